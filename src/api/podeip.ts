@@ -1,0 +1,67 @@
+import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
+
+/** Who owns the EIP: `Auto` was bought by the controller and is released by it, `Static` is the user's and never is. */
+export type AllocationKind = 'Auto' | 'Static';
+
+/** When the EIP of a pod that is gone is given back. Source: ack-extend-network-controller's CRD. */
+export type ReleaseStrategy = 'Follow' | 'TTL' | 'Never';
+
+/** A condition as in metav1.Condition. */
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly observedGeneration?: number | undefined;
+  readonly lastTransitionTime: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface PodEipSpec {
+  /** `eip-…`; empty until the EIP exists. */
+  readonly allocationID: string;
+  readonly allocationType: {
+    readonly type: AllocationKind;
+    readonly releaseStrategy: ReleaseStrategy;
+    /** A Go duration, with `TTL`. */
+    readonly releaseAfter?: string | undefined;
+  };
+  readonly bandwidthPackageID?: string | undefined;
+}
+
+/** What the cloud said last. Only ever a projection: nothing is decided from it. */
+export interface PodEipStatus {
+  readonly eipAddress?: string | undefined;
+  readonly privateIPAddress?: string | undefined;
+  readonly networkInterfaceID?: string | undefined;
+  /** The VPC API's EIP state: Associating, InUse, Unassociating, Available, Releasing. */
+  readonly status?: string | undefined;
+  readonly internetChargeType?: string | undefined;
+  readonly isp?: string | undefined;
+  readonly bandwidth?: string | undefined;
+  readonly name?: string | undefined;
+  readonly bandwidthPackageID?: string | undefined;
+  readonly publicIpAddressPoolID?: string | undefined;
+  readonly resourceGroupID?: string | undefined;
+  readonly podLastSeen?: string | undefined;
+  /** Who makes and releases the address: `Controller`, or `ECI` where the virtual node does. */
+  readonly managedBy?: string | undefined;
+  readonly conditions?: readonly Condition[] | undefined;
+}
+
+/** The intent record of one pod's address. Same namespace and name as the pod; identity is the pod's UID, kept in it. */
+export interface PodEip extends KubeObject {
+  readonly metadata: ObjectMeta;
+  readonly spec: PodEipSpec;
+  readonly status?: PodEipStatus | undefined;
+}
+
+export const PODEIP: Resource<PodEip> = {
+  group: 'alibabacloud.com',
+  version: 'v1beta1',
+  plural: 'podeips',
+  kind: 'PodEIP',
+  namespaced: true,
+};
+
+/** The finalizer of ack-extend-network-controller; kept, so that PodEIPs written by it are understood. */
+export const FINALIZER = 'podeip-controller.alibabacloud.com/finalizer';
