@@ -1,0 +1,106 @@
+import type { Cloud } from '../cloud/port.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Seen } from '../plan/seen.ts';
+import type { Act } from '../plan/step.ts';
+import { allocation, binding, type Cluster } from './eip.ts';
+import { announce } from './pod.ts';
+import * as podEips from './podeip.ts';
+import { clientToken } from './token.ts';
+
+/** What an act needs of the world. */
+export interface World {
+  readonly kube: Kube;
+  readonly cloud: Cloud;
+  readonly clock: Clock;
+  readonly cluster: Cluster;
+}
+
+/** The acts that change the cloud; each can take effect without an answer. */
+const CLOUD_ACTS: ReadonlySet<Act['do']> = new Set([
+  'Allocate',
+  'JoinBandwidthPackage',
+  'Associate',
+  'Unassociate',
+  'LeaveBandwidthPackage',
+  'Release',
+] satisfies Act['do'][]);
+
+export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
+
+/** What came of it, for those who report. */
+export interface Acted {
+  /** UID of the PodEIP that the act created. */
+  readonly created?: string;
+  readonly allocationId?: string;
+  readonly ipAddress?: string;
+}
+
+/**
+ * Does one step. Guarantees: at most one change to the cloud, and it is never made before the write to the PodEIP that
+ * announces it. Safe to stop on any line: whoever comes next finds the write, the tag or the token. Rejects with a
+ * CloudFault or a KubeFault.
+ *
+ * @param epoch see {@link binding}
+ */
+export const act = async (
+  step: Act,
+  { pod, podEip }: Seen,
+  { kube, cloud, clock, cluster }: World,
+  epoch: string,
+  signal: AbortSignal,
+): Promise<Acted> => {
+  if (step.do === 'Claim') {
+    if (!pod) throw new Error('a claim without a pod');
+    const { request, generation } = step;
+    const { metadata } = await podEips.claim(kube, { pod, podEip, request, generation }, signal);
+    return podEip ? {} : { created: metadata.uid };
+  }
+  if (!podEip) throw new Error(`${step.do} without a PodEIP`);
+  switch (step.do) {
+    case 'Retire':
+      await podEips.retire(kube, podEip, signal);
+      return {};
+    case 'Allocate': {
+      const bought = await cloud.allocateEip(allocation(cluster, podEip, step.request, step.generation), signal);
+      // Not under the signal: whoever is stopping still writes down what has just been bought.
+      await podEips.recordEip(kube, podEip, bought.allocationId);
+      return bought;
+    }
+    case 'Record':
+      await podEips.recordEip(kube, podEip, step.allocationId, signal);
+      return { allocationId: step.allocationId };
+    case 'RecordBinding':
+      await podEips.recordPlace(kube, podEip, step.place, signal);
+      return {};
+    case 'JoinBandwidthPackage':
+    case 'LeaveBandwidthPackage': {
+      const { allocationId, bandwidthPackageId } = step;
+      const token = clientToken(step.do, podEip.metadata.uid, allocationId, bandwidthPackageId, epoch);
+      const membership = { allocationId, bandwidthPackageId, clientToken: token };
+      await (step.do === 'JoinBandwidthPackage'
+        ? cloud.joinBandwidthPackage(membership, signal)
+        : cloud.leaveBandwidthPackage(membership, signal));
+      return { allocationId };
+    }
+    case 'Associate':
+      await cloud.associateEip(binding('associate', step.allocationId, step.place, epoch), signal);
+      return { allocationId: step.allocationId };
+    case 'Unassociate':
+      await cloud.unassociateEip(binding('unassociate', step.allocationId, step.place, epoch), signal);
+      return { allocationId: step.allocationId };
+    case 'Release':
+      await cloud.releaseEip(step.allocationId, signal);
+      return { allocationId: step.allocationId };
+    case 'RemoveFinalizer':
+      await podEips.removeFinalizer(kube, podEip, signal);
+      return {};
+    case 'Publish':
+    case 'Unpublish': {
+      if (!pod) throw new Error(`${step.do} without a pod`);
+      const ipAddress = step.do === 'Publish' ? step.ipAddress : null;
+      await announce(kube, pod, { ipAddress, isGated: step.isGated, now: clock.now() }, signal);
+      return ipAddress === null ? {} : { ipAddress };
+    }
+  }
+};

@@ -1,0 +1,31 @@
+import { ALLOCATED_ADDRESS, READINESS_GATE, READINESS_REASON } from '../api/annotations.ts';
+import { POD, type Pod } from '../api/core.ts';
+import type { Kube } from '../kube/port.ts';
+
+/**
+ * Tells the pod which address it has, or that it has none. One PATCH of pods/status writes the annotation and the
+ * condition together; the API server merges conditions by their type and annotations by their key, so that nobody else's
+ * are touched (kubernetes/kubernetes pkg/registry/core/pod/strategy.go: the status endpoint keeps spec and owners).
+ * The UID makes sure that it is this pod and not another of the same name.
+ */
+export const announce = async (
+  kube: Kube,
+  pod: Pod,
+  { ipAddress, isGated, now }: { ipAddress: string | null; isGated: boolean; now: number },
+  signal: AbortSignal,
+): Promise<void> => {
+  const condition = {
+    type: READINESS_GATE,
+    status: ipAddress === null ? 'False' : 'True',
+    reason: ipAddress === null ? 'Disassociated' : READINESS_REASON,
+    message: ipAddress === null ? 'the EIP is not bound to the pod' : `EIP ${ipAddress}`,
+    lastProbeTime: null,
+    lastTransitionTime: new Date(now).toISOString(),
+  };
+  const body = {
+    metadata: { uid: pod.metadata.uid, annotations: { [ALLOCATED_ADDRESS]: ipAddress } },
+    ...(isGated && { status: { conditions: [condition] } }),
+  };
+  const { namespace, name } = pod.metadata;
+  await kube.patch(POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
+};

@@ -1,0 +1,88 @@
+/**
+ * The annotations of the product, as ack-extend-network-controller, Terway and the ECI virtual node spell them.
+ * Source: ACK documentation, "Attach an independent EIP to a pod"; ECI documentation, "Enable Internet access for a pod".
+ */
+
+const NETWORK = 'network.alibabacloud.com/';
+const K8S = 'k8s.aliyun.com/';
+
+/**
+ * Each setting with every key that means it, the one that wins first. Where two of them are present with different
+ * values the request is refused: the documentation gives no precedence, and guessing spends somebody's money.
+ */
+export const KEYS = {
+  withEip: [`${NETWORK}pod-with-eip`, `${K8S}pod-with-eip`, `${K8S}eci-with-eip`],
+  instanceId: [`${NETWORK}pod-eip-instanceid`, `${K8S}pod-eip-instanceid`, `${K8S}eci-eip-instanceid`],
+  bandwidth: [`${NETWORK}eip-bandwidth`, `${K8S}eip-bandwidth`],
+  internetChargeType: [
+    `${NETWORK}eip-internet-charge-type`,
+    `${K8S}eip-internet-charge-type`,
+    `${NETWORK}eip-charge-type`,
+    `${K8S}eip-charge-type`,
+  ],
+  instanceChargeType: [`${NETWORK}eip-instance-charge-type`, `${K8S}eip-instance-charge-type`],
+  bandwidthPackageId: [`${NETWORK}eip-common-bandwidth-package-id`, `${K8S}eip-common-bandwidth-package-id`],
+  isp: [`${NETWORK}eip-isp`, `${K8S}eip-isp`],
+  publicIpAddressPoolId: [`${NETWORK}eip-public-ip-address-pool-id`, `${K8S}eip-public-ip-address-pool-id`],
+  resourceGroupId: [`${NETWORK}eip-resource-group-id`, `${K8S}eip-resource-group-id`],
+  name: [`${NETWORK}eip-name`, `${K8S}eip-name`],
+  description: [`${NETWORK}eip-description`, `${K8S}eip-description`],
+  securityProtectionTypes: [`${NETWORK}eip-security-protection-types`, `${K8S}eip-security-protection-types`],
+  tags: [`${NETWORK}eip-tags`, `${K8S}eip-tags`],
+  releaseStrategy: [`${NETWORK}pod-eip-release-strategy`, `${K8S}pod-eip-release-strategy`],
+} as const satisfies Record<string, readonly string[]>;
+
+/** A setting that annotations can make. */
+export type Setting = keyof typeof KEYS;
+
+/** Settings that say how a new EIP is made; they mean nothing for an EIP that exists. */
+export const CREATION_SETTINGS = [
+  'bandwidth',
+  'internetChargeType',
+  'instanceChargeType',
+  'bandwidthPackageId',
+  'isp',
+  'publicIpAddressPoolId',
+  'resourceGroupId',
+  'name',
+  'description',
+  'securityProtectionTypes',
+  'tags',
+] as const satisfies readonly Setting[];
+
+/** Written on the pod once its EIP is in use. */
+export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
+
+/** The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers expect, spaces included. */
+export const READINESS_GATE = `${K8S}eip`;
+export const READINESS_REASON = 'Associate eip succeed';
+
+/** On a pod: the virtual node runs it, and this is its container group. Written by the ECI virtual node. */
+export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
+/** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */
+export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
+
+const OURS = 'podeip-controller.alibabacloud.com/';
+
+/** On a PodEIP: which software looks after it. ack-extend-network-controller writes its own name here. */
+export const CONTROLLER = `${K8S}eip-controller`;
+export const CONTROLLER_NAME = 'knative-eip';
+/** On a PodEIP: UID of the pod that it was made for. The name alone identifies nobody. */
+export const POD_UID = `${OURS}pod-uid`;
+/** On a PodEIP: the request as it was read when the PodEIP was made, JSON. Never read again from the pod. */
+export const REQUEST = `${OURS}request`;
+/** On a PodEIP: number of the allocation attempt, part of the idempotency token. */
+export const GENERATION = `${OURS}allocation-generation`;
+/** On a PodEIP: every network interface and private address that the EIP was ever sent to, JSON, the latest last. */
+export const BINDINGS = `${OURS}bindings`;
+
+/** Keys of the tags that an allocated EIP carries from its first moment. They prove whose it is. */
+export const TAG_PREFIX = 'knative-eip/';
+export const TAG_CLUSTER_UID = `${TAG_PREFIX}cluster-uid`;
+export const TAG_CLUSTER_ID = `${TAG_PREFIX}cluster-id`;
+export const TAG_PODEIP_UID = `${TAG_PREFIX}podeip-uid`;
+export const TAG_POD = `${TAG_PREFIX}pod`;
+/** How many of the 20 tags that an EIP may carry are ours. */
+export const OWN_TAGS = 4;
+/** On an EIP of the user's: the namespaces that may name it, separated by spaces; `*` for all. */
+export const TAG_ALLOW_NAMESPACES = `${TAG_PREFIX}allow-namespaces`;

@@ -1,0 +1,180 @@
+import { act, changesCloud, type World } from '../act/act.ts';
+import { ownershipTags } from '../act/eip.ts';
+import { POD, type Node } from '../api/core.ts';
+import { PODEIP } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
+import { CloudFault, type CloudFaultKind } from '../cloud/fault.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { ObjectRef } from '../kube/port.ts';
+import type { Again } from '../kube/controller.ts';
+import type { Log } from '../lib/log.ts';
+import { decide } from '../plan/decide.ts';
+import { isDrifting, readPod } from '../plan/pod.ts';
+import { isOurs } from '../plan/record.ts';
+import type { Seen, Settings } from '../plan/seen.ts';
+import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
+import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
+import { statusOf, statusPatch, type Standing } from '../report/status.ts';
+import { NOTHING_KNOWN, type Memories } from './memory.ts';
+
+/** What the reconciler of pods and PodEIPs works with. */
+export interface PodEipPorts extends World {
+  readonly settings: Settings;
+  /** The VPC of the cluster's nodes: private addresses repeat across VPCs. */
+  readonly vpcId: string;
+  readonly memories: Memories;
+  /** The node of this name, from the cache. */
+  readonly nodeOf: (name: string) => Node | undefined;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  readonly log: Log;
+}
+
+/** What people read when the cloud says no, by the kind of its answer; undefined where it passes by itself. */
+const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
+  again: 'CloudBusy',
+  later: 'CloudBusy',
+  already: 'CloudBusy',
+  gone: 'CloudBusy',
+  throttled: 'CloudThrottled',
+  unknown: 'CloudUnknown',
+  refused: 'CloudRefused',
+  quota: 'QuotaExceeded',
+  misconfigured: 'CloudMisconfigured',
+};
+
+/** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
+const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
+
+/**
+ * observe → decide → do one thing → report, for one pod and the PodEIP of its name. One reconciler serves both objects,
+ * because one key in one queue means that a pod and its PodEIP are never worked on twice at once.
+ *
+ * Safe to stop between any two lines and safe to run in two processes. Decisions are made from quorum reads; the caches
+ * of the watches only say when to look.
+ */
+export const reconcilePodEip =
+  (ports: PodEipPorts) =>
+  async (ref: ObjectRef, signal: AbortSignal): Promise<Again> => {
+    const { kube, memories, settings, log } = ports;
+    const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
+    const uid = podEip?.metadata.uid ?? '';
+    const recall = () => (podEip ? memories.recall(uid) : NOTHING_KNOWN);
+    const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
+    let seen: Seen = { pod: pod ?? null, podEip: podEip ?? null, node: node ?? null, memory: recall() };
+    try {
+      let step = decide(seen, settings);
+      while (isLook(step)) {
+        seen = { ...seen, ...(await look(step, seen, ports, signal)) };
+        if (step.do === 'LookAtEip') memories.saw(uid, isDrifting(seen.pod, seen.eip ?? null));
+        seen = { ...seen, memory: recall() };
+        step = decide(seen, settings);
+      }
+      if (isRest(step)) return await rest(step, seen, ports, signal);
+      signal.throwIfAborted();
+      await perform(step, seen, ports, signal);
+      if (step.do === 'RemoveFinalizer') memories.forget(uid);
+      log.info({ step: step.do, ...fieldsOf(step, seen) }, sentenceOf(step));
+      return 'now';
+    } catch (error) {
+      if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) return 'backoff';
+      if (!(error instanceof CloudFault)) throw error;
+      return await faulted(error, seen, ports, signal);
+    }
+  };
+
+const isRest = (step: Act | Rest): step is Rest => step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
+
+/** Reads what the decision asked for. */
+const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Partial<Seen>> => {
+  const { cloud, kube, cluster, vpcId } = ports;
+  switch (step.do) {
+    case 'LookAtEip':
+      return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
+    case 'LookForTagged':
+      return { tagged: podEip ? await cloud.findEips(ownershipTags(cluster, podEip), signal) : [] };
+    case 'LookForInterfaces': {
+      const { privateIpAddress } = step;
+      return { interfaces: await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) };
+    }
+    case 'LookForRivals': {
+      const all = await kube.list(PODEIP, {}, signal);
+      const uid = podEip?.metadata.uid;
+      return { rivals: all.filter((it) => it.metadata.uid !== uid && it.spec.allocationID === step.allocationId) };
+    }
+  }
+};
+
+/** Does one step, remembers what is known of its outcome, and tells people. */
+const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<void> => {
+  const { memories, record } = ports;
+  const uid = seen.podEip?.metadata.uid ?? '';
+  const isCloud = changesCloud(step);
+  if (isCloud) memories.sending(uid);
+  try {
+    const acted = await act(step, seen, ports, memories.epoch(uid), signal);
+    if (isCloud) memories.accepted(uid, step);
+    if (acted.created !== undefined) memories.created(acted.created);
+    const event = eventOf(step, acted);
+    if (event) for (const object of regarding(seen)) record(object, event);
+    if (step.do === 'Claim' && step.request && seen.pod)
+      for (const warning of warningsOf(readPod(seen.pod, ports.settings.defaults)))
+        for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+  } catch (error) {
+    if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error.kind);
+    else if (isCloud) memories.lostTrack(uid);
+    throw error;
+  }
+};
+
+/** Nothing to do now: say how things stand. */
+const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {
+  const isReady = step.do === 'Done' && step.reason === 'InUse';
+  await tell({ isReady, reason: step.reason, message: step.message }, step.do === 'Fail', seen, ports, signal);
+  return step.ms === undefined ? 'done' : { afterMs: step.ms };
+};
+
+/** The cloud said no, or nothing at all. */
+const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {
+  const { kind, action, code, requestId, message } = fault;
+  const needsSomebody = NEEDS_SOMEBODY.has(kind);
+  const fields = { kind, action, code, requestId, ...fieldsOf(undefined, seen) };
+  if (needsSomebody) ports.log.warn(fields, message);
+  else ports.log.debug(fields, message);
+  if (!needsSomebody) return 'backoff';
+  await tell({ isReady: false, reason: REASON[kind], message }, true, seen, ports, signal);
+  return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
+};
+
+/** Writes the status if it changed, and an Event if somebody must act and has not been told this yet. */
+const tell = async (
+  standing: Standing,
+  isWarning: boolean,
+  seen: Seen,
+  ports: PodEipPorts,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { kube, clock, settings, record } = ports;
+  const { podEip } = seen;
+  const warning: EventNote = { type: 'Warning', reason: standing.reason, action: 'Reconcile', note: standing.message };
+  if (!podEip || !isOurs(podEip)) {
+    if (isWarning) for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+    return;
+  }
+  const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
+  const status = statusPatch(podEip.status, statusOf(podEip, seen, standing, clock.now(), settings.recheckMs));
+  if (!status) return;
+  const { namespace, name, uid, resourceVersion } = podEip.metadata;
+  const body = { metadata: { uid, resourceVersion }, status };
+  await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
+  if (isWarning && (before?.reason !== standing.reason || before.message !== standing.message))
+    for (const object of regarding(seen)) record(object, warning);
+};
+
+/** What a line of the log says about the objects. */
+const fieldsOf = (step: Act | undefined, { pod, podEip }: Seen) => ({
+  namespace: (podEip ?? pod)?.metadata.namespace,
+  pod: (podEip ?? pod)?.metadata.name,
+  eip: step && 'allocationId' in step ? step.allocationId : podEip?.spec.allocationID || undefined,
+});
+
+const sentenceOf = (step: Act): string => ('because' in step ? `${step.do}: ${step.because}` : step.do);

@@ -1,0 +1,117 @@
+import { CREATION_SETTINGS, KEYS, type Setting } from '../api/annotations.ts';
+import type { Finding } from '../api/finding.ts';
+import type { EipDefaults, EipRequest } from './request.ts';
+import * as values from './values.ts';
+
+/** What the annotations of a pod mean. */
+export interface Reading {
+  /** Whether an address is asked for at all; then there is a request, or a finding that refuses it. */
+  readonly wanted: boolean;
+  readonly request?: EipRequest | undefined;
+  readonly findings: readonly Finding[];
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
+/** A value of the user's in a sentence: quoted, escaped and short. */
+const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+/**
+ * Reads the annotations of a pod. Pure and total: every text gives an answer. All findings are returned at once, so that
+ * nobody has to find their mistakes one by one. A request is returned only if nothing refuses it.
+ */
+export const readAnnotations = (annotations: Annotations | undefined, defaults: EipDefaults): Reading => {
+  const given = annotations ?? {};
+  const findings: Finding[] = [];
+  /** Where a setting stands: the keys that are there, the winning one first, and its text. */
+  const find = (setting: Setting): { key: string; text: string; keys: readonly string[] } | undefined => {
+    const keys = KEYS[setting].filter((key) => Object.hasOwn(given, key));
+    const [key] = keys;
+    return key === undefined ? undefined : { key, text: given[key] ?? '', keys };
+  };
+  const read = <T>(setting: Setting, reader: (text: string) => values.Read<T>): T | undefined => {
+    const found = find(setting);
+    if (!found) return undefined;
+    const { key, text, keys } = found;
+    if (keys.some((other) => given[other] !== text)) {
+      findings.push({
+        id: 'AnnotationsDisagree',
+        severity: 'refuse',
+        keys,
+        problem: `annotations ${keys.map((k) => `${k} (${quote(given[k] ?? '')})`).join(' and ')} mean the same and disagree`,
+        remedy: `keep ${key} only`,
+      });
+    }
+    const result = reader(text);
+    const said = 'wrong' in result ? result.wrong : result.warning;
+    if (said) {
+      findings.push({
+        id: said.id,
+        severity: 'wrong' in result ? 'refuse' : 'warn',
+        keys: [key],
+        problem: `annotation ${key}: ${quote(text)} ${said.problem}`,
+        remedy: said.remedy,
+      });
+    }
+    return 'wrong' in result ? undefined : result.value;
+  };
+  const done = (wanted: boolean, request?: EipRequest): Reading => {
+    const isRefused = findings.some(({ severity }) => severity === 'refuse');
+    return { wanted, request: isRefused ? undefined : request, findings };
+  };
+
+  const withEipKey = find('withEip');
+  const instanceKey = find('instanceId');
+  if (!withEipKey && !instanceKey) return { wanted: false, findings: [] };
+
+  const withEip = read('withEip', values.readBoolean);
+  if (!instanceKey && withEip === false) return { wanted: false, findings: [] };
+  read('releaseStrategy', values.readReleaseStrategy);
+
+  if (instanceKey) {
+    const allocationId = read('instanceId', values.readId('eip'));
+    if (withEipKey) {
+      findings.push({
+        id: 'ExistingAndNew',
+        severity: 'refuse',
+        keys: [withEipKey.key, instanceKey.key],
+        problem:
+          withEip === false
+            ? `annotation ${withEipKey.key} wants no EIP and ${instanceKey.key} names one`
+            : `annotation ${withEipKey.key} asks for a new EIP and ${instanceKey.key} names an existing one`,
+        remedy: `remove ${withEipKey.key} to attach the existing EIP, or ${instanceKey.key} ${withEip === false ? 'to have none' : 'to have one made'}`,
+      });
+    }
+    const ignored = CREATION_SETTINGS.flatMap((setting) => KEYS[setting].filter((key) => Object.hasOwn(given, key)));
+    if (ignored.length > 0) {
+      findings.push({
+        id: 'CreationSettingsIgnored',
+        severity: 'warn',
+        keys: ignored,
+        problem: `${ignored.join(', ')} ${ignored.length > 1 ? 'say' : 'says'} how to make a new EIP and mean${ignored.length > 1 ? '' : 's'} nothing for an existing one`,
+        remedy: `remove ${ignored.length > 1 ? 'them' : 'it'}, or change the EIP itself`,
+      });
+    }
+    return done(true, allocationId === undefined ? undefined : { kind: 'existing', allocationId });
+  }
+
+  read('instanceChargeType', values.readInstanceChargeType);
+  const internetChargeType = read('internetChargeType', values.readInternetChargeType) ?? defaults.internetChargeType;
+  const text = {
+    name: read('name', values.readName),
+    description: read('description', values.readDescription),
+    publicIpAddressPoolId: read('publicIpAddressPoolId', values.readId('pippool')),
+    resourceGroupId: read('resourceGroupId', values.readId('rg')),
+    bandwidthPackageId: read('bandwidthPackageId', values.readId('cbwp')),
+  };
+  return done(true, {
+    kind: 'new',
+    bandwidthMbps:
+      read('bandwidth', (value) => values.readBandwidth(value, internetChargeType)) ?? defaults.bandwidthMbps,
+    internetChargeType,
+    isp: read('isp', values.readIsp) ?? defaults.isp,
+    ...text,
+    securityProtectionTypes: read('securityProtectionTypes', values.readProtectionTypes) ?? [],
+    tags: read('tags', values.readTags) ?? [],
+  });
+};

@@ -1,0 +1,1 @@
+export type Again = 'done' | 'now' | 'backoff' | { readonly afterMs: number };

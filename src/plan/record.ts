@@ -1,0 +1,88 @@
+import {
+  BINDINGS,
+  CONTROLLER,
+  CONTROLLER_NAME,
+  GENERATION,
+  POD_UID,
+  REQUEST,
+  TAG_CLUSTER_UID,
+  TAG_PODEIP_UID,
+} from '../api/annotations.ts';
+import { FINALIZER, type PodEip } from '../api/podeip.ts';
+import type { Eip } from '../cloud/port.ts';
+import { parseRequest, type EipRequest } from '../intent/request.ts';
+
+/** A private address of a network interface, as it is kept in the PodEIP before an EIP is sent there. */
+export interface Place {
+  readonly networkInterfaceId: string;
+  readonly privateIpAddress: string;
+  /** Whether it is the interface's primary address: the VPC API describes a binding to that one with "". */
+  readonly isPrimary: boolean;
+}
+
+/** Our own notes in a PodEIP. Anybody who may write PodEIPs may forge them: nothing is released on their word alone. */
+export interface Notes {
+  readonly podUid: string;
+  /** Undefined where the pod's annotations were refused, or where somebody edited the note. */
+  readonly request: EipRequest | undefined;
+  readonly generation: number;
+  /** Every place that the EIP was sent to, the latest last. */
+  readonly places: readonly Place[];
+}
+
+/** Whether this controller wrote the PodEIP. Others' are left alone. */
+export const isOurs = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === CONTROLLER_NAME;
+
+export const hasFinalizer = (podEip: PodEip): boolean => podEip.metadata.finalizers?.includes(FINALIZER) ?? false;
+
+export const readNotes = (podEip: PodEip): Notes => {
+  const notes = podEip.metadata.annotations ?? {};
+  const generation = Number(notes[GENERATION]);
+  return {
+    podUid: notes[POD_UID] ?? '',
+    request: parseRequest(notes[REQUEST]),
+    generation: Number.isSafeInteger(generation) && generation >= 1 ? generation : 1,
+    places: parsePlaces(notes[BINDINGS]),
+  };
+};
+
+/** How many places are kept. One suffices but for a pod whose address changes while answers are missing. */
+const MAX_PLACES = 8;
+
+/** The note with `place` as its latest entry. */
+export const writePlaces = (places: readonly Place[], place: Place): string =>
+  JSON.stringify([...places.filter((other) => !isSamePlace(other, place)), place].slice(-MAX_PLACES));
+
+const parsePlaces = (text: string | undefined): readonly Place[] => {
+  try {
+    const value: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(value) ? value.filter(isPlace) : [];
+  } catch {
+    return [];
+  }
+};
+
+const isPlace = (value: unknown): value is Place => {
+  const it = value as Partial<Record<keyof Place, unknown>> | null;
+  return (
+    typeof it?.networkInterfaceId === 'string' &&
+    typeof it.privateIpAddress === 'string' &&
+    typeof it.isPrimary === 'boolean'
+  );
+};
+
+export const isSamePlace = (a: Place, b: Place): boolean =>
+  a.networkInterfaceId === b.networkInterfaceId && a.privateIpAddress === b.privateIpAddress;
+
+/** Whether the cloud says that the EIP is bound to this place. "" stands for the interface's primary address. */
+export const isBoundTo = (eip: Eip, place: Place): boolean =>
+  eip.instanceId === place.networkInterfaceId &&
+  eip.instanceType === 'NetworkInterface' &&
+  (eip.privateIpAddress === place.privateIpAddress || (!eip.privateIpAddress && place.isPrimary));
+
+/**
+ * Whether the EIP's own tags prove that it was bought for this PodEIP of this cluster. Nothing else proves it: a PodEIP
+ * can be edited, a cluster ID can be the same twice.
+ */
+export const provesOurs = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
+  eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid;

@@ -1,0 +1,71 @@
+import type { Node, Pod } from '../api/core.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Eip, NetworkInterface } from '../cloud/port.ts';
+import type { EipDefaults } from '../intent/request.ts';
+import type { Act } from './step.ts';
+
+/** Everything that the decision knows. What has not been looked at is undefined; what is not there is null. */
+export interface Seen {
+  /** From a quorum read. */
+  readonly pod: Pod | null;
+  /** From the cache: a node's labels do not change under a running pod. */
+  readonly node: Node | null;
+  /** From a quorum read. */
+  readonly podEip: PodEip | null;
+  /** The EIP that the last `LookAtEip` asked for. */
+  readonly eip?: Eip | null | undefined;
+  /** Every EIP whose tags name this cluster and this PodEIP. */
+  readonly tagged?: readonly Eip[] | undefined;
+  /** The network interfaces of the VPC that hold the pod's address. */
+  readonly interfaces?: readonly NetworkInterface[] | undefined;
+  /** Other PodEIPs that name the same EIP, whatever their namespace. */
+  readonly rivals?: readonly PodEip[] | undefined;
+  readonly memory: Memory;
+}
+
+/**
+ * What this process remembers of a PodEIP. All of it may be lost at any time; losing it costs time, never an address:
+ * a process that remembers nothing waits as if the last request had just been sent.
+ */
+export interface Memory {
+  /** Since this process last sent a change to the cloud for this PodEIP, or first saw it; monotonic milliseconds. */
+  readonly quietMs: number;
+  /**
+   * This process made the PodEIP itself and every change that it sent to the cloud for it was answered: nothing that
+   * nobody knows of can still take effect.
+   */
+  readonly isCertain: boolean;
+  /** How long, without a break, the cloud has shown something else than what the pod was told; 0 if it has not. */
+  readonly driftMs: number;
+  /** The change that the cloud accepted last. */
+  readonly accepted?: Act['do'] | undefined;
+  /** The cloud accepted the release of this allocation ID, or said that it does not exist. */
+  readonly released?: string | undefined;
+  /** The cloud refused the last attempt to allocate: that attempt bought nothing. */
+  readonly isAllocateRefused: boolean;
+}
+
+/** What the decision is told once and for all. */
+export interface Settings {
+  /** UID of the namespace kube-system: names the cluster even when two have the same configured ID. */
+  readonly clusterUid: string;
+  readonly defaults: EipDefaults;
+  /** `any`: a namespace may name any free EIP. `granted`: only what the operator grants. */
+  readonly existingEips: 'any' | 'granted';
+  /** With `granted`: namespaces that may name any free EIP. */
+  readonly existingEipNamespaces: readonly string[];
+  /** After this long without a change of ours, a request that got no answer can no longer take effect; milliseconds. */
+  readonly settleMs: number;
+  /** How long a read may lag behind an accepted change; milliseconds. */
+  readonly readLagMs: number;
+  /** How often the truth is looked at although nothing happened; milliseconds. */
+  readonly recheckMs: number;
+}
+
+/** Whether no change of ours can still take effect. */
+export const isSettled = ({ memory }: Seen, { settleMs }: Settings): boolean =>
+  memory.isCertain || memory.quietMs >= settleMs;
+
+/** Whether this change was accepted so recently that a read may not show it yet. */
+export const justAccepted = (act: Act['do'], { memory }: Seen, { readLagMs }: Settings): boolean =>
+  memory.accepted === act && memory.quietMs < readLagMs;

@@ -1,0 +1,57 @@
+import type { Eip } from '../cloud/port.ts';
+import type { Reason } from '../api/reason.ts';
+import type { EipRequest, NewEip } from '../intent/request.ts';
+import type { Place } from './record.ts';
+
+/** The one thing to do next. `Look…` reads, the others change one thing or nothing. */
+export type Step = Look | Act | Rest;
+
+/** Something must be read before anything can be said. */
+export type Look =
+  | { readonly do: 'LookAtEip'; readonly allocationId: string }
+  | { readonly do: 'LookForTagged' }
+  | { readonly do: 'LookForInterfaces'; readonly privateIpAddress: string }
+  | { readonly do: 'LookForRivals'; readonly allocationId: string };
+
+/** One side effect. */
+export type Act =
+  /** Write the intent: create the PodEIP, or renew the request and raise the generation of one that bought nothing. */
+  | { readonly do: 'Claim'; readonly request: EipRequest | undefined; readonly generation: number }
+  /** Delete the PodEIP, if it still is the one that was seen. From here on the address only goes back. */
+  | { readonly do: 'Retire'; readonly because: string }
+  | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
+  /** Write down which EIP it is. */
+  | { readonly do: 'Record'; readonly allocationId: string }
+  | { readonly do: 'JoinBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }
+  /** Write down where the EIP is about to be sent. */
+  | { readonly do: 'RecordBinding'; readonly place: Place }
+  | { readonly do: 'Associate'; readonly allocationId: string; readonly place: Place }
+  /** Tell the pod: annotation, and readiness condition where it declares the gate. */
+  | { readonly do: 'Publish'; readonly ipAddress: string; readonly isGated: boolean }
+  /** Take that back, before the address is. */
+  | { readonly do: 'Unpublish'; readonly isGated: boolean }
+  | { readonly do: 'Unassociate'; readonly allocationId: string; readonly place: Place }
+  | { readonly do: 'LeaveBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }
+  | { readonly do: 'Release'; readonly allocationId: string }
+  | { readonly do: 'RemoveFinalizer'; readonly because: string };
+
+/** Nothing to do now. */
+export type Rest =
+  /** The cloud is under way, or something that passes by itself is in the way. */
+  | { readonly do: 'Wait'; readonly reason: Reason; readonly message: string; readonly ms: number }
+  /** Somebody must act. Looked at again after `ms` and at every change. */
+  | { readonly do: 'Fail'; readonly reason: Reason; readonly message: string; readonly ms: number }
+  /** As wanted. `ms` until the next look at the truth; undefined where only an event can change anything. */
+  | { readonly do: 'Done'; readonly reason: Reason; readonly message: string; readonly ms?: number | undefined };
+
+/** Between looks at a state that the cloud is leaving; milliseconds. */
+export const POLL_MS = 1_000;
+/** Between looks at something that only a person can change and that sends no event; milliseconds. */
+export const RETRY_MS = 60_000;
+
+export const wait = (reason: Reason, message: string, ms: number): Rest => ({ do: 'Wait', reason, message, ms });
+export const fail = (reason: Reason, message: string, ms = RETRY_MS): Rest => ({ do: 'Fail', reason, message, ms });
+export const done = (reason: Reason, message: string, ms?: number): Rest => ({ do: 'Done', reason, message, ms });
+export const inTransition = (eip: Eip): Rest => wait('InTransition', `${eip.allocationId} is ${eip.status}`, POLL_MS);
+
+export const isLook = (step: Step): step is Look => step.do.startsWith('Look');

@@ -1,0 +1,82 @@
+import type { Pod } from '../api/core.ts';
+import { sentence } from '../api/finding.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
+import type { Acted } from '../act/act.ts';
+import type { Reading } from '../intent/read.ts';
+import type { Seen } from '../plan/seen.ts';
+import type { Act } from '../plan/step.ts';
+
+/** What an Event is about. */
+export interface Regarding {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** An Event that a person reads in `kubectl describe`. */
+export interface EventNote {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: Reason;
+  /** What the controller was doing, CamelCase. */
+  readonly action: string;
+  readonly note: string;
+}
+
+const ofPod = ({ metadata: { namespace, name, uid } }: Pod): Regarding => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  namespace,
+  name,
+  uid,
+});
+
+const ofPodEip = ({ metadata: { namespace, name, uid } }: PodEip): Regarding => ({
+  apiVersion: `${PODEIP.group}/${PODEIP.version}`,
+  kind: PODEIP.kind,
+  namespace,
+  name,
+  uid,
+});
+
+/** The objects that an Event belongs to: the pod, where people look first, and the PodEIP, which outlives it. */
+export const regarding = ({ pod, podEip }: Pick<Seen, 'pod' | 'podEip'>): readonly Regarding[] => [
+  ...(pod ? [ofPod(pod)] : []),
+  ...(podEip ? [ofPodEip(podEip)] : []),
+];
+
+/** What to tell people after an act; undefined for acts that are nobody's news. */
+export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
+  const normal = (reason: Reason, note: string): EventNote => ({ type: 'Normal', reason, action: step.do, note });
+  switch (step.do) {
+    case 'Allocate':
+      return normal('Allocated', `allocated EIP ${acted.ipAddress} (${acted.allocationId})`);
+    case 'Publish':
+      return normal('Associated', `EIP ${step.ipAddress} is bound to the pod`);
+    case 'Unassociate':
+      return normal(
+        'Disassociated',
+        `detached ${step.allocationId} from ${step.place.networkInterfaceId} ${step.place.privateIpAddress}`,
+      );
+    case 'Release':
+      return normal('Released', `released ${step.allocationId}`);
+    case 'Claim':
+    case 'Retire':
+    case 'Record':
+    case 'JoinBandwidthPackage':
+    case 'RecordBinding':
+    case 'Associate':
+    case 'Unpublish':
+    case 'LeaveBandwidthPackage':
+    case 'RemoveFinalizer':
+      return undefined;
+  }
+};
+
+/** The warnings about a request that is carried out all the same. */
+export const warningsOf = ({ findings }: Reading): readonly EventNote[] =>
+  findings
+    .filter(({ severity }) => severity === 'warn')
+    .map((finding) => ({ type: 'Warning', reason: finding.id, action: 'Claim', note: sentence(finding) }));

@@ -1,0 +1,102 @@
+import type { Condition, PodEip, PodEipStatus } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
+import { isBoundTo, readNotes } from '../plan/record.ts';
+import type { Seen } from '../plan/seen.ts';
+
+/** How things stand, in words: the reason and message of the condition Ready. */
+export interface Standing {
+  readonly isReady: boolean;
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+/** Longest message that metav1.Condition's schema allows. */
+const MAX_MESSAGE = 32_768;
+
+/** RFC 3339 to the second, as metav1.Time is written. */
+const timestamp = (now: number): string => `${new Date(now).toISOString().slice(0, 19)}Z`;
+
+/**
+ * The status that a PodEIP should have. Pure. Fields of the EIP come from a reading of this pass or stay as they were;
+ * conditions of other controllers stay; a condition's transition time changes only with its status.
+ *
+ * @param now wall time, milliseconds
+ * @param refreshMs how old `podLastSeen` may get before it alone is a reason to write
+ */
+export const statusOf = (
+  podEip: PodEip,
+  seen: Seen,
+  standing: Standing,
+  now: number,
+  refreshMs: number,
+): PodEipStatus => {
+  const before = podEip.status ?? {};
+  const { eip, pod } = seen;
+  const { places, podUid } = readNotes(podEip);
+  const latest = places.at(-1);
+  const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
+  const isAllocated = podEip.spec.allocationID !== '' && eip !== null;
+  const generation = podEip.metadata.generation;
+  const condition = (type: string, is: boolean, reason: Reason, message: string): Condition => {
+    const old = before.conditions?.find((it) => it.type === type);
+    const status = is ? 'True' : 'False';
+    return {
+      type,
+      status,
+      ...(generation !== undefined && { observedGeneration: generation }),
+      lastTransitionTime: old?.status === status ? old.lastTransitionTime : timestamp(now),
+      reason,
+      message: message.slice(0, MAX_MESSAGE),
+    };
+  };
+  const { isReady, reason, message } = standing;
+  const associated = eip === undefined ? before.conditions?.find(({ type }) => type === 'Associated') : undefined;
+  const ours: Condition[] = [
+    condition('Ready', isReady, reason, message),
+    isAllocated
+      ? condition('Allocated', true, 'Allocated', podEip.spec.allocationID)
+      : condition('Allocated', false, reason, message),
+    associated ??
+      (isBound
+        ? condition(
+            'Associated',
+            true,
+            'Associated',
+            `bound to ${latest.networkInterfaceId} ${latest.privateIpAddress}`,
+          )
+        : condition('Associated', false, reason, message)),
+  ];
+  const foreign = (before.conditions ?? []).filter(({ type }) => !ours.some((own) => own.type === type));
+  const isPodAlive = pod?.metadata.uid === podUid;
+  const lastSeen = Date.parse(before.podLastSeen ?? '');
+  const podLastSeen = isPodAlive && !(now - lastSeen < refreshMs) ? timestamp(now) : before.podLastSeen;
+  return {
+    ...before,
+    ...(eip !== undefined && {
+      eipAddress: eip?.ipAddress,
+      status: eip?.status,
+      internetChargeType: eip?.internetChargeType,
+      isp: eip?.isp,
+      bandwidth: eip ? String(eip.bandwidthMbps) : undefined,
+      name: eip?.name,
+      bandwidthPackageID: eip?.bandwidthPackageId,
+      publicIpAddressPoolID: eip?.publicIpAddressPoolId,
+      resourceGroupID: eip?.resourceGroupId,
+      networkInterfaceID: isBound ? latest.networkInterfaceId : undefined,
+      privateIPAddress: isBound ? latest.privateIpAddress : undefined,
+    }),
+    managedBy: 'Controller',
+    podLastSeen,
+    conditions: [...ours, ...foreign],
+  };
+};
+
+/** The merge patch from one status to another; undefined where they are the same, so that nothing is written. */
+export const statusPatch = (before: PodEipStatus | undefined, after: PodEipStatus): object | undefined => {
+  const old = (before ?? {}) as Readonly<Record<string, unknown>>;
+  const patch: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(after)) {
+    if (JSON.stringify(old[key]) !== JSON.stringify(value)) patch[key] = value ?? null;
+  }
+  return Object.keys(patch).length > 0 ? patch : undefined;
+};
