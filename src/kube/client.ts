@@ -85,7 +85,7 @@ export const createKube = (options: KubeOptions): Kube => {
     return withDeadline(clock, timeoutMs, signal, async (signal) => {
       const response = await transport({ accept: 'application/json', ...request, signal });
       const body = await response.text();
-      if (response.status >= 200 && response.status < 300) return parseObject<T>(body);
+      if (response.status >= 200 && response.status < 300) return parseObject(body) as T;
       if (absent && response.status === 404 && isAboutObject(body)) return undefined;
       throw faultOfAnswer(response, body, clock.now());
     });
@@ -182,7 +182,7 @@ const limited =
     return transport(request);
   };
 
-const parseObject = <T extends KubeObject>(body: string): T => {
+const parseObject = (body: string): KubeObject => {
   let object: unknown;
   try {
     object = JSON.parse(body);
@@ -194,5 +194,5 @@ const parseObject = <T extends KubeObject>(body: string): T => {
       kind: 'unavailable',
       message: 'The answer is not a Kubernetes object. Is there a proxy between here and the API server?',
     });
-  return object as T;
+  return object as KubeObject;
 };

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type * as Library from '@kubernetes/client-node';
 import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { raceAbort } from './deadline.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
@@ -7,7 +8,7 @@ import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
 
 export { KubeconfigError } from './kubeconfig.ts';
 
-type ClientNode = typeof import('@kubernetes/client-node');
+type ClientNode = typeof Library;
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 export interface ConnectOptions extends KubeconfigOptions {

@@ -96,23 +96,21 @@ const readTokenFiles = (config: KubeConfig, content: object) => {
   }
 };
 
-const check = (config: KubeConfig, source: string) => {
-  const fail = (problem: string, remedy: string): never => {
-    throw new KubeconfigError(`The ${source} cannot be used: ${problem}. ${remedy}`);
-  };
-  const names = (named: readonly { name: string }[]) => named.map(({ name }) => name).join(', ') || 'none';
+const check = (config: KubeConfig, source: string): void => {
+  const failure = (problem: string, remedy: string) =>
+    new KubeconfigError(`The ${source} cannot be used: ${problem}. ${remedy}`);
 
   const contextName: string | undefined = config.getCurrentContext();
   if (!contextName)
-    return fail(
+    throw failure(
       'no current context is set',
       `Choose one with kubectl config use-context (${names(config.getContexts())}).`,
     );
   const context = config.getContextObject(contextName);
-  if (!context) return fail(`there is no context ${contextName}`, `Its contexts: ${names(config.getContexts())}.`);
+  if (!context) throw failure(`there is no context ${contextName}`, `Its contexts: ${names(config.getContexts())}.`);
   const cluster = config.getCluster(context.cluster);
   if (!cluster)
-    return fail(
+    throw failure(
       `context ${contextName} names the cluster ${context.cluster}, which is not in it`,
       `Its clusters: ${names(config.getClusters())}.`,
     );
@@ -124,13 +122,12 @@ const check = (config: KubeConfig, source: string) => {
   }
   const user = config.getUser(userName);
   if (!user)
-    return fail(
+    throw failure(
       `context ${contextName} names the user ${userName}, who is not in it`,
       `Its users: ${names(config.getUsers())}.`,
     );
-
-  if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server) || /undefined/.test(cluster.server))
-    return fail(
+  if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server) || cluster.server.includes('undefined'))
+    throw failure(
       `the server ${JSON.stringify(cluster.server)} of the cluster ${cluster.name} is no http or https URL`,
       'In a pod it is made of KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT; elsewhere correct the server.',
     );
@@ -144,10 +141,11 @@ const check = (config: KubeConfig, source: string) => {
       try {
         accessSync(file, constants.R_OK);
       } catch (error) {
-        return fail(`its ${what} cannot be read: ${reason(error)}`, 'Check the path and the permissions of that file.');
+        throw failure(
+          `its ${what} cannot be read: ${reason(error)}`,
+          'Check the path and the permissions of that file.',
+        );
       }
-  const material = (file?: string, data?: string) =>
-    file ? readFileSync(file) : data ? Buffer.from(data, 'base64') : undefined;
   try {
     createSecureContext({
       ca: material(cluster.caFile, cluster.caData),
@@ -155,8 +153,15 @@ const check = (config: KubeConfig, source: string) => {
       key: material(user.keyFile, user.keyData),
     });
   } catch (error) {
-    return fail(`its certificates or its key are not valid PEM or do not match: ${reason(error)}`, 'Replace them.');
+    throw failure(`its certificates or its key are not valid PEM or do not match: ${reason(error)}`, 'Replace them.');
   }
+};
+
+const names = (named: readonly { name: string }[]): string => named.map(({ name }) => name).join(', ') || 'none';
+
+const material = (file?: string, data?: string): Buffer | undefined => {
+  if (file) return readFileSync(file);
+  return data ? Buffer.from(data, 'base64') : undefined;
 };
 
 const reason = (error: unknown): string =>

@@ -24,7 +24,7 @@ export const collectionPath = (resource: Resource<KubeObject>, place: Place, que
   path.push(resource.plural);
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
-  return search.size === 0 ? path.join('/') : `${path.join('/')}?${search}`;
+  return search.size === 0 ? path.join('/') : `${path.join('/')}?${search.toString()}`;
 };
 
 /**

@@ -80,7 +80,7 @@ const parseStatus = (body: string): Status | undefined => {
   if (!body.startsWith('{')) return undefined;
   try {
     const value: unknown = JSON.parse(body);
-    return isRecord(value) && value['kind'] === 'Status' ? (value as Status) : undefined;
+    return isRecord(value) && value['kind'] === 'Status' ? value : undefined;
   } catch {
     return undefined;
   }
