@@ -9,13 +9,15 @@ export interface Delays {
   clear(): void;
 }
 
+const nothing = () => undefined;
+
 /** A binary heap and one timer for its head: a timer for each of 100,000 keys would cost far more. */
 export const createDelays = (clock: Clock, due: (key: string) => void): Delays => {
   const deadlines = new Map<string, number>();
   /** Entries that no longer agree with `deadlines` are skipped when they come up. */
   let heap: { key: string; at: number }[] = [];
   let armedFor = Infinity;
-  let disarm = () => {};
+  let disarm: () => void = nothing;
 
   const push = (entry: { key: string; at: number }) => {
     let index = heap.length;
@@ -50,12 +52,12 @@ export const createDelays = (clock: Clock, due: (key: string) => void): Delays =
     if (at === armedFor) return;
     disarm();
     armedFor = at;
-    disarm = at === Infinity ? () => {} : clock.timer(Math.max(0, at - clock.mono()), fire);
+    disarm = at === Infinity ? nothing : clock.timer(Math.max(0, at - clock.mono()), fire);
   };
 
   const fire = () => {
     armedFor = Infinity;
-    disarm = () => {};
+    disarm = nothing;
     const now = clock.mono();
     for (let head = heap[0]; head !== undefined && head.at <= now; head = heap[0]) {
       pop();

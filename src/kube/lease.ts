@@ -102,9 +102,11 @@ export const createElection = (options: ElectionOptions): Election => {
     const record = JSON.stringify(lease.spec ?? {});
     if (record === observed?.record) return;
     const seconds = lease.spec?.leaseDurationSeconds;
+    const holder = lease.spec?.holderIdentity ?? '';
+    if (holder !== observed?.holder) log.info({ holder }, 'The Lease has another holder.');
     observed = {
       record,
-      holder: lease.spec?.holderIdentity ?? '',
+      holder,
       validMs: typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : leaseDurationMs,
       sinceMs: clock.mono(),
     };
@@ -128,6 +130,7 @@ export const createElection = (options: ElectionOptions): Election => {
   /** Writes our name into the Lease if nobody else may be leader. Throws Lost where it names somebody else for sure. */
   const acquireOrRenew = async (signal: AbortSignal): Promise<boolean> => {
     const lease = await kube.get(LEASE, ref, signal);
+    signal.throwIfAborted();
     if (lease !== undefined) observe(lease);
     const holder = lease?.spec?.holderIdentity ?? '';
     if (renewedAt !== undefined && holder !== '' && holder !== identity) throw new Lost(`${holder} holds the Lease`);
@@ -172,7 +175,7 @@ export const createElection = (options: ElectionOptions): Election => {
     }
   };
 
-  const loop = async (signal: AbortSignal): Promise<void> => {
+  const loop = async (signal: AbortSignal): Promise<never> => {
     while (!(await attempt(signal))) {
       // client-go's JitterFactor 1.2 keeps candidates from knocking together.
       await clock.sleep(retryPeriodMs * (1 + 1.2 * random.next()), signal);
@@ -217,7 +220,7 @@ export const createElection = (options: ElectionOptions): Election => {
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
       try {
-        await loop(campaign.signal);
+        return await loop(campaign.signal);
       } catch (error) {
         const released = campaign.signal.aborted && !signal.aborted;
         if (released) await giveUp();
