@@ -26,7 +26,7 @@ export interface Connection {
   /** For lists and watches of reflectors. */
   readonly watches: KubeTransport;
   /** Breaks what is still open and frees the connections. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

@@ -236,6 +236,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const loop = async (signal: AbortSignal) => {
     let failures = 0;
     let strikes = 0;
+    let expired = 0;
     let relistAt = 0;
     for (;;) {
       const listing = resourceVersion === undefined || clock.mono() >= relistAt;
@@ -252,6 +253,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
         strikes = quick ? strikes + 1 : 0;
         if (quick) waitMs = backoffMs(backoff, failures, random);
         failures = quick ? failures + 1 : 0;
+        expired = 0;
       } catch (error) {
         if (signal.aborted) throw error;
         const fault = faultOfError(error);
@@ -260,7 +262,8 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
         if (listing && resourceVersion !== undefined) relistAt = clock.mono() + relistEveryMs / 10;
         if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;
         else if (!listing && casts(fault)) strikes += 1;
-        waitMs = fault.kind === 'expired' && failures === 0 ? 0 : backoffMs(backoff, failures, random);
+        expired = fault.kind === 'expired' ? expired + 1 : 0;
+        waitMs = expired === 1 ? 0 : backoffMs(backoff, failures, random);
         waitMs = Math.max(waitMs, Math.min(fault.retryAfterMs ?? 0, 2 * backoff.capMs));
         failures += 1;
         if (fault.kind === 'expired') log.info({ reason: fault.message }, 'The resource version has expired; listing.');
