@@ -316,7 +316,8 @@ test('handlers that throw, or reject, disturb neither the others nor the reflect
   reflector.subscribe(() => {
     throw new Error('handler broke');
   });
-  reflector.subscribe(() => Promise.reject(new Error('handler rejected')));
+  const rejecting: unknown = () => Promise.reject(new Error('handler rejected'));
+  reflector.subscribe(rejecting as () => void);
   void start();
   await seen(3);
   await new Promise(setImmediate);
