@@ -80,14 +80,28 @@ test('after a crash a candidate takes over when the record has not changed for i
     t.false(b.isLeader());
     t.is(b.holder(), 'a');
     a.crash();
-    await clock.advance(14_000);
+    // b asks every 3.2 s. It saw the last renewal (of second 30) at second 32, so it waits until second 47.
+    await clock.advance(16_900);
     t.false(b.isLeader());
-    await clock.advance(8000);
+    await clock.advance(1200);
     t.true(b.isLeader());
     t.is(b.epoch(), 1);
     t.is(specOf(api)['holderIdentity'], 'b');
     b.crash();
   }
+});
+
+test('a lead counts from the moment when its renewal was sent, not from the answer', async (t) => {
+  const clock = new ManualClock();
+  const api = new MemoryApi();
+  api.before = async ({ method }) => {
+    if (method !== 'GET') await clock.sleep(3000);
+    return undefined;
+  };
+  const a = candidate(api, clock, 'a');
+  await clock.advance(3000);
+  t.is(a.remainingMs(), 12_000);
+  a.crash();
 });
 
 test('of two who try at the same moment one loses the race, without an error', async (t) => {
@@ -183,6 +197,13 @@ test('a Lease that somebody deletes is made again; one that somebody edits is ke
   await clock.advance(2000);
   t.is(await a.end, 'lost');
   t.deepEqual(a.lost, ['somebody holds the Lease']);
+  await clock.advance(2000);
+  t.is(b.holder(), 'somebody');
+  api.objects.delete(LEASE_PATH);
+  await clock.advance(10_000);
+  t.false(b.isLeader(), 'whoever held it until it was deleted still believes in it');
+  await clock.advance(10_000);
+  t.true(b.isLeader());
   b.crash();
 });
 

@@ -79,6 +79,13 @@ test('of two deadlines the earlier counts, and being added now ends the wait', a
     ['b', 300],
   ]);
   t.is(queue.depth().delayed, 0);
+  queue.addAfter('a', 500);
+  queue.addAfter('a', 200);
+  const once = queue.take();
+  clock.freeze(1000);
+  await clock.advance(0);
+  queue.done((await once)!);
+  t.is(queue.depth().ready, 0, 'a deadline that was brought forward is not kept as well');
   queue.addAfter('far', 40 * 24 * 3600_000);
   t.is(queue.depth().delayed, 1);
 });

@@ -238,7 +238,7 @@ test('a stream that is cut within a line goes on from the last whole event, with
 });
 
 test('a silent watch is replaced, from the last bookmark; bookmarks keep one alive', async (t) => {
-  const { seen, watches, lists, start } = await reflecting(
+  const { reflector, seen, watches, lists, start } = await reflecting(
     t,
     {
       lists: [({ json }) => json(200, listOf(5))],
@@ -250,6 +250,7 @@ test('a silent watch is replaced, from the last bookmark; bookmarks keep one ali
   await seen(1);
   t.is(watches[1]!.get('resourceVersion'), '42');
   t.is(lists.length, 1);
+  t.is(reflector.stats().faults, 0, 'silence is no trouble');
 
   let sent = 0;
   const alive = await reflecting(
@@ -308,6 +309,8 @@ test('a list that fails with 500, 429, 503 and a missing kind is reported and re
   t.is(reflector.stats().faults, 6);
 });
 
+const rejecting: unknown = () => Promise.reject(new Error('handler rejected'));
+
 test('handlers that throw, or reject, disturb neither the others nor the reflector', async (t) => {
   const { reflector, events, seen, log, start } = await reflecting(t, {
     lists: [({ json }) => json(200, listOf(5, pod('a', 1)))],
@@ -316,7 +319,6 @@ test('handlers that throw, or reject, disturb neither the others nor the reflect
   reflector.subscribe(() => {
     throw new Error('handler broke');
   });
-  const rejecting: unknown = () => Promise.reject(new Error('handler rejected'));
   reflector.subscribe(rejecting as () => void);
   void start();
   await seen(3);
