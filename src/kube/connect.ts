@@ -1,0 +1,140 @@
+import { isDeepStrictEqual } from 'node:util';
+import type * as Library from '@kubernetes/client-node';
+import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { raceAbort } from './deadline.ts';
+import { loadKubeconfig } from './kubeconfig.ts';
+import type { KubeconfigOptions } from './kubeconfig.ts';
+import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
+
+export { KubeconfigError } from './kubeconfig.ts';
+
+type ClientNode = typeof Library;
+type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
+
+export interface ConnectOptions extends KubeconfigOptions {
+  /** What the API server's audit log shows. Default `knative-eip`. */
+  readonly userAgent?: string | undefined;
+}
+
+export interface Connection {
+  /** URL of the API server. */
+  readonly server: string;
+  /** Namespace of the context, or of the pod. */
+  readonly namespace: string | undefined;
+  /** For single calls. Its connections are not those of `watches`: a long list must not stand before a lease renewal. */
+  readonly calls: KubeTransport;
+  /** For lists and watches of reflectors. */
+  readonly watches: KubeTransport;
+  /** Breaks what is still open and frees the connections. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Reads the kubeconfig, or the pod's service account where no path is given, and checks it; nothing is sent yet. Rejects
+ * with KubeconfigError. The transports reject with whatever the network or the credential plug-in threw.
+ */
+export const connect = async (options: ConnectOptions = {}): Promise<Connection> => {
+  // Lazily, because it takes more than half a second: `--help` must not wait for it.
+  const library = await import('@kubernetes/client-node');
+  const Pooled = pooledKubeConfig(library);
+  const calls = new Pooled();
+  const watches = new Pooled();
+  loadKubeconfig(calls, options, library.loadYaml);
+  loadKubeconfig(watches, options, library.loadYaml);
+  const server = calls.getCurrentCluster()?.server ?? '';
+  const userAgent = options.userAgent ?? 'knative-eip';
+  return {
+    server,
+    namespace: calls.getContextObject(calls.getCurrentContext())?.namespace,
+    calls: transport(library, calls, server, userAgent),
+    watches: transport(library, watches, server, userAgent),
+    close: async () => {
+      await Promise.all([calls.close(), watches.close()]);
+    },
+  };
+};
+
+/**
+ * KubeConfig whose requests share one pool of connections. The library (2.0.1) makes an Agent for each request as soon as
+ * there is a CA, so each call would be a new TLS handshake. Here its options are compared with those of the pool at hand:
+ * where they are the same, the library is told to make none; where CA or client certificate have changed, the new Agent
+ * takes the place of the old one, which ends with its last request.
+ */
+const pooledKubeConfig = ({ KubeConfig }: ClientNode) =>
+  class PooledKubeConfig extends KubeConfig {
+    #pool: Pool | undefined;
+    #material: unknown;
+    #closed = false;
+
+    override createDispatcherOptions(
+      ...[cluster, material]: Parameters<KubeConfig['createDispatcherOptions']>
+    ): ReturnType<KubeConfig['createDispatcherOptions']> {
+      if (this.#material !== undefined && isDeepStrictEqual(material, this.#material)) return { type: 'none' };
+      this.#material = { ...material };
+      const plain = cluster?.server.startsWith('http:') === true && !cluster.proxyUrl;
+      // The library refuses plain HTTP unless certificates go unchecked, and has no pool for servers without TLS options.
+      const options = plain ? ({ type: 'none' } as const) : super.createDispatcherOptions(cluster, material);
+      return options.type === 'none' ? { type: 'agent', connect: KEEP_ALIVE } : options;
+    }
+
+    override async applySecurityAuthentication(context: RequestContext): Promise<void> {
+      if (this.#closed) throw new Error('The connection has been closed.');
+      await super.applySecurityAuthentication(context);
+      const fresh = context.getDispatcher();
+      if (fresh !== undefined) {
+        const old = this.#pool;
+        this.#pool = fresh;
+        old?.close().catch(() => undefined);
+      }
+      if (this.#pool !== undefined) context.setDispatcher(this.#pool);
+    }
+
+    async close(): Promise<void> {
+      this.#closed = true;
+      await this.#pool?.destroy();
+    }
+  };
+
+/** As in client-go and the library's own Agents: cloud load balancers drop what is idle for 60 s. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 30_000 };
+
+const transport = (
+  { RequestContext, IsomorphicFetchHttpLibrary }: ClientNode,
+  config: KubeConfig,
+  server: string,
+  userAgent: string,
+): KubeTransport => {
+  const http = new IsomorphicFetchHttpLibrary();
+  return async ({ method, path, contentType, accept, body, signal }: KubeRequest): Promise<KubeResponse> => {
+    const context = new RequestContext(server + path, method);
+    context.setHeaderParam('User-Agent', userAgent);
+    context.setHeaderParam('Accept', accept ?? 'application/json');
+    if (contentType !== undefined) context.setHeaderParam('Content-Type', contentType);
+    if (body !== undefined) context.setBody(body);
+    if (signal !== undefined) context.setSignal(signal);
+    // Credential plug-ins are processes and know no signal.
+    const authenticated = config.applySecurityAuthentication(context);
+    await (signal === undefined ? authenticated : raceAbort(authenticated, signal));
+    const response = await http.send(context).toPromise();
+    return {
+      status: response.httpStatusCode,
+      header: (name) => response.headers[name.toLowerCase()],
+      text: () => response.body.text(),
+      lines: () => lines(response.body.stream()),
+    };
+  };
+};
+
+/** Splits a stream into lines. What stands behind the last line feed is a line too. */
+async function* lines(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<string, void> {
+  if (stream === null) return;
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield rest;
+}

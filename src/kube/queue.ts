@@ -1,0 +1,240 @@
+import { backoffMs } from '../lib/backoff.ts';
+import type { Backoff } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import { createDelays } from './delays.ts';
+
+/** `live` is what just happened; `resync` is everything else, for example all objects after a start. */
+export type Priority = 'live' | 'resync';
+
+/** Hooks for metrics. Must not throw. */
+export interface QueueObserver {
+  /** A key was handed out, `waitedMs` after it became due. */
+  taken?(waitedMs: number, priority: Priority): void;
+  /** A key failed and comes again in `delayMs`. */
+  retried?(delayMs: number, failures: number): void;
+}
+
+export interface QueueOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Delay after a failure. Default 5 ms to 1000 s, as client-go's DefaultControllerRateLimiter. */
+  readonly backoff?: Backoff | undefined;
+  readonly observer?: QueueObserver | undefined;
+}
+
+export interface QueueDepth {
+  /** Due and waiting for a worker. */
+  readonly ready: number;
+  /** Due later. */
+  readonly delayed: number;
+  readonly processing: number;
+  /** Keys whose last run failed. */
+  readonly failing: number;
+  /** How long the key that waits longest has been due; 0 where none waits. */
+  readonly oldestMs: number;
+}
+
+/**
+ * What to look at next: keys, not events. A key is in it once however often it is added, and is never handed out while it
+ * is being processed; if it is added meanwhile, it comes again afterwards.
+ */
+export interface WorkQueue {
+  /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */
+  add(key: string, priority?: Priority): void;
+  /** Makes the key due in `ms`, or when it is due anyway, if that is sooner. */
+  addAfter(key: string, ms: number): void;
+  /**
+   * Counts a failure and makes the key due after the backoff, but not before `atLeastMs`. Returns the delay in
+   * milliseconds. A key that was added while it was processed does not wait.
+   */
+  retry(key: string, atLeastMs?: number): number;
+  /** Forgets the failures of a key. */
+  forget(key: string): void;
+  /** Hands out a key, which must be given back with `done`; undefined once the queue has shut down. */
+  take(): Promise<string | undefined>;
+  done(key: string): void;
+  depth(): QueueDepth;
+  /**
+   * Accepts nothing more and drops what is due later. With `drop`, what is due now is dropped too; with `finish`, it is
+   * still handed out. Resolves when nothing is being processed any more.
+   */
+  shutDown(mode: 'drop' | 'finish'): Promise<void>;
+}
+
+/** One in so many is taken from `resync` while `live` keys are waiting, so that a steady stream cannot starve it. */
+const RESYNC_SHARE = 16;
+
+interface Entry {
+  /** Since when it is due, monotonic; undefined while it is not. */
+  dueAt: number | undefined;
+  priority: Priority;
+  processing: boolean;
+}
+
+interface Waiting {
+  readonly key: string;
+  readonly entry: Entry;
+}
+
+/** First in, first out, without the cost of shifting an array. */
+class Fifo {
+  #items: Waiting[] = [];
+  #head = 0;
+
+  push(item: Waiting): void {
+    this.#items.push(item);
+  }
+
+  /** The first item that still waits with this priority; those that were promoted or dropped meanwhile are skipped. */
+  peek(priority: Priority): Waiting | undefined {
+    for (; this.#head < this.#items.length; this.#head += 1) {
+      const item = this.#items[this.#head]!;
+      const { dueAt, processing } = item.entry;
+      if (dueAt !== undefined && !processing && item.entry.priority === priority) return item;
+    }
+    this.#items = [];
+    this.#head = 0;
+    return undefined;
+  }
+
+  shift(): void {
+    this.#head += 1;
+    if (this.#head < 1024 || this.#head * 2 < this.#items.length) return;
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+}
+
+export const createQueue = ({ clock, random, backoff, observer }: QueueOptions): WorkQueue => {
+  const entries = new Map<string, Entry>();
+  const failures = new Map<string, number>();
+  const ready = { live: new Fifo(), resync: new Fifo() };
+  const takers: ((key: string | undefined) => void)[] = [];
+  const idle = Promise.withResolvers<void>();
+  const { baseMs, capMs } = backoff ?? { baseMs: 5, capMs: 1_000_000 };
+  let readyCount = 0;
+  let processing = 0;
+  let closed = false;
+  let liveInARow = 0;
+
+  /** Priority that a delayed key comes back with. */
+  const priorities = new Map<string, Priority>();
+  const delays = createDelays(clock, (key) => makeDue(key, priorities.get(key) ?? 'resync'));
+
+  const enqueue = (key: string, entry: Entry) => {
+    readyCount += 1;
+    ready[entry.priority].push({ key, entry });
+  };
+
+  const makeDue = (key: string, priority: Priority) => {
+    delays.delete(key);
+    priorities.delete(key);
+    const entry = entries.get(key);
+    if (entry === undefined) {
+      const fresh: Entry = { dueAt: clock.mono(), priority, processing: false };
+      entries.set(key, fresh);
+      enqueue(key, fresh);
+    } else if (entry.dueAt === undefined) {
+      entry.dueAt = clock.mono();
+      entry.priority = priority;
+    } else if (priority === 'live' && entry.priority === 'resync') {
+      entry.priority = 'live';
+      if (!entry.processing) ready.live.push({ key, entry });
+    }
+    serve();
+  };
+
+  const next = (): Waiting | undefined => {
+    const live = ready.live.peek('live');
+    const resync = ready.resync.peek('resync');
+    const takeLive = live !== undefined && (resync === undefined || liveInARow < RESYNC_SHARE - 1);
+    liveInARow = takeLive && resync !== undefined ? liveInARow + 1 : 0;
+    (takeLive ? ready.live : ready.resync).shift();
+    return takeLive ? live : resync;
+  };
+
+  const serve = () => {
+    while (takers.length > 0 && readyCount > 0) {
+      const waiting = next();
+      if (waiting === undefined) break;
+      const { key, entry } = waiting;
+      readyCount -= 1;
+      processing += 1;
+      observer?.taken?.(clock.mono() - (entry.dueAt ?? 0), entry.priority);
+      entry.dueAt = undefined;
+      entry.processing = true;
+      takers.shift()!(key);
+    }
+    if (!closed) return;
+    if (readyCount === 0) for (const taker of takers.splice(0)) taker(undefined);
+    if (readyCount === 0 && processing === 0) idle.resolve();
+  };
+
+  const later = (key: string, ms: number, priority: Priority) => {
+    if (closed || entries.get(key)?.dueAt !== undefined) return;
+    if (ms <= 0) return makeDue(key, priority);
+    priorities.set(key, priority);
+    delays.set(key, clock.mono() + ms);
+  };
+
+  return {
+    add(key, priority = 'live') {
+      if (!closed) makeDue(key, priority);
+    },
+    addAfter(key, ms) {
+      later(key, ms, 'live');
+    },
+    retry(key, atLeastMs = 0) {
+      const count = failures.get(key) ?? 0;
+      failures.set(key, count + 1);
+      const delayMs = Math.max(atLeastMs, backoffMs({ baseMs, capMs }, count, random));
+      observer?.retried?.(delayMs, count + 1);
+      // Behind fresh events: a crowd of failing keys must not stand before the healthy ones.
+      later(key, delayMs, 'resync');
+      return delayMs;
+    },
+    forget(key) {
+      failures.delete(key);
+    },
+    take: () =>
+      new Promise((resolve) => {
+        takers.push(resolve);
+        serve();
+      }),
+    done(key) {
+      const entry = entries.get(key);
+      if (entry?.processing !== true) return;
+      entry.processing = false;
+      processing -= 1;
+      if (entry.dueAt === undefined) entries.delete(key);
+      else enqueue(key, entry);
+      serve();
+    },
+    depth() {
+      const dues = [ready.live.peek('live'), ready.resync.peek('resync')].map((waiting) => waiting?.entry.dueAt);
+      const oldest = Math.min(...dues.map((dueAt) => dueAt ?? Infinity));
+      return {
+        ready: readyCount,
+        delayed: delays.size,
+        processing,
+        failing: failures.size,
+        oldestMs: oldest === Infinity ? 0 : clock.mono() - oldest,
+      };
+    },
+    shutDown(mode) {
+      closed = true;
+      delays.clear();
+      priorities.clear();
+      if (mode === 'drop') {
+        for (const [key, entry] of entries) {
+          entry.dueAt = undefined;
+          if (!entry.processing) entries.delete(key);
+        }
+        readyCount = 0;
+      }
+      serve();
+      return idle.promise;
+    },
+  };
+};

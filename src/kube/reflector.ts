@@ -1,0 +1,325 @@
+import { backoffMs } from '../lib/backoff.ts';
+import type { Backoff } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { raceAbort } from './deadline.ts';
+import type { KubeFault } from './fault.ts';
+import { listPages } from './pages.ts';
+import { collectionPath } from './path.ts';
+import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
+import { compareResourceVersions } from './resourceversion.ts';
+import { faultOfError } from './status.ts';
+import { createStore, keyOf } from './store.ts';
+import type { IndexFunction, Store } from './store.ts';
+import { watch } from './watch.ts';
+
+/** A change in the store, which already shows it. */
+export interface StoreEvent<K> {
+  readonly type: 'added' | 'updated' | 'deleted';
+  /** As it is now; of `deleted`, as it was last. */
+  readonly object: K;
+  /** As it was before, of `updated`. */
+  readonly old?: K | undefined;
+  /** Whether it was noticed as it happened or by listing. At the start everything comes from the list. */
+  readonly from: 'list' | 'watch';
+}
+
+export type StoreHandler<K> = (event: StoreEvent<K>) => void;
+
+export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> extends ListOptions {
+  readonly transport: KubeTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly resource: Resource<T>;
+  /** What of an object is stored; undefined where it is of no interest. Whole objects would fill the memory. */
+  readonly keep: (object: T) => K | undefined;
+  readonly indexes?: Readonly<Record<string, IndexFunction<K>>> | undefined;
+  /** Called for each failure, for example kind `notFound` while the CRD is not installed. It is retried in any case. */
+  readonly onTrouble?: ((fault: KubeFault) => void) | undefined;
+  /** How often everything is listed anew, although the watch seems healthy. Default 10 min, ±10 %. */
+  readonly relistEveryMs?: number | undefined;
+  /** Silence after which a watch is taken for dead. Default 90 s: API servers send a bookmark each minute. */
+  readonly idleMs?: number | undefined;
+  /** Default 800 ms to 30 s, as in client-go's reflector. */
+  readonly backoff?: Backoff | undefined;
+  /** How long one page of a list may take. Default 60 s. */
+  readonly pageTimeoutMs?: number | undefined;
+}
+
+/** Counters since the start. */
+export interface ReflectorStats {
+  readonly lists: number;
+  readonly watches: number;
+  readonly events: number;
+  /** Events that were older than what is known. */
+  readonly stale: number;
+  readonly faults: number;
+}
+
+/** Keeps a store equal to what the API server has. */
+export interface Reflector<K extends KubeObject> {
+  readonly store: Store<K>;
+  /** Handlers are told of what is there already as `added`. Returns how to unsubscribe. */
+  subscribe(handler: StoreHandler<K>): () => void;
+  /** Runs until the signal aborts; never rejects. Nothing is delivered after the abort. To be called once. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves when the first list is complete; rejects with the signal's reason where the run ends before. */
+  readonly synced: Promise<void>;
+  hasSynced(): boolean;
+  /** How long ago the API server was heard of last, bookmarks included; before that, how long ago this was made. */
+  lastActivityAgeMs(): number;
+  /** What is wrong at present: the last failure, until a list or a watch succeeds. */
+  trouble(): KubeFault | undefined;
+  stats(): ReflectorStats;
+}
+
+/** The backoff starts anew after a watch that lived so long. */
+const HEALTHY_MS = 10_000;
+/** A watch without any event that ends sooner has not worked ("very short watch" in client-go's reflector). */
+const QUICK_MS = 1_000;
+/** After so many watches that did not work the resource version is dropped: servers do not always say 410. */
+const STRIKES = 3;
+
+/**
+ * List, then watch from there, for as long as it goes; list anew when the server has forgotten the resource version, when
+ * watches keep failing, and now and then anyway. Every failure is retried with backoff, except that an expired resource
+ * version leads to a list at once the first time.
+ */
+export const createReflector = <T extends KubeObject, K extends KubeObject>(
+  options: ReflectorOptions<T, K>,
+): Reflector<K> => {
+  const { transport, clock, random, resource, keep, onTrouble } = options;
+  const { relistEveryMs = 600_000, idleMs = 90_000, pageTimeoutMs = 60_000 } = options;
+  const { backoff = { baseMs: 800, capMs: 30_000 } } = options;
+  const log = options.log.child({ resource: resource.plural });
+  const store = createStore<K>(options.indexes);
+  const handlers = new Set<StoreHandler<K>>();
+  const stats = { lists: 0, watches: 0, events: 0, stale: 0, faults: 0 };
+  const { promise: synced, resolve: resolveSynced, reject: rejectSynced } = Promise.withResolvers<void>();
+  // Whoever waits for it is told; nobody has to.
+  synced.catch(() => undefined);
+  let hasSynced = false;
+  let heardAt = clock.mono();
+  let trouble: KubeFault | undefined;
+  /** Where the watch goes on; undefined where only a list helps. */
+  let resourceVersion: string | undefined;
+
+  const heard = () => {
+    heardAt = clock.mono();
+    trouble = undefined;
+  };
+
+  const failed = (error: unknown, what: string) =>
+    log.error({ error: error instanceof Error ? error.message : String(error) }, `${what} threw; carrying on.`);
+
+  const tell = (handler: StoreHandler<K>, event: StoreEvent<K>) => {
+    try {
+      // An async function is assignable to a handler; its rejection must not end the process either.
+      const result: unknown = handler(event);
+      if (result instanceof Promise) result.catch((error: unknown) => failed(error, 'An event handler'));
+    } catch (error) {
+      failed(error, 'An event handler');
+    }
+  };
+
+  const emit = (event: StoreEvent<K>, signal: AbortSignal) => {
+    for (const handler of handlers) {
+      if (signal.aborted) return;
+      tell(handler, event);
+    }
+  };
+
+  const drop = (key: string, from: 'list' | 'watch', signal: AbortSignal, last?: K) => {
+    const old = store.get(key);
+    if (old === undefined) return;
+    store.remove(key);
+    emit({ type: 'deleted', object: last ?? old, from }, signal);
+  };
+
+  /** What is worth keeping; where `keep` throws, what was kept before. */
+  const kept = (object: T, old: K | undefined): K | undefined => {
+    try {
+      return keep(object);
+    } catch (error) {
+      failed(error, `Reading ${resource.kind} ${keyOf(object.metadata)}`);
+      return old;
+    }
+  };
+
+  const put = (object: T, from: 'list' | 'watch', signal: AbortSignal) => {
+    const key = keyOf(object.metadata);
+    const old = store.get(key);
+    const next = kept(object, old);
+    if (next === old) return;
+    if (next === undefined) return drop(key, from, signal);
+    // Another UID under the same name is another object, whether or not the deletion between them was seen.
+    const same = old?.metadata.uid === next.metadata.uid;
+    if (!same) drop(key, from, signal);
+    if (signal.aborted) return;
+    try {
+      store.put(next);
+    } catch (error) {
+      return failed(error, `Indexing ${resource.kind} ${key}`);
+    }
+    emit(same ? { type: 'updated', object: next, old, from } : { type: 'added', object: next, from }, signal);
+  };
+
+  const list = async (signal: AbortSignal) => {
+    stats.lists += 1;
+    const seen = new Set<string>();
+    let at: string | undefined;
+    const source = { transport, clock, timeoutMs: pageTimeoutMs };
+    for await (const page of listPages(source, resource, options, signal)) {
+      heard();
+      at = page.resourceVersion;
+      for (const item of page.items) {
+        signal.throwIfAborted();
+        const key = keyOf(item.metadata);
+        seen.add(key);
+        const old = store.get(key)?.metadata;
+        if (old?.uid !== item.metadata.uid || old.resourceVersion !== item.metadata.resourceVersion)
+          put(item, 'list', signal);
+      }
+    }
+    for (const key of store.keys()) {
+      signal.throwIfAborted();
+      if (!seen.has(key)) drop(key, 'list', signal);
+    }
+    resourceVersion = at;
+    if (hasSynced) return;
+    hasSynced = true;
+    resolveSynced();
+  };
+
+  /** Resolves with whether any event came. `maxMs` is the time until the next list is due. */
+  const follow = async (maxMs: number, signal: AbortSignal): Promise<boolean> => {
+    stats.watches += 1;
+    // 240 to 300 s, so that many watches do not end together. The client's own limit only steps in where the server's fails.
+    const seconds = Math.max(1, Math.ceil(Math.min(240 + 60 * random.next(), maxMs / 1000)));
+    const path = collectionPath(
+      resource,
+      { namespace: options.namespace },
+      {
+        watch: true,
+        allowWatchBookmarks: true,
+        resourceVersion,
+        timeoutSeconds: seconds,
+        labelSelector: options.labelSelector,
+        fieldSelector: options.fieldSelector,
+      },
+    );
+    const limit = { idleMs, maxMs: Math.min(maxMs, seconds * 1000 + 30_000) };
+    let any = false;
+    for await (const { type, object } of watch<T>({ transport, clock, path, onOpen: heard, ...limit }, signal)) {
+      signal.throwIfAborted();
+      heard();
+      any = true;
+      const version = object.metadata.resourceVersion;
+      if (type !== 'BOOKMARK') {
+        stats.events += 1;
+        const key = keyOf(object.metadata);
+        const old = store.get(key);
+        // A stream is ordered: what is older than its last event is a repetition and must not bring back what is gone.
+        const stale =
+          isOlder(version, resourceVersion) || isOlder(version, old?.metadata.resourceVersion, type !== 'DELETED');
+        if (stale) stats.stale += 1;
+        else if (type !== 'DELETED') put(object, 'watch', signal);
+        else if (old?.metadata.uid === object.metadata.uid) drop(key, 'watch', signal, kept(object, old));
+      }
+      if (version && !isOlder(version, resourceVersion)) resourceVersion = version;
+    }
+    return any;
+  };
+
+  const loop = async (signal: AbortSignal) => {
+    let failures = 0;
+    let strikes = 0;
+    let expired = 0;
+    let relistAt = 0;
+    for (;;) {
+      const listing = resourceVersion === undefined || clock.mono() >= relistAt;
+      const start = clock.mono();
+      let waitMs = 0;
+      try {
+        if (listing) {
+          await list(signal);
+          relistAt = clock.mono() + relistEveryMs * (0.9 + 0.2 * random.next());
+          continue;
+        }
+        const any = await follow(relistAt - start, signal);
+        const quick = !any && clock.mono() - start < QUICK_MS && clock.mono() < relistAt;
+        strikes = quick ? strikes + 1 : 0;
+        if (quick) waitMs = backoffMs(backoff, failures, random);
+        failures = quick ? failures + 1 : 0;
+        expired = 0;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        const fault = faultOfError(error);
+        if (!listing && clock.mono() - start >= HEALTHY_MS) failures = strikes = 0;
+        // A list that fails although the watch could go on is tried again later: the watch must not stand still for it.
+        if (listing && resourceVersion !== undefined) relistAt = clock.mono() + relistEveryMs / 10;
+        if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;
+        else if (!listing && casts(fault)) strikes += 1;
+        expired = fault.kind === 'expired' ? expired + 1 : 0;
+        waitMs = expired === 1 ? 0 : backoffMs(backoff, failures, random);
+        waitMs = Math.max(waitMs, Math.min(fault.retryAfterMs ?? 0, 2 * backoff.capMs));
+        failures += 1;
+        if (fault.kind === 'expired') log.info({ reason: fault.message }, 'The resource version has expired; listing.');
+        else report(fault, listing ? 'list' : 'watch', waitMs);
+      }
+      if (strikes >= STRIKES) {
+        strikes = 0;
+        resourceVersion = undefined;
+      }
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+      else signal.throwIfAborted();
+    }
+  };
+
+  const report = (fault: KubeFault, what: string, retryInMs: number) => {
+    stats.faults += 1;
+    trouble = fault;
+    log.warn({ fault: fault.kind, error: fault.message, retryInMs: Math.round(retryInMs) }, `The ${what} failed.`);
+    try {
+      onTrouble?.(fault);
+    } catch (error) {
+      failed(error, 'A trouble handler');
+    }
+  };
+
+  return {
+    store,
+    subscribe(handler) {
+      handlers.add(handler);
+      for (const object of store.values()) tell(handler, { type: 'added', object, from: 'list' });
+      return () => handlers.delete(handler);
+    },
+    async run(signal) {
+      try {
+        await raceAbort(loop(signal), signal);
+      } catch (error) {
+        rejectSynced(error);
+        if (!signal.aborted) throw error;
+      }
+    },
+    synced,
+    hasSynced: () => hasSynced,
+    lastActivityAgeMs: () => clock.mono() - heardAt,
+    trouble: () => trouble,
+    stats: () => ({ ...stats }),
+  };
+};
+
+const isOlder = (version: string, than: string | undefined, orSame = false): boolean => {
+  const order = than === undefined ? undefined : compareResourceVersions(version, than);
+  return order !== undefined && (order < 0 || (orSame && order === 0));
+};
+
+/**
+ * Whether the failure of a watch casts doubt on its resource version, rather than on the network or a server under load:
+ * 504 is what API servers say to a version that lies in their future, 500 to a history that they cannot decode.
+ */
+const casts = ({ kind, status }: KubeFault): boolean =>
+  kind === 'invalid' || kind === 'conflict' || status === 500 || status === 504;
