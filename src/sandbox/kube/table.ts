@@ -76,9 +76,8 @@ export class Presenter {
     const columnDefinitions = this.#headerSent ? null : definitions(this.#kind);
     const rows = items.map((object) => ({
       cells: this.#kind.columns.map((column) => column.cell(object, now)),
-      ...(this.#include === 'None'
-        ? {}
-        : { object: this.#include === 'Object' ? object : partial(object, this.#form.version) }),
+      object:
+        this.#include === 'None' ? null : this.#include === 'Object' ? object : partial(object, this.#form.version),
     }));
     return { kind: 'Table', apiVersion: `meta.k8s.io/${this.#form.version}`, metadata, columnDefinitions, rows };
   }

@@ -104,6 +104,7 @@ export const watch = (
   const seconds = Number(query.get('timeoutSeconds') ?? 0);
   const timeoutMs = seconds > 0 ? seconds * 1000 : DEFAULT_TIMEOUT_MS * (1 + random.next());
   const deadline = clock.mono() + timeoutMs;
+  const start = from === 0 ? storage.revision : from;
 
   const cleanups: (() => void)[] = [];
   const lines = new Lines(() => cleanups.forEach((cleanup) => cleanup()));
@@ -141,7 +142,9 @@ export const watch = (
       if (left <= 0) return;
       const last = left <= BOOKMARK_EVERY_MS;
       cancel = clock.timer(Math.min(BOOKMARK_EVERY_MS, left), () => {
-        lines.push(line({ type: 'BOOKMARK', object: presenter.bookmark(String(Math.max(from, storage.revision))) }));
+        // Without any write since the beginning there is nothing to tell, and the API server says nothing.
+        if (storage.revision > start)
+          lines.push(line({ type: 'BOOKMARK', object: presenter.bookmark(String(storage.revision)) }));
         if (!last) schedule();
       });
     };

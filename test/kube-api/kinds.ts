@@ -1,0 +1,439 @@
+import { define, eventually, MERGE, pod, podEip, podEips, pods, type Behaviour, type Body } from './client.ts';
+
+const AT = '2026-01-01T00:00:00.123456Z';
+
+const condition = (type: string): object => ({
+  type,
+  status: 'True',
+  reason: 'Done',
+  message: '',
+  lastTransitionTime: '2026-01-01T00:00:00Z',
+});
+
+const widgets = (name: string): Body =>
+  ({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${name}s.example.org` },
+    spec: {
+      group: 'example.org',
+      scope: 'Cluster',
+      names: { plural: `${name}s`, kind: 'Widget' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                spec: {
+                  type: 'object',
+                  properties: {
+                    size: { type: 'integer', minimum: 1, default: 3 },
+                    any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+                    either: { 'x-kubernetes-int-or-string': true },
+                    map: { type: 'object', additionalProperties: { type: 'string' } },
+                    list: {
+                      type: 'array',
+                      'x-kubernetes-list-type': 'map',
+                      'x-kubernetes-list-map-keys': ['type'],
+                      items: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+  }) as unknown as Body;
+
+/** What is particular to single kinds. */
+export const kinds: readonly Behaviour[] = [
+  {
+    title: 'discovery names the kinds, their short names and subresources',
+    check: async (t, { request }) => {
+      const { body } = await request('GET', '/apis/alibabacloud.com/v1beta1');
+      const resources = (body['resources'] as Record<string, unknown>[]).map(
+        ({ storageVersionHash: _, ...rest }) => rest,
+      );
+      t.deepEqual(resources, [
+        {
+          name: 'podeips',
+          singularName: 'podeip',
+          namespaced: true,
+          kind: 'PodEIP',
+          verbs: (resources[0]?.['verbs'] as string[]) ?? [],
+          shortNames: ['peip'],
+          categories: ['eip'],
+        },
+        {
+          name: 'podeips/status',
+          singularName: '',
+          namespaced: true,
+          kind: 'PodEIP',
+          verbs: ['get', 'patch', 'update'],
+        },
+      ]);
+      t.deepEqual((resources[0]?.['verbs'] as string[]).toSorted(), [
+        ...['create', 'delete', 'deletecollection', 'get'],
+        ...['list', 'patch', 'update', 'watch'],
+      ]);
+      const core = await request('GET', '/api/v1');
+      const names = (core.body['resources'] as { name: string }[]).map(({ name }) => name);
+      t.true(
+        ['pods', 'pods/status', 'pods/log', 'nodes', 'events', 'namespaces', 'services'].every((name) =>
+          names.includes(name),
+        ),
+      );
+      const groups = (await request('GET', '/apis')).body['groups'] as { name: string }[];
+      t.true(
+        ['apps', 'events.k8s.io', 'coordination.k8s.io'].every((group) => groups.some(({ name }) => name === group)),
+      );
+      t.is((await request('GET', '/readyz')).text, 'ok');
+      t.like((await request('GET', '/version')).body, { major: '1' });
+    },
+  },
+  {
+    title: 'a PodEIP is pruned, defaulted and checked by its schema',
+    check: async (t, { namespace, request }) => {
+      const spec = {
+        allocationID: '',
+        allocationType: { releaseStrategy: 'TTL', releaseAfter: '5m' },
+        unknown: { a: 1 },
+      };
+      const made = await request('POST', podEips(namespace), { ...podEip('a'), spec });
+      t.deepEqual(made.body.spec, {
+        allocationID: '',
+        allocationType: { type: 'Auto', releaseStrategy: 'TTL', releaseAfter: '5m' },
+      });
+      const wrong = await request(
+        'POST',
+        podEips(namespace),
+        podEip('b', {}, { allocationType: { type: 'Mine', releaseStrategy: 'Follow' } }),
+      );
+      t.is(wrong.status, 422);
+      t.is(
+        wrong.body.message,
+        'PodEIP.alibabacloud.com "b" is invalid: spec.allocationType.type: Unsupported value: "Mine": supported values: "Auto", "Static"',
+      );
+      t.like(wrong.body, {
+        details: { causes: [{ reason: 'FieldValueNotSupported', field: 'spec.allocationType.type' }] },
+      });
+      const lacking = await request('POST', podEips(namespace), { ...podEip('b'), spec: { allocationID: 5 } });
+      t.is(
+        lacking.body.message,
+        'PodEIP.alibabacloud.com "b" is invalid: [spec.allocationID: Invalid value: "integer": spec.allocationID in body must be of type string: "integer", spec.allocationType: Required value]',
+      );
+      const otherKind = await request('POST', podEips(namespace), { ...podEip('b'), kind: 'Other' });
+      t.is(otherKind.status, 422);
+    },
+  },
+  {
+    title: 'the conditions of a PodEIP are those of metav1.Condition',
+    check: async (t, { namespace, request }) => {
+      await request('POST', podEips(namespace), podEip('a'));
+      const set = (conditions: object[]) =>
+        request('PATCH', `${podEips(namespace)}/a/status`, { status: { conditions, period: 3 } }, MERGE);
+      t.is((await set([condition('Ready'), condition('Bound')])).status, 200);
+      t.is((await set([{ ...condition('Ready'), lastTransitionTime: 'yesterday' }])).status, 422);
+      t.is((await set([{ ...condition('Ready'), status: 'Perhaps' }])).status, 422);
+      t.is((await set([{ ...condition('Ready'), reason: '' }])).status, 422);
+      const { reason: _, ...lacking } = condition('Ready') as { reason: string };
+      t.is((await set([lacking])).status, 422);
+    },
+  },
+  {
+    title: 'a definition serves its kind, and takes its objects along when it goes',
+    check: async (t, { namespace, request }) => {
+      const name = `widget${namespace.split('-').at(-1)}`;
+      const path = `/apis/example.org/v1/${name}s`;
+      const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+      t.is((await request('GET', path)).status, 404);
+      await define(request, widgets(name));
+      const { body } = await request('GET', `${definitions}/${name}s.example.org`);
+      const conditions = body.status?.['conditions'] as { type: string; status: string }[];
+      t.deepEqual(conditions.map(({ type, status }) => [type, status]).toSorted(), [
+        ['Established', 'True'],
+        ['NamesAccepted', 'True'],
+      ]);
+      const widget = (spec: object) => ({
+        apiVersion: 'example.org/v1',
+        kind: 'Widget',
+        metadata: { name: 'w' },
+        spec,
+      });
+      t.is((await request('POST', path, widget({ size: 0 }))).status, 422);
+      t.is((await request('POST', path, widget({ map: { a: 1 } }))).status, 422);
+      t.is((await request('POST', path, widget({ either: true }))).status, 422);
+      const twice = await request('POST', path, widget({ list: [{ type: 'a' }, { type: 'b' }, { type: 'a' }] }));
+      t.is(twice.status, 422);
+      t.like(twice.body, { details: { causes: [{ reason: 'FieldValueDuplicate', field: 'spec.list[2]' }] } });
+      const spec = { any: { thing: [1] }, either: '5%', map: { a: 'b' } };
+      const made = await request('POST', path, widget({ ...spec, unknown: 1 }));
+      t.is(made.status, 201);
+      t.deepEqual(made.body.spec, { ...spec, size: 3 });
+      const noStatus = await request('PATCH', `${path}/w/status`, {}, MERGE);
+      t.is(noStatus.status, 404);
+      await request('DELETE', `${definitions}/${name}s.example.org`);
+      t.is(
+        (
+          await eventually(
+            () => request('GET', path),
+            ({ status }) => status === 404,
+          )
+        ).status,
+        404,
+      );
+    },
+  },
+  {
+    title: 'definitions that cannot be served are 422',
+    check: async (t, { request }) => {
+      const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+      const good = widgets('gadget') as unknown as { metadata: object; spec: { versions: object[] } };
+      t.is((await request('POST', path, { ...good, metadata: { name: 'other.example.org' } })).status, 422);
+      const versions = good.spec.versions.map((version) => ({ ...version, schema: undefined }));
+      t.is((await request('POST', path, { ...good, spec: { ...good.spec, versions } })).status, 422);
+      t.is(
+        (
+          await request('POST', path, {
+            ...good,
+            spec: { ...good.spec, versions: [{ ...good.spec.versions[0], storage: false }] },
+          })
+        ).status,
+        422,
+      );
+    },
+  },
+  {
+    title: 'a pod gets its defaults, and its spec stays as it is',
+    check: async (t, { namespace, request }) => {
+      const { body } = await request('POST', pods(namespace), pod('p'));
+      t.like(body.spec, {
+        restartPolicy: 'Always',
+        dnsPolicy: 'ClusterFirst',
+        terminationGracePeriodSeconds: 30,
+        schedulerName: 'default-scheduler',
+        enableServiceLinks: true,
+        priority: 0,
+      });
+      t.like((body.spec?.['containers'] as object[])[0], {
+        imagePullPolicy: 'Always',
+        terminationMessagePolicy: 'File',
+        resources: {},
+      });
+      t.deepEqual(body.status, { phase: 'Pending', qosClass: 'BestEffort' });
+      t.is(body.metadata.generation, undefined);
+      const moved = await request('PATCH', `${pods(namespace)}/p`, { spec: { nodeName: 'node-1' } }, MERGE);
+      t.is(moved.status, 422);
+      t.true(
+        moved.body.message?.startsWith(
+          'Pod "p" is invalid: spec: Forbidden: pod updates may not change fields other than',
+        ),
+      );
+      const image = [{ op: 'replace', path: '/spec/containers/0/image', value: 'nginx:2' }];
+      t.is(
+        (await request('PATCH', `${pods(namespace)}/p`, image, { contentType: 'application/json-patch+json' })).status,
+        200,
+      );
+      t.is(
+        (await request('POST', pods(namespace), { metadata: { name: 'q' }, spec: {} })).body.message,
+        'Pod "q" is invalid: spec.containers: Required value',
+      );
+    },
+  },
+  {
+    title: 'a pod is bound to a node once',
+    check: async (t, { namespace, request }) => {
+      await request('POST', pods(namespace), pod('p'));
+      const binding = { metadata: { name: 'p' }, target: { kind: 'Node', name: 'node-1' } };
+      const bound = await request('POST', `${pods(namespace)}/p/binding`, binding);
+      t.is(bound.status, 201);
+      t.like(bound.body, { kind: 'Status', status: 'Success' });
+      const { body } = await request('GET', `${pods(namespace)}/p`);
+      t.is(body.spec?.['nodeName'], 'node-1');
+      t.like((body.status?.['conditions'] as object[])[0], { type: 'PodScheduled', status: 'True' });
+      t.is((await request('POST', `${pods(namespace)}/p/binding`, binding)).status, 409);
+    },
+  },
+  {
+    title: 'a Lease has times with six digits, or is 400; PUT creates it',
+    check: async (t, { namespace, request }) => {
+      const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+      const lease = (renewTime: string, more: object = {}) => ({
+        metadata: { name: 'l', ...more },
+        spec: { holderIdentity: 'me', leaseDurationSeconds: 15, renewTime },
+      });
+      const short = await request('POST', leases, lease('2026-01-01T00:00:00.123Z'));
+      t.is(short.status, 400);
+      t.true(
+        short.body.message?.includes('parsing time "2026-01-01T00:00:00.123Z" as "2006-01-02T15:04:05.000000Z07:00"'),
+      );
+      const put = await request('PUT', `${leases}/l`, lease(AT));
+      t.is(put.status, 201);
+      t.is(put.body.spec?.['renewTime'], AT);
+      t.is((await request('PUT', `${leases}/l`, lease(AT))).status, 422, 'without a resourceVersion');
+      const { resourceVersion } = put.body.metadata;
+      t.is((await request('PUT', `${leases}/l`, lease(AT.replace('6Z', '7Z'), { resourceVersion }))).status, 200);
+      t.is((await request('PUT', `${leases}/l`, lease(AT, { resourceVersion }))).status, 409);
+      t.is((await request('PATCH', `${leases}/l`, { spec: { leaseDurationSeconds: 0 } }, MERGE)).status, 422);
+    },
+  },
+  {
+    title: 'events are the same in both groups',
+    check: async (t, { namespace, request }) => {
+      const core = `/api/v1/namespaces/${namespace}/events`;
+      const group = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+      const regarding = { kind: 'Pod', namespace, name: 'p', uid: 'u-1' };
+      const event = {
+        metadata: { name: 'e' },
+        regarding,
+        reason: 'Bound',
+        note: 'EIP bound',
+        type: 'Normal',
+        action: 'Bind',
+      };
+      t.is((await request('POST', group, event)).status, 422, 'without a time');
+      const reported = { ...event, eventTime: AT, reportingController: 'example.org/c', reportingInstance: 'i' };
+      t.is((await request('POST', group, { ...reported, eventTime: '2026-01-01T00:00:00Z' })).status, 400);
+      t.is((await request('POST', group, { ...reported, type: 'Bad' })).status, 422);
+      t.is((await request('POST', group, reported)).status, 201);
+      const asCore = await request('GET', `${core}/e`);
+      t.like(asCore.body, {
+        kind: 'Event',
+        apiVersion: 'v1',
+        involvedObject: regarding,
+        reason: 'Bound',
+        message: 'EIP bound',
+        eventTime: AT,
+        reportingComponent: 'example.org/c',
+        firstTimestamp: null,
+        source: {},
+      });
+      const old = {
+        metadata: { name: 'f' },
+        involvedObject: regarding,
+        reason: 'Old',
+        message: 'm',
+        type: 'Warning',
+        count: 2,
+        source: { component: 'k' },
+      };
+      t.is((await request('POST', core, old)).status, 201);
+      const asGroup = await request('GET', `${group}/f`);
+      t.like(asGroup.body, {
+        regarding,
+        note: 'm',
+        deprecatedCount: 2,
+        deprecatedSource: { component: 'k' },
+        eventTime: null,
+      });
+      const chosen = async (path: string, selector: string) =>
+        (await request('GET', `${path}?fieldSelector=${encodeURIComponent(selector)}`)).body.items?.map(
+          ({ metadata }) => metadata.name,
+        );
+      t.deepEqual(
+        await chosen(core, `involvedObject.name=p,involvedObject.uid=u-1,involvedObject.namespace=${namespace}`),
+        ['e', 'f'],
+      );
+      t.deepEqual(await chosen(core, 'type=Warning'), ['f']);
+      t.deepEqual(await chosen(group, 'regarding.name=p,reason=Bound'), ['e']);
+      t.is((await request('GET', `${group}?fieldSelector=involvedObject.name%3Dp`)).status, 400);
+      t.is(
+        (
+          await request('POST', core, {
+            ...old,
+            metadata: { name: 'g' },
+            involvedObject: { ...regarding, namespace: 'other' },
+          })
+        ).status,
+        422,
+      );
+      const series = { series: { count: 2, lastObservedTime: AT } };
+      t.is((await request('PATCH', `${group}/e`, series, MERGE)).status, 200);
+      t.like((await request('GET', `${core}/e`)).body, series);
+    },
+  },
+  {
+    title: 'nodes keep the status that they are created with, and their /status takes labels',
+    check: async (t, { namespace, request }) => {
+      const name = `node-${namespace}`;
+      const ready = {
+        conditions: [{ type: 'Ready', status: 'True' }],
+        addresses: [{ type: 'InternalIP', address: '10.0.0.1' }],
+      };
+      const made = await request('POST', '/api/v1/nodes', {
+        metadata: { name },
+        spec: { providerID: 'cn-x.i-1' },
+        status: ready,
+      });
+      t.is(made.status, 201);
+      t.like(made.body.status, { addresses: ready.addresses });
+      const patch = { metadata: { labels: { a: 'b' } }, spec: { unschedulable: true }, status: { phase: 'Running' } };
+      const patched = await request('PATCH', `/api/v1/nodes/${name}/status`, patch, MERGE);
+      t.like(patched.body, { metadata: { labels: { a: 'b' } }, status: { phase: 'Running' } });
+      t.is(patched.body.spec?.['unschedulable'], undefined);
+      t.is(
+        (await request('PATCH', `/api/v1/nodes/${name}`, { status: { phase: 'Pending' } }, MERGE)).body.status?.[
+          'phase'
+        ],
+        'Running',
+      );
+      await request('DELETE', `/api/v1/nodes/${name}`);
+    },
+  },
+  {
+    title: 'a Deployment has defaults and a scale',
+    check: async (t, { namespace, request }) => {
+      const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+      const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'app', image: 'nginx' }] } };
+      const made = await request('POST', path, {
+        metadata: { name: 'd' },
+        spec: { selector: { matchLabels: { a: 'b' } }, template },
+      });
+      t.like(made.body.spec, { replicas: 1, revisionHistoryLimit: 10, strategy: { type: 'RollingUpdate' } });
+      t.is(made.body.metadata.generation, 1);
+      const scale = await request('GET', `${path}/d/scale`);
+      t.like(scale.body, {
+        kind: 'Scale',
+        apiVersion: 'autoscaling/v1',
+        spec: { replicas: 1 },
+        status: { selector: 'a=b' },
+      });
+      const scaled = await request('PATCH', `${path}/d/scale`, { spec: { replicas: 0 } }, MERGE);
+      t.deepEqual(scaled.body.spec, {});
+      const after = await request('GET', `${path}/d`);
+      t.is(after.body.spec?.['replicas'], 0);
+      t.is(after.body.metadata.generation, 2);
+      const status = await request(
+        'PATCH',
+        `${path}/d/status`,
+        { metadata: { labels: { l: '1' } }, status: { replicas: 7 } },
+        MERGE,
+      );
+      t.is(status.body.status?.['replicas'], 7);
+      t.is(status.body.metadata['labels'], undefined);
+    },
+  },
+  {
+    title: 'the plain data of a Secret is encoded, and a Service gets an address',
+    check: async (t, { namespace, request }) => {
+      const secret = await request('POST', `/api/v1/namespaces/${namespace}/secrets`, {
+        metadata: { name: 's' },
+        stringData: { a: 'b' },
+      });
+      t.like(secret.body, { type: 'Opaque', data: { a: 'Yg==' } });
+      t.is(secret.body['stringData'], undefined);
+      const service = await request('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name: 's' },
+        spec: { ports: [{ port: 80 }] },
+      });
+      t.like(service.body.spec, { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }] });
+      t.regex(String(service.body.spec?.['clusterIP']), /^10\.96\./);
+    },
+  },
+];
