@@ -1,4 +1,5 @@
-import { APPLY, JSON_PATCH, MERGE, pod, podEip, podEips, pods, STRATEGIC, type Behaviour } from './client.ts';
+import { at } from '../../src/sandbox/kube/json.ts';
+import { arrayIn, APPLY, JSON_PATCH, MERGE, pod, podEip, podEips, pods, STRATEGIC, type Behaviour } from './client.ts';
 
 const configMaps = (namespace: string): string => `/api/v1/namespaces/${namespace}/configmaps`;
 
@@ -187,7 +188,7 @@ export const changes: readonly Behaviour[] = [
       t.is(status, 200);
       t.like(body.metadata, { labels: { l: '1' }, annotations: { a: '2' }, finalizers: ['x.io/f'] });
       t.is(body.metadata['ownerReferences'], undefined);
-      t.is((body.spec?.['containers'] as { image: string }[])[0]?.image, 'nginx');
+      t.is(at(arrayIn(body.spec, 'containers')[0], 'image'), 'nginx');
       t.like(body.status, { phase: 'Running', podIP: '10.0.0.9' });
       const main = await request(
         'PATCH',
@@ -219,7 +220,7 @@ export const changes: readonly Behaviour[] = [
       ]);
       const removed = await set([{ type: 'Ready', $patch: 'delete' }]);
       t.deepEqual(
-        (removed.body.status?.['conditions'] as { type: string }[]).map(({ type }) => type),
+        arrayIn(removed.body.status, 'conditions').map((condition) => at(condition, 'type')),
         ['k8s.aliyun.com/eip', 'Initialized'],
       );
     },
@@ -269,9 +270,11 @@ export const changes: readonly Behaviour[] = [
       const { status, body } = await request('PATCH', `${deployments}/d`, patch, STRATEGIC);
       t.is(status, 200);
       t.deepEqual([...(body.metadata['finalizers'] as string[])].sort(), ['x.io/a', 'x.io/b']);
-      const containers = (
-        body.spec?.['template'] as { spec: { containers: { name: string; image: string; env?: unknown }[] } }
-      ).spec.containers;
+      const containers = at(body, 'spec', 'template', 'spec', 'containers') as {
+        name: string;
+        image: string;
+        env?: unknown;
+      }[];
       t.deepEqual(
         containers.map(({ name, image }) => [name, image]),
         [

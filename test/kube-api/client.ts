@@ -50,25 +50,29 @@ export interface Watching {
   /** The events so far, from the first. */
   readonly events: WatchEvent[];
   /** Resolves with the first event from here on that fits; rejects when the stream ends before. */
-  until(fits: (event: WatchEvent) => boolean): Promise<WatchEvent>;
+  readonly until: (fits: (event: WatchEvent) => boolean) => Promise<WatchEvent>;
   /** Resolves when the server ends the stream. */
   readonly ended: Promise<void>;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Requests to one API server, in a namespace of their own. */
 export interface Api {
   readonly namespace: string;
-  request(method: string, path: string, body?: unknown, sent?: Sent): Promise<Answer>;
-  watch(path: string, sent?: Sent): Promise<Watching>;
+  readonly request: (method: string, path: string, body?: unknown, sent?: Sent) => Promise<Answer>;
+  readonly watch: (path: string, sent?: Sent) => Promise<Watching>;
   /** Makes the server forget its history; false where that is not possible. */
-  compact(): Promise<boolean>;
+  readonly compact: () => Promise<boolean>;
 }
 
 export interface Behaviour {
   readonly title: string;
-  check(t: ExecutionContext, api: Api): Promise<void>;
+  readonly check: (t: ExecutionContext, api: Api) => Promise<void>;
 }
+
+/** The array in a field, or none. */
+export const arrayIn = (object: Readonly<Record<string, unknown>> | undefined, field: string): readonly unknown[] =>
+  (object?.[field] as unknown[] | undefined) ?? [];
 
 const LONGEST_MS = 20_000;
 
@@ -151,7 +155,7 @@ export const connect = async (kubeconfig: string, compact: (() => Promise<void>)
   return {
     request,
     /** The same for one test: with a new namespace. */
-    forTest: async (): Promise<Api & { cleanUp(): Promise<void> }> => {
+    forTest: async (): Promise<Api & { cleanUp: () => Promise<void> }> => {
       count += 1;
       const namespace = `behaviour-${process.pid}-${count}`;
       await request('POST', '/api/v1/namespaces', { metadata: { name: namespace } });

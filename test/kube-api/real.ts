@@ -18,7 +18,7 @@ export interface ControlPlane {
   /** Makes etcd forget all but the present; undefined for somebody's cluster. */
   readonly compact?: (() => Promise<void>) | undefined;
   /** Ends the processes and deletes their data. Does nothing to a cluster that was there before. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 export interface ControlPlaneOptions {
