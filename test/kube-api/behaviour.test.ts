@@ -9,6 +9,7 @@ import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { changes } from './changes.ts';
 import { connect, define, podEipDefinition } from './client.ts';
+import { definitions } from './definitions.ts';
 import { deletions } from './deletions.ts';
 import { kinds } from './kinds.ts';
 import { objects } from './objects.ts';
@@ -17,7 +18,7 @@ import { watches } from './watches.ts';
 
 type Client = Awaited<ReturnType<typeof connect>>;
 
-const behaviours = [...objects, ...changes, ...deletions, ...watches, ...kinds];
+const behaviours = [...objects, ...changes, ...deletions, ...watches, ...definitions, ...kinds];
 
 const stops: (() => Promise<void>)[] = [];
 test.after.always('end what was started', async () => {
@@ -53,8 +54,11 @@ const declare = (side: string, start: () => Promise<Client>): void => {
   for (const { title, check } of behaviours)
     test.serial(`${side}: ${title}`, async (t) => {
       const api = await client.forTest();
-      await check(t, api);
-      await api.cleanUp();
+      try {
+        await check(t, api);
+      } finally {
+        await api.cleanUp();
+      }
     });
 };
 

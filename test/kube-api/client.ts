@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -74,6 +73,9 @@ export interface Behaviour {
 export const arrayIn = (object: Readonly<Record<string, unknown>> | undefined, field: string): readonly unknown[] =>
   (object?.[field] as unknown[] | undefined) ?? [];
 
+/** Strings in order, where the server promises none. */
+export const inOrder = (strings: Iterable<string>): string[] => [...strings].sort((a, b) => (a < b ? -1 : 1));
+
 const LONGEST_MS = 20_000;
 
 const readAll = async (response: IncomingMessage): Promise<string> => {
@@ -94,9 +96,13 @@ const watching = (response: IncomingMessage): Watching => {
   });
   // A stream that breaks off, by the signal or otherwise, is closed without an end.
   response.on('error', () => lines.close());
-  const ended = once(lines, 'close').then(() => {
-    over = true;
-    wake?.();
+  lines.on('error', () => lines.close());
+  const ended = new Promise<void>((resolve) => {
+    lines.once('close', () => {
+      over = true;
+      wake?.();
+      resolve();
+    });
   });
   return {
     events,

@@ -1,4 +1,4 @@
-import { arrayIn, MERGE, podEip, podEips, type Behaviour } from './client.ts';
+import { inOrder, arrayIn, MERGE, podEip, podEips, type Behaviour } from './client.ts';
 
 /** Watching, and what it takes to go on after an interruption. */
 export const watches: readonly Behaviour[] = [
@@ -36,10 +36,10 @@ export const watches: readonly Behaviour[] = [
       for (const query of ['watch=true', 'watch=1&resourceVersion=0']) {
         const events = await watch(`${podEips(namespace)}?${query}`);
         await events.until(() => events.events.length === 2);
-        t.deepEqual(
-          new Set(events.events.map(({ type, object }) => `${type} ${object.metadata.name}`)),
-          new Set(['ADDED a', 'ADDED b']),
-        );
+        t.deepEqual(inOrder(events.events.map(({ type, object }) => `${type} ${object.metadata.name}`)), [
+          'ADDED a',
+          'ADDED b',
+        ]);
       }
     },
   },

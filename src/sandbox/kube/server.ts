@@ -37,7 +37,7 @@ export interface Interception {
   /** Wait this long after the effect, before the answer, milliseconds. */
   readonly lagMs?: number | undefined;
   /** After the effect: answer something else, for example the lines of a watch in disorder; `reset` breaks the connection. */
-  readonly then?: ((response: ApiResponse) => ApiResponse) | 'reset' | undefined;
+  readonly afterwards?: ((response: ApiResponse) => ApiResponse) | 'reset' | undefined;
 }
 
 export type Interceptor = (request: ApiRequest) => Interception | undefined;
@@ -133,8 +133,8 @@ export const createApiServer = ({
     if (fault?.instead !== undefined) return fault.instead;
     const response = await answer(request);
     if (fault?.lagMs !== undefined) await clock.sleep(fault.lagMs, request.signal);
-    if (fault?.then === 'reset') throw new ConnectionReset('the connection was reset before the answer was sent');
-    return fault?.then?.(response) ?? response;
+    if (fault?.afterwards === 'reset') throw new ConnectionReset('the connection was reset before the answer was sent');
+    return fault?.afterwards?.(response) ?? response;
   };
 
   for (const name of INITIAL_NAMESPACES) {
