@@ -70,7 +70,6 @@ const builtIn = (group: string, version: string, plural: string, kind: string, o
     version,
     plural,
     kind,
-    // Before 1.28 the API server left the singular of built-in kinds empty; kubectl takes the lower-case kind then.
     singular: kind.toLowerCase(),
     listKind: `${kind}List`,
     namespaced: true,

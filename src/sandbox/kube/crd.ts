@@ -26,19 +26,19 @@ export const crdDefaults = (crd: ApiObject, current: ApiObject | undefined): voi
   const stored = arrayOf(crd.spec['versions'])
     .map((one) => objectOf(one))
     .find(({ storage }) => storage === true);
-  const at = crd.metadata.creationTimestamp;
+  const lastTransitionTime = crd.metadata.creationTimestamp;
   const conditions = current?.status?.['conditions'] ?? [
     {
       type: 'NamesAccepted',
       status: 'True',
-      lastTransitionTime: at,
+      lastTransitionTime,
       reason: 'NoConflicts',
       message: 'no conflicts found',
     },
     {
       type: 'Established',
       status: 'True',
-      lastTransitionTime: at,
+      lastTransitionTime,
       reason: 'InitialNamesAccepted',
       message: 'the initial names have been accepted',
     },

@@ -3,7 +3,7 @@ import { decodeBody, timestamp } from './decode.ts';
 import { objectOf, stringOf, type ApiObject, type JsonObject, type Meta } from './json.ts';
 import { list } from './read.ts';
 import type { Kind } from './registry.ts';
-import { conflict, notFound } from './status.ts';
+import { conflict, forbidden, notFound } from './status.ts';
 
 /** metav1.DeleteOptions, as far as it has an effect here. */
 export interface DeleteOptions {
@@ -99,6 +99,9 @@ export interface Deleted {
   readonly gone: boolean;
 }
 
+/** Source: the admission plugin NamespaceLifecycle. */
+const IMMORTAL = ['default', 'kube-system', 'kube-public'];
+
 const deleteNamespace = ({ storage, clock }: Backend, kind: Kind, namespace: ApiObject): Deleted => {
   if (namespace.metadata.deletionTimestamp !== undefined) return { object: namespace, gone: false };
   const metadata = { ...namespace.metadata, deletionTimestamp: timestamp(clock.now()) };
@@ -112,6 +115,8 @@ const deleteNamespace = ({ storage, clock }: Backend, kind: Kind, namespace: Api
 export const deleteObject = (backend: Backend, kind: Kind, object: ApiObject, options: DeleteOptions): Deleted => {
   const { storage, clock } = backend;
   check(kind, object, options);
+  if (kind.store === '/namespaces' && IMMORTAL.includes(object.metadata.name))
+    throw forbidden(kind, object.metadata.name, 'this namespace may not be deleted');
   if (options.dryRun) return { object, gone: true };
   if (kind.store === '/namespaces') return deleteNamespace(backend, kind, object);
   const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;

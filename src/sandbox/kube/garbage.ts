@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Backend } from './backend.ts';
 import { deleteObject } from './delete.ts';
 import { stringOf, type ApiObject } from './json.ts';
+import { goesNow } from './metadata.ts';
 import type { Kind } from './registry.ts';
 
 const ownersOf = ({ metadata }: ApiObject): string[] =>
@@ -35,11 +36,13 @@ const collect = (backend: Backend): void => {
       dryRun: false,
     });
   };
-  const withoutFinalizer = ({ kind, object }: Found, finalizer: string): void => {
-    const { finalizers, ...rest } = object.metadata;
-    const left = (finalizers ?? []).filter((one) => one !== finalizer);
-    const next = { ...object, metadata: left.length === 0 ? rest : { ...rest, finalizers: left } };
-    if (left.length === 0) storage.remove(kind.store, object);
+  const withoutFinalizer = ({ kind, object: { metadata } }: Found, finalizer: string): void => {
+    const object = storage.get(kind.store, metadata.namespace, metadata.name);
+    if (object === undefined) return;
+    const left = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+    const next: ApiObject = { ...object, metadata: { ...object.metadata, finalizers: left } };
+    if (left.length === 0) delete next.metadata.finalizers;
+    if (goesNow(next)) storage.remove(kind.store, object);
     else storage.put(kind.store, next);
   };
 

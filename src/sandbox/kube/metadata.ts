@@ -140,3 +140,9 @@ export const metaUpdateErrors = (given: JsonObject, next: ApiObject, current: Ap
     );
   return errors;
 };
+
+/** Whether nothing holds an object any more that is being deleted: neither finalizers nor a grace period. */
+export const goesNow = ({ metadata }: ApiObject): boolean =>
+  metadata.deletionTimestamp !== undefined &&
+  (metadata.finalizers ?? []).length === 0 &&
+  (metadata.deletionGracePeriodSeconds ?? 0) === 0;

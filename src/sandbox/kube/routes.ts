@@ -179,13 +179,24 @@ const openApi = ({ registry }: Backend, [version, ...path]: readonly string[], r
   return answer(200, openApiV2);
 };
 
+const parsed = (path: string): { path: string[]; query: URLSearchParams } => {
+  const [before = '', after = ''] = path.split(/\?(.*)/su);
+  try {
+    return {
+      path: before
+        .split('/')
+        .filter((part) => part !== '')
+        .map(decodeURIComponent),
+      query: new URLSearchParams(after),
+    };
+  } catch {
+    throw badRequest(`the path ${JSON.stringify(before)} is not encoded as a URL`);
+  }
+};
+
 /** Answers one request. Throws ApiError where the answer is a failure. */
 export const route = async (backend: Backend, request: ApiRequest): Promise<ApiResponse> => {
-  const url = new URL(request.path, 'http://sandbox');
-  const path = url.pathname
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent);
+  const { path, query } = parsed(request.path);
   const [root = '', ...rest] = path;
   if (Buffer.byteLength(request.body ?? '') > LARGEST_BODY)
     return text(413, `the request is larger than ${LARGEST_BODY} bytes\n`);
@@ -206,7 +217,6 @@ export const route = async (backend: Backend, request: ApiRequest): Promise<ApiR
     if (root === 'api' && rest[0] === 'v1') throw noSuchResource();
     return PAGE_NOT_FOUND;
   }
-  const query = url.searchParams;
   const form = negotiate(request.headers['accept']);
   const presenter = new Presenter(target.kind, form, (query.get('includeObject') ?? 'Metadata') as IncludeObject, () =>
     backend.clock.now(),

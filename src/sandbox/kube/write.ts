@@ -2,7 +2,7 @@ import { applyMerge } from './apply.ts';
 import { fromTheWire, onTheWire, type Backend, type Target } from './backend.ts';
 import { decodeBody, mediaType, normaliseBuiltIn } from './decode.ts';
 import { arrayOf, clone, equal, isObject, objectOf, omit, stringOf, type ApiObject, type JsonObject } from './json.ts';
-import { changedMeta, metaErrors, metaUpdateErrors, newMeta } from './metadata.ts';
+import { changedMeta, goesNow, metaErrors, metaUpdateErrors, newMeta } from './metadata.ts';
 import { jsonPatch, mergePatch } from './patch.ts';
 import { apiVersionOf, isCustom, type Kind } from './registry.ts';
 import { duplicates, prune, setDefaults, validate } from './schema.ts';
@@ -202,11 +202,6 @@ const wants = (kind: Kind, object: JsonObject): unknown => {
   if (!isCustom(kind)) return arrayOf([object['spec'], object['webhooks']]);
   return omit(object, 'metadata', ...(kind.status === undefined ? [] : ['status']));
 };
-
-const goesNow = ({ metadata }: ApiObject): boolean =>
-  metadata.deletionTimestamp !== undefined &&
-  (metadata.finalizers ?? []).length === 0 &&
-  (metadata.deletionGracePeriodSeconds ?? 0) === 0;
 
 const changed = (kind: Kind, { name, subresource }: Target, given: JsonObject, current: ApiObject): ApiObject => {
   const metadata = objectOf(given['metadata']);

@@ -238,3 +238,15 @@ test('with foreground deletion the owner goes last', async (t) => {
   stop();
   t.is(clock.pending(), 0);
 });
+
+test('what cannot be read is 400 and what is too large is 413', async (t) => {
+  const { send, raw } = sandbox();
+  t.is((await send('GET', '/api/v1/namespaces/%zz')).status, 400);
+  t.is((await send('POST', CONFIG_MAPS, 'text')).status, 400);
+  t.is((await send('POST', CONFIG_MAPS, undefined)).status, 400);
+  t.is((await send('POST', CONFIG_MAPS, {}, 'application/cbor')).status, 415);
+  t.is(
+    (await raw('POST', CONFIG_MAPS, configMap('a', { annotations: { a: 'x'.repeat(3 * 1024 * 1024) } }))).status,
+    413,
+  );
+});
