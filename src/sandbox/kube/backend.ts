@@ -1,0 +1,33 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Admission } from './admission.ts';
+import type { ApiObject, JsonObject } from './json.ts';
+import { apiVersionOf, type Kind, type Registry } from './registry.ts';
+import type { Storage } from './storage.ts';
+
+/** What the verbs work on. */
+export interface Backend {
+  readonly storage: Storage;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly admission: Admission | undefined;
+}
+
+/** What a request is about. `name` is undefined for collections, `namespace` for cluster scope and for all namespaces. */
+export interface Target {
+  readonly kind: Kind;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+}
+
+/** The object in the form of a kind's group and version. */
+export const onTheWire = (kind: Kind, object: ApiObject): ApiObject => {
+  if (kind.view !== undefined) return kind.view.toWire(object);
+  const apiVersion = apiVersionOf(kind);
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+};
+
+/** A client's object in the form that is stored. */
+export const fromTheWire = (kind: Kind, object: JsonObject): JsonObject => kind.view?.fromWire(object) ?? object;

@@ -1,0 +1,95 @@
+import type { Backend, Target } from './backend.ts';
+import { decodeBody, timestamp } from './decode.ts';
+import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObject } from './json.ts';
+import { get } from './read.ts';
+import type { ScalePaths } from './registry.ts';
+import { badRequest, conflict, notFound } from './status.ts';
+import { patcher, update, type WriteOptions } from './write.ts';
+
+const selectorText = (selector: unknown): string =>
+  Object.entries(objectOf(objectOf(selector)['matchLabels'] ?? selector))
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(',');
+
+/** An object as autoscaling/v1 Scale. */
+const scaleOf = (object: ApiObject, paths: ScalePaths): JsonObject => {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const replicas = at(object, ...paths.specReplicas.split('.')) ?? 0;
+  const selector =
+    paths.selector === undefined
+      ? selectorText(object.spec?.['selector'])
+      : stringOf(at(object, ...paths.selector.split('.')));
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: at(object, ...paths.statusReplicas.split('.')) ?? 0, ...(selector === '' ? {} : { selector }) },
+  };
+};
+
+export const readScale = (backend: Backend, target: Target, paths: ScalePaths): JsonObject =>
+  scaleOf(get(backend, target), paths);
+
+/** Sets the number of replicas from a Scale, whole or as a patch. */
+export const writeScale = async (
+  backend: Backend,
+  target: Target,
+  paths: ScalePaths,
+  request: { readonly method: string; readonly body: string; readonly contentType: string | undefined },
+  options: WriteOptions,
+): Promise<JsonObject> => {
+  const { body, contentType } = request;
+  const change =
+    request.method === 'PATCH' ? patcher(undefined, body, contentType) : () => decodeBody(body, contentType);
+  const written = await update(
+    backend,
+    { ...target, subresource: undefined },
+    (current) => {
+      const scale = objectOf(change(scaleOf(current, paths)));
+      const replicas = at(scale, 'spec', 'replicas') ?? 0;
+      if (typeof replicas !== 'number')
+        throw badRequest('Scale in version "v1" cannot be handled as a Scale: spec.replicas is not a number');
+      const resourceVersion = stringOf(at(scale, 'metadata', 'resourceVersion')) || current.metadata.resourceVersion;
+      const [parent = 'spec', field = 'replicas'] = paths.specReplicas.split('.');
+      return {
+        ...current,
+        metadata: { ...current.metadata, resourceVersion },
+        [parent]: { ...objectOf(current[parent]), [field]: replicas },
+      };
+    },
+    options,
+  );
+  return scaleOf(written.object, paths);
+};
+
+/** Assigns a pod to a node, as a scheduler does. Source: BindingREST of kubernetes pkg/registry/core/pod/storage. */
+export const bindPod = (
+  { storage, clock }: Backend,
+  { kind, namespace, name = '' }: Target,
+  body: string,
+  contentType: string | undefined,
+): JsonObject => {
+  const pod = storage.get(kind.store, namespace, name);
+  if (pod === undefined) throw notFound(kind, name);
+  const node = stringOf(at(decodeBody(body, contentType), 'target', 'name'));
+  if (node === '') throw badRequest('target.name: Required value');
+  const binding = { group: '', plural: 'pods/binding' };
+  if (pod.metadata.deletionTimestamp !== undefined)
+    throw conflict(binding, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  const assigned = stringOf(pod.spec?.['nodeName']);
+  if (assigned !== '') throw conflict(binding, name, `pod ${name} is already assigned to node "${assigned}"`);
+  const others = arrayOf(pod.status?.['conditions']).filter((one) => isObject(one) && one['type'] !== 'PodScheduled');
+  const scheduled = {
+    type: 'PodScheduled',
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: timestamp(clock.now()),
+  };
+  storage.put(kind.store, {
+    ...pod,
+    spec: { ...pod.spec, nodeName: node },
+    status: { ...pod.status, conditions: [...others, scheduled] },
+  });
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+};

@@ -1,0 +1,136 @@
+import type { Clock } from '../../../src/lib/clock.ts';
+import type { Random } from '../../../src/lib/random.ts';
+import {
+  createApiServer,
+  type ApiResponse,
+  type ApiServer,
+  type ApiServerOptions,
+} from '../../../src/sandbox/kube/server.ts';
+
+/** A clock that stands still until it is told otherwise. */
+export interface VirtualClock extends Clock {
+  /** Fires what is due within the next `ms`, in order. */
+  readonly advance: (ms: number) => Promise<void>;
+  /** How many timers are set. */
+  readonly pending: () => number;
+}
+
+/** Lets everything that does not wait for time come to rest. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export const virtualClock = (): VirtualClock => {
+  const start = Date.parse('2026-01-01T00:00:00Z');
+  const timers = new Map<number, { at: number; fire: () => void }>();
+  let elapsed = 0;
+  let id = 0;
+  const timer = (ms: number, fire: () => void): (() => void) => {
+    id += 1;
+    const mine = id;
+    timers.set(mine, { at: elapsed + ms, fire });
+    return () => timers.delete(mine);
+  };
+  return {
+    now: () => start + elapsed,
+    mono: () => elapsed,
+    timer,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason as Error);
+        const cancel = timer(ms, resolve);
+        signal?.addEventListener('abort', () => {
+          cancel();
+          reject(signal.reason as Error);
+        });
+      }),
+    advance: async (ms) => {
+      const end = elapsed + ms;
+      for (;;) {
+        await settle();
+        const [next] = [...timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at);
+        if (next === undefined) break;
+        timers.delete(next[0]);
+        elapsed = next[1].at;
+        next[1].fire();
+      }
+      elapsed = end;
+      await settle();
+    },
+    pending: () => timers.size,
+  };
+};
+
+/** The same draws for the same seed (mulberry32). */
+export const seeded = (seed: number): Random => {
+  let state = seed;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const hex = (digits: number): string =>
+    Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('');
+  return { next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}` };
+};
+
+export interface Sandbox {
+  readonly server: ApiServer;
+  readonly clock: VirtualClock;
+  readonly send: (
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+  ) => Promise<{ status: number; body: Answered }>;
+  readonly raw: (method: string, path: string, body?: unknown, signal?: AbortSignal) => Promise<ApiResponse>;
+}
+
+export interface Answered {
+  readonly metadata: {
+    readonly name: string;
+    readonly resourceVersion: string;
+    readonly continue?: string;
+    readonly [field: string]: unknown;
+  };
+  readonly items: readonly Answered[];
+  readonly [field: string]: unknown;
+}
+
+/** A server in virtual time. */
+export const sandbox = (options: Partial<ApiServerOptions> = {}): Sandbox => {
+  const clock = virtualClock();
+  const server = createApiServer({ clock, random: seeded(1), ...options });
+  const raw: Sandbox['raw'] = (method, path, body, signal) =>
+    server.handle({ method, path, headers: {}, body: body === undefined ? undefined : JSON.stringify(body), signal });
+  return {
+    server,
+    clock,
+    raw,
+    send: async (method, path, body, contentType = 'application/json') => {
+      const headers = { 'content-type': contentType };
+      const response = await server.handle({
+        method,
+        path,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = typeof response.body === 'string' ? response.body : '{}';
+      return { status: response.status, body: JSON.parse(text) as Answered };
+    },
+  };
+};
+
+export const MERGE = 'application/merge-patch+json';
+export const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
+
+/** Reads a watch in the background. */
+export const follow = (response: ApiResponse): { readonly lines: Answered[]; readonly over: () => boolean } => {
+  const lines: Answered[] = [];
+  let over = false;
+  const read = async (): Promise<void> => {
+    for await (const line of response.body as AsyncIterable<string>) lines.push(JSON.parse(line) as Answered);
+    over = true;
+  };
+  void read();
+  return { lines, over: () => over };
+};
