@@ -76,11 +76,11 @@ export interface Bench {
   readonly cloud: EmbeddedCloud;
   readonly clock: StillClock;
   /** Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`. */
-  call(action: string, parameters?: Readonly<Record<string, string>>): Promise<Answered>;
+  readonly call: (action: string, parameters?: Readonly<Record<string, string>>) => Promise<Answered>;
   /** Allocates an EIP and returns its ID. */
-  allocate(parameters?: Readonly<Record<string, string>>): Promise<string>;
+  readonly allocate: (parameters?: Readonly<Record<string, string>>) => Promise<string>;
   /** The EIP as DescribeEipAddresses shows it. */
-  describe(allocationId: string): Promise<Record<string, unknown> | undefined>;
+  readonly describe: (allocationId: string) => Promise<Record<string, unknown> | undefined>;
 }
 
 /** A cloud on a still clock with one network interface, `eni-1` in `vpc-1`, holding 10.0.0.1 (primary), .2 and .3. */

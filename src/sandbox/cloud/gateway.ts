@@ -178,9 +178,11 @@ export class Gateway {
   }
 }
 
-/** A refusal as it is; anything else is a mistake in the embedded cloud, told as an InternalError with its message. */
-const refusalOf = (error: unknown): Refusal =>
-  error instanceof Refusal ? error : refusal('InternalError', error instanceof Error ? error.message : String(error));
+/** The refusal that was thrown; anything else is a mistake in the embedded cloud, which must not pass for an answer. */
+const refusalOf = (error: unknown): Refusal => {
+  if (error instanceof Refusal) return error;
+  throw error;
+};
 
 const garbage = (kind: 'html' | 'empty' | 'truncated', whole: CloudResponse, status?: number): CloudResponse => {
   if (kind === 'html') {

@@ -26,8 +26,9 @@ export const serve = async (
 ): Promise<CloudServer> => {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
     answer(cloud, request, response).catch((error: unknown) => {
-      // Whoever asked must see a lost connection, and whoever debugs the cloud must see why.
-      response.destroy(error instanceof Error ? error : new Error(String(error)));
+      // A mistake in the embedded cloud, or a client that went away while it was sending.
+      response.writeHead(500, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ Code: 'InternalError', Message: String(error) }));
     });
   });
   await new Promise<void>((resolve, reject) => {
