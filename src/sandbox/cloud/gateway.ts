@@ -1,0 +1,194 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Account } from './account.ts';
+import { findAction, hostOf } from './actions.ts';
+import type { Action } from './actions.ts';
+import { Faults } from './faults.ts';
+import type { Fault } from './faults.ts';
+import { answerTime } from './latency.ts';
+import { Refusal, documented, refusal } from './refusal.ts';
+import { Gatekeeper } from './signature.ts';
+import type { Credential } from './signature.ts';
+import { Throttle } from './throttle.ts';
+import { ClientTokens } from './tokens.ts';
+import type { Claim } from './tokens.ts';
+import { ConnectionDropped, failure, readParameters, success } from './wire.ts';
+import type { Answer, CloudRequest, CloudResponse, Parameters } from './wire.ts';
+
+/** A call of an API action by somebody whose identity is known. */
+export interface Invocation {
+  /** API version, which tells the product: 2016-04-28 VPC, 2014-05-26 ECS, 2018-08-08 ECI. */
+  readonly version: string;
+  readonly action: string;
+  readonly parameters: Parameters;
+  /** Access key ID, for the ledger. */
+  readonly caller: string;
+}
+
+export interface GatewaySettings {
+  readonly credentials: readonly Credential[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly tokenLifetimeMs: number;
+  /** Of the answer times; 0 is no time at all. */
+  readonly scale: number;
+}
+
+/** What came of a call that was carried out. */
+type Outcome = { readonly answer: Answer } | { readonly refusal: Refusal };
+
+/**
+ * The way of a call through the cloud: signature, rate limit, fault, client token, half of the latency, effect, the other
+ * half, answer. The effect is one synchronous step; nothing that happens to the connection afterwards undoes it.
+ */
+export class Gateway {
+  readonly faults = new Faults();
+  readonly throttle: Throttle;
+  readonly #account: Account;
+  readonly #clock: Clock;
+  readonly #gatekeeper: Gatekeeper;
+  readonly #tokens: ClientTokens;
+  readonly #scale: number;
+
+  constructor(account: Account, clock: Clock, settings: GatewaySettings) {
+    this.#account = account;
+    this.#clock = clock;
+    this.#gatekeeper = new Gatekeeper(settings.credentials);
+    this.throttle = new Throttle(settings.limits);
+    this.#tokens = new ClientTokens(settings.tokenLifetimeMs);
+    this.#scale = settings.scale;
+  }
+
+  async handle(request: CloudRequest): Promise<CloudResponse> {
+    const version = request.headers['x-acs-version'] ?? '';
+    const action = request.headers['x-acs-action'] ?? '';
+    let caller: string;
+    try {
+      caller = this.#gatekeeper.admit(request, this.#clock.now());
+    } catch (error) {
+      return this.#answer(action, version, { refusal: refusalOf(error) });
+    }
+    return this.invoke({ version, action, caller, parameters: readParameters(request) });
+  }
+
+  async invoke(invocation: Invocation): Promise<CloudResponse> {
+    const { version, action: name, parameters } = invocation;
+    let action: Action;
+    try {
+      action = findAction(version, name);
+      this.throttle.admit(name, this.#account.catchUp());
+      const region = parameters.get('RegionId');
+      if (region !== undefined && region !== this.#account.settings.regionId)
+        throw refusal('InvalidRegionId.NotFound', `Only ${this.#account.settings.regionId} exists here.`);
+    } catch (error) {
+      return this.#answer(name, version, { refusal: refusalOf(error) });
+    }
+    const fault = this.faults.match(invocation) ?? {};
+    const latency = answerTime(name, this.#scale, this.#account.random);
+    const outcome = await this.#carryOut(action, invocation, fault, latency);
+    await this.#pass(latency / 2 + (fault.stallMs ?? 0));
+    return this.#answerAs(fault, name, version, outcome);
+  }
+
+  /** Makes the call take effect, now, later or never. Returns undefined when there is nothing to answer with yet. */
+  async #carryOut(
+    action: Action,
+    invocation: Invocation,
+    { effect = 'done', answer = 'true' }: Fault,
+    latency: number,
+  ): Promise<Outcome | undefined> {
+    if (effect === 'never') {
+      await this.#pass(latency / 2);
+      return undefined;
+    }
+    let claim: Claim | undefined;
+    try {
+      const claimed = this.#claim(action, invocation);
+      if (claimed && 'replay' in claimed) {
+        await this.#pass(latency / 2);
+        return { answer: claimed.replay };
+      }
+      claim = claimed;
+    } catch (error) {
+      return { refusal: refusalOf(error) };
+    }
+    if (effect === 'done') {
+      await this.#pass(latency / 2);
+      return this.#take(action, invocation, claim, this.#account.catchUp());
+    }
+    let outcome: Outcome | undefined;
+    this.#account.agenda.at(this.#account.catchUp() + effect.afterMs, (at) => {
+      outcome = this.#take(action, invocation, claim, at);
+    });
+    if (answer === 'true') {
+      await this.#pass(effect.afterMs);
+      this.#account.catchUp();
+    }
+    return outcome;
+  }
+
+  /** A token counts from the arrival of the call: a second call meanwhile is told LastTokenProcessing. */
+  #claim(action: Action, { action: name, parameters }: Invocation): Claim | { replay: Answer } | undefined {
+    const token = parameters.get('ClientToken');
+    if (!action.takesToken || token === undefined) return undefined;
+    return this.#tokens.claim(name, token, parameters.fingerprint(), this.#account.catchUp());
+  }
+
+  #take(
+    action: Action,
+    { action: name, parameters, caller }: Invocation,
+    claim: Claim | undefined,
+    at: number,
+  ): Outcome {
+    try {
+      const answer = action.run(this.#account, { action: name, parameters, caller, at });
+      claim?.succeed(answer, at);
+      return { answer };
+    } catch (error) {
+      claim?.abandon();
+      return { refusal: refusalOf(error) };
+    }
+  }
+
+  #answerAs({ answer = 'true' }: Fault, action: string, version: string, outcome: Outcome | undefined): CloudResponse {
+    if (answer === 'drop' || (answer === 'true' && !outcome)) {
+      this.#account.ledger.count(action, 'Dropped');
+      throw new ConnectionDropped();
+    }
+    if (answer === 'true') return this.#answer(action, version, outcome!);
+    if ('code' in answer)
+      return this.#answer(action, version, { refusal: new Refusal({ ...documented(answer.code), ...answer }) });
+    const whole = this.#render(version, outcome ?? { answer: {} });
+    this.#account.ledger.count(action, 'Garbage');
+    return garbage(answer.garbage, whole, answer.status);
+  }
+
+  #answer(action: string, version: string, outcome: Outcome): CloudResponse {
+    this.#account.ledger.count(action, 'answer' in outcome ? 'OK' : outcome.refusal.code);
+    return this.#render(version, outcome);
+  }
+
+  #render(version: string, outcome: Outcome): CloudResponse {
+    const requestId = this.#account.random.uuid().toUpperCase();
+    return 'answer' in outcome
+      ? success(requestId, outcome.answer)
+      : failure(requestId, hostOf(version), outcome.refusal);
+  }
+
+  async #pass(ms: number): Promise<void> {
+    if (ms > 0) await this.#clock.sleep(ms);
+  }
+}
+
+/** The refusal that was thrown; anything else is a mistake in the embedded cloud, which must not pass for an answer. */
+const refusalOf = (error: unknown): Refusal => {
+  if (error instanceof Refusal) return error;
+  throw error;
+};
+
+const garbage = (kind: 'html' | 'empty' | 'truncated', whole: CloudResponse, status?: number): CloudResponse => {
+  if (kind === 'html') {
+    const body = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>';
+    return { status: status ?? 502, headers: { 'content-type': 'text/html' }, body };
+  }
+  const body = kind === 'empty' ? '' : whole.body.slice(0, Math.floor(whole.body.length / 2));
+  return { status: status ?? 200, headers: whole.headers, body };
+};

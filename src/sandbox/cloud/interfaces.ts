@@ -1,0 +1,54 @@
+/** An elastic network interface, as the world knows it. */
+export interface InterfaceRecord {
+  readonly networkInterfaceId: string;
+  readonly vpcId: string;
+  readonly vSwitchId: string;
+  /** The ECS instance or container group that it is attached to. */
+  readonly instanceId: string;
+  /** InUse, Available, Attaching, Detaching, … */
+  readonly status: string;
+  /** Primary or Secondary. */
+  readonly type: string;
+  readonly primaryIp: string;
+  /** All private addresses, the primary one first. */
+  readonly privateIps: readonly string[];
+}
+
+/** All network interfaces, also by private address, because that is how a pod's is looked up. */
+export class InterfaceTable {
+  readonly #byId = new Map<string, InterfaceRecord>();
+  readonly #byAddress = new Map<string, Set<string>>();
+
+  get(networkInterfaceId: string): InterfaceRecord | undefined {
+    return this.#byId.get(networkInterfaceId);
+  }
+
+  all(): Iterable<InterfaceRecord> {
+    return this.#byId.values();
+  }
+
+  holding(privateIp: string): readonly InterfaceRecord[] {
+    return [...(this.#byAddress.get(privateIp) ?? [])].map((id) => this.#byId.get(id)!);
+  }
+
+  put(record: InterfaceRecord): void {
+    this.remove(record.networkInterfaceId);
+    this.#byId.set(record.networkInterfaceId, record);
+    for (const address of record.privateIps) {
+      const holders = this.#byAddress.get(address) ?? new Set();
+      holders.add(record.networkInterfaceId);
+      this.#byAddress.set(address, holders);
+    }
+  }
+
+  remove(networkInterfaceId: string): void {
+    const record = this.#byId.get(networkInterfaceId);
+    if (!record) return;
+    this.#byId.delete(networkInterfaceId);
+    for (const address of record.privateIps) {
+      const holders = this.#byAddress.get(address);
+      holders?.delete(networkInterfaceId);
+      if (holders?.size === 0) this.#byAddress.delete(address);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Random } from '../../lib/random.ts';
+
+/** A span of time in milliseconds; a draw falls anywhere in it. */
+export interface Span {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export const draw = ({ minMs, maxMs }: Span, random: Random): number =>
+  maxMs > minMs ? minMs + (maxMs - minMs) * random.next() : minMs;
+
+/** How long the asynchronous part of an operation takes after the call has been answered. */
+export interface Transitions {
+  readonly associate: Span;
+  readonly unassociate: Span;
+  /** Joining or leaving an Internet Shared Bandwidth instance. */
+  readonly bandwidthPackage: Span;
+}
+
+/** Typical answer times, milliseconds: least and mean extra. Estimates; the provider publishes none. */
+const answerTimes: Readonly<Record<string, { least: number; extra: number }>> = {
+  AllocateEipAddress: { least: 250, extra: 350 },
+  AssociateEipAddress: { least: 150, extra: 200 },
+  UnassociateEipAddress: { least: 150, extra: 200 },
+  ReleaseEipAddress: { least: 150, extra: 200 },
+  AddCommonBandwidthPackageIp: { least: 150, extra: 200 },
+  RemoveCommonBandwidthPackageIp: { least: 150, extra: 200 },
+};
+const otherAnswerTime = { least: 30, extra: 60 };
+
+/** How long the cloud takes to answer `action`: a least time and an exponential tail of at most five means. */
+export const answerTime = (action: string, scale: number, random: Random): number => {
+  if (scale <= 0) return 0;
+  const { least, extra } = answerTimes[action] ?? otherAnswerTime;
+  return scale * (least + extra * Math.min(5, -Math.log(1 - random.next())));
+};
+
+const none: Span = { minMs: 0, maxMs: 0 };
+
+export const instantTransitions: Transitions = { associate: none, unassociate: none, bandwidthPackage: none };
+
+/** Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway, pkg/aliyun/eip.go). */
+export const realisticTransitions: Transitions = {
+  associate: { minMs: 1000, maxMs: 3000 },
+  unassociate: { minMs: 1000, maxMs: 3000 },
+  bandwidthPackage: { minMs: 500, maxMs: 2000 },
+};

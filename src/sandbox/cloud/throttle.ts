@@ -1,0 +1,51 @@
+import { Refusal } from './refusal.ts';
+
+/**
+ * Calls per minute and account (EIP, "Limits and quotas", API rate limits; UnassociateEipAddress: its API page, "flow
+ * control"; DescribeContainerGroups: Elastic Container Instance, "Limits").
+ */
+export const documentedLimits: Readonly<Record<string, number>> = {
+  AllocateEipAddress: 120,
+  AssociateEipAddress: 120,
+  UnassociateEipAddress: 120,
+  DescribeEipAddresses: 600,
+  ReleaseEipAddress: 600,
+  DescribeContainerGroups: 2000,
+};
+
+const MINUTE_MS = 60_000;
+
+/** Fixed windows of a minute per action, which begin with the first call. */
+export class Throttle {
+  readonly #limits: Map<string, number>;
+  readonly #windows = new Map<string, { endsAt: number; calls: number }>();
+
+  constructor(limits: Readonly<Record<string, number>>) {
+    this.#limits = new Map(Object.entries(limits));
+  }
+
+  /** `undefined` lifts the limit. */
+  set(action: string, perMinute: number | undefined): void {
+    if (perMinute === undefined) this.#limits.delete(action);
+    else this.#limits.set(action, perMinute);
+  }
+
+  /** Counts one call at `now` (monotonic). @throws Refusal Throttling.User with the time until the window ends */
+  admit(action: string, now: number): void {
+    const limit = this.#limits.get(action);
+    if (limit === undefined) return;
+    let window = this.#windows.get(action);
+    if (!window || window.endsAt <= now) {
+      window = { endsAt: now + MINUTE_MS, calls: 0 };
+      this.#windows.set(action, window);
+    }
+    if (window.calls >= limit)
+      throw new Refusal({
+        code: 'Throttling.User',
+        status: 400,
+        message: 'Request was denied due to user flow control.',
+        retryAfterMs: Math.ceil(window.endsAt - now),
+      });
+    window.calls++;
+  }
+}

@@ -1,0 +1,66 @@
+import { refusal } from './refusal.ts';
+import type { Answer } from './wire.ts';
+
+interface Entry {
+  readonly fingerprint: string;
+  /** Absent while the first request is being processed. */
+  done?: { answer: Answer; until: number };
+}
+
+/** A token that is in use: exactly one of the two functions must be called in the end. */
+export interface Claim {
+  /** The call took effect: for the token's lifetime, replays get this answer. */
+  succeed(answer: Answer, now: number): void;
+  /** The call was refused: the token is free again. */
+  abandon(): void;
+}
+
+/**
+ * The table behind `ClientToken` (VPC developer guide, "How to ensure idempotence"): the same token with the same
+ * parameters gives the first answer again, with others IdempotentParameterMismatch. The real table forgets; how fast is
+ * not documented, so the lifetime is a setting.
+ */
+export class ClientTokens {
+  readonly #lifetimeMs: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(lifetimeMs: number) {
+    this.#lifetimeMs = lifetimeMs;
+  }
+
+  /**
+   * Claims the token for one call, or returns the answer that it got before.
+   *
+   * @throws Refusal InvalidClientToken.Malformed, IdempotentParameterMismatch or LastTokenProcessing
+   */
+  claim(action: string, token: string, fingerprint: string, now: number): Claim | { replay: Answer } {
+    if (token.length > 64 || !/^[\x20-\x7e]+$/.test(token)) throw refusal('InvalidClientToken.Malformed');
+    this.#forget(now);
+    const key = `${action} ${token}`;
+    const before = this.#entries.get(key);
+    if (before) {
+      if (before.fingerprint !== fingerprint) throw refusal('IdempotentParameterMismatch');
+      if (!before.done) throw refusal('LastTokenProcessing');
+      return { replay: before.done.answer };
+    }
+    const entry: Entry = { fingerprint };
+    this.#entries.set(key, entry);
+    return {
+      succeed: (answer, at) => {
+        entry.done = { answer, until: at + this.#lifetimeMs };
+      },
+      abandon: () => {
+        this.#entries.delete(key);
+      },
+    };
+  }
+
+  /** Entries stand in the order of their claims, which is nearly that of their ends: stop at the first that is alive. */
+  #forget(now: number): void {
+    for (const [key, { done }] of this.#entries) {
+      if (!done) continue;
+      if (done.until > now) break;
+      this.#entries.delete(key);
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../../src/lib/clock.ts';
+import type { Random } from '../../src/lib/random.ts';
+import { createCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
+
+/** A clock that stands still until it is told to move; waking up whoever sleeps, in order. */
+export class StillClock implements Clock {
+  #mono = 0;
+  #timers: { at: number; fire: () => void }[] = [];
+
+  now(): number {
+    return Date.UTC(2026, 10, 20, 12) + this.#mono;
+  }
+
+  mono(): number {
+    return this.#mono;
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.timer(ms, resolve));
+  }
+
+  timer(ms: number, fire: () => void): () => void {
+    const timer = { at: this.#mono + ms, fire };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Moves on by `ms`; whatever was promised meanwhile has settled when it resolves. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#mono + ms;
+    for (;;) {
+      await settled();
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((other) => other !== next);
+      this.#mono = Math.max(this.#mono, next.at);
+      next.fire();
+    }
+    this.#mono = end;
+  }
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Chance that repeats itself: mulberry32. */
+export const seeded = (seed: number): Random => {
+  let state = seed;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const hex = (length: number): string => Array.from({ length }, () => Math.floor(next() * 16).toString(16)).join('');
+  return { next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` };
+};
+
+const versions: Readonly<Record<string, string>> = {
+  DescribeNetworkInterfaces: '2014-05-26',
+  DescribeContainerGroups: '2018-08-08',
+};
+
+/** What came of a call: the body, or of an error its code and status. */
+export interface Answered {
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly body: Record<string, unknown>;
+  readonly retryAfter: string | undefined;
+}
+
+export interface Bench {
+  readonly cloud: EmbeddedCloud;
+  readonly clock: StillClock;
+  /** Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`. */
+  readonly call: (action: string, parameters?: Readonly<Record<string, string>>) => Promise<Answered>;
+  /** Allocates an EIP and returns its ID. */
+  readonly allocate: (parameters?: Readonly<Record<string, string>>) => Promise<string>;
+  /** The EIP as DescribeEipAddresses shows it. */
+  readonly describe: (allocationId: string) => Promise<Record<string, unknown> | undefined>;
+}
+
+/** A cloud on a still clock with one network interface, `eni-1` in `vpc-1`, holding 10.0.0.1 (primary), .2 and .3. */
+export const bench = (options: Partial<CloudOptions> = {}): Bench => {
+  const clock = new StillClock();
+  const cloud = createCloud({ clock, random: seeded(1), ...options });
+  cloud.world.addNetworkInterface({
+    networkInterfaceId: 'eni-1',
+    vpcId: 'vpc-1',
+    instanceId: 'i-1',
+    primaryIp: '10.0.0.1',
+    privateIps: ['10.0.0.2', '10.0.0.3'],
+  });
+  const call: Bench['call'] = async (action, parameters = {}) => {
+    const all = { RegionId: options.regionId ?? 'cn-hangzhou', ...parameters };
+    try {
+      const response = await cloud.invoke({
+        version: versions[action] ?? '2016-04-28',
+        action,
+        caller: 'test',
+        parameters: new Parameters(Object.entries(all)),
+      });
+      const body = JSON.parse(response.body) as Record<string, unknown>;
+      return {
+        status: response.status,
+        code: body['Code'] as string | undefined,
+        body,
+        retryAfter: response.headers['x-acs-retry-after'],
+      };
+    } catch (error) {
+      if (!(error instanceof ConnectionDropped)) throw error;
+      return { status: 0, code: 'Dropped', body: {}, retryAfter: undefined };
+    }
+  };
+  return {
+    cloud,
+    clock,
+    call,
+    allocate: async (parameters = {}) => {
+      const answered = await call('AllocateEipAddress', { InternetChargeType: 'PayByTraffic', ...parameters });
+      return String(answered.body['AllocationId']);
+    },
+    describe: async (allocationId) => {
+      const answered = await call('DescribeEipAddresses', { AllocationId: allocationId });
+      const listed = answered.body['EipAddresses'] as { EipAddress: Record<string, unknown>[] };
+      return listed.EipAddress[0];
+    },
+  };
+};

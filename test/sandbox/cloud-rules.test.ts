@@ -1,0 +1,416 @@
+import test from 'ava';
+import { bench } from './cloud-bench.ts';
+import type { Bench } from './cloud-bench.ts';
+
+const eni = { InstanceId: 'eni-1', InstanceType: 'NetworkInterface' };
+const second = { ...eni, PrivateIpAddress: '10.0.0.2' };
+const slow = {
+  transitions: {
+    associate: { minMs: 2000, maxMs: 2000 },
+    unassociate: { minMs: 2000, maxMs: 2000 },
+    bandwidthPackage: { minMs: 2000, maxMs: 2000 },
+  },
+};
+
+/** The code, or OK. */
+const outcome = async (
+  { call }: Bench,
+  action: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<string> => (await call(action, parameters)).code ?? 'OK';
+
+test('AllocateEipAddress takes what the API reference allows and refuses the rest with its codes', async (t) => {
+  const at = bench({ quota: 1000 });
+  const cases: readonly [string, Record<string, string>, string][] = [
+    ['nothing at all', {}, 'OK'],
+    ['500 by bandwidth, which is the default', { Bandwidth: '500' }, 'OK'],
+    ['501 by bandwidth', { Bandwidth: '501' }, 'InvalidBandwidth.Malformed'],
+    ['200 by traffic', { Bandwidth: '200', InternetChargeType: 'PayByTraffic' }, 'OK'],
+    ['201 by traffic', { Bandwidth: '201', InternetChargeType: 'PayByTraffic' }, 'InvalidBandwidth.Malformed'],
+    ['zero', { Bandwidth: '0' }, 'InvalidBandwidth.Malformed'],
+    ['a unit', { Bandwidth: '5M' }, 'InvalidBandwidth.Malformed'],
+    ['an unknown metering method', { InternetChargeType: 'Free' }, 'InvalidParameter'],
+    ['an unknown line', { ISP: 'Carrier' }, 'IllegalParam.Isp'],
+    ['a line that needs a whitelist', { ISP: 'ChinaMobile' }, 'IllegalParam.Isp'],
+    ['BGP_PRO where there is none', { ISP: 'BGP_PRO' }, 'InvalidRegion.NotSupport'],
+    ['another region', { RegionId: 'cn-nowhere' }, 'InvalidRegionId.NotFound'],
+    ['no region', { RegionId: '' }, 'MissingRegionId'],
+    ['a name of 128', { Name: 'n'.repeat(128) }, 'OK'],
+    ['a name of 129', { Name: 'n'.repeat(129) }, 'InvalidParameter'],
+    ['a name that is an address', { Name: 'http://x' }, 'InvalidParameter'],
+    ['a description of 257', { Description: 'd'.repeat(257) }, 'InvalidParameter'],
+    ['a tag', { 'Tag.1.Key': 'k', 'Tag.1.Value': 'v' }, 'OK'],
+    ['a tag without a key', { 'Tag.1.Value': 'v' }, 'InvalidTagKey.Malformed'],
+    ['a reserved tag', { 'Tag.1.Key': 'acs:x' }, 'InvalidTagKey.Malformed'],
+    ['a link in a tag', { 'Tag.1.Key': 'k', 'Tag.1.Value': 'see https://x' }, 'InvalidTagValue.Malformed'],
+    ['a key twice', { 'Tag.1.Key': 'k', 'Tag.2.Key': 'k' }, 'Duplicate.TagKey'],
+    [
+      '21 tags',
+      Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`Tag.${n + 1}.Key`, `k${n}`])),
+      'NumberExceed.Tags',
+    ],
+    ['protection', { 'SecurityProtectionTypes.1': 'AntiDDoS_Enhanced' }, 'OK'],
+    ['unknown protection', { 'SecurityProtectionTypes.1': 'Shield' }, 'InvalidParameter'],
+    ['a pool that is not', { PublicIpAddressPoolId: 'pippool-1' }, 'ResourceNotFound.PublicIpAddressPool'],
+    ['a resource group that is none', { ResourceGroupId: 'group' }, 'InvalidResourceGroupId'],
+    [
+      'a subscription by traffic',
+      { InstanceChargeType: 'PrePaid', InternetChargeType: 'PayByTraffic', Period: '1' },
+      'InvalidParameter',
+    ],
+    ['a subscription without period', { InstanceChargeType: 'PrePaid' }, 'MissingPeriod'],
+    ['a long token', { ClientToken: 'x'.repeat(65) }, 'InvalidClientToken.Malformed'],
+    ['a token that is not ASCII', { ClientToken: 'é' }, 'InvalidClientToken.Malformed'],
+  ];
+  for (const [title, parameters, code] of cases) {
+    const before = at.cloud.eips().length;
+    t.is(await outcome(at, 'AllocateEipAddress', parameters), code, title);
+    t.is(at.cloud.eips().length - before, code === 'OK' ? 1 : 0, `${title}: EIPs`);
+  }
+  t.like(at.cloud.eips()[0], { internetChargeType: 'PayByBandwidth', bandwidthMbps: 5, isp: 'BGP' });
+
+  const pro = bench({ regionId: 'cn-hongkong', whitelistedIsps: ['ChinaMobile'] });
+  t.is(await outcome(pro, 'AllocateEipAddress', { ISP: 'BGP_PRO' }), 'OK');
+  t.is(await outcome(pro, 'AllocateEipAddress', { ISP: 'ChinaMobile' }), 'OK');
+});
+
+test('the quota, an address pool and a subscription bound what an account gets', async (t) => {
+  const at = bench({ quota: 2 });
+  at.cloud.world.addAddressPool('pippool-1', 1);
+  const fromPool = { PublicIpAddressPoolId: 'pippool-1' };
+  t.is(await outcome(at, 'AllocateEipAddress', fromPool), 'OK');
+  t.is(await outcome(at, 'AllocateEipAddress', fromPool), 'ResourceNotEnough.PublicIpAddressPool');
+  at.cloud.world.addEip({ serviceManaged: true });
+  const second = await at.allocate();
+  t.is(await outcome(at, 'AllocateEipAddress', {}), 'QuotaExceeded.Eip');
+  at.cloud.setQuota(3);
+  t.is(await outcome(at, 'AllocateEipAddress', {}), 'OK');
+  t.is(await outcome(at, 'ReleaseEipAddress', { AllocationId: second }), 'OK');
+  t.is(await outcome(at, 'AllocateEipAddress', {}), 'OK');
+
+  const ordered = await at.call('AllocateEipAddress', { InstanceChargeType: 'PrePaid', Period: '1', AutoPay: 'true' });
+  t.is(typeof ordered.body['OrderId'], 'number');
+  t.is(at.cloud.eips().length, 4);
+  await at.clock.pass(10_000);
+  const subscription = at.cloud.eips().at(-1)!;
+  t.is(subscription.chargeType, 'PrePaid');
+  const release = { AllocationId: subscription.allocationId };
+  t.is(await outcome(at, 'ReleaseEipAddress', release), 'Forbidden.ChargeTypeIsPrepaid');
+});
+
+test('a released address can be had again by its name for seven days', async (t) => {
+  const at = bench();
+  const allocationId = await at.allocate();
+  const ipAddress = at.cloud.eips()[0]!.ipAddress;
+  t.is(await outcome(at, 'AllocateEipAddress', { IpAddress: ipAddress }), 'Ip.Allocated');
+  await at.call('ReleaseEipAddress', { AllocationId: allocationId });
+  const again = await at.call('AllocateEipAddress', { IpAddress: ipAddress });
+  t.like(again.body, { AllocationId: allocationId, EipAddress: ipAddress });
+  await at.call('ReleaseEipAddress', { AllocationId: allocationId });
+  await at.clock.pass(8 * 24 * 3_600_000);
+  t.is(await outcome(at, 'AllocateEipAddress', { IpAddress: ipAddress }), 'OperationFailed.AllocateUnfamiliarIp');
+});
+
+test('a client token replays its result, refuses other parameters, and is forgotten', async (t) => {
+  const at = bench({ tokenLifetimeMs: 60_000 });
+  const first = await at.call('AllocateEipAddress', { ClientToken: 'a', Bandwidth: '5' });
+  const again = await at.call('AllocateEipAddress', { Bandwidth: '5', ClientToken: 'a' });
+  t.is(again.body['AllocationId'], first.body['AllocationId']);
+  t.not(again.body['RequestId'], first.body['RequestId']);
+  t.is(await outcome(at, 'AllocateEipAddress', { ClientToken: 'a', Bandwidth: '6' }), 'IdempotentParameterMismatch');
+  t.is(at.cloud.eips().length, 1);
+  await at.clock.pass(60_000);
+  const later = await at.call('AllocateEipAddress', { ClientToken: 'a', Bandwidth: '6' });
+  t.not(later.body['AllocationId'], first.body['AllocationId']);
+  t.is(at.cloud.eips().length, 2);
+
+  at.cloud.setQuota(2);
+  t.is(await outcome(at, 'AllocateEipAddress', { ClientToken: 'b' }), 'QuotaExceeded.Eip');
+  at.cloud.setQuota(3);
+  t.is(await outcome(at, 'AllocateEipAddress', { ClientToken: 'b' }), 'OK', 'a refused call leaves its token free');
+
+  // A replay answers success although the world has moved on: it says what was, not what is.
+  const bind = { AllocationId: String(later.body['AllocationId']), ...second, ClientToken: 'c' };
+  t.is(await outcome(at, 'AssociateEipAddress', bind), 'OK');
+  at.cloud.world.human.unassociate(bind.AllocationId);
+  t.is(await outcome(at, 'AssociateEipAddress', bind), 'OK');
+  t.is(at.cloud.eips()[1]?.status, 'Available');
+});
+
+test('a second call with the token of one under way is told so', async (t) => {
+  const at = bench({ latency: 'realistic', readLag: { maxMs: 0 } });
+  const [first, again] = [
+    at.call('AllocateEipAddress', { ClientToken: 'a' }),
+    at.call('AllocateEipAddress', { ClientToken: 'a' }),
+  ];
+  await at.clock.pass(60_000);
+  t.is((await first).status, 200);
+  t.is((await again).code, 'LastTokenProcessing');
+  t.is(at.cloud.eips().length, 1);
+});
+
+test('an EIP in transition refuses everything but queries, and comes out of it by itself', async (t) => {
+  const at = bench(slow);
+  at.cloud.world.addBandwidthPackage('cbwp-1');
+  const AllocationId = await at.allocate();
+  const member = { BandwidthPackageId: 'cbwp-1', IpInstanceId: AllocationId };
+  const all = async () =>
+    Promise.all([
+      outcome(at, 'AssociateEipAddress', { AllocationId, ...second }),
+      outcome(at, 'UnassociateEipAddress', { AllocationId, ...second }),
+      outcome(at, 'ReleaseEipAddress', { AllocationId }),
+      outcome(at, 'ModifyEipAddressAttribute', { AllocationId, Name: 'x' }),
+      outcome(at, 'AddCommonBandwidthPackageIp', member),
+    ]);
+  const busy = [
+    'IncorrectEipStatus',
+    'IncorrectEipStatus',
+    'IncorrectEipStatus',
+    'IncorrectEipStatus',
+    'IncorrectStatus.Eip',
+  ];
+
+  t.is(await outcome(at, 'AssociateEipAddress', { AllocationId, ...second }), 'OK');
+  t.like(await at.describe(AllocationId), { Status: 'Associating', InstanceId: 'eni-1', PrivateIpAddress: '10.0.0.2' });
+  t.deepEqual(await all(), busy);
+  await at.clock.pass(1999);
+  t.is((await at.describe(AllocationId))?.['Status'], 'Associating');
+  await at.clock.pass(1);
+  t.is((await at.describe(AllocationId))?.['Status'], 'InUse');
+  t.is(await outcome(at, 'AssociateEipAddress', { AllocationId, ...second }), 'IncorrectEipStatus');
+  t.is(await outcome(at, 'ReleaseEipAddress', { AllocationId }), 'IncorrectEipStatus');
+
+  t.is(await outcome(at, 'UnassociateEipAddress', { AllocationId, ...second }), 'OK');
+  t.is((await at.describe(AllocationId))?.['Status'], 'Unassociating');
+  t.deepEqual(await all(), busy);
+  await at.clock.pass(2000);
+  t.like(await at.describe(AllocationId), {
+    Status: 'Available',
+    InstanceId: '',
+    InstanceType: '',
+    PrivateIpAddress: '',
+  });
+
+  t.is(await outcome(at, 'AddCommonBandwidthPackageIp', member), 'OK');
+  t.is((await at.describe(AllocationId))?.['BandwidthPackageId'], '');
+  t.deepEqual(await all(), ['TaskConflict', 'TaskConflict', 'TaskConflict', 'TaskConflict', 'TaskConflict']);
+  await at.clock.pass(2000);
+  t.is((await at.describe(AllocationId))?.['BandwidthPackageId'], 'cbwp-1');
+});
+
+test('AssociateEipAddress checks the EIP, the interface, the private address and who is there already', async (t) => {
+  const at = bench();
+  const { world } = at.cloud;
+  const AllocationId = await at.allocate();
+  const bind = (parameters: Record<string, string>) =>
+    outcome(at, 'AssociateEipAddress', { AllocationId, ...second, ...parameters });
+  t.is(await bind({ AllocationId: '' }), 'MissingAllocationId');
+  t.is(await bind({ AllocationId: 'eip-0' }), 'InvalidAllocationId.NotFound');
+  t.is(await bind({ InstanceId: '' }), 'MissingInstanceId');
+  t.is(await bind({ InstanceId: 'eni-0' }), 'InvalidInstanId.NotFound');
+  t.is(await bind({ InstanceType: 'EciInstance' }), 'InvalidInstanceType.ValueNotSupported');
+  t.is(await bind({ InstanceType: '' }), 'InvalidInstanId.NotFound', 'without a type, it is an ECS instance');
+  t.is(await bind({ PrivateIpAddress: '' }), 'InvalidParameter');
+  t.is(await bind({ PrivateIpAddress: '10.9.9.9' }), 'InvalidParameter.EniInstanceId');
+  t.is(await bind({ Mode: 'Some' }), 'IllegalParam.Mode');
+  world.setNetworkInterfaceStatus('eni-1', 'Attaching');
+  t.is(await bind({}), 'InvalidStatus.EniStatusNotSupport');
+  world.setNetworkInterfaceStatus('eni-1', 'InUse');
+  world.human.change(AllocationId, { lockReasons: ['financial'] });
+  t.is(await bind({}), 'Forbidden.FinancialLocked');
+  world.human.change(AllocationId, { lockReasons: ['security'] });
+  t.is(await bind({}), 'InvalidEIPStatus.BizDisabled');
+  world.human.change(AllocationId, { lockReasons: [], serviceManaged: true });
+  t.is(await bind({}), 'Forbidden');
+  world.human.change(AllocationId, { serviceManaged: false });
+  t.is(await bind({}), 'OK');
+
+  const other = await at.allocate();
+  t.is(await bind({ AllocationId: other }), 'InvalidAssociation.Duplicated');
+  t.is(await bind({ AllocationId: other, PrivateIpAddress: '10.0.0.3', Mode: 'BINDED' }), 'Mode.Conflict');
+  const mixed = { AllocationId: other, PrivateIpAddress: '10.0.0.3', Mode: 'MULTI_BINDED' };
+  t.is(await bind(mixed), 'OperationFailed.EipBindModeConflict');
+  t.is(await bind({ AllocationId: other, PrivateIpAddress: '10.0.0.1' }), 'OK');
+  t.is((await at.describe(other))?.['PrivateIpAddress'], '', 'the primary address is described as empty');
+});
+
+test('UnassociateEipAddress undoes exactly the binding that it names', async (t) => {
+  const at = bench();
+  const AllocationId = await at.allocate();
+  const unbind = (parameters: Record<string, string>) =>
+    outcome(at, 'UnassociateEipAddress', { AllocationId, ...parameters });
+  t.is(await unbind(second), 'IncorrectEipStatus');
+  await at.call('AssociateEipAddress', { AllocationId, ...second });
+  for (const wrong of [
+    { ...second, PrivateIpAddress: '10.0.0.3' },
+    { ...second, InstanceId: 'eni-2' },
+    { ...second, InstanceType: 'EcsInstance' },
+    { InstanceId: 'eni-1' },
+    { PrivateIpAddress: '10.0.0.1' },
+  ])
+    t.is(await unbind(wrong), 'InvalidBindInstance.NotFound', JSON.stringify(wrong));
+  t.is(at.cloud.eips()[0]?.status, 'InUse');
+  t.is(await unbind({ ...second, AllocationId: 'eip-0' }), 'InvalidAllocationId.NotFound');
+  t.is(await unbind(second), 'OK');
+  t.is(at.cloud.eips()[0]?.status, 'Available');
+  await at.call('AssociateEipAddress', { AllocationId, ...eni, PrivateIpAddress: '10.0.0.1' });
+  t.is(await unbind({}), 'OK', 'what is not named is not compared');
+});
+
+test('ReleaseEipAddress spares what is protected, bought for long, part of a segment or gone', async (t) => {
+  const at = bench();
+  const { world } = at.cloud;
+  const release = (properties: Parameters<typeof world.addEip>[0]) =>
+    outcome(at, 'ReleaseEipAddress', { AllocationId: world.addEip(properties).allocationId });
+  t.is(await release({ deletionProtection: true }), 'InvalidOperation.DeletionProtection');
+  t.is(await release({ chargeType: 'PrePaid' }), 'Forbidden.ChargeTypeIsPrepaid');
+  t.is(await release({ segmentInstanceId: 'eipsg-1' }), 'Forbidden.ReleaseSegmentEip');
+  t.is(await release({ serviceManaged: true }), 'Forbidden');
+  const AllocationId = await at.allocate();
+  t.is(await outcome(at, 'ReleaseEipAddress', { AllocationId }), 'OK');
+  t.is(await outcome(at, 'ReleaseEipAddress', { AllocationId }), 'InvalidAllocationId.NotFound');
+  t.is(at.cloud.ledger().filter(({ action }) => action === 'ReleaseEipAddress').length, 1);
+});
+
+test('a bandwidth package takes EIPs of its line up to its capacity, and lets go of them', async (t) => {
+  const at = bench();
+  const { world } = at.cloud;
+  world.addBandwidthPackage('cbwp-1', { capacity: 1, bandwidthMbps: 50 });
+  world.addBandwidthPackage('cbwp-pro', { isp: 'BGP_PRO' });
+  world.addBandwidthPackage('cbwp-locked', { financialLocked: true });
+  const mine = await at.allocate();
+  const join = (id: string, BandwidthPackageId = 'cbwp-1') =>
+    outcome(at, 'AddCommonBandwidthPackageIp', { BandwidthPackageId, IpInstanceId: id });
+  const leave = (id: string, BandwidthPackageId = 'cbwp-1') =>
+    outcome(at, 'RemoveCommonBandwidthPackageIp', { BandwidthPackageId, IpInstanceId: id });
+  t.is(await join(mine, 'cbwp-0'), 'InvalidBandwidthPackageId.NotFound');
+  t.is(await join('eip-0'), 'InvalidIpInstanceId.NotFound');
+  t.is(await join(mine, 'cbwp-pro'), 'InvalidParameter.Isp');
+  t.is(await join(mine, 'cbwp-locked'), 'BandwidthPackageId.InvalidBizStatus');
+  t.is(await join(world.addEip({ chargeType: 'PrePaid' }).allocationId), 'IpInstanceId.ChargeType.NotSupport');
+  t.is(await leave(mine), 'OperationUnsupported.IpNotInCbwp');
+  t.is(await join(mine), 'OK');
+  t.like(await at.describe(mine), { BandwidthPackageId: 'cbwp-1', Bandwidth: '50', EipBandwidth: '5' });
+  t.is(await join(mine), 'IpInstanceId.AlreadyInBandwidthPackage');
+  t.is(await join(await at.allocate()), 'IpInstanceId.QuotaExceeded');
+  t.is(await leave(mine, 'cbwp-pro'), 'OperationUnsupported.IpNotInCbwp');
+  t.is(await leave(mine), 'OK');
+  t.is((await at.describe(mine))?.['BandwidthPackageId'], '');
+});
+
+test('DescribeEipAddresses filters, counts and pages, newest first', async (t) => {
+  const at = bench({ quota: 100 });
+  for (let n = 0; n < 25; n++)
+    await at.allocate({
+      Name: `n${n}`,
+      'Tag.1.Key': 'parity',
+      'Tag.1.Value': n % 2 ? 'odd' : 'even',
+      'Tag.2.Key': 't',
+    });
+  const names = async (parameters: Record<string, string>) => {
+    const { body } = await at.call('DescribeEipAddresses', parameters);
+    const { EipAddress } = body['EipAddresses'] as { EipAddress: { Name: string }[] };
+    return [body['TotalCount'], ...EipAddress.map(({ Name }) => Name)];
+  };
+  t.deepEqual(await names({}), [25, ...Array.from({ length: 10 }, (_, n) => `n${24 - n}`)]);
+  t.deepEqual(await names({ PageNumber: '3' }), [25, 'n4', 'n3', 'n2', 'n1', 'n0']);
+  t.deepEqual(await names({ PageNumber: '4' }), [25]);
+  t.is((await names({ PageSize: '100', 'Tag.1.Key': 'parity', 'Tag.1.Value': 'odd' })).length, 13);
+  t.deepEqual(await names({ 'Tag.1.Key': 'parity', 'Tag.1.Value': 'odd', 'Tag.2.Key': 'missing' }), [0]);
+  t.is((await names({ PageSize: '100', 'Tag.1.Key': 'parity' }))[0], 25, 'a key without a value matches any');
+  const [one, two] = at.cloud.eips();
+  t.deepEqual(await names({ AllocationId: `${one!.allocationId},${two!.allocationId},eip-0` }), [2, 'n1', 'n0']);
+  t.deepEqual(await names({ EipAddress: one!.ipAddress }), [1, 'n0']);
+  await at.call('AssociateEipAddress', { AllocationId: two!.allocationId, ...second });
+  t.deepEqual(await names({ AssociatedInstanceType: 'NetworkInterface', AssociatedInstanceId: 'eni-1' }), [1, 'n1']);
+  t.is((await names({ Status: 'Available' }))[0], 24);
+  const ids = Array.from({ length: 51 }, (_, n) => `eip-${n}`).join(',');
+  t.is(await outcome(at, 'DescribeEipAddresses', { AllocationId: ids }), 'InvalidParameter');
+  t.is(await outcome(at, 'DescribeEipAddresses', { PageSize: '101' }), 'InvalidParameter');
+  t.is(await outcome(at, 'DescribeEipAddresses', { RegionId: '' }), 'MissingRegionId');
+});
+
+test('tags are put on, listed by page, and taken off', async (t) => {
+  const at = bench();
+  const id = await at.allocate({ 'Tag.1.Key': 'a', 'Tag.1.Value': '1' });
+  const resource = { ResourceType: 'eip', 'ResourceId.1': id };
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`Tag.${n + 1}.Key`, `k${n}`]));
+  t.is(await outcome(at, 'TagResources', { ...resource, ...many }), 'QuotaExceed.TagsPerResource');
+  t.is(
+    await outcome(at, 'TagResources', { ...resource, 'ResourceId.2': 'eip-0', 'Tag.1.Key': 'x' }),
+    'InvalidResourceId.NotFound',
+  );
+  t.is(await outcome(at, 'TagResources', { ...resource, ResourceType: 'VPC' }), 'InvalidResourceType.NotFound');
+  t.is(await outcome(at, 'TagResources', resource), 'MissingTag');
+  const more = { 'Tag.1.Key': 'b', 'Tag.1.Value': '2', 'Tag.2.Key': 'a', 'Tag.2.Value': '3' };
+  t.is(await outcome(at, 'TagResources', { ...resource, ...more }), 'OK');
+
+  const page = await at.call('ListTagResources', { ResourceType: 'EIP', 'Tag.1.Key': 'a', MaxResults: '1' });
+  t.like(page.body, {
+    NextToken: '1',
+    TagResources: { TagResource: [{ ResourceId: id, ResourceType: 'EIP', TagKey: 'a', TagValue: '3' }] },
+  });
+  const next = await at.call('ListTagResources', { ...resource, MaxResults: '1', NextToken: '1' });
+  t.like(next.body, {
+    NextToken: '',
+    TagResources: { TagResource: [{ ResourceId: id, ResourceType: 'EIP', TagKey: 'b', TagValue: '2' }] },
+  });
+  t.is(await outcome(at, 'ListTagResources', { ResourceType: 'EIP' }), 'MissingParameter.ResourceIdOrTag');
+
+  t.is(await outcome(at, 'UnTagResources', { ...resource, 'TagKey.1': 'a' }), 'OK');
+  t.deepEqual([...at.cloud.eips()[0]!.tags], [['b', '2']]);
+  t.is(await outcome(at, 'UnTagResources', { ...resource, All: 'true' }), 'OK');
+  t.is(at.cloud.eips()[0]!.tags.size, 0);
+});
+
+test('ModifyEipAddressAttribute changes name, description and bandwidth within the range of the metering method', async (t) => {
+  const at = bench();
+  const AllocationId = await at.allocate();
+  const modify = (parameters: Record<string, string>) =>
+    outcome(at, 'ModifyEipAddressAttribute', { AllocationId, ...parameters });
+  t.is(await modify({ Bandwidth: '201' }), 'InvalidBandwidth.Malformed');
+  t.is(await modify({ Bandwidth: '100', Name: 'new', Description: '' }), 'OK');
+  t.like(await at.describe(AllocationId), { EipBandwidth: '100', Name: 'new' });
+});
+
+test('DescribeNetworkInterfaces finds by address within the VPC, and pages', async (t) => {
+  const at = bench();
+  for (let n = 0; n < 24; n++)
+    at.cloud.world.addNetworkInterface({
+      networkInterfaceId: `eni-other-${n}`,
+      vpcId: 'vpc-2',
+      instanceId: 'i-2',
+      primaryIp: n === 0 ? '10.0.0.2' : `10.1.0.${n}`,
+    });
+  const ids = async (parameters: Record<string, string>) => {
+    const { body } = await at.call('DescribeNetworkInterfaces', parameters);
+    const sets = body['NetworkInterfaceSets'] as { NetworkInterfaceSet: { NetworkInterfaceId: string }[] };
+    return sets.NetworkInterfaceSet.map(({ NetworkInterfaceId }) => NetworkInterfaceId);
+  };
+  t.deepEqual(await ids({ 'PrivateIpAddress.1': '10.0.0.2' }), ['eni-1', 'eni-other-0']);
+  t.deepEqual(await ids({ 'PrivateIpAddress.1': '10.0.0.2', VpcId: 'vpc-1' }), ['eni-1']);
+  t.deepEqual(await ids({ 'NetworkInterfaceId.1': 'eni-other-3', 'NetworkInterfaceId.2': 'eni-1' }), [
+    'eni-1',
+    'eni-other-3',
+  ]);
+  t.is((await ids({ MaxResults: '20' })).length, 20);
+  t.is((await ids({ MaxResults: '20', NextToken: '20' })).length, 5);
+  t.is((await ids({ PageSize: '10', PageNumber: '3' })).length, 5);
+  at.cloud.world.removePrivateIp('eni-1', '10.0.0.2');
+  t.deepEqual(await ids({ 'PrivateIpAddress.1': '10.0.0.2', VpcId: 'vpc-1' }), []);
+  at.cloud.world.addPrivateIp('eni-1', '10.0.0.9');
+  t.deepEqual(await ids({ 'PrivateIpAddress.1': '10.0.0.9' }), ['eni-1']);
+});
+
+test('DescribeContainerGroups finds instances by ID, name and tag', async (t) => {
+  const at = bench();
+  const id = at.cloud.world.addContainerGroup({ containerGroupName: 'one', eniInstanceId: 'eni-1', tags: { a: 'b' } });
+  const total = async (parameters: Record<string, string>) =>
+    (await at.call('DescribeContainerGroups', parameters)).body['TotalCount'];
+  t.is(await total({ ContainerGroupIds: JSON.stringify([id, 'eci-0']) }), 1);
+  t.is(await total({ ContainerGroupName: 'two' }), 0);
+  t.is(await total({ 'Tag.1.Key': 'a', 'Tag.1.Value': 'b', Status: 'Running' }), 1);
+  t.is(await outcome(at, 'DescribeContainerGroups', { ContainerGroupIds: id }), 'InvalidParameter');
+  at.cloud.world.removeContainerGroup(id);
+  t.is(await total({}), 0);
+});
