@@ -1,5 +1,5 @@
-import { destination, pino, type DestinationStream } from 'pino';
-import { build as pretty } from 'pino-pretty';
+import { destination, pino, type DestinationStream, type Logger } from 'pino';
+import { prettyFactory } from 'pino-pretty';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../lib/log.ts';
 
@@ -51,35 +51,40 @@ const clean = (value: unknown, depth: number): unknown => {
   );
 };
 
+const fieldsOf = (fields: object) => clean(fields, 0) as Record<string, unknown>;
+
+/** pino formats the fields of lines, but not those of children: they are cleaned here. */
+const cleaning = (logger: Logger): Log => {
+  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: object, message: string) => {
+    if (logger.isLevelEnabled(level)) logger[level](fieldsOf(fields), message);
+  };
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    child: (fields) => cleaning(logger.child(fieldsOf(fields))),
+  };
+};
+
 /**
  * The logger of the whole process. Every line is written before the call returns, so there is nothing to flush at the
  * end, and no line is lost when the process dies.
  */
 export const createLog = ({ level, format, terminal, to }: LogOptions): Log => {
-  const readable = format === 'pretty' || (format === 'auto' && terminal);
   const stream = to ?? destination({ dest: 2, sync: true });
-  const lines = readable
-    ? pretty({
-        sync: true,
-        colorize: terminal,
-        ignore: 'pid,hostname',
-        translateTime: 'SYS:HH:MM:ss.l',
-        destination: stream,
-      })
-    : stream;
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      messageKey: 'msg',
-      formatters: {
-        level: (label) => ({ level: label }),
-        log: (fields) => clean(fields, 0) as Record<string, unknown>,
-        bindings: (fields) => clean(fields, 0) as Record<string, unknown>,
+  const readable = format === 'pretty' || (format === 'auto' && terminal);
+  const prettify = prettyFactory({ colorize: terminal, translateTime: 'SYS:HH:MM:ss.l' });
+  return cleaning(
+    pino(
+      {
+        level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        serializers: { err: (error: unknown) => error },
       },
-      serializers: { err: (error: unknown) => error },
-    },
-    lines,
+      readable ? { write: (line) => stream.write(prettify(line)) } : stream,
+    ),
   );
 };

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
 
 /** A place in a file, counted from 1. */
 export interface Place {
@@ -22,6 +33,11 @@ export interface Located {
   placeOfKey(path: readonly PropertyKey[], key: string): Place;
 }
 
+/** More aliases than any honest file needs; an "alias bomb" needs far more. Small enough that toJS stays quick. */
+const MOST_ALIASES = 100;
+
+const TOO_MANY_ALIASES = `the file uses more than ${MOST_ALIASES} aliases (*name): write the values out`;
+
 /** By the code of the yaml package (ErrorCode): what is wrong, and what to do. */
 const SENTENCES: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'this key is there twice: keep one',
@@ -38,10 +54,14 @@ const SENTENCES: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'tags (!name) are not allowed',
   UNEXPECTED_TOKEN: 'this does not belong here: is a colon, a quote or a comma missing, or one too many?',
   NON_STRING_KEY: 'a key is not a text',
+  RESOURCE_EXHAUSTION: TOO_MANY_ALIASES,
 };
 
-/** More aliases than any honest file needs; an "alias bomb" needs far more. Small enough that toJS stays quick. */
-const MOST_ALIASES = 100;
+/** What is wrong, as a key of SENTENCES, and where in the text. */
+interface Slip {
+  readonly code: string;
+  readonly offset: number | undefined;
+}
 
 const START: Place = { line: 1, column: 1 };
 
@@ -57,6 +77,24 @@ const pairIn = (node: unknown, key: PropertyKey) =>
     ? node.items.find((pair) => isPair(pair) && isScalar(pair.key) && String(pair.key.value) === String(key))
     : undefined;
 
+/** What YAML allows and a configuration does not: keys that are no texts, and aliases to nothing or without number. */
+const unwanted = (document: Document.Parsed): Slip[] => {
+  const slips: Slip[] = [];
+  let aliases = 0;
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (!isScalar(key)) slips.push({ code: 'NON_STRING_KEY', offset: (key as Node | null)?.range?.[0] });
+    },
+    Alias: (_, alias) => {
+      aliases += 1;
+      if (aliases <= MOST_ALIASES && alias.resolve(document)) return undefined;
+      slips.push({ code: aliases > MOST_ALIASES ? 'RESOURCE_EXHAUSTION' : 'BAD_ALIAS', offset: alias.range?.[0] });
+      return visit.BREAK;
+    },
+  });
+  return slips;
+};
+
 /** Reads a YAML 1.2 text. Never throws: what is wrong with it is in `problems`. */
 export const readYaml = (text: string): Located => {
   const lines = new LineCounter();
@@ -66,16 +104,19 @@ export const readYaml = (text: string): Located => {
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   let document: Document.Parsed;
+  let slips: Slip[];
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'error' });
+    slips = [...document.errors, ...document.warnings].map(({ code, pos: [offset] }) => ({ code, offset }));
+    if (slips.length === 0) slips = unwanted(document);
   } catch {
     return failed('this is not readable as YAML: it is nested too deeply');
   }
   const found = new Map<string, SyntaxProblem>();
-  for (const { code, pos } of [...document.errors, ...document.warnings]) {
-    const problem = { ...place(pos[0]), message: SENTENCES[code] ?? 'this is not readable as YAML' };
+  for (const { code, offset } of slips) {
     // One slip may break many lines after it: the first place of each kind is the one to look at.
-    if (!found.has(code)) found.set(code, problem);
+    if (!found.has(code))
+      found.set(code, { ...place(offset), message: SENTENCES[code] ?? 'this is not readable as YAML' });
   }
   const problems = [...found.values()];
 
@@ -84,9 +125,7 @@ export const readYaml = (text: string): Located => {
     try {
       value = document.toJS({ maxAliasCount: MOST_ALIASES });
     } catch {
-      return failed(
-        `the file uses more than ${MOST_ALIASES} aliases (*name), or nests too deeply: write the values out`,
-      );
+      return failed(TOO_MANY_ALIASES);
     }
 
   const step = (node: unknown): Node | undefined => (isAlias(node) ? node.resolve(document) : node) as Node | undefined;

@@ -1,5 +1,6 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type Koa from 'koa';
 import { parseHostPort } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 
@@ -39,15 +40,11 @@ const REASONS: Readonly<Record<string, string>> = {
  * Serves HTTP/1.1 on `address`, which is `host:port`; port 0 takes a free one.
  * @throws {ServeError} that names the address and, as `key`, where it is configured.
  */
-export const serve = async (
-  handler: RequestListener,
-  address: string,
-  clock: Clock,
-  key = 'http.address',
-): Promise<Serving> => {
+export const serve = async (app: Koa, address: string, clock: Clock, key = 'http.address'): Promise<Serving> => {
   const where = parseHostPort(address);
   if (!where) throw new ServeError(`cannot serve HTTP on ${address}: ${key} must be host:port`);
-  const server = createServer(LIMITS, handler);
+  const handle = app.callback();
+  const server = createServer(LIMITS, (request, response) => void handle(request, response));
   server.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
