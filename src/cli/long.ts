@@ -1,0 +1,21 @@
+import type { Config } from '../config/schema.ts';
+import type { Origins } from '../config/load.ts';
+import type { ControllerOptions, Shell } from './shell.ts';
+import { createLog } from './logging.ts';
+import { stopSignal } from './stop.ts';
+import { version } from './version.ts';
+
+/** Gives a long-running command its log and its stop signal, and takes the signal handlers away when it has ended. */
+export const runLong = async (
+  shell: Shell,
+  { config, origins }: { config: Config; origins: Origins },
+  run: (options: Omit<ControllerOptions, 'kubeconfig'>) => Promise<number>,
+): Promise<number> => {
+  const log = createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
+  const { signal, dispose } = stopSignal(shell.clock);
+  try {
+    return await run({ config, origins, log, version: version(), signal });
+  } finally {
+    dispose();
+  }
+};

@@ -1,0 +1,67 @@
+import type { ConfigInput } from '../config/schema.ts';
+import type { Register } from './shell.ts';
+import { count } from './count.ts';
+
+const DETAILS = `
+Nothing leaves this machine: the Kubernetes API and the cloud are embedded and listen on 127.0.0.1. The controller
+is the real one. Credentials and endpoints of the environment are not looked at. It prints how to reach everything
+and ends at Ctrl-C.
+
+Examples:
+  knative-eip sandbox
+  knative-eip sandbox --port 7000        Kubernetes API on 7000, cloud on 7001, metrics and health on 7002
+  knative-eip sandbox --for 30           ends by itself after 30 seconds
+
+Exit codes:
+  0  stopped by a signal, or the time was over
+  1  it could not be started, or the work failed
+  2  the command line or the configuration is wrong
+`;
+
+/** What the sandbox's cluster is called, where no file says otherwise. */
+const BASE: Partial<ConfigInput> = {
+  clusterID: 'sandbox',
+  regionID: 'cn-hangzhou',
+  vpcID: 'vpc-sandbox',
+  http: { address: '127.0.0.1:0' },
+};
+
+/** The highest first port: two more come after it. */
+const HIGHEST_PORT = 65_533;
+/** A week: nobody wants a sandbox for longer, and a mistyped number shows. */
+const LONGEST_S = 7 * 24 * 3600;
+
+/** `knative-eip sandbox` */
+export const sandboxCommand: Register = (program, shell, end) => {
+  const run = shell.runs.sandbox;
+  if (!run) return;
+  program
+    .command('sandbox')
+    .description('try everything on this machine, without a cluster and without an account')
+    .option(
+      '-p, --port <number>',
+      'first of three ports to use; without it, free ones are taken',
+      count(1, HIGHEST_PORT),
+    )
+    .option('-f, --for <seconds>', 'end after so many seconds', count(1, LONGEST_S))
+    .option(
+      '-c, --config <file>',
+      'a configuration (YAML) to try; its credentials, endpoints and http.address do not count',
+    )
+    .addHelpText('after', DETAILS)
+    .action(async ({ port, for: forSeconds, config: path }: { port?: number; for?: number; config?: string }) => {
+      const { loadConfig } = await import('../config/load.ts');
+      const loaded = loadConfig({ path, env: {}, base: BASE });
+      const { runLong } = await import('./long.ts');
+      const ports =
+        port === undefined
+          ? { kubernetes: 0, cloud: 0, http: 0 }
+          : { kubernetes: port, cloud: port + 1, http: port + 2 };
+      end(
+        await runLong(shell, loaded, async (options) => {
+          const runSandbox = await run();
+          return runSandbox({ ...options, forSeconds, ports, print: shell.out });
+        }),
+      );
+    });
+};

@@ -1,0 +1,77 @@
+import type { Config } from './schema.ts';
+
+/** What is wrong between keys that are each right. The problem is told at the first key. */
+interface Contradiction {
+  readonly keys: readonly (readonly string[])[];
+  readonly message: string;
+}
+
+const election = (key: string) => ['leaderElection', key];
+const credential = (key: string) => ['credential', key];
+
+/** The rules that need more than one key to be checked, in the order of the schema. */
+export const contradictions = (config: Config): Contradiction[] => {
+  const found: Contradiction[] = [];
+  const { accessKey, accessSecret, securityToken } = config.credential;
+
+  if ((accessKey === undefined) !== (accessSecret === undefined))
+    found.push({
+      keys: [credential(accessKey ? 'accessSecret' : 'accessKey'), credential('accessKey'), credential('accessSecret')],
+      message:
+        'an AccessKey has two halves, and only one is set: set credential.accessKey and credential.accessSecret, or neither',
+    });
+  else if (securityToken !== undefined && accessKey === undefined)
+    found.push({
+      keys: [credential('securityToken'), credential('accessKey')],
+      message: 'a security token means nothing without credential.accessKey and credential.accessSecret',
+    });
+  if (config.enableRRSA && accessKey !== undefined)
+    found.push({
+      keys: [['enableRRSA'], credential('accessKey')],
+      message: 'enableRRSA and credential are two ways to sign in: use one',
+    });
+  if (config.rrsaRoleName !== undefined && !config.enableRRSA)
+    found.push({
+      keys: [['rrsaRoleName'], ['enableRRSA']],
+      message: 'a role is named, but enableRRSA is false: set it to true, or remove the role',
+    });
+
+  if (config.kubeClientBurst < config.kubeClientQPS)
+    found.push({
+      keys: [['kubeClientBurst'], ['kubeClientQPS']],
+      message: `found the number ${config.kubeClientBurst}; it must not be less than kubeClientQPS (${config.kubeClientQPS})`,
+    });
+
+  // client-go tools/leaderelection, NewLeaderElector asks for the same order. Twice the retry period, so that one lost
+  // renewal does not cost the leadership.
+  const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = config.leaderElection;
+  if (leaseDurationSeconds <= renewDeadlineSeconds)
+    found.push({
+      keys: [election('leaseDurationSeconds'), election('renewDeadlineSeconds')],
+      message: `found the number ${leaseDurationSeconds}; it must be more than renewDeadlineSeconds (${renewDeadlineSeconds}), or two replicas could lead at once`,
+    });
+  if (renewDeadlineSeconds <= 2 * retryPeriodSeconds)
+    found.push({
+      keys: [election('renewDeadlineSeconds'), election('retryPeriodSeconds')],
+      message: `found the number ${renewDeadlineSeconds}; it must be more than twice retryPeriodSeconds (${retryPeriodSeconds})`,
+    });
+
+  if (config.existingEipNamespaces.length > 0 && config.existingEips === 'any')
+    found.push({
+      keys: [['existingEipNamespaces'], ['existingEips']],
+      message:
+        'namespaces are listed, but existingEips is any, which lets every namespace: set existingEips to granted, or remove the list',
+    });
+
+  // VPC API reference, AllocateEipAddress, Bandwidth.
+  const { bandwidth, internetChargeType } = config.eipDefaults;
+  if (internetChargeType === 'PayByTraffic' && bandwidth > 200)
+    found.push({
+      keys: [
+        ['eipDefaults', 'bandwidth'],
+        ['eipDefaults', 'internetChargeType'],
+      ],
+      message: `found the number ${bandwidth}; with PayByTraffic at most 200 is allowed`,
+    });
+  return found;
+};

@@ -1,0 +1,332 @@
+import { z } from 'zod';
+import { parseEndpoint, parseHostPort } from '../lib/address.ts';
+import { Secret } from './secret.ts';
+
+/** What every key carries besides its type: `allowed` ends the sentence "… is not allowed here; allowed is …". */
+export interface Rule {
+  readonly description: string;
+  readonly allowed: string;
+  /** The value is never shown, not even when it is wrong. */
+  readonly secret?: boolean;
+}
+
+const rule = (description: string, allowed: string, more: { secret?: boolean } = {}) => ({
+  description,
+  allowed,
+  ...more,
+});
+
+const text = (pattern: RegExp, longest: number) => z.string().max(longest).regex(pattern);
+
+const int = (least: number, most: number) => z.int().min(least).max(most);
+
+/** A key whose value never leaves the process. An empty text means that it is not set, as in the Helm chart's values. */
+const secret = (description: string) =>
+  z
+    .string()
+    .max(4096)
+    .transform((value) => (value === '' ? undefined : new Secret(value)))
+    .optional()
+    .meta(rule(description, 'a text', { secret: true }));
+
+const endpoint = (service: string) =>
+  z
+    .string()
+    .refine((value) => parseEndpoint(value) !== undefined)
+    .optional()
+    .meta(
+      rule(
+        `Where the ${service} API is reached. Default: the public endpoint of the region.`,
+        'host, host:port, http://host[:port] or https://host[:port], without path or user',
+      ),
+    );
+
+/** Kubernetes' RFC 1123 label, the grammar of namespace names. */
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
+/** Line types, as in the annotation `k8s.aliyun.com/eip-isp` (ACK, "Attach an independent EIP to a pod"). */
+export const ISPS = [
+  'BGP',
+  'BGP_PRO',
+  'ChinaTelecom',
+  'ChinaUnicom',
+  'ChinaMobile',
+  'ChinaTelecom_L2',
+  'ChinaUnicom_L2',
+  'ChinaMobile_L2',
+  'BGP_FinanceCloud',
+] as const;
+
+/**
+ * The configuration file. Where a key exists in the Helm values of ack-extend-network-controller (ACK, "Attach an
+ * independent EIP to a pod"), it has the same name and meaning here.
+ */
+export const schema = z.strictObject({
+  clusterID: text(/^[A-Za-z0-9_-]+$/, 128).meta(
+    rule('The ID of the ACK cluster. It is written into the tags of every EIP.', '1–128 of A–Z, a–z, 0–9, - and _'),
+  ),
+  regionID: text(/^[a-z]{2}-[a-z0-9-]+$/, 64).meta(
+    rule('The region of the cluster.', 'a region ID such as cn-hangzhou'),
+  ),
+  vpcID: text(/^vpc-[a-z0-9-]+$/, 64).meta(
+    rule('The VPC of the cluster. Network interfaces are looked up in it only.', 'a VPC ID such as vpc-bp1rkq0zxxxxxx'),
+  ),
+  enableControllers: z
+    .array(z.literal('eip'))
+    .min(1)
+    .default(['eip'])
+    .meta(
+      rule(
+        'The controllers to run.',
+        'a list with the one word "eip": this product has no other controller, and does not run beside the eip controller of ack-extend-network-controller',
+      ),
+    ),
+  networkController: z
+    .strictObject({
+      eipController: z
+        .strictObject({
+          maxConcurrentReconciles: int(1, 64)
+            .default(4)
+            .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),
+          garbageCollectionPeriodInMinutes: int(1, 1440)
+            .default(10)
+            .meta(
+              rule(
+                'How often addresses that nobody needs any more are looked for, in minutes.',
+                'a whole number from 1 to 1440',
+              ),
+            ),
+        })
+        .prefault({})
+        .meta(rule('The eip controller.', 'a mapping')),
+      customStatefulWorkloadKinds: z
+        .array(text(/^[A-Za-z][A-Za-z0-9]*$/, 63))
+        .default([])
+        .meta(
+          rule(
+            'Kinds, besides StatefulSet, whose pods keep their names and so may keep their addresses.',
+            'a list of kinds such as CloneSet',
+          ),
+        ),
+    })
+    .prefault({})
+    .meta(rule('The controllers.', 'a mapping')),
+  enableVirtualNode: z
+    .boolean()
+    .default(false)
+    .meta(rule('Whether pods on ECI virtual nodes get addresses from this controller too.', 'true or false')),
+  enableRRSA: z
+    .boolean()
+    .default(false)
+    .meta(rule('Whether to sign in to the cloud with the RAM role of the service account (RRSA).', 'true or false')),
+  rrsaRoleName: text(/^[A-Za-z0-9.-]*$/, 64)
+    .transform((value) => (value === '' ? undefined : value))
+    .optional()
+    .meta(rule('The RAM role of RRSA.', 'at most 64 of A–Z, a–z, 0–9, . and -')),
+  credential: z
+    .strictObject({
+      accessKey: secret('The AccessKey ID. Better given as ALIBABA_CLOUD_ACCESS_KEY_ID.'),
+      accessSecret: secret('The AccessKey secret. Better given as ALIBABA_CLOUD_ACCESS_KEY_SECRET.'),
+      securityToken: secret('The token of temporary credentials. Better given as ALIBABA_CLOUD_SECURITY_TOKEN.'),
+    })
+    .prefault({})
+    .meta(
+      rule('Credentials of the cloud account. Not needed with RRSA or with a role of the node.', 'a mapping', {
+        secret: true,
+      }),
+    ),
+  kubeClientQPS: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(20)
+    .meta(rule('Calls to the API server per second, in the long run.', 'a number above 0, at most 1000')),
+  kubeClientBurst: int(1, 2000)
+    .default(30)
+    .meta(rule('Calls to the API server that may come at once.', 'a whole number from 1 to 2000')),
+  endpoints: z
+    .strictObject({
+      vpc: endpoint('VPC'),
+      ecs: endpoint('ECS'),
+      eci: endpoint('ECI'),
+      sts: endpoint('STS'),
+    })
+    .prefault({})
+    .meta(rule('Where the cloud APIs are reached, where it is not the usual place.', 'a mapping')),
+  http: z
+    .strictObject({
+      address: z
+        .string()
+        .refine((value) => parseHostPort(value) !== undefined)
+        .default('0.0.0.0:8080')
+        .meta(rule('Where /metrics, /healthz and /readyz are served.', 'host:port such as 0.0.0.0:8080')),
+    })
+    .prefault({})
+    .meta(rule('The HTTP server.', 'a mapping')),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+    .default('info')
+    .meta(rule('The least important lines that are logged.', 'one of trace, debug, info, warn, error, fatal')),
+  logFormat: z
+    .enum(['json', 'pretty', 'auto'])
+    .default('auto')
+    .meta(rule('How lines are logged; auto is pretty on a terminal.', 'one of json, pretty, auto')),
+  leaderElection: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .meta(rule('Whether one replica is chosen to work while the others wait.', 'true or false')),
+      namespace: text(NAMESPACE, 63)
+        .default('knative-eip-system')
+        .meta(rule('Where the Lease is. POD_NAMESPACE is the default where it is set.', 'the name of a namespace')),
+      name: text(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 253)
+        .default('knative-eip')
+        .meta(rule('The name of the Lease.', 'lower-case letters, digits, - and ., at most 253')),
+      identity: text(/^[\x21-\x7e]+$/, 253)
+        .optional()
+        .meta(
+          rule(
+            'The name of this replica in the Lease. POD_NAME is the default where it is set; otherwise one is made up.',
+            '1–253 printable ASCII characters without blanks',
+          ),
+        ),
+      leaseDurationSeconds: int(1, 600)
+        .default(15)
+        .meta(rule('How long the others wait for a leader that is silent.', 'a whole number from 1 to 600')),
+      renewDeadlineSeconds: int(1, 600)
+        .default(10)
+        .meta(rule('How long a leader that cannot renew its Lease goes on.', 'a whole number from 1 to 600')),
+      retryPeriodSeconds: int(1, 600)
+        .default(2)
+        .meta(rule('How often the Lease is renewed, or tried for.', 'a whole number from 1 to 600')),
+    })
+    .prefault({})
+    .meta(rule('How one of several replicas becomes the one that works.', 'a mapping')),
+  existingEips: z
+    .enum(['any', 'granted'])
+    .default('any')
+    .meta(
+      rule('Which pods may name an existing EIP: any, or only those in existingEipNamespaces.', 'one of any, granted'),
+    ),
+  existingEipNamespaces: z
+    .array(text(NAMESPACE, 63))
+    .default([])
+    .meta(
+      rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
+    ),
+  eipDefaults: z
+    .strictObject({
+      bandwidth: int(1, 500)
+        .default(5)
+        .meta(rule('Peak bandwidth, Mbit/s.', 'a whole number from 1 to 500, and at most 200 with PayByTraffic')),
+      internetChargeType: z
+        .enum(['PayByTraffic', 'PayByBandwidth'])
+        .default('PayByTraffic')
+        .meta(rule('What is paid for.', 'one of PayByTraffic, PayByBandwidth')),
+      isp: z
+        .enum(ISPS)
+        .default('BGP')
+        .meta(rule('Line type.', `one of ${ISPS.join(', ')}`)),
+    })
+    .prefault({})
+    .meta(rule('What a new EIP is like where the pod does not say.', 'a mapping')),
+  cloud: z
+    .strictObject({
+      apiShare: z
+        .number()
+        .min(0.01)
+        .max(1)
+        .default(1)
+        .meta(rule("The share of the account's API rates that this cluster may use.", 'a number from 0.01 to 1')),
+      settleSeconds: int(1, 300)
+        .default(20)
+        .meta(
+          rule(
+            'How long after the last change a request that got no answer may still take effect, in seconds.',
+            'a whole number from 1 to 300',
+          ),
+        ),
+    })
+    .prefault({})
+    .meta(rule('The cloud.', 'a mapping')),
+});
+
+/** What may be written in the file. */
+export type ConfigInput = z.input<typeof schema>;
+
+type Frozen<T> = T extends Secret
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Frozen<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+      : T;
+
+/** The effective configuration: complete, checked and frozen all the way down. */
+export type Config = Frozen<z.output<typeof schema>>;
+
+/** Other places where a key may be written: releases of the Helm chart and its documentation differ in them. */
+export const ALIASES: readonly { readonly alias: readonly string[]; readonly key: readonly string[] }[] = [
+  { alias: ['networkController', 'vpcid'], key: ['vpcID'] },
+  { alias: ['networkController', 'vpcID'], key: ['vpcID'] },
+  { alias: ['customStatefulWorkloadKinds'], key: ['networkController', 'customStatefulWorkloadKinds'] },
+];
+
+const unwrap = (type: z.core.$ZodType): z.core.$ZodType =>
+  type instanceof z.ZodOptional || type instanceof z.ZodDefault || type instanceof z.ZodPrefault
+    ? unwrap(type.unwrap())
+    : type;
+
+/** The type at a key path, without its default; undefined where there is no such key. */
+const typeAt = (path: readonly PropertyKey[]): z.core.$ZodType | undefined => {
+  let type: z.core.$ZodType | undefined = schema;
+  for (const key of path) {
+    const object: z.core.$ZodType = unwrap(type);
+    if (!(object instanceof z.ZodObject) || !Object.hasOwn(object.shape, key)) return undefined;
+    type = (object.shape as Record<PropertyKey, z.core.$ZodType>)[key];
+    if (!type) return undefined;
+  }
+  return type;
+};
+
+/** What is said about a key; undefined where there is no such key. */
+export const ruleAt = (path: readonly PropertyKey[]): Rule | undefined => {
+  const type = typeAt(path);
+  return type && (z.globalRegistry.get(type) as Rule | undefined);
+};
+
+/** The keys of the mapping at a key path; undefined where there is no mapping. */
+export const keysAt = (path: readonly PropertyKey[]): string[] | undefined => {
+  const type = typeAt(path);
+  const object = type && unwrap(type);
+  return object instanceof z.ZodObject ? Object.keys(object.shape) : undefined;
+};
+
+/** The paths of all keys that hold values, in the order of the schema. */
+export const leaves = (path: readonly string[] = []): string[][] =>
+  (keysAt(path) ?? []).flatMap((key) => (keysAt([...path, key]) ? leaves([...path, key]) : [[...path, key]]));
+
+/** The JSON Schema of the file, for editors: `# yaml-language-server: $schema=…`. */
+export const jsonSchema = (): object => {
+  const made = z.toJSONSchema(schema, {
+    io: 'input',
+    override: ({ jsonSchema }) => {
+      delete jsonSchema['allowed'];
+      delete jsonSchema['secret'];
+    },
+  });
+  type Node = { properties?: Record<string, Node>; required?: string[]; [key: string]: unknown };
+  const root = made as Node;
+  const at = (path: readonly string[]) => path.reduce<Node | undefined>((node, key) => node?.properties?.[key], root);
+  for (const { alias, key } of ALIASES) {
+    const parent = at(alias.slice(0, -1));
+    const name = alias.at(-1);
+    if (!parent?.properties || name === undefined) continue;
+    const { default: _, ...same } = at(key) ?? {};
+    parent.properties[name] = { ...same, description: `Another name of ${key.join('.')}.` };
+  }
+  // vpcID has aliases, so an editor must not insist on it; the loader does.
+  root.required = root.required?.filter((key) => key !== 'vpcID') ?? [];
+  return { ...root, title: 'Configuration of knative-eip' };
+};

@@ -1,0 +1,40 @@
+import Koa from 'koa';
+import type { Log } from '../lib/log.ts';
+import { healthRoutes, type Health } from './health.ts';
+import { metricsRoute, type Exposition } from './metrics.ts';
+import type { Route } from './route.ts';
+
+/** What the HTTP server shows. */
+export interface Shown {
+  readonly health: Health;
+  /** Renders the metrics in the Prometheus text format. */
+  readonly exposition: Exposition;
+  readonly log: Log;
+}
+
+/** The application behind `http.address`: /metrics, /healthz and /readyz, and nothing else. */
+export const createApp = ({ health, exposition, log }: Shown): Koa => {
+  const routes = new Map<string, Route>([...healthRoutes(health), ['/metrics', metricsRoute(exposition)]]);
+  const app = new Koa();
+  // Nothing here depends on who asks, so X-Forwarded-* are never believed.
+  app.proxy = false;
+  app.on('error', (error: Error & { status?: number }) => {
+    // A client that breaks off is not worth a line.
+    if ((error.status ?? 500) >= 500) log.warn({ error }, 'An HTTP answer failed');
+  });
+  app.use(async (ctx) => {
+    const route = routes.get(ctx.path);
+    ctx.set('X-Content-Type-Options', 'nosniff');
+    ctx.set('Cache-Control', 'no-store');
+    ctx.type = 'text/plain';
+    if (!route) {
+      ctx.status = 404;
+      ctx.body = 'Not found\n';
+    } else if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {
+      ctx.status = 405;
+      ctx.set('Allow', 'GET, HEAD');
+      ctx.body = 'Method not allowed\n';
+    } else await route(ctx);
+  });
+  return app;
+};

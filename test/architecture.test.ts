@@ -1,0 +1,232 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+
+/**
+ * Which part may import which; each may import itself. A part is a folder of src/, but for three: the ports of kube/ and
+ * cloud/ (interfaces and faults) are nearer to everybody than their implementations, and sandbox/run.ts, which plugs the
+ * sandbox into the real controller, is nearer to main.ts than the sandbox. A folder that is not here has no place yet.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  port: ['lib'],
+  api: ['lib', 'port'],
+  intent: ['lib', 'port', 'api'],
+  plan: ['lib', 'port', 'api', 'intent'],
+  report: ['lib', 'port', 'api', 'intent', 'plan'],
+  config: ['lib', 'api'],
+  kube: ['lib', 'port', 'api', 'config'],
+  cloud: ['lib', 'port', 'api', 'config'],
+  act: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config'],
+  controllers: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'act'],
+  web: ['lib'],
+  cli: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'cloud', 'act', 'controllers', 'web'],
+  sandbox: ['lib', 'port', 'api'],
+  'sandbox/run': ['lib', 'port', 'api', 'report', 'config', 'kube', 'cloud', 'controllers', 'web', 'cli', 'sandbox'],
+  main: ['lib', 'cli', 'sandbox/run'],
+};
+
+const PURE = new Set(['intent', 'plan']);
+
+/** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
+const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
+  { name: /^@alicloud\//, only: /^src\/cloud\// },
+  { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
+  { name: /^koa$/, only: /^src\/web\// },
+  { name: /^prom-client$/, only: /^src\/report\/metrics\.ts$/ },
+  { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
+  { name: /^commander$/, only: /^src\/cli\// },
+  { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|config\/load\.ts|cli\/.*)$/ },
+  { name: /^(node:)?timers(\/promises)?$/, only: /^src\/lib\/clock\.ts$/ },
+];
+
+const CLOCK = /^src\/lib\/clock\.ts$/;
+const RANDOM = /^src\/lib\/random\.ts$/;
+
+/** Words of the language and of Node that only one place may use. */
+const WORDS: readonly { word: RegExp; only: RegExp; say: string }[] = [
+  {
+    word: /(?<![.\w])process\s*\./,
+    only: /^src\/(main\.ts|bin\.js|config\/load\.ts|cli\/.*)$/,
+    say: 'process is for main.ts, bin.js, config/load.ts and cli/',
+  },
+  { word: /\bDate\s*\.\s*now\b/, only: CLOCK, say: 'take a Clock instead of Date.now()' },
+  { word: /(?<!\bnew\s+)(?<![.\w])Date\s*\(/, only: CLOCK, say: 'take a Clock instead of Date()' },
+  { word: /\bnew\s+Date\s*(\(\s*\)|[;,)])/, only: CLOCK, say: 'take a Clock instead of new Date()' },
+  { word: /\bperformance\s*\.\s*now\b/, only: CLOCK, say: 'take a Clock instead of performance.now()' },
+  { word: /\bhrtime\b/, only: CLOCK, say: 'take a Clock instead of hrtime' },
+  {
+    word: /(?<!\.\s*)\bset(Timeout|Interval)\s*\(|\bglobalThis\s*\.\s*set(Timeout|Interval)\b/,
+    only: CLOCK,
+    say: 'take a Clock instead of setTimeout and setInterval',
+  },
+  { word: /\bMath\s*\.\s*random\b/, only: RANDOM, say: 'take a Random instead of Math.random()' },
+  {
+    word: /\b(randomUUID|randomBytes|randomInt|randomFill|randomFillSync|getRandomValues)\b/,
+    only: RANDOM,
+    say: 'take a Random instead of the random functions of crypto',
+  },
+];
+
+const LONGEST_FILE = 400;
+const NO_SUBJECT = /(^|\/)(utils?|helpers?|common|types|misc|shared)(\.ts|\/|$)/;
+
+interface Import {
+  readonly from: string;
+  readonly typeOnly: boolean;
+}
+
+/** Comments go; texts stay. Good enough for source that prettier has formatted; not a parser. */
+const TOKENS = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g;
+const withoutComments = (source: string) => source.replace(TOKENS, (token) => (token.startsWith('/') ? ' ' : token));
+const withoutTexts = (source: string) => source.replace(TOKENS, (token) => (/^['"]/.test(token) ? "''" : token));
+
+const importsOf = (source: string): Import[] => {
+  const code = withoutComments(source);
+  const found: Import[] = [];
+  for (const [, type, from] of code.matchAll(/\b(?:import|export)\s+(type\s)?[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g))
+    if (from) found.push({ from, typeOnly: type !== undefined });
+  for (const [, from] of code.matchAll(/\bimport\s*\(?\s*['"]([^'"]+)['"]/g))
+    if (from) found.push({ from, typeOnly: false });
+  return found;
+};
+
+const partOf = (file: string): string => {
+  if (/^src\/(kube|cloud)\/(port|fault)\.ts$/.test(file)) return 'port';
+  if (file === 'src/sandbox/run.ts') return 'sandbox/run';
+  return file === 'src/main.ts' || file === 'src/bin.js' ? 'main' : (file.split('/')[1] ?? '');
+};
+
+const cycles = (graph: ReadonlyMap<string, readonly string[]>): string[] => {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, trail: readonly string[]) => {
+    const again = trail.indexOf(file);
+    if (again >= 0) found.push(`${[...trail.slice(again), file].join(' → ')}: files import each other in a circle`);
+    if (again >= 0 || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return found;
+};
+
+/** Everything in these files (path → source) that breaks a rule. */
+const violations = (files: ReadonlyMap<string, string>): string[] => {
+  const found: string[] = [];
+  const graph = new Map<string, string[]>();
+  for (const [file, source] of files) {
+    const part = partOf(file);
+    const allowed = MAY_IMPORT[part];
+    if (!allowed) {
+      found.push(`${file}: ${part}/ has no place in the table of this test`);
+      continue;
+    }
+    if (NO_SUBJECT.test(file)) found.push(`${file}: the name says nothing about the subject`);
+    const lines = source.split('\n').length;
+    if (lines > LONGEST_FILE) found.push(`${file}: ${lines} lines; at most ${LONGEST_FILE}, split it by subject`);
+
+    const neighbours: string[] = [];
+    graph.set(file, neighbours);
+    for (const { from, typeOnly } of importsOf(source)) {
+      if (from.startsWith('.')) {
+        const target = join(dirname(file), from);
+        const other = partOf(target);
+        if (other !== part && !allowed.includes(other))
+          found.push(`${file}: ${part} must not import ${other} (${from})`);
+        neighbours.push(target);
+        continue;
+      }
+      if (PURE.has(part)) found.push(`${file}: ${part}/ is pure and must not import ${from}`);
+      for (const { name, only, types } of PACKAGES)
+        if (name.test(from) && !only.test(file) && !(types && typeOnly))
+          found.push(`${file}: ${from} must not be imported here`);
+    }
+    const code = withoutTexts(withoutComments(source));
+    if (PURE.has(part) && /\b(async|await|Promise)\b/.test(code))
+      found.push(`${file}: ${part}/ is pure and must not wait`);
+    for (const { word, only, say } of WORDS) if (word.test(code) && !only.test(file)) found.push(`${file}: ${say}`);
+  }
+  return [...found, ...cycles(graph)];
+};
+
+const root = fileURLToPath(new URL('../src', import.meta.url));
+const sources = (): Map<string, string> =>
+  new Map(
+    readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|js)$/.test(name))
+      .map((name) => [`src/${name.replaceAll('\\', '/')}`, readFileSync(join(root, name), 'utf8')]),
+  );
+
+test('every file imports only what its place allows, and uses only its own kind of input', (t) => {
+  const files = sources();
+  t.true(files.size > 10, 'the sources are found');
+  t.deepEqual(violations(files), []);
+});
+
+const BROKEN: readonly (readonly [rule: string, file: string, source: string])[] = [
+  ['a lower part imports a higher one', 'src/lib/a.ts', "import { x } from '../kube/connect.ts';"],
+  ['a pure part imports the shell', 'src/plan/a.ts', "import { x } from '../kube/connect.ts';"],
+  ['even only for its types', 'src/plan/a.ts', "import type { X } from '../act/x.ts';"],
+  ['even when it is imported lazily', 'src/plan/a.ts', "const x = () => import('../act/x.ts');"],
+  ['even when it is passed on', 'src/plan/a.ts', "export { x } from '../act/x.ts';"],
+  ['an import over several lines', 'src/lib/a.ts', "import {\n  x,\n  y,\n} from '../act/x.ts';"],
+  ['controllers know the adapter', 'src/controllers/a.ts', "import { x } from '../cloud/alicloud/client.ts';"],
+  ['production imports the sandbox', 'src/controllers/a.ts', "import { x } from '../sandbox/cloud.ts';"],
+  ['even the command line', 'src/cli/a.ts', "import { x } from '../sandbox/cloud.ts';"],
+  ['the sandbox uses the adapter', 'src/sandbox/a.ts', "import { x } from '../cloud/alicloud/client.ts';"],
+  ['a pure part uses Node', 'src/intent/a.ts', "import { createHash } from 'node:crypto';"],
+  ['a pure part uses a package', 'src/intent/a.ts', "import { z } from 'zod';"],
+  ['a pure part waits', 'src/plan/a.ts', 'export const a = async () => 1;'],
+  ['the SDK outside of cloud/', 'src/act/a.ts', "import Vpc from '@alicloud/vpc20160428';"],
+  ['client-node outside of connect.ts', 'src/kube/a.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
+  ['koa outside of web/', 'src/sandbox/http.ts', "import Koa from 'koa';"],
+  ['prom-client elsewhere', 'src/web/a.ts', "import { Counter } from 'prom-client';"],
+  ['pino elsewhere', 'src/kube/a.ts', "import { pino } from 'pino';"],
+  ['commander elsewhere', 'src/config/a.ts', "import { Command } from 'commander';"],
+  ['process', 'src/kube/a.ts', 'const a = process.env;'],
+  ['process as a module', 'src/kube/a.ts', "import { env } from 'node:process';"],
+  ['Date.now()', 'src/act/a.ts', 'const a = Date.now();'],
+  ['Date.now() inside a template', 'src/act/a.ts', 'const a = `${Date.now()}`;'],
+  ['new Date()', 'src/act/a.ts', 'const a = new Date();'],
+  ['new Date without brackets', 'src/act/a.ts', 'const a = new Date;'],
+  ['Date()', 'src/act/a.ts', 'const a = Date();'],
+  ['performance.now()', 'src/act/a.ts', 'const a = performance.now();'],
+  ['hrtime', 'src/cli/a.ts', 'const a = process.hrtime.bigint();'],
+  ['setTimeout', 'src/sandbox/http.ts', 'setTimeout(() => {}, 1);'],
+  ['setInterval by its full name', 'src/sandbox/a.ts', 'globalThis.setInterval(() => {}, 1);'],
+  ['timers as a module', 'src/sandbox/a.ts', "import { setTimeout as sleep } from 'node:timers/promises';"],
+  ['Math.random()', 'src/kube/a.ts', 'const a = Math.random();'],
+  ['random functions of crypto', 'src/kube/a.ts', "import { randomUUID } from 'node:crypto';"],
+  ['a folder without a place', 'src/new/a.ts', ''],
+  ['a file without a subject', 'src/kube/utils.ts', ''],
+  ['a file that is too long', 'src/kube/a.ts', '\n'.repeat(LONGEST_FILE)],
+];
+
+for (const [rule, file, source] of BROKEN)
+  test(`the check catches: ${rule}`, (t) => {
+    t.is(violations(new Map([[file, source]])).length, 1, violations(new Map([[file, source]])).join('\n'));
+  });
+
+test('the check catches a circle of imports, lazy ones too', (t) => {
+  const files = new Map([
+    ['src/kube/a.ts', "import { b } from './b.ts';"],
+    ['src/kube/b.ts', "import type { C } from './c.ts';"],
+    ['src/kube/c.ts', "const a = () => import('./a.ts');"],
+  ]);
+  t.deepEqual(violations(files), [
+    'src/kube/a.ts → src/kube/b.ts → src/kube/c.ts → src/kube/a.ts: files import each other in a circle',
+  ]);
+});
+
+test('the check lets pass what is allowed', (t) => {
+  const fine: readonly (readonly [string, string])[] = [
+    ['src/plan/a.ts', "// never Date.now() or await\nimport type { Eip } from '../cloud/port.ts';"],
+    ['src/kube/b.ts', "import type { KubeConfig } from '@kubernetes/client-node';\nsocket.setTimeout(5);"],
+    ['src/act/c.ts', "const at = new Date(clock.now()).toISOString(); const text = 'Date.now() process.env';"],
+    ['src/main.ts', "const run = () => import('./sandbox/run.ts');"],
+    ['src/sandbox/run.ts', "import { runController } from '../cli/run-controller.ts';"],
+  ];
+  t.deepEqual(violations(new Map(fine)), []);
+});

@@ -1,0 +1,104 @@
+import test from 'ava';
+import { createLog, type LogOptions } from '../../src/cli/logging.ts';
+import { CloudFault } from '../../src/cloud/fault.ts';
+import { Secret } from '../../src/config/secret.ts';
+
+/** A log, and the lines that it has written. */
+const written = (options: Partial<LogOptions> = {}) => {
+  const lines: string[] = [];
+  const log = createLog({
+    level: 'info',
+    format: 'json',
+    terminal: false,
+    ...options,
+    to: { write: (line) => void lines.push(line) },
+  });
+  return { log, lines, records: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+};
+
+test('a line is JSON with level, time, fields and the sentence, and is there when the call returns', (t) => {
+  const { log, records } = written();
+  log.info({ pod: 'game/a' }, 'The EIP is bound');
+  const [record] = records();
+  t.like(record, { level: 'info', pod: 'game/a', msg: 'The EIP is bound' });
+  t.regex(String(record?.['time']), /^\d{4}-\d\d-\d\dT/);
+});
+
+test('lines below the level are dropped', (t) => {
+  const { log, lines } = written({ level: 'warn' });
+  log.info({}, 'no');
+  log.warn({}, 'yes');
+  t.is(lines.length, 1);
+});
+
+test('fields of a child are on each of its lines', (t) => {
+  const { log, records } = written();
+  log.child({ controller: 'podeip' }).child({ pod: 'a' }).warn({ step: 'Associate' }, 'Waiting');
+  t.like(records()[0], { controller: 'podeip', pod: 'a', step: 'Associate' });
+});
+
+test('values of keys that look like secrets are hidden, however deep, in children too', (t) => {
+  const { log, lines } = written();
+  log.child({ password: 'hush', credential: new Secret('hush') }).error(
+    {
+      accessKeySecret: 'hush',
+      headers: { Authorization: 'hush', 'x-acs-security-token': 'hush' },
+      list: [{ access_key: 'hush' }],
+      value: new Secret('hush'),
+      clientToken: 'kept',
+    },
+    'Refused',
+  );
+  t.false(lines.join('').includes('hush'), lines.join(''));
+  t.true(lines.join('').includes('"clientToken":"kept"'));
+});
+
+test('an error is its name, message, code, kind and request ID, not its stack and not its cause', (t) => {
+  const { log, lines, records } = written();
+  const fault = new CloudFault({
+    kind: 'quota',
+    action: 'AllocateEipAddress',
+    code: 'QuotaExceeded.Eip',
+    message: 'There are too many',
+    requestId: 'R-1',
+  });
+  fault.cause = { request: { signature: 'hush' } };
+  const said = {
+    name: 'CloudFault',
+    message: 'There are too many',
+    code: 'QuotaExceeded.Eip',
+    kind: 'quota',
+    requestId: 'R-1',
+  };
+  log.warn({ error: fault }, 'one');
+  log.warn({ err: fault }, 'two');
+  log.warn({ deep: { error: fault } }, 'three');
+  t.deepEqual(records()[0]?.['error'], said);
+  t.deepEqual(records()[1]?.['err'], said);
+  t.deepEqual(records()[2]?.['deep'], { error: said });
+  t.false(/hush|stack|test\.ts/.test(lines.join('')), lines.join(''));
+});
+
+test('a field that refers to itself, or goes very deep, does not break the line', (t) => {
+  const { log, records } = written();
+  const circle: Record<string, unknown> = { name: 'a' };
+  circle['self'] = circle;
+  log.info({ circle, at: new Date(0) }, 'Round');
+  t.like(records()[0], { msg: 'Round', at: '1970-01-01T00:00:00.000Z' });
+});
+
+test('a line break in a value stays inside its line', (t) => {
+  const { log, lines } = written();
+  log.info({ name: 'a\n{"level":"fatal"}' }, 'b\r\nc');
+  t.is(lines.join('').trimEnd().split('\n').length, 1);
+});
+
+test('auto is pretty on a terminal and JSON elsewhere', (t) => {
+  const pretty = written({ format: 'auto', terminal: true });
+  pretty.log.info({ pod: 'a' }, 'Hello');
+  t.regex(pretty.lines.join(''), /INFO/);
+  t.throws(() => pretty.records());
+  const plain = written({ format: 'auto', terminal: false });
+  plain.log.info({}, 'Hello');
+  t.is(plain.records().length, 1);
+});

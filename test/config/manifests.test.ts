@@ -1,0 +1,221 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { parse, parseAllDocuments } from 'yaml';
+import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problem.ts';
+
+const run = promisify(execFile);
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  verbs: string[];
+  resourceNames?: string[];
+}
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  rules?: Rule[];
+  subjects?: { kind: string; name: string; namespace: string }[];
+  roleRef?: { kind: string; name: string };
+  data?: Record<string, string>;
+  spec?: Record<string, unknown>;
+}
+
+/** What `kubectl apply -k` would send. */
+const built = async (folder: string): Promise<Manifest[]> => {
+  const { stdout } = await run('kubectl', ['kustomize', `config/${folder}`]);
+  return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+};
+
+const find = (manifests: readonly Manifest[], kind: string, name: string): Manifest => {
+  const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
+  if (!found) throw new Error(`there is no ${kind} ${name}`);
+  return found;
+};
+
+/** Every single permission as one line: `group/resource verb`, and the name where it is limited to one. */
+const permissions = (rules: readonly Rule[] = []): string[] =>
+  rules
+    .flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.map(
+            (verb) => `${group}/${resource} ${verb}${resourceNames ? ` only ${resourceNames.join(', ')}` : ''}`,
+          ),
+        ),
+      ),
+    )
+    .toSorted();
+
+test('the controller may do in the cluster what it needs, and nothing else', async (t) => {
+  const role = find(await built('rbac'), 'ClusterRole', 'knative-eip');
+  t.deepEqual(permissions(role.rules), [
+    '/events create',
+    '/events patch',
+    '/namespaces get only kube-system',
+    '/nodes get',
+    '/nodes list',
+    '/nodes watch',
+    '/pods get',
+    '/pods list',
+    '/pods watch',
+    '/pods/status patch',
+    'alibabacloud.com/podeips create',
+    'alibabacloud.com/podeips delete',
+    'alibabacloud.com/podeips get',
+    'alibabacloud.com/podeips list',
+    'alibabacloud.com/podeips patch',
+    'alibabacloud.com/podeips update',
+    'alibabacloud.com/podeips watch',
+    'alibabacloud.com/podeips/status patch',
+    'apiextensions.k8s.io/customresourcedefinitions get only podeips.alibabacloud.com',
+    'events.k8s.io/events create',
+    'events.k8s.io/events patch',
+  ]);
+});
+
+test('the Lease that it may write is the one that the configuration names by default', async (t) => {
+  const manifests = await built('rbac');
+  const { leaderElection } = loadConfig({
+    text: 'clusterID: c\nregionID: cn-x\nvpcID: vpc-1\n',
+    env: {},
+  }).config;
+  const role = find(manifests, 'Role', 'knative-eip-leader-election');
+  t.is(role.metadata.namespace, leaderElection.namespace);
+  t.deepEqual(permissions(role.rules), [
+    'coordination.k8s.io/leases create',
+    `coordination.k8s.io/leases get only ${leaderElection.name}`,
+    `coordination.k8s.io/leases update only ${leaderElection.name}`,
+  ]);
+});
+
+test('every binding binds a role that is there to the one service account', async (t) => {
+  const manifests = await built('rbac');
+  const bindings = manifests.filter(({ kind }) => kind.endsWith('Binding'));
+  t.is(bindings.length, 2);
+  for (const { roleRef, subjects } of bindings) {
+    find(manifests, roleRef?.kind ?? '', roleRef?.name ?? '');
+    t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace: 'knative-eip-system' }]);
+  }
+  find(manifests, 'ServiceAccount', 'knative-eip');
+});
+
+test('viewers of a namespace see PodEIPs, editors change them, and only they', async (t) => {
+  const manifests = await built('rbac');
+  const viewer = find(manifests, 'ClusterRole', 'knative-eip-podeip-viewer');
+  const editor = find(manifests, 'ClusterRole', 'knative-eip-podeip-editor');
+  t.is(viewer.metadata.labels?.['rbac.authorization.k8s.io/aggregate-to-view'], 'true');
+  t.is(editor.metadata.labels?.['rbac.authorization.k8s.io/aggregate-to-view'], undefined);
+  t.is(editor.metadata.labels?.['rbac.authorization.k8s.io/aggregate-to-edit'], 'true');
+  t.true(permissions(viewer.rules).every((each) => /\/podeips (get|list|watch)$/.test(each)));
+});
+
+test('the pods meet the restricted Pod Security Standard, and the namespace enforces it', async (t) => {
+  const manifests = await built('manager');
+  const deployment = find(manifests, 'Deployment', 'knative-eip');
+  const { spec } = (deployment.spec ?? {})['template'] as {
+    spec: {
+      securityContext: object;
+      priorityClassName: string;
+      containers: { securityContext: object; image: string; resources: object }[];
+    };
+  };
+  t.like(spec.securityContext, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+  t.is(spec.containers.length, 1);
+  t.like(spec.containers[0]?.securityContext, {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  });
+  t.is(
+    find(manifests, 'Namespace', 'knative-eip-system').metadata.labels?.['pod-security.kubernetes.io/enforce'],
+    'restricted',
+  );
+});
+
+test('the image, the port, the probes and the selectors fit together', async (t) => {
+  const manifests = await built('manager');
+  const deployment = find(manifests, 'Deployment', 'knative-eip');
+  const spec = deployment.spec as {
+    replicas: number;
+    selector: { matchLabels: object };
+    template: {
+      metadata: { labels: object };
+      spec: {
+        serviceAccountName: string;
+        containers: {
+          image: string;
+          args: string[];
+          ports: { name: string; containerPort: number }[];
+          volumeMounts: { name: string; mountPath: string }[];
+          [probe: string]: unknown;
+        }[];
+        volumes: { name: string; configMap: { name: string } }[];
+      };
+    };
+  };
+  const [container] = spec.template.spec.containers;
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  t.is(container?.image, `knative-eip:${version}`);
+  t.is(spec.replicas, 2);
+  t.deepEqual(container?.ports, [{ name: 'http', containerPort: 8080 }]);
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
+    t.like(container?.[probe], {
+      httpGet: { port: 'http', path: probe === 'readinessProbe' ? '/readyz' : '/healthz' },
+    });
+  t.deepEqual(container?.args, ['controller', '--config', '/etc/knative-eip/config.yaml']);
+  t.is(container?.volumeMounts[0]?.mountPath, '/etc/knative-eip');
+  find(manifests, 'ConfigMap', spec.template.spec.volumes[0]?.configMap.name ?? '');
+  t.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels);
+  for (const [kind, name] of [
+    ['Service', 'knative-eip-metrics'],
+    ['PodDisruptionBudget', 'knative-eip'],
+  ] as const) {
+    const { selector } = find(manifests, kind, name).spec as { selector: { matchLabels?: object } };
+    t.deepEqual(selector.matchLabels ?? selector, spec.template.metadata.labels);
+  }
+  t.is(
+    find(await built('rbac'), 'ServiceAccount', spec.template.spec.serviceAccountName).metadata.namespace,
+    deployment.metadata.namespace,
+  );
+});
+
+test('the ConfigMap’s placeholders are refused, all three, and nothing else in it is wrong', async (t) => {
+  const manifests = await built('manager');
+  const text = manifests.find(({ kind }) => kind === 'ConfigMap')?.data?.['config.yaml'];
+  const error = t.throws(() => loadConfig({ path: 'config.yaml', text, env: {} }), { instanceOf: ConfigError });
+  t.deepEqual(
+    error?.problems.map(({ key }) => key),
+    ['clusterID', 'regionID', 'vpcID'],
+  );
+});
+
+test('the RAM policy allows the actions that the product calls, and no other', (t) => {
+  const policy = JSON.parse(readFileSync('config/ram-policy.json', 'utf8')) as {
+    Statement: { Effect: string; Action: string[] }[];
+  };
+  t.deepEqual(
+    policy.Statement.map(({ Effect }) => Effect),
+    ['Allow'],
+  );
+  t.deepEqual(policy.Statement.flatMap(({ Action }) => Action).toSorted(), [
+    'ecs:DescribeNetworkInterfaces',
+    'vpc:AddCommonBandwidthPackageIp',
+    'vpc:AllocateEipAddress',
+    'vpc:AssociateEipAddress',
+    'vpc:DescribeEipAddresses',
+    'vpc:ReleaseEipAddress',
+    'vpc:RemoveCommonBandwidthPackageIp',
+    'vpc:TagResources',
+    'vpc:UnassociateEipAddress',
+  ]);
+});
+
+test('config/default is the CRD, the roles and the deployment', (t) => {
+  const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
+  t.deepEqual(resources, ['../crd', '../rbac', '../manager']);
+});
