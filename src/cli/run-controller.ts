@@ -1,0 +1,44 @@
+import { connect, KubeconfigError } from '../kube/connect.ts';
+import { systemClock } from '../lib/clock.ts';
+import { systemRandom } from '../lib/random.ts';
+import { ServeError } from '../web/server.ts';
+import { control } from './control.ts';
+import type { RunController } from './shell.ts';
+
+/**
+ * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost leadership
+ * ends the process at once: whoever leads now must not find the old leader's calls beside its own.
+ */
+export const runController: RunController = async ({ config, kubeconfig, log, version, signal }) => {
+  try {
+    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+    log.info({ server: connection.server, version }, 'Starting');
+    const { url, ended } = await control({
+      config,
+      connection,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      version,
+      nodeVersion: process.version,
+      env: process.env,
+      signal,
+    });
+    log.info({ url }, 'Serving /metrics, /healthz and /readyz');
+    if ((await ended) === 'lost') {
+      log.error({}, 'The leadership was lost; the process ends and may be started again');
+      process.exit(1);
+    }
+    return 0;
+  } catch (error) {
+    if (error instanceof KubeconfigError) {
+      log.error({}, error.message);
+      return 2;
+    }
+    if (error instanceof ServeError) {
+      log.error({}, error.message);
+      return 1;
+    }
+    throw error;
+  }
+};

@@ -1,0 +1,129 @@
+import { ECI_INSTANCE_ID, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
+import { NODE, POD, type Node, type Pod } from '../api/core.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { KubeFault } from '../kube/fault.ts';
+import type { KubeTransport, ObjectMeta } from '../kube/port.ts';
+import type { WorkQueue } from '../kube/queue.ts';
+import { createReflector, type Reflector, type StoreEvent } from '../kube/reflector.ts';
+import { keyOf } from '../kube/store.ts';
+import { readNotes } from '../plan/record.ts';
+
+/** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
+export interface Caches {
+  readonly pods: Reflector<Pod>;
+  readonly podEips: Reflector<PodEip>;
+  readonly nodes: Reflector<Node>;
+  /** All three, with the names that health checks and metrics show. */
+  readonly all: readonly (readonly [name: string, reflector: Reflector<Pod> | Reflector<PodEip> | Reflector<Node>])[];
+}
+
+export interface CacheOptions {
+  readonly transport: KubeTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Called for each failure of a watch. */
+  readonly onTrouble: (resource: string, fault: KubeFault) => void;
+}
+
+const ASKING = [...KEYS.withEip, ...KEYS.instanceId];
+const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID];
+
+/** Identity and what decides whether to look; a pod that asks for no address is not kept at all. */
+const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
+  const { annotations = {} } = metadata;
+  if (!ASKING.some((key) => annotations[key] !== undefined)) return undefined;
+  const kept = KEPT.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key]] as const]));
+  const onVirtualNode = metadata.labels?.[ON_VIRTUAL_NODE];
+  return {
+    metadata: {
+      ...identity(metadata),
+      annotations: Object.fromEntries(kept),
+      ...(onVirtualNode !== undefined && { labels: { [ON_VIRTUAL_NODE]: onVirtualNode } }),
+    },
+    spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
+    status: { phase: status?.phase, podIP: status?.podIP },
+  };
+};
+
+const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
+  metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },
+  spec,
+  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },
+});
+
+const keepNode = ({ metadata }: Node): Node => ({ metadata: { ...identity(metadata), labels: metadata.labels } });
+
+const identity = ({ name, namespace, uid, resourceVersion, deletionTimestamp }: ObjectMeta): ObjectMeta => ({
+  name,
+  namespace,
+  uid,
+  resourceVersion,
+  deletionTimestamp,
+});
+
+export const createCaches = (options: CacheOptions): Caches => {
+  const { onTrouble, ...rest } = options;
+  const pods = createReflector({
+    ...rest,
+    resource: POD,
+    keep: keepPod,
+    indexes: { node: ({ spec }) => (spec.nodeName === undefined ? [] : [spec.nodeName]) },
+    onTrouble: (fault) => onTrouble('pods', fault),
+  });
+  const podEips = createReflector({
+    ...rest,
+    resource: PODEIP,
+    keep: keepPodEip,
+    indexes: { wanted: (podEip) => wantedBy(podEip) },
+    onTrouble: (fault) => onTrouble('podeips', fault),
+  });
+  const nodes = createReflector({
+    ...rest,
+    resource: NODE,
+    keep: keepNode,
+    onTrouble: (fault) => onTrouble('nodes', fault),
+  });
+  const all = [['pods', pods] as const, ['podeips', podEips] as const, ['nodes', nodes] as const];
+  return { pods, podEips, nodes, all };
+};
+
+/** The existing EIP that a PodEIP names, whether it has it or still waits for it. */
+const wantedBy = (podEip: PodEip): readonly string[] => {
+  const { request } = readNotes(podEip);
+  return request?.kind === 'existing' ? [request.allocationId] : [];
+};
+
+/** What of an object makes a difference: not its version, not our own status. */
+const essence = (object: Pod | PodEip | Node): string => {
+  const { metadata, ...others } = object;
+  const { resourceVersion: _, ...kept } = metadata;
+  const { status: __, ...withoutStatus } = others as { status?: unknown };
+  return JSON.stringify([kept, 'allocationID' in ((object as PodEip).spec ?? {}) ? withoutStatus : others]);
+};
+
+const isNews = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
+  type !== 'updated' || old === undefined || essence(object) !== essence(old);
+
+/** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */
+export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget: (uid: string) => void): void => {
+  pods.subscribe((event) => {
+    if (isNews(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+  });
+  podEips.subscribe((event) => {
+    if (!isNews(event)) return;
+    queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    if (event.type !== 'deleted') return;
+    forget(event.object.metadata.uid);
+    // Whoever waits for this EIP may have it now.
+    for (const allocationId of wantedBy(event.object))
+      for (const waiting of podEips.store.by('wanted', allocationId)) queue.add(keyOf(waiting.metadata));
+  });
+  nodes.subscribe((event) => {
+    if (!isNews(event)) return;
+    for (const pod of pods.store.by('node', event.object.metadata.name)) queue.add(keyOf(pod.metadata), 'resync');
+  });
+};
