@@ -1,0 +1,25 @@
+/** API actions that change something; every one of them needs the leadership (see fence.ts). */
+export const MUTATING_ACTIONS = [
+  'AllocateEipAddress',
+  'AssociateEipAddress',
+  'UnassociateEipAddress',
+  'ReleaseEipAddress',
+  'AddCommonBandwidthPackageIp',
+  'RemoveCommonBandwidthPackageIp',
+] as const;
+
+/** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */
+export const READING_ACTIONS = [
+  'DescribeEipAddresses',
+  'DescribeNetworkInterfaces',
+  'DescribeContainerGroups',
+] as const;
+
+/** What the product calls at the cloud: the names of the VPC API, and one each of the ECS and ECI APIs. */
+export type CloudAction = (typeof MUTATING_ACTIONS)[number] | (typeof READING_ACTIONS)[number];
+
+/** Every action, for metrics, throttles and tests that go through all of them. */
+export const CLOUD_ACTIONS: readonly CloudAction[] = [...MUTATING_ACTIONS, ...READING_ACTIONS];
+
+/** Whether the action changes something in the cloud. */
+export const mutates = (action: CloudAction): boolean => (MUTATING_ACTIONS as readonly string[]).includes(action);

@@ -1,0 +1,70 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { CloudAction } from '../actions.ts';
+import type { Credentials } from '../credentials.ts';
+import { CALL_TIMEOUT_MS, DeadlinePassed, withDeadline } from '../deadline.ts';
+import type { CallObserver } from '../observe.ts';
+import { CloudFault } from '../fault.ts';
+import { STALE_CREDENTIAL_CODES } from './codes.ts';
+import { toFault } from './faults.ts';
+import type { UnmappedAnswer } from './faults.ts';
+
+export interface CallerSettings {
+  readonly clock: Clock;
+  readonly credentials?: Credentials | undefined;
+  readonly observer?: CallObserver | undefined;
+  readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
+  readonly callTimeoutMs?: number | undefined;
+}
+
+/**
+ * Runs one API call: fetches credentials and the client (`prepare`), then sends, all within the call's timeout counted
+ * from the start, because whoever let the call start vouches for that time only. Nothing is sent once the preparation
+ * is late. What goes wrong becomes a {@link CloudFault}. `send` includes reading the answer: an answer that cannot be
+ * read is a fault of this call.
+ */
+export type Caller = <C, T>(
+  action: CloudAction,
+  signal: AbortSignal | undefined,
+  prepare: () => Promise<C>,
+  send: (client: C) => Promise<T>,
+) => Promise<T>;
+
+export const createCaller = (settings: CallerSettings): Caller => {
+  const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
+
+  const known = (): string[] => {
+    const latest = credentials?.latest();
+    return latest === undefined ? [] : [latest.accessKeyId, latest.accessKeySecret, latest.securityToken];
+  };
+
+  return async (action, signal, prepare, send) => {
+    signal?.throwIfAborted();
+    const start = clock.mono();
+
+    const prepared = async () => {
+      const [client] = await Promise.all([prepare(), credentials?.get()]);
+      return client;
+    };
+
+    const attempt = async () => {
+      const client = await withDeadline(clock, callTimeoutMs, prepared).catch((error: unknown) => {
+        if (!(error instanceof DeadlinePassed)) throw toFault(error, { action, known: known(), unmapped });
+        throw new CloudFault({
+          kind: 'later',
+          action,
+          code: 'CredentialsTimeout',
+          message: `${action}: not sent, no credentials within ${callTimeoutMs} ms`,
+        });
+      });
+      signal?.throwIfAborted();
+      try {
+        return await withDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
+      } catch (error) {
+        const fault = toFault(error, { action, known: known(), unmapped });
+        if (STALE_CREDENTIAL_CODES.test(fault.code)) credentials?.discard();
+        throw fault;
+      }
+    };
+    return observer === undefined ? attempt() : observer.watch(action, attempt);
+  };
+};

@@ -1,0 +1,136 @@
+import type eciSdk from '@alicloud/eci20180808';
+import type vpcSdk from '@alicloud/vpc20160428';
+import type { $OpenApiUtil } from '@alicloud/openapi-core';
+import { CALL_TIMEOUT_MS } from '../deadline.ts';
+import type { Credentials } from '../credentials.ts';
+import { CloudFault } from '../fault.ts';
+import { defaultEciHost, defaultEcsHost, parseEndpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** The answer of an API call, as the SDK's `callApi` gives it: parsed JSON in the spelling of the wire. */
+export interface ApiAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly statusCode: number;
+  readonly body: unknown;
+}
+
+/**
+ * Stands in for the SDK's `callApi`, so that the typed functions run without a network: in a simulation, in process.
+ * `request.query` is flat (`Tag.1.Key`), as on the wire. To fail, reject with an Error that has `code`, `statusCode`
+ * and `data` (the body), as the SDK does.
+ */
+export type CallApi = (
+  params: { readonly action: string; readonly version: string },
+  request: { readonly query: Readonly<Record<string, string>> },
+  runtime: unknown,
+) => Promise<ApiAnswer>;
+
+export interface ClientSettings {
+  /** For example `cn-hangzhou`. */
+  readonly region: string;
+  /** `host[:port]`, optionally after `http://` or `https://`; the region's public endpoints by default. */
+  readonly endpoints?: { readonly vpc?: string; readonly ecs?: string; readonly eci?: string } | undefined;
+  /** Needed unless `callApi` is there. */
+  readonly credentials?: Credentials | undefined;
+  readonly callApi?: CallApi | undefined;
+  /** Milliseconds; {@link CALL_TIMEOUT_MS} by default. */
+  readonly callTimeoutMs?: number | undefined;
+}
+
+/** Only the part of the generic client that is used. */
+interface GenericClient {
+  callApi(params: $OpenApiUtil.Params, request: $OpenApiUtil.OpenApiRequest, runtime: object): Promise<unknown>;
+}
+
+/** The SDK's clients. Each package is imported when it is first needed: together they cost more than half a second. */
+export interface Clients {
+  readonly region: string;
+  readonly vpc: () => Promise<{ client: InstanceType<(typeof vpcSdk)['default']>; sdk: typeof vpcSdk }>;
+  /**
+   * One call of the ECS API, by name. Not through @alicloud/ecs20140526: importing it for a single call costs 56 MiB
+   * of memory and half a second; the generic client sends the same request.
+   */
+  readonly ecs: () => Promise<(action: string, query: Readonly<Record<string, string>>) => Promise<unknown>>;
+  readonly eci: () => Promise<{ client: InstanceType<(typeof eciSdk)['default']>; sdk: typeof eciSdk }>;
+}
+
+const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+};
+
+/** @throws RangeError when an endpoint setting cannot be read. */
+export const createClients = (settings: ClientSettings): Clients => {
+  const { region, endpoints = {}, credentials, callApi, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
+  const vpcEndpoint = endpoints.vpc === undefined ? undefined : parseEndpoint(endpoints.vpc);
+  const ecsEndpoint = parseEndpoint(endpoints.ecs ?? defaultEcsHost(region));
+  const eciEndpoint = parseEndpoint(endpoints.eci ?? defaultEciHost(region));
+
+  // The caller fetches credentials before it checks what it must check right before sending (see call.ts); the SDK
+  // only gets those, so that nothing is fetched, and no time passes, between that check and the request.
+  const credential = {
+    getCredential: () => {
+      const latest = credentials?.latest();
+      if (latest !== undefined) return Promise.resolve(latest);
+      return Promise.reject(
+        new CloudFault({
+          kind: 'misconfigured',
+          action: 'GetCredentials',
+          code: 'NoCredentials',
+          message: 'No credentials are configured for the cloud.',
+        }),
+      );
+    },
+  };
+
+  // Both timeouts are the whole call's: see withDeadline for what the SDK makes of them.
+  const config = (endpoint: Endpoint | undefined) => ({
+    regionId: region,
+    credential,
+    userAgent: 'knative-eip',
+    connectTimeout: callTimeoutMs,
+    readTimeout: callTimeoutMs,
+    ...(endpoint === undefined ? {} : { endpoint: endpoint.host, protocol: endpoint.protocol }),
+  });
+
+  const plug = <C extends object>(client: C): C =>
+    callApi === undefined ? client : Object.assign(client, { callApi });
+
+  return {
+    region,
+    vpc: once(async () => {
+      const [{ default: sdk }, { default: core }] = await Promise.all([
+        import('@alicloud/vpc20160428'),
+        import('@alicloud/openapi-core'),
+      ]);
+      // Without an endpoint the SDK's own map decides (vpc.<region>.aliyuncs.com, vpc.aliyuncs.com for cn-hangzhou).
+      return { client: plug(new sdk.default(new core.$OpenApiUtil.Config(config(vpcEndpoint)))), sdk };
+    }),
+    ecs: once(async () => {
+      const { default: core } = await import('@alicloud/openapi-core');
+      const client: GenericClient = plug(new core.default(new core.$OpenApiUtil.Config(config(ecsEndpoint))));
+      return (action, query) =>
+        client.callApi(
+          new core.$OpenApiUtil.Params({
+            action,
+            version: '2014-05-26',
+            protocol: 'HTTPS',
+            method: 'POST',
+            authType: 'AK',
+            style: 'RPC',
+            pathname: '/',
+            reqBodyType: 'formData',
+            bodyType: 'json',
+          }),
+          new core.$OpenApiUtil.OpenApiRequest({ query }),
+          {},
+        );
+    }),
+    eci: once(async () => {
+      const { default: sdk } = await import('@alicloud/eci20180808');
+      // Its configuration class belongs to an older core; the constructor only reads fields.
+      const settings = config(eciEndpoint) as unknown as ConstructorParameters<typeof sdk.default>[0];
+      return { client: plug(new sdk.default(settings)), sdk };
+    }),
+  };
+};

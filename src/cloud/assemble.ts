@@ -1,0 +1,62 @@
+import type { Clock } from '../lib/clock.ts';
+import { createCloud } from './alicloud/cloud.ts';
+import type { CallApi, ClientSettings } from './alicloud/clients.ts';
+import type { UnmappedAnswer } from './alicloud/faults.ts';
+import { batched } from './batch.ts';
+import type { Credentials } from './credentials.ts';
+import { fenced } from './fence.ts';
+import { observeCalls } from './observe.ts';
+import type { ObservedCall } from './observe.ts';
+import type { Cloud } from './port.ts';
+import { createThrottle, throttled } from './throttle.ts';
+import type { Throttle } from './throttle.ts';
+
+export interface AssembleSettings {
+  readonly clock: Clock;
+  readonly region: string;
+  readonly endpoints?: ClientSettings['endpoints'];
+  readonly credentials?: Credentials | undefined;
+  readonly callApi?: CallApi | undefined;
+  readonly callTimeoutMs?: number | undefined;
+  /** This cluster's part of the account's API rates, above 0 and at most 1. */
+  readonly rateShare?: number | undefined;
+  /** Whether the leadership is certain for another `needMs`; always, where it is left out. */
+  readonly mayMutate?: ((needMs: number) => boolean) | undefined;
+  readonly onCall?: ((call: ObservedCall) => void) | undefined;
+  readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
+}
+
+/** The cloud as the controller uses it, and the handles of the process on it. */
+export interface AssembledCloud {
+  readonly cloud: Cloud;
+  readonly throttle: Throttle;
+  /** API calls that have been sent and not ended. */
+  inFlight(): number;
+  /** Resolves once no API call is under way. */
+  idle(): Promise<void>;
+  /** Imports the SDK and fetches credentials; rejects with a CloudFault of kind `misconfigured`. */
+  warmUp(): Promise<void>;
+}
+
+/**
+ * Puts the layers on top of each other, the one order in which they hold: describes are folded first, then the call
+ * waits for its turn, then the leadership is checked, then it is sent and observed. The fence is behind the throttle
+ * because time passes while waiting.
+ */
+export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
+  const { clock, mayMutate = () => true, onCall, rateShare, callTimeoutMs } = settings;
+  const observer = observeCalls(clock, onCall);
+  const throttle = createThrottle(clock, rateShare);
+  const alicloud = createCloud({
+    ...settings,
+    observer,
+    nextPage: (action, signal) => throttle.acquire(action, signal),
+  });
+  return {
+    cloud: batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock),
+    throttle,
+    inFlight: () => observer.inFlight(),
+    idle: () => observer.idle(),
+    warmUp: () => alicloud.warmUp(),
+  };
+};

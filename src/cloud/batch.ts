@@ -1,0 +1,132 @@
+import type { Clock } from '../lib/clock.ts';
+import { CloudFault } from './fault.ts';
+import type { Cloud, Eip } from './port.ts';
+
+/** DescribeEipAddresses takes at most 50 IDs (alibabacloud-go/vpc-20160428, DescribeEipAddressesRequest). */
+export const LARGEST_BATCH = 50;
+
+/** How long the first describe waits for company, milliseconds: short beside a call, long beside a queue's turn. */
+export const BATCH_WINDOW_MS = 20;
+
+/** A cloud that can describe several EIPs in one call. An ID that the answer does not list is not in the map. */
+export interface FoldableCloud extends Cloud {
+  describeEips(allocationIds: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Eip>>;
+}
+
+interface Waiter {
+  readonly resolve: (eip: Eip | undefined) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface Batch {
+  readonly waiters: Map<string, Set<Waiter>>;
+  readonly abort: AbortController;
+  readonly cancelTimer: () => void;
+}
+
+/** What an ID may be made of; anything else travels alone, so that it cannot spoil the list of the others. */
+const PLAIN_ID = /^[\w-]{1,128}$/u;
+
+/** Kinds that speak of the request itself, hence perhaps of one ID in it. */
+const BLAMES_AN_ID = new Set(['refused', 'gone']);
+
+const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter) => void) => {
+  for (const waiter of waiters ?? []) tell(waiter);
+};
+
+/**
+ * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS} into one call of at most
+ * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that blames the request sends
+ * each ID again alone, so that one bad ID does not hide the others. Who aborts leaves without disturbing the rest; the
+ * call is given up, if it has not been sent, when all have left.
+ */
+export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
+  let open: Batch | undefined;
+
+  const send = async (batch: Batch): Promise<void> => {
+    const ids = [...batch.waiters.keys()];
+    try {
+      const eips = await cloud.describeEips(ids, batch.abort.signal);
+      for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.resolve(eips.get(id)));
+    } catch (error) {
+      if (ids.length > 1 && error instanceof CloudFault && BLAMES_AN_ID.has(error.kind)) {
+        await Promise.all(
+          ids.map((id) =>
+            cloud.describeEip(id, batch.abort.signal).then(
+              (eip) => settle(batch.waiters.get(id), (waiter) => waiter.resolve(eip)),
+              (fault: unknown) => settle(batch.waiters.get(id), (waiter) => waiter.reject(fault)),
+            ),
+          ),
+        );
+        return;
+      }
+      for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.reject(error));
+    }
+  };
+
+  const close = (batch: Batch) => {
+    batch.cancelTimer();
+    if (open === batch) open = undefined;
+  };
+
+  const flush = (batch: Batch) => {
+    close(batch);
+    void send(batch);
+  };
+
+  const join = (): Batch => {
+    if (open !== undefined) return open;
+    const batch: Batch = {
+      waiters: new Map(),
+      abort: new AbortController(),
+      cancelTimer: clock.timer(BATCH_WINDOW_MS, () => flush(batch)),
+    };
+    open = batch;
+    return batch;
+  };
+
+  const describeEip = (id: string, signal?: AbortSignal): Promise<Eip | undefined> => {
+    if (!PLAIN_ID.test(id)) return cloud.describeEip(id, signal);
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason as Error);
+      const batch = join();
+      const leave = () => {
+        const sameId = batch.waiters.get(id);
+        sameId?.delete(waiter);
+        if (sameId?.size === 0) batch.waiters.delete(id);
+        reject(signal?.reason as Error);
+        if (batch.waiters.size > 0) return;
+        close(batch);
+        batch.abort.abort(signal?.reason);
+      };
+      const done = () => signal?.removeEventListener('abort', leave);
+      const waiter: Waiter = {
+        resolve: (eip) => {
+          done();
+          resolve(eip);
+        },
+        reject: (reason) => {
+          done();
+          reject(reason);
+        },
+      };
+      const sameId = batch.waiters.get(id);
+      if (sameId === undefined) batch.waiters.set(id, new Set([waiter]));
+      else sameId.add(waiter);
+      signal?.addEventListener('abort', leave, { once: true });
+      if (batch.waiters.size >= LARGEST_BATCH) flush(batch);
+    });
+  };
+
+  return {
+    describeEip,
+    allocateEip: (request, signal) => cloud.allocateEip(request, signal),
+    findEips: (tags, signal) => cloud.findEips(tags, signal),
+    associateEip: (binding, signal) => cloud.associateEip(binding, signal),
+    unassociateEip: (binding, signal) => cloud.unassociateEip(binding, signal),
+    releaseEip: (id, signal) => cloud.releaseEip(id, signal),
+    joinBandwidthPackage: (membership, signal) => cloud.joinBandwidthPackage(membership, signal),
+    leaveBandwidthPackage: (membership, signal) => cloud.leaveBandwidthPackage(membership, signal),
+    findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+  };
+};

@@ -1,0 +1,44 @@
+import type { CloudAction } from './actions.ts';
+import type { FoldableCloud } from './batch.ts';
+import { CALL_TIMEOUT_MS } from './deadline.ts';
+import { CloudFault } from './fault.ts';
+
+/**
+ * The cloud behind a fence: before each mutating call it asks whether the leadership still covers `needMs`, the time
+ * that the call may take; if not, the call is rejected with kind `later`, code `LeadershipUncertain`, and nothing is
+ * sent. A lease does not fence by itself (client-go, tools/leaderelection: it "does not guarantee that only one client
+ * is acting as a leader"). Reads pass.
+ *
+ * Put it nearer to the network than whatever waits (the throttle): time passes while a call waits for its turn.
+ */
+export const fenced = (
+  cloud: FoldableCloud,
+  mayMutate: (needMs: number) => boolean,
+  needMs: number = CALL_TIMEOUT_MS,
+): FoldableCloud => {
+  const guard = <T>(action: CloudAction, send: () => Promise<T>): Promise<T> =>
+    mayMutate(needMs)
+      ? send()
+      : Promise.reject(
+          new CloudFault({
+            kind: 'later',
+            action,
+            code: 'LeadershipUncertain',
+            message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
+          }),
+        );
+  return {
+    describeEips: (ids, signal) => cloud.describeEips(ids, signal),
+    describeEip: (id, signal) => cloud.describeEip(id, signal),
+    findEips: (tags, signal) => cloud.findEips(tags, signal),
+    findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+    allocateEip: (request, signal) => guard('AllocateEipAddress', () => cloud.allocateEip(request, signal)),
+    associateEip: (binding, signal) => guard('AssociateEipAddress', () => cloud.associateEip(binding, signal)),
+    unassociateEip: (binding, signal) => guard('UnassociateEipAddress', () => cloud.unassociateEip(binding, signal)),
+    releaseEip: (id, signal) => guard('ReleaseEipAddress', () => cloud.releaseEip(id, signal)),
+    joinBandwidthPackage: (membership, signal) =>
+      guard('AddCommonBandwidthPackageIp', () => cloud.joinBandwidthPackage(membership, signal)),
+    leaveBandwidthPackage: (membership, signal) =>
+      guard('RemoveCommonBandwidthPackageIp', () => cloud.leaveBandwidthPackage(membership, signal)),
+  };
+};
