@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type * as Vpc from '@alicloud/vpc20160428';
 import type { Eip, NetworkInterface } from '../port.ts';
 import { UnreadableAnswer } from './faults.ts';
-import { plainRequestId, printable } from './redact.ts';
+import { plainRequestId } from './redact.ts';
 
 /*
  * Reading answers. What decides about money and reachability (IDs, addresses, states, bindings, tags, counts) must be
@@ -13,11 +13,15 @@ import { plainRequestId, printable } from './redact.ts';
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const quote = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(printable(value, 60)) : typeof value;
+/** What kind of value it is. Not the value: nobody knows what a broken answer holds. */
+const shape = (value: unknown): string => {
+  if (value === '') return 'empty';
+  if (typeof value === 'string') return `a text of ${value.length} characters`;
+  return value === undefined || value === null ? 'missing' : `of type ${Array.isArray(value) ? 'list' : typeof value}`;
+};
 
 const bad = (what: string, value: unknown): UnreadableAnswer =>
-  new UnreadableAnswer(`the answer cannot be read: ${what} is ${quote(value)}`);
+  new UnreadableAnswer(`the answer cannot be read: ${what} is ${shape(value)}`);
 
 /** "" and what is not a string become undefined. */
 const optional = (value: unknown): string | undefined =>
@@ -81,7 +85,8 @@ const readTags = (tags: unknown): ReadonlyMap<string, string> => {
   for (const tag of tags as unknown[]) {
     if (!isRecord(tag) || typeof tag['key'] !== 'string') throw bad('a tag’s Key', isRecord(tag) ? tag['key'] : tag);
     const value = text(tag['value']);
-    if ((read.get(tag['key']) ?? value) !== value) throw bad('the same tag, twice,', tag['key']);
+    if ((read.get(tag['key']) ?? value) !== value)
+      throw new UnreadableAnswer('the answer cannot be read: a tag is there twice, with different values');
     read.set(tag['key'], value);
   }
   return read;

@@ -1,0 +1,115 @@
+import { inspect } from 'node:util';
+import test from 'ava';
+import { createCredentials, FAILURE_HOLDS_MS } from '../../src/cloud/credentials.ts';
+import type { CredentialSettings } from '../../src/cloud/credentials.ts';
+import { CloudFault } from '../../src/cloud/fault.ts';
+import { Secret } from '../../src/config/secret.ts';
+import { fakeClock } from './fake-clock.ts';
+import { scriptedServer } from './scripted-server.ts';
+
+const session = (n: number, minutes = 60) => ({
+  Code: 'Success',
+  AccessKeyId: `STS.session${n}`,
+  AccessKeySecret: `plantedSecret${n}`,
+  SecurityToken: `plantedToken${n}`,
+  Expiration: new Date(Date.now() + minutes * 60_000).toISOString().replace(/\.\d+Z$/u, 'Z'),
+});
+
+test('ten first calls at once fetch credentials once, and later calls not at all', async (t) => {
+  const server = await scriptedServer(() => session(1));
+  const { clock } = fakeClock();
+  const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
+  t.is(credentials.latest(), undefined);
+  const all = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
+  t.is(server.requests.length, 1);
+  t.true(all.every((one) => one.accessKeyId === 'STS.session1' && one.securityToken === 'plantedToken1'));
+  await credentials.get();
+  t.is(server.requests.length, 1);
+  t.is(credentials.latest()?.accessKeySecret, 'plantedSecret1');
+
+  // The cloud did not accept them.
+  server.play(() => session(2));
+  credentials.discard();
+  t.is((await credentials.get()).accessKeyId, 'STS.session2');
+  t.is(server.requests.length, 1);
+
+  const shown = [inspect(all[0], { depth: 9, showHidden: true }), JSON.stringify(all)].join();
+  t.false(shown.includes('planted'));
+  await server.close();
+});
+
+test('credentials near their end are renewed once for all who ask together', async (t) => {
+  const server = await scriptedServer(() => session(1, 10));
+  const credentials = createCredentials(
+    { env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } },
+    fakeClock().clock,
+  );
+  await credentials.get();
+  server.play(() => session(2));
+  const renewed = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
+  t.is(server.requests.length, 1);
+  t.is(renewed[9]?.accessKeyId, 'STS.session2');
+  await server.close();
+});
+
+test('a total failure says what was tried, holds for a moment, and is recovered from', async (t) => {
+  const server = await scriptedServer((_request, response) => {
+    response.writeHead(500);
+    response.end('{"Code":"AuthenticationFail","AccessKeySecret":"planted"}');
+    return undefined;
+  });
+  const { clock, advance } = fakeClock();
+  const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
+  const failures = await Promise.allSettled(Array.from({ length: 10 }, () => credentials.get()));
+  t.is(server.requests.length, 1);
+  for (const failure of failures) {
+    const fault: unknown = failure.status === 'rejected' ? failure.reason : undefined;
+    if (!(fault instanceof CloudFault)) throw new Error('not a CloudFault');
+    t.like(fault, { kind: 'misconfigured', code: 'NoCredentials' });
+    t.true(
+      fault.message.startsWith('No credentials from the credentials URI (500 AuthenticationFail).'),
+      fault.message,
+    );
+    t.true(fault.message.includes('ALIBABA_CLOUD_CREDENTIALS_URI'));
+    t.false(inspect(fault, { depth: 9, showHidden: true }).includes('planted'));
+  }
+  server.play(() => session(1));
+  await t.throwsAsync(credentials.get());
+  t.is(server.requests.length, 0);
+  await advance(FAILURE_HOLDS_MS);
+  t.is((await credentials.get()).accessKeyId, 'STS.session1');
+  await server.close();
+});
+
+test('the settings decide the source in the order of the SDK’s chain', async (t) => {
+  const { clock } = fakeClock();
+  const oidc = {
+    ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1:role/eip',
+    ALIBABA_CLOUD_OIDC_PROVIDER_ARN: 'acs:ram::1:oidc-provider/ack',
+    ALIBABA_CLOUD_OIDC_TOKEN_FILE: '/nonexistent/token',
+  };
+  const pair = { ALIBABA_CLOUD_ACCESS_KEY_ID: 'env-id', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'env-secret' };
+  const cases: [CredentialSettings, RegExp][] = [
+    [{ accessKeyId: 'id', accessKeySecret: new Secret('s'), env: { ...pair, ...oidc } }, /configuration/u],
+    [{ env: { ...pair, ...oidc } }, /environment/u],
+    [{ env: { ...oidc, ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/' } }, /RRSA/u],
+    [{ env: { ...oidc, ALIBABA_CLOUD_ROLE_ARN: '', ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/' } }, /URI/u],
+    [{ env: {} }, /default chain/u],
+  ];
+  for (const [settings, source] of cases) t.regex(createCredentials(settings, clock).source, source);
+
+  t.like(await createCredentials({ env: pair }, clock).get(), {
+    accessKeyId: 'env-id',
+    accessKeySecret: 'env-secret',
+    type: 'access_key',
+  });
+  const rrsa = await t.throwsAsync(createCredentials({ env: oidc }, clock).get(), { instanceOf: CloudFault });
+  t.regex(rrsa?.message ?? '', /RRSA \(OIDC\) \(ENOENT\).*token file/u);
+});
+
+test('a secret shows itself to nobody who prints it', (t) => {
+  const secret = new Secret('planted');
+  const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }, { showHidden: true })].join();
+  t.false(shown.includes('planted'));
+  t.is(secret.reveal(), 'planted');
+});

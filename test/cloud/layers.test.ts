@@ -1,0 +1,326 @@
+import test from 'ava';
+import * as fc from 'fast-check';
+import { batched } from '../../src/cloud/batch.ts';
+import type { FoldableCloud } from '../../src/cloud/batch.ts';
+import { CloudFault } from '../../src/cloud/fault.ts';
+import type { CloudFaultKind } from '../../src/cloud/fault.ts';
+import { fenced } from '../../src/cloud/fence.ts';
+import { observeCalls } from '../../src/cloud/observe.ts';
+import type { ObservedCall } from '../../src/cloud/observe.ts';
+import type { Eip } from '../../src/cloud/port.ts';
+import { ACCOUNT_RATES_PER_MINUTE, createThrottle, throttled } from '../../src/cloud/throttle.ts';
+import { fakeClock } from './fake-clock.ts';
+
+const fault = (kind: CloudFaultKind, retryAfterMs?: number) =>
+  new CloudFault({ kind, action: 'DescribeEipAddresses', code: 'X', message: 'x', retryAfterMs });
+
+const eip = (allocationId: string): Eip => ({
+  allocationId,
+  ipAddress: '47.0.0.1',
+  status: 'Available',
+  bandwidthMbps: 5,
+  internetChargeType: 'PayByTraffic',
+  chargeType: 'PostPaid',
+  isp: 'BGP',
+  tags: new Map(),
+  serviceManaged: false,
+  deletionProtection: false,
+  lockReasons: [],
+});
+
+/** A cloud that notes what is called; describes go to `describe`. */
+const notingCloud = (
+  describe: FoldableCloud['describeEips'] = (ids) => Promise.resolve(new Map(ids.map((id) => [id, eip(id)]))),
+) => {
+  const calls: string[] = [];
+  const note = <T>(name: string, result: T) => {
+    calls.push(name);
+    return Promise.resolve(result);
+  };
+  const cloud: FoldableCloud = {
+    allocateEip: () => note('allocateEip', { allocationId: 'eip-1', ipAddress: '47.0.0.1' }),
+    describeEip: async (id, signal) => {
+      calls.push(id);
+      return (await describe([id], signal)).get(id);
+    },
+    describeEips: (ids, signal) => {
+      calls.push(ids.join(','));
+      return describe(ids, signal);
+    },
+    findEips: () => note('findEips', []),
+    associateEip: () => note('associateEip', undefined),
+    unassociateEip: () => note('unassociateEip', undefined),
+    releaseEip: () => note('releaseEip', undefined),
+    joinBandwidthPackage: () => note('joinBandwidthPackage', undefined),
+    leaveBandwidthPackage: () => note('leaveBandwidthPackage', undefined),
+    findNetworkInterfaces: () => note('findNetworkInterfaces', []),
+  };
+  return { cloud, calls };
+};
+
+const binding = { allocationId: 'eip-1', networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.7', clientToken: 't' };
+const membership = { allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1', clientToken: 't' };
+const allocation = {
+  clientToken: 't',
+  bandwidthMbps: 5,
+  internetChargeType: 'PayByTraffic',
+  isp: 'BGP',
+  tags: [],
+} as const;
+
+test('no minute holds more calls than the rate, however they are asked for', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ waitMs: fc.nat(20_000), calls: fc.integer({ min: 1, max: 60 }) }), { maxLength: 12 }),
+      fc.constantFrom('AllocateEipAddress', 'UnassociateEipAddress', 'DescribeEipAddresses'),
+      fc.constantFrom(1, 0.5, 0.1),
+      async (asks, action, share) => {
+        const { clock, advance } = fakeClock();
+        const throttle = createThrottle(clock, share);
+        const passed: number[] = [];
+        for (const { waitMs, calls } of asks) {
+          await advance(waitMs);
+          for (let n = 0; n < calls; n += 1) void throttle.acquire(action).then(() => passed.push(clock.mono()));
+        }
+        await advance(4 * 3_600_000);
+        t.is(
+          passed.length,
+          asks.reduce((sum, { calls }) => sum + calls, 0),
+        );
+        const perMinute = ACCOUNT_RATES_PER_MINUTE[action] * share;
+        for (const [n, at] of passed.entries()) {
+          const inMinute = passed.slice(n).filter((other) => other < at + 60_000).length;
+          t.true(inMinute <= perMinute + 1, `${inMinute} calls of ${perMinute} in a minute`);
+        }
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test('a single pod is never delayed, callers pass in the order of asking, and one who aborts leaves the queue', async (t) => {
+  const { clock, advance, settle } = fakeClock();
+  const throttle = createThrottle(clock);
+  const order: number[] = [];
+  for (let n = 0; n < 10; n += 1) await throttle.acquire('AssociateEipAddress');
+  t.is(clock.mono(), 0);
+  for (let n = 0; n < 10; n += 1) await throttle.acquire('AssociateEipAddress');
+
+  const abort = new AbortController();
+  const rejected = t.throwsAsync(throttle.acquire('AssociateEipAddress', abort.signal), { message: 'enough' });
+  for (const n of [1, 2, 3]) void throttle.acquire('AssociateEipAddress').then(() => order.push(n));
+  await settle();
+  t.is(throttle.waiting('AssociateEipAddress'), 4);
+  // Another action has a bucket of its own.
+  await throttle.acquire('AllocateEipAddress');
+  abort.abort(new Error('enough'));
+  await rejected;
+  t.deepEqual(order, []);
+  await advance(600);
+  t.deepEqual(order, [1]);
+  await advance(1_200);
+  t.deepEqual(order, [1, 2, 3]);
+  await t.throwsAsync(throttle.acquire('AssociateEipAddress', AbortSignal.abort(new Error('late'))), {
+    message: 'late',
+  });
+  t.throws(() => createThrottle(clock, 0), { instanceOf: RangeError });
+  t.throws(() => createThrottle(clock, 1.01), { instanceOf: RangeError });
+});
+
+test('a throttle of the cloud empties the bucket, halves the rate once, is waited for, and is slowly forgiven', async (t) => {
+  const { clock, advance, settle } = fakeClock();
+  const throttle = createThrottle(clock);
+  let refuse = true;
+  const { cloud } = notingCloud(() =>
+    refuse ? Promise.reject(fault('throttled', 5_000)) : Promise.resolve(new Map<string, Eip>()),
+  );
+  const slow = throttled(cloud, throttle);
+  const results = await Promise.allSettled([1, 2, 3].map(() => slow.describeEips(['eip-1'])));
+  t.true(results.every(({ status }) => status === 'rejected'));
+  t.is(throttle.pace('DescribeEipAddresses'), 0.5);
+  t.is(throttle.pace('AllocateEipAddress'), 1);
+
+  refuse = false;
+  let passed = false;
+  void slow.describeEips(['eip-1']).then(() => (passed = true));
+  await advance(4_999);
+  t.false(passed);
+  await advance(1);
+  t.true(passed);
+  await advance(5_000);
+  t.is(Math.round(throttle.pace('DescribeEipAddresses') * 100), 55);
+  await advance(90_000);
+  t.is(throttle.pace('DescribeEipAddresses'), 1);
+
+  for (let n = 0; n < 10; n += 1) {
+    throttle.slowDown('DescribeEipAddresses');
+    await advance(1_000);
+  }
+  t.is(throttle.pace('DescribeEipAddresses'), 0.05);
+  await settle();
+});
+
+test('describes that come together become one call of at most fifty IDs', async (t) => {
+  const { clock, advance } = fakeClock();
+  const { cloud, calls } = notingCloud((ids) =>
+    Promise.resolve(new Map(ids.filter((id) => id !== 'eip-3').map((id) => [id, eip(id)]))),
+  );
+  const folding = batched(cloud, clock);
+  const few = Promise.all(['eip-1', 'eip-2', 'eip-3', 'eip-1'].map((id) => folding.describeEip(id)));
+  await advance(19);
+  t.deepEqual(calls, []);
+  await advance(1);
+  t.deepEqual(
+    (await few).map((found) => found?.allocationId),
+    ['eip-1', 'eip-2', undefined, 'eip-1'],
+  );
+  t.deepEqual(calls, ['eip-1,eip-2,eip-3']);
+
+  calls.length = 0;
+  const many = Promise.all(Array.from({ length: 120 }, (_, n) => folding.describeEip(`eip-${n}`)));
+  await advance(0);
+  t.deepEqual(
+    calls.map((ids) => ids.split(',').length),
+    [50, 50],
+  );
+  await advance(20);
+  t.is((await many).filter((found) => found !== undefined).length, 119);
+  t.is(calls.length, 3);
+});
+
+test('a fault goes to everybody in the batch, but one that blames the request is narrowed to the ID', async (t) => {
+  const { clock, advance } = fakeClock();
+  let kind: CloudFaultKind = 'throttled';
+  const { cloud, calls } = notingCloud((ids) =>
+    ids.includes('eip-bad') ? Promise.reject(fault(kind)) : Promise.resolve(new Map(ids.map((id) => [id, eip(id)]))),
+  );
+  const folding = batched(cloud, clock);
+  const together = () => Promise.allSettled(['eip-1', 'eip-bad'].map((id) => folding.describeEip(id)));
+  let results = together();
+  await advance(20);
+  t.deepEqual(
+    (await results).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+
+  kind = 'refused';
+  calls.length = 0;
+  results = together();
+  await advance(20);
+  t.deepEqual(
+    (await results).map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
+  t.deepEqual(calls, ['eip-1,eip-bad', 'eip-1', 'eip-bad']);
+
+  // What is no ID at all never gets into a list.
+  calls.length = 0;
+  await folding.describeEip('eip-1,eip-2');
+  t.deepEqual(calls, ['eip-1,eip-2']);
+});
+
+test('one who aborts leaves the batch alone, and the call is given up when all have left', async (t) => {
+  const { clock, advance } = fakeClock();
+  let batchSignal: AbortSignal | undefined;
+  const { cloud, calls } = notingCloud((ids, signal) => {
+    batchSignal = signal;
+    return Promise.resolve(new Map(ids.map((id) => [id, eip(id)])));
+  });
+  const folding = batched(cloud, clock);
+  const abort = new AbortController();
+  const leaving = t.throwsAsync(folding.describeEip('eip-1', abort.signal), { message: 'enough' });
+  const staying = folding.describeEip('eip-2');
+  abort.abort(new Error('enough'));
+  await leaving;
+  await advance(20);
+  t.is((await staying)?.allocationId, 'eip-2');
+  t.deepEqual(calls, ['eip-2']);
+  t.false(batchSignal?.aborted);
+
+  calls.length = 0;
+  const all = new AbortController();
+  const gone = t.throwsAsync(folding.describeEip('eip-1', all.signal), { message: 'all' });
+  all.abort(new Error('all'));
+  await gone;
+  await advance(100);
+  t.deepEqual(calls, []);
+  await t.throwsAsync(folding.describeEip('eip-1', all.signal), { message: 'all' });
+});
+
+test('the fence asks before each mutating call, sends nothing when the leadership is uncertain, and lets reads pass', async (t) => {
+  const { cloud, calls } = notingCloud();
+  const asked: number[] = [];
+  let leading = false;
+  const safe = fenced(cloud, (needMs) => {
+    asked.push(needMs);
+    return leading;
+  });
+  const mutations = [
+    () => safe.allocateEip(allocation),
+    () => safe.associateEip(binding),
+    () => safe.unassociateEip(binding),
+    () => safe.releaseEip('eip-1'),
+    () => safe.joinBandwidthPackage(membership),
+    () => safe.leaveBandwidthPackage(membership),
+  ];
+  for (const mutate of mutations) {
+    const error = await t.throwsAsync(mutate(), { instanceOf: CloudFault });
+    t.like(error, { kind: 'later', code: 'LeadershipUncertain' });
+  }
+  t.deepEqual(calls, []);
+  t.deepEqual(
+    asked,
+    Array.from({ length: 6 }, () => 8_000),
+  );
+  await safe.describeEip('eip-1');
+  await safe.describeEips(['eip-1']);
+  await safe.findEips([]);
+  await safe.findNetworkInterfaces({ vpcId: 'vpc-1', privateIpAddress: '10.0.0.7' });
+  t.is(asked.length, 6);
+  t.is(calls.length, 4);
+  leading = true;
+  for (const mutate of mutations) await mutate();
+  t.is(calls.length, 10);
+});
+
+test('a call that waited for its turn meets the fence of that time, not of the time of asking', async (t) => {
+  const { clock, advance } = fakeClock();
+  const throttle = createThrottle(clock);
+  throttle.slowDown('ReleaseEipAddress', 3_000);
+  const { cloud, calls } = notingCloud();
+  const safe = throttled(
+    fenced(cloud, (needMs) => clock.mono() + needMs < 10_000),
+    throttle,
+  );
+  const release = t.throwsAsync(safe.releaseEip('eip-1'), { message: /not certain/u });
+  await advance(3_000);
+  await release;
+  t.deepEqual(calls, []);
+});
+
+test('calls are observed with action, outcome and duration, and a drain waits for those under way', async (t) => {
+  const { clock, advance } = fakeClock();
+  const seen: ObservedCall[] = [];
+  const observer = observeCalls(clock, (call) => seen.push(call));
+  await observer.idle();
+  const good = observer.watch('AllocateEipAddress', () => clock.sleep(30));
+  const bad = observer.watch('ReleaseEipAddress', async () => {
+    await clock.sleep(50);
+    throw fault('quota');
+  });
+  const failed = t.throwsAsync(bad, { instanceOf: CloudFault });
+  t.is(observer.inFlight(), 2);
+  let idle = false;
+  void observer.idle().then(() => (idle = true));
+  await advance(40);
+  await good;
+  t.false(idle);
+  t.is(observer.inFlight(), 1);
+  await advance(10);
+  await failed;
+  t.true(idle);
+  t.deepEqual(seen, [
+    { action: 'AllocateEipAddress', outcome: 'success', durationMs: 30 },
+    { action: 'ReleaseEipAddress', outcome: 'quota', durationMs: 50 },
+  ]);
+});
