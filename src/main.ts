@@ -14,6 +14,8 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   err: (text) => void process.stderr.write(text),
   errIsTerminal: process.stderr.isTTY,
   columns: process.stdout.columns,
-  // One line for each long-running command: `controller: async () => (await import('…')).runController`.
-  runs: {},
+  runs: {
+    controller: async () => (await import('./cli/run-controller.ts')).runController,
+    sandbox: async () => (await import('./sandbox/run.ts')).runSandbox,
+  },
 });

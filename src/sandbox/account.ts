@@ -1,0 +1,100 @@
+import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../api/annotations.ts';
+import { POD, type Pod } from '../api/core.ts';
+import { PODEIP } from '../api/podeip.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import { readAnnotations } from '../intent/read.ts';
+import type { EmbeddedCloud } from './cloud/cloud.ts';
+
+/** One pod that asked for an address. */
+export interface Customer {
+  readonly pod: string;
+  readonly askedAt: number;
+  /** Which address it got, and when; undefined while it has none. */
+  address?: string;
+  servedAt?: number;
+  /** Why it was refused. */
+  refusal?: string;
+  /** The pod does not exist any more. */
+  isGone?: boolean;
+}
+
+/** A line of the live table. */
+export interface Row {
+  readonly pod: string;
+  readonly podIP: string;
+  readonly eip: string;
+  readonly state: string;
+  readonly ready: string;
+}
+
+const DEFAULTS = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' } as const;
+
+/** Keeps count of who asked, who got an address, and what is left in the account; from the API and the cloud alone. */
+export class Ledger {
+  readonly customers = new Map<string, Customer>();
+  readonly #kube: Kube;
+  readonly #cloud: EmbeddedCloud;
+  readonly #clock: Clock;
+
+  constructor(kube: Kube, cloud: EmbeddedCloud, clock: Clock) {
+    this.#kube = kube;
+    this.#cloud = cloud;
+    this.#clock = clock;
+  }
+
+  /** Looks at everything once and returns what there is to show. */
+  async look(): Promise<readonly Row[]> {
+    const [pods, podEips] = await Promise.all([this.#kube.list(POD), this.#kube.list(PODEIP)]);
+    for (const pod of pods) this.#note(pod);
+    const alive = new Set(pods.map(({ metadata }) => metadata.uid));
+    for (const [uid, customer] of this.customers) customer.isGone = !alive.has(uid);
+    const byName = new Map(pods.map((pod) => [pod.metadata.name, pod]));
+    for (const { metadata, status } of podEips) {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      const customer = this.customers.get(byName.get(metadata.name)?.metadata.uid ?? '');
+      const isRefusal = ready?.status === 'False' && /^(Invalid|Annotations|ExistingAndNew)/.test(ready.reason);
+      if (customer && isRefusal) customer.refusal = ready.reason;
+    }
+    return podEips.map(({ metadata, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      return {
+        pod: metadata.name,
+        podIP: byName.get(metadata.name)?.status?.podIP ?? '–',
+        eip: status?.eipAddress ?? '–',
+        state: metadata.deletionTimestamp === undefined ? (status?.status ?? '–') : 'going back',
+        ready: ready?.reason ?? 'Pending',
+      };
+    });
+  }
+
+  /** How many pods of the last look still wait for an address or for a refusal. */
+  waiting(): number {
+    return [...this.customers.values()].filter(
+      ({ address, refusal, isGone }) => address === undefined && refusal === undefined && !isGone,
+    ).length;
+  }
+
+  /** EIPs that the controller bought and that exist still. */
+  bought(): number {
+    return this.#cloud.eips().filter(({ tags }) => tags.has(TAG_PODEIP_UID)).length;
+  }
+
+  /** How many EIPs were bought and how many were given back since the start. */
+  trade(): { bought: number; released: number } {
+    const actions = this.#cloud.ledger().map(({ action }) => action);
+    const count = (name: string) => actions.filter((action) => action === name).length;
+    return { bought: count('AllocateEipAddress'), released: count('ReleaseEipAddress') };
+  }
+
+  #note(pod: Pod): void {
+    const { uid, name, annotations } = pod.metadata;
+    if (!readAnnotations(annotations, DEFAULTS).wanted) return;
+    const customer = this.customers.get(uid) ?? { pod: name, askedAt: this.#clock.mono() };
+    this.customers.set(uid, customer);
+    const address = annotations?.[ALLOCATED_ADDRESS];
+    if (address === undefined || customer.address !== undefined) return;
+    customer.address = address;
+    customer.servedAt = this.#clock.mono();
+  }
+}
