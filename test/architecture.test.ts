@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   controllers: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'act'],
   web: ['lib'],
   cli: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'cloud', 'act', 'controllers', 'web'],
-  sandbox: ['lib', 'port', 'api'],
+  sandbox: ['lib', 'port', 'api', 'intent', 'kube'],
   'sandbox/run': ['lib', 'port', 'api', 'report', 'config', 'kube', 'cloud', 'controllers', 'web', 'cli', 'sandbox'],
   main: ['lib', 'cli', 'sandbox/run'],
 };

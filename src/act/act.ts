@@ -2,7 +2,7 @@ import type { Cloud } from '../cloud/port.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Seen } from '../plan/seen.ts';
-import type { Act } from '../plan/step.ts';
+import type { Act, Acted } from '../plan/step.ts';
 import { allocation, binding, type Cluster } from './eip.ts';
 import { announce } from './pod.ts';
 import * as podEips from './podeip.ts';
@@ -27,14 +27,6 @@ const CLOUD_ACTS: ReadonlySet<Act['do']> = new Set([
 ] satisfies Act['do'][]);
 
 export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
-
-/** What came of it, for those who report. */
-export interface Acted {
-  /** UID of the PodEIP that the act created. */
-  readonly created?: string;
-  readonly allocationId?: string;
-  readonly ipAddress?: string;
-}
 
 /**
  * Does one step. Guarantees: at most one change to the cloud, and it is never made before the write to the PodEIP that

@@ -34,7 +34,6 @@ export interface ControlOptions {
   readonly random: Random;
   readonly log: Log;
   readonly version: string;
-  readonly nodeVersion: string;
   /** The variables that credentials may come from. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Starts the drain. */
@@ -59,7 +58,7 @@ const READ_LAG_MS = 3_000;
 /** Puts the controller together from its configuration and runs it until the signal. */
 export const control = async (options: ControlOptions): Promise<Control> => {
   const { config, connection, clock, random, log, signal } = options;
-  const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
+  const metrics = createMetrics({ version: options.version, nodeVersion: process.version });
   const health = createHealth();
   const app = createApp({ health, exposition: () => metrics.render(), log });
   const server = await serve(app, config.http.address, clock);

@@ -20,7 +20,6 @@ export const runController: RunController = async ({ config, kubeconfig, log, ve
       random: systemRandom,
       log,
       version,
-      nodeVersion: process.version,
       env: process.env,
       signal,
     });

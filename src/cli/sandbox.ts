@@ -60,7 +60,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
       end(
         await runLong(shell, loaded, async (options) => {
           const runSandbox = await run();
-          return runSandbox({ ...options, forSeconds, ports, print: shell.out });
+          return runSandbox({ ...options, forSeconds, ports, isTerminal: process.stdout.isTTY, print: shell.out });
         }),
       );
     });

@@ -6,6 +6,9 @@ interface Contradiction {
   readonly message: string;
 }
 
+/** The longest time that a call to the cloud takes; see cloud/deadline.ts. */
+const LONGEST_CALL_S = 8;
+
 const election = (key: string) => ['leaderElection', key];
 const credential = (key: string) => ['credential', key];
 
@@ -54,6 +57,13 @@ export const contradictions = (config: Config): Contradiction[] => {
     found.push({
       keys: [election('renewDeadlineSeconds'), election('retryPeriodSeconds')],
       message: `found the number ${renewDeadlineSeconds}; it must be more than twice retryPeriodSeconds (${retryPeriodSeconds})`,
+    });
+
+  // A call to the cloud is only begun while the lease outlasts it: 8 s at most, and a renewal may be one period old.
+  if (config.leaderElection.enabled && leaseDurationSeconds < LONGEST_CALL_S + 2 * retryPeriodSeconds)
+    found.push({
+      keys: [election('leaseDurationSeconds'), election('retryPeriodSeconds')],
+      message: `found the number ${leaseDurationSeconds}; it must be at least ${LONGEST_CALL_S + 2 * retryPeriodSeconds}: a call to the cloud takes up to ${LONGEST_CALL_S} s, plus two retryPeriodSeconds`,
     });
 
   if (config.existingEipNamespaces.length > 0 && config.existingEips === 'any')

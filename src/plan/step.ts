@@ -35,6 +35,14 @@ export type Act =
   | { readonly do: 'Release'; readonly allocationId: string }
   | { readonly do: 'RemoveFinalizer'; readonly because: string };
 
+/** What came of it, for those who report. */
+export interface Acted {
+  /** UID of the PodEIP that the act created. */
+  readonly created?: string;
+  readonly allocationId?: string;
+  readonly ipAddress?: string;
+}
+
 /** Nothing to do now. */
 export type Rest =
   /** The cloud is under way, or something that passes by itself is in the way. */

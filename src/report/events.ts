@@ -2,10 +2,9 @@ import type { Pod } from '../api/core.ts';
 import { sentence } from '../api/finding.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
-import type { Acted } from '../act/act.ts';
 import type { Reading } from '../intent/read.ts';
 import type { Seen } from '../plan/seen.ts';
-import type { Act } from '../plan/step.ts';
+import type { Act, Acted } from '../plan/step.ts';
 
 /** What an Event is about. */
 export interface Regarding {

@@ -38,9 +38,8 @@ const ROUND_S = 60;
  * every address was given back.
  */
 export const runSandbox: RunSandbox = async (options) => {
-  const { config: given, log, version, signal, forSeconds, ports, print } = options;
-  const isTerminal = process.stdout.isTTY && forSeconds === undefined;
-  const screen = isTerminal ? liveScreen(print) : plainScreen(print);
+  const { config: given, log, version, signal, forSeconds, isTerminal, ports, print } = options;
+  const screen = isTerminal && forSeconds === undefined ? liveScreen(print) : plainScreen(print);
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const stop = new AbortController();
   const ground = new AbortController();
@@ -85,7 +84,6 @@ export const runSandbox: RunSandbox = async (options) => {
       random,
       log: log ?? silentLog,
       version,
-      nodeVersion: process.version,
       env: {},
       signal: stop.signal,
     });
@@ -136,7 +134,7 @@ const play = async ({ kube, ledger, seconds, signal, say }: Play): Promise<void>
   const scale = (replicas: number) =>
     kube.patch(DEPLOYMENT, { namespace: 'default', name: SCALED }, { type: 'merge', body: { spec: { replicas } } });
   try {
-    do {
+    for (;;) {
       say('+ samples are applied: web (3 pods), hello (2 pods, as Knative makes them), existing, contradiction');
       for (const { file } of SAMPLES) await apply(kube, file);
       await pause(0.3);
@@ -148,8 +146,9 @@ const play = async ({ kube, ledger, seconds, signal, say }: Play): Promise<void>
       await pause(0.25);
       say('- samples are deleted');
       await remove(kube);
-      if (seconds === undefined) await pause(0.25);
-    } while (seconds === undefined);
+      if (seconds !== undefined) return;
+      await pause(0.25);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
     say('\n- stopping: samples are deleted, addresses go back');

@@ -2,14 +2,13 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { Addresses } from './addresses.ts';
 import { Agenda } from './agenda.ts';
-import type { ContainerGroupRecord } from './eci.ts';
 import { EipTable } from './eips.ts';
 import type { EipRecord } from './eips.ts';
 import { InterfaceTable } from './interfaces.ts';
 import { draw } from './latency.ts';
 import type { Span, Transitions } from './latency.ts';
 import { Ledger } from './ledger.ts';
-import type { BandwidthPackage } from './packages.ts';
+import type { BandwidthPackage, ContainerGroupRecord } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { Parameters } from './wire.ts';
 

@@ -1,22 +1,9 @@
 import type { Account, Call } from './account.ts';
+import type { ContainerGroupRecord } from './records.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
 import { timestamp } from './timestamp.ts';
 import type { Answer, Parameters } from './wire.ts';
-
-/** An elastic container instance ("container group"), as far as its network goes. */
-export interface ContainerGroupRecord {
-  readonly containerGroupId: string;
-  readonly containerGroupName: string;
-  /** Pending, Running, Succeeded, Failed, Scheduling, ScheduleFailed, Restarting, Updating, Terminating, Expired. */
-  readonly status: string;
-  /** Its network interface, which must be one of the account's. */
-  readonly eniInstanceId: string;
-  readonly zoneId: string;
-  readonly tags: ReadonlyMap<string, string>;
-  /** Wall-clock, milliseconds since the epoch. */
-  readonly createdAt: number;
-}
 
 /** A JSON array of at most 20 (ECI API reference, DescribeContainerGroups, ContainerGroupIds). */
 const readIds = (parameters: Parameters): readonly string[] | undefined => {

@@ -1,23 +1,9 @@
 import type { Account, Call } from './account.ts';
+import type { BandwidthPackage } from './records.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import { refusal } from './refusal.ts';
 import { timestamp } from './timestamp.ts';
 import type { Answer, Parameters } from './wire.ts';
-
-/** An Internet Shared Bandwidth instance ("common bandwidth package"). Its members are in the EIPs. */
-export interface BandwidthPackage {
-  readonly bandwidthPackageId: string;
-  readonly name: string;
-  readonly isp: string;
-  readonly bandwidthMbps: number;
-  readonly internetChargeType: string;
-  /** Overdue: nothing may join. */
-  readonly financialLocked: boolean;
-  /** How many EIPs fit (EIP, "Limits and quotas": 100). */
-  readonly capacity: number;
-  /** Wall-clock, milliseconds since the epoch. */
-  readonly createdAt: number;
-}
 
 const packageOf = (account: Account, parameters: Parameters): BandwidthPackage => {
   const found = account.packages.get(parameters.required('BandwidthPackageId'));

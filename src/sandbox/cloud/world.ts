@@ -3,7 +3,7 @@ import { plainEip } from './allocation.ts';
 import { bindingTo, unbound } from './binding.ts';
 import type { EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage } from './packages.ts';
+import type { BandwidthPackage } from './records.ts';
 
 /** A network interface to put into the world. The primary address is among the private ones whether named there or not. */
 export interface NewNetworkInterface {

@@ -5,7 +5,7 @@ import { discovery } from './discovery.ts';
 import type { ApiObject, JsonObject } from './json.ts';
 import { openApiV2, openApiV3 } from './openapi.ts';
 import { get, list } from './read.ts';
-import type { ApiRequest, ApiResponse } from './server.ts';
+import type { ApiRequest, ApiResponse } from './exchange.ts';
 import { badRequest, invalid, methodNotAllowed, noSuchResource, notSupported } from './status.ts';
 import { bindPod, readScale, writeScale } from './subresources.ts';
 import { negotiate, Presenter, type IncludeObject, type Representation } from './table.ts';

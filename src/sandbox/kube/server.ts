@@ -5,28 +5,13 @@ import type { Backend } from './backend.ts';
 import { builtInKinds } from './builtin.ts';
 import { CRD_STORE, kindsOf } from './crd.ts';
 import { runGarbageCollector } from './garbage.ts';
+import type { ApiRequest, ApiResponse } from './exchange.ts';
 import type { ApiObject } from './json.ts';
 import { Registry } from './registry.ts';
 import { route } from './routes.ts';
 import { ApiError } from './status.ts';
 import { Storage, type Change } from './storage.ts';
 import { continueDeletions } from './terminating.ts';
-
-/** One request. `path` has the query; the names of `headers` are in lower case. */
-export interface ApiRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The answer. A body that is iterated is a watch: a line for each event, as it happens. */
-export interface ApiResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | AsyncIterable<string>;
-}
 
 /** What to do with a request other than to answer it. All parts are optional and combine. */
 export interface Interception {

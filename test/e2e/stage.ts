@@ -1,0 +1,165 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parse, stringify } from 'yaml';
+import type { KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { connect } from '../../src/kube/connect.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
+import { createCloud, sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
+import { serve as serveCloud } from '../../src/sandbox/cloud/http.ts';
+import { runDeployments } from '../../src/sandbox/cluster/deployments.ts';
+import { createNodes, runKubelet } from '../../src/sandbox/cluster/kubelet.ts';
+import { serve as serveKube } from '../../src/sandbox/kube/http.ts';
+import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
+import { createApiServer } from '../../src/sandbox/kube/server.ts';
+import { controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
+
+export type Kind = 'embedded' | 'real';
+export const isRealAvailable = controlPlaneAvailable;
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+export const VPC = 'vpc-e2e';
+
+const CRD: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+/** The controller as a process of its own, started as an operator starts it. */
+export interface Controller {
+  readonly process: ChildProcess;
+  readonly output: () => string;
+  /** Sends SIGKILL and waits for the end. */
+  readonly kill: () => Promise<void>;
+  /** Sends SIGTERM; resolves to the exit code. */
+  readonly terminate: () => Promise<number | null>;
+}
+
+const startControlPlaneApi = async (kind: Kind, signal: AbortSignal) => {
+  if (kind === 'real') {
+    const plane = await startControlPlane({ controllers: true });
+    if (!plane) throw new Error('there is no real control plane');
+    return { path: plane.kubeconfig, stop: plane.stop, deployments: false, transport: undefined };
+  }
+  const server = createApiServer({ clock, random });
+  const stopGarbage = server.startGarbageCollector();
+  const http = await serveKube(server, { host: '127.0.0.1', port: 0 });
+  const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-api-'));
+  const path = join(folder, 'kubeconfig');
+  await writeFile(path, kubeconfig(http.url));
+  const stop = async () => {
+    stopGarbage();
+    await http.close();
+    await rm(folder, { recursive: true });
+  };
+  signal.addEventListener('abort', stopGarbage);
+  return { path, stop, deployments: true };
+};
+
+/**
+ * A cluster (embedded or real), the embedded cloud over HTTP, nodes whose pods get addresses that the cloud knows, and
+ * controllers as child processes. Everything is ended by `close`.
+ */
+export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boolean } = {}) => {
+  const stopping = new AbortController();
+  const api = await startControlPlaneApi(kind, stopping.signal);
+  const cloud = createCloud({ clock, random, latency: { scale: 0.2 } });
+  const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
+  const connection = await connect({ kubeconfigPath: api.path });
+  const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
+  const installCrd = () =>
+    kube.create(CRD, parse(readFileSync(join(ROOT, 'config/crd/podeips.alibabacloud.com.yaml'), 'utf8')));
+  if (withCrd) await installCrd();
+  const nodes = await createNodes(kube, cloud, VPC);
+  const ground: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
+    transport: connection.calls,
+    clock,
+    random,
+  };
+  const times = { startMs: 50, stopMs: 50 };
+  const running = Promise.allSettled([
+    runKubelet(ground, { kube, cloud, nodes, times }, stopping.signal),
+    ...(api.deployments ? [runDeployments(ground, kube, stopping.signal)] : []),
+  ]);
+  const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
+  const children = new Set<ChildProcess>();
+
+  const startController = async (settings: object = {}): Promise<Controller> => {
+    const path = join(folder, `config-${children.size}.yaml`);
+    const endpoint = cloudHttp.url;
+    await writeFile(
+      path,
+      stringify({
+        clusterID: 'e2e',
+        regionID: 'cn-hangzhou',
+        vpcID: VPC,
+        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+        endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
+        http: { address: '127.0.0.1:0' },
+        leaderElection: { namespace: 'kube-system' },
+        logFormat: 'json',
+        cloud: { settleSeconds: 2 },
+        ...settings,
+      }),
+    );
+    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', api.path];
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env['PATH'] },
+    });
+    children.add(child);
+    let output = '';
+    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+    const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+    return {
+      process: child,
+      output: () => output,
+      kill: async () => {
+        child.kill('SIGKILL');
+        await ended;
+      },
+      terminate: async () => {
+        child.kill('SIGTERM');
+        const [code] = await ended;
+        return code;
+      },
+    };
+  };
+
+  const close = async () => {
+    for (const child of children) child.kill('SIGKILL');
+    stopping.abort();
+    await running;
+    await connection.close();
+    await cloudHttp.close();
+    await api.stop();
+    await rm(folder, { recursive: true });
+  };
+  return { kube, cloud, startController, installCrd, close, kubeconfig: api.path };
+};
+
+/** Asks until the answer fits; fails with the last answer otherwise. */
+export const until = async <T>(
+  what: string,
+  ask: () => Promise<T> | T,
+  fits: (answer: T) => boolean,
+  withinMs = 60_000,
+) => {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    if (performance.now() > deadline)
+      throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(answer)}`);
+    await sleep(100);
+  }
+};
