@@ -7,10 +7,12 @@ import { createContainerGroups } from '../../src/cloud/alicloud/eci.ts';
 import { parseEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
 import type { UnmappedAnswer } from '../../src/cloud/alicloud/faults.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
-import { createCredentials } from '../../src/cloud/credentials.ts';
+import { createCredentials, SigningCredentials } from '../../src/cloud/credentials.ts';
+import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { Secret } from '../../src/cloud/secret.ts';
 import type { AllocateEip, Binding, PackageMembership } from '../../src/cloud/port.ts';
+import { fakeClock } from './fake-clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 import type { Script, WireRequest } from './scripted-server.ts';
 
@@ -509,8 +511,9 @@ test.serial('what cannot be sent is refused, and what is aborted is not sent', a
 
 test.serial('a host that refuses or does not exist is told apart from one that does not answer', async (t) => {
   t.like(await faultOf(at('http://127.0.0.1:1').releaseEip('eip-1')), { kind: 'later', code: 'ECONNREFUSED' });
-  // The server speaks no TLS: nothing was sent.
-  t.is((await faultOf(at(`https://${server.host}`).releaseEip('eip-1'))).kind, 'misconfigured');
+  // The server speaks no TLS.
+  t.is((await faultOf(at(`https://${server.host}`).describeEip('eip-1'))).kind, 'misconfigured');
+  t.is((await faultOf(at(`https://${server.host}`).releaseEip('eip-1'))).kind, 'unknown');
 });
 
 test.serial('no call outlives its timeout, on a fresh and on a used connection, before and in the body', async (t) => {
@@ -642,6 +645,43 @@ test.serial('a callApi in process stands in for the network, without credentials
   t.is(queries[0]?.['Tag.1.Key'], 'owner');
   t.is((await faultOf(inProcess.releaseEip('eip-7'))).kind, 'later');
   t.deepEqual(await inProcess.findNetworkInterfaces({ vpcId: 'vpc-1', privateIpAddress: '10.0.0.1' }), []);
+});
+
+test.serial('a call that the SDK never ends is ended, and late credentials mean that nothing is sent', async (t) => {
+  const { clock, advance, settle } = fakeClock();
+  let sent = 0;
+  const callApi = () => {
+    sent += 1;
+    return new Promise<never>(() => undefined);
+  };
+  const base = { region: 'cn-beijing', clock, callApi };
+  const stuck = createCloud(base);
+  await stuck.warmUp();
+  const release = faultOf(stuck.releaseEip('eip-1'));
+  const describe = faultOf(stuck.describeEip('eip-1'));
+  await advance(CALL_TIMEOUT_MS);
+  t.like(await release, { kind: 'unknown', code: 'RequestTimeout' });
+  t.like(await describe, { kind: 'later', code: 'RequestTimeout' });
+  t.is(sent, 2);
+
+  const credentials = Promise.withResolvers<SigningCredentials>();
+  const late = createCloud({
+    ...base,
+    credentials: {
+      source: 'a slow one',
+      get: () => credentials.promise,
+      latest: () => undefined,
+      discard: () => undefined,
+    },
+  });
+  const unsent = faultOf(late.releaseEip('eip-1'));
+  await advance(CALL_TIMEOUT_MS);
+  credentials.resolve(
+    new SigningCredentials({ accessKeyId: 'a', accessKeySecret: 'b', securityToken: '', providerName: 'test' }),
+  );
+  await settle();
+  t.like(await unsent, { kind: 'later', code: 'CredentialsTimeout' });
+  t.is(sent, 2);
 });
 
 test('endpoint settings are split into protocol and host, or refused', (t) => {
