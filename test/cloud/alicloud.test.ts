@@ -259,6 +259,7 @@ test.serial('describing reads every field, and an EIP that is not listed is unde
     PageSize: '100',
   });
   t.is(await cloud.describeEip('eip-2'), undefined);
+  t.deepEqual([...(await cloud.describeEips(['eip-2'])).keys()], []);
   server.play(() => eipPage([wireEip('eip-1')]));
   const available = await cloud.describeEip('eip-1');
   t.is(available?.instanceId, undefined);
@@ -421,6 +422,7 @@ test.serial('an answer whose deciding fields are wrong is not taken for an answe
     'a null in the list': { RequestId: 'REQ-1', TotalCount: 1, EipAddresses: { EipAddress: [null] } },
     'more than were asked for': eipPage([wireEip('eip-2')], 500),
     'the same EIP twice': eipPage([wireEip('eip-1'), wireEip('eip-1')]),
+    'the same EIP twice, counted once': eipPage([wireEip('eip-1'), wireEip('eip-1')], 1),
   };
   for (const [name, page] of Object.entries(pages)) {
     server.play(() => page);
@@ -682,6 +684,35 @@ test.serial('a call that the SDK never ends is ended, and late credentials mean 
   await settle();
   t.like(await unsent, { kind: 'later', code: 'CredentialsTimeout' });
   t.is(sent, 2);
+});
+
+test.serial('credentials that the cloud does not accept are not tried again', async (t) => {
+  let discarded = 0;
+  let code = 'InvalidSecurityToken.Expired';
+  const signing = new SigningCredentials({
+    accessKeyId: 'a',
+    accessKeySecret: 'b',
+    securityToken: '',
+    providerName: '',
+  });
+  const refused = createCloud({
+    region: 'cn-beijing',
+    clock: systemClock,
+    callApi: () => Promise.reject(Object.assign(new Error('no'), { code, statusCode: 400, data: {} })),
+    credentials: {
+      source: 'a test',
+      get: () => Promise.resolve(signing),
+      latest: () => signing,
+      discard: () => {
+        discarded += 1;
+      },
+    },
+  });
+  t.is((await faultOf(refused.releaseEip('eip-1'))).kind, 'misconfigured');
+  t.is(discarded, 1);
+  code = 'IncorrectEipStatus';
+  await faultOf(refused.releaseEip('eip-1'));
+  t.is(discarded, 1);
 });
 
 test('endpoint settings are split into protocol and host, or refused', (t) => {
