@@ -17,6 +17,7 @@ const session = (n: number, minutes = 60) => ({
 
 test('ten first calls at once fetch credentials once, and later calls not at all', async (t) => {
   const server = await scriptedServer(() => session(1));
+  t.teardown(server.close);
   const { clock } = fakeClock();
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   t.is(credentials.latest(), undefined);
@@ -35,11 +36,11 @@ test('ten first calls at once fetch credentials once, and later calls not at all
 
   const shown = [inspect(all[0], { depth: 9, showHidden: true }), JSON.stringify(all)].join();
   t.false(shown.includes('planted'));
-  await server.close();
 });
 
 test('credentials near their end are renewed once for all who ask together', async (t) => {
   const server = await scriptedServer(() => session(1, 10));
+  t.teardown(server.close);
   const credentials = createCredentials(
     { env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } },
     fakeClock().clock,
@@ -49,7 +50,6 @@ test('credentials near their end are renewed once for all who ask together', asy
   const renewed = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
   t.is(server.requests.length, 1);
   t.is(renewed[9]?.accessKeyId, 'STS.session2');
-  await server.close();
 });
 
 test('a total failure says what was tried, holds for a moment, and is recovered from', async (t) => {
@@ -58,6 +58,7 @@ test('a total failure says what was tried, holds for a moment, and is recovered 
     response.end('{"Code":"AuthenticationFail","AccessKeySecret":"planted"}');
     return undefined;
   });
+  t.teardown(server.close);
   const { clock, advance } = fakeClock();
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   const failures = await Promise.allSettled(Array.from({ length: 10 }, () => credentials.get()));
@@ -78,7 +79,6 @@ test('a total failure says what was tried, holds for a moment, and is recovered 
   t.is(server.requests.length, 0);
   await advance(FAILURE_HOLDS_MS);
   t.is((await credentials.get()).accessKeyId, 'STS.session1');
-  await server.close();
 });
 
 test('the settings decide the source in the order of the SDK’s chain', async (t) => {
@@ -105,6 +105,23 @@ test('the settings decide the source in the order of the SDK’s chain', async (
   });
   const rrsa = await t.throwsAsync(createCredentials({ env: oidc }, clock).get(), { instanceOf: CloudFault });
   t.regex(rrsa?.message ?? '', /RRSA \(OIDC\) \(ENOENT\).*token file/u);
+});
+
+test('the default chain is not stuck with the source that it tried last', async (t) => {
+  // The chain reads the environment itself; every source of it fails at first, and without leaving this machine.
+  Object.assign(process.env, {
+    ALIBABA_CLOUD_CLI_PROFILE_DISABLED: 'true',
+    ALIBABA_CLOUD_CREDENTIALS_FILE: '/nonexistent',
+    ALIBABA_CLOUD_ECS_METADATA_DISABLED: 'true',
+    ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/',
+  });
+  const { clock, advance } = fakeClock();
+  const credentials = createCredentials({ env: {} }, clock);
+  const fault = await t.throwsAsync(credentials.get(), { instanceOf: CloudFault });
+  t.regex(fault?.message ?? '', /default chain.*Set ALIBABA_CLOUD_ROLE_ARN/u);
+  Object.assign(process.env, { ALIBABA_CLOUD_ACCESS_KEY_ID: 'later-id', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 's' });
+  await advance(FAILURE_HOLDS_MS);
+  t.is((await credentials.get()).accessKeyId, 'later-id');
 });
 
 test('a secret shows itself to nobody who prints it', (t) => {

@@ -157,7 +157,15 @@ test('a throttle of the cloud empties the bucket, halves the rate once, is waite
     await advance(1_000);
   }
   t.is(throttle.pace('DescribeEipAddresses'), 0.05);
+
+  // The tokens that were left are gone as well.
+  let next = false;
+  throttle.slowDown('AllocateEipAddress');
+  void throttle.acquire('AllocateEipAddress').then(() => (next = true));
   await settle();
+  t.false(next);
+  await advance(10_000);
+  t.true(next);
 });
 
 test('describes that come together become one call of at most fifty IDs', async (t) => {

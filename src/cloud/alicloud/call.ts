@@ -48,7 +48,15 @@ export const createCaller = (settings: CallerSettings): Caller => {
 
     const attempt = async () => {
       const client = await withDeadline(clock, callTimeoutMs, prepared).catch((error: unknown) => {
-        if (!(error instanceof DeadlinePassed)) throw toFault(error, { action, known: known(), unmapped });
+        if (error instanceof CloudFault) throw error;
+        if (!(error instanceof DeadlinePassed)) {
+          throw new CloudFault({
+            kind: 'misconfigured',
+            action,
+            code: 'SdkUnusable',
+            message: `${action}: not sent, the SDK cannot be loaded or set up. Check the installation and the region.`,
+          });
+        }
         throw new CloudFault({
           kind: 'later',
           action,

@@ -205,7 +205,6 @@ export const NETWORK_CODES: CodeSets = {
   later: ['ECONNREFUSED', 'EAI_AGAIN'],
   misconfigured: [
     'ENOTFOUND',
-    'EPROTO',
     'CERT_HAS_EXPIRED',
     'CERT_NOT_YET_VALID',
     'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -234,7 +233,9 @@ const ofAction = new Map(
 export const kindOfSilence = (action: CloudAction): CloudFaultKind => (mutates(action) ? 'unknown' : 'later');
 
 /** The kind of what the network said, where it proves something. */
-export const kindOfNetworkCode = (code: string): CloudFaultKind | undefined => network.get(code);
+export const kindOfNetworkCode = (action: CloudAction, code: string): CloudFaultKind | undefined =>
+  // TLS that fails is nearly always a wrong endpoint, but it may also break after the request went out.
+  /^(?:EPROTO|ERR_SSL_)/u.test(code) && !mutates(action) ? 'misconfigured' : network.get(code);
 
 /**
  * The kind of an answer with this code and HTTP status, and whether the code is one that this file knows.

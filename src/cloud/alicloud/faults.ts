@@ -61,7 +61,7 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
   const code = providerCode === '' ? `HTTP${status}` : providerCode;
   const requestId = plainRequestId(error['requestId'] ?? body['RequestId']);
   const { kind, mapped } = kindOfAnswer(action, code, status);
-  if (!mapped) context.unmapped?.({ action, code, status });
+  if (!mapped && providerCode !== '') context.unmapped?.({ action, code, status });
 
   const parts = [`${action}: ${code} (HTTP ${status}${requestId === undefined ? '' : `, request ${requestId}`})`];
   // The answer to a wrong signature quotes the signed request, the token included.
@@ -118,8 +118,7 @@ export const toFault = (error: unknown, context: FaultContext): CloudFault => {
   if (code === '')
     return silence('UnreadableAnswer', 'the answer does not have the shape that the API reference promises');
 
-  // Codes that the SDK raises itself, before it sends anything, look like those of the API but have no status.
-  const kind = kindOfNetworkCode(code) ?? (code === 'InvalidCredentials' ? 'misconfigured' : undefined);
+  const kind = kindOfNetworkCode(action, code);
   if (kind === undefined) return silence(code, `no answer (${code})`);
   const advice = kind === 'misconfigured' ? ' Check the configured region and endpoint.' : '';
   return new CloudFault({ kind, action, code, message: `${action}: ${code}, nothing was sent.${advice}` });
