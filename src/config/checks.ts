@@ -60,7 +60,8 @@ export const contradictions = (config: Config): Contradiction[] => {
     });
 
   // A call to the cloud is only begun while the lease outlasts it: 8 s at most, and a renewal may be one period old.
-  if (config.leaderElection.enabled && leaseDurationSeconds < LONGEST_CALL_S + 2 * retryPeriodSeconds)
+  const isOrdered = leaseDurationSeconds > renewDeadlineSeconds && renewDeadlineSeconds > 2 * retryPeriodSeconds;
+  if (config.leaderElection.enabled && isOrdered && leaseDurationSeconds < LONGEST_CALL_S + 2 * retryPeriodSeconds)
     found.push({
       keys: [election('leaseDurationSeconds'), election('retryPeriodSeconds')],
       message: `found the number ${leaseDurationSeconds}; it must be at least ${LONGEST_CALL_S + 2 * retryPeriodSeconds}: a call to the cloud takes up to ${LONGEST_CALL_S} s, plus two retryPeriodSeconds`,

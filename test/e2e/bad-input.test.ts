@@ -1,0 +1,161 @@
+import { writeFileSync, mkdtempSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
+import { POD } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { EVENT } from '../../src/kube/recorder.ts';
+import { setStage, until } from './stage.ts';
+
+const WANTS = { 'k8s.aliyun.com/pod-with-eip': 'true' };
+const USED_ELSEWHERE = 'eip-usedelsewhere';
+
+/** A pod, what it writes, and the reason that people are given. */
+const REFUSED: readonly (readonly [pod: string, annotations: Record<string, string>, reason: string, says: RegExp])[] =
+  [
+    ['bandwidth-0', { ...WANTS, 'k8s.aliyun.com/eip-bandwidth': '0' }, 'InvalidBandwidth', /from 1 to 200/],
+    ['bandwidth-abc', { ...WANTS, 'k8s.aliyun.com/eip-bandwidth': 'abc' }, 'InvalidBandwidth', /"abc"/],
+    ['bandwidth-501', { ...WANTS, 'k8s.aliyun.com/eip-bandwidth': '501' }, 'InvalidBandwidth', /from 1 to 200/],
+    ['isp-bgp', { ...WANTS, 'k8s.aliyun.com/eip-isp': 'bgp' }, 'InvalidIsp', /BGP_PRO/],
+    ['tags', { ...WANTS, 'k8s.aliyun.com/eip-tags': 'team=web' }, 'InvalidTags', /not JSON/],
+    ['no-such-eip', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-nosuchthing' }, 'EipNotFound', /eip-nosuchthing/],
+    ['used-eip', { 'k8s.aliyun.com/pod-eip-instanceid': USED_ELSEWHERE }, 'EipInUse', /not taken/],
+    ['both', { ...WANTS, 'k8s.aliyun.com/pod-eip-instanceid': 'eip-nosuchthing' }, 'ExistingAndNew', /remove/],
+  ];
+
+const podOf = (name: string, annotations: Record<string, string>) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'default', annotations },
+  spec: { containers: [{ name: 'app', image: 'nginx' }] },
+});
+
+test('bad requests get a Warning Event and a condition that say what to do; nothing is bought, nothing loops', async (t) => {
+  t.timeout(120_000);
+  const stage = await setStage('embedded');
+  try {
+    const eni = stage.cloud.world.addNetworkInterface({
+      vpcId: 'vpc-other',
+      instanceId: 'i-other',
+      primaryIp: '10.9.0.1',
+    });
+    stage.cloud.world.addEip({ allocationId: USED_ELSEWHERE });
+    stage.cloud.world.human.associate(USED_ELSEWHERE, eni.networkInterfaceId, '10.9.0.1');
+    const before = stage.cloud.ledger().length;
+    const controller = await stage.startController({ leaderElection: { enabled: false } });
+    for (const [name, annotations] of REFUSED) await stage.kube.create(POD, podOf(name, annotations));
+
+    for (const [name, , reason, says] of REFUSED) {
+      const ready = await until(
+        `a condition on PodEIP ${name}`,
+        async () =>
+          (await stage.kube.get(PODEIP, { namespace: 'default', name }))?.status?.conditions?.find(
+            (it) => it.type === 'Ready',
+          ),
+        (condition) => condition?.reason === reason,
+      );
+      t.is(ready?.status, 'False', name);
+      t.regex(ready?.message ?? '', says, name);
+      await until(
+        `a Warning Event on pod ${name}`,
+        async () =>
+          (await stage.kube.list(EVENT, { namespace: 'default' })).filter((it) => it.regarding?.name === name),
+        (events) => events.some((it) => it.type === 'Warning' && it.reason === reason && it.regarding.kind === 'Pod'),
+      );
+    }
+    t.is(stage.cloud.ledger().length, before, 'nothing was changed in the cloud');
+    const calls = () =>
+      Object.values(stage.cloud.calls())
+        .flatMap((it) => Object.values(it))
+        .reduce((a, b) => a + b, 0);
+    const sofar = calls();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    t.true(calls() - sofar <= 2 * REFUSED.length, `${calls() - sofar} calls to the cloud in 3 s of rest`);
+
+    // The legacy form is understood, and said.
+    await stage.kube.create(POD, podOf('legacy', { ...WANTS, 'k8s.aliyun.com/eip-bandwidth': '5M' }));
+    await until(
+      'the address of the pod with 5M',
+      () => stage.kube.get(POD, { namespace: 'default', name: 'legacy' }),
+      (pod) => pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,
+    );
+    t.is(stage.cloud.eips().find(({ tags }) => tags.get('knative-eip/pod') === 'default/legacy')?.bandwidthMbps, 5);
+    await until(
+      'the warning about 5M',
+      async () =>
+        (await stage.kube.list(EVENT, { namespace: 'default' })).filter((it) => it.reason === 'LegacyBandwidth'),
+      (events) => events.some((it) => it.type === 'Warning'),
+    );
+    t.is(await controller.terminate(), 0);
+  } finally {
+    await stage.close();
+  }
+});
+
+test('without the CRD the controller says how to install it, stays, and works once it is there', async (t) => {
+  t.timeout(120_000);
+  const stage = await setStage('embedded', { withCrd: false });
+  try {
+    const controller = await stage.startController({ leaderElection: { enabled: false } });
+    await until(
+      'the command that installs the CRD',
+      () => controller.output(),
+      (out) => out.includes('kubectl apply -k config/crd'),
+    );
+    t.is(controller.process.exitCode, null, 'it is still there');
+    await stage.installCrd();
+    await stage.kube.create(POD, podOf('late', WANTS));
+    await until(
+      'the address of a pod',
+      () => stage.kube.get(POD, { namespace: 'default', name: 'late' }),
+      (pod) => pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,
+    );
+    t.is(await controller.terminate(), 0);
+  } finally {
+    await stage.close();
+  }
+});
+
+const CONFIG = `
+clusterID: e2e
+regionID: cn-hangzhou
+vpcID: vpc-e2e
+http: { address: '127.0.0.1:0' }
+logFormat: json
+`;
+
+const runOnce = (kubeconfig: string, timeout = 20_000) => {
+  const folder = mkdtempSync(join(tmpdir(), 'eip-bad-'));
+  const config = join(folder, 'config.yaml');
+  const path = join(folder, 'kubeconfig');
+  writeFileSync(config, CONFIG);
+  writeFileSync(path, kubeconfig);
+  const bin = new URL('../../src/bin.js', import.meta.url).pathname;
+  const args = [bin, 'controller', '--config', config, '--kubeconfig', path];
+  return spawnSync(process.execPath, args, { encoding: 'utf8', timeout, env: { PATH: process.env['PATH'] } });
+};
+
+test('a kubeconfig that cannot be read ends with 2 and a message that names the file', (t) => {
+  const { status, stderr } = runOnce('clusters: [');
+  t.is(status, 2);
+  t.regex(stderr, /kubeconfig/);
+});
+
+test('an API server that does not answer is named and asked again; SIGTERM still ends it with 0', (t) => {
+  // Port 9 (discard) is closed: the connection is refused at once. After the timeout spawnSync sends SIGTERM.
+  const { status, stderr } = runOnce(
+    `
+apiVersion: v1
+kind: Config
+clusters: [{ name: a, cluster: { server: 'http://127.0.0.1:9', insecure-skip-tls-verify: true } }]
+users: [{ name: a, user: {} }]
+contexts: [{ name: a, context: { cluster: a, user: a } }]
+current-context: a
+`,
+    6_000,
+  );
+  t.regex(stderr, /The API server http:\/\/127\.0\.0\.1:9 does not answer \(retrying\)/);
+  t.is(status, 0);
+});
