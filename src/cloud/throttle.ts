@@ -5,8 +5,10 @@ import { CloudFault } from './fault.ts';
 
 /**
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
- * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; ECI, "API throttling":
- * DescribeContainerGroups 2000 per 60 s). No figure is published for the others; a careful 60 stands for them.
+ * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
+ * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000 per 60 s). No figure is
+ * published for the others: a careful 60 stands for those that change something. The look-up of network interfaces, which
+ * every pod needs, begins as fast as the other reads; if that is too fast, the cloud says so and it slows down.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
@@ -14,10 +16,10 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeEipAddresses: 600,
   ReleaseEipAddress: 600,
   DescribeContainerGroups: 2000,
-  UnassociateEipAddress: 60,
+  UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
-  DescribeNetworkInterfaces: 60,
+  DescribeNetworkInterfaces: 600,
 };
 
 /** The slowest that throttling can make an action, as a share of its rate. */

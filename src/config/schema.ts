@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { Secret } from './secret.ts';
 
@@ -43,19 +44,6 @@ const endpoint = (service: string) =>
 
 /** Kubernetes' RFC 1123 label, the grammar of namespace names. */
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-
-/** Line types, as in the annotation `k8s.aliyun.com/eip-isp` (ACK, "Attach an independent EIP to a pod"). */
-export const ISPS = [
-  'BGP',
-  'BGP_PRO',
-  'ChinaTelecom',
-  'ChinaUnicom',
-  'ChinaMobile',
-  'ChinaTelecom_L2',
-  'ChinaUnicom_L2',
-  'ChinaMobile_L2',
-  'BGP_FinanceCloud',
-] as const;
 
 /**
  * The configuration file. Where a key exists in the Helm values of ack-extend-network-controller (ACK, "Attach an

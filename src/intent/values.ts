@@ -1,5 +1,6 @@
 import { OWN_TAGS, TAG_PREFIX } from '../api/annotations.ts';
 import type { FindingId } from '../api/finding.ts';
+import { ISPS } from '../api/isp.ts';
 import type { InternetChargeType } from '../cloud/port.ts';
 
 /**
@@ -61,19 +62,6 @@ export const readInstanceChargeType = (text: string): Read<'PostPaid'> =>
         'is no billing method that an EIP of a pod can have',
         'write "PostPaid" or remove the annotation: a subscription could not be given back with the pod',
       );
-
-/** Source: ACK documentation, "Attach an independent EIP to a pod", eip-isp. */
-export const ISPS = [
-  'BGP',
-  'BGP_PRO',
-  'ChinaTelecom',
-  'ChinaUnicom',
-  'ChinaMobile',
-  'ChinaTelecom_L2',
-  'ChinaUnicom_L2',
-  'ChinaMobile_L2',
-  'BGP_FinanceCloud',
-] as const;
 
 export const readIsp = (text: string): Read<string> =>
   ISPS.some((isp) => isp === text)

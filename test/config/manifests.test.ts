@@ -104,7 +104,7 @@ test('every binding binds a role that is there to the one service account', asyn
   find(manifests, 'ServiceAccount', 'knative-eip');
 });
 
-test('viewers of a namespace see PodEIPs, editors change them, and only they', async (t) => {
+test('viewers of a namespace see PodEIPs, editors may give them up, and nobody else writes them', async (t) => {
   const manifests = await built('rbac');
   const viewer = find(manifests, 'ClusterRole', 'knative-eip-podeip-viewer');
   const editor = find(manifests, 'ClusterRole', 'knative-eip-podeip-editor');
@@ -112,6 +112,7 @@ test('viewers of a namespace see PodEIPs, editors change them, and only they', a
   t.is(editor.metadata.labels?.['rbac.authorization.k8s.io/aggregate-to-view'], undefined);
   t.is(editor.metadata.labels?.['rbac.authorization.k8s.io/aggregate-to-edit'], 'true');
   t.true(permissions(viewer.rules).every((each) => /\/podeips (get|list|watch)$/.test(each)));
+  t.deepEqual(permissions(editor.rules), ['alibabacloud.com/podeips delete']);
 });
 
 test('the pods meet the restricted Pod Security Standard, and the namespace enforces it', async (t) => {
@@ -215,7 +216,12 @@ test('the RAM policy allows the actions that the product calls, and no other', (
   ]);
 });
 
-test('config/default is the CRD, the roles and the deployment', (t) => {
+test('config/default builds, with the CRD, the roles and the deployment in it', async (t) => {
+  const manifests = await built('default');
+  t.truthy(find(manifests, 'CustomResourceDefinition', 'podeips.alibabacloud.com'));
+  t.truthy(find(manifests, 'ClusterRole', 'knative-eip-podeip-viewer'));
+  t.truthy(find(manifests, 'Deployment', 'knative-eip'));
+
   const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
   t.deepEqual(resources, ['../crd', '../rbac', '../manager']);
 });
