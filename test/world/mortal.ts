@@ -12,6 +12,9 @@ export class Killed extends Error {
 /** How late the effect of a call comes whose sender is dead; milliseconds. Less than a settling time. */
 export const LATE_MS = 4_000;
 
+/** How long it then takes until the next process starts: less than that, so that it meets the effect. */
+export const DOWN_MS = 2_000;
+
 const WRITES = new Set([
   'create',
   'replace',

@@ -16,7 +16,7 @@ import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { createApiServer, type ApiServer } from '../../src/sandbox/kube/server.ts';
 import { transport } from '../../src/sandbox/kube/transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
-import { Killed, Life, type Death } from './mortal.ts';
+import { DOWN_MS, Killed, Life, type Death } from './mortal.ts';
 
 const definition = parse(
   readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
@@ -51,6 +51,9 @@ const settings: Settings = {
 /** How long a key that failed waits for its next turn; milliseconds. */
 const BACKOFF_MS = 1_000;
 
+/** The longest time that passes without a look at what has become due; milliseconds. */
+const STEP_MS = 1_000;
+
 /**
  * A cluster, a cloud and one controller process after another, in virtual time. What kubelet and users do goes through
  * a client of their own, which nothing kills.
@@ -69,6 +72,8 @@ export class World {
   readonly #due = new Map<string, number>();
   #reconcile: ReturnType<typeof reconcilePodEip> = () => Promise.resolve('done');
   #lastIp = 1;
+  /** When the next process starts, where the last one is dead. */
+  #upAt = 0;
 
   private constructor(death: Death | undefined) {
     const { clock } = this;
@@ -133,7 +138,7 @@ export class World {
     return this.#during(this.kube.patch(POD, { namespace: NAMESPACE, name }, patch));
   }
 
-  /** Ends a pod as kubelet does: it is marked, it stops, its address goes, then the object goes. */
+  /** Ends a pod as kubelet does: it is marked, it stops, then the object goes. Its private address stays on the interface, in Terway’s pool. */
   async deletePod(name: string, { graceful = true } = {}): Promise<void> {
     const ref = { namespace: NAMESPACE, name };
     const pod = await this.#during(this.kube.get(POD, ref));
@@ -154,21 +159,27 @@ export class World {
     return this.#during(this.kube.list(PODEIP));
   }
 
-  /** Lets the controller work for `ms` of virtual time; a process that dies is followed by the next one at once. */
+  /** Lets the controller work for `ms` of virtual time; a process that dies is followed by another. */
   async pass(ms: number): Promise<void> {
     const end = this.clock.mono() + ms;
     for (;;) {
+      if (this.lives.at(-1)?.isOver) {
+        await this.clock.pass(Math.max(0, Math.min(this.#upAt, end) - this.clock.mono()));
+        if (this.#upAt > end) break;
+        await this.#start();
+      }
       const [next] = [...this.#due].sort(([, a], [, b]) => a - b);
-      if (!next || next[1] > end) break;
-      const [name, at] = next;
-      if (at > this.clock.mono()) {
-        await this.clock.pass(at - this.clock.mono());
+      const now = this.clock.mono();
+      if (!next || next[1] > now) {
+        if (now >= end) break;
+        // In small steps, because what is under way may make something due before that.
+        await this.clock.pass(Math.min(STEP_MS, end - now, next ? next[1] - now : Infinity));
         continue;
       }
+      const [name] = next;
       this.#due.delete(name);
       await this.#turn(name);
     }
-    await this.clock.pass(Math.max(0, end - this.clock.mono()));
   }
 
   async #turn(name: string): Promise<void> {
@@ -179,7 +190,10 @@ export class World {
       }),
     );
     this.most = Math.max(this.most, this.cloud.eips().length);
-    if (this.lives.at(-1)?.isOver) return this.#start();
+    if (this.lives.at(-1)?.isOver) {
+      this.#upAt = this.clock.mono() + (this.#death?.how === 'late' ? DOWN_MS : 0);
+      return;
+    }
     const inMs = again === 'now' ? 0 : again === 'backoff' ? BACKOFF_MS : again === 'done' ? Infinity : again.afterMs;
     // A write during the turn has made it due already.
     this.#due.set(name, Math.min(this.#due.get(name) ?? Infinity, this.clock.mono() + inMs));
@@ -219,7 +233,6 @@ export class World {
   async #removePod({ name }: ObjectRef, uid: string): Promise<void> {
     const pod = await this.kube.get(POD, { namespace: NAMESPACE, name });
     if (pod?.metadata.uid !== uid) return;
-    if (pod.status?.podIP) this.cloud.world.removePrivateIp('eni-1', pod.status.podIP);
     const body = JSON.stringify({ gracePeriodSeconds: 0 });
     const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}`;
     await this.#server.handle({ method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body });
