@@ -1,5 +1,6 @@
 import { ALLOCATED_ADDRESS, READINESS_GATE, READINESS_REASON } from '../api/annotations.ts';
 import { POD, type Pod } from '../api/core.ts';
+import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 
 /**
@@ -27,5 +28,11 @@ export const announce = async (
     ...(isGated && { status: { conditions: [condition] } }),
   };
   const { namespace, name } = pod.metadata;
-  await kube.patch(POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
+  const after = await kube.patch(POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
+  // An API server, or a webhook, that drops the annotation would be asked again and again without a pause.
+  if ((after.metadata.annotations?.[ALLOCATED_ADDRESS] ?? null) !== ipAddress)
+    throw new KubeFault({
+      kind: 'invalid',
+      message: `the annotation ${ALLOCATED_ADDRESS} of pod ${name} was sent through pods/status and did not stay; look for an admission webhook that removes it`,
+    });
 };
