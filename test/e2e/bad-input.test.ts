@@ -74,6 +74,29 @@ test('bad requests get a Warning Event and a condition that say what to do; noth
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     t.true(calls() - sofar <= 2 * REFUSED.length, `${calls() - sofar} calls to the cloud in 3 s of rest`);
 
+    // The account is full: said once, and not asked again in a hurry.
+    stage.cloud.setQuota(0);
+    await stage.kube.create(POD, podOf('full', WANTS));
+    await until(
+      'the Warning about the quota',
+      async () =>
+        (await stage.kube.list(EVENT, { namespace: 'default' })).filter((it) => it.regarding?.name === 'full'),
+      (events) => events.some((it) => it.type === 'Warning' && it.reason === 'QuotaExceeded'),
+    );
+    const refusals = stage.cloud.calls()['AllocateEipAddress']?.['QuotaExceeded.Eip'] ?? 0;
+    t.is(refusals, 1);
+    await stage.kube.delete(
+      POD,
+      { namespace: 'default', name: 'full' },
+      { uid: (await stage.kube.get(POD, { namespace: 'default', name: 'full' }))?.metadata.uid ?? '' },
+    );
+    await until(
+      'no PodEIP of the pod that is gone',
+      () => stage.kube.get(PODEIP, { namespace: 'default', name: 'full' }),
+      (it) => it === undefined,
+    );
+    stage.cloud.setQuota(20);
+
     // The legacy form is understood, and said.
     await stage.kube.create(POD, podOf('legacy', { ...WANTS, 'k8s.aliyun.com/eip-bandwidth': '5M' }));
     await until(
@@ -137,13 +160,13 @@ const runOnce = (kubeconfig: string, timeout = 20_000) => {
   return spawnSync(process.execPath, args, { encoding: 'utf8', timeout, env: { PATH: process.env['PATH'] } });
 };
 
-test('a kubeconfig that cannot be read ends with 2 and a message that names the file', (t) => {
+test.serial('a kubeconfig that cannot be read ends with 2 and a message that names the file', (t) => {
   const { status, stderr } = runOnce('clusters: [');
   t.is(status, 2);
   t.regex(stderr, /kubeconfig/);
 });
 
-test('an API server that does not answer is named and asked again; SIGTERM still ends it with 0', (t) => {
+test.serial('an API server that does not answer is named and asked again; SIGTERM still ends it with 0', (t) => {
   // Port 9 (discard) is closed: the connection is refused at once. After the timeout spawnSync sends SIGTERM.
   const { status, stderr } = runOnce(
     `
