@@ -127,3 +127,8 @@ test('what is written into a PodEIP goes through only if it is as it was seen', 
     t.like(patch, { type: 'merge', body: { metadata: { uid: 'podeip', resourceVersion: '1' } } }, step.do);
   }
 });
+
+test('a request that is corrected leaves nothing of the one before it', async (t) => {
+  const [patch] = await patchesOf({ do: 'Claim', request: fresh, generation: 2 });
+  t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null } });
+});
