@@ -54,7 +54,11 @@ export const claim = (
   const { namespace, name } = pod.metadata;
   const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   const finalizers = request ? [...others, FINALIZER] : others;
-  if (podEip) return change(kube, podEip, { metadata: { annotations, finalizers }, spec }, signal);
+  if (podEip) {
+    // In a merge patch null removes the package of a request before this one.
+    const renewed = { ...spec, bandwidthPackageID: spec.bandwidthPackageID ?? null };
+    return change(kube, podEip, { metadata: { annotations, finalizers }, spec: renewed }, signal);
+  }
   const { group, version, kind } = PODEIP;
   const metadata = { name, namespace, annotations, finalizers };
   return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);

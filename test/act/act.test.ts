@@ -1,0 +1,134 @@
+import test from 'ava';
+import { array, assert as assertProperty, integer, oneof, property, string } from 'fast-check';
+import { allocation, binding } from '../../src/act/eip.ts';
+import { act } from '../../src/act/act.ts';
+import { clientToken } from '../../src/act/token.ts';
+import { TAG_POD } from '../../src/api/annotations.ts';
+import type { Cloud } from '../../src/cloud/port.ts';
+import { readTags } from '../../src/intent/values.ts';
+import type { Kube, Patch } from '../../src/kube/port.ts';
+import type { Act } from '../../src/plan/step.ts';
+import { StillClock } from '../sandbox/cloud-bench.ts';
+import { fresh, place, pod, podEip, seen } from '../plan/situation.ts';
+
+const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
+
+test('a token is printable ASCII, fits, and depends on its parts only', (t) => {
+  const parts = array(oneof(string({ unit: 'binary' }), integer()));
+  assertProperty(
+    property(parts, parts, (some, others) => {
+      const made = clientToken(...some);
+      const areSame = JSON.stringify(some) === JSON.stringify(others);
+      return (
+        /^[!-~]{1,64}$/.test(made) && made === clientToken(...some) && (made === clientToken(...others)) === areSame
+      );
+    }),
+  );
+  t.not(clientToken('a', 'bc'), clientToken('ab', 'c'));
+});
+
+const token = (generation: number, mbps = 5, its = podEip()): string =>
+  allocation(cluster, its, { ...fresh, bandwidthMbps: mbps }, generation).clientToken;
+
+test('the call that buys is the same for the same attempt, and another for another', (t) => {
+  t.is(token(1), token(1, 5, { ...podEip(), metadata: { ...podEip().metadata, resourceVersion: '9' } }));
+  t.is(new Set([token(1), token(2), token(1, 6)]).size, 3);
+});
+
+test('tags fit with the most that a user may add, and the two that prove whose it is are whole', (t) => {
+  const most = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'v'.repeat(128)]));
+  const read = readTags(JSON.stringify(most));
+  const long = { ...podEip(), metadata: { ...podEip().metadata, name: 'n'.repeat(253) } };
+  const { tags } = allocation(cluster, long, { ...fresh, tags: 'value' in read ? read.value : [] }, 1);
+  t.is(tags.length, 20);
+  t.true(tags.every(({ key, value }) => key.length <= 128 && value.length <= 128));
+  t.is(new Set(tags.map(({ key }) => key)).size, 20);
+  t.is(tags.find(({ key }) => key === 'knative-eip/cluster-uid')?.value, 'cluster');
+  t.is(tags.find(({ key }) => key === 'knative-eip/podeip-uid')?.value, 'podeip');
+  const shortened = (name: string) =>
+    allocation(cluster, { ...long, metadata: { ...long.metadata, name } }, fresh, 1).tags.find(
+      ({ key }) => key === TAG_POD,
+    )?.value;
+  t.not(shortened(`${'n'.repeat(252)}a`), shortened(`${'n'.repeat(252)}b`), 'two long names stay two');
+});
+
+test('what is only for us is not sent to the cloud', (t) => {
+  const call = allocation(cluster, podEip(), { ...fresh, name: 'web', bandwidthPackageId: 'cbwp-1' }, 1);
+  t.like(call, { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP', name: 'web' });
+  t.false('kind' in call);
+  t.false('bandwidthPackageId' in call);
+});
+
+test('binding and unbinding have tokens of their own, new ones in each epoch', (t) => {
+  const tokens = (['associate', 'unassociate'] as const).flatMap((operation) =>
+    ['p/0', 'p/1'].map((epoch) => binding(operation, 'eip-1', place, epoch).clientToken),
+  );
+  t.is(new Set(tokens).size, 4);
+});
+
+const refuse = () => {
+  throw new Error('not expected');
+};
+const forbidden = new Proxy({}, { get: () => refuse });
+
+/** Does a step with a Kubernetes API that only takes patches; returns them. */
+const patchesOf = async (step: Act): Promise<readonly Patch[]> => {
+  const patches: Patch[] = [];
+  const kube = {
+    ...(forbidden as Kube),
+    patch: (_: unknown, __: unknown, patch: Patch) => {
+      patches.push(patch);
+      return Promise.resolve(podEip() as never);
+    },
+  } satisfies Kube;
+  const world = { kube, cloud: forbidden as Cloud, clock: new StillClock(), cluster };
+  await act(step, seen({ pod: pod(), podEip: podEip() }), world, 'p/0', new AbortController().signal);
+  return patches;
+};
+
+test('a gated pod is told its address and made ready in one write that is for this pod only', async (t) => {
+  t.deepEqual(await patchesOf({ do: 'Publish', ipAddress: '203.0.113.1', isGated: true }), [
+    {
+      type: 'strategic',
+      subresource: 'status',
+      body: {
+        metadata: { uid: 'pod', annotations: { 'k8s.aliyun.com/allocated-eipAddress': '203.0.113.1' } },
+        status: {
+          conditions: [
+            {
+              type: 'k8s.aliyun.com/eip',
+              status: 'True',
+              reason: 'Associate eip succeed',
+              message: 'EIP 203.0.113.1',
+              lastProbeTime: null,
+              lastTransitionTime: '2026-11-20T12:00:00.000Z',
+            },
+          ],
+        },
+      },
+    },
+  ]);
+});
+
+test('a pod without the gate gets no condition, and an address is taken back by null', async (t) => {
+  const [patch] = await patchesOf({ do: 'Unpublish', isGated: false });
+  t.deepEqual(patch?.body, {
+    metadata: { uid: 'pod', annotations: { 'k8s.aliyun.com/allocated-eipAddress': null } },
+  });
+});
+
+test('what is written into a PodEIP goes through only if it is as it was seen', async (t) => {
+  for (const step of [
+    { do: 'Record', allocationId: 'eip-1' },
+    { do: 'RecordBinding', place },
+    { do: 'RemoveFinalizer', because: '' },
+  ] as const) {
+    const [patch] = await patchesOf(step);
+    t.like(patch, { type: 'merge', body: { metadata: { uid: 'podeip', resourceVersion: '1' } } }, step.do);
+  }
+});
+
+test('a request that is corrected leaves nothing of the one before it', async (t) => {
+  const [patch] = await patchesOf({ do: 'Claim', request: fresh, generation: 2 });
+  t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null } });
+});
