@@ -1,31 +1,20 @@
-import { reconcilePodEip } from '../controllers/podeip.ts';
-import { createCaches, feed } from '../controllers/caches.ts';
-import { Memories } from '../controllers/memory.ts';
-import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble.ts';
 import { createCredentials } from '../cloud/credentials.ts';
-import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
-import type { Connection } from '../kube/connect.ts';
+import { createCaches, type Caches } from '../controllers/caches.ts';
 import { createKube } from '../kube/client.ts';
-import { runController as runWorkers } from '../kube/controller.ts';
-import { KubeFault } from '../kube/fault.ts';
+import type { Connection } from '../kube/connect.ts';
+import type { KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
-import type { Kube } from '../kube/port.ts';
-import { createQueue } from '../kube/queue.ts';
 import { createRecorder } from '../kube/recorder.ts';
-import { refOf } from '../kube/store.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import type { Settings } from '../plan/seen.ts';
-import { createMetrics, type ReconcileResult } from '../report/metrics.ts';
-import type { Caches } from '../controllers/caches.ts';
-import type { Metrics } from '../report/metrics.ts';
+import { createMetrics, type Metrics } from '../report/metrics.ts';
 import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
 import { serve } from '../web/server.ts';
+import { operate } from './operate.ts';
 
 export interface ControlOptions {
   readonly config: Config;
@@ -50,10 +39,6 @@ export interface Control {
 
 /** What a drain may take before it is given up, milliseconds: less than the 10 s that are promised. */
 const DRAIN_MS = 8_500;
-/** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
-const BACKOFF = { baseMs: 250, capMs: 60_000 };
-/** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
-const READ_LAG_MS = 3_000;
 
 /** Puts the controller together from its configuration and runs it until the signal. */
 export const control = async (options: ControlOptions): Promise<Control> => {
@@ -90,7 +75,30 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   });
 
   const work = new AbortController();
-  const running = run({ ...options, kube, caches, metrics, election, recorder, work: work.signal });
+  const running = operate({
+    config,
+    clock,
+    random,
+    log,
+    kube,
+    caches,
+    metrics,
+    election,
+    record: (regarding, event) => recorder.record(regarding, event),
+    assemble: (mayMutate) =>
+      assembleCloud({
+        clock,
+        region: config.regionID,
+        endpoints: endpointsOf(config),
+        credentials: createCredentials(credentialsOf(config, options.env), clock),
+        rateShare: config.cloud.apiShare,
+        mayMutate,
+        onCall: ({ action, outcome, durationMs }) =>
+          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
+        unmapped: ({ code }) => metrics.unmappedCloudCode(code),
+      }),
+    work: work.signal,
+  });
   const ended = (async (): Promise<'stopped' | 'lost'> => {
     const stopped = new Promise<'stopped'>((resolve) => {
       if (signal.aborted) resolve('stopped');
@@ -131,148 +139,6 @@ const electionOf = ({ config, connection, clock, random, log }: ControlOptions) 
   });
 };
 
-interface Running {
-  /** Resolves once nothing is under way any more. */
-  readonly drained: Promise<void>;
-  /** Resolves if the leadership is lost. */
-  readonly lost: Promise<'lost'>;
-}
-
-type Parts = ControlOptions & {
-  readonly kube: Kube;
-  readonly caches: Caches;
-  readonly metrics: Metrics;
-  readonly election: ReturnType<typeof electionOf>;
-  readonly recorder: ReturnType<typeof createRecorder>;
-  /** Aborts when the drain starts. */
-  readonly work: AbortSignal;
-};
-
-/** Leads, and works while it leads. */
-const run = (parts: Parts): Running => {
-  const { config, clock, random, log, kube, caches, metrics, election, recorder, work } = parts;
-  const measured = metrics.queue('podeip');
-  const queue = createQueue({
-    clock,
-    random,
-    backoff: BACKOFF,
-    observer: {
-      taken: (waitedMs) => {
-        measured.added();
-        measured.waited(waitedMs / 1_000);
-        measured.depth(queue.depth().ready);
-      },
-      retried: () => measured.retried(),
-    },
-  });
-  const memories = new Memories(clock, random);
-  feed(caches, queue, (uid) => memories.forget(uid));
-
-  const cloud = assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    credentials: createCredentials(credentialsOf(config, parts.env), clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
-    onCall: ({ action, outcome, durationMs }) =>
-      metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
-    unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-  });
-
-  const lost = Promise.withResolvers<'lost'>();
-  const crash = new AbortController();
-  if (election)
-    void election.run(crash.signal).then((how) => {
-      metrics.leading(false);
-      if (how === 'lost') lost.resolve('lost');
-    });
-
-  const reflecting = Promise.all(caches.all.map(([, reflector]) => reflector.run(work)));
-  const working = (async () => {
-    await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
-    const clusterUid = await findClusterUid(kube, clock, random, log, work);
-    if (election) {
-      log.info({ lease: `${config.leaderElection.namespace}/${config.leaderElection.name}` }, 'Waiting for the lease');
-      await unlessStopped(work, election.acquired);
-    }
-    metrics.leading(true);
-    log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
-    const settings = settingsOf(config, clusterUid);
-    const reconcile = reconcilePodEip({
-      kube,
-      cloud: cloud.cloud,
-      clock,
-      cluster: { uid: clusterUid, id: config.clusterID },
-      settings,
-      vpcId: config.vpcID,
-      memories,
-      nodeOf: (name) => caches.nodes.store.get(name),
-      record: (regarding, event) => recorder.record(regarding, event),
-      log,
-    });
-    await runWorkers(
-      {
-        name: 'podeip',
-        queue,
-        workers: config.networkController.eipController.maxConcurrentReconciles,
-        clock,
-        log,
-        reconcile: (key, signal) => reconcile(refOf(key), signal),
-        observe: ({ outcome, durationMs }) => {
-          metrics.reconciled('podeip', RESULT[outcome], durationMs / 1_000);
-          measured.worked(durationMs / 1_000);
-        },
-      },
-      work,
-    );
-  })().catch((error: unknown) => {
-    if (!work.aborted) log.error({ error }, 'The controller cannot work');
-  });
-  const drained = (async () => {
-    await working;
-    await reflecting;
-    await cloud.idle();
-  })();
-  return { drained, lost: lost.promise };
-};
-
-/** The words of controller-runtime, which dashboards know. */
-const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', ReconcileResult>> = {
-  done: 'success',
-  now: 'requeue',
-  backoff: 'requeue',
-  after: 'requeue_after',
-  error: 'error',
-};
-
-/** Resolves as `work` does, or rejects as soon as the signal aborts. */
-const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promise<void> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason as Error);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-};
-
-const settingsOf = (config: Config, clusterUid: string): Settings => ({
-  clusterUid,
-  defaults: {
-    bandwidthMbps: config.eipDefaults.bandwidth,
-    internetChargeType: config.eipDefaults.internetChargeType,
-    isp: config.eipDefaults.isp,
-  },
-  existingEips: config.existingEips,
-  existingEipNamespaces: config.existingEipNamespaces,
-  settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
-  readLagMs: READ_LAG_MS,
-  recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
-});
-
 const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
   ...(vpc !== undefined && { vpc }),
   ...(ecs !== undefined && { ecs }),
@@ -285,27 +151,6 @@ const credentialsOf = ({ credential }: Config, env: ControlOptions['env']) => ({
   securityToken: credential.securityToken,
   env,
 });
-
-/** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
-const findClusterUid = async (
-  kube: Kube,
-  clock: Clock,
-  random: Random,
-  log: Log,
-  signal: AbortSignal,
-): Promise<string> => {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      const namespace = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
-      if (namespace) return namespace.metadata.uid;
-      log.error({}, 'There is no namespace kube-system, whose UID names the cluster; waiting for it');
-    } catch (error) {
-      if (!(error instanceof KubeFault)) throw error;
-      log.error({ kind: error.kind }, `The UID of the namespace kube-system cannot be read: ${error.message}`);
-    }
-    await clock.sleep(backoffMs(BACKOFF, failures, random), signal);
-  }
-};
 
 /** One line that says what is wrong with a watch and what to do; the watch itself goes on trying. */
 const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {

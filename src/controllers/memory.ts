@@ -94,6 +94,11 @@ export class Memories {
     if (kind === 'already' || NOTHING_HAPPENED.has(kind)) entry.epoch += 1;
   }
 
+  /** A new request with a new generation was written: its attempt has not been made yet. */
+  renewed(uid: string): void {
+    this.#entry(uid).isAllocateRefused = false;
+  }
+
   /** Something went wrong between sending and writing down what came of it. */
   lostTrack(uid: string): void {
     const entry = this.#entry(uid);

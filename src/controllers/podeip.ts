@@ -114,6 +114,7 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     const acted = await act(step, seen, ports, memories.epoch(uid), signal);
     if (isCloud) memories.accepted(uid, step);
     if (acted.created !== undefined) memories.created(acted.created);
+    else if (step.do === 'Claim') memories.renewed(uid);
     const event = eventOf(step, acted);
     if (event) for (const object of regarding(seen)) record(object, event);
     if (step.do === 'Claim' && step.request && seen.pod)

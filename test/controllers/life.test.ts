@@ -138,6 +138,20 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     await isAllGone(t, world, said);
     t.is(world.most, 1, said);
   },
+  'a pod that meets an exhausted quota gets its EIP once there is room again': async (t, world, said) => {
+    world.cloud.world.setQuota(0);
+    await world.runPod('a', NEW);
+    await world.pass(LONG);
+    t.deepEqual(world.cloud.eips(), [], said);
+    t.true(world.asked('allocateEip') < 8, `${said}: asked ${world.asked('allocateEip')} times`);
+    world.cloud.world.setQuota(1);
+    await world.pass(LONG);
+    await hasItsOwn(t, world, 'a', said);
+    t.is(world.most, 1, said);
+    await world.deletePod('a');
+    await world.pass(A_WHILE);
+    await isAllGone(t, world, said);
+  },
   'a pod whose annotations are refused gets nothing until they are corrected': async (t, world, said) => {
     await world.runPod('a', { ...NEW, [KEYS.bandwidth[0]]: 'fast' });
     await world.pass(A_WHILE);

@@ -110,6 +110,11 @@ export class World {
     return world;
   }
 
+  /** How often the controllers have made this call so far. */
+  asked(name: string): number {
+    return this.lives.flatMap(({ calls }) => calls).filter((call) => call.name === name).length;
+  }
+
   /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
   async runPod(name: string, annotations: Readonly<Record<string, string>>): Promise<Pod> {
     this.#lastIp += 1;

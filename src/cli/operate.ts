@@ -1,0 +1,189 @@
+import { NAMESPACE } from '../api/core.ts';
+import type { AssembledCloud } from '../cloud/assemble.ts';
+import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
+import type { Config } from '../config/schema.ts';
+import { feed, type Caches } from '../controllers/caches.ts';
+import { Memories } from '../controllers/memory.ts';
+import { reconcilePodEip } from '../controllers/podeip.ts';
+import { runController } from '../kube/controller.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Election } from '../kube/lease.ts';
+import type { Kube } from '../kube/port.ts';
+import { createQueue } from '../kube/queue.ts';
+import { refOf } from '../kube/store.ts';
+import { backoffMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { Settings } from '../plan/seen.ts';
+import type { EventNote, Regarding } from '../report/events.ts';
+import type { Metrics, ReconcileResult } from '../report/metrics.ts';
+
+/** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
+const BACKOFF = { baseMs: 250, capMs: 60_000 };
+/** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
+const READ_LAG_MS = 3_000;
+
+/** The controllers at work. */
+export interface Operation {
+  /** Resolves once nothing is under way any more. */
+  readonly drained: Promise<void>;
+  /** Resolves if the leadership is lost. */
+  readonly lost: Promise<'lost'>;
+}
+
+/** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
+export interface OperationParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly kube: Kube;
+  readonly caches: Caches;
+  readonly metrics: Metrics;
+  /** Undefined where this process is the only one. */
+  readonly election: Election | undefined;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  /** The cloud, which asks before each change whether this process may still make one that takes `needMs`. */
+  readonly assemble: (mayMutate: (needMs: number) => boolean) => AssembledCloud;
+  /** Aborts when the drain starts. */
+  readonly work: AbortSignal;
+}
+
+/** Leads, and works while it leads. */
+export const operate = (parts: OperationParts): Operation => {
+  const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const measured = metrics.queue('podeip');
+  const queue = createQueue({
+    clock,
+    random,
+    backoff: BACKOFF,
+    observer: {
+      taken: (waitedMs) => {
+        measured.added();
+        measured.waited(waitedMs / 1_000);
+        measured.depth(queue.depth().ready);
+      },
+      retried: () => measured.retried(),
+    },
+  });
+  const memories = new Memories(clock, random);
+  feed(caches, queue, (uid) => memories.forget(uid));
+
+  const cloud = parts.assemble(
+    (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
+  );
+
+  const lost = Promise.withResolvers<'lost'>();
+  const crash = new AbortController();
+  if (election)
+    void election.run(crash.signal).then((how) => {
+      metrics.leading(false);
+      if (how === 'lost') lost.resolve('lost');
+    });
+
+  const reflecting = Promise.all(caches.all.map(([, reflector]) => reflector.run(work)));
+  const working = (async () => {
+    await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
+    const clusterUid = await findClusterUid(kube, clock, random, log, work);
+    if (election) {
+      log.info({ lease: `${config.leaderElection.namespace}/${config.leaderElection.name}` }, 'Waiting for the lease');
+      await unlessStopped(work, election.acquired);
+    }
+    metrics.leading(true);
+    log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
+    const settings = settingsOf(config, clusterUid);
+    const reconcile = reconcilePodEip({
+      kube,
+      cloud: cloud.cloud,
+      clock,
+      cluster: { uid: clusterUid, id: config.clusterID },
+      settings,
+      vpcId: config.vpcID,
+      memories,
+      nodeOf: (name) => caches.nodes.store.get(name),
+      record,
+      log,
+    });
+    await runController(
+      {
+        name: 'podeip',
+        queue,
+        workers: config.networkController.eipController.maxConcurrentReconciles,
+        clock,
+        log,
+        reconcile: (key, signal) => reconcile(refOf(key), signal),
+        observe: ({ outcome, durationMs }) => {
+          metrics.reconciled('podeip', RESULT[outcome], durationMs / 1_000);
+          measured.worked(durationMs / 1_000);
+        },
+      },
+      work,
+    );
+  })().catch((error: unknown) => {
+    if (!work.aborted) log.error({ error }, 'The controller cannot work');
+  });
+  const drained = (async () => {
+    await working;
+    await reflecting;
+    await cloud.idle();
+  })();
+  return { drained, lost: lost.promise };
+};
+
+/** The words of controller-runtime, which dashboards know. */
+const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', ReconcileResult>> = {
+  done: 'success',
+  now: 'requeue',
+  backoff: 'requeue',
+  after: 'requeue_after',
+  error: 'error',
+};
+
+/** Resolves as `work` does, or rejects as soon as the signal aborts. */
+const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promise<void> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason as Error);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+};
+
+const settingsOf = (config: Config, clusterUid: string): Settings => ({
+  clusterUid,
+  defaults: {
+    bandwidthMbps: config.eipDefaults.bandwidth,
+    internetChargeType: config.eipDefaults.internetChargeType,
+    isp: config.eipDefaults.isp,
+  },
+  existingEips: config.existingEips,
+  existingEipNamespaces: config.existingEipNamespaces,
+  settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
+  readLagMs: READ_LAG_MS,
+  recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
+});
+
+/** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
+const findClusterUid = async (
+  kube: Kube,
+  clock: Clock,
+  random: Random,
+  log: Log,
+  signal: AbortSignal,
+): Promise<string> => {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      const namespace = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
+      if (namespace) return namespace.metadata.uid;
+      log.error({}, 'There is no namespace kube-system, whose UID names the cluster; waiting for it');
+    } catch (error) {
+      if (!(error instanceof KubeFault)) throw error;
+      log.error({ kind: error.kind }, `The UID of the namespace kube-system cannot be read: ${error.message}`);
+    }
+    await clock.sleep(backoffMs(BACKOFF, failures, random), signal);
+  }
+};
