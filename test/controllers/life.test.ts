@@ -139,12 +139,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     t.is(world.most, 1, said);
   },
   'a pod that meets an exhausted quota gets its EIP once there is room again': async (t, world, said) => {
-    world.cloud.world.setQuota(0);
+    world.cloud.setQuota(0);
     await world.runPod('a', NEW);
     await world.pass(LONG);
     t.deepEqual(world.cloud.eips(), [], said);
     t.true(world.asked('allocateEip') < 8, `${said}: asked ${world.asked('allocateEip')} times`);
-    world.cloud.world.setQuota(1);
+    world.cloud.setQuota(1);
     await world.pass(LONG);
     await hasItsOwn(t, world, 'a', said);
     t.is(world.most, 1, said);
