@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { REQUEST, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { Eip } from '../../src/cloud/port.ts';
@@ -271,10 +271,11 @@ test('who was tried least comes first, and a release is forgotten', (t) => {
   );
 });
 
+const step = (parts: Partial<Eip>) => stepToRelease(eip('eip-1', parts));
+
 test('an EIP goes back step by step: detached as it is shown, out of its package, released', (t) => {
   const bound = { status: 'InUse', instanceId: 'eni-1', instanceType: 'NetworkInterface' };
   const inPackage = { bandwidthPackageId: 'cbwp-1' };
-  const step = (parts: Partial<Eip>) => stepToRelease(eip('eip-1', parts));
   t.deepEqual(step({ ...bound, ...inPackage, privateIpAddress: '10.0.0.2' }), {
     do: 'Unassociate',
     networkInterfaceId: 'eni-1',
