@@ -158,7 +158,8 @@ class Sweeper {
       if (!(error instanceof CloudFault)) throw error;
       this.#sightings = tried(this.#sightings, allocationId, false);
       const { kind, action, code, requestId, message } = error;
-      if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured') this.#blocked(verdict, message);
+      if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
+        this.#blocked(verdict, message, `${action}: ${code}`);
       else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
     }
   }
@@ -220,20 +221,20 @@ class Sweeper {
     return { do: 'Blocked', because };
   }
 
-  /** Somebody must act before the EIP can be released. */
-  #blocked(stray: Stray, obstacle: string): void {
+  /** Somebody must act before the EIP can be released. `topic` is the obstacle without what differs each time. */
+  #blocked(stray: Stray, obstacle: string, topic = obstacle): void {
     const { eip, because } = stray;
     this.#ports.metrics.blocked();
     const note = `${eip.allocationId} (${eip.ipAddress}) ${because}, and cannot be released: ${obstacle}`;
-    if (!this.#say(stray, 'warn', note)) return;
+    if (!this.#say(stray, 'warn', note, topic)) return;
     this.#record(stray, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note });
   }
 
   /** Whether it was news. */
-  #say(stray: Stray, level: 'info' | 'warn', sentence: string): boolean {
+  #say(stray: Stray, level: 'info' | 'warn', sentence: string, topic = sentence): boolean {
     const { allocationId } = stray.eip;
-    if (this.#said.get(allocationId) === sentence) return false;
-    this.#said.set(allocationId, sentence);
+    if (this.#said.get(allocationId) === topic) return false;
+    this.#said.set(allocationId, topic);
     this.#log[level](fieldsOf(stray), sentence);
     return true;
   }

@@ -193,6 +193,18 @@ test('only the binding that was shown is undone, not one that somebody made sinc
   t.is(world.cloud.eips()[1]?.binding?.privateIpAddress, '10.0.0.3');
 });
 
+test('an EIP that somebody binds again to the same place is detached again', async (t) => {
+  const world = await Sweeping.create();
+  world.addEip('eip-1', 'gone');
+  const bind = () => world.cloud.world.human.associate('eip-1', 'eni-1', '10.0.0.2');
+  bind();
+  await world.pass(afterPass(2));
+  bind();
+  await world.pass(2 * PERIOD_MS);
+  const detached = 'UnassociateEipAddress eip-1';
+  t.deepEqual(world.changes(), [detached, detached, 'ReleaseEipAddress eip-1']);
+});
+
 test('a binding to the primary address is undone where a PodEIP knows that address, and blocked elsewhere', async (t) => {
   const world = await Sweeping.create();
   world.addEip('eip-1', 'gone');
@@ -230,6 +242,11 @@ test('what is in the way of a release is said once, and what is bound elsewhere 
   t.regex(said, /eip-3 .*names no PodEIP; it is left alone/);
   t.is(world.said('warn').length, 3);
   t.is(await world.sample(straysOf('unidentified')), 1);
+  world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: 'other' });
+  await world.pass(PERIOD_MS);
+  world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: CLUSTER });
+  await world.pass(PERIOD_MS);
+  t.is(world.said('warn').length, 4, 'it is said again of one that was away');
 });
 
 test('a list that changes from page to page is not used; a long one that holds still is', async (t) => {
@@ -297,6 +314,24 @@ test('a release without an answer is looked at again, and not done twice', async
     t.deepEqual(world.changes(), ['ReleaseEipAddress eip-1']);
     t.deepEqual(world.ids(), ['eip-bystander']);
   }
+});
+
+test('a release that the cloud forbids is said to people, and tried again', async (t) => {
+  const world = await Sweeping.create();
+  world.addEip('eip-1', 'gone');
+  const allow = world.cloud.inject({
+    action: 'ReleaseEipAddress',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'Forbidden.RAM' } },
+  });
+  await world.pass(afterPass(3));
+  t.is(await world.sample('knative_eip_sweeper_blocked_total'), 2);
+  t.is(world.events.length, 1);
+  t.is(world.events[0]?.reason, 'ReleaseBlocked');
+  t.regex(world.events[0]?.note ?? '', /^eip-1 .* cannot be released: .*RAM/);
+  allow();
+  await world.pass(PERIOD_MS);
+  t.deepEqual(world.ids(), ['eip-bystander']);
 });
 
 test('two processes at once release each orphan once', async (t) => {

@@ -198,6 +198,12 @@ for (const [title, is, looks] of WHEN)
     t.is(isOf(passes(looks)), is);
   });
 
+test('however short the grace, once is not enough', (t) => {
+  const look = { eips: [orphan], now: 5 };
+  t.is(isOf(passes([look], { graceMs: 0 })), 'young');
+  t.is(isOf(passes([look, look], { graceMs: 0 })), 'due');
+});
+
 const many = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => eip(`eip-orphan-${from + index}`));
 const owned = (count: number) => {
