@@ -181,6 +181,7 @@ const sweep = async (
   if (mode === 'off') return;
   const settings = {
     clusterUid,
+    clusterId: config.clusterID,
     mode,
     graceMs: graceSeconds * 1_000,
     periodMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,

@@ -69,9 +69,11 @@ export const runSweeper = async (ports: SweeperPorts, signal: AbortSignal): Prom
 };
 
 /** What came of one EIP in one pass. */
-type Result =
-  | { readonly is: 'changed' | 'released' | 'passes'; readonly say: string }
-  | { readonly is: 'blocked'; readonly say: string };
+interface Result {
+  /** `passes`: nothing was done, and what is in the way passes by itself. */
+  readonly is: 'changed' | 'released' | 'passes' | 'blocked';
+  readonly say: string;
+}
 
 class Sweeper {
   readonly #ports: SweeperPorts;
@@ -175,7 +177,7 @@ class Sweeper {
     const [eip] = looked;
     if (!eip) return { is: 'passes', say: 'it is not listed any more' };
     const listed = new Map(looked.flatMap((it) => (it ? [[it.allocationId, it] as const] : [])));
-    const stray = strayOf(eip, listed, ownersOf(podEips), settings.clusterUid);
+    const stray = strayOf(eip, listed, ownersOf(podEips), settings);
     if (stray?.kind !== verdict.kind || stray.podEipUid !== verdict.podEipUid)
       return { is: 'passes', say: 'it belongs to a PodEIP now' };
     const step = await this.#named(stepToRelease(eip), podEips, signal);

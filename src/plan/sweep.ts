@@ -1,4 +1,4 @@
-import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
+import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import { provesOurs, readNotes } from './record.ts';
@@ -8,7 +8,8 @@ import { provesOurs, readNotes } from './record.ts';
  *
  * - `orphan`: it was bought for a PodEIP that does not exist. UIDs do not come back, so it stays one.
  * - `surplus`: it was bought for a PodEIP that has another one, and that one is there too.
- * - `unidentified`: it does not say which PodEIP it was bought for. Somebody edited its tags; it is only ever reported.
+ * - `unidentified`: its tags name no PodEIP, or a cluster of another ID. Somebody edited them, or two clusters were made
+ *   from one backup and have the same UID. It is only ever reported.
  */
 export type StrayKind = 'orphan' | 'surplus' | 'unidentified';
 
@@ -39,9 +40,15 @@ export interface Sighting {
 /** By allocation ID. Only in memory: whoever starts anew begins to count anew. */
 export type Sightings = ReadonlyMap<string, Sighting>;
 
-export interface SweepSettings {
+/** Whose EIPs are looked at. */
+export interface SweptCluster {
   /** UID of the namespace kube-system. */
   readonly clusterUid: string;
+  /** clusterID of the configuration. */
+  readonly clusterId: string;
+}
+
+export interface SweepSettings extends SweptCluster {
   /** How long before the release an EIP must have been seen first; milliseconds. */
   readonly graceMs: number;
   /** How many EIPs may be due at once without the brake; undefined for {@link defaultBrake}. */
@@ -85,7 +92,7 @@ export const sweep = (
 ): Sweep => {
   const owners = ownersOf(podEips);
   const listed = new Map(eips.map((eip) => [eip.allocationId, eip]));
-  const strays = eips.flatMap((eip) => strayOf(eip, listed, owners, settings.clusterUid) ?? []);
+  const strays = eips.flatMap((eip) => strayOf(eip, listed, owners, settings) ?? []);
   const sightings = new Map(strays.map((stray) => [stray.eip.allocationId, sightingOf(stray, before, now)]));
   const sightingOfStray = ({ eip }: Stray): Sighting => sightings.get(eip.allocationId)!;
   const verdicts = strays
@@ -134,13 +141,18 @@ export const strayOf = (
   eip: Eip,
   listed: ReadonlyMap<string, Eip>,
   { byUid, named }: Owners,
-  clusterUid: string,
+  { clusterUid, clusterId }: SweptCluster,
 ): Stray | undefined => {
   if (eip.tags.get(TAG_CLUSTER_UID) !== clusterUid) return undefined;
   if (named.has(eip.allocationId)) return undefined;
   const podEipUid = eip.tags.get(TAG_PODEIP_UID) ?? '';
   if (podEipUid === '') {
     const because = `carries the tag ${TAG_CLUSTER_UID} of this cluster, but its tag ${TAG_PODEIP_UID} names no PodEIP`;
+    return { kind: 'unidentified', eip, podEipUid, because };
+  }
+  const taggedId = eip.tags.get(TAG_CLUSTER_ID) ?? clusterId;
+  if (taggedId !== clusterId) {
+    const because = `carries the tag ${TAG_CLUSTER_UID} of this cluster, but its tag ${TAG_CLUSTER_ID} is ${taggedId} and not ${clusterId}`;
     return { kind: 'unidentified', eip, podEipUid, because };
   }
   const podEip = byUid.get(podEipUid);

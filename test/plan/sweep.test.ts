@@ -1,6 +1,6 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { REQUEST, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { REQUEST, TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import {
@@ -16,7 +16,7 @@ import {
 
 const CLUSTER = 'cluster';
 const GRACE_MS = 600_000;
-const settings: SweepSettings = { clusterUid: CLUSTER, graceMs: GRACE_MS };
+const settings: SweepSettings = { clusterUid: CLUSTER, clusterId: 'cluster-id', graceMs: GRACE_MS };
 const NONE: Sightings = new Map();
 
 const tagsOf = (podEipUid?: string, clusterUid = CLUSTER): ReadonlyMap<string, string> =>
@@ -115,6 +115,16 @@ const NEAREST: readonly (readonly [title: string, is: Verdict['is'] | undefined,
   ['without tags', undefined, twice(eip('eip-1', { tags: new Map() }))],
   ['whose tag of the PodEIP was removed', 'reported', twice(eip('eip-1', { tags: tagsOf() }))],
   ['whose tag of the PodEIP was emptied', 'reported', twice(eip('eip-1', { tags: tagsOf('') }))],
+  [
+    'of a cluster of the same UID and another ID',
+    'reported',
+    twice(eip('eip-1', { tags: new Map([...tagsOf('gone'), [TAG_CLUSTER_ID, 'restored']]) })),
+  ],
+  [
+    'of a cluster of the same UID and ID',
+    'due',
+    twice(eip('eip-1', { tags: new Map([...tagsOf('gone'), [TAG_CLUSTER_ID, 'cluster-id']]) })),
+  ],
   ['that another service manages', 'blocked', twice(eip('eip-1', { serviceManaged: true }))],
   ['that is a subscription', 'blocked', twice(eip('eip-1', { chargeType: 'PrePaid' }))],
   ['that is locked', 'blocked', twice(eip('eip-1', { lockReasons: ['financial'] }))],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { BINDINGS, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { BINDINGS, TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { runSweeper, type SweeperSettings } from '../../src/controllers/sweeper.ts';
@@ -37,6 +37,7 @@ const VPC = 'vpc-1';
 
 const SETTINGS: SweeperSettings = {
   clusterUid: CLUSTER,
+  clusterId: 'cluster-id',
   mode: 'release',
   graceMs: 60_000,
   periodMs: 60_000,
@@ -142,7 +143,12 @@ export class Sweeping {
 
   /** An EIP that was bought for the PodEIP of this UID. */
   addEip(allocationId: string, podEipUid: string, parts: Omit<NewEip, 'tags' | 'allocationId'> = {}): EipRecord {
-    const tags = { [TAG_CLUSTER_UID]: CLUSTER, [TAG_PODEIP_UID]: podEipUid, [TAG_POD]: 'default/a' };
+    const tags = {
+      [TAG_CLUSTER_UID]: CLUSTER,
+      [TAG_CLUSTER_ID]: 'cluster-id',
+      [TAG_PODEIP_UID]: podEipUid,
+      [TAG_POD]: 'default/a',
+    };
     return this.cloud.world.addEip({ ...parts, allocationId, tags });
   }
 
