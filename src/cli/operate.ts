@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { feed, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
@@ -105,6 +106,7 @@ export const operate = (parts: OperationParts): Operation => {
       record,
       log,
     });
+    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
         name: 'podeip',
@@ -120,6 +122,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
+    await sweeping;
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });
@@ -166,6 +169,28 @@ const settingsOf = (config: Config, clusterUid: string): Settings => ({
   readLagMs: READ_LAG_MS,
   recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
 });
+
+/** Runs the sweeper as configured, until the signal aborts. */
+const sweep = async (
+  config: Config,
+  clusterUid: string,
+  { metrics, ...ports }: Omit<Parameters<typeof runSweeper>[0], 'settings' | 'metrics'> & { metrics: Metrics },
+  signal: AbortSignal,
+): Promise<void> => {
+  const { mode, graceSeconds, maxReleasesPerPeriod, brakeAbove } = config.sweeper;
+  if (mode === 'off') return;
+  const settings = {
+    clusterUid,
+    clusterId: config.clusterID,
+    mode,
+    graceMs: graceSeconds * 1_000,
+    periodMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
+    maxReleases: maxReleasesPerPeriod,
+    brakeAbove,
+    vpcId: config.vpcID,
+  };
+  await runSweeper({ ...ports, metrics: metrics.sweeper, settings }, signal);
+};
 
 /** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
 const findClusterUid = async (
