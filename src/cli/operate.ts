@@ -11,7 +11,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
-import { refOf } from '../kube/store.ts';
+import { keyOf, refOf } from '../kube/store.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -24,6 +24,8 @@ import type { Metrics, ReconcileResult } from '../report/metrics.ts';
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
 /** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
 const READ_LAG_MS = 3_000;
+/** How long an EIP must not be listed before it counts as gone and another is bought. */
+const MISSING_MS = 60_000;
 
 /** The controllers at work. */
 export interface Operation {
@@ -102,6 +104,14 @@ export const operate = (parts: OperationParts): Operation => {
       settings,
       vpcId: config.vpcID,
       memories,
+      // As long as a call to the API server may take.
+      mayAct: () => election === undefined || election.remainingMs() > 0,
+      onRoom: () => {
+        const waiting = new Set(memories.roomAgain());
+        if (waiting.size === 0) return;
+        for (const { metadata } of caches.podEips.store.values())
+          if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
+      },
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
       log,
@@ -165,7 +175,12 @@ const settingsOf = (config: Config, clusterUid: string): Settings => ({
   },
   existingEips: config.existingEips,
   existingEipNamespaces: config.existingEipNamespaces,
+  statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],
+  allowEipRob: config.allowEipRob,
+  adoptBefore:
+    config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),
   settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
+  missingMs: Math.max(MISSING_MS, config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS),
   readLagMs: READ_LAG_MS,
   recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
 });

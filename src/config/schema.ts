@@ -203,6 +203,24 @@ export const schema = z.strictObject({
     .meta(
       rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
     ),
+  allowEipRob: z
+    .boolean()
+    .default(false)
+    .meta(
+      rule(
+        'Whether an existing EIP that a pod names may be detached from what it is bound to, in namespaces with the label k8s.aliyun.com/allow-eip-rob: "true".',
+        'true or false',
+      ),
+    ),
+  adoptPodEIPsCreatedBefore: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta(
+      rule(
+        'PodEIPs of ack-extend-network-controller or Terway that were created before this time are taken over. Set it once that controller is uninstalled.',
+        'a time such as 2026-11-21T10:00:00Z',
+      ),
+    ),
   eipDefaults: z
     .strictObject({
       bandwidth: int(1, 500)

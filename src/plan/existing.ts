@@ -1,0 +1,80 @@
+import { ALLOW_EIP_ROB } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Eip } from '../cloud/port.ts';
+import type { Reading } from '../intent/read.ts';
+import { writeRequest, type ExistingEip } from '../intent/request.ts';
+import { claim } from './claim.ts';
+import { mayName } from './grant.ts';
+import { isBoundTo, latestPlace, type Notes } from './record.ts';
+import type { Seen, Settings } from './seen.ts';
+import { fail, inTransition, justTampered, type ForeignBinding, type Step } from './step.ts';
+import { boundElsewhere, putToUse } from './use.ts';
+
+/** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
+export const attach = (
+  seen: Seen,
+  podEip: PodEip,
+  notes: Notes,
+  request: ExistingEip,
+  reading: Reading,
+  settings: Settings,
+): Step => {
+  const { allocationID } = podEip.spec;
+  const { allocationId } = request;
+  const namespace = podEip.metadata.namespace ?? '';
+  if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
+  // Until it has been won, the user may still correct the annotation.
+  if (allocationID === '' && (!reading.request || writeRequest(reading.request) !== writeRequest(request)))
+    return claim(reading, seen, notes.generation);
+  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
+  const { eip } = seen;
+  if (!eip)
+    return fail(
+      'EipNotFound',
+      `${allocationId} does not exist in this region and account; write the ID of an EIP that does`,
+    );
+  const refusal = mayName(eip, namespace, settings);
+  if (refusal) {
+    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+    return place && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
+  }
+  if (allocationID === '') {
+    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
+    if (seen.rivals.length > 0)
+      return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
+    if (eip.status === 'InUse') {
+      const robbing = rob(seen, eip, settings, inUseElsewhere);
+      return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
+    }
+    if (eip.status !== 'Available') return inTransition(eip);
+    return { do: 'Record', allocationId };
+  }
+  return putToUse(seen, eip, notes, settings, (it) =>
+    // Whoever moves it away after the pod had it means that, and is not fought.
+    latestPlace(notes) ? boundElsewhere(it) : rob(seen, it, settings, boundElsewhere),
+  );
+};
+
+const inUseElsewhere = (eip: Eip): Step =>
+  fail(
+    'EipInUse',
+    `${eip.allocationId} is bound to something else and is not taken from it; detach it there, or name another one`,
+  );
+
+/**
+ * Takes the EIP from what it is bound to, where configuration and namespace allow that (Terway's allow_eip_rob), and only
+ * from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
+ */
+const rob = (seen: Seen, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
+  const from = foreignBinding(eip);
+  if (!settings.allowEipRob || !from) return otherwise(eip);
+  if (seen.namespace === undefined) return { do: 'LookAtNamespace' };
+  return seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true'
+    ? { do: 'Rob', allocationId: eip.allocationId, from }
+    : otherwise(eip);
+};
+
+const foreignBinding = ({ instanceId, instanceType, privateIpAddress = '' }: Eip): ForeignBinding | undefined =>
+  instanceId !== undefined && (instanceType === 'NetworkInterface' || instanceType === 'EcsInstance')
+    ? { instanceId, instanceType, privateIpAddress }
+    : undefined;
