@@ -64,6 +64,9 @@ export const act = async (
     case 'Adopt':
       await podEips.adopt(kube, podEip, step, signal);
       return { allocationId: podEip.spec.allocationID };
+    case 'Yield':
+      await podEips.recordEip(kube, podEip, '', signal);
+      return { allocationId: step.allocationId };
     case 'Forget':
       await podEips.forgetEip(kube, podEip, step.generation, signal);
       return { allocationId: step.allocationId };

@@ -42,7 +42,9 @@ export const NOTHING_KNOWN: Memory = { quietMs: 0, isCertain: false, driftMs: 0,
 
 /** First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer. */
 const REFUSAL_MS = 60_000;
-const LONGEST_REFUSAL_MS = 600_000;
+const REFUSALS_MS = [REFUSAL_MS, 600_000] as const;
+/** The same for an address that has an EIP already: most often that of a pod which has just gone. */
+const TAKEN_MS = [2_000, REFUSAL_MS] as const;
 
 /**
  * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link Memory}.
@@ -115,12 +117,12 @@ export class Memories {
     entry.quietSince = this.#clock.mono();
     if (kind === 'unknown') entry.isCertain = false;
     if (kind === 'gone' && step.do === 'Release') entry.released = step.allocationId;
-    const reason = REFUSED_BECAUSE[kind];
+    // The private address has an EIP already, which is not ours to end.
+    const isTaken = kind === 'already' && step.do === 'Associate';
+    const reason = isTaken ? 'AddressTaken' : REFUSED_BECAUSE[kind];
     if (reason !== undefined) {
-      const waitMs =
-        kind === 'misconfigured'
-          ? REFUSAL_MS
-          : Math.min(LONGEST_REFUSAL_MS, REFUSAL_MS * 2 ** Math.min(entry.refusals, 10));
+      const [baseMs, capMs] = isTaken ? TAKEN_MS : kind === 'misconfigured' ? [REFUSAL_MS, REFUSAL_MS] : REFUSALS_MS;
+      const waitMs = Math.min(capMs, baseMs * 2 ** Math.min(entry.refusals, 10));
       const dueAt = this.#clock.mono() + Math.max(waitMs, retryAfterMs ?? 0);
       entry.refusals += 1;
       entry.refusal = { act: step.do, reason, message, dueAt, isQuota: kind === 'quota' };

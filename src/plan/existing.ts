@@ -5,9 +5,9 @@ import type { Reading } from '../intent/read.ts';
 import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
-import { isBoundTo, latestPlace, type Notes } from './record.ts';
+import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
-import { fail, inTransition, justTampered, type ForeignBinding, type Step } from './step.ts';
+import { fail, inTransition, justTampered, POLL_MS, wait, type ForeignBinding, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
 
 /** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
@@ -48,6 +48,16 @@ export const attach = (
     }
     if (eip.status !== 'Available') return inTransition(eip);
     return { do: 'Record', allocationId };
+  }
+  if (!latestPlace(notes)) {
+    // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
+    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
+    const isLost = seen.rivals.some(
+      (rival) => readNotes(rival).places.length > 0 || rival.metadata.uid < podEip.metadata.uid,
+    );
+    if (isLost) return { do: 'Yield', allocationId };
+    if (seen.rivals.length > 0)
+      return wait('EipClaimed', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
   }
   return putToUse(seen, eip, notes, settings, (it) =>
     // Whoever moves it away after the pod had it means that, and is not fought.

@@ -23,11 +23,11 @@ export const giveBack = (seen: Seen, podEip: PodEip, settings: Settings): Step =
 
 const removeFinalizer = (because: string): Act => ({ do: 'RemoveFinalizer', because });
 
-const settling = ({ memory }: Seen, { settleMs }: Settings): Rest =>
+const settling = ({ memory }: Seen, { settleMs, readLagMs }: Settings): Rest =>
   wait(
     'Settling',
     'a request without an answer may still take effect; looking again after that',
-    Math.max(POLL_MS, settleMs - memory.quietMs),
+    Math.max(POLL_MS, (memory.isCertain ? readLagMs : settleMs) - memory.quietMs),
   );
 
 /** An EIP of our own goes back to the cloud. */

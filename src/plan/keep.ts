@@ -58,7 +58,11 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   if (eip.status !== 'Available') return inTransition(eip);
   // A request to bind it that got no answer may still take effect: look again after that.
   if (!isSettled(seen, settings))
-    return wait('Settling', 'a request without an answer may still take effect', settings.settleMs - memory.quietMs);
+    return wait(
+      'Settling',
+      'a request without an answer may still take effect',
+      Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
+    );
   if (heir)
     return heir.reading.request
       ? wait('NoPodIP', `${allocationId} waits for its pod to have an address`, settings.recheckMs)

@@ -89,8 +89,9 @@ export interface Settings {
 }
 
 /** Whether no change of ours can still take effect. */
-export const isSettled = ({ memory }: Seen, { settleMs }: Settings): boolean =>
-  memory.isCertain || memory.quietMs >= settleMs;
+export const isSettled = ({ memory }: Seen, { settleMs, readLagMs }: Settings): boolean =>
+  // What was answered has happened, but a reading may still show the time before it.
+  memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
 
 /** Whether this change was accepted so recently that a read may not show it yet. */
 export const justAccepted = (act: Act['do'], { memory }: Seen, { readLagMs }: Settings): boolean =>

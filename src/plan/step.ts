@@ -45,6 +45,8 @@ export type Act =
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
   /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
   | { readonly do: 'Forget'; readonly allocationId: string; readonly generation: number }
+  /** Take back the claim to an existing EIP that another pod has won. */
+  | { readonly do: 'Yield'; readonly allocationId: string }
   /** Write down which EIP it is. */
   | { readonly do: 'Record'; readonly allocationId: string }
   | { readonly do: 'JoinBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }

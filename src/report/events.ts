@@ -77,6 +77,7 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'Release':
       return normal('Released', `released ${step.allocationId}`);
     case 'Claim':
+    case 'Yield':
     case 'Tag':
     case 'Retire':
     case 'Record':
