@@ -143,24 +143,25 @@ export const readTags = (text: string): Read<readonly (readonly [string, string]
   return tags.length > MAX_USER_TAGS ? bad(`has ${tags.length} tags`) : { value: tags };
 };
 
+const noStrategy = (problem: string, remedy: string) => wrong('InvalidReleaseStrategy', problem, remedy);
+
 /** `Follow`, `Never` or a Go duration from {@link SHORTEST_MS} to {@link LONGEST_MS}. */
 export const readReleaseStrategy = (text: string): Read<ReleasePolicy> => {
   if (text === 'Follow' || text === 'Never') return { value: { strategy: text } };
   const known = ['Follow', 'Never'].find((word) => word.toLowerCase() === text.trim().toLowerCase());
-  const invalid = (problem: string, remedy: string) => wrong('InvalidReleaseStrategy', problem, remedy);
-  if (known !== undefined) return invalid('is not written as the strategy is', `write "${known}"`);
+  if (known !== undefined) return noStrategy('is not written as the strategy is', `write "${known}"`);
   const duration = parseDuration(text);
   if (duration === undefined)
-    return invalid('is no release strategy', 'write "Follow", "Never" or a duration such as "10m" or "1h30m"');
+    return noStrategy('is no release strategy', 'write "Follow", "Never" or a duration such as "10m" or "1h30m"');
   if (duration <= 0n)
-    return invalid('is not longer than nothing', 'write "Follow" to have the EIP released with the pod');
+    return noStrategy('is not longer than nothing', 'write "Follow" to have the EIP released with the pod');
   const ms = toMs(duration);
   if (ms < SHORTEST_MS)
-    return invalid(
+    return noStrategy(
       'is over before a pod of the same name can be there',
       `write at least "${formatDuration(SHORTEST_MS)}", or "Follow"`,
     );
   if (ms > LONGEST_MS)
-    return invalid('is longer than a year', 'write "Never" to keep the EIP until its PodEIP is deleted');
+    return noStrategy('is longer than a year', 'write "Never" to keep the EIP until its PodEIP is deleted');
   return { value: { strategy: 'TTL', releaseAfter: text } };
 };
