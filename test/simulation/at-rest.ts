@@ -1,6 +1,6 @@
 import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
-import { FINALIZER, type PodEip } from '../../src/api/podeip.ts';
+import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
@@ -85,8 +85,7 @@ const unrestOf = (
   if (served || ready?.status !== 'False') return `I7: PodEIP ${name} says ${ready?.status} (${ready?.reason})`;
   // Not served, and the PodEIP says why: is that true?
   if (touched.has(podEip.spec.allocationID)) return undefined;
-  const isRefused = !podEip.metadata.finalizers?.includes(FINALIZER) || KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast');
-  if (isRefused) return undefined;
+  if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
   if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
     const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);
     return isElsewhere ? undefined : `I7: pod ${name} does not get ${wanted}, which is free (${ready.reason})`;

@@ -49,6 +49,9 @@ const PIECE = 10;
 /** A mutant that lives for so many seeds is not noticed. */
 const MOST_SEEDS = 2_000;
 
+/** So many lines of a shrunk trace are shown unasked. */
+const LAST_LINES = 80;
+
 const began = performance.now();
 const seconds = (): string => ((performance.now() - began) / 1_000).toFixed(1);
 
@@ -97,7 +100,8 @@ const oneSeed = async (seed: number): Promise<number> => {
   const { actions } = shrunk.script;
   say(`shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`);
   const last = await replay(shrunk, true);
-  say(last.lines.join('\n'));
+  const width = process.stdout.isTTY ? process.stdout.columns : 240;
+  for (const line of last.lines.slice(-LAST_LINES)) say(line.slice(0, width));
   say(last.violation?.said ?? '');
   if (options.save !== undefined) saveFixture(options.save, shrunk, last.violation?.said ?? '');
   return code;

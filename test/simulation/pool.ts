@@ -30,12 +30,8 @@ export const share = async (
     const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: start });
     try {
       for (let next = queue.next(); !next.done && !isEnough; next = queue.next()) {
-        const { promise, resolve, reject } = Promise.withResolvers<Sum>();
-        worker.once('message', resolve);
-        worker.once('error', reject);
-        worker.postMessage(next.value);
-        sum = add(sum, await promise);
-        worker.removeAllListeners();
+        const worked = await answerOf(worker, next.value);
+        sum = add(sum, worked);
         if (onProgress(sum) === 'enough') isEnough = true;
       }
     } finally {
@@ -44,4 +40,17 @@ export const share = async (
   };
   await Promise.all(Array.from({ length: jobs }, run));
   return sum;
+};
+
+const answerOf = async (worker: Worker, work: Work): Promise<Worked> => {
+  const { promise, resolve, reject } = Promise.withResolvers<Worked>();
+  worker.once('message', resolve);
+  worker.once('error', reject);
+  worker.postMessage(work);
+  try {
+    return await promise;
+  } finally {
+    worker.off('message', resolve);
+    worker.off('error', reject);
+  }
 };

@@ -72,6 +72,6 @@ export interface Script {
 }
 
 /** The users' EIPs that exist in every world. */
-export const USERS_EIPS = ['eip-users-1', 'eip-users-2'] as const;
+export const USERS_EIPS = ['eip-users1', 'eip-users2'] as const;
 
 export const PACKAGE = 'cbwp-1';
