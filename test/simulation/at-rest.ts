@@ -1,0 +1,94 @@
+import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import type { Pod } from '../../src/api/core.ts';
+import type { PodEip } from '../../src/api/podeip.ts';
+import { isFinal } from '../../src/plan/pod.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
+import type { Inspector } from './inspector.ts';
+
+const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+const asks = ({ metadata: { annotations = {} } }: Pod): 'new' | string | undefined => {
+  const existing = KEYS.instanceId.map((key) => annotations[key]).find((it) => it !== undefined);
+  return existing ?? (KEYS.withEip.some((key) => annotations[key] === 'true') ? 'new' : undefined);
+};
+
+/**
+ * What is not as it has to be once nothing happens any more: the first thing, or undefined. `touched` are EIPs that
+ * humans have changed; what follows from that needs a human again, and has to be said in the PodEIP.
+ */
+export const unrest = (
+  inspector: Inspector,
+  cloud: EmbeddedCloud,
+  touched: ReadonlySet<string>,
+): string | undefined => {
+  const { pods, podEips } = inspector.truth;
+  const eips = new Map(cloud.eips().map((eip) => [eip.allocationId, eip]));
+  const users = inspector.usersEips();
+  if (users !== undefined) return users;
+
+  for (const eip of eips.values()) {
+    if (eip.status !== 'Available' && eip.status !== 'InUse') return `I10: ${eip.allocationId} is ${eip.status}`;
+    const uid = eip.tags.get(TAG_PODEIP_UID);
+    const owner = [...podEips.values()].find(({ spec }) => spec.allocationID === eip.allocationId);
+    if (uid !== undefined && owner?.metadata.uid !== uid) return `I1: ${eip.allocationId} has leaked`;
+    const isOurBinding = eip.binding !== undefined && !touched.has(eip.allocationId);
+    if (isOurBinding && !owner) return `I1: ${eip.allocationId} is still bound to ${eip.binding?.privateIpAddress}`;
+  }
+  for (const podEip of podEips.values()) {
+    const { name, deletionTimestamp } = podEip.metadata;
+    const { allocationID } = podEip.spec;
+    const ready = readyOf(podEip);
+    const excused = touched.has(allocationID) && ready?.status === 'False';
+    if (deletionTimestamp !== undefined && !excused) return `I8: PodEIP ${name} does not go (${ready?.reason})`;
+    const pod = inspector.truth.podOf(podEip);
+    if (!pod && !excused && podEip.spec.allocationType.releaseStrategy === 'Follow')
+      return `I8: PodEIP ${name} is without a pod`;
+    if (ready?.status === 'True' && !(pod && isServed(pod, podEip, eips)))
+      return `I6: PodEIP ${name} is Ready, and is not in use`;
+  }
+  for (const pod of pods.values()) {
+    const said = unrestOf(pod, inspector, eips, touched);
+    if (said !== undefined) return said;
+  }
+  return undefined;
+};
+
+const isServed = (pod: Pod, podEip: PodEip, eips: ReadonlyMap<string, EipRecord>): boolean => {
+  const eip = eips.get(podEip.spec.allocationID);
+  return (
+    eip?.status === 'InUse' &&
+    eip.binding?.privateIpAddress === pod.status?.podIP &&
+    pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress
+  );
+};
+
+const unrestOf = (
+  pod: Pod,
+  inspector: Inspector,
+  eips: ReadonlyMap<string, EipRecord>,
+  touched: ReadonlySet<string>,
+): string | undefined => {
+  const { name } = pod.metadata;
+  const podEip = inspector.truth.podEips.get(name);
+  const isTold =
+    pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined ||
+    (pod.status?.conditions?.some(({ type, status }) => type === READINESS_GATE && status === 'True') ?? false);
+  const wanted = asks(pod);
+  if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !pod.status?.podIP) return undefined;
+  if (wanted === undefined) return isTold ? `I6: pod ${name} is told of an address that it did not ask for` : undefined;
+  if (!podEip) return `I7: pod ${name} has no PodEIP`;
+  const ready = readyOf(podEip);
+  const served = isServed(pod, podEip, eips);
+  if (served && ready?.status === 'True') return isTold ? undefined : `I7: pod ${name} is not told of its address`;
+  if (isTold) return `I6: pod ${name} is told of an address that it does not have (${ready?.reason})`;
+  if (served || ready?.status !== 'False') return `I7: PodEIP ${name} says ${ready?.status} (${ready?.reason})`;
+  // Not served, and the PodEIP says why: is that true?
+  if (touched.has(podEip.spec.allocationID)) return undefined;
+  if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
+  if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
+    const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);
+    return isElsewhere ? undefined : `I7: pod ${name} does not get ${wanted}, which is free (${ready.reason})`;
+  }
+  return `I7: pod ${name} is not served: ${ready.reason}, ${ready.message}`;
+};

@@ -1,0 +1,303 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
+import type { Pod } from '../../src/api/core.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import { LEASE_NAMESPACE, VPC, configuration } from './incarnation.ts';
+import type { Ask, Deed, Which } from './script.ts';
+import type { VirtualTime } from './time.ts';
+
+const CRD = JSON.stringify(
+  parse(readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8')),
+);
+
+export const NAMESPACE = 'default';
+const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
+const PODEIPS = `/apis/alibabacloud.com/v1beta1/namespaces/${NAMESPACE}/podeips`;
+
+/** Few, so that they are soon used again. */
+const ADDRESSES_PER_NODE = 3;
+/** How long a container that found no address waits. */
+const AGAIN_MS = 2_000;
+
+interface Node {
+  name: string;
+  networkInterfaceId: string;
+  readonly prefix: string;
+  generation: number;
+}
+
+export const annotationsOf = (ask: Ask): Record<string, string> => {
+  switch (ask.for) {
+    case 'new':
+      return {
+        [KEYS.withEip[1]]: 'true',
+        ...(ask.inPackage && { [KEYS.bandwidthPackageId[1]]: 'cbwp-1' }),
+        ...(ask.strategy !== undefined && { [KEYS.releaseStrategy[1]]: ask.strategy }),
+      };
+    case 'existing':
+      return {
+        [KEYS.instanceId[1]]: ask.allocationId,
+        ...(ask.strategy !== undefined && { [KEYS.releaseStrategy[1]]: ask.strategy }),
+      };
+    case 'nothing':
+      return {};
+    case 'nonsense':
+      return { [KEYS.withEip[1]]: 'true', [KEYS.bandwidth[1]]: 'fast' };
+  }
+};
+
+/** Everybody else: users, StatefulSets, kubelets, network plug-ins, and humans at the console. Nothing goes wrong for them. */
+export class Cluster {
+  readonly #server: ApiServer;
+  readonly #cloud: EmbeddedCloud;
+  readonly #time: VirtualTime;
+  readonly #frees: boolean;
+  readonly #nodes: Node[] = [];
+  /** Which pod holds a private address, by address; values are UIDs. */
+  readonly #held = new Map<string, string>();
+  readonly #trace: (what: string) => void;
+  /** EIPs that a human has changed. */
+  readonly touched = new Set<string>();
+
+  constructor(
+    server: ApiServer,
+    cloud: EmbeddedCloud,
+    time: VirtualTime,
+    frees: boolean,
+    trace: (what: string) => void,
+  ) {
+    this.#server = server;
+    this.#cloud = cloud;
+    this.#time = time;
+    this.#frees = frees;
+    this.#trace = trace;
+  }
+
+  async build(): Promise<void> {
+    await this.#send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', CRD);
+    for (const number of [1, 2]) {
+      const node: Node = { name: '', networkInterfaceId: '', prefix: `10.0.${number}`, generation: 0 };
+      this.#nodes.push(node);
+      await this.#bring(node);
+    }
+  }
+
+  async #bring(node: Node): Promise<void> {
+    node.generation += 1;
+    const id = `${node.prefix.at(-1)}-${node.generation}`;
+    node.name = `node-${id}`;
+    node.networkInterfaceId = `eni-${id}`;
+    const all = Array.from({ length: ADDRESSES_PER_NODE }, (_, index) => `${node.prefix}.${index + 2}`);
+    this.#cloud.world.addNetworkInterface({
+      networkInterfaceId: node.networkInterfaceId,
+      vpcId: VPC,
+      instanceId: `i-${id}`,
+      primaryIp: `${node.prefix}.1`,
+      privateIps: this.#frees ? [] : all,
+    });
+    const object = { apiVersion: 'v1', kind: 'Node', metadata: { name: node.name } };
+    await this.#send('POST', '/api/v1/nodes', JSON.stringify(object));
+  }
+
+  /** Does what a script says; what has no object any more is skipped. */
+  async perform(deed: Deed): Promise<void> {
+    switch (deed.do) {
+      case 'create':
+        return this.#create(deed);
+      case 'delete':
+        return this.#delete(deed.pod, deed.graceMs, deed.freesFirst);
+      case 'force':
+        return this.#force(deed.pod, deed.lingerMs);
+      case 'finish': {
+        const pod = await this.#pod(deed.pod);
+        if (!pod?.status?.podIP) return;
+        await this.#patchStatus(deed.pod, { phase: deed.phase });
+        return this.#free(pod.metadata.uid);
+      }
+      case 'annotate': {
+        const gone = Object.fromEntries(Object.values(KEYS).flatMap((keys) => keys.map((key) => [key, null])));
+        const annotations = { ...gone, ...annotationsOf(deed.ask) };
+        await this.#send('PATCH', `${PODS}/${deed.pod}`, JSON.stringify({ metadata: { annotations } }), 'merge');
+        return;
+      }
+      case 'move': {
+        const pod = await this.#pod(deed.pod);
+        if (!pod?.status?.podIP || pod.status.phase !== 'Running') return;
+        this.#free(pod.metadata.uid);
+        return this.#run(deed.pod, pod.metadata.uid, this.#nodeOf(pod));
+      }
+      case 'deletePodEip':
+        await this.#send('DELETE', `${PODEIPS}/${deed.pod}`);
+        return;
+      case 'detach':
+      case 'rebind':
+      case 'release':
+        return this.#human(deed.do, deed.which);
+      case 'quota':
+        return this.#cloud.setQuota(deed.eips);
+      case 'loseNode':
+        return this.#loseNode(deed.node);
+      case 'compact':
+        return this.#server.compact();
+      case 'deleteLease': {
+        const { name } = configuration(true).leaderElection;
+        await this.#send('DELETE', `/apis/coordination.k8s.io/v1/namespaces/${LEASE_NAMESPACE}/leases/${name}`);
+        return;
+      }
+      case 'outage':
+      case 'kill':
+      case 'terminate':
+      case 'pause':
+      case 'second':
+      case 'jump':
+        throw new Error(`${deed.do} is not done by the cluster`);
+    }
+  }
+
+  async #create(deed: Extract<Deed, { do: 'create' }>): Promise<void> {
+    const node = this.#nodes[deed.node]!;
+    const answer = await this.#send(
+      'POST',
+      PODS,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: {
+          name: deed.pod,
+          namespace: NAMESPACE,
+          annotations: annotationsOf(deed.ask),
+          ...(deed.owner && {
+            ownerReferences: [
+              { apiVersion: 'apps/v1', kind: deed.owner, name: 'set', uid: 'uid-of-the-set', controller: true },
+            ],
+          }),
+        },
+        spec: {
+          nodeName: node.name,
+          containers: [{ name: 'main', image: 'nginx' }],
+          ...(deed.gated && { readinessGates: [{ conditionType: READINESS_GATE }] }),
+        },
+      }),
+    );
+    if (answer.status === 201) {
+      const { uid } = (answer.body as Pod).metadata;
+      this.#time.timer(deed.startMs, () => void this.#run(deed.pod, uid, node));
+    }
+  }
+
+  /** The network plug-in gives the pod an address, the kubelet says so. */
+  async #run(name: string, uid: string, node: Node | undefined): Promise<void> {
+    const pod = await this.#pod(name);
+    if (!node || pod?.metadata.uid !== uid || pod.metadata.deletionTimestamp !== undefined) return;
+    const free = Array.from({ length: ADDRESSES_PER_NODE }, (_, index) => `${node.prefix}.${index + 2}`).find(
+      (address) => !this.#held.has(address),
+    );
+    if (free === undefined) {
+      this.#time.timer(AGAIN_MS, () => void this.#run(name, uid, node));
+      return;
+    }
+    this.#held.set(free, uid);
+    if (this.#frees) this.#cloud.world.addPrivateIp(node.networkInterfaceId, free);
+    await this.#patchStatus(name, { phase: 'Running', podIP: free, podIPs: [{ ip: free }] });
+  }
+
+  async #delete(name: string, graceMs: number, freesFirst: boolean): Promise<void> {
+    const pod = await this.#pod(name);
+    if (!pod || pod.metadata.deletionTimestamp !== undefined) return;
+    const { uid } = pod.metadata;
+    await this.#send('DELETE', `${PODS}/${name}`, JSON.stringify({ preconditions: { uid } }));
+    const end = async (): Promise<void> => {
+      if (freesFirst) this.#free(uid);
+      if ((await this.#pod(name))?.metadata.uid === uid) await this.#patchStatus(name, { phase: 'Failed' });
+      await this.#remove(name, uid);
+      this.#free(uid);
+    };
+    this.#time.timer(graceMs, () => void end());
+  }
+
+  async #force(name: string, lingerMs: number): Promise<void> {
+    const pod = await this.#pod(name);
+    if (!pod) return;
+    await this.#remove(name, pod.metadata.uid);
+    this.#time.timer(lingerMs, () => this.#free(pod.metadata.uid));
+  }
+
+  async #remove(name: string, uid: string): Promise<void> {
+    const body = JSON.stringify({ gracePeriodSeconds: 0, preconditions: { uid } });
+    await this.#send('DELETE', `${PODS}/${name}`, body);
+  }
+
+  /** The private address of a pod that has ended goes back to the plug-in. */
+  #free(uid: string): void {
+    for (const [address, holder] of this.#held) {
+      if (holder !== uid) continue;
+      this.#held.delete(address);
+      const node = this.#nodes.find(({ prefix }) => address.startsWith(`${prefix}.`));
+      if (this.#frees && node) this.#cloud.world.removePrivateIp(node.networkInterfaceId, address);
+    }
+  }
+
+  async #loseNode(index: number): Promise<void> {
+    const node = this.#nodes[index]!;
+    const { body } = await this.#send('GET', PODS);
+    const pods = (body as { items: Pod[] }).items.filter(({ spec }) => spec.nodeName === node.name);
+    this.#cloud.world.removeNetworkInterface(node.networkInterfaceId);
+    await this.#send('DELETE', `/api/v1/nodes/${node.name}`);
+    for (const { metadata } of pods) {
+      for (const [address, holder] of this.#held) if (holder === metadata.uid) this.#held.delete(address);
+      await this.#remove(metadata.name, metadata.uid);
+    }
+    for (const address of this.#held.keys()) if (address.startsWith(`${node.prefix}.`)) this.#held.delete(address);
+    await this.#bring(node);
+  }
+
+  #nodeOf({ spec }: Pod): Node | undefined {
+    return this.#nodes.find(({ name }) => name === spec.nodeName);
+  }
+
+  #human(what: 'detach' | 'rebind' | 'release', which: Which): void {
+    const tag = 'ofPod' in which ? `${NAMESPACE}/${which.ofPod}` : '';
+    const eip = this.#cloud
+      .eips()
+      .find((it) => ('eip' in which ? it.allocationId === which.eip : it.tags.get('knative-eip/pod') === tag));
+    if (!eip) return;
+    const { allocationId } = eip;
+    const { human } = this.#cloud.world;
+    this.touched.add(allocationId);
+    this.#trace(`a human does ${what} ${allocationId}`);
+    if (what === 'release') human.release(allocationId);
+    else if (what === 'detach') {
+      if (eip.binding) human.unassociate(allocationId);
+    } else {
+      const node = this.#nodes[0]!;
+      const address = `${node.prefix}.1`;
+      if (!this.#cloud.eips().some(({ binding }) => binding?.privateIpAddress === address))
+        human.associate(allocationId, node.networkInterfaceId, address);
+    }
+  }
+
+  async #pod(name: string): Promise<Pod | undefined> {
+    const { status, body } = await this.#send('GET', `${PODS}/${name}`);
+    return status === 200 ? (body as Pod) : undefined;
+  }
+
+  async #patchStatus(name: string, status: object): Promise<void> {
+    await this.#send('PATCH', `${PODS}/${name}/status`, JSON.stringify({ status }), 'strategic-merge');
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body?: string,
+    patch?: 'merge' | 'strategic-merge',
+  ): Promise<{ status: number; body: unknown }> {
+    const headers = { 'content-type': patch ? `application/${patch}-patch+json` : 'application/json' };
+    if (method !== 'GET') this.#trace(`cluster: ${method} ${path} ${path.endsWith('definitions') ? '' : (body ?? '')}`);
+    const answer = await this.#server.handle({ method, path, headers, body });
+    if (answer.status >= 400 && answer.status !== 404 && answer.status !== 409)
+      throw new Error(`${method} ${path}: ${String(answer.body)}`);
+    return { status: answer.status, body: JSON.parse(answer.body as string) as unknown };
+  }
+}

@@ -1,0 +1,158 @@
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { operate } from '../../src/cli/operate.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { createCaches } from '../../src/controllers/caches.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { createElection } from '../../src/kube/lease.ts';
+import { createRecorder } from '../../src/kube/recorder.ts';
+import { silentLog, type Log } from '../../src/lib/log.ts';
+import type { Random } from '../../src/lib/random.ts';
+import type { Metrics } from '../../src/report/metrics.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import { cloudLink } from './cloud-link.ts';
+import { SETTLE_SECONDS } from './fault-bounds.ts';
+import { kubeLink } from './kube-link.ts';
+import type { Process } from './process.ts';
+import type { Wire } from './wire.ts';
+
+export const VPC = 'vpc-1';
+export const LEASE_NAMESPACE = 'kube-system';
+
+/** The configuration of the simulated controllers: production's but for what would only make a life longer. */
+const configOf = (election: boolean): Config =>
+  loadConfig({
+    base: {
+      clusterID: 'c-simulated',
+      regionID: 'cn-hangzhou',
+      vpcID: VPC,
+      // No limit that would hide a controller that spins.
+      kubeClientQPS: 500,
+      kubeClientBurst: 500,
+      networkController: { eipController: { garbageCollectionPeriodInMinutes: 2 } },
+      cloud: { settleSeconds: SETTLE_SECONDS },
+      leaderElection: { enabled: election, namespace: LEASE_NAMESPACE },
+    },
+    env: {},
+  }).config;
+
+const CONFIGS = { true: configOf(true), false: configOf(false) } as const;
+
+export const configuration = (election: boolean): Config => CONFIGS[`${election}`];
+
+/** How often the truth is looked at although nothing happened; milliseconds. */
+export const RECHECK_MS = CONFIGS.false.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000;
+
+const nothing = (): undefined => undefined;
+
+/** Figures that nobody reads: prom-client costs more than the rest of a simulated process. */
+const noMetrics: Metrics = {
+  reconciled: nothing,
+  queue: () => ({ depth: nothing, added: nothing, waited: nothing, worked: nothing, retried: nothing }),
+  cloudCalled: nothing,
+  unmappedCloudCode: nothing,
+  eips: nothing,
+  podEips: nothing,
+  leading: nothing,
+  watchAge: nothing,
+  render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
+  names: () => [],
+};
+
+/** How long a drain may take, as in src/cli/control.ts. */
+const DRAIN_MS = 8_500;
+
+export interface IncarnationParts {
+  readonly wire: Wire;
+  readonly process: Process;
+  readonly server: ApiServer;
+  readonly cloud: EmbeddedCloud;
+  readonly random: Random;
+  readonly election: boolean;
+  /** Whether what the product logs is kept. */
+  readonly tells: boolean;
+  /** The process has ended by its own will: it lost the leadership, or it has drained. */
+  readonly onExit: () => void;
+}
+
+/** The product's log beside the trace. */
+const telling = (wire: Wire, name: string): Log => {
+  const line = (level: string) => (fields: object, message: string) =>
+    wire.tell(`${name} ${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`);
+  const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), child: () => log };
+  return log;
+};
+
+/**
+ * Starts the product in a process: everything that src/cli/control.ts puts together, but for the HTTP server. Returns how to
+ * send it SIGTERM.
+ */
+export const startController = (parts: IncarnationParts): { readonly terminate: () => void } => {
+  const { wire, process, server, cloud, random, onExit } = parts;
+  const config = configuration(parts.election);
+  const log = parts.tells ? telling(wire, process.name) : silentLog;
+  const clock = process;
+  const transport = kubeLink(wire, process, server);
+  const { leaderElection: lease } = config;
+  const election = parts.election
+    ? createElection({
+        kube: createKube({ transport, clock, timeoutMs: lease.retryPeriodSeconds * 2_000 }),
+        clock,
+        random,
+        log,
+        namespace: lease.namespace,
+        name: lease.name,
+        identity: `knative-eip_${random.uuid()}`,
+        leaseDurationMs: lease.leaseDurationSeconds * 1_000,
+        renewDeadlineMs: lease.renewDeadlineSeconds * 1_000,
+        retryPeriodMs: lease.retryPeriodSeconds * 1_000,
+      })
+    : undefined;
+  const recorder = createRecorder({
+    kube: createKube({ transport, clock }),
+    clock,
+    random,
+    log,
+    controller: 'alibabacloud.com/knative-eip',
+    instance: process.name,
+  });
+  const work = new AbortController();
+  const running = operate({
+    config,
+    clock,
+    random,
+    log,
+    kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
+    caches: createCaches({ transport, clock, random, log, onTrouble: nothing }),
+    metrics: noMetrics,
+    election,
+    record: (regarding, event) => recorder.record(regarding, event),
+    assemble: (mayMutate) =>
+      assembleCloud({
+        clock,
+        region: config.regionID,
+        callApi: cloudLink(wire, process, cloud),
+        rateShare: config.cloud.apiShare,
+        mayMutate,
+      }),
+    work: work.signal,
+  });
+  const exit = (why: string) => {
+    if (!process.isAlive) return;
+    wire.trace(`${process.name} exits: ${why}`);
+    process.kill();
+    onExit();
+  };
+  void running.lost.then(() => exit('lost the leadership'));
+  const stop = async () => {
+    work.abort(new Error('the controller is stopping'));
+    const enough = new AbortController();
+    await Promise.race([running.drained, clock.sleep(DRAIN_MS, enough.signal).catch(nothing)]);
+    enough.abort();
+    await recorder.stop(500);
+    await election?.release();
+    exit('stopped');
+  };
+  return { terminate: () => process.deliver(() => void stop()) };
+};

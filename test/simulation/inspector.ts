@@ -1,0 +1,248 @@
+import {
+  ALLOCATED_ADDRESS,
+  READINESS_GATE,
+  TAG_CLUSTER_UID,
+  TAG_POD,
+  TAG_PODEIP_UID,
+} from '../../src/api/annotations.ts';
+import type { Pod } from '../../src/api/core.ts';
+import type { PodEip } from '../../src/api/podeip.ts';
+import { isFinal } from '../../src/plan/pod.ts';
+import { readNotes } from '../../src/plan/record.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
+import type { Change } from '../../src/sandbox/cloud/ledger.ts';
+import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import { LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
+import { USERS_EIPS } from './script.ts';
+import type { VirtualTime } from './time.ts';
+import { Truth, type Write } from './truth.ts';
+
+/** One promise that was broken. The first word of `said` is always the name of the invariant. */
+export interface Violation {
+  readonly invariant: string;
+  readonly said: string;
+  readonly atMs: number;
+}
+
+/**
+ * From a reading that shows a binding to the write that tells the pod may pass: the lag of the reading, a slow answer,
+ * a slow write, a late write; milliseconds.
+ */
+const TELLING_MS = READ_LAG_MS + 2 * 10_000 + LATEST_WRITE_MS;
+
+/** What only people at the console may do to the users' EIPs. */
+const MODIFYING = /^(?:Release|Modify|Tag|UnTag|AddCommonBandwidthPackage|RemoveCommonBandwidthPackage)/u;
+
+/** What of an EIP is its owner's: all but the binding and what comes with it. */
+export const plain = ({ task: _, binding: __, status: ___, ...eip }: EipRecord): string =>
+  JSON.stringify({ ...eip, tags: [...eip.tags] });
+
+/** Whether the pod says that it has an address. */
+const announces = (pod: Pod | PodEip | undefined): string | undefined =>
+  pod?.metadata.annotations?.[ALLOCATED_ADDRESS] ??
+  ((pod as Pod | undefined)?.status?.conditions?.some(
+    ({ type, status }) => type === READINESS_GATE && status === 'True',
+  )
+    ? 'readiness only'
+    : undefined);
+
+const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${object.metadata.name}`;
+
+/** Whether nothing but `podLastSeen` was written, which says now and then that the pod is still there. */
+const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
+  if (kind !== 'PodEIP' || type !== 'MODIFIED' || !previous) return false;
+  const rest = (it: PodEip) =>
+    JSON.stringify([{ ...it.metadata, resourceVersion: '', managedFields: '' }, it.spec, { ...it.status, podLastSeen: '' }]);
+  return rest(object as PodEip) === rest(previous as PodEip);
+};
+
+/**
+ * Watches the world from outside: every write to the API server and every change in the cloud's ledger. What it knows of
+ * the controller is what anybody could read there.
+ */
+export class Inspector {
+  readonly truth: Truth;
+  readonly #cloud: EmbeddedCloud;
+  readonly #time: VirtualTime;
+  readonly violations: Violation[] = [];
+  #changes = 0;
+  /** When each EIP was seen bound to a private address last, virtual time; by `<allocation ID> <address>`. */
+  readonly #boundAt = new Map<string, number>();
+  /** Since when each pod says without a break that it has this address, by UID. */
+  readonly #announced = new Map<string, { address: string; since: number }>();
+  /** Every private address that each pod has had, by UID. */
+  readonly #podIps = new Map<string, Set<string>>();
+  /** How often an EIP was bought for each PodEIP, by UID. */
+  readonly #bought = new Map<string, number>();
+  /** For how long processes stood still between reading and writing, in total; milliseconds. */
+  pausedMs = 0;
+  /** The users' EIPs as they are to be at the end. */
+  readonly #users = new Map<string, string>();
+  /** Writes since somebody emptied this, but for renewals of leases and refreshes of `podLastSeen`. */
+  lately: string[] = [];
+
+  constructor(server: ApiServer, cloud: EmbeddedCloud, time: VirtualTime) {
+    this.#cloud = cloud;
+    this.#time = time;
+    this.truth = new Truth(server, (write) => this.#onWrite(write));
+  }
+
+  /** To be called once the world is complete. */
+  begin(): void {
+    for (const eip of this.#cloud.eips()) this.#users.set(eip.allocationId, plain(eip));
+    this.#changes = this.#cloud.ledger().length;
+  }
+
+  broken(invariant: string, said: string): void {
+    this.violations.push({ invariant, said: `${invariant}: ${said}`, atMs: this.#time.mono() });
+  }
+
+  /** After every event. */
+  check(): void {
+    const changes = this.#cloud.ledger();
+    for (; this.#changes < changes.length; this.#changes += 1) this.#onChange(changes[this.#changes]!);
+    const now = this.#time.mono();
+    for (const { allocationId, status, binding } of this.#cloud.eips())
+      if (status === 'InUse' && binding) this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, now);
+  }
+
+  #onWrite(write: Write): void {
+    if (write.kind !== 'Lease' && !isRefresh(write)) this.lately.push(nameOf(write));
+    if (write.kind === 'Pod') this.#onPod(write);
+    if (write.kind === 'PodEIP' && write.type !== 'DELETED') this.#onPodEip(write.object as PodEip);
+  }
+
+  /** I6: what a pod is told is true, or was so little ago that nobody could know better. */
+  #onPod({ type, object, previous }: Write): void {
+    const { uid, name } = object.metadata;
+    const { podIP } = (object as Pod).status ?? {};
+    if (podIP !== undefined) this.#podIps.set(uid, (this.#podIps.get(uid) ?? new Set()).add(podIP));
+    const address = type === 'DELETED' ? undefined : announces(object);
+    const known = this.#announced.get(uid);
+    if (address === undefined) this.#announced.delete(uid);
+    else if (known?.address !== address) this.#announced.set(uid, { address, since: this.#time.mono() });
+    if (address === undefined || address === announces(previous)) return;
+    // The pod may have got another address meanwhile.
+    const mine = [...(this.#podIps.get(uid) ?? [])];
+    const eip = this.#eipAt(address);
+    const boundAt = Math.max(-Infinity, ...mine.map((podIP) => this.#boundAt.get(`${eip} ${podIP}`) ?? -Infinity));
+    if (boundAt < this.#time.mono() - TELLING_MS - this.pausedMs)
+      this.broken('I6', `pod ${name} is told that ${address} is bound to ${mine.join(' or ')}, and it is not`);
+  }
+
+  #eipAt(ipAddress: string): string | undefined {
+    return this.#cloud.ledger().findLast((change) => change.ipAddress === ipAddress)?.allocationId ??
+      this.#cloud.eips().find((eip) => eip.ipAddress === ipAddress)?.allocationId;
+  }
+
+  /** I5: no two PodEIPs that are not going hold one EIP. */
+  #onPodEip(podEip: PodEip): void {
+    const { allocationID } = podEip.spec;
+    if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined) return;
+    for (const other of this.truth.podEips.values())
+      if (
+        other.metadata.uid !== podEip.metadata.uid &&
+        other.spec.allocationID === allocationID &&
+        other.metadata.deletionTimestamp === undefined
+      )
+        this.broken('I5', `${allocationID} is recorded by ${podEip.metadata.name} and by ${other.metadata.name}`);
+  }
+
+  /** I2, I3, I4, I13: what took effect in the cloud. */
+  #onChange(change: Change): void {
+    const { action, allocationId, caller, tags, binding } = change;
+    if (caller === 'human' || caller === 'cloud') return this.#allowHuman(change);
+    const users = this.#users.has(allocationId);
+    if (users && MODIFYING.test(action))
+      return this.broken('I3', `${action} of ${allocationId}, which belongs to a user`);
+    const owners = [...this.truth.podEips.values()].filter(({ spec }) => spec.allocationID === allocationId);
+    const uid = tags.get(TAG_PODEIP_UID) ?? '';
+    switch (action) {
+      case 'AllocateEipAddress':
+        return this.#onAllocate(allocationId, uid, tags);
+      case 'ReleaseEipAddress': {
+        const podEip = this.truth.everPodEips.get(uid);
+        if (!podEip || !tags.has(TAG_CLUSTER_UID))
+          return this.broken('I3', `${allocationId} was released, and its tags do not say that it was ours`);
+        if (podEip.spec.allocationType.type !== 'Auto')
+          return this.broken('I3', `${allocationId} was released, although it is ${podEip.spec.allocationType.type}`);
+        if (podEip.metadata.deletionTimestamp === undefined)
+          this.broken('I3', `${allocationId} was released, although its PodEIP ${podEip.metadata.name} is wanted`);
+        return;
+      }
+      case 'UnassociateEipAddress': {
+        const place = owners.find((podEip) =>
+          readNotes(podEip).places.some(
+            (it) =>
+              it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+          ),
+        );
+        if (!place)
+          return this.broken('I4', `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`);
+        return this.#onDetach(change);
+      }
+      case 'AssociateEipAddress':
+        if (
+          !owners.some((podEip) =>
+            readNotes(podEip).places.some(
+              (it) =>
+                it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+            ),
+          )
+        )
+          this.broken('I4', `${allocationId} was bound to ${binding?.privateIpAddress}, which is nobody’s record`);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #onAllocate(allocationId: string, uid: string, tags: ReadonlyMap<string, string>): void {
+    const podEip = this.truth.everPodEips.get(uid);
+    if (!podEip) return this.broken('I2', `${allocationId} was bought, and no PodEIP asked for it`);
+    const times = (this.#bought.get(uid) ?? 0) + 1;
+    this.#bought.set(uid, times);
+    if (times > 1) this.broken('I2', `${allocationId} is EIP number ${times} of PodEIP ${podEip.metadata.name}`);
+    const pod = tags.get(TAG_POD);
+    for (const other of this.#cloud.eips())
+      if (other.allocationId !== allocationId && other.tags.get(TAG_POD) === pod)
+        this.broken('I2', `${pod} has two EIPs, ${other.allocationId} and ${allocationId}`);
+  }
+
+  /** I4 again: the binding that ended was no living pod's; I6 again: the pod was told before. */
+  #onDetach({ allocationId, binding, ipAddress }: Change): void {
+    for (const podEip of this.truth.podEips.values()) {
+      const pod = this.truth.podOf(podEip);
+      if (!pod || isFinal(pod) || podEip.spec.allocationID !== allocationId) continue;
+      if (pod.status?.podIP !== binding?.privateIpAddress) continue;
+      const said = this.#announced.get(pod.metadata.uid);
+      if (said?.address === ipAddress && this.#time.mono() - said.since > TELLING_MS + this.pausedMs)
+        this.broken('I6', `${allocationId} was detached while ${pod.metadata.name} was told that it has it`);
+      if (podEip.metadata.deletionTimestamp === undefined && pod.metadata.deletionTimestamp === undefined)
+        this.broken('I4', `${allocationId} was detached from ${pod.metadata.name}, which uses it`);
+    }
+  }
+
+  #allowHuman({ allocationId }: Change): void {
+    if (!this.#users.has(allocationId)) return;
+    const eip = this.#cloud.eips().find((it) => it.allocationId === allocationId);
+    if (eip) this.#users.set(allocationId, plain(eip));
+    else this.#users.delete(allocationId);
+  }
+
+  /** What is wrong with the users' EIPs. */
+  usersEips(): string | undefined {
+    const eips = new Map(this.#cloud.eips().map((eip) => [eip.allocationId, eip]));
+    for (const [id, before] of this.#users) {
+      const eip = eips.get(id);
+      if (!eip) return `I3: ${id} is gone`;
+      if (plain(eip) !== before) return `I3: ${id} was ${before} and is ${plain(eip)}`;
+    }
+    return undefined;
+  }
+
+  isUsers(allocationId: string): boolean {
+    return (USERS_EIPS as readonly string[]).includes(allocationId);
+  }
+}

@@ -1,0 +1,158 @@
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { crashPointsOf, DEATHS, runScenario } from './crash-points.ts';
+import { readFixture, saveFixture } from './fixture.ts';
+import { generate } from './generate.ts';
+import { mutants } from './mutants.ts';
+import { share, type Work } from './pool.ts';
+import { scenarios } from './scenarios.ts';
+import { runSeed, type Sum } from './seeds.ts';
+import { replay, shrink, weight } from './shrink.ts';
+import type { Death } from './wire.ts';
+import type { Outcome } from './world.ts';
+
+const USAGE = `npm run simulate -- [options]
+  --seeds N          run the seeds 1 to N (default 200)
+  --from N           begin with this seed
+  --seed N           run one seed; on a violation, shrink it
+  --scenario NAME    run one scenario; with --crash-at 'N before|in flight|after'
+  --replay FILE      run a recording
+  --save FILE        keep the shrunk recording of --seed
+  --trace            show everything that happens
+  --crash-points     kill the controller at every I/O of every scenario
+  --mutants          take away one defence after the other; each must be noticed. Or only those that contain --mutant TEXT
+  --jobs N           threads (default: one for each processor)
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '200' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    scenario: { type: 'string' },
+    'crash-at': { type: 'string' },
+    replay: { type: 'string' },
+    save: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    'crash-points': { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    mutant: { type: 'string', default: '' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const jobs = Number(options.jobs);
+/** So many seeds are one piece of work: enough to be worth a message. */
+const PIECE = 10;
+/** A mutant that lives for so many seeds is not noticed. */
+const MOST_SEEDS = 2_000;
+
+/** So many lines of a shrunk trace are shown unasked. */
+const LAST_LINES = 80;
+
+const began = performance.now();
+const seconds = (): string => ((performance.now() - began) / 1_000).toFixed(1);
+
+const progress = (of: number) => (sum: Sum) => {
+  if (process.stdout.isTTY)
+    process.stdout.write(`\r${sum.runs} of ${of}, ${sum.violations.length} violations, ${seconds()} s `);
+  return 'go on' as const;
+};
+
+const summarize = (what: string, sum: Sum): number => {
+  if (process.stdout.isTTY) process.stdout.write('\r');
+  const groups = Map.groupBy(sum.violations, ({ said }) => said.replaceAll(/eip-[0-9a-f]{20}|\d+(\.\d+)*/gu, '#'));
+  for (const group of groups.values()) {
+    const [first] = group;
+    say(`${group.length} × ${first?.said}`);
+    say(`    npm run simulate -- ${first?.run}   (at ${((first?.atMs ?? 0) / 1_000).toFixed(3)} s; add --trace)`);
+  }
+  const days = (sum.virtualMs / 86_400_000).toFixed(1);
+  say(
+    `${what}: ${sum.runs} runs, ${sum.ios} I/Os, ${sum.deaths} crashes, ${sum.faults} faults, ${days} virtual days, ` +
+      `slowest convergence ${Math.round(sum.longestConvergenceMs / 1_000)} s, ${seconds()} s, ` +
+      `${(sum.runs / Number(seconds())).toFixed(0)} runs/s, ${sum.violations.length} violations`,
+  );
+  return sum.violations.length === 0 ? 0 : 1;
+};
+
+function* seedsFrom(from: number, count: number, isFirstEnough: boolean): Generator<Work> {
+  for (let done = 0; done < count; done += PIECE)
+    yield { kind: 'seeds', from: from + done, count: Math.min(PIECE, count - done), isFirstEnough };
+}
+
+const report = (outcome: Outcome): number => {
+  if (options.trace) say(outcome.lines.join('\n'));
+  const { violation } = outcome;
+  say(violation ? `${violation.said} (at ${(violation.atMs / 1_000).toFixed(3)} s)` : 'no violation');
+  say(`${outcome.ios} I/Os, ${outcome.deaths} crashes, ${outcome.faults} faults, hash ${outcome.hash}`);
+  return violation ? 1 : 0;
+};
+
+const oneSeed = async (seed: number): Promise<number> => {
+  const outcome = await runSeed(seed, options.trace);
+  const code = report(outcome);
+  const { violation } = outcome;
+  if (!violation || (options.trace && options.save === undefined)) return code;
+  const shrunk = await shrink({ script: generate(seed), draws: outcome.draws }, violation.invariant);
+  const { actions } = shrunk.script;
+  say(`shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`);
+  const last = await replay(shrunk, true);
+  const width = process.stdout.isTTY ? process.stdout.columns : 240;
+  for (const line of last.lines.slice(-LAST_LINES)) say(line.slice(0, width));
+  say(last.violation?.said ?? '');
+  if (options.save !== undefined) saveFixture(options.save, shrunk, last.violation?.said ?? '');
+  return code;
+};
+
+const allCrashPoints = async (): Promise<number> => {
+  const works: Work[] = [];
+  for (const { name } of scenarios) {
+    const points = await crashPointsOf(name);
+    say(`${name}: ${points.length} crash points`);
+    for (let from = 0; from < points.length; from += PIECE)
+      works.push({ kind: 'crash points', scenario: name, points: points.slice(from, from + PIECE) });
+  }
+  return summarize('crash points', await share(works, { jobs }, progress(works.length * PIECE)));
+};
+
+const allMutants = async (): Promise<number> => {
+  let code = 0;
+  for (const { name, replacements } of mutants.filter((mutant) => mutant.name.includes(options.mutant))) {
+    const sum = await share(seedsFrom(1, MOST_SEEDS, true), { jobs, replacements }, ({ violations }) =>
+      violations.length > 0 ? 'enough' : 'go on',
+    );
+    const [first] = sum.violations;
+    if (first) say(`${name}: noticed after ${sum.runs} seeds, ${first.run}: ${first.said}`);
+    else {
+      say(`${name}: NOT NOTICED in ${sum.runs} seeds`);
+      code = 1;
+    }
+  }
+  say(`${seconds()} s`);
+  return code;
+};
+
+const main = async (): Promise<number> => {
+  if (options.help) {
+    say(USAGE);
+    return 0;
+  }
+  if (options.seed !== undefined) return oneSeed(Number(options.seed));
+  if (options.replay !== undefined) return report(await replay(readFixture(options.replay), options.trace));
+  if (options.scenario !== undefined) {
+    const [io = '', ...death] = (options['crash-at'] ?? '').split(' ');
+    const known = DEATHS.find((it) => it === death.join(' '));
+    const crash = known === undefined ? undefined : { io: Number(io), death: known satisfies Death };
+    return report(await runScenario(options.scenario, crash, options.trace));
+  }
+  if (options['crash-points']) return allCrashPoints();
+  if (options.mutants) return allMutants();
+  const count = Number(options.seeds);
+  const works = seedsFrom(Number(options.from), count, false);
+  return summarize('seeds', await share(works, { jobs }, progress(count)));
+};
+
+process.exitCode = await main();

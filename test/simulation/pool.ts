@@ -1,0 +1,56 @@
+import { Worker } from 'node:worker_threads';
+import type { Replacement } from './mutation.ts';
+import type { CrashWork } from './crash-points.ts';
+import { add, NOTHING, type Sum } from './seeds.ts';
+
+export interface WorkerStart {
+  readonly replacements: readonly Replacement[];
+}
+
+export type Work =
+  | { readonly kind: 'seeds'; readonly from: number; readonly count: number; readonly isFirstEnough: boolean }
+  | ({ readonly kind: 'crash points' } & CrashWork);
+
+export type Worked = Sum;
+
+/**
+ * Does all the work on `jobs` threads and adds up what came of it. `onProgress` is called after each piece, and says
+ * whether that is enough.
+ */
+export const share = async (
+  works: Iterable<Work>,
+  { jobs, replacements = [] }: { readonly jobs: number; readonly replacements?: readonly Replacement[] },
+  onProgress: (sum: Sum) => 'go on' | 'enough',
+): Promise<Sum> => {
+  const queue = works[Symbol.iterator]();
+  let sum = NOTHING;
+  let isEnough = false;
+  const run = async (): Promise<void> => {
+    const start: WorkerStart = { replacements };
+    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: start });
+    try {
+      for (let next = queue.next(); !next.done && !isEnough; next = queue.next()) {
+        const worked = await answerOf(worker, next.value);
+        sum = add(sum, worked);
+        if (onProgress(sum) === 'enough') isEnough = true;
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, run));
+  return sum;
+};
+
+const answerOf = async (worker: Worker, work: Work): Promise<Worked> => {
+  const { promise, resolve, reject } = Promise.withResolvers<Worked>();
+  worker.once('message', resolve);
+  worker.once('error', reject);
+  worker.postMessage(work);
+  try {
+    return await promise;
+  } finally {
+    worker.off('message', resolve);
+    worker.off('error', reject);
+  }
+};

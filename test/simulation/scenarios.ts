@@ -1,0 +1,87 @@
+import { USERS_EIPS, type Action, type Ask, type Script } from './script.ts';
+
+const NEW: Ask = { for: 'new', inPackage: false };
+const IN_PACKAGE: Ask = { for: 'new', inPackage: true };
+const EXISTING: Ask = { for: 'existing', allocationId: USERS_EIPS[0] };
+
+const create = (at: number, pod: string, ask: Ask): Action => ({
+  at,
+  do: 'create',
+  pod,
+  ask,
+  gated: true,
+  node: 0,
+  startMs: 300,
+});
+const end = (at: number, pod: string): Action => ({ at, do: 'delete', pod, graceMs: 2_000, freesFirst: false });
+const force = (at: number, pod: string): Action => ({ at, do: 'force', pod, lingerMs: 0 });
+
+/** Longer than everything that passes by itself, a crash included. */
+const WHILE = 45_000;
+/** Longer than the time between two looks at something that only a person can change. */
+const LONG = 150_000;
+
+const scenario = (name: string, ...actions: Action[]): Script => ({
+  name,
+  actions,
+  endMs: Math.max(...actions.map(({ at }) => at)) + 5_000,
+  faultRate: 0,
+  election: false,
+  freesAddresses: false,
+  quota: 20,
+  quiet: false,
+});
+
+/** Whole lives without any fault but the one that is put into them. What they must lead to, the invariants say. */
+export const scenarios: readonly Script[] = [
+  scenario('a pod comes and goes', create(0, 'a', NEW), end(WHILE, 'a')),
+  scenario('a pod comes and stays', create(0, 'a', NEW)),
+  scenario('a pod is deleted at once', create(0, 'a', NEW), force(900, 'a')),
+  scenario('a pod uses the EIP of a user', create(0, 'a', EXISTING), end(WHILE, 'a')),
+  scenario(
+    'two pods want the EIP of a user',
+    create(0, 'a', EXISTING),
+    create(500, 'b', EXISTING),
+    end(LONG, 'a'),
+    end(2 * LONG, 'b'),
+  ),
+  scenario(
+    'a pod is replaced by another of its name',
+    create(0, 'a', NEW),
+    force(WHILE, 'a'),
+    create(WHILE + 10, 'a', NEW),
+  ),
+  scenario(
+    'a pod is replaced and its private address is used again',
+    create(0, 'a', EXISTING),
+    force(WHILE, 'a'),
+    create(WHILE + 10, 'b', EXISTING),
+    end(WHILE + LONG, 'b'),
+  ),
+  scenario('an EIP joins and leaves a bandwidth package', create(0, 'a', IN_PACKAGE), end(WHILE, 'a')),
+  scenario(
+    'the quota is exhausted for a while',
+    { at: 0, do: 'quota', eips: USERS_EIPS.length },
+    create(10, 'a', NEW),
+    { at: WHILE, do: 'quota', eips: 20 },
+    end(LONG, 'a'),
+  ),
+  scenario(
+    'annotations are refused and then corrected',
+    create(0, 'a', { for: 'nonsense' }),
+    { at: WHILE, do: 'annotate', pod: 'a', ask: NEW },
+    end(2 * WHILE, 'a'),
+  ),
+  scenario('a pod no longer asks for an address', create(0, 'a', NEW), {
+    at: WHILE,
+    do: 'annotate',
+    pod: 'a',
+    ask: { for: 'nothing' },
+  }),
+  scenario('a user deletes the PodEIP of a pod that runs', create(0, 'a', NEW), {
+    at: WHILE,
+    do: 'deletePodEip',
+    pod: 'a',
+  }),
+  scenario('a pod gets another private address', create(0, 'a', NEW), { at: WHILE, do: 'move', pod: 'a' }, end(LONG, 'a')),
+];

@@ -1,0 +1,77 @@
+/** What a pod's annotations ask for. */
+export type Ask =
+  | { readonly for: 'new'; readonly inPackage: boolean; readonly strategy?: string | undefined }
+  | { readonly for: 'existing'; readonly allocationId: string; readonly strategy?: string | undefined }
+  | { readonly for: 'nothing' }
+  /** Annotations that are refused. */
+  | { readonly for: 'nonsense' };
+
+/** One EIP: of the users by its ID, or the one that was bought for this pod. */
+export type Which = { readonly eip: string } | { readonly ofPod: string };
+
+/** What somebody or something does to the world. */
+export type Deed =
+  /** A pod comes to a node, and runs with an address of its own after `startMs`. */
+  | {
+      readonly do: 'create';
+      readonly pod: string;
+      readonly ask: Ask;
+      readonly gated: boolean;
+      readonly node: number;
+      readonly startMs: number;
+      /** Its owner makes it anew under its name, as a StatefulSet's controller does. */
+      readonly owner?: 'StatefulSet' | undefined;
+    }
+  /** Graceful deletion; the containers end after `graceMs`, the object goes then. */
+  | { readonly do: 'delete'; readonly pod: string; readonly graceMs: number; readonly freesFirst: boolean }
+  /** The object goes at once; the containers hold the private address for `lingerMs` more. */
+  | { readonly do: 'force'; readonly pod: string; readonly lingerMs: number }
+  /** The containers end by themselves. */
+  | { readonly do: 'finish'; readonly pod: string; readonly phase: 'Succeeded' | 'Failed' }
+  | { readonly do: 'annotate'; readonly pod: string; readonly ask: Ask }
+  /** The sandbox of the pod is made anew: it gets another private address. */
+  | { readonly do: 'move'; readonly pod: string }
+  | { readonly do: 'deletePodEip'; readonly pod: string }
+  /** A human at the console. */
+  | { readonly do: 'detach' | 'rebind' | 'release'; readonly which: Which }
+  | { readonly do: 'quota'; readonly eips: number }
+  /** The node and its network interface are gone, its pods are removed by force. */
+  | { readonly do: 'loseNode'; readonly node: number }
+  | { readonly do: 'compact' }
+  | { readonly do: 'outage'; readonly peer: 'kubernetes' | 'cloud'; readonly ms: number }
+  /** The leading process dies; the next one starts after `downMs`. */
+  | { readonly do: 'kill'; readonly downMs: number }
+  /** SIGTERM; the next one starts after it has ended. */
+  | { readonly do: 'terminate' }
+  /** SIGSTOP and SIGCONT. */
+  | { readonly do: 'pause'; readonly ms: number }
+  /** A second process starts beside the first, which goes on for `ms`. */
+  | { readonly do: 'second'; readonly ms: number }
+  /** The wall clock of the process jumps. */
+  | { readonly do: 'jump'; readonly ms: number }
+  /** Somebody deletes the Lease. */
+  | { readonly do: 'deleteLease' };
+
+export type Action = Deed & { readonly at: number };
+
+/** One world and its history, but for the draws. Plain JSON. */
+export interface Script {
+  readonly name: string;
+  readonly actions: readonly Action[];
+  /** When the faults end; milliseconds. */
+  readonly endMs: number;
+  /** Probability of a fault at each I/O until then. */
+  readonly faultRate: number;
+  /** Whether the controllers elect a leader; otherwise whoever runs works. */
+  readonly election: boolean;
+  /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
+  readonly freesAddresses: boolean;
+  readonly quota: number;
+  /** Whether an hour without any event is watched at the end. */
+  readonly quiet: boolean;
+}
+
+/** The users' EIPs that exist in every world. */
+export const USERS_EIPS = ['eip-users1', 'eip-users2'] as const;
+
+export const PACKAGE = 'cbwp-1';
