@@ -53,7 +53,11 @@ const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${obj
 const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
   if (kind !== 'PodEIP' || type !== 'MODIFIED' || !previous) return false;
   const rest = (it: PodEip) =>
-    JSON.stringify([{ ...it.metadata, resourceVersion: '', managedFields: '' }, it.spec, { ...it.status, podLastSeen: '' }]);
+    JSON.stringify([
+      { ...it.metadata, resourceVersion: '', managedFields: '' },
+      it.spec,
+      { ...it.status, podLastSeen: '' },
+    ]);
   return rest(object as PodEip) === rest(previous as PodEip);
 };
 
@@ -132,19 +136,25 @@ export class Inspector {
   }
 
   #eipAt(ipAddress: string): string | undefined {
-    return this.#cloud.ledger().findLast((change) => change.ipAddress === ipAddress)?.allocationId ??
-      this.#cloud.eips().find((eip) => eip.ipAddress === ipAddress)?.allocationId;
+    return (
+      this.#cloud.ledger().findLast((change) => change.ipAddress === ipAddress)?.allocationId ??
+      this.#cloud.eips().find((eip) => eip.ipAddress === ipAddress)?.allocationId
+    );
   }
 
-  /** I5: no two PodEIPs that are not going hold one EIP. */
+  /**
+   * I5: no two PodEIPs that are not going hold one EIP. Two may write it down at once; before they bind it, one yields.
+   */
   #onPodEip(podEip: PodEip): void {
     const { allocationID } = podEip.spec;
-    if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined) return;
+    const isHeld = (it: PodEip) => readNotes(it).places.length > 0;
+    if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined || !isHeld(podEip)) return;
     for (const other of this.truth.podEips.values())
       if (
         other.metadata.uid !== podEip.metadata.uid &&
         other.spec.allocationID === allocationID &&
-        other.metadata.deletionTimestamp === undefined
+        other.metadata.deletionTimestamp === undefined &&
+        isHeld(other)
       )
         this.broken('I5', `${allocationID} is recorded by ${podEip.metadata.name} and by ${other.metadata.name}`);
   }
@@ -174,20 +184,21 @@ export class Inspector {
       case 'UnassociateEipAddress': {
         const place = owners.find((podEip) =>
           readNotes(podEip).places.some(
-            (it) =>
-              it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+            (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
           ),
         );
         if (!place)
-          return this.broken('I4', `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`);
+          return this.broken(
+            'I4',
+            `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`,
+          );
         return this.#onDetach(change);
       }
       case 'AssociateEipAddress':
         if (
           !owners.some((podEip) =>
             readNotes(podEip).places.some(
-              (it) =>
-                it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+              (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
             ),
           )
         )

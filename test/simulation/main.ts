@@ -98,7 +98,9 @@ const oneSeed = async (seed: number): Promise<number> => {
   if (!violation || (options.trace && options.save === undefined)) return code;
   const shrunk = await shrink({ script: generate(seed), draws: outcome.draws }, violation.invariant);
   const { actions } = shrunk.script;
-  say(`shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`);
+  say(
+    `shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`,
+  );
   const last = await replay(shrunk, true);
   const width = process.stdout.isTTY ? process.stdout.columns : 240;
   for (const line of last.lines.slice(-LAST_LINES)) say(line.slice(0, width));

@@ -310,7 +310,8 @@ class World implements Wire {
     if (!(await this.#pass(QUIET_MS))) return;
     if (inspector.lately.length > 0)
       inspector.broken('I14', `written although nothing happened: ${inspector.lately.slice(0, 5).join(', ')}`);
-    if (this.#cloud.ledger().length > changes) inspector.broken('I14', 'the cloud was changed although nothing happened');
+    if (this.#cloud.ledger().length > changes)
+      inspector.broken('I14', 'the cloud was changed although nothing happened');
     const timers = this.#newest()?.process.timers ?? 0;
     if (timers > MOST_TIMERS + inspector.truth.podEips.size)
       inspector.broken('I15', `${timers} timers although nothing happens`);
