@@ -12,7 +12,8 @@ interface Entry {
   driftSince: number | undefined;
   accepted: Act['do'] | undefined;
   released: string | undefined;
-  missingSince: number | undefined;
+  /** The EIP that was not listed, and since when. */
+  missing: { readonly allocationId: string; readonly since: number } | undefined;
   parkedSince: number | undefined;
   refusal: { act: Act['do']; reason: Reason; message: string; dueAt: number; isQuota: boolean } | undefined;
   /** Refusals in a row. */
@@ -77,7 +78,7 @@ export class Memories {
       driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
       accepted: entry.accepted,
       released: entry.released,
-      missingMs: entry.missingSince === undefined ? 0 : now - entry.missingSince,
+      missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
       parkedMs: entry.parkedSince === undefined ? 0 : now - entry.parkedSince,
       refusal: refusal && {
         act: refusal.act,
@@ -156,9 +157,11 @@ export class Memories {
   }
 
   /** What a reading of the EIP says about what the pod was told. */
-  saw(uid: string, { isDrifting, isMissing }: { isDrifting: boolean; isMissing: boolean }): void {
+  saw(uid: string, allocationId: string, { isDrifting, isMissing }: { isDrifting: boolean; isMissing: boolean }): void {
     const entry = this.#entry(uid);
-    entry.missingSince = isMissing ? (entry.missingSince ?? this.#clock.mono()) : undefined;
+    // Of this EIP: one that was just bought is new, however long the one before it has been gone.
+    const before = entry.missing?.allocationId === allocationId ? entry.missing : undefined;
+    entry.missing = isMissing ? (before ?? { allocationId, since: this.#clock.mono() }) : undefined;
     entry.driftSince = isDrifting ? (entry.driftSince ?? this.#clock.mono()) : undefined;
   }
 
@@ -181,7 +184,7 @@ export class Memories {
         driftSince: undefined,
         accepted: undefined,
         released: undefined,
-        missingSince: undefined,
+        missing: undefined,
         parkedSince: undefined,
         refusal: undefined,
         refusals: 0,

@@ -72,7 +72,7 @@ export const reconcilePodEip =
       while (isLook(step)) {
         seen = { ...seen, ...(await look(step, seen, ports, signal)) };
         if (step.do === 'LookAtEip')
-          memories.saw(uid, {
+          memories.saw(uid, step.allocationId, {
             isDrifting: isDrifting(seen.pod, seen.eip ?? null),
             isMissing: seen.eip === null,
           });

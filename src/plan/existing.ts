@@ -6,7 +6,7 @@ import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
-import type { Seen, Settings } from './seen.ts';
+import { justAccepted, type Seen, type Settings } from './seen.ts';
 import { fail, inTransition, justTampered, POLL_MS, wait, type ForeignBinding, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
 
@@ -79,12 +79,21 @@ const rob = (seen: Seen, eip: Eip, settings: Settings, otherwise: (eip: Eip) => 
   const from = foreignBinding(eip);
   if (!settings.allowEipRob || !from) return otherwise(eip);
   if (seen.namespace === undefined) return { do: 'LookAtNamespace' };
+  if (justAccepted('Rob', seen, settings))
+    return wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS);
   return seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true'
     ? { do: 'Rob', allocationId: eip.allocationId, from }
     : otherwise(eip);
 };
 
-const foreignBinding = ({ instanceId, instanceType, privateIpAddress = '' }: Eip): ForeignBinding | undefined =>
-  instanceId !== undefined && (instanceType === 'NetworkInterface' || instanceType === 'EcsInstance')
+/**
+ * The binding, if it can be named so exactly that a request which comes late undoes no other one. "" stands for the
+ * primary address of an interface: without it the request would undo whatever is bound to the interface by then.
+ */
+const foreignBinding = ({ instanceId, instanceType, privateIpAddress = '' }: Eip): ForeignBinding | undefined => {
+  if (instanceId === undefined) return undefined;
+  if (instanceType === 'NetworkInterface' && privateIpAddress === '') return undefined;
+  return instanceType === 'NetworkInterface' || instanceType === 'EcsInstance'
     ? { instanceId, instanceType, privateIpAddress }
     : undefined;
+};

@@ -47,7 +47,7 @@ const remove = async ({ kube }: Stage, name: string) => {
   if (object) await kube.delete(DEPLOYMENT, ref, { uid: object.metadata.uid });
 };
 const holder = async ({ kube }: Stage) =>
-  (await kube.get(LEASE, { namespace: 'kube-system', name: 'knative-eip' }))?.spec.holderIdentity;
+  (await kube.get(LEASE, { namespace: 'kube-system', name: 'knative-eip' }))?.spec?.holderIdentity;
 
 const kinds = ['embedded', 'real'] as const;
 for (const kind of kinds) {
