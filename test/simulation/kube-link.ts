@@ -94,7 +94,11 @@ const readWhole = async (answer: KubeResponse): Promise<KubeResponse> => {
 
 /** A process's connection to the API server. */
 export const kubeLink = (wire: Wire, process: Process, server: ApiServer): KubeTransport => {
-  const send = transport(server);
+  const base = transport(server);
+  const send: KubeTransport = (request) => {
+    wire.writes();
+    return base(request);
+  };
 
   const exchange = (request: KubeRequest): Promise<KubeResponse> => {
     const { method, path, signal } = request;

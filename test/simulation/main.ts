@@ -61,9 +61,15 @@ const progress = (of: number) => (sum: Sum) => {
   return 'go on' as const;
 };
 
+/** What broke, without the names that it broke for. */
+const signature = ({ said }: { readonly said: string }): string =>
+  said
+    .replaceAll(/eip-[0-9a-z]+|\d+(\.\d+)*/gu, '#')
+    .replaceAll(/\b(by|and|pod|PodEIP|from) [abc]\b/gu, '$1 #');
+
 const summarize = (what: string, sum: Sum): number => {
   if (process.stdout.isTTY) process.stdout.write('\r');
-  const groups = Map.groupBy(sum.violations, ({ said }) => said.replaceAll(/eip-[0-9a-f]{20}|\d+(\.\d+)*/gu, '#'));
+  const groups = Map.groupBy(sum.violations, signature);
   for (const group of groups.values()) {
     const [first] = group;
     say(`${group.length} × ${first?.said}`);
@@ -120,11 +126,11 @@ const allCrashPoints = async (): Promise<number> => {
 
 const allMutants = async (): Promise<number> => {
   const own = await share(seedsFrom(1, MOST_SEEDS, false), { jobs }, progress(MOST_SEEDS));
-  if (own.violations.length > 0) say(`${own.violations.length} seeds fail without any mutant; they do not count`);
+  const excused = new Set(own.violations.map(signature));
+  for (const said of excused) say(`breaks without any mutant, and does not count: ${said}`);
   // A seed that is another world each time proves nothing.
-  const excused = new Set(own.violations.map(({ run }) => run));
   const noticed = ({ violations }: Sum) =>
-    violations.filter(({ run, invariant }) => !excused.has(run) && invariant !== 'replay');
+    violations.filter((violation) => !excused.has(signature(violation)) && violation.invariant !== 'replay');
   let missed = 0;
   for (const { name, replacements, redundant } of mutants.filter((mutant) => mutant.name.includes(options.mutant))) {
     let sum: Sum;

@@ -105,11 +105,15 @@ export const mutants: readonly Mutant[] = [
     "if (kind === 'unknown') entry.isCertain = false;",
     '',
   ]),
-  mutant('a refusal is believed of silence too', [
-    'src/controllers/memory.ts',
-    "(kind === 'refused' || kind === 'quota')",
-    "(kind === 'refused' || kind === 'quota' || kind === 'unknown')",
-  ]),
+  {
+    ...mutant('a refusal is believed of silence too', [
+      'src/controllers/memory.ts',
+      "(kind === 'refused' || kind === 'quota')",
+      "(kind === 'refused' || kind === 'quota' || kind === 'unknown')",
+    ]),
+    redundant:
+      'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',
+  },
   mutant('published before it is in use', [
     'src/plan/decide.ts',
     "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
@@ -120,11 +124,19 @@ export const mutants: readonly Mutant[] = [
     'if (pod && pod.metadata.uid === notes.podUid && !isFinal(pod) && isAnnounced(pod))',
     'if (pod === undefined)',
   ]),
-  mutant('taken from wherever it is: a binding of others is undone', [
-    'src/plan/decide.ts',
-    "if (eip.status === 'InUse') return inUseElsewhere(eip);\n    if (eip.status !== 'Available') return inTransition(eip);",
-    '',
-  ]),
+  mutant(
+    'taken from wherever it is: a binding of others is undone',
+    [
+      'src/plan/decide.ts',
+      "if (eip.status === 'InUse') return inUseElsewhere(eip);\n    if (eip.status !== 'Available') return inTransition(eip);",
+      '',
+    ],
+    [
+      'src/plan/decide.ts',
+      "if (eip.status === 'InUse') {\n    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));",
+      "if (eip.status === 'InUse') {\n    const place = { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false };",
+    ],
+  ),
   mutant('recorded after it is bound', [
     'src/plan/decide.ts',
     'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',

@@ -13,7 +13,7 @@ import { Trace } from './trace.ts';
 import type { Death, Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
-const CONVERGE_MS = 360_000;
+const CONVERGE_MS = 180_000;
 /** How often that is looked at, and for how long it must stay so. */
 const LOOK_MS = 5_000;
 const STAYS_MS = 20_000;
@@ -131,6 +131,14 @@ class World implements Wire {
     return this.#die(process, this.tape.pick(['before', 'after', 'in flight']), label);
   }
 
+  onCall(process: Process, action: string, query: Readonly<Record<string, string>>): void {
+    this.inspector.onCall(process.name, action, query, this.#script.election);
+  }
+
+  writes(): void {
+    this.inspector.isByController = true;
+  }
+
   #die(process: Process, death: Death, label: string): Death {
     this.trace(`${process.name} dies ${death} ${label}`);
     this.counts.death += 1;
@@ -230,6 +238,7 @@ class World implements Wire {
     const { inspector, time } = this;
     await time.pass(time.mono() + ms, () => {
       inspector.check();
+      inspector.isByController = false;
       if (time.events > MOST_EVENTS && inspector.violations.length === 0)
         inspector.broken('I10', `${time.events} events and no end`);
       return inspector.violations.length > 0 ? 'stop' : undefined;

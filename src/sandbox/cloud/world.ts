@@ -49,6 +49,10 @@ export interface Human {
   change(allocationId: string, properties: Partial<Omit<EipRecord, 'allocationId' | 'task'>>): void;
 }
 
+/** The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding. */
+const packageTask = ({ task, bandwidthPackage }: EipRecord): number | undefined =>
+  bandwidthPackage && bandwidthPackage.status !== 'BINDED' ? task : undefined;
+
 /** The world around the API: what exists without having been asked for, and what happens behind the caller's back. */
 export class World {
   readonly #account: Account;
@@ -208,7 +212,7 @@ export class World {
   #unassociate(allocationId: string, deed: Deed): void {
     const eip = this.#eip(allocationId);
     this.#account.record(deed, eip);
-    this.#account.eips.put({ ...unbound(eip), task: undefined }, deed.at);
+    this.#account.eips.put({ ...unbound(eip), task: packageTask(eip) }, deed.at);
   }
 
   #release(allocationId: string): void {
@@ -225,7 +229,8 @@ export class World {
     if (!eni.privateIps.includes(privateIp))
       throw new RangeError(`${networkInterfaceId} does not hold ${privateIp}, only ${eni.privateIps.join(', ')}.`);
     const binding = bindingTo(eni, privateIp);
-    this.#write(deed, { ...this.#eip(allocationId), status: 'InUse', binding, task: undefined });
+    const eip = this.#eip(allocationId);
+    this.#write(deed, { ...eip, status: 'InUse', binding, task: packageTask(eip) });
   }
 
   #retag(
