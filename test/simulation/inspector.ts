@@ -8,6 +8,7 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
+import type { ObjectMeta } from '../../src/kube/port.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import { readNotes } from '../../src/plan/record.ts';
@@ -79,6 +80,8 @@ export class Inspector {
   #changes = 0;
   /** When each EIP was seen bound to a private address last, virtual time; by `<allocation ID> <address>`. */
   readonly #boundAt = new Map<string, number>();
+  /** Where each EIP is bound, and since when without a break, by allocation ID. */
+  readonly #bound = new Map<string, { address: string; since: number }>();
   /** Since when each pod says without a break that it has this address, by UID. */
   readonly #announced = new Map<string, { address: string; since: number }>();
   /** Since when each pod has wanted what it wants, by UID. */
@@ -95,6 +98,8 @@ export class Inspector {
   readonly #users = new Map<string, string>();
   /** Writes since somebody emptied this, but for renewals of leases and refreshes of `podLastSeen`. */
   lately: string[] = [];
+  /** Those refreshes. */
+  refreshes = 0;
 
   constructor(server: ApiServer, cloud: EmbeddedCloud, time: VirtualTime) {
     this.#cloud = cloud;
@@ -123,17 +128,35 @@ export class Inspector {
       this.broken('I17', `${sender} sends ${action} with ${Math.round(leftMs)} ms of its lease left`);
   }
 
+  /** I5: a controller that changes an object says which one it means, and of a PodEIP also which state of it. */
+  onRequest(sender: string, method: string, path: string, body: string | undefined): void {
+    const isPodEip = path.includes('/podeips/');
+    if ((method !== 'PATCH' && method !== 'PUT' && method !== 'DELETE') || (!isPodEip && !path.includes('/pods/'))) return;
+    const sent = JSON.parse(body ?? '{}') as { metadata?: Partial<ObjectMeta>; preconditions?: Partial<ObjectMeta> };
+    const { uid, resourceVersion } = sent.preconditions ?? sent.metadata ?? {};
+    if (!uid) this.broken('I5', `${sender} sends ${method} ${path} without a UID`);
+    else if (isPodEip && !resourceVersion) this.broken('I5', `${sender} sends ${method} ${path} without a resourceVersion`);
+  }
+
   /** After every event. */
   check(): void {
     const changes = this.#cloud.ledger();
     for (; this.#changes < changes.length; this.#changes += 1) this.#onChange(changes[this.#changes]!);
     const now = this.#time.mono();
-    for (const { allocationId, status, binding } of this.#cloud.eips())
-      if (status === 'InUse' && binding) this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, now);
+    for (const { allocationId, status, binding } of this.#cloud.eips()) {
+      if (status !== 'InUse' || !binding) {
+        this.#bound.delete(allocationId);
+        continue;
+      }
+      this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, now);
+      if (this.#bound.get(allocationId)?.address !== binding.privateIpAddress)
+        this.#bound.set(allocationId, { address: binding.privateIpAddress, since: now });
+    }
   }
 
   #onWrite(write: Write): void {
-    if (write.kind !== 'Lease' && !isRefresh(write)) this.lately.push(nameOf(write));
+    if (isRefresh(write)) this.refreshes += 1;
+    else if (write.kind !== 'Lease') this.lately.push(nameOf(write));
     if (write.kind === 'Lease') this.leases.onWrite(write);
     if (write.kind === 'Pod') this.#onPod(write);
     if (write.kind === 'PodEIP' && write.type === 'MODIFIED') this.#onRetire(write);
@@ -151,6 +174,7 @@ export class Inspector {
     const known = this.#announced.get(uid);
     if (address === undefined) this.#announced.delete(uid);
     else if (known?.address !== address) this.#announced.set(uid, { address, since: this.#time.mono() });
+    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined || address === announces(previous)) return;
     // The pod may have got another address meanwhile.
     const mine = [...(this.#podIps.get(uid) ?? [])];
@@ -158,6 +182,17 @@ export class Inspector {
     const boundAt = Math.max(-Infinity, ...mine.map((podIP) => this.#boundAt.get(`${eip} ${podIP}`) ?? -Infinity));
     if (boundAt < this.#time.mono() - TELLING_MS - this.pausedMs)
       this.broken('I6', `pod ${name} is told that ${address} is bound to ${mine.join(' or ')}, and it is not`);
+  }
+
+  /** I6, the other way round: a pod that has its address and wants it is not told that it has none. */
+  #onUnpublish(pod: Pod, told: string | undefined): void {
+    if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined) return;
+    const podEip = this.truth.podEips.get(pod.metadata.name);
+    if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
+    const bound = this.#bound.get(podEip.spec.allocationID);
+    const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
+    if (bound?.address === pod.status?.podIP && this.#time.mono() - since > TELLING_MS + this.pausedMs)
+      this.broken('I6', `pod ${pod.metadata.name} is told that it has no address, and it has ${told}`);
   }
 
   /** I16: the controller gives up no PodEIP whose pod has wanted it all the time. */

@@ -190,5 +190,6 @@ export const mutants: readonly Mutant[] = [
     'mayMutate(needMs)\n      ?',
     'mayMutate(0) || true\n      ?',
   ]),
-  mutant('no hurry: a hot loop', ['src/plan/step.ts', 'export const POLL_MS = 1_000;', 'export const POLL_MS = 1;']),
+  mutant('what needs a person is looked at without a pause', ['src/plan/step.ts', 'export const RETRY_MS = 60_000;', 'export const RETRY_MS = 1;']),
+  mutant('a failure is tried again at once', ['src/kube/controller.ts', "if (again === 'backoff') {\n        queue.retry(key);", "if (again === 'backoff') {\n        queue.add(key);"]),
 ];
