@@ -238,3 +238,19 @@ test('the agenda happens in the order of its times, and of its entries where the
     }),
   );
 });
+
+test('an EIP that loses its network interface while it leaves a bandwidth package leaves it all the same', async (t) => {
+  const transitions = { bandwidthPackage: { minMs: 1_000, maxMs: 1_000 } };
+  const at = bench({ transitions });
+  at.cloud.world.addBandwidthPackage('cbwp-1');
+  const id = await at.allocate();
+  const membership = { IpInstanceId: id, BandwidthPackageId: 'cbwp-1' };
+  await at.call('AddCommonBandwidthPackageIp', { ...membership, IpType: 'EIP' });
+  await at.clock.pass(1_000);
+  at.cloud.world.human.associate(id, 'eni-1', '10.0.0.2');
+  t.is((await at.call('RemoveCommonBandwidthPackageIp', membership)).code, undefined);
+  at.cloud.world.removeNetworkInterface('eni-1');
+  await at.clock.pass(1_000);
+  t.like(await at.describe(id), { Status: 'Available', BandwidthPackageId: '' });
+  t.is((await at.call('ReleaseEipAddress', { AllocationId: id })).code, undefined);
+});

@@ -4,14 +4,9 @@ import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
-import type { Inspector } from './inspector.ts';
+import { asks, type Inspector } from './inspector.ts';
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
-
-const asks = ({ metadata: { annotations = {} } }: Pod): 'new' | string | undefined => {
-  const existing = KEYS.instanceId.map((key) => annotations[key]).find((it) => it !== undefined);
-  return existing ?? (KEYS.withEip.some((key) => annotations[key] === 'true') ? 'new' : undefined);
-};
 
 /**
  * What is not as it has to be once nothing happens any more: the first thing, or undefined. `touched` are EIPs that

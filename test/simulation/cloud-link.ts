@@ -115,6 +115,7 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
     wire.count('io');
     const isWrite = !action.startsWith('Describe');
     const label = `${action} ${JSON.stringify(request.query)}`;
+    wire.onCall(process, action, request.query);
     const death = wire.onIo({ process, label, isWrite, number: process.ios });
     if (death === 'before') return never();
     if (death === 'in flight') {

@@ -104,8 +104,8 @@ export const generate = (seed: number): Script => {
     else if (what < 0.7) say(at, { do: 'compact' });
     else if (what < 0.85)
       say(at, election ? { do: 'pause', ms: ms(500, 25_000) } : { do: 'pause', ms: ms(500, 5_000) });
-    else if (election) say(at, { do: 'deleteLease' });
-    else if (withSeconds) say(at, { do: 'second', ms: ms(500, 20_000) });
+    else if (election && chance(0.3)) say(at, { do: 'deleteLease' });
+    else if (election || withSeconds) say(at, { do: 'second', ms: ms(500, 20_000) });
   }
   actions.sort((a, b) => a.at - b.at);
   return {

@@ -119,7 +119,7 @@ export const startController = (parts: IncarnationParts): { readonly terminate: 
         log,
         namespace: lease.namespace,
         name: lease.name,
-        identity: `knative-eip_${random.uuid()}`,
+        identity: `${process.name}_${random.uuid()}`,
         leaseDurationMs: lease.leaseDurationSeconds * 1_000,
         renewDeadlineMs: lease.renewDeadlineSeconds * 1_000,
         retryPeriodMs: lease.retryPeriodSeconds * 1_000,

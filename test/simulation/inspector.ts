@@ -1,5 +1,6 @@
 import {
   ALLOCATED_ADDRESS,
+  KEYS,
   READINESS_GATE,
   TAG_CLUSTER_UID,
   TAG_POD,
@@ -7,6 +8,8 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
+import type { ObjectMeta } from '../../src/kube/port.ts';
+import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import { readNotes } from '../../src/plan/record.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
@@ -16,6 +19,7 @@ import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { USERS_EIPS } from './script.ts';
 import type { VirtualTime } from './time.ts';
+import { LeaseWatch } from './lease-watch.ts';
 import { Truth, type Write } from './truth.ts';
 
 /** One promise that was broken. The first word of `said` is always the name of the invariant. */
@@ -37,6 +41,12 @@ const MODIFYING = /^(?:Release|Modify|Tag|UnTag|AddCommonBandwidthPackage|Remove
 /** What of an EIP is its owner's: all but the binding and what comes with it. */
 export const plain = ({ task: _, binding: __, status: ___, ...eip }: EipRecord): string =>
   JSON.stringify({ ...eip, tags: [...eip.tags] });
+
+/** What the pod asks for. */
+export const asks = ({ metadata: { annotations = {} } }: Pod): 'new' | (string & {}) | undefined => {
+  const existing = KEYS.instanceId.map((key) => annotations[key]).find((it) => it !== undefined);
+  return existing ?? (KEYS.withEip.some((key) => annotations[key] === 'true') ? 'new' : undefined);
+};
 
 /** Whether the pod says that it has an address. */
 const announces = (pod: Pod | PodEip | undefined): string | undefined =>
@@ -67,14 +77,21 @@ const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
  */
 export class Inspector {
   readonly truth: Truth;
+  readonly leases: LeaseWatch;
   readonly #cloud: EmbeddedCloud;
   readonly #time: VirtualTime;
   readonly violations: Violation[] = [];
   #changes = 0;
   /** When each EIP was seen bound to a private address last, virtual time; by `<allocation ID> <address>`. */
   readonly #boundAt = new Map<string, number>();
+  /** Where each EIP is bound, and since when without a break, by allocation ID. */
+  readonly #bound = new Map<string, { address: string; since: number }>();
   /** Since when each pod says without a break that it has this address, by UID. */
   readonly #announced = new Map<string, { address: string; since: number }>();
+  /** Since when each pod has wanted what it wants, by UID. */
+  readonly #wants = new Map<string, { what: string; since: number }>();
+  /** Whether what is written now is written by a controller. */
+  isByController = false;
   /** Every private address that each pod has had, by UID. */
   readonly #podIps = new Map<string, Set<string>>();
   /** How often an EIP was bought for each PodEIP, by UID. */
@@ -85,10 +102,13 @@ export class Inspector {
   readonly #users = new Map<string, string>();
   /** Writes since somebody emptied this, but for renewals of leases and refreshes of `podLastSeen`. */
   lately: string[] = [];
+  /** Those refreshes. */
+  refreshes = 0;
 
   constructor(server: ApiServer, cloud: EmbeddedCloud, time: VirtualTime) {
     this.#cloud = cloud;
     this.#time = time;
+    this.leases = new LeaseWatch(time, (said) => this.broken('I17', said));
     this.truth = new Truth(server, (write) => this.#onWrite(write));
   }
 
@@ -102,18 +122,53 @@ export class Inspector {
     this.violations.push({ invariant, said: `${invariant}: ${said}`, atMs: this.#time.mono() });
   }
 
+  /** I4 and the fence, at every call that a controller sends to the cloud. */
+  onCall(sender: string, action: string, query: Readonly<Record<string, string>>, isFencing: boolean): void {
+    if (
+      action === 'UnassociateEipAddress' &&
+      !(query['InstanceId'] && query['InstanceType'] && query['PrivateIpAddress'])
+    )
+      this.broken('I4', `${sender} sends Unassociate for ${query['AllocationId']} without saying from what`);
+    if (!isFencing || action.startsWith('Describe')) return;
+    const leftMs = this.leases.leftMs(sender);
+    if (leftMs !== undefined && leftMs < CALL_TIMEOUT_MS)
+      this.broken('I17', `${sender} sends ${action} with ${Math.round(leftMs)} ms of its lease left`);
+  }
+
+  /** I5: a controller that changes an object says which one it means, and of a PodEIP also which state of it. */
+  onRequest(sender: string, method: string, path: string, body: string | undefined): void {
+    const isPodEip = path.includes('/podeips/');
+    if ((method !== 'PATCH' && method !== 'PUT' && method !== 'DELETE') || (!isPodEip && !path.includes('/pods/')))
+      return;
+    const sent = JSON.parse(body ?? '{}') as { metadata?: Partial<ObjectMeta>; preconditions?: Partial<ObjectMeta> };
+    const { uid, resourceVersion } = sent.preconditions ?? sent.metadata ?? {};
+    if (!uid) this.broken('I5', `${sender} sends ${method} ${path} without a UID`);
+    else if (isPodEip && !resourceVersion)
+      this.broken('I5', `${sender} sends ${method} ${path} without a resourceVersion`);
+  }
+
   /** After every event. */
   check(): void {
     const changes = this.#cloud.ledger();
     for (; this.#changes < changes.length; this.#changes += 1) this.#onChange(changes[this.#changes]!);
     const now = this.#time.mono();
-    for (const { allocationId, status, binding } of this.#cloud.eips())
-      if (status === 'InUse' && binding) this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, now);
+    for (const { allocationId, status, binding } of this.#cloud.eips()) {
+      if (status !== 'InUse' || !binding) {
+        this.#bound.delete(allocationId);
+        continue;
+      }
+      this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, now);
+      if (this.#bound.get(allocationId)?.address !== binding.privateIpAddress)
+        this.#bound.set(allocationId, { address: binding.privateIpAddress, since: now });
+    }
   }
 
   #onWrite(write: Write): void {
-    if (write.kind !== 'Lease' && !isRefresh(write)) this.lately.push(nameOf(write));
+    if (isRefresh(write)) this.refreshes += 1;
+    else if (write.kind !== 'Lease') this.lately.push(nameOf(write));
+    if (write.kind === 'Lease') this.leases.onWrite(write);
     if (write.kind === 'Pod') this.#onPod(write);
+    if (write.kind === 'PodEIP' && write.type === 'MODIFIED') this.#onRetire(write);
     if (write.kind === 'PodEIP' && write.type !== 'DELETED') this.#onPodEip(write.object as PodEip);
   }
 
@@ -122,10 +177,13 @@ export class Inspector {
     const { uid, name } = object.metadata;
     const { podIP } = (object as Pod).status ?? {};
     if (podIP !== undefined) this.#podIps.set(uid, (this.#podIps.get(uid) ?? new Set()).add(podIP));
+    const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
+    if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
     const known = this.#announced.get(uid);
     if (address === undefined) this.#announced.delete(uid);
     else if (known?.address !== address) this.#announced.set(uid, { address, since: this.#time.mono() });
+    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined || address === announces(previous)) return;
     // The pod may have got another address meanwhile.
     const mine = [...(this.#podIps.get(uid) ?? [])];
@@ -133,6 +191,30 @@ export class Inspector {
     const boundAt = Math.max(-Infinity, ...mine.map((podIP) => this.#boundAt.get(`${eip} ${podIP}`) ?? -Infinity));
     if (boundAt < this.#time.mono() - TELLING_MS - this.pausedMs)
       this.broken('I6', `pod ${name} is told that ${address} is bound to ${mine.join(' or ')}, and it is not`);
+  }
+
+  /** I6, the other way round: a pod that has its address and wants it is not told that it has none. */
+  #onUnpublish(pod: Pod, told: string | undefined): void {
+    if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
+      return;
+    const podEip = this.truth.podEips.get(pod.metadata.name);
+    if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
+    const bound = this.#bound.get(podEip.spec.allocationID);
+    const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
+    if (bound?.address === pod.status?.podIP && this.#time.mono() - since > TELLING_MS + this.pausedMs)
+      this.broken('I6', `pod ${pod.metadata.name} is told that it has no address, and it has ${told}`);
+  }
+
+  /** I16: the controller gives up no PodEIP whose pod has wanted it all the time. */
+  #onRetire({ object, previous }: Write): void {
+    const { deletionTimestamp, name } = object.metadata;
+    if (!this.isByController || deletionTimestamp === undefined || previous?.metadata.deletionTimestamp !== undefined)
+      return;
+    const pod = this.truth.podOf(object as PodEip);
+    if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
+    const since = this.#wants.get(pod.metadata.uid)?.since ?? Infinity;
+    if (this.#time.mono() - since > TELLING_MS + this.pausedMs)
+      this.broken('I16', `PodEIP ${name} is given up, although its pod runs and wants it`);
   }
 
   #eipAt(ipAddress: string): string | undefined {

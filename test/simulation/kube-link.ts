@@ -94,7 +94,11 @@ const readWhole = async (answer: KubeResponse): Promise<KubeResponse> => {
 
 /** A process's connection to the API server. */
 export const kubeLink = (wire: Wire, process: Process, server: ApiServer): KubeTransport => {
-  const send = transport(server);
+  const base = transport(server);
+  const send: KubeTransport = (request) => {
+    wire.writes();
+    return base(request);
+  };
 
   const exchange = (request: KubeRequest): Promise<KubeResponse> => {
     const { method, path, signal } = request;
@@ -103,6 +107,7 @@ export const kubeLink = (wire: Wire, process: Process, server: ApiServer): KubeT
     if (!isSide) process.ios += 1;
     const number = isSide ? undefined : process.ios;
     wire.count('io');
+    wire.onRequest(process, method, path, request.body);
     const death = wire.onIo({ process, label, isWrite: method !== 'GET', number });
     // What travels does not depend on who waits for it.
     const { signal: _, ...sent } = request;

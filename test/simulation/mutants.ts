@@ -4,6 +4,220 @@ import type { Replacement } from './mutation.ts';
 export interface Mutant {
   readonly name: string;
   readonly replacements: readonly Replacement[];
+  /** Why nobody can notice it, where that is so: another defence does the same work. */
+  readonly redundant?: string;
 }
 
-export const mutants: readonly Mutant[] = [];
+const mutant = (name: string, ...replacements: (readonly [file: string, text: string, by: string])[]): Mutant => ({
+  name,
+  replacements: replacements.map(([file, text, by]) => ({ file, text, by })),
+});
+
+const TOKEN = [
+  'src/act/act.ts',
+  'allocation(cluster, podEip, step.request, step.generation)',
+  'allocation(cluster, podEip, step.request, `${step.generation} ${epoch} ${clock.mono()}` as never)',
+] as const;
+
+const NO_PROOF = [
+  'src/plan/record.ts',
+  'eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid',
+  'true',
+] as const;
+
+/**
+ * Each takes one defence away, and must be noticed. They change the source as it is loaded and nothing else: the product
+ * has no switch for any of them.
+ */
+export const mutants: readonly Mutant[] = [
+  mutant(
+    'intent after effect: the finalizer comes with the EIP, not before it',
+    ['src/act/podeip.ts', '...others, FINALIZER]', '...others, ...(podEip ? [FINALIZER] : [])]'],
+    [
+      'src/act/podeip.ts',
+      '{ spec: { allocationID } }',
+      '{ spec: { allocationID }, metadata: { finalizers: [FINALIZER] } }',
+    ],
+  ),
+  mutant('random token: each attempt has its own', TOKEN),
+  mutant('random token without adoption: what is tagged is not looked for before buying', TOKEN, [
+    'src/plan/decide.ts',
+    "if (found) return { do: 'Record'",
+    "if (found === null) return { do: 'Record'",
+  ]),
+  mutant('no adoption on the way out: an EIP that is not recorded was not bought', [
+    'src/plan/give-back.ts',
+    "if (!tagged) return { do: 'LookForTagged' };\n    const [found] = tagged;",
+    'const [found] = tagged ?? [];',
+  ]),
+  mutant('name instead of UID: a pod of the same name is the same pod', [
+    'src/plan/decide.ts',
+    'pod.metadata.uid !== notes.podUid',
+    'pod.metadata.name !== podEip.metadata.name',
+  ]),
+  mutant('finalizer first: the PodEIP goes before its EIP', [
+    'src/plan/give-back.ts',
+    'return isUsers ? detach(seen, podEip, notes, settings) : release(seen, podEip, notes, settings);',
+    "return removeFinalizer('gone');",
+  ]),
+  mutant(
+    'the EIPs of users are released too',
+    [
+      'src/plan/give-back.ts',
+      'return isUsers ? detach(',
+      'return isUsers && podEip.spec.allocationID === "" ? detach(',
+    ],
+    NO_PROOF,
+  ),
+  mutant('not found means gone: another EIP is bought at once', [
+    'src/plan/decide.ts',
+    ": wait('EipNotVisibleYet', `${allocationID} is not listed yet`, POLL_MS);",
+    ": { do: 'Claim', request, generation: notes.generation + 1 };",
+  ]),
+  mutant('not found means gone: one look is enough on the way out', [
+    'src/plan/give-back.ts',
+    'if (eip === null) {',
+    "if (eip === null) {\n    return removeFinalizer('gone');",
+  ]),
+  mutant(
+    'stale reads: decisions are made from the caches',
+    [
+      'src/cli/operate.ts',
+      'const reconcile = reconcilePodEip({\n      kube,',
+      `const reconcile = reconcilePodEip({
+      kube: {
+        ...kube,
+        get: async (resource, ref, signal) => {
+          const store = { pods: caches.pods.store, podeips: caches.podEips.store }[resource.plural];
+          return store ? store.get(ref.namespace + '/' + ref.name) : kube.get(resource, ref, signal);
+        },
+      },`,
+    ],
+    ['src/controllers/caches.ts', 'const { annotations = {} } = metadata;', 'return { metadata, spec, status };'],
+    [
+      'src/controllers/caches.ts',
+      "metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },\n  spec,\n  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },",
+      'metadata, spec, status',
+    ],
+  ),
+  mutant('blind unbind: Unassociate does not say from what', [
+    'src/cloud/alicloud/cloud.ts',
+    'new sdk.UnassociateEipAddressRequest(bindingOf(binding))',
+    'new sdk.UnassociateEipAddressRequest({ regionId, allocationId: binding.allocationId, clientToken: binding.clientToken })',
+  ]),
+  mutant('no settle window', ['src/cli/operate.ts', 'config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS', '0']),
+  mutant('no allowance for reads that lag', ['src/cli/operate.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
+  mutant('token life 3 s', [
+    'src/sandbox/cloud/cloud.ts',
+    'tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000',
+    'tokenLifetimeMs: 3_000',
+  ]),
+  mutant('everything is certain: silence means no', [
+    'src/controllers/memory.ts',
+    "if (kind === 'unknown') entry.isCertain = false;",
+    '',
+  ]),
+  {
+    ...mutant('a refusal is believed of silence too', [
+      'src/controllers/memory.ts',
+      "(kind === 'refused' || kind === 'quota')",
+      "(kind === 'refused' || kind === 'quota' || kind === 'unknown')",
+    ]),
+    redundant:
+      'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',
+  },
+  mutant('published before it is in use', [
+    'src/plan/decide.ts',
+    "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
+    "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
+  ]),
+  mutant('not unpublished before it is taken away', [
+    'src/plan/give-back.ts',
+    'if (pod && pod.metadata.uid === notes.podUid && !isFinal(pod) && isAnnounced(pod))',
+    'if (pod === undefined)',
+  ]),
+  mutant(
+    'taken from wherever it is: a binding of others is undone',
+    [
+      'src/plan/decide.ts',
+      "if (eip.status === 'InUse') return inUseElsewhere(eip);\n    if (eip.status !== 'Available') return inTransition(eip);",
+      '',
+    ],
+    [
+      'src/plan/decide.ts',
+      "if (eip.status === 'InUse') {\n    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));",
+      "if (eip.status === 'InUse') {\n    const place = { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false };",
+    ],
+  ),
+  mutant('recorded after it is bound', [
+    'src/plan/decide.ts',
+    'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',
+    'true',
+  ]),
+  mutant('rivals are not looked for', [
+    'src/plan/decide.ts',
+    'if (seen.rivals.length > 0)',
+    'if (seen.rivals.length > 9)',
+  ]),
+  mutant('a PodEIP is written whatever it was when it was read', [
+    'src/act/podeip.ts',
+    '{ ...body.metadata, uid, resourceVersion }',
+    '{ ...body.metadata, uid }',
+  ]),
+  mutant('a PodEIP is deleted by its name', [
+    'src/act/podeip.ts',
+    'await kube.delete(PODEIP, refOf(podEip), { uid, resourceVersion }, signal);',
+    "await kube.delete(PODEIP, refOf(podEip), { uid: '' }, signal);",
+  ]),
+  mutant('a pod is told by its name', [
+    'src/act/pod.ts',
+    'metadata: { uid: pod.metadata.uid, annotations:',
+    'metadata: { annotations:',
+  ]),
+  mutant('the way out does not wait for an EIP that is being bound', [
+    'src/plan/give-back.ts',
+    "} else if (eip && eip.status !== 'Available') return inTransition(eip);",
+    '}',
+  ]),
+  mutant('an error ends the key: it is not tried again', [
+    'src/kube/controller.ts',
+    'const retryInMs = Math.round(queue.retry(key, retryAfterOf(error)));',
+    'const retryInMs = 0;',
+  ]),
+  mutant('a fault of the cloud ends the key', [
+    'src/controllers/podeip.ts',
+    "if (!needsSomebody) return 'backoff';",
+    "if (!needsSomebody) return 'done';",
+  ]),
+  mutant('an expired watch goes on', [
+    'src/kube/reflector.ts',
+    "if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;",
+    "if (fault.kind === 'expired') return;",
+  ]),
+  mutant('a silent watch is waited for', ['src/kube/reflector.ts', 'idleMs = 90_000', 'idleMs = 9e9']),
+  mutant('a status is written at every look', [
+    'src/report/status.ts',
+    'return Object.keys(patch).length > 0 ? patch : undefined;',
+    'return { ...patch, managedBy: after.managedBy };',
+  ]),
+  mutant('two leaders: the lease is taken while another holds it', [
+    'src/kube/lease.ts',
+    'if (heldByOther()) return false;',
+    '',
+  ]),
+  mutant('no fence: a leader sends although its lease may be over', [
+    'src/cloud/fence.ts',
+    'mayMutate(needMs)\n      ?',
+    'mayMutate(0) || true\n      ?',
+  ]),
+  mutant('what needs a person is looked at without a pause', [
+    'src/plan/step.ts',
+    'export const RETRY_MS = 60_000;',
+    'export const RETRY_MS = 1;',
+  ]),
+  mutant('a failure is tried again at once', [
+    'src/kube/controller.ts',
+    "if (again === 'backoff') {\n        queue.retry(key);",
+    "if (again === 'backoff') {\n        queue.add(key);",
+  ]),
+];

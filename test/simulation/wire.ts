@@ -13,6 +13,12 @@ export interface Wire {
   faultRate(): number;
   /** Told of every I/O before it is sent; decides whether its process dies of it. */
   onIo(io: Io): Death | undefined;
+  /** A call is about to leave for the cloud. */
+  onCall(process: Process, action: string, query: Readonly<Record<string, string>>): void;
+  /** A request is about to leave for the API server. */
+  onRequest(process: Process, method: string, path: string, body: string | undefined): void;
+  /** What is written until the next event is written by a controller. */
+  writes(): void;
   /** Whether the API server, or the cloud, cannot be reached at present. */
   isOut(peer: 'kubernetes' | 'cloud'): boolean;
   /** A line of the trace, which is the same in every run of the same script and tape. */

@@ -13,14 +13,17 @@ import { Trace } from './trace.ts';
 import type { Death, Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
-const CONVERGE_MS = 360_000;
+const CONVERGE_MS = 180_000;
 /** How often that is looked at, and for how long it must stay so. */
 const LOOK_MS = 5_000;
 const STAYS_MS = 20_000;
 /** How long nothing is written once nothing happens; longer than every interval of the product. */
 const QUIET_MS = 1_500_000;
-/** The most I/Os of one process in a minute: so many for each pod, and some for lists and leases. */
-const MOST_IOS = { perPod: 350, besides: 300 };
+/**
+ * How often a process may look at one PodEIP in a minute: once a second while it waits for the cloud, and some more for what
+ * happens meanwhile.
+ */
+const MOST_LOOKS = 130;
 /** The most events of one world: beyond this something spins. */
 const MOST_EVENTS = 150_000;
 /** Timers that a process at rest may have, besides one per PodEIP. */
@@ -72,9 +75,9 @@ class World implements Wire {
   #starting = 0;
   #isCalm = false;
   readonly #out = { kubernetes: -1, cloud: -1 };
-  readonly #minute = { begins: 0, ios: new Map<Process, number>() };
+  readonly #minute = { begins: 0, looks: new Map<string, number>() };
   readonly firstIos: string[] = [];
-  readonly counts = { io: 0, fault: 0, watch: 0, death: 0 };
+  readonly counts = { io: 0, fault: 0, watch: 0, death: 0, write: 0 };
 
   constructor(script: Script, options: RunOptions) {
     this.#script = script;
@@ -119,9 +122,10 @@ class World implements Wire {
     this.counts[what] += 1;
   }
 
-  onIo({ process, label, number }: Io): Death | undefined {
-    this.#meter(process);
+  onIo({ process, label, number, isWrite }: Io): Death | undefined {
     if (number === undefined) return undefined;
+    this.#meter(process, label);
+    if (isWrite) this.counts.write += 1;
     const { crash } = this.#options;
     if (process.name === 'controller-1') {
       this.firstIos.push(label);
@@ -129,6 +133,18 @@ class World implements Wire {
     }
     if (this.#isCalm || !this.tape.happens(this.#script.faultRate / 40)) return undefined;
     return this.#die(process, this.tape.pick(['before', 'after', 'in flight']), label);
+  }
+
+  onCall(process: Process, action: string, query: Readonly<Record<string, string>>): void {
+    this.inspector.onCall(process.name, action, query, this.#script.election);
+  }
+
+  onRequest(process: Process, method: string, path: string, body: string | undefined): void {
+    this.inspector.onRequest(process.name, method, path, body);
+  }
+
+  writes(): void {
+    this.inspector.isByController = true;
   }
 
   #die(process: Process, death: Death, label: string): Death {
@@ -142,18 +158,19 @@ class World implements Wire {
   }
 
   /** I10: nobody spins. */
-  #meter(process: Process): void {
+  #meter(process: Process, label: string): void {
+    const [, name] = /^GET .*\/podeips\/([^/?]+)$/u.exec(label) ?? [];
+    if (name === undefined) return;
     const minute = this.#minute;
     if (this.time.mono() - minute.begins >= 60_000) {
       minute.begins = this.time.mono();
-      minute.ios.clear();
+      minute.looks.clear();
     }
-    const ios = (minute.ios.get(process) ?? 0) + 1;
-    minute.ios.set(process, ios);
-    const { pods, podEips } = this.inspector.truth;
-    const names = new Set([...pods.keys(), ...podEips.keys()]).size;
-    if (ios === MOST_IOS.besides + MOST_IOS.perPod * Math.max(2, names))
-      this.inspector.broken('I10', `${process.name} made ${ios} I/Os in a minute`);
+    const key = `${process.name} ${name}`;
+    const looks = (minute.looks.get(key) ?? 0) + 1;
+    minute.looks.set(key, looks);
+    if (looks === MOST_LOOKS)
+      this.inspector.broken('I10', `${process.name} looks ${looks} times a minute at PodEIP ${name}`);
   }
 
   #start(): void {
@@ -230,6 +247,7 @@ class World implements Wire {
     const { inspector, time } = this;
     await time.pass(time.mono() + ms, () => {
       inspector.check();
+      inspector.isByController = false;
       if (time.events > MOST_EVENTS && inspector.violations.length === 0)
         inspector.broken('I10', `${time.events} events and no end`);
       return inspector.violations.length > 0 ? 'stop' : undefined;
@@ -306,10 +324,14 @@ class World implements Wire {
     // Repeats of Events are counted for a while.
     if (!(await this.#pass(QUIET_MS / 5))) return;
     inspector.lately = [];
+    inspector.refreshes = 0;
+    const { write } = this.counts;
     const changes = this.#cloud.ledger().length;
     if (!(await this.#pass(QUIET_MS))) return;
     if (inspector.lately.length > 0)
       inspector.broken('I14', `written although nothing happened: ${inspector.lately.slice(0, 5).join(', ')}`);
+    if (this.counts.write - write > inspector.refreshes)
+      inspector.broken('I14', `${this.counts.write - write} writes are sent although nothing happens`);
     if (this.#cloud.ledger().length > changes)
       inspector.broken('I14', 'the cloud was changed although nothing happened');
     const timers = this.#newest()?.process.timers ?? 0;

@@ -49,9 +49,9 @@ export interface Human {
   change(allocationId: string, properties: Partial<Omit<EipRecord, 'allocationId' | 'task'>>): void;
 }
 
-/** The task that joins or leaves a bandwidth package goes on whatever becomes of the binding; that of a binding does not. */
-const packageTask = ({ bandwidthPackage, task }: EipRecord): number | undefined =>
-  bandwidthPackage !== undefined && bandwidthPackage.status !== 'BINDED' ? task : undefined;
+/** The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding. */
+const packageTask = ({ task, bandwidthPackage }: EipRecord): number | undefined =>
+  bandwidthPackage && bandwidthPackage.status !== 'BINDED' ? task : undefined;
 
 /** The world around the API: what exists without having been asked for, and what happens behind the caller's back. */
 export class World {
