@@ -76,7 +76,7 @@ export const reconcilePodEip =
         seen = { ...seen, ...(await look(step, seen, ports, signal)) };
         if (step.do === 'LookAtEip')
           memories.saw(uid, step.allocationId, {
-            isDrifting: isDrifting(seen.pod, seen.eip ?? null),
+            isDrifting: seen.podEip !== null && isDrifting(seen.pod, seen.eip ?? null, readNotes(seen.podEip)),
             isMissing: seen.eip === null,
           });
         seen = { ...seen, memory: recall() };

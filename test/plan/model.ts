@@ -175,7 +175,7 @@ export const pass = (state: State, ms: number): State => {
     memory: {
       quietMs: 600_000,
       isCertain: state.memory.isCertain,
-      driftMs: isDrifting(pod, isThere ? eip : null) ? 600_000 : 0,
+      driftMs: podEip && isDrifting(pod, isThere ? eip : null, readNotes(podEip)) ? 600_000 : 0,
       missingMs: isThere ? 0 : 600_000,
       parkedMs: 7_200_000,
     },
