@@ -28,11 +28,12 @@ export const generate = (seed: number): Script => {
   const withStrategies = chance(0.3);
   const election = chance(0.25);
   const withSeconds = !election && chance(0.3);
+  const quiet = chance(0.05);
 
   const askOf = (): Ask => {
     const strategy = withStrategies && chance(0.6) ? pick(STRATEGIES) : undefined;
     if (withUsersEips && chance(0.5)) return { for: 'existing', allocationId: pick(USERS_EIPS), strategy };
-    if (chance(0.03)) return { for: 'nonsense' };
+    if (chance(quiet ? 0.3 : 0.03)) return { for: 'nonsense' };
     return { for: 'new', inPackage: chance(0.2), strategy };
   };
   const create = (pod: string): Deed => ({
@@ -100,7 +101,7 @@ export const generate = (seed: number): Script => {
     if (what < 0.3) say(at, { do: 'kill', downMs: ms(0, 30_000) });
     else if (what < 0.4) say(at, { do: 'terminate' });
     else if (what < 0.5) say(at, { do: 'jump', ms: pick([-1, 1]) * ms(1_000, 3_600_000) });
-    else if (what < 0.6) say(at, { do: 'outage', peer: pick(['kubernetes', 'cloud']), ms: ms(1_000, 30_000) });
+    else if (what < 0.6) say(at, { do: 'outage', peer: pick(['kubernetes', 'cloud']), ms: ms(1_000, 60_000) });
     else if (what < 0.7) say(at, { do: 'compact' });
     else if (what < 0.85) say(at, election ? { do: 'pause', ms: ms(500, 25_000) } : { do: 'pause', ms: ms(500, 5_000) });
     else if (election && chance(0.3)) say(at, { do: 'deleteLease' });
@@ -115,7 +116,7 @@ export const generate = (seed: number): Script => {
     election,
     freesAddresses: chance(0.5),
     quota: 20,
-    quiet: chance(0.04),
+    quiet,
   };
 };
 

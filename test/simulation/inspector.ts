@@ -86,6 +86,8 @@ export class Inspector {
   readonly #announced = new Map<string, { address: string; since: number }>();
   /** Since when each pod has wanted what it wants, by UID. */
   readonly #wants = new Map<string, { what: string; since: number }>();
+  /** Whether no request takes effect late. */
+  isPunctual = false;
   /** Whether what is written now is written by a controller. */
   isByController = false;
   /** Every private address that each pod has had, by UID. */
@@ -172,9 +174,9 @@ export class Inspector {
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
     const known = this.#announced.get(uid);
+    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined) this.#announced.delete(uid);
     else if (known?.address !== address) this.#announced.set(uid, { address, since: this.#time.mono() });
-    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined || address === announces(previous)) return;
     // The pod may have got another address meanwhile.
     const mine = [...(this.#podIps.get(uid) ?? [])];
@@ -191,7 +193,11 @@ export class Inspector {
     if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
     const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
-    if (bound?.address === pod.status?.podIP && this.#time.mono() - since > TELLING_MS + this.pausedMs)
+    // A late write may come from before; where nothing is late, what was true when it was told is true.
+    const trueSince = this.isPunctual
+      ? (this.#announced.get(pod.metadata.uid)?.since ?? 0)
+      : this.#time.mono() - TELLING_MS - this.pausedMs;
+    if (bound?.address === pod.status?.podIP && since < trueSince)
       this.broken('I6', `pod ${pod.metadata.name} is told that it has no address, and it has ${told}`);
   }
 

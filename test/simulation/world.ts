@@ -99,6 +99,7 @@ class World implements Wire {
       readLag: { maxMs: READ_LAG_MS, monotonic: false },
     });
     this.inspector = new Inspector(this.#server, this.#cloud, time);
+    this.inspector.isPunctual = script.faultRate === 0;
     this.#cluster = new Cluster(this.#server, this.#cloud, time, script.freesAddresses, (what) => this.trace(what));
   }
 
