@@ -3,7 +3,7 @@ import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Seen } from '../plan/seen.ts';
 import type { Act, Acted } from '../plan/step.ts';
-import { allocation, binding, type Cluster } from './eip.ts';
+import { allocation, allTags, binding, type Cluster } from './eip.ts';
 import { announce } from './pod.ts';
 import * as podEips from './podeip.ts';
 import { clientToken } from './token.ts';
@@ -19,6 +19,8 @@ export interface World {
 /** The acts that change the cloud; each can take effect without an answer. */
 const CLOUD_ACTS: ReadonlySet<Act['do']> = new Set([
   'Allocate',
+  'Tag',
+  'Rob',
   'JoinBandwidthPackage',
   'Associate',
   'Unassociate',
@@ -44,8 +46,8 @@ export const act = async (
 ): Promise<Acted> => {
   if (step.do === 'Claim') {
     if (!pod) throw new Error('a claim without a pod');
-    const { request, generation } = step;
-    const { metadata } = await podEips.claim(kube, { pod, podEip, request, generation }, signal);
+    const { request, release, generation } = step;
+    const { metadata } = await podEips.claim(kube, { pod, podEip, request, release, generation }, signal);
     return podEip ? {} : { created: metadata.uid };
   }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
@@ -53,6 +55,34 @@ export const act = async (
     case 'Retire':
       await podEips.retire(kube, podEip, signal);
       return {};
+    case 'Park':
+      await podEips.park(kube, podEip, clock.now(), signal);
+      return {};
+    case 'TakeOver':
+      await podEips.takeOver(kube, podEip, step, signal);
+      return { allocationId: podEip.spec.allocationID };
+    case 'Adopt':
+      await podEips.adopt(kube, podEip, step, signal);
+      return { allocationId: podEip.spec.allocationID };
+    case 'Yield':
+      await podEips.recordEip(kube, podEip, '', signal);
+      return { allocationId: step.allocationId };
+    case 'Forget':
+      await podEips.forgetEip(kube, podEip, step.generation, signal);
+      return { allocationId: step.allocationId };
+    case 'Tag':
+      await cloud.tagEip(step.allocationId, allTags(cluster, podEip), signal);
+      return { allocationId: step.allocationId };
+    case 'Rob': {
+      const { allocationId, from } = step;
+      const { instanceId, instanceType, privateIpAddress } = from;
+      const token = clientToken('rob', allocationId, instanceId, privateIpAddress, epoch);
+      await cloud.unassociateEip(
+        { allocationId, networkInterfaceId: instanceId, instanceType, privateIpAddress, clientToken: token },
+        signal,
+      );
+      return { allocationId };
+    }
     case 'Allocate': {
       const bought = await cloud.allocateEip(allocation(cluster, podEip, step.request, step.generation), signal);
       // Not under the signal: whoever is stopping still writes down what has just been bought.

@@ -29,19 +29,24 @@ export const ownershipTags = (cluster: Cluster, podEip: PodEip): readonly Tag[] 
   { key: TAG_PODEIP_UID, value: podEip.metadata.uid },
 ];
 
+/** The tags of an EIP of ours: whose it is, and what people read in the console. */
+export const allTags = (cluster: Cluster, podEip: PodEip): readonly Tag[] => {
+  const { namespace = '', name } = podEip.metadata;
+  return [
+    ...ownershipTags(cluster, podEip),
+    { key: TAG_CLUSTER_ID, value: fit(cluster.id) },
+    { key: TAG_POD, value: fit(`${namespace}/${name}`) },
+  ];
+};
+
 /** The call that buys the EIP: the same PodEIP, generation and request always give the same call. */
 export const allocation = (cluster: Cluster, podEip: PodEip, request: NewEip, generation: number): AllocateEip => {
-  const { namespace = '', name, uid } = podEip.metadata;
+  const { uid } = podEip.metadata;
   const { kind: _, tags, bandwidthPackageId: __, ...settings } = request;
   return {
     ...settings,
     clientToken: clientToken('allocate', cluster.uid, uid, generation, writeRequest(request)),
-    tags: [
-      ...tags.map(([key, value]) => ({ key, value })),
-      ...ownershipTags(cluster, podEip),
-      { key: TAG_CLUSTER_ID, value: fit(cluster.id) },
-      { key: TAG_POD, value: fit(`${namespace}/${name}`) },
-    ],
+    tags: [...tags.map(([key, value]) => ({ key, value })), ...allTags(cluster, podEip)],
   };
 };
 

@@ -1,10 +1,22 @@
-import { BINDINGS, CONTROLLER, CONTROLLER_NAME, GENERATION, KEYS, POD_UID, REQUEST } from '../api/annotations.ts';
+import {
+  ADOPTED,
+  BINDINGS,
+  CONTROLLER,
+  CONTROLLER_NAME,
+  GENERATION,
+  GONE_SINCE,
+  KEYS,
+  POD_UID,
+  REQUEST,
+} from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
-import { FINALIZER, PODEIP, type PodEip } from '../api/podeip.ts';
+import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../api/podeip.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { writeRequest, type EipRequest } from '../intent/request.ts';
+import type { ReleasePolicy } from '../intent/release.ts';
 import { readNotes, writePlaces, type Place } from '../plan/record.ts';
+import type { Act } from '../plan/step.ts';
 
 /** Writes of the PodEIP. Each goes through only if the object still is as it was seen; otherwise 409, and a new look. */
 
@@ -20,8 +32,15 @@ const change = (kube: Kube, podEip: PodEip, body: { metadata?: object; spec?: ob
   );
 };
 
+/** In a merge patch null removes the duration of a strategy before this one. */
+const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['allocationType'] => ({
+  type: isStatic ? 'Static' : 'Auto',
+  releaseStrategy: release.strategy,
+  ...(release.strategy === 'TTL' && { releaseAfter: release.releaseAfter }),
+});
+
 /** What a PodEIP says of a request. Without a request nothing is ever held, and no finalizer is needed. */
-const claimOf = (pod: Pod, request: EipRequest | undefined, generation: number) => {
+const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePolicy, generation: number) => {
   const namesExisting = KEYS.instanceId.some((key) => pod.metadata.annotations?.[key] !== undefined);
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
@@ -33,7 +52,7 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, generation: number) 
     },
     spec: {
       allocationID: '',
-      allocationType: { type: isStatic ? 'Static' : 'Auto', releaseStrategy: 'Follow' },
+      allocationType: allocationType(isStatic, release),
       ...(packageId !== undefined && { bandwidthPackageID: packageId }),
     },
   };
@@ -46,17 +65,28 @@ export const claim = (
     pod,
     podEip,
     request,
+    release,
     generation,
-  }: { pod: Pod; podEip: PodEip | null; request: EipRequest | undefined; generation: number },
+  }: {
+    pod: Pod;
+    podEip: PodEip | null;
+    request: EipRequest | undefined;
+    release: ReleasePolicy;
+    generation: number;
+  },
   signal: AbortSignal,
 ): Promise<PodEip> => {
-  const { annotations, spec } = claimOf(pod, request, generation);
+  const { annotations, spec } = claimOf(pod, request, release, generation);
   const { namespace, name } = pod.metadata;
   const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   const finalizers = request ? [...others, FINALIZER] : others;
   if (podEip) {
     // In a merge patch null removes the package of a request before this one.
-    const renewed = { ...spec, bandwidthPackageID: spec.bandwidthPackageID ?? null };
+    const renewed = {
+      ...spec,
+      allocationType: { releaseAfter: null, ...spec.allocationType },
+      bandwidthPackageID: spec.bandwidthPackageID ?? null,
+    };
     return change(kube, podEip, { metadata: { annotations, finalizers }, spec: renewed }, signal);
   }
   const { group, version, kind } = PODEIP;
@@ -73,6 +103,70 @@ export const retire = async (kube: Kube, podEip: PodEip, signal: AbortSignal): P
     if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
   }
 };
+
+/** Writes down that the pod is gone and its EIP is kept. */
+export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSignal): Promise<PodEip> =>
+  change(
+    kube,
+    podEip,
+    { metadata: { annotations: { [POD_UID]: '', [GONE_SINCE]: new Date(now).toISOString() } } },
+    signal,
+  );
+
+/** Gives the kept EIP to the pod that has the name now. */
+export const takeOver = (
+  kube: Kube,
+  podEip: PodEip,
+  { podUid, release }: Extract<Act, { do: 'TakeOver' }>,
+  signal: AbortSignal,
+): Promise<PodEip> =>
+  change(
+    kube,
+    podEip,
+    {
+      metadata: { annotations: { [POD_UID]: podUid, [GONE_SINCE]: null } },
+      spec: { allocationType: { releaseAfter: null, ...allocationType(false, release) } },
+    },
+    signal,
+  );
+
+/** Writes our notes into another controller's PodEIP; what is in it stays. */
+export const adopt = (
+  kube: Kube,
+  podEip: PodEip,
+  { from, podUid, goneSince, request, places }: Extract<Act, { do: 'Adopt' }>,
+  signal: AbortSignal,
+): Promise<PodEip> =>
+  change(
+    kube,
+    podEip,
+    {
+      metadata: {
+        annotations: {
+          [CONTROLLER]: CONTROLLER_NAME,
+          [ADOPTED]: from,
+          [POD_UID]: podUid,
+          ...(goneSince !== undefined && { [GONE_SINCE]: new Date(goneSince).toISOString() }),
+          [REQUEST]: writeRequest(request),
+          [GENERATION]: '1',
+          [BINDINGS]: JSON.stringify(places),
+        },
+      },
+    },
+    signal,
+  );
+
+/** Strikes out an EIP that no longer exists. */
+export const forgetEip = (kube: Kube, podEip: PodEip, generation: number, signal: AbortSignal): Promise<PodEip> =>
+  change(
+    kube,
+    podEip,
+    {
+      metadata: { annotations: { [GENERATION]: String(generation), [BINDINGS]: null } },
+      spec: { allocationID: '' },
+    },
+    signal,
+  );
 
 /** Writes down which EIP it is. */
 export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, signal?: AbortSignal): Promise<PodEip> =>

@@ -76,6 +76,17 @@ export const GENERATION = `${OURS}allocation-generation`;
 /** On a PodEIP: every network interface and private address that the EIP was ever sent to, JSON, the latest last. */
 export const BINDINGS = `${OURS}bindings`;
 
+/**
+ * On a PodEIP that keeps its EIP for the next pod of the name: since when the pod has been gone, RFC 3339. The release
+ * strategy counts from it.
+ */
+export const GONE_SINCE = `${OURS}pod-gone-since`;
+/** On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet. */
+export const ADOPTED = `${OURS}adopted-from`;
+
+/** On a namespace, as a label: its pods may take an existing EIP from what it is bound to, where the configuration allows it. */
+export const ALLOW_EIP_ROB = `${K8S}allow-eip-rob`;
+
 /** Keys of the tags that an allocated EIP carries from its first moment. They prove whose it is. */
 export const TAG_PREFIX = 'knative-eip/';
 export const TAG_CLUSTER_UID = `${TAG_PREFIX}cluster-uid`;

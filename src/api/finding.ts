@@ -34,6 +34,10 @@ export type FindingId =
   | 'InvalidProtectionType'
   | 'InvalidTags'
   | 'InvalidReleaseStrategy'
+  /** A release strategy beside the ID of an existing EIP, which is never released. */
+  | 'ReleaseStrategyIgnored'
+  /** A kept EIP would find no pod again: the pods of a stateless owner have a new name each time. */
+  | 'StatelessOwner'
   /** The pod has no address of its own. */
   | 'HostNetwork';
 

@@ -14,6 +14,8 @@ export type Reason =
   | 'Detached'
   | 'NoAddressWanted'
   | 'NotOnEcsNode'
+  | 'Kept'
+  | 'Adopted'
   // passes by itself
   | 'Pending'
   | 'NotScheduled'
@@ -33,6 +35,8 @@ export type Reason =
   | 'RecordTampered'
   | 'EipNotFound'
   | 'EipGone'
+  | 'AddressTaken'
+  | 'EipKept'
   | 'EipNotOurs'
   | 'EipNotGranted'
   | 'EipReserved'

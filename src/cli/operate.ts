@@ -5,12 +5,13 @@ import type { Config } from '../config/schema.ts';
 import { feed, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
-import { refOf } from '../kube/store.ts';
+import { keyOf, refOf } from '../kube/store.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -23,6 +24,8 @@ import type { Metrics, ReconcileResult } from '../report/metrics.ts';
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
 /** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
 const READ_LAG_MS = 3_000;
+/** How long an EIP must not be listed before it counts as gone and another is bought. */
+const MISSING_MS = 60_000;
 
 /** The controllers at work. */
 export interface Operation {
@@ -101,10 +104,19 @@ export const operate = (parts: OperationParts): Operation => {
       settings,
       vpcId: config.vpcID,
       memories,
+      // As long as a call to the API server may take.
+      mayAct: () => election === undefined || election.remainingMs() > 0,
+      onRoom: () => {
+        const waiting = new Set(memories.roomAgain());
+        if (waiting.size === 0) return;
+        for (const { metadata } of caches.podEips.store.values())
+          if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
+      },
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
       log,
     });
+    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
         name: 'podeip',
@@ -120,6 +132,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
+    await sweeping;
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });
@@ -162,10 +175,37 @@ const settingsOf = (config: Config, clusterUid: string): Settings => ({
   },
   existingEips: config.existingEips,
   existingEipNamespaces: config.existingEipNamespaces,
+  statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],
+  allowEipRob: config.allowEipRob,
+  adoptBefore:
+    config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),
   settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
+  missingMs: Math.max(MISSING_MS, config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS),
   readLagMs: READ_LAG_MS,
   recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
 });
+
+/** Runs the sweeper as configured, until the signal aborts. */
+const sweep = async (
+  config: Config,
+  clusterUid: string,
+  { metrics, ...ports }: Omit<Parameters<typeof runSweeper>[0], 'settings' | 'metrics'> & { metrics: Metrics },
+  signal: AbortSignal,
+): Promise<void> => {
+  const { mode, graceSeconds, maxReleasesPerPeriod, brakeAbove } = config.sweeper;
+  if (mode === 'off') return;
+  const settings = {
+    clusterUid,
+    clusterId: config.clusterID,
+    mode,
+    graceMs: graceSeconds * 1_000,
+    periodMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
+    maxReleases: maxReleasesPerPeriod,
+    brakeAbove,
+    vpcId: config.vpcID,
+  };
+  await runSweeper({ ...ports, metrics: metrics.sweeper, settings }, signal);
+};
 
 /** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
 const findClusterUid = async (

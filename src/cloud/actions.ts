@@ -6,6 +6,7 @@ export const MUTATING_ACTIONS = [
   'ReleaseEipAddress',
   'AddCommonBandwidthPackageIp',
   'RemoveCommonBandwidthPackageIp',
+  'TagResources',
 ] as const;
 
 /** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */

@@ -126,6 +126,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
     unassociateEip: (binding, signal) => cloud.unassociateEip(binding, signal),
     releaseEip: (id, signal) => cloud.releaseEip(id, signal),
     joinBandwidthPackage: (membership, signal) => cloud.joinBandwidthPackage(membership, signal),
+    tagEip: (id, tags, signal) => cloud.tagEip(id, tags, signal),
     leaveBandwidthPackage: (membership, signal) => cloud.leaveBandwidthPackage(membership, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
   };

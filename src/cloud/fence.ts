@@ -38,6 +38,7 @@ export const fenced = (
     releaseEip: (id, signal) => guard('ReleaseEipAddress', () => cloud.releaseEip(id, signal)),
     joinBandwidthPackage: (membership, signal) =>
       guard('AddCommonBandwidthPackageIp', () => cloud.joinBandwidthPackage(membership, signal)),
+    tagEip: (id, tags, signal) => guard('TagResources', () => cloud.tagEip(id, tags, signal)),
     leaveBandwidthPackage: (membership, signal) =>
       guard('RemoveCommonBandwidthPackageIp', () => cloud.leaveBandwidthPackage(membership, signal)),
   };

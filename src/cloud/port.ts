@@ -73,7 +73,10 @@ export interface NetworkInterface {
 /** One EIP on one private address of one network interface: the compare-and-swap triple of Unassociate. */
 export interface Binding {
   readonly allocationId: string;
+  /** Of an EIP that somebody else bound to an ECS instance: that instance. */
   readonly networkInterfaceId: string;
+  /** @default NetworkInterface */
+  readonly instanceType?: 'NetworkInterface' | 'EcsInstance' | undefined;
   readonly privateIpAddress: string;
   readonly clientToken: string;
 }
@@ -107,6 +110,8 @@ export interface Cloud {
   releaseEip(allocationId: string, signal?: AbortSignal): Promise<void>;
   /** Asynchronous: describe until `bandwidthPackageId` shows it. */
   joinBandwidthPackage(membership: PackageMembership, signal?: AbortSignal): Promise<void>;
+  /** Adds tags, or changes the value of those that are there. Idempotent. */
+  tagEip(allocationId: string, tags: readonly Tag[], signal?: AbortSignal): Promise<void>;
   leaveBandwidthPackage(membership: PackageMembership, signal?: AbortSignal): Promise<void>;
   /** The network interfaces of the VPC that hold this private address: one, unless something is wrong. */
   findNetworkInterfaces(

@@ -19,6 +19,7 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
+  TagResources: 60,
   DescribeNetworkInterfaces: 600,
 };
 
@@ -197,6 +198,7 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
     releaseEip: (id, signal) => take('ReleaseEipAddress', signal, () => cloud.releaseEip(id, signal)),
     joinBandwidthPackage: (membership, signal) =>
       take('AddCommonBandwidthPackageIp', signal, () => cloud.joinBandwidthPackage(membership, signal)),
+    tagEip: (id, tags, signal) => take('TagResources', signal, () => cloud.tagEip(id, tags, signal)),
     leaveBandwidthPackage: (membership, signal) =>
       take('RemoveCommonBandwidthPackageIp', signal, () => cloud.leaveBandwidthPackage(membership, signal)),
     findNetworkInterfaces: (where, signal) =>

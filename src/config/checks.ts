@@ -74,6 +74,18 @@ export const contradictions = (config: Config): Contradiction[] => {
         'namespaces are listed, but existingEips is any, which lets every namespace: set existingEips to granted, or remove the list',
     });
 
+  // A request that got no answer may take effect until then, so that what was seen before may not count.
+  const { graceSeconds } = config.sweeper;
+  const settledS = config.cloud.settleSeconds + LONGEST_CALL_S;
+  if (graceSeconds < settledS)
+    found.push({
+      keys: [
+        ['sweeper', 'graceSeconds'],
+        ['cloud', 'settleSeconds'],
+      ],
+      message: `found the number ${graceSeconds}; it must be at least ${settledS}: cloud.settleSeconds (${config.cloud.settleSeconds}) and the ${LONGEST_CALL_S} s that a call to the cloud takes`,
+    });
+
   // VPC API reference, AllocateEipAddress, Bandwidth.
   const { bandwidth, internetChargeType } = config.eipDefaults;
   if (internetChargeType === 'PayByTraffic' && bandwidth > 200)

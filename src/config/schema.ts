@@ -203,6 +203,24 @@ export const schema = z.strictObject({
     .meta(
       rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
     ),
+  allowEipRob: z
+    .boolean()
+    .default(false)
+    .meta(
+      rule(
+        'Whether an existing EIP that a pod names may be detached from what it is bound to, in namespaces with the label k8s.aliyun.com/allow-eip-rob: "true".',
+        'true or false',
+      ),
+    ),
+  adoptPodEIPsCreatedBefore: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta(
+      rule(
+        'PodEIPs of ack-extend-network-controller or Terway that were created before this time are taken over. Set it once that controller is uninstalled.',
+        'a time such as 2026-11-21T10:00:00Z',
+      ),
+    ),
   eipDefaults: z
     .strictObject({
       bandwidth: int(1, 500)
@@ -238,6 +256,39 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('The cloud.', 'a mapping')),
+  sweeper: z
+    .strictObject({
+      mode: z
+        .enum(['release', 'report', 'off'])
+        .default('release')
+        .meta(
+          rule(
+            'What becomes of EIPs that carry the tags of this cluster and belong to no PodEIP: they are released, or only reported.',
+            'one of release, report, off',
+          ),
+        ),
+      graceSeconds: int(60, 86_400)
+        .default(600)
+        .meta(
+          rule(
+            'How long such an EIP must have been seen, in at least two periods, before it is released, in seconds.',
+            'a whole number from 60 to 86400',
+          ),
+        ),
+      maxReleasesPerPeriod: int(1, 1000)
+        .default(10)
+        .meta(rule('How many such EIPs are worked on in one period.', 'a whole number from 1 to 1000')),
+      brakeAbove: int(1, 100_000)
+        .optional()
+        .meta(
+          rule(
+            'How many such EIPs may be due at once; above that nothing is released. Default: 5, or a fifth of all EIPs of this cluster if that is more, and none while there is no PodEIP at all.',
+            'a whole number from 1 to 100000',
+          ),
+        ),
+    })
+    .prefault({})
+    .meta(rule('The sweeper, which works every garbageCollectionPeriodInMinutes.', 'a mapping')),
 });
 
 /** What may be written in the file. */

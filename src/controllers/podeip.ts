@@ -1,6 +1,6 @@
 import { act, changesCloud, type World } from '../act/act.ts';
 import { ownershipTags } from '../act/eip.ts';
-import { POD, type Node } from '../api/core.ts';
+import { NAMESPACE, POD, type Node } from '../api/core.ts';
 import { PODEIP } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault, type CloudFaultKind } from '../cloud/fault.ts';
@@ -10,7 +10,7 @@ import type { Again } from '../kube/controller.ts';
 import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
 import { isDrifting, readPod } from '../plan/pod.ts';
-import { isOurs } from '../plan/record.ts';
+import { isOurs, readNotes } from '../plan/record.ts';
 import type { Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
 import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
@@ -25,6 +25,10 @@ export interface PodEipPorts extends World {
   readonly memories: Memories;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
+  /** Whether this process may still change anything: false once the leadership is in doubt. */
+  readonly mayAct: () => boolean;
+  /** An EIP was given back: those that wait for room may ask again. */
+  readonly onRoom: () => void;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly log: Log;
 }
@@ -58,19 +62,26 @@ export const reconcilePodEip =
     const { kube, memories, settings, log } = ports;
     const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
     const uid = podEip?.metadata.uid ?? '';
+    if (podEip) memories.parked(uid, isOurs(podEip) && readNotes(podEip).podUid === '');
     const recall = () => (podEip ? memories.recall(uid) : NOTHING_KNOWN);
     const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
-    let seen: Seen = { pod: pod ?? null, podEip: podEip ?? null, node: node ?? null, memory: recall() };
+    const now = ports.clock.now();
+    let seen: Seen = { pod: pod ?? null, podEip: podEip ?? null, node: node ?? null, memory: recall(), now };
     try {
       let step = decide(seen, settings);
       while (isLook(step)) {
         seen = { ...seen, ...(await look(step, seen, ports, signal)) };
-        if (step.do === 'LookAtEip') memories.saw(uid, isDrifting(seen.pod, seen.eip ?? null));
+        if (step.do === 'LookAtEip')
+          memories.saw(uid, step.allocationId, {
+            isDrifting: isDrifting(seen.pod, seen.eip ?? null),
+            isMissing: seen.eip === null,
+          });
         seen = { ...seen, memory: recall() };
         step = decide(seen, settings);
       }
       if (isRest(step)) return await rest(step, seen, ports, signal);
       signal.throwIfAborted();
+      if (!ports.mayAct()) return 'backoff';
       await perform(step, seen, ports, signal);
       if (step.do === 'RemoveFinalizer') memories.forget(uid);
       log.info({ step: step.do, ...fieldsOf(step, seen) }, sentenceOf(step));
@@ -96,6 +107,10 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
       const { privateIpAddress } = step;
       return { interfaces: await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) };
     }
+    case 'LookAtNamespace': {
+      const name = podEip?.metadata.namespace ?? '';
+      return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
+    }
     case 'LookForRivals': {
       const all = await kube.list(PODEIP, {}, signal);
       const uid = podEip?.metadata.uid;
@@ -113,15 +128,16 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
   try {
     const acted = await act(step, seen, ports, memories.epoch(uid), signal);
     if (isCloud) memories.accepted(uid, step);
+    if (step.do === 'Release') ports.onRoom();
     if (acted.created !== undefined) memories.created(acted.created);
-    else if (step.do === 'Claim') memories.renewed(uid);
+    else if (step.do === 'Claim' || step.do === 'Forget') memories.renewed(uid);
     const event = eventOf(step, acted);
     if (event) for (const object of regarding(seen)) record(object, event);
     if (step.do === 'Claim' && step.request && seen.pod)
-      for (const warning of warningsOf(readPod(seen.pod, ports.settings.defaults)))
+      for (const warning of warningsOf(readPod(seen.pod, ports.settings)))
         for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
   } catch (error) {
-    if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error.kind);
+    if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error);
     else if (isCloud) memories.lostTrack(uid);
     throw error;
   }
@@ -142,7 +158,7 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   if (needsSomebody) ports.log.warn(fields, message);
   else ports.log.debug(fields, message);
   if (!needsSomebody) return 'backoff';
-  await tell({ isReady: false, reason: REASON[kind], message }, true, seen, ports, signal);
+  await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
   return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
 };
 
@@ -167,8 +183,9 @@ const tell = async (
   const { namespace, name, uid, resourceVersion } = podEip.metadata;
   const body = { metadata: { uid, resourceVersion }, status };
   await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
-  if (isWarning && (before?.reason !== standing.reason || before.message !== standing.message))
-    for (const object of regarding(seen)) record(object, warning);
+  // The cloud's own messages carry the ID of each request: only another reason is news.
+  const isNews = before?.reason !== standing.reason || (!standing.isOfCloud && before.message !== standing.message);
+  if (isWarning && isNews) for (const object of regarding(seen)) record(object, warning);
 };
 
 /** What a line of the log says about the objects. */

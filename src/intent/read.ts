@@ -1,6 +1,7 @@
 import { CREATION_SETTINGS, KEYS, type Setting } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import type { EipDefaults, EipRequest } from './request.ts';
+import { FOLLOW, type ReleasePolicy } from './release.ts';
 import * as values from './values.ts';
 
 /** What the annotations of a pod mean. */
@@ -8,6 +9,8 @@ export interface Reading {
   /** Whether an address is asked for at all; then there is a request, or a finding that refuses it. */
   readonly wanted: boolean;
   readonly request?: EipRequest | undefined;
+  /** When a new EIP is given back; `Follow` where the pod does not say, or says something that is refused. */
+  readonly release: ReleasePolicy;
   readonly findings: readonly Finding[];
 }
 
@@ -55,18 +58,24 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
     }
     return 'wrong' in result ? undefined : result.value;
   };
+  let release: ReleasePolicy = FOLLOW;
   const done = (wanted: boolean, request?: EipRequest): Reading => {
     const isRefused = findings.some(({ severity }) => severity === 'refuse');
-    return { wanted, request: isRefused ? undefined : request, findings };
+    return {
+      wanted,
+      request: isRefused ? undefined : request,
+      release: request?.kind === 'new' ? release : FOLLOW,
+      findings,
+    };
   };
 
   const withEipKey = find('withEip');
   const instanceKey = find('instanceId');
-  if (!withEipKey && !instanceKey) return { wanted: false, findings: [] };
+  if (!withEipKey && !instanceKey) return { wanted: false, release: FOLLOW, findings: [] };
 
   const withEip = read('withEip', values.readBoolean);
-  if (!instanceKey && withEip === false) return { wanted: false, findings: [] };
-  read('releaseStrategy', values.readReleaseStrategy);
+  if (!instanceKey && withEip === false) return { wanted: false, release: FOLLOW, findings: [] };
+  release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
 
   if (instanceKey) {
     const allocationId = read('instanceId', values.readId('eip'));
@@ -90,6 +99,16 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
         keys: ignored,
         problem: `${ignored.join(', ')} ${ignored.length > 1 ? 'say' : 'says'} how to make a new EIP and mean${ignored.length > 1 ? '' : 's'} nothing for an existing one`,
         remedy: `remove ${ignored.length > 1 ? 'them' : 'it'}, or change the EIP itself`,
+      });
+    }
+    const strategy = find('releaseStrategy');
+    if (strategy && release.strategy !== 'Follow') {
+      findings.push({
+        id: 'ReleaseStrategyIgnored',
+        severity: 'warn',
+        keys: [strategy.key],
+        problem: `annotation ${strategy.key}: ${quote(strategy.text)} says when a new EIP is released, and an existing one never is`,
+        remedy: `remove ${strategy.key}`,
       });
     }
     return done(true, allocationId === undefined ? undefined : { kind: 'existing', allocationId });

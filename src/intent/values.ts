@@ -1,3 +1,5 @@
+import { formatDuration, parseDuration, toMs } from '../lib/duration.ts';
+import { LONGEST_MS, SHORTEST_MS, type ReleasePolicy } from './release.ts';
 import { OWN_TAGS, TAG_PREFIX } from '../api/annotations.ts';
 import type { FindingId } from '../api/finding.ts';
 import { ISPS } from '../api/isp.ts';
@@ -141,12 +143,25 @@ export const readTags = (text: string): Read<readonly (readonly [string, string]
   return tags.length > MAX_USER_TAGS ? bad(`has ${tags.length} tags`) : { value: tags };
 };
 
-/** Only `Follow`: the EIP goes when the pod goes. */
-export const readReleaseStrategy = (text: string): Read<'Follow'> =>
-  text === 'Follow'
-    ? { value: text }
-    : wrong(
-        'InvalidReleaseStrategy',
-        'is no release strategy that this version knows',
-        'write "Follow" or remove the annotation: the EIP then goes with the pod',
-      );
+const noStrategy = (problem: string, remedy: string) => wrong('InvalidReleaseStrategy', problem, remedy);
+
+/** `Follow`, `Never` or a Go duration from {@link SHORTEST_MS} to {@link LONGEST_MS}. */
+export const readReleaseStrategy = (text: string): Read<ReleasePolicy> => {
+  if (text === 'Follow' || text === 'Never') return { value: { strategy: text } };
+  const known = ['Follow', 'Never'].find((word) => word.toLowerCase() === text.trim().toLowerCase());
+  if (known !== undefined) return noStrategy('is not written as the strategy is', `write "${known}"`);
+  const duration = parseDuration(text);
+  if (duration === undefined)
+    return noStrategy('is no release strategy', 'write "Follow", "Never" or a duration such as "10m" or "1h30m"');
+  if (duration <= 0n)
+    return noStrategy('is not longer than nothing', 'write "Follow" to have the EIP released with the pod');
+  const ms = toMs(duration);
+  if (ms < SHORTEST_MS)
+    return noStrategy(
+      'is over before a pod of the same name can be there',
+      `write at least "${formatDuration(SHORTEST_MS)}", or "Follow"`,
+    );
+  if (ms > LONGEST_MS)
+    return noStrategy('is longer than a year', 'write "Never" to keep the EIP until its PodEIP is deleted');
+  return { value: { strategy: 'TTL', releaseAfter: text } };
+};

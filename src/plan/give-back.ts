@@ -1,6 +1,7 @@
 import { TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
+import { isUntagged } from './missing.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
 import { hasFinalizer, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
@@ -22,11 +23,11 @@ export const giveBack = (seen: Seen, podEip: PodEip, settings: Settings): Step =
 
 const removeFinalizer = (because: string): Act => ({ do: 'RemoveFinalizer', because });
 
-const settling = ({ memory }: Seen, { settleMs }: Settings): Rest =>
+const settling = ({ memory }: Seen, { settleMs, readLagMs }: Settings): Rest =>
   wait(
     'Settling',
     'a request without an answer may still take effect; looking again after that',
-    Math.max(POLL_MS, settleMs - memory.quietMs),
+    Math.max(POLL_MS, (memory.isCertain ? readLagMs : settleMs) - memory.quietMs),
   );
 
 /** An EIP of our own goes back to the cloud. */
@@ -49,6 +50,7 @@ const release = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): 
     return removeFinalizer(`${allocationId} was released`);
   }
   if (!provesOurs(eip, podEip, settings.clusterUid)) {
+    if (notes.isAdopted && isUntagged(eip) && !justAccepted('Tag', seen, settings)) return { do: 'Tag', allocationId };
     if (memory.quietMs < settings.settleMs) return settling(seen, settings);
     return removeFinalizer(`${allocationId} does not carry the tags that it was bought with and is left as it is`);
   }
@@ -73,7 +75,7 @@ const boundElsewhere = (eip: Eip): Rest =>
   );
 
 /** What the API would refuse a release for. Source: VPC API reference, ReleaseEipAddress. */
-const obstacleToRelease = (eip: Eip): string | undefined => {
+export const obstacleToRelease = (eip: Eip): string | undefined => {
   if (eip.lockReasons.length > 0) return `it is locked (${eip.lockReasons.join(', ')}); clear the lock in the console`;
   if (eip.deletionProtection) return 'its deletion protection is on; turn it off in the console';
   if (eip.chargeType === 'PrePaid') return 'it was turned into a subscription; turn it back or let it expire';

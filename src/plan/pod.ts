@@ -1,9 +1,10 @@
-import { ALLOCATED_ADDRESS, READINESS_GATE } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
-import type { EipDefaults } from '../intent/request.ts';
+import { FOLLOW } from '../intent/release.ts';
+import type { Settings } from './seen.ts';
 
 /** A pod that will never run again has no use for an address, and its private address may be another's already. */
 export const isFinal = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
@@ -12,9 +13,14 @@ export const isFinal = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' 
 export const isGated = (pod: Pod): boolean =>
   pod.spec.readinessGates?.some(({ conditionType }) => conditionType === READINESS_GATE) ?? false;
 
+/** Whether the pod's owner gives the pod that comes after it the same name. */
+export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 'statefulKinds'>): boolean =>
+  metadata.ownerReferences?.some(({ controller, kind }) => controller === true && statefulKinds.includes(kind)) ??
+  false;
+
 /** What a pod asks for, as far as the pod itself can say. */
-export const readPod = (pod: Pod, defaults: EipDefaults): Reading => {
-  const reading = readAnnotations(pod.metadata.annotations, defaults);
+export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefulKinds'>): Reading => {
+  const reading = refuseToKeep(readAnnotations(pod.metadata.annotations, settings.defaults), pod, settings);
   if (!reading.wanted || !pod.spec.hostNetwork) return reading;
   const hostNetwork: Finding = {
     id: 'HostNetwork',
@@ -23,7 +29,21 @@ export const readPod = (pod: Pod, defaults: EipDefaults): Reading => {
     problem: 'the pod uses the network of its node (hostNetwork: true), so that its EIP would be the whole node’s',
     remedy: 'remove hostNetwork, or the annotation that asks for an EIP',
   };
-  return { wanted: true, findings: [...reading.findings, hostNetwork] };
+  return { wanted: true, release: FOLLOW, findings: [...reading.findings, hostNetwork] };
+};
+
+/** An EIP is kept for the next pod of the name. Under a stateless owner there is none. */
+const refuseToKeep = (reading: Reading, pod: Pod, settings: Pick<Settings, 'statefulKinds'>): Reading => {
+  if (reading.release.strategy === 'Follow' || isStateful(pod, settings)) return reading;
+  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true);
+  const stateless: Finding = {
+    id: 'StatelessOwner',
+    severity: 'refuse',
+    keys: KEYS.releaseStrategy.filter((key) => pod.metadata.annotations?.[key] !== undefined),
+    problem: `the release strategy ${reading.release.strategy === 'TTL' ? reading.release.releaseAfter : reading.release.strategy} keeps the EIP for the next pod of this name, and ${owner ? `the pods of a ${owner.kind} have a new name each time` : 'the pod has no owner that makes one'}`,
+    remedy: `write "Follow", or use one of ${settings.statefulKinds.join(', ')}`,
+  };
+  return { wanted: true, release: FOLLOW, findings: [...reading.findings, stateless] };
 };
 
 const isReadyByGate = (pod: Pod): boolean =>

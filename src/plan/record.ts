@@ -1,8 +1,10 @@
 import {
+  ADOPTED,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
   GENERATION,
+  GONE_SINCE,
   POD_UID,
   REQUEST,
   TAG_CLUSTER_UID,
@@ -18,11 +20,18 @@ export interface Place {
   readonly privateIpAddress: string;
   /** Whether it is the interface's primary address: the VPC API describes a binding to that one with "". */
   readonly isPrimary: boolean;
+  /** UID of the pod that had the address. An address without its pod may be another pod's by now. */
+  readonly podUid: string;
 }
 
 /** Our own notes in a PodEIP. Anybody who may write PodEIPs may forge them: nothing is released on their word alone. */
 export interface Notes {
+  /** The pod that has the address; '' while it is kept for the next pod of the name. */
   readonly podUid: string;
+  /** Since when the pod has been gone, wall time in milliseconds; undefined while there is one. */
+  readonly goneSince: number | undefined;
+  /** Another controller wrote the PodEIP, and this one took it over. */
+  readonly isAdopted: boolean;
   /** Undefined where the pod's annotations were refused, or where somebody edited the note. */
   readonly request: EipRequest | undefined;
   readonly generation: number;
@@ -40,10 +49,17 @@ export const readNotes = (podEip: PodEip): Notes => {
   const generation = Number(notes[GENERATION]);
   return {
     podUid: notes[POD_UID] ?? '',
+    goneSince: parseTime(notes[GONE_SINCE]),
+    isAdopted: notes[ADOPTED] !== undefined,
     request: parseRequest(notes[REQUEST]),
     generation: Number.isSafeInteger(generation) && generation >= 1 ? generation : 1,
     places: parsePlaces(notes[BINDINGS]),
   };
+};
+
+const parseTime = (text: string | undefined): number | undefined => {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? undefined : time;
 };
 
 /** How many places are kept. One suffices but for a pod whose address changes while answers are missing. */
@@ -67,12 +83,19 @@ const isPlace = (value: unknown): value is Place => {
   return (
     typeof it?.networkInterfaceId === 'string' &&
     typeof it.privateIpAddress === 'string' &&
-    typeof it.isPrimary === 'boolean'
+    typeof it.isPrimary === 'boolean' &&
+    typeof it.podUid === 'string'
   );
 };
 
 export const isSamePlace = (a: Place, b: Place): boolean =>
   a.networkInterfaceId === b.networkInterfaceId && a.privateIpAddress === b.privateIpAddress;
+
+/** Where the EIP was sent for the pod that has the address now. */
+export const latestPlace = ({ places, podUid }: Notes): Place | undefined => {
+  const latest = places.at(-1);
+  return latest?.podUid === podUid ? latest : undefined;
+};
 
 /** Whether the cloud says that the EIP is bound to this place. "" stands for the interface's primary address. */
 export const isBoundTo = (eip: Eip, place: Place): boolean =>

@@ -1,7 +1,8 @@
-import type { Node, Pod } from '../api/core.ts';
+import type { Namespace, Node, Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip, NetworkInterface } from '../cloud/port.ts';
 import type { EipDefaults } from '../intent/request.ts';
+import type { Reason } from '../api/reason.ts';
 import type { Act } from './step.ts';
 
 /** Everything that the decision knows. What has not been looked at is undefined; what is not there is null. */
@@ -18,9 +19,13 @@ export interface Seen {
   readonly tagged?: readonly Eip[] | undefined;
   /** The network interfaces of the VPC that hold the pod's address. */
   readonly interfaces?: readonly NetworkInterface[] | undefined;
+  /** The namespace of the PodEIP. */
+  readonly namespace?: Namespace | null | undefined;
   /** Other PodEIPs that name the same EIP, whatever their namespace. */
   readonly rivals?: readonly PodEip[] | undefined;
   readonly memory: Memory;
+  /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
+  readonly now: number;
 }
 
 /**
@@ -37,12 +42,25 @@ export interface Memory {
   readonly isCertain: boolean;
   /** How long, without a break, the cloud has shown something else than what the pod was told; 0 if it has not. */
   readonly driftMs: number;
+  /** How long, without a break, the EIP has not been listed; 0 if it is, or was not looked at. */
+  readonly missingMs: number;
+  /** For how long this process has seen the PodEIP without a pod, without a break; 0 if it has one. */
+  readonly parkedMs: number;
   /** The change that the cloud accepted last. */
   readonly accepted?: Act['do'] | undefined;
   /** The cloud accepted the release of this allocation ID, or said that it does not exist. */
   readonly released?: string | undefined;
-  /** The cloud refused the last attempt to allocate: that attempt bought nothing. */
-  readonly isAllocateRefused: boolean;
+  /** The cloud refused the last change, and it is not tried again before `dueInMs`. */
+  readonly refusal?: Refusal | undefined;
+}
+
+/** A change that the cloud refused: it is certain that nothing happened. */
+export interface Refusal {
+  readonly act: Act['do'];
+  readonly reason: Reason;
+  readonly message: string;
+  /** Until the next attempt, milliseconds; 0 once it is due. */
+  readonly dueInMs: number;
 }
 
 /** What the decision is told once and for all. */
@@ -54,17 +72,26 @@ export interface Settings {
   readonly existingEips: 'any' | 'granted';
   /** With `granted`: namespaces that may name any free EIP. */
   readonly existingEipNamespaces: readonly string[];
+  /** Kinds of owners whose pods keep their names, and so may keep their addresses. */
+  readonly statefulKinds: readonly string[];
+  /** Whether an existing EIP may be taken from what it is bound to, in namespaces that say so too. */
+  readonly allowEipRob: boolean;
+  /** PodEIPs of another controller that were made before this wall time (milliseconds) are taken over. */
+  readonly adoptBefore: number | undefined;
   /** After this long without a change of ours, a request that got no answer can no longer take effect; milliseconds. */
   readonly settleMs: number;
   /** How long a read may lag behind an accepted change; milliseconds. */
   readonly readLagMs: number;
+  /** After this long without a break, an EIP that is not listed no longer exists; milliseconds. */
+  readonly missingMs: number;
   /** How often the truth is looked at although nothing happened; milliseconds. */
   readonly recheckMs: number;
 }
 
 /** Whether no change of ours can still take effect. */
-export const isSettled = ({ memory }: Seen, { settleMs }: Settings): boolean =>
-  memory.isCertain || memory.quietMs >= settleMs;
+export const isSettled = ({ memory }: Seen, { settleMs, readLagMs }: Settings): boolean =>
+  // What was answered has happened, but a reading may still show the time before it.
+  memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
 
 /** Whether this change was accepted so recently that a read may not show it yet. */
 export const justAccepted = (act: Act['do'], { memory }: Seen, { readLagMs }: Settings): boolean =>

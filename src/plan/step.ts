@@ -1,5 +1,6 @@
 import type { Eip } from '../cloud/port.ts';
 import type { Reason } from '../api/reason.ts';
+import type { ReleasePolicy } from '../intent/release.ts';
 import type { EipRequest, NewEip } from '../intent/request.ts';
 import type { Place } from './record.ts';
 
@@ -11,15 +12,41 @@ export type Look =
   | { readonly do: 'LookAtEip'; readonly allocationId: string }
   | { readonly do: 'LookForTagged' }
   | { readonly do: 'LookForInterfaces'; readonly privateIpAddress: string }
-  | { readonly do: 'LookForRivals'; readonly allocationId: string };
+  | { readonly do: 'LookForRivals'; readonly allocationId: string }
+  | { readonly do: 'LookAtNamespace' };
 
 /** One side effect. */
 export type Act =
   /** Write the intent: create the PodEIP, or renew the request and raise the generation of one that bought nothing. */
-  | { readonly do: 'Claim'; readonly request: EipRequest | undefined; readonly generation: number }
+  | {
+      readonly do: 'Claim';
+      readonly request: EipRequest | undefined;
+      readonly release: ReleasePolicy;
+      readonly generation: number;
+    }
   /** Delete the PodEIP, if it still is the one that was seen. From here on the address only goes back. */
   | { readonly do: 'Retire'; readonly because: string }
+  /** Write down that the pod is gone and its address is kept for the next pod of the name. */
+  | { readonly do: 'Park'; readonly because: string }
+  /** Give the kept address to the pod that has the name now, with the strategy that it asks for. */
+  | { readonly do: 'TakeOver'; readonly podUid: string; readonly release: ReleasePolicy }
+  /** Take over the PodEIP of another controller: write down what it knew in our own notes. */
+  | {
+      readonly do: 'Adopt';
+      readonly from: string;
+      /** '' where the pod is gone, since `goneSince`. */
+      readonly podUid: string;
+      readonly goneSince: number | undefined;
+      readonly request: EipRequest;
+      readonly places: readonly Place[];
+    }
+  /** Give the EIP of an adopted PodEIP the tags that prove whose it is. */
+  | { readonly do: 'Tag'; readonly allocationId: string }
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
+  /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
+  | { readonly do: 'Forget'; readonly allocationId: string; readonly generation: number }
+  /** Take back the claim to an existing EIP that another pod has won. */
+  | { readonly do: 'Yield'; readonly allocationId: string }
   /** Write down which EIP it is. */
   | { readonly do: 'Record'; readonly allocationId: string }
   | { readonly do: 'JoinBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }
@@ -31,9 +58,18 @@ export type Act =
   /** Take that back, before the address is. */
   | { readonly do: 'Unpublish'; readonly isGated: boolean }
   | { readonly do: 'Unassociate'; readonly allocationId: string; readonly place: Place }
+  /** Detach a user's EIP from where somebody else put it. */
+  | { readonly do: 'Rob'; readonly allocationId: string; readonly from: ForeignBinding }
   | { readonly do: 'LeaveBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }
   | { readonly do: 'Release'; readonly allocationId: string }
   | { readonly do: 'RemoveFinalizer'; readonly because: string };
+
+/** What an EIP is bound to that was not bound by us, exactly as it is described. */
+export interface ForeignBinding {
+  readonly instanceId: string;
+  readonly instanceType: 'NetworkInterface' | 'EcsInstance';
+  readonly privateIpAddress: string;
+}
 
 /** What came of it, for those who report. */
 export interface Acted {
@@ -61,5 +97,9 @@ export const wait = (reason: Reason, message: string, ms: number): Rest => ({ do
 export const fail = (reason: Reason, message: string, ms = RETRY_MS): Rest => ({ do: 'Fail', reason, message, ms });
 export const done = (reason: Reason, message: string, ms?: number): Rest => ({ do: 'Done', reason, message, ms });
 export const inTransition = (eip: Eip): Rest => wait('InTransition', `${eip.allocationId} is ${eip.status}`, POLL_MS);
+
+/** Somebody has edited our own notes: guessing could cost somebody an address. */
+export const justTampered = (what: string): Rest =>
+  fail('RecordTampered', `the ${what} in this PodEIP was edited; delete the PodEIP to start again`);
 
 export const isLook = (step: Step): step is Look => step.do.startsWith('Look');

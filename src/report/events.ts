@@ -52,6 +52,21 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
   switch (step.do) {
     case 'Allocate':
       return normal('Allocated', `allocated EIP ${acted.ipAddress} (${acted.allocationId})`);
+    case 'Forget':
+      return {
+        type: 'Warning',
+        reason: 'EipGone',
+        action: step.do,
+        note: `${step.allocationId} no longer exists, and not because this controller released it; another one is bought`,
+      };
+    case 'Adopt':
+      return normal('Adopted', `taken over from ${step.from}, with ${acted.allocationId}`);
+    case 'Park':
+      return normal('Kept', `${step.because}; its EIP is kept for the next pod of the name`);
+    case 'TakeOver':
+      return normal('Kept', `${acted.allocationId} was kept for this pod`);
+    case 'Rob':
+      return normal('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
     case 'Publish':
       return normal('Associated', `EIP ${step.ipAddress} is bound to the pod`);
     case 'Unassociate':
@@ -62,6 +77,8 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'Release':
       return normal('Released', `released ${step.allocationId}`);
     case 'Claim':
+    case 'Yield':
+    case 'Tag':
     case 'Retire':
     case 'Record':
     case 'JoinBandwidthPackage':

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CloudFaultKind } from '../cloud/fault.ts';
+import type { StrayKind } from '../plan/sweep.ts';
 
 /** How a reconcile ended; the words of controller-runtime. */
 export type ReconcileResult = 'success' | 'error' | 'requeue' | 'requeue_after';
@@ -15,6 +16,25 @@ export interface QueueMetrics {
   retried(): void;
 }
 
+/**
+ * How a pass of the sweeper ended. `inconsistent`: the list of EIPs changed while it was read, nothing was concluded ·
+ * `braked`: too much was due, nothing was released · `failed`: cloud or cluster did not answer.
+ */
+export type SweepOutcome = 'ok' | 'inconsistent' | 'braked' | 'failed';
+
+/** The measures of the sweeper. */
+export interface SweeperMetrics {
+  passed(outcome: SweepOutcome): void;
+  /** What the last complete pass saw. */
+  saw(strays: Readonly<Record<StrayKind, number>>): void;
+  braked(isBraked: boolean): void;
+  released(): void;
+  /** An EIP was due, and somebody must act before it can be released. */
+  blocked(): void;
+  /** Asked at each scrape: seconds since the last complete pass, or undefined where this replica does not sweep. */
+  lastPassAge(collect: () => number | undefined): void;
+}
+
 /** Everything that the product measures about itself. Callers never see the library behind it. */
 export interface Metrics {
   reconciled(controller: string, result: ReconcileResult, seconds: number): void;
@@ -28,6 +48,7 @@ export interface Metrics {
   /** Asked at each scrape: how many PodEIPs are ready or not, and why. Reasons are from the closed list of the API. */
   podEips(collect: () => Iterable<{ readonly ready: boolean; readonly reason: string; readonly count: number }>): void;
   leading(leads: boolean): void;
+  readonly sweeper: SweeperMetrics;
   /** Asked at each scrape: how long ago the watch of this resource last heard from the API server. */
   watchAge(resource: string, collect: () => number): void;
   /** The text of `/metrics` and its media type. */
@@ -169,7 +190,69 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
     }),
   );
 
+  const passes = new Counter({
+    name: 'knative_eip_sweeper_passes_total',
+    help: 'Passes of the sweeper, by how they ended: ok, inconsistent, braked or failed',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const strays = new Gauge({
+    name: 'knative_eip_sweeper_strays',
+    help: 'EIPs of this cluster that belong to no PodEIP, by kind, as the last complete pass saw them',
+    labelNames: ['kind'],
+    registers,
+  });
+  const sightings = new Counter({
+    name: 'knative_eip_sweeper_sightings_total',
+    help: 'How often a pass saw an EIP that belongs to no PodEIP, by kind',
+    labelNames: ['kind'],
+    registers,
+  });
+  const released = new Counter({
+    name: 'knative_eip_sweeper_released_total',
+    help: 'EIPs that the sweeper released',
+    registers,
+  });
+  const blocked = new Counter({
+    name: 'knative_eip_sweeper_blocked_total',
+    help: 'How often an EIP was due for release and could not be released before somebody acts',
+    registers,
+  });
+  const braked = new Gauge({
+    name: 'knative_eip_sweeper_braked',
+    help: '1 while so much is due for release that nothing is released, otherwise 0',
+    registers,
+  });
+  let lastPassAge: Parameters<SweeperMetrics['lastPassAge']>[0] | undefined;
+  registry.registerMetric(
+    new Gauge({
+      name: 'knative_eip_sweeper_last_pass_age_seconds',
+      help: 'How long ago the last complete pass of the sweeper was; before the first one, how long it has been at work',
+      registers: [],
+      collect() {
+        const age = lastPassAge?.();
+        if (age === undefined) this.remove();
+        else this.set(age);
+      },
+    }),
+  );
+
   return {
+    sweeper: {
+      passed: (outcome) => passes.inc({ outcome }),
+      saw: (seen) => {
+        for (const kind of ['orphan', 'surplus', 'unidentified'] as const) {
+          strays.set({ kind }, seen[kind]);
+          sightings.inc({ kind }, seen[kind]);
+        }
+      },
+      braked: (is) => braked.set(is ? 1 : 0),
+      released: () => released.inc(),
+      blocked: () => blocked.inc(),
+      lastPassAge: (collect) => {
+        lastPassAge = collect;
+      },
+    },
     reconciled: (controller, result, seconds) => {
       reconciles.inc({ controller, result });
       reconcileSeconds.observe({ controller }, seconds);

@@ -1,6 +1,7 @@
 import type { Condition, PodEip, PodEipStatus } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
-import { isBoundTo, readNotes } from '../plan/record.ts';
+import { obstacleToRelease } from '../plan/give-back.ts';
+import { isBoundTo, latestPlace, readNotes } from '../plan/record.ts';
 import type { Seen } from '../plan/seen.ts';
 
 /** How things stand, in words: the reason and message of the condition Ready. */
@@ -8,6 +9,8 @@ export interface Standing {
   readonly isReady: boolean;
   readonly reason: Reason;
   readonly message: string;
+  /** The message is the cloud's, and differs with each request. */
+  readonly isOfCloud?: boolean;
 }
 
 /** Longest message that metav1.Condition's schema allows. */
@@ -32,8 +35,9 @@ export const statusOf = (
 ): PodEipStatus => {
   const before = podEip.status ?? {};
   const { eip, pod } = seen;
-  const { places, podUid } = readNotes(podEip);
-  const latest = places.at(-1);
+  const notes = readNotes(podEip);
+  const { podUid, goneSince } = notes;
+  const latest = latestPlace(notes);
   const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
   const isAllocated = podEip.spec.allocationID !== '' && eip !== null;
   const generation = podEip.metadata.generation;
@@ -66,10 +70,22 @@ export const statusOf = (
           )
         : condition('Associated', false, reason, message)),
   ];
+  // What stands in the way of giving it back is said while there is time, not only at the end.
+  if (eip && podEip.spec.allocationType.type === 'Auto') {
+    const obstacle = obstacleToRelease(eip);
+    const was = before.conditions?.some(({ type }) => type === 'Releasable') ?? false;
+    if (obstacle !== undefined) ours.push(condition('Releasable', false, 'ReleaseBlocked', obstacle));
+    else if (was) ours.push(condition('Releasable', true, 'Allocated', 'nothing stands in the way of releasing it'));
+  }
   const foreign = (before.conditions ?? []).filter(({ type }) => !ours.some((own) => own.type === type));
   const isPodAlive = pod?.metadata.uid === podUid;
   const lastSeen = Date.parse(before.podLastSeen ?? '');
-  const podLastSeen = isPodAlive && !(now - lastSeen < refreshMs) ? timestamp(now) : before.podLastSeen;
+  const podLastSeen =
+    goneSince !== undefined
+      ? timestamp(goneSince)
+      : isPodAlive && !(now - lastSeen < refreshMs)
+        ? timestamp(now)
+        : before.podLastSeen;
   return {
     ...before,
     ...(eip !== undefined && {

@@ -130,6 +130,6 @@ test('what is written into a PodEIP goes through only if it is as it was seen', 
 });
 
 test('a request that is corrected leaves nothing of the one before it', async (t) => {
-  const [patch] = await patchesOf({ do: 'Claim', request: fresh, generation: 2 });
-  t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null } });
+  const [patch] = await patchesOf({ do: 'Claim', request: fresh, release: { strategy: 'Follow' }, generation: 2 });
+  t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null, allocationType: { releaseAfter: null } } });
 });

@@ -52,6 +52,7 @@ const notingCloud = (
     unassociateEip: () => note('unassociateEip', undefined),
     releaseEip: () => note('releaseEip', undefined),
     joinBandwidthPackage: () => note('joinBandwidthPackage', undefined),
+    tagEip: () => note('tagEip', undefined),
     leaveBandwidthPackage: () => note('leaveBandwidthPackage', undefined),
     findNetworkInterfaces: () => note('findNetworkInterfaces', []),
   };

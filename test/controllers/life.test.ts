@@ -14,6 +14,8 @@ const NEW = { [KEYS.withEip[0]]: 'true' };
 const USERS = 'eip-users';
 const EXISTING = { [KEYS.instanceId[0]]: USERS };
 const PACKAGE = 'cbwp-1';
+const keptFor = (strategy: string) => ({ [KEYS.releaseStrategy[0]]: strategy });
+const STATEFUL = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'a', uid: 'owner', controller: true }];
 /** Longer than everything that passes by itself. */
 const A_WHILE = 45_000;
 /** Longer than the time between two looks at something that only a person can change. */
@@ -151,6 +153,91 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     await world.deletePod('a');
     await world.pass(A_WHILE);
     await isAllGone(t, world, said);
+  },
+  'a pod of a StatefulSet has the EIP of the pod before it, until the time of the EIP is over': async (
+    t,
+    world,
+    said,
+  ) => {
+    await world.runPod('a', { ...NEW, ...keptFor('30s') }, STATEFUL);
+    await world.pass(A_WHILE);
+    const [before] = world.cloud.eips();
+    await world.deletePod('a');
+    await world.pass(5_000);
+    await world.runPod('a', { ...NEW, ...keptFor('30s') }, STATEFUL);
+    await world.pass(A_WHILE);
+    await hasItsOwn(t, world, 'a', said);
+    t.is(world.cloud.eips()[0]?.allocationId, before?.allocationId, said);
+    await world.deletePod('a');
+    await world.pass(2 * A_WHILE);
+    await isAllGone(t, world, said);
+    t.is(world.most, 1, said);
+  },
+  'an EIP that is kept for good is detached, and released when its PodEIP is deleted': async (t, world, said) => {
+    await world.runPod('a', { ...NEW, ...keptFor('Never') }, STATEFUL);
+    await world.pass(A_WHILE);
+    await world.deletePod('a');
+    await world.pass(LONG);
+    const [podEip] = await world.podEips();
+    t.is(podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason, 'Kept', said);
+    t.like(world.cloud.eips(), [{ status: 'Available' }], said);
+    await world.deletePodEip('a');
+    await world.pass(A_WHILE);
+    await isAllGone(t, world, said);
+  },
+  'an EIP that somebody releases is replaced by another one': async (t, world, said) => {
+    await world.runPod('a', NEW);
+    await world.pass(A_WHILE);
+    await hasItsOwn(t, world, 'a', said);
+    const [before] = world.cloud.eips();
+    world.cloud.world.human.release(before?.allocationId ?? '');
+    await world.pass(1_000);
+    await world.recheck();
+    await world.pass(LONG);
+    await hasItsOwn(t, world, 'a', said);
+    t.not(world.cloud.eips()[0]?.allocationId, before?.allocationId, said);
+    await world.deletePod('a');
+    await world.pass(A_WHILE);
+    await isAllGone(t, world, said);
+  },
+  'the PodEIP of another controller is taken over with its EIP, and gives it back': async (t, world, said) => {
+    const { allocationId } = world.cloud.world.addEip({ allocationId: 'eip-adopted' });
+    await world.pass(5_000);
+    await world.addForeignPodEip('a', { allocationID: allocationId, type: 'Auto' });
+    await world.runPod('a', NEW);
+    await world.pass(A_WHILE);
+    await hasItsOwn(t, world, 'a', said);
+    t.is(world.cloud.eips()[0]?.allocationId, allocationId, said);
+    await world.deletePod('a');
+    await world.pass(A_WHILE);
+    await isAllGone(t, world, said);
+  },
+  'a user’s EIP in the PodEIP of another controller is taken over and stays the user’s': async (t, world, said) => {
+    const before = await addUsersEip(world);
+    await world.addForeignPodEip('a', { allocationID: USERS, type: 'Static' });
+    await world.runPod('a', EXISTING);
+    await world.pass(A_WHILE);
+    t.is(world.cloud.eips()[0]?.binding?.privateIpAddress, '10.0.0.2', said);
+    await world.deletePod('a');
+    await world.pass(A_WHILE);
+    t.deepEqual(await world.podEips(), [], said);
+    t.deepEqual(plain(world.cloud.eips()), plain([before]), said);
+  },
+  'a user’s EIP is taken from where it is bound, where the namespace allows that': async (t, world, said) => {
+    const before = await addUsersEip(world);
+    world.cloud.world.addPrivateIp('eni-1', '10.0.0.9');
+    world.cloud.world.human.associate(USERS, 'eni-1', '10.0.0.9');
+    await world.pass(5_000);
+    await world.runPod('a', EXISTING);
+    await world.pass(A_WHILE);
+    t.is(world.cloud.eips()[0]?.binding?.privateIpAddress, '10.0.0.9', said);
+    await world.allowRobbing();
+    await world.pass(LONG);
+    t.is(world.cloud.eips()[0]?.binding?.privateIpAddress, '10.0.0.2', said);
+    await world.deletePod('a');
+    await world.pass(A_WHILE);
+    t.deepEqual(await world.podEips(), [], said);
+    t.deepEqual(plain(world.cloud.eips()), plain([before]), said);
   },
   'a pod whose annotations are refused gets nothing until they are corrected': async (t, world, said) => {
     await world.runPod('a', { ...NEW, [KEYS.bandwidth[0]]: 'fast' });

@@ -12,6 +12,7 @@ import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createCloud, sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { serve as serveCloud } from '../../src/sandbox/cloud/http.ts';
 import { runDeployments } from '../../src/sandbox/cluster/deployments.ts';
 import { createNodes, runKubelet } from '../../src/sandbox/cluster/kubelet.ts';
@@ -144,7 +145,14 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
     await api.stop();
     await rm(folder, { recursive: true });
   };
-  return { kube, cloud, startController, installCrd, close, kubeconfig: api.path };
+  /** What DescribeEipAddresses says of one EIP, to the byte, but for the ID of the request. */
+  const describe = async (allocationId: string): Promise<string> => {
+    const query = { RegionId: 'cn-hangzhou', AllocationId: allocationId };
+    const { body } = await callApi(cloud)({ action: 'DescribeEipAddresses', version: '2016-04-28' }, { query }, {});
+    return JSON.stringify({ ...body, RequestId: undefined });
+  };
+
+  return { kube, cloud, startController, installCrd, describe, close, kubeconfig: api.path };
 };
 
 /** Asks until the answer fits; fails with the last answer otherwise. */

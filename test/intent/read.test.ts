@@ -13,6 +13,7 @@ import {
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { readAnnotations } from '../../src/intent/read.ts';
 import { parseRequest, writeRequest, type EipDefaults, type EipRequest } from '../../src/intent/request.ts';
+import { FOLLOW } from '../../src/intent/release.ts';
 
 const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 const NEW = { [KEYS.withEip[0]]: 'true' };
@@ -125,14 +126,52 @@ const bad: Readonly<Record<Exclude<Setting, 'instanceId'>, readonly [id: string,
       `{"k":"${' '.repeat(9000)}"}`,
     ],
   ],
-  releaseStrategy: ['InvalidReleaseStrategy', ['', 'follow', 'TTL', 'Never', '10m']],
+  releaseStrategy: [
+    'InvalidReleaseStrategy',
+    [
+      '',
+      'follow',
+      ' Never',
+      'TTL',
+      '0',
+      '0s',
+      '-10m',
+      '9.9s',
+      '10',
+      '10 m',
+      '8760h1ns',
+      '300000h',
+      '1d',
+      'h',
+      '.s',
+      '1h-5m',
+    ],
+  ],
 };
 
 const keyed = (setting: Setting, text: string) => ({ ...NEW, [KEYS[setting][0]]: text });
 
 test('without annotations, or with others’, no address is wanted', (t) => {
   for (const annotations of [undefined, {}, { 'k8s.aliyun.com/eip-bandwidth': 'x' }, { team: 'web' }])
-    t.deepEqual(read(annotations), { wanted: false, findings: [] });
+    t.deepEqual(read(annotations), { wanted: false, release: FOLLOW, findings: [] });
+});
+
+test('a release strategy is the pod’s, and no part of the request', (t) => {
+  for (const key of KEYS.releaseStrategy)
+    for (const text of ['10s', '10m', '5m30s', '1h15m30.5s', '8760h', '+1.5h', '10000ms', '10000000µs']) {
+      const reading = read({ ...NEW, [key]: text });
+      t.deepEqual(reading.release, { strategy: 'TTL', releaseAfter: text });
+      t.deepEqual(JSON.parse(JSON.stringify(reading.request)), JSON.parse(JSON.stringify(fresh)));
+    }
+  t.deepEqual(read(keyed('releaseStrategy', 'Never')).release, { strategy: 'Never' });
+});
+
+test('an existing EIP is never released, whatever the strategy says', (t) => {
+  const reading = read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: '10m' });
+  t.deepEqual(reading.release, FOLLOW);
+  t.deepEqual(reading.request, { kind: 'existing', allocationId: 'eip-bp1' });
+  t.like(reading.findings, [{ id: 'ReleaseStrategyIgnored', severity: 'warn', keys: [KEYS.releaseStrategy[0]] }]);
+  t.deepEqual(read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: 'Follow' }).findings, []);
 });
 
 test('every key that asks for an EIP does, and "false" does not', (t) => {
@@ -148,7 +187,7 @@ for (const [setting, values] of Object.entries(good) as [Setting, NonNullable<(t
       for (const key of KEYS[setting]) {
         t.deepEqual(
           JSON.parse(JSON.stringify(read({ ...NEW, [key]: text }))),
-          { wanted: true, request: { ...fresh, ...part }, findings: [] },
+          { wanted: true, request: { ...fresh, ...part }, release: FOLLOW, findings: [] },
           `${key}: ${text}`,
         );
       }
@@ -188,6 +227,7 @@ test('an existing EIP is named under every key; what is no ID is refused', (t) =
     t.deepEqual(read({ [key]: 'eip-bp1' }), {
       wanted: true,
       request: { kind: 'existing', allocationId: 'eip-bp1' },
+      release: FOLLOW,
       findings: [],
     });
   for (const text of [

@@ -16,6 +16,10 @@ const wanted = podEip({ request: the.existing });
 const wantsUsers = pod({ annotations: the.EXISTING });
 const other = { uid: 'another' };
 
+const refusedPurchase = { act: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
+
+const gone = { ...quiet, missingMs: 30_000 };
+
 type Row = readonly [title: string, situation: Partial<Seen>, wanted: object, settings?: Partial<Settings>];
 
 /** Each row is one line of the decision. */
@@ -72,17 +76,48 @@ const rows: readonly Row[] = [
   ['without one, one is bought', { podEip: podEip({ generation: 3 }), tagged: [] }, { do: 'Allocate', generation: 3 }],
   [
     'a refused purchase is tried again with what the pod says now, under a new number',
-    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...quiet, isAllocateRefused: true } },
+    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...quiet, refusal: refusedPurchase } },
     { do: 'Claim', generation: 4 },
   ],
   [
     'a refused purchase keeps its number while an earlier one may still take effect',
-    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...dazed, isAllocateRefused: true } },
+    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...dazed, refusal: refusedPurchase } },
     { do: 'Allocate', generation: 3 },
+  ],
+  [
+    'a refused purchase is not tried again before its time',
+    { podEip: podEip(), tagged: [], memory: { ...quiet, refusal: { ...refusedPurchase, dueInMs: 5_000 } } },
+    { do: 'Fail', reason: 'QuotaExceeded', message: 'no room', ms: 5_000 },
+  ],
+  [
+    'a refused purchase is tried again at once when the pod says something else',
+    {
+      pod: pod({ annotations: { ...the.NEW, [KEYS.bandwidth[0]]: '7' } }),
+      podEip: podEip(),
+      tagged: [],
+      memory: { ...quiet, refusal: { ...refusedPurchase, dueInMs: 5_000 } },
+    },
+    { do: 'Claim', generation: 2 },
   ],
   ['the EIP is looked at', { podEip: ours }, { do: 'LookAtEip', allocationId }],
   ['one that is not listed may be new', { podEip: ours, eip: null, memory: dazed }, { reason: 'EipNotVisibleYet' }],
-  ['one that is not listed for long is gone', { podEip: ours, eip: null }, { do: 'Fail', reason: 'EipGone' }],
+  ['one that is not listed for a moment may be there', { podEip: ours, eip: null }, { reason: 'EipNotVisibleYet' }],
+  ['one that is not listed for long is looked for', { podEip: ours, eip: null, memory: gone }, { do: 'LookForTagged' }],
+  [
+    'one that is listed by its tags only is there',
+    { podEip: ours, eip: null, tagged: [eip()], memory: gone },
+    { reason: 'EipNotVisibleYet' },
+  ],
+  [
+    'the pod is told first that its address is gone',
+    { pod: pod({ isTold: true }), podEip: ours, eip: null, tagged: [], memory: gone },
+    { do: 'Unpublish' },
+  ],
+  [
+    'one that is gone is struck out, and another one is bought with a new token',
+    { podEip: ours, eip: null, tagged: [], memory: gone },
+    { do: 'Forget', allocationId, generation: 2 },
+  ],
   ['one without tags may be new', { podEip: ours, eip: usersEip(), memory: dazed }, { reason: 'EipNotVisibleYet' }],
   ['one without tags is not ours', { podEip: ours, eip: usersEip() }, { do: 'Fail', reason: 'EipNotOurs' }],
   [

@@ -48,7 +48,12 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
   ],
   [
     'nothing found is the truth for who sent nothing',
-    { pod: null, podEip: podEip({ isEnding: true }), tagged: [], memory: { ...dazed, isCertain: true } },
+    {
+      pod: null,
+      podEip: podEip({ isEnding: true }),
+      tagged: [],
+      memory: { ...dazed, isCertain: true, quietMs: 2_000 },
+    },
     { do: 'RemoveFinalizer' },
   ],
   ['the EIP is looked at before it goes', { pod: null, podEip: ending }, { do: 'LookAtEip', allocationId }],
@@ -188,7 +193,7 @@ test('nothing is ever released that does not carry our tags, nor anything that t
     tagged: constantFrom([], [eip()]),
     rivals: constantFrom([], [users]),
     interfaces: constantFrom([], [eni()]),
-    memory: record({ isCertain: boolean(), isAllocateRefused: boolean(), quietMs: constantFrom(0, 60_000) }),
+    memory: record({ isCertain: boolean(), quietMs: constantFrom(0, 60_000) }),
   });
   assertProperty(
     property(situations, ({ memory, ...situation }) => {

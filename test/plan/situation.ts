@@ -25,10 +25,17 @@ export const settings: Settings = {
   defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
   existingEips: 'granted',
   existingEipNamespaces: ['default'],
+  statefulKinds: ['StatefulSet'],
+  allowEipRob: false,
+  adoptBefore: undefined,
+  missingMs: 30_000,
   settleMs: 10_000,
   readLagMs: 2_000,
   recheckMs: 600_000,
 };
+
+/** The time of every situation. */
+export const NOW = Date.parse('2026-11-21T12:00:00Z');
 
 export const NEW = { [KEYS.withEip[0]]: 'true' };
 export const EXISTING = { [KEYS.instanceId[0]]: 'eip-1' };
@@ -42,7 +49,12 @@ export const fresh: NewEip = {
   tags: [],
 };
 export const existing: EipRequest = { kind: 'existing', allocationId: 'eip-1' };
-export const place: Place = { networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.2', isPrimary: false };
+export const place: Place = {
+  networkInterfaceId: 'eni-1',
+  privateIpAddress: '10.0.0.2',
+  isPrimary: false,
+  podUid: 'pod',
+};
 
 export const node: Node = { metadata: { name: 'node-1', uid: 'node', resourceVersion: '1' } };
 
@@ -158,8 +170,15 @@ export const eni = (parts: Partial<NetworkInterface> = {}): NetworkInterface => 
 });
 
 /** A process that has been quiet for long enough. */
-export const quiet: Memory = { quietMs: 60_000, isCertain: false, driftMs: 0, isAllocateRefused: false };
+export const quiet: Memory = { quietMs: 60_000, isCertain: false, driftMs: 0, missingMs: 0, parkedMs: 0 };
 /** A process that has just started and knows nothing. */
 export const dazed: Memory = { ...quiet, quietMs: 0 };
 
-export const seen = (parts: Partial<Seen>): Seen => ({ pod: pod(), podEip: null, node, memory: quiet, ...parts });
+export const seen = (parts: Partial<Seen>): Seen => ({
+  pod: pod(),
+  podEip: null,
+  node,
+  memory: quiet,
+  now: NOW,
+  ...parts,
+});

@@ -125,10 +125,14 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
       });
       return never();
     }
-    const { fault, arrivesInMs, there, answerInMs, breaksFirst = false, isSilent = false } = fateOf(
-      wire,
-      death === 'after',
-    );
+    const {
+      fault,
+      arrivesInMs,
+      there,
+      answerInMs,
+      breaksFirst = false,
+      isSilent = false,
+    } = fateOf(wire, death === 'after');
     wire.trace(`${process.name} → ${label}${fault === undefined ? '' : ` [${fault}]`}`);
     return new Promise((resolve, reject) => {
       const hear = (ms: number, what: string, settle: () => void) =>

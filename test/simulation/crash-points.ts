@@ -14,8 +14,7 @@ export interface CrashWork {
 
 export const runScenario = (name: string, crash?: CrashPoint, keepTrace = false): Promise<Outcome> => {
   const script = scenarios.find((it) => it.name === name);
-  if (!script)
-    throw new Error(`there is no scenario ${name}; there are: ${scenarios.map((it) => it.name).join(', ')}`);
+  if (!script) throw new Error(`there is no scenario ${name}; there are: ${scenarios.map((it) => it.name).join(', ')}`);
   // The seed makes delays and lags; the death is the only fault.
   return runWorld(script, { tape: Tape.ofSeed(crash?.io ?? 0), crash, keepTrace });
 };

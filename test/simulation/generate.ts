@@ -103,7 +103,8 @@ export const generate = (seed: number): Script => {
     else if (what < 0.5) say(at, { do: 'jump', ms: pick([-1, 1]) * ms(1_000, 3_600_000) });
     else if (what < 0.6) say(at, { do: 'outage', peer: pick(['kubernetes', 'cloud']), ms: ms(1_000, 60_000) });
     else if (what < 0.7) say(at, { do: 'compact' });
-    else if (what < 0.85) say(at, election ? { do: 'pause', ms: ms(500, 25_000) } : { do: 'pause', ms: ms(500, 5_000) });
+    else if (what < 0.85)
+      say(at, election ? { do: 'pause', ms: ms(500, 25_000) } : { do: 'pause', ms: ms(500, 5_000) });
     else if (election && chance(0.3)) say(at, { do: 'deleteLease' });
     else if (election || withSeconds) say(at, { do: 'second', ms: ms(500, 20_000) });
   }

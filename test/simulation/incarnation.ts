@@ -54,6 +54,14 @@ const noMetrics: Metrics = {
   unmappedCloudCode: nothing,
   eips: nothing,
   podEips: nothing,
+  sweeper: {
+    passed: nothing,
+    saw: nothing,
+    braked: nothing,
+    released: nothing,
+    blocked: nothing,
+    lastPassAge: nothing,
+  },
   leading: nothing,
   watchAge: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
@@ -79,8 +87,16 @@ export interface IncarnationParts {
 /** The product's log beside the trace. */
 const telling = (wire: Wire, name: string): Log => {
   const line = (level: string) => (fields: object, message: string) =>
-    wire.tell(`${name} ${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`);
-  const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), child: () => log };
+    wire.tell(
+      `${name} ${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`,
+    );
+  const log: Log = {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    child: () => log,
+  };
   return log;
 };
 

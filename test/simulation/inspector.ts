@@ -63,7 +63,11 @@ const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${obj
 const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
   if (kind !== 'PodEIP' || type !== 'MODIFIED' || !previous) return false;
   const rest = (it: PodEip) =>
-    JSON.stringify([{ ...it.metadata, resourceVersion: '', managedFields: '' }, it.spec, { ...it.status, podLastSeen: '' }]);
+    JSON.stringify([
+      { ...it.metadata, resourceVersion: '', managedFields: '' },
+      it.spec,
+      { ...it.status, podLastSeen: '' },
+    ]);
   return rest(object as PodEip) === rest(previous as PodEip);
 };
 
@@ -122,7 +126,10 @@ export class Inspector {
 
   /** I4 and the fence, at every call that a controller sends to the cloud. */
   onCall(sender: string, action: string, query: Readonly<Record<string, string>>, isFencing: boolean): void {
-    if (action === 'UnassociateEipAddress' && !(query['InstanceId'] && query['InstanceType'] && query['PrivateIpAddress']))
+    if (
+      action === 'UnassociateEipAddress' &&
+      !(query['InstanceId'] && query['InstanceType'] && query['PrivateIpAddress'])
+    )
       this.broken('I4', `${sender} sends Unassociate for ${query['AllocationId']} without saying from what`);
     if (!isFencing || action.startsWith('Describe')) return;
     const leftMs = this.leases.leftMs(sender);
@@ -133,11 +140,13 @@ export class Inspector {
   /** I5: a controller that changes an object says which one it means, and of a PodEIP also which state of it. */
   onRequest(sender: string, method: string, path: string, body: string | undefined): void {
     const isPodEip = path.includes('/podeips/');
-    if ((method !== 'PATCH' && method !== 'PUT' && method !== 'DELETE') || (!isPodEip && !path.includes('/pods/'))) return;
+    if ((method !== 'PATCH' && method !== 'PUT' && method !== 'DELETE') || (!isPodEip && !path.includes('/pods/')))
+      return;
     const sent = JSON.parse(body ?? '{}') as { metadata?: Partial<ObjectMeta>; preconditions?: Partial<ObjectMeta> };
     const { uid, resourceVersion } = sent.preconditions ?? sent.metadata ?? {};
     if (!uid) this.broken('I5', `${sender} sends ${method} ${path} without a UID`);
-    else if (isPodEip && !resourceVersion) this.broken('I5', `${sender} sends ${method} ${path} without a resourceVersion`);
+    else if (isPodEip && !resourceVersion)
+      this.broken('I5', `${sender} sends ${method} ${path} without a resourceVersion`);
   }
 
   /** After every event. */
@@ -188,7 +197,8 @@ export class Inspector {
 
   /** I6, the other way round: a pod that has its address and wants it is not told that it has none. */
   #onUnpublish(pod: Pod, told: string | undefined): void {
-    if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined) return;
+    if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
+      return;
     const podEip = this.truth.podEips.get(pod.metadata.name);
     if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
@@ -214,19 +224,25 @@ export class Inspector {
   }
 
   #eipAt(ipAddress: string): string | undefined {
-    return this.#cloud.ledger().findLast((change) => change.ipAddress === ipAddress)?.allocationId ??
-      this.#cloud.eips().find((eip) => eip.ipAddress === ipAddress)?.allocationId;
+    return (
+      this.#cloud.ledger().findLast((change) => change.ipAddress === ipAddress)?.allocationId ??
+      this.#cloud.eips().find((eip) => eip.ipAddress === ipAddress)?.allocationId
+    );
   }
 
-  /** I5: no two PodEIPs that are not going hold one EIP. */
+  /**
+   * I5: no two PodEIPs that are not going hold one EIP. Two may write it down at once; before they bind it, one yields.
+   */
   #onPodEip(podEip: PodEip): void {
     const { allocationID } = podEip.spec;
-    if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined) return;
+    const isHeld = (it: PodEip) => readNotes(it).places.length > 0;
+    if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined || !isHeld(podEip)) return;
     for (const other of this.truth.podEips.values())
       if (
         other.metadata.uid !== podEip.metadata.uid &&
         other.spec.allocationID === allocationID &&
-        other.metadata.deletionTimestamp === undefined
+        other.metadata.deletionTimestamp === undefined &&
+        isHeld(other)
       )
         this.broken('I5', `${allocationID} is recorded by ${podEip.metadata.name} and by ${other.metadata.name}`);
   }
@@ -256,20 +272,21 @@ export class Inspector {
       case 'UnassociateEipAddress': {
         const place = owners.find((podEip) =>
           readNotes(podEip).places.some(
-            (it) =>
-              it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+            (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
           ),
         );
         if (!place)
-          return this.broken('I4', `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`);
+          return this.broken(
+            'I4',
+            `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`,
+          );
         return this.#onDetach(change);
       }
       case 'AssociateEipAddress':
         if (
           !owners.some((podEip) =>
             readNotes(podEip).places.some(
-              (it) =>
-                it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
+              (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
             ),
           )
         )

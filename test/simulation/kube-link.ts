@@ -211,12 +211,7 @@ const EXPIRED = JSON.stringify({
   },
 });
 
-const openWatch = (
-  wire: Wire,
-  process: Process,
-  send: KubeTransport,
-  request: KubeRequest,
-): Promise<KubeResponse> => {
+const openWatch = (wire: Wire, process: Process, send: KubeTransport, request: KubeRequest): Promise<KubeResponse> => {
   const { time, tape } = wire;
   const { signal } = request;
   wire.count('watch');

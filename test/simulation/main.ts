@@ -63,9 +63,7 @@ const progress = (of: number) => (sum: Sum) => {
 
 /** What broke, without the names that it broke for. */
 const signature = ({ said }: { readonly said: string }): string =>
-  said
-    .replaceAll(/eip-[0-9a-z]+|\d+(\.\d+)*/gu, '#')
-    .replaceAll(/\b(by|and|pod|PodEIP|from) [abc]\b/gu, '$1 #');
+  said.replaceAll(/eip-[0-9a-z]+|\d+(\.\d+)*/gu, '#').replaceAll(/\b(by|and|pod|PodEIP|from) [abc]\b/gu, '$1 #');
 
 const summarize = (what: string, sum: Sum): number => {
   if (process.stdout.isTTY) process.stdout.write('\r');
@@ -104,7 +102,9 @@ const oneSeed = async (seed: number): Promise<number> => {
   if (!violation || (options.trace && options.save === undefined)) return code;
   const shrunk = await shrink({ script: generate(seed), draws: outcome.draws }, violation.invariant);
   const { actions } = shrunk.script;
-  say(`shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`);
+  say(
+    `shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`,
+  );
   const last = await replay(shrunk, true);
   const width = process.stdout.isTTY ? process.stdout.columns : 240;
   for (const line of last.lines.slice(-LAST_LINES)) say(line.slice(0, width));

@@ -33,7 +33,11 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'intent after effect: the finalizer comes with the EIP, not before it',
     ['src/act/podeip.ts', '...others, FINALIZER]', '...others, ...(podEip ? [FINALIZER] : [])]'],
-    ['src/act/podeip.ts', '{ spec: { allocationID } }', '{ spec: { allocationID }, metadata: { finalizers: [FINALIZER] } }'],
+    [
+      'src/act/podeip.ts',
+      '{ spec: { allocationID } }',
+      '{ spec: { allocationID }, metadata: { finalizers: [FINALIZER] } }',
+    ],
   ),
   mutant('random token: each attempt has its own', TOKEN),
   mutant('random token without adoption: what is tagged is not looked for before buying', TOKEN, [
@@ -58,7 +62,11 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant(
     'the EIPs of users are released too',
-    ['src/plan/give-back.ts', 'return isUsers ? detach(', 'return isUsers && podEip.spec.allocationID === "" ? detach('],
+    [
+      'src/plan/give-back.ts',
+      'return isUsers ? detach(',
+      'return isUsers && podEip.spec.allocationID === "" ? detach(',
+    ],
     NO_PROOF,
   ),
   mutant('not found means gone: another EIP is bought at once', [
@@ -86,7 +94,11 @@ export const mutants: readonly Mutant[] = [
       },`,
     ],
     ['src/controllers/caches.ts', 'const { annotations = {} } = metadata;', 'return { metadata, spec, status };'],
-    ['src/controllers/caches.ts', "metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },\n  spec,\n  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },", 'metadata, spec, status'],
+    [
+      'src/controllers/caches.ts',
+      "metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },\n  spec,\n  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },",
+      'metadata, spec, status',
+    ],
   ),
   mutant('blind unbind: Unassociate does not say from what', [
     'src/cloud/alicloud/cloud.ts',
@@ -142,7 +154,11 @@ export const mutants: readonly Mutant[] = [
     'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',
     'true',
   ]),
-  mutant('rivals are not looked for', ['src/plan/decide.ts', 'if (seen.rivals.length > 0)', 'if (seen.rivals.length > 9)']),
+  mutant('rivals are not looked for', [
+    'src/plan/decide.ts',
+    'if (seen.rivals.length > 0)',
+    'if (seen.rivals.length > 9)',
+  ]),
   mutant('a PodEIP is written whatever it was when it was read', [
     'src/act/podeip.ts',
     '{ ...body.metadata, uid, resourceVersion }',
@@ -184,12 +200,24 @@ export const mutants: readonly Mutant[] = [
     'return Object.keys(patch).length > 0 ? patch : undefined;',
     'return { ...patch, managedBy: after.managedBy };',
   ]),
-  mutant('two leaders: the lease is taken while another holds it', ['src/kube/lease.ts', 'if (heldByOther()) return false;', '']),
+  mutant('two leaders: the lease is taken while another holds it', [
+    'src/kube/lease.ts',
+    'if (heldByOther()) return false;',
+    '',
+  ]),
   mutant('no fence: a leader sends although its lease may be over', [
     'src/cloud/fence.ts',
     'mayMutate(needMs)\n      ?',
     'mayMutate(0) || true\n      ?',
   ]),
-  mutant('what needs a person is looked at without a pause', ['src/plan/step.ts', 'export const RETRY_MS = 60_000;', 'export const RETRY_MS = 1;']),
-  mutant('a failure is tried again at once', ['src/kube/controller.ts', "if (again === 'backoff') {\n        queue.retry(key);", "if (again === 'backoff') {\n        queue.add(key);"]),
+  mutant('what needs a person is looked at without a pause', [
+    'src/plan/step.ts',
+    'export const RETRY_MS = 60_000;',
+    'export const RETRY_MS = 1;',
+  ]),
+  mutant('a failure is tried again at once', [
+    'src/kube/controller.ts',
+    "if (again === 'backoff') {\n        queue.retry(key);",
+    "if (again === 'backoff') {\n        queue.add(key);",
+  ]),
 ];

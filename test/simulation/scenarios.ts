@@ -83,5 +83,10 @@ export const scenarios: readonly Script[] = [
     do: 'deletePodEip',
     pod: 'a',
   }),
-  scenario('a pod gets another private address', create(0, 'a', NEW), { at: WHILE, do: 'move', pod: 'a' }, end(LONG, 'a')),
+  scenario(
+    'a pod gets another private address',
+    create(0, 'a', NEW),
+    { at: WHILE, do: 'move', pod: 'a' },
+    end(LONG, 'a'),
+  ),
 ];

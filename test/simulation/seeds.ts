@@ -64,7 +64,10 @@ export const runSeeds = async (work: {
       const again = await runSeed(seed);
       if (again.hash !== outcome.hash) {
         const said = `replay: seed ${seed} is another world the second time (${outcome.hash}, ${again.hash})`;
-        sum = { ...sum, violations: [...sum.violations, { invariant: 'replay', said, atMs: 0, run: `--seed ${seed}` }] };
+        sum = {
+          ...sum,
+          violations: [...sum.violations, { invariant: 'replay', said, atMs: 0, run: `--seed ${seed}` }],
+        };
       }
     }
     if (work.isFirstEnough && sum.violations.length > 0) break;

@@ -18,7 +18,11 @@ export const weight = ({ draws }: Recording): number => draws.filter((draw) => d
  * Makes a failing recording simpler, while the same invariant still breaks: fewer draws that are not kind, fewer actions. At
  * most `budget` runs.
  */
-export const shrink = async (failing: Recording, invariant: string, budget = 500): Promise<Recording & { runs: number }> => {
+export const shrink = async (
+  failing: Recording,
+  invariant: string,
+  budget = 500,
+): Promise<Recording & { runs: number }> => {
   let best = failing;
   let runs = 0;
   const attempt = async (candidate: Recording): Promise<boolean> => {

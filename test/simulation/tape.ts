@@ -14,7 +14,10 @@ export const seeded = (seed: number): Random => {
   };
   const hex = (digits: number): string => {
     let text = '';
-    while (text.length < digits) text += Math.floor(next() * 0x10000).toString(16).padStart(4, '0');
+    while (text.length < digits)
+      text += Math.floor(next() * 0x10000)
+        .toString(16)
+        .padStart(4, '0');
     return text.slice(0, digits);
   };
   return { next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` };

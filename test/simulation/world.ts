@@ -170,7 +170,8 @@ class World implements Wire {
     const key = `${process.name} ${name}`;
     const looks = (minute.looks.get(key) ?? 0) + 1;
     minute.looks.set(key, looks);
-    if (looks === MOST_LOOKS) this.inspector.broken('I10', `${process.name} looks ${looks} times a minute at PodEIP ${name}`);
+    if (looks === MOST_LOOKS)
+      this.inspector.broken('I10', `${process.name} looks ${looks} times a minute at PodEIP ${name}`);
   }
 
   #start(): void {
@@ -332,7 +333,8 @@ class World implements Wire {
       inspector.broken('I14', `written although nothing happened: ${inspector.lately.slice(0, 5).join(', ')}`);
     if (this.counts.write - write > inspector.refreshes)
       inspector.broken('I14', `${this.counts.write - write} writes are sent although nothing happens`);
-    if (this.#cloud.ledger().length > changes) inspector.broken('I14', 'the cloud was changed although nothing happened');
+    if (this.#cloud.ledger().length > changes)
+      inspector.broken('I14', 'the cloud was changed although nothing happened');
     const timers = this.#newest()?.process.timers ?? 0;
     if (timers > MOST_TIMERS + inspector.truth.podEips.size)
       inspector.broken('I15', `${timers} timers although nothing happens`);

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { NODE, POD, type Node, type Pod } from '../../src/api/core.ts';
-import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
+import { NAMESPACE as NAMESPACES, NODE, POD, type Node, type Pod } from '../../src/api/core.ts';
+import { ALLOW_EIP_ROB } from '../../src/api/annotations.ts';
+import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { reconcilePodEip } from '../../src/controllers/podeip.ts';
 import { Memories } from '../../src/controllers/memory.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { Kube, ObjectRef, Patch, Resource, KubeObject } from '../../src/kube/port.ts';
+import type { Kube, KubeObject, ObjectRef, OwnerReference, Patch, Resource } from '../../src/kube/port.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Settings } from '../../src/plan/seen.ts';
 import type { EventNote } from '../../src/report/events.ts';
@@ -43,6 +44,10 @@ const settings: Settings = {
   defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
   existingEips: 'granted',
   existingEipNamespaces: [],
+  statefulKinds: ['StatefulSet'],
+  allowEipRob: true,
+  adoptBefore: Infinity,
+  missingMs: 20_000,
   settleMs: 10_000,
   readLagMs: 2_000,
   recheckMs: 600_000,
@@ -116,7 +121,11 @@ export class World {
   }
 
   /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
-  async runPod(name: string, annotations: Readonly<Record<string, string>>): Promise<Pod> {
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    ownerReferences: readonly OwnerReference[] = [],
+  ): Promise<Pod> {
     this.#lastIp += 1;
     const podIP = `10.0.0.${this.#lastIp}`;
     this.cloud.world.addPrivateIp('eni-1', podIP);
@@ -124,7 +133,7 @@ export class World {
       this.kube.create(POD, {
         apiVersion: 'v1',
         kind: 'Pod',
-        metadata: { name, namespace: NAMESPACE, annotations },
+        metadata: { name, namespace: NAMESPACE, annotations, ownerReferences },
         spec: {
           nodeName: node.metadata.name,
           readinessGates: [{ conditionType: 'k8s.aliyun.com/eip' }],
@@ -154,6 +163,39 @@ export class World {
       await this.patchPod(name, { type: 'strategic', subresource: 'status', body: { status: { phase: 'Failed' } } });
     }
     await this.#during(this.#removePod(ref, pod.metadata.uid));
+  }
+
+  /** A user gives the address up. */
+  async deletePodEip(name: string): Promise<void> {
+    const ref = { namespace: NAMESPACE, name };
+    const podEip = await this.#during(this.kube.get(PODEIP, ref));
+    if (podEip) await this.#during(this.kube.delete(PODEIP, ref, { uid: podEip.metadata.uid }));
+  }
+
+  /** A PodEIP as ack-extend-network-controller writes it. */
+  async addForeignPodEip(
+    name: string,
+    { allocationID, type }: { allocationID: string; type: 'Auto' | 'Static' },
+  ): Promise<void> {
+    await this.#during(
+      this.kube.create(PODEIP, {
+        apiVersion: `${PODEIP.group}/${PODEIP.version}`,
+        kind: PODEIP.kind,
+        metadata: { name, namespace: NAMESPACE, finalizers: [FINALIZER] },
+        spec: { allocationID, allocationType: { type, releaseStrategy: 'Follow' } },
+      }),
+    );
+  }
+
+  /** The namespace says that its pods may take EIPs from what they are bound to. */
+  async allowRobbing(): Promise<void> {
+    const body = { metadata: { labels: { [ALLOW_EIP_ROB]: 'true' } } };
+    await this.#during(this.kube.patch(NAMESPACES, { name: NAMESPACE }, { type: 'merge', body }));
+  }
+
+  /** What happens once in a period: everything is looked at although nothing has happened. */
+  async recheck(): Promise<void> {
+    for (const { metadata } of await this.podEips()) this.#due.set(metadata.name, this.clock.mono());
   }
 
   async pod(name: string): Promise<Pod | undefined> {
@@ -227,6 +269,8 @@ export class World {
       vpcId: VPC,
       memories: new Memories(clock, random),
       nodeOf: () => node,
+      mayAct: () => true,
+      onRoom: () => undefined,
       record: (_, event) => this.events.push(event),
       log: silentLog,
     });

@@ -170,12 +170,13 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   };
 
   /** The binding as Associate and Unassociate both name it: the address always, also the primary one. */
-  const bindingOf = ({ allocationId, networkInterfaceId, privateIpAddress, clientToken }: Binding) => ({
+  const bindingOf = ({ allocationId, networkInterfaceId, instanceType, privateIpAddress, clientToken }: Binding) => ({
     regionId,
     allocationId,
     instanceId: networkInterfaceId,
-    instanceType: 'NetworkInterface',
-    privateIpAddress,
+    instanceType: instanceType ?? 'NetworkInterface',
+    // An instance has no address that could be named.
+    ...(privateIpAddress !== '' && { privateIpAddress }),
     clientToken,
   });
 
@@ -250,6 +251,17 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
           bodyOf(await client.addCommonBandwidthPackageIp(request));
         },
       ),
+
+    tagEip: (allocationId, tags, signal) =>
+      mutate('TagResources', [allocationId], undefined, signal, async ({ client, sdk }) => {
+        const request = new sdk.TagResourcesRequest({
+          regionId,
+          resourceType: 'EIP',
+          resourceId: [allocationId],
+          tag: tags.map(({ key, value }) => ({ key, value })),
+        });
+        bodyOf(await client.tagResources(request));
+      }),
 
     leaveBandwidthPackage: async ({ allocationId, bandwidthPackageId, clientToken }: PackageMembership, signal) => {
       try {

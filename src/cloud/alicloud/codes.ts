@@ -173,6 +173,15 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
     later: ['EipOperation.TooFrequently', 'IncorrectStatus.Eip', 'BandwidthPackageOperation.conflict'],
     gone: ['InvalidIpInstanceId.NotFound'],
   },
+  TagResources: {
+    gone: ['InvalidResourceId.NotFound'],
+    refused: [
+      'QuotaExceed.TagsPerResource',
+      'NumberExceed.Tags',
+      'InvalidTagKey.Malformed',
+      'InvalidTagValue.Malformed',
+    ],
+  },
   DescribeEipAddresses: {
     // Refuses pages too deep, however slowly one asks.
     refused: ['Throttling.DeepPageSkip'],

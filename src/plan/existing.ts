@@ -1,0 +1,99 @@
+import { ALLOW_EIP_ROB } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Eip } from '../cloud/port.ts';
+import type { Reading } from '../intent/read.ts';
+import { writeRequest, type ExistingEip } from '../intent/request.ts';
+import { claim } from './claim.ts';
+import { mayName } from './grant.ts';
+import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
+import { justAccepted, type Seen, type Settings } from './seen.ts';
+import { fail, inTransition, justTampered, POLL_MS, wait, type ForeignBinding, type Step } from './step.ts';
+import { boundElsewhere, putToUse } from './use.ts';
+
+/** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
+export const attach = (
+  seen: Seen,
+  podEip: PodEip,
+  notes: Notes,
+  request: ExistingEip,
+  reading: Reading,
+  settings: Settings,
+): Step => {
+  const { allocationID } = podEip.spec;
+  const { allocationId } = request;
+  const namespace = podEip.metadata.namespace ?? '';
+  if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
+  // Until it has been won, the user may still correct the annotation.
+  if (allocationID === '' && (!reading.request || writeRequest(reading.request) !== writeRequest(request)))
+    return claim(reading, seen, notes.generation);
+  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
+  const { eip } = seen;
+  if (!eip)
+    return fail(
+      'EipNotFound',
+      `${allocationId} does not exist in this region and account; write the ID of an EIP that does`,
+    );
+  const refusal = mayName(eip, namespace, settings);
+  if (refusal) {
+    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+    return place && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
+  }
+  if (allocationID === '') {
+    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
+    if (seen.rivals.length > 0)
+      return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
+    if (eip.status === 'InUse') {
+      const robbing = rob(seen, eip, settings, inUseElsewhere);
+      return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
+    }
+    if (eip.status !== 'Available') return inTransition(eip);
+    return { do: 'Record', allocationId };
+  }
+  if (!latestPlace(notes)) {
+    // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
+    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
+    const isLost = seen.rivals.some(
+      (rival) => readNotes(rival).places.length > 0 || rival.metadata.uid < podEip.metadata.uid,
+    );
+    if (isLost) return { do: 'Yield', allocationId };
+    if (seen.rivals.length > 0)
+      return wait('EipClaimed', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
+  }
+  return putToUse(seen, eip, notes, settings, (it) =>
+    // Whoever moves it away after the pod had it means that, and is not fought.
+    latestPlace(notes) ? boundElsewhere(it) : rob(seen, it, settings, boundElsewhere),
+  );
+};
+
+const inUseElsewhere = (eip: Eip): Step =>
+  fail(
+    'EipInUse',
+    `${eip.allocationId} is bound to something else and is not taken from it; detach it there, or name another one`,
+  );
+
+/**
+ * Takes the EIP from what it is bound to, where configuration and namespace allow that (Terway's allow_eip_rob), and only
+ * from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
+ */
+const rob = (seen: Seen, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
+  const from = foreignBinding(eip);
+  if (!settings.allowEipRob || !from) return otherwise(eip);
+  if (seen.namespace === undefined) return { do: 'LookAtNamespace' };
+  if (justAccepted('Rob', seen, settings))
+    return wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS);
+  return seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true'
+    ? { do: 'Rob', allocationId: eip.allocationId, from }
+    : otherwise(eip);
+};
+
+/**
+ * The binding, if it can be named so exactly that a request which comes late undoes no other one. "" stands for the
+ * primary address of an interface: without it the request would undo whatever is bound to the interface by then.
+ */
+const foreignBinding = ({ instanceId, instanceType, privateIpAddress = '' }: Eip): ForeignBinding | undefined => {
+  if (instanceId === undefined) return undefined;
+  if (instanceType === 'NetworkInterface' && privateIpAddress === '') return undefined;
+  return instanceType === 'NetworkInterface' || instanceType === 'EcsInstance'
+    ? { instanceId, instanceType, privateIpAddress }
+    : undefined;
+};

@@ -1,0 +1,104 @@
+import type { Pod } from '../api/core.ts';
+import type { PodEip } from '../api/podeip.ts';
+import { readReleaseAfter } from '../intent/release.ts';
+import type { Reading } from '../intent/read.ts';
+import { targetOf } from '../intent/target.ts';
+import { allRefusals } from './claim.ts';
+import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
+import { isAnnounced, isFinal, isGated, isStateful, readPod } from './pod.ts';
+import { isBoundTo, type Notes } from './record.ts';
+import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
+import { done, fail, inTransition, justTampered, POLL_MS, wait, type Step } from './step.ts';
+import { boundElsewhere } from './use.ts';
+
+/** Whether the EIP outlives its pod. Read from the PodEIP, where an operator may change it while the time runs. */
+export const isKept = (podEip: PodEip, { request }: Notes): boolean =>
+  request?.kind === 'new' && podEip.spec.allocationType.releaseStrategy !== 'Follow';
+
+/**
+ * The one thing to do next for an EIP that waits for the next pod of its name: detach it, because the private address of
+ * a pod that is gone may be another pod's at any moment, hand it to the next pod, or let its time run out.
+ *
+ * @param because why the pod that had it has it no longer
+ */
+export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, settings: Settings): Step => {
+  const { pod, eip, memory } = seen;
+  const isItsPod = pod !== null && pod.metadata.uid === notes.podUid;
+  if (isItsPod && !isFinal(pod) && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
+  const heir = pod && heirOf(pod, settings);
+  if (heir?.reading.request?.kind === 'existing') {
+    if (podEip.spec.allocationType.releaseStrategy === 'TTL')
+      return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
+    return fail(
+      'EipKept',
+      `this PodEIP keeps ${podEip.spec.allocationID} for pods of its name until it is deleted; delete it to use ${heir.reading.request.allocationId}`,
+    );
+  }
+  if (heir && isReady(heir.pod, seen) && heir.reading.request)
+    return { do: 'TakeOver', podUid: heir.pod.metadata.uid, release: heir.reading.release };
+  const allocationId = podEip.spec.allocationID;
+  if (allocationId === '') return { do: 'Retire', because };
+  if (notes.podUid !== '' || notes.goneSince === undefined) return { do: 'Park', because };
+
+  if (eip === undefined) return { do: 'LookAtEip', allocationId };
+  if (!eip)
+    return isMissing(seen, settings)
+      ? { do: 'Retire', because: `${allocationId} no longer exists` }
+      : notVisibleYet(allocationId);
+  const unproven = proveOurs(seen, eip, podEip, notes, settings);
+  if (unproven) return unproven;
+  if (eip.status === 'InUse') {
+    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+    // Whoever bound it elsewhere has to detach it; meanwhile the time runs.
+    if (!place) return expire(seen, podEip, notes.goneSince, settings, boundElsewhere(eip));
+    return justAccepted('Unassociate', seen, settings)
+      ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
+      : { do: 'Unassociate', allocationId, place };
+  }
+  if (eip.status !== 'Available') return inTransition(eip);
+  // A request to bind it that got no answer may still take effect: look again after that.
+  if (!isSettled(seen, settings))
+    return wait(
+      'Settling',
+      'a request without an answer may still take effect',
+      Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
+    );
+  if (heir)
+    return heir.reading.request
+      ? wait('NoPodIP', `${allocationId} waits for its pod to have an address`, settings.recheckMs)
+      : fail(heir.reading.findings[0]?.id ?? 'RecordTampered', allRefusals(heir.reading));
+  return expire(seen, podEip, notes.goneSince, settings);
+};
+
+/** The pod that has the name now, if it may have the EIP: it wants one, and its owner gives the same name again. */
+const heirOf = (pod: Pod, settings: Settings): { pod: Pod; reading: Reading } | undefined => {
+  if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !isStateful(pod, settings)) return undefined;
+  const reading = readPod(pod, settings);
+  return reading.wanted ? { pod, reading } : undefined;
+};
+
+const isReady = (pod: Pod, { node }: Seen): boolean =>
+  targetOf(pod, node ?? undefined).on === 'ecs' && pod.status?.podIP !== undefined && pod.status.podIP !== '';
+
+/**
+ * Kept until its time is over. Two clocks must agree: the wall clock, which survives a restart, and this process's own
+ * sight of the missing pod, which a jump of the wall clock does not shorten.
+ */
+const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Settings, otherwise?: Step): Step => {
+  const { releaseStrategy, releaseAfter } = podEip.spec.allocationType;
+  const { allocationID } = podEip.spec;
+  if (releaseStrategy === 'Never')
+    return otherwise ?? done('Kept', `${allocationID} is kept until this PodEIP is deleted`, settings.recheckMs);
+  const ttlMs = readReleaseAfter(releaseAfter);
+  if (ttlMs === undefined) return justTampered('releaseAfter');
+  const leftMs = Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs);
+  if (leftMs <= 0) return { do: 'Retire', because: `it was kept for ${releaseAfter} and no pod of its name came` };
+  const until = new Date(goneSince + ttlMs).toISOString();
+  if (otherwise && (otherwise.do === 'Fail' || otherwise.do === 'Wait'))
+    return { ...otherwise, ms: Math.min(otherwise.ms, leftMs) };
+  return wait(
+    'Kept',
+    `${allocationID} is kept for a pod of the same name until ${until}`,
+    Math.min(leftMs, settings.recheckMs),
+  );
+};

@@ -1,0 +1,58 @@
+import type { PodEip } from '../api/podeip.ts';
+import type { Reading } from '../intent/read.ts';
+import { writeRequest, type NewEip } from '../intent/request.ts';
+import { claim } from './claim.ts';
+import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
+import { isAnnounced, isGated } from './pod.ts';
+import type { Notes } from './record.ts';
+import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
+import { fail, inTransition, POLL_MS, wait, type Step } from './step.ts';
+import { boundElsewhere, putToUse } from './use.ts';
+
+/** An EIP of our own: find it or buy it, write it down, put it to use. */
+export const obtain = (
+  seen: Seen,
+  podEip: PodEip,
+  notes: Notes,
+  request: NewEip,
+  reading: Reading,
+  settings: Settings,
+): Step => {
+  const { memory, pod, eip, tagged } = seen;
+  const { allocationID } = podEip.spec;
+  if (allocationID === '') {
+    if (!tagged) return { do: 'LookForTagged' };
+    const [found] = tagged;
+    if (found) return { do: 'Record', allocationId: found.allocationId };
+    const isRefused = memory.refusal?.act === 'Allocate';
+    const isOtherRequest = reading.request !== undefined && writeRequest(reading.request) !== writeRequest(request);
+    if (isRefused && !isOtherRequest && memory.refusal.dueInMs > 0)
+      return fail(memory.refusal.reason, memory.refusal.message, memory.refusal.dueInMs);
+    // All attempts are known to have bought nothing: only now may a new token be used, and the annotations be read anew.
+    if ((isRefused || isOtherRequest) && isSettled(seen, settings)) return claim(reading, seen, notes.generation + 1);
+    return { do: 'Allocate', request, generation: notes.generation };
+  }
+  if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
+  if (!eip) {
+    if (!isMissing(seen, settings)) return notVisibleYet(allocationID);
+    if (!tagged) return { do: 'LookForTagged' };
+    if (tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);
+    if (pod && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
+    return { do: 'Forget', allocationId: allocationID, generation: notes.generation + 1 };
+  }
+  const unproven = proveOurs(seen, eip, podEip, notes, settings);
+  if (unproven) return unproven;
+  const { bandwidthPackageId } = request;
+  if (bandwidthPackageId !== undefined && eip.bandwidthPackageId !== bandwidthPackageId) {
+    if (eip.bandwidthPackageId !== undefined)
+      return fail(
+        'EipInOtherPackage',
+        `${allocationID} is in bandwidth package ${eip.bandwidthPackageId}, not ${bandwidthPackageId}`,
+      );
+    if (eip.status !== 'Available' && eip.status !== 'InUse') return inTransition(eip);
+    return justAccepted('JoinBandwidthPackage', seen, settings)
+      ? wait('JoiningBandwidthPackage', `${allocationID} is joining ${bandwidthPackageId}`, POLL_MS)
+      : { do: 'JoinBandwidthPackage', allocationId: allocationID, bandwidthPackageId };
+  }
+  return putToUse(seen, eip, notes, settings, boundElsewhere);
+};
