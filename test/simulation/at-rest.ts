@@ -2,21 +2,20 @@ import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../s
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/plan/pod.ts';
+import { readReleaseAfter } from '../../src/intent/release.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
+import { RECHECK_MS } from './incarnation.ts';
 import { asks, type Inspector } from './inspector.ts';
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
 /**
- * What is not as it has to be once nothing happens any more: the first thing, or undefined. `touched` are EIPs that
- * humans have changed; what follows from that needs a human again, and has to be said in the PodEIP.
+ * What is not as it has to be once nothing happens any more: the first thing, or undefined. What follows from a change by
+ * a human needs a human again, and has to be said in the PodEIP.
  */
-export const unrest = (
-  inspector: Inspector,
-  cloud: EmbeddedCloud,
-  touched: ReadonlySet<string>,
-): string | undefined => {
+export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number): string | undefined => {
+  const { touched } = inspector;
   const { pods, podEips } = inspector.truth;
   const eips = new Map(cloud.eips().map((eip) => [eip.allocationId, eip]));
   const users = inspector.usersEips();
@@ -26,6 +25,7 @@ export const unrest = (
     if (eip.status !== 'Available' && eip.status !== 'InUse') return `I10: ${eip.allocationId} is ${eip.status}`;
     const uid = eip.tags.get(TAG_PODEIP_UID);
     const owner = [...podEips.values()].find(({ spec }) => spec.allocationID === eip.allocationId);
+    if (inspector.legacy.has(eip.allocationId) && !owner) return `I1: ${eip.allocationId} has leaked`;
     if (uid !== undefined && owner?.metadata.uid !== uid) return `I1: ${eip.allocationId} has leaked`;
     const isOurBinding = eip.binding !== undefined && !touched.has(eip.allocationId);
     if (isOurBinding && !owner) return `I1: ${eip.allocationId} is still bound to ${eip.binding?.privateIpAddress}`;
@@ -37,8 +37,10 @@ export const unrest = (
     const excused = touched.has(allocationID) && ready?.status === 'False';
     if (deletionTimestamp !== undefined && !excused) return `I8: PodEIP ${name} does not go (${ready?.reason})`;
     const pod = inspector.truth.podOf(podEip);
-    if (!pod && !excused && podEip.spec.allocationType.releaseStrategy === 'Follow')
-      return `I8: PodEIP ${name} is without a pod`;
+    if (!pod && !excused) {
+      const said = unrestOfKept(podEip, eips, touched, now - (inspector.unwantedSince.get(name) ?? -Infinity));
+      if (said !== undefined) return said;
+    }
     if (ready?.status === 'True' && !(pod && isServed(pod, podEip, eips)))
       return `I6: PodEIP ${name} is Ready, and is not in use`;
   }
@@ -47,6 +49,27 @@ export const unrest = (
     if (said !== undefined) return said;
   }
   return undefined;
+};
+
+/** How long the way out may take once the time of a kept EIP is over; milliseconds. */
+const WAY_OUT_MS = 90_000;
+
+/** A PodEIP without its pod: only a strategy keeps it, only for its time, and its EIP is bound to nothing. */
+const unrestOfKept = (
+  { metadata: { name }, spec }: PodEip,
+  eips: ReadonlyMap<string, EipRecord>,
+  touched: ReadonlySet<string>,
+  forMs: number,
+): string | undefined => {
+  const { releaseStrategy, releaseAfter } = spec.allocationType;
+  if (releaseStrategy === 'Follow') return `I8: PodEIP ${name} is without a pod`;
+  const ttlMs = readReleaseAfter(releaseAfter) ?? 0;
+  if (releaseStrategy === 'TTL' && forMs > ttlMs + Math.min(ttlMs, RECHECK_MS) + WAY_OUT_MS)
+    return `I18: PodEIP ${name} is kept for ${Math.round(forMs)} ms, and was to be kept for ${releaseAfter}`;
+  const eip = eips.get(spec.allocationID);
+  if (touched.has(spec.allocationID)) return undefined;
+  if (!eip) return `I18: the EIP that PodEIP ${name} keeps does not exist`;
+  return eip.binding ? `I1: ${eip.allocationId} is kept, and still bound to ${eip.binding.privateIpAddress}` : undefined;
 };
 
 const isServed = (pod: Pod, podEip: PodEip, eips: ReadonlyMap<string, EipRecord>): boolean => {
@@ -81,6 +104,7 @@ const unrestOf = (
   // Not served, and the PodEIP says why: is that true?
   if (touched.has(podEip.spec.allocationID)) return undefined;
   if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
+  if (ready.reason === 'EipKept' && podEip.spec.allocationType.releaseStrategy === 'Never') return undefined;
   if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
     const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);
     return isElsewhere ? undefined : `I7: pod ${name} does not get ${wanted}, which is free (${ready.reason})`;

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
+import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { LEASE_NAMESPACE, VPC, configuration } from './incarnation.ts';
-import type { Ask, Deed, Which } from './script.ts';
+import { legacyEip, type Ask, type Deed, type Legacy, type Which } from './script.ts';
 import type { VirtualTime } from './time.ts';
 
 const CRD = JSON.stringify(
@@ -84,6 +85,34 @@ export class Cluster {
     }
   }
 
+  /** What ack-extend-network-controller has left: a PodEIP, its EIP, and perhaps the pod that uses it. */
+  async leaveBehind(legacy: Legacy): Promise<void> {
+    const { pod: name, type, hasPod } = legacy;
+    const node = this.#nodes[0]!;
+    const allocationID = legacyEip(legacy);
+    if (type === 'Auto') this.#cloud.world.addEip({ allocationId: allocationID, name: 'ack-extend-network-controller' });
+    const ask: Ask = type === 'Auto' ? { for: 'new', inPackage: false } : { for: 'existing', allocationId: allocationID };
+    await this.#create({ do: 'create', pod: name, ask, gated: true, node: 0, startMs: 1e9 });
+    const pod = await this.#pod(name);
+    if (!pod) throw new Error(`there is no pod ${name}`);
+    await this.#run(name, pod.metadata.uid, node);
+    const { status } = (await this.#pod(name)) ?? {};
+    const { networkInterfaceId } = node;
+    this.#cloud.world.human.associate(allocationID, networkInterfaceId, status?.podIP ?? '');
+    const metadata = { name, namespace: NAMESPACE, finalizers: [FINALIZER] };
+    const spec = { allocationID, allocationType: { type, releaseStrategy: 'Follow' } };
+    const { group, version, kind } = PODEIP;
+    await this.#send('POST', PODEIPS, JSON.stringify({ apiVersion: `${group}/${version}`, kind, metadata, spec }));
+    const said = {
+      status: 'InUse',
+      eipAddress: this.#cloud.eips().find((eip) => eip.allocationId === allocationID)?.ipAddress,
+      networkInterfaceID: networkInterfaceId,
+      privateIPAddress: status?.podIP,
+    };
+    await this.#send('PATCH', `${PODEIPS}/${name}/status`, JSON.stringify({ status: said }), 'merge');
+    if (!hasPod) await this.#force(name, 0);
+  }
+
   async #bring(node: Node): Promise<void> {
     node.generation += 1;
     const id = `${node.prefix.at(-1)}-${node.generation}`;
@@ -142,7 +171,7 @@ export class Cluster {
       case 'compact':
         return this.#server.compact();
       case 'deleteLease': {
-        const { name } = configuration(true).leaderElection;
+        const { name } = configuration({ election: true, sweeper: false }).leaderElection;
         await this.#send('DELETE', `/apis/coordination.k8s.io/v1/namespaces/${LEASE_NAMESPACE}/leases/${name}`);
         return;
       }

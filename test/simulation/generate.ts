@@ -1,5 +1,5 @@
 import { seeded } from './tape.ts';
-import { USERS_EIPS, type Action, type Ask, type Deed, type Script, type Which } from './script.ts';
+import { USERS_EIPS, type Action, type Ask, type Deed, type Legacy, type Script, type Which } from './script.ts';
 
 /** Times at which people do things: in bursts, so that what they do meets. */
 const momentsOf = (next: () => number, count: number, spanMs: number): number[] => {
@@ -27,12 +27,15 @@ export const generate = (seed: number): Script => {
   const withUsersEips = chance(0.6);
   const withStrategies = chance(0.3);
   const election = chance(0.25);
+  const sweeper = chance(0.2);
+  const isHeritage = chance(0.08);
   const withSeconds = !election && chance(0.3);
+  const quiet = chance(0.05);
 
   const askOf = (): Ask => {
-    const strategy = withStrategies && chance(0.6) ? pick(STRATEGIES) : undefined;
+    const strategy = withStrategies && chance(0.7) ? pick(quiet ? ['Never', 'Follow'] : STRATEGIES) : undefined;
     if (withUsersEips && chance(0.5)) return { for: 'existing', allocationId: pick(USERS_EIPS), strategy };
-    if (chance(0.03)) return { for: 'nonsense' };
+    if (chance(quiet ? 0.3 : 0.03)) return { for: 'nonsense' };
     return { for: 'new', inPackage: chance(0.2), strategy };
   };
   const create = (pod: string): Deed => ({
@@ -50,7 +53,10 @@ export const generate = (seed: number): Script => {
       : { do: 'force', pod, lingerMs: chance(0.5) ? 0 : ms(0, 8_000) };
   const which = (): Which => (chance(0.5) ? { eip: pick(USERS_EIPS) } : { ofPod: pick(names) });
 
-  const alive = new Set<string>();
+  const legacy: readonly Legacy[] = isHeritage
+    ? [{ pod: names[0], type: pick(['Auto', 'Static']), hasPod: chance(0.7) }]
+    : [];
+  const alive = new Set<string>(legacy.filter(({ hasPod }) => hasPod).map(({ pod }) => pod));
   const actions: Action[] = [];
   const say = (at: number, deed: Deed): void => {
     actions.push({ at, ...deed });
@@ -100,7 +106,7 @@ export const generate = (seed: number): Script => {
     if (what < 0.3) say(at, { do: 'kill', downMs: ms(0, 30_000) });
     else if (what < 0.4) say(at, { do: 'terminate' });
     else if (what < 0.5) say(at, { do: 'jump', ms: pick([-1, 1]) * ms(1_000, 3_600_000) });
-    else if (what < 0.6) say(at, { do: 'outage', peer: pick(['kubernetes', 'cloud']), ms: ms(1_000, 30_000) });
+    else if (what < 0.6) say(at, { do: 'outage', peer: pick(['kubernetes', 'cloud']), ms: ms(1_000, 60_000) });
     else if (what < 0.7) say(at, { do: 'compact' });
     else if (what < 0.85)
       say(at, election ? { do: 'pause', ms: ms(500, 25_000) } : { do: 'pause', ms: ms(500, 5_000) });
@@ -111,14 +117,16 @@ export const generate = (seed: number): Script => {
   return {
     name: `seed ${seed}`,
     actions,
-    endMs: Math.max(...actions.map(({ at }) => at)) + 8_000,
+    endMs: Math.max(...actions.map(({ at }) => at)) + (withStrategies && chance(0.5) ? 120_000 : 8_000),
     faultRate: pick([0, 0.03, 0.06, 0.1, 0.15, 0.25]),
     election,
     freesAddresses: chance(0.5),
     quota: 20,
-    quiet: chance(0.04),
+    sweeper,
+    legacy,
+    quiet,
   };
 };
 
 /** Follow is the default; times are short, because a simulated life is. */
-const STRATEGIES = ['Follow'] as const;
+const STRATEGIES = ['10s', 'Never', '30s', 'Follow', '45s'] as const;

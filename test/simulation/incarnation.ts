@@ -15,13 +15,15 @@ import { cloudLink } from './cloud-link.ts';
 import { SETTLE_SECONDS } from './fault-bounds.ts';
 import { kubeLink } from './kube-link.ts';
 import type { Process } from './process.ts';
+import type { Script } from './script.ts';
+import { EPOCH } from './time.ts';
 import type { Wire } from './wire.ts';
 
 export const VPC = 'vpc-1';
 export const LEASE_NAMESPACE = 'kube-system';
 
 /** The configuration of the simulated controllers: production's but for what would only make a life longer. */
-const configOf = (election: boolean): Config =>
+const configOf = ({ election, sweeper }: Pick<Script, 'election' | 'sweeper'>): Config =>
   loadConfig({
     base: {
       clusterID: 'c-simulated',
@@ -33,16 +35,24 @@ const configOf = (election: boolean): Config =>
       networkController: { eipController: { garbageCollectionPeriodInMinutes: 2 } },
       cloud: { settleSeconds: SETTLE_SECONDS },
       leaderElection: { enabled: election, namespace: LEASE_NAMESPACE },
+      sweeper: { mode: sweeper ? 'release' : 'off' },
+      // Only what is there when a world begins is older than this.
+      adoptPodEIPsCreatedBefore: new Date(EPOCH + 1_000).toISOString(),
     },
     env: {},
   }).config;
 
-const CONFIGS = { true: configOf(true), false: configOf(false) } as const;
+const CONFIGS = new Map<string, Config>();
 
-export const configuration = (election: boolean): Config => CONFIGS[`${election}`];
+export const configuration = (script: Pick<Script, 'election' | 'sweeper'>): Config => {
+  const key = `${script.election} ${script.sweeper}`;
+  const config = CONFIGS.get(key) ?? configOf(script);
+  CONFIGS.set(key, config);
+  return config;
+};
 
 /** How often the truth is looked at although nothing happened; milliseconds. */
-export const RECHECK_MS = CONFIGS.false.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000;
+export const RECHECK_MS = configuration({ election: false, sweeper: false }).networkController.eipController.garbageCollectionPeriodInMinutes * 60_000;
 
 const nothing = (): undefined => undefined;
 
@@ -77,7 +87,7 @@ export interface IncarnationParts {
   readonly server: ApiServer;
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
-  readonly election: boolean;
+  readonly script: Pick<Script, 'election' | 'sweeper'>;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;
   /** The process has ended by its own will: it lost the leadership, or it has drained. */
@@ -106,12 +116,12 @@ const telling = (wire: Wire, name: string): Log => {
  */
 export const startController = (parts: IncarnationParts): { readonly terminate: () => void } => {
   const { wire, process, server, cloud, random, onExit } = parts;
-  const config = configuration(parts.election);
+  const config = configuration(parts.script);
   const log = parts.tells ? telling(wire, process.name) : silentLog;
   const clock = process;
   const transport = kubeLink(wire, process, server);
   const { leaderElection: lease } = config;
-  const election = parts.election
+  const election = parts.script.election
     ? createElection({
         kube: createKube({ transport, clock, timeoutMs: lease.retryPeriodSeconds * 2_000 }),
         clock,

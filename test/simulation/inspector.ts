@@ -10,6 +10,7 @@ import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { ObjectMeta } from '../../src/kube/port.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
+import { readReleaseAfter } from '../../src/intent/release.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import { readNotes } from '../../src/plan/record.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
@@ -17,7 +18,8 @@ import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import type { Change } from '../../src/sandbox/cloud/ledger.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
-import { USERS_EIPS } from './script.ts';
+import { RECHECK_MS } from './incarnation.ts';
+import { legacyEip, USERS_EIPS, type Script } from './script.ts';
 import type { VirtualTime } from './time.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { Truth, type Write } from './truth.ts';
@@ -34,6 +36,9 @@ export interface Violation {
  * a slow write, a late write; milliseconds.
  */
 const TELLING_MS = READ_LAG_MS + 2 * 10_000 + LATEST_WRITE_MS;
+
+/** How far the wall clocks of two processes differ at most. */
+const SKEW_MS = 5_000;
 
 /** What only people at the console may do to the users' EIPs. */
 const MODIFYING = /^(?:Release|Modify|Tag|UnTag|AddCommonBandwidthPackage|RemoveCommonBandwidthPackage)/u;
@@ -90,12 +95,21 @@ export class Inspector {
   readonly #announced = new Map<string, { address: string; since: number }>();
   /** Since when each pod has wanted what it wants, by UID. */
   readonly #wants = new Map<string, { what: string; since: number }>();
+  /** Whether no request takes effect late. */
+  isPunctual = false;
   /** Whether what is written now is written by a controller. */
   isByController = false;
   /** Every private address that each pod has had, by UID. */
   readonly #podIps = new Map<string, Set<string>>();
   /** How often an EIP was bought for each PodEIP, by UID. */
   readonly #bought = new Map<string, number>();
+  /** EIPs that another controller has bought. */
+  readonly legacy = new Set<string>();
+  #hasJumps = false;
+  /** Since when no pod of this name has wanted an address, by name. */
+  readonly unwantedSince = new Map<string, number>();
+  /** EIPs that a human has changed. */
+  touched: ReadonlySet<string> = new Set();
   /** For how long processes stood still between reading and writing, in total; milliseconds. */
   pausedMs = 0;
   /** The users' EIPs as they are to be at the end. */
@@ -113,8 +127,11 @@ export class Inspector {
   }
 
   /** To be called once the world is complete. */
-  begin(): void {
-    for (const eip of this.#cloud.eips()) this.#users.set(eip.allocationId, plain(eip));
+  begin({ legacy, actions }: Script): void {
+    for (const eip of this.#cloud.eips())
+      if (this.isUsers(eip.allocationId)) this.#users.set(eip.allocationId, plain(eip));
+    for (const it of legacy) if (it.type === 'Auto') this.legacy.add(legacyEip(it));
+    this.#hasJumps = actions.some((action) => action.do === 'jump');
     this.#changes = this.#cloud.ledger().length;
   }
 
@@ -177,13 +194,20 @@ export class Inspector {
     const { uid, name } = object.metadata;
     const { podIP } = (object as Pod).status ?? {};
     if (podIP !== undefined) this.#podIps.set(uid, (this.#podIps.get(uid) ?? new Set()).add(podIP));
+    const isWanted =
+      type !== 'DELETED' &&
+      !isFinal(object as Pod) &&
+      object.metadata.deletionTimestamp === undefined &&
+      asks(object as Pod) !== undefined;
+    if (isWanted) this.unwantedSince.delete(name);
+    else if (!this.unwantedSince.has(name)) this.unwantedSince.set(name, this.#time.mono());
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
     const known = this.#announced.get(uid);
+    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined) this.#announced.delete(uid);
     else if (known?.address !== address) this.#announced.set(uid, { address, since: this.#time.mono() });
-    if (type !== 'DELETED' && address === undefined) this.#onUnpublish(object as Pod, announces(previous));
     if (address === undefined || address === announces(previous)) return;
     // The pod may have got another address meanwhile.
     const mine = [...(this.#podIps.get(uid) ?? [])];
@@ -201,7 +225,11 @@ export class Inspector {
     if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
     const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
-    if (bound?.address === pod.status?.podIP && this.#time.mono() - since > TELLING_MS + this.pausedMs)
+    // A late write may come from before; where nothing is late, what was true when it was told is true.
+    const trueSince = this.isPunctual
+      ? (this.#announced.get(pod.metadata.uid)?.since ?? 0)
+      : this.#time.mono() - TELLING_MS - this.pausedMs;
+    if (bound?.address === pod.status?.podIP && since < trueSince)
       this.broken('I6', `pod ${pod.metadata.name} is told that it has no address, and it has ${told}`);
   }
 
@@ -210,11 +238,25 @@ export class Inspector {
     const { deletionTimestamp, name } = object.metadata;
     if (!this.isByController || deletionTimestamp === undefined || previous?.metadata.deletionTimestamp !== undefined)
       return;
+    this.#onExpiry(object as PodEip);
     const pod = this.truth.podOf(object as PodEip);
     if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
     const since = this.#wants.get(pod.metadata.uid)?.since ?? Infinity;
     if (this.#time.mono() - since > TELLING_MS + this.pausedMs)
       this.broken('I16', `PodEIP ${name} is given up, although its pod runs and wants it`);
+  }
+
+  /** I18: what is kept is kept, for as long as it was promised. */
+  #onExpiry({ metadata, spec }: PodEip): void {
+    const { releaseStrategy, releaseAfter } = spec.allocationType;
+    if (releaseStrategy === 'Follow' || spec.allocationID === '' || this.touched.has(spec.allocationID)) return;
+    if (this.truth.pods.has(metadata.name)) return;
+    const forMs = this.#time.mono() - (this.unwantedSince.get(metadata.name) ?? this.#time.mono());
+    const ttlMs = releaseStrategy === 'Never' ? Infinity : (readReleaseAfter(releaseAfter) ?? Infinity);
+    // A wall clock that jumps may shorten it, but for the time that the process itself has seen pass.
+    const leastMs = this.#hasJumps && ttlMs < Infinity ? Math.min(ttlMs, RECHECK_MS) : ttlMs;
+    if (forMs < leastMs - SKEW_MS)
+      this.broken('I18', `PodEIP ${metadata.name} (${releaseStrategy} ${releaseAfter}) is given up after ${Math.round(forMs)} ms`);
   }
 
   #eipAt(ipAddress: string): string | undefined {
@@ -317,7 +359,10 @@ export class Inspector {
     }
   }
 
-  #allowHuman({ allocationId }: Change): void {
+  #allowHuman({ action, allocationId, tags }: Change): void {
+    const uid = tags.get(TAG_PODEIP_UID);
+    // What a human has released may be bought anew.
+    if (action === 'ReleaseEipAddress' && uid !== undefined) this.#bought.set(uid, (this.#bought.get(uid) ?? 1) - 1);
     if (!this.#users.has(allocationId)) return;
     const eip = this.#cloud.eips().find((it) => it.allocationId === allocationId);
     if (eip) this.#users.set(allocationId, plain(eip));

@@ -29,7 +29,22 @@ const scenario = (name: string, ...actions: Action[]): Script => ({
   election: false,
   freesAddresses: false,
   quota: 20,
+  sweeper: false,
+  legacy: [],
   quiet: false,
+});
+
+const TTL: Ask = { for: 'new', inPackage: false, strategy: '10s' };
+const NEVER: Ask = { for: 'new', inPackage: false, strategy: 'Never' };
+const createOfSet = (at: number, pod: string, ask: Ask): Action => ({
+  at,
+  do: 'create',
+  pod,
+  ask,
+  gated: true,
+  node: 0,
+  startMs: 300,
+  owner: 'StatefulSet',
 });
 
 /** Whole lives without any fault but the one that is put into them. What they must lead to, the invariants say. */
@@ -83,6 +98,35 @@ export const scenarios: readonly Script[] = [
     do: 'deletePodEip',
     pod: 'a',
   }),
+  scenario(
+    'an EIP is kept for the next pod of the name, then for nobody',
+    createOfSet(0, 'a', TTL),
+    end(WHILE, 'a'),
+    createOfSet(WHILE + 4_000, 'a', TTL),
+    force(2 * WHILE, 'a'),
+    // Nobody comes: it is released in the end.
+    create(LONG, 'b', NEW),
+  ),
+  scenario(
+    'an EIP is kept until its PodEIP is deleted',
+    createOfSet(0, 'a', NEVER),
+    force(WHILE, 'a'),
+    createOfSet(2 * WHILE, 'a', NEVER),
+    end(3 * WHILE, 'a'),
+    { at: 4 * WHILE, do: 'deletePodEip', pod: 'a' },
+  ),
+  {
+    ...scenario('an EIP is taken over from the other controller with its pod', end(WHILE, 'a')),
+    legacy: [{ pod: 'a', type: 'Auto', hasPod: true }],
+  },
+  {
+    ...scenario('an EIP is taken over from the other controller without a pod', create(WHILE, 'b', NEW)),
+    legacy: [{ pod: 'a', type: 'Auto', hasPod: false }],
+  },
+  {
+    ...scenario('the EIP of a user is taken over from the other controller', end(WHILE, 'a')),
+    legacy: [{ pod: 'a', type: 'Static', hasPod: true }],
+  },
   scenario(
     'a pod gets another private address',
     create(0, 'a', NEW),

@@ -67,9 +67,24 @@ export interface Script {
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;
   readonly quota: number;
+  /** Whether EIPs without a PodEIP are looked for. Not in most worlds: it would hide that one was lost. */
+  readonly sweeper: boolean;
+  /** PodEIPs that another controller has left behind, to be taken over. */
+  readonly legacy: readonly Legacy[];
   /** Whether an hour without any event is watched at the end. */
   readonly quiet: boolean;
 }
+
+/** A pod that runs, and its PodEIP, written by ack-extend-network-controller. */
+export interface Legacy {
+  readonly pod: string;
+  readonly type: 'Auto' | 'Static';
+  /** Whether the pod is still there. */
+  readonly hasPod: boolean;
+}
+
+/** The EIP of a PodEIP that was left behind. */
+export const legacyEip = ({ pod, type }: Legacy): string => (type === 'Static' ? USERS_EIPS[1] : `eip-legacy${pod}`);
 
 /** The users' EIPs that exist in every world. */
 export const USERS_EIPS = ['eip-users1', 'eip-users2'] as const;

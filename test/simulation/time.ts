@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/lib/clock.ts';
 
 /** Any date will do; this one is no leap second and no change to summer time. */
-const EPOCH = Date.UTC(2026, 0, 5, 8);
+export const EPOCH = Date.UTC(2026, 0, 5, 8);
 
 interface Event {
   readonly at: number;

@@ -99,6 +99,7 @@ class World implements Wire {
       readLag: { maxMs: READ_LAG_MS, monotonic: false },
     });
     this.inspector = new Inspector(this.#server, this.#cloud, time);
+    this.inspector.isPunctual = script.faultRate === 0;
     this.#cluster = new Cluster(this.#server, this.#cloud, time, script.freesAddresses, (what) => this.trace(what));
   }
 
@@ -189,7 +190,7 @@ class World implements Wire {
       server: this.#server,
       cloud: this.#cloud,
       random: { next: () => this.tape.next(), uuid: () => random.uuid() },
-      election: this.#script.election,
+      script: this.#script,
       tells: this.#options.keepTrace ?? false,
       onExit: () => this.#startLater(500),
     });
@@ -263,7 +264,10 @@ class World implements Wire {
     for (const allocationId of USERS_EIPS)
       world.addEip({ allocationId, name: allocationId, tags: { team: 'web' }, bandwidthMbps: 10 });
     world.addBandwidthPackage(PACKAGE);
-    inspector.begin();
+    for (const legacy of this.#script.legacy) await this.#cluster.leaveBehind(legacy);
+    inspector.begin(this.#script);
+    this.#cluster.touched.clear();
+    inspector.touched = this.#cluster.touched;
     // So that every reading shows what was there from the beginning.
     time.timer(READ_LAG_MS, () => this.#start());
     for (const action of this.#script.actions) time.timer(READ_LAG_MS + action.at, () => this.#perform(action));
@@ -309,7 +313,7 @@ class World implements Wire {
     if (!(await this.#pass(LATEST_EFFECT_MS))) return 0;
     while (time.mono() < began + CONVERGE_MS || wellSince !== undefined) {
       if (!(await this.#pass(LOOK_MS))) return 0;
-      said = unrest(inspector, this.#cloud, this.#cluster.touched);
+      said = unrest(inspector, this.#cloud, time.mono());
       wellSince = said === undefined ? (wellSince ?? time.mono()) : undefined;
       if (wellSince !== undefined && time.mono() >= wellSince + STAYS_MS) return wellSince - began;
     }
