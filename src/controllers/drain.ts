@@ -82,13 +82,14 @@ export const findManaged = async (
 ): Promise<readonly PodEip[]> =>
   (await kube.list(PODEIP, namespace === undefined ? {} : { namespace }, signal)).filter(isOurs);
 
+const refuse = () =>
+  Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
+
 /**
  * Deletes the PodEIP and gives its EIP back with the controller's own steps. Nothing is ever bought or bound here: a
  * PodEIP may vanish, or be made again, between two reads, and the steps for a living pod must not follow then.
  */
 export const releaseTurn = (ports: PodEipPorts): DrainWork['turn'] => {
-  const refuse = () =>
-    Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
   const reconcile = reconcilePodEip({
     ...ports,
     kube: { ...ports.kube, create: refuse },
