@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
-import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
 import { Memories } from '../../src/controllers/memory.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
-import { World } from '../world/world.ts';
+import { NAMESPACE, World } from '../world/world.ts';
 
 const WANTS_ONE = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 
@@ -143,4 +143,16 @@ test('a drain that is stopped says what is left, and the next one ends it', asyn
   t.is((await world.podEips()).length, 1);
   t.is((await drain(world, 'release')).drained[0]?.outcome, 'released');
   t.is(world.cloud.eips().length, 0);
+});
+
+test('the EIP of a user is detached and stays in the account', async (t) => {
+  const world = await World.create();
+  world.cloud.world.addEip({ allocationId: 'eip-users', tags: { [TAG_ALLOW_NAMESPACES]: NAMESPACE } });
+  await world.pass(5_000);
+  await world.runPod('a', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-users' });
+  await world.pass(30_000);
+  t.is(world.cloud.eips()[0]?.status, 'InUse', JSON.stringify(world.events));
+  t.like((await drain(world, 'release')).drained[0], { outcome: 'detached', origin: 'yours' });
+  t.is((await world.podEips()).length, 0);
+  t.like(world.cloud.eips(), [{ allocationId: 'eip-users', status: 'Available' }]);
 });

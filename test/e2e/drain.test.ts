@@ -28,7 +28,8 @@ type Stage = Awaited<ReturnType<typeof setStage>>;
 const drain = async (stage: Stage, args: readonly string[], killAfter?: RegExp) => {
   const folder = await mkdtemp(join(tmpdir(), 'eip-drain-'));
   const path = join(folder, 'config.yaml');
-  const endpoint = stage.cloudUrl;
+  // Keeping must not need the cloud: nothing answers on the discard port.
+  const endpoint = args.includes('--keep') ? 'http://127.0.0.1:9' : stage.cloudUrl;
   await writeFile(
     path,
     stringify({
