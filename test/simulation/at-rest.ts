@@ -69,7 +69,9 @@ const unrestOfKept = (
   const eip = eips.get(spec.allocationID);
   if (touched.has(spec.allocationID)) return undefined;
   if (!eip) return `I18: the EIP that PodEIP ${name} keeps does not exist`;
-  return eip.binding ? `I1: ${eip.allocationId} is kept, and still bound to ${eip.binding.privateIpAddress}` : undefined;
+  return eip.binding
+    ? `I1: ${eip.allocationId} is kept, and still bound to ${eip.binding.privateIpAddress}`
+    : undefined;
 };
 
 const isServed = (pod: Pod, podEip: PodEip, eips: ReadonlyMap<string, EipRecord>): boolean => {

@@ -40,13 +40,15 @@ interface Fate {
   readonly isSilent?: boolean;
 }
 
+/** The cloud does nothing and says why. */
+const refused = (code: string): Fault => ({ effect: 'never', answer: { code } });
+
 const fateOf = (wire: Wire, isDeath: boolean): Fate => {
   const { tape } = wire;
   const goesWrong = tape.happens(wire.faultRate());
   const trip = tape.between(TRIP_MS.least, TRIP_MS.most);
   const usual = { arrivesInMs: trip, there: {}, answerInMs: trip };
   if (isDeath) return usual;
-  const refused = (code: string): Fault => ({ effect: 'never', answer: { code } });
   if (wire.isOut('cloud')) return { ...usual, there: { effect: 'never', answer: 'drop' }, fault: 'outage' };
   if (!goesWrong) return usual;
   wire.count('fault');
@@ -134,14 +136,14 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
       isSilent = false,
     } = fateOf(wire, death === 'after');
     wire.trace(`${process.name} → ${label}${fault === undefined ? '' : ` [${fault}]`}`);
+    const hear = (ms: number, what: string, settle: () => void) =>
+      later(wire, process, ms, () => {
+        wire.trace(`${process.name} ← ${action}: ${what}`);
+        settle();
+      });
     return new Promise((resolve, reject) => {
-      const hear = (ms: number, what: string, settle: () => void) =>
-        later(wire, process, ms, () => {
-          wire.trace(`${process.name} ← ${action}: ${what}`);
-          settle();
-        });
       const fail = (ms: number, error: unknown) =>
-        hear(ms, String((error as { code?: unknown }).code), () => reject(error as Error));
+        hear(ms, String((error as { code?: unknown }).code), () => reject(error));
       if (breaksFirst) fail(TRIP_MS.least, Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
       time.timer(arrivesInMs, () => {
         if (death === 'after') process.kill();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
@@ -90,8 +90,10 @@ export class Cluster {
     const { pod: name, type, hasPod } = legacy;
     const node = this.#nodes[0]!;
     const allocationID = legacyEip(legacy);
-    if (type === 'Auto') this.#cloud.world.addEip({ allocationId: allocationID, name: 'ack-extend-network-controller' });
-    const ask: Ask = type === 'Auto' ? { for: 'new', inPackage: false } : { for: 'existing', allocationId: allocationID };
+    if (type === 'Auto')
+      this.#cloud.world.addEip({ allocationId: allocationID, name: 'ack-extend-network-controller' });
+    const ask: Ask =
+      type === 'Auto' ? { for: 'new', inPackage: false } : { for: 'existing', allocationId: allocationID };
     await this.#create({ do: 'create', pod: name, ask, gated: true, node: 0, startMs: 1e9 });
     const pod = await this.#pod(name);
     if (!pod) throw new Error(`there is no pod ${name}`);
@@ -157,6 +159,11 @@ export class Cluster {
         this.#free(pod.metadata.uid);
         return this.#run(deed.pod, pod.metadata.uid, this.#nodeOf(pod));
       }
+      case 'lie': {
+        const annotations = { [ALLOCATED_ADDRESS]: '192.0.2.1' };
+        await this.#send('PATCH', `${PODS}/${deed.pod}`, JSON.stringify({ metadata: { annotations } }), 'merge');
+        return;
+      }
       case 'deletePodEip':
         await this.#send('DELETE', `${PODEIPS}/${deed.pod}`);
         return;
@@ -175,13 +182,6 @@ export class Cluster {
         await this.#send('DELETE', `/apis/coordination.k8s.io/v1/namespaces/${LEASE_NAMESPACE}/leases/${name}`);
         return;
       }
-      case 'outage':
-      case 'kill':
-      case 'terminate':
-      case 'pause':
-      case 'second':
-      case 'jump':
-        throw new Error(`${deed.do} is not done by the cluster`);
     }
   }
 
@@ -326,7 +326,7 @@ export class Cluster {
     if (method !== 'GET') this.#trace(`cluster: ${method} ${path} ${path.endsWith('definitions') ? '' : (body ?? '')}`);
     const answer = await this.#server.handle({ method, path, headers, body });
     if (answer.status >= 400 && answer.status !== 404 && answer.status !== 409)
-      throw new Error(`${method} ${path}: ${String(answer.body)}`);
+      throw new Error(`${method} ${path}: ${answer.body as string}`);
     return { status: answer.status, body: JSON.parse(answer.body as string) as unknown };
   }
 }

@@ -18,7 +18,7 @@ export const saveFixture = (path: string, { script, draws }: Recording, broke: s
 
 export const readFixture = (path: string | URL): Recording & { readonly broke: string } => {
   const { broke, script, draws: sparse } = JSON.parse(readFileSync(path, 'utf8')) as Fixture;
-  const draws = new Array<number>((sparse.at(-1)?.[0] ?? -1) + 1).fill(0);
+  const draws = Array.from({ length: (sparse.at(-1)?.[0] ?? -1) + 1 }, () => 0);
   for (const [position, draw] of sparse) draws[position] = draw;
   return { broke, script, draws };
 };

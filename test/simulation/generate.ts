@@ -1,5 +1,14 @@
 import { seeded } from './tape.ts';
-import { USERS_EIPS, type Action, type Ask, type Deed, type Legacy, type Script, type Which } from './script.ts';
+import {
+  USERS_EIPS,
+  type Action,
+  type Ask,
+  type Attack,
+  type Deed,
+  type Legacy,
+  type Script,
+  type Which,
+} from './script.ts';
 
 /** Times at which people do things: in bursts, so that what they do meets. */
 const momentsOf = (next: () => number, count: number, spanMs: number): number[] => {
@@ -17,7 +26,8 @@ const momentsOf = (next: () => number, count: number, spanMs: number): number[] 
  * the exception, because after them a human is needed.
  */
 export const generate = (seed: number): Script => {
-  const { next } = seeded(seed);
+  const random = seeded(seed);
+  const next = (): number => random.next();
   const chance = (probability: number): boolean => next() < probability;
   const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(next() * items.length)] ?? items[0];
   const ms = (least: number, most: number): number => Math.round(least + next() * (most - least));
@@ -58,7 +68,7 @@ export const generate = (seed: number): Script => {
     : [];
   const alive = new Set<string>(legacy.filter(({ hasPod }) => hasPod).map(({ pod }) => pod));
   const actions: Action[] = [];
-  const say = (at: number, deed: Deed): void => {
+  const say = (at: number, deed: Deed | Attack): void => {
     actions.push({ at, ...deed });
   };
   for (const at of momentsOf(next, 4 + Math.floor(next() * 7), 60_000)) {

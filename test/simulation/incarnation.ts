@@ -52,7 +52,9 @@ export const configuration = (script: Pick<Script, 'election' | 'sweeper'>): Con
 };
 
 /** How often the truth is looked at although nothing happened; milliseconds. */
-export const RECHECK_MS = configuration({ election: false, sweeper: false }).networkController.eipController.garbageCollectionPeriodInMinutes * 60_000;
+export const RECHECK_MS =
+  configuration({ election: false, sweeper: false }).networkController.eipController.garbageCollectionPeriodInMinutes *
+  60_000;
 
 const nothing = (): undefined => undefined;
 

@@ -44,7 +44,7 @@ const SKEW_MS = 5_000;
 const MODIFYING = /^(?:Release|Modify|Tag|UnTag|AddCommonBandwidthPackage|RemoveCommonBandwidthPackage)/u;
 
 /** What of an EIP is its owner's: all but the binding and what comes with it. */
-export const plain = ({ task: _, binding: __, status: ___, ...eip }: EipRecord): string =>
+export const plain = ({ task: _task, binding: _binding, status: _status, ...eip }: EipRecord): string =>
   JSON.stringify({ ...eip, tags: [...eip.tags] });
 
 /** What the pod asks for. */
@@ -64,16 +64,17 @@ const announces = (pod: Pod | PodEip | undefined): string | undefined =>
 
 const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${object.metadata.name}`;
 
+/** Whether the PodEIP has put its EIP to use. */
+const isHeld = (podEip: PodEip): boolean => readNotes(podEip).places.length > 0;
+
+/** All of a PodEIP but what every write changes, and `podLastSeen`. */
+const lasting = ({ metadata, spec, status }: PodEip): string =>
+  JSON.stringify([{ ...metadata, resourceVersion: '', managedFields: '' }, spec, { ...status, podLastSeen: '' }]);
+
 /** Whether nothing but `podLastSeen` was written, which says now and then that the pod is still there. */
 const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
   if (kind !== 'PodEIP' || type !== 'MODIFIED' || !previous) return false;
-  const rest = (it: PodEip) =>
-    JSON.stringify([
-      { ...it.metadata, resourceVersion: '', managedFields: '' },
-      it.spec,
-      { ...it.status, podLastSeen: '' },
-    ]);
-  return rest(object as PodEip) === rest(previous as PodEip);
+  return lasting(object as PodEip) === lasting(previous as PodEip);
 };
 
 /**
@@ -108,6 +109,8 @@ export class Inspector {
   #hasJumps = false;
   /** Since when no pod of this name has wanted an address, by name. */
   readonly unwantedSince = new Map<string, number>();
+  /** When the pod that had it ended or was lost, by UID of the PodEIP. */
+  readonly #lostAt = new Map<string, number>();
   /** EIPs that a human has changed. */
   touched: ReadonlySet<string> = new Set();
   /** For how long processes stood still between reading and writing, in total; milliseconds. */
@@ -200,7 +203,11 @@ export class Inspector {
       object.metadata.deletionTimestamp === undefined &&
       asks(object as Pod) !== undefined;
     if (isWanted) this.unwantedSince.delete(name);
-    else if (!this.unwantedSince.has(name)) this.unwantedSince.set(name, this.#time.mono());
+    else if (!this.unwantedSince.has(name)) {
+      this.unwantedSince.set(name, this.#time.mono());
+      const podEip = this.truth.podEips.get(name);
+      if (podEip && readNotes(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
+    }
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
@@ -251,12 +258,17 @@ export class Inspector {
     const { releaseStrategy, releaseAfter } = spec.allocationType;
     if (releaseStrategy === 'Follow' || spec.allocationID === '' || this.touched.has(spec.allocationID)) return;
     if (this.truth.pods.has(metadata.name)) return;
-    const forMs = this.#time.mono() - (this.unwantedSince.get(metadata.name) ?? this.#time.mono());
+    const lostAt = this.#lostAt.get(metadata.uid);
+    if (lostAt === undefined) return;
+    const forMs = this.#time.mono() - lostAt;
     const ttlMs = releaseStrategy === 'Never' ? Infinity : (readReleaseAfter(releaseAfter) ?? Infinity);
     // A wall clock that jumps may shorten it, but for the time that the process itself has seen pass.
     const leastMs = this.#hasJumps && ttlMs < Infinity ? Math.min(ttlMs, RECHECK_MS) : ttlMs;
     if (forMs < leastMs - SKEW_MS)
-      this.broken('I18', `PodEIP ${metadata.name} (${releaseStrategy} ${releaseAfter}) is given up after ${Math.round(forMs)} ms`);
+      this.broken(
+        'I18',
+        `PodEIP ${metadata.name} (${releaseStrategy} ${releaseAfter}) is given up after ${Math.round(forMs)} ms`,
+      );
   }
 
   #eipAt(ipAddress: string): string | undefined {
@@ -271,7 +283,6 @@ export class Inspector {
    */
   #onPodEip(podEip: PodEip): void {
     const { allocationID } = podEip.spec;
-    const isHeld = (it: PodEip) => readNotes(it).places.length > 0;
     if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined || !isHeld(podEip)) return;
     for (const other of this.truth.podEips.values())
       if (

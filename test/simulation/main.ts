@@ -36,7 +36,7 @@ const { values: options } = parseArgs({
     trace: { type: 'boolean', default: false },
     'crash-points': { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
-    mutant: { type: "string", multiple: true, default: [""] },
+    mutant: { type: 'string', multiple: true, default: [''] },
     jobs: { type: 'string', default: String(availableParallelism()) },
     help: { type: 'boolean', default: false },
   },
@@ -132,7 +132,9 @@ const allMutants = async (): Promise<number> => {
   const noticed = ({ violations }: Sum) =>
     violations.filter((violation) => !excused.has(signature(violation)) && violation.invariant !== 'replay');
   let missed = 0;
-  for (const { name, replacements, redundant } of mutants.filter(({ name }) => options.mutant.some((part) => name.includes(part)))) {
+  for (const { name, replacements, redundant } of mutants.filter(({ name }) =>
+    options.mutant.some((part) => name.includes(part)),
+  )) {
     let sum: Sum;
     try {
       sum = await share(seedsFrom(1, MOST_SEEDS, false), { jobs, replacements }, (sum) =>

@@ -27,7 +27,8 @@ export const mutate = (replacements: readonly Replacement[]): void => {
       const path = fileURLToPath(url);
       const mine = path.startsWith(ROOT) ? byFile.get(path.slice(ROOT.length)) : undefined;
       if (!mine) return loaded;
-      let source = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source);
+      const { source: original = '' } = loaded;
+      let source = typeof original === 'string' ? original : new TextDecoder().decode(original ?? undefined);
       for (const { file, text, by } of mine) {
         const parts = source.split(text);
         if (parts.length !== 2)

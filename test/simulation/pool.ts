@@ -44,13 +44,16 @@ export const share = async (
 
 const answerOf = async (worker: Worker, work: Work): Promise<Worked> => {
   const { promise, resolve, reject } = Promise.withResolvers<Worked>();
+  // Errors of another thread are copies, and no instances of this thread's Error.
+  const fail = ({ message }: { message: string }) => reject(new Error(message));
   worker.once('message', resolve);
-  worker.once('error', reject);
+  worker.once('error', fail);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   worker.postMessage(work);
   try {
     return await promise;
   } finally {
     worker.off('message', resolve);
-    worker.off('error', reject);
+    worker.off('error', fail);
   }
 };

@@ -9,7 +9,7 @@ export type Ask =
 /** One EIP: of the users by its ID, or the one that was bought for this pod. */
 export type Which = { readonly eip: string } | { readonly ofPod: string };
 
-/** What somebody or something does to the world. */
+/** What somebody or something does to the cluster or in the cloud. */
 export type Deed =
   /** A pod comes to a node, and runs with an address of its own after `startMs`. */
   | {
@@ -31,6 +31,8 @@ export type Deed =
   | { readonly do: 'annotate'; readonly pod: string; readonly ask: Ask }
   /** The sandbox of the pod is made anew: it gets another private address. */
   | { readonly do: 'move'; readonly pod: string }
+  /** Somebody writes into the pod that it has an address. Never generated: it breaks I6, to see that this is seen. */
+  | { readonly do: 'lie'; readonly pod: string }
   | { readonly do: 'deletePodEip'; readonly pod: string }
   /** A human at the console. */
   | { readonly do: 'detach' | 'rebind' | 'release'; readonly which: Which }
@@ -38,6 +40,11 @@ export type Deed =
   /** The node and its network interface are gone, its pods are removed by force. */
   | { readonly do: 'loseNode'; readonly node: number }
   | { readonly do: 'compact' }
+  /** Somebody deletes the Lease. */
+  | { readonly do: 'deleteLease' };
+
+/** What happens to the processes of the controller. */
+export type Attack =
   | { readonly do: 'outage'; readonly peer: 'kubernetes' | 'cloud'; readonly ms: number }
   /** The leading process dies; the next one starts after `downMs`. */
   | { readonly do: 'kill'; readonly downMs: number }
@@ -48,11 +55,20 @@ export type Deed =
   /** A second process starts beside the first, which goes on for `ms`. */
   | { readonly do: 'second'; readonly ms: number }
   /** The wall clock of the process jumps. */
-  | { readonly do: 'jump'; readonly ms: number }
-  /** Somebody deletes the Lease. */
-  | { readonly do: 'deleteLease' };
+  | { readonly do: 'jump'; readonly ms: number };
 
-export type Action = Deed & { readonly at: number };
+const ATTACKS: ReadonlySet<string> = new Set([
+  'outage',
+  'kill',
+  'terminate',
+  'pause',
+  'second',
+  'jump',
+] satisfies Attack['do'][]);
+
+export const isAttack = (action: Deed | Attack): action is Attack => ATTACKS.has(action.do);
+
+export type Action = (Deed | Attack) & { readonly at: number };
 
 /** One world and its history, but for the draws. Plain JSON. */
 export interface Script {

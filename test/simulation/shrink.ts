@@ -53,6 +53,6 @@ export const shrink = async (
   await withoutActions();
   for (let parts = 2; parts <= 64; parts *= 2) await withoutDraws(parts);
   await withoutActions();
-  for (let parts = 128; parts <= 1_024 && runs < budget; parts *= 2) await withoutDraws(parts);
+  for (let parts = 128; parts <= 1_024; parts *= 2) await withoutDraws(parts);
   return { ...best, runs };
 };

@@ -37,8 +37,8 @@ export class Tape {
   }
 
   static ofSeed(seed: number): Tape {
-    const { next } = seeded(seed ^ 0x5bd1e995);
-    return new Tape(() => Math.floor(next() * STEPS));
+    const random = seeded(seed ^ 0x5bd1e995);
+    return new Tape(() => Math.floor(random.next() * STEPS));
   }
 
   /** Plays what was drawn before; beyond its end nothing goes wrong. */

@@ -8,12 +8,11 @@ if (replacements.length > 0) mutate(replacements);
 const { runSeeds } = await import('./seeds.ts');
 const { runCrashPoints } = await import('./crash-points.ts');
 
-parentPort?.on('message', (work: Work) => {
-  const worked: Promise<Worked> = work.kind === 'seeds' ? runSeeds(work) : runCrashPoints(work);
-  worked.then(
-    (done) => parentPort?.postMessage(done),
-    (error: unknown) => {
-      throw error;
-    },
-  );
-});
+const answer = async (work: Work): Promise<void> => {
+  const worked: Worked = await (work.kind === 'seeds' ? runSeeds(work) : runCrashPoints(work));
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort?.postMessage(worked);
+};
+
+// An error ends the thread, and reaches whoever started it.
+parentPort?.on('message', (work: Work) => void answer(work));

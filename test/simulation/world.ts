@@ -6,7 +6,7 @@ import { LATEST_EFFECT_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { startController } from './incarnation.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
-import { PACKAGE, USERS_EIPS, type Action, type Script } from './script.ts';
+import { isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
 import { seeded, type Tape } from './tape.ts';
 import { VirtualTime } from './time.ts';
 import { Trace } from './trace.ts';
@@ -86,10 +86,10 @@ class World implements Wire {
     this.#trace = new Trace(options.keepTrace ?? false);
     const { time, tape } = this;
     this.#server = createApiServer({ clock: time, random: seeded(1) });
-    const { uuid } = seeded(2);
+    const chance = seeded(2);
     this.#cloud = createCloud({
       clock: time,
-      random: { next: () => tape.next(), uuid },
+      random: { next: () => tape.next(), uuid: () => chance.uuid() },
       quota: script.quota,
       transitions: {
         associate: { minMs: 300, maxMs: 3_000 },
@@ -211,9 +211,17 @@ class World implements Wire {
   }
 
   #perform(action: Action): void {
+    this.trace(`--- ${JSON.stringify(action)}`);
+    if (isAttack(action)) this.#attack(action);
+    else
+      this.#cluster
+        .perform(action)
+        .catch((error: unknown) => this.inspector.broken('world', `world: ${String(error)}`));
+  }
+
+  #attack(action: Attack): void {
     const { time } = this;
     const newest = this.#newest();
-    this.trace(`--- ${JSON.stringify(action)}`);
     switch (action.do) {
       case 'outage':
         this.#out[action.peer] = time.mono() + action.ms;
@@ -239,8 +247,6 @@ class World implements Wire {
       case 'jump':
         if (newest) newest.process.wallOffset += action.ms;
         return;
-      default:
-        this.#cluster.perform(action).catch((error: unknown) => this.inspector.broken('world', String(error)));
     }
   }
 
