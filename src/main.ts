@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import { runCommand } from './cli/commands.ts';
 import { systemClock } from './lib/clock.ts';
 
@@ -7,15 +8,27 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+/** Asks on standard error: standard output may be a file. */
+const ask = async (question: string, signal?: AbortSignal): Promise<string> => {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question, signal ? { signal } : {});
+  } finally {
+    lines.close();
+  }
+};
+
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   clock: systemClock,
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   errIsTerminal: process.stderr.isTTY,
+  ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
   columns: process.stdout.columns,
   runs: {
     controller: async () => (await import('./cli/run-controller.ts')).runController,
+    drain: async () => (await import('./cli/run-drain.ts')).runDrain,
     sandbox: async () => (await import('./sandbox/run.ts')).runSandbox,
   },
 });

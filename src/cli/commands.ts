@@ -1,11 +1,21 @@
 import { Command, CommanderError } from 'commander';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller.ts';
+import { drainCommand } from './drain.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
 import { version, versionCommand } from './version.ts';
 
-export type { ControllerOptions, RunController, Runs, RunSandbox, SandboxOptions, Shell } from './shell.ts';
+export type {
+  ControllerOptions,
+  DrainOptions,
+  RunController,
+  RunDrain,
+  Runs,
+  RunSandbox,
+  SandboxOptions,
+  Shell,
+} from './shell.ts';
 
 /** Exit codes: it went well; the work failed; the command line or the configuration is wrong. */
 export const EXIT = { fine: 0, failed: 1, wrong: 2 } as const;
@@ -36,7 +46,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
       getOutHelpWidth: () => shell.columns ?? 100,
       getErrHelpWidth: () => shell.columns ?? 100,
     });
-  for (const register of [controllerCommand, sandboxCommand, configCommand, versionCommand])
+  for (const register of [controllerCommand, drainCommand, sandboxCommand, configCommand, versionCommand])
     register(program, shell, (code) => {
       exit = code;
     });

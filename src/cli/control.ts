@@ -139,13 +139,15 @@ const electionOf = ({ config, connection, clock, random, log }: ControlOptions) 
   });
 };
 
-const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
+/** Where the cloud APIs are, as far as the configuration says. */
+export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
   ...(vpc !== undefined && { vpc }),
   ...(ecs !== undefined && { ecs }),
   ...(eci !== undefined && { eci }),
 });
 
-const credentialsOf = ({ credential }: Config, env: ControlOptions['env']) => ({
+/** Where credentials may come from. */
+export const credentialsOf = ({ credential }: Config, env: ControlOptions['env']) => ({
   accessKeyId: credential.accessKey?.reveal(),
   accessKeySecret: credential.accessSecret,
   securityToken: credential.securityToken,

@@ -166,7 +166,8 @@ const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promi
   }
 };
 
-const settingsOf = (config: Config, clusterUid: string): Settings => ({
+/** The settings of the decision, from the configuration. */
+export const settingsOf = (config: Config, clusterUid: string): Settings => ({
   clusterUid,
   defaults: {
     bandwidthMbps: config.eipDefaults.bandwidth,

@@ -30,6 +30,28 @@ export interface SandboxOptions extends RunOptions {
   readonly print: (text: string) => void;
 }
 
+/** What `knative-eip drain` was asked for. */
+export interface DrainOptions extends ControllerOptions {
+  readonly how: 'release' | 'keep';
+  readonly namespace: string | undefined;
+  readonly dryRun: boolean;
+  /** Not to ask before anything is changed. */
+  readonly yes: boolean;
+  /** Also while a controller holds the Lease. */
+  readonly force: boolean;
+  /** Undefined for as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  readonly output: 'table' | 'json';
+  /** The variables that credentials may come from. */
+  readonly env: Shell['env'];
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly errIsTerminal: boolean;
+  /** Asks the person at the terminal; undefined where there is none. */
+  readonly ask: Shell['ask'];
+}
+
+export type RunDrain = (options: DrainOptions) => Promise<number>;
 export type RunController = (options: ControllerOptions) => Promise<number>;
 export type RunSandbox = (options: SandboxOptions) => Promise<number>;
 
@@ -37,6 +59,7 @@ export type RunSandbox = (options: SandboxOptions) => Promise<number>;
 export interface Runs {
   readonly controller?: () => Promise<RunController>;
   readonly sandbox?: () => Promise<RunSandbox>;
+  readonly drain?: () => Promise<RunDrain>;
 }
 
 /** What a command may touch of the process. */
@@ -47,6 +70,8 @@ export interface Shell {
   readonly err: (text: string) => void;
   /** Whether standard error is a terminal. */
   readonly errIsTerminal: boolean;
+  /** Asks a question on the terminal and resolves to the answer; undefined where nobody can answer. */
+  readonly ask?: ((question: string, signal?: AbortSignal) => Promise<string>) | undefined;
   /** The width of help texts. */
   readonly columns: number | undefined;
   readonly runs: Runs;

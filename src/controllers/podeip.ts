@@ -46,6 +46,9 @@ const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
   misconfigured: 'CloudMisconfigured',
 };
 
+/** Before a throttled call takes its place in the queue of its action again; milliseconds. */
+const THROTTLED_MS = 1_000;
+
 /** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
 const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
 
@@ -73,7 +76,7 @@ export const reconcilePodEip =
         seen = { ...seen, ...(await look(step, seen, ports, signal)) };
         if (step.do === 'LookAtEip')
           memories.saw(uid, step.allocationId, {
-            isDrifting: isDrifting(seen.pod, seen.eip ?? null),
+            isDrifting: seen.podEip !== null && isDrifting(seen.pod, seen.eip ?? null, readNotes(seen.podEip)),
             isMissing: seen.eip === null,
           });
         seen = { ...seen, memory: recall() };
@@ -157,6 +160,8 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   const fields = { kind, action, code, requestId, ...fieldsOf(undefined, seen) };
   if (needsSomebody) ports.log.warn(fields, message);
   else ports.log.debug(fields, message);
+  // The bucket of the action slows everybody down together: a pause of its own would let newcomers pass this one.
+  if (kind === 'throttled') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
   if (!needsSomebody) return 'backoff';
   await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
   return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };

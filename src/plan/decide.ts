@@ -6,7 +6,7 @@ import { attach } from './existing.ts';
 import { giveBack } from './give-back.ts';
 import { isKept, keep } from './keep.ts';
 import { obtain } from './own.ts';
-import { isAnnounced, isFinal, readPod } from './pod.ts';
+import { isAnnounced, isFinal, isGated, readPod } from './pod.ts';
 import { hasFinalizer, isOurs, readNotes, type Notes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, justTampered, type Step } from './step.ts';
@@ -37,9 +37,13 @@ const next = (seen: Seen, settings: Settings): Step => {
     return isKept(podEip, notes) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
   if (!reading) return { do: 'Retire', because: 'the pod is gone' };
   if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1);
-  return notes.request.kind === 'new'
-    ? obtain(seen, podEip, notes, notes.request, reading, settings)
-    : attach(seen, podEip, notes, notes.request, reading, settings);
+  const step =
+    notes.request.kind === 'new'
+      ? obtain(seen, podEip, notes, notes.request, reading, settings)
+      : attach(seen, podEip, notes, notes.request, reading, settings);
+  // Whatever stands in the way: a pod is not left with an address that it has lost.
+  const hasLost = step.do === 'Fail' && seen.memory.driftMs >= settings.readLagMs;
+  return hasLost && pod && isAnnounced(pod) ? { do: 'Unpublish', isGated: isGated(pod) } : step;
 };
 
 /** Why the pod that has the address must not have it any longer; undefined while it may. */

@@ -5,6 +5,7 @@ import type { Reading } from '../intent/read.ts';
 import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
+import { isMissing, notVisibleYet } from './missing.ts';
 import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
 import { justAccepted, type Seen, type Settings } from './seen.ts';
 import { fail, inTransition, justTampered, POLL_MS, wait, type ForeignBinding, type Step } from './step.ts';
@@ -28,6 +29,8 @@ export const attach = (
     return claim(reading, seen, notes.generation);
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
+  // One that was there is looked for again before it counts as gone: a replica may lag.
+  if (!eip && allocationID !== '' && !isMissing(seen, settings)) return notVisibleYet(allocationId);
   if (!eip)
     return fail(
       'EipNotFound',

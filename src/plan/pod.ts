@@ -4,6 +4,7 @@ import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import { FOLLOW } from '../intent/release.ts';
+import { isBoundTo, latestPlace, type Notes } from './record.ts';
 import type { Settings } from './seen.ts';
 
 /** A pod that will never run again has no use for an address, and its private address may be another's already. */
@@ -58,7 +59,13 @@ export const isAnnounced = (pod: Pod): boolean =>
   pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined || isReadyByGate(pod);
 
 /** Whether the cloud shows something else than what the pod was told. One such reading may be a replica that lags. */
-export const isDrifting = (pod: Pod | null, eip: Eip | null): boolean =>
-  pod !== null &&
-  isAnnounced(pod) &&
-  !(eip?.status === 'InUse' && (!eip.privateIpAddress || eip.privateIpAddress === pod.status?.podIP));
+export const isDrifting = (pod: Pod | null, eip: Eip | null, notes: Notes): boolean => {
+  if (!pod || !isAnnounced(pod)) return false;
+  const place = latestPlace(notes);
+  return !(
+    eip?.status === 'InUse' &&
+    place !== undefined &&
+    isBoundTo(eip, place) &&
+    place.privateIpAddress === pod.status?.podIP
+  );
+};

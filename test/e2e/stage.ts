@@ -152,7 +152,7 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
     return JSON.stringify({ ...body, RequestId: undefined });
   };
 
-  return { kube, cloud, startController, installCrd, describe, close, kubeconfig: api.path };
+  return { kube, cloud, startController, installCrd, describe, close, kubeconfig: api.path, cloudUrl: cloudHttp.url };
 };
 
 /** Asks until the answer fits; fails with the last answer otherwise. */

@@ -1,9 +1,11 @@
 import {
   ALLOCATED_ADDRESS,
+  ADOPTED,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
   GENERATION,
+  GONE_SINCE,
   KEYS,
   POD_UID,
   READINESS_GATE,
@@ -14,6 +16,7 @@ import {
 import type { Node, Pod } from '../../src/api/core.ts';
 import { FINALIZER, type PodEip } from '../../src/api/podeip.ts';
 import type { Eip, NetworkInterface } from '../../src/cloud/port.ts';
+import type { ReleasePolicy } from '../../src/intent/release.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../src/intent/request.ts';
 import type { Place } from '../../src/plan/record.ts';
 import type { Memory, Seen, Settings } from '../../src/plan/seen.ts';
@@ -70,6 +73,8 @@ export interface PodParts {
   readonly isGateOpen?: boolean;
   readonly spec?: Partial<Pod['spec']>;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Kind of the controlling owner. */
+  readonly owner?: string;
 }
 
 export const pod = (parts: PodParts = {}): Pod => ({
@@ -81,6 +86,9 @@ export const pod = (parts: PodParts = {}): Pod => ({
     labels: parts.labels,
     annotations: { ...(parts.annotations ?? NEW), ...(parts.isTold && { [ALLOCATED_ADDRESS]: '203.0.113.1' }) },
     ...(parts.isEnding && { deletionTimestamp: '2026-11-20T12:00:00Z' }),
+    ...(parts.owner !== undefined && {
+      ownerReferences: [{ apiVersion: 'v1', kind: parts.owner, name: 'a', uid: 'owner', controller: true }],
+    }),
   },
   spec: {
     nodeName: 'node-1',
@@ -102,6 +110,11 @@ export interface PodEipParts {
   readonly hasFinalizer?: boolean;
   readonly controller?: string;
   readonly generation?: number;
+  readonly podUid?: string;
+  readonly goneSince?: string;
+  readonly isAdopted?: boolean;
+  readonly release?: ReleasePolicy;
+  readonly creationTimestamp?: string;
 }
 
 export const podEip = (parts: PodEipParts = {}): PodEip => {
@@ -114,17 +127,24 @@ export const podEip = (parts: PodEipParts = {}): PodEip => {
       resourceVersion: '1',
       annotations: {
         [CONTROLLER]: parts.controller ?? CONTROLLER_NAME,
-        [POD_UID]: 'pod',
+        [POD_UID]: parts.podUid ?? 'pod',
+        ...(parts.goneSince !== undefined && { [GONE_SINCE]: parts.goneSince }),
+        ...(parts.isAdopted && { [ADOPTED]: 'ack-extend-network-controller' }),
         [GENERATION]: String(parts.generation ?? 1),
         ...(request && { [REQUEST]: writeRequest(request) }),
         ...(parts.places && { [BINDINGS]: JSON.stringify(parts.places) }),
       },
       finalizers: (parts.hasFinalizer ?? true) ? [FINALIZER] : [],
+      creationTimestamp: parts.creationTimestamp ?? '2026-11-20T11:00:00Z',
       ...(parts.isEnding && { deletionTimestamp: '2026-11-20T12:00:00Z' }),
     },
     spec: {
       allocationID: parts.allocationID ?? '',
-      allocationType: { type: request?.kind === 'existing' ? 'Static' : 'Auto', releaseStrategy: 'Follow' },
+      allocationType: {
+        type: request?.kind === 'existing' ? 'Static' : 'Auto',
+        releaseStrategy: parts.release?.strategy ?? 'Follow',
+        ...(parts.release?.strategy === 'TTL' && { releaseAfter: parts.release.releaseAfter }),
+      },
     },
   };
 };

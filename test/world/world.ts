@@ -74,15 +74,17 @@ export class World {
   most = 0;
   readonly #server: ApiServer;
   readonly #death: Death | undefined;
+  readonly #settings: Settings;
   readonly #due = new Map<string, number>();
   #reconcile: ReturnType<typeof reconcilePodEip> = () => Promise.resolve('done');
   #lastIp = 1;
   /** When the next process starts, where the last one is dead. */
   #upAt = 0;
 
-  private constructor(death: Death | undefined) {
+  private constructor(death: Death | undefined, lagMs: number) {
     const { clock } = this;
     this.#death = death;
+    this.#settings = { ...settings, readLagMs: Math.max(settings.readLagMs, lagMs + 100) };
     this.#server = createApiServer({ clock, random: seeded(7) });
     this.#server.onWrite(({ object }) => {
       const { kind, metadata } = object as { kind?: string; metadata: { name: string } };
@@ -97,7 +99,7 @@ export class World {
         unassociate: { minMs: 900, maxMs: 900 },
         bandwidthPackage: { minMs: 900, maxMs: 900 },
       },
-      readLag: { maxMs: 500, monotonic: false },
+      readLag: { maxMs: lagMs, monotonic: false },
     });
     this.cloud.world.addNetworkInterface({
       networkInterfaceId: 'eni-1',
@@ -107,8 +109,9 @@ export class World {
     });
   }
 
-  static async create(death?: Death): Promise<World> {
-    const world = new World(death);
+  /** @param lagMs how far DescribeEipAddresses may lag; the controller knows a longer time */
+  static async create(death?: Death, lagMs = 500): Promise<World> {
+    const world = new World(death, lagMs);
     await world.#during(world.kube.create(CRD, definition));
     await world.#during(world.kube.create(NODE, { ...node, metadata: { name: node.metadata.name } }));
     await world.#start();
@@ -265,7 +268,7 @@ export class World {
       cloud: life.through(assembled.cloud),
       clock,
       cluster: { uid: settings.clusterUid, id: 'cluster' },
-      settings,
+      settings: this.#settings,
       vpcId: VPC,
       memories: new Memories(clock, random),
       nodeOf: () => node,

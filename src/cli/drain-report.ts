@@ -1,0 +1,114 @@
+import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
+import type { Drained, Holding } from '../controllers/drain.ts';
+
+/** What would happen, or has happened, to what a PodEIP holds. */
+export const outcomeOf = ({ origin }: Holding, how: 'release' | 'keep'): Drained['outcome'] => {
+  if (origin === 'nothing') return 'nothing held';
+  if (how === 'keep') return 'kept';
+  return origin === 'yours' ? 'detached' : 'released';
+};
+
+const WOULD = {
+  released: 'release',
+  detached: 'detach, not release',
+  kept: 'keep',
+  'nothing held': 'delete; it holds nothing',
+  failed: '',
+  left: '',
+} as const satisfies Record<Drained['outcome'], string>;
+
+/** Who pays for a kept EIP from now on. An EIP is charged until it is released, bound or not. */
+const costsOf = ({ origin }: Holding): string =>
+  origin === 'bought' ? 'yes, until you release it' : 'as before: it was yours already';
+
+const table = (rows: readonly (readonly string[])[]): string => {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+};
+
+/** What is to be done to each PodEIP. */
+export const planText = (holdings: readonly Holding[], how: 'release' | 'keep', output: 'table' | 'json'): string => {
+  const rows = holdings.map((it) => ({ ...it, action: WOULD[outcomeOf(it, how)] }));
+  if (output === 'json') return `${JSON.stringify(rows, null, 2)}\n`;
+  return table([
+    ['POD', 'EIP', 'ADDRESS', 'ORIGIN', 'ACTION'],
+    ...rows.map((it) => [it.pod, it.allocationId || '-', it.ipAddress ?? '-', it.origin, it.action]),
+  ]);
+};
+
+/** The list of what stays in the account. An EIP that nobody wrote down is found by its tag. */
+export const keptText = (holdings: readonly Holding[], output: 'table' | 'json'): string => {
+  const kept = holdings
+    .filter(({ origin }) => origin !== 'nothing')
+    .map((it) => ({
+      allocationId: it.allocationId,
+      ipAddress: it.ipAddress ?? '',
+      pod: it.pod,
+      podEipUid: it.podEipUid,
+      costs: costsOf(it),
+    }));
+  if (output === 'json') return `${JSON.stringify(kept, null, 2)}\n`;
+  return table([
+    ['EIP', 'ADDRESS', 'POD', 'KEEPS COSTING'],
+    ...kept.map((it) => [
+      it.allocationId || `(look for tag ${TAG_PODEIP_UID}=${it.podEipUid})`,
+      it.ipAddress || '-',
+      it.pod,
+      it.costs,
+    ]),
+  ]);
+};
+
+/**
+ * How kept EIPs are protected from the sweeper of a later installation, which takes EIPs with these tags and without a
+ * PodEIP for lost ones. Source: VPC API reference, UntagResources.
+ */
+export const protection = (holdings: readonly Holding[], region: string): string => {
+  const bought = holdings.filter(({ origin, allocationId }) => origin === 'bought' && allocationId !== '');
+  if (bought.length === 0) return '';
+  return [
+    'A later installation in this cluster would release these EIPs as lost ones. Remove their tags before that:',
+    ...bought.map(
+      ({ allocationId }) =>
+        `  aliyun vpc UntagResources --RegionId ${region} --ResourceType EIP --ResourceId.1 ${allocationId} --TagKey.1 ${TAG_PODEIP_UID} --TagKey.2 ${TAG_CLUSTER_UID}`,
+    ),
+    '',
+  ].join('\n');
+};
+
+/** How many came to which end, and the reason of each that did not. */
+export const summary = (drained: readonly Drained[]): string => {
+  const count = (outcome: Drained['outcome']) => drained.filter((it) => it.outcome === outcome).length;
+  const counts = (['released', 'detached', 'kept', 'nothing held', 'failed', 'left'] as const).map(
+    (outcome) => `${outcome} ${count(outcome)}`,
+  );
+  const open = drained.filter(({ outcome }) => outcome === 'failed' || outcome === 'left');
+  return [
+    counts.join(', '),
+    ...open.map((it) => `  ${it.pod} (${it.allocationId || 'no EIP'}): ${it.reason ?? it.outcome}`),
+    '',
+  ].join('\n');
+};
+
+/** How far it is: drawn in place on a terminal, a line for each PodEIP elsewhere. */
+export const progress = (
+  total: number,
+  { err, errIsTerminal }: { err: (text: string) => void; errIsTerminal: boolean },
+): ((drained: Drained) => void) => {
+  let done = 0;
+  const width = 30;
+  return (it) => {
+    done += 1;
+    if (!errIsTerminal) return err(`${done}/${total} ${it.pod}: ${it.outcome} ${it.allocationId}\n`);
+    const filled = Math.round((done / total) * width);
+    err(`\r[${'#'.repeat(filled)}${' '.repeat(width - filled)}] ${done}/${total}${done === total ? '\n' : ''}`);
+  };
+};

@@ -1,0 +1,183 @@
+import { NAMESPACE } from '../api/core.ts';
+import { assembleCloud } from '../cloud/assemble.ts';
+import { createCredentials } from '../cloud/credentials.ts';
+import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type DrainWork } from '../controllers/drain.ts';
+import { Memories } from '../controllers/memory.ts';
+import { createKube } from '../kube/client.ts';
+import { connect, KubeconfigError } from '../kube/connect.ts';
+import { KubeFault } from '../kube/fault.ts';
+import { LEASE, type Lease } from '../kube/lease.ts';
+import type { Kube } from '../kube/port.ts';
+import { systemClock as clock } from '../lib/clock.ts';
+import { systemRandom as random } from '../lib/random.ts';
+import { credentialsOf, endpointsOf } from './control.ts';
+import { keptText, outcomeOf, planText, progress, protection, summary } from './drain-report.ts';
+import { settingsOf } from './operate.ts';
+import type { DrainOptions, RunDrain } from './shell.ts';
+
+/** How many PodEIPs are worked on at once. */
+const AT_ONCE = 10;
+
+/** `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked. */
+export const runDrain: RunDrain = async (options) => {
+  const { config, kubeconfig, err } = options;
+  try {
+    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+    try {
+      const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
+      return await drain(options, createKube({ transport: connection.calls, clock, ...limits }));
+    } finally {
+      await connection.close();
+    }
+  } catch (error) {
+    if (error instanceof KubeconfigError) {
+      err(`knative-eip: ${error.message}\n`);
+      return 2;
+    }
+    if (error instanceof KubeFault && error.kind === 'notFound') {
+      err('The CRD of PodEIP is not installed: nothing is left.\n');
+      return 0;
+    }
+    if (options.signal.aborted) {
+      err('Stopped before anything was changed.\n');
+      return 1;
+    }
+    throw error;
+  }
+};
+
+/** Runs under the stop signal and the timeout. */
+const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
+  const ending = new AbortController();
+  const disarm =
+    options.timeoutMs === undefined
+      ? undefined
+      : clock.timer(options.timeoutMs, () => ending.abort(new Error('the time of --timeout is over')));
+  try {
+    return await drainUnder(AbortSignal.any([options.signal, ending.signal]), options, kube);
+  } finally {
+    disarm?.();
+  }
+};
+
+const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube): Promise<number> => {
+  const { config, how, output, out, err, ask } = options;
+  if (!options.force && !options.dryRun) {
+    const holder = await leader(options, kube, signal);
+    if (holder !== undefined) {
+      err(holder);
+      return 1;
+    }
+  }
+  const podEips = await findManaged(kube, options.namespace, signal);
+  const holdings = podEips.map(holdingOf);
+  if (options.dryRun) {
+    out(planText(holdings, how, output));
+    err(`${holdings.length} PodEIPs; nothing was changed.\n`);
+    return 0;
+  }
+  if (holdings.length > 0 && !options.yes) {
+    if (!ask) {
+      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be done\n');
+      return 2;
+    }
+    const counts = Object.entries(Object.groupBy(holdings, (it) => outcomeOf(it, how)))
+      .map(([outcome, all]) => `${outcome}: ${all.length}`)
+      .join(', ');
+    const answer = await ask(`${holdings.length} PodEIPs (to be ${counts}). Begin? [yes/no] `, signal);
+    if (answer.trim() !== 'yes') {
+      err('Nothing was changed.\n');
+      return 1;
+    }
+  }
+  // Before the work: whoever is killed in the middle has lost no entry of the list.
+  if (how === 'keep') {
+    out(keptText(holdings, output));
+    err(protection(holdings, config.regionID));
+  }
+  const { turn, idle } =
+    how === 'keep' ? { turn: keepTurn(kube), idle: async () => {} } : await releasing(options, kube, signal);
+  const drained = await drainPodEips(
+    podEips,
+    {
+      kube,
+      clock,
+      turn,
+      atOnce: AT_ONCE,
+      outcome: (it) => outcomeOf(it, how),
+      onDrained: progress(podEips.length, options),
+    },
+    signal,
+  );
+  await idle();
+  err(summary(drained));
+  const left = signal.aborted
+    ? drained.filter(({ outcome }) => outcome === 'left')
+    : await findManaged(kube, options.namespace, signal);
+  if (left.length === 0 && drained.every(({ outcome }) => outcome !== 'failed')) return 0;
+  err(`${left.length} PodEIPs are left; run the same command again.\n`);
+  return 1;
+};
+
+/** The controller's own steps over the real cloud. */
+const releasing = async (
+  { config, log, env }: DrainOptions,
+  kube: Kube,
+  signal: AbortSignal,
+): Promise<{ turn: DrainWork['turn']; idle: () => Promise<unknown> }> => {
+  const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
+  if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
+  const assembled = assembleCloud({
+    clock,
+    region: config.regionID,
+    endpoints: endpointsOf(config),
+    credentials: createCredentials(credentialsOf(config, env), clock),
+    rateShare: config.cloud.apiShare,
+    mayMutate: () => !signal.aborted,
+  });
+  const turn = releaseTurn({
+    kube,
+    cloud: assembled.cloud,
+    clock,
+    cluster: { uid: system.metadata.uid, id: config.clusterID },
+    settings: settingsOf(config, system.metadata.uid),
+    vpcId: config.vpcID,
+    memories: new Memories(clock, random),
+    nodeOf: () => undefined,
+    mayAct: () => !signal.aborted,
+    onRoom: () => undefined,
+    record: () => undefined,
+    log,
+  });
+  return { turn, idle: () => assembled.idle() };
+};
+
+/** Who leads, told with the remedy; undefined where nobody does. */
+const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSignal): Promise<string | undefined> => {
+  const { enabled, namespace, name, leaseDurationSeconds } = config.leaderElection;
+  if (!enabled) {
+    err('leaderElection.enabled is false: whether a controller runs cannot be seen; make sure that none does.\n');
+    return undefined;
+  }
+  const ref = { namespace, name };
+  const lease = await kube.get(LEASE, ref, signal);
+  const holder = lease?.spec?.holderIdentity ?? '';
+  if (!lease || holder === '') return undefined;
+  const ms = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1_000;
+  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says that nobody leads.
+  if (!isFresh(lease, ms)) {
+    err(`The Lease ${namespace}/${name} of ${holder} looks old; watching it for ${ms / 1_000} s.\n`);
+    await clock.sleep(ms, signal);
+    const after = await kube.get(LEASE, ref, signal);
+    if (!after?.spec?.holderIdentity || JSON.stringify(after.spec) === JSON.stringify(lease.spec)) return undefined;
+  }
+  return `A controller runs: ${holder} holds the Lease ${namespace}/${name}, and would make new PodEIPs for pods that live.
+Stop it first: kubectl -n ${namespace} scale deployment knative-eip --replicas=0
+If it was killed a moment ago, try again in ${ms / 1_000} s. --force goes on all the same.
+`;
+};
+
+const isFresh = ({ spec }: Lease, ms: number): boolean => {
+  const renewed = Date.parse(spec?.renewTime ?? '');
+  return !Number.isNaN(renewed) && clock.now() < renewed + ms;
+};

@@ -1,0 +1,218 @@
+import { removeFinalizer, retire } from '../act/podeip.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
+import { CloudFault } from '../cloud/fault.ts';
+import type { Again } from '../kube/controller.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube, ObjectRef } from '../kube/port.ts';
+import { keyOf } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
+import { hasFinalizer, isOurs, readNotes } from '../plan/record.ts';
+import { reconcilePodEip, type PodEipPorts } from './podeip.ts';
+
+/** What a PodEIP holds, as far as the PodEIP itself says: no call to the cloud is needed to know it. */
+export interface Holding {
+  /** `namespace/name`, which is also the pod's. */
+  readonly pod: string;
+  readonly podEipUid: string;
+  /** Empty where no EIP was written down; one may have been bought all the same, if whoever bought it died at once. */
+  readonly allocationId: string;
+  readonly ipAddress: string | undefined;
+  /** `bought` by this product, `yours` if the user named it, `nothing` if the PodEIP never held an EIP. */
+  readonly origin: 'bought' | 'yours' | 'nothing';
+}
+
+/** How it ended for one PodEIP. `left` means that there was no time for it. */
+export interface Drained extends Holding {
+  readonly outcome: 'released' | 'detached' | 'kept' | 'nothing held' | 'failed' | 'left';
+  /** Why it failed and what to do, or why it was left. */
+  readonly reason?: string | undefined;
+}
+
+/** How PodEIPs are let go of one by one. */
+export interface DrainWork {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  /** Looks at one PodEIP, of this UID, and does one thing for it. */
+  readonly turn: (podEip: PodEip, signal: AbortSignal) => Promise<Again>;
+  readonly outcome: (holding: Holding) => Drained['outcome'];
+  /** How many turns there may be at once; those that wait do not count. */
+  readonly atOnce: number;
+  readonly onDrained: (drained: Drained) => void;
+}
+
+/** Wait after a turn that must be made again, milliseconds. */
+const BACKOFF_MS = 1_000;
+/** Longest wait between two turns: nobody drains at leisure. */
+const LONGEST_WAIT_MS = 10_000;
+/** So many turns in a row that need somebody, or that fail, are not a replica that lags. */
+const PATIENCE = 3;
+
+/** Reasons that do not pass by themselves. Their message says what to do. */
+const NEEDS_SOMEBODY: ReadonlySet<string> = new Set([
+  'ReleaseBlocked',
+  'CloudRefused',
+  'CloudMisconfigured',
+] satisfies Reason[]);
+
+/** What the PodEIP says that it holds. */
+export const holdingOf = (podEip: PodEip): Holding => {
+  const { request } = readNotes(podEip);
+  const isUsers = request ? request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
+  const { allocationID } = podEip.spec;
+  return {
+    pod: keyOf(podEip.metadata),
+    podEipUid: podEip.metadata.uid,
+    allocationId: allocationID,
+    ipAddress: podEip.status?.eipAddress,
+    origin:
+      !hasFinalizer(podEip) || (allocationID === '' && (isUsers || !request))
+        ? 'nothing'
+        : isUsers
+          ? 'yours'
+          : 'bought',
+  };
+};
+
+/** Every PodEIP that this product manages, in one namespace or in all. */
+export const findManaged = async (
+  kube: Kube,
+  namespace: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly PodEip[]> =>
+  (await kube.list(PODEIP, namespace === undefined ? {} : { namespace }, signal)).filter(isOurs);
+
+const refuse = () =>
+  Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
+
+/**
+ * Deletes the PodEIP and gives its EIP back with the controller's own steps. Nothing is ever bought or bound here: a
+ * PodEIP may vanish, or be made again, between two reads, and the steps for a living pod must not follow then.
+ */
+export const releaseTurn = (ports: PodEipPorts): DrainWork['turn'] => {
+  const reconcile = reconcilePodEip({
+    ...ports,
+    kube: { ...ports.kube, create: refuse },
+    cloud: { ...ports.cloud, allocateEip: refuse, associateEip: refuse, joinBandwidthPackage: refuse },
+    settings: { ...ports.settings, adoptBefore: undefined },
+  });
+  return async (podEip, signal) => {
+    if (podEip.metadata.deletionTimestamp === undefined) {
+      await retire(ports.kube, podEip, signal);
+      return 'now';
+    }
+    return reconcile(podEip.metadata, signal);
+  };
+};
+
+/**
+ * Lets go of the EIP as it is. The finalizer goes before the PodEIP is deleted: whoever dies in between has not left a
+ * PodEIP that the next controller would give back.
+ */
+export const keepTurn =
+  (kube: Kube): DrainWork['turn'] =>
+  async (podEip, signal) => {
+    if (hasFinalizer(podEip)) await removeFinalizer(kube, podEip, signal);
+    else if (podEip.metadata.deletionTimestamp === undefined) await retire(kube, podEip, signal);
+    else return 'backoff';
+    return 'now';
+  };
+
+/**
+ * Works until every PodEIP is gone, has failed, or the signal aborts. Never rejects. Safe to stop on any line and to run
+ * again: what is left is in the cluster.
+ */
+export const drainPodEips = async (
+  podEips: readonly PodEip[],
+  work: DrainWork,
+  signal: AbortSignal,
+): Promise<readonly Drained[]> => {
+  const gate = createGate(work.atOnce);
+  return Promise.all(
+    podEips.map(async (podEip) => {
+      const drained = await drainOne(podEip, work, gate, signal);
+      work.onDrained(drained);
+      return drained;
+    }),
+  );
+};
+
+const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: AbortSignal): Promise<Drained> => {
+  const { kube, clock, turn } = work;
+  const { namespace, name, uid } = first.metadata;
+  const ref: ObjectRef = { namespace, name };
+  let holding = holdingOf(first);
+  let failures = 0;
+  let trouble: string | undefined;
+  const left = (): Drained => ({
+    ...holding,
+    outcome: 'left',
+    reason: trouble ?? 'there was no time for it; run the same command again',
+  });
+  for (;;) {
+    if (signal.aborted) return left();
+    try {
+      const again = await gate(async (): Promise<Again | undefined> => {
+        signal.throwIfAborted();
+        const podEip = await kube.get(PODEIP, ref, signal);
+        if (podEip?.metadata.uid !== uid || !isOurs(podEip)) return undefined;
+        if (hasFinalizer(podEip)) holding = holdingOf(podEip);
+        else if (podEip.metadata.deletionTimestamp !== undefined && (podEip.metadata.finalizers?.length ?? 0) > 0)
+          trouble = `other finalizers hold it: ${podEip.metadata.finalizers?.join(', ')}; the software that set them has to end its work`;
+        const next = await turn(podEip, signal);
+        if (next === 'now') [failures, trouble] = [0, undefined];
+        else if (podEip.metadata.deletionTimestamp !== undefined) {
+          const ready = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
+          if (ready && NEEDS_SOMEBODY.has(ready.reason)) [failures, trouble] = [failures + 1, ready.message];
+          else if (!hasFinalizer(podEip)) failures += 1;
+        }
+        return next;
+      });
+      if (again === undefined) return { ...holding, outcome: work.outcome(holding) };
+      if (failures >= PATIENCE) return { ...holding, outcome: 'failed', reason: trouble };
+      if (again === 'now') continue;
+      const ms = typeof again === 'object' ? Math.min(again.afterMs, LONGEST_WAIT_MS) : BACKOFF_MS;
+      await clock.sleep(ms, signal);
+    } catch (error) {
+      if (signal.aborted) return left();
+      // Somebody wrote at the same time: the next look decides.
+      if (!(error instanceof KubeFault && error.kind === 'conflict')) {
+        failures += 1;
+        trouble = remedyOf(error);
+        if (failures >= PATIENCE) return { ...holding, outcome: 'failed', reason: trouble };
+      }
+      await clock.sleep(BACKOFF_MS, signal).catch(() => undefined);
+    }
+  }
+};
+
+const remedyOf = (error: unknown): string => {
+  if (error instanceof KubeFault && error.kind === 'forbidden')
+    return `${error.message}; use an account that has the rights in config/rbac`;
+  if (error instanceof KubeFault || error instanceof CloudFault)
+    return `${error.message}; run the same command again once that is mended`;
+  return Error.isError(error) ? error.message : String(error);
+};
+
+type Gate = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Lets so many run at once, in the order in which they came. */
+const createGate = (atOnce: number): Gate => {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.push(resolve);
+      await promise;
+    }
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+};

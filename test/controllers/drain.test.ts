@@ -1,0 +1,158 @@
+import { setImmediate } from 'node:timers/promises';
+import test from 'ava';
+import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
+import { Memories } from '../../src/controllers/memory.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
+import { NAMESPACE, World } from '../world/world.ts';
+
+const WANTS_ONE = { 'k8s.aliyun.com/pod-with-eip': 'true' };
+
+/** Lets virtual time pass until the work is done. */
+const during = async <T>({ clock }: World, work: Promise<T>): Promise<T> => {
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  work.then(end, end);
+  for (;;) {
+    await setImmediate();
+    if (isOver) return work;
+    await clock.pass(10);
+  }
+};
+
+const drain = async (world: World, how: 'release' | 'keep', signal = new AbortController().signal) => {
+  const { clock, kube } = world;
+  const sent = callApi(world.cloud);
+  const assembled = assembleCloud({
+    clock,
+    region: 'cn-hangzhou',
+    callApi: (params, request) => sent(params, request, {}),
+  });
+  await assembled.warmUp();
+  const turn =
+    how === 'keep'
+      ? keepTurn(kube)
+      : releaseTurn({
+          kube,
+          cloud: assembled.cloud,
+          clock,
+          cluster: { uid: 'cluster-uid', id: 'cluster' },
+          settings: {
+            clusterUid: 'cluster-uid',
+            defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+            existingEips: 'granted',
+            existingEipNamespaces: [],
+            statefulKinds: ['StatefulSet'],
+            allowEipRob: false,
+            adoptBefore: undefined,
+            missingMs: 20_000,
+            settleMs: 10_000,
+            readLagMs: 2_000,
+            recheckMs: 600_000,
+          },
+          vpcId: 'vpc-1',
+          memories: new Memories(clock, seeded(5)),
+          nodeOf: () => undefined,
+          mayAct: () => true,
+          onRoom: () => undefined,
+          record: () => undefined,
+          log: silentLog,
+        });
+  const told: Drained[] = [];
+  const drained = await during(
+    world,
+    (async () => {
+      const all = await findManaged(kube, undefined, signal);
+      return drainPodEips(
+        all,
+        {
+          kube,
+          clock,
+          turn,
+          atOnce: 2,
+          outcome: ({ origin }) =>
+            origin === 'nothing'
+              ? 'nothing held'
+              : how === 'keep'
+                ? 'kept'
+                : origin === 'yours'
+                  ? 'detached'
+                  : 'released',
+          onDrained: (it) => told.push(it),
+        },
+        signal,
+      );
+    })(),
+  );
+  return { drained, told };
+};
+
+test('every EIP of living pods is released, the pods are told, and none is bought again', async (t) => {
+  const world = await World.create();
+  for (const name of ['a', 'b', 'c']) await world.runPod(name, WANTS_ONE);
+  await world.pass(30_000);
+  t.is(world.cloud.eips().filter(({ status }) => status === 'InUse').length, 3);
+  const { drained, told } = await drain(world, 'release');
+  t.deepEqual(
+    drained.map(({ outcome }) => outcome),
+    ['released', 'released', 'released'],
+  );
+  t.is(told.length, 3);
+  t.is((await world.podEips()).length, 0);
+  t.is(world.cloud.eips().length, 0);
+  const pod = await world.pod('a');
+  t.is(pod?.metadata.annotations?.[ALLOCATED_ADDRESS], undefined);
+  t.is(pod?.status?.conditions?.find(({ type }) => type === 'k8s.aliyun.com/eip')?.status, 'False');
+});
+
+test('keeping leaves the account and the pod as they are, and says what is left', async (t) => {
+  const world = await World.create();
+  await world.runPod('a', WANTS_ONE);
+  await world.pass(30_000);
+  const before = world.cloud.eips();
+  const changes = world.cloud.ledger().length;
+  const { drained } = await drain(world, 'keep');
+  t.like(drained[0], { pod: 'default/a', outcome: 'kept', origin: 'bought', allocationId: before[0]?.allocationId });
+  t.is((await world.podEips()).length, 0);
+  t.deepEqual(world.cloud.eips(), before);
+  t.is(world.cloud.ledger().length, changes, 'nothing was sent to the cloud');
+  t.true(before[0]?.tags.has(TAG_PODEIP_UID));
+  t.is((await world.pod('a'))?.metadata.annotations?.[ALLOCATED_ADDRESS], before[0]?.ipAddress);
+});
+
+test('what another controller made is left alone', async (t) => {
+  const world = await World.create();
+  await world.addForeignPodEip('theirs', { allocationID: 'eip-theirs', type: 'Static' });
+  t.deepEqual((await drain(world, 'keep')).drained, []);
+  t.is((await world.podEips()).length, 1);
+});
+
+test('a drain that is stopped says what is left, and the next one ends it', async (t) => {
+  const world = await World.create();
+  await world.runPod('a', WANTS_ONE);
+  await world.pass(30_000);
+  const stop = new AbortController();
+  world.clock.timer(500, () => stop.abort(new Error('Ctrl-C')));
+  const { drained } = await drain(world, 'release', stop.signal);
+  t.is(drained[0]?.outcome, 'left');
+  t.is((await world.podEips()).length, 1);
+  t.is((await drain(world, 'release')).drained[0]?.outcome, 'released');
+  t.is(world.cloud.eips().length, 0);
+});
+
+test('the EIP of a user is detached and stays in the account', async (t) => {
+  const world = await World.create();
+  world.cloud.world.addEip({ allocationId: 'eip-users', tags: { [TAG_ALLOW_NAMESPACES]: NAMESPACE } });
+  await world.pass(5_000);
+  await world.runPod('a', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-users' });
+  await world.pass(30_000);
+  t.is(world.cloud.eips()[0]?.status, 'InUse', JSON.stringify(world.events));
+  t.like((await drain(world, 'release')).drained[0], { outcome: 'detached', origin: 'yours' });
+  t.is((await world.podEips()).length, 0);
+  t.like(world.cloud.eips(), [{ allocationId: 'eip-users', status: 'Available' }]);
+});
