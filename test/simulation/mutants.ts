@@ -41,7 +41,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant('random token: each attempt has its own', TOKEN),
   mutant('random token without adoption: what is tagged is not looked for before buying', TOKEN, [
-    'src/plan/decide.ts',
+    'src/plan/own.ts',
     "if (found) return { do: 'Record'",
     "if (found === null) return { do: 'Record'",
   ]),
@@ -69,11 +69,15 @@ export const mutants: readonly Mutant[] = [
     ],
     NO_PROOF,
   ),
-  mutant('not found means gone: another EIP is bought at once', [
-    'src/plan/decide.ts',
-    ": wait('EipNotVisibleYet', `${allocationID} is not listed yet`, POLL_MS);",
-    ": { do: 'Claim', request, generation: notes.generation + 1 };",
-  ]),
+  mutant(
+    'not found means gone: another EIP is bought at once',
+    ['src/plan/own.ts', 'if (!isMissing(seen, settings)) return notVisibleYet(allocationID);', ''],
+    [
+      'src/plan/own.ts',
+      'if (tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);',
+      '',
+    ],
+  ),
   mutant('not found means gone: one look is enough on the way out', [
     'src/plan/give-back.ts',
     'if (eip === null) {',
@@ -105,7 +109,11 @@ export const mutants: readonly Mutant[] = [
     'new sdk.UnassociateEipAddressRequest(bindingOf(binding))',
     'new sdk.UnassociateEipAddressRequest({ regionId, allocationId: binding.allocationId, clientToken: binding.clientToken })',
   ]),
-  mutant('no settle window', ['src/cli/operate.ts', 'config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS', '0']),
+  mutant('no settle window', [
+    'src/cli/operate.ts',
+    'settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS',
+    'settleMs: 0',
+  ]),
   mutant('no allowance for reads that lag', ['src/cli/operate.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
   mutant('token life 3 s', [
     'src/sandbox/cloud/cloud.ts',
@@ -120,14 +128,14 @@ export const mutants: readonly Mutant[] = [
   {
     ...mutant('a refusal is believed of silence too', [
       'src/controllers/memory.ts',
-      "(kind === 'refused' || kind === 'quota')",
-      "(kind === 'refused' || kind === 'quota' || kind === 'unknown')",
+      'const reason = isTaken ?',
+      "const reason = kind === 'unknown' ? 'CloudRefused' : isTaken ?",
     ]),
     redundant:
       'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',
   },
   mutant('published before it is in use', [
-    'src/plan/decide.ts',
+    'src/plan/use.ts',
     "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
     "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
   ]),
@@ -139,26 +147,71 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'taken from wherever it is: a binding of others is undone',
     [
-      'src/plan/decide.ts',
-      "if (eip.status === 'InUse') return inUseElsewhere(eip);\n    if (eip.status !== 'Available') return inTransition(eip);",
-      '',
+      'src/plan/existing.ts',
+      "return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;",
+      "return robbing.do === 'Done' ? robbing : { do: 'Record', allocationId };",
     ],
     [
-      'src/plan/decide.ts',
-      "if (eip.status === 'InUse') {\n    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));",
-      "if (eip.status === 'InUse') {\n    const place = { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false };",
+      'src/plan/use.ts',
+      'if (!place) return takeAway(eip);',
+      "if (!place) return { do: 'Unassociate', allocationId, place: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
     ],
   ),
   mutant('recorded after it is bound', [
-    'src/plan/decide.ts',
+    'src/plan/use.ts',
     'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',
     'true',
   ]),
-  mutant('rivals are not looked for', [
-    'src/plan/decide.ts',
-    'if (seen.rivals.length > 0)',
-    'if (seen.rivals.length > 9)',
+  mutant(
+    'rivals are not looked for',
+    [
+      'src/plan/existing.ts',
+      'if (seen.rivals.length > 0)\n      return fail(',
+      'if (seen.rivals.length > 9)\n      return fail(',
+    ],
+    ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
+    [
+      'src/plan/existing.ts',
+      'if (seen.rivals.length > 0)\n      return wait(',
+      'if (seen.rivals.length > 9)\n      return wait(',
+    ],
+  ),
+  mutant('of two that record an EIP none yields', [
+    'src/plan/existing.ts',
+    'if (!latestPlace(notes)) {',
+    'if (seen.now < 0) {',
   ]),
+  mutant('kept for nobody: an EIP that is kept stays bound', [
+    'src/plan/keep.ts',
+    "if (eip.status === 'InUse') {",
+    "if (eip.status === 'Unassociating') {",
+  ]),
+  mutant('kept for good: time does not pass', [
+    'src/plan/keep.ts',
+    'if (leftMs <= 0) return',
+    'if (leftMs <= -1e12) return',
+  ]),
+  mutant('kept too short: only the wall clock counts', [
+    'src/plan/keep.ts',
+    'Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
+    'goneSince + ttlMs - seen.now',
+  ]),
+  mutant('kept too short: only this process counts', [
+    'src/plan/keep.ts',
+    'Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
+    'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.parkedMs',
+  ]),
+  mutant('never is not never', [
+    'src/plan/keep.ts',
+    "if (releaseStrategy === 'Never')",
+    "if (releaseStrategy === 'Never') return { do: 'Retire', because: 'nobody came' };\n  if (seen.now < 0)",
+  ]),
+  mutant('a kept EIP is given up although its pod comes', [
+    'src/plan/keep.ts',
+    'if (heir && isReady(heir.pod, seen) && heir.reading.request)',
+    'if (heir && seen.now < 0 && heir.reading.request)',
+  ]),
+  mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
   mutant('a PodEIP is written whatever it was when it was read', [
     'src/act/podeip.ts',
     '{ ...body.metadata, uid, resourceVersion }',
