@@ -75,7 +75,7 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
 
   const withEip = read('withEip', values.readBoolean);
   if (!instanceKey && withEip === false) return { wanted: false, release: FOLLOW, findings: [] };
-  release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
+  if (!instanceKey) release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
 
   if (instanceKey) {
     const allocationId = read('instanceId', values.readId('eip'));
@@ -102,13 +102,13 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
       });
     }
     const strategy = find('releaseStrategy');
-    if (strategy && release.strategy !== 'Follow') {
+    if (strategy && strategy.text !== 'Follow') {
       findings.push({
         id: 'ReleaseStrategyIgnored',
         severity: 'warn',
-        keys: [strategy.key],
-        problem: `annotation ${strategy.key}: ${quote(strategy.text)} says when a new EIP is released, and an existing one never is`,
-        remedy: `remove ${strategy.key}`,
+        keys: strategy.keys,
+        problem: `annotation ${strategy.key}: ${quote(strategy.text)} is about when a new EIP is released, and an existing one never is`,
+        remedy: `remove ${strategy.keys.join(' and ')}`,
       });
     }
     return done(true, allocationId === undefined ? undefined : { kind: 'existing', allocationId });

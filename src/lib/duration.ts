@@ -43,7 +43,7 @@ export const parseDuration = (text: string): bigint | undefined => {
   return total > MOST ? undefined : total;
 };
 
-/** What Go makes of the digits after the point: whole nanoseconds, the rest cut off. */
+/** The digits after the point: whole nanoseconds, the rest cut off. Go computes in floating point: a nanosecond apart at most. */
 const fractionOf = (digits: string, scale: bigint): bigint =>
   digits === '' ? 0n : (BigInt(digits) * scale) / 10n ** BigInt(digits.length);
 

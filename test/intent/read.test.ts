@@ -13,7 +13,7 @@ import {
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { readAnnotations } from '../../src/intent/read.ts';
 import { parseRequest, writeRequest, type EipDefaults, type EipRequest } from '../../src/intent/request.ts';
-import { FOLLOW } from '../../src/intent/release.ts';
+import { FOLLOW, readReleaseAfter } from '../../src/intent/release.ts';
 
 const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 const NEW = { [KEYS.withEip[0]]: 'true' };
@@ -166,11 +166,22 @@ test('a release strategy is the pod’s, and no part of the request', (t) => {
   t.deepEqual(read(keyed('releaseStrategy', 'Never')).release, { strategy: 'Never' });
 });
 
+test('the time of a strategy is a positive Go duration, in milliseconds', (t) => {
+  t.is(readReleaseAfter('10m'), 600_000);
+  t.is(readReleaseAfter('1h15m30.5s'), 4_530_500);
+  t.is(readReleaseAfter('1ns'), 1);
+  for (const text of ['0', '0s', '-1s', '', 'soon', undefined]) t.is(readReleaseAfter(text), undefined, text);
+});
+
 test('an existing EIP is never released, whatever the strategy says', (t) => {
   const reading = read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: '10m' });
   t.deepEqual(reading.release, FOLLOW);
   t.deepEqual(reading.request, { kind: 'existing', allocationId: 'eip-bp1' });
   t.like(reading.findings, [{ id: 'ReleaseStrategyIgnored', severity: 'warn', keys: [KEYS.releaseStrategy[0]] }]);
+  t.like(read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: 'soon' }), {
+    request: { kind: 'existing', allocationId: 'eip-bp1' },
+    findings: [{ id: 'ReleaseStrategyIgnored', severity: 'warn' }],
+  });
   t.deepEqual(read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: 'Follow' }).findings, []);
 });
 

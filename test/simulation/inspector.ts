@@ -12,7 +12,7 @@ import type { ObjectMeta } from '../../src/kube/port.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { readReleaseAfter } from '../../src/intent/release.ts';
 import { isFinal } from '../../src/plan/pod.ts';
-import { readNotes } from '../../src/plan/record.ts';
+import { latestPlace, readNotes } from '../../src/plan/record.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import type { Change } from '../../src/sandbox/cloud/ledger.ts';
@@ -365,7 +365,9 @@ export class Inspector {
       const said = this.#announced.get(pod.metadata.uid);
       if (said?.address === ipAddress && this.#time.mono() - said.since > TELLING_MS + this.pausedMs)
         this.broken('I6', `${allocationId} was detached while ${pod.metadata.name} was told that it has it`);
-      if (podEip.metadata.deletionTimestamp === undefined && pod.metadata.deletionTimestamp === undefined)
+      // A kept EIP is the pod's once its binding was written down for this pod, not for the one before it.
+      const isIts = latestPlace(readNotes(podEip)) !== undefined;
+      if (isIts && podEip.metadata.deletionTimestamp === undefined && pod.metadata.deletionTimestamp === undefined)
         this.broken('I4', `${allocationId} was detached from ${pod.metadata.name}, which uses it`);
     }
   }
