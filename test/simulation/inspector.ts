@@ -297,6 +297,9 @@ export class Inspector {
   /** I2, I3, I4, I13: what took effect in the cloud. */
   #onChange(change: Change): void {
     const { action, allocationId, caller, tags, binding } = change;
+    // It may have begun and ended between two events.
+    if (action === 'UnassociateEipAddress' && binding)
+      this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, this.#time.mono());
     if (caller === 'human' || caller === 'cloud') return this.#allowHuman(change);
     const users = this.#users.has(allocationId);
     if (users && MODIFYING.test(action))
