@@ -1,7 +1,7 @@
 import type { Eip } from '../cloud/port.ts';
 import { isAnnounced, isGated, isPublished } from './pod.ts';
 import { isBoundTo, isSamePlace, latestPlace, type Notes, type Place } from './record.ts';
-import { justAccepted, type Seen, type Settings } from './seen.ts';
+import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
 import { done, fail, inTransition, POLL_MS, wait, type Step } from './step.ts';
 
 /**
@@ -41,7 +41,12 @@ export const putToUse = (
     if (place.privateIpAddress === podIP && place.podUid !== notes.podUid) {
       const found = locate(seen, podIP, notes.podUid);
       if ('do' in found) return found;
-      if (isSamePlace(found, place)) return { do: 'RecordBinding', place: found };
+      if (isSamePlace(found, place)) {
+        // A request to detach it from there that got no answer would take it from this pod.
+        return isSettled(seen, settings)
+          ? { do: 'RecordBinding', place: found }
+          : wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
+      }
     }
     return justAccepted('Unassociate', seen, settings)
       ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { sentence } from '../../src/api/finding.ts';
 import { readAnnotations } from '../../src/intent/read.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatDuration, parseDuration, toMs } from '../../src/lib/duration.ts';
 
 const NS: Readonly<Record<string, bigint>> = {
