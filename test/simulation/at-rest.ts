@@ -34,11 +34,17 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     const { name, deletionTimestamp } = podEip.metadata;
     const { allocationID } = podEip.spec;
     const ready = readyOf(podEip);
-    const excused = touched.has(allocationID) && ready?.status === 'False';
+    const excused = touched.has(allocationID) && ready?.status !== 'True';
     if (deletionTimestamp !== undefined && !excused) return `I8: PodEIP ${name} does not go (${ready?.reason})`;
     const pod = inspector.truth.podOf(podEip);
     if (!pod && !excused) {
-      const said = unrestOfKept(podEip, eips, touched, now - (inspector.unwantedSince.get(name) ?? -Infinity));
+      const said = unrestOfKept(
+        inspector,
+        podEip,
+        eips,
+        touched,
+        now - (inspector.unwantedSince.get(name) ?? -Infinity),
+      );
       if (said !== undefined) return said;
     }
     if (ready?.status === 'True' && !(pod && isServed(pod, podEip, eips)))
@@ -56,6 +62,7 @@ const WAY_OUT_MS = 90_000;
 
 /** A PodEIP without its pod: only a strategy keeps it, only for its time, and its EIP is bound to nothing. */
 const unrestOfKept = (
+  inspector: Inspector,
   { metadata: { name }, spec }: PodEip,
   eips: ReadonlyMap<string, EipRecord>,
   touched: ReadonlySet<string>,
@@ -64,7 +71,16 @@ const unrestOfKept = (
   const { releaseStrategy, releaseAfter } = spec.allocationType;
   if (releaseStrategy === 'Follow') return `I8: PodEIP ${name} is without a pod`;
   const ttlMs = readReleaseAfter(releaseAfter) ?? 0;
-  if (releaseStrategy === 'TTL' && forMs > ttlMs + Math.min(ttlMs, RECHECK_MS) + WAY_OUT_MS)
+  // A pod of the name whose annotations are refused may still have them corrected.
+  const pod = inspector.truth.pods.get(name);
+  const hasHeir = pod !== undefined && asks(pod) !== undefined;
+  // A wall clock that was put forward when the pod went, and back since, keeps it longer: that costs little.
+  if (
+    releaseStrategy === 'TTL' &&
+    !hasHeir &&
+    !inspector.hasJumps &&
+    forMs > ttlMs + Math.min(ttlMs, RECHECK_MS) + WAY_OUT_MS
+  )
     return `I18: PodEIP ${name} is kept for ${Math.round(forMs)} ms, and was to be kept for ${releaseAfter}`;
   const eip = eips.get(spec.allocationID);
   if (touched.has(spec.allocationID)) return undefined;

@@ -106,7 +106,7 @@ export class Inspector {
   readonly #bought = new Map<string, number>();
   /** EIPs that another controller has bought. */
   readonly legacy = new Set<string>();
-  #hasJumps = false;
+  hasJumps = false;
   /** Since when no pod of this name has wanted an address, by name. */
   readonly unwantedSince = new Map<string, number>();
   /** When the pod that had it ended or was lost, by UID of the PodEIP. */
@@ -134,7 +134,7 @@ export class Inspector {
     for (const eip of this.#cloud.eips())
       if (this.isUsers(eip.allocationId)) this.#users.set(eip.allocationId, plain(eip));
     for (const it of legacy) if (it.type === 'Auto') this.legacy.add(legacyEip(it));
-    this.#hasJumps = actions.some((action) => action.do === 'jump');
+    this.hasJumps = actions.some((action) => action.do === 'jump');
     this.#changes = this.#cloud.ledger().length;
   }
 
@@ -263,7 +263,7 @@ export class Inspector {
     const forMs = this.#time.mono() - lostAt;
     const ttlMs = releaseStrategy === 'Never' ? Infinity : (readReleaseAfter(releaseAfter) ?? Infinity);
     // A wall clock that jumps may shorten it, but for the time that the process itself has seen pass.
-    const leastMs = this.#hasJumps && ttlMs < Infinity ? Math.min(ttlMs, RECHECK_MS) : ttlMs;
+    const leastMs = this.hasJumps && ttlMs < Infinity ? Math.min(ttlMs, RECHECK_MS) : ttlMs;
     if (forMs < leastMs - SKEW_MS)
       this.broken(
         'I18',
@@ -297,6 +297,9 @@ export class Inspector {
   /** I2, I3, I4, I13: what took effect in the cloud. */
   #onChange(change: Change): void {
     const { action, allocationId, caller, tags, binding } = change;
+    // It may have begun and ended between two events.
+    if (action === 'UnassociateEipAddress' && binding)
+      this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, this.#time.mono());
     if (caller === 'human' || caller === 'cloud') return this.#allowHuman(change);
     const users = this.#users.has(allocationId);
     if (users && MODIFYING.test(action))
@@ -376,6 +379,7 @@ export class Inspector {
     const uid = tags.get(TAG_PODEIP_UID);
     // What a human has released may be bought anew.
     if (action === 'ReleaseEipAddress' && uid !== undefined) this.#bought.set(uid, (this.#bought.get(uid) ?? 1) - 1);
+    if (action === 'ReleaseEipAddress') this.#bound.delete(allocationId);
     if (!this.#users.has(allocationId)) return;
     const eip = this.#cloud.eips().find((it) => it.allocationId === allocationId);
     if (eip) this.#users.set(allocationId, plain(eip));
