@@ -123,7 +123,12 @@ export const generate = (seed: number): Script => {
     else if (election && chance(0.3)) say(at, { do: 'deleteLease' });
     else if (election || withSeconds) say(at, { do: 'second', ms: ms(500, 20_000) });
   }
-  if (withStrategies && chance(0.3)) say(Math.round(next() * span), { do: 'jump', ms: ms(10_000, 3_600_000) });
+  if (withStrategies && chance(0.3)) {
+    const at = Math.round(next() * span);
+    say(at, { do: 'jump', ms: ms(10_000, 3_600_000) });
+    // Only who looks again soon can be misled by it.
+    if (chance(0.5)) say(at + ms(500, 5_000), { do: 'kill', downMs: ms(0, 3_000) });
+  }
   actions.sort((a, b) => a.at - b.at);
   return {
     name: `seed ${seed}`,

@@ -72,6 +72,7 @@ class World implements Wire {
   /** All that live, the newest last. */
   #processes: { process: Process; terminate: () => void }[] = [];
   #started = 0;
+  #jumped = 0;
   #starting = 0;
   #isCalm = false;
   readonly #out = { kubernetes: -1, cloud: -1 };
@@ -180,7 +181,7 @@ class World implements Wire {
     const number = this.#started;
     const random = seeded(1_000 + number);
     const process = new Process(`controller-${number}`, this.time, {
-      wall: Math.round(random.next() * 4_000 - 2_000),
+      wall: Math.round(random.next() * 4_000 - 2_000) + this.#jumped,
       mono: Math.round(random.next() * 1e6),
     });
     this.trace(`${process.name} starts`);
@@ -245,6 +246,8 @@ class World implements Wire {
           });
         return;
       case 'jump':
+        // The clock is the machine's: a process that is started again finds it as it is.
+        this.#jumped += action.ms;
         if (newest) newest.process.wallOffset += action.ms;
         return;
     }
