@@ -2,7 +2,7 @@ import { NAMESPACE } from '../api/core.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
-import { feed, type Caches } from '../controllers/caches.ts';
+import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
@@ -61,6 +61,7 @@ export const operate = (parts: OperationParts): Operation => {
     clock,
     random,
     backoff: BACKOFF,
+    laneOf: (key) => (isGoingBack(caches, key) ? 'express' : 'main'),
     observer: {
       taken: (waitedMs) => {
         measured.added();
@@ -122,6 +123,8 @@ export const operate = (parts: OperationParts): Operation => {
         name: 'podeip',
         queue,
         workers: config.networkController.eipController.maxConcurrentReconciles,
+        // Who gives an address back never waits behind those who ask for one, whose calls the cloud admits slowly.
+        expressWorkers: Math.max(2, Math.ceil(config.networkController.eipController.maxConcurrentReconciles / 2)),
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),

@@ -9,6 +9,7 @@ import type { KubeTransport, ObjectMeta } from '../kube/port.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type StoreEvent } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
+import { isFinal } from '../plan/pod.ts';
 import { readNotes } from '../plan/record.ts';
 
 /** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
@@ -107,6 +108,15 @@ const essence = (object: Pod | PodEip | Node): string => {
 
 const isNews = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
   type !== 'updated' || old === undefined || essence(object) !== essence(old);
+
+/** Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it. */
+export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>, key: string): boolean => {
+  const podEip = podEips.store.get(key);
+  if (!podEip) return false;
+  if (podEip.metadata.deletionTimestamp !== undefined) return true;
+  const pod = pods.store.get(key);
+  return !pod || isFinal(pod) || pod.metadata.uid !== readNotes(podEip).podUid;
+};
 
 /** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */
 export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget: (uid: string) => void): void => {
