@@ -64,6 +64,9 @@ export const act = async (
     case 'Adopt':
       await podEips.adopt(kube, podEip, step, signal);
       return { allocationId: podEip.spec.allocationID };
+    case 'Supplant':
+      await podEips.retire(kube, step.rival, signal);
+      return { allocationId: step.allocationId };
     case 'Yield':
       await podEips.recordEip(kube, podEip, '', signal);
       return { allocationId: step.allocationId };

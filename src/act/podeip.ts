@@ -10,6 +10,7 @@ import {
   REQUEST,
 } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
+import { INHERITED_LABELS } from '../api/knative.ts';
 import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../api/podeip.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
@@ -44,7 +45,12 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
   const namesExisting = KEYS.instanceId.some((key) => pod.metadata.annotations?.[key] !== undefined);
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
+  const labels = INHERITED_LABELS.flatMap((key) => {
+    const value = pod.metadata.labels?.[key];
+    return value === undefined ? [] : [[key, value] as const];
+  });
   return {
+    labels: Object.fromEntries(labels),
     annotations: {
       [CONTROLLER]: CONTROLLER_NAME,
       [POD_UID]: pod.metadata.uid,
@@ -76,7 +82,7 @@ export const claim = (
   },
   signal: AbortSignal,
 ): Promise<PodEip> => {
-  const { annotations, spec } = claimOf(pod, request, release, generation);
+  const { labels, annotations, spec } = claimOf(pod, request, release, generation);
   const { namespace, name } = pod.metadata;
   const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   const finalizers = request ? [...others, FINALIZER] : others;
@@ -87,10 +93,10 @@ export const claim = (
       allocationType: { releaseAfter: null, ...spec.allocationType },
       bandwidthPackageID: spec.bandwidthPackageID ?? null,
     };
-    return change(kube, podEip, { metadata: { annotations, finalizers }, spec: renewed }, signal);
+    return change(kube, podEip, { metadata: { labels, annotations, finalizers }, spec: renewed }, signal);
   }
   const { group, version, kind } = PODEIP;
-  const metadata = { name, namespace, annotations, finalizers };
+  const metadata = { name, namespace, labels, annotations, finalizers };
   return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
 };
 

@@ -29,6 +29,8 @@ export const KEYS = {
   description: [`${NETWORK}eip-description`, `${K8S}eip-description`],
   securityProtectionTypes: [`${NETWORK}eip-security-protection-types`, `${K8S}eip-security-protection-types`],
   tags: [`${NETWORK}eip-tags`, `${K8S}eip-tags`],
+  /** When an existing EIP goes from an older pod of the same Knative Service to this one. */
+  handover: [`${NETWORK}eip-handover`, `${K8S}eip-handover`],
   releaseStrategy: [`${NETWORK}pod-eip-release-strategy`, `${K8S}pod-eip-release-strategy`],
 } as const satisfies Record<string, readonly string[]>;
 

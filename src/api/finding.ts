@@ -33,6 +33,9 @@ export type FindingId =
   | 'InvalidDescription'
   | 'InvalidProtectionType'
   | 'InvalidTags'
+  | 'InvalidHandover'
+  /** A way of hand-over beside a new EIP, which is each pod's own. */
+  | 'HandoverIgnored'
   | 'InvalidReleaseStrategy'
   /** A release strategy beside the ID of an existing EIP, which is never released. */
   | 'ReleaseStrategyIgnored'

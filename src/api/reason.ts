@@ -15,6 +15,7 @@ export type Reason =
   | 'NoAddressWanted'
   | 'NotOnEcsNode'
   | 'Kept'
+  | 'HandedOver'
   | 'Adopted'
   // passes by itself
   | 'Pending'

@@ -9,9 +9,10 @@ import type { ObjectRef } from '../kube/port.ts';
 import type { Again } from '../kube/controller.ts';
 import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
+import { isSameService } from '../plan/handover.ts';
 import { isDrifting, readPod } from '../plan/pod.ts';
 import { isOurs, readNotes } from '../plan/record.ts';
-import type { Seen, Settings } from '../plan/seen.ts';
+import type { Rival, Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
 import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
@@ -116,8 +117,15 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
     }
     case 'LookForRivals': {
       const all = await kube.list(PODEIP, {}, signal);
-      const uid = podEip?.metadata.uid;
-      return { rivals: all.filter((it) => it.metadata.uid !== uid && it.spec.allocationID === step.allocationId) };
+      const others = all.filter(
+        (it) => it.metadata.uid !== podEip?.metadata.uid && it.spec.allocationID === step.allocationId,
+      );
+      const rivals = others.map(async (rival): Promise<Rival> => {
+        const isKin = podEip !== null && isSameService(podEip, rival);
+        const pod = isKin ? await kube.get(POD, rival.metadata, signal) : undefined;
+        return { podEip: rival, pod: pod && pod.metadata.uid === readNotes(rival).podUid ? pod : null };
+      });
+      return { rivals: await Promise.all(rivals) };
     }
   }
 };

@@ -21,11 +21,18 @@ export interface Seen {
   readonly interfaces?: readonly NetworkInterface[] | undefined;
   /** The namespace of the PodEIP. */
   readonly namespace?: Namespace | null | undefined;
-  /** Other PodEIPs that name the same EIP, whatever their namespace. */
-  readonly rivals?: readonly PodEip[] | undefined;
+  /** The other PodEIPs that hold the same EIP, whatever their namespace. */
+  readonly rivals?: readonly Rival[] | undefined;
   readonly memory: Memory;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;
+}
+
+/** Another PodEIP that holds the EIP. */
+export interface Rival {
+  readonly podEip: PodEip;
+  /** Its pod, if it is one of the same Knative Service; null where there is none, or none was looked for. */
+  readonly pod: Pod | null;
 }
 
 /**

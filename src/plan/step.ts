@@ -1,3 +1,4 @@
+import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reason } from '../api/reason.ts';
 import type { ReleasePolicy } from '../intent/release.ts';
@@ -45,6 +46,8 @@ export type Act =
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
   /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
   | { readonly do: 'Forget'; readonly allocationId: string; readonly generation: number }
+  /** Delete the PodEIP of another pod of the same Knative Service, so that its EIP comes free for this one. */
+  | { readonly do: 'Supplant'; readonly rival: PodEip; readonly allocationId: string }
   /** Take back the claim to an existing EIP that another pod has won. */
   | { readonly do: 'Yield'; readonly allocationId: string }
   /** Write down which EIP it is. */

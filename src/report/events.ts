@@ -65,6 +65,11 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
       return normal('Kept', `${step.because}; its EIP is kept for the next pod of the name`);
     case 'TakeOver':
       return normal('Kept', `${acted.allocationId} was kept for this pod`);
+    case 'Supplant':
+      return normal(
+        'HandedOver',
+        `${step.allocationId} comes from pod ${step.rival.metadata.name} of the same Knative Service, which gives it up`,
+      );
     case 'Rob':
       return normal('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
     case 'Publish':

@@ -200,7 +200,7 @@ const rows: readonly Row[] = [
   ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'LookForRivals' }],
   [
     'who comes second gets nothing',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [users] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [{ podEip: users, pod: null }] },
     { do: 'Fail', reason: 'EipClaimed' },
   ],
   [

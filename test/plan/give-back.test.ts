@@ -191,7 +191,7 @@ test('nothing is ever released that does not carry our tags, nor anything that t
     podEip: constantFrom(ours, ending, users, usersEnding, wanted, podEip({ isEnding: true })),
     eip: option(constantFrom(eip(), usersEip(), eip(bound), usersEip(bound), eip(boundElsewhere))),
     tagged: constantFrom([], [eip()]),
-    rivals: constantFrom([], [users]),
+    rivals: constantFrom([], [{ podEip: users, pod: null }]),
     interfaces: constantFrom([], [eni()]),
     memory: record({ isCertain: boolean(), quietMs: constantFrom(0, 60_000) }),
   });
