@@ -208,6 +208,10 @@ export class Inspector {
       const podEip = this.truth.podEips.get(name);
       if (podEip && readNotes(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
     }
+    // The next pod of the name uses an EIP of the user's: what was kept for it may go, also by a write that comes late.
+    const wants = asks(object as Pod);
+    const kept = this.truth.podEips.get(name);
+    if (isWanted && wants !== 'new' && kept && readNotes(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
@@ -230,6 +234,7 @@ export class Inspector {
       return;
     const podEip = this.truth.podEips.get(pod.metadata.name);
     if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
+    if (asks(pod) === undefined) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
     const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
     // A late write may come from before; where nothing is late, what was true when it was told is true.

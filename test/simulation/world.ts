@@ -14,6 +14,8 @@ import type { Death, Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
 const CONVERGE_MS = 180_000;
+/** The longest that a refused call is not tried again; milliseconds. */
+const REFUSAL_MS = 610_000;
 /** How often that is looked at, and for how long it must stay so. */
 const LOOK_MS = 5_000;
 const STAYS_MS = 20_000;
@@ -320,9 +322,12 @@ class World implements Wire {
     let said: string | undefined;
     // What is still travelling may yet arrive.
     if (!(await this.#pass(LATEST_EFFECT_MS))) return 0;
-    while (time.mono() < began + CONVERGE_MS || wellSince !== undefined) {
+    // A quota is asked about again after ten minutes at the latest: nothing tells of room that others make.
+    let limit = began + CONVERGE_MS;
+    while (time.mono() < limit || wellSince !== undefined) {
       if (!(await this.#pass(LOOK_MS))) return 0;
       said = unrest(inspector, this.#cloud, time.mono());
+      if (said?.includes('QuotaExceeded')) limit = began + CONVERGE_MS + REFUSAL_MS;
       wellSince = said === undefined ? (wellSince ?? time.mono()) : undefined;
       if (wellSince !== undefined && time.mono() >= wellSince + STAYS_MS) return wellSince - began;
     }
