@@ -46,7 +46,13 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
       ...(onVirtualNode !== undefined && { labels: { [ON_VIRTUAL_NODE]: onVirtualNode } }),
     },
     spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
-    status: { phase: status?.phase, podIP: status?.podIP },
+    status: {
+      phase: status?.phase,
+      podIP: status?.podIP,
+      conditions: status?.conditions
+        ?.filter(({ type }) => type === 'ContainersReady')
+        .map((it) => ({ type: it.type, status: it.status })),
+    },
   };
 };
 

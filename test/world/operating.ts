@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
+import { READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
@@ -38,6 +39,13 @@ export interface OperatingOptions {
   readonly config?: object;
   /** EIPs that the account may have. */
   readonly quota?: number;
+}
+
+export interface PodParts {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly isGated?: boolean;
+  /** Whether its containers are. */
+  readonly isReady?: boolean;
 }
 
 /** A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time. */
@@ -103,17 +111,32 @@ export class Operating {
   }
 
   /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
-  async runPod(name: string, annotations: Readonly<Record<string, string>>): Promise<void> {
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    { labels = {}, isGated = false, isReady = true }: PodParts = {},
+  ): Promise<void> {
     this.#addresses += 1;
     const podIP = `10.0.${Math.floor(this.#addresses / 200) + 1}.${(this.#addresses % 200) + 1}`;
     this.cloud.world.addPrivateIp('eni-1', podIP);
     await this.kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: NAMESPACE, annotations },
-      spec: { nodeName: 'node-1', containers: [{ name: 'main', image: 'nginx' }] },
+      metadata: { name, namespace: NAMESPACE, annotations, labels },
+      spec: {
+        nodeName: 'node-1',
+        ...(isGated && { readinessGates: [{ conditionType: READINESS_GATE }] }),
+        containers: [{ name: 'main', image: 'nginx' }],
+      },
     });
-    const body = { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }] } };
+    const conditions = [{ type: 'ContainersReady', status: isReady ? 'True' : 'False' }];
+    const body = { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions } };
+    await this.kube.patch(POD, { namespace: NAMESPACE, name }, { type: 'strategic', subresource: 'status', body });
+  }
+
+  /** The pod's containers have become ready. */
+  async becomeReady(name: string): Promise<void> {
+    const body = { status: { conditions: [{ type: 'ContainersReady', status: 'True' }] } };
     await this.kube.patch(POD, { namespace: NAMESPACE, name }, { type: 'strategic', subresource: 'status', body });
   }
 
