@@ -32,6 +32,10 @@ export const generate = (seed: number): Script => {
   const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(next() * items.length)] ?? items[0];
   const ms = (least: number, most: number): number => Math.round(least + next() * (most - least));
 
+  // Of its own, so that the other worlds stay as they are.
+  const ofService = seeded(seed + 0x5e41ce);
+  const withService = ofService.next() < 0.2;
+  let revision = 1;
   const names = chance(0.5) ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const);
   const withHumans = chance(0.15);
   const withUsersEips = chance(0.6);
@@ -56,6 +60,7 @@ export const generate = (seed: number): Script => {
     node: chance(0.8) ? 0 : 1,
     startMs: ms(100, 4_000),
     ...(withStrategies && { owner: 'StatefulSet' as const }),
+    ...(withService && { revision: (revision += ofService.next() < 0.5 ? 1 : 0) }),
   });
   const end = (pod: string): Deed =>
     chance(0.6)

@@ -166,14 +166,14 @@ export const mutants: readonly Mutant[] = [
     'rivals are not looked for',
     [
       'src/plan/existing.ts',
-      'if (seen.rivals.length > 0)\n      return fail(',
-      'if (seen.rivals.length > 9)\n      return fail(',
+      'if (seen.rivals.length > 0)\n      return contend(',
+      'if (seen.rivals.length > 9)\n      return contend(',
     ],
     ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/plan/existing.ts',
-      'if (seen.rivals.length > 0)\n      return wait(',
-      'if (seen.rivals.length > 9)\n      return wait(',
+      'if (rivals.length > 0)\n      return wait(',
+      'if (rivals.length > 9)\n      return wait(',
     ],
   ),
   mutant('of two that record an EIP none yields', [
@@ -181,6 +181,20 @@ export const mutants: readonly Mutant[] = [
     'if (!latestPlace(notes)) {',
     'if (seen.now < 0) {',
   ]),
+  mutant(
+    'an EIP is handed over although the other pod has not given it up',
+    ['src/plan/existing.ts', 'if (holder) return supplant(', 'if (holder && seen.now < 0) return supplant('],
+    [
+      'src/plan/existing.ts',
+      'if (rivals.length > 0)\n      return wait(',
+      'if (rivals.length > 9)\n      return wait(',
+    ],
+    [
+      'src/plan/existing.ts',
+      'rob(seen, it, settings, boundElsewhere)',
+      "({ do: 'RecordBinding', place: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: notes.podUid } })",
+    ],
+  ),
   mutant('kept for nobody: an EIP that is kept stays bound', [
     'src/plan/keep.ts',
     "if (eip.status === 'InUse') {",
