@@ -147,10 +147,11 @@ export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
 });
 
 /** Where credentials may come from. */
-export const credentialsOf = ({ credential }: Config, env: ControlOptions['env']) => ({
+export const credentialsOf = ({ credential, endpoints }: Config, env: ControlOptions['env']) => ({
   accessKeyId: credential.accessKey?.reveal(),
   accessKeySecret: credential.accessSecret,
   securityToken: credential.securityToken,
+  stsEndpoint: endpoints.sts,
   env,
 });
 

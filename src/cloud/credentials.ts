@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type credentialsSdk from '@alicloud/credentials';
 import type { Clock } from '../lib/clock.ts';
+import { parseEndpoint } from './alicloud/endpoint.ts';
 import { CloudFault } from './fault.ts';
 import type { Secret } from '../config/secret.ts';
 
@@ -10,6 +11,8 @@ export interface CredentialSettings {
   readonly accessKeyId?: string | undefined;
   readonly accessKeySecret?: Secret | undefined;
   readonly securityToken?: Secret | undefined;
+  /** Where STS is, `host[:port]`; the SDK speaks HTTPS to it. By default that of the region in the environment. */
+  readonly stsEndpoint?: string | undefined;
   /** The ALIBABA_CLOUD_… variables, as the process has them. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -95,7 +98,13 @@ const keyPair = (name: string, id: string, secret: string, token: string, advice
  * One explicit source where the settings name one, in the order of the SDK's chain; the chain itself only where they
  * name none (then the instance's RAM role or a profile file is left). The chain hides which of its sources failed.
  */
-const chooseSource = ({ accessKeyId, accessKeySecret, securityToken, env }: CredentialSettings): Source => {
+const chooseSource = ({
+  accessKeyId,
+  accessKeySecret,
+  securityToken,
+  stsEndpoint,
+  env,
+}: CredentialSettings): Source => {
   const isSet = (name: string) => (env[name] ?? '') !== '';
   if (accessKeyId !== undefined && accessKeyId !== '' && accessKeySecret !== undefined) {
     const token = securityToken?.reveal() ?? '';
@@ -127,6 +136,7 @@ const chooseSource = ({ accessKeyId, accessKeySecret, securityToken, env }: Cred
         roleSessionName: env['ALIBABA_CLOUD_ROLE_SESSION_NAME'] ?? 'knative-eip',
         ...(isSet('ALIBABA_CLOUD_STS_REGION') ? { stsRegionId: env['ALIBABA_CLOUD_STS_REGION'] } : {}),
         ...(env['ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED']?.toLowerCase() === 'true' ? { enableVpc: true } : {}),
+        ...(stsEndpoint === undefined ? {} : { stsEndpoint: parseEndpoint(stsEndpoint).host }),
         ...TIMEOUTS,
       },
       advice:
@@ -166,7 +176,8 @@ const reasonOf = (error: unknown): string => {
 
 /**
  * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here all
- * who ask together share one request. Its default chain stays with the last source it tried, even when none worked
+ * who ask together share one request. It renews session credentials 15 minutes before their end and uses the old ones
+ * while that fails (src/providers/session.ts). Its default chain stays with the last source it tried, even when none worked
  * (credentials 2.4.7, src/providers/default.ts); here the client is made anew after each failure.
  */
 export const createCredentials = (settings: CredentialSettings, clock: Clock): Credentials => {

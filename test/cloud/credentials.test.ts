@@ -1,11 +1,19 @@
-import { inspect } from 'node:util';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { inspect, promisify } from 'node:util';
 import test from 'ava';
 import { createCredentials, FAILURE_HOLDS_MS } from '../../src/cloud/credentials.ts';
 import type { CredentialSettings } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { fakeClock } from './fake-clock.ts';
-import { scriptedServer } from './scripted-server.ts';
+import { refusal, scriptedServer } from './scripted-server.ts';
 
 const session = (n: number, minutes = 60) => ({
   Code: 'Success',
@@ -129,4 +137,86 @@ test('a secret shows itself to nobody who prints it', (t) => {
   const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }, { showHidden: true })].join();
   t.false(shown.includes('planted'));
   t.is(secret.reveal(), 'planted');
+});
+
+test('while they cannot be renewed, credentials are used on; once the cloud refuses them, the failure is said', async (t) => {
+  const server = await scriptedServer(() => session(1, 10));
+  t.teardown(server.close);
+  const { clock } = fakeClock();
+  const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
+  await credentials.get();
+  server.play(refusal(500, 'InternalError'));
+  t.is((await credentials.get()).accessKeyId, 'STS.session1');
+  t.is((await credentials.get()).accessKeyId, 'STS.session1');
+  t.is(server.requests.length, 1, 'nor is the source asked again at each call');
+  credentials.discard();
+  await t.throwsAsync(credentials.get(), { message: /No credentials from the credentials URI/u });
+});
+
+test('RRSA: the token of the service account is exchanged at STS, once for all who ask together, and again before the end', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rrsa-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = (name: string) => join(folder, name);
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+      ...['-subj', '/CN=sts', '-addext', 'subjectAltName=IP:127.0.0.1'],
+      ...['-keyout', file('key.pem'), '-out', file('cert.pem')],
+    ],
+    { stdio: 'ignore' },
+  );
+  writeFileSync(file('token'), 'token-of-the-service-account');
+  const asked: { action: string | null; form: Record<string, string> }[] = [];
+  const server = createServer(
+    { key: readFileSync(file('key.pem')), cert: readFileSync(file('cert.pem')) },
+    (request, response) => {
+      void (async () => {
+        const form = new URLSearchParams(await text(request));
+        asked.push({
+          action: new URL(request.url ?? '/', 'https://sts').searchParams.get('Action'),
+          form: Object.fromEntries(form),
+        });
+        // The first lasts ten minutes: less than the margin, so that the next call renews it.
+        const Credentials = session(asked.length, asked.length === 1 ? 10 : 60);
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify({ RequestId: 'R', Credentials }));
+      })();
+    },
+  );
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  // The SDK takes certificates of authorities from the process only: it is a process of its own.
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [fileURLToPath(new URL('rrsa-process.ts', import.meta.url))],
+    {
+      env: {
+        ...process.env,
+        NODE_EXTRA_CA_CERTS: file('cert.pem'),
+        STS: `127.0.0.1:${port}`,
+        ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1:role/eip',
+        ALIBABA_CLOUD_OIDC_PROVIDER_ARN: 'acs:ram::1:oidc-provider/ack',
+        ALIBABA_CLOUD_OIDC_TOKEN_FILE: file('token'),
+      },
+    },
+  );
+  t.deepEqual(JSON.parse(stdout), {
+    first: Array(10).fill('STS.session1'),
+    second: 'STS.session2',
+    third: 'STS.session2',
+  });
+  t.is(asked.length, 2);
+  t.like(asked[0], {
+    action: 'AssumeRoleWithOIDC',
+    form: {
+      RoleArn: 'acs:ram::1:role/eip',
+      OIDCProviderArn: 'acs:ram::1:oidc-provider/ack',
+      OIDCToken: 'token-of-the-service-account',
+      RoleSessionName: 'knative-eip',
+    },
+  });
 });
