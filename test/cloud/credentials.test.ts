@@ -157,15 +157,8 @@ test('RRSA: the token of the service account is exchanged at STS, once for all w
   const folder = mkdtempSync(join(tmpdir(), 'rrsa-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = (name: string) => join(folder, name);
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=sts', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', file('key.pem'), '-out', file('cert.pem')],
-    ],
-    { stdio: 'ignore' },
-  );
+  const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=sts -addext subjectAltName=IP:127.0.0.1 -keyout ${file('key.pem')} -out ${file('cert.pem')}`;
+  execFileSync('openssl', args.split(' '), { stdio: 'ignore' });
   writeFileSync(file('token'), 'token-of-the-service-account');
   const asked: { action: string | null; form: Record<string, string> }[] = [];
   const server = createServer(
