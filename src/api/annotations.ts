@@ -66,6 +66,9 @@ export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
 
 const OURS = 'podeip-controller.alibabacloud.com/';
 
+/** Label on the Node of our own virtual-node provider. */
+export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
+
 /** On a PodEIP: which software looks after it. ack-extend-network-controller writes its own name here. */
 export const CONTROLLER = `${K8S}eip-controller`;
 export const CONTROLLER_NAME = 'knative-eip';

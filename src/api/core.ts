@@ -10,14 +10,35 @@ export interface PodCondition {
   readonly lastTransitionTime?: string | null | undefined;
 }
 
+/** One requirement of a node affinity. */
+export interface NodeRequirement {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[] | undefined;
+}
+
+/** The part of a PodSpec that this product reads. */
+export interface PodSpec {
+  readonly nodeName?: string | undefined;
+  readonly hostNetwork?: boolean | undefined;
+  readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
+  readonly affinity?:
+    | {
+        readonly nodeAffinity?:
+          | {
+              readonly requiredDuringSchedulingIgnoredDuringExecution?:
+                | { readonly nodeSelectorTerms: readonly { readonly matchExpressions?: readonly NodeRequirement[] }[] }
+                | undefined;
+            }
+          | undefined;
+      }
+    | undefined;
+  readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined;
+}
+
 /** The part of a Pod that this product reads. */
 export interface Pod extends KubeObject {
-  readonly spec: {
-    readonly nodeName?: string | undefined;
-    readonly hostNetwork?: boolean | undefined;
-    readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
-    readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined;
-  };
+  readonly spec: PodSpec;
   readonly status?:
     | {
         readonly phase?: string | undefined;
@@ -31,7 +52,13 @@ export interface Pod extends KubeObject {
 
 /** The part of a Node that this product reads. */
 export interface Node extends KubeObject {
-  readonly spec?: { readonly providerID?: string | undefined } | undefined;
+  readonly spec?:
+    | {
+        readonly providerID?: string | undefined;
+        readonly taints?:
+          readonly { readonly key: string; readonly value?: string; readonly effect: string }[] | undefined;
+      }
+    | undefined;
 }
 
 export type Namespace = KubeObject;

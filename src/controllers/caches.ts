@@ -62,7 +62,10 @@ const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },
 });
 
-const keepNode = ({ metadata }: Node): Node => ({ metadata: { ...identity(metadata), labels: metadata.labels } });
+const keepNode = ({ metadata, spec }: Node): Node => ({
+  metadata: { ...identity(metadata), labels: metadata.labels },
+  spec: { taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })) },
+});
 
 const identity = ({ name, namespace, uid, resourceVersion, deletionTimestamp }: ObjectMeta): ObjectMeta => ({
   name,

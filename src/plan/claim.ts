@@ -9,8 +9,10 @@ export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation:
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
-  if (target.on === 'virtual-node')
+  if (target.on === 'eci')
     return done('NotOnEcsNode', `the pod runs on a virtual node (${target.because}), which makes its address itself`);
+  if (target.on === 'acs')
+    return done('NotOnEcsNode', `the pod is one of ACS (${target.because}), whose addresses are made there`);
   const { request, release } = reading;
   if (!request) {
     if (!podEip) return { do: 'Claim', request: undefined, release, generation };
