@@ -222,7 +222,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a kept EIP is given up although its pod comes', [
     'src/plan/keep.ts',
-    'if (heir && isReady(heir.pod, seen) && heir.reading.request)',
+    'if (heir && !wantsExisting && isReady(heir.pod, seen) && heir.reading.request)',
     'if (heir && seen.now < 0 && heir.reading.request)',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
@@ -238,7 +238,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a pod is told by its name', [
     'src/act/pod.ts',
-    'metadata: { uid: pod.metadata.uid, annotations:',
+    'metadata: { uid, resourceVersion, annotations:',
     'metadata: { annotations:',
   ]),
   mutant('the way out does not wait for an EIP that is being bound', [
@@ -284,7 +284,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a failure is tried again at once', [
     'src/kube/controller.ts',
-    "if (again === 'backoff') {\n        queue.retry(key);",
+    "if (isInCircles(key, again) || again === 'backoff') {\n        queue.retry(key);",
     "if (again === 'backoff') {\n        queue.add(key);",
   ]),
 ];
