@@ -3,6 +3,7 @@ import {
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
+  ECI_NAME,
   GENERATION,
   GONE_SINCE,
   KEYS,
@@ -15,7 +16,7 @@ import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../api/podeip.t
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { writeRequest, type EipRequest } from '../intent/request.ts';
-import type { ReleasePolicy } from '../intent/release.ts';
+import { FOLLOW, type ReleasePolicy } from '../intent/release.ts';
 import { readNotes, writePlaces, type Place } from '../plan/record.ts';
 import type { Act } from '../plan/step.ts';
 
@@ -45,12 +46,8 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
   const namesExisting = KEYS.instanceId.some((key) => pod.metadata.annotations?.[key] !== undefined);
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
-  const labels = INHERITED_LABELS.flatMap((key) => {
-    const value = pod.metadata.labels?.[key];
-    return value === undefined ? [] : [[key, value] as const];
-  });
   return {
-    labels: Object.fromEntries(labels),
+    labels: inheritedLabels(pod),
     annotations: {
       [CONTROLLER]: CONTROLLER_NAME,
       [POD_UID]: pod.metadata.uid,
@@ -62,6 +59,19 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
       ...(packageId !== undefined && { bandwidthPackageID: packageId }),
     },
   };
+};
+
+const inheritedLabels = ({ metadata: { labels = {} } }: Pod): Readonly<Record<string, string>> =>
+  Object.fromEntries(INHERITED_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
+
+/** Creates the record of an address that a virtual node makes. It holds nothing, and has no finalizer. */
+export const witness = (kube: Kube, pod: Pod, isExisting: boolean, signal: AbortSignal): Promise<PodEip> => {
+  const { group, version, kind } = PODEIP;
+  const { namespace, name, uid } = pod.metadata;
+  const annotations = { [CONTROLLER]: ECI_NAME, [POD_UID]: uid };
+  const metadata = { name, namespace, labels: inheritedLabels(pod), annotations };
+  const spec = { allocationID: '', allocationType: allocationType(isExisting, FOLLOW) };
+  return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
 };
 
 /** Creates the PodEIP of a pod, or writes a new request into one that holds nothing. */

@@ -55,6 +55,9 @@ export const CREATION_SETTINGS = [
 /** Written on the pod once its EIP is in use. */
 export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
 
+/** Written on pods by the ECI virtual node: the allocation ID of the EIP that it made or attached. */
+export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
+
 /** The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers expect, spaces included. */
 export const READINESS_GATE = `${K8S}eip`;
 export const READINESS_REASON = 'Associate eip succeed';
@@ -72,6 +75,8 @@ export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
 /** On a PodEIP: which software looks after it. ack-extend-network-controller writes its own name here. */
 export const CONTROLLER = `${K8S}eip-controller`;
 export const CONTROLLER_NAME = 'knative-eip';
+/** The same on a PodEIP that only records what the virtual node did. */
+export const ECI_NAME = 'eci-virtual-node';
 /** On a PodEIP: UID of the pod that it was made for. The name alone identifies nobody. */
 export const POD_UID = `${OURS}pod-uid`;
 /** On a PodEIP: the request as it was read when the PodEIP was made, JSON. Never read again from the pod. */

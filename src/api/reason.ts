@@ -36,6 +36,7 @@ export type Reason =
   | 'RecordTampered'
   | 'EipNotFound'
   | 'EipGone'
+  | 'EipLeftBehind'
   | 'AddressTaken'
   | 'EipKept'
   | 'EipNotOurs'

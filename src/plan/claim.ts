@@ -1,4 +1,5 @@
 import { sentence } from '../api/finding.ts';
+import { creationOf } from '../intent/creation.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import type { Seen } from './seen.ts';
@@ -9,8 +10,6 @@ export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation:
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
-  if (target.on === 'eci')
-    return done('NotOnEcsNode', `the pod runs on a virtual node (${target.because}), which makes its address itself`);
   if (target.on === 'acs')
     return done('NotOnEcsNode', `the pod is one of ACS (${target.because}), whose addresses are made there`);
   const { request, release } = reading;
@@ -19,7 +18,17 @@ export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation:
     const refusal = reading.findings.find(({ severity }) => severity === 'refuse');
     return fail(refusal?.id ?? 'RecordTampered', refusal ? allRefusals(reading) : 'the request cannot be read');
   }
-  if (!pod.status?.podIP) return done('NoPodIP', 'the pod has no address yet');
+  const creation = creationOf(reading, pod.metadata.annotations, target);
+  if (creation.by === 'add-on' || creation.by === 'container-group')
+    return podEip
+      ? { do: 'Retire', because: `the virtual node makes the address (${creation.because})` }
+      : {
+          do: 'Witness',
+          isExisting: request.kind === 'existing',
+          findings: [...reading.findings, ...(creation.by === 'add-on' ? creation.findings : [])],
+        };
+  // Only an EIP that is passed to the instance at its creation is bought before there is an address to bind it to.
+  if (!pod.status?.podIP && creation.by !== 'vpc-first') return done('NoPodIP', 'the pod has no address yet');
   return { do: 'Claim', request, release, generation };
 };
 

@@ -1,3 +1,4 @@
+import type { Finding } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reason } from '../api/reason.ts';
@@ -25,6 +26,8 @@ export type Act =
       readonly release: ReleasePolicy;
       readonly generation: number;
     }
+  /** Write down that a virtual node makes the address of this pod; nothing is held. */
+  | { readonly do: 'Witness'; readonly isExisting: boolean; readonly findings: readonly Finding[] }
   /** Delete the PodEIP, if it still is the one that was seen. From here on the address only goes back. */
   | { readonly do: 'Retire'; readonly because: string }
   /** Write down that the pod is gone and its address is kept for the next pod of the name. */

@@ -95,6 +95,10 @@ export const apply = (step: Act, state: State): State => {
     });
     return { ...state, podEip: claimed };
   }
+  if (step.do === 'Witness') {
+    const record = aPodEip({ controller: 'eci-virtual-node', hasFinalizer: false, podUid: pod?.metadata.uid ?? '' });
+    return { ...state, podEip: record };
+  }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
   const mustBe = (it: Eip | null): Eip => {
     if (!it) throw new Error(`${step.do} without an EIP`);
