@@ -86,6 +86,8 @@ const affinityFor = (spec: PodSpec | undefined): 'virtual' | 'real' | undefined 
   return verdicts.every((it) => it === first) ? first : undefined;
 };
 
+const eci = (because: string): Target => ({ on: 'eci', by: 'add-on', because });
+
 /**
  * Says where the pods of a template are going to run, as far as it can be inferred: from labels, selectors and affinity of
  * the template, and the labels of its namespace. `unknown` where nothing is said: a resource policy, or a cluster with
@@ -95,7 +97,6 @@ export const expectedTarget = ({ metadata, spec }: Template, namespaceLabels?: L
   const labels = metadata?.labels;
   const acs = acsBecause(labels, metadata?.annotations);
   if (acs !== undefined) return { on: 'acs', because: acs };
-  const eci = (because: string): Target => ({ on: 'eci', by: 'add-on', because });
   for (const key of [ECI, LEGACY_ECI]) {
     if (labels?.[key] === 'true') return eci(`label ${key}=true`);
     if (labels?.[key] === 'false') return { on: 'ecs', because: `label ${key}=false` };

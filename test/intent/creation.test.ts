@@ -52,11 +52,12 @@ test('each setting of a new EIP: who makes it, for each target', (t) => {
     }
 });
 
+const parameters = (annotations: Record<string, string>) => {
+  const creation = create(annotations, OURS);
+  return creation.by === 'container-group' ? creation.parameters : creation.by;
+};
+
 test('what CreateContainerGroup is asked for', (t) => {
-  const parameters = (annotations: Record<string, string>) => {
-    const creation = create(annotations, OURS);
-    return creation.by === 'container-group' ? creation.parameters : creation.by;
-  };
   t.deepEqual(parameters(NEW), { autoCreateEip: true, eipBandwidth: 5, eipISP: 'BGP' });
   t.deepEqual(parameters({ ...NEW, [KEYS.bandwidth[1]]: '5M', [KEYS.isp[0]]: 'BGP_PRO' }), {
     autoCreateEip: true,
@@ -74,11 +75,12 @@ test('what CreateContainerGroup is asked for', (t) => {
   t.is(parameters(EXISTING), 'after-creation');
 });
 
+const told = (annotations: Record<string, string>) => {
+  const creation = create(annotations, ADD_ON);
+  return creation.by === 'add-on' ? creation.annotations : undefined;
+};
+
 test('what the add-on is told: its own keys and no others, with everything said that it can be told', (t) => {
-  const told = (annotations: Record<string, string>) => {
-    const creation = create(annotations, ADD_ON);
-    return creation.by === 'add-on' ? creation.annotations : undefined;
-  };
   t.deepEqual(told({ [KEYS.withEip[0]]: 'true', [KEYS.bandwidth[0]]: '5M' }), {
     'k8s.aliyun.com/eci-with-eip': 'true',
     'k8s.aliyun.com/eip-bandwidth': '5',
