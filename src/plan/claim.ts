@@ -9,7 +9,7 @@ export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation:
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
-  if (target.on === 'virtual-node')
+  if (target.on !== 'ecs')
     return done('NotOnEcsNode', `the pod runs on a virtual node (${target.because}), which makes its address itself`);
   const { request, release } = reading;
   if (!request) {
