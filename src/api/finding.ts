@@ -38,6 +38,8 @@ export type FindingId =
   | 'ReleaseStrategyIgnored'
   /** A kept EIP would find no pod again: the pods of a stateless owner have a new name each time. */
   | 'StatelessOwner'
+  /** The virtual node makes the EIP and does not know this setting. */
+  | 'NotHonouredByEci'
   /** The pod has no address of its own. */
   | 'HostNetwork';
 
