@@ -78,7 +78,7 @@ export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
 
 /**
  * On a pod: the instance that runs it, where it is of ACS, and then begins with {@link ACS_INSTANCE_PREFIX}.
- * Source: ACS documentation, "Pod annotations".
+ * Source: ACS documentation of pods with EIPs.
  */
 export const ACS_INSTANCE_ID = 'alibabacloud.com/instance-id';
 export const ACS_INSTANCE_PREFIX = 'acs-';
@@ -90,7 +90,7 @@ export const WANTS_ACS = 'alibabacloud.com/acs';
 export const ACS_COMPUTE_CLASS = 'alibabacloud.com/compute-class';
 /** On a namespace, as a label with the value `enabled`: its pods are given the affinity and toleration of virtual nodes. */
 export const AFFINITY_INJECTION = 'virtual-node-affinity-injection';
-/** Label and taint of the nodes that are virtual. Source: ACK documentation, "Virtual nodes"; self-managed VNode. */
+/** Label and taint of the nodes that are virtual. Source: ACK documentation of virtual nodes; self-managed VNode. */
 export const NODE_TYPE = 'type';
 export const VIRTUAL_KUBELET = 'virtual-kubelet';
 export const VNODE = `${K8S}vnode`;

@@ -15,7 +15,7 @@ export type NodeKind =
   | { readonly kind: 'ecs'; readonly because: string };
 
 /**
- * Whether a node is virtual, and whether this product runs it. Source: ACK documentation, "Virtual nodes": label
+ * Whether a node is virtual, and whether this product runs it. Source: ACK documentation of virtual nodes: label
  * `type=virtual-kubelet`, taint `virtual-kubelet.io/provider`; self-managed VNode: label and taint `k8s.aliyun.com/vnode`.
  */
 export const kindOf = (node: Node): NodeKind => {

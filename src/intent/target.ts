@@ -36,9 +36,10 @@ type Labels = Readonly<Record<string, string>>;
  * taints of the node that it is bound to. Before that the answer is inferred as in {@link targetOfTemplate}, and only
  * if the labels of its namespace are given, because they may send it elsewhere. The add-on's virtual nodes run ECI and
  * ACS alike, so a pod that is bound to one is told apart by its labels, `inferred`, until it carries its instance's ID.
+ * While its node is not known, such an ID proves ECI and not who runs it: that is `inferred` too.
  *
- * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id); ACS documentation, "Pod annotations"
- * (alibabacloud.com/instance-id); ACK documentation, "Virtual nodes".
+ * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id); ACS documentation of pods with EIPs
+ * (alibabacloud.com/instance-id); ACK documentation of virtual nodes.
  *
  * @param provider who runs the virtual nodes of this cluster, where neither node nor pod tell
  */
@@ -57,7 +58,7 @@ export const targetOf = (
       return { on: 'acs', certainty: 'proved', because: `annotation ${key}` };
   const by = kind ? 'add-on' : pod.spec.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true' ? 'ours' : provider;
   if (annotations[ECI_INSTANCE_ID])
-    return { on: 'eci', by, certainty: 'proved', because: `annotation ${ECI_INSTANCE_ID}` };
+    return { on: 'eci', by, certainty: kind ? 'proved' : 'inferred', because: `annotation ${ECI_INSTANCE_ID}` };
 
   const mark =
     pod.metadata.labels?.[ON_VIRTUAL_NODE] === 'true'
@@ -69,7 +70,7 @@ export const targetOf = (
     const wish = wishOf(pod.metadata.labels, namespaceLabels);
     return wish?.for === 'acs'
       ? { on: 'acs', certainty: 'inferred', because: `${mark} and ${wish.because}` }
-      : { on: 'eci', by, certainty: by === 'ours' ? 'proved' : 'inferred', because: mark };
+      : { on: 'eci', by, certainty: 'inferred', because: mark };
   }
   if (kind) return { on: 'ecs', certainty: 'proved', because: kind.because };
   if (pod.spec.nodeName) return { on: 'unknown', because: `node ${pod.spec.nodeName} is not known yet` };
@@ -127,7 +128,7 @@ interface Wish {
   readonly because: string;
 }
 
-/** What the labels ask for. Sources: ACK documentation, "Schedule pods to ECI"; ACS documentation, "Pod labels". */
+/** What the labels ask for. Sources: ACK documentation of virtual nodes; ACS documentation of pods. */
 const wishOf = (labels: Labels | undefined, namespaceLabels: Labels | undefined): Wish | undefined =>
   wishOfLabels(labels ?? {}, 'label') ?? wishOfNamespace(labels ?? {}, namespaceLabels ?? {});
 
