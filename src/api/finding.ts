@@ -41,7 +41,7 @@ export type FindingId =
   | 'ReleaseStrategyIgnored'
   /** A kept EIP would find no pod again: the pods of a stateless owner have a new name each time. */
   | 'StatelessOwner'
-  /** The virtual node's add-on, which makes the address, has no word for it. */
+  /** The virtual node makes the EIP and does not know this setting. */
   | 'NotHonouredByEci'
   /** The pod has no address of its own. */
   | 'HostNetwork';

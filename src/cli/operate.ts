@@ -180,6 +180,7 @@ export const settingsOf = (config: Config, clusterUid: string): Settings => ({
   existingEips: config.existingEips,
   existingEipNamespaces: config.existingEipNamespaces,
   statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],
+  enableVirtualNode: config.enableVirtualNode,
   allowEipRob: config.allowEipRob,
   adoptBefore:
     config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),

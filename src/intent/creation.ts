@@ -1,162 +1,222 @@
-import { KEYS, type Setting } from '../api/annotations.ts';
-import type { Finding } from '../api/finding.ts';
+import { ECI_KEYS, KEYS, type Setting } from '../api/annotations.ts';
+import { sentence, type Finding } from '../api/finding.ts';
 import type { EipCreationParameters } from '../cloud/container-groups.ts';
 import type { Reading } from './read.ts';
+import type { ReleasePolicy } from './release.ts';
 import type { EipRequest, NewEip } from './request.ts';
 import type { Target } from './target.ts';
+import { MAX_BANDWIDTH_MBPS } from './values.ts';
 
 /** Who makes the address of a pod, and with what. */
-export type Creation =
-  /** The ECI API, together with the instance: CreateContainerGroup. */
-  | { readonly by: 'container-group'; readonly parameters: EipCreationParameters; readonly because: string }
-  /** This controller, before the instance: AllocateEipAddress, then EipInstanceId of CreateContainerGroup. */
-  | { readonly by: 'vpc-first'; readonly request: NewEip; readonly because: string }
-  /** This controller, once the instance runs: AssociateEipAddress to its network interface. */
-  | { readonly by: 'after-creation'; readonly request: EipRequest; readonly because: string }
-  /** This controller, for a pod on an ECS node: AllocateEipAddress where it is a new one, AssociateEipAddress. */
-  | { readonly by: 'podeip'; readonly request: EipRequest; readonly because: string }
-  /** The cluster's own virtual-node add-on, by these annotations. */
+export type CreationPlan =
+  /** Our virtual node: CreateContainerGroup makes or binds it with the instance. */
+  | { readonly how: 'container-group'; readonly eip: EipCreationParameters }
+  /**
+   * Our virtual node: the EIP is bought through the VPC API and its ID goes into CreateContainerGroup, which would not
+   * release it: whoever bought it does.
+   */
   | {
-      readonly by: 'add-on';
-      readonly annotations: Readonly<Record<string, string>>;
-      readonly findings: readonly Finding[];
+      readonly how: 'vpc-first';
+      readonly allocate: NewEip;
+      /** What CreateContainerGroup cannot say; never empty. */
+      readonly settings: readonly Setting[];
       readonly because: string;
     }
-  | { readonly by: 'nobody'; readonly because: string };
+  /** Our virtual node: the instance is made without an address, and the EIP bound to its network interface later. */
+  | { readonly how: 'after-creation'; readonly allocationId: string; readonly because: string }
+  /** The controller binds an EIP to the pod's network interface, with a PodEIP as its record. */
+  | { readonly how: 'podeip'; readonly request: EipRequest; readonly because: string }
+  /** The cluster's own virtual node reads these annotations when the pod is made, and never again. */
+  | {
+      readonly how: 'add-on';
+      readonly annotations: Readonly<Record<string, string>>;
+      readonly findings: readonly Finding[];
+    }
+  /** Nobody. */
+  | { readonly how: 'none'; readonly because: string };
 
-type Annotations = Readonly<Record<string, string>> | undefined;
+/** What the plan depends on beside pod and target. */
+export interface CreationFacts {
+  /**
+   * Whether the existing EIP that is asked for may still be bound, for example to an older pod of the same Service that
+   * will hand it over. CreateContainerGroup binds at once or not at all.
+   */
+  readonly eipIsHeld: boolean;
+  /** `enableVirtualNode` of the configuration: the controller serves the add-on's pods that carry no key of ECI's own. */
+  readonly enableVirtualNode: boolean;
+}
 
-const isAsked = (setting: Setting, annotations: Annotations): boolean =>
-  KEYS[setting].some((key) => annotations !== undefined && Object.hasOwn(annotations, key));
+type Annotations = Readonly<Record<string, string>>;
 
-/** Line types that an ECI instance can have. Source: ECI documentation, "Enable Internet access for a pod", eip-isp. */
-const ECI_ISPS = ['BGP', 'BGP_PRO'];
+/** The spellings of a setting that the pod carries. */
+const keysOf = (setting: Setting, given: Annotations): readonly string[] =>
+  KEYS[setting].filter((key) => Object.hasOwn(given, key));
 
-/**
- * What of a request CreateContainerGroup has no parameter for. Its default way of metering is not documented: inside a
- * bandwidth package it does not matter, and where an annotation asks for one it is not left to chance.
- * Source: ECI API reference 2018-08-08, CreateContainerGroup: AutoCreateEip, EipBandwidth, EipISP,
- * EipCommonBandwidthPackage and EipInstanceId are all that there is.
- */
-const inexpressible = (request: NewEip, annotations: Annotations): readonly Setting[] => [
-  ...(isAsked('internetChargeType', annotations) && request.bandwidthPackageId === undefined
-    ? (['internetChargeType'] as const)
-    : []),
-  ...(ECI_ISPS.includes(request.isp) ? [] : (['isp'] as const)),
-  ...(request.publicIpAddressPoolId === undefined ? [] : (['publicIpAddressPoolId'] as const)),
-  ...(request.resourceGroupId === undefined ? [] : (['resourceGroupId'] as const)),
-  ...(request.name === undefined ? [] : (['name'] as const)),
-  ...(request.description === undefined ? [] : (['description'] as const)),
-  ...(request.securityProtectionTypes.length === 0 ? [] : (['securityProtectionTypes'] as const)),
-  ...(request.tags.length === 0 ? [] : (['tags'] as const)),
-];
-
-/** What the virtual-node add-on has no annotation for. Source: ECI documentation, "Enable Internet access for a pod". */
-const UNKNOWN_TO_ADD_ON = [
-  'resourceGroupId',
-  'name',
-  'description',
-  'securityProtectionTypes',
-  'tags',
-  'releaseStrategy',
-  'handover',
-] as const satisfies readonly Setting[];
+/** Line types that ECI knows (ECI API reference, CreateContainerGroup, EipISP). */
+const ECI_ISPS: readonly string[] = ['BGP', 'BGP_PRO'];
 
 /**
- * The annotations by which the virtual-node add-on understands a request, whatever spelling it was made in. The add-on
- * knows the prefix k8s.aliyun.com/ only, and of the two keys that ask for an EIP only those that begin with `eci-`.
- * Everything that it may be told is: its own defaults are not all documented.
- */
-export const canonicalAnnotations = (request: EipRequest): Readonly<Record<string, string>> => {
-  if (request.kind === 'existing') return { [last('instanceId')]: request.allocationId };
-  const { bandwidthMbps, internetChargeType, isp, bandwidthPackageId, publicIpAddressPoolId } = request;
-  return {
-    [last('withEip')]: 'true',
-    [last('bandwidth')]: String(bandwidthMbps),
-    [KEYS.internetChargeType[1]]: internetChargeType,
-    [last('isp')]: isp,
-    ...(bandwidthPackageId !== undefined && { [last('bandwidthPackageId')]: bandwidthPackageId }),
-    ...(publicIpAddressPoolId !== undefined && { [last('publicIpAddressPoolId')]: publicIpAddressPoolId }),
-  };
-};
-
-const last = (setting: Setting): string => KEYS[setting].at(-1) ?? '';
-
-/** What the add-on will not do of what was asked for. */
-const addOnFindings = (request: EipRequest, annotations: Annotations): readonly Finding[] => {
-  const settings = UNKNOWN_TO_ADD_ON.filter((setting) => isAsked(setting, annotations));
-  const ofNew = request.kind === 'new' ? settings : settings.filter((setting) => setting === 'handover');
-  const keys = ofNew.flatMap((setting) =>
-    KEYS[setting].filter((key) => annotations !== undefined && Object.hasOwn(annotations, key)),
-  );
-  const notHonoured: Finding = {
-    id: 'NotHonouredByEci',
-    severity: 'warn',
-    keys,
-    problem: `${keys.join(', ')} mean${keys.length > 1 ? '' : 's'} nothing on a virtual node, whose add-on makes the address`,
-    remedy: `remove ${keys.length > 1 ? 'them' : 'it'}, or run the pods on ECS nodes`,
-  };
-  const isp: Finding = {
-    id: 'NotHonouredByEci',
-    severity: 'warn',
-    keys: KEYS.isp.filter((key) => annotations !== undefined && Object.hasOwn(annotations, key)),
-    problem: `the line type ${request.kind === 'new' ? request.isp : ''} is not to be had on a virtual node`,
-    remedy: `write one of ${ECI_ISPS.join(', ')}, or run the pods on ECS nodes`,
-  };
-  return [
-    ...(keys.length === 0 ? [] : [notHonoured]),
-    ...(request.kind === 'new' && !ECI_ISPS.includes(request.isp) ? [isp] : []),
-  ];
-};
-
-/**
- * Says who makes the address that was asked for, and with what. Pure and total.
+ * Says who makes the address that a pod asks for, and with which parameters. Pure and total.
  *
- * @param annotations of the pod: what was asked for, beside what was filled in
+ * The annotations are those that the reading was made from: they tell what the pod says from what the configuration does.
+ * `inferred` targets are planned like proved ones; whoever spends money on the plan looks at the certainty first. Pods of
+ * our own virtual node are never left to a PodEIP, because an address at creation is there before the first container is.
  */
-export const creationOf = (reading: Reading, annotations: Annotations, target: Target): Creation => {
-  const { request, release } = reading;
-  const { because } = target;
-  if (!reading.wanted) return { by: 'nobody', because: 'no address is asked for' };
-  if (!request) return { by: 'nobody', because: 'what is asked for is refused' };
+export const planCreation = (
+  reading: Reading,
+  annotations: Annotations | undefined,
+  target: Target,
+  facts: CreationFacts,
+): CreationPlan => {
+  const given = annotations ?? {};
+  const { wanted, request } = reading;
+  if (!wanted) return { how: 'none', because: 'no address is asked for' };
+  if (!request) {
+    const refusals = reading.findings.filter(({ severity }) => severity === 'refuse').map(sentence);
+    return { how: 'none', because: refusals.join('. ') || 'the request cannot be read' };
+  }
   switch (target.on) {
     case 'unknown':
+      return { how: 'none', because: target.because };
     case 'acs':
-      return { by: 'nobody', because };
+      return {
+        how: 'none',
+        because: `the pod runs on Container Compute Service (${target.because}), which makes its addresses itself`,
+      };
     case 'ecs':
-      return { by: 'podeip', request, because };
+      return { how: 'podeip', request, because: target.because };
     case 'eci':
-      break;
+      return target.by === 'ours'
+        ? withInstance(request, reading.release, given, facts)
+        : byAddOn(request, reading.release, given, target, facts);
   }
-  if (target.by === 'add-on') {
-    const findings = addOnFindings(request, annotations);
-    return { by: 'add-on', annotations: canonicalAnnotations(request), findings, because };
+};
+
+/** For the instances that we make ourselves. */
+const withInstance = (
+  request: EipRequest,
+  release: ReleasePolicy,
+  given: Annotations,
+  { eipIsHeld }: CreationFacts,
+): CreationPlan => {
+  if (request.kind === 'existing') {
+    const { allocationId } = request;
+    return eipIsHeld
+      ? { how: 'after-creation', allocationId, because: `${allocationId} may still be bound to another pod` }
+      : { how: 'container-group', eip: { eipInstanceId: allocationId } };
   }
-  if (request.kind === 'existing')
+  const settings = inexpressible(request, release, given);
+  if (settings.length > 0)
     return {
-      by: 'after-creation',
-      request,
-      because: 'an existing EIP may be with another pod until this one is ready',
+      how: 'vpc-first',
+      allocate: request,
+      settings,
+      because: `CreateContainerGroup cannot say ${settings.join(', ')}`,
     };
-  const missing = inexpressible(request, annotations);
-  if (missing.length > 0 || release.strategy !== 'Follow')
-    return {
-      by: 'vpc-first',
-      request,
-      because:
-        missing.length > 0
-          ? `CreateContainerGroup has no parameter for ${missing.join(', ')}`
-          : `an EIP with the release strategy ${release.strategy} must outlive its instance`,
-    };
-  const { bandwidthMbps, isp, bandwidthPackageId } = request;
+  // Bandwidth and line type are sent also where they are ECI's defaults: its defaults may change, the request does not.
   return {
-    by: 'container-group',
-    parameters: {
+    how: 'container-group',
+    eip: {
       autoCreateEip: true,
-      eipBandwidth: bandwidthMbps,
-      eipISP: isp,
-      ...(bandwidthPackageId !== undefined && { eipCommonBandwidthPackage: bandwidthPackageId }),
+      eipBandwidth: request.bandwidthMbps,
+      eipISP: request.isp,
+      ...(request.bandwidthPackageId === undefined ? {} : { eipCommonBandwidthPackage: request.bandwidthPackageId }),
     },
-    because: 'CreateContainerGroup can say all of it',
   };
+};
+
+/**
+ * The settings of a new EIP that CreateContainerGroup has no parameter for (ECI API reference 2018-08-08).
+ *
+ * Its EIP is metered as ECI likes, and no documentation says how. So a charge type that the pod asks for, and one of the
+ * configuration that is not the annotation's documented default (PayByTraffic), is never left to it; only where nobody
+ * asked is it. Its bandwidth is taken to have the range of that default. Its EIP goes with the instance, so that no other
+ * release strategy is possible.
+ */
+const inexpressible = (request: NewEip, release: ReleasePolicy, given: Annotations): Setting[] => {
+  const { bandwidthMbps } = request;
+  const hasRange =
+    Number.isInteger(bandwidthMbps) && bandwidthMbps >= 1 && bandwidthMbps <= MAX_BANDWIDTH_MBPS.PayByTraffic;
+  const is: readonly (readonly [Setting, boolean])[] = [
+    [
+      'internetChargeType',
+      keysOf('internetChargeType', given).length > 0 || request.internetChargeType !== 'PayByTraffic',
+    ],
+    ['publicIpAddressPoolId', request.publicIpAddressPoolId !== undefined],
+    ['bandwidth', !hasRange],
+    ...unknownToEci(request, release, given),
+  ];
+  return is.filter(([, isSo]) => isSo).map(([setting]) => setting);
+};
+
+/** What neither CreateContainerGroup nor the add-on's annotations can say. */
+const unknownToEci = (
+  request: NewEip,
+  release: ReleasePolicy,
+  given: Annotations,
+): readonly (readonly [Setting, boolean])[] => [
+  ['instanceChargeType', keysOf('instanceChargeType', given).length > 0],
+  ['isp', !ECI_ISPS.includes(request.isp)],
+  ['resourceGroupId', request.resourceGroupId !== undefined],
+  ['name', request.name !== undefined],
+  ['description', request.description !== undefined],
+  ['securityProtectionTypes', request.securityProtectionTypes.length > 0],
+  ['tags', request.tags.length > 0],
+  ['releaseStrategy', release.strategy !== 'Follow'],
+];
+
+/** For the instances that the cluster's own virtual node makes. */
+const byAddOn = (
+  request: EipRequest,
+  release: ReleasePolicy,
+  given: Annotations,
+  target: Target,
+  { enableVirtualNode }: CreationFacts,
+): CreationPlan => {
+  // ECI acts on its own two keys in any case; a second EIP beside its own would be bought for nothing.
+  const isEciNative = Object.hasOwn(given, ECI_KEYS.withEip) || Object.hasOwn(given, ECI_KEYS.instanceId);
+  if (enableVirtualNode && !isEciNative) return { how: 'podeip', request, because: target.because };
+  const annotations = canonicalAnnotations(request, given);
+  if (request.kind === 'existing') return { how: 'add-on', annotations, findings: [] };
+  const ignored = unknownToEci(request, release, given)
+    .filter(([, isSo]) => isSo)
+    .map(([setting]) => ({ setting, keys: keysOf(setting, given) }));
+  if (ignored.length === 0) return { how: 'add-on', annotations, findings: [] };
+  const names = ignored.flatMap((each) => (each.keys.length > 0 ? each.keys : [`${each.setting} (configuration)`]));
+  const finding: Finding = {
+    id: 'NotHonouredByEci',
+    severity: 'warn',
+    keys: ignored.flatMap((each) => each.keys),
+    problem: `the EIP of a pod on ECI is made by the virtual node, for which ${names.join(', ')} ${names.length > 1 ? 'mean' : 'means'} nothing`,
+    remedy: `remove ${names.length > 1 ? 'them' : 'it'}, or make an EIP with ${names.length > 1 ? 'these settings' : 'this setting'} and name it in ${ECI_KEYS.instanceId}`,
+  };
+  return { how: 'add-on', annotations, findings: [finding] };
+};
+
+/**
+ * The request in the spelling that the ECI virtual node reads, to be written over the pod's annotations. Also what the
+ * configuration says is written, because ECI has defaults of its own. What ECI does not know is left out and left alone.
+ *
+ * @param given annotations of the pod: another spelling among them whose text differs ("5M") is corrected with the
+ *   rest, so that the two agree. Without them only the canonical keys are returned.
+ */
+export const canonicalAnnotations = (request: EipRequest, given: Annotations = {}): Record<string, string> => {
+  const texts: readonly (readonly [keyof typeof ECI_KEYS, string | undefined])[] =
+    request.kind === 'existing'
+      ? [['instanceId', request.allocationId]]
+      : [
+          ['withEip', 'true'],
+          ['bandwidth', String(request.bandwidthMbps)],
+          ['internetChargeType', request.internetChargeType],
+          ['bandwidthPackageId', request.bandwidthPackageId],
+          ['isp', ECI_ISPS.includes(request.isp) ? request.isp : undefined],
+          ['publicIpAddressPoolId', request.publicIpAddressPoolId],
+        ];
+  const written: Record<string, string> = {};
+  for (const [setting, text] of texts) {
+    if (text === undefined) continue;
+    written[ECI_KEYS[setting]] = text;
+    for (const key of KEYS[setting]) if (Object.hasOwn(given, key) && given[key] !== text) written[key] = text;
+  }
+  return written;
 };

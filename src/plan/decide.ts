@@ -38,7 +38,7 @@ const next = (seen: Seen, settings: Settings): Step => {
   if (because !== undefined)
     return isKept(podEip, notes) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
   if (!reading) return { do: 'Retire', because: 'the pod is gone' };
-  if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1);
+  if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1, settings);
   const step =
     notes.request.kind === 'new'
       ? obtain(seen, podEip, notes, notes.request, reading, settings)
@@ -65,5 +65,5 @@ const begin = (seen: Seen, settings: Settings): Step => {
   if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
     return done('NoAddressWanted', 'no running pod');
   const reading = readPod(pod, settings);
-  return reading.wanted ? claim(reading, seen, 1) : done('NoAddressWanted', 'the pod asks for no address');
+  return reading.wanted ? claim(reading, seen, 1, settings) : done('NoAddressWanted', 'the pod asks for no address');
 };

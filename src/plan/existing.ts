@@ -28,7 +28,7 @@ export const attach = (
   if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
   // Until it has been won, the user may still correct the annotation.
   if (allocationID === '' && (!reading.request || writeRequest(reading.request) !== writeRequest(request)))
-    return claim(reading, seen, notes.generation);
+    return claim(reading, seen, notes.generation, settings);
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
   // One that was there is looked for again before it counts as gone: a replica may lag.

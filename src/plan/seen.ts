@@ -81,6 +81,8 @@ export interface Settings {
   readonly existingEipNamespaces: readonly string[];
   /** Kinds of owners whose pods keep their names, and so may keep their addresses. */
   readonly statefulKinds: readonly string[];
+  /** Whether pods on the add-on's virtual nodes are served that carry none of the add-on's own keys. */
+  readonly enableVirtualNode: boolean;
   /** Whether an existing EIP may be taken from what it is bound to, in namespaces that say so too. */
   readonly allowEipRob: boolean;
   /** PodEIPs of another controller that were made before this wall time (milliseconds) are taken over. */

@@ -48,6 +48,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
             existingEips: 'granted',
             existingEipNamespaces: [],
             statefulKinds: ['StatefulSet'],
+            enableVirtualNode: false,
             allowEipRob: false,
             adoptBefore: undefined,
             missingMs: 20_000,
