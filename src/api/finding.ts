@@ -43,6 +43,8 @@ export type FindingId =
   | 'StatelessOwner'
   /** The virtual node makes the EIP and does not know this setting. */
   | 'NotHonouredByEci'
+  /** On the Knative Service instead of its template. */
+  | 'AnnotationOnService'
   /** The pod has no address of its own. */
   | 'HostNetwork';
 

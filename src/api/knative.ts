@@ -1,3 +1,5 @@
+import type { KubeObject, Resource } from '../kube/port.ts';
+
 /**
  * The labels that Knative Serving puts on the pods of a Service. Source: knative/serving pkg/apis/serving/register.go and
  * pkg/reconciler/revision/resources/meta.go.
@@ -26,3 +28,33 @@ export const INHERITED_LABELS = [
   REVISION_UID,
   POD_TEMPLATE_HASH,
 ] as const;
+
+/** A Knative Service, as far as this product reads it. Source: knative/serving pkg/apis/serving/v1/service_types.go. */
+export interface KnativeService extends KubeObject {
+  readonly spec?:
+    | {
+        readonly template?:
+          | { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | undefined } | undefined }
+          | undefined;
+      }
+    | undefined;
+  readonly status?: { readonly conditions?: readonly KnativeCondition[] | undefined } | undefined;
+}
+
+/** A condition with a severity: one of severity `Info` does not count for the condition Ready (knative/pkg apis). */
+export interface KnativeCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly severity?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
+}
+
+export const KNATIVE_SERVICE: Resource<KnativeService> = {
+  group: 'serving.knative.dev',
+  version: 'v1',
+  plural: 'services',
+  kind: 'Service',
+  namespaced: true,
+};

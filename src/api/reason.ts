@@ -16,6 +16,8 @@ export type Reason =
   | 'NotOnEcsNode'
   | 'Kept'
   | 'HandedOver'
+  | 'AddressesReady'
+  | 'AddressesWaiting'
   | 'Adopted'
   // passes by itself
   | 'Pending'

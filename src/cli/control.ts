@@ -2,6 +2,7 @@ import { assembleCloud } from '../cloud/assemble.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches, type Caches } from '../controllers/caches.ts';
+import { createServiceCache } from '../controllers/services.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
@@ -82,6 +83,9 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     log,
     kube,
     caches,
+    ...(config.knative.watch && {
+      services: createServiceCache({ transport: connection.watches, clock, random, log }),
+    }),
     metrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { runServices, type ServiceCache } from '../controllers/services.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -43,6 +44,8 @@ export interface OperationParts {
   readonly log: Log;
   readonly kube: Kube;
   readonly caches: Caches;
+  /** Knative Services; undefined where they are not watched. */
+  readonly services?: ServiceCache | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -117,6 +120,21 @@ export const operate = (parts: OperationParts): Operation => {
       record,
       log,
     });
+    const telling = parts.services
+      ? runServices(
+          {
+            kube,
+            clock,
+            random,
+            log,
+            services: parts.services,
+            podEips: caches.podEips,
+            record,
+            writesCondition: config.knative.serviceCondition,
+          },
+          work,
+        )
+      : Promise.resolve();
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -135,7 +153,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await sweeping;
+    await Promise.all([sweeping, telling]);
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

@@ -256,6 +256,21 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('The cloud.', 'a mapping')),
+  knative: z
+    .strictObject({
+      watch: z
+        .boolean()
+        .default(true)
+        .meta(rule('Whether Knative Services are told how their addresses stand, by Events.', 'true or false')),
+      serviceCondition: z
+        .boolean()
+        .default(false)
+        .meta(
+          rule('Whether they also get the condition EIPReady, of severity Info, in their status.', 'true or false'),
+        ),
+    })
+    .prefault({})
+    .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   sweeper: z
     .strictObject({
       mode: z

@@ -1,4 +1,5 @@
 import { ECI_INSTANCE_ID, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
+import { SERVICE } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -57,9 +58,18 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
 };
 
 const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
-  metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },
+  metadata: {
+    ...identity(metadata),
+    labels: metadata.labels,
+    annotations: metadata.annotations,
+    finalizers: metadata.finalizers,
+  },
   spec,
-  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },
+  status: {
+    status: status?.status,
+    eipAddress: status?.eipAddress,
+    conditions: status?.conditions?.filter(({ type }) => type === 'Ready'),
+  },
 });
 
 const keepNode = ({ metadata, spec }: Node): Node => ({
@@ -88,7 +98,7 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: PODEIP,
     keep: keepPodEip,
-    indexes: { wanted: (podEip) => wantedBy(podEip) },
+    indexes: { wanted: (podEip) => wantedBy(podEip), service: (podEip) => serviceOf(podEip) },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
   const nodes = createReflector({
@@ -99,6 +109,12 @@ export const createCaches = (options: CacheOptions): Caches => {
   });
   const all = [['pods', pods] as const, ['podeips', podEips] as const, ['nodes', nodes] as const];
   return { pods, podEips, nodes, all };
+};
+
+/** The key of the Knative Service that a PodEIP's pod belongs to. */
+const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
+  const name = labels?.[SERVICE];
+  return name === undefined ? [] : [keyOf({ namespace, name })];
 };
 
 /** The existing EIP that a PodEIP names, whether it has it or still waits for it. */

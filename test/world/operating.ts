@@ -8,9 +8,10 @@ import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createServiceCache } from '../../src/controllers/services.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
-import { silentLog } from '../../src/lib/log.ts';
+import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { EventNote, Regarding } from '../../src/report/events.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
 import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
@@ -23,7 +24,7 @@ const definition = parse(
   readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
 ) as object;
 
-const CRD: Resource<KubeObject> = {
+export const CRD: Resource<KubeObject> = {
   group: 'apiextensions.k8s.io',
   version: 'v1',
   plural: 'customresourcedefinitions',
@@ -54,6 +55,8 @@ export class Operating {
   readonly cloud: EmbeddedCloud;
   readonly kube: Kube;
   readonly events: (EventNote & { readonly about: Regarding })[] = [];
+  /** What the watch of Knative Services said. */
+  readonly said: string[] = [];
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
   readonly #transport;
   readonly #work = new AbortController();
@@ -96,11 +99,13 @@ export class Operating {
     });
     await assembled.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };
+    const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
     this.#drained = operate({
       ...shared,
       config,
       kube,
       caches: createCaches({ ...shared, transport: this.#transport, onTrouble: () => undefined }),
+      services: createServiceCache({ ...shared, log, transport: this.#transport }),
       metrics: this.metrics,
       election: undefined,
       record: (about, event) => void this.events.push({ ...event, about }),
