@@ -1,4 +1,5 @@
 import { assembleCloud } from '../cloud/assemble.ts';
+import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches, type Caches } from '../controllers/caches.ts';
@@ -151,11 +152,13 @@ export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
 });
 
 /** Where credentials may come from. */
-export const credentialsOf = ({ credential, endpoints }: Config, env: ControlOptions['env']) => ({
-  accessKeyId: credential.accessKey?.reveal(),
-  accessKeySecret: credential.accessSecret,
-  securityToken: credential.securityToken,
-  stsEndpoint: endpoints.sts,
+export const credentialsOf = (config: Config, env: ControlOptions['env']): CredentialSettings => ({
+  accessKeyId: config.credential.accessKey?.reveal(),
+  accessKeySecret: config.credential.accessSecret,
+  securityToken: config.credential.securityToken,
+  enableRRSA: config.enableRRSA,
+  rrsaRoleName: config.rrsaRoleName,
+  stsEndpoint: config.endpoints.sts,
   env,
 });
 

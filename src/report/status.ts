@@ -1,6 +1,6 @@
 import type { Condition, PodEip, PodEipStatus } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
-import { obstacleToRelease } from '../plan/give-back.ts';
+import { obstacleToRelease } from '../plan/obstacle.ts';
 import { isBoundTo, isWitness, latestPlace, readNotes } from '../plan/record.ts';
 import type { Seen } from '../plan/seen.ts';
 

@@ -61,6 +61,16 @@ test.serial('each mutating function sends exactly its documented parameters, sig
       IpInstanceId: 'eip-1',
       ClientToken: 't-3',
     },
+    // No client token: setting the same tags twice is setting them once.
+    TagResources: {
+      ...region,
+      ResourceType: 'EIP',
+      'ResourceId.1': 'eip-1',
+      'Tag.1.Key': 'owner',
+      'Tag.1.Value': 'knative-eip',
+      'Tag.2.Key': 'pod',
+      'Tag.2.Value': 'a b*/~',
+    },
   };
   server.play(() => ({ RequestId: 'REQ-1', AllocationId: 'eip-1', EipAddress: '47.0.0.1' }));
   for (const [action, query] of Object.entries(expected)) {
@@ -75,6 +85,35 @@ test.serial('each mutating function sends exactly its documented parameters, sig
   }
   t.deepEqual(await cloud.allocateEip(allocation), { allocationId: 'eip-1', ipAddress: '47.0.0.1' });
 });
+
+test.serial(
+  'an EIP is taken off an ECS instance by the instance’s ID and type, and off no address where none is known',
+  async (t) => {
+    server.play(() => ({ RequestId: 'REQ-1' }));
+    const binding = {
+      allocationId: 'eip-1',
+      networkInterfaceId: 'i-1',
+      instanceType: 'EcsInstance',
+      clientToken: 't-4',
+    } as const;
+    await cloud.unassociateEip({ ...binding, privateIpAddress: '' });
+    await cloud.unassociateEip({ ...binding, privateIpAddress: '10.0.0.1' });
+    const wire = {
+      RegionId: 'cn-beijing',
+      AllocationId: 'eip-1',
+      InstanceId: 'i-1',
+      InstanceType: 'EcsInstance',
+      ClientToken: 't-4',
+    };
+    t.deepEqual(
+      server.requests.map(({ action, query }) => [action, query]),
+      [
+        ['UnassociateEipAddress', wire],
+        ['UnassociateEipAddress', { ...wire, PrivateIpAddress: '10.0.0.1' }],
+      ],
+    );
+  },
+);
 
 test.serial('allocating passes on what is optional', async (t) => {
   server.play(() => ({ RequestId: 'REQ-1', AllocationId: 'eip-1', EipAddress: '47.0.0.1' }));

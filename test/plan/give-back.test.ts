@@ -126,6 +126,11 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
     { reason: 'ReleaseBlocked' },
   ],
   [
+    'a contiguous group blocks',
+    { pod: null, podEip: ending, eip: eip({ segmentInstanceId: 'eipsg-1' }) },
+    { reason: 'ReleaseBlocked' },
+  ],
+  [
     'another service blocks',
     { pod: null, podEip: ending, eip: eip({ serviceManaged: true }) },
     { reason: 'ReleaseBlocked' },
