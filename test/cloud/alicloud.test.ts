@@ -1,13 +1,10 @@
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
-import { createContainerGroups } from '../../src/cloud/alicloud/eci.ts';
 import { parseEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
-import { refusal } from './scripted-server.ts';
 import {
   AK,
-  SK,
   TOKEN,
   allocation,
   calls,
@@ -263,23 +260,6 @@ test.serial('finding interfaces always names the VPC and compares again what com
     MaxResults: '100',
     NextToken: 'more',
   });
-});
-
-test.serial('a container group’s interface comes from ECI', async (t) => {
-  const groups = createContainerGroups(settings);
-  server.play(() => ({
-    RequestId: 'REQ-1',
-    TotalCount: 1,
-    ContainerGroups: [{ ContainerGroupId: 'eci-1', EniInstanceId: 'eni-9' }],
-  }));
-  t.is(await groups.findContainerGroupInterface('eci-1'), 'eni-9');
-  t.is(await groups.findContainerGroupInterface('eci-2'), undefined);
-  t.like(server.requests[0], { action: 'DescribeContainerGroups', version: '2018-08-08' });
-  t.like(server.requests[0]?.query, { RegionId: 'cn-beijing', ContainerGroupIds: '["eci-1"]' });
-  server.play(refusal(403, 'NoPermission', { Message: `no, ${SK}` }));
-  const fault = await faultOf(groups.findContainerGroupInterface('eci-1'));
-  t.like(fault, { kind: 'misconfigured', code: 'NoPermission', status: 403, requestId: 'REQ-1' });
-  t.true(fault.message.includes('eci:DescribeContainerGroups'));
 });
 
 test.serial('the assembled cloud folds, fences, counts and drains', async (t) => {

@@ -36,8 +36,8 @@ const ramAction = (action: CloudAction, body: Record<string, unknown>): string =
   const detail = body['AccessDeniedDetail'];
   const said = isRecord(detail) ? detail['AuthAction'] : undefined;
   if (typeof said === 'string' && /^[\w-]+:[\w*]+$/u.test(said)) return said;
-  const product = { DescribeNetworkInterfaces: 'ecs', DescribeContainerGroups: 'eci' } as Record<string, string>;
-  return `${product[action] ?? 'vpc'}:${action}`;
+  const product = action === 'DescribeNetworkInterfaces' ? 'ecs' : action.includes('Container') ? 'eci' : 'vpc';
+  return `${product}:${action}`;
 };
 
 /**
