@@ -20,6 +20,7 @@ export interface World {
 const CLOUD_ACTS: ReadonlySet<Act['do']> = new Set([
   'Allocate',
   'Tag',
+  'Inherit',
   'Rob',
   'JoinBandwidthPackage',
   'Associate',
@@ -78,6 +79,16 @@ export const act = async (
     case 'Forget':
       await podEips.forgetEip(kube, podEip, step.generation, signal);
       return { allocationId: step.allocationId };
+    case 'Offer':
+      await podEips.offer(kube, podEip, signal);
+      return {};
+    case 'Bequeath':
+      await podEips.bequeath(kube, step.spare, podEip.metadata.uid, signal);
+      return {};
+    case 'Decline':
+      await podEips.bequeath(kube, step.spare, null, signal);
+      return {};
+    case 'Inherit':
     case 'Tag':
       await cloud.tagEip(step.allocationId, allTags(cluster, podEip), signal);
       return { allocationId: step.allocationId };

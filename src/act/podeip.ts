@@ -1,5 +1,6 @@
 import {
   ADOPTED,
+  BEQUEATHED,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
@@ -7,6 +8,7 @@ import {
   GENERATION,
   GONE_SINCE,
   KEYS,
+  OFFERED,
   POD_UID,
   REQUEST,
 } from '../api/annotations.ts';
@@ -128,6 +130,14 @@ export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSigna
     { metadata: { annotations: { [POD_UID]: '', [GONE_SINCE]: new Date(now).toISOString() } } },
     signal,
   );
+
+/** Writes down that the EIP may go to the next pod of the Service. */
+export const offer = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
+  change(kube, podEip, { metadata: { annotations: { [OFFERED]: 'true' } } }, signal);
+
+/** Names the heir of the EIP of `spare`, or strikes it out. */
+export const bequeath = (kube: Kube, spare: PodEip, heirUid: string | null, signal: AbortSignal): Promise<PodEip> =>
+  change(kube, spare, { metadata: { annotations: { [BEQUEATHED]: heirUid } } }, signal);
 
 /** Gives the kept EIP to the pod that has the name now. */
 export const takeOver = (

@@ -126,6 +126,10 @@ export const BINDINGS = `${OURS}bindings`;
  * strategy counts from it.
  */
 export const GONE_SINCE = `${OURS}pod-gone-since`;
+/** On a PodEIP whose pod is gone: its EIP is detached, and the next pod of the same Knative Service may have it. */
+export const OFFERED = `${OURS}offered`;
+/** On such a PodEIP: UID of the PodEIP that its EIP goes to. */
+export const BEQUEATHED = `${OURS}bequeathed-to`;
 /** On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet. */
 export const ADOPTED = `${OURS}adopted-from`;
 

@@ -267,6 +267,14 @@ export const schema = z.strictObject({
         .boolean()
         .default(true)
         .meta(rule('Whether Knative Services are told how their addresses stand, by Events.', 'true or false')),
+      holdOffSeconds: int(0, 3600)
+        .default(0)
+        .meta(
+          rule(
+            'How long the new EIP of a pod that is gone is kept for the next pod of the same Service with the same request, in seconds; 0 gives it back at once.',
+            'a whole number from 0 to 3600',
+          ),
+        ),
       serviceCondition: z
         .boolean()
         .default(false)

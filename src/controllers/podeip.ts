@@ -1,6 +1,7 @@
 import { act, changesCloud, type World } from '../act/act.ts';
 import { ownershipTags } from '../act/eip.ts';
 import { NAMESPACE, POD, type Node, type Pod } from '../api/core.ts';
+import { SERVICE_UID } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault, type CloudFaultKind } from '../cloud/fault.ts';
@@ -11,6 +12,7 @@ import type { Reading } from '../intent/read.ts';
 import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
 import { isSameService } from '../plan/handover.ts';
+import { isSpare } from '../plan/inherit.ts';
 import { isDrifting, isFinal, readPod } from '../plan/pod.ts';
 import { isOurs, isWitness, readNotes } from '../plan/record.ts';
 import type { Rival, Seen, Settings } from '../plan/seen.ts';
@@ -122,6 +124,17 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
       const name = podEip?.metadata.namespace ?? '';
       return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
     }
+    case 'LookForSpares': {
+      if (!podEip) return { spares: [] };
+      const { namespace } = podEip.metadata;
+      const labelSelector = `${SERVICE_UID}=${podEip.metadata.labels?.[SERVICE_UID] ?? ''}`;
+      const all = await kube.list(PODEIP, { namespace, labelSelector }, signal);
+      return { spares: all.filter((it) => isSpare(it, podEip)) };
+    }
+    case 'LookForHeir': {
+      const all = await kube.list(PODEIP, { namespace: podEip?.metadata.namespace }, signal);
+      return { heir: all.find(({ metadata }) => metadata.uid === step.uid) ?? null };
+    }
     case 'LookForRivals': {
       const all = await kube.list(PODEIP, {}, signal);
       const others = all.filter(
@@ -182,6 +195,9 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   if (kind === 'throttled') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
   if (!needsSomebody) return 'backoff';
   await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
+  // Who may not take an EIP over buys one instead.
+  if (seen.podEip && ports.memories.recall(seen.podEip.metadata.uid).refusal?.act === 'Inherit')
+    return { afterMs: ports.settings.readLagMs };
   return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
 };
 

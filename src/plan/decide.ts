@@ -36,7 +36,7 @@ const next = (seen: Seen, settings: Settings): Step => {
   const reading = pod && readPod(pod, settings);
   const because = endOf(pod, reading, notes);
   if (because !== undefined)
-    return isKept(podEip, notes) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
+    return isKept(podEip, notes, settings) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
   if (!reading) return { do: 'Retire', because: 'the pod is gone' };
   if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1, settings);
   const step =

@@ -1,6 +1,7 @@
 import { TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
+import { bequeathed } from './inherit.ts';
 import { isUntagged } from './missing.ts';
 import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
@@ -42,6 +43,11 @@ const release = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): 
     return isSettled(seen, settings) ? removeFinalizer('no EIP was bought') : settling(seen, settings);
   }
   if (eip === undefined) return { do: 'LookAtEip', allocationId };
+  // While an heir may take it, it is not ours to release; nor may the heir lose sight of it.
+  if (notes.bequeathedTo !== undefined) {
+    const now = bequeathed(seen, podEip, notes, settings);
+    if (typeof now !== 'string') return now;
+  }
   if (eip === null) {
     if (memory.released !== allocationId && memory.quietMs < settings.settleMs) return settling(seen, settings);
     if (!tagged) return { do: 'LookForTagged' };

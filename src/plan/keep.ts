@@ -4,6 +4,7 @@ import { readReleaseAfter } from '../intent/release.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import { allRefusals } from './claim.ts';
+import { bequeathed, isHeldOff } from './inherit.ts';
 import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isFinal, isGated, isStateful, readPod } from './pod.ts';
 import { isBoundTo, type Notes } from './record.ts';
@@ -12,8 +13,9 @@ import { done, fail, inTransition, justTampered, POLL_MS, wait, type Step } from
 import { boundElsewhere } from './use.ts';
 
 /** Whether the EIP outlives its pod. Read from the PodEIP, where an operator may change it while the time runs. */
-export const isKept = (podEip: PodEip, { request }: Notes): boolean =>
-  request?.kind === 'new' && podEip.spec.allocationType.releaseStrategy !== 'Follow';
+export const isKept = (podEip: PodEip, notes: Notes, settings: Settings): boolean =>
+  notes.request?.kind === 'new' &&
+  (podEip.spec.allocationType.releaseStrategy !== 'Follow' || isHeldOff(podEip, notes, settings));
 
 /**
  * The one thing to do next for an EIP that waits for the next pod of its name: detach it, because the private address of
@@ -25,6 +27,8 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   const { pod, eip, memory } = seen;
   const isItsPod = pod !== null && pod.metadata.uid === notes.podUid;
   if (isItsPod && !isFinal(pod) && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
+  const heldOff = isHeldOff(podEip, notes, settings);
+  if (heldOff && pod && !isItsPod && notes.bequeathedTo === undefined) return { do: 'Retire', because };
   const heir = pod && heirOf(pod, settings);
   const wantsExisting = heir?.reading.request?.kind === 'existing';
   if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')
@@ -34,6 +38,11 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return { do: 'Retire', because };
   if (notes.podUid !== '' || notes.goneSince === undefined) return { do: 'Park', because };
+  if (notes.bequeathedTo !== undefined) {
+    const now = bequeathed(seen, podEip, notes, settings);
+    if (now === 'heir') return { do: 'Retire', because: 'its EIP went to another pod of the Service' };
+    return now === 'nobody' ? { do: 'Retire', because: 'its heir does not take the EIP' } : now;
+  }
 
   if (eip === undefined) return { do: 'LookAtEip', allocationId };
   if (!eip)
@@ -58,6 +67,7 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
       'a request without an answer may still take effect',
       Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
     );
+  if (heldOff && !notes.isOffered) return { do: 'Offer' };
   if (heir?.reading.request?.kind === 'existing')
     return fail(
       'EipKept',
@@ -89,16 +99,23 @@ const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Setting
   const { allocationID } = podEip.spec;
   if (releaseStrategy === 'Never')
     return otherwise ?? done('Kept', `${allocationID} is kept until this PodEIP is deleted`, settings.recheckMs);
-  const ttlMs = readReleaseAfter(releaseAfter);
+  const isHold = releaseStrategy === 'Follow';
+  const ttlMs = isHold ? settings.holdOffMs : readReleaseAfter(releaseAfter);
   if (ttlMs === undefined) return justTampered('releaseAfter');
   const leftMs = Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs);
-  if (leftMs <= 0) return { do: 'Retire', because: `it was kept for ${releaseAfter} and no pod of its name came` };
+  if (leftMs <= 0)
+    return {
+      do: 'Retire',
+      because: isHold
+        ? 'no other pod of its Service came within the hold-off'
+        : `it was kept for ${releaseAfter} and no pod of its name came`,
+    };
   const until = new Date(goneSince + ttlMs).toISOString();
   if (otherwise && (otherwise.do === 'Fail' || otherwise.do === 'Wait'))
     return { ...otherwise, ms: Math.min(otherwise.ms, leftMs) };
   return wait(
     'Kept',
-    `${allocationID} is kept for a pod of the same name until ${until}`,
+    `${allocationID} is kept for ${isHold ? 'the next pod of its Knative Service' : 'a pod of the same name'} until ${until}`,
     Math.min(leftMs, settings.recheckMs),
   );
 };

@@ -2,6 +2,7 @@ import type { PodEip } from '../api/podeip.ts';
 import type { Reading } from '../intent/read.ts';
 import { writeRequest, type NewEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
+import { inherit } from './inherit.ts';
 import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isGated } from './pod.ts';
 import type { Notes } from './record.ts';
@@ -24,6 +25,8 @@ export const obtain = (
     if (!tagged) return { do: 'LookForTagged' };
     const [found] = tagged;
     if (found) return { do: 'Record', allocationId: found.allocationId };
+    const inherited = inherit(seen, podEip, settings);
+    if (inherited) return inherited;
     const isRefused = memory.refusal?.act === 'Allocate';
     const isOtherRequest = reading.request !== undefined && writeRequest(reading.request) !== writeRequest(request);
     if (isRefused && !isOtherRequest && memory.refusal.dueInMs > 0)

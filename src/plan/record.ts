@@ -1,11 +1,13 @@
 import {
   ADOPTED,
+  BEQUEATHED,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
   ECI_NAME,
   GENERATION,
   GONE_SINCE,
+  OFFERED,
   POD_UID,
   REQUEST,
   TAG_CLUSTER_UID,
@@ -31,6 +33,10 @@ export interface Notes {
   readonly podUid: string;
   /** Since when the pod has been gone, wall time in milliseconds; undefined while there is one. */
   readonly goneSince: number | undefined;
+  /** The EIP is detached, and may go to the next pod of the same Knative Service. */
+  readonly isOffered: boolean;
+  /** UID of the PodEIP that it goes to. */
+  readonly bequeathedTo: string | undefined;
   /** Another controller wrote the PodEIP, and this one took it over. */
   readonly isAdopted: boolean;
   /** Undefined where the pod's annotations were refused, or where somebody edited the note. */
@@ -54,6 +60,8 @@ export const readNotes = (podEip: PodEip): Notes => {
   return {
     podUid: notes[POD_UID] ?? '',
     goneSince: parseTime(notes[GONE_SINCE]),
+    isOffered: notes[OFFERED] !== undefined,
+    bequeathedTo: notes[BEQUEATHED],
     isAdopted: notes[ADOPTED] !== undefined,
     request: parseRequest(notes[REQUEST]),
     generation: Number.isSafeInteger(generation) && generation >= 1 ? generation : 1,

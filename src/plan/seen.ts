@@ -23,6 +23,10 @@ export interface Seen {
   readonly namespace?: Namespace | null | undefined;
   /** The other PodEIPs that hold the same EIP, whatever their namespace. */
   readonly rivals?: readonly Rival[] | undefined;
+  /** PodEIPs of the same Knative Service whose EIPs are kept for the next pod with the same request. */
+  readonly spares?: readonly PodEip[] | undefined;
+  /** The PodEIP that the EIP of this one goes to. */
+  readonly heir?: PodEip | null | undefined;
   readonly memory: Memory;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;
@@ -87,6 +91,8 @@ export interface Settings {
   readonly allowEipRob: boolean;
   /** PodEIPs of another controller that were made before this wall time (milliseconds) are taken over. */
   readonly adoptBefore: number | undefined;
+  /** How long the EIP of a Knative pod that is gone is kept for the next pod of its Service; milliseconds, 0 for not at all. */
+  readonly holdOffMs: number;
   /** After this long without a change of ours, a request that got no answer can no longer take effect; milliseconds. */
   readonly settleMs: number;
   /** How long a read may lag behind an accepted change; milliseconds. */

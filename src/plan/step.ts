@@ -15,6 +15,8 @@ export type Look =
   | { readonly do: 'LookForTagged' }
   | { readonly do: 'LookForInterfaces'; readonly privateIpAddress: string }
   | { readonly do: 'LookForRivals'; readonly allocationId: string }
+  | { readonly do: 'LookForSpares' }
+  | { readonly do: 'LookForHeir'; readonly uid: string }
   | { readonly do: 'LookAtNamespace' };
 
 /** One side effect. */
@@ -34,6 +36,14 @@ export type Act =
   | { readonly do: 'Park'; readonly because: string }
   /** Give the kept address to the pod that has the name now, with the strategy that it asks for. */
   | { readonly do: 'TakeOver'; readonly podUid: string; readonly release: ReleasePolicy }
+  /** Write down that the EIP, detached, may go to the next pod of the same Knative Service. */
+  | { readonly do: 'Offer' }
+  /** Name this PodEIP as the heir of another one's EIP, in the other one. */
+  | { readonly do: 'Bequeath'; readonly spare: PodEip }
+  /** Give the EIP that was bequeathed the tags that make it this PodEIP's. */
+  | { readonly do: 'Inherit'; readonly allocationId: string }
+  /** Give up a bequest. */
+  | { readonly do: 'Decline'; readonly spare: PodEip }
   /** Take over the PodEIP of another controller: write down what it knew in our own notes. */
   | {
       readonly do: 'Adopt';

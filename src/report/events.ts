@@ -94,6 +94,11 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
       );
     case 'Release':
       return normal('Released', `released ${step.allocationId}`);
+    case 'Inherit':
+      return normal('HandedOver', `${step.allocationId} comes from an earlier pod of the same Knative Service`);
+    case 'Offer':
+    case 'Bequeath':
+    case 'Decline':
     case 'Claim':
     case 'Witness':
     case 'Yield':

@@ -155,7 +155,7 @@ test('a silent watch is replaced, from the last bookmark; bookmarks keep one ali
       lists: [({ json }) => json(200, listOf(5))],
       watches: [({ event }) => event('BOOKMARK', bookmark(42)), ({ event }) => event('ADDED', pod('a', 43))],
     },
-    { idleMs: 60 },
+    { idleMs: 1_000 },
   );
   void start();
   await seen(1);
@@ -172,14 +172,14 @@ test('a silent watch is replaced, from the last bookmark; bookmarks keep one ali
         ({ event }) => {
           const tick = () => {
             sent += 1;
-            event(sent < 8 ? 'BOOKMARK' : 'ADDED', sent < 8 ? bookmark(5 + sent) : pod('a', 99));
-            if (sent < 8) clock.timer(30, tick);
+            event(sent < 15 ? 'BOOKMARK' : 'ADDED', sent < 15 ? bookmark(5 + sent) : pod('a', 99));
+            if (sent < 15) clock.timer(100, tick);
           };
           tick();
         },
       ],
     },
-    { idleMs: 150 },
+    { idleMs: 1_000 },
   );
   void alive.start();
   await alive.seen(1);

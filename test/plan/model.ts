@@ -1,11 +1,13 @@
 import {
   ADOPTED,
   ALLOCATED_ADDRESS,
+  BEQUEATHED,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
   GENERATION,
   GONE_SINCE,
+  OFFERED,
   POD_UID,
   READINESS_GATE,
   REQUEST,
@@ -30,12 +32,16 @@ export interface State {
   readonly now: number;
   /** Who else holds the EIP. @default [] */
   readonly rivals?: readonly Rival[];
+  /** Whose EIPs are to be had. @default [] */
+  readonly spares?: readonly PodEip[];
+  /** Who gets the EIP. @default null */
+  readonly heir?: PodEip | null;
 }
 
 /** The most that is ever looked at before something is done. */
 const MOST_LOOKS = 6;
 
-const answer = (look: Look, { eip, podEip, pod, rivals = [] }: State): Partial<Seen> => {
+const answer = (look: Look, { eip, podEip, pod, rivals = [], spares = [], heir = null }: State): Partial<Seen> => {
   switch (look.do) {
     case 'LookAtEip':
       return { eip: eip?.allocationId === look.allocationId ? eip : null };
@@ -47,6 +53,10 @@ const answer = (look: Look, { eip, podEip, pod, rivals = [] }: State): Partial<S
       return { interfaces: [eni({ privateIpAddresses: ['10.0.0.1', pod?.status?.podIP ?? ''] })] };
     case 'LookForRivals':
       return { rivals };
+    case 'LookForSpares':
+      return { spares };
+    case 'LookForHeir':
+      return { heir };
     case 'LookAtNamespace':
       return { namespace: null };
   }
@@ -128,6 +138,18 @@ export const apply = (step: Act, state: State): State => {
         [GENERATION]: '1',
         [BINDINGS]: JSON.stringify(step.places),
       });
+    case 'Offer':
+      return note({ [OFFERED]: 'true' });
+    case 'Bequeath': {
+      const { uid } = podEip.metadata;
+      return { ...state, spares: [annotated(step.spare, { [BEQUEATHED]: uid })] };
+    }
+    case 'Decline':
+      return { ...state, spares: [annotated(step.spare, { [BEQUEATHED]: undefined })] };
+    case 'Inherit': {
+      const tags = new Map([...mustBe(eip).tags, ['knative-eip/podeip-uid', podEip.metadata.uid] as const]);
+      return { ...state, eip: { ...mustBe(eip), tags }, spares: [] };
+    }
     case 'Tag':
       return { ...state, eip: { ...mustBe(eip), tags: anEip().tags } };
     case 'Allocate':

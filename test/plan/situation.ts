@@ -30,6 +30,7 @@ export const settings: Settings = {
   existingEipNamespaces: ['default'],
   statefulKinds: ['StatefulSet'],
   enableVirtualNode: false,
+  holdOffMs: 0,
   allowEipRob: false,
   adoptBefore: undefined,
   missingMs: 30_000,

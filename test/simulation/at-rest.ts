@@ -69,19 +69,20 @@ const unrestOfKept = (
   forMs: number,
 ): string | undefined => {
   const { releaseStrategy, releaseAfter } = spec.allocationType;
-  if (releaseStrategy === 'Follow') return `I8: PodEIP ${name} is without a pod`;
-  const ttlMs = readReleaseAfter(releaseAfter) ?? 0;
+  const isHeldOff = releaseStrategy === 'Follow' && inspector.holdOffMs > 0 && spec.allocationID !== '';
+  if (releaseStrategy === 'Follow' && !isHeldOff) return `I8: PodEIP ${name} is without a pod`;
+  const ttlMs = isHeldOff ? inspector.holdOffMs : (readReleaseAfter(releaseAfter) ?? 0);
   // A pod of the name whose annotations are refused may still have them corrected.
   const pod = inspector.truth.pods.get(name);
   const hasHeir = pod !== undefined && asks(pod) !== undefined;
   // A wall clock that was put forward when the pod went, and back since, keeps it longer: that costs little.
   if (
-    releaseStrategy === 'TTL' &&
+    (releaseStrategy === 'TTL' || isHeldOff) &&
     !hasHeir &&
     !inspector.hasJumps &&
     forMs > ttlMs + Math.min(ttlMs, RECHECK_MS) + WAY_OUT_MS
   )
-    return `I18: PodEIP ${name} is kept for ${Math.round(forMs)} ms, and was to be kept for ${releaseAfter}`;
+    return `I18: PodEIP ${name} is kept for ${Math.round(forMs)} ms, and was to be kept for ${ttlMs} ms`;
   const eip = eips.get(spec.allocationID);
   if (touched.has(spec.allocationID)) return undefined;
   if (!eip) return `I18: the EIP that PodEIP ${name} keeps does not exist`;

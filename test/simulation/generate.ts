@@ -35,6 +35,7 @@ export const generate = (seed: number): Script => {
   // Of its own, so that the other worlds stay as they are.
   const ofService = seeded(seed + 0x5e41ce);
   const withService = ofService.next() < 0.2;
+  const holdOffSeconds = withService && ofService.next() < 0.6 ? 25 : undefined;
   let revision = 1;
   const names = chance(0.5) ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const);
   const withHumans = chance(0.15);
@@ -134,6 +135,30 @@ export const generate = (seed: number): Script => {
     // Only who looks again soon can be misled by it.
     if (chance(0.5)) say(at + ms(500, 5_000), { do: 'kill', downMs: ms(0, 3_000) });
   }
+  // A Service that flaps: what one pod leaves is wanted by the next, or by two.
+  if (holdOffSeconds !== undefined && ofService.next() < 0.7) {
+    const flaps = 1 + Math.floor(ofService.next() * 3);
+    let at = Math.round(ofService.next() * 5_000);
+    for (let flap = 0; flap < flaps; flap += 1) {
+      const pod = flap % 2 === 0 ? 'd' : 'e';
+      for (const name of ofService.next() < 0.3 ? [pod, 'f'] : [pod]) {
+        if (name === 'f' && actions.some((it) => 'pod' in it && it.pod === 'f')) continue;
+        const born = at + Math.round(ofService.next() * 500);
+        const left = at + Math.round(12_000 + ofService.next() * 15_000);
+        say(born, {
+          do: 'create',
+          pod: name,
+          ask: { for: 'new', inPackage: false },
+          gated: ofService.next() < 0.5,
+          node: ofService.next() < 0.8 ? 0 : 1,
+          startMs: Math.round(ofService.next() * 2_000),
+          revision: 1,
+        });
+        say(left, { do: 'force', pod: name, lingerMs: Math.round(ofService.next() * 2_000) });
+      }
+      at += Math.round(18_000 + ofService.next() * 35_000);
+    }
+  }
   actions.sort((a, b) => a.at - b.at);
   return {
     name: `seed ${seed}`,
@@ -143,6 +168,7 @@ export const generate = (seed: number): Script => {
     election,
     freesAddresses: chance(0.5),
     quota: 20,
+    ...(holdOffSeconds !== undefined && { holdOffSeconds }),
     sweeper,
     legacy,
     quiet,

@@ -23,7 +23,11 @@ export const VPC = 'vpc-1';
 export const LEASE_NAMESPACE = 'kube-system';
 
 /** The configuration of the simulated controllers: production's but for what would only make a life longer. */
-const configOf = ({ election, sweeper }: Pick<Script, 'election' | 'sweeper'>): Config =>
+const configOf = ({
+  election,
+  sweeper,
+  holdOffSeconds = 0,
+}: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>): Config =>
   loadConfig({
     base: {
       clusterID: 'c-simulated',
@@ -35,6 +39,7 @@ const configOf = ({ election, sweeper }: Pick<Script, 'election' | 'sweeper'>): 
       networkController: { eipController: { garbageCollectionPeriodInMinutes: 2 } },
       cloud: { settleSeconds: SETTLE_SECONDS },
       leaderElection: { enabled: election, namespace: LEASE_NAMESPACE },
+      knative: { holdOffSeconds },
       sweeper: { mode: sweeper ? 'release' : 'off' },
       // Only what is there when a world begins is older than this.
       adoptPodEIPsCreatedBefore: new Date(EPOCH + 1_000).toISOString(),
@@ -44,8 +49,8 @@ const configOf = ({ election, sweeper }: Pick<Script, 'election' | 'sweeper'>): 
 
 const CONFIGS = new Map<string, Config>();
 
-export const configuration = (script: Pick<Script, 'election' | 'sweeper'>): Config => {
-  const key = `${script.election} ${script.sweeper}`;
+export const configuration = (script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>): Config => {
+  const key = `${script.election} ${script.sweeper} ${script.holdOffSeconds}`;
   const config = CONFIGS.get(key) ?? configOf(script);
   CONFIGS.set(key, config);
   return config;
@@ -89,7 +94,7 @@ export interface IncarnationParts {
   readonly server: ApiServer;
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
-  readonly script: Pick<Script, 'election' | 'sweeper'>;
+  readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;
   /** The process has ended by its own will: it lost the leadership, or it has drained. */

@@ -79,7 +79,10 @@ const announces = (pod: Pod | PodEip | undefined): string | undefined =>
 const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${object.metadata.name}`;
 
 /** Whether the PodEIP has put its EIP to use. */
-const isHeld = (podEip: PodEip): boolean => readNotes(podEip).places.length > 0;
+const isHeld = (podEip: PodEip): boolean => {
+  const { places, bequeathedTo } = readNotes(podEip);
+  return places.length > 0 && bequeathedTo === undefined;
+};
 
 /** All of a PodEIP but what every write changes, and `podLastSeen`. */
 const lasting = ({ metadata, spec, status }: PodEip): string =>
@@ -124,6 +127,8 @@ export class Inspector {
   /** Since when no pod of this name has wanted an address, by name. */
   readonly unwantedSince = new Map<string, number>();
   /** When the pod that had it ended or was lost, by UID of the PodEIP. */
+  /** How long EIPs are kept for the next pod of the Service; milliseconds. */
+  holdOffMs = 0;
   readonly #lostAt = new Map<string, number>();
   /** Every pod that ever wanted an address, by UID: of which Service and Revision it is, and until when it wanted it. */
   readonly #kin = new Map<string, Kin & { until: number }>();
@@ -146,7 +151,8 @@ export class Inspector {
   }
 
   /** To be called once the world is complete. */
-  begin({ legacy, actions }: Script): void {
+  begin({ legacy, actions, holdOffSeconds = 0 }: Script): void {
+    this.holdOffMs = holdOffSeconds * 1_000;
     for (const eip of this.#cloud.eips())
       if (this.isUsers(eip.allocationId)) this.#users.set(eip.allocationId, plain(eip));
     for (const it of legacy) if (it.type === 'Auto') this.legacy.add(legacyEip(it));

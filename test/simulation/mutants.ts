@@ -287,4 +287,24 @@ export const mutants: readonly Mutant[] = [
     "if (isInCircles(key, again) || again === 'backoff') {\n        queue.retry(key);",
     "if (again === 'backoff') {\n        queue.add(key);",
   ]),
+  mutant('an EIP whose heir has it is given up on the word of an old reading', [
+    'src/plan/inherit.ts',
+    'if (heir.spec.allocationID === allocationId && isTaken) return',
+    "if (heir.spec.allocationID === allocationId) return !isTaken ? 'nobody' :",
+  ]),
+  mutant('an EIP is released although an heir may be taking it', [
+    'src/plan/give-back.ts',
+    "if (typeof now !== 'string') return now;",
+    '',
+  ]),
+  mutant('an EIP is inherited without being named in the PodEIP that has it', [
+    'src/plan/inherit.ts',
+    "if (offered) return { do: 'Bequeath', spare: offered };",
+    "if (offered) return { do: 'Inherit', allocationId: offered.spec.allocationID };",
+  ]),
+  mutant('the PodEIP that bequeaths goes before its heir has written the EIP down', [
+    'src/plan/inherit.ts',
+    "if (heir === null) return isTaken ? 'heir' : 'nobody';",
+    "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
+  ]),
 ];

@@ -58,12 +58,39 @@ const ofRevision = (at: number, pod: string, revision: number): Action => ({
   revision,
 });
 
+/** A pod of the Service with an EIP of its own. */
+const ofService = (at: number, pod: string): Action => ({ ...ofRevision(at, pod, 1), ask: NEW }) as Action;
+
 /** Whole lives without any fault but the one that is put into them. What they must lead to, the invariants say. */
 export const scenarios: readonly Script[] = [
   scenario('a pod comes and goes', create(0, 'a', NEW), end(WHILE, 'a')),
   scenario('a pod comes and stays', create(0, 'a', NEW)),
   scenario('a pod is deleted at once', create(0, 'a', NEW), force(900, 'a')),
   scenario('a pod uses the EIP of a user', create(0, 'a', EXISTING), end(WHILE, 'a')),
+  {
+    ...scenario(
+      'an EIP that is not needed goes to the next pod of its Service',
+      ofService(0, 'a'),
+      end(WHILE, 'a'),
+      ofService(WHILE + 12_000, 'b'),
+    ),
+    holdOffSeconds: 25,
+  },
+  {
+    ...scenario('an EIP that is not needed is kept for nobody', ofService(0, 'a'), end(WHILE, 'a')),
+    holdOffSeconds: 25,
+  },
+  {
+    ...scenario(
+      'two pods of a Service want the EIP that is not needed, and one of them goes',
+      ofService(0, 'a'),
+      end(WHILE, 'a'),
+      ofService(WHILE + 9_000, 'b'),
+      ofService(WHILE + 9_100, 'c'),
+      force(WHILE + 13_000, 'b'),
+    ),
+    holdOffSeconds: 25,
+  },
   scenario(
     'a rollout hands the EIP of a user over',
     ofRevision(0, 'a', 1),

@@ -85,6 +85,8 @@ export interface Script {
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;
   readonly quota: number;
+  /** How long EIPs are kept for the next pod of the Service. @default 0 */
+  readonly holdOffSeconds?: number | undefined;
   /** Whether EIPs without a PodEIP are looked for. Not in most worlds: it would hide that one was lost. */
   readonly sweeper: boolean;
   /** PodEIPs that another controller has left behind, to be taken over. */

@@ -46,6 +46,7 @@ const settings: Settings = {
   existingEipNamespaces: [],
   statefulKinds: ['StatefulSet'],
   enableVirtualNode: false,
+  holdOffMs: 0,
   allowEipRob: true,
   adoptBefore: Infinity,
   missingMs: 20_000,
