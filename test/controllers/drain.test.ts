@@ -50,7 +50,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
             existingEipNamespaces: [],
             statefulKinds: ['StatefulSet'],
             enableVirtualNode: false,
-  holdOffMs: 0,
+            holdOffMs: 0,
             allowEipRob: false,
             adoptBefore: undefined,
             missingMs: 20_000,
