@@ -66,6 +66,9 @@ export const CREATION_SETTINGS = [
   'tags',
 ] as const satisfies readonly Setting[];
 
+/** On a Knative Service's template: `"true"` keeps every request away from a pod until its address is there. */
+export const EIP_BEFORE_TRAFFIC = `${K8S}eip-before-traffic`;
+
 /** Written on the pod once its EIP is in use. */
 export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
 

@@ -17,6 +17,7 @@ import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
 import { serve } from '../web/server.ts';
 import { operate } from './operate.ts';
+import { serveWebhooks } from './webhooks.ts';
 
 export interface ControlOptions {
   readonly config: Config;
@@ -35,6 +36,8 @@ export interface ControlOptions {
 export interface Control {
   /** Where /metrics, /healthz and /readyz are. */
   readonly url: string;
+  /** Where the webhooks are; undefined while they have no certificate, or are not enabled. */
+  readonly webhookUrl: () => string | undefined;
   /** `stopped` once it has drained; `lost` at once when the leadership is lost: the process must end then. */
   readonly ended: Promise<'stopped' | 'lost'>;
 }
@@ -77,6 +80,14 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   });
 
   const work = new AbortController();
+  const ending = new AbortController();
+  const webhooks = config.webhook.enabled
+    ? serveWebhooks(
+        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics },
+        ending.signal,
+      )
+    : undefined;
+  if (webhooks) health.ready('webhooks', webhooks.isServing);
   const running = operate({
     config,
     clock,
@@ -109,7 +120,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
       if (signal.aborted) resolve('stopped');
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     });
-    const how = await Promise.race([stopped, running.lost]);
+    const how = await Promise.race([stopped, running.lost, ...(webhooks ? [failing(webhooks.ended)] : [])]);
     if (how === 'lost') return how;
     log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
     work.abort(new Error('the controller is stopping'));
@@ -118,12 +129,20 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     enough.abort();
     await recorder.stop(500);
     await election?.release();
+    ending.abort(new Error('the controller is stopping'));
+    await webhooks?.ended;
     await server.close();
     await connection.close();
     log.info({}, 'Stopped');
     return how;
   })();
-  return { url: server.url, ended };
+  return { url: server.url, webhookUrl: () => webhooks?.url(), ended };
+};
+
+/** Rejects as `work` does, and never resolves. */
+const failing = async (work: Promise<void>): Promise<never> => {
+  await work;
+  return new Promise<never>(() => undefined);
 };
 
 const electionOf = ({ config, connection, clock, random, log }: ControlOptions) => {

@@ -1,25 +1,11 @@
 import { z } from 'zod';
 import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
+import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
+import { webhook } from './webhook.ts';
 
-/** What every key carries besides its type: `allowed` ends the sentence "… is not allowed here; allowed is …". */
-export interface Rule {
-  readonly description: string;
-  readonly allowed: string;
-  /** The value is never shown, not even when it is wrong. */
-  readonly secret?: boolean;
-}
-
-const rule = (description: string, allowed: string, more: { secret?: boolean } = {}) => ({
-  description,
-  allowed,
-  ...more,
-});
-
-const text = (pattern: RegExp, longest: number) => z.string().max(longest).regex(pattern);
-
-const int = (least: number, most: number) => z.int().min(least).max(most);
+export type { Rule };
 
 /** A key whose value never leaves the process. An empty text means that it is not set, as in the Helm chart's values. */
 const secret = (description: string) =>
@@ -41,9 +27,6 @@ const endpoint = (service: string, otherwise = 'the public endpoint of the regio
         'host, host:port, http://host[:port] or https://host[:port], without path or user',
       ),
     );
-
-/** Kubernetes' RFC 1123 label, the grammar of namespace names. */
-const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /**
  * The configuration file. Where a key exists in the Helm values of ack-extend-network-controller (ACK, "Attach an
@@ -173,7 +156,7 @@ export const schema = z.strictObject({
       namespace: text(NAMESPACE, 63)
         .default('knative-eip-system')
         .meta(rule('Where the Lease is. POD_NAMESPACE is the default where it is set.', 'the name of a namespace')),
-      name: text(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 253)
+      name: text(OBJECT_NAME, 253)
         .default('knative-eip')
         .meta(rule('The name of the Lease.', 'lower-case letters, digits, - and ., at most 253')),
       identity: text(/^[\x21-\x7e]+$/, 253)
@@ -284,6 +267,7 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
+  webhook,
   sweeper: z
     .strictObject({
       mode: z

@@ -47,6 +47,8 @@ export interface Metrics {
   eips(collect: () => Iterable<readonly [state: string, count: number]>): void;
   /** Asked at each scrape: how many PodEIPs are ready or not, and why. Reasons are from the closed list of the API. */
   podEips(collect: () => Iterable<{ readonly ready: boolean; readonly reason: string; readonly count: number }>): void;
+  /** One review of a webhook: whether the object was changed, and how long the answer took. */
+  reviewed(webhook: string, answer: string, seconds: number): void;
   leading(leads: boolean): void;
   readonly sweeper: SweeperMetrics;
   /** Asked at each scrape: how long ago the watch of this resource last heard from the API server. */
@@ -172,6 +174,13 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
       },
     }),
   );
+  const reviewSeconds = new Histogram({
+    name: 'knative_eip_webhook_duration_seconds',
+    help: 'How long an admission review took, by webhook and by answer: changed, unchanged or unreadable',
+    labelNames: ['webhook', 'answer'],
+    buckets: SECONDS,
+    registers,
+  });
   const leader = new Gauge({
     name: 'knative_eip_leader',
     help: '1 while this replica leads, otherwise 0',
@@ -283,6 +292,7 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
     podEips: (collect) => {
       podEips = collect;
     },
+    reviewed: (webhook, answer, seconds) => reviewSeconds.observe({ webhook, answer }, seconds),
     leading: (leads) => leader.set(leads ? 1 : 0),
     watchAge: (resource, collect) => void ages.set(resource, collect),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),

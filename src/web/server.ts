@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
 import { parseHostPort } from '../lib/address.ts';
@@ -10,6 +11,18 @@ export interface Serving {
   readonly url: string;
   /** Stops listening, lets answers that are under way end for at most a second, then cuts what is left. */
   close(): Promise<void>;
+}
+
+/** A certificate chain and its key, PEM. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A server that speaks TLS, and can be given another certificate while it listens. */
+export interface TlsServing extends Serving {
+  /** Connections that are open keep the old one; new ones see the new one. */
+  present(certificate: ServerCertificate): void;
 }
 
 /** Why the server cannot listen, with what to do about it. */
@@ -41,10 +54,37 @@ const REASONS: Readonly<Record<string, string>> = {
  * @throws {ServeError} that names the address and, as `key`, where it is configured.
  */
 export const serve = async (app: Koa, address: string, clock: Clock, key = 'http.address'): Promise<Serving> => {
-  const where = parseHostPort(address);
-  if (!where) throw new ServeError(`cannot serve HTTP on ${address}: ${key} must be host:port`);
   const handle = app.callback();
   const server = createServer(LIMITS, (request, response) => void handle(request, response));
+  return listen(server, 'http', address, clock, key);
+};
+
+/** The same over TLS 1.2 or 1.3, HTTP/1.1 only. */
+export const serveTls = async (
+  app: Koa,
+  address: string,
+  certificate: ServerCertificate,
+  clock: Clock,
+  key: string,
+): Promise<TlsServing> => {
+  const handle = app.callback();
+  const server = createTlsServer(
+    { ...LIMITS, minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersTimeout, ...certificate },
+    (request, response) => void handle(request, response),
+  );
+  const serving = await listen(server, 'https', address, clock, key);
+  return { ...serving, present: (next) => server.setSecureContext({ minVersion: 'TLSv1.2', ...next }) };
+};
+
+const listen = async (
+  server: Server,
+  scheme: 'http' | 'https',
+  address: string,
+  clock: Clock,
+  key: string,
+): Promise<Serving> => {
+  const where = parseHostPort(address);
+  if (!where) throw new ServeError(`cannot serve HTTP on ${address}: ${key} must be host:port`);
   server.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -55,7 +95,7 @@ export const serve = async (app: Koa, address: string, clock: Clock, key = 'http
   });
   const { port, family, address: host } = server.address() as AddressInfo;
   return {
-    url: `http://${family === 'IPv6' ? `[${host}]` : host}:${port}`,
+    url: `${scheme}://${family === 'IPv6' ? `[${host}]` : host}:${port}`,
     close: async () => {
       const cancel = clock.timer(GRACE_MS, () => server.closeAllConnections());
       await new Promise<void>((resolve) => {

@@ -97,6 +97,63 @@ test('the Lease that it may write is the one that the configuration names by def
   ]);
 });
 
+test('the webhooks, the Service, the Secret and the names that the configuration has by default fit together', async (t) => {
+  const manifests = await built('webhook');
+  const { webhook, leaderElection } = loadConfig({
+    text: 'clusterID: c\nregionID: cn-x\nvpcID: vpc-1\n',
+    env: {},
+  }).config;
+  const { namespace } = leaderElection;
+  find(manifests, 'Service', webhook.serviceName);
+  const configuration = find(manifests, 'MutatingWebhookConfiguration', webhook.configurationName) as Manifest & {
+    webhooks: {
+      clientConfig: { service: { name: string; namespace: string; path: string } };
+      failurePolicy: string;
+      sideEffects: string;
+      timeoutSeconds: number;
+    }[];
+  };
+  t.deepEqual(
+    configuration.webhooks.map(({ clientConfig, failurePolicy, sideEffects, timeoutSeconds }) => ({
+      ...clientConfig.service,
+      failurePolicy,
+      sideEffects,
+      timeoutSeconds,
+    })),
+    ['/mutate/pods', '/mutate/services'].map((path) => ({
+      name: webhook.serviceName,
+      namespace,
+      path,
+      port: 443,
+      failurePolicy: 'Ignore',
+      sideEffects: 'None',
+      timeoutSeconds: 3,
+    })),
+  );
+  const roles = manifests.filter(({ rules }) => rules);
+  t.deepEqual(roles.map(({ kind, rules }) => [kind, permissions(rules)]).toSorted(), [
+    [
+      'ClusterRole',
+      [
+        `admissionregistration.k8s.io/mutatingwebhookconfigurations get only ${webhook.configurationName}`,
+        `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
+      ],
+    ],
+    [
+      'Role',
+      ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
+    ],
+  ]);
+  const bound = manifests.filter(({ kind }) => kind.endsWith('Binding'));
+  for (const { kind, roleRef, subjects } of bound) {
+    t.is(roleRef?.kind, kind.replace('Binding', ''));
+    find(manifests, roleRef?.kind ?? '', roleRef?.name ?? '');
+    t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace }]);
+  }
+  t.is(bound.length, 2);
+  find(await built('cert-manager'), 'Certificate', 'knative-eip-webhook');
+});
+
 test('every binding binds a role that is there to the one service account', async (t) => {
   const manifests = await built('rbac');
   const bindings = manifests.filter(({ kind }) => kind.endsWith('Binding'));
@@ -167,7 +224,10 @@ test('the image, the port, the probes and the selectors fit together', async (t)
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   t.is(container?.image, `knative-eip:${version}`);
   t.is(spec.replicas, 2);
-  t.deepEqual(container?.ports, [{ name: 'http', containerPort: 8080 }]);
+  t.deepEqual(container?.ports, [
+    { name: 'http', containerPort: 8080 },
+    { name: 'webhook', containerPort: 9443 },
+  ]);
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
     t.like(container?.[probe], {
       httpGet: { port: 'http', path: probe === 'readinessProbe' ? '/readyz' : '/healthz' },
@@ -227,5 +287,5 @@ test('config/default builds, with the CRD, the roles and the deployment in it', 
   t.truthy(find(manifests, 'Deployment', 'knative-eip'));
 
   const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
-  t.deepEqual(resources, ['../crd', '../rbac', '../manager']);
+  t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook']);
 });

@@ -69,6 +69,7 @@ const noMetrics: Metrics = {
   queue: () => ({ depth: nothing, added: nothing, waited: nothing, worked: nothing, retried: nothing }),
   cloudCalled: nothing,
   unmappedCloudCode: nothing,
+  reviewed: nothing,
   eips: nothing,
   podEips: nothing,
   sweeper: {

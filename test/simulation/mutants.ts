@@ -100,8 +100,8 @@ export const mutants: readonly Mutant[] = [
     ['src/controllers/caches.ts', 'const { annotations = {} } = metadata;', 'return { metadata, spec, status };'],
     [
       'src/controllers/caches.ts',
-      "metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },\n  spec,\n  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },",
-      'metadata, spec, status',
+      'const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({',
+      'const keepPodEip = (it) => it;\nexport const kept = ({ metadata, spec, status }) => ({',
     ],
   ),
   mutant('blind unbind: Unassociate does not say from what', [
@@ -202,8 +202,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('kept for good: time does not pass', [
     'src/plan/keep.ts',
-    'if (leftMs <= 0) return',
-    'if (leftMs <= -1e12) return',
+    'if (leftMs <= 0)',
+    'if (leftMs <= -1e12)',
   ]),
   mutant('kept too short: only the wall clock counts', [
     'src/plan/keep.ts',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdirSync } from 'node:fs';
 import test from 'ava';
 import { runScenario } from './crash-points.ts';
@@ -72,6 +73,17 @@ test('a controller without one of its defences is noticed', async (t) => {
   t.is(await noticed('random token'), 'I2');
   t.is(await noticed('finalizer first'), 'I1');
   t.is(await noticed('blind unbind'), 'I4');
+});
+
+test('every mutant finds its texts in the source, each once', (t) => {
+  for (const { name, replacements } of mutants) {
+    const sources = new Map<string, string>();
+    for (const { file, text, by } of replacements) {
+      const parts = (sources.get(file) ?? readFileSync(file, 'utf8')).split(text);
+      t.is(parts.length, 2, `${name}: ${text}`);
+      sources.set(file, parts.join(by));
+    }
+  }
 });
 
 test('a mutant whose text is not in the source any more fails', async (t) => {

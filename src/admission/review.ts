@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { JsonPatchOperation } from '../kube/port.ts';
+
+/** What the API server asks, as far as it is read here. Source: k8s.io/api/admission/v1, AdmissionRequest. */
+export interface AdmissionRequest {
+  readonly uid: string;
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  /** `group/resource`, for example `/pods`. */
+  readonly resource: string;
+  readonly subResource: string;
+  readonly namespace: string;
+  readonly object: unknown;
+  readonly oldObject: unknown;
+}
+
+/** What becomes of an object: it is always let in, changed or not. */
+export interface Admitted {
+  readonly patch: readonly JsonPatchOperation[];
+  /** Printed by kubectl and kn. */
+  readonly warnings: readonly string[];
+}
+
+export const UNCHANGED: Admitted = { patch: [], warnings: [] };
+
+const VERSION = 'admission.k8s.io/v1';
+
+/** Optional on the wire may be absent or null: Go writes both. */
+const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
+
+const reviewSchema = z.object({
+  apiVersion: z.literal(VERSION),
+  kind: z.literal('AdmissionReview'),
+  request: z.object({
+    uid: z.string().min(1).max(256),
+    operation: z.enum(['CREATE', 'UPDATE', 'DELETE', 'CONNECT']),
+    resource: z.object({ group: z.string(), version: z.string(), resource: z.string() }),
+    subResource: maybe(z.string()),
+    namespace: maybe(z.string()),
+    object: z.unknown(),
+    oldObject: z.unknown(),
+  }),
+});
+
+/** Something that is no AdmissionReview of version v1. The message names the field. */
+export class ReviewError extends Error {
+  override readonly name = 'ReviewError';
+}
+
+/** @throws {ReviewError} */
+export const readReview = (body: unknown): AdmissionRequest => {
+  const read = reviewSchema.safeParse(body);
+  if (!read.success) throw new ReviewError(`not an AdmissionReview of ${VERSION}: ${problemsOf(read.error)}`);
+  const { uid, operation, resource, subResource = '', namespace = '', object, oldObject } = read.data.request;
+  return {
+    uid,
+    operation,
+    resource: `${resource.group}/${resource.resource}`,
+    subResource,
+    namespace,
+    object,
+    oldObject,
+  };
+};
+
+export const problemsOf = ({ issues }: z.ZodError): string =>
+  issues
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the body'}: ${message}`)
+    .join('; ');
+
+/** The API server truncates what is longer, all together 4096 (apiserver pkg/admission/plugin/webhook/warnings). */
+const LONGEST_WARNING = 250;
+const MOST_WARNINGS = 12;
+
+/** The answer as it goes over the wire. */
+export const writeReview = (uid: string, { patch, warnings }: Admitted): object => ({
+  apiVersion: VERSION,
+  kind: 'AdmissionReview',
+  response: {
+    uid,
+    allowed: true,
+    ...(patch.length > 0 && {
+      patchType: 'JSONPatch',
+      patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+    }),
+    ...(warnings.length > 0 && {
+      warnings: warnings
+        .slice(0, MOST_WARNINGS)
+        .map((text) => (text.length > LONGEST_WARNING ? `${text.slice(0, LONGEST_WARNING - 1)}…` : text)),
+    }),
+  },
+});
+
+/** One step of a JSON pointer (RFC 6901). */
+export const pointer = (...steps: readonly string[]): string =>
+  steps.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');

@@ -1,0 +1,118 @@
+import { NAMESPACE, type Pod } from '../api/core.ts';
+import type { Provider } from '../intent/target.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { admitPod, mentionsEip, type AdmissionFacts } from './pod.ts';
+import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
+import { admitService } from './service.ts';
+import { podSchema, serviceSchema } from './workload.ts';
+
+/** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
+export type Answer = 'changed' | 'unchanged' | 'unreadable';
+
+export interface ReviewerParts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: AdmissionFacts['settings'];
+  readonly provider: Provider;
+  readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
+}
+
+/** Takes the parsed body of a request, gives the body of the answer; throws a {@link ReviewError} where it is none. */
+export type Reviewer = (body: unknown) => Promise<object>;
+
+/** Labels of a namespace change rarely, and pods come in bursts. Milliseconds. */
+const NAMESPACE_AGE_MS = 10_000;
+/** Of the 3 s that the API server waits for the answer. */
+const NAMESPACE_TIMEOUT_MS = 1_000;
+const MOST_NAMESPACES = 10_000;
+
+/** A pod before it has a UID or a version. */
+const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => ({
+  metadata: { name: '', uid: '', resourceVersion: '', ...metadata },
+  spec,
+});
+
+/**
+ * The two webhooks, by path. Neither refuses anything nor has side effects, so that a dry run is answered like any other
+ * request; all that is read of the cluster is the labels of the namespace.
+ */
+export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
+  const { settings, provider } = parts;
+  const labelsOf = namespaceLabels(parts);
+  const facts = async (namespace: string): Promise<AdmissionFacts> => ({
+    settings,
+    provider,
+    namespaceLabels: await labelsOf(namespace),
+  });
+  const review =
+    (webhook: string, admit: (request: AdmissionRequest) => Promise<Admitted | string>): Reviewer =>
+    async (body) => {
+      const began = parts.clock.mono();
+      const request = readReview(body);
+      const admitted = await admit(request);
+      const isRead = typeof admitted !== 'string';
+      if (!isRead) parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${admitted}`);
+      const answer = !isRead ? 'unreadable' : admitted.patch.length > 0 ? 'changed' : 'unchanged';
+      parts.observe?.(webhook, answer, parts.clock.mono() - began);
+      return writeReview(
+        request.uid,
+        isRead ? admitted : { patch: [], warnings: [`knative-eip cannot read this object: ${admitted}`] },
+      );
+    };
+  return {
+    '/mutate/pods': review('pods', async ({ resource, subResource, operation, object, namespace }) => {
+      if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return UNCHANGED;
+      const read = podSchema.safeParse(object);
+      if (!read.success) return problemsOf(read.error);
+      const pod = asPod(read.data);
+      return mentionsEip(pod.metadata.annotations) ? admitPod(pod, await facts(namespace)) : UNCHANGED;
+    }),
+    '/mutate/services': review('services', async ({ resource, subResource, operation, object, namespace }) => {
+      if (resource !== 'serving.knative.dev/services' || subResource !== '') return UNCHANGED;
+      if (operation !== 'CREATE' && operation !== 'UPDATE') return UNCHANGED;
+      const read = serviceSchema.safeParse(object);
+      if (!read.success) return problemsOf(read.error);
+      const isConcerned = mentionsEip(read.data.spec.template?.metadata?.annotations);
+      return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
+    }),
+  };
+};
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Reads labels of namespaces, each at most once in ten seconds; undefined where the API server does not say in time. */
+const namespaceLabels = ({ kube, clock, log }: ReviewerParts): ((name: string) => Promise<Labels | undefined>) => {
+  const known = new Map<string, { readonly at: number; readonly labels: Promise<Labels | undefined> }>();
+  const read = async (name: string): Promise<Labels | undefined> => {
+    const stop = new AbortController();
+    const cancel = clock.timer(NAMESPACE_TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
+    try {
+      const namespace = await kube.get(NAMESPACE, { name }, stop.signal);
+      return namespace?.metadata.labels ?? {};
+    } catch (error) {
+      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
+      known.delete(name);
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn(
+        { namespace: name },
+        `The labels of the namespace cannot be read, pods are prepared for any node: ${why}`,
+      );
+      return undefined;
+    } finally {
+      cancel();
+    }
+  };
+  return (name) => {
+    if (name === '') return Promise.resolve(undefined);
+    const found = known.get(name);
+    if (found && clock.mono() - found.at < NAMESPACE_AGE_MS) return found.labels;
+    if (known.size >= MOST_NAMESPACES) known.clear();
+    const labels = read(name);
+    known.set(name, { at: clock.mono(), labels });
+    return labels;
+  };
+};

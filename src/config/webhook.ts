@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { parseHostPort } from '../lib/address.ts';
+import { NAMESPACE, OBJECT_NAME, rule, text } from './rule.ts';
+
+const NAME = 'lower-case letters, digits, - and ., at most 253';
+
+/** `webhook`: the mutating webhooks of pods and Knative Services. */
+export const webhook = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .meta(rule('Whether the webhooks are served; config/webhook tells the API server of them.', 'true or false')),
+    address: z
+      .string()
+      .refine((value) => parseHostPort(value) !== undefined)
+      .default('0.0.0.0:9443')
+      .meta(rule('Where they are served, over TLS.', 'host:port such as 0.0.0.0:9443')),
+    serviceName: text(NAMESPACE, 63)
+      .default('knative-eip-webhook')
+      .meta(
+        rule(
+          'The Service that the API server calls them by, in the namespace of the Lease; the certificate names it.',
+          'the name of a Service',
+        ),
+      ),
+    configurationName: text(OBJECT_NAME, 253)
+      .default('knative-eip')
+      .meta(rule('The MutatingWebhookConfiguration whose caBundle is kept right.', NAME)),
+    secretName: text(OBJECT_NAME, 253)
+      .default('knative-eip-webhook')
+      .meta(rule('The Secret, in the namespace of the Lease, through which replicas share the certificate.', NAME)),
+    hosts: z
+      .array(text(/^[A-Za-z0-9.:-]+$/, 253))
+      .default([])
+      .meta(
+        rule(
+          'Further names and addresses that the API server calls them by, for one that is outside of the cluster.',
+          'a list of DNS names and IP addresses',
+        ),
+      ),
+    certificateDirectory: text(/^\//, 4096)
+      .optional()
+      .meta(
+        rule(
+          'Where tls.crt and tls.key are, for example from cert-manager, which then also keeps the caBundle. Without it the controller makes and renews a certificate itself.',
+          'an absolute path',
+        ),
+      ),
+  })
+  .prefault({})
+  .meta(rule('The webhooks, which prepare pods and Knative Services as they are made.', 'a mapping'));

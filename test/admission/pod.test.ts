@@ -1,0 +1,237 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { ECI_KEYS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
+import type { Pod } from '../../src/api/core.ts';
+import { REVISION } from '../../src/api/knative.ts';
+import { admitPod, type AdmissionFacts } from '../../src/admission/pod.ts';
+import { UNCHANGED } from '../../src/admission/review.ts';
+import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
+
+const GATE = { conditionType: READINESS_GATE };
+
+const facts = (changes: Partial<AdmissionFacts> = {}): AdmissionFacts => ({
+  settings: {
+    defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+    statefulKinds: ['StatefulSet'],
+    enableVirtualNode: false,
+  },
+  namespaceLabels: {},
+  provider: 'add-on',
+  ...changes,
+});
+
+interface Shape {
+  readonly annotations?: Record<string, string>;
+  readonly labels?: Record<string, string>;
+  readonly spec?: Partial<Pod['spec']>;
+}
+
+const podOf = ({ annotations, labels = { [REVISION]: 'hello-00001' }, spec = {} }: Shape): Pod => ({
+  metadata: { name: '', uid: '', resourceVersion: '', annotations, labels },
+  spec,
+});
+
+/** What becomes of the pod, by the API server's own rules of patching. */
+const after = (pod: Pod, given: AdmissionFacts): Pod => jsonPatch(pod, admitPod(pod, given).patch) as Pod;
+
+const NEW = { 'k8s.aliyun.com/pod-with-eip': 'true' };
+const ECI = { 'alibabacloud.com/eci': 'true' };
+const TOLERANT = { tolerations: [{ key: 'virtual-kubelet.io/provider', operator: 'Exists' }] };
+
+test('a pod that mentions no EIP is left alone, whatever else is on it', (t) => {
+  for (const annotations of [undefined, {}, { 'k8s.aliyun.com/eci-use-specs': '2-4Gi', app: 'x' }])
+    t.is(admitPod(podOf({ annotations, labels: ECI, spec: TOLERANT } as Shape), facts()), UNCHANGED);
+});
+
+const isGated = ({ spec }: Pod) => spec.readinessGates?.some(({ conditionType }) => conditionType === READINESS_GATE);
+
+/** Where it will run, what it asks for, whether Knative made it → gate and canonical keys. */
+const TABLE: readonly {
+  readonly say: string;
+  readonly pod: Shape;
+  readonly facts?: Partial<AdmissionFacts>;
+  readonly gate: boolean;
+  readonly canonical: boolean;
+}[] = [
+  { say: 'Knative, ECS, new', pod: { annotations: NEW }, gate: true, canonical: false },
+  {
+    say: 'Knative, ECS, existing',
+    pod: { annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-1' } },
+    gate: true,
+    canonical: false,
+  },
+  {
+    say: 'Knative, ECS, existing, taken once the pod before it is gone',
+    pod: { annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-1', 'k8s.aliyun.com/eip-handover': 'wait' } },
+    gate: false,
+    canonical: false,
+  },
+  { say: 'not Knative, ECS', pod: { annotations: NEW, labels: {} }, gate: false, canonical: false },
+  {
+    say: 'Knative, ECI by the pod’s label',
+    pod: { annotations: NEW, labels: { [REVISION]: 'r', ...ECI } },
+    gate: false,
+    canonical: true,
+  },
+  {
+    say: 'Knative, ECI by its namespace’s label',
+    pod: { annotations: NEW },
+    facts: { namespaceLabels: ECI },
+    gate: false,
+    canonical: true,
+  },
+  {
+    say: 'not Knative, ECI by its namespace’s label',
+    pod: { annotations: NEW, labels: {} },
+    facts: { namespaceLabels: ECI },
+    gate: false,
+    canonical: true,
+  },
+  {
+    say: 'Knative, tolerates virtual nodes and may end anywhere',
+    pod: { annotations: NEW, spec: TOLERANT },
+    gate: true,
+    canonical: true,
+  },
+  {
+    say: 'Knative, the labels of the namespace could not be read',
+    pod: { annotations: NEW },
+    facts: { namespaceLabels: undefined },
+    gate: true,
+    canonical: true,
+  },
+  {
+    say: 'Knative, ECI, served by the controller',
+    pod: { annotations: NEW },
+    facts: { namespaceLabels: ECI, settings: { ...facts().settings, enableVirtualNode: true } },
+    gate: true,
+    canonical: false,
+  },
+  {
+    say: 'Knative, ECI, in ECI’s own words although the controller serves the others',
+    pod: { annotations: { [ECI_KEYS.withEip]: 'true' } },
+    facts: { namespaceLabels: ECI, settings: { ...facts().settings, enableVirtualNode: true } },
+    gate: false,
+    canonical: true,
+  },
+  {
+    say: 'Knative, our own virtual node',
+    pod: { annotations: NEW, labels: { [REVISION]: 'r', ...ECI } },
+    facts: { provider: 'ours' },
+    gate: false,
+    canonical: false,
+  },
+  {
+    say: 'Knative, our own virtual node, existing: bound once the instance runs',
+    pod: { annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-1' }, labels: { [REVISION]: 'r', ...ECI } },
+    facts: { provider: 'ours' },
+    gate: true,
+    canonical: false,
+  },
+  {
+    say: 'Knative, ACS',
+    pod: { annotations: NEW, labels: { [REVISION]: 'r', 'alibabacloud.com/acs': 'true' } },
+    gate: false,
+    canonical: false,
+  },
+  {
+    say: 'Knative, refused',
+    pod: { annotations: { ...NEW, 'k8s.aliyun.com/eip-bandwidth': '0' } },
+    gate: false,
+    canonical: false,
+  },
+  {
+    say: 'Knative, expressly none',
+    pod: { annotations: { 'k8s.aliyun.com/pod-with-eip': 'false' } },
+    gate: false,
+    canonical: false,
+  },
+  {
+    say: 'Knative, on the network of its node',
+    pod: { annotations: NEW, spec: { hostNetwork: true } },
+    gate: false,
+    canonical: false,
+  },
+];
+
+for (const row of TABLE)
+  test(`${row.say}: ${row.gate ? 'a' : 'no'} gate, ${row.canonical ? 'the' : 'no'} keys of ECI`, (t) => {
+    const pod = podOf(row.pod);
+    const given = facts(row.facts);
+    const result = after(pod, given);
+    t.is(isGated(result) ?? false, row.gate);
+    const written = Object.keys(result.metadata.annotations ?? {}).filter(
+      (key) => result.metadata.annotations?.[key] !== pod.metadata.annotations?.[key],
+    );
+    const isThere = [ECI_KEYS.withEip, ECI_KEYS.instanceId].some((key) =>
+      Object.hasOwn(result.metadata.annotations ?? {}, key),
+    );
+    t.is(row.canonical ? isThere : written.length > 0, row.canonical);
+    t.deepEqual(admitPod(result, given).patch, [], 'a second call changes nothing');
+  });
+
+test('every spelling becomes the keys that ECI honours, and texts that it would misread are corrected', (t) => {
+  const pod = podOf({
+    annotations: {
+      'network.alibabacloud.com/pod-with-eip': 'true',
+      'network.alibabacloud.com/eip-bandwidth': '10M',
+      'k8s.aliyun.com/eip-charge-type': 'PayByBandwidth',
+      app: 'mine',
+    },
+  });
+  const { metadata } = after(pod, facts({ namespaceLabels: ECI }));
+  t.deepEqual(metadata.annotations, {
+    app: 'mine',
+    'network.alibabacloud.com/pod-with-eip': 'true',
+    'network.alibabacloud.com/eip-bandwidth': '10',
+    'k8s.aliyun.com/eip-charge-type': 'PayByBandwidth',
+    [ECI_KEYS.withEip]: 'true',
+    [ECI_KEYS.bandwidth]: '10',
+    [ECI_KEYS.internetChargeType]: 'PayByBandwidth',
+    [ECI_KEYS.isp]: 'BGP',
+  });
+});
+
+test('gates of others stay, before ours', (t) => {
+  const other = { conditionType: 'cloud.example.com/lb' };
+  const pod = podOf({ annotations: NEW, spec: { readinessGates: [other] } });
+  t.deepEqual(after(pod, facts()).spec.readinessGates, [other, GATE]);
+});
+
+test('what is refused, or means nothing on ECI, is said where kubectl prints it', (t) => {
+  const refused = admitPod(podOf({ annotations: { ...NEW, 'k8s.aliyun.com/eip-bandwidth': '0' } }), facts());
+  t.regex(refused.warnings.join('\n'), /^InvalidBandwidth: annotation k8s\.aliyun\.com\/eip-bandwidth: "0"/u);
+  const ignored = admitPod(
+    podOf({ annotations: { ...NEW, 'k8s.aliyun.com/eip-name': 'mine' } }),
+    facts({ namespaceLabels: ECI }),
+  );
+  t.regex(ignored.warnings.join('\n'), /^NotHonouredByEci: /u);
+});
+
+test('whatever the annotations and labels are, there is an answer, and the second one changes nothing', (t) => {
+  const key = fc.constantFrom(...new Set([...Object.values(KEYS).flat(), 'app', '__proto__', 'k8s.aliyun.com/a~b/c']));
+  const text = fc.oneof(
+    fc.constantFrom('true', 'false', '5', '5M', '200', 'eip-1', 'BGP', 'wait', 'Never', '10m'),
+    fc.string({ unit: 'grapheme' }),
+  );
+  const labels = fc.dictionary(
+    fc.constantFrom(REVISION, 'alibabacloud.com/eci', 'alibabacloud.com/acs', 'eci'),
+    fc.constantFrom('true', 'false', 'x'),
+  );
+  fc.assert(
+    fc.property(
+      fc.dictionary(key, text),
+      labels,
+      fc.option(labels, { nil: undefined }),
+      fc.constantFrom<AdmissionFacts['provider']>('add-on', 'ours'),
+      fc.boolean(),
+      (annotations, podLabels, namespaceLabels, provider, enableVirtualNode) => {
+        const given = facts({ namespaceLabels, provider, settings: { ...facts().settings, enableVirtualNode } });
+        const once = after(podOf({ annotations, labels: podLabels }), given);
+        return admitPod(once, given).patch.length === 0;
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+  t.pass();
+});
