@@ -77,15 +77,21 @@ export const isOwnedBy = (object: KubeObject, owner: KubeObject): boolean =>
 /** The ReplicaSet that a Deployment wants for its present template. */
 export const replicaSetOf = (
   deployment: Workload,
-): { readonly metadata: ObjectRef; readonly spec: { readonly replicas: number } & object } => {
+): { readonly metadata: ObjectRef; readonly spec: object; readonly [field: string]: unknown } => {
   const { namespace, name } = deployment.metadata;
   const { template, selector } = deployment.spec;
   const id = hash(JSON.stringify(template));
   const labels = { ...template.metadata?.labels, [TEMPLATE_HASH]: id };
+  const metadata = {
+    namespace,
+    name: `${name}-${id}`,
+    labels,
+    ownerReferences: [ownedBy(deployment, 'Deployment')],
+  };
   return {
     apiVersion: 'apps/v1',
     kind: 'ReplicaSet',
-    metadata: { namespace, name: `${name}-${id}`, labels, ownerReferences: [ownedBy(deployment, 'Deployment')] },
+    metadata,
     spec: {
       // The rollout raises it.
       replicas: 0,
