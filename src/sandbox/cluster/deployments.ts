@@ -52,7 +52,7 @@ const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Ag
     if (replicas !== undefined && replicaSet.spec.replicas !== replicas) await scale(kube, replicaSet, replicas);
   }
   const counts = countsOf(current, old);
-  const { condition, leftMs } = progressOf(deployment, counts, !there, clock.now());
+  const { condition, leftMs } = progressOf(deployment, current, counts, !there, clock.now());
   await report(kube, DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
   return leftMs === undefined ? 'done' : { afterMs: leftMs };
 };
@@ -102,5 +102,5 @@ const syncReplicaSet = async (kube: Kube, key: string): Promise<'done'> => {
   return 'done';
 };
 
-const isReady = ({ status }: Pod): boolean =>
+export const isReady = ({ status }: Pod): boolean =>
   status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') ?? false;

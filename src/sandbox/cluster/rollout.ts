@@ -63,6 +63,7 @@ const PROGRESS_DEADLINE_S = 600;
  */
 export const progressOf = (
   deployment: Workload,
+  { metadata: { name } }: Workload,
   counts: ReturnType<typeof countsOf>,
   isNew: boolean,
   now: number,
@@ -94,7 +95,10 @@ export const progressOf = (
   const leftMs = Date.parse(have.lastUpdateTime ?? time) + deadlineMs - now;
   if (leftMs > 0) return { condition: have, leftMs };
   return {
-    condition: have.status === 'False' ? have : as('False', 'ProgressDeadlineExceeded'),
+    condition:
+      have.status === 'False'
+        ? have
+        : { ...as('False', 'ProgressDeadlineExceeded'), message: `ReplicaSet "${name}" has timed out progressing.` },
     leftMs: undefined,
   };
 };

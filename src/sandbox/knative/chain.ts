@@ -1,3 +1,4 @@
+import type { OwnerReference } from '../../kube/port.ts';
 import { hash, type Workload } from '../cluster/workloads.ts';
 import { AUTOSCALING, ANNOTATION, LABEL, among, ownedBy, without, type Strings } from './metadata.ts';
 import { podSpecOf } from './podspec.ts';
@@ -22,7 +23,7 @@ export interface Wanted<T> {
     readonly name: string;
     readonly labels: Strings;
     readonly annotations: Strings;
-    readonly ownerReferences: readonly object[];
+    readonly ownerReferences: readonly OwnerReference[];
   };
   readonly spec: T;
 }
@@ -144,7 +145,7 @@ const PROGRESS_DEADLINE_S = 600;
 /** Milliseconds of `10m`, `30s`, `1m30s`; undefined for other text. */
 export const durationMs = (text: string | undefined): number | undefined => {
   const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$/u.exec(text ?? '');
-  if (!parts || text === '') return undefined;
+  if (!parts || !text) return undefined;
   const [hours = 0, minutes = 0, seconds = 0] = parts.slice(1).map((part) => Number(part ?? 0));
   return ((hours * 60 + minutes) * 60 + seconds) * 1_000;
 };
@@ -153,6 +154,10 @@ export const progressDeadlineMs = ({ metadata }: Pick<Revision, 'metadata'>): nu
   durationMs(metadata.annotations?.[ANNOTATION.progressDeadline]) ?? PROGRESS_DEADLINE_S * 1_000;
 
 export const deploymentNameOf = ({ metadata }: Revision | PodAutoscaler): string => `${metadata.name}-deployment`;
+
+/** What is not Knative's to write. */
+const foreign = (strings: Strings | undefined): Record<string, string> =>
+  without(strings, (key) => key.includes('knative.dev/') || key === 'app' || key === 'pod-template-hash');
 
 /**
  * The Deployment of a Revision. What is written on it by others stays, in its template too, and beats what the Revision
@@ -166,8 +171,6 @@ export const deploymentOf = (
   const labels = workloadLabels(revision);
   const annotations = podAnnotations(revision);
   const id = hash(JSON.stringify([labels, annotations, revision.spec]));
-  const foreign = (strings: Strings | undefined) =>
-    without(strings, (key) => key.includes('knative.dev/') || key === 'app' || key === 'pod-template-hash');
   const template = have?.spec.template.metadata;
   return {
     apiVersion: 'apps/v1',

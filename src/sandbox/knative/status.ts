@@ -4,6 +4,12 @@ import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Condition } from './resources.ts';
 
+/** What the reconcilers work with. */
+export interface Hands {
+  readonly kube: Kube;
+  readonly clock: Clock;
+}
+
 /** Times as the API writes them: whole seconds. */
 export const timestamp = (clock: Clock): string => `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
 
@@ -13,13 +19,17 @@ export const timestamp = (clock: Clock): string => `${new Date(clock.now()).toIS
  */
 const mergeConditions = (have: readonly Condition[], wanted: readonly Condition[], now: string): Condition[] => {
   const merged = new Map(have.map((condition) => [condition.type, condition]));
-  for (const condition of wanted) {
+  for (const given of wanted) {
+    const condition = withoutUndefined(given);
     const lastTransitionTime = merged.get(condition.type)?.lastTransitionTime ?? now;
     const same = isDeepStrictEqual(merged.get(condition.type), { ...condition, lastTransitionTime });
     merged.set(condition.type, { ...condition, lastTransitionTime: same ? lastTransitionTime : now });
   }
   return [...merged.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
 };
+
+const withoutUndefined = <T extends object>(object: T): T =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 
 export const conditionOf = (
   object: { readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined } | undefined,
@@ -32,16 +42,11 @@ export const conditionOf = (
  */
 export const readyOf = (conditions: readonly Condition[]): Condition => {
   const counting = conditions.filter(({ type, severity = '' }) => type !== 'Ready' && severity === '');
-  const unhappy =
-    counting.find(({ status }) => status === 'False') ?? counting.find(({ status }) => status !== 'True');
-  return unhappy === undefined ? { type: 'Ready', status: 'True' } : { ...unhappyOf(unhappy), type: 'Ready' };
+  const unhappy = counting.find(({ status }) => status === 'False') ?? counting.find(({ status }) => status !== 'True');
+  return unhappy === undefined
+    ? { type: 'Ready', status: 'True' }
+    : { type: 'Ready', status: unhappy.status, reason: unhappy.reason, message: unhappy.message };
 };
-
-const unhappyOf = ({ status, reason, message }: Condition): Omit<Condition, 'type'> => ({
-  status,
-  ...(reason === undefined ? {} : { reason }),
-  ...(message === undefined ? {} : { message }),
-});
 
 interface WithStatus extends KubeObject {
   readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined;
@@ -49,7 +54,7 @@ interface WithStatus extends KubeObject {
 
 /** Writes the status where it differs; conditions of others stay. A write in between is a conflict, and is tried again. */
 export const writeStatus = async <T extends WithStatus>(
-  { kube, clock }: { readonly kube: Kube; readonly clock: Clock },
+  { kube, clock }: Hands,
   resource: Resource<T>,
   object: T,
   { conditions, ...fields }: { readonly conditions: readonly Condition[]; readonly [field: string]: unknown },
@@ -62,7 +67,7 @@ export const writeStatus = async <T extends WithStatus>(
     observedGeneration,
     conditions: mergeConditions(have.conditions ?? [], conditions, timestamp(clock)),
   };
-  const kept = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined));
+  const kept = withoutUndefined(next);
   if (isDeepStrictEqual({ ...have }, kept)) return;
   const removed = Object.fromEntries(
     Object.keys(have)
