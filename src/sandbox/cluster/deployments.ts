@@ -102,5 +102,6 @@ const syncReplicaSet = async (kube: Kube, key: string): Promise<'done'> => {
   return 'done';
 };
 
+/** Whether the pod's condition Ready is True. */
 export const isReady = ({ status }: Pod): boolean =>
   status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') ?? false;

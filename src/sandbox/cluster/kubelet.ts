@@ -126,8 +126,23 @@ const statusOf = (pod: Pod, podIP: string, now: string): object | undefined => {
     phase: 'Running',
     podIP,
     podIPs: [{ ip: podIP }],
+    ...(pod.status?.podIP !== podIP && { startTime: now, containerStatuses: containersOf(pod, now) }),
     conditions: changed.map((condition) => ({ ...condition, lastTransitionTime: now })),
   };
+};
+
+/** Its containers as they are once they run. */
+const containersOf = ({ spec }: Pod, startedAt: string): readonly object[] => {
+  const { containers = [] } = spec as { readonly containers?: readonly { name: string; image: string }[] };
+  return containers.map(({ name, image }) => ({
+    name,
+    image,
+    imageID: '',
+    ready: true,
+    started: true,
+    restartCount: 0,
+    state: { running: { startedAt } },
+  }));
 };
 
 const send = async (transport: KubeTransport, method: 'POST' | 'DELETE', path: string, body: object): Promise<void> => {

@@ -87,6 +87,11 @@ test('a Service becomes the chain of objects down to a pod, each owned by the on
     containers?.map(({ name }) => name),
     ['user-container', 'queue-proxy'],
   );
+  const { containerStatuses } = pod.status as { readonly containerStatuses?: readonly { readonly ready: boolean }[] };
+  t.deepEqual(
+    containerStatuses?.map((container) => container.ready),
+    [true, true],
+  );
   await it.close();
 });
 
