@@ -205,6 +205,22 @@ test('a Revision of a name of its own is made once; another template under that 
   await it.close();
 });
 
+test('a Configuration that somebody else made is not taken over, and the Service says so', async (t) => {
+  const it = await world();
+  const spec = { template: { spec: { containers: [{ image: 'theirs' }] } } };
+  const theirs = {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Configuration',
+    metadata: { namespace: 'default', name: 'hello' },
+    spec,
+  };
+  await it.during(it.kube.create(CONFIGURATION, theirs));
+  await it.serve('hello', {});
+  await it.until('it says so', async () => said(await it.get(SERVICE, 'hello'), 'Ready') === 'False NotOwned');
+  t.deepEqual((await it.get(CONFIGURATION, 'hello')).spec, spec);
+  await it.close();
+});
+
 test('the definitions can be installed after the reconcilers have started', async (t) => {
   const it = await world(undefined, { installed: false });
   await it.pass(10_000);
