@@ -1,17 +1,26 @@
-import { POD } from '../../api/core.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { POD, type Pod } from '../../api/core.ts';
+import type { Again } from '../../kube/controller.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, KubeObject } from '../../kube/port.ts';
 import { keyOf, refOf } from '../../kube/store.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { follow, type Ground } from './follow.ts';
+import { countsOf, progressOf, rollOut } from './rollout.ts';
 import { DEPLOYMENT, isOwnedBy, podOf, REPLICA_SET, replicaSetOf, type Workload } from './workloads.ts';
 
 /**
- * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template. A
- * rollout replaces everything at once. What is left of deleted owners is the garbage collector's.
+ * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template, rolled
+ * out within surge and unavailability. What is left of deleted owners is the garbage collector's.
  */
 export const runDeployments = (ground: Ground, kube: Kube, signal: AbortSignal): Promise<unknown> =>
   Promise.all([
-    follow(ground, [{ resource: DEPLOYMENT }], (key) => syncDeployment(kube, key), signal),
+    follow(
+      ground,
+      [{ resource: DEPLOYMENT }, { resource: REPLICA_SET, keyOf: (it) => ownerKey(it, 'Deployment') }],
+      (key) => syncDeployment(kube, ground.clock, key),
+      signal,
+    ),
     follow(
       ground,
       [{ resource: REPLICA_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'ReplicaSet') }],
@@ -25,19 +34,38 @@ const ownerKey = ({ metadata }: KubeObject, kind: string): string | undefined =>
   return owner && keyOf({ namespace: metadata.namespace, name: owner.name });
 };
 
-const syncDeployment = async (kube: Kube, key: string): Promise<'done'> => {
+const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Again> => {
   const deployment = await kube.get(DEPLOYMENT, refOf(key));
   if (!deployment || deployment.metadata.deletionTimestamp !== undefined) return 'done';
   const { namespace } = deployment.metadata;
-  const wanted = replicaSetOf(deployment);
-  const { name } = wanted.metadata as { name: string };
+  const { replicas: desired = 1, strategy } = deployment.spec;
   const all = (await kube.list(REPLICA_SET, { namespace })).filter((it) => isOwnedBy(it, deployment));
-  if (!all.some((it) => it.metadata.name === name)) await unlessThere(kube.create(REPLICA_SET, wanted));
-  for (const replicaSet of all) {
-    const replicas = replicaSet.metadata.name === name ? (deployment.spec.replicas ?? 1) : 0;
-    if (replicaSet.spec.replicas !== replicas) await scale(kube, replicaSet, replicas);
+  const wanted = replicaSetOf(deployment);
+  const there = all.find((it) => it.metadata.name === wanted.metadata.name);
+  if (!there) await unlessThere(kube.create(REPLICA_SET, wanted));
+  const current = there ?? (await kube.get(REPLICA_SET, wanted.metadata));
+  if (!current) return 'now';
+  const old = all.filter((it) => it.metadata.uid !== current.metadata.uid);
+  const scales = rollOut(desired, strategy, current, old);
+  for (const replicaSet of [current, ...old]) {
+    const replicas = scales.get(replicaSet.metadata.name);
+    if (replicas !== undefined && replicaSet.spec.replicas !== replicas) await scale(kube, replicaSet, replicas);
   }
-  return 'done';
+  const counts = countsOf(current, old);
+  const { condition, leftMs } = progressOf(deployment, current, counts, !there, clock.now());
+  await report(kube, DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
+  return leftMs === undefined ? 'done' : { afterMs: leftMs };
+};
+
+const report = async (kube: Kube, resource: typeof DEPLOYMENT, object: Workload, counts: object): Promise<void> => {
+  const { namespace, name, uid, generation } = object.metadata;
+  const status = { ...counts, observedGeneration: generation };
+  if (isDeepStrictEqual({ ...object.status, ...status }, { ...object.status })) return;
+  await kube.patch(
+    resource,
+    { namespace, name },
+    { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
+  );
 };
 
 const scale = (kube: Kube, { metadata: { namespace, name } }: Workload, replicas: number) =>
@@ -55,12 +83,25 @@ const syncReplicaSet = async (kube: Kube, key: string): Promise<'done'> => {
   const replicaSet = await kube.get(REPLICA_SET, refOf(key));
   if (!replicaSet || replicaSet.metadata.deletionTimestamp !== undefined) return 'done';
   const { namespace } = replicaSet.metadata;
-  const pods = (await kube.list(POD, { namespace })).filter(
-    (pod) => isOwnedBy(pod, replicaSet) && pod.metadata.deletionTimestamp === undefined,
+  const mine = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, replicaSet));
+  const pods = mine.filter(
+    ({ metadata, status }) =>
+      metadata.deletionTimestamp === undefined && status?.phase !== 'Failed' && status?.phase !== 'Succeeded',
   );
   const { replicas = 1 } = replicaSet.spec;
   for (let missing = replicas - pods.length; missing > 0; missing -= 1) await kube.create(POD, podOf(replicaSet));
-  for (const { metadata } of pods.slice(replicas))
+  const dispensable = pods.toSorted((a, b) => Number(isReady(b)) - Number(isReady(a))).slice(replicas);
+  for (const { metadata } of dispensable)
     await kube.delete(POD, { namespace, name: metadata.name }, { uid: metadata.uid });
+  const readyReplicas = pods.filter(isReady).length;
+  await report(kube, REPLICA_SET, replicaSet, {
+    replicas: pods.length,
+    readyReplicas,
+    availableReplicas: readyReplicas,
+  });
   return 'done';
 };
+
+/** Whether the pod's condition Ready is True. */
+export const isReady = ({ status }: Pod): boolean =>
+  status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') ?? false;

@@ -23,12 +23,16 @@ export interface Source {
 
 const BACKOFF = { baseMs: 50, capMs: 1_000 };
 
+/** Something outside the API that makes keys due. Returns how to stop. */
+export type Bell = (due: (key: string) => void) => () => void;
+
 /** Calls `sync` for every key that a change of its sources makes due, one run of a key at a time. */
 export const follow = async (
   { transport, clock, random }: Ground,
   sources: readonly Source[],
   sync: (key: string) => Promise<Again>,
   signal: AbortSignal,
+  bell: Bell = () => () => undefined,
 ): Promise<void> => {
   const queue = createQueue({ clock, random, backoff: BACKOFF });
   const reflectors = sources.map((source) => {
@@ -50,5 +54,7 @@ export const follow = async (
     { name: 'sandbox', queue, workers: 8, clock, log: silentLog, reconcile: (key) => sync(key) },
     signal,
   );
+  const silence = bell((key) => queue.add(key));
   await Promise.all([...reflectors, workers]);
+  silence();
 };

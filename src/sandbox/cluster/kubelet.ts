@@ -5,6 +5,7 @@ import { refOf } from '../../kube/store.ts';
 import type { Again } from '../../kube/controller.ts';
 import type { EmbeddedCloud } from '../cloud/cloud.ts';
 import { follow, type Ground } from './follow.ts';
+import { chooseNode } from './scheduler.ts';
 
 /** An ECS node of the sandbox, with the network interface that gives its pods their addresses, as Terway does. */
 export interface SandboxNode {
@@ -19,6 +20,9 @@ export interface PodTimes {
   readonly startMs: number;
   readonly stopMs: number;
 }
+
+/** How often a pod that no node is there for is looked at again; milliseconds. */
+const RESCHEDULE_MS = 1_000;
 
 /** Creates the nodes, in the cluster and in the cloud. */
 export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: string): Promise<readonly SandboxNode[]> =>
@@ -42,7 +46,7 @@ export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: strin
   );
 
 /**
- * Stand-in for scheduler, kubelet and network plug-in: binds each pod to a node, gives it an address that the cloud knows,
+ * Stand-in for scheduler, kubelet and network plug-in: binds each pod to a node, and if that is one of these, gives it an address that the cloud knows,
  * runs it, judges its readiness gates, and takes the address back when it has ended. Addresses are used again, as they
  * are in a real cluster.
  */
@@ -69,9 +73,11 @@ export const runKubelet = (
     if (!pod) return 'done';
     const { uid, deletionTimestamp } = pod.metadata;
     if (!pod.spec.nodeName) {
-      if (deletionTimestamp !== undefined || pod.spec.nodeSelector !== undefined) return 'done';
-      const node = nodes.toSorted((a, b) => load(running, a) - load(running, b))[0];
-      if (node) await bind(transport, ref, node.name);
+      if (deletionTimestamp !== undefined) return 'done';
+      const idlest = nodes.toSorted((a, b) => load(running, a) - load(running, b))[0]?.name;
+      const chosen = await chooseNode(kube, pod, idlest);
+      if (chosen === undefined) return { afterMs: RESCHEDULE_MS };
+      await bind(transport, ref, chosen);
       return 'now';
     }
     const node = nodes.find(({ name }) => name === pod.spec.nodeName);
@@ -126,8 +132,23 @@ const statusOf = (pod: Pod, podIP: string, now: string): object | undefined => {
     phase: 'Running',
     podIP,
     podIPs: [{ ip: podIP }],
+    ...(pod.status?.podIP !== podIP && { startTime: now, containerStatuses: containersOf(pod, now) }),
     conditions: changed.map((condition) => ({ ...condition, lastTransitionTime: now })),
   };
+};
+
+/** Its containers as they are once they run. */
+const containersOf = ({ spec }: Pod, startedAt: string): readonly object[] => {
+  const { containers = [] } = spec as { readonly containers?: readonly { name: string; image: string }[] };
+  return containers.map(({ name, image }) => ({
+    name,
+    image,
+    imageID: '',
+    ready: true,
+    started: true,
+    restartCount: 0,
+    state: { running: { startedAt } },
+  }));
 };
 
 const send = async (transport: KubeTransport, method: 'POST' | 'DELETE', path: string, body: object): Promise<void> => {

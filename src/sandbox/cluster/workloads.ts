@@ -1,19 +1,45 @@
-import type { Pod } from '../../api/core.ts';
-import type { KubeObject, Resource } from '../../kube/port.ts';
+import type { KubeObject, ObjectRef, Resource } from '../../kube/port.ts';
 
 /** The kinds that the stand-ins for Kubernetes' own controllers work on. */
 interface PodTemplate {
   readonly metadata?: { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
-  readonly spec: Pod['spec'];
+  readonly spec: object;
+}
+
+/** How a Deployment replaces its pods; numbers, or percentages of the replicas. */
+export interface Strategy {
+  readonly type?: string | undefined;
+  readonly rollingUpdate?:
+    | { readonly maxSurge?: number | string | undefined; readonly maxUnavailable?: number | string | undefined }
+    | undefined;
 }
 
 export interface Workload extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
-    readonly selector: { readonly matchLabels?: Record<string, string> | undefined };
+    readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> | undefined };
     readonly template: PodTemplate;
+    readonly strategy?: Strategy | undefined;
+    readonly progressDeadlineSeconds?: number | undefined;
   };
-  readonly status?: { readonly replicas?: number | undefined; readonly readyReplicas?: number | undefined } | undefined;
+  readonly status?:
+    | {
+        readonly replicas?: number | undefined;
+        readonly updatedReplicas?: number | undefined;
+        readonly readyReplicas?: number | undefined;
+        readonly availableReplicas?: number | undefined;
+        readonly conditions?: readonly DeploymentCondition[] | undefined;
+      }
+    | undefined;
+}
+
+export interface DeploymentCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  readonly lastUpdateTime?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
 }
 
 const apps = (plural: string, kind: string): Resource<Workload> => ({
@@ -30,7 +56,7 @@ export const REPLICA_SET = apps('replicasets', 'ReplicaSet');
 const TEMPLATE_HASH = 'pod-template-hash';
 
 /** FNV-1a, as short names are made of it; not for secrets. */
-const hash = (text: string): string => {
+export const hash = (text: string): string => {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0;
   return value.toString(36).padStart(7, '0');
@@ -49,17 +75,26 @@ export const isOwnedBy = (object: KubeObject, owner: KubeObject): boolean =>
   object.metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false;
 
 /** The ReplicaSet that a Deployment wants for its present template. */
-export const replicaSetOf = (deployment: Workload): { metadata: object; spec: object } & Record<string, unknown> => {
+export const replicaSetOf = (
+  deployment: Workload,
+): { readonly metadata: ObjectRef; readonly spec: object; readonly [field: string]: unknown } => {
   const { namespace, name } = deployment.metadata;
-  const { template, selector, replicas = 1 } = deployment.spec;
+  const { template, selector } = deployment.spec;
   const id = hash(JSON.stringify(template));
   const labels = { ...template.metadata?.labels, [TEMPLATE_HASH]: id };
+  const metadata = {
+    namespace,
+    name: `${name}-${id}`,
+    labels,
+    ownerReferences: [ownedBy(deployment, 'Deployment')],
+  };
   return {
     apiVersion: 'apps/v1',
     kind: 'ReplicaSet',
-    metadata: { namespace, name: `${name}-${id}`, labels, ownerReferences: [ownedBy(deployment, 'Deployment')] },
+    metadata,
     spec: {
-      replicas,
+      // The rollout raises it.
+      replicas: 0,
       selector: { matchLabels: { ...selector.matchLabels, [TEMPLATE_HASH]: id } },
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
