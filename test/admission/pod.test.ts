@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ECI_KEYS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { REVISION } from '../../src/api/knative.ts';

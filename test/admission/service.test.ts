@@ -1,7 +1,7 @@
 import test from 'ava';
 import { EIP_BEFORE_TRAFFIC } from '../../src/api/annotations.ts';
 import type { AdmissionFacts } from '../../src/admission/pod.ts';
-import { admitService, type AdmittedService } from '../../src/admission/service.ts';
+import { admitService } from '../../src/admission/service.ts';
 import { serviceSchema } from '../../src/admission/workload.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
 
@@ -23,7 +23,7 @@ const serviceOf = (containers: readonly object[], annotations: object = ASKS, mo
 });
 
 const admit = (service: object, given = facts) => {
-  const { patch, warnings } = admitService(serviceSchema.parse(service) as AdmittedService, given);
+  const { patch, warnings } = admitService(serviceSchema.parse(service), given);
   const after = jsonPatch(structuredClone(service), patch) as ReturnType<typeof serviceOf>;
   const probes = after.spec.template.spec.containers.map(
     (container) => (container as { startupProbe?: { tcpSocket?: { port: number } } }).startupProbe,
@@ -91,5 +91,5 @@ test('a Service that is being deleted, or has no template or containers, is left
   const going = { ...service, metadata: { name: 'hello', deletionTimestamp: '2026-01-01T00:00:00Z' } };
   t.deepEqual(admit(going).patch, []);
   t.deepEqual(admit(serviceOf([])).patch, []);
-  t.deepEqual(admitService(serviceSchema.parse({ metadata: {}, spec: {} }) as AdmittedService, facts).patch, []);
+  t.deepEqual(admitService(serviceSchema.parse({ metadata: {}, spec: {} }), facts).patch, []);
 });

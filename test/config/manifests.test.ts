@@ -131,19 +131,13 @@ test('the webhooks, the Service, the Secret and the names that the configuration
     })),
   );
   const roles = manifests.filter(({ rules }) => rules);
-  t.deepEqual(roles.map(({ kind, rules }) => [kind, permissions(rules)]).toSorted(), [
-    [
-      'ClusterRole',
-      [
-        `admissionregistration.k8s.io/mutatingwebhookconfigurations get only ${webhook.configurationName}`,
-        `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
-      ],
+  t.deepEqual(Object.fromEntries(roles.map(({ kind, rules }) => [kind, permissions(rules)])), {
+    ClusterRole: [
+      `admissionregistration.k8s.io/mutatingwebhookconfigurations get only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
     ],
-    [
-      'Role',
-      ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
-    ],
-  ]);
+    Role: ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
+  });
   const bound = manifests.filter(({ kind }) => kind.endsWith('Binding'));
   for (const { kind, roleRef, subjects } of bound) {
     t.is(roleRef?.kind, kind.replace('Binding', ''));

@@ -200,11 +200,7 @@ export const mutants: readonly Mutant[] = [
     "if (eip.status === 'InUse') {",
     "if (eip.status === 'Unassociating') {",
   ]),
-  mutant('kept for good: time does not pass', [
-    'src/plan/keep.ts',
-    'if (leftMs <= 0)',
-    'if (leftMs <= -1e12)',
-  ]),
+  mutant('kept for good: time does not pass', ['src/plan/keep.ts', 'if (leftMs <= 0)', 'if (leftMs <= -1e12)']),
   mutant('kept too short: only the wall clock counts', [
     'src/plan/keep.ts',
     'Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
