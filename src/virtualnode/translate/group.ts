@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/annotations.ts';
+import type { Tag } from '../../cloud/port.ts';
+import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
+import type { WorkloadPod } from '../workload.ts';
+import { annotated } from './annotations.ts';
+import { compact, containerOf } from './container.ts';
+import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
+import { withQueueProxyEquivalents } from './queue-proxy.ts';
+import { credentialsOf } from './registry.ts';
+import { sizeOf } from './size.ts';
+import { volumeOf } from './volumes.ts';
+
+/** UID of the pod that an instance runs. */
+export const TAG_POD_UID = `${TAG_PREFIX}pod-uid`;
+/** Name of the virtual node that made an instance. */
+export const TAG_NODE = `${TAG_PREFIX}node`;
+/** ECI API reference, CreateContainerGroup: containers and volumes of one instance. */
+const MOST_CONTAINERS = 20;
+const MOST_VOLUMES = 20;
+
+/** What becomes of a pod. `notes` are for an Event: it runs, a little differently from what was written. */
+export type Translation =
+  | { readonly kind: 'spec'; readonly spec: ContainerGroupSpec; readonly notes: readonly Remark[] }
+  /** It cannot run here as it is, whatever happens. Nothing may be bought. */
+  | { readonly kind: 'refused'; readonly refusals: readonly Remark[] }
+  /** Something that it refers to is not there yet. */
+  | { readonly kind: 'waiting'; readonly missing: readonly Remark[] };
+
+/** A pod as CreateContainerGroup takes it. Pure and total. */
+export const translate = (input: TranslationInput): Translation => {
+  const remarks = noRemarks();
+  const spec = specOf({ ...input, pod: withQueueProxyEquivalents(input.pod, remarks) }, remarks);
+  if (remarks.refusals.length > 0) return { kind: 'refused', refusals: remarks.refusals };
+  if (remarks.missing.length > 0) return { kind: 'waiting', missing: remarks.missing };
+  return { kind: 'spec', spec, notes: remarks.notes };
+};
+
+const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec => {
+  const { pod, settings, eip } = input;
+  const { spec, metadata } = pod;
+  refuseWhatCannotBe(pod, remarks);
+  const own = annotated(metadata.annotations ?? {}, settings, remarks);
+  const size = own.spec.instanceTypes ? {} : sizeOf(pod);
+  if (!size)
+    remarks.refusals.push({
+      field: 'spec.containers[*].resources',
+      problem: 'together they are larger than 64 vCPU or 512 GiB, or have a ratio that ECI does not offer',
+      remedy: 'lower them, or name an instance type with k8s.aliyun.com/eci-use-specs',
+    });
+  const { terminationGracePeriodSeconds, activeDeadlineSeconds, shareProcessNamespace, hostname } = spec;
+  return compact({
+    clientToken: groupToken(settings.clusterUid, metadata.uid),
+    containerGroupName: groupName(metadata.namespace ?? 'default', metadata.name, metadata.uid),
+    ...own.spec,
+    ...size,
+    restartPolicy: (['Never', 'OnFailure'] as const).find((each) => each === spec.restartPolicy) ?? 'Always',
+    hostName: hostname,
+    ...dnsOf(pod, settings, remarks),
+    hostAliases: spec.hostAliases?.map(({ ip, hostnames = [] }) => ({ ip, hostnames })),
+    sysctls: spec.securityContext?.sysctls,
+    shareProcessNamespace,
+    terminationGracePeriodSeconds,
+    activeDeadlineSeconds,
+    registryCredentials: credentialsOf(input, remarks),
+    containers: spec.containers.map((each) => containerOf(each, `spec.containers[${each.name}]`, input, remarks)),
+    initContainers: spec.initContainers?.map((each) =>
+      containerOf(each, `spec.initContainers[${each.name}]`, input, remarks),
+    ),
+    volumes: spec.volumes?.flatMap((each) => volumeOf(each, input, remarks) ?? []),
+    tags: [...ownTags(input), ...(settings.tags ?? []), ...own.tags],
+    eip,
+  });
+};
+
+/** The tags that prove whose an instance is, and find it again. */
+const ownTags = ({ settings, pod: { metadata }, nodeName }: TranslationInput): Tag[] => [
+  ...nodeTags(settings.clusterUid, nodeName),
+  { key: TAG_POD_UID, value: metadata.uid },
+  { key: TAG_POD, value: `${metadata.namespace ?? 'default'}/${metadata.name}`.slice(0, 128) },
+];
+
+/** The tags of all instances of a virtual node. */
+export const nodeTags = (clusterUid: string, nodeName: string): Tag[] => [
+  { key: TAG_CLUSTER_UID, value: clusterUid },
+  { key: TAG_NODE, value: nodeName },
+];
+
+const digest = (...parts: readonly string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+
+/** The same for a pod each time, so that a request that is repeated starts no second instance. 60 characters of ASCII. */
+export const groupToken = (clusterUid: string, podUid: string): string =>
+  `kg1-${digest(clusterUid, podUid).slice(0, 56)}`;
+
+/** `namespace-name`, cut with a hash where it is longer than the 128 characters that ECI takes. Pods' names may have dots. */
+export const groupName = (namespace: string, name: string, uid: string): string => {
+  const full = `${namespace}-${name}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+  return full.length <= 128 ? full : `${full.slice(0, 128 - 11).replace(/-+$/, '')}-${digest(uid).slice(0, 10)}`;
+};
+
+const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
+  const refuse = (field: string, problem: string, remedy: string) =>
+    remarks.refusals.push({ field: `spec.${field}`, problem, remedy });
+  for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
+    if (spec[field] === true) refuse(field, 'true is not possible: an ECI instance has no host', 'leave it out');
+  if (spec.securityContext?.windowsOptions)
+    refuse('securityContext.windowsOptions', 'instances run Linux', 'leave it out');
+  const containers = spec.containers.length + (spec.initContainers?.length ?? 0);
+  if (containers > MOST_CONTAINERS)
+    refuse('containers', `there are ${containers}, and an instance takes at most ${MOST_CONTAINERS}`, 'use more pods');
+  if ((spec.volumes?.length ?? 0) > MOST_VOLUMES)
+    refuse(
+      'volumes',
+      `there are ${spec.volumes?.length ?? 0}, and an instance takes at most ${MOST_VOLUMES}`,
+      'project several into one',
+    );
+};
+
+/** Search domains as the kubelet writes them (pkg/kubelet/network/dns), and ndots 5. */
+const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks: Remarks) => {
+  const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
+  const policy = spec.dnsPolicy ?? 'ClusterFirst';
+  if (policy === 'None' && nameservers.length === 0)
+    remarks.refusals.push({
+      field: 'spec.dnsConfig.nameservers',
+      problem: 'the DNS policy None has no name servers',
+      remedy: 'name one, or use another policy',
+    });
+  const isCluster =
+    (policy === 'ClusterFirst' || policy === 'ClusterFirstWithHostNet') && settings.clusterDNS.length > 0;
+  if (!isCluster && policy !== 'None' && nameservers.length + searches.length + options.length === 0)
+    return { dnsPolicy: 'Default' as const };
+  if (!isCluster && policy !== 'None' && nameservers.length === 0) {
+    remarks.notes.push({
+      field: 'spec.dnsConfig',
+      problem: `without name servers ECI takes no search domains or options beside the policy ${policy}; they are left out`,
+      remedy: 'name the name servers too',
+    });
+    return { dnsPolicy: 'Default' as const };
+  }
+  const domain = settings.clusterDomain;
+  const cluster = [`${metadata.namespace ?? 'default'}.svc.${domain}`, `svc.${domain}`, domain];
+  const hasNdots = options.some(({ name }) => name === 'ndots');
+  return {
+    dnsPolicy: 'None' as const,
+    dnsConfig: {
+      nameServers: [...new Set([...(isCluster ? settings.clusterDNS : []), ...nameservers])],
+      searches: [...new Set([...(isCluster ? cluster : []), ...searches])],
+      options: [...(isCluster && !hasNdots ? [{ name: 'ndots', value: '5' }] : []), ...options],
+    },
+  };
+};
