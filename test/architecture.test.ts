@@ -108,7 +108,7 @@ const importsOf = (source: string): Import[] => {
 };
 
 const partOf = (file: string): string => {
-  if (/^src\/(kube|cloud)\/(port|fault)\.ts$/.test(file)) return 'port';
+  if (/^src\/((kube|cloud)\/(port|fault)|cloud\/container-groups)\.ts$/.test(file)) return 'port';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   return file === 'src/main.ts' || file === 'src/bin.js' ? 'main' : (file.split('/')[1] ?? '');
 };

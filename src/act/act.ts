@@ -50,6 +50,11 @@ export const act = async (
     const { metadata } = await podEips.claim(kube, { pod, podEip, request, release, generation }, signal);
     return podEip ? {} : { created: metadata.uid };
   }
+  if (step.do === 'Witness') {
+    if (!pod) throw new Error('a record without a pod');
+    await podEips.witness(kube, pod, step.isExisting, signal);
+    return {};
+  }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
   switch (step.do) {
     case 'Retire':
@@ -64,6 +69,9 @@ export const act = async (
     case 'Adopt':
       await podEips.adopt(kube, podEip, step, signal);
       return { allocationId: podEip.spec.allocationID };
+    case 'Supplant':
+      await podEips.retire(kube, step.rival, signal);
+      return { allocationId: step.allocationId };
     case 'Yield':
       await podEips.recordEip(kube, podEip, '', signal);
       return { allocationId: step.allocationId };

@@ -3,6 +3,7 @@ import {
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
+  ECI_NAME,
   GENERATION,
   GONE_SINCE,
   KEYS,
@@ -10,11 +11,12 @@ import {
   REQUEST,
 } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
+import { INHERITED_LABELS } from '../api/knative.ts';
 import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../api/podeip.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { writeRequest, type EipRequest } from '../intent/request.ts';
-import type { ReleasePolicy } from '../intent/release.ts';
+import { FOLLOW, type ReleasePolicy } from '../intent/release.ts';
 import { readNotes, writePlaces, type Place } from '../plan/record.ts';
 import type { Act } from '../plan/step.ts';
 
@@ -45,6 +47,7 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
   return {
+    labels: inheritedLabels(pod),
     annotations: {
       [CONTROLLER]: CONTROLLER_NAME,
       [POD_UID]: pod.metadata.uid,
@@ -56,6 +59,19 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
       ...(packageId !== undefined && { bandwidthPackageID: packageId }),
     },
   };
+};
+
+const inheritedLabels = ({ metadata: { labels = {} } }: Pod): Readonly<Record<string, string>> =>
+  Object.fromEntries(INHERITED_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
+
+/** Creates the record of an address that a virtual node makes. It holds nothing, and has no finalizer. */
+export const witness = (kube: Kube, pod: Pod, isExisting: boolean, signal: AbortSignal): Promise<PodEip> => {
+  const { group, version, kind } = PODEIP;
+  const { namespace, name, uid } = pod.metadata;
+  const annotations = { [CONTROLLER]: ECI_NAME, [POD_UID]: uid };
+  const metadata = { name, namespace, labels: inheritedLabels(pod), annotations };
+  const spec = { allocationID: '', allocationType: allocationType(isExisting, FOLLOW) };
+  return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
 };
 
 /** Creates the PodEIP of a pod, or writes a new request into one that holds nothing. */
@@ -76,7 +92,7 @@ export const claim = (
   },
   signal: AbortSignal,
 ): Promise<PodEip> => {
-  const { annotations, spec } = claimOf(pod, request, release, generation);
+  const { labels, annotations, spec } = claimOf(pod, request, release, generation);
   const { namespace, name } = pod.metadata;
   const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   const finalizers = request ? [...others, FINALIZER] : others;
@@ -87,10 +103,10 @@ export const claim = (
       allocationType: { releaseAfter: null, ...spec.allocationType },
       bandwidthPackageID: spec.bandwidthPackageID ?? null,
     };
-    return change(kube, podEip, { metadata: { annotations, finalizers }, spec: renewed }, signal);
+    return change(kube, podEip, { metadata: { labels, annotations, finalizers }, spec: renewed }, signal);
   }
   const { group, version, kind } = PODEIP;
-  const metadata = { name, namespace, annotations, finalizers };
+  const metadata = { name, namespace, labels, annotations, finalizers };
   return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
 };
 

@@ -29,11 +29,27 @@ export const KEYS = {
   description: [`${NETWORK}eip-description`, `${K8S}eip-description`],
   securityProtectionTypes: [`${NETWORK}eip-security-protection-types`, `${K8S}eip-security-protection-types`],
   tags: [`${NETWORK}eip-tags`, `${K8S}eip-tags`],
+  /** When an existing EIP goes from an older pod of the same Knative Service to this one. */
+  handover: [`${NETWORK}eip-handover`, `${K8S}eip-handover`],
   releaseStrategy: [`${NETWORK}pod-eip-release-strategy`, `${K8S}pod-eip-release-strategy`],
 } as const satisfies Record<string, readonly string[]>;
 
 /** A setting that annotations can make. */
 export type Setting = keyof typeof KEYS;
+
+/**
+ * The key of each setting that the ECI virtual node reads; it reads no other spelling and no other setting.
+ * Source: ECI documentation, "Enable Internet access for a pod".
+ */
+export const ECI_KEYS = {
+  withEip: `${K8S}eci-with-eip`,
+  instanceId: `${K8S}eci-eip-instanceid`,
+  bandwidth: `${K8S}eip-bandwidth`,
+  internetChargeType: `${K8S}eip-internet-charge-type`,
+  bandwidthPackageId: `${K8S}eip-common-bandwidth-package-id`,
+  isp: `${K8S}eip-isp`,
+  publicIpAddressPoolId: `${K8S}eip-public-ip-address-pool-id`,
+} as const satisfies Partial<Record<Setting, string>>;
 
 /** Settings that say how a new EIP is made; they mean nothing for an EIP that exists. */
 export const CREATION_SETTINGS = [
@@ -53,6 +69,9 @@ export const CREATION_SETTINGS = [
 /** Written on the pod once its EIP is in use. */
 export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
 
+/** Written on pods by the ECI virtual node: the allocation ID of the EIP that it made or attached. */
+export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
+
 /** The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers expect, spaces included. */
 export const READINESS_GATE = `${K8S}eip`;
 export const READINESS_REASON = 'Associate eip succeed';
@@ -62,11 +81,37 @@ export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
 /** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */
 export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
 
+/**
+ * On a pod: the instance that runs it, where it is of ACS, and then begins with {@link ACS_INSTANCE_PREFIX}.
+ * Source: ACS documentation of pods with EIPs.
+ */
+export const ACS_INSTANCE_ID = 'alibabacloud.com/instance-id';
+export const ACS_INSTANCE_PREFIX = 'acs-';
+/** Labels that send a pod to ECI or to ACS, on the pod or its namespace. Source: ACK documentation, virtual nodes; ACS. */
+export const WANTS_ECI = 'alibabacloud.com/eci';
+/** The older spelling of {@link WANTS_ECI}. */
+export const WANTS_ECI_LEGACY = 'eci';
+export const WANTS_ACS = 'alibabacloud.com/acs';
+export const ACS_COMPUTE_CLASS = 'alibabacloud.com/compute-class';
+/** On a namespace, as a label with the value `enabled`: its pods are given the affinity and toleration of virtual nodes. */
+export const AFFINITY_INJECTION = 'virtual-node-affinity-injection';
+/** Label and taint of the nodes that are virtual. Source: ACK documentation of virtual nodes; self-managed VNode. */
+export const NODE_TYPE = 'type';
+export const VIRTUAL_KUBELET = 'virtual-kubelet';
+export const VNODE = `${K8S}vnode`;
+export const VIRTUAL_NODE_TAINT = 'virtual-kubelet.io/provider';
+export const VIRTUAL_NODE_TAINT_VALUE = 'alibabacloud';
+
 const OURS = 'podeip-controller.alibabacloud.com/';
+
+/** Label of a node, with the value `true`: this product's own virtual-node provider runs it. */
+export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
 
 /** On a PodEIP: which software looks after it. ack-extend-network-controller writes its own name here. */
 export const CONTROLLER = `${K8S}eip-controller`;
 export const CONTROLLER_NAME = 'knative-eip';
+/** The same on a PodEIP that only records what the virtual node did. */
+export const ECI_NAME = 'eci-virtual-node';
 /** On a PodEIP: UID of the pod that it was made for. The name alone identifies nobody. */
 export const POD_UID = `${OURS}pod-uid`;
 /** On a PodEIP: the request as it was read when the PodEIP was made, JSON. Never read again from the pod. */

@@ -10,12 +10,67 @@ export interface PodCondition {
   readonly lastTransitionTime?: string | null | undefined;
 }
 
+/** One toleration of a pod. An empty key with `Exists` tolerates everything; an empty effect, every effect. */
+export interface Toleration {
+  readonly key?: string | undefined;
+  /** `Equal` where it is left out. */
+  readonly operator?: string | undefined;
+  readonly value?: string | undefined;
+  readonly effect?: string | undefined;
+}
+
+export interface Taint {
+  readonly key: string;
+  readonly value?: string | undefined;
+  readonly effect: string;
+}
+
+/** All of the expressions must hold. A term without any matches no node. */
+export interface NodeSelectorTerm {
+  readonly matchExpressions?:
+    | readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] | undefined }[]
+    | undefined;
+  readonly matchFields?:
+    | readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] | undefined }[]
+    | undefined;
+}
+
+/** What of a pod's spec says where it may run. */
+export interface Placement {
+  readonly nodeName?: string | undefined;
+  readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
+  readonly tolerations?: readonly Toleration[] | undefined;
+  readonly affinity?:
+    | {
+        readonly nodeAffinity?:
+          | {
+              /** One of the terms must match. */
+              readonly requiredDuringSchedulingIgnoredDuringExecution?:
+                { readonly nodeSelectorTerms: readonly NodeSelectorTerm[] } | undefined;
+            }
+          | undefined;
+      }
+    | undefined;
+}
+
+/**
+ * What a pod is made from, before there is one: `spec.template` of a Knative Service or a Deployment, a Knative Revision
+ * itself, or a pod at admission.
+ */
+export interface PodTemplate {
+  readonly metadata?:
+    | {
+        readonly labels?: Readonly<Record<string, string>> | undefined;
+        readonly annotations?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined;
+  readonly spec?: Placement | undefined;
+}
+
 /** The part of a Pod that this product reads. */
 export interface Pod extends KubeObject {
-  readonly spec: {
-    readonly nodeName?: string | undefined;
+  readonly spec: Placement & {
     readonly hostNetwork?: boolean | undefined;
-    readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
     readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined;
   };
   readonly status?:
@@ -31,7 +86,8 @@ export interface Pod extends KubeObject {
 
 /** The part of a Node that this product reads. */
 export interface Node extends KubeObject {
-  readonly spec?: { readonly providerID?: string | undefined } | undefined;
+  readonly spec?:
+    { readonly providerID?: string | undefined; readonly taints?: readonly Taint[] | undefined } | undefined;
 }
 
 export type Namespace = KubeObject;

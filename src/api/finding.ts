@@ -33,11 +33,18 @@ export type FindingId =
   | 'InvalidDescription'
   | 'InvalidProtectionType'
   | 'InvalidTags'
+  | 'InvalidHandover'
+  /** A way of hand-over beside a new EIP, which is each pod's own. */
+  | 'HandoverIgnored'
   | 'InvalidReleaseStrategy'
   /** A release strategy beside the ID of an existing EIP, which is never released. */
   | 'ReleaseStrategyIgnored'
   /** A kept EIP would find no pod again: the pods of a stateless owner have a new name each time. */
   | 'StatelessOwner'
+  /** The virtual node makes the EIP and does not know this setting. */
+  | 'NotHonouredByEci'
+  /** On the Knative Service instead of its template. */
+  | 'AnnotationOnService'
   /** The pod has no address of its own. */
   | 'HostNetwork';
 

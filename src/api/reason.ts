@@ -15,6 +15,9 @@ export type Reason =
   | 'NoAddressWanted'
   | 'NotOnEcsNode'
   | 'Kept'
+  | 'HandedOver'
+  | 'AddressesReady'
+  | 'AddressesWaiting'
   | 'Adopted'
   // passes by itself
   | 'Pending'
@@ -35,6 +38,7 @@ export type Reason =
   | 'RecordTampered'
   | 'EipNotFound'
   | 'EipGone'
+  | 'EipLeftBehind'
   | 'AddressTaken'
   | 'EipKept'
   | 'EipNotOurs'

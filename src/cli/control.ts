@@ -1,7 +1,9 @@
 import { assembleCloud } from '../cloud/assemble.ts';
+import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches, type Caches } from '../controllers/caches.ts';
+import { createServiceCache } from '../controllers/services.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
@@ -82,6 +84,9 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     log,
     kube,
     caches,
+    ...(config.knative.watch && {
+      services: createServiceCache({ transport: connection.watches, clock, random, log }),
+    }),
     metrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),
@@ -147,10 +152,13 @@ export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
 });
 
 /** Where credentials may come from. */
-export const credentialsOf = ({ credential }: Config, env: ControlOptions['env']) => ({
-  accessKeyId: credential.accessKey?.reveal(),
-  accessKeySecret: credential.accessSecret,
-  securityToken: credential.securityToken,
+export const credentialsOf = (config: Config, env: ControlOptions['env']): CredentialSettings => ({
+  accessKeyId: config.credential.accessKey?.reveal(),
+  accessKeySecret: config.credential.accessSecret,
+  securityToken: config.credential.securityToken,
+  enableRRSA: config.enableRRSA,
+  rrsaRoleName: config.rrsaRoleName,
+  stsEndpoint: config.endpoints.sts,
   env,
 });
 

@@ -12,6 +12,7 @@ const WOULD = {
   released: 'release',
   detached: 'detach, not release',
   kept: 'keep',
+  'not ours': '',
   'nothing held': 'delete; it holds nothing',
   failed: '',
   left: '',
@@ -84,16 +85,21 @@ export const protection = (holdings: readonly Holding[], region: string): string
   ].join('\n');
 };
 
-/** How many came to which end, and the reason of each that did not. */
+/** How many came to which end; which EIPs nobody proved to be ours; and the reason of each that is not done. */
 export const summary = (drained: readonly Drained[]): string => {
-  const count = (outcome: Drained['outcome']) => drained.filter((it) => it.outcome === outcome).length;
-  const counts = (['released', 'detached', 'kept', 'nothing held', 'failed', 'left'] as const).map(
-    (outcome) => `${outcome} ${count(outcome)}`,
+  const of = (outcome: Drained['outcome']) => drained.filter((it) => it.outcome === outcome);
+  const counts = (['released', 'detached', 'kept', 'not ours', 'nothing held', 'failed', 'left'] as const).map(
+    (outcome) => `${outcome} ${of(outcome).length}`,
   );
-  const open = drained.filter(({ outcome }) => outcome === 'failed' || outcome === 'left');
   return [
     counts.join(', '),
-    ...open.map((it) => `  ${it.pod} (${it.allocationId || 'no EIP'}): ${it.reason ?? it.outcome}`),
+    ...of('not ours').map(
+      (it) =>
+        `  ${it.pod} (${it.allocationId}): it does not carry the tags that it was bought with, and stays in the account as it is; release it in the console if nobody needs it`,
+    ),
+    ...[...of('failed'), ...of('left')].map(
+      (it) => `  ${it.pod} (${it.allocationId || 'no EIP'}): ${it.reason ?? it.outcome}`,
+    ),
     '',
   ].join('\n');
 };

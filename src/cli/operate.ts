@@ -2,9 +2,10 @@ import { NAMESPACE } from '../api/core.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
-import { feed, type Caches } from '../controllers/caches.ts';
+import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { runServices, type ServiceCache } from '../controllers/services.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -43,6 +44,8 @@ export interface OperationParts {
   readonly log: Log;
   readonly kube: Kube;
   readonly caches: Caches;
+  /** Knative Services; undefined where they are not watched. */
+  readonly services?: ServiceCache | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -61,6 +64,7 @@ export const operate = (parts: OperationParts): Operation => {
     clock,
     random,
     backoff: BACKOFF,
+    laneOf: (key) => (isGoingBack(caches, key) ? 'express' : 'main'),
     observer: {
       taken: (waitedMs) => {
         measured.added();
@@ -116,12 +120,29 @@ export const operate = (parts: OperationParts): Operation => {
       record,
       log,
     });
+    const telling = parts.services
+      ? runServices(
+          {
+            kube,
+            clock,
+            random,
+            log,
+            services: parts.services,
+            podEips: caches.podEips,
+            record,
+            writesCondition: config.knative.serviceCondition,
+          },
+          work,
+        )
+      : Promise.resolve();
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
         name: 'podeip',
         queue,
         workers: config.networkController.eipController.maxConcurrentReconciles,
+        // Who gives an address back never waits behind those who ask for one, whose calls the cloud admits slowly.
+        expressWorkers: Math.max(2, Math.ceil(config.networkController.eipController.maxConcurrentReconciles / 2)),
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -132,7 +153,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await sweeping;
+    await Promise.all([sweeping, telling]);
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });
@@ -177,6 +198,7 @@ export const settingsOf = (config: Config, clusterUid: string): Settings => ({
   existingEips: config.existingEips,
   existingEipNamespaces: config.existingEipNamespaces,
   statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],
+  enableVirtualNode: config.enableVirtualNode,
   allowEipRob: config.allowEipRob,
   adoptBefore:
     config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),

@@ -1,7 +1,7 @@
 import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble.ts';
 import { createCredentials } from '../cloud/credentials.ts';
-import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type DrainWork } from '../controllers/drain.ts';
+import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
 import { Memories } from '../controllers/memory.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
@@ -95,8 +95,10 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     out(keptText(holdings, output));
     err(protection(holdings, config.regionID));
   }
-  const { turn, idle } =
-    how === 'keep' ? { turn: keepTurn(kube), idle: async () => {} } : await releasing(options, kube, signal);
+  const { turn, isNotOurs, idle } =
+    how === 'keep'
+      ? { turn: keepTurn(kube), isNotOurs: () => false, idle: async () => {} }
+      : await releasing(options, kube, signal);
   const drained = await drainPodEips(
     podEips,
     {
@@ -104,7 +106,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       clock,
       turn,
       atOnce: AT_ONCE,
-      outcome: (it) => outcomeOf(it, how),
+      outcome: (it) => (isNotOurs(it) ? 'not ours' : outcomeOf(it, how)),
       onDrained: progress(podEips.length, options),
     },
     signal,
@@ -124,7 +126,7 @@ const releasing = async (
   { config, log, env }: DrainOptions,
   kube: Kube,
   signal: AbortSignal,
-): Promise<{ turn: DrainWork['turn']; idle: () => Promise<unknown> }> => {
+): Promise<Releasing & { idle: () => Promise<unknown> }> => {
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
   if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
   const assembled = assembleCloud({
@@ -135,7 +137,7 @@ const releasing = async (
     rateShare: config.cloud.apiShare,
     mayMutate: () => !signal.aborted,
   });
-  const turn = releaseTurn({
+  const release = releaseTurn({
     kube,
     cloud: assembled.cloud,
     clock,
@@ -149,7 +151,7 @@ const releasing = async (
     record: () => undefined,
     log,
   });
-  return { turn, idle: () => assembled.idle() };
+  return { ...release, idle: () => assembled.idle() };
 };
 
 /** Who leads, told with the remedy; undefined where nobody does. */

@@ -7,6 +7,8 @@ export const MUTATING_ACTIONS = [
   'AddCommonBandwidthPackageIp',
   'RemoveCommonBandwidthPackageIp',
   'TagResources',
+  'CreateContainerGroup',
+  'DeleteContainerGroup',
 ] as const;
 
 /** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */
@@ -14,9 +16,11 @@ export const READING_ACTIONS = [
   'DescribeEipAddresses',
   'DescribeNetworkInterfaces',
   'DescribeContainerGroups',
+  'DescribeContainerGroupStatus',
+  'DescribeContainerLog',
 ] as const;
 
-/** What the product calls at the cloud: the names of the VPC API, and one each of the ECS and ECI APIs. */
+/** What the product calls at the cloud: names of the VPC, ECS and ECI APIs. */
 export type CloudAction = (typeof MUTATING_ACTIONS)[number] | (typeof READING_ACTIONS)[number];
 
 /** Every action, for metrics, throttles and tests that go through all of them. */

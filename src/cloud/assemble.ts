@@ -1,14 +1,17 @@
 import type { Clock } from '../lib/clock.ts';
 import { createCloud } from './alicloud/cloud.ts';
+import type { CloudSettings } from './alicloud/cloud.ts';
+import { createContainerGroups } from './alicloud/eci.ts';
 import type { CallApi, ClientSettings } from './alicloud/clients.ts';
 import type { UnmappedAnswer } from './alicloud/faults.ts';
 import { batched } from './batch.ts';
+import type { ContainerGroups } from './container-groups.ts';
 import type { Credentials } from './credentials.ts';
-import { fenced } from './fence.ts';
+import { fenced, fencedContainerGroups } from './fence.ts';
 import { observeCalls } from './observe.ts';
 import type { ObservedCall } from './observe.ts';
 import type { Cloud } from './port.ts';
-import { createThrottle, throttled } from './throttle.ts';
+import { createThrottle, throttled, throttledContainerGroups } from './throttle.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface AssembleSettings {
@@ -29,6 +32,8 @@ export interface AssembleSettings {
 /** The cloud as the controller uses it, and the handles of the process on it. */
 export interface AssembledCloud {
   readonly cloud: Cloud;
+  /** The ECI API behind the same layers. Its SDK is imported with the first call. */
+  readonly containerGroups: ContainerGroups;
   readonly throttle: Throttle;
   /** API calls that have been sent and not ended. */
   inFlight(): number;
@@ -47,13 +52,16 @@ export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
   const { clock, mayMutate = () => true, onCall, rateShare, callTimeoutMs } = settings;
   const observer = observeCalls(clock, onCall);
   const throttle = createThrottle(clock, rateShare);
-  const alicloud = createCloud({
+  const inner: CloudSettings = {
     ...settings,
     observer,
     nextPage: (action, signal) => throttle.acquire(action, signal),
-  });
+  };
+  const alicloud = createCloud(inner);
+  const eci = createContainerGroups(inner);
   return {
     cloud: batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock),
+    containerGroups: throttledContainerGroups(fencedContainerGroups(eci, mayMutate, callTimeoutMs), throttle),
     throttle,
     inFlight: () => observer.inFlight(),
     idle: () => observer.idle(),

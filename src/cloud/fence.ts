@@ -1,7 +1,22 @@
 import type { CloudAction } from './actions.ts';
 import type { FoldableCloud } from './batch.ts';
+import type { ContainerGroups } from './container-groups.ts';
 import { CALL_TIMEOUT_MS } from './deadline.ts';
 import { CloudFault } from './fault.ts';
+
+const guardOf =
+  (mayMutate: (needMs: number) => boolean, needMs: number) =>
+  <T>(action: CloudAction, send: () => Promise<T>): Promise<T> =>
+    mayMutate(needMs)
+      ? send()
+      : Promise.reject(
+          new CloudFault({
+            kind: 'later',
+            action,
+            code: 'LeadershipUncertain',
+            message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
+          }),
+        );
 
 /**
  * The cloud behind a fence: before each mutating call it asks whether the leadership still covers `needMs`, the time
@@ -16,17 +31,7 @@ export const fenced = (
   mayMutate: (needMs: number) => boolean,
   needMs: number = CALL_TIMEOUT_MS,
 ): FoldableCloud => {
-  const guard = <T>(action: CloudAction, send: () => Promise<T>): Promise<T> =>
-    mayMutate(needMs)
-      ? send()
-      : Promise.reject(
-          new CloudFault({
-            kind: 'later',
-            action,
-            code: 'LeadershipUncertain',
-            message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
-          }),
-        );
+  const guard = guardOf(mayMutate, needMs);
   return {
     describeEips: (ids, signal) => cloud.describeEips(ids, signal),
     describeEip: (id, signal) => cloud.describeEip(id, signal),
@@ -41,5 +46,23 @@ export const fenced = (
     tagEip: (id, tags, signal) => guard('TagResources', () => cloud.tagEip(id, tags, signal)),
     leaveBandwidthPackage: (membership, signal) =>
       guard('RemoveCommonBandwidthPackageIp', () => cloud.leaveBandwidthPackage(membership, signal)),
+  };
+};
+
+/** The ECI API behind the same fence as {@link fenced}. */
+export const fencedContainerGroups = (
+  groups: ContainerGroups,
+  mayMutate: (needMs: number) => boolean,
+  needMs: number = CALL_TIMEOUT_MS,
+): ContainerGroups => {
+  const guard = guardOf(mayMutate, needMs);
+  return {
+    createContainerGroup: (spec, signal) =>
+      guard('CreateContainerGroup', () => groups.createContainerGroup(spec, signal)),
+    deleteContainerGroup: (group, signal) =>
+      guard('DeleteContainerGroup', () => groups.deleteContainerGroup(group, signal)),
+    describeContainerGroups: (filter, signal) => groups.describeContainerGroups(filter, signal),
+    describeContainerGroupStatus: (filter, signal) => groups.describeContainerGroupStatus(filter, signal),
+    describeContainerLog: (query, signal) => groups.describeContainerLog(query, signal),
   };
 };

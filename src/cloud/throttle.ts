@@ -1,12 +1,15 @@
 import type { Clock } from '../lib/clock.ts';
 import type { CloudAction } from './actions.ts';
 import type { FoldableCloud } from './batch.ts';
+import type { ContainerGroups } from './container-groups.ts';
 import { CloudFault } from './fault.ts';
 
 /**
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
  * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
- * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000 per 60 s). No figure is
+ * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
+ * DescribeContainerGroupStatus 10000, DescribeContainerLog 500 per 60 s; CreateContainerGroup and DeleteContainerGroup
+ * have a bucket of 100 that regains 20 a second, see {@link ACCOUNT_BURSTS}). No figure is
  * published for the others: a careful 60 stands for those that change something. The look-up of network interfaces, which
  * every pod needs, begins as fast as the other reads; if that is too fast, the cloud says so and it slows down.
  */
@@ -15,12 +18,25 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AssociateEipAddress: 120,
   DescribeEipAddresses: 600,
   ReleaseEipAddress: 600,
+  CreateContainerGroup: 1200,
+  DeleteContainerGroup: 1200,
   DescribeContainerGroups: 2000,
+  DescribeContainerGroupStatus: 10_000,
+  DescribeContainerLog: 500,
   UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
   TagResources: 60,
   DescribeNetworkInterfaces: 600,
+};
+
+/**
+ * Actions whose bucket is published (ECI, "API throttling"): so many calls at once, and beside them the whole rate.
+ * Elsewhere only a number of calls in any minute is known.
+ */
+export const ACCOUNT_BURSTS: Readonly<Partial<Record<CloudAction, number>>> = {
+  CreateContainerGroup: 100,
+  DeleteContainerGroup: 100,
 };
 
 /** The slowest that throttling can make an action, as a share of its rate. */
@@ -63,8 +79,15 @@ class Bucket {
   #regained = 0;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(clock: Clock, perMinute: number) {
+  constructor(clock: Clock, perMinute: number, burst?: number) {
     this.#clock = clock;
+    if (burst !== undefined) {
+      this.#burst = Math.max(1, Math.floor(burst));
+      this.#perMs = perMinute / 60_000;
+      this.#tokens = this.#burst;
+      this.#filledAt = clock.mono();
+      return;
+    }
     // A sixth of the minute's calls at once, the rest spread over it: their sum is the rate, in any minute.
     this.#burst = Math.max(1, Math.floor(perMinute / 6));
     this.#perMs = Math.max(perMinute - this.#burst, (perMinute * 5) / 6) / 60_000;
@@ -161,7 +184,8 @@ export const createThrottle = (
   const bucket = (action: CloudAction): Bucket => {
     const known = buckets.get(action);
     if (known !== undefined) return known;
-    const fresh = new Bucket(clock, rates[action] * share);
+    const burst = ACCOUNT_BURSTS[action];
+    const fresh = new Bucket(clock, rates[action] * share, burst === undefined ? undefined : burst * share);
     buckets.set(action, fresh);
     return fresh;
   };
@@ -173,12 +197,9 @@ export const createThrottle = (
   };
 };
 
-/**
- * The cloud behind the throttle: each function waits for its turn, and a `throttled` fault slows its action down. The
- * later pages of a list take their turns inside the cloud (see `nextPage` of alicloud/cloud.ts).
- */
-export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableCloud => {
-  const take = async <T>(action: CloudAction, signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> => {
+const turnsOf =
+  (throttle: Throttle) =>
+  async <T>(action: CloudAction, signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> => {
     await throttle.acquire(action, signal);
     try {
       return await send();
@@ -187,6 +208,13 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
       throw error;
     }
   };
+
+/**
+ * The cloud behind the throttle: each function waits for its turn, and a `throttled` fault slows its action down. The
+ * later pages of a list take their turns inside the cloud (see `nextPage` of alicloud/cloud.ts).
+ */
+export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableCloud => {
+  const take = turnsOf(throttle);
   return {
     allocateEip: (request, signal) => take('AllocateEipAddress', signal, () => cloud.allocateEip(request, signal)),
     describeEip: (id, signal) => take('DescribeEipAddresses', signal, () => cloud.describeEip(id, signal)),
@@ -203,5 +231,22 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
       take('RemoveCommonBandwidthPackageIp', signal, () => cloud.leaveBandwidthPackage(membership, signal)),
     findNetworkInterfaces: (where, signal) =>
       take('DescribeNetworkInterfaces', signal, () => cloud.findNetworkInterfaces(where, signal)),
+  };
+};
+
+/** The ECI API behind the throttle, as {@link throttled}. */
+export const throttledContainerGroups = (groups: ContainerGroups, throttle: Throttle): ContainerGroups => {
+  const take = turnsOf(throttle);
+  return {
+    createContainerGroup: (spec, signal) =>
+      take('CreateContainerGroup', signal, () => groups.createContainerGroup(spec, signal)),
+    deleteContainerGroup: (group, signal) =>
+      take('DeleteContainerGroup', signal, () => groups.deleteContainerGroup(group, signal)),
+    describeContainerGroups: (filter, signal) =>
+      take('DescribeContainerGroups', signal, () => groups.describeContainerGroups(filter, signal)),
+    describeContainerGroupStatus: (filter, signal) =>
+      take('DescribeContainerGroupStatus', signal, () => groups.describeContainerGroupStatus(filter, signal)),
+    describeContainerLog: (query, signal) =>
+      take('DescribeContainerLog', signal, () => groups.describeContainerLog(query, signal)),
   };
 };

@@ -30,14 +30,14 @@ const secret = (description: string) =>
     .optional()
     .meta(rule(description, 'a text', { secret: true }));
 
-const endpoint = (service: string) =>
+const endpoint = (service: string, otherwise = 'the public endpoint of the region') =>
   z
     .string()
     .refine((value) => parseEndpoint(value) !== undefined)
     .optional()
     .meta(
       rule(
-        `Where the ${service} API is reached. Default: the public endpoint of the region.`,
+        `Where the ${service} API is reached. Default: ${otherwise}.`,
         'host, host:port, http://host[:port] or https://host[:port], without path or user',
       ),
     );
@@ -106,11 +106,16 @@ export const schema = z.strictObject({
   enableRRSA: z
     .boolean()
     .default(false)
-    .meta(rule('Whether to sign in to the cloud with the RAM role of the service account (RRSA).', 'true or false')),
+    .meta(
+      rule(
+        'Whether to sign in to the cloud with the RAM role of the service account (RRSA), and with nothing else.',
+        'true or false',
+      ),
+    ),
   rrsaRoleName: text(/^[A-Za-z0-9.-]*$/, 64)
     .transform((value) => (value === '' ? undefined : value))
     .optional()
-    .meta(rule('The RAM role of RRSA.', 'at most 64 of A–Z, a–z, 0–9, . and -')),
+    .meta(rule('The RAM role that RRSA must give.', 'at most 64 of A–Z, a–z, 0–9, . and -')),
   credential: z
     .strictObject({
       accessKey: secret('The AccessKey ID. Better given as ALIBABA_CLOUD_ACCESS_KEY_ID.'),
@@ -137,7 +142,7 @@ export const schema = z.strictObject({
       vpc: endpoint('VPC'),
       ecs: endpoint('ECS'),
       eci: endpoint('ECI'),
-      sts: endpoint('STS'),
+      sts: endpoint('STS', 'sts.aliyuncs.com, or that of ALIBABA_CLOUD_STS_REGION; always over HTTPS'),
     })
     .prefault({})
     .meta(rule('Where the cloud APIs are reached, where it is not the usual place.', 'a mapping')),
@@ -256,6 +261,21 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('The cloud.', 'a mapping')),
+  knative: z
+    .strictObject({
+      watch: z
+        .boolean()
+        .default(true)
+        .meta(rule('Whether Knative Services are told how their addresses stand, by Events.', 'true or false')),
+      serviceCondition: z
+        .boolean()
+        .default(false)
+        .meta(
+          rule('Whether they also get the condition EIPReady, of severity Info, in their status.', 'true or false'),
+        ),
+    })
+    .prefault({})
+    .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   sweeper: z
     .strictObject({
       mode: z

@@ -1,4 +1,5 @@
 import { ECI_INSTANCE_ID, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
+import { SERVICE } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -9,6 +10,7 @@ import type { KubeTransport, ObjectMeta } from '../kube/port.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type StoreEvent } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
+import { isFinal } from '../plan/pod.ts';
 import { readNotes } from '../plan/record.ts';
 
 /** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
@@ -45,17 +47,35 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
       ...(onVirtualNode !== undefined && { labels: { [ON_VIRTUAL_NODE]: onVirtualNode } }),
     },
     spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
-    status: { phase: status?.phase, podIP: status?.podIP },
+    status: {
+      phase: status?.phase,
+      podIP: status?.podIP,
+      conditions: status?.conditions
+        ?.filter(({ type }) => type === 'ContainersReady')
+        .map((it) => ({ type: it.type, status: it.status })),
+    },
   };
 };
 
 const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
-  metadata: { ...identity(metadata), annotations: metadata.annotations, finalizers: metadata.finalizers },
+  metadata: {
+    ...identity(metadata),
+    labels: metadata.labels,
+    annotations: metadata.annotations,
+    finalizers: metadata.finalizers,
+  },
   spec,
-  status: { status: status?.status, conditions: status?.conditions?.filter(({ type }) => type === 'Ready') },
+  status: {
+    status: status?.status,
+    eipAddress: status?.eipAddress,
+    conditions: status?.conditions?.filter(({ type }) => type === 'Ready'),
+  },
 });
 
-const keepNode = ({ metadata }: Node): Node => ({ metadata: { ...identity(metadata), labels: metadata.labels } });
+const keepNode = ({ metadata, spec }: Node): Node => ({
+  metadata: { ...identity(metadata), labels: metadata.labels },
+  spec: { taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })) },
+});
 
 const identity = ({ name, namespace, uid, resourceVersion, deletionTimestamp }: ObjectMeta): ObjectMeta => ({
   name,
@@ -78,7 +98,7 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: PODEIP,
     keep: keepPodEip,
-    indexes: { wanted: (podEip) => wantedBy(podEip) },
+    indexes: { wanted: (podEip) => wantedBy(podEip), service: (podEip) => serviceOf(podEip) },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
   const nodes = createReflector({
@@ -89,6 +109,12 @@ export const createCaches = (options: CacheOptions): Caches => {
   });
   const all = [['pods', pods] as const, ['podeips', podEips] as const, ['nodes', nodes] as const];
   return { pods, podEips, nodes, all };
+};
+
+/** The key of the Knative Service that a PodEIP's pod belongs to. */
+const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
+  const name = labels?.[SERVICE];
+  return name === undefined ? [] : [keyOf({ namespace, name })];
 };
 
 /** The existing EIP that a PodEIP names, whether it has it or still waits for it. */
@@ -107,6 +133,15 @@ const essence = (object: Pod | PodEip | Node): string => {
 
 const isNews = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
   type !== 'updated' || old === undefined || essence(object) !== essence(old);
+
+/** Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it. */
+export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>, key: string): boolean => {
+  const podEip = podEips.store.get(key);
+  if (!podEip) return false;
+  if (podEip.metadata.deletionTimestamp !== undefined) return true;
+  const pod = pods.store.get(key);
+  return !pod || isFinal(pod) || pod.metadata.uid !== readNotes(podEip).podUid;
+};
 
 /** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */
 export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget: (uid: string) => void): void => {

@@ -2,12 +2,13 @@ import { removeFinalizer, retire } from '../act/podeip.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault } from '../cloud/fault.ts';
+import type { Eip } from '../cloud/port.ts';
 import type { Again } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { hasFinalizer, isOurs, readNotes } from '../plan/record.ts';
+import { hasFinalizer, isOurs, provesOurs, readNotes } from '../plan/record.ts';
 import { reconcilePodEip, type PodEipPorts } from './podeip.ts';
 
 /** What a PodEIP holds, as far as the PodEIP itself says: no call to the cloud is needed to know it. */
@@ -22,9 +23,12 @@ export interface Holding {
   readonly origin: 'bought' | 'yours' | 'nothing';
 }
 
-/** How it ended for one PodEIP. `left` means that there was no time for it. */
+/**
+ * How it ended for one PodEIP. `not ours`: its EIP does not carry the tags that it was bought with, and stays in the
+ * account as it is. `left`: there was no time for it.
+ */
 export interface Drained extends Holding {
-  readonly outcome: 'released' | 'detached' | 'kept' | 'nothing held' | 'failed' | 'left';
+  readonly outcome: 'released' | 'detached' | 'kept' | 'not ours' | 'nothing held' | 'failed' | 'left';
   /** Why it failed and what to do, or why it was left. */
   readonly reason?: string | undefined;
 }
@@ -85,23 +89,52 @@ export const findManaged = async (
 const refuse = () =>
   Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
 
+/** How EIPs are given back, and what was seen of them on the way. */
+export interface Releasing {
+  readonly turn: DrainWork['turn'];
+  /** Whether the EIP, as it was seen last, is there but does not prove that it was bought for this PodEIP. */
+  readonly isNotOurs: (holding: Holding) => boolean;
+}
+
 /**
  * Deletes the PodEIP and gives its EIP back with the controller's own steps. Nothing is ever bought or bound here: a
  * PodEIP may vanish, or be made again, between two reads, and the steps for a living pod must not follow then.
  */
-export const releaseTurn = (ports: PodEipPorts): DrainWork['turn'] => {
+export const releaseTurn = (ports: PodEipPorts): Releasing => {
+  const looks = new Map<string, Eip | undefined>();
+  const notOurs = new Map<string, string>();
   const reconcile = reconcilePodEip({
     ...ports,
     kube: { ...ports.kube, create: refuse },
-    cloud: { ...ports.cloud, allocateEip: refuse, associateEip: refuse, joinBandwidthPackage: refuse },
+    cloud: {
+      ...ports.cloud,
+      describeEip: async (allocationId, signal) => {
+        const eip = await ports.cloud.describeEip(allocationId, signal);
+        looks.set(allocationId, eip);
+        return eip;
+      },
+      allocateEip: refuse,
+      associateEip: refuse,
+      joinBandwidthPackage: refuse,
+    },
     settings: { ...ports.settings, adoptBefore: undefined },
   });
-  return async (podEip, signal) => {
-    if (podEip.metadata.deletionTimestamp === undefined) {
-      await retire(ports.kube, podEip, signal);
-      return 'now';
-    }
-    return reconcile(podEip.metadata, signal);
+  return {
+    turn: async (podEip, signal) => {
+      if (podEip.metadata.deletionTimestamp === undefined) {
+        await retire(ports.kube, podEip, signal);
+        return 'now';
+      }
+      const { uid } = podEip.metadata;
+      const { allocationID } = podEip.spec;
+      const again = await reconcile(podEip.metadata, signal);
+      const eip = looks.get(allocationID);
+      if (eip && !provesOurs(eip, podEip, ports.settings.clusterUid)) notOurs.set(uid, allocationID);
+      else notOurs.delete(uid);
+      return again;
+    },
+    isNotOurs: ({ podEipUid, allocationId, origin }) =>
+      origin === 'bought' && allocationId !== '' && notOurs.get(podEipUid) === allocationId,
   };
 };
 

@@ -1,17 +1,19 @@
 import { act, changesCloud, type World } from '../act/act.ts';
 import { ownershipTags } from '../act/eip.ts';
-import { NAMESPACE, POD, type Node } from '../api/core.ts';
-import { PODEIP } from '../api/podeip.ts';
+import { NAMESPACE, POD, type Node, type Pod } from '../api/core.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault, type CloudFaultKind } from '../cloud/fault.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { ObjectRef } from '../kube/port.ts';
 import type { Again } from '../kube/controller.ts';
+import type { Reading } from '../intent/read.ts';
 import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
-import { isDrifting, readPod } from '../plan/pod.ts';
-import { isOurs, readNotes } from '../plan/record.ts';
-import type { Seen, Settings } from '../plan/seen.ts';
+import { isSameService } from '../plan/handover.ts';
+import { isDrifting, isFinal, readPod } from '../plan/pod.ts';
+import { isOurs, isWitness, readNotes } from '../plan/record.ts';
+import type { Rival, Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
 import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
@@ -65,7 +67,7 @@ export const reconcilePodEip =
     const { kube, memories, settings, log } = ports;
     const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
     const uid = podEip?.metadata.uid ?? '';
-    if (podEip) memories.parked(uid, isOurs(podEip) && readNotes(podEip).podUid === '');
+    if (podEip) memories.parked(uid, isWithoutPod(podEip, pod));
     const recall = () => (podEip ? memories.recall(uid) : NOTHING_KNOWN);
     const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
     const now = ports.clock.now();
@@ -96,6 +98,12 @@ export const reconcilePodEip =
     }
   };
 
+/** Whether the PodEIP outlives its pod at present. */
+const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
+  const { podUid } = readNotes(podEip);
+  return isOurs(podEip) ? podUid === '' : isWitness(podEip) && (!pod || isFinal(pod) || pod.metadata.uid !== podUid);
+};
+
 const isRest = (step: Act | Rest): step is Rest => step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
 /** Reads what the decision asked for. */
@@ -116,8 +124,15 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
     }
     case 'LookForRivals': {
       const all = await kube.list(PODEIP, {}, signal);
-      const uid = podEip?.metadata.uid;
-      return { rivals: all.filter((it) => it.metadata.uid !== uid && it.spec.allocationID === step.allocationId) };
+      const others = all.filter(
+        (it) => it.metadata.uid !== podEip?.metadata.uid && it.spec.allocationID === step.allocationId,
+      );
+      const rivals = others.map(async (rival): Promise<Rival> => {
+        const isKin = podEip !== null && isSameService(podEip, rival);
+        const pod = isKin ? await kube.get(POD, rival.metadata, signal) : undefined;
+        return { podEip: rival, pod: pod && pod.metadata.uid === readNotes(rival).podUid ? pod : null };
+      });
+      return { rivals: await Promise.all(rivals) };
     }
   }
 };
@@ -136,15 +151,18 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     else if (step.do === 'Claim' || step.do === 'Forget') memories.renewed(uid);
     const event = eventOf(step, acted);
     if (event) for (const object of regarding(seen)) record(object, event);
-    if (step.do === 'Claim' && step.request && seen.pod)
-      for (const warning of warningsOf(readPod(seen.pod, ports.settings)))
-        for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+    for (const warning of warningsOf(step.do === 'Witness' ? step : claimed(step, seen, ports.settings)))
+      for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
   } catch (error) {
     if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error);
     else if (isCloud) memories.lostTrack(uid);
     throw error;
   }
 };
+
+/** What was read when a request was written down. */
+const claimed = (step: Act, { pod }: Seen, settings: Settings): Pick<Reading, 'findings'> =>
+  step.do === 'Claim' && step.request && pod ? readPod(pod, settings) : { findings: [] };
 
 /** Nothing to do now: say how things stand. */
 const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {
@@ -178,7 +196,7 @@ const tell = async (
   const { kube, clock, settings, record } = ports;
   const { podEip } = seen;
   const warning: EventNote = { type: 'Warning', reason: standing.reason, action: 'Reconcile', note: standing.message };
-  if (!podEip || !isOurs(podEip)) {
+  if (!podEip || !(isOurs(podEip) || isWitness(podEip))) {
     if (isWarning) for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
     return;
   }

@@ -11,8 +11,12 @@ export interface Reading {
   readonly request?: EipRequest | undefined;
   /** When a new EIP is given back; `Follow` where the pod does not say, or says something that is refused. */
   readonly release: ReleasePolicy;
+  /** How an existing EIP comes from an older pod of the same Knative Service. */
+  readonly handover: values.Handover;
   readonly findings: readonly Finding[];
 }
+
+const NOT_WANTED: Reading = { wanted: false, release: FOLLOW, handover: 'ready', findings: [] };
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -59,25 +63,29 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
     return 'wrong' in result ? undefined : result.value;
   };
   let release: ReleasePolicy = FOLLOW;
+  let handover: values.Handover = 'ready';
   const done = (wanted: boolean, request?: EipRequest): Reading => {
     const isRefused = findings.some(({ severity }) => severity === 'refuse');
     return {
       wanted,
       request: isRefused ? undefined : request,
       release: request?.kind === 'new' ? release : FOLLOW,
+      handover,
       findings,
     };
   };
 
   const withEipKey = find('withEip');
   const instanceKey = find('instanceId');
-  if (!withEipKey && !instanceKey) return { wanted: false, release: FOLLOW, findings: [] };
+  if (!withEipKey && !instanceKey) return NOT_WANTED;
 
   const withEip = read('withEip', values.readBoolean);
-  if (!instanceKey && withEip === false) return { wanted: false, release: FOLLOW, findings: [] };
+  if (!instanceKey && withEip === false) return NOT_WANTED;
   if (!instanceKey) release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
 
+  const handoverKey = find('handover');
   if (instanceKey) {
+    handover = read('handover', values.readHandover) ?? 'ready';
     const allocationId = read('instanceId', values.readId('eip'));
     if (withEipKey) {
       findings.push({
@@ -114,6 +122,15 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
     return done(true, allocationId === undefined ? undefined : { kind: 'existing', allocationId });
   }
 
+  if (handoverKey) {
+    findings.push({
+      id: 'HandoverIgnored',
+      severity: 'warn',
+      keys: handoverKey.keys,
+      problem: `annotation ${handoverKey.key}: ${quote(handoverKey.text)} is about an existing EIP, and each pod has a new one of its own`,
+      remedy: `remove ${handoverKey.keys.join(' and ')}`,
+    });
+  }
   read('instanceChargeType', values.readInstanceChargeType);
   const internetChargeType = read('internetChargeType', values.readInternetChargeType) ?? defaults.internetChargeType;
   const text = {

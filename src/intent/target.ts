@@ -1,30 +1,155 @@
-import { ECI_INSTANCE_ID, ON_VIRTUAL_NODE } from '../api/annotations.ts';
-import type { Node, Pod } from '../api/core.ts';
+import {
+  ACS_COMPUTE_CLASS,
+  ACS_INSTANCE_ID,
+  ACS_INSTANCE_PREFIX,
+  AFFINITY_INJECTION,
+  ECI_INSTANCE_ID,
+  ON_VIRTUAL_NODE,
+  OUR_VIRTUAL_NODE,
+  WANTS_ACS,
+  WANTS_ECI,
+  WANTS_ECI_LEGACY,
+} from '../api/annotations.ts';
+import type { Node, Pod, PodTemplate } from '../api/core.ts';
+import { demandsOf, kindOf, toleratesVirtualNodes } from './placement.ts';
 
-/** Where a pod runs, which decides who makes its address. */
+/** Who runs a virtual node: the cluster's own add-on (ack-virtual-node), or this product's provider. */
+export type Provider = 'add-on' | 'ours';
+
+/** `proved` by what the virtual node or the node itself shows; `inferred` from what was asked for. */
+export type Certainty = 'proved' | 'inferred';
+
+/** Where a pod runs, which decides who makes its address. `because` is the end of a sentence, for a person. */
 export type Target =
-  /** An ECS node: this controller allocates. */
-  | { readonly on: 'ecs' }
-  /** A virtual node: the virtual node's own add-on creates the address with the instance. */
-  | { readonly on: 'virtual-node'; readonly because: string }
+  /** An ECS node. */
+  | { readonly on: 'ecs'; readonly certainty: Certainty; readonly because: string }
+  /** A virtual node, as an elastic container instance. */
+  | { readonly on: 'eci'; readonly by: Provider; readonly certainty: Certainty; readonly because: string }
+  /** Container Compute Service: on virtual nodes too, and neither ECS nor ECI. */
+  | { readonly on: 'acs'; readonly certainty: Certainty; readonly because: string }
   | { readonly on: 'unknown'; readonly because: string };
 
+type Labels = Readonly<Record<string, string>>;
+
 /**
- * Says where a pod runs, from what is proved and not from what was asked for: the virtual node's own marks on the pod,
- * and the labels of the node that the pod is bound to.
- * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id) and virtual node labels
- * (`type=virtual-kubelet`, self-managed VNode `k8s.aliyun.com/vnode`).
+ * Says where a pod runs. Once it is scheduled only proof counts: the virtual node's marks on the pod, and the labels and
+ * taints of the node that it is bound to. Before that the answer is inferred as in {@link targetOfTemplate}, and only
+ * if the labels of its namespace are given, because they may send it elsewhere. The add-on's virtual nodes run ECI and
+ * ACS alike, so a pod that is bound to one is told apart by its labels, `inferred`, until it carries its instance's ID.
+ * While its node is not known, such an ID proves ECI and not who runs it: that is `inferred` too.
+ *
+ * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id); ACS documentation of pods with EIPs
+ * (alibabacloud.com/instance-id); ACK documentation of virtual nodes.
+ *
+ * @param provider who runs the virtual nodes of this cluster, where neither node nor pod tell
  */
-export const targetOf = (pod: Pod, node: Node | undefined): Target => {
-  if (pod.metadata.annotations?.[ECI_INSTANCE_ID])
-    return { on: 'virtual-node', because: `annotation ${ECI_INSTANCE_ID}` };
-  if (pod.metadata.labels?.[ON_VIRTUAL_NODE] === 'true')
-    return { on: 'virtual-node', because: `label ${ON_VIRTUAL_NODE}` };
-  if (!pod.spec.nodeName) return { on: 'unknown', because: 'the pod is not scheduled' };
-  if (!node) return { on: 'unknown', because: `node ${pod.spec.nodeName} is not known yet` };
-  const labels = node.metadata.labels ?? {};
-  if (labels['type'] === 'virtual-kubelet') return { on: 'virtual-node', because: 'node label type=virtual-kubelet' };
-  if (labels['k8s.aliyun.com/vnode'] === 'true')
-    return { on: 'virtual-node', because: 'node label k8s.aliyun.com/vnode=true' };
-  return { on: 'ecs' };
+export const targetOf = (
+  pod: Pod,
+  node: Node | undefined,
+  namespaceLabels?: Labels,
+  provider: Provider = 'add-on',
+): Target => {
+  const annotations = pod.metadata.annotations ?? {};
+  const kind = pod.spec.nodeName !== undefined && pod.spec.nodeName !== '' && node ? kindOf(node) : undefined;
+  if (kind?.kind === 'ours') return { on: 'eci', by: 'ours', certainty: 'proved', because: kind.because };
+
+  for (const key of [ACS_INSTANCE_ID, ECI_INSTANCE_ID])
+    if (annotations[key]?.startsWith(ACS_INSTANCE_PREFIX) === true)
+      return { on: 'acs', certainty: 'proved', because: `annotation ${key}` };
+  const by = kind ? 'add-on' : pod.spec.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true' ? 'ours' : provider;
+  if (annotations[ECI_INSTANCE_ID])
+    return { on: 'eci', by, certainty: kind ? 'proved' : 'inferred', because: `annotation ${ECI_INSTANCE_ID}` };
+
+  const mark =
+    pod.metadata.labels?.[ON_VIRTUAL_NODE] === 'true'
+      ? `label ${ON_VIRTUAL_NODE}`
+      : kind?.kind === 'virtual'
+        ? kind.because
+        : undefined;
+  if (mark !== undefined) {
+    const wish = wishOf(pod.metadata.labels, namespaceLabels);
+    return wish?.for === 'acs'
+      ? { on: 'acs', certainty: 'inferred', because: `${mark} and ${wish.because}` }
+      : { on: 'eci', by, certainty: 'inferred', because: mark };
+  }
+  if (kind) return { on: 'ecs', certainty: 'proved', because: kind.because };
+  if (pod.spec.nodeName) return { on: 'unknown', because: `node ${pod.spec.nodeName} is not known yet` };
+  return namespaceLabels
+    ? targetOfTemplate(pod, namespaceLabels, provider)
+    : { on: 'unknown', because: 'the pod is not scheduled' };
+};
+
+/**
+ * Says where the pods of a template will run, as far as it can be told before they are scheduled; `inferred`, always. A
+ * scheduling policy may still send single pods of one Service elsewhere. Annotations are not looked at: those that prove
+ * something are written by a virtual node, and in a template they are copies.
+ *
+ * Labels of the pod win over those of its namespace; contradictions are `unknown`, because no documentation resolves
+ * them. Without anything that sends it to a virtual node or lets it in there, a pod goes to an ECS node.
+ */
+export const targetOfTemplate = (
+  template: PodTemplate,
+  namespaceLabels: Labels,
+  provider: Provider = 'add-on',
+): Target => {
+  const placement = template.spec ?? {};
+  if (placement.nodeName)
+    return { on: 'unknown', because: `it names node ${placement.nodeName}, which tells once it is there` };
+  const wish = wishOf(template.metadata?.labels, namespaceLabels);
+  if (wish?.for === 'both') return { on: 'unknown', because: wish.because };
+  const demands = demandsOf(placement);
+  const required = demands.find(({ ours }) => ours) ?? demands.find(({ virtual }) => virtual === 'required');
+  const excluded = demands.find(({ virtual }) => virtual === 'excluded');
+  const wanted = wish ?? required;
+  if (wish?.for === 'acs' && required?.ours === true)
+    return { on: 'unknown', because: `${wish.because} and ${required.because} contradict each other` };
+  if (excluded && wanted)
+    return { on: 'unknown', because: `${excluded.because} and ${wanted.because} contradict each other` };
+  if (excluded) return { on: 'ecs', certainty: 'inferred', because: excluded.because };
+  if (wish?.for === 'acs') return { on: 'acs', certainty: 'inferred', because: wish.because };
+  if (wanted)
+    return {
+      on: 'eci',
+      by: required?.ours === true ? 'ours' : provider,
+      certainty: 'inferred',
+      because: required?.because ?? wanted.because,
+    };
+  if (toleratesVirtualNodes(placement))
+    return { on: 'unknown', because: 'its tolerations let it onto virtual nodes and do not send it there' };
+  return {
+    on: 'ecs',
+    certainty: 'inferred',
+    because: 'nothing sends it to a virtual node, and it does not tolerate their taint',
+  };
+};
+
+interface Wish {
+  readonly for: 'eci' | 'acs' | 'both';
+  readonly because: string;
+}
+
+/** What the labels ask for. Sources: ACK documentation of virtual nodes; ACS documentation of pods. */
+const wishOf = (labels: Labels | undefined, namespaceLabels: Labels | undefined): Wish | undefined =>
+  wishOfLabels(labels ?? {}, 'label') ?? wishOfNamespace(labels ?? {}, namespaceLabels ?? {});
+
+const wishOfLabels = (labels: Labels, where: string): Wish | undefined => {
+  const eci = [WANTS_ECI, WANTS_ECI_LEGACY].find((key) => labels[key] === 'true');
+  const acs =
+    labels[WANTS_ACS] === 'true' ? `${WANTS_ACS}=true` : labels[ACS_COMPUTE_CLASS] ? ACS_COMPUTE_CLASS : undefined;
+  if (eci !== undefined && acs !== undefined)
+    return { for: 'both', because: `${where}s ${eci}=true and ${acs} contradict each other` };
+  if (acs !== undefined) return { for: 'acs', because: `${where} ${acs}` };
+  return eci === undefined ? undefined : { for: 'eci', because: `${where} ${eci}=true` };
+};
+
+const wishOfNamespace = (labels: Labels, namespaceLabels: Labels): Wish | undefined => {
+  const wish =
+    wishOfLabels(namespaceLabels, 'namespace label') ??
+    (namespaceLabels[AFFINITY_INJECTION] === 'enabled'
+      ? ({ for: 'eci', because: `namespace label ${AFFINITY_INJECTION}=enabled` } as const)
+      : undefined);
+  const own = [WANTS_ECI, WANTS_ECI_LEGACY].find((key) => labels[key] !== undefined);
+  return wish?.for === 'eci' && own !== undefined
+    ? { for: 'both', because: `label ${own}=${labels[own]} and ${wish.because} contradict each other` }
+    : wish;
 };

@@ -165,3 +165,14 @@ export const readReleaseStrategy = (text: string): Read<ReleasePolicy> => {
     return noStrategy('is longer than a year', 'write "Never" to keep the EIP until its PodEIP is deleted');
   return { value: { strategy: 'TTL', releaseAfter: text } };
 };
+
+/**
+ * How an existing EIP comes to a new pod of the same Knative Service: `ready`, as soon as the new pod's containers are, or
+ * `wait`, when the old pod is gone.
+ */
+export type Handover = 'ready' | 'wait';
+
+export const readHandover = (text: string): Read<Handover> =>
+  text === 'ready' || text === 'wait'
+    ? { value: text }
+    : wrong('InvalidHandover', 'is no way to hand an EIP over', 'write "ready" or "wait"');

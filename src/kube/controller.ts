@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { WorkQueue } from './queue.ts';
+import type { Lane, WorkQueue } from './queue.ts';
 
 /**
  * When a key wants to be looked at again, unless something happens to it before.
@@ -19,8 +19,10 @@ export interface ControllerOptions {
   /** For logs and metrics. */
   readonly name: string;
   readonly queue: WorkQueue;
-  /** How many keys are worked on at once. */
+  /** How many keys of the lane `main` are worked on at once. */
   readonly workers: number;
+  /** How many keys of the lane `express` are worked on beside them; 0 by default. */
+  readonly expressWorkers?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /**
@@ -32,13 +34,30 @@ export interface ControllerOptions {
   readonly observe?: ((reconcile: { name: string; outcome: ReconcileOutcome; durationMs: number }) => void) | undefined;
 }
 
+/** A key that asks to be looked at again at once more often than this without a rest is slowed down: it goes in circles. */
+const MOST_NOW = 100;
+
 /**
  * Works on the queue until the signal aborts. Then the queue is shut down, what is in it is dropped (whoever starts next
  * lists anew), and the promise resolves when the reconciles under way have ended.
  */
 export const runController = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
-  const { name, queue, workers, clock, reconcile, observe } = options;
+  const { name, queue, workers, expressWorkers = 0, clock, reconcile, observe } = options;
   const log = options.log.child({ controller: name });
+  /** How often in a row each key asked for `now`. */
+  const steps = new Map<string, number>();
+
+  const isInCircles = (key: string, again: Again): boolean => {
+    if (again !== 'now') {
+      steps.delete(key);
+      return false;
+    }
+    const count = (steps.get(key) ?? 0) + 1;
+    steps.set(key, count);
+    if (count === MOST_NOW + 1)
+      log.error({ key, steps: MOST_NOW }, 'This object does not come to rest; it is slowed down. Please report it.');
+    return count > MOST_NOW;
+  };
 
   const reconcileOne = async (key: string) => {
     const start = clock.mono();
@@ -46,7 +65,7 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
     try {
       const again = await reconcile(key, signal);
       outcome = typeof again === 'string' ? again : 'after';
-      if (again === 'backoff') {
+      if (isInCircles(key, again) || again === 'backoff') {
         queue.retry(key);
       } else {
         queue.forget(key);
@@ -65,8 +84,8 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
     observe?.({ name, outcome, durationMs: clock.mono() - start });
   };
 
-  const work = async () => {
-    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+  const work = async (lane: Lane) => {
+    for (let key = await queue.take(lane); key !== undefined; key = await queue.take(lane)) {
       try {
         await reconcileOne(key);
       } finally {
@@ -78,7 +97,8 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
   const stop = () => void queue.shutDown('drop');
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
-  await Promise.all(Array.from({ length: Math.max(1, workers) }, work));
+  const crew = (count: number, lane: Lane) => Array.from({ length: count }, () => work(lane));
+  await Promise.all([...crew(Math.max(1, workers), 'main'), ...crew(expressWorkers, 'express')]);
   signal.removeEventListener('abort', stop);
 };
 

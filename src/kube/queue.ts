@@ -7,6 +7,12 @@ import { createDelays } from './delays.ts';
 /** `live` is what just happened; `resync` is everything else, for example all objects after a start. */
 export type Priority = 'live' | 'resync';
 
+/**
+ * Who hands a key out. `express` keys have workers of their own: however many `main` keys wait, or make their workers
+ * wait, they go on.
+ */
+export type Lane = 'main' | 'express';
+
 /** Hooks for metrics. Must not throw. */
 export interface QueueObserver {
   /** A key was handed out, `waitedMs` after it became due. */
@@ -20,6 +26,8 @@ export interface QueueOptions {
   readonly random: Random;
   /** Delay after a failure. Default 5 ms to 1000 s, as client-go's DefaultControllerRateLimiter. */
   readonly backoff?: Backoff | undefined;
+  /** Asked each time a key becomes due. Default `main` for all. Must not throw. */
+  readonly laneOf?: ((key: string) => Lane) | undefined;
   readonly observer?: QueueObserver | undefined;
 }
 
@@ -51,8 +59,8 @@ export interface WorkQueue {
   retry(key: string, atLeastMs?: number): number;
   /** Forgets the failures of a key. */
   forget(key: string): void;
-  /** Hands out a key, which must be given back with `done`; undefined once the queue has shut down. */
-  take(): Promise<string | undefined>;
+  /** Hands out a key of the lane, which must be given back with `done`; undefined once the queue has shut down. */
+  take(lane?: Lane): Promise<string | undefined>;
   done(key: string): void;
   depth(): QueueDepth;
   /**
@@ -69,6 +77,7 @@ interface Entry {
   /** Since when it is due, monotonic; undefined while it is not. */
   dueAt: number | undefined;
   priority: Priority;
+  lane: Lane;
   processing: boolean;
 }
 
@@ -86,12 +95,13 @@ class Fifo {
     this.#items.push(item);
   }
 
-  /** The first item that still waits with this priority; those that were promoted or dropped meanwhile are skipped. */
-  peek(priority: Priority): Waiting | undefined {
+  /** The first item that still waits here; those that were moved or dropped meanwhile are skipped. */
+  peek(lane: Lane, priority: Priority): Waiting | undefined {
     for (; this.#head < this.#items.length; this.#head += 1) {
       const item = this.#items[this.#head]!;
-      const { dueAt, processing } = item.entry;
-      if (dueAt !== undefined && !processing && item.entry.priority === priority) return item;
+      const { entry } = item;
+      if (entry.dueAt !== undefined && !entry.processing && entry.priority === priority && entry.lane === lane)
+        return item;
     }
     this.#items = [];
     this.#head = 0;
@@ -106,17 +116,49 @@ class Fifo {
   }
 }
 
-export const createQueue = ({ clock, random, backoff, observer }: QueueOptions): WorkQueue => {
+/** What waits in one lane, and who waits for it. */
+class Waitlist {
+  readonly #lane: Lane;
+  readonly #live = new Fifo();
+  readonly #resync = new Fifo();
+  readonly takers: ((key: string | undefined) => void)[] = [];
+  #liveInARow = 0;
+
+  constructor(lane: Lane) {
+    this.#lane = lane;
+  }
+
+  push(key: string, entry: Entry): void {
+    (entry.priority === 'live' ? this.#live : this.#resync).push({ key, entry });
+  }
+
+  /** Takes the next one out; undefined where none waits. */
+  shift(): Waiting | undefined {
+    const live = this.#live.peek(this.#lane, 'live');
+    const resync = this.#resync.peek(this.#lane, 'resync');
+    const takeLive = live !== undefined && (resync === undefined || this.#liveInARow < RESYNC_SHARE - 1);
+    this.#liveInARow = takeLive && resync !== undefined ? this.#liveInARow + 1 : 0;
+    const next = takeLive ? live : resync;
+    if (next) (takeLive ? this.#live : this.#resync).shift();
+    return next;
+  }
+
+  /** Since when the one that waits longest has been due; Infinity where none waits. */
+  oldest(): number {
+    const waiting = [this.#live.peek(this.#lane, 'live'), this.#resync.peek(this.#lane, 'resync')];
+    return Math.min(...waiting.map((it) => it?.entry.dueAt ?? Infinity));
+  }
+}
+
+export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueOptions): WorkQueue => {
   const entries = new Map<string, Entry>();
   const failures = new Map<string, number>();
-  const ready = { live: new Fifo(), resync: new Fifo() };
-  const takers: ((key: string | undefined) => void)[] = [];
+  const lanes = { main: new Waitlist('main'), express: new Waitlist('express') };
   const idle = Promise.withResolvers<void>();
   const { baseMs, capMs } = backoff ?? { baseMs: 5, capMs: 1_000_000 };
   let readyCount = 0;
   let processing = 0;
   let closed = false;
-  let liveInARow = 0;
 
   /** Priority that a delayed key comes back with. */
   const priorities = new Map<string, Priority>();
@@ -124,50 +166,47 @@ export const createQueue = ({ clock, random, backoff, observer }: QueueOptions):
 
   const enqueue = (key: string, entry: Entry) => {
     readyCount += 1;
-    ready[entry.priority].push({ key, entry });
+    lanes[entry.lane].push(key, entry);
   };
 
   const makeDue = (key: string, priority: Priority) => {
     delays.delete(key);
     priorities.delete(key);
+    const lane = laneOf?.(key) ?? 'main';
     const entry = entries.get(key);
     if (entry === undefined) {
-      const fresh: Entry = { dueAt: clock.mono(), priority, processing: false };
+      const fresh: Entry = { dueAt: clock.mono(), priority, lane, processing: false };
       entries.set(key, fresh);
       enqueue(key, fresh);
     } else if (entry.dueAt === undefined) {
       entry.dueAt = clock.mono();
       entry.priority = priority;
-    } else if (priority === 'live' && entry.priority === 'resync') {
-      entry.priority = 'live';
-      if (!entry.processing) ready.live.push({ key, entry });
+      entry.lane = lane;
+    } else if ((priority === 'live' && entry.priority === 'resync') || lane !== entry.lane) {
+      if (priority === 'live') entry.priority = 'live';
+      entry.lane = lane;
+      if (!entry.processing) lanes[lane].push(key, entry);
     }
     serve();
   };
 
-  const next = (): Waiting | undefined => {
-    const live = ready.live.peek('live');
-    const resync = ready.resync.peek('resync');
-    const takeLive = live !== undefined && (resync === undefined || liveInARow < RESYNC_SHARE - 1);
-    liveInARow = takeLive && resync !== undefined ? liveInARow + 1 : 0;
-    (takeLive ? ready.live : ready.resync).shift();
-    return takeLive ? live : resync;
-  };
-
   const serve = () => {
-    while (takers.length > 0 && readyCount > 0) {
-      const waiting = next();
-      if (waiting === undefined) break;
-      const { key, entry } = waiting;
-      readyCount -= 1;
-      processing += 1;
-      observer?.taken?.(clock.mono() - (entry.dueAt ?? 0), entry.priority);
-      entry.dueAt = undefined;
-      entry.processing = true;
-      takers.shift()!(key);
+    for (const lane of Object.values(lanes)) {
+      while (lane.takers.length > 0) {
+        const waiting = lane.shift();
+        if (waiting === undefined) break;
+        const { key, entry } = waiting;
+        readyCount -= 1;
+        processing += 1;
+        observer?.taken?.(clock.mono() - (entry.dueAt ?? 0), entry.priority);
+        entry.dueAt = undefined;
+        entry.processing = true;
+        lane.takers.shift()!(key);
+      }
     }
     if (!closed) return;
-    if (readyCount === 0) for (const taker of takers.splice(0)) taker(undefined);
+    for (const lane of Object.values(lanes))
+      if (lane.oldest() === Infinity) for (const taker of lane.takers.splice(0)) taker(undefined);
     if (readyCount === 0 && processing === 0) idle.resolve();
   };
 
@@ -197,9 +236,9 @@ export const createQueue = ({ clock, random, backoff, observer }: QueueOptions):
     forget(key) {
       failures.delete(key);
     },
-    take: () =>
+    take: (lane = 'main') =>
       new Promise((resolve) => {
-        takers.push(resolve);
+        lanes[lane].takers.push(resolve);
         serve();
       }),
     done(key) {
@@ -212,8 +251,7 @@ export const createQueue = ({ clock, random, backoff, observer }: QueueOptions):
       serve();
     },
     depth() {
-      const dues = [ready.live.peek('live'), ready.resync.peek('resync')].map((waiting) => waiting?.entry.dueAt);
-      const oldest = Math.min(...dues.map((dueAt) => dueAt ?? Infinity));
+      const oldest = Math.min(lanes.main.oldest(), lanes.express.oldest());
       return {
         ready: readyCount,
         delayed: delays.size,

@@ -1,24 +1,48 @@
 import { sentence } from '../api/finding.ts';
+import { planCreation } from '../intent/creation.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
-import type { Seen } from './seen.ts';
+import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 
 /** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
-export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation: number): Step => {
+export const claim = (
+  reading: Reading,
+  { pod, node, podEip }: Seen,
+  generation: number,
+  { enableVirtualNode }: Settings,
+): Step => {
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
-  if (target.on === 'virtual-node')
-    return done('NotOnEcsNode', `the pod runs on a virtual node (${target.because}), which makes its address itself`);
   const { request, release } = reading;
-  if (!request) {
+  if (!request && target.on !== 'acs') {
     if (!podEip) return { do: 'Claim', request: undefined, release, generation };
     const refusal = reading.findings.find(({ severity }) => severity === 'refuse');
     return fail(refusal?.id ?? 'RecordTampered', refusal ? allRefusals(reading) : 'the request cannot be read');
   }
-  if (!pod.status?.podIP) return done('NoPodIP', 'the pod has no address yet');
-  return { do: 'Claim', request, release, generation };
+  // An existing EIP is bound here once the instance runs, never with its creation: whether this pod may have it, and
+  // whether another pod of its Service still does, is decided and looked at here.
+  const facts = { eipIsHeld: true, enableVirtualNode };
+  const plan = planCreation(reading, pod.metadata.annotations, target, facts);
+  switch (plan.how) {
+    case 'none':
+      return done('NotOnEcsNode', plan.because);
+    case 'add-on':
+    case 'container-group': {
+      if (podEip) return { do: 'Retire', because: `the virtual node makes the address (${target.because})` };
+      const findings = [...reading.findings, ...(plan.how === 'add-on' ? plan.findings : [])];
+      return { do: 'Witness', isExisting: request?.kind === 'existing', findings };
+    }
+    case 'vpc-first':
+      // Bought before there is an address to bind it to: it is passed to the instance at its creation.
+      return { do: 'Claim', request, release, generation };
+    case 'after-creation':
+    case 'podeip':
+      return pod.status?.podIP
+        ? { do: 'Claim', request, release, generation }
+        : done('NoPodIP', 'the pod has no address yet');
+  }
 };
 
 export const allRefusals = ({ findings }: Reading): string =>

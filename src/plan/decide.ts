@@ -7,9 +7,10 @@ import { giveBack } from './give-back.ts';
 import { isKept, keep } from './keep.ts';
 import { obtain } from './own.ts';
 import { isAnnounced, isFinal, isGated, readPod } from './pod.ts';
-import { hasFinalizer, isOurs, readNotes, type Notes } from './record.ts';
+import { hasFinalizer, isOurs, isWitness, readNotes, type Notes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, justTampered, type Step } from './step.ts';
+import { witness } from './witness.ts';
 
 /**
  * The one thing to do next for a pod and its PodEIP. Pure and total; reads from top to bottom, the first line that applies
@@ -27,6 +28,7 @@ export const decide = (seen: Seen, settings: Settings): Step => {
 const next = (seen: Seen, settings: Settings): Step => {
   const { pod, podEip } = seen;
   if (!podEip) return begin(seen, settings);
+  if (isWitness(podEip)) return witness(seen, podEip, settings);
   if (!isOurs(podEip)) return adopt(seen, podEip, settings);
   if (podEip.metadata.deletionTimestamp !== undefined) return giveBack(seen, podEip, settings);
 
@@ -36,7 +38,7 @@ const next = (seen: Seen, settings: Settings): Step => {
   if (because !== undefined)
     return isKept(podEip, notes) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
   if (!reading) return { do: 'Retire', because: 'the pod is gone' };
-  if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1);
+  if (!notes.request) return hasFinalizer(podEip) ? justTampered('request') : claim(reading, seen, 1, settings);
   const step =
     notes.request.kind === 'new'
       ? obtain(seen, podEip, notes, notes.request, reading, settings)
@@ -63,5 +65,5 @@ const begin = (seen: Seen, settings: Settings): Step => {
   if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
     return done('NoAddressWanted', 'no running pod');
   const reading = readPod(pod, settings);
-  return reading.wanted ? claim(reading, seen, 1) : done('NoAddressWanted', 'the pod asks for no address');
+  return reading.wanted ? claim(reading, seen, 1, settings) : done('NoAddressWanted', 'the pod asks for no address');
 };

@@ -1,4 +1,5 @@
 import { ALLOW_EIP_ROB } from '../api/annotations.ts';
+import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reading } from '../intent/read.ts';
@@ -6,9 +7,10 @@ import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
+import { areContainersReady, isSameService, outranks } from './handover.ts';
 import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
-import { justAccepted, type Seen, type Settings } from './seen.ts';
-import { fail, inTransition, justTampered, POLL_MS, wait, type ForeignBinding, type Step } from './step.ts';
+import { justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
+import { fail, inTransition, justTampered, POLL_MS, RETRY_MS, wait, type ForeignBinding, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
 
 /** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
@@ -26,7 +28,7 @@ export const attach = (
   if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
   // Until it has been won, the user may still correct the annotation.
   if (allocationID === '' && (!reading.request || writeRequest(reading.request) !== writeRequest(request)))
-    return claim(reading, seen, notes.generation);
+    return claim(reading, seen, notes.generation, settings);
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
   // One that was there is looked for again before it counts as gone: a replica may lag.
@@ -44,7 +46,7 @@ export const attach = (
   if (allocationID === '') {
     if (!seen.rivals) return { do: 'LookForRivals', allocationId };
     if (seen.rivals.length > 0)
-      return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
+      return contend(seen, podEip, eip, reading, seen.rivals) ?? { do: 'Record', allocationId };
     if (eip.status === 'InUse') {
       const robbing = rob(seen, eip, settings, inUseElsewhere);
       return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
@@ -55,11 +57,12 @@ export const attach = (
   if (!latestPlace(notes)) {
     // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
     if (!seen.rivals) return { do: 'LookForRivals', allocationId };
-    const isLost = seen.rivals.some(
-      (rival) => readNotes(rival).places.length > 0 || rival.metadata.uid < podEip.metadata.uid,
-    );
+    const { pod, rivals } = seen;
+    const isLost = rivals.some((rival) => !outranks(podEip, pod, rival) && hasPrecedence(rival, podEip, pod));
     if (isLost) return { do: 'Yield', allocationId };
-    if (seen.rivals.length > 0)
+    const holder = rivals.find((rival) => isHolding(rival) && outranks(podEip, pod, rival));
+    if (holder) return supplant(holder.podEip, allocationId);
+    if (rivals.length > 0)
       return wait('EipClaimed', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
   }
   return putToUse(seen, eip, notes, settings, (it) =>
@@ -67,6 +70,54 @@ export const attach = (
     latestPlace(notes) ? boundElsewhere(it) : rob(seen, it, settings, boundElsewhere),
   );
 };
+
+/** Why the EIP that others hold is not this pod's to take; undefined where it is. */
+const contend = (
+  { pod }: Seen,
+  podEip: PodEip,
+  eip: Eip,
+  { handover }: Reading,
+  rivals: readonly Rival[],
+): Step | undefined => {
+  const { allocationId } = eip;
+  const isKin = rivals.every((rival) => isSameService(podEip, rival.podEip));
+  if (!isKin)
+    return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
+  const names = rivals.map((rival) => rival.podEip.metadata.name).join(', ');
+  if (!rivals.every((rival) => outranks(podEip, pod, rival)))
+    return fail(
+      'EipClaimed',
+      `${allocationId} is with pod ${names} of the same Knative Service; this pod gets it when that one is gone`,
+    );
+  if (handover === 'wait')
+    return wait(
+      'EipClaimed',
+      `${allocationId} is with pod ${names} of the same Knative Service until that one is gone, as asked for`,
+      RETRY_MS,
+    );
+  if (!areContainersReady(pod))
+    return wait(
+      'EipClaimed',
+      `${allocationId} is with pod ${names} of the same Knative Service and comes here once the containers are ready`,
+      RETRY_MS,
+    );
+  const isTheirs = rivals.some((rival) => readNotes(rival.podEip).places.some((it) => isBoundTo(eip, it)));
+  return eip.status === 'InUse' && !isTheirs ? inUseElsewhere(eip) : undefined;
+};
+
+const isHolding = ({ podEip }: Rival): boolean => readNotes(podEip).places.length > 0;
+
+/** Whether the rival, which has written the EIP down too, keeps it. */
+const hasPrecedence = (rival: Rival, podEip: PodEip, pod: Pod | null): boolean =>
+  isHolding(rival) ||
+  outranks(rival.podEip, rival.pod, { podEip, pod }) ||
+  rival.podEip.metadata.uid < podEip.metadata.uid;
+
+/** The pod that has the EIP gives it up; once its PodEIP is gone, nothing can still detach the EIP from here. */
+const supplant = (rival: PodEip, allocationId: string): Step =>
+  rival.metadata.deletionTimestamp === undefined
+    ? { do: 'Supplant', rival, allocationId }
+    : wait('EipClaimed', `pod ${rival.metadata.name} is giving ${allocationId} up`, POLL_MS);
 
 const inUseElsewhere = (eip: Eip): Step =>
   fail(

@@ -2,6 +2,7 @@ import { TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import { isUntagged } from './missing.ts';
+import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
 import { hasFinalizer, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
@@ -73,15 +74,6 @@ const boundElsewhere = (eip: Eip): Rest =>
     'ReleaseBlocked',
     `${eip.allocationId} is bound to ${eip.instanceId ?? 'something'}, where this controller did not put it; detach it there to have it released, or remove its tag ${TAG_PODEIP_UID} to keep it`,
   );
-
-/** What the API would refuse a release for. Source: VPC API reference, ReleaseEipAddress. */
-export const obstacleToRelease = (eip: Eip): string | undefined => {
-  if (eip.lockReasons.length > 0) return `it is locked (${eip.lockReasons.join(', ')}); clear the lock in the console`;
-  if (eip.deletionProtection) return 'its deletion protection is on; turn it off in the console';
-  if (eip.chargeType === 'PrePaid') return 'it was turned into a subscription; turn it back or let it expire';
-  if (eip.serviceManaged) return 'another cloud service manages it';
-  return undefined;
-};
 
 /** An EIP of the user's is detached from where we put it, and otherwise left as it is. */
 const detach = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): Step => {

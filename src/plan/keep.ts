@@ -26,15 +26,10 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   const isItsPod = pod !== null && pod.metadata.uid === notes.podUid;
   if (isItsPod && !isFinal(pod) && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
   const heir = pod && heirOf(pod, settings);
-  if (heir?.reading.request?.kind === 'existing') {
-    if (podEip.spec.allocationType.releaseStrategy === 'TTL')
-      return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
-    return fail(
-      'EipKept',
-      `this PodEIP keeps ${podEip.spec.allocationID} for pods of its name until it is deleted; delete it to use ${heir.reading.request.allocationId}`,
-    );
-  }
-  if (heir && isReady(heir.pod, seen) && heir.reading.request)
+  const wantsExisting = heir?.reading.request?.kind === 'existing';
+  if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')
+    return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
+  if (heir && !wantsExisting && isReady(heir.pod, seen) && heir.reading.request)
     return { do: 'TakeOver', podUid: heir.pod.metadata.uid, release: heir.reading.release };
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return { do: 'Retire', because };
@@ -62,6 +57,11 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
       'Settling',
       'a request without an answer may still take effect',
       Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
+    );
+  if (heir?.reading.request?.kind === 'existing')
+    return fail(
+      'EipKept',
+      `this PodEIP keeps ${allocationId} for pods of its name until it is deleted; delete it to use ${heir.reading.request.allocationId}`,
     );
   if (heir)
     return heir.reading.request

@@ -29,7 +29,8 @@ export const obtain = (
     if (isRefused && !isOtherRequest && memory.refusal.dueInMs > 0)
       return fail(memory.refusal.reason, memory.refusal.message, memory.refusal.dueInMs);
     // All attempts are known to have bought nothing: only now may a new token be used, and the annotations be read anew.
-    if ((isRefused || isOtherRequest) && isSettled(seen, settings)) return claim(reading, seen, notes.generation + 1);
+    if ((isRefused || isOtherRequest) && isSettled(seen, settings))
+      return claim(reading, seen, notes.generation + 1, settings);
     return { do: 'Allocate', request, generation: notes.generation };
   }
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };

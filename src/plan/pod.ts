@@ -30,7 +30,7 @@ export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefu
     problem: 'the pod uses the network of its node (hostNetwork: true), so that its EIP would be the whole node’s',
     remedy: 'remove hostNetwork, or the annotation that asks for an EIP',
   };
-  return { wanted: true, release: FOLLOW, findings: [...reading.findings, hostNetwork] };
+  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, hostNetwork] };
 };
 
 /** An EIP is kept for the next pod of the name. Under a stateless owner there is none. */
@@ -44,7 +44,7 @@ const refuseToKeep = (reading: Reading, pod: Pod, settings: Pick<Settings, 'stat
     problem: `the release strategy ${reading.release.strategy === 'TTL' ? reading.release.releaseAfter : reading.release.strategy} keeps the EIP for the next pod of this name, and ${owner ? `the pods of a ${owner.kind} have a new name each time` : 'the pod has no owner that makes one'}`,
     remedy: `write "Follow", or use one of ${settings.statefulKinds.join(', ')}`,
   };
-  return { wanted: true, release: FOLLOW, findings: [...reading.findings, stateless] };
+  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, stateless] };
 };
 
 const isReadyByGate = (pod: Pod): boolean =>

@@ -3,6 +3,7 @@ import {
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
+  ECI_NAME,
   GENERATION,
   GONE_SINCE,
   POD_UID,
@@ -41,6 +42,9 @@ export interface Notes {
 
 /** Whether this controller wrote the PodEIP. Others' are left alone. */
 export const isOurs = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === CONTROLLER_NAME;
+
+/** Whether it records the address that a virtual node makes, and holds nothing. */
+export const isWitness = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === ECI_NAME;
 
 export const hasFinalizer = (podEip: PodEip): boolean => podEip.metadata.finalizers?.includes(FINALIZER) ?? false;
 

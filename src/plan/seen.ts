@@ -21,11 +21,18 @@ export interface Seen {
   readonly interfaces?: readonly NetworkInterface[] | undefined;
   /** The namespace of the PodEIP. */
   readonly namespace?: Namespace | null | undefined;
-  /** Other PodEIPs that name the same EIP, whatever their namespace. */
-  readonly rivals?: readonly PodEip[] | undefined;
+  /** The other PodEIPs that hold the same EIP, whatever their namespace. */
+  readonly rivals?: readonly Rival[] | undefined;
   readonly memory: Memory;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;
+}
+
+/** Another PodEIP that holds the EIP. */
+export interface Rival {
+  readonly podEip: PodEip;
+  /** Its pod, if it is one of the same Knative Service; null where there is none, or none was looked for. */
+  readonly pod: Pod | null;
 }
 
 /**
@@ -74,6 +81,8 @@ export interface Settings {
   readonly existingEipNamespaces: readonly string[];
   /** Kinds of owners whose pods keep their names, and so may keep their addresses. */
   readonly statefulKinds: readonly string[];
+  /** Whether pods on the add-on's virtual nodes are served that carry none of the add-on's own keys. */
+  readonly enableVirtualNode: boolean;
   /** Whether an existing EIP may be taken from what it is bound to, in namespaces that say so too. */
   readonly allowEipRob: boolean;
   /** PodEIPs of another controller that were made before this wall time (milliseconds) are taken over. */

@@ -1,3 +1,5 @@
+import type { Finding } from '../api/finding.ts';
+import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reason } from '../api/reason.ts';
 import type { ReleasePolicy } from '../intent/release.ts';
@@ -24,6 +26,8 @@ export type Act =
       readonly release: ReleasePolicy;
       readonly generation: number;
     }
+  /** Write down that a virtual node makes the address of this pod; nothing is held. */
+  | { readonly do: 'Witness'; readonly isExisting: boolean; readonly findings: readonly Finding[] }
   /** Delete the PodEIP, if it still is the one that was seen. From here on the address only goes back. */
   | { readonly do: 'Retire'; readonly because: string }
   /** Write down that the pod is gone and its address is kept for the next pod of the name. */
@@ -45,6 +49,8 @@ export type Act =
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
   /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
   | { readonly do: 'Forget'; readonly allocationId: string; readonly generation: number }
+  /** Delete the PodEIP of another pod of the same Knative Service, so that its EIP comes free for this one. */
+  | { readonly do: 'Supplant'; readonly rival: PodEip; readonly allocationId: string }
   /** Take back the claim to an existing EIP that another pod has won. */
   | { readonly do: 'Yield'; readonly allocationId: string }
   /** Write down which EIP it is. */

@@ -1,6 +1,7 @@
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
+import { obstacleToRelease } from './obstacle.ts';
 import { provesOurs, readNotes } from './record.ts';
 
 /**
@@ -179,7 +180,7 @@ const sightingOf = ({ kind, eip, podEipUid }: Stray, before: Sightings, now: num
 const verdictOn = (stray: Stray, { passes, firstMs }: Sighting, now: number, graceMs: number): Verdict => {
   if (stray.kind === 'unidentified') return { ...stray, is: 'reported' };
   if (passes < SIGHTINGS || now - firstMs < graceMs) return { ...stray, is: 'young' };
-  const obstacle = obstacleToRelease(stray.eip);
+  const obstacle = obstacleToSweep(stray.eip);
   return obstacle === undefined ? { ...stray, is: 'due' } : { ...stray, is: 'blocked', obstacle };
 };
 
@@ -208,11 +209,11 @@ export type SweepStep =
 
 /** The one next change that leads to the release of an EIP that is {@link strayOf | a stray} for sure. */
 export const stepToRelease = (eip: Eip): SweepStep => {
-  const obstacle = obstacleToRelease(eip);
+  const obstacle = obstacleToSweep(eip);
   if (obstacle !== undefined) return { do: 'Blocked', because: obstacle };
   const { status, instanceId, privateIpAddress, bandwidthPackageId } = eip;
   if (status === 'InUse') {
-    // obstacleToRelease has made sure that it is a network interface.
+    // obstacleToSweep has made sure that it is a network interface.
     return privateIpAddress === undefined || instanceId === undefined
       ? { do: 'Blocked', because: 'what it is bound to is not shown completely; detach it in the console' }
       : { do: 'Unassociate', networkInterfaceId: instanceId, privateIpAddress };
@@ -222,19 +223,9 @@ export const stepToRelease = (eip: Eip): SweepStep => {
   return { do: 'Release' };
 };
 
-/**
- * What the API would refuse a release for, and what is bound where this controller never puts an EIP; what to do about it.
- * Source: VPC API reference, ReleaseEipAddress.
- */
-const obstacleToRelease = (eip: Eip): string | undefined => {
-  const { serviceManaged, chargeType, lockReasons, deletionProtection, segmentInstanceId } = eip;
-  if (serviceManaged) return 'another cloud service manages it';
-  if (lockReasons.length > 0) return `it is locked (${lockReasons.join(', ')}); clear the lock in the console`;
-  if (deletionProtection) return 'its deletion protection is on; turn it off in the console';
-  if (chargeType !== 'PostPaid') return `its charge type is ${chargeType}; turn it into PostPaid, or let it expire`;
-  if (segmentInstanceId !== undefined)
-    return `it belongs to the contiguous group ${segmentInstanceId}; release the group in the console`;
-  if (eip.status === 'InUse' && eip.instanceType !== 'NetworkInterface')
-    return `it is bound to ${eip.instanceId ?? 'something'} (${eip.instanceType ?? 'of an unknown type'}), where this controller does not put EIPs; detach it in the console to have it released, or remove its tag ${TAG_CLUSTER_UID} to keep it`;
-  return undefined;
-};
+/** What the API would refuse a release for, or that it is bound where this controller never puts an EIP. */
+const obstacleToSweep = (eip: Eip): string | undefined =>
+  obstacleToRelease(eip) ??
+  (eip.status === 'InUse' && eip.instanceType !== 'NetworkInterface'
+    ? `it is bound to ${eip.instanceId ?? 'something'} (${eip.instanceType ?? 'of an unknown type'}), where this controller does not put EIPs; detach it in the console to have it released, or remove its tag ${TAG_CLUSTER_UID} to keep it`
+    : undefined);

@@ -1,3 +1,4 @@
+import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
 import type { Eip } from '../cloud/port.ts';
 import { isAnnounced, isGated, isPublished } from './pod.ts';
 import { isBoundTo, isSamePlace, latestPlace, type Notes, type Place } from './record.ts';
@@ -36,6 +37,12 @@ export const putToUse = (
 
   if (eip.status === 'InUse') {
     const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+    if (!place && isOnOurVirtualNode(seen)) {
+      // It was given to the instance when that was made.
+      const found = locate(seen, podIP, notes.podUid);
+      if ('do' in found) return found;
+      if (isBoundTo(eip, found)) return { do: 'RecordBinding', place: found };
+    }
     if (!place) return takeAway(eip);
     // The pod before this one had the same address: what is bound there may be right already.
     if (place.privateIpAddress === podIP && place.podUid !== notes.podUid) {
@@ -61,6 +68,8 @@ export const putToUse = (
     ? { do: 'Associate', allocationId, place: found }
     : { do: 'RecordBinding', place: found };
 };
+
+const isOnOurVirtualNode = ({ node }: Seen): boolean => node?.metadata.labels?.[OUR_VIRTUAL_NODE] === 'true';
 
 const locked = ({ allocationId, lockReasons }: Eip, ms?: number): Step =>
   fail('EipLocked', `${allocationId} is locked (${lockReasons.join(', ')}); clear the lock in the console`, ms);

@@ -1,4 +1,5 @@
 import type { Pod } from '../api/core.ts';
+import { SERVICE, SERVICE_UID } from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
@@ -40,10 +41,22 @@ const ofPodEip = ({ metadata: { namespace, name, uid } }: PodEip): Regarding => 
   uid,
 });
 
-/** The objects that an Event belongs to: the pod, where people look first, and the PodEIP, which outlives it. */
+/** The Knative Service of a pod, by the labels that Knative puts on it and a PodEIP has from its pod. */
+const ofService = ({ metadata: { namespace, labels = {} } }: Pod | PodEip): readonly Regarding[] => {
+  const { [SERVICE]: name, [SERVICE_UID]: uid } = labels;
+  return name === undefined || uid === undefined
+    ? []
+    : [{ apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid }];
+};
+
+/**
+ * The objects that an Event belongs to: the pod, where people look first, the PodEIP, which outlives it, and the Knative
+ * Service, which is what its developer knows.
+ */
 export const regarding = ({ pod, podEip }: Pick<Seen, 'pod' | 'podEip'>): readonly Regarding[] => [
   ...(pod ? [ofPod(pod)] : []),
   ...(podEip ? [ofPodEip(podEip)] : []),
+  ...(pod ? ofService(pod) : podEip ? ofService(podEip) : []),
 ];
 
 /** What to tell people after an act; undefined for acts that are nobody's news. */
@@ -65,6 +78,11 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
       return normal('Kept', `${step.because}; its EIP is kept for the next pod of the name`);
     case 'TakeOver':
       return normal('Kept', `${acted.allocationId} was kept for this pod`);
+    case 'Supplant':
+      return normal(
+        'HandedOver',
+        `${step.allocationId} comes from pod ${step.rival.metadata.name} of the same Knative Service, which gives it up`,
+      );
     case 'Rob':
       return normal('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
     case 'Publish':
@@ -77,6 +95,7 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'Release':
       return normal('Released', `released ${step.allocationId}`);
     case 'Claim':
+    case 'Witness':
     case 'Yield':
     case 'Tag':
     case 'Retire':
@@ -92,7 +111,7 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
 };
 
 /** The warnings about a request that is carried out all the same. */
-export const warningsOf = ({ findings }: Reading): readonly EventNote[] =>
+export const warningsOf = ({ findings }: Pick<Reading, 'findings'>): readonly EventNote[] =>
   findings
     .filter(({ severity }) => severity === 'warn')
     .map((finding) => ({ type: 'Warning', reason: finding.id, action: 'Claim', note: sentence(finding) }));

@@ -1,7 +1,7 @@
 import type { Condition, PodEip, PodEipStatus } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
-import { obstacleToRelease } from '../plan/give-back.ts';
-import { isBoundTo, latestPlace, readNotes } from '../plan/record.ts';
+import { obstacleToRelease } from '../plan/obstacle.ts';
+import { isBoundTo, isWitness, latestPlace, readNotes } from '../plan/record.ts';
 import type { Seen } from '../plan/seen.ts';
 
 /** How things stand, in words: the reason and message of the condition Ready. */
@@ -39,6 +39,7 @@ export const statusOf = (
   const { podUid, goneSince } = notes;
   const latest = latestPlace(notes);
   const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
+  const isByEci = isWitness(podEip) && eip?.status === 'InUse';
   const isAllocated = podEip.spec.allocationID !== '' && eip !== null;
   const generation = podEip.metadata.generation;
   const condition = (type: string, is: boolean, reason: Reason, message: string): Condition => {
@@ -61,17 +62,19 @@ export const statusOf = (
       ? condition('Allocated', true, 'Allocated', podEip.spec.allocationID)
       : condition('Allocated', false, reason, message),
     associated ??
-      (isBound
-        ? condition(
-            'Associated',
-            true,
-            'Associated',
-            `bound to ${latest.networkInterfaceId} ${latest.privateIpAddress}`,
-          )
-        : condition('Associated', false, reason, message)),
+      (isByEci
+        ? condition('Associated', true, 'Associated', `bound to ${eip.instanceId ?? 'the instance'}`)
+        : isBound
+          ? condition(
+              'Associated',
+              true,
+              'Associated',
+              `bound to ${latest.networkInterfaceId} ${latest.privateIpAddress}`,
+            )
+          : condition('Associated', false, reason, message)),
   ];
   // What stands in the way of giving it back is said while there is time, not only at the end.
-  if (eip && podEip.spec.allocationType.type === 'Auto') {
+  if (eip && podEip.spec.allocationType.type === 'Auto' && !isWitness(podEip)) {
     const obstacle = obstacleToRelease(eip);
     const was = before.conditions?.some(({ type }) => type === 'Releasable') ?? false;
     if (obstacle !== undefined) ours.push(condition('Releasable', false, 'ReleaseBlocked', obstacle));
@@ -98,10 +101,10 @@ export const statusOf = (
       bandwidthPackageID: eip?.bandwidthPackageId,
       publicIpAddressPoolID: eip?.publicIpAddressPoolId,
       resourceGroupID: eip?.resourceGroupId,
-      networkInterfaceID: isBound ? latest.networkInterfaceId : undefined,
-      privateIPAddress: isBound ? latest.privateIpAddress : undefined,
+      networkInterfaceID: isBound ? latest.networkInterfaceId : isByEci ? eip.instanceId : undefined,
+      privateIPAddress: isBound ? latest.privateIpAddress : isByEci ? pod?.status?.podIP : undefined,
     }),
-    managedBy: 'Controller',
+    managedBy: isWitness(podEip) ? 'ECI' : 'Controller',
     podLastSeen,
     conditions: [...ours, ...foreign],
   };

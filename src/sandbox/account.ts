@@ -5,6 +5,7 @@ import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { readAnnotations } from '../intent/read.ts';
 import type { EmbeddedCloud } from './cloud/cloud.ts';
+import { FINAL_STATES } from './cloud/container-groups.ts';
 
 /** One pod that asked for an address. */
 export interface Customer {
@@ -78,6 +79,11 @@ export class Ledger {
   /** EIPs that the controller bought and that exist still. */
   bought(): number {
     return this.#cloud.eips().filter(({ tags }) => tags.has(TAG_PODEIP_UID)).length;
+  }
+
+  /** Container groups in the account that have not ended: what virtual nodes pay for. */
+  containerGroups(): number {
+    return this.#cloud.containerGroups().filter(({ status }) => !FINAL_STATES.has(status)).length;
   }
 
   /** How many EIPs were bought and how many were given back since the start. */

@@ -93,7 +93,11 @@ test('a gated pod is told its address and made ready in one write that is for th
       type: 'strategic',
       subresource: 'status',
       body: {
-        metadata: { uid: 'pod', annotations: { 'k8s.aliyun.com/allocated-eipAddress': '203.0.113.1' } },
+        metadata: {
+          uid: 'pod',
+          resourceVersion: '1',
+          annotations: { 'k8s.aliyun.com/allocated-eipAddress': '203.0.113.1' },
+        },
         status: {
           conditions: [
             {
@@ -114,7 +118,7 @@ test('a gated pod is told its address and made ready in one write that is for th
 test('a pod without the gate gets no condition, and an address is taken back by null', async (t) => {
   const [patch] = await patchesOf({ do: 'Unpublish', isGated: false });
   t.deepEqual(patch?.body, {
-    metadata: { uid: 'pod', annotations: { 'k8s.aliyun.com/allocated-eipAddress': null } },
+    metadata: { uid: 'pod', resourceVersion: '1', annotations: { 'k8s.aliyun.com/allocated-eipAddress': null } },
   });
 });
 

@@ -47,6 +47,7 @@ const run = async (line: string, { runs, env = {} }: { runs?: Runs; env?: Record
         options.print('here it is\n');
         return 0;
       },
+      drain: async () => async () => 0,
     },
   });
   return { code, out, err, controllers, sandboxes };
@@ -56,10 +57,11 @@ test('--help lists the commands and the exit codes on standard output', async (t
   const { code, out, err } = await run('--help');
   t.is(code, 0);
   t.is(err, '');
-  for (const word of ['controller', 'sandbox', 'config', 'version', 'Exit codes:']) t.true(out.includes(word), word);
+  for (const word of ['controller', 'drain', 'sandbox', 'config', 'version', 'Exit codes:'])
+    t.true(out.includes(word), word);
 });
 
-for (const command of ['controller', 'sandbox', 'config'])
+for (const command of ['controller', 'drain', 'sandbox', 'config'])
   test(`${command} --help has examples and exit codes`, async (t) => {
     const { code, out } = await run(`${command} --help`);
     t.is(code, 0);
@@ -77,6 +79,10 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['sandbox --port 0x10', /whole number from 1 to 65533/],
   ['sandbox --for 0', /whole number from 1 to/],
   ['sandbox now', /too many arguments/],
+  ['drain --release', /required option '-c, --config <file>'/],
+  [`drain --release --config ${BAD}`, /regionID: found the text "here"/],
+  [`drain --release --keep -c ${GOOD}`, /'--release' cannot be used with option '--keep'/],
+  [`drain --release --timeout soon -c ${GOOD}`, /Write a duration above zero, for example 90s or 10m/],
   ['controller', /required option '-c, --config <file>'/],
   ['controller --config', /argument missing/],
   ['controller --config /no/such.yaml', /\/no\/such.yaml: the configuration cannot be read: there is no such file/],

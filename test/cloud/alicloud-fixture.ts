@@ -125,6 +125,7 @@ export const calls: Record<string, (on: AlicloudCloud) => Promise<unknown>> = {
   ReleaseEipAddress: (on) => on.releaseEip('eip-1'),
   AddCommonBandwidthPackageIp: (on) => on.joinBandwidthPackage(membership),
   RemoveCommonBandwidthPackageIp: (on) => on.leaveBandwidthPackage(membership),
+  TagResources: (on) => on.tagEip('eip-1', allocation.tags),
   DescribeEipAddresses: (on) => on.describeEip('eip-1'),
   DescribeNetworkInterfaces: (on) => on.findNetworkInterfaces({ vpcId: 'vpc-1', privateIpAddress: '10.0.0.7' }),
 };

@@ -1,13 +1,10 @@
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
-import { createContainerGroups } from '../../src/cloud/alicloud/eci.ts';
 import { parseEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
-import { refusal } from './scripted-server.ts';
 import {
   AK,
-  SK,
   TOKEN,
   allocation,
   calls,
@@ -61,6 +58,16 @@ test.serial('each mutating function sends exactly its documented parameters, sig
       IpInstanceId: 'eip-1',
       ClientToken: 't-3',
     },
+    // No client token: setting the same tags twice is setting them once.
+    TagResources: {
+      ...region,
+      ResourceType: 'EIP',
+      'ResourceId.1': 'eip-1',
+      'Tag.1.Key': 'owner',
+      'Tag.1.Value': 'knative-eip',
+      'Tag.2.Key': 'pod',
+      'Tag.2.Value': 'a b*/~',
+    },
   };
   server.play(() => ({ RequestId: 'REQ-1', AllocationId: 'eip-1', EipAddress: '47.0.0.1' }));
   for (const [action, query] of Object.entries(expected)) {
@@ -75,6 +82,35 @@ test.serial('each mutating function sends exactly its documented parameters, sig
   }
   t.deepEqual(await cloud.allocateEip(allocation), { allocationId: 'eip-1', ipAddress: '47.0.0.1' });
 });
+
+test.serial(
+  'an EIP is taken off an ECS instance by the instance’s ID and type, and off no address where none is known',
+  async (t) => {
+    server.play(() => ({ RequestId: 'REQ-1' }));
+    const binding = {
+      allocationId: 'eip-1',
+      networkInterfaceId: 'i-1',
+      instanceType: 'EcsInstance',
+      clientToken: 't-4',
+    } as const;
+    await cloud.unassociateEip({ ...binding, privateIpAddress: '' });
+    await cloud.unassociateEip({ ...binding, privateIpAddress: '10.0.0.1' });
+    const wire = {
+      RegionId: 'cn-beijing',
+      AllocationId: 'eip-1',
+      InstanceId: 'i-1',
+      InstanceType: 'EcsInstance',
+      ClientToken: 't-4',
+    };
+    t.deepEqual(
+      server.requests.map(({ action, query }) => [action, query]),
+      [
+        ['UnassociateEipAddress', wire],
+        ['UnassociateEipAddress', { ...wire, PrivateIpAddress: '10.0.0.1' }],
+      ],
+    );
+  },
+);
 
 test.serial('allocating passes on what is optional', async (t) => {
   server.play(() => ({ RequestId: 'REQ-1', AllocationId: 'eip-1', EipAddress: '47.0.0.1' }));
@@ -224,23 +260,6 @@ test.serial('finding interfaces always names the VPC and compares again what com
     MaxResults: '100',
     NextToken: 'more',
   });
-});
-
-test.serial('a container group’s interface comes from ECI', async (t) => {
-  const groups = createContainerGroups(settings);
-  server.play(() => ({
-    RequestId: 'REQ-1',
-    TotalCount: 1,
-    ContainerGroups: [{ ContainerGroupId: 'eci-1', EniInstanceId: 'eni-9' }],
-  }));
-  t.is(await groups.findContainerGroupInterface('eci-1'), 'eni-9');
-  t.is(await groups.findContainerGroupInterface('eci-2'), undefined);
-  t.like(server.requests[0], { action: 'DescribeContainerGroups', version: '2018-08-08' });
-  t.like(server.requests[0]?.query, { RegionId: 'cn-beijing', ContainerGroupIds: '["eci-1"]' });
-  server.play(refusal(403, 'NoPermission', { Message: `no, ${SK}` }));
-  const fault = await faultOf(groups.findContainerGroupInterface('eci-1'));
-  t.like(fault, { kind: 'misconfigured', code: 'NoPermission', status: 403, requestId: 'REQ-1' });
-  t.true(fault.message.includes('eci:DescribeContainerGroups'));
 });
 
 test.serial('the assembled cloud folds, fences, counts and drains', async (t) => {

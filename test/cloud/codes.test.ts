@@ -6,7 +6,7 @@ import { ACTION_CODES, COMMON_CODES, NETWORK_CODES, kindOfAnswer } from '../../s
 import type { CodeSets } from '../../src/cloud/alicloud/codes.ts';
 import { printable, redact } from '../../src/cloud/alicloud/redact.ts';
 
-/** The error codes of the VPC API reference, by action; those of the Terraform provider's retry lists beside them. */
+/** The error codes of the VPC and ECI API references, by action; those of the Terraform provider's retry lists beside them. */
 const DOCUMENTED: Partial<Record<CloudAction, string>> = {
   AllocateEipAddress: `FrequentPurchase.EIP COMMODITY_NO_EXIST QuotaExceeded.Eip QuotaExceeded.LargeSpecEip
     InvalidParameter InsufficientBalance ReserveIpFail InvalidRegion.NotSupport InvalidResourceGroupId Ip.Allocated
@@ -34,6 +34,17 @@ const DOCUMENTED: Partial<Record<CloudAction, string>> = {
     InvalidIpInstanceId.NotFound BandwidthPackageOperation.conflict`,
   RemoveCommonBandwidthPackageIp: `OperationUnsupported.IpNotInCbwp IncorrectStatus.Eip OperationFailed.DistibuteLock
     OperationFailed.SystemBusy InvalidBandwidthPackageId.NotFound EipOperation.TooFrequently`,
+  CreateContainerGroup: `Account.Arrearage DryRunOperation InvalidParameter.CPU.Memory InvalidParameter.DuplicatedName
+    InvalidParameter.DuplicatedVolumeName IncorrectStatus ServiceNotEnabled ImageSnapshot.IncorrectStatus
+    DiskVolume.NotSupport RamRole.NotSupport DiskNumber.LimitExceed InvalidPaymentMethod.InsufficientBalance NoPermission
+    RecommendEmpty.InstanceTypeFamilyNotMatched EipPayInsufficientBalance EipPurchaseFlowControl Throttling
+    PrivateIpAddress.Already.InUse IncorrectOperation FeatureBasedConstraintConflict OperationFailed.RiskControl
+    OperationDenied.VswZoneMisMatch QuotaExceeded Zone.NotOnSale Forbidden.RiskControl Forbidden.SubUser
+    Forbidden.OnlyForInvitedTest OperationDenied.SecurityGroupMisMatch InvalidVSwitchId.IpNotEnough
+    Forbidden.UserBussinessStatus OperationDenied.NoStock Spot.NotMatched CreateServiceLinkedRole.Denied
+    Throttling.Vcpu.PerDay FeatureAccessRestricted ImageSnapshot.NotFound InvalidDiskId.NotFound Degrade.Api
+    containerRepositoryAuthorizationFailed`,
+  DeleteContainerGroup: 'IncorrectStatus OperationConflict',
   DescribeEipAddresses:
     'Throttling.DeepPageSkip Throttling Throttling.User Throttling.Api Rejected.Throttling VPC_TASK_CONFLICT',
 };

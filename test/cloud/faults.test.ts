@@ -15,7 +15,6 @@ import {
   TOKEN,
   allocation,
   at,
-  binding,
   calls,
   cloud,
   eipPage,
@@ -163,6 +162,9 @@ test.serial('leaving a package that the EIP is not in is success', async (t) => 
   t.is((await faultOf(cloud.joinBandwidthPackage(membership))).kind, 'later');
 });
 
+const denied = (NoPermissionType: string) =>
+  refusal(403, 'NoPermission', { AccessDeniedDetail: { AuthAction: 'vpc:TagResources', NoPermissionType } });
+
 test.serial('an unknown code is counted, and a missing permission names the RAM action', async (t) => {
   unmapped.length = 0;
   server.play(refusal(400, 'Brand.NewCode'));
@@ -173,10 +175,26 @@ test.serial('an unknown code is counted, and a missing permission names the RAM 
     { action: 'ReleaseEipAddress', code: 'Brand.NewCode', status: 400 },
     { action: 'ReleaseEipAddress', code: 'Something.NotFound', status: 404 },
   ]);
-  server.play(refusal(403, 'NoPermission', { AccessDeniedDetail: { AuthAction: 'vpc:AssociateEipAddress' } }));
-  const fault = await faultOf(cloud.associateEip(binding));
-  t.is(fault.kind, 'misconfigured');
-  t.true(fault.message.includes('Grant the RAM action vpc:AssociateEipAddress.'));
+  // Every action names its own, whether or not the answer has the detail.
+  for (const [action, call] of Object.entries(calls)) {
+    server.play(
+      refusal(403, 'Forbidden.RAM', { Message: 'User not authorized to operate on the specified resource.' }),
+    );
+    const fault = await faultOf(call(cloud));
+    t.is(fault.kind, 'misconfigured');
+    const name = `${action === 'DescribeNetworkInterfaces' ? 'ecs' : 'vpc'}:${action}`;
+    t.true(
+      fault.message.endsWith(
+        `User not authorized to operate on the specified resource.: To grant it, add "${name}" to the RAM policy of the user or role that signs in.`,
+      ),
+      fault.message,
+    );
+  }
+  // Allocating with tags also needs the right to tag: what the answer says is what is missing.
+  server.play(denied('ImplicitDeny'));
+  t.regex((await faultOf(cloud.allocateEip(allocation))).message, /add "vpc:TagResources" to the RAM policy/u);
+  server.play(denied('ExplicitDeny'));
+  t.regex((await faultOf(cloud.allocateEip(allocation))).message, /denies "vpc:TagResources": remove that Deny/u);
 });
 
 test.serial('what cannot be sent is refused, and what is aborted is not sent', async (t) => {

@@ -128,6 +128,19 @@ test('a single pod is never delayed, callers pass in the order of asking, and on
   t.throws(() => createThrottle(clock, 1.01), { instanceOf: RangeError });
 });
 
+test('creating container groups begins with a hundred at once and goes on with twenty a second', async (t) => {
+  const { clock, advance } = fakeClock();
+  const throttle = createThrottle(clock);
+  let passed = 0;
+  for (let n = 0; n < 200; n += 1) void throttle.acquire('CreateContainerGroup').then(() => (passed += 1));
+  await advance(1);
+  t.is(passed, 100);
+  await advance(1_000);
+  t.is(passed, 120);
+  await advance(4_000);
+  t.is(passed, 200);
+});
+
 test('a throttle of the cloud empties the bucket, halves the rate once, is waited for, and is slowly forgiven', async (t) => {
   const { clock, advance, settle } = fakeClock();
   const throttle = createThrottle(clock);

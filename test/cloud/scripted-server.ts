@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** A request as it came over the wire. */
@@ -13,11 +14,11 @@ export interface WireRequest {
 /** Answers a request; a plain object is sent as JSON with status 200. */
 export type Script = (request: WireRequest, response: ServerResponse) => object | undefined;
 
-/** An HTTP server that speaks as much of the RPC protocol as a canned answer needs. */
-export const scriptedServer = async (script: Script) => {
+/** An HTTP server, or with `tls` an HTTPS server, that speaks as much of the RPC protocol as a canned answer needs. */
+export const scriptedServer = async (script: Script, tls?: { key: string; cert: string }) => {
   const requests: WireRequest[] = [];
   let current = script;
-  const server = createServer({ maxHeaderSize: 1 << 20 }, (request, response) => {
+  const answerTo: RequestListener = (request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
     const wire: WireRequest = {
       action: String(request.headers['x-acs-action'] ?? ''),
@@ -30,7 +31,8 @@ export const scriptedServer = async (script: Script) => {
     if (answer === undefined) return;
     response.setHeader('content-type', 'application/json;charset=utf-8');
     response.end(JSON.stringify(answer));
-  });
+  };
+  const server = tls ? createTlsServer(tls, answerTo) : createServer({ maxHeaderSize: 1 << 20 }, answerTo);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

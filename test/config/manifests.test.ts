@@ -56,7 +56,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
   t.deepEqual(permissions(role.rules), [
     '/events create',
     '/events patch',
-    '/namespaces get only kube-system',
+    '/namespaces get',
     '/nodes get',
     '/nodes list',
     '/nodes watch',
@@ -75,6 +75,10 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'apiextensions.k8s.io/customresourcedefinitions get only podeips.alibabacloud.com',
     'events.k8s.io/events create',
     'events.k8s.io/events patch',
+    'serving.knative.dev/services get',
+    'serving.knative.dev/services list',
+    'serving.knative.dev/services watch',
+    'serving.knative.dev/services/status patch',
   ]);
 });
 

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { outcomeOf } from '../../src/cli/drain-report.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
 import { Memories } from '../../src/controllers/memory.ts';
@@ -34,9 +35,9 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
     callApi: (params, request) => sent(params, request, {}),
   });
   await assembled.warmUp();
-  const turn =
+  const { turn, isNotOurs } =
     how === 'keep'
-      ? keepTurn(kube)
+      ? { turn: keepTurn(kube), isNotOurs: () => false }
       : releaseTurn({
           kube,
           cloud: assembled.cloud,
@@ -48,6 +49,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
             existingEips: 'granted',
             existingEipNamespaces: [],
             statefulKinds: ['StatefulSet'],
+            enableVirtualNode: false,
             allowEipRob: false,
             adoptBefore: undefined,
             missingMs: 20_000,
@@ -75,14 +77,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
           clock,
           turn,
           atOnce: 2,
-          outcome: ({ origin }) =>
-            origin === 'nothing'
-              ? 'nothing held'
-              : how === 'keep'
-                ? 'kept'
-                : origin === 'yours'
-                  ? 'detached'
-                  : 'released',
+          outcome: (it) => (isNotOurs(it) ? 'not ours' : outcomeOf(it, how)),
           onDrained: (it) => told.push(it),
         },
         signal,
@@ -155,4 +150,25 @@ test('the EIP of a user is detached and stays in the account', async (t) => {
   t.like((await drain(world, 'release')).drained[0], { outcome: 'detached', origin: 'yours' });
   t.is((await world.podEips()).length, 0);
   t.like(world.cloud.eips(), [{ allocationId: 'eip-users', status: 'Available' }]);
+});
+
+test('an EIP without its tags stays as it is and does not count as released', async (t) => {
+  const world = await World.create();
+  for (const name of ['a', 'b']) await world.runPod(name, WANTS_ONE);
+  await world.pass(30_000);
+  const stripped = (await world.podEips()).find(({ metadata }) => metadata.name === 'a')?.spec.allocationID ?? '';
+  world.cloud.world.human.untag(stripped);
+  // Longer than a Describe lags.
+  await world.pass(5_000);
+  const [before] = world.cloud.eips().filter(({ allocationId }) => allocationId === stripped);
+  const { drained } = await drain(world, 'release');
+  t.deepEqual(
+    drained.map(({ pod, outcome }) => [pod, outcome]),
+    [
+      ['default/a', 'not ours'],
+      ['default/b', 'released'],
+    ],
+  );
+  t.is((await world.podEips()).length, 0);
+  t.deepEqual(world.cloud.eips(), [before]);
 });

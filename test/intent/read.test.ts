@@ -90,7 +90,9 @@ const NOT_A_NUMBER = [
 ];
 
 /** Values that are refused, and as what. */
-const bad: Readonly<Record<Exclude<Setting, 'instanceId'>, readonly [id: string, texts: readonly string[]]>> = {
+const bad: Readonly<
+  Record<Exclude<Setting, 'instanceId' | 'handover'>, readonly [id: string, texts: readonly string[]]>
+> = {
   withEip: ['InvalidBoolean', ['', 'True', 'TRUE', 'yes', '1', ' true', 'true\n']],
   bandwidth: ['InvalidBandwidth', NOT_A_NUMBER],
   internetChargeType: ['InvalidChargeType', ['', 'paybytraffic', 'PayByTraffic ', 'PostPaid']],
@@ -153,7 +155,7 @@ const keyed = (setting: Setting, text: string) => ({ ...NEW, [KEYS[setting][0]]:
 
 test('without annotations, or with others’, no address is wanted', (t) => {
   for (const annotations of [undefined, {}, { 'k8s.aliyun.com/eip-bandwidth': 'x' }, { team: 'web' }])
-    t.deepEqual(read(annotations), { wanted: false, release: FOLLOW, findings: [] });
+    t.deepEqual(read(annotations), { wanted: false, release: FOLLOW, handover: 'ready', findings: [] });
 });
 
 test('a release strategy is the pod’s, and no part of the request', (t) => {
@@ -185,6 +187,24 @@ test('an existing EIP is never released, whatever the strategy says', (t) => {
   t.deepEqual(read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: 'Follow' }).findings, []);
 });
 
+test('the way of hand-over is said of an existing EIP, and ignored beside a new one', (t) => {
+  const existing = { [KEYS.instanceId[0]]: 'eip-bp1' };
+  t.like(read(existing), { handover: 'ready', findings: [] });
+  for (const key of KEYS.handover) {
+    t.like(read({ ...existing, [key]: 'wait' }), { handover: 'wait', findings: [] });
+    t.like(read({ ...existing, [key]: 'ready' }), { handover: 'ready', findings: [] });
+    for (const text of ['', 'Wait', 'never', 'true'])
+      t.like(read({ ...existing, [key]: text }), {
+        request: undefined,
+        findings: [{ id: 'InvalidHandover', severity: 'refuse', keys: [key] }],
+      });
+    t.like(read({ ...NEW, [key]: 'wait' }), {
+      request: fresh,
+      findings: [{ id: 'HandoverIgnored', severity: 'warn' }],
+    });
+  }
+});
+
 test('every key that asks for an EIP does, and "false" does not', (t) => {
   for (const key of KEYS.withEip) {
     t.like(read({ [key]: 'true' }), { wanted: true, request: fresh, findings: [] });
@@ -198,7 +218,7 @@ for (const [setting, values] of Object.entries(good) as [Setting, NonNullable<(t
       for (const key of KEYS[setting]) {
         t.deepEqual(
           JSON.parse(JSON.stringify(read({ ...NEW, [key]: text }))),
-          { wanted: true, request: { ...fresh, ...part }, release: FOLLOW, findings: [] },
+          { wanted: true, request: { ...fresh, ...part }, release: FOLLOW, handover: 'ready', findings: [] },
           `${key}: ${text}`,
         );
       }
@@ -239,6 +259,7 @@ test('an existing EIP is named under every key; what is no ID is refused', (t) =
       wanted: true,
       request: { kind: 'existing', allocationId: 'eip-bp1' },
       release: FOLLOW,
+      handover: 'ready',
       findings: [],
     });
   for (const text of [
@@ -273,6 +294,7 @@ test('settings of a new EIP mean nothing for an existing one, even wrong ones, a
 test('two keys for one setting may agree and must not disagree', (t) => {
   for (const keys of Object.values(KEYS)) {
     const [first, second = ''] = keys;
+    if (keys === KEYS.handover) continue;
     const base = keys === KEYS.instanceId ? {} : NEW;
     const value = keys === KEYS.withEip ? 'true' : '7';
     t.false(found({ ...base, [first]: value, [second]: value }).includes('refuse AnnotationsDisagree'), first);

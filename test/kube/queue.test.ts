@@ -290,3 +290,64 @@ test('a controller that is stopped starts nothing more and ends with the reconci
   await controller;
   t.deepEqual(started, ['a', 'sync', 'b']);
 });
+
+test('keys of the express lane have workers of their own, and a key changes its lane while it waits', async (t) => {
+  const clock = new ManualClock();
+  const express = new Set<string>(['fast']);
+  const queue = createQueue({
+    clock,
+    random: fixedRandom(),
+    laneOf: (key) => (express.has(key) ? 'express' : 'main'),
+  });
+  queue.add('slow');
+  queue.add('fast');
+  t.is(await queue.take('express'), 'fast');
+  const next = queue.take('express');
+  await settled();
+  t.is(queue.depth().ready, 1, 'what is in the other lane is not taken');
+  express.add('slow');
+  queue.add('slow');
+  t.is(await next, 'slow');
+  t.is(queue.depth().ready, 0);
+  // While it is processed it may come back in the other lane; it is not run twice.
+  express.delete('slow');
+  queue.add('slow');
+  queue.done('slow');
+  t.is(await queue.take('main'), 'slow');
+  const last = [queue.take('main'), queue.take('express')];
+  const down = queue.shutDown('drop');
+  queue.done('slow');
+  queue.done('fast');
+  t.deepEqual(await Promise.all(last), [undefined, undefined]);
+  await down;
+});
+
+test('a key that never comes to rest is slowed down and said to be so, once', async (t) => {
+  const clock = new ManualClock();
+  const queue = createQueue({ clock, random: fixedRandom(), backoff: { baseMs: 1_000, capMs: 60_000 } });
+  const log = recordingLog();
+  const stop = new AbortController();
+  let runs = 0;
+  const running = runController(
+    {
+      name: 'test',
+      queue,
+      workers: 1,
+      clock,
+      log,
+      reconcile: () => {
+        runs += 1;
+        return Promise.resolve<Again>('now');
+      },
+    },
+    stop.signal,
+  );
+  queue.add('round and round');
+  for (let turn = 0; turn < 500; turn += 1) await settled();
+  t.is(runs, 101, 'then it waits');
+  await clock.advance(200_000);
+  t.true(runs > 101 && runs < 120, `${runs} runs`);
+  t.is(log.lines.filter((line) => line.startsWith('error')).length, 1);
+  stop.abort();
+  await running;
+});

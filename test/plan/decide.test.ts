@@ -32,9 +32,9 @@ const rows: readonly Row[] = [
   ['a pod that is not scheduled waits', { pod: pod({ spec: { nodeName: undefined } }) }, { reason: 'NotScheduled' }],
   ['a pod on a node that is not known waits', { node: null }, { do: 'Done', reason: 'NotScheduled' }],
   [
-    'a pod on a virtual node is left to it',
+    'a pod on a virtual node is left to it, and recorded',
     { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }) },
-    { do: 'Done', reason: 'NotOnEcsNode' },
+    { do: 'Witness' },
   ],
   ['a pod without an address waits for one', { pod: pod({ podIP: '' }) }, { do: 'Done', reason: 'NoPodIP' }],
   ['a request is written down first', {}, { do: 'Claim', request: the.fresh, generation: 1 }],
@@ -200,7 +200,7 @@ const rows: readonly Row[] = [
   ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'LookForRivals' }],
   [
     'who comes second gets nothing',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [users] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [{ podEip: users, pod: null }] },
     { do: 'Fail', reason: 'EipClaimed' },
   ],
   [

@@ -126,6 +126,11 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
     { reason: 'ReleaseBlocked' },
   ],
   [
+    'a contiguous group blocks',
+    { pod: null, podEip: ending, eip: eip({ segmentInstanceId: 'eipsg-1' }) },
+    { reason: 'ReleaseBlocked' },
+  ],
+  [
     'another service blocks',
     { pod: null, podEip: ending, eip: eip({ serviceManaged: true }) },
     { reason: 'ReleaseBlocked' },
@@ -191,7 +196,7 @@ test('nothing is ever released that does not carry our tags, nor anything that t
     podEip: constantFrom(ours, ending, users, usersEnding, wanted, podEip({ isEnding: true })),
     eip: option(constantFrom(eip(), usersEip(), eip(bound), usersEip(bound), eip(boundElsewhere))),
     tagged: constantFrom([], [eip()]),
-    rivals: constantFrom([], [users]),
+    rivals: constantFrom([], [{ podEip: users, pod: null }]),
     interfaces: constantFrom([], [eni()]),
     memory: record({ isCertain: boolean(), quietMs: constantFrom(0, 60_000) }),
   });

@@ -17,7 +17,7 @@ import { writeRequest } from '../../src/intent/request.ts';
 import { decide } from '../../src/plan/decide.ts';
 import { isDrifting } from '../../src/plan/pod.ts';
 import { readNotes, writePlaces } from '../../src/plan/record.ts';
-import type { Memory, Seen, Settings } from '../../src/plan/seen.ts';
+import type { Memory, Rival, Seen, Settings } from '../../src/plan/seen.ts';
 import { isLook, type Act, type Look, type Rest } from '../../src/plan/step.ts';
 import { bound, eip as anEip, eni, node, podEip as aPodEip } from './situation.ts';
 
@@ -28,12 +28,14 @@ export interface State {
   readonly eip: Eip | null;
   readonly memory: Memory;
   readonly now: number;
+  /** Who else holds the EIP. @default [] */
+  readonly rivals?: readonly Rival[];
 }
 
 /** The most that is ever looked at before something is done. */
 const MOST_LOOKS = 6;
 
-const answer = (look: Look, { eip, podEip, pod }: State): Partial<Seen> => {
+const answer = (look: Look, { eip, podEip, pod, rivals = [] }: State): Partial<Seen> => {
   switch (look.do) {
     case 'LookAtEip':
       return { eip: eip?.allocationId === look.allocationId ? eip : null };
@@ -44,7 +46,7 @@ const answer = (look: Look, { eip, podEip, pod }: State): Partial<Seen> => {
     case 'LookForInterfaces':
       return { interfaces: [eni({ privateIpAddresses: ['10.0.0.1', pod?.status?.podIP ?? ''] })] };
     case 'LookForRivals':
-      return { rivals: [] };
+      return { rivals };
     case 'LookAtNamespace':
       return { namespace: null };
   }
@@ -93,6 +95,10 @@ export const apply = (step: Act, state: State): State => {
     });
     return { ...state, podEip: claimed };
   }
+  if (step.do === 'Witness') {
+    const record = aPodEip({ controller: 'eci-virtual-node', hasFinalizer: false, podUid: pod?.metadata.uid ?? '' });
+    return { ...state, podEip: record };
+  }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
   const mustBe = (it: Eip | null): Eip => {
     if (!it) throw new Error(`${step.do} without an EIP`);
@@ -130,6 +136,9 @@ export const apply = (step: Act, state: State): State => {
       const after = annotated(podEip, { [GENERATION]: String(step.generation), [BINDINGS]: undefined });
       return { ...state, podEip: recorded(after, '') };
     }
+    case 'Supplant':
+      // Its own reconciler detaches what it has.
+      return { ...state, rivals: [], eip: eip?.status === 'InUse' ? unbound(eip) : eip };
     case 'Yield':
       return { ...state, podEip: recorded(podEip, '') };
     case 'Record':

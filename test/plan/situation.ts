@@ -29,6 +29,7 @@ export const settings: Settings = {
   existingEips: 'granted',
   existingEipNamespaces: ['default'],
   statefulKinds: ['StatefulSet'],
+  enableVirtualNode: false,
   allowEipRob: false,
   adoptBefore: undefined,
   missingMs: 30_000,

@@ -61,7 +61,11 @@ export const seeded = (seed: number): Random => {
 
 const versions: Readonly<Record<string, string>> = {
   DescribeNetworkInterfaces: '2014-05-26',
+  CreateContainerGroup: '2018-08-08',
+  DeleteContainerGroup: '2018-08-08',
   DescribeContainerGroups: '2018-08-08',
+  DescribeContainerGroupStatus: '2018-08-08',
+  DescribeContainerLog: '2018-08-08',
 };
 
 /** What came of a call: the body, or of an error its code and status. */

@@ -1,3 +1,4 @@
+import { CONFIGURATION_GENERATION, SERVICE_UID } from '../../src/api/knative.ts';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
@@ -197,6 +198,9 @@ export class Cluster {
           name: deed.pod,
           namespace: NAMESPACE,
           annotations: annotationsOf(deed.ask),
+          ...(deed.revision !== undefined && {
+            labels: { [SERVICE_UID]: 'uid-of-the-service', [CONFIGURATION_GENERATION]: String(deed.revision) },
+          }),
           ...(deed.owner && {
             ownerReferences: [
               { apiVersion: 'apps/v1', kind: deed.owner, name: 'set', uid: 'uid-of-the-set', controller: true },
@@ -229,7 +233,12 @@ export class Cluster {
     }
     this.#held.set(free, uid);
     if (this.#frees) this.#cloud.world.addPrivateIp(node.networkInterfaceId, free);
-    await this.#patchStatus(name, { phase: 'Running', podIP: free, podIPs: [{ ip: free }] });
+    await this.#patchStatus(name, {
+      phase: 'Running',
+      podIP: free,
+      podIPs: [{ ip: free }],
+      conditions: [{ type: 'ContainersReady', status: 'True' }],
+    });
   }
 
   async #delete(name: string, graceMs: number, freesFirst: boolean): Promise<void> {

@@ -32,6 +32,10 @@ export const generate = (seed: number): Script => {
   const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(next() * items.length)] ?? items[0];
   const ms = (least: number, most: number): number => Math.round(least + next() * (most - least));
 
+  // Of its own, so that the other worlds stay as they are.
+  const ofService = seeded(seed + 0x5e41ce);
+  const withService = ofService.next() < 0.2;
+  let revision = 1;
   const names = chance(0.5) ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const);
   const withHumans = chance(0.15);
   const withUsersEips = chance(0.6);
@@ -56,6 +60,7 @@ export const generate = (seed: number): Script => {
     node: chance(0.8) ? 0 : 1,
     startMs: ms(100, 4_000),
     ...(withStrategies && { owner: 'StatefulSet' as const }),
+    ...(withService && { revision: (revision += ofService.next() < 0.5 ? 1 : 0) }),
   });
   const end = (pod: string): Deed =>
     chance(0.6)
@@ -123,7 +128,12 @@ export const generate = (seed: number): Script => {
     else if (election && chance(0.3)) say(at, { do: 'deleteLease' });
     else if (election || withSeconds) say(at, { do: 'second', ms: ms(500, 20_000) });
   }
-  if (withStrategies && chance(0.3)) say(Math.round(next() * span), { do: 'jump', ms: ms(10_000, 3_600_000) });
+  if (withStrategies && chance(0.3)) {
+    const at = Math.round(next() * span);
+    say(at, { do: 'jump', ms: ms(10_000, 3_600_000) });
+    // Only who looks again soon can be misled by it.
+    if (chance(0.5)) say(at + ms(500, 5_000), { do: 'kill', downMs: ms(0, 3_000) });
+  }
   actions.sort((a, b) => a.at - b.at);
   return {
     name: `seed ${seed}`,

@@ -1,3 +1,4 @@
+import { CONFIGURATION_GENERATION, SERVICE_UID } from '../../src/api/knative.ts';
 import {
   ALLOCATED_ADDRESS,
   KEYS,
@@ -52,6 +53,19 @@ export const asks = ({ metadata: { annotations = {} } }: Pod): 'new' | (string &
   const existing = KEYS.instanceId.map((key) => annotations[key]).find((it) => it !== undefined);
   return existing ?? (KEYS.withEip.some((key) => annotations[key] === 'true') ? 'new' : undefined);
 };
+
+/** What decides between two pods of one Service that want the same EIP. */
+interface Kin {
+  readonly service: string;
+  readonly generation: number;
+  readonly wanted: string | undefined;
+}
+
+const kinOf = (pod: Pod): Kin => ({
+  service: pod.metadata.labels?.[SERVICE_UID] ?? '',
+  generation: Number(pod.metadata.labels?.[CONFIGURATION_GENERATION]),
+  wanted: asks(pod),
+});
 
 /** Whether the pod says that it has an address. */
 const announces = (pod: Pod | PodEip | undefined): string | undefined =>
@@ -111,6 +125,8 @@ export class Inspector {
   readonly unwantedSince = new Map<string, number>();
   /** When the pod that had it ended or was lost, by UID of the PodEIP. */
   readonly #lostAt = new Map<string, number>();
+  /** Every pod that ever wanted an address, by UID: of which Service and Revision it is, and until when it wanted it. */
+  readonly #kin = new Map<string, Kin & { until: number }>();
   /** EIPs that a human has changed. */
   touched: ReadonlySet<string> = new Set();
   /** For how long processes stood still between reading and writing, in total; milliseconds. */
@@ -202,12 +218,19 @@ export class Inspector {
       !isFinal(object as Pod) &&
       object.metadata.deletionTimestamp === undefined &&
       asks(object as Pod) !== undefined;
+    const kin = this.#kin.get(uid);
+    if (isWanted) this.#kin.set(uid, { ...kinOf(object as Pod), until: Infinity });
+    else if (kin?.until === Infinity) this.#kin.set(uid, { ...kin, until: this.#time.mono() });
     if (isWanted) this.unwantedSince.delete(name);
     else if (!this.unwantedSince.has(name)) {
       this.unwantedSince.set(name, this.#time.mono());
       const podEip = this.truth.podEips.get(name);
       if (podEip && readNotes(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
     }
+    // The next pod of the name uses an EIP of the user's: what was kept for it may go, also by a write that comes late.
+    const wants = asks(object as Pod);
+    const kept = this.truth.podEips.get(name);
+    if (isWanted && wants !== 'new' && kept && readNotes(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
@@ -230,6 +253,7 @@ export class Inspector {
       return;
     const podEip = this.truth.podEips.get(pod.metadata.name);
     if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
+    if (asks(pod) === undefined) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
     const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
     // A late write may come from before; where nothing is late, what was true when it was told is true.
@@ -249,8 +273,22 @@ export class Inspector {
     const pod = this.truth.podOf(object as PodEip);
     if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
     const since = this.#wants.get(pod.metadata.uid)?.since ?? Infinity;
+    if (this.#isOutranked(pod)) return;
     if (this.#time.mono() - since > TELLING_MS + this.pausedMs)
       this.broken('I16', `PodEIP ${name} is given up, although its pod runs and wants it`);
+  }
+
+  /** Whether a pod of a newer Revision of the Service wants the same EIP, or did so a moment ago. */
+  #isOutranked(pod: Pod): boolean {
+    const mine = kinOf(pod);
+    return [...this.#kin.values()].some(
+      ({ service, generation, wanted, until }) =>
+        service !== '' &&
+        service === mine.service &&
+        wanted === mine.wanted &&
+        generation > mine.generation &&
+        until > this.#time.mono() - TELLING_MS - this.pausedMs,
+    );
   }
 
   /** I18: what is kept is kept, for as long as it was promised. */

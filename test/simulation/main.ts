@@ -47,7 +47,7 @@ const jobs = Number(options.jobs);
 /** So many seeds are one piece of work: enough to be worth a message. */
 const PIECE = 10;
 /** A mutant that lives for so many seeds is not noticed. */
-const MOST_SEEDS = 2_000;
+const MOST_SEEDS = 3_000;
 
 /** So many lines of a shrunk trace are shown unasked. */
 const LAST_LINES = 80;

@@ -166,14 +166,14 @@ export const mutants: readonly Mutant[] = [
     'rivals are not looked for',
     [
       'src/plan/existing.ts',
-      'if (seen.rivals.length > 0)\n      return fail(',
-      'if (seen.rivals.length > 9)\n      return fail(',
+      'if (seen.rivals.length > 0)\n      return contend(',
+      'if (seen.rivals.length > 9)\n      return contend(',
     ],
     ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/plan/existing.ts',
-      'if (seen.rivals.length > 0)\n      return wait(',
-      'if (seen.rivals.length > 9)\n      return wait(',
+      'if (rivals.length > 0)\n      return wait(',
+      'if (rivals.length > 9)\n      return wait(',
     ],
   ),
   mutant('of two that record an EIP none yields', [
@@ -181,6 +181,20 @@ export const mutants: readonly Mutant[] = [
     'if (!latestPlace(notes)) {',
     'if (seen.now < 0) {',
   ]),
+  mutant(
+    'an EIP is handed over although the other pod has not given it up',
+    ['src/plan/existing.ts', 'if (holder) return supplant(', 'if (holder && seen.now < 0) return supplant('],
+    [
+      'src/plan/existing.ts',
+      'if (rivals.length > 0)\n      return wait(',
+      'if (rivals.length > 9)\n      return wait(',
+    ],
+    [
+      'src/plan/existing.ts',
+      'rob(seen, it, settings, boundElsewhere)',
+      "({ do: 'RecordBinding', place: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: notes.podUid } })",
+    ],
+  ),
   mutant('kept for nobody: an EIP that is kept stays bound', [
     'src/plan/keep.ts',
     "if (eip.status === 'InUse') {",
@@ -208,7 +222,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a kept EIP is given up although its pod comes', [
     'src/plan/keep.ts',
-    'if (heir && isReady(heir.pod, seen) && heir.reading.request)',
+    'if (heir && !wantsExisting && isReady(heir.pod, seen) && heir.reading.request)',
     'if (heir && seen.now < 0 && heir.reading.request)',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
@@ -224,7 +238,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a pod is told by its name', [
     'src/act/pod.ts',
-    'metadata: { uid: pod.metadata.uid, annotations:',
+    'metadata: { uid, resourceVersion, annotations:',
     'metadata: { annotations:',
   ]),
   mutant('the way out does not wait for an EIP that is being bound', [
@@ -270,7 +284,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a failure is tried again at once', [
     'src/kube/controller.ts',
-    "if (again === 'backoff') {\n        queue.retry(key);",
+    "if (isInCircles(key, again) || again === 'backoff') {\n        queue.retry(key);",
     "if (again === 'backoff') {\n        queue.add(key);",
   ]),
 ];

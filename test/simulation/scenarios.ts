@@ -47,12 +47,30 @@ const createOfSet = (at: number, pod: string, ask: Ask): Action => ({
   owner: 'StatefulSet',
 });
 
+const ofRevision = (at: number, pod: string, revision: number): Action => ({
+  at,
+  do: 'create',
+  pod,
+  ask: EXISTING,
+  gated: true,
+  node: 0,
+  startMs: 300,
+  revision,
+});
+
 /** Whole lives without any fault but the one that is put into them. What they must lead to, the invariants say. */
 export const scenarios: readonly Script[] = [
   scenario('a pod comes and goes', create(0, 'a', NEW), end(WHILE, 'a')),
   scenario('a pod comes and stays', create(0, 'a', NEW)),
   scenario('a pod is deleted at once', create(0, 'a', NEW), force(900, 'a')),
   scenario('a pod uses the EIP of a user', create(0, 'a', EXISTING), end(WHILE, 'a')),
+  scenario(
+    'a rollout hands the EIP of a user over',
+    ofRevision(0, 'a', 1),
+    ofRevision(WHILE, 'b', 2),
+    end(2 * WHILE, 'a'),
+  ),
+  scenario('a rollout, and a rollback by traffic', ofRevision(0, 'a', 2), ofRevision(WHILE, 'b', 1), end(LONG, 'a')),
   scenario(
     'two pods want the EIP of a user',
     create(0, 'a', EXISTING),

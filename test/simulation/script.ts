@@ -21,6 +21,8 @@ export type Deed =
       readonly startMs: number;
       /** Its owner makes it anew under its name, as a StatefulSet's controller does. */
       readonly owner?: 'StatefulSet' | undefined;
+      /** It is a pod of the one Knative Service, of this Revision. */
+      readonly revision?: number | undefined;
     }
   /** Graceful deletion; the containers end after `graceMs`, the object goes then. */
   | { readonly do: 'delete'; readonly pod: string; readonly graceMs: number; readonly freesFirst: boolean }

@@ -14,6 +14,8 @@ import type { Death, Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
 const CONVERGE_MS = 180_000;
+/** The longest that a refused call is not tried again; milliseconds. */
+const REFUSAL_MS = 610_000;
 /** How often that is looked at, and for how long it must stay so. */
 const LOOK_MS = 5_000;
 const STAYS_MS = 20_000;
@@ -72,6 +74,7 @@ class World implements Wire {
   /** All that live, the newest last. */
   #processes: { process: Process; terminate: () => void }[] = [];
   #started = 0;
+  #jumped = 0;
   #starting = 0;
   #isCalm = false;
   readonly #out = { kubernetes: -1, cloud: -1 };
@@ -180,7 +183,7 @@ class World implements Wire {
     const number = this.#started;
     const random = seeded(1_000 + number);
     const process = new Process(`controller-${number}`, this.time, {
-      wall: Math.round(random.next() * 4_000 - 2_000),
+      wall: Math.round(random.next() * 4_000 - 2_000) + this.#jumped,
       mono: Math.round(random.next() * 1e6),
     });
     this.trace(`${process.name} starts`);
@@ -245,6 +248,8 @@ class World implements Wire {
           });
         return;
       case 'jump':
+        // The clock is the machine's: a process that is started again finds it as it is.
+        this.#jumped += action.ms;
         if (newest) newest.process.wallOffset += action.ms;
         return;
     }
@@ -317,9 +322,12 @@ class World implements Wire {
     let said: string | undefined;
     // What is still travelling may yet arrive.
     if (!(await this.#pass(LATEST_EFFECT_MS))) return 0;
-    while (time.mono() < began + CONVERGE_MS || wellSince !== undefined) {
+    // A quota is asked about again after ten minutes at the latest: nothing tells of room that others make.
+    let limit = began + CONVERGE_MS;
+    while (time.mono() < limit || wellSince !== undefined) {
       if (!(await this.#pass(LOOK_MS))) return 0;
       said = unrest(inspector, this.#cloud, time.mono());
+      if (said?.includes('QuotaExceeded')) limit = began + CONVERGE_MS + REFUSAL_MS;
       wellSince = said === undefined ? (wellSince ?? time.mono()) : undefined;
       if (wellSince !== undefined && time.mono() >= wellSince + STAYS_MS) return wellSince - began;
     }

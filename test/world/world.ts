@@ -45,6 +45,7 @@ const settings: Settings = {
   existingEips: 'granted',
   existingEipNamespaces: [],
   statefulKinds: ['StatefulSet'],
+  enableVirtualNode: false,
   allowEipRob: true,
   adoptBefore: Infinity,
   missingMs: 20_000,

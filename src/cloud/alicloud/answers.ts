@@ -10,7 +10,8 @@ import { plainRequestId } from './redact.ts';
  * released. Texts that only describe are taken as they are.
  */
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
+/** Whether it is an object and no list. */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What kind of value it is. Not the value: nobody knows what a broken answer holds. */
@@ -20,27 +21,31 @@ const shape = (value: unknown): string => {
   return value === undefined || value === null ? 'missing' : `of type ${Array.isArray(value) ? 'list' : typeof value}`;
 };
 
-const bad = (what: string, value: unknown): UnreadableAnswer =>
+/** An answer that is not as the API reference has it; `what` is the field. */
+export const bad = (what: string, value: unknown): UnreadableAnswer =>
   new UnreadableAnswer(`the answer cannot be read: ${what} is ${shape(value)}`);
 
 /** "" and what is not a string become undefined. */
-const optional = (value: unknown): string | undefined =>
+export const optional = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+/** A text that only describes; what is none becomes "". */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-const resourceId = (what: string, value: unknown): string => {
+/** An ID as the provider forms them, `eip-…`. @throws UnreadableAnswer */
+export const resourceId = (what: string, value: unknown): string => {
   if (typeof value === 'string' && /^[a-z]+-[\w-]{1,120}$/iu.test(value)) return value;
   throw bad(what, value);
 };
 
-const address = (what: string, value: unknown): string => {
+/** An IP address. @throws UnreadableAnswer */
+export const address = (what: string, value: unknown): string => {
   if (typeof value === 'string' && isIP(value) !== 0) return value;
   throw bad(what, value);
 };
 
 /** A word such as a state: short and printable, whatever it says. */
-const word = (what: string, value: unknown): string => {
+export const word = (what: string, value: unknown): string => {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/u.test(value)) return value;
   throw bad(what, value);
 };
@@ -78,7 +83,8 @@ export const readAllocation = (
   ipAddress: address('EipAddress', body.eipAddress),
 });
 
-const readTags = (tags: unknown): ReadonlyMap<string, string> => {
+/** Tags, each key once. @throws UnreadableAnswer */
+export const readTags = (tags: unknown): ReadonlyMap<string, string> => {
   const read = new Map<string, string>();
   if (tags === undefined) return read;
   if (!Array.isArray(tags)) throw bad('Tags.Tag', tags);
@@ -136,7 +142,8 @@ export const readEips = (body: Vpc.DescribeEipAddressesResponseBody): { eips: Ei
   return { eips: (list ?? []).map(readEip), total: totalCount };
 };
 
-const records = (what: string, value: unknown): Record<string, unknown>[] => {
+/** A list of objects. @throws UnreadableAnswer */
+export const records = (what: string, value: unknown): Record<string, unknown>[] => {
   if (!Array.isArray(value)) throw bad(what, value);
   return (value as unknown[]).map((element) => {
     if (!isRecord(element)) throw bad(`an element of ${what}`, element);

@@ -20,13 +20,15 @@ export interface CallerSettings {
  * Runs one API call: fetches credentials and the client (`prepare`), then sends, all within the call's timeout counted
  * from the start, because whoever let the call start vouches for that time only. Nothing is sent once the preparation
  * is late. What goes wrong becomes a {@link CloudFault}. `send` includes reading the answer: an answer that cannot be
- * read is a fault of this call.
+ * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
+ * cloud quote them.
  */
 export type Caller = <C, T>(
   action: CloudAction,
   signal: AbortSignal | undefined,
   prepare: () => Promise<C>,
   send: (client: C) => Promise<T>,
+  secrets?: readonly string[],
 ) => Promise<T>;
 
 export const createCaller = (settings: CallerSettings): Caller => {
@@ -37,7 +39,7 @@ export const createCaller = (settings: CallerSettings): Caller => {
     return latest === undefined ? [] : [latest.accessKeyId, latest.accessKeySecret, latest.securityToken];
   };
 
-  return async (action, signal, prepare, send) => {
+  return async (action, signal, prepare, send, secrets = []) => {
     signal?.throwIfAborted();
     const start = clock.mono();
 
@@ -68,7 +70,7 @@ export const createCaller = (settings: CallerSettings): Caller => {
       try {
         return await withDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
       } catch (error) {
-        const fault = toFault(error, { action, known: known(), unmapped });
+        const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped });
         if (STALE_CREDENTIAL_CODES.test(fault.code)) credentials?.discard();
         throw fault;
       }

@@ -6,9 +6,9 @@ import type { AllocateEip, Binding, Eip, NetworkInterface, PackageMembership, Ta
 import { bodyOf, readAllocation, readEips, readNetworkInterfaces } from './answers.ts';
 import { createCaller } from './call.ts';
 import type { CallerSettings } from './call.ts';
+import { check, inconsistent, refuse } from './checks.ts';
 import { createClients } from './clients.ts';
 import type { ClientSettings } from './clients.ts';
-import { printable } from './redact.ts';
 
 export interface CloudSettings extends ClientSettings, CallerSettings {
   /**
@@ -34,30 +34,6 @@ const LIST_PASSES = 3;
 const INTERFACE_PAGE_SIZE = 100;
 /** More pages than this for one address mean that the filter was ignored. */
 const MOST_INTERFACE_PAGES = 10;
-
-const ID = /^[\w-]{1,128}$/u;
-const CLIENT_TOKEN = /^[\x21-\x7e]{1,64}$/u;
-
-const refuse = (action: CloudAction, text: string) =>
-  new CloudFault({
-    kind: 'refused',
-    action,
-    code: 'InvalidParameter.Local',
-    message: `${action}: ${text}; nothing was sent`,
-  });
-
-const inconsistent = (action: CloudAction, text: string) =>
-  new CloudFault({ kind: 'later', action, code: 'InconsistentPages', message: `${action}: ${text}` });
-
-/** IDs reach the wire in comma lists, so that none may have a comma in it; tokens are ASCII, at most 64. */
-const check = (action: CloudAction, ids: readonly string[], clientToken?: string): void => {
-  for (const id of ids) {
-    if (!ID.test(id)) throw refuse(action, `${JSON.stringify(printable(id, 60))} is not an ID`);
-  }
-  if (clientToken !== undefined && !CLIENT_TOKEN.test(clientToken)) {
-    throw refuse(action, 'the client token is not 1–64 printable ASCII characters');
-  }
-};
 
 /** The cloud port on Alibaba Cloud's SDK: one API call for each function, for a list one for each page. */
 export const createCloud = (settings: CloudSettings): AlicloudCloud => {

@@ -8,7 +8,7 @@ export type CodeSets = Readonly<Partial<Record<CloudFaultKind, readonly string[]
 /**
  * Codes that mean the same for every action. The API's own spelling is kept, mistakes included (`Forbbiden`,
  * `DistibuteLock`), beside the right one. Sources: the error code tables of the VPC API reference (2016-04-28), the
- * common error codes of the OpenAPI portal, and the retry lists of the Terraform provider
+ * those of the ECI API reference (2018-08-08), the common error codes of the OpenAPI portal, and the retry lists of the Terraform provider
  * (aliyun/terraform-provider-alicloud, connectivity/client.go and resource_alicloud_eip_address.go).
  */
 export const COMMON_CODES: CodeSets = {
@@ -187,7 +187,51 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
     refused: ['Throttling.DeepPageSkip'],
   },
   DescribeNetworkInterfaces: {},
+  CreateContainerGroup: {
+    // EIPs were bought too often, or the API is degraded: nothing was made.
+    throttled: ['EipPurchaseFlowControl', 'Degrade.Api'],
+    // The registry did not answer for the image; PrivateIpAddress: the address is given back soon, or another is taken.
+    later: ['IncorrectOperation', 'PrivateIpAddress.Already.InUse', 'containerRepositoryAuthorizationFailed'],
+    // The account, the vSwitch or the zone has no more of it.
+    quota: [
+      'QuotaExceeded',
+      'EipPayInsufficientBalance',
+      'OperationDenied.NoStock',
+      'InvalidVSwitchId.IpNotEnough',
+      'Throttling.Vcpu.PerDay',
+      'Spot.NotMatched',
+      'RecommendEmpty.InstanceTypeFamilyNotMatched',
+      'Forbidden.UserBussinessStatus',
+    ],
+    refused: [
+      'DryRunOperation',
+      'DiskNumber.LimitExceed',
+      'RamRole.NotSupport',
+      'FeatureBasedConstraintConflict',
+      'FeatureAccessRestricted',
+      'OperationDenied.VswZoneMisMatch',
+      'OperationDenied.SecurityGroupMisMatch',
+      'Zone.NotOnSale',
+      'ImageSnapshot.NotFound',
+      'InvalidDiskId.NotFound',
+    ],
+    misconfigured: ['Forbidden.OnlyForInvitedTest', 'CreateServiceLinkedRole.Denied'],
+  },
+  DeleteContainerGroup: {
+    // The reference lists no code for a group that is not there. A read confirms these; any other 404 stays `later`.
+    gone: [
+      'ContainerGroupNotFound',
+      'ContainerGroup.NotFound',
+      'InvalidContainerGroup.NotFound',
+      'InvalidContainerGroupId.NotFound',
+      'InvalidParameter.ContainerGroupId.NotFound',
+    ],
+  },
   DescribeContainerGroups: {},
+  DescribeContainerGroupStatus: {},
+  DescribeContainerLog: {
+    gone: ['ContainerGroupNotFound', 'ContainerGroup.NotFound', 'InvalidContainerGroupId.NotFound'],
+  },
 };
 
 /**
@@ -199,7 +243,10 @@ export const CODE_FAMILIES: readonly (readonly [RegExp, CloudFaultKind])[] = [
   [/^(?:QuotaExceed|Quota\.)/u, 'quota'],
   [/^(?:TaskConflict|IncorrectStatus|IncorrectEipStatus|InvalidStatus|InvalidIpStatus\.HasBeenUsedBy)/u, 'later'],
   [/^(?:InvalidAccessKey|InvalidSecurityToken|Signature|Forbidden\.RAM|NoPermission)/u, 'misconfigured'],
-  [/^(?:InvalidParameter|InvalidParam|MissingParam|IllegalParam|UnsupportedFeature|SDK\.)/u, 'refused'],
+  [
+    /^(?:InvalidParameter|InvalidParam|MissingParam|IllegalParam|UnsupportedFeature|SDK\.|ImageSnapshot\.|DiskVolume\.)/u,
+    'refused',
+  ],
 ];
 
 /** Codes after which the credentials in hand are not tried again: the next call gets new ones. */

@@ -1,38 +1,154 @@
-import type { CallerSettings } from './call.ts';
+import type { CloudAction } from '../actions.ts';
+import type { ContainerGroupFilter, ContainerGroups } from '../container-groups.ts';
+import { bodyOf, resourceId } from './answers.ts';
 import { createCaller } from './call.ts';
-import type { ClientSettings } from './clients.ts';
+import { check, inconsistent, refuse } from './checks.ts';
 import { createClients } from './clients.ts';
-import { UnreadableAnswer } from './faults.ts';
+import type { CloudSettings } from './cloud.ts';
+import { readContainerGroups, readContainerGroupStatus, readLog } from './eci-answers.ts';
+import type { Page } from './eci-answers.ts';
+import { createRequest, secretsOf } from './eci-request.ts';
 
-/** Looks up ECI container groups; beside the cloud port, for pods on a virtual node whose interface is not annotated. */
-export interface ContainerGroups {
-  /**
-   * The network interface of a container group (ECI API reference, DescribeContainerGroups, EniInstanceId), or
-   * undefined where the group is not listed or has none yet. Rejects with a CloudFault, as the cloud port does.
-   */
-  findContainerGroupInterface(containerGroupId: string, signal?: AbortSignal): Promise<string | undefined>;
+/** ECI API reference, DescribeContainerGroups: ContainerGroupIds and Limit, at most 20. */
+const MOST_IDS = 20;
+/** ECI API reference, DescribeContainerGroupStatus: Limit, 200 by default. */
+const STATUS_PAGE_SIZE = 200;
+/** ECI API reference, DescribeContainerLog: Tail, at most 2,000; LimitBytes, at most 1 MB. */
+const MOST_LINES = 2000;
+const MOST_BYTES = 1_048_576;
+/** ECI API reference: Tag.N, at most 20. */
+const MOST_TAGS = 20;
+/** More pages than this mean that the token leads in a circle. */
+const MOST_PAGES = 1000;
+
+/** The filter as both lists take it. */
+interface ListQuery {
+  readonly containerGroupIds?: string;
+  readonly tag?: { key: string; value: string }[];
+  readonly nextToken?: string;
 }
 
-export const createContainerGroups = (settings: ClientSettings & CallerSettings): ContainerGroups => {
+/** The queries that a filter comes to: one for every twenty IDs. @throws CloudFault of kind `refused` */
+const queriesOf = (action: CloudAction, { containerGroupIds, tags = [] }: ContainerGroupFilter): ListQuery[] => {
+  if (containerGroupIds === undefined && tags.length === 0)
+    throw refuse(action, 'neither IDs nor tags: this would list every container group of the account');
+  if (tags.length > MOST_TAGS) throw refuse(action, `${tags.length} tags; there may be ${MOST_TAGS}`);
+  const byTags = tags.length === 0 ? {} : { tag: tags.map(({ key, value }) => ({ key, value })) };
+  if (containerGroupIds === undefined) return [byTags];
+  check(action, containerGroupIds);
+  const ids = [...new Set(containerGroupIds)];
+  return Array.from({ length: Math.ceil(ids.length / MOST_IDS) }, (_, n) => ({
+    ...byTags,
+    containerGroupIds: JSON.stringify(ids.slice(n * MOST_IDS, (n + 1) * MOST_IDS)),
+  }));
+};
+
+/** The ECI API on Alibaba Cloud's SDK: one API call for each function, for a list one for each page. */
+export const createContainerGroups = (settings: CloudSettings): ContainerGroups => {
   const clients = createClients(settings);
   const call = createCaller(settings);
+  const { nextPage } = settings;
+  const regionId = clients.region;
+
+  /** All pages of all queries; the later state of a group that moved from one page to another. */
+  const listAll = async <T extends { readonly containerGroupId: string }>(
+    action: CloudAction,
+    filter: ContainerGroupFilter,
+    signal: AbortSignal | undefined,
+    read: (query: ListQuery) => Promise<Page<T>>,
+  ): Promise<readonly T[]> => {
+    const found = new Map<string, T>();
+    let pages = 0;
+    for (const query of queriesOf(action, filter)) {
+      const seen = new Set<string>();
+      for (let token: string | undefined, more = true; more; more = token !== undefined) {
+        if (pages > 0) await nextPage?.(action, signal);
+        pages += 1;
+        const { items, nextToken } = await read({ ...query, ...(token !== undefined && { nextToken: token }) });
+        for (const item of items) found.set(item.containerGroupId, item);
+        if (nextToken !== undefined && (seen.has(nextToken) || seen.size >= MOST_PAGES))
+          throw inconsistent(action, `the pages do not end; page ${pages} leads back`);
+        token = nextToken;
+        if (nextToken !== undefined) seen.add(nextToken);
+      }
+    }
+    // An API that ignores the filter must not hand us instances of others.
+    const wanted = filter.containerGroupIds === undefined ? undefined : new Set(filter.containerGroupIds);
+    return [...found.values()].filter(({ containerGroupId }) => wanted?.has(containerGroupId) ?? true);
+  };
+
   return {
-    findContainerGroupInterface: (containerGroupId, signal) =>
-      call('DescribeContainerGroups', signal, clients.eci, async ({ client, sdk }) => {
-        const request = new sdk.DescribeContainerGroupsRequest({
-          regionId: clients.region,
-          // A JSON array in a string, at most 20 IDs.
-          containerGroupIds: JSON.stringify([containerGroupId]),
-          limit: 20,
+    createContainerGroup: async (spec, signal) =>
+      call(
+        'CreateContainerGroup',
+        signal,
+        async () => {
+          const { client, sdk } = await clients.eci();
+          return { client, request: createRequest(sdk, regionId, spec) };
+        },
+        async ({ client, request }) => ({
+          containerGroupId: resourceId(
+            'ContainerGroupId',
+            bodyOf(await client.createContainerGroup(request)).containerGroupId,
+          ),
+        }),
+        secretsOf(spec),
+      ),
+
+    deleteContainerGroup: async ({ containerGroupId, clientToken }, signal) => {
+      check('DeleteContainerGroup', [containerGroupId], clientToken);
+      await call('DeleteContainerGroup', signal, clients.eci, async ({ client, sdk }) => {
+        const request = new sdk.DeleteContainerGroupRequest({ regionId, containerGroupId, clientToken });
+        bodyOf(await client.deleteContainerGroup(request));
+      });
+    },
+
+    describeContainerGroups: async (filter, signal) => {
+      const action = 'DescribeContainerGroups';
+      const groups = await listAll(action, filter, signal, (query) =>
+        call(action, signal, clients.eci, async ({ client, sdk }) => {
+          const request = new sdk.DescribeContainerGroupsRequest({
+            regionId,
+            limit: MOST_IDS,
+            withEvent: true,
+            ...query,
+          });
+          return readContainerGroups(bodyOf(await client.describeContainerGroups(request)));
+        }),
+      );
+      return groups.filter((group) => (filter.tags ?? []).every(({ key, value }) => group.tags.get(key) === value));
+    },
+
+    // The answer has no tags to compare with.
+    describeContainerGroupStatus: async (filter, signal) => {
+      const action = 'DescribeContainerGroupStatus';
+      const { sinceSeconds } = filter;
+      return listAll(action, filter, signal, (query) =>
+        call(action, signal, clients.eci, async ({ client, sdk }) => {
+          const request = new sdk.DescribeContainerGroupStatusRequest({
+            regionId,
+            limit: STATUS_PAGE_SIZE,
+            ...(sinceSeconds !== undefined && { sinceSecond: sinceSeconds }),
+            ...query,
+          });
+          return readContainerGroupStatus(bodyOf(await client.describeContainerGroupStatus(request)));
+        }),
+      );
+    },
+
+    describeContainerLog: async ({ tail, limitBytes, previous, containerGroupId, ...query }, signal) => {
+      check('DescribeContainerLog', [containerGroupId]);
+      return call('DescribeContainerLog', signal, clients.eci, async ({ client, sdk }) => {
+        const request = new sdk.DescribeContainerLogRequest({
+          ...query,
+          regionId,
+          containerGroupId,
+          tail: tail === undefined ? undefined : Math.min(tail, MOST_LINES),
+          limitBytes: limitBytes === undefined ? undefined : Math.min(limitBytes, MOST_BYTES),
+          lastTime: previous,
         });
-        const { statusCode, body } = await client.describeContainerGroups(request);
-        if (statusCode !== 200 || body?.containerGroups === undefined) {
-          throw new UnreadableAnswer('the answer cannot be read: it has no ContainerGroups');
-        }
-        const eni = body.containerGroups.find((group) => group.containerGroupId === containerGroupId)?.eniInstanceId;
-        if (eni === undefined || eni === '') return undefined;
-        if (!/^eni-[\w-]{1,120}$/u.test(eni)) throw new UnreadableAnswer('the answer cannot be read: EniInstanceId');
-        return eni;
-      }),
+        return readLog(bodyOf(await client.describeContainerLog(request)));
+      });
+    },
   };
 };

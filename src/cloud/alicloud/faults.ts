@@ -36,8 +36,20 @@ const ramAction = (action: CloudAction, body: Record<string, unknown>): string =
   const detail = body['AccessDeniedDetail'];
   const said = isRecord(detail) ? detail['AuthAction'] : undefined;
   if (typeof said === 'string' && /^[\w-]+:[\w*]+$/u.test(said)) return said;
-  const product = { DescribeNetworkInterfaces: 'ecs', DescribeContainerGroups: 'eci' } as Record<string, string>;
-  return `${product[action] ?? 'vpc'}:${action}`;
+  const product = action === 'DescribeNetworkInterfaces' ? 'ecs' : action.includes('Container') ? 'eci' : 'vpc';
+  return `${product}:${action}`;
+};
+
+/**
+ * What to change in RAM. The answer may say that it is no missing permission, but a policy that forbids (RAM user guide,
+ * "AccessDeniedDetail": NoPermissionType is ImplicitDeny or ExplicitDeny).
+ */
+const ramRemedy = (action: CloudAction, body: Record<string, unknown>): string => {
+  const name = ramAction(action, body);
+  const detail = body['AccessDeniedDetail'];
+  return isRecord(detail) && detail['NoPermissionType'] === 'ExplicitDeny'
+    ? `A RAM policy denies "${name}": remove that Deny from the policies of the user or role that signs in.`
+    : `To grant it, add "${name}" to the RAM policy of the user or role that signs in.`;
 };
 
 const ADVICE: readonly (readonly [RegExp, string])[] = [
@@ -51,6 +63,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^InvalidTimeStamp/u, 'Check the clock of this machine.'],
   [/^(?:InvalidRegionId|Forbidden\.RegionNotFound)/u, 'Check the configured region.'],
   [/^(?:InvalidAction|InvalidApi|InvalidProduct|InvalidVersion)/u, 'Check the configured endpoint.'],
+  [/^ServiceNotEnabled/u, 'Activate the service in the console of the account.'],
   [/^InvalidCredentials/u, 'No credentials are configured.'],
 ];
 
@@ -71,7 +84,7 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
   if (said !== '') parts.push(said);
   const advice = ADVICE.find(([codes]) => codes.test(code))?.[1];
   if (advice !== undefined) parts.push(advice);
-  else if (kind === 'misconfigured') parts.push(`Grant the RAM action ${ramAction(action, body)}.`);
+  else if (kind === 'misconfigured') parts.push(ramRemedy(action, body));
   return new CloudFault({
     kind,
     action,

@@ -8,8 +8,9 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './latency.ts';
 import type { Span, Transitions } from './latency.ts';
 import { Ledger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, LogLine } from './records.ts';
 import { refusal } from './refusal.ts';
+import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
 
 /** One call of an API action, after the gateway. */
@@ -46,6 +47,9 @@ export class Account {
   /** Public address pools: how many addresses each has left. */
   readonly pools = new Map<string, number>();
   readonly containerGroups = new Map<string, ContainerGroupRecord>();
+  /** What containers have written, by `<container group>/<container>`. */
+  readonly containerLogs = new Map<string, LogLine[]>();
+  readonly vSwitches = new Map<string, VSwitch>();
   readonly ledger = new Ledger();
   quota: number;
 

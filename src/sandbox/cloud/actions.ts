@@ -1,7 +1,12 @@
 import type { Account, Call } from './account.ts';
 import { allocateEipAddress, modifyEipAddressAttribute, releaseEipAddress } from './allocation.ts';
 import { associateEipAddress, unassociateEipAddress } from './binding.ts';
-import { describeContainerGroups } from './eci.ts';
+import {
+  describeContainerGroups,
+  describeContainerGroupStatus,
+  describeContainerLog,
+} from './container-group-description.ts';
+import { createContainerGroup, deleteContainerGroup } from './container-groups.ts';
 import { describeNetworkInterfaces } from './ecs.ts';
 import { describeEipAddresses } from './eip-description.ts';
 import {
@@ -50,7 +55,13 @@ const products: Readonly<
   },
   '2018-08-08': {
     host: 'eci.aliyuncs.com',
-    actions: { DescribeContainerGroups: plain(describeContainerGroups) },
+    actions: {
+      CreateContainerGroup: withToken(createContainerGroup),
+      DeleteContainerGroup: withToken(deleteContainerGroup),
+      DescribeContainerGroups: plain(describeContainerGroups),
+      DescribeContainerGroupStatus: plain(describeContainerGroupStatus),
+      DescribeContainerLog: plain(describeContainerLog),
+    },
   },
 };
 

@@ -1,4 +1,4 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call, Deed } from './account.ts';
 import type { EipRecord } from './eips.ts';
 import { missing, refusal } from './refusal.ts';
 import { readTags } from './tagging.ts';
@@ -188,10 +188,15 @@ export const releaseEipAddress = (account: Account, call: Call): Answer => {
   if (eip.segmentInstanceId !== '') throw refusal('Forbidden.ReleaseSegmentEip');
   refuseUnlessIdle(eip);
   if (eip.status !== 'Available') throw refusal('IncorrectEipStatus');
-  account.record(call, eip);
-  account.eips.remove(eip.allocationId, call.at);
-  account.addresses.release(eip.ipAddress, eip.allocationId, call.at);
+  releaseAtOnce(account, eip, call);
   return {};
+};
+
+/** The end of an EIP, whatever state it is in. */
+export const releaseAtOnce = (account: Account, eip: EipRecord, deed: Deed): void => {
+  account.record(deed, eip);
+  account.eips.remove(eip.allocationId, deed.at);
+  account.addresses.release(eip.ipAddress, eip.allocationId, deed.at);
 };
 
 /** ModifyEipAddressAttribute: bandwidth, name and description of a pay-as-you-go EIP. */

@@ -1,4 +1,4 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call, Deed } from './account.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import type { EipBinding, EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
@@ -103,3 +103,19 @@ export const unassociateEipAddress = (account: Account, call: Call): Answer => {
 
 /** The EIP as it is after its binding has ended. */
 export const unbound = (eip: EipRecord): EipRecord => ({ ...eip, status: 'Available', binding: undefined });
+
+/** The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding. */
+export const packageTask = ({ task, bandwidthPackage }: EipRecord): number | undefined =>
+  bandwidthPackage && bandwidthPackage.status !== 'BINDED' ? task : undefined;
+
+/** Ends a binding at once, whatever state it is in. */
+export const unbindAtOnce = (account: Account, eip: EipRecord, deed: Deed): void => {
+  account.record(deed, eip);
+  account.eips.put({ ...unbound(eip), task: packageTask(eip) }, deed.at);
+};
+
+/** Deletes an interface. The cloud ends the bindings of all EIPs on it (terway, pkg/aliyun/eip.go). */
+export const removeInterface = (account: Account, networkInterfaceId: string, deed: Deed): void => {
+  for (const eip of account.eips.boundTo(networkInterfaceId)) unbindAtOnce(account, eip, deed);
+  account.interfaces.remove(networkInterfaceId);
+};

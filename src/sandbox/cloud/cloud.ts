@@ -8,6 +8,7 @@ import type { FaultRule } from './faults.ts';
 import { instantTransitions, realisticTransitions } from './latency.ts';
 import type { Transitions } from './latency.ts';
 import type { Change } from './ledger.ts';
+import type { ContainerGroupRecord } from './records.ts';
 import type { Credential } from './signature.ts';
 import { documentedLimits } from './throttle.ts';
 import type { CloudRequest, CloudResponse } from './wire.ts';
@@ -66,6 +67,8 @@ export interface EmbeddedCloud {
   inject(rule: FaultRule): () => void;
   /** Every EIP alive, oldest first. */
   eips(): readonly EipRecord[];
+  /** Every container group that Describe shows, oldest first. */
+  containerGroups(): readonly ContainerGroupRecord[];
   /** Every change that took effect, in order; the latest 100,000 at least. */
   ledger(): readonly Change[];
   /** How often each action was called, by outcome as the caller saw it: `OK`, an error code, `Dropped`, `Garbage`. */
@@ -107,6 +110,10 @@ export const createCloud = (options: CloudOptions): EmbeddedCloud => {
     eips: () => {
       account.catchUp();
       return [...account.eips.all()];
+    },
+    containerGroups: () => {
+      account.catchUp();
+      return [...account.containerGroups.values()];
     },
     ledger: () => {
       account.catchUp();

@@ -15,6 +15,12 @@ export interface Transitions {
   readonly unassociate: Span;
   /** Joining or leaving an Internet Shared Bandwidth instance. */
   readonly bandwidthPackage: Span;
+  /** A container group from Scheduling to Pending, when it has a place and an address. */
+  readonly schedule: Span;
+  /** From Pending to Running, all containers ready. */
+  readonly containerStart: Span;
+  /** From Terminating to its disappearance. */
+  readonly containerStop: Span;
 }
 
 /** Typical answer times, milliseconds: least and mean extra. Estimates; the provider publishes none. */
@@ -37,11 +43,21 @@ export const answerTime = (action: string, scale: number, random: Random): numbe
 
 const none: Span = { minMs: 0, maxMs: 0 };
 
-export const instantTransitions: Transitions = { associate: none, unassociate: none, bandwidthPackage: none };
+export const instantTransitions: Transitions = {
+  associate: none,
+  unassociate: none,
+  bandwidthPackage: none,
+  schedule: none,
+  containerStart: none,
+  containerStop: none,
+};
 
 /** Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway, pkg/aliyun/eip.go). */
 export const realisticTransitions: Transitions = {
   associate: { minMs: 1000, maxMs: 3000 },
   unassociate: { minMs: 1000, maxMs: 3000 },
   bandwidthPackage: { minMs: 500, maxMs: 2000 },
+  schedule: { minMs: 1000, maxMs: 3000 },
+  containerStart: { minMs: 3000, maxMs: 10_000 },
+  containerStop: { minMs: 1000, maxMs: 5000 },
 };

@@ -1,15 +1,51 @@
-/** An elastic container instance ("container group"), as far as its network goes. */
+/** A container of a group, in the words of Kubernetes' ContainerStatus. Records never change: each change makes a new one. */
+export interface ContainerRecord {
+  readonly name: string;
+  readonly image: string;
+  readonly state: 'Waiting' | 'Running' | 'Terminated';
+  readonly reason: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  /** Wall-clock, milliseconds since the epoch. */
+  readonly startedAt?: number | undefined;
+  readonly finishedAt?: number | undefined;
+  readonly exitCode?: number | undefined;
+}
+
+/** An elastic container instance ("container group"), as far as its network and its life go. */
 export interface ContainerGroupRecord {
   readonly containerGroupId: string;
   readonly containerGroupName: string;
   /** Pending, Running, Succeeded, Failed, Scheduling, ScheduleFailed, Restarting, Updating, Terminating, Expired. */
   readonly status: string;
-  /** Its network interface, which must be one of the account's. */
+  /** Its network interface, one of the account's as long as the instance has not ended. */
   readonly eniInstanceId: string;
+  readonly vpcId: string;
+  readonly vSwitchId: string;
+  readonly securityGroupId: string;
   readonly zoneId: string;
+  /** Its private address, also after its end. */
+  readonly intranetIp: string;
+  readonly restartPolicy: string;
+  /** vCPU and GiB. */
+  readonly cpu: number;
+  readonly memory: number;
+  readonly containers: readonly ContainerRecord[];
+  readonly initContainers: readonly ContainerRecord[];
+  /** Allocation ID of the EIP that was made with the instance and is released with it. */
+  readonly ownEip?: string | undefined;
+  readonly events: readonly { readonly reason: string; readonly message: string; readonly at: number }[];
   readonly tags: ReadonlyMap<string, string>;
   /** Wall-clock, milliseconds since the epoch. */
   readonly createdAt: number;
+  readonly changedAt: number;
+}
+
+/** A line of a container's output. */
+export interface LogLine {
+  /** Wall-clock, milliseconds since the epoch. */
+  readonly at: number;
+  readonly text: string;
 }
 
 /** An Internet Shared Bandwidth instance ("common bandwidth package"). Its members are in the EIPs. */

@@ -3,7 +3,7 @@
  * ("InvalidInstanId", "DistibuteLock"), because clients match on them.
  *
  * Sources: VPC API reference (AllocateEipAddress, AllocateEipAddressPro, AssociateEipAddress, UnassociateEipAddress,
- * ReleaseEipAddress, AddCommonBandwidthPackageIp, RemoveCommonBandwidthPackageIp, TagResources), sections "Error codes";
+ * ReleaseEipAddress, AddCommonBandwidthPackageIp, RemoveCommonBandwidthPackageIp, TagResources) and ECI API reference, sections "Error codes";
  * "Public error codes" of Alibaba Cloud's API gateway; VPC developer guide "How to ensure idempotence". Where a page
  * prints only `%s` for a message, the message here is ours.
  */
@@ -89,6 +89,17 @@ const catalogue = {
   'OperationUnsupported.IpType': [400, 'Ip type does not support the operation.'],
   'InvalidParameter.Isp': [400, 'The line types of the EIP and of the bandwidth package are not the same.'],
   'OperationUnsupported.IpNotInCbwp': [400, 'The specified eip not exist in the commonBandwidthPackage.'],
+
+  // Container groups (ECI API reference, CreateContainerGroup and DeleteContainerGroup).
+  'InvalidParameter.DuplicatedName': [400, 'Container name is duplicated.'],
+  'InvalidParameter.DuplicatedVolumeName': [400, 'Volume name is duplicated.'],
+  'InvalidParameter.CPU.Memory': [400, 'The specified cpu and memory are not allowed.'],
+  'InvalidVSwitchId.NotFound': [404, 'The specified VSwitch does not exist.'],
+  'InvalidVSwitchId.IpNotEnough': [403, 'The specified VSwitch does not have enough IP addresses.'],
+  QuotaExceeded: [403, 'The quota of the account is exceeded.'],
+  IncorrectStatus: [400, 'The status of the container group does not support this operation.'],
+  // No code is documented for an instance that does not exist.
+  'InvalidContainerGroupId.NotFound': [404, 'The specified container group does not exist.'],
 
   // Tags.
   'MissingParameter.ResourceIdOrTag': [400, 'You must specify ResourceId or Tag.'],

@@ -2,7 +2,8 @@ import { Refusal } from './refusal.ts';
 
 /**
  * Calls per minute and account (EIP, "Limits and quotas", API rate limits; UnassociateEipAddress: its API page, "flow
- * control"; DescribeContainerGroups: Elastic Container Instance, "Limits").
+ * control"; the container groups' actions: Elastic Container Instance, "API throttling", where CreateContainerGroup and
+ * DeleteContainerGroup have a bucket of 100 that regains 20 a second: 1,300 in a minute at most).
  */
 export const documentedLimits: Readonly<Record<string, number>> = {
   AllocateEipAddress: 120,
@@ -10,7 +11,11 @@ export const documentedLimits: Readonly<Record<string, number>> = {
   UnassociateEipAddress: 120,
   DescribeEipAddresses: 600,
   ReleaseEipAddress: 600,
+  CreateContainerGroup: 1300,
+  DeleteContainerGroup: 1300,
   DescribeContainerGroups: 2000,
+  DescribeContainerGroupStatus: 10_000,
+  DescribeContainerLog: 500,
 };
 
 const MINUTE_MS = 60_000;

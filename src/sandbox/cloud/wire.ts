@@ -81,6 +81,26 @@ export class Parameters {
     return this.#numbers(name).flatMap((number) => this.get(`${name}.${number}`) ?? []);
   }
 
+  /** The parameters of the objects `name.1`, `name.2`, …, each without that beginning, in the order of their numbers. */
+  nested(name: string): readonly Parameters[] {
+    return this.#numbers(name).map((number) => this.within(`${name}.${number}`));
+  }
+
+  /** The parameters that begin with `name.`, without it. */
+  within(name: string): Parameters {
+    const start = `${name}.`;
+    return new Parameters(
+      [...this.#values].flatMap(([key, value]) =>
+        key.startsWith(start) ? [[key.slice(start.length), value] as const] : [],
+      ),
+    );
+  }
+
+  /** Whether there is any parameter at all. */
+  get isEmpty(): boolean {
+    return this.#values.size === 0;
+  }
+
   /** The tags `Tag.N.Key` and `Tag.N.Value`, in the order of their numbers; a missing value is empty. */
   tags(): readonly { key: string; value: string }[] {
     return this.#numbers('Tag').map((number) => ({

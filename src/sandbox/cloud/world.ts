@@ -1,9 +1,11 @@
 import type { Account, Deed } from './account.ts';
-import { plainEip } from './allocation.ts';
-import { bindingTo, unbound } from './binding.ts';
+import { plainEip, releaseAtOnce } from './allocation.ts';
+import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
+import { FINAL_STATES, changeGroup, endGroup, forgetGroup, writeLog } from './container-groups.ts';
 import type { EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord } from './records.ts';
+import { VSwitch } from './vswitch.ts';
 
 /** A network interface to put into the world. The primary address is among the private ones whether named there or not. */
 export interface NewNetworkInterface {
@@ -48,10 +50,6 @@ export interface Human {
   /** Changes any other property, for example `{ deletionProtection: true }` or `{ lockReasons: ['financial'] }`. */
   change(allocationId: string, properties: Partial<Omit<EipRecord, 'allocationId' | 'task'>>): void;
 }
-
-/** The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding. */
-const packageTask = ({ task, bandwidthPackage }: EipRecord): number | undefined =>
-  bandwidthPackage && bandwidthPackage.status !== 'BINDED' ? task : undefined;
 
 /** The world around the API: what exists without having been asked for, and what happens behind the caller's back. */
 export class World {
@@ -118,9 +116,7 @@ export class World {
   /** Deletes an interface. The cloud ends the bindings of all EIPs on it (terway, pkg/aliyun/eip.go). */
   removeNetworkInterface(networkInterfaceId: string): void {
     this.#eni(networkInterfaceId);
-    const deed = this.#deed('UnassociateEipAddress', 'cloud');
-    for (const eip of this.#account.eips.boundTo(networkInterfaceId)) this.#unassociate(eip.allocationId, deed);
-    this.#account.interfaces.remove(networkInterfaceId);
+    removeInterface(this.#account, networkInterfaceId, this.#deed('UnassociateEipAddress', 'cloud'));
   }
 
   /** An EIP that is simply there. The quota does not refuse it, but counts it. */
@@ -164,28 +160,82 @@ export class World {
     this.#account.pools.set(poolId, addresses);
   }
 
-  /** @throws RangeError when its network interface does not exist */
+  /** A vSwitch, from which container groups take their addresses. @throws RangeError for a prefix that is none */
+  addVSwitch(vSwitch: { vSwitchId: string; vpcId: string; cidrBlock: string; zoneId?: string }): void {
+    const zoneId = vSwitch.zoneId ?? `${this.#account.settings.regionId}-a`;
+    this.#account.vSwitches.set(vSwitch.vSwitchId, new VSwitch({ ...vSwitch, zoneId }));
+  }
+
+  /** A running container group that is simply there. @throws RangeError when its network interface does not exist */
   addContainerGroup(group: NewContainerGroup): string {
-    this.#eni(group.eniInstanceId);
+    const eni = this.#eni(group.eniInstanceId);
     const containerGroupId = group.containerGroupId ?? this.#account.newId('eci');
+    const now = this.#account.wallTime(this.#account.catchUp());
     this.#account.containerGroups.set(containerGroupId, {
       containerGroupId,
       containerGroupName: group.containerGroupName,
       eniInstanceId: group.eniInstanceId,
       status: group.status ?? 'Running',
       zoneId: group.zoneId ?? `${this.#account.settings.regionId}-a`,
+      vpcId: eni.vpcId,
+      vSwitchId: eni.vSwitchId,
+      securityGroupId: 'sg-default',
+      intranetIp: eni.primaryIp,
+      restartPolicy: 'Always',
+      cpu: 2,
+      memory: 4,
+      containers: [],
+      initContainers: [],
+      events: [],
       tags: new Map(Object.entries(group.tags ?? {})),
-      createdAt: this.#account.wallTime(this.#account.catchUp()),
+      createdAt: now,
+      changedAt: now,
     });
     return containerGroupId;
   }
 
-  /** The group vanishes; its network interface is removed with it. */
+  /** The group vanishes, with its network interface and the EIP that was made with it. */
   removeContainerGroup(containerGroupId: string): void {
+    const at = this.#account.catchUp();
+    forgetGroup(this.#account, this.#group(containerGroupId), at);
+  }
+
+  /**
+   * The instance ends by itself: Succeeded, Failed, ScheduleFailed or Expired. Its interface and the EIP that was made
+   * with it go at once, Describe shows it for an hour more.
+   */
+  endContainerGroup(
+    containerGroupId: string,
+    status: 'Succeeded' | 'Failed' | 'ScheduleFailed' | 'Expired',
+    exitCode: number = status === 'Succeeded' ? 0 : 1,
+  ): void {
+    const at = this.#account.catchUp();
+    const group = this.#group(containerGroupId);
+    if (FINAL_STATES.has(group.status) || group.status === 'Terminating')
+      throw new RangeError(`${containerGroupId} is ${group.status} already.`);
+    endGroup(this.#account, group, status, exitCode, at);
+  }
+
+  /** Changes what is shown of a container, for example `{ ready: false }` or `{ restartCount: 3 }`. */
+  changeContainer(containerGroupId: string, name: string, change: Partial<Omit<ContainerRecord, 'name'>>): void {
+    const at = this.#account.catchUp();
+    const group = this.#group(containerGroupId);
+    if (!group.containers.some((container) => container.name === name))
+      throw new RangeError(`${containerGroupId} has no container ${name}.`);
+    const containers = group.containers.map((one) => (one.name === name ? { ...one, ...change } : one));
+    changeGroup(this.#account, group, { containers }, at);
+  }
+
+  /** A container writes a line. */
+  writeContainerLog(containerGroupId: string, container: string, line: string): void {
+    const at = this.#account.catchUp();
+    writeLog(this.#account, this.#group(containerGroupId).containerGroupId, container, line, at);
+  }
+
+  #group(containerGroupId: string): ContainerGroupRecord {
     const group = this.#account.containerGroups.get(containerGroupId);
     if (!group) throw new RangeError(`There is no container group ${containerGroupId}.`);
-    this.#account.containerGroups.delete(containerGroupId);
-    if (this.#account.interfaces.get(group.eniInstanceId)) this.removeNetworkInterface(group.eniInstanceId);
+    return group;
   }
 
   #eni(networkInterfaceId: string): InterfaceRecord {
@@ -210,17 +260,12 @@ export class World {
   }
 
   #unassociate(allocationId: string, deed: Deed): void {
-    const eip = this.#eip(allocationId);
-    this.#account.record(deed, eip);
-    this.#account.eips.put({ ...unbound(eip), task: packageTask(eip) }, deed.at);
+    unbindAtOnce(this.#account, this.#eip(allocationId), deed);
   }
 
   #release(allocationId: string): void {
     const deed = this.#deed('ReleaseEipAddress', 'human');
-    const eip = this.#eip(allocationId);
-    this.#account.record(deed, eip);
-    this.#account.eips.remove(allocationId, deed.at);
-    this.#account.addresses.release(eip.ipAddress, allocationId, deed.at);
+    releaseAtOnce(this.#account, this.#eip(allocationId), deed);
   }
 
   #associate(allocationId: string, networkInterfaceId: string, privateIp: string): void {

@@ -1,0 +1,60 @@
+import type { KubeObject, Resource } from '../kube/port.ts';
+
+/**
+ * The labels that Knative Serving puts on the pods of a Service. Source: knative/serving pkg/apis/serving/register.go and
+ * pkg/reconciler/revision/resources/meta.go.
+ */
+const SERVING = 'serving.knative.dev/';
+
+export const SERVICE = `${SERVING}service`;
+/** Tells a Service from one of the same name before it. */
+export const SERVICE_UID = `${SERVING}serviceUID`;
+export const CONFIGURATION = `${SERVING}configuration`;
+/** Number of the Configuration's template: orders the Revisions of a Service. */
+export const CONFIGURATION_GENERATION = `${SERVING}configurationGeneration`;
+export const REVISION = `${SERVING}revision`;
+export const REVISION_UID = `${SERVING}revisionUID`;
+
+/** Kubernetes' own: which template of its Deployment a pod was made from. */
+export const POD_TEMPLATE_HASH = 'pod-template-hash';
+
+/** The labels that a PodEIP has from its pod, so that the addresses of a Service or Revision can be selected. */
+export const INHERITED_LABELS = [
+  SERVICE,
+  SERVICE_UID,
+  CONFIGURATION,
+  CONFIGURATION_GENERATION,
+  REVISION,
+  REVISION_UID,
+  POD_TEMPLATE_HASH,
+] as const;
+
+/** A Knative Service, as far as this product reads it. Source: knative/serving pkg/apis/serving/v1/service_types.go. */
+export interface KnativeService extends KubeObject {
+  readonly spec?:
+    | {
+        readonly template?:
+          | { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | undefined } | undefined }
+          | undefined;
+      }
+    | undefined;
+  readonly status?: { readonly conditions?: readonly KnativeCondition[] | undefined } | undefined;
+}
+
+/** A condition with a severity: one of severity `Info` does not count for the condition Ready (knative/pkg apis). */
+export interface KnativeCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly severity?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
+}
+
+export const KNATIVE_SERVICE: Resource<KnativeService> = {
+  group: 'serving.knative.dev',
+  version: 'v1',
+  plural: 'services',
+  kind: 'Service',
+  namespaced: true,
+};

@@ -1,0 +1,145 @@
+import type * as Eci from '@alicloud/eci20180808';
+import type { ContainerGroup, ContainerGroupStatus, ContainerOfGroup, ContainerState } from '../container-groups.ts';
+import { address, bad, isRecord, optional, readTags, records, resourceId, text, word } from './answers.ts';
+
+/*
+ * Reading ECI's answers, by the same rule as answers.ts: IDs, addresses, states and tags must be as the API reference has
+ * them, or the whole answer counts as unreadable; the states of containers, which only describe, are taken as they are.
+ */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const fields = (value: unknown): Fields => (isRecord(value) ? value : {});
+
+const whole = (value: unknown): number | undefined => {
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isInteger(number) ? number : undefined;
+};
+
+const optionalAddress = (what: string, value: unknown): string | undefined =>
+  optional(value) === undefined ? undefined : address(what, value);
+
+const optionalId = (what: string, value: unknown): string | undefined =>
+  optional(value) === undefined ? undefined : resourceId(what, value);
+
+/** A list that may be left out when it is empty. */
+const list = (what: string, value: unknown): readonly Fields[] =>
+  value === undefined || value === null ? [] : records(what, value);
+
+const STATES = ['Waiting', 'Running', 'Terminated'] as const;
+
+const readState = (value: unknown): ContainerState | undefined => {
+  const given = fields(value);
+  const state = STATES.find((known) => known === given['state']);
+  if (state === undefined) return undefined;
+  return {
+    state,
+    reason: optional(given['reason']),
+    message: optional(given['message']),
+    startTime: optional(given['startTime']),
+    finishTime: optional(given['finishTime']),
+    exitCode: whole(given['exitCode']),
+    signal: whole(given['signal']),
+  };
+};
+
+const readContainer = (given: Fields): ContainerOfGroup => ({
+  name: text(given['name']),
+  image: text(given['image']),
+  ready: given['ready'] === true,
+  restartCount: whole(given['restartCount']) ?? 0,
+  currentState: readState(given['currentState']),
+  previousState: readState(given['previousState']),
+});
+
+const readGroup = (given: Fields): ContainerGroup => ({
+  containerGroupId: resourceId('ContainerGroupId', given['containerGroupId']),
+  containerGroupName: text(given['containerGroupName']),
+  status: word('Status', given['status']),
+  zoneId: optional(given['zoneId']),
+  vSwitchId: optionalId('VSwitchId', given['vSwitchId']),
+  vpcId: optionalId('VpcId', given['vpcId']),
+  eniInstanceId: optionalId('EniInstanceId', given['eniInstanceId']),
+  intranetIp: optionalAddress('IntranetIp', given['intranetIp']),
+  internetIp: optionalAddress('InternetIp', given['internetIp']),
+  creationTime: optional(given['creationTime']),
+  tags: readTags(given['tags'] ?? undefined),
+  events: list('Events', given['events']).map((event) => ({
+    type: text(event['type']),
+    reason: text(event['reason']),
+    message: text(event['message']),
+    count: whole(event['count']) ?? 1,
+    lastTimestamp: optional(event['lastTimestamp']),
+  })),
+  containers: list('Containers', given['containers']).map(readContainer),
+  initContainers: list('InitContainers', given['initContainers']).map(readContainer),
+});
+
+/** A page of a list, and where the next one begins. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextToken: string | undefined;
+}
+
+/** One page of DescribeContainerGroups. */
+export const readContainerGroups = (body: Eci.DescribeContainerGroupsResponseBody): Page<ContainerGroup> => ({
+  items: records('ContainerGroups', body.containerGroups).map(readGroup),
+  nextToken: optional(body.nextToken),
+});
+
+/** Kubernetes' ContainerState in the spelling of the SDK, which gives the start of a running container a name of its own. */
+const readPodState = (value: unknown): ContainerState | undefined => {
+  const given = fields(value);
+  if (isRecord(given['running'])) {
+    const { startedAtstartedAt, startedAt } = given['running'];
+    return { state: 'Running', startTime: optional(startedAtstartedAt) ?? optional(startedAt) };
+  }
+  if (isRecord(given['terminated'])) {
+    const { startedAt, finishedAt, ...ended } = given['terminated'];
+    return readState({ ...ended, state: 'Terminated', startTime: startedAt, finishTime: finishedAt });
+  }
+  return isRecord(given['waiting']) ? readState({ ...given['waiting'], state: 'Waiting' }) : undefined;
+};
+
+const readStatus = (given: Fields): ContainerGroupStatus => {
+  const pod = fields(given['podStatus']);
+  return {
+    containerGroupId: resourceId('ContainerGroupId', given['containerGroupId']),
+    name: optional(given['name']),
+    namespace: optional(given['namespace']),
+    uuid: optional(given['uuid']),
+    status: word('Status', given['status']),
+    podStatus: {
+      phase: optional(pod['phase']),
+      podIp: optionalAddress('PodIp', pod['podIp']),
+      conditions: list('Conditions', pod['conditions']).flatMap((condition) => {
+        const [type, status, reason] = [condition['type'], condition['status'], optional(condition['reason'])];
+        if (typeof type !== 'string' || typeof status !== 'string') return [];
+        return [{ type, status, ...(reason !== undefined && { reason }) }];
+      }),
+      containers: list('ContainerStatuses', pod['containerStatuses']).map((container) => ({
+        name: text(container['name']),
+        image: text(container['image']),
+        ready: container['ready'] === true,
+        restartCount: whole(container['restartCount']) ?? 0,
+        currentState: readPodState(container['state']),
+        previousState: readPodState(container['lastState']),
+      })),
+    },
+  };
+};
+
+/** One page of DescribeContainerGroupStatus. */
+export const readContainerGroupStatus = (
+  body: Eci.DescribeContainerGroupStatusResponseBody,
+): Page<ContainerGroupStatus> => ({
+  items: records('Data', body.data).map(readStatus),
+  nextToken: optional(body.nextToken),
+});
+
+/** DescribeContainerLog: the text, "" where there is none. */
+export const readLog = (body: Eci.DescribeContainerLogResponseBody): string => {
+  const content: unknown = body.content ?? '';
+  if (typeof content === 'string') return content;
+  throw bad('Content', content);
+};

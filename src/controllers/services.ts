@@ -1,0 +1,149 @@
+import { KNATIVE_SERVICE, SERVICE, type KnativeService } from '../api/knative.ts';
+import { sentence } from '../api/finding.ts';
+import type { PodEip } from '../api/podeip.ts';
+import { runController, type Again } from '../kube/controller.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube, KubeTransport } from '../kube/port.ts';
+import { createQueue } from '../kube/queue.ts';
+import { createReflector, type Reflector } from '../kube/reflector.ts';
+import { keyOf } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
+import { silentLog, type Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { EventNote, Regarding } from '../report/events.ts';
+import { conditionOf, EIP_READY, misplaced, sentenceOf, summarize } from '../report/service.ts';
+
+/** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
+export type ServiceCache = Reflector<KnativeService>;
+
+export interface ServiceCacheOptions {
+  readonly transport: KubeTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** How often Knative is looked for while it is not installed. */
+const LOOK = { baseMs: 5_000, capMs: 60_000 };
+
+/** Watches Knative Services. That Knative is not installed is said once; it may be installed at any time. */
+export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): ServiceCache => {
+  let said = '';
+  return createReflector<KnativeService, KnativeService>({
+    ...ports,
+    log: silentLog,
+    resource: KNATIVE_SERVICE,
+    backoff: LOOK,
+    keep: ({ metadata, spec, status }) => ({
+      metadata: {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resourceVersion: metadata.resourceVersion,
+        generation: metadata.generation,
+        annotations: metadata.annotations,
+      },
+      spec: { template: { metadata: { annotations: spec?.template?.metadata?.annotations } } },
+      status: { conditions: status?.conditions?.filter(({ type }) => type === EIP_READY) },
+    }),
+    onTrouble: (fault) => {
+      if (fault.kind === said || fault.kind === 'expired') return;
+      said = fault.kind;
+      if (fault.kind === 'notFound')
+        log.info(
+          {},
+          'Knative Serving is not installed; pods get their addresses all the same, and it is looked for again',
+        );
+      else log.warn({ kind: fault.kind }, `Knative Services cannot be watched (retrying): ${fault.message}`);
+    },
+  });
+};
+
+/** What the reporter of Knative Services works with. */
+export interface ServicesPorts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly services: ServiceCache;
+  readonly podEips: Reflector<PodEip>;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  /** Whether the informational condition is written into the Service's status. */
+  readonly writesCondition: boolean;
+}
+
+/** Changes that come together are told together; milliseconds. */
+const TOGETHER_MS = 2_000;
+
+/**
+ * Tells each Knative Service how its addresses stand: an Event for each new state, and the condition where that is wanted.
+ * Nothing depends on it. Never writes to Revisions or Configurations: their annotations and labels roll pods, or are
+ * written over by Knative.
+ */
+export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Promise<void> => {
+  const { clock, random, log, services, podEips } = ports;
+  const queue = createQueue({ clock, random });
+  /** What each Service was told last, by UID. */
+  const told = new Map<string, { summary: string; misplaced: string }>();
+  services.subscribe(({ type, object }) => {
+    if (type === 'deleted') told.delete(object.metadata.uid);
+    else queue.addAfter(keyOf(object.metadata), TOGETHER_MS);
+  });
+  podEips.subscribe(({ object: { metadata } }) => {
+    const name = metadata.labels?.[SERVICE];
+    if (name !== undefined) queue.addAfter(keyOf({ namespace: metadata.namespace, name }), TOGETHER_MS);
+  });
+  const reconcile = (key: string): Promise<Again> => {
+    const service = services.store.get(key);
+    return service ? tell(ports, service, told) : Promise.resolve('done');
+  };
+  const reflecting = services.run(signal);
+  await runController({ name: 'services', queue, workers: 1, clock, log, reconcile: (key) => reconcile(key) }, signal);
+  await reflecting;
+};
+
+const tell = async (
+  { kube, clock, podEips, record, writesCondition }: ServicesPorts,
+  service: KnativeService,
+  told: Map<string, { summary: string; misplaced: string }>,
+): Promise<Again> => {
+  const { namespace, name, uid } = service.metadata;
+  const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
+  const before = told.get(uid);
+  const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
+  const text = sentenceOf(summary);
+  const finding = misplaced(service);
+  const wrong = finding ? sentence(finding) : '';
+  if (finding && before?.misplaced !== wrong)
+    record(regarding, { type: 'Warning', reason: finding.id, action: 'Read', note: wrong });
+  // A Service that never asked has nothing to hear; one that did hears that its last address is gone.
+  const isNews = before === undefined ? summary.asked > 0 : before.summary !== text;
+  if (isNews)
+    record(regarding, {
+      type: 'Normal',
+      reason: summary.waiting.size === 0 ? 'AddressesReady' : 'AddressesWaiting',
+      action: 'Summarize',
+      note: text,
+    });
+  told.set(uid, { summary: text, misplaced: wrong });
+  const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
+  const wanted = conditionOf(summary, now, clock.now());
+  if (
+    !writesCondition ||
+    (summary.asked === 0 && !now) ||
+    (now?.status === wanted.status && now.message === wanted.message)
+  )
+    return 'done';
+  // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
+  const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
+  if (current?.metadata.uid !== uid) return 'done';
+  const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
+  const body = { metadata: { uid, resourceVersion: current.metadata.resourceVersion }, status: { conditions } };
+  try {
+    await kube.patch(KNATIVE_SERVICE, { namespace, name }, { type: 'merge', subresource: 'status', body });
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'conflict') return 'backoff';
+    throw error;
+  }
+  return 'done';
+};

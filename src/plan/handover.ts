@@ -1,0 +1,56 @@
+import type { Pod } from '../api/core.ts';
+import { SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../api/knative.ts';
+import type { PodEip } from '../api/podeip.ts';
+import { isFinal } from './pod.ts';
+import type { Rival } from './seen.ts';
+
+/**
+ * An existing EIP moves between the pods of one Knative Service. Knative keeps the pod of the old Revision until the one of
+ * the new Revision is Ready, so that in every rollout both want the EIP at once; and where readiness waits for the EIP,
+ * the new one would wait for ever.
+ */
+
+/** What decides which of two pods of one Service an EIP goes to. */
+interface Rank {
+  readonly namespace: string;
+  readonly serviceUid: string;
+  readonly generation: number;
+  readonly templateHash: string;
+  /** Its pod is on its way out, or gone. */
+  readonly isEnding: boolean;
+  /** When its pod was created, RFC 3339; '' where that is not known. */
+  readonly createdAt: string;
+}
+
+const rankOf = ({ metadata: { namespace = '', labels = {} } }: PodEip, pod: Pod | null): Rank => ({
+  namespace,
+  serviceUid: labels[SERVICE_UID] ?? '',
+  generation: Number(labels[CONFIGURATION_GENERATION] ?? Number.NaN),
+  templateHash: labels[POD_TEMPLATE_HASH] ?? '',
+  isEnding: !pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined,
+  createdAt: pod?.metadata.creationTimestamp ?? '',
+});
+
+/** Whether both were made for pods of the same Knative Service: the same one, not one of the same name. */
+export const isSameService = (a: PodEip, b: PodEip): boolean => {
+  const [mine, theirs] = [rankOf(a, null), rankOf(b, null)];
+  return mine.serviceUid !== '' && mine.serviceUid === theirs.serviceUid && mine.namespace === theirs.namespace;
+};
+
+/**
+ * Whether the EIP that the rival holds goes to this pod. A strict order, so that an EIP never goes back and forth: a pod
+ * that runs before one that is ending, then the newer Revision, then, where a Deployment replaces the pods of one
+ * Revision, the pod that was created later. Pods of the same template never take it from each other.
+ */
+export const outranks = (podEip: PodEip, pod: Pod | null, rival: Rival): boolean => {
+  if (!isSameService(podEip, rival.podEip)) return false;
+  const mine = rankOf(podEip, pod);
+  const theirs = rankOf(rival.podEip, rival.pod);
+  if (mine.isEnding || theirs.isEnding) return !mine.isEnding;
+  if (mine.generation !== theirs.generation) return mine.generation > theirs.generation;
+  return mine.templateHash !== theirs.templateHash && mine.createdAt > theirs.createdAt;
+};
+
+/** Whether the pod could serve at once: all its containers are ready, and only readiness gates may be missing. */
+export const areContainersReady = (pod: Pod | null): boolean =>
+  pod?.status?.conditions?.some(({ type, status }) => type === 'ContainersReady' && status === 'True') ?? false;

@@ -1,0 +1,67 @@
+import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
+import { isFinal, isGated, isPublished, readPod } from './pod.ts';
+import { readNotes } from './record.ts';
+import type { Seen, Settings } from './seen.ts';
+import { done, fail, POLL_MS, RETRY_MS, wait, type Step } from './step.ts';
+
+/** An EIP that came with an instance goes with it; one that is still there after so long was left behind. Milliseconds. */
+const LEFT_BEHIND_MS = 5 * 60_000;
+/** Between two looks at an instance that is ending, or has no address yet. */
+const LOOK_MS = 10 * POLL_MS;
+
+/**
+ * The one thing to do next for the PodEIP of a pod whose address the virtual node makes and takes back. It is a record:
+ * nothing of the cloud is changed for it, ever. It makes the address visible beside the others, opens the pod's readiness
+ * gate, and outlives the pod until the account shows that the address has gone with the instance.
+ * Source: ECI API reference, DescribeContainerGroups: resources that were created together with the instance are released
+ * together with the instance.
+ */
+export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
+  const { pod } = seen;
+  const notes = readNotes(podEip);
+  if (podEip.metadata.deletionTimestamp !== undefined) return done('Released', 'only the record is deleted');
+  if (!pod || pod.metadata.uid !== notes.podUid || isFinal(pod)) return afterIt(seen, podEip);
+  if (!readPod(pod, settings).wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
+  const { allocationID } = podEip.spec;
+  const said = pod.metadata.annotations ?? {};
+  const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
+  const address = said[ALLOCATED_ADDRESS];
+  if (allocationId === '' || address === undefined)
+    return wait(
+      'EipNotVisibleYet',
+      'the virtual node has not said yet which address the pod has; annotations count at the creation of an ECI pod only',
+      pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
+    );
+  if (allocationID !== allocationId) return { do: 'Record', allocationId };
+  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
+  const { eip } = seen;
+  if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address)
+    return wait(
+      'EipNotVisibleYet',
+      `the virtual node says ${address}, and ${allocationId} is ${eip ? `${eip.ipAddress}, ${eip.status}` : 'not listed'}`,
+      LOOK_MS,
+    );
+  if (!isPublished(pod, eip)) return { do: 'Publish', ipAddress: address, isGated: isGated(pod) };
+  return done('InUse', `${address} (${allocationId}) was made by the virtual node`, settings.recheckMs);
+};
+
+/** The instance ends, and its address with it: believed once the account shows it. */
+const afterIt = (seen: Seen, { spec }: PodEip): Step => {
+  const { allocationID, allocationType } = spec;
+  if (allocationID === '') return { do: 'Retire', because: 'the pod is gone, and no address of it is known' };
+  const { eip, memory } = seen;
+  if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
+  if (!eip) return { do: 'Retire', because: `${allocationID} went with the instance` };
+  if (allocationType.type === 'Static' && eip.status === 'Available')
+    return { do: 'Retire', because: `${allocationID} was detached with the instance` };
+  if (memory.parkedMs < LEFT_BEHIND_MS)
+    return wait('Releasing', `${allocationID} is still ${eip.status}; it goes with the instance`, LOOK_MS);
+  return fail(
+    'EipLeftBehind',
+    allocationType.type === 'Static'
+      ? `${allocationID} is still bound to ${eip.instanceId ?? 'something'} although the pod is gone; detach it there if nobody uses it`
+      : `${allocationID} (${eip.ipAddress}) was made with an instance that is gone and is still there, ${eip.status}; release it in the console, or delete this PodEIP if it is in use on purpose`,
+    10 * RETRY_MS,
+  );
+};

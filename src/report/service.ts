@@ -1,0 +1,103 @@
+import { KEYS } from '../api/annotations.ts';
+import type { Finding } from '../api/finding.ts';
+import { REVISION, type KnativeCondition, type KnativeService } from '../api/knative.ts';
+import type { PodEip } from '../api/podeip.ts';
+
+/** How the addresses of one Knative Service stand. */
+export interface ServiceSummary {
+  /** PodEIPs of its pods: one for each pod that asks for an address. */
+  readonly asked: number;
+  /** Addresses in use, by Revision. */
+  readonly inUse: ReadonlyMap<string, readonly string[]>;
+  /** Reasons of those that have none yet, with how many. `Kept` and the like are not among them. */
+  readonly waiting: ReadonlyMap<string, number>;
+}
+
+const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+/** Sums up the PodEIPs of one Service. Those on their way out are not counted: nobody asks for them any more. */
+export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
+  const inUse = new Map<string, string[]>();
+  const waiting = new Map<string, number>();
+  let asked = 0;
+  for (const podEip of podEips) {
+    if (podEip.metadata.deletionTimestamp !== undefined) continue;
+    asked += 1;
+    const ready = readyOf(podEip);
+    if (ready?.status === 'True') {
+      const revision = podEip.metadata.labels?.[REVISION] ?? '';
+      inUse.set(revision, [...(inUse.get(revision) ?? []), podEip.status?.eipAddress ?? podEip.spec.allocationID]);
+    } else waiting.set(ready?.reason ?? 'Pending', (waiting.get(ready?.reason ?? 'Pending') ?? 0) + 1);
+  }
+  return { asked, inUse, waiting };
+};
+
+/** So many addresses are named; a Service with more is not read address by address. */
+const MOST_NAMED = 5;
+
+/** The summary in one sentence, the same words for the same state. */
+export const sentenceOf = ({ asked, inUse, waiting }: ServiceSummary): string => {
+  if (asked === 0) return 'no pod asks for an address';
+  const has = [...inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
+  const named = [...inUse]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([revision, addresses]) => {
+      const some = addresses.toSorted().slice(0, MOST_NAMED).join(', ');
+      const more = addresses.length > MOST_NAMED ? ` and ${addresses.length - MOST_NAMED} more` : '';
+      return `${revision === '' ? '' : `${revision}: `}${some}${more}`;
+    });
+  const without = [...waiting]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, count]) => `${count} × ${reason}`);
+  return [
+    `${has} of ${asked} pods ${asked === 1 ? 'has' : 'have'} an address`,
+    ...(named.length > 0 ? [named.join('; ')] : []),
+    ...(without.length > 0 ? [`without one: ${without.join(', ')}`] : []),
+  ].join('; ');
+};
+
+/**
+ * Annotations that were written on the Service itself. Knative copies the annotations of `spec.template.metadata` to the
+ * pods and no others (knative/serving pkg/reconciler/configuration/resources/revision.go), so that these mean nothing.
+ */
+export const misplaced = ({ metadata, spec }: KnativeService): Finding | undefined => {
+  const template = spec?.template?.metadata?.annotations ?? {};
+  const keys = Object.values(KEYS)
+    .flat()
+    .filter((key) => metadata.annotations?.[key] !== undefined && template[key] === undefined);
+  if (keys.length === 0) return undefined;
+  return {
+    id: 'AnnotationOnService',
+    severity: 'warn',
+    keys,
+    problem: `${keys.join(', ')} ${keys.length > 1 ? 'are' : 'is'} on the Service itself, where no pod gets ${keys.length > 1 ? 'them' : 'it'}`,
+    remedy: `write ${keys.length > 1 ? 'them' : 'it'} into spec.template.metadata.annotations`,
+  };
+};
+
+/** The type of the informational condition on a Service. */
+export const EIP_READY = 'EIPReady';
+
+/**
+ * The condition that shows the summary in `kn service describe`. Of severity Info: any other would count for the Service's
+ * own readiness.
+ */
+export const conditionOf = (
+  summary: ServiceSummary,
+  before: KnativeCondition | undefined,
+  now: number,
+): KnativeCondition => {
+  const status = summary.waiting.size === 0 ? 'True' : 'False';
+  const [reason = 'InUse'] = [...summary.waiting.keys()].toSorted();
+  return {
+    type: EIP_READY,
+    status,
+    severity: 'Info',
+    reason: summary.asked === 0 ? 'NoAddressWanted' : reason,
+    message: sentenceOf(summary),
+    lastTransitionTime:
+      before?.status === status && before.lastTransitionTime !== undefined
+        ? before.lastTransitionTime
+        : `${new Date(now).toISOString().slice(0, 19)}Z`,
+  };
+};

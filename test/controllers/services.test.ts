@@ -1,0 +1,115 @@
+import test from 'ava';
+import { KEYS } from '../../src/api/annotations.ts';
+import { KNATIVE_SERVICE, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { CRD, Operating } from '../world/operating.ts';
+
+const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
+
+const definition = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'services.serving.knative.dev' },
+  spec: {
+    group: 'serving.knative.dev',
+    names: { kind: 'Service', plural: 'services', singular: 'service', listKind: 'ServiceList' },
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+/** A Service; its UID. */
+const serve = async (
+  world: Operating,
+  name: string,
+  { own = {}, template = {} }: { own?: object; template?: object } = {},
+): Promise<string> => {
+  const { metadata } = await world.kube.create(KNATIVE_SERVICE, {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default', annotations: own },
+    spec: { template: { metadata: { annotations: template }, spec: { containers: [{ image: 'hello' }] } } },
+    status: {},
+  });
+  return metadata.uid;
+};
+
+const told = (world: Operating, name: string) =>
+  world.events.filter(({ about }) => about.kind === 'Service' && about.name === name);
+
+test('Knative that is not installed is said once, and once it is, its Services hear how their addresses stand', async (t) => {
+  const world = await Operating.create({ quota: 2, config: { knative: { serviceCondition: true } } });
+  await world.runPod('plain', NEW);
+  await world.pass(180_000);
+  t.deepEqual(world.said, [
+    'Knative Serving is not installed; pods get their addresses all the same, and it is looked for again',
+  ]);
+  t.is(world.cloud.eips()[0]?.status, 'InUse');
+
+  await world.kube.create(CRD, definition);
+  const uid = await serve(world, 'hello', { template: NEW });
+  const idle = await serve(world, 'idle');
+  await world.pass(90_000);
+  t.deepEqual(told(world, 'idle'), [], 'who asks for nothing is told nothing');
+  const labels = { [SERVICE]: 'hello', [SERVICE_UID]: uid, [REVISION]: 'hello-00001' };
+  await world.runPod('one', NEW, { labels });
+  await world.pass(30_000);
+  const address = world.cloud.eips().at(-1)?.ipAddress;
+  t.like(told(world, 'hello').at(-1), {
+    type: 'Normal',
+    reason: 'AddressesReady',
+    note: `1 of 1 pods has an address; hello-00001: ${address}`,
+  });
+  await world.runPod('two', NEW, { labels });
+  await world.pass(30_000);
+  t.like(told(world, 'hello').at(-1), {
+    reason: 'AddressesWaiting',
+    note: `1 of 2 pods have an address; hello-00001: ${address}; without one: 1 × QuotaExceeded`,
+  });
+  t.true(told(world, 'hello').some(({ type, reason }) => type === 'Warning' && reason === 'QuotaExceeded'));
+  const service = await world.kube.get(KNATIVE_SERVICE, { namespace: 'default', name: 'hello' });
+  t.like(service?.status?.conditions?.[0], {
+    type: 'EIPReady',
+    status: 'False',
+    severity: 'Info',
+    reason: 'QuotaExceeded',
+  });
+  const count = told(world, 'hello').length;
+  await world.pass(60_000);
+  t.is(told(world, 'hello').length, count, 'the same is not told twice');
+
+  await world.endPod('one');
+  await world.endPod('two');
+  await world.pass(60_000);
+  t.like(told(world, 'hello').at(-1), { reason: 'AddressesReady', note: 'no pod asks for an address' });
+  t.is((await world.podEips()).filter(({ metadata }) => metadata.labels?.[SERVICE] === 'hello').length, 0);
+  t.truthy(idle);
+  await world.stop();
+});
+
+test('annotations on the Service itself are pointed out, once, and those that Knative needs there are not', async (t) => {
+  const world = await Operating.create();
+  await world.kube.create(CRD, definition);
+  await serve(world, 'wrong', { own: { ...NEW, [KEYS.bandwidth[1]]: '10', team: 'web' } });
+  await serve(world, 'both', { own: NEW, template: NEW });
+  await world.pass(120_000);
+  t.deepEqual(
+    told(world, 'wrong').map(({ type, reason, note }) => ({ type, reason, note })),
+    [
+      {
+        type: 'Warning',
+        reason: 'AnnotationOnService',
+        note: 'k8s.aliyun.com/eci-with-eip, k8s.aliyun.com/eip-bandwidth are on the Service itself, where no pod gets them; write them into spec.template.metadata.annotations',
+      },
+    ],
+  );
+  t.deepEqual(told(world, 'both'), []);
+  await world.stop();
+});
