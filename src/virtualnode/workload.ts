@@ -32,6 +32,8 @@ export interface WorkloadPod extends Pod {
           readonly runAsGroup?: number | undefined;
           readonly runAsNonRoot?: boolean | undefined;
           readonly sysctls?: readonly { readonly name: string; readonly value: string }[] | undefined;
+          readonly fsGroup?: number | undefined;
+          readonly supplementalGroups?: readonly number[] | undefined;
           readonly windowsOptions?: object | undefined;
         }
       | undefined;
@@ -210,6 +212,7 @@ export interface Volume {
     | {
         readonly driver: string;
         readonly fsType?: string | undefined;
+        readonly secretRef?: { readonly name?: string | undefined } | undefined;
         readonly options?: Readonly<Record<string, string>> | undefined;
       }
     | undefined;

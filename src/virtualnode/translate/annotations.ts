@@ -1,9 +1,46 @@
+import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
+import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 
 const K8S = 'k8s.aliyun.com/';
+const KUBERNETES = 'kubernetes.io/';
 const IDS = { vsw: /^vsw-[a-z0-9-]+$/, sg: /^sg-[a-z0-9-]+$/ };
+
+/** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
+export const INSTANCE_TYPES = `${K8S}eci-use-specs`;
+
+/** What the managed virtual node honours and CreateContainerGroup, as far as it is used here, cannot be told. */
+const NOT_HONOURED: readonly string[] = [
+  'acr-instance-ids',
+  'eci-compute-category',
+  'eci-core-pattern',
+  'eci-custom-dnsconfig',
+  'eci-custom-hosts',
+  'eci-eviction-enable',
+  'eci-fail-strategy',
+  'eci-fixed-ip',
+  'eci-fixed-ip-retain-hour',
+  'eci-instance-family',
+  'eci-instance-generation',
+  'eci-ipv6-bandwidth',
+  'eci-ipv6-bandwidth-enable',
+  'eci-max-pending-minute',
+  'eci-ntp-server',
+  'eci-private-ip-address',
+  'eci-privatepool-id',
+  'eci-privatepool-match-criteria',
+  'eci-reschedule-enable',
+  'eci-sls-enable',
+  'eci-spot-fallback',
+  'insecure-registry',
+  'plain-http-registry',
+  'pod-fail-on-create-err',
+];
+
+/** Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup, Tag). */
+const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
 
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
@@ -16,34 +53,23 @@ export const annotated = (
   settings: NodeSettings,
   remarks: Remarks,
 ): { spec: Annotated; tags: readonly Tag[] } => {
-  const read = <T>(key: string, parse: (text: string) => T | undefined, allowed: string): T | undefined => {
-    const text = annotations[K8S + key]?.trim();
+  const read = <T>(
+    key: string,
+    parse: (text: string) => T | undefined,
+    allowed: string,
+    prefix = K8S,
+  ): T | undefined => {
+    const text = annotations[prefix + key]?.trim();
     if (text === undefined || text === '') return undefined;
     const value = parse(text);
     if (value === undefined)
       remarks.refusals.push({
-        field: `metadata.annotations[${K8S}${key}]`,
+        field: `metadata.annotations[${prefix}${key}]`,
         problem: `${JSON.stringify(text)} is not possible`,
         remedy: `write ${allowed}`,
       });
     return value;
   };
-  const oneOf =
-    <T extends string>(...values: readonly T[]) =>
-    (text: string) =>
-      values.find((each) => each === text);
-  const number =
-    (least: number, most: number, isWhole = true) =>
-    (text: string) => {
-      const value = /^\d+(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
-      return value >= least && value <= most && (!isWhole || Number.isInteger(value)) ? value : undefined;
-    };
-  const list = (pattern: RegExp, most: number) => (text: string) => {
-    const items = text.split(',').map((each) => each.trim());
-    return items.length <= most && items.every((each) => pattern.test(each)) ? items : undefined;
-  };
-  const word = (text: string) => (/^[\w.@-]{1,128}$/.test(text) ? text : undefined);
-  const bool = (text: string) => (text === 'true' ? true : text === 'false' ? false : undefined);
 
   const vSwitchIds = read('eci-vswitch', list(IDS.vsw, 10), 'at most 10 IDs such as vsw-bp1…, separated by commas');
   const securityGroupId = read(
@@ -76,7 +102,7 @@ export const annotated = (
     ),
     instanceTypes: read(
       'eci-use-specs',
-      list(/^[a-z0-9.-]+$/, 5),
+      list(/^(?:[a-z][a-z0-9-]*\.[a-z0-9.-]{1,50}|\d+(?:\.\d+)?-\d+(?:\.\d+)?Gi)$/, 5),
       'at most 5 instance types such as ecs.c6.large, or 2-4Gi, separated by commas',
     ),
     spotStrategy,
@@ -96,15 +122,25 @@ export const annotated = (
       'a size such as 50Gi',
     ),
     ipv6AddressCount: read('eci-enable-ipv6', bool, '"true" or "false"') === true ? 1 : undefined,
+    // Bits per second, as Kubernetes' CNI plugin for bandwidth means it.
+    ingressBandwidth: read('ingress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
+    egressBandwidth: read('egress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
   };
   const pairs = read(
     'eci-custom-tags',
-    list(/^[^:,]{1,128}:[^,]{0,128}$/, 3),
-    'at most three tags as "key:value,key:value"',
+    list(CUSTOM_TAG, 3),
+    `at most three tags as "key:value,key:value", none with the prefix ${TAG_PREFIX}, aliyun or acs:`,
   );
   const tags = pairs?.map((pair) => {
     const colon = pair.indexOf(':');
     return { key: pair.slice(0, colon), value: pair.slice(colon + 1) };
   });
+  for (const key of NOT_HONOURED)
+    if (annotations[K8S + key] !== undefined)
+      remarks.notes.push({
+        field: `metadata.annotations[${K8S}${key}]`,
+        problem: 'this virtual node does not honour it',
+        remedy: 'leave it out; the instance runs without it',
+      });
   return { spec, tags: tags ?? [] };
 };

@@ -1,5 +1,5 @@
 import type { ContainerSpec, VolumeMount } from '../../cloud/container-groups.ts';
-import type { Container } from '../workload.ts';
+import type { Container, WorkloadPod } from '../workload.ts';
 import { eciEnvironment, environmentOf, expandText, type Environment } from './env.ts';
 import type { Remarks, TranslationInput } from './input.ts';
 import { hookOf, probeOf } from './probe.ts';
@@ -8,6 +8,9 @@ import { parseQuantity } from './quantity.ts';
 const GIB = 2 ** 30;
 /** The only ones that ECI adds: CreateContainerGroup, SecurityContext.Capability.Add. */
 const CAPABILITIES = new Set(['NET_ADMIN', 'NET_RAW']);
+/** ECI API reference, CreateContainerGroup: the schema's limits of a container's lists, and of the name of an image. */
+const MOST_ITEMS = 100;
+const LONGEST_IMAGE = 255;
 const PROPAGATIONS = ['None', 'HostToContainer', 'Bidirectional'] as const;
 
 /** A container in the form of ECI. `at` is its field, for example `spec.containers[app]`. */
@@ -20,7 +23,7 @@ export const containerOf = (
   const environment = environmentOf(container, at, input, remarks);
   const texts = (list: readonly string[] | undefined, field: string) =>
     list?.map((text, index) => expandText(text, environment, `${at}.${field}[${index}]`, remarks));
-  refuseWhatCannotBe(container, at, remarks);
+  refuseWhatCannotBe(container, at, input.pod, remarks);
   const { name, image, imagePullPolicy, workingDir, stdin, stdinOnce, tty } = container;
   const { terminationMessagePath, terminationMessagePolicy } = container;
   const command = texts(container.command, 'command');
@@ -50,7 +53,46 @@ export const containerOf = (
   });
 };
 
-const refuseWhatCannotBe = (container: Container, at: string, remarks: Remarks): void => {
+/**
+ * An init container in the form of ECI, whose InitContainer.N has no parameters for groups, the check of root, hooks,
+ * probes and terminals.
+ */
+export const initContainerOf = (
+  container: Container,
+  at: string,
+  input: TranslationInput,
+  remarks: Remarks,
+): ContainerSpec => {
+  const refuse = (field: string, problem: string, remedy: string) =>
+    remarks.refusals.push({ field: `${at}.${field}`, problem, remedy });
+  const {
+    readinessProbe,
+    livenessProbe,
+    postStart,
+    preStop,
+    runAsGroup,
+    runAsNonRoot,
+    stdin,
+    stdinOnce: _,
+    tty,
+    ...rest
+  } = containerOf(container, at, input, remarks);
+  for (const [field, value] of Object.entries({ readinessProbe, livenessProbe, stdin, tty }))
+    if (value) refuse(field, 'ECI has none for an init container', 'leave it out');
+  if (postStart || preStop) refuse('lifecycle', 'ECI has none for an init container', 'leave it out');
+  if (runAsGroup)
+    refuse(
+      'securityContext.runAsGroup',
+      `ECI cannot run an init container with the group ${runAsGroup}`,
+      'give the containers a group of their own instead of the pod, or do the work in one of them',
+    );
+  // What is not root by its number needs no check.
+  if (runAsNonRoot && !rest.runAsUser)
+    refuse('securityContext.runAsNonRoot', 'ECI does not check it for an init container', 'set runAsUser too');
+  return rest;
+};
+
+const refuseWhatCannotBe = (container: Container, at: string, pod: WorkloadPod, remarks: Remarks): void => {
   const refuse = (field: string, problem: string, remedy: string) =>
     remarks.refusals.push({ field: `${at}.${field}`, problem, remedy });
   const { securityContext, startupProbe, volumeDevices, restartPolicy } = container;
@@ -67,8 +109,15 @@ const refuseWhatCannotBe = (container: Container, at: string, remarks: Remarks):
     );
   if (volumeDevices?.length)
     refuse('volumeDevices', 'ECI has no raw block devices', 'mount a file system with volumeMounts');
-  if (restartPolicy === 'Always')
+  if (restartPolicy === 'Always' && !pod.spec.containers.includes(container))
     refuse('restartPolicy', 'ECI has no sidecars among init containers', 'make it one of spec.containers');
+  else if (restartPolicy !== undefined && restartPolicy !== (pod.spec.restartPolicy ?? 'Always'))
+    refuse('restartPolicy', 'all containers of an instance have one policy', 'set spec.restartPolicy');
+  if (container.image.length === 0 || container.image.length > LONGEST_IMAGE)
+    refuse('image', `it has ${container.image.length} characters, and ECI takes 1 to ${LONGEST_IMAGE}`, 'shorten it');
+  for (const field of ['command', 'args', 'ports', 'volumeMounts'] as const)
+    if ((container[field]?.length ?? 0) > MOST_ITEMS)
+      refuse(field, `there are ${container[field]?.length}, and ECI takes at most ${MOST_ITEMS}`, 'use fewer');
 };
 
 /**
@@ -90,13 +139,14 @@ const limitsOf = ({ resources }: Container, at: string, remarks: Remarks) => {
   };
   const memory = read('memory');
   return {
-    cpu: read('cpu'),
-    memory: memory === undefined ? undefined : round(memory / GIB),
+    cpu: round(read('cpu')),
+    memory: round(memory === undefined ? undefined : memory / GIB),
     gpu: read('nvidia.com/gpu'),
   };
 };
 
-const round = (value: number): number => Math.ceil(value * 1000) / 1000;
+const round = (value: number | undefined): number | undefined =>
+  value === undefined ? undefined : Math.ceil(value * 1000 - 1e-6) / 1000;
 
 const portsOf = ({ ports }: Container, at: string, remarks: Remarks): ContainerSpec['port'] =>
   ports?.flatMap(({ containerPort, protocol = 'TCP' }) => {

@@ -1,6 +1,8 @@
 import type { ResourceFieldRef, WorkloadPod } from '../workload.ts';
+import { INSTANCE_TYPES } from './annotations.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 import { inUnits, parseQuantity } from './quantity.ts';
+import { sizeOf } from './size.ts';
 
 /** Where a value comes from that is only known once the instance runs; ECI resolves nothing else. */
 export const POD_IP = Symbol('status.podIP');
@@ -47,7 +49,11 @@ const formatMap = (map: Readonly<Record<string, string>> = {}): string =>
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join('\n');
 
-/** What a resourceFieldRef gives: the limit, else the request; undefined, and refused, where neither is there. */
+/**
+ * What a resourceFieldRef gives. Of a limit that is not set, Kubernetes gives what the node has, which here is the
+ * instance; of a request, zero (kubernetes pkg/api/v1/resource, ExtractContainerResourceValue). Undefined, and refused,
+ * where there is no such container or the instance does not say how much of the resource it has.
+ */
 export const resourceValue = (
   ref: ResourceFieldRef,
   field: string,
@@ -59,13 +65,25 @@ export const resourceValue = (
   const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((each) => each.name === name);
   const [kind = '', resource = ''] = ref.resource.split(/\.(.*)/s);
   const { limits, requests } = container?.resources ?? {};
-  const quantity = kind === 'limits' ? (limits?.[resource] ?? requests?.[resource]) : requests?.[resource];
-  const value = quantity === undefined ? undefined : parseQuantity(quantity);
+  const quantity =
+    kind === 'limits'
+      ? (limits?.[resource] ?? wholeInstance(pod, resource))
+      : kind === 'requests'
+        ? (requests?.[resource] ?? limits?.[resource] ?? 0)
+        : undefined;
+  const value = container === undefined || quantity === undefined ? undefined : parseQuantity(quantity);
   if (value !== undefined) return String(inUnits(value, ref.divisor));
   remarks.refusals.push({
     field,
-    problem: `${ref.resource} of container ${name ?? '(unnamed)'} is not set, and an instance has no other limit to show`,
+    problem: `${ref.resource} of container ${name ?? '(unnamed)'} is not known before the instance runs`,
     remedy: `set resources.${ref.resource} of that container`,
   });
   return undefined;
+};
+
+const wholeInstance = (pod: WorkloadPod, resource: string): number | undefined => {
+  // An instance type has sizes of its own.
+  if (pod.metadata.annotations?.[INSTANCE_TYPES] !== undefined) return undefined;
+  const size = sizeOf(pod);
+  return resource === 'cpu' ? size?.cpu : resource === 'memory' && size ? size.memory * 2 ** 30 : undefined;
 };

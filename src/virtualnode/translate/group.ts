@@ -3,8 +3,8 @@ import { TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import type { WorkloadPod } from '../workload.ts';
-import { annotated } from './annotations.ts';
-import { compact, containerOf } from './container.ts';
+import { annotated, INSTANCE_TYPES } from './annotations.ts';
+import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
 import { withQueueProxyEquivalents } from './queue-proxy.ts';
 import { credentialsOf } from './registry.ts';
@@ -18,6 +18,11 @@ export const TAG_NODE = `${TAG_PREFIX}node`;
 /** ECI API reference, CreateContainerGroup: containers and volumes of one instance. */
 const MOST_CONTAINERS = 20;
 const MOST_VOLUMES = 20;
+/** Of one instance; each key once. */
+const MOST_TAGS = 20;
+const LONGEST_NAME = 128;
+/** As the kubelet (pkg/kubelet/network/dns): what is more is left out. */
+const MOST_NAME_SERVERS = 3;
 
 /** What becomes of a pod. `notes` are for an Event: it runs, a little differently from what was written. */
 export type Translation =
@@ -42,11 +47,18 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   refuseWhatCannotBe(pod, remarks);
   const own = annotated(metadata.annotations ?? {}, settings, remarks);
   const size = own.spec.instanceTypes ? {} : sizeOf(pod);
+  const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);
+  if (hasGpu && !own.spec.instanceTypes)
+    remarks.refusals.push({
+      field: 'spec.containers[*].resources.limits[nvidia.com/gpu]',
+      problem: 'only instances of a type with GPUs have some, and no type is named',
+      remedy: `name one with ${INSTANCE_TYPES}, for example ecs.gn6i-c4g1.xlarge`,
+    });
   if (!size)
     remarks.refusals.push({
       field: 'spec.containers[*].resources',
       problem: 'together they are larger than 64 vCPU or 512 GiB, or have a ratio that ECI does not offer',
-      remedy: 'lower them, or name an instance type with k8s.aliyun.com/eci-use-specs',
+      remedy: `lower them, or name an instance type with ${INSTANCE_TYPES}`,
     });
   const { terminationGracePeriodSeconds, activeDeadlineSeconds, shareProcessNamespace, hostname } = spec;
   return compact({
@@ -55,7 +67,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     ...own.spec,
     ...size,
     restartPolicy: (['Never', 'OnFailure'] as const).find((each) => each === spec.restartPolicy) ?? 'Always',
-    hostName: hostname,
+    hostName: hostName(hostname ?? metadata.name),
     ...dnsOf(pod, settings, remarks),
     hostAliases: spec.hostAliases?.map(({ ip, hostnames = [] }) => ({ ip, hostnames })),
     sysctls: spec.securityContext?.sysctls,
@@ -65,10 +77,10 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     registryCredentials: credentialsOf(input, remarks),
     containers: spec.containers.map((each) => containerOf(each, `spec.containers[${each.name}]`, input, remarks)),
     initContainers: spec.initContainers?.map((each) =>
-      containerOf(each, `spec.initContainers[${each.name}]`, input, remarks),
+      initContainerOf(each, `spec.initContainers[${each.name}]`, input, remarks),
     ),
     volumes: spec.volumes?.flatMap((each) => volumeOf(each, input, remarks) ?? []),
-    tags: [...ownTags(input), ...(settings.tags ?? []), ...own.tags],
+    tags: tagsOf([...ownTags(input), ...(settings.tags ?? []), ...own.tags], remarks),
     eip,
   });
 };
@@ -99,7 +111,29 @@ export const groupName = (namespace: string, name: string, uid: string): string 
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]/g, '-')
     .replaceAll(/^-+|-+$/g, '');
-  return full.length <= 128 ? full : `${full.slice(0, 128 - 11).replace(/-+$/, '')}-${digest(uid).slice(0, 10)}`;
+  if (full.length >= 2 && full.length <= LONGEST_NAME) return full;
+  const start = full.slice(0, LONGEST_NAME - 11).replace(/-+$/, '');
+  return `${start || 'pod'}-${digest(uid).slice(0, 10)}`;
+};
+
+/** As the kubelet names a pod's host (pkg/kubelet GeneratePodHostname): 63 characters at most, no dot or hyphen last. */
+const hostName = (name: string): string | undefined => {
+  const cut = name.slice(0, 63).replace(/[-.]+$/, '');
+  // ECI's has two at least.
+  return cut.length >= 2 ? cut : undefined;
+};
+
+/** Of two tags with one key the first counts, so that nobody's takes the place of the proof of whose the instance is. */
+const tagsOf = (tags: readonly Tag[], remarks: Remarks): Tag[] => {
+  const byKey = new Map<string, Tag>();
+  for (const tag of tags) if (!byKey.has(tag.key)) byKey.set(tag.key, tag);
+  if (byKey.size > MOST_TAGS)
+    remarks.refusals.push({
+      field: 'metadata.annotations[k8s.aliyun.com/eci-custom-tags]',
+      problem: `with those of the virtual node there are ${byKey.size} tags, and an instance takes at most ${MOST_TAGS}`,
+      remedy: 'use fewer',
+    });
+  return [...byKey.values()];
 };
 
 const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
@@ -107,8 +141,15 @@ const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
     remarks.refusals.push({ field: `spec.${field}`, problem, remedy });
   for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
     if (spec[field] === true) refuse(field, 'true is not possible: an ECI instance has no host', 'leave it out');
-  if (spec.securityContext?.windowsOptions)
-    refuse('securityContext.windowsOptions', 'instances run Linux', 'leave it out');
+  const { windowsOptions, fsGroup, supplementalGroups } = spec.securityContext ?? {};
+  if (windowsOptions) refuse('securityContext.windowsOptions', 'instances run Linux', 'leave it out');
+  for (const [field, value] of Object.entries({ fsGroup, supplementalGroups }))
+    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0))
+      remarks.notes.push({
+        field: `spec.securityContext.${field}`,
+        problem: 'ECI cannot be told the groups of processes and volumes; it is left out',
+        remedy: 'let a container that is not root only read what everybody may read, or write to paths of its own',
+      });
   const containers = spec.containers.length + (spec.initContainers?.length ?? 0);
   if (containers > MOST_CONTAINERS)
     refuse('containers', `there are ${containers}, and an instance takes at most ${MOST_CONTAINERS}`, 'use more pods');
@@ -148,7 +189,10 @@ const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks:
   return {
     dnsPolicy: 'None' as const,
     dnsConfig: {
-      nameServers: [...new Set([...(isCluster ? settings.clusterDNS : []), ...nameservers])],
+      nameServers: [...new Set([...(isCluster ? settings.clusterDNS : []), ...nameservers])].slice(
+        0,
+        MOST_NAME_SERVERS,
+      ),
       searches: [...new Set([...(isCluster ? cluster : []), ...searches])],
       options: [...(isCluster && !hasNdots ? [{ name: 'ndots', value: '5' }] : []), ...options],
     },

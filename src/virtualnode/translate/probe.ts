@@ -59,7 +59,10 @@ const actionOf = (
     return undefined;
   };
   if (probe.grpc) return refuse('.grpc', 'ECI has no gRPC probes', `use tcpSocket on port ${probe.grpc.port}, or exec`);
-  if (probe.exec) return { exec: { command: probe.exec.command ?? [] } };
+  if (probe.exec) {
+    const { command = [] } = probe.exec;
+    return command.length > 0 ? { exec: { command } } : refuse('.exec.command', 'it is empty', 'name a command');
+  }
   if (probe.httpGet) {
     const { httpGet } = probe;
     if (httpGet.httpHeaders?.length)
@@ -95,7 +98,15 @@ export const hookOf = (
 ): ContainerHook | undefined => {
   if (!hook) return undefined;
   if (hook.exec) return { exec: hook.exec.command ?? [] };
-  if (hook.sleep) return { exec: ['sleep', String(hook.sleep.seconds)] };
+  if (hook.sleep) {
+    const command = ['sleep', String(hook.sleep.seconds)];
+    remarks.notes.push({
+      field: `${field}.sleep`,
+      problem: 'ECI has no hook that sleeps',
+      remedy: `it runs ${command.join(' ')} in the container, whose image must have that command`,
+    });
+    return { exec: command };
+  }
   if (hook.httpGet) {
     const { path = '/', host, httpHeaders = [] } = hook.httpGet;
     const port = portOf(hook.httpGet.port, container, `${field}.httpGet`, remarks);

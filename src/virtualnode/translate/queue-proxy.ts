@@ -1,48 +1,51 @@
-import type { Container, EnvVar, Probe, WorkloadPod } from '../workload.ts';
-import { LONGEST_VALUE } from './env.ts';
+import type { Container, Probe, WorkloadPod } from '../workload.ts';
+import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
+import { shortened } from './queue-proxy-env.ts';
 
-/** Name of Knative's sidecar, and the variable that it cannot be without. Source: knative/serving pkg/reconciler/revision/resources/queue.go. */
+/** Name of Knative's sidecar, and variables that it has. Source: knative/serving pkg/reconciler/revision/resources/queue.go. */
 const QUEUE_PROXY = 'queue-proxy';
 const QUEUE_PORT = 'QUEUE_SERVING_PORT';
+const USER_PORT = 'USER_PORT';
 const READINESS = 'SERVING_READINESS_PROBE';
 
 /** Where queue-proxy answers requests, if the container does not say (knative.dev/networking BackendHTTPPort). */
 const BACKEND_PORT = 8012;
 
+/** Marks a probe for Istio and the user's container; it changes nothing (knative.dev/networking pkg/http/header KubeletProbeKey). */
+const KUBELET_PROBE = 'k-kubelet-probe';
+
+/** Whether a container is the sidecar that Knative adds, and not merely called like it. */
+export const isQueueProxy = ({ name, env }: Container): boolean =>
+  name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
+
 /** The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are. */
 export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): WorkloadPod => {
   const proxy = pod.spec.containers.find(isQueueProxy);
   if (!proxy) return pod;
-  const probes = userProbes(proxy);
-  const containers = pod.spec.containers.map((container, index) =>
-    container === proxy
-      ? ofQueueProxy(proxy, remarks)
-      : ofUser(container, probes, isOnly(pod, proxy) || index === 0, remarks),
+  const probes = probesByContainer(pod, proxy);
+  const containers = pod.spec.containers.map((container) =>
+    container === proxy ? ofQueueProxy(proxy, remarks) : ofUser(container, probes.get(container), proxy, remarks),
   );
   return { ...pod, spec: { ...pod.spec, containers } };
 };
-
-const isOnly = ({ spec }: WorkloadPod, proxy: Container) =>
-  spec.containers.every((each) => each === proxy) === false && spec.containers.length === 2;
-
-const isQueueProxy = ({ name, env }: Container): boolean =>
-  name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
 
 const literal = ({ env }: Container, key: string): string | undefined => env?.find(({ name }) => name === key)?.value;
 
 /**
  * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and without
- * it the sidecar hands the probe on to the user's container and counts it as a request, which would keep the Service from
- * scaling to zero. So the sidecar is Ready when it listens, and the user's container gets the probe that the sidecar would
- * have made, {@link userProbes}: the pod is Ready when both are, which is what Knative means by it.
+ * it the sidecar either answers 400 (pkg/queue/health ProbeHandler) or hands the probe on to the user's container and
+ * counts it as a request, which would keep the Service from scaling to zero. So the sidecar is Ready when it listens, and
+ * the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the pod is Ready when
+ * both are, which is what Knative means by it.
  */
 const ofQueueProxy = (proxy: Container, remarks: Remarks): Container => {
-  const { readinessProbe, startupProbe: _, ...rest } = proxy;
+  const { readinessProbe, ...rest } = proxy;
   const port = Number(literal(proxy, QUEUE_PORT) ?? BACKEND_PORT);
+  const env = proxy.env ?? [];
   return {
     ...rest,
-    env: proxy.env?.map((variable) => shortened(variable, remarks)),
+    env: env.map((variable) => shortened(variable, env, `spec.containers[${QUEUE_PROXY}]`, remarks)),
     ...(readinessProbe && { readinessProbe: { ...timing(readinessProbe), tcpSocket: { port } } }),
   };
 };
@@ -53,24 +56,52 @@ const timing = (probe: Probe): Probe => {
 };
 
 /** What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness, EncodeProbe). */
-const userProbes = (proxy: Container): readonly Probe[] => {
+const encodedProbes = (proxy: Container): readonly Probe[] => {
   try {
     const decoded: unknown = JSON.parse(literal(proxy, READINESS) ?? 'null');
     const list: unknown[] = Array.isArray(decoded) ? decoded : [decoded];
-    return list.filter((each): each is Probe => typeof each === 'object' && each !== null);
+    return list.flatMap((each) => decodedProbe(each) ?? []);
   } catch {
     return [];
   }
 };
 
+const has = ({ ports }: Container, port: number | undefined): boolean =>
+  ports?.some(({ containerPort }) => containerPort === port) === true;
+
+/**
+ * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one that
+ * requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever has it.
+ */
+const probesByContainer = ({ spec }: WorkloadPod, proxy: Container): ReadonlyMap<Container, Probe> => {
+  const userPort = Number(literal(proxy, USER_PORT));
+  const users = spec.containers
+    .filter((each) => each !== proxy)
+    .toSorted((a, b) => +has(b, userPort) - +has(a, userPort));
+  const taken = new Map<Container, Probe>();
+  const left: Probe[] = [];
+  for (const probe of encodedProbes(proxy)) {
+    const owner = users.find((container) => !taken.has(container) && has(container, portOf(probe)));
+    if (owner) taken.set(owner, probe);
+    else left.push(probe);
+  }
+  for (const container of users) {
+    const probe = taken.has(container) ? undefined : left.shift();
+    if (probe) taken.set(container, probe);
+  }
+  return taken;
+};
+
 /** The container of the user with the readiness probe that Knative took from it, as far as ECI can make it. */
-const ofUser = (container: Container, probes: readonly Probe[], isMain: boolean, remarks: Remarks): Container => {
+const ofUser = (container: Container, encoded: Probe | undefined, proxy: Container, remarks: Remarks): Container => {
   const { startupProbe, ...rest } = container;
-  const ports = new Set(container.ports?.map(({ containerPort }) => containerPort));
-  const own = probes.find((probe) => ports.has(portOf(probe) ?? 0)) ?? (isMain ? probes[0] : undefined);
   const at = `spec.containers[${container.name}]`;
-  const readinessProbe = container.readinessProbe ?? (own && expressible(own, at, remarks));
-  if (!startupProbe) return { ...rest, ...(readinessProbe && { readinessProbe }) };
+  // Without a period queue-proxy probes as often as it can; ECI at most once a second.
+  const often = encoded && { ...encoded, periodSeconds: Math.max(1, encoded.periodSeconds ?? 0) };
+  const readinessProbe = container.readinessProbe ?? (often && expressible(often, at, remarks));
+  const livenessProbe = container.livenessProbe && straight(container.livenessProbe, proxy);
+  const probes = { ...(readinessProbe && { readinessProbe }), ...(livenessProbe && { livenessProbe }) };
+  if (!startupProbe) return { ...rest, ...probes };
   // Not before the startup probe would have given up does a liveness probe end the container.
   const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = startupProbe;
   const longest = initialDelaySeconds + periodSeconds * failureThreshold;
@@ -79,21 +110,28 @@ const ofUser = (container: Container, probes: readonly Probe[], isMain: boolean,
     problem: 'ECI has no startup probes',
     remedy: `readiness starts after ${initialDelaySeconds} s and liveness after ${longest} s in its place`,
   });
-  const readiness = readinessProbe ?? expressible(startupProbe, at, remarks);
-  const { livenessProbe } = rest;
+  const readiness = readinessProbe ?? expressible(straight(startupProbe, proxy), at, remarks);
   return {
     ...rest,
-    readinessProbe: {
-      ...readiness,
-      initialDelaySeconds: Math.max(initialDelaySeconds, readiness.initialDelaySeconds ?? 0),
-    },
-    ...(livenessProbe && {
-      livenessProbe: {
-        ...livenessProbe,
-        initialDelaySeconds: Math.max(longest, livenessProbe.initialDelaySeconds ?? 0),
-      },
-    }),
+    readinessProbe: delayed(readiness, initialDelaySeconds),
+    ...(livenessProbe && { livenessProbe: delayed(livenessProbe, longest) }),
   };
+};
+
+const delayed = (probe: Probe, seconds: number): Probe => ({
+  ...probe,
+  initialDelaySeconds: Math.max(seconds, probe.initialDelaySeconds ?? 0),
+});
+
+/** A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself. */
+const straight = (probe: Probe, proxy: Container): Probe => {
+  const { httpGet } = probe;
+  if (!httpGet) return probe;
+  const { httpHeaders = [], ...action } = httpGet;
+  const own = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
+  const isThroughProxy = String(action.port) === (literal(proxy, QUEUE_PORT) ?? String(BACKEND_PORT));
+  const port = isThroughProxy ? (literal(proxy, USER_PORT) ?? action.port) : action.port;
+  return { ...probe, httpGet: { ...action, port, ...(own.length > 0 && { httpHeaders: own }) } };
 };
 
 const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
@@ -101,86 +139,25 @@ const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
   return Number.isInteger(port) ? port : undefined;
 };
 
-/** Knative's own header K-Kubelet-Probe only marks a probe and is left out; others are the user's, and gRPC becomes TCP. */
+/** Knative's own header only marks a probe and is left out; others are the user's, and become TCP as gRPC does. */
 const expressible = (probe: Probe, at: string, remarks: Remarks): Probe => {
   const { httpGet, grpc } = probe;
-  // Zero means to queue-proxy "as often as possible".
-  const periodSeconds = Math.max(1, probe.periodSeconds ?? 10);
   if (grpc) {
     remarks.notes.push({
       field: `${at}.readinessProbe.grpc`,
       problem: 'ECI has no gRPC probes',
       remedy: `the container counts as ready when port ${grpc.port} accepts connections`,
     });
-    return { ...timing(probe), periodSeconds, tcpSocket: { port: grpc.port } };
+    return { ...timing(probe), tcpSocket: { port: grpc.port } };
   }
-  const headers = httpGet?.httpHeaders?.filter(({ name }) => name.toLowerCase() !== 'k-kubelet-probe') ?? [];
-  if (!httpGet) return { ...probe, periodSeconds };
-  const { httpHeaders: _, ...action } = httpGet;
-  if (headers.length === 0) return { ...probe, periodSeconds, httpGet: action };
+  if (!httpGet) return probe;
+  const { httpHeaders = [], ...action } = httpGet;
+  const headers = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
+  if (headers.length === 0) return { ...probe, httpGet: action };
   remarks.notes.push({
     field: `${at}.readinessProbe.httpGet.httpHeaders`,
     problem: `ECI's probes send no headers (${headers.map(({ name }) => name).join(', ')})`,
     remedy: `the container counts as ready when port ${action.port} accepts connections`,
   });
-  return { ...timing(probe), periodSeconds, tcpSocket: { port: action.port } };
+  return { ...timing(probe), tcpSocket: { port: action.port } };
 };
-
-/**
- * What queue-proxy does without one of its long variables (knative/serving pkg/queue/sharedmain/main.go): without a logging
- * configuration it logs as zap does in production, at SERVING_LOGGING_LEVEL; without a template it writes no request log;
- * without a readiness probe it asks the user's container nothing, whose own probe ECI makes.
- */
-const DEFAULTS: Readonly<Record<string, string>> = {
-  SERVING_LOGGING_CONFIG: 'its default logging configuration is used, at SERVING_LOGGING_LEVEL',
-  SERVING_REQUEST_LOG_TEMPLATE: 'no request log is written',
-  [READINESS]: 'ECI probes the container of the user itself',
-  OBSERVABILITY_CONFIG: 'its default observability configuration is used',
-};
-
-/** Keys of zap's configuration that only shape the output; they go first. */
-const LOGGING_SHAPE = ['encoderConfig', 'development', 'disableStacktrace', 'disableCaller', 'sampling'];
-
-const shortened = (variable: EnvVar, remarks: Remarks): EnvVar => {
-  const { name, value } = variable;
-  const without = DEFAULTS[name];
-  if (value === undefined || value.length <= LONGEST_VALUE || without === undefined) return variable;
-  const short = minified(name, value);
-  if (short !== undefined && short.length <= LONGEST_VALUE) return { name, value: short };
-  remarks.notes.push({
-    field: `spec.containers[${QUEUE_PROXY}].env[${name}]`,
-    problem: `the value has ${value.length} characters, and ECI takes at most ${LONGEST_VALUE}`,
-    remedy: `it is left empty: ${without}`,
-  });
-  return { name, value: '' };
-};
-
-/** The same JSON without white space and without what is empty; of the logging configuration without its looks. */
-const minified = (name: string, value: string): string | undefined => {
-  // A template's JSON is no JSON, and its spaces are the user's.
-  if (name === 'SERVING_REQUEST_LOG_TEMPLATE') return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value);
-  } catch {
-    return undefined;
-  }
-  const compact = withoutEmpty(parsed);
-  const text = JSON.stringify(compact) ?? '';
-  if (text.length <= LONGEST_VALUE || name !== 'SERVING_LOGGING_CONFIG') return text;
-  const essential = Object.entries(compact as object).filter(([key]) => !LOGGING_SHAPE.includes(key));
-  // zap's production encoder names the time `ts` in seconds; the common keys of Knative's default stay.
-  const encoderConfig = { timeKey: 'timestamp', levelKey: 'severity', messageKey: 'message', timeEncoder: 'iso8601' };
-  return JSON.stringify({ ...Object.fromEntries(essential), encoderConfig });
-};
-
-const withoutEmpty = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(withoutEmpty);
-  if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.entries(value)
-    .map(([key, inner]) => [key, withoutEmpty(inner)] as const)
-    .filter(([, inner]) => inner !== '' && inner !== null && !(typeof inner === 'object' && isEmpty(inner)));
-  return Object.fromEntries(kept);
-};
-
-const isEmpty = (value: object | null): boolean => value === null || Object.keys(value).length === 0;

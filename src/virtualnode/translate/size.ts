@@ -1,5 +1,6 @@
 import type { Container, WorkloadPod } from '../workload.ts';
 import { parseQuantity } from './quantity.ts';
+import { isQueueProxy } from './queue-proxy.ts';
 
 const GIB = 2 ** 30;
 
@@ -22,25 +23,36 @@ const SIZES: readonly (readonly [vcpu: number, memory: readonly number[]])[] = [
 /** What an instance gets whose containers ask for nothing, as in Alibaba Cloud's provider of virtual-kubelet. */
 const UNSPECIFIED = { cpu: 1, memory: 2 };
 
+/** vCPU and GiB of an instance. */
+export interface Size {
+  readonly cpu: number;
+  readonly memory: number;
+}
+
 /**
  * The smallest size that holds the pod: the sum of its containers, or its largest init container where that is more.
+ * Knative's sidecar always asks for a little; where nobody else asks for anything, that is no wish for the smallest.
  * Undefined where none is large enough.
  */
-export const sizeOf = ({ spec }: WorkloadPod): { cpu: number; memory: number } | undefined => {
+export const sizeOf = ({ spec }: WorkloadPod): Size | undefined => {
+  const all = [...spec.containers.filter((each) => !isQueueProxy(each)), ...(spec.initContainers ?? [])];
+  const isSaid = all.some((each) => need(each, 'cpu') > 0 || need(each, 'memory') > 0);
   const needs = (name: string) =>
     Math.max(
       spec.containers.reduce((total, container) => total + need(container, name), 0),
       ...(spec.initContainers ?? []).map((container) => need(container, name)),
     );
-  const cpu = needs('cpu');
-  const memory = needs('memory') / GIB;
-  if (cpu === 0 && memory === 0) return UNSPECIFIED;
+  const cpu = Math.max(needs('cpu'), isSaid ? 0 : UNSPECIFIED.cpu);
+  const memory = Math.max(needs('memory') / GIB, isSaid ? 0 : UNSPECIFIED.memory);
   for (const [vcpu, sizes] of SIZES) {
-    const size = cpu <= vcpu ? sizes.find((each) => memory <= each) : undefined;
+    const size = cpu <= vcpu + ROUNDING ? sizes.find((each) => memory <= each + ROUNDING) : undefined;
     if (size !== undefined) return { cpu: vcpu, memory: size };
   }
   return undefined;
 };
+
+/** Ten containers of 0.1 vCPU are one. */
+const ROUNDING = 1e-9;
 
 /** Requests count, and where there is none the limit, as in Kubernetes; a limit above the request counts too, for it is what may be used. */
 const need = ({ resources }: Container, name: string): number =>

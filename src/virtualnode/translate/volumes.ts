@@ -22,6 +22,12 @@ export const volumeOf = (
   const { name, emptyDir, nfs, flexVolume } = volume;
   if (emptyDir) {
     const { medium, sizeLimit } = emptyDir;
+    if (medium && medium !== 'Memory')
+      remarks.refusals.push({
+        field: `${field}.emptyDir.medium`,
+        problem: `ECI has no ${medium}`,
+        remedy: 'write Memory, or leave it out',
+      });
     return {
       name,
       emptyDir: { ...(medium && { medium }), ...(sizeLimit !== undefined && { sizeLimit: String(sizeLimit) }) },
@@ -29,7 +35,13 @@ export const volumeOf = (
   }
   if (nfs) return { name, nfs: { server: nfs.server, path: nfs.path, readOnly: nfs.readOnly } };
   if (flexVolume && FLEX_DRIVERS.has(flexVolume.driver)) {
-    const { driver, fsType, options } = flexVolume;
+    const { driver, fsType, options, secretRef } = flexVolume;
+    if (secretRef)
+      remarks.refusals.push({
+        field: `${field}.flexVolume.secretRef`,
+        problem: 'ECI cannot read a Secret of the cluster',
+        remedy: 'give the instance a RAM role with k8s.aliyun.com/eci-ram-role-name, and name it in options',
+      });
     return { name, flexVolume: { driver, fsType, ...(options && { options: JSON.stringify(options) }) } };
   }
   const source = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI;
