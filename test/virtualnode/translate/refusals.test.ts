@@ -14,7 +14,7 @@ interface Row {
 
 const of = (container: Partial<Container>): PodChange => ({ containers: [app(container)] });
 const annotation = (key: string, value: string): PodChange => ({ annotations: { [`k8s.aliyun.com/${key}`]: value } });
-const volume = (source: object): PodChange => ({ volumes: [{ name: 'v', ...source } as Volume] });
+const volume = (source: object): PodChange => ({ volumes: [{ name: 'v', ...source }] });
 const first = (container: Partial<Container>): PodChange => ({
   initContainers: [{ name: 'first', image: 'busybox', ...container }],
 });
