@@ -2,15 +2,13 @@ import type { ContainerSpec, VolumeMount } from '../../cloud/container-groups.ts
 import type { Container, WorkloadPod } from '../workload.ts';
 import { eciEnvironment, environmentOf, expandText, type Environment } from './env.ts';
 import type { Remarks, TranslationInput } from './input.ts';
+import { LONGEST_IMAGE, MOST_ITEMS } from './limits.ts';
 import { hookOf, probeOf } from './probe.ts';
 import { parseQuantity } from './quantity.ts';
 
 const GIB = 2 ** 30;
 /** The only ones that ECI adds: CreateContainerGroup, SecurityContext.Capability.Add. */
 const CAPABILITIES = new Set(['NET_ADMIN', 'NET_RAW']);
-/** ECI API reference, CreateContainerGroup: the schema's limits of a container's lists, and of the name of an image. */
-const MOST_ITEMS = 100;
-const LONGEST_IMAGE = 255;
 const PROPAGATIONS = ['None', 'HostToContainer', 'Bidirectional'] as const;
 
 /** A container in the form of ECI. `at` is its field, for example `spec.containers[app]`. */

@@ -2,10 +2,9 @@ import type { ContainerEnv } from '../../cloud/container-groups.ts';
 import type { Container, EnvVar } from '../workload.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import type { Remarks, TranslationInput } from './input.ts';
+import { LONGEST_VALUE, MOST_VARIABLES } from './limits.ts';
 
-/** ECI API reference, CreateContainerGroup, Container.EnvironmentVar: at most 240, keys 1–128 characters, values at most 256. */
-const MOST_VARIABLES = 240;
-export const LONGEST_VALUE = 256;
+/** ECI API reference, CreateContainerGroup, Container.EnvironmentVar.Key. */
 const ECI_KEY = /^[a-zA-Z_][0-9a-zA-Z_]{0,127}$/;
 
 /** The variables of a container by name, in the order of their first mention, as the kubelet computes them. */

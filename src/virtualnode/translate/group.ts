@@ -6,6 +6,7 @@ import type { WorkloadPod } from '../workload.ts';
 import { annotated, INSTANCE_TYPES } from './annotations.ts';
 import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
+import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './limits.ts';
 import { withQueueProxyEquivalents } from './queue-proxy.ts';
 import { credentialsOf } from './registry.ts';
 import { sizeOf } from './size.ts';
@@ -15,12 +16,6 @@ import { volumeOf } from './volumes.ts';
 export const TAG_POD_UID = `${TAG_PREFIX}pod-uid`;
 /** Name of the virtual node that made an instance. */
 export const TAG_NODE = `${TAG_PREFIX}node`;
-/** ECI API reference, CreateContainerGroup: containers and volumes of one instance. */
-const MOST_CONTAINERS = 20;
-const MOST_VOLUMES = 20;
-/** Of one instance; each key once. */
-const MOST_TAGS = 20;
-const LONGEST_NAME = 128;
 /** As the kubelet (pkg/kubelet/network/dns): what is more is left out. */
 const MOST_NAME_SERVERS = 3;
 

@@ -6,7 +6,7 @@ import type { Remarks } from './input.ts';
 const portOf = (port: number | string, container: Container, field: string, remarks: Remarks): number | undefined => {
   const number = typeof port === 'number' ? port : /^\d+$/.test(port) ? Number(port) : undefined;
   const found = number ?? container.ports?.find(({ name }) => name === port)?.containerPort;
-  if (found === undefined || found < 1 || found > 65_535) {
+  if (found === undefined || !Number.isInteger(found) || found < 1 || found > 65_535) {
     remarks.refusals.push({
       field: `${field}.port`,
       problem: `${port} is neither a port number nor the name of a port of the container`,
@@ -61,7 +61,7 @@ const actionOf = (
   if (probe.grpc) return refuse('.grpc', 'ECI has no gRPC probes', `use tcpSocket on port ${probe.grpc.port}, or exec`);
   if (probe.exec) {
     const { command = [] } = probe.exec;
-    return command.length > 0 ? { exec: { command } } : refuse('.exec.command', 'it is empty', 'name a command');
+    return command[0] ? { exec: { command } } : refuse('.exec.command', 'it is empty', 'name a command');
   }
   if (probe.httpGet) {
     const { httpGet } = probe;

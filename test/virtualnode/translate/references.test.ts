@@ -15,6 +15,8 @@ const input: InputChange = {
 const variables = (env: readonly EnvVar[], change: Partial<Container> = {}, pod?: PodChange) =>
   ranApp({ env, ...change }, input, pod).environmentVar ?? [];
 
+const ip = (key: string): ContainerEnv => ({ key, fieldPath: 'status.podIP' });
+
 const metadata = { labels: { b: '2', a: 'say "1"' }, annotations: { note: 'n' } };
 const resources = { limits: { cpu: '1500m', memory: '1Gi' } };
 const field = (fieldPath: string): EnvVar => ({ name: 'A', valueFrom: { fieldRef: { fieldPath } } });
@@ -69,7 +71,6 @@ test('the address of the instance is for ECI to fill in, also as that of its hos
     { ...field('status.hostIP'), name: 'HOST' },
     { name: 'SAME', value: '$(A)' },
   ];
-  const ip = (key: string): ContainerEnv => ({ key, fieldPath: 'status.podIP' });
   t.deepEqual(variables(env), [ip('A'), ip('HOST'), ip('SAME')]);
   const onHost = ranApp({ env }, { settings: { hostIP: '10.9.9.9' } }).environmentVar;
   t.deepEqual(onHost?.[1], { key: 'HOST', value: '10.9.9.9' });
@@ -165,7 +166,7 @@ const plain = (volumes: readonly ContainerGroupVolume[] | undefined): unknown =>
 
 for (const [title, volume, expected] of sources)
   test(`a volume is ${title}`, (t) => {
-    const pod = podOf({ ...metadata, containers: [app({ resources })], volumes: [{ name: 'v', ...volume } as Volume] });
+    const pod = podOf({ ...metadata, containers: [app({ resources })], volumes: [{ name: 'v', ...volume }] });
     t.deepEqual(plain(ran(pod, input).spec.volumes), [{ name: 'v', ...expected }]);
   });
 
@@ -210,7 +211,7 @@ test('tokens of different audience or life are different', (t) => {
   t.is(keys[0], tokenKey({ path: 'b', expirationSeconds: 3600, audience: '' }));
 });
 
-const mount = (volume: object): PodChange => ({ volumes: [{ name: 'v', ...volume } as Volume] });
+const mount = (volume: object): PodChange => ({ volumes: [{ name: 'v', ...volume }] });
 const env = (...of: readonly EnvVar[]): PodChange => ({ containers: [app({ env: of })] });
 const missing: readonly (readonly [pod: PodChange, field: string, says: RegExp])[] = [
   [
@@ -270,9 +271,10 @@ test('what is optional is not waited for', (t) => {
   t.is(ranApp(container, input).environmentVar, undefined);
 });
 
+const refs = (name: string, key: string): EnvVar => ({ name, valueFrom: { secretKeyRef: { name: 'keys', key } } });
+
 test('the content of a Secret is in no message', (t) => {
   const secrets = [secret('keys', { long: `planted-${'x'.repeat(300)}`, ip: 'planted $(IP)' })];
-  const refs = (name: string, key: string): EnvVar => ({ name, valueFrom: { secretKeyRef: { name: 'keys', key } } });
   const pod = podOf({
     ...env(refs('LONG', 'long'), field('status.podIP'), refs('S', 'ip'), { name: 'T', value: '$(S)$(LONG)$(A)' }),
     imagePullSecrets: [{ name: 'keys' }],

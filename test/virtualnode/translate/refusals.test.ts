@@ -1,6 +1,6 @@
 import test from 'ava';
 import { remarkLine } from '../../../src/virtualnode/translate/input.ts';
-import type { Container, Volume } from '../../../src/virtualnode/workload.ts';
+import type { Container } from '../../../src/virtualnode/workload.ts';
 import { app, podOf, refusalsOf } from './pods.ts';
 import type { PodChange } from './pods.ts';
 
