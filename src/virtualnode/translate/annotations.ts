@@ -10,18 +10,30 @@ const IDS = { vsw: /^vsw-[a-z0-9-]+$/, sg: /^sg-[a-z0-9-]+$/ };
 
 /** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
 export const INSTANCE_TYPES = `${K8S}eci-use-specs`;
+/** The older name of {@link INSTANCE_TYPES}. */
+const FORMER_INSTANCE_TYPES = `${K8S}eci-instance-type`;
+
+/** Whether a pod names the types that its instance may have, and so leaves its size open. */
+export const namesInstanceTypes = (annotations: Readonly<Record<string, string>> = {}): boolean =>
+  [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
 
 /** What the managed virtual node honours and CreateContainerGroup, as far as it is used here, cannot be told. */
 const NOT_HONOURED: readonly string[] = [
+  'acr-instance-id',
   'acr-instance-ids',
+  'acr-service-arns',
+  'acr-user-arns',
   'eci-compute-category',
   'eci-core-pattern',
+  'eci-cpu-option-core',
+  'eci-cpu-option-ht',
   'eci-custom-dnsconfig',
   'eci-custom-hosts',
   'eci-eviction-enable',
   'eci-fail-strategy',
   'eci-fixed-ip',
   'eci-fixed-ip-retain-hour',
+  'eci-gpu-driver-version',
   'eci-instance-family',
   'eci-instance-generation',
   'eci-ipv6-bandwidth',
@@ -34,6 +46,8 @@ const NOT_HONOURED: readonly string[] = [
   'eci-reschedule-enable',
   'eci-sls-enable',
   'eci-spot-fallback',
+  'imc-match-count-request',
+  'imc-perfect-match',
   'insecure-registry',
   'plain-http-registry',
   'pod-fail-on-create-err',
@@ -41,6 +55,17 @@ const NOT_HONOURED: readonly string[] = [
 
 /** Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup, Tag). */
 const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
+
+/** A name such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */
+const INSTANCE_TYPE = /^(?:[a-z][\w.-]{1,63}|\d+(?:\.\d+)?-\d+(?:\.\d+)?Gi)$/;
+
+/** A single size is said as one; only among others does it go as a type. */
+const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu' | 'memory' | 'instanceTypes'> => {
+  const [, cpu, memory] = (types?.length === 1 && /^([\d.]+)-([\d.]+)Gi$/.exec(types[0] ?? '')) || [];
+  return cpu !== undefined && memory !== undefined
+    ? { cpu: Number(cpu), memory: Number(memory) }
+    : { instanceTypes: types };
+};
 
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
@@ -90,6 +115,10 @@ export const annotated = (
       problem: 'SpotWithPriceLimit has no limit',
       remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
     });
+  const allowedTypes = 'at most 5 instance types such as ecs.c6.large, or sizes such as 2-4Gi, separated by commas';
+  const types =
+    read('eci-use-specs', list(INSTANCE_TYPE, 5), allowedTypes) ??
+    read('eci-instance-type', list(INSTANCE_TYPE, 5), allowedTypes);
   const spec = {
     vSwitchIds: vSwitchIds ?? settings.vSwitchIds,
     securityGroupId: securityGroupId ?? settings.securityGroupId,
@@ -97,25 +126,21 @@ export const annotated = (
     zoneId: vSwitchIds ? undefined : settings.zoneId,
     scheduleStrategy: read(
       'eci-schedule-strategy',
-      oneOf('VSwitchOrdered', 'VSwitchRandom'),
+      // Alibaba Cloud's own pages also begin them with a small letter.
+      (text) => oneOf('VSwitchOrdered', 'VSwitchRandom')(text.replace(/^v/, 'V')),
       'VSwitchOrdered or VSwitchRandom',
     ),
-    instanceTypes: read(
-      'eci-use-specs',
-      list(/^(?:[a-z][a-z0-9-]*\.[a-z0-9.-]{1,50}|\d+(?:\.\d+)?-\d+(?:\.\d+)?Gi)$/, 5),
-      'at most 5 instance types such as ecs.c6.large, or 2-4Gi, separated by commas',
-    ),
+    ...sizeOrTypes(types),
     spotStrategy,
     spotPriceLimit,
     spotDuration: read('eci-spot-duration', number(0, 1), '0 or 1, hours'),
     ramRoleName: read('eci-ram-role-name', word, 'the name of a RAM role'),
-    resourceGroupId: settings.resourceGroupId,
+    resourceGroupId: read('eci-resource-group-id', word, 'the ID of a resource group') ?? settings.resourceGroupId,
     imageSnapshotId:
       read('eci-imc-id', word, 'the ID of an image cache') ??
-      read('eci-image-snapshot-id', word, 'the ID of an image cache') ??
-      read('eci-image-cache', word, 'the ID of an image cache'),
+      read('eci-image-snapshot-id', word, 'the ID of an image cache'),
     autoMatchImageCache:
-      read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache-auto', bool, '"true" or "false"'),
+      read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache', bool, '"true" or "false"'),
     ephemeralStorage: read(
       'eci-extra-ephemeral-storage',
       (text) => number(1, 2000)(text.replace(/Gi$/, '')),

@@ -17,7 +17,7 @@ export const environmentOf = (
   input: TranslationInput,
   remarks: Remarks,
 ): Environment => {
-  const environment = new Map<string, string | typeof POD_IP>();
+  const environment = new Map<string, string | typeof POD_IP>(input.settings.serviceEnvironment);
   for (const [name, value] of fromReferences(container, at, input, remarks)) environment.set(name, value);
   container.env?.forEach((variable) => {
     const value = valueOf(variable, `${at}.env[${variable.name}]`, container, environment, input, remarks);

@@ -1,5 +1,5 @@
 import type { ResourceFieldRef, WorkloadPod } from '../workload.ts';
-import { INSTANCE_TYPES } from './annotations.ts';
+import { namesInstanceTypes } from './annotations.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 import { inUnits, parseQuantity } from './quantity.ts';
 import { sizeOf } from './size.ts';
@@ -83,7 +83,7 @@ export const resourceValue = (
 
 const wholeInstance = (pod: WorkloadPod, resource: string): number | undefined => {
   // An instance type has sizes of its own.
-  if (pod.metadata.annotations?.[INSTANCE_TYPES] !== undefined) return undefined;
+  if (namesInstanceTypes(pod.metadata.annotations)) return undefined;
   const size = sizeOf(pod);
   return resource === 'cpu' ? size?.cpu : resource === 'memory' && size ? size.memory * 2 ** 30 : undefined;
 };

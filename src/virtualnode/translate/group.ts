@@ -41,7 +41,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   const { spec, metadata } = pod;
   refuseWhatCannotBe(pod, remarks);
   const own = annotated(metadata.annotations ?? {}, settings, remarks);
-  const size = own.spec.instanceTypes ? {} : sizeOf(pod);
+  const size = own.spec.instanceTypes || own.spec.cpu ? {} : sizeOf(pod);
   const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);
   if (hasGpu && !own.spec.instanceTypes)
     remarks.refusals.push({

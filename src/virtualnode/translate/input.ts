@@ -15,6 +15,11 @@ export interface NodeSettings {
   readonly clusterDNS: readonly string[];
   /** For example `cluster.local`. */
   readonly clusterDomain: string;
+  /**
+   * Variables that every container has unless it sets them itself, as the kubelet adds those of the Service `kubernetes`:
+   * KUBERNETES_SERVICE_HOST and so on (pkg/kubelet getServiceEnvVarMap).
+   */
+  readonly serviceEnvironment?: ReadonlyMap<string, string> | undefined;
   /** Tags that every instance gets. */
   readonly tags?: readonly Tag[] | undefined;
 }

@@ -221,9 +221,19 @@ test('without another probe the startup probe is the question of readiness', (t)
   t.deepEqual(user.readinessProbe?.httpGet, { path: '/ready', port: 8080, scheme: 'HTTP' });
 });
 
-test('what the user’s container asks for decides the size; the sidecar adds its own', (t) => {
-  const { spec } = runKnative({ user: { resources: { requests: { cpu: '500m' }, limits: { memory: '512Mi' } } } });
-  t.like(spec, { cpu: 1, memory: 2 });
+test('what the user’s container asks for is the size; the sidecar counts only where somebody chose its share', (t) => {
+  const user = { resources: { requests: { cpu: '1' }, limits: { memory: '2Gi' } } };
+  const pod = knativePod({ user });
+  t.like(ran(pod, input).spec, { cpu: 1, memory: 2 });
+  const containers = pod.spec.containers.map((each) =>
+    each.name === 'queue-proxy' ? { ...each, resources: { requests: { cpu: '100m' } } } : each,
+  );
+  t.like(ran({ ...pod, spec: { ...pod.spec, containers } }, input).spec, { cpu: 2, memory: 2 });
+});
+
+test('HTTP/2 reaches the sidecar on its own port, and so does the question whether it listens', (t) => {
+  const { proxy } = runKnative({ proxyEnv: { QUEUE_SERVING_PORT: '8013' } });
+  t.deepEqual(proxy.readinessProbe?.tcpSocket, { port: 8013 });
 });
 
 test('the user’s own long variables and a gRPC liveness probe are refused by name', (t) => {

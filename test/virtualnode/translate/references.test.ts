@@ -103,6 +103,22 @@ test('references come before variables, which may use and replace them', (t) => 
   t.regex(notes.map(({ problem }) => problem).join(), /C_app\.yaml of conf is no name of a variable and is left out/);
 });
 
+test('the variables of the cluster’s Services come first, and the container’s own replace them', (t) => {
+  const serviceEnvironment = new Map([
+    ['KUBERNETES_SERVICE_HOST', '172.21.0.1'],
+    ['KUBERNETES_SERVICE_PORT', '443'],
+  ]);
+  const env: EnvVar[] = [
+    { name: 'API', value: 'https://$(KUBERNETES_SERVICE_HOST)' },
+    { name: 'KUBERNETES_SERVICE_PORT', value: '6443' },
+  ];
+  t.deepEqual(ranApp({ env }, { settings: { serviceEnvironment } }).environmentVar, [
+    { key: 'KUBERNETES_SERVICE_HOST', value: '172.21.0.1' },
+    { key: 'KUBERNETES_SERVICE_PORT', value: '6443' },
+    { key: 'API', value: 'https://172.21.0.1' },
+  ]);
+});
+
 const sources: readonly (readonly [title: string, volume: object, expected: object])[] = [
   ['an empty directory', { emptyDir: {} }, { emptyDir: {} }],
   [

@@ -260,7 +260,7 @@ const unreadable: Readonly<Record<string, readonly string[]>> = {
   ],
   'eci-security-group': ['sg-a,sg-b', 'default'],
   'eci-schedule-strategy': ['random'],
-  'eci-use-specs': ['ecs.c6.large,ecs.c5.large,a.b,a.c,a.d,a.e', 'large', '2-4'],
+  'eci-use-specs': ['ecs.c6.large,ecs.c5.large,a.b,a.c,a.d,a.e', '2-4', 'Large'],
   'eci-spot-strategy': ['cheap', 'SpotWithPriceLimit'],
   'eci-spot-price-limit': ['0.1234', '-1', 'free'],
   'eci-spot-duration': ['2', '0.5'],

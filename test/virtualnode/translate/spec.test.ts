@@ -126,6 +126,10 @@ const annotationRows: readonly (readonly [annotations: Record<string, string>, s
     { 'eci-use-specs': 'ecs.c6.large, 2-4Gi' },
     { instanceTypes: ['ecs.c6.large', '2-4Gi'], cpu: undefined, memory: undefined },
   ],
+  [{ 'eci-schedule-strategy': 'vSwitchOrdered' }, { scheduleStrategy: 'VSwitchOrdered' }],
+  [{ 'eci-use-specs': '4-4Gi' }, { instanceTypes: undefined, cpu: 4, memory: 4 }],
+  [{ 'eci-instance-type': 'ecs.c6.large' }, { instanceTypes: ['ecs.c6.large'], cpu: undefined }],
+  [{ 'eci-resource-group-id': 'rg-2' }, { resourceGroupId: 'rg-2' }],
   [{ 'eci-spot-strategy': 'SpotAsPriceGo' }, { spotStrategy: 'SpotAsPriceGo' }],
   [
     { 'eci-spot-strategy': 'SpotWithPriceLimit', 'eci-spot-price-limit': '0.125', 'eci-spot-duration': '1' },
@@ -133,7 +137,7 @@ const annotationRows: readonly (readonly [annotations: Record<string, string>, s
   ],
   [{ 'eci-ram-role-name': 'PodRole' }, { ramRoleName: 'PodRole' }],
   [{ 'eci-imc-id': 'imc-1' }, { imageSnapshotId: 'imc-1' }],
-  [{ 'eci-image-cache': 'imc-2' }, { imageSnapshotId: 'imc-2' }],
+  [{ 'eci-image-cache': 'true' }, { autoMatchImageCache: true, imageSnapshotId: undefined }],
   [{ 'eci-image-snapshot-id': 'imc-3' }, { imageSnapshotId: 'imc-3' }],
   [{ 'eci-auto-imc': 'true' }, { autoMatchImageCache: true }],
   [{ 'eci-extra-ephemeral-storage': '50Gi' }, { ephemeralStorage: 50 }],
@@ -351,7 +355,9 @@ const sizes: readonly (readonly [what: string, requests: readonly Resources[], c
     2,
   ],
   ['ten tenths', Array.from({ length: 10 }, () => ({ cpu: 0.1 })), 1, 2],
+  ['cpu alone, two GiB for each', [{ cpu: '2' }], 2, 4],
   ['cpu between two sizes', [{ cpu: '5' }], 8, 16],
+  ['little memory', [{ cpu: '2', memory: '200Mi' }], 2, 1],
   ['memory between two sizes', [{ cpu: '2', memory: '9Gi' }], 2, 16],
   ['a ratio that the size does not have', [{ cpu: '250m', memory: '5Gi' }], 1, 8],
   ['the largest', [{ cpu: '64', memory: '512Gi' }], 64, 512],
@@ -363,6 +369,13 @@ for (const [what, requests, cpu, memory] of sizes)
     const containers = requests.map((each, index) => app({ name: `c${index}`, resources: { requests: each } }));
     t.like(ran(podOf({ containers })).spec, { cpu, memory });
   });
+
+test('a container that says so has no part in the size', (t) => {
+  const ignored = { name: '__ECI_RESOURCE_IGNORE__', value: 'TRUE' };
+  const resources = { requests: { cpu: '1', memory: '2Gi' } };
+  const containers = [app({ resources }), app({ name: 'side', resources, env: [ignored] })];
+  t.like(ran(podOf({ containers })).spec, { cpu: 1, memory: 2 });
+});
 
 test('a limit above the request and an init container above the sum count', (t) => {
   const resources = { requests: { cpu: '1' }, limits: { cpu: '2' } };
