@@ -35,10 +35,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'act',
     'controllers',
     'admission',
+    'virtualnode',
     'web',
   ],
   sandbox: ['lib', 'port', 'api', 'intent', 'kube'],
   'sandbox/run': ['lib', 'port', 'api', 'report', 'config', 'kube', 'cloud', 'controllers', 'web', 'cli', 'sandbox'],
+  virtualnode: ['lib', 'port', 'api', 'config', 'kube'],
   main: ['lib', 'cli', 'sandbox/run'],
 };
 

@@ -1,0 +1,171 @@
+import { TAG_PREFIX } from '../../api/annotations.ts';
+import type { Tag } from '../../cloud/port.ts';
+import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
+import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
+import type { NodeSettings, Remarks } from './input.ts';
+
+const K8S = 'k8s.aliyun.com/';
+const KUBERNETES = 'kubernetes.io/';
+const IDS = { vsw: /^vsw-[a-z0-9-]+$/, sg: /^sg-[a-z0-9-]+$/ };
+
+/** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
+export const INSTANCE_TYPES = `${K8S}eci-use-specs`;
+/** The older name of {@link INSTANCE_TYPES}. */
+const FORMER_INSTANCE_TYPES = `${K8S}eci-instance-type`;
+
+/** Whether a pod names the types that its instance may have, and so leaves its size open. */
+export const namesInstanceTypes = (annotations: Readonly<Record<string, string>> = {}): boolean =>
+  [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
+
+/** What the managed virtual node honours and CreateContainerGroup, as far as it is used here, cannot be told. */
+const NOT_HONOURED: readonly string[] = [
+  'acr-instance-id',
+  'acr-instance-ids',
+  'acr-service-arns',
+  'acr-user-arns',
+  'eci-compute-category',
+  'eci-core-pattern',
+  'eci-cpu-option-core',
+  'eci-cpu-option-ht',
+  'eci-custom-dnsconfig',
+  'eci-custom-hosts',
+  'eci-eviction-enable',
+  'eci-fail-strategy',
+  'eci-fixed-ip',
+  'eci-fixed-ip-retain-hour',
+  'eci-gpu-driver-version',
+  'eci-instance-family',
+  'eci-instance-generation',
+  'eci-ipv6-bandwidth',
+  'eci-ipv6-bandwidth-enable',
+  'eci-max-pending-minute',
+  'eci-ntp-server',
+  'eci-private-ip-address',
+  'eci-privatepool-id',
+  'eci-privatepool-match-criteria',
+  'eci-reschedule-enable',
+  'eci-sls-enable',
+  'eci-spot-fallback',
+  'imc-match-count-request',
+  'imc-perfect-match',
+  'insecure-registry',
+  'plain-http-registry',
+  'pod-fail-on-create-err',
+];
+
+/** Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup, Tag). */
+const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
+
+/** A name such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */
+const INSTANCE_TYPE = /^(?:[a-z][\w.-]{1,63}|\d+(?:\.\d+)?-\d+(?:\.\d+)?Gi)$/;
+
+/** A single size is said as one; only among others does it go as a type. */
+const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu' | 'memory' | 'instanceTypes'> => {
+  const [, cpu, memory] = (types?.length === 1 && /^([\d.]+)-([\d.]+)Gi$/.exec(types[0] ?? '')) || [];
+  return cpu !== undefined && memory !== undefined
+    ? { cpu: Number(cpu), memory: Number(memory) }
+    : { instanceTypes: types };
+};
+
+type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
+
+/**
+ * What ECI's own annotations on a pod say about its instance. Source: ECI documentation, "Pod annotations supported by
+ * ECI". A value that cannot be read is refused: a guess would be paid for.
+ */
+export const annotated = (
+  annotations: Readonly<Record<string, string>>,
+  settings: NodeSettings,
+  remarks: Remarks,
+): { spec: Annotated; tags: readonly Tag[] } => {
+  const read = <T>(
+    key: string,
+    parse: (text: string) => T | undefined,
+    allowed: string,
+    prefix = K8S,
+  ): T | undefined => {
+    const text = annotations[prefix + key]?.trim();
+    if (text === undefined || text === '') return undefined;
+    const value = parse(text);
+    if (value === undefined)
+      remarks.refusals.push({
+        field: `metadata.annotations[${prefix}${key}]`,
+        problem: `${JSON.stringify(text)} is not possible`,
+        remedy: `write ${allowed}`,
+      });
+    return value;
+  };
+
+  const vSwitchIds = read('eci-vswitch', list(IDS.vsw, 10), 'at most 10 IDs such as vsw-bp1…, separated by commas');
+  const securityGroupId = read(
+    'eci-security-group',
+    list(IDS.sg, 1),
+    'one ID such as sg-bp1…: CreateContainerGroup takes one',
+  )?.[0];
+  const strategies = ['NoSpot', 'SpotAsPriceGo', 'SpotWithPriceLimit'] as const;
+  const spotStrategy = read('eci-spot-strategy', oneOf(...strategies), `one of ${strategies.join(', ')}`);
+  const spotPriceLimit = read(
+    'eci-spot-price-limit',
+    number(0, 100_000, false),
+    'a price per hour with at most three decimals',
+  );
+  if (spotStrategy === 'SpotWithPriceLimit' && spotPriceLimit === undefined)
+    remarks.refusals.push({
+      field: `metadata.annotations[${K8S}eci-spot-strategy]`,
+      problem: 'SpotWithPriceLimit has no limit',
+      remedy: `write ${K8S}eci-spot-price-limit too, or SpotAsPriceGo`,
+    });
+  const allowedTypes = 'at most 5 instance types such as ecs.c6.large, or sizes such as 2-4Gi, separated by commas';
+  const types =
+    read('eci-use-specs', list(INSTANCE_TYPE, 5), allowedTypes) ??
+    read('eci-instance-type', list(INSTANCE_TYPE, 5), allowedTypes);
+  const spec = {
+    vSwitchIds: vSwitchIds ?? settings.vSwitchIds,
+    securityGroupId: securityGroupId ?? settings.securityGroupId,
+    // A vSwitch is in one zone, which need not be the node's.
+    zoneId: vSwitchIds ? undefined : settings.zoneId,
+    scheduleStrategy: read(
+      'eci-schedule-strategy',
+      // Alibaba Cloud's own pages also begin them with a small letter.
+      (text) => oneOf('VSwitchOrdered', 'VSwitchRandom')(text.replace(/^v/, 'V')),
+      'VSwitchOrdered or VSwitchRandom',
+    ),
+    ...sizeOrTypes(types),
+    spotStrategy,
+    spotPriceLimit,
+    spotDuration: read('eci-spot-duration', number(0, 1), '0 or 1, hours'),
+    ramRoleName: read('eci-ram-role-name', word, 'the name of a RAM role'),
+    resourceGroupId: read('eci-resource-group-id', word, 'the ID of a resource group') ?? settings.resourceGroupId,
+    imageSnapshotId:
+      read('eci-imc-id', word, 'the ID of an image cache') ??
+      read('eci-image-snapshot-id', word, 'the ID of an image cache'),
+    autoMatchImageCache:
+      read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache', bool, '"true" or "false"'),
+    ephemeralStorage: read(
+      'eci-extra-ephemeral-storage',
+      (text) => number(1, 2000)(text.replace(/Gi$/, '')),
+      'a size such as 50Gi',
+    ),
+    ipv6AddressCount: read('eci-enable-ipv6', bool, '"true" or "false"') === true ? 1 : undefined,
+    // Bits per second, as Kubernetes' CNI plugin for bandwidth means it.
+    ingressBandwidth: read('ingress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
+    egressBandwidth: read('egress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
+  };
+  const pairs = read(
+    'eci-custom-tags',
+    list(CUSTOM_TAG, 3),
+    `at most three tags as "key:value,key:value", none with the prefix ${TAG_PREFIX}, aliyun or acs:`,
+  );
+  const tags = pairs?.map((pair) => {
+    const colon = pair.indexOf(':');
+    return { key: pair.slice(0, colon), value: pair.slice(colon + 1) };
+  });
+  for (const key of NOT_HONOURED)
+    if (annotations[K8S + key] !== undefined)
+      remarks.notes.push({
+        field: `metadata.annotations[${K8S}${key}]`,
+        problem: 'this virtual node does not honour it',
+        remedy: 'leave it out; the instance runs without it',
+      });
+  return { spec, tags: tags ?? [] };
+};

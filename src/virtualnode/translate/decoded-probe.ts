@@ -1,0 +1,58 @@
+import type { HttpGet, Probe } from '../workload.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * A probe out of a text that no API server has checked; undefined where it has no httpGet, tcpSocket or grpc with a port.
+ * What of it is not as core/v1 says is left out.
+ */
+export const decodedProbe = (value: unknown): Probe | undefined => {
+  if (!isObject(value)) return undefined;
+  const timing = Object.fromEntries(
+    TIMES.flatMap((key) => {
+      const seconds = value[key];
+      return typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 0 ? [[key, seconds] as const] : [];
+    }),
+  );
+  const { httpGet, tcpSocket, grpc } = value;
+  if (isObject(httpGet)) {
+    const action = httpGetOf(httpGet);
+    return action && { ...timing, httpGet: action };
+  }
+  if (isObject(tcpSocket)) {
+    const port = portOf(tcpSocket);
+    return port === undefined ? undefined : { ...timing, tcpSocket: { port } };
+  }
+  const port = isObject(grpc) ? Number(portOf(grpc)) : Number.NaN;
+  return Number.isInteger(port) ? { ...timing, grpc: { port } } : undefined;
+};
+
+const TIMES = [
+  'initialDelaySeconds',
+  'periodSeconds',
+  'timeoutSeconds',
+  'successThreshold',
+  'failureThreshold',
+] as const;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const portOf = ({ port }: Json): number | string | undefined =>
+  typeof port === 'number' || typeof port === 'string' ? port : undefined;
+
+const httpGetOf = (given: Json): HttpGet | undefined => {
+  const port = portOf(given);
+  if (port === undefined) return undefined;
+  const { path, scheme, httpHeaders } = given;
+  const headers = (Array.isArray(httpHeaders) ? (httpHeaders as unknown[]) : []).filter(isObject).flatMap((header) => {
+    const { name, value } = header;
+    return typeof name === 'string' ? [{ name, value: typeof value === 'string' ? value : '' }] : [];
+  });
+  return {
+    port,
+    ...(typeof path === 'string' && { path }),
+    ...(typeof scheme === 'string' && { scheme }),
+    ...(headers.length > 0 && { httpHeaders: headers }),
+  };
+};

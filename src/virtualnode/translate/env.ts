@@ -1,0 +1,166 @@
+import type { ContainerEnv } from '../../cloud/container-groups.ts';
+import type { Container, EnvVar } from '../workload.ts';
+import { fieldValue, POD_IP, resourceValue } from './fields.ts';
+import type { Remarks, TranslationInput } from './input.ts';
+import { LONGEST_VALUE, MOST_VARIABLES } from './limits.ts';
+
+/** ECI API reference, CreateContainerGroup, Container.EnvironmentVar.Key. */
+const ECI_KEY = /^[a-zA-Z_][0-9a-zA-Z_]{0,127}$/;
+
+/** The variables of a container by name, in the order of their first mention, as the kubelet computes them. */
+export type Environment = ReadonlyMap<string, string | typeof POD_IP>;
+
+/** Resolves envFrom and env, references and `$(NAME)`. What cannot be is in `remarks`. Source: pkg/kubelet makeEnvironmentVariables. */
+export const environmentOf = (
+  container: Container,
+  at: string,
+  input: TranslationInput,
+  remarks: Remarks,
+): Environment => {
+  const environment = new Map<string, string | typeof POD_IP>(input.settings.serviceEnvironment);
+  for (const [name, value] of fromReferences(container, at, input, remarks)) environment.set(name, value);
+  container.env?.forEach((variable) => {
+    const value = valueOf(variable, `${at}.env[${variable.name}]`, container, environment, input, remarks);
+    if (value !== undefined) environment.set(variable.name, value);
+  });
+  return environment;
+};
+
+/** The variables in the form of ECI. */
+export const eciEnvironment = (environment: Environment, at: string, remarks: Remarks): ContainerEnv[] => {
+  const variables: ContainerEnv[] = [];
+  for (const [key, value] of environment) {
+    const field = `${at}.env[${key}]`;
+    if (!ECI_KEY.test(key))
+      remarks.refusals.push({
+        field,
+        problem: `ECI takes no variable of this name`,
+        remedy: 'use 1–128 letters, digits and underscores, no digit first',
+      });
+    else if (value === POD_IP) variables.push({ key, fieldPath: 'status.podIP' });
+    else if (value.length > LONGEST_VALUE)
+      remarks.refusals.push({
+        field,
+        problem: `the value has ${value.length} characters, and ECI takes at most ${LONGEST_VALUE}`,
+        remedy: 'mount it as a file from a ConfigMap or Secret, or shorten it',
+      });
+    else variables.push({ key, value });
+  }
+  if (variables.length > MOST_VARIABLES)
+    remarks.refusals.push({
+      field: `${at}.env`,
+      problem: `there are ${variables.length} variables, and ECI takes at most ${MOST_VARIABLES}`,
+      remedy: 'mount them as a file',
+    });
+  return variables;
+};
+
+function* fromReferences(
+  { envFrom }: Container,
+  at: string,
+  { configMaps, secrets }: TranslationInput,
+  remarks: Remarks,
+): Generator<[string, string]> {
+  for (const { prefix = '', configMapRef, secretRef } of envFrom ?? []) {
+    const reference = configMapRef ?? secretRef;
+    if (!reference) continue;
+    const isSecret = secretRef !== undefined;
+    const object = isSecret ? secrets.get(reference.name) : configMaps.get(reference.name);
+    if (!object) {
+      if (reference.optional !== true)
+        remarks.missing.push({
+          field: `${at}.envFrom`,
+          problem: `there is no ${isSecret ? 'Secret' : 'ConfigMap'} ${reference.name}`,
+          remedy: 'create it, or make the reference optional',
+        });
+      continue;
+    }
+    for (const [name, value] of Object.entries(object.data ?? {})) {
+      const key = prefix + name;
+      // The kubelet leaves out names that no shell would take; so does this, by ECI's rule.
+      if (ECI_KEY.test(key)) yield [key, isSecret ? decode(value) : value];
+      else
+        remarks.notes.push({
+          field: `${at}.envFrom`,
+          problem: `the key ${key} of ${reference.name} is no name of a variable and is left out`,
+          remedy: 'use letters, digits and underscores, no digit first',
+        });
+    }
+  }
+}
+
+const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
+
+const valueOf = (
+  { name, value, valueFrom }: EnvVar,
+  field: string,
+  container: Container,
+  environment: Environment,
+  input: TranslationInput,
+  remarks: Remarks,
+): string | typeof POD_IP | undefined => {
+  if (valueFrom?.fieldRef) {
+    const { fieldPath } = valueFrom.fieldRef;
+    const found = fieldValue(fieldPath, input);
+    if (found === undefined)
+      remarks.refusals.push({
+        field,
+        problem: `the field ${fieldPath} has no value on ECI`,
+        remedy: 'refer to metadata, spec.nodeName, spec.serviceAccountName, status.podIP or status.hostIP',
+      });
+    return found;
+  }
+  if (valueFrom?.resourceFieldRef)
+    return resourceValue(valueFrom.resourceFieldRef, field, input.pod, container.name, remarks);
+  const ref = valueFrom?.configMapKeyRef ?? valueFrom?.secretKeyRef;
+  if (ref) {
+    const isSecret = valueFrom?.configMapKeyRef === undefined;
+    const found = (isSecret ? input.secrets : input.configMaps).get(ref.name)?.data?.[ref.key];
+    if (found !== undefined) return isSecret ? decode(found) : found;
+    if (ref.optional !== true)
+      remarks.missing.push({
+        field,
+        problem: `there is no key ${ref.key} in a ${isSecret ? 'Secret' : 'ConfigMap'} ${ref.name}`,
+        remedy: 'create it, or make the reference optional',
+      });
+    return undefined;
+  }
+  if (valueFrom) {
+    remarks.refusals.push({ field, problem: `this source of a value is unknown`, remedy: 'write the value itself' });
+    return undefined;
+  }
+  return expand(value ?? '', environment, field, remarks, name);
+};
+
+/**
+ * `$(NAME)` becomes the value of a variable that came before, `$$` a dollar sign, and everything else stays. Source:
+ * kubernetes third_party/forked/golang/expansion. The instance's address is not known here, so inside a text it is refused.
+ */
+export const expand = (
+  text: string,
+  environment: Environment,
+  field: string,
+  remarks: Remarks,
+  own?: string,
+): string | typeof POD_IP => {
+  const whole = /^\$\(([^()]+)\)$/.exec(text)?.[1];
+  if (own !== undefined && whole !== undefined && environment.get(whole) === POD_IP) return POD_IP;
+  return text.replace(/\$(\$|\(([^)]*)\))/g, (match, what: string, name: string | undefined) => {
+    if (what === '$') return '$';
+    const value = environment.get(name ?? '');
+    if (value === undefined) return match;
+    if (value !== POD_IP) return value;
+    remarks.refusals.push({
+      field,
+      problem: `$(${name ?? ''}) is the instance's own address, which is known only once it runs`,
+      remedy: 'let the container read the variable itself, for example in a shell',
+    });
+    return match;
+  });
+};
+
+/** As {@link expand}, for texts that are no variables. */
+export const expandText = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
+  const expanded = expand(text, environment, field, remarks);
+  return expanded === POD_IP ? text : expanded;
+};

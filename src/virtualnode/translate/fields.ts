@@ -1,0 +1,89 @@
+import type { ResourceFieldRef, WorkloadPod } from '../workload.ts';
+import { namesInstanceTypes } from './annotations.ts';
+import type { NodeSettings, Remarks } from './input.ts';
+import { inUnits, parseQuantity } from './quantity.ts';
+import { sizeOf } from './size.ts';
+
+/** Where a value comes from that is only known once the instance runs; ECI resolves nothing else. */
+export const POD_IP = Symbol('status.podIP');
+
+/** What a fieldRef gives; undefined where it is refused. Source: kubernetes pkg/fieldpath and pkg/kubelet podFieldSelectorRuntimeValue. */
+export const fieldValue = (
+  fieldPath: string,
+  { pod, nodeName, settings }: { pod: WorkloadPod; nodeName: string; settings: NodeSettings },
+): string | typeof POD_IP | undefined => {
+  const { metadata, spec } = pod;
+  switch (fieldPath) {
+    case 'metadata.name':
+      return metadata.name;
+    case 'metadata.namespace':
+      return metadata.namespace ?? '';
+    case 'metadata.uid':
+      return metadata.uid;
+    case 'metadata.labels':
+      return formatMap(metadata.labels);
+    case 'metadata.annotations':
+      return formatMap(metadata.annotations);
+    case 'spec.nodeName':
+      return nodeName;
+    case 'spec.serviceAccountName':
+      return spec.serviceAccountName ?? 'default';
+    case 'status.hostIP':
+    case 'status.hostIPs':
+      return settings.hostIP ?? POD_IP;
+    case 'status.podIP':
+    case 'status.podIPs':
+      return POD_IP;
+    default: {
+      const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(fieldPath) ?? [];
+      if (kind === undefined) return undefined;
+      return (kind === 'labels' ? metadata.labels : metadata.annotations)?.[key] ?? '';
+    }
+  }
+};
+
+/** As kubernetes pkg/fieldpath FormatMap: sorted lines of key="escaped value". */
+const formatMap = (map: Readonly<Record<string, string>> = {}): string =>
+  Object.entries(map)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join('\n');
+
+/**
+ * What a resourceFieldRef gives. Of a limit that is not set, Kubernetes gives what the node has, which here is the
+ * instance; of a request, zero (kubernetes pkg/api/v1/resource, ExtractContainerResourceValue). Undefined, and refused,
+ * where there is no such container or the instance does not say how much of the resource it has.
+ */
+export const resourceValue = (
+  ref: ResourceFieldRef,
+  field: string,
+  pod: WorkloadPod,
+  ownName: string | undefined,
+  remarks: Remarks,
+): string | undefined => {
+  const name = ref.containerName ?? ownName;
+  const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((each) => each.name === name);
+  const [kind = '', resource = ''] = ref.resource.split(/\.(.*)/s);
+  const { limits, requests } = container?.resources ?? {};
+  const quantity =
+    kind === 'limits'
+      ? (limits?.[resource] ?? wholeInstance(pod, resource))
+      : kind === 'requests'
+        ? (requests?.[resource] ?? limits?.[resource] ?? 0)
+        : undefined;
+  const value = container === undefined || quantity === undefined ? undefined : parseQuantity(quantity);
+  if (value !== undefined) return String(inUnits(value, ref.divisor));
+  remarks.refusals.push({
+    field,
+    problem: `${ref.resource} of container ${name ?? '(unnamed)'} is not known before the instance runs`,
+    remedy: `set resources.${ref.resource} of that container`,
+  });
+  return undefined;
+};
+
+const wholeInstance = (pod: WorkloadPod, resource: string): number | undefined => {
+  // An instance type has sizes of its own.
+  if (namesInstanceTypes(pod.metadata.annotations)) return undefined;
+  const size = sizeOf(pod);
+  return resource === 'cpu' ? size?.cpu : resource === 'memory' && size ? size.memory * 2 ** 30 : undefined;
+};

@@ -1,0 +1,123 @@
+import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups.ts';
+import type { Container, Hook, HttpGet, Probe } from '../workload.ts';
+import type { Remarks } from './input.ts';
+
+/** The number of a port that may be named; undefined, and refused, where the container has none of the name. */
+const portOf = (port: number | string, container: Container, field: string, remarks: Remarks): number | undefined => {
+  const number = typeof port === 'number' ? port : /^\d+$/.test(port) ? Number(port) : undefined;
+  const found = number ?? container.ports?.find(({ name }) => name === port)?.containerPort;
+  if (found === undefined || !Number.isInteger(found) || found < 1 || found > 65_535) {
+    remarks.refusals.push({
+      field: `${field}.port`,
+      problem: `${port} is neither a port number nor the name of a port of the container`,
+      remedy: 'write a number from 1 to 65535',
+    });
+    return undefined;
+  }
+  return found;
+};
+
+const schemeOf = ({ scheme }: HttpGet): 'HTTP' | 'HTTPS' => (scheme === 'HTTPS' ? 'HTTPS' : 'HTTP');
+
+const LOCAL = new Set(['', '127.0.0.1', 'localhost']);
+
+/** A readiness or liveness probe in the form of ECI; undefined where there is none or it is refused. */
+export const probeOf = (
+  probe: Probe | undefined,
+  container: Container,
+  field: string,
+  remarks: Remarks,
+): ContainerProbe | undefined => {
+  if (!probe) return undefined;
+  const action = actionOf(probe, container, field, remarks);
+  return action && { ...action, ...timingOf(probe) };
+};
+
+/** ECI's smallest period is one second and its defaults are Kubernetes', so what is not written stays so. */
+const timingOf = ({
+  initialDelaySeconds,
+  periodSeconds,
+  timeoutSeconds,
+  successThreshold,
+  failureThreshold,
+}: Probe) => ({
+  ...(initialDelaySeconds !== undefined && { initialDelaySeconds }),
+  ...(periodSeconds !== undefined && periodSeconds > 0 && { periodSeconds }),
+  ...(timeoutSeconds !== undefined && timeoutSeconds > 0 && { timeoutSeconds }),
+  ...(successThreshold !== undefined && successThreshold > 0 && { successThreshold }),
+  ...(failureThreshold !== undefined && failureThreshold > 0 && { failureThreshold }),
+});
+
+const actionOf = (
+  probe: Probe,
+  container: Container,
+  field: string,
+  remarks: Remarks,
+): Pick<ContainerProbe, 'exec' | 'httpGet' | 'tcpSocket'> | undefined => {
+  const refuse = (part: string, problem: string, remedy: string): undefined => {
+    remarks.refusals.push({ field: `${field}${part}`, problem, remedy });
+    return undefined;
+  };
+  if (probe.grpc) return refuse('.grpc', 'ECI has no gRPC probes', `use tcpSocket on port ${probe.grpc.port}, or exec`);
+  if (probe.exec) {
+    const { command = [] } = probe.exec;
+    return command[0] ? { exec: { command } } : refuse('.exec.command', 'it is empty', 'name a command');
+  }
+  if (probe.httpGet) {
+    const { httpGet } = probe;
+    if (httpGet.httpHeaders?.length)
+      return refuse(
+        '.httpGet.httpHeaders',
+        `ECI's probes send no headers (${httpGet.httpHeaders.map(({ name }) => name).join(', ')})`,
+        'probe a path that needs none, or use exec',
+      );
+    if (!LOCAL.has(httpGet.host ?? ''))
+      return refuse('.httpGet.host', `ECI probes the instance itself, not ${httpGet.host ?? ''}`, 'leave host out');
+    const port = portOf(httpGet.port, container, `${field}.httpGet`, remarks);
+    return port === undefined ? undefined : { httpGet: { path: httpGet.path ?? '/', port, scheme: schemeOf(httpGet) } };
+  }
+  if (probe.tcpSocket) {
+    if (!LOCAL.has(probe.tcpSocket.host ?? ''))
+      return refuse(
+        '.tcpSocket.host',
+        `ECI probes the instance itself, not ${probe.tcpSocket.host ?? ''}`,
+        'leave host out',
+      );
+    const port = portOf(probe.tcpSocket.port, container, `${field}.tcpSocket`, remarks);
+    return port === undefined ? undefined : { tcpSocket: { port } };
+  }
+  return refuse('', 'the probe has no action', 'use httpGet, tcpSocket or exec');
+};
+
+/** A lifecycle hook in the form of ECI, which, unlike its probes, may send headers. */
+export const hookOf = (
+  hook: Hook | undefined,
+  container: Container,
+  field: string,
+  remarks: Remarks,
+): ContainerHook | undefined => {
+  if (!hook) return undefined;
+  if (hook.exec) return { exec: hook.exec.command ?? [] };
+  if (hook.sleep) {
+    const command = ['sleep', String(hook.sleep.seconds)];
+    remarks.notes.push({
+      field: `${field}.sleep`,
+      problem: 'ECI has no hook that sleeps',
+      remedy: `it runs ${command.join(' ')} in the container, whose image must have that command`,
+    });
+    return { exec: command };
+  }
+  if (hook.httpGet) {
+    const { path = '/', host, httpHeaders = [] } = hook.httpGet;
+    const port = portOf(hook.httpGet.port, container, `${field}.httpGet`, remarks);
+    return port === undefined
+      ? undefined
+      : { httpGet: { ...(host && { host }), path, port, scheme: schemeOf(hook.httpGet), headers: httpHeaders } };
+  }
+  if (hook.tcpSocket) {
+    const { host } = hook.tcpSocket;
+    const port = portOf(hook.tcpSocket.port, container, `${field}.tcpSocket`, remarks);
+    return port === undefined ? undefined : { tcpSocket: { ...(host && { host }), port } };
+  }
+  return undefined;
+};

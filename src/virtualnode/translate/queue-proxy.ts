@@ -1,0 +1,163 @@
+import type { Container, Probe, WorkloadPod } from '../workload.ts';
+import { decodedProbe } from './decoded-probe.ts';
+import type { Remarks } from './input.ts';
+import { shortened } from './queue-proxy-env.ts';
+
+/** Name of Knative's sidecar, and variables that it has. Source: knative/serving pkg/reconciler/revision/resources/queue.go. */
+const QUEUE_PROXY = 'queue-proxy';
+const QUEUE_PORT = 'QUEUE_SERVING_PORT';
+const USER_PORT = 'USER_PORT';
+const READINESS = 'SERVING_READINESS_PROBE';
+
+/** Where queue-proxy answers requests, if the container does not say (knative.dev/networking BackendHTTPPort). */
+const BACKEND_PORT = 8012;
+
+/** Marks a probe for Istio and the user's container; it changes nothing (knative.dev/networking pkg/http/header KubeletProbeKey). */
+const KUBELET_PROBE = 'k-kubelet-probe';
+
+/** Whether a container is the sidecar that Knative adds, and not merely called like it. */
+export const isQueueProxy = ({ name, env }: Container): boolean =>
+  name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
+
+/** The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are. */
+export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): WorkloadPod => {
+  const proxy = pod.spec.containers.find(isQueueProxy);
+  if (!proxy) return pod;
+  const probes = probesByContainer(pod, proxy);
+  const containers = pod.spec.containers.map((container) =>
+    container === proxy ? ofQueueProxy(proxy, remarks) : ofUser(container, probes.get(container), proxy, remarks),
+  );
+  return { ...pod, spec: { ...pod.spec, containers } };
+};
+
+const literal = ({ env }: Container, key: string): string | undefined => env?.find(({ name }) => name === key)?.value;
+
+/**
+ * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and without
+ * it the sidecar either answers 400 (pkg/queue/health ProbeHandler) or hands the probe on to the user's container and
+ * counts it as a request, which would keep the Service from scaling to zero. So the sidecar is Ready when it listens, and
+ * the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the pod is Ready when
+ * both are, which is what Knative means by it.
+ */
+const ofQueueProxy = (proxy: Container, remarks: Remarks): Container => {
+  const { readinessProbe, ...rest } = proxy;
+  const port = Number(literal(proxy, QUEUE_PORT) ?? BACKEND_PORT);
+  const env = proxy.env ?? [];
+  return {
+    ...rest,
+    env: env.map((variable) => shortened(variable, env, `spec.containers[${QUEUE_PROXY}]`, remarks)),
+    ...(readinessProbe && { readinessProbe: { ...timing(readinessProbe), tcpSocket: { port } } }),
+  };
+};
+
+const timing = (probe: Probe): Probe => {
+  const { httpGet: _, tcpSocket: __, exec: ___, grpc: ____, ...rest } = probe;
+  return rest;
+};
+
+/** What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness, EncodeProbe). */
+const encodedProbes = (proxy: Container): readonly Probe[] => {
+  try {
+    const decoded: unknown = JSON.parse(literal(proxy, READINESS) ?? 'null');
+    const list: unknown[] = Array.isArray(decoded) ? decoded : [decoded];
+    return list.flatMap((each) => decodedProbe(each) ?? []);
+  } catch {
+    return [];
+  }
+};
+
+const has = ({ ports }: Container, port: number | undefined): boolean =>
+  ports?.some(({ containerPort }) => containerPort === port) === true;
+
+/**
+ * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one that
+ * requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever has it.
+ */
+const probesByContainer = ({ spec }: WorkloadPod, proxy: Container): ReadonlyMap<Container, Probe> => {
+  const userPort = Number(literal(proxy, USER_PORT));
+  const users = spec.containers
+    .filter((each) => each !== proxy)
+    .toSorted((a, b) => +has(b, userPort) - +has(a, userPort));
+  const taken = new Map<Container, Probe>();
+  const left: Probe[] = [];
+  for (const probe of encodedProbes(proxy)) {
+    const owner = users.find((container) => !taken.has(container) && has(container, portOf(probe)));
+    if (owner) taken.set(owner, probe);
+    else left.push(probe);
+  }
+  for (const container of users) {
+    const probe = taken.has(container) ? undefined : left.shift();
+    if (probe) taken.set(container, probe);
+  }
+  return taken;
+};
+
+/** The container of the user with the readiness probe that Knative took from it, as far as ECI can make it. */
+const ofUser = (container: Container, encoded: Probe | undefined, proxy: Container, remarks: Remarks): Container => {
+  const { startupProbe, ...rest } = container;
+  const at = `spec.containers[${container.name}]`;
+  // Without a period queue-proxy probes as often as it can; ECI at most once a second.
+  const often = encoded && { ...encoded, periodSeconds: Math.max(1, encoded.periodSeconds ?? 0) };
+  const readinessProbe = container.readinessProbe ?? (often && expressible(often, at, remarks));
+  const livenessProbe = container.livenessProbe && straight(container.livenessProbe, proxy);
+  const probes = { ...(readinessProbe && { readinessProbe }), ...(livenessProbe && { livenessProbe }) };
+  if (!startupProbe) return { ...rest, ...probes };
+  // Not before the startup probe would have given up does a liveness probe end the container.
+  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = startupProbe;
+  const longest = initialDelaySeconds + periodSeconds * failureThreshold;
+  remarks.notes.push({
+    field: `${at}.startupProbe`,
+    problem: 'ECI has no startup probes',
+    remedy: `readiness starts after ${initialDelaySeconds} s and liveness after ${longest} s in its place`,
+  });
+  const readiness = readinessProbe ?? expressible(straight(startupProbe, proxy), at, remarks);
+  return {
+    ...rest,
+    readinessProbe: delayed(readiness, initialDelaySeconds),
+    ...(livenessProbe && { livenessProbe: delayed(livenessProbe, longest) }),
+  };
+};
+
+const delayed = (probe: Probe, seconds: number): Probe => ({
+  ...probe,
+  initialDelaySeconds: Math.max(seconds, probe.initialDelaySeconds ?? 0),
+});
+
+/** A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself. */
+const straight = (probe: Probe, proxy: Container): Probe => {
+  const { httpGet } = probe;
+  if (!httpGet) return probe;
+  const { httpHeaders = [], ...action } = httpGet;
+  const own = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
+  const isThroughProxy = String(action.port) === (literal(proxy, QUEUE_PORT) ?? String(BACKEND_PORT));
+  const port = isThroughProxy ? (literal(proxy, USER_PORT) ?? action.port) : action.port;
+  return { ...probe, httpGet: { ...action, port, ...(own.length > 0 && { httpHeaders: own }) } };
+};
+
+const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
+  const port = Number(httpGet?.port ?? tcpSocket?.port ?? grpc?.port);
+  return Number.isInteger(port) ? port : undefined;
+};
+
+/** Knative's own header only marks a probe and is left out; others are the user's, and become TCP as gRPC does. */
+const expressible = (probe: Probe, at: string, remarks: Remarks): Probe => {
+  const { httpGet, grpc } = probe;
+  if (grpc) {
+    remarks.notes.push({
+      field: `${at}.readinessProbe.grpc`,
+      problem: 'ECI has no gRPC probes',
+      remedy: `the container counts as ready when port ${grpc.port} accepts connections`,
+    });
+    return { ...timing(probe), tcpSocket: { port: grpc.port } };
+  }
+  if (!httpGet) return probe;
+  const { httpHeaders = [], ...action } = httpGet;
+  const headers = httpHeaders.filter(({ name }) => name.toLowerCase() !== KUBELET_PROBE);
+  if (headers.length === 0) return { ...probe, httpGet: action };
+  remarks.notes.push({
+    field: `${at}.readinessProbe.httpGet.httpHeaders`,
+    problem: `ECI's probes send no headers (${headers.map(({ name }) => name).join(', ')})`,
+    remedy: `the container counts as ready when port ${action.port} accepts connections`,
+  });
+  return { ...timing(probe), tcpSocket: { port: action.port } };
+};

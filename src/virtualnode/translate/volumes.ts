@@ -1,0 +1,152 @@
+import type { ContainerGroupVolume } from '../../cloud/container-groups.ts';
+import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload.ts';
+import { fieldValue, POD_IP, resourceValue } from './fields.ts';
+import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
+
+interface ConfigFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode?: number | undefined;
+}
+
+const FLEX_DRIVERS = new Set(['alicloud/disk', 'alicloud/nas', 'alicloud/oss']);
+const SUPPORTED = 'use emptyDir, configMap, secret, projected, downwardAPI, nfs or an alicloud/* flexVolume';
+
+/** A volume in the form of ECI: everything that Kubernetes itself fills becomes files in the request. */
+export const volumeOf = (
+  volume: Volume,
+  input: TranslationInput,
+  remarks: Remarks,
+): ContainerGroupVolume | undefined => {
+  const field = `spec.volumes[${volume.name}]`;
+  const { name, emptyDir, nfs, flexVolume } = volume;
+  if (emptyDir) {
+    const { medium, sizeLimit } = emptyDir;
+    if (medium && medium !== 'Memory')
+      remarks.refusals.push({
+        field: `${field}.emptyDir.medium`,
+        problem: `ECI has no ${medium}`,
+        remedy: 'write Memory, or leave it out',
+      });
+    return {
+      name,
+      emptyDir: { ...(medium && { medium }), ...(sizeLimit !== undefined && { sizeLimit: String(sizeLimit) }) },
+    };
+  }
+  if (nfs) return { name, nfs: { server: nfs.server, path: nfs.path, readOnly: nfs.readOnly } };
+  if (flexVolume && FLEX_DRIVERS.has(flexVolume.driver)) {
+    const { driver, fsType, options, secretRef } = flexVolume;
+    if (secretRef)
+      remarks.refusals.push({
+        field: `${field}.flexVolume.secretRef`,
+        problem: 'ECI cannot read a Secret of the cluster',
+        remedy: 'give the instance a RAM role with k8s.aliyun.com/eci-ram-role-name, and name it in options',
+      });
+    return { name, flexVolume: { driver, fsType, ...(options && { options: JSON.stringify(options) }) } };
+  }
+  const source = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI;
+  if (!source) {
+    const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'without source';
+    const problem = flexVolume
+      ? `ECI has no driver ${flexVolume.driver}`
+      : `a volume of kind ${kind} cannot be given to an ECI instance`;
+    remarks.refusals.push({ field, problem, remedy: SUPPORTED });
+    return undefined;
+  }
+  const files = filesOf(volume, field, input, remarks);
+  // ECI has no volume of configuration without a file; an empty directory looks the same.
+  if (files.length === 0) return { name, emptyDir: {} };
+  return { name, configFiles: { defaultMode: source.defaultMode ?? 0o644, files } };
+};
+
+const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks: Remarks): ConfigFile[] => {
+  const { configMap, secret, downwardAPI, projected } = volume;
+  if (configMap) return keysOf('ConfigMap', configMap, field, input, remarks);
+  if (secret) return keysOf('Secret', { ...secret, name: secret.secretName }, field, input, remarks);
+  if (downwardAPI) return downward(downwardAPI.items ?? [], field, input, remarks);
+  // Of two sources with the same path the later wins, as in the kubelet.
+  const byPath = new Map<string, ConfigFile>();
+  for (const source of projected?.sources ?? [])
+    for (const file of [
+      ...(source.configMap ? keysOf('ConfigMap', source.configMap, field, input, remarks) : []),
+      ...(source.secret ? keysOf('Secret', source.secret, field, input, remarks) : []),
+      ...(source.downwardAPI ? downward(source.downwardAPI.items ?? [], field, input, remarks) : []),
+      ...(source.serviceAccountToken ? token(source.serviceAccountToken, field, input, remarks) : []),
+    ])
+      byPath.set(file.path, file);
+  return [...byPath.values()];
+};
+
+const keysOf = (
+  kind: 'ConfigMap' | 'Secret',
+  { name, optional, items }: { name: string; optional?: boolean | undefined; items?: readonly KeyToPath[] | undefined },
+  field: string,
+  { configMaps, secrets }: TranslationInput,
+  remarks: Remarks,
+): ConfigFile[] => {
+  const object = kind === 'ConfigMap' ? configMaps.get(name) : undefined;
+  const isThere = kind === 'ConfigMap' ? configMaps.has(name) : secrets.has(name);
+  const content = new Map<string, string>();
+  if (kind === 'Secret')
+    for (const [key, value] of Object.entries(secrets.get(name)?.data ?? {})) content.set(key, value);
+  for (const [key, value] of Object.entries(object?.binaryData ?? {})) content.set(key, value);
+  for (const [key, value] of Object.entries(object?.data ?? {})) content.set(key, base64(value));
+  const miss = (what: string) => {
+    if (optional !== true)
+      remarks.missing.push({
+        field,
+        problem: `there is no ${what}`,
+        remedy: 'create it, or make the reference optional',
+      });
+  };
+  if (!isThere) miss(`${kind} ${name}`);
+  const wanted: readonly KeyToPath[] = items ?? [...content.keys()].map((key) => ({ key, path: key }));
+  return wanted.flatMap(({ key, path, mode }) => {
+    const value = content.get(key);
+    if (value !== undefined) return [{ path, content: value, mode }];
+    if (isThere) miss(`key ${key} in ${kind} ${name}`);
+    return [];
+  });
+};
+
+const downward = (
+  items: readonly DownwardFile[],
+  field: string,
+  input: TranslationInput,
+  remarks: Remarks,
+): ConfigFile[] =>
+  items.flatMap(({ path, mode, fieldRef, resourceFieldRef }) => {
+    const at = `${field}.downwardAPI[${path}]`;
+    if (resourceFieldRef) {
+      const value = resourceValue(resourceFieldRef, at, input.pod, undefined, remarks);
+      return value === undefined ? [] : [{ path, content: base64(value), mode }];
+    }
+    const value = fieldRef && fieldValue(fieldRef.fieldPath, input);
+    if (typeof value === 'string') return [{ path, content: base64(value), mode }];
+    remarks.refusals.push({
+      field: at,
+      problem: `${fieldRef?.fieldPath ?? 'the file'} has no value before the instance runs`,
+      remedy:
+        value === POD_IP ? 'take the address from an environment variable' : 'refer to a field of metadata or spec',
+    });
+    return [];
+  });
+
+/** The file does not change afterwards: ECI reads it once. So the token must be one that lives long enough. */
+const token = (
+  projection: TokenProjection,
+  field: string,
+  { tokens, pod }: TranslationInput,
+  remarks: Remarks,
+): ConfigFile[] => {
+  const found = tokens.get(tokenKey(projection));
+  if (found !== undefined) return [{ path: projection.path, content: base64(found) }];
+  remarks.missing.push({
+    field,
+    problem: `there is no token of the service account ${pod.spec.serviceAccountName ?? 'default'} yet`,
+    remedy: 'allow the provider to create serviceaccounts/token',
+  });
+  return [];
+};
+
+const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
