@@ -89,7 +89,7 @@ export const agree = async (
           { apiVersion: 'v1', kind: 'Secret', metadata: ref, type: 'Opaque', data } satisfies object,
           signal,
         );
-      log.info({ secret: `${ref.namespace}/${ref.name}` }, 'The certificate of the webhooks is new');
+      log.info({ namespace: ref.namespace, name: ref.name }, 'The certificate of the webhooks is new');
       return want;
     } catch (error) {
       // Another replica was faster.

@@ -51,7 +51,7 @@ const startControlPlaneApi = async (kind: Kind, signal: AbortSignal) => {
     if (!plane) throw new Error('there is no real control plane');
     return { path: plane.kubeconfig, stop: plane.stop, deployments: false, transport: undefined };
   }
-  const server = createApiServer({ clock, random });
+  const server = createApiServer({ clock, random, webhooks: {} });
   const stopGarbage = server.startGarbageCollector();
   const http = await serveKube(server, { host: '127.0.0.1', port: 0 });
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-api-'));
@@ -93,9 +93,10 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
   const children = new Set<ChildProcess>();
+  let started = 0;
 
   const startController = async (settings: object = {}): Promise<Controller> => {
-    const path = join(folder, `config-${children.size}.yaml`);
+    const path = join(folder, `config-${(started += 1)}.yaml`);
     const endpoint = cloudHttp.url;
     await writeFile(
       path,

@@ -12,6 +12,7 @@ import { route } from './routes.ts';
 import { ApiError } from './status.ts';
 import { Storage, type Change } from './storage.ts';
 import { continueDeletions } from './terminating.ts';
+import { callWebhooks, type WebhookWorld } from './webhooks.ts';
 
 /** What to do with a request other than to answer it. All parts are optional and combine. */
 export interface Interception {
@@ -39,6 +40,8 @@ export interface ApiServerOptions {
   /** How many changes are kept for watches and pages. */
   readonly historyLimit?: number | undefined;
   readonly admission?: Admission | undefined;
+  /** Webhooks are called where this is there, after `admission`. */
+  readonly webhooks?: Pick<WebhookWorld, 'serviceUrl'> | undefined;
 }
 
 export interface ApiServer {
@@ -54,6 +57,15 @@ export interface ApiServer {
   /** The resourceVersion of the last write. */
   readonly resourceVersion: string;
 }
+
+/** What webhooks are chosen by. */
+const configurationsIn = (storage: Storage): Pick<WebhookWorld, 'configurations' | 'namespaceLabels'> => ({
+  configurations: (plural) => [...storage.list(`admissionregistration.k8s.io/${plural}`)],
+  namespaceLabels: (name) => storage.get('/namespaces', undefined, name)?.metadata.labels ?? {},
+});
+
+const inTurn = (first: Admission | undefined, second: Admission | undefined): Admission | undefined =>
+  first && second ? async (request) => second({ ...request, object: await first(request) }) : (first ?? second);
 
 const HISTORY_LIMIT = 10_000;
 const GARBAGE_DELAY_MS = 100;
@@ -83,10 +95,12 @@ export const createApiServer = ({
   random,
   historyLimit = HISTORY_LIMIT,
   admission,
+  webhooks,
 }: ApiServerOptions): ApiServer => {
   const storage = new Storage(historyLimit);
   const registry = new Registry(builtInKinds(clusterIPs()));
-  const backend: Backend = { storage, registry, clock, random, admission };
+  const calling = webhooks && callWebhooks({ ...webhooks, ...configurationsIn(storage), random });
+  const backend: Backend = { storage, registry, clock, random, admission: inTurn(admission, calling) };
   const interceptors: Interceptor[] = [];
 
   storage.subscribe(({ store, type, object }) => {

@@ -146,18 +146,19 @@ const createFrom = async (
     backend.storage.get(CRD_STORE, undefined, `${kind.plural}.${kind.group}`)?.metadata.deletionTimestamp !== undefined
   )
     throw methodNotAllowed('create not allowed while custom resource definition is terminating');
-  if (backend.admission !== undefined)
-    object =
-      (await backend.admission({
-        operation: 'CREATE',
-        kind,
-        namespace,
-        name: metadata.name,
-        subresource: undefined,
-        oldObject: undefined,
-        dryRun: options.dryRun,
-        object: onTheWire(kind, object),
-      })) ?? object;
+  if (backend.admission !== undefined) {
+    const admitted = await backend.admission({
+      operation: 'CREATE',
+      kind,
+      namespace,
+      name: metadata.name,
+      subresource: undefined,
+      oldObject: undefined,
+      dryRun: options.dryRun,
+      object: onTheWire(kind, object),
+    });
+    if (admitted !== undefined) object = fromTheWire(kind, clone(admitted)) as ApiObject;
+  }
   object = settle(kind, object, undefined, []);
   if (backend.storage.get(kind.store, namespace, metadata.name) !== undefined) throw alreadyExists(kind, metadata.name);
   if (!options.dryRun) return backend.storage.put(kind.store, object);
