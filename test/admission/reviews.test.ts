@@ -113,6 +113,8 @@ test('nothing but pods that are made is looked at, and nothing of the cluster is
       review(pod(), { subResource: 'status' }),
       review(pod(), { resource: { group: 'apps', version: 'v1', resource: 'deployments' } }),
       review(pod({ metadata: { labels: { [REVISION]: 'r' } } })),
+      // Go leaves out what is empty.
+      review(pod(), { operation: 'DELETE', object: undefined, oldObject: undefined, namespace: undefined }),
     ];
     for (const other of others) t.deepEqual((await ask(other)).json?.response, { uid: 'u-1', allowed: true });
     t.deepEqual(reads, []);
@@ -162,6 +164,7 @@ test('what is no review gets 4xx and one line', async (t) => {
       ['', {}, 400, /^not JSON/u],
       ['[]', {}, 400, /not an AdmissionReview/u],
       [{ apiVersion: 'admission.k8s.io/v1beta1' }, {}, 400, /apiVersion/u],
+      [{ ...review(pod()), request: undefined }, {}, 400, /request/u],
       [review(pod(), { uid: '' }), {}, 400, /request\.uid/u],
       [review(pod(), { operation: 'PATCH' }), {}, 400, /request\.operation/u],
       ['[['.repeat(400_000), {}, 400, /not JSON/u],
