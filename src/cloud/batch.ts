@@ -122,6 +122,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
     describeEip,
     allocateEip: (request, signal) => cloud.allocateEip(request, signal),
     findEips: (tags, signal) => cloud.findEips(tags, signal),
+    findEipByAddress: (ipAddress, signal) => cloud.findEipByAddress(ipAddress, signal),
     associateEip: (binding, signal) => cloud.associateEip(binding, signal),
     unassociateEip: (binding, signal) => cloud.unassociateEip(binding, signal),
     releaseEip: (id, signal) => cloud.releaseEip(id, signal),

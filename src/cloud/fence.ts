@@ -36,6 +36,7 @@ export const fenced = (
     describeEips: (ids, signal) => cloud.describeEips(ids, signal),
     describeEip: (id, signal) => cloud.describeEip(id, signal),
     findEips: (tags, signal) => cloud.findEips(tags, signal),
+    findEipByAddress: (ipAddress, signal) => cloud.findEipByAddress(ipAddress, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
     allocateEip: (request, signal) => guard('AllocateEipAddress', () => cloud.allocateEip(request, signal)),
     associateEip: (binding, signal) => guard('AssociateEipAddress', () => cloud.associateEip(binding, signal)),

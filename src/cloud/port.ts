@@ -102,6 +102,8 @@ export interface Cloud {
   describeEip(allocationId: string, signal?: AbortSignal): Promise<Eip | undefined>;
   /** Every EIP that carries all of `tags` with these values; all pages. */
   findEips(tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]>;
+  /** The EIP that has this public address, whoever made it; undefined where the answer does not list it. */
+  findEipByAddress(ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined>;
   /** Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse. */
   associateEip(binding: Binding, signal?: AbortSignal): Promise<void>;
   /** Starts to undo exactly this binding. Asynchronous: describe until Available. */

@@ -220,6 +220,8 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
     describeEip: (id, signal) => take('DescribeEipAddresses', signal, () => cloud.describeEip(id, signal)),
     describeEips: (ids, signal) => take('DescribeEipAddresses', signal, () => cloud.describeEips(ids, signal)),
     findEips: (tags, signal) => take('DescribeEipAddresses', signal, () => cloud.findEips(tags, signal)),
+    findEipByAddress: (ipAddress, signal) =>
+      take('DescribeEipAddresses', signal, () => cloud.findEipByAddress(ipAddress, signal)),
     associateEip: (binding, signal) => take('AssociateEipAddress', signal, () => cloud.associateEip(binding, signal)),
     unassociateEip: (binding, signal) =>
       take('UnassociateEipAddress', signal, () => cloud.unassociateEip(binding, signal)),

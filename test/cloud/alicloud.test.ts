@@ -229,6 +229,17 @@ test.serial('finding repeats a pass in which the list changed, and gives up for 
   t.like(await faultOf(cloud.findEips([])), { kind: 'refused' });
 });
 
+test.serial('an EIP is found by its public address, and by nothing that is not one', async (t) => {
+  server.play(() =>
+    eipPage([wireEip('eip-1', { IpAddress: '47.0.0.1' }), wireEip('eip-2', { IpAddress: '47.0.0.2' })], 2),
+  );
+  t.is((await cloud.findEipByAddress('47.0.0.2'))?.allocationId, 'eip-2', 'also where the API ignores the filter');
+  t.is(server.requests[0]?.query['EipAddress'], '47.0.0.2');
+  t.is(await cloud.findEipByAddress('47.0.0.3'), undefined);
+  t.like(await faultOf(cloud.findEipByAddress('47.0.0.2,47.0.0.1')), { kind: 'refused' });
+  t.is(server.requests.length, 2);
+});
+
 test.serial('finding interfaces always names the VPC and compares again what comes', async (t) => {
   server.play(({ query }) => ({
     RequestId: 'REQ-1',

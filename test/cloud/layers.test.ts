@@ -48,6 +48,7 @@ const notingCloud = (
       return describe(ids, signal);
     },
     findEips: () => note('findEips', []),
+    findEipByAddress: () => note('findEipByAddress', undefined),
     associateEip: () => note('associateEip', undefined),
     unassociateEip: () => note('unassociateEip', undefined),
     releaseEip: () => note('releaseEip', undefined),

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { CloudAction } from '../actions.ts';
 import { LARGEST_BATCH } from '../batch.ts';
 import type { FoldableCloud } from '../batch.ts';
@@ -9,6 +10,7 @@ import type { CallerSettings } from './call.ts';
 import { check, inconsistent, refuse } from './checks.ts';
 import { createClients } from './clients.ts';
 import type { ClientSettings } from './clients.ts';
+import { printable } from './redact.ts';
 
 export interface CloudSettings extends ClientSettings, CallerSettings {
   /**
@@ -42,7 +44,10 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   const { nextPage, credentials } = settings;
   const regionId = clients.region;
 
-  const page = async (query: { allocationId?: string; tag?: Tag[]; pageNumber: number }, signal?: AbortSignal) =>
+  const page = async (
+    query: { allocationId?: string; eipAddress?: string; tag?: Tag[]; pageNumber: number },
+    signal?: AbortSignal,
+  ) =>
     call('DescribeEipAddresses', signal, clients.vpc, async ({ client, sdk }) => {
       const request = new sdk.DescribeEipAddressesRequest({ regionId, pageSize: PAGE_SIZE, ...query });
       return readEips(bodyOf(await client.describeEipAddresses(request)));
@@ -100,6 +105,13 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
       }
     }
     throw inconsistent('DescribeEipAddresses', `the pages contradicted each other in ${LIST_PASSES} passes`);
+  };
+
+  const findEipByAddress = async (ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined> => {
+    if (!isIPv4(ipAddress))
+      throw refuse('DescribeEipAddresses', `${JSON.stringify(printable(ipAddress, 60))} is not an IPv4 address`);
+    const { eips } = await page({ eipAddress: ipAddress, pageNumber: 1 }, signal);
+    return eips.find((eip) => eip.ipAddress === ipAddress);
   };
 
   const findNetworkInterfaces = async (
@@ -180,6 +192,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     describeEip: async (allocationId, signal) => (await describeEips([allocationId], signal)).get(allocationId),
     describeEips,
     findEips,
+    findEipByAddress,
     findNetworkInterfaces,
 
     associateEip: (binding, signal) =>
