@@ -32,13 +32,7 @@ const SERVICE_ACCOUNT: Resource<KubeObject> = {
 const TOKEN_SECONDS = 365 * 24 * 3600;
 const TIMEOUT_MS = 10_000;
 
-export const createKubeletCalls = ({
-  transport,
-  clock,
-}: {
-  transport: KubeTransport;
-  clock: Clock;
-}): KubeletCalls => {
+export const createKubeletCalls = ({ transport, clock }: { transport: KubeTransport; clock: Clock }): KubeletCalls => {
   const exchange = async (request: KubeRequest, signal: AbortSignal | undefined, absent: boolean): Promise<string> => {
     try {
       return await withDeadline(clock, TIMEOUT_MS, signal, async (signal) => {

@@ -41,7 +41,7 @@ export const namesIn = ({ spec }: WorkloadPod): Names => {
 };
 
 const present = (names: readonly (string | undefined)[]): Set<string> =>
-  new Set(names.filter((name) => name !== undefined && name !== ''));
+  new Set(names.filter((name): name is string => name !== undefined && name !== ''));
 
 /**
  * Reads all of it from the API server. What is not there is left out; the translation says whether that matters. The same

@@ -9,6 +9,9 @@ export type StatusChange = Readonly<Record<string, unknown>>;
 const OURS = ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'] as const;
 type Ours = (typeof OURS)[number];
 
+/** Whether a condition of a pod is written here. */
+export const isOwnCondition = (type: string): boolean => OURS.some((own) => own === type);
+
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 
 /** Why a pod ended that did not end by itself. */
@@ -170,7 +173,8 @@ const verdictsOf = (
     (status.state as { terminated?: { exitCode?: number } }).terminated?.exitCode === 0;
   const uninitialized = initContainers.filter((status) => !isDone(status)).map(({ name }) => name);
   // Containers that run prove that those before them have ended, whatever is still shown of these.
-  const isInitialized = uninitialized.length === 0 || phase === 'Succeeded' || containers.some(({ started }) => started);
+  const isInitialized =
+    uninitialized.length === 0 || phase === 'Succeeded' || containers.some(({ started }) => started);
   const unready = containers.filter(({ ready }) => !ready).map(({ name }) => name);
   const containersReady: Verdict =
     phase === 'Succeeded'
