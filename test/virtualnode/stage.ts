@@ -232,6 +232,13 @@ export class Stage {
     if (pod) await this.kube.delete(WORKLOAD_POD, { namespace: 'default', name }, { uid: pod.metadata.uid });
   }
 
+  /** The object goes at once, without grace. */
+  async removePod(name: string): Promise<void> {
+    const body = JSON.stringify({ gracePeriodSeconds: 0 });
+    const path = `/api/v1/namespaces/default/pods/${name}`;
+    await this.transport({ method: 'DELETE', path, body, contentType: 'application/json' });
+  }
+
   /** The status of a condition of the pod. */
   async condition(name: string, type: string): Promise<string | undefined> {
     return (await this.pod(name))?.status?.conditions?.find((each) => each.type === type)?.status;
