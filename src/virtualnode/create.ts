@@ -13,6 +13,7 @@ import { remarkLine, type Remark } from './translate/input.ts';
 /** Tag of a group whose EIP was made with it, and goes with it. */
 export const TAG_EIP = `${TAG_PREFIX}eip`;
 export const MADE_WITH_GROUP = 'made-with-group';
+const EIP_TAG = { key: TAG_EIP, value: MADE_WITH_GROUP };
 
 /** Between two looks at a PodEIP that has no EIP yet. */
 const EIP_MS = 2_000;
@@ -39,10 +40,11 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   const eip = eipOf(seen, settings);
   if ('do' in eip) return eip;
   if (!references) return { do: 'LookForReferences' };
+  const { node } = settings;
   const translation = translate({
     pod,
     nodeName: settings.nodeName,
-    settings: settings.node,
+    settings: 'autoCreateEip' in eip.parameters ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
     ...references,
     eip: eip.parameters,
   });
@@ -53,9 +55,7 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
-      const isMade = 'autoCreateEip' in spec.eip;
-      const tags = isMade ? [...spec.tags, { key: TAG_EIP, value: MADE_WITH_GROUP }] : spec.tags;
-      return { do: 'CreateGroup', spec: { ...spec, tags }, notes };
+      return { do: 'CreateGroup', spec, notes };
     }
   }
 };

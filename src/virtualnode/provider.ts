@@ -10,6 +10,7 @@ import { createKubeletCalls } from './api-server.ts';
 import { collectOrphans } from './collect.ts';
 import { NodeGroups } from './groups.ts';
 import { keepAlive } from './heartbeat.ts';
+import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
 import { PodMemories } from './memory.ts';
 import type { NodeDescription } from './node.ts';
 import { reconcilePod, type ReconcilePorts } from './reconcile.ts';
@@ -51,7 +52,9 @@ export const createPodWatch = (
 
 /** What the virtual node is told once and for all. */
 export interface VirtualNodeSettings extends DecideSettings {
-  readonly description: NodeDescription;
+  readonly description: Omit<NodeDescription, 'endpoint'>;
+  /** Where the API server gets the output of containers; undefined for nowhere. */
+  readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA'> | undefined;
   /** How many pods are worked on at the same time. */
   readonly workers: number;
   /** Between two status calls while something changes; milliseconds. */
@@ -104,7 +107,9 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
 
-  const heartbeat = keepAlive({ kube, clock, log }, settings.description, signal);
+  const endpoint = await listen(parts, log);
+  const description = endpoint ? { ...settings.description, endpoint } : settings.description;
+  const heartbeat = keepAlive({ kube, clock, log }, description, signal);
   const watching = pods.run(signal);
   const keyOfUid = new Map<string, string>();
   pods.subscribe((event) => {
@@ -155,7 +160,27 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     await Promise.all([polling, collecting]);
   }
   unsubscribe?.();
-  await Promise.all([heartbeat.ended, watching]);
+  await Promise.all([heartbeat.ended, watching, endpoint?.close()]);
+};
+
+/** The kubelet endpoint, if it is wanted and can be had: pods run without it too. */
+const listen = async (
+  parts: VirtualNodeParts,
+  log: Log,
+): Promise<(KubeletEndpoint & { readonly address: string }) | undefined> => {
+  const { kubelet, nodeName, node } = parts.settings;
+  if (!kubelet) return undefined;
+  try {
+    const endpoint = await serveKubelet(parts, { ...kubelet, nodeName, clusterUid: node.clusterUid });
+    return { ...endpoint, address: kubelet.address };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    log.error(
+      { host: kubelet.listen.host, port: kubelet.listen.port },
+      `There will be no kubectl logs of the virtual node: ${message}`,
+    );
+    return undefined;
+  }
 };
 
 /** Whether a change of a pod needs a look; its version alone does not. */

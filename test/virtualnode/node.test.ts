@@ -20,7 +20,7 @@ test('the node is registered, its Lease renewed, and both come back when they ar
   ]);
   t.like(node?.status, {
     allocatable: { cpu: '1000', pods: '1000' },
-    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+    addresses: [{ type: 'Hostname', address: NODE_NAME }],
   });
   t.is(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
 

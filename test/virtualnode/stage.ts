@@ -149,7 +149,6 @@ export class Stage {
         region: 'cn-hangzhou',
         zone: 'cn-hangzhou-a',
         capacity: { cpu: '1000', memory: '4Ti', pods: '1000', ephemeralStorage: '40Ti' },
-        endpoint: { address: '10.0.0.9', port: 10250 },
         version: '0.1.0',
       },
       node: {
