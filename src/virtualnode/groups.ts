@@ -1,4 +1,5 @@
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
+import type { Clock } from '../lib/clock.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 
 /**
@@ -12,11 +13,17 @@ export class NodeGroups {
   #statuses = new Map<string, string>();
   /** By ID, the pod. */
   readonly #podOf = new Map<string, string>();
-  /** By UID of the pod, what was fetched and for which statuses. */
-  readonly #details = new Map<string, { readonly groups: readonly ContainerGroup[]; readonly of: string }>();
+  /** By UID of the pod, what was fetched since the last change. */
+  readonly #details = new Map<string, { readonly groups: readonly ContainerGroup[]; readonly at: number }>();
+  /** By UID of the pod, when the status call showed a change last. */
+  readonly #changedAt = new Map<string, number>();
+  /** By UID of the pod, the fetches under way whose answer may still be kept. */
+  readonly #fetching = new Map<string, object>();
+  readonly #clock: Clock;
 
-  constructor(api: ContainerGroups, clusterUid: string, nodeName: string) {
+  constructor(api: ContainerGroups, clock: Clock, clusterUid: string, nodeName: string) {
     this.#api = api;
+    this.#clock = clock;
     this.#tags = nodeTags(clusterUid, nodeName);
   }
 
@@ -30,29 +37,43 @@ export class NodeGroups {
   /** The groups of a pod, oldest first; from memory where the status call has shown no change since. */
   async ofPod(uid: string, signal: AbortSignal): Promise<readonly ContainerGroup[]> {
     const known = this.#details.get(uid);
-    if (known && known.groups.length > 0 && known.of === this.#shown(known.groups)) return known.groups;
+    if (known && known.groups.length > 0) return known.groups;
+    const at = this.#clock.mono();
+    const fetch = {};
+    this.#fetching.set(uid, fetch);
     const tags = [...this.#tags, { key: TAG_POD_UID, value: uid }];
     const groups = (await this.#api.describeContainerGroups({ tags }, signal)).toSorted((a, b) =>
       (a.creationTime ?? '') < (b.creationTime ?? '') ? -1 : 1,
     );
     for (const group of groups) this.#learn(group);
-    this.#details.set(uid, { groups, of: this.#shown(groups) });
+    if (this.#fetching.get(uid) === fetch) {
+      this.#fetching.delete(uid);
+      this.#details.set(uid, { groups, at });
+    }
     return groups;
   }
 
   /** The next look at the pod goes to the account. */
   refresh(uid: string): void {
+    this.#fetching.delete(uid);
     this.#details.delete(uid);
+  }
+
+  /** Whether the last look at the pod was so soon after a change that the account may have shown it as it was before. */
+  mayLag(uid: string, lagMs: number): boolean {
+    const { at = -Infinity } = this.#details.get(uid) ?? {};
+    return at - (this.#changedAt.get(uid) ?? -Infinity) < lagMs;
   }
 
   /** The pod of a group that was just made. */
   made(containerGroupId: string, uid: string): void {
     this.#podOf.set(containerGroupId, uid);
-    this.#details.delete(uid);
+    this.refresh(uid);
   }
 
   forget(uid: string): void {
-    this.#details.delete(uid);
+    this.refresh(uid);
+    this.#changedAt.delete(uid);
     for (const [id, other] of this.#podOf) if (other === uid) this.#podOf.delete(id);
   }
 
@@ -74,6 +95,10 @@ export class NodeGroups {
       for (const group of await this.#api.describeContainerGroups({ containerGroupIds: strange }, signal))
         this.#learn(group);
     const pods = new Set(changed.map((id) => this.#podOf.get(id)).filter((uid) => uid !== undefined));
+    for (const uid of pods) {
+      this.refresh(uid);
+      this.#changedAt.set(uid, this.#clock.mono());
+    }
     for (const id of changed) if (!statuses.has(id)) this.#podOf.delete(id);
     return pods;
   }
@@ -81,9 +106,5 @@ export class NodeGroups {
   #learn({ containerGroupId, tags }: ContainerGroup): void {
     const uid = tags.get(TAG_POD_UID);
     if (uid !== undefined) this.#podOf.set(containerGroupId, uid);
-  }
-
-  #shown(groups: readonly ContainerGroup[]): string {
-    return groups.map(({ containerGroupId }) => this.#statuses.get(containerGroupId) ?? '').join('\n');
   }
 }

@@ -103,7 +103,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     laneOf: (key) => (pods.store.get(key)?.metadata.deletionTimestamp === undefined ? 'main' : 'express'),
   });
   const memories = new PodMemories(clock, random, REFUSED);
-  const groups = new NodeGroups(containerGroups, node.clusterUid, nodeName);
+  const groups = new NodeGroups(containerGroups, clock, node.clusterUid, nodeName);
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
 

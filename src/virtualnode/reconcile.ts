@@ -78,7 +78,9 @@ export const reconcilePod =
           continue;
         case 'Done':
           onRest(uid, true);
-          return former;
+          if (!groups.mayLag(uid, settings.readLagMs)) return former;
+          groups.refresh(uid);
+          return { afterMs: settings.readLagMs };
         case 'Wait':
           onRest(uid, false);
           groups.refresh(uid);

@@ -66,6 +66,9 @@ const deployment = {
   },
 };
 
+const isReady = ({ status }: WorkloadPod) =>
+  status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false;
+
 const run = async (t: ExecutionContext) => {
   t.timeout(120_000);
   const plane = await startControlPlane({ controllers: true, scheduler: true });
@@ -172,8 +175,6 @@ const run = async (t: ExecutionContext) => {
     const pods = all.map(({ metadata: { name, annotations }, status }) => ({ name, annotations, status }));
     t.fail(`${what}: ${JSON.stringify({ complaints, pods, groups: cloud.containerGroups() })}`);
   };
-  const isReady = ({ status }: WorkloadPod) =>
-    status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false;
 
   // Admission taints every new Node; the node-lifecycle controller, which does not run here, takes that back once it is Ready.
   await until('the node is Ready', async () => {

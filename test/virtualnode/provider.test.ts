@@ -84,6 +84,38 @@ test('a creation that got no answer is repeated with the same token and starts n
   await stage.stop();
 });
 
+test('a pod is not gone while a creation that got no answer may still have an effect', async (t) => {
+  const stage = await Stage.create();
+  stage.cloud.inject({
+    action: 'CreateContainerGroup',
+    times: Infinity,
+    fault: { effect: { afterMs: 8_000 }, answer: 'drop' },
+  });
+  await stage.runPod('web', EIP);
+  await stage.until(() => stage.created.length > 0);
+  await stage.deletePod('web');
+  t.true((await stage.until(async () => (await stage.pod('web')) === undefined)) > 8_000);
+  t.deepEqual([stage.cloud.containerGroups(), stage.cloud.eips()], [[], []]);
+  await stage.pass(20_000);
+  t.deepEqual([stage.cloud.containerGroups(), stage.cloud.eips()], [[], []]);
+  await stage.stop();
+});
+
+test('of two instances of one pod the one that it was told to have stays', async (t) => {
+  const stage = await Stage.create();
+  await stage.runPod('web', EIP);
+  await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True');
+  const first = stage.group?.containerGroupId;
+  const [spec] = stage.created;
+  if (spec) await stage.containerGroups.createContainerGroup({ ...spec, clientToken: 'another' });
+  t.is(stage.cloud.containerGroups().length, 2);
+  t.true((await stage.until(() => stage.cloud.containerGroups().length === 1)) < 30_000);
+  t.is(stage.group?.containerGroupId, first);
+  t.is(await stage.condition('web', 'Ready'), 'True');
+  t.is(stage.cloud.eips().length, 1);
+  await stage.stop();
+});
+
 test('a pod that ECI cannot express stays Pending, says which field, and buys nothing', async (t) => {
   const stage = await Stage.create();
   const startupProbe = { grpc: { port: 9000 } };

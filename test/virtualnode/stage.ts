@@ -39,13 +39,28 @@ export const NODE_NAME = 'virtual-1';
 export const SETTLE_MS = 15_000;
 export const GARBAGE_MS = 120_000;
 
+const WRITES = new Set(['create', 'replace', 'patch', 'delete', 'createContainerGroup', 'deleteContainerGroup']);
+
 const between = (minMs: number, maxMs: number) => ({ minMs, maxMs });
+
+/** When a process dies at a write: before it is sent, after its effect, or with an effect that comes late. */
+export interface Death {
+  /** The how manieth write. */
+  readonly at: number;
+  readonly how: 'before' | 'after' | 'late';
+}
+
+/** How late the effect of a request comes whose sender is dead; less than the settling time. Milliseconds. */
+const LATE_MS = 6_000;
 
 /** A process of the provider, until it is killed: from then on nothing that it does has an effect, and it hears nothing. */
 interface Process {
   readonly stop: AbortController;
-  isDead: boolean;
+  readonly death: Death | undefined;
   readonly ended: Promise<void>;
+  isDead: boolean;
+  /** The names of what it wrote so far. */
+  readonly writes: string[];
 }
 
 /** A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other. In virtual time. */
@@ -118,8 +133,18 @@ export class Stage {
     }).drained;
   }
 
+  /** The ECI API for everybody but the provider. */
+  get containerGroups(): ContainerGroups {
+    const sent = callApi(this.cloud);
+    return assembleCloud({
+      clock: this.clock,
+      region: 'cn-hangzhou',
+      callApi: (params, request) => sent(params, request, {}),
+    }).containerGroups;
+  }
+
   /** A process of the virtual node begins. */
-  async start(over: Partial<VirtualNodeSettings> = {}): Promise<void> {
+  async start(over: Partial<VirtualNodeSettings> = {}, death?: Death): Promise<void> {
     const { clock, cloud } = this;
     const clusterUid = (await this.kube.get(NAMESPACES, { name: 'kube-system' }))?.metadata.uid ?? '';
     const sent = callApi(cloud);
@@ -130,8 +155,8 @@ export class Stage {
     });
     await assembled.warmUp();
     const stop = new AbortController();
-    const process: Process = { stop, isDead: false, ended: Promise.resolve() };
-    const alive = <T extends object>(port: T): T => mortal(port, process);
+    const process: Process = { stop, death, isDead: false, ended: Promise.resolve(), writes: [] };
+    const alive = <T extends object>(port: T): T => this.#mortal(port, process);
     const containerGroups: ContainerGroups = {
       ...assembled.containerGroups,
       createContainerGroup: async (spec, signal) => {
@@ -141,7 +166,9 @@ export class Stage {
         return made;
       },
     };
-    const transport: KubeTransport = (request) => (process.isDead ? never() : this.transport(request));
+    const calls: KubeTransport = (request) =>
+      this.#call(process, request.method === 'DELETE' ? 'finishDeletion' : '', () => this.transport(request));
+    const transport: KubeTransport = (request) => this.#call(process, '', () => this.transport(request));
     const settings: VirtualNodeSettings = {
       nodeName: NODE_NAME,
       description: {
@@ -176,7 +203,7 @@ export class Stage {
         ...shared,
         settings,
         kube: alive(createKube({ transport, clock, qps: 0 })),
-        transport,
+        transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         cloud: alive(assembled.cloud),
         containerGroups: alive(containerGroups),
@@ -196,6 +223,43 @@ export class Stage {
     if (!this.#process) return;
     this.#process.isDead = true;
     this.#process.stop.abort(new Error('killed'));
+  }
+
+  /** Whether the process is dead. */
+  get isDead(): boolean {
+    return this.#process?.isDead === true;
+  }
+
+  /** What the present process wrote so far. */
+  get writes(): readonly string[] {
+    return this.#process?.writes ?? [];
+  }
+
+  /** The same port, for as long as the process lives. */
+  #mortal<T extends object>(port: T, process: Process): T {
+    return new Proxy(port, {
+      get: (target, name: string) => {
+        const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+        return (...args: unknown[]) =>
+          this.#call(process, WRITES.has(name) ? name : '', () => call.apply(target, args));
+      },
+    });
+  }
+
+  /** Sends a call of the process, which dies at it if its time has come. `write` is empty for what changes nothing. */
+  async #call<T>(process: Process, write: string, send: () => Promise<T>): Promise<T> {
+    if (process.isDead) return never();
+    if (write !== '') process.writes.push(write);
+    const { death } = process;
+    if (write !== '' && process.writes.length === death?.at) {
+      process.isDead = true;
+      // Its signal stays as it is: what it sent last is carried out.
+      if (death.how === 'after') await send().catch(() => undefined);
+      if (death.how === 'late') this.clock.timer(LATE_MS, () => void send().catch(() => undefined));
+    }
+    if (process.isDead) return never();
+    const answer = await send();
+    return process.isDead ? never() : answer;
   }
 
   /** A pod that the scheduler has bound to the virtual node. */
@@ -281,16 +345,3 @@ export class Stage {
 }
 
 const never = (): Promise<never> => new Promise(() => undefined);
-
-/** The same port, for as long as the process lives. */
-const mortal = <T extends object>(port: T, process: Process): T =>
-  new Proxy(port, {
-    get: (target, name: string) => {
-      const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-      return async (...args: unknown[]) => {
-        if (process.isDead) return never();
-        const answer = await call.apply(target, args);
-        return process.isDead ? never() : answer;
-      };
-    },
-  });
