@@ -1,5 +1,4 @@
 import { POD_UID, TAG_PREFIX } from '../api/annotations.ts';
-import type { EipCreationParameters } from '../cloud/container-groups.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Target } from '../intent/target.ts';
 import { readPod } from '../plan/pod.ts';
@@ -23,13 +22,19 @@ const REFERENCES_MS = 10_000;
 const REFUSED_MS = 300_000;
 
 /**
+ * The reason in the status of a pod that the virtual node could run at once, if only its EIP were there. Before it is
+ * written, the pod may turn out to be one that ECI cannot express, for which no EIP should be bought.
+ */
+export const EIP_PENDING = 'EipPending';
+
+/**
  * The next step for a pod that has no group and never had one. Nothing is bought before everything is known to fit.
  *
- * Where the EIP has to be bought through the VPC API first, the PodEIP of the pod has it, and only an EIP whose own tags
- * say so is given to the instance: anybody who may write PodEIPs may write somebody else's ID there.
+ * An existing EIP is bound by the PodEIP controller, which knows who may have it and who has it now.
  */
 export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   const { pod, memory, references } = seen;
+  const { node, nodeName, enableVirtualNode } = settings;
   const { refusal, unanswered } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, DAEMON_SET, REFUSED_MS);
@@ -37,16 +42,22 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   // The same token with other contents would be refused, and the outcome of the first stay unknown.
   if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
 
-  const eip = eipOf(seen, settings);
-  if ('do' in eip) return eip;
+  const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
+  const facts = { eipIsHeld: true, enableVirtualNode };
+  const plan = planCreation(readPod(pod, settings), pod.metadata.annotations, target, facts);
+  // Once it is accepted, what it refers to is read again only when its EIP is there.
+  if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
+    const bought = boughtEip(seen, plan.because, settings);
+    if ('do' in bought) return bought;
+  }
   if (!references) return { do: 'LookForReferences' };
-  const { node } = settings;
+  const eip = plan.how === 'container-group' ? plan.eip : {};
   const translation = translate({
     pod,
-    nodeName: settings.nodeName,
-    settings: 'autoCreateEip' in eip.parameters ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
+    nodeName,
+    settings: 'autoCreateEip' in eip ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
     ...references,
-    eip: eip.parameters,
+    eip,
   });
   switch (translation.kind) {
     case 'refused':
@@ -55,7 +66,9 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
-      return { do: 'CreateGroup', spec, notes };
+      if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
+      const bought = boughtEip(seen, plan.because, settings);
+      return 'do' in bought ? bought : { do: 'CreateGroup', spec: { ...spec, eip: bought }, notes };
     }
   }
 };
@@ -80,30 +93,27 @@ const hold = ({ pod, now }: PodSeen, failure: Failure, ms: number, isQuiet = fal
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
 };
 
-/** What CreateContainerGroup is told about the address, or what has to come first. */
-const eipOf = (
+/**
+ * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names it,
+ * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.
+ */
+const boughtEip = (
   seen: PodSeen,
-  { nodeName, node, enableVirtualNode, ...settings }: DecideSettings,
-): Step | { readonly parameters: EipCreationParameters } => {
+  because: string,
+  { node }: DecideSettings,
+): Step | { readonly eipInstanceId: string } => {
   const { pod, podEip, eip } = seen;
-  const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
-  // An existing EIP is bound by the PodEIP controller, which knows who may have it and who has it now.
-  const facts = { eipIsHeld: true, enableVirtualNode };
-  const plan = planCreation(readPod(pod, settings), pod.metadata.annotations, target, facts);
-  if (plan.how === 'container-group') return { parameters: plan.eip };
-  if (plan.how !== 'vpc-first') return { parameters: {} };
-
   if (podEip === undefined) return { do: 'LookForPodEip' };
-  const pending = (message: string) => hold(seen, { reason: 'EipPending', message }, EIP_MS, true);
+  const pending = (message: string) => hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true);
   const isPodEipOfPod =
     podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
   if (!isPodEipOfPod || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
-    return pending(`the EIP is bought before the instance is made, because ${plan.because}; see the PodEIP of the pod`);
+    return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
   const { allocationID } = podEip.spec;
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
   if (eip?.status !== 'Available')
     return pending(`${allocationID} is ${eip?.status ?? 'not listed yet'}; the instance waits until it is Available`);
   if (!provesOurs(eip, podEip, node.clusterUid))
     return pending(`the tags of ${allocationID} do not name this cluster and the PodEIP of the pod; it is not used`);
-  return { parameters: { eipInstanceId: allocationID } };
+  return { eipInstanceId: allocationID };
 };

@@ -34,6 +34,13 @@ export class NodeGroups {
     return groups;
   }
 
+  /** Fetches all groups at once, so that the first look at each pod that has one needs no call of its own. */
+  async prime(signal: AbortSignal): Promise<void> {
+    const at = this.#clock.mono();
+    const byPod = Map.groupBy(await this.list(signal), ({ tags }) => tags.get(TAG_POD_UID));
+    for (const [uid, groups] of byPod) if (uid !== undefined) this.#details.set(uid, { groups: inOrder(groups), at });
+  }
+
   /** The groups of a pod, oldest first; from memory where the status call has shown no change since. */
   async ofPod(uid: string, signal: AbortSignal): Promise<readonly ContainerGroup[]> {
     const known = this.#details.get(uid);
@@ -42,9 +49,7 @@ export class NodeGroups {
     const fetch = {};
     this.#fetching.set(uid, fetch);
     const tags = [...this.#tags, { key: TAG_POD_UID, value: uid }];
-    const groups = (await this.#api.describeContainerGroups({ tags }, signal)).toSorted((a, b) =>
-      (a.creationTime ?? '') < (b.creationTime ?? '') ? -1 : 1,
-    );
+    const groups = inOrder(await this.#api.describeContainerGroups({ tags }, signal));
     for (const group of groups) this.#learn(group);
     if (this.#fetching.get(uid) === fetch) {
       this.#fetching.delete(uid);
@@ -108,3 +113,6 @@ export class NodeGroups {
     if (uid !== undefined) this.#podOf.set(containerGroupId, uid);
   }
 }
+
+const inOrder = (groups: readonly ContainerGroup[]): readonly ContainerGroup[] =>
+  groups.toSorted((a, b) => ((a.creationTime ?? '') < (b.creationTime ?? '') ? -1 : 1));

@@ -11,8 +11,8 @@ interface Record {
   sentAt: number;
   createdId?: string | undefined;
   unanswered?: ContainerGroupSpec | undefined;
-  /** As `unanswered` was before the request that is under way. */
-  unansweredBefore?: ContainerGroupSpec | undefined;
+  /** As both were before the request that was sent last. */
+  before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
   wasListed: boolean;
   missingSince?: number | undefined;
   deletion?: { containerGroupId: string; at: number; attempts: number } | undefined;
@@ -73,8 +73,8 @@ export class PodMemories {
   /** A request to make a group goes out: until it is answered, it may have an effect. */
   sends(uid: string, spec: ContainerGroupSpec): void {
     const record = this.#get(uid);
+    record.before = { sentAt: record.sentAt, unanswered: record.unanswered };
     record.sentAt = this.#clock.mono();
-    record.unansweredBefore = record.unanswered;
     record.unanswered = spec;
   }
 
@@ -88,20 +88,20 @@ export class PodMemories {
     record.missingSince = undefined;
   }
 
-  /** The request that was sent last made nothing, and it may be tried again. An earlier one may still be unanswered. */
+  /** The request that was sent last made nothing, and may be sent again. An earlier one may still be unanswered. */
   notMade(uid: string): void {
     const record = this.#get(uid);
-    record.unanswered = record.unansweredBefore;
+    if (record.before) Object.assign(record, record.before);
   }
 
-  /** Nothing was made. Returns the milliseconds until the next attempt. */
-  refused(uid: string, failure: Failure, atLeastMs = 0): number {
+  /** The request that was sent last made nothing, and is not sent again before some time has passed. */
+  refused(uid: string, failure: Failure, atLeastMs = 0): void {
+    this.notMade(uid);
     const record = this.#get(uid);
     record.unanswered = undefined;
     const waitMs = Math.max(atLeastMs, backoffMs(this.#backoff, record.refusals, this.#random));
     record.refusals += 1;
     record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs };
-    return waitMs;
   }
 
   /** How often the group was asked to end before: each time needs a token of its own. */

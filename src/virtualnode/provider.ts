@@ -126,6 +126,10 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
 
   const isReady = await started(signal, Promise.all([heartbeat.registered, pods.synced]));
   if (isReady) {
+    await groups.prime(signal).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      log.warn({}, `The container groups could not be listed, so each pod's is looked for by itself: ${message}`);
+    });
     log.info({ pods: pods.store.size }, 'The virtual node runs');
     const reconcile = reconcilePod({
       ...parts,

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS, CONTROLLER, CONTROLLER_NAME, POD_UID, READINESS_GATE } from '../../src/api/annotations.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
+import { EIP_PENDING } from '../../src/virtualnode/create.ts';
 import { Stage } from './stage.ts';
 
 const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };
@@ -72,6 +73,19 @@ test('an EIP that a forged PodEIP names is not given to the instance', async (t)
   });
   await stage.pass(20_000);
   t.deepEqual(stage.created, []);
-  t.like((await stage.pod('web'))?.status, { phase: 'Pending', reason: 'EipPending' });
+  t.like((await stage.pod('web'))?.status, { phase: 'Pending', reason: EIP_PENDING });
+  await stage.stop();
+});
+
+test('a pod that ECI cannot express never says that it waits for its EIP', async (t) => {
+  const stage = await Stage.create();
+  const annotations = { 'k8s.aliyun.com/eci-with-eip': 'true', 'k8s.aliyun.com/eip-name': 'shop' };
+  await stage.runPod('web', annotations, { hostNetwork: true });
+  await stage.pass(10_000);
+  t.is((await stage.pod('web'))?.status?.reason, 'UnsupportedByECI');
+  await stage.runPod('good', annotations);
+  await stage.pass(10_000);
+  t.is((await stage.pod('good'))?.status?.reason, EIP_PENDING);
+  t.deepEqual(stage.created, []);
   await stage.stop();
 });

@@ -181,6 +181,20 @@ test('without stock the pod waits and tries again', async (t) => {
   await stage.stop();
 });
 
+test('a pod for which the cloud had no stock can be deleted without a wait', async (t) => {
+  const stage = await Stage.create();
+  stage.cloud.inject({
+    action: 'CreateContainerGroup',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
+  });
+  await stage.runPod('web', EIP);
+  await stage.until(async () => (await stage.pod('web'))?.status?.reason === 'QuotaExceeded');
+  await stage.deletePod('web');
+  t.true((await stage.until(async () => (await stage.pod('web')) === undefined)) < 3_000);
+  await stage.stop();
+});
+
 test('Ready waits for the readiness gates of the pod, and others’ conditions stay as they are', async (t) => {
   const stage = await Stage.create();
   const conditionType = 'example.com/checked';
