@@ -40,7 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   sandbox: ['lib', 'port', 'api', 'intent', 'kube'],
   'sandbox/run': ['lib', 'port', 'api', 'report', 'config', 'kube', 'cloud', 'controllers', 'web', 'cli', 'sandbox'],
-  virtualnode: ['lib', 'port', 'api', 'config', 'kube'],
+  virtualnode: ['lib', 'port', 'api', 'intent', 'plan', 'config', 'kube'],
   main: ['lib', 'cli', 'sandbox/run'],
 };
 

@@ -1,0 +1,79 @@
+import { withDeadline } from '../kube/deadline.ts';
+import { objectPath } from '../kube/path.ts';
+import type { KubeObject, KubeRequest, KubeTransport, ObjectRef, Resource } from '../kube/port.ts';
+import { faultOfAnswer, faultOfError } from '../kube/status.ts';
+import type { Clock } from '../lib/clock.ts';
+import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload.ts';
+
+/** The two requests of a kubelet that are no plain call on an object. Both reject as the Kubernetes port does. */
+export interface KubeletCalls {
+  /**
+   * Takes the object of a pod away whose containers have ended: without grace, and only if it is still this pod. Resolves
+   * also where it is gone. Source: kubernetes pkg/kubelet/status/status_manager.go.
+   */
+  finishDeletion(pod: WorkloadPod, signal?: AbortSignal): Promise<void>;
+  /** A token of the pod's service account, which the API server refuses once the pod is gone (TokenRequest). */
+  requestToken(pod: WorkloadPod, projection: TokenProjection, signal?: AbortSignal): Promise<string>;
+}
+
+const SERVICE_ACCOUNT: Resource<KubeObject> = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};
+
+/**
+ * An instance reads its files once, when it starts: its tokens cannot be renewed. So one is asked for that lasts as long as
+ * the API server's own extended tokens (--service-account-extend-token-expiration: a year); a server that allows less
+ * gives less.
+ */
+const TOKEN_SECONDS = 365 * 24 * 3600;
+const TIMEOUT_MS = 10_000;
+
+export const createKubeletCalls = ({ transport, clock }: { transport: KubeTransport; clock: Clock }): KubeletCalls => {
+  const exchange = async (request: KubeRequest, signal: AbortSignal | undefined, absent: boolean): Promise<string> => {
+    try {
+      return await withDeadline(clock, TIMEOUT_MS, signal, async (signal) => {
+        const contentType = 'application/json';
+        const response = await transport({ accept: contentType, contentType, ...request, signal });
+        const body = await response.text();
+        if (response.status < 300 || (absent && response.status === 404)) return body;
+        throw faultOfAnswer(response, body, clock.now());
+      });
+    } catch (error) {
+      throw signal?.aborted === true ? (signal.reason as Error) : faultOfError(error);
+    }
+  };
+  return {
+    finishDeletion: async ({ metadata }, signal) => {
+      const preconditions = { uid: metadata.uid };
+      const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, preconditions });
+      await exchange({ method: 'DELETE', path: pathOf(metadata), body }, signal, true);
+    },
+    requestToken: async ({ metadata, spec }, { audience }, signal) => {
+      const { namespace, name, uid } = metadata;
+      const place = { namespace, name: spec.serviceAccountName ?? 'default', subresource: 'token' };
+      const body = JSON.stringify({
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: {
+          audiences: audience === undefined ? [] : [audience],
+          expirationSeconds: TOKEN_SECONDS,
+          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
+        },
+      });
+      const answer = await exchange({ method: 'POST', path: objectPath(SERVICE_ACCOUNT, place), body }, signal, false);
+      return tokenIn(answer);
+    },
+  };
+};
+
+const pathOf = ({ namespace, name }: ObjectRef): string => objectPath(WORKLOAD_POD, { namespace, name });
+
+const tokenIn = (answer: string): string => {
+  const { status } = JSON.parse(answer) as { status?: { token?: unknown } };
+  if (typeof status?.token !== 'string') throw new Error('The API server answered a TokenRequest without a token.');
+  return status.token;
+};

@@ -1,0 +1,130 @@
+import { KubeFault } from '../kube/fault.ts';
+import { LEASE } from '../kube/lease.ts';
+import { microTime } from '../kube/microtime.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import {
+  isOurNode,
+  missingLabels,
+  newNode,
+  statusPatch,
+  VIRTUAL_NODE,
+  type NodeDescription,
+  type VirtualNode,
+} from './node.ts';
+
+/**
+ * The kubelet's own times (KubeletConfiguration: nodeLeaseDurationSeconds 40, renewed each quarter of it, and
+ * nodeStatusReportFrequency 5 min). The node-lifecycle controller takes a node whose Lease is not renewed for 40 s as dead.
+ */
+const LEASE_NAMESPACE = 'kube-node-lease';
+const LEASE_SECONDS = 40;
+const BEAT_MS = 10_000;
+const REPORT_MS = 300_000;
+/** After a beat that failed: soon enough for three more before the Lease runs out. */
+const RETRY_MS = 5_000;
+
+export interface HeartbeatPorts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What keeps the Node in the cluster. */
+export interface Heartbeat {
+  /** Resolves once the Node is there and is ours. Stays pending while another machine has its name. */
+  readonly registered: Promise<void>;
+  /** Resolves after the signal. Never rejects. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Registers the Node, and keeps it and its Lease alive until the signal aborts; a Node or Lease that somebody deletes is
+ * made again. Nothing is taken away at the end: whoever takes over the leadership goes on with the same Node.
+ */
+export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, signal: AbortSignal): Heartbeat => {
+  const { clock, log } = ports;
+  const registered = Promise.withResolvers<void>();
+  const run = async () => {
+    let trouble = '';
+    while (!signal.aborted) {
+      let waitMs = BEAT_MS;
+      try {
+        const node = await keepNode(ports, description, signal);
+        if (node) {
+          await renewLease(ports, node, signal);
+          registered.resolve();
+          trouble = '';
+        } else if (trouble !== 'foreign') {
+          trouble = 'foreign';
+          log.error(
+            { node: description.name },
+            'There is a Node of this name that is not the virtual node of this provider; nothing is run. Choose another name, or delete that Node if it is no machine.',
+          );
+        }
+      } catch (error) {
+        if (signal.aborted) break;
+        waitMs = RETRY_MS;
+        const message = error instanceof Error ? error.message : String(error);
+        if (message !== trouble) log.warn({ node: description.name }, `The virtual node could not report: ${message}`);
+        trouble = message;
+      }
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+    }
+  };
+  return { registered: registered.promise, ended: run() };
+};
+
+/** The Node as it is now, or undefined where it is another's. */
+const keepNode = async (
+  { kube, clock, log }: HeartbeatPorts,
+  description: NodeDescription,
+  signal: AbortSignal,
+): Promise<VirtualNode | undefined> => {
+  const { name } = description;
+  let node = await kube.get(VIRTUAL_NODE, { name }, signal);
+  if (!node) {
+    node = await kube.create(VIRTUAL_NODE, newNode(description), signal);
+    log.info({ node: name }, 'Registered the virtual node');
+  }
+  if (!isOurNode(node)) return undefined;
+  const labels = missingLabels(node, description);
+  const { uid } = node.metadata;
+  if (labels)
+    node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'merge', body: { metadata: { uid, labels } } }, signal);
+  const status = statusPatch(node, description, clock.now(), REPORT_MS);
+  if (status) {
+    const body = { metadata: { uid }, status };
+    node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'strategic', subresource: 'status', body }, signal);
+  }
+  return node;
+};
+
+const renewLease = async (
+  { kube, clock }: HeartbeatPorts,
+  { metadata: { name, uid } }: VirtualNode,
+  signal: AbortSignal,
+): Promise<void> => {
+  const ref = { namespace: LEASE_NAMESPACE, name };
+  const spec = { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime: microTime(clock.now()) };
+  const owner = { apiVersion: 'v1', kind: 'Node', name, uid };
+  const lease = await kube.get(LEASE, ref, signal);
+  if (lease) {
+    const metadata = { uid: lease.metadata.uid, ownerReferences: [owner] };
+    await kube.patch(LEASE, ref, { type: 'merge', body: { metadata, spec } }, signal);
+    return;
+  }
+  const object = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { ...ref, ownerReferences: [owner] },
+    spec,
+  };
+  try {
+    await kube.create(LEASE, object, signal);
+  } catch (error) {
+    // Somebody was faster, or the namespace is being made: the next beat shows it.
+    if (!(error instanceof KubeFault) || error.kind !== 'exists') throw error;
+  }
+};

@@ -1,0 +1,171 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { ContainerGroups } from '../cloud/container-groups.ts';
+import { CloudFault } from '../cloud/fault.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
+import type { HostPort } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { selfSigned } from './certificate.ts';
+import { review } from './review.ts';
+import { nodeTags, TAG_POD_UID } from './translate/group.ts';
+import { WORKLOAD_POD } from './workload.ts';
+
+export interface KubeletEndpointParts {
+  readonly kube: Kube;
+  readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'describeContainerLog'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface KubeletEndpointSettings {
+  readonly nodeName: string;
+  readonly clusterUid: string;
+  readonly listen: HostPort;
+  /** Under which the API server reaches it; in the certificate. */
+  readonly address: string;
+  /** PEM of who signs the client certificates of API servers; without it only tokens are known. */
+  readonly clientCA?: string | undefined;
+}
+
+export interface KubeletEndpoint {
+  readonly port: number;
+  /** Ends it; connections that are open are cut. */
+  close(): Promise<void>;
+}
+
+type Logs = Parameters<ContainerGroups['describeContainerLog']>[0];
+
+/** ECI API reference, DescribeContainerLog: Tail and LimitBytes. */
+const MOST_LINES = 2_000;
+const MOST_BYTES = 1_048_576;
+/** A request that is not complete by then is cut; milliseconds. */
+const REQUEST_MS = 10_000;
+
+/**
+ * The part of a kubelet's HTTPS API that the API server asks for `kubectl logs`: /containerLogs. Everything else is 404.
+ * The output ends with what there is: ECI has no stream of it, so `--follow` does not go on. Rejects where it cannot listen.
+ */
+export const serveKubelet = async (
+  parts: KubeletEndpointParts,
+  settings: KubeletEndpointSettings,
+): Promise<KubeletEndpoint> => {
+  const { listen, nodeName, address, clientCA } = settings;
+  const ending = new AbortController();
+  const server = createServer(
+    {
+      ...(await selfSigned(parts, nodeName, [address])),
+      minVersion: 'TLSv1.2',
+      requestTimeout: REQUEST_MS,
+      // Without an authority every certificate is unknown, and asking for one would only confuse clients.
+      ...(clientCA !== undefined && { ca: clientCA, requestCert: true, rejectUnauthorized: false }),
+    },
+    (request, response) => void answer(parts, settings, request, response, ending.signal),
+  );
+  server.listen(listen.port, listen.host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      ending.abort(new Error('The kubelet endpoint ends.'));
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+};
+
+/** Answered with this status and text. */
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const answer = async (
+  parts: KubeletEndpointParts,
+  settings: KubeletEndpointSettings,
+  request: IncomingMessage,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> => {
+  const send = (status: number, text: string) =>
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
+  try {
+    const verdict = await review(parts.kube, request, settings.nodeName, signal);
+    if (verdict === 401) throw new Refusal(401, 'Unauthorized');
+    if (verdict === 403) throw new Refusal(403, 'Forbidden: it takes the verb get on nodes/proxy');
+    send(200, await readLogs(parts, settings, request, signal));
+  } catch (error) {
+    if (error instanceof Refusal) send(error.status, error.message);
+    else if (error instanceof CloudFault || error instanceof KubeFault) send(503, error.message);
+    else {
+      if (!signal.aborted) parts.log.error({ error }, 'A request to the kubelet endpoint failed');
+      send(500, 'The request failed; see the log of the controller');
+    }
+  }
+};
+
+const readLogs = async (
+  { kube, containerGroups }: KubeletEndpointParts,
+  { nodeName, clusterUid }: KubeletEndpointSettings,
+  request: IncomingMessage,
+  signal: AbortSignal,
+): Promise<string> => {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = pathname.split('/').map(decoded);
+  if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
+    throw new Refusal(
+      404,
+      'There is only /containerLogs/{namespace}/{pod}/{container}; ECI pods have no exec, attach or port-forward here',
+    );
+  if (request.method !== 'GET') throw new Refusal(405, 'Method not allowed');
+  const query = queryOf(searchParams);
+  const pod = await kube.get(WORKLOAD_POD, { namespace, name }, signal);
+  if (pod?.spec.nodeName !== nodeName) throw new Refusal(404, `pod ${namespace}/${name} does not run on this node`);
+  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  if (!containers.some((container) => container.name === containerName))
+    throw new Refusal(404, `pod ${namespace}/${name} has no container ${containerName}`);
+  // By its tags: the ID on the pod could be written by anybody who may write the pod.
+  const tags = [...nodeTags(clusterUid, nodeName), { key: TAG_POD_UID, value: pod.metadata.uid }];
+  const [group] = await containerGroups.describeContainerGroups({ tags }, signal);
+  if (!group) throw new Refusal(404, `pod ${namespace}/${name} has no elastic container instance (any more)`);
+  const { containerGroupId } = group;
+  return containerGroups.describeContainerLog({ containerGroupId, containerName, ...query }, signal);
+};
+
+const decoded = (segment: string): string => {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Refusal(400, 'The path cannot be read');
+  }
+};
+
+/** The options of `kubectl logs`, as the API server passes them on (core/v1 PodLogOptions). */
+const queryOf = (given: URLSearchParams): Omit<Logs, 'containerGroupId' | 'containerName'> => {
+  const number = (key: string, most: number): number | undefined => {
+    const text = given.get(key);
+    if (text === null) return undefined;
+    if (!/^\d{1,15}$/.test(text)) throw new Refusal(400, `${key}: ${JSON.stringify(text.slice(0, 20))} is no number`);
+    return Math.min(Number(text), most);
+  };
+  const sinceTime = given.get('sinceTime');
+  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime))) throw new Refusal(400, 'sinceTime is no time');
+  return {
+    tail: Math.max(1, number('tailLines', MOST_LINES) ?? MOST_LINES),
+    sinceSeconds: number('sinceSeconds', Number.MAX_SAFE_INTEGER),
+    startTime: sinceTime === null ? undefined : new Date(sinceTime).toISOString(),
+    timestamps: given.get('timestamps') === 'true',
+    limitBytes: number('limitBytes', MOST_BYTES),
+    previous: given.get('previous') === 'true',
+  };
+};

@@ -1,0 +1,169 @@
+import {
+  NODE_TYPE,
+  OUR_VIRTUAL_NODE,
+  VIRTUAL_KUBELET,
+  VIRTUAL_NODE_TAINT,
+  VIRTUAL_NODE_TAINT_VALUE,
+} from '../api/annotations.ts';
+import { NODE, type Node } from '../api/core.ts';
+import type { Resource } from '../kube/port.ts';
+
+/** A Node as its kubelet writes it. */
+export interface VirtualNode extends Node {
+  readonly status?: NodeStatus | undefined;
+}
+
+export interface NodeCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastHeartbeatTime?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
+}
+
+export interface NodeStatus {
+  readonly capacity?: Readonly<Record<string, string>> | undefined;
+  readonly allocatable?: Readonly<Record<string, string>> | undefined;
+  readonly conditions?: readonly NodeCondition[] | undefined;
+  readonly addresses?: readonly { readonly type: string; readonly address: string }[] | undefined;
+  readonly daemonEndpoints?: { readonly kubeletEndpoint?: { readonly Port: number } | undefined } | undefined;
+  readonly nodeInfo?: Readonly<Record<string, string>> | undefined;
+}
+
+export const VIRTUAL_NODE: Resource<VirtualNode> = { ...NODE, of: undefined };
+
+/** What the Node says of itself. */
+export interface NodeDescription {
+  readonly name: string;
+  readonly region: string;
+  /** Undefined where its instances may be in several zones. */
+  readonly zone?: string | undefined;
+  /** How much the scheduler may put on it; quantities. The cloud has its own limits beside these. */
+  readonly capacity: {
+    readonly cpu: string;
+    readonly memory: string;
+    readonly pods: string;
+    readonly ephemeralStorage: string;
+  };
+  /** Where the API server reaches the kubelet endpoint; undefined where there is none. */
+  readonly endpoint?: { readonly address: string; readonly port: number } | undefined;
+  /** The product's version, shown by `kubectl get nodes`. */
+  readonly version: string;
+}
+
+/** Well-known labels; source: Kubernetes, "Well-Known Labels, Annotations and Taints". */
+const labelsOf = ({ name, region, zone }: NodeDescription): Readonly<Record<string, string>> => ({
+  [NODE_TYPE]: VIRTUAL_KUBELET,
+  [OUR_VIRTUAL_NODE]: 'true',
+  'kubernetes.io/hostname': name,
+  'kubernetes.io/os': 'linux',
+  'kubernetes.io/arch': 'amd64',
+  'topology.kubernetes.io/region': region,
+  ...(zone !== undefined && { 'topology.kubernetes.io/zone': zone }),
+  // It has no machine that a load balancer could send to (KEP-1143).
+  'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
+});
+
+/** The Node that is created where there is none: with the taint that keeps away everything that was not sent here. */
+export const newNode = (description: NodeDescription): object => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: description.name, labels: labelsOf(description) },
+  spec: { taints: [{ key: VIRTUAL_NODE_TAINT, value: VIRTUAL_NODE_TAINT_VALUE, effect: 'NoSchedule' }] },
+});
+
+/** Whether the Node is this provider's to run. One of the same name without the label is somebody else's machine. */
+export const isOurNode = ({ metadata }: Node): boolean => metadata.labels?.[OUR_VIRTUAL_NODE] === 'true';
+
+/** Those of our labels that the Node lacks or has with another value; undefined where none. Others' are left alone. */
+export const missingLabels = (
+  { metadata }: Node,
+  description: NodeDescription,
+): Readonly<Record<string, string>> | undefined => {
+  const missing = Object.entries(labelsOf(description)).filter(([key, value]) => metadata.labels?.[key] !== value);
+  return missing.length === 0 ? undefined : Object.fromEntries(missing);
+};
+
+const conditionsOf = (): readonly Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>[] => [
+  { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the virtual-node provider runs' },
+  ...[
+    ['MemoryPressure', 'KubeletHasSufficientMemory'],
+    ['DiskPressure', 'KubeletHasNoDiskPressure'],
+    ['PIDPressure', 'KubeletHasSufficientPID'],
+  ].map(([type = '', reason = '']) => ({
+    type,
+    status: 'False',
+    reason,
+    message: 'each pod has an instance of its own',
+  })),
+  {
+    type: 'NetworkUnavailable',
+    status: 'False',
+    reason: 'RouteCreated',
+    message: 'each pod has a network interface of its own',
+  },
+];
+
+/** The part of the status that does not change by itself. */
+const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) => {
+  const { cpu, memory, pods, ephemeralStorage } = capacity;
+  const resources = { cpu, memory, pods, 'ephemeral-storage': ephemeralStorage };
+  return {
+    capacity: resources,
+    allocatable: resources,
+    addresses: [
+      ...(endpoint ? [{ type: 'InternalIP', address: endpoint.address }] : []),
+      { type: 'Hostname', address: name },
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: endpoint?.port ?? 0 } },
+    nodeInfo: {
+      architecture: 'amd64',
+      operatingSystem: 'linux',
+      kubeletVersion: `v${version}-knative-eip`,
+      kubeProxyVersion: '',
+      containerRuntimeVersion: 'eci://2018-08-08',
+      kernelVersion: '',
+      osImage: 'Elastic Container Instance',
+      machineID: '',
+      systemUUID: '',
+      bootID: '',
+    },
+  };
+};
+
+/**
+ * The status as it has to be written, as a strategic patch that leaves others' conditions alone; undefined where the Node
+ * shows it already and was written less than `refreshMs` ago.
+ */
+export const statusPatch = (
+  { status }: VirtualNode,
+  description: NodeDescription,
+  now: number,
+  refreshMs: number,
+): NodeStatus | undefined => {
+  const lasting = lastingStatus(description);
+  const at = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const current = new Map(status?.conditions?.map((condition) => [condition.type, condition]));
+  const wanted = conditionsOf();
+  const beat = Date.parse(current.get('Ready')?.lastHeartbeatTime ?? '');
+  const isFresh = !Number.isNaN(beat) && now - beat < refreshMs;
+  const isSame =
+    wanted.every(({ type, status: value }) => current.get(type)?.status === value) && covers(status ?? {}, lasting);
+  if (isFresh && isSame) return undefined;
+  const conditions = wanted.map((condition) => {
+    const before = current.get(condition.type);
+    const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
+    return { ...condition, lastHeartbeatTime: at, lastTransitionTime: since ?? at };
+  });
+  return { ...lasting, conditions };
+};
+
+/** Whether `actual` shows everything that is in `wanted`. */
+const covers = (actual: unknown, wanted: unknown): boolean => {
+  if (typeof wanted !== 'object' || wanted === null) return actual === wanted;
+  if (typeof actual !== 'object' || actual === null) return false;
+  if (Array.isArray(wanted))
+    return Array.isArray(actual) && wanted.every((each) => actual.some((other) => covers(other, each)));
+  return Object.entries(wanted).every(([key, value]) => covers((actual as Record<string, unknown>)[key], value));
+};

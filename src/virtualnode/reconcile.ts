@@ -1,0 +1,264 @@
+import { PODEIP } from '../api/podeip.ts';
+import type { ContainerGroups } from '../cloud/container-groups.ts';
+import { CloudFault } from '../cloud/fault.ts';
+import type { Cloud, Eip } from '../cloud/port.ts';
+import type { Again } from '../kube/controller.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import { refOf } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { ECI_INSTANCE_ID } from '../api/annotations.ts';
+import type { KubeletCalls } from './api-server.ts';
+import { decide } from './decide.ts';
+import type { NodeGroups } from './groups.ts';
+import type { PodMemories } from './memory.ts';
+import { readReferences } from './references.ts';
+import type { DecideSettings, PodSeen } from './seen.ts';
+import type { Failure } from './status.ts';
+import type { Act, Look } from './step.ts';
+import { remarkLine } from './translate/input.ts';
+import { WORKLOAD_POD, type WorkloadPod } from './workload.ts';
+
+/** What works on one pod at a time. */
+export interface ReconcilePorts {
+  readonly kube: Kube;
+  readonly calls: KubeletCalls;
+  readonly cloud: Pick<Cloud, 'describeEip'>;
+  /** The EIP that has a public address (VPC API, DescribeEipAddresses, EipAddress); rejects as the cloud port does. */
+  readonly findEip: (ipAddress: string, signal?: AbortSignal) => Promise<Eip | undefined>;
+  readonly containerGroups: ContainerGroups;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: DecideSettings;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
+  readonly memories: PodMemories;
+  readonly groups: NodeGroups;
+  /** Whether something of the pod is about to change. */
+  readonly onRest: (uid: string, isAtRest: boolean) => void;
+  /** The pod is gone, and so is all that was made for it. */
+  readonly onForget: (uid: string) => void;
+}
+
+/** Between two looks at the group of a pod whose object is gone. */
+const LEFTOVER_MS = 3_000;
+/** Until the effect of an accepted deletion is looked for. */
+const AFTER_DELETION_MS = 1_000;
+
+/** Brings one pod closer to what it should be: looks, decides, and does one thing. */
+export const reconcilePod =
+  (ports: ReconcilePorts) =>
+  async (key: string, signal: AbortSignal): Promise<Again> => {
+    const { kube, clock, settings, memories, groups, onRest } = ports;
+    const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
+    const former = await endFormer(ports, key, pod?.metadata.uid, signal);
+    if (!pod || pod.spec.nodeName !== settings.nodeName) return former;
+    const { uid } = pod.metadata;
+    const known = memories.of(uid, key);
+    let seen: PodSeen = {
+      pod,
+      group: undefined,
+      surplus: [],
+      podEip: undefined,
+      eip: undefined,
+      references: undefined,
+      memory: known,
+      now: clock.now(),
+    };
+    for (;;) {
+      const step = decide(seen, settings);
+      switch (step.do) {
+        case 'LookForGroup':
+        case 'LookForPodEip':
+        case 'LookAtEip':
+        case 'FindEip':
+        case 'LookForReferences':
+          seen = { ...seen, ...(await look(ports, step, pod, signal)) };
+          seen = { ...seen, memory: memories.of(uid, key) };
+          continue;
+        case 'Done':
+          onRest(uid, true);
+          if (!groups.mayLag(uid, settings.readLagMs)) return former;
+          groups.refresh(uid);
+          return { afterMs: settings.readLagMs };
+        case 'Wait':
+          onRest(uid, false);
+          groups.refresh(uid);
+          return { afterMs: Math.max(1, Math.ceil(step.ms)) };
+        case 'CreateGroup':
+        case 'DeleteGroup':
+        case 'WriteStatus':
+        case 'FinishDeletion':
+          onRest(uid, false);
+          return act(ports, step, pod, signal);
+      }
+    }
+  };
+
+const look = async (
+  { kube, cloud, calls, findEip, groups, memories }: ReconcilePorts,
+  step: Look,
+  pod: WorkloadPod,
+  signal: AbortSignal,
+): Promise<Partial<PodSeen>> => {
+  const { uid, namespace, name } = pod.metadata;
+  switch (step.do) {
+    case 'LookForGroup': {
+      const found = await groups.ofPod(uid, signal);
+      memories.looked(uid, found.length > 0);
+      // The one that the pod was told to have; the oldest where it was told of none.
+      const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
+      const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
+      return { group: group ?? null, surplus: found.filter((other) => other !== group) };
+    }
+    case 'LookForPodEip':
+      return { podEip: (await kube.get(PODEIP, { namespace, name }, signal)) ?? null };
+    case 'LookAtEip':
+      return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
+    case 'FindEip':
+      return { eip: (await findEip(step.ipAddress, signal)) ?? null };
+    case 'LookForReferences':
+      return { references: await readReferences({ kube, calls }, pod, signal) };
+  }
+};
+
+const act = async (ports: ReconcilePorts, step: Act, pod: WorkloadPod, signal: AbortSignal): Promise<Again> => {
+  const { kube, calls, log, memories, record } = ports;
+  const { uid, namespace, name } = pod.metadata;
+  const about: ObjectReference = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
+  switch (step.do) {
+    case 'CreateGroup':
+      return create(ports, step, pod, about, signal);
+    case 'DeleteGroup':
+      await end(ports, uid, step.containerGroupId, signal);
+      log.info({ pod: `${namespace}/${name}`, because: step.because }, `Ends ${step.containerGroupId}`);
+      record(about, {
+        type: 'Normal',
+        reason: 'ContainerGroupDeleted',
+        action: step.do,
+        note: `deleted elastic container instance ${step.containerGroupId}, because ${step.because}`,
+      });
+      return { afterMs: AFTER_DELETION_MS };
+    case 'WriteStatus': {
+      const { annotations, status, warning } = step;
+      const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
+      await kube.patch(WORKLOAD_POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
+      if (warning) record(about, warningOf(warning));
+      return 'now';
+    }
+    case 'FinishDeletion':
+      await calls.finishDeletion(pod, signal);
+      memories.finished(uid);
+      return 'now';
+  }
+};
+
+const warningOf = ({ reason, message }: Failure): Happening => ({
+  type: 'Warning',
+  reason,
+  action: 'Run',
+  note: message,
+});
+
+const create = async (
+  { containerGroups, groups, log, memories, record }: ReconcilePorts,
+  { spec, notes }: Extract<Act, { do: 'CreateGroup' }>,
+  pod: WorkloadPod,
+  about: ObjectReference,
+  signal: AbortSignal,
+): Promise<Again> => {
+  const { uid, namespace, name } = pod.metadata;
+  memories.sends(uid, spec);
+  groups.refresh(uid);
+  let containerGroupId: string;
+  try {
+    ({ containerGroupId } = await containerGroups.createContainerGroup(spec, signal));
+  } catch (error) {
+    if (!(error instanceof CloudFault) || error.kind === 'unknown') throw error;
+    // It is certain that nothing was made. What passes by itself is nobody's news.
+    const reason = REFUSALS[error.kind];
+    const message = `${error.action} answered ${error.code}: ${error.message}`;
+    if (reason === undefined) {
+      memories.notMade(uid);
+      throw error;
+    }
+    memories.refused(uid, { reason, message: message.slice(0, 1000) }, error.retryAfterMs);
+    log.warn({ pod: `${namespace}/${name}`, kind: error.kind, code: error.code, requestId: error.requestId }, message);
+    return 'now';
+  }
+  memories.created(uid, containerGroupId);
+  groups.made(containerGroupId, uid);
+  log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
+  record(about, {
+    type: 'Normal',
+    reason: 'ContainerGroupCreated',
+    action: 'CreateGroup',
+    note: `created elastic container instance ${containerGroupId}`,
+  });
+  for (const note of notes)
+    record(about, { type: 'Warning', reason: 'ChangedForECI', action: 'CreateGroup', note: remarkLine(note) });
+  return 'now';
+};
+
+/** Why the cloud will not make it for now, in the words of the PodEIP controller. */
+const REFUSALS: Partial<Record<CloudFault['kind'], string>> = {
+  quota: 'QuotaExceeded',
+  refused: 'CloudRefused',
+  misconfigured: 'CloudMisconfigured',
+};
+
+/** Asks a group to end. That there is none is as good. */
+const end = async (
+  { containerGroups, groups, memories }: ReconcilePorts,
+  uid: string,
+  containerGroupId: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  // The same token twice would be answered from memory, and have no effect.
+  const clientToken = `end-${containerGroupId}-${memories.attempts(uid)}`.slice(-64);
+  try {
+    await containerGroups.deleteContainerGroup({ containerGroupId, clientToken }, signal);
+  } catch (error) {
+    if (!(error instanceof CloudFault) || error.kind !== 'gone') throw error;
+  }
+  memories.deleted(uid, containerGroupId);
+  groups.refresh(uid);
+};
+
+/**
+ * A pod's object may go before its group does: deleted without grace, or with its node. A quorum read has just shown that
+ * its name is free or another's, and its UID never comes again, so its group is ended at once.
+ */
+const endFormer = async (
+  ports: ReconcilePorts,
+  key: string,
+  uid: string | undefined,
+  signal: AbortSignal,
+): Promise<Again> => {
+  const { groups, log, memories, settings, onRest, onForget } = ports;
+  let again: Again = 'done';
+  for (const former of memories.formerOf(key, uid)) {
+    groups.refresh(former);
+    const found = await groups.ofPod(former, signal);
+    memories.looked(former, found.length > 0);
+    const { quietMs, missingMs, wasListed, deletion } = memories.of(former, key);
+    if (found.length === 0) {
+      const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
+      if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {
+        memories.forget(former);
+        groups.forget(former);
+        onForget(former);
+        continue;
+      }
+    }
+    onRest(former, false);
+    again = { afterMs: LEFTOVER_MS };
+    for (const { containerGroupId, status } of found) {
+      const isAsked = deletion?.containerGroupId === containerGroupId && deletion.agoMs < settings.settleMs;
+      if (status === 'Terminating' || isAsked) continue;
+      await end(ports, former, containerGroupId, signal);
+      log.info({ pod: key, podUid: former }, `Ends ${containerGroupId}, whose pod is gone`);
+    }
+  }
+  return again;
+};

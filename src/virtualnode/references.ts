@@ -1,0 +1,73 @@
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { KubeletCalls } from './api-server.ts';
+import { tokenKey, type TranslationInput } from './translate/input.ts';
+import { CONFIG_MAP, SECRET, type TokenProjection, type WorkloadPod } from './workload.ts';
+
+/** What a pod refers to, by name, as far as it was there. */
+export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;
+
+interface Names {
+  readonly configMaps: ReadonlySet<string>;
+  readonly secrets: ReadonlySet<string>;
+  readonly tokens: readonly TokenProjection[];
+}
+
+/** The names of everything that the environment, the volumes and the pull secrets of a pod refer to. */
+export const namesIn = ({ spec }: WorkloadPod): Names => {
+  const configMaps: (string | undefined)[] = [];
+  const secrets: (string | undefined)[] = spec.imagePullSecrets?.map(({ name }) => name) ?? [];
+  const tokens: TokenProjection[] = [];
+  for (const { env = [], envFrom = [] } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+    for (const { valueFrom } of env) {
+      configMaps.push(valueFrom?.configMapKeyRef?.name);
+      secrets.push(valueFrom?.secretKeyRef?.name);
+    }
+    for (const { configMapRef, secretRef } of envFrom) {
+      configMaps.push(configMapRef?.name);
+      secrets.push(secretRef?.name);
+    }
+  }
+  for (const { configMap, secret, projected } of spec.volumes ?? []) {
+    configMaps.push(configMap?.name);
+    secrets.push(secret?.secretName);
+    for (const source of projected?.sources ?? []) {
+      configMaps.push(source.configMap?.name);
+      secrets.push(source.secret?.name);
+      if (source.serviceAccountToken) tokens.push(source.serviceAccountToken);
+    }
+  }
+  return { configMaps: present(configMaps), secrets: present(secrets), tokens };
+};
+
+const present = (names: readonly (string | undefined)[]): Set<string> =>
+  new Set(names.filter((name): name is string => name !== undefined && name !== ''));
+
+/**
+ * Reads all of it from the API server. What is not there is left out; the translation says whether that matters. The same
+ * for a token that the API server refuses to make, for example because the service account does not exist yet.
+ */
+export const readReferences = async (
+  { kube, calls }: { readonly kube: Kube; readonly calls: KubeletCalls },
+  pod: WorkloadPod,
+  signal: AbortSignal,
+): Promise<References> => {
+  const { configMaps, secrets, tokens } = namesIn(pod);
+  const { namespace } = pod.metadata;
+  const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
+    const found = new Map<string, T>();
+    for (const name of names) {
+      const object = await kube.get(resource, { namespace, name }, signal);
+      if (object) found.set(name, object);
+    }
+    return found;
+  };
+  const made = new Map<string, string>();
+  for (const projection of tokens)
+    try {
+      made.set(tokenKey(projection), await calls.requestToken(pod, projection, signal));
+    } catch (error) {
+      if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
+    }
+  return { configMaps: await read(CONFIG_MAP, configMaps), secrets: await read(SECRET, secrets), tokens: made };
+};

@@ -1,0 +1,227 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { parse } from 'yaml';
+import { READINESS_GATE, VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
+import { NAMESPACE } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { operate } from '../../src/cli/operate.ts';
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createCaches } from '../../src/controllers/caches.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { connect } from '../../src/kube/connect.ts';
+import type { KubeObject, Resource } from '../../src/kube/port.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { silentLog, type Log } from '../../src/lib/log.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
+import { createMetrics } from '../../src/report/metrics.ts';
+import { createCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
+import { createPodWatch, runVirtualNode } from '../../src/virtualnode/provider.ts';
+import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
+import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
+
+const DEPLOYMENT: Resource<KubeObject> = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'deployments',
+  kind: 'Deployment',
+  namespaced: true,
+};
+const CRD: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+const TOKEN = 'control-plane-of-a-test';
+const labels = { app: 'web' };
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: labels },
+    template: {
+      metadata: { labels, annotations: { 'k8s.aliyun.com/eci-with-eip': 'true' } },
+      spec: {
+        nodeSelector: { type: 'virtual-kubelet' },
+        tolerations: [{ key: VIRTUAL_NODE_TAINT, operator: 'Exists' }],
+        readinessGates: [{ conditionType: READINESS_GATE }],
+        terminationGracePeriodSeconds: 2,
+        serviceAccountName: 'default',
+        containers: [{ name: 'main', image: 'nginx', volumeMounts: [{ name: 'token', mountPath: '/var/run/token' }] }],
+        volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+      },
+    },
+  },
+};
+
+const isReady = ({ status }: WorkloadPod) =>
+  status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false;
+
+const run = async (t: ExecutionContext) => {
+  t.timeout(120_000);
+  const plane = await startControlPlane({ controllers: true, scheduler: true });
+  if (!plane) throw new Error(HOW_TO_GET_ONE);
+  const work = new AbortController();
+  t.teardown(plane.stop);
+  const connection = await connect({ kubeconfigPath: plane.kubeconfig });
+  const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
+  const second = { minMs: 200, maxMs: 1_000 };
+  const cloud = createCloud({
+    clock,
+    random,
+    transitions: { schedule: second, containerStart: second, containerStop: second, associate: second },
+  });
+  cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/16' });
+  const crd = new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url);
+  await kube.create(CRD, parse(readFileSync(crd, 'utf8')));
+  const { config } = loadConfig({
+    base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: 'vpc-1', sweeper: { mode: 'off' } },
+    env: {},
+  });
+  const sent = callApi(cloud);
+  const assembled = assembleCloud({
+    clock,
+    region: config.regionID,
+    callApi: (params, options) => sent(params, options, {}),
+  });
+  const complaints: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    warn: (fields, message) => void complaints.push(`${message} ${JSON.stringify(fields)}`),
+    error: (fields, message) => void complaints.push(`${message} ${JSON.stringify(fields)}`),
+    child: () => log,
+  };
+  const shared = { clock, random, log };
+  const caches = createCaches({ ...shared, transport: connection.watches, onTrouble: () => undefined });
+  const operation = operate({
+    ...shared,
+    config,
+    kube,
+    caches,
+    metrics: createMetrics({ version: '0', nodeVersion: '0' }),
+    election: undefined,
+    record: () => undefined,
+    assemble: () => assembled,
+    work: work.signal,
+  });
+  const running = runVirtualNode(
+    {
+      ...shared,
+      kube,
+      transport: connection.calls,
+      pods: createPodWatch({ ...shared, transport: connection.watches }, 'virtual-1'),
+      podEips: caches.podEips,
+      cloud: assembled.cloud,
+      containerGroups: assembled.containerGroups,
+      findEip: async (ipAddress, signal) => {
+        const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
+        return found && assembled.cloud.describeEip(found.allocationId, signal);
+      },
+      record: () => undefined,
+      settings: {
+        nodeName: 'virtual-1',
+        description: {
+          name: 'virtual-1',
+          region: 'cn-hangzhou',
+          zone: undefined,
+          capacity: { cpu: '1000', memory: '4Ti', pods: '1000', ephemeralStorage: '40Ti' },
+          version: '0.1.0',
+        },
+        kubelet: { listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
+        node: {
+          clusterUid: (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '',
+          vSwitchIds: ['vsw-1'],
+          securityGroupId: 'sg-1',
+          clusterDNS: ['10.96.0.10'],
+          clusterDomain: 'cluster.local',
+        },
+        defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+        statefulKinds: ['StatefulSet'],
+        enableVirtualNode: false,
+        settleMs: 3_000,
+        missingMs: 10_000,
+        readLagMs: 500,
+        workers: 4,
+        pollMs: 300,
+        garbageCollectionMs: 60_000,
+        brakeAbove: 5,
+      },
+    },
+    work.signal,
+  );
+  t.teardown(async () => {
+    work.abort(new Error('the test is over'));
+    await Promise.all([running, operation.drained]);
+    await connection.close();
+  });
+  const until = async (what: string, isSo: () => Promise<boolean>) => {
+    for (let turn = 0; turn < 200; turn += 1) {
+      if (await isSo()) return;
+      await sleep(200);
+    }
+    const all = await kube.list(WORKLOAD_POD, { namespace: 'default' });
+    const pods = all.map(({ metadata: { name, annotations }, status }) => ({ name, annotations, status }));
+    t.fail(`${what}: ${JSON.stringify({ complaints, pods, groups: cloud.containerGroups() })}`);
+  };
+
+  // Admission taints every new Node; the node-lifecycle controller, which does not run here, takes that back once it is Ready.
+  await until('the node is Ready', async () => {
+    const { spec, status } = (await kube.get(VIRTUAL_NODE, { name: 'virtual-1' })) ?? {};
+    if (!status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')) return false;
+    const taints = spec?.taints?.filter(({ key }) => key === VIRTUAL_NODE_TAINT);
+    await kube.patch(VIRTUAL_NODE, { name: 'virtual-1' }, { type: 'merge', body: { spec: { taints } } });
+    return true;
+  });
+  await kube.create(DEPLOYMENT, deployment);
+  const pods = () => kube.list(WORKLOAD_POD, { namespace: 'default' });
+  await until('two pods are Ready', async () => (await pods()).filter(isReady).length === 2);
+  t.is(cloud.containerGroups().length, 2);
+  t.is(cloud.eips().length, 2);
+  const [pod] = await pods();
+  t.is(pod?.spec.nodeName, 'virtual-1');
+  t.like(pod?.status, { phase: 'Running' });
+
+  const node = await kube.get(VIRTUAL_NODE, { name: 'virtual-1' });
+  const logs = request({
+    host: '127.0.0.1',
+    port: node?.status?.daemonEndpoints?.kubeletEndpoint?.Port,
+    path: `/containerLogs/default/${pod?.metadata.name ?? ''}/main`,
+    headers: { authorization: `Bearer ${TOKEN}` },
+    agent: false,
+    rejectUnauthorized: false,
+  });
+  const [response] = (await once(logs.end(), 'response')) as [IncomingMessage];
+  t.deepEqual([response.statusCode, await text(response)], [200, 'started nginx\n']);
+
+  // One instance is reclaimed: its pod fails, and the ReplicaSet has another one made.
+  cloud.world.removeContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '');
+  await until('one pod has failed, and two are Ready again', async () => {
+    const all = await pods();
+    return all.some(({ status }) => status?.phase === 'Failed') && all.filter(isReady).length === 2;
+  });
+
+  const { metadata } = (await kube.get(DEPLOYMENT, { namespace: 'default', name: 'web' })) ?? {};
+  await kube.delete(DEPLOYMENT, { namespace: 'default', name: 'web' }, { uid: metadata?.uid ?? '' });
+  await until('nothing is left', async () => {
+    const left = await kube.list(PODEIP);
+    return left.length + (await pods()).length + cloud.containerGroups().length + cloud.eips().length === 0;
+  });
+  t.deepEqual(complaints, []);
+};
+
+const title =
+  'a Deployment on the virtual node of a real control plane runs, replaces what is lost, and leaves nothing';
+if (controlPlaneAvailable()) test(title, run);
+else test.skip(`${title} (${HOW_TO_GET_ONE})`, run);

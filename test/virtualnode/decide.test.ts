@@ -1,0 +1,173 @@
+import test from 'ava';
+import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../../src/api/annotations.ts';
+import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
+import type { Eip } from '../../src/cloud/port.ts';
+import { MADE_WITH_GROUP, TAG_EIP } from '../../src/virtualnode/create.ts';
+import { decide } from '../../src/virtualnode/decide.ts';
+import type { DecideSettings, PodMemory, PodSeen } from '../../src/virtualnode/seen.ts';
+import { statusOf } from '../../src/virtualnode/status.ts';
+import type { WorkloadPod } from '../../src/virtualnode/workload.ts';
+
+const NOW = Date.UTC(2026, 10, 20, 12);
+const settings: DecideSettings = {
+  nodeName: 'virtual-1',
+  node: {
+    clusterUid: 'c',
+    vSwitchIds: ['vsw-1'],
+    securityGroupId: 'sg-1',
+    clusterDNS: [],
+    clusterDomain: 'cluster.local',
+  },
+  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+  statefulKinds: [],
+  enableVirtualNode: false,
+  settleMs: 15_000,
+  missingMs: 60_000,
+  readLagMs: 3_000,
+};
+const memory: PodMemory = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
+
+const pod = (over: Partial<WorkloadPod['metadata']> = {}, status: WorkloadPod['status'] = {}): WorkloadPod => ({
+  metadata: { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '1', ...over },
+  spec: { nodeName: 'virtual-1', containers: [{ name: 'main', image: 'nginx' }] },
+  status,
+});
+const group = (over: Partial<ContainerGroup> = {}): ContainerGroup => ({
+  containerGroupId: 'eci-1',
+  containerGroupName: 'default-web',
+  status: 'Running',
+  eniInstanceId: 'eni-1',
+  intranetIp: '10.1.0.1',
+  creationTime: '2026-11-20T11:59:00Z',
+  tags: new Map(),
+  events: [],
+  containers: [
+    {
+      name: 'main',
+      image: 'nginx',
+      ready: true,
+      restartCount: 0,
+      currentState: { state: 'Running', startTime: '2026-11-20T11:59:30Z' },
+    },
+  ],
+  initContainers: [],
+  ...over,
+});
+const seen = (over: Partial<PodSeen> = {}): PodSeen => ({
+  pod: pod(),
+  group: undefined,
+  surplus: [],
+  podEip: undefined,
+  eip: undefined,
+  references: undefined,
+  memory,
+  now: NOW,
+  ...over,
+});
+const deleting = pod({ deletionTimestamp: '2026-11-20T12:00:00Z' });
+const step = (over: Partial<PodSeen>) => decide(seen(over), settings);
+
+test('a group is looked for before one is made', (t) => {
+  t.is(step({}).do, 'LookForGroup');
+  t.is(step({ group: null }).do, 'LookForReferences');
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
+  t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} } });
+});
+
+test('the object of a pod goes only when nothing can be left', (t) => {
+  const gone = (over: Partial<PodMemory>) => step({ pod: deleting, group: null, memory: { ...memory, ...over } });
+  t.is(gone({}).do, 'FinishDeletion', 'this process saw it come, and made nothing');
+  t.like(gone({ quietMs: 5_000 }), { do: 'Wait', ms: 10_000 });
+  t.is(gone({ quietMs: 15_000 }).do, 'FinishDeletion');
+  t.like(gone({ quietMs: 5_000, wasListed: true, missingMs: 1_000 }), { do: 'Wait', ms: 2_000 });
+  t.is(gone({ quietMs: 5_000, wasListed: true, missingMs: 3_000 }).do, 'FinishDeletion');
+  t.like(gone({ createdId: 'eci-9' }), { do: 'DeleteGroup', containerGroupId: 'eci-9' });
+  const deletion = { containerGroupId: 'eci-9', agoMs: 4_000 };
+  t.like(gone({ createdId: 'eci-9', deletion, quietMs: 5_000, missingMs: 4_000 }), { do: 'Wait', ms: 10_000 });
+  t.is(gone({ isFinished: true }).do, 'Done');
+  t.is(step({ pod: deleting, group: group() }).do, 'DeleteGroup');
+  t.is(step({ pod: deleting, group: group({ status: 'Terminating' }) }).do, 'Wait');
+  t.is(step({ pod: deleting, group: group({ status: 'Succeeded' }) }).do, 'DeleteGroup');
+});
+
+test('a pod with a finalizer is shown as ended before its object is asked to go', (t) => {
+  const held = { ...deleting, metadata: { ...deleting.metadata, finalizers: ['batch.kubernetes.io/job-tracking'] } };
+  t.like(step({ pod: held, group: null }), { do: 'WriteStatus', status: { phase: 'Failed', reason: 'Terminated' } });
+  t.is(step({ pod: { ...held, status: { phase: 'Failed' } }, group: null }).do, 'FinishDeletion');
+});
+
+test('an instance ID that came with the template of the pod proves nothing', (t) => {
+  const annotations = { [ECI_INSTANCE_ID]: 'eci-copied' };
+  t.is(step({ pod: pod({ annotations }), group: null }).do, 'LookForReferences');
+  const told = pod({ annotations }, { startTime: '2026-11-20T11:00:00Z' });
+  t.is(step({ pod: told, group: null }).do, 'Wait');
+  t.like(step({ pod: told, group: null, memory: { ...memory, missingMs: 60_000 } }), {
+    do: 'WriteStatus',
+    status: { phase: 'Failed', reason: 'ContainerGroupGone' },
+  });
+  t.like(step({ pod: told, group: null, memory: { ...memory, missingMs: 3_000, wasListed: true } }), {
+    do: 'WriteStatus',
+    warning: { reason: 'ContainerGroupGone' },
+  });
+});
+
+test('an address is told only where it came with the instance and is bound to it', (t) => {
+  const tags = new Map([[TAG_EIP, MADE_WITH_GROUP]]);
+  const internetIp = '47.1.1.1';
+  const eip = { allocationId: 'eip-1', ipAddress: internetIp, status: 'InUse', instanceId: 'eni-1' } as Eip;
+  t.deepEqual(step({ group: group({ tags, internetIp }) }), { do: 'FindEip', ipAddress: internetIp });
+  t.like(step({ group: group({ tags, internetIp }), eip }), {
+    annotations: { [ECI_INSTANCE_ID]: 'eci-1', [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: 'eip-1' },
+  });
+  const other = step({ group: group({ tags, internetIp }), eip: { ...eip, instanceId: 'eni-2' } });
+  t.deepEqual(other.do === 'WriteStatus' && other.annotations, { [ECI_INSTANCE_ID]: 'eci-1' });
+  const bound = step({ group: group({ internetIp }), eip });
+  t.deepEqual(bound.do === 'WriteStatus' && bound.annotations, { [ECI_INSTANCE_ID]: 'eci-1' });
+});
+
+test('what a container did before and does now is in the status, as a kubelet writes it', (t) => {
+  const [main] = group().containers;
+  const previousState = { state: 'Terminated' as const, exitCode: 7, finishTime: '2026-11-20T11:59:20.5Z' };
+  const waiting = { state: 'Waiting' as const, reason: 'CrashLoopBackOff', message: 'back-off 10s' };
+  const crashing = group({
+    containers: main ? [{ ...main, ready: false, restartCount: 2, currentState: waiting, previousState }] : [],
+    initContainers: [],
+  });
+  const withInit = pod({}, {});
+  const change = statusOf(
+    { ...withInit, spec: { ...withInit.spec, initContainers: [{ name: 'first', image: 'busybox' }] } },
+    crashing,
+    { now: NOW, hostIP: '10.9.9.9' },
+  );
+  t.like(change, { phase: 'Running', podIP: '10.1.0.1', hostIP: '10.9.9.9', startTime: '2026-11-20T11:59:00Z' });
+  t.like(change?.['containerStatuses'], [
+    {
+      ready: false,
+      started: false,
+      restartCount: 2,
+      state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } },
+      lastState: { terminated: { exitCode: 7, reason: 'Error', finishedAt: '2026-11-20T11:59:20Z' } },
+    },
+  ]);
+  t.like(change?.['initContainerStatuses'], [{ name: 'first', state: { waiting: { reason: 'ContainerCreating' } } }]);
+  const verdicts = change?.['conditions'] as { type: string; status: string; reason?: string }[];
+  t.deepEqual(
+    verdicts.map(({ type, status, reason }) => [type, status, reason ?? '']),
+    [
+      ['PodScheduled', 'True', ''],
+      ['Initialized', 'False', 'ContainersNotInitialized'],
+      ['ContainersReady', 'False', 'ContainersNotReady'],
+      ['Ready', 'False', 'ContainersNotReady'],
+    ],
+  );
+});
+
+test('a status that the pod shows already is not written again, and an end is never undone', (t) => {
+  const options = { now: NOW, hostIP: undefined };
+  const { conditions, ...status } = (statusOf(pod(), group(), options) ?? {}) as NonNullable<WorkloadPod['status']>;
+  const shown = pod({}, { ...status, conditions: [...(conditions ?? []), { type: 'Theirs', status: 'False' }] });
+  t.is(statusOf(shown, group(), { ...options, now: NOW + 60_000 }), undefined);
+  t.is(statusOf(pod({}, { phase: 'Failed' }), group(), options)?.['phase'], undefined);
+  t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Restarting' }), options)?.['phase'], undefined);
+  t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
+});

@@ -1,0 +1,91 @@
+import test from 'ava';
+import { ALLOCATED_ADDRESS, CONTROLLER, CONTROLLER_NAME, POD_UID, READINESS_GATE } from '../../src/api/annotations.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { EIP_PENDING } from '../../src/virtualnode/create.ts';
+import { Stage } from './stage.ts';
+
+const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };
+const isReady = (stage: Stage, name: string) => async () => (await stage.condition(name, 'Ready')) === 'True';
+
+test('the address that comes with the instance opens the gate of the pod and is on record', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  await stage.runPod('web', { 'network.alibabacloud.com/pod-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 30_000);
+  const [eip] = stage.cloud.eips();
+  t.like(await stage.podEip('web'), { spec: { allocationID: eip?.allocationId }, status: { managedBy: 'ECI' } });
+  t.like(stage.created[0]?.eip, { autoCreateEip: true, eipBandwidth: 5 });
+  await stage.deletePod('web');
+  t.true((await stage.until(async () => !(await stage.pod('web')) && !(await stage.podEip('web')), 120_000)) < 60_000);
+  t.deepEqual([stage.cloud.containerGroups(), stage.cloud.eips()], [[], []]);
+  await stage.stop();
+});
+
+test('what CreateContainerGroup cannot say is bought first, and given to the instance', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  const annotations = { 'k8s.aliyun.com/eci-with-eip': 'true', 'k8s.aliyun.com/eip-name': 'shop' };
+  await stage.runPod('web', annotations, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  const [eip, ...others] = stage.cloud.eips();
+  t.deepEqual(others, []);
+  t.is(eip?.name, 'shop');
+  t.deepEqual(stage.created[0]?.eip, { eipInstanceId: eip?.allocationId });
+  t.is((await stage.pod('web'))?.metadata.annotations?.[ALLOCATED_ADDRESS], eip?.ipAddress);
+  t.deepEqual(
+    stage.cloud.ledger().map(({ action, caller }) => `${action} ${caller}`),
+    ['AllocateEipAddress in-process', 'AssociateEipAddress cloud'],
+    'nobody binds it a second time',
+  );
+  await stage.deletePod('web');
+  t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
+  t.deepEqual(stage.cloud.containerGroups(), []);
+  await stage.stop();
+});
+
+test('an EIP of the user’s is bound once the instance runs, and is there afterwards', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  stage.cloud.world.addEip({ allocationId: 'eip-1', ipAddress: '47.1.1.1' });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-eip-instanceid': 'eip-1' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  t.deepEqual(stage.created[0]?.eip, {});
+  t.is((await stage.pod('web'))?.metadata.annotations?.[ALLOCATED_ADDRESS], '47.1.1.1');
+  t.is(stage.cloud.eips()[0]?.binding?.instanceId, stage.group?.eniInstanceId);
+  await stage.deletePod('web');
+  t.true((await stage.until(async () => !(await stage.podEip('web')), 120_000)) < 90_000);
+  t.like(stage.cloud.eips(), [{ allocationId: 'eip-1', status: 'Available' }]);
+  t.deepEqual(stage.cloud.containerGroups(), []);
+  await stage.stop();
+});
+
+test('an EIP that a forged PodEIP names is not given to the instance', async (t) => {
+  const stage = await Stage.create();
+  stage.cloud.world.addEip({ allocationId: 'eip-other', ipAddress: '47.1.1.2' });
+  const annotations = { 'k8s.aliyun.com/eci-with-eip': 'true', 'k8s.aliyun.com/eip-name': 'shop' };
+  const { metadata } = await stage.runPod('web', annotations);
+  await stage.kube.create(PODEIP, {
+    apiVersion: 'alibabacloud.com/v1beta1',
+    kind: 'PodEIP',
+    metadata: {
+      name: 'web',
+      namespace: 'default',
+      annotations: { [CONTROLLER]: CONTROLLER_NAME, [POD_UID]: metadata.uid },
+    },
+    spec: { allocationID: 'eip-other', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+  });
+  await stage.pass(20_000);
+  t.deepEqual(stage.created, []);
+  t.like((await stage.pod('web'))?.status, { phase: 'Pending', reason: EIP_PENDING });
+  await stage.stop();
+});
+
+test('a pod that ECI cannot express never says that it waits for its EIP', async (t) => {
+  const stage = await Stage.create();
+  const annotations = { 'k8s.aliyun.com/eci-with-eip': 'true', 'k8s.aliyun.com/eip-name': 'shop' };
+  await stage.runPod('web', annotations, { hostNetwork: true });
+  await stage.pass(10_000);
+  t.is((await stage.pod('web'))?.status?.reason, 'UnsupportedByECI');
+  await stage.runPod('good', annotations);
+  await stage.pass(10_000);
+  t.is((await stage.pod('good'))?.status?.reason, EIP_PENDING);
+  t.deepEqual(stage.created, []);
+  await stage.stop();
+});

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import test from 'ava';
+import { silentLog } from '../../src/lib/log.ts';
+import { systemRandom } from '../../src/lib/random.ts';
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { createKube } from '../../src/kube/client.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { serveKubelet } from '../../src/virtualnode/logs.ts';
+import { NODE_NAME, Stage } from './stage.ts';
+
+/** The reviews of an API server, which the embedded one does not have: `good` may, `weak` is known and may not. */
+const reviewing =
+  (transport: KubeTransport, asked: unknown[]): KubeTransport =>
+  (call) => {
+    const isToken = call.path.endsWith('/tokenreviews');
+    if (!isToken && !call.path.endsWith('/subjectaccessreviews')) return transport(call);
+    const { spec } = JSON.parse(call.body ?? '{}') as { spec: { token?: string; user?: string } };
+    if (!isToken) asked.push(spec);
+    const status = isToken
+      ? { authenticated: ['good', 'weak'].includes(spec.token ?? ''), user: { username: spec.token, groups: ['g'] } }
+      : { allowed: spec.user === 'good' };
+    const body = JSON.stringify({ metadata: { creationTimestamp: null }, status });
+    return Promise.resolve({
+      status: 201,
+      header: () => undefined,
+      text: () => Promise.resolve(body),
+      lines: () => (async function* () {})(),
+    });
+  };
+
+test('kubectl logs: the endpoint serves the output of a container to whoever may read it', async (t) => {
+  const stage = await Stage.create();
+  await stage.runPod('web');
+  await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True');
+  const { clock, cloud } = stage;
+  cloud.world.writeContainerLog(stage.group?.containerGroupId ?? '', 'main', 'second line');
+  const asked: unknown[] = [];
+  const sent = callApi(cloud);
+  const { containerGroups } = assembleCloud({
+    clock,
+    region: 'cn-hangzhou',
+    callApi: (params, options) => sent(params, options, {}),
+  });
+  const clusterUid = stage.created[0]?.tags.find(({ key }) => key.endsWith('cluster-uid'))?.value ?? '';
+  const endpoint = await serveKubelet(
+    {
+      kube: createKube({ transport: reviewing(stage.transport, asked), clock, qps: 0 }),
+      containerGroups,
+      clock,
+      random: systemRandom,
+      log: silentLog,
+    },
+    { nodeName: NODE_NAME, clusterUid, listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
+  );
+  const get = async (path: string, token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const call = request({
+      host: '127.0.0.1',
+      port: endpoint.port,
+      path,
+      headers,
+      agent: false,
+      rejectUnauthorized: false,
+    });
+    const answered = once(call.end(), 'response');
+    let isAnswered = false;
+    void answered.then(() => {
+      isAnswered = true;
+    });
+    await stage.until(() => isAnswered, 600_000);
+    const [response] = (await answered) as [IncomingMessage];
+    return [response.statusCode, await text(response)];
+  };
+  const path = '/containerLogs/default/web/main';
+  t.deepEqual(await get(path, 'good'), [200, 'started nginx\nsecond line\n']);
+  t.like(asked, [
+    { user: 'good', groups: ['g'], resourceAttributes: { resource: 'nodes', subresource: 'proxy', name: NODE_NAME } },
+  ]);
+  t.deepEqual(await get(`${path}?tailLines=1`, 'good'), [200, 'second line\n']);
+  t.regex(String((await get(`${path}?tailLines=1&timestamps=true`, 'good'))[1]), /^2026-\S+Z second line\n$/);
+  t.is((await get(`${path}?tailLines=many`, 'good'))[0], 400);
+  for (const [status, token] of [
+    [401, undefined],
+    [401, 'unknown'],
+    [403, 'weak'],
+  ] as const)
+    t.is((await get(path, token))[0], status);
+  for (const other of [
+    '/containerLogs/default/web/other',
+    '/containerLogs/default/none/main',
+    '/exec/default/web/main',
+  ])
+    t.is((await get(other, 'good'))[0], 404, other);
+  await endpoint.close();
+  await stage.stop();
+});

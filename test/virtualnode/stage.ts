@@ -1,0 +1,347 @@
+import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { parse } from 'yaml';
+import { VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
+import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
+import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
+import { operate } from '../../src/cli/operate.ts';
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createCaches } from '../../src/controllers/caches.ts';
+import { createKube } from '../../src/kube/client.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { createMetrics } from '../../src/report/metrics.ts';
+import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/server.ts';
+import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
+import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
+import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
+import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+
+const definition = parse(
+  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
+) as object;
+
+const CRD: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+const VPC = 'vpc-1';
+export const NODE_NAME = 'virtual-1';
+export const SETTLE_MS = 15_000;
+export const GARBAGE_MS = 120_000;
+
+const WRITES = new Set(['create', 'replace', 'patch', 'delete', 'createContainerGroup', 'deleteContainerGroup']);
+
+const between = (minMs: number, maxMs: number) => ({ minMs, maxMs });
+
+/** When a process dies at a write: before it is sent, after its effect, or with an effect that comes late. */
+export interface Death {
+  /** The how manieth write. */
+  readonly at: number;
+  readonly how: 'before' | 'after' | 'late';
+}
+
+/** How late the effect of a request comes whose sender is dead; less than the settling time. Milliseconds. */
+const LATE_MS = 6_000;
+
+/** A process of the provider, until it is killed: from then on nothing that it does has an effect, and it hears nothing. */
+interface Process {
+  readonly stop: AbortController;
+  readonly death: Death | undefined;
+  readonly ended: Promise<void>;
+  isDead: boolean;
+  /** The names of what it wrote so far. */
+  readonly writes: string[];
+}
+
+/** A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other. In virtual time. */
+export class Stage {
+  readonly clock = new StillClock();
+  readonly cloud: EmbeddedCloud;
+  readonly kube: Kube;
+  readonly transport: KubeTransport;
+  readonly events: (Happening & { readonly about: ObjectReference })[] = [];
+  /** What CreateContainerGroup was asked for. */
+  readonly created: ContainerGroupSpec[] = [];
+  /** Called before the answer of CreateContainerGroup reaches the process. */
+  onCreated: () => void = () => undefined;
+  readonly #work = new AbortController();
+  readonly #random = seeded(3);
+  #process: Process | undefined;
+  #drained: Promise<void> = Promise.resolve();
+
+  private constructor() {
+    const { clock } = this;
+    this.cloud = createCloud({
+      clock,
+      random: seeded(4),
+      transitions: {
+        schedule: between(2_000, 2_000),
+        containerStart: between(5_000, 5_000),
+        containerStop: between(3_000, 3_000),
+        associate: between(1_000, 1_000),
+        unassociate: between(1_000, 1_000),
+      },
+    });
+    this.cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: VPC, cidrBlock: '10.1.0.0/16' });
+    this.transport = inProcess(createApiServer({ clock, random: seeded(5) }));
+    this.kube = createKube({ transport: this.transport, clock, qps: 0 });
+  }
+
+  /** With `operating`, the PodEIP controller works too. */
+  static async create({ operating = false }: { operating?: boolean } = {}): Promise<Stage> {
+    const stage = new Stage();
+    await stage.kube.create(CRD, definition);
+    if (operating) stage.#operate();
+    await stage.start();
+    await stage.pass(1_000);
+    return stage;
+  }
+
+  #operate(): void {
+    const { clock, kube, cloud, transport } = this;
+    const { config } = loadConfig({
+      base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' } },
+      env: {},
+    });
+    const sent = callApi(cloud);
+    const assembled = assembleCloud({
+      clock,
+      region: config.regionID,
+      callApi: (params, request) => sent(params, request, {}),
+    });
+    const shared = { clock, random: this.#random, log: silentLog };
+    this.#drained = operate({
+      ...shared,
+      config,
+      kube,
+      caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
+      metrics: createMetrics({ version: '0', nodeVersion: '0' }),
+      election: undefined,
+      record: () => undefined,
+      assemble: () => assembled,
+      work: this.#work.signal,
+    }).drained;
+  }
+
+  /** The ECI API for everybody but the provider. */
+  get containerGroups(): ContainerGroups {
+    const sent = callApi(this.cloud);
+    return assembleCloud({
+      clock: this.clock,
+      region: 'cn-hangzhou',
+      callApi: (params, request) => sent(params, request, {}),
+    }).containerGroups;
+  }
+
+  /** A process of the virtual node begins. */
+  async start(over: Partial<VirtualNodeSettings> = {}, death?: Death): Promise<void> {
+    const { clock, cloud } = this;
+    const clusterUid = (await this.kube.get(NAMESPACES, { name: 'kube-system' }))?.metadata.uid ?? '';
+    const sent = callApi(cloud);
+    const assembled = assembleCloud({
+      clock,
+      region: 'cn-hangzhou',
+      callApi: (params, request) => sent(params, request, {}),
+    });
+    await assembled.warmUp();
+    const stop = new AbortController();
+    const process: Process = { stop, death, isDead: false, ended: Promise.resolve(), writes: [] };
+    const alive = <T extends object>(port: T): T => this.#mortal(port, process);
+    const containerGroups: ContainerGroups = {
+      ...assembled.containerGroups,
+      createContainerGroup: async (spec, signal) => {
+        this.created.push(spec);
+        const made = await assembled.containerGroups.createContainerGroup(spec, signal);
+        this.onCreated();
+        return made;
+      },
+    };
+    const calls: KubeTransport = (request) =>
+      this.#call(process, request.method === 'DELETE' ? 'finishDeletion' : '', () => this.transport(request));
+    const transport: KubeTransport = (request) => this.#call(process, '', () => this.transport(request));
+    const settings: VirtualNodeSettings = {
+      nodeName: NODE_NAME,
+      description: {
+        name: NODE_NAME,
+        region: 'cn-hangzhou',
+        zone: 'cn-hangzhou-a',
+        capacity: { cpu: '1000', memory: '4Ti', pods: '1000', ephemeralStorage: '40Ti' },
+        version: '0.1.0',
+      },
+      node: {
+        clusterUid,
+        vSwitchIds: ['vsw-1'],
+        securityGroupId: 'sg-1',
+        clusterDNS: [],
+        clusterDomain: 'cluster.local',
+      },
+      defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+      statefulKinds: ['StatefulSet'],
+      enableVirtualNode: false,
+      settleMs: SETTLE_MS,
+      missingMs: 60_000,
+      readLagMs: 3_000,
+      workers: 2,
+      pollMs: 2_000,
+      garbageCollectionMs: GARBAGE_MS,
+      brakeAbove: 5,
+      ...over,
+    };
+    const shared = { clock, random: this.#random, log: silentLog };
+    const running = runVirtualNode(
+      {
+        ...shared,
+        settings,
+        kube: alive(createKube({ transport, clock, qps: 0 })),
+        transport: calls,
+        pods: createPodWatch({ ...shared, transport }, NODE_NAME),
+        cloud: alive(assembled.cloud),
+        containerGroups: alive(containerGroups),
+        findEip: async (ipAddress, signal) => {
+          const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
+          return found && assembled.cloud.describeEip(found.allocationId, signal);
+        },
+        record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
+      },
+      stop.signal,
+    );
+    this.#process = Object.assign(process, { ended: running });
+  }
+
+  /** The process is gone at once, whatever it was about to do. */
+  kill(): void {
+    if (!this.#process) return;
+    this.#process.isDead = true;
+    this.#process.stop.abort(new Error('killed'));
+  }
+
+  /** Whether the process is dead. */
+  get isDead(): boolean {
+    return this.#process?.isDead === true;
+  }
+
+  /** What the present process wrote so far. */
+  get writes(): readonly string[] {
+    return this.#process?.writes ?? [];
+  }
+
+  /** The same port, for as long as the process lives. */
+  #mortal<T extends object>(port: T, process: Process): T {
+    return new Proxy(port, {
+      get: (target, name: string) => {
+        const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+        return (...args: unknown[]) =>
+          this.#call(process, WRITES.has(name) ? name : '', () => call.apply(target, args));
+      },
+    });
+  }
+
+  /** Sends a call of the process, which dies at it if its time has come. `write` is empty for what changes nothing. */
+  async #call<T>(process: Process, write: string, send: () => Promise<T>): Promise<T> {
+    if (process.isDead) return never();
+    if (write !== '') process.writes.push(write);
+    const { death } = process;
+    if (write !== '' && process.writes.length === death?.at) {
+      process.isDead = true;
+      // Its signal stays as it is: what it sent last is carried out.
+      if (death.how === 'after') await send().catch(() => undefined);
+      if (death.how === 'late') this.clock.timer(LATE_MS, () => void send().catch(() => undefined));
+    }
+    if (process.isDead) return never();
+    const answer = await send();
+    return process.isDead ? never() : answer;
+  }
+
+  /** A pod that the scheduler has bound to the virtual node. */
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>> = {},
+    spec: Readonly<Record<string, unknown>> = {},
+    metadata: object = {},
+  ): Promise<WorkloadPod> {
+    return this.kube.create(WORKLOAD_POD, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'default', annotations, ...metadata },
+      spec: {
+        nodeName: NODE_NAME,
+        tolerations: [{ key: VIRTUAL_NODE_TAINT, operator: 'Exists' }],
+        containers: [{ name: 'main', image: 'nginx' }],
+        ...spec,
+      },
+    });
+  }
+
+  pod(name: string): Promise<WorkloadPod | undefined> {
+    return this.kube.get(WORKLOAD_POD, { namespace: 'default', name });
+  }
+
+  podEip(name: string): Promise<PodEip | undefined> {
+    return this.kube.get(PODEIP, { namespace: 'default', name });
+  }
+
+  async deletePod(name: string): Promise<void> {
+    const pod = await this.pod(name);
+    if (pod) await this.kube.delete(WORKLOAD_POD, { namespace: 'default', name }, { uid: pod.metadata.uid });
+  }
+
+  /** The object goes at once, without grace. */
+  async removePod(name: string): Promise<void> {
+    const body = JSON.stringify({ gracePeriodSeconds: 0 });
+    const path = `/api/v1/namespaces/default/pods/${name}`;
+    await this.transport({ method: 'DELETE', path, body, contentType: 'application/json' });
+  }
+
+  /** The status of a condition of the pod. */
+  async condition(name: string, type: string): Promise<string | undefined> {
+    return (await this.pod(name))?.status?.conditions?.find((each) => each.type === type)?.status;
+  }
+
+  /** The group in the account, if there is exactly one. */
+  get group() {
+    const [group, ...others] = this.cloud.containerGroups();
+    return others.length === 0 ? group : undefined;
+  }
+
+  /** Lets `ms` of virtual time pass, in small steps, so that whoever is woken up gets on. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 250) {
+      for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+      await this.clock.pass(Math.min(250, ms - passed));
+    }
+  }
+
+  /** Lets time pass until `isSo`; the milliseconds that it took, or Infinity after `atMostMs`. */
+  async until(isSo: () => unknown, atMostMs = 60_000): Promise<number> {
+    const start = this.clock.mono();
+    while (!(await isSo())) {
+      if (this.clock.mono() - start >= atMostMs) return Infinity;
+      await this.pass(500);
+    }
+    return this.clock.mono() - start;
+  }
+
+  /** Everything ends in order. */
+  async stop(): Promise<void> {
+    this.#process?.stop.abort(new Error('the test is over'));
+    this.#work.abort(new Error('the test is over'));
+    let isDrained = this.#process?.isDead === true;
+    if (!isDrained)
+      void Promise.all([this.#process?.ended, this.#drained]).then(() => {
+        isDrained = true;
+      });
+    if ((await this.until(() => isDrained, 600_000)) === Infinity) throw new Error('it does not drain');
+  }
+}
+
+const never = (): Promise<never> => new Promise(() => undefined);
