@@ -1,9 +1,10 @@
-import { ECI_KEYS, KEYS, READINESS_GATE } from '../api/annotations.ts';
+import { ECI_KEYS, KEYS, OUR_VIRTUAL_NODE, READINESS_GATE, VIRTUAL_NODE_TAINT } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import { sentence } from '../api/finding.ts';
 import { REVISION, SERVICE_UID } from '../api/knative.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
 import type { EipRequest } from '../intent/request.ts';
+import { demandsOf, toleratesVirtualNodes } from '../intent/placement.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
 import { isGated, readPod } from '../plan/pod.ts';
@@ -35,17 +36,19 @@ export const mentionsEip = (annotations: Readonly<Record<string, string>> | unde
  *   this one is Ready, so that both would wait for each other.
  *
  * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that is
- * refused gets neither, and the pod runs without an address; its controller says why. Pure, total, and idempotent.
+ * refused gets neither, and the pod runs without an address; its controller says why. With a virtual node of our own, pods
+ * that ask for ECI by a label are sent there. Pure, total, and idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
-  if (!mentionsEip(given)) return UNCHANGED;
   const { settings, namespaceLabels, provider } = facts;
+  const target = targetOf(pod, undefined, namespaceLabels, provider);
+  const placing = place(pod, target);
+  if (!mentionsEip(given)) return placing.length > 0 ? { patch: placing, warnings: [] } : UNCHANGED;
   const reading = readPod(pod, settings);
   const warnings = reading.findings.map((finding) => `${finding.id}: ${sentence(finding)}`);
   const { request } = reading;
-  if (!reading.wanted || !request) return { patch: [], warnings };
-  const target = targetOf(pod, undefined, namespaceLabels, provider);
+  if (!reading.wanted || !request) return { patch: placing, warnings };
   const plan = planCreation(reading, given, target, { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode });
   if (plan.how === 'add-on') warnings.push(...plan.findings.map((it) => `${it.id}: ${sentence(it)}`));
   const annotations = annotationsFor(
@@ -58,7 +61,7 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const waits = request.kind === 'existing' && reading.handover === 'wait';
   const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || target.on === 'unknown';
   const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
-  return { patch: [...annotate(given, annotations), ...(wantsGate ? gate(pod) : [])], warnings };
+  return { patch: [...placing, ...annotate(given, annotations), ...(wantsGate ? gate(pod) : [])], warnings };
 };
 
 /** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
@@ -72,6 +75,24 @@ const annotationsFor = (
   if (planned) return planned;
   const mayBecomeAddOn = target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
   return mayBecomeAddOn ? canonicalAnnotations(request, given) : {};
+};
+
+/**
+ * Sends a pod that asks for ECI by a label to our own virtual node, as the cluster's add-on would to its own: a Knative
+ * Service cannot name nodes or tolerations where Knative's features for that are off, which they are by default.
+ */
+const place = (pod: Pod, target: Target): JsonPatchOperation[] => {
+  if (target.on !== 'eci' || target.by !== 'ours' || pod.spec.nodeName) return [];
+  const { nodeSelector, tolerations } = pod.spec;
+  const isDemanded = demandsOf(pod.spec).some(({ virtual }) => virtual === 'required');
+  const toleration = { key: VIRTUAL_NODE_TAINT, operator: 'Exists', effect: 'NoSchedule' };
+  const select: JsonPatchOperation = nodeSelector
+    ? { op: 'add', path: pointer('spec', 'nodeSelector', OUR_VIRTUAL_NODE), value: 'true' }
+    : { op: 'add', path: '/spec/nodeSelector', value: { [OUR_VIRTUAL_NODE]: 'true' } };
+  const tolerate: JsonPatchOperation = tolerations
+    ? { op: 'add', path: '/spec/tolerations/-', value: toleration }
+    : { op: 'add', path: '/spec/tolerations', value: [toleration] };
+  return [...(isDemanded ? [] : [select]), ...(toleratesVirtualNodes(pod.spec) ? [] : [tolerate])];
 };
 
 const isKnative = ({ metadata: { labels = {} } }: Pod): boolean =>

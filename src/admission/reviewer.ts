@@ -1,3 +1,4 @@
+import { WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Provider } from '../intent/target.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -69,7 +70,8 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const read = podSchema.safeParse(object);
       if (!read.success) return problemsOf(read.error);
       const pod = asPod(read.data);
-      return mentionsEip(pod.metadata.annotations) ? admitPod(pod, await facts(namespace)) : UNCHANGED;
+      const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
+      return isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED;
     }),
     '/mutate/services': review('services', async ({ resource, subResource, operation, object, namespace }) => {
       if (resource !== 'serving.knative.dev/services' || subResource !== '') return UNCHANGED;
@@ -81,6 +83,10 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
     }),
   };
 };
+
+/** Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing. */
+const asksForEci = ({ metadata: { labels = {} } }: Pod): boolean =>
+  labels[WANTS_ECI] === 'true' || labels[WANTS_ECI_LEGACY] === 'true';
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -13,6 +13,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { createMetrics, type Metrics } from '../report/metrics.ts';
+import { createPodWatch } from '../virtualnode/provider.ts';
 import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
 import { serve } from '../web/server.ts';
@@ -97,6 +98,23 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     caches,
     ...(config.knative.watch && {
       services: createServiceCache({ transport: connection.watches, clock, random, log }),
+    }),
+    ...(config.virtualNode.enabled && {
+      virtualNode: {
+        transport: connection.calls,
+        pods: createPodWatch(
+          {
+            transport: connection.watches,
+            clock,
+            random,
+            log,
+            onTrouble: (fault) => tellTrouble(log, connection.server, 'pods', fault),
+          },
+          config.virtualNode.nodeName,
+        ),
+        version: options.version,
+        record: (about, happening) => recorder.record(about, happening),
+      },
     }),
     metrics,
     election,

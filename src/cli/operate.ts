@@ -19,6 +19,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../plan/seen.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
+import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node.ts';
 import type { Metrics, ReconcileResult } from '../report/metrics.ts';
 
 /** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
@@ -46,6 +47,8 @@ export interface OperationParts {
   readonly caches: Caches;
   /** Knative Services; undefined where they are not watched. */
   readonly services?: ServiceCache | undefined;
+  /** Undefined where there is no virtual node of our own. */
+  readonly virtualNode?: VirtualNodeSource | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -135,6 +138,9 @@ export const operate = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const running = parts.virtualNode
+      ? workAsVirtualNode({ ...parts.virtualNode, config, clock, random, log, kube, caches, cloud, settings }, work)
+      : Promise.resolve();
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -153,7 +159,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling]);
+    await Promise.all([sweeping, telling, running]);
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

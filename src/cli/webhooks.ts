@@ -44,7 +44,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     clock,
     log,
     settings: settingsOf(config, ''),
-    provider: 'add-on',
+    provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });
   const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, log);

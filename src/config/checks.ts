@@ -74,6 +74,31 @@ export const contradictions = (config: Config): Contradiction[] => {
         'namespaces are listed, but existingEips is any, which lets every namespace: set existingEips to granted, or remove the list',
     });
 
+  const { virtualNode } = config;
+  if (virtualNode.enabled && virtualNode.vSwitchIDs.length === 0)
+    found.push({
+      keys: [
+        ['virtualNode', 'vSwitchIDs'],
+        ['virtualNode', 'enabled'],
+      ],
+      message:
+        'a virtual node needs at least one vSwitch for its instances: list it, or set virtualNode.enabled to false',
+    });
+  if (virtualNode.enabled && virtualNode.securityGroupID === undefined)
+    found.push({
+      keys: [
+        ['virtualNode', 'securityGroupID'],
+        ['virtualNode', 'enabled'],
+      ],
+      message: 'a virtual node needs a security group for its instances: name it, or set virtualNode.enabled to false',
+    });
+  if (virtualNode.enabled && config.enableVirtualNode)
+    found.push({
+      keys: [['enableVirtualNode'], ['virtualNode', 'enabled']],
+      message:
+        'enableVirtualNode is for pods on the virtual nodes of ack-virtual-node, which does not run beside our own',
+    });
+
   // A request that got no answer may take effect until then, so that what was seen before may not count.
   const { graceSeconds } = config.sweeper;
   const settledS = config.cloud.settleSeconds + LONGEST_CALL_S;

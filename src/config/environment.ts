@@ -38,6 +38,12 @@ export const VARIABLES: readonly {
     weak: true,
     description: 'name of this replica, where the file names none',
   },
+  {
+    variable: 'POD_IP',
+    key: ['virtualNode', 'kubelet', 'advertiseAddress'],
+    weak: true,
+    description: 'address of the kubelet endpoint, where the file names none',
+  },
 ];
 
 /** A variable that looks like one of ours and is none. Other KNATIVE_EIP_* may come from Kubernetes' Service links. */

@@ -3,6 +3,7 @@ import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
+import { virtualNode } from './virtual-node.ts';
 import { webhook } from './webhook.ts';
 
 export type { Rule };
@@ -268,6 +269,7 @@ export const schema = z.strictObject({
     .prefault({})
     .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   webhook,
+  virtualNode,
   sweeper: z
     .strictObject({
       mode: z

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
-import { DEPLOYMENT } from './cluster/workloads.ts';
+import { MUTATING_WEBHOOKS } from '../admission/rotation.ts';
 import { POD } from '../api/core.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import { DEPLOYMENT } from './cluster/workloads.ts';
+import { SERVICE } from './knative/resources.ts';
 
-/** The package's own folder of manifests. */
-const CONFIG = new URL('../../config/', import.meta.url);
+/** The package's own folder, with its manifests. */
+const ROOT = new URL('../../', import.meta.url);
 
 const CRD: Resource<KubeObject> = {
   group: 'apiextensions.k8s.io',
@@ -15,34 +17,41 @@ const CRD: Resource<KubeObject> = {
   namespaced: false,
 };
 
-const KINDS: readonly Resource<KubeObject>[] = [CRD, DEPLOYMENT, POD];
+const KINDS: readonly Resource<KubeObject>[] = [CRD, MUTATING_WEBHOOKS, DEPLOYMENT, POD, SERVICE];
 
 const read = (file: string): KubeObject[] =>
-  parseAllDocuments(readFileSync(new URL(file, CONFIG), 'utf8')).map((document) => document.toJS() as KubeObject);
+  parseAllDocuments(readFileSync(new URL(file, ROOT), 'utf8')).map((document) => document.toJS() as KubeObject);
 
-/** Creates everything that the file holds. */
+/** Creates everything that the file holds, in the namespace `default` where it names none. */
 export const apply = async (kube: Kube, file: string): Promise<void> => {
   for (const object of read(file)) {
     const resource = KINDS.find(({ kind }) => kind === object.kind);
     if (!resource) throw new Error(`${file} holds a ${object.kind}, which the sandbox has no sample of`);
-    await kube.create(resource, object);
+    const metadata = { ...(resource.namespaced && { namespace: 'default' }), ...object.metadata };
+    await kube.create(resource, { ...object, metadata });
   }
 };
 
-export const CRD_FILE = 'crd/podeips.alibabacloud.com.yaml';
+/** What the product is installed from. */
+export const CRD_FILE = 'config/crd/podeips.alibabacloud.com.yaml';
+export const WEBHOOK_FILE = 'config/webhook/mutating_webhook_configuration.yaml';
 
-/** The workloads that come and go, and how many addresses each should get. */
+/** Knative Services of the story. */
+export const ON_ECS = 'helloworld-bandwidth-plan';
+export const ON_ECI = 'helloworld-on-eci';
+export const WITH_OWN_EIP = 'helloworld-existing-eip';
+/** The sample that is refused on purpose. */
+export const REFUSED = 'contradiction';
+
+/** The workloads that come and go. */
 export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; name: string }[] = [
-  { file: 'samples/web.yaml', resource: DEPLOYMENT, name: 'web' },
-  { file: 'samples/hello.yaml', resource: DEPLOYMENT, name: 'hello-00001-deployment' },
-  { file: 'samples/existing.yaml', resource: POD, name: 'existing' },
-  { file: 'samples/contradiction.yaml', resource: POD, name: 'contradiction' },
+  { file: 'config/samples/web.yaml', resource: DEPLOYMENT, name: 'web' },
+  { file: 'knative/bandwidth-plan.yaml', resource: SERVICE, name: ON_ECS },
+  { file: 'knative/on-eci.yaml', resource: SERVICE, name: ON_ECI },
+  { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP },
+  { file: 'config/samples/contradiction.yaml', resource: POD, name: REFUSED },
 ];
 
 /** What the samples name and the cloud must have. */
-export const EXISTING_EIP = 'eip-sandbox0000000000001';
-export const BANDWIDTH_PACKAGE = 'cbwp-sandbox0000000000001';
-/** The sample that is refused on purpose. */
-export const REFUSED = 'contradiction';
-/** The sample that scales, as Knative's autoscaler would. */
-export const SCALED = 'hello-00001-deployment';
+export const EXISTING_EIP = 'eip-bp1q5n8cq4p7f6dzuxxxx';
+export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';

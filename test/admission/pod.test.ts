@@ -170,6 +170,28 @@ for (const row of TABLE)
     t.deepEqual(admitPod(result, given).patch, [], 'a second call changes nothing');
   });
 
+test('a label sends a pod to our own virtual node, with whatever it demands and tolerates already, and nowhere without one', (t) => {
+  const ours = facts({ provider: 'ours' });
+  const node = { 'podeip-controller.alibabacloud.com/virtual-node': 'true' };
+  const toleration = { key: 'virtual-kubelet.io/provider', operator: 'Exists', effect: 'NoSchedule' };
+  const sent = (spec: Shape['spec'], given = ours, annotations: Record<string, string> = NEW) =>
+    after(podOf({ annotations, labels: ECI, ...(spec && { spec }) }), given).spec;
+  t.deepEqual(sent({}), { nodeSelector: node, tolerations: [toleration] });
+  t.deepEqual(sent({}, ours, {}), { nodeSelector: node, tolerations: [toleration] }, 'also one that wants no address');
+  const other = { key: 'x', operator: 'Exists' };
+  t.deepEqual(sent({ nodeSelector: { a: 'b' }, tolerations: [other] }), {
+    nodeSelector: { a: 'b', ...node },
+    tolerations: [other, toleration],
+  });
+  t.deepEqual(sent({ nodeSelector: { type: 'virtual-kubelet' }, ...TOLERANT }), {
+    nodeSelector: { type: 'virtual-kubelet' },
+    ...TOLERANT,
+  });
+  t.deepEqual(sent({ nodeName: 'node-1' }), { nodeName: 'node-1' });
+  t.deepEqual(sent({}, facts()), {}, 'the cluster’s add-on sends its pods itself');
+  t.deepEqual(after(podOf({ annotations: {}, labels: {} }), ours).spec, {});
+});
+
 test('every spelling becomes the keys that ECI honours, and texts that it would misread are corrected', (t) => {
   const pod = podOf({
     annotations: {

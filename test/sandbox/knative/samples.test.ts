@@ -16,9 +16,11 @@ const SAMPLES: Readonly<Record<string, EipRequest>> = {
   'address-pool.yaml': { ...fresh, publicIpAddressPoolId: 'pippool-bp187arfugi543y1sxxxx' },
   'bandwidth-plan.yaml': { ...fresh, bandwidthPackageId: 'cbwp-2zeukbj916scmj51mxxxx' },
   'bandwidth.yaml': { ...fresh, bandwidthMbps: 10 },
+  'eip-before-traffic.yaml': fresh,
   'existing-eip.yaml': { kind: 'existing', allocationId: 'eip-bp1q5n8cq4p7f6dzuxxxx' },
   'line-type.yaml': { ...fresh, isp: 'BGP_PRO' },
   'new-eip.yaml': fresh,
+  'on-eci.yaml': { ...fresh, bandwidthMbps: 10 },
   'pay-by-bandwidth.yaml': { ...fresh, internetChargeType: 'PayByBandwidth', bandwidthMbps: 100 },
 };
 

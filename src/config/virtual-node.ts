@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { parseHostPort } from '../lib/address.ts';
+import { int, OBJECT_NAME, rule, text } from './rule.ts';
+
+const ID = (prefix: string) => text(new RegExp(`^${prefix}-[a-z0-9-]+$`, 'u'), 64);
+const QUANTITY = text(/^[0-9]+(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/, 32);
+
+/** `virtualNode`: a virtual node of our own, for clusters without the managed add-on. */
+export const virtualNode = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .meta(
+        rule(
+          'Whether this controller registers a Node and runs the pods that are bound to it as elastic container instances. Not beside ack-virtual-node.',
+          'true or false',
+        ),
+      ),
+    nodeName: text(OBJECT_NAME, 63)
+      .default('knative-eip-virtual-node')
+      .meta(rule('The name of the Node.', 'lower-case letters, digits, - and ., at most 63')),
+    vSwitchIDs: z
+      .array(ID('vsw'))
+      .max(10)
+      .default([])
+      .meta(rule('The vSwitches of the instances; the first that has room is used.', 'a list of 1–10 vSwitch IDs')),
+    securityGroupID: ID('sg')
+      .optional()
+      .meta(rule('The security group of the instances.', 'a security group ID such as sg-bp1xxxxxxxxxxx')),
+    zoneID: text(/^[a-z0-9-]+$/, 64)
+      .optional()
+      .meta(rule('The zone of the instances, where all vSwitches are in one.', 'a zone ID such as cn-hangzhou-h')),
+    resourceGroupID: ID('rg')
+      .optional()
+      .meta(rule('The resource group of the instances.', 'a resource group ID such as rg-acfmxxxxxxxxxxx')),
+    capacity: z
+      .strictObject({
+        cpu: QUANTITY.default('5000').meta(rule('vCPU.', 'a quantity such as 5000')),
+        memory: QUANTITY.default('20Ti').meta(rule('Memory.', 'a quantity such as 20Ti')),
+        pods: QUANTITY.default('5000').meta(rule('Pods.', 'a whole number such as 5000')),
+        ephemeralStorage: QUANTITY.default('150Ti').meta(rule('Ephemeral storage.', 'a quantity such as 150Ti')),
+      })
+      .prefault({})
+      .meta(rule('How much the scheduler may put on the Node. The account has quotas of its own.', 'a mapping')),
+    clusterDNS: z
+      .array(text(/^[0-9a-fA-F.:]+$/, 45))
+      .max(3)
+      .default([])
+      .meta(rule("Name servers of the cluster; without them instances use the VPC's own.", 'at most 3 IP addresses')),
+    clusterDomain: text(/^[a-z0-9.-]+$/, 253)
+      .default('cluster.local')
+      .meta(rule('The domain of the cluster.', 'a DNS domain such as cluster.local')),
+    maxConcurrentReconciles: int(1, 64)
+      .default(8)
+      .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),
+    kubelet: z
+      .strictObject({
+        address: z
+          .string()
+          .refine((value) => parseHostPort(value) !== undefined)
+          .default('0.0.0.0:10250')
+          .meta(rule('Where `kubectl logs` is answered, over TLS.', 'host:port such as 0.0.0.0:10250')),
+        advertiseAddress: text(/^[0-9a-fA-F.:]+$/, 45)
+          .optional()
+          .meta(
+            rule(
+              'The address under which API servers reach it. POD_IP is the default where it is set; without one there are no logs.',
+              'an IP address',
+            ),
+          ),
+        clientCAFile: text(/^\//, 4096)
+          .optional()
+          .meta(
+            rule(
+              'The certificate authority of the API servers’ client certificates, PEM. Without it they need a token.',
+              'an absolute path',
+            ),
+          ),
+      })
+      .prefault({})
+      .meta(rule('The kubelet endpoint of the Node.', 'a mapping')),
+  })
+  .prefault({})
+  .meta(rule('A virtual node of our own.', 'a mapping'));

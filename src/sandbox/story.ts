@@ -1,0 +1,126 @@
+import { POD } from '../api/core.ts';
+import { REVISION, SERVICE as SERVICE_LABEL } from '../api/knative.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ledger } from './account.ts';
+import type { Knative } from './knative/knative.ts';
+import { SERVICE } from './knative/resources.ts';
+import { apply, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
+
+export interface Stage {
+  readonly kube: Kube;
+  readonly knative: Knative;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  /** How long the pauses of one round take together; forever more rounds where it is left out. */
+  readonly seconds: number | undefined;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** One round of samples without `--for`, seconds. */
+const ROUND_S = 60;
+const LOOK_EVERY_MS = 250;
+/** How long one scene may take to come to its end. */
+const SCENE_MS = 60_000;
+
+const inDefault = (name: string) => ({ namespace: 'default', name });
+
+/**
+ * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with a time
+ * given, otherwise until the signal.
+ */
+export const play = async (stage: Stage): Promise<void> => {
+  const { kube, clock, seconds, signal, say } = stage;
+  const pause = (share: number) => clock.sleep((seconds ?? ROUND_S) * 1_000 * share, signal);
+  try {
+    for (;;) {
+      say(`+ samples are applied: web (3 pods on ECS nodes), three Knative Services (${ON_ECS} on ECS nodes,`);
+      say(`  ${ON_ECI} on elastic container instances, ${WITH_OWN_EIP} with an EIP of the user's), ${REFUSED}`);
+      for (const { file } of SAMPLES) await apply(kube, file);
+      const visit = visitor(stage);
+      const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
+      await served(stage);
+      await pause(0.2);
+      await rollOut(stage);
+      await pause(0.1);
+      say('~ the visitors leave: Knative scales its Services to zero');
+      for (const leave of visits) await leave();
+      await until(stage, 'Knative Services are at zero', async () => (await knativePods(stage)).length === 0);
+      await pause(0.1);
+      say('~ requests come: two Services wake up');
+      const again = [ON_ECS, ON_ECI].map((name) => visit(name));
+      await until(stage, 'both have woken up', async () => new Set((await knativePods(stage)).map(serviceOf)).size === 2);
+      await served(stage);
+      await pause(0.2);
+      for (const leave of again) await leave();
+      say('- samples are deleted');
+      await remove(kube);
+      if (seconds !== undefined) return;
+      await until(stage, 'everything is gone', async () => (await kube.list(POD)).length === 0);
+      await pause(0.2);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    say('\n- stopping: samples are deleted, addresses go back');
+    await remove(kube);
+  }
+};
+
+/** Somebody whose request a Service is busy with until they leave. */
+const visitor =
+  ({ knative, signal, say }: Stage) =>
+  (name: string): (() => Promise<void>) => {
+    const left = new AbortController();
+    const asking = knative
+      .request(inDefault(name), { takesMs: 3_600_000, signal: AbortSignal.any([left.signal, signal]) })
+      .then(({ status }) => say(`  a request to ${name} was answered ${status}`))
+      // Whoever leaves hears no answer.
+      .catch(() => undefined);
+    return async () => {
+      left.abort();
+      await asking;
+    };
+  };
+
+const serviceOf = ({ metadata }: { metadata: { labels?: Readonly<Record<string, string>> | undefined } }) =>
+  metadata.labels?.[SERVICE_LABEL];
+
+const knativePods = ({ kube }: Stage) => kube.list(POD, { namespace: 'default', labelSelector: REVISION });
+
+/** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
+const rollOut = async (stage: Stage): Promise<void> => {
+  const { kube, clock, say } = stage;
+  const before = (await kube.get(SERVICE, inDefault(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
+  say(`~ ${WITH_OWN_EIP} is rolled out: its EIP is handed to the new Revision`);
+  const template = { metadata: { annotations: { 'example.com/rolled-out': new Date(clock.now()).toISOString() } } };
+  await kube.patch(SERVICE, inDefault(WITH_OWN_EIP), { type: 'merge', body: { spec: { template } } });
+  const began = clock.mono();
+  await until(stage, 'the new Revision is Ready', async () => {
+    const status = (await kube.get(SERVICE, inDefault(WITH_OWN_EIP)))?.status;
+    return status?.latestReadyRevisionName !== undefined && status.latestReadyRevisionName !== before;
+  });
+  say(`  the new Revision is Ready, with the address, after ${((clock.mono() - began) / 1_000).toFixed(1)} s`);
+};
+
+export const remove = async (kube: Kube): Promise<void> => {
+  for (const { resource, name } of SAMPLES) {
+    const object = await kube.get(resource, inDefault(name));
+    if (object) await kube.delete(resource, inDefault(name), { uid: object.metadata.uid });
+  }
+};
+
+const until = async ({ clock, signal, say }: Stage, what: string, isSo: () => Promise<boolean>): Promise<void> => {
+  const deadline = clock.mono() + SCENE_MS;
+  while (!(await isSo())) {
+    if (clock.mono() > deadline) return say(`  NOT within ${SCENE_MS / 1_000} s: ${what}`);
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+};
+
+/** Waits until every pod that asked for an address has it, or has waited too long. */
+const served = (stage: Stage): Promise<void> =>
+  until(stage, 'every pod has its address', async () => {
+    await stage.ledger.look();
+    return stage.ledger.customers.size > 0 && stage.ledger.waiting() === 0;
+  });
