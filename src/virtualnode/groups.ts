@@ -36,6 +36,8 @@ export class NodeGroups {
 
   /** Fetches all groups at once, so that the first look at each pod that has one needs no call of its own. */
   async prime(signal: AbortSignal): Promise<void> {
+    // In this order: what changes in between is noticed.
+    this.#statuses = await this.#fetchStatuses(signal);
     const at = this.#clock.mono();
     const byPod = Map.groupBy(await this.list(signal), ({ tags }) => tags.get(TAG_POD_UID));
     for (const [uid, groups] of byPod) if (uid !== undefined) this.#details.set(uid, { groups: inOrder(groups), at });
@@ -89,8 +91,7 @@ export class NodeGroups {
 
   /** Asks for the status of all groups. The UIDs of the pods whose groups have changed, come or gone since the last time. */
   async poll(signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const answer = await this.#api.describeContainerGroupStatus({ tags: this.#tags }, signal);
-    const statuses = new Map(answer.map((status) => [status.containerGroupId, JSON.stringify(status)]));
+    const statuses = await this.#fetchStatuses(signal);
     const changed = [...new Set([...statuses.keys(), ...this.#statuses.keys()])].filter(
       (id) => statuses.get(id) !== this.#statuses.get(id),
     );
@@ -106,6 +107,11 @@ export class NodeGroups {
     }
     for (const id of changed) if (!statuses.has(id)) this.#podOf.delete(id);
     return pods;
+  }
+
+  async #fetchStatuses(signal: AbortSignal): Promise<Map<string, string>> {
+    const answer = await this.#api.describeContainerGroupStatus({ tags: this.#tags }, signal);
+    return new Map(answer.map((status) => [status.containerGroupId, JSON.stringify(status)]));
   }
 
   #learn({ containerGroupId, tags }: ContainerGroup): void {

@@ -11,6 +11,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { selfSigned } from './certificate.ts';
+import { follow } from './follow.ts';
 import { review } from './review.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload.ts';
@@ -39,7 +40,7 @@ export interface KubeletEndpoint {
   close(): Promise<void>;
 }
 
-type Logs = Parameters<ContainerGroups['describeContainerLog']>[0];
+type LogQuery = Parameters<ContainerGroups['describeContainerLog']>[0];
 
 /** ECI API reference, DescribeContainerLog: Tail and LimitBytes. */
 const MOST_LINES = 2_000;
@@ -49,7 +50,7 @@ const REQUEST_MS = 10_000;
 
 /**
  * The part of a kubelet's HTTPS API that the API server asks for `kubectl logs`: /containerLogs. Everything else is 404.
- * The output ends with what there is: ECI has no stream of it, so `--follow` does not go on. Rejects where it cannot listen.
+ * Rejects where it cannot listen.
  */
 export const serveKubelet = async (
   parts: KubeletEndpointParts,
@@ -80,6 +81,8 @@ export const serveKubelet = async (
   };
 };
 
+const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
+
 /** Answered with this status and text. */
 class Refusal extends Error {
   readonly status: number;
@@ -97,13 +100,26 @@ const answer = async (
   response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> => {
-  const send = (status: number, text: string) =>
-    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
+  const send = (status: number, text: string) => {
+    // In the middle of a stream nothing can be said any more; that it breaks off says it.
+    if (response.headersSent) response.destroy();
+    else response.writeHead(status, PLAIN).end(text);
+  };
   try {
     const verdict = await review(parts.kube, request, settings.nodeName, signal);
     if (verdict === 401) throw new Refusal(401, 'Unauthorized');
     if (verdict === 403) throw new Refusal(403, 'Forbidden: it takes the verb get on nodes/proxy');
-    send(200, await readLogs(parts, settings, request, signal));
+    const logs = await findLogs(parts, settings, request, signal);
+    if (!logs.isFollowed) {
+      send(200, await logs.read());
+      return;
+    }
+    const leaving = new AbortController();
+    response.on('close', () => leaving.abort(new Error('The reader has left.')));
+    signal.addEventListener('abort', () => leaving.abort(signal.reason), { once: true, signal: leaving.signal });
+    response.writeHead(200, PLAIN).flushHeaders();
+    for await (const piece of follow(logs, logs.hasTimes, parts.clock, leaving.signal)) response.write(piece);
+    response.end();
   } catch (error) {
     if (error instanceof Refusal) send(error.status, error.message);
     else if (error instanceof CloudFault || error instanceof KubeFault) send(503, error.message);
@@ -114,12 +130,21 @@ const answer = async (
   }
 };
 
-const readLogs = async (
+/** Where the output that is asked for comes from. */
+interface Logs {
+  /** All of it as asked for or, for whoever follows it, with times and all since then. */
+  readonly read: (since?: string) => Promise<string>;
+  readonly isRunning: () => Promise<boolean>;
+  readonly isFollowed: boolean;
+  readonly hasTimes: boolean;
+}
+
+const findLogs = async (
   { kube, containerGroups }: KubeletEndpointParts,
   { nodeName, clusterUid }: KubeletEndpointSettings,
   request: IncomingMessage,
   signal: AbortSignal,
-): Promise<string> => {
+): Promise<Logs> => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
   const [, kind, namespace = '', name = '', containerName = '', ...rest] = pathname.split('/').map(decoded);
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
@@ -136,10 +161,25 @@ const readLogs = async (
     throw new Refusal(404, `pod ${namespace}/${name} has no container ${containerName}`);
   // By its tags: the ID on the pod could be written by anybody who may write the pod.
   const tags = [...nodeTags(clusterUid, nodeName), { key: TAG_POD_UID, value: pod.metadata.uid }];
-  const [group] = await containerGroups.describeContainerGroups({ tags }, signal);
+  const find = async () => (await containerGroups.describeContainerGroups({ tags }, signal))[0];
+  const group = await find();
   if (!group) throw new Refusal(404, `pod ${namespace}/${name} has no elastic container instance (any more)`);
   const { containerGroupId } = group;
-  return containerGroups.describeContainerLog({ containerGroupId, containerName, ...query }, signal);
+  const isFollowed = searchParams.get('follow') === 'true' && !query.previous;
+  return {
+    isFollowed,
+    hasTimes: query.timestamps === true,
+    isRunning: async () => {
+      const { containers = [], initContainers = [] } = (await find()) ?? {};
+      const container = [...containers, ...initContainers].find((each) => each.name === containerName);
+      return container !== undefined && container.currentState?.state !== 'Terminated';
+    },
+    read: (since) => {
+      const asked = since === undefined ? query : { tail: MOST_LINES, startTime: since };
+      const timestamps = isFollowed || query.timestamps;
+      return containerGroups.describeContainerLog({ containerGroupId, containerName, ...asked, timestamps }, signal);
+    },
+  };
 };
 
 const decoded = (segment: string): string => {
@@ -151,7 +191,7 @@ const decoded = (segment: string): string => {
 };
 
 /** The options of `kubectl logs`, as the API server passes them on (core/v1 PodLogOptions). */
-const queryOf = (given: URLSearchParams): Omit<Logs, 'containerGroupId' | 'containerName'> => {
+const queryOf = (given: URLSearchParams): Omit<LogQuery, 'containerGroupId' | 'containerName'> => {
   const number = (key: string, most: number): number | undefined => {
     const text = given.get(key);
     if (text === null) return undefined;

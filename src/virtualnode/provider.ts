@@ -1,6 +1,6 @@
 import type { PodEip } from '../api/podeip.ts';
 import { runController } from '../kube/controller.ts';
-import type { KubeTransport } from '../kube/port.ts';
+import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type ReflectorOptions, type StoreEvent } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
@@ -70,6 +70,8 @@ export interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'findEip' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
+  /** For Node and Lease, with a rate limit of its own: a Lease that waits behind pods comes too late. By default `kube`. */
+  readonly heartbeatKube?: Kube | undefined;
   /** For the calls that are no plain call on an object. */
   readonly transport: KubeTransport;
   readonly pods: PodWatch;
@@ -109,7 +111,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
 
   const endpoint = await listen(parts, log);
   const description = endpoint ? { ...settings.description, endpoint } : settings.description;
-  const heartbeat = keepAlive({ kube, clock, log }, description, signal);
+  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
   const watching = pods.run(signal);
   const keyOfUid = new Map<string, string>();
   pods.subscribe((event) => {

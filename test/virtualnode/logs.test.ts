@@ -39,6 +39,7 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
   const { clock, cloud } = stage;
   cloud.world.writeContainerLog(stage.group?.containerGroupId ?? '', 'main', 'second line');
   const asked: unknown[] = [];
+  const write = (line: string) => cloud.world.writeContainerLog(stage.group?.containerGroupId ?? '', 'main', line);
   const sent = callApi(cloud);
   const { containerGroups } = assembleCloud({
     clock,
@@ -56,7 +57,7 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
     },
     { nodeName: NODE_NAME, clusterUid, listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
   );
-  const get = async (path: string, token?: string) => {
+  const open = async (path: string, token?: string) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const call = request({
       host: '127.0.0.1',
@@ -73,6 +74,10 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
     });
     await stage.until(() => isAnswered, 600_000);
     const [response] = (await answered) as [IncomingMessage];
+    return response;
+  };
+  const get = async (path: string, token?: string) => {
+    const response = await open(path, token);
     return [response.statusCode, await text(response)];
   };
   const path = '/containerLogs/default/web/main';
@@ -95,6 +100,22 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
     '/exec/default/web/main',
   ])
     t.is((await get(other, 'good'))[0], 404, other);
+
+  const stream = await open(`${path}?follow=true&tailLines=2`, 'good');
+  let received = '';
+  stream.setEncoding('utf8').on('data', (piece: string) => {
+    received += piece;
+  });
+  for (const line of ['same second', 'same second', 'another']) write(line);
+  await stage.until(() => received.endsWith('another\n'));
+  await stage.pass(3_000);
+  write('later');
+  await stage.until(() => received.endsWith('later\n'));
+  t.is(received, 'started nginx\nsecond line\nsame second\nsame second\nanother\nlater\n');
+  write('last words');
+  cloud.world.changeContainer(stage.group?.containerGroupId ?? '', 'main', { state: 'Terminated' });
+  await stage.until(() => stream.complete);
+  t.true(received.endsWith('later\nlast words\n'));
   await endpoint.close();
   await stage.stop();
 });
