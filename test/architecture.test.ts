@@ -50,7 +50,7 @@ const PURE = new Set(['intent', 'plan']);
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
-  { name: /^@peculiar\/x509$/, only: /^src\/admission\/certificates\.ts$/ },
+  { name: /^@peculiar\/x509$/, only: /^src\/(admission\/certificates|virtualnode\/certificate)\.ts$/ },
   { name: /^koa$/, only: /^src\/web\// },
   { name: /^prom-client$/, only: /^src\/report\/metrics\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },

@@ -79,6 +79,12 @@ export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
 export const READINESS_GATE = `${K8S}eip`;
 export const READINESS_REASON = 'Associate eip succeed';
 
+/**
+ * The reason in the status of a pod that our own virtual node could run at once, if only its EIP were there. Before it is
+ * written, the pod may turn out to be one that ECI cannot express, for which no EIP should be bought.
+ */
+export const EIP_PENDING = 'EipPending';
+
 /** On a pod: the virtual node runs it, and this is its container group. Written by the ECI virtual node. */
 export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
 /** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */

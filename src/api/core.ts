@@ -76,6 +76,8 @@ export interface Pod extends KubeObject {
   readonly status?:
     | {
         readonly phase?: string | undefined;
+        /** Why it is in this phase, in CamelCase; written by whoever runs it. */
+        readonly reason?: string | undefined;
         readonly podIP?: string | undefined;
         readonly podIPs?: readonly { readonly ip: string }[] | undefined;
         readonly hostIP?: string | undefined;

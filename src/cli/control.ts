@@ -112,6 +112,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
           },
           config.virtualNode.nodeName,
         ),
+        heartbeatKube: createKube({ transport: connection.calls, clock }),
         version: options.version,
         record: (about, happening) => recorder.record(about, happening),
       },

@@ -10,7 +10,7 @@ and ends at Ctrl-C.
 Examples:
   knative-eip sandbox
   knative-eip sandbox --port 7000        Kubernetes API on 7000, cloud on 7001, metrics and health on 7002
-  knative-eip sandbox --for 30           ends by itself after 30 seconds
+  knative-eip sandbox --for 30           plays one round, with pauses of 30 seconds at most, and ends
 
 Exit codes:
   0  stopped by a signal, or the time was over
@@ -43,7 +43,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
       'first of three ports to use; without it, free ones are taken',
       count(1, HIGHEST_PORT),
     )
-    .option('-f, --for <seconds>', 'end after so many seconds', count(1, LONGEST_S))
+    .option('-f, --for <seconds>', 'play one round with pauses of so many seconds in all, and end', count(1, LONGEST_S))
     .option(
       '-c, --config <file>',
       'a configuration (YAML) to try; its credentials, endpoints and http.address do not count',

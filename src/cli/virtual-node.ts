@@ -16,6 +16,8 @@ export interface VirtualNodeSource {
   /** For the calls that are no plain call on an object. */
   readonly transport: KubeTransport;
   readonly pods: PodWatch;
+  /** For the Lease, whose renewal must not wait behind the work on pods. */
+  readonly heartbeatKube: Kube;
   /** The product's. */
   readonly version: string;
   readonly record: (about: ObjectReference, happening: Happening) => void;

@@ -49,6 +49,7 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
     spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
     status: {
       phase: status?.phase,
+      reason: status?.reason,
       podIP: status?.podIP,
       conditions: status?.conditions
         ?.filter(({ type }) => type === 'ContainersReady')

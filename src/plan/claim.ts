@@ -1,3 +1,4 @@
+import { EIP_PENDING } from '../api/annotations.ts';
 import { sentence } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Reading } from '../intent/read.ts';
@@ -36,7 +37,9 @@ export const claim = (
     }
     case 'vpc-first':
       // Bought before there is an address to bind it to: it is passed to the instance at its creation.
-      return { do: 'Claim', request, release, generation };
+      return pod.status?.podIP || pod.status?.reason === EIP_PENDING
+        ? { do: 'Claim', request, release, generation }
+        : done('NoPodIP', 'the virtual node has not said yet that it can run the pod');
     case 'after-creation':
     case 'podeip':
       return pod.status?.podIP

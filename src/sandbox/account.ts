@@ -86,11 +86,17 @@ export class Ledger {
     return this.#cloud.containerGroups().filter(({ status }) => !FINAL_STATES.has(status)).length;
   }
 
-  /** How many EIPs were bought and how many were given back since the start. */
-  trade(): { bought: number; released: number } {
+  /** What was bought and given back since the start, and which instances came and went. */
+  trade(): { bought: number; released: number; started: number; ended: number } {
     const actions = this.#cloud.ledger().map(({ action }) => action);
     const count = (name: string) => actions.filter((action) => action === name).length;
-    return { bought: count('AllocateEipAddress'), released: count('ReleaseEipAddress') };
+    const succeeded = (name: string) => this.#cloud.calls()[name]?.['OK'] ?? 0;
+    return {
+      bought: count('AllocateEipAddress'),
+      released: count('ReleaseEipAddress'),
+      started: succeeded('CreateContainerGroup'),
+      ended: succeeded('DeleteContainerGroup'),
+    };
   }
 
   #note(pod: Pod): void {

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { control } from '../cli/control.ts';
+import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
+import { NODE } from '../api/core.ts';
+import { control, type Control } from '../cli/control.ts';
 import type { RunSandbox } from '../cli/shell.ts';
 import { loadConfig } from '../config/load.ts';
 import { createKube } from '../kube/client.ts';
@@ -11,26 +13,37 @@ import { systemClock as clock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { Ledger } from './account.ts';
-import { createCloud, sandboxCredential } from './cloud/cloud.ts';
+import { createCloud, sandboxCredential, type EmbeddedCloud } from './cloud/cloud.ts';
 import { serve as serveCloud } from './cloud/http.ts';
 import { runDeployments } from './cluster/deployments.ts';
 import { createNodes, runKubelet } from './cluster/kubelet.ts';
-import { DEPLOYMENT } from './cluster/workloads.ts';
 import { serve as serveKube } from './kube/http.ts';
 import { kubeconfig } from './kube/kubeconfig.ts';
 import { createApiServer } from './kube/server.ts';
 import { transport as inProcess } from './kube/transport.ts';
-import { apply, BANDWIDTH_PACKAGE, CRD_FILE, EXISTING_EIP, REFUSED, SAMPLES, SCALED } from './samples.ts';
+import { installKnative } from './knative/definitions.ts';
+import { runKnative } from './knative/knative.ts';
+import {
+  apply,
+  areWebhooksTrusted,
+  BANDWIDTH_PACKAGE,
+  CRD_FILE,
+  EXISTING_EIP,
+  REFUSED,
+  WEBHOOK_FILE,
+} from './samples.ts';
 import { liveScreen, plainScreen } from './screen.ts';
+import { play } from './story.ts';
 
 const HOST = '127.0.0.1';
 /** Quick, so that the story is not long; the cloud beside it takes its realistic time. */
 const POD_TIMES = { startMs: 500, stopMs: 500 };
 const LOOK_EVERY_MS = 500;
 /** How long the last addresses may take to go back after the time is over. */
-const GRACE_MS = 15_000;
-/** One round of samples without `--for`, seconds. */
-const ROUND_S = 60;
+const GRACE_MS = 60_000;
+/** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
+const STABLE_WINDOW_MS = 4_000;
+const V_SWITCH = 'vsw-sandbox0000000000001';
 
 /**
  * `knative-eip sandbox`: an embedded Kubernetes API and an embedded Alibaba Cloud on 127.0.0.1, each speaking its real
@@ -44,7 +57,9 @@ export const runSandbox: RunSandbox = async (options) => {
   const stop = new AbortController();
   const ground = new AbortController();
 
-  const server = createApiServer({ clock, random });
+  let controller: Control | undefined;
+  // There is no network of Services here: the API server reaches the webhooks directly.
+  const server = createApiServer({ clock, random, webhooks: { serviceUrl: () => controller?.webhookUrl() } });
   const stopCollecting = server.startGarbageCollector();
   const cloud = createCloud({ clock, random, regionId: given.regionID, latency: 'realistic' });
   const [kubeHttp, cloudHttp] = await Promise.all([
@@ -57,12 +72,18 @@ export const runSandbox: RunSandbox = async (options) => {
     const transport = inProcess(server);
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
     await apply(kube, CRD_FILE);
+    await apply(kube, WEBHOOK_FILE);
+    await installKnative(kube);
     cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
+    cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
     const nodes = await createNodes(kube, cloud, given.vpcID);
+    const base = { transport, clock, random };
+    const knative = runKnative(base, kube, { stableWindowMs: STABLE_WINDOW_MS }, ground.signal);
     const cluster = Promise.all([
-      runKubelet({ transport, clock, random }, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
-      runDeployments({ transport, clock, random }, kube, ground.signal),
+      knative.ended,
+      runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
+      runDeployments(base, kube, ground.signal),
     ]);
 
     // The controller sees what it sees in production: a kubeconfig, and endpoints that speak the cloud's protocol.
@@ -74,10 +95,12 @@ export const runSandbox: RunSandbox = async (options) => {
         endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
         http: { address: `${HOST}:${ports.http}` },
         leaderElection: { ...given.leaderElection, namespace: 'kube-system' },
+        webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
+        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: 'sg-sandbox0000000000001' },
       },
       env: {},
     });
-    const controller = await control({
+    controller = await control({
       config,
       connection: await connect({ kubeconfigPath: path }),
       clock,
@@ -93,13 +116,14 @@ export const runSandbox: RunSandbox = async (options) => {
 
     const ledger = new Ledger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
-    await play({ kube, ledger, seconds: forSeconds, signal, say: (line) => screen.say(line) });
+    await prepared(kube);
+    await play({ kube, knative, ledger, clock, seconds: forSeconds, signal, say: (line) => screen.say(line) });
     const isClean = await cleared(ledger, kube);
     stop.abort();
     await controller.ended;
     ground.abort();
     await Promise.allSettled([cluster, watching]);
-    return summarize(ledger, isClean, EXISTING_EIP, cloud.eips(), print);
+    return summarize(ledger, isClean, EXISTING_EIP, cloud, print);
   } finally {
     stop.abort();
     ground.abort();
@@ -117,57 +141,15 @@ const watch = async (ledger: Ledger, screen: { show: ReturnType<typeof liveScree
   }
 };
 
-interface Play {
-  readonly kube: Kube;
-  readonly ledger: Ledger;
-  readonly seconds: number | undefined;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-}
-
-/** Samples come, scale to zero and back, and go: once with a time given, otherwise until the signal. */
-const play = async ({ kube, ledger, seconds, signal, say }: Play): Promise<void> => {
-  const pause = async (share: number) => {
-    await clock.sleep((seconds ?? ROUND_S) * 1_000 * share, signal);
-    await served(ledger, signal);
-  };
-  const scale = (replicas: number) =>
-    kube.patch(DEPLOYMENT, { namespace: 'default', name: SCALED }, { type: 'merge', body: { spec: { replicas } } });
-  try {
-    for (;;) {
-      say('+ samples are applied: web (3 pods), hello (2 pods, as Knative makes them), existing, contradiction');
-      for (const { file } of SAMPLES) await apply(kube, file);
-      await pause(0.3);
-      say('~ hello scales to zero');
-      await scale(0);
-      await pause(0.2);
-      say('~ a request comes: hello scales to one');
-      await scale(1);
-      await pause(0.25);
-      say('- samples are deleted');
-      await remove(kube);
-      if (seconds !== undefined) return;
-      await pause(0.25);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    say('\n- stopping: samples are deleted, addresses go back');
-    await remove(kube);
-  }
-};
-
-const remove = async (kube: Kube): Promise<void> => {
-  for (const { resource, name } of SAMPLES) {
-    const ref = { namespace: 'default', name };
-    const object = await kube.get(resource, ref);
-    if (object) await kube.delete(resource, ref, { uid: object.metadata.uid });
-  }
-};
-
-/** Waits until every pod that asked for an address has it, or has waited too long. */
-const served = async (ledger: Ledger, signal: AbortSignal): Promise<void> => {
+/** Waits until the API server can call the webhooks, and the virtual node is there. */
+const prepared = async (kube: Kube): Promise<void> => {
   const until = clock.mono() + GRACE_MS;
-  while (ledger.waiting() > 0 && clock.mono() < until) await clock.sleep(LOOK_EVERY_MS / 2, signal);
+  for (;;) {
+    const nodes = await kube.list(NODE);
+    const isThere = nodes.some(({ metadata }) => metadata.labels?.[OUR_VIRTUAL_NODE] === 'true');
+    if ((isThere && (await areWebhooksTrusted(kube))) || clock.mono() > until) return;
+    await clock.sleep(LOOK_EVERY_MS);
+  }
 };
 
 /** Waits until nothing is left of the samples' addresses; false where that takes too long. */
@@ -176,7 +158,7 @@ const cleared = async (ledger: Ledger, kube: Kube): Promise<boolean> => {
   while (clock.mono() < until) {
     const rows = await ledger.look();
     const { length } = await kube.list({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true });
-    if (rows.length === 0 && ledger.bought() === 0 && length === 0) return true;
+    if (rows.length === 0 && ledger.bought() === 0 && ledger.containerGroups() === 0 && length === 0) return true;
     await clock.sleep(LOOK_EVERY_MS / 2);
   }
   return false;
@@ -186,20 +168,28 @@ const summarize = (
   ledger: Ledger,
   isClean: boolean,
   existing: string,
-  eips: ReturnType<ReturnType<typeof createCloud>['eips']>,
+  cloud: EmbeddedCloud,
   print: (text: string) => void,
 ): number => {
+  const eips = cloud.eips();
   const customers = [...ledger.customers.values()];
   const refused = customers.filter(({ pod }) => pod === REFUSED);
   const others = customers.filter(({ pod }) => pod !== REFUSED);
   const served = others.filter(({ address }) => address !== undefined);
   const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
   const median = waits[Math.floor(waits.length / 2)] ?? 0;
-  const { bought, released } = ledger.trade();
+  const { bought, released, started, ended } = ledger.trade();
   const own = eips.find(({ allocationId }) => allocationId === existing);
   const isOwnFree = own?.status === 'Available';
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  const isFine = isClean && served.length === others.length && bought === released && isOwnFree && isRefused;
+  const isFine =
+    isClean &&
+    served.length === others.length &&
+    bought === released &&
+    started === ended &&
+    eips.length === 1 &&
+    isOwnFree &&
+    isRefused;
   print(
     [
       '',
@@ -208,6 +198,7 @@ const summarize = (
       `  pods that got one                ${served.length}   (median ${(median / 1_000).toFixed(1)} s from pod to address)`,
       `  requests refused, as they should ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}`,
       `  EIPs bought / given back         ${bought} / ${released}`,
+      `  instances started / ended        ${started} / ${ended}   (ECI makes the EIP of each and takes it back: counted above)`,
       `  the user's own EIP               ${isOwnFree ? 'detached, still there' : (own?.status ?? 'missing')}`,
       `  EIPs left in the account         ${eips.length - (own ? 1 : 0)}`,
       isFine ? '  fine: every pod got its address and every address was given back' : '  NOT FINE: see above',

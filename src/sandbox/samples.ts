@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
-import { MUTATING_WEBHOOKS } from '../admission/rotation.ts';
 import { POD } from '../api/core.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import { DEPLOYMENT } from './cluster/workloads.ts';
@@ -14,6 +13,18 @@ const CRD: Resource<KubeObject> = {
   version: 'v1',
   plural: 'customresourcedefinitions',
   kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+interface WebhookConfiguration extends KubeObject {
+  readonly webhooks?: readonly { readonly clientConfig: { readonly caBundle?: string | undefined } }[] | undefined;
+}
+
+const MUTATING_WEBHOOKS: Resource<WebhookConfiguration> = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+  kind: 'MutatingWebhookConfiguration',
   namespaced: false,
 };
 
@@ -31,6 +42,12 @@ export const apply = async (kube: Kube, file: string): Promise<void> => {
     await kube.create(resource, { ...object, metadata });
   }
 };
+
+/** Whether the API server can verify the webhooks. */
+export const areWebhooksTrusted = async (kube: Kube): Promise<boolean> =>
+  (await kube.list(MUTATING_WEBHOOKS)).every(({ webhooks = [] }) =>
+    webhooks.every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''),
+  );
 
 /** What the product is installed from. */
 export const CRD_FILE = 'config/crd/podeips.alibabacloud.com.yaml';

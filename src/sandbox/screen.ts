@@ -51,14 +51,14 @@ export const plainScreen = (print: (text: string) => void): Screen => {
       for (const row of rows) {
         const now = `${row.state} ${row.eip} ${row.ready}`;
         if (before.get(row.pod) !== now)
-          print(`  ${row.pod.padEnd(42)} ${row.eip.padEnd(15)} ${row.state.padEnd(14)} ${row.ready}\n`);
+          print(`  ${row.pod.padEnd(58)} ${row.eip.padEnd(15)} ${row.state.padEnd(14)} ${row.ready}\n`);
         before.set(row.pod, now);
       }
       const alive = new Set(rows.map(({ pod }) => pod));
       for (const pod of before.keys()) {
         if (alive.has(pod)) continue;
         before.delete(pod);
-        print(`  ${pod.padEnd(42)} ${'–'.padEnd(15)} gone\n`);
+        print(`  ${pod.padEnd(58)} ${'–'.padEnd(15)} gone\n`);
       }
     },
   };

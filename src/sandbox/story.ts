@@ -41,7 +41,7 @@ export const play = async (stage: Stage): Promise<void> => {
       const visit = visitor(stage);
       const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
       await served(stage);
-      await pause(0.2);
+      await pause(0.15);
       await rollOut(stage);
       await pause(0.1);
       say('~ the visitors leave: Knative scales its Services to zero');
@@ -50,15 +50,19 @@ export const play = async (stage: Stage): Promise<void> => {
       await pause(0.1);
       say('~ requests come: two Services wake up');
       const again = [ON_ECS, ON_ECI].map((name) => visit(name));
-      await until(stage, 'both have woken up', async () => new Set((await knativePods(stage)).map(serviceOf)).size === 2);
+      await until(
+        stage,
+        'both have woken up',
+        async () => new Set((await knativePods(stage)).map(serviceOf)).size === 2,
+      );
       await served(stage);
-      await pause(0.2);
+      await pause(0.15);
       for (const leave of again) await leave();
       say('- samples are deleted');
       await remove(kube);
       if (seconds !== undefined) return;
       await until(stage, 'everything is gone', async () => (await kube.list(POD)).length === 0);
-      await pause(0.2);
+      await pause(0.15);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -69,14 +73,16 @@ export const play = async (stage: Stage): Promise<void> => {
 
 /** Somebody whose request a Service is busy with until they leave. */
 const visitor =
-  ({ knative, signal, say }: Stage) =>
+  ({ knative, clock, signal }: Stage) =>
   (name: string): (() => Promise<void>) => {
     const left = new AbortController();
-    const asking = knative
-      .request(inDefault(name), { takesMs: 3_600_000, signal: AbortSignal.any([left.signal, signal]) })
-      .then(({ status }) => say(`  a request to ${name} was answered ${status}`))
+    const options = { takesMs: 3_600_000, signal: AbortSignal.any([left.signal, signal]) };
+    const asking = (async () => {
+      // As long as there is no Route.
+      while ((await knative.request(inDefault(name), options)).status === 404)
+        await clock.sleep(LOOK_EVERY_MS, options.signal);
       // Whoever leaves hears no answer.
-      .catch(() => undefined);
+    })().catch(() => undefined);
     return async () => {
       left.abort();
       await asking;

@@ -1,4 +1,4 @@
-import { POD_UID, TAG_PREFIX } from '../api/annotations.ts';
+import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Target } from '../intent/target.ts';
 import { readPod } from '../plan/pod.ts';
@@ -20,12 +20,6 @@ const EIP_MS = 2_000;
 const REFERENCES_MS = 10_000;
 /** What is refused depends on the pod, whose changes are noticed, and on ConfigMaps, whose are not. */
 const REFUSED_MS = 300_000;
-
-/**
- * The reason in the status of a pod that the virtual node could run at once, if only its EIP were there. Before it is
- * written, the pod may turn out to be one that ECI cannot express, for which no EIP should be bought.
- */
-export const EIP_PENDING = 'EipPending';
 
 /**
  * The next step for a pod that has no group and never had one. Nothing is bought before everything is known to fit.

@@ -43,7 +43,6 @@ export interface WorkloadPod extends Pod {
 }
 
 export type WorkloadStatus = NonNullable<Pod['status']> & {
-  readonly reason?: string | undefined;
   readonly message?: string | undefined;
   readonly startTime?: string | undefined;
   readonly conditions?: readonly PodCondition[] | undefined;

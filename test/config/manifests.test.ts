@@ -274,6 +274,48 @@ test('the RAM policy allows the actions that the product calls, and no other', (
   ]);
 });
 
+test('a virtual node of our own may do what a kubelet does, and needs the ECI API beside the others', async (t) => {
+  const manifests = await built('virtual-node');
+  const role = find(manifests, 'ClusterRole', 'knative-eip-virtual-node');
+  t.deepEqual(permissions(role.rules), [
+    '/configmaps get',
+    '/nodes create',
+    '/nodes get',
+    '/nodes patch',
+    '/nodes/status patch',
+    '/pods delete',
+    '/pods get',
+    '/pods list',
+    '/pods watch',
+    '/pods/status patch',
+    '/secrets get',
+    '/serviceaccounts/token create',
+    'authentication.k8s.io/tokenreviews create',
+    'authorization.k8s.io/subjectaccessreviews create',
+  ]);
+  const leases = find(manifests, 'Role', 'knative-eip-virtual-node');
+  t.is(leases.metadata.namespace, 'kube-node-lease');
+  const { spec } = (find(manifests, 'Deployment', 'knative-eip').spec ?? {})['template'] as {
+    spec: { containers: { env: { name: string }[]; ports: { containerPort: number }[] }[] };
+  };
+  t.true(spec.containers[0]?.env.some(({ name }) => name === 'POD_IP'));
+  t.true(spec.containers[0]?.ports.some(({ containerPort }) => containerPort === 10_250));
+  const policy = JSON.parse(readFileSync('config/ram-policy-virtual-node.json', 'utf8')) as {
+    Statement: { Action: string[] }[];
+  };
+  const actions = [
+    'CreateContainerGroup',
+    'DeleteContainerGroup',
+    'DescribeContainerGroups',
+    'DescribeContainerGroupStatus',
+    'DescribeContainerLog',
+  ];
+  t.deepEqual(
+    policy.Statement.flatMap(({ Action }) => Action),
+    actions.map((action) => `eci:${action}`),
+  );
+});
+
 test('config/default builds, with the CRD, the roles and the deployment in it', async (t) => {
   const manifests = await built('default');
   t.truthy(find(manifests, 'CustomResourceDefinition', 'podeips.alibabacloud.com'));

@@ -3,6 +3,7 @@ import {
   ALLOCATED_ADDRESS,
   ALLOCATED_INSTANCE_ID,
   ECI_INSTANCE_ID,
+  EIP_PENDING,
   KEYS,
   OUR_VIRTUAL_NODE,
 } from '../../src/api/annotations.ts';
@@ -37,7 +38,9 @@ test('a pod on the add-on’s virtual node gets a record, and a word on what the
 test('on our own virtual node who makes the address depends on what is asked for', (t) => {
   t.like(step({ pod: eciPod({}), node: ours }), { do: 'Witness' });
   const named = pod({ annotations: { ...NEW, [KEYS.name[0]]: 'web' }, podIP: '' });
-  t.like(step({ pod: named, node: ours }), { do: 'Claim' }, 'bought before the instance is made');
+  t.like(step({ pod: named, node: ours }), { do: 'Done', reason: 'NoPodIP' }, 'it may be one that cannot run');
+  const accepted = { ...named, status: { phase: 'Pending', reason: EIP_PENDING } };
+  t.like(step({ pod: accepted, node: ours }), { do: 'Claim' }, 'bought before the instance is made');
   t.like(step({ pod: pod({ annotations: EXISTING, podIP: '' }), node: ours }), { do: 'Done', reason: 'NoPodIP' });
   t.like(step({ pod: pod({ annotations: EXISTING }), node: ours }), { do: 'Claim' });
 });

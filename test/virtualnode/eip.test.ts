@@ -1,7 +1,13 @@
 import test from 'ava';
-import { ALLOCATED_ADDRESS, CONTROLLER, CONTROLLER_NAME, POD_UID, READINESS_GATE } from '../../src/api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  CONTROLLER,
+  CONTROLLER_NAME,
+  POD_UID,
+  READINESS_GATE,
+  EIP_PENDING,
+} from '../../src/api/annotations.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { EIP_PENDING } from '../../src/virtualnode/create.ts';
 import { Stage } from './stage.ts';
 
 const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };
