@@ -22,7 +22,7 @@ import {
   type Verdict,
 } from '../plan/sweep.ts';
 import { regarding, type EventNote, type Regarding } from '../report/events.ts';
-import type { SweeperMetrics, SweepOutcome } from '../report/metrics.ts';
+import type { SweeperMetrics, SweepOutcome } from '../report/metrics/sweeper.ts';
 
 /** What the sweeper is told once and for all. */
 export interface SweeperSettings extends SweepSettings {
@@ -113,7 +113,7 @@ class Sweeper {
     this.#sightings = sightings;
     const count = { orphan: 0, surplus: 0, unidentified: 0 };
     for (const { kind } of verdicts) count[kind] += 1;
-    metrics.saw(count);
+    metrics.saw(count, verdicts.filter(({ is }) => is === 'due' || is === 'blocked').length);
     metrics.braked(brake !== undefined);
     this.#said = new Map([...this.#said].filter(([allocationId]) => sightings.has(allocationId)));
     for (const verdict of verdicts) this.#tell(verdict);
