@@ -7,11 +7,23 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../report/metrics.ts';
 
+/** Shows at each scrape how the watches are. Every replica has them. */
+export const measureWatches = (metrics: Metrics, caches: Caches): void => {
+  for (const [name, reflector] of caches.all)
+    metrics.watching(
+      name,
+      () => reflector.lastActivityAgeMs() / 1_000,
+      () => reflector.stats(),
+    );
+};
+
 export interface MeasuredParts {
   readonly config: Config;
   readonly metrics: Metrics;
   readonly caches: Caches;
-  readonly cloud: Pick<AssembledCloud, 'throttle'>;
+  readonly cloud: Pick<AssembledCloud, 'throttle' | 'countEips'>;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** Between two counts of the account's EIPs: one call of the 600 in a minute that the account may make. */
@@ -19,16 +31,17 @@ const COUNT_EVERY_MS = 60_000;
 /** A count that is older is not shown any more. */
 const STALE_MS = 5 * COUNT_EVERY_MS;
 
-/** Shows at each scrape what the caches and the throttle know. */
-export const measure = ({ config, metrics, caches, cloud: { throttle } }: MeasuredParts): void => {
+/**
+ * Shows at each scrape what is held and what the APIs still allow, and counts the account's EIPs again and again until
+ * the signal aborts. Only for the one that leads: what two replicas show would add up.
+ */
+export const measure = async (
+  { config, metrics, caches, cloud, clock, log }: MeasuredParts,
+  signal: AbortSignal,
+): Promise<void> => {
   const { addressLimit: addresses, revisionLimit: revisions } = config.metrics;
   metrics.held(() => caches.podEips.store.values(), { addresses, revisions });
-  for (const [name, reflector] of caches.all)
-    metrics.watching(
-      name,
-      () => reflector.lastActivityAgeMs() / 1_000,
-      () => reflector.stats(),
-    );
+  const { throttle } = cloud;
   metrics.cloudBudget(() =>
     CLOUD_ACTIONS.map((action) => ({
       action,
@@ -38,21 +51,6 @@ export const measure = ({ config, metrics, caches, cloud: { throttle } }: Measur
       waiting: throttle.waiting(action),
     })),
   );
-};
-
-export interface CountedParts {
-  readonly config: Config;
-  readonly metrics: Metrics;
-  readonly cloud: Pick<AssembledCloud, 'countEips'>;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** Counts the account's EIPs against their quota, again and again until the signal aborts. For the one that leads. */
-export const countAccount = async (
-  { config, metrics, cloud, clock, log }: CountedParts,
-  signal: AbortSignal,
-): Promise<void> => {
   let count: { readonly used: number; readonly at: number } | undefined;
   metrics.eipQuota(() =>
     count && clock.mono() - count.at < STALE_MS ? { used: count.used, limit: config.cloud.eipQuota } : undefined,

@@ -22,7 +22,7 @@ import type { Settings } from '../plan/seen.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { ReconcileResult } from '../report/metrics/work.ts';
-import { countAccount, measure } from './measure.ts';
+import { measure, measureWatches } from './measure.ts';
 
 /** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
@@ -86,7 +86,7 @@ export const operate = (parts: OperationParts): Operation => {
     (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
   );
 
-  measure({ config, metrics, caches, cloud });
+  measureWatches(metrics, caches);
 
   const lost = Promise.withResolvers<'lost'>();
   const crash = new AbortController();
@@ -143,7 +143,7 @@ export const operate = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
-    const counting = countAccount({ config, metrics, cloud, clock, log }, work);
+    const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -162,7 +162,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, counting]);
+    await Promise.all([sweeping, telling, measuring]);
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

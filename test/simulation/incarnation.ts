@@ -77,6 +77,7 @@ const noMetrics: Metrics = {
   sweeper: {
     passed: nothing,
     saw: nothing,
+    left: nothing,
     braked: nothing,
     released: nothing,
     blocked: nothing,

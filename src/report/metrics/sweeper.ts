@@ -10,8 +10,10 @@ export type SweepOutcome = 'ok' | 'inconsistent' | 'braked' | 'failed';
 /** The measures of the sweeper. */
 export interface SweeperMetrics {
   passed(outcome: SweepOutcome): void;
-  /** What the last complete pass saw, and how many of these EIPs have been there longer than the grace period. */
-  saw(strays: Readonly<Record<StrayKind, number>>, leaked: number): void;
+  /** What the last complete pass saw. */
+  saw(strays: Readonly<Record<StrayKind, number>>): void;
+  /** How many EIPs were due for release in the last complete pass and are there still. */
+  left(eips: number): void;
   braked(isBraked: boolean): void;
   released(): void;
   /** An EIP was due, and somebody must act before it can be released. */
@@ -33,7 +35,7 @@ export const sweeperMetrics = (meter: Meter): SweeperMetrics => {
   );
   const leaked = meter.gauge(
     'knative_eip_leaked_eips',
-    'EIPs of this cluster that belong to no PodEIP and have been there longer than the grace period of the sweeper',
+    'EIPs of this cluster that belong to no PodEIP, were due for release in the last complete pass of the sweeper, and are there still',
   );
   const sightings = meter.counter(
     'knative_eip_sweeper_sightings_total',
@@ -55,13 +57,13 @@ export const sweeperMetrics = (meter: Meter): SweeperMetrics => {
   );
   return {
     passed: (outcome) => passes.inc({ outcome }),
-    saw: (seen, leaks) => {
+    saw: (seen) => {
       for (const kind of ['orphan', 'surplus', 'unidentified'] as const) {
         strays.set({ kind }, seen[kind]);
         sightings.inc({ kind }, seen[kind]);
       }
-      leaked.set(leaks);
     },
+    left: (eips) => leaked.set(eips),
     braked: (is) => braked.set(is ? 1 : 0),
     released: () => released.inc(),
     blocked: () => blocked.inc(),
