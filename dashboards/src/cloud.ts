@@ -51,7 +51,7 @@ export const cloud = board('cloud', 'Cloud API and Quota', 'Calls to VPC, ECS an
         unit: 'reqps',
         queries: [
           [
-            rate('knative_eip_cloud_calls_total', `${FLEET}, outcome!="ok"`, 'action', 'outcome'),
+            `${rate('knative_eip_cloud_calls_total', `${FLEET}, outcome!="ok"`, 'action', 'outcome')} > 0`,
             '{{action}}: {{outcome}}',
           ],
         ],
@@ -62,7 +62,7 @@ export const cloud = board('cloud', 'Cloud API and Quota', 'Calls to VPC, ECS an
         unit: 'percentunit',
         queries: [
           [
-            `1 - ${rate('knative_eip_cloud_calls_total', `${FLEET}, outcome="ok"`, 'action')} / ${rate('knative_eip_cloud_calls_total', FLEET, 'action')}`,
+            `1 - ${rate('knative_eip_cloud_calls_total', `${FLEET}, outcome="ok"`, 'action')} / (${rate('knative_eip_cloud_calls_total', FLEET, 'action')} > 0)`,
             '{{action}}',
           ],
         ],

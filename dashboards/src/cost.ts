@@ -18,8 +18,8 @@ export const cost = board('cost', 'Cost and Leaks', 'What is paid for, what is p
       }),
       stat({
         title: 'EIP hours in the last hour',
-        description: 'Each EIP that existed for the whole hour counts one',
-        queries: [[`sum(sum_over_time((sum(knative_eip_eips{${SPACE}, state!="None"}))[1h:1m])) / 60`]],
+        description: 'An EIP that existed for the whole hour counts one, one that existed for half of it a half',
+        queries: [[`avg_over_time((sum(knative_eip_eips{${SPACE}, state!="None"}) or vector(0))[1h:])`]],
       }),
       stat({
         title: 'Peak bandwidth held',

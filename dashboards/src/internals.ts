@@ -107,7 +107,7 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
       }),
       lines({
         title: 'Items added and retried',
-        description: 'Per second',
+        description: 'Per second; retried: the API server or the cloud did not do what was asked',
         unit: 'ops',
         queries: [
           [rate('workqueue_adds_total', `${FLEET}, name="podeip"`, 'name'), '{{name}}: added'],
@@ -128,7 +128,7 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
       }),
       lines({
         title: 'Events of the watches',
-        description: 'Per second',
+        description: 'Changes of objects that the API server tells, per second',
         unit: 'ops',
         queries: [[rate('knative_eip_kube_watch_events_total', FLEET, 'resource'), '{{resource}}']],
       }),

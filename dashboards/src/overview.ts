@@ -129,7 +129,7 @@ export const overview = board('overview', 'Fleet', 'Addresses of all pods, how l
           k8s_namespace_name: 'Namespace',
           kn_service_name: 'Service',
           kn_revision_name: 'Revision',
-          pod: 'Pod',
+          k8s_pod_name: 'Pod',
           eip: 'EIP',
         },
       }),

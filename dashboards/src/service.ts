@@ -103,7 +103,7 @@ export const service = board('service', 'Service', 'The addresses of one Knative
         columns: {
           address: 'Address',
           kn_revision_name: 'Revision',
-          pod: 'Pod',
+          k8s_pod_name: 'Pod',
           eip: 'EIP',
           kn_service_name: 'Service',
         },

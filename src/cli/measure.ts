@@ -41,6 +41,7 @@ export const measure = async (
 ): Promise<void> => {
   const { addressLimit: addresses, revisionLimit: revisions } = config.metrics;
   metrics.held(() => caches.podEips.store.values(), { addresses, revisions });
+  metrics.mayCall(CLOUD_ACTIONS);
   const { throttle } = cloud;
   metrics.cloudBudget(() =>
     CLOUD_ACTIONS.map((action) => ({

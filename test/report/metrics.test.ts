@@ -147,7 +147,7 @@ test('what is held is counted at each scrape, by what it is and whose it is, and
   );
   const revision = 'k8s_namespace_name="shop",kn_service_name="hello",kn_revision_name="hello-00001"';
   t.is(before.get(`knative_eip_revision_eips{state="InUse",${revision}}`), 2);
-  t.is(before.get(`knative_eip_address_info{${revision},pod="2",eip="eip-2",address="1.2.3.2"}`), 1);
+  t.is(before.get(`knative_eip_address_info{${revision},k8s_pod_name="2",eip="eip-2",address="1.2.3.2"}`), 1);
   t.is(before.get('knative_eip_addresses_in_use'), 2);
   held = [podEip('2', { labels: ofRevision(1) })];
   const after = await samples(metrics);
@@ -195,7 +195,7 @@ test('the budget of each action and the quota of EIPs are asked at each scrape; 
 test('no counter and no histogram has a label that names a pod, an address or an EIP', (t) => {
   for (const { name, type, labels } of fresh().definitions)
     if (type !== 'gauge')
-      for (const label of ['pod', 'eip', 'address', 'kn_service_name', 'kn_revision_name'] as const)
+      for (const label of ['k8s_pod_name', 'eip', 'address', 'kn_service_name', 'kn_revision_name'] as const)
         t.false(labels.includes(label), `${name} ${label}`);
 });
 

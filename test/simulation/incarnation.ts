@@ -72,6 +72,7 @@ const noMetrics: Metrics = {
   reviewed: nothing,
   held: nothing,
   life: { did: nothing, served: nothing, gaveBack: nothing, lost: nothing, found: nothing },
+  mayCall: nothing,
   cloudBudget: nothing,
   eipQuota: nothing,
   sweeper: {

@@ -22,6 +22,8 @@ export interface EipQuota {
 
 /** What is asked of the cloud, and what it lets us do. */
 export interface CloudMetrics {
+  /** Actions that may be called: their counters begin at zero, so that the first fault is seen as an increase. */
+  mayCall(actions: readonly string[]): void;
   /** One call to the cloud: how it ended, and how long it took without the wait for its turn. */
   cloudCalled(action: string, outcome: 'ok' | CloudFaultKind, seconds: number): void;
   /** An error code that the table of codes does not know. */
@@ -31,6 +33,19 @@ export interface CloudMetrics {
   /** Asked at each scrape; undefined while it is not known. */
   eipQuota(collect: () => EipQuota | undefined): void;
 }
+
+const OUTCOMES = Object.keys({
+  ok: true,
+  again: true,
+  later: true,
+  already: true,
+  gone: true,
+  throttled: true,
+  unknown: true,
+  refused: true,
+  quota: true,
+  misconfigured: true,
+} satisfies Record<'ok' | CloudFaultKind, true>);
 
 /** So many unknown codes are told apart; more would let the cloud's answers grow the memory without end. */
 const MOST_CODES = 50;
@@ -93,6 +108,9 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
   );
 
   return {
+    mayCall: (actions) => {
+      for (const action of actions) for (const outcome of OUTCOMES) calls.inc({ action, outcome }, 0);
+    },
     cloudCalled: (action, outcome, took) => {
       calls.inc({ action, outcome });
       seconds.observe({ action }, took);

@@ -108,7 +108,7 @@ export const heldMetrics = (meter: Meter): HeldMetrics => {
     'knative_eip_address_info',
     'Always 1 for each address in use; gone when it is given back. Absent above metrics.addressLimit',
     ...WHOSE,
-    'pod',
+    'k8s_pod_name',
     'eip',
     'address',
   );
@@ -165,7 +165,7 @@ export const heldMetrics = (meter: Meter): HeldMetrics => {
             k8s_namespace_name,
             kn_service_name,
             kn_revision_name,
-            pod: podEip.metadata.name,
+            k8s_pod_name: podEip.metadata.name,
             eip: podEip.spec.allocationID,
             address: podEip.status?.eipAddress ?? '',
           };
