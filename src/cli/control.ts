@@ -8,6 +8,7 @@ import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
+import { createGuard } from '../kube/reader.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -50,7 +51,10 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   const { config, connection, clock, random, log, signal } = options;
   const metrics = createMetrics({ version: options.version, nodeVersion: process.version });
   const health = createHealth();
-  const app = createApp({ health, exposition: () => metrics.render(), log });
+  const guard = config.metrics.authorization
+    ? createGuard({ kube: createKube({ transport: connection.calls, clock }), clock, log })
+    : undefined;
+  const app = createApp({ health, exposition: () => metrics.render(), guard, log });
   const server = await serve(app, config.http.address, clock);
 
   const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
