@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { parse } from 'yaml';
 import { createKube } from '../../src/kube/client.ts';
-import type { KubeTransport } from '../../src/kube/port.ts';
+import { connect } from '../../src/kube/connect.ts';
+import type { KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { createGuard } from '../../src/kube/reader.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
 import { StillClock } from '../sandbox/cloud-bench.ts';
 
 interface Review {
@@ -104,3 +108,63 @@ test('/metrics asks the guard, and everything else does not', async (t) => {
     await server.close();
   }
 });
+
+interface Token extends KubeObject {
+  readonly status: { readonly token: string };
+}
+
+const resource = (group: string, plural: string, kind = plural): Resource<KubeObject> => ({
+  group,
+  version: 'v1',
+  plural,
+  kind,
+  namespaced: group === '',
+});
+
+const withPlane = controlPlaneAvailable() ? test : test.skip;
+
+withPlane(
+  `a real API server knows the tokens of service accounts, and who may get /metrics${controlPlaneAvailable() ? '' : ` – ${HOW_TO_GET_ONE}`}`,
+  async (t) => {
+    const plane = await startControlPlane();
+    t.truthy(plane);
+    if (!plane) return;
+    const connection = await connect({ kubeconfigPath: plane.kubeconfig });
+    try {
+      const clock = systemClock;
+      const kube = createKube({ transport: connection.calls, clock });
+      const rbac = (name: string, file: string) =>
+        kube.create(resource('rbac.authorization.k8s.io', name), parse(readFileSync(file, 'utf8')));
+      const accounts = resource('', 'serviceaccounts', 'ServiceAccount');
+      const tokenOf = async (name: string): Promise<string> => {
+        await kube.create(accounts, { metadata: { name, namespace: 'default' } });
+        const { status } = await kube.create(
+          { ...accounts, plural: `serviceaccounts/${name}/token`, kind: 'TokenRequest' } as Resource<Token>,
+          {
+            apiVersion: 'authentication.k8s.io/v1',
+            kind: 'TokenRequest',
+            metadata: { namespace: 'default' },
+            spec: {},
+          },
+        );
+        return status.token;
+      };
+      await rbac('clusterroles', 'config/prometheus/metrics_reader_role.yaml');
+      await kube.create(resource('rbac.authorization.k8s.io', 'clusterrolebindings'), {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: 'reader' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'knative-eip-metrics-reader' },
+        subjects: [{ kind: 'ServiceAccount', name: 'prometheus', namespace: 'default' }],
+      });
+      const [allowed, stranger] = [await tokenOf('prometheus'), await tokenOf('stranger')];
+      const guard = createGuard({ kube, clock, log: silentLog });
+      t.is(await guard(`Bearer ${allowed}`), 200);
+      t.is(await guard(`Bearer ${stranger}`), 403);
+      t.is(await guard('Bearer made-up'), 401);
+    } finally {
+      await connection.close();
+      await plane.stop();
+    }
+  },
+);
