@@ -25,7 +25,7 @@ export const cost = board('cost', 'Cost and Leaks', 'What is paid for, what is p
         title: 'Peak bandwidth held',
         description: 'Added up; EIPs in a shared bandwidth package count nothing',
         unit: 'bps',
-        queries: [[`sum(knative_eip_bandwidth_bits_per_second{${SPACE}})`]],
+        queries: [[`8 * sum(knative_eip_bandwidth_bytes_per_second{${SPACE}})`]],
       }),
       stat({
         title: 'Leaked EIPs',
@@ -61,7 +61,7 @@ export const cost = board('cost', 'Cost and Leaks', 'What is paid for, what is p
         unit: 'bps',
         queries: [
           [
-            `sum by (internet_charge_type, isp) (knative_eip_bandwidth_bits_per_second{${SPACE}})`,
+            `8 * sum by (internet_charge_type, isp) (knative_eip_bandwidth_bytes_per_second{${SPACE}})`,
             '{{internet_charge_type}} {{isp}}',
           ],
         ],

@@ -85,7 +85,7 @@ export const service = board('service', 'Service', 'The addresses of one Knative
         unit: 'bps',
         queries: [
           [
-            `sum by (internet_charge_type) (knative_eip_bandwidth_bits_per_second{${SPACE}})`,
+            `8 * sum by (internet_charge_type) (knative_eip_bandwidth_bytes_per_second{${SPACE}})`,
             '{{internet_charge_type}}',
           ],
         ],

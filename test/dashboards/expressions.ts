@@ -21,6 +21,14 @@ export const promtool = async (...args: string[]): Promise<string> => {
   return stdout;
 };
 
+/** What promtool finds to say about the text of /metrics, line by line. */
+export const lint = async (metrics: string): Promise<readonly string[]> => {
+  const running = run('promtool', ['check', 'metrics']);
+  running.child.stdin?.end(metrics);
+  const { stdout, stderr } = await running.catch((error: { stdout: string; stderr: string }) => error);
+  return `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
+};
+
 interface Target {
   readonly expr?: string;
 }

@@ -17,7 +17,15 @@ import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/server.ts';
 import { Operating } from '../world/operating.ts';
-import { isPrometheusInstalled, metricsIn, ofAlerts, ofPanels, WHY_SKIPPED, type Expression } from './expressions.ts';
+import {
+  isPrometheusInstalled,
+  lint,
+  metricsIn,
+  ofAlerts,
+  ofPanels,
+  WHY_SKIPPED,
+  type Expression,
+} from './expressions.ts';
 
 const RULES = join(import.meta.dirname, '../../dashboards/knative-eip.rules.yaml');
 const SCRAPE_MS = 500;
@@ -159,6 +167,13 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
 
         const up = await ask('max_over_time(up[1m]) == 1');
         t.is(up.data.result.length, targets.length, 'both are scraped');
+
+        const { body } = await world.metrics.render();
+        t.deepEqual(
+          (await lint(body)).filter((line) => !/^(nodejs|process)_/.test(line)),
+          [],
+          'the conventions of Prometheus',
+        );
 
         const names = new Set(world.metrics.names());
         const isMeasured = ({ expr }: Expression) => metricsIn(expr).every((name) => names.has(name));

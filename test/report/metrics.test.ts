@@ -139,10 +139,10 @@ test('what is held is counted at each scrape, by what it is and whose it is, and
   t.is(before.get(eips('InUse', 'Controller', '')), 1);
   t.is(before.get(eips('InUse', 'Controller', 'PayByTraffic')), 1);
   t.is(before.get(eips('Available', 'ECI', '')), 1);
-  const bandwidth = [...before].filter(([name]) => name.startsWith('knative_eip_bandwidth_bits_per_second'));
+  const bandwidth = [...before].filter(([name]) => name.startsWith('knative_eip_bandwidth_bytes_per_second'));
   t.deepEqual(
     bandwidth.map(([, value]) => value),
-    [5e6, 100e6],
+    [5e6 / 8, 100e6 / 8],
     'an EIP in a shared package has no bandwidth of its own',
   );
   const revision = 'k8s_namespace_name="shop",kn_service_name="hello",kn_revision_name="hello-00001"';

@@ -79,7 +79,8 @@ class Sums<L extends string> {
 }
 
 const WHOSE = ['k8s_namespace_name', 'kn_service_name', 'kn_revision_name'] as const;
-const BITS_PER_MBIT = 1_000_000;
+/** The cloud counts in megabits, Prometheus in bytes. */
+const BYTES_PER_MBIT = 125_000;
 
 /** PodEIPs by state and by whose they are, with these facts left out. */
 const countOf = (podEips: Iterable<PodEip>, without: Partial<Facts>) => {
@@ -107,7 +108,7 @@ export const heldMetrics = (meter: Meter): HeldMetrics => {
     'k8s_namespace_name',
   );
   const bandwidth = meter.scraped(
-    'knative_eip_bandwidth_bits_per_second',
+    'knative_eip_bandwidth_bytes_per_second',
     'Peak bandwidth of the EIPs that exist, added up; EIPs in a shared bandwidth package count nothing',
     'manager',
     'k8s_namespace_name',
@@ -152,7 +153,7 @@ export const heldMetrics = (meter: Meter): HeldMetrics => {
         for (const podEip of source()) {
           const { status } = podEip;
           const mbps = Number(status?.bandwidth ?? 0);
-          if (mbps > 0 && !status?.bandwidthPackageID) sums.add(factsOf(podEip), mbps * BITS_PER_MBIT);
+          if (mbps > 0 && !status?.bandwidthPackageID) sums.add(factsOf(podEip), mbps * BYTES_PER_MBIT);
         }
         return sums.entries();
       });
