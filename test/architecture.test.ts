@@ -52,7 +52,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
   { name: /^@peculiar\/x509$/, only: /^src\/(admission\/certificates|virtualnode\/certificate)\.ts$/ },
   { name: /^koa$/, only: /^src\/web\// },
-  { name: /^prom-client$/, only: /^src\/report\/metrics\.ts$/ },
+  { name: /^prom-client$/, only: /^src\/report\/metrics(\/[a-z-]+)?\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
   { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|config\/load\.ts|cli\/.*)$/ },

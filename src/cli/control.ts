@@ -2,18 +2,19 @@ import { assembleCloud } from '../cloud/assemble.ts';
 import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
-import { createCaches, type Caches } from '../controllers/caches.ts';
+import { createCaches } from '../controllers/caches.ts';
 import { createServiceCache } from '../controllers/services.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
+import { createGuard } from '../kube/reader.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { createMetrics, type Metrics } from '../report/metrics.ts';
 import { createPodWatch } from '../virtualnode/provider.ts';
+import { createMetrics } from '../report/metrics.ts';
 import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
 import { serve } from '../web/server.ts';
@@ -51,7 +52,10 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   const { config, connection, clock, random, log, signal } = options;
   const metrics = createMetrics({ version: options.version, nodeVersion: process.version });
   const health = createHealth();
-  const app = createApp({ health, exposition: () => metrics.render(), log });
+  const guard = config.metrics.authorization
+    ? createGuard({ kube: createKube({ transport: connection.calls, clock }), clock, log })
+    : undefined;
+  const app = createApp({ health, exposition: () => metrics.render(), guard, log });
   const server = await serve(app, config.http.address, clock);
 
   const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
@@ -65,9 +69,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   });
   for (const [name, reflector] of caches.all) {
     health.ready(name, () => reflector.hasSynced());
-    metrics.watchAge(name, () => reflector.lastActivityAgeMs() / 1_000);
   }
-  countPodEips(metrics, caches);
 
   // Leases and Events have their own budget of calls: a renewal must not wait behind reconciles.
   const election = electionOf(options);
@@ -210,20 +212,4 @@ const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFaul
   else if (fault.kind === 'unavailable')
     log.warn(fields, `The API server ${server} does not answer (retrying): ${fault.message}`);
   else if (fault.kind !== 'expired') log.warn(fields, `Watching ${resource} failed (retrying): ${fault.message}`);
-};
-
-/** Gauges are counted when they are scraped, from what the watch keeps. */
-const countPodEips = (metrics: Metrics, { podEips }: Caches): void => {
-  metrics.eips(() => {
-    const byState = new Map<string, number>();
-    for (const { status } of podEips.store.values())
-      if (status?.status) byState.set(status.status, (byState.get(status.status) ?? 0) + 1);
-    return byState;
-  });
-  metrics.podEips(function* () {
-    for (const { status } of podEips.store.values()) {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-      yield { ready: ready?.status === 'True', reason: ready?.reason ?? 'Pending', count: 1 };
-    }
-  });
 };

@@ -6,6 +6,7 @@ import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
 import { runServices, type ServiceCache } from '../controllers/services.ts';
+import { Stopwatch } from '../controllers/stopwatch.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -20,7 +21,9 @@ import type { Random } from '../lib/random.ts';
 import type { Settings } from '../plan/seen.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
 import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node.ts';
-import type { Metrics, ReconcileResult } from '../report/metrics.ts';
+import type { Metrics } from '../report/metrics.ts';
+import type { ReconcileResult } from '../report/metrics/work.ts';
+import { measure, measureWatches } from './measure.ts';
 
 /** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
@@ -72,17 +75,21 @@ export const operate = (parts: OperationParts): Operation => {
       taken: (waitedMs) => {
         measured.added();
         measured.waited(waitedMs / 1_000);
-        measured.depth(queue.depth().ready);
       },
       retried: () => measured.retried(),
     },
   });
+  measured.state(() => queue.depth());
   const memories = new Memories(clock, random);
+  const stopwatch = new Stopwatch(clock, metrics.life);
+  stopwatch.follow(caches);
   feed(caches, queue, (uid) => memories.forget(uid));
 
   const cloud = parts.assemble(
     (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
   );
+
+  measureWatches(metrics, caches);
 
   const lost = Promise.withResolvers<'lost'>();
   const crash = new AbortController();
@@ -111,6 +118,7 @@ export const operate = (parts: OperationParts): Operation => {
       settings,
       vpcId: config.vpcID,
       memories,
+      stopwatch,
       // As long as a call to the API server may take.
       mayAct: () => election === undefined || election.remainingMs() > 0,
       onRoom: () => {
@@ -141,6 +149,7 @@ export const operate = (parts: OperationParts): Operation => {
     const running = parts.virtualNode
       ? workAsVirtualNode({ ...parts.virtualNode, config, clock, random, log, kube, caches, cloud, settings }, work)
       : Promise.resolve();
+    const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -159,7 +168,7 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, running]);
+    await Promise.all([sweeping, telling, running, measuring]);
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

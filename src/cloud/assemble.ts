@@ -35,6 +35,8 @@ export interface AssembledCloud {
   /** The ECI API behind the same layers. Its SDK is imported with the first call. */
   readonly containerGroups: ContainerGroups;
   readonly throttle: Throttle;
+  /** How many EIPs of the region count towards the account's quota, whoever made them. Takes its turn. */
+  countEips(signal?: AbortSignal): Promise<number>;
   /** API calls that have been sent and not ended. */
   inFlight(): number;
   /** Resolves once no API call is under way. */
@@ -63,6 +65,10 @@ export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
     cloud: batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock),
     containerGroups: throttledContainerGroups(fencedContainerGroups(eci, mayMutate, callTimeoutMs), throttle),
     throttle,
+    countEips: async (signal) => {
+      await throttle.acquire('DescribeEipAddresses', signal);
+      return alicloud.countEips(signal);
+    },
     inFlight: () => observer.inFlight(),
     idle: () => observer.idle(),
     warmUp: () => alicloud.warmUp(),

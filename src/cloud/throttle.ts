@@ -60,6 +60,10 @@ export interface Throttle {
   waiting(action: CloudAction): number;
   /** The action's present rate as a share of its full one, 0.05–1. */
   pace(action: CloudAction): number;
+  /** Calls of the action that could be sent now without a wait. */
+  left(action: CloudAction): number;
+  /** Calls of the action per minute at its full rate: this cluster's share of the account's. */
+  perMinute(action: CloudAction): number;
 }
 
 interface Waiter {
@@ -102,6 +106,11 @@ class Bucket {
   pace(): number {
     this.#fill();
     return this.#share;
+  }
+
+  left(): number {
+    this.#fill();
+    return this.#notBefore <= this.#filledAt ? Math.floor(this.#tokens) : 0;
   }
 
   acquire(signal?: AbortSignal): Promise<void> {
@@ -194,6 +203,8 @@ export const createThrottle = (
     slowDown: (action, retryAfterMs = 0) => bucket(action).slowDown(retryAfterMs),
     waiting: (action) => bucket(action).waiting,
     pace: (action) => bucket(action).pace(),
+    left: (action) => bucket(action).left(),
+    perMinute: (action) => rates[action] * share,
   };
 };
 

@@ -4,6 +4,7 @@ import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
 import { virtualNode } from './virtual-node.ts';
+import { metrics } from './metrics.ts';
 import { webhook } from './webhook.ts';
 
 export type { Rule };
@@ -234,6 +235,14 @@ export const schema = z.strictObject({
         .max(1)
         .default(1)
         .meta(rule("The share of the account's API rates that this cluster may use.", 'a number from 0.01 to 1')),
+      eipQuota: int(1, 1_000_000)
+        .default(20)
+        .meta(
+          rule(
+            'How many pay-as-you-go EIPs the account may have; for metrics and alerts, nothing is refused because of it.',
+            'a whole number from 1 to 1000000',
+          ),
+        ),
       settleSeconds: int(1, 300)
         .default(20)
         .meta(
@@ -270,6 +279,7 @@ export const schema = z.strictObject({
     .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   webhook,
   virtualNode,
+  metrics,
   sweeper: z
     .strictObject({
       mode: z

@@ -69,6 +69,11 @@ const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   status: {
     status: status?.status,
     eipAddress: status?.eipAddress,
+    managedBy: status?.managedBy,
+    isp: status?.isp,
+    internetChargeType: status?.internetChargeType,
+    bandwidth: status?.bandwidth,
+    bandwidthPackageID: status?.bandwidthPackageID,
     conditions: status?.conditions?.filter(({ type }) => type === 'Ready'),
   },
 });

@@ -20,6 +20,7 @@ import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.t
 import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
 import { NOTHING_KNOWN, type Memories } from './memory.ts';
+import type { Stopwatch } from './stopwatch.ts';
 
 /** What the reconciler of pods and PodEIPs works with. */
 export interface PodEipPorts extends World {
@@ -27,6 +28,8 @@ export interface PodEipPorts extends World {
   /** The VPC of the cluster's nodes: private addresses repeat across VPCs. */
   readonly vpcId: string;
   readonly memories: Memories;
+  /** Times what is done; undefined where nobody reads the figures. */
+  readonly stopwatch?: Stopwatch | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
@@ -152,9 +155,11 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
 
 /** Does one step, remembers what is known of its outcome, and tells people. */
 const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<void> => {
-  const { memories, record } = ports;
+  const { memories, record, stopwatch, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
   const isCloud = changesCloud(step);
+  const began = clock.mono();
+  stopwatch?.begins(step, seen);
   if (isCloud) memories.sending(uid);
   try {
     const acted = await act(step, seen, ports, memories.epoch(uid), signal);
@@ -162,6 +167,9 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     if (step.do === 'Release') ports.onRoom();
     if (acted.created !== undefined) memories.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') memories.renewed(uid);
+    stopwatch?.done(step, seen, began);
+    if (stopwatch && (step.do === 'Claim' || step.do === 'Witness'))
+      stopwatch.read(step.do === 'Witness' ? step : seen.pod ? readPod(seen.pod, ports.settings) : undefined);
     const event = eventOf(step, acted);
     if (event) for (const object of regarding(seen)) record(object, event);
     for (const warning of warningsOf(step.do === 'Witness' ? step : claimed(step, seen, ports.settings)))

@@ -22,7 +22,7 @@ import {
   type Verdict,
 } from '../plan/sweep.ts';
 import { regarding, type EventNote, type Regarding } from '../report/events.ts';
-import type { SweeperMetrics, SweepOutcome } from '../report/metrics.ts';
+import type { SweeperMetrics, SweepOutcome } from '../report/metrics/sweeper.ts';
 
 /** What the sweeper is told once and for all. */
 export interface SweeperSettings extends SweepSettings {
@@ -114,6 +114,8 @@ class Sweeper {
     const count = { orphan: 0, surplus: 0, unidentified: 0 };
     for (const { kind } of verdicts) count[kind] += 1;
     metrics.saw(count);
+    let left = verdicts.filter(({ is }) => is === 'due' || is === 'blocked').length;
+    metrics.left(left);
     metrics.braked(brake !== undefined);
     this.#said = new Map([...this.#said].filter(([allocationId]) => sightings.has(allocationId)));
     for (const verdict of verdicts) this.#tell(verdict);
@@ -125,7 +127,10 @@ class Sweeper {
       return 'braked';
     }
     if (settings.mode === 'release')
-      for (const verdict of due.slice(0, settings.maxReleases)) await this.#work(verdict, signal);
+      for (const verdict of due.slice(0, settings.maxReleases)) {
+        if (await this.#work(verdict, signal)) left -= 1;
+        metrics.left(left);
+      }
     return 'ok';
   }
 
@@ -145,8 +150,8 @@ class Sweeper {
       );
   }
 
-  /** Looks at the EIP once more, and does the one next thing that leads to its release. */
-  async #work(verdict: Verdict, signal: AbortSignal): Promise<void> {
+  /** Looks at the EIP once more, and does the one next thing that leads to its release. Whether it is released. */
+  async #work(verdict: Verdict, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const { allocationId } = verdict.eip;
     const attempt = this.#sightings.get(allocationId)?.tries ?? 0;
@@ -156,6 +161,7 @@ class Sweeper {
       if (result.is === 'blocked') this.#blocked(verdict, result.say);
       else if (result.is === 'passes') this.#log.debug(fieldsOf(verdict), `${allocationId}: ${result.say}`);
       else this.#log.info(fieldsOf(verdict), `${result.say}, because it ${verdict.because}`);
+      return result.is === 'released';
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
       this.#sightings = tried(this.#sightings, allocationId, false);
@@ -163,6 +169,7 @@ class Sweeper {
       if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
         this.#blocked(verdict, message, `${action}: ${code}`);
       else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
+      return false;
     }
   }
 

@@ -1,7 +1,7 @@
 import Koa from 'koa';
 import type { Log } from '../lib/log.ts';
 import { healthRoutes, type Health } from './health.ts';
-import { metricsRoute, type Exposition } from './metrics.ts';
+import { metricsRoute, type Exposition, type Guard } from './metrics.ts';
 import type { Route } from './route.ts';
 
 /** What the HTTP server shows. */
@@ -9,12 +9,14 @@ export interface Shown {
   readonly health: Health;
   /** Renders the metrics in the Prometheus text format. */
   readonly exposition: Exposition;
+  /** Who may read them; everybody, where it is left out. */
+  readonly guard?: Guard | undefined;
   readonly log: Log;
 }
 
 /** The application behind `http.address`: /metrics, /healthz and /readyz, and nothing else. */
-export const createApp = ({ health, exposition, log }: Shown): Koa => {
-  const routes = new Map<string, Route>([...healthRoutes(health), ['/metrics', metricsRoute(exposition)]]);
+export const createApp = ({ health, exposition, guard, log }: Shown): Koa => {
+  const routes = new Map<string, Route>([...healthRoutes(health), ['/metrics', metricsRoute(exposition, guard)]]);
   const app = new Koa();
   // Nothing here depends on who asks, so X-Forwarded-* are never believed.
   app.proxy = false;

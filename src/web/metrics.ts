@@ -1,13 +1,40 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { Route } from './route.ts';
 
 /** The metrics as text, and the media type of its format. */
 export type Exposition = () => Promise<{ readonly contentType: string; readonly body: string }>;
 
-/** `/metrics`. */
+/**
+ * Whether whoever sent this Authorization header may read the metrics: 200, or the status of the answer. 401: nobody is
+ * known by it · 403: known, and may not · 503: it cannot be said at present.
+ */
+export type Guard = (authorization: string | undefined) => Promise<200 | 401 | 403 | 503>;
+
+const REFUSALS = {
+  401: 'Unauthorized: send the token of a Kubernetes service account\n',
+  403: 'Forbidden: the role knative-eip-metrics-reader allows to get /metrics\n',
+  503: 'The API server cannot be asked who you are\n',
+} as const;
+
+const compress = promisify(gzip);
+
+/** `/metrics`, for everybody or for those whom the guard lets pass; compressed for those who take it. */
 export const metricsRoute =
-  (exposition: Exposition): Route =>
+  (exposition: Exposition, guard?: Guard): Route =>
   async (ctx) => {
+    const verdict = (await guard?.(ctx.get('authorization') || undefined)) ?? 200;
+    if (verdict !== 200) {
+      ctx.status = verdict;
+      if (verdict === 401) ctx.set('WWW-Authenticate', 'Bearer');
+      ctx.body = REFUSALS[verdict];
+      return;
+    }
     const { contentType, body } = await exposition();
     ctx.set('Content-Type', contentType);
-    ctx.body = body;
+    ctx.vary('Accept-Encoding');
+    if (ctx.acceptsEncodings('gzip', 'identity') === 'gzip') {
+      ctx.set('Content-Encoding', 'gzip');
+      ctx.body = await compress(body);
+    } else ctx.body = body;
   };

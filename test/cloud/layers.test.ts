@@ -183,6 +183,20 @@ test('a throttle of the cloud empties the bucket, halves the rate once, is waite
   t.true(next);
 });
 
+test('what is left of a rate can be asked for: it goes with each call and comes back with time', async (t) => {
+  const { clock, advance } = fakeClock();
+  const throttle = createThrottle(clock, 0.5);
+  t.is(throttle.perMinute('AllocateEipAddress'), 60);
+  t.is(throttle.left('AllocateEipAddress'), 10);
+  for (let n = 0; n < 10; n += 1) await throttle.acquire('AllocateEipAddress');
+  t.is(throttle.left('AllocateEipAddress'), 0);
+  await advance(12_000);
+  t.is(throttle.left('AllocateEipAddress'), 10);
+  throttle.slowDown('AllocateEipAddress', 5_000);
+  await advance(4_000);
+  t.is(throttle.left('AllocateEipAddress'), 0);
+});
+
 test('describes that come together become one call of at most fifty IDs', async (t) => {
   const { clock, advance } = fakeClock();
   const { cloud, calls } = notingCloud((ids) =>

@@ -329,8 +329,10 @@ test('a release that the cloud forbids is said to people, and tried again', asyn
   t.is(world.events.length, 1);
   t.is(world.events[0]?.reason, 'ReleaseBlocked');
   t.regex(world.events[0]?.note ?? '', /^eip-1 .* cannot be released: .*RAM/);
+  t.is(await world.sample('knative_eip_leaked_eips'), 1);
   allow();
   await world.pass(PERIOD_MS);
+  t.is(await world.sample('knative_eip_leaked_eips'), 0);
   t.deepEqual(world.ids(), ['eip-bystander']);
 });
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { PodEip } from '../../src/api/podeip.ts';
 import { createMetrics, type Metrics } from '../../src/report/metrics.ts';
 
 const fresh = () => createMetrics({ version: '1.2.3', nodeVersion: '24.0.0' });
@@ -40,6 +41,11 @@ test('the metrics that dashboards are built on are there', (t) => {
     'knative_eip_podeips',
     'knative_eip_leader',
     'knative_eip_kube_watch_age_seconds',
+    'knative_eip_leaked_eips',
+    'knative_eip_address_ready_seconds',
+    'knative_eip_address_stage_seconds',
+    'knative_eip_release_seconds',
+    'knative_eip_findings_total',
     'knative_eip_sweeper_strays',
     'knative_eip_sweeper_sightings_total',
     'knative_eip_sweeper_released_total',
@@ -76,7 +82,7 @@ test('a queue shows zeros before anything happens, and then what happened', asyn
   const metrics = fresh();
   const queue = metrics.queue('podeip');
   t.is((await samples(metrics)).get('workqueue_retries_total{name="podeip"}'), 0);
-  queue.depth(3);
+  queue.state(() => ({ ready: 3, delayed: 2, oldestMs: 1_500 }));
   queue.added();
   queue.waited(0.5);
   queue.worked(2);
@@ -101,30 +107,96 @@ test('unknown codes are told apart up to fifty, so that the cloud cannot fill th
   t.is(new Map(seen).get('knative_eip_unmapped_cloud_codes_total{code="Code.7"}'), 2);
 });
 
-test('gauges are asked at each scrape, and a state that is gone goes', async (t) => {
+/** A PodEIP as the cache keeps it. */
+const podEip = (
+  name: string,
+  { labels = {}, status = {} }: { labels?: Record<string, string>; status?: PodEip['status'] } = {},
+): PodEip => ({
+  metadata: { namespace: 'shop', name, uid: name, resourceVersion: '1', labels },
+  spec: { allocationID: `eip-${name}`, allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+  status: { status: 'InUse', eipAddress: `1.2.3.${name}`, bandwidth: '5', isp: 'BGP', ...status },
+});
+
+const ofRevision = (number: number) => ({
+  'serving.knative.dev/service': 'hello',
+  'serving.knative.dev/revision': `hello-0000${number}`,
+});
+
+const LIMITS = { addresses: 100, revisions: 100 };
+
+const eips = (state: string, manager: string, charge: string) =>
+  `knative_eip_eips{state="${state}",manager="${manager}",k8s_namespace_name="shop",isp="BGP",internet_charge_type="${charge}"}`;
+
+test('what is held is counted at each scrape, by what it is and whose it is, and what is gone goes', async (t) => {
   const metrics = fresh();
-  let eips: [string, number][] = [
-    ['InUse', 2],
-    ['Available', 1],
+  let held = [
+    podEip('1', { labels: ofRevision(1) }),
+    podEip('2', { labels: ofRevision(1), status: { bandwidth: '100', internetChargeType: 'PayByTraffic' } }),
+    podEip('3', { status: { status: 'Available', managedBy: 'ECI', bandwidthPackageID: 'cbwp-1' } }),
   ];
-  metrics.eips(() => eips);
-  metrics.podEips(() => [
-    { ready: false, reason: 'QuotaExceeded', count: 1 },
-    { ready: false, reason: 'QuotaExceeded', count: 2 },
-  ]);
-  metrics.watchAge('pods', () => 12);
-  metrics.leading(true);
+  metrics.held(() => held, LIMITS);
   const before = await samples(metrics);
-  t.is(before.get('knative_eip_eips{state="InUse"}'), 2);
-  t.is(before.get('knative_eip_podeips{ready="false",reason="QuotaExceeded"}'), 3);
-  t.is(before.get('knative_eip_kube_watch_age_seconds{resource="pods"}'), 12);
-  t.is(before.get('knative_eip_leader'), 1);
-  eips = [['InUse', 1]];
-  metrics.leading(false);
+  t.is(before.get(eips('InUse', 'Controller', '')), 1);
+  t.is(before.get(eips('InUse', 'Controller', 'PayByTraffic')), 1);
+  t.is(before.get(eips('Available', 'ECI', '')), 1);
+  const bandwidth = [...before].filter(([name]) => name.startsWith('knative_eip_bandwidth_bytes_per_second'));
+  t.deepEqual(
+    bandwidth.map(([, value]) => value),
+    [5e6 / 8, 100e6 / 8],
+    'an EIP in a shared package has no bandwidth of its own',
+  );
+  const revision = 'k8s_namespace_name="shop",kn_service_name="hello",kn_revision_name="hello-00001"';
+  t.is(before.get(`knative_eip_revision_eips{state="InUse",${revision}}`), 2);
+  t.is(before.get(`knative_eip_address_info{${revision},k8s_pod_name="2",eip="eip-2",address="1.2.3.2"}`), 1);
+  t.is(before.get('knative_eip_addresses_in_use'), 2);
+  held = [podEip('2', { labels: ofRevision(1) })];
   const after = await samples(metrics);
-  t.is(after.get('knative_eip_eips{state="InUse"}'), 1);
-  t.is(after.get('knative_eip_eips{state="Available"}'), undefined);
-  t.is(after.get('knative_eip_leader'), 0);
+  t.is(after.get(`knative_eip_revision_eips{state="InUse",${revision}}`), 1);
+  t.is(after.get(eips('Available', 'ECI', '')), undefined);
+  t.is([...after.keys()].filter((name) => name.startsWith('knative_eip_address_info')).length, 1);
+});
+
+test('whatever users name, the number of series is bounded', async (t) => {
+  const metrics = fresh();
+  const held = Array.from({ length: 9 }, (_, index) => podEip(String(index), { labels: ofRevision(index) }));
+  const series = async (addresses: number, revisions: number) => {
+    metrics.held(() => held, { addresses, revisions });
+    const names = [...(await samples(metrics)).keys()];
+    const count = (name: string) => names.filter((each) => each.startsWith(`${name}{`)).length;
+    return [count('knative_eip_address_info'), count('knative_eip_revision_eips')];
+  };
+  t.deepEqual(await series(9, 9), [9, 9]);
+  t.deepEqual(await series(8, 8), [0, 1]);
+  t.is((await samples(metrics)).get('knative_eip_addresses_in_use'), 9);
+});
+
+test('the budget of each action and the quota of EIPs are asked at each scrape; what is not known is not shown', async (t) => {
+  const metrics = fresh();
+  t.false([...(await samples(metrics)).keys()].some((name) => /_quota_|_budget_/.test(name)));
+  metrics.cloudBudget(() => [{ action: 'AllocateEipAddress', left: 7, perMinute: 120, pace: 0.5, waiting: 3 }]);
+  metrics.eipQuota(() => ({ used: 25, limit: 20 }));
+  metrics.watching(
+    'pods',
+    () => 12,
+    () => ({ lists: 1, events: 7, faults: 2 }),
+  );
+  metrics.leading(true);
+  const seen = await samples(metrics);
+  t.is(seen.get('knative_eip_cloud_budget_left_calls{action="AllocateEipAddress"}'), 7);
+  t.is(seen.get('knative_eip_cloud_budget_pace_ratio{action="AllocateEipAddress"}'), 0.5);
+  t.is(seen.get('knative_eip_cloud_budget_waiting_calls{action="AllocateEipAddress"}'), 3);
+  t.is(seen.get('knative_eip_quota_left_eips'), 0);
+  t.is(seen.get('knative_eip_quota_used_eips'), 25);
+  t.is(seen.get('knative_eip_kube_watch_age_seconds{resource="pods"}'), 12);
+  t.is(seen.get('knative_eip_kube_watch_events_total{resource="pods"}'), 7);
+  t.is(seen.get('knative_eip_leader'), 1);
+});
+
+test('no counter and no histogram has a label that names a pod, an address or an EIP', (t) => {
+  for (const { name, type, labels } of fresh().definitions)
+    if (type !== 'gauge')
+      for (const label of ['k8s_pod_name', 'eip', 'address', 'kn_service_name', 'kn_revision_name'] as const)
+        t.false(labels.includes(label), `${name} ${label}`);
 });
 
 test('two in one process do not add up', async (t) => {

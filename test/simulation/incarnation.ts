@@ -66,24 +66,29 @@ const nothing = (): undefined => undefined;
 /** Figures that nobody reads: prom-client costs more than the rest of a simulated process. */
 const noMetrics: Metrics = {
   reconciled: nothing,
-  queue: () => ({ depth: nothing, added: nothing, waited: nothing, worked: nothing, retried: nothing }),
+  queue: () => ({ state: nothing, added: nothing, waited: nothing, worked: nothing, retried: nothing }),
   cloudCalled: nothing,
   unmappedCloudCode: nothing,
   reviewed: nothing,
-  eips: nothing,
-  podEips: nothing,
+  held: nothing,
+  life: { did: nothing, served: nothing, gaveBack: nothing, lost: nothing, found: nothing },
+  mayCall: nothing,
+  cloudBudget: nothing,
+  eipQuota: nothing,
   sweeper: {
     passed: nothing,
     saw: nothing,
+    left: nothing,
     braked: nothing,
     released: nothing,
     blocked: nothing,
     lastPassAge: nothing,
   },
   leading: nothing,
-  watchAge: nothing,
+  watching: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
   names: () => [],
+  definitions: [],
 };
 
 /** How long a drain may take, as in src/cli/control.ts. */

@@ -96,6 +96,8 @@ export class Operating {
       clock,
       region: config.regionID,
       callApi: (params, request) => sent(params, request, {}),
+      onCall: ({ action, outcome, durationMs }) =>
+        this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
     });
     await assembled.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };

@@ -24,6 +24,8 @@ export interface CloudSettings extends ClientSettings, CallerSettings {
 export interface AlicloudCloud extends FoldableCloud {
   /** Imports the SDK and fetches credentials, so that the first call is as fast as the others. */
   warmUp(): Promise<void>;
+  /** How many EIPs of the region count towards the account's quota: all that are paid for as they are used. */
+  countEips(signal?: AbortSignal): Promise<number>;
 }
 
 /** VPC API reference, DescribeEipAddresses: PageSize, at most 100. */
@@ -44,10 +46,16 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   const { nextPage, credentials } = settings;
   const regionId = clients.region;
 
-  const page = async (
-    query: { allocationId?: string; eipAddress?: string; tag?: Tag[]; pageNumber: number },
-    signal?: AbortSignal,
-  ) =>
+  interface Query {
+    readonly allocationId?: string;
+    readonly eipAddress?: string;
+    readonly tag?: Tag[];
+    readonly chargeType?: 'PostPaid';
+    readonly pageNumber: number;
+    readonly pageSize?: number;
+  }
+
+  const page = async (query: Query, signal?: AbortSignal) =>
     call('DescribeEipAddresses', signal, clients.vpc, async ({ client, sdk }) => {
       const request = new sdk.DescribeEipAddressesRequest({ regionId, pageSize: PAGE_SIZE, ...query });
       return readEips(bodyOf(await client.describeEipAddresses(request)));
@@ -194,6 +202,9 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     findEips,
     findEipByAddress,
     findNetworkInterfaces,
+
+    // VPC documentation, "EIP quotas": the quota is of pay-as-you-go EIPs.
+    countEips: async (signal) => (await page({ chargeType: 'PostPaid', pageNumber: 1, pageSize: 1 }, signal)).total,
 
     associateEip: (binding, signal) =>
       mutate(

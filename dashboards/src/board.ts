@@ -1,0 +1,90 @@
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
+import {
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  RowBuilder,
+  VariableRefresh,
+  VariableSort,
+  type Dashboard,
+  type Panel,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { DATASOURCE } from './panel.ts';
+
+/** The series of the chosen clusters. One Prometheus with one cluster has no such label, which `.*` matches too. */
+export const FLEET = 'cluster=~"$cluster"';
+/** The same in the chosen namespaces. */
+export const SPACE = `${FLEET}, k8s_namespace_name=~"$namespace"`;
+/** The same of the chosen Knative Services. */
+export const SERVICE = `${SPACE}, kn_service_name=~"$service"`;
+
+/** The share `q` of a histogram's observations took at most so long, by the labels `by`. */
+export const quantile = (q: number, histogram: string, selector: string, ...by: string[]): string =>
+  `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (rate(${histogram}_bucket{${selector}}[$__rate_interval])))`;
+
+/** Increase per second of a counter, by the labels `by`. */
+export const rate = (counter: string, selector: string, ...by: string[]): string =>
+  `sum by (${by.join(', ')}) (rate(${counter}{${selector}}[$__rate_interval]))`;
+
+/** How often in the last hour, by the labels `by`. */
+export const inTheHour = (counter: string, selector: string, ...by: string[]): string =>
+  `sum by (${by.join(', ')}) (increase(${counter}{${selector}}[1h]))`;
+
+/** A row of panels with its heading. */
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Builder<Panel>[];
+}
+
+const variable = (name: string, label: string, query: string) =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(DATASOURCE)
+    .query({ qryType: 1, query, refId: 'PrometheusVariableQueryEditor-VariableQuery' })
+    .definition(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ selected: true, text: ['All'], value: ['$__all'] });
+
+/** Tag of all of them, by which they link to each other. */
+const TAG = 'knative-eip';
+
+/** A dashboard with the variables that all of them have; `name` is its UID and the name of its file. */
+export const board = (name: string, title: string, description: string, rows: readonly Row[]): Dashboard => {
+  const builder = new DashboardBuilder(`Knative Serving - EIP ${title}`)
+    .uid(`knative-eip-${name}`)
+    .description(description)
+    .tags([TAG, 'knative', 'alibabacloud'])
+    .time({ from: 'now-6h', to: 'now' })
+    .refresh('1m')
+    .timezone('browser')
+    .tooltip(DashboardCursorSync.Crosshair)
+    .link(
+      new DashboardLinkBuilder('EIP dashboards')
+        .type(DashboardLinkType.Dashboards)
+        .tags([TAG])
+        .asDropdown(true)
+        .keepTime(true)
+        .includeVars(true),
+    )
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .withVariable(variable('cluster', 'Cluster', 'label_values(knative_eip_build_info, cluster)'))
+    .withVariable(
+      variable('namespace', 'Namespace', `label_values(knative_eip_revision_eips{${FLEET}}, k8s_namespace_name)`),
+    )
+    .withVariable(variable('service', 'Service', `label_values(knative_eip_revision_eips{${SPACE}}, kn_service_name)`));
+  for (const { title, panels } of rows) {
+    builder.withRow(new RowBuilder(title));
+    for (const panel of panels) builder.withPanel(panel);
+  }
+  const made = builder.build();
+  // Grafana tells panels apart by number; the builder leaves them to it, and links to one panel would move.
+  const numbered = made.panels?.map((panel, index) => ({ ...panel, id: index + 1 })) as Dashboard['panels'];
+  return { ...made, panels: numbered ?? [] };
+};

@@ -1,0 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { files } from './files.ts';
+
+// npm run docs: writes the dashboards, the alerts and docs/metrics.md.
+for (const [path, content] of files()) {
+  const target = join(import.meta.dirname, '../..', path);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, content);
+}

@@ -1,0 +1,133 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { parseAllDocuments, stringify } from 'yaml';
+import { ALERTS } from '../../dashboards/src/alerts.ts';
+import { BOARDS, files } from '../../dashboards/src/files.ts';
+import { createMetrics } from '../../src/report/metrics.ts';
+import { LABELS } from '../../src/report/metrics/definition.ts';
+import { isPrometheusInstalled, metricsIn, ofAlerts, ofPanels, panels, promtool, WHY_SKIPPED } from './expressions.ts';
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '../..');
+
+test('the files in the repository are what npm run docs makes', (t) => {
+  for (const [path, content] of files())
+    t.true(readFileSync(join(ROOT, path), 'utf8') === content, `${path} is out of date: npm run docs`);
+  const made = new Set(files().keys());
+  for (const name of readdirSync(join(ROOT, 'dashboards')))
+    if (/\.(json|yaml)$/.test(name)) t.true(made.has(`dashboards/${name}`), `nothing makes dashboards/${name}`);
+});
+
+test('docs/metrics.md has every metric, and every label has its meaning', (t) => {
+  const page = files().get('docs/metrics.md') ?? '';
+  const metrics = createMetrics({ version: '', nodeVersion: '' });
+  for (const name of metrics.names().filter((each) => /^(knative_eip|workqueue)_/.test(each)))
+    t.true(page.includes(`| \`${name}\` |`), name);
+  t.deepEqual(
+    Object.keys(LABELS).toSorted(),
+    [...new Set<string>(metrics.definitions.flatMap(({ labels }) => labels))].toSorted(),
+    'labels that are described and labels that exist',
+  );
+});
+
+test('every panel has a title, an explanation and the data source that is chosen; nothing is fixed to one Grafana', (t) => {
+  for (const { board, panel } of panels()) {
+    const where = `${board}: ${panel.title}`;
+    t.truthy(panel.title, where);
+    t.true((panel.description?.length ?? 0) > 10, where);
+    t.is(panel.datasource?.uid, '${datasource}', where);
+    t.true((panel.targets?.length ?? 0) > 0, where);
+  }
+  for (const [name, board] of Object.entries(BOARDS)) {
+    const ids = (board.panels ?? []).map(({ id }) => id);
+    t.is(new Set(ids).size, ids.length, `${name}: numbers of panels`);
+    t.deepEqual(
+      board.templating?.list?.map((variable) => variable.name),
+      ['datasource', 'cluster', 'namespace', 'service'],
+      name,
+    );
+    for (const [, uid] of JSON.stringify(board).matchAll(/"uid":"([^"]*)"/g))
+      t.regex(uid ?? '', /^(\$\{datasource\}|knative-eip-[a-z]+)$/, name);
+    // A whole series without choice of cluster would add up clusters that were not chosen.
+    for (const { where, expr } of ofPanels('5m'))
+      t.false(/\bknative_eip_(?!build_info\b)[a-z_]+(?![a-z_{])/.test(expr), `${where}: ${expr}`);
+  }
+});
+
+test('dashboards and alerts name metrics that exist, and every metric is shown somewhere', (t) => {
+  const names = new Set(createMetrics({ version: '', nodeVersion: '' }).names());
+  const used = new Set([...ofPanels('5m'), ...ofAlerts()].flatMap(({ expr }) => metricsIn(expr)));
+  // The sink of CloudEvents is measured by the module that sends them.
+  const unknown = [...used].filter((name) => !names.has(name) && !name.startsWith('knative_eip_cloudevents_'));
+  t.deepEqual(unknown, []);
+  const unseen = [...names].filter((name) => /^(knative_eip|workqueue)_/.test(name) && !used.has(name));
+  t.deepEqual(unseen, []);
+});
+
+test('every alert has its runbook, and every runbook its alert', (t) => {
+  const pages = readdirSync(join(ROOT, 'docs/runbooks')).toSorted();
+  t.deepEqual(pages, ALERTS.map(({ name }) => `${name}.md`).toSorted());
+  for (const path of ['dashboards/knative-eip.rules.yaml', 'config/prometheus/rules.yaml']) {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    for (const [, page] of text.matchAll(/runbook_url: \S+\/(docs\/runbooks\/\S+)/g))
+      t.true(existsSync(join(ROOT, page ?? '')), `${path}: ${page}`);
+    for (const name of pages) t.true(text.includes(`/docs/runbooks/${name}`), `${path}: ${name}`);
+  }
+});
+
+/** What kubectl apply -k would send. */
+const built = async (folder: string) => {
+  const { stdout } = await run('kubectl', ['kustomize', join(ROOT, folder)], { maxBuffer: 16 << 20 });
+  return parseAllDocuments(stdout).map(
+    (document) =>
+      document.toJS() as {
+        kind: string;
+        metadata: { labels?: Record<string, string> };
+        data?: Record<string, string>;
+        spec?: { groups?: { rules: unknown[] }[] };
+      },
+  );
+};
+
+test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a PrometheusRule', async (t) => {
+  const maps = await built('dashboards');
+  t.is(maps.length, Object.keys(BOARDS).length);
+  for (const { kind, metadata, data = {} } of maps) {
+    t.is(kind, 'ConfigMap');
+    t.is(metadata.labels?.['grafana_dashboard'], '1');
+    for (const text of Object.values(data)) t.like(JSON.parse(text), { schemaVersion: 42 });
+  }
+  const prometheus = await built('config/prometheus');
+  const rule = prometheus.find(({ kind }) => kind === 'PrometheusRule');
+  t.is(rule?.spec?.groups?.[0]?.rules.length, ALERTS.length);
+  t.true(prometheus.some(({ kind }) => kind === 'ServiceMonitor'));
+});
+
+(isPrometheusInstalled ? test : test.skip)(
+  `promtool parses every expression of every panel and alert${isPrometheusInstalled ? '' : ` – ${WHY_SKIPPED}`}`,
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'eip-rules-'));
+    try {
+      const rules = [...ofPanels('5m'), ...ofAlerts()].map(({ expr, where }, index) => ({
+        record: `panel:${index}`,
+        expr,
+        labels: { where },
+      }));
+      t.true(rules.length > 80);
+      await writeFile(
+        join(folder, 'panels.yaml'),
+        stringify({ groups: [{ name: 'panels', rules }] }, { lineWidth: 0 }),
+      );
+      t.regex(await promtool('check', 'rules', join(folder, 'panels.yaml')), new RegExp(`${rules.length} rules found`));
+      const plain = await promtool('check', 'rules', join(ROOT, 'dashboards/knative-eip.rules.yaml'));
+      t.regex(plain, new RegExp(`${ALERTS.length} rules found`));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);

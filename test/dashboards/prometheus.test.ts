@@ -1,0 +1,205 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { stringify } from 'yaml';
+import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { NAMESPACE } from '../../src/api/core.ts';
+import { REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { createApp } from '../../src/web/app.ts';
+import { createHealth } from '../../src/web/health.ts';
+import { serve } from '../../src/web/server.ts';
+import { Operating } from '../world/operating.ts';
+import {
+  isPrometheusInstalled,
+  lint,
+  metricsIn,
+  ofAlerts,
+  ofPanels,
+  WHY_SKIPPED,
+  type Expression,
+} from './expressions.ts';
+
+const RULES = join(import.meta.dirname, '../../dashboards/knative-eip.rules.yaml');
+const SCRAPE_MS = 500;
+/** Between two scrapes so many virtual milliseconds pass: the test lasts seconds, the story a quarter of an hour. */
+const STEP_MS = 25_000;
+/** Ends while there are more pods than the account may have EIPs. */
+const SCRAPES = 37;
+
+const WITH_EIP = { 'k8s.aliyun.com/pod-with-eip': 'true' };
+const hello = (revision: number) => ({
+  [SERVICE]: 'hello',
+  [SERVICE_UID]: 'uid-1',
+  [REVISION]: `hello-0000${revision}`,
+});
+
+/** Resolves to a port on 127.0.0.1 that is free now. */
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+};
+
+/** Knative's own count of pods, as its autoscaler shows it. */
+const serveKnative = async (): Promise<Server> => {
+  const labels = 'k8s_namespace_name="default",kn_service_name="hello",kn_revision_name="hello-00001"';
+  const server = createServer((_, response) => response.end(`kn_revision_pods_count{${labels}} 4\n`));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+};
+
+interface Answer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data: { readonly result: readonly unknown[] };
+}
+
+/** A Prometheus that scrapes these addresses and evaluates the alerts, for as long as `use` takes. */
+const prometheus = async (targets: readonly string[], use: (url: string) => Promise<void>): Promise<void> => {
+  const folder = await mkdtemp(join(tmpdir(), 'eip-prometheus-'));
+  const seconds = `${SCRAPE_MS}ms`;
+  const config = {
+    global: { scrape_interval: seconds, scrape_timeout: seconds, evaluation_interval: seconds },
+    rule_files: [RULES],
+    scrape_configs: [{ job_name: 'knative-eip', static_configs: [{ targets, labels: { cluster: 'one' } }] }],
+  };
+  await writeFile(join(folder, 'prometheus.yaml'), stringify(config));
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${folder}/prometheus.yaml`,
+      `--storage.tsdb.path=${folder}/data`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = once(child, 'exit');
+  try {
+    const isReady = () =>
+      fetch(`http://${address}/-/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await isReady())) {
+      if (child.exitCode !== null) throw new Error(`prometheus ended: ${said}`);
+      await sleep(50);
+    }
+    await use(`http://${address}`);
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+    await rm(folder, { recursive: true });
+  }
+};
+
+/** A quarter of an hour in a cluster where everything that the dashboards show happens once. */
+const story = async (world: Operating, scraped: () => Promise<void>): Promise<void> => {
+  const { cloud, kube, metrics } = world;
+  const clusterUid = (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '';
+  cloud.world.addEip({ allocationId: 'eip-mine' });
+  for (const name of ['a', 'b', 'c']) await world.runPod(name, WITH_EIP, { labels: hello(1) });
+  await world.runPod('mine', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-mine' });
+  await world.runPod('both', { ...WITH_EIP, 'k8s.aliyun.com/pod-eip-instanceid': 'eip-mine' });
+  for (let scrape = 0; scrape < SCRAPES; scrape += 1) {
+    await world.pass(STEP_MS);
+    await scraped();
+    if (scrape === 5) cloud.world.addEip({ tags: { [TAG_CLUSTER_UID]: clusterUid, [TAG_PODEIP_UID]: 'gone' } });
+    if (scrape === 10) {
+      const [lost] = (await world.podEips()).filter(({ metadata }) => metadata.name === 'c');
+      cloud.world.human.release(lost?.spec.allocationID ?? '');
+    }
+    // The account may have six: some of these get none.
+    if (scrape % 8 === 2) for (const name of ['x', 'y', 'z']) await world.runPod(`${name}${scrape}`, WITH_EIP);
+    if (scrape % 8 === 6) for (const name of ['x', 'y', 'z']) await world.endPod(`${name}${scrape - 4}`);
+    // Beside the controllers: the webhooks of this process, and a code that only a new release of the API would send.
+    metrics.reviewed('pods', 'changed', 0.004);
+    if (scrape % 4 === 0) metrics.unmappedCloudCode('Surprise.NotDocumented');
+  }
+};
+
+(isPrometheusInstalled ? test : test.skip)(
+  `a real Prometheus scrapes the controller at work: every panel and every alert has its data${isPrometheusInstalled ? '' : ` – ${WHY_SKIPPED}`}`,
+  async (t) => {
+    const world = await Operating.create({
+      quota: 6,
+      config: {
+        cloud: { eipQuota: 6 },
+        sweeper: { graceSeconds: 60, brakeAbove: 3 },
+        networkController: { eipController: { garbageCollectionPeriodInMinutes: 1 } },
+      },
+    });
+    let next = Promise.withResolvers<void>();
+    const exposition = async () => {
+      const answer = await world.metrics.render();
+      next.resolve();
+      next = Promise.withResolvers();
+      return answer;
+    };
+    const app = createApp({ health: createHealth(), exposition, log: silentLog });
+    const server = await serve(app, '127.0.0.1:0', systemClock);
+    const knative = await serveKnative();
+    const targets = [new URL(server.url).host, `127.0.0.1:${(knative.address() as AddressInfo).port}`];
+    try {
+      await prometheus(targets, async (url) => {
+        const ask = async (expr: string): Promise<Answer> => {
+          const response = await fetch(`${url}/api/v1/query`, {
+            method: 'POST',
+            body: new URLSearchParams({ query: expr }),
+          });
+          return (await response.json()) as Answer;
+        };
+        await story(world, () => next.promise);
+
+        const up = await ask('max_over_time(up[1m]) == 1');
+        t.is(up.data.result.length, targets.length, 'both are scraped');
+
+        const { body } = await world.metrics.render();
+        t.deepEqual(
+          (await lint(body)).filter((line) => !/^(nodejs|process)_/.test(line)),
+          [],
+          'the conventions of Prometheus',
+        );
+
+        const names = new Set(world.metrics.names());
+        const isMeasured = ({ expr }: Expression) => metricsIn(expr).every((name) => names.has(name));
+        const everything = [...ofPanels(`${SCRAPES}s`), ...ofAlerts()];
+        const wrong: string[] = [];
+        for (const expression of everything) {
+          const { status, error, data } = await ask(expression.expr);
+          if (status !== 'success') wrong.push(`${expression.where}: ${error}`);
+          else if (data.result.length === 0 && isMeasured(expression))
+            wrong.push(`${expression.where}: no data for ${expression.expr}`);
+        }
+        t.deepEqual(wrong, []);
+
+        const rules = (await (await fetch(`${url}/api/v1/rules`)).json()) as {
+          data: { groups: { rules: { name: string; health: string; state: string; lastError?: string }[] }[] };
+        };
+        const alerts = rules.data.groups.flatMap((group) => group.rules);
+        for (const { name, health, lastError } of alerts) t.is(health, 'ok', `${name}: ${lastError}`);
+        const firing = alerts.filter(({ state }) => state === 'firing').map(({ name }) => name);
+        for (const name of ['KnativeEipAddressLost', 'KnativeEipQuotaExhausted']) t.true(firing.includes(name), name);
+        t.false(firing.includes('KnativeEipNoLeader'));
+      });
+    } finally {
+      await world.stop();
+      await server.close();
+      knative.close();
+    }
+  },
+);
