@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { feedPolicies, type PolicyCache } from '../controllers/policies.ts';
 import { runServices, type ServiceCache } from '../controllers/services.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
@@ -46,6 +47,8 @@ export interface OperationParts {
   readonly caches: Caches;
   /** Knative Services; undefined where they are not watched. */
   readonly services?: ServiceCache | undefined;
+  /** EipPolicies; undefined where no namespace is restricted. */
+  readonly policies?: PolicyCache | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -76,6 +79,7 @@ export const operate = (parts: OperationParts): Operation => {
   });
   const memories = new Memories(clock, random);
   feed(caches, queue, (uid) => memories.forget(uid));
+  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
 
   const cloud = parts.assemble(
     (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
@@ -89,7 +93,11 @@ export const operate = (parts: OperationParts): Operation => {
       if (how === 'lost') lost.resolve('lost');
     });
 
-  const reflecting = Promise.all(caches.all.map(([, reflector]) => reflector.run(work)));
+  const reflectors = [
+    ...caches.all.map(([, reflector]) => reflector),
+    ...(parts.policies ? [parts.policies.reflector] : []),
+  ];
+  const reflecting = Promise.all(reflectors.map((reflector) => reflector.run(work)));
   const working = (async () => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
     const clusterUid = await findClusterUid(kube, clock, random, log, work);
@@ -116,6 +124,7 @@ export const operate = (parts: OperationParts): Operation => {
         for (const { metadata } of caches.podEips.store.values())
           if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
       },
+      policies: parts.policies,
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
       log,

@@ -20,7 +20,16 @@ import { serve as serveKube } from './kube/http.ts';
 import { kubeconfig } from './kube/kubeconfig.ts';
 import { createApiServer } from './kube/server.ts';
 import { transport as inProcess } from './kube/transport.ts';
-import { apply, BANDWIDTH_PACKAGE, CRD_FILE, EXISTING_EIP, REFUSED, SAMPLES, SCALED } from './samples.ts';
+import {
+  apply,
+  BANDWIDTH_PACKAGE,
+  CRD_FILE,
+  EXISTING_EIP,
+  POLICY_CRD_FILES,
+  REFUSED,
+  SAMPLES,
+  SCALED,
+} from './samples.ts';
 import { liveScreen, plainScreen } from './screen.ts';
 
 const HOST = '127.0.0.1';
@@ -56,7 +65,7 @@ export const runSandbox: RunSandbox = async (options) => {
     writeFileSync(path, kubeconfig(kubeHttp.url));
     const transport = inProcess(server);
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
-    await apply(kube, CRD_FILE);
+    for (const file of [CRD_FILE, ...POLICY_CRD_FILES]) await apply(kube, file);
     cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
     const nodes = await createNodes(kube, cloud, given.vpcID);

@@ -30,6 +30,11 @@ export const apply = async (kube: Kube, file: string): Promise<void> => {
 };
 
 export const CRD_FILE = 'crd/podeips.alibabacloud.com.yaml';
+/** The kinds by which an operator restricts namespaces. */
+export const POLICY_CRD_FILES = [
+  'crd/eippolicies.podeip-controller.alibabacloud.com.yaml',
+  'crd/eipusages.podeip-controller.alibabacloud.com.yaml',
+] as const;
 
 /** The workloads that come and go, and how many addresses each should get. */
 export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; name: string }[] = [
