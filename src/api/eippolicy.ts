@@ -15,8 +15,8 @@ export interface EipPolicySpec {
   /** Names. With `namespaceSelector`, a namespace is meant that either of the two means; with neither, every one is. */
   readonly namespaces?: readonly string[] | undefined;
   readonly namespaceSelector?: LabelSelector | undefined;
-  /** The existing EIPs that may be named. Empty: none but those whose own tag grants them. Absent: no word about it. */
-  readonly existingEips?: readonly EipMatch[] | undefined;
+  /** The existing EIPs that may be named. Absent: no word about it. */
+  readonly existingEips?: NameableEips | undefined;
   /** IDs that may be named. Empty: none may. Absent: no word about it. */
   readonly bandwidthPackages?: readonly string[] | undefined;
   readonly publicIpAddressPools?: readonly string[] | undefined;
@@ -27,10 +27,11 @@ export interface EipPolicySpec {
   readonly defaults?: EipPolicyDefaults | undefined;
 }
 
-/** One EIP by its ID, or every EIP that carries all of the tags. */
-export type EipMatch =
-  | { readonly id: string; readonly tags?: undefined }
-  | { readonly id?: undefined; readonly tags: Readonly<Record<string, string>> };
+/** Existing EIPs by their IDs, and all that carry every tag of one of the elements. Empty: none. */
+export interface NameableEips {
+  readonly ids?: readonly string[] | undefined;
+  readonly tags?: readonly Readonly<Record<string, string>>[] | undefined;
+}
 
 export interface EipLimits {
   /** EIPs that are bought for pods; those that users name are not counted. */

@@ -1,5 +1,5 @@
 import { KEYS, TAG_ALLOW_NAMESPACES, type Setting } from '../api/annotations.ts';
-import type { EipLimits, EipMatch, EipPolicy, EipPolicySpec, LabelSelector } from '../api/eippolicy.ts';
+import type { EipLimits, EipPolicy, EipPolicySpec, LabelSelector, NameableEips } from '../api/eippolicy.ts';
 import type { Finding } from '../api/finding.ts';
 import type { EipDefaults, EipRequest, NewEip } from './request.ts';
 
@@ -7,8 +7,8 @@ import type { EipDefaults, EipRequest, NewEip } from './request.ts';
 export interface EffectivePolicy {
   /** Names of the policies that mean the namespace, sorted. */
   readonly names: readonly string[];
-  /** One list for each policy that has one: an existing EIP must be in all of them. */
-  readonly existingEips?: readonly (readonly EipMatch[])[] | undefined;
+  /** One of each policy that says something: an existing EIP must be among all of them. */
+  readonly existingEips?: readonly NameableEips[] | undefined;
   readonly bandwidthPackages?: readonly string[] | undefined;
   readonly publicIpAddressPools?: readonly string[] | undefined;
   readonly resourceGroups?: readonly string[] | undefined;
@@ -93,8 +93,8 @@ const means = ({ namespaces, namespaceSelector }: EipPolicySpec, { name, labels 
     : (namespaces?.includes(name) ?? false) || (namespaceSelector !== undefined && matches(namespaceSelector, labels));
 
 /**
- * metav1.LabelSelector. `NotIn` matches a namespace without the label too (kubernetes/apimachinery pkg/labels). An operator
- * that is not known matches: whoever restricts more than is understood restricts.
+ * metav1.LabelSelector. `NotIn` matches a namespace without the label too (kubernetes/apimachinery pkg/labels). What is not
+ * complete matches, because a policy restricts: a mistake in it must not open what it closes.
  */
 const matches = (
   { matchLabels = {}, matchExpressions = [] }: LabelSelector,
@@ -105,7 +105,7 @@ const matches = (
     const label = Object.hasOwn(labels, key) ? labels[key] : undefined;
     switch (operator) {
       case 'In':
-        return label !== undefined && values.includes(label);
+        return values.length === 0 || (label !== undefined && values.includes(label));
       case 'NotIn':
         return label === undefined || !values.includes(label);
       case 'Exists':
@@ -169,14 +169,14 @@ export const mayNameUnder = (
   tags: ReadonlyMap<string, string> | undefined,
 ): 'yes' | 'no' | 'unknown' | 'unsaid' => {
   if (!existingEips) return 'unsaid';
-  const answers = existingEips.map((list) => {
-    if (list.some(({ id }) => id === allocationId)) return 'yes';
-    const byTags = list.filter((match) => match.tags !== undefined);
-    if (byTags.length === 0) return 'no';
+  const answers = existingEips.map(({ ids = [], tags: selections = [] }) => {
+    if (ids.includes(allocationId)) return 'yes';
+    if (selections.length === 0) return 'no';
     if (!tags) return 'unknown';
-    return byTags.some((match) => Object.entries(match.tags ?? {}).every(([key, value]) => tags.get(key) === value))
-      ? 'yes'
-      : 'no';
+    const isSelected = selections.some((selection) =>
+      Object.entries(selection).every(([key, value]) => tags.get(key) === value),
+    );
+    return isSelected ? 'yes' : 'no';
   });
   if (answers.includes('no')) return 'no';
   return answers.includes('unknown') ? 'unknown' : 'yes';
