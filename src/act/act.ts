@@ -7,6 +7,7 @@ import { allocation, allTags, binding, type Cluster } from './eip.ts';
 import { announce } from './pod.ts';
 import * as podEips from './podeip.ts';
 import { clientToken } from './token.ts';
+import { reserve } from './usage.ts';
 
 /** What an act needs of the world. */
 export interface World {
@@ -40,7 +41,7 @@ export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
  */
 export const act = async (
   step: Act,
-  { pod, podEip }: Seen,
+  { pod, podEip, namespace, room }: Seen,
   { kube, cloud, clock, cluster }: World,
   epoch: string,
   signal: AbortSignal,
@@ -101,6 +102,12 @@ export const act = async (
         signal,
       );
       return { allocationId };
+    }
+    case 'Reserve': {
+      if (!namespace || !room) throw new Error('a place is taken without counting');
+      const { bandwidthMbps, instead } = step;
+      await reserve(kube, { namespace, usage: room.usage, podEip, bandwidthMbps, instead }, signal);
+      return {};
     }
     case 'Allocate': {
       const bought = await cloud.allocateEip(allocation(cluster, podEip, step.request, step.generation), signal);

@@ -24,16 +24,16 @@ const fit = (value: string): string =>
     : `${value.slice(0, MAX_TAG_VALUE - 17)}~${createHash('sha256').update(value).digest('hex').slice(0, 16)}`;
 
 /** The two tags that prove whose an EIP is, and by which it is found again. */
-export const ownershipTags = (cluster: Cluster, podEip: PodEip): readonly Tag[] => [
+export const ownershipTags = (cluster: Cluster, podEipUid: string): readonly Tag[] => [
   { key: TAG_CLUSTER_UID, value: cluster.uid },
-  { key: TAG_PODEIP_UID, value: podEip.metadata.uid },
+  { key: TAG_PODEIP_UID, value: podEipUid },
 ];
 
 /** The tags of an EIP of ours: whose it is, and what people read in the console. */
 export const allTags = (cluster: Cluster, podEip: PodEip): readonly Tag[] => {
   const { namespace = '', name } = podEip.metadata;
   return [
-    ...ownershipTags(cluster, podEip),
+    ...ownershipTags(cluster, podEip.metadata.uid),
     { key: TAG_CLUSTER_ID, value: fit(cluster.id) },
     { key: TAG_POD, value: fit(`${namespace}/${name}`) },
   ];

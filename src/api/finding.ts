@@ -46,7 +46,11 @@ export type FindingId =
   /** On the Knative Service instead of its template. */
   | 'AnnotationOnService'
   /** The pod has no address of its own. */
-  | 'HostNetwork';
+  | 'HostNetwork'
+  /** An EipPolicy does not let the namespace name this. */
+  | 'NotAllowedByPolicy'
+  /** The namespace holds what an EipPolicy lets it hold. */
+  | 'QuotaOfNamespaceExceeded';
 
 /** One line for an Event or a condition: what is wrong, then what to do. */
 export const sentence = (finding: Finding): string => `${finding.problem}; ${finding.remedy}`;

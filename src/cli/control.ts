@@ -3,6 +3,7 @@ import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
+import { createPolicyCache } from '../controllers/policies.ts';
 import { createServiceCache } from '../controllers/services.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
@@ -119,6 +120,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
         record: (about, happening) => recorder.record(about, happening),
       },
     }),
+    policies: createPolicyCache({ transport: connection.watches, clock, random, log }),
     metrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import { feedPolicies, type PolicyCache } from '../controllers/policies.ts';
 import { runServices, type ServiceCache } from '../controllers/services.ts';
 import { Stopwatch } from '../controllers/stopwatch.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
@@ -52,6 +53,8 @@ export interface OperationParts {
   readonly services?: ServiceCache | undefined;
   /** Undefined where there is no virtual node of our own. */
   readonly virtualNode?: VirtualNodeSource | undefined;
+  /** EipPolicies; undefined where no namespace is restricted. */
+  readonly policies?: PolicyCache | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -84,6 +87,7 @@ export const operate = (parts: OperationParts): Operation => {
   const stopwatch = new Stopwatch(clock, metrics.life);
   stopwatch.follow(caches);
   feed(caches, queue, (uid) => memories.forget(uid));
+  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
 
   const cloud = parts.assemble(
     (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
@@ -99,7 +103,11 @@ export const operate = (parts: OperationParts): Operation => {
       if (how === 'lost') lost.resolve('lost');
     });
 
-  const reflecting = Promise.all(caches.all.map(([, reflector]) => reflector.run(work)));
+  const reflectors = [
+    ...caches.all.map(([, reflector]) => reflector),
+    ...(parts.policies ? [parts.policies.reflector] : []),
+  ];
+  const reflecting = Promise.all(reflectors.map((reflector) => reflector.run(work)));
   const working = (async () => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
     const clusterUid = await findClusterUid(kube, clock, random, log, work);
@@ -127,6 +135,7 @@ export const operate = (parts: OperationParts): Operation => {
         for (const { metadata } of caches.podEips.store.values())
           if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
       },
+      policies: parts.policies,
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
       log,

@@ -2,6 +2,7 @@ import { ECI_INSTANCE_ID, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
 import { SERVICE } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -104,7 +105,7 @@ export const createCaches = (options: CacheOptions): Caches => {
     ...rest,
     resource: PODEIP,
     keep: keepPodEip,
-    indexes: { wanted: (podEip) => wantedBy(podEip), service: (podEip) => serviceOf(podEip) },
+    indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, waiting: waitingIn },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
   const nodes = createReflector({
@@ -122,6 +123,14 @@ const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string
   const name = labels?.[SERVICE];
   return name === undefined ? [] : [keyOf({ namespace, name })];
 };
+
+/** The namespace whose limits a PodEIP waits for. */
+const waitingIn = ({ metadata: { namespace = '' }, status }: PodEip): readonly string[] =>
+  status?.conditions?.some(({ reason }) => reason === WAITING) === true ? [namespace] : [];
+
+const WAITING: Reason = 'QuotaOfNamespaceExceeded';
+/** How many of those that wait for room are told of a place: it is for one, and may be too small for the first. */
+const MOST_TOLD = 10;
 
 /** The existing EIP that a PodEIP names, whether it has it or still waits for it. */
 const wantedBy = (podEip: PodEip): readonly string[] => {
@@ -162,6 +171,8 @@ export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget:
     // Whoever waits for this EIP may have it now.
     for (const allocationId of wantedBy(event.object))
       for (const waiting of podEips.store.by('wanted', allocationId)) queue.add(keyOf(waiting.metadata));
+    const waiting = [...podEips.store.by('waiting', event.object.metadata.namespace ?? '')];
+    for (const { metadata } of waiting.slice(0, MOST_TOLD)) queue.add(keyOf(metadata));
   });
   nodes.subscribe((event) => {
     if (!isNews(event)) return;

@@ -1,6 +1,7 @@
 import { act, changesCloud, type World } from '../act/act.ts';
 import { ownershipTags } from '../act/eip.ts';
 import { NAMESPACE, POD, type Node, type Pod } from '../api/core.ts';
+import { EIP_USAGE } from '../api/eippolicy.ts';
 import { SERVICE_UID } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
@@ -14,6 +15,7 @@ import { decide } from '../plan/decide.ts';
 import { isSameService } from '../plan/handover.ts';
 import { isSpare } from '../plan/inherit.ts';
 import { isDrifting, isFinal, readPod } from '../plan/pod.ts';
+import { underPolicy } from '../plan/policy.ts';
 import { isOurs, isWitness, readNotes } from '../plan/record.ts';
 import type { Rival, Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
@@ -21,6 +23,7 @@ import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
 import { NOTHING_KNOWN, type Memories } from './memory.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import { readPolicy, recallPolicy, type PolicyCache } from './policies.ts';
 
 /** What the reconciler of pods and PodEIPs works with. */
 export interface PodEipPorts extends World {
@@ -30,6 +33,8 @@ export interface PodEipPorts extends World {
   readonly memories: Memories;
   /** Times what is done; undefined where nobody reads the figures. */
   readonly stopwatch?: Stopwatch | undefined;
+  /** The policies of namespaces; undefined where there are none. */
+  readonly policies?: Pick<PolicyCache, 'known'> | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
@@ -76,7 +81,18 @@ export const reconcilePodEip =
     const recall = () => (podEip ? memories.recall(uid) : NOTHING_KNOWN);
     const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
     const now = ports.clock.now();
-    let seen: Seen = { pod: pod ?? null, podEip: podEip ?? null, node: node ?? null, memory: recall(), now };
+    const effective =
+      ports.policies && isAsking(pod, podEip)
+        ? await recallPolicy(ports.policies, kube, ref.namespace ?? '', signal)
+        : undefined;
+    let seen: Seen = {
+      pod: pod ?? null,
+      podEip: podEip ?? null,
+      node: node ?? null,
+      policy: effective && { effective, isFresh: false },
+      memory: recall(),
+      now,
+    };
     try {
       let step = decide(seen, settings);
       while (isLook(step)) {
@@ -103,6 +119,10 @@ export const reconcilePodEip =
     }
   };
 
+/** Whether what the policy says makes a difference: nothing is asked for by a pod that is not there. */
+const isAsking = (pod: Pod | undefined, podEip: PodEip | undefined): boolean =>
+  pod !== undefined && podEip?.metadata.deletionTimestamp === undefined;
+
 /** Whether the PodEIP outlives its pod at present. */
 const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
   const { podUid } = readNotes(podEip);
@@ -112,13 +132,14 @@ const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
 const isRest = (step: Act | Rest): step is Rest => step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
 /** Reads what the decision asked for. */
-const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Partial<Seen>> => {
+const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Partial<Seen>> => {
+  const { podEip, vacated = [] } = seen;
   const { cloud, kube, cluster, vpcId } = ports;
   switch (step.do) {
     case 'LookAtEip':
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
     case 'LookForTagged':
-      return { tagged: podEip ? await cloud.findEips(ownershipTags(cluster, podEip), signal) : [] };
+      return { tagged: podEip ? await cloud.findEips(ownershipTags(cluster, podEip.metadata.uid), signal) : [] };
     case 'LookForInterfaces': {
       const { privateIpAddress } = step;
       return { interfaces: await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) };
@@ -126,6 +147,20 @@ const look = async (step: Look, { podEip }: Seen, ports: PodEipPorts, signal: Ab
     case 'LookAtNamespace': {
       const name = podEip?.metadata.namespace ?? '';
       return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
+    }
+    case 'LookAtPolicy': {
+      const { effective, namespace } = await readPolicy(kube, podEip?.metadata.namespace ?? '', signal);
+      return { policy: { effective, isFresh: true }, ...(namespace !== undefined && { namespace }) };
+    }
+    case 'LookForRoom': {
+      const name = podEip?.metadata.namespace ?? '';
+      // One after the other: see Room.
+      const usage = (await kube.get(EIP_USAGE, { name }, signal)) ?? null;
+      return { room: { usage, podEips: await kube.list(PODEIP, { namespace: name }, signal) } };
+    }
+    case 'LookForVacated': {
+      const eips = await cloud.findEips(ownershipTags(cluster, step.podEipUid), signal);
+      return { vacated: new Map([...vacated, [step.podEipUid, eips.length === 0]]) };
     }
     case 'LookForSpares': {
       if (!podEip) return { spares: [] };
@@ -182,8 +217,10 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
 };
 
 /** What was read when a request was written down. */
-const claimed = (step: Act, { pod }: Seen, settings: Settings): Pick<Reading, 'findings'> =>
-  step.do === 'Claim' && step.request && pod ? readPod(pod, settings) : { findings: [] };
+const claimed = (step: Act, { pod, policy }: Seen, settings: Settings): Pick<Reading, 'findings'> =>
+  step.do === 'Claim' && step.request && pod
+    ? readPod(pod, underPolicy(settings, policy?.effective))
+    : { findings: [] };
 
 /** Nothing to do now: say how things stand. */
 const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {

@@ -138,12 +138,15 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
     description: read('description', values.readDescription),
     publicIpAddressPoolId: read('publicIpAddressPoolId', values.readId('pippool')),
     resourceGroupId: read('resourceGroupId', values.readId('rg')),
-    bandwidthPackageId: read('bandwidthPackageId', values.readId('cbwp')),
+    bandwidthPackageId:
+      read('bandwidthPackageId', values.readId('cbwp')) ??
+      (internetChargeType === 'PayByTraffic' ? defaults.bandwidthPackageId : undefined),
   };
   return done(true, {
     kind: 'new',
     bandwidthMbps:
-      read('bandwidth', (value) => values.readBandwidth(value, internetChargeType)) ?? defaults.bandwidthMbps,
+      read('bandwidth', (value) => values.readBandwidth(value, internetChargeType)) ??
+      Math.min(defaults.bandwidthMbps, values.MAX_BANDWIDTH_MBPS[internetChargeType]),
     internetChargeType,
     isp: read('isp', values.readIsp) ?? defaults.isp,
     ...text,

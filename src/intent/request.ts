@@ -31,6 +31,8 @@ export interface EipDefaults {
   readonly bandwidthMbps: number;
   readonly internetChargeType: InternetChargeType;
   readonly isp: string;
+  /** Of an EIP that is paid by traffic: no other can be in a package. @default none */
+  readonly bandwidthPackageId?: string | undefined;
 }
 
 /** The request as it is kept in the PodEIP. `undefined` members are left out, so that equal requests are equal strings. */

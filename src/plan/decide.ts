@@ -7,6 +7,7 @@ import { giveBack } from './give-back.ts';
 import { isKept, keep } from './keep.ts';
 import { obtain } from './own.ts';
 import { isAnnounced, isFinal, isGated, readPod } from './pod.ts';
+import { underPolicy } from './policy.ts';
 import { hasFinalizer, isOurs, isWitness, readNotes, type Notes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, justTampered, type Step } from './step.ts';
@@ -17,7 +18,7 @@ import { witness } from './witness.ts';
  * wins. It never trusts an order of events: whoever runs it may have died on any line before, or may run twice at once.
  */
 export const decide = (seen: Seen, settings: Settings): Step => {
-  const step = next(seen, settings);
+  const step = next(seen, underPolicy(settings, seen.policy?.effective));
   const { refusal } = seen.memory;
   // What was refused is not asked again at each event, only when its time has come.
   return refusal && refusal.act === step.do && refusal.dueInMs > 0

@@ -38,6 +38,8 @@ export const attach = (
       'EipNotFound',
       `${allocationId} does not exist in this region and account; write the ID of an EIP that does`,
     );
+  // What it wins it wins by what holds now.
+  if (allocationID === '' && seen.policy?.isFresh === false) return { do: 'LookAtPolicy' };
   const refusal = mayName(eip, namespace, settings);
   if (refusal) {
     const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));

@@ -1,5 +1,6 @@
 import { TAG_ALLOW_NAMESPACES, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { Eip } from '../cloud/port.ts';
+import { mayNameUnder } from '../intent/policy.ts';
 import type { Settings } from './seen.ts';
 import type { Rest } from './step.ts';
 
@@ -23,7 +24,7 @@ const isGrantedByTag = (eip: Eip, namespace: string): boolean => {
 export const mayName = (
   eip: Eip,
   namespace: string,
-  { existingEips, existingEipNamespaces }: Pick<Settings, 'existingEips' | 'existingEipNamespaces'>,
+  { existingEips, existingEipNamespaces, policy }: Pick<Settings, 'existingEips' | 'existingEipNamespaces' | 'policy'>,
 ): Rest | undefined => {
   const { allocationId } = eip;
   if (eip.tags.has(TAG_PODEIP_UID) || eip.tags.has(TAG_CLUSTER_UID))
@@ -33,6 +34,13 @@ export const mayName = (
     );
   if (eip.serviceManaged)
     return refuse('EipReserved', `${allocationId} belongs to another cloud service; name one of your own`);
+  const byPolicy = policy ? mayNameUnder(policy, allocationId, eip.tags) : 'unsaid';
+  if (byPolicy === 'yes') return undefined;
+  if (byPolicy === 'no' && !isGrantedByTag(eip, namespace))
+    return refuse(
+      'EipNotGranted',
+      `namespace ${namespace} is not granted ${allocationId}; an operator grants it with the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP, or with an EipPolicy`,
+    );
   if (existingEips === 'any' || existingEipNamespaces.includes(namespace) || isGrantedByTag(eip, namespace))
     return undefined;
   return refuse(

@@ -6,6 +6,7 @@ import { inherit } from './inherit.ts';
 import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isGated } from './pod.ts';
 import type { Notes } from './record.ts';
+import { mayBuy } from './room.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
 import { fail, inTransition, POLL_MS, wait, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
@@ -27,6 +28,8 @@ export const obtain = (
     if (found) return { do: 'Record', allocationId: found.allocationId };
     const inherited = inherit(seen, podEip, settings);
     if (inherited) return inherited;
+    // Nothing is bought, nor asked for anew, on the word of a cache.
+    if (seen.policy?.isFresh === false) return { do: 'LookAtPolicy' };
     const isRefused = memory.refusal?.act === 'Allocate';
     const isOtherRequest = reading.request !== undefined && writeRequest(reading.request) !== writeRequest(request);
     if (isRefused && !isOtherRequest && memory.refusal.dueInMs > 0)
@@ -34,7 +37,7 @@ export const obtain = (
     // All attempts are known to have bought nothing: only now may a new token be used, and the annotations be read anew.
     if ((isRefused || isOtherRequest) && isSettled(seen, settings))
       return claim(reading, seen, notes.generation + 1, settings);
-    return { do: 'Allocate', request, generation: notes.generation };
+    return mayBuy(seen, podEip, request) ?? { do: 'Allocate', request, generation: notes.generation };
   }
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
   if (!eip) {

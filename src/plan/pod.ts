@@ -3,6 +3,7 @@ import type { Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
+import { notAllowed } from '../intent/policy.ts';
 import { FOLLOW } from '../intent/release.ts';
 import { isBoundTo, latestPlace, type Notes } from './record.ts';
 import type { Settings } from './seen.ts';
@@ -20,8 +21,9 @@ export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 
   false;
 
 /** What a pod asks for, as far as the pod itself can say. */
-export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefulKinds'>): Reading => {
-  const reading = refuseToKeep(readAnnotations(pod.metadata.annotations, settings.defaults), pod, settings);
+export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'policy'>): Reading => {
+  const read = readAnnotations(pod.metadata.annotations, settings.defaults);
+  const reading = refuseToKeep(refuseByPolicy(read, pod, settings), pod, settings);
   if (!reading.wanted || !pod.spec.hostNetwork) return reading;
   const hostNetwork: Finding = {
     id: 'HostNetwork',
@@ -31,6 +33,17 @@ export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefu
     remedy: 'remove hostNetwork, or the annotation that asks for an EIP',
   };
   return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, hostNetwork] };
+};
+
+/** What the policy of the namespace has against it. */
+const refuseByPolicy = (reading: Reading, pod: Pod, { policy }: Pick<Settings, 'policy'>): Reading => {
+  const refusals = policy && reading.request ? notAllowed(policy, reading.request) : [];
+  if (refusals.length === 0) return reading;
+  const written = refusals.map((finding) => ({
+    ...finding,
+    keys: finding.keys.filter((key) => pod.metadata.annotations?.[key] !== undefined),
+  }));
+  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, ...written] };
 };
 
 /** An EIP is kept for the next pod of the name. Under a stateless owner there is none. */

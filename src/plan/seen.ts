@@ -1,8 +1,10 @@
+import type { EipUsage } from '../api/eippolicy.ts';
 import type { Namespace, Node, Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip, NetworkInterface } from '../cloud/port.ts';
 import type { EipDefaults } from '../intent/request.ts';
 import type { Reason } from '../api/reason.ts';
+import type { EffectivePolicy } from '../intent/policy.ts';
 import type { Act } from './step.ts';
 
 /** Everything that the decision knows. What has not been looked at is undefined; what is not there is null. */
@@ -27,9 +29,33 @@ export interface Seen {
   readonly spares?: readonly PodEip[] | undefined;
   /** The PodEIP that the EIP of this one goes to. */
   readonly heir?: PodEip | null | undefined;
+  /** The policy of the namespace; undefined where there are none at all. */
+  readonly policy?: PolicySeen | undefined;
+  /** How much the namespace holds. */
+  readonly room?: Room | undefined;
+  /** By UID of PodEIPs that are gone and have a place: whether their EIP is gone too. */
+  readonly vacated?: ReadonlyMap<string, boolean> | undefined;
   readonly memory: Memory;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;
+}
+
+/** The policy of the namespace at hand. */
+export interface PolicySeen {
+  readonly effective: EffectivePolicy;
+  /** Whether it is from a quorum read of this pass, and not from the cache. Nothing is bought or won on the cache's word. */
+  readonly isFresh: boolean;
+}
+
+/**
+ * How much a namespace holds. The usage was read first and the PodEIPs after it: a place whose PodEIP is not among them was
+ * taken by one that is gone, not by one that is new.
+ */
+export interface Room {
+  /** Null where nobody has taken a place yet. */
+  readonly usage: EipUsage | null;
+  /** All of the namespace, from a quorum read. */
+  readonly podEips: readonly PodEip[];
 }
 
 /** Another PodEIP that holds the EIP. */
@@ -79,6 +105,8 @@ export interface Settings {
   /** UID of the namespace kube-system: names the cluster even when two have the same configured ID. */
   readonly clusterUid: string;
   readonly defaults: EipDefaults;
+  /** Of the namespace at hand; see `underPolicy`. @default nothing is restricted */
+  readonly policy?: EffectivePolicy | undefined;
   /** `any`: a namespace may name any free EIP. `granted`: only what the operator grants. */
   readonly existingEips: 'any' | 'granted';
   /** With `granted`: namespaces that may name any free EIP. */

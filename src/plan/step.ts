@@ -17,7 +17,12 @@ export type Look =
   | { readonly do: 'LookForRivals'; readonly allocationId: string }
   | { readonly do: 'LookForSpares' }
   | { readonly do: 'LookForHeir'; readonly uid: string }
-  | { readonly do: 'LookAtNamespace' };
+  | { readonly do: 'LookAtNamespace' }
+  /** The policy of the namespace, and the namespace, by quorum reads. */
+  | { readonly do: 'LookAtPolicy' }
+  | { readonly do: 'LookForRoom' }
+  /** Whether the EIP of this PodEIP, which is gone, is gone too. */
+  | { readonly do: 'LookForVacated'; readonly podEipUid: string };
 
 /** One side effect. */
 export type Act =
@@ -56,6 +61,8 @@ export type Act =
     }
   /** Give the EIP of an adopted PodEIP the tags that prove whose it is. */
   | { readonly do: 'Tag'; readonly allocationId: string }
+  /** Take a place under the limits of the namespace, and give up those of PodEIPs that are gone. */
+  | { readonly do: 'Reserve'; readonly bandwidthMbps: number; readonly instead: readonly string[] }
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
   /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
   | { readonly do: 'Forget'; readonly allocationId: string; readonly generation: number }

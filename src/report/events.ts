@@ -100,6 +100,7 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'Bequeath':
     case 'Decline':
     case 'Claim':
+    case 'Reserve':
     case 'Witness':
     case 'Yield':
     case 'Tag':

@@ -29,6 +29,7 @@ import {
   BANDWIDTH_PACKAGE,
   CRD_FILE,
   EXISTING_EIP,
+  POLICY_CRD_FILES,
   REFUSED,
   WEBHOOK_FILE,
 } from './samples.ts';
@@ -71,8 +72,7 @@ export const runSandbox: RunSandbox = async (options) => {
     writeFileSync(path, kubeconfig(kubeHttp.url));
     const transport = inProcess(server);
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
-    await apply(kube, CRD_FILE);
-    await apply(kube, WEBHOOK_FILE);
+    for (const file of [CRD_FILE, ...POLICY_CRD_FILES, WEBHOOK_FILE]) await apply(kube, file);
     await installKnative(kube);
     cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);

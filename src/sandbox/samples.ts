@@ -51,6 +51,11 @@ export const areWebhooksTrusted = async (kube: Kube): Promise<boolean> =>
 
 /** What the product is installed from. */
 export const CRD_FILE = 'config/crd/podeips.alibabacloud.com.yaml';
+/** The kinds by which an operator restricts namespaces. */
+export const POLICY_CRD_FILES = [
+  'config/crd/eippolicies.podeip-controller.alibabacloud.com.yaml',
+  'config/crd/eipusages.podeip-controller.alibabacloud.com.yaml',
+] as const;
 export const WEBHOOK_FILE = 'config/webhook/mutating_webhook_configuration.yaml';
 
 /** Knative Services of the story. */

@@ -14,11 +14,12 @@ import { deletions } from './deletions.ts';
 import { kinds } from './kinds.ts';
 import { objects } from './objects.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from './real.ts';
+import { policies } from './policies.ts';
 import { watches } from './watches.ts';
 
 type Client = Awaited<ReturnType<typeof connect>>;
 
-const behaviours = [...objects, ...changes, ...deletions, ...watches, ...definitions, ...kinds];
+const behaviours = [...objects, ...changes, ...deletions, ...watches, ...definitions, ...kinds, ...policies];
 
 const stops: (() => Promise<void>)[] = [];
 test.after.always('end what was started', async () => {

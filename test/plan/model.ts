@@ -12,9 +12,11 @@ import {
   READINESS_GATE,
   REQUEST,
 } from '../../src/api/annotations.ts';
-import type { Pod } from '../../src/api/core.ts';
+import type { Namespace, Pod } from '../../src/api/core.ts';
+import type { EipUsage } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { Eip } from '../../src/cloud/port.ts';
+import type { EffectivePolicy } from '../../src/intent/policy.ts';
 import { writeRequest } from '../../src/intent/request.ts';
 import { decide } from '../../src/plan/decide.ts';
 import { isDrifting } from '../../src/plan/pod.ts';
@@ -36,12 +38,26 @@ export interface State {
   readonly spares?: readonly PodEip[];
   /** Who gets the EIP. @default null */
   readonly heir?: PodEip | null;
+  /** What holds in the namespace. @default no policy */
+  readonly policy?: EffectivePolicy;
+  /** UIDs of the PodEIPs that have a place, in order. @default [] */
+  readonly taken?: readonly string[];
+  /** UIDs of other PodEIPs that are there, none of which has an EIP. @default [] */
+  readonly waiting?: readonly string[];
 }
 
 /** The most that is ever looked at before something is done. */
-const MOST_LOOKS = 6;
+const MOST_LOOKS = 8;
 
-const answer = (look: Look, { eip, podEip, pod, rivals = [], spares = [], heir = null }: State): Partial<Seen> => {
+const namespace: Namespace = { metadata: { name: 'default', uid: 'namespace', resourceVersion: '1' } };
+
+const usageOf = (taken: readonly string[]): EipUsage => ({
+  metadata: { name: 'default', uid: 'usage', resourceVersion: '1' },
+  places: taken.map((podEipUID) => ({ podEipUID, podEip: podEipUID, bandwidthMbps: 5 })),
+});
+
+const answer = (look: Look, state: State): Partial<Seen> => {
+  const { eip, podEip, pod, rivals = [], spares = [], heir = null, policy, taken, waiting = [] } = state;
   switch (look.do) {
     case 'LookAtEip':
       return { eip: eip?.allocationId === look.allocationId ? eip : null };
@@ -59,12 +75,21 @@ const answer = (look: Look, { eip, podEip, pod, rivals = [], spares = [], heir =
       return { heir };
     case 'LookAtNamespace':
       return { namespace: null };
+    case 'LookAtPolicy':
+      return { policy: policy && { effective: policy, isFresh: true }, namespace };
+    case 'LookForRoom': {
+      const others = waiting.map((uid) => ({ ...aPodEip(), metadata: { ...aPodEip().metadata, name: uid, uid } }));
+      return { room: { usage: taken ? usageOf(taken) : null, podEips: podEip ? [podEip, ...others] : others } };
+    }
+    case 'LookForVacated':
+      return { vacated: new Map([[look.podEipUid, true]]) };
   }
 };
 
 /** Looks until there is something to do, or nothing. */
 export const settle = (state: State, settings: Settings): { step: Act | Rest; looks: number } => {
-  let seen: Seen = { pod: state.pod, podEip: state.podEip, node, memory: state.memory, now: state.now };
+  const { pod, podEip, memory, now, policy } = state;
+  let seen: Seen = { pod, podEip, node, memory, now, policy: policy && { effective: policy, isFresh: false } };
   for (let looks = 0; looks <= MOST_LOOKS; looks += 1) {
     const step = decide(seen, settings);
     if (!isLook(step)) return { step, looks };
@@ -152,6 +177,11 @@ export const apply = (step: Act, state: State): State => {
     }
     case 'Tag':
       return { ...state, eip: { ...mustBe(eip), tags: anEip().tags } };
+    case 'Reserve': {
+      const { uid } = podEip.metadata;
+      const kept = (state.taken ?? []).filter((it) => it !== uid && !step.instead.includes(it));
+      return { ...state, taken: [...kept, uid] };
+    }
     case 'Allocate':
       return { ...state, eip: anEip({ allocationId: 'eip-2' }), podEip: recorded(podEip, 'eip-2') };
     case 'Forget': {

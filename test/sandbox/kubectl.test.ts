@@ -98,7 +98,13 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
   };
   t.is(
     await run(`apply -k ${CRD}`),
-    'customresourcedefinition.apiextensions.k8s.io/podeips.alibabacloud.com created\n',
+    [
+      'eippolicies.podeip-controller.alibabacloud.com',
+      'eipusages.podeip-controller.alibabacloud.com',
+      'podeips.alibabacloud.com',
+    ]
+      .map((name) => `customresourcedefinition.apiextensions.k8s.io/${name} created\n`)
+      .join(''),
   );
   t.is(await run('apply -f -', OBJECTS), 'podeip.alibabacloud.com/web-0 created\npod/web-0 created\n');
   t.is(await run('apply -f -', OBJECTS), 'podeip.alibabacloud.com/web-0 unchanged\npod/web-0 unchanged\n');

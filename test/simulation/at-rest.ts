@@ -123,6 +123,7 @@ const unrestOf = (
   // Not served, and the PodEIP says why: is that true?
   if (touched.has(podEip.spec.allocationID)) return undefined;
   if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
+  if (ready.reason === 'QuotaOfNamespaceExceeded' && wanted === 'new' && inspector.isFull()) return undefined;
   if (ready.reason === 'EipKept' && podEip.spec.allocationType.releaseStrategy === 'Never') return undefined;
   if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
     const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
+import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
@@ -10,9 +11,12 @@ import { LEASE_NAMESPACE, VPC, configuration } from './incarnation.ts';
 import { legacyEip, type Ask, type Deed, type Legacy, type Which } from './script.ts';
 import type { VirtualTime } from './time.ts';
 
-const CRD = JSON.stringify(
-  parse(readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8')),
-);
+const definition = (name: string): string =>
+  JSON.stringify(parse(readFileSync(new URL(`../../config/crd/${name}.yaml`, import.meta.url), 'utf8')));
+
+const CRD = definition('podeips.alibabacloud.com');
+const POLICY_CRDS = [EIP_POLICY, EIP_USAGE].map(({ plural, group }) => definition(`${plural}.${group}`));
+const POLICIES = `/apis/${EIP_POLICY.group}/${EIP_POLICY.version}/${EIP_POLICY.plural}`;
 
 export const NAMESPACE = 'default';
 const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
@@ -84,6 +88,15 @@ export class Cluster {
       this.#nodes.push(node);
       await this.#bring(node);
     }
+  }
+
+  /** An operator says how many EIPs each namespace may hold. */
+  async limit(eips: number): Promise<void> {
+    for (const crd of POLICY_CRDS)
+      await this.#send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd);
+    const { group, version, kind } = EIP_POLICY;
+    const policy = { apiVersion: `${group}/${version}`, kind, metadata: { name: 'few' }, spec: { limits: { eips } } };
+    await this.#send('POST', POLICIES, JSON.stringify(policy));
   }
 
   /** What ack-extend-network-controller has left: a PodEIP, its EIP, and perhaps the pod that uses it. */
@@ -174,6 +187,14 @@ export class Cluster {
         return this.#human(deed.do, deed.which);
       case 'quota':
         return this.#cloud.setQuota(deed.eips);
+      case 'limit':
+        await this.#send(
+          'PATCH',
+          `${POLICIES}/few`,
+          JSON.stringify({ spec: { limits: { eips: deed.eips } } }),
+          'merge',
+        );
+        return;
       case 'loseNode':
         return this.#loseNode(deed.node);
       case 'compact':

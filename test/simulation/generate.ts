@@ -36,6 +36,8 @@ export const generate = (seed: number): Script => {
   const ofService = seeded(seed + 0x5e41ce);
   const withService = ofService.next() < 0.2;
   const holdOffSeconds = withService && ofService.next() < 0.6 ? 25 : undefined;
+  const ofPolicy = seeded(seed + 0x90_11c7);
+  const withLimit = ofPolicy.next() < 0.2;
   let revision = 1;
   const names = chance(0.5) ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const);
   const withHumans = chance(0.15);
@@ -159,6 +161,37 @@ export const generate = (seed: number): Script => {
       at += Math.round(18_000 + ofService.next() * 35_000);
     }
   }
+  // Under a limit everybody comes at once, now and then, and operators change their minds.
+  const hasLimit = withLimit && !isHeritage;
+  const limit = hasLimit ? 1 + Math.floor(ofPolicy.next() * 2) : undefined;
+  if (limit !== undefined) {
+    for (let crowds = Math.floor(ofPolicy.next() * 3); crowds > 0; crowds -= 1) {
+      const at = Math.round(ofPolicy.next() * span);
+      for (const name of ['g', 'h', 'i'].slice(0, 2 + Math.floor(ofPolicy.next() * 2))) {
+        const pod = `${name}${crowds}`;
+        const [born, startMs, livesMs] = [ofPolicy.next(), ofPolicy.next(), ofPolicy.next()];
+        const ask: Ask = { for: 'new', inPackage: ofPolicy.next() < 0.2 };
+        say(at + Math.round(born * 300), {
+          do: 'create',
+          pod,
+          ask,
+          gated: true,
+          node: 0,
+          startMs: Math.round(startMs * 300),
+        });
+        if (ofPolicy.next() < 0.7)
+          say(at + 2_000 + Math.round(livesMs * 30_000), {
+            do: 'force',
+            pod,
+            lingerMs: Math.round(ofPolicy.next() * 2_000),
+          });
+      }
+      if (election || withSeconds) say(at + Math.round(ofPolicy.next() * 400), { do: 'second', ms: 15_000 });
+      else if (ofPolicy.next() < 0.3) say(at + Math.round(ofPolicy.next() * 3_000), { do: 'kill', downMs: 0 });
+    }
+    if (ofPolicy.next() < 0.3)
+      say(Math.round(ofPolicy.next() * span), { do: 'limit', eips: Math.floor(ofPolicy.next() * 4) });
+  }
   actions.sort((a, b) => a.at - b.at);
   return {
     name: `seed ${seed}`,
@@ -168,6 +201,7 @@ export const generate = (seed: number): Script => {
     election,
     freesAddresses: chance(0.5),
     quota: 20,
+    ...(limit !== undefined && { limit }),
     ...(holdOffSeconds !== undefined && { holdOffSeconds }),
     sweeper,
     legacy,

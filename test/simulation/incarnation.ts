@@ -3,6 +3,7 @@ import { operate } from '../../src/cli/operate.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createPolicyCache } from '../../src/controllers/policies.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { createElection } from '../../src/kube/lease.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
@@ -100,7 +101,7 @@ export interface IncarnationParts {
   readonly server: ApiServer;
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
-  readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>;
+  readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit'>;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;
   /** The process has ended by its own will: it lost the leadership, or it has drained. */
@@ -164,6 +165,7 @@ export const startController = (parts: IncarnationParts): { readonly terminate: 
     log,
     kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
     caches: createCaches({ transport, clock, random, log, onTrouble: nothing }),
+    ...(parts.script.limit !== undefined && { policies: createPolicyCache({ transport, clock, random, log }) }),
     metrics: noMetrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

@@ -8,6 +8,7 @@ import {
   TAG_PODEIP_UID,
 } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
+import type { EipPolicy, EipUsage } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { ObjectMeta } from '../../src/kube/port.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
@@ -18,7 +19,7 @@ import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import type { Change } from '../../src/sandbox/cloud/ledger.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
-import { LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
+import { LATEST_EFFECT_MS, LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { RECHECK_MS } from './incarnation.ts';
 import { legacyEip, USERS_EIPS, type Script } from './script.ts';
 import type { VirtualTime } from './time.ts';
@@ -37,6 +38,9 @@ export interface Violation {
  * a slow write, a late write; milliseconds.
  */
 const TELLING_MS = READ_LAG_MS + 2 * 10_000 + LATEST_WRITE_MS;
+
+/** From a reading of the limit to the effect of what was bought under it may pass; milliseconds. */
+const BUYING_MS = LATEST_EFFECT_MS + 3 * 10_000 + LATEST_WRITE_MS;
 
 /** How far the wall clocks of two processes differ at most. */
 const SKEW_MS = 5_000;
@@ -127,6 +131,10 @@ export class Inspector {
   /** Since when no pod of this name has wanted an address, by name. */
   readonly unwantedSince = new Map<string, number>();
   /** When the pod that had it ended or was lost, by UID of the PodEIP. */
+  /** Every limit of the namespace that there was, and since when; the latest last. */
+  readonly #limits: { readonly eips: number; readonly since: number }[] = [];
+  /** UIDs of the PodEIPs that have taken a place under it. */
+  #places: readonly string[] = [];
   /** How long EIPs are kept for the next pod of the Service; milliseconds. */
   holdOffMs = 0;
   readonly #lostAt = new Map<string, number>();
@@ -209,6 +217,9 @@ export class Inspector {
     if (isRefresh(write)) this.refreshes += 1;
     else if (write.kind !== 'Lease') this.lately.push(nameOf(write));
     if (write.kind === 'Lease') this.leases.onWrite(write);
+    if (write.kind === 'EipPolicy') this.#onPolicy(write.object as unknown as EipPolicy);
+    if (write.kind === 'EipUsage')
+      this.#places = ((write.object as unknown as EipUsage).places ?? []).map(({ podEipUID }) => podEipUID);
     if (write.kind === 'Pod') this.#onPod(write);
     if (write.kind === 'PodEIP' && write.type === 'MODIFIED') this.#onRetire(write);
     if (write.kind === 'PodEIP' && write.type !== 'DELETED') this.#onPodEip(write.object as PodEip);
@@ -391,7 +402,36 @@ export class Inspector {
     }
   }
 
+  #onPolicy({ spec: { limits } }: EipPolicy): void {
+    this.#limits.push({ eips: limits?.eips ?? Infinity, since: this.#time.mono() });
+  }
+
+  /** EIPs that were bought for pods and are there. */
+  #ours(): readonly EipRecord[] {
+    return this.#cloud.eips().filter(({ tags }) => tags.has(TAG_CLUSTER_UID));
+  }
+
+  /** Whether the namespace may hold no more: it has EIPs, or PodEIPs that have places for them. */
+  isFull(): boolean {
+    const holders = new Set(this.#ours().map(({ tags }) => tags.get(TAG_PODEIP_UID)));
+    const there = new Set([...this.truth.podEips.values()].map(({ metadata }) => metadata.uid));
+    for (const uid of this.#places) if (there.has(uid)) holders.add(uid);
+    return holders.size >= (this.#limits.at(-1)?.eips ?? Infinity);
+  }
+
+  /** I19: never more EIPs than the limit. One that was lowered a moment ago may not have been read yet. */
+  #onRoom(): void {
+    const now = this.#time.mono();
+    const lately = this.#limits.filter(
+      (_, index) => (this.#limits[index + 1]?.since ?? Infinity) > now - BUYING_MS - this.pausedMs,
+    );
+    const most = lately.length > 0 ? Math.max(...lately.map(({ eips }) => eips)) : Infinity;
+    const ours = this.#ours();
+    if (ours.length > most) this.broken('I19', `the namespace holds ${ours.length} EIPs and may hold ${most}`);
+  }
+
   #onAllocate(allocationId: string, uid: string, tags: ReadonlyMap<string, string>): void {
+    this.#onRoom();
     const podEip = this.truth.everPodEips.get(uid);
     if (!podEip) return this.broken('I2', `${allocationId} was bought, and no PodEIP asked for it`);
     const times = (this.#bought.get(uid) ?? 0) + 1;

@@ -303,4 +303,30 @@ export const mutants: readonly Mutant[] = [
     "if (heir === null) return isTaken ? 'heir' : 'nobody';",
     "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
   ]),
+  mutant('the limit of a namespace is counted against, and no place is written down', [
+    'src/plan/room.ts',
+    "if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };",
+    'if (!over) return undefined;',
+  ]),
+  mutant('a place is written down whatever has been written since it was counted', [
+    'src/act/usage.ts',
+    'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
+    'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
+  ]),
+  mutant(
+    'the place of a PodEIP that has no EIP yet is given to another',
+    ['src/plan/room.ts', '.filter((uid) => !there.has(uid))', '.filter((uid) => !eipsBought(podEips).has(uid))'],
+    [
+      'src/plan/room.ts',
+      '/** UIDs of the PodEIPs that have a place and are gone. */',
+      `const eipsBought = (podEips: readonly PodEip[]) =>
+  new Set(podEips.filter(({ spec }) => spec.allocationID !== '').map(({ metadata }) => metadata.uid));
+`,
+    ],
+  ),
+  mutant('only the EIPs that are there count, and no place before them', [
+    'src/plan/room.ts',
+    'if (podEipUID !== uid && !except.includes(podEipUID)) count(',
+    'if (podEipUID === "" && !except.includes(podEipUID)) count(',
+  ]),
 ];

@@ -39,6 +39,8 @@ export type Deed =
   /** A human at the console. */
   | { readonly do: 'detach' | 'rebind' | 'release'; readonly which: Which }
   | { readonly do: 'quota'; readonly eips: number }
+  /** The EipPolicy of the namespace allows this many EIPs from now on. */
+  | { readonly do: 'limit'; readonly eips: number }
   /** The node and its network interface are gone, its pods are removed by force. */
   | { readonly do: 'loseNode'; readonly node: number }
   | { readonly do: 'compact' }
@@ -85,6 +87,8 @@ export interface Script {
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;
   readonly quota: number;
+  /** How many EIPs the EipPolicy of the namespace allows at the beginning. @default there is no policy */
+  readonly limit?: number | undefined;
   /** How long EIPs are kept for the next pod of the Service. @default 0 */
   readonly holdOffSeconds?: number | undefined;
   /** Whether EIPs without a PodEIP are looked for. Not in most worlds: it would hide that one was lost. */

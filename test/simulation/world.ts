@@ -272,6 +272,7 @@ class World implements Wire {
     let convergedMs = 0;
     const { world } = this.#cloud;
     await this.#cluster.build();
+    if (this.#script.limit !== undefined) await this.#cluster.limit(this.#script.limit);
     for (const allocationId of USERS_EIPS)
       world.addEip({ allocationId, name: allocationId, tags: { team: 'web' }, bandwidthMbps: 10 });
     world.addBandwidthPackage(PACKAGE);

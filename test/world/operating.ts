@@ -3,11 +3,13 @@ import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD, type Pod } from '../../src/api/core.ts';
+import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createPolicyCache } from '../../src/controllers/policies.ts';
 import { createServiceCache } from '../../src/controllers/services.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
@@ -20,9 +22,8 @@ import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 
-const definition = parse(
-  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
-) as object;
+const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
+  parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
 
 export const CRD: Resource<KubeObject> = {
   group: 'apiextensions.k8s.io',
@@ -38,6 +39,8 @@ const VPC = 'vpc-1';
 export interface OperatingOptions {
   /** Over the configuration. */
   readonly config?: object;
+  /** EipPolicies that are there from the beginning, by name. @default the kind is not installed */
+  readonly policies?: Readonly<Record<string, EipPolicySpec>>;
   /** EIPs that the account may have. */
   readonly quota?: number;
 }
@@ -73,7 +76,8 @@ export class Operating {
 
   static async create(options: OperatingOptions = {}): Promise<Operating> {
     const world = new Operating(options);
-    await world.kube.create(CRD, definition);
+    await world.kube.create(CRD, definitionOf(PODEIP));
+    if (options.policies) await world.installPolicies(options.policies);
     await world.kube.create(NODE, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
     world.cloud.world.addNetworkInterface({
       networkInterfaceId: 'eni-1',
@@ -83,6 +87,20 @@ export class Operating {
     });
     await world.#start(options.config ?? {});
     return world;
+  }
+
+  async installPolicies(policies: Readonly<Record<string, EipPolicySpec>>): Promise<void> {
+    for (const resource of [EIP_POLICY, EIP_USAGE]) await this.kube.create(CRD, definitionOf(resource));
+    for (const [name, spec] of Object.entries(policies)) await this.addPolicy(name, spec);
+  }
+
+  async addPolicy(name: string, spec: EipPolicySpec): Promise<void> {
+    const { group, version, kind } = EIP_POLICY;
+    await this.kube.create(EIP_POLICY, { apiVersion: `${group}/${version}`, kind, metadata: { name }, spec });
+  }
+
+  async changePolicy(name: string, spec: EipPolicySpec): Promise<void> {
+    await this.kube.patch(EIP_POLICY, { name }, { type: 'merge', body: { spec } });
   }
 
   async #start(over: object): Promise<void> {
@@ -108,6 +126,7 @@ export class Operating {
       kube,
       caches: createCaches({ ...shared, transport: this.#transport, onTrouble: () => undefined }),
       services: createServiceCache({ ...shared, log, transport: this.#transport }),
+      policies: createPolicyCache({ ...shared, transport: this.#transport }),
       metrics: this.metrics,
       election: undefined,
       record: (about, event) => void this.events.push({ ...event, about }),

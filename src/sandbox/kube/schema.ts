@@ -129,8 +129,13 @@ const arrayErrors = (value: readonly unknown[], schema: StructuralSchema, field:
 
 const objectErrors = (value: JsonObject, schema: StructuralSchema, field: string): FieldError[] => {
   const properties = propertiesOf(schema);
+  const { minProperties } = schema as { minProperties?: number };
   const below = (key: string) => (field === '' ? key : `${field}.${key}`);
+  const count = Object.keys(value).length;
   return [
+    ...(minProperties !== undefined && count < minProperties
+      ? [invalidValue(field, minProperties, `${field} in body should have at least ${minProperties} properties`)]
+      : []),
     ...Object.entries(value).flatMap(([key, item]) => {
       const known = properties[key] ?? schema['additionalProperties'];
       return isObject(known) ? validate(item, known, below(key)) : [];

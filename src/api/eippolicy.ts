@@ -1,0 +1,100 @@
+import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
+import type { InternetChargeType } from '../cloud/port.ts';
+
+/**
+ * What namespaces may do with EIPs. Cluster-scoped, so that whoever may write in a namespace cannot change what the
+ * namespace may. The group is the product's own: `alibabacloud.com` holds the kinds of ack-extend-network-controller, and a
+ * kind of ours in it could meet one of its later releases.
+ */
+export interface EipPolicy extends KubeObject {
+  readonly metadata: ObjectMeta;
+  readonly spec: EipPolicySpec;
+}
+
+export interface EipPolicySpec {
+  /** Names. With `namespaceSelector`, a namespace is meant that either of the two means; with neither, every one is. */
+  readonly namespaces?: readonly string[] | undefined;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  /** The existing EIPs that may be named. Absent: no word about it. */
+  readonly existingEips?: NameableEips | undefined;
+  /** IDs that may be named. Empty: none may. Absent: no word about it. */
+  readonly bandwidthPackages?: readonly string[] | undefined;
+  readonly publicIpAddressPools?: readonly string[] | undefined;
+  readonly resourceGroups?: readonly string[] | undefined;
+  /** What each of the namespaces may hold at once. */
+  readonly limits?: EipLimits | undefined;
+  /** What holds where a pod says nothing. */
+  readonly defaults?: EipPolicyDefaults | undefined;
+}
+
+/** Existing EIPs by their IDs, and all that carry every tag of one of the elements. Empty: none. */
+export interface NameableEips {
+  readonly ids?: readonly string[] | undefined;
+  readonly tags?: readonly Readonly<Record<string, string>>[] | undefined;
+}
+
+export interface EipLimits {
+  /** EIPs that are bought for pods; those that users name are not counted. */
+  readonly eips?: number | undefined;
+  /** The sum of their bandwidths, Mbit/s. An EIP in a bandwidth package counts nothing: the package is what is paid for. */
+  readonly bandwidthMbps?: number | undefined;
+}
+
+export interface EipPolicyDefaults {
+  /** Mbit/s. */
+  readonly bandwidth?: number | undefined;
+  readonly internetChargeType?: InternetChargeType | undefined;
+  readonly isp?: string | undefined;
+  /** `cbwp-…` */
+  readonly bandwidthPackage?: string | undefined;
+}
+
+/** metav1.LabelSelector: all of it must hold, and an empty one matches everything. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>> | undefined;
+  readonly matchExpressions?:
+    | readonly {
+        readonly key: string;
+        readonly operator: string;
+        readonly values?: readonly string[] | undefined;
+      }[]
+    | undefined;
+}
+
+const GROUP = 'podeip-controller.alibabacloud.com';
+
+export const EIP_POLICY: Resource<EipPolicy> = {
+  group: GROUP,
+  version: 'v1alpha1',
+  plural: 'eippolicies',
+  kind: 'EipPolicy',
+  namespaced: false,
+};
+
+/**
+ * The places that the PodEIPs of one namespace have taken under a limit. Named like the namespace and cluster-scoped, so that
+ * nobody in the namespace can give places away. Each write carries the resourceVersion of what it was decided from: of two
+ * PodEIPs that want the last place only one can write itself down.
+ */
+export interface EipUsage extends KubeObject {
+  readonly metadata: ObjectMeta;
+  /** In the order in which they were taken. */
+  readonly places?: readonly TakenPlace[] | undefined;
+}
+
+export interface TakenPlace {
+  /** UID of the PodEIP. The place is its until it is gone: its finalizer goes only once nothing is held. */
+  readonly podEipUID: string;
+  /** Its name, for people. */
+  readonly podEip: string;
+  /** What it counts, Mbit/s. */
+  readonly bandwidthMbps: number;
+}
+
+export const EIP_USAGE: Resource<EipUsage> = {
+  group: GROUP,
+  version: 'v1alpha1',
+  plural: 'eipusages',
+  kind: 'EipUsage',
+  namespaced: false,
+};

@@ -1,0 +1,6 @@
+import { defaultsUnder, type EffectivePolicy } from '../intent/policy.ts';
+import type { Settings } from './seen.ts';
+
+/** The settings as they hold in a namespace with this policy. */
+export const underPolicy = (settings: Settings, policy: EffectivePolicy | undefined): Settings =>
+  policy ? { ...settings, policy, defaults: defaultsUnder(policy, settings.defaults) } : settings;
