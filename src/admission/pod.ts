@@ -2,17 +2,17 @@ import { ECI_KEYS, KEYS, READINESS_GATE } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import { sentence } from '../api/finding.ts';
 import { REVISION, SERVICE_UID } from '../api/knative.ts';
+import type { GuardSettings } from '../guard/case.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
 import type { EipRequest } from '../intent/request.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
 import { isGated, readPod } from '../plan/pod.ts';
-import type { Settings } from '../plan/seen.ts';
 import { pointer, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
-  readonly settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'enableVirtualNode'>;
+  readonly settings: GuardSettings;
   /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */

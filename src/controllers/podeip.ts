@@ -13,7 +13,7 @@ import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
 import { isSameService } from '../plan/handover.ts';
 import { isSpare } from '../plan/inherit.ts';
-import { isDrifting, isFinal, readPod } from '../plan/pod.ts';
+import { isDrifting, isFinal, judgePod } from '../plan/pod.ts';
 import { isOurs, isWitness, readNotes } from '../plan/record.ts';
 import type { Rival, Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
@@ -174,8 +174,9 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
 };
 
 /** What was read when a request was written down. */
-const claimed = (step: Act, { pod }: Seen, settings: Settings): Pick<Reading, 'findings'> =>
-  step.do === 'Claim' && step.request && pod ? readPod(pod, settings) : { findings: [] };
+const claimed = (step: Act, { pod, node }: Seen, settings: Settings): Pick<Reading, 'findings'> => ({
+  findings: step.do === 'Claim' && step.request && pod ? judgePod(pod, node, settings) : [],
+});
 
 /** Nothing to do now: say how things stand. */
 const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {

@@ -79,6 +79,8 @@ export interface Settings {
   /** UID of the namespace kube-system: names the cluster even when two have the same configured ID. */
   readonly clusterUid: string;
   readonly defaults: EipDefaults;
+  /** The region of the cluster, which decides on line types; undefined where it is not known. */
+  readonly region?: string | undefined;
   /** `any`: a namespace may name any free EIP. `granted`: only what the operator grants. */
   readonly existingEips: 'any' | 'granted';
   /** With `granted`: namespaces that may name any free EIP. */
