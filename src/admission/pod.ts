@@ -1,14 +1,16 @@
 import { ECI_KEYS, KEYS, READINESS_GATE } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
-import { sentence } from '../api/finding.ts';
 import { REVISION, SERVICE_UID } from '../api/knative.ts';
 import type { GuardSettings } from '../guard/case.ts';
+import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { weigh } from '../guard/judge.ts';
+import { workloadOfPod } from '../guard/workload.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
 import type { EipRequest } from '../intent/request.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
-import { isGated, readPod } from '../plan/pod.ts';
-import { pointer, UNCHANGED, type Admitted } from './review.ts';
+import { isGated } from '../plan/pod.ts';
+import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
@@ -41,13 +43,12 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
   if (!mentionsEip(given)) return UNCHANGED;
   const { settings, namespaceLabels, provider } = facts;
-  const reading = readPod(pod, settings);
-  const warnings = reading.findings.map((finding) => `${finding.id}: ${sentence(finding)}`);
+  const target = targetOf(pod, undefined, namespaceLabels, provider);
+  const reading = weigh({ workload: workloadOfPod(pod), target, settings, facts: NOTHING_KNOWN });
+  const warnings = reading.findings.filter(({ severity }) => severity !== 'note').map(said);
   const { request } = reading;
   if (!reading.wanted || !request) return { patch: [], warnings };
-  const target = targetOf(pod, undefined, namespaceLabels, provider);
   const plan = planCreation(reading, given, target, { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode });
-  if (plan.how === 'add-on') warnings.push(...plan.findings.map((it) => `${it.id}: ${sentence(it)}`));
   const annotations = annotationsFor(
     request,
     given,

@@ -1,16 +1,20 @@
 import { NAMESPACE, type Pod } from '../api/core.ts';
+import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
+import type { Workload } from '../guard/workload.ts';
 import type { Provider } from '../intent/target.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Unreadable } from '../manifest/workload.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './pod.ts';
 import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { admitService } from './service.ts';
+import { changeOf, validate, type ValidationFacts } from './validate.ts';
 import { podSchema, serviceSchema } from './workload.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
-export type Answer = 'changed' | 'unchanged' | 'unreadable';
+export type Answer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
 export interface ReviewerParts {
   readonly kube: Kube;
@@ -18,6 +22,10 @@ export interface ReviewerParts {
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
+  /** Whether contradictions are refused, or only said. */
+  readonly onConflict?: ValidationFacts['onConflict'] | undefined;
+  /** What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for. */
+  readonly known?: ((workload: Workload) => Promise<GuardFacts>) | undefined;
   readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
 }
 
@@ -36,9 +44,12 @@ const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => (
   spec,
 });
 
+const answerOf = ({ denied, patch }: Admitted): Answer =>
+  denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
+
 /**
- * The two webhooks, by path. Neither refuses anything nor has side effects, so that a dry run is answered like any other
- * request; all that is read of the cluster is the labels of the namespace.
+ * The webhooks, by path. None of them has side effects, so that a dry run is answered like any other request. The two that
+ * change objects refuse nothing.
  */
 export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
   const { settings, provider } = parts;
@@ -56,7 +67,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const admitted = await admit(request);
       const isRead = typeof admitted !== 'string';
       if (!isRead) parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${admitted}`);
-      const answer = !isRead ? 'unreadable' : admitted.patch.length > 0 ? 'changed' : 'unchanged';
+      const answer = isRead ? answerOf(admitted) : 'unreadable';
       parts.observe?.(webhook, answer, parts.clock.mono() - began);
       return writeReview(
         request.uid,
@@ -79,8 +90,25 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const isConcerned = mentionsEip(read.data.spec.template?.metadata?.annotations);
       return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
     }),
+    '/validate/workloads': review('workloads', async (request) => {
+      const change = changeOf(request);
+      if (!change) return UNCHANGED;
+      if ('length' in change) return unreadable(change);
+      const [labels, known] = await Promise.all([
+        labelsOf(request.namespace),
+        parts.known?.(change.after) ?? NOTHING_KNOWN,
+      ]);
+      const onConflict = parts.onConflict ?? 'refuse';
+      return validate(change, { settings, provider, namespaceLabels: labels, onConflict, known });
+    }),
   };
 };
+
+const unreadable = (problems: readonly Unreadable[]): string =>
+  problems
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the object'}: ${message}`)
+    .join('; ');
 
 type Labels = Readonly<Record<string, string>>;
 

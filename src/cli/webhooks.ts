@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clusterClaims } from '../admission/claims.ts';
 import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
@@ -45,6 +46,8 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     log,
     settings: settingsOf(config, ''),
     provider: 'add-on',
+    onConflict: config.webhook.onConflict,
+    known: clusterClaims({ kube, clock, log }),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });
   const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, log);
