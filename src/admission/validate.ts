@@ -74,9 +74,7 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Wor
 });
 
 const pick = (annotations: Workload['annotations']) =>
-  Object.fromEntries(
-    Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)),
-  );
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
 
 /**
  * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:

@@ -9,9 +9,7 @@ export const claimOf = (
   { kind, namespace, name, service }: Workload,
   request: EipRequest | undefined,
 ): Claim | undefined =>
-  request?.kind === 'existing'
-    ? { allocationId: request.allocationId, kind, namespace, name, service }
-    : undefined;
+  request?.kind === 'existing' ? { allocationId: request.allocationId, kind, namespace, name, service } : undefined;
 
 /** How the pods of each kind of owner are named after it. Source: kubernetes/kubernetes pkg/controller, and names.go. */
 const POD_OF: Readonly<Record<string, RegExp>> = {

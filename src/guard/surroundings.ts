@@ -70,7 +70,8 @@ export const notHonoured: Rule = ({ workload, target, settings, reading }): read
 
 /** Both would buy an EIP for the same pod. What the virtual node makes is no business of theirs. */
 export const otherController: Rule = ({ target, reading: { request }, facts: { otherControllers = [] } }) => {
-  if (!request || otherControllers.length === 0 || (target && target.on !== 'ecs' && target.on !== 'unknown')) return [];
+  if (!request || otherControllers.length === 0 || (target && target.on !== 'ecs' && target.on !== 'unknown'))
+    return [];
   const names = otherControllers.join(' and ');
   return [
     finding(

@@ -99,7 +99,7 @@ const offsetOf = (document: Document.Parsed, path: readonly PropertyKey[]): numb
     const pair = isMap(node)
       ? node.items.find(({ key: name }) => isScalar(name) && String(name.value) === String(key))
       : undefined;
-    const next = isSeq(node) ? node.items[Number(key)] : (pair?.value as unknown);
+    const next = isSeq(node) ? node.items[Number(key)] : pair?.value;
     offset = (pair?.key as Node | undefined)?.range?.[0] ?? (next as Node | null | undefined)?.range?.[0] ?? offset;
     node = step(next);
   }

@@ -47,9 +47,7 @@ const metadata = z.object({
   annotations: maybe(strings),
   labels: maybe(strings),
   deletionTimestamp: maybe(z.string()),
-  ownerReferences: maybe(
-    z.array(z.object({ kind: z.string(), name: z.string(), controller: maybe(z.boolean()) })),
-  ),
+  ownerReferences: maybe(z.array(z.object({ kind: z.string(), name: z.string(), controller: maybe(z.boolean()) }))),
 });
 
 const template = z.object({
@@ -89,3 +87,5 @@ export const podEipSchema = z.object({
   metadata: z.object({ name: z.string(), namespace: maybe(z.string()), labels: maybe(strings) }),
   spec: z.object({ allocationID: maybe(z.string()) }),
 });
+
+export const configMapSchema = z.object({ metadata: z.object({ name: z.string() }), data: maybe(strings) });
