@@ -50,8 +50,8 @@ const reviewSchema = z.object({
     resource: z.object({ group: z.string(), version: z.string(), resource: z.string() }),
     subResource: maybe(z.string()),
     namespace: maybe(z.string()),
-    object: z.unknown(),
-    oldObject: z.unknown(),
+    object: z.unknown().optional(),
+    oldObject: z.unknown().optional(),
   }),
 });
 

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { ISPS } from '../api/isp.ts';
 import { int, rule, text } from './rule.ts';
 
-const price = (description: string) => z.number().min(0).max(1_000_000).meta(rule(description, 'a number, 0 or more'));
+const price = z.number().min(0).max(1_000_000);
+const A_PRICE = 'a number, 0 or more';
 
 /** `priceTable`: what EIPs cost, for `knative-eip explain`. There is no default: prices change, and accounts have their own. */
 export const priceTable = z
@@ -21,19 +22,26 @@ export const priceTable = z
           internetChargeType: z
             .enum(['PayByTraffic', 'PayByBandwidth'])
             .meta(rule('What is paid for.', 'one of PayByTraffic, PayByBandwidth')),
-          perHour: price('What one EIP costs an hour, whatever it does (the configuration fee).').default(0),
+          perHour: price
+            .default(0)
+            .meta(rule('What one EIP costs an hour, whatever it does (the configuration fee).', A_PRICE)),
           perMbpsHour: z
             .array(
               z.strictObject({
                 upTo: int(1, 10_000).meta(rule('For the Mbit/s up to this one.', 'a whole number from 1 to 10000')),
-                price: price('What each of these Mbit/s costs an hour.'),
+                price: price.meta(rule('What each of these Mbit/s costs an hour.', A_PRICE)),
               }),
             )
             .default([])
             .meta(rule('What bandwidth costs, with PayByBandwidth, in tiers.', 'a list of upTo and price')),
-          perGB: price(
-            'What a gigabyte costs that leaves the cloud, with PayByTraffic. It is named, not added up.',
-          ).optional(),
+          perGB: price
+            .optional()
+            .meta(
+              rule(
+                'What a gigabyte costs that leaves the cloud, with PayByTraffic. It is named, not added up.',
+                A_PRICE,
+              ),
+            ),
         }),
       )
       .default([])

@@ -336,6 +336,10 @@ const typeAt = (path: readonly PropertyKey[]): z.core.$ZodType | undefined => {
   let type: z.core.$ZodType | undefined = schema;
   for (const key of path) {
     const object: z.core.$ZodType = unwrap(type);
+    if (object instanceof z.ZodArray && typeof key === 'number') {
+      type = object.element;
+      continue;
+    }
     if (!(object instanceof z.ZodObject) || !Object.hasOwn(object.shape, key)) return undefined;
     type = (object.shape as Record<PropertyKey, z.core.$ZodType>)[key];
     if (!type) return undefined;

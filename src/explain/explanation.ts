@@ -1,4 +1,4 @@
-import type { Severity } from '../api/finding.ts';
+import type { FindingId, Severity } from '../api/finding.ts';
 import type { Certainty } from '../intent/target.ts';
 
 /** What will happen to one workload of a manifest. Plain data: this is also what `-o json` prints. */
@@ -35,7 +35,7 @@ export interface CloudCall {
 }
 
 export interface ExplainedFinding {
-  readonly id: string;
+  readonly id: FindingId;
   readonly severity: Severity;
   readonly keys: readonly string[];
   readonly problem: string;
