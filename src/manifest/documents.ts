@@ -85,7 +85,10 @@ const plain = (document: Document.Parsed): string | { readonly value: unknown } 
 
 /** The items of a List, and of Lists in Lists; other objects as they are. */
 const unfold = (value: unknown, path: readonly PropertyKey[], lineOf: Manifest['lineOf']): Manifest[] => {
-  const { kind, items } = (typeof value === 'object' ? value : {}) as { kind?: unknown; items?: unknown };
+  const { kind, items } = (typeof value === 'object' && value !== null ? value : {}) as {
+    kind?: unknown;
+    items?: unknown;
+  };
   if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items) && path.length < 10)
     return items.flatMap((item, index) => unfold(item, [...path, 'items', index], lineOf));
   return [{ object: value, lineOf: (inner) => lineOf([...path, ...inner]) }];

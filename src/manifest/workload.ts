@@ -97,8 +97,7 @@ const made = (
     kind,
     namespace,
     name,
-    isKnative:
-      isKnativeKind || Object.hasOwn(own, REVISION) || Object.hasOwn(own, SERVICE_UID),
+    isKnative: isKnativeKind || Object.hasOwn(own, REVISION) || Object.hasOwn(own, SERVICE_UID),
     service: isKnativeKind && kind === 'Service' ? name : own[SERVICE],
     owner: owner && { kind: owner.kind, name: owner.name },
     annotations,

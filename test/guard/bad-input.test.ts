@@ -11,9 +11,6 @@ import { readDocuments } from '../../src/manifest/documents.ts';
 import { readWorkload } from '../../src/manifest/workload.ts';
 import { deployment, ECI, EXISTING, judged, NEW, pod, service, settings } from './manifests.ts';
 
-/** So long may one input take, with a wide margin over what any takes: a slow machine is no finding. */
-const QUICK_MS = 1_000;
-
 const asks = (setting: Setting, text: string) => pod({ annotations: { ...NEW, [KEYS[setting][1]]: text } });
 const many = (count: number) =>
   JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 'v'])));
@@ -129,15 +126,13 @@ const ANNOTATIONS: readonly (readonly [say: string, object: object, ids: readonl
   ['keys of Object.prototype', pod({ annotations: { constructor: 'x', toString: 'y', hasOwnProperty: 'z' } }), []],
 ];
 
-test('annotations: each has its findings, at once, and no other', (t) => {
+test('annotations: each has its findings, and no other', (t) => {
   for (const [say, object, ids] of ANNOTATIONS) {
-    const began = performance.now();
     t.deepEqual(
       judged(object, settings).map(({ id }) => id),
       [...ids],
       say,
     );
-    t.true(performance.now() - began < QUICK_MS, `${say}: ${performance.now() - began} ms`);
   }
 });
 
@@ -264,9 +259,7 @@ const REVIEWS: readonly (readonly [say: string, body: object, allowed: boolean, 
 
 test('reviews of all sorts: let in or refused, with their uid and a sentence', async (t) => {
   for (const [say, body, allowed, says] of REVIEWS) {
-    const began = performance.now();
     const { response } = await answer('/validate/workloads', body);
-    t.true(performance.now() - began < QUICK_MS, `${say}: ${performance.now() - began} ms`);
     t.is(response.uid, 'u', say);
     t.is(response.allowed, allowed, say);
     t.is(response.status?.code, allowed ? undefined : 403, say);
@@ -309,7 +302,7 @@ const CONFIGURATIONS: readonly (readonly [say: string, text: string, says: RegEx
   ],
   ['a price for nothing', `${GOOD}priceTable: { prices: [{ perHour: 1 }] }\n`, /internetChargeType/],
   ['__proto__', `${GOOD}__proto__: { polluted: true }\n`, /__proto__/],
-  ['deep', `${GOOD}a: ${'['.repeat(5_000)}${']'.repeat(5_000)}\n`, /deep|not known|unknown|no such key|a:/],
+  ['deep', `${GOOD}a: ${'['.repeat(5_000)}${']'.repeat(5_000)}\n`, /nested too deeply|aliases/],
 ];
 
 test('configurations: each is refused with file, place and what to write', (t) => {
