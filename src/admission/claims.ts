@@ -16,8 +16,6 @@ interface ClaimsParts {
 
 /** Of the 3 s that the API server waits for the answer. Milliseconds. */
 const TIMEOUT_MS = 1_500;
-/** A rollout asks many times within moments. */
-const AGE_MS = 2_000;
 
 const namesExisting = (annotations: Workload['annotations'] | undefined): string | undefined => {
   const key = KEYS.instanceId.find((each) => annotations && Object.hasOwn(annotations, each));
@@ -26,11 +24,11 @@ const namesExisting = (annotations: Workload['annotations'] | undefined): string
 
 /**
  * What in the cluster names an existing EIP: PodEIPs, and Knative Services, which may have no pod at present. Asked only
- * for a workload that names one itself, and each list at most once in two seconds. Where the API server does not say it
- * in time the object is judged without, and the controller, which looks again, has the last word.
+ * for a workload that names one itself and has no owner, and each time anew: who was let in a moment ago counts. Where the
+ * API server does not say it in time the object is judged without, and the controller, which looks again, has the last
+ * word; as it has about two that come at the same moment.
  */
 export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<GuardFacts>) => {
-  let known: { readonly at: number; readonly claims: Promise<readonly Claim[] | undefined> } | undefined;
   const read = async (): Promise<readonly Claim[] | undefined> => {
     const stop = new AbortController();
     const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
@@ -62,7 +60,6 @@ export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Wo
       ];
     } catch (error) {
       if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-      known = undefined;
       const why = error instanceof Error ? error.message : String(error);
       log.warn({}, `Who names which EIP cannot be read, the controller will find out: ${why}`);
       return undefined;
@@ -70,9 +67,6 @@ export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Wo
       cancel();
     }
   };
-  return async (workload) => {
-    if (namesExisting(workload.annotations) === undefined) return {};
-    if (!known || clock.mono() - known.at >= AGE_MS) known = { at: clock.mono(), claims: read() };
-    return { claims: await known.claims };
-  };
+  return async ({ annotations, owner }) =>
+    namesExisting(annotations) === undefined || owner ? {} : { claims: await read() };
 };

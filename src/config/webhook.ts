@@ -27,7 +27,10 @@ export const webhook = z
     configurationName: text(OBJECT_NAME, 253)
       .default('knative-eip')
       .meta(
-        rule('The MutatingWebhookConfiguration and ValidatingWebhookConfiguration whose caBundles are kept right.', NAME),
+        rule(
+          'The MutatingWebhookConfiguration and ValidatingWebhookConfiguration whose caBundles are kept right.',
+          NAME,
+        ),
       ),
     onConflict: z
       .enum(['refuse', 'warn'])

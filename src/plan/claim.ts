@@ -7,12 +7,7 @@ import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 
 /** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
-export const claim = (
-  reading: Reading,
-  { pod, node, podEip }: Seen,
-  generation: number,
-  settings: Settings,
-): Step => {
+export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation: number, settings: Settings): Step => {
   const { enableVirtualNode } = settings;
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);

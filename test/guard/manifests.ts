@@ -52,9 +52,10 @@ const templated =
     kind,
     metadata: { name, namespace, annotations: outside },
     spec: {
-      replicas,
+      ...(replicas !== undefined && { replicas }),
+      ...(apiVersion === 'apps/v1' && { selector: { matchLabels: { app: name } } }),
       template: {
-        metadata: { annotations, labels },
+        metadata: { annotations, labels: { app: name, ...labels } },
         spec: { containers: [{ name: 'app', image: 'nginx' }], ...spec },
       },
     },
