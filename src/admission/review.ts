@@ -20,6 +20,8 @@ export interface Admitted {
   /** Printed by kubectl and kn. */
   readonly warnings: readonly string[];
   readonly denied?: Denial | undefined;
+  /** All that was found, for metrics; it does not go over the wire. */
+  readonly findings?: readonly Finding[] | undefined;
 }
 
 /** Why an object is not let in. Source: k8s.io/api/admission/v1, AdmissionResponse.Result. */

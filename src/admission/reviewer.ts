@@ -1,4 +1,5 @@
 import { NAMESPACE, type Pod } from '../api/core.ts';
+import type { Finding } from '../api/finding.ts';
 import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
 import type { Workload } from '../guard/workload.ts';
 import type { Provider } from '../intent/target.ts';
@@ -26,6 +27,8 @@ export interface ReviewerParts {
   readonly onConflict?: ValidationFacts['onConflict'] | undefined;
   /** What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for. */
   readonly known?: ((workload: Workload) => Promise<GuardFacts>) | undefined;
+  /** Told of each finding of an object that was judged, for metrics. */
+  readonly found?: ((finding: Finding) => void) | undefined;
   readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
 }
 
@@ -68,6 +71,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const isRead = typeof admitted !== 'string';
       if (!isRead) parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${admitted}`);
       const answer = isRead ? answerOf(admitted) : 'unreadable';
+      if (isRead) for (const finding of admitted.findings ?? []) parts.found?.(finding);
       parts.observe?.(webhook, answer, parts.clock.mono() - began);
       return writeReview(
         request.uid,

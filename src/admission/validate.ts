@@ -95,11 +95,13 @@ export const validate = ({ after, before }: Change, facts: ValidationFacts): Adm
   const old = new Set(before ? judged(before, undefined).map(said) : []);
   const refusals = findings.filter((it) => it.severity === 'refuse' && !old.has(said(it)));
   if (findings.length === 0) return UNCHANGED;
-  if (refusals.length === 0 || onConflict === 'warn' || after.owner) return { patch: [], warnings: findings.map(said) };
+  if (refusals.length === 0 || onConflict === 'warn' || after.owner)
+    return { patch: [], warnings: findings.map(said), findings };
   const isConflict = refusals.every(({ id }) => id === 'EipWantedTwice');
   return {
     patch: [],
     warnings: findings.filter((it) => !refusals.includes(it)).map(said),
+    findings,
     denied: {
       ...(isConflict ? { code: 409, reason: 'Conflict' } : { code: 403, reason: 'Forbidden' }),
       message: refusals.map(said).join('. '),
