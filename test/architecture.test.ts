@@ -13,20 +13,26 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   port: ['lib'],
   api: ['lib', 'port'],
   intent: ['lib', 'port', 'api'],
-  plan: ['lib', 'port', 'api', 'intent'],
-  report: ['lib', 'port', 'api', 'intent', 'plan'],
+  guard: ['lib', 'port', 'api', 'intent'],
+  manifest: ['lib', 'port', 'api', 'intent', 'guard'],
+  explain: ['lib', 'port', 'api', 'intent', 'guard', 'manifest'],
+  plan: ['lib', 'port', 'api', 'intent', 'guard'],
+  report: ['lib', 'port', 'api', 'intent', 'guard', 'plan'],
   config: ['lib', 'api'],
   kube: ['lib', 'port', 'api', 'config'],
   cloud: ['lib', 'port', 'api', 'config'],
-  act: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config'],
-  controllers: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'act'],
-  admission: ['lib', 'port', 'api', 'intent', 'plan'],
+  act: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config'],
+  controllers: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config', 'kube', 'act'],
+  admission: ['lib', 'port', 'api', 'intent', 'guard', 'manifest', 'plan'],
   web: ['lib'],
   cli: [
     'lib',
     'port',
     'api',
     'intent',
+    'guard',
+    'manifest',
+    'explain',
     'plan',
     'report',
     'config',
@@ -44,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['lib', 'cli', 'sandbox/run'],
 };
 
-const PURE = new Set(['intent', 'plan']);
+const PURE = new Set(['intent', 'guard', 'explain', 'plan']);
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [

@@ -1,19 +1,21 @@
 import { ECI_KEYS, KEYS, OUR_VIRTUAL_NODE, READINESS_GATE, VIRTUAL_NODE_TAINT } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
-import { sentence } from '../api/finding.ts';
 import { REVISION, SERVICE_UID } from '../api/knative.ts';
+import type { GuardSettings } from '../guard/case.ts';
+import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { weigh } from '../guard/judge.ts';
+import { workloadOfPod } from '../guard/workload.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
 import type { EipRequest } from '../intent/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../intent/placement.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
-import { isGated, readPod } from '../plan/pod.ts';
-import type { Settings } from '../plan/seen.ts';
-import { pointer, UNCHANGED, type Admitted } from './review.ts';
+import { isGated } from '../plan/pod.ts';
+import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
-  readonly settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'enableVirtualNode'>;
+  readonly settings: GuardSettings;
   /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */
@@ -45,12 +47,11 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const target = targetOf(pod, undefined, namespaceLabels, provider);
   const placing = place(pod, target);
   if (!mentionsEip(given)) return placing.length > 0 ? { patch: placing, warnings: [] } : UNCHANGED;
-  const reading = readPod(pod, settings);
-  const warnings = reading.findings.map((finding) => `${finding.id}: ${sentence(finding)}`);
+  const reading = weigh({ workload: workloadOfPod(pod), target, settings, facts: NOTHING_KNOWN });
+  const warnings = reading.findings.filter(({ severity }) => severity !== 'note').map(said);
   const { request } = reading;
   if (!reading.wanted || !request) return { patch: placing, warnings };
   const plan = planCreation(reading, given, target, { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode });
-  if (plan.how === 'add-on') warnings.push(...plan.findings.map((it) => `${it.id}: ${sentence(it)}`));
   const annotations = annotationsFor(
     request,
     given,

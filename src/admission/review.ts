@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sentence, type Finding } from '../api/finding.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
 
 /** What the API server asks, as far as it is read here. Source: k8s.io/api/admission/v1, AdmissionRequest. */
@@ -13,12 +14,27 @@ export interface AdmissionRequest {
   readonly oldObject: unknown;
 }
 
-/** What becomes of an object: it is always let in, changed or not. */
+/** What becomes of an object: it is let in, changed or not, unless there is a denial. */
 export interface Admitted {
   readonly patch: readonly JsonPatchOperation[];
   /** Printed by kubectl and kn. */
   readonly warnings: readonly string[];
+  readonly denied?: Denial | undefined;
+  /** All that was found, for metrics; it does not go over the wire. */
+  readonly findings?: readonly Finding[] | undefined;
 }
+
+/** Why an object is not let in. Source: k8s.io/api/admission/v1, AdmissionResponse.Result. */
+export interface Denial {
+  /** An HTTP status; the API server answers with it. */
+  readonly code: 403 | 409;
+  readonly reason: 'Forbidden' | 'Conflict';
+  /** Printed by kubectl behind the name of the webhook. */
+  readonly message: string;
+}
+
+/** A finding as it is printed: its ID is what people look up. */
+export const said = (finding: Finding): string => `${finding.id}: ${sentence(finding)}`;
 
 export const UNCHANGED: Admitted = { patch: [], warnings: [] };
 
@@ -71,14 +87,17 @@ export const problemsOf = ({ issues }: z.ZodError): string =>
 /** The API server truncates what is longer, all together 4096 (apiserver pkg/admission/plugin/webhook/warnings). */
 const LONGEST_WARNING = 250;
 const MOST_WARNINGS = 12;
+/** Enough for every finding that an honest object can have. */
+const LONGEST_MESSAGE = 4_000;
 
 /** The answer as it goes over the wire. */
-export const writeReview = (uid: string, { patch, warnings }: Admitted): object => ({
+export const writeReview = (uid: string, { patch, warnings, denied }: Admitted): object => ({
   apiVersion: VERSION,
   kind: 'AdmissionReview',
   response: {
     uid,
-    allowed: true,
+    allowed: denied === undefined,
+    ...(denied && { status: { status: 'Failure', ...denied, message: denied.message.slice(0, LONGEST_MESSAGE) } }),
     ...(patch.length > 0 && {
       patchType: 'JSONPatch',
       patch: Buffer.from(JSON.stringify(patch)).toString('base64'),

@@ -1,17 +1,24 @@
 import { WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
+import type { Finding } from '../api/finding.ts';
+import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
+import type { Workload } from '../guard/workload.ts';
 import type { Provider } from '../intent/target.ts';
+import type { EffectivePolicy, PolicyNamespace } from '../intent/policy.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Unreadable } from '../manifest/workload.ts';
+import { underPolicy } from '../plan/policy.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './pod.ts';
 import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { admitService } from './service.ts';
+import { changeOf, validate, type ValidationFacts } from './validate.ts';
 import { podSchema, serviceSchema } from './workload.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
-export type Answer = 'changed' | 'unchanged' | 'unreadable';
+export type Answer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
 export interface ReviewerParts {
   readonly kube: Kube;
@@ -19,6 +26,14 @@ export interface ReviewerParts {
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
+  /** What the EipPolicies say of a namespace; undefined where that is not known yet. */
+  readonly policyOf?: ((namespace: PolicyNamespace) => EffectivePolicy | undefined) | undefined;
+  /** Whether contradictions are refused, or only said. */
+  readonly onConflict?: ValidationFacts['onConflict'] | undefined;
+  /** What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for. */
+  readonly known?: ((workload: Workload) => Promise<GuardFacts>) | undefined;
+  /** Told of each finding of an object that was judged, for metrics. */
+  readonly found?: ((finding: Finding) => void) | undefined;
   readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
 }
 
@@ -37,18 +52,24 @@ const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => (
   spec,
 });
 
+const answerOf = ({ denied, patch }: Admitted): Answer =>
+  denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
+
 /**
- * The two webhooks, by path. Neither refuses anything nor has side effects, so that a dry run is answered like any other
- * request; all that is read of the cluster is the labels of the namespace.
+ * The webhooks, by path. None of them has side effects, so that a dry run is answered like any other request. The two that
+ * change objects refuse nothing.
  */
 export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
   const { settings, provider } = parts;
   const labelsOf = namespaceLabels(parts);
-  const facts = async (namespace: string): Promise<AdmissionFacts> => ({
-    settings,
-    provider,
-    namespaceLabels: await labelsOf(namespace),
-  });
+  const facts = async (namespace: string): Promise<AdmissionFacts> => {
+    const labels = await labelsOf(namespace);
+    return {
+      settings: underPolicy(settings, parts.policyOf?.({ name: namespace, labels })),
+      provider,
+      namespaceLabels: labels,
+    };
+  };
   const review =
     (webhook: string, admit: (request: AdmissionRequest) => Promise<Admitted | string>): Reviewer =>
     async (body) => {
@@ -57,7 +78,8 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const admitted = await admit(request);
       const isRead = typeof admitted !== 'string';
       if (!isRead) parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${admitted}`);
-      const answer = !isRead ? 'unreadable' : admitted.patch.length > 0 ? 'changed' : 'unchanged';
+      const answer = isRead ? answerOf(admitted) : 'unreadable';
+      if (isRead) for (const finding of admitted.findings ?? []) parts.found?.(finding);
       parts.observe?.(webhook, answer, parts.clock.mono() - began);
       return writeReview(
         request.uid,
@@ -81,12 +103,27 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const isConcerned = mentionsEip(read.data.spec.template?.metadata?.annotations);
       return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
     }),
+    '/validate/workloads': review('workloads', async (request) => {
+      const change = changeOf(request);
+      if (!change) return UNCHANGED;
+      if ('length' in change) return unreadable(change);
+      const [around, known] = await Promise.all([
+        facts(request.namespace),
+        parts.known?.(change.after) ?? NOTHING_KNOWN,
+      ]);
+      return validate(change, { ...around, onConflict: parts.onConflict ?? 'refuse', known });
+    }),
   };
 };
 
 /** Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing. */
 const asksForEci = ({ metadata: { labels = {} } }: Pod): boolean =>
   labels[WANTS_ECI] === 'true' || labels[WANTS_ECI_LEGACY] === 'true';
+const unreadable = (problems: readonly Unreadable[]): string =>
+  problems
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the object'}: ${message}`)
+    .join('; ');
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -30,13 +30,21 @@ export const MUTATING_WEBHOOKS: Resource<WebhookConfiguration> = {
   namespaced: false,
 };
 
+export const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+  namespaced: false,
+};
+
 export interface RotationParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
   /** Where the replicas keep what they share. */
   readonly secret: Required<ObjectRef>;
-  /** Name of the MutatingWebhookConfiguration whose `caBundle` is kept right. */
+  /** Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration whose `caBundle` is kept right. */
   readonly configuration: string;
   /** What the API server calls the webhooks by. */
   readonly hosts: readonly string[];
@@ -99,25 +107,32 @@ export const agree = async (
   }
 };
 
-/** Writes the trusted authorities into every webhook of the configuration that has others. False: there is none. */
+/**
+ * Writes the trusted authorities into every webhook of the configurations that has others. False: there is none. One of
+ * the two may be missing, because somebody wants only the other.
+ */
 export const trust = async (
   { kube, configuration }: Pick<RotationParts, 'kube' | 'configuration'>,
   authority: Authority,
   signal?: AbortSignal,
 ): Promise<boolean> => {
-  const found = await kube.get(MUTATING_WEBHOOKS, { name: configuration }, signal);
-  if (!found) return false;
   const value = base64(bundleOf(authority));
-  const body = (found.webhooks ?? []).flatMap(({ name, clientConfig }, index): JsonPatchOperation[] =>
-    clientConfig.caBundle === value
-      ? []
-      : [
-          { op: 'test', path: `/webhooks/${index}/name`, value: name },
-          { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
-        ],
-  );
-  if (body.length > 0) await kube.patch(MUTATING_WEBHOOKS, { name: configuration }, { type: 'json', body }, signal);
-  return true;
+  let isThere = false;
+  for (const resource of [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS]) {
+    const found = await kube.get(resource, { name: configuration }, signal);
+    if (!found) continue;
+    isThere = true;
+    const body = (found.webhooks ?? []).flatMap(({ name, clientConfig }, index): JsonPatchOperation[] =>
+      clientConfig.caBundle === value
+        ? []
+        : [
+            { op: 'test', path: `/webhooks/${index}/name`, value: name },
+            { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
+          ],
+    );
+    if (body.length > 0) await kube.patch(resource, { name: configuration }, { type: 'json', body }, signal);
+  }
+  return isThere;
 };
 
 /** Keeps certificate, Secret and caBundle right until the signal aborts. What fails is tried again. */
@@ -132,7 +147,7 @@ export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise
     if (!isThere && !isMissingSaid)
       log.warn(
         { configuration: parts.configuration },
-        `There is no MutatingWebhookConfiguration ${parts.configuration}, so nobody calls the webhooks; apply config/webhook`,
+        `There is no webhook configuration ${parts.configuration}, so nobody calls the webhooks; apply config/webhook`,
       );
     isMissingSaid = !isThere;
     if (authority.leaf.cert === presented) return;

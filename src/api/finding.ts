@@ -5,13 +5,15 @@
  */
 export interface Finding {
   readonly id: FindingId;
-  /** `refuse`: nothing is bought. `warn`: it goes on, and the user is told. */
-  readonly severity: 'refuse' | 'warn';
+  readonly severity: Severity;
   /** The annotation keys concerned. */
   readonly keys: readonly string[];
   readonly problem: string;
   readonly remedy: string;
 }
+
+/** `refuse`: nothing is bought. `warn`: it goes on, and the user is told. `note`: worth knowing, and nothing is wrong. */
+export type Severity = 'refuse' | 'warn' | 'note';
 
 export type FindingId =
   /** The same setting is made twice with different values. */
@@ -43,14 +45,44 @@ export type FindingId =
   | 'StatelessOwner'
   /** The virtual node makes the EIP and does not know this setting. */
   | 'NotHonouredByEci'
-  /** On the Knative Service instead of its template. */
+  /** On the object itself instead of its template. */
   | 'AnnotationOnService'
   /** The pod has no address of its own. */
   | 'HostNetwork'
   /** An EipPolicy does not let the namespace name this. */
   | 'NotAllowedByPolicy'
   /** The namespace holds what an EipPolicy lets it hold. */
-  | 'QuotaOfNamespaceExceeded';
+  | 'QuotaOfNamespaceExceeded'
+  /** A key that nobody reads, near to one that is read. */
+  | 'UnknownKey'
+  /** A key that has a newer spelling. */
+  | 'LegacyKey'
+  /** Written on a pod that ECI runs already. */
+  | 'TooLateForEci'
+  /** The bandwidth of an EIP in a package is the package's, and would be paid for twice. */
+  | 'PackagePaidByBandwidth'
+  /** A line type that is not documented for the region. */
+  | 'IspNotInRegion'
+  /** BGP_FinanceCloud outside of the finance cloud, or another line type inside. */
+  | 'FinanceCloudIsp'
+  /** A line of a single carrier, which an account has to be allowed. */
+  | 'SingleLineIsp'
+  /** A line of a single carrier is sold by bandwidth. */
+  | 'SingleLineByTraffic'
+  /** One existing EIP, and nothing that holds the number of pods at one. */
+  | 'ExistingEipMayScale'
+  /** One existing EIP, and more than one pod for certain. */
+  | 'ExistingEipForMany'
+  /** Something else in the cluster names the same EIP. */
+  | 'EipWantedTwice'
+  /** A pod that is reserved while the Service is at zero has an EIP too. */
+  | 'ReservedInstanceKeepsEip'
+  /** The virtual node would act on its own key before the controller can. */
+  | 'EciKeyWithVirtualNode'
+  /** Another controller would make an EIP for the same pod. */
+  | 'OtherEipController'
+  /** Whether the namespace may name this EIP is known only when the EIP is looked at. */
+  | 'GrantNeeded';
 
 /** One line for an Event or a condition: what is wrong, then what to do. */
 export const sentence = (finding: Finding): string => `${finding.problem}; ${finding.remedy}`;

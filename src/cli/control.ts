@@ -85,9 +85,10 @@ export const control = async (options: ControlOptions): Promise<Control> => {
 
   const work = new AbortController();
   const ending = new AbortController();
+  const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
   const webhooks = config.webhook.enabled
     ? serveWebhooks(
-        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics },
+        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics, policies },
         ending.signal,
       )
     : undefined;
@@ -120,7 +121,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
         record: (about, happening) => recorder.record(about, happening),
       },
     }),
-    policies: createPolicyCache({ transport: connection.watches, clock, random, log }),
+    policies,
     metrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

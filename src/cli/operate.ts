@@ -219,6 +219,7 @@ export const settingsOf = (config: Config, clusterUid: string): Settings => ({
     internetChargeType: config.eipDefaults.internetChargeType,
     isp: config.eipDefaults.isp,
   },
+  region: config.regionID,
   existingEips: config.existingEips,
   existingEipNamespaces: config.existingEipNamespaces,
   statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],

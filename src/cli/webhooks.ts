@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clusterClaims } from '../admission/claims.ts';
 import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
 import type { Config } from '../config/schema.ts';
+import type { PolicyCache } from '../controllers/policies.ts';
+import { effectivePolicy } from '../intent/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -18,6 +21,7 @@ export interface WebhookParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly policies: Pick<PolicyCache, 'known'>;
 }
 
 /** The webhooks at work. */
@@ -45,6 +49,12 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     log,
     settings: settingsOf(config, ''),
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
+    policyOf: (namespace) => {
+      const policies = parts.policies.known();
+      return policies && effectivePolicy(policies, namespace);
+    },
+    onConflict: config.webhook.onConflict,
+    known: clusterClaims({ kube, clock, log }),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });
   const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, log);

@@ -5,7 +5,7 @@ import { environment, STRAY_ENDPOINT } from './environment.ts';
 import { readYaml, type Located, type Place } from './locate.ts';
 import { ConfigError, spelled, spoken, type Problem } from './problem.ts';
 import { ALIASES, keysAt, leaves, ruleAt, schema, type Config, type ConfigInput } from './schema.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../lib/suggest.ts';
 
 /** Where the value of a key comes from, for example `config.yaml:3:5`, `environment POD_NAME` or `default`. */
 export type Origins = ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
+import { priceTable } from './prices.ts';
 import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
 import { virtualNode } from './virtual-node.ts';
@@ -280,6 +281,7 @@ export const schema = z.strictObject({
   webhook,
   virtualNode,
   metrics,
+  priceTable,
   sweeper: z
     .strictObject({
       mode: z
@@ -346,6 +348,10 @@ const typeAt = (path: readonly PropertyKey[]): z.core.$ZodType | undefined => {
   let type: z.core.$ZodType | undefined = schema;
   for (const key of path) {
     const object: z.core.$ZodType = unwrap(type);
+    if (object instanceof z.ZodArray && typeof key === 'number') {
+      type = object.element;
+      continue;
+    }
     if (!(object instanceof z.ZodObject) || !Object.hasOwn(object.shape, key)) return undefined;
     type = (object.shape as Record<PropertyKey, z.core.$ZodType>)[key];
     if (!type) return undefined;

@@ -4,7 +4,7 @@ import { NAMESPACE, OBJECT_NAME, rule, text } from './rule.ts';
 
 const NAME = 'lower-case letters, digits, - and ., at most 253';
 
-/** `webhook`: the mutating webhooks of pods and Knative Services. */
+/** `webhook`: what prepares pods and Knative Services, and refuses contradictions. */
 export const webhook = z
   .strictObject({
     enabled: z
@@ -26,7 +26,21 @@ export const webhook = z
       ),
     configurationName: text(OBJECT_NAME, 253)
       .default('knative-eip')
-      .meta(rule('The MutatingWebhookConfiguration whose caBundle is kept right.', NAME)),
+      .meta(
+        rule(
+          'The MutatingWebhookConfiguration and ValidatingWebhookConfiguration whose caBundles are kept right.',
+          NAME,
+        ),
+      ),
+    onConflict: z
+      .enum(['refuse', 'warn'])
+      .default('refuse')
+      .meta(
+        rule(
+          'What becomes of an object whose annotations contradict each other: it is refused, or let in with a warning. In either case nothing is bought for it.',
+          'one of refuse, warn',
+        ),
+      ),
     secretName: text(OBJECT_NAME, 253)
       .default('knative-eip-webhook')
       .meta(rule('The Secret, in the namespace of the Lease, through which replicas share the certificate.', NAME)),

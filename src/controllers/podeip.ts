@@ -14,7 +14,7 @@ import type { Log } from '../lib/log.ts';
 import { decide } from '../plan/decide.ts';
 import { isSameService } from '../plan/handover.ts';
 import { isSpare } from '../plan/inherit.ts';
-import { isDrifting, isFinal, readPod } from '../plan/pod.ts';
+import { isDrifting, isFinal, judgePod } from '../plan/pod.ts';
 import { underPolicy } from '../plan/policy.ts';
 import { isOurs, isWitness, readNotes } from '../plan/record.ts';
 import type { Rival, Seen, Settings } from '../plan/seen.ts';
@@ -203,11 +203,13 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     if (acted.created !== undefined) memories.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') memories.renewed(uid);
     stopwatch?.done(step, seen, began);
-    if (stopwatch && (step.do === 'Claim' || step.do === 'Witness'))
-      stopwatch.read(step.do === 'Witness' ? step : seen.pod ? readPod(seen.pod, ports.settings) : undefined);
+    const findings = step.do === 'Witness' ? step.findings : judged(step, seen, ports.settings);
+    if (findings) stopwatch?.read({ findings });
     const event = eventOf(step, acted);
     if (event) for (const object of regarding(seen)) record(object, event);
-    for (const warning of warningsOf(step.do === 'Witness' ? step : claimed(step, seen, ports.settings)))
+    // What refuses is in the condition and its Event.
+    const isRefused = step.do === 'Claim' && !step.request;
+    for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
       for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
   } catch (error) {
     if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error);
@@ -216,11 +218,9 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
   }
 };
 
-/** What was read when a request was written down. */
-const claimed = (step: Act, { pod, policy }: Seen, settings: Settings): Pick<Reading, 'findings'> =>
-  step.do === 'Claim' && step.request && pod
-    ? readPod(pod, underPolicy(settings, policy?.effective))
-    : { findings: [] };
+/** What there is to say about a request that was written down. */
+const judged = (step: Act, { pod, node, policy }: Seen, settings: Settings): Reading['findings'] | undefined =>
+  step.do === 'Claim' && pod ? judgePod(pod, node, underPolicy(settings, policy?.effective)) : undefined;
 
 /** Nothing to do now: say how things stand. */
 const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {

@@ -1,4 +1,4 @@
-import { KEYS, TAG_ALLOW_NAMESPACES, type Setting } from '../api/annotations.ts';
+import { KEYS, type Setting } from '../api/annotations.ts';
 import type { EipLimits, EipPolicy, EipPolicySpec, LabelSelector, NameableEips } from '../api/eippolicy.ts';
 import type { Finding } from '../api/finding.ts';
 import type { EipDefaults, EipRequest, NewEip } from './request.ts';
@@ -181,20 +181,6 @@ export const mayNameUnder = (
   if (answers.includes('no')) return 'no';
   return answers.includes('unknown') ? 'unknown' : 'yes';
 };
-
-/** For admission, where the EIP cannot be looked at: a warning about an existing EIP that only its own tag can grant. */
-export const doubtAbout = (policy: EffectivePolicy, namespace: string, request: EipRequest): readonly Finding[] =>
-  request.kind === 'existing' && mayNameUnder(policy, request.allocationId, undefined) === 'no'
-    ? [
-        {
-          id: 'NotAllowedByPolicy',
-          severity: 'warn',
-          keys: KEYS.instanceId,
-          problem: `${request.allocationId} is not among the EIPs that ${policiesOf(policy.names)} ${policy.names.length > 1 ? 'let' : 'lets'} this namespace name`,
-          remedy: `name another one, or have an operator give the EIP the tag ${TAG_ALLOW_NAMESPACES}=${namespace}`,
-        },
-      ]
-    : [];
 
 /** What a new EIP counts under `limits.bandwidthMbps`, Mbit/s. In a package, the package's bandwidth is what is shared. */
 export const shareOf = ({ bandwidthMbps, bandwidthPackageId }: NewEip): number =>

@@ -3,16 +3,13 @@ import { sentence } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
+import { judgePod } from './pod.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 
 /** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
-export const claim = (
-  reading: Reading,
-  { pod, node, podEip }: Seen,
-  generation: number,
-  { enableVirtualNode }: Settings,
-): Step => {
+export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation: number, settings: Settings): Step => {
+  const { enableVirtualNode } = settings;
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
@@ -32,7 +29,7 @@ export const claim = (
     case 'add-on':
     case 'container-group': {
       if (podEip) return { do: 'Retire', because: `the virtual node makes the address (${target.because})` };
-      const findings = [...reading.findings, ...(plan.how === 'add-on' ? plan.findings : [])];
+      const findings = judgePod(pod, node, settings);
       return { do: 'Witness', isExisting: request?.kind === 'existing', findings };
     }
     case 'vpc-first':

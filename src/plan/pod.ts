@@ -1,10 +1,13 @@
-import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../api/annotations.ts';
-import type { Pod } from '../api/core.ts';
+import { ALLOCATED_ADDRESS, READINESS_GATE } from '../api/annotations.ts';
+import type { Node, Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
-import { readAnnotations, type Reading } from '../intent/read.ts';
-import { notAllowed } from '../intent/policy.ts';
-import { FOLLOW } from '../intent/release.ts';
+import type { GuardSettings, JudgeInput } from '../guard/case.ts';
+import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { judge, weigh } from '../guard/judge.ts';
+import { workloadOfPod } from '../guard/workload.ts';
+import type { Reading } from '../intent/read.ts';
+import { targetOf, type Target } from '../intent/target.ts';
 import { isBoundTo, latestPlace, type Notes } from './record.ts';
 import type { Settings } from './seen.ts';
 
@@ -21,44 +24,18 @@ export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 
   false;
 
 /** What a pod asks for, as far as the pod itself can say. */
-export const readPod = (pod: Pod, settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'policy'>): Reading => {
-  const read = readAnnotations(pod.metadata.annotations, settings.defaults);
-  const reading = refuseToKeep(refuseByPolicy(read, pod, settings), pod, settings);
-  if (!reading.wanted || !pod.spec.hostNetwork) return reading;
-  const hostNetwork: Finding = {
-    id: 'HostNetwork',
-    severity: 'refuse',
-    keys: [],
-    problem: 'the pod uses the network of its node (hostNetwork: true), so that its EIP would be the whole node’s',
-    remedy: 'remove hostNetwork, or the annotation that asks for an EIP',
-  };
-  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, hostNetwork] };
-};
+export const readPod = (pod: Pod, settings: GuardSettings): Reading => weigh(inputOf(pod, undefined, settings));
 
-/** What the policy of the namespace has against it. */
-const refuseByPolicy = (reading: Reading, pod: Pod, { policy }: Pick<Settings, 'policy'>): Reading => {
-  const refusals = policy && reading.request ? notAllowed(policy, reading.request) : [];
-  if (refusals.length === 0) return reading;
-  const written = refusals.map((finding) => ({
-    ...finding,
-    keys: finding.keys.filter((key) => pod.metadata.annotations?.[key] !== undefined),
-  }));
-  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, ...written] };
-};
+/** Everything that there is to say about a pod, once it is known where it runs. */
+export const judgePod = (pod: Pod, node: Node | null, settings: GuardSettings): readonly Finding[] =>
+  judge(inputOf(pod, targetOf(pod, node ?? undefined), settings));
 
-/** An EIP is kept for the next pod of the name. Under a stateless owner there is none. */
-const refuseToKeep = (reading: Reading, pod: Pod, settings: Pick<Settings, 'statefulKinds'>): Reading => {
-  if (reading.release.strategy === 'Follow' || isStateful(pod, settings)) return reading;
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true);
-  const stateless: Finding = {
-    id: 'StatelessOwner',
-    severity: 'refuse',
-    keys: KEYS.releaseStrategy.filter((key) => pod.metadata.annotations?.[key] !== undefined),
-    problem: `the release strategy ${reading.release.strategy === 'TTL' ? reading.release.releaseAfter : reading.release.strategy} keeps the EIP for the next pod of this name, and ${owner ? `the pods of a ${owner.kind} have a new name each time` : 'the pod has no owner that makes one'}`,
-    remedy: `write "Follow", or use one of ${settings.statefulKinds.join(', ')}`,
-  };
-  return { ...reading, request: undefined, release: FOLLOW, findings: [...reading.findings, stateless] };
-};
+const inputOf = (pod: Pod, target: Target | undefined, settings: GuardSettings): JudgeInput => ({
+  workload: workloadOfPod(pod),
+  target,
+  settings,
+  facts: NOTHING_KNOWN,
+});
 
 const isReadyByGate = (pod: Pod): boolean =>
   isGated(pod) && pod.status?.conditions?.find(({ type }) => type === READINESS_GATE)?.status === 'True';

@@ -107,6 +107,8 @@ export interface Settings {
   readonly defaults: EipDefaults;
   /** Of the namespace at hand; see `underPolicy`. @default nothing is restricted */
   readonly policy?: EffectivePolicy | undefined;
+  /** The region of the cluster, which decides on line types; undefined where it is not known. */
+  readonly region?: string | undefined;
   /** `any`: a namespace may name any free EIP. `granted`: only what the operator grants. */
   readonly existingEips: 'any' | 'granted';
   /** With `granted`: namespaces that may name any free EIP. */

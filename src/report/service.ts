@@ -1,7 +1,7 @@
-import { KEYS } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { REVISION, type KnativeCondition, type KnativeService } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
+import { misplacedKeys } from '../guard/surroundings.ts';
 
 /** How the addresses of one Knative Service stand. */
 export interface ServiceSummary {
@@ -56,24 +56,9 @@ export const sentenceOf = ({ asked, inUse, waiting }: ServiceSummary): string =>
   ].join('; ');
 };
 
-/**
- * Annotations that were written on the Service itself. Knative copies the annotations of `spec.template.metadata` to the
- * pods and no others (knative/serving pkg/reconciler/configuration/resources/revision.go), so that these mean nothing.
- */
-export const misplaced = ({ metadata, spec }: KnativeService): Finding | undefined => {
-  const template = spec?.template?.metadata?.annotations ?? {};
-  const keys = Object.values(KEYS)
-    .flat()
-    .filter((key) => metadata.annotations?.[key] !== undefined && template[key] === undefined);
-  if (keys.length === 0) return undefined;
-  return {
-    id: 'AnnotationOnService',
-    severity: 'warn',
-    keys,
-    problem: `${keys.join(', ')} ${keys.length > 1 ? 'are' : 'is'} on the Service itself, where no pod gets ${keys.length > 1 ? 'them' : 'it'}`,
-    remedy: `write ${keys.length > 1 ? 'them' : 'it'} into spec.template.metadata.annotations`,
-  };
-};
+/** Annotations that were written on the Service itself, and mean nothing there. */
+export const misplaced = ({ metadata, spec }: KnativeService): Finding | undefined =>
+  misplacedKeys('Service', metadata.annotations ?? {}, spec?.template?.metadata?.annotations ?? {})[0];
 
 /** The type of the informational condition on a Service. */
 export const EIP_READY = 'EIPReady';

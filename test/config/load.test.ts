@@ -8,7 +8,7 @@ import { defaultConfig, loadConfig } from '../../src/config/load.ts';
 import { printConfig } from '../../src/config/print.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
-import { nearest } from '../../src/config/suggest.ts';
+import { nearest } from '../../src/lib/suggest.ts';
 
 const SMALL = 'clusterID: c1\nregionID: cn-hangzhou\nvpcID: vpc-1\n';
 

@@ -111,36 +111,44 @@ test('the webhooks, the Service, the Secret and the names that the configuration
   }).config;
   const { namespace } = leaderElection;
   find(manifests, 'Service', webhook.serviceName);
-  const configuration = find(manifests, 'MutatingWebhookConfiguration', webhook.configurationName) as Manifest & {
-    webhooks: {
-      clientConfig: { service: { name: string; namespace: string; path: string } };
-      failurePolicy: string;
-      sideEffects: string;
-      timeoutSeconds: number;
-    }[];
+  const paths: Readonly<Record<string, readonly string[]>> = {
+    MutatingWebhookConfiguration: ['/mutate/pods', '/mutate/services'],
+    ValidatingWebhookConfiguration: ['/validate/workloads', '/validate/workloads'],
   };
-  t.deepEqual(
-    configuration.webhooks.map(({ clientConfig, failurePolicy, sideEffects, timeoutSeconds }) => ({
-      ...clientConfig.service,
-      failurePolicy,
-      sideEffects,
-      timeoutSeconds,
-    })),
-    ['/mutate/pods', '/mutate/services'].map((path) => ({
-      name: webhook.serviceName,
-      namespace,
-      path,
-      port: 443,
-      failurePolicy: 'Ignore',
-      sideEffects: 'None',
-      timeoutSeconds: 3,
-    })),
-  );
+  for (const [kind, served] of Object.entries(paths)) {
+    const configuration = find(manifests, kind, webhook.configurationName) as Manifest & {
+      webhooks: {
+        clientConfig: { service: { name: string; namespace: string; path: string } };
+        failurePolicy: string;
+        sideEffects: string;
+        timeoutSeconds: number;
+      }[];
+    };
+    t.deepEqual(
+      configuration.webhooks.map(({ clientConfig, failurePolicy, sideEffects, timeoutSeconds }) => ({
+        ...clientConfig.service,
+        failurePolicy,
+        sideEffects,
+        timeoutSeconds,
+      })),
+      served.map((path) => ({
+        name: webhook.serviceName,
+        namespace,
+        path,
+        port: 443,
+        failurePolicy: 'Ignore',
+        sideEffects: 'None',
+        timeoutSeconds: 3,
+      })),
+    );
+  }
   const roles = manifests.filter(({ rules }) => rules);
   t.deepEqual(Object.fromEntries(roles.map(({ kind, rules }) => [kind, permissions(rules)])), {
     ClusterRole: [
       `admissionregistration.k8s.io/mutatingwebhookconfigurations get only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/validatingwebhookconfigurations get only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/validatingwebhookconfigurations patch only ${webhook.configurationName}`,
     ],
     Role: ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
   });

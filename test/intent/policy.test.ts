@@ -4,7 +4,6 @@ import { KEYS } from '../../src/api/annotations.ts';
 import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import {
   defaultsUnder,
-  doubtAbout,
   effectivePolicy,
   isLimited,
   mayNameUnder,
@@ -209,19 +208,6 @@ test('an existing EIP must be among those of every policy that has a list', (t) 
   t.is(mayNameUnder(both, 'eip-2', new Map([['team', 'web']])), 'no');
   t.is(mayNameUnder(both, 'eip-2', undefined), 'unknown');
   t.is(mayNameUnder(both, 'eip-3', tagged), 'no');
-});
-
-test('at admission there is a warning where only the EIP’s own tag can grant it', (t) => {
-  const effective = of({ existingEips: { ids: ['eip-1'] } });
-  const doubt = (allocationId: string) => doubtAbout(effective, 'web', { kind: 'existing', allocationId });
-  t.deepEqual(doubt('eip-1'), []);
-  t.is(doubt('eip-2')[0]?.severity, 'warn');
-  t.regex(doubt('eip-2')[0]?.remedy ?? '', /knative-eip\/allow-namespaces=web$/);
-  t.deepEqual(
-    doubtAbout(of({ existingEips: { tags: [{ team: 'web' }] } }), 'web', { kind: 'existing', allocationId: 'eip-2' }),
-    [],
-  );
-  t.deepEqual(doubtAbout(effective, 'web', request), []);
 });
 
 test('limits count the next EIP, and an EIP in a package has no bandwidth of its own', (t) => {

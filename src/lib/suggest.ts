@@ -24,11 +24,19 @@ const distance = (from: string, to: string): number => {
 /** Longer words are not compared: nobody mistypes a key of ours that badly. */
 const LONGEST_WORD = 64;
 
-/** The known word that a wrong one most probably means, or undefined where none is near. Case does not count. */
-export const nearest = (wrong: string, known: Iterable<string>): string | undefined => {
+/**
+ * The known word that a wrong one most probably means, or undefined where none is near. Case does not count.
+ *
+ * @param most how many edits away it may be; by default two fifths of its letters
+ */
+export const nearest = (
+  wrong: string,
+  known: Iterable<string>,
+  most = Math.max(1, Math.floor(wrong.length * 0.4)),
+): string | undefined => {
   if (wrong.length > LONGEST_WORD) return undefined;
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(wrong.length * 0.4)) + 1;
+  let least = most + 1;
   for (const word of known) {
     const far = distance(wrong.toLowerCase(), word.toLowerCase());
     if (far < least) [best, least] = [word, far];

@@ -1,0 +1,110 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Finding } from '../api/finding.ts';
+import type { GuardSettings } from '../guard/case.ts';
+import type { GuardFacts } from '../guard/facts.ts';
+import { weigh } from '../guard/judge.ts';
+import { SCALE_KEYS } from '../guard/scale.ts';
+import type { Workload } from '../guard/workload.ts';
+import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
+import { readWorkload, type Unreadable } from '../manifest/workload.ts';
+import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
+
+/** What the validating webhook knows beside the object. */
+export interface ValidationFacts {
+  readonly settings: GuardSettings;
+  readonly provider: Provider;
+  /** Labels of the object's namespace; undefined where they could not be read. */
+  readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
+  readonly onConflict: 'refuse' | 'warn';
+  /** What else is known: claims, policy, other controllers. */
+  readonly known: GuardFacts;
+}
+
+/** An object that is to be judged. `before` is undefined at its creation. */
+export interface Change {
+  readonly after: Workload;
+  readonly before: Workload | undefined;
+}
+
+/**
+ * The change that a request makes, `undefined` where there is nothing to judge, or what cannot be read. Nothing is judged
+ * in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
+ * as it was: nobody is kept from anything by a sin that is older than the request.
+ */
+export const changeOf = ({
+  operation,
+  subResource,
+  namespace,
+  object,
+  oldObject,
+}: AdmissionRequest): Change | undefined | readonly Unreadable[] => {
+  if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+  const read = readWorkload(object);
+  if (read.as === 'other') return undefined;
+  if (read.as === 'unreadable') return read.problems;
+  const after = placed(read.workload, namespace);
+  if (after.isEnding || !concernsEips(after)) return undefined;
+  if (operation === 'CREATE') return { after, before: undefined };
+  const old = readWorkload(oldObject);
+  // An update without the object before it: what was there already cannot be told, so nothing is held against it.
+  if (old.as !== 'workload') return undefined;
+  const before = placed(old.workload, namespace);
+  return isDeepStrictEqual(relevant(before), relevant(after)) ? undefined : { after, before };
+};
+
+/** The namespace of an object at its creation may stand in the request only. */
+const placed = (workload: Workload, namespace: string): Workload => ({ ...workload, namespace });
+
+const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
+
+/** Most objects say nothing that any rule reads. */
+const concernsEips = ({ annotations, outside }: Workload): boolean =>
+  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
+
+/** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
+const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Workload) => ({
+  annotations: pick(annotations),
+  outside: pick(outside),
+  replicas,
+  hostNetwork,
+  labels: template.metadata?.labels ?? {},
+  nodeSelector: template.spec?.nodeSelector ?? {},
+  tolerations: template.spec?.tolerations ?? [],
+  affinity: template.spec?.affinity,
+});
+
+const pick = (annotations: Workload['annotations']) =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
+
+/**
+ * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
+ * what was wrong before it is only said again, and so is everything about an object that something else made and controls,
+ * because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods without an address.
+ * Pure and total.
+ */
+export const validate = ({ after, before }: Change, facts: ValidationFacts): Admitted => {
+  const { settings, onConflict, known } = facts;
+  const judged = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
+    weigh({
+      workload,
+      target: targetOfWorkload(workload, facts.namespaceLabels, facts.provider),
+      settings,
+      facts: { ...known, before: was?.annotations },
+    }).findings;
+  const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
+  const old = new Set(before ? judged(before, undefined).map(said) : []);
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !old.has(said(it)));
+  if (findings.length === 0) return UNCHANGED;
+  if (refusals.length === 0 || onConflict === 'warn' || after.owner)
+    return { patch: [], warnings: findings.map(said), findings };
+  const isConflict = refusals.every(({ id }) => id === 'EipWantedTwice');
+  return {
+    patch: [],
+    warnings: findings.filter((it) => !refusals.includes(it)).map(said),
+    findings,
+    denied: {
+      ...(isConflict ? { code: 409, reason: 'Conflict' } : { code: 403, reason: 'Forbidden' }),
+      message: refusals.map(said).join('. '),
+    },
+  };
+};

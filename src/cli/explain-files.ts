@@ -1,0 +1,72 @@
+import type { Config } from '../config/schema.ts';
+import { explain, type Placed } from '../explain/explain.ts';
+import type { Explanation } from '../explain/explanation.ts';
+import { readDocuments, type Manifest } from '../manifest/documents.ts';
+import { readSurroundings } from '../manifest/surroundings.ts';
+import { readWorkload } from '../manifest/workload.ts';
+import { settingsOf } from './operate.ts';
+
+/** A text and what it is called; reading it may fail. */
+export interface Source {
+  readonly name: string;
+  readonly read: () => string;
+}
+
+export interface Explained {
+  readonly explanations: readonly Explanation[];
+  /** What cannot be read, each with file and line. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the manifests of all sources as of one cluster, and explains every workload in them. Never throws. */
+export const explainFiles = (
+  sources: readonly Source[],
+  {
+    config,
+    isRegionKnown,
+    namespace,
+  }: { readonly config: Config; readonly isRegionKnown: boolean; readonly namespace: string },
+): Explained => {
+  const problems: string[] = [];
+  const found: { readonly file: string; readonly manifest: Manifest }[] = [];
+  for (const { name, read } of sources) {
+    let text: string;
+    try {
+      text = read();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      problems.push(`${name}: cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`);
+      continue;
+    }
+    const documents = readDocuments(text);
+    problems.push(...documents.problems.map(({ line, message }) => `${name}:${line}: ${message}`));
+    found.push(...documents.manifests.map((manifest) => ({ file: name, manifest })));
+  }
+  const placed: Placed[] = [];
+  for (const { file, manifest } of found) {
+    const read = readWorkload(manifest.object);
+    if (read.as === 'unreadable')
+      problems.push(
+        ...read.problems.map(
+          ({ path, message }) =>
+            `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
+        ),
+      );
+    if (read.as === 'workload')
+      placed.push({
+        workload: { ...read.workload, namespace: read.workload.namespace || namespace },
+        file,
+        line: manifest.lineOf([]),
+      });
+  }
+  const { namespaces, claims, otherControllers } = readSurroundings(found.map(({ manifest }) => manifest.object));
+  const settings = settingsOf(config, '');
+  const explanations = explain(placed, {
+    settings: isRegionKnown ? settings : { ...settings, region: undefined },
+    provider: config.virtualNode.enabled ? 'ours' : 'add-on',
+    namespaces,
+    known: { claims, otherControllers },
+    prices: config.priceTable,
+  });
+  return { explanations, problems };
+};

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { Option } from 'commander';
+import type { Register } from './shell.ts';
+
+const DETAILS = `
+It reads manifests of Knative Services, Configurations, Revisions, Deployments, StatefulSets, ReplicaSets, DaemonSets,
+Jobs, CronJobs and pods, and asks neither a cluster nor an account. Namespaces in the same files give the labels that
+may send pods to virtual nodes; PodEIPs, and the other workloads, say who names which existing EIP.
+
+Examples:
+  knative-eip explain -f service.yaml
+  kubectl get ksvc hello -o yaml | knative-eip explain -f -
+  knative-eip explain -f k8s.yaml -f more.yaml -c config.yaml -o json
+  knative-eip explain --findings > docs/findings.md      what every finding means
+
+Exit codes:
+  0  nothing is refused
+  1  something is refused
+  2  the command line, the configuration or a manifest cannot be read
+`;
+
+interface Options {
+  readonly filename?: readonly string[];
+  readonly config?: string;
+  readonly namespace: string;
+  readonly output: 'text' | 'json';
+  readonly findings?: boolean;
+}
+
+/** `knative-eip explain` */
+export const explainCommand: Register = (program, shell, end) => {
+  program
+    .command('explain')
+    .description('say what the annotations of manifests will do, and what is wrong with them')
+    .option('-f, --filename <file...>', 'a manifest (YAML or JSON), or - for standard input')
+    .option('-c, --config <file>', 'the configuration of the controller; without it, its defaults and no region')
+    .option('-n, --namespace <name>', 'where objects without a namespace are', 'default')
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--findings', 'print what every finding means (Markdown) instead')
+    .addHelpText('after', DETAILS)
+    .action(async ({ filename = [], config: path, namespace, output, findings }: Options) => {
+      if (findings === true) {
+        const { findingsPage } = await import('../guard/page.ts');
+        shell.out(findingsPage());
+        return;
+      }
+      if (filename.length === 0) {
+        shell.err('knative-eip: no manifest is named: pass -f FILE, or -f - for standard input\n');
+        end(2);
+        return;
+      }
+      const { loadConfig } = await import('../config/load.ts');
+      const base = { clusterID: 'explained', regionID: 'cn-hangzhou', vpcID: 'vpc-0' } as const;
+      const { config } = path === undefined ? loadConfig({ base, env: {} }) : loadConfig({ path, env: shell.env });
+      const { explainFiles } = await import('./explain-files.ts');
+      const { explanations, problems } = explainFiles(
+        filename.map((name) => ({ name: name === '-' ? 'stdin' : name, read: () => textOf(name) })),
+        { config, isRegionKnown: path !== undefined, namespace },
+      );
+      for (const problem of problems) shell.err(`${problem}\n`);
+      if (output === 'json') shell.out(`${JSON.stringify(explanations, null, 2)}\n`);
+      else {
+        const { textOf: print } = await import('../explain/text.ts');
+        shell.out(explanations.map(print).join('\n'));
+        if (explanations.length === 0 && problems.length === 0)
+          shell.err('knative-eip: there is nothing with pods in these manifests\n');
+      }
+      const isRefused = explanations.some(({ verdict }) => verdict === 'refused');
+      end(problems.length > 0 ? 2 : isRefused ? 1 : 0);
+    });
+};
+
+/** File descriptor 0 is standard input. */
+const textOf = (name: string): string => readFileSync(name === '-' ? 0 : name, 'utf8');

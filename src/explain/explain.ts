@@ -1,0 +1,122 @@
+import type { GuardSettings } from '../guard/case.ts';
+import { linkTo } from '../guard/catalogue.ts';
+import type { Claim, GuardFacts } from '../guard/facts.ts';
+import { weigh } from '../guard/judge.ts';
+import { claimOf } from '../guard/rivals.ts';
+import { knativeScale, type Scale } from '../guard/scale.ts';
+import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
+import type { Workload } from '../guard/workload.ts';
+import { planCreation, type CreationPlan } from '../intent/creation.ts';
+import { readAnnotations, type Reading } from '../intent/read.ts';
+import type { Target } from '../intent/target.ts';
+import { allocation, association, instance, joining } from './calls.ts';
+import { costOf, type PriceTable } from './cost.ts';
+import type { CloudCall, Explanation } from './explanation.ts';
+import { stepsOf } from './steps.ts';
+
+/** A workload and where it was read. */
+export interface Placed {
+  readonly workload: Workload;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What explanations depend on beside the workloads. */
+export interface ExplainFacts {
+  readonly settings: GuardSettings;
+  readonly provider: Provider;
+  /** Labels by namespace; one that is not there has none that matter. */
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly known: GuardFacts;
+  readonly prices: PriceTable | undefined;
+}
+
+/** What will happen to each of the workloads, in their order. They see each other's claims. Pure. */
+export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonly Explanation[] => {
+  const claims: readonly Claim[] = [
+    ...(facts.known.claims ?? []),
+    ...placed.flatMap(({ workload }) => {
+      const { request } = readAnnotations(workload.annotations, facts.settings.defaults);
+      const claim = claimOf(workload, request);
+      return claim ? [claim] : [];
+    }),
+  ];
+  return placed.map((it) => explainOne(it, { ...facts, known: { ...facts.known, claims } }));
+};
+
+const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Explanation => {
+  const { settings, provider, known, prices } = facts;
+  const { kind, namespace, name, annotations } = workload;
+  const target = targetOfWorkload(workload, facts.namespaces.get(namespace) ?? {}, provider);
+  const reading = weigh({ workload, target, settings, facts: known });
+  const plan = planCreation(reading, annotations, target, {
+    eipIsHeld: true,
+    enableVirtualNode: settings.enableVirtualNode,
+  });
+  const scale = scaleOf(workload);
+  const { request, findings } = reading;
+  return {
+    workload: { kind, namespace, name, file, line },
+    verdict: verdictOf(reading),
+    target: {
+      on: target.on,
+      certainty: target.on === 'unknown' ? 'none' : target.certainty,
+      because: target.because,
+    },
+    pods: { least: scale.least, most: scale.most ?? null },
+    steps: stepsOf(workload, reading, target, plan, scale),
+    calls: callsOf(reading, target, plan, settings, namespace),
+    annotations: plan.how === 'add-on' ? plan.annotations : {},
+    findings: findings.map(({ id, severity, keys, problem, remedy }) => ({
+      id,
+      severity,
+      keys,
+      problem,
+      remedy,
+      docs: linkTo(id),
+    })),
+    cost: prices && request?.kind === 'new' && plan.how !== 'none' ? costOf(request, scale, prices) : null,
+  };
+};
+
+const verdictOf = ({ wanted, findings }: Reading): Explanation['verdict'] => {
+  if (findings.some(({ severity }) => severity === 'refuse')) return 'refused';
+  if (findings.some(({ severity }) => severity === 'warn')) return 'warned';
+  return wanted ? 'fine' : 'nothing';
+};
+
+const scaleOf = ({ kind, isKnative, annotations, replicas }: Workload): Scale => {
+  if (kind === 'Pod') return { least: 1, most: 1 };
+  if (isKnative) return knativeScale(annotations);
+  if (kind === 'DaemonSet') return { least: 0, most: undefined };
+  return { least: replicas ?? 1, most: replicas ?? 1 };
+};
+
+const callsOf = (
+  { request, findings }: Reading,
+  target: Target,
+  plan: CreationPlan,
+  { region }: GuardSettings,
+  namespace: string,
+): readonly CloudCall[] => {
+  if (!request || findings.some(({ severity }) => severity === 'refuse')) return [];
+  switch (plan.how) {
+    case 'none':
+    case 'add-on':
+      return [];
+    case 'container-group':
+      return [instance(plan.eip, region)];
+    case 'after-creation':
+      return [association(plan.allocationId, region)];
+    case 'vpc-first':
+    case 'podeip': {
+      const isOurs = target.on === 'eci' && target.by === 'ours';
+      if (request.kind === 'existing') return [association(request.allocationId, region)];
+      return [
+        allocation(request, region, namespace),
+        ...(request.bandwidthPackageId === undefined ? [] : [joining(request.bandwidthPackageId, region)]),
+        isOurs ? instance({ eipInstanceId: '<AllocationId>' }, region) : association(undefined, region),
+      ];
+    }
+  }
+};

@@ -1,0 +1,126 @@
+import { ALLOCATED_ADDRESS } from '../api/annotations.ts';
+import type { Scale } from '../guard/scale.ts';
+import type { Workload } from '../guard/workload.ts';
+import type { CreationPlan } from '../intent/creation.ts';
+import type { Reading } from '../intent/read.ts';
+import type { EipRequest } from '../intent/request.ts';
+import type { Target } from '../intent/target.ts';
+
+/** What happens to the pods of a workload, in its order, each step in one sentence. */
+export const stepsOf = (
+  workload: Workload,
+  { wanted, request, release, handover }: Reading,
+  target: Target,
+  plan: CreationPlan,
+  scale: Scale,
+): readonly string[] => {
+  if (!wanted) return ['No address is asked for: nothing happens.'];
+  if (!request) return ['The request is refused: nothing is bought, and its pods run without an address of their own.'];
+  const steps = [`${podsOf(workload, scale)} ${whereOf(target)}.`];
+  const publish = `The address is written on the pod as ${ALLOCATED_ADDRESS}, and its readiness gate opens if it has one.`;
+  const giveBack = endOf(request, release, workload);
+  switch (plan.how) {
+    case 'none':
+      return [
+        ...steps,
+        target.on === 'unknown'
+          ? 'Who makes the address is known once the pod is scheduled: the controller on an ECS node, the virtual node on ECI.'
+          : `The controller makes no address: ${plan.because}.`,
+      ];
+    case 'add-on':
+      return [
+        ...steps,
+        'The virtual node reads the annotations when it makes the instance, and never again; the webhook writes them in its spelling.',
+        request.kind === 'new'
+          ? `ECI makes an EIP of ${request.bandwidthMbps} Mbit/s, ${request.isp}, with the instance.`
+          : `ECI binds ${request.allocationId} to the instance.`,
+        'The controller records the address in a PodEIP and changes nothing in the cloud.',
+        request.kind === 'new'
+          ? 'When the instance goes, ECI releases the EIP with it.'
+          : `When the instance goes, ECI detaches ${request.allocationId}, which stays.`,
+      ];
+    case 'container-group':
+      return [
+        ...steps,
+        request.kind === 'new'
+          ? `CreateContainerGroup makes an EIP of ${request.bandwidthMbps} Mbit/s, ${request.isp}, with the instance.`
+          : `CreateContainerGroup binds ${request.allocationId} to the instance.`,
+        publish,
+        'When the instance goes, its EIP goes with it.',
+      ];
+    case 'after-creation':
+      return [
+        ...steps,
+        `The instance is made without an address, and ${plan.allocationId} is bound to it afterwards.`,
+        publish,
+        giveBack,
+      ];
+    case 'vpc-first':
+      return [
+        ...steps,
+        `An EIP is bought first, because ${plan.because}.`,
+        'The instance is made with this EIP.',
+        publish,
+        giveBack,
+      ];
+    case 'podeip':
+      return [
+        ...steps,
+        'A PodEIP is written for each pod before the cloud is touched.',
+        ...(request.kind === 'new'
+          ? [
+              `An EIP is bought: ${request.bandwidthMbps} Mbit/s, ${request.internetChargeType}, ${request.isp}.`,
+              ...(request.bandwidthPackageId === undefined ? [] : [`It joins ${request.bandwidthPackageId}.`]),
+            ]
+          : [
+              `${request.allocationId} is looked at: it must be there, free, and granted to the namespace.`,
+              ...(workload.isKnative
+                ? [
+                    handover === 'wait'
+                      ? 'In a rollout the new pod waits until the old one is gone.'
+                      : 'In a rollout it comes to the new pod as soon as its containers are ready.',
+                  ]
+                : []),
+            ]),
+        'It is bound to the network interface of the pod.',
+        publish,
+        giveBack,
+      ];
+  }
+};
+
+const podsOf = ({ kind, isKnative }: Workload, { least, most }: Scale): string => {
+  if (kind === 'Pod') return 'The pod';
+  const count = most === undefined ? `${least} or more` : least === most ? String(least) : `${least} to ${most}`;
+  return isKnative ? `Each of its pods (${count}, as requests come)` : `Each of its pods (${count})`;
+};
+
+const whereOf = (target: Target): string => {
+  const says = `(${target.because})`;
+  switch (target.on) {
+    case 'ecs':
+      return `runs on an ECS node ${says}`;
+    case 'eci':
+      return target.by === 'ours'
+        ? `runs on ECI, on our own virtual node ${says}`
+        : `runs on ECI, on the virtual node of the cluster ${says}`;
+    case 'acs':
+      return `runs on Container Compute Service ${says}`;
+    case 'unknown':
+      return `runs where nobody can tell yet ${says}`;
+  }
+};
+
+const endOf = (request: EipRequest, release: Reading['release'], { isKnative }: Workload): string => {
+  if (request.kind === 'existing') return `When the pod goes, ${request.allocationId} is detached and stays.`;
+  switch (release.strategy) {
+    case 'Follow':
+      return isKnative
+        ? 'When the pod goes, also at scale to zero, the EIP is released.'
+        : 'When the pod goes, the EIP is released.';
+    case 'Never':
+      return 'When the pod goes, the EIP is kept for the next pod of its name until somebody deletes the PodEIP.';
+    case 'TTL':
+      return `When the pod goes, the EIP is kept for the next pod of its name for ${release.releaseAfter}, then released.`;
+  }
+};

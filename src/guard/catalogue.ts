@@ -1,0 +1,213 @@
+import type { FindingId, Severity } from '../api/finding.ts';
+
+/** What people read about a finding before they have one. */
+export interface CatalogueEntry {
+  readonly severity: Severity;
+  /** What is wrong, in one sentence. */
+  readonly what: string;
+  /** What to write instead, in one sentence. */
+  readonly remedy: string;
+}
+
+const entry = (severity: Severity, what: string, remedy: string): CatalogueEntry => ({ severity, what, remedy });
+
+/** Every finding that there is. IDs never change their meaning, and severities only with a release that says so. */
+export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
+  AnnotationsDisagree: entry(
+    'refuse',
+    'Two spellings of the same setting are there with different values, and no documentation says which one counts.',
+    'Keep one of the two.',
+  ),
+  InvalidBoolean: entry('refuse', 'A yes-or-no annotation is neither "true" nor "false".', 'Write "true" or "false".'),
+  ExistingAndNew: entry(
+    'refuse',
+    'One annotation asks for a new EIP, or for none, and another names an existing one.',
+    'Keep the one that you mean: pod-with-eip for a new EIP, pod-eip-instanceid for an existing one.',
+  ),
+  CreationSettingsIgnored: entry(
+    'warn',
+    'Settings for a new EIP stand beside the ID of an existing one, which is never changed.',
+    'Remove them, or change the EIP itself in the console.',
+  ),
+  InvalidBandwidth: entry(
+    'refuse',
+    'The bandwidth is no whole number of Mbit/s in the range of its charge type.',
+    'Write 1 to 200 with PayByTraffic, or 1 to 500 with PayByBandwidth.',
+  ),
+  LegacyBandwidth: entry(
+    'warn',
+    'The bandwidth has a unit ("5M"), the form of Terway’s first documentation; it is taken as Mbit/s.',
+    'Write the number alone, such as "5".',
+  ),
+  InvalidChargeType: entry(
+    'refuse',
+    'The metering method of the EIP is none that there is.',
+    'Write "PayByTraffic" or "PayByBandwidth".',
+  ),
+  InvalidInstanceChargeType: entry(
+    'refuse',
+    'The EIP would be a subscription (PrePaid), which cannot be given back with the pod.',
+    'Write "PostPaid", or remove the annotation.',
+  ),
+  InvalidIsp: entry(
+    'refuse',
+    'The line type is none that there is; capital letters count.',
+    'Write one of the line types of the EIP documentation, such as "BGP" or "BGP_PRO".',
+  ),
+  InvalidId: entry(
+    'refuse',
+    'The ID of an EIP, bandwidth package, address pool or resource group does not have the form of one.',
+    'Write the one ID that the console shows, such as "eip-bp1…" or "cbwp-bp1…".',
+  ),
+  InvalidName: entry(
+    'refuse',
+    'The name is none that an EIP can have.',
+    'Write 1 to 128 characters without control characters that do not begin with http:// or https://.',
+  ),
+  InvalidDescription: entry(
+    'refuse',
+    'The description is none that an EIP can have.',
+    'Write 1 to 256 characters without control characters that do not begin with http:// or https://.',
+  ),
+  InvalidProtectionType: entry(
+    'refuse',
+    'The security protection is none that an EIP can have, or there is more than one.',
+    'Write "AntiDDoS_Enhanced", or remove the annotation.',
+  ),
+  InvalidTags: entry(
+    'refuse',
+    'The tags are no JSON object of strings, too many, too long, or have a reserved prefix.',
+    'Write a JSON object such as {"team":"web"}: keys and values of at most 128 characters, no aliyun, acs: or http:// in front.',
+  ),
+  InvalidHandover: entry(
+    'refuse',
+    'The way in which an existing EIP is handed over is none that there is.',
+    'Write "ready" or "wait".',
+  ),
+  HandoverIgnored: entry(
+    'warn',
+    'A way of hand-over stands beside a new EIP, of which each pod has its own.',
+    'Remove the annotation.',
+  ),
+  InvalidReleaseStrategy: entry(
+    'refuse',
+    'The release strategy is neither Follow nor Never nor a duration from 10 seconds to a year.',
+    'Write "Follow", "Never", or a duration with a unit such as "10m".',
+  ),
+  ReleaseStrategyIgnored: entry(
+    'warn',
+    'A release strategy stands beside an existing EIP, which is never released.',
+    'Remove the annotation.',
+  ),
+  StatelessOwner: entry(
+    'refuse',
+    'The EIP is to be kept for the next pod of the same name, and the pods of this owner have a new name each time.',
+    'Write "Follow", or use a StatefulSet.',
+  ),
+  NotHonouredByEci: entry(
+    'warn',
+    'The pod runs on ECI, whose virtual node makes the EIP and does not know this setting.',
+    'Remove the setting, or make an EIP with it and name that one in k8s.aliyun.com/eci-eip-instanceid.',
+  ),
+  AnnotationOnService: entry(
+    'warn',
+    'Annotations about EIPs are on the object itself, and its pods get those of its template only.',
+    'Write them into spec.template.metadata.annotations.',
+  ),
+  HostNetwork: entry(
+    'refuse',
+    'The pod uses the network of its node, so that its EIP would be the whole node’s.',
+    'Remove hostNetwork, or the annotation that asks for an EIP.',
+  ),
+  UnknownKey: entry(
+    'warn',
+    'An annotation looks like one about EIPs, and nothing reads it.',
+    'Write the key that is suggested, or remove it.',
+  ),
+  LegacyKey: entry(
+    'note',
+    'An annotation has an old spelling, which still works.',
+    'Write the spelling of today’s documentation.',
+  ),
+  TooLateForEci: entry(
+    'warn',
+    'Annotations were changed on a pod that ECI runs already: ECI reads them when it makes the instance, and never again.',
+    'Change them in the template, so that a new pod is made.',
+  ),
+  PackagePaidByBandwidth: entry(
+    'warn',
+    'The EIP joins a bandwidth package and is to be paid by its own bandwidth, which counts for nothing in a package.',
+    'Write "PayByTraffic" beside a bandwidth package.',
+  ),
+  IspNotInRegion: entry(
+    'warn',
+    'The line type BGP_PRO is not documented for the region of the cluster, and the cloud will probably refuse it.',
+    'Write "BGP", or ask Alibaba Cloud for BGP_PRO in the region.',
+  ),
+  FinanceCloudIsp: entry(
+    'refuse',
+    'BGP_FinanceCloud is asked for outside of the finance cloud, or another line type inside.',
+    'Write "BGP_FinanceCloud" in cn-hangzhou-finance, and another line type everywhere else.',
+  ),
+  SingleLineIsp: entry(
+    'note',
+    'Lines of a single carrier are only sold to accounts that Alibaba Cloud has allowed them.',
+    'Make sure that the account is allowed, or write "BGP".',
+  ),
+  SingleLineByTraffic: entry(
+    'warn',
+    'Lines of a single carrier are sold by bandwidth, and the EIP is to be paid by traffic.',
+    'Write "PayByBandwidth" beside a line of a single carrier.',
+  ),
+  ExistingEipMayScale: entry(
+    'warn',
+    'One existing EIP can serve one pod, and nothing keeps the number of pods at one.',
+    'Write autoscaling.knative.dev/max-scale: "1" into spec.template.metadata.annotations.',
+  ),
+  ExistingEipForMany: entry(
+    'refuse',
+    'One existing EIP can serve one pod, and there are to be more of them at once.',
+    'Run one pod, or ask for new EIPs with pod-with-eip: "true".',
+  ),
+  EipWantedTwice: entry(
+    'refuse',
+    'Something else in the cluster names the same existing EIP.',
+    'Name another EIP, or take this one from the other first.',
+  ),
+  ReservedInstanceKeepsEip: entry(
+    'warn',
+    'While the Service is at zero its reserved instance goes on running, with the same annotations, and its EIP is paid for.',
+    'Remove knative.aliyun.com/reserve-instance, or keep in mind that one EIP stays.',
+  ),
+  EciKeyWithVirtualNode: entry(
+    'warn',
+    'With enableVirtualNode the controller serves pods on ECI, and a key of ECI’s own makes the virtual node do it instead.',
+    'Write pod-with-eip or pod-eip-instanceid instead of the key that begins with eci-.',
+  ),
+  OtherEipController: entry(
+    'refuse',
+    'Another controller in the cluster makes EIPs for the same annotations, so that the pod would get two.',
+    'Turn the EIP part of the other controller off, or uninstall it.',
+  ),
+  GrantNeeded: entry(
+    'note',
+    'The configuration, or an EipPolicy, lets the namespace name this existing EIP only if the EIP itself grants it.',
+    'Have an operator put the tag knative-eip/allow-namespaces on the EIP, or the namespace into existingEipNamespaces.',
+  ),
+  NotAllowedByPolicy: entry(
+    'refuse',
+    'An EipPolicy does not let the namespace name this package, pool or resource group.',
+    'Write one that the policy names, or ask who keeps it.',
+  ),
+  QuotaOfNamespaceExceeded: entry(
+    'refuse',
+    'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy lets it hold.',
+    'Wait until another pod of the namespace gives its EIP back, ask for less, or ask who keeps the policy.',
+  ),
+};
+
+/** All IDs, in the order of the page. */
+export const FINDING_IDS = Object.keys(CATALOGUE) as readonly FindingId[];
+
+/** Where a finding is explained, relative to the root of the product. */
+export const linkTo = (id: FindingId): string => `docs/findings.md#${id.toLowerCase()}`;

@@ -1,0 +1,94 @@
+import {
+  ALLOCATED_ADDRESS,
+  ALLOCATED_INSTANCE_ID,
+  ALLOW_EIP_ROB,
+  CONTROLLER,
+  EIP_BEFORE_TRAFFIC,
+  KEYS,
+  READINESS_GATE,
+} from '../api/annotations.ts';
+import type { Finding } from '../api/finding.ts';
+import { nearest } from '../lib/suggest.ts';
+import { finding, type Rule } from './case.ts';
+import type { Annotations } from './workload.ts';
+
+const PREFIXES = ['network.alibabacloud.com/', 'k8s.aliyun.com/'] as const;
+
+/** Every key that an annotation can have, of this product or of the virtual nodes, which write some of them. */
+const KNOWN: ReadonlySet<string> = new Set([
+  ...Object.values(KEYS).flat(),
+  EIP_BEFORE_TRAFFIC,
+  ALLOCATED_ADDRESS,
+  ALLOCATED_INSTANCE_ID,
+  ALLOW_EIP_ROB,
+  CONTROLLER,
+  READINESS_GATE,
+  // ACS writes these (ACS documentation of pods with EIPs).
+  ...['allocated-eip-id', 'allocated-eip-address', 'allocated-eipAddress'].map((name) => `${PREFIXES[0]}${name}`),
+]);
+
+const nameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
+
+/** What users write, by the part after the slash: what is suggested to them. */
+const OFFERED: ReadonlyMap<string, readonly string[]> = Map.groupBy(
+  [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC],
+  nameOf,
+);
+/** Names that nobody else has, whatever stands before them. */
+const UNMISTAKABLE = new Set(['pod-with-eip', 'eci-with-eip', 'pod-eip-instanceid', 'eci-eip-instanceid']);
+
+const MOST = 5;
+/** Comparing words costs time, and a pod may carry 256 KiB of annotations (apimachinery, TotalAnnotationSizeLimitB). */
+const MOST_COMPARED = 50;
+
+/** The key of the setting as it should have been written, under the same prefix where that is one. */
+const spelled = (key: string): string | undefined => {
+  const name = nearest(nameOf(key), OFFERED.keys());
+  const keys = name === undefined ? undefined : OFFERED.get(name);
+  return keys?.find((known) => known === `${key.slice(0, key.lastIndexOf('/') + 1)}${name}`) ?? keys?.[0];
+};
+
+/** Near enough to be a slip of the hand where the word does not mention an EIP: one letter, or two swapped. */
+const isSlip = (name: string): boolean =>
+  name.length > 6 && name.length < 40 && nearest(name, OFFERED.keys(), 1) !== undefined;
+
+/** ECI has dozens of annotations of its own (ECI documentation, "Pod annotations"). */
+const isOfEci = (name: string): boolean => name.startsWith('eci-') && !name.startsWith('eci-w');
+
+const isSuspect = (key: string, index: number): boolean => {
+  if (KNOWN.has(key) || key.length > 120) return false;
+  const name = nameOf(key);
+  const isOurs = PREFIXES.some((prefix) => key.toLowerCase().startsWith(prefix.slice(0, -1)));
+  if (isOurs) return /(^|-)eip(-|$)/i.test(name) || (index < MOST_COMPARED && !isOfEci(name) && isSlip(name));
+  return UNMISTAKABLE.has(name) || (!key.includes('/') && OFFERED.has(name));
+};
+
+/** Keys that look like ours and that nobody reads. */
+export const unknownKeys = (given: Annotations): readonly Finding[] =>
+  Object.keys(given)
+    .filter(isSuspect)
+    .slice(0, MOST)
+    .map((key) => {
+      const meant = spelled(key);
+      return finding(
+        'UnknownKey',
+        [key],
+        `annotation ${key} means nothing to anybody`,
+        meant === undefined ? 'remove it' : `write ${meant} if that is what is meant`,
+      );
+    });
+
+/** Spellings that today's documentation does not have any more (Terway, daemon/k8s.go). */
+const LEGACY = KEYS.internetChargeType.filter((key) => key.endsWith('/eip-charge-type'));
+
+export const legacyKeys: Rule = ({ workload: { annotations }, reading }) =>
+  !reading.wanted
+    ? []
+    : LEGACY.filter((key) => Object.hasOwn(annotations, key)).map((key) =>
+        finding(
+          'LegacyKey',
+          [key],
+          `annotation ${key} is an old spelling, which still works`,
+          `write ${key.replace('eip-charge-type', 'eip-internet-charge-type')}`,
+        ),
+      );

@@ -1,0 +1,49 @@
+import type { Pod, PodTemplate } from '../api/core.ts';
+import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
+
+export type Annotations = Readonly<Record<string, string>>;
+
+/** A pod, or what makes pods, as far as the rules read it. */
+export interface Workload {
+  /** As in the manifest: Service (Knative's), Configuration, Revision, Deployment, StatefulSet, Pod, … */
+  readonly kind: string;
+  /** '' where it is not known yet: the API server makes up names, and manifests leave the namespace out. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Whether Knative Serving scales it. */
+  readonly isKnative: boolean;
+  /** The Knative Service that it is, or belongs to. */
+  readonly service: string | undefined;
+  /** What controls it; undefined where nothing does. */
+  readonly owner: { readonly kind: string; readonly name: string } | undefined;
+  /** Those that its pods get. */
+  readonly annotations: Annotations;
+  /** Those of the object itself, which no pod gets; empty where the object is a pod or a Revision. */
+  readonly outside: Annotations;
+  readonly template: PodTemplate;
+  readonly hostNetwork: boolean;
+  /** How many pods at once, where the object says it; a Deployment that says nothing has 1. */
+  readonly replicas: number | undefined;
+  /** Whether it is on its way out. */
+  readonly isEnding: boolean;
+}
+
+/** A pod as the API server has it. */
+export const workloadOfPod = ({ metadata, spec }: Pod): Workload => {
+  const labels = metadata.labels ?? {};
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  return {
+    kind: 'Pod',
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    isKnative: Object.hasOwn(labels, REVISION) || Object.hasOwn(labels, SERVICE_UID),
+    service: labels[SERVICE],
+    owner: owner && { kind: owner.kind, name: owner.name },
+    annotations: metadata.annotations ?? {},
+    outside: {},
+    template: { metadata: { labels, annotations: metadata.annotations }, spec },
+    hostNetwork: spec.hostNetwork === true,
+    replicas: undefined,
+    isEnding: metadata.deletionTimestamp !== undefined,
+  };
+};

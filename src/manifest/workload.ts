@@ -1,0 +1,128 @@
+import type { z } from 'zod';
+import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
+import type { Workload } from '../guard/workload.ts';
+import { cronJobSchema, headSchema, podLikeSchema, templatedSchema } from './template.ts';
+
+/** Something in a manifest that cannot be read: where, as a path of keys, and what to write. */
+export interface Unreadable {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** `other`: it is read by nobody here, because it has no pods. */
+export type Read =
+  | { readonly as: 'workload'; readonly workload: Workload }
+  | { readonly as: 'other'; readonly kind: string }
+  | { readonly as: 'unreadable'; readonly problems: readonly Unreadable[] };
+
+const KNATIVE = 'serving.knative.dev';
+
+/** The kinds that have pods, by group. */
+const POD_LIKE: ReadonlySet<string> = new Set(['/Pod', `${KNATIVE}/Revision`]);
+const TEMPLATED: ReadonlySet<string> = new Set([
+  `${KNATIVE}/Service`,
+  `${KNATIVE}/Configuration`,
+  'apps/Deployment',
+  'apps/StatefulSet',
+  'apps/ReplicaSet',
+  'apps/DaemonSet',
+  'batch/Job',
+]);
+
+const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
+
+/** The group and kind of an object, as in `apps/Deployment`; undefined where it is none. */
+export const kindOf = (object: unknown): string | undefined => {
+  const head = headSchema.safeParse(object);
+  return head.success ? `${groupOf(head.data.apiVersion)}/${head.data.kind}` : undefined;
+};
+
+/** Reads one object of any kind. Never throws. */
+export const readWorkload = (object: unknown): Read => {
+  const head = headSchema.safeParse(object);
+  if (!head.success) return unreadable(head.error, object);
+  const { kind, apiVersion } = head.data;
+  const group = groupOf(apiVersion);
+  const isKnative = group === KNATIVE;
+  const of = `${group}/${kind}`;
+  if (POD_LIKE.has(of)) {
+    const read = podLikeSchema.safeParse(object);
+    if (!read.success) return unreadable(read.error, object);
+    const { metadata, spec } = read.data;
+    return {
+      as: 'workload',
+      workload: made(kind, isKnative, metadata, {}, metadata.annotations ?? {}, metadata.labels, spec, undefined),
+    };
+  }
+  const isCronJob = of === 'batch/CronJob';
+  if (!isCronJob && !TEMPLATED.has(of)) return { as: 'other', kind };
+  const read = isCronJob ? cronJobSchema.safeParse(object) : templatedSchema.safeParse(object);
+  if (!read.success) return unreadable(read.error, object);
+  const { metadata } = read.data;
+  const spec = 'jobTemplate' in read.data.spec ? read.data.spec.jobTemplate.spec : read.data.spec;
+  const { template, replicas, parallelism } = spec ?? {};
+  const count = isKnative || kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1);
+  return {
+    as: 'workload',
+    workload: made(
+      kind,
+      isKnative,
+      metadata,
+      metadata.annotations ?? {},
+      template?.metadata?.annotations ?? {},
+      template?.metadata?.labels,
+      template?.spec,
+      count,
+    ),
+  };
+};
+
+type Metadata = z.output<typeof podLikeSchema>['metadata'];
+type PodSpec = z.output<typeof podLikeSchema>['spec'];
+
+const made = (
+  kind: string,
+  isKnativeKind: boolean,
+  metadata: Metadata,
+  outside: Workload['outside'],
+  annotations: Workload['annotations'],
+  labels: Readonly<Record<string, string>> | undefined,
+  spec: PodSpec,
+  replicas: number | undefined,
+): Workload => {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  const { name = metadata.generateName ?? '', namespace = '' } = metadata;
+  const own = metadata.labels ?? {};
+  return {
+    kind,
+    namespace,
+    name,
+    isKnative: isKnativeKind || Object.hasOwn(own, REVISION) || Object.hasOwn(own, SERVICE_UID),
+    service: isKnativeKind && kind === 'Service' ? name : own[SERVICE],
+    owner: owner && { kind: owner.kind, name: owner.name },
+    annotations,
+    outside,
+    template: { metadata: { labels, annotations }, spec },
+    hostNetwork: spec?.hostNetwork === true,
+    replicas,
+    isEnding: metadata.deletionTimestamp !== undefined,
+  };
+};
+
+const MOST_PROBLEMS = 20;
+
+const unreadable = ({ issues }: z.ZodError, object: unknown): Read => ({
+  as: 'unreadable',
+  problems: issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+    const value = path.reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
+      object,
+    );
+    const isText = path.includes('annotations') || path.includes('labels') || path.includes('nodeSelector');
+    const remedy =
+      isText && (typeof value === 'number' || typeof value === 'boolean')
+        ? `found the ${typeof value} ${String(value)}, and Kubernetes wants a text here: write "${String(value)}"`
+        : message;
+    return { path, message: remedy };
+  }),
+});
