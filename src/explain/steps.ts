@@ -73,7 +73,7 @@ export const stepsOf = (
               ...(request.bandwidthPackageId === undefined ? [] : [`It joins ${request.bandwidthPackageId}.`]),
             ]
           : [
-              `${request.allocationId} is looked at: it must be there, free, and granted to the namespace.`,
+              `${request.allocationId} is looked at: it must be there, free, and one that the namespace may name.`,
               ...(workload.isKnative
                 ? [
                     handover === 'wait'

@@ -37,8 +37,29 @@ export const kindOf = (object: unknown): string | undefined => {
   return head.success ? `${groupOf(head.data.apiVersion)}/${head.data.kind}` : undefined;
 };
 
+/** More than anybody writes. All annotations together may have 256 KiB, so that an API server could send more. */
+const MOST_ANNOTATIONS = 5_000;
+
+const METADATA = [['metadata'], ['spec', 'template', 'metadata']] as const;
+
+/** Where there are so many annotations that reading them would keep everybody else waiting. */
+const crowded = (object: unknown): Unreadable | undefined => {
+  for (const place of METADATA) {
+    const path = [...place, 'annotations'];
+    const annotations = path.reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+      object,
+    );
+    if (typeof annotations === 'object' && annotations !== null && Object.keys(annotations).length > MOST_ANNOTATIONS)
+      return { path, message: `there are more than ${MOST_ANNOTATIONS} annotations` };
+  }
+  return undefined;
+};
+
 /** Reads one object of any kind. Never throws. */
 export const readWorkload = (object: unknown): Read => {
+  const problem = crowded(object);
+  if (problem) return { as: 'unreadable', problems: [problem] };
   const head = headSchema.safeParse(object);
   if (!head.success) return unreadable(head.error, object);
   const { kind, apiVersion } = head.data;

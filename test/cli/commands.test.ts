@@ -57,11 +57,11 @@ test('--help lists the commands and the exit codes on standard output', async (t
   const { code, out, err } = await run('--help');
   t.is(code, 0);
   t.is(err, '');
-  for (const word of ['controller', 'drain', 'sandbox', 'config', 'version', 'Exit codes:'])
+  for (const word of ['controller', 'drain', 'sandbox', 'explain', 'config', 'version', 'Exit codes:'])
     t.true(out.includes(word), word);
 });
 
-for (const command of ['controller', 'drain', 'sandbox', 'config'])
+for (const command of ['controller', 'drain', 'sandbox', 'explain', 'config'])
   test(`${command} --help has examples and exit codes`, async (t) => {
     const { code, out } = await run(`${command} --help`);
     t.is(code, 0);
