@@ -55,6 +55,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     },
     onConflict: config.webhook.onConflict,
     known: clusterClaims({ kube, clock, log }),
+    found: (finding) => metrics.life.found(finding),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });
   const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, log);
