@@ -12,7 +12,8 @@ import { pointer, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
-  readonly settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'enableVirtualNode'>;
+  /** As they hold in the object's namespace; see `underPolicy`. */
+  readonly settings: Pick<Settings, 'defaults' | 'statefulKinds' | 'enableVirtualNode' | 'policy'>;
   /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */

@@ -1,9 +1,12 @@
 import { NAMESPACE, type Pod } from '../api/core.ts';
+import type { EipPolicy } from '../api/eippolicy.ts';
+import { effectivePolicy } from '../intent/policy.ts';
 import type { Provider } from '../intent/target.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { underPolicy } from '../plan/policy.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './pod.ts';
 import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { admitService } from './service.ts';
@@ -18,6 +21,8 @@ export interface ReviewerParts {
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
+  /** EipPolicies as they are known, undefined as long as they are not. @default none */
+  readonly policies?: { readonly known: () => readonly EipPolicy[] | undefined } | undefined;
   readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
 }
 
@@ -43,11 +48,15 @@ const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => (
 export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
   const { settings, provider } = parts;
   const labelsOf = namespaceLabels(parts);
-  const facts = async (namespace: string): Promise<AdmissionFacts> => ({
-    settings,
-    provider,
-    namespaceLabels: await labelsOf(namespace),
-  });
+  const facts = async (name: string): Promise<AdmissionFacts> => {
+    const labels = await labelsOf(name);
+    const policies = parts.policies?.known();
+    return {
+      settings: underPolicy(settings, policies && effectivePolicy(policies, { name, labels })),
+      provider,
+      namespaceLabels: labels,
+    };
+  };
   const review =
     (webhook: string, admit: (request: AdmissionRequest) => Promise<Admitted | string>): Reviewer =>
     async (body) => {

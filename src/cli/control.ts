@@ -80,11 +80,13 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     instance: config.leaderElection.identity ?? 'knative-eip',
   });
 
+  const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
+
   const work = new AbortController();
   const ending = new AbortController();
   const webhooks = config.webhook.enabled
     ? serveWebhooks(
-        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics },
+        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics, policies },
         ending.signal,
       )
     : undefined;
@@ -99,7 +101,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     ...(config.knative.watch && {
       services: createServiceCache({ transport: connection.watches, clock, random, log }),
     }),
-    policies: createPolicyCache({ transport: connection.watches, clock, random, log }),
+    policies,
     metrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

@@ -4,6 +4,7 @@ import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
 import type { Config } from '../config/schema.ts';
+import type { PolicyCache } from '../controllers/policies.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -18,6 +19,7 @@ export interface WebhookParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly policies: PolicyCache;
 }
 
 /** The webhooks at work. */
@@ -45,6 +47,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     log,
     settings: settingsOf(config, ''),
     provider: 'add-on',
+    policies: parts.policies,
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });
   const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, log);
