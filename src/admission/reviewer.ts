@@ -4,7 +4,8 @@ import type { Finding } from '../api/finding.ts';
 import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
 import type { Workload } from '../guard/workload.ts';
 import type { Provider } from '../intent/target.ts';
-import type { EffectivePolicy, PolicyNamespace } from '../intent/policy.ts';
+import type { EipPolicy } from '../api/eippolicy.ts';
+import { effectivePolicy } from '../intent/policy.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -26,8 +27,8 @@ export interface ReviewerParts {
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
-  /** What the EipPolicies say of a namespace; undefined where that is not known yet. */
-  readonly policyOf?: ((namespace: PolicyNamespace) => EffectivePolicy | undefined) | undefined;
+  /** EipPolicies as they are known, undefined as long as they are not. @default none */
+  readonly policies?: { readonly known: () => readonly EipPolicy[] | undefined } | undefined;
   /** Whether contradictions are refused, or only said. */
   readonly onConflict?: ValidationFacts['onConflict'] | undefined;
   /** What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for. */
@@ -64,8 +65,9 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
   const labelsOf = namespaceLabels(parts);
   const facts = async (namespace: string): Promise<AdmissionFacts> => {
     const labels = await labelsOf(namespace);
+    const policies = parts.policies?.known();
     return {
-      settings: underPolicy(settings, parts.policyOf?.({ name: namespace, labels })),
+      settings: underPolicy(settings, policies && effectivePolicy(policies, { name: namespace, labels })),
       provider,
       namespaceLabels: labels,
     };

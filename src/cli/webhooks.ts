@@ -6,7 +6,6 @@ import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import type { PolicyCache } from '../controllers/policies.ts';
-import { effectivePolicy } from '../intent/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -49,10 +48,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     log,
     settings: settingsOf(config, ''),
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
-    policyOf: (namespace) => {
-      const policies = parts.policies.known();
-      return policies && effectivePolicy(policies, namespace);
-    },
+    policies: parts.policies,
     onConflict: config.webhook.onConflict,
     known: clusterClaims({ kube, clock, log }),
     found: (finding) => metrics.life.found(finding),

@@ -23,7 +23,7 @@ import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
 import { NOTHING_KNOWN, type Memories } from './memory.ts';
 import type { Stopwatch } from './stopwatch.ts';
-import { readPolicy, recallPolicy, type PolicyCache } from './policies.ts';
+import { readPolicy, recallPolicy, type Policies } from './policies.ts';
 
 /** What the reconciler of pods and PodEIPs works with. */
 export interface PodEipPorts extends World {
@@ -34,7 +34,7 @@ export interface PodEipPorts extends World {
   /** Times what is done; undefined where nobody reads the figures. */
   readonly stopwatch?: Stopwatch | undefined;
   /** The policies of namespaces; undefined where there are none. */
-  readonly policies?: Pick<PolicyCache, 'known'> | undefined;
+  readonly policies?: Policies | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
@@ -149,7 +149,9 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
       return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
     }
     case 'LookAtPolicy': {
-      const { effective, namespace } = await readPolicy(kube, podEip?.metadata.namespace ?? '', signal);
+      if (!ports.policies) return { policy: undefined };
+      const name = podEip?.metadata.namespace ?? '';
+      const { effective, namespace } = await readPolicy(ports.policies, kube, name, signal);
       return { policy: { effective, isFresh: true }, ...(namespace !== undefined && { namespace }) };
     }
     case 'LookForRoom': {

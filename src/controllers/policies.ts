@@ -2,7 +2,7 @@ import { NAMESPACE, type Namespace } from '../api/core.ts';
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
 import { effectivePolicy, UNRESTRICTED, type EffectivePolicy } from '../intent/policy.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { Kube, KubeTransport } from '../kube/port.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
@@ -21,9 +21,14 @@ export interface PolicyCacheOptions {
 /** The watch of EipPolicies. */
 export interface PolicyCache {
   readonly reflector: Reflector<EipPolicy>;
-  /** Every policy; undefined as long as that is not known. None where the kind is not installed. */
+  /** Every policy; undefined as long as that is not known. None where the kind is known not to be installed. */
   known(): readonly EipPolicy[] | undefined;
+  /** A quorum read has shown that the kind is not installed. */
+  isNotInstalled(): void;
 }
+
+/** What of the watch the reconciler needs. */
+export type Policies = Pick<PolicyCache, 'known' | 'isNotInstalled'>;
 
 /** How often the kind is looked for while it is not installed. */
 const LOOK = { baseMs: 5_000, capMs: 60_000 };
@@ -31,6 +36,7 @@ const LOOK = { baseMs: 5_000, capMs: 60_000 };
 /** Watches EipPolicies. That the kind is not installed is no fault: every namespace may then do what the configuration says. */
 export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): PolicyCache => {
   let said = '';
+  let isNotInstalled = false;
   const reflector = createReflector<EipPolicy, EipPolicy>({
     ...ports,
     log: silentLog,
@@ -55,9 +61,9 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
   });
   return {
     reflector,
-    known: () => {
-      if (reflector.trouble()?.kind === 'notFound') return [];
-      return reflector.hasSynced() ? [...reflector.store.values()] : undefined;
+    known: () => (reflector.hasSynced() ? [...reflector.store.values()] : isNotInstalled ? [] : undefined),
+    isNotInstalled: () => {
+      isNotInstalled = true;
     },
   };
 };
@@ -72,35 +78,55 @@ export interface PolicyReading {
 /** Whether policies mean a namespace for what it is called, and its labels are of no interest. */
 const goesByName = ({ spec: { namespaceSelector } }: EipPolicy): boolean => namespaceSelector === undefined;
 
-const listPolicies = async (kube: Kube, signal: AbortSignal): Promise<readonly EipPolicy[]> => {
+const DEFINITION: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+/**
+ * All policies. An API server that has just started answers 404 to kinds that it has not loaded yet (kubernetes/kubernetes
+ * issues 71218, 115241), so that only the missing definition says that there are none.
+ */
+const listPolicies = async (kube: Kube, policies: Policies, signal: AbortSignal): Promise<readonly EipPolicy[]> => {
   try {
     return await kube.list(EIP_POLICY, {}, signal);
   } catch (error) {
-    if (error instanceof KubeFault && error.kind === 'notFound') return [];
-    throw error;
+    if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+    const { plural, group } = EIP_POLICY;
+    if (await kube.get(DEFINITION, { name: `${plural}.${group}` }, signal)) throw error;
+    policies.isNotInstalled();
+    return [];
   }
 };
 
 /** The policy of a namespace by quorum reads. Rejects with a KubeFault: nothing is allowed because it could not be read. */
-export const readPolicy = async (kube: Kube, name: string, signal: AbortSignal): Promise<PolicyReading> => {
-  const policies = await listPolicies(kube, signal);
-  if (policies.length === 0) return { effective: UNRESTRICTED, namespace: undefined };
+export const readPolicy = async (
+  policies: Policies,
+  kube: Kube,
+  name: string,
+  signal: AbortSignal,
+): Promise<PolicyReading> => {
+  const all = await listPolicies(kube, policies, signal);
+  if (all.length === 0) return { effective: UNRESTRICTED, namespace: undefined };
   const namespace = (await kube.get(NAMESPACE, { name }, signal)) ?? null;
-  return { effective: effectivePolicy(policies, { name, labels: namespace?.metadata.labels }), namespace };
+  return { effective: effectivePolicy(all, { name, labels: namespace?.metadata.labels }), namespace };
 };
 
 /** The policy of a namespace by what the watch has seen; quorum reads where that does not suffice. */
 export const recallPolicy = async (
-  { known }: Pick<PolicyCache, 'known'>,
+  policies: Policies,
   kube: Kube,
   name: string,
   signal: AbortSignal,
 ): Promise<EffectivePolicy> => {
-  const policies = known();
-  if (!policies) return (await readPolicy(kube, name, signal)).effective;
-  if (policies.every(goesByName)) return effectivePolicy(policies, { name });
+  const all = policies.known();
+  if (!all) return (await readPolicy(policies, kube, name, signal)).effective;
+  if (all.every(goesByName)) return effectivePolicy(all, { name });
   const namespace = await kube.get(NAMESPACE, { name }, signal);
-  return effectivePolicy(policies, { name, labels: namespace?.metadata.labels });
+  return effectivePolicy(all, { name, labels: namespace?.metadata.labels });
 };
 
 /** A policy that comes, changes or goes is a reason to look at every PodEIP again. */

@@ -122,7 +122,7 @@ const race = async (number: number): Promise<readonly string[]> => {
       settings,
       vpcId: 'vpc-1',
       memories: new Memories(clock, random),
-      policies: { known: () => undefined },
+      policies: { known: () => undefined, isNotInstalled: () => undefined },
       nodeOf: () => node,
       mayAct: () => true,
       onRoom: () => undefined,

@@ -132,3 +132,24 @@ test('a place whose PodEIP lost its finalizer is not given away as long as its E
   t.true((await world.until(isReady(world, 'b'), 30_000)) < Infinity);
   await world.stop();
 });
+
+test('of a hundred pods that come at once as many get an EIP as the limit allows', async (t) => {
+  t.timeout(120_000);
+  const world = await Operating.create({ policies: { few: { limits: { eips: 10 } } }, quota: 200 });
+  const names = Array.from({ length: 100 }, (_, index) => `pod-${index}`);
+  await Promise.all(names.map((name) => world.runPod(name, NEW)));
+  let most = 0;
+  const count = (): boolean => {
+    most = Math.max(most, world.cloud.eips().length);
+    return most >= 10;
+  };
+  t.true((await world.until(count, 120_000)) < Infinity);
+  await world.pass(60_000);
+  count();
+  t.is(most, 10);
+  const waiting = (await world.podEips()).filter((it) =>
+    it.status?.conditions?.some(({ reason }) => reason === 'QuotaOfNamespaceExceeded'),
+  );
+  t.is(waiting.length, 90);
+  await world.stop();
+});

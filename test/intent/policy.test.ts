@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { array, assert, constant, integer, property, record, uniqueArray, type Arbitrary } from 'fast-check';
 import { KEYS } from '../../src/api/annotations.ts';
 import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import {
@@ -120,26 +120,27 @@ test('of several policies the most restrictive wins, whatever their order', (t) 
     );
 });
 
+const id = (prefix: string) => integer({ min: 1, max: 3 }).map((number) => `${prefix}-${number}`);
+
 test('one policy more never allows more', (t) => {
-  const id = (prefix: string) => fc.integer({ min: 1, max: 3 }).map((number) => `${prefix}-${number}`);
-  const ids = (prefix: string) => fc.uniqueArray(id(prefix), { maxLength: 3 });
-  const limit = fc.integer({ min: 0, max: 4 });
-  const spec: fc.Arbitrary<EipPolicySpec> = fc.record(
+  const ids = (prefix: string) => uniqueArray(id(prefix), { maxLength: 3 });
+  const limit = integer({ min: 0, max: 4 });
+  const spec: Arbitrary<EipPolicySpec> = record(
     {
-      existingEips: fc.record({ ids: ids('eip'), tags: fc.array(fc.constant({ team: 'web' }), { maxLength: 1 }) }),
+      existingEips: record({ ids: ids('eip'), tags: array(constant({ team: 'web' }), { maxLength: 1 }) }),
       bandwidthPackages: ids('cbwp'),
       publicIpAddressPools: ids('pippool'),
       resourceGroups: ids('rg'),
-      limits: fc.record({ eips: limit, bandwidthMbps: limit.map((n) => n * 5) }, { requiredKeys: [] }),
+      limits: record({ eips: limit, bandwidthMbps: limit.map((n) => n * 5) }, { requiredKeys: [] }),
     },
     { requiredKeys: [] },
   );
   const rank = { no: 0, yes: 1, unknown: 1, unsaid: 1 } as const;
-  fc.assert(
-    fc.property(
-      fc.array(spec, { maxLength: 3 }),
+  assert(
+    property(
+      array(spec, { maxLength: 3 }),
       spec,
-      fc.record({ held: limit, packageId: id('cbwp'), poolId: id('pippool'), groupId: id('rg'), eipId: id('eip') }),
+      record({ held: limit, packageId: id('cbwp'), poolId: id('pippool'), groupId: id('rg'), eipId: id('eip') }),
       (some, another, { held, packageId, poolId, groupId, eipId }) => {
         const [before, after] = [of(...some), of(...some, another)];
         const wanted = {

@@ -172,6 +172,16 @@ export const scenarios: readonly Script[] = [
     ...scenario('the EIP of a user is taken over from the other controller', end(WHILE, 'a')),
     legacy: [{ pod: 'a', type: 'Static', hasPod: true }],
   },
+  {
+    ...scenario(
+      'two pods want the last EIP of their namespace',
+      create(0, 'a', NEW),
+      create(300, 'b', NEW),
+      end(LONG, 'a'),
+      end(2 * LONG, 'b'),
+    ),
+    limit: 1,
+  },
   scenario(
     'a pod gets another private address',
     create(0, 'a', NEW),
