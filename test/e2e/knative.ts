@@ -99,10 +99,11 @@ export const addressOf = ({ metadata }: Pod): string | undefined => metadata.ann
 export const podsOf = ({ kube }: Stage, revision: string, namespace = NAMESPACE): Promise<readonly Pod[]> =>
   kube.list(POD, { namespace, labelSelector: `${LABEL.revision}=${revision}` });
 
+const isServed = (pod: Pod): boolean =>
+  isReady(pod) && addressOf(pod) !== undefined && pod.metadata.deletionTimestamp === undefined;
+
 /** The pod of the Revision once it is Ready with its address. */
 export const servedPod = async (stage: Stage, revision: string, namespace = NAMESPACE): Promise<Pod> => {
-  const isServed = (pod: Pod) =>
-    isReady(pod) && addressOf(pod) !== undefined && pod.metadata.deletionTimestamp === undefined;
   const pods = await until(
     `a pod of ${revision} is Ready with an address`,
     () => podsOf(stage, revision, namespace),
