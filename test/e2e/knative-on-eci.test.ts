@@ -29,16 +29,11 @@ import { isRealAvailable, until, VIRTUAL_NODE_NAME } from './stage.ts';
 
 const OWN_EIP = 'eip-users';
 
-const serviceOf = (name: string, annotations: Record<string, string>) => ({
+const serviceOf = (name: string, annotations: Record<string, string>, labels: object = { [WANTS_ECI]: 'true' }) => ({
   apiVersion: 'serving.knative.dev/v1',
   kind: 'Service',
   metadata: { namespace: NAMESPACE, name },
-  spec: {
-    template: {
-      metadata: { labels: { [WANTS_ECI]: 'true' }, annotations },
-      spec: { containers: [{ image: 'hello' }] },
-    },
-  },
+  spec: { template: { metadata: { labels, annotations }, spec: { containers: [{ image: 'hello' }] } } },
 });
 
 const landedOnOurNode = (t: ExecutionContext, { spec }: Pod): void => {
@@ -46,10 +41,6 @@ const landedOnOurNode = (t: ExecutionContext, { spec }: Pod): void => {
   t.is(spec.nodeSelector?.[OUR_VIRTUAL_NODE], 'true', 'the pod webhook sends it there');
   t.true(spec.tolerations?.some(({ key }) => key === VIRTUAL_NODE_TAINT) ?? false, 'and lets it in');
 };
-
-/** When the last EIP of the account was released, wall time. */
-const releasedAt = ({ cloud }: KnativeStage): number =>
-  cloud.ledger().findLast(({ action }) => action === 'ReleaseEipAddress')?.at ?? Number.NaN;
 
 /** Watches when each pod of the Revision ended; wall time. */
 const watchEnds = async (stage: KnativeStage, revision: string) => {
@@ -68,44 +59,74 @@ const watchEnds = async (stage: KnativeStage, revision: string) => {
   return { toldAt: Math.max(...told.values()), goneAt: Date.now() };
 };
 
-const newEip = async (t: ExecutionContext, stage: KnativeStage): Promise<void> => {
+const NEW = { [KEYS.withEip[2]]: 'true', [KEYS.bandwidth[1]]: '10' };
+
+/** The pod of a Service that is Ready with an EIP of its own, and that EIP. */
+const servedWithNewEip = async (t: ExecutionContext, stage: KnativeStage, name: string) => {
   const { kube, cloud } = stage;
-  await kube.create(SERVICE, serviceOf('hello', { [KEYS.withEip[2]]: 'true', [KEYS.bandwidth[1]]: '10' }));
-  await serviceIsReady(stage, 'hello', 'hello-00001');
-  const leave = visit(stage, 'hello');
-  const pod = await servedPod(stage, 'hello-00001');
-  landedOnOurNode(t, pod);
+  const pod = await servedPod(stage, `${name}-00001`);
   t.is(pod.status?.phase, 'Running');
-  const podEips = await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=hello` });
+  const podEips = await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=${name}` });
   const podEip = podEips.find(({ metadata }) => metadata.name === pod.metadata.name);
-  t.like(podEip?.status, { managedBy: 'ECI', eipAddress: addressOf(pod) });
+  t.is(podEip?.status?.eipAddress, addressOf(pod));
   for (const label of [LABEL.service, LABEL.serviceUid, LABEL.configuration, LABEL.revision, LABEL.revisionUid])
     t.is(podEip?.metadata.labels?.[label], pod.metadata.labels?.[label], label);
   const eip = cloud.eips().find(({ ipAddress }) => ipAddress === addressOf(pod));
   t.like(eip, { bandwidthMbps: 10, status: 'InUse' });
+  return { pod, podEip, allocationId: eip?.allocationId };
+};
 
-  await leave();
-  const { toldAt, goneAt } = await watchEnds(stage, 'hello-00001');
+/** Knative scales the Service to zero: says how long its EIP takes to go, measured from when the pod is told to end. */
+const scaledToZero = async (stage: KnativeStage, name: string, allocationId: string | undefined) => {
+  const { kube, cloud } = stage;
+  const { toldAt, goneAt } = await watchEnds(stage, `${name}-00001`);
   await until(
-    'at zero nothing of it is left',
+    `at zero nothing of ${name} is left`,
     async () => ({
-      podEips: (await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=hello` })).length,
-      groups: cloud.containerGroups().filter(({ containerGroupName }) => containerGroupName.includes('hello')).length,
-      eips: cloud.eips().filter(({ allocationId }) => allocationId !== OWN_EIP).length,
+      podEips: (await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=${name}` })).length,
+      groups: cloud.containerGroups().filter(({ containerGroupName }) => containerGroupName.includes(name)).length,
+      eips: cloud.eips().filter((eip) => eip.allocationId === allocationId).length,
     }),
-    ({ podEips, groups: count, eips }) => podEips + count + eips === 0,
+    ({ podEips, groups, eips }) => podEips + groups + eips === 0,
   );
-  const releasedMs = Math.round(releasedAt(stage));
-  t.true(releasedMs >= toldAt - 1_000 && releasedMs <= goneAt + 1_000);
+  const releasedAt = cloud
+    .ledger()
+    .find((change) => change.action === 'ReleaseEipAddress' && change.allocationId === allocationId)?.at;
+  return { toldAt, goneAt, releasedAt: Math.round(releasedAt ?? Number.NaN) };
+};
+
+const newEip = async (t: ExecutionContext, stage: KnativeStage): Promise<void> => {
+  await stage.kube.create(SERVICE, serviceOf('hello', NEW));
+  await serviceIsReady(stage, 'hello', 'hello-00001');
+  const leave = visit(stage, 'hello');
+  const { pod, podEip, allocationId } = await servedWithNewEip(t, stage, 'hello');
+  landedOnOurNode(t, pod);
+  t.is(podEip?.status?.managedBy, 'ECI');
+  await leave();
+  const { toldAt, releasedAt, goneAt } = await scaledToZero(stage, 'hello', allocationId);
+  t.true(releasedAt <= goneAt, 'the pod, which is the record of it, goes last');
   t.log(
-    `scale to zero on ECI: the EIP was released ${releasedMs - toldAt} ms after the pod was told to end, ` +
-      `the pod was gone ${goneAt - releasedMs} ms after that`,
+    `scale to zero on ECI: the EIP was released ${releasedAt - toldAt} ms after the pod was told to end, ` +
+      `the pod was gone ${goneAt - releasedAt} ms after that`,
   );
   // A request wakes it up again, and the whole Service goes.
   const again = visit(stage, 'hello');
   await servedPod(stage, 'hello-00001');
   await again();
   await deleteService(stage, 'hello');
+};
+
+const newEipOnEcs = async (t: ExecutionContext, stage: KnativeStage): Promise<void> => {
+  await stage.kube.create(SERVICE, serviceOf('plain', NEW, {}));
+  await serviceIsReady(stage, 'plain', 'plain-00001');
+  const leave = visit(stage, 'plain');
+  const { pod, podEip, allocationId } = await servedWithNewEip(t, stage, 'plain');
+  t.not(pod.spec.nodeName, VIRTUAL_NODE_NAME);
+  t.not(podEip?.status?.managedBy, 'ECI');
+  await leave();
+  const { releasedAt, goneAt } = await scaledToZero(stage, 'plain', allocationId);
+  t.log(`scale to zero on an ECS node: the EIP was released ${releasedAt - goneAt} ms after the pod was gone`);
+  await deleteService(stage, 'plain');
 };
 
 /** Gives the EIP as it was before. */
@@ -162,11 +183,11 @@ const handOver = async (t: ExecutionContext, stage: KnativeStage): Promise<strin
 for (const kind of ['embedded', 'real'] as const) {
   const declare = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const where = kind === 'real' ? 'a real control plane' : 'the embedded API';
-  const title = `Knative on ECI: Services run on our virtual node with their addresses, roll out, scale to zero and leave nothing, on ${where}`;
+  const title = `Knative on ECI and beside it on ECS: Services run with their addresses, roll out, scale to zero and leave nothing, on ${where}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
     t.timeout(300_000);
     await withKnative(kind, {}, async (stage) => {
-      const [before] = await Promise.all([handOver(t, stage), newEip(t, stage)]);
+      const [before] = await Promise.all([handOver(t, stage), newEip(t, stage), newEipOnEcs(t, stage)]);
       await chainIsGone(stage);
       await nothingIsLeft(stage, [OWN_EIP]);
       t.is(await stage.describe(OWN_EIP), before, 'the user’s EIP is as it was, to the byte');
