@@ -71,18 +71,6 @@ const rollOut = async (t: ExecutionContext, stage: KnativeStage): Promise<void> 
   t.log(refused?.status?.conditions?.find(({ type }) => type === 'Ready')?.message);
   t.true(hasEip(stage, first));
 
-  t.deepEqual(
-    (await podsOf(stage, 'other-00001')).map((pod) => [isReady(pod), addressOf(pod)]),
-    [[false, undefined]],
-    'the other Service has nothing',
-  );
-  await deleteService(stage, 'other');
-  await until(
-    'the other Service is gone',
-    () => podsOf(stage, 'other-00001'),
-    ({ length }) => length === 0,
-  );
-
   const body = { spec: { template: { metadata: { annotations: { 'example.com/v': '2' } } } } };
   await kube.patch(SERVICE, { namespace: NAMESPACE, name: 'own' }, { type: 'merge', body });
   const [second] = await until(
@@ -96,7 +84,12 @@ const rollOut = async (t: ExecutionContext, stage: KnativeStage): Promise<void> 
   t.deepEqual(await podsOf(stage, 'own-00001'), [], 'it came when the old pod was gone');
   t.true(hasEip(stage, served));
   t.is(addressOf(served), addressOf(first));
-  await deleteService(stage, 'own');
+  t.deepEqual(
+    (await podsOf(stage, 'other-00001')).map((pod) => [isReady(pod), addressOf(pod)]),
+    [[false, undefined]],
+    'the other Service has nothing',
+  );
+  for (const name of ['own', 'other']) await deleteService(stage, name);
   await chainIsGone(stage);
   await nothingIsLeft(stage, [OWN_EIP]);
 };
