@@ -63,7 +63,7 @@ export const attach = (
     const isLost = rivals.some((rival) => !outranks(podEip, pod, rival) && hasPrecedence(rival, podEip, pod));
     if (isLost) return { do: 'Yield', allocationId };
     const holder = rivals.find((rival) => isHolding(rival) && outranks(podEip, pod, rival));
-    if (holder) return supplant(holder.podEip, allocationId);
+    if (holder) return (reading.handover === 'wait' ? succeed : supplant)(holder.podEip, allocationId);
     if (rivals.length > 0)
       return wait('EipClaimed', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
   }
@@ -91,13 +91,8 @@ const contend = (
       'EipClaimed',
       `${allocationId} is with pod ${names} of the same Knative Service; this pod gets it when that one is gone`,
     );
-  if (handover === 'wait')
-    return wait(
-      'EipClaimed',
-      `${allocationId} is with pod ${names} of the same Knative Service until that one is gone, as asked for`,
-      RETRY_MS,
-    );
-  if (!areContainersReady(pod))
+  // Who waits for the old pod to end writes the EIP down all the same, so that nobody else gets it in between.
+  if (handover !== 'wait' && !areContainersReady(pod))
     return wait(
       'EipClaimed',
       `${allocationId} is with pod ${names} of the same Knative Service and comes here once the containers are ready`,
@@ -120,6 +115,16 @@ const supplant = (rival: PodEip, allocationId: string): Step =>
   rival.metadata.deletionTimestamp === undefined
     ? { do: 'Supplant', rival, allocationId }
     : wait('EipClaimed', `pod ${rival.metadata.name} is giving ${allocationId} up`, POLL_MS);
+
+/** The pod that has the EIP keeps it until it ends. */
+const succeed = (rival: PodEip, allocationId: string): Step => {
+  const { name, deletionTimestamp } = rival.metadata;
+  return wait(
+    'EipClaimed',
+    `${allocationId} is with pod ${name} of the same Knative Service until that one is gone, as asked for`,
+    deletionTimestamp === undefined ? RETRY_MS : POLL_MS,
+  );
+};
 
 const inUseElsewhere = (eip: Eip): Step =>
   fail(

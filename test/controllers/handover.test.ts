@@ -75,12 +75,16 @@ test('with eip-handover: wait the EIP comes when the old pod is gone, and not be
   const world = await create();
   await run(world, 'old', 1);
   await gets(t, world, 'old');
+  // A pod of another Service has been waiting for longer, and gets nothing in between.
+  await run(world, 'other', 9, { labels: labels(9, { service: 'other' }) });
+  await world.pass(5_000);
   await world.runPod('new', { ...WANTS, [KEYS.handover[1]]: 'wait' }, { labels: labels(2) });
   await world.pass(120_000);
   t.true(await has(world, 'old'));
   await world.endPod('old');
-  const pods = async () => (await world.podEips()).find(({ metadata }) => metadata.name === 'new')?.status?.status;
-  t.true((await world.until(async () => (await pods()) === 'InUse', 60_000)) < Infinity);
+  const isInUse = async () =>
+    (await world.podEips()).find(({ metadata }) => metadata.name === 'new')?.status?.status === 'InUse';
+  t.true((await world.until(isInUse, 60_000)) < Infinity);
   await world.stop();
 });
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import type { KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import { NODE } from '../../src/api/core.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -19,6 +20,7 @@ import { createNodes, runKubelet } from '../../src/sandbox/cluster/kubelet.ts';
 import { serve as serveKube } from '../../src/sandbox/kube/http.ts';
 import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
+import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
 
 export type Kind = 'embedded' | 'real';
@@ -45,11 +47,11 @@ export interface Controller {
   readonly terminate: () => Promise<number | null>;
 }
 
-const startControlPlaneApi = async (kind: Kind, signal: AbortSignal) => {
+const startControlPlaneApi = async (kind: Kind, scheduler: boolean, signal: AbortSignal) => {
   if (kind === 'real') {
-    const plane = await startControlPlane({ controllers: true });
+    const plane = await startControlPlane({ controllers: true, scheduler });
     if (!plane) throw new Error('there is no real control plane');
-    return { path: plane.kubeconfig, stop: plane.stop, deployments: false, transport: undefined };
+    return { path: plane.kubeconfig, stop: plane.stop, deployments: false, schedules: scheduler };
   }
   const server = createApiServer({ clock, random, webhooks: {} });
   const stopGarbage = server.startGarbageCollector();
@@ -63,17 +65,51 @@ const startControlPlaneApi = async (kind: Kind, signal: AbortSignal) => {
     await rm(folder, { recursive: true });
   };
   signal.addEventListener('abort', stopGarbage);
-  return { path, stop, deployments: true };
+  return { path, stop, deployments: true, schedules: false };
+};
+
+export interface StageOptions {
+  /** @default true */
+  readonly withCrd?: boolean;
+  /** A real control plane has its real scheduler too, in place of the stand-in's. */
+  readonly withScheduler?: boolean;
+}
+
+export type Stage = Awaited<ReturnType<typeof setStage>>;
+
+/** Of the virtual node that {@link VIRTUAL_NODE_SETTINGS} has a controller run. */
+export const VIRTUAL_NODE_NAME = 'virtual-e2e';
+const V_SWITCH = 'vsw-e2e';
+
+/** The configuration of a controller that runs a virtual node. */
+export const VIRTUAL_NODE_SETTINGS = {
+  virtualNode: { enabled: true, nodeName: VIRTUAL_NODE_NAME, vSwitchIDs: [V_SWITCH], securityGroupID: 'sg-e2e' },
+};
+
+/** What a node must have so that the real scheduler uses it, which its kubelet and the node-lifecycle controller see to. */
+const openNode = async (kube: Kube, name: string, status?: object): Promise<void> => {
+  const node = await kube.get(NODE, { name });
+  const taints = node?.spec?.taints?.filter(({ key }) => !key.startsWith('node.kubernetes.io/')) ?? [];
+  await kube.patch(NODE, { name }, { type: 'merge', body: { spec: { taints } } });
+  if (status) await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status } });
+};
+
+const CAPACITY = { cpu: '100', memory: '100Gi', pods: '250' };
+const ECS_NODE_STATUS = {
+  capacity: CAPACITY,
+  allocatable: CAPACITY,
+  conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' }],
 };
 
 /**
  * A cluster (embedded or real), the embedded cloud over HTTP, nodes whose pods get addresses that the cloud knows, and
  * controllers as child processes. Everything is ended by `close`.
  */
-export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boolean } = {}) => {
+export const setStage = async (kind: Kind, { withCrd = true, withScheduler = false }: StageOptions = {}) => {
   const stopping = new AbortController();
-  const api = await startControlPlaneApi(kind, stopping.signal);
+  const api = await startControlPlaneApi(kind, withScheduler, stopping.signal);
   const cloud = createCloud({ clock, random, latency: { scale: 0.2 } });
+  cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
   const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
   const connection = await connect({ kubeconfigPath: api.path });
   const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
@@ -81,6 +117,7 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
     kube.create(CRD, parse(readFileSync(join(ROOT, 'config/crd/podeips.alibabacloud.com.yaml'), 'utf8')));
   if (withCrd) await installCrd();
   const nodes = await createNodes(kube, cloud, VPC);
+  if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
   const ground: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
     transport: connection.calls,
     clock,
@@ -88,7 +125,7 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
   };
   const times = { startMs: 50, stopMs: 50 };
   const running = Promise.allSettled([
-    runKubelet(ground, { kube, cloud, nodes, times }, stopping.signal),
+    runKubelet(ground, { kube, cloud, nodes, times, binds: !api.schedules }, stopping.signal),
     ...(api.deployments ? [runDeployments(ground, kube, stopping.signal)] : []),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
@@ -153,7 +190,28 @@ export const setStage = async (kind: Kind, { withCrd = true }: { withCrd?: boole
     return JSON.stringify({ ...body, RequestId: undefined });
   };
 
-  return { kube, cloud, startController, installCrd, describe, close, kubeconfig: api.path, cloudUrl: cloudHttp.url };
+  /** Waits until the virtual node takes pods. */
+  const virtualNodeIsReady = async (): Promise<void> => {
+    await until(
+      'the virtual node is Ready',
+      () => kube.get(VIRTUAL_NODE, { name: VIRTUAL_NODE_NAME }),
+      (it) => it?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true,
+    );
+    if (kind === 'real') await openNode(kube, VIRTUAL_NODE_NAME);
+  };
+
+  return {
+    kube,
+    cloud,
+    transport: connection.calls,
+    startController,
+    installCrd,
+    virtualNodeIsReady,
+    describe,
+    close,
+    kubeconfig: api.path,
+    cloudUrl: cloudHttp.url,
+  };
 };
 
 /** Asks until the answer fits; fails with the last answer otherwise. */

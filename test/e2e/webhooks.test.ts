@@ -1,8 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { parse } from 'yaml';
-import { readFileSync } from 'node:fs';
 import { ALLOCATED_ADDRESS, ECI_KEYS, EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { MUTATING_WEBHOOKS, SECRET } from '../../src/admission/rotation.ts';
 import { NAMESPACE, POD, type Pod } from '../../src/api/core.ts';
@@ -10,40 +6,17 @@ import { KNATIVE_SERVICE, REVISION, SERVICE } from '../../src/api/knative.ts';
 import type { KubeObject } from '../../src/kube/port.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until } from './stage.ts';
-
-type Stage = Awaited<ReturnType<typeof setStage>>;
+import { areWebhooksTrusted, freePort, webhookConfiguration, webhookSettings } from './admission.ts';
+import { isRealAvailable, setStage, until, type Stage } from './stage.ts';
 
 const NEW = { [KEYS.withEip[2]]: 'true' };
 const KNATIVE = { [REVISION]: 'hello-00001', [SERVICE]: 'hello' };
 const SECRET_REF = { namespace: 'kube-system', name: 'knative-eip-webhook' };
 
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-};
-
-/** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
-const configuration = (port: number) => {
-  const manifest = parse(readFileSync('config/webhook/mutating_webhook_configuration.yaml', 'utf8')) as {
-    webhooks: { clientConfig: { service: { path: string } } }[];
-  };
-  return {
-    ...manifest,
-    webhooks: manifest.webhooks.map((webhook) => ({
-      ...webhook,
-      clientConfig: { url: `https://127.0.0.1:${port}${webhook.clientConfig.service.path}` },
-    })),
-  };
-};
-
 const settings = (port: number) => ({
   leaderElection: { enabled: false, namespace: 'kube-system' },
   cloud: { settleSeconds: 1 },
-  webhook: { enabled: true, address: `127.0.0.1:${port}`, hosts: ['127.0.0.1'] },
+  ...webhookSettings(port),
 });
 
 const podOf = (name: string, annotations: object, labels: object = KNATIVE, namespace = 'default') => ({
@@ -58,15 +31,6 @@ const isGated = ({ spec }: Pod): boolean =>
 
 const isReady = (pod: Pod | undefined): boolean =>
   pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
-
-const bundleIsThere = ({ kube }: Stage, minimum = 1) =>
-  until(
-    'the API server trusts the webhooks',
-    () => kube.get(MUTATING_WEBHOOKS, { name: 'knative-eip' }),
-    (it) =>
-      (it?.webhooks ?? []).length >= minimum &&
-      (it?.webhooks ?? []).every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''),
-  );
 
 /** The API server takes a moment until it calls a webhook that was just configured. */
 const isPrepared = ({ kube }: Stage, what: string, name: string, annotations: object) => {
@@ -87,9 +51,9 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   const { kube, cloud } = stage;
   const port = await freePort();
   await installKnative(kube);
-  await kube.create(MUTATING_WEBHOOKS, configuration(port));
+  await kube.create(MUTATING_WEBHOOKS, webhookConfiguration(port));
   const controller = await stage.startController(settings(port));
-  await bundleIsThere(stage);
+  await areWebhooksTrusted(stage);
 
   // ECS: the gate is added, and holds until the address is there.
   const gated = await isPrepared(stage, 'the webhook is called', 'gated', NEW);
@@ -163,7 +127,7 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   const replicas = await Promise.all(
     ports.map((each) => stage.startController({ ...settings(each), leaderElection: { namespace: 'kube-system' } })),
   );
-  await bundleIsThere(stage, 2);
+  await areWebhooksTrusted(stage, 2);
   await isPrepared(stage, 'the webhooks are called again', 'again', NEW);
   t.truthy(await kube.get(SECRET, SECRET_REF));
   for (const replica of replicas) t.is(await replica.terminate(), 0);

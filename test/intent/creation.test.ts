@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import test from 'ava';
 import {
   array,
@@ -21,6 +20,7 @@ import { readAnnotations, type Reading } from '../../src/intent/read.ts';
 import { FOLLOW } from '../../src/intent/release.ts';
 import type { EipDefaults, EipRequest } from '../../src/intent/request.ts';
 import type { Target } from '../../src/intent/target.ts';
+import { table } from './readme.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -39,19 +39,6 @@ const EXISTING = { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-bp1' };
 
 const plan = (annotations: Annotations, target: Target, facts: Partial<CreationFacts> = {}, given = defaults) =>
   planCreation(readAnnotations(annotations, given), annotations, target, { ...free, ...facts });
-
-/** Rows of the table in a section of the README whose first header is this, cells without their spaces. */
-const table = (header: string): string[][] => {
-  const lines = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('\n');
-  const start = lines.findIndex((line) => line.startsWith(`| ${header} `));
-  const end = lines.findIndex((line, index) => index > start && !line.startsWith('|'));
-  return lines.slice(start + 2, end).map((line) =>
-    line
-      .slice(1, -1)
-      .split('|')
-      .map((cell) => cell.trim()),
-  );
-};
 
 /** Situations in the words of the README's first table, and the plans that they lead to there. */
 const situations: Readonly<Record<string, () => CreationPlan[]>> = {

@@ -14,7 +14,7 @@ import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/p
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
-import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { createCloud, type CloudOptions, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
@@ -79,7 +79,7 @@ export class Stage {
   #process: Process | undefined;
   #drained: Promise<void> = Promise.resolve();
 
-  private constructor() {
+  private constructor(options: Partial<CloudOptions>) {
     const { clock } = this;
     this.cloud = createCloud({
       clock,
@@ -91,6 +91,7 @@ export class Stage {
         associate: between(1_000, 1_000),
         unassociate: between(1_000, 1_000),
       },
+      ...options,
     });
     this.cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: VPC, cidrBlock: '10.1.0.0/16' });
     this.transport = inProcess(createApiServer({ clock, random: seeded(5) }));
@@ -98,8 +99,11 @@ export class Stage {
   }
 
   /** With `operating`, the PodEIP controller works too. */
-  static async create({ operating = false }: { operating?: boolean } = {}): Promise<Stage> {
-    const stage = new Stage();
+  static async create({
+    operating = false,
+    cloud = {},
+  }: { operating?: boolean; cloud?: Partial<CloudOptions> } = {}): Promise<Stage> {
+    const stage = new Stage(cloud);
     await stage.kube.create(CRD, definition);
     if (operating) stage.#operate();
     await stage.start();

@@ -24,6 +24,16 @@ export interface PodTimes {
 /** How often a pod that no node is there for is looked at again; milliseconds. */
 const RESCHEDULE_MS = 1_000;
 
+/** What the stand-in has at hand. */
+export interface KubeletParts {
+  readonly kube: Kube;
+  readonly cloud: EmbeddedCloud;
+  readonly nodes: readonly SandboxNode[];
+  readonly times: PodTimes;
+  /** Whether it is the scheduler too, and not a real one beside it. @default true */
+  readonly binds?: boolean | undefined;
+}
+
 /** Creates the nodes, in the cluster and in the cloud. */
 export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: string): Promise<readonly SandboxNode[]> =>
   Promise.all(
@@ -52,7 +62,7 @@ export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: strin
  */
 export const runKubelet = (
   ground: Ground,
-  { kube, cloud, nodes, times }: { kube: Kube; cloud: EmbeddedCloud; nodes: readonly SandboxNode[]; times: PodTimes },
+  { kube, cloud, nodes, times, binds = true }: KubeletParts,
   signal: AbortSignal,
 ): Promise<void> => {
   /** Address and node of each pod that runs, by UID. */
@@ -73,7 +83,7 @@ export const runKubelet = (
     if (!pod) return 'done';
     const { uid, deletionTimestamp } = pod.metadata;
     if (!pod.spec.nodeName) {
-      if (deletionTimestamp !== undefined) return 'done';
+      if (deletionTimestamp !== undefined || !binds) return 'done';
       const idlest = nodes.toSorted((a, b) => load(running, a) - load(running, b))[0]?.name;
       const chosen = await chooseNode(kube, pod, idlest);
       if (chosen === undefined) return { afterMs: RESCHEDULE_MS };

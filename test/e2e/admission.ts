@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { parse } from 'yaml';
+import { OUR_VIRTUAL_NODE, WANTS_ECI } from '../../src/api/annotations.ts';
+import { MUTATING_WEBHOOKS } from '../../src/admission/rotation.ts';
+import { POD, type Pod } from '../../src/api/core.ts';
+import { until, type Stage } from './stage.ts';
+
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+};
+
+/** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
+export const webhookConfiguration = (port: number) => {
+  const manifest = parse(readFileSync('config/webhook/mutating_webhook_configuration.yaml', 'utf8')) as {
+    webhooks: { clientConfig: { service: { path: string } } }[];
+  };
+  return {
+    ...manifest,
+    webhooks: manifest.webhooks.map((webhook) => ({
+      ...webhook,
+      clientConfig: { url: `https://127.0.0.1:${port}${webhook.clientConfig.service.path}` },
+    })),
+  };
+};
+
+/** The configuration of a controller that serves the webhooks there. */
+export const webhookSettings = (port: number) => ({
+  webhook: { enabled: true, address: `127.0.0.1:${port}`, hosts: ['127.0.0.1'] },
+});
+
+export const areWebhooksTrusted = ({ kube }: Stage, minimum = 1) =>
+  until(
+    'the API server trusts the webhooks',
+    () => kube.get(MUTATING_WEBHOOKS, { name: 'knative-eip' }),
+    (it) =>
+      (it?.webhooks ?? []).length >= minimum &&
+      (it?.webhooks ?? []).every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''),
+  );
+
+/** Waits until pods really are prepared: the API server takes a moment until it calls a webhook that was just configured. */
+export const areWebhooksCalled = async (stage: Stage): Promise<void> => {
+  await areWebhooksTrusted(stage);
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'nobody', namespace: 'default', labels: { [WANTS_ECI]: 'true' } },
+    spec: { containers: [{ name: 'main', image: 'hello' }] },
+  };
+  await until(
+    'the pod webhook is called',
+    async () => {
+      const response = await stage.transport({
+        method: 'POST',
+        path: `/api/v1/namespaces/default/${POD.plural}?dryRun=All`,
+        contentType: 'application/json',
+        body: JSON.stringify(pod),
+      });
+      return JSON.parse(await response.text()) as Pod;
+    },
+    ({ spec }) => spec?.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true',
+    20_000,
+  );
+};
