@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   act: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config'],
   controllers: ['lib', 'port', 'api', 'intent', 'plan', 'report', 'config', 'kube', 'act'],
   admission: ['lib', 'port', 'api', 'intent', 'plan'],
+  cloudevents: ['lib', 'port', 'api', 'plan', 'report', 'config'],
   web: ['lib'],
   cli: [
     'lib',
@@ -35,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'act',
     'controllers',
     'admission',
+    'cloudevents',
     'virtualnode',
     'web',
   ],
@@ -51,6 +53,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
   { name: /^@peculiar\/x509$/, only: /^src\/admission\/certificates\.ts$/ },
+  { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
   { name: /^koa$/, only: /^src\/web\// },
   { name: /^prom-client$/, only: /^src\/report\/metrics\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },

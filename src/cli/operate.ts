@@ -1,4 +1,6 @@
 import { NAMESPACE } from '../api/core.ts';
+import { assembleCloudEvents } from '../cloudevents/assemble.ts';
+import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
@@ -52,6 +54,8 @@ export interface OperationParts {
   readonly record: (regarding: Regarding, event: EventNote) => void;
   /** The cloud, which asks before each change whether this process may still make one that takes `needMs`. */
   readonly assemble: (mayMutate: (needMs: number) => boolean) => AssembledCloud;
+  /** Who takes CloudEvents, and a client for their journals; undefined where there is no sink. */
+  readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
   /** Aborts when the drain starts. */
   readonly work: AbortSignal;
 }
@@ -75,7 +79,24 @@ export const operate = (parts: OperationParts): Operation => {
     },
   });
   const memories = new Memories(clock, random);
-  feed(caches, queue, (uid) => memories.forget(uid));
+  // As long as a call to the API server may take.
+  const mayAct = () => election === undefined || election.remainingMs() > 0;
+  const cloudEvents =
+    parts.cloudEvents &&
+    assembleCloudEvents({
+      ...parts.cloudEvents,
+      config,
+      clock,
+      random,
+      log,
+      metrics: metrics.cloudEvents,
+      isKnown: (podEip, uid) => caches.podEips.store.get(keyOf(podEip))?.metadata.uid === uid,
+      mayAct,
+    });
+  feed(caches, queue, (uid) => {
+    memories.forget(uid);
+    cloudEvents?.outbox.forget(uid);
+  });
 
   const cloud = parts.assemble(
     (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
@@ -108,8 +129,8 @@ export const operate = (parts: OperationParts): Operation => {
       settings,
       vpcId: config.vpcID,
       memories,
-      // As long as a call to the API server may take.
-      mayAct: () => election === undefined || election.remainingMs() > 0,
+      mayAct,
+      changes: cloudEvents?.outbox,
       onRoom: () => {
         const waiting = new Set(memories.roomAgain());
         if (waiting.size === 0) return;
@@ -135,6 +156,7 @@ export const operate = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const delivering = cloudEvents?.run(work);
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -153,7 +175,8 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling]);
+    await Promise.all([sweeping, telling, delivering]);
+    await cloudEvents?.outbox.close();
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
+import { cloudEvents } from './cloudevents.ts';
 import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
 import { webhook } from './webhook.ts';
@@ -268,6 +269,7 @@ export const schema = z.strictObject({
     .prefault({})
     .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   webhook,
+  cloudEvents,
   sweeper: z
     .strictObject({
       mode: z

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CloudFaultKind } from '../cloud/fault.ts';
+import type { CloudEventMetrics } from './cloudevents.ts';
 import type { StrayKind } from '../plan/sweep.ts';
 
 /** How a reconcile ended; the words of controller-runtime. */
@@ -51,6 +52,7 @@ export interface Metrics {
   reviewed(webhook: string, answer: string, seconds: number): void;
   leading(leads: boolean): void;
   readonly sweeper: SweeperMetrics;
+  readonly cloudEvents: CloudEventMetrics;
   /** Asked at each scrape: how long ago the watch of this resource last heard from the API server. */
   watchAge(resource: string, collect: () => number): void;
   /** The text of `/metrics` and its media type. */
@@ -247,6 +249,7 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
   );
 
   return {
+    cloudEvents: createCloudEventMetrics(registry),
     sweeper: {
       passed: (outcome) => passes.inc({ outcome }),
       saw: (seen) => {
@@ -297,5 +300,57 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
     watchAge: (resource, collect) => void ages.set(resource, collect),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     names: () => registry.getMetricsAsArray().map(({ name }) => name),
+  };
+};
+
+const createCloudEventMetrics = (registry: Registry): CloudEventMetrics => {
+  const registers = [registry];
+  const sent = new Counter({
+    name: 'knative_eip_cloudevents_sent_total',
+    help: 'CloudEvents that the sink took, by what they tell',
+    labelNames: ['kind'],
+    registers,
+  });
+  const dropped = new Counter({
+    name: 'knative_eip_cloudevents_dropped_total',
+    help: 'CloudEvents that were given up, by what they tell and by reason: refused by the sink, or expired',
+    labelNames: ['kind', 'reason'],
+    registers,
+  });
+  const attempts = new Histogram({
+    name: 'knative_eip_cloudevents_delivery_duration_seconds',
+    help: 'How long a delivery to the sink took, by how it ended: delivered, later (tried again) or refused',
+    labelNames: ['outcome'],
+    buckets: SECONDS,
+    registers,
+  });
+  let waiting: Parameters<CloudEventMetrics['waiting']>[0] | undefined;
+  registry.registerMetric(
+    new Gauge({
+      name: 'knative_eip_cloudevents_waiting',
+      help: 'CloudEvents that wait to be delivered',
+      registers: [],
+      collect() {
+        this.set(waiting?.().count ?? 0);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'knative_eip_cloudevents_oldest_waiting_seconds',
+      help: 'Age of the oldest CloudEvent that waits to be delivered; 0 where none waits',
+      registers: [],
+      collect() {
+        this.set(waiting?.().oldestSeconds ?? 0);
+      },
+    }),
+  );
+  return {
+    sent: (kind) => sent.inc({ kind }),
+    dropped: (kind, reason) => dropped.inc({ kind, reason }),
+    attempted: (outcome, seconds) => attempts.observe({ outcome }, seconds),
+    waiting: (collect) => {
+      waiting = collect;
+    },
   };
 };

@@ -80,6 +80,7 @@ const noMetrics: Metrics = {
     blocked: nothing,
     lastPassAge: nothing,
   },
+  cloudEvents: { sent: nothing, dropped: nothing, attempted: nothing, waiting: nothing },
   leading: nothing,
   watchAge: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
