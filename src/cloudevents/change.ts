@@ -47,13 +47,13 @@ const perhaps = {
 };
 
 const OF_KIND = {
-  allocated: z.strictObject({ ...always, ...eip, address: perhaps.address }),
-  associated: z.strictObject({ ...always, ...eip, ...address, ...place }),
-  disassociated: z.strictObject({ ...always, ...eip, ...address, ...place }),
-  released: z.strictObject({ ...always, ...eip, address: perhaps.address }),
-  failed: z.strictObject({ ...always, ...perhaps, ...why }),
-  conflict: z.strictObject({ ...always, ...perhaps, ...why }),
-  drift: z.strictObject({ ...always, ...eip, address: perhaps.address, ...why }),
+  allocated: z.object({ ...always, ...eip, address: perhaps.address }),
+  associated: z.object({ ...always, ...eip, ...address, ...place }),
+  disassociated: z.object({ ...always, ...eip, ...address, ...place }),
+  released: z.object({ ...always, ...eip, address: perhaps.address }),
+  failed: z.object({ ...always, ...perhaps, ...why }),
+  conflict: z.object({ ...always, ...perhaps, ...why }),
+  drift: z.object({ ...always, ...eip, address: perhaps.address, ...why }),
 } as const satisfies Record<ChangeKind, z.ZodType>;
 
 /** The data of an event, by what happened. */
@@ -69,20 +69,21 @@ export interface Change {
   readonly data: ChangeData;
 }
 
-const CHANGE = z.object({ kind: z.enum(CHANGES), sequence: z.int().min(1), at: z.int(), data: z.unknown() });
+const CHANGE = z.object({ kind: z.enum(CHANGES), sequence: z.int().min(1), at: z.number(), data: z.unknown() });
 
 /** Reads a change that was written down; undefined where it is none. */
 export const parseChange = (value: unknown): Change | undefined => {
   const { data: change } = CHANGE.safeParse(value);
-  const { data } = change ? OF_KIND[change.kind].safeParse(change.data) : {};
-  return change && data && { ...change, data };
+  if (!change || !OF_KIND[change.kind].safeParse(change.data).success) return undefined;
+  // As it was written, so that an event that comes again is the same to the byte.
+  return { ...change, data: change.data as ChangeData };
 };
 
 /** Name of the schema of an event's data, in the attribute `dataschema` and as the schema's own `$id`. RFC 4151. */
 export const schemaId = (kind: ChangeKind): string => `tag:alibabacloud.com,2026:knative-eip/eip.${kind}.v1`;
 
-/** The JSON schema of an event's data, as it is published. */
+/** The JSON schema of an event's data, as it is published. Open: data may gain properties within a version. */
 export const jsonSchema = (kind: ChangeKind): object => {
-  const { $schema, ...schema } = z.toJSONSchema(OF_KIND[kind]);
+  const { $schema, ...schema } = z.toJSONSchema(OF_KIND[kind], { io: 'input' });
   return { $schema, $id: schemaId(kind), title: `Data of the CloudEvent eip.${kind}.v1`, ...schema };
 };

@@ -125,6 +125,7 @@ export class Outbox {
       if (!lane.isLoaded) lane.restore(undefined, this.#latestAbout(lane));
       this.#file(lane);
       this.#tidy(lane);
+      if (lane.isUnwritten) void this.#flush(lane);
       this.onReady(lane);
     }
     this.#log.info({ journals: all.length }, 'Read the journals of CloudEvents');
