@@ -54,6 +54,7 @@ export class Lane {
       this.waiting = stored.journal.changes.filter(({ sequence }) => sequence > this.delivered);
     }
     for (const { fact, at } of this.facts) this.#fold(fact, at, latest);
+    if (!this.isUnwritten) this.facts = [];
   }
 
   /** Takes in what was seen; true if it is news. */

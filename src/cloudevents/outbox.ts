@@ -318,6 +318,9 @@ export class Outbox {
       if (stored) lane.restore(stored, this.#latestAbout(lane));
       else lane.stored = undefined;
       this.#file(lane);
+      // What was found may be what was to be written: then there is nothing left to write, and something to deliver.
+      this.#tidy(lane);
+      this.onReady(lane);
     } catch (error) {
       if (!signal.aborted)
         this.#log.warn({ error }, 'A journal of CloudEvents cannot be read; its next write tries again');

@@ -44,7 +44,8 @@ export class SimulatedSink {
     for (const { source, id, kind, sequence, body, data } of this.#arrived) {
       const key = `${source} ${id}`;
       const before = bodies.get(key);
-      if (before !== undefined && before !== body) return `I16: event ${id} came with two contents: ${before} and ${body}`;
+      if (before !== undefined && before !== body)
+        return `I16: event ${id} came with two contents: ${before} and ${body}`;
       if (before !== undefined) continue;
       bodies.set(key, body);
       const previous = last.get(source) ?? 0;
@@ -56,7 +57,8 @@ export class SimulatedSink {
       const holder = bound.get(eip);
       if (kind === 'associated' && holder !== undefined)
         return `I16: ${eip} was associated for ${source} before it was disassociated for ${holder}`;
-      if (kind === 'disassociated' && holder !== source) return `I16: ${eip} was disassociated for ${source}, and not there`;
+      if (kind === 'disassociated' && holder !== source)
+        return `I16: ${eip} was disassociated for ${source}, and not there`;
       if (kind === 'associated') bound.set(eip, source);
       if (kind === 'disassociated') bound.delete(eip);
     }
@@ -65,9 +67,11 @@ export class SimulatedSink {
 
   /** What it should have been told and was not, once all is calm and delivered. */
   gap(ever: ReadonlyMap<string, PodEip>, alive: ReadonlySet<string>, eips: ReadonlySet<string>): string | undefined {
+    // A repeat may come late; a receiver knows it by its ID.
+    const events = [...new Map(this.#arrived.toReversed().map((it) => [`${it.source} ${it.id}`, it])).values()];
     for (const [uid, podEip] of ever) {
       if (!isOurs(podEip)) continue;
-      const told = this.#arrived.filter(({ data }) => data.podEIPUID === uid);
+      const told = events.filter(({ data }) => data.podEIPUID === uid).toSorted((a, b) => a.sequence - b.sequence);
       const last = told.findLast(({ kind }) => kind === 'associated' || kind === 'disassociated')?.kind;
       const { allocationID, allocationType } = podEip.spec;
       const isAuto = allocationType.type === 'Auto' && allocationID !== '';
