@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { parseAllDocuments } from 'yaml';
 import { bundleOf, renew } from '../../src/admission/certificates.ts';
 import { CHANGES, jsonSchema, type Change, type ChangeKind } from '../../src/cloudevents/change.ts';
 import { eventOf, messageOf, type EventMode } from '../../src/cloudevents/event.ts';
@@ -99,6 +100,23 @@ test('the schemas that are published are those that the events follow', (t) => {
     const file = new URL(`../../knative/cloudevents/eip.${kind}.v1.schema.json`, import.meta.url);
     t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(jsonSchema(kind))), kind);
   }
+});
+
+const documents = (file: string) =>
+  parseAllDocuments(readFileSync(new URL(`../../knative/${file}`, import.meta.url), 'utf8')).map(
+    (document) => document.toJS() as { kind: string; metadata: { namespace: string }; spec: object },
+  );
+
+test('the samples of a SinkBinding and of Triggers name what there is', (t) => {
+  const [binding] = documents('sinkbinding.yaml');
+  const [broker, ...triggers] = documents('broker-trigger.yaml');
+  t.like(binding?.spec, {
+    subject: { kind: 'Deployment', namespace: 'knative-eip-system', name: 'knative-eip' },
+    sink: { ref: { kind: broker?.kind, ...broker?.metadata } },
+  });
+  const types = JSON.stringify(triggers).matchAll(/com\.alibabacloud[a-z0-9.-]+/g);
+  const known = new Set(CHANGES.map((kind) => eventOf(changeOf(kind), context).type));
+  for (const [type] of types) t.true(known.has(type), type);
 });
 
 const STATUSES: readonly (readonly [status: number, is: 'delivered' | 'later' | 'refused'])[] = [

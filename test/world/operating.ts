@@ -12,7 +12,7 @@ import { createServiceCache } from '../../src/controllers/services.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import type { Kube, KubeObject, KubeRequest, KubeResponse, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { EventNote, Regarding } from '../../src/report/events.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
@@ -48,7 +48,18 @@ export interface OperatingOptions {
   readonly sender?: Sender;
   /** Whether nothing is under way outside of virtual time; asked before time passes. */
   readonly isQuiet?: () => boolean;
+  /** The HTTP status that the API server answers a request of the controller with in the place of the true one. */
+  readonly refuse?: (request: KubeRequest) => number | undefined;
 }
+
+const refusal = (status: number): KubeResponse => ({
+  status,
+  header: () => undefined,
+  text: () => Promise.resolve(JSON.stringify({ kind: 'Status', status: 'Failure', message: 'no', code: status })),
+  lines: () => {
+    throw new Error('an error has no lines');
+  },
+});
 
 /** One process. Once it is over nothing that it began goes on: its calls get no answer, its timers do not fire. */
 class Existence {
@@ -162,7 +173,10 @@ export class Operating {
     this.#process = process;
     this.#work = new AbortController();
     const { clock } = process;
-    const transport: KubeTransport = process.through(this.#transport);
+    const transport: KubeTransport = process.through(async (request) => {
+      const status = this.#options.refuse?.(request);
+      return status === undefined ? this.#transport(request) : refusal(status);
+    });
     const kube = createKube({ transport, clock, qps: 0 });
     const { config } = loadConfig({
       base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' }, ...over },
