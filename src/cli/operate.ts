@@ -91,6 +91,7 @@ export const operate = (parts: OperationParts): Operation => {
       log,
       metrics: metrics.cloudEvents,
       isKnown: (podEip, uid) => caches.podEips.store.get(keyOf(podEip))?.metadata.uid === uid,
+      again: (podEip) => queue.add(keyOf(podEip)),
       mayAct,
     });
   feed(caches, queue, (uid) => {

@@ -35,6 +35,8 @@ export interface CloudEventParts {
   readonly sender: Sender;
   /** Whether the cache has this PodEIP. */
   readonly isKnown: (podEip: ObjectRef, uid: string) => boolean;
+  /** Puts a PodEIP into the reconciler's queue. */
+  readonly again: (podEip: ObjectRef) => void;
   readonly mayAct: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,13 +53,14 @@ export interface CloudEvents {
 
 /** Puts outbox and delivery together. */
 export const assembleCloudEvents = (parts: CloudEventParts): CloudEvents => {
-  const { config, kube, isKnown, clock, random, log } = parts;
+  const { config, kube, isKnown, again, clock, random, log } = parts;
   const { mode, retryWindowSeconds, overrides } = config.cloudEvents;
   const outbox = new Outbox({
     journals: createJournals(kube, config.leaderElection.namespace),
     clock,
     random,
     log,
+    again,
     exists: async (podEip, uid, signal) =>
       isKnown(podEip, uid) || (await kube.get(PODEIP, podEip, signal))?.metadata.uid === uid,
   });

@@ -128,22 +128,26 @@ export class Delivery {
 
   #settle(lane: Lane, change: Change, verdict: Verdict): void {
     const { outbox, clock, random, metrics, windowMs } = this.#ports;
-    if (verdict.is === 'later') {
-      this.#failed(verdict);
-      if (clock.now() - change.at <= windowMs) {
-        const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, lane.failures, random));
-        lane.failures += 1;
-        lane.dueAt = clock.mono() + waitMs;
-        clock.timer(waitMs, () => this.#wake(lane));
-        return;
-      }
-      this.#drop(lane, change, 'expired', verdict.why);
-    } else {
+    if (verdict.is !== 'later') {
       this.#reached();
       if (verdict.is === 'refused') this.#drop(lane, change, 'refused', verdict.why);
       else metrics.sent(change.kind);
+      outbox.settled(lane, change);
+      return;
     }
-    outbox.settled(lane);
+    this.#failed(verdict);
+    // What is as old is given up together: tried one by one it would pile up behind a sink that is away.
+    const expired = lane.waiting.filter(({ at }) => clock.now() - at > windowMs);
+    for (const it of expired) this.#drop(lane, it, 'expired', verdict.why);
+    const last = expired.at(-1);
+    if (last) {
+      outbox.settled(lane, last);
+      return;
+    }
+    const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, lane.failures, random));
+    lane.failures += 1;
+    lane.dueAt = clock.mono() + waitMs;
+    clock.timer(waitMs, () => this.#wake(lane));
   }
 
   #failed({ why, afterMs }: Extract<Verdict, { is: 'later' }>): void {

@@ -105,9 +105,10 @@ export class Lane {
     return head && head.sequence <= (this.stored?.journal.told.sequence ?? 0) ? head : undefined;
   }
 
-  /** The head has been delivered, or given up. */
-  shift(): void {
-    this.delivered = this.waiting.shift()?.sequence ?? this.delivered;
+  /** Everything up to this number has been delivered, or given up. */
+  settle(sequence: number): void {
+    this.delivered = Math.max(this.delivered, sequence);
+    this.waiting = this.waiting.filter((change) => change.sequence > this.delivered);
     this.failures = 0;
     this.dueAt = 0;
   }

@@ -17,6 +17,8 @@ const BACKOFF = { baseMs: 500, capMs: 30_000 };
 const TRIM_MS = 5_000;
 /** How long the end of a PodEIP waits for its journal to be written, which has given its EIP back by then; milliseconds. */
 const HOLD_MS = 60_000;
+/** How long a worker of the reconciler waits for a write before it turns to other PodEIPs; milliseconds. */
+const PATIENCE_MS = 250;
 /** How many PodEIPs that are gone are remembered, so that a reading that comes late is not taken for a new one. */
 const MOST_GONE = 10_000;
 /** Faults that do not pass by themselves. */
@@ -29,6 +31,8 @@ export interface OutboxPorts {
   readonly log: Log;
   /** Whether the PodEIP still exists. Asked once for each journal that is found at the start. Rejects with a KubeFault. */
   readonly exists: (podEip: Journal['podEip'], uid: string, signal: AbortSignal) => Promise<boolean>;
+  /** A step of this PodEIP that had to wait need not wait any longer. */
+  readonly again: (podEip: Journal['podEip']) => void;
 }
 
 /**
@@ -67,7 +71,7 @@ export class Outbox {
     if (!lane) return true;
     if (fact.isLast || step.do === 'Offer') return this.#isWritten(lane);
     // To withdraw a wrong address is not to release it: one attempt to write down why comes first.
-    if (fact.drift) await this.#flush(lane);
+    if (fact.drift) await this.#patiently(this.#flush(lane));
     return true;
   }
 
@@ -116,7 +120,7 @@ export class Outbox {
       if (unreadable !== undefined)
         this.#log.error({ configMap: unreadable }, 'A journal of CloudEvents was edited and cannot be read as a whole');
       const lane = this.#lanes.get(podEipUid) ?? new Lane(podEipUid, journal.podEip, false);
-      lane.isGone = gone.has(podEipUid);
+      lane.isGone ||= gone.has(podEipUid) || this.#gone.has(podEipUid);
       this.#lanes.set(podEipUid, lane);
       lane.restore(stored, this.#latestAbout(lane));
       this.#file(lane);
@@ -146,14 +150,14 @@ export class Outbox {
     return false;
   }
 
-  /** The head of the lane has been delivered, or given up. */
-  settled(lane: Lane): void {
-    const allocationId = lane.waiting[0]?.data.allocationID;
-    lane.shift();
+  /** The changes of the lane up to this one have been delivered, or given up. */
+  settled(lane: Lane, change: Change): void {
+    const ids = lane.filed;
+    lane.settle(change.sequence);
     this.#file(lane);
     this.#tidy(lane);
     this.onReady(lane);
-    for (const other of (allocationId !== undefined && this.#byEip.get(allocationId)) || []) this.onReady(other);
+    for (const id of ids) for (const other of this.#byEip.get(id) ?? []) if (other !== lane) this.onReady(other);
   }
 
   lanes(): Iterable<Lane> {
@@ -238,7 +242,7 @@ export class Outbox {
   async #isWritten(lane: Lane): Promise<boolean> {
     const { clock } = this.#ports;
     if (lane.isLoaded && !lane.isUnwritten) return true;
-    if (await this.#flush(lane)) return true;
+    if (await this.#patiently(this.#flush(lane))) return true;
     lane.heldSince ??= clock.mono();
     if (!lane.isHopeless && clock.mono() - lane.heldSince < HOLD_MS) return false;
     const { namespace, name } = lane.podEip;
@@ -247,6 +251,17 @@ export class Outbox {
       'The PodEIP goes although its last CloudEvents cannot be written down; they are lost if this process ends first',
     );
     return true;
+  }
+
+  /** The same, or false after a moment. */
+  #patiently(work: Promise<boolean>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#ports.clock.timer(PATIENCE_MS, () => resolve(false));
+      void work.then((is) => {
+        cancel();
+        resolve(is);
+      });
+    });
   }
 
   /** Writes the journal if it is not as it should be; resolves with whether it is. Never rejects. */
@@ -267,6 +282,7 @@ export class Outbox {
       await this.#writeOnce(lane, signal);
       lane.writeFailures = 0;
       lane.isHopeless = false;
+      if (lane.heldSince !== undefined) this.#ports.again(lane.podEip);
       lane.heldSince = undefined;
       this.onReady(lane);
       return true;

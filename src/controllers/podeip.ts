@@ -63,6 +63,9 @@ const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
 /** Before a throttled call takes its place in the queue of its action again; milliseconds. */
 const THROTTLED_MS = 1_000;
 
+/** Until a step that waits for a write is looked at again, if nobody calls before; milliseconds. */
+const HELD_MS = 10_000;
+
 /** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
 const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
 
@@ -96,7 +99,7 @@ export const reconcilePodEip =
         seen = { ...seen, memory: recall() };
         step = decide(seen, settings);
       }
-      if (ports.changes && !(await ports.changes.observed(step, seen))) return 'backoff';
+      if (ports.changes && !(await ports.changes.observed(step, seen))) return { afterMs: HELD_MS };
       if (isRest(step)) return await rest(step, seen, ports, signal);
       signal.throwIfAborted();
       if (!ports.mayAct()) return 'backoff';

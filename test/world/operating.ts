@@ -48,7 +48,7 @@ export interface OperatingOptions {
   readonly sender?: Sender;
   /** Whether nothing is under way outside of virtual time; asked before time passes. */
   readonly isQuiet?: () => boolean;
-  /** The HTTP status that the API server answers a request of the controller with in the place of the true one. */
+  /** The HTTP status that the API server answers a request of the controller with in the place of the true one; 0: none. */
   readonly refuse?: (request: KubeRequest) => number | undefined;
 }
 
@@ -175,7 +175,8 @@ export class Operating {
     const { clock } = process;
     const transport: KubeTransport = process.through(async (request) => {
       const status = this.#options.refuse?.(request);
-      return status === undefined ? this.#transport(request) : refusal(status);
+      if (status === undefined) return this.#transport(request);
+      return status === 0 ? new Promise<never>(() => undefined) : refusal(status);
     });
     const kube = createKube({ transport, clock, qps: 0 });
     const { config } = loadConfig({
