@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   act: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config'],
   controllers: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config', 'kube', 'act'],
   admission: ['lib', 'port', 'api', 'intent', 'guard', 'manifest', 'plan'],
+  cloudevents: ['lib', 'port', 'api', 'plan', 'report', 'config'],
   web: ['lib'],
   cli: [
     'lib',
@@ -41,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'act',
     'controllers',
     'admission',
+    'cloudevents',
     'virtualnode',
     'web',
   ],
@@ -57,6 +59,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
   { name: /^@peculiar\/x509$/, only: /^src\/(admission\/certificates|virtualnode\/certificate)\.ts$/ },
+  { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
   { name: /^koa$/, only: /^src\/web\// },
   { name: /^prom-client$/, only: /^src\/report\/metrics(\/[a-z-]+)?\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },

@@ -156,11 +156,20 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
       }),
       lines({
         title: 'CloudEvents',
-        description: 'Sent per second by outcome, dropped per second, and how many wait for the sink',
+        description: 'Sent per second by what they tell, dropped per second, and how many wait for the sink',
         queries: [
-          [rate('knative_eip_cloudevents_sent_total', FLEET, 'outcome'), 'sent: {{outcome}}'],
+          [rate('knative_eip_cloudevents_sent_total', FLEET, 'kind'), 'sent: {{kind}}'],
           [`sum(rate(knative_eip_cloudevents_dropped_total{${FLEET}}[$__rate_interval]))`, 'dropped'],
           [`sum(knative_eip_cloudevents_waiting{${FLEET}})`, 'waiting'],
+        ],
+      }),
+      lines({
+        title: 'CloudEvents: delivery',
+        description: 'How long deliveries take by how they end, and how old the oldest event is that still waits',
+        unit: 's',
+        queries: [
+          [quantile(0.99, 'knative_eip_cloudevents_delivery_duration_seconds', FLEET, 'outcome'), 'p99 {{outcome}}'],
+          [`max(knative_eip_cloudevents_oldest_waiting_seconds{${FLEET}})`, 'oldest'],
         ],
       }),
     ],

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
 import { createPolicyCache } from '../controllers/policies.ts';
 import { createServiceCache } from '../controllers/services.ts';
+import { senderOf } from '../cloudevents/assemble.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
@@ -93,6 +94,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
       )
     : undefined;
   if (webhooks) health.ready('webhooks', webhooks.isServing);
+  const sender = senderOf(config, clock);
   const running = operate({
     config,
     clock,
@@ -137,6 +139,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
           metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
         unmapped: ({ code }) => metrics.unmappedCloudCode(code),
       }),
+    cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
     work: work.signal,
   });
   const ended = (async (): Promise<'stopped' | 'lost'> => {

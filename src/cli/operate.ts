@@ -1,4 +1,6 @@
 import { NAMESPACE } from '../api/core.ts';
+import { assembleCloudEvents } from '../cloudevents/assemble.ts';
+import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
@@ -61,6 +63,8 @@ export interface OperationParts {
   readonly record: (regarding: Regarding, event: EventNote) => void;
   /** The cloud, which asks before each change whether this process may still make one that takes `needMs`. */
   readonly assemble: (mayMutate: (needMs: number) => boolean) => AssembledCloud;
+  /** Who takes CloudEvents, and a client for their journals; undefined where there is no sink. */
+  readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
   /** Aborts when the drain starts. */
   readonly work: AbortSignal;
 }
@@ -86,7 +90,25 @@ export const operate = (parts: OperationParts): Operation => {
   const memories = new Memories(clock, random);
   const stopwatch = new Stopwatch(clock, metrics.life);
   stopwatch.follow(caches);
-  feed(caches, queue, (uid) => memories.forget(uid));
+  // As long as a call to the API server may take.
+  const mayAct = () => election === undefined || election.remainingMs() > 0;
+  const cloudEvents =
+    parts.cloudEvents &&
+    assembleCloudEvents({
+      ...parts.cloudEvents,
+      config,
+      clock,
+      random,
+      log,
+      metrics: metrics.cloudEvents,
+      isKnown: (podEip, uid) => caches.podEips.store.get(keyOf(podEip))?.metadata.uid === uid,
+      again: (podEip) => queue.add(keyOf(podEip)),
+      mayAct,
+    });
+  feed(caches, queue, (uid) => {
+    memories.forget(uid);
+    cloudEvents?.outbox.forget(uid);
+  });
   if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
 
   const cloud = parts.assemble(
@@ -127,8 +149,8 @@ export const operate = (parts: OperationParts): Operation => {
       vpcId: config.vpcID,
       memories,
       stopwatch,
-      // As long as a call to the API server may take.
-      mayAct: () => election === undefined || election.remainingMs() > 0,
+      mayAct,
+      changes: cloudEvents?.outbox,
       onRoom: () => {
         const waiting = new Set(memories.roomAgain());
         if (waiting.size === 0) return;
@@ -159,6 +181,7 @@ export const operate = (parts: OperationParts): Operation => {
       ? workAsVirtualNode({ ...parts.virtualNode, config, clock, random, log, kube, caches, cloud, settings }, work)
       : Promise.resolve();
     const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
+    const delivering = cloudEvents?.run(work);
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
     await runController(
       {
@@ -177,7 +200,8 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, running, measuring]);
+    await Promise.all([sweeping, telling, running, measuring, delivering]);
+    await cloudEvents?.outbox.close();
   })().catch((error: unknown) => {
     if (!work.aborted) log.error({ error }, 'The controller cannot work');
   });

@@ -44,6 +44,24 @@ export const VARIABLES: readonly {
     weak: true,
     description: 'address of the kubelet endpoint, where the file names none',
   },
+  {
+    variable: 'K_SINK',
+    key: ['cloudEvents', 'sink'],
+    weak: true,
+    description: 'where CloudEvents go, where the file does not say; a Knative SinkBinding sets it and the next two',
+  },
+  {
+    variable: 'K_CA_CERTS',
+    key: ['cloudEvents', 'caCertificates'],
+    weak: true,
+    description: 'certificates of that sink, PEM',
+  },
+  {
+    variable: 'K_CE_OVERRIDES',
+    key: ['cloudEvents', 'overrides'],
+    weak: true,
+    description: 'extension attributes for CloudEvents, JSON',
+  },
 ];
 
 /** A variable that looks like one of ours and is none. Other KNATIVE_EIP_* may come from Kubernetes' Service links. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ISPS } from '../api/isp.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { priceTable } from './prices.ts';
+import { cloudEvents } from './cloudevents.ts';
 import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
 import { Secret } from './secret.ts';
 import { sweeper } from './sweeper.ts';
@@ -283,6 +284,7 @@ export const schema = z.strictObject({
   virtualNode,
   metrics,
   priceTable,
+  cloudEvents,
   sweeper,
 });
 

@@ -42,7 +42,17 @@ export interface PodEipPorts extends World {
   /** An EIP was given back: those that wait for room may ask again. */
   readonly onRoom: () => void;
   readonly record: (regarding: Regarding, event: EventNote) => void;
+  /** Who notices what happens to addresses; undefined where nobody wants to know. */
+  readonly changes?: Changes | undefined;
   readonly log: Log;
+}
+
+/** Notices what happens to addresses, from what each pass sees. Neither method rejects. */
+export interface Changes {
+  /** Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more. */
+  observed(step: Act | Rest, seen: Seen): Promise<boolean>;
+  /** The cloud refused something, and somebody must act. */
+  refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
 }
 
 /** What people read when the cloud says no, by the kind of its answer; undefined where it passes by itself. */
@@ -60,6 +70,9 @@ const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
 
 /** Before a throttled call takes its place in the queue of its action again; milliseconds. */
 const THROTTLED_MS = 1_000;
+
+/** Until a step that waits for a write is looked at again, if nobody calls before; milliseconds. */
+const HELD_MS = 10_000;
 
 /** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
 const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
@@ -105,6 +118,7 @@ export const reconcilePodEip =
         seen = { ...seen, memory: recall() };
         step = decide(seen, settings);
       }
+      if (ports.changes && !(await ports.changes.observed(step, seen))) return { afterMs: HELD_MS };
       if (isRest(step)) return await rest(step, seen, ports, signal);
       signal.throwIfAborted();
       if (!ports.mayAct()) return 'backoff';
@@ -241,6 +255,7 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   // The bucket of the action slows everybody down together: a pause of its own would let newcomers pass this one.
   if (kind === 'throttled') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
   if (!needsSomebody) return 'backoff';
+  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason: REASON[kind], message });
   await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
   // Who may not take an EIP over buys one instead.
   if (seen.podEip && ports.memories.recall(seen.podEip.metadata.uid).refusal?.act === 'Inherit')

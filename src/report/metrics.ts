@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { CloudEventMetrics } from './cloudevents.ts';
+import { cloudEventMetrics } from './metrics/cloudevents.ts';
 import { cloudMetrics, type CloudMetrics } from './metrics/cloud.ts';
 import { Meter, type Definition } from './metrics/definition.ts';
 import { heldMetrics, type HeldMetrics } from './metrics/held.ts';
@@ -10,6 +12,7 @@ import { workMetrics, type WorkMetrics } from './metrics/work.ts';
 export interface Metrics extends WorkMetrics, CloudMetrics, HeldMetrics {
   readonly life: LifeMetrics;
   readonly sweeper: SweeperMetrics;
+  readonly cloudEvents: CloudEventMetrics;
   /** The text of `/metrics` and its media type. */
   render(): Promise<{ contentType: string; body: string }>;
   /** The names of all metrics, for the tests of dashboards and rules. */
@@ -29,6 +32,7 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
     life: lifeMetrics(meter),
     ...cloudMetrics(meter),
     sweeper: sweeperMetrics(meter),
+    cloudEvents: cloudEventMetrics(meter),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     names: () => registry.getMetricsAsArray().map(({ name }) => name),
     definitions: meter.definitions,

@@ -337,5 +337,5 @@ test('config/default builds, with the CRD, the roles and the deployment in it', 
   t.truthy(find(manifests, 'Deployment', 'knative-eip'));
 
   const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
-  t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook']);
+  t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook', '../cloudevents']);
 });

@@ -10,27 +10,32 @@ export const DEATHS = ['before', 'in flight', 'after'] as const satisfies Death[
 export interface CrashWork {
   readonly scenario: string;
   readonly points: readonly CrashPoint[];
+  readonly sink?: boolean;
 }
 
-export const runScenario = (name: string, crash?: CrashPoint, keepTrace = false): Promise<Outcome> => {
+export const runScenario = (
+  name: string,
+  crash?: CrashPoint,
+  { sink = false, keepTrace = false } = {},
+): Promise<Outcome> => {
   const script = scenarios.find((it) => it.name === name);
   if (!script) throw new Error(`there is no scenario ${name}; there are: ${scenarios.map((it) => it.name).join(', ')}`);
   // The seed makes delays and lags; the death is the only fault.
-  return runWorld(script, { tape: Tape.ofSeed(crash?.io ?? 0), crash, keepTrace });
+  return runWorld({ ...script, sink }, { tape: Tape.ofSeed(crash?.io ?? 0), crash, keepTrace });
 };
 
 /** Every I/O of the first process, each with every way to die there. */
-export const crashPointsOf = async (name: string): Promise<readonly CrashPoint[]> => {
-  const { firstIos, violation } = await runScenario(name);
+export const crashPointsOf = async (name: string, sink = false): Promise<readonly CrashPoint[]> => {
+  const { firstIos, violation } = await runScenario(name, undefined, { sink });
   if (violation) throw new Error(`scenario ${name} fails without any crash: ${violation.said}`);
   return firstIos.flatMap((_, index) => DEATHS.map((death) => ({ io: index + 1, death })));
 };
 
-export const runCrashPoints = async ({ scenario, points }: CrashWork): Promise<Sum> => {
+export const runCrashPoints = async ({ scenario, points, sink = false }: CrashWork): Promise<Sum> => {
   let sum = NOTHING;
   for (const point of points) {
-    const outcome = await runScenario(scenario, point);
-    const run = `--scenario '${scenario}' --crash-at '${point.io} ${point.death}'`;
+    const outcome = await runScenario(scenario, point, { sink });
+    const run = `${sink ? '--sink ' : ''}--scenario '${scenario}' --crash-at '${point.io} ${point.death}'`;
     sum = add(sum, sumOf(outcome, run));
   }
   return sum;

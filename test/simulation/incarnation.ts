@@ -15,6 +15,7 @@ import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { cloudLink } from './cloud-link.ts';
 import { SETTLE_SECONDS } from './fault-bounds.ts';
 import { kubeLink } from './kube-link.ts';
+import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Process } from './process.ts';
 import type { Script } from './script.ts';
 import { EPOCH } from './time.ts';
@@ -85,6 +86,7 @@ const noMetrics: Metrics = {
     blocked: nothing,
     lastPassAge: nothing,
   },
+  cloudEvents: { sent: nothing, dropped: nothing, attempted: nothing, waiting: nothing },
   leading: nothing,
   watching: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
@@ -102,6 +104,8 @@ export interface IncarnationParts {
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
   readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit'>;
+  /** Who takes CloudEvents; undefined where nobody does. */
+  readonly sender: Sender | undefined;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;
   /** The process has ended by its own will: it lost the leadership, or it has drained. */
@@ -177,6 +181,10 @@ export const startController = (parts: IncarnationParts): { readonly terminate: 
         rateShare: config.cloud.apiShare,
         mayMutate,
       }),
+    cloudEvents: parts.sender && {
+      sender: parts.sender,
+      kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
+    },
     work: work.signal,
   });
   const exit = (why: string) => {

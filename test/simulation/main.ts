@@ -21,6 +21,7 @@ const USAGE = `npm run simulate -- [options]
   --trace            show everything that happens
   --crash-points     kill the controller at every I/O of every scenario
   --mutants          take away one defence after the other; each must be noticed. Or only those that contain --mutant TEXT
+  --sink             with a sink for CloudEvents, which is told of everything that happens
   --jobs N           threads (default: one for each processor)
 `;
 
@@ -37,11 +38,13 @@ const { values: options } = parseArgs({
     'crash-points': { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     mutant: { type: 'string', multiple: true, default: [''] },
+    sink: { type: 'boolean', default: false },
     jobs: { type: 'string', default: String(availableParallelism()) },
     help: { type: 'boolean', default: false },
   },
 });
 
+const { sink } = options;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const jobs = Number(options.jobs);
 /** So many seeds are one piece of work: enough to be worth a message. */
@@ -84,7 +87,7 @@ const summarize = (what: string, sum: Sum): number => {
 
 function* seedsFrom(from: number, count: number, isFirstEnough: boolean): Generator<Work> {
   for (let done = 0; done < count; done += PIECE)
-    yield { kind: 'seeds', from: from + done, count: Math.min(PIECE, count - done), isFirstEnough };
+    yield { kind: 'seeds', from: from + done, count: Math.min(PIECE, count - done), isFirstEnough, sink };
 }
 
 const report = (outcome: Outcome): number => {
@@ -96,11 +99,11 @@ const report = (outcome: Outcome): number => {
 };
 
 const oneSeed = async (seed: number): Promise<number> => {
-  const outcome = await runSeed(seed, options.trace);
+  const outcome = await runSeed(seed, sink, options.trace);
   const code = report(outcome);
   const { violation } = outcome;
   if (!violation || (options.trace && options.save === undefined)) return code;
-  const shrunk = await shrink({ script: generate(seed), draws: outcome.draws }, violation.invariant);
+  const shrunk = await shrink({ script: { ...generate(seed), sink }, draws: outcome.draws }, violation.invariant);
   const { actions } = shrunk.script;
   say(
     `shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`,
@@ -116,10 +119,10 @@ const oneSeed = async (seed: number): Promise<number> => {
 const crashWorks = async (tell: (line: string) => void): Promise<Work[]> => {
   const works: Work[] = [];
   for (const { name } of scenarios) {
-    const points = await crashPointsOf(name);
+    const points = await crashPointsOf(name, sink);
     tell(`${name}: ${points.length} crash points`);
     for (let from = 0; from < points.length; from += PIECE)
-      works.push({ kind: 'crash points', scenario: name, points: points.slice(from, from + PIECE) });
+      works.push({ kind: 'crash points', scenario: name, points: points.slice(from, from + PIECE), sink });
   }
   return works;
 };
@@ -182,7 +185,7 @@ const main = async (): Promise<number> => {
     const [io = '', ...death] = (options['crash-at'] ?? '').split(' ');
     const known = DEATHS.find((it) => it === death.join(' '));
     const crash = known === undefined ? undefined : { io: Number(io), death: known satisfies Death };
-    return report(await runScenario(options.scenario, crash, options.trace));
+    return report(await runScenario(options.scenario, crash, { sink, keepTrace: options.trace }));
   }
   if (options['crash-points']) return allCrashPoints();
   if (options.mutants) return allMutants();

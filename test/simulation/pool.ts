@@ -8,7 +8,13 @@ export interface WorkerStart {
 }
 
 export type Work =
-  | { readonly kind: 'seeds'; readonly from: number; readonly count: number; readonly isFirstEnough: boolean }
+  | {
+      readonly kind: 'seeds';
+      readonly from: number;
+      readonly count: number;
+      readonly isFirstEnough: boolean;
+      readonly sink?: boolean;
+    }
   | ({ readonly kind: 'crash points' } & CrashWork);
 
 export type Worked = Sum;

@@ -93,6 +93,8 @@ export interface Script {
   readonly holdOffSeconds?: number | undefined;
   /** Whether EIPs without a PodEIP are looked for. Not in most worlds: it would hide that one was lost. */
   readonly sweeper: boolean;
+  /** Whether a sink is told by CloudEvents. @default false */
+  readonly sink?: boolean | undefined;
   /** PodEIPs that another controller has left behind, to be taken over. */
   readonly legacy: readonly Legacy[];
   /** Whether an hour without any event is watched at the end. */

@@ -47,21 +47,24 @@ export const sumOf = (outcome: Outcome, run: string): Sum => ({
   violations: outcome.violation ? [{ ...outcome.violation, run }] : [],
 });
 
-export const runSeed = (seed: number, keepTrace = false): Promise<Outcome> =>
-  runWorld(generate(seed), { tape: Tape.ofSeed(seed), keepTrace });
+export const runSeed = (seed: number, sink = false, keepTrace = false): Promise<Outcome> =>
+  runWorld({ ...generate(seed), sink }, { tape: Tape.ofSeed(seed), keepTrace });
 
 /** Runs the seeds from `from` on; ends early at a violation where that is all that is asked for. */
 export const runSeeds = async (work: {
   readonly from: number;
   readonly count: number;
   readonly isFirstEnough: boolean;
+  readonly sink?: boolean | undefined;
 }): Promise<Sum> => {
+  const { sink = false } = work;
+  const option = sink ? '--sink ' : '';
   let sum = NOTHING;
   for (let seed = work.from; seed < work.from + work.count; seed += 1) {
-    const outcome = await runSeed(seed);
-    sum = add(sum, sumOf(outcome, `--seed ${seed}`));
+    const outcome = await runSeed(seed, sink);
+    sum = add(sum, sumOf(outcome, `${option}--seed ${seed}`));
     if (seed % REPLAY_EVERY === 0) {
-      const again = await runSeed(seed);
+      const again = await runSeed(seed, sink);
       if (again.hash !== outcome.hash) {
         const said = `replay: seed ${seed} is another world the second time (${outcome.hash}, ${again.hash})`;
         sum = {

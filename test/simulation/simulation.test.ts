@@ -29,6 +29,12 @@ test('whatever happens to the controller, nothing is lost, doubled or taken from
   t.true(sum.faults > SEEDS && sum.deaths > SEEDS / 10 && sum.ios > 50 * SEEDS);
 });
 
+test('a sink is told of everything once, in order and with one content, whatever breaks', async (t) => {
+  const works = [1, 11].map((from) => ({ kind: 'seeds', from, count: 10, isFirstEnough: false, sink: true }) as const);
+  const sum = await share(works, { jobs: 2 }, () => 'go on');
+  t.deepEqual(sum.violations, []);
+});
+
 test('every scenario comes to its end without a crash, and does something', async (t) => {
   for (const { name } of scenarios) {
     const { violation, firstIos } = await runScenario(name);

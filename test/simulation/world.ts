@@ -8,6 +8,7 @@ import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
 import { isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
 import { seeded, type Tape } from './tape.ts';
+import { SimulatedSink, sinkLink } from './sink.ts';
 import { VirtualTime } from './time.ts';
 import { Trace } from './trace.ts';
 import type { Death, Wire } from './wire.ts';
@@ -26,6 +27,8 @@ const QUIET_MS = 1_500_000;
  * happens meanwhile.
  */
 const MOST_LOOKS = 130;
+/** How long a delivery may be put off by failures before; milliseconds. */
+const DELIVERED_MS = 150_000;
 /** The most events of one world: beyond this something spins. */
 const MOST_EVENTS = 150_000;
 /** Timers that a process at rest may have, besides one per PodEIP. */
@@ -71,6 +74,7 @@ class World implements Wire {
   readonly #cloud: EmbeddedCloud;
   readonly #cluster: Cluster;
   readonly inspector: Inspector;
+  readonly #sink = new SimulatedSink();
   /** All that live, the newest last. */
   #processes: { process: Process; terminate: () => void }[] = [];
   #started = 0;
@@ -194,6 +198,7 @@ class World implements Wire {
       cloud: this.#cloud,
       random: { next: () => this.tape.next(), uuid: () => random.uuid() },
       script: this.#script,
+      sender: this.#script.sink ? sinkLink(this, process, this.#sink) : undefined,
       tells: this.#options.keepTrace ?? false,
       onExit: () => this.#startLater(500),
     });
@@ -286,6 +291,7 @@ class World implements Wire {
     if (await this.#pass(READ_LAG_MS + this.#script.endMs)) {
       this.#calm();
       convergedMs = await this.#converge();
+      if (this.#script.sink && inspector.violations.length === 0) await this.#hearAll();
       if (this.#script.quiet && inspector.violations.length === 0) await this.#beQuiet();
     }
     for (const { process } of this.#processes) process.kill();
@@ -335,6 +341,17 @@ class World implements Wire {
     const [invariant = 'I10', ...rest] = (said ?? 'I10: unrest').split(': ');
     inspector.broken(invariant, `after ${CONVERGE_MS / 1_000} s without faults: ${rest.join(': ')}`);
     return 0;
+  }
+
+  /** I16: the sink has been told of everything, in order. */
+  async #hearAll(): Promise<void> {
+    const { inspector } = this;
+    if (!(await this.#pass(DELIVERED_MS))) return;
+    const { everPodEips, podEips } = inspector.truth;
+    const alive = new Set([...podEips.values()].map(({ metadata }) => metadata.uid));
+    const eips = new Set(this.#cloud.eips().map(({ allocationId }) => allocationId));
+    const said = this.#sink.disorder() ?? this.#sink.gap(everPodEips, alive, eips);
+    if (said !== undefined) inspector.broken('I16', said.replace('I16: ', ''));
   }
 
   /** I14: nobody writes where nothing happens. I15: nothing piles up. */

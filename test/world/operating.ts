@@ -11,8 +11,10 @@ import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache } from '../../src/controllers/policies.ts';
 import { createServiceCache } from '../../src/controllers/services.ts';
+import type { Sender } from '../../src/cloudevents/sender.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
+import type { Kube, KubeObject, KubeRequest, KubeResponse, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { EventNote, Regarding } from '../../src/report/events.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
@@ -35,6 +37,8 @@ export const CRD: Resource<KubeObject> = {
 
 const NAMESPACE = 'default';
 const VPC = 'vpc-1';
+/** As many private addresses as an interface has with Terway. */
+const PODS_PER_INTERFACE = 20;
 
 export interface OperatingOptions {
   /** Over the configuration. */
@@ -43,6 +47,65 @@ export interface OperatingOptions {
   readonly policies?: Readonly<Record<string, EipPolicySpec>>;
   /** EIPs that the account may have. */
   readonly quota?: number;
+  /** Who takes CloudEvents. */
+  readonly sender?: Sender;
+  /** Whether nothing is under way outside of virtual time; asked before time passes. */
+  readonly isQuiet?: () => boolean;
+  /** The HTTP status that the API server answers a request of the controller with in the place of the true one; 0: none. */
+  readonly refuse?: (request: KubeRequest) => number | undefined;
+}
+
+const refusal = (status: number): KubeResponse => ({
+  status,
+  header: () => undefined,
+  text: () => Promise.resolve(JSON.stringify({ kind: 'Status', status: 'Failure', message: 'no', code: status })),
+  lines: () => {
+    throw new Error('an error has no lines');
+  },
+});
+
+/** One process. Once it is over nothing that it began goes on: its calls get no answer, its timers do not fire. */
+class Existence {
+  isOver = false;
+  /** Calls so far, and the one before or after which it ends. */
+  calls = 0;
+  death: { readonly at: number; readonly how: 'before' | 'after' } | undefined;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get clock(): Clock {
+    const timer = (ms: number, fire: () => void) => this.#clock.timer(ms, () => this.isOver || fire());
+    return {
+      now: () => this.#clock.now(),
+      mono: () => this.#clock.mono(),
+      timer,
+      sleep: (ms) => new Promise((resolve) => timer(ms, resolve)),
+    };
+  }
+
+  /** A port or a function as this process has it. */
+  through<T extends (...args: never[]) => Promise<unknown>>(call: T): T {
+    return ((...args: never[]) => this.#call(() => call(...args))) as T;
+  }
+
+  async #call(send: () => Promise<unknown>): Promise<unknown> {
+    const never = new Promise<never>(() => undefined);
+    if (this.isOver) return never;
+    this.calls += 1;
+    const isLast = this.calls === this.death?.at;
+    if (isLast) this.isOver = true;
+    if (isLast && this.death?.how === 'before') return never;
+    const answer = await send().then(
+      (value) => () => value,
+      (error: unknown) => () => {
+        throw error;
+      },
+    );
+    return this.isOver ? never : answer();
+  }
 }
 
 export interface PodParts {
@@ -62,13 +125,17 @@ export class Operating {
   readonly said: string[] = [];
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
   readonly #transport;
-  readonly #work = new AbortController();
+  readonly #options: OperatingOptions;
+  #work = new AbortController();
+  #process: Existence | undefined;
   readonly #random = seeded(3);
   #drained: Promise<void> = Promise.resolve();
   #addresses = 0;
 
-  private constructor({ quota }: OperatingOptions) {
+  private constructor(options: OperatingOptions) {
     const { clock } = this;
+    const { quota } = options;
+    this.#options = options;
     this.cloud = createCloud({ clock, random: seeded(4), ...(quota !== undefined && { quota }) });
     this.#transport = inProcess(createApiServer({ clock, random: seeded(5) }));
     this.kube = createKube({ transport: this.#transport, clock, qps: 0 });
@@ -79,13 +146,7 @@ export class Operating {
     await world.kube.create(CRD, definitionOf(PODEIP));
     if (options.policies) await world.installPolicies(options.policies);
     await world.kube.create(NODE, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
-    world.cloud.world.addNetworkInterface({
-      networkInterfaceId: 'eni-1',
-      vpcId: VPC,
-      instanceId: 'i-1',
-      primaryIp: '10.0.0.1',
-    });
-    await world.#start(options.config ?? {});
+    await world.start();
     return world;
   }
 
@@ -103,8 +164,39 @@ export class Operating {
     await this.kube.patch(EIP_POLICY, { name }, { type: 'merge', body: { spec } });
   }
 
-  async #start(over: object): Promise<void> {
-    const { clock, kube, cloud } = this;
+  /** How many calls the process has made. */
+  get calls(): number {
+    return this.#process?.calls ?? 0;
+  }
+
+  get isDead(): boolean {
+    return this.#process?.isOver ?? true;
+  }
+
+  /** The process ends on the spot, without any of its code running. */
+  kill(): void {
+    if (this.#process) this.#process.isOver = true;
+  }
+
+  /** The process will end at its call of this number: before the call is sent, or when the answer would come. */
+  dieAt(death: NonNullable<Existence['death']>): void {
+    if (this.#process) this.#process.death = death;
+  }
+
+  /** A new process. */
+  async start(): Promise<void> {
+    const { cloud } = this;
+    const { config: over = {}, sender } = this.#options;
+    const process = new Existence(this.clock);
+    this.#process = process;
+    this.#work = new AbortController();
+    const { clock } = process;
+    const transport: KubeTransport = process.through(async (request) => {
+      const status = this.#options.refuse?.(request);
+      if (status === undefined) return this.#transport(request);
+      return status === 0 ? new Promise<never>(() => undefined) : refusal(status);
+    });
+    const kube = createKube({ transport, clock, qps: 0 });
     const { config } = loadConfig({
       base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' }, ...over },
       env: {},
@@ -113,7 +205,7 @@ export class Operating {
     const assembled = assembleCloud({
       clock,
       region: config.regionID,
-      callApi: (params, request) => sent(params, request, {}),
+      callApi: process.through((params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
         this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
     });
@@ -124,13 +216,17 @@ export class Operating {
       ...shared,
       config,
       kube,
-      caches: createCaches({ ...shared, transport: this.#transport, onTrouble: () => undefined }),
-      services: createServiceCache({ ...shared, log, transport: this.#transport }),
-      policies: createPolicyCache({ ...shared, transport: this.#transport }),
+      caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
+      services: createServiceCache({ ...shared, log, transport }),
+      policies: createPolicyCache({ ...shared, transport }),
       metrics: this.metrics,
       election: undefined,
       record: (about, event) => void this.events.push({ ...event, about }),
       assemble: () => assembled,
+      cloudEvents: sender && {
+        sender: { ...sender, send: process.through((...parts) => sender.send(...parts)) },
+        kube,
+      },
       work: this.#work.signal,
     }).drained;
     await this.pass(1_000);
@@ -144,7 +240,13 @@ export class Operating {
   ): Promise<void> {
     this.#addresses += 1;
     const podIP = `10.0.${Math.floor(this.#addresses / 200) + 1}.${(this.#addresses % 200) + 1}`;
-    this.cloud.world.addPrivateIp('eni-1', podIP);
+    const eni = Math.ceil(this.#addresses / PODS_PER_INTERFACE);
+    const networkInterfaceId = `eni-${eni}`;
+    if (this.#addresses % PODS_PER_INTERFACE === 1) {
+      const primaryIp = `10.0.0.${eni}`;
+      this.cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: 'i-1', primaryIp });
+    }
+    this.cloud.world.addPrivateIp(networkInterfaceId, podIP);
     await this.kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -186,6 +288,7 @@ export class Operating {
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 100) {
       for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+      while (this.#options.isQuiet?.() === false) await setImmediate();
       await this.clock.pass(Math.min(100, ms - passed));
     }
   }

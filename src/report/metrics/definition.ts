@@ -27,7 +27,7 @@ export const LABELS = {
   node_version: 'version of Node.js',
   outcome: 'see the metric; a fixed list',
   ready: '`true` or `false`',
-  reason: 'reason of the condition Ready; a fixed list',
+  reason: 'reason of the condition Ready, or why an event was given up; a fixed list',
   resource: 'plural of the Kubernetes resource; a fixed list',
   result: '`success`, `error`, `requeue` or `requeue_after`, as controller-runtime says it',
   severity: '`refuse` or `warn`',

@@ -1,0 +1,182 @@
+import { backoffMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { CloudEventMetrics } from '../report/cloudevents.ts';
+import type { Change } from './change.ts';
+import { eventOf, messageOf, typeOf, type EventContext, type EventMode } from './event.ts';
+import type { Lane } from './lane.ts';
+import type { Outbox } from './outbox.ts';
+import type { Sender } from './sender.ts';
+import type { Verdict } from './sink.ts';
+
+/** How many deliveries are under way at once. */
+const AT_ONCE = 16;
+/** First and longest pause of one address after a failed delivery, milliseconds. */
+const BACKOFF = { baseMs: 500, capMs: 60_000 };
+/** So many failures in a row mean that the sink is away: from then on one delivery at a time tries it. */
+const DOWN_AFTER = 32;
+/** Pauses between those tries, milliseconds. */
+const PROBE = { baseMs: 1_000, capMs: 30_000 };
+/** Between looks whether this process may send again, milliseconds. */
+const DOUBT_MS = 1_000;
+
+export interface DeliveryPorts {
+  readonly outbox: Outbox;
+  readonly sender: Sender;
+  readonly context: EventContext;
+  readonly mode: EventMode;
+  /** How old an event may be when a delivery fails and it is still kept; milliseconds. */
+  readonly windowMs: number;
+  /** False once another process may be the leader. */
+  readonly mayAct: () => boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: CloudEventMetrics;
+}
+
+/**
+ * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery that
+ * fails holds up its own address only, until the sink is away for all.
+ */
+export class Delivery {
+  readonly #ports: DeliveryPorts;
+  readonly #log: Log;
+  readonly #ready = new Set<Lane>();
+  #signal: AbortSignal | undefined;
+  #underWay = 0;
+  /** Failures in a row, of all addresses. */
+  #failures = 0;
+  /** Nothing is sent before this, monotonic milliseconds. */
+  #notBefore = 0;
+
+  constructor(ports: DeliveryPorts) {
+    this.#ports = ports;
+    this.#log = ports.log.child({ component: 'cloudevents' });
+  }
+
+  /** Sends until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { outbox, metrics, clock } = this.#ports;
+    this.#signal = signal;
+    outbox.onReady = (lane) => this.#wake(lane);
+    metrics.waiting(() => {
+      const { count, oldestAt } = outbox.waiting();
+      return { count, oldestSeconds: oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) / 1_000 };
+    });
+    await outbox.load(signal);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.#ports.sender.close();
+  }
+
+  #wake(lane: Lane): void {
+    if (lane.head && !lane.isSending) this.#ready.add(lane);
+    this.#pump();
+  }
+
+  get #isDown(): boolean {
+    return this.#failures >= DOWN_AFTER;
+  }
+
+  #pump(): void {
+    const { outbox, clock, mayAct } = this.#ports;
+    const signal = this.#signal;
+    const now = clock.mono();
+    if (!signal || signal.aborted || now < this.#notBefore || this.#ready.size === 0) return;
+    if (!mayAct()) {
+      this.#pause(DOUBT_MS);
+      return;
+    }
+    for (const lane of this.#ready) {
+      if (this.#underWay >= (this.#isDown ? 1 : AT_ONCE)) return;
+      this.#ready.delete(lane);
+      const { head } = lane;
+      // Whoever is in the way wakes it again, and so does its timer.
+      if (!head || lane.isSending || lane.dueAt > now || outbox.isBehindAnother(lane, head)) continue;
+      void this.#deliver(lane, head, signal);
+    }
+  }
+
+  #pause(ms: number): void {
+    const { clock } = this.#ports;
+    this.#notBefore = clock.mono() + ms;
+    clock.timer(ms, () => this.#pump());
+  }
+
+  async #deliver(lane: Lane, change: Change, signal: AbortSignal): Promise<void> {
+    const { sender, context, mode, clock, metrics } = this.#ports;
+    lane.isSending = true;
+    this.#underWay += 1;
+    const start = clock.mono();
+    let verdict: Verdict;
+    try {
+      verdict = await sender.send(messageOf(eventOf(change, context), mode), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      // An event that cannot be made will not be made the next time either.
+      this.#log.error({ error, type: typeOf(change.kind) }, 'A CloudEvent cannot be made');
+      verdict = { is: 'refused', why: 'invalid' };
+    } finally {
+      lane.isSending = false;
+      this.#underWay -= 1;
+    }
+    metrics.attempted(verdict.is, (clock.mono() - start) / 1_000);
+    this.#settle(lane, change, verdict);
+    this.#pump();
+  }
+
+  #settle(lane: Lane, change: Change, verdict: Verdict): void {
+    const { outbox, clock, random, metrics, windowMs } = this.#ports;
+    if (verdict.is !== 'later') {
+      this.#reached();
+      if (verdict.is === 'refused') this.#drop(lane, change, 'refused', verdict.why);
+      else metrics.sent(change.kind);
+      outbox.settled(lane, change);
+      return;
+    }
+    this.#failed(verdict);
+    // What is as old is given up together: tried one by one it would pile up behind a sink that is away.
+    const expired = lane.waiting.filter(({ at }) => clock.now() - at > windowMs);
+    for (const it of expired) this.#drop(lane, it, 'expired', verdict.why);
+    const last = expired.at(-1);
+    if (last) {
+      outbox.settled(lane, last);
+      return;
+    }
+    const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, lane.failures, random));
+    lane.failures += 1;
+    lane.dueAt = clock.mono() + waitMs;
+    clock.timer(waitMs, () => this.#wake(lane));
+  }
+
+  #failed({ why, afterMs }: Extract<Verdict, { is: 'later' }>): void {
+    this.#failures += 1;
+    if (!this.#isDown) return;
+    if (this.#failures === DOWN_AFTER)
+      this.#log.warn({ why }, 'The sink of CloudEvents is away; events wait, and one at a time tries it');
+    this.#pause(Math.max(afterMs ?? 0, backoffMs(PROBE, this.#failures - DOWN_AFTER, this.#ports.random)));
+  }
+
+  /** The sink has answered. */
+  #reached(): void {
+    const wasDown = this.#isDown;
+    this.#failures = 0;
+    if (!wasDown) return;
+    this.#log.info({}, 'The sink of CloudEvents is back');
+    this.#notBefore = 0;
+    for (const lane of this.#ports.outbox.lanes()) {
+      lane.dueAt = 0;
+      if (lane.head && !lane.isSending) this.#ready.add(lane);
+    }
+  }
+
+  #drop(lane: Lane, { kind, sequence }: Change, reason: 'expired' | 'refused', why: string): void {
+    this.#ports.metrics.dropped(kind, reason);
+    const { namespace, name } = lane.podEip;
+    this.#log.error(
+      { namespace, pod: name, type: typeOf(kind), sequence, reason, why },
+      'A CloudEvent was not delivered and is given up',
+    );
+  }
+}

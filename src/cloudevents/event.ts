@@ -1,0 +1,73 @@
+import { CloudEvent, HTTP } from 'cloudevents';
+import { schemaId, type Change, type ChangeKind } from './change.ts';
+
+/** What events say beside the change itself. */
+export interface EventContext {
+  /** clusterID of the configuration. */
+  readonly clusterId: string;
+  readonly regionId: string;
+  /** Extension attributes that every event gets over its own, from K_CE_OVERRIDES. */
+  readonly extensions: Readonly<Record<string, string>>;
+}
+
+/** `binary`: attributes in headers, data in the body · `structured`: all of it in the body. */
+export type EventMode = 'binary' | 'structured';
+
+/** An HTTP request without its target. */
+export interface EventMessage {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export const typeOf = (kind: ChangeKind): string => `com.alibabacloud.knative-eip.eip.${kind}.v1`;
+
+/**
+ * The CloudEvent of a change: the same change always gives the same event. `source` names cluster and PodEIP, with its UID,
+ * so that `sequence` is contiguous within one source (CloudEvents, extension Sequence); it is padded, so that it can be
+ * compared as a text, too. `partitionkey` keeps the events of one Service, or of one pod name, in order in systems that
+ * partition (CloudEvents, extension Partitioning).
+ */
+export const eventOf = ({ kind, sequence, at, data }: Change, context: EventContext): CloudEvent<Change['data']> => {
+  const { namespace, pod, podEIPUID, service, revision, allocationID, address } = data;
+  const source = ['clusters', context.clusterId, 'namespaces', namespace, 'podeips', pod, podEIPUID];
+  const count = String(sequence).padStart(10, '0');
+  return new CloudEvent({
+    id: `${podEIPUID}-${count}`,
+    source: `/${source.map(encodeURIComponent).join('/')}`,
+    type: typeOf(kind),
+    subject: `/api/v1/namespaces/${namespace}/pods/${pod}`,
+    time: new Date(at).toISOString(),
+    dataschema: schemaId(kind),
+    datacontenttype: 'application/json',
+    sequence: count,
+    partitionkey: `${namespace}/${service ?? pod}`,
+    namespace,
+    pod,
+    region: context.regionId,
+    ...(service !== undefined && { service }),
+    ...(revision !== undefined && { revision }),
+    ...(allocationID !== undefined && { eipid: allocationID }),
+    ...(address !== undefined && { eipaddress: address }),
+    ...context.extensions,
+    data,
+  });
+};
+
+/**
+ * The request that carries an event. The SDK writes attributes into headers as they are: what HTTP does not carry is
+ * percent-encoded here (CloudEvents HTTP protocol binding, 3.1.3.2).
+ */
+export const messageOf = (event: CloudEvent<Change['data']>, mode: EventMode): EventMessage => {
+  const { headers, body } = mode === 'binary' ? HTTP.binary(event) : HTTP.structured(event);
+  const encoded = Object.entries(headers).map(([name, value]) => [
+    name,
+    name.toLowerCase().startsWith('ce-') ? encodeHeader(String(value)) : String(value),
+  ]);
+  return { headers: Object.fromEntries(encoded) as Record<string, string>, body: String(body) };
+};
+
+const encodeHeader = (value: string): string =>
+  // Everything but printable ASCII, and of that space, quotation mark and percent sign.
+  value.replaceAll(/[^\x21\x23\x24\x26-\x7E]+/gu, (text) =>
+    [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );

@@ -1,0 +1,111 @@
+import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import { parseChange, type Change } from './change.ts';
+import { NOTHING_TOLD, type Told } from './fold.ts';
+
+/** What is kept of one address: what has been told, and what has not been delivered yet. */
+export interface Journal {
+  readonly podEip: { readonly namespace: string; readonly name: string };
+  readonly told: Told;
+  /** In the order in which they happened. */
+  readonly changes: readonly Change[];
+}
+
+interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>> | undefined;
+}
+
+export const CONFIG_MAP: Resource<ConfigMap> = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+};
+
+/** Label of the ConfigMaps; its value is the UID of the PodEIP. */
+const LABEL = 'podeip-controller.alibabacloud.com/events-of';
+
+/** A journal as it is stored, with what the next write has to know. */
+export interface Stored {
+  readonly podEipUid: string;
+  readonly journal: Journal;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** What of it could not be read. */
+  readonly unreadable: string | undefined;
+}
+
+/**
+ * The journals, one ConfigMap for each PodEIP. Not in the PodEIP itself: some have no finalizer, so that a person who
+ * deletes one would take undelivered events along; and each write would make the reconciler's own write, which names the
+ * version that it read, fail. Every write names the version it replaces: the one of a leader that was is refused.
+ */
+export const createJournals = (kube: Kube, namespace: string) => {
+  return {
+    list: async (signal: AbortSignal): Promise<readonly Stored[]> => {
+      const all = await kube.list(CONFIG_MAP, { namespace, labelSelector: LABEL }, signal);
+      return all.map(storedOf);
+    },
+    get: async (podEipUid: string, signal: AbortSignal): Promise<Stored | undefined> => {
+      const found = await kube.get(CONFIG_MAP, { namespace, name: nameOf(podEipUid) }, signal);
+      return found && storedOf(found);
+    },
+    create: async (podEipUid: string, journal: Journal, signal: AbortSignal): Promise<Stored> => {
+      const metadata = { name: nameOf(podEipUid), namespace, labels: { [LABEL]: podEipUid } };
+      const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: dataOf(journal) };
+      return storedOf(await kube.create(CONFIG_MAP, object, signal));
+    },
+    write: async (before: Stored, journal: Journal, signal: AbortSignal): Promise<Stored> => {
+      const { podEipUid, uid, resourceVersion } = before;
+      const body = { metadata: { uid, resourceVersion }, data: dataOf(journal) };
+      const ref = { namespace, name: nameOf(podEipUid) };
+      return storedOf(await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal));
+    },
+    remove: async ({ podEipUid, uid, resourceVersion }: Stored, signal: AbortSignal): Promise<void> => {
+      await kube.delete(CONFIG_MAP, { namespace, name: nameOf(podEipUid) }, { uid, resourceVersion }, signal);
+    },
+  };
+};
+
+const nameOf = (podEipUid: string) => `knative-eip-events-${podEipUid}`;
+
+const dataOf = ({ podEip, told, changes }: Journal) => ({
+  podEIP: `${podEip.namespace}/${podEip.name}`,
+  told: JSON.stringify(told),
+  changes: JSON.stringify(changes),
+});
+
+export type Journals = ReturnType<typeof createJournals>;
+
+const storedOf = ({ metadata, data = {} }: ConfigMap): Stored => {
+  const [namespace = '', name = ''] = (data['podEIP'] ?? '').split('/');
+  const podEipUid = metadata.labels?.[LABEL] ?? '';
+  const told = parse(data['told']);
+  const changes = parse(data['changes']);
+  const read = Array.isArray(changes) ? changes.map(parseChange) : [];
+  const isBroken = !isTold(told) || !Array.isArray(changes) || read.includes(undefined);
+  return {
+    podEipUid,
+    journal: {
+      podEip: { namespace, name },
+      told: isTold(told) ? told : NOTHING_TOLD,
+      changes: read.filter((change) => change !== undefined),
+    },
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    unreadable: isBroken ? `ConfigMap ${metadata.name}` : undefined,
+  };
+};
+
+const parse = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return undefined;
+  }
+};
+
+const isTold = (value: unknown): value is Told => {
+  const it = value as Partial<Record<keyof Told, unknown>> | null | undefined;
+  return Number.isSafeInteger(it?.sequence) && typeof it?.at === 'number';
+};

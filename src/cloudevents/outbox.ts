@@ -1,0 +1,352 @@
+import type { PodEip } from '../api/podeip.ts';
+import { KubeFault } from '../kube/fault.ts';
+import { backoffMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { Seen } from '../plan/seen.ts';
+import type { Act, Rest } from '../plan/step.ts';
+import type { Change } from './change.ts';
+import { factOf, troubleOf, type Fact, type Trouble } from './fact.ts';
+import type { Journal, Journals } from './journal.ts';
+import { Lane } from './lane.ts';
+
+/** Between attempts to write a journal, and to read them all; milliseconds. */
+const BACKOFF = { baseMs: 500, capMs: 30_000 };
+/** Delivered changes are struck out together, so long after the first of them; milliseconds. */
+const TRIM_MS = 5_000;
+/** How long the end of a PodEIP waits for its journal to be written, which has given its EIP back by then; milliseconds. */
+const HOLD_MS = 60_000;
+/** How long a worker of the reconciler waits for a write before it turns to other PodEIPs; milliseconds. */
+const PATIENCE_MS = 250;
+/** How many PodEIPs that are gone are remembered, so that a reading that comes late is not taken for a new one. */
+const MOST_GONE = 10_000;
+/** Faults that do not pass by themselves. */
+const LASTING: ReadonlySet<string> = new Set(['forbidden', 'invalid', 'notFound']);
+
+export interface OutboxPorts {
+  readonly journals: Journals;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Whether the PodEIP still exists. Asked once for each journal that is found at the start. Rejects with a KubeFault. */
+  readonly exists: (podEip: Journal['podEip'], uid: string, signal: AbortSignal) => Promise<boolean>;
+  /** A step of this PodEIP that had to wait need not wait any longer. */
+  readonly again: (podEip: Journal['podEip']) => void;
+}
+
+/**
+ * Notices what happens to addresses and keeps it until it is delivered: at least once, and in order per PodEIP and per EIP.
+ *
+ * What has happened is read from the state that each pass of the reconciler sees, and so is noticed again by whoever comes
+ * after a crash, until it is written down; only what is written down is sent, so that a number never means two things. The
+ * reconciler waits for a write in one place only: before the finalizer goes (and before an EIP is offered to the next pod),
+ * when nothing could be noticed any more. The EIP has been given back by then: neither a sink nor a journal is ever between
+ * a pod's end and the release of its EIP.
+ */
+export class Outbox {
+  readonly #ports: OutboxPorts;
+  readonly #log: Log;
+  readonly #lanes = new Map<string, Lane>();
+  /** Which lanes have something waiting about an EIP. */
+  readonly #byEip = new Map<string, Set<Lane>>();
+  readonly #gone = new Set<string>();
+  readonly #ending = new AbortController();
+  #isLoaded = false;
+  /** Called when a lane may have something to deliver. */
+  onReady: (lane: Lane) => void = () => undefined;
+
+  constructor(ports: OutboxPorts) {
+    this.#ports = ports;
+    this.#log = ports.log.child({ component: 'cloudevents' });
+  }
+
+  /**
+   * Takes in what a pass of the reconciler saw before it does `step`. Resolves with false if the step must wait, because
+   * after it nobody could notice what is not written down yet. Never rejects.
+   */
+  async observed(step: Act | Rest, seen: Seen): Promise<boolean> {
+    const fact = factOf(step, seen);
+    const lane = fact && this.#take(fact);
+    if (!lane) return true;
+    if (fact.isLast || step.do === 'Offer') return this.#isWritten(lane);
+    // To withdraw a wrong address is not to release it: one attempt to write down why comes first.
+    if (fact.drift) await this.#patiently(this.#flush(lane));
+    return true;
+  }
+
+  /** Takes in that the cloud refused something. */
+  refused(podEip: PodEip, trouble: Trouble): void {
+    const fact = troubleOf(podEip, trouble);
+    if (fact) this.#take(fact);
+  }
+
+  /** The PodEIP of this UID no longer exists. */
+  forget(uid: string): void {
+    this.#gone.add(uid);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > MOST_GONE && oldest !== undefined) this.#gone.delete(oldest);
+    const lane = this.#lanes.get(uid);
+    if (!lane) return;
+    lane.isGone = true;
+    this.#tidy(lane);
+  }
+
+  /** Reads all journals, again and again until that succeeds. Nothing is written or sent before. */
+  async load(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#ports;
+    for (let failures = 0; !this.#isLoaded; failures += 1) {
+      try {
+        await this.#load(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof KubeFault)) throw error;
+        this.#tell(error, 'The journals of CloudEvents cannot be read');
+        await clock.sleep(backoffMs(BACKOFF, failures, random), signal).catch(() => undefined);
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  async #load(signal: AbortSignal): Promise<void> {
+    const all = await this.#ports.journals.list(signal);
+    const gone = new Set<string>();
+    for (const { podEipUid, journal } of all)
+      if (this.#gone.has(podEipUid) || !(await this.#ports.exists(journal.podEip, podEipUid, signal)))
+        gone.add(podEipUid);
+    this.#isLoaded = true;
+    for (const stored of all) {
+      const { podEipUid, journal, unreadable } = stored;
+      if (unreadable !== undefined)
+        this.#log.error({ configMap: unreadable }, 'A journal of CloudEvents was edited and cannot be read as a whole');
+      const lane = this.#lanes.get(podEipUid) ?? new Lane(podEipUid, journal.podEip, false);
+      lane.isGone ||= gone.has(podEipUid) || this.#gone.has(podEipUid);
+      this.#lanes.set(podEipUid, lane);
+      lane.restore(stored, this.#latestAbout(lane));
+      this.#file(lane);
+    }
+    for (const lane of this.#lanes.values()) {
+      if (!lane.isLoaded) lane.restore(undefined, this.#latestAbout(lane));
+      this.#file(lane);
+      this.#tidy(lane);
+      if (lane.isUnwritten) void this.#flush(lane);
+      this.onReady(lane);
+    }
+    this.#log.info({ journals: all.length }, 'Read the journals of CloudEvents');
+  }
+
+  /** Whether another PodEIP has something to tell of the same EIP that comes before. */
+  isBehindAnother(lane: Lane, { at, data: { allocationID } }: Change): boolean {
+    if (allocationID === undefined) return false;
+    for (const other of this.#byEip.get(allocationID) ?? [])
+      if (
+        other !== lane &&
+        other.waiting.some(
+          (it) =>
+            it.data.allocationID === allocationID && (it.at < at || (it.at === at && other.podEipUid < lane.podEipUid)),
+        )
+      )
+        return true;
+    return false;
+  }
+
+  /** The changes of the lane up to this one have been delivered, or given up. */
+  settled(lane: Lane, change: Change): void {
+    const ids = lane.filed;
+    lane.settle(change.sequence);
+    this.#file(lane);
+    this.#tidy(lane);
+    this.onReady(lane);
+    for (const id of ids) for (const other of this.#byEip.get(id) ?? []) if (other !== lane) this.onReady(other);
+  }
+
+  lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** How many changes wait to be delivered, and the time of the oldest. */
+  waiting(): { readonly count: number; readonly oldestAt: number | undefined } {
+    let count = 0;
+    let oldestAt: number | undefined;
+    for (const { waiting } of this.#lanes.values()) {
+      count += waiting.length;
+      if (waiting[0] && waiting[0].at < (oldestAt ?? Infinity)) oldestAt = waiting[0].at;
+    }
+    return { count, oldestAt };
+  }
+
+  /** Writes down once more what is not, and ends. */
+  async close(): Promise<void> {
+    const unwritten = [...this.#lanes.values()].filter((lane) => lane.isUnwritten);
+    await Promise.all(unwritten.map((lane) => this.#flush(lane)));
+    this.#ending.abort(new Error('the controller is stopping'));
+  }
+
+  #take(fact: Fact): Lane | undefined {
+    const { podEIPUID: uid, namespace, pod: name } = fact.about;
+    if (this.#gone.has(uid)) return undefined;
+    const lane = this.#lanes.get(uid) ?? new Lane(uid, { namespace, name }, this.#isLoaded);
+    const isNews = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
+    // Most readings of most PodEIPs are no news, and leave no trace.
+    if (isNews || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
+      this.#lanes.set(uid, lane);
+    if (isNews) {
+      this.#file(lane);
+      void this.#flush(lane);
+    }
+    return lane;
+  }
+
+  /** The time of the last change that other PodEIPs have to tell of an EIP. */
+  readonly #latestAbout =
+    (lane: Lane) =>
+    (allocationId: string): number => {
+      let latest = 0;
+      for (const other of this.#byEip.get(allocationId) ?? [])
+        if (other !== lane)
+          for (const { at, data } of other.waiting)
+            if (data.allocationID === allocationId) latest = Math.max(latest, at);
+      return latest;
+    };
+
+  #file(lane: Lane): void {
+    const ids = new Set(lane.waiting.map(({ data }) => data.allocationID).filter((id) => id !== undefined));
+    for (const id of lane.filed) {
+      if (ids.has(id)) continue;
+      const shelf = this.#byEip.get(id);
+      shelf?.delete(lane);
+      if (shelf?.size === 0) this.#byEip.delete(id);
+    }
+    for (const id of ids) {
+      const shelf = this.#byEip.get(id) ?? new Set();
+      this.#byEip.set(id, shelf.add(lane));
+    }
+    lane.filed = ids;
+  }
+
+  /** Strikes out what was delivered; soon, or at once where there is nothing left to do. */
+  #tidy(lane: Lane): void {
+    if (lane.isGone && lane.waiting.length === 0) {
+      if (lane.stored) void this.#flush(lane);
+      else this.#lanes.delete(lane.podEipUid);
+    } else if (lane.stored?.journal.changes.some(({ sequence }) => sequence <= lane.delivered) && !lane.isTrimming) {
+      lane.isTrimming = true;
+      this.#ports.clock.timer(TRIM_MS, () => {
+        lane.isTrimming = false;
+        lane.isTrimDue = true;
+        void this.#flush(lane);
+      });
+    }
+  }
+
+  async #isWritten(lane: Lane): Promise<boolean> {
+    const { clock } = this.#ports;
+    if (lane.isLoaded && !lane.isUnwritten) return true;
+    if (await this.#patiently(this.#flush(lane))) return true;
+    lane.heldSince ??= clock.mono();
+    if (!lane.isHopeless && clock.mono() - lane.heldSince < HOLD_MS) return false;
+    const { namespace, name } = lane.podEip;
+    this.#log.error(
+      { namespace, pod: name },
+      'The PodEIP goes although its last CloudEvents cannot be written down; they are lost if this process ends first',
+    );
+    return true;
+  }
+
+  /** The same, or false after a moment. */
+  #patiently(work: Promise<boolean>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#ports.clock.timer(PATIENCE_MS, () => resolve(false));
+      void work.then((is) => {
+        cancel();
+        resolve(is);
+      });
+    });
+  }
+
+  /** Writes the journal if it is not as it should be; resolves with whether it is. Never rejects. */
+  async #flush(lane: Lane): Promise<boolean> {
+    while (lane.writing) await lane.writing;
+    if (!lane.isLoaded || this.#ending.signal.aborted) return false;
+    if (!lane.isDirty) return true;
+    lane.writing = this.#write(lane);
+    const isWritten = await lane.writing;
+    if (isWritten && lane.isDirty) void this.#flush(lane);
+    return isWritten;
+  }
+
+  async #write(lane: Lane): Promise<boolean> {
+    const { clock, random } = this.#ports;
+    const { signal } = this.#ending;
+    try {
+      await this.#writeOnce(lane, signal);
+      lane.writeFailures = 0;
+      lane.isHopeless = false;
+      if (lane.heldSince !== undefined) this.#ports.again(lane.podEip);
+      lane.heldSince = undefined;
+      this.onReady(lane);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      const fault = error instanceof KubeFault ? error : undefined;
+      if (!fault) this.#log.error({ error }, 'A journal of CloudEvents cannot be written');
+      else if (fault.kind === 'conflict' || fault.kind === 'exists') await this.#reload(lane, signal);
+      else this.#tell(fault, `The journal of CloudEvents of ${lane.podEip.name} cannot be written`);
+      lane.isHopeless = !fault || LASTING.has(fault.kind);
+      const waitMs = Math.max(fault?.retryAfterMs ?? 0, backoffMs(BACKOFF, lane.writeFailures, random));
+      lane.writeFailures += 1;
+      clock.timer(waitMs, () => void this.#flush(lane));
+      return false;
+    } finally {
+      lane.writing = undefined;
+    }
+  }
+
+  async #writeOnce(lane: Lane, signal: AbortSignal): Promise<void> {
+    const { journals } = this.#ports;
+    const { journal, stored, podEipUid } = lane;
+    const facts = lane.facts.length;
+    lane.isTrimDue = false;
+    try {
+      if (lane.isGone && journal.changes.length === 0) {
+        if (stored) await journals.remove(stored, signal);
+        lane.stored = undefined;
+        this.#lanes.delete(podEipUid);
+        return;
+      }
+      lane.stored = await (stored
+        ? journals.write(stored, journal, signal)
+        : journals.create(podEipUid, journal, signal));
+      lane.facts.splice(0, facts);
+    } catch (error) {
+      if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+      // Somebody deleted it: it is made anew, with everything that is not delivered yet.
+      lane.stored = undefined;
+      if (lane.isGone && journal.changes.length === 0) this.#lanes.delete(podEipUid);
+      else lane.stored = await journals.create(podEipUid, journal, signal);
+    }
+  }
+
+  /** Somebody else wrote the journal, or an earlier write got no answer: goes on from what is there. */
+  async #reload(lane: Lane, signal: AbortSignal): Promise<void> {
+    try {
+      const stored = await this.#ports.journals.get(lane.podEipUid, signal);
+      if (stored) lane.restore(stored, this.#latestAbout(lane));
+      else lane.stored = undefined;
+      this.#file(lane);
+      // What was found may be what was to be written: then there is nothing left to write, and something to deliver.
+      this.#tidy(lane);
+      this.onReady(lane);
+    } catch (error) {
+      if (!signal.aborted)
+        this.#log.warn({ error }, 'A journal of CloudEvents cannot be read; its next write tries again');
+    }
+  }
+
+  #tell(fault: KubeFault, what: string): void {
+    const { kind, message } = fault;
+    if (kind === 'forbidden')
+      this.#log.error({ kind }, `${what}; apply config/cloudevents, which allows it (retrying): ${message}`);
+    else this.#log.warn({ kind }, `${what} (retrying): ${message}`);
+  }
+}

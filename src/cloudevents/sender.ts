@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { getCACertificates } from 'node:tls';
+import type { Clock } from '../lib/clock.ts';
+import type { EventMessage } from './event.ts';
+import { retryAfterMs, verdictOf, type Sink, type Verdict } from './sink.ts';
+
+/** Delivers events to a sink, each in one HTTP POST. */
+export interface Sender {
+  /** Never rejects, unless with the signal's reason. */
+  send(message: EventMessage, signal: AbortSignal): Promise<Verdict>;
+  /** Closes the connections. */
+  close(): void;
+}
+
+/** How many connections are kept. */
+const CONNECTIONS = 16;
+
+/**
+ * A sender of our own, because that of the CloudEvents SDK takes every answer for a success, and knows neither timeouts nor
+ * certificates. Redirects are not followed: a token must not go where somebody points.
+ */
+export const createSender = (sink: Sink, clock: Clock): Sender => {
+  const isTls = sink.url.protocol === 'https:';
+  const pool = { keepAlive: true, maxSockets: CONNECTIONS };
+  const agent = isTls
+    ? new HttpsAgent({
+        ...pool,
+        ...(sink.caCertificates !== undefined && { ca: [...getCACertificates('default'), sink.caCertificates] }),
+      })
+    : new HttpAgent(pool);
+
+  const exchange = (headers: Record<string, string>, body: string, signal: AbortSignal) =>
+    new Promise<{ status: number; retryAfter: string | undefined }>((resolve, reject) => {
+      const options: RequestOptions = { method: 'POST', headers, agent, signal };
+      const request = isTls ? httpsRequest(sink.url, options) : httpRequest(sink.url, options);
+      request.once('error', reject);
+      request.once('response', (response) => {
+        // A sink may answer with an event (a Broker's reply); nobody waits for one here.
+        response.resume();
+        response.once('error', reject);
+        response.once('close', () =>
+          resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] }),
+        );
+      });
+      request.end(body);
+    });
+
+  return {
+    send: async ({ headers, body }, signal) => {
+      const tooLong = new AbortController();
+      const cancel = clock.timer(sink.timeoutMs, () => tooLong.abort());
+      try {
+        const token = await tokenOf(sink);
+        const all = {
+          ...headers,
+          'content-length': String(Buffer.byteLength(body)),
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        };
+        const { status, retryAfter } = await exchange(all, body, AbortSignal.any([signal, tooLong.signal]));
+        return verdictOf(status, retryAfterMs(retryAfter, clock.now()));
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        return { is: 'later', why: tooLong.signal.aborted ? 'timeout' : codeOf(error), afterMs: undefined };
+      } finally {
+        cancel();
+      }
+    },
+    close: () => agent.destroy(),
+  };
+};
+
+/** The bearer token; undefined where there is none to send. */
+const tokenOf = async ({ token }: Sink): Promise<string | undefined> => {
+  if (!token) return undefined;
+  try {
+    return (await readFile(token.file, 'utf8')).trim();
+  } catch (error) {
+    if (!token.isRequired && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw Object.assign(new Error(`the token of the sink cannot be read from ${token.file}`), { code: 'token' });
+  }
+};
+
+/** The code of Node or OpenSSL, for example ECONNREFUSED or SELF_SIGNED_CERT_IN_CHAIN. */
+const codeOf = (error: unknown): string => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : 'error';
+};

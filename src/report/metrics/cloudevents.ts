@@ -1,0 +1,36 @@
+import type { CloudEventMetrics } from '../cloudevents.ts';
+import { SECONDS, type Meter } from './definition.ts';
+
+export const cloudEventMetrics = (meter: Meter): CloudEventMetrics => {
+  const sent = meter.counter(
+    'knative_eip_cloudevents_sent_total',
+    'CloudEvents that the sink took, by what they tell',
+    'kind',
+  );
+  const dropped = meter.counter(
+    'knative_eip_cloudevents_dropped_total',
+    'CloudEvents that were given up, by what they tell and by reason: refused by the sink, or expired',
+    'kind',
+    'reason',
+  );
+  const attempts = meter.histogram(
+    'knative_eip_cloudevents_delivery_duration_seconds',
+    'How long a delivery to the sink took, by outcome: delivered, later (tried again) or refused',
+    SECONDS,
+    'outcome',
+  );
+  const waiting = meter.scraped('knative_eip_cloudevents_waiting', 'CloudEvents that wait to be delivered');
+  const oldest = meter.scraped(
+    'knative_eip_cloudevents_oldest_waiting_seconds',
+    'Age of the oldest CloudEvent that waits to be delivered; 0 where none waits',
+  );
+  return {
+    sent: (kind) => sent.inc({ kind }),
+    dropped: (kind, reason) => dropped.inc({ kind, reason }),
+    attempted: (outcome, seconds) => attempts.observe({ outcome }, seconds),
+    waiting: (collect) => {
+      waiting(() => [[{}, collect().count]]);
+      oldest(() => [[{}, collect().oldestSeconds]]);
+    },
+  };
+};

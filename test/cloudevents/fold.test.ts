@@ -1,0 +1,98 @@
+import test from 'ava';
+import * as fc from 'fast-check';
+import type { Change } from '../../src/cloudevents/change.ts';
+import { parseChange } from '../../src/cloudevents/change.ts';
+import type { Bound, Fact } from '../../src/cloudevents/fact.ts';
+import { fold, NOTHING_TOLD, type Told } from '../../src/cloudevents/fold.ts';
+
+const bound = fc.record({
+  allocationId: fc.constant('eip-1'),
+  networkInterfaceId: fc.constantFrom('eni-1', 'eni-2'),
+  privateIpAddress: fc.constantFrom('10.0.0.1', '10.0.0.2'),
+  podUid: fc.constantFrom('one', 'two'),
+}) satisfies fc.Arbitrary<Bound>;
+
+const trouble = fc.record({
+  reason: fc.constantFrom('EipInUse', 'CloudRefused', 'ReleaseBlocked'),
+  message: fc.string(),
+});
+
+/** Whatever a pass may see, likely or not. */
+const fact: fc.Arbitrary<Fact> = fc
+  .record({
+    allocationType: fc.constantFrom('Auto' as const, 'Static' as const),
+    reading: fc.constantFrom('none', 'address', 'bound', 'gone'),
+    bound,
+    // A pass uses an address, or withdraws it, or says what is wrong.
+    does: fc.constantFrom('nothing', 'use', 'withdraw', 'complain'),
+    isCertain: fc.boolean(),
+    isLeaving: fc.boolean(),
+    isLast: fc.boolean(),
+    why: trouble,
+  })
+  .map(({ allocationType, reading, bound: place, does, why, ...rest }) => ({
+    ...rest,
+    isUsed: does === 'use',
+    drift: does === 'withdraw' ? why : undefined,
+    trouble: does === 'complain' ? why : undefined,
+    about: { namespace: 'default', pod: 'pod', podEIPUID: 'uid', managedBy: 'Controller', allocationType },
+    allocationId: 'eip-1',
+    address: reading === 'none' ? undefined : reading === 'gone' ? null : '203.0.113.1',
+    statusAddress: undefined,
+    bound: reading === 'bound' ? place : undefined,
+  }));
+
+const foldAll = (facts: readonly Fact[], from: Told = NOTHING_TOLD): { told: Told; changes: Change[] } => {
+  let told = from;
+  const changes: Change[] = [];
+  for (const [index, it] of facts.entries()) {
+    const next = fold(told, it, 1_000 + index);
+    told = next.told;
+    changes.push(...next.changes);
+  }
+  return { told, changes };
+};
+
+test('whatever is seen, what is told is numbered without gaps, in the order of time, and follows the schemas', (t) => {
+  fc.assert(
+    fc.property(fc.array(fact, { maxLength: 12 }), (facts) => {
+      const { told, changes } = foldAll(facts);
+      t.deepEqual(
+        changes.map(({ sequence }) => sequence),
+        changes.map((_, index) => index + 1),
+      );
+      t.is(told.sequence, changes.length);
+      for (const [index, change] of changes.entries()) {
+        t.true(change.at >= (changes[index - 1]?.at ?? 0));
+        // What is written down is read as it was.
+        t.deepEqual(parseChange(JSON.parse(JSON.stringify(change))), change);
+      }
+    }),
+  );
+});
+
+test('whatever is seen, an address is bound before it is unbound, and nothing is told after its end', (t) => {
+  fc.assert(
+    fc.property(fc.array(fact, { maxLength: 12 }), (facts) => {
+      const { changes } = foldAll(facts);
+      const kinds = changes.map(({ kind }) => kind);
+      let isBound = false;
+      for (const kind of kinds) {
+        if (kind === 'associated') t.false(isBound);
+        if (kind === 'disassociated') t.true(isBound);
+        if (kind === 'associated' || kind === 'disassociated') isBound = kind === 'associated';
+      }
+      t.true(!kinds.includes('released') || kinds.at(-1) === 'released');
+    }),
+  );
+});
+
+test('what has been told is no news, to this process or to the next, which reads it from the journal', (t) => {
+  fc.assert(
+    fc.property(fc.array(fact, { minLength: 1, maxLength: 12 }), (facts) => {
+      const { told } = foldAll(facts);
+      const again = fold(JSON.parse(JSON.stringify(told)) as Told, facts.at(-1)!, 9_000);
+      t.deepEqual(again.changes, []);
+    }),
+  );
+});
