@@ -152,7 +152,7 @@ const race = async (number: number): Promise<readonly string[]> => {
 };
 
 test('two Services race for the last EIP of their namespace a thousand times, and one of them gets it', async (t) => {
-  t.timeout(240_000);
+  t.timeout(600_000);
   await over(install());
   const winners = { a: 0, b: 0 };
   for (let from = 0; from < RACES; from += AT_ONCE) {
