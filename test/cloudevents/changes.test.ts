@@ -176,6 +176,35 @@ test('an hour without the sink: addresses come and go as ever, and everything is
   await world.stop();
 });
 
+test('only what is written down is sent, and what was delivered is struck out', async (t) => {
+  let isAway = true;
+  // Journals can be made, and then not be changed.
+  let isReadOnly = true;
+  const { world, kinds } = await create(
+    {
+      refuse: ({ method, path }) =>
+        isReadOnly && method === 'PATCH' && path.includes('/configmaps') ? 503 : undefined,
+    },
+    () => (isAway ? { is: 'later', why: '503', afterMs: undefined } : { is: 'delivered' }),
+  );
+  const written = async () => {
+    const [journal] = (await world.kube.list(CONFIG_MAP)).filter(({ metadata }) => metadata.name.includes('events'));
+    const changes = JSON.parse(journal?.data?.['changes'] ?? 'null') as { kind: string }[] | null;
+    return changes?.map(({ kind }) => kind);
+  };
+  await world.runPod('pod', NEW);
+  await world.pass(30_000);
+  isAway = false;
+  await world.pass(60_000);
+  t.deepEqual(await written(), ['allocated']);
+  t.deepEqual(kinds(), ['allocated']);
+  isReadOnly = false;
+  await world.pass(60_000);
+  t.deepEqual(kinds(), ['allocated', 'associated']);
+  t.deepEqual(await written(), []);
+  await world.stop();
+});
+
 for (const status of [403, 503, 0])
   test(`journals that cannot be written (${status || 'no answer'}) keep no EIP from its release, and no name from its next pod for long`, async (t) => {
     const pods = Array.from({ length: 12 }, (_, index) => `pod-${index}`);
