@@ -60,6 +60,7 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
 const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   metadata: {
     ...identity(metadata),
+    creationTimestamp: metadata.creationTimestamp,
     labels: metadata.labels,
     annotations: metadata.annotations,
     finalizers: metadata.finalizers,
@@ -68,6 +69,12 @@ const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   status: {
     status: status?.status,
     eipAddress: status?.eipAddress,
+    privateIPAddress: status?.privateIPAddress,
+    networkInterfaceID: status?.networkInterfaceID,
+    internetChargeType: status?.internetChargeType,
+    isp: status?.isp,
+    bandwidth: status?.bandwidth,
+    managedBy: status?.managedBy,
     conditions: status?.conditions?.filter(({ type }) => type === 'Ready'),
   },
 });

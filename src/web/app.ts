@@ -2,6 +2,7 @@ import Koa from 'koa';
 import type { Log } from '../lib/log.ts';
 import { healthRoutes, type Health } from './health.ts';
 import { metricsRoute, type Exposition } from './metrics.ts';
+import { pageRoutes, type PageOptions } from './page.ts';
 import type { Route } from './route.ts';
 
 /** What the HTTP server shows. */
@@ -9,12 +10,18 @@ export interface Shown {
   readonly health: Health;
   /** Renders the metrics in the Prometheus text format. */
   readonly exposition: Exposition;
+  /** The status page at /; undefined where it is not to be served. */
+  readonly page?: PageOptions | undefined;
   readonly log: Log;
 }
 
-/** The application behind `http.address`: /metrics, /healthz and /readyz, and nothing else. */
-export const createApp = ({ health, exposition, log }: Shown): Koa => {
-  const routes = new Map<string, Route>([...healthRoutes(health), ['/metrics', metricsRoute(exposition)]]);
+/** The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is wanted, and nothing else. */
+export const createApp = ({ health, exposition, page, log }: Shown): Koa => {
+  const routes = new Map<string, Route>([
+    ...healthRoutes(health),
+    ['/metrics', metricsRoute(exposition)],
+    ...(page ? pageRoutes(page) : []),
+  ]);
   const app = new Koa();
   // Nothing here depends on who asks, so X-Forwarded-* are never believed.
   app.proxy = false;
