@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller.ts';
 import { drainCommand } from './drain.ts';
+import { eipCommand } from './eip.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
 import { version, versionCommand } from './version.ts';
@@ -46,7 +47,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
       getOutHelpWidth: () => shell.columns ?? 100,
       getErrHelpWidth: () => shell.columns ?? 100,
     });
-  for (const register of [controllerCommand, drainCommand, sandboxCommand, configCommand, versionCommand])
+  for (const register of [controllerCommand, drainCommand, eipCommand, sandboxCommand, configCommand, versionCommand])
     register(program, shell, (code) => {
       exit = code;
     });

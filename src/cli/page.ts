@@ -1,6 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import { sentence } from '../api/finding.ts';
-import { REVISION, type KnativeService } from '../api/knative.ts';
+import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import { CLOUD_ACTIONS } from '../cloud/actions.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
@@ -16,7 +16,8 @@ import type { EventNote, Regarding } from '../report/events.ts';
 import { createHistory, type HistoryEntry } from '../report/history.ts';
 import { misplaced, sentenceOf, summarize } from '../report/service.ts';
 import { reasonOf, serviceNameOf, standingOf, type Standing } from '../report/standing.ts';
-import type { ShownAddress, ShownBudget, ShownFinding, ShownService, Status } from '../web/status.ts';
+import { addressOf } from './address.ts';
+import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/status.ts';
 
 export interface StatusSources {
   readonly config: Config;
@@ -194,36 +195,6 @@ const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: stri
     ...(metadata.deletionTimestamp === undefined ? [] : ['on its way back']),
   ];
   return { reason: reasonOf(podEip), note: parts.join(', ') };
-};
-
-const addressOf = (podEip: PodEip): ShownAddress => {
-  const { metadata, spec, status } = podEip;
-  const { namespace = '', name, labels, creationTimestamp } = metadata;
-  const ready = readyOf(podEip);
-  return {
-    key: keyOf(metadata),
-    namespace,
-    pod: name,
-    standing: standingOf(podEip),
-    reason: reasonOf(podEip),
-    message: ready?.message ?? '',
-    since: ready?.lastTransitionTime,
-    ipAddress: status?.eipAddress,
-    allocationId: spec.allocationID === '' ? undefined : spec.allocationID,
-    state: status?.status,
-    privateIpAddress: status?.privateIPAddress,
-    networkInterfaceId: status?.networkInterfaceID,
-    service: serviceNameOf(podEip),
-    revision: labels?.[REVISION],
-    managedBy: status?.managedBy,
-    owner: spec.allocationType.type,
-    releaseStrategy: spec.allocationType.releaseStrategy,
-    bandwidth: status?.bandwidth,
-    internetChargeType: status?.internetChargeType,
-    isp: status?.isp,
-    bandwidthPackageId: spec.bandwidthPackageID,
-    created: creationTimestamp,
-  };
 };
 
 const findingOf = (podEip: PodEip): ShownFinding => {

@@ -52,7 +52,7 @@ interface Violation {
 /** What axe-core has against the page as it is now: WCAG 2.2 A and AA, and its best practices. */
 export const violationsOf = async (page: Page): Promise<string[]> => {
   await page.evaluate(AXE);
-  const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as Violation[];
+  const found = await page.evaluate<Violation[]>('axe.run().then(({ violations }) => violations)');
   return found.map(({ id, nodes }) => `${id}: ${nodes.map((it) => `${it.html}\n${it.failureSummary}`).join('\n')}`);
 };
 
