@@ -87,6 +87,7 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     ctx.set('Content-Type', 'text/event-stream; charset=utf-8');
     // nginx holds answers back otherwise.
     ctx.set('X-Accel-Buffering', 'no');
+    ctx.status = 200;
     if (ctx.method === 'HEAD') return;
     const reader: Reader = { out: new PassThrough(), overview: '', quiet: 0 };
     if (!stop) begin();
