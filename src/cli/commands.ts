@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller.ts';
 import { drainCommand } from './drain.ts';
+import { eipCommand } from './eip.ts';
 import { explainCommand } from './explain.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
@@ -50,6 +51,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
   for (const register of [
     controllerCommand,
     drainCommand,
+    eipCommand,
     sandboxCommand,
     explainCommand,
     configCommand,

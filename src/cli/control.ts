@@ -21,6 +21,7 @@ import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
 import { serve } from '../web/server.ts';
 import { operate } from './operate.ts';
+import { createStatus } from './page.ts';
 import { serveWebhooks } from './webhooks.ts';
 
 export interface ControlOptions {
@@ -38,7 +39,7 @@ export interface ControlOptions {
 
 /** A controller that runs. */
 export interface Control {
-  /** Where /metrics, /healthz and /readyz are. */
+  /** Where /metrics, /healthz and /readyz are, and the status page. */
   readonly url: string;
   /** Where the webhooks are; undefined while they have no certificate, or are not enabled. */
   readonly webhookUrl: () => string | undefined;
@@ -57,9 +58,6 @@ export const control = async (options: ControlOptions): Promise<Control> => {
   const guard = config.metrics.authorization
     ? createGuard({ kube: createKube({ transport: connection.calls, clock }), clock, log })
     : undefined;
-  const app = createApp({ health, exposition: () => metrics.render(), guard, log });
-  const server = await serve(app, config.http.address, clock);
-
   const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
   const kube = createKube({ transport: connection.calls, clock, ...limits });
   const caches = createCaches({
@@ -75,6 +73,14 @@ export const control = async (options: ControlOptions): Promise<Control> => {
 
   // Leases and Events have their own budget of calls: a renewal must not wait behind reconciles.
   const election = electionOf(options);
+  const services = config.knative.watch
+    ? createServiceCache({ transport: connection.watches, clock, random, log })
+    : undefined;
+  const work = new AbortController();
+  const feed = createStatus({ config, version: options.version, clock, caches, services, election });
+  const page = config.http.statusPage ? { status: feed.status, clock, signal: work.signal } : undefined;
+  const app = createApp({ health, exposition: () => metrics.render(), guard, page, log });
+  const server = await serve(app, config.http.address, clock);
   const recorder = createRecorder({
     kube: createKube({ transport: connection.calls, clock }),
     clock,
@@ -84,7 +90,6 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     instance: config.leaderElection.identity ?? 'knative-eip',
   });
 
-  const work = new AbortController();
   const ending = new AbortController();
   const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
   const webhooks = config.webhook.enabled
@@ -102,9 +107,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     log,
     kube,
     caches,
-    ...(config.knative.watch && {
-      services: createServiceCache({ transport: connection.watches, clock, random, log }),
-    }),
+    services,
     ...(config.virtualNode.enabled && {
       virtualNode: {
         transport: connection.calls,
@@ -126,19 +129,28 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     policies,
     metrics,
     election,
-    record: (regarding, event) => recorder.record(regarding, event),
-    assemble: (mayMutate) =>
-      assembleCloud({
+    record: (regarding, event) => {
+      feed.recorded(regarding, event);
+      recorder.record(regarding, event);
+    },
+    assemble: (mayMutate) => {
+      const cloud = assembleCloud({
         clock,
         region: config.regionID,
         endpoints: endpointsOf(config),
         credentials: createCredentials(credentialsOf(config, options.env), clock),
         rateShare: config.cloud.apiShare,
         mayMutate,
-        onCall: ({ action, outcome, durationMs }) =>
-          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
+        onCall: (call) => {
+          const { action, outcome, durationMs } = call;
+          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
+          feed.called(call);
+        },
         unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-      }),
+      });
+      feed.throttledBy(cloud.throttle);
+      return cloud;
+    },
     cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
     work: work.signal,
   });

@@ -141,6 +141,12 @@ export const schema = z.strictObject({
         .refine((value) => parseHostPort(value) !== undefined)
         .default('0.0.0.0:8080')
         .meta(rule('Where /metrics, /healthz and /readyz are served.', 'host:port such as 0.0.0.0:8080')),
+      statusPage: z
+        .boolean()
+        .default(true)
+        .meta(
+          rule('Whether the status page is served at /. It only reads, and asks nobody who they are.', 'true or false'),
+        ),
     })
     .prefault({})
     .meta(rule('The HTTP server.', 'a mapping')),

@@ -62,6 +62,7 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
 const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   metadata: {
     ...identity(metadata),
+    creationTimestamp: metadata.creationTimestamp,
     labels: metadata.labels,
     annotations: metadata.annotations,
     finalizers: metadata.finalizers,
@@ -70,6 +71,8 @@ const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   status: {
     status: status?.status,
     eipAddress: status?.eipAddress,
+    privateIPAddress: status?.privateIPAddress,
+    networkInterfaceID: status?.networkInterfaceID,
     managedBy: status?.managedBy,
     isp: status?.isp,
     internetChargeType: status?.internetChargeType,

@@ -11,6 +11,7 @@ import type { ObjectRef } from '../kube/port.ts';
 import type { Again } from '../kube/controller.ts';
 import type { Reading } from '../intent/read.ts';
 import type { Log } from '../lib/log.ts';
+import { collectRequests } from '../lib/requests.ts';
 import { decide } from '../plan/decide.ts';
 import { isSameService } from '../plan/handover.ts';
 import { isSpare } from '../plan/inherit.ts';
@@ -122,9 +123,9 @@ export const reconcilePodEip =
       if (isRest(step)) return await rest(step, seen, ports, signal);
       signal.throwIfAborted();
       if (!ports.mayAct()) return 'backoff';
-      await perform(step, seen, ports, signal);
+      const done = await perform(step, seen, ports, signal);
       if (step.do === 'RemoveFinalizer') memories.forget(uid);
-      log.info({ step: step.do, ...fieldsOf(step, seen) }, sentenceOf(step));
+      log.info({ step: step.do, ...fieldsOf(step, seen), ...done }, sentenceOf(step));
       return 'now';
     } catch (error) {
       if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) return 'backoff';
@@ -204,8 +205,8 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
   }
 };
 
-/** Does one step, remembers what is known of its outcome, and tells people. */
-const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<void> => {
+/** Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds. */
+const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
   const { memories, record, stopwatch, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
   const isCloud = changesCloud(step);
@@ -213,7 +214,9 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
   stopwatch?.begins(step, seen);
   if (isCloud) memories.sending(uid);
   try {
-    const acted = await act(step, seen, ports, memories.epoch(uid), signal);
+    const { result: acted, requestIds } = await collectRequests(() =>
+      act(step, seen, ports, memories.epoch(uid), signal),
+    );
     if (isCloud) memories.accepted(uid, step);
     if (step.do === 'Release') ports.onRoom();
     if (acted.created !== undefined) memories.created(acted.created);
@@ -227,6 +230,12 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     const isRefused = step.do === 'Claim' && !step.request;
     for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
       for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+    return {
+      ...(acted.created !== undefined && { podEipUid: acted.created }),
+      ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
+      ...(acted.ipAddress !== undefined && { ipAddress: acted.ipAddress }),
+      ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
+    };
   } catch (error) {
     if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error);
     else if (isCloud) memories.lostTrack(uid);
@@ -286,6 +295,9 @@ const tell = async (
   await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
   // The cloud's own messages carry the ID of each request: only another reason is news.
   const isNews = before?.reason !== standing.reason || (!standing.isOfCloud && before.message !== standing.message);
+  // What the cloud refuses has its line already, with the ID of the request.
+  const line = { reason: standing.reason, isReady: standing.isReady, ...fieldsOf(undefined, seen) };
+  if (isNews && !standing.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, standing.message);
   if (isWarning && isNews) for (const object of regarding(seen)) record(object, warning);
 };
 
@@ -293,6 +305,8 @@ const tell = async (
 const fieldsOf = (step: Act | undefined, { pod, podEip }: Seen) => ({
   namespace: (podEip ?? pod)?.metadata.namespace,
   pod: (podEip ?? pod)?.metadata.name,
+  podUid: pod?.metadata.uid ?? (podEip ? readNotes(podEip).podUid || undefined : undefined),
+  podEipUid: podEip?.metadata.uid,
   eip: step && 'allocationId' in step ? step.allocationId : podEip?.spec.allocationID || undefined,
 });
 

@@ -112,7 +112,8 @@ export const runSandbox: RunSandbox = async (options) => {
     });
     screen.say(`Kubernetes API   ${kubeHttp.url}   kubectl --kubeconfig ${path} get podeip -A -w`);
     screen.say(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
-    screen.say(`Controller       ${controller.url}/metrics\n`);
+    screen.say(`Status page      ${controller.url}/`);
+    screen.say(`Metrics          ${controller.url}/metrics\n`);
 
     const ledger = new Ledger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);

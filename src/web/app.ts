@@ -2,6 +2,7 @@ import Koa from 'koa';
 import type { Log } from '../lib/log.ts';
 import { healthRoutes, type Health } from './health.ts';
 import { metricsRoute, type Exposition, type Guard } from './metrics.ts';
+import { pageRoutes, type PageOptions } from './page.ts';
 import type { Route } from './route.ts';
 
 /** What the HTTP server shows. */
@@ -11,12 +12,18 @@ export interface Shown {
   readonly exposition: Exposition;
   /** Who may read them; everybody, where it is left out. */
   readonly guard?: Guard | undefined;
+  /** The status page at /; undefined where it is not to be served. */
+  readonly page?: PageOptions | undefined;
   readonly log: Log;
 }
 
-/** The application behind `http.address`: /metrics, /healthz and /readyz, and nothing else. */
-export const createApp = ({ health, exposition, guard, log }: Shown): Koa => {
-  const routes = new Map<string, Route>([...healthRoutes(health), ['/metrics', metricsRoute(exposition, guard)]]);
+/** The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is wanted, and nothing else. */
+export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa => {
+  const routes = new Map<string, Route>([
+    ...healthRoutes(health),
+    ['/metrics', metricsRoute(exposition, guard)],
+    ...(page ? pageRoutes(page) : []),
+  ]);
   const app = new Koa();
   // Nothing here depends on who asks, so X-Forwarded-* are never believed.
   app.proxy = false;

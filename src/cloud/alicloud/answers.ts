@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type * as Vpc from '@alicloud/vpc20160428';
+import { noteRequest } from '../../lib/requests.ts';
 import type { Eip, NetworkInterface } from '../port.ts';
 import { UnreadableAnswer } from './faults.ts';
 import { plainRequestId } from './redact.ts';
@@ -69,9 +70,11 @@ interface TypedAnswer<B> {
 export const bodyOf = <B extends { requestId?: string }>(answer: TypedAnswer<B>): B => {
   if (answer.statusCode !== 200)
     throw new UnreadableAnswer(`the answer has the HTTP status ${Number(answer.statusCode)}`);
-  if (answer.body === undefined || plainRequestId(answer.body.requestId) === undefined) {
+  const requestId = plainRequestId(answer.body?.requestId);
+  if (answer.body === undefined || requestId === undefined) {
     throw bad('RequestId', answer.body?.requestId);
   }
+  noteRequest(requestId);
   return answer.body;
 };
 

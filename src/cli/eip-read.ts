@@ -1,0 +1,201 @@
+import { KEYS } from '../api/annotations.ts';
+import type { Pod } from '../api/core.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Clock } from '../lib/clock.ts';
+import { standingOf } from '../report/standing.ts';
+import { addressOf } from './address.ts';
+import { ageOf, plain, table, WORDS } from './eip-text.ts';
+import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
+
+/** What a command may touch of the process. */
+interface Out {
+  readonly clock: Clock;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+interface ListFlags extends KubectlFlags {
+  readonly selector?: string | undefined;
+  readonly state?: string | undefined;
+  readonly output: 'table' | 'wide' | 'json';
+}
+
+interface OneFlags extends KubectlFlags {
+  readonly output: 'table' | 'wide' | 'json';
+}
+
+const PODEIPS = 'podeips.v1beta1.alibabacloud.com';
+/** The controller's name in its Events. */
+const REPORTER = 'alibabacloud.com/knative-eip';
+
+/** `kubectl eip list` */
+export const list = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
+  const selector = flags.selector === undefined ? [] : [`--selector=${flags.selector}`];
+  const { items } = await kubectlJson<{ items: readonly PodEip[] }>(['get', PODEIPS, ...selector], flags);
+  const all = items.filter((it) => flags.state === undefined || standingOf(it) === flags.state).map(addressOf);
+  if (flags.output === 'json') {
+    out(`${JSON.stringify(all, null, 2)}\n`);
+    return 0;
+  }
+  if (all.length === 0) {
+    err(`No addresses found${flags.allNamespaces ? '' : ' in this namespace; -A looks in all'}.\n`);
+    return 0;
+  }
+  const isWide = flags.output === 'wide';
+  const head = [...(flags.allNamespaces ? ['NAMESPACE'] : []), 'POD', 'ADDRESS', 'STATE', 'REASON', 'SERVICE', 'AGE'];
+  const rows = all.map((it) => [
+    ...(flags.allNamespaces ? [it.namespace] : []),
+    it.pod,
+    it.ipAddress ?? '-',
+    WORDS[it.standing],
+    it.reason,
+    it.service ?? '-',
+    ageOf(it.created, clock.now()),
+    ...(isWide ? [it.allocationId ?? '-', it.privateIpAddress ?? '-', it.managedBy ?? '-', it.bandwidth ?? '-'] : []),
+  ]);
+  out(
+    table([[...head, ...(isWide ? ['EIP', 'POD IP', 'MADE BY', 'MBIT/S'] : [])], ...rows].map((row) => row.map(plain))),
+  );
+  return 0;
+};
+
+/** An Event of the core API, as far as it is read. */
+interface CoreEvent {
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly count?: number;
+  readonly eventTime?: string | null;
+  readonly firstTimestamp?: string | null;
+  readonly lastTimestamp?: string | null;
+  readonly metadata: { readonly creationTimestamp?: string };
+  readonly series?: { readonly count?: number; readonly lastObservedTime?: string };
+  readonly involvedObject: { readonly kind?: string };
+  readonly reportingComponent?: string;
+}
+
+interface Happening {
+  readonly at: string;
+  readonly count: number;
+  readonly type: string;
+  readonly reason: string;
+  readonly note: string;
+}
+
+/** The controller's Events about a pod and its PodEIP, each once, the oldest first. */
+const happenings = async (pod: string, flags: KubectlFlags): Promise<Happening[]> => {
+  const args = ['get', 'events', `--field-selector=involvedObject.name=${pod}`];
+  const { items } = await kubectlJson<{ items: readonly CoreEvent[] }>(args, flags);
+  const told = new Map<string, Happening>();
+  for (const it of items) {
+    if (it.reportingComponent !== REPORTER || !['Pod', 'PodEIP'].includes(it.involvedObject.kind ?? '')) continue;
+    const at = it.series?.lastObservedTime ?? it.lastTimestamp ?? it.eventTime ?? it.metadata.creationTimestamp ?? '';
+    const happening = {
+      at,
+      count: it.series?.count ?? it.count ?? 1,
+      type: it.type ?? '',
+      reason: it.reason ?? '',
+      note: it.message ?? '',
+    };
+    // Pod and PodEIP are told the same within the same second.
+    const second = (it.eventTime ?? it.firstTimestamp ?? at).slice(0, 19);
+    told.set(`${second} ${happening.reason} ${happening.note}`, happening);
+  }
+  return [...told.values()].toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+};
+
+const historyTable = (all: readonly Happening[]): string =>
+  table(
+    [
+      ['TIME', 'TYPE', 'REASON', 'WHAT'],
+      ...all.map(({ at, type, reason, note, count }) => [
+        at.slice(0, 19).replace('T', ' '),
+        type,
+        reason,
+        count > 1 ? `${note} (${count} times)` : note,
+      ]),
+    ].map((row) => row.map(plain)),
+  );
+
+/** `kubectl eip history` */
+export const history = async (pod: string, flags: OneFlags, { out, err }: Out): Promise<number> => {
+  const all = await happenings(pod, flags);
+  if (flags.output === 'json') out(`${JSON.stringify(all, null, 2)}\n`);
+  else if (all.length === 0) err(`No Events about the address of pod ${plain(pod)} are remembered.\n`);
+  else out(historyTable(all));
+  return 0;
+};
+
+/** `kubectl eip describe`. 1 where there is neither an address nor a pod that asks for one. */
+export const describe = async (pod: string, flags: OneFlags, { clock, out, err }: Out): Promise<number> => {
+  const podEip = await found<PodEip>(['get', PODEIPS, pod], flags);
+  if (!podEip) return withoutPodEip(pod, flags, { clock, out, err });
+  const all = await happenings(pod, flags);
+  const it = addressOf(podEip);
+  const conditions = podEip.status?.conditions ?? [];
+  if (flags.output === 'json') {
+    out(`${JSON.stringify({ ...it, conditions, history: all }, null, 2)}\n`);
+    return 0;
+  }
+  const isTheirs = it.owner === 'Static';
+  const facts: readonly (readonly [name: string, value: string | undefined])[] = [
+    ['Pod', `${it.namespace}/${it.pod}`],
+    ['State', `${WORDS[it.standing]} (${it.reason})`],
+    ['Message', it.message],
+    ['Address', it.ipAddress],
+    ['EIP', it.allocationId && `${it.allocationId}${it.state === undefined ? '' : ` (${it.state})`}`],
+    ['EIP is', isTheirs ? "the user's; never released" : 'bought by the controller, and given back'],
+    ['Given back', isTheirs ? undefined : it.releaseStrategy],
+    ['Bound to', it.privateIpAddress && `${it.privateIpAddress} on ${it.networkInterfaceId ?? '?'}`],
+    ['Bandwidth', it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}, ${it.isp ?? ''}`],
+    ['Service', it.service && `${it.service}${it.revision === undefined ? '' : `, revision ${it.revision}`}`],
+    ['Made by', it.managedBy],
+    ['Age', ageOf(it.created, clock.now())],
+  ];
+  out(table(facts.flatMap(([name, value]) => (value ? [[`${name}:`, plain(value)]] : []))));
+  const rows = conditions.map(({ type, status, reason, lastTransitionTime, message }) => [
+    `  ${type}`,
+    status,
+    reason,
+    ageOf(lastTransitionTime, clock.now()),
+    message,
+  ]);
+  if (rows.length > 0)
+    out(
+      `\nConditions:\n${table([['  TYPE', 'STATUS', 'REASON', 'AGE', 'MESSAGE'], ...rows.map((row) => row.map(plain))])}`,
+    );
+  if (all.length > 0) out(`\nHistory:\n${historyTable(all).replace(/^(?=.)/gm, '  ')}`);
+  return 0;
+};
+
+/** Says why a pod has no PodEIP. */
+const withoutPodEip = async (pod: string, flags: OneFlags, { out, err }: Out): Promise<number> => {
+  const object = await found<Pod>(['get', 'pods', pod], flags);
+  if (!object) {
+    err(`There is neither a PodEIP nor a pod ${plain(pod)} in this namespace.\n`);
+    return 1;
+  }
+  const asking = [...KEYS.withEip, ...KEYS.instanceId].filter(
+    (key) => object.metadata.annotations?.[key] !== undefined,
+  );
+  if (asking.length === 0) {
+    err(
+      `Pod ${plain(pod)} asks for no address: it has none of the annotations ${[...KEYS.withEip, ...KEYS.instanceId].join(', ')}.\n`,
+    );
+    return 1;
+  }
+  out(`Pod ${plain(pod)} asks for an address (${asking.join(', ')}), and there is no PodEIP for it.\n`);
+  const all = await happenings(pod, flags);
+  out(all.length > 0 ? `\n${historyTable(all)}` : 'The controller has said nothing about it yet: is it running?\n');
+  return 0;
+};
+
+/** The object, or undefined where there is none of that name. */
+const found = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T | undefined> => {
+  try {
+    return await kubectlJson<T>(args, flags);
+  } catch (error) {
+    if (error instanceof KubectlError && error.isNotFound) return undefined;
+    throw error;
+  }
+};

@@ -1,0 +1,34 @@
+import type { Standing } from '../report/standing.ts';
+
+export const WORDS: Readonly<Record<Standing, string>> = {
+  inUse: 'In use',
+  waiting: 'Waiting',
+  attention: 'Needs attention',
+  kept: 'Kept',
+  goingBack: 'Going back',
+};
+
+/** Texts of users and of the cloud without what a terminal would obey: control characters and escape sequences. */
+export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
+
+/** Columns that are as wide as what is in them, but for the last one. */
+export const table = (rows: readonly (readonly string[])[]): string => {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, at) => {
+      widths[at] = Math.max(widths[at] ?? 0, cell.length);
+    });
+  return rows
+    .map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('   '))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');
+};
+
+/** How long ago, in kubectl's words: "45s", "12m", "5h", "3d". */
+export const ageOf = (time: string | undefined, now: number): string => {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(time ?? '')) / 1_000));
+  if (Number.isNaN(seconds)) return '-';
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 120 * 60) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+};

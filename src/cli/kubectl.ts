@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+
+/** Which cluster, as kubectl's own flags say it; what is left out is kubectl's default. */
+export interface KubectlFlags {
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly allNamespaces?: boolean | undefined;
+}
+
+/** What kubectl said when it failed. */
+export class KubectlError extends Error {
+  override readonly name = 'KubectlError';
+  readonly isNotFound: boolean;
+  constructor(message: string) {
+    super(message);
+    this.isNotFound = message.includes('(NotFound)');
+  }
+}
+
+/** As much as the largest list may have: 10,000 PodEIPs are some 30 MB. */
+const MOST_BYTES = 512 * 1024 * 1024;
+
+/**
+ * Runs the user's own kubectl and resolves to what it printed as JSON. Contexts, several kubeconfig files, credential plug-ins
+ * and proxies are then what the user's other commands have. Rejects with {@link KubectlError}.
+ */
+export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T> => {
+  const all = [
+    ...args,
+    ...(flags.kubeconfig === undefined ? [] : [`--kubeconfig=${flags.kubeconfig}`]),
+    ...(flags.context === undefined ? [] : [`--context=${flags.context}`]),
+    ...(flags.namespace === undefined ? [] : [`--namespace=${flags.namespace}`]),
+    ...(flags.allNamespaces ? ['--all-namespaces'] : []),
+    '--output=json',
+  ];
+  const text = await new Promise<string>((resolve, reject) => {
+    execFile('kubectl', all, { maxBuffer: MOST_BYTES, encoding: 'utf8' }, (error, stdout, stderr) => {
+      if (!error) resolve(stdout);
+      else if (error.code === 'ENOENT')
+        reject(new KubectlError('kubectl is not on the PATH; this command reads the cluster through it'));
+      else reject(new KubectlError(stderr.trim() || error.message));
+    });
+  });
+  return JSON.parse(text) as T;
+};

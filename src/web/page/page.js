@@ -1,0 +1,377 @@
+/** @import { Overview, ShownAddress, ShownEntry } from '../status.ts' */
+import {
+  addressCells,
+  budgetCells,
+  element,
+  facts,
+  findingCells,
+  historyItem,
+  refreshAges,
+  serviceCells,
+  tiles,
+} from './rows.js';
+
+/** So many rows are shown at first, and more with each press of the button. */
+const PAGE = 100;
+const RETRY_MS = 5_000;
+
+/** @param {string} id */
+const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const search = /** @type {HTMLInputElement} */ (at('search'));
+const standing = /** @type {HTMLSelectElement} */ (at('standing'));
+const namespace = /** @type {HTMLSelectElement} */ (at('namespace'));
+const theme = /** @type {HTMLSelectElement} */ (at('theme'));
+const detail = /** @type {HTMLDialogElement} */ (at('detail'));
+
+/** @type {Map<string, ShownAddress>} */
+const addresses = new Map();
+/** What the rows in the table show, by key. @type {Map<string, { row: HTMLElement, json: string }>} */
+const rows = new Map();
+let limit = PAGE;
+let sort = { by: 'pod', down: false };
+/** The key of the address in the dialog. */
+let open = '';
+
+const asked = new URLSearchParams(location.search);
+
+/** Keeps what was asked for in the page's address, so that it can be passed on. */
+const remember = () => {
+  const query = new URLSearchParams();
+  const tab = document.querySelector('[role=tab][aria-selected=true]')?.getAttribute('aria-controls') ?? '';
+  for (const [key, value] of [
+    ['q', search.value],
+    ['state', standing.value],
+    ['namespace', namespace.value],
+    ['tab', tab === 'addresses' ? '' : tab],
+    ['pod', open],
+  ])
+    if (key && value) query.set(key, value);
+  history.replaceState(null, '', query.size > 0 ? `?${query}` : location.pathname);
+};
+
+// ── the list of addresses ──
+
+/** @param {ShownAddress} it */
+const fits = (it) => {
+  if (standing.value && it.standing !== standing.value) return false;
+  if (namespace.value && it.namespace !== namespace.value) return false;
+  const text = Object.values(it).join(' ').toLowerCase();
+  return search.value
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+};
+
+const SMALLER = new Intl.Collator('en', { numeric: true }).compare;
+
+/** @param {ShownAddress} a @param {ShownAddress} b */
+const order = (a, b) => {
+  /** @param {ShownAddress} it */
+  const value = (it) => new Map(Object.entries(it)).get(sort.by) ?? '';
+  const first = SMALLER(value(a), value(b)) * (sort.down ? -1 : 1);
+  return first || SMALLER(a.key, b.key);
+};
+
+const show = () => {
+  const all = [...addresses.values()].filter(fits).sort(order);
+  const shown = all.slice(0, limit);
+  const body = at('rows');
+  const kept = new Set(shown.map(({ key }) => key));
+  for (const [key, { row }] of rows)
+    if (!kept.has(key)) {
+      row.remove();
+      rows.delete(key);
+    }
+  shown.forEach((it, index) => {
+    const json = JSON.stringify(it);
+    let known = rows.get(it.key);
+    if (!known) rows.set(it.key, (known = { row: element('tr'), json: '' }));
+    if (known.json !== json) {
+      // The row stays, and with it the focus of whoever is on its button.
+      const hadFocus = known.row.contains(document.activeElement);
+      known.row.replaceChildren(...addressCells(it));
+      known.json = json;
+      if (hadFocus) known.row.querySelector('button')?.focus();
+    }
+    if (body.children[index] !== known.row) {
+      const hadFocus = known.row.contains(document.activeElement);
+      body.insertBefore(known.row, body.children[index] ?? null);
+      if (hadFocus) known.row.querySelector('button')?.focus();
+    }
+  });
+  const count = addresses.size;
+  say(
+    at('shown'),
+    count === 0
+      ? 'No pod has asked for an address.'
+      : `${all.length} of ${count} ${count === 1 ? 'address' : 'addresses'}`,
+  );
+  at('more').hidden = all.length <= limit;
+  say(tabCount('addresses'), String(count));
+  showNamespaces();
+};
+
+const showNamespaces = () => {
+  const wanted = ['', ...new Set([...addresses.values()].map((it) => it.namespace))].sort(SMALLER);
+  if (namespace.value && !wanted.includes(namespace.value)) wanted.push(namespace.value);
+  const present = [...namespace.options].map(({ value }) => value);
+  if (wanted.join(' ') === present.join(' ')) return;
+  const { value } = namespace;
+  namespace.replaceChildren(...wanted.map((name) => element('option', { value: name }, name || 'All')));
+  namespace.value = value;
+};
+
+/** Sets a text only if it is another one: a status that is set again is read out again. @param {Element} where @param {string} text */
+const say = (where, text) => {
+  if (where.textContent !== text) where.textContent = text;
+};
+
+/** @param {ParentNode} inside @param {string} key */
+const focusOpener = (inside, key) => {
+  const button = inside.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (button instanceof HTMLElement) button.focus();
+};
+
+/** @param {string} panel @returns {Element} */
+const tabCount = (panel) => /** @type {Element} */ (document.querySelector(`#tab-${panel} span`));
+
+/** @param {string} id @param {Node[][]} cells @param {string} otherwise */
+const fill = (id, cells, otherwise) => {
+  const body = at(id);
+  const focus = body.contains(document.activeElement) ? document.activeElement?.getAttribute('data-key') : undefined;
+  const columns = String(body.parentElement?.querySelectorAll('thead th').length ?? 1);
+  body.replaceChildren(
+    ...(cells.length > 0
+      ? cells.map((row) => element('tr', {}, ...row))
+      : [element('tr', {}, element('td', { colspan: columns }, otherwise))]),
+  );
+  if (focus) focusOpener(body, focus);
+};
+
+/** @param {Overview} overview */
+const showOverview = (overview) => {
+  const { cluster, region, version, isLeader, leader, isComplete, services, findings, budget } = overview;
+  say(at('where'), `Cluster ${cluster} in ${region} · version ${version}`);
+  const notice = isComplete
+    ? isLeader
+      ? ''
+      : `This replica waits${leader ? `, ${leader} works` : ''}. The addresses are the same everywhere; findings about pods, Events and the cloud budget are on the page of the replica that works.`
+    : 'The cluster has not been read completely yet: what is missing here may be there.';
+  say(at('notice'), notice);
+  at('notice').hidden = notice === '';
+  at('tiles').replaceChildren(...tiles(overview));
+  fill('service-rows', services.map(serviceCells), 'No Knative Service asks for addresses.');
+  fill('finding-rows', findings.map(findingCells), 'Nothing is wrong.');
+  fill('budget-rows', budget.map(budgetCells), 'No call is known.');
+  say(tabCount('services'), String(services.length));
+  say(tabCount('findings'), String(findings.length));
+  historyBegins = overview.started;
+};
+
+// ── one address ──
+
+let historyBegins = '';
+
+const showDetail = async () => {
+  const key = open;
+  const it = addresses.get(key);
+  say(at('detail-title'), key);
+  at('detail-facts').replaceChildren(
+    ...(it ? facts(it) : [element('dt', {}, 'State'), element('dd', {}, 'There is no PodEIP of this pod.')]),
+  );
+  const answer = await fetch(`api/history?pod=${encodeURIComponent(key)}`).catch(() => undefined);
+  const entries = answer?.ok ? /** @type {ShownEntry[]} */ (await answer.json()) : [];
+  if (key !== open) return;
+  const began = historyBegins && new Date(historyBegins).toLocaleString();
+  say(
+    at('history-note'),
+    answer === undefined
+      ? 'The server does not answer.'
+      : `What this replica has seen since it started${began ? ` on ${began}` : ''}, the latest first. Older: kubectl eip history.`,
+  );
+  at('history').replaceChildren(...entries.toReversed().map(historyItem));
+};
+
+/** @param {string} key */
+const openDetail = (key) => {
+  open = key;
+  void showDetail();
+  detail.showModal();
+  remember();
+};
+
+document.addEventListener('click', ({ target }) => {
+  const key = target instanceof Element ? target.closest('.open')?.getAttribute('data-key') : undefined;
+  if (key) openDetail(key);
+});
+at('close').addEventListener('click', () => detail.close());
+detail.addEventListener('close', () => {
+  const key = open;
+  open = '';
+  remember();
+  // The button that opened it may be another element by now.
+  if (document.activeElement === document.body) focusOpener(document, key);
+});
+
+// ── search, sort, tabs, theme ──
+
+for (const field of [search, standing, namespace])
+  field.addEventListener('input', () => {
+    limit = PAGE;
+    show();
+    remember();
+  });
+at('more').addEventListener('click', () => {
+  limit += PAGE;
+  show();
+});
+
+/** @type {NodeListOf<HTMLElement>} */
+const headers = document.querySelectorAll('th[data-sort]');
+const showSort = () => {
+  for (const header of headers)
+    if (header.dataset['sort'] === sort.by) header.setAttribute('aria-sort', sort.down ? 'descending' : 'ascending');
+    else header.removeAttribute('aria-sort');
+};
+for (const header of headers)
+  header.querySelector('button')?.addEventListener('click', () => {
+    const by = header.dataset['sort'] ?? 'pod';
+    sort = { by, down: sort.by === by && !sort.down };
+    showSort();
+    show();
+  });
+
+/** @type {HTMLElement[]} */
+const tabs = [...document.querySelectorAll('[role=tab]')].filter((tab) => tab instanceof HTMLElement);
+/** @param {HTMLElement} chosen */
+const select = (chosen) => {
+  for (const tab of tabs) {
+    tab.setAttribute('aria-selected', String(tab === chosen));
+    tab.tabIndex = tab === chosen ? 0 : -1;
+    at(tab.getAttribute('aria-controls') ?? '').hidden = tab !== chosen;
+  }
+};
+tabs.forEach((tab, index) => {
+  tab.addEventListener('click', () => {
+    select(tab);
+    remember();
+  });
+  // WAI-ARIA Authoring Practices, "Tabs".
+  tab.addEventListener('keydown', (event) => {
+    const steps = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 };
+    const next = /** @type {Record<string, number>} */ (steps)[event.key];
+    const to = next === undefined ? undefined : tabs.at(next % tabs.length);
+    if (!to) return;
+    event.preventDefault();
+    select(to);
+    to.focus();
+    remember();
+  });
+});
+
+const THEME = 'knative-eip theme';
+const showTheme = () => {
+  if (theme.value === 'system') delete document.documentElement.dataset['theme'];
+  else document.documentElement.dataset['theme'] = theme.value;
+};
+theme.addEventListener('input', () => {
+  localStorage.setItem(THEME, theme.value);
+  showTheme();
+});
+theme.value = localStorage.getItem(THEME) ?? 'system';
+if (!theme.value) theme.value = 'system';
+showTheme();
+
+document.querySelector('.skip')?.addEventListener('click', (event) => {
+  event.preventDefault();
+  at('main').focus();
+});
+
+// ── the stream ──
+
+/** @param {'live' | 'waiting'} state @param {string} text */
+const link = (state, text) => {
+  at('link').dataset['link'] = state;
+  say(at('link'), text);
+};
+
+/** @param {readonly ShownAddress[]} all */
+const takeAll = (all) => {
+  addresses.clear();
+  for (const it of all) addresses.set(it.key, it);
+  show();
+};
+
+/** Where no stream is to be had: asks once. */
+const ask = async () => {
+  try {
+    const [all, overview] = await Promise.all(
+      ['api/addresses', 'api/overview'].map(async (path) => {
+        const answer = await fetch(path);
+        if (!answer.ok) throw new Error(String(answer.status));
+        return answer.json();
+      }),
+    );
+    showOverview(overview);
+    takeAll(all);
+    link('live', `Asked every ${RETRY_MS / 1000} s`);
+  } catch {
+    link('waiting', 'The controller does not answer; trying again');
+  }
+};
+
+/** @type {EventSource | undefined} */
+let source;
+let retry = 0;
+
+const listen = () => {
+  clearTimeout(retry);
+  source?.close();
+  const stream = new EventSource('api/stream');
+  source = stream;
+  stream.addEventListener('all', ({ data }) => {
+    takeAll(JSON.parse(data));
+    link('live', 'Live');
+    if (open) void showDetail();
+  });
+  stream.addEventListener('changed', ({ data }) => {
+    /** @type {{ changed: ShownAddress[], gone: string[] }} */
+    const { changed, gone } = JSON.parse(data);
+    for (const it of changed) addresses.set(it.key, it);
+    for (const key of gone) addresses.delete(key);
+    show();
+    if (open && (gone.includes(open) || changed.some(({ key }) => key === open))) void showDetail();
+  });
+  stream.addEventListener('overview', ({ data }) => showOverview(JSON.parse(data)));
+  stream.addEventListener('error', () => {
+    link('waiting', 'Reconnecting…');
+    if (stream.readyState !== EventSource.CLOSED) return;
+    void ask();
+    retry = setTimeout(listen, RETRY_MS);
+  });
+};
+
+// Browsers open six connections to a server: pages that nobody looks at would leave none for the one that is looked at.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') listen();
+  else {
+    clearTimeout(retry);
+    source?.close();
+    link('waiting', 'Paused');
+  }
+});
+
+search.value = asked.get('q') ?? '';
+standing.value = asked.get('state') ?? '';
+const wantedNamespace = asked.get('namespace') ?? '';
+if (wantedNamespace) {
+  namespace.append(element('option', { value: wantedNamespace }, wantedNamespace));
+  namespace.value = wantedNamespace;
+}
+const tab = tabs.find((it) => it.getAttribute('aria-controls') === asked.get('tab'));
+if (tab) select(tab);
+showSort();
+setInterval(refreshAges, 1_000);
+listen();
+const pod = asked.get('pod');
+if (pod) openDetail(pod);

@@ -1,0 +1,102 @@
+import { PassThrough } from 'node:stream';
+import type { Clock } from '../lib/clock.ts';
+import type { Route } from './route.ts';
+import type { ShownAddress, Status } from './status.ts';
+
+/** Pages that may watch at once. Each is a connection; the others ask every few seconds instead. */
+export const MOST_STREAMS = 32;
+/** Changes that come together are sent together. */
+const EVERY_MS = 1_000;
+/** A stream whose reader has fallen so many bytes behind is ended; the page begins anew when it reads again. */
+const MOST_BEHIND = 8 * 1024 * 1024;
+/** After so many rounds without news a comment is sent: proxies end connections on which nothing happens. */
+const QUIET_ROUNDS = 15;
+
+interface Reader {
+  readonly out: PassThrough;
+  overview: string;
+  quiet: number;
+}
+
+/**
+ * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then `changed`
+ * with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
+ */
+export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): Route => {
+  const readers = new Set<Reader>();
+  const dirty = new Set<string>();
+  let stop: (() => void) | undefined;
+  let cancel: (() => void) | undefined;
+
+  const say = ({ out }: Reader, event: string, json: string) => {
+    if (out.writableLength > MOST_BEHIND) out.destroy();
+    else out.write(`event: ${event}\ndata: ${json}\n\n`);
+  };
+
+  const round = () => {
+    cancel = clock.timer(EVERY_MS, round);
+    const changed: ShownAddress[] = [];
+    const gone: string[] = [];
+    for (const key of dirty) {
+      const address = status.address(key);
+      if (address) changed.push(address);
+      else gone.push(key);
+    }
+    dirty.clear();
+    const news = changed.length + gone.length > 0 ? JSON.stringify({ changed, gone }) : undefined;
+    const overview = JSON.stringify(status.overview());
+    for (const reader of readers) {
+      reader.quiet += 1;
+      if (news === undefined && overview === reader.overview) {
+        if (reader.quiet >= QUIET_ROUNDS) reader.out.write(': still here\n\n');
+        if (reader.quiet >= QUIET_ROUNDS) reader.quiet = 0;
+        continue;
+      }
+      reader.quiet = 0;
+      if (news !== undefined) say(reader, 'changed', news);
+      if (overview !== reader.overview) say(reader, 'overview', overview);
+      reader.overview = overview;
+    }
+  };
+
+  const begin = () => {
+    stop = status.subscribe((key) => dirty.add(key));
+    // What is there already is told at once; whoever comes gets all of it anyway.
+    dirty.clear();
+    cancel = clock.timer(EVERY_MS, round);
+  };
+
+  const leave = (reader: Reader) => {
+    readers.delete(reader);
+    if (readers.size > 0) return;
+    stop?.();
+    cancel?.();
+    stop = undefined;
+    cancel = undefined;
+  };
+
+  signal.addEventListener('abort', () => [...readers].forEach(({ out }) => out.end()), { once: true });
+
+  return (ctx) => {
+    if (signal.aborted || readers.size >= MOST_STREAMS) {
+      ctx.status = 503;
+      ctx.set('Retry-After', '5');
+      ctx.body = signal.aborted ? 'Stopping\n' : 'Too many pages watch already\n';
+      return;
+    }
+    ctx.set('Content-Type', 'text/event-stream; charset=utf-8');
+    // nginx holds answers back otherwise.
+    ctx.set('X-Accel-Buffering', 'no');
+    ctx.status = 200;
+    if (ctx.method === 'HEAD') return;
+    const reader: Reader = { out: new PassThrough(), overview: '', quiet: 0 };
+    if (!stop) begin();
+    readers.add(reader);
+    reader.out.on('close', () => leave(reader));
+    ctx.res.on('close', () => reader.out.destroy());
+    reader.overview = JSON.stringify(status.overview());
+    say(reader, 'overview', reader.overview);
+    say(reader, 'all', JSON.stringify([...status.addresses()]));
+    ctx.body = reader.out;
+  };
+};
