@@ -1,6 +1,7 @@
 import { REQUEST } from '../api/annotations.ts';
 import { SERVICE_UID } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
+import { isMissing } from './missing.ts';
 import { isOurs, provesOurs, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
 import { POLL_MS, wait, type Step } from './step.ts';
@@ -76,15 +77,18 @@ export const inherit = (seen: Seen, podEip: PodEip, settings: Settings): Step | 
  * of it again.
  */
 export const bequeathed = (
-  { eip, heir, memory }: Seen,
+  seen: Seen,
   podEip: PodEip,
   { bequeathedTo }: Notes,
   settings: Settings,
 ): Step | 'heir' | 'nobody' => {
+  const { eip, heir, memory } = seen;
   const allocationId = podEip.spec.allocationID;
   if (bequeathedTo === undefined) return 'nobody';
   if (eip === undefined) return { do: 'LookAtEip', allocationId };
   if (heir === undefined) return { do: 'LookForHeir', uid: bequeathedTo };
+  // Somebody released it: there is nothing left to take, and the heir buys one of its own once this PodEIP is gone.
+  if (eip === null && isMissing(seen, settings)) return 'heir';
   const isTaken = eip === null || !provesOurs(eip, podEip, settings.clusterUid);
   if (heir === null) return isTaken ? 'heir' : 'nobody';
   // One that has it has seen its own tags on it: where this PodEIP's are still read, the reading is old.

@@ -64,6 +64,11 @@ export const putToUse = (
   if (justAccepted('Associate', seen, settings)) return wait('InTransition', `${allocationId} is being bound`, POLL_MS);
   const found = locate(seen, podIP, notes.podUid);
   if ('do' in found) return found;
+  // The pod before this one had the same address: a request to detach the EIP from there that got no answer would take it
+  // from this pod. Once the place is written down as this pod's, that was waited for.
+  const wasAnothers = notes.places.some((place) => isSamePlace(place, found) && place.podUid !== notes.podUid);
+  if (wasAnothers && !isSettled(seen, settings))
+    return wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
   return latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary
     ? { do: 'Associate', allocationId, place: found }
     : { do: 'RecordBinding', place: found };

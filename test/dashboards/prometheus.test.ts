@@ -137,7 +137,9 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
   async (t) => {
     const world = await Operating.create({
       quota: 6,
+      sender: { send: () => Promise.resolve({ is: 'delivered' }), close: () => undefined },
       config: {
+        leaderElection: { namespace: 'kube-system' },
         cloud: { eipQuota: 6 },
         sweeper: { graceSeconds: 60, brakeAbove: 3 },
         networkController: { eipController: { garbageCollectionPeriodInMinutes: 1 } },

@@ -289,6 +289,26 @@ const rows: readonly Row[] = [
     { podEip: ours, eip: eip(), interfaces: [eni({ primaryIpAddress: '10.0.0.2' })] },
     { do: 'RecordBinding', place: { ...the.place, isPrimary: true } },
   ],
+  [
+    'an address that was the EIP’s before waits until no request can take it from there any more',
+    {
+      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...dazed, quietMs: 9_000 },
+    },
+    { do: 'Wait', reason: 'Settling' },
+  ],
+  [
+    'and is then written down as this pod’s',
+    {
+      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...dazed, quietMs: 10_000 },
+    },
+    { do: 'RecordBinding', place: the.place },
+  ],
   ['a written place is used', { podEip: ours, eip: eip(), interfaces: [eni()] }, { do: 'Associate', allocationId }],
 ];
 

@@ -82,6 +82,16 @@ export const scenarios: readonly Script[] = [
   },
   {
     ...scenario(
+      'somebody releases an EIP on its way to the next pod of the Service',
+      ofService(0, 'a'),
+      end(WHILE, 'a'),
+      ofService(WHILE + 12_000, 'b'),
+      { at: WHILE + 13_300, do: 'release', which: { ofPod: 'b' } },
+    ),
+    holdOffSeconds: 25,
+  },
+  {
+    ...scenario(
       'two pods of a Service want the EIP that is not needed, and one of them goes',
       ofService(0, 'a'),
       end(WHILE, 'a'),

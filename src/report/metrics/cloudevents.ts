@@ -13,6 +13,11 @@ export const cloudEventMetrics = (meter: Meter): CloudEventMetrics => {
     'kind',
     'reason',
   );
+  // From zero on, so that the first one is an increase.
+  for (const kind of ['allocated', 'associated', 'disassociated', 'released', 'failed', 'conflict', 'drift']) {
+    sent.inc({ kind }, 0);
+    for (const reason of ['refused', 'expired']) dropped.inc({ kind, reason }, 0);
+  }
   const attempts = meter.histogram(
     'knative_eip_cloudevents_delivery_duration_seconds',
     'How long a delivery to the sink took, by outcome: delivered, later (tried again) or refused',
