@@ -41,6 +41,22 @@ export interface KnativeService extends KubeObject {
   readonly status?: { readonly conditions?: readonly KnativeCondition[] | undefined } | undefined;
 }
 
+/**
+ * What scales one Revision. An API of Knative's own, read only where it is there. Source: knative/serving
+ * pkg/apis/autoscaling/v1alpha1/pa_types.go.
+ */
+export interface PodAutoscaler extends KubeObject {
+  readonly status?: { readonly conditions?: readonly KnativeCondition[] | undefined } | undefined;
+}
+
+export const POD_AUTOSCALER: Resource<PodAutoscaler> = {
+  group: 'autoscaling.internal.knative.dev',
+  version: 'v1alpha1',
+  plural: 'podautoscalers',
+  kind: 'PodAutoscaler',
+  namespaced: true,
+};
+
 /** A condition with a severity: one of severity `Info` does not count for the condition Ready (knative/pkg apis). */
 export interface KnativeCondition {
   readonly type: string;

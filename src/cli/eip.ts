@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import type * as Commands from './eip-read.ts';
+import { explainCommand } from './explain.ts';
 import type { Register, Shell } from './shell.ts';
 
 const DETAILS = `
@@ -11,6 +12,7 @@ Examples:
   kubectl eip list -l app=web --state attention
   kubectl eip describe web-1                  one address: what it is, why it is not there, what to do
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
+  kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
 `;
 
 interface Flags {
@@ -39,6 +41,7 @@ export const eipCommand: Register = (program, shell, end) => {
     .description('look at the addresses of a cluster; also as kubectl eip')
     .addHelpText('after', DETAILS);
 
+  explainCommand(eip, shell, end);
   clusterFlags(eip.command('list').alias('ls'))
     .description('list addresses: one for each pod that asked')
     .option('-A, --all-namespaces', 'in all namespaces')

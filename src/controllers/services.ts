@@ -1,4 +1,4 @@
-import { KNATIVE_SERVICE, SERVICE, type KnativeService } from '../api/knative.ts';
+import { KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { runController, type Again } from '../kube/controller.ts';
@@ -11,7 +11,7 @@ import type { Clock } from '../lib/clock.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
-import { conditionOf, EIP_READY, misplaced, sentenceOf, summarize } from '../report/service.ts';
+import { conditionOf, EIP_READY, idleSentence, misplaced, sentenceOf, summarize } from '../report/service.ts';
 
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
@@ -102,8 +102,21 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
   await reflecting;
 };
 
+/** Why no pod is there, as the PodAutoscalers of the Service say it; empty where nobody says it. */
+const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: KnativeService): Promise<string> => {
+  try {
+    const all = await kube.list(POD_AUTOSCALER, { namespace, labelSelector: `${SERVICE}=${name}` });
+    return idleSentence(all);
+  } catch (error) {
+    if (!(error instanceof KubeFault)) throw error;
+    // The API is Knative's own: it may be gone, changed or closed to us, and nothing depends on it.
+    log.debug({ kind: error.kind, namespace, name }, `The PodAutoscalers cannot be read: ${error.message}`);
+    return '';
+  }
+};
+
 const tell = async (
-  { kube, clock, podEips, record, writesCondition }: ServicesPorts,
+  { kube, clock, log, podEips, record, writesCondition }: ServicesPorts,
   service: KnativeService,
   told: Map<string, { summary: string; misplaced: string }>,
 ): Promise<Again> => {
@@ -123,7 +136,7 @@ const tell = async (
       type: 'Normal',
       reason: summary.waiting.size === 0 ? 'AddressesReady' : 'AddressesWaiting',
       action: 'Summarize',
-      note: text,
+      note: summary.asked === 0 && before ? text + (await whyIdle(kube, log, service)) : text,
     });
   told.set(uid, { summary: text, misplaced: wrong });
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);

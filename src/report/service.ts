@@ -1,5 +1,5 @@
 import type { Finding } from '../api/finding.ts';
-import { REVISION, type KnativeCondition, type KnativeService } from '../api/knative.ts';
+import { REVISION, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { misplacedKeys } from '../guard/surroundings.ts';
 
@@ -54,6 +54,17 @@ export const sentenceOf = ({ asked, inUse, waiting }: ServiceSummary): string =>
     ...(named.length > 0 ? [named.join('; ')] : []),
     ...(without.length > 0 ? [`without one: ${without.join(', ')}`] : []),
   ].join('; ');
+};
+
+/** What the autoscalers say of the Revisions that are at zero, as the end of a sentence; empty where none is. */
+export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
+  const idle = autoscalers
+    .flatMap(({ metadata, status }) => {
+      const active = status?.conditions?.find(({ type }) => type === 'Active');
+      return active?.status === 'False' ? [`${metadata.name} (${active.reason ?? 'Inactive'})`] : [];
+    })
+    .toSorted();
+  return idle.length === 0 ? '' : `: Knative has scaled ${idle.slice(0, MOST_NAMED).join(', ')} to zero`;
 };
 
 /** Annotations that were written on the Service itself, and mean nothing there. */

@@ -73,6 +73,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'alibabacloud.com/podeips watch',
     'alibabacloud.com/podeips/status patch',
     'apiextensions.k8s.io/customresourcedefinitions get only podeips.alibabacloud.com, eippolicies.podeip-controller.alibabacloud.com',
+    'autoscaling.internal.knative.dev/podautoscalers list',
     'events.k8s.io/events create',
     'events.k8s.io/events patch',
     'podeip-controller.alibabacloud.com/eippolicies get',

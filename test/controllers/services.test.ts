@@ -1,6 +1,6 @@
 import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
-import { KNATIVE_SERVICE, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { KNATIVE_SERVICE, POD_AUTOSCALER, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
 import { CRD, Operating } from '../world/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
@@ -111,5 +111,42 @@ test('annotations on the Service itself are pointed out, once, and those that Kn
     ],
   );
   t.deepEqual(told(world, 'both'), []);
+  await world.stop();
+});
+
+test('a Service whose last pod has gone hears why, from the autoscaler of its Revision', async (t) => {
+  const world = await Operating.create();
+  await world.kube.create(CRD, definition);
+  await world.kube.create(CRD, {
+    ...definition,
+    metadata: { name: 'podautoscalers.autoscaling.internal.knative.dev' },
+    spec: {
+      ...definition.spec,
+      group: 'autoscaling.internal.knative.dev',
+      names: {
+        kind: 'PodAutoscaler',
+        plural: 'podautoscalers',
+        singular: 'podautoscaler',
+        listKind: 'PodAutoscalerList',
+      },
+      versions: definition.spec.versions.map((version) => ({ ...version, name: 'v1alpha1', subresources: {} })),
+    },
+  });
+  const uid = await serve(world, 'hello', { template: NEW });
+  const labels = { [SERVICE]: 'hello', [SERVICE_UID]: uid, [REVISION]: 'hello-00001' };
+  await world.runPod('hello-00001-x', NEW, { labels });
+  await world.pass(60_000);
+  await world.kube.create(POD_AUTOSCALER, {
+    apiVersion: 'autoscaling.internal.knative.dev/v1alpha1',
+    kind: 'PodAutoscaler',
+    metadata: { name: 'hello-00001', namespace: 'default', labels },
+    status: { conditions: [{ type: 'Active', status: 'False', reason: 'NoTraffic' }] },
+  });
+  await world.endPod('hello-00001-x');
+  await world.pass(60_000);
+  t.is(
+    told(world, 'hello').at(-1)?.note,
+    'no pod asks for an address: Knative has scaled hello-00001 (NoTraffic) to zero',
+  );
   await world.stop();
 });
