@@ -251,6 +251,7 @@ export const settingsOf = (config: Config, clusterUid: string): Settings => ({
   allowEipRob: config.allowEipRob,
   adoptBefore:
     config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),
+  isUnelected: !config.leaderElection.enabled,
   holdOffMs: config.knative.holdOffSeconds * 1_000,
   settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
   missingMs: Math.max(MISSING_MS, config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS),

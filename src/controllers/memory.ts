@@ -9,6 +9,7 @@ import type { Act } from '../plan/step.ts';
 interface Entry {
   quietSince: number;
   isCertain: boolean;
+  isUntouched: boolean;
   driftSince: number | undefined;
   accepted: Act['do'] | undefined;
   released: string | undefined;
@@ -75,6 +76,7 @@ export class Memories {
     return {
       quietMs: now - entry.quietSince,
       isCertain: entry.isCertain,
+      isUntouched: entry.isUntouched,
       driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
       accepted: entry.accepted,
       released: entry.released,
@@ -91,7 +93,9 @@ export class Memories {
 
   /** This process has just created the PodEIP: nobody else can have sent anything for it. */
   created(uid: string): void {
-    this.#entry(uid).isCertain = true;
+    const entry = this.#entry(uid);
+    entry.isCertain = true;
+    entry.isUntouched = true;
   }
 
   /** A change is about to be sent. Until its answer is here, anything may happen. */
@@ -100,6 +104,7 @@ export class Memories {
     entry.quietSince = this.#clock.mono();
     entry.accepted = undefined;
     entry.refusal = undefined;
+    entry.isUntouched = false;
   }
 
   /** The cloud accepted the change. */
@@ -181,6 +186,7 @@ export class Memories {
       entry = {
         quietSince: this.#clock.mono(),
         isCertain: false,
+        isUntouched: false,
         driftSince: undefined,
         accepted: undefined,
         released: undefined,

@@ -40,7 +40,9 @@ const release = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): 
     if (!tagged) return { do: 'LookForTagged' };
     const [found] = tagged;
     if (found) return { do: 'Record', allocationId: found.allocationId };
-    return isSettled(seen, settings) ? removeFinalizer('no EIP was bought') : settling(seen, settings);
+    // Who made the PodEIP itself and sent nothing knows that nothing was sent; but for another process beside it.
+    const isOver = settings.isUnelected === true ? memory.quietMs >= settings.settleMs : isSettled(seen, settings);
+    return isOver ? removeFinalizer('no EIP was bought') : settling(seen, settings);
   }
   if (eip === undefined) return { do: 'LookAtEip', allocationId };
   // While an heir may take it, it is not ours to release; nor may the heir lose sight of it.

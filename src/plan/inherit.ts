@@ -61,7 +61,8 @@ export const inherit = (seen: Seen, podEip: PodEip, settings: Settings): Step | 
       ? wait('EipNotVisibleYet', `the tags of ${allocationID} are not listed yet`, POLL_MS)
       : { do: 'Inherit', allocationId: allocationID };
   }
-  if (isRefused) return undefined;
+  // Who may have an EIP of its own on the way would end with two of them.
+  if (isRefused || memory.isUntouched !== true) return undefined;
   const free = spares.filter((spare) => readNotes(spare).bequeathedTo === undefined);
   const [offered] = free
     .filter((spare) => readNotes(spare).isOffered)

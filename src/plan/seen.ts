@@ -77,6 +77,8 @@ export interface Memory {
    * nobody knows of can still take effect.
    */
   readonly isCertain: boolean;
+  /** This process has created the PodEIP and has sent nothing for it yet. @default false */
+  readonly isUntouched?: boolean | undefined;
   /** How long, without a break, the cloud has shown something else than what the pod was told; 0 if it has not. */
   readonly driftMs: number;
   /** How long, without a break, the EIP has not been listed; 0 if it is, or was not looked at. */
@@ -125,6 +127,8 @@ export interface Settings {
   readonly holdOffMs: number;
   /** After this long without a change of ours, a request that got no answer can no longer take effect; milliseconds. */
   readonly settleMs: number;
+  /** There is no leader election: another process may be at work on the same PodEIPs. @default false */
+  readonly isUnelected?: boolean | undefined;
   /** How long a read may lag behind an accepted change; milliseconds. */
   readonly readLagMs: number;
   /** After this long without a break, an EIP that is not listed no longer exists; milliseconds. */

@@ -183,7 +183,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant(
     'an EIP is handed over although the other pod has not given it up',
-    ['src/plan/existing.ts', 'if (holder) return supplant(', 'if (holder && seen.now < 0) return supplant('],
+    ['src/plan/existing.ts', 'if (holder) return (reading', 'if (holder && seen.now < 0) return (reading'],
     [
       'src/plan/existing.ts',
       'if (rivals.length > 0)\n      return wait(',
