@@ -31,7 +31,7 @@ import {
 } from './alicloud-fixture.ts';
 
 /*
- * Bad answers of the cloud, by their number in the list of bad inputs (test/plan/bad-podeips.test.ts): what the real
+ * Bad answers of the cloud, by their number in the list of bad inputs, whose places are in test/plan/bad-podeips.test.ts: what the real
  * adapter makes of the bytes, and where an answer can be read and is strange, what is done about it.
  */
 
@@ -193,6 +193,15 @@ row(40, 'a bandwidth package of another region, or a subscription’s, is refuse
     'IpInstanceId.InvalidIpInternetChargeType',
   ])
     t.like(await refused('AddCommonBandwidthPackageIp', code), { kind: 'refused', code });
+});
+
+row(42, 'an address pool and a bandwidth package that do not fit are refused, and taken where they do', async (t) => {
+  for (const code of ['Mismatch.IpAndPublicIpAddressPool', 'ResourceNotFound.PublicIpAddressPool'])
+    t.like(await refused('AllocateEipAddress', code), { kind: 'refused', code });
+  const request = { ...the.fresh, publicIpAddressPoolId: 'pippool-1', bandwidthPackageId: 'cbwp-1' };
+  const podEip = the.podEip({ allocationID, request });
+  t.like(await doneAbout(OURS, { podEip }), { do: 'JoinBandwidthPackage', bandwidthPackageId: 'cbwp-1' });
+  t.is((await refused('AddCommonBandwidthPackageIp', 'IpInstanceId.ChargeType.NotSupport')).kind, 'refused');
 });
 
 row(43, 'a resource group that does not exist is refused', async (t) => {
