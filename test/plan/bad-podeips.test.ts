@@ -111,6 +111,12 @@ row(86, 'the EIP of another PodEIP is not used, detached or released on the word
     do: 'Fail',
     reason: 'EipReserved',
   });
+  // Not even where the notes say that it was attached to where it is.
+  const forged = the.podEip({ request: existing, allocationID, places });
+  const boundForAnother = { ...anothers, ...the.bound };
+  t.like(next({ pod, podEip: forged, eip: boundForAnother }), { do: 'Fail', reason: 'EipReserved' });
+  const forgedEnding = the.podEip({ request: existing, allocationID, places, isEnding: true });
+  t.like(next({ podEip: forgedEnding, eip: boundForAnother }), { do: 'RemoveFinalizer' });
   t.like(next({ pod, podEip: the.podEip({ request: existing, allocationID: 'eip-2' }) }), {
     do: 'Fail',
     reason: 'RecordTampered',
