@@ -61,6 +61,17 @@ export const PODEIP: Resource<PodEip> = {
   plural: 'podeips',
   kind: 'PodEIP',
   namespaced: true,
+  whole: (podEip) => {
+    const { spec } = podEip as { spec?: Partial<PodEipSpec> | null };
+    const { allocationID, allocationType } = spec ?? {};
+    if (typeof allocationID === 'string' && allocationType) return podEip;
+    // What is not said to have been bought is the user's, and never released.
+    const nothing = { type: 'Static', releaseStrategy: 'Follow' } as const;
+    return {
+      ...podEip,
+      spec: { ...spec, allocationID: allocationID ?? '', allocationType: allocationType ?? nothing },
+    };
+  },
 };
 
 /** The finalizer of ack-extend-network-controller; kept, so that PodEIPs written by it are understood. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from './deadline.ts';
 import { KubeFault } from './fault.ts';
-import { listPages } from './pages.ts';
+import { listPages, wholeOf } from './pages.ts';
 import { collectionPath, objectPath } from './path.ts';
 import type { Kube, KubeObject, KubeRequest, KubeTransport, Patch, Resource } from './port.ts';
 import { createRateLimit } from './ratelimit.ts';
@@ -91,13 +91,25 @@ export const createKube = (options: KubeOptions): Kube => {
     });
   };
 
-  const write = async <T extends KubeObject>(request: KubeRequest, signal: AbortSignal | undefined): Promise<T> =>
-    (await exchange<T>(request, signal)) as T;
+  const read = async <T extends KubeObject>(
+    resource: Resource<T>,
+    request: KubeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<T | undefined> => {
+    const object = await exchange<T>(request, signal, true);
+    return object && wholeOf(resource, object);
+  };
+
+  const write = async <T extends KubeObject>(
+    resource: Resource<T>,
+    request: KubeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<T> => wholeOf(resource, (await exchange<T>(request, signal)) as T);
 
   return {
     get: (resource, ref, signal) =>
       observed('get', resource, signal, async () =>
-        exchange({ method: 'GET', path: objectPath(resource, ref) }, signal, true),
+        read(resource, { method: 'GET', path: objectPath(resource, ref) }, signal),
       ),
     list: (resource, list = {}, signal) =>
       observed('list', resource, signal, async () => {
@@ -126,6 +138,7 @@ export const createKube = (options: KubeOptions): Kube => {
             message: `A ${resource.kind} needs a metadata.namespace to be created.`,
           });
         return write(
+          resource,
           {
             method: 'POST',
             path: collectionPath(resource, { namespace }),
@@ -138,6 +151,7 @@ export const createKube = (options: KubeOptions): Kube => {
     replace: (resource, ref, object, signal) =>
       observed('replace', resource, signal, async () =>
         write(
+          resource,
           {
             method: 'PUT',
             path: objectPath(resource, ref),
@@ -150,6 +164,7 @@ export const createKube = (options: KubeOptions): Kube => {
     patch: (resource, ref, patch, signal) =>
       observed('patch', resource, signal, async () =>
         write(
+          resource,
           {
             method: 'PATCH',
             path: objectPath(resource, { ...ref, subresource: patch.subresource }),

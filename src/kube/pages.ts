@@ -45,6 +45,10 @@ export async function* listPages<T extends KubeObject>(
   } while (token !== undefined);
 }
 
+/** The object with the parts that its type has. */
+export const wholeOf = <T extends KubeObject>(resource: Resource<T>, object: T): T =>
+  resource.whole ? resource.whole(object) : object;
+
 const parsePage = <T extends KubeObject>(
   resource: Resource<T>,
   body: string,
@@ -67,7 +71,11 @@ const parsePage = <T extends KubeObject>(
     item.kind ??= resource.kind;
   }
   const token = list.metadata?.continue;
-  return { items: items as T[], resourceVersion, token: typeof token === 'string' && token !== '' ? token : undefined };
+  return {
+    items: (items as T[]).map((item) => wholeOf(resource, item)),
+    resourceVersion,
+    token: typeof token === 'string' && token !== '' ? token : undefined,
+  };
 };
 
 const unreadable = (resource: Resource<KubeObject>, why: string) =>

@@ -36,6 +36,11 @@ export interface Resource<T extends KubeObject> {
   readonly namespaced: boolean;
   /** Only there to bind the type. */
   readonly of?: T | undefined;
+  /**
+   * Gives an object the parts that its type has and that an older schema, or none, did not ask for. Called with whatever
+   * the API server has, before anybody else sees it.
+   */
+  whole?(object: T): T;
 }
 
 /** `namespace` is undefined for cluster-scoped objects. */

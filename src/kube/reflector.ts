@@ -5,7 +5,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { raceAbort } from './deadline.ts';
 import type { KubeFault } from './fault.ts';
-import { listPages } from './pages.ts';
+import { listPages, wholeOf } from './pages.ts';
 import { collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
 import { compareResourceVersions } from './resourceversion.ts';
@@ -225,8 +225,9 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
         const stale =
           isOlder(version, resourceVersion) || isOlder(version, old?.metadata.resourceVersion, type !== 'DELETED');
         if (stale) stats.stale += 1;
-        else if (type !== 'DELETED') put(object, 'watch', signal);
-        else if (old?.metadata.uid === object.metadata.uid) drop(key, 'watch', signal, kept(object, old));
+        else if (type !== 'DELETED') put(wholeOf(resource, object), 'watch', signal);
+        else if (old?.metadata.uid === object.metadata.uid)
+          drop(key, 'watch', signal, kept(wholeOf(resource, object), old));
       }
       if (version && !isOlder(version, resourceVersion)) resourceVersion = version;
     }

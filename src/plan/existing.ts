@@ -8,7 +8,7 @@ import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
 import { areContainersReady, isSameService, outranks } from './handover.ts';
-import { isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
+import { isAnothers, isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
 import { justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
 import { fail, inTransition, justTampered, POLL_MS, RETRY_MS, wait, type ForeignBinding, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
@@ -43,7 +43,8 @@ export const attach = (
   const refusal = mayName(eip, namespace, settings);
   if (refusal) {
     const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
-    return place && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
+    const isOurPlace = place && !isAnothers(eip, podEip, settings.clusterUid);
+    return isOurPlace && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
   }
   if (allocationID === '') {
     if (!seen.rivals) return { do: 'LookForRivals', allocationId };

@@ -5,7 +5,7 @@ import { bequeathed } from './inherit.ts';
 import { isUntagged } from './missing.ts';
 import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
-import { hasFinalizer, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
+import { hasFinalizer, isAnothers, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
 import { done, fail, inTransition, POLL_MS, wait, type Act, type Rest, type Step } from './step.ts';
 
@@ -89,6 +89,7 @@ const detach = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): S
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '' || notes.places.length === 0) return removeFinalizer('the EIP was never attached');
   if (eip === undefined) return { do: 'LookAtEip', allocationId };
+  if (eip && isAnothers(eip, podEip, settings.clusterUid)) return removeFinalizer(`${allocationId} is another pod’s`);
   if (eip?.status === 'InUse') {
     const unbinding = unbind(seen, eip, notes, settings);
     if (unbinding) return unbinding;

@@ -102,7 +102,9 @@ const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Setting
   const isHold = releaseStrategy === 'Follow';
   const ttlMs = isHold ? settings.holdOffMs : readReleaseAfter(releaseAfter);
   if (ttlMs === undefined) return justTampered('releaseAfter');
-  const leftMs = Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs);
+  // A time that has not come yet was not written by a clock.
+  const endsAt = Math.min(goneSince, seen.now) + ttlMs;
+  const leftMs = Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs);
   if (leftMs <= 0)
     return {
       do: 'Retire',
@@ -110,7 +112,7 @@ const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Setting
         ? 'no other pod of its Service came within the hold-off'
         : `it was kept for ${releaseAfter} and no pod of its name came`,
     };
-  const until = new Date(goneSince + ttlMs).toISOString();
+  const until = new Date(endsAt).toISOString();
   if (otherwise && (otherwise.do === 'Fail' || otherwise.do === 'Wait'))
     return { ...otherwise, ms: Math.min(otherwise.ms, leftMs) };
   return wait(

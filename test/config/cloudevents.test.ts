@@ -36,7 +36,14 @@ test('what the file says wins over the SinkBinding', (t) => {
 });
 
 test('a sink is a URL, and overrides are extension attributes', (t) => {
-  for (const sink of ['broker', 'ftp://sink/', 'http://user:secret@sink/', 'http://sink/#a'])
+  for (const sink of [
+    'broker',
+    'ftp://sink/',
+    'file:///etc/passwd',
+    'gopher://sink/',
+    'http://user:secret@sink/',
+    'http://sink/#a',
+  ])
     t.deepEqual(wrong({ sink }), ['cloudEvents.sink'], sink);
   for (const overrides of ['{', '[]', '{"extensions":{"Bad-Name":"x"}}', '{"extensions":{"id":"x"}}', '{"else":1}'])
     t.deepEqual(wrong(undefined, { K_CE_OVERRIDES: overrides }), ['cloudEvents.overrides'], overrides);

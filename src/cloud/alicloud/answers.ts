@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import type * as Vpc from '@alicloud/vpc20160428';
 import { noteRequest } from '../../lib/requests.ts';
 import type { Eip, NetworkInterface } from '../port.ts';
@@ -45,6 +45,12 @@ export const address = (what: string, value: unknown): string => {
   throw bad(what, value);
 };
 
+/** The address of an EIP, which is IPv4 (VPC API reference, AllocateEipAddress). @throws UnreadableAnswer */
+const eipAddress = (what: string, value: unknown): string => {
+  if (typeof value === 'string' && isIPv4(value)) return value;
+  throw bad(what, value);
+};
+
 /** A word such as a state: short and printable, whatever it says. */
 export const word = (what: string, value: unknown): string => {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/u.test(value)) return value;
@@ -83,7 +89,7 @@ export const readAllocation = (
   body: Vpc.AllocateEipAddressResponseBody,
 ): { allocationId: string; ipAddress: string } => ({
   allocationId: resourceId('AllocationId', body.allocationId),
-  ipAddress: address('EipAddress', body.eipAddress),
+  ipAddress: eipAddress('EipAddress', body.eipAddress),
 });
 
 /** Tags, each key once. @throws UnreadableAnswer */
@@ -106,7 +112,7 @@ const readEip = (eip: Vpc.DescribeEipAddressesResponseBodyEipAddressesEipAddress
   const privateIpAddress = eip.privateIpAddress;
   return {
     allocationId: resourceId('AllocationId', eip.allocationId),
-    ipAddress: address('IpAddress', eip.ipAddress),
+    ipAddress: eipAddress('IpAddress', eip.ipAddress),
     status: word('Status', eip.status),
     instanceId: optional(eip.instanceId) === undefined ? undefined : instanceId(eip.instanceId),
     instanceType: optional(eip.instanceType) === undefined ? undefined : word('InstanceType', eip.instanceType),
