@@ -203,12 +203,12 @@ export const mutants: readonly Mutant[] = [
   mutant('kept for good: time does not pass', ['src/plan/keep.ts', 'if (leftMs <= 0)', 'if (leftMs <= -1e12)']),
   mutant('kept too short: only the wall clock counts', [
     'src/plan/keep.ts',
-    'Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
-    'goneSince + ttlMs - seen.now',
+    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
+    'endsAt - seen.now',
   ]),
   mutant('kept too short: only this process counts', [
     'src/plan/keep.ts',
-    'Math.max(goneSince + ttlMs - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
+    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
     'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.parkedMs',
   ]),
   mutant('never is not never', [
