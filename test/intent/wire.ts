@@ -103,6 +103,12 @@ export const elsewhere = async (annotations: Annotations, place: Place): Promise
     instanceId: '',
     primaryIp: '10.9.0.2',
   });
+  cloud.world.addNetworkInterface({
+    networkInterfaceId: 'eni-1',
+    vpcId: 'vpc-1',
+    instanceId: 'i-1',
+    primaryIp: '10.0.0.1',
+  });
   cloud.world.addPrivateIp('eni-1', '10.0.0.2');
   await kube.create(NODE, VIRTUAL_NODE);
   const received = listenTo(cloud);
