@@ -37,6 +37,14 @@ export const ALERTS: readonly Alert[] = [
     description: 'The calls do not succeed before somebody changes the account, its RAM policy or the configuration.',
   },
   {
+    name: 'KnativeEipOtherController',
+    severity: 'critical',
+    expr: 'max by (cluster, name) (knative_eip_other_controllers) > 0',
+    for: '1m',
+    summary: '{{ $labels.name }} makes EIPs in the same cluster',
+    description: 'Both would buy an EIP for the same pod, so that knative-eip serves no new request until it is gone.',
+  },
+  {
     name: 'KnativeEipQuotaExhausted',
     severity: 'critical',
     expr: `${increase('knative_eip_cloud_calls_total{outcome="quota"}', '15m', 'action')} > 0`,

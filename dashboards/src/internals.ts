@@ -23,6 +23,13 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
         columns: { version: 'Version', node_version: 'Node.js', Value: 'Replicas' },
         width: 16,
       }),
+      table({
+        title: 'Other controllers of EIPs',
+        description: 'Empty is good: while there is one, no new request is served, because both would buy',
+        queries: [[`max by (name) (knative_eip_other_controllers{${FLEET}})`]],
+        columns: { name: 'Controller', Value: 'There' },
+        width: 8,
+      }),
       lines({
         title: 'Memory',
         description: 'Resident memory of each replica',

@@ -3,6 +3,7 @@ import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
+import { createOtherControllers } from '../controllers/others.ts';
 import { createPolicyCache } from '../controllers/policies.ts';
 import { createServiceCache } from '../controllers/services.ts';
 import { senderOf } from '../cloudevents/assemble.ts';
@@ -92,9 +93,26 @@ export const control = async (options: ControlOptions): Promise<Control> => {
 
   const ending = new AbortController();
   const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
+  const otherControllers =
+    config.otherEipControllers === 'refuse'
+      ? createOtherControllers({
+          kube: createKube({ transport: connection.calls, clock }),
+          clock,
+          log,
+          seen: (names) => metrics.otherControllers(names),
+        })
+      : undefined;
   const webhooks = config.webhook.enabled
     ? serveWebhooks(
-        { config, kube: createKube({ transport: connection.calls, clock }), clock, log, metrics, policies },
+        {
+          config,
+          kube: createKube({ transport: connection.calls, clock }),
+          clock,
+          log,
+          metrics,
+          policies,
+          otherControllers,
+        },
         ending.signal,
       )
     : undefined;
@@ -127,6 +145,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
       },
     }),
     policies,
+    otherControllers,
     metrics,
     election,
     record: (regarding, event) => {

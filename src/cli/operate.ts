@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
+import type { OtherControllers } from '../controllers/others.ts';
 import { feedPolicies, type PolicyCache } from '../controllers/policies.ts';
 import { runServices, type ServiceCache } from '../controllers/services.ts';
 import { Stopwatch } from '../controllers/stopwatch.ts';
@@ -57,6 +58,8 @@ export interface OperationParts {
   readonly virtualNode?: VirtualNodeSource | undefined;
   /** EipPolicies; undefined where no namespace is restricted. */
   readonly policies?: PolicyCache | undefined;
+  /** Other controllers of EIPs; undefined where they are of no interest. */
+  readonly otherControllers?: OtherControllers | undefined;
   readonly metrics: Metrics;
   /** Undefined where this process is the only one. */
   readonly election: Election | undefined;
@@ -129,9 +132,14 @@ export const operate = (parts: OperationParts): Operation => {
     ...caches.all.map(([, reflector]) => reflector),
     ...(parts.policies ? [parts.policies.reflector] : []),
   ];
-  const reflecting = Promise.all(reflectors.map((reflector) => reflector.run(work)));
+  const reflecting = Promise.all([
+    ...reflectors.map((reflector) => reflector.run(work)),
+    ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
+  ]);
   const working = (async () => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
+    // Before the first request is served: it would be bought twice.
+    if (parts.otherControllers) await unlessStopped(work, parts.otherControllers.looked);
     const clusterUid = await findClusterUid(kube, clock, random, log, work);
     if (election) {
       log.info({ lease: `${config.leaderElection.namespace}/${config.leaderElection.name}` }, 'Waiting for the lease');
@@ -158,6 +166,7 @@ export const operate = (parts: OperationParts): Operation => {
           if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
       },
       policies: parts.policies,
+      otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
       log,

@@ -5,6 +5,7 @@ import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
 import type { Config } from '../config/schema.ts';
+import type { OtherControllers } from '../controllers/others.ts';
 import type { PolicyCache } from '../controllers/policies.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -21,6 +22,7 @@ export interface WebhookParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyCache, 'known'>;
+  readonly otherControllers?: Pick<OtherControllers, 'known'> | undefined;
 }
 
 /** The webhooks at work. */
@@ -42,6 +44,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   const { config, kube, clock, log, metrics } = parts;
   const { address, serviceName, secretName, configurationName, certificateDirectory, hosts } = config.webhook;
   const { namespace } = config.leaderElection;
+  const claims = clusterClaims({ kube, clock, log });
   const reviewers = createReviewers({
     kube,
     clock,
@@ -50,7 +53,10 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     policies: parts.policies,
     onConflict: config.webhook.onConflict,
-    known: clusterClaims({ kube, clock, log }),
+    known: async (workload) => ({
+      ...(await claims(workload)),
+      otherControllers: parts.otherControllers?.known(),
+    }),
     found: (finding) => metrics.life.found(finding),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });

@@ -202,6 +202,15 @@ export const schema = z.strictObject({
     .meta(
       rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
     ),
+  otherEipControllers: z
+    .enum(['refuse', 'ignore'])
+    .default('refuse')
+    .meta(
+      rule(
+        'What happens while ack-extend-network-controller or the EIP pool of Terway is in the cluster: refuse serves no new request, because both would buy; ignore is for installations of them whose EIP part is off.',
+        'one of refuse, ignore',
+      ),
+    ),
   allowEipRob: z
     .boolean()
     .default(false)

@@ -36,6 +36,8 @@ export interface PodEipPorts extends World {
   readonly stopwatch?: Stopwatch | undefined;
   /** The policies of namespaces; undefined where there are none. */
   readonly policies?: Policies | undefined;
+  /** Other controllers of EIPs in the cluster; undefined where nobody looks for them. */
+  readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
@@ -103,6 +105,7 @@ export const reconcilePodEip =
       pod: pod ?? null,
       podEip: podEip ?? null,
       node: node ?? null,
+      otherControllers: ports.otherControllers?.(),
       policy: effective && { effective, isFresh: false },
       memory: recall(),
       now,

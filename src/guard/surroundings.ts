@@ -70,9 +70,13 @@ export const notHonoured: Rule = ({ workload, target, settings, reading }): read
 };
 
 /** Both would buy an EIP for the same pod. What the virtual node makes is no business of theirs. */
-export const otherController: Rule = ({ target, reading: { request }, facts: { otherControllers = [] } }) => {
-  if (!request || otherControllers.length === 0 || (target && target.on !== 'ecs' && target.on !== 'unknown'))
-    return [];
+export const otherController: Rule = ({ workload, target, settings, reading, facts: { otherControllers = [] } }) => {
+  if (!reading.request || otherControllers.length === 0) return [];
+  if (target && target.on !== 'unknown') {
+    const { enableVirtualNode } = settings;
+    const { how } = planCreation(reading, workload.annotations, target, { eipIsHeld: true, enableVirtualNode });
+    if (how !== 'podeip') return [];
+  }
   const names = otherControllers.join(' and ');
   return [
     finding(

@@ -1,7 +1,8 @@
 import { SERVICE } from '../api/knative.ts';
 import type { Claim } from '../guard/facts.ts';
+import { ACK_EXTEND, hasEipPool, isAckExtend, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../guard/other-controllers.ts';
 import { kindOf } from './workload.ts';
-import { configMapSchema, namespaceSchema, podEipSchema } from './template.ts';
+import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 
 /** What the objects beside the workloads say about the cluster. */
 export interface Surroundings {
@@ -11,11 +12,6 @@ export interface Surroundings {
   readonly claims: readonly Claim[];
   readonly otherControllers: readonly string[];
 }
-
-const ACK = 'ack-extend-network-controller';
-/** Terway's configuration and the key that turns its pool of EIPs on. Source: AliyunContainerService/terway types/daemon/config.go. */
-const TERWAY_CONFIG = 'eni-config';
-const TERWAY_POOL = /"enable_eip_pool"\s*:\s*"?true"?/;
 
 /** Reads what it knows among the objects, and ignores the rest. Never throws. */
 export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
@@ -37,15 +33,16 @@ export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
         claims.push({ allocationId, kind: 'PodEIP', namespace, name, service: labels?.[SERVICE] });
         break;
       }
-      case 'apps/Deployment':
-        if (podEipSchema.shape.metadata.safeParse((object as { metadata?: unknown }).metadata).data?.name === ACK)
-          others.add(ACK);
+      case 'apps/Deployment': {
+        const read = deploymentSchema.safeParse(object);
+        if (read.success && isAckExtend({ name: read.data.metadata.name, replicas: read.data.spec?.replicas }))
+          others.add(ACK_EXTEND);
         break;
+      }
       case '/ConfigMap': {
         const read = configMapSchema.safeParse(object);
         if (read.success && read.data.metadata.name === TERWAY_CONFIG)
-          if (Object.values(read.data.data ?? {}).some((text) => TERWAY_POOL.test(text)))
-            others.add('the EIP pool of Terway');
+          if (hasEipPool(read.data.data)) others.add(TERWAY_EIP_POOL);
         break;
       }
       case undefined:

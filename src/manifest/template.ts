@@ -88,4 +88,9 @@ export const podEipSchema = z.object({
   spec: z.object({ allocationID: maybe(z.string()) }),
 });
 
+export const deploymentSchema = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: maybe(z.object({ replicas: maybe(z.number()) })),
+});
+
 export const configMapSchema = z.object({ metadata: z.object({ name: z.string() }), data: maybe(strings) });

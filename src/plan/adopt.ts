@@ -34,6 +34,9 @@ export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
     return leftAlone(
       `it was created at ${metadata.creationTimestamp ?? 'an unknown time'}, not before adoptPodEIPsCreatedBefore`,
     );
+  const { otherControllers = [] } = seen;
+  if (otherControllers.length > 0)
+    return leftAlone(`${otherControllers.join(' and ')} is still in the cluster; uninstall it first`);
   if (!hasFinalizer(podEip) || spec.allocationID === '') return leftAlone('it holds no EIP');
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId: spec.allocationID };
   const { eip } = seen;

@@ -7,8 +7,12 @@ import { judgePod } from './pod.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 
+/** Until it is asked again whether another controller makes EIPs; how often that is looked at. Milliseconds. */
+const OTHERS_MS = 30_000;
+
 /** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
-export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation: number, settings: Settings): Step => {
+export const claim = (reading: Reading, seen: Seen, generation: number, settings: Settings): Step => {
+  const { pod, node, podEip, otherControllers } = seen;
   const { enableVirtualNode } = settings;
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
@@ -38,10 +42,15 @@ export const claim = (reading: Reading, { pod, node, podEip }: Seen, generation:
         ? { do: 'Claim', request, release, generation }
         : done('NoPodIP', 'the virtual node has not said yet that it can run the pod');
     case 'after-creation':
-    case 'podeip':
+    case 'podeip': {
+      // Not even a PodEIP is written: the other controller writes one of the same name.
+      const findings = plan.how === 'podeip' ? judgePod(pod, node, settings, { otherControllers }) : [];
+      const other = findings.find(({ id }) => id === 'OtherEipController');
+      if (other) return fail(other.id, sentence(other), OTHERS_MS);
       return pod.status?.podIP
         ? { do: 'Claim', request, release, generation }
         : done('NoPodIP', 'the pod has no address yet');
+    }
   }
 };
 

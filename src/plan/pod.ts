@@ -3,7 +3,7 @@ import type { Node, Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { GuardSettings, JudgeInput } from '../guard/case.ts';
-import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
 import { judge, weigh } from '../guard/judge.ts';
 import { workloadOfPod } from '../guard/workload.ts';
 import type { Reading } from '../intent/read.ts';
@@ -27,15 +27,19 @@ export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 
 export const readPod = (pod: Pod, settings: GuardSettings): Reading => weigh(inputOf(pod, undefined, settings));
 
 /** Everything that there is to say about a pod, once it is known where it runs. */
-export const judgePod = (pod: Pod, node: Node | null, settings: GuardSettings): readonly Finding[] =>
-  judge(inputOf(pod, targetOf(pod, node ?? undefined), settings));
+export const judgePod = (
+  pod: Pod,
+  node: Node | null,
+  settings: GuardSettings,
+  facts: GuardFacts = NOTHING_KNOWN,
+): readonly Finding[] => judge(inputOf(pod, targetOf(pod, node ?? undefined), settings, facts));
 
-const inputOf = (pod: Pod, target: Target | undefined, settings: GuardSettings): JudgeInput => ({
-  workload: workloadOfPod(pod),
-  target,
-  settings,
-  facts: NOTHING_KNOWN,
-});
+const inputOf = (
+  pod: Pod,
+  target: Target | undefined,
+  settings: GuardSettings,
+  facts: GuardFacts = NOTHING_KNOWN,
+): JudgeInput => ({ workload: workloadOfPod(pod), target, settings, facts });
 
 const isReadyByGate = (pod: Pod): boolean =>
   isGated(pod) && pod.status?.conditions?.find(({ type }) => type === READINESS_GATE)?.status === 'True';

@@ -35,6 +35,8 @@ export interface Seen {
   readonly room?: Room | undefined;
   /** By UID of PodEIPs that are gone and have a place: whether their EIP is gone too. */
   readonly vacated?: ReadonlyMap<string, boolean> | undefined;
+  /** Other controllers in the cluster that make EIPs for the same annotations, by name. @default none */
+  readonly otherControllers?: readonly string[] | undefined;
   readonly memory: Memory;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;

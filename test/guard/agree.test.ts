@@ -9,6 +9,7 @@ import { settingsOf } from '../../src/cli/operate.ts';
 import { readReview } from '../../src/admission/review.ts';
 import { changeOf, validate } from '../../src/admission/validate.ts';
 import { defaultConfig } from '../../src/config/load.ts';
+import { ACK_EXTEND, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../../src/guard/other-controllers.ts';
 import { judgePod } from '../../src/plan/pod.ts';
 
 const K8S = 'k8s.aliyun.com/';
@@ -102,7 +103,29 @@ const input = fc.record({
   enableVirtualNode: fc.boolean(),
   region: fc.constantFrom('cn-hangzhou', 'cn-hongkong', 'cn-hangzhou-finance'),
   existingEips: fc.constantFrom('any' as const, 'granted' as const),
+  otherControllers: fc.constantFrom<readonly string[]>(
+    [],
+    [ACK_EXTEND],
+    [TERWAY_EIP_POOL],
+    [ACK_EXTEND, TERWAY_EIP_POOL],
+  ),
 });
+
+/** What an installation of each leaves in the cluster. */
+const SIGNS: Readonly<Record<string, object>> = {
+  [ACK_EXTEND]: {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: ACK_EXTEND, namespace: 'kube-system' },
+    spec: {},
+  },
+  [TERWAY_EIP_POOL]: {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: TERWAY_CONFIG, namespace: 'kube-system' },
+    data: { eni_conf: '{ "version": "1", "enable_eip_pool": "true" }' },
+  },
+};
 
 /** What people are told of a finding. */
 const inShort = (found: readonly Pick<Finding, 'id' | 'severity' | 'keys' | 'problem' | 'remedy'>[]) =>
@@ -138,7 +161,8 @@ test('explain, the webhook and the controller find the same in the same pod', (t
         spec: { hostNetwork: it.hostNetwork },
       };
 
-      const text = stringify(pod);
+      const { otherControllers } = it;
+      const text = [pod, ...otherControllers.map((name) => SIGNS[name])].map((each) => stringify(each)).join('---\n');
       const { explanations, problems } = explainFiles([{ name: 'pod.yaml', read: () => text }], {
         config,
         isRegionKnown: true,
@@ -149,7 +173,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
 
       const settings = settingsOf(config, '');
       const bound: Pod = { ...pod, spec: { ...pod.spec, nodeName: 'n' } };
-      const controlled = inShort(judgePod(bound, it.place.node, settings));
+      const controlled = inShort(judgePod(bound, it.place.node, settings, { otherControllers }));
       t.deepEqual(controlled, explained);
 
       const change = changeOf(
@@ -175,7 +199,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
         provider: 'add-on',
         namespaceLabels: {},
         onConflict: 'refuse',
-        known: {},
+        known: { otherControllers },
       });
       const line = ({ id, problem, remedy }: (typeof told)[number]) => `${id}: ${problem}; ${remedy}`;
       const refusals = told.filter(({ severity }) => severity === 'refuse');

@@ -382,6 +382,10 @@ row(
     t.like(next({ pod: null, podEip, eip }), { do: 'Fail', reason: 'NotManagedHere' });
     const adopting = { adoptBefore: the.NOW };
     t.like(next({ podEip, eip }, adopting), { do: 'Adopt', podUid: 'pod' });
+    t.like(next({ podEip, eip, otherControllers: ['ack-extend-network-controller'] }, adopting), {
+      do: 'Fail',
+      reason: 'NotManagedHere',
+    });
     t.like(next({ podEip, eip: anothers }, adopting), { do: 'Fail', reason: 'NotManagedHere' });
     t.like(next({ podEip, eip: null }, adopting), { do: 'Fail', reason: 'EipNotFound' });
     for (const creationTimestamp of ['2026-11-22T00:00:00Z', 'yesterday', ''])

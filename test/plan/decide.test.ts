@@ -37,6 +37,29 @@ const rows: readonly Row[] = [
     { do: 'Witness' },
   ],
   ['a pod without an address waits for one', { pod: pod({ podIP: '' }) }, { do: 'Done', reason: 'NoPodIP' }],
+  [
+    'beside another controller nothing is written down',
+    { otherControllers: ['ack-extend-network-controller'] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller what the virtual node makes is recorded',
+    {
+      otherControllers: ['ack-extend-network-controller'],
+      pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
+    },
+    { do: 'Witness' },
+  ],
+  [
+    'beside another controller an address that is there is kept',
+    {
+      otherControllers: ['ack-extend-network-controller'],
+      pod: pod({ isTold: true }),
+      podEip: podEip({ allocationID, places }),
+      eip: eip(bound),
+    },
+    { do: 'Done', reason: 'InUse' },
+  ],
   ['a request is written down first', {}, { do: 'Claim', request: the.fresh, generation: 1 }],
   [
     'a refused request is written down too',

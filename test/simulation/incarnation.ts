@@ -88,6 +88,7 @@ const noMetrics: Metrics = {
   },
   cloudEvents: { sent: nothing, dropped: nothing, attempted: nothing, waiting: nothing },
   leading: nothing,
+  otherControllers: nothing,
   watching: nothing,
   render: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
   names: () => [],

@@ -9,6 +9,7 @@ import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createOtherControllers } from '../../src/controllers/others.ts';
 import { createPolicyCache } from '../../src/controllers/policies.ts';
 import { createServiceCache } from '../../src/controllers/services.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
@@ -219,6 +220,12 @@ export class Operating {
       caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
       services: createServiceCache({ ...shared, log, transport }),
       policies: createPolicyCache({ ...shared, transport }),
+      otherControllers: createOtherControllers({
+        kube,
+        clock,
+        log: silentLog,
+        seen: (names) => this.metrics.otherControllers(names),
+      }),
       metrics: this.metrics,
       election: undefined,
       record: (about, event) => void this.events.push({ ...event, about }),

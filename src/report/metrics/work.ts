@@ -39,6 +39,8 @@ export interface WorkMetrics {
   /** One review of a webhook: whether the object was changed, and how long the answer took. */
   reviewed(webhook: string, answer: string, seconds: number): void;
   leading(leads: boolean): void;
+  /** Which other controllers of EIPs are in the cluster, as this replica saw it last. */
+  otherControllers(names: readonly string[]): void;
   /** Asked at each scrape: how long ago, in seconds, the watch last heard from the API server, and what it has seen. */
   watching(resource: string, age: () => number, counts: () => WatchCounts): void;
 }
@@ -52,6 +54,14 @@ export const workMetrics = (meter: Meter, build: { version: string; nodeVersion:
   );
   info.set({ version: build.version, node_version: build.nodeVersion }, 1);
   const leader = meter.gauge('knative_eip_leader', '1 while this replica leads, otherwise 0');
+  let others: readonly string[] = [];
+  meter.scraped(
+    'knative_eip_other_controllers',
+    '1 for each other controller in the cluster that makes EIPs for the same annotations; while there is one, no new request is served',
+    'name',
+  )(function* () {
+    for (const name of others) yield [{ name }, 1] as const;
+  });
 
   const reconciles = meter.counter(
     'knative_eip_reconcile_total',
@@ -138,6 +148,9 @@ export const workMetrics = (meter: Meter, build: { version: string; nodeVersion:
       };
     },
     reviewed: (webhook, answer, seconds) => reviewSeconds.observe({ webhook, answer }, seconds),
+    otherControllers: (names) => {
+      others = names;
+    },
     leading: (leads) => leader.set(leads ? 1 : 0),
     watching: (resource, age, counts) => void watches.set(resource, { age, counts }),
   };
