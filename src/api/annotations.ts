@@ -87,6 +87,11 @@ export const EIP_PENDING = 'EipPending';
 
 /** On a pod: the virtual node runs it, and this is its container group. Written by the ECI virtual node. */
 export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
+/**
+ * On a pod of our own virtual node: the container group that came with an EIP of its own. Written at once with the pod's
+ * address; without an address it is a copy that a template carries, and proves nothing.
+ */
+export const EIP_MADE_WITH = 'podeip-controller.alibabacloud.com/eip-made-with';
 /** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */
 export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
 

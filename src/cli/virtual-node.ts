@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
+import { readPolicy, recallPolicy, type Policies } from '../controllers/policies.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { parseHostPort } from '../lib/address.ts';
@@ -31,6 +32,7 @@ export interface VirtualNodeWorld extends VirtualNodeSource {
   readonly kube: Kube;
   readonly caches: Caches;
   readonly cloud: AssembledCloud;
+  readonly policies?: Policies | undefined;
   /** Those of the decisions about PodEIPs: both wait for the same cloud. */
   readonly settings: Settings;
 }
@@ -42,12 +44,18 @@ const BRAKE_ABOVE = 5;
 
 /** Runs the virtual node as configured until the signal aborts; resolves once nothing is under way any more. */
 export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
-  const { cloud, caches, config, settings, version, ...ports } = world;
+  const { cloud, caches, config, settings, version, policies, ...ports } = world;
   return runVirtualNode(
     {
       ...ports,
       cloud: cloud.cloud,
       findEip: (ipAddress, stop) => cloud.cloud.findEipByAddress(ipAddress, stop),
+      ...(policies && {
+        policyOf: async (namespace: string, isFresh: boolean, stop: AbortSignal) =>
+          isFresh
+            ? (await readPolicy(policies, ports.kube, namespace, stop)).effective
+            : recallPolicy(policies, ports.kube, namespace, stop),
+      }),
       containerGroups: cloud.containerGroups,
       podEips: caches.podEips,
       settings: virtualNodeSettings(config, settings, version),

@@ -18,7 +18,7 @@ export type CreationPlan =
   | {
       readonly how: 'vpc-first';
       readonly allocate: NewEip;
-      /** What CreateContainerGroup cannot say; never empty. */
+      /** What CreateContainerGroup cannot say; empty where that is not why. */
       readonly settings: readonly Setting[];
       readonly because: string;
     }
@@ -44,6 +44,8 @@ export interface CreationFacts {
   readonly eipIsHeld: boolean;
   /** `enableVirtualNode` of the configuration: the controller serves the add-on's pods that carry no key of ECI's own. */
   readonly enableVirtualNode: boolean;
+  /** A policy limits what the namespace may hold: each of its EIPs is counted before it is bought. @default false */
+  readonly isLimited?: boolean | undefined;
 }
 
 type Annotations = Readonly<Record<string, string>>;
@@ -97,7 +99,7 @@ const withInstance = (
   request: EipRequest,
   release: ReleasePolicy,
   given: Annotations,
-  { eipIsHeld }: CreationFacts,
+  { eipIsHeld, isLimited = false }: CreationFacts,
 ): CreationPlan => {
   if (request.kind === 'existing') {
     const { allocationId } = request;
@@ -112,6 +114,14 @@ const withInstance = (
       allocate: request,
       settings,
       because: `CreateContainerGroup cannot say ${settings.join(', ')}`,
+    };
+  // What CreateContainerGroup makes is not counted by anybody before it is there.
+  if (isLimited)
+    return {
+      how: 'vpc-first',
+      allocate: request,
+      settings,
+      because: 'the namespace is limited, and its EIPs are counted before they are bought',
     };
   // Bandwidth and line type are sent also where they are ECI's defaults: its defaults may change, the request does not.
   return {

@@ -1,9 +1,10 @@
-import { EIP_PENDING } from '../api/annotations.ts';
 import { sentence } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
+import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import { judgePod } from './pod.ts';
+import { creationFacts } from './policy.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 
@@ -13,32 +14,31 @@ const OTHERS_MS = 30_000;
 /** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
 export const claim = (reading: Reading, seen: Seen, generation: number, settings: Settings): Step => {
   const { pod, node, podEip, otherControllers } = seen;
-  const { enableVirtualNode } = settings;
   if (!pod) return done('NoAddressWanted', 'no running pod');
   const target = targetOf(pod, node ?? undefined);
   if (target.on === 'unknown') return done('NotScheduled', target.because);
   const { request, release } = reading;
+  const witness = (): Step => {
+    const findings = judgePod(pod, node, settings);
+    return { do: 'Witness', isExisting: request?.kind === 'existing', findings };
+  };
+  if (!podEip && hasEipOfInstance(pod, node)) return witness();
   if (!request && target.on !== 'acs') {
     if (!podEip) return { do: 'Claim', request: undefined, release, generation };
     const refusal = reading.findings.find(({ severity }) => severity === 'refuse');
     return fail(refusal?.id ?? 'RecordTampered', refusal ? allRefusals(reading) : 'the request cannot be read');
   }
-  // An existing EIP is bound here once the instance runs, never with its creation: whether this pod may have it, and
-  // whether another pod of its Service still does, is decided and looked at here.
-  const facts = { eipIsHeld: true, enableVirtualNode };
-  const plan = planCreation(reading, pod.metadata.annotations, target, facts);
+  const plan = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
   switch (plan.how) {
     case 'none':
       return done('NotOnEcsNode', plan.because);
     case 'add-on':
-    case 'container-group': {
+    case 'container-group':
       if (podEip) return { do: 'Retire', because: `the virtual node makes the address (${target.because})` };
-      const findings = judgePod(pod, node, settings);
-      return { do: 'Witness', isExisting: request?.kind === 'existing', findings };
-    }
+      return witness();
     case 'vpc-first':
       // Bought before there is an address to bind it to: it is passed to the instance at its creation.
-      return pod.status?.podIP || pod.status?.reason === EIP_PENDING
+      return pod.status?.podIP || waitsForEip(pod)
         ? { do: 'Claim', request, release, generation }
         : done('NoPodIP', 'the virtual node has not said yet that it can run the pod');
     case 'after-creation':

@@ -1,4 +1,3 @@
-import type { Pod } from '../api/core.ts';
 import type { Reading } from '../intent/read.ts';
 import { adopt } from './adopt.ts';
 import { claim } from './claim.ts';
@@ -6,6 +5,7 @@ import { attach } from './existing.ts';
 import { giveBack } from './give-back.ts';
 import { isKept, keep } from './keep.ts';
 import { obtain } from './own.ts';
+import { hasEipOfInstance } from './instance.ts';
 import { isAnnounced, isFinal, isGated, readPod } from './pod.ts';
 import { underPolicy } from './policy.ts';
 import { hasFinalizer, isOurs, isWitness, readNotes, type Notes } from './record.ts';
@@ -35,7 +35,7 @@ const next = (seen: Seen, settings: Settings): Step => {
 
   const notes = readNotes(podEip);
   const reading = pod && readPod(pod, settings);
-  const because = endOf(pod, reading, notes);
+  const because = endOf(seen, reading, notes);
   if (because !== undefined)
     return isKept(podEip, notes, settings) ? keep(seen, podEip, notes, because, settings) : { do: 'Retire', because };
   if (!reading) return { do: 'Retire', because: 'the pod is gone' };
@@ -50,13 +50,14 @@ const next = (seen: Seen, settings: Settings): Step => {
 };
 
 /** Why the pod that has the address must not have it any longer; undefined while it may. */
-const endOf = (pod: Pod | null, reading: Reading | null, notes: Notes): string | undefined => {
+const endOf = ({ pod, node }: Seen, reading: Reading | null, notes: Notes): string | undefined => {
   if (!pod || !reading) return 'the pod is gone';
   if (notes.podUid === '') return 'its pod was gone';
   if (pod.metadata.uid !== notes.podUid) return 'the pod was replaced by another of the same name';
   if (isFinal(pod)) return `the pod has ended (${pod.status?.phase})`;
   if (pod.metadata.deletionTimestamp !== undefined && !isAnnounced(pod))
     return 'the pod is ending before it got an address';
+  if (hasEipOfInstance(pod, node)) return 'its instance came with an EIP of its own';
   return reading.wanted ? undefined : 'the pod no longer asks for an address';
 };
 

@@ -3,6 +3,7 @@ import type { Reading } from '../intent/read.ts';
 import { writeRequest, type NewEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { inherit } from './inherit.ts';
+import { awaitsInstance } from './instance.ts';
 import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isGated } from './pod.ts';
 import type { Notes } from './record.ts';
@@ -26,6 +27,8 @@ export const obtain = (
     if (!tagged) return { do: 'LookForTagged' };
     const [found] = tagged;
     if (found) return { do: 'Record', allocationId: found.allocationId };
+    const early = pod && awaitsInstance(pod, seen.node);
+    if (early) return early;
     const inherited = inherit(seen, podEip, settings);
     if (inherited) return inherited;
     // Nothing is bought, nor asked for anew, on the word of a cache.

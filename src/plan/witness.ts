@@ -1,6 +1,11 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID } from '../api/annotations.ts';
+import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
+import { planCreation } from '../intent/creation.ts';
+import { targetOf } from '../intent/target.ts';
+import { waitsForEip } from './instance.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
+import { creationFacts } from './policy.ts';
 import { readNotes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, POLL_MS, RETRY_MS, wait, type Step } from './step.ts';
@@ -24,6 +29,8 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
   if (!pod || pod.metadata.uid !== notes.podUid || isFinal(pod)) return afterIt(seen, podEip);
   if (!readPod(pod, settings).wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
   const { allocationID } = podEip.spec;
+  if (allocationID === '' && waitsForEip(pod) && !isByVirtualNode(seen, pod, settings))
+    return { do: 'Retire', because: 'its EIP is bought before the instance is made' };
   const said = pod.metadata.annotations ?? {};
   const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
   const address = said[ALLOCATED_ADDRESS];
@@ -44,6 +51,13 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
     );
   if (!isPublished(pod, eip)) return { do: 'Publish', ipAddress: address, isGated: isGated(pod) };
   return done('InUse', `${address} (${allocationId}) was made by the virtual node`, settings.recheckMs);
+};
+
+/** Whether the virtual node makes the address, as things stand: a policy may have come, or an annotation. */
+const isByVirtualNode = ({ node }: Seen, pod: Pod, settings: Settings): boolean => {
+  const target = targetOf(pod, node ?? undefined);
+  const { how } = planCreation(readPod(pod, settings), pod.metadata.annotations, target, creationFacts(settings));
+  return how !== 'vpc-first' && how !== 'after-creation';
 };
 
 /** The instance ends, and its address with it: believed once the account shows it. */

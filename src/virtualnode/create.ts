@@ -1,13 +1,17 @@
 import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Target } from '../intent/target.ts';
 import { readPod } from '../plan/pod.ts';
+import { creationFacts, underPolicy } from '../plan/policy.ts';
 import { isOurs, provesOurs } from '../plan/record.ts';
 import type { DecideSettings, PodSeen } from './seen.ts';
 import { waitingStatus, type Failure } from './status.ts';
-import { wait, type Step } from './step.ts';
+import { wait, type Act, type Step } from './step.ts';
 import { translate } from './translate/group.ts';
 import { remarkLine, type Remark } from './translate/input.ts';
+import type { WorkloadPod } from './workload.ts';
 
 /** Tag of a group whose EIP was made with it, and goes with it. */
 export const TAG_EIP = `${TAG_PREFIX}eip`;
@@ -28,7 +32,7 @@ const REFUSED_MS = 300_000;
  */
 export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   const { pod, memory, references } = seen;
-  const { node, nodeName, enableVirtualNode } = settings;
+  const { node, nodeName } = settings;
   const { refusal, unanswered } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, DAEMON_SET, REFUSED_MS);
@@ -36,9 +40,11 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   // The same token with other contents would be refused, and the outcome of the first stay unknown.
   if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
 
+  const { annotations } = pod.metadata;
+  if (!seen.policy && readPod(pod, settings).wanted) return { do: 'LookForPolicy', isFresh: false };
+  const under = underPolicy(settings, seen.policy?.effective);
   const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
-  const facts = { eipIsHeld: true, enableVirtualNode };
-  const plan = planCreation(readPod(pod, settings), pod.metadata.annotations, target, facts);
+  const plan = planCreation(readPod(pod, under), annotations, target, creationFacts(under));
   // Once it is accepted, what it refers to is read again only when its EIP is there.
   if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
     const bought = boughtEip(seen, plan.because, settings);
@@ -60,12 +66,44 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
+      if ('autoCreateEip' in eip) return withEip(seen, { do: 'CreateGroup', spec, notes }, settings);
       if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
+      // An instance with an EIP of its own may still come from a request of a process before this one.
+      const leftMs = settings.settleMs - memory.quietMs;
+      if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return wait('a request may still take effect', leftMs);
       const bought = boughtEip(seen, plan.because, settings);
       return 'do' in bought ? bought : { do: 'CreateGroup', spec: { ...spec, eip: bought }, notes };
     }
   }
 };
+
+/**
+ * Makes the instance with an EIP of its own, unless one is being bought for the pod already, as it was asked for a moment
+ * ago under another policy, configuration or annotation: then it is that one that the instance gets. What makes this safe
+ * is the order: the pod no longer says that it waits for an EIP, and then there is no PodEIP; see `awaitsInstance`.
+ */
+const withEip = (seen: PodSeen, make: Act & { readonly do: 'CreateGroup' }, settings: DecideSettings): Step => {
+  const { pod, podEip, policy } = seen;
+  if (!policy?.isFresh) return { do: 'LookForPolicy', isFresh: true };
+  if (podEip === undefined) return { do: 'LookForPodEip' };
+  if (isPodEipOf(pod, podEip)) {
+    const bought = boughtEip(seen, 'it was asked for', settings);
+    return 'do' in bought ? bought : { ...make, spec: { ...withoutEip(make.spec), eip: bought } };
+  }
+  return pod.status?.reason === EIP_PENDING ? hold(seen, CREATING, 0, true) : make;
+};
+
+const CREATING: Failure = { reason: 'Creating', message: 'the instance is made, with an EIP of its own' };
+
+/** The tag says that the EIP goes with the instance. */
+const withoutEip = (spec: ContainerGroupSpec): ContainerGroupSpec => ({
+  ...spec,
+  tags: spec.tags.filter(({ key }) => key !== TAG_EIP),
+});
+
+/** Whether it is the record of an EIP that is bought for this pod. */
+const isPodEipOf = (pod: WorkloadPod, podEip: PodEip | null): podEip is PodEip =>
+  podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
 
 const DAEMON_SET: Failure = {
   reason: 'UnsupportedByECI',
@@ -99,9 +137,7 @@ const boughtEip = (
   const { pod, podEip, eip } = seen;
   if (podEip === undefined) return { do: 'LookForPodEip' };
   const pending = (message: string) => hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true);
-  const isPodEipOfPod =
-    podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
-  if (!isPodEipOfPod || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
+  if (!isPodEipOf(pod, podEip) || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
     return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
   const { allocationID } = podEip.spec;
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };

@@ -1,4 +1,4 @@
-import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH } from '../api/annotations.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../plan/pod.ts';
 import { create, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
@@ -75,6 +75,9 @@ const run = (seen: PodSeen, group: ContainerGroup, { node }: DecideSettings): St
   // What the address is bound to must be this instance: addresses are given to others once they are released.
   const isItsOwn = eip?.instanceId === group.eniInstanceId || eip?.instanceId === containerGroupId;
   const annotations = {
+    // With the pod's address, at the latest: whoever buys EIPs must know by then that this pod has one.
+    ...(makesEip && said[EIP_MADE_WITH] !== containerGroupId && { [EIP_MADE_WITH]: containerGroupId }),
+    ...(!makesEip && said[EIP_MADE_WITH] !== undefined && { [EIP_MADE_WITH]: null }),
     ...(said[ECI_INSTANCE_ID] !== containerGroupId && { [ECI_INSTANCE_ID]: containerGroupId }),
     ...(mustTell && eip && isItsOwn && { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: eip.allocationId }),
   };

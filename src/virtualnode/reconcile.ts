@@ -3,6 +3,7 @@ import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import type { Again } from '../kube/controller.ts';
+import { UNRESTRICTED, type EffectivePolicy } from '../intent/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { refOf } from '../kube/store.ts';
@@ -27,6 +28,9 @@ export interface ReconcilePorts {
   readonly cloud: Pick<Cloud, 'describeEip'>;
   /** The EIP that has a public address (VPC API, DescribeEipAddresses, EipAddress); rejects as the cloud port does. */
   readonly findEip: (ipAddress: string, signal?: AbortSignal) => Promise<Eip | undefined>;
+  /** What the policies say about a namespace; undefined where there are none. Rejects with a KubeFault. */
+  readonly policyOf?:
+    ((namespace: string, isFresh: boolean, signal: AbortSignal) => Promise<EffectivePolicy>) | undefined;
   readonly containerGroups: ContainerGroups;
   readonly clock: Clock;
   readonly log: Log;
@@ -73,6 +77,7 @@ export const reconcilePod =
         case 'LookAtEip':
         case 'FindEip':
         case 'LookForReferences':
+        case 'LookForPolicy':
           seen = { ...seen, ...(await look(ports, step, pod, signal)) };
           seen = { ...seen, memory: memories.of(uid, key) };
           continue;
@@ -96,7 +101,7 @@ export const reconcilePod =
   };
 
 const look = async (
-  { kube, cloud, calls, findEip, groups, memories }: ReconcilePorts,
+  { kube, cloud, calls, findEip, policyOf, groups, memories }: ReconcilePorts,
   step: Look,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -117,6 +122,10 @@ const look = async (
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
     case 'FindEip':
       return { eip: (await findEip(step.ipAddress, signal)) ?? null };
+    case 'LookForPolicy': {
+      const effective = (await policyOf?.(namespace ?? '', step.isFresh, signal)) ?? UNRESTRICTED;
+      return { policy: { effective, isFresh: step.isFresh } };
+    }
     case 'LookForReferences':
       return { references: await readReferences({ kube, calls }, pod, signal) };
   }

@@ -2,6 +2,7 @@ import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroup, ContainerGroupSpec } from '../cloud/container-groups.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { EipDefaults } from '../intent/request.ts';
+import type { PolicySeen } from '../plan/seen.ts';
 import type { References } from './references.ts';
 import type { Failure } from './status.ts';
 import type { NodeSettings } from './translate/input.ts';
@@ -19,6 +20,8 @@ export interface PodSeen {
   /** The EIP that was looked for last. */
   readonly eip: Eip | null | undefined;
   readonly references: References | undefined;
+  /** The policy of the pod's namespace. */
+  readonly policy?: PolicySeen | undefined;
   readonly memory: PodMemory;
   /** Wall time, milliseconds. */
   readonly now: number;

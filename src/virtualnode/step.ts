@@ -12,6 +12,8 @@ export type Look =
   | { readonly do: 'LookAtEip'; readonly allocationId: string }
   /** The EIP that has this address. */
   | { readonly do: 'FindEip'; readonly ipAddress: string }
+  /** The policy of the pod's namespace: from the cache, or from a quorum read before an EIP is bought on its word. */
+  | { readonly do: 'LookForPolicy'; readonly isFresh: boolean }
   /** The ConfigMaps, Secrets and tokens that the pod refers to. */
   | { readonly do: 'LookForReferences' };
 
@@ -22,7 +24,8 @@ export type Act =
   /** One patch of pods/status. */
   | {
       readonly do: 'WriteStatus';
-      readonly annotations?: Readonly<Record<string, string>> | undefined;
+      /** Null takes one away. */
+      readonly annotations?: Readonly<Record<string, string | null>> | undefined;
       readonly status?: StatusChange | undefined;
       /** Told in an Event too: why the pod does not run. */
       readonly warning?: Failure | undefined;

@@ -3,6 +3,7 @@ import {
   ALLOCATED_ADDRESS,
   ALLOCATED_INSTANCE_ID,
   ECI_INSTANCE_ID,
+  EIP_MADE_WITH,
   EIP_PENDING,
   KEYS,
   OUR_VIRTUAL_NODE,
@@ -18,6 +19,7 @@ const virtual: Node = {
 const ours: Node = {
   metadata: { ...virtual.metadata, labels: { type: 'virtual-kubelet', [OUR_VIRTUAL_NODE]: 'true' } },
 };
+const NAMESPACE = { metadata: { name: 'default', uid: 'ns', resourceVersion: '1' } };
 const TOLD = { [ALLOCATED_ADDRESS]: '203.0.113.1', [ALLOCATED_INSTANCE_ID]: 'eip-1', [ECI_INSTANCE_ID]: 'eci-1' };
 const record = (parts: Parameters<typeof podEip>[0] = {}) =>
   podEip({ controller: 'eci-virtual-node', hasFinalizer: false, request: undefined, ...parts });
@@ -43,6 +45,28 @@ test('on our own virtual node who makes the address depends on what is asked for
   t.like(step({ pod: accepted, node: ours }), { do: 'Claim' }, 'bought before the instance is made');
   t.like(step({ pod: pod({ annotations: EXISTING, podIP: '' }), node: ours }), { do: 'Done', reason: 'NoPodIP' });
   t.like(step({ pod: pod({ annotations: EXISTING }), node: ours }), { do: 'Claim' });
+});
+
+test('of the controller and our own virtual node at least one sees what the other is about to do', (t) => {
+  const MADE = { [EIP_MADE_WITH]: 'eci-1' };
+  const waiting = { ...eciPod({}, { podIP: '' }), status: { phase: 'Pending', reason: EIP_PENDING } };
+  const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
+  const mine = podEip({ request: fresh });
+  const asked = (parts: Partial<Seen>) =>
+    step({ node: ours, podEip: mine, policy: limited, namespace: NAMESPACE, tagged: [], ...parts });
+  t.like(step({ pod: waiting, node: ours, policy: limited }), { do: 'Claim' }, 'under a limit it is bought first');
+  t.like(asked({ pod: waiting }), { do: 'LookForRoom' });
+  // The virtual node may be making an instance with an EIP of its own.
+  t.like(asked({ pod: eciPod({}, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
+  t.like(asked({ pod: eciPod({}) }), { do: 'LookForRoom' }, 'it has made one without');
+  t.like(asked({ pod: eciPod(MADE) }), { do: 'Retire' }, 'it has made one with it');
+  t.like(step({ pod: eciPod(MADE), node: ours, policy: limited }), { do: 'Witness' });
+  // Copies in a template mean nothing, neither on another node nor before there is an address.
+  t.like(step({ pod: eciPod(MADE), node: null }), { do: 'Done', reason: 'NotScheduled' });
+  t.like(asked({ pod: eciPod(MADE, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
+  // What was to be made with the instance when it was recorded is to be bought now.
+  t.like(asked({ pod: waiting, podEip: record() }), { do: 'Retire' });
+  t.like(step({ pod: waiting, node: ours, podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
 });
 
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {

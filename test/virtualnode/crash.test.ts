@@ -1,15 +1,22 @@
 import test from 'ava';
 import { Stage, type Death } from './stage.ts';
 
+const LIMIT = { limits: { eips: 5 } };
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true' };
 
 /**
  * A pod's whole life, with a process that dies once, if at all; what it wrote.
  *
  * @param isShort the pod is deleted as soon as the process is dead
+ * @param limits whether the namespace is limited before and after the death; then the PodEIP controller works too
  */
-const live = async (death?: Death, isShort = false): Promise<{ wrote: readonly string[]; problems: string[] }> => {
-  const stage = await Stage.create();
+const live = async (
+  death?: Death,
+  isShort = false,
+  limits?: { readonly before: boolean; readonly after: boolean },
+): Promise<{ wrote: readonly string[]; problems: string[] }> => {
+  const stage = await Stage.create({ operating: limits !== undefined });
+  if (limits?.before) await stage.setPolicy('few', LIMIT);
   stage.kill();
   await stage.pass(1_000);
   await stage.start({}, death);
@@ -21,6 +28,7 @@ const live = async (death?: Death, isShort = false): Promise<{ wrote: readonly s
     const took = await stage.until(async () => {
       most = Math.max(most, stage.cloud.containerGroups().length, stage.cloud.eips().length);
       if (stage.isDead) {
+        if (downSince === undefined && limits) await stage.setPolicy('few', limits.after ? LIMIT : undefined);
         downSince ??= stage.clock.mono();
         if (isShort) await stage.deletePod('web');
         if (stage.clock.mono() - downSince >= 2_000) {
@@ -38,6 +46,8 @@ const live = async (death?: Death, isShort = false): Promise<{ wrote: readonly s
   await stage.deletePod('web');
   await until('the pod is gone', async () => (await stage.pod('web')) === undefined);
   wrote.push(...stage.writes);
+  // The PodEIP controller gives it back once the pod is gone.
+  if (limits) await stage.until(() => stage.cloud.eips().length === 0, 120_000);
   const late = [stage.cloud.containerGroups().length, stage.cloud.eips().length].join();
   if (late !== '0,0') problems.push(`the pod is gone, and ${late} groups and EIPs are left`);
   await stage.pass(20_000);
@@ -60,5 +70,24 @@ test('whichever write a process dies at, there is one instance, and nothing is l
     for (const isShort of [false, true])
       for (const problem of (await live(death, isShort)).problems)
         failed.push(`${death.how} ${death.at} (${name}${isShort ? ', short' : ''}): ${problem}`);
+  t.deepEqual(failed, []);
+});
+
+test('whichever write a process dies at while a limit comes or goes, there is one EIP at a time, and none is left', async (t) => {
+  t.timeout(240_000);
+  const failed: string[] = [];
+  for (const before of [false, true]) {
+    const { wrote, problems } = await live(undefined, false, { before, after: before });
+    t.deepEqual(problems, []);
+    for (const [index, name] of wrote.entries())
+      for (const how of ['before', 'after', 'late'] as const)
+        for (const isShort of [false, true]) {
+          const limits = { before, after: !before };
+          for (const problem of (await live({ at: index + 1, how }, isShort, limits)).problems)
+            failed.push(
+              `${how} ${index + 1} (${name}${isShort ? ', short' : ''}), limit ${before ? 'goes' : 'comes'}: ${problem}`,
+            );
+        }
+  }
   t.deepEqual(failed, []);
 });

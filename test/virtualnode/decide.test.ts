@@ -1,5 +1,15 @@
 import test from 'ava';
-import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../../src/api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  ALLOCATED_INSTANCE_ID,
+  CONTROLLER,
+  CONTROLLER_NAME,
+  ECI_INSTANCE_ID,
+  EIP_MADE_WITH,
+  EIP_PENDING,
+  POD_UID,
+} from '../../src/api/annotations.ts';
+import type { PodEip } from '../../src/api/podeip.ts';
 import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import { MADE_WITH_GROUP, TAG_EIP } from '../../src/virtualnode/create.ts';
@@ -117,12 +127,22 @@ test('an address is told only where it came with the instance and is bound to it
   const eip = { allocationId: 'eip-1', ipAddress: internetIp, status: 'InUse', instanceId: 'eni-1' } as Eip;
   t.deepEqual(step({ group: group({ tags, internetIp }) }), { do: 'FindEip', ipAddress: internetIp });
   t.like(step({ group: group({ tags, internetIp }), eip }), {
-    annotations: { [ECI_INSTANCE_ID]: 'eci-1', [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: 'eip-1' },
+    annotations: {
+      [EIP_MADE_WITH]: 'eci-1',
+      [ECI_INSTANCE_ID]: 'eci-1',
+      [ALLOCATED_ADDRESS]: internetIp,
+      [ALLOCATED_INSTANCE_ID]: 'eip-1',
+    },
   });
   const other = step({ group: group({ tags, internetIp }), eip: { ...eip, instanceId: 'eni-2' } });
-  t.deepEqual(other.do === 'WriteStatus' && other.annotations, { [ECI_INSTANCE_ID]: 'eci-1' });
+  t.deepEqual(other.do === 'WriteStatus' && other.annotations, {
+    [EIP_MADE_WITH]: 'eci-1',
+    [ECI_INSTANCE_ID]: 'eci-1',
+  });
   const bound = step({ group: group({ internetIp }), eip });
   t.deepEqual(bound.do === 'WriteStatus' && bound.annotations, { [ECI_INSTANCE_ID]: 'eci-1' });
+  const copied = step({ pod: pod({ annotations: { [EIP_MADE_WITH]: 'eci-0' } }), group: group({ internetIp }) });
+  t.like(copied, { do: 'WriteStatus', annotations: { [EIP_MADE_WITH]: null }, status: { podIP: '10.1.0.1' } });
 });
 
 test('what a container did before and does now is in the status, as a kubelet writes it', (t) => {
@@ -170,4 +190,38 @@ test('a status that the pod shows already is not written again, and an end is ne
   t.is(statusOf(pod({}, { phase: 'Failed' }), group(), options)?.['phase'], undefined);
   t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Restarting' }), options)?.['phase'], undefined);
   t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
+});
+
+test('an instance with an EIP of its own is made only where none is being bought for the pod', (t) => {
+  const wants = (status: WorkloadPod['status'] = {}) =>
+    pod({ annotations: { 'k8s.aliyun.com/eci-with-eip': 'true' } }, status);
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
+  const unlimited = { effective: { names: [], limits: {}, defaults: {} }, isFresh: true };
+  const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
+  const begun = (over: Partial<PodSeen>) => step({ pod: wants(), group: null, references, policy: unlimited, ...over });
+  const pending = { phase: 'Pending', reason: EIP_PENDING };
+  const record = (uid: string): PodEip => ({
+    metadata: {
+      name: 'web',
+      uid: 'e',
+      resourceVersion: '1',
+      annotations: { [CONTROLLER]: CONTROLLER_NAME, [POD_UID]: uid },
+    },
+    spec: { allocationID: '', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+  });
+
+  t.deepEqual(begun({ policy: undefined }), { do: 'LookForPolicy', isFresh: false });
+  t.deepEqual(begun({ policy: { ...unlimited, isFresh: false } }), { do: 'LookForPolicy', isFresh: true });
+  t.deepEqual(begun({}), { do: 'LookForPodEip' });
+  t.like(begun({ podEip: null }), { do: 'CreateGroup', spec: { eip: { autoCreateEip: true } } });
+  t.like(begun({ podEip: record('another') }), { do: 'CreateGroup' });
+  t.like(begun({ podEip: record('u') }), { do: 'WriteStatus', status: pending });
+  // First it is taken back that the pod waits for an EIP, then it is looked whether anybody took it at its word.
+  t.like(begun({ pod: wants(pending), podEip: null }), { do: 'WriteStatus', status: { reason: 'Creating' } });
+  t.is(begun({ pod: wants(pending), podEip: record('u') }).do, 'WriteStatus');
+  t.like(begun({ policy: limited }), { do: 'LookForPodEip' });
+  t.like(begun({ policy: limited, podEip: null }), { do: 'WriteStatus', status: pending });
+  const young = { ...memory, quietMs: 5_000 };
+  t.like(begun({ policy: limited, podEip: null, memory: young }), { do: 'Wait', ms: 10_000 });
+  t.is(step({ group: null, references, policy: undefined }).do, 'CreateGroup', 'whoever wants no address, asks nobody');
 });

@@ -95,3 +95,70 @@ test('a pod that ECI cannot express never says that it waits for its EIP', async
   t.deepEqual(stage.created, []);
   await stage.stop();
 });
+
+/** Every EIP that anybody bought so far, with an instance or by itself. */
+const bought = (stage: Stage): number =>
+  stage.cloud.ledger().filter(({ action }) => action === 'AllocateEipAddress').length;
+const readyOf = async (stage: Stage, name: string) =>
+  (await stage.podEip(name))?.status?.conditions?.find(({ type }) => type === 'Ready');
+
+test('in a limited namespace EIPs are counted before they are bought, also those of instances', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  await stage.setPolicy('few', { limits: { eips: 1 } });
+  await stage.runPod('a', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'a'))) < 40_000);
+  await stage.runPod('b', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  await stage.pass(30_000);
+  t.is((await readyOf(stage, 'b'))?.reason, 'QuotaOfNamespaceExceeded');
+  t.is((await stage.pod('b'))?.status?.reason, EIP_PENDING);
+  t.is(stage.cloud.containerGroups().length, 1, 'no instance waits, and costs, without its EIP');
+  t.is(bought(stage), 1);
+  t.deepEqual(stage.created[0]?.eip, { eipInstanceId: stage.cloud.eips()[0]?.allocationId });
+  await stage.deletePod('a');
+  t.true((await stage.until(isReady(stage, 'b'), 180_000)) < 120_000);
+  t.is(stage.cloud.eips().length, 1);
+  await stage.deletePod('b');
+  t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
+  await stage.stop();
+});
+
+test('lists and defaults of a policy hold for instances too', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  await stage.setPolicy('lists', { bandwidthPackages: ['cbwp-1'], defaults: { bandwidth: 7 } });
+  await stage.runPod('a', { 'k8s.aliyun.com/eci-with-eip': 'true' });
+  await stage.runPod('b', {
+    'k8s.aliyun.com/eci-with-eip': 'true',
+    'k8s.aliyun.com/eip-common-bandwidth-package-id': 'cbwp-2',
+  });
+  await stage.pass(40_000);
+  const made = new Map(stage.created.map(({ containerGroupName, eip }) => [containerGroupName, eip]));
+  t.deepEqual(made.get('default-a'), { autoCreateEip: true, eipBandwidth: 7, eipISP: 'BGP' });
+  t.deepEqual(made.get('default-b'), {});
+  t.is((await readyOf(stage, 'b'))?.reason, 'NotAllowedByPolicy');
+  await stage.stop();
+});
+
+const LIMIT = { limits: { eips: 5 } };
+for (const [title, before, after] of [
+  ['comes', undefined, LIMIT],
+  ['goes', LIMIT, undefined],
+] as const)
+  test(`a limit that ${title} at any moment leaves a pod with one EIP, bought once`, async (t) => {
+    t.timeout(240_000);
+    for (let ms = 0; ms <= 12_000; ms += 250) {
+      const stage = await Stage.create({ operating: true });
+      await stage.setPolicy('few', before);
+      await stage.pass(1_000);
+      await stage.runPod('web', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+      await stage.pass(ms);
+      await stage.setPolicy('few', after);
+      t.true((await stage.until(isReady(stage, 'web'), 120_000)) < 90_000, `after ${ms} ms`);
+      await stage.pass(10_000);
+      t.deepEqual([bought(stage), stage.cloud.eips().length], [1, 1], `after ${ms} ms`);
+      t.is((await readyOf(stage, 'web'))?.status, 'True');
+      await stage.deletePod('web');
+      const isOver = () => stage.cloud.eips().length + stage.cloud.containerGroups().length === 0;
+      t.true((await stage.until(isOver, 180_000)) < 120_000, `after ${ms} ms`);
+      await stage.stop();
+    }
+  });

@@ -3,12 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
+import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/controllers/policies.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
@@ -22,9 +24,8 @@ import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 
-const definition = parse(
-  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
-) as object;
+const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
+  parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
 
 const CRD: Resource<KubeObject> = {
   group: 'apiextensions.k8s.io',
@@ -76,6 +77,7 @@ export class Stage {
   onCreated: () => void = () => undefined;
   readonly #work = new AbortController();
   readonly #random = seeded(3);
+  readonly #policies: PolicyCache;
   #process: Process | undefined;
   #drained: Promise<void> = Promise.resolve();
 
@@ -96,6 +98,8 @@ export class Stage {
     this.cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: VPC, cidrBlock: '10.1.0.0/16' });
     this.transport = inProcess(createApiServer({ clock, random: seeded(5) }));
     this.kube = createKube({ transport: this.transport, clock, qps: 0 });
+    const shared = { clock, random: this.#random, log: silentLog };
+    this.#policies = createPolicyCache({ ...shared, transport: this.transport });
   }
 
   /** With `operating`, the PodEIP controller works too. */
@@ -104,11 +108,19 @@ export class Stage {
     cloud = {},
   }: { operating?: boolean; cloud?: Partial<CloudOptions> } = {}): Promise<Stage> {
     const stage = new Stage(cloud);
-    await stage.kube.create(CRD, definition);
+    for (const kind of [PODEIP, EIP_POLICY, EIP_USAGE]) await stage.kube.create(CRD, definitionOf(kind));
     if (operating) stage.#operate();
     await stage.start();
     await stage.pass(1_000);
     return stage;
+  }
+
+  /** What a policy says from now on; undefined takes it away. */
+  async setPolicy(name: string, spec: EipPolicySpec | undefined): Promise<void> {
+    const { group, version, kind } = EIP_POLICY;
+    const old = await this.kube.get(EIP_POLICY, { name });
+    if (old) await this.kube.delete(EIP_POLICY, { name }, { uid: old.metadata.uid });
+    if (spec) await this.kube.create(EIP_POLICY, { apiVersion: `${group}/${version}`, kind, metadata: { name }, spec });
   }
 
   #operate(): void {
@@ -129,6 +141,7 @@ export class Stage {
       config,
       kube,
       caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
+      policies: this.#policies,
       metrics: createMetrics({ version: '0', nodeVersion: '0' }),
       election: undefined,
       record: () => undefined,
@@ -202,11 +215,17 @@ export class Stage {
       ...over,
     };
     const shared = { clock, random: this.#random, log: silentLog };
+    const processKube = alive(createKube({ transport, clock, qps: 0 }));
+    const policies = this.#policies;
     const running = runVirtualNode(
       {
         ...shared,
         settings,
-        kube: alive(createKube({ transport, clock, qps: 0 })),
+        kube: processKube,
+        policyOf: async (namespace, isFresh, signal) =>
+          isFresh
+            ? (await readPolicy(policies, processKube, namespace, signal)).effective
+            : recallPolicy(policies, processKube, namespace, signal),
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         cloud: alive(assembled.cloud),
