@@ -192,24 +192,24 @@ test('a status that the pod shows already is not written again, and an end is ne
   t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
 });
 
+const wants = (status: WorkloadPod['status'] = {}) =>
+  pod({ annotations: { 'k8s.aliyun.com/eci-with-eip': 'true' } }, status);
+const record = (uid: string): PodEip => ({
+  metadata: {
+    name: 'web',
+    uid: 'e',
+    resourceVersion: '1',
+    annotations: { [CONTROLLER]: CONTROLLER_NAME, [POD_UID]: uid },
+  },
+  spec: { allocationID: '', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+});
+
 test('an instance with an EIP of its own is made only where none is being bought for the pod', (t) => {
-  const wants = (status: WorkloadPod['status'] = {}) =>
-    pod({ annotations: { 'k8s.aliyun.com/eci-with-eip': 'true' } }, status);
   const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
   const unlimited = { effective: { names: [], limits: {}, defaults: {} }, isFresh: true };
   const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
   const begun = (over: Partial<PodSeen>) => step({ pod: wants(), group: null, references, policy: unlimited, ...over });
   const pending = { phase: 'Pending', reason: EIP_PENDING };
-  const record = (uid: string): PodEip => ({
-    metadata: {
-      name: 'web',
-      uid: 'e',
-      resourceVersion: '1',
-      annotations: { [CONTROLLER]: CONTROLLER_NAME, [POD_UID]: uid },
-    },
-    spec: { allocationID: '', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
-  });
-
   t.deepEqual(begun({ policy: undefined }), { do: 'LookForPolicy', isFresh: false });
   t.deepEqual(begun({ policy: { ...unlimited, isFresh: false } }), { do: 'LookForPolicy', isFresh: true });
   t.deepEqual(begun({}), { do: 'LookForPodEip' });
