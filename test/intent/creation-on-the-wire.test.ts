@@ -60,6 +60,19 @@ const situations: Readonly<Record<string, (t: ExecutionContext) => Promise<void>
       await stage.until(() => stage.cloud.eips().length === 1, 120_000);
       t.is(of(received, 'ReleaseEipAddress')['AllocationId'], bought, 'we release it');
     }),
+  'ECI, our virtual node · a new EIP, where an EipPolicy limits the namespace': (t) =>
+    onOurNode(
+      t,
+      NEW,
+      (stage, received) => {
+        t.deepEqual(actions(received), ['AllocateEipAddress', 'CreateContainerGroup']);
+        t.deepEqual(allocationOf(received), PLAIN);
+        const bought = stage.cloud.eips().find(({ allocationId }) => allocationId !== OWN_EIP)?.allocationId;
+        t.deepEqual(eipOf(received), { EipInstanceId: bought });
+      },
+      {},
+      { limits: { eips: 1 } },
+    ),
   // The controller takes every existing EIP for one that may be bound, so that only the two ends of this can be shown.
   'ECI, our virtual node · an existing EIP that is free': async (t) => {
     const target = { on: 'eci', by: 'ours', certainty: 'proved', because: 'a test' } as const;

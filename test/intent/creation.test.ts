@@ -53,6 +53,10 @@ const situations: Readonly<Record<string, () => CreationPlan[]>> = {
     plan(NEW, OURS, {}, { ...defaults, internetChargeType: 'PayByBandwidth' }),
     plan(NEW, OURS, {}, { ...defaults, isp: 'ChinaTelecom' }),
   ],
+  'ECI, our virtual node · a new EIP, where an EipPolicy limits the namespace': () => [
+    plan(NEW, OURS, { isLimited: true }),
+    plan({ ...NEW, 'k8s.aliyun.com/eip-name': 'web' }, OURS, { isLimited: true }),
+  ],
   'ECI, our virtual node · an existing EIP that is free': () => [plan(EXISTING, OURS)],
   'ECI, our virtual node · an existing EIP that may still be bound': () => [plan(EXISTING, OURS, { eipIsHeld: true })],
   "ECI, the cluster's add-on · a new or an existing EIP": () => [
@@ -266,7 +270,7 @@ test('any request at all, also one that somebody edited, has one plan that keeps
     { strategy: 'Never' } as const,
     { strategy: 'TTL', releaseAfter: '1m' } as const,
   );
-  const facts = record({ eipIsHeld: boolean(), enableVirtualNode: boolean() });
+  const facts = record({ eipIsHeld: boolean(), enableVirtualNode: boolean(), isLimited: boolean() });
   const given = option(dictionary(constantFrom(...Object.values(KEYS).flat(), '__proto__', 'x'), anyText), {
     nil: undefined,
   });
@@ -287,9 +291,11 @@ test('any request at all, also one that somebody edited, has one plan that keeps
         if (target.on === 'ecs') t.is(made.how, 'podeip');
         if (target === OURS) t.true(['container-group', 'vpc-first', 'after-creation'].includes(made.how));
         if (target === ADD_ON) t.true(['add-on', 'podeip'].includes(made.how));
-        if (made.how === 'vpc-first') t.true(made.allocate === request && made.settings.length > 0);
+        if (made.how === 'vpc-first')
+          t.true(made.allocate === request && (known.isLimited || made.settings.length > 0));
         if (made.how === 'after-creation') t.true(known.eipIsHeld && request?.kind === 'existing');
         if (made.how === 'container-group' && request?.kind === 'new') {
+          t.false(known.isLimited, 'nobody would count it');
           t.is(policy.strategy, 'Follow', 'an EIP that ECI makes goes with the instance');
           t.is(request.internetChargeType, 'PayByTraffic');
           const { eipBandwidth = 0 } = made.eip as { eipBandwidth?: number };

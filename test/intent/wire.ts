@@ -1,3 +1,4 @@
+import type { EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { ExecutionContext } from 'ava';
 import { createReviewers } from '../../src/admission/reviewer.ts';
 import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
@@ -64,11 +65,13 @@ export const onOurNode = async (
   annotations: Annotations,
   look: (stage: Stage, received: readonly Received[]) => Promise<void> | void,
   metadata: object = {},
+  policy?: EipPolicySpec,
 ): Promise<void> => {
   const stage = await Stage.create({ operating: true, cloud: { whitelistedIsps: ['ChinaTelecom'] } });
   stage.cloud.world.addEip({ allocationId: OWN_EIP });
   stage.cloud.world.addBandwidthPackage('cbwp-1');
   stage.cloud.world.addAddressPool('pippool-1', 5);
+  await stage.setPolicy('test', policy);
   const received = listenTo(stage.cloud);
   await stage.runPod('web', annotations, GATED, metadata);
   const isReady = async () => (await stage.condition('web', 'Ready')) === 'True';
