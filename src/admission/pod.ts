@@ -38,8 +38,9 @@ export const mentionsEip = (annotations: Readonly<Record<string, string>> | unde
  *   this one is Ready, so that both would wait for each other.
  *
  * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that is
- * refused gets neither, and the pod runs without an address; its controller says why. With a virtual node of our own, pods
- * that ask for ECI by a label are sent there. Pure, total, and idempotent.
+ * refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's own keys,
+ * they are taken from it: nobody else could keep the add-on from buying what is refused. With a virtual node of our own,
+ * pods that ask for ECI by a label are sent there. Pure, total, and idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
@@ -50,7 +51,8 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const reading = weigh({ workload: workloadOfPod(pod), target, settings, facts: NOTHING_KNOWN });
   const warnings = reading.findings.filter(({ severity }) => severity !== 'note').map(said);
   const { request } = reading;
-  if (!reading.wanted || !request) return { patch: placing, warnings };
+  if (!reading.wanted) return { patch: placing, warnings };
+  if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
   const plan = planCreation(reading, given, target, { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode });
   const annotations = annotationsFor(
     request,
@@ -77,6 +79,31 @@ const annotationsFor = (
   const mayBecomeAddOn = target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
   return mayBecomeAddOn ? canonicalAnnotations(request, given) : {};
 };
+
+/** Whether the add-on's virtual node may run the pod, as far as can be told. */
+const mayBeAddOns = (target: Target, provider: Provider): boolean =>
+  target.on === 'eci' ? target.by === 'add-on' : target.on === 'unknown' && provider === 'add-on';
+
+/**
+ * Writes the two keys that the add-on acts on in a spelling that it does not read, so that it buys and binds nothing for a
+ * request that is refused, while the pod still says what it asked for and its controller why it does not get it. Spellings
+ * that disagree go on disagreeing, so that the request stays refused.
+ */
+const withhold = (given: Readonly<Record<string, string>>): JsonPatchOperation[] =>
+  (['withEip', 'instanceId'] as const).flatMap((setting): JsonPatchOperation[] => {
+    const read = ECI_KEYS[setting];
+    const text = Object.hasOwn(given, read) ? given[read] : undefined;
+    if (text === undefined) return [];
+    const others = KEYS[setting].filter((key) => key !== read);
+    const isSaid = others.some((key) => Object.hasOwn(given, key) && given[key] === text);
+    const unread = others.find((key) => !Object.hasOwn(given, key)) ?? others.at(-1);
+    return [
+      { op: 'remove', path: pointer('metadata', 'annotations', read) },
+      ...(isSaid || unread === undefined
+        ? []
+        : [{ op: 'add', path: pointer('metadata', 'annotations', unread), value: text } as const]),
+    ];
+  });
 
 /**
  * Sends a pod that asks for ECI by a label to our own virtual node, as the cluster's add-on would to its own: a Knative

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import { KEYS } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import type { GuardFacts } from '../guard/facts.ts';
 import { weigh } from '../guard/judge.ts';
-import { SCALE_KEYS } from '../guard/scale.ts';
+import { leastPods, SCALE_KEYS } from '../guard/scale.ts';
 import type { Workload } from '../guard/workload.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
 import { readWorkload, type Unreadable } from '../manifest/workload.ts';
@@ -76,6 +77,13 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Wor
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
 
+/** Too many pods for one EIP, and no more of them than before: whoever scales down does not sin anew. */
+const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload): boolean =>
+  finding.id === 'ExistingEipForMany' &&
+  sin.id === 'ExistingEipForMany' &&
+  KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
+  leastPods(after) <= leastPods(before);
+
 /**
  * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
  * what was wrong before it is only said again, and so is everything about an object that something else made and controls,
@@ -92,8 +100,10 @@ export const validate = ({ after, before }: Change, facts: ValidationFacts): Adm
       facts: { ...known, before: was?.annotations },
     }).findings;
   const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
-  const old = new Set(before ? judged(before, undefined).map(said) : []);
-  const refusals = findings.filter((it) => it.severity === 'refuse' && !old.has(said(it)));
+  const old = before ? judged(before, undefined) : [];
+  const wasThere = (it: Finding) =>
+    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before)));
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)
     return { patch: [], warnings: findings.map(said), findings };

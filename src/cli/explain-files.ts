@@ -1,9 +1,11 @@
+import type { EipPolicy } from '../api/eippolicy.ts';
 import type { Config } from '../config/schema.ts';
 import { explain, type Placed } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readSurroundings } from '../manifest/surroundings.ts';
-import { readWorkload } from '../manifest/workload.ts';
+import { readPolicyObject } from '../manifest/policy.ts';
+import { readWorkload, type Unreadable } from '../manifest/workload.ts';
 import { settingsOf } from './operate.ts';
 
 /** A text and what it is called; reading it may fail. */
@@ -43,15 +45,20 @@ export const explainFiles = (
     found.push(...documents.manifests.map((manifest) => ({ file: name, manifest })));
   }
   const placed: Placed[] = [];
+  const policies: EipPolicy[] = [];
   for (const { file, manifest } of found) {
-    const read = readWorkload(manifest.object);
-    if (read.as === 'unreadable')
+    const tell = (wrong: readonly Unreadable[]) =>
       problems.push(
-        ...read.problems.map(
+        ...wrong.map(
           ({ path, message }) =>
             `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
         ),
       );
+    const policy = readPolicyObject(manifest.object);
+    if (policy && 'policy' in policy) policies.push(policy.policy);
+    else if (policy) tell(policy.problems);
+    const read = readWorkload(manifest.object);
+    if (read.as === 'unreadable') tell(read.problems);
     if (read.as === 'workload')
       placed.push({
         workload: { ...read.workload, namespace: read.workload.namespace || namespace },
@@ -65,6 +72,7 @@ export const explainFiles = (
     settings: isRegionKnown ? settings : { ...settings, region: undefined },
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     namespaces,
+    policies,
     known: { claims, otherControllers },
     prices: config.priceTable,
   });

@@ -195,8 +195,13 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
     }
     case 'LookForRivals': {
       const all = await kube.list(PODEIP, {}, signal);
+      const { uid, namespace } = podEip?.metadata ?? {};
       const others = all.filter(
-        (it) => it.metadata.uid !== podEip?.metadata.uid && it.spec.allocationID === step.allocationId,
+        (it) =>
+          it.metadata.uid !== uid &&
+          it.spec.allocationID === step.allocationId &&
+          // A record says what annotations of its pod say, and no other namespace is kept from its EIP by that.
+          (!isWitness(it) || it.metadata.namespace === namespace),
       );
       const rivals = others.map(async (rival): Promise<Rival> => {
         const isKin = podEip !== null && isSameService(podEip, rival);

@@ -1,6 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import { finding, written, type Rule } from './case.ts';
-import type { Annotations } from './workload.ts';
+import type { Annotations, Workload } from './workload.ts';
 
 /** Knative's bounds of scale, with their older spellings. Source: knative/serving pkg/apis/autoscaling/register.go. */
 const SCALING = 'autoscaling.knative.dev/';
@@ -32,6 +32,10 @@ export const knativeScale = (given: Annotations): Scale => ({
   least: scaleOf(MIN_SCALE, given) ?? 0,
   most: scaleOf(MAX_SCALE, given) || undefined,
 });
+
+/** How many there are at least at once. */
+export const leastPods = ({ isKnative, annotations, replicas }: Workload): number =>
+  isKnative ? knativeScale(annotations).least : (replicas ?? 1);
 
 const NAMED = 'can serve one pod only';
 

@@ -1,8 +1,9 @@
 import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
-import { mayNameUnder, notAllowed, overLimits, UNRESTRICTED } from '../intent/policy.ts';
+import { notAllowed, overLimits, UNRESTRICTED } from '../intent/policy.ts';
 import { finding, written, type Rule } from './case.ts';
+import { isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
 
 const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
@@ -92,7 +93,7 @@ export const otherController: Rule = ({ workload, target, settings, reading, fac
 export const policy: Rule = ({ workload, reading: { request }, settings, facts }) => {
   if (!request) return [];
   const { namespace, annotations } = workload;
-  const { policy: effective = UNRESTRICTED, existingEips, existingEipNamespaces = [] } = settings;
+  const { policy: effective = UNRESTRICTED } = settings;
   if (request.kind === 'new') {
     const over = facts.held && overLimits(effective, facts.held, request);
     return [...notAllowed(effective, request), ...(over ? [over] : [])].map((it) => ({
@@ -101,9 +102,7 @@ export const policy: Rule = ({ workload, reading: { request }, settings, facts }
     }));
   }
   const { allocationId } = request;
-  const byPolicy = mayNameUnder(effective, allocationId, undefined);
-  const isOpen = existingEips !== 'granted' || namespace === '' || existingEipNamespaces.includes(namespace);
-  if (byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpen)) return [];
+  if (isFreeToName(settings, namespace, allocationId)) return [];
   return [
     finding(
       'GrantNeeded',

@@ -80,7 +80,8 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
   if (!withEipKey && !instanceKey) return NOT_WANTED;
 
   const withEip = read('withEip', values.readBoolean);
-  if (!instanceKey && withEip === false) return NOT_WANTED;
+  // Where another spelling says the opposite, somebody wants one: the virtual node may read that spelling alone.
+  if (!instanceKey && withEip === false && findings.length === 0) return NOT_WANTED;
   if (!instanceKey) release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
 
   const handoverKey = find('handover');

@@ -132,9 +132,9 @@ const made = (
 
 const MOST_PROBLEMS = 20;
 
-const unreadable = ({ issues }: z.ZodError, object: unknown): Read => ({
-  as: 'unreadable',
-  problems: issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+/** What does not fit, and what to write. */
+export const problemsIn = ({ issues }: z.ZodError, object: unknown): readonly Unreadable[] =>
+  issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
     const value = path.reduce<unknown>(
       (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
       object,
@@ -145,5 +145,9 @@ const unreadable = ({ issues }: z.ZodError, object: unknown): Read => ({
         ? `found the ${typeof value} ${String(value)}, and Kubernetes wants a text here: write "${String(value)}"`
         : message;
     return { path, message: remedy };
-  }),
+  });
+
+const unreadable = (error: z.ZodError, object: unknown): Read => ({
+  as: 'unreadable',
+  problems: problemsIn(error, object),
 });

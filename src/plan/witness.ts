@@ -1,4 +1,4 @@
-import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { planCreation } from '../intent/creation.ts';
@@ -40,15 +40,17 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
       'the virtual node has not said yet which address the pod has; annotations count at the creation of an ECI pod only',
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
-  if (allocationID !== allocationId) return { do: 'Record', allocationId };
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
-  if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address)
+  // Whoever may edit the pod may write these annotations. Until the account shows the same they are nobody's word: nothing is
+  // written down that would count against others, and nothing of the EIP is told.
+  if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address || eip.tags.has(TAG_PODEIP_UID))
     return wait(
       'EipNotVisibleYet',
-      `the virtual node says ${address}, and ${allocationId} is ${eip ? `${eip.ipAddress}, ${eip.status}` : 'not listed'}`,
+      `the virtual node says ${address}, and the account does not show ${allocationId} in use with that address`,
       LOOK_MS,
     );
+  if (allocationID !== allocationId) return { do: 'Record', allocationId };
   if (!isPublished(pod, eip)) return { do: 'Publish', ipAddress: address, isGated: isGated(pod) };
   return done('InUse', `${address} (${allocationId}) was made by the virtual node`, settings.recheckMs);
 };

@@ -16,11 +16,14 @@ export interface Standing {
 /** Longest message that metav1.Condition's schema allows. */
 const MAX_MESSAGE = 32_768;
 
+/** A namespace is shown nothing of an EIP that it may not name: its status has what any reader of the namespace can see. */
+const NOT_ITS_OWN: ReadonlySet<Reason> = new Set(['EipNotGranted', 'EipReserved']);
+
 /** RFC 3339 to the second, as metav1.Time is written. */
 const timestamp = (now: number): string => `${new Date(now).toISOString().slice(0, 19)}Z`;
 
 /**
- * The status that a PodEIP should have. Pure. Fields of the EIP come from a reading of this pass or stay as they were;
+ * The status that a PodEIP should have. Pure. Fields of the EIP come from a reading of this pass or stay as they were, and are there only while the EIP is this PodEIP's;
  * conditions of other controllers stay; a condition's transition time changes only with its status.
  *
  * @param now wall time, milliseconds
@@ -39,7 +42,10 @@ export const statusOf = (
   const { podUid, goneSince } = notes;
   const latest = latestPlace(notes);
   const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
-  const isByEci = isWitness(podEip) && eip?.status === 'InUse';
+  // An existing EIP is looked at before it is won, and before it is known whether the namespace may have it.
+  const isItsOwn = eip?.allocationId === podEip.spec.allocationID && !NOT_ITS_OWN.has(standing.reason);
+  const shown = isItsOwn ? eip : undefined;
+  const isByEci = isWitness(podEip) && shown?.status === 'InUse';
   const isAllocated = podEip.spec.allocationID !== '' && eip !== null;
   const generation = podEip.metadata.generation;
   const condition = (type: string, is: boolean, reason: Reason, message: string): Condition => {
@@ -63,7 +69,7 @@ export const statusOf = (
       : condition('Allocated', false, reason, message),
     associated ??
       (isByEci
-        ? condition('Associated', true, 'Associated', `bound to ${eip.instanceId ?? 'the instance'}`)
+        ? condition('Associated', true, 'Associated', `bound to ${shown.instanceId ?? 'the instance'}`)
         : isBound
           ? condition(
               'Associated',
@@ -92,16 +98,16 @@ export const statusOf = (
   return {
     ...before,
     ...(eip !== undefined && {
-      eipAddress: eip?.ipAddress,
-      status: eip?.status,
-      internetChargeType: eip?.internetChargeType,
-      isp: eip?.isp,
-      bandwidth: eip ? String(eip.bandwidthMbps) : undefined,
-      name: eip?.name,
-      bandwidthPackageID: eip?.bandwidthPackageId,
-      publicIpAddressPoolID: eip?.publicIpAddressPoolId,
-      resourceGroupID: eip?.resourceGroupId,
-      networkInterfaceID: isBound ? latest.networkInterfaceId : isByEci ? eip.instanceId : undefined,
+      eipAddress: shown?.ipAddress,
+      status: shown?.status,
+      internetChargeType: shown?.internetChargeType,
+      isp: shown?.isp,
+      bandwidth: shown ? String(shown.bandwidthMbps) : undefined,
+      name: shown?.name,
+      bandwidthPackageID: shown?.bandwidthPackageId,
+      publicIpAddressPoolID: shown?.publicIpAddressPoolId,
+      resourceGroupID: shown?.resourceGroupId,
+      networkInterfaceID: isBound ? latest.networkInterfaceId : isByEci ? shown.instanceId : undefined,
       privateIPAddress: isBound ? latest.privateIpAddress : isByEci ? pod?.status?.podIP : undefined,
     }),
     managedBy: isWitness(podEip) ? 'ECI' : 'Controller',

@@ -5,6 +5,7 @@ import type { Pod } from '../../src/api/core.ts';
 import { REVISION } from '../../src/api/knative.ts';
 import { admitPod, type AdmissionFacts } from '../../src/admission/pod.ts';
 import { UNCHANGED } from '../../src/admission/review.ts';
+import { readAnnotations } from '../../src/intent/read.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
 
 const GATE = { conditionType: READINESS_GATE };
@@ -211,6 +212,58 @@ test('every spelling becomes the keys that ECI honours, and texts that it would 
     [ECI_KEYS.bandwidth]: '10',
     [ECI_KEYS.internetChargeType]: 'PayByBandwidth',
     [ECI_KEYS.isp]: 'BGP',
+  });
+});
+
+test('what is refused is taken out of the keys that the add-on acts on, and stays refused for whoever reads the pod', (t) => {
+  const [net, k8s, eci] = KEYS.withEip;
+  const bad = { 'k8s.aliyun.com/eip-bandwidth': '0' };
+  const named = { [ECI_KEYS.instanceId]: 'eip-bp1' };
+  const rows: readonly (readonly [given: Record<string, string>, becomes: Record<string, string>])[] = [
+    [
+      { [eci]: 'true', ...bad },
+      { [net]: 'true', ...bad },
+    ],
+    [
+      { [eci]: 'true', [k8s]: 'true', ...bad },
+      { [k8s]: 'true', ...bad },
+    ],
+    [{ [eci]: 'True' }, { [net]: 'True' }],
+    [
+      { [eci]: 'true', ...named },
+      { [net]: 'true', [KEYS.instanceId[0]]: 'eip-bp1' },
+    ],
+    // Spellings that disagree go on disagreeing.
+    [
+      { [eci]: 'true', [k8s]: 'false' },
+      { [net]: 'true', [k8s]: 'false' },
+    ],
+    [
+      { [eci]: 'true', [net]: 'false', [k8s]: 'false' },
+      { [net]: 'false', [k8s]: 'true' },
+    ],
+    [
+      { [eci]: 'true', [net]: 'true', [k8s]: 'false' },
+      { [net]: 'true', [k8s]: 'false' },
+    ],
+  ];
+  for (const [annotations, becomes] of rows)
+    for (const where of [facts({ namespaceLabels: ECI }), facts({ namespaceLabels: undefined })]) {
+      const pod = podOf({ annotations });
+      const { metadata } = after(pod, where);
+      t.deepEqual(metadata.annotations, becomes);
+      t.true(admitPod(pod, where).warnings.length > 0);
+      const read = readAnnotations(metadata.annotations, where.settings.defaults);
+      t.true(read.wanted && read.request === undefined, JSON.stringify(becomes));
+    }
+  // Nobody but the add-on acts on its keys, and what is fine, or asks for nothing, stays as it is.
+  const ours = facts({ namespaceLabels: ECI, provider: 'ours' });
+  t.deepEqual(after(podOf({ annotations: { [eci]: 'true', ...bad } }), ours).metadata.annotations, {
+    [eci]: 'true',
+    ...bad,
+  });
+  t.deepEqual(after(podOf({ annotations: { [eci]: 'false' } }), facts({ namespaceLabels: ECI })).metadata.annotations, {
+    [eci]: 'false',
   });
 });
 

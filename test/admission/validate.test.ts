@@ -123,6 +123,24 @@ const CHANGES: readonly (readonly [
     'refused',
   ],
   [
+    'five pods become three',
+    deployment({ annotations: EXISTING, replicas: 5 }),
+    deployment({ annotations: EXISTING, replicas: 3 }),
+    'warned',
+  ],
+  [
+    'five pods become three, of another EIP',
+    deployment({ annotations: EXISTING, replicas: 5 }),
+    deployment({ annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-bp2' }, replicas: 3 }),
+    'refused',
+  ],
+  [
+    'Knative keeps five pods, then three',
+    service({ annotations: { ...EXISTING, 'autoscaling.knative.dev/min-scale': '5' } }),
+    service({ annotations: { ...EXISTING, 'autoscaling.knative.dev/min-scale': '3' } }),
+    'warned',
+  ],
+  [
     'the bound of scale goes',
     service({ annotations: { ...EXISTING, ...ONE } }),
     service({ annotations: EXISTING }),

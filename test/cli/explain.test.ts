@@ -132,6 +132,46 @@ test('what is refused ends with 1, and says what to write instead', async (t) =>
   t.is((await json('-f', path)).explanations[0]?.calls.length, 0);
 });
 
+const policy = (spec: object) => ({
+  apiVersion: 'podeip-controller.alibabacloud.com/v1alpha1',
+  kind: 'EipPolicy',
+  metadata: { name: 'shops' },
+  spec,
+});
+
+test('EipPolicies among the manifests hold as they will: defaults, lists, and only where they mean the namespace', async (t) => {
+  const shops = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop', labels: { team: 'shops' } },
+  };
+  const spec = {
+    namespaceSelector: { matchLabels: { team: 'shops' } },
+    defaults: { bandwidth: 20, internetChargeType: 'PayByBandwidth' },
+    publicIpAddressPools: [],
+  };
+  const pool = { ...NEW, 'k8s.aliyun.com/eip-public-ip-address-pool-id': 'pippool-1' };
+  const path = file(
+    'policy.yaml',
+    service({ annotations: NEW, namespace: 'shop' }),
+    service({ annotations: NEW, namespace: 'elsewhere' }),
+    service({ annotations: pool, namespace: 'shop' }),
+    shops,
+    policy(spec),
+  );
+  const { code, err, explanations } = await json('-f', path, '-c', CONFIG);
+  t.is(err, '');
+  t.is(code, 1);
+  const [inShop, elsewhere, named] = explanations;
+  t.like(inShop?.calls[0]?.parameters, { Bandwidth: '20', InternetChargeType: 'PayByBandwidth' });
+  t.like(elsewhere?.calls[0]?.parameters, { Bandwidth: '5', InternetChargeType: 'PayByTraffic' });
+  t.is(named?.verdict, 'refused');
+  t.like(named?.findings, [{ id: 'NotAllowedByPolicy' }]);
+  const broken = await run('-f', file('broken.yaml', policy({ limits: { eips: 'ten' } }), pod({ annotations: NEW })));
+  t.is(broken.code, 2);
+  t.regex(broken.err, /broken\.yaml:\d+: spec\.limits\.eips: /);
+});
+
 test('the manifests of all files are one cluster: Lists, documents, rivals, PodEIPs and other controllers', async (t) => {
   const first = service({ annotations: { ...EXISTING, ...ONE }, name: 'one' });
   const list = { apiVersion: 'v1', kind: 'List', items: [first, statefulSet({ annotations: EXISTING, name: 'two' })] };

@@ -54,10 +54,7 @@ const permissions = (rules: readonly Rule[] = []): string[] =>
 test('the controller may do in the cluster what it needs, and nothing else', async (t) => {
   const role = find(await built('rbac'), 'ClusterRole', 'knative-eip');
   t.deepEqual(permissions(role.rules), [
-    '/events create',
-    '/events patch',
     '/namespaces get',
-    '/nodes get',
     '/nodes list',
     '/nodes watch',
     '/pods get',
@@ -69,15 +66,13 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'alibabacloud.com/podeips get',
     'alibabacloud.com/podeips list',
     'alibabacloud.com/podeips patch',
-    'alibabacloud.com/podeips update',
     'alibabacloud.com/podeips watch',
     'alibabacloud.com/podeips/status patch',
-    'apiextensions.k8s.io/customresourcedefinitions get only podeips.alibabacloud.com, eippolicies.podeip-controller.alibabacloud.com',
+    'apiextensions.k8s.io/customresourcedefinitions get only eippolicies.podeip-controller.alibabacloud.com',
     'apps/deployments list only ack-extend-network-controller',
     'autoscaling.internal.knative.dev/podautoscalers list',
     'events.k8s.io/events create',
     'events.k8s.io/events patch',
-    'podeip-controller.alibabacloud.com/eippolicies get',
     'podeip-controller.alibabacloud.com/eippolicies list',
     'podeip-controller.alibabacloud.com/eippolicies watch',
     'podeip-controller.alibabacloud.com/eipusages create',

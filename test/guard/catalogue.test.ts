@@ -6,7 +6,19 @@ import { CATALOGUE, FINDING_IDS, linkTo } from '../../src/guard/catalogue.ts';
 import type { Claim, GuardFacts } from '../../src/guard/facts.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../src/intent/policy.ts';
 import { findingsPage } from '../../src/guard/page.ts';
-import { daemonSet, deployment, ECI, EXISTING, judged, NEW, ONE, pod, service, statefulSet } from './manifests.ts';
+import {
+  configuration,
+  daemonSet,
+  deployment,
+  ECI,
+  EXISTING,
+  judged,
+  NEW,
+  ONE,
+  pod,
+  service,
+  statefulSet,
+} from './manifests.ts';
 
 type Around = Partial<GuardSettings> & { readonly facts?: GuardFacts };
 
@@ -48,6 +60,12 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       with: asks({ [`${K8S}eip-bandwidth`]: '5', [`${NET}eip-bandwidth`]: '6' }),
       without: asks({ [`${K8S}eip-bandwidth`]: '5', [`${NET}eip-bandwidth`]: '5' }),
     },
+    // ECI would read its own spelling alone, and buy one.
+    ...[`${K8S}pod-with-eip`, `${NET}pod-with-eip`].map((key) => ({
+      say: `${key} says no`,
+      with: pod({ annotations: { [key]: 'false', [`${K8S}eci-with-eip`]: 'true' }, labels: ECI }),
+      without: pod({ annotations: { [key]: 'false', [`${K8S}eci-with-eip`]: 'false' }, labels: ECI }),
+    })),
   ],
   InvalidBoolean: ['True', 'yes', '1', ''].map((text) => ({
     with: pod({ annotations: { [`${K8S}pod-with-eip`]: text } }),
@@ -392,6 +410,47 @@ test('what is in another namespace is not told', (t) => {
   t.notRegex(JSON.stringify(found), /secret|hidden/);
   const here = { claims: [{ ...facts.claims[0], namespace: 'default' } as Claim] };
   t.regex(judged(service({ annotations: EXISTING }), { facts: here })[1]?.problem ?? '', /Pod hidden/);
+});
+
+const twice = (around: Partial<GuardSettings>, rival: Partial<Claim>) =>
+  judged(service({ annotations: EXISTING, name: 'mine' }), {
+    existingEips: 'granted',
+    ...around,
+    facts: claim(rival),
+  }).filter(({ id }) => id === 'EipWantedTwice').length;
+
+test('who needs a grant of the EIP’s own learns nothing from rivals elsewhere, and keeps nobody from it by wishing for it', (t) => {
+  const [wish, has] = [{ namespace: 'other' }, { namespace: 'other', kind: 'PodEIP' }];
+  for (const rival of [wish, has]) t.is(twice({}, rival), 0, 'not granted as far as anybody can tell');
+  const open = { existingEipNamespaces: ['default'] };
+  t.is(twice(open, wish), 0, 'a wish of one that is not granted');
+  t.is(twice(open, has), 1, 'one that has it');
+  t.is(twice({ existingEipNamespaces: ['default', 'other'] }, wish), 1);
+  t.is(twice({ existingEips: 'any' }, wish), 1);
+  t.is(twice({}, {}), 1, 'what is in the same namespace is known there');
+  const listed = { ...UNRESTRICTED, names: ['shops'], existingEips: [{ ids: ['eip-bp1'] }] };
+  t.is(twice({ policy: listed }, has), 1);
+});
+
+test('the pods of a workload are known by their names, also where these were cut', (t) => {
+  const long = 'w'.repeat(50);
+  const rows: readonly (readonly [object: object, pod: string, isOwn: boolean])[] = [
+    [deployment({ annotations: EXISTING, name: long }), `${long}-5d4f6c7x2x9z`, true],
+    [deployment({ annotations: EXISTING, name: 'w'.repeat(70) }), `${'w'.repeat(58)}x2x9z`, true],
+    [deployment({ annotations: EXISTING, name: 'w'.repeat(40) }), `${'w'.repeat(40)}-and-much-more-to-63xxxx`, false],
+    [configuration({ annotations: EXISTING, name: 'web' }), 'web-00001-deployment-5d4f6c7b8-x2x9z', true],
+    [configuration({ annotations: EXISTING, name: 'web' }), 'web-5d4f6c7b8-x2x9z', false],
+    [statefulSet({ annotations: EXISTING, name: 'web' }), 'web-0', true],
+    [statefulSet({ annotations: EXISTING, name: 'web' }), 'web-db-0', false],
+  ];
+  for (const [object, name, isOwn] of rows) {
+    const facts = claim({ kind: 'PodEIP', service: undefined, name });
+    t.is(
+      judged(object, { facts }).some(({ id }) => id === 'EipWantedTwice'),
+      !isOwn,
+      name,
+    );
+  }
 });
 
 test('docs/findings.md is what npm run docs makes, and has the place that each finding links to', (t) => {

@@ -62,6 +62,7 @@ const templated =
   });
 
 export const service = templated('serving.knative.dev/v1', 'Service');
+export const configuration = templated('serving.knative.dev/v1', 'Configuration');
 export const deployment = templated('apps/v1', 'Deployment');
 export const statefulSet = templated('apps/v1', 'StatefulSet');
 export const daemonSet = templated('apps/v1', 'DaemonSet');

@@ -71,11 +71,12 @@ test('of the controller and our own virtual node at least one sees what the othe
 
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
   t.like(step({ pod: eciPod({}), podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
-  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'Record', allocationId: 'eip-1' });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'LookAtEip', allocationId: 'eip-1' });
   const held = record({ allocationID: 'eip-1' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: held }), { do: 'LookAtEip', allocationId: 'eip-1' });
   t.like(step({ pod: eciPod(TOLD), podEip: held, eip: null }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   const inUse = eip({ ...bound, privateIpAddress: '', tags: new Map() });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), { do: 'Record', allocationId: 'eip-1' });
   t.like(step({ pod: eciPod(TOLD), podEip: held, eip: inUse }), { do: 'Done', reason: 'InUse' });
   t.deepEqual(step({ pod: eciPod(TOLD, { isGated: true }), podEip: held, eip: inUse }), {
     do: 'Publish',
@@ -83,6 +84,27 @@ test('what the virtual node says is written down, looked up, and then said to th
     isGated: true,
   });
   t.like(step({ pod: eciPod(TOLD, { isGated: true, isGateOpen: true }), podEip: held, eip: inUse }), { do: 'Done' });
+});
+
+test('annotations that the account does not bear out are not written down, and nothing of the EIP is told', (t) => {
+  const victims = eip({ ...bound, ipAddress: '203.0.113.9', tags: new Map() });
+  const forged = [
+    eip({ ...bound, ipAddress: '203.0.113.9', tags: new Map() }),
+    eip({ tags: new Map() }),
+    null,
+    // Bought for a pod by this controller, or by one of another cluster.
+    eip(bound),
+  ];
+  for (const found of forged) {
+    const said = step({ pod: eciPod(TOLD), podEip: record(), eip: found });
+    t.like(said, { do: 'Wait', reason: 'EipNotVisibleYet' });
+    t.notRegex(JSON.stringify(said), new RegExp(`${victims.ipAddress}|${victims.instanceId}`.replaceAll('.', '\\.')));
+  }
+  // An ID that is changed afterwards is not believed either: what was written down stays.
+  const held = record({ allocationID: 'eip-1' });
+  const other = { ...TOLD, [ALLOCATED_INSTANCE_ID]: 'eip-2' };
+  const asked = step({ pod: eciPod(other), podEip: held, eip: { ...victims, allocationId: 'eip-2' } });
+  t.like(asked, { do: 'Wait', reason: 'EipNotVisibleYet' });
 });
 
 test('after the pod the record stays until the account shows that the address is gone, and complains where it is not', (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Condition, PodEip, PodEipStatus } from '../../src/api/podeip.ts';
 import { statusOf, statusPatch, type Standing } from '../../src/report/status.ts';
-import { bound, eip, place, pod, podEip, seen } from '../plan/situation.ts';
+import { bound, eip, existing, place, pod, podEip, seen } from '../plan/situation.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const LATER = NOW + 90_000;
@@ -91,4 +91,26 @@ test('another pod of the same name is not a sign of life', (t) => {
 test('a message is never longer than a condition may say', (t) => {
   const status = stand(withStatus(), { ...busy, message: 'x'.repeat(40_000) }, NOW);
   t.is(condition(status, 'Ready')?.message.length, 32_768);
+});
+
+test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not granted, or kept for another pod', (t) => {
+  const secret = eip({ ...bound, name: 'of the neighbours', resourceGroupId: 'rg-secret' });
+  const wishing = podEip({ request: existing });
+  const won = podEip({ request: existing, allocationID: 'eip-1' });
+  const told = (its: PodEip, reason: Standing['reason']) =>
+    statusOf(its, seen({ podEip: its, eip: secret }), { isReady: false, reason, message: 'no' }, NOW, REFRESH_MS);
+  for (const status of [
+    told(wishing, 'EipNotGranted'),
+    told(wishing, 'EipReserved'),
+    told(wishing, 'EipInUse'),
+    told(won, 'EipNotGranted'),
+    told(podEip({ controller: 'eci-virtual-node', request: undefined }), 'EipNotVisibleYet'),
+  ]) {
+    t.notRegex(JSON.stringify(status), /203\.0\.113|neighbours|rg-secret|eni-/);
+    t.is(status.status, undefined);
+  }
+  t.like(told(won, 'EipLocked'), { eipAddress: '203.0.113.1', name: 'of the neighbours' });
+  // What was shown while it was granted goes with the grant.
+  const before = { ...won, status: told(won, 'EipLocked') };
+  t.like(statusPatch(before.status, told(before, 'EipNotGranted')), { eipAddress: null, name: null, status: null });
 });
