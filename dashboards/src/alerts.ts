@@ -1,3 +1,5 @@
+import { CATALOGUE, FINDING_IDS } from '../../src/guard/catalogue.ts';
+
 /** A rule that calls somebody. */
 export interface Alert {
   /** Also the name of its runbook in docs/runbooks. */
@@ -15,8 +17,12 @@ const increase = (metric: string, time: string, ...by: string[]): string =>
   `sum by (${['cluster', ...by].join(', ')}) (increase(${metric}[${time}]))`;
 
 /** Reasons of the condition Ready that the user of the pod must remove, and those of addresses that are not waited for. */
-const NOT_OURS_TO_SOLVE =
-  'Invalid.*|AnnotationsDisagree|ExistingAndNew|StatelessOwner|HostNetwork|NotManagedHere|EipNotFound|EipNotGranted|EipReserved|EipClaimed|EipInUse|EipBoundElsewhere|EipInOtherPackage|AddressTaken|Kept|Released|Detached|Releasing|Settling|NoAddressWanted';
+const NOT_OURS_TO_SOLVE = [
+  // Another controller in the cluster is the operator's to remove.
+  ...FINDING_IDS.filter((id) => CATALOGUE[id].severity === 'refuse' && id !== 'OtherEipController'),
+  'NotManagedHere|EipNotFound|EipNotGranted|EipReserved|EipClaimed|EipInUse|EipBoundElsewhere|EipInOtherPackage|EipKept',
+  'AddressTaken|Kept|Released|Detached|Releasing|Settling|NoAddressWanted',
+].join('|');
 
 /** Everything that somebody should be called for, the worst first. One Prometheus may watch many clusters. */
 export const ALERTS: readonly Alert[] = [

@@ -53,6 +53,8 @@ export type FindingId =
   | 'NotAllowedByPolicy'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
+  /** Settings for an EIP, and nothing that asks for one. */
+  | 'SettingsWithoutRequest'
   /** A key that nobody reads, near to one that is read. */
   | 'UnknownKey'
   /** A key that has a newer spelling. */

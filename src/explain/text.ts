@@ -21,7 +21,8 @@ export const textOf = ({
   const { kind, namespace, name, file, line } = workload;
   const lines = [`${kind} ${namespace}/${name || '(no name)'}  ${file}:${line}  ${VERDICTS[verdict]}`];
   steps.forEach((step, index) => lines.push(`  ${index + 1}. ${step}`));
-  if (target.certainty === 'inferred' && verdict !== 'nothing' && verdict !== 'refused')
+  // Where nothing happens there is one step, which says so.
+  if (target.certainty === 'inferred' && steps.length > 1)
     lines.push('     Where it runs is inferred from the manifest; the scheduler decides.');
   for (const call of calls) lines.push(...linesOf(call));
   const written = Object.entries(annotations);

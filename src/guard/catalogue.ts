@@ -124,6 +124,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'An annotation looks like one about EIPs, and nothing reads it.',
     'Write the key that is suggested, or remove it.',
   ),
+  SettingsWithoutRequest: entry(
+    'warn',
+    'Annotations say what an EIP is to be like, and none asks for one, so that there will be none.',
+    'Write pod-with-eip: "true" beside them, or remove them.',
+  ),
   LegacyKey: entry(
     'note',
     'An annotation has an old spelling, which still works.',

@@ -2,7 +2,7 @@ import type { Finding, FindingId } from '../api/finding.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import { FOLLOW } from '../intent/release.ts';
 import type { Case, JudgeInput, Rule } from './case.ts';
-import { legacyKeys, unknownKeys } from './keys.ts';
+import { legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
 import { lines, packages } from './lines.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
@@ -26,7 +26,12 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Also where no address is asked for: perhaps one was meant to be. */
-const ALWAYS: readonly Rule[] = [tooLateForEci, onTheObject, ({ workload }) => unknownKeys(workload.annotations)];
+const ALWAYS: readonly Rule[] = [
+  tooLateForEci,
+  onTheObject,
+  ({ workload }) => unknownKeys(workload.annotations),
+  nothingAsked,
+];
 
 /** No EIP is kept for the next pod of the name, whatever the strategy says. */
 const KEEPS_NOTHING: ReadonlySet<FindingId> = new Set(['StatelessOwner', 'HostNetwork']);

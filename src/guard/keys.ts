@@ -3,13 +3,13 @@ import {
   ALLOCATED_INSTANCE_ID,
   ALLOW_EIP_ROB,
   CONTROLLER,
+  CREATION_SETTINGS,
   EIP_BEFORE_TRAFFIC,
   KEYS,
-  READINESS_GATE,
 } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
-import { finding, type Rule } from './case.ts';
+import { finding, written, type Rule } from './case.ts';
 import type { Annotations } from './workload.ts';
 
 const PREFIXES = ['network.alibabacloud.com/', 'k8s.aliyun.com/'] as const;
@@ -22,7 +22,6 @@ const KNOWN: ReadonlySet<string> = new Set([
   ALLOCATED_INSTANCE_ID,
   ALLOW_EIP_ROB,
   CONTROLLER,
-  READINESS_GATE,
   // ACS writes these (ACS documentation of pods with EIPs).
   ...['allocated-eip-id', 'allocated-eip-address', 'allocated-eipAddress'].map((name) => `${PREFIXES[0]}${name}`),
 ]);
@@ -41,11 +40,22 @@ const MOST = 5;
 /** Comparing words costs time, and a pod may carry 256 KiB of annotations (apimachinery, TotalAnnotationSizeLimitB). */
 const MOST_COMPARED = 50;
 
+/** What people write for the two keys that ask, and what is too far from them to be a slip of the hand. */
+const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
+  ...['eip', 'with-eip', 'pod-eip', 'eci-eip', 'enable-eip', 'use-eip', 'allocate-eip'].map(
+    (word) => [word, 'pod-with-eip'] as const,
+  ),
+  ...['eip-id', 'pod-eip-id', 'eip-instanceid', 'eip-instance-id', 'eip-allocation-id', 'eip-address'].map(
+    (word) => [word, 'pod-eip-instanceid'] as const,
+  ),
+]);
+
 /** The key of the setting as it should have been written, under the same prefix where that is one. */
 const spelled = (key: string): string | undefined => {
-  const name = nearest(nameOf(key), OFFERED.keys());
+  const word = nameOf(key).toLowerCase().replaceAll('_', '-');
+  const name = OTHER_WORDS.get(word) ?? nearest(word, OFFERED.keys());
   const keys = name === undefined ? undefined : OFFERED.get(name);
-  return keys?.find((known) => known === `${key.slice(0, key.lastIndexOf('/') + 1)}${name}`) ?? keys?.[0];
+  return keys && (nearest(key, keys, Number.POSITIVE_INFINITY) ?? keys[0]);
 };
 
 /** Near enough to be a slip of the hand where the word does not mention an EIP: one letter, or two swapped. */
@@ -59,7 +69,7 @@ const isSuspect = (key: string, index: number): boolean => {
   if (KNOWN.has(key) || key.length > 120) return false;
   const name = nameOf(key);
   const isOurs = PREFIXES.some((prefix) => key.toLowerCase().startsWith(prefix.slice(0, -1)));
-  if (isOurs) return /(^|-)eip(-|$)/i.test(name) || (index < MOST_COMPARED && !isOfEci(name) && isSlip(name));
+  if (isOurs) return /(^|[-_])eip([-_]|$)/i.test(name) || (index < MOST_COMPARED && !isOfEci(name) && isSlip(name));
   return UNMISTAKABLE.has(name) || (!key.includes('/') && OFFERED.has(name));
 };
 
@@ -77,6 +87,31 @@ export const unknownKeys = (given: Annotations): readonly Finding[] =>
         meant === undefined ? 'remove it' : `write ${meant} if that is what is meant`,
       );
     });
+
+/** Settings that mean nothing by themselves. */
+const SETTINGS: readonly string[] = [
+  ...CREATION_SETTINGS.flatMap((setting) => KEYS[setting]),
+  ...KEYS.releaseStrategy,
+  ...KEYS.handover,
+  EIP_BEFORE_TRAFFIC,
+];
+
+/** How an EIP is to be is said, and that there is to be one is not. With pod-with-eip: "false" that is meant. */
+export const nothingAsked: Rule = ({ workload: { annotations, outside }, reading: { wanted } }) => {
+  if (wanted || [...KEYS.withEip, ...KEYS.instanceId].some((key) => [annotations, outside].some((it) => key in it)))
+    return [];
+  const keys = written(SETTINGS, annotations);
+  const [first] = keys;
+  if (first === undefined) return [];
+  return [
+    finding(
+      'SettingsWithoutRequest',
+      keys,
+      `${keys.join(', ')} ${keys.length > 1 ? 'say' : 'says'} what an EIP is to be like, and nothing asks for one`,
+      `write ${first.slice(0, first.indexOf('/') + 1)}pod-with-eip: "true" beside ${keys.length > 1 ? 'them' : 'it'}`,
+    ),
+  ];
+};
 
 /** Spellings that today's documentation does not have any more (Terway, daemon/k8s.go). */
 const LEGACY = KEYS.internetChargeType.filter((key) => key.endsWith('/eip-charge-type'));

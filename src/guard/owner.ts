@@ -21,7 +21,7 @@ export const statelessOwner: Rule = ({ workload, reading: { release }, settings 
       'StatelessOwner',
       written(KEYS.releaseStrategy, workload.annotations),
       `the release strategy ${strategy} keeps the EIP for the next pod of this name, and ${renamed(workload)}`,
-      `write "Follow", or use one of ${settings.statefulKinds.join(', ')}`,
+      `write "Follow", or use a ${settings.statefulKinds.join(' or a ')}`,
     ),
   ];
 };

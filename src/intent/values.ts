@@ -34,6 +34,12 @@ export const MAX_BANDWIDTH_MBPS: Readonly<Record<InternetChargeType, number>> = 
   PayByBandwidth: 500,
 };
 
+/** The other metering method allows more. */
+const isForBandwidth = (value: number, chargeType: InternetChargeType): string =>
+  chargeType === 'PayByTraffic' && value <= MAX_BANDWIDTH_MBPS.PayByBandwidth && value > MAX_BANDWIDTH_MBPS.PayByTraffic
+    ? `, or eip-internet-charge-type: "PayByBandwidth", which allows up to ${MAX_BANDWIDTH_MBPS.PayByBandwidth}`
+    : '';
+
 /** A whole number of Mbit/s. "5M" is the form of Terway's first documentation: understood, and said. */
 export const readBandwidth = (text: string, chargeType: InternetChargeType): Read<number> => {
   const max = MAX_BANDWIDTH_MBPS[chargeType];
@@ -43,7 +49,7 @@ export const readBandwidth = (text: string, chargeType: InternetChargeType): Rea
     return wrong(
       'InvalidBandwidth',
       `is no bandwidth that ${chargeType} allows`,
-      `write a whole number of Mbit/s from 1 to ${max}, such as "5"`,
+      `write a whole number of Mbit/s from 1 to ${max}, such as "5"${isForBandwidth(value, chargeType)}`,
     );
   if (digits[2] === '') return { value };
   const problem = 'has the old form with a unit and is taken as Mbit/s';
@@ -76,7 +82,13 @@ export const readId =
   (text: string): Read<string> =>
     text.length <= 64 && text.startsWith(`${prefix}-`) && /^[a-z0-9]+$/.test(text.slice(prefix.length + 1))
       ? { value: text }
-      : wrong('InvalidId', 'is not the ID that this annotation takes', `write one ID of the form "${prefix}-…"`);
+      : wrong(
+          'InvalidId',
+          /^\d+(\.\d+){3}$/.test(text)
+            ? 'is an address, and this annotation takes an ID'
+            : 'is not the ID that this annotation takes',
+          `write one ID of the form "${prefix}-…"`,
+        );
 
 // eslint-disable-next-line no-control-regex -- finding control characters is the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

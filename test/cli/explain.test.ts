@@ -253,8 +253,23 @@ const UNREADABLE: readonly (readonly [say: string, text: string, says: RegExp])[
     stringify(pod({ annotations: { 'k8s.aliyun.com/eip-bandwidth': 5 } })),
     /bad\.yaml:7: metadata\.annotations\.k8s\.aliyun\.com\/eip-bandwidth: found the number 5, .*write "5"/,
   ],
-  ['no kind', 'apiVersion: v1\n', /bad\.yaml:1: kind: /],
-  ['a text', 'hello\n', /bad\.yaml:1: the document: /],
+  [
+    'a mapping where a text belongs',
+    stringify(pod({ annotations: { 'k8s.aliyun.com/eip-tags': { team: 'web' } } })),
+    /found a mapping, and Kubernetes wants a text here: write it in quotes, such as '{"team":"web"}'/,
+  ],
+  [
+    'a template that is not rendered',
+    'apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    k8s.aliyun.com/pod-with-eip: {{ .Values.eip }}\n',
+    /bad\.yaml:5: .*render the template first, for example with helm template/,
+  ],
+  [
+    'an annotation that contains itself',
+    'apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {a: &a [*a]}\n',
+    /a text here$/m,
+  ],
+  ['no kind', 'apiVersion: v1\n', /bad\.yaml:1: kind: found nothing, and Kubernetes wants a text here/],
+  ['a text', 'hello\n', /bad\.yaml:1: the document: found a text, and Kubernetes wants a mapping here/],
 ];
 
 for (const [say, text, says] of UNREADABLE)

@@ -114,6 +114,8 @@ const STORIES: Readonly<Record<string, Story>> = {
       // What the user must correct calls nobody.
       [`knative_eip_podeips{${C}, ready="false", reason="ExistingAndNew", k8s_namespace_name="shop"}`]: '3x40',
       [`knative_eip_podeips{${C}, ready="false", reason="InvalidBandwidth", k8s_namespace_name="shop"}`]: '3x40',
+      [`knative_eip_podeips{${C}, ready="false", reason="QuotaOfNamespaceExceeded", k8s_namespace_name="shop"}`]:
+        '3x40',
     },
     quietAt: '12m',
     at: '30m',

@@ -30,7 +30,7 @@ const ANNOTATIONS: readonly (readonly [say: string, object: object, ids: readonl
     (text) => [`bandwidth ${text}`, asks('bandwidth', text), ['InvalidBandwidth']] as const,
   ),
   ['bandwidth 5M', asks('bandwidth', '5M'), ['LegacyBandwidth']],
-  ['bandwidth alone', pod({ annotations: { [KEYS.bandwidth[1]]: '0' } }), []],
+  ['bandwidth alone', pod({ annotations: { [KEYS.bandwidth[1]]: '0' } }), ['SettingsWithoutRequest']],
   ['with-eip false and an ID', pod({ annotations: { ...EXISTING, [KEYS.withEip[1]]: 'false' } }), ['ExistingAndNew']],
   ['with-eip true and an ID', pod({ annotations: { ...EXISTING, ...NEW } }), ['ExistingAndNew']],
   ...[

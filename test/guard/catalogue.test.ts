@@ -138,6 +138,17 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       without: deployment({ spec: { hostNetwork: true } }),
     },
   ],
+  SettingsWithoutRequest: [
+    `${K8S}eip-bandwidth`,
+    `${NET}eip-tags`,
+    `${K8S}pod-eip-release-strategy`,
+    `${K8S}eip-handover`,
+    `${K8S}eip-before-traffic`,
+  ].map((key) => ({
+    with: pod({ annotations: { [key]: 'x' } }),
+    // Who writes "false" knows that there will be none.
+    without: pod({ annotations: { [key]: 'x', [`${K8S}pod-with-eip`]: 'false' } }),
+  })),
   UnknownKey: [
     { with: asks({ [`${K8S}eip-bandwith`]: '5' }), without: asks({ [`${K8S}eip-bandwidth`]: '5' }) },
     {
@@ -391,7 +402,13 @@ test('a misspelt key is answered with the right one', (t) => {
     [`${K8S}pod-with-epi`, `${K8S}pod-with-eip`],
     [`${NET}eci-eip-instanceid`, `${K8S}eci-eip-instanceid`],
     [`${K8S}pod-eip-instance-id`, `${K8S}pod-eip-instanceid`],
-    [`${K8S}/pod-with-eip`, `${NET}pod-with-eip`],
+    [`${K8S}/pod-with-eip`, `${K8S}pod-with-eip`],
+    ['pod-with-eip', `${K8S}pod-with-eip`],
+    ['alibabacloud.com/pod-with-eip', `${NET}pod-with-eip`],
+    [`${K8S}pod_with_eip`, `${K8S}pod-with-eip`],
+    [`${K8S}eip`, `${K8S}pod-with-eip`],
+    [`${NET}with-eip`, `${NET}pod-with-eip`],
+    [`${K8S}eip-id`, `${K8S}pod-eip-instanceid`],
   ];
   for (const [wrong, right] of rows) {
     const [found] = judged(pod({ annotations: { [wrong]: 'x' } }));
