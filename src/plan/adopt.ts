@@ -2,7 +2,7 @@ import { CONTROLLER } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip, InternetChargeType } from '../cloud/port.ts';
 import type { EipRequest } from '../intent/request.ts';
-import { isUntagged } from './missing.ts';
+import { isOfBefore, isUntagged } from './missing.ts';
 import { isFinal, readPod } from './pod.ts';
 import { hasFinalizer, type Place } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
@@ -30,7 +30,7 @@ export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
       'once the controller that wrote it is uninstalled, set adoptPodEIPsCreatedBefore in the configuration to have it taken over, or delete it',
     );
   if (from !== PREDECESSOR) return leftAlone(`it belongs to ${from}`);
-  if (!(Date.parse(metadata.creationTimestamp ?? '') < settings.adoptBefore))
+  if (!isOfBefore(podEip, settings))
     return leftAlone(
       `it was created at ${metadata.creationTimestamp ?? 'an unknown time'}, not before adoptPodEIPsCreatedBefore`,
     );

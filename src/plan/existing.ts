@@ -8,7 +8,7 @@ import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
 import { areContainersReady, isSameService, outranks } from './handover.ts';
-import { isAnothers, isBoundTo, latestPlace, readNotes, type Notes } from './record.ts';
+import { isAnothers, isBoundTo, isWitness, latestPlace, readNotes, type Notes } from './record.ts';
 import { justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
 import { fail, inTransition, justTampered, POLL_MS, RETRY_MS, wait, type ForeignBinding, type Step } from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
@@ -46,10 +46,12 @@ export const attach = (
     const isOurPlace = place && !isAnothers(eip, podEip, settings.clusterUid);
     return isOurPlace && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
   }
+  // What a virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
+  // say, and whoever may write a pod may write any ID there.
+  const rivals = seen.rivals?.filter((rival) => !isWitness(rival.podEip));
   if (allocationID === '') {
-    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
-    if (seen.rivals.length > 0)
-      return contend(seen, podEip, eip, reading, seen.rivals) ?? { do: 'Record', allocationId };
+    if (!rivals) return { do: 'LookForRivals', allocationId };
+    if (rivals.length > 0) return contend(seen, podEip, eip, reading, rivals) ?? { do: 'Record', allocationId };
     if (eip.status === 'InUse') {
       const robbing = rob(seen, eip, settings, inUseElsewhere);
       return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
@@ -59,8 +61,8 @@ export const attach = (
   }
   if (!latestPlace(notes)) {
     // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
-    if (!seen.rivals) return { do: 'LookForRivals', allocationId };
-    const { pod, rivals } = seen;
+    if (!rivals) return { do: 'LookForRivals', allocationId };
+    const { pod } = seen;
     const isLost = rivals.some((rival) => !outranks(podEip, pod, rival) && hasPrecedence(rival, podEip, pod));
     if (isLost) return { do: 'Yield', allocationId };
     const holder = rivals.find((rival) => isHolding(rival) && outranks(podEip, pod, rival));
@@ -140,6 +142,8 @@ const inUseElsewhere = (eip: Eip): Step =>
 const rob = (seen: Seen, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
   const from = foreignBinding(eip);
   if (!settings.allowEipRob || !from) return otherwise(eip);
+  // A pod of a virtual node keeps what it came with.
+  if (seen.rivals?.some((rival) => isWitness(rival.podEip))) return otherwise(eip);
   if (seen.namespace === undefined) return { do: 'LookAtNamespace' };
   if (justAccepted('Rob', seen, settings))
     return wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS);

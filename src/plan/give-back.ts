@@ -2,7 +2,7 @@ import { TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import { bequeathed } from './inherit.ts';
-import { isUntagged } from './missing.ts';
+import { mayTag } from './missing.ts';
 import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
 import { hasFinalizer, isAnothers, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
@@ -59,7 +59,8 @@ const release = (seen: Seen, podEip: PodEip, notes: Notes, settings: Settings): 
     return removeFinalizer(`${allocationId} was released`);
   }
   if (!provesOurs(eip, podEip, settings.clusterUid)) {
-    if (notes.isAdopted && isUntagged(eip) && !justAccepted('Tag', seen, settings)) return { do: 'Tag', allocationId };
+    if (mayTag(eip, podEip, notes, settings) && !justAccepted('Tag', seen, settings))
+      return { do: 'Tag', allocationId };
     if (memory.quietMs < settings.settleMs) return settling(seen, settings);
     return removeFinalizer(`${allocationId} does not carry the tags that it was bought with and is left as it is`);
   }

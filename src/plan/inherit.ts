@@ -45,7 +45,7 @@ const DETACHING_MS = 30_000;
 
 /** What to do about the EIP of an earlier pod of the Service before one is bought; undefined where there is none. */
 export const inherit = (seen: Seen, podEip: PodEip, settings: Settings): Step | undefined => {
-  const { memory, spares, now } = seen;
+  const { eip, memory, spares, now } = seen;
   const { uid, labels } = podEip.metadata;
   if (settings.holdOffMs === 0 || labels?.[SERVICE_UID] === undefined) return undefined;
   if (!spares) return { do: 'LookForSpares' };
@@ -57,9 +57,17 @@ export const inherit = (seen: Seen, podEip: PodEip, settings: Settings): Step | 
       return isSettled(seen, settings)
         ? { do: 'Decline', spare: mine }
         : wait('Settling', `a request to take ${allocationID} over may still take effect`, POLL_MS);
-    return justAccepted('Inherit', seen, settings)
-      ? wait('EipNotVisibleYet', `the tags of ${allocationID} are not listed yet`, POLL_MS)
-      : { do: 'Inherit', allocationId: allocationID };
+    if (justAccepted('Inherit', seen, settings))
+      return wait('EipNotVisibleYet', `the tags of ${allocationID} are not listed yet`, POLL_MS);
+    if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
+    // Once it is known to be gone, the PodEIP that had it goes too.
+    if (!eip || provesOurs(eip, podEip, settings.clusterUid))
+      return wait('EipNotVisibleYet', `${allocationID} is not listed with the tags of this PodEIP yet`, POLL_MS);
+    // Whoever may write PodEIPs may write any EIP of the account into one and bequeath it: only its own tags say whose it is.
+    if (provesOurs(eip, mine, settings.clusterUid)) return { do: 'Inherit', allocationId: allocationID };
+    return isSettled(seen, settings)
+      ? undefined
+      : wait('Settling', `a request to take ${allocationID} over may still take effect`, POLL_MS);
   }
   // Who may have an EIP of its own on the way would end with two of them.
   if (isRefused || memory.isUntouched !== true) return undefined;
@@ -68,7 +76,8 @@ export const inherit = (seen: Seen, podEip: PodEip, settings: Settings): Step | 
     .filter((spare) => readNotes(spare).isOffered)
     .toSorted((a, b) => (a.metadata.uid < b.metadata.uid ? -1 : 1));
   if (offered) return { do: 'Bequeath', spare: offered };
-  const detaching = free.find((spare) => now - (readNotes(spare).goneSince ?? 0) < DETACHING_MS);
+  // A time that has not come yet was written by another clock, and may be far away.
+  const detaching = free.find((spare) => Math.abs(now - (readNotes(spare).goneSince ?? 0)) < DETACHING_MS);
   return detaching && wait('InTransition', `${detaching.spec.allocationID} is coming from an earlier pod`, POLL_MS);
 };
 

@@ -1,5 +1,7 @@
+import { EIP_PENDING } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
+import { planCreation, type CreationPlan } from '../intent/creation.ts';
 import { readReleaseAfter } from '../intent/release.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
@@ -29,12 +31,13 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   if (isItsPod && !isFinal(pod) && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
   const heldOff = isHeldOff(podEip, notes, settings);
   if (heldOff && pod && !isItsPod && notes.bequeathedTo === undefined) return { do: 'Retire', because };
-  const heir = pod && heirOf(pod, settings);
+  const heir = pod && heirOf(pod, seen, settings);
   const wantsExisting = heir?.reading.request?.kind === 'existing';
   if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')
     return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
-  if (heir && !wantsExisting && isReady(heir.pod, seen) && heir.reading.request)
-    return { do: 'TakeOver', podUid: heir.pod.metadata.uid, release: heir.reading.release };
+  const takeOver = heir &&
+    !wantsExisting && { do: 'TakeOver' as const, podUid: heir.pod.metadata.uid, release: heir.reading.release };
+  if (takeOver && hasPodIP(heir) && (heir.how === 'podeip' || heir.how === 'vpc-first')) return takeOver;
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return { do: 'Retire', because };
   if (notes.podUid !== '' || notes.goneSince === undefined) return { do: 'Park', because };
@@ -73,6 +76,8 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
       'EipKept',
       `this PodEIP keeps ${allocationId} for pods of its name until it is deleted; delete it to use ${heir.reading.request.allocationId}`,
     );
+  // It is passed to the instance at its creation, for which it must be free.
+  if (takeOver && heir.how === 'vpc-first' && heir.pod.status?.reason === EIP_PENDING) return takeOver;
   if (heir)
     return heir.reading.request
       ? wait('NoPodIP', `${allocationId} waits for its pod to have an address`, settings.recheckMs)
@@ -80,15 +85,29 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   return expire(seen, podEip, notes.goneSince, settings);
 };
 
-/** The pod that has the name now, if it may have the EIP: it wants one, and its owner gives the same name again. */
-const heirOf = (pod: Pod, settings: Settings): { pod: Pod; reading: Reading } | undefined => {
+/** A pod that may have the EIP, and who makes its address. */
+interface Heir {
+  readonly pod: Pod;
+  readonly reading: Reading;
+  readonly how: CreationPlan['how'];
+}
+
+/**
+ * The pod that has the name now, if it may have the EIP: it wants one, its owner gives the same name again, and it does not
+ * get another one from whoever runs it.
+ */
+const heirOf = (pod: Pod, { node }: Seen, settings: Settings): Heir | undefined => {
   if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !isStateful(pod, settings)) return undefined;
   const reading = readPod(pod, settings);
-  return reading.wanted ? { pod, reading } : undefined;
+  if (!reading.wanted) return undefined;
+  const target = targetOf(pod, node ?? undefined);
+  const facts = { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode };
+  const { how } = planCreation(reading, pod.metadata.annotations, target, facts);
+  const getsAnother = how === 'add-on' || how === 'container-group' || target.on === 'acs';
+  return getsAnother && reading.request?.kind !== 'existing' ? undefined : { pod, reading, how };
 };
 
-const isReady = (pod: Pod, { node }: Seen): boolean =>
-  targetOf(pod, node ?? undefined).on === 'ecs' && pod.status?.podIP !== undefined && pod.status.podIP !== '';
+const hasPodIP = ({ pod }: Heir): boolean => pod.status?.podIP !== undefined && pod.status.podIP !== '';
 
 /**
  * Kept until its time is over. Two clocks must agree: the wall clock, which survives a restart, and this process's own

@@ -18,7 +18,7 @@ export const notVisibleYet = (allocationId: string): Rest =>
 export const proveOurs = (seen: Seen, eip: Eip, podEip: PodEip, notes: Notes, settings: Settings): Step | undefined => {
   if (provesOurs(eip, podEip, settings.clusterUid)) return undefined;
   const { allocationId } = eip;
-  if (notes.isAdopted && isUntagged(eip)) {
+  if (mayTag(eip, podEip, notes, settings)) {
     return justAccepted('Tag', seen, settings)
       ? wait('EipNotVisibleYet', `the tags of ${allocationId} are not listed yet`, POLL_MS)
       : { do: 'Tag', allocationId };
@@ -30,3 +30,14 @@ export const proveOurs = (seen: Seen, eip: Eip, podEip: PodEip, notes: Notes, se
 
 /** Nobody has marked the EIP as theirs in our way. */
 export const isUntagged = (eip: Eip): boolean => ![...eip.tags.keys()].some((key) => key.startsWith(TAG_PREFIX));
+
+/**
+ * Whether the EIP may get the tags that make it this PodEIP's. The note of an adoption can be forged, the time that the API
+ * server has set cannot: whoever may write PodEIPs could otherwise have us tag, and then release, any EIP of the account.
+ */
+export const mayTag = (eip: Eip, podEip: PodEip, notes: Notes, settings: Settings): boolean =>
+  notes.isAdopted && isOfBefore(podEip, settings) && isUntagged(eip) && !eip.serviceManaged;
+
+/** Whether the PodEIP was made before the time up to which the operator has PodEIPs of other controllers taken over. */
+export const isOfBefore = ({ metadata }: PodEip, { adoptBefore }: Settings): boolean =>
+  adoptBefore !== undefined && Date.parse(metadata.creationTimestamp ?? '') < adoptBefore;

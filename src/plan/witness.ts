@@ -6,7 +6,7 @@ import { targetOf } from '../intent/target.ts';
 import { waitsForEip } from './instance.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
 import { creationFacts } from './policy.ts';
-import { readNotes } from './record.ts';
+import { isWitness, readNotes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, POLL_MS, RETRY_MS, wait, type Step } from './step.ts';
 
@@ -63,8 +63,8 @@ const isByVirtualNode = ({ node }: Seen, pod: Pod, settings: Settings): boolean 
 };
 
 /** The instance ends, and its address with it: believed once the account shows it. */
-const afterIt = (seen: Seen, { spec }: PodEip): Step => {
-  const { allocationID, allocationType } = spec;
+const afterIt = (seen: Seen, podEip: PodEip): Step => {
+  const { allocationID, allocationType } = podEip.spec;
   if (allocationID === '') return { do: 'Retire', because: 'the pod is gone, and no address of it is known' };
   const { eip, memory } = seen;
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
@@ -73,6 +73,10 @@ const afterIt = (seen: Seen, { spec }: PodEip): Step => {
     return { do: 'Retire', because: `${allocationID} was detached with the instance` };
   if (memory.parkedMs < LEFT_BEHIND_MS)
     return wait('Releasing', `${allocationID} is still ${eip.status}; it goes with the instance`, LOOK_MS);
+  // An EIP of the user's serves one pod after the other.
+  if (!seen.rivals) return { do: 'LookForRivals', allocationId: allocationID };
+  const next = seen.rivals.find((rival) => !isWitness(rival.podEip) || isYounger(rival.podEip, podEip));
+  if (next) return { do: 'Retire', because: `pod ${next.podEip.metadata.name} has ${allocationID} now` };
   return fail(
     'EipLeftBehind',
     allocationType.type === 'Static'
@@ -80,4 +84,10 @@ const afterIt = (seen: Seen, { spec }: PodEip): Step => {
       : `${allocationID} (${eip.ipAddress}) was made with an instance that is gone and is still there, ${eip.status}; release it in the console, or delete this PodEIP if it is in use on purpose`,
     10 * RETRY_MS,
   );
+};
+
+/** A strict order, so that of several records of one EIP one stays. */
+const isYounger = ({ metadata: one }: PodEip, { metadata: other }: PodEip): boolean => {
+  const [born, before] = [one.creationTimestamp ?? '', other.creationTimestamp ?? ''];
+  return born === before ? one.uid > other.uid : born > before;
 };

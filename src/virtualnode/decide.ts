@@ -43,10 +43,11 @@ const end = ({ containerGroupId, status }: ContainerGroup, { memory }: PodSeen, 
 const endPod = (seen: PodSeen, group: ContainerGroup | null, settings: DecideSettings): Step => {
   const { pod, memory, now } = seen;
   if (group) return end(group, seen, 'the pod is being deleted');
-  const known = instanceOf(pod) ?? memory.createdId;
-  // Not listed yet, perhaps: it can be ended all the same.
-  if (known !== undefined && !memory.wasListed && memory.deletion?.containerGroupId !== known)
-    return { do: 'DeleteGroup', containerGroupId: known, because: 'the pod is being deleted' };
+  // Not listed yet, perhaps: it can be ended all the same. Not on the word of the pod: whoever may write it may write the ID
+  // of another's instance there.
+  const { createdId } = memory;
+  if (createdId !== undefined && !memory.wasListed && memory.deletion?.containerGroupId !== createdId)
+    return { do: 'DeleteGroup', containerGroupId: createdId, because: 'the pod is being deleted' };
   const isKnownToEnd = memory.wasListed || memory.deletion !== undefined;
   const leftMs = Math.max(
     (isKnownToEnd ? settings.readLagMs : 0) - memory.missingMs,

@@ -392,6 +392,15 @@ row(
       t.like(next({ podEip: { ...podEip, metadata: { ...podEip.metadata, creationTimestamp } }, eip }, adopting), {
         reason: 'NotManagedHere',
       });
+    // Not even where the PodEIP says itself that it was taken over, for it may say anything.
+    for (const isEnding of [false, true]) {
+      const forged = the.podEip({ allocationID, isAdopted: true, isEnding });
+      const said = isEnding ? { do: 'RemoveFinalizer' } : { do: 'Fail', reason: 'EipNotOurs' };
+      t.like(next({ podEip: forged, eip }), said);
+      const young = { ...forged, metadata: { ...forged.metadata, creationTimestamp: '2026-11-22T00:00:00Z' } };
+      t.like(next({ podEip: young, eip }, adopting), said);
+      t.like(next({ podEip: forged, eip }, adopting), { do: 'Tag' });
+    }
     const ofSomebody = noted({ [CONTROLLER]: 'somebody' }, podEip);
     t.like(next({ podEip: ofSomebody, eip }, adopting), { do: 'Fail', reason: 'NotManagedHere' });
   },

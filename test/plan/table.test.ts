@@ -136,14 +136,19 @@ const freeze = <T>(value: T): T => {
 };
 
 /** What no step may ever do, whatever led to it. */
-const forbidden = (step: Act | Rest, { podEip: record, eip: it }: State): string | undefined => {
+const forbidden = (
+  step: Act | Rest,
+  { podEip: record, eip: it }: State,
+  { adoptBefore }: (typeof variants)[number],
+): string | undefined => {
   if (!record) return undefined;
   const notes = readNotes(record);
   if (step.do === 'Release' && !(it && provesOurs(it, record, settings.clusterUid))) return 'releases what is not ours';
   if (step.do === 'Release' && notes.request?.kind === 'existing') return 'releases an EIP of the user’s';
   if (step.do === 'Release' && record.metadata.deletionTimestamp === undefined)
     return 'releases before the point of no return';
-  if (step.do === 'Tag' && !(notes.isAdopted && it?.tags.size === 0)) return 'tags what was not taken over';
+  if (step.do === 'Tag' && !(notes.isAdopted && adoptBefore !== undefined && it?.tags.size === 0))
+    return 'tags what was not taken over';
   if (step.do === 'Unassociate' && !(it && notes.places.some((place) => isBoundTo(it, place))))
     return 'detaches what it did not bind';
   if (step.do === 'Allocate' && record.spec.allocationID !== '') return 'buys a second one';
@@ -167,7 +172,7 @@ const run = (start: State, situation: (typeof variants)[number]): string | undef
   let allocations = 0;
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { step } = settle(state, situation);
-    const wrong = forbidden(step, state);
+    const wrong = forbidden(step, state, situation);
     if (wrong !== undefined) return `${step.do}: ${wrong}`;
     if (step.do === 'Done') return undefined;
     if (step.do === 'Fail' || step.do === 'Wait') {

@@ -10,8 +10,8 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Node, Pod } from '../../src/api/core.ts';
 import { decide } from '../../src/plan/decide.ts';
-import type { Seen } from '../../src/plan/seen.ts';
-import { bound, eip, EXISTING, fresh, NEW, NOW, pod, podEip, quiet, settings } from './situation.ts';
+import type { Rival, Seen } from '../../src/plan/seen.ts';
+import { bound, eip, EXISTING, existing, fresh, NEW, NOW, place, pod, podEip, quiet, settings } from './situation.ts';
 
 const virtual: Node = {
   metadata: { name: 'node-1', uid: 'n', resourceVersion: '1', labels: { type: 'virtual-kubelet' } },
@@ -23,8 +23,16 @@ const NAMESPACE = { metadata: { name: 'default', uid: 'ns', resourceVersion: '1'
 const TOLD = { [ALLOCATED_ADDRESS]: '203.0.113.1', [ALLOCATED_INSTANCE_ID]: 'eip-1', [ECI_INSTANCE_ID]: 'eci-1' };
 const record = (parts: Parameters<typeof podEip>[0] = {}) =>
   podEip({ controller: 'eci-virtual-node', hasFinalizer: false, request: undefined, ...parts });
-const step = (parts: Partial<Seen>) =>
-  decide({ pod: null, podEip: null, node: virtual, memory: quiet, now: NOW, ...parts }, settings);
+const quietly = (parts: Partial<Seen>): Seen => ({
+  pod: null,
+  podEip: null,
+  node: virtual,
+  memory: quiet,
+  now: NOW,
+  ...parts,
+});
+const step = (parts: Partial<Seen>) => decide(quietly(parts), settings);
+const heir = (parts: Parameters<typeof pod>[0]): Pod => pod({ uid: 'next', owner: 'StatefulSet', ...parts });
 const eciPod = (annotations: Record<string, string>, parts: Parameters<typeof pod>[0] = {}): Pod =>
   pod({ annotations: { ...NEW, ...annotations }, ...parts });
 
@@ -72,11 +80,14 @@ test('of the controller and our own virtual node at least one sees what the othe
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
   t.like(step({ pod: eciPod({}), podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'LookAtEip', allocationId: 'eip-1' });
+  const inUse = eip({ ...bound, privateIpAddress: '', tags: new Map() });
+  const others = [null, eip({ tags: new Map() }), eip({ ...inUse, ipAddress: '203.0.113.9' })];
+  for (const podEip of [record(), record({ allocationID: 'eip-1' })])
+    for (const other of others)
+      t.like(step({ pod: eciPod(TOLD), podEip, eip: other }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), { do: 'Record', allocationId: 'eip-1' });
   const held = record({ allocationID: 'eip-1' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: held }), { do: 'LookAtEip', allocationId: 'eip-1' });
-  t.like(step({ pod: eciPod(TOLD), podEip: held, eip: null }), { do: 'Wait', reason: 'EipNotVisibleYet' });
-  const inUse = eip({ ...bound, privateIpAddress: '', tags: new Map() });
-  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), { do: 'Record', allocationId: 'eip-1' });
   t.like(step({ pod: eciPod(TOLD), podEip: held, eip: inUse }), { do: 'Done', reason: 'InUse' });
   t.deepEqual(step({ pod: eciPod(TOLD, { isGated: true }), podEip: held, eip: inUse }), {
     do: 'Publish',
@@ -115,7 +126,8 @@ test('after the pod the record stays until the account shows that the address is
     t.like(step({ pod: gone, podEip: held, eip: null }), { do: 'Retire' });
     t.like(step({ pod: gone, podEip: held, eip: left }), { do: 'Wait', reason: 'Releasing' });
     const memory = { ...quiet, parkedMs: 300_000 };
-    t.like(step({ pod: gone, podEip: held, eip: left, memory }), { do: 'Fail', reason: 'EipLeftBehind' });
+    t.like(step({ pod: gone, podEip: held, eip: left, memory }), { do: 'LookForRivals' });
+    t.like(step({ pod: gone, podEip: held, eip: left, memory, rivals: [] }), { do: 'Fail', reason: 'EipLeftBehind' });
     t.like(step({ pod: gone, podEip: record() }), { do: 'Retire' });
   }
   const users = {
@@ -124,7 +136,34 @@ test('after the pod the record stays until the account shows that the address is
   };
   t.like(step({ podEip: users, eip: left }), { do: 'Retire' });
   t.like(step({ podEip: users, eip: eip(bound) }), { do: 'Wait', reason: 'Releasing' });
-  t.like(step({ podEip: users, eip: eip(bound), memory: { ...quiet, parkedMs: 300_000 } }), { do: 'Fail' });
+  const late = { podEip: users, eip: eip(bound), memory: { ...quiet, parkedMs: 300_000 } };
+  t.like(step({ ...late, rivals: [] }), { do: 'Fail' });
+  // The next pod has it: a pod of the virtual node again, or another. Of several records the youngest stays.
+  const recordOf = (creationTimestamp: string, uid = 'other'): Rival => {
+    const it = record({ allocationID: 'eip-1', creationTimestamp });
+    return { podEip: { ...it, metadata: { ...it.metadata, uid } }, pod: null };
+  };
+  t.like(step({ ...late, rivals: [recordOf('2026-11-20T12:00:00Z')] }), { do: 'Retire' });
+  t.like(step({ ...late, rivals: [recordOf('2026-11-20T10:00:00Z')] }), { do: 'Fail' });
+  t.like(step({ ...late, rivals: [recordOf('2026-11-20T11:00:00Z', 'a')] }), { do: 'Fail' });
+  t.like(step({ ...late, rivals: [recordOf('2026-11-20T11:00:00Z', 'z')] }), { do: 'Retire' });
+  const attached = { podEip: podEip({ request: existing, allocationID: 'eip-1', places: [place] }), pod: null };
+  t.like(step({ ...late, rivals: [attached] }), { do: 'Retire' });
+});
+
+test('a record of what the virtual node does bars nobody from an EIP, and keeps it from being robbed', (t) => {
+  const rivals = [{ podEip: record({ allocationID: 'eip-1' }), pod: null }];
+  const users = eip({ tags: new Map() });
+  const wants = { pod: pod({ annotations: EXISTING }), podEip: podEip({ request: existing }), node: null, rivals };
+  t.deepEqual(step({ ...wants, eip: users }), { do: 'Record', allocationId: 'eip-1' });
+  const won = { ...wants, podEip: podEip({ request: existing, allocationID: 'eip-1' }) };
+  t.like(step({ ...won, eip: users }), { do: 'LookForInterfaces' });
+  const inUse = { ...users, ...bound };
+  for (const it of [wants, won]) {
+    const seen = { ...quietly(it), eip: inUse };
+    t.is(decide(seen, { ...settings, allowEipRob: true }).do, 'Fail');
+    t.is(decide({ ...seen, rivals: [] }, { ...settings, allowEipRob: true }).do, 'LookAtNamespace');
+  }
 });
 
 test('for a record nothing of the cloud is ever changed', (t) => {
@@ -145,8 +184,37 @@ test('for a record nothing of the cloud is ever changed', (t) => {
             for (const node of [virtual, ours]) {
               const seen = { pod: it, eip: found, podEip: record({ allocationID, isEnding }), node };
               const { do: what } = step({ ...seen, memory: { ...quiet, parkedMs } });
-              t.true(['LookAtEip', 'Record', 'Publish', 'Retire', 'Wait', 'Fail', 'Done'].includes(what), what);
+              t.true(
+                ['LookAtEip', 'LookForRivals', 'Record', 'Publish', 'Retire', 'Wait', 'Fail', 'Done'].includes(what),
+                what,
+              );
             }
+});
+
+test('an EIP that is kept for the name goes to a pod that nobody else makes one for', (t) => {
+  const kept = { [KEYS.releaseStrategy[0]]: '10m' };
+  const keeping = {
+    allocationID: 'eip-1',
+    podUid: '',
+    goneSince: '2026-11-21T11:59:00Z',
+    release: { strategy: 'TTL', releaseAfter: '10m' },
+  } as const;
+  const next = (parts: Partial<Seen>, enableVirtualNode = false) =>
+    decide(quietly({ podEip: podEip(keeping), eip: eip(), node: ours, ...parts }), { ...settings, enableVirtualNode });
+  // Our own virtual node waits for it, and says so.
+  const starting = heir({ annotations: { ...NEW, ...kept }, podIP: '', phase: 'Pending' });
+  t.like(next({ pod: starting }), { do: 'Wait', reason: 'NoPodIP' });
+  const accepted = { ...starting, status: { phase: 'Pending', reason: EIP_PENDING } };
+  t.like(next({ pod: accepted }), { do: 'TakeOver', podUid: 'next' });
+  const placed = podEip({ ...keeping, places: [{ ...place, podUid: 'pod' }] });
+  t.like(next({ pod: accepted, podEip: placed, eip: eip(bound) }), { do: 'Unassociate' }, 'detached first');
+  // The add-on makes another one, except where its pods are served from here.
+  const running = heir({ annotations: { ...NEW, ...kept } });
+  t.like(next({ pod: running, node: virtual }, true), { do: 'TakeOver' });
+  t.like(next({ pod: running, node: virtual }), { do: 'Wait', reason: 'Kept' });
+  const late = { now: NOW + 3_600_000, memory: { ...quiet, parkedMs: 3_600_000 } };
+  t.like(next({ pod: running, node: virtual, ...late }), { do: 'Retire' }, 'which it does not wait for');
+  t.like(next({ pod: running, node: null }), { do: 'Wait', reason: 'NoPodIP' }, 'it may be anywhere yet');
 });
 
 test('an EIP that was passed to the instance at its creation counts as bound there', (t) => {

@@ -166,8 +166,8 @@ export const mutants: readonly Mutant[] = [
     'rivals are not looked for',
     [
       'src/plan/existing.ts',
-      'if (seen.rivals.length > 0)\n      return contend(',
-      'if (seen.rivals.length > 9)\n      return contend(',
+      'if (rivals.length > 0)\n      return contend(',
+      'if (rivals.length > 9)\n      return contend(',
     ],
     ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [

@@ -100,6 +100,19 @@ test('the object of a pod goes only when nothing can be left', (t) => {
   t.is(step({ pod: deleting, group: group({ status: 'Succeeded' }) }).do, 'DeleteGroup');
 });
 
+test('the instance of another pod is not ended on the word of an annotation', (t) => {
+  const annotations = { [ECI_INSTANCE_ID]: 'eci-of-another' };
+  for (const phase of ['Pending', 'Running', 'Succeeded', 'Failed']) {
+    const status = { phase, startTime: '2026-11-20T11:00:00Z' };
+    const forged = { ...deleting, metadata: { ...deleting.metadata, annotations }, status };
+    const ends = (over: Partial<PodMemory>) => step({ pod: forged, group: null, memory: { ...memory, ...over } });
+    t.like(ends({ quietMs: 0 }), { do: 'Wait', ms: 15_000 }, 'a process that has just started');
+    t.is(ends({ quietMs: 15_000 }).do, 'FinishDeletion');
+    t.like(ends({ quietMs: 0, createdId: 'eci-9' }), { do: 'DeleteGroup', containerGroupId: 'eci-9' });
+    t.like(step({ pod: forged, group: group() }), { do: 'DeleteGroup', containerGroupId: 'eci-1' });
+  }
+});
+
 test('a pod with a finalizer is shown as ended before its object is asked to go', (t) => {
   const held = { ...deleting, metadata: { ...deleting.metadata, finalizers: ['batch.kubernetes.io/job-tracking'] } };
   t.like(step({ pod: held, group: null }), { do: 'WriteStatus', status: { phase: 'Failed', reason: 'Terminated' } });

@@ -47,6 +47,26 @@ test('what CreateContainerGroup cannot say is bought first, and given to the ins
   await stage.stop();
 });
 
+test('the next pod of a StatefulSet is made with the EIP that is kept for its name', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  const annotations = { 'k8s.aliyun.com/pod-with-eip': 'true', 'k8s.aliyun.com/pod-eip-release-strategy': '10m' };
+  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'owner', controller: true }];
+  await stage.runPod('web-0', annotations, GATED, { ownerReferences });
+  t.true((await stage.until(isReady(stage, 'web-0'))) < 40_000);
+  const [eip] = stage.cloud.eips();
+  await stage.deletePod('web-0');
+  t.true((await stage.until(async () => !(await stage.pod('web-0')))) < 60_000);
+  await stage.runPod('web-0', annotations, GATED, { ownerReferences });
+  t.true((await stage.until(isReady(stage, 'web-0'), 120_000)) < 90_000);
+  t.like(stage.cloud.eips(), [{ allocationId: eip?.allocationId, status: 'InUse' }]);
+  t.deepEqual(
+    stage.created.map((spec) => spec.eip),
+    [{ eipInstanceId: eip?.allocationId }, { eipInstanceId: eip?.allocationId }],
+  );
+  t.is((await stage.pod('web-0'))?.metadata.annotations?.[ALLOCATED_ADDRESS], eip?.ipAddress);
+  await stage.stop();
+});
+
 test('an EIP of the user’s is bound once the instance runs, and is there afterwards', async (t) => {
   const stage = await Stage.create({ operating: true });
   stage.cloud.world.addEip({ allocationId: 'eip-1', ipAddress: '47.1.1.1' });
