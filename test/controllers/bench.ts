@@ -69,12 +69,12 @@ const costs: Cost[] = [];
 // The first run warms the code up and is not shown.
 for (const pods of [50, ...(asked.length > 0 ? asked : [100, 400, 1_600])]) costs.push(await run(pods));
 const [, first] = costs;
-console.log(
-  'pods | CPU ms per pod | ratio | heap KiB per pod | ratio | calls per pod: API server, cloud | in 2 min at rest',
+process.stdout.write(
+  'pods | CPU ms per pod | ratio | heap KiB per pod | ratio | calls per pod: API server, cloud | in 2 min at rest\n',
 );
 for (const { pods, cpuMs, heapKiB, ...calls } of costs.slice(1)) {
   const ratio = (value: number, of: number) => (value / pods / (of / (first?.pods ?? 1))).toFixed(2);
-  console.log(
+  process.stdout.write(
     [
       pods,
       (cpuMs / pods).toFixed(1),
@@ -83,6 +83,8 @@ for (const { pods, cpuMs, heapKiB, ...calls } of costs.slice(1)) {
       ratio(heapKiB, first?.heapKiB ?? 1),
       `${(calls.kubeCalls / pods).toFixed(1)}, ${(calls.cloudCalls / pods).toFixed(1)}`,
       `${calls.idleKubeCalls}, ${calls.idleCloudCalls}`,
-    ].join(' | '),
+    ]
+      .join(' | ')
+      .concat('\n'),
   );
 }
