@@ -38,7 +38,7 @@ const drain = async (stage: Stage, args: readonly string[], killAfter?: RegExp) 
       vpcID: 'vpc-e2e',
       credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
       endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
-      leaderElection: { namespace: 'kube-system' },
+      leaderElection: { namespace: 'knative-eip-system' },
       cloud: { settleSeconds: 2 },
     }),
   );
@@ -89,7 +89,7 @@ const uninstall = async (t: ExecutionContext, kind: Kind) => {
 
   const refused = await drain(stage, ['--release', '--yes']);
   t.is(refused.code, 1);
-  t.regex(refused.err, /holds the Lease kube-system\/knative-eip.*\n.*scale deployment knative-eip/);
+  t.regex(refused.err, /holds the Lease knative-eip-system\/knative-eip.*\n.*scale deployment knative-eip/);
   await controller.terminate();
 
   const before = await versions(stage);

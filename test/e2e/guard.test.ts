@@ -59,7 +59,7 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
     const port = await freePort();
     await kube.create(VALIDATING_WEBHOOKS, configuration(port));
     const controller = await stage.startController({
-      leaderElection: { enabled: false, namespace: 'kube-system' },
+      leaderElection: { enabled: false, namespace: 'knative-eip-system' },
       webhook: { enabled: true, address: `127.0.0.1:${port}`, hosts: ['127.0.0.1'] },
     });
     await until(

@@ -66,9 +66,14 @@ const servedWithNewEip = async (t: ExecutionContext, stage: KnativeStage, name: 
   const { kube, cloud } = stage;
   const pod = await servedPod(stage, `${name}-00001`);
   t.is(pod.status?.phase, 'Running');
-  const podEips = await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=${name}` });
-  const podEip = podEips.find(({ metadata }) => metadata.name === pod.metadata.name);
-  t.is(podEip?.status?.eipAddress, addressOf(pod));
+  const podEip = await until(
+    'the PodEIP shows the address',
+    async () => {
+      const all = await kube.list(PODEIP, { namespace: NAMESPACE, labelSelector: `${LABEL.service}=${name}` });
+      return all.find(({ metadata }) => metadata.name === pod.metadata.name);
+    },
+    (it) => it?.status?.eipAddress === addressOf(pod),
+  );
   for (const label of [LABEL.service, LABEL.serviceUid, LABEL.configuration, LABEL.revision, LABEL.revisionUid])
     t.is(podEip?.metadata.labels?.[label], pod.metadata.labels?.[label], label);
   const eip = cloud.eips().find(({ ipAddress }) => ipAddress === addressOf(pod));

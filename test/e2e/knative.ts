@@ -66,7 +66,7 @@ export const withKnative = async (
     // Also where nobody answers: the API server knows of them.
     await stage.kube.create(MUTATING_WEBHOOKS, webhookConfiguration(port));
     const controller = await stage.startController({
-      leaderElection: { enabled: false, namespace: 'kube-system' },
+      leaderElection: { enabled: false, namespace: 'knative-eip-system' },
       cloud: { settleSeconds: 1 },
       ...(webhooks && webhookSettings(port)),
       ...VIRTUAL_NODE_SETTINGS,

@@ -26,7 +26,7 @@ const deployment = (name: string, replicas: number) => ({
 /** The shortest lease that outlasts a call to the cloud. */
 const ELECTING = {
   leaderElection: {
-    namespace: 'kube-system',
+    namespace: 'knative-eip-system',
     leaseDurationSeconds: 10,
     renewDeadlineSeconds: 5,
     retryPeriodSeconds: 1,
@@ -47,7 +47,7 @@ const remove = async ({ kube }: Stage, name: string) => {
   if (object) await kube.delete(DEPLOYMENT, ref, { uid: object.metadata.uid });
 };
 const holder = async ({ kube }: Stage) =>
-  (await kube.get(LEASE, { namespace: 'kube-system', name: 'knative-eip' }))?.spec?.holderIdentity;
+  (await kube.get(LEASE, { namespace: 'knative-eip-system', name: 'knative-eip' }))?.spec?.holderIdentity;
 
 const kinds = ['embedded', 'real'] as const;
 for (const kind of kinds) {

@@ -21,6 +21,7 @@ import { serve as serveKube } from '../../src/sandbox/kube/http.ts';
 import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
+import { actAsProduct, createHome, grant } from './rights.ts';
 import { controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
 
 export type Kind = 'embedded' | 'real';
@@ -116,6 +117,7 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
   const installCrd = () =>
     kube.create(CRD, parse(readFileSync(join(ROOT, 'config/crd/podeips.alibabacloud.com.yaml'), 'utf8')));
   if (withCrd) await installCrd();
+  await createHome(kube);
   const nodes = await createNodes(kube, cloud, VPC);
   if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
   const ground: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
@@ -129,10 +131,18 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     ...(api.deployments ? [runDeployments(ground, kube, stopping.signal)] : []),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
+  // On a real API server the controller has the rights that its manifests give it, and no others.
+  const kubeconfigOfProduct = kind === 'real' ? join(folder, 'kubeconfig') : api.path;
+  if (kind === 'real') {
+    for (const part of ['rbac', 'webhook', 'cloudevents']) await grant(kube, part);
+    await actAsProduct(api.path, kubeconfigOfProduct, connection.calls);
+  }
   const children = new Set<ChildProcess>();
+  const outputs: (() => string)[] = [];
   let started = 0;
 
   const startController = async (settings: object = {}): Promise<Controller> => {
+    if (kind === 'real' && 'virtualNode' in settings) await grant(kube, 'virtual-node');
     const path = join(folder, `config-${(started += 1)}.yaml`);
     const endpoint = cloudHttp.url;
     await writeFile(
@@ -144,19 +154,20 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
         credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
         endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
         http: { address: '127.0.0.1:0' },
-        leaderElection: { namespace: 'kube-system' },
+        leaderElection: { namespace: 'knative-eip-system' },
         logFormat: 'json',
         cloud: { settleSeconds: 2 },
         ...settings,
       }),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', api.path];
+    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', kubeconfigOfProduct];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });
     children.add(child);
     let output = '';
+    outputs.push(() => output);
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
     const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
     return {
@@ -182,6 +193,12 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     await cloudHttp.close();
     await api.stop();
     await rm(folder, { recursive: true });
+    const forbidden = outputs.flatMap((output) =>
+      output()
+        .split('\n')
+        .filter((line) => /forbidden/i.test(line)),
+    );
+    if (forbidden.length > 0) throw new Error(`the controller lacked rights: ${forbidden.slice(0, 5).join('\n')}`);
   };
   /** What DescribeEipAddresses says of one EIP, to the byte, but for the ID of the request. */
   const describe = async (allocationId: string): Promise<string> => {

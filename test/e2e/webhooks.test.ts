@@ -11,10 +11,10 @@ import { isRealAvailable, setStage, until, type Stage } from './stage.ts';
 
 const NEW = { [KEYS.withEip[2]]: 'true' };
 const KNATIVE = { [REVISION]: 'hello-00001', [SERVICE]: 'hello' };
-const SECRET_REF = { namespace: 'kube-system', name: 'knative-eip-webhook' };
+const SECRET_REF = { namespace: 'knative-eip-system', name: 'knative-eip-webhook' };
 
 const settings = (port: number) => ({
-  leaderElection: { enabled: false, namespace: 'kube-system' },
+  leaderElection: { enabled: false, namespace: 'knative-eip-system' },
   cloud: { settleSeconds: 1 },
   ...webhookSettings(port),
 });
@@ -125,7 +125,9 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   // Two replicas start at once, over what was broken: they agree, and the API server trusts both.
   const ports = [port, await freePort()] as const;
   const replicas = await Promise.all(
-    ports.map((each) => stage.startController({ ...settings(each), leaderElection: { namespace: 'kube-system' } })),
+    ports.map((each) =>
+      stage.startController({ ...settings(each), leaderElection: { namespace: 'knative-eip-system' } }),
+    ),
   );
   await areWebhooksTrusted(stage, 2);
   await isPrepared(stage, 'the webhooks are called again', 'again', NEW);

@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { KubeFault } from '../../src/kube/fault.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+
+/** Where the product is installed. */
+export const HOME = 'knative-eip-system';
+
+const kind = (name: string, plural: string, group: string, namespaced: boolean): Resource<KubeObject> => ({
+  group,
+  version: 'v1',
+  plural,
+  kind: name,
+  namespaced,
+});
+const RBAC = 'rbac.authorization.k8s.io';
+const KINDS: readonly Resource<KubeObject>[] = [
+  kind('Namespace', 'namespaces', '', false),
+  kind('ServiceAccount', 'serviceaccounts', '', true),
+  kind('ClusterRole', 'clusterroles', RBAC, false),
+  kind('ClusterRoleBinding', 'clusterrolebindings', RBAC, false),
+  kind('Role', 'roles', RBAC, true),
+  kind('RoleBinding', 'rolebindings', RBAC, true),
+];
+
+const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<void> => {
+  for (const object of objects) {
+    const resource = KINDS.find((each) => each.kind === object.kind);
+    if (!resource) continue;
+    await kube.create(resource, object).catch((error: unknown) => {
+      if (!(error instanceof KubeFault && error.kind === 'exists')) throw error;
+    });
+  }
+};
+
+/** The namespace that the product is installed in. */
+export const createHome = (kube: Kube): Promise<void> =>
+  createAll(kube, [{ kind: 'Namespace', metadata: { name: HOME } } as KubeObject]);
+
+/** Everything that this folder of config/ says about who may do what. */
+export const grant = async (kube: Kube, folder: string): Promise<void> => {
+  const root = new URL(`../../config/${folder}/`, import.meta.url);
+  for (const name of readdirSync(root).filter((each) => /role|service_account/.test(each)))
+    await createAll(
+      kube,
+      parseAllDocuments(readFileSync(new URL(name, root), 'utf8')).map((each) => each.toJS() as KubeObject),
+    );
+};
+
+/** Writes the kubeconfig of the product's service account, made from an administrator's. */
+export const actAsProduct = async (admin: string, path: string, transport: KubeTransport): Promise<void> => {
+  const response = await transport({
+    method: 'POST',
+    path: `/api/v1/namespaces/${HOME}/serviceaccounts/knative-eip/token`,
+    contentType: 'application/json',
+    body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }),
+  });
+  const body = await response.text();
+  if (response.status !== 201) throw new Error(`no token for the service account: ${body}`);
+  const { status } = JSON.parse(body) as { status: { token: string } };
+  const config = parse(readFileSync(admin, 'utf8')) as { users: { name: string }[] };
+  const users = config.users.map(({ name }) => ({ name, user: { token: status.token } }));
+  await writeFile(path, stringify({ ...config, users }), { mode: 0o600 });
+};
