@@ -178,7 +178,21 @@ export const operate = (parts: OperationParts): Operation => {
         )
       : Promise.resolve();
     const running = parts.virtualNode
-      ? workAsVirtualNode({ ...parts.virtualNode, config, clock, random, log, kube, caches, cloud, settings }, work)
+      ? workAsVirtualNode(
+          {
+            ...parts.virtualNode,
+            config,
+            clock,
+            random,
+            log,
+            kube,
+            caches,
+            cloud,
+            settings,
+            policies: parts.policies,
+          },
+          work,
+        )
       : Promise.resolve();
     const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const delivering = cloudEvents?.run(work);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
+import { readPolicy, type Policies } from '../controllers/policies.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { parseHostPort } from '../lib/address.ts';
@@ -31,6 +32,8 @@ export interface VirtualNodeWorld extends VirtualNodeSource {
   readonly kube: Kube;
   readonly caches: Caches;
   readonly cloud: AssembledCloud;
+  /** EipPolicies; undefined where no namespace is restricted. */
+  readonly policies: Policies | undefined;
   /** Those of the decisions about PodEIPs: both wait for the same cloud. */
   readonly settings: Settings;
 }
@@ -42,11 +45,13 @@ const BRAKE_ABOVE = 5;
 
 /** Runs the virtual node as configured until the signal aborts; resolves once nothing is under way any more. */
 export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
-  const { cloud, caches, config, settings, version, ...ports } = world;
+  const { cloud, caches, config, settings, version, policies, ...ports } = world;
   return runVirtualNode(
     {
       ...ports,
       cloud: cloud.cloud,
+      policyOf:
+        policies && (async (namespace, stop) => (await readPolicy(policies, world.kube, namespace, stop)).effective),
       findEip: (ipAddress, stop) => cloud.cloud.findEipByAddress(ipAddress, stop),
       containerGroups: cloud.containerGroups,
       podEips: caches.podEips,
@@ -84,6 +89,9 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
     defaults: settings.defaults,
     statefulKinds: settings.statefulKinds,
     enableVirtualNode: settings.enableVirtualNode,
+    region: settings.region,
+    existingEips: settings.existingEips,
+    existingEipNamespaces: settings.existingEipNamespaces,
     settleMs: settings.settleMs,
     missingMs: settings.missingMs,
     readLagMs: settings.readLagMs,

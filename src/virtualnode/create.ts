@@ -2,6 +2,7 @@ import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Target } from '../intent/target.ts';
 import { readPod } from '../plan/pod.ts';
+import { underPolicy } from '../plan/policy.ts';
 import { isOurs, provesOurs } from '../plan/record.ts';
 import type { DecideSettings, PodSeen } from './seen.ts';
 import { waitingStatus, type Failure } from './status.ts';
@@ -26,9 +27,9 @@ const REFUSED_MS = 300_000;
  *
  * An existing EIP is bound by the PodEIP controller, which knows who may have it and who has it now.
  */
-export const create = (seen: PodSeen, settings: DecideSettings): Step => {
-  const { pod, memory, references } = seen;
-  const { node, nodeName, enableVirtualNode } = settings;
+export const create = (seen: PodSeen, configured: DecideSettings): Step => {
+  const { pod, memory, references, policy } = seen;
+  const { node, nodeName, enableVirtualNode } = configured;
   const { refusal, unanswered } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, DAEMON_SET, REFUSED_MS);
@@ -36,6 +37,8 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   // The same token with other contents would be refused, and the outcome of the first stay unknown.
   if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
 
+  if (policy === undefined && readPod(pod, configured).wanted) return { do: 'LookAtPolicy' };
+  const settings = underPolicy(configured, policy ?? undefined);
   const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
   const facts = { eipIsHeld: true, enableVirtualNode };
   const plan = planCreation(readPod(pod, settings), pod.metadata.annotations, target, facts);

@@ -68,7 +68,7 @@ export interface VirtualNodeSettings extends DecideSettings {
 /** What the virtual node works with: every port. */
 export interface VirtualNodeParts extends Pick<
   ReconcilePorts,
-  'kube' | 'cloud' | 'findEip' | 'containerGroups' | 'clock' | 'log' | 'record'
+  'kube' | 'cloud' | 'findEip' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
   /** For Node and Lease, with a rate limit of its own: a Lease that waits behind pods comes too late. By default `kube`. */
   readonly heartbeatKube?: Kube | undefined;

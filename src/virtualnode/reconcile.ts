@@ -2,6 +2,7 @@ import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
+import type { EffectivePolicy } from '../intent/policy.ts';
 import type { Again } from '../kube/controller.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
@@ -27,6 +28,8 @@ export interface ReconcilePorts {
   readonly cloud: Pick<Cloud, 'describeEip'>;
   /** The EIP that has a public address (VPC API, DescribeEipAddresses, EipAddress); rejects as the cloud port does. */
   readonly findEip: (ipAddress: string, signal?: AbortSignal) => Promise<Eip | undefined>;
+  /** What the EipPolicies say about a namespace, by quorum reads; undefined where there are none. Rejects with a KubeFault. */
+  readonly policyOf?: ((namespace: string, signal: AbortSignal) => Promise<EffectivePolicy>) | undefined;
   readonly containerGroups: ContainerGroups;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,6 +65,7 @@ export const reconcilePod =
       podEip: undefined,
       eip: undefined,
       references: undefined,
+      policy: undefined,
       memory: known,
       now: clock.now(),
     };
@@ -72,6 +76,7 @@ export const reconcilePod =
         case 'LookForPodEip':
         case 'LookAtEip':
         case 'FindEip':
+        case 'LookAtPolicy':
         case 'LookForReferences':
           seen = { ...seen, ...(await look(ports, step, pod, signal)) };
           seen = { ...seen, memory: memories.of(uid, key) };
@@ -96,7 +101,7 @@ export const reconcilePod =
   };
 
 const look = async (
-  { kube, cloud, calls, findEip, groups, memories }: ReconcilePorts,
+  { kube, cloud, calls, findEip, policyOf, groups, memories }: ReconcilePorts,
   step: Look,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -117,6 +122,8 @@ const look = async (
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
     case 'FindEip':
       return { eip: (await findEip(step.ipAddress, signal)) ?? null };
+    case 'LookAtPolicy':
+      return { policy: (await policyOf?.(namespace ?? '', signal)) ?? null };
     case 'LookForReferences':
       return { references: await readReferences({ kube, calls }, pod, signal) };
   }

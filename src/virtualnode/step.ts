@@ -12,6 +12,8 @@ export type Look =
   | { readonly do: 'LookAtEip'; readonly allocationId: string }
   /** The EIP that has this address. */
   | { readonly do: 'FindEip'; readonly ipAddress: string }
+  /** What the EipPolicies say about the pod's namespace. */
+  | { readonly do: 'LookAtPolicy' }
   /** The ConfigMaps, Secrets and tokens that the pod refers to. */
   | { readonly do: 'LookForReferences' };
 

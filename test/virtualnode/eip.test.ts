@@ -47,6 +47,37 @@ test('what CreateContainerGroup cannot say is bought first, and given to the ins
   await stage.stop();
 });
 
+test('what a policy says where the pod is silent is bought first too, and nothing is bought twice', async (t) => {
+  const policies = { flat: { defaults: { internetChargeType: 'PayByBandwidth' as const, bandwidth: 7 } } };
+  const stage = await Stage.create({ operating: true, policies });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  await stage.pass(60_000);
+  t.like(stage.cloud.eips(), [{ status: 'InUse', internetChargeType: 'PayByBandwidth', bandwidthMbps: 7 }]);
+  t.is(stage.cloud.eips().length, 1);
+  await stage.deletePod('web');
+  t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
+  t.deepEqual(stage.cloud.containerGroups(), []);
+  await stage.stop();
+});
+
+test('a policy that is about what ECI can say too holds for what is made with the instance', async (t) => {
+  const policies = { few: { bandwidthPackages: ['cbwp-2'], defaults: { bandwidth: 7 } } };
+  const stage = await Stage.create({ operating: true, policies });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  t.deepEqual(stage.created[0]?.eip, { autoCreateEip: true, eipBandwidth: 7, eipISP: 'BGP' });
+  const named = 'k8s.aliyun.com/eip-common-bandwidth-package-id';
+  await stage.runPod('greedy', { 'k8s.aliyun.com/eci-with-eip': 'true', [named]: 'cbwp-1' });
+  await stage.pass(30_000);
+  t.deepEqual(
+    stage.created.map(({ eip }) => eip).slice(1),
+    [{}],
+    'a pod whose request is refused runs without an address',
+  );
+  await stage.stop();
+});
+
 test('the next pod of a StatefulSet is made with the EIP that is kept for its name', async (t) => {
   const stage = await Stage.create({ operating: true });
   const annotations = { 'k8s.aliyun.com/pod-with-eip': 'true', 'k8s.aliyun.com/pod-eip-release-strategy': '10m' };

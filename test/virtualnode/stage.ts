@@ -3,12 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
+import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
+import { createPolicyCache, readPolicy, type Policies, type PolicyCache } from '../../src/controllers/policies.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
@@ -22,9 +24,8 @@ import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 
-const definition = parse(
-  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
-) as object;
+const definitionOf = (name: string): object =>
+  parse(readFileSync(new URL(`../../config/crd/${name}.yaml`, import.meta.url), 'utf8')) as object;
 
 const CRD: Resource<KubeObject> = {
   group: 'apiextensions.k8s.io',
@@ -74,6 +75,8 @@ export class Stage {
   readonly created: ContainerGroupSpec[] = [];
   /** Called before the answer of CreateContainerGroup reaches the process. */
   onCreated: () => void = () => undefined;
+  /** EipPolicies; undefined where the kind is not installed. */
+  #policies: PolicyCache | undefined;
   readonly #work = new AbortController();
   readonly #random = seeded(3);
   #process: Process | undefined;
@@ -98,17 +101,37 @@ export class Stage {
     this.kube = createKube({ transport: this.transport, clock, qps: 0 });
   }
 
-  /** With `operating`, the PodEIP controller works too. */
+  /** With `operating`, the PodEIP controller works too. `policies` are EipPolicies by name. */
   static async create({
     operating = false,
     cloud = {},
-  }: { operating?: boolean; cloud?: Partial<CloudOptions> } = {}): Promise<Stage> {
+    policies,
+  }: {
+    operating?: boolean;
+    cloud?: Partial<CloudOptions>;
+    policies?: Readonly<Record<string, EipPolicySpec>>;
+  } = {}): Promise<Stage> {
     const stage = new Stage(cloud);
-    await stage.kube.create(CRD, definition);
+    await stage.kube.create(CRD, definitionOf('podeips.alibabacloud.com'));
+    if (policies) await stage.#restrict(policies);
     if (operating) stage.#operate();
     await stage.start();
     await stage.pass(1_000);
     return stage;
+  }
+
+  async #restrict(policies: Readonly<Record<string, EipPolicySpec>>): Promise<void> {
+    const { group, version, kind } = EIP_POLICY;
+    for (const { plural: it } of [EIP_POLICY, EIP_USAGE]) await this.kube.create(CRD, definitionOf(`${it}.${group}`));
+    for (const [name, spec] of Object.entries(policies))
+      await this.kube.create(EIP_POLICY, { apiVersion: `${group}/${version}`, kind, metadata: { name }, spec });
+    const { clock, transport } = this;
+    this.#policies = createPolicyCache({ clock, transport, random: this.#random, log: silentLog });
+  }
+
+  #policyOf(policies: Policies) {
+    return async (namespace: string, signal: AbortSignal) =>
+      (await readPolicy(policies, this.kube, namespace, signal)).effective;
   }
 
   #operate(): void {
@@ -129,6 +152,7 @@ export class Stage {
       config,
       kube,
       caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
+      policies: this.#policies,
       metrics: createMetrics({ version: '0', nodeVersion: '0' }),
       election: undefined,
       record: () => undefined,
@@ -192,6 +216,8 @@ export class Stage {
       defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
       statefulKinds: ['StatefulSet'],
       enableVirtualNode: false,
+      existingEips: 'any',
+      existingEipNamespaces: [],
       settleMs: SETTLE_MS,
       missingMs: 60_000,
       readLagMs: 3_000,
@@ -211,6 +237,7 @@ export class Stage {
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         cloud: alive(assembled.cloud),
         containerGroups: alive(containerGroups),
+        policyOf: this.#policies && this.#policyOf(this.#policies),
         findEip: async (ipAddress, signal) => {
           const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
           return found && assembled.cloud.describeEip(found.allocationId, signal);
