@@ -1,5 +1,6 @@
-import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, EIP_PENDING } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
+import { claim } from './claim.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
 import { isWitness, readNotes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
@@ -22,17 +23,23 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
   const notes = readNotes(podEip);
   if (podEip.metadata.deletionTimestamp !== undefined) return done('Released', 'only the record is deleted');
   if (!pod || pod.metadata.uid !== notes.podUid || isFinal(pod)) return afterIt(seen, podEip);
-  if (!readPod(pod, settings).wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
+  const reading = readPod(pod, settings);
+  if (!reading.wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
   const { allocationID } = podEip.spec;
   const said = pod.metadata.annotations ?? {};
   const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
   const address = said[ALLOCATED_ADDRESS];
-  if (allocationId === '' || address === undefined)
+  if (allocationId === '' || address === undefined) {
+    // Annotations that have changed since may say what the virtual node cannot do: then it waits for an EIP that is bought.
+    const isAwaited =
+      pod.status?.reason === EIP_PENDING && claim(reading, { ...seen, podEip: null }, 1, settings).do === 'Claim';
+    if (isAwaited) return { do: 'Retire', because: 'the virtual node waits for an EIP that is bought first' };
     return wait(
       'EipNotVisibleYet',
       'the virtual node has not said yet which address the pod has; annotations count at the creation of an ECI pod only',
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
+  }
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
   if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address)

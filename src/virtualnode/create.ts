@@ -1,4 +1,5 @@
 import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
 import { planCreation } from '../intent/creation.ts';
 import type { Target } from '../intent/target.ts';
 import { readPod } from '../plan/pod.ts';
@@ -9,6 +10,7 @@ import { waitingStatus, type Failure } from './status.ts';
 import { wait, type Step } from './step.ts';
 import { translate } from './translate/group.ts';
 import { remarkLine, type Remark } from './translate/input.ts';
+import type { WorkloadPod } from './workload.ts';
 
 /** Tag of a group whose EIP was made with it, and goes with it. */
 export const TAG_EIP = `${TAG_PREFIX}eip`;
@@ -42,13 +44,22 @@ export const create = (seen: PodSeen, configured: DecideSettings): Step => {
   const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
   const facts = { eipIsHeld: true, enableVirtualNode };
   const plan = planCreation(readPod(pod, settings), pod.metadata.annotations, target, facts);
+  const isAccepted = pod.status?.reason === EIP_PENDING;
+  // Whoever has been promised an EIP gets that one, however the annotations have changed since: it has been paid for.
+  if (plan.how === 'container-group' && isAccepted && seen.podEip === undefined) return { do: 'LookForPodEip' };
+  const because =
+    plan.how === 'vpc-first'
+      ? plan.because
+      : plan.how === 'container-group' && isAccepted && isPodEipOf(pod, seen.podEip ?? null)
+        ? 'it was asked for before the annotations changed'
+        : undefined;
   // Once it is accepted, what it refers to is read again only when its EIP is there.
-  if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
-    const bought = boughtEip(seen, plan.because, settings);
+  if (because !== undefined && isAccepted) {
+    const bought = boughtEip(seen, because, settings);
     if ('do' in bought) return bought;
   }
   if (!references) return { do: 'LookForReferences' };
-  const eip = plan.how === 'container-group' ? plan.eip : {};
+  const eip = plan.how === 'container-group' && because === undefined ? plan.eip : {};
   const translation = translate({
     pod,
     nodeName,
@@ -63,8 +74,8 @@ export const create = (seen: PodSeen, configured: DecideSettings): Step => {
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
-      if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
-      const bought = boughtEip(seen, plan.because, settings);
+      if (because === undefined) return { do: 'CreateGroup', spec, notes };
+      const bought = boughtEip(seen, because, settings);
       return 'do' in bought ? bought : { do: 'CreateGroup', spec: { ...spec, eip: bought }, notes };
     }
   }
@@ -90,6 +101,9 @@ const hold = ({ pod, now }: PodSeen, failure: Failure, ms: number, isQuiet = fal
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
 };
 
+const isPodEipOf = ({ metadata }: WorkloadPod, podEip: PodEip | null): podEip is PodEip =>
+  podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === metadata.uid;
+
 /**
  * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names it,
  * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.
@@ -102,9 +116,7 @@ const boughtEip = (
   const { pod, podEip, eip } = seen;
   if (podEip === undefined) return { do: 'LookForPodEip' };
   const pending = (message: string) => hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true);
-  const isPodEipOfPod =
-    podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
-  if (!isPodEipOfPod || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
+  if (!isPodEipOf(pod, podEip) || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
     return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
   const { allocationID } = podEip.spec;
   if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
