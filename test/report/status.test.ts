@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Condition, PodEip, PodEipStatus } from '../../src/api/podeip.ts';
 import { statusOf, statusPatch, type Standing } from '../../src/report/status.ts';
-import { bound, eip, place, pod, podEip, seen } from '../plan/situation.ts';
+import { bound, eip, existing, place, pod, podEip, seen, usersEip } from '../plan/situation.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const LATER = NOW + 90_000;
@@ -91,4 +91,23 @@ test('another pod of the same name is not a sign of life', (t) => {
 test('a message is never longer than a condition may say', (t) => {
   const status = stand(withStatus(), { ...busy, message: 'x'.repeat(40_000) }, NOW);
   t.is(condition(status, 'Ready')?.message.length, 32_768);
+});
+
+test('of an EIP that the pod only names, nothing is shown', (t) => {
+  const asking: PodEip = podEip({ request: existing });
+  const status = stand(asking, { isReady: false, reason: 'EipNotGranted', message: 'not granted' }, NOW, {
+    eip: usersEip({ ...bound, name: 'of the bank', bandwidthPackageId: 'cbwp-9' }),
+  });
+  const { eipAddress, name, bandwidthPackageID, resourceGroupID, status: standing } = status;
+  t.deepEqual(
+    { eipAddress, name, bandwidthPackageID, resourceGroupID, standing },
+    {
+      eipAddress: undefined,
+      name: undefined,
+      bandwidthPackageID: undefined,
+      resourceGroupID: undefined,
+      standing: undefined,
+    },
+  );
+  t.is(condition(status, 'Associated')?.status, 'False');
 });
