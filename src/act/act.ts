@@ -49,7 +49,11 @@ export const act = async (
   if (step.do === 'Claim') {
     if (!pod) throw new Error('a claim without a pod');
     const { request, release, generation } = step;
-    const { metadata } = await podEips.claim(kube, { pod, podEip, request, release, generation }, signal);
+    const { metadata } = await podEips.claim(
+      kube,
+      { pod, podEip, request, release, generation, region: cluster.region },
+      signal,
+    );
     return podEip ? {} : { created: metadata.uid };
   }
   if (step.do === 'Witness') {
@@ -69,7 +73,7 @@ export const act = async (
       await podEips.takeOver(kube, podEip, step, signal);
       return { allocationId: podEip.spec.allocationID };
     case 'Adopt':
-      await podEips.adopt(kube, podEip, step, signal);
+      await podEips.adopt(kube, podEip, step, cluster.region, signal);
       return { allocationId: podEip.spec.allocationID };
     case 'Supplant':
       await podEips.retire(kube, step.rival, signal);

@@ -12,6 +12,8 @@ export interface Cluster {
   readonly uid: string;
   /** clusterID of the configuration; for people who read the console. */
   readonly id: string;
+  /** Where its EIPs are; undefined where nobody says. */
+  readonly region?: string | undefined;
 }
 
 /** Longest value of a tag (VPC API reference, AllocateEipAddress, Tag.N.Value). */

@@ -10,6 +10,7 @@ import {
   KEYS,
   OFFERED,
   POD_UID,
+  REGION,
   REQUEST,
 } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
@@ -43,8 +44,20 @@ const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['
   ...(release.strategy === 'TTL' && { releaseAfter: release.releaseAfter }),
 });
 
+/** What is written down about what a pod asks for. */
+export interface Claiming {
+  readonly pod: Pod;
+  /** The one that holds nothing and is written anew; null where there is none. */
+  readonly podEip: PodEip | null;
+  readonly request: EipRequest | undefined;
+  readonly release: ReleasePolicy;
+  readonly generation: number;
+  /** Where the EIP is, or will be; undefined where nobody says. */
+  readonly region?: string | undefined;
+}
+
 /** What a PodEIP says of a request. Without a request nothing is ever held, and no finalizer is needed. */
-const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePolicy, generation: number) => {
+const claimOf = ({ pod, request, release, generation, region }: Omit<Claiming, 'podEip'>) => {
   const namesExisting = KEYS.instanceId.some((key) => pod.metadata.annotations?.[key] !== undefined);
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
@@ -54,6 +67,7 @@ const claimOf = (pod: Pod, request: EipRequest | undefined, release: ReleasePoli
       [CONTROLLER]: CONTROLLER_NAME,
       [POD_UID]: pod.metadata.uid,
       ...(request && { [REQUEST]: writeRequest(request), [GENERATION]: String(generation) }),
+      ...(request && region !== undefined && { [REGION]: region }),
     },
     spec: {
       allocationID: '',
@@ -77,24 +91,9 @@ export const witness = (kube: Kube, pod: Pod, isExisting: boolean, signal: Abort
 };
 
 /** Creates the PodEIP of a pod, or writes a new request into one that holds nothing. */
-export const claim = (
-  kube: Kube,
-  {
-    pod,
-    podEip,
-    request,
-    release,
-    generation,
-  }: {
-    pod: Pod;
-    podEip: PodEip | null;
-    request: EipRequest | undefined;
-    release: ReleasePolicy;
-    generation: number;
-  },
-  signal: AbortSignal,
-): Promise<PodEip> => {
-  const { labels, annotations, spec } = claimOf(pod, request, release, generation);
+export const claim = (kube: Kube, claiming: Claiming, signal: AbortSignal): Promise<PodEip> => {
+  const { pod, podEip, request } = claiming;
+  const { labels, annotations, spec } = claimOf(claiming);
   const { namespace, name } = pod.metadata;
   const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   const finalizers = request ? [...others, FINALIZER] : others;
@@ -161,6 +160,7 @@ export const adopt = (
   kube: Kube,
   podEip: PodEip,
   { from, podUid, goneSince, request, places }: Extract<Act, { do: 'Adopt' }>,
+  region: string | undefined,
   signal: AbortSignal,
 ): Promise<PodEip> =>
   change(
@@ -175,6 +175,7 @@ export const adopt = (
           ...(goneSince !== undefined && { [GONE_SINCE]: new Date(goneSince).toISOString() }),
           [REQUEST]: writeRequest(request),
           [GENERATION]: '1',
+          ...(region !== undefined && { [REGION]: region }),
           [BINDINGS]: JSON.stringify(places),
         },
       },

@@ -132,6 +132,8 @@ export const POD_UID = `${OURS}pod-uid`;
 export const REQUEST = `${OURS}request`;
 /** On a PodEIP: number of the allocation attempt, part of the idempotency token. */
 export const GENERATION = `${OURS}allocation-generation`;
+/** On a PodEIP: the region in which its EIP is. Seen from any other it would look as if it had been released. */
+export const REGION = `${OURS}region`;
 /** On a PodEIP: every network interface and private address that the EIP was ever sent to, JSON, the latest last. */
 export const BINDINGS = `${OURS}bindings`;
 

@@ -152,7 +152,7 @@ export const operate = (parts: OperationParts): Operation => {
       kube,
       cloud: cloud.cloud,
       clock,
-      cluster: { uid: clusterUid, id: config.clusterID },
+      cluster: { uid: clusterUid, id: config.clusterID, region: config.regionID },
       settings,
       vpcId: config.vpcID,
       memories,

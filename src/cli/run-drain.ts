@@ -141,7 +141,7 @@ const releasing = async (
     kube,
     cloud: assembled.cloud,
     clock,
-    cluster: { uid: system.metadata.uid, id: config.clusterID },
+    cluster: { uid: system.metadata.uid, id: config.clusterID, region: config.regionID },
     settings: settingsOf(config, system.metadata.uid),
     vpcId: config.vpcID,
     memories: new Memories(clock, random),

@@ -1,3 +1,4 @@
+import type { PodEip } from '../api/podeip.ts';
 import type { Reading } from '../intent/read.ts';
 import { adopt } from './adopt.ts';
 import { claim } from './claim.ts';
@@ -31,9 +32,11 @@ const next = (seen: Seen, settings: Settings): Step => {
   if (!podEip) return begin(seen, settings);
   if (isWitness(podEip)) return witness(seen, podEip, settings);
   if (!isOurs(podEip)) return adopt(seen, podEip, settings);
+  const notes = readNotes(podEip);
+  const misplaced = inOtherRegion(podEip, notes, settings);
+  if (misplaced) return misplaced;
   if (podEip.metadata.deletionTimestamp !== undefined) return giveBack(seen, podEip, settings);
 
-  const notes = readNotes(podEip);
   const reading = pod && readPod(pod, settings);
   const because = endOf(seen, reading, notes);
   if (because !== undefined)
@@ -48,6 +51,19 @@ const next = (seen: Seen, settings: Settings): Step => {
   const hasLost = step.do === 'Fail' && seen.memory.driftMs >= settings.readLagMs;
   return hasLost && pod && isAnnounced(pod) ? { do: 'Unpublish', isGated: isGated(pod) } : step;
 };
+
+/**
+ * Where the configuration names another region than the one in which the EIP is, the EIP would count as released by somebody:
+ * another one would be bought, and this one be paid for for ever.
+ */
+const inOtherRegion = (podEip: PodEip, { region }: Notes, settings: Settings): Step | undefined =>
+  region === undefined || settings.region === undefined || region === settings.region || !hasFinalizer(podEip)
+    ? undefined
+    : fail(
+        'CloudMisconfigured',
+        `the EIP of PodEIP ${podEip.metadata.name} is in ${region}, and regionID of the configuration is ${settings.region}; correct the configuration, or drain with the old one first`,
+        settings.recheckMs,
+      );
 
 /** Why the pod that has the address must not have it any longer; undefined while it may. */
 const endOf = ({ pod, node }: Seen, reading: Reading | null, notes: Notes): string | undefined => {

@@ -8,9 +8,20 @@ import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
 import { areContainersReady, isSameService, outranks } from './handover.ts';
+import { isAnnounced, isGated } from './pod.ts';
 import { isAnothers, isBoundTo, isWitness, latestPlace, readNotes, type Notes } from './record.ts';
-import { justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
-import { fail, inTransition, justTampered, POLL_MS, RETRY_MS, wait, type ForeignBinding, type Step } from './step.ts';
+import { isSettled, justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
+import {
+  fail,
+  inTransition,
+  justTampered,
+  POLL_MS,
+  RETRY_MS,
+  wait,
+  type ForeignBinding,
+  type Rest,
+  type Step,
+} from './step.ts';
 import { boundElsewhere, putToUse } from './use.ts';
 
 /** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
@@ -41,11 +52,7 @@ export const attach = (
   // What it wins it wins by what holds now.
   if (allocationID === '' && seen.policy?.isFresh === false) return { do: 'LookAtPolicy' };
   const refusal = mayName(eip, namespace, settings);
-  if (refusal) {
-    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
-    const isOurPlace = place && !isAnothers(eip, podEip, settings.clusterUid);
-    return isOurPlace && eip.status === 'InUse' ? { do: 'Unassociate', allocationId, place } : refusal;
-  }
+  if (refusal) return renounce(seen, podEip, notes, eip, refusal, settings);
   // What a virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
   // say, and whoever may write a pod may write any ID there.
   const rivals = seen.rivals?.filter((rival) => !isWitness(rival.podEip));
@@ -74,6 +81,19 @@ export const attach = (
     // Whoever moves it away after the pod had it means that, and is not fought.
     latestPlace(notes) ? boundElsewhere(it) : rob(seen, it, settings, boundElsewhere),
   );
+};
+
+/** What comes of an EIP that the namespace may not name, or not any more: it is detached, and whoever may name it can have it. */
+const renounce = (seen: Seen, podEip: PodEip, notes: Notes, eip: Eip, refusal: Rest, settings: Settings): Step => {
+  const { pod } = seen;
+  const { allocationId } = eip;
+  const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+  if (place && eip.status === 'InUse' && !isAnothers(eip, podEip, settings.clusterUid))
+    return pod && isAnnounced(pod)
+      ? { do: 'Unpublish', isGated: isGated(pod) }
+      : { do: 'Unassociate', allocationId, place };
+  const isToYield = podEip.spec.allocationID !== '' && refusal.reason === 'EipNotGranted' && isSettled(seen, settings);
+  return isToYield ? { do: 'Yield', allocationId } : refusal;
 };
 
 /** Why the EIP that others hold is not this pod's to take; undefined where it is. */

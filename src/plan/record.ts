@@ -9,6 +9,7 @@ import {
   GONE_SINCE,
   OFFERED,
   POD_UID,
+  REGION,
   REQUEST,
   TAG_CLUSTER_UID,
   TAG_PODEIP_UID,
@@ -42,6 +43,8 @@ export interface Notes {
   /** Undefined where the pod's annotations were refused, or where somebody edited the note. */
   readonly request: EipRequest | undefined;
   readonly generation: number;
+  /** The region in which its EIP is, where that was written down. */
+  readonly region: string | undefined;
   /** Every place that the EIP was sent to, the latest last. */
   readonly places: readonly Place[];
 }
@@ -65,6 +68,7 @@ export const readNotes = (podEip: PodEip): Notes => {
     isAdopted: notes[ADOPTED] !== undefined,
     request: parseRequest(notes[REQUEST]),
     generation: Number.isSafeInteger(generation) && generation >= 1 ? generation : 1,
+    region: notes[REGION],
     places: parsePlaces(notes[BINDINGS]),
   };
 };

@@ -2,6 +2,7 @@ import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../api
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { planCreation } from '../intent/creation.ts';
+import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import { waitsForEip } from './instance.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
@@ -27,19 +28,21 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
   const notes = readNotes(podEip);
   if (podEip.metadata.deletionTimestamp !== undefined) return done('Released', 'only the record is deleted');
   if (!pod || pod.metadata.uid !== notes.podUid || isFinal(pod)) return afterIt(seen, podEip);
-  if (!readPod(pod, settings).wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
+  const reading = readPod(pod, settings);
+  if (!reading.wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
   const { allocationID } = podEip.spec;
-  if (allocationID === '' && waitsForEip(pod) && !isByVirtualNode(seen, pod, settings))
+  if (allocationID === '' && waitsForEip(pod) && !isByVirtualNode(seen, pod, reading, settings))
     return { do: 'Retire', because: 'its EIP is bought before the instance is made' };
   const said = pod.metadata.annotations ?? {};
   const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
   const address = said[ALLOCATED_ADDRESS];
-  if (allocationId === '' || address === undefined)
+  if (allocationId === '' || address === undefined) {
     return wait(
       'EipNotVisibleYet',
       'the virtual node has not said yet which address the pod has; annotations count at the creation of an ECI pod only',
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
+  }
   if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
   const { eip } = seen;
   // Whoever may edit the pod may write these annotations. Until the account shows the same they are nobody's word: nothing is
@@ -56,9 +59,9 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
 };
 
 /** Whether the virtual node makes the address, as things stand: a policy may have come, or an annotation. */
-const isByVirtualNode = ({ node }: Seen, pod: Pod, settings: Settings): boolean => {
+const isByVirtualNode = ({ node }: Seen, pod: Pod, reading: Reading, settings: Settings): boolean => {
   const target = targetOf(pod, node ?? undefined);
-  const { how } = planCreation(readPod(pod, settings), pod.metadata.annotations, target, creationFacts(settings));
+  const { how } = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
   return how !== 'vpc-first' && how !== 'after-creation';
 };
 

@@ -1,5 +1,6 @@
 import type { Condition, PodEip, PodEipStatus } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
+import type { Eip } from '../cloud/port.ts';
 import { obstacleToRelease } from '../plan/obstacle.ts';
 import { isBoundTo, isWitness, latestPlace, readNotes } from '../plan/record.ts';
 import type { Seen } from '../plan/seen.ts';
@@ -37,7 +38,8 @@ export const statusOf = (
   refreshMs: number,
 ): PodEipStatus => {
   const before = podEip.status ?? {};
-  const { eip, pod } = seen;
+  const { pod } = seen;
+  const eip = ownReading(podEip, seen);
   const notes = readNotes(podEip);
   const { podUid, goneSince } = notes;
   const latest = latestPlace(notes);
@@ -115,6 +117,13 @@ export const statusOf = (
     conditions: [...ours, ...foreign],
   };
 };
+
+/**
+ * What the cloud says of the EIP that the PodEIP has. One that it only names, or may inherit, can be anybody's: its address and
+ * name are not for whoever may read the PodEIP.
+ */
+const ownReading = ({ spec: { allocationID } }: PodEip, { eip }: Seen): Eip | null | undefined =>
+  allocationID !== '' && (eip === null || eip?.allocationId === allocationID) ? eip : undefined;
 
 /** The merge patch from one status to another; undefined where they are the same, so that nothing is written. */
 export const statusPatch = (before: PodEipStatus | undefined, after: PodEipStatus): object | undefined => {

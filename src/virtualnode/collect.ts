@@ -30,7 +30,8 @@ const FIRST_PASS_MS = 30_000;
 const BRAKE_SHARE = 0.2;
 
 /**
- * Deletes the container groups that carry the tags of this node and whose pod does not exist, until the signal aborts.
+ * Deletes the container groups that carry the tag of this cluster and whose pod does not exist, until the signal aborts:
+ * also those of a node that has another name since the configuration changed, for nobody else looks after them.
  *
  * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group without
  * a pod then has lost it for good. It is deleted at the second sighting, a period later. If many have lost theirs at once,
@@ -67,8 +68,10 @@ const pass = async (
   seenBefore: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> => {
-  const all = await groups.list(signal);
-  const pods = await kube.list(WORKLOAD_POD, { fieldSelector: `spec.nodeName=${nodeName}` }, signal);
+  const all = await groups.listOfCluster(signal);
+  // The pods of nodes that this one is not, or was once called, may be anywhere.
+  const where = all.every((group) => groups.isOfNode(group)) ? { fieldSelector: `spec.nodeName=${nodeName}` } : {};
+  const pods = await kube.list(WORKLOAD_POD, where, signal);
   const alive = new Set(pods.map(({ metadata }) => metadata.uid));
   const orphans = all.filter((group) => isOrphan(group, alive));
   if (orphans.length > Math.max(brakeAbove, BRAKE_SHARE * all.length)) {

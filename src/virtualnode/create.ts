@@ -124,7 +124,6 @@ const hold = ({ pod, now }: PodSeen, failure: Failure, ms: number, isQuiet = fal
   if (!status) return wait(message, ms);
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
 };
-
 /**
  * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names it,
  * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.

@@ -1,6 +1,7 @@
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
+import type { Tag } from '../cloud/port.ts';
 import type { Clock } from '../lib/clock.ts';
-import { nodeTags, TAG_POD_UID } from './translate/group.ts';
+import { clusterTag, nodeTags, TAG_POD_UID } from './translate/group.ts';
 
 /**
  * The container groups of one virtual node, as the account shows them. One cheap call for all of them notices changes
@@ -8,7 +9,8 @@ import { nodeTags, TAG_POD_UID } from './translate/group.ts';
  */
 export class NodeGroups {
   readonly #api: ContainerGroups;
-  readonly #tags: ReturnType<typeof nodeTags>;
+  readonly #tags: readonly Tag[];
+  readonly #clusterUid: string;
   /** By ID, the last answer of the status call. */
   #statuses = new Map<string, string>();
   /** By ID, the pod. */
@@ -25,6 +27,7 @@ export class NodeGroups {
     this.#api = api;
     this.#clock = clock;
     this.#tags = nodeTags(clusterUid, nodeName);
+    this.#clusterUid = clusterUid;
   }
 
   /** Every group of the node. */
@@ -32,6 +35,18 @@ export class NodeGroups {
     const groups = await this.#api.describeContainerGroups({ tags: this.#tags }, signal);
     for (const group of groups) this.#learn(group);
     return groups;
+  }
+
+  /** Every group of the cluster: those, too, of nodes that have another name now, or none any more. */
+  async listOfCluster(signal: AbortSignal): Promise<readonly ContainerGroup[]> {
+    const groups = await this.#api.describeContainerGroups({ tags: [clusterTag(this.#clusterUid)] }, signal);
+    for (const group of groups) if (this.isOfNode(group)) this.#learn(group);
+    return groups;
+  }
+
+  /** Whether the group is of this node. */
+  isOfNode({ tags }: ContainerGroup): boolean {
+    return this.#tags.every(({ key, value }) => tags.get(key) === value);
   }
 
   /** Fetches all groups at once, so that the first look at each pod that has one needs no call of its own. */

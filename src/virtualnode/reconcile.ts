@@ -66,6 +66,7 @@ export const reconcilePod =
       podEip: undefined,
       eip: undefined,
       references: undefined,
+      policy: undefined,
       memory: known,
       now: clock.now(),
     };

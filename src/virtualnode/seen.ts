@@ -1,8 +1,7 @@
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroup, ContainerGroupSpec } from '../cloud/container-groups.ts';
 import type { Eip } from '../cloud/port.ts';
-import type { EipDefaults } from '../intent/request.ts';
-import type { PolicySeen } from '../plan/seen.ts';
+import type { PolicySeen, Settings } from '../plan/seen.ts';
 import type { References } from './references.ts';
 import type { Failure } from './status.ts';
 import type { NodeSettings } from './translate/input.ts';
@@ -53,13 +52,16 @@ export interface PodMemory {
   readonly isFinished: boolean;
 }
 
-/** What the decision is told once and for all. */
-export interface DecideSettings {
+/**
+ * What the decision is told once and for all. What a pod asks for is read as the PodEIP controller reads it: two readings
+ * would buy two EIPs.
+ */
+export interface DecideSettings extends Pick<
+  Settings,
+  'defaults' | 'statefulKinds' | 'enableVirtualNode' | 'region' | 'existingEips' | 'existingEipNamespaces'
+> {
   readonly nodeName: string;
   readonly node: NodeSettings;
-  readonly defaults: EipDefaults;
-  readonly statefulKinds: readonly string[];
-  readonly enableVirtualNode: boolean;
   /** After this long a request that got no answer can no longer take effect, and a reading shows it; milliseconds. */
   readonly settleMs: number;
   /** After this long without a break, a group that this process never saw does not exist; milliseconds. */

@@ -220,6 +220,24 @@ const rows: readonly Row[] = [
     { do: 'Unassociate', place: the.place },
     { existingEipNamespaces: [] },
   ],
+  [
+    'nor before the pod is told',
+    { pod: pod({ annotations: the.EXISTING, isTold: true }), podEip: users, eip: usersEip(bound) },
+    { do: 'Unpublish' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'and once it is detached another namespace can have it',
+    { pod: wantsUsers, podEip: users, eip: usersEip() },
+    { do: 'Yield', allocationId },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'but not while a request may still bind it',
+    { pod: wantsUsers, podEip: users, eip: usersEip(), memory: dazed },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
   ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'LookForRivals' }],
   [
     'who comes second gets nothing',

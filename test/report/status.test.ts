@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Condition, PodEip, PodEipStatus } from '../../src/api/podeip.ts';
 import { statusOf, statusPatch, type Standing } from '../../src/report/status.ts';
-import { bound, eip, existing, place, pod, podEip, seen } from '../plan/situation.ts';
+import { bound, eip, existing, place, pod, podEip, seen, usersEip } from '../plan/situation.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const LATER = NOW + 90_000;
@@ -113,4 +113,23 @@ test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not gr
   // What was shown while it was granted goes with the grant.
   const before = { ...won, status: told(won, 'EipLocked') };
   t.like(statusPatch(before.status, told(before, 'EipNotGranted')), { eipAddress: null, name: null, status: null });
+});
+
+test('of an EIP that the pod only names, nothing is shown', (t) => {
+  const asking: PodEip = podEip({ request: existing });
+  const status = stand(asking, { isReady: false, reason: 'EipNotGranted', message: 'not granted' }, NOW, {
+    eip: usersEip({ ...bound, name: 'of the bank', bandwidthPackageId: 'cbwp-9' }),
+  });
+  const { eipAddress, name, bandwidthPackageID, resourceGroupID, status: standing } = status;
+  t.deepEqual(
+    { eipAddress, name, bandwidthPackageID, resourceGroupID, standing },
+    {
+      eipAddress: undefined,
+      name: undefined,
+      bandwidthPackageID: undefined,
+      resourceGroupID: undefined,
+      standing: undefined,
+    },
+  );
+  t.is(condition(status, 'Associated')?.status, 'False');
 });

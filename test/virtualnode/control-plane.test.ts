@@ -150,6 +150,8 @@ const run = async (t: ExecutionContext) => {
         defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
         statefulKinds: ['StatefulSet'],
         enableVirtualNode: false,
+        existingEips: 'any',
+        existingEipNamespaces: [],
         settleMs: 3_000,
         missingMs: 10_000,
         readLagMs: 500,

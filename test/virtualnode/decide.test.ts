@@ -31,6 +31,8 @@ const settings: DecideSettings = {
   defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
   statefulKinds: [],
   enableVirtualNode: false,
+  existingEips: 'any',
+  existingEipNamespaces: [],
   settleMs: 15_000,
   missingMs: 60_000,
   readLagMs: 3_000,

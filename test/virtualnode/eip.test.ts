@@ -3,11 +3,14 @@ import {
   ALLOCATED_ADDRESS,
   CONTROLLER,
   CONTROLLER_NAME,
+  ECI_NAME,
   POD_UID,
   READINESS_GATE,
   EIP_PENDING,
 } from '../../src/api/annotations.ts';
+import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
+import { CONFIG_MAP } from '../../src/virtualnode/workload.ts';
 import { Stage } from './stage.ts';
 
 const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };
@@ -44,6 +47,66 @@ test('what CreateContainerGroup cannot say is bought first, and given to the ins
   await stage.deletePod('web');
   t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
   t.deepEqual(stage.cloud.containerGroups(), []);
+  await stage.stop();
+});
+
+test('what a policy says where the pod is silent is bought first too, and nothing is bought twice', async (t) => {
+  const policies = { flat: { defaults: { internetChargeType: 'PayByBandwidth' as const, bandwidth: 7 } } };
+  const stage = await Stage.create({ operating: true, policies });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  await stage.pass(60_000);
+  t.like(stage.cloud.eips(), [{ status: 'InUse', internetChargeType: 'PayByBandwidth', bandwidthMbps: 7 }]);
+  t.is(stage.cloud.eips().length, 1);
+  await stage.deletePod('web');
+  t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
+  t.deepEqual(stage.cloud.containerGroups(), []);
+  await stage.stop();
+});
+
+test('a policy that is about what ECI can say too holds for what is made with the instance', async (t) => {
+  const policies = { few: { bandwidthPackages: ['cbwp-2'], defaults: { bandwidth: 7 } } };
+  const stage = await Stage.create({ operating: true, policies });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-with-eip': 'true' }, GATED);
+  t.true((await stage.until(isReady(stage, 'web'))) < 40_000);
+  t.deepEqual(stage.created[0]?.eip, { autoCreateEip: true, eipBandwidth: 7, eipISP: 'BGP' });
+  const named = 'k8s.aliyun.com/eip-common-bandwidth-package-id';
+  await stage.runPod('greedy', { 'k8s.aliyun.com/eci-with-eip': 'true', [named]: 'cbwp-1' });
+  await stage.pass(30_000);
+  t.deepEqual(
+    stage.created.map(({ eip }) => eip).slice(1),
+    [{}],
+    'a pod whose request is refused runs without an address',
+  );
+  await stage.stop();
+});
+
+test('annotations that change before there is an instance buy nothing twice, and leave nobody waiting', async (t) => {
+  const stage = await Stage.create({ operating: true });
+  const NAME = 'k8s.aliyun.com/eip-name';
+  const annotate = (name: string, annotations: Readonly<Record<string, string | null>>) =>
+    stage.kube.patch(POD, { namespace: 'default', name }, { type: 'merge', body: { metadata: { annotations } } });
+  // Bought first, and then ECI could have made it as well.
+  await stage.runPod('simpler', { 'k8s.aliyun.com/eci-with-eip': 'true', [NAME]: 'shop' }, GATED);
+  await stage.until(async () => (await stage.podEip('simpler'))?.spec.allocationID);
+  t.deepEqual(stage.created, [], 'the instance is still to be made');
+  await annotate('simpler', { [NAME]: null });
+  t.true((await stage.until(isReady(stage, 'simpler'))) < 40_000);
+  t.like(stage.cloud.eips(), [{ name: 'shop', status: 'InUse' }]);
+  t.is(stage.cloud.eips().length, 1);
+  await stage.deletePod('simpler');
+  t.true((await stage.until(() => stage.cloud.eips().length === 0, 120_000)) < 90_000);
+  // On record as ECI's, and then it cannot be.
+  const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'later', key: 'a' } } }];
+  const containers = [{ name: 'main', image: 'nginx', env }];
+  await stage.runPod('richer', { 'k8s.aliyun.com/eci-with-eip': 'true' }, { ...GATED, containers });
+  await stage.until(async () => (await stage.podEip('richer'))?.metadata.annotations?.[CONTROLLER] === ECI_NAME);
+  await annotate('richer', { [NAME]: 'shop' });
+  const metadata = { name: 'later', namespace: 'default' };
+  await stage.kube.create(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: '1' } });
+  t.true((await stage.until(isReady(stage, 'richer'), 90_000)) < 60_000);
+  t.like(stage.cloud.eips(), [{ name: 'shop', status: 'InUse' }]);
+  t.is(stage.cloud.eips().length, 1);
   await stage.stop();
 });
 

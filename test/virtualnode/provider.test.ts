@@ -316,6 +316,20 @@ test('an instance whose pod vanished while nobody looked is deleted at its secon
   await stage.stop();
 });
 
+test('the instances of a node that has another name now are deleted once their pods are gone', async (t) => {
+  const stage = await Stage.create();
+  for (const name of ['gone', 'stays']) await stage.runPod(name);
+  await stage.until(() => stage.cloud.containerGroups().filter(({ status }) => status === 'Running').length === 2);
+  stage.kill();
+  await stage.start({ nodeName: 'virtual-2' });
+  await stage.removePod('gone');
+  await stage.pass(30_000 + 2 * GARBAGE_MS);
+  t.is(stage.cloud.containerGroups().length, 1);
+  const uid = (await stage.pod('stays'))?.metadata.uid;
+  t.is(stage.group?.tags.get('knative-eip/pod-uid'), uid);
+  await stage.stop();
+});
+
 test('where many instances have no pod at once, none is deleted', async (t) => {
   const stage = await Stage.create();
   stage.kill();

@@ -102,13 +102,19 @@ export class Stage {
     this.#policies = createPolicyCache({ ...shared, transport: this.transport });
   }
 
-  /** With `operating`, the PodEIP controller works too. */
+  /** With `operating`, the PodEIP controller works too. `policies` are EipPolicies by name. */
   static async create({
     operating = false,
     cloud = {},
-  }: { operating?: boolean; cloud?: Partial<CloudOptions> } = {}): Promise<Stage> {
+    policies,
+  }: {
+    operating?: boolean;
+    cloud?: Partial<CloudOptions>;
+    policies?: Readonly<Record<string, EipPolicySpec>>;
+  } = {}): Promise<Stage> {
     const stage = new Stage(cloud);
     for (const kind of [PODEIP, EIP_POLICY, EIP_USAGE]) await stage.kube.create(CRD, definitionOf(kind));
+    for (const [name, spec] of Object.entries(policies ?? {})) await stage.setPolicy(name, spec);
     if (operating) stage.#operate();
     await stage.start();
     await stage.pass(1_000);
@@ -205,6 +211,8 @@ export class Stage {
       defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
       statefulKinds: ['StatefulSet'],
       enableVirtualNode: false,
+      existingEips: 'any',
+      existingEipNamespaces: [],
       settleMs: SETTLE_MS,
       missingMs: 60_000,
       readLagMs: 3_000,

@@ -184,9 +184,11 @@ export class Operating {
     if (this.#process) this.#process.death = death;
   }
 
-  /** A new process. */
-  async start(): Promise<void> {
-    const { cloud } = this;
+  /** A new process; where it is said, with another configuration and another account. */
+  async start({
+    cloud = this.cloud,
+    config: other = {},
+  }: { cloud?: EmbeddedCloud; config?: object } = {}): Promise<void> {
     const { config: over = {}, sender } = this.#options;
     const process = new Existence(this.clock);
     this.#process = process;
@@ -199,7 +201,7 @@ export class Operating {
     });
     const kube = createKube({ transport, clock, qps: 0 });
     const { config } = loadConfig({
-      base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' }, ...over },
+      base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' }, ...over, ...other },
       env: {},
     });
     const sent = callApi(cloud);

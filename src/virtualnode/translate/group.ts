@@ -87,9 +87,12 @@ const ownTags = ({ settings, pod: { metadata }, nodeName }: TranslationInput): T
   { key: TAG_POD, value: `${metadata.namespace ?? 'default'}/${metadata.name}`.slice(0, 128) },
 ];
 
+/** The tag of all instances of a cluster. */
+export const clusterTag = (clusterUid: string): Tag => ({ key: TAG_CLUSTER_UID, value: clusterUid });
+
 /** The tags of all instances of a virtual node. */
 export const nodeTags = (clusterUid: string, nodeName: string): Tag[] => [
-  { key: TAG_CLUSTER_UID, value: clusterUid },
+  clusterTag(clusterUid),
   { key: TAG_NODE, value: nodeName },
 ];
 
