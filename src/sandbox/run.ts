@@ -198,7 +198,8 @@ const summarize = (
   const others = customers.filter(({ pod }) => pod !== REFUSED);
   const served = others.filter(({ address }) => address !== undefined);
   const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
-  const median = waits[Math.floor(waits.length / 2)] ?? 0;
+  const median = waits[Math.floor(waits.length / 2)];
+  const inTime = median === undefined ? '' : `   (median ${(median / 1_000).toFixed(1)} s from pod to address)`;
   const { bought, released, started, ended } = ledger.trade();
   const own = eips.find(({ allocationId }) => allocationId === EXISTING_EIP);
   const isOwnFree = own?.status === 'Available';
@@ -211,7 +212,7 @@ const summarize = (
       '',
       'Summary',
       `  pods that asked for an address   ${others.length}`,
-      `  pods that got one                ${served.length}   (median ${(median / 1_000).toFixed(1)} s from pod to address)`,
+      `  pods that got one                ${served.length}${inTime}`,
       `  requests refused, as they should ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}`,
       ...(guests.length === 0
         ? []
