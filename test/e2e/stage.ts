@@ -132,7 +132,7 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
   const children = new Set<ChildProcess>();
   let started = 0;
 
-  const startController = async (settings: object = {}): Promise<Controller> => {
+  const startController = async (settings: object = {}, kubeconfigPath = api.path): Promise<Controller> => {
     const path = join(folder, `config-${(started += 1)}.yaml`);
     const endpoint = cloudHttp.url;
     await writeFile(
@@ -150,7 +150,7 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
         ...settings,
       }),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', api.path];
+    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', kubeconfigPath];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
