@@ -162,7 +162,11 @@ export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise
       if (signal.aborted) return;
       if (!(error instanceof KubeFault)) throw error;
       waitMs = RETRY_MS;
-      log.warn({ kind: error.kind }, `The certificate of the webhooks cannot be kept (retrying): ${error.message}`);
+      const hint = error.status === 403 ? '; apply config/webhook' : '';
+      log.warn(
+        { kind: error.kind },
+        `The certificate of the webhooks cannot be kept${hint} (retrying): ${error.message}`,
+      );
     }
     await clock.sleep(waitMs, signal).catch(() => undefined);
   }

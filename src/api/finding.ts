@@ -53,6 +53,8 @@ export type FindingId =
   | 'NotAllowedByPolicy'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
+  /** Neither "true" nor "false" where a Knative Service says whether requests wait for the EIP. */
+  | 'BeforeTrafficIgnored'
   /** Settings for an EIP, and nothing that asks for one. */
   | 'SettingsWithoutRequest'
   /** A key that nobody reads, near to one that is read. */

@@ -9,7 +9,7 @@ import { createServiceCache } from '../controllers/services.ts';
 import { senderOf } from '../cloudevents/assemble.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
-import type { KubeFault } from '../kube/fault.ts';
+import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
 import { createGuard } from '../kube/reader.ts';
 import { createRecorder } from '../kube/recorder.ts';
@@ -178,7 +178,9 @@ export const control = async (options: ControlOptions): Promise<Control> => {
       if (signal.aborted) resolve('stopped');
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     });
-    const how = await Promise.race([stopped, running.lost, ...(webhooks ? [failing(webhooks.ended)] : [])]);
+    // What cannot be served ends everything, or the process would go on as half of itself.
+    const failed = webhooks ? failing(webhooks.ended) : undefined;
+    const how = await Promise.race([stopped, running.lost, ...(failed ? [failed.then(() => 'failed' as const)] : [])]);
     if (how === 'lost') return how;
     log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
     work.abort(new Error('the controller is stopping'));
@@ -188,20 +190,24 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     await recorder.stop(500);
     await election?.release();
     ending.abort(new Error('the controller is stopping'));
-    await webhooks?.ended;
+    const unserved = await webhooks?.ended.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
     await server.close();
     await connection.close();
     log.info({}, 'Stopped');
-    return how;
+    if (unserved) throw unserved.error;
+    return 'stopped';
   })();
   return { url: server.url, webhookUrl: () => webhooks?.url(), ended };
 };
 
-/** Rejects as `work` does, and never resolves. */
-const failing = async (work: Promise<void>): Promise<never> => {
-  await work;
-  return new Promise<never>(() => undefined);
-};
+/** Resolves when `work` rejects, and never otherwise. */
+const failing = (work: Promise<void>): Promise<void> =>
+  new Promise((resolve) => {
+    work.catch(() => resolve());
+  });
 
 const electionOf = ({ config, connection, clock, random, log }: ControlOptions) => {
   const { enabled, namespace, name, identity, ...seconds } = config.leaderElection;
@@ -244,7 +250,7 @@ const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFaul
   const fields = { resource, kind: fault.kind };
   if (fault.kind === 'notFound' && resource === 'podeips')
     log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');
-  else if (fault.kind === 'forbidden')
+  else if (fault.kind === 'forbidden' && fault.status !== UNAUTHORIZED)
     log.error(fields, `The service account may not watch ${resource}; apply config/rbac (retrying): ${fault.message}`);
   else if (fault.kind === 'unavailable')
     log.warn(fields, `The API server ${server} does not answer (retrying): ${fault.message}`);

@@ -3,6 +3,7 @@ import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Clock } from '../lib/clock.ts';
 import { standingOf } from '../report/standing.ts';
+import type { ShownAddress } from '../web/status.ts';
 import { addressOf } from './address.ts';
 import { ageOf, plain, table, WORDS } from './eip-text.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
@@ -137,15 +138,14 @@ export const describe = async (pod: string, flags: OneFlags, { clock, out, err }
     out(`${JSON.stringify({ ...it, conditions, history: all }, null, 2)}\n`);
     return 0;
   }
-  const isTheirs = it.owner === 'Static';
   const facts: readonly (readonly [name: string, value: string | undefined])[] = [
     ['Pod', `${it.namespace}/${it.pod}`],
     ['State', `${WORDS[it.standing]} (${it.reason})`],
     ['Message', it.message],
     ['Address', it.ipAddress],
     ['EIP', it.allocationId && `${it.allocationId}${it.state === undefined ? '' : ` (${it.state})`}`],
-    ['EIP is', isTheirs ? "the user's; never released" : 'bought by the controller, and given back'],
-    ['Given back', isTheirs ? undefined : it.releaseStrategy],
+    ['EIP is', it.allocationId && whoseOf(it)],
+    ['Given back', it.owner === 'Static' ? undefined : givenBackOf(it)],
     ['Bound to', it.privateIpAddress && `${it.privateIpAddress} on ${it.networkInterfaceId ?? '?'}`],
     ['Bandwidth', it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}, ${it.isp ?? ''}`],
     ['Service', it.service && `${it.service}${it.revision === undefined ? '' : `, revision ${it.revision}`}`],
@@ -166,6 +166,17 @@ export const describe = async (pod: string, flags: OneFlags, { clock, out, err }
     );
   if (all.length > 0) out(`\nHistory:\n${historyTable(all).replace(/^(?=.)/gm, '  ')}`);
   return 0;
+};
+
+const whoseOf = ({ owner, managedBy }: ShownAddress): string => {
+  if (owner === 'Static') return "the user's; never released";
+  return managedBy === 'ECI' ? 'made by the virtual node, with the instance' : 'bought by the controller';
+};
+
+const givenBackOf = ({ releaseStrategy, managedBy }: ShownAddress): string => {
+  if (managedBy === 'ECI') return 'by the virtual node, with the instance';
+  if (releaseStrategy === 'Never') return 'when this PodEIP is deleted (Never)';
+  return releaseStrategy === 'TTL' ? 'some time after the pod (TTL; see the PodEIP)' : 'with the pod (Follow)';
 };
 
 /** Says why a pod has no PodEIP. */

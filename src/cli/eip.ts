@@ -4,8 +4,8 @@ import { explainCommand } from './explain.ts';
 import type { Register, Shell } from './shell.ts';
 
 const DETAILS = `
-This is also a plugin of kubectl: with kubectl-eip on the PATH, which npm puts there, "kubectl eip" is the same. It reads
-the cluster through the user's own kubectl, with the rights of the user, and changes nothing.
+This is also a plugin of kubectl: with kubectl-eip on the PATH, "kubectl eip" is the same. Installing the package with
+npm install --global puts it there, and so does npm link in a checkout. It reads the cluster through the user's own kubectl, with the rights of the user, and changes nothing.
 
 Examples:
   kubectl eip list -A                         every address of the cluster

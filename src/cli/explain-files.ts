@@ -20,6 +20,11 @@ export interface Explained {
   readonly problems: readonly string[];
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'this is a directory: name the files in it',
+};
+
 /** Reads the manifests of all sources as of one cluster, and explains every workload in them. Never throws. */
 export const explainFiles = (
   sources: readonly Source[],
@@ -37,7 +42,7 @@ export const explainFiles = (
       text = read();
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      problems.push(`${name}: cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`);
+      problems.push(`${name}: cannot be read: ${REASONS[code ?? ''] ?? message}`);
       continue;
     }
     const documents = readDocuments(text);

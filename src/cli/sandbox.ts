@@ -5,7 +5,10 @@ import { count } from './count.ts';
 const DETAILS = `
 Nothing leaves this machine: the Kubernetes API and the cloud are embedded and listen on 127.0.0.1. The controller
 is the real one. Credentials and endpoints of the environment are not looked at. It prints how to reach everything
-and ends at Ctrl-C.
+and ends at Ctrl-C, once everything in it is deleted and every address is given back.
+
+Pods, Deployments and Knative Services run in it, also your own. Knative is a stand-in without a gateway: with
+autoscaling.knative.dev/min-scale: "1" a Service has a pod. Nothing runs StatefulSets, DaemonSets and Jobs.
 
 Examples:
   knative-eip sandbox
@@ -60,7 +63,8 @@ export const sandboxCommand: Register = (program, shell, end) => {
       end(
         await runLong(shell, loaded, async (options) => {
           const runSandbox = await run();
-          return runSandbox({ ...options, forSeconds, ports, isTerminal: process.stdout.isTTY, print: shell.out });
+          const { errIsTerminal, out: print } = shell;
+          return runSandbox({ ...options, forSeconds, ports, isTerminal: process.stdout.isTTY, errIsTerminal, print });
         }),
       );
     });

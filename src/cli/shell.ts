@@ -24,6 +24,8 @@ export interface SandboxOptions extends RunOptions {
   readonly forSeconds: number | undefined;
   /** Where to listen on 127.0.0.1; 0 takes a free port. */
   readonly ports: { readonly kubernetes: number; readonly cloud: number; readonly http: number };
+  /** Whether standard error is a terminal: then the log goes to a file, out of the way of what is drawn. */
+  readonly errIsTerminal: boolean;
   /** Whether standard output is a terminal: then a table is drawn in place. */
   readonly isTerminal: boolean;
   /** Writes to standard output, for what the user is told; log lines go to `log`. */

@@ -4,7 +4,7 @@ import type { Reason } from '../api/reason.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Again } from '../kube/controller.ts';
-import { KubeFault } from '../kube/fault.ts';
+import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -220,7 +220,7 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
 };
 
 const remedyOf = (error: unknown): string => {
-  if (error instanceof KubeFault && error.kind === 'forbidden')
+  if (error instanceof KubeFault && error.kind === 'forbidden' && error.status !== UNAUTHORIZED)
     return `${error.message}; use an account that has the rights in config/rbac`;
   if (error instanceof KubeFault || error instanceof CloudFault)
     return `${error.message}; run the same command again once that is mended`;

@@ -1,7 +1,7 @@
 import { NAMESPACE, type Namespace } from '../api/core.ts';
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
 import { effectivePolicy, UNRESTRICTED, type EffectivePolicy } from '../intent/policy.ts';
-import { KubeFault } from '../kube/fault.ts';
+import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
@@ -51,7 +51,7 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
       said = fault.kind;
       if (fault.kind === 'notFound')
         log.info({}, 'The kind EipPolicy is not installed: no namespace is limited; it is looked for again');
-      else if (fault.kind === 'forbidden')
+      else if (fault.kind === 'forbidden' && fault.status !== UNAUTHORIZED)
         log.error(
           { kind: fault.kind },
           `The service account may not watch EipPolicies; apply config/rbac. Until then no EIP is bought: ${fault.message}`,

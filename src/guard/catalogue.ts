@@ -124,6 +124,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'An annotation looks like one about EIPs, and nothing reads it.',
     'Write the key that is suggested, or remove it.',
   ),
+  BeforeTrafficIgnored: entry(
+    'warn',
+    'Whether requests wait for the EIP is said by something that is neither "true" nor "false", and counts as "false".',
+    'Write "true" or "false".',
+  ),
   SettingsWithoutRequest: entry(
     'warn',
     'Annotations say what an EIP is to be like, and none asks for one, so that there will be none.',

@@ -2,7 +2,7 @@ import type { Finding, FindingId } from '../api/finding.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import { FOLLOW } from '../intent/release.ts';
 import type { Case, JudgeInput, Rule } from './case.ts';
-import { legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
+import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
 import { lines, packages } from './lines.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
@@ -22,6 +22,8 @@ const RULES: readonly Rule[] = [
   reservedInstance,
   eciKey,
   notHonoured,
+  beforeTraffic,
+  labelsAsAnnotations,
   legacyKeys,
 ];
 

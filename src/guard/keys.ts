@@ -88,6 +88,33 @@ export const unknownKeys = (given: Annotations): readonly Finding[] =>
       );
     });
 
+/** Labels that send a pod to a virtual node (ECI documentation, "Schedule pods to ECI"); as annotations nothing reads them. */
+const LABELS_OF_ECI = ['alibabacloud.com/eci', 'eci', 'alibabacloud.com/acs'];
+
+export const labelsAsAnnotations: Rule = ({ workload: { annotations } }) =>
+  written(LABELS_OF_ECI, annotations).map((key) =>
+    finding(
+      'UnknownKey',
+      [key],
+      `annotation ${key} means nothing to anybody: it is a label`,
+      `write ${key}: "true" into the labels of the pod if it is to run there`,
+    ),
+  );
+
+/** Read by the webhook where it is "true", and by nobody otherwise. */
+export const beforeTraffic: Rule = ({ workload: { annotations } }) => {
+  const text = annotations[EIP_BEFORE_TRAFFIC];
+  if (text === undefined || text === 'true' || text === 'false') return [];
+  return [
+    finding(
+      'BeforeTrafficIgnored',
+      [EIP_BEFORE_TRAFFIC],
+      `annotation ${EIP_BEFORE_TRAFFIC}: ${JSON.stringify(text.slice(0, 60))} is neither "true" nor "false", so that requests do not wait for the EIP`,
+      'write "true" or "false"',
+    ),
+  ];
+};
+
 /** Settings that mean nothing by themselves. */
 const SETTINGS: readonly string[] = [
   ...CREATION_SETTINGS.flatMap((setting) => KEYS[setting]),

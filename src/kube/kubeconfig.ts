@@ -48,7 +48,7 @@ export const loadKubeconfig = (
   if (!existsSync(join(root || '/', SERVICE_ACCOUNT, 'token')))
     throw new KubeconfigError(
       `No cluster to connect to: no kubeconfig is given, and this is no pod with a service account ` +
-        `(${SERVICE_ACCOUNT}/token does not exist). Give a kubeconfig, or run inside a cluster.`,
+        `(${SERVICE_ACCOUNT}/token does not exist). Give one with --kubeconfig FILE, or run inside a cluster.`,
     );
   config.loadFromCluster(root);
   return check(config, 'service account of this pod');

@@ -103,7 +103,7 @@ export const createElection = (options: ElectionOptions): Election => {
     if (record === observed?.record) return;
     const seconds = lease.spec?.leaseDurationSeconds;
     const holder = lease.spec?.holderIdentity ?? '';
-    if (holder !== observed?.holder) log.info({ holder }, 'The Lease has another holder.');
+    if (holder !== observed?.holder) log.info({ holder }, 'The Lease has a new holder.');
     observed = {
       record,
       holder,
@@ -169,8 +169,11 @@ export const createElection = (options: ElectionOptions): Election => {
       if (signal.aborted || error instanceof Lost) throw error;
       const message = error instanceof Error ? error.message : String(error);
       const race = error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists');
+      const fields = { error: message, leader: renewedAt !== undefined };
       if (race) log.debug({ error: message }, 'Another candidate was faster.');
-      else log.warn({ error: message, leader: renewedAt !== undefined }, 'The Lease could not be read or written.');
+      else if (error instanceof KubeFault && error.status === 403)
+        log.error(fields, 'The service account may not read or write the Lease; apply config/rbac (retrying).');
+      else log.warn(fields, 'The Lease could not be read or written.');
       return false;
     }
   };

@@ -1,5 +1,5 @@
 import { DeadlineExceeded } from './deadline.ts';
-import { KubeFault } from './fault.ts';
+import { KubeFault, UNAUTHORIZED } from './fault.ts';
 import type { KubeFaultKind } from './fault.ts';
 import type { KubeResponse } from './port.ts';
 
@@ -27,12 +27,15 @@ export const faultOfStatus = (status: unknown, httpStatus?: number, retryAfterMs
   const { code, reason, message, details } = (isRecord(status) ? status : {}) as Status;
   const effective = httpStatus ?? (typeof code === 'number' ? code : 500);
   const seconds = details?.retryAfterSeconds;
+  const said =
+    typeof message === 'string' && message !== '' ? firstLine(message, 1000) : `The API server answered ${effective}.`;
   return new KubeFault({
     kind: kindOf(effective, reason),
+    // The API server says "Unauthorized" and nothing else.
     message:
-      typeof message === 'string' && message !== ''
-        ? firstLine(message, 1000)
-        : `The API server answered ${effective}.`,
+      effective === UNAUTHORIZED
+        ? `The API server does not know who asks (401): renew the token or the certificate that is used (${said})`
+        : said,
     status: effective,
     reason: typeof reason === 'string' ? reason : undefined,
     retryAfterMs: retryAfterMs ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined),
@@ -59,7 +62,7 @@ export const isAboutObject = (body: string): boolean => {
 };
 
 const kindOf = (code: number, reason: unknown): KubeFaultKind => {
-  if (code === 401 || code === 403) return 'forbidden';
+  if (code === UNAUTHORIZED || code === 403) return 'forbidden';
   if (code === 404) return 'notFound';
   if (code === 409) return reason === 'AlreadyExists' ? 'exists' : 'conflict';
   if (code === 410) return 'expired';

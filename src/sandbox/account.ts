@@ -69,10 +69,10 @@ export class Ledger {
     });
   }
 
-  /** How many pods of the last look still wait for an address or for a refusal. */
-  waiting(): number {
+  /** How many of these pods, at the last look, still wait for an address or for a refusal. */
+  waiting(isMeant: (pod: string) => boolean): number {
     return [...this.customers.values()].filter(
-      ({ address, refusal, isGone }) => address === undefined && refusal === undefined && !isGone,
+      ({ pod, address, refusal, isGone }) => isMeant(pod) && address === undefined && refusal === undefined && !isGone,
     ).length;
   }
 

@@ -1,16 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
 import { NODE } from '../api/core.ts';
 import { control, type Control } from '../cli/control.ts';
+import { createLog } from '../cli/logging.ts';
 import type { RunSandbox } from '../cli/shell.ts';
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
-import { silentLog } from '../lib/log.ts';
+import type { Log } from '../lib/log.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { Ledger } from './account.ts';
 import { createCloud, sandboxCredential, type EmbeddedCloud } from './cloud/cloud.ts';
@@ -29,6 +31,7 @@ import {
   BANDWIDTH_PACKAGE,
   CRD_FILE,
   EXISTING_EIP,
+  isOfSample,
   POLICY_CRD_FILES,
   REFUSED,
   WEBHOOK_FILE,
@@ -44,6 +47,8 @@ const LOOK_EVERY_MS = 500;
 const GRACE_MS = 60_000;
 /** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
 const STABLE_WINDOW_MS = 4_000;
+/** What kubectl shows of a node whose kubelet is well. */
+const NODE_STATUS = { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }] };
 const V_SWITCH = 'vsw-sandbox0000000000001';
 
 /**
@@ -52,9 +57,12 @@ const V_SWITCH = 'vsw-sandbox0000000000001';
  * every address was given back.
  */
 export const runSandbox: RunSandbox = async (options) => {
-  const { config: given, log, version, signal, forSeconds, isTerminal, ports, print } = options;
+  const { config: given, version, signal, forSeconds, isTerminal, ports, print } = options;
   const screen = isTerminal && forSeconds === undefined ? liveScreen(print) : plainScreen(print);
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
+  const logFile = options.errIsTerminal ? join(folder, 'log') : undefined;
+  const log = logFile === undefined ? options.log : logTo(logFile, given);
+  let exit = 1;
   const stop = new AbortController();
   const ground = new AbortController();
 
@@ -78,6 +86,8 @@ export const runSandbox: RunSandbox = async (options) => {
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
     const nodes = await createNodes(kube, cloud, given.vpcID);
+    for (const { name } of nodes)
+      await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status: NODE_STATUS } });
     const base = { transport, clock, random };
     const knative = runKnative(base, kube, { stableWindowMs: STABLE_WINDOW_MS }, ground.signal);
     const cluster = Promise.all([
@@ -105,7 +115,7 @@ export const runSandbox: RunSandbox = async (options) => {
       connection: await connect({ kubeconfigPath: path }),
       clock,
       random,
-      log: log ?? silentLog,
+      log,
       version,
       env: {},
       signal: stop.signal,
@@ -113,7 +123,8 @@ export const runSandbox: RunSandbox = async (options) => {
     screen.say(`Kubernetes API   ${kubeHttp.url}   kubectl --kubeconfig ${path} get podeip -A -w`);
     screen.say(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
     screen.say(`Status page      ${controller.url}/`);
-    screen.say(`Metrics          ${controller.url}/metrics\n`);
+    screen.say(`Metrics          ${controller.url}/metrics${logFile === undefined ? '\n' : ''}`);
+    if (logFile !== undefined) screen.say(`Log              ${logFile}\n`);
 
     const ledger = new Ledger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
@@ -124,14 +135,23 @@ export const runSandbox: RunSandbox = async (options) => {
     await controller.ended;
     ground.abort();
     await Promise.allSettled([cluster, watching]);
-    return summarize(ledger, isClean, EXISTING_EIP, cloud, print);
+    exit = summarize(ledger, { isClean, isCutShort: signal.aborted }, cloud, print);
+    return exit;
   } finally {
     stop.abort();
     ground.abort();
     stopCollecting();
     await Promise.allSettled([kubeHttp.close(), cloudHttp.close()]);
-    rmSync(folder, { recursive: true, force: true });
+    if (exit === 0 || logFile === undefined) rmSync(folder, { recursive: true, force: true });
+    else print(`The log of the controller: ${logFile}\n`);
   }
+};
+
+/** A log beside the screen: on one terminal they would write over each other. */
+const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
+  const descriptor = openSync(file, 'a');
+  const to = { write: (line: string) => void writeSync(descriptor, line) };
+  return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });
 };
 
 const watch = async (ledger: Ledger, screen: { show: ReturnType<typeof liveScreen>['show'] }, signal: AbortSignal) => {
@@ -167,42 +187,45 @@ const cleared = async (ledger: Ledger, kube: Kube): Promise<boolean> => {
 
 const summarize = (
   ledger: Ledger,
-  isClean: boolean,
-  existing: string,
+  { isClean, isCutShort }: { readonly isClean: boolean; readonly isCutShort: boolean },
   cloud: EmbeddedCloud,
   print: (text: string) => void,
 ): number => {
   const eips = cloud.eips();
-  const customers = [...ledger.customers.values()];
+  const customers = [...ledger.customers.values()].filter(({ pod }) => isOfSample(pod));
+  const guests = [...ledger.customers.values()].filter(({ pod }) => !isOfSample(pod));
   const refused = customers.filter(({ pod }) => pod === REFUSED);
   const others = customers.filter(({ pod }) => pod !== REFUSED);
   const served = others.filter(({ address }) => address !== undefined);
   const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
-  const median = waits[Math.floor(waits.length / 2)] ?? 0;
+  const median = waits[Math.floor(waits.length / 2)];
+  const inTime = median === undefined ? '' : `   (median ${(median / 1_000).toFixed(1)} s from pod to address)`;
   const { bought, released, started, ended } = ledger.trade();
-  const own = eips.find(({ allocationId }) => allocationId === existing);
+  const own = eips.find(({ allocationId }) => allocationId === EXISTING_EIP);
   const isOwnFree = own?.status === 'Available';
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  const isFine =
-    isClean &&
-    served.length === others.length &&
-    bought === released &&
-    started === ended &&
-    eips.length === 1 &&
-    isOwnFree &&
-    isRefused;
+  // Who was stopped in the middle of a scene has served nobody who came last.
+  const isServed = isCutShort || (served.length === others.length && isRefused);
+  const isFine = isClean && isServed && bought === released && started === ended && eips.length === 1 && isOwnFree;
   print(
     [
       '',
       'Summary',
       `  pods that asked for an address   ${others.length}`,
-      `  pods that got one                ${served.length}   (median ${(median / 1_000).toFixed(1)} s from pod to address)`,
+      `  pods that got one                ${served.length}${inTime}`,
       `  requests refused, as they should ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}`,
+      ...(guests.length === 0
+        ? []
+        : [
+            `  pods of your own                 ${guests.length} asked, ${guests.filter(({ address }) => address !== undefined).length} got one`,
+          ]),
       `  EIPs bought / given back         ${bought} / ${released}`,
       `  instances started / ended        ${started} / ${ended}   (ECI makes the EIP of each and takes it back: counted above)`,
       `  the user's own EIP               ${isOwnFree ? 'detached, still there' : (own?.status ?? 'missing')}`,
       `  EIPs left in the account         ${eips.length - (own ? 1 : 0)}`,
-      isFine ? '  fine: every pod got its address and every address was given back' : '  NOT FINE: see above',
+      isFine
+        ? `  fine: ${isCutShort ? '' : 'every pod got its address and '}every address was given back`
+        : '  NOT FINE: see above',
       '',
     ].join('\n'),
   );

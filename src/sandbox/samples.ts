@@ -74,6 +74,10 @@ export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; n
   { file: 'config/samples/contradiction.yaml', resource: POD, name: REFUSED },
 ];
 
+/** Whether a pod is one of theirs, by its name; the others are the user's. */
+export const isOfSample = (pod: string): boolean =>
+  SAMPLES.some(({ name }) => pod === name || pod.startsWith(`${name}-`));
+
 /** What the samples name and the cloud must have. */
 export const EXISTING_EIP = 'eip-bp1q5n8cq4p7f6dzuxxxx';
 export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';

@@ -1,11 +1,12 @@
 import { POD } from '../api/core.ts';
 import { REVISION, SERVICE as SERVICE_LABEL } from '../api/knative.ts';
-import type { Kube } from '../kube/port.ts';
+import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from './account.ts';
 import type { Knative } from './knative/knative.ts';
+import { DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
-import { apply, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
+import { apply, isOfSample, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
 
 export interface Stage {
   readonly kube: Kube;
@@ -60,14 +61,14 @@ export const play = async (stage: Stage): Promise<void> => {
       for (const leave of again) await leave();
       say('- samples are deleted');
       await remove(kube);
-      if (seconds !== undefined) return;
-      await until(stage, 'everything is gone', async () => (await kube.list(POD)).length === 0);
+      if (seconds !== undefined) return await removeAll(kube);
+      await until(stage, 'everything is gone', async () => (await samplePods(stage)).length === 0);
       await pause(0.15);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    say('\n- stopping: samples are deleted, addresses go back');
-    await remove(kube);
+    say('\n- stopping: everything is deleted, addresses go back');
+    await removeAll(kube);
   }
 };
 
@@ -92,7 +93,12 @@ const visitor =
 const serviceOf = ({ metadata }: { metadata: { labels?: Readonly<Record<string, string>> | undefined } }) =>
   metadata.labels?.[SERVICE_LABEL];
 
-const knativePods = ({ kube }: Stage) => kube.list(POD, { namespace: 'default', labelSelector: REVISION });
+const samplePods = async ({ kube }: Stage, labelSelector?: string) => {
+  const pods = await kube.list(POD, { namespace: 'default', ...(labelSelector !== undefined && { labelSelector }) });
+  return pods.filter(({ metadata }) => isOfSample(metadata.name));
+};
+
+const knativePods = (stage: Stage) => samplePods(stage, REVISION);
 
 /** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
 const rollOut = async (stage: Stage): Promise<void> => {
@@ -116,6 +122,16 @@ export const remove = async (kube: Kube): Promise<void> => {
   }
 };
 
+/** Also what the user has made: the sandbox ends only once every address is given back. */
+const removeAll = async (kube: Kube): Promise<void> => {
+  const kinds: readonly Resource<KubeObject>[] = [SERVICE, DEPLOYMENT, POD];
+  for (const resource of kinds)
+    for (const { metadata } of await kube.list(resource)) {
+      if ((metadata.ownerReferences ?? []).length > 0 || metadata.deletionTimestamp !== undefined) continue;
+      await kube.delete(resource, metadata, { uid: metadata.uid });
+    }
+};
+
 const until = async ({ clock, signal, say }: Stage, what: string, isSo: () => Promise<boolean>): Promise<void> => {
   const deadline = clock.mono() + SCENE_MS;
   while (!(await isSo())) {
@@ -128,5 +144,5 @@ const until = async ({ clock, signal, say }: Stage, what: string, isSo: () => Pr
 const served = (stage: Stage): Promise<void> =>
   until(stage, 'every pod has its address', async () => {
     await stage.ledger.look();
-    return stage.ledger.customers.size > 0 && stage.ledger.waiting() === 0;
+    return stage.ledger.customers.size > 0 && stage.ledger.waiting(isOfSample) === 0;
   });

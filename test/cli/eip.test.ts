@@ -79,6 +79,8 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
   t.is(described.code, 0, described.err);
   t.regex(described.out, /^Pod: +default\/web$/m);
   t.regex(described.out, new RegExp(`^EIP: +${allocationId} \\(InUse\\)$`, 'm'));
+  t.regex(described.out, /^EIP is: +bought by the controller$/m);
+  t.regex(described.out, /^Given back: +with the pod \(Follow\)$/m);
   t.regex(described.out, /^ {2}Ready +True +InUse +\d+s +/m);
   t.regex(described.out, new RegExp(`Normal +Associated +EIP ${address} is bound to the pod$`, 'm'));
   const wrong = await kubectl(kubeconfig, 'eip describe wrong');

@@ -185,7 +185,7 @@ test.serial('an unknown code is counted, and a missing permission names the RAM 
     const name = `${action === 'DescribeNetworkInterfaces' ? 'ecs' : 'vpc'}:${action}`;
     t.true(
       fault.message.endsWith(
-        `User not authorized to operate on the specified resource.: To grant it, add "${name}" to the RAM policy of the user or role that signs in.`,
+        `User not authorized to operate on the specified resource: To grant it, add "${name}" to the RAM policy of the user or role that signs in.`,
       ),
       fault.message,
     );

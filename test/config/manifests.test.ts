@@ -159,6 +159,21 @@ test('the webhooks, the Service, the Secret and the names that the configuration
   find(await built('cert-manager'), 'Certificate', 'knative-eip-webhook');
 });
 
+test('what is installed as a whole allows what its parts allow, by the same names', async (t) => {
+  const parts = (await Promise.all(['rbac', 'webhook', 'cloudevents'].map(built))).flat();
+  const roles = parts.filter(({ rules }) => rules);
+  t.true(roles.some(({ rules }) => rules?.some(({ resourceNames }) => resourceNames)));
+  for (const folder of ['default', 'cert-manager', 'virtual-node']) {
+    const manifests = await built(folder);
+    for (const { kind, metadata, rules } of roles)
+      t.deepEqual(
+        permissions(find(manifests, kind, metadata.name).rules),
+        permissions(rules),
+        `${folder}: ${kind} ${metadata.name}`,
+      );
+  }
+});
+
 test('every binding binds a role that is there to the one service account', async (t) => {
   const manifests = await built('rbac');
   const bindings = manifests.filter(({ kind }) => kind.endsWith('Binding'));

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, ECI_KEYS, EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { MUTATING_WEBHOOKS, SECRET } from '../../src/admission/rotation.ts';
@@ -149,3 +151,19 @@ for (const kind of ['embedded', 'real'] as const) {
     }
   });
 }
+
+test('a controller whose webhooks cannot be served says why and ends', async (t) => {
+  const stage = await setStage('embedded');
+  const taken = createServer().listen(0, '127.0.0.1');
+  try {
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const controller = await stage.startController(settings(port));
+    const [code] = (await once(controller.process, 'exit')) as [number | null];
+    t.is(code, 1, controller.output());
+    t.regex(controller.output(), /another process listens there already; change webhook\.address/);
+  } finally {
+    taken.close();
+    await stage.close();
+  }
+});

@@ -71,6 +71,10 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
     with: pod({ annotations: { [`${K8S}pod-with-eip`]: text } }),
     without: pod({ annotations: NEW }),
   })),
+  BeforeTrafficIgnored: ['True', 'yes', ''].map((text) => ({
+    with: service({ annotations: { ...NEW, [`${K8S}eip-before-traffic`]: text } }),
+    without: service({ annotations: { ...NEW, [`${K8S}eip-before-traffic`]: 'true' } }),
+  })),
   ExistingAndNew: [{ with: asks(EXISTING), without: names({}) }],
   CreationSettingsIgnored: [{ with: names({ [`${K8S}eip-bandwidth`]: '5' }), without: names({}) }],
   InvalidBandwidth: [
@@ -160,6 +164,11 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       say: 'no prefix',
       with: pod({ annotations: { 'pod-with-eip': 'true' } }),
       without: pod({ annotations: { 'example.com/eip-name': 'x' } }),
+    },
+    {
+      say: 'a label among the annotations',
+      with: asks({ 'alibabacloud.com/eci': 'true' }),
+      without: asks({}, { labels: ECI }),
     },
     { say: 'capitals', with: asks({ [`${K8S}EIP-Name`]: 'x' }), without: asks({ [`${K8S}eip-name`]: 'x' }) },
     {

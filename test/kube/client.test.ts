@@ -61,7 +61,8 @@ test('each answer of the API server becomes a fault of the kind that callers dec
     const fault = await faultOf(kube.replace(POD, REF, POD_1));
     t.deepEqual([fault.kind, fault.status, fault.reason], [kind, status, reason] as never);
     t.notRegex(fault.message, /[\r\n]/);
-    if (reason !== undefined) t.is(fault.message, `about web-1: ${reason}`);
+    if (status === 401) t.regex(fault.message, /does not know who asks \(401\): renew the token.*\(about web-1: /);
+    else if (reason !== undefined) t.is(fault.message, `about web-1: ${reason}`);
   }
   answer = [200, '<html>login</html>'];
   t.is((await faultOf(kube.get(POD, REF))).kind, 'unavailable', 'an answer that is no object is not believed');

@@ -92,7 +92,7 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
     status,
     requestId,
     retryAfterMs: kind === 'throttled' ? retryAfter(error['retryAfter']) : undefined,
-    message: parts.join(': '),
+    message: parts.map((part, at) => (at < parts.length - 1 ? part.replace(/\.$/u, '') : part)).join(': '),
   });
 };
 
