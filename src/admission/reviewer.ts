@@ -1,4 +1,4 @@
-import { WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
+import { EIP_BEFORE_TRAFFIC, WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
@@ -102,7 +102,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (operation !== 'CREATE' && operation !== 'UPDATE') return UNCHANGED;
       const read = serviceSchema.safeParse(object);
       if (!read.success) return problemsOf(read.error);
-      const isConcerned = mentionsEip(read.data.spec.template?.metadata?.annotations);
+      const isConcerned = Object.hasOwn(read.data.spec.template?.metadata?.annotations ?? {}, EIP_BEFORE_TRAFFIC);
       return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
     }),
     '/validate/workloads': review('workloads', async (request) => {
