@@ -398,6 +398,12 @@ test('a misspelt key is answered with the right one', (t) => {
     t.is(found?.id, 'UnknownKey', wrong);
     t.is(found?.remedy, `write ${right} if that is what is meant`, wrong);
   }
+  const [odd] = judged(service({ annotations: { [`${K8S}eip-\u001b[31m\r\n`]: 'x' } }));
+  t.is(
+    odd?.problem,
+    'annotation "k8s.aliyun.com/eip-\\u001b[31m\\r\\n" means nothing to anybody',
+    'fit for a terminal',
+  );
   t.is(judged(pod({ annotations: { [`${K8S}eip-zzzzzzzzzzzzzzzzzzz`]: 'x' } }))[0]?.remedy, 'remove it');
 });
 
