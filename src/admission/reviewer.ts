@@ -48,8 +48,8 @@ const NAMESPACE_TIMEOUT_MS = 1_000;
 const MOST_NAMESPACES = 10_000;
 
 /** A pod before it has a UID or a version. */
-const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => ({
-  metadata: { name: '', uid: '', resourceVersion: '', ...metadata },
+const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>, namespace: string): Pod => ({
+  metadata: { name: '', uid: '', resourceVersion: '', ...metadata, namespace },
   spec,
 });
 
@@ -93,7 +93,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return UNCHANGED;
       const read = podSchema.safeParse(object);
       if (!read.success) return problemsOf(read.error);
-      const pod = asPod(read.data);
+      const pod = asPod(read.data, namespace);
       const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
       return isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED;
     }),

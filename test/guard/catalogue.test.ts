@@ -333,6 +333,26 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       otherwise: { policy: { ...UNRESTRICTED, names: ['shops'], existingEips: [{ ids: ['eip-bp1', 'eip-bp2'] }] } },
     },
   ],
+  GrantUnknownToEci: [
+    {
+      with: names({}, { labels: ECI }),
+      without: names({}),
+      around: { existingEips: 'granted' },
+    },
+    {
+      say: 'the configuration grants it',
+      with: names({}, { labels: ECI }),
+      without: names({}, { labels: ECI }),
+      around: { existingEips: 'granted' },
+      otherwise: { existingEips: 'granted', existingEipNamespaces: ['default'] },
+    },
+    {
+      say: 'the controller binds it',
+      with: pod({ annotations: { [`${K8S}eci-eip-instanceid`]: 'eip-bp1' }, labels: ECI }),
+      without: names({}, { labels: ECI }),
+      around: { existingEips: 'granted', enableVirtualNode: true },
+    },
+  ],
   NotAllowedByPolicy: (
     [
       ['eip-common-bandwidth-package-id', 'cbwp-1', { bandwidthPackages: ['cbwp-2'] }],
