@@ -4,6 +4,7 @@ import { REVISION, SERVICE_UID } from '../api/knative.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import { NOTHING_KNOWN } from '../guard/facts.ts';
 import { weigh } from '../guard/judge.ts';
+import { isFreeToName } from '../guard/naming.ts';
 import { workloadOfPod } from '../guard/workload.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
 import type { EipRequest } from '../intent/request.ts';
@@ -39,7 +40,7 @@ export const mentionsEip = (annotations: Readonly<Record<string, string>> | unde
  *
  * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that is
  * refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's own keys,
- * they are taken from it: nobody else could keep the add-on from buying what is refused. With a virtual node of our own,
+ * they are taken from it: nobody else could keep the add-on from buying what is refused, or from binding what is not granted. With a virtual node of our own,
  * pods that ask for ECI by a label are sent there. Pure, total, and idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
@@ -62,10 +63,16 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
     plan.how === 'add-on' ? plan.annotations : undefined,
   );
   const waits = request.kind === 'existing' && reading.handover === 'wait';
+  const isKept = target.on === 'unknown' && provider === 'add-on' && !isSeenToBeGranted(request, pod, settings);
   const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || target.on === 'unknown';
   const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
-  return { patch: [...placing, ...annotate(given, annotations), ...(wantsGate ? gate(pod) : [])], warnings };
+  const wording = isKept ? withhold(given) : annotate(given, annotations);
+  return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
 };
+
+/** Whether nothing but the EIP's own tags, which nobody looks at on ECI, has to grant what is asked for. */
+const isSeenToBeGranted = (request: EipRequest, { metadata }: Pod, settings: GuardSettings): boolean =>
+  request.kind === 'new' || isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
 /** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
 const annotationsFor = (

@@ -1,4 +1,4 @@
-import { WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
+import { EIP_BEFORE_TRAFFIC, WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
@@ -48,8 +48,8 @@ const NAMESPACE_TIMEOUT_MS = 1_000;
 const MOST_NAMESPACES = 10_000;
 
 /** A pod before it has a UID or a version. */
-const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>): Pod => ({
-  metadata: { name: '', uid: '', resourceVersion: '', ...metadata },
+const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>, namespace: string): Pod => ({
+  metadata: { name: '', uid: '', resourceVersion: '', ...metadata, namespace },
   spec,
 });
 
@@ -93,7 +93,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return UNCHANGED;
       const read = podSchema.safeParse(object);
       if (!read.success) return problemsOf(read.error);
-      const pod = asPod(read.data);
+      const pod = asPod(read.data, namespace);
       const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
       return isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED;
     }),
@@ -102,7 +102,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (operation !== 'CREATE' && operation !== 'UPDATE') return UNCHANGED;
       const read = serviceSchema.safeParse(object);
       if (!read.success) return problemsOf(read.error);
-      const isConcerned = mentionsEip(read.data.spec.template?.metadata?.annotations);
+      const isConcerned = Object.hasOwn(read.data.spec.template?.metadata?.annotations ?? {}, EIP_BEFORE_TRAFFIC);
       return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
     }),
     '/validate/workloads': review('workloads', async (request) => {

@@ -86,7 +86,9 @@ export type FindingId =
   /** Another controller would make an EIP for the same pod. */
   | 'OtherEipController'
   /** Whether the namespace may name this EIP is known only when the EIP is looked at. */
-  | 'GrantNeeded';
+  | 'GrantNeeded'
+  /** The same, and the virtual node would bind the EIP before anybody looks. */
+  | 'GrantUnknownToEci';
 
 /** One line for an Event or a condition: what is wrong, then what to do. */
 export const sentence = (finding: Finding): string => `${finding.problem}; ${finding.remedy}`;

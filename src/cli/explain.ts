@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Option } from 'commander';
+import { plain } from './eip-text.ts';
 import type { Register } from './shell.ts';
 
 const DETAILS = `
@@ -58,11 +59,11 @@ export const explainCommand: Register = (program, shell, end) => {
         filename.map((name) => ({ name: name === '-' ? 'stdin' : name, read: () => textOf(name) })),
         { config, isRegionKnown: path !== undefined, namespace },
       );
-      for (const problem of problems) shell.err(`${problem}\n`);
+      for (const problem of problems) shell.err(`${plain(problem)}\n`);
       if (output === 'json') shell.out(`${JSON.stringify(explanations, null, 2)}\n`);
       else {
         const { textOf: print } = await import('../explain/text.ts');
-        shell.out(explanations.map(print).join('\n'));
+        shell.out(explanations.map(print).join('\n').split('\n').map(plain).join('\n'));
         if (explanations.length === 0 && problems.length === 0)
           shell.err('knative-eip: there is nothing with pods in these manifests\n');
       }

@@ -204,6 +204,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'The configuration, or an EipPolicy, lets the namespace name this existing EIP only if the EIP itself grants it.',
     'Have an operator put the tag knative-eip/allow-namespaces on the EIP, or the namespace into existingEipNamespaces.',
   ),
+  GrantUnknownToEci: entry(
+    'refuse',
+    'Only the EIP’s own tag could grant the namespace this existing EIP, and the ECI virtual node binds it without looking.',
+    'Have an operator name the EIP in an EipPolicy, or the namespace in existingEipNamespaces, or set enableVirtualNode.',
+  ),
   NotAllowedByPolicy: entry(
     'refuse',
     'An EipPolicy does not let the namespace name this package, pool or resource group.',

@@ -83,7 +83,7 @@ export const unknownKeys = (given: Annotations): readonly Finding[] =>
       return finding(
         'UnknownKey',
         [key],
-        `annotation ${key} means nothing to anybody`,
+        `annotation ${/^[\x21-\x7e]+$/.test(key) ? key : JSON.stringify(key)} means nothing to anybody`,
         meant === undefined ? 'remove it' : `write ${meant} if that is what is meant`,
       );
     });

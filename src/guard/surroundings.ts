@@ -90,7 +90,8 @@ export const otherController: Rule = ({ workload, target, settings, reading, fac
 };
 
 /** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
-export const policy: Rule = ({ workload, reading: { request }, settings, facts }) => {
+export const policy: Rule = ({ workload, target, reading, settings, facts }) => {
+  const { request } = reading;
   if (!request) return [];
   const { namespace, annotations } = workload;
   const { policy: effective = UNRESTRICTED } = settings;
@@ -103,6 +104,16 @@ export const policy: Rule = ({ workload, reading: { request }, settings, facts }
   }
   const { allocationId } = request;
   if (isFreeToName(settings, namespace, allocationId)) return [];
+  const { enableVirtualNode } = settings;
+  if (target && planCreation(reading, annotations, target, { eipIsHeld: true, enableVirtualNode }).how === 'add-on')
+    return [
+      finding(
+        'GrantUnknownToEci',
+        written(KEYS.instanceId, annotations),
+        `namespace ${namespace} may name ${allocationId} only if the EIP itself grants it, and the virtual node that runs the pod binds it without looking`,
+        `have an operator name ${allocationId} in an EipPolicy of the namespace, or the namespace in existingEipNamespaces`,
+      ),
+    ];
   return [
     finding(
       'GrantNeeded',

@@ -8,6 +8,7 @@ import { isKept, keep } from './keep.ts';
 import { obtain } from './own.ts';
 import { hasEipOfInstance } from './instance.ts';
 import { isAnnounced, isFinal, isGated, readPod } from './pod.ts';
+import { refusedOnEci } from './on-eci.ts';
 import { underPolicy } from './policy.ts';
 import { hasFinalizer, isOurs, isWitness, readNotes, type Notes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
@@ -83,5 +84,7 @@ const begin = (seen: Seen, settings: Settings): Step => {
   if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
     return done('NoAddressWanted', 'no running pod');
   const reading = readPod(pod, settings);
+  const ungranted = refusedOnEci(pod, seen, settings);
+  if (ungranted) return ungranted;
   return reading.wanted ? claim(reading, seen, 1, settings) : done('NoAddressWanted', 'the pod asks for no address');
 };

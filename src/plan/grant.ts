@@ -19,7 +19,8 @@ const isGrantedByTag = (eip: Eip, namespace: string): boolean => {
 
 /**
  * Says why a namespace may not name this existing EIP; undefined where it may. Asked at every pass, so that a grant that
- * is withdrawn takes effect. The message names nothing of any other namespace.
+ * is withdrawn takes effect. The message names nothing of any other namespace, and who may not name the EIP is not told what
+ * it is.
  */
 export const mayName = (
   eip: Eip,
@@ -27,24 +28,19 @@ export const mayName = (
   { existingEips, existingEipNamespaces, policy }: Pick<Settings, 'existingEips' | 'existingEipNamespaces' | 'policy'>,
 ): Rest | undefined => {
   const { allocationId } = eip;
+  const byPolicy = policy ? mayNameUnder(policy, allocationId, eip.tags) : 'unsaid';
+  const isOpen = byPolicy !== 'no' && (existingEips === 'any' || existingEipNamespaces.includes(namespace));
+  if (byPolicy !== 'yes' && !isOpen && !isGrantedByTag(eip, namespace))
+    return refuse(
+      'EipNotGranted',
+      `namespace ${namespace} is not granted ${allocationId}; an operator grants it with the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP, or with ${byPolicy === 'no' ? 'an EipPolicy' : 'existingEipNamespaces in the configuration'}`,
+    );
   if (eip.tags.has(TAG_PODEIP_UID) || eip.tags.has(TAG_CLUSTER_UID))
     return refuse(
       'EipReserved',
       `${allocationId} was made by knative-eip for one pod and goes with it; name another one`,
     );
-  if (eip.serviceManaged)
-    return refuse('EipReserved', `${allocationId} belongs to another cloud service; name one of your own`);
-  const byPolicy = policy ? mayNameUnder(policy, allocationId, eip.tags) : 'unsaid';
-  if (byPolicy === 'yes') return undefined;
-  if (byPolicy === 'no' && !isGrantedByTag(eip, namespace))
-    return refuse(
-      'EipNotGranted',
-      `namespace ${namespace} is not granted ${allocationId}; an operator grants it with the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP, or with an EipPolicy`,
-    );
-  if (existingEips === 'any' || existingEipNamespaces.includes(namespace) || isGrantedByTag(eip, namespace))
-    return undefined;
-  return refuse(
-    'EipNotGranted',
-    `namespace ${namespace} is not granted ${allocationId}; an operator grants it with the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP, or with existingEipNamespaces in the configuration`,
-  );
+  return eip.serviceManaged
+    ? refuse('EipReserved', `${allocationId} belongs to another cloud service; name one of your own`)
+    : undefined;
 };

@@ -267,6 +267,24 @@ test('what is refused is taken out of the keys that the add-on acts on, and stay
   });
 });
 
+test('an EIP that only its own tag could grant is not named to the add-on, which looks at no tag', (t) => {
+  const [net, k8s, eci] = KEYS.instanceId;
+  const granted = { ...facts().settings, existingEips: 'granted' as const };
+  const named = (annotations: Record<string, string>, around: Partial<AdmissionFacts>) => {
+    const pod = podOf({ annotations });
+    const placed = { ...pod, metadata: { ...pod.metadata, namespace: 'default' } };
+    const result = after(placed, facts({ settings: granted, ...around }));
+    t.deepEqual(admitPod(result, facts({ settings: granted, ...around })).patch, []);
+    return result.metadata.annotations;
+  };
+  for (const where of [{ namespaceLabels: ECI }, { namespaceLabels: undefined }]) {
+    t.deepEqual(named({ [k8s]: 'eip-1' }, where), { [k8s]: 'eip-1' });
+    t.deepEqual(named({ [eci]: 'eip-1' }, where), { [net]: 'eip-1' });
+    for (const open of [{ existingEipNamespaces: ['default'] }, { existingEips: 'any' as const }])
+      t.is(named({ [k8s]: 'eip-1' }, { ...where, settings: { ...granted, ...open } })?.[eci], 'eip-1');
+  }
+});
+
 test('gates of others stay, before ours', (t) => {
   const other = { conditionType: 'cloud.example.com/lb' };
   const pod = podOf({ annotations: NEW, spec: { readinessGates: [other] } });

@@ -67,3 +67,15 @@ test('what the policy does not allow is said at admission in the words of the co
   );
   t.deepEqual((await review({ bandwidthPackages: ['cbwp-2'] }, annotations)).warnings, []);
 });
+
+test('an existing EIP is named to the virtual node only where the configuration or a policy grants it', async (t) => {
+  const annotations = { [ECI_KEYS.instanceId]: 'eip-1' };
+  const refused = await review(undefined, annotations);
+  t.true(refused.allowed);
+  t.regex(refused.warnings.join(), /GrantUnknownToEci: namespace web may name eip-1 only if/);
+  t.is(written(refused.patch, ECI_KEYS.instanceId), undefined);
+  t.is(written(refused.patch, KEYS.instanceId[0]), 'eip-1', 'in a spelling that it does not read');
+  const granted = await review({ existingEips: { ids: ['eip-1'] } }, annotations);
+  t.deepEqual(granted.patch, []);
+  t.deepEqual(granted.warnings, []);
+});

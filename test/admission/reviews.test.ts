@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createReviewers, type ReviewerParts } from '../../src/admission/reviewer.ts';
 import { ReviewError } from '../../src/admission/review.ts';
-import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
+import { EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { REVISION } from '../../src/api/knative.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -118,6 +118,23 @@ test('nothing but pods that are made is looked at, and nothing of the cluster is
     ];
     for (const other of others) t.deepEqual((await ask(other)).json?.response, { uid: 'u-1', allowed: true });
     t.deepEqual(reads, []);
+  });
+});
+
+const service = (annotations: object) => ({
+  metadata: {},
+  spec: { template: { metadata: { annotations }, spec: { containers: [{ image: 'i' }] } } },
+});
+
+test('a Service that waits for an address and asks for none is told so, and one that waits for nothing costs nothing', async (t) => {
+  await serving(async (ask, { reads }) => {
+    const resource = { group: 'serving.knative.dev', version: 'v1', resource: 'services' };
+    const path = '/mutate/services';
+    await ask(review(service({ [KEYS.withEip[0]]: 'true' }), { resource }), { path });
+    t.deepEqual(reads, []);
+    const { json } = await ask(review(service({ [EIP_BEFORE_TRAFFIC]: 'true' }), { resource }), { path });
+    t.is(json?.response.allowed, true);
+    t.regex(json?.response.warnings?.join() ?? '', /asks for no address/);
   });
 });
 

@@ -172,6 +172,19 @@ test('EipPolicies among the manifests hold as they will: defaults, lists, and on
   t.regex(broken.err, /broken\.yaml:\d+: spec\.limits\.eips: /);
 });
 
+test('a manifest of somebody else’s does not speak to the terminal of who has it explained', async (t) => {
+  const hostile = '\u001b]0;owned\u0007\u001b[2J';
+  const path = file(
+    'hostile.json',
+    JSON.stringify(pod({ annotations: { ...NEW, [`k8s.aliyun.com/eip-${hostile}`]: hostile }, name: `web${hostile}` })),
+  );
+  const { out } = await run('-f', path);
+  t.regex(out, /Pod default\/web .*UnknownKey/s);
+  t.notRegex(out, /[^\P{Cc}\n]/u);
+  const broken = file('broken.json', JSON.stringify(pod({ annotations: { [hostile]: 5 } })));
+  t.notRegex((await run('-f', broken)).err, /[^\P{Cc}\n]/u);
+});
+
 test('the manifests of all files are one cluster: Lists, documents, rivals, PodEIPs and other controllers', async (t) => {
   const first = service({ annotations: { ...EXISTING, ...ONE }, name: 'one' });
   const list = { apiVersion: 'v1', kind: 'List', items: [first, statefulSet({ annotations: EXISTING, name: 'two' })] };

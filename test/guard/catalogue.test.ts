@@ -353,6 +353,26 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       otherwise: { policy: { ...UNRESTRICTED, names: ['shops'], existingEips: [{ ids: ['eip-bp1', 'eip-bp2'] }] } },
     },
   ],
+  GrantUnknownToEci: [
+    {
+      with: names({}, { labels: ECI }),
+      without: names({}),
+      around: { existingEips: 'granted' },
+    },
+    {
+      say: 'the configuration grants it',
+      with: names({}, { labels: ECI }),
+      without: names({}, { labels: ECI }),
+      around: { existingEips: 'granted' },
+      otherwise: { existingEips: 'granted', existingEipNamespaces: ['default'] },
+    },
+    {
+      say: 'the controller binds it',
+      with: pod({ annotations: { [`${K8S}eci-eip-instanceid`]: 'eip-bp1' }, labels: ECI }),
+      without: names({}, { labels: ECI }),
+      around: { existingEips: 'granted', enableVirtualNode: true },
+    },
+  ],
   NotAllowedByPolicy: (
     [
       ['eip-common-bandwidth-package-id', 'cbwp-1', { bandwidthPackages: ['cbwp-2'] }],
@@ -424,6 +444,12 @@ test('a misspelt key is answered with the right one', (t) => {
     t.is(found?.id, 'UnknownKey', wrong);
     t.is(found?.remedy, `write ${right} if that is what is meant`, wrong);
   }
+  const [odd] = judged(service({ annotations: { [`${K8S}eip-\u001b[31m\r\n`]: 'x' } }));
+  t.is(
+    odd?.problem,
+    'annotation "k8s.aliyun.com/eip-\\u001b[31m\\r\\n" means nothing to anybody',
+    'fit for a terminal',
+  );
   t.is(judged(pod({ annotations: { [`${K8S}eip-zzzzzzzzzzzzzzzzzzz`]: 'x' } }))[0]?.remedy, 'remove it');
 });
 

@@ -203,6 +203,18 @@ const rows: readonly Row[] = [
     { do: 'Fail', reason: 'EipReserved' },
   ],
   [
+    'who may not name it is not told that it is ours',
+    { pod: wantsUsers, podEip: wanted, eip: eip() },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'who may not name it is not told that it is another service’s',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ serviceManaged: true }) },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  [
     'one that is not granted cannot be named',
     { pod: wantsUsers, podEip: wanted, eip: usersEip() },
     { do: 'Fail', reason: 'EipNotGranted' },
