@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Finding } from '../api/finding.ts';
+import type { Finding, FindingId } from '../api/finding.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import type { GuardFacts } from '../guard/facts.ts';
 import { weigh } from '../guard/judge.ts';
-import { SCALE_KEYS } from '../guard/scale.ts';
+import { podsOf, SCALE_KEYS } from '../guard/scale.ts';
 import type { Workload } from '../guard/workload.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
+import { shareOf } from '../intent/policy.ts';
+import { readAnnotations } from '../intent/read.ts';
 import { readWorkload, type Unreadable } from '../manifest/workload.ts';
 import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
 
@@ -43,7 +45,7 @@ export const changeOf = ({
   if (read.as === 'other') return undefined;
   if (read.as === 'unreadable') return read.problems;
   const after = placed(read.workload, namespace);
-  if (after.isEnding || !concernsEips(after)) return undefined;
+  if (!isJudged(after)) return undefined;
   if (operation === 'CREATE') return { after, before: undefined };
   const old = readWorkload(oldObject);
   // An update without the object before it: what was there already cannot be told, so nothing is held against it.
@@ -57,9 +59,9 @@ const placed = (workload: Workload, namespace: string): Workload => ({ ...worklo
 
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
-/** Most objects say nothing that any rule reads. */
-const concernsEips = ({ annotations, outside }: Workload): boolean =>
-  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
+/** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
+export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
+  !isEnding && [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
 
 /** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
 const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Workload) => ({
@@ -75,6 +77,17 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Wor
 
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
+
+/** They say how many pods there are to be. One who makes them fewer must not be kept from it because they are still too many. */
+const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
+
+const asksForMore = (after: Workload, before: Workload, { defaults }: GuardSettings): boolean => {
+  const bandwidthOf = (workload: Workload): number => {
+    const { request } = readAnnotations(workload.annotations, defaults);
+    return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
+  };
+  return podsOf(after) > podsOf(before) || bandwidthOf(after) > bandwidthOf(before);
+};
 
 /**
  * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
@@ -92,8 +105,11 @@ export const validate = ({ after, before }: Change, facts: ValidationFacts): Adm
       facts: { ...known, before: was?.annotations },
     }).findings;
   const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
-  const old = new Set(before ? judged(before, undefined).map(said) : []);
-  const refusals = findings.filter((it) => it.severity === 'refuse' && !old.has(said(it)));
+  const old = before ? judged(before, undefined) : [];
+  const asksMore = before === undefined || asksForMore(after, before, settings);
+  const isOld = (it: Finding): boolean =>
+    old.some((each) => said(each) === said(it) || (!asksMore && COUNTED.has(it.id) && each.id === it.id));
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !isOld(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)
     return { patch: [], warnings: findings.map(said), findings };

@@ -53,6 +53,8 @@ export type FindingId =
   | 'NotAllowedByPolicy'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
+  /** The namespace is limited, and the virtual node would make the EIP without being asked whether there is room. */
+  | 'UncountedOnEci'
   /** A key that nobody reads, near to one that is read. */
   | 'UnknownKey'
   /** A key that has a newer spelling. */

@@ -7,7 +7,7 @@ import { lines, packages } from './lines.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
 import { manyPods, reservedInstance } from './scale.ts';
-import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './surroundings.ts';
+import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci, uncounted } from './surroundings.ts';
 
 /** In the order in which people read them: what refuses by itself, then what depends on more and more. */
 const RULES: readonly Rule[] = [
@@ -16,6 +16,7 @@ const RULES: readonly Rule[] = [
   manyPods,
   wantedTwice,
   policy,
+  uncounted,
   otherController,
   lines,
   packages,

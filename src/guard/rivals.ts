@@ -11,17 +11,21 @@ export const claimOf = (
 ): Claim | undefined =>
   request?.kind === 'existing' ? { allocationId: request.allocationId, kind, namespace, name, service } : undefined;
 
-/** How the pods of each kind of owner are named after it. Source: kubernetes/kubernetes pkg/controller, and names.go. */
+/**
+ * How the pods of each kind of owner are named after it. Sources: kubernetes/kubernetes pkg/controller, and names.go;
+ * knative/serving pkg/reconciler/configuration/resources/revision.go, and revision/resources/names/names.go.
+ */
 const POD_OF: Readonly<Record<string, RegExp>> = {
   Deployment: /^-[a-z0-9]{1,10}-[a-z0-9]{5}$/,
   ReplicaSet: /^-[a-z0-9]{5}$/,
   DaemonSet: /^-[a-z0-9]{5}$/,
   Job: /^-[a-z0-9]{5}$/,
   StatefulSet: /^-\d{1,10}$/,
+  Configuration: /^-\d{5,10}-deployment-[a-z0-9]{1,10}-[a-z0-9]{5}$/,
 };
 
 /** Whether it is the workload's own claim, or that of its pods, which hand the EIP on to each other. */
-const isOwn = (claim: Claim, { kind, namespace, name, service }: Workload): boolean => {
+export const isOwn = (claim: Omit<Claim, 'allocationId'>, { kind, namespace, name, service }: Workload): boolean => {
   if (claim.namespace !== namespace) return false;
   if (claim.service !== undefined && claim.service === service) return true;
   const isOfPod = claim.kind === 'PodEIP' || claim.kind === 'Pod';

@@ -1,6 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import { finding, written, type Rule } from './case.ts';
-import type { Annotations } from './workload.ts';
+import type { Annotations, Workload } from './workload.ts';
 
 /** Knative's bounds of scale, with their older spellings. Source: knative/serving pkg/apis/autoscaling/register.go. */
 const SCALING = 'autoscaling.knative.dev/';
@@ -32,6 +32,15 @@ export const knativeScale = (given: Annotations): Scale => ({
   least: scaleOf(MIN_SCALE, given) ?? 0,
   most: scaleOf(MAX_SCALE, given) || undefined,
 });
+
+/**
+ * How many pods a workload is certain to want at once: none, where it is scaled to 0. A Knative Service is never deployed
+ * without one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as there are nodes.
+ */
+export const podsOf = ({ kind, isKnative, annotations, replicas }: Workload): number => {
+  if (kind === 'Pod' || kind === 'DaemonSet') return 1;
+  return isKnative ? Math.max(1, knativeScale(annotations).least) : (replicas ?? 1);
+};
 
 const NAMED = 'can serve one pod only';
 
