@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import { explain, type Placed } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
+import { readPolicy } from '../manifest/policy.ts';
 import { readSurroundings } from '../manifest/surroundings.ts';
 import { readWorkload } from '../manifest/workload.ts';
 import { settingsOf } from './operate.ts';
@@ -45,13 +46,14 @@ export const explainFiles = (
   const placed: Placed[] = [];
   for (const { file, manifest } of found) {
     const read = readWorkload(manifest.object);
-    if (read.as === 'unreadable')
-      problems.push(
-        ...read.problems.map(
-          ({ path, message }) =>
-            `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
-        ),
-      );
+    const policy = readPolicy(manifest.object);
+    const unreadable = read.as === 'unreadable' ? read.problems : policy.as === 'unreadable' ? policy.problems : [];
+    problems.push(
+      ...unreadable.map(
+        ({ path, message }) =>
+          `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
+      ),
+    );
     if (read.as === 'workload')
       placed.push({
         workload: { ...read.workload, namespace: read.workload.namespace || namespace },
@@ -59,12 +61,15 @@ export const explainFiles = (
         line: manifest.lineOf([]),
       });
   }
-  const { namespaces, claims, otherControllers } = readSurroundings(found.map(({ manifest }) => manifest.object));
+  const { namespaces, claims, otherControllers, policies } = readSurroundings(
+    found.map(({ manifest }) => manifest.object),
+  );
   const settings = settingsOf(config, '');
   const explanations = explain(placed, {
     settings: isRegionKnown ? settings : { ...settings, region: undefined },
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     namespaces,
+    policies,
     known: { claims, otherControllers },
     prices: config.priceTable,
   });

@@ -1,3 +1,4 @@
+import type { EipPolicy } from '../api/eippolicy.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import { linkTo } from '../guard/catalogue.ts';
 import type { Claim, GuardFacts } from '../guard/facts.ts';
@@ -7,8 +8,10 @@ import { knativeScale, type Scale } from '../guard/scale.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
 import type { Workload } from '../guard/workload.ts';
 import { planCreation, type CreationPlan } from '../intent/creation.ts';
+import { effectivePolicy } from '../intent/policy.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import type { Target } from '../intent/target.ts';
+import { underPolicy } from '../plan/policy.ts';
 import { allocation, association, instance, joining } from './calls.ts';
 import { costOf, type PriceTable } from './cost.ts';
 import type { CloudCall, Explanation } from './explanation.ts';
@@ -27,6 +30,8 @@ export interface ExplainFacts {
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** All that there are; each holds in the namespaces that it means. @default none */
+  readonly policies?: readonly EipPolicy[] | undefined;
   readonly known: GuardFacts;
   readonly prices: PriceTable | undefined;
 }
@@ -45,9 +50,11 @@ export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonl
 };
 
 const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Explanation => {
-  const { settings, provider, known, prices } = facts;
+  const { provider, known, prices, policies = [] } = facts;
   const { kind, namespace, name, annotations } = workload;
-  const target = targetOfWorkload(workload, facts.namespaces.get(namespace) ?? {}, provider);
+  const labels = facts.namespaces.get(namespace) ?? {};
+  const settings = underPolicy(facts.settings, effectivePolicy(policies, { name: namespace, labels }));
+  const target = targetOfWorkload(workload, labels, provider);
   const reading = weigh({ workload, target, settings, facts: known });
   const plan = planCreation(reading, annotations, target, {
     eipIsHeld: true,

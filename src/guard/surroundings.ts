@@ -89,7 +89,7 @@ export const uncounted: Rule = ({ workload, target, settings, reading }) => {
     finding(
       'UncountedOnEci',
       keys,
-      `the EIPs of this namespace are limited (${policiesOf(effective.names)}), and the virtual node of ECI makes ${pods === 1 ? 'one' : pods} without asking whether there is room (${target.because})`,
+      `the EIPs of this namespace are limited (${policiesOf(effective.names)}), and the virtual node of ECI makes ${pods === 1 ? 'one' : pods} without asking whether there is room`,
       `${insteadOfEcis} with enableVirtualNode: true in the configuration, so that the controller buys the EIP and counts it, or ask an operator to leave the namespace out of the limits`,
     ),
   ];

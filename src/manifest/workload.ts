@@ -61,14 +61,14 @@ export const readWorkload = (object: unknown): Read => {
   const problem = crowded(object);
   if (problem) return { as: 'unreadable', problems: [problem] };
   const head = headSchema.safeParse(object);
-  if (!head.success) return unreadable(head.error, object);
+  if (!head.success) return { as: 'unreadable', problems: unreadable(head.error, object) };
   const { kind, apiVersion } = head.data;
   const group = groupOf(apiVersion);
   const isKnative = group === KNATIVE;
   const of = `${group}/${kind}`;
   if (POD_LIKE.has(of)) {
     const read = podLikeSchema.safeParse(object);
-    if (!read.success) return unreadable(read.error, object);
+    if (!read.success) return { as: 'unreadable', problems: unreadable(read.error, object) };
     const { metadata, spec } = read.data;
     return {
       as: 'workload',
@@ -78,7 +78,7 @@ export const readWorkload = (object: unknown): Read => {
   const isCronJob = of === 'batch/CronJob';
   if (!isCronJob && !TEMPLATED.has(of)) return { as: 'other', kind };
   const read = isCronJob ? cronJobSchema.safeParse(object) : templatedSchema.safeParse(object);
-  if (!read.success) return unreadable(read.error, object);
+  if (!read.success) return { as: 'unreadable', problems: unreadable(read.error, object) };
   const { metadata } = read.data;
   const spec = 'jobTemplate' in read.data.spec ? read.data.spec.jobTemplate.spec : read.data.spec;
   const { template, replicas, parallelism } = spec ?? {};
@@ -132,9 +132,9 @@ const made = (
 
 const MOST_PROBLEMS = 20;
 
-const unreadable = ({ issues }: z.ZodError, object: unknown): Read => ({
-  as: 'unreadable',
-  problems: issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+/** What is wrong with an object, and what to write. */
+export const unreadable = ({ issues }: z.ZodError, object: unknown): readonly Unreadable[] =>
+  issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
     const value = path.reduce<unknown>(
       (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
       object,
@@ -145,5 +145,4 @@ const unreadable = ({ issues }: z.ZodError, object: unknown): Read => ({
         ? `found the ${typeof value} ${String(value)}, and Kubernetes wants a text here: write "${String(value)}"`
         : message;
     return { path, message: remedy };
-  }),
-});
+  });

@@ -249,6 +249,8 @@ test('an EIP that a virtual node has made counts what its status shows, and noth
   t.is(buying(wide, [], [made({ bandwidth: 'x' })]).do, 'Reserve');
 });
 
+const isMine = ({ metadata }: PodEip): boolean => metadata.uid === 'mine';
+
 test('a forecast leaves out who is asked about, and places whose PodEIPs are gone', (t) => {
   const usage = {
     metadata: { name: 'default', uid: 'usage', resourceVersion: '1' },
@@ -261,7 +263,6 @@ test('a forecast leaves out who is asked about, and places whose PodEIPs are gon
     other('before-the-limit', { allocationID: 'eip-3' }),
     other('users', { allocationID: 'eip-4', request: existing }),
   ];
-  const isMine = ({ metadata }: PodEip) => metadata.uid === 'mine';
   t.deepEqual(heldWithout({ usage, podEips }, isMine), { eips: 3, bandwidthMbps: 10 });
   t.deepEqual(
     heldWithout({ usage, podEips }, () => false),
