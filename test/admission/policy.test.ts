@@ -67,3 +67,11 @@ test('what the policy does not allow is said at admission in the words of the co
   );
   t.deepEqual((await review({ bandwidthPackages: ['cbwp-2'] }, annotations)).warnings, []);
 });
+
+test('on ECI an EIP that nobody can count under a limit is not asked for', async (t) => {
+  const limited = await review({ limits: { eips: 5 } }, NEW);
+  t.true(limited.allowed);
+  t.deepEqual(limited.patch, []);
+  t.regex(limited.warnings.join(), /^UncountedOnEci: .*with enableVirtualNode: true in the configuration/);
+  t.is(written((await review({ limits: {} }, NEW)).patch, ECI_KEYS.withEip), 'true');
+});

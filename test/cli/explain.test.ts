@@ -255,13 +255,14 @@ test('every sample of the product is explained, and only the one that is to be r
     }
 });
 
+const policy = (name: string, spec: object) => ({
+  apiVersion: 'podeip-controller.alibabacloud.com/v1alpha1',
+  kind: 'EipPolicy',
+  metadata: { name },
+  spec,
+});
+
 test('EipPolicies among the files hold in the namespaces that they mean, by name or by the labels of Namespaces', async (t) => {
-  const policy = (name: string, spec: object) => ({
-    apiVersion: 'podeip-controller.alibabacloud.com/v1alpha1',
-    kind: 'EipPolicy',
-    metadata: { name },
-    spec,
-  });
   const path = file(
     'policies.yaml',
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { team: 'web' } } },

@@ -235,11 +235,13 @@ for (const [name, room] of rooms)
     t.is(podEip().metadata.annotations?.[GENERATION], '1');
   });
 
+/** The record of an EIP that ECI has made. */
+const made = (status: PodEip['status']): PodEip => {
+  const record = other('b', { allocationID: 'eip-2', request: undefined });
+  return { ...record, metadata: { ...record.metadata, annotations: { [CONTROLLER]: ECI_NAME } }, status };
+};
+
 test('an EIP that a virtual node has made counts what its status shows, and nothing in a package', (t) => {
-  const made = (status: PodEip['status']): PodEip => {
-    const record = other('b', { allocationID: 'eip-2', request: undefined });
-    return { ...record, metadata: { ...record.metadata, annotations: { [CONTROLLER]: ECI_NAME } }, status };
-  };
   t.is(buying(one, [], [made({})]).do, 'Fail');
   const wide = policyOf({ limits: { bandwidthMbps: 10 } });
   t.is(buying(wide, [], [made({ bandwidth: '5' })]).do, 'Reserve');
