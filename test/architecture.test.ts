@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   intent: ['lib', 'port', 'api'],
   guard: ['lib', 'port', 'api', 'intent'],
   manifest: ['lib', 'port', 'api', 'intent', 'guard'],
-  explain: ['lib', 'port', 'api', 'intent', 'guard', 'manifest', 'plan'],
+  explain: ['lib', 'port', 'api', 'intent', 'guard', 'manifest'],
   plan: ['lib', 'port', 'api', 'intent', 'guard'],
   report: ['lib', 'port', 'api', 'intent', 'guard', 'plan'],
   config: ['lib', 'api'],

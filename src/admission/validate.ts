@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import type { GuardFacts } from '../guard/facts.ts';
@@ -78,15 +79,24 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Wor
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
 
-/** They say how many pods there are to be. One who makes them fewer must not be kept from it because they are still too many. */
+/** What is said of how many pods there are to be, and of what they hold together. */
 const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
 
-const asksForMore = (after: Workload, before: Workload, { defaults }: GuardSettings): boolean => {
-  const bandwidthOf = (workload: Workload): number => {
-    const { request } = readAnnotations(workload.annotations, defaults);
-    return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
-  };
-  return podsOf(after) > podsOf(before) || bandwidthOf(after) > bandwidthOf(before);
+/**
+ * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
+ * whoever scales down does not sin anew.
+ */
+const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: GuardSettings): boolean =>
+  finding.id === sin.id &&
+  COUNTED.has(finding.id) &&
+  KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
+  podsOf(after) <= podsOf(before) &&
+  bandwidthOf(after, settings) <= bandwidthOf(before, settings);
+
+/** Mbit/s that all pods ask for. */
+const bandwidthOf = (workload: Workload, { defaults }: GuardSettings): number => {
+  const { request } = readAnnotations(workload.annotations, defaults);
+  return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
 };
 
 /**
@@ -106,10 +116,9 @@ export const validate = ({ after, before }: Change, facts: ValidationFacts): Adm
     }).findings;
   const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
   const old = before ? judged(before, undefined) : [];
-  const asksMore = before === undefined || asksForMore(after, before, settings);
-  const isOld = (it: Finding): boolean =>
-    old.some((each) => said(each) === said(it) || (!asksMore && COUNTED.has(it.id) && each.id === it.id));
-  const refusals = findings.filter((it) => it.severity === 'refuse' && !isOld(it));
+  const wasThere = (it: Finding) =>
+    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before, settings)));
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)
     return { patch: [], warnings: findings.map(said), findings };

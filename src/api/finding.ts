@@ -53,8 +53,6 @@ export type FindingId =
   | 'NotAllowedByPolicy'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
-  /** The namespace is limited, and the virtual node would make the EIP without being asked whether there is room. */
-  | 'UncountedOnEci'
   /** A key that nobody reads, near to one that is read. */
   | 'UnknownKey'
   /** A key that has a newer spelling. */
@@ -83,6 +81,8 @@ export type FindingId =
   | 'EciKeyWithVirtualNode'
   /** Another controller would make an EIP for the same pod. */
   | 'OtherEipController'
+  /** The namespace is limited, and the virtual node would make the EIP without being asked whether there is room. */
+  | 'UncountedOnEci'
   /** Whether the namespace may name this EIP is known only when the EIP is looked at. */
   | 'GrantNeeded';
 

@@ -1,10 +1,11 @@
+import type { EipPolicy } from '../api/eippolicy.ts';
 import type { Config } from '../config/schema.ts';
 import { explain, type Placed } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
-import { readPolicy } from '../manifest/policy.ts';
 import { readSurroundings } from '../manifest/surroundings.ts';
-import { readWorkload } from '../manifest/workload.ts';
+import { readPolicyObject } from '../manifest/policy.ts';
+import { readWorkload, type Unreadable } from '../manifest/workload.ts';
 import { settingsOf } from './operate.ts';
 
 /** A text and what it is called; reading it may fail. */
@@ -44,16 +45,20 @@ export const explainFiles = (
     found.push(...documents.manifests.map((manifest) => ({ file: name, manifest })));
   }
   const placed: Placed[] = [];
+  const policies: EipPolicy[] = [];
   for (const { file, manifest } of found) {
+    const tell = (wrong: readonly Unreadable[]) =>
+      problems.push(
+        ...wrong.map(
+          ({ path, message }) =>
+            `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
+        ),
+      );
+    const policy = readPolicyObject(manifest.object);
+    if (policy && 'policy' in policy) policies.push(policy.policy);
+    else if (policy) tell(policy.problems);
     const read = readWorkload(manifest.object);
-    const policy = readPolicy(manifest.object);
-    const unreadable = read.as === 'unreadable' ? read.problems : policy.as === 'unreadable' ? policy.problems : [];
-    problems.push(
-      ...unreadable.map(
-        ({ path, message }) =>
-          `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
-      ),
-    );
+    if (read.as === 'unreadable') tell(read.problems);
     if (read.as === 'workload')
       placed.push({
         workload: { ...read.workload, namespace: read.workload.namespace || namespace },
@@ -61,9 +66,7 @@ export const explainFiles = (
         line: manifest.lineOf([]),
       });
   }
-  const { namespaces, claims, otherControllers, policies } = readSurroundings(
-    found.map(({ manifest }) => manifest.object),
-  );
+  const { namespaces, claims, otherControllers } = readSurroundings(found.map(({ manifest }) => manifest.object));
   const settings = settingsOf(config, '');
   const explanations = explain(placed, {
     settings: isRegionKnown ? settings : { ...settings, region: undefined },

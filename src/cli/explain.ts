@@ -5,8 +5,8 @@ import type { Register } from './shell.ts';
 const DETAILS = `
 It reads manifests of Knative Services, Configurations, Revisions, Deployments, StatefulSets, ReplicaSets, DaemonSets,
 Jobs, CronJobs and pods, and asks neither a cluster nor an account. Namespaces in the same files give the labels that
-may send pods to virtual nodes; PodEIPs, and the other workloads, say who names which existing EIP; EipPolicies hold in
-the namespaces that they mean. What a namespace holds already only the cluster knows.
+may send pods to virtual nodes; EipPolicies what they may do, and their defaults; PodEIPs, and the other workloads, who
+names which existing EIP.
 
 Examples:
   knative-eip explain -f service.yaml

@@ -8,10 +8,9 @@ import { knativeScale, type Scale } from '../guard/scale.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
 import type { Workload } from '../guard/workload.ts';
 import { planCreation, type CreationPlan } from '../intent/creation.ts';
-import { effectivePolicy } from '../intent/policy.ts';
+import { defaultsUnder, effectivePolicy, type PolicyNamespace } from '../intent/policy.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import type { Target } from '../intent/target.ts';
-import { underPolicy } from '../plan/policy.ts';
 import { allocation, association, instance, joining } from './calls.ts';
 import { costOf, type PriceTable } from './cost.ts';
 import type { CloudCall, Explanation } from './explanation.ts';
@@ -30,8 +29,8 @@ export interface ExplainFacts {
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
-  /** All that there are; each holds in the namespaces that it means. @default none */
-  readonly policies?: readonly EipPolicy[] | undefined;
+  /** All that there are. */
+  readonly policies: readonly EipPolicy[];
   readonly known: GuardFacts;
   readonly prices: PriceTable | undefined;
 }
@@ -50,10 +49,10 @@ export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonl
 };
 
 const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Explanation => {
-  const { provider, known, prices, policies = [] } = facts;
+  const { provider, known, prices } = facts;
   const { kind, namespace, name, annotations } = workload;
   const labels = facts.namespaces.get(namespace) ?? {};
-  const settings = underPolicy(facts.settings, effectivePolicy(policies, { name: namespace, labels }));
+  const settings = settingsIn({ name: namespace, labels }, facts);
   const target = targetOfWorkload(workload, labels, provider);
   const reading = weigh({ workload, target, settings, facts: known });
   const plan = planCreation(reading, annotations, target, {
@@ -84,6 +83,13 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
     })),
     cost: prices && request?.kind === 'new' && plan.how !== 'none' ? costOf(request, scale, prices) : null,
   };
+};
+
+/** The settings as they hold in the namespace. */
+const settingsIn = (namespace: PolicyNamespace, { settings, policies }: ExplainFacts): GuardSettings => {
+  if (policies.length === 0) return settings;
+  const policy = effectivePolicy(policies, namespace);
+  return { ...settings, policy, defaults: defaultsUnder(policy, settings.defaults) };
 };
 
 const verdictOf = ({ wanted, findings }: Reading): Explanation['verdict'] => {

@@ -3,11 +3,12 @@ import { readAnnotations, type Reading } from '../intent/read.ts';
 import { FOLLOW } from '../intent/release.ts';
 import type { Case, JudgeInput, Rule } from './case.ts';
 import { legacyKeys, unknownKeys } from './keys.ts';
+import { limits, uncounted } from './limits.ts';
 import { lines, packages } from './lines.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
 import { manyPods, reservedInstance } from './scale.ts';
-import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci, uncounted } from './surroundings.ts';
+import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './surroundings.ts';
 
 /** In the order in which people read them: what refuses by itself, then what depends on more and more. */
 const RULES: readonly Rule[] = [
@@ -16,6 +17,7 @@ const RULES: readonly Rule[] = [
   manyPods,
   wantedTwice,
   policy,
+  limits,
   uncounted,
   otherController,
   lines,

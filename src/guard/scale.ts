@@ -33,14 +33,9 @@ export const knativeScale = (given: Annotations): Scale => ({
   most: scaleOf(MAX_SCALE, given) || undefined,
 });
 
-/**
- * How many pods a workload is certain to want at once: none, where it is scaled to 0. A Knative Service is never deployed
- * without one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as there are nodes.
- */
-export const podsOf = ({ kind, isKnative, annotations, replicas }: Workload): number => {
-  if (kind === 'Pod' || kind === 'DaemonSet') return 1;
-  return isKnative ? Math.max(1, knativeScale(annotations).least) : (replicas ?? 1);
-};
+/** How many there are at least at once. */
+export const leastPods = ({ isKnative, annotations, replicas }: Workload): number =>
+  isKnative ? knativeScale(annotations).least : (replicas ?? 1);
 
 const NAMED = 'can serve one pod only';
 
@@ -99,4 +94,14 @@ export const reservedInstance: Rule = ({ workload: { isKnative, annotations }, r
       `remove ${RESERVE_INSTANCE}, or keep in mind that one EIP stays`,
     ),
   ];
+};
+
+/**
+ * How many pods a workload is certain to want: none, where it is scaled to 0. A Knative Service is never deployed without
+ * one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as there are nodes.
+ */
+export const podsOf = (workload: Workload): number => {
+  const { kind, isKnative } = workload;
+  if (kind === 'Pod' || kind === 'DaemonSet') return 1;
+  return isKnative ? Math.max(1, leastPods(workload)) : leastPods(workload);
 };

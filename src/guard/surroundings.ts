@@ -1,9 +1,9 @@
 import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
-import { isLimited, mayNameUnder, notAllowed, overLimits, policiesOf, UNRESTRICTED } from '../intent/policy.ts';
+import { notAllowed, UNRESTRICTED } from '../intent/policy.ts';
 import { finding, written, type Rule } from './case.ts';
-import { podsOf } from './scale.ts';
+import { isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
 
 const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
@@ -70,31 +70,6 @@ export const notHonoured: Rule = ({ workload, target, settings, reading }): read
   return plan.how === 'add-on' ? plan.findings : [];
 };
 
-/**
- * The virtual node makes an EIP at once, and nobody can say no before: a limit would mean nothing. Said only where the pods
- * are known to go there, so that a pod that runs is read as it was before there was a limit.
- */
-export const uncounted: Rule = ({ workload, target, settings, reading }) => {
-  const { enableVirtualNode, policy: effective = UNRESTRICTED } = settings;
-  const { request } = reading;
-  if (request?.kind !== 'new' || target?.on !== 'eci' || target.by !== 'add-on' || !isLimited(effective)) return [];
-  const facts = { eipIsHeld: true, enableVirtualNode };
-  const pods = podsOf(workload);
-  if (planCreation(reading, workload.annotations, target, facts).how !== 'add-on' || pods <= 0) return [];
-  const keys = written(KEYS.withEip, workload.annotations);
-  const insteadOfEcis = keys.includes(ECI_KEYS.withEip)
-    ? `write ${KEYS.withEip[1]} instead of ${ECI_KEYS.withEip}`
-    : `keep ${keys[0] ?? KEYS.withEip[1]}`;
-  return [
-    finding(
-      'UncountedOnEci',
-      keys,
-      `the EIPs of this namespace are limited (${policiesOf(effective.names)}), and the virtual node of ECI makes ${pods === 1 ? 'one' : pods} without asking whether there is room`,
-      `${insteadOfEcis} with enableVirtualNode: true in the configuration, so that the controller buys the EIP and counts it, or ask an operator to leave the namespace out of the limits`,
-    ),
-  ];
-};
-
 /** Both would buy an EIP for the same pod. What the virtual node makes is no business of theirs. */
 export const otherController: Rule = ({ workload, target, settings, reading, facts: { otherControllers = [] } }) => {
   if (!reading.request || otherControllers.length === 0) return [];
@@ -115,23 +90,14 @@ export const otherController: Rule = ({ workload, target, settings, reading, fac
 };
 
 /** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
-export const policy: Rule = ({ workload, target, reading: { request }, settings, facts }) => {
+export const policy: Rule = ({ workload, reading: { request }, settings }) => {
   if (!request) return [];
   const { namespace, annotations } = workload;
-  const { policy: effective = UNRESTRICTED, existingEips, existingEipNamespaces = [] } = settings;
-  if (request.kind === 'new') {
-    // As long as nobody asks where the pod runs nobody asks for an address, and what has one is recorded as it was.
-    const isAsked = facts.held !== undefined || target !== undefined;
-    const over = isAsked ? overLimits(effective, facts.held, request, podsOf(workload)) : undefined;
-    return [...notAllowed(effective, request), ...(over ? [over] : [])].map((it) => ({
-      ...it,
-      keys: written(it.keys, annotations),
-    }));
-  }
+  const { policy: effective = UNRESTRICTED } = settings;
+  if (request.kind === 'new')
+    return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
   const { allocationId } = request;
-  const byPolicy = mayNameUnder(effective, allocationId, undefined);
-  const isOpen = existingEips !== 'granted' || namespace === '' || existingEipNamespaces.includes(namespace);
-  if (byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpen)) return [];
+  if (isFreeToName(settings, namespace, allocationId)) return [];
   return [
     finding(
       'GrantNeeded',

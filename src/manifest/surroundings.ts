@@ -1,8 +1,6 @@
-import type { EipPolicy } from '../api/eippolicy.ts';
 import { SERVICE } from '../api/knative.ts';
 import type { Claim } from '../guard/facts.ts';
 import { ACK_EXTEND, hasEipPool, isAckExtend, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../guard/other-controllers.ts';
-import { readPolicy } from './policy.ts';
 import { kindOf } from './workload.ts';
 import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 
@@ -13,7 +11,6 @@ export interface Surroundings {
   /** Of PodEIPs. */
   readonly claims: readonly Claim[];
   readonly otherControllers: readonly string[];
-  readonly policies: readonly EipPolicy[];
 }
 
 /** Reads what it knows among the objects, and ignores the rest. Never throws. */
@@ -21,8 +18,6 @@ export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
   const namespaces = new Map<string, Readonly<Record<string, string>>>();
   const claims: Claim[] = [];
   const others = new Set<string>();
-  /** By name: of two the later one is what is there in the end. */
-  const policies = new Map<string, EipPolicy>();
   for (const object of objects)
     switch (kindOf(object)) {
       case '/Namespace': {
@@ -50,13 +45,8 @@ export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
           if (hasEipPool(read.data.data)) others.add(TERWAY_EIP_POOL);
         break;
       }
-      case 'podeip-controller.alibabacloud.com/EipPolicy': {
-        const read = readPolicy(object);
-        if (read.as === 'policy') policies.set(read.policy.metadata.name, read.policy);
-        break;
-      }
       case undefined:
       default:
     }
-  return { namespaces, claims, otherControllers: [...others], policies: [...policies.values()] };
+  return { namespaces, claims, otherControllers: [...others] };
 };

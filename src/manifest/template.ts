@@ -94,28 +94,3 @@ export const deploymentSchema = z.object({
 });
 
 export const configMapSchema = z.object({ metadata: z.object({ name: z.string() }), data: maybe(strings) });
-
-const ids = maybe(z.array(z.string()));
-const limit = maybe(z.number());
-
-/** An EipPolicy, with all that its CRD knows. */
-export const policySchema = z.object({
-  metadata: z.object({ name: z.string() }),
-  spec: z.object({
-    namespaces: ids,
-    namespaceSelector: maybe(z.object({ matchLabels: maybe(strings), matchExpressions: expressions })),
-    existingEips: maybe(z.object({ ids, tags: maybe(z.array(strings)) })),
-    bandwidthPackages: ids,
-    publicIpAddressPools: ids,
-    resourceGroups: ids,
-    limits: maybe(z.object({ eips: limit, bandwidthMbps: limit })),
-    defaults: maybe(
-      z.object({
-        bandwidth: limit,
-        internetChargeType: maybe(z.enum(['PayByTraffic', 'PayByBandwidth'])),
-        isp: maybe(z.string()),
-        bandwidthPackage: maybe(z.string()),
-      }),
-    ),
-  }),
-});

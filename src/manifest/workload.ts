@@ -61,14 +61,14 @@ export const readWorkload = (object: unknown): Read => {
   const problem = crowded(object);
   if (problem) return { as: 'unreadable', problems: [problem] };
   const head = headSchema.safeParse(object);
-  if (!head.success) return { as: 'unreadable', problems: unreadable(head.error, object) };
+  if (!head.success) return unreadable(head.error, object);
   const { kind, apiVersion } = head.data;
   const group = groupOf(apiVersion);
   const isKnative = group === KNATIVE;
   const of = `${group}/${kind}`;
   if (POD_LIKE.has(of)) {
     const read = podLikeSchema.safeParse(object);
-    if (!read.success) return { as: 'unreadable', problems: unreadable(read.error, object) };
+    if (!read.success) return unreadable(read.error, object);
     const { metadata, spec } = read.data;
     return {
       as: 'workload',
@@ -78,7 +78,7 @@ export const readWorkload = (object: unknown): Read => {
   const isCronJob = of === 'batch/CronJob';
   if (!isCronJob && !TEMPLATED.has(of)) return { as: 'other', kind };
   const read = isCronJob ? cronJobSchema.safeParse(object) : templatedSchema.safeParse(object);
-  if (!read.success) return { as: 'unreadable', problems: unreadable(read.error, object) };
+  if (!read.success) return unreadable(read.error, object);
   const { metadata } = read.data;
   const spec = 'jobTemplate' in read.data.spec ? read.data.spec.jobTemplate.spec : read.data.spec;
   const { template, replicas, parallelism } = spec ?? {};
@@ -132,17 +132,49 @@ const made = (
 
 const MOST_PROBLEMS = 20;
 
-/** What is wrong with an object, and what to write. */
-export const unreadable = ({ issues }: z.ZodError, object: unknown): readonly Unreadable[] =>
-  issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+/** What does not fit, and what to write. */
+export const problemsIn = ({ issues }: z.ZodError, object: unknown): readonly Unreadable[] =>
+  issues.slice(0, MOST_PROBLEMS).map((issue) => {
+    const { path, message } = issue;
     const value = path.reduce<unknown>(
       (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
       object,
     );
-    const isText = path.includes('annotations') || path.includes('labels') || path.includes('nodeSelector');
-    const remedy =
-      isText && (typeof value === 'number' || typeof value === 'boolean')
-        ? `found the ${typeof value} ${String(value)}, and Kubernetes wants a text here: write "${String(value)}"`
-        : message;
-    return { path, message: remedy };
+    return { path, message: 'expected' in issue ? wanted(String(issue.expected), value) : message };
   });
+
+const unreadable = (error: z.ZodError, object: unknown): Read => ({
+  as: 'unreadable',
+  problems: problemsIn(error, object),
+});
+
+const WANTED: Readonly<Record<string, string>> = {
+  string: 'a text',
+  object: 'a mapping',
+  record: 'a mapping',
+  array: 'a list',
+};
+
+const LONGEST_QUOTE = 200;
+
+const described = (value: unknown): string => {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`;
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+};
+
+/** What was found, what Kubernetes wants, and what to write: a value of another type is most often one without quotes. */
+const wanted = (expected: string, value: unknown): string => {
+  const problem = `found ${described(value)}, and Kubernetes wants ${WANTED[expected] ?? `a ${expected}`} here`;
+  if (expected !== 'string') return problem;
+  if (typeof value === 'number' || typeof value === 'boolean') return `${problem}: write "${value}"`;
+  if (typeof value !== 'object' || value === null) return problem;
+  // Deeper ones may be too deep, or contain themselves.
+  if (Object.values(value).some((inner) => typeof inner === 'object' && inner !== null)) return problem;
+  const text = JSON.stringify(value).slice(0, LONGEST_QUOTE);
+  return text.startsWith('{"{')
+    ? `${problem}: render the template first, for example with helm template`
+    : `${problem}: write it in quotes, such as '${text}'`;
+};

@@ -1,0 +1,14 @@
+import { mayNameUnder, UNRESTRICTED } from '../intent/policy.ts';
+import type { GuardSettings } from './case.ts';
+
+/** Whether the configuration lets the pods of the namespace name any existing EIP. */
+export const isOpenTo = (
+  namespace: string,
+  { existingEips, existingEipNamespaces = [] }: Pick<GuardSettings, 'existingEips' | 'existingEipNamespaces'>,
+): boolean => existingEips !== 'granted' || namespace === '' || existingEipNamespaces.includes(namespace);
+
+/** Whether the namespace may name this existing EIP, whatever the EIP's own tags say: nobody here can look at them. */
+export const isFreeToName = (settings: GuardSettings, namespace: string, allocationId: string): boolean => {
+  const byPolicy = mayNameUnder(settings.policy ?? UNRESTRICTED, allocationId, undefined);
+  return byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpenTo(namespace, settings));
+};
