@@ -10,6 +10,8 @@ export interface AdmissionRequest {
   readonly resource: string;
   readonly subResource: string;
   readonly namespace: string;
+  /** Who asks, as the API server knows them; '' where it does not say. */
+  readonly username?: string | undefined;
   readonly object: unknown;
   readonly oldObject: unknown;
 }
@@ -52,6 +54,7 @@ const reviewSchema = z.object({
     resource: z.object({ group: z.string(), version: z.string(), resource: z.string() }),
     subResource: maybe(z.string()),
     namespace: maybe(z.string()),
+    userInfo: maybe(z.object({ username: maybe(z.string()) })),
     object: z.unknown().optional(),
     oldObject: z.unknown().optional(),
   }),
@@ -66,13 +69,14 @@ export class ReviewError extends Error {
 export const readReview = (body: unknown): AdmissionRequest => {
   const read = reviewSchema.safeParse(body);
   if (!read.success) throw new ReviewError(`not an AdmissionReview of ${VERSION}: ${problemsOf(read.error)}`);
-  const { uid, operation, resource, subResource = '', namespace = '', object, oldObject } = read.data.request;
+  const { uid, operation, resource, subResource = '', namespace = '', userInfo, object, oldObject } = read.data.request;
   return {
     uid,
     operation,
     resource: `${resource.group}/${resource.resource}`,
     subResource,
     namespace,
+    username: userInfo?.username ?? '',
     object,
     oldObject,
   };

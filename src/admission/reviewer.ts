@@ -1,6 +1,8 @@
 import { EIP_BEFORE_TRAFFIC, WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotations.ts';
+import type { Scalable } from '../api/apps.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
+import type { GuardSettings } from '../guard/case.ts';
 import { NOTHING_KNOWN, type GuardFacts } from '../guard/facts.ts';
 import type { Workload } from '../guard/workload.ts';
 import type { Provider } from '../intent/target.ts';
@@ -14,8 +16,9 @@ import type { Unreadable } from '../manifest/workload.ts';
 import { underPolicy } from '../plan/policy.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './pod.ts';
 import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
+import { changeOfScale, isOfCluster, readScaling, type Scaling } from './scale.ts';
 import { admitService } from './service.ts';
-import { changeOf, validate, type ValidationFacts } from './validate.ts';
+import { changeOf, validate, type Change, type ValidationFacts } from './validate.ts';
 import { podSchema, serviceSchema } from './workload.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
@@ -31,8 +34,11 @@ export interface ReviewerParts {
   readonly policies?: { readonly known: () => readonly EipPolicy[] | undefined } | undefined;
   /** Whether contradictions are refused, or only said. */
   readonly onConflict?: ValidationFacts['onConflict'] | undefined;
-  /** What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for. */
-  readonly known?: ((workload: Workload) => Promise<GuardFacts>) | undefined;
+  /**
+   * What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for, with
+   * the settings as they hold in its namespace.
+   */
+  readonly known?: ((workload: Workload, settings: GuardSettings) => Promise<GuardFacts>) | undefined;
   /** Told of each finding of an object that was judged, for metrics. */
   readonly found?: ((finding: Finding) => void) | undefined;
   readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
@@ -88,6 +94,12 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
         isRead ? admitted : { patch: [], warnings: [`knative-eip cannot read this object: ${admitted}`] },
       );
     };
+  const judge = async (change: Change, around: AdmissionFacts, onConflict = parts.onConflict ?? 'refuse') =>
+    validate(change, {
+      ...around,
+      onConflict,
+      known: (await parts.known?.(change.after, around.settings)) ?? NOTHING_KNOWN,
+    });
   return {
     '/mutate/pods': review('pods', async ({ resource, subResource, operation, object, namespace }) => {
       if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return UNCHANGED;
@@ -109,11 +121,15 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const change = changeOf(request);
       if (!change) return UNCHANGED;
       if ('length' in change) return unreadable(change);
-      const [around, known] = await Promise.all([
-        facts(request.namespace),
-        parts.known?.(change.after) ?? NOTHING_KNOWN,
-      ]);
-      return validate(change, { ...around, onConflict: parts.onConflict ?? 'refuse', known });
+      return judge(change, await facts(request.namespace));
+    }),
+    '/validate/scale': review('scale', async (request) => {
+      const scaling = readScaling(request);
+      if (typeof scaling !== 'object') return scaling ?? UNCHANGED;
+      const [scaled, around] = await Promise.all([readScaled(parts, scaling), facts(request.namespace)]);
+      const change = scaled && changeOfScale(scaling, scaled);
+      if (!change) return UNCHANGED;
+      return judge(change, around, isOfCluster(request.username) ? 'warn' : undefined);
     }),
   };
 };
@@ -126,6 +142,28 @@ const unreadable = (problems: readonly Unreadable[]): string =>
     .slice(0, 3)
     .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the object'}: ${message}`)
     .join('; ');
+
+/** Of the 3 s that the API server waits for the answer. */
+const SCALED_TIMEOUT_MS = 1_000;
+
+/** The object that is scaled; undefined where it is gone, or the API server does not say in time: it is let in then. */
+const readScaled = async (
+  { kube, clock, log }: ReviewerParts,
+  { resource, namespace, name }: Scaling,
+): Promise<Scalable | undefined> => {
+  const stop = new AbortController();
+  const cancel = clock.timer(SCALED_TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
+  try {
+    return await kube.get(resource, { namespace, name }, stop.signal);
+  } catch (error) {
+    if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    log.warn({ namespace, name, kind: resource.kind }, `What is scaled cannot be read, and is let in: ${why}`);
+    return undefined;
+  } finally {
+    cancel();
+  }
+};
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KEYS } from '../api/annotations.ts';
-import type { Finding } from '../api/finding.ts';
+import type { Finding, FindingId } from '../api/finding.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import type { GuardFacts } from '../guard/facts.ts';
 import { weigh } from '../guard/judge.ts';
-import { leastPods, SCALE_KEYS } from '../guard/scale.ts';
+import { podsOf, SCALE_KEYS } from '../guard/scale.ts';
 import type { Workload } from '../guard/workload.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
+import { shareOf } from '../intent/policy.ts';
+import { readAnnotations } from '../intent/read.ts';
 import { readWorkload, type Unreadable } from '../manifest/workload.ts';
 import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
 
@@ -44,7 +46,7 @@ export const changeOf = ({
   if (read.as === 'other') return undefined;
   if (read.as === 'unreadable') return read.problems;
   const after = placed(read.workload, namespace);
-  if (after.isEnding || !concernsEips(after)) return undefined;
+  if (!isJudged(after)) return undefined;
   if (operation === 'CREATE') return { after, before: undefined };
   const old = readWorkload(oldObject);
   // An update without the object before it: what was there already cannot be told, so nothing is held against it.
@@ -58,9 +60,9 @@ const placed = (workload: Workload, namespace: string): Workload => ({ ...worklo
 
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
-/** Most objects say nothing that any rule reads. */
-const concernsEips = ({ annotations, outside }: Workload): boolean =>
-  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
+/** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
+export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
+  !isEnding && [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
 
 /** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
 const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Workload) => ({
@@ -77,12 +79,25 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Wor
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
 
-/** Too many pods for one EIP, and no more of them than before: whoever scales down does not sin anew. */
-const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload): boolean =>
-  finding.id === 'ExistingEipForMany' &&
-  sin.id === 'ExistingEipForMany' &&
+/** What is said of how many pods there are to be, and of what they hold together. */
+const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
+
+/**
+ * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
+ * whoever scales down does not sin anew.
+ */
+const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: GuardSettings): boolean =>
+  finding.id === sin.id &&
+  COUNTED.has(finding.id) &&
   KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
-  leastPods(after) <= leastPods(before);
+  podsOf(after) <= podsOf(before) &&
+  bandwidthOf(after, settings) <= bandwidthOf(before, settings);
+
+/** Mbit/s that all pods ask for. */
+const bandwidthOf = (workload: Workload, { defaults }: GuardSettings): number => {
+  const { request } = readAnnotations(workload.annotations, defaults);
+  return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
+};
 
 /**
  * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
@@ -102,7 +117,7 @@ export const validate = ({ after, before }: Change, facts: ValidationFacts): Adm
   const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
   const old = before ? judged(before, undefined) : [];
   const wasThere = (it: Finding) =>
-    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before)));
+    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before, settings)));
   const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)

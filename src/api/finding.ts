@@ -85,6 +85,8 @@ export type FindingId =
   | 'EciKeyWithVirtualNode'
   /** Another controller would make an EIP for the same pod. */
   | 'OtherEipController'
+  /** The namespace is limited, and the virtual node would make the EIP without being asked whether there is room. */
+  | 'UncountedOnEci'
   /** Whether the namespace may name this EIP is known only when the EIP is looked at. */
   | 'GrantNeeded'
   /** The same, and the virtual node would bind the EIP before anybody looks. */

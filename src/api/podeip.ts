@@ -28,7 +28,10 @@ export interface PodEipSpec {
   readonly bandwidthPackageID?: string | undefined;
 }
 
-/** What the cloud said last. Only ever a projection: nothing is decided from it. */
+/**
+ * What the cloud said last. Only ever a projection, and nothing is decided from it but how much bandwidth an EIP that a
+ * virtual node has made counts under the limits of its namespace.
+ */
 export interface PodEipStatus {
   readonly eipAddress?: string | undefined;
   readonly privateIPAddress?: string | undefined;

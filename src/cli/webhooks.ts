@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clusterClaims } from '../admission/claims.ts';
+import { namespaceHoldings } from '../admission/holdings.ts';
 import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
 import { rotate } from '../admission/rotation.ts';
@@ -45,6 +46,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   const { address, serviceName, secretName, configurationName, certificateDirectory, hosts } = config.webhook;
   const { namespace } = config.leaderElection;
   const claims = clusterClaims({ kube, clock, log });
+  const holdings = namespaceHoldings({ kube, clock, log });
   const reviewers = createReviewers({
     kube,
     clock,
@@ -53,10 +55,10 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     policies: parts.policies,
     onConflict: config.webhook.onConflict,
-    known: async (workload) => ({
-      ...(await claims(workload)),
-      otherControllers: parts.otherControllers?.known(),
-    }),
+    known: async (workload, settings) => {
+      const [claimed, holding] = await Promise.all([claims(workload), holdings(workload, settings)]);
+      return { ...claimed, ...holding, otherControllers: parts.otherControllers?.known() };
+    },
     found: (finding) => metrics.life.found(finding),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),
   });

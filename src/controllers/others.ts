@@ -1,24 +1,13 @@
+import { DEPLOYMENT } from '../api/apps.ts';
 import { ACK_EXTEND, hasEipPool, isAckExtend, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../guard/other-controllers.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 
-interface Deployment extends KubeObject {
-  readonly spec?: { readonly replicas?: number | undefined } | undefined;
-}
-
 interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>> | undefined;
 }
-
-export const DEPLOYMENT: Resource<Deployment> = {
-  group: 'apps',
-  version: 'v1',
-  plural: 'deployments',
-  kind: 'Deployment',
-  namespaced: true,
-};
 
 export const CONFIG_MAP: Resource<ConfigMap> = {
   group: '',

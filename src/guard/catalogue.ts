@@ -219,6 +219,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy lets it hold.',
     'Wait until another pod of the namespace gives its EIP back, ask for less, or ask who keeps the policy.',
   ),
+  UncountedOnEci: entry(
+    'refuse',
+    'An EipPolicy limits the namespace, and the virtual node of ECI would make the EIP without asking whether there is room for it.',
+    'Set enableVirtualNode: true in the configuration and write pod-with-eip instead of ECI’s own key, or ask who keeps the policy to leave the namespace out of its limits.',
+  ),
 };
 
 /** All IDs, in the order of the page. */

@@ -13,7 +13,7 @@ export interface Claim {
 
 /** What is known beside the object and the configuration. What is undefined is not known, and no rule about it speaks. */
 export interface GuardFacts {
-  /** What the namespace holds already, without this object. */
+  /** What the namespace holds already, without what this object and its pods hold. */
   readonly held?: Usage | undefined;
   /** What in the cluster names which existing EIP; the object's own claims may be among them. */
   readonly claims?: readonly Claim[] | undefined;

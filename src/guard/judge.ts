@@ -4,6 +4,7 @@ import { FOLLOW } from '../intent/release.ts';
 import type { Case, JudgeInput, Rule } from './case.ts';
 import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
 import { lines, packages } from './lines.ts';
+import { limits, uncounted } from './limits.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
 import { manyPods, reservedInstance } from './scale.ts';
@@ -16,6 +17,8 @@ const RULES: readonly Rule[] = [
   manyPods,
   wantedTwice,
   policy,
+  limits,
+  uncounted,
   otherController,
   lines,
   packages,

@@ -43,7 +43,7 @@ const isPodOf = (kind: string, name: string, pod: string): boolean => {
 };
 
 /** Whether it is the workload's own claim, or that of its pods, which hand the EIP on to each other. */
-const isOwn = (claim: Claim, { kind, namespace, name, service }: Workload): boolean => {
+export const isOwn = (claim: Omit<Claim, 'allocationId'>, { kind, namespace, name, service }: Workload): boolean => {
   if (claim.namespace !== namespace) return false;
   if (claim.service !== undefined && claim.service === service) return true;
   const isOfPod = claim.kind === 'PodEIP' || claim.kind === 'Pod';

@@ -95,3 +95,13 @@ export const reservedInstance: Rule = ({ workload: { isKnative, annotations }, r
     ),
   ];
 };
+
+/**
+ * How many pods a workload is certain to want: none, where it is scaled to 0. A Knative Service is never deployed without
+ * one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as there are nodes.
+ */
+export const podsOf = (workload: Workload): number => {
+  const { kind, isKnative } = workload;
+  if (kind === 'Pod' || kind === 'DaemonSet') return 1;
+  return isKnative ? Math.max(1, leastPods(workload)) : leastPods(workload);
+};

@@ -1,7 +1,7 @@
 import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
-import { notAllowed, overLimits, UNRESTRICTED } from '../intent/policy.ts';
+import { notAllowed, UNRESTRICTED } from '../intent/policy.ts';
 import { finding, written, type Rule } from './case.ts';
 import { isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
@@ -90,18 +90,13 @@ export const otherController: Rule = ({ workload, target, settings, reading, fac
 };
 
 /** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
-export const policy: Rule = ({ workload, target, reading, settings, facts }) => {
+export const policy: Rule = ({ workload, target, reading, settings }) => {
   const { request } = reading;
   if (!request) return [];
   const { namespace, annotations } = workload;
   const { policy: effective = UNRESTRICTED } = settings;
-  if (request.kind === 'new') {
-    const over = facts.held && overLimits(effective, facts.held, request);
-    return [...notAllowed(effective, request), ...(over ? [over] : [])].map((it) => ({
-      ...it,
-      keys: written(it.keys, annotations),
-    }));
-  }
+  if (request.kind === 'new')
+    return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
   const { allocationId } = request;
   if (isFreeToName(settings, namespace, allocationId)) return [];
   const { enableVirtualNode } = settings;

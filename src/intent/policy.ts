@@ -155,7 +155,8 @@ const unlisted = (
   ];
 };
 
-const policiesOf = (names: readonly string[]): string =>
+/** As people read them. */
+export const policiesOf = (names: readonly string[]): string =>
   `${names.length > 1 ? 'EipPolicies' : 'EipPolicy'} ${names.join(', ')}`;
 
 /**
@@ -197,29 +198,50 @@ export const isLimited = ({ limits }: EffectivePolicy): boolean =>
   limits.eips !== undefined || limits.bandwidthMbps !== undefined;
 
 /**
- * What the limits have against one more EIP. At admission it is a forecast, because others may come first; the controller
- * asks with what it has just read, before it buys.
+ * What the limits have against more EIPs. At admission it is a forecast, because others may come first; the controller asks
+ * with what it has just read, before it buys.
  *
- * @param held by the other pods of the namespace
+ * @param held by the other pods of the namespace; undefined where nobody knows: then over a limit is only what is more than
+ *   the limit by itself
+ * @param pods how many ask for it, each for an EIP of its own; none ask for nothing
  */
-export const overLimits = ({ limits, names }: EffectivePolicy, held: Usage, request: NewEip): Finding | undefined => {
-  const share = shareOf(request);
-  const isTooMany = limits.eips !== undefined && held.eips + 1 > limits.eips;
-  const isTooWide = limits.bandwidthMbps !== undefined && held.bandwidthMbps + share > limits.bandwidthMbps;
+export const overLimits = (
+  { limits, names }: EffectivePolicy,
+  held: Usage | undefined,
+  request: NewEip,
+  pods = 1,
+): Finding | undefined => {
+  if (pods <= 0) return undefined;
+  const share = shareOf(request) * pods;
+  const isTooMany = limits.eips !== undefined && (held?.eips ?? 0) + pods > limits.eips;
+  const isTooWide = limits.bandwidthMbps !== undefined && (held?.bandwidthMbps ?? 0) + share > limits.bandwidthMbps;
   if (!isTooMany && !isTooWide) return undefined;
-  const over = isTooMany
-    ? `may hold ${limits.eips} EIPs at once and holds ${held.eips}`
-    : `may hold ${limits.bandwidthMbps} Mbit/s at once and holds ${held.bandwidthMbps}, and ${share} more are asked for`;
-  const isNever = isTooMany ? limits.eips === 0 : share > (limits.bandwidthMbps ?? Infinity);
+  const [limit, unit, holds, more] = isTooMany
+    ? [limits.eips ?? 0, 'EIPs', held?.eips, pods]
+    : [limits.bandwidthMbps ?? 0, 'Mbit/s', held?.bandwidthMbps, share];
+  const over = [
+    `may hold ${limit} ${unit} at once${holds === undefined ? '' : ` and holds ${holds}`}`,
+    // One pod asks for one EIP.
+    ...(isTooMany && pods === 1 ? [] : [`${more} ${holds === undefined ? '' : 'more '}are asked for`]),
+  ].join(', and ');
   return {
     id: 'QuotaOfNamespaceExceeded',
     severity: 'refuse',
     keys: isTooMany ? KEYS.withEip : KEYS.bandwidth,
     problem: `this namespace ${over} (${policiesOf(names)})`,
-    remedy: isNever
-      ? isTooMany
-        ? 'ask an operator for a higher limit'
-        : 'ask for less bandwidth, or an operator for a higher limit'
-      : 'it goes on when another pod of the namespace gives its EIP back; ask an operator for a higher limit',
+    remedy: (pods > 1 ? REMEDY_FOR_MANY : REMEDY)[more <= limit ? 'later' : isTooMany ? 'neverSoMany' : 'neverSoWide'],
   };
 };
+
+const REMEDY = {
+  neverSoMany: 'ask an operator for a higher limit',
+  neverSoWide: 'ask for less bandwidth, or an operator for a higher limit',
+  later: 'it goes on when another pod of the namespace gives its EIP back; ask an operator for a higher limit',
+} as const;
+
+const REMEDY_FOR_MANY = {
+  neverSoMany: 'run fewer pods, or ask an operator for a higher limit',
+  neverSoWide: 'run fewer pods, ask for less bandwidth, or ask an operator for a higher limit',
+  later:
+    'run fewer pods, wait until other pods of the namespace give their EIPs back, or ask an operator for a higher limit',
+} as const;

@@ -1,8 +1,9 @@
 import { sentence } from '../api/finding.ts';
+import type { TakenPlace } from '../api/eippolicy.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { isLimited, notAllowed, overLimits, shareOf, type Usage } from '../intent/policy.ts';
 import type { NewEip } from '../intent/request.ts';
-import { readNotes } from './record.ts';
+import { isWitness, readNotes } from './record.ts';
 import type { Room, Seen } from './seen.ts';
 import { fail, RETRY_MS, wait, type Step } from './step.ts';
 
@@ -61,26 +62,59 @@ const abandonedIn = ({ usage, podEips }: Room): readonly string[] => {
  */
 const heldByOthers = ({ usage, podEips }: Room, uid: string, hasPlace: boolean, except: readonly string[]): Usage => {
   const places = usage?.places ?? [];
-  const shares = new Map(places.map((place) => [place.podEipUID, place.bandwidthMbps]));
-  const others = podEips.filter(({ metadata }) => metadata.uid !== uid);
-  /** By EIP; before there is one, by PodEIP. */
-  const held = new Map<string, number>();
-  const count = (key: string, share: number) => held.set(key, Math.max(held.get(key) ?? 0, share));
-  for (const podEip of others) {
-    const { allocationID, allocationType } = podEip.spec;
-    if (allocationID === '' || allocationType.type !== 'Auto') continue;
-    const { request } = readNotes(podEip);
-    const share = request?.kind === 'new' ? shareOf(request) : 0;
-    count(allocationID, shares.get(podEip.metadata.uid) ?? share);
-  }
-  const eips = new Map(others.map(({ metadata, spec }) => [metadata.uid, spec.allocationID || metadata.uid]));
   const before = hasPlace
     ? places.slice(
         0,
         places.findIndex(({ podEipUID }) => podEipUID === uid),
       )
     : places;
-  for (const { podEipUID, bandwidthMbps } of before)
-    if (podEipUID !== uid && !except.includes(podEipUID)) count(eips.get(podEipUID) ?? podEipUID, bandwidthMbps);
+  return sumOf(
+    podEips.filter(({ metadata }) => metadata.uid !== uid),
+    places,
+    before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID)),
+  );
+};
+
+/**
+ * What a namespace holds without some of its PodEIPs, for a forecast. Places of PodEIPs that are gone do not count either:
+ * whether their EIPs are still there only the account can say, and who wants the place looks there.
+ */
+export const heldWithout = ({ usage, podEips }: Room, isLeftOut: (podEip: PodEip) => boolean): Usage => {
+  const others = podEips.filter((podEip) => !isLeftOut(podEip));
+  const uids = new Set(others.map(({ metadata }) => metadata.uid));
+  const places = usage?.places ?? [];
+  return sumOf(
+    others,
+    places,
+    places.filter(({ podEipUID }) => uids.has(podEipUID)),
+  );
+};
+
+/**
+ * @param places all of the namespace: they say what each PodEIP counts
+ * @param counted those that count although their PodEIP may have no EIP yet
+ */
+const sumOf = (podEips: readonly PodEip[], places: readonly TakenPlace[], counted: readonly TakenPlace[]): Usage => {
+  const shares = new Map(places.map((place) => [place.podEipUID, place.bandwidthMbps]));
+  /** By EIP; before there is one, by PodEIP. */
+  const held = new Map<string, number>();
+  const count = (key: string, share: number) => held.set(key, Math.max(held.get(key) ?? 0, share));
+  for (const podEip of podEips) {
+    const { allocationID, allocationType } = podEip.spec;
+    if (allocationID !== '' && allocationType.type === 'Auto')
+      count(allocationID, shares.get(podEip.metadata.uid) ?? ownShareOf(podEip));
+  }
+  const eips = new Map(podEips.map(({ metadata, spec }) => [metadata.uid, spec.allocationID || metadata.uid]));
+  for (const { podEipUID, bandwidthMbps } of counted) count(eips.get(podEipUID) ?? podEipUID, bandwidthMbps);
   return { eips: held.size, bandwidthMbps: [...held.values()].reduce((sum, share) => sum + share, 0) };
+};
+
+/** What an EIP without a place counts, Mbit/s. What a virtual node has made nobody asked for here: its status shows it. */
+const ownShareOf = (podEip: PodEip): number => {
+  if (isWitness(podEip)) {
+    const { bandwidth = '', bandwidthPackageID } = podEip.status ?? {};
+    return bandwidthPackageID === undefined && /^\d{1,9}$/.test(bandwidth) ? Number(bandwidth) : 0;
+  }
+  const { request } = readNotes(podEip);
+  return request?.kind === 'new' ? shareOf(request) : 0;
 };

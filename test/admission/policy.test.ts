@@ -79,3 +79,11 @@ test('an existing EIP is named to the virtual node only where the configuration 
   t.deepEqual(granted.patch, []);
   t.deepEqual(granted.warnings, []);
 });
+
+test('on ECI an EIP that nobody can count under a limit is not asked for', async (t) => {
+  const limited = await review({ limits: { eips: 5 } }, NEW);
+  t.true(limited.allowed);
+  t.deepEqual(limited.patch, []);
+  t.regex(limited.warnings.join(), /^UncountedOnEci: .*with enableVirtualNode: true in the configuration/);
+  t.is(written((await review({ limits: {} }, NEW)).patch, ECI_KEYS.withEip), 'true');
+});

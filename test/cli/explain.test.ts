@@ -322,3 +322,36 @@ test('every sample of the product is explained, and only the one that is to be r
       t.notRegex(out, /\bwarn\b/, name);
     }
 });
+
+const eipPolicy = (name: string, spec: object) => ({
+  apiVersion: 'podeip-controller.alibabacloud.com/v1alpha1',
+  kind: 'EipPolicy',
+  metadata: { name },
+  spec,
+});
+
+test('EipPolicies among the files hold in the namespaces that they mean, by name or by the labels of Namespaces', async (t) => {
+  const path = file(
+    'policies.yaml',
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { team: 'web' } } },
+    eipPolicy('few', { namespaceSelector: { matchLabels: { team: 'web' } }, limits: { eips: 2 } }),
+    eipPolicy('narrow', { namespaces: ['lab'], defaults: { bandwidth: 2 } }),
+    deployment({ annotations: NEW, replicas: 3, namespace: 'shop' }),
+    deployment({ annotations: NEW, replicas: 3, namespace: 'lab' }),
+    deployment({ annotations: NEW, replicas: 3, namespace: 'free' }),
+  );
+  const { code, explanations } = await json('-f', path);
+  t.is(code, 1);
+  t.deepEqual(
+    explanations.map(({ workload: { namespace }, verdict }) => `${namespace} ${verdict}`),
+    ['shop refused', 'lab fine', 'free fine'],
+  );
+  t.is(
+    explanations[0]?.findings[0]?.problem,
+    'this namespace may hold 2 EIPs at once, and 3 are asked for (EipPolicy few)',
+  );
+  t.deepEqual(
+    explanations.map(({ calls }) => calls[0]?.parameters['Bandwidth']),
+    [undefined, '2', '5'],
+  );
+});

@@ -110,7 +110,7 @@ test('the webhooks, the Service, the Secret and the names that the configuration
   find(manifests, 'Service', webhook.serviceName);
   const paths: Readonly<Record<string, readonly string[]>> = {
     MutatingWebhookConfiguration: ['/mutate/pods', '/mutate/services'],
-    ValidatingWebhookConfiguration: ['/validate/workloads', '/validate/workloads'],
+    ValidatingWebhookConfiguration: ['/validate/workloads', '/validate/workloads', '/validate/scale'],
   };
   for (const [kind, served] of Object.entries(paths)) {
     const configuration = find(manifests, kind, webhook.configurationName) as Manifest & {
@@ -146,6 +146,8 @@ test('the webhooks, the Service, the Secret and the names that the configuration
       `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/validatingwebhookconfigurations get only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/validatingwebhookconfigurations patch only ${webhook.configurationName}`,
+      'apps/deployments get',
+      'apps/statefulsets get',
     ],
     Role: ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
   });

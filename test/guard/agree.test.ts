@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { stringify } from 'yaml';
 import { KEYS } from '../../src/api/annotations.ts';
 import type { Node, Pod } from '../../src/api/core.ts';
+import type { EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { Finding } from '../../src/api/finding.ts';
 import { explainFiles } from '../../src/cli/explain-files.ts';
 import { settingsOf } from '../../src/cli/operate.ts';
@@ -10,7 +11,9 @@ import { readReview } from '../../src/admission/review.ts';
 import { changeOf, validate } from '../../src/admission/validate.ts';
 import { defaultConfig } from '../../src/config/load.ts';
 import { ACK_EXTEND, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../../src/guard/other-controllers.ts';
+import { effectivePolicy } from '../../src/intent/policy.ts';
 import { judgePod } from '../../src/plan/pod.ts';
+import { underPolicy } from '../../src/plan/policy.ts';
 
 const K8S = 'k8s.aliyun.com/';
 const VALUES = [
@@ -68,7 +71,12 @@ const annotations = fc.dictionary(
 const asked = fc
   .tuple(
     annotations,
-    fc.constantFrom({}, { [`${K8S}pod-with-eip`]: 'true' }, { [`${K8S}eci-eip-instanceid`]: 'eip-bp1' }),
+    fc.constantFrom(
+      {},
+      { [`${K8S}pod-with-eip`]: 'true' },
+      { [`${K8S}pod-with-eip`]: 'true', [`${K8S}eip-resource-group-id`]: 'rg-1' },
+      { [`${K8S}eci-eip-instanceid`]: 'eip-bp1' },
+    ),
   )
   .map(([some, asks]) => ({ ...asks, ...some }));
 
@@ -94,12 +102,36 @@ const places: readonly { readonly labels: Record<string, string>; readonly node:
   },
 ];
 
+const TEAM = { team: 'web' };
+/** What the policies of a cluster may say; the namespace has the label of {@link TEAM}. */
+const policySpecs = fc.constantFrom<readonly EipPolicySpec[]>(
+  [],
+  [{ limits: { eips: 0 } }],
+  [{ namespaceSelector: { matchLabels: TEAM }, limits: { eips: 1 } }],
+  [{ namespaces: ['default'], limits: { bandwidthMbps: 4 } }, { limits: { bandwidthMbps: 9 } }],
+  [
+    {
+      namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'NotIn', values: ['web'] }] },
+      limits: { eips: 0 },
+    },
+  ],
+  [{ bandwidthPackages: ['cbwp-2'], resourceGroups: [], defaults: { bandwidth: 3, bandwidthPackage: 'cbwp-1' } }],
+  [
+    {
+      existingEips: { ids: ['eip-bp2'], tags: [TEAM] },
+      defaults: { isp: 'BGP_PRO', internetChargeType: 'PayByBandwidth' },
+    },
+  ],
+  [{ namespaces: ['other'], limits: { eips: 0 } }, { limits: { eips: 2, bandwidthMbps: 300 } }],
+);
+
 const input = fc.record({
   annotations: asked,
   labels,
   owner: fc.constantFrom(...owners),
   place: fc.constantFrom(...places),
   hostNetwork: fc.boolean(),
+  policies: policySpecs,
   enableVirtualNode: fc.boolean(),
   region: fc.constantFrom('cn-hangzhou', 'cn-hongkong', 'cn-hangzhou-finance'),
   existingEips: fc.constantFrom('any' as const, 'granted' as const),
@@ -127,6 +159,27 @@ const SIGNS: Readonly<Record<string, object>> = {
   },
 };
 
+/** The policies as manifests, with the namespace, and what they say of it. */
+const policiesOf = (specs: readonly EipPolicySpec[]) => {
+  const names = specs.map((_, index) => `p${index}`);
+  const policies = specs.map((spec, index) => ({
+    metadata: { name: names[index] ?? '', uid: 'u', resourceVersion: '1' },
+    spec,
+  }));
+  return {
+    manifests: [
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', labels: TEAM } },
+      ...specs.map((spec, index) => ({
+        apiVersion: 'podeip-controller.alibabacloud.com/v1alpha1',
+        kind: 'EipPolicy',
+        metadata: { name: names[index] },
+        spec,
+      })),
+    ],
+    effective: effectivePolicy(policies, { name: 'default', labels: TEAM }),
+  };
+};
+
 /** What people are told of a finding. */
 const inShort = (found: readonly Pick<Finding, 'id' | 'severity' | 'keys' | 'problem' | 'remedy'>[]) =>
   found.map(({ id, severity, keys, problem, remedy }) => ({ id, severity, keys, problem, remedy }));
@@ -134,6 +187,7 @@ const inShort = (found: readonly Pick<Finding, 'id' | 'severity' | 'keys' | 'pro
 test('explain, the webhook and the controller find the same in the same pod', (t) => {
   let refused = 0;
   let warned = 0;
+  const seen = new Map<string, number>();
   fc.assert(
     fc.property(input, (it) => {
       const config = defaultConfig({
@@ -162,7 +216,10 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       };
 
       const { otherControllers } = it;
-      const text = [pod, ...otherControllers.map((name) => SIGNS[name])].map((each) => stringify(each)).join('---\n');
+      const { manifests, effective } = policiesOf(it.policies);
+      const text = [pod, ...otherControllers.map((name) => SIGNS[name]), ...manifests]
+        .map((each) => stringify(each))
+        .join('---\n');
       const { explanations, problems } = explainFiles([{ name: 'pod.yaml', read: () => text }], {
         config,
         isRegionKnown: true,
@@ -171,7 +228,8 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       t.deepEqual(problems, []);
       const explained = inShort(explanations[0]?.findings ?? []);
 
-      const settings = settingsOf(config, '');
+      for (const { id } of explained) seen.set(id, (seen.get(id) ?? 0) + 1);
+      const settings = underPolicy(settingsOf(config, ''), effective);
       const bound: Pod = { ...pod, spec: { ...pod.spec, nodeName: 'n' } };
       const controlled = inShort(judgePod(bound, it.place.node, settings, { otherControllers }));
       t.deepEqual(controlled, explained);
@@ -197,7 +255,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       const { denied, warnings } = validate(change, {
         settings,
         provider: 'add-on',
-        namespaceLabels: {},
+        namespaceLabels: TEAM,
         onConflict: 'refuse',
         known: { otherControllers },
       });
@@ -212,6 +270,8 @@ test('explain, the webhook and the controller find the same in the same pod', (t
     { numRuns: 4_000 },
   );
   t.true(refused > 300 && warned > 300, `${refused} refused, ${warned} with warnings: both are tried`);
+  for (const id of ['QuotaOfNamespaceExceeded', 'UncountedOnEci', 'NotAllowedByPolicy', 'GrantNeeded'])
+    t.true((seen.get(id) ?? 0) > 30, `${id} is tried, ${seen.get(id)} times`);
 });
 
 test('explain and the webhook find the same in the same template', (t) => {
@@ -230,8 +290,9 @@ test('explain and the webhook find the same in the same template', (t) => {
         replicas: fc.constantFrom(undefined, 0, 1, 2),
         place: fc.constantFrom(...places),
         hostNetwork: fc.boolean(),
+        policies: policySpecs,
       }),
-      ({ kind: [apiVersion, kind], replicas, place, hostNetwork, ...it }) => {
+      ({ kind: [apiVersion, kind], replicas, place, hostNetwork, policies, ...it }) => {
         const config = defaultConfig({ clusterID: 'c', regionID: 'cn-hangzhou', vpcID: 'vpc-1' });
         const object = {
           apiVersion,
@@ -242,8 +303,9 @@ test('explain and the webhook find the same in the same template', (t) => {
             template: { metadata: { annotations: it.annotations, labels: place.labels }, spec: { hostNetwork } },
           },
         };
-        const text = JSON.stringify(object);
-        const { explanations } = explainFiles([{ name: 'k.json', read: () => text }], {
+        const { manifests, effective } = policiesOf(policies);
+        const text = [object, ...manifests].map((each) => stringify(each)).join('---\n');
+        const { explanations } = explainFiles([{ name: 'k.yaml', read: () => text }], {
           config,
           isRegionKnown: true,
           namespace: 'default',
@@ -259,8 +321,11 @@ test('explain and the webhook find the same in the same template', (t) => {
           oldObject: undefined,
         });
         if (!change || 'length' in change) return void t.deepEqual(told, []);
-        const facts = { provider: 'add-on', namespaceLabels: {}, onConflict: 'warn', known: {} } as const;
-        const { denied, warnings } = validate(change, { ...facts, settings: settingsOf(config, '') });
+        const facts = { provider: 'add-on', namespaceLabels: TEAM, onConflict: 'warn', known: {} } as const;
+        const { denied, warnings } = validate(change, {
+          ...facts,
+          settings: underPolicy(settingsOf(config, ''), effective),
+        });
         t.is(denied, undefined);
         t.deepEqual(
           warnings,

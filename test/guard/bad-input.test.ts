@@ -269,7 +269,7 @@ test('reviews of all sorts: let in or refused, with their uid and a sentence', a
 });
 
 test('the other webhooks answer the same reviews, and refuse none', async (t) => {
-  for (const path of paths.filter((each) => each.startsWith('/mutate/')))
+  for (const path of paths.filter((each) => each !== '/validate/workloads'))
     for (const [say, body] of REVIEWS) t.true((await answer(path, body)).response.allowed, `${path}: ${say}`);
 });
 

@@ -398,6 +398,69 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       without: asks({ [`${K8S}eip-bandwidth`]: '10' }),
       around: { policy: limited({ bandwidthMbps: 20 }), facts: { held: { eips: 2, bandwidthMbps: 10 } } },
     },
+    {
+      say: 'several pods',
+      with: deployment({ annotations: NEW, replicas: 3 }),
+      without: deployment({ annotations: NEW, replicas: 2 }),
+      around: { policy: limited({ eips: 3 }), facts: { held: { eips: 1, bandwidthMbps: 5 } } },
+    },
+    {
+      say: 'several pods of a Knative Service',
+      with: service({ annotations: { ...NEW, 'autoscaling.knative.dev/min-scale': '3' } }),
+      without: service({ annotations: { ...NEW, 'autoscaling.knative.dev/min-scale': '2' } }),
+      around: { policy: limited({ bandwidthMbps: 14 }), facts: { held: { eips: 0, bandwidthMbps: 0 } } },
+    },
+    {
+      say: 'nobody knows what is held',
+      with: deployment({ annotations: NEW, replicas: 3 }),
+      without: deployment({ annotations: NEW, replicas: 2 }),
+      around: { policy: limited({ eips: 2 }) },
+    },
+    {
+      say: 'no pods',
+      with: deployment({ annotations: NEW }),
+      without: deployment({ annotations: NEW, replicas: 0 }),
+      around: { policy: limited({ eips: 0 }) },
+    },
+    {
+      say: 'on each node, one for certain',
+      with: daemonSet({ annotations: NEW }),
+      without: daemonSet({ annotations: NEW }),
+      around: { policy: limited({ eips: 0 }) },
+      otherwise: { policy: limited({ eips: 1 }) },
+    },
+  ],
+  UncountedOnEci: [
+    {
+      with: asks({}, { labels: ECI }),
+      without: asks({}),
+      around: { policy: limited({ eips: 2 }) },
+    },
+    {
+      say: 'the controller buys it, unless ECI’s own key is there',
+      with: pod({ annotations: { [`${K8S}eci-with-eip`]: 'true' }, labels: ECI }),
+      without: asks({}, { labels: ECI }),
+      around: { policy: limited({ bandwidthMbps: 20 }), enableVirtualNode: true },
+    },
+    {
+      say: 'nothing is limited',
+      with: deployment({ annotations: NEW, labels: ECI }),
+      without: deployment({ annotations: NEW, labels: ECI }),
+      around: { policy: limited({ eips: 2 }) },
+      otherwise: { policy: { ...UNRESTRICTED, names: ['shops'], bandwidthPackages: [] } },
+    },
+    {
+      say: 'an EIP of the user’s',
+      with: asks({}, { labels: ECI }),
+      without: names({}, { labels: ECI }),
+      around: { policy: limited({ eips: 2 }) },
+    },
+    {
+      say: 'no pods',
+      with: deployment({ annotations: NEW, labels: ECI, replicas: 1 }),
+      without: deployment({ annotations: NEW, labels: ECI, replicas: 0 }),
+      around: { policy: limited({ eips: 2 }) },
+    },
   ],
 };
 

@@ -232,6 +232,24 @@ test('limits count the next EIP, and an EIP in a package has no bandwidth of its
   );
 });
 
+test('for several pods it is said how many more are asked for, and none ask for nothing', (t) => {
+  const eips = of({ limits: { eips: 5 } });
+  const held = { eips: 3, bandwidthMbps: 15 };
+  t.is(overLimits(eips, held, request, 2), undefined);
+  const over = overLimits(eips, held, request, 3);
+  t.is(over?.problem, 'this namespace may hold 5 EIPs at once and holds 3, and 3 more are asked for (EipPolicy p0)');
+  t.regex(over?.remedy ?? '', /^run fewer pods, wait until other pods of the namespace give their EIPs back/);
+  t.is(overLimits(eips, undefined, request, 5), undefined);
+  const alone = overLimits(eips, undefined, request, 6);
+  t.is(alone?.problem, 'this namespace may hold 5 EIPs at once, and 6 are asked for (EipPolicy p0)');
+  t.is(alone?.remedy, 'run fewer pods, or ask an operator for a higher limit');
+  const wide = of({ limits: { bandwidthMbps: 12 } });
+  t.regex(overLimits(wide, { eips: 0, bandwidthMbps: 1 }, request, 3)?.problem ?? '', /holds 1, and 15 more are asked/);
+  t.regex(overLimits(wide, undefined, request, 3)?.remedy ?? '', /^run fewer pods, ask for less bandwidth/);
+  t.is(overLimits(wide, undefined, { ...request, bandwidthPackageId: 'cbwp-1' }, 30), undefined);
+  t.is(overLimits(of({ limits: { eips: 0, bandwidthMbps: 0 } }), held, request, 0), undefined);
+});
+
 test('defaults of the policy come before those of the configuration, and after the annotations', (t) => {
   const effective = of({
     defaults: { bandwidth: 300, isp: 'BGP_PRO', bandwidthPackage: 'cbwp-1', internetChargeType: 'PayByTraffic' },

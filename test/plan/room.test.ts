@@ -1,9 +1,10 @@
 import test from 'ava';
-import { GENERATION, KEYS } from '../../src/api/annotations.ts';
+import { CONTROLLER, ECI_NAME, GENERATION, KEYS } from '../../src/api/annotations.ts';
 import type { TakenPlace } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { effectivePolicy, type EffectivePolicy } from '../../src/intent/policy.ts';
 import { decide } from '../../src/plan/decide.ts';
+import { heldWithout } from '../../src/plan/room.ts';
 import type { Seen } from '../../src/plan/seen.ts';
 import type { Step } from '../../src/plan/step.ts';
 import { apply, pass, settle, type State } from './model.ts';
@@ -233,3 +234,41 @@ for (const [name, room] of rooms)
           }
     t.is(podEip().metadata.annotations?.[GENERATION], '1');
   });
+
+/** The record of an EIP that ECI has made. */
+const made = (status: PodEip['status']): PodEip => {
+  const record = other('b', { allocationID: 'eip-2', request: undefined });
+  return { ...record, metadata: { ...record.metadata, annotations: { [CONTROLLER]: ECI_NAME } }, status };
+};
+
+test('an EIP that a virtual node has made counts what its status shows, and nothing in a package', (t) => {
+  t.is(buying(one, [], [made({})]).do, 'Fail');
+  const wide = policyOf({ limits: { bandwidthMbps: 10 } });
+  t.is(buying(wide, [], [made({ bandwidth: '5' })]).do, 'Reserve');
+  t.is(buying(wide, [], [made({ bandwidth: '6' })]).do, 'Fail');
+  t.is(buying(wide, [], [made({ bandwidth: '6', bandwidthPackageID: 'cbwp-1' })]).do, 'Reserve');
+  t.is(buying(wide, [], [made({})]).do, 'Reserve');
+  t.is(buying(wide, [], [made({ bandwidth: 'x' })]).do, 'Reserve');
+});
+
+const isMine = ({ metadata }: PodEip): boolean => metadata.uid === 'mine';
+
+test('a forecast leaves out who is asked about, and places whose PodEIPs are gone', (t) => {
+  const usage = {
+    metadata: { name: 'default', uid: 'usage', resourceVersion: '1' },
+    places: [place('gone', 7), place('mine', 9), place('waits', 2), place('has', 3)],
+  };
+  const podEips = [
+    other('mine', { allocationID: 'eip-1' }),
+    other('waits'),
+    other('has', { allocationID: 'eip-2' }),
+    other('before-the-limit', { allocationID: 'eip-3' }),
+    other('users', { allocationID: 'eip-4', request: existing }),
+  ];
+  t.deepEqual(heldWithout({ usage, podEips }, isMine), { eips: 3, bandwidthMbps: 10 });
+  t.deepEqual(
+    heldWithout({ usage, podEips }, () => false),
+    { eips: 4, bandwidthMbps: 19 },
+  );
+  t.deepEqual(heldWithout({ usage: null, podEips }, isMine), { eips: 2, bandwidthMbps: 10 });
+});

@@ -9,6 +9,7 @@ import {
   OUR_VIRTUAL_NODE,
 } from '../../src/api/annotations.ts';
 import type { Node, Pod } from '../../src/api/core.ts';
+import { effectivePolicy } from '../../src/intent/policy.ts';
 import { decide } from '../../src/plan/decide.ts';
 import type { Rival, Seen } from '../../src/plan/seen.ts';
 import { bound, eip, EXISTING, existing, fresh, NEW, NOW, place, pod, podEip, quiet, settings } from './situation.ts';
@@ -43,6 +44,24 @@ test('a pod on the add-on’s virtual node gets a record, and a word on what the
   t.like(named, { do: 'Witness', findings: [{ id: 'NotHonouredByEci' }] });
   t.like(step({ pod: eciPod({ [KEYS.isp[0]]: 'no such' }) }), { do: 'Claim', request: undefined });
   t.like(step({ pod: pod({ labels: { 'alibabacloud.com/acs': 'true' } }) }), { do: 'Done', reason: 'NotOnEcsNode' });
+});
+
+test('where EIPs are limited a pod that the virtual node gave one is recorded as ever, so that it counts, with a word on it', (t) => {
+  for (const limits of [{ eips: 3 }, { eips: 0 }, { bandwidthMbps: 1 }]) {
+    const effective = effectivePolicy(
+      [{ metadata: { name: 'few', uid: 'few', resourceVersion: '1' }, spec: { limits } }],
+      {
+        name: 'default',
+      },
+    );
+    const policy = { effective, isFresh: true };
+    const begun = step({ pod: eciPod({}), policy });
+    t.is(begun.do, 'Witness');
+    t.true(begun.do === 'Witness' && begun.findings.some(({ id }) => id === 'UncountedOnEci'));
+    t.like(step({ pod: eciPod(TOLD), podEip: record(), policy }), { allocationId: 'eip-1' });
+    const named = step({ pod: pod({ annotations: EXISTING }), policy });
+    t.like(named, { do: 'Witness', findings: [] });
+  }
 });
 
 test('on our own virtual node who makes the address depends on what is asked for', (t) => {

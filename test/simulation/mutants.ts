@@ -326,7 +326,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant('only the EIPs that are there count, and no place before them', [
     'src/plan/room.ts',
-    'if (podEipUID !== uid && !except.includes(podEipUID)) count(',
-    'if (podEipUID === "" && !except.includes(podEipUID)) count(',
+    'before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID))',
+    'before.filter(({ podEipUID }) => podEipUID === "" && !except.includes(podEipUID))',
   ]),
 ];

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { DEPLOYMENT, STATEFUL_SET, type Scalable } from '../api/apps.ts';
+import type { Resource } from '../kube/port.ts';
+import { readWorkload } from '../manifest/workload.ts';
+import { problemsOf, type AdmissionRequest } from './review.ts';
+import { isJudged, type Change } from './validate.ts';
+
+/** More pods for an object, asked for through its subresource `scale`. */
+export interface Scaling {
+  readonly resource: Resource<Scalable>;
+  readonly namespace: string;
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** autoscaling/v1, Scale; 0 replicas are left out (`omitempty`). */
+const scaleSchema = z.object({
+  metadata: z.object({ name: z.string().min(1) }),
+  spec: z.object({ replicas: z.number().nullish() }).nullish(),
+});
+
+const SCALED: Readonly<Record<string, Resource<Scalable>>> = {
+  'apps/deployments': DEPLOYMENT,
+  'apps/statefulsets': STATEFUL_SET,
+};
+
+/**
+ * Reads the review of a subresource `scale`, which has the number of pods and nothing of what they are like. `undefined`
+ * where nobody gets more pods: those who scale down are not asked anything. A text says why it cannot be read.
+ */
+export const readScaling = (request: AdmissionRequest): Scaling | undefined | string => {
+  const { operation, resource: of, subResource, namespace, object, oldObject } = request;
+  const resource = Object.hasOwn(SCALED, of) ? SCALED[of] : undefined;
+  if (!resource || subResource !== 'scale' || operation !== 'UPDATE') return undefined;
+  const after = scaleSchema.safeParse(object);
+  if (!after.success) return problemsOf(after.error);
+  const before = scaleSchema.safeParse(oldObject);
+  if (!before.success) return problemsOf(before.error);
+  const [from, to] = [before.data.spec?.replicas ?? 0, after.data.spec?.replicas ?? 0];
+  return to > from ? { resource, namespace, name: after.data.metadata.name, from, to } : undefined;
+};
+
+/** What becomes of the object that is scaled; undefined where it has nothing to do with EIPs, or cannot be read. */
+export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled: Scalable): Change | undefined => {
+  const { group, version, kind } = resource;
+  const read = readWorkload({ ...scaled, apiVersion: `${group}/${version}`, kind });
+  if (read.as !== 'workload' || !isJudged(read.workload)) return undefined;
+  const workload = { ...read.workload, namespace };
+  return { before: { ...workload, replicas: from }, after: { ...workload, replicas: to } };
+};
+
+/**
+ * Whether a controller of the cluster itself asks, such as the horizontal pod autoscaler: it has no other hand to type the
+ * command again, and pods that do not start are worse than pods without an address. So it is told, and never refused; the
+ * controller buys nothing beyond the limit in any case. Sources: kubernetes/kubernetes cmd/kube-controller-manager, which is
+ * `system:kube-controller-manager`, or with --use-service-account-credentials a service account of kube-system for each of
+ * its controllers.
+ */
+export const isOfCluster = (username: string | undefined): boolean =>
+  username === 'system:kube-controller-manager' || (username ?? '').startsWith('system:serviceaccount:kube-system:');
