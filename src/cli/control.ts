@@ -178,9 +178,9 @@ export const control = async (options: ControlOptions): Promise<Control> => {
       if (signal.aborted) resolve('stopped');
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     });
-    // What cannot be served ends everything, or the process would go on as half of itself.
-    const failed = webhooks ? failing(webhooks.ended) : undefined;
-    const how = await Promise.race([stopped, running.lost, ...(failed ? [failed.then(() => 'failed' as const)] : [])]);
+    // What cannot be served, or cannot work, ends everything, or the process would go on as half of itself, and as leader.
+    const failures = [running.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
+    const how = await Promise.race([stopped, running.lost, ...failures]);
     if (how === 'lost') return how;
     log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
     work.abort(new Error('the controller is stopping'));
@@ -190,23 +190,20 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     await recorder.stop(500);
     await election?.release();
     ending.abort(new Error('the controller is stopping'));
-    const unserved = await webhooks?.ended.then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
+    await webhooks?.ended.catch(() => undefined);
     await server.close();
     await connection.close();
     log.info({}, 'Stopped');
-    if (unserved) throw unserved.error;
-    return 'stopped';
+    if (how !== 'stopped') throw how.error;
+    return how;
   })();
   return { url: server.url, webhookUrl: () => webhooks?.url(), ended };
 };
 
-/** Resolves when `work` rejects, and never otherwise. */
-const failing = (work: Promise<void>): Promise<void> =>
+/** Resolves to the reason when `work` rejects, and never otherwise. */
+const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
   new Promise((resolve) => {
-    work.catch(() => resolve());
+    work.catch((error: unknown) => resolve({ error }));
   });
 
 const electionOf = ({ config, connection, clock, random, log }: ControlOptions) => {

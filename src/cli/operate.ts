@@ -42,6 +42,8 @@ export interface Operation {
   readonly drained: Promise<void>;
   /** Resolves if the leadership is lost. */
   readonly lost: Promise<'lost'>;
+  /** Resolves to the reason if the controllers cannot work, which nothing but a new process, or a repair, can change. */
+  readonly failed: Promise<{ readonly error: unknown }>;
 }
 
 /** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
@@ -121,6 +123,7 @@ export const operate = (parts: OperationParts): Operation => {
   measureWatches(metrics, caches);
 
   const lost = Promise.withResolvers<'lost'>();
+  const failed = Promise.withResolvers<{ readonly error: unknown }>();
   const crash = new AbortController();
   if (election)
     void election.run(crash.signal).then((how) => {
@@ -215,14 +218,16 @@ export const operate = (parts: OperationParts): Operation => {
     await Promise.all([sweeping, telling, running, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch((error: unknown) => {
-    if (!work.aborted) log.error({ error }, 'The controller cannot work');
+    if (work.aborted) return;
+    log.error({ error }, 'The controller cannot work');
+    failed.resolve({ error });
   });
   const drained = (async () => {
     await working;
     await reflecting;
     await cloud.idle();
   })();
-  return { drained, lost: lost.promise };
+  return { drained, lost: lost.promise, failed: failed.promise };
 };
 
 /** The words of controller-runtime, which dashboards know. */

@@ -24,3 +24,16 @@ test('the sweeper works as the configuration says, and stops with the rest', asy
   t.is(await leftAfter(600_000, { mode: 'report', brakeAbove: 1 }), 1);
   t.is(await leftAfter(600_000, { mode: 'off', brakeAbove: 1 }), 1);
 });
+
+test('a controller that cannot work says so to whoever runs it, instead of leading without working', async (t) => {
+  const world = await Operating.create();
+  t.deepEqual(world.failures, []);
+  await world.stop();
+  const defect = new Error('a defect');
+  world.metrics.leading = () => {
+    throw defect;
+  };
+  await world.start();
+  t.deepEqual(world.failures, [defect]);
+  await world.stop();
+});

@@ -1,8 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+
+const run = promisify(execFile);
 
 /** Where the product is installed. */
 export const HOME = 'knative-eip-system';
@@ -38,14 +42,13 @@ const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<vo
 export const createHome = (kube: Kube): Promise<void> =>
   createAll(kube, [{ kind: 'Namespace', metadata: { name: HOME } } as KubeObject]);
 
-/** Everything that this folder of config/ says about who may do what. */
+/** Everything that this folder of config/ says about who may do what, as `kubectl apply -k` would send it. */
 export const grant = async (kube: Kube, folder: string): Promise<void> => {
-  const root = new URL(`../../config/${folder}/`, import.meta.url);
-  for (const name of readdirSync(root).filter((each) => /role|service_account/.test(each)))
-    await createAll(
-      kube,
-      parseAllDocuments(readFileSync(new URL(name, root), 'utf8')).map((each) => each.toJS() as KubeObject),
-    );
+  const { stdout } = await run('kubectl', ['kustomize', new URL(`../../config/${folder}`, import.meta.url).pathname]);
+  await createAll(
+    kube,
+    parseAllDocuments(stdout).map((each) => each.toJS() as KubeObject),
+  );
 };
 
 /** Writes the kubeconfig of the product's service account, made from an administrator's. */

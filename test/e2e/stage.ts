@@ -134,7 +134,7 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
   // On a real API server the controller has the rights that its manifests give it, and no others.
   const kubeconfigOfProduct = kind === 'real' ? join(folder, 'kubeconfig') : api.path;
   if (kind === 'real') {
-    for (const part of ['rbac', 'webhook', 'cloudevents']) await grant(kube, part);
+    await grant(kube, 'default');
     await actAsProduct(api.path, kubeconfigOfProduct, connection.calls);
   }
   const children = new Set<ChildProcess>();

@@ -194,6 +194,10 @@ export const startController = (parts: IncarnationParts): { readonly terminate: 
     process.kill();
     onExit();
   };
+  // A defect, which ends the simulation.
+  void running.failed.then(({ error }) => {
+    throw error;
+  });
   void running.lost.then(() => exit('lost the leadership'));
   const stop = async () => {
     work.abort(new Error('the controller is stopping'));

@@ -122,6 +122,8 @@ export class Operating {
   readonly cloud: EmbeddedCloud;
   readonly kube: Kube;
   readonly events: (EventNote & { readonly about: Regarding })[] = [];
+  /** Why processes could not work. */
+  readonly failures: unknown[] = [];
   /** What the watch of Knative Services said. */
   readonly said: string[] = [];
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
@@ -215,7 +217,7 @@ export class Operating {
     await assembled.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };
     const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
-    this.#drained = operate({
+    const operation = operate({
       ...shared,
       config,
       kube,
@@ -237,7 +239,9 @@ export class Operating {
         kube,
       },
       work: this.#work.signal,
-    }).drained;
+    });
+    this.#drained = operation.drained;
+    void operation.failed.then(({ error }) => void this.failures.push(error));
     await this.pass(1_000);
   }
 
