@@ -164,11 +164,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant(
     'rivals are not looked for',
-    [
-      'src/plan/existing.ts',
-      'if (rivals.length > 0)\n      return contend(',
-      'if (rivals.length > 9)\n      return contend(',
-    ],
+    ['src/plan/existing.ts', 'if (rivals.length > 0) return contend(', 'if (rivals.length > 9) return contend('],
     ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/plan/existing.ts',
@@ -218,8 +214,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a kept EIP is given up although its pod comes', [
     'src/plan/keep.ts',
-    'if (heir && !wantsExisting && isReady(heir.pod, seen) && heir.reading.request)',
-    'if (heir && seen.now < 0 && heir.reading.request)',
+    'if (takeOver && hasPodIP(heir) && ',
+    'if (takeOver && seen.now < 0 && ',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
   mutant('a PodEIP is written whatever it was when it was read', [
