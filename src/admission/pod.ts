@@ -7,6 +7,7 @@ import { weigh } from '../guard/judge.ts';
 import { isFreeToName } from '../guard/naming.ts';
 import { workloadOfPod } from '../guard/workload.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
+import { creationFacts } from '../intent/policy.ts';
 import type { EipRequest } from '../intent/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../intent/placement.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
@@ -54,7 +55,7 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const { request } = reading;
   if (!reading.wanted) return { patch: placing, warnings };
   if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
-  const plan = planCreation(reading, given, target, { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode });
+  const plan = planCreation(reading, given, target, creationFacts(settings));
   const annotations = annotationsFor(
     request,
     given,

@@ -8,7 +8,7 @@ import { knativeScale, type Scale } from '../guard/scale.ts';
 import { targetOfWorkload, type Provider } from '../guard/whereabouts.ts';
 import type { Workload } from '../guard/workload.ts';
 import { planCreation, type CreationPlan } from '../intent/creation.ts';
-import { defaultsUnder, effectivePolicy, type PolicyNamespace } from '../intent/policy.ts';
+import { creationFacts, defaultsUnder, effectivePolicy, type PolicyNamespace } from '../intent/policy.ts';
 import { readAnnotations, type Reading } from '../intent/read.ts';
 import type { Target } from '../intent/target.ts';
 import { allocation, association, instance, joining } from './calls.ts';
@@ -55,10 +55,7 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
   const settings = settingsIn({ name: namespace, labels }, facts);
   const target = targetOfWorkload(workload, labels, provider);
   const reading = weigh({ workload, target, settings, facts: known });
-  const plan = planCreation(reading, annotations, target, {
-    eipIsHeld: true,
-    enableVirtualNode: settings.enableVirtualNode,
-  });
+  const plan = planCreation(reading, annotations, target, creationFacts(settings));
   const scale = scaleOf(workload);
   const { request, findings } = reading;
   return {

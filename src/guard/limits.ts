@@ -1,6 +1,6 @@
 import { ECI_KEYS, KEYS } from '../api/annotations.ts';
 import { planCreation } from '../intent/creation.ts';
-import { isLimited, overLimits, policiesOf, UNRESTRICTED } from '../intent/policy.ts';
+import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../intent/policy.ts';
 import { finding, written, type Rule } from './case.ts';
 import { podsOf } from './scale.ts';
 
@@ -19,13 +19,13 @@ export const limits: Rule = ({ workload, target, reading: { request }, settings,
  * are known to go there, so that a pod that runs is read as it was before there was a limit.
  */
 export const uncounted: Rule = ({ workload, target, settings, reading }) => {
-  const { enableVirtualNode, policy = UNRESTRICTED } = settings;
+  const { policy = UNRESTRICTED } = settings;
   if (reading.request?.kind !== 'new' || target?.on !== 'eci' || target.by !== 'add-on' || !isLimited(policy))
     return [];
   const { annotations } = workload;
   const pods = podsOf(workload);
   if (pods <= 0) return [];
-  if (planCreation(reading, annotations, target, { eipIsHeld: true, enableVirtualNode }).how !== 'add-on') return [];
+  if (planCreation(reading, annotations, target, creationFacts(settings)).how !== 'add-on') return [];
   const keys = written(KEYS.withEip, annotations);
   const [key = KEYS.withEip[1]] = keys;
   return [

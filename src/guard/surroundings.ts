@@ -1,7 +1,7 @@
 import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
-import { notAllowed, UNRESTRICTED } from '../intent/policy.ts';
+import { creationFacts, notAllowed, UNRESTRICTED } from '../intent/policy.ts';
 import { finding, written, type Rule } from './case.ts';
 import { isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
@@ -65,8 +65,7 @@ export const eciKey: Rule = ({ workload: { annotations }, target, settings, read
 /** What ECI's own virtual node does not know. */
 export const notHonoured: Rule = ({ workload, target, settings, reading }): readonly Finding[] => {
   if (!target || !reading.request) return [];
-  const facts = { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode };
-  const plan = planCreation(reading, workload.annotations, target, facts);
+  const plan = planCreation(reading, workload.annotations, target, creationFacts(settings));
   return plan.how === 'add-on' ? plan.findings : [];
 };
 
@@ -74,8 +73,7 @@ export const notHonoured: Rule = ({ workload, target, settings, reading }): read
 export const otherController: Rule = ({ workload, target, settings, reading, facts: { otherControllers = [] } }) => {
   if (!reading.request || otherControllers.length === 0) return [];
   if (target && target.on !== 'unknown') {
-    const { enableVirtualNode } = settings;
-    const { how } = planCreation(reading, workload.annotations, target, { eipIsHeld: true, enableVirtualNode });
+    const { how } = planCreation(reading, workload.annotations, target, creationFacts(settings));
     if (how !== 'podeip') return [];
   }
   const names = otherControllers.join(' and ');
@@ -99,8 +97,7 @@ export const policy: Rule = ({ workload, target, reading, settings }) => {
     return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
   const { allocationId } = request;
   if (isFreeToName(settings, namespace, allocationId)) return [];
-  const { enableVirtualNode } = settings;
-  if (target && planCreation(reading, annotations, target, { eipIsHeld: true, enableVirtualNode }).how === 'add-on')
+  if (target && planCreation(reading, annotations, target, creationFacts(settings)).how === 'add-on')
     return [
       finding(
         'GrantUnknownToEci',

@@ -1,6 +1,7 @@
 import { KEYS, type Setting } from '../api/annotations.ts';
 import type { EipLimits, EipPolicy, EipPolicySpec, LabelSelector, NameableEips } from '../api/eippolicy.ts';
 import type { Finding } from '../api/finding.ts';
+import type { CreationFacts } from './creation.ts';
 import type { EipDefaults, EipRequest, NewEip } from './request.ts';
 
 /** What all policies together say about one namespace. What none of them says is undefined. */
@@ -245,3 +246,20 @@ const REMEDY_FOR_MANY = {
   later:
     'run fewer pods, wait until other pods of the namespace give their EIPs back, or ask an operator for a higher limit',
 } as const;
+
+/**
+ * What the plan of a creation depends on, where the controller serves the pod. An existing EIP is bound here once the
+ * instance runs, never with its creation: whether this pod may have it, and whether another pod of its Service still does,
+ * is decided and looked at here.
+ */
+export const creationFacts = ({
+  enableVirtualNode,
+  policy = UNRESTRICTED,
+}: {
+  readonly enableVirtualNode: boolean;
+  readonly policy?: EffectivePolicy | undefined;
+}): CreationFacts => ({
+  eipIsHeld: true,
+  enableVirtualNode,
+  isLimited: isLimited(policy),
+});

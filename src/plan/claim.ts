@@ -1,10 +1,10 @@
 import { sentence } from '../api/finding.ts';
 import { planCreation } from '../intent/creation.ts';
+import { creationFacts } from '../intent/policy.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import { judgePod } from './pod.ts';
-import { creationFacts } from './policy.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, type Step } from './step.ts';
 

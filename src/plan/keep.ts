@@ -2,6 +2,7 @@ import { EIP_PENDING } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { planCreation, type CreationPlan } from '../intent/creation.ts';
+import { creationFacts } from '../intent/policy.ts';
 import { readReleaseAfter } from '../intent/release.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
@@ -101,8 +102,7 @@ const heirOf = (pod: Pod, { node }: Seen, settings: Settings): Heir | undefined 
   const reading = readPod(pod, settings);
   if (!reading.wanted) return undefined;
   const target = targetOf(pod, node ?? undefined);
-  const facts = { eipIsHeld: true, enableVirtualNode: settings.enableVirtualNode };
-  const { how } = planCreation(reading, pod.metadata.annotations, target, facts);
+  const { how } = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
   const getsAnother = how === 'add-on' || how === 'container-group' || target.on === 'acs';
   return getsAnother && reading.request?.kind !== 'existing' ? undefined : { pod, reading, how };
 };

@@ -2,11 +2,11 @@ import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../api
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { planCreation } from '../intent/creation.ts';
+import { creationFacts } from '../intent/policy.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import { waitsForEip } from './instance.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
-import { creationFacts } from './policy.ts';
 import { isWitness, readNotes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
 import { done, fail, POLL_MS, RETRY_MS, wait, type Step } from './step.ts';
