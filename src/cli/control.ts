@@ -79,7 +79,11 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     : undefined;
   const work = new AbortController();
   const feed = createStatus({ config, version: options.version, clock, caches, services, election });
-  const page = config.http.statusPage ? { status: feed.status, clock, signal: work.signal } : undefined;
+  const { statusPage } = config.http;
+  const page =
+    statusPage === 'off'
+      ? undefined
+      : { status: feed.status, clock, signal: work.signal, isLocalOnly: statusPage === 'local' };
   const app = createApp({ health, exposition: () => metrics.render(), guard, page, log });
   const server = await serve(app, config.http.address, clock);
   const recorder = createRecorder({

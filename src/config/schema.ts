@@ -142,10 +142,13 @@ export const schema = z.strictObject({
         .default('0.0.0.0:8080')
         .meta(rule('Where /metrics, /healthz and /readyz are served.', 'host:port such as 0.0.0.0:8080')),
       statusPage: z
-        .boolean()
-        .default(true)
+        .enum(['local', 'everybody', 'off'])
+        .default('local')
         .meta(
-          rule('Whether the status page is served at /. It only reads, and asks nobody who they are.', 'true or false'),
+          rule(
+            'Who sees the status page at /, which shows the addresses of all namespaces and asks nobody who they are: local is whoever comes from the same machine or by kubectl port-forward, which RBAC guards; everybody is whoever reaches the port.',
+            'one of local, everybody, off',
+          ),
         ),
     })
     .prefault({})

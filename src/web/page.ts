@@ -8,6 +8,8 @@ import { streamRoute } from './stream.ts';
 export interface PageOptions {
   readonly status: Status;
   readonly clock: Clock;
+  /** Only who comes from this machine sees it, by `kubectl port-forward` for example. */
+  readonly isLocalOnly: boolean;
   /** Ends the streams, so that a drain need not wait for whoever watches. */
   readonly signal: AbortSignal;
 }
@@ -61,11 +63,32 @@ const json =
     ctx.body = JSON.stringify(body ?? { error: 'no address of this pod is known; ask with ?pod=namespace/name' });
   };
 
+/** The loopback addresses as a socket that listens on IPv4 or on both names them. */
+const LOOPBACK = /^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$/;
+/** A page of another site that has its name resolved to this machine (DNS rebinding) says its own name here. */
+const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+/**
+ * The route for whoever comes from this machine. Through `kubectl port-forward` the kubelet connects from inside the pod's
+ * network, and RBAC has decided before who may; another pod comes with an address of its own.
+ */
+const local =
+  (route: Route): Route =>
+  (ctx) => {
+    if (LOOPBACK.test(ctx.req.socket.remoteAddress ?? '') && LOCAL_HOST.test(ctx.get('Host'))) return route(ctx);
+    ctx.status = 403;
+    ctx.body =
+      'The status page shows the addresses of all namespaces. Use kubectl port-forward and open it at localhost, or set http.statusPage to everybody.\n';
+  };
+
 /**
  * The status page at `/` and what it is made from: `/api/addresses`, `/api/overview`, `/api/history?pod=namespace/name` and
  * `/api/stream`. Read-only. Its own addresses are relative, so that it also works behind the API server's proxy.
  */
-export const pageRoutes = ({ status, clock, signal }: PageOptions): [string, Route][] => [
+export const pageRoutes = (options: PageOptions): [string, Route][] =>
+  options.isLocalOnly ? routes(options).map(([path, route]) => [path, local(route)]) : routes(options);
+
+const routes = ({ status, clock, signal }: PageOptions): [string, Route][] => [
   ...FILES.map(([path, name, type]): [string, Route] => [path, file(name, type)]),
   ['/api/addresses', json(() => [...status.addresses()])],
   ['/api/overview', json(() => status.overview())],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import test from 'ava';
 import Koa from 'koa';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -8,6 +9,7 @@ import { createMetrics } from '../../src/report/metrics.ts';
 import { createApp, type Shown } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve, ServeError, type Serving } from '../../src/web/server.ts';
+import type { Overview, Status } from '../../src/web/status.ts';
 
 /** Serves the application on a free port for as long as `use` takes. */
 const serving = async (shown: Partial<Shown>, use: (server: Serving) => Promise<void>) => {
@@ -183,4 +185,42 @@ test('closing cuts what has not ended when the second is over', async (t) => {
   await t.throwsAsync(never);
   await closed;
   t.pass();
+});
+
+const NO_STATUS: Status = {
+  addresses: () => [],
+  address: () => undefined,
+  overview: () => ({}) as Overview,
+  history: () => [],
+  subscribe: () => () => undefined,
+};
+
+test('the status page is for who comes from this machine, and for no page of another site that has itself sent here', async (t) => {
+  const get = async (isLocalOnly: boolean, remoteAddress: string, host: string, path = '/api/addresses') => {
+    const page = { status: NO_STATUS, clock: systemClock, signal: new AbortController().signal, isLocalOnly };
+    const exposition = async () => ({ contentType: 'text/plain', body: 'metrics' });
+    const handle = createApp({ health: createHealth(), exposition, page, log: silentLog }).callback();
+    const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
+    server.on('connection', (socket) => Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress }));
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const said = await raw(
+      `http://127.0.0.1:${port}`,
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+    );
+    await once(server.close(), 'close');
+    return said.split('\r\n', 1)[0];
+  };
+  const fine = 'HTTP/1.1 200 OK';
+  const forbidden = 'HTTP/1.1 403 Forbidden';
+  for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+    for (const host of ['localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'localhost'])
+      t.is(await get(true, address, host), fine, `${address} ${host}`);
+  for (const host of ['rebound.example:8080', '10.0.0.7:8080', 'localhost.rebound.example', ''])
+    t.is(await get(true, '127.0.0.1', host), forbidden, host);
+  for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '2001:db8::1', '127.0.0.1.example'])
+    for (const path of ['/', '/api/addresses', '/api/overview', '/api/history', '/api/stream', '/page.js'])
+      t.is(await get(true, address, 'localhost:8080', path), forbidden, `${address} ${path}`);
+  t.is(await get(false, '10.0.0.7', 'knative-eip.example'), fine);
+  t.is(await get(true, '10.0.0.7', '10.0.0.8:8080', '/metrics'), fine, 'metrics and health are for the cluster');
 });

@@ -41,7 +41,7 @@ const page = async () => {
   const app = createApp({
     health: createHealth(),
     exposition: async () => ({ contentType: 'text/plain', body: '' }),
-    page: { status, clock, signal: ending.signal },
+    page: { status, clock, signal: ending.signal, isLocalOnly: true },
     log: silentLog,
   });
   const server = await serve(app, '127.0.0.1:0', systemClock);
