@@ -195,22 +195,25 @@ const NO_STATUS: Status = {
   subscribe: () => () => undefined,
 };
 
+const exposition = async () => ({ contentType: 'text/plain', body: 'metrics' });
+
+/** The first line of the answer to a request that comes from this address. */
+const get = async (isLocalOnly: boolean, remoteAddress: string, host: string, path = '/api/addresses') => {
+  const page = { status: NO_STATUS, clock: systemClock, signal: new AbortController().signal, isLocalOnly };
+  const handle = createApp({ health: createHealth(), exposition, page, log: silentLog }).callback();
+  const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
+  server.on('connection', (socket) => Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress }));
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const said = await raw(
+    `http://127.0.0.1:${port}`,
+    `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+  );
+  await once(server.close(), 'close');
+  return said.split('\r\n', 1)[0];
+};
+
 test('the status page is for who comes from this machine, and for no page of another site that has itself sent here', async (t) => {
-  const get = async (isLocalOnly: boolean, remoteAddress: string, host: string, path = '/api/addresses') => {
-    const page = { status: NO_STATUS, clock: systemClock, signal: new AbortController().signal, isLocalOnly };
-    const exposition = async () => ({ contentType: 'text/plain', body: 'metrics' });
-    const handle = createApp({ health: createHealth(), exposition, page, log: silentLog }).callback();
-    const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
-    server.on('connection', (socket) => Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress }));
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const said = await raw(
-      `http://127.0.0.1:${port}`,
-      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
-    );
-    await once(server.close(), 'close');
-    return said.split('\r\n', 1)[0];
-  };
   const fine = 'HTTP/1.1 200 OK';
   const forbidden = 'HTTP/1.1 403 Forbidden';
   for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1'])
