@@ -13,6 +13,7 @@ Examples:
   kubectl eip describe web-1                  one address: what it is, why it is not there, what to do
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
   kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
+  kubectl eip explain ksvc/hello              the same for what is in the cluster, under its policies
 `;
 
 interface Flags {

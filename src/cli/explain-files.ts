@@ -12,6 +12,8 @@ import { settingsOf } from './operate.ts';
 export interface Source {
   readonly name: string;
   readonly read: () => string;
+  /** Its objects say what the cluster is like, and are not explained. @default false */
+  readonly isAround?: boolean | undefined;
 }
 
 export interface Explained {
@@ -35,8 +37,8 @@ export const explainFiles = (
   }: { readonly config: Config; readonly isRegionKnown: boolean; readonly namespace: string },
 ): Explained => {
   const problems: string[] = [];
-  const found: { readonly file: string; readonly manifest: Manifest }[] = [];
-  for (const { name, read } of sources) {
+  const found: { readonly file: string; readonly manifest: Manifest; readonly isAround: boolean }[] = [];
+  for (const { name, read, isAround = false } of sources) {
     let text: string;
     try {
       text = read();
@@ -47,11 +49,11 @@ export const explainFiles = (
     }
     const documents = readDocuments(text);
     problems.push(...documents.problems.map(({ line, message }) => `${name}:${line}: ${message}`));
-    found.push(...documents.manifests.map((manifest) => ({ file: name, manifest })));
+    found.push(...documents.manifests.map((manifest) => ({ file: name, manifest, isAround })));
   }
   const placed: Placed[] = [];
   const policies: EipPolicy[] = [];
-  for (const { file, manifest } of found) {
+  for (const { file, manifest, isAround } of found) {
     const tell = (wrong: readonly Unreadable[]) =>
       problems.push(
         ...wrong.map(
@@ -62,6 +64,7 @@ export const explainFiles = (
     const policy = readPolicyObject(manifest.object);
     if (policy && 'policy' in policy) policies.push(policy.policy);
     else if (policy) tell(policy.problems);
+    if (isAround) continue;
     const read = readWorkload(manifest.object);
     if (read.as === 'unreadable') tell(read.problems);
     if (read.as === 'workload')

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import test from 'ava';
 import { SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { POD } from '../../src/api/core.ts';
+import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { ageOf, plain, table } from '../../src/cli/eip-text.ts';
 import { setStage, until } from '../e2e/stage.ts';
+import { CRD, definitionOf } from '../world/operating.ts';
 
 const installed = spawnSync('kubectl', ['version', '--client']).status === 0;
 const kubectlTest = installed ? test : test.skip;
@@ -33,6 +36,20 @@ const pod = (name: string, annotations: Record<string, string>, labels: Record<s
   kind: 'Pod',
   metadata: { name, namespace: 'default', annotations, labels },
   spec: { containers: [{ name: 'a', image: 'nginx' }] },
+});
+
+const deployment = (name: string, replicas: number, annotations: Record<string, string> = {}) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name }, annotations },
+      spec: { containers: [{ name: 'a', image: 'nginx' }] },
+    },
+  },
 });
 
 kubectlTest(named('kubectl eip lists, describes and tells the history of addresses'), async (t) => {
@@ -86,6 +103,38 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
   const wrong = await kubectl(kubeconfig, 'eip describe wrong');
   t.regex(wrong.out, /write a whole number of Mbit\/s/);
   t.false(wrong.out.includes('\u001B'), 'what a developer wrote does not reach the terminal');
+
+  // A live object is judged under what its cluster says: its policies, and who else makes EIPs.
+  await kube.create(DEPLOYMENT, deployment('shop', 2, wants));
+  const fine = await kubectl(kubeconfig, 'eip explain deploy/shop');
+  t.deepEqual([fine.code, fine.err], [0, '']);
+  t.regex(fine.out, /Deployment default\/shop/);
+  for (const kind of [EIP_POLICY, EIP_USAGE]) await kube.create(CRD, definitionOf(kind));
+  const limited = {
+    kind: 'EipPolicy',
+    metadata: { name: 'few' },
+    spec: { namespaces: ['default'], limits: { eips: 1 } },
+  };
+  await until(
+    'the kind is served',
+    () => kube.create(EIP_POLICY, { apiVersion: `${EIP_POLICY.group}/v1alpha1`, ...limited }).catch(() => undefined),
+    (created) => created !== undefined,
+  );
+  const over = await kubectl(kubeconfig, 'eip explain deploy/shop -o json');
+  t.is(over.code, 1, over.err);
+  const [explanation] = JSON.parse(over.out) as { findings: { id: string }[] }[];
+  t.deepEqual(
+    explanation?.findings.map(({ id }) => id),
+    ['QuotaOfNamespaceExceeded'],
+  );
+  await kube.create(DEPLOYMENT, deployment('ack-extend-network-controller', 1));
+  const beside = await kubectl(kubeconfig, 'eip explain pod/web');
+  t.is(beside.code, 1);
+  t.regex(beside.out, /OtherEipController/);
+  t.notRegex(beside.out, /default\/ack-extend/, 'what is around it is not explained');
+  const none = await kubectl(kubeconfig, 'eip explain deploy/nobody');
+  t.deepEqual([none.code, none.out], [2, '']);
+  t.regex(none.err, /deployments\.apps "nobody" not found/);
 
   const history = await kubectl(kubeconfig, 'eip history web');
   const reasons = [...history.out.matchAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +Normal +(\w+)/gm)].map(

@@ -25,7 +25,7 @@ import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 
-const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
+export const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
   parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
 
 export const CRD: Resource<KubeObject> = {

@@ -1,0 +1,60 @@
+import { ACK_EXTEND, TERWAY_CONFIG } from '../guard/other-controllers.ts';
+import type { Source } from './explain-files.ts';
+import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
+
+interface Live {
+  readonly metadata?: { readonly namespace?: string };
+}
+
+/** A live object and what surrounds it in its cluster, as far as the user may read it. */
+export interface LiveSources {
+  readonly sources: readonly Source[];
+  /** What could not be read; the object is judged without it. */
+  readonly missing: readonly string[];
+}
+
+/** As kubectl writes it, whatever is managed by whom. */
+const source = (name: string, objects: readonly unknown[], isAround: boolean): Source => ({
+  name,
+  read: () => objects.map((object) => JSON.stringify(object)).join('\n---\n'),
+  isAround,
+});
+
+/**
+ * Reads an object by the name that kubectl gives it, such as `ksvc/hello`, its Namespace, the EipPolicies, the PodEIPs of its
+ * namespace, and what tells other controllers of EIPs. Rejects with a KubectlError where the object itself cannot be read.
+ */
+export const readLive = async (object: string, flags: KubectlFlags): Promise<LiveSources> => {
+  const target = await kubectlJson<Live & { readonly items?: readonly Live[] }>(['get', object], flags);
+  const targets = target.items ?? [target];
+  const namespaces = [...new Set(targets.flatMap(({ metadata }) => metadata?.namespace ?? []))];
+  const cluster: KubectlFlags = { kubeconfig: flags.kubeconfig, context: flags.context };
+  const asked: readonly (readonly [what: string, args: readonly string[]])[] = [
+    ...namespaces.map((name) => [`the labels of namespace ${name}`, ['get', 'namespaces', name]] as const),
+    ...namespaces.map(
+      (name) => [`the PodEIPs of ${name}`, ['get', 'podeips.alibabacloud.com', `--namespace=${name}`]] as const,
+    ),
+    ['the EipPolicies', ['get', 'eippolicies.podeip-controller.alibabacloud.com']],
+    [
+      `whether ${ACK_EXTEND} is there`,
+      ['get', 'deployments.apps', '--all-namespaces', `--field-selector=metadata.name=${ACK_EXTEND}`],
+    ],
+    ['the configuration of Terway', ['get', 'configmaps', TERWAY_CONFIG, '--namespace=kube-system']],
+  ];
+  const missing: string[] = [];
+  const around = await Promise.all(
+    asked.map(async ([what, args]) => {
+      try {
+        const found = await kubectlJson<Live & { readonly items?: readonly Live[] }>(args, cluster);
+        return found.items ?? [found];
+      } catch (error) {
+        if (!(error instanceof KubectlError)) throw error;
+        // Nothing of the kind, or no such kind: that is an answer.
+        if (error.isNotFound || error.message.includes("doesn't have a resource type")) return [];
+        missing.push(`judged without ${what}, which cannot be read: ${error.message.split('\n', 1)[0] ?? ''}`);
+        return [];
+      }
+    }),
+  );
+  return { sources: [source(object, targets, false), source('the cluster', around.flat(), true)], missing };
+};
