@@ -43,6 +43,14 @@ export const ALERTS: readonly Alert[] = [
     description: 'The calls do not succeed before somebody changes the account, its RAM policy or the configuration.',
   },
   {
+    name: 'KnativeEipWrongAccount',
+    severity: 'critical',
+    expr: 'max by (cluster) (knative_eip_account_mismatch) > 0',
+    for: '1m',
+    summary: 'knative-eip does nothing: its credentials, regionID or vpcID are not those of the cluster',
+    description: 'No pod gets an address and none is given back until the configuration is corrected.',
+  },
+  {
     name: 'KnativeEipOtherController',
     severity: 'critical',
     expr: 'max by (cluster, name) (knative_eip_other_controllers) > 0',

@@ -90,6 +90,12 @@ export interface Pod extends KubeObject {
 export interface Node extends KubeObject {
   readonly spec?:
     { readonly providerID?: string | undefined; readonly taints?: readonly Taint[] | undefined } | undefined;
+  readonly status?:
+    | {
+        readonly addresses?: readonly { readonly type: string; readonly address: string }[] | undefined;
+        readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined;
+      }
+    | undefined;
 }
 
 export type Namespace = KubeObject;

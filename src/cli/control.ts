@@ -177,6 +177,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
     work: work.signal,
   });
+  health.ready('account', running.fitsAccount);
   const ended = (async (): Promise<'stopped' | 'lost'> => {
     const stopped = new Promise<'stopped'>((resolve) => {
       if (signal.aborted) resolve('stopped');

@@ -4,6 +4,7 @@ import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { Config } from '../config/schema.ts';
+import { awaitAccount, watchAccount, type AccountParts } from '../controllers/account.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
@@ -44,6 +45,8 @@ export interface Operation {
   readonly lost: Promise<'lost'>;
   /** Resolves to the reason if the controllers cannot work, which nothing but a new process, or a repair, can change. */
   readonly failed: Promise<{ readonly error: unknown }>;
+  /** False while the credentials, the region or the VPC are known not to be the cluster's, and nothing is done. */
+  readonly fitsAccount: () => boolean;
 }
 
 /** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
@@ -122,8 +125,28 @@ export const operate = (parts: OperationParts): Operation => {
 
   measureWatches(metrics, caches);
 
+  let isMismatched = false;
+  const account: AccountParts = {
+    cloud: cloud.cloud,
+    clock,
+    random,
+    log,
+    region: config.regionID,
+    vpcId: config.vpcID,
+    nodes: () => caches.nodes.store.values(),
+    mismatched: (is) => {
+      isMismatched = is;
+      metrics.accountMismatched(is);
+    },
+  };
+
   const lost = Promise.withResolvers<'lost'>();
   const failed = Promise.withResolvers<{ readonly error: unknown }>();
+  const fail = (error: unknown) => {
+    if (work.aborted) return;
+    log.error({ error }, 'The controller cannot work');
+    failed.resolve({ error });
+  };
   const crash = new AbortController();
   if (election)
     void election.run(crash.signal).then((how) => {
@@ -149,6 +172,8 @@ export const operate = (parts: OperationParts): Operation => {
       await unlessStopped(work, election.acquired);
     }
     metrics.leading(true);
+    // Before anything looks at an EIP: in another account, each would look as if it had been released.
+    if ((await awaitAccount(account, work)) === 'noWitness') void watchAccount(account, work).catch(fail);
     log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
     const settings = settingsOf(config, clusterUid);
     const reconcile = reconcilePodEip({
@@ -217,17 +242,13 @@ export const operate = (parts: OperationParts): Operation => {
     );
     await Promise.all([sweeping, telling, running, measuring, delivering]);
     await cloudEvents?.outbox.close();
-  })().catch((error: unknown) => {
-    if (work.aborted) return;
-    log.error({ error }, 'The controller cannot work');
-    failed.resolve({ error });
-  });
+  })().catch(fail);
   const drained = (async () => {
     await working;
     await reflecting;
     await cloud.idle();
   })();
-  return { drained, lost: lost.promise, failed: failed.promise };
+  return { drained, lost: lost.promise, failed: failed.promise, fitsAccount: () => !isMismatched };
 };
 
 /** The words of controller-runtime, which dashboards know. */

@@ -1,6 +1,7 @@
 import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble.ts';
 import { createCredentials } from '../cloud/credentials.ts';
+import { WrongAccount } from '../controllers/account.ts';
 import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
 import { Memories } from '../controllers/memory.ts';
 import { createKube } from '../kube/client.ts';
@@ -11,6 +12,7 @@ import type { Kube } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { credentialsOf, endpointsOf } from './control.ts';
+import { checkAccount } from './drain-account.ts';
 import { keptText, outcomeOf, planText, progress, protection, summary } from './drain-report.ts';
 import { settingsOf } from './operate.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
@@ -37,6 +39,10 @@ export const runDrain: RunDrain = async (options) => {
     if (error instanceof KubeFault && error.kind === 'notFound') {
       err('The CRD of PodEIP is not installed: nothing is left.\n');
       return 0;
+    }
+    if (error instanceof WrongAccount) {
+      err(`knative-eip: ${error.message}. Nothing was changed.\n`);
+      return 1;
     }
     if (options.signal.aborted) {
       err('Stopped before anything was changed.\n');
@@ -98,7 +104,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
   const { turn, isNotOurs, idle } =
     how === 'keep'
       ? { turn: keepTurn(kube), isNotOurs: () => false, idle: async () => {} }
-      : await releasing(options, kube, signal);
+      : await releasing(options, kube, podEips.length > 0, signal);
   const drained = await drainPodEips(
     podEips,
     {
@@ -123,8 +129,9 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
 
 /** The controller's own steps over the real cloud. */
 const releasing = async (
-  { config, log, env }: DrainOptions,
+  { config, log, env, err }: DrainOptions,
   kube: Kube,
+  isAnythingThere: boolean,
   signal: AbortSignal,
 ): Promise<Releasing & { idle: () => Promise<unknown> }> => {
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
@@ -137,6 +144,7 @@ const releasing = async (
     rateShare: config.cloud.apiShare,
     mayMutate: () => !signal.aborted,
   });
+  if (isAnythingThere) await checkAccount({ config, kube, cloud: assembled.cloud, err }, signal);
   const release = releaseTurn({
     kube,
     cloud: assembled.cloud,

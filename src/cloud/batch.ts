@@ -30,6 +30,18 @@ const PLAIN_ID = /^[\w-]{1,128}$/u;
 /** Kinds that speak of the request itself, hence perhaps of one ID in it. */
 const BLAMES_AN_ID = new Set(['refused', 'gone']);
 
+/** Codes of an answer that makes no sense as a whole, perhaps because of one EIP in it. */
+const SPOILT = new Set(['UnreadableAnswer', 'InconsistentPages']);
+
+/** So many IDs of a spoilt answer are asked for alone. If all of theirs are spoilt too, it is not for one EIP. */
+const PROBES = 3;
+
+const isSpoilt = (error: unknown): error is CloudFault => error instanceof CloudFault && SPOILT.has(error.code);
+
+/** The same fault with the EIP in its message. */
+const about = (id: string, { kind, action, code, status, requestId, retryAfterMs, message }: CloudFault): CloudFault =>
+  new CloudFault({ kind, action, code, status, requestId, retryAfterMs, message: `${id}: ${message}` });
+
 const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter) => void) => {
   for (const waiter of waiters ?? []) tell(waiter);
 };
@@ -37,11 +49,45 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
 /**
  * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS} into one call of at most
  * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that blames the request sends
- * each ID again alone, so that one bad ID does not hide the others. Who aborts leaves without disturbing the rest; the
+ * each ID again alone, so that one bad ID does not hide the others. So does an answer that cannot be read; the EIP that
+ * spoilt it travels alone from then on, until it can be read, or everybody would be asked for alone each time. Who aborts leaves without disturbing the rest; the
  * call is given up, if it has not been sent, when all have left.
  */
 export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
   let open: Batch | undefined;
+  /** EIPs whose answer, alone, could not be read the last time. */
+  const spoilers = new Set<string>();
+
+  const describeAlone = async (id: string, signal?: AbortSignal): Promise<Eip | undefined> => {
+    try {
+      const eip = await cloud.describeEip(id, signal);
+      spoilers.delete(id);
+      return eip;
+    } catch (error) {
+      if (!isSpoilt(error)) throw error;
+      spoilers.add(id);
+      throw about(id, error);
+    }
+  };
+
+  /** Asks for each alone and answers those who wait for it; whether none of the answers could be read. */
+  const sendAlone = async (batch: Batch, ids: readonly string[]): Promise<boolean> => {
+    const areSpoilt = await Promise.all(
+      ids.map((id) =>
+        describeAlone(id, batch.abort.signal).then(
+          (eip) => {
+            settle(batch.waiters.get(id), (waiter) => waiter.resolve(eip));
+            return false;
+          },
+          (fault: unknown) => {
+            settle(batch.waiters.get(id), (waiter) => waiter.reject(fault));
+            return isSpoilt(fault);
+          },
+        ),
+      ),
+    );
+    return areSpoilt.every((is) => is);
+  };
 
   const send = async (batch: Batch): Promise<void> => {
     const ids = [...batch.waiters.keys()];
@@ -49,18 +95,22 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
       const eips = await cloud.describeEips(ids, batch.abort.signal);
       for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.resolve(eips.get(id)));
     } catch (error) {
+      let unanswered: readonly string[] = ids;
       if (ids.length > 1 && error instanceof CloudFault && BLAMES_AN_ID.has(error.kind)) {
-        await Promise.all(
-          ids.map((id) =>
-            cloud.describeEip(id, batch.abort.signal).then(
-              (eip) => settle(batch.waiters.get(id), (waiter) => waiter.resolve(eip)),
-              (fault: unknown) => settle(batch.waiters.get(id), (waiter) => waiter.reject(fault)),
-            ),
-          ),
-        );
+        await sendAlone(batch, ids);
         return;
       }
-      for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.reject(error));
+      if (ids.length > 1 && isSpoilt(error)) {
+        unanswered = ids.slice(PROBES);
+        if (!(await sendAlone(batch, ids.slice(0, PROBES)))) {
+          await sendAlone(batch, unanswered);
+          return;
+        }
+      }
+      for (const id of unanswered)
+        settle(batch.waiters.get(id), (waiter) =>
+          waiter.reject(ids.length === 1 && isSpoilt(error) ? about(id, error) : error),
+        );
     }
   };
 
@@ -87,6 +137,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
 
   const describeEip = (id: string, signal?: AbortSignal): Promise<Eip | undefined> => {
     if (!PLAIN_ID.test(id)) return cloud.describeEip(id, signal);
+    if (spoilers.has(id)) return describeAlone(id, signal);
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const batch = join();

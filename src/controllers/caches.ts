@@ -82,9 +82,17 @@ const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   },
 });
 
-const keepNode = ({ metadata, spec }: Node): Node => ({
+const keepNode = ({ metadata, spec, status }: Node): Node => ({
   metadata: { ...identity(metadata), labels: metadata.labels },
-  spec: { taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })) },
+  spec: { providerID: spec?.providerID, taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })) },
+  status: {
+    addresses: status?.addresses
+      ?.filter(({ type }) => type === 'InternalIP')
+      .map(({ type, address }) => ({ type, address })),
+    conditions: status?.conditions
+      ?.filter(({ type }) => type === 'Ready')
+      .map((it) => ({ type: it.type, status: it.status })),
+  },
 });
 
 const identity = ({ name, namespace, uid, resourceVersion, deletionTimestamp }: ObjectMeta): ObjectMeta => ({
@@ -141,12 +149,13 @@ const wantedBy = (podEip: PodEip): readonly string[] => {
   return request?.kind === 'existing' ? [request.allocationId] : [];
 };
 
-/** What of an object makes a difference: not its version, not our own status. */
+/** What of an object makes a difference: not its version, not our own status, and not that of a node. */
 const essence = (object: Pod | PodEip | Node): string => {
   const { metadata, ...others } = object;
   const { resourceVersion: _, ...kept } = metadata;
   const { status: __, ...withoutStatus } = others as { status?: unknown };
-  return JSON.stringify([kept, 'allocationID' in ((object as PodEip).spec ?? {}) ? withoutStatus : others]);
+  const spec = object.spec ?? {};
+  return JSON.stringify([kept, 'allocationID' in spec || 'taints' in spec ? withoutStatus : others]);
 };
 
 const isNews = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>

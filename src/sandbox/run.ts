@@ -47,8 +47,6 @@ const LOOK_EVERY_MS = 500;
 const GRACE_MS = 60_000;
 /** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
 const STABLE_WINDOW_MS = 4_000;
-/** What kubectl shows of a node whose kubelet is well. */
-const NODE_STATUS = { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }] };
 const V_SWITCH = 'vsw-sandbox0000000000001';
 
 /**
@@ -85,9 +83,7 @@ export const runSandbox: RunSandbox = async (options) => {
     cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
-    const nodes = await createNodes(kube, cloud, given.vpcID);
-    for (const { name } of nodes)
-      await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status: NODE_STATUS } });
+    const nodes = await createNodes(kube, cloud, given.vpcID, given.regionID);
     const base = { transport, clock, random };
     const knative = runKnative(base, kube, { stableWindowMs: STABLE_WINDOW_MS }, ground.signal);
     const cluster = Promise.all([

@@ -31,7 +31,8 @@ export interface NodeStatus {
   readonly nodeInfo?: Readonly<Record<string, string>> | undefined;
 }
 
-export const VIRTUAL_NODE: Resource<VirtualNode> = { ...NODE, of: undefined };
+/** A {@link NODE} with all of the status that its kubelet writes. */
+export const VIRTUAL_NODE: Resource<VirtualNode> = { ...NODE, of: undefined, whole: (node) => node };
 
 /** What the Node says of itself. */
 export interface NodeDescription {

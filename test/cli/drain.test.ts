@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CONTROLLER, CONTROLLER_NAME } from '../../src/api/annotations.ts';
-import { NAMESPACE } from '../../src/api/core.ts';
+import { NAMESPACE, NODE } from '../../src/api/core.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import { runCommand, type DrainOptions } from '../../src/cli/commands.ts';
 import { credentialsOf } from '../../src/cli/control.ts';
@@ -17,6 +17,9 @@ import { microTime } from '../../src/kube/microtime.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
+import { createCloud, sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
+import { serve as serveCloud } from '../../src/sandbox/cloud/http.ts';
+import { createNodes } from '../../src/sandbox/cluster/kubelet.ts';
 import { serve } from '../../src/sandbox/kube/http.ts';
 import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
@@ -244,6 +247,52 @@ test('--timeout ends a release that does not come on, and says what is left', as
   t.deepEqual(await pods(), ['default/a']);
   t.is((await drain({ yes: true, timeoutMs: 60_000 })).code, 0, 'and does not stand in the way of one that does');
   t.deepEqual(await pods(), []);
+});
+
+test('with credentials of another account nothing is given back: there, every EIP looks as if it had been', async (t) => {
+  const { kube, pods, drain } = await cluster(t, { 'default/a': 'Auto' });
+  const [account, other] = [1, 2].map(() => createCloud({ clock: systemClock, random: systemRandom }));
+  if (!account || !other) return t.fail();
+  const nodes = await createNodes(kube, account, 'vpc-1');
+  const http = await serveCloud(other, { host: '127.0.0.1', port: 0 });
+  t.teardown(() => http.close());
+  const settings = {
+    clusterID: 'c1',
+    regionID: 'cn-hangzhou',
+    vpcID: 'vpc-1',
+    credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+    endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
+    leaderElection: { namespace: 'kube-system' },
+  };
+  const release = (more: object = {}) =>
+    drain({ how: 'release', yes: true, timeoutMs: 2_000, ...loadConfig({ base: { ...settings, ...more }, env: {} }) });
+
+  const wrong = await release();
+  t.is(wrong.code, 1);
+  t.regex(
+    wrong.err,
+    /^knative-eip: None of the nodes .*\(i-sandbox1, 10\.0\.1\.1\).* is an instance of the account .*vpcID is the VPC of its nodes\. Nothing was changed\.\n$/,
+  );
+  t.regex((await release({ regionID: 'cn-beijing' })).err, /are in cn-hangzhou .*regionID is cn-beijing/);
+  t.regex(
+    (await drain({ how: 'release', yes: true, timeoutMs: 2_000 })).err,
+    /cannot be seen, run the same command again: .*Nothing was changed/,
+  );
+  t.deepEqual(await pods(), ['default/a']);
+
+  // Nobody who may not look is kept from giving back.
+  const takeOut = other.inject({
+    action: 'DescribeNetworkInterfaces',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'Forbidden.RAM' } },
+  });
+  const denied = await release();
+  t.regex(
+    denied.err,
+    /^Whether the credentials and vpcID are those of the cluster cannot be checked: .*Forbidden\.RAM/,
+  );
+  takeOut();
+  t.is((await kube.list(NODE)).length, nodes.length);
 });
 
 test('the configuration says how drain and controller sign in', (t) => {

@@ -273,6 +273,33 @@ test.serial('finding interfaces always names the VPC and compares again what com
   });
 });
 
+test.serial('one EIP that cannot be read fails alone, with its ID, by whatever field', async (t) => {
+  const spoilt: readonly (readonly [field: string, item: object])[] = [
+    ['IpAddress', wireEip('eip-2', { IpAddress: 'none' })],
+    ['AllocationId', wireEip('eip-2', { AllocationId: '' })],
+    ['Tags.Tag', wireEip('eip-2', { Tags: { Tag: {} } })],
+  ];
+  for (const [field, item] of spoilt) {
+    const { cloud: folding } = assembleCloud({
+      region: 'cn-beijing',
+      endpoints: { vpc: server.host.replace(/^/u, 'http://') },
+      credentials: settings.credentials,
+      clock: systemClock,
+    });
+    server.play(({ query }) =>
+      eipPage((query['AllocationId'] ?? '').split(',').map((id) => (id === 'eip-2' ? item : wireEip(id)))),
+    );
+    const [one, two, three] = await Promise.allSettled(
+      ['eip-1', 'eip-2', 'eip-3'].map((id) => folding.describeEip(id)),
+    );
+    t.like(one, { status: 'fulfilled', value: { allocationId: 'eip-1' } }, field);
+    t.like(two, { status: 'rejected', reason: { kind: 'later', code: 'UnreadableAnswer' } }, field);
+    t.regex(two?.status === 'rejected' ? String(two.reason) : '', /: eip-2: DescribeEipAddresses: the answer /, field);
+    t.like(three, { status: 'fulfilled', value: { allocationId: 'eip-3' } }, field);
+    t.is(server.requests.length, 4, field);
+  }
+});
+
 test.serial('the assembled cloud folds, fences, counts and drains', async (t) => {
   let leading = true;
   const seen: string[] = [];

@@ -256,6 +256,45 @@ test('a fault goes to everybody in the batch, but one that blames the request is
   t.deepEqual(calls, ['eip-1,eip-2']);
 });
 
+test('an EIP that cannot be read spoils nobody else’s answer, is named, and travels alone until it can be read', async (t) => {
+  const { clock, advance } = fakeClock();
+  const bad = new Set(['eip-bad']);
+  const { cloud, calls } = notingCloud((ids) =>
+    ids.some((id) => bad.has(id))
+      ? Promise.reject(
+          new CloudFault({ kind: 'later', action: 'DescribeEipAddresses', code: 'UnreadableAnswer', message: 'odd' }),
+        )
+      : Promise.resolve(new Map(ids.map((id) => [id, eip(id)]))),
+  );
+  const folding = batched(cloud, clock);
+  const ask = async (...ids: string[]) => {
+    calls.length = 0;
+    const results = Promise.allSettled(ids.map((id) => folding.describeEip(id)));
+    await advance(20);
+    return (await results).map((it) => (it.status === 'fulfilled' ? it.value?.allocationId : String(it.reason)));
+  };
+  const many = Array.from({ length: 49 }, (_, n) => `eip-${n}`);
+  t.deepEqual(await ask('eip-bad', ...many), ['CloudFault: eip-bad: odd', ...many]);
+  t.is(calls.length, 51, 'one by one, once');
+
+  t.deepEqual(await ask('eip-bad', ...many), ['CloudFault: eip-bad: odd', ...many]);
+  t.deepEqual(calls, ['eip-bad', many.join(',')]);
+
+  bad.clear();
+  t.deepEqual(await ask('eip-bad', 'eip-1'), ['eip-bad', 'eip-1']);
+  t.deepEqual(await ask('eip-bad', 'eip-1'), ['eip-bad', 'eip-1']);
+  t.deepEqual(calls, ['eip-bad,eip-1'], 'in company again');
+
+  // Nothing that comes can be read: not each of them asks on its own.
+  for (const id of many) bad.add(id);
+  t.deepEqual(
+    await ask(...many),
+    many.map((id, n) => (n < 3 ? `CloudFault: ${id}: odd` : 'CloudFault: odd')),
+  );
+  t.deepEqual(calls, [many.join(','), 'eip-0', 'eip-1', 'eip-2']);
+  t.deepEqual(await ask('eip-3'), ['CloudFault: eip-3: odd']);
+});
+
 test('one who aborts leaves the batch alone, and the call is given up when all have left', async (t) => {
   const { clock, advance } = fakeClock();
   let batchSignal: AbortSignal | undefined;

@@ -56,6 +56,12 @@ const STORIES: Readonly<Record<string, Story>> = {
     at: '15m',
     labels: { cluster: 'one', kind: 'gone' },
   },
+  KnativeEipWrongAccount: {
+    series: { [`knative_eip_account_mismatch{${C}}`]: '0x10 1x10' },
+    quietAt: '5m',
+    at: '15m',
+    labels: { cluster: 'one' },
+  },
   KnativeEipOtherController: {
     series: { [`knative_eip_other_controllers{${C},name="ack-extend-network-controller"}`]: '_x10 1x10' },
     quietAt: '5m',

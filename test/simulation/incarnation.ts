@@ -70,6 +70,7 @@ const noMetrics: Metrics = {
   reconciled: nothing,
   queue: () => ({ state: nothing, added: nothing, waited: nothing, worked: nothing, retried: nothing }),
   cloudCalled: nothing,
+  accountMismatched: nothing,
   unmappedCloudCode: nothing,
   reviewed: nothing,
   held: nothing,

@@ -126,12 +126,16 @@ export class Operating {
   readonly failures: unknown[] = [];
   /** What the watch of Knative Services said. */
   readonly said: string[] = [];
+  /** Warnings and errors of the controllers. */
+  readonly complaints: string[] = [];
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
   readonly #transport;
   readonly #options: OperatingOptions;
   #work = new AbortController();
   #process: Existence | undefined;
   readonly #random = seeded(3);
+  /** Of the process at work. */
+  fitsAccount: () => boolean = () => true;
   #drained: Promise<void> = Promise.resolve();
   #addresses = 0;
 
@@ -216,9 +220,12 @@ export class Operating {
     });
     await assembled.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };
+    const complain = (_: object, message: string) => void this.complaints.push(message);
+    const complaining: Log = { ...silentLog, warn: complain, error: complain, child: () => silentLog };
     const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
     const operation = operate({
       ...shared,
+      log: complaining,
       config,
       kube,
       caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
@@ -241,6 +248,7 @@ export class Operating {
       work: this.#work.signal,
     });
     this.#drained = operation.drained;
+    this.fitsAccount = operation.fitsAccount;
     void operation.failed.then(({ error }) => void this.failures.push(error));
     await this.pass(1_000);
   }

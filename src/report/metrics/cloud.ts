@@ -26,6 +26,8 @@ export interface CloudMetrics {
   mayCall(actions: readonly string[]): void;
   /** One call to the cloud: how it ended, and how long it took without the wait for its turn. */
   cloudCalled(action: string, outcome: 'ok' | CloudFaultKind, seconds: number): void;
+  /** Whether the credentials, the region or the VPC are known not to be those of the cluster's nodes. */
+  accountMismatched(isMismatched: boolean): void;
   /** An error code that the table of codes does not know. */
   unmappedCloudCode(code: string): void;
   /** Asked at each scrape. */
@@ -67,6 +69,10 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
     'knative_eip_unmapped_cloud_codes_total',
     'Error codes of the cloud that the table of codes does not know',
     'code',
+  );
+  const mismatch = meter.gauge(
+    'knative_eip_account_mismatch',
+    "1 while the credentials, regionID or vpcID are not those of the cluster's nodes and no work is done, otherwise 0",
   );
   const codes = new Set<string>();
 
@@ -115,6 +121,7 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
       calls.inc({ action, outcome });
       seconds.observe({ action }, took);
     },
+    accountMismatched: (isMismatched) => mismatch.set(isMismatched ? 1 : 0),
     unmappedCloudCode: (code) => {
       if (codes.size < MOST_CODES) codes.add(code);
       unmapped.inc({ code: codes.has(code) ? code : 'other' });

@@ -34,12 +34,17 @@ export interface KubeletParts {
   readonly binds?: boolean | undefined;
 }
 
-/** Creates the nodes, in the cluster and in the cloud. */
-export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: string): Promise<readonly SandboxNode[]> =>
+/** Creates the nodes, in the cluster and in the cloud, as kubelet and cloud-controller-manager describe them once they are ready. */
+export const createNodes = async (
+  kube: Kube,
+  cloud: EmbeddedCloud,
+  vpcId: string,
+  region = 'cn-hangzhou',
+): Promise<readonly SandboxNode[]> =>
   Promise.all(
     [1, 2].map(async (number) => {
       const prefix = `10.0.${number}`;
-      const name = `cn-hangzhou.${prefix}.1`;
+      const name = `${region}.${prefix}.1`;
       const eni = cloud.world.addNetworkInterface({
         vpcId,
         instanceId: `i-sandbox${number}`,
@@ -48,9 +53,14 @@ export const createNodes = async (kube: Kube, cloud: EmbeddedCloud, vpcId: strin
       await kube.create(NODE, {
         apiVersion: 'v1',
         kind: 'Node',
-        metadata: { name, labels: { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/region': 'cn-hangzhou' } },
-        spec: { providerID: `cn-hangzhou.i-sandbox${number}` },
+        metadata: { name, labels: { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/region': region } },
+        spec: { providerID: `${region}.i-sandbox${number}` },
       });
+      const status = {
+        addresses: [{ type: 'InternalIP', address: `${prefix}.1` }],
+        conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
+      };
+      await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status } });
       return { name, networkInterfaceId: eni.networkInterfaceId, prefix };
     }),
   );
