@@ -15,6 +15,14 @@ interface Rule {
   resourceNames?: string[];
 }
 
+interface Webhook {
+  clientConfig: { service: { name: string; namespace: string; path: string } };
+  failurePolicy: string;
+  sideEffects: string;
+  timeoutSeconds: number;
+  matchConditions?: unknown;
+}
+
 interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string; labels?: Record<string, string> };
@@ -23,7 +31,7 @@ interface Manifest {
   roleRef?: { kind: string; name: string };
   data?: Record<string, string>;
   spec?: Record<string, unknown>;
-  webhooks?: { name: string; matchConditions?: unknown }[];
+  webhooks?: Webhook[];
 }
 
 /** What `kubectl apply -k` would send. */
@@ -116,16 +124,9 @@ test('the webhooks, the Service, the Secret and the names that the configuration
     ValidatingWebhookConfiguration: ['/validate/workloads', '/validate/workloads', '/validate/scale'],
   };
   for (const [kind, served] of Object.entries(paths)) {
-    const configuration = find(manifests, kind, webhook.configurationName) as Manifest & {
-      webhooks: {
-        clientConfig: { service: { name: string; namespace: string; path: string } };
-        failurePolicy: string;
-        sideEffects: string;
-        timeoutSeconds: number;
-      }[];
-    };
+    const { webhooks = [] } = find(manifests, kind, webhook.configurationName);
     t.deepEqual(
-      configuration.webhooks.map(({ clientConfig, failurePolicy, sideEffects, timeoutSeconds }) => ({
+      webhooks.map(({ clientConfig, failurePolicy, sideEffects, timeoutSeconds }) => ({
         ...clientConfig.service,
         failurePolicy,
         sideEffects,
