@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { bundleOf, renew } from '../../src/admission/certificates.ts';
-import { eventually, JSON_PATCH, MERGE, pod, pods, type Api, type Behaviour } from './client.ts';
+import { eventually, inOrder, JSON_PATCH, MERGE, pod, pods, type Answer, type Api, type Behaviour } from './client.ts';
 
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
 
@@ -20,6 +20,8 @@ interface Hook {
   readonly operations?: readonly string[];
   readonly failurePolicy?: string;
   readonly sideEffects?: string;
+  readonly scope?: string;
+  readonly objectSelector?: object;
   /** AdmissionReview's response without the uid; `gone`: the connection is broken. */
   readonly answer: (request: Request) => object | 'gone';
 }
@@ -54,6 +56,7 @@ const withHooks = async (
     await request('PATCH', `/api/v1/namespaces/${namespace}`, { metadata: { labels: { hooks: namespace } } }, MERGE);
     for (const [index, hook] of hooks.entries()) {
       const { kind, group = '', resource, operations = ['CREATE', 'UPDATE'], sideEffects = 'None' } = hook;
+      const { scope = 'Namespaced', objectSelector = {} } = hook;
       const name = `${namespace}-${index}`;
       const plural = `${GROUP}/${kind}webhookconfigurations`;
       const { status, text } = await request('POST', plural, {
@@ -64,9 +67,10 @@ const withHooks = async (
             clientConfig: { url: `https://127.0.0.1:${port}/${index}`, caBundle },
             // Beside what the test is about, the object that shows whether the server calls the webhook yet.
             rules: [
-              { apiGroups: [group], apiVersions: ['*'], operations, resources: [resource], scope: 'Namespaced' },
+              { apiGroups: [group], apiVersions: ['*'], operations, resources: [resource], scope },
               { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] },
             ],
+            objectSelector,
             namespaceSelector: { matchLabels: { hooks: namespace } },
             admissionReviewVersions: ['v1'],
             sideEffects,
@@ -81,7 +85,7 @@ const withHooks = async (
     await eventually(
       async () => {
         const path = `/api/v1/namespaces/${namespace}/configmaps`;
-        const answer = await request('POST', path, { metadata: { name: 'probe' } });
+        const answer = await request('POST', path, { metadata: { name: 'probe', labels: { on: 'yes' } } });
         await request('DELETE', `${path}/probe`);
         return answer;
       },
@@ -265,6 +269,43 @@ export const webhooks: readonly Behaviour[] = [
         });
         t.like(three.body, { code: 403, reason: 'Forbidden', message: denied(': Too many') });
         t.like((await api.request('GET', scale)).body, { spec: { replicas: 2 } });
+      });
+    },
+  },
+  {
+    title: 'webhooks are chosen by subresource, by scope, and by the labels before and after a change',
+    check: async (t, api) => {
+      const asked: string[] = [];
+      const one = (name: string, rest: Partial<Hook>): Hook => ({
+        kind: 'validating',
+        resource: 'pods',
+        answer: () => {
+          asked.push(name);
+          return { allowed: true };
+        },
+        ...rest,
+      });
+      const hooks = [
+        one('all', { resource: 'pods/*' }),
+        one('every status', { resource: '*/status' }),
+        one('cluster', { resource: '*', scope: 'Cluster' }),
+        one('labelled', { objectSelector: { matchLabels: { on: 'yes' } } }),
+      ];
+      const path = `${pods(api.namespace)}/a`;
+      const label = (on: string | null) => api.request('PATCH', path, { metadata: { labels: { on } } }, MERGE);
+      const isAskedBy = async (names: readonly string[], answer: Promise<Answer>): Promise<void> => {
+        asked.length = 0;
+        const { status, text } = await answer;
+        t.true(status < 300, text);
+        t.deepEqual(inOrder(new Set(asked)), names);
+      };
+      await withHooks(api, hooks, async () => {
+        await isAskedBy(['all'], api.request('POST', pods(api.namespace), pod('a')));
+        await isAskedBy(['all', 'labelled'], label('yes'));
+        await isAskedBy(['all', 'labelled'], label(null));
+        await isAskedBy(['all'], label('no'));
+        const status = { status: { message: 'well' } };
+        await isAskedBy(['all', 'every status'], api.request('PATCH', `${path}/status`, status, MERGE));
       });
     },
   },
