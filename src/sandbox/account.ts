@@ -34,6 +34,8 @@ const DEFAULTS = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'B
 /** Keeps count of who asked, who got an address, and what is left in the account; from the API and the cloud alone. */
 export class Ledger {
   readonly customers = new Map<string, Customer>();
+  /** How often the sample that contradicts itself was applied, and how often that was refused. */
+  readonly contradictions = { applied: 0, denied: 0 };
   readonly #kube: Kube;
   readonly #cloud: EmbeddedCloud;
   readonly #clock: Clock;
@@ -54,7 +56,8 @@ export class Ledger {
     for (const { metadata, status } of podEips) {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       const customer = this.customers.get(byName.get(metadata.name)?.metadata.uid ?? '');
-      const isRefusal = ready?.status === 'False' && /^(Invalid|Annotations|ExistingAndNew)/.test(ready.reason);
+      const isRefusal =
+        ready?.status === 'False' && /^(Invalid|Annotations|ExistingAndNew|EipNotFound)/.test(ready.reason);
       if (customer && isRefusal) customer.refusal = ready.reason;
     }
     return podEips.map(({ metadata, status }) => {

@@ -34,7 +34,7 @@ import {
   isOfSample,
   POLICY_CRD_FILES,
   REFUSED,
-  WEBHOOK_FILE,
+  WEBHOOK_FILES,
 } from './samples.ts';
 import { liveScreen, plainScreen } from './screen.ts';
 import { play } from './story.ts';
@@ -78,7 +78,7 @@ export const runSandbox: RunSandbox = async (options) => {
     writeFileSync(path, kubeconfig(kubeHttp.url));
     const transport = inProcess(server);
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
-    for (const file of [CRD_FILE, ...POLICY_CRD_FILES, WEBHOOK_FILE]) await apply(kube, file);
+    for (const file of [CRD_FILE, ...POLICY_CRD_FILES, ...WEBHOOK_FILES]) await apply(kube, file);
     await installKnative(kube);
     cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
@@ -202,14 +202,23 @@ const summarize = (
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
   // Who was stopped in the middle of a scene has served nobody who came last.
   const isServed = isCutShort || (served.length === others.length && isRefused);
-  const isFine = isClean && isServed && bought === released && started === ended && eips.length === 1 && isOwnFree;
+  const { applied, denied } = ledger.contradictions;
+  const isFine =
+    isClean &&
+    applied === denied &&
+    isServed &&
+    bought === released &&
+    started === ended &&
+    eips.length === 1 &&
+    isOwnFree;
   print(
     [
       '',
       'Summary',
       `  pods that asked for an address   ${others.length}`,
       `  pods that got one                ${served.length}${inTime}`,
-      `  requests refused, as they should ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}`,
+      `  contradictory requests refused   ${denied} of ${applied}   (by the webhook: there never was a pod)`,
+      `  EIPs that nobody has, refused    ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}   (by the controller, which looks into the account)`,
       ...(guests.length === 0
         ? []
         : [

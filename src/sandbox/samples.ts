@@ -28,7 +28,13 @@ const MUTATING_WEBHOOKS: Resource<WebhookConfiguration> = {
   namespaced: false,
 };
 
-const KINDS: readonly Resource<KubeObject>[] = [CRD, MUTATING_WEBHOOKS, DEPLOYMENT, POD, SERVICE];
+const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
+  ...MUTATING_WEBHOOKS,
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+};
+
+const KINDS: readonly Resource<KubeObject>[] = [CRD, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEPLOYMENT, POD, SERVICE];
 
 const read = (file: string): KubeObject[] =>
   parseAllDocuments(readFileSync(new URL(file, ROOT), 'utf8')).map((document) => document.toJS() as KubeObject);
@@ -45,9 +51,9 @@ export const apply = async (kube: Kube, file: string): Promise<void> => {
 
 /** Whether the API server can verify the webhooks. */
 export const areWebhooksTrusted = async (kube: Kube): Promise<boolean> =>
-  (await kube.list(MUTATING_WEBHOOKS)).every(({ webhooks = [] }) =>
-    webhooks.every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''),
-  );
+  (await Promise.all([MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS].map((kind) => kube.list(kind))))
+    .flat()
+    .every(({ webhooks = [] }) => webhooks.every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''));
 
 /** What the product is installed from. */
 export const CRD_FILE = 'config/crd/podeips.alibabacloud.com.yaml';
@@ -56,14 +62,19 @@ export const POLICY_CRD_FILES = [
   'config/crd/eippolicies.podeip-controller.alibabacloud.com.yaml',
   'config/crd/eipusages.podeip-controller.alibabacloud.com.yaml',
 ] as const;
-export const WEBHOOK_FILE = 'config/webhook/mutating_webhook_configuration.yaml';
+export const WEBHOOK_FILES = [
+  'config/webhook/mutating_webhook_configuration.yaml',
+  'config/webhook/validating_webhook_configuration.yaml',
+] as const;
 
 /** Knative Services of the story. */
 export const ON_ECS = 'helloworld-bandwidth-plan';
 export const ON_ECI = 'helloworld-on-eci';
 export const WITH_OWN_EIP = 'helloworld-existing-eip';
-/** The sample that is refused on purpose. */
-export const REFUSED = 'contradiction';
+/** The sample that the webhook refuses on purpose: there never is a pod of it. */
+export const CONTRADICTION = 'contradiction';
+/** The sample that only the controller can refuse, because only it can look into the account. */
+export const REFUSED = 'unknown-eip';
 
 /** The workloads that come and go. */
 export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; name: string }[] = [
@@ -71,7 +82,8 @@ export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; n
   { file: 'knative/bandwidth-plan.yaml', resource: SERVICE, name: ON_ECS },
   { file: 'knative/on-eci.yaml', resource: SERVICE, name: ON_ECI },
   { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP },
-  { file: 'config/samples/contradiction.yaml', resource: POD, name: REFUSED },
+  { file: 'config/samples/unknown-eip.yaml', resource: POD, name: REFUSED },
+  { file: 'config/samples/contradiction.yaml', resource: POD, name: CONTRADICTION },
 ];
 
 /** Whether a pod is one of theirs, by its name; the others are the user's. */

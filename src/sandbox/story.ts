@@ -1,12 +1,13 @@
 import { POD } from '../api/core.ts';
 import { REVISION, SERVICE as SERVICE_LABEL } from '../api/knative.ts';
+import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from './account.ts';
 import type { Knative } from './knative/knative.ts';
 import { DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
-import { apply, isOfSample, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
+import { apply, CONTRADICTION, isOfSample, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
 
 export interface Stage {
   readonly kube: Kube;
@@ -37,8 +38,11 @@ export const play = async (stage: Stage): Promise<void> => {
   try {
     for (;;) {
       say(`+ samples are applied: web (3 pods on ECS nodes), three Knative Services (${ON_ECS} on ECS nodes,`);
-      say(`  ${ON_ECI} on elastic container instances, ${WITH_OWN_EIP} with an EIP of the user's), ${REFUSED}`);
-      for (const { file } of SAMPLES) await apply(kube, file);
+      say(`  ${ON_ECI} on elastic container instances, ${WITH_OWN_EIP} with an EIP of the user's),`);
+      say(`  ${REFUSED} with an EIP that nobody has, ${CONTRADICTION} with annotations that cannot be meant`);
+      for (const { file, name } of SAMPLES)
+        if (name === CONTRADICTION) await contradict(stage, file);
+        else await apply(kube, file);
       const visit = visitor(stage);
       const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
       await served(stage);
@@ -69,6 +73,19 @@ export const play = async (stage: Stage): Promise<void> => {
     if (!signal.aborted) throw error;
     say('\n- stopping: everything is deleted, addresses go back');
     await removeAll(kube);
+  }
+};
+
+/** Applies what the webhook is to refuse, and tells its sentence as kubectl does. */
+const contradict = async ({ kube, ledger, say }: Stage, file: string): Promise<void> => {
+  ledger.contradictions.applied += 1;
+  try {
+    await apply(kube, file);
+    say(`  NOT refused: ${file}`);
+  } catch (error) {
+    if (!(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
+    ledger.contradictions.denied += 1;
+    say(`x Error from server (${error.reason ?? ''}): error when creating "${file}": ${error.message}`);
   }
 };
 

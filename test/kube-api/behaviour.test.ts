@@ -16,10 +16,20 @@ import { objects } from './objects.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from './real.ts';
 import { policies } from './policies.ts';
 import { watches } from './watches.ts';
+import { webhooks } from './webhooks.ts';
 
 type Client = Awaited<ReturnType<typeof connect>>;
 
-const behaviours = [...objects, ...changes, ...deletions, ...watches, ...definitions, ...kinds, ...policies];
+const behaviours = [
+  ...objects,
+  ...changes,
+  ...deletions,
+  ...watches,
+  ...definitions,
+  ...kinds,
+  ...policies,
+  ...webhooks,
+];
 
 const stops: (() => Promise<void>)[] = [];
 test.after.always('end what was started', async () => {
@@ -29,7 +39,7 @@ test.after.always('end what was started', async () => {
 const startEmbedded = async (): Promise<Client> => {
   const dir = await mkdtemp(join(tmpdir(), 'sandbox-'));
   stops.push(() => rm(dir, { recursive: true }));
-  const server = createApiServer({ clock: systemClock, random: systemRandom });
+  const server = createApiServer({ clock: systemClock, random: systemRandom, webhooks: {} });
   stops.push(() => Promise.resolve(stopGarbage()));
   const stopGarbage = server.startGarbageCollector();
   const served = await serve(server);

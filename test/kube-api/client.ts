@@ -32,6 +32,8 @@ export interface Answer {
   readonly status: number;
   readonly text: string;
   readonly body: Body;
+  /** Values of the header `Warning`. */
+  readonly warnings: readonly string[];
 }
 
 export interface Sent {
@@ -154,7 +156,9 @@ export const connect = async (kubeconfig: string, compact: (() => Promise<void>)
     const response = await send(method, path, body, sent);
     const text = await readAll(response);
     const json = (response.headers['content-type'] ?? '').includes('json');
-    return { status: response.statusCode ?? 0, text, body: (json ? JSON.parse(text) : {}) as Body };
+    // Node reads headers as latin1, and Go writes UTF-8.
+    const warnings = (response.headersDistinct['warning'] ?? []).map((line) => Buffer.from(line, 'latin1').toString());
+    return { status: response.statusCode ?? 0, text, body: (json ? JSON.parse(text) : {}) as Body, warnings };
   };
 
   let count = 0;

@@ -90,6 +90,18 @@ const STATUS = JSON.stringify({
   },
 });
 
+kubectlTest(named('kubectl prints warnings of the server'), async (t) => {
+  const unplug = t.context.server.intercept(({ method }) =>
+    method === 'POST'
+      ? { afterwards: (response) => ({ ...response, warnings: ['299 - "say \\"5\\" – 可以"'] }) }
+      : undefined,
+  );
+  const { code, stderr } = await kubectl(t.context, 'create namespace warned');
+  unplug();
+  t.is(code, 0, stderr);
+  t.is(stderr, 'Warning: say "5" – 可以\n');
+});
+
 kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
   const run = async (words: string, stdin?: string): Promise<string> => {
     const { code, stdout, stderr } = await kubectl(t.context, words, stdin);
@@ -106,6 +118,9 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
       .map((name) => `customresourcedefinition.apiextensions.k8s.io/${name} created\n`)
       .join(''),
   );
+  const explained = await run('explain podeip.spec.allocationType');
+  t.regex(explained, /^KIND: +PodEIP$[^]*^DESCRIPTION:\n +Who owns the EIP, and when it is given back\.$/m);
+  t.regex(explained, /^ {2}type\t<string> -required-\n {2}enum: Auto, Static$/m);
   t.is(await run('apply -f -', OBJECTS), 'podeip.alibabacloud.com/web-0 created\npod/web-0 created\n');
   t.is(await run('apply -f -', OBJECTS), 'podeip.alibabacloud.com/web-0 unchanged\npod/web-0 unchanged\n');
   const changed = OBJECTS.replace('eip-1', 'eip-2').replace('image: nginx', 'image: nginx:2');

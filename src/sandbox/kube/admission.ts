@@ -8,9 +8,13 @@ export interface AdmissionRequest {
   readonly namespace: string | undefined;
   readonly name: string;
   readonly subresource: string | undefined;
+  /** What the objects are where the subresource has a form of its own, such as a Scale; otherwise they are of `kind`. */
+  readonly form?: Pick<Kind, 'group' | 'version' | 'kind'> | undefined;
   readonly object: ApiObject | undefined;
   readonly oldObject: ApiObject | undefined;
   readonly dryRun: boolean;
+  /** Has the client told something that is no error. */
+  readonly warn: (text: string) => void;
 }
 
 /**
@@ -18,3 +22,6 @@ export interface AdmissionRequest {
  * rejects by throwing an ApiError. Objects have the form of the request's group and version.
  */
 export type Admission = (request: AdmissionRequest) => Promise<ApiObject | undefined>;
+
+/** Called once an object is known to be valid, and before it is written; rejects by throwing an ApiError. */
+export type Validation = (request: AdmissionRequest) => Promise<void>;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, Validation } from './admission.ts';
 import type { ApiObject, JsonObject } from './json.ts';
 import { apiVersionOf, type Kind, type Registry } from './registry.ts';
 import type { Storage } from './storage.ts';
@@ -12,6 +12,9 @@ export interface Backend {
   readonly clock: Clock;
   readonly random: Random;
   readonly admission: Admission | undefined;
+  readonly validation: Validation | undefined;
+  /** Adds a warning to the answer of the request that is being answered. */
+  readonly warn: (text: string) => void;
 }
 
 /** What a request is about. `name` is undefined for collections, `namespace` for cluster scope and for all namespaces. */

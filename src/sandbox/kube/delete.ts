@@ -1,3 +1,4 @@
+import type { AdmissionRequest } from './admission.ts';
 import { onTheWire, type Backend, type Target } from './backend.ts';
 import { decodeBody, timestamp } from './decode.ts';
 import { objectOf, stringOf, type ApiObject, type JsonObject, type Meta } from './json.ts';
@@ -155,13 +156,13 @@ export const deletionAnswer = (kind: Kind, { object, gone }: Deleted): JsonObjec
 };
 
 const admit = async (
-  { admission }: Backend,
+  { admission, validation, warn }: Backend,
   { kind, namespace }: Target,
   object: ApiObject,
   dryRun: boolean,
 ): Promise<void> => {
   const { name } = object.metadata;
-  await admission?.({
+  const asked: AdmissionRequest = {
     operation: 'DELETE',
     kind,
     namespace,
@@ -170,7 +171,10 @@ const admit = async (
     object: undefined,
     dryRun,
     oldObject: onTheWire(kind, object),
-  });
+    warn,
+  };
+  await admission?.(asked);
+  await validation?.(asked);
 };
 
 export const deleteOne = async (backend: Backend, target: Target, options: DeleteOptions): Promise<Deleted> => {
@@ -178,7 +182,7 @@ export const deleteOne = async (backend: Backend, target: Target, options: Delet
   for (;;) {
     const object = backend.storage.get(kind.store, namespace, name);
     if (object === undefined) throw notFound(kind, name);
-    if (backend.admission !== undefined) {
+    if (backend.admission !== undefined || backend.validation !== undefined) {
       await admit(backend, target, object, options.dryRun);
       if (backend.storage.get(kind.store, namespace, name) !== object) continue;
     }

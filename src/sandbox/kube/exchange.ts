@@ -11,5 +11,7 @@ export interface ApiRequest {
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Values of the header `Warning`, each in a line of its own. */
+  readonly warnings?: readonly string[] | undefined;
   readonly body: string | AsyncIterable<string>;
 }

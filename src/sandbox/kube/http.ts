@@ -53,6 +53,8 @@ const respond = async (server: ApiServer, request: IncomingMessage, response: Se
     body,
     signal: gone.signal,
   });
+  // Go writes headers in UTF-8 and Node in latin1.
+  for (const line of answer.warnings ?? []) response.appendHeader('Warning', Buffer.from(line).toString('latin1'));
   response.writeHead(answer.status, answer.headers);
   if (typeof answer.body === 'string') {
     response.end(answer.body);

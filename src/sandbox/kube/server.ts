@@ -12,7 +12,8 @@ import { route } from './routes.ts';
 import { ApiError } from './status.ts';
 import { Storage, type Change } from './storage.ts';
 import { continueDeletions } from './terminating.ts';
-import { callWebhooks, type WebhookWorld } from './webhooks.ts';
+import { Warnings } from './warnings.ts';
+import { mutatingWebhooks, validatingWebhooks, type WebhookWorld } from './webhooks.ts';
 
 /** What to do with a request other than to answer it. All parts are optional and combine. */
 export interface Interception {
@@ -99,8 +100,16 @@ export const createApiServer = ({
 }: ApiServerOptions): ApiServer => {
   const storage = new Storage(historyLimit);
   const registry = new Registry(builtInKinds(clusterIPs()));
-  const calling = webhooks && callWebhooks({ ...webhooks, ...configurationsIn(storage), random });
-  const backend: Backend = { storage, registry, clock, random, admission: inTurn(admission, calling) };
+  const world = webhooks && { ...webhooks, ...configurationsIn(storage), random };
+  const backend: Backend = {
+    storage,
+    registry,
+    clock,
+    random,
+    admission: inTurn(admission, world && mutatingWebhooks(world)),
+    validation: world && validatingWebhooks(world),
+    warn: () => undefined,
+  };
   const interceptors: Interceptor[] = [];
 
   storage.subscribe(({ store, type, object }) => {
@@ -111,9 +120,15 @@ export const createApiServer = ({
   });
 
   const answer = async (request: ApiRequest): Promise<ApiResponse> => {
+    const warnings = new Warnings();
+    const response = await answerOf(request, (text) => warnings.add(text));
+    return warnings.lines.length === 0 ? response : { ...response, warnings: warnings.lines };
+  };
+
+  const answerOf = async (request: ApiRequest, warn: Backend['warn']): Promise<ApiResponse> => {
     try {
       const before = storage.revision;
-      const response = await route(backend, request);
+      const response = await route({ ...backend, warn }, request);
       if (storage.revision !== before) continueDeletions(backend);
       return response;
     } catch (error) {

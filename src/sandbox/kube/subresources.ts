@@ -4,7 +4,7 @@ import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObj
 import { get } from './read.ts';
 import type { ScalePaths } from './registry.ts';
 import { badRequest, conflict, notFound } from './status.ts';
-import { patcher, update, type WriteOptions } from './write.ts';
+import { patcher, update, type Form, type WriteOptions } from './write.ts';
 
 const selectorText = (selector: unknown): string =>
   Object.entries(objectOf(objectOf(selector)['matchLabels'] ?? selector))
@@ -31,6 +31,27 @@ const scaleOf = (object: ApiObject, paths: ScalePaths): JsonObject => {
 export const readScale = (backend: Backend, target: Target, paths: ScalePaths): JsonObject =>
   scaleOf(get(backend, target), paths);
 
+/** What webhooks see of a change of scale: source: ScaleREST of kubernetes pkg/registry/apps/deployment/storage. */
+const scaleForm = (paths: ScalePaths): Form => ({
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  subresource: 'scale',
+  show: (object) => scaleOf(object, paths) as ApiObject,
+  take: (shown, object) => {
+    const replicas = at(shown, 'spec', 'replicas') ?? 0;
+    if (typeof replicas !== 'number')
+      throw badRequest('Scale in version "v1" cannot be handled as a Scale: spec.replicas is not a number');
+    const resourceVersion = stringOf(at(shown, 'metadata', 'resourceVersion')) || object.metadata.resourceVersion;
+    const [parent = 'spec', field = 'replicas'] = paths.specReplicas.split('.');
+    return {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion },
+      [parent]: { ...objectOf(object[parent]), [field]: replicas },
+    };
+  },
+});
+
 /** Sets the number of replicas from a Scale, whole or as a patch. */
 export const writeScale = async (
   backend: Backend,
@@ -42,24 +63,7 @@ export const writeScale = async (
   const { body, contentType } = request;
   const change =
     request.method === 'PATCH' ? patcher(undefined, body, contentType) : () => decodeBody(body, contentType);
-  const written = await update(
-    backend,
-    { ...target, subresource: undefined },
-    (current) => {
-      const scale = objectOf(change(scaleOf(current, paths)));
-      const replicas = at(scale, 'spec', 'replicas') ?? 0;
-      if (typeof replicas !== 'number')
-        throw badRequest('Scale in version "v1" cannot be handled as a Scale: spec.replicas is not a number');
-      const resourceVersion = stringOf(at(scale, 'metadata', 'resourceVersion')) || current.metadata.resourceVersion;
-      const [parent = 'spec', field = 'replicas'] = paths.specReplicas.split('.');
-      return {
-        ...current,
-        metadata: { ...current.metadata, resourceVersion },
-        [parent]: { ...objectOf(current[parent]), [field]: replicas },
-      };
-    },
-    options,
-  );
+  const written = await update(backend, { ...target, subresource: undefined }, change, options, scaleForm(paths));
   return scaleOf(written.object, paths);
 };
 

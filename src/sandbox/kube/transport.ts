@@ -28,7 +28,8 @@ export const transport =
     });
     return {
       status: response.status,
-      header: (name) => response.headers[name.toLowerCase()],
+      header: (name) =>
+        name.toLowerCase() === 'warning' ? response.warnings?.join(', ') : response.headers[name.toLowerCase()],
       text: async () => {
         if (typeof response.body === 'string') return response.body;
         let whole = '';

@@ -146,20 +146,22 @@ const createFrom = async (
     backend.storage.get(CRD_STORE, undefined, `${kind.plural}.${kind.group}`)?.metadata.deletionTimestamp !== undefined
   )
     throw methodNotAllowed('create not allowed while custom resource definition is terminating');
+  const asked = {
+    operation: 'CREATE',
+    kind,
+    namespace,
+    name: metadata.name,
+    subresource: undefined,
+    oldObject: undefined,
+    dryRun: options.dryRun,
+    warn: backend.warn,
+  } as const;
   if (backend.admission !== undefined) {
-    const admitted = await backend.admission({
-      operation: 'CREATE',
-      kind,
-      namespace,
-      name: metadata.name,
-      subresource: undefined,
-      oldObject: undefined,
-      dryRun: options.dryRun,
-      object: onTheWire(kind, object),
-    });
+    const admitted = await backend.admission({ ...asked, object: onTheWire(kind, object) });
     if (admitted !== undefined) object = fromTheWire(kind, clone(admitted)) as ApiObject;
   }
   object = settle(kind, object, undefined, []);
+  if (backend.validation !== undefined) await backend.validation({ ...asked, object: onTheWire(kind, object) });
   if (backend.storage.get(kind.store, namespace, metadata.name) !== undefined) throw alreadyExists(kind, metadata.name);
   if (!options.dryRun) return backend.storage.put(kind.store, object);
   return { ...object, metadata: omit(object.metadata, 'resourceVersion') as typeof metadata };
@@ -234,8 +236,21 @@ const changed = (kind: Kind, { name, subresource }: Target, given: JsonObject, c
   return settled;
 };
 
+/** The form that a subresource gives an object: what clients and webhooks see of it, and may change. */
+export interface Form extends Pick<Kind, 'group' | 'version' | 'kind'> {
+  readonly subresource: string;
+  show(object: ApiObject): ApiObject;
+  /** The object with what is shown of it changed to this. */
+  take(shown: unknown, object: ApiObject): JsonObject;
+}
+
+const whole = (kind: Kind): Pick<Form, 'show' | 'take'> => ({
+  show: (object) => onTheWire(kind, object),
+  take: (shown) => fromTheWire(kind, objectOf(shown)),
+});
+
 /**
- * Changes an object to what `propose` makes of it as it is on the wire. Writes nothing where nothing changes, and
+ * Changes an object to what `propose` makes of it as it is on the wire, or in a form of its own. Writes nothing where nothing changes, and
  * removes the object where the change takes the last finalizer of one that is being deleted.
  */
 export const update = async (
@@ -243,30 +258,36 @@ export const update = async (
   target: Target,
   propose: (current: ApiObject) => unknown,
   options: WriteOptions,
+  form?: Form,
 ): Promise<Written> => {
-  const { kind, namespace, name = '', subresource } = target;
+  const { kind, namespace, name = '' } = target;
+  const { show, take } = form ?? whole(kind);
+  const { admission, validation } = backend;
   for (;;) {
     const current = backend.storage.get(kind.store, namespace, name);
     if (current === undefined) throw notFound(kind, name);
-    const wire = onTheWire(kind, current);
-    const given = accept(kind, propose(wire));
+    const proposed = propose(show(current));
+    const given = accept(kind, form ? form.take(proposed, current) : proposed);
     sameNamespace(target, given);
     let next = changed(kind, target, given, current);
-    if (backend.admission !== undefined) {
-      const admitted = await backend.admission({
-        operation: 'UPDATE',
-        kind,
-        namespace,
-        name,
-        subresource,
-        dryRun: options.dryRun,
-        object: onTheWire(kind, next),
-        oldObject: wire,
-      });
-      // Somebody else wrote in the meantime: judge the request again by what is there now.
-      if (backend.storage.get(kind.store, namespace, name) !== current) continue;
-      if (admitted !== undefined) next = settle(kind, fromTheWire(kind, clone(admitted)) as ApiObject, current, []);
+    const asked = {
+      operation: 'UPDATE',
+      kind,
+      namespace,
+      name,
+      subresource: form?.subresource ?? target.subresource,
+      form,
+      dryRun: options.dryRun,
+      oldObject: show(current),
+      warn: backend.warn,
+    } as const;
+    if (admission !== undefined) {
+      const admitted = await admission({ ...asked, object: show(next) });
+      if (admitted !== undefined) next = settle(kind, take(clone(admitted), next) as ApiObject, current, []);
     }
+    if (validation !== undefined) await validation({ ...asked, object: show(next) });
+    // Somebody else wrote in the meantime: judge the request again by what is there now.
+    if (backend.storage.get(kind.store, namespace, name) !== current) continue;
     if (equal(next, current) || options.dryRun) return { object: onTheWire(kind, next), created: false };
     if (goesNow(next)) {
       backend.storage.remove(kind.store, current);
