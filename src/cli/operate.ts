@@ -119,8 +119,10 @@ export const operate = (parts: OperationParts): Operation => {
   });
   if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
 
+  /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
+  let isAccountOpen = false;
   const cloud = parts.assemble(
-    (needMs) => !work.aborted && (election === undefined || election.remainingMs() > needMs),
+    (needMs) => !work.aborted && !isAccountOpen && (election === undefined || election.remainingMs() > needMs),
   );
 
   measureWatches(metrics, caches);
@@ -173,7 +175,10 @@ export const operate = (parts: OperationParts): Operation => {
     }
     metrics.leading(true);
     // Before anything looks at an EIP: in another account, each would look as if it had been released.
-    if ((await awaitAccount(account, work)) === 'noWitness') void watchAccount(account, work).catch(fail);
+    const began = await awaitAccount(account, work);
+    isAccountOpen = began === 'refused';
+    if (began === 'noWitness' || began === 'refused')
+      void watchAccount({ ...account, answered: () => (isAccountOpen = false) }, work).catch(fail);
     log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
     const settings = settingsOf(config, clusterUid);
     const reconcile = reconcilePodEip({
@@ -209,6 +214,7 @@ export const operate = (parts: OperationParts): Operation => {
             services: parts.services,
             podEips: caches.podEips,
             record,
+            settings,
             writesCondition: config.knative.serviceCondition,
           },
           work,

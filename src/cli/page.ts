@@ -14,7 +14,8 @@ import type { Clock } from '../lib/clock.ts';
 import { createCallBudget } from '../report/budget.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
 import { createHistory, type HistoryEntry } from '../report/history.ts';
-import { misplaced, sentenceOf, summarize } from '../report/service.ts';
+import { settingsOf } from './operate.ts';
+import { findingsOf, sentenceOf, summarize } from '../report/service.ts';
 import { reasonOf, serviceNameOf, standingOf, type Standing } from '../report/standing.ts';
 import { addressOf } from './address.ts';
 import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/status.ts';
@@ -44,6 +45,7 @@ const time = (ms: number): string => new Date(ms).toISOString();
 /** Fills the status page from what the process knows. Nothing is asked for, and nothing is decided by it. */
 export const createStatus = ({ config, version, clock, caches, services, election }: StatusSources): StatusFeed => {
   const { podEips, pods } = caches;
+  const settings = settingsOf(config, '');
   const history = createHistory();
   const budget = createCallBudget(clock);
   const started = time(clock.now());
@@ -100,10 +102,9 @@ export const createStatus = ({ config, version, clock, caches, services, electio
     }
     for (const service of services?.store.values() ?? []) {
       const { namespace = '', name } = service.metadata;
-      const finding = misplaced(service);
-      if (finding)
+      for (const finding of findingsOf(service, settings))
         findings.push({
-          severity: 'warn',
+          severity: finding.severity === 'refuse' ? 'attention' : 'warn',
           kind: 'Service',
           namespace,
           name,

@@ -134,15 +134,15 @@ export interface AccountParts extends AccountQuestion {
 }
 
 /**
- * Resolves once work may begin: to `fits`, or to what stood in the way of a look, `noWitness` or `denied`. Until then it
- * looks again and again, and says what is wrong once. A cloud that does not answer proves nothing: it is asked until it
+ * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noWitness`, `denied` (that permission is
+ * missing) or `refused` (the credentials are). Until then it looks again and again, and says what is wrong once. A cloud that does not answer proves nothing: it is asked until it
  * does. But who may not ask is told so and let pass, because addresses were given back without that permission, too.
  * Rejects with the signal's reason when it aborts.
  */
 export const awaitAccount = async (
   parts: AccountParts,
   signal: AbortSignal,
-): Promise<'fits' | 'noWitness' | 'denied'> => {
+): Promise<'fits' | 'noWitness' | 'denied' | 'refused'> => {
   const { clock, random, log, region, vpcId, mismatched } = parts;
   let said = '';
   const say = (key: string, tell: () => void) => {
@@ -179,6 +179,14 @@ export const awaitAccount = async (
         mismatched(false);
         return 'denied';
       }
+      if (error.kind === 'misconfigured') {
+        // Each call fails, so that nothing can go wrong, and pods are told why they get nothing.
+        log.warn(
+          fields,
+          `Whether the credentials are of the cluster’s account cannot be seen, because they are refused; it is looked at again: ${error.message}`,
+        );
+        return 'refused';
+      }
       say(`${error.kind} ${error.code}`, () =>
         log.warn(
           fields,
@@ -198,25 +206,33 @@ export class WrongAccount extends Error {
 }
 
 /**
- * For a cluster that had no ECS node when work began: looks as soon as there is one, until it fits.
+ * For a cluster that had no ECS node when work began, or whose credentials were refused: looks again until it fits, or there is
+ * nobody to ask. Nothing is taken for released in less than a minute, so that a look is always earlier.
  *
  * @throws WrongAccount where it does not: only a new process, which waits, is safe then
  */
-export const watchAccount = async (parts: AccountParts, signal: AbortSignal): Promise<void> => {
+export const watchAccount = async (
+  parts: AccountParts & {
+    /** Told once the cloud has answered, and nothing speaks against the account. */
+    readonly answered: () => void;
+  },
+  signal: AbortSignal,
+): Promise<void> => {
   const { clock, log, mismatched } = parts;
   for (let turn = 0; !signal.aborted; turn += 1) {
     await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
       const verdict = await judgeAccount(parts, turn, signal);
-      if (verdict.kind === 'fits') return;
       const complaint = complaintOf(verdict, parts);
       mismatched(complaint !== undefined);
       if (complaint !== undefined) throw new WrongAccount(complaint);
+      parts.answered();
+      if (verdict.kind === 'fits') return;
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof CloudFault)) throw error;
-      if (isQuestionDenied(error)) return;
+      if (isQuestionDenied(error)) return parts.answered();
       log.debug({ kind: error.kind, code: error.code }, `The account cannot be checked: ${error.message}`);
     }
   }

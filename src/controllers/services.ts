@@ -2,6 +2,7 @@ import { KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '.
 import { sentence } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { runController, type Again } from '../kube/controller.ts';
+import type { GuardSettings } from '../guard/case.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
@@ -11,7 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
-import { conditionOf, EIP_READY, idleSentence, misplaced, sentenceOf, summarize } from '../report/service.ts';
+import { conditionOf, EIP_READY, findingsOf, idleSentence, sentenceOf, summarize } from '../report/service.ts';
 
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
@@ -68,8 +69,16 @@ export interface ServicesPorts {
   readonly services: ServiceCache;
   readonly podEips: Reflector<PodEip>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
+  readonly settings: GuardSettings;
   /** Whether the informational condition is written into the Service's status. */
   readonly writesCondition: boolean;
+}
+
+/** What a Service was told last. */
+interface Told {
+  readonly summary: string;
+  /** What is wrong with it. */
+  readonly wrong: readonly string[];
 }
 
 /** Changes that come together are told together; milliseconds. */
@@ -84,7 +93,7 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
   const { clock, random, log, services, podEips } = ports;
   const queue = createQueue({ clock, random });
   /** What each Service was told last, by UID. */
-  const told = new Map<string, { summary: string; misplaced: string }>();
+  const told = new Map<string, Told>();
   services.subscribe(({ type, object }) => {
     if (type === 'deleted') told.delete(object.metadata.uid);
     else queue.addAfter(keyOf(object.metadata), TOGETHER_MS);
@@ -116,19 +125,18 @@ const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: 
 };
 
 const tell = async (
-  { kube, clock, log, podEips, record, writesCondition }: ServicesPorts,
+  { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
   service: KnativeService,
-  told: Map<string, { summary: string; misplaced: string }>,
+  told: Map<string, Told>,
 ): Promise<Again> => {
   const { namespace, name, uid } = service.metadata;
   const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
   const before = told.get(uid);
   const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
   const text = sentenceOf(summary);
-  const finding = misplaced(service);
-  const wrong = finding ? sentence(finding) : '';
-  if (finding && before?.misplaced !== wrong)
-    record(regarding, { type: 'Warning', reason: finding.id, action: 'Read', note: wrong });
+  const wrong = findingsOf(service, settings).map((finding) => ({ reason: finding.id, note: sentence(finding) }));
+  for (const { reason, note } of wrong)
+    if (before?.wrong.includes(note) !== true) record(regarding, { type: 'Warning', reason, action: 'Read', note });
   // A Service that never asked has nothing to hear; one that did hears that its last address is gone.
   const isNews = before === undefined ? summary.asked > 0 : before.summary !== text;
   if (isNews)
@@ -138,7 +146,7 @@ const tell = async (
       action: 'Summarize',
       note: summary.asked === 0 && before ? text + (await whyIdle(kube, log, service)) : text,
     });
-  told.set(uid, { summary: text, misplaced: wrong });
+  told.set(uid, { summary: text, wrong: wrong.map(({ note }) => note) });
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
   const wanted = conditionOf(summary, now, clock.now());
   if (

@@ -37,6 +37,12 @@ export const knativeScale = (given: Annotations): Scale => ({
 export const leastPods = ({ isKnative, annotations, replicas }: Workload): number =>
   isKnative ? knativeScale(annotations).least : (replicas ?? 1);
 
+/**
+ * What carries Knative's annotations about scale. Its Deployments and pods do not: keys of `autoscaling.knative.dev` are left out
+ * of them (knative/serving pkg/reconciler/revision/resources/deploy.go), so that nothing follows from their absence there.
+ */
+const SAYS_SCALE: ReadonlySet<string> = new Set(['Service', 'Configuration', 'Revision']);
+
 const NAMED = 'can serve one pod only';
 
 /** One existing EIP for a number of pods. */
@@ -51,6 +57,7 @@ export const manyPods: Rule = ({ workload, reading: { request } }) => {
   const warn = (why: string, remedy: string, more: readonly string[] = []) => [
     finding('ExistingEipMayScale', [...keys, ...more], `${allocationId} ${NAMED}, and ${why}`, remedy),
   ];
+  if (isKnative && !SAYS_SCALE.has(kind)) return [];
   const asNew = 'or ask for a new EIP for each pod';
   if (isKnative) {
     const { least, most } = knativeScale(annotations);
@@ -83,8 +90,8 @@ export const manyPods: Rule = ({ workload, reading: { request } }) => {
 };
 
 /** "Scale to zero" that does not give the address back. */
-export const reservedInstance: Rule = ({ workload: { isKnative, annotations }, reading: { request } }) => {
-  if (!isKnative || !request || annotations[RESERVE_INSTANCE] !== 'enable') return [];
+export const reservedInstance: Rule = ({ workload: { kind, isKnative, annotations }, reading: { request } }) => {
+  if (!isKnative || !SAYS_SCALE.has(kind) || !request || annotations[RESERVE_INSTANCE] !== 'enable') return [];
   if (knativeScale(annotations).least > 0) return [];
   return [
     finding(

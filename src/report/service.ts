@@ -1,7 +1,10 @@
-import type { Finding } from '../api/finding.ts';
+import type { Finding, FindingId } from '../api/finding.ts';
 import { REVISION, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
-import { misplacedKeys } from '../guard/surroundings.ts';
+import type { GuardSettings } from '../guard/case.ts';
+import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { judge } from '../guard/judge.ts';
+import type { Workload } from '../guard/workload.ts';
 
 /** How the addresses of one Knative Service stand. */
 export interface ServiceSummary {
@@ -67,9 +70,34 @@ export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
   return idle.length === 0 ? '' : `: Knative has scaled ${idle.slice(0, MOST_NAMED).join(', ')} to zero`;
 };
 
-/** Annotations that were written on the Service itself, and mean nothing there. */
-export const misplaced = ({ metadata, spec }: KnativeService): Finding | undefined =>
-  misplacedKeys('Service', metadata.annotations ?? {}, spec?.template?.metadata?.annotations ?? {})[0];
+/** What only the Service shows: its pods get neither what is written on it, nor what it says about their number. */
+const OF_SERVICES: ReadonlySet<FindingId> = new Set([
+  'AnnotationOnService',
+  'ExistingEipForMany',
+  'ExistingEipMayScale',
+  'ReservedInstanceKeepsEip',
+]);
+
+/** What there is to say about a Service that nobody would hear of from its pods, where no webhook has said it. */
+export const findingsOf = ({ metadata, spec }: KnativeService, settings: GuardSettings): readonly Finding[] => {
+  const annotations = spec?.template?.metadata?.annotations ?? {};
+  const workload: Workload = {
+    kind: 'Service',
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    isKnative: true,
+    service: metadata.name,
+    owner: undefined,
+    annotations,
+    outside: metadata.annotations ?? {},
+    template: { metadata: { annotations } },
+    hostNetwork: false,
+    replicas: undefined,
+    isEnding: metadata.deletionTimestamp !== undefined,
+  };
+  const findings = judge({ workload, target: undefined, settings, facts: NOTHING_KNOWN });
+  return findings.filter(({ id }) => OF_SERVICES.has(id));
+};
 
 /** The type of the informational condition on a Service. */
 export const EIP_READY = 'EIPReady';

@@ -40,6 +40,11 @@ const isTold = async (world: Operating, name: string): Promise<boolean> =>
     ({ metadata }) => metadata.name === name && metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,
   );
 
+const reasonOf = async (world: Operating, name: string): Promise<string | undefined> =>
+  (await world.podEips())
+    .find(({ metadata }) => metadata.name === name)
+    ?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+
 const idsOf = (cloud: EmbeddedCloud): string[] =>
   cloud
     .eips()
@@ -147,7 +152,7 @@ test('a cloud that does not answer proves nothing: it is asked again, and nothin
   const takeOut = world.cloud.inject({
     action: 'DescribeNetworkInterfaces',
     times: Infinity,
-    fault: { effect: 'never', answer: { code: 'InvalidAccessKeyId.NotFound' } },
+    fault: { effect: 'never', answer: { code: 'ServiceUnavailable', status: 503 } },
   });
   await world.start();
   await world.endPod('goes');
@@ -176,6 +181,33 @@ test('without the permission to ask it says what is missing and gives addresses 
     world.complaints.join('\n'),
   );
   await world.stop();
+});
+
+test('with credentials that are refused pods are told, and once they are valid those of another account end the process', async (t) => {
+  const world = await served(t);
+  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  const takeOut = (['DescribeNetworkInterfaces', 'DescribeEipAddresses', 'AllocateEipAddress'] as const).map((action) =>
+    strangers.inject({
+      action,
+      times: Infinity,
+      fault: { effect: 'never', answer: { code: 'InvalidAccessKeyId.NotFound' } },
+    }),
+  );
+  await world.start({ cloud: strangers });
+  await world.runPod('new', NEW);
+  await world.pass(60_000);
+  t.is(await reasonOf(world, 'new'), 'CloudMisconfigured');
+  t.true(world.complaints.some((each) => /cannot be seen, because they are refused/.test(each)));
+  t.deepEqual(world.failures, []);
+  const before = await held(world);
+  for (const each of takeOut) each();
+  await world.runPod('later', NEW);
+  t.true((await world.until(() => world.failures.length === 1, 31_000)) < Infinity);
+  t.like(world.failures[0], { name: 'WrongAccount' });
+  world.kill();
+  t.deepEqual(await held(world), ['', ...before], 'nothing is forgotten');
+  t.is(world.cloud.eips().length, 2);
+  t.deepEqual(strangers.ledger(), [], 'and nothing is bought there');
 });
 
 test('without an ECS node work begins; if the first that comes is of another account, the process ends', async (t) => {

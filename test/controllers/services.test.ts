@@ -1,6 +1,7 @@
 import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
 import { KNATIVE_SERVICE, POD_AUTOSCALER, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { EXISTING } from '../plan/situation.ts';
 import { CRD, Operating } from '../world/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
@@ -147,6 +148,32 @@ test('a Service whose last pod has gone hears why, from the autoscaler of its Re
   t.is(
     told(world, 'hello').at(-1)?.note,
     'no pod asks for an address: Knative has scaled hello-00001 (NoTraffic) to zero',
+  );
+  await world.stop();
+});
+
+test('what only the Service shows is said to it, and its pods, which have no annotations about scale, are not blamed', async (t) => {
+  const world = await Operating.create();
+  await world.kube.create(CRD, definition);
+  world.cloud.world.addEip({ allocationId: 'eip-1' });
+  const one = { ...EXISTING, 'autoscaling.knative.dev/max-scale': '1' };
+  await serve(world, 'bounded', { template: one });
+  const uid = await serve(world, 'free', { template: EXISTING });
+  // Knative leaves autoscaling.knative.dev/* out of its pods.
+  const labels = { [SERVICE]: 'free', [SERVICE_UID]: uid, [REVISION]: 'free-00001' };
+  await world.runPod('free-00001-x', EXISTING, { labels });
+  await world.pass(60_000);
+  const warnings = world.events.filter(({ type }) => type === 'Warning');
+  t.deepEqual(
+    warnings.map(({ about, reason, note }) => [about.kind, about.name, reason, note]),
+    [
+      [
+        'Service',
+        'free',
+        'ExistingEipMayScale',
+        'eip-1 can serve one pod only, and nothing keeps Knative from starting more of them; write autoscaling.knative.dev/max-scale: "1"',
+      ],
+    ],
   );
   await world.stop();
 });

@@ -211,9 +211,11 @@ export class Operating {
       env: {},
     });
     const sent = callApi(cloud);
+    let mayMutate = (_: number): boolean => true;
     const assembled = assembleCloud({
       clock,
       region: config.regionID,
+      mayMutate: (needMs) => mayMutate(needMs),
       callApi: process.through((params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
         this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
@@ -240,7 +242,10 @@ export class Operating {
       metrics: this.metrics,
       election: undefined,
       record: (about, event) => void this.events.push({ ...event, about }),
-      assemble: () => assembled,
+      assemble: (may) => {
+        mayMutate = may;
+        return assembled;
+      },
       cloudEvents: sender && {
         sender: { ...sender, send: process.through((...parts) => sender.send(...parts)) },
         kube,
