@@ -211,11 +211,11 @@ export class Operating {
       env: {},
     });
     const sent = callApi(cloud);
-    let mayMutate = (_: number): boolean => true;
+    let mayMutate: ((needMs: number) => boolean) | undefined;
     const assembled = assembleCloud({
       clock,
       region: config.regionID,
-      mayMutate: (needMs) => mayMutate(needMs),
+      mayMutate: (needMs) => mayMutate?.(needMs) ?? true,
       callApi: process.through((params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
         this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
