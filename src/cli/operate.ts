@@ -175,7 +175,7 @@ export const operate = (parts: OperationParts): Operation => {
     }
     metrics.leading(true);
     // Before anything looks at an EIP: in another account, each would look as if it had been released.
-    const began = await awaitAccount(account, work);
+    const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
     if (began === 'noWitness' || began === 'refused')
       void watchAccount({ ...account, answered: () => (isAccountOpen = false) }, work).catch(fail);

@@ -144,7 +144,8 @@ const releasing = async (
     rateShare: config.cloud.apiShare,
     mayMutate: () => !signal.aborted,
   });
-  if (isAnythingThere) await checkAccount({ config, kube, cloud: assembled.cloud, err }, signal);
+  if (isAnythingThere && config.cloud.checkAccount)
+    await checkAccount({ config, kube, cloud: assembled.cloud, err }, signal);
   const release = releaseTurn({
     kube,
     cloud: assembled.cloud,

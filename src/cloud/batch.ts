@@ -181,5 +181,6 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
     tagEip: (id, tags, signal) => cloud.tagEip(id, tags, signal),
     leaveBandwidthPackage: (membership, signal) => cloud.leaveBandwidthPackage(membership, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+    networkInterfacesOf: (id, signal) => cloud.networkInterfacesOf(id, signal),
   };
 };

@@ -38,6 +38,7 @@ export const fenced = (
     findEips: (tags, signal) => cloud.findEips(tags, signal),
     findEipByAddress: (ipAddress, signal) => cloud.findEipByAddress(ipAddress, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
+    networkInterfacesOf: (id, signal) => cloud.networkInterfacesOf(id, signal),
     allocateEip: (request, signal) => guard('AllocateEipAddress', () => cloud.allocateEip(request, signal)),
     associateEip: (binding, signal) => guard('AssociateEipAddress', () => cloud.associateEip(binding, signal)),
     unassociateEip: (binding, signal) => guard('UnassociateEipAddress', () => cloud.unassociateEip(binding, signal)),

@@ -120,4 +120,6 @@ export interface Cloud {
     where: { vpcId: string; privateIpAddress: string },
     signal?: AbortSignal,
   ): Promise<readonly NetworkInterface[]>;
+  /** The network interfaces of an ECS instance, whatever their VPC; none where the account has no such instance. */
+  networkInterfacesOf(instanceId: string, signal?: AbortSignal): Promise<readonly NetworkInterface[]>;
 }

@@ -244,6 +244,8 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
       take('RemoveCommonBandwidthPackageIp', signal, () => cloud.leaveBandwidthPackage(membership, signal)),
     findNetworkInterfaces: (where, signal) =>
       take('DescribeNetworkInterfaces', signal, () => cloud.findNetworkInterfaces(where, signal)),
+    networkInterfacesOf: (id, signal) =>
+      take('DescribeNetworkInterfaces', signal, () => cloud.networkInterfacesOf(id, signal)),
   };
 };
 

@@ -264,6 +264,15 @@ export const schema = z.strictObject({
             'a whole number from 1 to 1000000',
           ),
         ),
+      checkAccount: z
+        .boolean()
+        .default(true)
+        .meta(
+          rule(
+            "Whether nothing is done before one of the cluster's own ECS nodes is found with these credentials, in regionID and vpcID: in another account every EIP would look as if somebody had released it.",
+            'true or false',
+          ),
+        ),
       settleSeconds: int(1, 300)
         .default(20)
         .meta(

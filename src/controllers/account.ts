@@ -33,7 +33,9 @@ export type AccountVerdict =
   /** There is no ECS node that could say anything: virtual nodes, nodes of other providers, none is ready. */
   | { readonly kind: 'noWitness' }
   | { readonly kind: 'otherRegion'; readonly nodes: readonly EcsNode[] }
-  /** None of them is an instance of this account in this VPC. */
+  /** They are instances of this account, in other VPCs. */
+  | { readonly kind: 'otherVpc'; readonly nodes: readonly EcsNode[]; readonly vpcIds: readonly string[] }
+  /** None of them is an instance of this account. */
   | { readonly kind: 'otherAccount'; readonly nodes: readonly EcsNode[] };
 
 /** So many nodes are asked about in one look: one that is found is enough, and one may have gone a moment ago. */
@@ -66,7 +68,7 @@ export const ecsNodesOf = (nodes: Iterable<Node>): readonly EcsNode[] =>
 
 /** What a look needs. */
 export interface AccountQuestion {
-  readonly cloud: Pick<Cloud, 'findNetworkInterfaces'>;
+  readonly cloud: Pick<Cloud, 'networkInterfacesOf'>;
   readonly region: string;
   readonly vpcId: string;
   readonly nodes: () => Iterable<Node>;
@@ -89,21 +91,22 @@ export const judgeAccount = async (
   if (here.length === 0) return { kind: 'otherRegion', nodes: all.slice(0, MOST_NODES) };
   const first = (turn * MOST_NODES) % here.length;
   const tried = [...here.slice(first), ...here.slice(0, first)].slice(0, MOST_NODES);
+  const elsewhere = new Set<string>();
   let fault: CloudFault | undefined;
   for (const node of tried) {
     try {
-      const found = await cloud.findNetworkInterfaces({ vpcId, privateIpAddress: node.address }, signal);
-      // Addresses repeat across VPCs. The interface of an instance names it; where another service manages it, it may not.
-      if (found.some(({ instanceId }) => instanceId === undefined || instanceId === node.instanceId))
-        return { kind: 'fits' };
+      const found = await cloud.networkInterfacesOf(node.instanceId, signal);
+      if (found.some((eni) => eni.vpcId === vpcId)) return { kind: 'fits' };
+      for (const eni of found) elsewhere.add(eni.vpcId);
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
-      // An account that does not know the VPC is as good as one without the node.
-      if (!error.code.startsWith('InvalidVpcId')) fault ??= error;
+      fault ??= error;
     }
   }
   if (fault) throw fault;
-  return { kind: 'otherAccount', nodes: tried };
+  return elsewhere.size > 0
+    ? { kind: 'otherVpc', nodes: tried, vpcIds: [...elsewhere].toSorted() }
+    : { kind: 'otherAccount', nodes: tried };
 };
 
 /** Whether the RAM policy does not allow the question itself. */
@@ -118,7 +121,9 @@ export const complaintOf = (
   if (verdict.kind === 'otherRegion')
     return `The nodes of this cluster are in ${[...new Set(verdict.nodes.map((node) => node.region))].join(', ')} (${listed(verdict.nodes)}), but regionID is ${region}: correct regionID`;
   if (verdict.kind === 'otherAccount')
-    return `None of the nodes ${listed(verdict.nodes)} is an instance of the account of these credentials in ${vpcId} in ${region}: check that the AccessKey or RAM role belongs to the account of the cluster, and that vpcID is the VPC of its nodes`;
+    return `None of the nodes ${listed(verdict.nodes)} is an instance of the account of these credentials in ${region}: check that the AccessKey or RAM role belongs to the account of the cluster (cloud.checkAccount: false in the configuration leaves this out)`;
+  if (verdict.kind === 'otherVpc')
+    return `The nodes ${listed(verdict.nodes)} are in ${verdict.vpcIds.join(', ')}, but vpcID is ${vpcId}: correct vpcID`;
   return undefined;
 };
 

@@ -56,6 +56,7 @@ const notingCloud = (
     tagEip: () => note('tagEip', undefined),
     leaveBandwidthPackage: () => note('leaveBandwidthPackage', undefined),
     findNetworkInterfaces: () => note('findNetworkInterfaces', []),
+    networkInterfacesOf: () => note('networkInterfacesOf', []),
   };
   return { cloud, calls };
 };

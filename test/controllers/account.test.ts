@@ -87,7 +87,7 @@ test('with credentials of another account nothing is bought, forgotten or releas
   t.deepEqual(
     world.complaints.filter((each) => each.includes(ECS)),
     [
-      'None of the nodes ecs-1 (i-ecs1, 10.9.0.1) is an instance of the account of these credentials in vpc-1 in cn-hangzhou: check that the AccessKey or RAM role belongs to the account of the cluster, and that vpcID is the VPC of its nodes. Nothing is bought, bound or released until it fits; it is looked at every 30 s',
+      'None of the nodes ecs-1 (i-ecs1, 10.9.0.1) is an instance of the account of these credentials in cn-hangzhou: check that the AccessKey or RAM role belongs to the account of the cluster (cloud.checkAccount: false in the configuration leaves this out). Nothing is bought, bound or released until it fits; it is looked at every 30 s',
     ],
   );
 
@@ -259,15 +259,14 @@ const fault = (code: string, kind: CloudFault['kind'] = 'later', action = 'Descr
 test('three nodes are asked about at a time, others the next time; one that is found is enough', async (t) => {
   const nodes = Array.from({ length: 5 }, (_, n) => node(`n${n}`, `cn-x.i-${n}`, `10.0.0.${n}`));
   const asked: string[] = [];
-  let answer: (address: string) => readonly NetworkInterface[] = nobody;
+  let answer: (instanceId: string) => readonly NetworkInterface[] = nobody;
   const judge = (turn: number, region = 'cn-x') =>
     judgeAccount(
       {
         cloud: {
-          findNetworkInterfaces: ({ vpcId, privateIpAddress }) => {
-            t.is(vpcId, VPC);
-            asked.push(privateIpAddress);
-            return new Promise((resolve) => resolve(answer(privateIpAddress)));
+          networkInterfacesOf: (instanceId) => {
+            asked.push(instanceId);
+            return new Promise((resolve) => resolve(answer(instanceId)));
           },
         },
         region,
@@ -277,9 +276,9 @@ test('three nodes are asked about at a time, others the next time; one that is f
       turn,
     );
   t.like(await judge(0), { kind: 'otherAccount' });
-  t.deepEqual(asked.splice(0), ['10.0.0.0', '10.0.0.1', '10.0.0.2']);
+  t.deepEqual(asked.splice(0), ['i-0', 'i-1', 'i-2']);
   t.like(await judge(1), { kind: 'otherAccount' });
-  t.deepEqual(asked.splice(0), ['10.0.0.3', '10.0.0.4', '10.0.0.0']);
+  t.deepEqual(asked.splice(0), ['i-3', 'i-4', 'i-0']);
 
   const eni = {
     networkInterfaceId: 'eni-1',
@@ -288,32 +287,36 @@ test('three nodes are asked about at a time, others the next time; one that is f
     primaryIpAddress: '',
     privateIpAddresses: [],
   };
-  answer = (address) => (address === '10.0.0.1' ? [{ ...eni, instanceId: 'i-1' }] : []);
+  answer = (instanceId) => (instanceId === 'i-1' ? [eni] : []);
   t.deepEqual(await judge(0), { kind: 'fits' });
-  t.deepEqual(asked.splice(0), ['10.0.0.0', '10.0.0.1']);
+  t.deepEqual(asked.splice(0), ['i-0', 'i-1']);
 
   // One that is found outweighs one that was not answered; otherwise nothing is known.
-  answer = (address) => {
-    if (address === '10.0.0.1') return [eni];
+  answer = (instanceId) => {
+    if (instanceId === 'i-1') return [eni];
     throw fault('Throttling');
   };
   t.deepEqual(await judge(0), { kind: 'fits' });
-  answer = (address) => {
-    if (address === '10.0.0.1') throw fault('Throttling');
+  answer = (instanceId) => {
+    if (instanceId === 'i-1') throw fault('Throttling');
     return [];
   };
   await t.throwsAsync(judge(0), { instanceOf: CloudFault });
-  // An account that does not know the VPC.
-  answer = () => {
-    throw fault('InvalidVpcId.NotFound');
-  };
-  t.like(await judge(0), { kind: 'otherAccount' });
+  // Instances of the account in other VPCs are evidence of another mistake.
+  answer = (instanceId) => (instanceId === 'i-2' ? [{ ...eni, vpcId: 'vpc-9' }] : []);
+  const other = await judge(0);
+  t.like(other, { kind: 'otherVpc', vpcIds: ['vpc-9'] });
+  t.is(
+    complaintOf(other, { region: 'cn-x', vpcId: VPC }),
+    'The nodes n0 (i-0, 10.0.0.0), n1 (i-1, 10.0.0.1), n2 (i-2, 10.0.0.2) are in vpc-9, but vpcID is vpc-1: correct vpcID',
+  );
+  answer = nobody;
 
   asked.length = 0;
   t.like(await judge(0, 'cn-y'), { kind: 'otherRegion' });
   nodes.push(node('away', 'cn-y.i-1', '10.1.0.1'));
   t.like(await judge(0, 'cn-y'), { kind: 'otherAccount' });
-  t.deepEqual(asked, ['10.1.0.1'], 'nodes of other regions beside those of the configured one');
+  t.deepEqual(asked, ['i-1'], 'nodes of other regions beside those of the configured one');
   t.is(complaintOf({ kind: 'fits' }, { region: 'cn-x', vpcId: VPC }), undefined);
 });
 

@@ -122,8 +122,10 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     return eips.find((eip) => eip.ipAddress === ipAddress);
   };
 
-  const findNetworkInterfaces = async (
-    { vpcId, privateIpAddress }: { vpcId: string; privateIpAddress: string },
+  /** All pages of the network interfaces that this asks for and that `fits` agrees to. */
+  const describeInterfaces = async (
+    where: Readonly<Record<string, string>>,
+    fits: (eni: NetworkInterface) => boolean,
     signal?: AbortSignal,
   ): Promise<readonly NetworkInterface[]> => {
     const action = 'DescribeNetworkInterfaces';
@@ -133,24 +135,41 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
       if (pages > 1) await nextPage?.(action, signal);
       const query: Record<string, string> = {
         RegionId: regionId,
-        // Always: addresses repeat across VPCs.
-        VpcId: vpcId,
-        'PrivateIpAddress.1': privateIpAddress,
+        ...where,
         MaxResults: String(INTERFACE_PAGE_SIZE),
         ...(token === undefined ? {} : { NextToken: token }),
       };
       const read = await call(action, signal, clients.ecs, async (ecs) =>
         readNetworkInterfaces(await ecs(action, query)),
       );
-      for (const eni of read.networkInterfaces) {
-        if (eni.vpcId === vpcId && eni.privateIpAddresses.includes(privateIpAddress)) {
-          found.set(eni.networkInterfaceId, eni);
-        }
-      }
+      for (const eni of read.networkInterfaces) if (fits(eni)) found.set(eni.networkInterfaceId, eni);
       if (read.nextToken === undefined) return [...found.values()];
       token = read.nextToken;
     }
-    throw inconsistent(action, `more than ${MOST_INTERFACE_PAGES} pages of interfaces for one address`);
+    throw inconsistent(action, `more than ${MOST_INTERFACE_PAGES} pages of interfaces for one address or instance`);
+  };
+
+  const findNetworkInterfaces = (
+    { vpcId, privateIpAddress }: { vpcId: string; privateIpAddress: string },
+    signal?: AbortSignal,
+  ): Promise<readonly NetworkInterface[]> =>
+    describeInterfaces(
+      // The VPC always: addresses repeat across VPCs.
+      { VpcId: vpcId, 'PrivateIpAddress.1': privateIpAddress },
+      (eni) => eni.vpcId === vpcId && eni.privateIpAddresses.includes(privateIpAddress),
+      signal,
+    );
+
+  const networkInterfacesOf = async (
+    instanceId: string,
+    signal?: AbortSignal,
+  ): Promise<readonly NetworkInterface[]> => {
+    try {
+      return await describeInterfaces({ InstanceId: instanceId }, (eni) => eni.instanceId === instanceId, signal);
+    } catch (error) {
+      if (error instanceof CloudFault && error.code.startsWith('InvalidInstanceId')) return [];
+      throw error;
+    }
   };
 
   /** Sends a call that changes something; an answer that is no clear success is a fault. */
@@ -202,6 +221,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     findEips,
     findEipByAddress,
     findNetworkInterfaces,
+    networkInterfacesOf,
 
     // VPC documentation, "EIP quotas": the quota is of pay-as-you-go EIPs.
     countEips: async (signal) => (await page({ chargeType: 'PostPaid', pageNumber: 1, pageSize: 1 }, signal)).total,
