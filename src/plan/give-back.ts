@@ -2,6 +2,7 @@ import { TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import { bequeathed } from './inherit.ts';
+import { hasEipOfInstance } from './instance.ts';
 import { mayTag } from './missing.ts';
 import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
@@ -17,7 +18,13 @@ export const giveBack = (seen: Seen, podEip: PodEip, settings: Settings): Step =
   if (!hasFinalizer(podEip)) return done('Released', 'nothing is held any more');
   const notes = readNotes(podEip);
   const { pod } = seen;
-  if (pod && pod.metadata.uid === notes.podUid && !isFinal(pod) && isAnnounced(pod))
+  if (
+    pod &&
+    pod.metadata.uid === notes.podUid &&
+    !isFinal(pod) &&
+    isAnnounced(pod) &&
+    !hasEipOfInstance(pod, seen.node)
+  )
     return { do: 'Unpublish', isGated: isGated(pod) };
   const isUsers = notes.request ? notes.request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
   return isUsers ? detach(seen, podEip, notes, settings) : release(seen, podEip, notes, settings);

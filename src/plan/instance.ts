@@ -9,7 +9,10 @@ const isOnOurs = (pod: Pod, node: Node | null): boolean => {
   return target.on === 'eci' && target.by === 'ours';
 };
 
-/** Whether the pod's instance came with an EIP of its own, so that any other would be its second. */
+/**
+ * Whether the pod's instance came with an EIP of its own, so that any other would be its second. What the pod says of its
+ * address is the virtual node's word then: whoever took it back would be contradicted at once, again and again.
+ */
 export const hasEipOfInstance = (pod: Pod, node: Node | null): boolean =>
   Boolean(pod.status?.podIP) && pod.metadata.annotations?.[EIP_MADE_WITH] !== undefined && isOnOurs(pod, node);
 

@@ -8,6 +8,7 @@ import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
 import { allRefusals } from './claim.ts';
 import { bequeathed, isHeldOff } from './inherit.ts';
+import { hasEipOfInstance } from './instance.ts';
 import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isFinal, isGated, isStateful, readPod } from './pod.ts';
 import { isBoundTo, type Notes } from './record.ts';
@@ -29,7 +30,8 @@ export const isKept = (podEip: PodEip, notes: Notes, settings: Settings): boolea
 export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, settings: Settings): Step => {
   const { pod, eip, memory } = seen;
   const isItsPod = pod !== null && pod.metadata.uid === notes.podUid;
-  if (isItsPod && !isFinal(pod) && isAnnounced(pod)) return { do: 'Unpublish', isGated: isGated(pod) };
+  if (isItsPod && !isFinal(pod) && isAnnounced(pod) && !hasEipOfInstance(pod, seen.node))
+    return { do: 'Unpublish', isGated: isGated(pod) };
   const heldOff = isHeldOff(podEip, notes, settings);
   if (heldOff && pod && !isItsPod && notes.bequeathedTo === undefined) return { do: 'Retire', because };
   const heir = pod && heirOf(pod, seen, settings);
@@ -100,7 +102,7 @@ interface Heir {
 const heirOf = (pod: Pod, { node }: Seen, settings: Settings): Heir | undefined => {
   if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !isStateful(pod, settings)) return undefined;
   const reading = readPod(pod, settings);
-  if (!reading.wanted) return undefined;
+  if (!reading.wanted || hasEipOfInstance(pod, node)) return undefined;
   const target = targetOf(pod, node ?? undefined);
   const { how } = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
   const getsAnother = how === 'add-on' || how === 'container-group' || target.on === 'acs';

@@ -12,7 +12,21 @@ import type { Node, Pod } from '../../src/api/core.ts';
 import { effectivePolicy } from '../../src/intent/policy.ts';
 import { decide } from '../../src/plan/decide.ts';
 import type { Rival, Seen } from '../../src/plan/seen.ts';
-import { bound, eip, EXISTING, existing, fresh, NEW, NOW, place, pod, podEip, quiet, settings } from './situation.ts';
+import {
+  bound,
+  eip,
+  EXISTING,
+  existing,
+  fresh,
+  NEW,
+  node,
+  NOW,
+  place,
+  pod,
+  podEip,
+  quiet,
+  settings,
+} from './situation.ts';
 
 const virtual: Node = {
   metadata: { name: 'node-1', uid: 'n', resourceVersion: '1', labels: { type: 'virtual-kubelet' } },
@@ -20,6 +34,7 @@ const virtual: Node = {
 const ours: Node = {
   metadata: { ...virtual.metadata, labels: { type: 'virtual-kubelet', [OUR_VIRTUAL_NODE]: 'true' } },
 };
+const KEPT = { [KEYS.releaseStrategy[0]]: '1h' };
 const NAMESPACE = { metadata: { name: 'default', uid: 'ns', resourceVersion: '1' } };
 const TOLD = { [ALLOCATED_ADDRESS]: '203.0.113.1', [ALLOCATED_INSTANCE_ID]: 'eip-1', [ECI_INSTANCE_ID]: 'eci-1' };
 const record = (parts: Parameters<typeof podEip>[0] = {}) =>
@@ -94,6 +109,30 @@ test('of the controller and our own virtual node at least one sees what the othe
   // What was to be made with the instance when it was recorded is to be bought now.
   t.like(asked({ pod: waiting, podEip: record() }), { do: 'Retire' });
   t.like(step({ pod: waiting, node: ours, podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+});
+
+test('what the virtual node says of the address that came with the instance is not taken back with an EIP that came too late', (t) => {
+  const told = eciPod({ ...TOLD, [EIP_MADE_WITH]: 'eci-1' });
+  const at = (parts: Partial<Seen>) => step({ pod: told, node: ours, ...parts });
+  // The virtual node would say it again, and so on for ever.
+  const retired = podEip({ request: fresh, isEnding: true });
+  t.deepEqual(at({ podEip: retired }), { do: 'LookForTagged' });
+  t.like(at({ podEip: retired, tagged: [] }), { do: 'RemoveFinalizer' });
+  t.like(at({ podEip: podEip({ request: fresh, isEnding: true, allocationID: 'eip-1' }) }), { do: 'LookAtEip' });
+  const release = { strategy: 'TTL', releaseAfter: '1h' } as const;
+  const mine = podEip({ request: fresh, allocationID: 'eip-1', release });
+  const stateful = heir({ uid: 'pod', annotations: { ...told.metadata.annotations, ...KEPT } });
+  t.like(step({ pod: stateful, node: ours, podEip: mine }), { do: 'Park' });
+  t.like(step({ pod: stateful, node, podEip: mine }), { do: 'LookAtEip' }, 'elsewhere it is a copy');
+  const parked = podEip({
+    request: fresh,
+    allocationID: 'eip-1',
+    release,
+    podUid: '',
+    goneSince: '2026-11-21T11:59:00Z',
+  });
+  const kept = step({ pod: stateful, node: ours, podEip: parked, eip: eip() });
+  t.like(kept, { do: 'Wait', reason: 'Kept' }, 'it would be its second');
 });
 
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
