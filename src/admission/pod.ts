@@ -7,7 +7,7 @@ import { weigh } from '../guard/judge.ts';
 import { isFreeToName } from '../guard/naming.ts';
 import { workloadOfPod } from '../guard/workload.ts';
 import { canonicalAnnotations, planCreation } from '../intent/creation.ts';
-import { creationFacts } from '../intent/policy.ts';
+import { creationFacts, isLimited, UNRESTRICTED } from '../intent/policy.ts';
 import type { EipRequest } from '../intent/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../intent/placement.ts';
 import { targetOf, type Provider, type Target } from '../intent/target.ts';
@@ -64,16 +64,20 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
     plan.how === 'add-on' ? plan.annotations : undefined,
   );
   const waits = request.kind === 'existing' && reading.handover === 'wait';
-  const isKept = target.on === 'unknown' && provider === 'add-on' && !isSeenToBeGranted(request, pod, settings);
-  const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || target.on === 'unknown';
+  const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
+  // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
+  const isServed = target.on === 'unknown' && (!isKept || settings.enableVirtualNode);
+  const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || isServed;
   const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
   const wording = isKept ? withhold(given) : annotate(given, annotations);
   return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
 };
 
-/** Whether nothing but the EIP's own tags, which nobody looks at on ECI, has to grant what is asked for. */
-const isSeenToBeGranted = (request: EipRequest, { metadata }: Pod, settings: GuardSettings): boolean =>
-  request.kind === 'new' || isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
+/** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
+const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: GuardSettings): boolean =>
+  request.kind === 'new'
+    ? !isLimited(settings.policy ?? UNRESTRICTED)
+    : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
 /** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
 const annotationsFor = (

@@ -274,6 +274,8 @@ test('an EIP that only its own tag could grant is not named to the add-on, which
     const pod = podOf({ annotations });
     const placed = { ...pod, metadata: { ...pod.metadata, namespace: 'default' } };
     const result = after(placed, facts({ settings: granted, ...around }));
+    const isGivenToAddOn = result.metadata.annotations?.[eci] !== undefined;
+    if (!isGivenToAddOn) t.falsy(isGated(result), 'on ECI nobody would open it');
     t.deepEqual(admitPod(result, facts({ settings: granted, ...around })).patch, []);
     return result.metadata.annotations;
   };
@@ -283,6 +285,27 @@ test('an EIP that only its own tag could grant is not named to the add-on, which
     for (const open of [{ existingEipNamespaces: ['default'] }, { existingEips: 'any' as const }])
       t.is(named({ [k8s]: 'eip-1' }, { ...where, settings: { ...granted, ...open } })?.[eci], 'eip-1');
   }
+});
+
+test('an EIP that has to be counted is not asked for from the add-on, where the pod may end there', (t) => {
+  const [net, , eci] = KEYS.withEip;
+  const policy = { names: ['few'], limits: { eips: 3 }, defaults: {} };
+  const settings = { ...facts().settings, policy };
+  for (const where of [{ pod: TOLERANT }, { pod: {}, namespaceLabels: undefined }]) {
+    const around = facts({ ...where, settings });
+    const result = after(podOf({ annotations: NEW, spec: where.pod }), around);
+    t.deepEqual(result.metadata.annotations, NEW);
+    // There nobody would open it.
+    t.falsy(isGated(result));
+    const told = after(podOf({ annotations: { [eci]: 'true' }, spec: where.pod }), around);
+    t.deepEqual(told.metadata.annotations, { [net]: 'true' });
+    // The controller serves it wherever it runs, and counts it.
+    const served = facts({ ...where, settings: { ...settings, enableVirtualNode: true } });
+    const counted = after(podOf({ annotations: { [eci]: 'true' }, spec: where.pod }), served);
+    t.deepEqual(counted.metadata.annotations, { [net]: 'true' });
+    t.true(isGated(counted));
+  }
+  t.is(after(podOf({ annotations: NEW, spec: TOLERANT }), facts()).metadata.annotations?.[eci], 'true');
 });
 
 test('gates of others stay, before ours', (t) => {
