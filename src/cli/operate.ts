@@ -3,6 +3,7 @@ import { assembleCloudEvents } from '../cloudevents/assemble.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
+import type { MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/account.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
@@ -70,7 +71,7 @@ export interface OperationParts {
   readonly election: Election | undefined;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   /** The cloud, which asks before each change whether this process may still make one that takes `needMs`. */
-  readonly assemble: (mayMutate: (needMs: number) => boolean) => AssembledCloud;
+  readonly assemble: (mayMutate: MayMutate) => AssembledCloud;
   /** Who takes CloudEvents, and a client for their journals; undefined where there is no sink. */
   readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
   /** Aborts when the drain starts. */
@@ -121,9 +122,10 @@ export const operate = (parts: OperationParts): Operation => {
 
   /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
   let isAccountOpen = false;
-  const cloud = parts.assemble(
-    (needMs) => !work.aborted && !isAccountOpen && (election === undefined || election.remainingMs() > needMs),
-  );
+  const cloud = parts.assemble((needMs) => {
+    if (work.aborted || (election && election.remainingMs() <= needMs)) return false;
+    return isAccountOpen ? 'unseenAccount' : true;
+  });
 
   measureWatches(metrics, caches);
 

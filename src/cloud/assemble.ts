@@ -7,7 +7,7 @@ import type { UnmappedAnswer } from './alicloud/faults.ts';
 import { batched } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import type { Credentials } from './credentials.ts';
-import { fenced, fencedContainerGroups } from './fence.ts';
+import { fenced, fencedContainerGroups, type MayMutate } from './fence.ts';
 import { observeCalls } from './observe.ts';
 import type { ObservedCall } from './observe.ts';
 import type { Cloud } from './port.ts';
@@ -23,8 +23,8 @@ export interface AssembleSettings {
   readonly callTimeoutMs?: number | undefined;
   /** This cluster's part of the account's API rates, above 0 and at most 1. */
   readonly rateShare?: number | undefined;
-  /** Whether the leadership is certain for another `needMs`; always, where it is left out. */
-  readonly mayMutate?: ((needMs: number) => boolean) | undefined;
+  /** Whether the leadership is certain for another `needMs`, and the account known; always, where it is left out. */
+  readonly mayMutate?: MayMutate | undefined;
   readonly onCall?: ((call: ObservedCall) => void) | undefined;
   readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
 }

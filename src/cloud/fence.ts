@@ -4,19 +4,33 @@ import type { ContainerGroups } from './container-groups.ts';
 import { CALL_TIMEOUT_MS } from './deadline.ts';
 import { CloudFault } from './fault.ts';
 
+/**
+ * Whether a change that takes `needMs` may be sent. `unseenAccount`: it may not, because nobody could see yet whether the
+ * credentials are of the cluster's account; that does not pass by itself, so that people are told.
+ */
+export type MayMutate = (needMs: number) => boolean | 'unseenAccount';
+
+const closed = (action: CloudAction, may: false | 'unseenAccount', needMs: number): CloudFault =>
+  may === false
+    ? new CloudFault({
+        kind: 'later',
+        action,
+        code: 'LeadershipUncertain',
+        message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
+      })
+    : new CloudFault({
+        kind: 'misconfigured',
+        action,
+        code: 'AccountUnseen',
+        message: `${action}: not sent, because whether the credentials are of the cluster’s account cannot be seen; the log of the controller says why (cloud.checkAccount: false in the configuration leaves this out)`,
+      });
+
 const guardOf =
-  (mayMutate: (needMs: number) => boolean, needMs: number) =>
-  <T>(action: CloudAction, send: () => Promise<T>): Promise<T> =>
-    mayMutate(needMs)
-      ? send()
-      : Promise.reject(
-          new CloudFault({
-            kind: 'later',
-            action,
-            code: 'LeadershipUncertain',
-            message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
-          }),
-        );
+  (mayMutate: MayMutate, needMs: number) =>
+  <T>(action: CloudAction, send: () => Promise<T>): Promise<T> => {
+    const may = mayMutate(needMs);
+    return may === true ? send() : Promise.reject(closed(action, may, needMs));
+  };
 
 /**
  * The cloud behind a fence: before each mutating call it asks whether the leadership still covers `needMs`, the time
@@ -26,11 +40,7 @@ const guardOf =
  *
  * Put it nearer to the network than whatever waits (the throttle): time passes while a call waits for its turn.
  */
-export const fenced = (
-  cloud: FoldableCloud,
-  mayMutate: (needMs: number) => boolean,
-  needMs: number = CALL_TIMEOUT_MS,
-): FoldableCloud => {
+export const fenced = (cloud: FoldableCloud, mayMutate: MayMutate, needMs: number = CALL_TIMEOUT_MS): FoldableCloud => {
   const guard = guardOf(mayMutate, needMs);
   return {
     describeEips: (ids, signal) => cloud.describeEips(ids, signal),
@@ -54,7 +64,7 @@ export const fenced = (
 /** The ECI API behind the same fence as {@link fenced}. */
 export const fencedContainerGroups = (
   groups: ContainerGroups,
-  mayMutate: (needMs: number) => boolean,
+  mayMutate: MayMutate,
   needMs: number = CALL_TIMEOUT_MS,
 ): ContainerGroups => {
   const guard = guardOf(mayMutate, needMs);

@@ -54,6 +54,13 @@ const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]+)\.(?<instanceId>i-[a-z0-9-]
 /** Codes of a RAM policy that does not allow the action (OpenAPI portal, common error codes; RAM user guide). */
 const DENIED = /^(?:Forbidden|Forbbiden|Forbidden\.SubUser|UnauthorizedOperation)$|^(?:Forbidden\.RAM|NoPermission)/u;
 
+/**
+ * Codes of a 403 that speak of something else than permissions: of the credentials, the region, or the account. Any other
+ * is taken for a permission that is missing, known or not: RAM has more words for that than its documentation lists.
+ */
+const NOT_DENIED =
+  /^(?:InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|InvalidCredentials|Signature|IncompleteSignature|InvalidTimeStamp|InvalidRegionId|Forbidden\.RegionNotFound|ServiceNotEnabled)/u;
+
 /** The nodes that can say something: ECS instances that are ready and have an IPv4 address, by name. */
 export const ecsNodesOf = (nodes: Iterable<Node>): readonly EcsNode[] =>
   [...nodes]
@@ -110,8 +117,10 @@ export const judgeAccount = async (
 };
 
 /** Whether the RAM policy does not allow the question itself. */
-export const isQuestionDenied = ({ kind, action, code }: CloudFault): boolean =>
-  kind === 'misconfigured' && action === 'DescribeNetworkInterfaces' && DENIED.test(code);
+export const isQuestionDenied = ({ kind, action, code, status }: CloudFault): boolean =>
+  kind === 'misconfigured' &&
+  action === 'DescribeNetworkInterfaces' &&
+  (DENIED.test(code) || (status === 403 && !NOT_DENIED.test(code)));
 
 /** What is wrong and what to check; undefined where nothing is. */
 export const complaintOf = (
@@ -185,17 +194,17 @@ export const awaitAccount = async (
         return 'denied';
       }
       if (error.kind === 'misconfigured') {
-        // Each call fails, so that nothing can go wrong, and pods are told why they get nothing.
+        // Either each call fails, or none that changes something is sent meanwhile; pods are told why they get nothing.
         log.warn(
           fields,
-          `Whether the credentials are of the cluster’s account cannot be seen, because they are refused; it is looked at again: ${error.message}`,
+          `Whether the credentials are of the cluster’s account cannot be seen, because they are refused, or cannot be used; nothing is bought, bound or released before, and it is looked at again: ${error.message}`,
         );
         return 'refused';
       }
       say(`${error.kind} ${error.code}`, () =>
         log.warn(
           fields,
-          `Whether the credentials are of the cluster’s account cannot be seen; nothing is begun before (retrying): ${error.message}`,
+          `Whether the credentials are of the cluster’s account cannot be seen; nothing is begun before (retrying; cloud.checkAccount: false in the configuration leaves this out): ${error.message}`,
         ),
       );
       waitMs = backoffMs(BACKOFF, failures, random);

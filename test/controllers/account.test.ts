@@ -210,6 +210,26 @@ test('with credentials that are refused pods are told, and once they are valid t
   t.deepEqual(strangers.ledger(), [], 'and nothing is bought there');
 });
 
+test('where the account cannot be seen for another reason than permissions, pods are told why nothing is done for them', async (t) => {
+  const world = await served(t);
+  const takeOut = world.cloud.inject({
+    action: 'DescribeNetworkInterfaces',
+    times: Infinity,
+    // The endpoint of ECS is another product's.
+    fault: { effect: 'never', answer: { code: 'InvalidProduct.NotFound' } },
+  });
+  await world.start();
+  await world.runPod('new', NEW);
+  await world.endPod('goes');
+  await world.pass(60_000);
+  t.is(await reasonOf(world, 'new'), 'CloudMisconfigured');
+  t.is(world.cloud.eips().length, 2);
+  takeOut();
+  t.true((await world.until(() => isTold(world, 'new'), 120_000)) < Infinity);
+  t.true((await world.until(() => world.cloud.eips().length === 2, 120_000)) < Infinity);
+  await world.stop();
+});
+
 test('without an ECS node work begins; if the first that comes is of another account, the process ends', async (t) => {
   const world = await Operating.create();
   await world.runPod('first', NEW);
@@ -253,8 +273,12 @@ test('only ECS nodes that are ready and have an IPv4 address are asked about', (
 
 const nobody = (): readonly NetworkInterface[] => [];
 
-const fault = (code: string, kind: CloudFault['kind'] = 'later', action = 'DescribeNetworkInterfaces') =>
-  new CloudFault({ kind, action, code, message: code });
+const fault = (
+  code: string,
+  kind: CloudFault['kind'] = 'later',
+  action: CloudFault['action'] = 'DescribeNetworkInterfaces',
+  status?: number,
+) => new CloudFault({ kind, action, code, status, message: code });
 
 test('three nodes are asked about at a time, others the next time; one that is found is enough', async (t) => {
   const nodes = Array.from({ length: 5 }, (_, n) => node(`n${n}`, `cn-x.i-${n}`, `10.0.0.${n}`));
@@ -323,6 +347,13 @@ test('three nodes are asked about at a time, others the next time; one that is f
 test('only a RAM policy that does not allow this action is no reason to wait', (t) => {
   for (const code of ['Forbidden.RAM', 'Forbidden', 'NoPermission', 'UnauthorizedOperation', 'Forbidden.SubUser'])
     t.true(isQuestionDenied(fault(code, 'misconfigured')), code);
+  // 403 without a code that anybody knows says the same, but for what is known to speak of the credentials or the region.
+  t.true(isQuestionDenied(fault('AccessDenied', 'misconfigured', undefined, 403)));
+  for (const code of ['InvalidAccessKeyId.Inactive', 'InvalidSecurityToken.Expired', 'SignatureDoesNotMatch'])
+    t.false(isQuestionDenied(fault(code, 'misconfigured', undefined, 403)), code);
+  for (const code of ['ServiceNotEnabled', 'Forbidden.RegionNotFound', 'InvalidTimeStamp.Expired'])
+    t.false(isQuestionDenied(fault(code, 'misconfigured', undefined, 403)), code);
+  t.false(isQuestionDenied(fault('ENOTFOUND', 'misconfigured')));
   t.false(isQuestionDenied(fault('InvalidAccessKeyId.NotFound', 'misconfigured')));
   t.false(isQuestionDenied(fault('Forbidden.RegionNotFound', 'misconfigured')));
   t.false(isQuestionDenied(fault('Forbidden.RAM', 'misconfigured', 'DescribeEipAddresses')));

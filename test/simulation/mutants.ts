@@ -266,8 +266,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no fence: a leader sends although its lease may be over', [
     'src/cloud/fence.ts',
-    'mayMutate(needMs)\n      ?',
-    'mayMutate(0) || true\n      ?',
+    'const may = mayMutate(needMs);',
+    'const may = mayMutate(0) || true;',
   ]),
   mutant('what needs a person is looked at without a pause', [
     'src/plan/step.ts',

@@ -7,6 +7,7 @@ import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippoli
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
+import type { MayMutate } from '../../src/cloud/fence.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createOtherControllers } from '../../src/controllers/others.ts';
@@ -211,7 +212,7 @@ export class Operating {
       env: {},
     });
     const sent = callApi(cloud);
-    let mayMutate: ((needMs: number) => boolean) | undefined;
+    let mayMutate: MayMutate | undefined;
     const assembled = assembleCloud({
       clock,
       region: config.regionID,
