@@ -19,12 +19,15 @@ export const CONFIG_MAP: Resource<ConfigMap> = {
 
 /** Between two looks, milliseconds. Two reads that the API server answers in no time; such software comes rarely. */
 const LOOK_MS = 30_000;
+/** As long as not everything has been seen once, and is not known to be forbidden either: nothing is served meanwhile. */
+const FIRST_LOOK_MS = 2_000;
+const FIRST_LOOKS = 15;
 
 /** Other controllers of EIPs in the cluster. */
 export interface OtherControllers {
   /** Their names as people read them; undefined as long as nobody has looked. */
   readonly known: () => readonly string[] | undefined;
-  /** Resolves once somebody has looked, or tried to. */
+  /** Resolves once somebody has looked, or tried to for long enough. */
   readonly looked: Promise<void>;
   /** Looks again and again until the signal aborts. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -38,21 +41,49 @@ export interface OthersParts {
   readonly seen?: ((names: readonly string[]) => void) | undefined;
 }
 
+/** What to look for, and how it is seen. */
+const SIGNS: readonly {
+  readonly name: string;
+  readonly isThere: (kube: Kube, signal: AbortSignal) => Promise<boolean>;
+}[] = [
+  {
+    name: ACK_EXTEND,
+    isThere: async (kube, signal) =>
+      (await kube.list(DEPLOYMENT, { fieldSelector: `metadata.name=${ACK_EXTEND}` }, signal)).some(
+        ({ metadata: { name }, spec }) => isAckExtend({ name, replicas: spec?.replicas }),
+      ),
+  },
+  {
+    name: TERWAY_EIP_POOL,
+    isThere: async (kube, signal) =>
+      hasEipPool((await kube.get(CONFIG_MAP, { namespace: 'kube-system', name: TERWAY_CONFIG }, signal))?.data),
+  },
+];
+
 /**
  * Looks for other controllers of EIPs. What cannot be read is taken for what was last read, and, where it never was, for
  * not there: a cluster without the permission to look is served like one without another controller, and the log says so.
+ * An API server that only does not answer is asked some more times before.
  */
 export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts): OtherControllers => {
   let names: readonly string[] | undefined;
   let trouble = '';
+  const there = new Map<string, boolean>();
   const first = Promise.withResolvers<void>();
-  const look = async (signal: AbortSignal): Promise<readonly string[]> => {
-    const [deployments, config] = await Promise.all([
-      kube.list(DEPLOYMENT, { fieldSelector: `metadata.name=${ACK_EXTEND}` }, signal),
-      kube.get(CONFIG_MAP, { namespace: 'kube-system', name: TERWAY_CONFIG }, signal),
-    ]);
-    const isThere = deployments.some(({ metadata: { name }, spec }) => isAckExtend({ name, replicas: spec?.replicas }));
-    return [...(isThere ? [ACK_EXTEND] : []), ...(hasEipPool(config?.data) ? [TERWAY_EIP_POOL] : [])];
+  /** Resolves to what could not be read. */
+  const look = async (signal: AbortSignal): Promise<readonly KubeFault[]> => {
+    const faults = await Promise.all(
+      SIGNS.map(async ({ name, isThere }) => {
+        try {
+          there.set(name, await isThere(kube, signal));
+          return [];
+        } catch (error) {
+          if (signal.aborted || !(error instanceof KubeFault)) throw error;
+          return [error];
+        }
+      }),
+    );
+    return faults.flat();
   };
   const tell = (found: readonly string[]) => {
     if (found.join() === (names ?? []).join()) return;
@@ -63,27 +94,31 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
       );
     else log.info({}, 'No other controller of EIPs is in the cluster any more: requests are served again');
   };
+  const complain = (fault: KubeFault | undefined) => {
+    if (fault && trouble !== fault.kind)
+      log.warn(
+        { kind: fault.kind },
+        `Whether other controllers make EIPs in this cluster cannot be seen${fault.kind === 'forbidden' ? ' (apply config/rbac)' : ''}: ${fault.message}`,
+      );
+    trouble = fault?.kind ?? '';
+  };
   const run = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
+    let isBegun = false;
+    for (let looks = 1; !signal.aborted; looks += 1) {
       try {
-        const found = await look(signal);
+        const faults = await look(signal);
+        const found = SIGNS.map(({ name }) => name).filter((name) => there.get(name) === true);
         tell(found);
         names = found;
-        trouble = '';
+        complain(faults[0]);
         seen?.(found);
+        isBegun ||= faults.every(({ kind }) => kind === 'forbidden') || looks >= FIRST_LOOKS;
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof KubeFault)) throw error;
-        names ??= [];
-        if (trouble !== error.kind)
-          log.warn(
-            { kind: error.kind },
-            `Whether other controllers make EIPs in this cluster cannot be seen${error.kind === 'forbidden' ? ' (apply config/rbac)' : ''}: ${error.message}`,
-          );
-        trouble = error.kind;
+        throw error;
       }
-      first.resolve();
-      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      if (isBegun) first.resolve();
+      await clock.sleep(isBegun ? LOOK_MS : FIRST_LOOK_MS, signal).catch(() => undefined);
     }
   };
   return { known: () => names, looked: first.promise, run };

@@ -95,6 +95,31 @@ test('who may not look serves, and the log says what is missing; what was seen o
   await world.stop();
 });
 
+test('what may be looked at counts although something else may not, and one answer that fails lets nobody buy', async (t) => {
+  let refused: readonly [pattern: RegExp, status: number] = [/configmaps/, 403];
+  const world = await Operating.create({
+    refuse: ({ path }) => (refused[0].test(path) ? refused[1] : undefined),
+  });
+  await world.kube.create(DEPLOYMENT, deployment('kube-system'));
+  await world.pass(31_000);
+  t.deepEqual(await gauge(world), [`knative_eip_other_controllers{name="${ACK_EXTEND}"} 1`]);
+  world.kill();
+  refused = [/deployments/, 500];
+  await world.runPod('a', NEW);
+  await world.start();
+  await world.pass(5_000);
+  t.is(world.cloud.eips().length, 0);
+  refused = [/nothing/, 500];
+  await world.pass(60_000);
+  t.is(world.cloud.eips().length, 0);
+  world.kill();
+  // But an API server that never says it stops nobody for ever.
+  refused = [/deployments/, 500];
+  await world.start();
+  t.true((await world.until(() => world.cloud.eips().length === 1, 120_000)) < Infinity);
+  await world.stop();
+});
+
 test('each change is said once', async (t) => {
   const said: string[] = [];
   const note = (_: object, message: string) => void said.push(message);
