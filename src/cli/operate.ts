@@ -166,6 +166,9 @@ export const operate = (parts: OperationParts): Operation => {
     ...reflectors.map((reflector) => reflector.run(work)),
     ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
   ]);
+  /** Resolves once the account is known to be the cluster's, as far as that can be known. */
+  const begin = Promise.withResolvers<void>();
+  let running: Promise<void> = Promise.resolve();
   const working = (async () => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
     // Before the first request is served: it would be bought twice.
@@ -176,13 +179,32 @@ export const operate = (parts: OperationParts): Operation => {
       await unlessStopped(work, election.acquired);
     }
     metrics.leading(true);
+    const settings = settingsOf(config, clusterUid);
+    // Its Lease is renewed also while somebody has to correct the account: a node that is taken for dead loses all its pods.
+    if (parts.virtualNode)
+      running = workAsVirtualNode(
+        {
+          ...parts.virtualNode,
+          config,
+          clock,
+          random,
+          log,
+          kube,
+          caches,
+          cloud,
+          settings,
+          policies: parts.policies,
+          begin: begin.promise,
+        },
+        work,
+      ).catch(fail);
     // Before anything looks at an EIP: in another account, each would look as if it had been released.
     const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
     if (began === 'noWitness' || began === 'refused')
       void watchAccount({ ...account, answered: () => (isAccountOpen = false) }, work).catch(fail);
     log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
-    const settings = settingsOf(config, clusterUid);
+    begin.resolve();
     const reconcile = reconcilePodEip({
       kube,
       cloud: cloud.cloud,
@@ -222,12 +244,6 @@ export const operate = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
-    const running = parts.virtualNode
-      ? workAsVirtualNode(
-          { ...parts.virtualNode, config, clock, random, log, kube, caches, cloud, settings, policies: parts.policies },
-          work,
-        )
-      : Promise.resolve();
     const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const delivering = cloudEvents?.run(work);
     const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
@@ -248,11 +264,12 @@ export const operate = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, running, measuring, delivering]);
+    await Promise.all([sweeping, telling, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch(fail);
   const drained = (async () => {
     await working;
+    await running;
     await reflecting;
     await cloud.idle();
   })();

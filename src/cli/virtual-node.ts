@@ -33,6 +33,8 @@ export interface VirtualNodeWorld extends VirtualNodeSource {
   readonly caches: Caches;
   readonly cloud: AssembledCloud;
   readonly policies?: Policies | undefined;
+  /** Until this resolves the Node is only kept alive. */
+  readonly begin: Promise<void>;
   /** Those of the decisions about PodEIPs: both wait for the same cloud. */
   readonly settings: Settings;
 }

@@ -78,6 +78,8 @@ export interface VirtualNodeParts extends Pick<
   /** The cache of PodEIPs, if there is one: a pod whose EIP has been bought need not wait for its next look. */
   readonly podEips?: Reflector<PodEip> | undefined;
   readonly random: Random;
+  /** Until this resolves the Node is kept alive, and nothing is run or ended. By default it begins at once. */
+  readonly begin?: Promise<void> | undefined;
   readonly settings: VirtualNodeSettings;
 }
 
@@ -126,7 +128,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     if (restless.has(pods.store.get(key)?.metadata.uid ?? '')) queue.add(key);
   });
 
-  const isReady = await started(signal, Promise.all([heartbeat.registered, pods.synced]));
+  const isReady = await started(signal, Promise.all([heartbeat.registered, pods.synced, parts.begin]));
   if (isReady) {
     await groups.prime(signal).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,10 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { NODE, type Node } from '../../src/api/core.ts';
+import { NODE, POD, type Node } from '../../src/api/core.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import type { NetworkInterface } from '../../src/cloud/port.ts';
 import { complaintOf, ecsNodesOf, isQuestionDenied, judgeAccount } from '../../src/controllers/account.ts';
+import { LEASE } from '../../src/kube/lease.ts';
 import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import { NEW } from '../plan/situation.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
@@ -208,6 +209,30 @@ test('with credentials that are refused pods are told, and once they are valid t
   t.deepEqual(await held(world), ['', ...before], 'nothing is forgotten');
   t.is(world.cloud.eips().length, 2);
   t.deepEqual(strangers.ledger(), [], 'and nothing is bought there');
+});
+
+test('our own virtual node stays alive while the account is another one, so that the pods that run on it are not evicted', async (t) => {
+  const virtualNode = { enabled: true, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1', nodeName: 'eci-1' };
+  const world = await served(t);
+  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  await world.start({ cloud: strangers, config: { virtualNode } });
+  await world.pass(120_000);
+  t.is(await mismatch(world), '1');
+  const ref = { namespace: 'kube-node-lease', name: 'eci-1' };
+  const renewed = async () => Date.parse((await world.kube.get(LEASE, ref))?.spec?.renewTime ?? '');
+  t.true(world.clock.now() - (await renewed()) < 40_000, 'the node-lifecycle controller waits no longer');
+  await world.kube.create(POD, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'there', namespace: 'default' },
+    spec: { nodeName: 'eci-1', containers: [{ name: 'main', image: 'nginx' }] },
+  });
+  await world.pass(60_000);
+  t.deepEqual(strangers.ledger(), [], 'and nothing is run there');
+  await world.stop();
+  const last = await renewed();
+  await world.pass(60_000);
+  t.is(await renewed(), last);
 });
 
 test('where the account cannot be seen for another reason than permissions, pods are told why nothing is done for them', async (t) => {

@@ -13,6 +13,7 @@ import { createCaches } from '../../src/controllers/caches.ts';
 import { createOtherControllers } from '../../src/controllers/others.ts';
 import { createPolicyCache } from '../../src/controllers/policies.ts';
 import { createServiceCache } from '../../src/controllers/services.ts';
+import { createPodWatch } from '../../src/virtualnode/provider.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createKube } from '../../src/kube/client.ts';
@@ -239,6 +240,15 @@ export class Operating {
         clock,
         log: silentLog,
         seen: (names) => this.metrics.otherControllers(names),
+      }),
+      ...(config.virtualNode.enabled && {
+        virtualNode: {
+          transport,
+          pods: createPodWatch({ ...shared, transport, onTrouble: () => undefined }, config.virtualNode.nodeName),
+          heartbeatKube: kube,
+          version: '0',
+          record: () => undefined,
+        },
       }),
       metrics: this.metrics,
       election: undefined,
