@@ -141,8 +141,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('not unpublished before it is taken away', [
     'src/plan/give-back.ts',
-    'if (pod && pod.metadata.uid === notes.podUid && !isFinal(pod) && isAnnounced(pod))',
-    'if (pod === undefined)',
+    'isAnnounced(pod) &&\n    !hasEipOfInstance(pod, seen.node)',
+    'pod.metadata.uid === ""',
   ]),
   mutant(
     'taken from wherever it is: a binding of others is undone',
