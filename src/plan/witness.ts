@@ -1,11 +1,11 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
-import { planCreation } from '../intent/creation.ts';
+import { planCreation, type CreationPlan } from '../intent/creation.ts';
 import { creationFacts } from '../intent/policy.ts';
 import type { Reading } from '../intent/read.ts';
 import { targetOf } from '../intent/target.ts';
-import { waitsForEip } from './instance.ts';
+import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import { isFinal, isGated, isPublished, readPod } from './pod.ts';
 import { isWitness, readNotes } from './record.ts';
 import type { Seen, Settings } from './seen.ts';
@@ -31,8 +31,14 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
   const reading = readPod(pod, settings);
   if (!reading.wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
   const { allocationID } = podEip.spec;
-  if (allocationID === '' && waitsForEip(pod) && !isByVirtualNode(seen, pod, reading, settings))
-    return { do: 'Retire', because: 'its EIP is bought before the instance is made' };
+  if (allocationID === '') {
+    const how = makerOf(seen, pod, reading, settings);
+    if (waitsForEip(pod) && (how === 'vpc-first' || how === 'after-creation'))
+      return { do: 'Retire', because: 'its EIP is bought before the instance is made' };
+    // The pod has another annotation now than when it was recorded. With its address the instance says whether it has an EIP.
+    if (how === 'after-creation' && pod.status?.podIP && !hasEipOfInstance(pod, seen.node))
+      return { do: 'Retire', because: 'its EIP is bound once the instance runs' };
+  }
   const said = pod.metadata.annotations ?? {};
   const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
   const address = said[ALLOCATED_ADDRESS];
@@ -58,12 +64,9 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
   return done('InUse', `${address} (${allocationId}) was made by the virtual node`, settings.recheckMs);
 };
 
-/** Whether the virtual node makes the address, as things stand: a policy may have come, or an annotation. */
-const isByVirtualNode = ({ node }: Seen, pod: Pod, reading: Reading, settings: Settings): boolean => {
-  const target = targetOf(pod, node ?? undefined);
-  const { how } = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
-  return how !== 'vpc-first' && how !== 'after-creation';
-};
+/** Who makes the address, as things stand: a policy may have come, or an annotation. */
+const makerOf = ({ node }: Seen, pod: Pod, reading: Reading, settings: Settings): CreationPlan['how'] =>
+  planCreation(reading, pod.metadata.annotations, targetOf(pod, node ?? undefined), creationFacts(settings)).how;
 
 /** The instance ends, and its address with it: believed once the account shows it. */
 const afterIt = (seen: Seen, podEip: PodEip): Step => {

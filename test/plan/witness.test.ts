@@ -111,6 +111,23 @@ test('of the controller and our own virtual node at least one sees what the othe
   t.like(step({ pod: waiting, node: ours, podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
 });
 
+test('a record of our own virtual node gives way where the pod names an existing EIP now and its instance came without one', (t) => {
+  const at = (annotations: object, parts: Parameters<typeof pod>[0] = {}, more: Partial<Seen> = {}) =>
+    step({
+      pod: pod({ annotations: { ...EXISTING, ...annotations }, ...parts }),
+      node: ours,
+      podEip: record(),
+      ...more,
+    });
+  t.like(at({}), { do: 'Retire' });
+  t.like(at({}, {}, { podEip: null }), { do: 'Claim' });
+  // It may be about to say so.
+  t.like(at({}, { podIP: '' }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+  t.like(at({ [EIP_MADE_WITH]: 'eci-1' }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+  t.like(at({}, {}, { node: virtual }), { do: 'Wait', reason: 'EipNotVisibleYet' }, 'the add-on binds it itself');
+  t.like(at(TOLD, {}, { podEip: record({ allocationID: 'eip-1' }) }), { do: 'LookAtEip' });
+});
+
 test('what the virtual node says of the address that came with the instance is not taken back with an EIP that came too late', (t) => {
   const told = eciPod({ ...TOLD, [EIP_MADE_WITH]: 'eci-1' });
   const at = (parts: Partial<Seen>) => step({ pod: told, node: ours, ...parts });
