@@ -31,7 +31,7 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
       }),
       table({
         title: 'Other controllers of EIPs',
-        description: 'Empty is good: while there is one, no new request is served, because both would buy',
+        description: 'All 0 is good: while there is one, no new request is served, because both would buy',
         queries: [[`max by (name) (knative_eip_other_controllers{${FLEET}})`]],
         columns: { name: 'Controller', Value: 'There' },
         width: 8,

@@ -14,6 +14,9 @@ const TERWAY_POOL = /"enable_eip_pool"\s*:\s*"?true"?/;
 /** As people read them. */
 export const TERWAY_EIP_POOL = 'the EIP pool of Terway';
 
+/** All that are known, by the names that people read. */
+export const OTHER_CONTROLLERS: readonly string[] = [ACK_EXTEND, TERWAY_EIP_POOL];
+
 /** Whether this Deployment makes EIPs. One without replicas makes none. */
 export const isAckExtend = ({ name, replicas }: { readonly name: string; readonly replicas: number | undefined }) =>
   name === ACK_EXTEND && replicas !== 0;

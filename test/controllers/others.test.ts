@@ -25,7 +25,7 @@ const pool = (value: string) => ({
 });
 
 const gauge = async (world: Operating): Promise<readonly string[]> =>
-  (await world.metrics.render()).body.match(/^knative_eip_other_controllers\{.*$/gm) ?? [];
+  (await world.metrics.render()).body.match(/^knative_eip_other_controllers\{.* 1$/gm) ?? [];
 
 test('beside another controller nothing new is bought, who has an address keeps it, and when it is gone all are served', async (t) => {
   const world = await Operating.create();

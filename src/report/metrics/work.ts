@@ -1,3 +1,4 @@
+import { OTHER_CONTROLLERS } from '../../guard/other-controllers.ts';
 import { SECONDS, type Meter } from './definition.ts';
 
 /** How a reconcile ended; the words of controller-runtime. */
@@ -57,10 +58,10 @@ export const workMetrics = (meter: Meter, build: { version: string; nodeVersion:
   let others: readonly string[] = [];
   meter.scraped(
     'knative_eip_other_controllers',
-    '1 for each other controller in the cluster that makes EIPs for the same annotations; while there is one, no new request is served',
+    '1 for each other controller in the cluster that makes EIPs for the same annotations, otherwise 0; while there is one, no new request is served',
     'name',
   )(function* () {
-    for (const name of others) yield [{ name }, 1] as const;
+    for (const name of OTHER_CONTROLLERS) yield [{ name }, others.includes(name) ? 1 : 0] as const;
   });
 
   const reconciles = meter.counter(
