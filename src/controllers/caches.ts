@@ -1,4 +1,4 @@
-import { ECI_INSTANCE_ID, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
+import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
 import { SERVICE } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
@@ -33,7 +33,8 @@ export interface CacheOptions {
 }
 
 const ASKING = [...KEYS.withEip, ...KEYS.instanceId];
-const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID];
+/** Beside the keys of requests what virtual nodes write, so that it is seen when they do. */
+const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE_ID, EIP_MADE_WITH];
 
 /** Identity and what decides whether to look; a pod that asks for no address is not kept at all. */
 const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {

@@ -9,8 +9,9 @@ import {
   POD_UID,
   TAG_ALLOW_NAMESPACES,
 } from '../../src/api/annotations.ts';
-import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
+import { NAMESPACE as NAMESPACES, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
+import { Operating } from '../world/operating.ts';
 import { NAMESPACE, World } from '../world/world.ts';
 
 /* What a namespace learns of EIPs that it may not name, and what it can do to whoever may. */
@@ -67,4 +68,18 @@ test('a record of another namespace keeps nobody from the EIP that is granted to
   await world.runPod('a', EXISTING);
   await world.pass(60_000);
   t.truthy((await world.pod('a'))?.metadata.annotations?.[ALLOCATED_ADDRESS]);
+});
+
+test('what the virtual node says of an address is seen when it says so', async (t) => {
+  const world = await Operating.create();
+  world.cloud.world.addEip({ allocationId: 'eip-made', ipAddress: '203.0.113.77', status: 'InUse' });
+  await world.runPod('a', { ...NEW, [ECI_INSTANCE_ID]: 'eci-1' });
+  await world.pass(5_000);
+  const body = {
+    metadata: { annotations: { [ALLOCATED_INSTANCE_ID]: 'eip-made', [ALLOCATED_ADDRESS]: '203.0.113.77' } },
+  };
+  await world.kube.patch(POD, { namespace: NAMESPACE, name: 'a' }, { type: 'merge', body });
+  const isRecorded = async () => (await world.podEips())[0]?.spec.allocationID === 'eip-made';
+  t.true((await world.until(isRecorded, 120_000)) < 5_000);
+  await world.stop();
 });
