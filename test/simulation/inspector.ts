@@ -290,19 +290,22 @@ export class Inspector {
     const pod = this.truth.podOf(object as PodEip);
     if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
     const since = this.#wants.get(pod.metadata.uid)?.since ?? Infinity;
-    if (this.#isOutranked(pod)) return;
+    if (this.#isOutranked(pod, object as PodEip)) return;
     if (this.#time.mono() - since > TELLING_MS + this.pausedMs)
       this.broken('I16', `PodEIP ${name} is given up, although its pod runs and wants it`);
   }
 
-  /** Whether a pod of a newer Revision of the Service wants the same EIP, or did so a moment ago. */
-  #isOutranked(pod: Pod): boolean {
+  /**
+   * Whether a pod of a newer Revision of the Service wants the same EIP, or did so a moment ago: the one that this pod asks for, or
+   * the one that it has because it asked for it before its annotations changed.
+   */
+  #isOutranked(pod: Pod, { spec }: PodEip): boolean {
     const mine = kinOf(pod);
     return [...this.#kin.values()].some(
       ({ service, generation, wanted, until }) =>
         service !== '' &&
         service === mine.service &&
-        wanted === mine.wanted &&
+        (wanted === mine.wanted || wanted === spec.allocationID) &&
         generation > mine.generation &&
         until > this.#time.mono() - TELLING_MS - this.pausedMs,
     );
