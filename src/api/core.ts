@@ -111,3 +111,17 @@ const core = <T extends KubeObject>(plural: string, kind: string, namespaced: bo
 export const POD = core<Pod>('pods', 'Pod', true);
 export const NODE = core<Node>('nodes', 'Node', false);
 export const NAMESPACE = core<Namespace>('namespaces', 'Namespace', false);
+
+/** `data` is text, `binaryData` base64. */
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>> | undefined;
+  readonly binaryData?: Readonly<Record<string, string>> | undefined;
+}
+
+export const CONFIG_MAP: Resource<ConfigMap> = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+};

@@ -1,4 +1,5 @@
-import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import { CONFIG_MAP, type ConfigMap } from '../api/core.ts';
+import type { Kube } from '../kube/port.ts';
 import { parseChange, type Change } from './change.ts';
 import { NOTHING_TOLD, type Told } from './fold.ts';
 
@@ -9,18 +10,6 @@ export interface Journal {
   /** In the order in which they happened. */
   readonly changes: readonly Change[];
 }
-
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>> | undefined;
-}
-
-export const CONFIG_MAP: Resource<ConfigMap> = {
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-};
 
 /** Label of the ConfigMaps; its value is the UID of the PodEIP. */
 const LABEL = 'podeip-controller.alibabacloud.com/events-of';

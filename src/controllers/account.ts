@@ -10,7 +10,7 @@ import type { Random } from '../lib/random.ts';
 /*
  * Whether the credentials, the region and the VPC are those of the cluster. With credentials of another account every
  * EIP looks as if somebody had released it: all would be bought anew there, and the records of those that are still
- * paid for would be dropped. The cluster's own nodes are the witnesses: their addresses are in the account and the VPC.
+ * paid for would be dropped. The cluster's own nodes are the witnesses: they are instances of the account, in the VPC.
  *
  * One look at the beginning is enough. The sources of credentials are fixed when the process starts (cloud/
  * credential-source.ts), and what is renewed later is renewed for the same RAM role, hence for the same account. The
@@ -149,8 +149,8 @@ export interface AccountParts extends AccountQuestion {
 
 /**
  * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noWitness`, `denied` (that permission is
- * missing) or `refused` (the credentials are). Until then it looks again and again, and says what is wrong once. A cloud that does not answer proves nothing: it is asked until it
- * does. But who may not ask is told so and let pass, because addresses were given back without that permission, too.
+ * missing) or `refused` (the credentials are). Until then it looks again and again, and says what is wrong once. A cloud
+ * that does not answer proves nothing: it is asked until it does. But who may not ask is told so and let pass, because addresses were given back without that permission, too.
  * Rejects with the signal's reason when it aborts.
  */
 export const awaitAccount = async (

@@ -1,21 +1,10 @@
 import { DEPLOYMENT } from '../api/apps.ts';
+import { CONFIG_MAP } from '../api/core.ts';
 import { ACK_EXTEND, hasEipPool, isAckExtend, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../guard/other-controllers.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>> | undefined;
-}
-
-export const CONFIG_MAP: Resource<ConfigMap> = {
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-};
 
 /** Between two looks, milliseconds. Two reads that the API server answers in no time; such software comes rarely. */
 const LOOK_MS = 30_000;

@@ -1,8 +1,9 @@
+import { CONFIG_MAP } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { tokenKey, type TranslationInput } from './translate/input.ts';
-import { CONFIG_MAP, SECRET, type TokenProjection, type WorkloadPod } from './workload.ts';
+import { SECRET, type TokenProjection, type WorkloadPod } from './workload.ts';
 
 /** What a pod refers to, by name, as far as it was there. */
 export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;

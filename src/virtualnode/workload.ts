@@ -217,12 +217,6 @@ export interface Volume {
     | undefined;
 }
 
-export interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>> | undefined;
-  /** Base64. */
-  readonly binaryData?: Readonly<Record<string, string>> | undefined;
-}
-
 export interface Secret extends KubeObject {
   readonly type?: string | undefined;
   /** Base64. */
@@ -234,13 +228,6 @@ export const WORKLOAD_POD: Resource<WorkloadPod> = {
   version: 'v1',
   plural: 'pods',
   kind: 'Pod',
-  namespaced: true,
-};
-export const CONFIG_MAP: Resource<ConfigMap> = {
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
   namespaced: true,
 };
 export const SECRET: Resource<Secret> = {

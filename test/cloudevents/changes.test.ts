@@ -2,7 +2,7 @@ import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
 import { CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
 import type { ChangeData } from '../../src/cloudevents/change.ts';
-import { CONFIG_MAP } from '../../src/cloudevents/journal.ts';
+import { CONFIG_MAP } from '../../src/api/core.ts';
 import type { Verdict } from '../../src/cloudevents/sink.ts';
 import { Operating, type OperatingOptions } from '../world/operating.ts';
 

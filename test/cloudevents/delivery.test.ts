@@ -1,6 +1,6 @@
 import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
-import { CONFIG_MAP } from '../../src/cloudevents/journal.ts';
+import { CONFIG_MAP } from '../../src/api/core.ts';
 import { createSender, type Sender } from '../../src/cloudevents/sender.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { DEPLOYMENT } from '../../src/api/apps.ts';
-import { CONFIG_MAP, createOtherControllers } from '../../src/controllers/others.ts';
+import { CONFIG_MAP } from '../../src/api/core.ts';
+import { createOtherControllers } from '../../src/controllers/others.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../../src/guard/other-controllers.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import { NEW } from '../plan/situation.ts';

@@ -8,9 +8,8 @@ import {
   READINESS_GATE,
   EIP_PENDING,
 } from '../../src/api/annotations.ts';
-import { POD } from '../../src/api/core.ts';
+import { CONFIG_MAP, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { CONFIG_MAP } from '../../src/virtualnode/workload.ts';
 import { Stage } from './stage.ts';
 
 const GATED = { readinessGates: [{ conditionType: READINESS_GATE }] };

@@ -1,6 +1,7 @@
 import type { Tag } from '../../cloud/port.ts';
 import type { EipCreationParameters } from '../../cloud/container-groups.ts';
-import type { ConfigMap, Secret, TokenProjection, WorkloadPod } from '../workload.ts';
+import type { ConfigMap } from '../../api/core.ts';
+import type { Secret, TokenProjection, WorkloadPod } from '../workload.ts';
 
 /** What the translation says of the cluster and the node; the same for every pod. */
 export interface NodeSettings {

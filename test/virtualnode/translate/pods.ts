@@ -1,7 +1,8 @@
+import type { ConfigMap } from '../../../src/api/core.ts';
 import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/container-groups.ts';
 import { translate, type Translation } from '../../../src/virtualnode/translate/group.ts';
 import type { NodeSettings, Remark, TranslationInput } from '../../../src/virtualnode/translate/input.ts';
-import type { ConfigMap, Container, Secret, WorkloadPod } from '../../../src/virtualnode/workload.ts';
+import type { Container, Secret, WorkloadPod } from '../../../src/virtualnode/workload.ts';
 
 export const settings: NodeSettings = {
   clusterUid: 'c0ffee00-0000-4000-8000-000000000000',
