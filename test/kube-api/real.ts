@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean | undefined;
   /** Also run kube-scheduler, if its binary is there. */
   readonly scheduler?: boolean | undefined;
+  /** Where the API server listens; pods with network namespaces of their own cannot reach the default. @default '127.0.0.1' */
+  readonly address?: string | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -135,9 +137,12 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
+    const { address = '127.0.0.1' } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
-      'bind-address': '127.0.0.1',
+      'bind-address': address,
+      // It looks for one itself where it listens on the loopback, and finds none in a network namespace without routes.
+      ...(options.address !== undefined && { 'advertise-address': address }),
       'secure-port': secure,
       'cert-dir': dir,
       'token-auth-file': tokens,
@@ -149,7 +154,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'disable-admission-plugins': 'ServiceAccount',
     });
 
-    const url = `https://127.0.0.1:${secure}`;
+    const url = `https://${address}:${secure}`;
     for (let waited = 0; !(await answers200(`${url}/readyz`, token)); waited += POLL_MS) {
       if (server.exitCode !== null || waited > READY_WITHIN_MS)
         throw new Error(
@@ -176,14 +181,14 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         kubeconfig,
         'leader-elect': false,
         'bind-address': '127.0.0.1',
-        port: 0,
         'secure-port': manager,
         'cert-dir': dir,
         'use-service-account-credentials': false,
         'service-account-private-key-file': serviceAccountKey,
         'kube-api-qps': 500,
         'kube-api-burst': 1000,
-        controllers: '*,-nodeipam,-cloud-node-lifecycle,-attachdetach,-nodelifecycle',
+        controllers:
+          '*,-node-ipam-controller,-cloud-node-lifecycle-controller,-persistentvolume-attach-detach-controller,-node-lifecycle-controller',
       });
     const kubeScheduler = binary('kube-scheduler');
     if (options.scheduler && kubeScheduler !== undefined)
@@ -191,7 +196,6 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         kubeconfig,
         'leader-elect': false,
         'bind-address': '127.0.0.1',
-        port: 0,
         'secure-port': scheduler,
         'cert-dir': dir,
       });
