@@ -1,12 +1,12 @@
 import type { ExecutionContext } from 'ava';
-import { ALLOCATED_ADDRESS, KEYS } from '../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, KEYS, TAG_POD } from '../../src/api/annotations.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { KubeEvent } from '../../src/kube/recorder.ts';
 import { LABEL } from '../../src/sandbox/knative/metadata.ts';
 import { SERVICE, type Service, type TrafficTarget } from '../../src/sandbox/knative/resources.ts';
 import { until } from '../e2e/stage.ts';
-import { sendSteadily, hasFailed, type Exchange } from './client.ts';
+import { ask, sendSteadily, hasFailed, type Exchange } from './client.ts';
 import { KUBELET_POD, type KubeletPod } from './cluster/pod.ts';
 import type { Stage } from './cluster/stage.ts';
 import { sharedAddresses, type PodHistory } from './recorder.ts';
@@ -37,7 +37,7 @@ const conditionOf = (service: Service | undefined, type: string) =>
 
 /** A scenario's place on the stage: a Kubernetes namespace of its own, with one Knative Service in it. */
 export const createScene = async (t: ExecutionContext, stage: Stage, name: string) => {
-  const { kube, kubectl, recorder, cloud } = stage;
+  const { kube, kubectl, recorder, cloud, calls } = stage;
   const namespace = name;
   const ref = { namespace, name };
   await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
@@ -55,9 +55,16 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
     },
   });
 
-  /** `kubectl apply`; what it said on stderr. */
-  const apply = async (options: ServiceOptions, ...args: readonly string[]): Promise<string> =>
-    (await kubectl.apply([manifest(options)], ...args)).stderr;
+  /** `kubectl apply`; what it said on stderr, without what Knative says to everybody. */
+  const apply = async (options: ServiceOptions, ...args: readonly string[]): Promise<string> => {
+    const { stderr } = await kubectl.apply([manifest(options)], ...args);
+    return stderr
+      .split('\n')
+      .filter((line) => line !== '' && !line.includes('Kubernetes default value is insecure'))
+      .join('\n');
+  };
+
+  const host = (tag?: string): string => `${tag === undefined ? '' : `${tag}-`}${name}.${namespace}.example.com`;
 
   let changes = 0;
   /** A change of the template that makes a new Revision. */
@@ -134,22 +141,39 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
         pods: (await pods()).length,
         podEips: (await podEips()).length,
         eips: bought().length,
+        groups: groups().length,
       }),
-      ({ pods, podEips, eips }) => pods + podEips + eips === 0,
+      ({ pods, podEips, eips, groups }) => pods + podEips + eips + groups === 0,
       withinMs,
     );
 
-  /** EIPs that the product bought for pods of this namespace and that are there still. */
-  const bought = () =>
-    cloud.eips().filter(({ tags }) => [...tags.values()].some((value) => value.startsWith(`${namespace}/`)));
+  const isOurs = ({ tags }: { readonly tags: ReadonlyMap<string, string> }): boolean =>
+    tags.get(TAG_POD)?.startsWith(`${namespace}/`) ?? false;
+  /** EIPs that were bought for pods of this namespace and are there still, and container groups of theirs. */
+  const bought = () => cloud.eips().filter(isOurs);
+  const groups = () => cloud.containerGroups().filter(isOurs);
+  /** What changed in the cloud about EIPs that were bought here, and about the user's own. */
+  const ledger = (action: string) =>
+    cloud
+      .ledger()
+      .filter((change) => change.action === action && (isOurs(change) || change.allocationId === `eip-${name}`));
+  /** How often a call about the user's own EIP was answered OK. */
+  const answered = (action: string): number =>
+    calls().filter((call) => call.action === action && call.allocationId === `eip-${name}` && call.outcome === 'OK')
+      .length;
 
   const figure: Figure = (what, page, today) => t.log(`${name} | ${what} | page: ${page} | today: ${today}`);
 
   return {
     name,
     namespace,
-    host: (tag?: string): string => `${tag === undefined ? '' : `${tag}-`}${name}.${namespace}.example.com`,
-    send: (perSecond?: number) => sendSteadily(`${name}.${namespace}.example.com`, perSecond),
+    ref,
+    host,
+    send: (perSecond?: number) => {
+      const requests = sendSteadily(host(), perSecond);
+      t.teardown(() => requests.stop().then(() => undefined));
+      return requests;
+    },
     manifest,
     apply,
     rollOut,
@@ -164,9 +188,13 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
     eip,
     podEips,
     bought,
+    groups,
+    ledger,
+    answered,
     remove,
     isClean,
     figure,
+    ask: (path?: string, tag?: string) => ask(host(tag), path),
     service: () => kube.get(SERVICE, ref),
     events: (): readonly KubeEvent[] => recorder.events(namespace),
     /** Requests that failed, with what was said. */

@@ -32,6 +32,10 @@ const configurationOf = ({ cloudUrl, vpcID, vSwitchID, settings }: ProductOption
   endpoints: { vpc: cloudUrl, ecs: cloudUrl, eci: cloudUrl },
   webhook: { enabled: true },
   logFormat: 'json',
+  // A dozen Services at once are more than the defaults are made for.
+  kubeClientQPS: 200,
+  kubeClientBurst: 400,
+  networkController: { eipController: { maxConcurrentReconciles: 10 } },
   virtualNode: { enabled: true, vSwitchIDs: [vSwitchID], securityGroupID: 'sg-stage' },
   ...settings,
 });
