@@ -246,7 +246,7 @@ export const operate = (parts: OperationParts): Operation => {
       : Promise.resolve();
     const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const delivering = cloudEvents?.run(work);
-    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
+    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, random, metrics, record, log }, work);
     await runController(
       {
         name: 'podeip',

@@ -116,6 +116,8 @@ export interface PodParts {
   readonly isGated?: boolean;
   /** Whether its containers are. */
   readonly isReady?: boolean;
+  /** One that an earlier pod had; the next free one where none is said. */
+  readonly podIP?: string | undefined;
 }
 
 /** A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time. */
@@ -269,12 +271,8 @@ export class Operating {
     await this.pass(1_000);
   }
 
-  /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
-  async runPod(
-    name: string,
-    annotations: Readonly<Record<string, string>>,
-    { labels = {}, isGated = false, isReady = true }: PodParts = {},
-  ): Promise<void> {
+  /** A private address that no pod had yet, on an interface of the node. */
+  #nextAddress(): string {
     this.#addresses += 1;
     const podIP = `10.0.${Math.floor(this.#addresses / 200) + 1}.${(this.#addresses % 200) + 1}`;
     const eni = Math.ceil(this.#addresses / PODS_PER_INTERFACE);
@@ -284,6 +282,15 @@ export class Operating {
       this.cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: 'i-1', primaryIp });
     }
     this.cloud.world.addPrivateIp(networkInterfaceId, podIP);
+    return podIP;
+  }
+
+  /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    { labels = {}, isGated = false, isReady = true, podIP = this.#nextAddress() }: PodParts = {},
+  ): Promise<void> {
     await this.kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
