@@ -5,7 +5,7 @@ import { withToken, type Caller } from '../lib/token.ts';
 import type { Seen } from '../plan/seen.ts';
 import type { Act, Acted } from '../plan/step.ts';
 import { allocation, allTags, binding, type Cluster } from './eip.ts';
-import { announce } from './pod.ts';
+import { announce, type Announcement } from './pod.ts';
 import * as podEips from './podeip.ts';
 import { reserve } from './usage.ts';
 
@@ -145,11 +145,16 @@ export const act = async (
       await podEips.removeFinalizer(kube, podEip, signal);
       return {};
     case 'Publish':
+    case 'StandAside':
     case 'Unpublish': {
       if (!pod) throw new Error(`${step.do} without a pod`);
-      const ipAddress = step.do === 'Publish' ? step.ipAddress : null;
-      await announce(kube, pod, { ipAddress, isGated: step.isGated, now: clock.now() }, signal);
-      return ipAddress === null ? {} : { ipAddress };
+      await announce(kube, pod, { says: announcementOf(step), isGated: step.isGated, now: clock.now() }, signal);
+      return step.do === 'Publish' ? { ipAddress: step.ipAddress } : {};
     }
   }
+};
+
+const announcementOf = (step: Extract<Act, { do: 'Publish' | 'StandAside' | 'Unpublish' }>): Announcement => {
+  if (step.do === 'Publish') return { ipAddress: step.ipAddress };
+  return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
 };
