@@ -1,5 +1,4 @@
 import { ALLOW_EIP_ROB } from '../api/annotations.ts';
-import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reading } from '../intent/read.ts';

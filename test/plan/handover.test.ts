@@ -238,27 +238,31 @@ test('every pair of pods of one Service: the EIP goes to whom the order says, on
       }
 });
 
+/** A pod that has written the EIP down, and another one of its Service. */
+const contending = (mine: Contender, rival: Rival): State => ({
+  pod: podOf(mine, 'new'),
+  podEip: podEipOf(mine, 'new', { allocationID: 'eip-1' }),
+  eip: usersEip(),
+  memory: quiet,
+  now: NOW,
+  rivals: [rival],
+});
+
+/** One that has written it down too. */
+const recorded = (it: Contender): Rival => ({
+  podEip: podEipOf(it, 'old', { allocationID: 'eip-1' }),
+  pod: podOf(it, 'old'),
+});
+
 test('of two that have written the EIP down, the one behind gives way, and the other waits for what is being deleted', (t) => {
   const [old, newer] = [one, two];
-  const state = (mine: Contender, rival: Rival): State => ({
-    pod: podOf(mine, 'new'),
-    podEip: podEipOf(mine, 'new', { allocationID: 'eip-1' }),
-    eip: usersEip(),
-    memory: quiet,
-    now: NOW,
-    rivals: [rival],
-  });
-  const recorded = (it: Contender): Rival => ({
-    podEip: podEipOf(it, 'old', { allocationID: 'eip-1' }),
-    pod: podOf(it, 'old'),
-  });
-  t.is(settle(state(old, recorded(newer)), settings).step.do, 'Yield');
-  t.is(settle(state(old, rivalOf(newer)), settings).step.do, 'Yield');
-  t.like(settle(state(newer, recorded(old)), settings).step, { do: 'Wait', reason: 'HandingOver' });
-  t.like(settle(state(newer, rivalOf(old)), settings).step, { do: 'Supplant' });
+  t.is(settle(contending(old, recorded(newer)), settings).step.do, 'Yield');
+  t.is(settle(contending(old, rivalOf(newer)), settings).step.do, 'Yield');
+  t.like(settle(contending(newer, recorded(old)), settings).step, { do: 'Wait', reason: 'HandingOver' });
+  t.like(settle(contending(newer, rivalOf(old)), settings).step, { do: 'Supplant' });
   const leaving = rivalOf(old);
   const metadata = { ...leaving.podEip.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' };
-  t.like(settle(state(newer, { ...leaving, podEip: { ...leaving.podEip, metadata } }), settings).step, {
+  t.like(settle(contending(newer, { ...leaving, podEip: { ...leaving.podEip, metadata } }), settings).step, {
     do: 'Wait',
     reason: 'HandingOver',
   });
