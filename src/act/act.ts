@@ -1,12 +1,12 @@
 import type { Cloud } from '../cloud/port.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
+import { withToken, type Caller } from '../lib/token.ts';
 import type { Seen } from '../plan/seen.ts';
 import type { Act, Acted } from '../plan/step.ts';
 import { allocation, allTags, binding, type Cluster } from './eip.ts';
-import { announce } from './pod.ts';
+import { announce, type Announcement } from './pod.ts';
 import * as podEips from './podeip.ts';
-import { clientToken } from './token.ts';
 import { reserve } from './usage.ts';
 
 /** What an act needs of the world. */
@@ -37,7 +37,7 @@ export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
  * announces it. Safe to stop on any line: whoever comes next finds the write, the tag or the token. Rejects with a
  * CloudFault or a KubeFault.
  *
- * @param epoch see {@link binding}
+ * @param epoch the attempt of calls that may have to be made again: see {@link Caller}
  */
 export const act = async (
   step: Act,
@@ -62,6 +62,7 @@ export const act = async (
     return {};
   }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
+  const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };
   switch (step.do) {
     case 'Retire':
       await podEips.retire(kube, podEip, signal);
@@ -99,12 +100,9 @@ export const act = async (
       return { allocationId: step.allocationId };
     case 'Rob': {
       const { allocationId, from } = step;
-      const { instanceId, instanceType, privateIpAddress } = from;
-      const token = clientToken('rob', allocationId, instanceId, privateIpAddress, epoch);
-      await cloud.unassociateEip(
-        { allocationId, networkInterfaceId: instanceId, instanceType, privateIpAddress, clientToken: token },
-        signal,
-      );
+      const { instanceId: networkInterfaceId, instanceType, privateIpAddress } = from;
+      const foreign = { allocationId, networkInterfaceId, instanceType, privateIpAddress };
+      await cloud.unassociateEip(withToken('UnassociateEipAddress', caller, foreign), signal);
       return { allocationId };
     }
     case 'Reserve': {
@@ -128,18 +126,17 @@ export const act = async (
     case 'JoinBandwidthPackage':
     case 'LeaveBandwidthPackage': {
       const { allocationId, bandwidthPackageId } = step;
-      const token = clientToken(step.do, podEip.metadata.uid, allocationId, bandwidthPackageId, epoch);
-      const membership = { allocationId, bandwidthPackageId, clientToken: token };
+      const membership = withToken(step.do, caller, { allocationId, bandwidthPackageId });
       await (step.do === 'JoinBandwidthPackage'
         ? cloud.joinBandwidthPackage(membership, signal)
         : cloud.leaveBandwidthPackage(membership, signal));
       return { allocationId };
     }
     case 'Associate':
-      await cloud.associateEip(binding('associate', step.allocationId, step.place, epoch), signal);
+      await cloud.associateEip(binding('AssociateEipAddress', caller, step.allocationId, step.place), signal);
       return { allocationId: step.allocationId };
     case 'Unassociate':
-      await cloud.unassociateEip(binding('unassociate', step.allocationId, step.place, epoch), signal);
+      await cloud.unassociateEip(binding('UnassociateEipAddress', caller, step.allocationId, step.place), signal);
       return { allocationId: step.allocationId };
     case 'Release':
       await cloud.releaseEip(step.allocationId, signal);
@@ -148,11 +145,16 @@ export const act = async (
       await podEips.removeFinalizer(kube, podEip, signal);
       return {};
     case 'Publish':
+    case 'StandAside':
     case 'Unpublish': {
       if (!pod) throw new Error(`${step.do} without a pod`);
-      const ipAddress = step.do === 'Publish' ? step.ipAddress : null;
-      await announce(kube, pod, { ipAddress, isGated: step.isGated, now: clock.now() }, signal);
-      return ipAddress === null ? {} : { ipAddress };
+      await announce(kube, pod, { says: announcementOf(step), isGated: step.isGated, now: clock.now() }, signal);
+      return step.do === 'Publish' ? { ipAddress: step.ipAddress } : {};
     }
   }
+};
+
+const announcementOf = (step: Extract<Act, { do: 'Publish' | 'StandAside' | 'Unpublish' }>): Announcement => {
+  if (step.do === 'Publish') return { ipAddress: step.ipAddress };
+  return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
 };

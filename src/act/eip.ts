@@ -3,8 +3,8 @@ import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../api
 import type { PodEip } from '../api/podeip.ts';
 import type { AllocateEip, Binding, Tag } from '../cloud/port.ts';
 import { writeRequest, type NewEip } from '../intent/request.ts';
+import { clientToken, withToken, type Caller } from '../lib/token.ts';
 import type { Place } from '../plan/record.ts';
-import { clientToken } from './token.ts';
 
 /** Who this cluster is, in tags and tokens. */
 export interface Cluster {
@@ -52,18 +52,10 @@ export const allocation = (cluster: Cluster, podEip: PodEip, request: NewEip, ge
   };
 };
 
-/**
- * The call that binds or unbinds. `epoch` changes once an earlier call of the same kind was answered: a token that is
- * sent again after that would get the old answer and do nothing.
- */
+/** The call that binds or unbinds. */
 export const binding = (
-  operation: 'associate' | 'unassociate',
+  action: 'AssociateEipAddress' | 'UnassociateEipAddress',
+  caller: Caller,
   allocationId: string,
   { networkInterfaceId, privateIpAddress }: Place,
-  epoch: string,
-): Binding => ({
-  allocationId,
-  networkInterfaceId,
-  privateIpAddress,
-  clientToken: clientToken(operation, allocationId, networkInterfaceId, privateIpAddress, epoch),
-});
+): Binding => withToken(action, caller, { allocationId, networkInterfaceId, privateIpAddress });

@@ -1,7 +1,18 @@
-import { ALLOCATED_ADDRESS, READINESS_GATE, READINESS_REASON } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, HANDED_OVER, READINESS_GATE, READINESS_REASON } from '../api/annotations.ts';
 import { POD, type Pod } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
+
+/** What a pod is told: the address that it has, to which pod of its Service its EIP went, or that it has none. */
+export type Announcement = { readonly ipAddress: string } | { readonly successor: string } | 'nothing';
+
+const gateOf = (says: Announcement): { status: 'True' | 'False'; reason: string; message: string } => {
+  if (says === 'nothing')
+    return { status: 'False', reason: 'Disassociated', message: 'the EIP is not bound to the pod' };
+  if ('ipAddress' in says) return { status: 'True', reason: READINESS_REASON, message: `EIP ${says.ipAddress}` };
+  const message = `the EIP is with pod ${says.successor} of the same Knative Service; this pod goes on without it`;
+  return { status: 'True', reason: HANDED_OVER, message };
+};
 
 /**
  * Tells the pod which address it has, or that it has none. One PATCH of pods/status writes the annotation and the
@@ -9,18 +20,21 @@ import type { Kube } from '../kube/port.ts';
  * are touched (kubernetes/kubernetes pkg/registry/core/pod/strategy.go: the status endpoint keeps spec and owners).
  * The UID makes sure that it is this pod and not another of the same name, the version that it still is as it was when this
  * was decided: a request that comes late must not tell a pod of an address that it has lost since.
+ *
+ * The gate of a pod whose EIP goes to another pod of its Knative Service stays open: while it is the only one that serves,
+ * requests for its Revision would wait for a pod that does not become ready again, and Knative does not scale a Revision
+ * down that was never seen active (pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero) for ten minutes.
  */
 export const announce = async (
   kube: Kube,
   pod: Pod,
-  { ipAddress, isGated, now }: { ipAddress: string | null; isGated: boolean; now: number },
+  { says, isGated, now }: { says: Announcement; isGated: boolean; now: number },
   signal: AbortSignal,
 ): Promise<void> => {
+  const ipAddress = says !== 'nothing' && 'ipAddress' in says ? says.ipAddress : null;
   const condition = {
     type: READINESS_GATE,
-    status: ipAddress === null ? 'False' : 'True',
-    reason: ipAddress === null ? 'Disassociated' : READINESS_REASON,
-    message: ipAddress === null ? 'the EIP is not bound to the pod' : `EIP ${ipAddress}`,
+    ...gateOf(says),
     lastProbeTime: null,
     lastTransitionTime: new Date(now).toISOString(),
   };

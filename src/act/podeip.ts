@@ -5,6 +5,7 @@ import {
   CONTROLLER,
   CONTROLLER_NAME,
   ECI_NAME,
+  FORMER_POD_UID,
   GENERATION,
   GONE_SINCE,
   KEYS,
@@ -126,7 +127,15 @@ export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSigna
   change(
     kube,
     podEip,
-    { metadata: { annotations: { [POD_UID]: '', [GONE_SINCE]: new Date(now).toISOString() } } },
+    {
+      metadata: {
+        annotations: {
+          [POD_UID]: '',
+          [FORMER_POD_UID]: readNotes(podEip).podUid || null,
+          [GONE_SINCE]: new Date(now).toISOString(),
+        },
+      },
+    },
     signal,
   );
 
@@ -149,7 +158,7 @@ export const takeOver = (
     kube,
     podEip,
     {
-      metadata: { annotations: { [POD_UID]: podUid, [GONE_SINCE]: null } },
+      metadata: { annotations: { [POD_UID]: podUid, [FORMER_POD_UID]: null, [GONE_SINCE]: null } },
       spec: { allocationType: { releaseAfter: null, ...allocationType(false, release) } },
     },
     signal,

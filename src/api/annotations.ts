@@ -78,6 +78,8 @@ export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
 /** The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers expect, spaces included. */
 export const READINESS_GATE = `${K8S}eip`;
 export const READINESS_REASON = 'Associate eip succeed';
+/** The reason of the same condition, still True, on a pod whose EIP went to another pod of its Knative Service. */
+export const HANDED_OVER = 'HandedOver';
 
 /**
  * The reason in the status of a pod that our own virtual node could run at once, if only its EIP were there. Before it is
@@ -128,6 +130,8 @@ export const CONTROLLER_NAME = 'knative-eip';
 export const ECI_NAME = 'eci-virtual-node';
 /** On a PodEIP: UID of the pod that it was made for. The name alone identifies nobody. */
 export const POD_UID = `${OURS}pod-uid`;
+/** On a PodEIP that keeps its EIP: UID of the pod that had it. Its object may still be there, in its final phase. */
+export const FORMER_POD_UID = `${OURS}former-pod-uid`;
 /** On a PodEIP: the request as it was read when the PodEIP was made, JSON. Never read again from the pod. */
 export const REQUEST = `${OURS}request`;
 /** On a PodEIP: number of the allocation attempt, part of the idempotency token. */

@@ -29,6 +29,19 @@ export const INHERITED_LABELS = [
   POD_TEMPLATE_HASH,
 ] as const;
 
+/**
+ * Where a Service sends requests: to a Revision by its name, or to the latest one. In a status each entry has the name.
+ * Source: knative/serving pkg/apis/serving/v1/route_types.go.
+ */
+export interface TrafficTarget {
+  readonly revisionName?: string | undefined;
+  readonly latestRevision?: boolean | undefined;
+  /** Of all requests; undefined and 0 are the same. */
+  readonly percent?: number | undefined;
+  /** A host name of its own, which gets requests also at 0 percent. */
+  readonly tag?: string | undefined;
+}
+
 /** A Knative Service, as far as this product reads it. Source: knative/serving pkg/apis/serving/v1/service_types.go. */
 export interface KnativeService extends KubeObject {
   readonly spec?:
@@ -36,9 +49,18 @@ export interface KnativeService extends KubeObject {
         readonly template?:
           | { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | undefined } | undefined }
           | undefined;
+        /** Knative's webhook writes the latest Revision at 100 percent where there is none. */
+        readonly traffic?: readonly TrafficTarget[] | undefined;
       }
     | undefined;
-  readonly status?: { readonly conditions?: readonly KnativeCondition[] | undefined } | undefined;
+  readonly status?:
+    | {
+        readonly conditions?: readonly KnativeCondition[] | undefined;
+        /** Where requests go now. */
+        readonly traffic?: readonly TrafficTarget[] | undefined;
+        readonly latestCreatedRevisionName?: string | undefined;
+      }
+    | undefined;
 }
 
 /**

@@ -26,6 +26,7 @@ export type Reason =
   | 'NoInterfaceYet'
   | 'EipNotVisibleYet'
   | 'InTransition'
+  | 'HandingOver'
   | 'JoiningBandwidthPackage'
   | 'Settling'
   | 'Releasing'

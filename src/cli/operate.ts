@@ -11,7 +11,7 @@ import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
 import type { OtherControllers } from '../controllers/others.ts';
 import { feedPolicies, type PolicyCache } from '../controllers/policies.ts';
-import { runServices, type ServiceCache } from '../controllers/services.ts';
+import { feedServices, runServices, type ServiceCache } from '../controllers/services.ts';
 import { Stopwatch } from '../controllers/stopwatch.ts';
 import { runSweeper } from '../controllers/sweeper.ts';
 import { runController } from '../kube/controller.ts';
@@ -119,6 +119,7 @@ export const operate = (parts: OperationParts): Operation => {
     cloudEvents?.outbox.forget(uid);
   });
   if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
+  if (parts.services) feedServices(parts.services, caches.podEips, queue);
 
   /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
   let isAccountOpen = false;
@@ -246,7 +247,7 @@ export const operate = (parts: OperationParts): Operation => {
       : Promise.resolve();
     const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
     const delivering = cloudEvents?.run(work);
-    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, metrics, record, log }, work);
+    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, random, metrics, record, log }, work);
     await runController(
       {
         name: 'podeip',

@@ -92,7 +92,7 @@ export const factOf = (step: Act | Rest, seen: Seen): Fact | undefined => {
     statusAddress: podEip.status?.eipAddress,
     bound: eip ? boundOf(eip, seen, notes) : undefined,
     isUsed: step.do === 'Publish' || (step.do === 'Done' && step.reason === 'InUse'),
-    isCertain: step.do === 'Unpublish' || !isServed || !isAnnounced(pod),
+    isCertain: step.do === 'Unpublish' || step.do === 'StandAside' || !isServed || !isAnnounced(pod),
     isLeaving: !isServed,
     isLast: step.do === 'RemoveFinalizer' || (step.do === 'Retire' && !hasFinalizer(podEip)),
     drift: isServed && eip !== undefined ? driftOf(step, eip, seen, notes) : undefined,

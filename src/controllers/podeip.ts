@@ -2,7 +2,7 @@ import { act, changesCloud, type World } from '../act/act.ts';
 import { ownershipTags } from '../act/eip.ts';
 import { NAMESPACE, POD, type Node, type Pod } from '../api/core.ts';
 import { EIP_USAGE } from '../api/eippolicy.ts';
-import { SERVICE_UID } from '../api/knative.ts';
+import { KNATIVE_SERVICE, SERVICE_UID } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault, type CloudFaultKind } from '../cloud/fault.ts';
@@ -188,6 +188,22 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
       const labelSelector = `${SERVICE_UID}=${podEip.metadata.labels?.[SERVICE_UID] ?? ''}`;
       const all = await kube.list(PODEIP, { namespace, labelSelector }, signal);
       return { spares: all.filter((it) => isSpare(it, podEip)) };
+    }
+    case 'LookAtService': {
+      try {
+        const service = await kube.get(
+          KNATIVE_SERVICE,
+          { namespace: podEip?.metadata.namespace, name: step.name },
+          signal,
+        );
+        const isThere = service?.metadata.uid === step.uid && service.metadata.deletionTimestamp === undefined;
+        return { service: isThere ? service : null };
+      } catch (error) {
+        // The rights may be left out, and the kind not be installed: what Knative says is then of no help, and no hindrance.
+        const isUnreadable = error instanceof KubeFault && (error.kind === 'forbidden' || error.kind === 'notFound');
+        if (isUnreadable) return { service: 'unreadable' };
+        throw error;
+      }
     }
     case 'LookForHeir': {
       const all = await kube.list(PODEIP, { namespace: podEip?.metadata.namespace }, signal);

@@ -5,12 +5,13 @@ import { runController, type Again } from '../kube/controller.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
-import { createQueue } from '../kube/queue.ts';
+import { createQueue, type WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { routingFacts } from '../plan/service.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
 import { conditionOf, EIP_READY, findingsOf, idleSentence, sentenceOf, summarize } from '../report/service.ts';
 
@@ -43,9 +44,14 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
         resourceVersion: metadata.resourceVersion,
         generation: metadata.generation,
         annotations: metadata.annotations,
+        deletionTimestamp: metadata.deletionTimestamp,
       },
-      spec: { template: { metadata: { annotations: spec?.template?.metadata?.annotations } } },
-      status: { conditions: status?.conditions?.filter(({ type }) => type === EIP_READY) },
+      spec: { template: { metadata: { annotations: spec?.template?.metadata?.annotations } }, traffic: spec?.traffic },
+      status: {
+        conditions: status?.conditions?.filter(({ type }) => type === EIP_READY),
+        traffic: status?.traffic,
+        latestCreatedRevisionName: status?.latestCreatedRevisionName,
+      },
     }),
     onTrouble: (fault) => {
       if (fault.kind === said || fault.kind === 'expired') return;
@@ -57,6 +63,17 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
         );
       else log.warn({ kind: fault.kind }, `Knative Services cannot be watched (retrying): ${fault.message}`);
     },
+  });
+};
+
+/**
+ * Puts the PodEIPs of a Service into the queue when it goes, or sends its requests elsewhere: an EIP is held for nobody, or
+ * goes to another of its pods.
+ */
+export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
+  services.subscribe(({ type, object, old }) => {
+    if (type !== 'deleted' && old !== undefined && routingFacts(old) === routingFacts(object)) return;
+    for (const { metadata } of podEips.store.by('service', keyOf(object.metadata))) queue.add(keyOf(metadata));
   });
 };
 

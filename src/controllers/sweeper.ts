@@ -8,6 +8,8 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { Caller } from '../lib/token.ts';
 import { readNotes } from '../plan/record.ts';
 import {
   ownersOf,
@@ -40,6 +42,7 @@ export interface SweeperPorts {
   readonly kube: Kube;
   readonly cloud: Cloud;
   readonly clock: Clock;
+  readonly random: Random;
   readonly settings: SweeperSettings;
   readonly metrics: SweeperMetrics;
   readonly record: (regarding: Regarding, event: EventNote) => void;
@@ -78,6 +81,8 @@ interface Result {
 class Sweeper {
   readonly #ports: SweeperPorts;
   readonly #log: Log;
+  /** Who calls: the tries of the process before this one are not known. */
+  readonly #subject: string;
   #sightings: Sightings = new Map();
   /** By allocation ID, what was said last: it is said again only when it changes. */
   #said = new Map<string, string>();
@@ -85,6 +90,7 @@ class Sweeper {
   constructor(ports: SweeperPorts) {
     this.#ports = ports;
     this.#log = ports.log.child({ controller: 'sweeper' });
+    this.#subject = `sweeper/${ports.random.uuid()}`;
   }
 
   /** One pass; undefined if it was given up because the signal aborted. Never rejects. */
@@ -154,9 +160,9 @@ class Sweeper {
   async #work(verdict: Verdict, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const { allocationId } = verdict.eip;
-    const attempt = this.#sightings.get(allocationId)?.tries ?? 0;
+    const caller = { subject: this.#subject, attempt: this.#sightings.get(allocationId)?.tries ?? 0 };
     try {
-      const result = await this.#release(verdict, attempt, signal);
+      const result = await this.#release(verdict, caller, signal);
       this.#sightings = tried(this.#sightings, allocationId, result.is === 'released');
       if (result.is === 'blocked') this.#blocked(verdict, result.say);
       else if (result.is === 'passes') this.#log.debug(fieldsOf(verdict), `${allocationId}: ${result.say}`);
@@ -173,7 +179,7 @@ class Sweeper {
     }
   }
 
-  async #release(verdict: Verdict, attempt: number, signal: AbortSignal): Promise<Result> {
+  async #release(verdict: Verdict, caller: Caller, signal: AbortSignal): Promise<Result> {
     const { cloud, kube, metrics, settings } = this.#ports;
     const { allocationId } = verdict.eip;
     const recordedId = verdict.podEip?.spec.allocationID;
@@ -192,7 +198,7 @@ class Sweeper {
     if (step.do === 'Blocked') return { is: 'blocked', say: step.because };
     signal.throwIfAborted();
     try {
-      await sweepAct(step, allocationId, attempt, cloud, signal);
+      await sweepAct(step, allocationId, caller, cloud, signal);
     } catch (error) {
       if (!(error instanceof CloudFault && error.kind === 'gone' && step.do === 'Release')) throw error;
       return { is: 'passes', say: 'it had been released already' };

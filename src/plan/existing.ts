@@ -1,5 +1,4 @@
 import { ALLOW_EIP_ROB } from '../api/annotations.ts';
-import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Reading } from '../intent/read.ts';
@@ -7,10 +6,11 @@ import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
-import { areContainersReady, isSameService, outranks } from './handover.ts';
-import { isAnnounced, isGated } from './pod.ts';
+import { areContainersReady, isSameService, outranks, routingIn } from './handover.ts';
+import { isAnnounced, isGated, isGateOpen } from './pod.ts';
 import { isAnothers, isBoundTo, isWitness, latestPlace, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
+import { lookAtService, revisionOf, type Routing } from './service.ts';
 import {
   fail,
   inTransition,
@@ -19,6 +19,7 @@ import {
   RETRY_MS,
   wait,
   type ForeignBinding,
+  type Look,
   type Rest,
   type Step,
 } from './step.ts';
@@ -57,8 +58,10 @@ export const attach = (
   // say, and whoever may write a pod may write any ID there.
   const rivals = seen.rivals?.filter((rival) => !isWitness(rival.podEip));
   if (allocationID === '') {
-    if (!rivals) return { do: 'LookForRivals', allocationId };
-    if (rivals.length > 0) return contend(seen, podEip, eip, reading, rivals) ?? { do: 'Record', allocationId };
+    const look = lookAtRivals(seen, podEip, allocationId);
+    if (look) return look;
+    if (rivals && rivals.length > 0)
+      return contend(seen, podEip, eip, reading, rivals) ?? { do: 'Record', allocationId };
     if (eip.status === 'InUse') {
       const robbing = rob(seen, eip, settings, inUseElsewhere);
       return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
@@ -68,14 +71,21 @@ export const attach = (
   }
   if (!latestPlace(notes)) {
     // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
-    if (!rivals) return { do: 'LookForRivals', allocationId };
+    const look = lookAtRivals(seen, podEip, allocationId);
+    if (look || !rivals) return look ?? { do: 'LookForRivals', allocationId };
     const { pod } = seen;
-    const isLost = rivals.some((rival) => !outranks(podEip, pod, rival) && hasPrecedence(rival, podEip, pod));
+    const routing = routingIn(seen);
+    const isBehind = (rival: Rival): boolean => outranks(podEip, pod, rival, routing);
+    const hasPrecedence = (rival: Rival): boolean =>
+      isHolding(rival) ||
+      outranks(rival.podEip, rival.pod, { podEip, pod }, routing) ||
+      rival.podEip.metadata.uid < podEip.metadata.uid;
+    const isLost = rivals.some((rival) => !isBehind(rival) && hasPrecedence(rival));
     if (isLost) return { do: 'Yield', allocationId };
-    const holder = rivals.find((rival) => isHolding(rival) && outranks(podEip, pod, rival));
+    const holder = rivals.find((rival) => isHolding(rival) && isBehind(rival));
     if (holder) return (reading.handover === 'wait' ? succeed : supplant)(holder.podEip, allocationId);
     if (rivals.length > 0)
-      return wait('EipClaimed', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
+      return wait('HandingOver', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
   }
   return putToUse(seen, eip, notes, settings, (it) =>
     // Whoever moves it away after the pod had it means that, and is not fought.
@@ -96,28 +106,32 @@ const renounce = (seen: Seen, podEip: PodEip, notes: Notes, eip: Eip, refusal: R
   return isToYield ? { do: 'Yield', allocationId } : refusal;
 };
 
+/** Who else has the EIP, and, where that is a pod of the same Service, how the Service routes; undefined once it is known. */
+const lookAtRivals = (seen: Seen, podEip: PodEip, allocationId: string): Look | undefined => {
+  if (!seen.rivals) return { do: 'LookForRivals', allocationId };
+  return seen.rivals.some((rival) => isSameService(podEip, rival.podEip)) ? lookAtService(seen, podEip) : undefined;
+};
+
 /** Why the EIP that others hold is not this pod's to take; undefined where it is. */
 const contend = (
-  { pod }: Seen,
+  seen: Seen,
   podEip: PodEip,
   eip: Eip,
   { handover }: Reading,
   rivals: readonly Rival[],
 ): Step | undefined => {
+  const { pod } = seen;
   const { allocationId } = eip;
   const isKin = rivals.every((rival) => isSameService(podEip, rival.podEip));
   if (!isKin)
     return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
   const names = rivals.map((rival) => rival.podEip.metadata.name).join(', ');
-  if (!rivals.every((rival) => outranks(podEip, pod, rival)))
-    return fail(
-      'EipClaimed',
-      `${allocationId} is with pod ${names} of the same Knative Service; this pod gets it when that one is gone`,
-    );
+  const ahead = rivals.find((rival) => !outranks(podEip, pod, rival, routingIn(seen)));
+  if (ahead) return giveWay(seen, podEip, allocationId, ahead);
   // Who waits for the old pod to end writes the EIP down all the same, so that nobody else gets it in between.
   if (handover !== 'wait' && !areContainersReady(pod))
     return wait(
-      'EipClaimed',
+      'HandingOver',
       `${allocationId} is with pod ${names} of the same Knative Service and comes here once the containers are ready`,
       RETRY_MS,
     );
@@ -125,25 +139,50 @@ const contend = (
   return eip.status === 'InUse' && !isTheirs ? inUseElsewhere(eip) : undefined;
 };
 
-const isHolding = ({ podEip }: Rival): boolean => readNotes(podEip).places.length > 0;
+const isWanted = (routing: Routing | undefined): boolean => routing === 'routed' || routing === 'coming';
 
-/** Whether the rival, which has written the EIP down too, keeps it. */
-const hasPrecedence = (rival: Rival, podEip: PodEip, pod: Pod | null): boolean =>
-  isHolding(rival) ||
-  outranks(rival.podEip, rival.pod, { podEip, pod }) ||
-  rival.podEip.metadata.uid < podEip.metadata.uid;
+/** What becomes of a pod whose EIP another pod of its Service has, and keeps. */
+const giveWay = (seen: Seen, podEip: PodEip, allocationId: string, ahead: Rival): Step => {
+  const { pod } = seen;
+  const routing = routingIn(seen);
+  const successor = ahead.podEip.metadata.name;
+  const [my, their] = [revisionOf(podEip), revisionOf(ahead.podEip)];
+  const isSuperseded = outranks(ahead.podEip, ahead.pod, { podEip, pod }, routing);
+  if (isSuperseded && my !== their && isWanted(routing(my)))
+    return fail(
+      'EipClaimed',
+      `${allocationId} is with pod ${successor}, which serves Revision ${their}; requests are routed to that one and to this pod’s Revision ${my}, and an EIP serves one pod: name another EIP in one of the two, or route to one only`,
+    );
+  if (!isSuperseded)
+    return fail(
+      'EipClaimed',
+      `${allocationId} is with pod ${successor} of the same Knative Service; this pod gets it when that one is gone; an EIP serves one pod: write autoscaling.knative.dev/max-scale: "1"`,
+    );
+  // No request gets to it, and it never gets the EIP: Knative scales its Revision down once that has been ready. Not before
+  // the requests go to the pod that has the EIP, or Knative would take this Revision for the latest one that is ready.
+  const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);
+  const isIdle = routing(my) === 'none' && isServed;
+  if (isIdle && pod && isGated(pod) && !isGateOpen(pod)) return { do: 'StandAside', isGated: true, successor };
+  return wait(
+    'HandedOver',
+    `${allocationId} is with pod ${successor} of ${my === their ? 'the same Revision' : `Revision ${their}`}, which takes this pod’s place; this pod goes on without it`,
+    RETRY_MS,
+  );
+};
+
+const isHolding = ({ podEip }: Rival): boolean => readNotes(podEip).places.length > 0;
 
 /** The pod that has the EIP gives it up; once its PodEIP is gone, nothing can still detach the EIP from here. */
 const supplant = (rival: PodEip, allocationId: string): Step =>
   rival.metadata.deletionTimestamp === undefined
     ? { do: 'Supplant', rival, allocationId }
-    : wait('EipClaimed', `pod ${rival.metadata.name} is giving ${allocationId} up`, POLL_MS);
+    : wait('HandingOver', `pod ${rival.metadata.name} is giving ${allocationId} up`, POLL_MS);
 
 /** The pod that has the EIP keeps it until it ends. */
 const succeed = (rival: PodEip, allocationId: string): Step => {
   const { name, deletionTimestamp } = rival.metadata;
   return wait(
-    'EipClaimed',
+    'HandingOver',
     `${allocationId} is with pod ${name} of the same Knative Service until that one is gone, as asked for`,
     deletionTimestamp === undefined ? RETRY_MS : POLL_MS,
   );

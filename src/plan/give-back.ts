@@ -1,12 +1,15 @@
 import { TAG_PODEIP_UID } from '../api/annotations.ts';
+import type { Pod } from '../api/core.ts';
+import { SERVICE_UID } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
+import { isSameService } from './handover.ts';
 import { bequeathed } from './inherit.ts';
 import { hasEipOfInstance } from './instance.ts';
 import { mayTag } from './missing.ts';
 import { obstacleToRelease } from './obstacle.ts';
 import { isAnnounced, isFinal, isGated } from './pod.ts';
-import { hasFinalizer, isAnothers, isBoundTo, provesOurs, readNotes, type Notes } from './record.ts';
+import { hasFinalizer, isAnothers, isBoundTo, isOurs, provesOurs, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
 import { done, fail, inTransition, POLL_MS, wait, type Act, type Rest, type Step } from './step.ts';
 
@@ -18,6 +21,7 @@ export const giveBack = (seen: Seen, podEip: PodEip, settings: Settings): Step =
   if (!hasFinalizer(podEip)) return done('Released', 'nothing is held any more');
   const notes = readNotes(podEip);
   const { pod } = seen;
+  const isUsers = notes.request ? notes.request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
   if (
     pod &&
     pod.metadata.uid === notes.podUid &&
@@ -25,10 +29,26 @@ export const giveBack = (seen: Seen, podEip: PodEip, settings: Settings): Step =
     isAnnounced(pod) &&
     !hasEipOfInstance(pod, seen.node)
   )
-    return { do: 'Unpublish', isGated: isGated(pod) };
-  const isUsers = notes.request ? notes.request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
+    return isUsers ? withdraw(seen, podEip, pod) : { do: 'Unpublish', isGated: isGated(pod) };
   return isUsers ? detach(seen, podEip, notes, settings) : release(seen, podEip, notes, settings);
 };
+
+/**
+ * A pod that runs is told that it has lost its address. Whether that is a hand-over shows from who wants the EIP, and not
+ * from who deleted this PodEIP: whoever did may have died on the line after it.
+ */
+const withdraw = ({ rivals }: Seen, podEip: PodEip, pod: Pod): Step => {
+  const { allocationID: allocationId } = podEip.spec;
+  if (allocationId === '' || podEip.metadata.labels?.[SERVICE_UID] === undefined)
+    return { do: 'Unpublish', isGated: isGated(pod) };
+  if (!rivals) return { do: 'LookForRivals', allocationId };
+  const successor = rivals.find((rival) => isSameService(podEip, rival.podEip) && isWanted(rival.podEip));
+  return successor
+    ? { do: 'StandAside', isGated: isGated(pod), successor: successor.podEip.metadata.name }
+    : { do: 'Unpublish', isGated: isGated(pod) };
+};
+
+const isWanted = (podEip: PodEip): boolean => isOurs(podEip) && podEip.metadata.deletionTimestamp === undefined;
 
 const removeFinalizer = (because: string): Act => ({ do: 'RemoveFinalizer', because });
 

@@ -2,13 +2,23 @@ import type { Pod } from '../api/core.ts';
 import { SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { isFinal } from './pod.ts';
-import type { Rival } from './seen.ts';
+import type { Rival, Seen } from './seen.ts';
+import { revisionOf, routingOf, type Routing } from './service.ts';
 
 /**
  * An existing EIP moves between the pods of one Knative Service. Knative keeps the pod of the old Revision until the one of
  * the new Revision is Ready, so that in every rollout both want the EIP at once; and where readiness waits for the EIP,
  * the new one would wait for ever.
  */
+
+/** How a Service routes to a Revision, by its name; undefined where nobody can say. */
+export type RoutingOf = (revision: string) => Routing | undefined;
+
+export const routingIn = ({ service }: Pick<Seen, 'service'>): RoutingOf =>
+  service && service !== 'unreadable' ? (revision) => routingOf(service, revision) : () => undefined;
+
+/** The Revision that gets the requests goes first, whatever its age: so the EIP follows a rollback. */
+const PRIORITY: Readonly<Record<Routing, number>> = { routed: 2, coming: 2, left: 1, none: 0 };
 
 /** What decides which of two pods of one Service an EIP goes to. */
 interface Rank {
@@ -39,14 +49,18 @@ export const isSameService = (a: PodEip, b: PodEip): boolean => {
 
 /**
  * Whether the EIP that the rival holds goes to this pod. A strict order, so that an EIP never goes back and forth: a pod
- * that runs before one that is ending, then the newer Revision, then, where a Deployment replaces the pods of one
- * Revision, the pod that was created later. Pods of the same template never take it from each other.
+ * that runs before one that is ending, then one whose Revision is routed to, then the newer Revision, then, where a
+ * Deployment replaces the pods of one Revision, the pod that was created later. Pods of the same template never take it
+ * from each other.
  */
-export const outranks = (podEip: PodEip, pod: Pod | null, rival: Rival): boolean => {
+export const outranks = (podEip: PodEip, pod: Pod | null, rival: Rival, routing: RoutingOf): boolean => {
   if (!isSameService(podEip, rival.podEip)) return false;
   const mine = rankOf(podEip, pod);
   const theirs = rankOf(rival.podEip, rival.pod);
   if (mine.isEnding || theirs.isEnding) return !mine.isEnding;
+  const [my, their] = [routing(revisionOf(podEip)), routing(revisionOf(rival.podEip))];
+  if (my !== undefined && their !== undefined && PRIORITY[my] !== PRIORITY[their])
+    return PRIORITY[my] > PRIORITY[their];
   if (mine.generation !== theirs.generation) return mine.generation > theirs.generation;
   return mine.templateHash !== theirs.templateHash && mine.createdAt > theirs.createdAt;
 };

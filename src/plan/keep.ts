@@ -13,6 +13,7 @@ import { isMissing, notVisibleYet, proveOurs } from './missing.ts';
 import { isAnnounced, isFinal, isGated, isStateful, readPod } from './pod.ts';
 import { isBoundTo, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Seen, type Settings } from './seen.ts';
+import { lookAtService } from './service.ts';
 import { done, fail, inTransition, justTampered, POLL_MS, wait, type Step } from './step.ts';
 import { boundElsewhere } from './use.ts';
 
@@ -33,7 +34,14 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   if (isItsPod && !isFinal(pod) && isAnnounced(pod) && !hasEipOfInstance(pod, seen.node))
     return { do: 'Unpublish', isGated: isGated(pod) };
   const heldOff = isHeldOff(podEip, notes, settings);
-  if (heldOff && pod && !isItsPod && notes.bequeathedTo === undefined) return { do: 'Retire', because };
+  if (heldOff && notes.bequeathedTo === undefined) {
+    // The pod that had it is seen again after it was parked from: kubelets write the final phase before the object goes.
+    const isFormer = pod !== null && pod.metadata.uid === notes.formerPodUid;
+    if (pod && !isItsPod && !isFormer && !isFinal(pod)) return { do: 'Retire', because };
+    const look = lookAtService(seen, podEip);
+    if (look) return look;
+    if (seen.service === null) return { do: 'Retire', because: 'its Knative Service is gone' };
+  }
   const heir = pod && heirOf(pod, seen, settings);
   const wantsExisting = heir?.reading.request?.kind === 'existing';
   if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')

@@ -1,4 +1,4 @@
-import { ALLOCATED_ADDRESS, READINESS_GATE } from '../api/annotations.ts';
+import { ALLOCATED_ADDRESS, HANDED_OVER, READINESS_GATE } from '../api/annotations.ts';
 import type { Node, Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { Eip } from '../cloud/port.ts';
@@ -41,16 +41,27 @@ const inputOf = (
   facts: GuardFacts = NOTHING_KNOWN,
 ): JudgeInput => ({ workload: workloadOfPod(pod), target, settings, facts });
 
-const isReadyByGate = (pod: Pod): boolean =>
-  isGated(pod) && pod.status?.conditions?.find(({ type }) => type === READINESS_GATE)?.status === 'True';
+const openGateOf = (pod: Pod) =>
+  isGated(pod)
+    ? pod.status?.conditions?.find(({ type, status }) => type === READINESS_GATE && status === 'True')
+    : undefined;
+
+/** Whether its readiness gate is open, for whatever reason. */
+export const isGateOpen = (pod: Pod): boolean => openGateOf(pod) !== undefined;
+
+/** The gate is open because of an address, and not although its address went to another pod of the Service. */
+const isReadyByAddress = (pod: Pod): boolean => {
+  const gate = openGateOf(pod);
+  return gate !== undefined && gate.reason !== HANDED_OVER;
+};
 
 /** Whether the pod says that it has this address, completely. */
 export const isPublished = (pod: Pod, eip: Eip): boolean =>
-  pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress && isGated(pod) === isReadyByGate(pod);
+  pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress && isGated(pod) === isReadyByAddress(pod);
 
 /** Whether the pod says that it has any address. */
 export const isAnnounced = (pod: Pod): boolean =>
-  pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined || isReadyByGate(pod);
+  pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined || isReadyByAddress(pod);
 
 /** Whether the cloud shows something else than what the pod was told. One such reading may be a replica that lags. */
 export const isDrifting = (pod: Pod | null, eip: Eip | null, notes: Notes): boolean => {

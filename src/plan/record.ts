@@ -5,6 +5,7 @@ import {
   CONTROLLER,
   CONTROLLER_NAME,
   ECI_NAME,
+  FORMER_POD_UID,
   GENERATION,
   GONE_SINCE,
   OFFERED,
@@ -32,6 +33,8 @@ export interface Place {
 export interface Notes {
   /** The pod that has the address; '' while it is kept for the next pod of the name. */
   readonly podUid: string;
+  /** The pod that had it last, while it is kept; undefined where that is not known. */
+  readonly formerPodUid: string | undefined;
   /** Since when the pod has been gone, wall time in milliseconds; undefined while there is one. */
   readonly goneSince: number | undefined;
   /** The EIP is detached, and may go to the next pod of the same Knative Service. */
@@ -62,6 +65,7 @@ export const readNotes = (podEip: PodEip): Notes => {
   const generation = Number(notes[GENERATION]);
   return {
     podUid: notes[POD_UID] ?? '',
+    formerPodUid: notes[FORMER_POD_UID],
     goneSince: parseTime(notes[GONE_SINCE]),
     isOffered: notes[OFFERED] !== undefined,
     bequeathedTo: notes[BEQUEATHED],

@@ -1,5 +1,6 @@
 import type { EipUsage } from '../api/eippolicy.ts';
 import type { Namespace, Node, Pod } from '../api/core.ts';
+import type { KnativeService } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip, NetworkInterface } from '../cloud/port.ts';
 import type { EipDefaults } from '../intent/request.ts';
@@ -27,6 +28,8 @@ export interface Seen {
   readonly rivals?: readonly Rival[] | undefined;
   /** PodEIPs of the same Knative Service whose EIPs are kept for the next pod with the same request. */
   readonly spares?: readonly PodEip[] | undefined;
+  /** The Knative Service of the PodEIP's pod; null where it is going or gone. 'unreadable': nobody may say. */
+  readonly service?: KnativeService | 'unreadable' | null | undefined;
   /** The PodEIP that the EIP of this one goes to. */
   readonly heir?: PodEip | null | undefined;
   /** The policy of the namespace; undefined where there are none at all. */

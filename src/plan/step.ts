@@ -16,6 +16,8 @@ export type Look =
   | { readonly do: 'LookForInterfaces'; readonly privateIpAddress: string }
   | { readonly do: 'LookForRivals'; readonly allocationId: string }
   | { readonly do: 'LookForSpares' }
+  /** The Knative Service of this name and UID. */
+  | { readonly do: 'LookAtService'; readonly name: string; readonly uid: string }
   | { readonly do: 'LookForHeir'; readonly uid: string }
   | { readonly do: 'LookAtNamespace' }
   /** The policy of the namespace, and the namespace, by quorum reads. */
@@ -80,6 +82,8 @@ export type Act =
   | { readonly do: 'Publish'; readonly ipAddress: string; readonly isGated: boolean }
   /** Take that back, before the address is. */
   | { readonly do: 'Unpublish'; readonly isGated: boolean }
+  /** Tell the pod that its EIP goes, or has gone, to another pod of the same Knative Service; its readiness gate is open. */
+  | { readonly do: 'StandAside'; readonly isGated: boolean; readonly successor: string }
   | { readonly do: 'Unassociate'; readonly allocationId: string; readonly place: Place }
   /** Detach a user's EIP from where somebody else put it. */
   | { readonly do: 'Rob'; readonly allocationId: string; readonly from: ForeignBinding }

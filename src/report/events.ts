@@ -109,6 +109,7 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'JoinBandwidthPackage':
     case 'RecordBinding':
     case 'Associate':
+    case 'StandAside':
     case 'Unpublish':
     case 'LeaveBandwidthPackage':
     case 'RemoveFinalizer':

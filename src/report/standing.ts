@@ -14,6 +14,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'NoInterfaceYet',
   'EipNotVisibleYet',
   'InTransition',
+  'HandingOver',
   'JoiningBandwidthPackage',
   'Settling',
   'Releasing',

@@ -122,8 +122,11 @@ export const statusOf = (
  * What the cloud says of the EIP that the PodEIP has. One that it only names, or may inherit, can be anybody's: its address and
  * name are not for whoever may read the PodEIP.
  */
-const ownReading = ({ spec: { allocationID } }: PodEip, { eip }: Seen): Eip | null | undefined =>
-  allocationID !== '' && (eip === null || eip?.allocationId === allocationID) ? eip : undefined;
+const ownReading = ({ spec: { allocationID } }: PodEip, { eip }: Seen): Eip | null | undefined => {
+  // What it had before it gave way is another one's now.
+  if (allocationID === '') return null;
+  return eip === null || eip?.allocationId === allocationID ? eip : undefined;
+};
 
 /** The merge patch from one status to another; undefined where they are the same, so that nothing is written. */
 export const statusPatch = (before: PodEipStatus | undefined, after: PodEipStatus): object | undefined => {

@@ -5,6 +5,8 @@ import type { Kube } from '../kube/port.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { withToken, type Caller } from '../lib/token.ts';
 import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload.ts';
@@ -14,6 +16,7 @@ export interface CollectPorts {
   readonly containerGroups: ContainerGroups;
   readonly groups: NodeGroups;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -42,13 +45,16 @@ export const collectOrphans = async (
   settings: CollectSettings,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { clock, log } = ports;
+  const { clock, random, log } = ports;
+  const subject = `orphans/${random.uuid()}`;
+  let attempt = 0;
   let seenBefore: ReadonlySet<string> = new Set();
   for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
     await clock.sleep(waitMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      seenBefore = await pass(ports, settings, seenBefore, signal);
+      attempt += 1;
+      seenBefore = await pass(ports, settings, seenBefore, { subject, attempt }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isFault = error instanceof CloudFault || error instanceof KubeFault;
@@ -66,6 +72,7 @@ const pass = async (
   { kube, containerGroups, groups, log }: CollectPorts,
   { nodeName, brakeAbove }: CollectSettings,
   seenBefore: ReadonlySet<string>,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> => {
   const all = await groups.listOfCluster(signal);
@@ -91,7 +98,7 @@ const pass = async (
     }
     try {
       await containerGroups.deleteContainerGroup(
-        { containerGroupId, clientToken: `orphan-${containerGroupId}`.slice(0, 64) },
+        withToken('DeleteContainerGroup', caller, { containerGroupId }),
         signal,
       );
       log.warn(fields, 'Deleted a container group that has no pod');

@@ -2,6 +2,7 @@ import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { backoffMs, type Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
+import type { Caller } from '../lib/token.ts';
 import type { PodMemory } from './seen.ts';
 import type { Failure } from './status.ts';
 
@@ -27,11 +28,14 @@ export class PodMemories {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #backoff: Backoff;
+  /** Distinguishes the attempts of this process from those before it. */
+  readonly #process: string;
 
   constructor(clock: Clock, random: Random, backoff: Backoff) {
     this.#clock = clock;
     this.#random = random;
     this.#backoff = backoff;
+    this.#process = random.uuid();
   }
 
   /**
@@ -104,15 +108,19 @@ export class PodMemories {
     record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs };
   }
 
-  /** How often the group was asked to end before: each time needs a token of its own. */
-  attempts(uid: string): number {
-    return this.#records.get(uid)?.deletion?.attempts ?? 0;
+  /** Who asks the pod's group to end: each time needs a token of its own. */
+  caller(uid: string): Caller {
+    return { subject: `${this.#process}/${uid}`, attempt: this.#attempts(uid) };
   }
 
   deleted(uid: string, containerGroupId: string): void {
     const record = this.#records.get(uid);
     if (!record) return;
-    record.deletion = { containerGroupId, at: this.#clock.mono(), attempts: this.attempts(uid) + 1 };
+    record.deletion = { containerGroupId, at: this.#clock.mono(), attempts: this.#attempts(uid) + 1 };
+  }
+
+  #attempts(uid: string): number {
+    return this.#records.get(uid)?.deletion?.attempts ?? 0;
   }
 
   finished(uid: string): void {

@@ -156,7 +156,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
       },
     });
     const collecting = collectOrphans(
-      { kube, containerGroups, groups, clock, log },
+      { kube, containerGroups, groups, clock, random, log },
       { nodeName, periodMs: settings.garbageCollectionMs, brakeAbove: settings.brakeAbove },
       signal,
     );

@@ -9,6 +9,7 @@ import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { withToken } from '../lib/token.ts';
 import { ECI_INSTANCE_ID } from '../api/annotations.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decide } from './decide.ts';
@@ -225,9 +226,9 @@ const end = async (
   signal: AbortSignal,
 ): Promise<void> => {
   // The same token twice would be answered from memory, and have no effect.
-  const clientToken = `end-${containerGroupId}-${memories.attempts(uid)}`.slice(-64);
+  const group = withToken('DeleteContainerGroup', memories.caller(uid), { containerGroupId });
   try {
-    await containerGroups.deleteContainerGroup({ containerGroupId, clientToken }, signal);
+    await containerGroups.deleteContainerGroup(group, signal);
   } catch (error) {
     if (!(error instanceof CloudFault) || error.kind !== 'gone') throw error;
   }

@@ -2,7 +2,7 @@ import test from 'ava';
 import { array, assert as assertProperty, integer, oneof, property, string } from 'fast-check';
 import { allocation, binding } from '../../src/act/eip.ts';
 import { act } from '../../src/act/act.ts';
-import { clientToken } from '../../src/act/token.ts';
+import { clientToken, withToken } from '../../src/lib/token.ts';
 import { TAG_POD } from '../../src/api/annotations.ts';
 import type { Cloud } from '../../src/cloud/port.ts';
 import { readTags } from '../../src/intent/values.ts';
@@ -12,6 +12,11 @@ import { StillClock } from '../sandbox/cloud-bench.ts';
 import { fresh, place, pod, podEip, seen } from '../plan/situation.ts';
 
 const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
+
+const refuse = () => {
+  throw new Error('not expected');
+};
+const forbidden = new Proxy({}, { get: () => refuse });
 
 test('a token is printable ASCII, fits, and depends on its parts only', (t) => {
   const parts = array(oneof(string({ unit: 'binary' }), integer()));
@@ -59,17 +64,61 @@ test('what is only for us is not sent to the cloud', (t) => {
   t.false('bandwidthPackageId' in call);
 });
 
-test('binding and unbinding have tokens of their own, new ones in each epoch', (t) => {
-  const tokens = (['associate', 'unassociate'] as const).flatMap((operation) =>
-    ['p/0', 'p/1'].map((epoch) => binding(operation, 'eip-1', place, epoch).clientToken),
+test('binding and unbinding have tokens of their own, for each PodEIP, and new ones in each epoch', (t) => {
+  const tokens = (['AssociateEipAddress', 'UnassociateEipAddress'] as const).flatMap((action) =>
+    ['podeip-1', 'podeip-2'].flatMap((subject) =>
+      ['p/0', 'p/1'].map((attempt) => binding(action, { subject, attempt }, 'eip-1', place).clientToken),
+    ),
   );
-  t.is(new Set(tokens).size, 4);
+  t.is(new Set(tokens).size, 8);
 });
 
-const refuse = () => {
-  throw new Error('not expected');
+test('a token depends on the action, the caller and every parameter, and on nothing else', (t) => {
+  const caller = { subject: 's', attempt: 0 };
+  const { clientToken: one, ...sent } = withToken('Do', caller, { a: '1', b: '2' });
+  t.deepEqual(sent, { a: '1', b: '2' }, 'the parameters go over');
+  t.is(withToken('Do', caller, { b: '2', a: '1' }).clientToken, one, 'their order does not matter');
+  const others = [
+    withToken('Undo', caller, { a: '1', b: '2' }),
+    withToken('Do', { ...caller, subject: 't' }, { a: '1', b: '2' }),
+    withToken('Do', { ...caller, attempt: 1 }, { a: '1', b: '2' }),
+    withToken('Do', caller, { a: '1', b: '3' }),
+    withToken('Do', caller, { a: '1' }),
+    withToken('Do', caller, { a: '1', b: '2', c: '3' }),
+  ].map(({ clientToken: token }) => token);
+  t.is(new Set([one, ...others]).size, 7);
+});
+
+/** What each step that changes the cloud sends as its token, for one PodEIP or another. */
+const tokenOf = async (step: Act, uid: string): Promise<string | undefined> => {
+  let sent: string | undefined;
+  const cloud = new Proxy({} as Cloud, {
+    get: () => (call: { readonly clientToken?: string }) => {
+      sent = call.clientToken;
+      return Promise.resolve({ allocationId: 'eip-1', ipAddress: '203.0.113.1' });
+    },
+  });
+  const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
+  const its = { ...podEip(), metadata: { ...podEip().metadata, uid } };
+  const world = { kube, cloud, clock: new StillClock(), cluster };
+  await act(step, seen({ pod: pod(), podEip: its }), world, 'p/0', new AbortController().signal);
+  return sent;
 };
-const forbidden = new Proxy({}, { get: () => refuse });
+
+test('no two PodEIPs ever send the same token, whatever they send', async (t) => {
+  const from = { instanceId: 'i-1', instanceType: 'EcsInstance', privateIpAddress: '10.0.0.2' } as const;
+  const steps: readonly Act[] = [
+    { do: 'Allocate', request: fresh, generation: 1 },
+    { do: 'Associate', allocationId: 'eip-1', place },
+    { do: 'Unassociate', allocationId: 'eip-1', place },
+    { do: 'Rob', allocationId: 'eip-1', from },
+    { do: 'JoinBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+    { do: 'LeaveBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+  ];
+  const tokens = await Promise.all(steps.flatMap((step) => ['one', 'two'].map((uid) => tokenOf(step, uid))));
+  t.true(tokens.every((it) => it !== undefined));
+  t.is(new Set(tokens).size, 2 * steps.length);
+});
 
 /** Does a step with a Kubernetes API that takes patches and shows what they say; returns them. */
 const patchesOf = async (step: Act): Promise<readonly Patch[]> => {

@@ -14,7 +14,9 @@ const kube = { patch: () => Promise.resolve(pod) } as unknown as Kube;
 const { signal } = new AbortController();
 
 test('an annotation that does not stay is an error, not a reason to send it again at once', async (t) => {
-  const error = await t.throwsAsync(announce(kube, pod, { ipAddress: '203.0.113.9', isGated: true, now: 0 }, signal));
+  const error = await t.throwsAsync(
+    announce(kube, pod, { says: { ipAddress: '203.0.113.9' }, isGated: true, now: 0 }, signal),
+  );
   t.like(error, { name: 'KubeFault', kind: 'invalid' });
   t.regex(error.message, /did not stay/);
 });

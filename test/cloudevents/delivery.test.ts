@@ -76,7 +76,8 @@ test('1,000 pods: with a sink that fails 30 % of requests and is away for five m
   await restart();
   t.true((await world.until(() => names('associated').length >= 400, HOUR)) < Infinity);
   const first = names('associated').slice(0, 200);
-  for (const name of first) await world.endPod(name);
+  // All at once.
+  for (const name of first) await world.endPod(name, { lingerMs: 0 });
   isAway = true;
   await world.pass(150_000);
   await restart();
@@ -85,7 +86,7 @@ test('1,000 pods: with a sink that fails 30 % of requests and is away for five m
   t.deepEqual(names('released'), []);
   isAway = false;
   t.true((await world.until(() => names('associated').length === PODS, HOUR)) < Infinity);
-  for (const name of names('associated')) if (!first.includes(name)) await world.endPod(name);
+  for (const name of names('associated')) if (!first.includes(name)) await world.endPod(name, { lingerMs: 0 });
   await world.pass(20_000);
   await restart();
   t.true((await world.until(async () => (await journals(world)).length === 0, HOUR)) < Infinity);

@@ -119,7 +119,7 @@ test('a place whose PodEIP lost its finalizer is not given away as long as its E
   await world.runPod('a', NEW);
   t.true((await world.until(isReady(world, 'a'), 30_000)) < Infinity);
   const ref = { namespace: 'default', name: 'a' };
-  await world.endPod('a');
+  await world.endPod('a', { lingerMs: 0 });
   await world.kube.patch(PODEIP, ref, { type: 'merge', body: { metadata: { finalizers: null } } });
   await world.until(async () => (await world.podEips()).length === 0, 10_000);
   t.is(world.cloud.eips().length, 1);

@@ -2,29 +2,9 @@ import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
 import { KNATIVE_SERVICE, POD_AUTOSCALER, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
 import { EXISTING } from '../plan/situation.ts';
-import { CRD, Operating } from '../world/operating.ts';
+import { CRD, KNATIVE_SERVICES, Operating } from '../world/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
-
-const definition = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'services.serving.knative.dev' },
-  spec: {
-    group: 'serving.knative.dev',
-    names: { kind: 'Service', plural: 'services', singular: 'service', listKind: 'ServiceList' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
 
 /** A Service; its UID. */
 const serve = async (
@@ -54,7 +34,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   ]);
   t.is(world.cloud.eips()[0]?.status, 'InUse');
 
-  await world.kube.create(CRD, definition);
+  await world.kube.create(CRD, KNATIVE_SERVICES);
   const uid = await serve(world, 'hello', { template: NEW });
   const idle = await serve(world, 'idle');
   await world.pass(90_000);
@@ -97,7 +77,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
 
 test('annotations on the Service itself are pointed out, once, and those that Knative needs there are not', async (t) => {
   const world = await Operating.create();
-  await world.kube.create(CRD, definition);
+  await world.kube.create(CRD, KNATIVE_SERVICES);
   await serve(world, 'wrong', { own: { ...NEW, [KEYS.bandwidth[1]]: '10', team: 'web' } });
   await serve(world, 'both', { own: NEW, template: NEW });
   await world.pass(120_000);
@@ -117,12 +97,12 @@ test('annotations on the Service itself are pointed out, once, and those that Kn
 
 test('a Service whose last pod has gone hears why, from the autoscaler of its Revision', async (t) => {
   const world = await Operating.create();
-  await world.kube.create(CRD, definition);
+  await world.kube.create(CRD, KNATIVE_SERVICES);
   await world.kube.create(CRD, {
-    ...definition,
+    ...KNATIVE_SERVICES,
     metadata: { name: 'podautoscalers.autoscaling.internal.knative.dev' },
     spec: {
-      ...definition.spec,
+      ...KNATIVE_SERVICES.spec,
       group: 'autoscaling.internal.knative.dev',
       names: {
         kind: 'PodAutoscaler',
@@ -130,7 +110,7 @@ test('a Service whose last pod has gone hears why, from the autoscaler of its Re
         singular: 'podautoscaler',
         listKind: 'PodAutoscalerList',
       },
-      versions: definition.spec.versions.map((version) => ({ ...version, name: 'v1alpha1', subresources: {} })),
+      versions: KNATIVE_SERVICES.spec.versions.map((version) => ({ ...version, name: 'v1alpha1', subresources: {} })),
     },
   });
   const uid = await serve(world, 'hello', { template: NEW });
@@ -154,7 +134,7 @@ test('a Service whose last pod has gone hears why, from the autoscaler of its Re
 
 test('what only the Service shows is said to it, and its pods, which have no annotations about scale, are not blamed', async (t) => {
   const world = await Operating.create();
-  await world.kube.create(CRD, definition);
+  await world.kube.create(CRD, KNATIVE_SERVICES);
   world.cloud.world.addEip({ allocationId: 'eip-1' });
   const one = { ...EXISTING, 'autoscaling.knative.dev/max-scale': '1' };
   await serve(world, 'bounded', { template: one });

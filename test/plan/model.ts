@@ -5,8 +5,10 @@ import {
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
+  FORMER_POD_UID,
   GENERATION,
   GONE_SINCE,
+  HANDED_OVER,
   OFFERED,
   POD_UID,
   READINESS_GATE,
@@ -14,6 +16,7 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Namespace, Pod } from '../../src/api/core.ts';
 import type { EipUsage } from '../../src/api/eippolicy.ts';
+import type { KnativeService } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import type { EffectivePolicy } from '../../src/intent/policy.ts';
@@ -34,6 +37,8 @@ export interface State {
   readonly now: number;
   /** Who else holds the EIP. @default [] */
   readonly rivals?: readonly Rival[];
+  /** The Knative Service. @default 'unreadable' */
+  readonly service?: KnativeService | null;
   /** Whose EIPs are to be had. @default [] */
   readonly spares?: readonly PodEip[];
   /** Who gets the EIP. @default null */
@@ -73,6 +78,8 @@ const answer = (look: Look, state: State): Partial<Seen> => {
       return { spares };
     case 'LookForHeir':
       return { heir };
+    case 'LookAtService':
+      return { service: state.service === undefined ? 'unreadable' : state.service };
     case 'LookAtNamespace':
       return { namespace: null };
     case 'LookAtPolicy':
@@ -107,9 +114,10 @@ const recorded = (podEip: PodEip, allocationID: string): PodEip => ({
   ...podEip,
   spec: { ...podEip.spec, allocationID },
 });
-const told = (pod: Pod, address: string | undefined, isGated: boolean): Pod => {
+const told = (pod: Pod, address: string | undefined, isGated: boolean, reason?: string): Pod => {
   const after = annotated(pod, { [ALLOCATED_ADDRESS]: address });
-  const conditions = [{ type: READINESS_GATE, status: address === undefined ? 'False' : 'True' }] as const;
+  const status = address === undefined && reason === undefined ? 'False' : 'True';
+  const conditions = [{ type: READINESS_GATE, status, ...(reason !== undefined && { reason }) }] as const;
   return isGated ? { ...after, status: { ...after.status, conditions } } : after;
 };
 const unbound = (eip: Eip): Eip => {
@@ -150,7 +158,11 @@ export const apply = (step: Act, state: State): State => {
       return { ...state, podEip: { ...podEip, metadata } };
     }
     case 'Park':
-      return note({ [POD_UID]: '', [GONE_SINCE]: new Date(state.now).toISOString() });
+      return note({
+        [POD_UID]: '',
+        [FORMER_POD_UID]: readNotes(podEip).podUid,
+        [GONE_SINCE]: new Date(state.now).toISOString(),
+      });
     case 'TakeOver':
       return note({ [POD_UID]: step.podUid, [GONE_SINCE]: undefined });
     case 'Adopt':
@@ -218,6 +230,8 @@ export const apply = (step: Act, state: State): State => {
       return { ...state, pod: pod && told(pod, step.ipAddress, step.isGated) };
     case 'Unpublish':
       return { ...state, pod: pod && told(pod, undefined, step.isGated) };
+    case 'StandAside':
+      return { ...state, pod: pod && told(pod, undefined, step.isGated, HANDED_OVER) };
   }
 };
 

@@ -1,4 +1,4 @@
-import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/plan/pod.ts';
@@ -110,7 +110,10 @@ const unrestOf = (
   const podEip = inspector.truth.podEips.get(name);
   const isTold =
     pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined ||
-    (pod.status?.conditions?.some(({ type, status }) => type === READINESS_GATE && status === 'True') ?? false);
+    (pod.status?.conditions?.some(
+      ({ type, status, reason }) => type === READINESS_GATE && status === 'True' && reason !== HANDED_OVER,
+    ) ??
+      false);
   const wanted = asks(pod);
   if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !pod.status?.podIP) return undefined;
   if (wanted === undefined) return isTold ? `I6: pod ${name} is told of an address that it did not ask for` : undefined;

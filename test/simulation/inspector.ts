@@ -2,6 +2,7 @@ import { CONFIGURATION_GENERATION, SERVICE_UID } from '../../src/api/knative.ts'
 import {
   ALLOCATED_ADDRESS,
   KEYS,
+  HANDED_OVER,
   READINESS_GATE,
   TAG_CLUSTER_UID,
   TAG_POD,
@@ -75,7 +76,7 @@ const kinOf = (pod: Pod): Kin => ({
 const announces = (pod: Pod | PodEip | undefined): string | undefined =>
   pod?.metadata.annotations?.[ALLOCATED_ADDRESS] ??
   ((pod as Pod | undefined)?.status?.conditions?.some(
-    ({ type, status }) => type === READINESS_GATE && status === 'True',
+    ({ type, status, reason }) => type === READINESS_GATE && status === 'True' && reason !== HANDED_OVER,
   )
     ? 'readiness only'
     : undefined);

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD, type Pod } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
+import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { operate } from '../../src/cli/operate.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
@@ -38,7 +39,30 @@ export const CRD: Resource<KubeObject> = {
   namespaced: false,
 };
 
+/** Knative's Services, without their schema. */
+export const KNATIVE_SERVICES = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'services.serving.knative.dev' },
+  spec: {
+    group: 'serving.knative.dev',
+    names: { kind: 'Service', plural: 'services', singular: 'service', listKind: 'ServiceList' },
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
 const NAMESPACE = 'default';
+/** Between the final phase of a pod and the end of its object; milliseconds. */
+const PHASE_BEFORE_OBJECT_MS = 500;
 const VPC = 'vpc-1';
 /** As many private addresses as an interface has with Terway. */
 const PODS_PER_INTERFACE = 20;
@@ -116,6 +140,8 @@ export interface PodParts {
   readonly isGated?: boolean;
   /** Whether its containers are. */
   readonly isReady?: boolean;
+  /** One that an earlier pod had; the next free one where none is said. */
+  readonly podIP?: string | undefined;
 }
 
 /** A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time. */
@@ -269,12 +295,8 @@ export class Operating {
     await this.pass(1_000);
   }
 
-  /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
-  async runPod(
-    name: string,
-    annotations: Readonly<Record<string, string>>,
-    { labels = {}, isGated = false, isReady = true }: PodParts = {},
-  ): Promise<void> {
+  /** A private address that no pod had yet, on an interface of the node. */
+  #nextAddress(): string {
     this.#addresses += 1;
     const podIP = `10.0.${Math.floor(this.#addresses / 200) + 1}.${(this.#addresses % 200) + 1}`;
     const eni = Math.ceil(this.#addresses / PODS_PER_INTERFACE);
@@ -284,6 +306,15 @@ export class Operating {
       this.cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: 'i-1', primaryIp });
     }
     this.cloud.world.addPrivateIp(networkInterfaceId, podIP);
+    return podIP;
+  }
+
+  /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    { labels = {}, isGated = false, isReady = true, podIP = this.#nextAddress() }: PodParts = {},
+  ): Promise<void> {
     await this.kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -305,12 +336,50 @@ export class Operating {
     await this.kube.patch(POD, { namespace: NAMESPACE, name }, { type: 'strategic', subresource: 'status', body });
   }
 
-  /** The pod's containers have ended, and its object goes. */
-  async endPod(name: string): Promise<void> {
+  /**
+   * The pod's containers have ended, and its object goes: as kubelets do it since Kubernetes 1.27, the final phase first
+   * and the object after that.
+   */
+  async endPod(
+    name: string,
+    {
+      phase = 'Succeeded',
+      lingerMs = PHASE_BEFORE_OBJECT_MS,
+    }: { phase?: 'Succeeded' | 'Failed'; lingerMs?: number } = {},
+  ): Promise<void> {
     const ref = { namespace: NAMESPACE, name };
-    const body = { status: { phase: 'Succeeded' } };
+    const body = { status: { phase } };
     const { metadata } = await this.kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body });
+    await this.pass(lingerMs);
     await this.kube.delete(POD, ref, { uid: metadata.uid });
+  }
+
+  /** The pod is deleted by force: no phase, no grace. */
+  async forcePod(name: string): Promise<void> {
+    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}`;
+    const body = JSON.stringify({ gracePeriodSeconds: 0 });
+    await this.#transport({ method: 'DELETE', path, contentType: 'application/json', body });
+  }
+
+  /** A Knative Service as Knative Serving leaves it, as far as its addresses are concerned; its UID. */
+  async addService(name: string, parts: Pick<KnativeService, 'spec' | 'status'> = {}): Promise<string> {
+    if (!(await this.kube.get(CRD, { name: KNATIVE_SERVICES.metadata.name })))
+      await this.kube.create(CRD, KNATIVE_SERVICES);
+    const head = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: { name, namespace: NAMESPACE } };
+    const { metadata } = await this.kube.create(KNATIVE_SERVICE, { spec: {}, ...head, ...parts });
+    if (parts.status) await this.changeService(name, parts);
+    return metadata.uid;
+  }
+
+  async changeService(name: string, { spec, status }: Pick<KnativeService, 'spec' | 'status'>): Promise<void> {
+    const ref = { namespace: NAMESPACE, name };
+    if (spec) await this.kube.patch(KNATIVE_SERVICE, ref, { type: 'merge', body: { spec } });
+    if (status) await this.kube.patch(KNATIVE_SERVICE, ref, { type: 'merge', subresource: 'status', body: { status } });
+  }
+
+  async deleteService(name: string): Promise<void> {
+    const there = await this.kube.get(KNATIVE_SERVICE, { namespace: NAMESPACE, name });
+    if (there) await this.kube.delete(KNATIVE_SERVICE, there.metadata, { uid: there.metadata.uid });
   }
 
   pods(): Promise<readonly Pod[]> {

@@ -216,6 +216,7 @@ export class Sweeping {
         kube: this.#watched(life.through(kube)),
         cloud: this.#watched(life.through(assembled.cloud)),
         clock,
+        random: seeded(9),
         settings: this.#settings,
         metrics: this.metrics.sweeper,
         record: (about, event) => this.events.push({ ...event, about }),

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * An idempotency token: the same parts give the same token in every process, so that whoever comes after a crash repeats
+ * the call and does not make a new one. At most 64 ASCII characters (VPC API reference, "How to ensure idempotence").
+ * The scheme has a version, because tokens of two schemes would buy twice.
+ */
+export const clientToken = (...parts: readonly (string | number)[]): string =>
+  `ke1-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 56)}`;
+
+/** Who makes a call that may have to be made again with the same parameters. */
+export interface Caller {
+  /** What the call is made for, as nothing else is called: UID of a PodEIP, or the process and what it looks after. */
+  readonly subject: string;
+  /** Changes once an earlier call for this subject was answered. */
+  readonly attempt: string | number;
+}
+
+/**
+ * The parameters of a call with their token. It is derived from the action, from every parameter, and from the caller: the
+ * next pod may have the private address of the pod before it and name the same EIP, and with a token that knows only of the
+ * parameters the cloud would answer its call with the old answer, and do nothing.
+ */
+export const withToken = <T extends Readonly<Record<string, string | undefined>>>(
+  action: string,
+  { subject, attempt }: Caller,
+  parameters: T,
+): T & { readonly clientToken: string } => {
+  const sorted = Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { ...parameters, clientToken: clientToken(action, subject, attempt, JSON.stringify(sorted)) };
+};
