@@ -13,7 +13,17 @@ import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { routingFacts } from '../plan/service.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
-import { conditionOf, EIP_READY, findingsOf, idleSentence, sentenceOf, summarize } from '../report/service.ts';
+import {
+  conditionOf,
+  EIP_READY,
+  findingsOf,
+  idleSentence,
+  newsOf,
+  NOTHING_TOLD_YET,
+  sentenceOf,
+  summarize,
+  type ToldSummary,
+} from '../report/service.ts';
 
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
@@ -93,7 +103,7 @@ export interface ServicesPorts {
 
 /** What a Service was told last. */
 interface Told {
-  readonly summary: string;
+  readonly summary: ToldSummary;
   /** What is wrong with it. */
   readonly wrong: readonly string[];
 }
@@ -154,16 +164,16 @@ const tell = async (
   const wrong = findingsOf(service, settings).map((finding) => ({ reason: finding.id, note: sentence(finding) }));
   for (const { reason, note } of wrong)
     if (before?.wrong.includes(note) !== true) record(regarding, { type: 'Warning', reason, action: 'Read', note });
-  // A Service that never asked has nothing to hear; one that did hears that its last address is gone.
-  const isNews = before === undefined ? summary.asked > 0 : before.summary !== text;
-  if (isNews)
+  const news = newsOf(before?.summary ?? NOTHING_TOLD_YET, summary, clock.mono());
+  if (news.is)
     record(regarding, {
       type: 'Normal',
-      reason: summary.waiting.size === 0 ? 'AddressesReady' : 'AddressesWaiting',
+      reason: news.is === 'ready' ? 'AddressesReady' : 'AddressesWaiting',
       action: 'Summarize',
-      note: summary.asked === 0 && before ? text + (await whyIdle(kube, log, service)) : text,
+      note: summary.asked === 0 ? text + (await whyIdle(kube, log, service)) : text,
     });
-  told.set(uid, { summary: text, wrong: wrong.map(({ note }) => note) });
+  told.set(uid, { summary: news.told, wrong: wrong.map(({ note }) => note) });
+  const again: Again = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
   const wanted = conditionOf(summary, now, clock.now());
   if (
@@ -171,10 +181,10 @@ const tell = async (
     (summary.asked === 0 && !now) ||
     (now?.status === wanted.status && now.message === wanted.message)
   )
-    return 'done';
+    return again;
   // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
   const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
-  if (current?.metadata.uid !== uid) return 'done';
+  if (current?.metadata.uid !== uid) return again;
   const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
   const body = { metadata: { uid, resourceVersion: current.metadata.resourceVersion }, status: { conditions } };
   try {
@@ -183,5 +193,5 @@ const tell = async (
     if (error instanceof KubeFault && error.kind === 'conflict') return 'backoff';
     throw error;
   }
-  return 'done';
+  return again;
 };

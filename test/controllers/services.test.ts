@@ -52,7 +52,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   await world.pass(30_000);
   t.like(told(world, 'hello').at(-1), {
     reason: 'AddressesWaiting',
-    note: `1 of 2 pods have an address; hello-00001: ${address}; without one: 1 × QuotaExceeded`,
+    note: `1 of 2 pods have an address; hello-00001: ${address}; without one: 1 × QuotaExceeded (two)`,
   });
   t.true(told(world, 'hello').some(({ type, reason }) => type === 'Warning' && reason === 'QuotaExceeded'));
   const service = await world.kube.get(KNATIVE_SERVICE, { namespace: 'default', name: 'hello' });
