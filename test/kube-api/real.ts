@@ -30,7 +30,7 @@ export interface ControlPlaneOptions {
 
 /** What to set so that tests against a real control plane run. */
 export const HOW_TO_GET_ONE =
-  'set KUBECONFIG to a cluster that may be written to, or KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver';
+  'set KUBECONFIG to a cluster that may be written to, or KUBEBUILDER_ASSETS to what test/assets/build kubernetes prints';
 
 const READY_WITHIN_MS = 60_000;
 const POLL_MS = 100;
