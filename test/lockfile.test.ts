@@ -4,6 +4,7 @@ import test from 'ava';
 interface Entry {
   readonly integrity?: string;
   readonly resolved?: string;
+  readonly libc?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -53,6 +54,16 @@ test('the lockfile says what each package must be, and not where it was fetched'
   );
   t.deepEqual(
     installed.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path),
+    [],
+  );
+});
+
+/** npm 10, which comes with Node 20 and 22, takes the field out; npm 11 does without it and leaves the lockfile as it is. */
+test('npm 10 and npm 11 leave the lockfile as it is: where they do not, npx npm@10 install --package-lock-only mends it', (t) => {
+  t.deepEqual(
+    Object.entries(read())
+      .filter(([, { libc }]) => libc !== undefined)
+      .map(([path]) => path),
     [],
   );
 });
