@@ -58,11 +58,15 @@ export const changeOf = ({
 /** The namespace of an object at its creation may stand in the request only. */
 const placed = (workload: Workload, namespace: string): Workload => ({ ...workload, namespace });
 
+/** Characters of a key: a DNS name, a slash, a name. Source: apimachinery pkg/util/validation, IsQualifiedName. */
+const LONGEST_KEY = 253 + 1 + 63;
+
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
 /** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
 export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
-  !isEnding && [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
+  !isEnding &&
+  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
 
 /** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
 const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Workload) => ({

@@ -49,7 +49,7 @@ const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
  * `cn-hangzhou.i-…` or `alicloud://cn-hangzhou.i-…` (kubernetes/cloud-provider-alibaba-cloud, NodeFromProviderID: "The
  * format of REGION.NODEID").
  */
-const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]+)\.(?<instanceId>i-[a-z0-9-]+)$/iu;
+const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]{1,60})\.(?<instanceId>i-[a-z0-9-]{1,60})$/iu;
 
 /** Codes of a RAM policy that does not allow the action (OpenAPI portal, common error codes; RAM user guide). */
 const DENIED = /^(?:Forbidden|Forbbiden|Forbidden\.SubUser|UnauthorizedOperation)$|^(?:Forbidden\.RAM|NoPermission)/u;
