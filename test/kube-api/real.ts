@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean | undefined;
   /** Also run kube-scheduler, if its binary is there. */
   readonly scheduler?: boolean | undefined;
+  /** Where the API server listens; pods with network namespaces of their own cannot reach the default. @default '127.0.0.1' */
+  readonly address?: string | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -139,9 +141,12 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
+    const { address = '127.0.0.1' } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
-      'bind-address': '127.0.0.1',
+      'bind-address': address,
+      // It looks for one itself where it listens on the loopback, and finds none in a network namespace without routes.
+      ...(options.address !== undefined && { 'advertise-address': address }),
       'secure-port': secure,
       'cert-dir': dir,
       'token-auth-file': tokens,
@@ -153,7 +158,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'disable-admission-plugins': 'ServiceAccount',
     });
 
-    const url = `https://127.0.0.1:${secure}`;
+    const url = `https://${address}:${secure}`;
     for (let waited = 0; !(await answers200(`${url}/readyz`, token)); waited += POLL_MS) {
       if (server.exitCode !== null || waited > READY_WITHIN_MS)
         throw new Error(

@@ -1,0 +1,75 @@
+import test, { type ExecutionContext } from 'ava';
+import { missing } from './cluster/assets.ts';
+import { setStage, type Stage, type StageOptions } from './cluster/stage.ts';
+import { createScene, seconds, type Scene } from './scenario.ts';
+
+export type Play = (t: ExecutionContext, scene: Scene, stage: Stage) => Promise<void>;
+
+/** Longer than any scenario takes on a slow machine. */
+const TIMEOUT_MS = 420_000;
+
+/** So many scenarios play at once: more of them would only show how many pods a small machine bears. */
+const AT_ONCE = 8;
+
+/**
+ * Declares scenarios that play beside each other on one stage of the real Knative Serving, each in a namespace of its own.
+ * Where the stage cannot be set they are skipped, and their titles say why.
+ */
+export const onStage = (options: StageOptions = {}) => {
+  const why = missing();
+  const declare = why === undefined ? test : test.skip;
+  const titled = (text: string) => (why === undefined ? text : `${text} (${why})`);
+  const playing: Promise<void>[] = [];
+  let stage: Stage | undefined;
+
+  if (why === undefined) {
+    test.before(async (t) => {
+      t.timeout(TIMEOUT_MS);
+      stage = await setStage(options);
+      t.log(`the stage was set in ${seconds(stage.tookMs)}`);
+    });
+    test.after.always(() => stage?.close());
+  }
+
+  /** Those whose turn has not come yet, in the order in which they were declared. */
+  const waiting: (() => void)[] = [];
+  let free = AT_ONCE;
+  const inTurn = async (work: () => Promise<void>): Promise<void> => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free -= 1;
+    try {
+      await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+
+  const run = async (t: ExecutionContext, number: string, play: Play): Promise<void> => {
+    t.timeout(TIMEOUT_MS);
+    if (!stage) throw new Error('the stage was not set');
+    await play(t, await createScene(t, stage, `s${number}`), stage);
+  };
+
+  return {
+    /** `number` as on the page of the first run. */
+    scenario: (number: string, text: string, play: Play): void => {
+      declare(titled(`${number}: ${text}`), (t) => {
+        t.timeout(2 * TIMEOUT_MS);
+        const played = inTurn(() => run(t, number, play));
+        playing.push(played);
+        return played;
+      });
+    },
+    /** Plays once the others have ended: it changes what all of them stand on. */
+    afterwards: (number: string, text: string, play: Play): void => {
+      declare(titled(`${number}: ${text}`), async (t) => {
+        t.timeout(2 * TIMEOUT_MS);
+        // They were declared before, and so are playing by now.
+        await Promise.allSettled(playing);
+        await run(t, number, play);
+      });
+    },
+  };
+};
