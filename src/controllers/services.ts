@@ -1,8 +1,17 @@
-import { KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../api/knative.ts';
+import {
+  isReached,
+  KNATIVE_REVISION,
+  KNATIVE_SERVICE,
+  POD_AUTOSCALER,
+  SERVICE,
+  type KnativeService,
+} from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { runController, type Again } from '../kube/controller.ts';
 import type { GuardSettings } from '../guard/case.ts';
+import type { RevisionFacts } from '../guard/facts.ts';
+import { namesExisting } from '../guard/naming.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue, type WorkQueue } from '../kube/queue.ts';
@@ -151,6 +160,32 @@ const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: 
   }
 };
 
+/** More by name are not looked at: each is a call. */
+const MOST_REVISIONS = 10;
+
+/** The Revisions that a Service which names an existing EIP routes to by their names. */
+const routedRevisions = async (
+  kube: Kube,
+  log: Log,
+  { metadata: { namespace = '', name }, spec }: KnativeService,
+): Promise<readonly RevisionFacts[]> => {
+  if (namesExisting(spec?.template?.metadata?.annotations) === undefined) return [];
+  const names = new Set((spec?.traffic ?? []).filter(isReached).flatMap(({ revisionName }) => revisionName ?? []));
+  try {
+    const found = await Promise.all(
+      [...names].slice(0, MOST_REVISIONS).map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })),
+    );
+    return found.flatMap((it) =>
+      it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
+    );
+  } catch (error) {
+    if (!(error instanceof KubeFault)) throw error;
+    // What is wrong with the Service is said on its pods too.
+    log.debug({ kind: error.kind, namespace, name }, `The Revisions cannot be read: ${error.message}`);
+    return [];
+  }
+};
+
 const tell = async (
   { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
   service: KnativeService,
@@ -161,7 +196,11 @@ const tell = async (
   const before = told.get(uid);
   const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
   const text = sentenceOf(summary);
-  const wrong = findingsOf(service, settings).map((finding) => ({ reason: finding.id, note: sentence(finding) }));
+  const revisions = await routedRevisions(kube, log, service);
+  const wrong = findingsOf(service, settings, revisions).map((finding) => ({
+    reason: finding.id,
+    note: sentence(finding),
+  }));
   for (const { reason, note } of wrong)
     if (before?.wrong.includes(note) !== true) record(regarding, { type: 'Warning', reason, action: 'Read', note });
   const news = newsOf(before?.summary ?? NOTHING_TOLD_YET, summary, clock.mono());

@@ -2,7 +2,7 @@ import type { Finding, FindingId } from '../api/finding.ts';
 import { REVISION, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { GuardSettings } from '../guard/case.ts';
-import { NOTHING_KNOWN } from '../guard/facts.ts';
+import { NOTHING_KNOWN, type RevisionFacts } from '../guard/facts.ts';
 import { judge } from '../guard/judge.ts';
 import type { Workload } from '../guard/workload.ts';
 import { readNotes } from '../plan/record.ts';
@@ -146,10 +146,15 @@ const OF_SERVICES: ReadonlySet<FindingId> = new Set([
   'ExistingEipForMany',
   'ExistingEipMayScale',
   'ReservedInstanceKeepsEip',
+  'ExistingEipInTwoRevisions',
 ]);
 
 /** What there is to say about a Service that nobody would hear of from its pods, where no webhook has said it. */
-export const findingsOf = ({ metadata, spec }: KnativeService, settings: GuardSettings): readonly Finding[] => {
+export const findingsOf = (
+  { metadata, spec, status }: KnativeService,
+  settings: GuardSettings,
+  revisions: readonly RevisionFacts[] = [],
+): readonly Finding[] => {
   const annotations = spec?.template?.metadata?.annotations ?? {};
   const workload: Workload = {
     kind: 'Service',
@@ -163,9 +168,11 @@ export const findingsOf = ({ metadata, spec }: KnativeService, settings: GuardSe
     template: { metadata: { annotations } },
     hostNetwork: false,
     replicas: undefined,
+    traffic: spec?.traffic,
+    latestRevision: status?.latestCreatedRevisionName,
     isEnding: metadata.deletionTimestamp !== undefined,
   };
-  const findings = judge({ workload, target: undefined, settings, facts: NOTHING_KNOWN });
+  const findings = judge({ workload, target: undefined, settings, facts: { ...NOTHING_KNOWN, revisions } });
   return findings.filter(({ id }) => OF_SERVICES.has(id));
 };
 

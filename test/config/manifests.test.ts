@@ -86,6 +86,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'podeip-controller.alibabacloud.com/eipusages create',
     'podeip-controller.alibabacloud.com/eipusages get',
     'podeip-controller.alibabacloud.com/eipusages patch',
+    'serving.knative.dev/revisions get',
     'serving.knative.dev/services get',
     'serving.knative.dev/services list',
     'serving.knative.dev/services watch',
