@@ -1,7 +1,7 @@
-import { KEYS } from '../api/annotations.ts';
 import { KNATIVE_SERVICE, SERVICE } from '../api/knative.ts';
 import { PODEIP } from '../api/podeip.ts';
 import type { Claim, GuardFacts } from '../guard/facts.ts';
+import { namesExisting } from '../guard/naming.ts';
 import type { Workload } from '../guard/workload.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
@@ -16,11 +16,6 @@ interface ClaimsParts {
 
 /** Of the 3 s that the API server waits for the answer. Milliseconds. */
 const TIMEOUT_MS = 1_500;
-
-const namesExisting = (annotations: Workload['annotations'] | undefined): string | undefined => {
-  const key = KEYS.instanceId.find((each) => annotations && Object.hasOwn(annotations, each));
-  return key === undefined ? undefined : annotations?.[key];
-};
 
 /**
  * What in the cluster names an existing EIP: PodEIPs, and Knative Services, which may have no pod at present. Asked only

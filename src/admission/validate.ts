@@ -52,20 +52,31 @@ export const changeOf = ({
   // An update without the object before it: what was there already cannot be told, so nothing is held against it.
   if (old.as !== 'workload') return undefined;
   const before = placed(old.workload, namespace);
-  return isDeepStrictEqual(relevant(before), relevant(after)) ? undefined : { after, before };
+  // The template of a Service that is changed makes another Revision than the one that its status shows.
+  const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
+  const made = isNew ? { ...after, latestRevision: undefined } : after;
+  return isDeepStrictEqual(relevant(before), relevant(after)) ? undefined : { after: made, before };
 };
+
+const templateOf = (object: unknown): unknown =>
+  (object as { readonly spec?: { readonly template?: unknown } } | null)?.spec?.template;
 
 /** The namespace of an object at its creation may stand in the request only. */
 const placed = (workload: Workload, namespace: string): Workload => ({ ...workload, namespace });
+
+/** Characters of a key: a DNS name, a slash, a name. Source: apimachinery pkg/util/validation, IsQualifiedName. */
+const LONGEST_KEY = 253 + 1 + 63;
 
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
 /** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
 export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
-  !isEnding && [...Object.keys(annotations), ...Object.keys(outside)].some((key) => OURS.test(key));
+  !isEnding &&
+  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
 
 /** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
-const relevant = ({ annotations, outside, replicas, hostNetwork, template }: Workload) => ({
+const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic }: Workload) => ({
+  traffic,
   annotations: pick(annotations),
   outside: pick(outside),
   replicas,

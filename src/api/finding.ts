@@ -81,6 +81,7 @@ export type FindingId =
   | 'EipWantedTwice'
   /** A pod that is reserved while the Service is at zero has an EIP too. */
   | 'ReservedInstanceKeepsEip'
+  | 'ExistingEipInTwoRevisions'
   /** The virtual node would act on its own key before the controller can. */
   | 'EciKeyWithVirtualNode'
   /** Another controller would make an EIP for the same pod. */

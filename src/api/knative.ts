@@ -42,6 +42,18 @@ export interface TrafficTarget {
   readonly tag?: string | undefined;
 }
 
+/** Whether requests reach what the target names. */
+export const isReached = ({ percent = 0, tag = '' }: TrafficTarget): boolean => percent > 0 || tag !== '';
+
+/** A Revision: its annotations are those of its pods. Source: knative/serving pkg/apis/serving/v1/revision_types.go. */
+export const KNATIVE_REVISION: Resource<KubeObject> = {
+  group: 'serving.knative.dev',
+  version: 'v1',
+  plural: 'revisions',
+  kind: 'Revision',
+  namespaced: true,
+};
+
 /** A Knative Service, as far as this product reads it. Source: knative/serving pkg/apis/serving/v1/service_types.go. */
 export interface KnativeService extends KubeObject {
   readonly spec?:

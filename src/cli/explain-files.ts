@@ -2,6 +2,8 @@ import type { EipPolicy } from '../api/eippolicy.ts';
 import type { Config } from '../config/schema.ts';
 import { explain, type Placed } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
+import type { RevisionFacts } from '../guard/facts.ts';
+import type { Workload } from '../guard/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readSurroundings } from '../manifest/surroundings.ts';
 import { readPolicyObject } from '../manifest/policy.ts';
@@ -81,8 +83,12 @@ export const explainFiles = (
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     namespaces,
     policies,
-    known: { claims, otherControllers },
+    known: { claims, otherControllers, revisions: placed.flatMap(({ workload }) => revisionFactsOf(workload)) },
     prices: config.priceTable,
   });
   return { explanations, problems };
 };
+
+/** A Revision among the manifests: its Service may route to it. */
+const revisionFactsOf = ({ kind, isKnative, namespace, name, annotations }: Workload): readonly RevisionFacts[] =>
+  kind === 'Revision' && isKnative ? [{ namespace, name, annotations }] : [];

@@ -7,6 +7,7 @@ import type { MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/account.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
+import { createHindrance } from '../controllers/hindrance.ts';
 import { Memories } from '../controllers/memory.ts';
 import { reconcilePodEip } from '../controllers/podeip.ts';
 import type { OtherControllers } from '../controllers/others.ts';
@@ -26,6 +27,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../plan/seen.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
+import { createServiceWarnings } from '../report/service-warnings.ts';
 import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { ReconcileResult } from '../report/metrics/work.ts';
@@ -97,6 +99,7 @@ export const operate = (parts: OperationParts): Operation => {
   });
   measured.state(() => queue.depth());
   const memories = new Memories(clock, random);
+  const warnService = createServiceWarnings(clock, record);
   const stopwatch = new Stopwatch(clock, metrics.life);
   stopwatch.follow(caches);
   // As long as a call to the API server may take.
@@ -130,6 +133,7 @@ export const operate = (parts: OperationParts): Operation => {
 
   measureWatches(metrics, caches);
 
+  const hindrance = createHindrance({ caches, record, warnService });
   let isMismatched = false;
   const account: AccountParts = {
     cloud: cloud.cloud,
@@ -143,6 +147,7 @@ export const operate = (parts: OperationParts): Operation => {
       isMismatched = is;
       metrics.accountMismatched(is);
     },
+    hindered: hindrance.told,
   };
 
   const lost = Promise.withResolvers<'lost'>();
@@ -227,6 +232,7 @@ export const operate = (parts: OperationParts): Operation => {
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
       record,
+      warnService,
       log,
     });
     const telling = parts.services

@@ -158,6 +158,7 @@ const releasing = async (
     mayAct: () => !signal.aborted,
     onRoom: () => undefined,
     record: () => undefined,
+    warnService: () => undefined,
     log,
   });
   return { ...release, idle: () => assembled.idle() };

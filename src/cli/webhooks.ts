@@ -4,6 +4,7 @@ import { clusterClaims } from '../admission/claims.ts';
 import { namespaceHoldings } from '../admission/holdings.ts';
 import { createReviewers } from '../admission/reviewer.ts';
 import { ReviewError } from '../admission/review.ts';
+import { routedRevisions } from '../admission/revisions.ts';
 import { rotate } from '../admission/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import type { OtherControllers } from '../controllers/others.ts';
@@ -47,6 +48,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   const { namespace } = config.leaderElection;
   const claims = clusterClaims({ kube, clock, log });
   const holdings = namespaceHoldings({ kube, clock, log });
+  const revisions = routedRevisions({ kube, clock, log });
   const reviewers = createReviewers({
     kube,
     clock,
@@ -56,8 +58,12 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     policies: parts.policies,
     onConflict: config.webhook.onConflict,
     known: async (workload, settings) => {
-      const [claimed, holding] = await Promise.all([claims(workload), holdings(workload, settings)]);
-      return { ...claimed, ...holding, otherControllers: parts.otherControllers?.known() };
+      const [claimed, holding, routed] = await Promise.all([
+        claims(workload),
+        holdings(workload, settings),
+        revisions(workload),
+      ]);
+      return { ...claimed, ...holding, ...routed, otherControllers: parts.otherControllers?.known() };
     },
     found: (finding) => metrics.life.found(finding),
     observe: (webhook, answer, durationMs) => metrics.reviewed(webhook, answer, durationMs / 1_000),

@@ -64,9 +64,13 @@ export const FAILURE_HOLDS_MS = 1_000;
  */
 export const RENEWAL_PATIENCE_MS = 1_000;
 
+/** How much of a failure's text is looked at, characters. */
+const LONGEST_TEXT = 8_192;
+
 /** What of a failure is safe and useful: a network or file code, an HTTP status, the STS error code. */
-const reasonOf = (error: unknown): string => {
-  const text = error instanceof Error ? error.message : '';
+export const reasonOf = (error: unknown): string => {
+  // Cut first: it quotes what a server answered.
+  const text = error instanceof Error ? error.message.slice(0, LONGEST_TEXT) : '';
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
   const parts = [
     /^[A-Z][A-Z_]{2,40}$/u.test(code) ? code : '',

@@ -66,8 +66,13 @@ export const messageOf = (event: CloudEvent<Change['data']>, mode: EventMode): E
   return { headers: Object.fromEntries(encoded) as Record<string, string>, body: String(body) };
 };
 
+/** Characters of an attribute in a header. The longest, two names and what is between them, has 317. */
+const LONGEST_ATTRIBUTE = 1_024;
+
 const encodeHeader = (value: string): string =>
   // Everything but printable ASCII, and of that space, quotation mark and percent sign.
-  value.replaceAll(/[^\x21\x23\x24\x26-\x7E]+/gu, (text) =>
-    [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-  );
+  value
+    .slice(0, LONGEST_ATTRIBUTE)
+    .replaceAll(/[^\x21\x23\x24\x26-\x7E]+/gu, (text) =>
+      [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+    );

@@ -49,7 +49,7 @@ const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
  * `cn-hangzhou.i-…` or `alicloud://cn-hangzhou.i-…` (kubernetes/cloud-provider-alibaba-cloud, NodeFromProviderID: "The
  * format of REGION.NODEID").
  */
-const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]+)\.(?<instanceId>i-[a-z0-9-]+)$/iu;
+const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]{1,60})\.(?<instanceId>i-[a-z0-9-]{1,60})$/iu;
 
 /** Codes of a RAM policy that does not allow the action (OpenAPI portal, common error codes; RAM user guide). */
 const DENIED = /^(?:Forbidden|Forbbiden|Forbidden\.SubUser|UnauthorizedOperation)$|^(?:Forbidden\.RAM|NoPermission)/u;
@@ -136,6 +136,17 @@ export const complaintOf = (
   return undefined;
 };
 
+/** The same for those who only wait, and may see nothing of the account. */
+const whatIsWrong = ({ kind }: AccountVerdict): string => {
+  const what =
+    kind === 'otherRegion'
+      ? 'regionID is not the region'
+      : kind === 'otherVpc'
+        ? 'vpcID is not the VPC'
+        : 'credentials are not of the account';
+  return `no pod gets an address: knative-eip’s ${what} of this cluster; whoever operates it has to correct that (alert KnativeEipWrongAccount)`;
+};
+
 const listed = (nodes: readonly EcsNode[]): string =>
   nodes.map(({ name, instanceId, address }) => `${name} (${instanceId}, ${address})`).join(', ');
 
@@ -145,6 +156,8 @@ export interface AccountParts extends AccountQuestion {
   readonly log: Log;
   /** Told whether it is known not to fit, for metrics and health checks. */
   readonly mismatched: (isMismatched: boolean) => void;
+  /** Told why no work is begun, for those who wait for it; undefined once it is. */
+  readonly hindered: (why: string | undefined) => void;
 }
 
 /**
@@ -157,7 +170,7 @@ export const awaitAccount = async (
   parts: AccountParts,
   signal: AbortSignal,
 ): Promise<'fits' | 'noWitness' | 'denied' | 'refused'> => {
-  const { clock, random, log, region, vpcId, mismatched } = parts;
+  const { clock, random, log, region, vpcId, mismatched, hindered } = parts;
   let said = '';
   const say = (key: string, tell: () => void) => {
     if (said !== key) tell();
@@ -172,9 +185,11 @@ export const awaitAccount = async (
       const complaint = complaintOf(verdict, parts);
       mismatched(complaint !== undefined);
       if (verdict.kind === 'fits' || verdict.kind === 'noWitness') {
+        hindered(undefined);
         if (said !== '') log.info({ regionID: region, vpcID: vpcId }, 'Account, region and VPC: work begins');
         return verdict.kind;
       }
+      hindered(whatIsWrong(verdict));
       say(verdict.kind, () =>
         log.error(
           { regionID: region, vpcID: vpcId, nodes: verdict.nodes },
@@ -191,16 +206,23 @@ export const awaitAccount = async (
           `Whether the credentials are of the cluster’s account and vpcID is its VPC cannot be checked, and pods will get no address, without this permission: ${error.message}`,
         );
         mismatched(false);
+        hindered(undefined);
         return 'denied';
       }
       if (error.kind === 'misconfigured') {
         // Either each call fails, or none that changes something is sent meanwhile; pods are told why they get nothing.
+        hindered(undefined);
         log.warn(
           fields,
           `Whether the credentials are of the cluster’s account cannot be seen, because they are refused, or cannot be used; nothing is bought, bound or released before, and it is looked at again: ${error.message}`,
         );
         return 'refused';
       }
+      // One answer that failed is soon followed by another.
+      if (failures > 0)
+        hindered(
+          `no pod gets an address yet: whether knative-eip’s credentials are of this cluster’s account cannot be seen (${error.action}: ${error.code}); it is asked again and again`,
+        );
       say(`${error.kind} ${error.code}`, () =>
         log.warn(
           fields,

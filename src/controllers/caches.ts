@@ -1,5 +1,5 @@
 import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
-import { SERVICE } from '../api/knative.ts';
+import { SERVICE, SERVICE_UID } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
@@ -36,17 +36,23 @@ const ASKING = [...KEYS.withEip, ...KEYS.instanceId];
 /** Beside the keys of requests what virtual nodes write, so that it is seen when they do. */
 const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE_ID, EIP_MADE_WITH];
 
+/** What of its labels says where it runs, and for which Knative Service. */
+const LABELS = [ON_VIRTUAL_NODE, SERVICE, SERVICE_UID];
+
 /** Identity and what decides whether to look; a pod that asks for no address is not kept at all. */
 const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
   const { annotations = {} } = metadata;
   if (!ASKING.some((key) => annotations[key] !== undefined)) return undefined;
   const kept = KEPT.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key]] as const]));
-  const onVirtualNode = metadata.labels?.[ON_VIRTUAL_NODE];
+  const labels = LABELS.flatMap((key) => {
+    const value = metadata.labels?.[key];
+    return value === undefined ? [] : [[key, value] as const];
+  });
   return {
     metadata: {
       ...identity(metadata),
       annotations: Object.fromEntries(kept),
-      ...(onVirtualNode !== undefined && { labels: { [ON_VIRTUAL_NODE]: onVirtualNode } }),
+      ...(labels.length > 0 && { labels: Object.fromEntries(labels) }),
     },
     spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
     status: {

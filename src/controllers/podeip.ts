@@ -20,7 +20,7 @@ import { underPolicy } from '../plan/policy.ts';
 import { isOurs, isWitness, readNotes } from '../plan/record.ts';
 import type { Rival, Seen, Settings } from '../plan/seen.ts';
 import { isLook, RETRY_MS, type Act, type Look, type Rest } from '../plan/step.ts';
-import { eventOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
+import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from '../report/events.ts';
 import { statusOf, statusPatch, type Standing } from '../report/status.ts';
 import { NOTHING_KNOWN, type Memories } from './memory.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -45,6 +45,8 @@ export interface PodEipPorts extends World {
   /** An EIP was given back: those that wait for room may ask again. */
   readonly onRoom: () => void;
   readonly record: (regarding: Regarding, event: EventNote) => void;
+  /** Tells the Knative Service of a pod, or of the pod of a PodEIP, what is wrong there. */
+  readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
   /** Who notices what happens to addresses; undefined where nobody wants to know. */
   readonly changes?: Changes | undefined;
   readonly log: Log;
@@ -248,12 +250,11 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
     stopwatch?.done(step, seen, began);
     const findings = step.do === 'Witness' ? step.findings : judged(step, seen, ports.settings);
     if (findings) stopwatch?.read({ findings });
-    const event = eventOf(step, acted);
-    if (event) for (const object of regarding(seen)) record(object, event);
+    for (const { about, event } of noticesOf(step, acted, seen)) record(about, event);
     // What refuses is in the condition and its Event.
     const isRefused = step.do === 'Claim' && !step.request;
     for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
-      for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+      warn(warning, { pod: seen.pod, podEip: null }, ports);
     return {
       ...(acted.created !== undefined && { podEipUid: acted.created }),
       ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
@@ -296,6 +297,17 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
 };
 
+/** Tells pod and PodEIP, and their Knative Service, which hears of each reason once and of which pod. */
+const warn = (
+  warning: EventNote,
+  { pod, podEip }: Pick<Seen, 'pod' | 'podEip'>,
+  { record, warnService }: Pick<PodEipPorts, 'record' | 'warnService'>,
+): void => {
+  for (const object of regarding({ pod, podEip })) record(object, warning);
+  const one = pod ?? podEip;
+  if (one) warnService(one, warning);
+};
+
 /** Writes the status if it changed, and an Event if somebody must act and has not been told this yet. */
 const tell = async (
   standing: Standing,
@@ -304,11 +316,11 @@ const tell = async (
   ports: PodEipPorts,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { kube, clock, settings, record } = ports;
+  const { kube, clock, settings } = ports;
   const { podEip } = seen;
   const warning: EventNote = { type: 'Warning', reason: standing.reason, action: 'Reconcile', note: standing.message };
   if (!podEip || !(isOurs(podEip) || isWitness(podEip))) {
-    if (isWarning) for (const object of regarding({ pod: seen.pod, podEip: null })) record(object, warning);
+    if (isWarning) warn(warning, { pod: seen.pod, podEip: null }, ports);
     return;
   }
   const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
@@ -322,7 +334,7 @@ const tell = async (
   // What the cloud refuses has its line already, with the ID of the request.
   const line = { reason: standing.reason, isReady: standing.isReady, ...fieldsOf(undefined, seen) };
   if (isNews && !standing.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, standing.message);
-  if (isWarning && isNews) for (const object of regarding(seen)) record(object, warning);
+  if (isWarning && isNews) warn(warning, seen, ports);
 };
 
 /** What a line of the log says about the objects. */

@@ -1,8 +1,17 @@
-import { KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../api/knative.ts';
+import {
+  isReached,
+  KNATIVE_REVISION,
+  KNATIVE_SERVICE,
+  POD_AUTOSCALER,
+  SERVICE,
+  type KnativeService,
+} from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { runController, type Again } from '../kube/controller.ts';
 import type { GuardSettings } from '../guard/case.ts';
+import type { RevisionFacts } from '../guard/facts.ts';
+import { namesExisting } from '../guard/naming.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue, type WorkQueue } from '../kube/queue.ts';
@@ -13,7 +22,17 @@ import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { routingFacts } from '../plan/service.ts';
 import type { EventNote, Regarding } from '../report/events.ts';
-import { conditionOf, EIP_READY, findingsOf, idleSentence, sentenceOf, summarize } from '../report/service.ts';
+import {
+  conditionOf,
+  EIP_READY,
+  findingsOf,
+  idleSentence,
+  newsOf,
+  NOTHING_TOLD_YET,
+  sentenceOf,
+  summarize,
+  type ToldSummary,
+} from '../report/service.ts';
 
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
@@ -93,7 +112,7 @@ export interface ServicesPorts {
 
 /** What a Service was told last. */
 interface Told {
-  readonly summary: string;
+  readonly summary: ToldSummary;
   /** What is wrong with it. */
   readonly wrong: readonly string[];
 }
@@ -141,6 +160,32 @@ const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: 
   }
 };
 
+/** More by name are not looked at: each is a call. */
+const MOST_REVISIONS = 10;
+
+/** The Revisions that a Service which names an existing EIP routes to by their names. */
+const routedRevisions = async (
+  kube: Kube,
+  log: Log,
+  { metadata: { namespace = '', name }, spec }: KnativeService,
+): Promise<readonly RevisionFacts[]> => {
+  if (namesExisting(spec?.template?.metadata?.annotations) === undefined) return [];
+  const names = new Set((spec?.traffic ?? []).filter(isReached).flatMap(({ revisionName }) => revisionName ?? []));
+  try {
+    const found = await Promise.all(
+      [...names].slice(0, MOST_REVISIONS).map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })),
+    );
+    return found.flatMap((it) =>
+      it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
+    );
+  } catch (error) {
+    if (!(error instanceof KubeFault)) throw error;
+    // What is wrong with the Service is said on its pods too.
+    log.debug({ kind: error.kind, namespace, name }, `The Revisions cannot be read: ${error.message}`);
+    return [];
+  }
+};
+
 const tell = async (
   { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
   service: KnativeService,
@@ -151,19 +196,23 @@ const tell = async (
   const before = told.get(uid);
   const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
   const text = sentenceOf(summary);
-  const wrong = findingsOf(service, settings).map((finding) => ({ reason: finding.id, note: sentence(finding) }));
+  const revisions = await routedRevisions(kube, log, service);
+  const wrong = findingsOf(service, settings, revisions).map((finding) => ({
+    reason: finding.id,
+    note: sentence(finding),
+  }));
   for (const { reason, note } of wrong)
     if (before?.wrong.includes(note) !== true) record(regarding, { type: 'Warning', reason, action: 'Read', note });
-  // A Service that never asked has nothing to hear; one that did hears that its last address is gone.
-  const isNews = before === undefined ? summary.asked > 0 : before.summary !== text;
-  if (isNews)
+  const news = newsOf(before?.summary ?? NOTHING_TOLD_YET, summary, clock.mono());
+  if (news.is)
     record(regarding, {
       type: 'Normal',
-      reason: summary.waiting.size === 0 ? 'AddressesReady' : 'AddressesWaiting',
+      reason: news.is === 'ready' ? 'AddressesReady' : 'AddressesWaiting',
       action: 'Summarize',
-      note: summary.asked === 0 && before ? text + (await whyIdle(kube, log, service)) : text,
+      note: summary.asked === 0 ? text + (await whyIdle(kube, log, service)) : text,
     });
-  told.set(uid, { summary: text, wrong: wrong.map(({ note }) => note) });
+  told.set(uid, { summary: news.told, wrong: wrong.map(({ note }) => note) });
+  const again: Again = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
   const wanted = conditionOf(summary, now, clock.now());
   if (
@@ -171,10 +220,10 @@ const tell = async (
     (summary.asked === 0 && !now) ||
     (now?.status === wanted.status && now.message === wanted.message)
   )
-    return 'done';
+    return again;
   // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
   const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
-  if (current?.metadata.uid !== uid) return 'done';
+  if (current?.metadata.uid !== uid) return again;
   const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
   const body = { metadata: { uid, resourceVersion: current.metadata.resourceVersion }, status: { conditions } };
   try {
@@ -183,5 +232,5 @@ const tell = async (
     if (error instanceof KubeFault && error.kind === 'conflict') return 'backoff';
     throw error;
   }
-  return 'done';
+  return again;
 };

@@ -189,6 +189,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'While the Service is at zero its reserved instance goes on running, with the same annotations, and its EIP is paid for.',
     'Remove knative.aliyun.com/reserve-instance, or keep in mind that one EIP stays.',
   ),
+  ExistingEipInTwoRevisions: entry(
+    'warn',
+    'Requests are routed to two Revisions that name the same existing EIP: it is with the pod of one of them, and the other serves without it.',
+    'Name another EIP in spec.template.metadata.annotations, or route to one of the two only.',
+  ),
   EciKeyWithVirtualNode: entry(
     'warn',
     'With enableVirtualNode the controller serves pods on ECI, and a key of ECI’s own makes the virtual node do it instead.',

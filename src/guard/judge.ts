@@ -7,6 +7,7 @@ import { lines, packages } from './lines.ts';
 import { limits, uncounted } from './limits.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { wantedTwice } from './rivals.ts';
+import { twoRevisions } from './routing.ts';
 import { manyPods, reservedInstance } from './scale.ts';
 import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './surroundings.ts';
 
@@ -16,6 +17,7 @@ const RULES: readonly Rule[] = [
   hostNetwork,
   manyPods,
   wantedTwice,
+  twoRevisions,
   policy,
   limits,
   uncounted,

@@ -9,6 +9,7 @@ import {
 } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
+import { quote } from '../lib/text.ts';
 import { finding, written, type Rule } from './case.ts';
 import type { Annotations } from './workload.ts';
 
@@ -109,7 +110,7 @@ export const beforeTraffic: Rule = ({ workload: { annotations } }) => {
     finding(
       'BeforeTrafficIgnored',
       [EIP_BEFORE_TRAFFIC],
-      `annotation ${EIP_BEFORE_TRAFFIC}: ${JSON.stringify(text.slice(0, 60))} is neither "true" nor "false", so that requests do not wait for the EIP`,
+      `annotation ${EIP_BEFORE_TRAFFIC}: ${quote(text)} is neither "true" nor "false", so that requests do not wait for the EIP`,
       'write "true" or "false"',
     ),
   ];

@@ -1,5 +1,7 @@
+import { KEYS } from '../api/annotations.ts';
 import { mayNameUnder, UNRESTRICTED } from '../intent/policy.ts';
 import type { GuardSettings } from './case.ts';
+import type { Annotations } from './workload.ts';
 
 /** Whether the configuration lets the pods of the namespace name any existing EIP. */
 export const isOpenTo = (
@@ -11,4 +13,10 @@ export const isOpenTo = (
 export const isFreeToName = (settings: GuardSettings, namespace: string, allocationId: string): boolean => {
   const byPolicy = mayNameUnder(settings.policy ?? UNRESTRICTED, allocationId, undefined);
   return byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpenTo(namespace, settings));
+};
+
+/** The existing EIP that annotations name, as it is written; undefined where they name none. */
+export const namesExisting = (annotations: Annotations | undefined): string | undefined => {
+  const key = KEYS.instanceId.find((each) => annotations && Object.hasOwn(annotations, each));
+  return key === undefined ? undefined : annotations?.[key];
 };

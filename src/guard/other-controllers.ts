@@ -11,6 +11,9 @@ export const TERWAY_CONFIG = 'eni-config';
 /** `EnableEIPPool`, a string in Terway's JSON; older configurations have a boolean. */
 const TERWAY_POOL = /"enable_eip_pool"\s*:\s*"?true"?/;
 
+/** Characters of a text that is looked at: Terway's has some hundreds, and a ConfigMap may hold a megabyte. */
+const LARGEST = 16 * 1024;
+
 /** As people read them. */
 export const TERWAY_EIP_POOL = 'the EIP pool of Terway';
 
@@ -23,4 +26,4 @@ export const isAckExtend = ({ name, replicas }: { readonly name: string; readonl
 
 /** Whether this ConfigMap of Terway's has it make EIPs. */
 export const hasEipPool = (data: Readonly<Record<string, string>> | undefined): boolean =>
-  Object.values(data ?? {}).some((text) => TERWAY_POOL.test(text));
+  Object.values(data ?? {}).some((text) => text.length <= LARGEST && TERWAY_POOL.test(text));

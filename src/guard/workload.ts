@@ -1,5 +1,5 @@
 import type { Pod, PodTemplate } from '../api/core.ts';
-import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
+import { REVISION, SERVICE, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -24,6 +24,10 @@ export interface Workload {
   readonly hostNetwork: boolean;
   /** How many pods at once, where the object says it; a Deployment that says nothing has 1. */
   readonly replicas: number | undefined;
+  /** Of a Knative Service: where its requests go; undefined for the latest Revision. */
+  readonly traffic?: readonly TrafficTarget[] | undefined;
+  /** Of a Knative Service: the Revision that was made of its present template, if that is known to be there. */
+  readonly latestRevision?: string | undefined;
   /** Whether it is on its way out. */
   readonly isEnding: boolean;
 }

@@ -3,6 +3,7 @@ import type { Finding } from '../api/finding.ts';
 import type { EipDefaults, EipRequest } from './request.ts';
 import { FOLLOW, type ReleasePolicy } from './release.ts';
 import * as values from './values.ts';
+import { quote } from '../lib/text.ts';
 
 /** What the annotations of a pod mean. */
 export interface Reading {
@@ -19,9 +20,6 @@ export interface Reading {
 const NOT_WANTED: Reading = { wanted: false, release: FOLLOW, handover: 'ready', findings: [] };
 
 type Annotations = Readonly<Record<string, string>>;
-
-/** A value of the user's in a sentence: quoted, escaped and short. */
-const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 /**
  * Reads the annotations of a pod. Pure and total: every text gives an answer. All findings are returned at once, so that

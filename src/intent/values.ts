@@ -84,7 +84,7 @@ export const readId =
       ? { value: text }
       : wrong(
           'InvalidId',
-          /^\d+(\.\d+){3}$/.test(text)
+          /^\d{1,3}(\.\d{1,3}){3}$/.test(text)
             ? 'is an address, and this annotation takes an ID'
             : 'is not the ID that this annotation takes',
           `write one ID of the form "${prefix}-…"`,

@@ -7,6 +7,7 @@ import { microTime } from './microtime.ts';
 import type { Kube, KubeObject, Resource } from './port.ts';
 import { createRateLimit } from './ratelimit.ts';
 import type { RateLimit } from './ratelimit.ts';
+import { withoutEnd } from '../lib/text.ts';
 
 /** The object that an Event is about. */
 export interface ObjectReference {
@@ -202,7 +203,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
   /** A new name: `<object>.<16 hexadecimal digits>`, cut so that it remains a valid one (253 characters). */
   const named = (event: KubeEvent): KubeEvent => {
     const suffix = random.uuid().replaceAll('-', '').slice(0, 16);
-    const name = `${event.regarding.name.slice(0, 253 - 17).replace(/[.-]+$/, '')}.${suffix}`;
+    const name = `${withoutEnd(event.regarding.name.slice(0, 253 - 17), '.-')}.${suffix}`;
     return { ...event, metadata: { ...event.metadata, name } };
   };
 
@@ -294,5 +295,5 @@ const touch = <V>(map: Map<string, V>, key: string, value: V): V | undefined => 
 const cut = (text: string, bytes: number): string => {
   if (Buffer.byteLength(text) <= bytes) return text;
   const kept = Buffer.from(text).subarray(0, bytes - 3);
-  return `${kept.toString('utf8').replace(/\uFFFD+$/, '')}…`;
+  return `${withoutEnd(kept.toString('utf8'), '\uFFFD')}…`;
 };

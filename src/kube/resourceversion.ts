@@ -10,4 +10,4 @@ export const compareResourceVersions = (left: string, right: string): number | u
   return left < right ? -1 : 1;
 };
 
-const NUMBER = /^(?:0|[1-9]\d*)$/;
+const NUMBER = /^(?:0|[1-9]\d{0,39})$/;

@@ -74,7 +74,7 @@ const kindOf = (code: number, reason: unknown): KubeFaultKind => {
 /** Seconds or an HTTP date (RFC 9110, Retry-After) → milliseconds from now. */
 const retryAfterMs = (value: string | undefined, nowMs: number): number | undefined => {
   if (value === undefined || value.trim() === '') return undefined;
-  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 };
@@ -105,7 +105,10 @@ const describe = (error: unknown): string => {
 };
 
 const firstLine = (text: string, limit = 200): string => {
-  const line = text.trim().split(/[\r\n]/, 1)[0] ?? '';
+  const [line = ''] = text
+    .slice(0, 4 * limit)
+    .trim()
+    .split(/[\r\n]/, 1);
   return line.length > limit ? `${line.slice(0, limit)}…` : line;
 };
 

@@ -20,7 +20,11 @@ const AUTHORITY = new RegExp(String.raw`^(?:\[([0-9A-Fa-f:.]{2,45})\]|(${LABEL}(
 /** The longest DNS name, RFC 1035 §2.3.4. */
 const LONGEST_NAME = 253;
 
+/** Longest text that is looked at: a name, a scheme before it, and brackets and a port around it. */
+const LONGEST = LONGEST_NAME + 20;
+
 const parseAuthority = (text: string): { host: string; port: number | undefined } | undefined => {
+  if (text.length > LONGEST) return undefined;
   const [, v6, name, digits] = AUTHORITY.exec(text) ?? [];
   const host = v6 ?? name;
   if (host === undefined || host.length > LONGEST_NAME || (v6 !== undefined && !URL.canParse(`http://[${v6}]`)))
@@ -37,7 +41,8 @@ export const parseHostPort = (text: string): HostPort | undefined => {
 
 /** Reads `host`, `host:port`, `http://host[:port]` or `https://host[:port]`; nothing else: no path, no user. */
 export const parseEndpoint = (text: string): Endpoint | undefined => {
-  const [, scheme, rest = ''] = /^(?:(https?):\/\/)?(.*)$/s.exec(text) ?? [];
+  const scheme = ['http', 'https'].find((each) => text.startsWith(`${each}://`));
+  const rest = scheme === undefined ? text : text.slice(`${scheme}://`.length);
   const authority = parseAuthority(rest);
   if (!authority || authority.port === 0) return undefined;
   return { protocol: scheme === 'http' ? 'http' : 'https', ...authority };

@@ -63,7 +63,7 @@ export const readDocuments = (text: string): Documents => {
   return { manifests: manifests.slice(0, MOST_OBJECTS), problems };
 };
 
-const oneLine = (message: string): string => message.replaceAll(/\s+/g, ' ').slice(0, 200);
+const oneLine = (message: string): string => message.slice(0, 1_000).replaceAll(/\s+/g, ' ').slice(0, 200);
 
 /** The document as plain data, or why not. */
 const plain = (document: Document.Parsed): string | { readonly value: unknown } => {

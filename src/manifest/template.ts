@@ -75,6 +75,23 @@ export const templatedSchema = z.object({
   }),
 });
 
+/** What a Knative Service has beside that. */
+export const routedSchema = z.object({
+  spec: z.object({
+    traffic: maybe(
+      z.array(
+        z.object({
+          revisionName: maybe(z.string()),
+          latestRevision: maybe(z.boolean()),
+          percent: maybe(z.number()),
+          tag: maybe(z.string()),
+        }),
+      ),
+    ),
+  }),
+  status: maybe(z.object({ observedGeneration: maybe(z.number()), latestCreatedRevisionName: maybe(z.string()) })),
+});
+
 /** A CronJob: the template is in the template of its Jobs. */
 export const cronJobSchema = z.object({
   metadata,

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
 import type { Workload } from '../guard/workload.ts';
-import { cronJobSchema, headSchema, podLikeSchema, templatedSchema } from './template.ts';
+import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema } from './template.ts';
 
 /** Something in a manifest that cannot be read: where, as a path of keys, and what to write. */
 export interface Unreadable {
@@ -83,18 +83,23 @@ export const readWorkload = (object: unknown): Read => {
   const spec = 'jobTemplate' in read.data.spec ? read.data.spec.jobTemplate.spec : read.data.spec;
   const { template, replicas, parallelism } = spec ?? {};
   const count = isKnative || kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1);
+  const workload = made(
+    kind,
+    isKnative,
+    metadata,
+    metadata.annotations ?? {},
+    template?.metadata?.annotations ?? {},
+    template?.metadata?.labels,
+    template?.spec,
+    count,
+  );
+  if (of !== `${KNATIVE}/Service`) return { as: 'workload', workload };
+  const routed = routedSchema.safeParse(object);
+  if (!routed.success) return unreadable(routed.error, object);
+  const { spec: how, status } = routed.data;
   return {
     as: 'workload',
-    workload: made(
-      kind,
-      isKnative,
-      metadata,
-      metadata.annotations ?? {},
-      template?.metadata?.annotations ?? {},
-      template?.metadata?.labels,
-      template?.spec,
-      count,
-    ),
+    workload: { ...workload, traffic: how.traffic, latestRevision: status?.latestCreatedRevisionName },
   };
 };
 

@@ -11,9 +11,14 @@ const refuse = (reason: 'EipReserved' | 'EipNotGranted', message: string): Rest 
   ms: 60_000,
 });
 
+/** Characters of a tag's value. Source: VPC API reference, TagResources. */
+const LONGEST_TAG = 128;
+
 /** Whether the EIP's own tag grants it to the namespace. */
 const isGrantedByTag = (eip: Eip, namespace: string): boolean => {
-  const granted = (eip.tags.get(TAG_ALLOW_NAMESPACES) ?? '').split(/[\s,]+/);
+  const text = eip.tags.get(TAG_ALLOW_NAMESPACES) ?? '';
+  if (text.length > LONGEST_TAG) return false;
+  const granted = text.split(/[\s,]+/);
   return granted.includes(namespace) || granted.includes('*');
 };
 

@@ -49,11 +49,10 @@ const openGateOf = (pod: Pod) =>
 /** Whether its readiness gate is open, for whatever reason. */
 export const isGateOpen = (pod: Pod): boolean => openGateOf(pod) !== undefined;
 
-/** The gate is open because of an address, and not although its address went to another pod of the Service. */
-const isReadyByAddress = (pod: Pod): boolean => {
-  const gate = openGateOf(pod);
-  return gate !== undefined && gate.reason !== HANDED_OVER;
-};
+/** Whether the gate is open although the pod's EIP is with another pod of its Service. */
+export const isHandedOver = (pod: Pod): boolean => openGateOf(pod)?.reason === HANDED_OVER;
+
+const isReadyByAddress = (pod: Pod): boolean => isGateOpen(pod) && !isHandedOver(pod);
 
 /** Whether the pod says that it has this address, completely. */
 export const isPublished = (pod: Pod, eip: Eip): boolean =>

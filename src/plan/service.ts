@@ -1,4 +1,4 @@
-import { REVISION, SERVICE, SERVICE_UID, type KnativeService, type TrafficTarget } from '../api/knative.ts';
+import { isReached, REVISION, SERVICE, SERVICE_UID, type KnativeService, type TrafficTarget } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Seen } from './seen.ts';
 import type { Look } from './step.ts';
@@ -9,8 +9,6 @@ import type { Look } from './step.ts';
  * request gets there.
  */
 export type Routing = 'routed' | 'coming' | 'left' | 'none';
-
-const isReached = ({ percent = 0, tag = '' }: TrafficTarget): boolean => percent > 0 || tag !== '';
 
 /** Where a Service without any traffic in its spec sends requests. Source: pkg/apis/serving/v1/route_defaults.go. */
 const LATEST: readonly TrafficTarget[] = [{ latestRevision: true, percent: 100 }];

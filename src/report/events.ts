@@ -1,9 +1,11 @@
 import type { Pod } from '../api/core.ts';
-import { SERVICE, SERVICE_UID } from '../api/knative.ts';
+import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import type { Reading } from '../intent/read.ts';
+import { isHandedOver } from '../plan/pod.ts';
+import { readNotes } from '../plan/record.ts';
 import type { Seen } from '../plan/seen.ts';
 import type { Act, Acted } from '../plan/step.ts';
 
@@ -42,60 +44,92 @@ const ofPodEip = ({ metadata: { namespace, name, uid } }: PodEip): Regarding => 
 });
 
 /** The Knative Service of a pod, by the labels that Knative puts on it and a PodEIP has from its pod. */
-const ofService = ({ metadata: { namespace, labels = {} } }: Pod | PodEip): readonly Regarding[] => {
+export const serviceOf = ({ metadata: { namespace, labels = {} } }: Pod | PodEip): Regarding | undefined => {
   const { [SERVICE]: name, [SERVICE_UID]: uid } = labels;
   return name === undefined || uid === undefined
-    ? []
-    : [{ apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid }];
+    ? undefined
+    : { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
 };
 
-/**
- * The objects that an Event belongs to: the pod, where people look first, the PodEIP, which outlives it, and the Knative
- * Service, which is what its developer knows.
- */
+/** The pod, where people look first, and the PodEIP, which outlives it: both are told what somebody must act on. */
 export const regarding = ({ pod, podEip }: Pick<Seen, 'pod' | 'podEip'>): readonly Regarding[] => [
   ...(pod ? [ofPod(pod)] : []),
   ...(podEip ? [ofPodEip(podEip)] : []),
-  ...(pod ? ofService(pod) : podEip ? ofService(podEip) : []),
 ];
 
-/** What to tell people after an act; undefined for acts that are nobody's news. */
-export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
-  const normal = (reason: Reason, note: string): EventNote => ({ type: 'Normal', reason, action: step.do, note });
+/** An Event and the object that it is about. */
+export interface Notice {
+  readonly about: Regarding;
+  readonly event: EventNote;
+}
+
+/**
+ * What to tell people after an act, and where. Each thing is told once: to the pod while it is there, of what happens to its
+ * address; to the PodEIP, of what becomes of the EIP after it; to the Knative Service, of hand-overs. With the two summaries of
+ * the Service a pod's life costs at most six Events, hold-off included: some clusters keep them all in etcd for an hour, and
+ * client-go's readers drop what comes too fast.
+ */
+export const noticesOf = (
+  step: Act,
+  acted: Acted,
+  { pod, podEip }: Pick<Seen, 'pod' | 'podEip'>,
+): readonly Notice[] => {
+  const toPod = (reason: Reason, note: string, type: EventNote['type'] = 'Normal'): readonly Notice[] =>
+    pod ? [{ about: ofPod(pod), event: { type, reason, action: step.do, note } }] : toPodEip(reason, note, type);
+  const toPodEip = (reason: Reason, note: string, type: EventNote['type'] = 'Normal'): readonly Notice[] =>
+    podEip ? [{ about: ofPodEip(podEip), event: { type, reason, action: step.do, note } }] : [];
+  const toService = (reason: Reason, note: string): readonly Notice[] => {
+    const about = podEip ? serviceOf(podEip) : undefined;
+    return about ? [{ about, event: { type: 'Normal', reason, action: step.do, note } }] : [];
+  };
   switch (step.do) {
     case 'Allocate':
-      return normal('Allocated', `allocated EIP ${acted.ipAddress} (${acted.allocationId})`);
+      return toPod('Allocated', `allocated EIP ${acted.ipAddress} (${acted.allocationId})`);
     case 'Forget':
-      return {
-        type: 'Warning',
-        reason: 'EipGone',
-        action: step.do,
-        note: `${step.allocationId} no longer exists, and not because this controller released it; another one is bought`,
-      };
+      return toPod(
+        'EipGone',
+        `${step.allocationId} no longer exists, and not because this controller released it; another one is bought`,
+        'Warning',
+      );
     case 'Adopt':
-      return normal('Adopted', `taken over from ${step.from}, with ${acted.allocationId}`);
+      return toPod('Adopted', `taken over from ${step.from}, with ${acted.allocationId}`);
     case 'Park':
-      return normal('Kept', `${step.because}; its EIP is kept for the next pod of the name`);
+      return toPodEip('Kept', `${step.because}; its EIP is kept for the next pod`);
     case 'TakeOver':
-      return normal('Kept', `${acted.allocationId} was kept for this pod`);
-    case 'Supplant':
-      return normal(
+      return toPod('Kept', `${acted.allocationId} was kept for this pod`);
+    case 'Supplant': {
+      const { name } = step.rival.metadata;
+      const [from, to] = [step.rival, podEip].map((it) => it?.metadata.labels?.[REVISION]);
+      const revisions = from !== to && from !== undefined && to !== undefined ? ` (${from} → ${to})` : '';
+      return toService(
         'HandedOver',
-        `${step.allocationId} comes from pod ${step.rival.metadata.name} of the same Knative Service, which gives it up`,
+        `${step.allocationId} goes from pod ${name} to pod ${podEip?.metadata.name}${revisions}`,
+      );
+    }
+    case 'StandAside':
+      return toPod(
+        'HandedOver',
+        `the EIP is with pod ${step.successor} of the same Knative Service; this pod goes on without it`,
       );
     case 'Rob':
-      return normal('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
+      return toPod('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
     case 'Publish':
-      return normal('Associated', `EIP ${step.ipAddress} is bound to the pod`);
-    case 'Unassociate':
-      return normal(
-        'Disassociated',
-        `detached ${step.allocationId} from ${step.place.networkInterfaceId} ${step.place.privateIpAddress}`,
-      );
+      return toPod('Associated', `EIP ${step.ipAddress} is bound to pod ${podEip?.metadata.name}`);
+    case 'Unassociate': {
+      // Of a kept EIP, of one that is handed over and of one that is released next, the other Event says it all.
+      const isSaid =
+        podEip?.spec.allocationType.type !== 'Static' &&
+        (podEip?.metadata.deletionTimestamp !== undefined || (podEip && readNotes(podEip).podUid === ''));
+      if (isSaid || (pod && isHandedOver(pod))) return [];
+      const note = `detached ${step.allocationId} from ${step.place.networkInterfaceId} ${step.place.privateIpAddress}`;
+      return podEip?.metadata.deletionTimestamp === undefined
+        ? toPod('Disassociated', note)
+        : toPodEip('Disassociated', note);
+    }
     case 'Release':
-      return normal('Released', `released ${step.allocationId}`);
+      return toPodEip('Released', `released ${step.allocationId}`);
     case 'Inherit':
-      return normal('HandedOver', `${step.allocationId} comes from an earlier pod of the same Knative Service`);
+      return toPod('HandedOver', `${step.allocationId} comes from an earlier pod of the same Knative Service`);
     case 'Offer':
     case 'Bequeath':
     case 'Decline':
@@ -109,11 +143,10 @@ export const eventOf = (step: Act, acted: Acted): EventNote | undefined => {
     case 'JoinBandwidthPackage':
     case 'RecordBinding':
     case 'Associate':
-    case 'StandAside':
     case 'Unpublish':
     case 'LeaveBandwidthPackage':
     case 'RemoveFinalizer':
-      return undefined;
+      return [];
   }
 };
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { cutAt } from '../lib/text.ts';
 
 /** Between two reads; milliseconds. ECI has no stream of a container's output (DescribeContainerLog: 500 calls in 60 s). */
 const READ_MS = 2_000;
@@ -35,7 +36,7 @@ export async function* follow(
     let piece = '';
     for (const line of (await read(since)).split('\n')) {
       if (line === '') continue;
-      const [stamp = ''] = /^\S*/.exec(line) ?? [];
+      const [stamp] = cutAt(line, ' ');
       const at = Date.parse(stamp);
       if (Number.isNaN(at)) return;
       if (at < last) continue;

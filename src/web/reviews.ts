@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
+import { isDeeperThan } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 
 /** Takes a parsed body and gives the body of the answer. */
@@ -7,6 +8,9 @@ export type Review = (body: unknown) => Promise<object>;
 
 /** An AdmissionReview carries at most two objects, which etcd keeps under 1.5 MiB each; those of pods are far smaller. */
 export const LARGEST_BODY_BYTES = 2 * 1024 * 1024;
+
+/** How deep its objects lie in each other. Those of the kinds that are judged stay under 30, managed fields included. */
+const DEEPEST = 64;
 
 /** Why a request gets no review: an HTTP status and one line. */
 class Refusal extends Error {
@@ -72,6 +76,8 @@ const read = async (request: IncomingMessage): Promise<string> => {
 };
 
 const parse = (text: string): unknown => {
+  if (isDeeperThan(DEEPEST, text))
+    throw new Refusal(400, `the body is nested deeper than ${DEEPEST} lists and objects`);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -99,7 +99,7 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
   t.regex(described.out, /^EIP is: +bought by the controller$/m);
   t.regex(described.out, /^Given back: +with the pod \(Follow\)$/m);
   t.regex(described.out, /^ {2}Ready +True +InUse +\d+s +/m);
-  t.regex(described.out, new RegExp(`Normal +Associated +EIP ${address} is bound to the pod$`, 'm'));
+  t.regex(described.out, new RegExp(`Normal +Associated +EIP ${address} is bound to pod web$`, 'm'));
   const wrong = await kubectl(kubeconfig, 'eip describe wrong');
   t.regex(wrong.out, /write a whole number of Mbit\/s/);
   t.false(wrong.out.includes('\u001B'), 'what a developer wrote does not reach the terminal');

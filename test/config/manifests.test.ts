@@ -20,7 +20,6 @@ interface Webhook {
   failurePolicy: string;
   sideEffects: string;
   timeoutSeconds: number;
-  matchConditions?: unknown;
 }
 
 interface Manifest {
@@ -39,8 +38,6 @@ const built = async (folder: string): Promise<Manifest[]> => {
   const { stdout } = await run('kubectl', ['kustomize', `config/${folder}`]);
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 };
-
-const isWith = ({ webhooks = [] }: Manifest): boolean => webhooks.some((webhook) => 'matchConditions' in webhook);
 
 const find = (manifests: readonly Manifest[], kind: string, name: string): Manifest => {
   const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
@@ -89,6 +86,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'podeip-controller.alibabacloud.com/eipusages create',
     'podeip-controller.alibabacloud.com/eipusages get',
     'podeip-controller.alibabacloud.com/eipusages patch',
+    'serving.knative.dev/revisions get',
     'serving.knative.dev/services get',
     'serving.knative.dev/services list',
     'serving.knative.dev/services watch',
@@ -169,7 +167,7 @@ test('what is installed as a whole allows what its parts allow, by the same name
   const parts = (await Promise.all(['rbac', 'webhook', 'cloudevents'].map(built))).flat();
   const roles = parts.filter(({ rules }) => rules);
   t.true(roles.some(({ rules }) => rules?.some(({ resourceNames }) => resourceNames)));
-  for (const folder of ['default', 'legacy', 'cert-manager', 'virtual-node']) {
+  for (const folder of ['default', 'cert-manager', 'virtual-node']) {
     const manifests = await built(folder);
     for (const { kind, metadata, rules } of roles)
       t.deepEqual(
@@ -356,15 +354,4 @@ test('config/default builds, with the CRD, the roles and the deployment in it', 
 
   const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
   t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook', '../cloudevents']);
-});
-
-test('config/legacy is config/default without the matchConditions that an older API server does not know', async (t) => {
-  const [manifests, legacy] = await Promise.all([built('default'), built('legacy')]);
-  t.deepEqual(
-    manifests.filter(isWith).map(({ kind }) => kind),
-    ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'],
-  );
-  t.false(legacy.some(isWith));
-  for (const webhook of manifests.flatMap(({ webhooks = [] }) => webhooks)) delete webhook.matchConditions;
-  t.deepEqual(legacy, manifests);
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
 import { NODE, POD, type Node } from '../../src/api/core.ts';
+import { SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import type { NetworkInterface } from '../../src/cloud/port.ts';
 import { complaintOf, ecsNodesOf, isQuestionDenied, judgeAccount } from '../../src/controllers/account.ts';
@@ -382,4 +383,32 @@ test('only a RAM policy that does not allow this action is no reason to wait', (
   t.false(isQuestionDenied(fault('InvalidAccessKeyId.NotFound', 'misconfigured')));
   t.false(isQuestionDenied(fault('Forbidden.RegionNotFound', 'misconfigured')));
   t.false(isQuestionDenied(fault('Forbidden.RAM', 'misconfigured', 'DescribeEipAddresses')));
+});
+
+test('while the account is not that of the cluster, each pod that waits and its Service are told, and not what the nodes are', async (t) => {
+  const world = await Operating.create({ config: { vpcID: 'vpc-of-another' } });
+  world.kill();
+  addInstance(world.cloud);
+  await addNode(world);
+  const uid = await world.addService('hello');
+  await world.start();
+  for (const name of ['one', 'two'])
+    await world.runPod(name, NEW, { labels: { [SERVICE]: 'hello', [SERVICE_UID]: uid } });
+  await world.runPod('alone', NEW);
+  await world.pass(120_000);
+  const note =
+    'no pod gets an address: knative-eip’s vpcID is not the VPC of this cluster; whoever operates it has to correct that (alert KnativeEipWrongAccount)';
+  t.deepEqual(
+    world.events
+      .map(({ about, type, reason, note: said }) => `${about.kind} ${about.name} ${type} ${reason}: ${said}`)
+      .toSorted(),
+    [
+      `Pod alone Warning CloudMisconfigured: ${note}`,
+      `Pod one Warning CloudMisconfigured: ${note}`,
+      `Pod two Warning CloudMisconfigured: ${note}`,
+      `Service hello Warning CloudMisconfigured: pod one: ${note}`,
+    ],
+  );
+  t.deepEqual(world.cloud.eips(), []);
+  await world.stop();
 });

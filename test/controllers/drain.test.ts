@@ -64,6 +64,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
           mayAct: () => true,
           onRoom: () => undefined,
           record: () => undefined,
+          warnService: () => undefined,
           log: silentLog,
         });
   const told: Drained[] = [];

@@ -127,6 +127,7 @@ const race = async (number: number): Promise<readonly string[]> => {
       mayAct: () => true,
       onRoom: () => undefined,
       record: () => undefined,
+      warnService: () => undefined,
       log: silentLog,
     });
     const follow = async (name: string): Promise<void> => {

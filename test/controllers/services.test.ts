@@ -1,6 +1,13 @@
 import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
-import { KNATIVE_SERVICE, POD_AUTOSCALER, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import {
+  KNATIVE_REVISION,
+  KNATIVE_SERVICE,
+  POD_AUTOSCALER,
+  REVISION,
+  SERVICE,
+  SERVICE_UID,
+} from '../../src/api/knative.ts';
 import { EXISTING } from '../plan/situation.ts';
 import { CRD, KNATIVE_SERVICES, Operating } from '../world/operating.ts';
 
@@ -52,7 +59,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   await world.pass(30_000);
   t.like(told(world, 'hello').at(-1), {
     reason: 'AddressesWaiting',
-    note: `1 of 2 pods have an address; hello-00001: ${address}; without one: 1 × QuotaExceeded`,
+    note: `1 of 2 pods have an address; hello-00001: ${address}; without one: 1 × QuotaExceeded (two)`,
   });
   t.true(told(world, 'hello').some(({ type, reason }) => type === 'Warning' && reason === 'QuotaExceeded'));
   const service = await world.kube.get(KNATIVE_SERVICE, { namespace: 'default', name: 'hello' });
@@ -155,5 +162,40 @@ test('what only the Service shows is said to it, and its pods, which have no ann
       ],
     ],
   );
+  await world.stop();
+});
+
+test('a Service that routes to two Revisions with one EIP is told so once, with both names', async (t) => {
+  const world = await Operating.create();
+  const { spec } = KNATIVE_SERVICES;
+  const names = { kind: 'Revision', plural: 'revisions', singular: 'revision', listKind: 'RevisionList' };
+  await world.kube.create(CRD, {
+    ...KNATIVE_SERVICES,
+    metadata: { name: 'revisions.serving.knative.dev' },
+    spec: { ...spec, names },
+  });
+  await world.kube.create(KNATIVE_REVISION, {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Revision',
+    metadata: { name: 'hello-00001', namespace: 'default', annotations: EXISTING },
+    spec: {},
+  });
+  const traffic = [
+    { revisionName: 'hello-00001', percent: 50 },
+    { latestRevision: true, percent: 50 },
+  ];
+  const annotations = { ...EXISTING, 'autoscaling.knative.dev/max-scale': '1' };
+  await world.addService('hello', {
+    spec: { template: { metadata: { annotations } }, traffic },
+    status: { latestCreatedRevisionName: 'hello-00002' },
+  });
+  await world.pass(90_000);
+  await world.changeService('hello', { status: { traffic: [{ revisionName: 'hello-00002', percent: 50 }] } });
+  await world.pass(90_000);
+  t.deepEqual(
+    told(world, 'hello').map(({ type, reason }) => [type, reason]),
+    [['Warning', 'ExistingEipInTwoRevisions']],
+  );
+  t.regex(told(world, 'hello')[0]?.note ?? '', /Revision hello-00001 and by the latest Revision, hello-00002;/u);
   await world.stop();
 });

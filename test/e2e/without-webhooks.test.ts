@@ -65,7 +65,12 @@ const serves = async (t: ExecutionContext, stage: KnativeStage): Promise<void> =
     );
     t.is(pod?.spec.nodeName, VIRTUAL_NODE_NAME);
     addresses.set(name, pod && addressOf(pod));
-    const podEip = await kube.get(PODEIP, { namespace: NAMESPACE, name });
+    // It is written on the pod first, and recorded after that.
+    const podEip = await until(
+      `the address of ${name} is recorded`,
+      () => kube.get(PODEIP, { namespace: NAMESPACE, name }),
+      (it) => it?.status?.eipAddress !== undefined,
+    );
     t.is(podEip?.status?.eipAddress, addresses.get(name), name);
   }
   t.is(addresses.get('own-eip'), cloud.eips().find(({ allocationId }) => allocationId === OWN_EIP)?.ipAddress);

@@ -8,7 +8,40 @@ const condition = (type: string): object => ({
   lastTransitionTime: '2026-01-01T00:00:00Z',
 });
 
-const widgets = (name: string): Body =>
+const PROPERTIES = {
+  size: { type: 'integer', minimum: 1, default: 3 },
+  any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+  either: { 'x-kubernetes-int-or-string': true },
+  map: { type: 'object', additionalProperties: { type: 'string' } },
+  list: {
+    type: 'array',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['type'],
+    items: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
+  },
+};
+
+/** Specs, and what the API server says of each. */
+const WRONG: readonly (readonly [spec: object, reason: string, said: string])[] = [
+  [{ number: 0 }, 'Invalid', 'spec.number: Invalid value: 0: spec.number in body should be greater than or equal to 1'],
+  [{ number: 4 }, 'Invalid', 'spec.number: Invalid value: 4: spec.number in body should be less than or equal to 3'],
+  [
+    { number: 'a' },
+    'TypeInvalid',
+    'spec.number: Invalid value: "string": spec.number in body must be of type integer: "string"',
+  ],
+  [{ text: 'a' }, 'Invalid', 'spec.text: Invalid value: "a": spec.text in body should be at least 2 chars long'],
+  [{ text: 'aaaa' }, 'TooLong', 'spec.text: Too long: may not be more than 3 bytes'],
+  [{ text: 'bb' }, 'Invalid', 'spec.text: Invalid value: "bb": spec.text in body should match \'^a\''],
+  [{ map: {} }, 'Invalid', 'spec.map: Invalid value: 0: spec.map in body should have at least 1 properties'],
+  [{ map: { a: 'bc' } }, 'TooLong', 'spec.map.a: Too long: may not be more than 1 byte'],
+  [{ list: [] }, 'Invalid', 'spec.list: Invalid value: 0: spec.list in body should have at least 1 items'],
+  [{ list: [{ id: 'a' }, { id: 'b' }, { id: 'a' }] }, 'TooMany', 'spec.list: Too many: 3: must have at most 2 items'],
+  [{ list: [{ id: 'a' }, {}] }, 'Required', 'spec.list[1].id: Required value'],
+  [{ list: [{ id: 'c' }] }, 'NotSupported', 'spec.list[0].id: Unsupported value: "c": supported values: "a", "b"'],
+];
+
+const widgets = (name: string, properties: object = PROPERTIES): Body =>
   ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -28,18 +61,7 @@ const widgets = (name: string): Body =>
               properties: {
                 spec: {
                   type: 'object',
-                  properties: {
-                    size: { type: 'integer', minimum: 1, default: 3 },
-                    any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-                    either: { 'x-kubernetes-int-or-string': true },
-                    map: { type: 'object', additionalProperties: { type: 'string' } },
-                    list: {
-                      type: 'array',
-                      'x-kubernetes-list-type': 'map',
-                      'x-kubernetes-list-map-keys': ['type'],
-                      items: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
-                    },
-                  },
+                  properties,
                 },
               },
             },
@@ -143,6 +165,35 @@ export const definitions: readonly Behaviour[] = [
         ).status,
         404,
       );
+    },
+  },
+  {
+    title: 'what is wrong with an object is said in the words of the API server, with the index in a list',
+    check: async (t, { namespace, request }) => {
+      const name = `bounded${namespace.split('-').at(-1)}`;
+      const path = `/apis/example.org/v1/${name}s`;
+      await define(
+        request,
+        widgets(name, {
+          number: { type: 'integer', minimum: 1, maximum: 3 },
+          text: { type: 'string', minLength: 2, maxLength: 3, pattern: '^a' },
+          map: { type: 'object', minProperties: 1, additionalProperties: { type: 'string', maxLength: 1 } },
+          list: {
+            type: 'array',
+            minItems: 1,
+            maxItems: 2,
+            items: { type: 'object', required: ['id'], properties: { id: { type: 'string', enum: ['a', 'b'] } } },
+          },
+        }),
+      );
+      for (const [spec, reason, said] of WRONG) {
+        const { status, body } = await request('POST', path, widget(spec));
+        t.is(status, 422);
+        t.is(body.message, `Widget.example.org "w" is invalid: ${said}`);
+        const [field = '', message = ''] = said.split(/: (.*)/);
+        t.like(body['details'], { causes: [{ reason: `FieldValue${reason}`, field, message }] });
+      }
+      await request('DELETE', `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}s.example.org`);
     },
   },
   {

@@ -1,5 +1,5 @@
 import { omit } from '../../src/sandbox/kube/json.ts';
-import { arrayIn, inOrder, MERGE, pod, pods, type Behaviour, type Body } from './client.ts';
+import { arrayIn, inOrder, JSON_PATCH, MERGE, pod, pods, type Behaviour, type Body } from './client.ts';
 
 const AT = '2026-01-01T00:00:00.123456Z';
 
@@ -76,7 +76,7 @@ export const kinds: readonly Behaviour[] = [
         resources: {},
       });
       t.deepEqual(body.status, { phase: 'Pending', qosClass: 'BestEffort' });
-      t.is(body.metadata.generation, undefined);
+      t.is(body.metadata.generation, 1);
       const moved = await request('PATCH', `${pods(namespace)}/p`, { spec: { nodeName: 'node-1' } }, MERGE);
       t.is(moved.status, 422);
       t.true(
@@ -85,10 +85,11 @@ export const kinds: readonly Behaviour[] = [
         ),
       );
       const image = [{ op: 'replace', path: '/spec/containers/0/image', value: 'nginx:2' }];
-      t.is(
-        (await request('PATCH', `${pods(namespace)}/p`, image, { contentType: 'application/json-patch+json' })).status,
-        200,
-      );
+      const renewed = await request('PATCH', `${pods(namespace)}/p`, image, JSON_PATCH);
+      t.is(renewed.status, 200);
+      t.is(renewed.body.metadata.generation, 2);
+      const labelled = await request('PATCH', `${pods(namespace)}/p`, { metadata: { labels: { app: 'web' } } }, MERGE);
+      t.is(labelled.body.metadata.generation, 2);
       t.is(
         (await request('POST', pods(namespace), { metadata: { name: 'q' }, spec: {} })).body.message,
         'Pod "q" is invalid: spec.containers: Required value',
@@ -105,6 +106,9 @@ export const kinds: readonly Behaviour[] = [
       t.like(bound.body, { kind: 'Status', status: 'Success' });
       const { body } = await request('GET', `${pods(namespace)}/p`);
       t.is(body.spec?.['nodeName'], 'node-1');
+      t.is(body.metadata.generation, 1, 'the scheduler changes nothing of what is wanted');
+      const deleted = await request('DELETE', `${pods(namespace)}/p`);
+      t.is(deleted.body.metadata.generation, 2);
       t.like(arrayIn(body.status, 'conditions')[0], { type: 'PodScheduled', status: 'True' });
       t.is((await request('POST', `${pods(namespace)}/p/binding`, binding)).status, 409);
     },

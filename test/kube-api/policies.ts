@@ -83,7 +83,7 @@ export const policies: readonly Behaviour[] = [
       const empty = await request('POST', POLICIES, policy('bad', { existingEips: { tags: [{}] } }));
       t.is(
         empty.body.message,
-        'EipPolicy.podeip-controller.alibabacloud.com "bad" is invalid: spec.existingEips.tags: Invalid value: 1: spec.existingEips.tags in body should have at least 1 properties',
+        'EipPolicy.podeip-controller.alibabacloud.com "bad" is invalid: spec.existingEips.tags[0]: Invalid value: 0: spec.existingEips.tags[0] in body should have at least 1 properties',
       );
       const without = { ...policy('bad', {}), spec: undefined };
       t.is((await request('POST', POLICIES, without)).status, 422);

@@ -32,7 +32,7 @@ export interface ControlPlaneOptions {
 
 /** What to set so that tests against a real control plane run. */
 export const HOW_TO_GET_ONE =
-  'set KUBECONFIG to a cluster that may be written to, or KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver';
+  'set KUBECONFIG to a cluster that may be written to, or KUBEBUILDER_ASSETS to what test/assets/build kubernetes prints';
 
 const READY_WITHIN_MS = 60_000;
 const POLL_MS = 100;
@@ -55,16 +55,20 @@ const freePorts = async (count: number): Promise<number[]> => {
   return ports;
 };
 
-/** Through etcd's JSON gateway: /v3/kv/range for the revision, then /v3/kv/compaction. */
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+/**
+ * As API servers do it every five minutes (apiserver pkg/storage/etcd3/compact.go), through etcd's JSON gateway: the key
+ * tells all of them up to where, so that they forget their own copies of the past too.
+ */
 const compact = async (etcdUrl: string): Promise<void> => {
   const call = async (path: string, body: object): Promise<unknown> => {
     const response = await fetch(etcdUrl + path, { method: 'POST', body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`etcd answered ${response.status} to ${path}: ${await response.text()}`);
     return response.json();
   };
-  const { header } = (await call('/v3/kv/range', { key: Buffer.from('/').toString('base64') })) as {
-    header: { revision: string };
-  };
+  const { header } = (await call('/v3/kv/range', { key: base64('/') })) as { header: { revision: string } };
+  await call('/v3/kv/put', { key: base64('compact_rev_key'), value: base64(header.revision) });
   await call('/v3/kv/compaction', { revision: header.revision, physical: true });
 };
 
@@ -187,8 +191,14 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         'service-account-private-key-file': serviceAccountKey,
         'kube-api-qps': 500,
         'kube-api-burst': 1000,
-        controllers:
-          '*,-node-ipam-controller,-cloud-node-lifecycle-controller,-persistentvolume-attach-detach-controller,-node-lifecycle-controller',
+        // Those that would want a cloud, or kubelets that report every few seconds.
+        controllers: [
+          '*',
+          '-node-ipam-controller',
+          '-cloud-node-lifecycle-controller',
+          '-persistentvolume-attach-detach-controller',
+          '-node-lifecycle-controller',
+        ].join(','),
       });
     const kubeScheduler = binary('kube-scheduler');
     if (options.scheduler && kubeScheduler !== undefined)

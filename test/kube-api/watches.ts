@@ -102,12 +102,63 @@ export const watches: readonly Behaviour[] = [
     },
   },
   {
-    title: 'a watch takes no resourceVersionMatch, which tells clients that there are no streaming lists',
+    title: 'a streaming list is a watch that begins with what is there, and says where that ends',
+    check: async (t, { namespace, request, watch }) => {
+      for (const name of ['a', 'b']) await request('POST', podEips(namespace), podEip(name));
+      const { body } = await request('GET', podEips(namespace));
+      const { resourceVersion } = body.metadata;
+      const streaming = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan';
+      for (const from of ['', '&resourceVersion=0', `&resourceVersion=${resourceVersion}`]) {
+        const events = await watch(`${podEips(namespace)}?${streaming}&allowWatchBookmarks=true${from}`);
+        const { object } = await events.until(({ type }) => type === 'BOOKMARK');
+        t.like(object, { kind: 'PodEIP', apiVersion: 'alibabacloud.com/v1beta1' });
+        t.deepEqual(object.metadata['annotations'], { 'k8s.io/initial-events-end': 'true' });
+        t.true(Number(object.metadata.resourceVersion) >= Number(resourceVersion));
+        t.deepEqual(inOrder(events.events.map(({ type, object: each }) => `${type} ${each.metadata.name}`)), [
+          'ADDED a',
+          'ADDED b',
+          'BOOKMARK undefined',
+        ]);
+        const { body: made } = await request('POST', podEips(namespace), podEip('c'));
+        const next = await events.until(() => true);
+        t.deepEqual([next.type, next.object], ['ADDED', made]);
+        await request('DELETE', `${podEips(namespace)}/c`);
+        await events.until(({ type }) => type === 'DELETED');
+        events.close();
+      }
+      const without = streaming.replace('=true&res', '=false&res');
+      const events = await watch(`${podEips(namespace)}?${without}&resourceVersion=0`);
+      await request('POST', podEips(namespace), podEip('d'));
+      t.is((await events.until(() => true)).object.metadata.name, 'd');
+    },
+  },
+  {
+    title: 'the options of a streaming list go together in one way only',
     check: async (t, { namespace, request }) => {
-      const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
-      const { status, body } = await request('GET', `${podEips(namespace)}?${query}`);
-      t.is(status, 422);
-      t.true(body.message?.includes('resourceVersionMatch is forbidden for watch'));
+      const forbidden = 'ListOptions.meta.k8s.io "" is invalid: ';
+      for (const [query, why] of [
+        [
+          'watch=true&sendInitialEvents=true&allowWatchBookmarks=true',
+          'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+        ],
+        [
+          'watch=true&resourceVersionMatch=NotOlderThan',
+          'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+        ],
+        ['sendInitialEvents=false', 'sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list'],
+        [
+          'resourceVersionMatch=Exact&resourceVersion=0',
+          'resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+        ],
+        [
+          'resourceVersionMatch=Newest&resourceVersion=0',
+          'resourceVersionMatch: Unsupported value: "Newest": supported values: "Exact", "NotOlderThan", ""',
+        ],
+      ] as const) {
+        const { status, body } = await request('GET', `${podEips(namespace)}?${query}`);
+        t.is(status, 422);
+        t.is(body.message, forbidden + why);
+      }
     },
   },
   {

@@ -152,7 +152,11 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
     await run('wait --for=condition=Ready peip/web-0 --timeout=5s'),
     'podeip.alibabacloud.com/web-0 condition met\n',
   );
-  t.is(await run('delete -f - --wait', OBJECTS), 'podeip.alibabacloud.com "web-0" deleted\npod "web-0" deleted\n');
+  // Newer ones name the namespace too.
+  t.regex(
+    await run('delete -f - --wait', OBJECTS),
+    /^podeip\.alibabacloud\.com "web-0" deleted(?: from default namespace)?\npod "web-0" deleted(?: from default namespace)?\n$/,
+  );
   t.is((await kubectl(t.context, 'get pod web-0')).code, 1);
 });
 

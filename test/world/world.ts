@@ -277,6 +277,7 @@ export class World {
       mayAct: () => true,
       onRoom: () => undefined,
       record: (_, event) => this.events.push(event),
+      warnService: () => undefined,
       log: silentLog,
     });
     const all = await this.#during(Promise.all([kube.list(POD), kube.list(PODEIP)]));

@@ -35,7 +35,7 @@ export const text = (value: unknown): string => (typeof value === 'string' ? val
 
 /** An ID as the provider forms them, `eip-…`. @throws UnreadableAnswer */
 export const resourceId = (what: string, value: unknown): string => {
-  if (typeof value === 'string' && /^[a-z]+-[\w-]{1,120}$/iu.test(value)) return value;
+  if (typeof value === 'string' && /^[a-z]{1,30}-[\w-]{1,120}$/iu.test(value)) return value;
   throw bad(what, value);
 };
 

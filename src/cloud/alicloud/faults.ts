@@ -35,7 +35,7 @@ const retryAfter = (value: unknown): number | undefined =>
 const ramAction = (action: CloudAction, body: Record<string, unknown>): string => {
   const detail = body['AccessDeniedDetail'];
   const said = isRecord(detail) ? detail['AuthAction'] : undefined;
-  if (typeof said === 'string' && /^[\w-]+:[\w*]+$/u.test(said)) return said;
+  if (typeof said === 'string' && /^[\w-]{1,64}:[\w*]{1,128}$/u.test(said)) return said;
   const product = action === 'DescribeNetworkInterfaces' ? 'ecs' : action.includes('Container') ? 'eci' : 'vpc';
   return `${product}:${action}`;
 };

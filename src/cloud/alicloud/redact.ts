@@ -22,22 +22,45 @@ export const printable = (text: unknown, longest = LONGEST_MESSAGE): string => {
 };
 
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  // A URL keeps its host and path; user information, query and fragment go.
-  [/\b(https?:\/\/)(?:[^\s/@?#]*@)?([^\s?#"'<>]*)[?#][^\s"'<>]*/giu, '$1$2?[redacted]'],
-  [/\b(https?:\/\/)[^\s/@?#]*@/giu, '$1'],
-  // Pairs whose name says that the value is secret, in query strings, headers, JSON and XML.
-  [
-    /\b(x-acs-[\w-]*|authorization|[\w-]{0,40}(?:secret|token|signature|password|credential|access-?key-?(?:id)?)[\w-]{0,40})(["'\s]*[=:>]["'\s]*)(?:(?:bearer|basic|ACS3-[\w-]+)\s+)?[^\s"'&,;<>]+/giu,
-    '$1$2[redacted]',
-  ],
   // A bare query string, as in an HTTP request line.
   [/\?[\w.%-]+=[^\s"'<>]*/gu, '?[redacted]'],
   // AccessKey IDs: LTAI… of users, STS.… and TMP.… of sessions (RAM documentation, AccessKey pair).
-  [/\b(?:LTAI[0-9A-Za-z]{8,}|(?:STS|TMP)\.[0-9A-Za-z_-]{8,})/gu, '[redacted]'],
+  [/\bLTAI[0-9A-Za-z]{8,}/gu, '[redacted]'],
+  [/\b(?:STS|TMP)\.[\w-]{8,}/gu, '[redacted]'],
   // JSON Web Tokens, and anything else that is long and has no words in it.
-  [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/gu, '[redacted]'],
+  [/\beyJ[\w-]{4,}[\w.-]*/gu, '[redacted]'],
   [/[0-9A-Za-z+/_=-]{48,}/gu, '[redacted]'],
 ];
+
+// A URL keeps its host and path; user information, query and fragment go.
+const USER_INFO = /\b(https?:\/\/)[^\s/@?#]*@/giu;
+const URL_TEXT = /\bhttps?:\/\/[^\s"'<>]*/giu;
+
+/** Without query and fragment. A pattern that also looks for their beginning would begin anew at each `http://` in a row of them. */
+const withoutQuery = (url: string): string => {
+  const at = url.search(/[?#]/);
+  return at < 0 ? url : `${url.slice(0, at)}?[redacted]`;
+};
+
+/** Names of pairs whose value is secret, in query strings, headers, JSON and XML. */
+const SECRET_NAME = /x-acs-|authorization|secret|token|signature|password|credential|access-?key/iu;
+const WORD = /[\w-]+/gu;
+/** What follows such a name: a sign of equality, quotation marks around it, and the value. */
+const SECRET_VALUE = /(["'\s]*[=:>]["'\s]*)(?:(?:bearer|basic|ACS3-[\w-]+)\s+)?[^\s"'&,;<>]+/iuy;
+
+const withoutSecretPairs = (text: string): string => {
+  let clean = '';
+  let done = 0;
+  for (const { 0: word, index } of text.matchAll(WORD)) {
+    if (index < done || !SECRET_NAME.test(word)) continue;
+    SECRET_VALUE.lastIndex = index + word.length;
+    const value = SECRET_VALUE.exec(text);
+    if (!value) continue;
+    clean += `${text.slice(done, index + word.length)}${value[1] ?? ''}[redacted]`;
+    done = SECRET_VALUE.lastIndex;
+  }
+  return clean + text.slice(done);
+};
 
 /**
  * The provider's text as one bounded line: without query strings, AccessKey IDs, tokens and the `known` secrets (the
@@ -49,6 +72,7 @@ export const redact = (text: unknown, known: readonly string[] = []): string => 
   let clean = text.slice(0, LONGEST_MESSAGE * 64);
   for (const secret of known) if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
   clean = clean.slice(0, LONGEST_MESSAGE * 2);
+  clean = withoutSecretPairs(clean.replaceAll(USER_INFO, '$1').replaceAll(URL_TEXT, withoutQuery));
   for (const [pattern, replacement] of PATTERNS) clean = clean.replaceAll(pattern, replacement);
   return printable(clean);
 };

@@ -118,6 +118,7 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     ...ALL,
     shortNames: ['po'],
     status: 'pod',
+    hasGeneration: true,
     returnsDeleted: true,
     fields: POD_FIELDS,
     prepare: (pod, current) => {

@@ -1,7 +1,8 @@
 import { onTheWire, type Backend, type Target } from './backend.ts';
 import type { ApiObject, JsonObject } from './json.ts';
+import { checkedOptions } from './list-options.ts';
 import { fieldSelector, labelSelector, type Selector } from './selectors.ts';
-import { ApiError, badRequest, expired, forbiddenValue, invalid, notFound } from './status.ts';
+import { ApiError, badRequest, expired, notFound } from './status.ts';
 import { keyOf } from './storage.ts';
 
 export const get = ({ storage }: Backend, { kind, namespace, name = '' }: Target): ApiObject => {
@@ -56,18 +57,11 @@ const tooLarge = (revision: number, current: number): ApiError =>
     retryAfterSeconds: 1,
   });
 
-const optionsError = (field: string, why: string): ApiError =>
-  invalid('meta.k8s.io', 'ListOptions', '', [forbiddenValue(field, why)]);
-
 const firstPage = ({ storage }: Backend, query: URLSearchParams): Page & { readonly limit: number } => {
   const version = query.get('resourceVersion') ?? '';
   const match = query.get('resourceVersionMatch') ?? '';
   const limit = Number(query.get('limit') ?? 0) || 0;
-  if (match !== '' && version === '')
-    throw optionsError('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
   const revision = version === '' ? 0 : parseVersion(version);
-  if (match === 'Exact' && revision === 0)
-    throw optionsError('resourceVersionMatch', 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
   if (revision > storage.revision) throw tooLarge(revision, storage.revision);
   // A list from the watch cache, which resourceVersion=0 is, knows no pages.
   if (version === '0') return { revision: storage.revision, start: '', limit: 0 };
@@ -99,6 +93,7 @@ export interface Listed {
 /** A list or a page of it, as it was at the revision that its metadata names. */
 export const list = (backend: Backend, target: Target, query: URLSearchParams): Listed => {
   const { kind, namespace } = target;
+  checkedOptions(query, false);
   const token = query.get('continue') ?? '';
   const selected = selectorOf(target, query);
   const page = token === '' ? firstPage(backend, query) : nextPage(backend, query, token);

@@ -18,8 +18,8 @@ const LARGEST_BODY = 3 * 1024 * 1024;
 /** What the sandbox says at /version: the release whose behaviour it follows, and that it is not that release. */
 const VERSION = {
   major: '1',
-  minor: '20',
-  gitVersion: 'v1.20.2+sandbox',
+  minor: '36',
+  gitVersion: 'v1.36.3+sandbox',
   gitCommit: '',
   gitTreeState: 'clean',
   buildDate: '1970-01-01T00:00:00Z',

@@ -1,5 +1,5 @@
 import { arrayOf, clone, equal, isObject, objectOf, stringOf, type JsonObject } from './json.ts';
-import { invalidValue, notSupported, requiredValue, type FieldError } from './status.ts';
+import { invalidValue, notSupported, requiredValue, tooLong, tooMany, wrongType, type FieldError } from './status.ts';
 
 /** A structural schema as in a CustomResourceDefinition (apiextensions.k8s.io/v1 JSONSchemaProps). */
 export type StructuralSchema = JsonObject;
@@ -79,8 +79,7 @@ const stringErrors = (value: string, schema: StructuralSchema, field: string): F
   };
   const length = Array.from(value).length;
   const errors: FieldError[] = [];
-  if (maxLength !== undefined && length > maxLength)
-    errors.push(invalidValue(field, value, `${field} in body should be at most ${maxLength} chars long`));
+  if (maxLength !== undefined && length > maxLength) errors.push(tooLong(field, maxLength));
   if (minLength !== undefined && length < minLength)
     errors.push(invalidValue(field, value, `${field} in body should be at least ${minLength} chars long`));
   if (pattern !== undefined && !new RegExp(pattern, 'u').test(value))
@@ -120,11 +119,13 @@ const numberErrors = (value: number, schema: StructuralSchema, field: string): F
 const arrayErrors = (value: readonly unknown[], schema: StructuralSchema, field: string): FieldError[] => {
   const { minItems, maxItems } = schema as { minItems?: number; maxItems?: number };
   const errors: FieldError[] = [];
-  if (maxItems !== undefined && value.length > maxItems)
-    errors.push(invalidValue(field, value.length, `${field} in body should have at most ${maxItems} items`));
+  if (maxItems !== undefined && value.length > maxItems) errors.push(tooMany(field, value.length, maxItems));
   if (minItems !== undefined && value.length < minItems)
     errors.push(invalidValue(field, value.length, `${field} in body should have at least ${minItems} items`));
-  return [...errors, ...value.flatMap((item) => validate(item, objectOf(schema['items']), field))];
+  return [
+    ...value.flatMap((item, index) => validate(item, objectOf(schema['items']), `${field}[${index}]`)),
+    ...errors,
+  ];
 };
 
 const objectErrors = (value: JsonObject, schema: StructuralSchema, field: string): FieldError[] => {
@@ -134,7 +135,7 @@ const objectErrors = (value: JsonObject, schema: StructuralSchema, field: string
   const count = Object.keys(value).length;
   return [
     ...(minProperties !== undefined && count < minProperties
-      ? [invalidValue(field, minProperties, `${field} in body should have at least ${minProperties} properties`)]
+      ? [invalidValue(field, count, `${field} in body should have at least ${minProperties} properties`)]
       : []),
     ...Object.entries(value).flatMap(([key, item]) => {
       const known = properties[key] ?? schema['additionalProperties'];
@@ -146,12 +147,12 @@ const objectErrors = (value: JsonObject, schema: StructuralSchema, field: string
   ];
 };
 
-/** What is wrong with a value by the schema. Paths have no indexes and wording is that of go-openapi, as in the server. */
+/** What is wrong with a value by the schema, in the server’s words: those of kube-openapi, or of its own field errors. */
 export const validate = (value: unknown, schema: StructuralSchema, field = ''): FieldError[] => {
   if (value === null && schema['nullable'] === true) return [];
   if (!hasType(value, schema))
     return [
-      invalidValue(
+      wrongType(
         field,
         typeOf(value),
         `${field} in body must be of type ${stringOf(schema['type']) || 'int-or-string'}: "${typeOf(value)}"`,

@@ -8,7 +8,9 @@ export interface FieldError {
     | 'FieldValueNotSupported'
     | 'FieldValueForbidden'
     | 'FieldValueDuplicate'
-    | 'FieldValueTypeInvalid';
+    | 'FieldValueTypeInvalid'
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany';
   readonly field: string;
   readonly message: string;
 }
@@ -134,6 +136,27 @@ export const invalidValue = (field: string, value: unknown, detail: string): Fie
   reason: 'FieldValueInvalid',
   field,
   message: `Invalid value: ${JSON.stringify(value)}: ${detail}`,
+});
+
+/** Also an invalid value, to people; to programs it is another reason. */
+export const wrongType = (field: string, value: unknown, detail: string): FieldError => ({
+  ...invalidValue(field, value, detail),
+  reason: 'FieldValueTypeInvalid',
+});
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** The API server says bytes, and counts characters. */
+export const tooLong = (field: string, most: number): FieldError => ({
+  reason: 'FieldValueTooLong',
+  field,
+  message: `Too long: may not be more than ${counted(most, 'byte')}`,
+});
+
+export const tooMany = (field: string, count: number, most: number): FieldError => ({
+  reason: 'FieldValueTooMany',
+  field,
+  message: `Too many: ${count}: must have at most ${counted(most, 'item')}`,
 });
 
 export const notSupported = (field: string, value: unknown, supported: readonly unknown[]): FieldError => ({

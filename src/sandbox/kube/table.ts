@@ -113,10 +113,10 @@ export class Presenter {
   }
 
   /** A bookmark has no object, only the resourceVersion up to which the client has seen everything. */
-  bookmark(resourceVersion: string): JsonObject {
-    const metadata = { resourceVersion };
+  bookmark(resourceVersion: string, annotations?: Readonly<Record<string, string>>): JsonObject {
     const { as, version } = this.#form;
-    if (as === 'Table') return this.#table([], metadata);
+    if (as === 'Table') return this.#table([], { resourceVersion });
+    const metadata = { resourceVersion, ...(annotations && { annotations }) };
     if (as === 'PartialObjectMetadata') return { kind: as, apiVersion: `meta.k8s.io/${version}`, metadata };
     return { kind: this.#kind.kind, apiVersion: apiVersionOf(this.#kind), metadata };
   }

@@ -1,15 +1,19 @@
 import { onTheWire, type Backend, type Target } from './backend.ts';
 import { CRD_STORE } from './crd.ts';
 import type { ApiObject, JsonObject } from './json.ts';
+import { checkedOptions } from './list-options.ts';
 import { parseVersion, selectorOf } from './read.ts';
 import type { Selector } from './selectors.ts';
-import { ApiError, forbiddenValue, invalid } from './status.ts';
+import { ApiError } from './status.ts';
 import type { Change } from './storage.ts';
 import type { Presenter } from './table.ts';
 
 /** Source: bookmarkFrequency and the two seconds before the deadline in apiserver pkg/storage/cacher. */
 const BOOKMARK_EVERY_MS = 60_000;
 const BOOKMARK_BEFORE_END_MS = 2_000;
+
+/** Source: InitialEventsAnnotationKey in apimachinery pkg/apis/meta/v1. */
+const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
 
 /** A watch without a timeout ends after one to two times this. Source: kube-apiserver --min-request-timeout. */
 const DEFAULT_TIMEOUT_MS = 1_800_000;
@@ -92,10 +96,7 @@ export const watch = (
   signal: AbortSignal | undefined,
 ): AsyncIterable<string> => {
   const { kind, namespace } = target;
-  if (query.has('resourceVersionMatch'))
-    throw invalid('meta.k8s.io', 'ListOptions', '', [
-      forbiddenValue('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch'),
-    ]);
+  const { sendInitialEvents } = checkedOptions(query, true);
   const byQuery = selectorOf(target, query);
   const selected: Selector = (object) =>
     (namespace === undefined || object.metadata.namespace === namespace) && byQuery(object);
@@ -104,7 +105,10 @@ export const watch = (
   const seconds = Number(query.get('timeoutSeconds') ?? 0);
   const timeoutMs = seconds > 0 ? seconds * 1000 : DEFAULT_TIMEOUT_MS * (1 + random.next());
   const deadline = clock.mono() + timeoutMs;
-  const start = from === 0 ? storage.revision : from;
+  // Where nothing is said, a watch from nowhere in particular begins with what is there.
+  const isWhole = sendInitialEvents ?? from === 0;
+  const start = isWhole || from === 0 ? storage.revision : from;
+  const withBookmarks = query.get('allowWatchBookmarks') === 'true';
 
   const cleanups: (() => void)[] = [];
   const lines = new Lines(() => cleanups.forEach((cleanup) => cleanup()));
@@ -114,11 +118,14 @@ export const watch = (
       lines.push(line({ type: event.type, object: presenter.event(onTheWire(kind, event.object)) }));
   };
 
-  if (from === 0)
+  if (isWhole)
     for (const object of storage.list(kind.store, namespace))
       if (selected(object)) lines.push(line({ type: 'ADDED', object: presenter.event(onTheWire(kind, object)) }));
+  // The end of a streaming list.
+  if (sendInitialEvents && withBookmarks)
+    lines.push(line({ type: 'BOOKMARK', object: presenter.bookmark(String(start), INITIAL_EVENTS_END) }));
   try {
-    if (from > 0) for (const change of storage.since(kind.store, from)) send(change);
+    if (!isWhole) for (const change of storage.since(kind.store, start)) send(change);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     lines.push(line({ type: 'ERROR', object: error.toStatus() }));
@@ -129,13 +136,13 @@ export const watch = (
   const definition = `${kind.plural}.${kind.group}`;
   cleanups.push(
     storage.subscribe((change) => {
-      if (change.store === kind.store && change.revision > from) send(change);
+      if (change.store === kind.store && change.revision > start) send(change);
       if (change.store === CRD_STORE && change.type === 'DELETED' && change.object.metadata.name === definition)
         lines.end();
     }),
     clock.timer(timeoutMs, () => lines.end()),
   );
-  if (query.get('allowWatchBookmarks') === 'true') {
+  if (withBookmarks) {
     let cancel: (() => void) | undefined;
     const schedule = (): void => {
       const left = deadline - clock.mono() - BOOKMARK_BEFORE_END_MS;

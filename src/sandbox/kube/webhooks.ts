@@ -13,8 +13,9 @@ const isExempt = ({ kind }: AdmissionRequest): boolean => kind.group === 'admiss
 
 /**
  * The admission plugin MutatingAdmissionWebhook: one webhook after the other. Source: kubernetes/kubernetes
- * staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating. As in Kubernetes 1.20 there are no matchConditions;
- * there is no reinvocation either.
+ * staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating. Here matchConditions are not evaluated, for they are
+ * CEL: webhooks are asked about more than they would be, and must let through what does not concern them. There is no
+ * reinvocation either.
  */
 export const mutatingWebhooks =
   (world: WebhookWorld): Admission =>

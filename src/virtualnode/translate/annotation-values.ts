@@ -13,7 +13,7 @@ export const oneOf =
 export const number =
   (least: number, most: number, isWhole = true) =>
   (text: string): number | undefined => {
-    const value = /^\d+(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+    const value = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
     return value >= least && value <= most && (!isWhole || Number.isInteger(value)) ? value : undefined;
   };
 

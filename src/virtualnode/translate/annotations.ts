@@ -2,11 +2,15 @@ import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
+import { quote } from '../../lib/text.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 
 const K8S = 'k8s.aliyun.com/';
 const KUBERNETES = 'kubernetes.io/';
-const IDS = { vsw: /^vsw-[a-z0-9-]+$/, sg: /^sg-[a-z0-9-]+$/ };
+const IDS = { vsw: /^vsw-[a-z0-9-]{1,60}$/, sg: /^sg-[a-z0-9-]{1,60}$/ };
+
+/** Longest value that is looked at, characters: what may be written at most, three tags, has 773, and there may be spaces. */
+const LONGEST = 1_024;
 
 /** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
 export const INSTANCE_TYPES = `${K8S}eci-use-specs`;
@@ -57,11 +61,11 @@ const NOT_HONOURED: readonly string[] = [
 const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
 
 /** A name such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */
-const INSTANCE_TYPE = /^(?:[a-z][\w.-]{1,63}|\d+(?:\.\d+)?-\d+(?:\.\d+)?Gi)$/;
+const INSTANCE_TYPE = /^(?:[a-z][\w.-]{1,63}|\d{1,4}(?:\.\d{1,3})?-\d{1,5}(?:\.\d{1,3})?Gi)$/;
 
 /** A single size is said as one; only among others does it go as a type. */
 const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu' | 'memory' | 'instanceTypes'> => {
-  const [, cpu, memory] = (types?.length === 1 && /^([\d.]+)-([\d.]+)Gi$/.exec(types[0] ?? '')) || [];
+  const [, cpu, memory] = (types?.length === 1 && /^([\d.]{1,8})-([\d.]{1,9})Gi$/.exec(types[0] ?? '')) || [];
   return cpu !== undefined && memory !== undefined
     ? { cpu: Number(cpu), memory: Number(memory) }
     : { instanceTypes: types };
@@ -84,15 +88,19 @@ export const annotated = (
     allowed: string,
     prefix = K8S,
   ): T | undefined => {
-    const text = annotations[prefix + key]?.trim();
-    if (text === undefined || text === '') return undefined;
+    const given = annotations[prefix + key];
+    if (given === undefined) return undefined;
+    const field = `metadata.annotations[${prefix}${key}]`;
+    const remedy = `write ${allowed}`;
+    if (given.length > LONGEST) {
+      const problem = `${quote(given)} has ${given.length} characters, and more than ${LONGEST} are not looked at`;
+      remarks.refusals.push({ field, problem, remedy });
+      return undefined;
+    }
+    const text = given.trim();
+    if (text === '') return undefined;
     const value = parse(text);
-    if (value === undefined)
-      remarks.refusals.push({
-        field: `metadata.annotations[${prefix}${key}]`,
-        problem: `${JSON.stringify(text)} is not possible`,
-        remedy: `write ${allowed}`,
-      });
+    if (value === undefined) remarks.refusals.push({ field, problem: `${quote(text)} is not possible`, remedy });
     return value;
   };
 

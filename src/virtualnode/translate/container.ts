@@ -130,7 +130,7 @@ const limitsOf = ({ resources }: Container, at: string, remarks: Remarks) => {
     if (quantity !== undefined && value === undefined)
       remarks.refusals.push({
         field: `${at}.resources.limits[${name}]`,
-        problem: `${quantity} is no quantity`,
+        problem: `${String(quantity).slice(0, 60)} is no quantity`,
         remedy: 'write for example 500m or 1Gi',
       });
     return value === undefined || value <= 0 ? undefined : value;

@@ -1,6 +1,7 @@
 import type { ContainerEnv } from '../../cloud/container-groups.ts';
 import type { Container, EnvVar } from '../workload.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
+import { quote } from '../../lib/text.ts';
 import type { Remarks, TranslationInput } from './input.ts';
 import { LONGEST_VALUE, MOST_VARIABLES } from './limits.ts';
 
@@ -143,20 +144,57 @@ export const expand = (
   remarks: Remarks,
   own?: string,
 ): string | typeof POD_IP => {
-  const whole = /^\$\(([^()]+)\)$/.exec(text)?.[1];
-  if (own !== undefined && whole !== undefined && environment.get(whole) === POD_IP) return POD_IP;
-  return text.replace(/\$(\$|\(([^)]*)\))/g, (match, what: string, name: string | undefined) => {
-    if (what === '$') return '$';
-    const value = environment.get(name ?? '');
-    if (value === undefined) return match;
-    if (value !== POD_IP) return value;
-    remarks.refusals.push({
-      field,
-      problem: `$(${name ?? ''}) is the instance's own address, which is known only once it runs`,
-      remedy: 'let the container read the variable itself, for example in a shell',
-    });
-    return match;
-  });
+  const references = referencesIn(text);
+  const [only] = references;
+  const isWhole = only !== undefined && only.start === 0 && only.end === text.length;
+  if (own !== undefined && isWhole && environment.get(only.name ?? '') === POD_IP) return POD_IP;
+  let expanded = '';
+  let done = 0;
+  for (const { start, end, name } of references) {
+    const value = name === undefined ? '$' : environment.get(name);
+    if (value === undefined) continue;
+    if (value === POD_IP) {
+      remarks.refusals.push({
+        field,
+        problem: `$(${name ?? ''}) is the instance's own address, which is known only once it runs`,
+        remedy: 'let the container read the variable itself, for example in a shell',
+      });
+      continue;
+    }
+    expanded += text.slice(done, start) + value;
+    done = end;
+    if (expanded.length > LONGEST_EXPANDED) {
+      remarks.refusals.push({
+        field,
+        problem: `with its variables, ${quote(text)} has more than ${LONGEST_EXPANDED} characters`,
+        remedy: 'refer to shorter variables, or mount the text as a file from a ConfigMap or Secret',
+      });
+      return '';
+    }
+  }
+  return expanded + text.slice(done);
+};
+
+/** Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any memory. */
+const LONGEST_EXPANDED = 64 * 1024;
+
+/** Where `$(NAME)` and `$$` stand, in their order; the latter has no name. One way through the text, however it looks. */
+const referencesIn = (text: string): { readonly start: number; readonly end: number; readonly name?: string }[] => {
+  const found: { start: number; end: number; name?: string }[] = [];
+  const lastClose = text.lastIndexOf(')');
+  let start = text.indexOf('$');
+  while (start >= 0) {
+    let end = start + 1;
+    if (text.startsWith('$$', start)) {
+      end = start + 2;
+      found.push({ start, end });
+    } else if (text.startsWith('$(', start) && lastClose > start) {
+      end = text.indexOf(')', start) + 1;
+      found.push({ start, end, name: text.slice(start + 2, end - 1) });
+    }
+    start = text.indexOf('$', end);
+  }
+  return found;
 };
 
 /** As {@link expand}, for texts that are no variables. */

@@ -1,4 +1,5 @@
 import type { ResourceFieldRef, WorkloadPod } from '../workload.ts';
+import { cutAt } from '../../lib/text.ts';
 import { namesInstanceTypes } from './annotations.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 import { inUnits, parseQuantity } from './quantity.ts';
@@ -35,7 +36,7 @@ export const fieldValue = (
     case 'status.podIPs':
       return POD_IP;
     default: {
-      const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(fieldPath) ?? [];
+      const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.{1,320})'\]$/.exec(fieldPath) ?? [];
       if (kind === undefined) return undefined;
       return (kind === 'labels' ? metadata.labels : metadata.annotations)?.[key] ?? '';
     }
@@ -63,7 +64,7 @@ export const resourceValue = (
 ): string | undefined => {
   const name = ref.containerName ?? ownName;
   const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((each) => each.name === name);
-  const [kind = '', resource = ''] = ref.resource.split(/\.(.*)/s);
+  const [kind, resource] = cutAt(ref.resource, '.');
   const { limits, requests } = container?.resources ?? {};
   const quantity =
     kind === 'limits'

@@ -11,6 +11,7 @@ import { withQueueProxyEquivalents } from './queue-proxy.ts';
 import { credentialsOf } from './registry.ts';
 import { sizeOf } from './size.ts';
 import { volumeOf } from './volumes.ts';
+import { withoutEnd, withoutStart } from '../../lib/text.ts';
 
 /** UID of the pod that an instance runs. */
 export const TAG_POD_UID = `${TAG_PREFIX}pod-uid`;
@@ -103,20 +104,24 @@ const digest = (...parts: readonly string[]): string =>
 export const groupToken = (clusterUid: string, podUid: string): string =>
   `kg1-${digest(clusterUid, podUid).slice(0, 56)}`;
 
+/** A namespace, a hyphen, and the longest name that a pod can have. */
+const LONGEST_GIVEN = 63 + 1 + 253;
+
 /** `namespace-name`, cut with a hash where it is longer than the 128 characters that ECI takes. Pods' names may have dots. */
 export const groupName = (namespace: string, name: string, uid: string): string => {
-  const full = `${namespace}-${name}`
+  const all = `${namespace}-${name}`
+    .slice(0, LONGEST_GIVEN)
     .toLowerCase()
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
+    .replaceAll(/[^a-z0-9-]/g, '-');
+  const full = withoutStart(withoutEnd(all, '-'), '-');
   if (full.length >= 2 && full.length <= LONGEST_NAME) return full;
-  const start = full.slice(0, LONGEST_NAME - 11).replace(/-+$/, '');
+  const start = withoutEnd(full.slice(0, LONGEST_NAME - 11), '-');
   return `${start || 'pod'}-${digest(uid).slice(0, 10)}`;
 };
 
 /** As the kubelet names a pod's host (pkg/kubelet GeneratePodHostname): 63 characters at most, no dot or hyphen last. */
 const hostName = (name: string): string | undefined => {
-  const cut = name.slice(0, 63).replace(/[-.]+$/, '');
+  const cut = withoutEnd(name.slice(0, 63), '-.');
   // ECI's has two at least.
   return cut.length >= 2 ? cut : undefined;
 };

@@ -2,14 +2,17 @@ import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups
 import type { Container, Hook, HttpGet, Probe } from '../workload.ts';
 import type { Remarks } from './input.ts';
 
+/** Characters of a port's name that are repeated; Kubernetes allows 15. */
+const LONGEST_SHOWN = 30;
+
 /** The number of a port that may be named; undefined, and refused, where the container has none of the name. */
 const portOf = (port: number | string, container: Container, field: string, remarks: Remarks): number | undefined => {
-  const number = typeof port === 'number' ? port : /^\d+$/.test(port) ? Number(port) : undefined;
+  const number = typeof port === 'number' ? port : /^\d{1,5}$/.test(port) ? Number(port) : undefined;
   const found = number ?? container.ports?.find(({ name }) => name === port)?.containerPort;
   if (found === undefined || !Number.isInteger(found) || found < 1 || found > 65_535) {
     remarks.refusals.push({
       field: `${field}.port`,
-      problem: `${port} is neither a port number nor the name of a port of the container`,
+      problem: `${String(port).slice(0, LONGEST_SHOWN)} is neither a port number nor the name of a port of the container`,
       remedy: 'write a number from 1 to 65535',
     });
     return undefined;

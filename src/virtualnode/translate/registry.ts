@@ -1,3 +1,4 @@
+import { cutAt } from '../../lib/text.ts';
 import type { TranslationInput, Remarks } from './input.ts';
 
 interface Credential {
@@ -21,7 +22,7 @@ export const credentialsOf = ({ pod, secrets }: TranslationInput, remarks: Remar
         remedy: 'create it with kubectl create secret docker-registry',
       });
     for (const [key, auth] of Object.entries(auths ?? {})) {
-      const server = key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+      const server = cutAt(key.replace(/^https?:\/\//, ''), '/')[0];
       const pair = pairOf(auth);
       if (pair && !byServer.has(server)) byServer.set(server, { server, ...pair });
     }
@@ -50,6 +51,8 @@ const pairOf = (auth: Auths[string]): { userName: string; password: string } | u
   if (typeof auth?.username === 'string' && typeof auth.password === 'string')
     return { userName: auth.username, password: auth.password };
   if (typeof auth?.auth !== 'string') return undefined;
-  const [, userName, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(auth.auth, 'base64').toString('utf8')) ?? [];
-  return userName === undefined || password === undefined ? undefined : { userName, password };
+  const pair = Buffer.from(auth.auth, 'base64').toString('utf8');
+  if (!pair.includes(':')) return undefined;
+  const [userName, password] = cutAt(pair, ':');
+  return { userName, password };
 };

@@ -1,0 +1,34 @@
+import { KEYS } from '../api/annotations.ts';
+import { isReached } from '../api/knative.ts';
+import { readAnnotations } from '../intent/read.ts';
+import { finding, written, type Rule } from './case.ts';
+
+/** A Service that routes to more Revisions is not read any further: Knative's limit is that of an object's size. */
+const MOST_TARGETS = 100;
+
+/**
+ * Two Revisions of one Service that requests reach, by percent or by tag, and that name one EIP. It goes to one of them, and
+ * the other serves without: nobody would see it before half of the requests leave with another address.
+ */
+export const twoRevisions: Rule = ({ workload, reading: { request }, settings, facts: { revisions = [] } }) => {
+  const { kind, isKnative, namespace, traffic, latestRevision, annotations } = workload;
+  if (kind !== 'Service' || !isKnative || request?.kind !== 'existing' || !traffic) return [];
+  const reached = traffic.filter(isReached).slice(0, MOST_TARGETS);
+  if (!reached.some(({ revisionName }) => revisionName === undefined)) return [];
+  const others = reached.flatMap(({ revisionName }) => {
+    const revision = revisions.find((it) => it.name === revisionName && it.namespace === namespace);
+    if (!revision || revision.name === latestRevision) return [];
+    const named = readAnnotations(revision.annotations, settings.defaults).request;
+    return named?.kind === 'existing' && named.allocationId === request.allocationId ? [revision.name] : [];
+  });
+  if (others.length === 0) return [];
+  const names = [...new Set(others)].toSorted();
+  return [
+    finding(
+      'ExistingEipInTwoRevisions',
+      written(KEYS.instanceId, annotations),
+      `${request.allocationId} is named by Revision ${names.join(', ')} and by ${latestRevision === undefined ? 'the latest Revision' : `the latest Revision, ${latestRevision}`}; spec.traffic routes to all of them, and an EIP can serve one pod only`,
+      'name another EIP in the template, or route to one of them only',
+    ),
+  ];
+};

@@ -1,0 +1,26 @@
+/**
+ * Whether lists and objects lie in each other deeper than `most`. One way through the text, without parsing it: what is
+ * nested a million deep costs a parser, and everybody who walks through the result, far more than its length says.
+ */
+export const isDeeperThan = (most: number, text: string): boolean => {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"') {
+      at = endOfString(text, at);
+    } else if (character === '[' || character === '{') {
+      depth += 1;
+      if (depth > most) return true;
+    } else if (character === ']' || character === '}') depth -= 1;
+  }
+  return false;
+};
+
+/** Where the string that begins at `start` ends; the end of the text where it does not. */
+const endOfString = (text: string, start: number): number => {
+  for (let at = start + 1; at < text.length; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === '"') return at;
+  }
+  return text.length;
+};

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import { connect, eventually, pod, pods, STRATEGIC } from '../kube-api/client.ts';
+import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane, type ControlPlane } from '../kube-api/real.ts';
+import { HOME } from './rights.ts';
+
+const run = promisify(execFile);
+const DEPLOYMENT = `/apis/apps/v1/namespaces/${HOME}/deployments/knative-eip`;
+
+const kubectl = async ({ kubeconfig }: ControlPlane, ...words: readonly string[]) => {
+  const { stdout, stderr } = await run('kubectl', ['--kubeconfig', kubeconfig, ...words]);
+  return { lines: stdout.trim().split('\n'), warnings: stderr };
+};
+
+const declare = (title: string, check: (t: ExecutionContext, plane: ControlPlane) => Promise<void>): void => {
+  const available = controlPlaneAvailable();
+  (available ? test.serial : test.skip)(available ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
+    t.timeout(180_000);
+    const plane = await startControlPlane({ controllers: true });
+    if (!plane) throw new Error(HOW_TO_GET_ONE);
+    try {
+      await check(t, plane);
+    } finally {
+      await plane.stop();
+    }
+  });
+};
+
+/** Every object that the folder has was made or changed, and the API server warned of nothing. */
+const applies = async (t: ExecutionContext, plane: ControlPlane, result: RegExp, ...words: readonly string[]) => {
+  const { lines, warnings } = await kubectl(plane, 'apply', ...words);
+  t.is(warnings, '');
+  t.deepEqual(
+    lines.filter((line) => !result.test(line)),
+    [],
+  );
+  t.true(lines.length > 10, lines.join('\n'));
+};
+
+declare('kubectl applies config/default, twice, and takes it away again', async (t, plane) => {
+  await applies(t, plane, / created$/, '-k', 'config/default');
+  // kubectl calls some objects configured that it sends again and that come out as they were.
+  await applies(t, plane, / (unchanged|configured)$/, '-k', 'config/default');
+  t.deepEqual((await kubectl(plane, 'get', 'deploy', '-n', HOME, '-o', 'jsonpath={..metadata.generation}')).lines, [
+    '1',
+  ]);
+  // Flux and Argo CD take over what was applied by hand.
+  await applies(t, plane, / serverside-applied$/, '--server-side', '-k', 'config/default');
+  const { warnings } = await kubectl(plane, 'delete', '--wait', '-k', 'config/default');
+  t.is(warnings, '');
+});
+
+declare('kubectl applies config/default and config/virtual-node on the server’s side', async (t, plane) => {
+  for (const folder of ['default', 'virtual-node'])
+    await applies(t, plane, / serverside-applied$/, '--server-side', '-k', `config/${folder}`);
+});
+
+declare('the pods of the Deployment are admitted to its restricted namespace without a warning', async (t, plane) => {
+  await kubectl(plane, 'apply', '-k', 'config/default');
+  const { request } = await connect(plane.kubeconfig, undefined);
+  const made = await eventually(
+    () => request('GET', DEPLOYMENT),
+    ({ body }) => body.status?.['replicas'] === 2,
+  );
+  t.like(made.body.status, { replicas: 2, unavailableReplicas: 2 });
+  t.false(JSON.stringify(made.body.status).includes('ReplicaFailure'));
+
+  // With what is missing from its security context it would be warned of, and its pods would be refused.
+  const lax = { name: 'controller', securityContext: { allowPrivilegeEscalation: true } };
+  const changed = await request(
+    'PATCH',
+    `${DEPLOYMENT}?dryRun=All`,
+    { spec: { template: { spec: { containers: [lax] } } } },
+    STRATEGIC,
+  );
+  t.is(changed.status, 200);
+  t.regex(changed.warnings.join(), /would violate PodSecurity .*restricted.*allowPrivilegeEscalation/);
+  const refused = await request('POST', pods(HOME), pod('lax'));
+  t.is(refused.status, 403);
+  t.regex(String(refused.body.message), /violates PodSecurity/);
+});

@@ -1,0 +1,402 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { admitPod } from '../../src/admission/pod.ts';
+import { readReview } from '../../src/admission/review.ts';
+import { agree, MUTATING_WEBHOOKS } from '../../src/admission/rotation.ts';
+import { changeOf, validate } from '../../src/admission/validate.ts';
+import { EIP_BEFORE_TRAFFIC, KEYS, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
+import { CONFIG_MAP } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { batched, type FoldableCloud } from '../../src/cloud/batch.ts';
+import { readEips, readNetworkInterfaces } from '../../src/cloud/alicloud/answers.ts';
+import { reasonOf } from '../../src/cloud/credentials.ts';
+import { CloudFault } from '../../src/cloud/fault.ts';
+import { check } from '../../src/cloud/alicloud/checks.ts';
+import { toFault } from '../../src/cloud/alicloud/faults.ts';
+import { plainRequestId, redact } from '../../src/cloud/alicloud/redact.ts';
+import { eventOf, messageOf } from '../../src/cloudevents/event.ts';
+import { createJournals } from '../../src/cloudevents/journal.ts';
+import { retryAfterMs } from '../../src/cloudevents/sink.ts';
+import { ecsNodesOf, isQuestionDenied } from '../../src/controllers/account.ts';
+import { SCALE_KEYS } from '../../src/guard/scale.ts';
+import { isOwn } from '../../src/guard/rivals.ts';
+import { hasEipPool } from '../../src/guard/other-controllers.ts';
+import { weigh } from '../../src/guard/judge.ts';
+import { workloadOfPod } from '../../src/guard/workload.ts';
+import { readReleaseAfter } from '../../src/intent/release.ts';
+import { createKube } from '../../src/kube/client.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
+import { compareResourceVersions } from '../../src/kube/resourceversion.ts';
+import { faultOfAnswer } from '../../src/kube/status.ts';
+import { watch } from '../../src/kube/watch.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { parseEndpoint, parseHostPort } from '../../src/lib/address.ts';
+import { parseDuration } from '../../src/lib/duration.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { readDocuments } from '../../src/manifest/documents.ts';
+import { mayName } from '../../src/plan/grant.ts';
+import { readNotes } from '../../src/plan/record.ts';
+import { heldWithout } from '../../src/plan/room.ts';
+import { createKubeletCalls } from '../../src/virtualnode/api-server.ts';
+import { follow } from '../../src/virtualnode/follow.ts';
+import { groupName } from '../../src/virtualnode/translate/group.ts';
+import { parseQuantity } from '../../src/virtualnode/translate/quantity.ts';
+import { createReviewApp } from '../../src/web/reviews.ts';
+import { knativePod } from '../virtualnode/translate/knative-pod.ts';
+import { app, configMap, podOf, secret, translated } from '../virtualnode/translate/pods.ts';
+import { NEW, pod, settings } from '../guard/manifests.ts';
+import { eip, settings as planSettings } from '../plan/situation.ts';
+
+/** Gives a reader the text wherever somebody else than this product may have written it. */
+type Drive = (text: string) => unknown;
+
+/** Every key that is asked for has the text. */
+const everywhere = (text: string): Record<string, string> =>
+  new Proxy<Record<string, string>>({}, { get: () => text, has: () => true });
+
+const fieldsOf = <T extends object>(whole: T, text: string): T[] =>
+  Object.keys(whole).map((key) => ({ ...whole, [key]: text }));
+
+const ALL_KEYS = [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC, ...SCALE_KEYS];
+
+const judged = (annotations: Record<string, string>, name = 'w') =>
+  weigh({
+    workload: workloadOfPod({ metadata: { name, uid: '', resourceVersion: '', annotations }, spec: {} }),
+    target: { on: 'eci', by: 'add-on', certainty: 'inferred', because: 'x' },
+    settings,
+    facts: {},
+  });
+
+const reviewed = (object: object) => {
+  const request = readReview({
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'u',
+      operation: 'CREATE',
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      namespace: 'default',
+      object,
+    },
+  });
+  const change = changeOf(request);
+  const facts = { settings, provider: 'add-on', namespaceLabels: {}, onConflict: 'refuse', known: {} } as const;
+  return change && !('length' in change) ? validate(change, facts) : change;
+};
+
+/** An API server, or a proxy before it, that answers everything with the text. */
+const answering =
+  (text: string, status = 200): KubeTransport =>
+  () =>
+    Promise.resolve({
+      status,
+      header: (name) => (name === 'retry-after' ? text : undefined),
+      text: () => Promise.resolve(text),
+      lines: async function* () {
+        yield text;
+      },
+    });
+/** One that has this object, whatever is asked for. */
+const having = (object: object) => createKube({ transport: answering(JSON.stringify(object)), clock });
+const metadata = { name: 'x', namespace: 'default', uid: 'u', resourceVersion: '1' };
+const podEip = (text: string) => ({
+  metadata: { ...metadata, annotations: everywhere(text) },
+  spec: {
+    allocationID: 'eip-1',
+    allocationType: { type: 'Auto', releaseStrategy: 'TTL', releaseAfter: text } as const,
+  },
+  status: { bandwidth: text },
+});
+
+const EIP_ANSWER = {
+  allocationId: 'eip-1',
+  ipAddress: '203.0.113.1',
+  status: 'Available',
+  instanceId: 'eni-1',
+  instanceType: 'NetworkInterface',
+  privateIpAddress: '10.0.0.1',
+  bandwidth: '5',
+  name: 'n',
+};
+const ENI_ANSWER = {
+  NetworkInterfaceId: 'eni-1',
+  PrivateIpAddress: '10.0.0.1',
+  Status: 'InUse',
+  VpcId: 'vpc-1',
+  InstanceId: 'i-1',
+};
+const context = { action: 'AllocateEipAddress', known: ['0123456789abcdef'] } as const;
+const CODES = ['Signature', 'Throttling', 'InvalidTimeStamp', 'Forbidden.RAM', 'SomethingNew', 'EPROTO'];
+
+export const DRIVES: Readonly<Record<string, Drive>> = {
+  'annotations of a pod': (text) => {
+    for (const key of ALL_KEYS) judged({ ...NEW, [key]: text });
+    return judged({ [KEYS.instanceId[1]]: text });
+  },
+  'keys of annotations': (text) => judged({ ...NEW, [text]: 'x', [`k8s.aliyun.com/${text}`]: 'x' }),
+  'keys of annotations as long as keys may be': (text) =>
+    judged({
+      ...NEW,
+      [text.slice(0, 60)]: 'x',
+      [`k8s.aliyun.com/${text.slice(0, 60)}`]: 'x',
+      'k8s.aliyun.com/eip-bandwith': 'x',
+    }),
+  'a line type': (text) => judged({ ...NEW, [KEYS.isp[1]]: 'ChinaTelecom', [KEYS.bandwidth[1]]: text }),
+  'the name of a pod': (text) =>
+    ['Deployment', 'StatefulSet', 'Job', 'CronJob', 'Configuration', 'Revision', 'ReplicaSet', 'DaemonSet'].map(
+      (kind) =>
+        isOwn(
+          { kind: 'Pod', namespace: 'default', name: `web${text}`, service: undefined },
+          { ...workloadOfPod({ metadata, spec: {} }), kind, namespace: 'default', name: 'web' },
+        ),
+    ),
+  'a review of a pod': (text) => {
+    reviewed(pod({ annotations: { ...NEW, [KEYS.name[1]]: text, [text]: text }, labels: { [text]: text } }));
+    return fieldsOf({ name: '', namespace: '', generateName: '', uid: '' }, text).map((fields) =>
+      reviewed({ apiVersion: 'v1', kind: 'Pod', metadata: { annotations: NEW, ...fields }, spec: {} }),
+    );
+  },
+  'a pod that is being made': (text) =>
+    ALL_KEYS.map((key) =>
+      admitPod(
+        { metadata: { ...metadata, annotations: { ...NEW, [key]: text }, labels: { [text]: text } }, spec: {} },
+        { settings, provider: 'add-on', namespaceLabels: { [text]: text } },
+      ),
+    ),
+  'the body of a review': (text) => send(text),
+  quantities: (text) => parseQuantity(text),
+  durations: (text) => [parseDuration(text), readReleaseAfter(text)],
+  addresses: (text) => [parseHostPort(text), parseEndpoint(text), parseEndpoint(`https://${text}`)],
+  'manifests in YAML': (text) => readDocuments(text.slice(0, 16 * 1024)),
+  'annotations on our virtual node': (text) => translated(podOf({ annotations: everywhere(text) })),
+  'instance types on our virtual node': (text) => [
+    translated(podOf({ annotations: { 'k8s.aliyun.com/eci-use-specs': text.slice(0, 900) } })),
+    translated(podOf({ annotations: { 'k8s.aliyun.com/eci-use-specs': '2-4Gi' } })),
+  ],
+  'variables on our virtual node': (text) => [
+    translated(
+      podOf({
+        containers: [
+          app({
+            env: [
+              { name: 'A', value: text },
+              { name: text, value: 'x' },
+            ],
+          }),
+        ],
+      }),
+    ),
+    translated(podOf({ containers: [app({ args: [text], command: [text], image: text })] })),
+    translated(
+      podOf({
+        containers: [
+          app({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: text } } }] }),
+          app({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: text, divisor: text } } }] }),
+          app({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: text } } }] }),
+        ],
+      }),
+    ),
+    translated(podOf({ containers: [app({ envFrom: [{ configMapRef: { name: 'c' } }] })] }), {
+      configMaps: [configMap('c', { [text]: text, A: text })],
+    }),
+  ],
+  'resources, ports and names on our virtual node': (text) => [
+    translated(
+      podOf({ containers: [app({ resources: { limits: { cpu: text, memory: text, 'nvidia.com/gpu': text } } })] }),
+    ),
+    translated(podOf({ containers: [app({ readinessProbe: { httpGet: { port: text, path: text } } })] })),
+    translated(podOf({ name: text })),
+    groupName(text, text, 'uid'),
+  ],
+  'pull secrets on our virtual node': (text) => {
+    const auth = Buffer.from(text).toString('base64');
+    return [
+      text,
+      JSON.stringify({ auths: { [text]: { auth }, [`https://${text}`]: { username: text, password: text } } }),
+    ].map((data) =>
+      translated(podOf({ imagePullSecrets: [{ name: 's' }] }), {
+        secrets: [secret('s', { '.dockerconfigjson': data })],
+      }),
+    );
+  },
+  'what Knative gives its sidecar': (text) => {
+    const whole = knativePod();
+    return ['SERVING_LOGGING_CONFIG', 'SERVING_READINESS_PROBE', 'OBSERVABILITY_CONFIG', 'USER_PORT'].flatMap((name) =>
+      [text, JSON.stringify({ [text.slice(0, 1000)]: text, enableRequestLog: true })].map((value) => {
+        const containers = whole.spec.containers.map((container) => ({
+          ...container,
+          env: [...(container.env ?? []).filter((each) => each.name !== name), { name, value }],
+        }));
+        return translated({ ...whole, spec: { ...whole.spec, containers } });
+      }),
+    );
+  },
+  'a log': async (text) => {
+    const lines = follow(
+      { read: () => Promise.resolve(`${text}\n2026-01-01T00:00:00Z ${text}`), isRunning: () => Promise.resolve(false) },
+      true,
+      clock,
+      new AbortController().signal,
+    );
+    for await (const line of lines) if (line === '') break;
+  },
+  'notes in a PodEIP': (text) => [
+    readNotes(podEip(text)),
+    readNotes(podEip(JSON.stringify([text]))),
+    heldWithout({ usage: null, podEips: [podEip(text)] }, () => false),
+  ],
+  'a grant in a tag': (text) =>
+    [text, text.slice(0, 100)].map((tag) =>
+      mayName(eip({ tags: new Map([[TAG_ALLOW_NAMESPACES, tag]]) }), 'default', {
+        ...planSettings,
+        existingEips: 'granted',
+        existingEipNamespaces: [],
+      }),
+    ),
+  "Terway's configuration": (text) => hasEipPool({ eni_conf: text }),
+  'nodes of the cluster': (text) =>
+    ecsNodesOf([
+      { metadata, spec: { providerID: text } },
+      { metadata, spec: { providerID: `cn-hangzhou.${text}` } },
+    ]),
+  'EIPs in an answer': (text) =>
+    fieldsOf(EIP_ANSWER, text).map((each) =>
+      attempt(() =>
+        readEips({
+          totalCount: 1,
+          eipAddresses: { eipAddress: [{ ...each, tags: { tag: [{ key: text, value: text }] } }] },
+        } as never),
+      ),
+    ),
+  'network interfaces in an answer': (text) =>
+    fieldsOf(ENI_ANSWER, text).map((each) =>
+      attempt(() =>
+        readNetworkInterfaces({
+          statusCode: 200,
+          body: { NetworkInterfaceSets: { NetworkInterfaceSet: [each] }, NextToken: text },
+        }),
+      ),
+    ),
+  'refusals in an answer': (text) =>
+    [text, ...CODES].flatMap((code) =>
+      [400, 403, undefined].map((statusCode) =>
+        toFault(
+          {
+            code,
+            statusCode,
+            name: text,
+            data: { Message: text, RequestId: text, AccessDeniedDetail: { AuthAction: text } },
+          },
+          context,
+        ),
+      ),
+    ),
+  'what is secret in a text': (text) => [
+    redact(text, ['0123456789abcdef']),
+    redact(`https://h/p?${text}`),
+    redact(`secret: ${text} token=${text}`),
+  ],
+  'failures of the source of credentials': (text) => reasonOf(Object.assign(new Error(text), { code: text })),
+  'refusals of the question for the account': (text) =>
+    isQuestionDenied(
+      new CloudFault({
+        kind: 'misconfigured',
+        action: 'DescribeNetworkInterfaces',
+        code: text,
+        status: 403,
+        message: text,
+      }),
+    ),
+  'tags of a pod': (text) => [
+    judged({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ [text.slice(0, 100)]: text.slice(0, 100) }) }),
+    judged({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ team: text }) }),
+  ],
+  'IDs that are sent': (text) => [plainRequestId(text), attempt(() => check('AllocateEipAddress', [text], text))],
+  'IDs that are asked about': async (text) => {
+    const cloud = batched(
+      {
+        describeEip: () => Promise.resolve(undefined),
+        describeEips: () => Promise.resolve([]),
+      } as unknown as FoldableCloud,
+      clock,
+    );
+    await cloud.describeEip(text).catch(() => undefined);
+  },
+  'what a CloudEvent says': (given) => {
+    // Names, which an API server keeps short.
+    const text = given.slice(0, 2_000);
+    const data = {
+      namespace: text,
+      pod: text,
+      podEIPUID: 'u',
+      managedBy: 'Controller',
+      allocationType: 'Auto',
+      service: text,
+    };
+    return messageOf(
+      eventOf({ kind: 'released', sequence: 1, at: 0, data: { ...data, allocationID: text, address: text } } as never, {
+        clusterId: text,
+        regionId: 'r',
+        extensions: {},
+      }),
+      'binary',
+    );
+  },
+  'what a sink answers': (text) => retryAfterMs(text, 0),
+  'journals of events': (text) =>
+    [text, JSON.stringify([text])].map((data) =>
+      createJournals(having({ items: [], metadata, data: { podEIP: text, told: data, changes: data } }), 'x').get(
+        'u',
+        new AbortController().signal,
+      ),
+    ),
+  'the Secret of the webhooks': async (text) => {
+    const ending = new AbortController();
+    const data = { 'authority.json': Buffer.from(text).toString('base64') };
+    const kube = { ...having({ metadata, data }), patch: () => Promise.reject(new Error('read')) };
+    await agree({ kube, clock, log: silentLog, secret: metadata, hosts: ['h'] }, ending.signal).catch(() => undefined);
+  },
+  'what an API server answers': async (text) => {
+    const kube = createKube({ transport: answering(text), clock });
+    await kube.get(PODEIP, metadata).catch(() => undefined);
+    await kube.list(MUTATING_WEBHOOKS).catch(() => undefined);
+    const calls = createKubeletCalls({ transport: answering(text), clock });
+    await calls.requestToken({ metadata, spec: { containers: [] } }, { path: 'x' }).catch(() => undefined);
+    for (const body of [text, `{${text}`, JSON.stringify({ kind: 'Status', message: text, reason: text })])
+      faultOfAnswer({ status: 500, header: () => text }, body, 0);
+    const events = watch(
+      { transport: answering(text), clock, path: '/', idleMs: 1e6, maxMs: 1e6 },
+      new AbortController().signal,
+    );
+    await events.next().catch(() => undefined);
+    compareResourceVersions(text, '1');
+    return having({ metadata, items: [] }).list(CONFIG_MAP);
+  },
+};
+
+const attempt = (read: () => unknown): unknown => {
+  try {
+    return read();
+  } catch (error) {
+    // A mistake of ours is none of the answers.
+    if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) throw error;
+    return error;
+  }
+};
+
+const isOurs = (error: unknown): error is Error => error instanceof Error;
+
+/** A body as the webhook's port gets it. */
+export const send = async (body: string): Promise<number> => {
+  const handle = createReviewApp({ '/r': () => Promise.resolve({}) }, isOurs, silentLog).callback();
+  const server = createServer((request, response) => void handle(request, response));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(`http://127.0.0.1:${port}/r`, { method: 'POST', body, headers })).status;
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+};

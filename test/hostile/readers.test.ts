@@ -1,0 +1,205 @@
+import test from 'ava';
+import { DRIVES } from './drives.ts';
+import { readersIn, sources } from './source.ts';
+
+/** All the annotations of an object together have at most so many bytes (apimachinery, TotalAnnotationSizeLimitB). */
+const SIZE = 256 * 1024;
+/** No pattern is given more of somebody's text than this, characters: who reads it has looked at its length before. */
+const LONGEST = 16 * 1024;
+/**
+ * Time of the processor that a drive may take, milliseconds, the least of three. What is linear takes some milliseconds; what
+ * is quadratic takes minutes at this size.
+ */
+const MOST_MS = 250;
+
+/** What patterns stumble over: rows of what they repeat, half of what they look for, and nothing that they end with. */
+const ATOMS = [
+  '1',
+  '1.',
+  '-',
+  '.',
+  ' ',
+  '\n',
+  'a',
+  'A-',
+  '_',
+  '/',
+  ',',
+  ':',
+  '"',
+  '\\',
+  '%',
+  '=',
+  '?',
+  '@',
+  '\uFFFD',
+  'ÿ',
+  '\u0000',
+  '😀',
+  '$(',
+  '$$',
+  '$(A',
+  '[',
+  '{"a":',
+  '{"a":[',
+  "metadata.labels['",
+  '1h',
+  '1e',
+  'a.',
+  'a-b.',
+  'sg-1,',
+  'eip-',
+
+  'http://',
+  'https://a:b@',
+  'secret=',
+  'token: ',
+  'eyJ-',
+  'LTAI',
+  'x-acs-a',
+  'a: &a [*a]\n',
+  '- ',
+  '&a ',
+  '*a ',
+  '? ',
+];
+
+const rowOf = (atom: string, tail = '!'): string => `${atom.repeat(Math.ceil(SIZE / atom.length))}${tail}`;
+const ROWS = [...ATOMS.map((atom) => rowOf(atom)), rowOf('1', ''), rowOf('a', ''), rowOf('{"a":', '1')];
+
+/** What the second test gives: long ones, and some that readers take. */
+const SOME = [...['1', 'a', '{"a":', '$(', 'secret='].map((atom) => rowOf(atom)), '1', '{}', 'a'.repeat(20)];
+
+/** Folders whose texts nobody but the operator, or the person at the keyboard, writes. Their patterns are linear all the same. */
+const TRUSTED: readonly (readonly [RegExp, string])[] = [
+  [/^src\/config\//, 'the configuration, which the operator writes'],
+  [/^src\/cli\//, 'the command line of whoever starts it'],
+  [/^src\/sandbox\//, 'the sandbox, on the machine of its user'],
+  [/^src\/web\/page\//, 'the page, in the browser of its user'],
+];
+
+const isTrusted = (at: string): boolean => TRUSTED.some(([folder]) => folder.test(at));
+
+/** Readers outside of these that no drive reaches, and why they need none. */
+const NOT_DRIVEN: Readonly<Record<string, string>> = {
+  'src/manifest/documents.ts parse': 'driven as manifests in YAML: only calls of JSON.parse are seen',
+  'src/virtualnode/translate/queue-proxy-env.ts parse': 'what it has written itself, 256 characters at most',
+  [String.raw`src/cloud/alicloud/codes.ts ^(?:InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|SignatureDoesNotMatch)`]:
+    'a code, of which plainCode has taken 128 characters at most',
+  [String.raw`src/cloud/alicloud/endpoint.ts ^(?:(https?):\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)\/?$`]:
+    'an endpoint of the configuration',
+  [String.raw`src/kube/kubeconfig.ts \/$`]: 'the kubeconfig of whoever starts it',
+  [String.raw`src/kube/kubeconfig.ts ^https?:`]: 'the kubeconfig of whoever starts it',
+  [String.raw`src/kube/kubeconfig.ts [.:]$`]: 'the kubeconfig of whoever starts it',
+  [String.raw`src/kube/reader.ts ^Bearer +([\x21-\x7e]+)$`]: 'a header: Node takes 16 KiB of them',
+  [String.raw`src/virtualnode/review.ts ^Bearer +(\S+)$`]: 'a header: Node takes 16 KiB of them',
+  [String.raw`src/virtualnode/logs.ts ^\d{1,15}$`]: 'a query: Node takes 16 KiB of it, and the pattern 15 digits',
+  [String.raw`src/web/page.ts ^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$`]: 'the address of a socket',
+  [String.raw`src/web/page.ts ^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$`]: 'a header: Node takes 16 KiB of them',
+  [String.raw`src/virtualnode/decide.ts \.\d+Z$`]: 'the time now, as Date writes it',
+  [String.raw`src/virtualnode/node.ts \.\d+Z$`]: 'the time now, as Date writes it',
+  [String.raw`src/virtualnode/status.ts \.\d+Z$`]: 'a time, as Date writes it',
+};
+
+/** Whether a pattern reads no more than a certain number of characters by itself: it begins at the beginning and repeats nothing without end. */
+const isBounded = (source: string, flags: string): boolean => {
+  if (/[gm]/.test(flags)) return false;
+  const bare = source.replaceAll(/\\./g, 'x').replaceAll(/\[[^\]]*\]/g, 'x');
+  if (/[*+]|\{\d+,\}/.test(bare)) return false;
+  let depth = 0;
+  let begins = true;
+  for (const [at, character] of Array.from(bare).entries()) {
+    if (character === '(') depth += 1;
+    if (character === ')') depth -= 1;
+    const isStart = at === 0 || (depth === 0 && bare[at - 1] === '|');
+    if (isStart && character !== '^') begins = false;
+  }
+  return begins;
+};
+
+test('whether a pattern is bounded by itself is told from how it is written', (t) => {
+  for (const source of ['^a{1,5}$', '^(?:a|b)c?', '^a|^b', String.raw`^\+[*]{1,3}`])
+    t.true(isBounded(source, ''), source);
+  for (const source of ['a', '^a*', '^a|b', '^a{2,}', '^(a|b)+']) t.false(isBounded(source, ''), source);
+});
+
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
+
+test.serial('no reader is held up by what somebody wrote, whatever it is and however long', async (t) => {
+  const slow: string[] = [];
+  for (const [name, drive] of Object.entries(DRIVES))
+    for (const row of ROWS) {
+      let least = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < 3 && least > MOST_MS; attempt += 1) {
+        const before = cpuMs();
+        await drive(row);
+        least = Math.min(least, cpuMs() - before);
+      }
+      if (least > MOST_MS) slow.push(`${name}: ${JSON.stringify(row.slice(0, 12))}… takes ${least.toFixed(0)} ms`);
+    }
+  t.deepEqual(slow, []);
+});
+
+test.serial(
+  'every reader of the product is driven, and looks at the length of a text before any pattern does',
+  async (t) => {
+    const { patterns, parses } = readersIn(sources());
+    const longest = new Map<string, number>();
+    const parsed = new Set<string>();
+    const exec = Object.getOwnPropertyDescriptor(RegExp.prototype, 'exec')?.value as typeof RegExp.prototype.exec;
+    const { parse } = JSON;
+    // Whatever a pattern is used for, test, replace or split, it goes through this one.
+    const setExec = (value: typeof exec) =>
+      // eslint-disable-next-line no-extend-native -- it is put back
+      void Object.defineProperty(RegExp.prototype, 'exec', { value, writable: true, configurable: true });
+    setExec(function execSeen(this: RegExp, text) {
+      longest.set(this.source, Math.max(longest.get(this.source) ?? -1, text.length));
+      return exec.call(this, text);
+    });
+    JSON.parse = (text: string, reviver?: Parameters<typeof parse>[1]) => {
+      for (const [, file, line] of (new Error('where').stack ?? '').matchAll(/\/(src\/[\w./-]+\.ts):(\d+)/g))
+        parsed.add(`${file ?? ''}:${line ?? ''}`);
+      return parse(text, reviver) as unknown;
+    };
+    try {
+      for (const drive of Object.values(DRIVES)) for (const row of SOME) await drive(row);
+    } finally {
+      setExec(exec);
+      JSON.parse = parse;
+    }
+    const used = new Set<string>();
+    const isExcused = (at: string, source: string) => {
+      const key = `${at.replace(/:\d+$/, '')} ${source}`;
+      if (NOT_DRIVEN[key] === undefined) return false;
+      used.add(key);
+      return true;
+    };
+    const outside = patterns.filter(({ at }) => !isTrusted(at));
+    t.true(outside.length > 60, 'the patterns are found');
+    const unread = outside.filter(({ source, at }) => !longest.has(source) && !isExcused(at, source));
+    t.deepEqual(
+      unread.map(({ source, at }) => `${at} ${source}`),
+      [],
+      'patterns that no drive reaches: add one to drives.ts',
+    );
+    const unparsed = parses.filter((at) => !isTrusted(at) && !parsed.has(at) && !isExcused(at, 'parse'));
+    t.deepEqual(unparsed, [], 'parsers that no drive reaches: add one to drives.ts');
+    const unlimited = outside.filter(
+      ({ source, flags, at }) =>
+        (longest.get(source) ?? 0) > LONGEST && !isBounded(source, flags) && !isExcused(at, source),
+    );
+    t.deepEqual(
+      unlimited.map(({ source, at }) => `${at} ${source} was given ${longest.get(source) ?? 0} characters`),
+      [],
+      'patterns that are given a text of any length: look at its length before',
+    );
+    t.deepEqual(
+      Object.keys(NOT_DRIVEN).filter((key) => !used.has(key)),
+      [],
+      'excuses that nothing needs',
+    );
+  },
+);
