@@ -9,6 +9,7 @@ and ends at Ctrl-C, once everything in it is deleted and every address is given 
 
 Pods, Deployments and Knative Services run in it, also your own. Knative is a stand-in without a gateway: with
 autoscaling.knative.dev/min-scale: "1" a Service has a pod. Nothing runs StatefulSets, DaemonSets and Jobs.
+The samples that come and go are in the namespace samples; what you make elsewhere stays until the end.
 
 Examples:
   knative-eip sandbox
