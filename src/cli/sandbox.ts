@@ -1,4 +1,6 @@
 import type { ConfigInput } from '../config/schema.ts';
+import type { WriteStream } from 'node:tty';
+import type { Terminal } from '../lib/terminal.ts';
 import type { Register } from './shell.ts';
 import { count } from './count.ts';
 
@@ -35,6 +37,19 @@ const HIGHEST_PORT = 65_533;
 /** A week: nobody wants a sandbox for longer, and a mistyped number shows. */
 const LONGEST_S = 7 * 24 * 3600;
 
+const terminalOf = (stream: WriteStream): Terminal => ({
+  // Some terminals do not say.
+  size: () => ({ columns: stream.columns || 80, rows: stream.rows || 24 }),
+  onResize: (listener) => {
+    stream.on('resize', listener);
+    return () => void stream.off('resize', listener);
+  },
+  onExit: (listener) => {
+    process.on('exit', listener);
+    return () => void process.off('exit', listener);
+  },
+});
+
 /** `knative-eip sandbox` */
 export const sandboxCommand: Register = (program, shell, end) => {
   const run = shell.runs.sandbox;
@@ -65,7 +80,9 @@ export const sandboxCommand: Register = (program, shell, end) => {
         await runLong(shell, loaded, async (options) => {
           const runSandbox = await run();
           const { errIsTerminal, out: print } = shell;
-          return runSandbox({ ...options, forSeconds, ports, isTerminal: process.stdout.isTTY, errIsTerminal, print });
+          const terminal =
+            process.stdout.isTTY && shell.env['TERM'] !== 'dumb' ? terminalOf(process.stdout) : undefined;
+          return runSandbox({ ...options, forSeconds, ports, terminal, errIsTerminal, print });
         }),
       );
     });

@@ -39,7 +39,7 @@ import {
   USERS_EIPS,
   WEBHOOK_FILES,
 } from './samples.ts';
-import { liveScreen, plainScreen } from './screen.ts';
+import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { play } from './story.ts';
 
 const HOST = '127.0.0.1';
@@ -60,8 +60,11 @@ const V_SWITCH = 'vsw-sandbox0000000000001';
  * every address was given back.
  */
 export const runSandbox: RunSandbox = async (options) => {
-  const { config: given, version, signal, forSeconds, isTerminal, ports, print } = options;
-  const screen = isTerminal && forSeconds === undefined ? liveScreen(print) : plainScreen(print);
+  const { config: given, version, signal, forSeconds, terminal, ports, print } = options;
+  const screen =
+    terminal && forSeconds === undefined
+      ? liveScreen(print, terminal)
+      : plainScreen(print, terminal && (() => terminal.size().columns));
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const logFile = options.errIsTerminal ? join(folder, 'log') : undefined;
   const log = logFile === undefined ? options.log : logTo(logFile, given);
@@ -122,15 +125,15 @@ export const runSandbox: RunSandbox = async (options) => {
       env: {},
       signal: stop.signal,
     });
-    screen.say(`Kubernetes API   ${kubeHttp.url}`);
-    screen.say(`  kubectl --kubeconfig ${path} get podeip -A -w`);
-    screen.say(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
-    screen.say(`Status page      ${controller.url}/`);
-    screen.say(`Metrics          ${controller.url}/metrics`);
-    if (logFile !== undefined) screen.say(`Log              ${logFile}`);
-    screen.say(`Free to name     EIP ${EXISTING_EIP}`);
-    screen.say(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
-    screen.say(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone\n`);
+    screen.head(`Kubernetes API   ${kubeHttp.url}`);
+    screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
+    screen.head(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
+    screen.head(`Status page      ${controller.url}/`);
+    screen.head(`Metrics          ${controller.url}/metrics`);
+    if (logFile !== undefined) screen.head(`Log              ${logFile}`);
+    screen.head(`Free to name     EIP ${EXISTING_EIP}`);
+    screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
+    screen.head(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone`);
 
     const ledger = new Ledger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
@@ -141,9 +144,11 @@ export const runSandbox: RunSandbox = async (options) => {
     await controller.ended;
     ground.abort();
     await Promise.allSettled([cluster, watching]);
+    screen.close();
     exit = summarize(ledger, { isClean, isCutShort: signal.aborted }, cloud, print);
     return exit;
   } finally {
+    screen.close();
     stop.abort();
     ground.abort();
     stopCollecting();
@@ -160,7 +165,7 @@ const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });
 };
 
-const watch = async (ledger: Ledger, screen: { show: ReturnType<typeof liveScreen>['show'] }, signal: AbortSignal) => {
+const watch = async (ledger: Ledger, screen: Screen, signal: AbortSignal) => {
   while (!signal.aborted) {
     const rows = await ledger.look();
     screen.show(rows, `${ledger.bought()} EIPs of the controller's in the account`);

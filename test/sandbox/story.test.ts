@@ -41,7 +41,7 @@ test('a full round of the story leaves alone what the user applies from the same
     signal: stop.signal,
     forSeconds: undefined,
     ports: { kubernetes: 0, cloud: 0, http: 0 },
-    isTerminal: false,
+    terminal: undefined,
     errIsTerminal: false,
     print: (text) => {
       out += text;
