@@ -1,8 +1,8 @@
 import { onStage } from './play.ts';
-import * as life from './scenarios-life.ts';
-import * as rollout from './scenarios-rollout.ts';
-import * as traffic from './scenarios-traffic.ts';
-import * as zero from './scenarios-zero.ts';
+import * as life from './scenarios/life.ts';
+import * as rollout from './scenarios/rollout.ts';
+import * as traffic from './scenarios/traffic.ts';
+import * as zero from './scenarios/zero.ts';
 
 const { scenario, afterwards } = onStage();
 

@@ -9,6 +9,7 @@ import { anyOf, type CoreService, type Services } from './services.ts';
 export const runKubeProxy = (
   services: Services['services'],
   backends: Services['backends'],
+  failed: (error: unknown) => void,
   signal: AbortSignal,
 ): void => {
   const servers = new Map<string, Server>();
@@ -52,10 +53,10 @@ export const runKubeProxy = (
     }
   };
 
-  services.subscribe(async ({ type, object }) => {
+  services.subscribe(({ type, object }) => {
     if (signal.aborted) return;
     if (type === 'deleted') close(object);
-    else await open(object);
+    else open(object).catch(failed);
   });
   signal.addEventListener('abort', () => {
     for (const server of servers.values()) server.close();

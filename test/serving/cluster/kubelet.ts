@@ -53,6 +53,8 @@ export const EXIT_CODE = 'example.com/exit-code';
 
 const DEFAULT_USER_PORT = 8080;
 
+const timestamp = (): string => new Date().toISOString();
+
 export interface Kubelet {
   readonly ended: Promise<void>;
   /** kill -9 of a container that is a process. It is started again. */
@@ -69,7 +71,7 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
   const { kube, cloud, nodes, times } = parts;
   const used = new Set<string>();
   const lives = new Map<string, ReturnType<typeof begin>>();
-  let ring: (key: string) => void = () => undefined;
+  let ring: ((key: string) => void) | undefined;
 
   const takeAddress = ({ name, prefix }: SandboxNode): string => {
     for (let last = 2; last < 255; last += 1) {
@@ -120,7 +122,7 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
   /** The life of one pod on a node: starting, running, ending, ended. */
   const begin = (pod: KubeletPod, node: SandboxNode) => {
     const key = keyOf(pod.metadata);
-    const due = () => ring(key);
+    const due = () => ring?.(key);
     const health = new AbortController();
     let runtime: Runtime | undefined;
     let probes: ReturnType<typeof watchHealth> | undefined;
@@ -131,13 +133,13 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
       const isKnatives = pod.metadata.labels?.[LABEL.revision] !== undefined;
       runtime = await (isKnatives ? serveKnative(pod, node) : runProgram(pod, due));
       probes = watchHealth(pod, runtime.ip, due, health.signal);
+      probes.ended.catch(parts.failed);
       due();
     })().catch(parts.failed);
     const stop = async () => {
       await started;
       await runtime?.stop();
       health.abort();
-      await probes?.ended;
       ended = true;
       due();
     };
@@ -199,19 +201,18 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
     const { uid, deletionTimestamp } = pod.metadata;
     const node = nodes.find(({ name }) => name === pod.spec.nodeName);
     if (!node) return 'done';
-    const now = () => new Date().toISOString();
     const life = lives.get(uid);
     if (deletionTimestamp === undefined) {
       if (!life) lives.set(uid, begin(pod, node));
       const runtime = life?.runtime();
-      if (life && runtime) await patchStatus(pod, runningStatus(pod, runtime.ip, life.stateOf, now()));
+      if (life && runtime) await patchStatus(pod, runningStatus(pod, runtime.ip, life.stateOf, timestamp()));
       return 'done';
     }
     if (life && !life.hasEnded()) {
       void life.stop();
       return 'done';
     }
-    await patchStatus(pod, finalStatus(pod, Number(pod.metadata.annotations?.[EXIT_CODE] ?? 0), now()));
+    await patchStatus(pod, finalStatus(pod, Number(pod.metadata.annotations?.[EXIT_CODE] ?? 0), timestamp()));
     await sleep(times.goneMs);
     await remove(pod);
     lives.delete(uid);
@@ -221,7 +222,7 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
   const bell: Bell = (due) => {
     ring = due;
     return () => {
-      ring = () => undefined;
+      ring = undefined;
     };
   };
   const run = async (): Promise<void> => {

@@ -158,7 +158,7 @@ export const runProcesses = async (
   const containers = new Map<string, { restarts: number; startedAt: string }>();
   const children = new Map<string, ChildProcess>();
   const ended: Promise<void>[] = [];
-  let stopping = false;
+  const stopping = new AbortController();
 
   const run = async (container: Container): Promise<void> => {
     const program = parts.programOf(container.image);
@@ -170,13 +170,13 @@ export const runProcesses = async (
     };
     const args = [...program.args, ...localized(container, folders), ...(program.last?.(kubeconfig) ?? [])];
     const log = openSync(join(folder, `${container.name}.log`), 'a');
-    for (let restarts = 0; !stopping; restarts += 1) {
+    for (let restarts = 0; !stopping.signal.aborted; restarts += 1) {
       const child = network.spawn(program.command, args, { stdio: ['ignore', log, log], env, cwd: folder });
       children.set(container.name, child);
       containers.set(container.name, { restarts, startedAt: new Date().toISOString() });
       onChange();
       await once(child, 'exit');
-      if (!stopping) await sleep(Math.min(RESTART_MS.most, RESTART_MS.first * 2 ** restarts));
+      if (!stopping.signal.aborted) await sleep(Math.min(RESTART_MS.most, RESTART_MS.first * 2 ** restarts));
     }
     closeSync(log);
   };
@@ -186,7 +186,7 @@ export const runProcesses = async (
     containers,
     kill: (name) => children.get(name)?.kill('SIGKILL'),
     stop: async (graceMs) => {
-      stopping = true;
+      stopping.abort();
       for (const child of children.values()) child.kill('SIGTERM');
       const late = setTimeout(() => children.forEach((child) => child.kill('SIGKILL')), graceMs);
       await Promise.all(ended);

@@ -12,7 +12,6 @@ import { createCloud } from '../../../src/sandbox/cloud/cloud.ts';
 import { serve as serveCloud } from '../../../src/sandbox/cloud/http.ts';
 import { createNodes } from '../../../src/sandbox/cluster/kubelet.ts';
 import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
-import { until } from '../../e2e/stage.ts';
 import { startControlPlane } from '../../kube-api/real.ts';
 import { knativeProgram } from './assets.ts';
 import { bookCalls } from './cloud-calls.ts';
@@ -23,6 +22,7 @@ import { runIngress } from './ingress.ts';
 import { installKnative, knativeIsAvailable, knativeProgramOf } from './knative.ts';
 import { createKubectl } from './kubectl.ts';
 import { runKubeProxy } from './kube-proxy.ts';
+import { diagnose, readLogs, refusals } from './logs.ts';
 import { POD_TIMES, runKubelet } from './kubelet.ts';
 import { ADDRESS, openNetwork, replaceFile } from './network.ts';
 import { openNodes, sayCapacity } from './nodes.ts';
@@ -75,6 +75,8 @@ export const setStage = async (options: StageOptions = {}) => {
     stop.abort();
     await Promise.allSettled(running);
     for (const each of undo.toReversed()) await each();
+    const refused = refusals(await readLogs(folder));
+    if (refused.length > 0) failed(new Error(`the product lacked rights: ${refused.slice(0, 5).join('\n')}`));
     await rm(folder, { recursive: true, force: true });
     if (failures.length > 0) throw new AggregateError(failures, `the stage had ${failures.length} failures`);
   };
@@ -99,7 +101,7 @@ export const setStage = async (options: StageOptions = {}) => {
     const { cloud, calls } = bookCalls(createCloud({ clock, random, latency: { scale: latency }, quota: 500 }));
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
     const cloudHttp = await serveCloud(cloud, { host: ADDRESS.cloud, port: 80 });
-    undo.push(cloudHttp.close);
+    undo.push(() => cloudHttp.close());
 
     const pods = createReflector<KubeletPod, KubeletPod>({
       ...ground,
@@ -126,7 +128,7 @@ export const setStage = async (options: StageOptions = {}) => {
       return pod ? describe(pod) : { pod: '', uid: '', revision: '' };
     };
 
-    runKubeProxy(services.services, services.backends, stop.signal);
+    runKubeProxy(services.services, services.backends, failed, stop.signal);
     await runDns(services, ADDRESS.dns, stop.signal);
     const kubectl = createKubectl(plane.kubeconfig, folder);
     await installKnative(kubectl, knative);
@@ -151,9 +153,13 @@ export const setStage = async (options: StageOptions = {}) => {
       vpcID: VPC,
       vSwitchID: V_SWITCH,
     };
-    await knativeIsAvailable(kubectl);
-    await installProduct(product);
-    await productIsReady(product);
+    try {
+      await knativeIsAvailable(kubectl);
+      await installProduct(product);
+      await productIsReady(product);
+    } catch (error) {
+      throw new Error(`the stage could not be set: ${await diagnose(kubectl, folder)}`, { cause: error });
+    }
     const tookMs = performance.now() - began;
     return { kube, kubectl, cloud, calls, recorder, kubelet, product, folder, tookMs, close };
   } catch (error) {
@@ -171,5 +177,3 @@ const authorityOf = async (kubeconfig: string): Promise<string> => {
   if (path === undefined) throw new Error(`${kubeconfig} names no certificate authority`);
   return path;
 };
-
-export { until };

@@ -1,9 +1,9 @@
-import { WANTS_ECI } from '../../src/api/annotations.ts';
-import { NAMESPACE } from '../../src/api/core.ts';
+import { WANTS_ECI } from '../../../src/api/annotations.ts';
+import { NAMESPACE } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../e2e/stage.ts';
-import type { Play } from './play.ts';
-import { MIN_SCALE, NAMED_EIP, NEW_EIP, seconds, type Scene } from './scenario.ts';
+import { until } from '../../e2e/stage.ts';
+import type { Play } from '../play.ts';
+import { MIN_SCALE, NAMED_EIP, NEW_EIP, seconds, type Scene } from '../scenario.ts';
 
 /** One pod's life may cost as many Events as that, on all objects together. */
 const EVENTS_OF_A_LIFE = 6;
@@ -91,14 +91,14 @@ export const wrongLevel: Play = async (t, scene) => {
 
 export const unknownEip: Play = async (t, scene) => {
   const began = Date.now();
-  await scene.apply({ annotations: { [NAMED_EIP]: 'eip-of-nobody' } });
+  await scene.apply({ annotations: { [NAMED_EIP]: 'eip-0nobodys0000000000000' } });
   const events = await until(
     'EipNotFound is told on Service, pod and PodEIP',
     () => scene.events().filter(({ reason }) => reason === 'EipNotFound'),
     (all) => ['Service', 'Pod', 'PodEIP'].every((kind) => all.some(({ regarding }) => regarding.kind === kind)),
   );
   scene.figure('told after', '1 s', seconds(Date.now() - began));
-  t.true(events.every(({ note }) => note.includes('eip-of-nobody')));
+  t.true(events.every(({ note }) => note.includes('eip-0nobodys0000000000000')));
 };
 
 export const burst: Play = async (t, scene) => {

@@ -1,10 +1,10 @@
-import { EIP_BEFORE_TRAFFIC } from '../../src/api/annotations.ts';
+import { EIP_BEFORE_TRAFFIC } from '../../../src/api/annotations.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../e2e/stage.ts';
-import type { Exchange } from './client.ts';
-import type { Play } from './play.ts';
-import type { PodHistory } from './recorder.ts';
-import { NAMED_EIP, NEW_EIP, seconds, type Scene } from './scenario.ts';
+import { until } from '../../e2e/stage.ts';
+import type { Exchange } from '../client.ts';
+import type { Play } from '../play.ts';
+import type { PodHistory } from '../recorder.ts';
+import { NAMED_EIP, NEW_EIP, seconds, type Scene } from '../scenario.ts';
 
 /** How often a flapping Service wakes up, the first pod included. */
 const WAKE_UPS = 4;
@@ -46,9 +46,12 @@ const wokenUp = async (scene: Scene, annotations: Record<string, string>) => {
     await sleep(400);
   }
   const answers = await Promise.all(pending);
-  await scene.addressOf(1);
-  const addressed = newest(scene).addresses[0]?.from ?? Number.NaN;
-  return { began, answers, addressed };
+  const { addresses } = await until(
+    'the newest pod has an address',
+    () => newest(scene),
+    (pod) => pod.addresses.length > 0,
+  );
+  return { began, answers, addressed: addresses[0]!.from };
 };
 
 export const addressBeforeTraffic: Play = async (t, scene) => {
@@ -77,9 +80,12 @@ const flap = async (scene: Scene, annotations: Record<string, string>): Promise<
   await scene.apply({ annotations: { 'autoscaling.knative.dev/window': '6s', ...annotations } });
   await scene.isReady(1);
   for (let woken = 1; ; woken += 1) {
-    await scene.addressOf(1);
-    const { createdAt, addresses } = newest(scene);
-    waited.push((addresses[0]?.from ?? Number.NaN) - createdAt);
+    const { createdAt, addresses } = await until(
+      `the newest pod of ${scene.name} has an address`,
+      () => newest(scene),
+      (pod) => pod.addresses.length > 0,
+    );
+    waited.push(addresses[0]!.from - createdAt);
     if (woken === WAKE_UPS) return waited;
     await scene.isGone();
     const { status, said } = await scene.ask();

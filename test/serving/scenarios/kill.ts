@@ -1,12 +1,12 @@
-import { OFFERED } from '../../src/api/annotations.ts';
-import { POD } from '../../src/api/core.ts';
+import { OFFERED } from '../../../src/api/annotations.ts';
+import { POD } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HOME } from '../e2e/rights.ts';
-import { until } from '../e2e/stage.ts';
-import type { Stage } from './cluster/stage.ts';
-import type { Play } from './play.ts';
-import { timeWithout } from './recorder.ts';
-import { MIN_SCALE, NAMED_EIP, NEW_EIP, seconds } from './scenario.ts';
+import { HOME } from '../../e2e/rights.ts';
+import { until } from '../../e2e/stage.ts';
+import type { Stage } from '../cluster/stage.ts';
+import type { Play } from '../play.ts';
+import { timeWithout } from '../recorder.ts';
+import { MIN_SCALE, NAMED_EIP, NEW_EIP, seconds } from '../scenario.ts';
 
 /** kill -9 of the product's one replica. Its kubelet starts it again. */
 const killProduct = async ({ kube, kubelet }: Stage): Promise<number> => {

@@ -1,12 +1,12 @@
-import { EIP_BEFORE_TRAFFIC, KEYS, WANTS_ECI } from '../../src/api/annotations.ts';
-import type { KubeObject, Resource } from '../../src/kube/port.ts';
-import { CONFIG_MAP } from '../../src/api/core.ts';
+import { EIP_BEFORE_TRAFFIC, KEYS, WANTS_ECI } from '../../../src/api/annotations.ts';
+import type { KubeObject, Resource } from '../../../src/kube/port.ts';
+import { CONFIG_MAP } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../e2e/stage.ts';
-import { KNATIVE_HOME } from './cluster/knative.ts';
-import type { Play } from './play.ts';
-import { timeWithout } from './recorder.ts';
-import { MIN_SCALE, NAMED_EIP, seconds, type Scene } from './scenario.ts';
+import { until } from '../../e2e/stage.ts';
+import { KNATIVE_HOME } from '../cluster/knative.ts';
+import type { Play } from '../play.ts';
+import { timeWithout } from '../recorder.ts';
+import { MIN_SCALE, NAMED_EIP, seconds, type Scene } from '../scenario.ts';
 
 /**
  * Longer than stable window, grace and drain together, and well below the progress deadline and 30 s more: so long Knative
