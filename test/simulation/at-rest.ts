@@ -5,6 +5,7 @@ import { isFinal } from '../../src/plan/pod.ts';
 import { readReleaseAfter } from '../../src/intent/release.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
+import { unrestOfService } from './at-rest-service.ts';
 import { RECHECK_MS } from './incarnation.ts';
 import { asks, type Inspector } from './inspector.ts';
 
@@ -52,6 +53,10 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
   }
   for (const pod of pods.values()) {
     const said = unrestOf(pod, inspector, eips, touched);
+    if (said !== undefined) return said;
+  }
+  for (const service of inspector.routing.services()) {
+    const said = unrestOfService(service, inspector, eips);
     if (said !== undefined) return said;
   }
   return undefined;
