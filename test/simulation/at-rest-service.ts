@@ -16,6 +16,14 @@ const isRunning = ({ metadata, status }: Pod): boolean =>
   status?.phase === 'Running' &&
   (status.conditions?.some(({ type, status: is }) => type === 'ContainersReady' && is === 'True') ?? false);
 
+const isServed = (pod: Pod, eip: EipRecord): boolean =>
+  eip.status === 'InUse' &&
+  eip.binding?.privateIpAddress === pod.status?.podIP &&
+  pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress &&
+  (!isGated(pod) || isGateOpen(pod));
+
+const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION] ?? '';
+
 /** A pod that asks for an existing EIP, whose PodEIP asks for the same. */
 const namedBy = (pod: Pod, { truth }: Inspector): string | undefined => {
   const podEip = truth.podEips.get(pod.metadata.name);
@@ -36,15 +44,9 @@ export const unrestOfService = (
   const pods = [...truth.pods.values()].filter(
     (pod) => pod.metadata.labels?.[SERVICE_UID] === service.metadata.uid && isRunning(pod) && !isFinal(pod),
   );
-  const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION] ?? '';
   const reached = new Set(pods.map(revisionOf).filter((revision) => wayTo(service, revision) !== 'none'));
   const [alone, ...others] = reached;
   if (alone === undefined || others.length > 0 || wayTo(service, alone) !== 'routed') return undefined;
-  const isServed = (pod: Pod, eip: EipRecord): boolean =>
-    eip.status === 'InUse' &&
-    eip.binding?.privateIpAddress === pod.status?.podIP &&
-    pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress &&
-    (!isGated(pod) || isGateOpen(pod));
   const serving = pods.filter((pod) => revisionOf(pod) === alone);
   for (const allocationId of new Set(serving.map((pod) => namedBy(pod, inspector)))) {
     const eip = allocationId === undefined ? undefined : eips.get(allocationId);

@@ -75,7 +75,9 @@ export const generate = (seed: number): Script => {
       : { do: 'force', pod, lingerMs: chance(0.5) ? 0 : ms(0, 8_000) };
   // Knative is not quiet: it ends what nobody has asked for long after.
   const withKnative = !withService && !quiet && ofKnative.next() < 0.3;
-  const holdOffSeconds = holdsOff || (withKnative && ofKnative.next() < 0.4) ? 25 : undefined;
+  const heldSeconds = ofKnative.next() < 0.5 ? 25 : 600;
+  const isHeld = withKnative && ofKnative.next() < 0.4;
+  const holdOffSeconds = holdsOff ? 25 : isHeld ? heldSeconds : undefined;
   const which = (): Which => (chance(0.5) ? { eip: pick(USERS_EIPS) } : { ofPod: pick(names) });
 
   const legacy: readonly Legacy[] = isHeritage
@@ -168,7 +170,7 @@ export const generate = (seed: number): Script => {
       at += Math.round(18_000 + ofService.next() * 35_000);
     }
   }
-  if (withKnative) actions.push(...serveOf(ofKnative));
+  if (withKnative) actions.push(...serveOf(ofKnative, isHeld ? 0.4 : 0.85));
   // Under a limit everybody comes at once, now and then, and operators change their minds.
   const hasLimit = withLimit && !isHeritage;
   const limit = hasLimit ? 1 + Math.floor(ofPolicy.next() * 2) : undefined;
@@ -224,12 +226,12 @@ const lastWords = (random: Random): Pick<Ending, 'phase' | 'objectMs'> => ({
 });
 
 /** The life of a Knative Service: rollouts and rollbacks, splits and tags, nobody's and everybody's, deleted and made again. */
-const serveOf = (random: Random): readonly Action[] => {
+const serveOf = (random: Random, namesAnEip: number): readonly Action[] => {
   const next = (): number => random.next();
   const actions: Action[] = [];
   let at = Math.round(next() * 5_000);
   const ask = (): Ask =>
-    next() < 0.8 ? { for: 'existing', allocationId: USERS_EIPS[0] } : { for: 'new', inPackage: false };
+    next() < namesAnEip ? { for: 'existing', allocationId: USERS_EIPS[0] } : { for: 'new', inPackage: false };
   const its = ask();
   const gated = next() < 0.8;
   const apply = (): void => {

@@ -172,7 +172,7 @@ export class Knative {
       if (!service) return;
       this.#services.delete(APPLIED);
       await this.#hands.send('DELETE', `${SERVICES}/${APPLIED}`);
-      for (const pod of [...this.#pods.values()])
+      for (const pod of this.#pods.values())
         if (pod.metadata.labels?.[SERVICE_UID] === service.uid) await this.#end(service, pod);
     });
   }

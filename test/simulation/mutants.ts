@@ -359,11 +359,6 @@ export const mutants: readonly Mutant[] = [
     "const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);",
     'const isServed = ahead.pod !== null;',
   ]),
-  mutant('a pod without an address becomes ready although requests get to it', [
-    'src/plan/existing.ts',
-    "const isIdle = routing(my) === 'none' && isServed;",
-    'const isIdle = isServed;',
-  ]),
   mutant('a pod that no request gets to never becomes ready', [
     'src/plan/existing.ts',
     "const isIdle = routing(my) === 'none' && isServed;",
