@@ -46,8 +46,14 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
   const wantsExisting = heir?.reading.request?.kind === 'existing';
   if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')
     return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
+  // What was bequeathed may be another one's already.
   const takeOver = heir &&
-    !wantsExisting && { do: 'TakeOver' as const, podUid: heir.pod.metadata.uid, release: heir.reading.release };
+    !wantsExisting &&
+    notes.bequeathedTo === undefined && {
+      do: 'TakeOver' as const,
+      podUid: heir.pod.metadata.uid,
+      release: heir.reading.release,
+    };
   if (takeOver && hasPodIP(heir) && (heir.how === 'podeip' || heir.how === 'vpc-first')) return takeOver;
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return { do: 'Retire', because };

@@ -1,10 +1,12 @@
 import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
+import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/plan/pod.ts';
 import { readReleaseAfter } from '../../src/intent/release.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
+import { unrestOfService } from './at-rest-service.ts';
 import { RECHECK_MS } from './incarnation.ts';
 import { asks, type Inspector } from './inspector.ts';
 
@@ -54,6 +56,10 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     const said = unrestOf(pod, inspector, eips, touched);
     if (said !== undefined) return said;
   }
+  for (const service of inspector.routing.services()) {
+    const said = unrestOfService(service, inspector, eips);
+    if (said !== undefined) return said;
+  }
   return undefined;
 };
 
@@ -63,13 +69,14 @@ const WAY_OUT_MS = 90_000;
 /** A PodEIP without its pod: only a strategy keeps it, only for its time, and its EIP is bound to nothing. */
 const unrestOfKept = (
   inspector: Inspector,
-  { metadata: { name }, spec }: PodEip,
+  { metadata: { name, labels }, spec }: PodEip,
   eips: ReadonlyMap<string, EipRecord>,
   touched: ReadonlySet<string>,
   forMs: number,
 ): string | undefined => {
   const { releaseStrategy, releaseAfter } = spec.allocationType;
-  const isHeldOff = releaseStrategy === 'Follow' && inspector.holdOffMs > 0 && spec.allocationID !== '';
+  const isForNobody = inspector.routing.isGone(labels?.[SERVICE_UID] ?? '');
+  const isHeldOff = releaseStrategy === 'Follow' && inspector.holdOffMs > 0 && spec.allocationID !== '' && !isForNobody;
   if (releaseStrategy === 'Follow' && !isHeldOff) return `I8: PodEIP ${name} is without a pod`;
   const ttlMs = isHeldOff ? inspector.holdOffMs : (readReleaseAfter(releaseAfter) ?? 0);
   // A pod of the name whose annotations are refused may still have them corrected.

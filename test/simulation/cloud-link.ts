@@ -120,6 +120,7 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
     wire.onCall(process, action, request.query);
     const death = wire.onIo({ process, label, isWrite, number: process.ios });
     if (death === 'before') return never();
+    if (action === 'AssociateEipAddress' && death !== undefined) wire.onAssociate(process, request.query, 'disturbed');
     if (death === 'in flight') {
       time.timer(wire.tape.between(20, LATEST_EFFECT_MS), () => {
         wire.trace(`${process.name}: ${action} takes effect after the death of its sender`);
@@ -136,6 +137,8 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
       isSilent = false,
     } = fateOf(wire, death === 'after');
     wire.trace(`${process.name} → ${label}${fault === undefined ? '' : ` [${fault}]`}`);
+    const isAssociate = action === 'AssociateEipAddress';
+    if (isAssociate && fault !== undefined) wire.onAssociate(process, request.query, 'disturbed');
     const hear = (ms: number, what: string, settle: () => void) =>
       later(wire, process, ms, () => {
         wire.trace(`${process.name} ← ${action}: ${what}`);
@@ -149,6 +152,7 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): C
         if (death === 'after') process.kill();
         send(params, request, there).then(
           (answer) => {
+            if (isAssociate && fault === undefined) wire.onAssociate(process, request.query, 'OK');
             if (!breaksFirst && !isSilent) hear(answerInMs, gist(answer.body), () => resolve(answer));
           },
           (error: unknown) => {

@@ -1,4 +1,3 @@
-import { CONFIGURATION_GENERATION, SERVICE_UID } from '../../src/api/knative.ts';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
@@ -8,7 +7,8 @@ import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { LEASE_NAMESPACE, VPC, configuration } from './incarnation.ts';
-import { legacyEip, type Ask, type Deed, type Legacy, type Which } from './script.ts';
+import { Knative } from './knative.ts';
+import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Which } from './script.ts';
 import type { VirtualTime } from './time.ts';
 
 const definition = (name: string): string =>
@@ -61,6 +61,7 @@ export class Cluster {
   readonly #time: VirtualTime;
   readonly #frees: boolean;
   readonly #nodes: Node[] = [];
+  readonly #knative: Knative;
   /** Which pod holds a private address, by address; values are UIDs. */
   readonly #held = new Map<string, string>();
   readonly #trace: (what: string) => void;
@@ -79,6 +80,15 @@ export class Cluster {
     this.#time = time;
     this.#frees = frees;
     this.#trace = trace;
+    this.#knative = new Knative(server, time, {
+      send: (method, path, body, patch) => this.#send(method, path, body, patch),
+      create: (pod, labels) => this.#create({ do: 'create', ...pod }, labels),
+      end: (pod, ending) => this.#delete(pod, ending),
+    });
+  }
+
+  installKnative(): Promise<void> {
+    return this.#knative.install();
   }
 
   async build(): Promise<void> {
@@ -150,9 +160,17 @@ export class Cluster {
   async perform(deed: Deed): Promise<void> {
     switch (deed.do) {
       case 'create':
-        return this.#create(deed);
+        return this.#create(deed, deed.revision === undefined ? {} : this.#knative.labelsOf(deed.revision));
       case 'delete':
-        return this.#delete(deed.pod, deed.graceMs, deed.freesFirst);
+        return this.#delete(deed.pod, deed);
+      case 'apply':
+        return this.#knative.apply(deed);
+      case 'route':
+        return this.#knative.route(deed.to);
+      case 'scale':
+        return this.#knative.scale(deed.pods);
+      case 'unserve':
+        return this.#knative.unserve();
       case 'force':
         return this.#force(deed.pod, deed.lingerMs);
       case 'finish': {
@@ -207,7 +225,7 @@ export class Cluster {
     }
   }
 
-  async #create(deed: Extract<Deed, { do: 'create' }>): Promise<void> {
+  async #create(deed: Extract<Deed, { do: 'create' }>, labels: Readonly<Record<string, string>> = {}): Promise<void> {
     const node = this.#nodes[deed.node]!;
     const answer = await this.#send(
       'POST',
@@ -219,9 +237,7 @@ export class Cluster {
           name: deed.pod,
           namespace: NAMESPACE,
           annotations: annotationsOf(deed.ask),
-          ...(deed.revision !== undefined && {
-            labels: { [SERVICE_UID]: 'uid-of-the-service', [CONFIGURATION_GENERATION]: String(deed.revision) },
-          }),
+          labels,
           ...(deed.owner && {
             ownerReferences: [
               { apiVersion: 'apps/v1', kind: deed.owner, name: 'set', uid: 'uid-of-the-set', controller: true },
@@ -262,14 +278,18 @@ export class Cluster {
     });
   }
 
-  async #delete(name: string, graceMs: number, freesFirst: boolean): Promise<void> {
+  async #delete(name: string, { graceMs, phase = 'Failed', objectMs = 0, freesFirst }: Ending): Promise<void> {
     const pod = await this.#pod(name);
     if (!pod || pod.metadata.deletionTimestamp !== undefined) return;
     const { uid } = pod.metadata;
     await this.#send('DELETE', `${PODS}/${name}`, JSON.stringify({ preconditions: { uid } }));
     const end = async (): Promise<void> => {
       if (freesFirst) this.#free(uid);
-      if ((await this.#pod(name))?.metadata.uid === uid) await this.#patchStatus(name, { phase: 'Failed' });
+      if ((await this.#pod(name))?.metadata.uid === uid) await this.#patchStatus(name, { phase });
+      if (objectMs > 0) this.#time.timer(objectMs, () => void go());
+      else await go();
+    };
+    const go = async (): Promise<void> => {
       await this.#remove(name, uid);
       this.#free(uid);
     };

@@ -1,3 +1,4 @@
+import type { Random } from '../../src/lib/random.ts';
 import { seeded } from './tape.ts';
 import {
   USERS_EIPS,
@@ -5,6 +6,7 @@ import {
   type Ask,
   type Attack,
   type Deed,
+  type Ending,
   type Legacy,
   type Script,
   type Which,
@@ -35,9 +37,11 @@ export const generate = (seed: number): Script => {
   // Of its own, so that the other worlds stay as they are.
   const ofService = seeded(seed + 0x5e41ce);
   const withService = ofService.next() < 0.2;
-  const holdOffSeconds = withService && ofService.next() < 0.6 ? 25 : undefined;
+  const holdsOff = withService && ofService.next() < 0.6;
   const ofPolicy = seeded(seed + 0x90_11c7);
   const withLimit = ofPolicy.next() < 0.2;
+  const ofKnative = seeded(seed + 0x6b_6e_a7);
+  const ofKubelet = seeded(seed + 0x27_0000);
   let revision = 1;
   const names = chance(0.5) ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const);
   const withHumans = chance(0.15);
@@ -67,8 +71,13 @@ export const generate = (seed: number): Script => {
   });
   const end = (pod: string): Deed =>
     chance(0.6)
-      ? { do: 'delete', pod, graceMs: ms(0, 6_000), freesFirst: chance(0.5) }
+      ? { do: 'delete', pod, graceMs: ms(0, 6_000), freesFirst: chance(0.5), ...lastWords(ofKubelet) }
       : { do: 'force', pod, lingerMs: chance(0.5) ? 0 : ms(0, 8_000) };
+  // Knative is not quiet: it ends what nobody has asked for long after.
+  const withKnative = !withService && !quiet && ofKnative.next() < 0.3;
+  const heldSeconds = ofKnative.next() < 0.5 ? 25 : 600;
+  const isHeld = withKnative && ofKnative.next() < 0.4;
+  const holdOffSeconds = holdsOff ? 25 : isHeld ? heldSeconds : undefined;
   const which = (): Which => (chance(0.5) ? { eip: pick(USERS_EIPS) } : { ofPod: pick(names) });
 
   const legacy: readonly Legacy[] = isHeritage
@@ -138,7 +147,7 @@ export const generate = (seed: number): Script => {
     if (chance(0.5)) say(at + ms(500, 5_000), { do: 'kill', downMs: ms(0, 3_000) });
   }
   // A Service that flaps: what one pod leaves is wanted by the next, or by two.
-  if (holdOffSeconds !== undefined && ofService.next() < 0.7) {
+  if (holdsOff && ofService.next() < 0.7) {
     const flaps = 1 + Math.floor(ofService.next() * 3);
     let at = Math.round(ofService.next() * 5_000);
     for (let flap = 0; flap < flaps; flap += 1) {
@@ -161,6 +170,7 @@ export const generate = (seed: number): Script => {
       at += Math.round(18_000 + ofService.next() * 35_000);
     }
   }
+  if (withKnative) actions.push(...serveOf(ofKnative, isHeld ? 0.4 : 0.85));
   // Under a limit everybody comes at once, now and then, and operators change their minds.
   const hasLimit = withLimit && !isHeritage;
   const limit = hasLimit ? 1 + Math.floor(ofPolicy.next() * 2) : undefined;
@@ -207,6 +217,57 @@ export const generate = (seed: number): Script => {
     legacy,
     quiet,
   };
+};
+
+/** Which final phase a pod shows, and for how long before its object goes. */
+const lastWords = (random: Random): Pick<Ending, 'phase' | 'objectMs'> => ({
+  phase: random.next() < 0.5 ? 'Succeeded' : 'Failed',
+  objectMs: random.next() < 0.3 ? 0 : Math.round(random.next() ** 2 * 8_000),
+});
+
+/** The life of a Knative Service: rollouts and rollbacks, splits and tags, nobody's and everybody's, deleted and made again. */
+const serveOf = (random: Random, namesAnEip: number): readonly Action[] => {
+  const next = (): number => random.next();
+  const actions: Action[] = [];
+  let at = Math.round(next() * 5_000);
+  const ask = (): Ask =>
+    next() < namesAnEip ? { for: 'existing', allocationId: USERS_EIPS[0] } : { for: 'new', inPackage: false };
+  const its = ask();
+  const gated = next() < 0.8;
+  const apply = (): void => {
+    actions.push({
+      at,
+      do: 'apply',
+      ask: next() < 0.9 ? its : ask(),
+      gated,
+      node: next() < 0.7 ? 0 : 1,
+      startMs: Math.round(100 + next() * 3_000),
+      // Some keep the pods of a Revision that nobody asks for very long.
+      windowMs: next() < 0.7 ? Math.round(next() * 4_000) : 900_000,
+      graceMs: Math.round(next() * 5_000),
+      freesFirst: next() < 0.5,
+      ...lastWords(random),
+    });
+  };
+  apply();
+  for (let steps = 1 + Math.floor(next() * 5); steps > 0; steps -= 1) {
+    at += Math.round(next() < 0.3 ? next() * 3_000 : 8_000 + next() * 30_000);
+    const what = next();
+    if (what < 0.4) apply();
+    else if (what < 0.65) actions.push({ at, do: 'route', to: 'previous' });
+    else if (what < 0.75) actions.push({ at, do: 'route', to: 'latest' });
+    else if (what < 0.81) actions.push({ at, do: 'route', to: next() < 0.5 ? 'both' : 'tagged' });
+    else if (what < 0.92) {
+      actions.push({ at, do: 'scale', pods: 0 });
+      at += Math.round(next() * 20_000);
+      actions.push({ at, do: 'scale', pods: 1 });
+    } else {
+      actions.push({ at, do: 'unserve' });
+      at += Math.round(next() * 8_000);
+      if (next() < 0.8) apply();
+    }
+  }
+  return actions;
 };
 
 /** Follow is the default; times are short, because a simulated life is. */

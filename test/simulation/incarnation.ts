@@ -4,6 +4,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache } from '../../src/controllers/policies.ts';
+import { createServiceCache } from '../../src/controllers/services.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { createElection } from '../../src/kube/lease.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
@@ -17,7 +18,7 @@ import { SETTLE_SECONDS } from './fault-bounds.ts';
 import { kubeLink } from './kube-link.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Process } from './process.ts';
-import type { Script } from './script.ts';
+import { hasKnative, type Script } from './script.ts';
 import { EPOCH } from './time.ts';
 import type { Wire } from './wire.ts';
 
@@ -105,7 +106,7 @@ export interface IncarnationParts {
   readonly server: ApiServer;
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
-  readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit'>;
+  readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit' | 'actions'>;
   /** Who takes CloudEvents; undefined where nobody does. */
   readonly sender: Sender | undefined;
   /** Whether what the product logs is kept. */
@@ -172,6 +173,7 @@ export const startController = (parts: IncarnationParts): { readonly terminate: 
     kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
     caches: createCaches({ transport, clock, random, log, onTrouble: nothing }),
     ...(parts.script.limit !== undefined && { policies: createPolicyCache({ transport, clock, random, log }) }),
+    ...(hasKnative(parts.script.actions) && { services: createServiceCache({ transport, clock, random, log }) }),
     metrics: noMetrics,
     election,
     record: (regarding, event) => recorder.record(regarding, event),

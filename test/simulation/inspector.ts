@@ -1,4 +1,4 @@
-import { CONFIGURATION_GENERATION, SERVICE_UID } from '../../src/api/knative.ts';
+import { CONFIGURATION_GENERATION, REVISION, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
 import {
   ALLOCATED_ADDRESS,
   KEYS,
@@ -21,7 +21,11 @@ import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import type { Change } from '../../src/sandbox/cloud/ledger.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { LATEST_EFFECT_MS, LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
+import { Associations } from './associations.ts';
+import { Gates } from './gates.ts';
 import { RECHECK_MS } from './incarnation.ts';
+import type { Way } from './knative.ts';
+import { Routing } from './routing.ts';
 import { legacyEip, USERS_EIPS, type Script } from './script.ts';
 import type { VirtualTime } from './time.ts';
 import { LeaseWatch } from './lease-watch.ts';
@@ -62,15 +66,20 @@ export const asks = ({ metadata: { annotations = {} } }: Pod): 'new' | (string &
 /** What decides between two pods of one Service that want the same EIP. */
 interface Kin {
   readonly service: string;
+  readonly revision: string;
   readonly generation: number;
   readonly wanted: string | undefined;
 }
 
 const kinOf = (pod: Pod): Kin => ({
   service: pod.metadata.labels?.[SERVICE_UID] ?? '',
+  revision: pod.metadata.labels?.[REVISION] ?? '',
   generation: Number(pod.metadata.labels?.[CONFIGURATION_GENERATION]),
   wanted: asks(pod),
 });
+
+/** A Revision that requests get to, or will, goes before one that they are leaving, and that before one without any. */
+const ORDER: Readonly<Record<Way, number>> = { routed: 2, coming: 2, left: 1, none: 0 };
 
 /** Whether the pod says that it has an address. */
 const announces = (pod: Pod | PodEip | undefined): string | undefined =>
@@ -106,6 +115,9 @@ const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
 export class Inspector {
   readonly truth: Truth;
   readonly leases: LeaseWatch;
+  readonly routing: Routing;
+  readonly associations: Associations;
+  readonly #gates: Gates;
   readonly #cloud: EmbeddedCloud;
   readonly #time: VirtualTime;
   readonly violations: Violation[] = [];
@@ -157,6 +169,9 @@ export class Inspector {
     this.#time = time;
     this.leases = new LeaseWatch(time, (said) => this.broken('I17', said));
     this.truth = new Truth(server, (write) => this.#onWrite(write));
+    this.routing = new Routing(time);
+    this.associations = new Associations(this.truth, (said) => this.broken('I21', said));
+    this.#gates = new Gates(time, this.truth, this.routing, (said) => this.broken('I20', said));
   }
 
   /** To be called once the world is complete. */
@@ -221,7 +236,10 @@ export class Inspector {
     if (write.kind === 'EipPolicy') this.#onPolicy(write.object as unknown as EipPolicy);
     if (write.kind === 'EipUsage')
       this.#places = ((write.object as unknown as EipUsage).places ?? []).map(({ podEipUID }) => podEipUID);
+    if (write.kind === 'Service') this.routing.onWrite(write.type, write.object as unknown as KnativeService);
+    if (write.kind === 'PodEIP') this.#gates.onPodEip(write.object as PodEip);
     if (write.kind === 'Pod') this.#onPod(write);
+    if (write.kind === 'Pod') this.#onGate(write);
     if (write.kind === 'PodEIP' && write.type === 'MODIFIED') this.#onRetire(write);
     if (write.kind === 'PodEIP' && write.type !== 'DELETED') this.#onPodEip(write.object as PodEip);
   }
@@ -265,6 +283,19 @@ export class Inspector {
       this.broken('I6', `pod ${name} is told that ${address} is bound to ${mine.join(' or ')}, and it is not`);
   }
 
+  /** I20. */
+  #onGate({ type, object, previous }: Write): void {
+    const pod = object as Pod;
+    const { uid } = pod.metadata;
+    const withinMs = TELLING_MS + this.pausedMs;
+    const isExcused = ({ spec }: PodEip): boolean =>
+      this.touched.has(spec.allocationID) || asks(pod) !== spec.allocationID || (this.#podIps.get(uid)?.size ?? 0) > 1;
+    this.#gates.onPod(
+      { type, pod, before: previous as Pod | undefined },
+      { isTold: announces(pod) !== undefined, isByController: this.isByController, isExcused, withinMs },
+    );
+  }
+
   /** I6, the other way round: a pod that has its address and wants it is not told that it has none. */
   #onUnpublish(pod: Pod, told: string | undefined): void {
     if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
@@ -297,30 +328,40 @@ export class Inspector {
   }
 
   /**
-   * Whether a pod of a newer Revision of the Service wants the same EIP, or did so a moment ago: the one that this pod asks for, or
+   * Whether a pod of a Revision that goes first in the Service wants the same EIP, or did so a moment ago: the one that this pod asks for, or
    * the one that it has because it asked for it before its annotations changed.
    */
   #isOutranked(pod: Pod, { spec }: PodEip): boolean {
     const mine = kinOf(pod);
+    const withinMs = TELLING_MS + this.pausedMs;
     return [...this.#kin.values()].some(
-      ({ service, generation, wanted, until }) =>
+      ({ service, revision, generation, wanted, until }) =>
         service !== '' &&
         service === mine.service &&
         (wanted === mine.wanted || wanted === spec.allocationID) &&
-        generation > mine.generation &&
-        until > this.#time.mono() - TELLING_MS - this.pausedMs,
+        until > this.#time.mono() - withinMs &&
+        this.routing
+          .waysOf(service, [mine.revision, revision], withinMs)
+          .some(([my, their]) =>
+            ORDER[my] === ORDER[their] ? generation > mine.generation : ORDER[their] > ORDER[my],
+          ),
     );
   }
 
   /** I18: what is kept is kept, for as long as it was promised. */
   #onExpiry({ metadata, spec }: PodEip): void {
     const { releaseStrategy, releaseAfter } = spec.allocationType;
-    if (releaseStrategy === 'Follow' || spec.allocationID === '' || this.touched.has(spec.allocationID)) return;
-    if (this.truth.pods.has(metadata.name)) return;
+    const isHeldOff = releaseStrategy === 'Follow' && this.#isHeldOff(metadata.uid);
+    if (releaseStrategy === 'Follow' && !isHeldOff) return;
+    if (spec.allocationID === '' || this.touched.has(spec.allocationID)) return;
+    const pod = this.truth.pods.get(metadata.name);
+    // The pod that had it shows its final phase for a while.
+    if (pod && !(isHeldOff && isFinal(pod))) return;
     const lostAt = this.#lostAt.get(metadata.uid);
     if (lostAt === undefined) return;
     const forMs = this.#time.mono() - lostAt;
-    const ttlMs = releaseStrategy === 'Never' ? Infinity : (readReleaseAfter(releaseAfter) ?? Infinity);
+    const promisedMs = isHeldOff ? this.holdOffMs : (readReleaseAfter(releaseAfter) ?? Infinity);
+    const ttlMs = releaseStrategy === 'Never' ? Infinity : promisedMs;
     // A wall clock that jumps may shorten it, but for the time that the process itself has seen pass.
     const leastMs = this.hasJumps && ttlMs < Infinity ? Math.min(ttlMs, RECHECK_MS) : ttlMs;
     if (forMs < leastMs - SKEW_MS)
@@ -328,6 +369,15 @@ export class Inspector {
         'I18',
         `PodEIP ${metadata.name} (${releaseStrategy} ${releaseAfter}) is given up after ${Math.round(forMs)} ms`,
       );
+  }
+
+  /** Whether its EIP is to be held for the next pod of its Service: one of its own, that nobody took over, and a Service that is there. */
+  #isHeldOff(uid: string): boolean {
+    const podEip = this.truth.everPodEips.get(uid);
+    const service = podEip?.metadata.labels?.[SERVICE_UID];
+    if (!podEip || service === undefined || this.holdOffMs === 0 || this.routing.isGone(service)) return false;
+    const { request, bequeathedTo } = readNotes(podEip);
+    return request?.kind === 'new' && bequeathedTo === undefined;
   }
 
   #eipAt(ipAddress: string): string | undefined {
@@ -357,6 +407,7 @@ export class Inspector {
   #onChange(change: Change): void {
     const { action, allocationId, caller, tags, binding } = change;
     // It may have begun and ended between two events.
+    this.associations.onChange(change);
     if (action === 'UnassociateEipAddress' && binding)
       this.#boundAt.set(`${allocationId} ${binding.privateIpAddress}`, this.#time.mono());
     if (caller === 'human' || caller === 'cloud') return this.#allowHuman(change);

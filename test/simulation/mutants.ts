@@ -325,4 +325,43 @@ export const mutants: readonly Mutant[] = [
     'before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID))',
     'before.filter(({ podEipUID }) => podEipUID === "" && !except.includes(podEipUID))',
   ]),
+  mutant('tokens do not say for which PodEIP a call is made', [
+    'src/lib/token.ts',
+    'clientToken(action, subject, attempt, JSON.stringify(sorted))',
+    'clientToken(action, attempt, JSON.stringify(sorted))',
+  ]),
+  mutant('the pod that an EIP was parked from counts as another one of the name', [
+    'src/plan/keep.ts',
+    'const isFormer = pod !== null && pod.metadata.uid === notes.formerPodUid;\n    if (pod && !isItsPod && !isFormer && !isFinal(pod))',
+    'if (pod && !isItsPod)',
+  ]),
+  mutant('an EIP of a Service that is gone is held', [
+    'src/plan/keep.ts',
+    "if (seen.service === null) return { do: 'Retire', because: 'its Knative Service is gone' };",
+    '',
+  ]),
+  mutant(
+    'the gate of the pod that hands its EIP over closes',
+    ['src/plan/give-back.ts', 'return successor\n    ?', 'return successor && seenNever\n    ?'],
+    [
+      'src/plan/give-back.ts',
+      'const isWanted = (podEip: PodEip): boolean =>',
+      'const seenNever = false;\n\nconst isWanted = (podEip: PodEip): boolean =>',
+    ],
+  ),
+  mutant('an EIP stays with the newest Revision, wherever the requests go', [
+    'src/plan/handover.ts',
+    'if (my !== undefined && their !== undefined && PRIORITY[my] !== PRIORITY[their])',
+    "if (my !== undefined && their !== undefined && my === 'none' && their === 'none')",
+  ]),
+  mutant('a pod without an address becomes ready before the one that has it gets the requests', [
+    'src/plan/existing.ts',
+    "const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);",
+    'const isServed = ahead.pod !== null;',
+  ]),
+  mutant('a pod that no request gets to never becomes ready', [
+    'src/plan/existing.ts',
+    "const isIdle = routing(my) === 'none' && isServed;",
+    'const isIdle = seen.now < 0 && isServed;',
+  ]),
 ];

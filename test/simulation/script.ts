@@ -9,6 +9,26 @@ export type Ask =
 /** One EIP: of the users by its ID, or the one that was bought for this pod. */
 export type Which = { readonly eip: string } | { readonly ofPod: string };
 
+/**
+ * Graceful deletion, as kubelets do it since Kubernetes 1.27: the containers end after `graceMs`, then the final phase is
+ * written, and the object goes.
+ */
+export interface Ending {
+  readonly graceMs: number;
+  /** @default Failed */
+  readonly phase?: 'Succeeded' | 'Failed' | undefined;
+  /** How long after the phase the object goes. @default 0 */
+  readonly objectMs?: number | undefined;
+  /** Whether the private address is free before the phase is written, or once the object is gone. */
+  readonly freesFirst: boolean;
+}
+
+/**
+ * Where requests go: to the latest Revision, to the one before it, to both of them, or to the latest with a tag for the one
+ * before it.
+ */
+export type RouteTo = 'latest' | 'previous' | 'both' | 'tagged';
+
 /** What somebody or something does to the cluster or in the cloud. */
 export type Deed =
   /** A pod comes to a node, and runs with an address of its own after `startMs`. */
@@ -24,10 +44,25 @@ export type Deed =
       /** It is a pod of the one Knative Service, of this Revision. */
       readonly revision?: number | undefined;
     }
-  /** Graceful deletion; the containers end after `graceMs`, the object goes then. */
-  | { readonly do: 'delete'; readonly pod: string; readonly graceMs: number; readonly freesFirst: boolean }
+  | ({ readonly do: 'delete'; readonly pod: string } & Ending)
   /** The object goes at once; the containers hold the private address for `lingerMs` more. */
   | { readonly do: 'force'; readonly pod: string; readonly lingerMs: number }
+  /** A user applies the Knative Service: it is made, or gets a Revision more. */
+  | ({
+      readonly do: 'apply';
+      readonly ask: Ask;
+      readonly gated: boolean;
+      readonly node: number;
+      readonly startMs: number;
+      /** How long a Revision without requests keeps its pods: the stable window, and what they drain. */
+      readonly windowMs: number;
+    } & Ending)
+  /** A user writes into the Service where the requests shall go. */
+  | { readonly do: 'route'; readonly to: RouteTo }
+  /** The autoscaler wants so many pods of each Revision that requests get to. */
+  | { readonly do: 'scale'; readonly pods: 0 | 1 }
+  /** A user deletes the Service. */
+  | { readonly do: 'unserve' }
   /** The containers end by themselves. */
   | { readonly do: 'finish'; readonly pod: string; readonly phase: 'Succeeded' | 'Failed' }
   | { readonly do: 'annotate'; readonly pod: string; readonly ask: Ask }
@@ -73,6 +108,10 @@ const ATTACKS: ReadonlySet<string> = new Set([
 export const isAttack = (action: Deed | Attack): action is Attack => ATTACKS.has(action.do);
 
 export type Action = (Deed | Attack) & { readonly at: number };
+
+/** Whether Knative Serving is installed in the world of these actions. */
+export const hasKnative = (actions: readonly Action[]): boolean =>
+  actions.some((it) => it.do === 'apply' || (it.do === 'create' && it.revision !== undefined));
 
 /** One world and its history, but for the draws. Plain JSON. */
 export interface Script {

@@ -15,6 +15,8 @@ export interface Wire {
   onIo(io: Io): Death | undefined;
   /** A call is about to leave for the cloud. */
   onCall(process: Process, action: string, query: Readonly<Record<string, string>>): void;
+  /** A call of AssociateEipAddress was answered OK by the cloud, or something happens to it on its way. */
+  onAssociate(process: Process, query: Readonly<Record<string, string>>, fate: 'OK' | 'disturbed'): void;
   /** A request is about to leave for the API server. */
   onRequest(process: Process, method: string, path: string, body: string | undefined): void;
   /** What is written until the next event is written by a controller. */

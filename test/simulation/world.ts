@@ -6,7 +6,7 @@ import { LATEST_EFFECT_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { startController } from './incarnation.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
-import { isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
+import { hasKnative, isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
 import { seeded, type Tape } from './tape.ts';
 import { SimulatedSink, sinkLink } from './sink.ts';
 import { VirtualTime } from './time.ts';
@@ -147,6 +147,10 @@ class World implements Wire {
     this.inspector.onCall(process.name, action, query, this.#script.election);
   }
 
+  onAssociate(process: Process, query: Readonly<Record<string, string>>, fate: 'OK' | 'disturbed'): void {
+    this.inspector.associations.onCall(process.name, query, fate);
+  }
+
   onRequest(process: Process, method: string, path: string, body: string | undefined): void {
     this.inspector.onRequest(process.name, method, path, body);
   }
@@ -277,6 +281,7 @@ class World implements Wire {
     let convergedMs = 0;
     const { world } = this.#cloud;
     await this.#cluster.build();
+    if (hasKnative(this.#script.actions)) await this.#cluster.installKnative();
     if (this.#script.limit !== undefined) await this.#cluster.limit(this.#script.limit);
     for (const allocationId of USERS_EIPS)
       world.addEip({ allocationId, name: allocationId, tags: { team: 'web' }, bandwidthMbps: 10 });

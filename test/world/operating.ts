@@ -27,6 +27,7 @@ import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { createApiServer } from '../../src/sandbox/kube/server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+import { KNATIVE_SERVICES } from './knative-services.ts';
 
 export const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
   parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
@@ -39,26 +40,7 @@ export const CRD: Resource<KubeObject> = {
   namespaced: false,
 };
 
-/** Knative's Services, without their schema. */
-export const KNATIVE_SERVICES = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'services.serving.knative.dev' },
-  spec: {
-    group: 'serving.knative.dev',
-    names: { kind: 'Service', plural: 'services', singular: 'service', listKind: 'ServiceList' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+export { KNATIVE_SERVICES } from './knative-services.ts';
 
 const NAMESPACE = 'default';
 /** Between the final phase of a pod and the end of its object; milliseconds. */

@@ -1,0 +1,60 @@
+import type { PodEip } from '../../src/api/podeip.ts';
+import { latestPlace, readNotes } from '../../src/plan/record.ts';
+import type { Change } from '../../src/sandbox/cloud/ledger.ts';
+import type { Truth } from './truth.ts';
+
+/** What one process has asked for one binding. */
+interface Calls {
+  readonly allocationId: string;
+  accepted: number;
+  /** Whether a call may have had another fate than its sender knows. */
+  isDisturbed: boolean;
+}
+
+/**
+ * I21: an EIP is never associated more than once per binding. Of the calls of one process for one PodEIP, private address and
+ * network interface, none of which went wrong, the cloud says OK to one: a second one says that the first had no effect.
+ */
+export class Associations {
+  readonly #truth: Truth;
+  readonly #broken: (said: string) => void;
+  readonly #calls = new Map<string, Calls>();
+
+  constructor(truth: Truth, broken: (said: string) => void) {
+    this.#truth = truth;
+    this.#broken = broken;
+  }
+
+  /** A controller's call has reached the cloud, or something has happened to it on its way. */
+  onCall(sender: string, query: Readonly<Record<string, string>>, fate: 'OK' | 'disturbed'): void {
+    const { AllocationId: allocationId = '', InstanceId: eni = '', PrivateIpAddress: address = '' } = query;
+    const podEip = this.#ownerOf(allocationId, eni, address);
+    if (!podEip) return;
+    const key = [podEip.metadata.uid, eni, address, sender].join(' ');
+    const calls = this.#calls.get(key) ?? { allocationId, accepted: 0, isDisturbed: false };
+    this.#calls.set(key, calls);
+    if (fate === 'disturbed') calls.isDisturbed = true;
+    else calls.accepted += 1;
+    if (calls.accepted > 1 && !calls.isDisturbed)
+      this.#broken(
+        `AssociateEipAddress of ${allocationId} at ${address} for ${podEip.metadata.name} was answered OK ${calls.accepted} times`,
+      );
+  }
+
+  /** What was bound is not any more: the next call is for another binding. */
+  onChange({ action, allocationId }: Change): void {
+    if (action === 'AssociateEipAddress') return;
+    for (const [key, calls] of this.#calls) if (calls.allocationId === allocationId) this.#calls.delete(key);
+  }
+
+  #ownerOf(allocationId: string, networkInterfaceId: string, privateIpAddress: string): PodEip | undefined {
+    return [...this.#truth.podEips.values()].find((podEip) => {
+      const place = latestPlace(readNotes(podEip));
+      return (
+        podEip.spec.allocationID === allocationId &&
+        place?.networkInterfaceId === networkInterfaceId &&
+        place.privateIpAddress === privateIpAddress
+      );
+    });
+  }
+}
