@@ -66,6 +66,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^prom-client$/, only: /^src\/report\/metrics(\/[a-z-]+)?\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
+  { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|table)\.ts$/ },
   { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|kubectl-eip\.js|config\/load\.ts|cli\/.*)$/ },
   { name: /^(node:)?timers(\/promises)?$/, only: /^src\/lib\/clock\.ts$/ },
 ];

@@ -1,4 +1,6 @@
 import type { ConfigInput } from '../config/schema.ts';
+import type { WriteStream } from 'node:tty';
+import type { Terminal } from '../lib/terminal.ts';
 import type { Register } from './shell.ts';
 import { count } from './count.ts';
 
@@ -9,6 +11,7 @@ and ends at Ctrl-C, once everything in it is deleted and every address is given 
 
 Pods, Deployments and Knative Services run in it, also your own. Knative is a stand-in without a gateway: with
 autoscaling.knative.dev/min-scale: "1" a Service has a pod. Nothing runs StatefulSets, DaemonSets and Jobs.
+The samples that come and go are in the namespace samples; what you make elsewhere stays until the end.
 
 Examples:
   knative-eip sandbox
@@ -33,6 +36,19 @@ const BASE: Partial<ConfigInput> = {
 const HIGHEST_PORT = 65_533;
 /** A week: nobody wants a sandbox for longer, and a mistyped number shows. */
 const LONGEST_S = 7 * 24 * 3600;
+
+const terminalOf = (stream: WriteStream): Terminal => ({
+  // Some terminals do not say.
+  size: () => ({ columns: stream.columns || 80, rows: stream.rows || 24 }),
+  onResize: (listener) => {
+    stream.on('resize', listener);
+    return () => void stream.off('resize', listener);
+  },
+  onExit: (listener) => {
+    process.on('exit', listener);
+    return () => void process.off('exit', listener);
+  },
+});
 
 /** `knative-eip sandbox` */
 export const sandboxCommand: Register = (program, shell, end) => {
@@ -64,7 +80,9 @@ export const sandboxCommand: Register = (program, shell, end) => {
         await runLong(shell, loaded, async (options) => {
           const runSandbox = await run();
           const { errIsTerminal, out: print } = shell;
-          return runSandbox({ ...options, forSeconds, ports, isTerminal: process.stdout.isTTY, errIsTerminal, print });
+          const terminal =
+            process.stdout.isTTY && shell.env['TERM'] !== 'dumb' ? terminalOf(process.stdout) : undefined;
+          return runSandbox({ ...options, forSeconds, ports, terminal, errIsTerminal, print });
         }),
       );
     });

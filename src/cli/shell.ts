@@ -3,6 +3,7 @@ import type { Origins } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Terminal } from '../lib/terminal.ts';
 
 /** What every long-running command is given. It resolves to the exit code, and ends soon after `signal` aborts. */
 interface RunOptions {
@@ -26,8 +27,8 @@ export interface SandboxOptions extends RunOptions {
   readonly ports: { readonly kubernetes: number; readonly cloud: number; readonly http: number };
   /** Whether standard error is a terminal: then the log goes to a file, out of the way of what is drawn. */
   readonly errIsTerminal: boolean;
-  /** Whether standard output is a terminal: then a table is drawn in place. */
-  readonly isTerminal: boolean;
+  /** Standard output, where that is a terminal: then a table is drawn in place. */
+  readonly terminal: Terminal | undefined;
   /** Writes to standard output, for what the user is told; log lines go to `log`. */
   readonly print: (text: string) => void;
 }

@@ -101,6 +101,12 @@ const MOST_WAITING = 1000;
 /** As client-go's EventSourceObjectSpamFilter: 25 different Events about an object at once, then one per five minutes. */
 const PER_OBJECT = { qps: 1 / 300, burst: 25 };
 const ATTEMPTS = 5;
+/** What the API server says of a new object in a namespace that goes (apiserver plugin/pkg/admission/namespace/lifecycle). */
+const NAMESPACE_ENDS = 'because it is being terminated';
+/** For so long no new Event is tried there, milliseconds: one of the same name may come after it. */
+const NAMESPACE_ENDS_MS = 60_000;
+/** So many namespaces that go are remembered. */
+const MOST_NAMESPACES = 1_000;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
 
 export const createRecorder = (options: RecorderOptions): Recorder => {
@@ -110,6 +116,8 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
   const known = new Map<string, Series>();
   const limits = new Map<string, RateLimit>();
   const waiting: Series[] = [];
+  /** When each namespace that is going was found to be, in that order. */
+  const endingNamespaces = new Map<string, number>();
   const stats = { written: 0, dropped: 0, limited: 0 };
   const ending = new AbortController();
   let stopped = false;
@@ -147,7 +155,13 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     writing = undefined;
   };
 
+  /** Nobody reads an Event in a namespace that is being deleted, and it takes none. */
+  const isEnding = (namespace: string): boolean =>
+    clock.mono() - (endingNamespaces.get(namespace) ?? -Infinity) < NAMESPACE_ENDS_MS;
+
   const write = async (series: Series): Promise<boolean> => {
+    const { namespace = '' } = series.event.metadata;
+    if (!series.created && isEnding(namespace)) return false;
     for (let failures = 0; failures < ATTEMPTS; failures += 1) {
       if (ending.signal.aborted) return false;
       try {
@@ -162,7 +176,11 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         if (gone) Object.assign(series, { created: false, writtenCount: 0 });
         if (gone) series.event = named({ ...series.event, eventTime: series.lastObservedTime });
         else if (fault?.kind === 'exists') series.event = named(series.event);
-        else if (!passes) return refused(series, error);
+        else if (fault?.kind === 'forbidden' && fault.message.includes(NAMESPACE_ENDS)) {
+          touch(endingNamespaces, namespace, clock.mono(), MOST_NAMESPACES);
+          log.debug({ namespace }, 'The namespace is being deleted, and takes no new Events.');
+          return false;
+        } else if (!passes) return refused(series, error);
         const waitMs = Math.max(fault?.retryAfterMs ?? 0, backoffMs(BACKOFF, failures, random));
         await clock.sleep(waitMs, ending.signal).catch(() => undefined);
       }
@@ -282,10 +300,10 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
 };
 
 /** Puts the entry last, and forgets the first where there are too many. Returns what was forgotten. */
-const touch = <V>(map: Map<string, V>, key: string, value: V): V | undefined => {
+const touch = <V>(map: Map<string, V>, key: string, value: V, most = MOST_SERIES): V | undefined => {
   map.delete(key);
   map.set(key, value);
-  if (map.size <= MOST_SERIES) return undefined;
+  if (map.size <= most) return undefined;
   const [oldest, forgotten] = map.entries().next().value!;
   map.delete(oldest);
   return forgotten;

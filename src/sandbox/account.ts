@@ -1,7 +1,7 @@
 import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../api/annotations.ts';
 import { POD, type Pod } from '../api/core.ts';
 import { PODEIP } from '../api/podeip.ts';
-import type { Kube } from '../kube/port.ts';
+import type { Kube, KubeObject } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { readAnnotations } from '../intent/read.ts';
 import type { EmbeddedCloud } from './cloud/cloud.ts';
@@ -9,6 +9,7 @@ import { FINAL_STATES } from './cloud/container-groups.ts';
 
 /** One pod that asked for an address. */
 export interface Customer {
+  readonly namespace: string;
   readonly pod: string;
   readonly askedAt: number;
   /** Which address it got, and when; undefined while it has none. */
@@ -31,6 +32,9 @@ export interface Row {
 
 const DEFAULTS = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' } as const;
 
+/** How a pod, and its PodEIP, are called across namespaces. */
+const keyOf = ({ metadata: { namespace = '', name } }: KubeObject): string => `${namespace}/${name}`;
+
 /** Keeps count of who asked, who got an address, and what is left in the account; from the API and the cloud alone. */
 export class Ledger {
   readonly customers = new Map<string, Customer>();
@@ -52,19 +56,21 @@ export class Ledger {
     for (const pod of pods) this.#note(pod);
     const alive = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const [uid, customer] of this.customers) customer.isGone = !alive.has(uid);
-    const byName = new Map(pods.map((pod) => [pod.metadata.name, pod]));
-    for (const { metadata, status } of podEips) {
+    const byName = new Map(pods.map((pod) => [keyOf(pod), pod]));
+    for (const podEip of podEips) {
+      const { status } = podEip;
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-      const customer = this.customers.get(byName.get(metadata.name)?.metadata.uid ?? '');
+      const customer = this.customers.get(byName.get(keyOf(podEip))?.metadata.uid ?? '');
       const isRefusal =
         ready?.status === 'False' && /^(Invalid|Annotations|ExistingAndNew|EipNotFound)/.test(ready.reason);
       if (customer && isRefusal) customer.refusal = ready.reason;
     }
-    return podEips.map(({ metadata, status }) => {
+    return podEips.map((podEip) => {
+      const { metadata, status } = podEip;
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       return {
-        pod: metadata.name,
-        podIP: byName.get(metadata.name)?.status?.podIP ?? '–',
+        pod: keyOf(podEip),
+        podIP: byName.get(keyOf(podEip))?.status?.podIP ?? '–',
         eip: status?.eipAddress ?? '–',
         state: metadata.deletionTimestamp === undefined ? (status?.status ?? '–') : 'going back',
         ready: ready?.reason ?? 'Pending',
@@ -73,9 +79,10 @@ export class Ledger {
   }
 
   /** How many of these pods, at the last look, still wait for an address or for a refusal. */
-  waiting(isMeant: (pod: string) => boolean): number {
+  waiting(isMeant: (customer: Customer) => boolean): number {
     return [...this.customers.values()].filter(
-      ({ pod, address, refusal, isGone }) => isMeant(pod) && address === undefined && refusal === undefined && !isGone,
+      (customer) =>
+        isMeant(customer) && customer.address === undefined && customer.refusal === undefined && !customer.isGone,
     ).length;
   }
 
@@ -103,9 +110,9 @@ export class Ledger {
   }
 
   #note(pod: Pod): void {
-    const { uid, name, annotations } = pod.metadata;
+    const { uid, namespace = '', name, annotations } = pod.metadata;
     if (!readAnnotations(annotations, DEFAULTS).wanted) return;
-    const customer = this.customers.get(uid) ?? { pod: name, askedAt: this.#clock.mono() };
+    const customer = this.customers.get(uid) ?? { namespace, pod: name, askedAt: this.#clock.mono() };
     this.customers.set(uid, customer);
     const address = annotations?.[ALLOCATED_ADDRESS];
     if (address === undefined || customer.address !== undefined) return;

@@ -2,7 +2,7 @@ import { mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
-import { NODE } from '../api/core.ts';
+import { NAMESPACE, NODE } from '../api/core.ts';
 import { control, type Control } from '../cli/control.ts';
 import { createLog } from '../cli/logging.ts';
 import type { RunSandbox } from '../cli/shell.ts';
@@ -10,7 +10,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
-import type { Kube } from '../kube/port.ts';
+import type { Kube, KubeTransport } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom as random } from '../lib/random.ts';
@@ -29,14 +29,17 @@ import {
   apply,
   areWebhooksTrusted,
   BANDWIDTH_PACKAGE,
+  doWebhooksAnswer,
   CRD_FILE,
   EXISTING_EIP,
   isOfSample,
+  NAMESPACE as SAMPLES_NAMESPACE,
   POLICY_CRD_FILES,
   REFUSED,
+  USERS_EIPS,
   WEBHOOK_FILES,
 } from './samples.ts';
-import { liveScreen, plainScreen } from './screen.ts';
+import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { play } from './story.ts';
 
 const HOST = '127.0.0.1';
@@ -45,6 +48,8 @@ const POD_TIMES = { startMs: 500, stopMs: 500 };
 const LOOK_EVERY_MS = 500;
 /** How long the last addresses may take to go back after the time is over. */
 const GRACE_MS = 60_000;
+/** How long the controller may take until its webhooks answer; on a busy machine that is more than the usual seconds. */
+const PREPARED_MS = 180_000;
 /** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
 const STABLE_WINDOW_MS = 4_000;
 const V_SWITCH = 'vsw-sandbox0000000000001';
@@ -55,8 +60,11 @@ const V_SWITCH = 'vsw-sandbox0000000000001';
  * every address was given back.
  */
 export const runSandbox: RunSandbox = async (options) => {
-  const { config: given, version, signal, forSeconds, isTerminal, ports, print } = options;
-  const screen = isTerminal && forSeconds === undefined ? liveScreen(print) : plainScreen(print);
+  const { config: given, version, signal, forSeconds, terminal, ports, print } = options;
+  const screen =
+    terminal && forSeconds === undefined
+      ? liveScreen(print, terminal)
+      : plainScreen(print, terminal && (() => terminal.size().columns));
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const logFile = options.errIsTerminal ? join(folder, 'log') : undefined;
   const log = logFile === undefined ? options.log : logTo(logFile, given);
@@ -80,7 +88,8 @@ export const runSandbox: RunSandbox = async (options) => {
     const kube = createKube({ transport, clock, qps: 1e6, burst: 1e6 });
     for (const file of [CRD_FILE, ...POLICY_CRD_FILES, ...WEBHOOK_FILES]) await apply(kube, file);
     await installKnative(kube);
-    cloud.world.addEip({ allocationId: EXISTING_EIP, name: 'mine' });
+    await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SAMPLES_NAMESPACE } });
+    for (const allocationId of USERS_EIPS) cloud.world.addEip({ allocationId, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
     const nodes = await createNodes(kube, cloud, given.vpcID, given.regionID);
@@ -116,24 +125,30 @@ export const runSandbox: RunSandbox = async (options) => {
       env: {},
       signal: stop.signal,
     });
-    screen.say(`Kubernetes API   ${kubeHttp.url}   kubectl --kubeconfig ${path} get podeip -A -w`);
-    screen.say(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
-    screen.say(`Status page      ${controller.url}/`);
-    screen.say(`Metrics          ${controller.url}/metrics${logFile === undefined ? '\n' : ''}`);
-    if (logFile !== undefined) screen.say(`Log              ${logFile}\n`);
+    screen.head(`Kubernetes API   ${kubeHttp.url}`);
+    screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
+    screen.head(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
+    screen.head(`Status page      ${controller.url}/`);
+    screen.head(`Metrics          ${controller.url}/metrics`);
+    if (logFile !== undefined) screen.head(`Log              ${logFile}`);
+    screen.head(`Free to name     EIP ${EXISTING_EIP}`);
+    screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
+    screen.head(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone`);
 
     const ledger = new Ledger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
-    await prepared(kube);
+    await prepared(kube, transport, signal);
     await play({ kube, knative, ledger, clock, seconds: forSeconds, signal, say: (line) => screen.say(line) });
     const isClean = await cleared(ledger, kube);
     stop.abort();
     await controller.ended;
     ground.abort();
     await Promise.allSettled([cluster, watching]);
+    screen.close();
     exit = summarize(ledger, { isClean, isCutShort: signal.aborted }, cloud, print);
     return exit;
   } finally {
+    screen.close();
     stop.abort();
     ground.abort();
     stopCollecting();
@@ -150,7 +165,7 @@ const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });
 };
 
-const watch = async (ledger: Ledger, screen: { show: ReturnType<typeof liveScreen>['show'] }, signal: AbortSignal) => {
+const watch = async (ledger: Ledger, screen: Screen, signal: AbortSignal) => {
   while (!signal.aborted) {
     const rows = await ledger.look();
     screen.show(rows, `${ledger.bought()} EIPs of the controller's in the account`);
@@ -158,13 +173,20 @@ const watch = async (ledger: Ledger, screen: { show: ReturnType<typeof liveScree
   }
 };
 
-/** Waits until the API server can call the webhooks, and the virtual node is there. */
-const prepared = async (kube: Kube): Promise<void> => {
-  const until = clock.mono() + GRACE_MS;
-  for (;;) {
+/**
+ * Waits until the webhooks answer, and the virtual node is there: a sample that comes before is neither refused nor given
+ * what it needs.
+ */
+const prepared = async (kube: Kube, transport: KubeTransport, signal: AbortSignal): Promise<void> => {
+  const until = clock.mono() + PREPARED_MS;
+  while (!signal.aborted) {
     const nodes = await kube.list(NODE);
     const isThere = nodes.some(({ metadata }) => metadata.labels?.[OUR_VIRTUAL_NODE] === 'true');
-    if ((isThere && (await areWebhooksTrusted(kube))) || clock.mono() > until) return;
+    if (isThere && (await areWebhooksTrusted(kube)) && (await doWebhooksAnswer(transport))) return;
+    if (clock.mono() > until)
+      throw new Error(
+        `${isThere ? 'the webhooks do not answer' : 'there is no virtual node'} after ${PREPARED_MS / 1_000} s; the log of the controller says why`,
+      );
     await clock.sleep(LOOK_EVERY_MS);
   }
 };
@@ -188,8 +210,8 @@ const summarize = (
   print: (text: string) => void,
 ): number => {
   const eips = cloud.eips();
-  const customers = [...ledger.customers.values()].filter(({ pod }) => isOfSample(pod));
-  const guests = [...ledger.customers.values()].filter(({ pod }) => !isOfSample(pod));
+  const customers = [...ledger.customers.values()].filter(isOfSample);
+  const guests = [...ledger.customers.values()].filter((each) => !isOfSample(each));
   const refused = customers.filter(({ pod }) => pod === REFUSED);
   const others = customers.filter(({ pod }) => pod !== REFUSED);
   const served = others.filter(({ address }) => address !== undefined);
@@ -197,8 +219,8 @@ const summarize = (
   const median = waits[Math.floor(waits.length / 2)];
   const inTime = median === undefined ? '' : `   (median ${(median / 1_000).toFixed(1)} s from pod to address)`;
   const { bought, released, started, ended } = ledger.trade();
-  const own = eips.find(({ allocationId }) => allocationId === EXISTING_EIP);
-  const isOwnFree = own?.status === 'Available';
+  const own = eips.filter(({ allocationId }) => USERS_EIPS.includes(allocationId));
+  const free = own.filter(({ status }) => status === 'Available');
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
   // Who was stopped in the middle of a scene has served nobody who came last.
   const isServed = isCutShort || (served.length === others.length && isRefused);
@@ -209,8 +231,8 @@ const summarize = (
     isServed &&
     bought === released &&
     started === ended &&
-    eips.length === 1 &&
-    isOwnFree;
+    eips.length === USERS_EIPS.length &&
+    free.length === USERS_EIPS.length;
   print(
     [
       '',
@@ -226,8 +248,8 @@ const summarize = (
           ]),
       `  EIPs bought / given back         ${bought} / ${released}`,
       `  instances started / ended        ${started} / ${ended}   (ECI makes the EIP of each and takes it back: counted above)`,
-      `  the user's own EIP               ${isOwnFree ? 'detached, still there' : (own?.status ?? 'missing')}`,
-      `  EIPs left in the account         ${eips.length - (own ? 1 : 0)}`,
+      `  the user's own EIPs              ${free.length} of ${USERS_EIPS.length} detached, still there`,
+      `  EIPs left in the account         ${eips.length - own.length}`,
       isFine
         ? `  fine: ${isCutShort ? '' : 'every pod got its address and '}every address was given back`
         : '  NOT FINE: see above',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { POD } from '../api/core.ts';
-import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';
 import { DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
 
@@ -49,6 +49,17 @@ export const apply = async (kube: Kube, file: string): Promise<void> => {
   }
 };
 
+/**
+ * Creates a sample in the namespace of the samples, under its own name there: what the user applies from the same file is
+ * another object. Resolves to what was created; rejects with a KubeFault of kind `exists` where the name is taken.
+ */
+export const applySample = async (kube: Kube, { file, resource, name, eip }: Sample): Promise<KubeObject> => {
+  const [text] = read(file).map((object) => JSON.stringify(object));
+  // The EIP that the file names is the user's to try.
+  const object = JSON.parse(eip === undefined ? text! : text!.replaceAll(EXISTING_EIP, eip)) as KubeObject;
+  return kube.create(resource, { ...object, metadata: { ...object.metadata, namespace: NAMESPACE, name } });
+};
+
 /** Whether the API server can verify the webhooks. */
 export const areWebhooksTrusted = async (kube: Kube): Promise<boolean> =>
   (await Promise.all([MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS].map((kind) => kube.list(kind))))
@@ -67,29 +78,56 @@ export const WEBHOOK_FILES = [
   'config/webhook/validating_webhook_configuration.yaml',
 ] as const;
 
+/** Where the story plays: everything that the user makes elsewhere is left alone. */
+export const NAMESPACE = 'samples';
+
 /** Knative Services of the story. */
-export const ON_ECS = 'helloworld-bandwidth-plan';
-export const ON_ECI = 'helloworld-on-eci';
-export const WITH_OWN_EIP = 'helloworld-existing-eip';
+export const ON_ECS = 'on-ecs';
+export const ON_ECI = 'on-eci';
+export const WITH_OWN_EIP = 'own-eip';
 /** The sample that the webhook refuses on purpose: there never is a pod of it. */
 export const CONTRADICTION = 'contradiction';
 /** The sample that only the controller can refuse, because only it can look into the account. */
 export const REFUSED = 'unknown-eip';
 
-/** The workloads that come and go. */
-export const SAMPLES: readonly { file: string; resource: Resource<KubeObject>; name: string }[] = [
+/** What the files name, which is free for the user, and what the account must have. */
+export const EXISTING_EIP = 'eip-bp1q5n8cq4p7f6dzuxxxx';
+export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';
+/** The existing EIP of the story. */
+const STORY_EIP = 'eip-bp1samples0ofthestory';
+/** The EIPs that are in the account from the beginning, and must be at the end. */
+export const USERS_EIPS: readonly string[] = [EXISTING_EIP, STORY_EIP];
+
+/** A workload that comes and goes. */
+export interface Sample {
+  readonly file: string;
+  readonly resource: Resource<KubeObject>;
+  readonly name: string;
+  /** The EIP that it gets in the place of {@link EXISTING_EIP}. */
+  readonly eip?: string;
+}
+
+export const SAMPLES: readonly Sample[] = [
   { file: 'config/samples/web.yaml', resource: DEPLOYMENT, name: 'web' },
   { file: 'knative/bandwidth-plan.yaml', resource: SERVICE, name: ON_ECS },
   { file: 'knative/on-eci.yaml', resource: SERVICE, name: ON_ECI },
-  { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP },
+  { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP, eip: STORY_EIP },
   { file: 'config/samples/unknown-eip.yaml', resource: POD, name: REFUSED },
   { file: 'config/samples/contradiction.yaml', resource: POD, name: CONTRADICTION },
 ];
 
-/** Whether a pod is one of theirs, by its name; the others are the user's. */
-export const isOfSample = (pod: string): boolean =>
-  SAMPLES.some(({ name }) => pod === name || pod.startsWith(`${name}-`));
+/** Whether a pod is one of theirs; the others are the user's. */
+export const isOfSample = ({ namespace }: { readonly namespace: string }): boolean => namespace === NAMESPACE;
 
-/** What the samples name and the cloud must have. */
-export const EXISTING_EIP = 'eip-bp1q5n8cq4p7f6dzuxxxx';
-export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';
+/** Whether the webhooks answer: what they must refuse is refused, without being made. */
+export const doWebhooksAnswer = async (transport: KubeTransport): Promise<boolean> => {
+  const [contradiction] = SAMPLES.filter(({ name }) => name === CONTRADICTION).flatMap(({ file }) => read(file));
+  const object = { ...contradiction, metadata: { ...contradiction?.metadata, namespace: NAMESPACE } };
+  const { status } = await transport({
+    method: 'POST',
+    path: `/api/v1/namespaces/${NAMESPACE}/pods?dryRun=All`,
+    contentType: 'application/json',
+    body: JSON.stringify(object),
+  });
+  return status === 403;
+};

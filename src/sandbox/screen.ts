@@ -1,65 +1,140 @@
 import { styleText } from 'node:util';
+import cliTruncate from 'cli-truncate';
+import wrapAnsi from 'wrap-ansi';
+import type { Terminal } from '../lib/terminal.ts';
 import type { Row } from './account.ts';
+import { line, table } from './table.ts';
 
 /** Where the story is told. */
 export interface Screen {
+  /** What is worth knowing all the time: how everything is reached. */
+  head(line: string): void;
   /** Something happened that is worth a line. */
   say(line: string): void;
   /** How things are now. */
   show(rows: readonly Row[], footer: string): void;
+  /** Gives the terminal back, with what was said on it. */
+  close(): void;
 }
 
-const HEAD: Row = { pod: 'POD', podIP: 'POD IP', eip: 'EIP', state: 'STATE', ready: 'READY' };
-const COLUMNS = ['pod', 'podIP', 'eip', 'state', 'ready'] as const;
+/** What is on the screen: all that was said, the latest last, and how things are now. */
+interface Picture {
+  readonly head: readonly string[];
+  readonly said: readonly string[];
+  readonly rows: readonly Row[];
+  readonly footer: string;
+}
 
-const table = (rows: readonly Row[]): string[] => {
-  const all = [HEAD, ...rows.toSorted((a, b) => a.pod.localeCompare(b.pod, 'en'))];
-  const widths = COLUMNS.map((column) => Math.max(...all.map((row) => row[column].length)));
-  return all.map((row) =>
-    COLUMNS.map((column, index) => row[column].padEnd(widths[index] ?? 0))
-      .join('   ')
-      .trimEnd(),
-  );
+/** So many lines of what was said stay, whatever else there is. */
+const LEAST_SAID = 3;
+/** Of the head, where there is no room for all of it: how the API is reached. */
+const SHORT_HEAD = 2;
+
+/**
+ * The picture in a window of this size: never more lines than it has, and none wider. The table is whole as long as it can be;
+ * the head gives way first, then what was said.
+ */
+export const frame = ({ head, said, rows, footer }: Picture, size: ReturnType<Terminal['size']>): readonly string[] => {
+  const { columns } = size;
+  const wrap = (lines: readonly string[]) =>
+    lines.flatMap((each) => wrapAnsi(each, columns, { hard: true, trim: false }).split('\n'));
+  const [title = '', ...body] = table(rows, columns);
+  // The footer, and an empty line on either side of the table.
+  const room = Math.max(1, size.rows - 3);
+  const most = Math.max(1, room - 1 - LEAST_SAID);
+  const shown = body.length <= most ? body : body.slice(0, most - 1);
+  const hidden = body.length - shown.length;
+  const left = Math.max(0, room - 1 - shown.length - (hidden > 0 ? 1 : 0));
+  const heads = [head, head.slice(0, SHORT_HEAD)].map((lines) => [...wrap(lines), '']);
+  const top = heads.find((lines) => lines.length + LEAST_SAID <= left) ?? [];
+  return [
+    ...top,
+    ...wrap(said).slice(-Math.max(1, left - top.length)),
+    '',
+    styleText('bold', title, { validateStream: false }),
+    ...shown,
+    ...(hidden > 0 ? [cliTruncate(`… and ${hidden} more`, columns)] : []),
+    '',
+    styleText('dim', cliTruncate(footer, columns), { validateStream: false }),
+  ].slice(-size.rows);
 };
 
-/** A table that is drawn anew in place, with what happened above it. */
-export const liveScreen = (print: (text: string) => void): Screen => {
-  let drawn = 0;
-  const wipe = () => (drawn > 0 ? `\u001b[${drawn}A\u001b[J` : '');
-  let last: string[] = [];
+const ENTER = '\u001b[?1049h\u001b[?25l\u001b[2J';
+const LEAVE = '\u001b[?25h\u001b[?1049l';
+/** Shown at once by terminals that know it (synchronized output), and without effect on the others. */
+const TOGETHER = ['\u001b[?2026h', '\u001b[?2026l'] as const;
+/** Lines that are remembered of what was said. */
+const MOST_SAID = 500;
+
+/**
+ * The whole window, drawn line by line at its place, on the terminal's alternate screen: that one has no lines above it which
+ * could scroll away, and is not wrapped anew when the window changes its size, so that nothing is left over of what was
+ * drawn before. What was said stands on the ordinary screen afterwards.
+ */
+export const liveScreen = (print: (text: string) => void, terminal: Terminal): Screen => {
+  const head: string[] = [];
+  const said: string[] = [];
+  let rows: readonly Row[] = [];
+  let footer = '';
+  let isOpen = true;
   const draw = () => {
-    drawn = last.length;
-    return last.map((line) => `${line}\n`).join('');
+    if (!isOpen) return;
+    const size = terminal.size();
+    const lines = frame({ head, said, rows, footer }, size);
+    const drawn = lines.map((each, index) => `\u001b[${index + 1};1H\u001b[2K${each}`).join('');
+    const rest = lines.length < size.rows ? `\u001b[${lines.length + 1};1H\u001b[J` : '';
+    print(TOGETHER[0] + drawn + rest + TOGETHER[1]);
+  };
+  const leave = () => {
+    if (!isOpen) return;
+    isOpen = false;
+    print(LEAVE);
+  };
+  print(ENTER);
+  const forgetResize = terminal.onResize(draw);
+  const forgetExit = terminal.onExit(leave);
+  const add = (lines: string[], text: string) => {
+    lines.push(...text.split('\n').filter((each) => each !== ''));
+    lines.splice(0, lines.length - MOST_SAID);
+    draw();
   };
   return {
-    say: (line) => print(`${wipe()}${line}\n${draw()}`),
-    show: (rows, footer) => {
-      const before = wipe();
-      const [head = '', ...body] = table(rows);
-      last = ['', styleText('bold', head), ...body, '', styleText('dim', footer), ''];
-      print(before + draw());
+    head: (text) => add(head, text),
+    say: (text) => add(said, text),
+    show: (now, below) => {
+      rows = now;
+      footer = below;
+      draw();
+    },
+    close: () => {
+      if (!isOpen) return;
+      forgetResize();
+      forgetExit();
+      leave();
+      print([...head, '', ...said, ''].join('\n'));
     },
   };
 };
 
-/** One line for each thing that happens to an address: for logs, pipes and CI. */
-export const plainScreen = (print: (text: string) => void): Screen => {
+/** One line for each thing that happens to an address: for logs, pipes and CI. On a terminal no line is wider than it. */
+export const plainScreen = (print: (text: string) => void, columns?: () => number): Screen => {
   const before = new Map<string, string>();
   return {
-    say: (line) => print(`${line}\n`),
+    head: (text) => print(`${text}\n`),
+    say: (text) => print(`${text}\n`),
     show: (rows) => {
       for (const row of rows) {
         const now = `${row.state} ${row.eip} ${row.ready}`;
-        if (before.get(row.pod) !== now)
-          print(`  ${row.pod.padEnd(58)} ${row.eip.padEnd(15)} ${row.state.padEnd(14)} ${row.ready}\n`);
+        if (before.get(row.pod) !== now) print(`${line(row, columns?.())}\n`);
         before.set(row.pod, now);
       }
       const alive = new Set(rows.map(({ pod }) => pod));
       for (const pod of before.keys()) {
         if (alive.has(pod)) continue;
         before.delete(pod);
-        print(`  ${pod.padEnd(58)} ${'–'.padEnd(15)} gone\n`);
+        print(`${line({ pod, eip: '–', state: 'gone', ready: '' }, columns?.())}\n`);
       }
     },
+    close: () => undefined,
   };
 };

@@ -7,7 +7,18 @@ import type { Ledger } from './account.ts';
 import type { Knative } from './knative/knative.ts';
 import { DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
-import { apply, CONTRADICTION, isOfSample, ON_ECI, ON_ECS, REFUSED, SAMPLES, WITH_OWN_EIP } from './samples.ts';
+import {
+  applySample,
+  CONTRADICTION,
+  isOfSample,
+  NAMESPACE,
+  ON_ECI,
+  ON_ECS,
+  REFUSED,
+  SAMPLES,
+  WITH_OWN_EIP,
+  type Sample,
+} from './samples.ts';
 
 export interface Stage {
   readonly kube: Kube;
@@ -26,7 +37,13 @@ const LOOK_EVERY_MS = 250;
 /** How long one scene may take to come to its end. */
 const SCENE_MS = 60_000;
 
-const inDefault = (name: string) => ({ namespace: 'default', name });
+/** What the story has made, and it alone takes away again. */
+interface Made {
+  readonly resource: Resource<KubeObject>;
+  readonly object: KubeObject;
+}
+
+const inSamples = (name: string) => ({ namespace: NAMESPACE, name });
 
 /**
  * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with a time
@@ -40,9 +57,10 @@ export const play = async (stage: Stage): Promise<void> => {
       say(`+ samples are applied: web (3 pods on ECS nodes), three Knative Services (${ON_ECS} on ECS nodes,`);
       say(`  ${ON_ECI} on elastic container instances, ${WITH_OWN_EIP} with an EIP of the user's),`);
       say(`  ${REFUSED} with an EIP that nobody has, ${CONTRADICTION} with annotations that cannot be meant`);
-      for (const { file, name } of SAMPLES)
-        if (name === CONTRADICTION) await contradict(stage, file);
-        else await apply(kube, file);
+      const made: Made[] = [];
+      for (const sample of SAMPLES)
+        if (sample.name === CONTRADICTION) await contradict(stage, sample);
+        else made.push(...(await make(stage, sample)));
       const visit = visitor(stage);
       const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
       await served(stage);
@@ -64,7 +82,7 @@ export const play = async (stage: Stage): Promise<void> => {
       await pause(0.15);
       for (const leave of again) await leave();
       say('- samples are deleted');
-      await remove(kube);
+      await remove(kube, made);
       if (seconds !== undefined) return await removeAll(kube);
       await until(stage, 'everything is gone', async () => (await samplePods(stage)).length === 0);
       await pause(0.15);
@@ -76,11 +94,25 @@ export const play = async (stage: Stage): Promise<void> => {
   }
 };
 
+/** Creates a sample; where somebody else has one of the name, it stays as it is. */
+const make = async ({ kube, say }: Stage, sample: Sample): Promise<readonly Made[]> => {
+  try {
+    return [{ resource: sample.resource, object: await applySample(kube, sample) }];
+  } catch (error) {
+    if (!(error instanceof KubeFault) || error.kind !== 'exists') throw error;
+    say(
+      `! ${NAMESPACE}/${sample.name} is somebody else's and stays as it is: give it another name, or a namespace of yours`,
+    );
+    return [];
+  }
+};
+
 /** Applies what the webhook is to refuse, and tells its sentence as kubectl does. */
-const contradict = async ({ kube, ledger, say }: Stage, file: string): Promise<void> => {
+const contradict = async ({ kube, ledger, say }: Stage, sample: Sample): Promise<void> => {
+  const { file } = sample;
   ledger.contradictions.applied += 1;
   try {
-    await apply(kube, file);
+    await applySample(kube, sample);
     say(`  NOT refused: ${file}`);
   } catch (error) {
     if (!(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
@@ -97,7 +129,7 @@ const visitor =
     const options = { takesMs: 3_600_000, signal: AbortSignal.any([left.signal, signal]) };
     const asking = (async () => {
       // As long as there is no Route.
-      while ((await knative.request(inDefault(name), options)).status === 404)
+      while ((await knative.request(inSamples(name), options)).status === 404)
         await clock.sleep(LOOK_EVERY_MS, options.signal);
       // Whoever leaves hears no answer.
     })().catch(() => undefined);
@@ -110,33 +142,35 @@ const visitor =
 const serviceOf = ({ metadata }: { metadata: { labels?: Readonly<Record<string, string>> | undefined } }) =>
   metadata.labels?.[SERVICE_LABEL];
 
-const samplePods = async ({ kube }: Stage, labelSelector?: string) => {
-  const pods = await kube.list(POD, { namespace: 'default', ...(labelSelector !== undefined && { labelSelector }) });
-  return pods.filter(({ metadata }) => isOfSample(metadata.name));
-};
+const samplePods = ({ kube }: Stage, labelSelector?: string) =>
+  kube.list(POD, { namespace: NAMESPACE, ...(labelSelector !== undefined && { labelSelector }) });
 
 const knativePods = (stage: Stage) => samplePods(stage, REVISION);
 
 /** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
 const rollOut = async (stage: Stage): Promise<void> => {
   const { kube, clock, say } = stage;
-  const before = (await kube.get(SERVICE, inDefault(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
+  const before = (await kube.get(SERVICE, inSamples(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
   say(`~ ${WITH_OWN_EIP} is rolled out: its EIP is handed to the new Revision`);
   const template = { metadata: { annotations: { 'example.com/rolled-out': new Date(clock.now()).toISOString() } } };
-  await kube.patch(SERVICE, inDefault(WITH_OWN_EIP), { type: 'merge', body: { spec: { template } } });
+  await kube.patch(SERVICE, inSamples(WITH_OWN_EIP), { type: 'merge', body: { spec: { template } } });
   const began = clock.mono();
   await until(stage, 'the new Revision is Ready', async () => {
-    const status = (await kube.get(SERVICE, inDefault(WITH_OWN_EIP)))?.status;
+    const status = (await kube.get(SERVICE, inSamples(WITH_OWN_EIP)))?.status;
     return status?.latestReadyRevisionName !== undefined && status.latestReadyRevisionName !== before;
   });
   say(`  the new Revision is Ready, with the address, after ${((clock.mono() - began) / 1_000).toFixed(1)} s`);
 };
 
-export const remove = async (kube: Kube): Promise<void> => {
-  for (const { resource, name } of SAMPLES) {
-    const object = await kube.get(resource, inDefault(name));
-    if (object) await kube.delete(resource, inDefault(name), { uid: object.metadata.uid });
-  }
+/** Takes away what was made, and nothing that has come to be called the same. */
+const remove = async (kube: Kube, made: readonly Made[]): Promise<void> => {
+  for (const { resource, object } of made)
+    try {
+      await kube.delete(resource, object.metadata, { uid: object.metadata.uid });
+    } catch (error) {
+      // Somebody else was faster, or has put another in its place.
+      if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'conflict')) throw error;
+    }
 };
 
 /** Also what the user has made: the sandbox ends only once every address is given back. */

@@ -151,3 +151,29 @@ test('a stop waits no longer than its deadline, even if the API never answers', 
   t.is(recorder.stats().dropped, 2);
   t.is(api.requests.length, 1);
 });
+
+test('a namespace that is being deleted is asked once, without a warning, and again after a while', async (t) => {
+  const { recorder, clock, api, log, events } = setUp();
+  const message =
+    'events.events.k8s.io "web-1" is forbidden: unable to create new content in namespace team because it is being terminated';
+  api.before = () => status(403, 'Forbidden', message);
+  for (const reason of ['QuotaExceeded', 'EipGone', 'Released'])
+    recorder.record(POD, { ...NO_EIP, reason, note: reason });
+  await settled();
+  t.is(api.requests.length, 1);
+  t.deepEqual(
+    log.lines.filter((line) => /^(warn|error)/u.test(line)),
+    [],
+  );
+  t.is(recorder.stats().dropped, 3);
+  // Another one of the name.
+  api.before = () => undefined;
+  await clock.advance(60_000);
+  recorder.record(POD, { ...NO_EIP, note: 'anew' });
+  await settled();
+  t.deepEqual(
+    events().map(({ note }) => note),
+    ['anew'],
+  );
+  await recorder.stop(1_000);
+});

@@ -68,7 +68,7 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
     signal: stop.signal,
     forSeconds: undefined,
     ports: { kubernetes: 0, cloud: 0, http: 0 },
-    isTerminal: false,
+    terminal: undefined,
     errIsTerminal: true,
     print: (text) => {
       out += text;

@@ -1,10 +1,11 @@
-import { NODE, POD, type Pod, type PodCondition } from '../../api/core.ts';
+import { NODE, POD, type Pod } from '../../api/core.ts';
 import { objectPath } from '../../kube/path.ts';
 import type { Kube, KubeTransport, ObjectRef } from '../../kube/port.ts';
-import { refOf } from '../../kube/store.ts';
+import { keyOf, refOf } from '../../kube/store.ts';
 import type { Again } from '../../kube/controller.ts';
 import type { EmbeddedCloud } from '../cloud/cloud.ts';
 import { follow, type Ground } from './follow.ts';
+import { endedStatusOf, hasEnded, runningStatusOf } from './pod-status.ts';
 import { chooseNode } from './scheduler.ts';
 
 /** An ECS node of the sandbox, with the network interface that gives its pods their addresses, as Terway does. */
@@ -21,6 +22,9 @@ export interface PodTimes {
   readonly stopMs: number;
 }
 
+/** How long after the final phase the object goes: a kubelet deletes only what it has seen its own last word of; milliseconds. */
+export const OBJECT_AFTER_PHASE_MS = 200;
+
 /** How often a pod that no node is there for is looked at again; milliseconds. */
 const RESCHEDULE_MS = 1_000;
 
@@ -30,6 +34,8 @@ export interface KubeletParts {
   readonly cloud: EmbeddedCloud;
   readonly nodes: readonly SandboxNode[];
   readonly times: PodTimes;
+  /** What each container of a pod ends with when it is stopped. @default 0, as of one that heeds SIGTERM */
+  readonly exitCodeOf?: ((pod: Pod) => number) | undefined;
   /** Whether it is the scheduler too, and not a real one beside it. @default true */
   readonly binds?: boolean | undefined;
 }
@@ -67,17 +73,20 @@ export const createNodes = async (
 
 /**
  * Stand-in for scheduler, kubelet and network plug-in: binds each pod to a node, and if that is one of these, gives it an address that the cloud knows,
- * runs it, judges its readiness gates, and takes the address back when it has ended. Addresses are used again, as they
- * are in a real cluster.
+ * runs it, judges its readiness gates, and ends it as kubelets do since Kubernetes 1.27: the containers stop, the final phase
+ * is written, and the object goes after that. The address is free as soon as the containers have stopped, while the object
+ * still shows it, and the next pod may get it at once, as in a real cluster.
+ *
+ * Source: kubernetes/kubernetes pkg/kubelet/kubelet.go SyncTerminatedPod, pkg/kubelet/status/status_manager.go.
  */
 export const runKubelet = (
   ground: Ground,
-  { kube, cloud, nodes, times, binds = true }: KubeletParts,
+  { kube, cloud, nodes, times, exitCodeOf = () => 0, binds = true }: KubeletParts,
   signal: AbortSignal,
 ): Promise<void> => {
   /** Address and node of each pod that runs, by UID. */
-  const running = new Map<string, { node: SandboxNode; ip: string }>();
-  /** When a pod may start or has stopped, by UID; monotonic. */
+  const running = new Map<string, Place>();
+  /** When a pod may start, has stopped, or goes, by UID; monotonic. */
   const due = new Map<string, number>();
   const { clock, transport } = ground;
 
@@ -87,10 +96,63 @@ export const runKubelet = (
     throw new Error(`node ${node.name} has no address left`);
   };
 
+  const waitFor = (uid: string, ms: number): number => {
+    const at = due.get(uid) ?? clock.mono() + ms;
+    due.set(uid, at);
+    return at - clock.mono();
+  };
+
+  /** The containers have stopped: the network plug-in takes the address back. */
+  const stop = (uid: string): void => {
+    const place = running.get(uid);
+    if (place) cloud.world.removePrivateIp(place.node.networkInterfaceId, place.ip);
+    running.delete(uid);
+    due.delete(uid);
+  };
+
+  /** Stops what runs without an object: pods deleted by force. For how long it still runs; milliseconds. */
+  const stopOrphans = (key: string, uid: string | undefined): number => {
+    let longest = 0;
+    for (const [orphan, place] of running) {
+      if (place.key !== key || orphan === uid) continue;
+      if (!place.isOrphan) due.delete(orphan);
+      running.set(orphan, { ...place, isOrphan: true });
+      const left = waitFor(orphan, times.stopMs);
+      if (left > 0) longest = Math.max(longest, left);
+      else stop(orphan);
+    }
+    return longest;
+  };
+
+  /** What becomes of a pod that is being deleted. */
+  const end = async (pod: Pod, ref: ObjectRef): Promise<Again> => {
+    const { uid } = pod.metadata;
+    if (!hasEnded(pod)) {
+      const left = running.has(uid) ? waitFor(uid, times.stopMs) : 0;
+      if (left > 0) return { afterMs: left };
+      const exitCode = running.has(uid) ? exitCodeOf(pod) : 'never ran';
+      const status = endedStatusOf(pod, exitCode, new Date(clock.now()).toISOString());
+      await kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } });
+      stop(uid);
+    }
+    // It may have ended by itself, before it was deleted.
+    if (running.has(uid)) stop(uid);
+    const left = waitFor(uid, OBJECT_AFTER_PHASE_MS);
+    if (left > 0) return { afterMs: left };
+    due.delete(uid);
+    await forceDelete(transport, ref, uid);
+    return 'done';
+  };
+
   const sync = async (key: string): Promise<Again> => {
     const ref = refOf(key);
     const pod = await kube.get(POD, ref);
-    if (!pod) return 'done';
+    const orphansMs = stopOrphans(key, pod?.metadata.uid);
+    const again = pod ? await syncPod(pod, ref) : 'done';
+    return again === 'done' && orphansMs > 0 ? { afterMs: orphansMs } : again;
+  };
+
+  const syncPod = async (pod: Pod, ref: ObjectRef): Promise<Again> => {
     const { uid, deletionTimestamp } = pod.metadata;
     if (!pod.spec.nodeName) {
       if (deletionTimestamp !== undefined || !binds) return 'done';
@@ -102,30 +164,20 @@ export const runKubelet = (
     }
     const node = nodes.find(({ name }) => name === pod.spec.nodeName);
     if (!node) return 'done';
-    const waitFor = (ms: number): number => {
-      const at = due.get(uid) ?? clock.mono() + ms;
-      due.set(uid, at);
-      return at - clock.mono();
-    };
-    const place = running.get(uid);
-    if (deletionTimestamp !== undefined) {
-      const left = place ? waitFor(times.stopMs) : 0;
-      if (left > 0) return { afterMs: left };
-      if (place) cloud.world.removePrivateIp(place.node.networkInterfaceId, place.ip);
-      running.delete(uid);
-      due.delete(uid);
-      await forceDelete(transport, ref, uid);
+    if (deletionTimestamp !== undefined) return end(pod, ref);
+    if (hasEnded(pod)) {
+      stop(uid);
       return 'done';
     }
-    if (!place) {
-      const left = waitFor(times.startMs);
+    if (!running.has(uid)) {
+      const left = waitFor(uid, times.startMs);
       if (left > 0) return { afterMs: left };
       due.delete(uid);
       const ip = takeAddress(node);
-      running.set(uid, { node, ip });
+      running.set(uid, { key: keyOf(ref), node, ip });
       cloud.world.addPrivateIp(node.networkInterfaceId, ip);
     }
-    const status = statusOf(pod, running.get(uid)?.ip ?? '', new Date(clock.now()).toISOString());
+    const status = runningStatusOf(pod, running.get(uid)?.ip ?? '', new Date(clock.now()).toISOString());
     if (status)
       await kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } });
     return 'done';
@@ -133,43 +185,17 @@ export const runKubelet = (
   return follow(ground, [{ resource: POD }], sync, signal);
 };
 
-const load = (running: ReadonlyMap<string, { node: SandboxNode }>, node: SandboxNode): number =>
+/** Where a pod runs. */
+interface Place {
+  readonly key: string;
+  readonly node: SandboxNode;
+  readonly ip: string;
+  /** Its object is gone. */
+  readonly isOrphan?: boolean;
+}
+
+const load = (running: ReadonlyMap<string, Place>, node: SandboxNode): number =>
   [...running.values()].filter((it) => it.node === node).length;
-
-/** What the kubelet writes, or undefined where the pod says so already. Ready waits for every readiness gate. */
-const statusOf = (pod: Pod, podIP: string, now: string): object | undefined => {
-  const conditions = pod.status?.conditions ?? [];
-  const is = (type: string) => conditions.find((it) => it.type === type)?.status;
-  const isReady = (pod.spec.readinessGates ?? []).every(({ conditionType }) => is(conditionType) === 'True');
-  const wanted: PodCondition[] = [
-    { type: 'Initialized', status: 'True' },
-    { type: 'ContainersReady', status: 'True' },
-    { type: 'Ready', status: isReady ? 'True' : 'False', ...(!isReady && { reason: 'ReadinessGatesNotReady' }) },
-  ];
-  const changed = wanted.filter(({ type, status }) => is(type) !== status);
-  if (pod.status?.podIP === podIP && changed.length === 0) return undefined;
-  return {
-    phase: 'Running',
-    podIP,
-    podIPs: [{ ip: podIP }],
-    ...(pod.status?.podIP !== podIP && { startTime: now, containerStatuses: containersOf(pod, now) }),
-    conditions: changed.map((condition) => ({ ...condition, lastTransitionTime: now })),
-  };
-};
-
-/** Its containers as they are once they run. */
-const containersOf = ({ spec }: Pod, startedAt: string): readonly object[] => {
-  const { containers = [] } = spec as { readonly containers?: readonly { name: string; image: string }[] };
-  return containers.map(({ name, image }) => ({
-    name,
-    image,
-    imageID: '',
-    ready: true,
-    started: true,
-    restartCount: 0,
-    state: { running: { startedAt } },
-  }));
-};
 
 const send = async (transport: KubeTransport, method: 'POST' | 'DELETE', path: string, body: object): Promise<void> => {
   const response = await transport({ method, path, contentType: 'application/json', body: JSON.stringify(body) });

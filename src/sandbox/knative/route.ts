@@ -22,7 +22,7 @@ const DOMAIN = 'example.com';
 
 /**
  * Sends the traffic to the Revisions that the Route names, as soon as they are ready, and tells the Revisions whether
- * they are routed to. Source: knative/serving pkg/reconciler/route/route.go, pkg/reconciler/labeler/labels.go.
+ * they are routed to. Source: knative/serving pkg/reconciler/route/route.go, pkg/reconciler/labeler/metasync.go.
  */
 export const syncRoute = async (hands: Hands, key: string): Promise<Again> => {
   const { kube } = hands;
@@ -52,12 +52,18 @@ export const syncRoute = async (hands: Hands, key: string): Promise<Again> => {
     },
     { type: 'IngressReady', status: traffic ? 'True' : 'Unknown' },
   ];
-  const follows = route.spec.traffic.some(({ revisionName }) => revisionName === undefined);
+  const follows =
+    route.spec.traffic.some(({ revisionName }) => revisionName === undefined) ||
+    (traffic ?? []).some(({ latestRevision }) => latestRevision === true);
   const named = [...(traffic ?? []), ...route.spec.traffic].flatMap(({ revisionName }) => revisionName ?? []);
   const routed = new Set([...named, ...(follows ? [configuration?.status?.latestCreatedRevisionName] : [])]);
-  for (const revision of revisions) await label(hands, revision, name, routed.has(revision.metadata.name));
+  const ready = readyOf(conditions);
+  // As long as it is not known where the traffic goes, no Revision loses its pods.
+  for (const revision of revisions)
+    if (routed.has(revision.metadata.name)) await label(hands, revision, name, true);
+    else if (ready.status !== 'Unknown') await label(hands, revision, name, false);
   await writeStatus(hands, ROUTE, route, {
-    conditions: [...conditions, readyOf(conditions)],
+    conditions: [...conditions, ready],
     url: `http://${name}.${namespace}.${DOMAIN}`,
     address: { url: `http://${name}.${namespace}.svc.cluster.local` },
     traffic,

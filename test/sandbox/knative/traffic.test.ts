@@ -1,4 +1,5 @@
 import test from 'ava';
+import { OBJECT_AFTER_PHASE_MS } from '../../../src/sandbox/cluster/kubelet.ts';
 import type { Pod } from '../../../src/api/core.ts';
 import { DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
 import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
@@ -65,7 +66,7 @@ test('a rollout overlaps: the old pod stays until the new one is Ready, then the
   t.is(await stateOf(it, 'hello-00001'), 'reserve');
   t.is((await it.get(POD_AUTOSCALER, 'hello-00001')).spec.reachability, 'Unreachable');
   t.is((await it.pods('hello-00001')).length, 1, 'it drains');
-  t.true((await gone(it, 'hello-00001')) <= STOP_MS);
+  t.true((await gone(it, 'hello-00001')) <= STOP_MS + OBJECT_AFTER_PHASE_MS);
   const old = await it.get(REVISION, 'hello-00001');
   t.is(said(old, 'Ready'), 'True', 'a Revision in reserve is well');
   t.is(said(old, 'Active'), 'False NoTraffic');

@@ -21,7 +21,7 @@ export const ADDRESS = {
 } as const;
 
 /** Interfaces of {@link createPodNetwork}. */
-const POD_INTERFACE = /^pod\d+$/;
+const POD_INTERFACE = /^pod(\d+)$/;
 
 /** Whether this process has a network namespace without any connection to the machine's. */
 export const hasOwnNetwork = (): boolean =>
@@ -50,13 +50,19 @@ export const replaceFile = async (folder: string, path: string, content: string)
 export interface PodNetwork {
   readonly address: string;
   readonly spawn: (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 }
 
+/** The number of the last interface that was made; one of a stage before this one may be there still. */
 let created = 0;
+const nextNumber = (): number => {
+  const there = Object.keys(networkInterfaces()).map((name) => Number(POD_INTERFACE.exec(name)?.[1] ?? 0));
+  created = Math.max(created, ...there) + 1;
+  return created;
+};
 
 export const createPodNetwork = async (): Promise<PodNetwork> => {
-  const number = (created += 1);
+  const number = nextNumber();
   const [gateway, address] = [1, 2].map((last) => `172.30.${number >> 6}.${((number & 63) << 2) + last}`) as [
     string,
     string,
@@ -86,6 +92,10 @@ export const createPodNetwork = async (): Promise<PodNetwork> => {
   return {
     address,
     spawn: (command, args, options) => spawn('nsenter', [`--net=${namespace}`, '--', command, ...args], options),
-    close: () => anchor.kill('SIGKILL'),
+    close: async () => {
+      // The kernel takes it away with the namespace too, but later.
+      await ip('link', 'delete', name);
+      anchor.kill('SIGKILL');
+    },
   };
 };

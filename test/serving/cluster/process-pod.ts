@@ -157,10 +157,9 @@ export const runProcesses = async (
   const folders = await mountedFolders(parts, pod, folder);
   const containers = new Map<string, { restarts: number; startedAt: string }>();
   const children = new Map<string, ChildProcess>();
-  const ended: Promise<void>[] = [];
   const stopping = new AbortController();
 
-  const run = async (container: Container): Promise<void> => {
+  const prepare = async (container: Container) => {
     const program = parts.programOf(container.image);
     if (!program) throw new Error(`there is no program for the image ${container.image}`);
     const env = {
@@ -169,18 +168,23 @@ export const runProcesses = async (
       KUBECONFIG: kubeconfig,
     };
     const args = [...program.args, ...localized(container, folders), ...(program.last?.(kubeconfig) ?? [])];
-    const log = openSync(join(folder, `${container.name}.log`), 'a');
+    return { name: container.name, command: program.command, args, env };
+  };
+
+  const run = async ({ name, command, args, env }: Awaited<ReturnType<typeof prepare>>): Promise<void> => {
+    const log = openSync(join(folder, `${name}.log`), 'a');
     for (let restarts = 0; !stopping.signal.aborted; restarts += 1) {
-      const child = network.spawn(program.command, args, { stdio: ['ignore', log, log], env, cwd: folder });
-      children.set(container.name, child);
-      containers.set(container.name, { restarts, startedAt: new Date().toISOString() });
+      const child = network.spawn(command, args, { stdio: ['ignore', log, log], env, cwd: folder });
+      children.set(name, child);
+      containers.set(name, { restarts, startedAt: new Date().toISOString() });
       onChange();
       await once(child, 'exit');
       if (!stopping.signal.aborted) await sleep(Math.min(RESTART_MS.most, RESTART_MS.first * 2 ** restarts));
     }
     closeSync(log);
   };
-  for (const container of pod.spec.containers) ended.push(run(container));
+  const ended = (await Promise.all(pod.spec.containers.map(prepare))).map(run);
+  let closed: Promise<void> | undefined;
   return {
     ip: network.address,
     containers,
@@ -191,7 +195,7 @@ export const runProcesses = async (
       const late = setTimeout(() => children.forEach((child) => child.kill('SIGKILL')), graceMs);
       await Promise.all(ended);
       clearTimeout(late);
-      network.close();
+      await (closed ??= network.close());
     },
   };
 };

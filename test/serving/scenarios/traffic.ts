@@ -27,8 +27,8 @@ export const halfAndHalf: Play = async (t, scene) => {
     answers.filter(({ answer }) => answer?.revision === scene.revision(generation)).length;
   scene.figure('requests served by the first and the second', '9/11 of 20', `${by(1)}/${by(2)} of ${answers.length}`);
   t.true(by(1) > 0 && by(2) > 0);
-  t.deepEqual(new Set(answers.map(({ answer }) => answer?.address)), new Set(addresses), 'two addresses');
-  t.is(new Set(addresses).size, 2);
+  for (const { answer } of answers) t.true(addresses.includes(answer?.address ?? ''), 'each answers from its address');
+  t.is(new Set(answers.map(({ answer }) => answer?.address)).size, 2, 'of two');
   scene.neverOnTwo();
 };
 

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { parse } from 'yaml';
+import { NAMESPACE, POD } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { defaultConfig } from '../../src/config/load.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { connect } from '../../src/kube/connect.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { SERVICE } from '../../src/sandbox/knative/resources.ts';
+import { runSandbox } from '../../src/sandbox/run.ts';
+import { EXISTING_EIP, NAMESPACE as SAMPLES, SAMPLES as ALL } from '../../src/sandbox/samples.ts';
+import { until } from '../e2e/stage.ts';
+
+const manifest = (file: string) => {
+  const object = parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')) as { metadata: object };
+  return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
+};
+
+/** As knative/README.md tells: so that there is a pod at once. */
+const awake = (file: string) => {
+  const service = manifest(file) as unknown as { spec: { template: { metadata: { annotations: object } } } };
+  const { metadata } = service.spec.template;
+  const annotations = { ...metadata.annotations, 'autoscaling.knative.dev/min-scale': '1' };
+  return {
+    ...service,
+    spec: { ...service.spec, template: { ...service.spec.template, metadata: { ...metadata, annotations } } },
+  };
+};
+
+test('a full round of the story leaves alone what the user applies from the same files, and takes the free EIP from nobody', async (t) => {
+  let out = '';
+  const stop = new AbortController();
+  const running = runSandbox({
+    config: defaultConfig({ clusterID: 'sandbox', regionID: 'cn-hangzhou', vpcID: 'vpc-sandbox' }),
+    origins: new Map(),
+    log: silentLog,
+    version: '0.0.0',
+    signal: stop.signal,
+    forSeconds: undefined,
+    ports: { kubernetes: 0, cloud: 0, http: 0 },
+    terminal: undefined,
+    errIsTerminal: false,
+    print: (text) => {
+      out += text;
+    },
+  });
+  const rounds = (count: number) =>
+    until(
+      `round ${count}`,
+      () => out.split('+ samples are applied').length - 1,
+      (seen) => seen >= count,
+      280_000,
+    );
+  const path = (await until('a kubeconfig', () => /--kubeconfig (\S+)/.exec(out)?.[1], Boolean)) ?? '';
+  const connection = await connect({ kubeconfigPath: path });
+  try {
+    const kube = createKube({ transport: connection.calls, clock });
+    t.truthy(await kube.get(NAMESPACE, { name: SAMPLES }));
+    await rounds(1);
+    const mine = await Promise.all([
+      kube.create(SERVICE, awake('knative/existing-eip.yaml')),
+      kube.create(SERVICE, awake('knative/bandwidth-plan.yaml')),
+      kube.create(DEPLOYMENT, manifest('config/samples/web.yaml')),
+    ]);
+    const served = async () => {
+      const podEips = await kube.list(PODEIP, { namespace: 'default' });
+      return podEips.some(({ spec, status }) => spec.allocationID === EXISTING_EIP && status?.status === 'InUse');
+    };
+    await until('my pod has the EIP that is free', served, Boolean, 60_000);
+    await rounds(2);
+    const [first, second, third] = mine;
+    const now = [
+      await kube.get(SERVICE, { ...first.metadata, namespace: 'default' }),
+      await kube.get(SERVICE, { ...second.metadata, namespace: 'default' }),
+      await kube.get(DEPLOYMENT, { ...third.metadata, namespace: 'default' }),
+    ];
+    t.deepEqual(
+      now.map((object) => [object?.metadata.name, object?.metadata.uid, object?.metadata.deletionTimestamp]),
+      mine.map(({ metadata }) => [metadata.name, metadata.uid, undefined]),
+    );
+    t.true(await served(), 'and has it still');
+    const ofTheStory = () => kube.list(POD, { namespace: SAMPLES });
+    const names = await until('the samples are back', ofTheStory, ({ length }) => length > 0);
+    t.true(names.every(({ metadata }) => ALL.some(({ name }) => metadata.name.startsWith(name))));
+  } finally {
+    stop.abort(new Error('Ctrl-C'));
+    await connection.close();
+  }
+  t.is(await running, 0, out);
+  t.notRegex(out, /NOT (within|refused|FINE)/);
+  t.regex(out, /the user's own EIPs +2 of 2 detached, still there\n/);
+});
