@@ -6,7 +6,7 @@ import { writeRequest, type ExistingEip } from '../intent/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './missing.ts';
-import { areContainersReady, isSameService, outranks, routingIn } from './handover.ts';
+import { areContainersReady, isOfFormerService, isSameService, outranks, routingIn } from './handover.ts';
 import { isAnnounced, isGated, isGateOpen } from './pod.ts';
 import { isAnothers, isBoundTo, isWitness, latestPlace, readNotes, type Notes } from './record.ts';
 import { isSettled, justAccepted, type Rival, type Seen, type Settings } from './seen.ts';
@@ -122,9 +122,16 @@ const contend = (
 ): Step | undefined => {
   const { pod } = seen;
   const { allocationId } = eip;
-  const isKin = rivals.every((rival) => isSameService(podEip, rival.podEip));
-  if (!isKin)
+  const others = rivals.filter((rival) => !isSameService(podEip, rival.podEip));
+  if (others.some((rival) => !isOfFormerService(podEip, rival.podEip)))
     return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
+  const [former] = others;
+  if (former)
+    return wait(
+      'HandingOver',
+      `${allocationId} is with pod ${former.podEip.metadata.name} of the Knative Service that had this name before, and comes here once that pod has ended`,
+      RETRY_MS,
+    );
   const names = rivals.map((rival) => rival.podEip.metadata.name).join(', ');
   const ahead = rivals.find((rival) => !outranks(podEip, pod, rival, routingIn(seen)));
   if (ahead) return giveWay(seen, podEip, allocationId, ahead);

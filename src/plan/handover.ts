@@ -1,5 +1,5 @@
 import type { Pod } from '../api/core.ts';
-import { SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../api/knative.ts';
+import { SERVICE, SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { isFinal } from './pod.ts';
 import type { Rival, Seen } from './seen.ts';
@@ -45,6 +45,21 @@ const rankOf = ({ metadata: { namespace = '', labels = {} } }: PodEip, pod: Pod 
 export const isSameService = (a: PodEip, b: PodEip): boolean => {
   const [mine, theirs] = [rankOf(a, null), rankOf(b, null)];
   return mine.serviceUid !== '' && mine.serviceUid === theirs.serviceUid && mine.namespace === theirs.namespace;
+};
+
+/**
+ * Whether the rival was made for a pod of a Knative Service that had this one's name before: names are unique, so that one has
+ * been deleted, and its pods end by themselves.
+ */
+export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs }: PodEip): boolean => {
+  const [my = {}, their = {}] = [mine.labels, theirs.labels];
+  return (
+    mine.namespace === theirs.namespace &&
+    (my[SERVICE] ?? '') !== '' &&
+    my[SERVICE] === their[SERVICE] &&
+    my[SERVICE_UID] !== their[SERVICE_UID] &&
+    (theirs.creationTimestamp ?? '') <= (mine.creationTimestamp ?? '')
+  );
 };
 
 /**

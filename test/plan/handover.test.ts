@@ -369,6 +369,9 @@ test('a pod whose Revision gets no requests and never will have the EIP opens it
   t.deepEqual(run(without(over, undefined)).steps, ['StandAside', 'Wait HandedOver']);
   t.deepEqual(run(without(over, { status: 'True', reason: HANDED_OVER })).steps, ['Wait HandedOver'], 'once');
   t.deepEqual(run(without(under, undefined)).steps, ['Wait HandedOver'], 'requests still get there');
+  const moving = [to(1, { percent: 20 }), to(2, { percent: 80 })];
+  const gradual = serviceOf({ traffic: LATEST }, { traffic: moving, ...latest });
+  t.deepEqual(run(without(gradual, undefined)).steps, ['Wait HandedOver'], 'some requests still get there');
   const coming = serviceOf({ traffic: LATEST }, { traffic: [to(0)], ...latest });
   t.deepEqual(run(without(coming, undefined)).steps, ['Wait HandedOver'], 'the other one is not ready yet');
   t.deepEqual(run(without(undefined, undefined)).steps, ['Wait HandedOver'], 'nobody knows');
@@ -379,4 +382,34 @@ test('a pod whose Revision gets no requests and never will have the EIP opens it
   }
   const { step } = settle(without(over, undefined, { ...two, hash: 'x' }, two), settings);
   t.like(step, { do: 'Fail', reason: 'EipClaimed' }, 'a second pod of one Revision');
+});
+
+test('a pod of a Service that was deleted and made again waits for the pod from before, and nothing is wrong', (t) => {
+  const mine: Contender = { ...two, service: 'again' };
+  const state = (its: Contender, [my, their] = ['2026-11-21T11:00:00Z', '2026-11-21T10:00:00Z']): State => {
+    const podEip = podEipOf(mine, 'new');
+    const rival = rivalOf(its);
+    const at = <T extends PodEip>(it: T, creationTimestamp: string | undefined): T => ({
+      ...it,
+      metadata: { ...it.metadata, creationTimestamp },
+    });
+    return {
+      pod: podOf(mine, 'new'),
+      podEip: at(podEip, my),
+      eip: usersEip({ ...bound }),
+      memory: quiet,
+      now: NOW,
+      rivals: [{ podEip: at(rival.podEip, their), pod: null }],
+    };
+  };
+  const { step } = settle(state(one), settings);
+  t.like(step, { do: 'Wait', reason: 'HandingOver' });
+  t.regex(
+    'message' in step ? step.message : '',
+    /^eip-1 is with pod old of the Knative Service that had this name before/u,
+  );
+  const isClaimed = (it: State, why: string) =>
+    t.like(settle(it, settings).step, { do: 'Fail', reason: 'EipClaimed' }, why);
+  isClaimed(state({ ...one, namespace: 'elsewhere' }), 'a Service of that name in another namespace');
+  isClaimed(state(one, ['2026-11-21T10:00:00Z', '2026-11-21T11:00:00Z']), 'the one that was made again');
 });

@@ -20,6 +20,8 @@ export const onStage = (options: StageOptions = {}) => {
   const declare = why === undefined ? test : test.skip;
   const titled = (text: string) => (why === undefined ? text : `${text} (${why})`);
   const playing: Promise<void>[] = [];
+  /** Those that play alone, one after the other. */
+  let alone: Promise<unknown> = Promise.resolve();
   let stage: Stage | undefined;
 
   if (why === undefined) {
@@ -62,13 +64,14 @@ export const onStage = (options: StageOptions = {}) => {
         return played;
       });
     },
-    /** Plays once the others have ended: it changes what all of them stand on. */
+    /** Plays alone, once the others have ended: it changes what all of them stand on. */
     afterwards: (number: string, text: string, play: Play): void => {
-      declare(titled(`${number}: ${text}`), async (t) => {
+      declare(titled(`${number}: ${text}`), (t) => {
         t.timeout(2 * TIMEOUT_MS);
         // They were declared before, and so are playing by now.
-        await Promise.allSettled(playing);
-        await run(t, number, play);
+        const played = Promise.allSettled([...playing, alone]).then(() => run(t, number, play));
+        alone = played;
+        return played;
       });
     },
   };

@@ -22,6 +22,10 @@ export interface ServiceOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly own?: Readonly<Record<string, string>>;
+  /** Labels of the Service itself. */
+  readonly ownLabels?: Readonly<Record<string, string>>;
+  /** @default one container without a port */
+  readonly containers?: readonly object[];
   /** @default 30 */
   readonly timeoutSeconds?: number;
   readonly traffic?: readonly TrafficTarget[];
@@ -45,11 +49,14 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
   const manifest = (options: ServiceOptions = {}): object => ({
     apiVersion: 'serving.knative.dev/v1',
     kind: 'Service',
-    metadata: { ...ref, annotations: options.own },
+    metadata: { ...ref, annotations: options.own, labels: options.ownLabels },
     spec: {
       template: {
         metadata: { annotations: options.annotations, labels: options.labels },
-        spec: { timeoutSeconds: options.timeoutSeconds ?? 30, containers: [{ image: 'dev.local/hello:1' }] },
+        spec: {
+          timeoutSeconds: options.timeoutSeconds ?? 30,
+          containers: options.containers ?? [{ image: 'dev.local/hello:1' }],
+        },
       },
       ...(options.traffic && { traffic: options.traffic }),
     },

@@ -86,7 +86,8 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
   const serveKnative = async (pod: KubeletPod, node: SandboxNode): Promise<Runtime> => {
     const ip = takeAddress(node);
     cloud.world.addPrivateIp(node.networkInterfaceId, ip);
-    const user = pod.spec.containers.find(({ name }) => name !== 'queue-proxy');
+    // Of several containers only one may have a port, and that one serves.
+    const user = pod.spec.containers.find(({ name, ports = [] }) => name !== 'queue-proxy' && ports.length > 0);
     const served = await servePod({
       ip,
       podName: pod.metadata.name,

@@ -169,7 +169,8 @@ export const setStage = async (options: StageOptions = {}) => {
       throw new Error(`the stage could not be set: ${await diagnose(kubectl, folder)}`, { cause: error });
     }
     const tookMs = performance.now() - began;
-    return { kube, kubectl, cloud, calls, recorder, kubelet, product, folder, tookMs, close };
+    const { kubeconfig } = plane;
+    return { kube, kubectl, kubeconfig, cloud, calls, recorder, kubelet, product, folder, tookMs, close };
   } catch (error) {
     await close().catch(failed);
     throw error;
