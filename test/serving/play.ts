@@ -1,4 +1,4 @@
-import test, { type ExecutionContext } from 'ava';
+import test, { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { missing } from './cluster/assets.ts';
 import { setStage, type Stage, type StageOptions } from './cluster/stage.ts';
 import { createScene, seconds, type Scene } from './scenario.ts';
@@ -10,6 +10,15 @@ const TIMEOUT_MS = 420_000;
 
 /** So many scenarios play at once: more of them would only show how many pods a small machine bears. */
 const AT_ONCE = 8;
+
+/** So long after the last test nothing should be held any more; milliseconds. */
+const LEFT_AFTER_MS = 20_000;
+
+/** A process that still holds something would keep AVA, and CI, waiting: what it is is said, and the process ends. */
+const endAnyway = (): void => {
+  process.stderr.write(`the stage has ended, but holds ${process.getActiveResourcesInfo().join(', ')}\n`);
+  process.exit();
+};
 
 /**
  * Declares scenarios that play beside each other on one stage of the real Knative Serving, each in a namespace of its own.
@@ -31,6 +40,7 @@ export const onStage = (options: StageOptions = {}) => {
       t.log(`the stage was set in ${seconds(stage.tookMs)}`);
     });
     test.after.always(() => stage?.close());
+    registerCompletionHandler(() => void setTimeout(endAnyway, LEFT_AFTER_MS).unref());
   }
 
   /** Those whose turn has not come yet, in the order in which they were declared. */
