@@ -1,8 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
-import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { CONFIGURATION, CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
+import { createReflector } from '../../src/kube/reflector.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
 import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until } from './stage.ts';
@@ -45,9 +49,43 @@ const podOf = async ({ kube }: Stage, generation: number): Promise<Pod | undefin
     ({ metadata }) => metadata.deletionTimestamp === undefined,
   );
 
+const conditionOf = (pod: Pod | undefined, wanted: string) =>
+  pod?.status?.conditions?.find(({ type }) => type === wanted);
+
 const isReady = (pod: Pod | undefined): boolean =>
-  pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined &&
-  pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined && conditionOf(pod, 'Ready')?.status === 'True';
+
+/** Every state of a pod from now on, one for each write. */
+const follow = ({ transport }: Stage, { metadata: { uid } }: Pod) => {
+  const stop = new AbortController();
+  const states: Pod[] = [];
+  const pods = createReflector<Pod, Pod>({
+    transport,
+    clock,
+    random,
+    log: silentLog,
+    resource: POD,
+    keep: (pod) => pod,
+  });
+  pods.subscribe(({ type, object }) => {
+    if (object.metadata.uid === uid && type !== 'deleted') states.push(object);
+  });
+  const running = pods.run(stop.signal);
+  const end = async () => {
+    stop.abort();
+    await running;
+  };
+  return { states, end };
+};
+
+/** Requests still go to it, and would wait for it if it were not Ready. */
+const assertServesOn = (t: ExecutionContext, states: readonly Pod[]): void => {
+  for (const pod of states.filter(({ metadata }) => metadata.deletionTimestamp === undefined)) {
+    const said = JSON.stringify(pod.status?.conditions);
+    t.is(conditionOf(pod, READINESS_GATE)?.status, 'True', said);
+    t.is(conditionOf(pod, 'Ready')?.status, 'True', said);
+  }
+};
 
 const ready = (stage: Stage, generation: number) =>
   until(`the pod of revision ${generation} is Ready`, () => podOf(stage, generation), isReady, 60_000);
@@ -68,12 +106,16 @@ const rollOut = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   await kube.create(DEPLOYMENT, revision(1));
   const old = await ready(stage, 1);
   t.is(holder(stage), old?.status?.podIP);
+  if (!old) throw new Error('there is no pod of generation 1');
+  const followed = follow(stage, old);
 
   // As Knative does: the pod of the old Revision stays until the one of the new Revision is Ready.
   await kube.create(DEPLOYMENT, revision(2));
   const next = await ready(stage, 2);
   t.is(holder(stage), next?.status?.podIP, 'the EIP has moved');
-  t.false(isReady(await podOf(stage, 1)), 'and the old pod does not say that it has it');
+  const handedOver = await podOf(stage, 1);
+  t.is(handedOver?.metadata.annotations?.[ALLOCATED_ADDRESS], undefined, 'the old pod does not say that it has it');
+  t.is(conditionOf(handedOver, READINESS_GATE)?.reason, HANDED_OVER);
   const list = await kube.list(PODEIP, { namespace: 'default', labelSelector: `${SERVICE}=hello` });
   t.is(list.length, 2, 'both are found by the Service');
 
@@ -84,6 +126,10 @@ const rollOut = async (t: ExecutionContext, stage: Stage): Promise<void> => {
     () => kube.list(PODEIP),
     (all) => all.length === 1 && all[0]?.metadata.labels?.[REVISION] === 'hello-00002',
   );
+  await followed.end();
+  t.true(followed.states.some(({ metadata }) => metadata.annotations?.[ALLOCATED_ADDRESS] === undefined));
+  t.true(followed.states.some(({ metadata }) => metadata.deletionTimestamp !== undefined));
+  assertServesOn(t, followed.states);
   t.true(isReady(await podOf(stage, 2)));
 
   const second = { namespace: 'default', name: 'hello-00002-deployment' };

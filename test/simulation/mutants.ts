@@ -164,7 +164,11 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant(
     'rivals are not looked for',
-    ['src/plan/existing.ts', 'if (rivals && rivals.length > 0) return', 'if (rivals && rivals.length > 9) return'],
+    [
+      'src/plan/existing.ts',
+      'if (rivals && rivals.length > 0)\n      return contend',
+      'if (rivals && rivals.length > 9)\n      return contend',
+    ],
     ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/plan/existing.ts',
