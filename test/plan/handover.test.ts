@@ -381,22 +381,23 @@ test('a pod whose Revision gets no requests and never will have the EIP opens it
   t.like(step, { do: 'Fail', reason: 'EipClaimed' }, 'a second pod of one Revision');
 });
 
+const createdAt = (it: PodEip, creationTimestamp: string | undefined): PodEip => ({
+  ...it,
+  metadata: { ...it.metadata, creationTimestamp },
+});
+
 test('a pod of a Service that was deleted and made again waits for the pod from before, and nothing is wrong', (t) => {
   const mine: Contender = { ...two, service: 'again' };
   const state = (its: Contender, [my, their] = ['2026-11-21T11:00:00Z', '2026-11-21T10:00:00Z']): State => {
     const podEip = podEipOf(mine, 'new');
     const rival = rivalOf(its);
-    const at = <T extends PodEip>(it: T, creationTimestamp: string | undefined): T => ({
-      ...it,
-      metadata: { ...it.metadata, creationTimestamp },
-    });
     return {
       pod: podOf(mine, 'new'),
-      podEip: at(podEip, my),
+      podEip: createdAt(podEip, my),
       eip: usersEip({ ...bound }),
       memory: quiet,
       now: NOW,
-      rivals: [{ podEip: at(rival.podEip, their), pod: null }],
+      rivals: [{ podEip: createdAt(rival.podEip, their), pod: null }],
     };
   };
   const { step } = settle(state(one), settings);
