@@ -267,7 +267,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       t.is(denied?.message ?? '', it.owner === undefined ? refusals.map(line).join('. ') : '');
       t.deepEqual(warnings, told.filter((each) => !denied || each.severity !== 'refuse').map(line));
     }),
-    { numRuns: 4_000 },
+    { numRuns: 5_500 },
   );
   t.true(refused > 300 && warned > 300, `${refused} refused, ${warned} with warnings: both are tried`);
   for (const id of ['QuotaOfNamespaceExceeded', 'UncountedOnEci', 'NotAllowedByPolicy', 'GrantNeeded'])

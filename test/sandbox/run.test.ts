@@ -74,7 +74,8 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
       out += text;
     },
   });
-  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out)?.[1], Boolean);
+  // On a busy machine the controller takes its time until the webhooks answer.
+  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out)?.[1], Boolean, 200_000);
   const log = (await said(/^Log +(\S+)$/m)) ?? '';
   const connection = await connect({ kubeconfigPath: (await said(/--kubeconfig (\S+)/)) ?? '' });
   try {

@@ -69,7 +69,7 @@ test('a full round of the story leaves alone what the user applies from the same
       const podEips = await kube.list(PODEIP, { namespace: 'default' });
       return podEips.some(({ spec, status }) => spec.allocationID === EXISTING_EIP && status?.status === 'InUse');
     };
-    await until('my pod has the EIP that is free', served, Boolean, 60_000);
+    await until('my pod has the EIP that is free', served, Boolean, 120_000);
     await rounds(2);
     const [first, second, third] = mine;
     const now = [

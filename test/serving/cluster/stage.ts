@@ -44,6 +44,13 @@ const programOf = (image: string): Program | undefined => {
   return { command: process.execPath, args: [BIN], last: (kubeconfig) => ['--kubeconfig', kubeconfig] };
 };
 
+/** So long after its end a stage should hold nothing any more; milliseconds. */
+const LEFT_AFTER_MS = 20_000;
+
+const sayWhatIsLeft = (): void => {
+  process.stderr.write(`the stage has ended, but holds ${process.getActiveResourcesInfo().join(', ')}\n`);
+};
+
 export interface StageOptions {
   /** How many replicas of the product. @default 1 */
   readonly replicas?: number;
@@ -78,6 +85,7 @@ export const setStage = async (options: StageOptions = {}) => {
     const refused = refusals(await readLogs(folder));
     if (refused.length > 0) failed(new Error(`the product lacked rights: ${refused.slice(0, 5).join('\n')}`));
     await rm(folder, { recursive: true, force: true });
+    setTimeout(sayWhatIsLeft, LEFT_AFTER_MS).unref();
     if (failures.length > 0) throw new AggregateError(failures, `the stage had ${failures.length} failures`);
   };
 
