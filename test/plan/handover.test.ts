@@ -384,7 +384,7 @@ test('a pod whose Revision gets no requests and never will have the EIP opens it
   t.like(step, { do: 'Fail', reason: 'EipClaimed' }, 'a second pod of one Revision');
 });
 
-const at = (it: PodEip, creationTimestamp: string | undefined): PodEip => ({
+const createdAt = (it: PodEip, creationTimestamp: string | undefined): PodEip => ({
   ...it,
   metadata: { ...it.metadata, creationTimestamp },
 });
@@ -396,11 +396,11 @@ test('a pod of a Service that was deleted and made again waits for the pod from 
     const rival = rivalOf(its);
     return {
       pod: podOf(mine, 'new'),
-      podEip: at(podEip, my),
+      podEip: createdAt(podEip, my),
       eip: usersEip({ ...bound }),
       memory: quiet,
       now: NOW,
-      rivals: [{ podEip: at(rival.podEip, their), pod: null }],
+      rivals: [{ podEip: createdAt(rival.podEip, their), pod: null }],
     };
   };
   const { step } = settle(state(one), settings);
