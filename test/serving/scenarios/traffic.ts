@@ -107,7 +107,8 @@ export const tagged: Play = async (t, scene) => {
 };
 
 export const rollback: Play = async (t, scene) => {
-  const annotations = { [NAMED_EIP]: scene.ownEip(), [MIN_SCALE]: '1' };
+  // So long the pod that has no traffic any more stays: longer than any hand-over on a busy machine.
+  const annotations = { [NAMED_EIP]: scene.ownEip(), [MIN_SCALE]: '1', 'autoscaling.knative.dev/window': '45s' };
   await scene.apply({ annotations });
   await scene.isReady(1);
   await scene.addressOf(1);
