@@ -3,6 +3,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { anyOf, type CoreService, type Services } from './services.ts';
 
 /**
+ * Resets a connection, except one that is being shut down: libuv does not reset that (uv_tcp_close_reset), Node takes it for
+ * closed all the same, and spins at its end until it is.
+ */
+const refuse = (socket: Socket): void => {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+};
+
+/**
  * Stand-in for kube-proxy: listens at each port of each cluster IP and passes connections on to a ready endpoint. Without
  * one it refuses, as kube-proxy's rules do.
  */
@@ -22,11 +31,11 @@ export const runKubeProxy = (
     client.on('error', () => undefined);
     const backend = anyOf(backends(namespace, name, port));
     if (!backend) {
-      client.resetAndDestroy();
+      refuse(client);
       return;
     }
     const upstream = connect(backend);
-    upstream.on('error', () => client.resetAndDestroy());
+    upstream.on('error', () => refuse(client));
     client.on('close', () => upstream.destroy());
     upstream.on('close', () => client.destroy());
     client.pipe(upstream).pipe(client);
