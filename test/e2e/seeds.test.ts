@@ -64,8 +64,12 @@ const serves = async (t: ExecutionContext, stage: KnativeStage, file: string, pl
     (it) => it?.status === 'InUse',
   );
   t.like(eip, MANIFESTS[file]!(place), namespace);
-  const podEip = await kube.get(PODEIP, { namespace, name: pod.metadata.name });
-  t.is(podEip?.status?.eipAddress, addressOf(pod));
+  // Written right after the pod was told.
+  await until(
+    `the PodEIP of ${namespace} shows the address`,
+    () => kube.get(PODEIP, { namespace, name: pod.metadata.name }),
+    (it) => it?.status?.eipAddress === addressOf(pod),
+  );
   await leave();
 };
 
