@@ -128,7 +128,7 @@ const showsHistory = async (t: ExecutionContext, page: Page) => {
   const lines = (await page.$$eval('#history li', (all) => all.map(({ textContent }) => textContent))).toReversed();
   const at = (text: string) => lines.findIndex((line) => line?.includes(text));
   t.true(at(`allocated EIP ${address}`) >= 0, lines.join('\n'));
-  t.true(at(`EIP ${address} is bound to the pod`) > at(`allocated EIP ${address}`), lines.join('\n'));
+  t.true(at(`EIP ${address} is bound to pod `) > at(`allocated EIP ${address}`), lines.join('\n'));
   t.true(at(`${address}, is InUse, ready`) > 0, lines.join('\n'));
   await screenshot(page, 'history-light');
   t.deepEqual(await violationsOf(page), []);
