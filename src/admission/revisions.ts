@@ -1,6 +1,6 @@
-import { isReached, KNATIVE_REVISION } from '../api/knative.ts';
+import { KNATIVE_REVISION } from '../api/knative.ts';
 import type { GuardFacts, RevisionFacts } from '../guard/facts.ts';
-import { namesExisting } from '../guard/naming.ts';
+import { revisionsToRead } from '../guard/routing.ts';
 import type { Workload } from '../guard/workload.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
@@ -15,8 +15,6 @@ interface RevisionsParts {
 
 /** Of the 3 s that the API server waits for the answer. Milliseconds. */
 const TIMEOUT_MS = 1_500;
-/** More by name are not looked at: each is a call. */
-const MOST = 10;
 
 /**
  * The Revisions that a Knative Service which names an existing EIP routes to by their names. Where the API server does not say
@@ -24,15 +22,14 @@ const MOST = 10;
  */
 export const routedRevisions =
   ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<GuardFacts>) =>
-  async ({ kind, isKnative, namespace, annotations, traffic = [] }) => {
-    if (kind !== 'Service' || !isKnative || namesExisting(annotations) === undefined) return {};
-    const names = new Set(traffic.filter(isReached).flatMap(({ revisionName }) => revisionName ?? []));
-    if (names.size === 0) return {};
+  async ({ kind, isKnative, namespace, annotations, traffic }) => {
+    const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
+    if (names.length === 0) return {};
     const stop = new AbortController();
     const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
     try {
       const found = await Promise.all(
-        [...names].slice(0, MOST).map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, stop.signal)),
+        names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, stop.signal)),
       );
       const revisions = found.flatMap((it): readonly RevisionFacts[] =>
         it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],

@@ -1,17 +1,10 @@
-import {
-  isReached,
-  KNATIVE_REVISION,
-  KNATIVE_SERVICE,
-  POD_AUTOSCALER,
-  SERVICE,
-  type KnativeService,
-} from '../api/knative.ts';
+import { KNATIVE_REVISION, KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../api/knative.ts';
 import { sentence } from '../api/finding.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { runController, type Again } from '../kube/controller.ts';
 import type { GuardSettings } from '../guard/case.ts';
 import type { RevisionFacts } from '../guard/facts.ts';
-import { namesExisting } from '../guard/naming.ts';
+import { revisionsToRead } from '../guard/routing.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue, type WorkQueue } from '../kube/queue.ts';
@@ -160,21 +153,15 @@ const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: 
   }
 };
 
-/** More by name are not looked at: each is a call. */
-const MOST_REVISIONS = 10;
-
 /** The Revisions that a Service which names an existing EIP routes to by their names. */
 const routedRevisions = async (
   kube: Kube,
   log: Log,
   { metadata: { namespace = '', name }, spec }: KnativeService,
 ): Promise<readonly RevisionFacts[]> => {
-  if (namesExisting(spec?.template?.metadata?.annotations) === undefined) return [];
-  const names = new Set((spec?.traffic ?? []).filter(isReached).flatMap(({ revisionName }) => revisionName ?? []));
+  const names = revisionsToRead(spec?.template?.metadata?.annotations, spec?.traffic);
   try {
-    const found = await Promise.all(
-      [...names].slice(0, MOST_REVISIONS).map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })),
-    );
+    const found = await Promise.all(names.map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })));
     return found.flatMap((it) =>
       it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
     );

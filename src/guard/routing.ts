@@ -1,10 +1,24 @@
 import { KEYS } from '../api/annotations.ts';
-import { isReached } from '../api/knative.ts';
+import { isReached, type TrafficTarget } from '../api/knative.ts';
 import { readAnnotations } from '../intent/read.ts';
 import { finding, written, type Rule } from './case.ts';
+import { namesExisting } from './naming.ts';
+import type { Annotations } from './workload.ts';
 
 /** A Service that routes to more Revisions is not read any further: Knative's limit is that of an object's size. */
 const MOST_TARGETS = 100;
+
+/** More of them are not looked at: each is a call. */
+const MOST_READ = 10;
+
+/** The Revisions that must be read to judge the traffic of a Service: none where its template names no existing EIP. */
+export const revisionsToRead = (
+  template: Annotations | undefined,
+  traffic: readonly TrafficTarget[] = [],
+): readonly string[] =>
+  namesExisting(template) === undefined
+    ? []
+    : [...new Set(traffic.filter(isReached).flatMap(({ revisionName }) => revisionName ?? []))].slice(0, MOST_READ);
 
 /**
  * Two Revisions of one Service that requests reach, by percent or by tag, and that name one EIP. It goes to one of them, and
