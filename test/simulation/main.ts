@@ -141,7 +141,7 @@ const allMutants = async (): Promise<number> => {
     violations.filter((violation) => !excused.has(signature(violation)) && violation.invariant !== 'replay');
   let missed = 0;
   let tried = 0;
-  for (const { name, replacements, redundant } of mutants.filter(({ name }) =>
+  for (const { name, replacements, redundant, seed } of mutants.filter(({ name }) =>
     options.mutant.some((part) => name.includes(part)),
   )) {
     tried += 1;
@@ -149,7 +149,9 @@ const allMutants = async (): Promise<number> => {
     let points: Sum | undefined;
     try {
       const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
-      sum = await share(seedsFrom(1, MOST_SEEDS, false), { jobs, replacements }, untilNoticed);
+      const first = seed === undefined ? [] : [...seedsFrom(seed, 1, false)];
+      const seeds = [...first, ...seedsFrom(1, MOST_SEEDS, false)];
+      sum = await share(seeds, { jobs, replacements }, untilNoticed);
       // A window of a few calls is rarely hit by chance, and always by a crash at each of them.
       if (noticed(sum).length === 0 && redundant === undefined)
         points = await share(await crashWorks(() => undefined), { jobs, replacements }, untilNoticed);

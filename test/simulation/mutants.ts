@@ -4,6 +4,8 @@ import type { Replacement } from './mutation.ts';
 export interface Mutant {
   readonly name: string;
   readonly replacements: readonly Replacement[];
+  /** A seed that noticed it, where few do: it is tried first, and the others all the same. */
+  readonly seed?: number;
   /** Why nobody can notice it, where that is so: another defence does the same work. */
   readonly redundant?: string;
 }
@@ -12,6 +14,9 @@ const mutant = (name: string, ...replacements: (readonly [file: string, text: st
   name,
   replacements: replacements.map(([file, text, by]) => ({ file, text, by })),
 });
+
+/** One that few seeds notice, with one that did. */
+const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 
 const TOKEN = [
   'src/act/act.ts',
@@ -120,11 +125,14 @@ export const mutants: readonly Mutant[] = [
     'tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000',
     'tokenLifetimeMs: 3_000',
   ]),
-  mutant('everything is certain: silence means no', [
-    'src/controllers/memory.ts',
-    "if (kind === 'unknown') entry.isCertain = false;",
-    '',
-  ]),
+  rare(
+    2236,
+    mutant('everything is certain: silence means no', [
+      'src/controllers/memory.ts',
+      "if (kind === 'unknown') entry.isCertain = false;",
+      '',
+    ]),
+  ),
   {
     ...mutant('a refusal is believed of silence too', [
       'src/controllers/memory.ts',
@@ -298,21 +306,27 @@ export const mutants: readonly Mutant[] = [
     "if (offered) return { do: 'Bequeath', spare: offered };",
     "if (offered) return { do: 'Inherit', allocationId: offered.spec.allocationID };",
   ]),
-  mutant('the PodEIP that bequeaths goes before its heir has written the EIP down', [
-    'src/plan/inherit.ts',
-    "if (heir === null) return isTaken ? 'heir' : 'nobody';",
-    "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
-  ]),
+  rare(
+    1620,
+    mutant('the PodEIP that bequeaths goes before its heir has written the EIP down', [
+      'src/plan/inherit.ts',
+      "if (heir === null) return isTaken ? 'heir' : 'nobody';",
+      "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
+    ]),
+  ),
   mutant('the limit of a namespace is counted against, and no place is written down', [
     'src/plan/room.ts',
     "if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };",
     'if (!over) return undefined;',
   ]),
-  mutant('a place is written down whatever has been written since it was counted', [
-    'src/act/usage.ts',
-    'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
-    'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
-  ]),
+  rare(
+    1793,
+    mutant('a place is written down whatever has been written since it was counted', [
+      'src/act/usage.ts',
+      'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
+      'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
+    ]),
+  ),
   mutant(
     'the place of a PodEIP that has no EIP yet is given to another',
     ['src/plan/room.ts', '.filter((uid) => !there.has(uid))', '.filter((uid) => !eipsBought(podEips).has(uid))'],
