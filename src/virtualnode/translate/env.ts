@@ -144,13 +144,12 @@ export const expand = (
   remarks: Remarks,
   own?: string,
 ): string | typeof POD_IP => {
-  const references = referencesIn(text);
-  const [only] = references;
-  const isWhole = only !== undefined && only.start === 0 && only.end === text.length;
+  const { value: only } = referencesIn(text).next();
+  const isWhole = only?.start === 0 && only.end === text.length;
   if (own !== undefined && isWhole && environment.get(only.name ?? '') === POD_IP) return POD_IP;
   let expanded = '';
   let done = 0;
-  for (const { start, end, name } of references) {
+  for (const { start, end, name } of referencesIn(text)) {
     const value = name === undefined ? '$' : environment.get(name);
     if (value === undefined) continue;
     if (value === POD_IP) {
@@ -178,24 +177,29 @@ export const expand = (
 /** Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any memory. */
 const LONGEST_EXPANDED = 64 * 1024;
 
+interface Reference {
+  readonly start: number;
+  readonly end: number;
+  readonly name?: string;
+}
+
 /** Where `$(NAME)` and `$$` stand, in their order; the latter has no name. One way through the text, however it looks. */
-const referencesIn = (text: string): { readonly start: number; readonly end: number; readonly name?: string }[] => {
-  const found: { start: number; end: number; name?: string }[] = [];
+function* referencesIn(text: string): Generator<Reference, undefined> {
   const lastClose = text.lastIndexOf(')');
   let start = text.indexOf('$');
   while (start >= 0) {
     let end = start + 1;
     if (text.startsWith('$$', start)) {
       end = start + 2;
-      found.push({ start, end });
+      yield { start, end };
     } else if (text.startsWith('$(', start) && lastClose > start) {
       end = text.indexOf(')', start) + 1;
-      found.push({ start, end, name: text.slice(start + 2, end - 1) });
+      yield { start, end, name: text.slice(start + 2, end - 1) };
     }
     start = text.indexOf('$', end);
   }
-  return found;
-};
+  return undefined;
+}
 
 /** As {@link expand}, for texts that are no variables. */
 export const expandText = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
