@@ -51,6 +51,9 @@ const rowsOf = (page: Page): Promise<string[][]> =>
     ),
   );
 
+/** How the page orders names: by the numbers in them, so that web-5 comes before web-22. */
+const { compare } = new Intl.Collator('en', { numeric: true });
+
 /** The same, as the API of Kubernetes has it. */
 const expected = async ({ kube }: Stage): Promise<string[][]> =>
   (await kube.list(PODEIP))
@@ -59,7 +62,7 @@ const expected = async ({ kube }: Stage): Promise<string[][]> =>
       const state = ready?.status === 'True' ? 'In use' : 'Needs attention';
       return [metadata.name, status?.eipAddress ?? (spec.allocationID || '–'), state];
     })
-    .toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
+    .toSorted(([a = ''], [b = '']) => compare(a, b));
 
 const showsWhatIs = async (t: ExecutionContext, stage: Stage, page: Page) => {
   const rows = await until(
@@ -207,7 +210,7 @@ const title = 'the status page in a real browser shows what the API says, live, 
 
   const addresses = (await (await fetch(`${url}/api/addresses`)).json()) as ShownAddress[];
   t.deepEqual(
-    addresses.map(({ pod, ipAddress }) => [pod, ipAddress ?? '–']).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+    addresses.map(({ pod, ipAddress }) => [pod, ipAddress ?? '–']).toSorted(([a = ''], [b = '']) => compare(a, b)),
     (await expected(stage)).map(([pod, address]) => [pod, address]),
   );
   const overview = (await (await fetch(`${url}/api/overview`)).json()) as Overview;
