@@ -4,66 +4,89 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
 /**
- * Which part may import which; each may import itself. A part is a folder of src/, but for four: the ports of kube/ and
- * cloud/ (interfaces and faults) are nearer to everybody than their implementations, sandbox/run.ts, which plugs the
- * sandbox into the real controller, is nearer to main.ts than the sandbox, and web/page/ is what browsers load: nothing
- * imports it, and time is the browser's there. A folder that is not here has no place yet.
+ * Which part may import which; each may import itself. A part is a folder of src/, but for these:
+ *
+ * - the ports of kube/ and cloud/ (interfaces and faults) are nearer to everybody than their implementations;
+ * - the decisions of a controller are pure, and lie beside what carries them out;
+ * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
+ * - web/page/ is what browsers load: nothing imports it, and time is the browser's there.
+ *
+ * A folder that is not here has no place yet. From top to bottom: what is nearer to everybody comes first.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
-  port: ['lib'],
-  api: ['lib', 'port'],
-  intent: ['lib', 'port', 'api'],
-  guard: ['lib', 'port', 'api', 'intent'],
-  manifest: ['lib', 'port', 'api', 'intent', 'guard'],
-  explain: ['lib', 'port', 'api', 'intent', 'guard', 'manifest'],
-  plan: ['lib', 'port', 'api', 'intent', 'guard'],
-  report: ['lib', 'port', 'api', 'intent', 'guard', 'plan'],
+  'kube/port': ['lib'],
+  api: ['lib', 'kube/port'],
+  'cloud/port': ['lib', 'api'],
+  request: ['lib', 'api', 'cloud/port'],
+  rules: ['lib', 'api', 'request'],
+  manifest: ['api', 'rules'],
+  explain: ['api', 'cloud/port', 'request', 'rules'],
+  decisions: ['lib', 'api', 'cloud/port', 'request', 'rules'],
   config: ['lib', 'api'],
-  kube: ['lib', 'port', 'api', 'config'],
-  cloud: ['lib', 'port', 'api', 'config'],
-  act: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config'],
-  controllers: ['lib', 'port', 'api', 'intent', 'guard', 'plan', 'report', 'config', 'kube', 'act'],
-  admission: ['lib', 'port', 'api', 'intent', 'guard', 'manifest', 'plan'],
-  cloudevents: ['lib', 'port', 'api', 'plan', 'report', 'config'],
+  metrics: ['api', 'cloud/port', 'rules'],
+  kube: ['lib', 'kube/port'],
+  cloud: ['lib', 'cloud/port', 'config'],
+  controllers: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'rules', 'decisions', 'metrics', 'kube'],
+  webhook: ['lib', 'api', 'kube/port', 'request', 'rules', 'manifest', 'decisions'],
   web: ['lib'],
   'web/page': [],
+  view: ['lib', 'api', 'kube', 'decisions', 'controllers', 'web'],
+  cloudevents: ['lib', 'api', 'kube/port', 'cloud/port', 'config', 'metrics', 'decisions', 'controllers'],
+  virtualnode: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'decisions', 'kube'],
+  manager: [
+    'lib',
+    'api',
+    'kube/port',
+    'cloud/port',
+    'decisions',
+    'config',
+    'metrics',
+    'kube',
+    'cloud',
+    'controllers',
+    'webhook',
+    'web',
+    'view',
+    'cloudevents',
+    'virtualnode',
+  ],
   cli: [
     'lib',
-    'port',
     'api',
-    'intent',
-    'guard',
+    'kube/port',
+    'cloud/port',
+    'rules',
     'manifest',
     'explain',
-    'plan',
-    'report',
+    'decisions',
     'config',
     'kube',
     'cloud',
-    'act',
     'controllers',
-    'admission',
-    'cloudevents',
-    'virtualnode',
     'web',
+    'view',
+    'manager',
   ],
-  sandbox: ['lib', 'port', 'api', 'intent', 'kube'],
-  'sandbox/run': ['lib', 'port', 'api', 'report', 'config', 'kube', 'cloud', 'controllers', 'web', 'cli', 'sandbox'],
-  virtualnode: ['lib', 'port', 'api', 'intent', 'plan', 'config', 'kube'],
+  sandbox: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'kube'],
+  'sandbox/run': ['lib', 'api', 'kube/port', 'config', 'kube', 'manager', 'cli', 'sandbox'],
   main: ['lib', 'cli', 'sandbox/run'],
 };
 
-const PURE = new Set(['intent', 'guard', 'explain', 'plan']);
+const PURE = new Set(['request', 'rules', 'explain', 'decisions']);
+
+/** What carries decisions out, and tells of them; all else in the two folders decides. */
+const EFFECTS =
+  /^src\/controllers\/(podeip\/(controller|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|release|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
-  { name: /^@peculiar\/x509$/, only: /^src\/(admission\/certificates|virtualnode\/certificate)\.ts$/ },
+  { name: /^@peculiar\/x509$/, only: /^src\/(webhook\/certificates|virtualnode\/certificate)\.ts$/ },
   { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
-  { name: /^koa$/, only: /^src\/web\// },
-  { name: /^prom-client$/, only: /^src\/report\/metrics(\/[a-z-]+)?\.ts$/ },
+  { name: /^koa$/, only: /^src\/(web\/|webhook\/server\.ts$)/ },
+  { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
   { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|table)\.ts$/ },
@@ -123,7 +146,9 @@ const importsOf = (source: string): Import[] => {
 };
 
 const partOf = (file: string): string => {
-  if (/^src\/((kube|cloud)\/(port|fault)|cloud\/container-groups)\.ts$/.test(file)) return 'port';
+  if (/^src\/kube\/(port|fault)\.ts$/.test(file)) return 'kube/port';
+  if (/^src\/cloud\/(port|fault|container-groups)\.ts$/.test(file)) return 'cloud/port';
+  if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
   return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js'].includes(file) ? 'main' : (file.split('/')[1] ?? '');
@@ -198,19 +223,19 @@ test('every file imports only what its place allows, and uses only its own kind 
 
 const BROKEN: readonly (readonly [rule: string, file: string, source: string])[] = [
   ['a lower part imports a higher one', 'src/lib/a.ts', "import { x } from '../kube/connect.ts';"],
-  ['a pure part imports the shell', 'src/plan/a.ts', "import { x } from '../kube/connect.ts';"],
-  ['even only for its types', 'src/plan/a.ts', "import type { X } from '../act/x.ts';"],
-  ['even when it is imported lazily', 'src/plan/a.ts', "const x = () => import('../act/x.ts');"],
-  ['even when it is passed on', 'src/plan/a.ts', "export { x } from '../act/x.ts';"],
-  ['an import over several lines', 'src/lib/a.ts', "import {\n  x,\n  y,\n} from '../act/x.ts';"],
+  ['a pure part imports the shell', 'src/controllers/podeip/a.ts', "import { x } from '../../kube/connect.ts';"],
+  ['even only for its types', 'src/controllers/podeip/a.ts', "import type { X } from './writes.ts';"],
+  ['even when it is imported lazily', 'src/controllers/podeip/a.ts', "const x = () => import('./writes.ts');"],
+  ['even when it is passed on', 'src/controllers/podeip/a.ts', "export { x } from './writes.ts';"],
+  ['an import over several lines', 'src/lib/a.ts', "import {\n  x,\n  y,\n} from '../controllers/podeip/writes.ts';"],
   ['controllers know the adapter', 'src/controllers/a.ts', "import { x } from '../cloud/alicloud/client.ts';"],
   ['production imports the sandbox', 'src/controllers/a.ts', "import { x } from '../sandbox/cloud.ts';"],
   ['even the command line', 'src/cli/a.ts', "import { x } from '../sandbox/cloud.ts';"],
   ['the sandbox uses the adapter', 'src/sandbox/a.ts', "import { x } from '../cloud/alicloud/client.ts';"],
-  ['a pure part uses Node', 'src/intent/a.ts', "import { createHash } from 'node:crypto';"],
-  ['a pure part uses a package', 'src/intent/a.ts', "import { z } from 'zod';"],
-  ['a pure part waits', 'src/plan/a.ts', 'export const a = async () => 1;'],
-  ['the SDK outside of cloud/', 'src/act/a.ts', "import Vpc from '@alicloud/vpc20160428';"],
+  ['a pure part uses Node', 'src/request/a.ts', "import { createHash } from 'node:crypto';"],
+  ['a pure part uses a package', 'src/request/a.ts', "import { z } from 'zod';"],
+  ['a pure part waits', 'src/controllers/podeip/a.ts', 'export const a = async () => 1;'],
+  ['the SDK outside of cloud/', 'src/controllers/podeip/writes.ts', "import Vpc from '@alicloud/vpc20160428';"],
   ['client-node outside of connect.ts', 'src/kube/a.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
   ['koa outside of web/', 'src/sandbox/http.ts', "import Koa from 'koa';"],
   ['the server imports what browsers load', 'src/web/a.ts', "import { x } from './page/rows.js';"],
@@ -219,12 +244,12 @@ const BROKEN: readonly (readonly [rule: string, file: string, source: string])[]
   ['commander elsewhere', 'src/config/a.ts', "import { Command } from 'commander';"],
   ['process', 'src/kube/a.ts', 'const a = process.env;'],
   ['process as a module', 'src/kube/a.ts', "import { env } from 'node:process';"],
-  ['Date.now()', 'src/act/a.ts', 'const a = Date.now();'],
-  ['Date.now() inside a template', 'src/act/a.ts', 'const a = `${Date.now()}`;'],
-  ['new Date()', 'src/act/a.ts', 'const a = new Date();'],
-  ['new Date without brackets', 'src/act/a.ts', 'const a = new Date;'],
-  ['Date()', 'src/act/a.ts', 'const a = Date();'],
-  ['performance.now()', 'src/act/a.ts', 'const a = performance.now();'],
+  ['Date.now()', 'src/controllers/podeip/writes.ts', 'const a = Date.now();'],
+  ['Date.now() inside a template', 'src/controllers/podeip/writes.ts', 'const a = `${Date.now()}`;'],
+  ['new Date()', 'src/controllers/podeip/writes.ts', 'const a = new Date();'],
+  ['new Date without brackets', 'src/controllers/podeip/writes.ts', 'const a = new Date;'],
+  ['Date()', 'src/controllers/podeip/writes.ts', 'const a = Date();'],
+  ['performance.now()', 'src/controllers/podeip/writes.ts', 'const a = performance.now();'],
   ['hrtime', 'src/cli/a.ts', 'const a = process.hrtime.bigint();'],
   ['setTimeout', 'src/sandbox/http.ts', 'setTimeout(() => {}, 1);'],
   ['setInterval by its full name', 'src/sandbox/a.ts', 'globalThis.setInterval(() => {}, 1);'],
@@ -254,9 +279,12 @@ test('the check catches a circle of imports, lazy ones too', (t) => {
 
 test('the check lets pass what is allowed', (t) => {
   const fine: readonly (readonly [string, string])[] = [
-    ['src/plan/a.ts', "// never Date.now() or await\nimport type { Eip } from '../cloud/port.ts';"],
+    ['src/controllers/podeip/a.ts', "// never Date.now() or await\nimport type { Eip } from '../../cloud/port.ts';"],
     ['src/kube/b.ts', "import type { KubeConfig } from '@kubernetes/client-node';\nsocket.setTimeout(5);"],
-    ['src/act/c.ts', "const at = new Date(clock.now()).toISOString(); const text = 'Date.now() process.env';"],
+    [
+      'src/controllers/podeip/writes.ts',
+      "const at = new Date(clock.now()).toISOString(); const text = 'Date.now() process.env';",
+    ],
     ['src/main.ts', "const run = () => import('./sandbox/run.ts');"],
     ['src/sandbox/run.ts', "import { runController } from '../cli/run-controller.ts';"],
   ];

@@ -1,4 +1,4 @@
-import { CATALOGUE, FINDING_IDS } from '../../src/guard/catalogue.ts';
+import { CATALOGUE, FINDING_IDS } from '../../src/rules/catalogue.ts';
 
 /** A rule that calls somebody. */
 export interface Alert {

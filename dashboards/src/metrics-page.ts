@@ -1,9 +1,9 @@
-import { createMetrics } from '../../src/report/metrics.ts';
-import { LABELS, type Label } from '../../src/report/metrics/definition.ts';
+import { createMetrics } from '../../src/manager/metrics-registry.ts';
+import { LABELS, type Label } from '../../src/metrics/definition.ts';
 
 const HEAD = `# Metrics
 
-<!-- Made by npm run docs from src/report/metrics. -->
+<!-- Made by npm run docs from the metrics in src. -->
 
 \`/metrics\` of every replica, in the Prometheus text format, compressed where the scraper takes gzip. Beside these there are
 \`process_*\` and \`nodejs_*\` of the process. A histogram has the series \`_bucket\`, \`_sum\` and \`_count\`. Durations are in seconds.

@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
-import type { InternetChargeType } from '../cloud/port.ts';
+import type { InternetChargeType } from './eip.ts';
 
 /**
  * What namespaces may do with EIPs. Cluster-scoped, so that whoever may write in a namespace cannot change what the

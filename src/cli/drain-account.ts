@@ -2,7 +2,7 @@ import { NODE } from '../api/core.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud } from '../cloud/port.ts';
 import type { Config } from '../config/schema.ts';
-import { complaintOf, isQuestionDenied, judgeAccount, WrongAccount } from '../controllers/account.ts';
+import { complaintOf, isQuestionDenied, judgeAccount, WrongAccount } from '../controllers/preflight/account.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 

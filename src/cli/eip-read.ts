@@ -2,9 +2,9 @@ import { KEYS } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Clock } from '../lib/clock.ts';
-import { standingOf } from '../report/standing.ts';
+import { standingOf } from '../view/phase.ts';
 import type { ShownAddress } from '../web/status.ts';
-import { addressOf } from './address.ts';
+import { addressOf } from '../view/address.ts';
 import { ageOf, plain, table, WORDS } from './eip-text.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 

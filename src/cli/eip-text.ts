@@ -1,4 +1,4 @@
-import type { Standing } from '../report/standing.ts';
+import type { Standing } from '../view/phase.ts';
 
 export const WORDS: Readonly<Record<Standing, string>> = {
   inUse: 'In use',

@@ -2,13 +2,13 @@ import type { EipPolicy } from '../api/eippolicy.ts';
 import type { Config } from '../config/schema.ts';
 import { explain, type Placed } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
-import type { RevisionFacts } from '../guard/facts.ts';
-import type { Workload } from '../guard/workload.ts';
+import type { RevisionFacts } from '../rules/cluster-facts.ts';
+import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readSurroundings } from '../manifest/surroundings.ts';
 import { readPolicyObject } from '../manifest/policy.ts';
 import { readWorkload, type Unreadable } from '../manifest/workload.ts';
-import { settingsOf } from './operate.ts';
+import { settingsOf } from '../manager/controllers.ts';
 
 /** A text and what it is called; reading it may fail. */
 export interface Source {

@@ -55,7 +55,7 @@ export const explainCommand: Register = (program, shell, end) => {
     const object = isPlugin ? (given[0] as string | undefined) : undefined;
     const { filename = [], config: path, namespace, output, findings, kubeconfig, context } = command.opts<Options>();
     if (findings === true) {
-      const { findingsPage } = await import('../guard/page.ts');
+      const { findingsPage } = await import('../rules/docs.ts');
       shell.out(findingsPage());
       return;
     }

@@ -1,4 +1,4 @@
-import { ACK_EXTEND, TERWAY_CONFIG } from '../guard/other-controllers.ts';
+import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
 import type { Source } from './explain-files.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 

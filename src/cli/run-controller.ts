@@ -2,8 +2,9 @@ import { connect, KubeconfigError } from '../kube/connect.ts';
 import { systemClock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/random.ts';
 import { ServeError } from '../web/server.ts';
-import { control } from './control.ts';
+import { control } from '../manager/manager.ts';
 import type { RunController } from './shell.ts';
+import { nodeVersion } from './version.ts';
 
 /**
  * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost leadership
@@ -20,6 +21,7 @@ export const runController: RunController = async ({ config, kubeconfig, log, ve
       random: systemRandom,
       log,
       version,
+      nodeVersion: nodeVersion(),
       env: process.env,
       signal,
     });

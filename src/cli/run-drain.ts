@@ -1,9 +1,9 @@
 import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble.ts';
 import { createCredentials } from '../cloud/credentials.ts';
-import { WrongAccount } from '../controllers/account.ts';
+import { WrongAccount } from '../controllers/preflight/account.ts';
 import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
-import { Memories } from '../controllers/memory.ts';
+import { Memories } from '../controllers/podeip/tracker.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -11,10 +11,10 @@ import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { credentialsOf, endpointsOf } from './control.ts';
+import { credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
 import { keptText, outcomeOf, planText, progress, protection, summary } from './drain-report.ts';
-import { settingsOf } from './operate.ts';
+import { settingsOf } from '../manager/controllers.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
 
 /** How many PodEIPs are worked on at once. */

@@ -5,6 +5,9 @@ import type { Register } from './shell.ts';
 export const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
+/** The version of Node, as the metrics tell it. */
+export const nodeVersion = (): string => process.version;
+
 /** `knative-eip version` */
 export const versionCommand: Register = (program, shell) => {
   program

@@ -1,5 +1,4 @@
-/** Metering method of an EIP (VPC API, AllocateEipAddress, InternetChargeType). */
-export type InternetChargeType = 'PayByTraffic' | 'PayByBandwidth';
+import type { InternetChargeType } from '../api/eip.ts';
 
 /** What AllocateEipAddress is asked for. Every field is sent as it is; nothing is left to the API's own defaults. */
 export interface AllocateEip {

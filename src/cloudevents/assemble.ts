@@ -4,7 +4,7 @@ import type { Kube, ObjectRef } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import type { CloudEventMetrics } from '../report/cloudevents.ts';
+import type { CloudEventMetrics } from '../metrics/event-delivery.ts';
 import { Delivery } from './delivery.ts';
 import { createJournals } from './journal.ts';
 import { Outbox } from './outbox.ts';

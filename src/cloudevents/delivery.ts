@@ -2,7 +2,7 @@ import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import type { CloudEventMetrics } from '../report/cloudevents.ts';
+import type { CloudEventMetrics } from '../metrics/event-delivery.ts';
 import type { Change } from './change.ts';
 import { eventOf, messageOf, typeOf, type EventContext, type EventMode } from './event.ts';
 import type { Lane } from './lane.ts';

@@ -1,10 +1,11 @@
 import { REVISION, SERVICE } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
-import { isAnnounced, isDrifting, isFinal } from '../plan/pod.ts';
-import { hasFinalizer, isBoundTo, isOurs, isWitness, readNotes, type Notes } from '../plan/record.ts';
-import type { Seen } from '../plan/seen.ts';
-import type { Act, Rest } from '../plan/step.ts';
+import { isDrifting } from '../controllers/podeip/pod.ts';
+import { isAnnounced, isFinal } from '../api/pod.ts';
+import { hasFinalizer, isBoundTo, isOurs, isWitness, readNotes, type Notes } from '../controllers/podeip/record.ts';
+import type { Seen } from '../controllers/podeip/observation.ts';
+import type { Act, Rest } from '../controllers/podeip/step.ts';
 
 /** Where an EIP is bound, and for which pod. */
 export interface Bound {

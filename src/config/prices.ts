@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ISPS } from '../api/isp.ts';
+import { ISPS } from '../api/eip.ts';
 import { int, rule, text } from './rule.ts';
 
 const price = z.number().min(0).max(1_000_000);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ISPS } from '../api/isp.ts';
+import { ISPS } from '../api/eip.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { priceTable } from './prices.ts';
 import { cloudEvents } from './cloudevents.ts';

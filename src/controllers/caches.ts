@@ -11,8 +11,8 @@ import type { KubeTransport, ObjectMeta } from '../kube/port.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type StoreEvent } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
-import { isFinal } from '../plan/pod.ts';
-import { readNotes } from '../plan/record.ts';
+import { isFinal } from '../api/pod.ts';
+import { readNotes } from './podeip/record.ts';
 
 /** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
 export interface Caches {

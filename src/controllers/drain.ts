@@ -1,4 +1,4 @@
-import { removeFinalizer, retire } from '../act/podeip.ts';
+import { removeFinalizer, retire } from './podeip/writes.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault } from '../cloud/fault.ts';
@@ -8,8 +8,8 @@ import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { hasFinalizer, isOurs, provesOurs, readNotes } from '../plan/record.ts';
-import { reconcilePodEip, type PodEipPorts } from './podeip.ts';
+import { hasFinalizer, isOurs, provesOurs, readNotes } from './podeip/record.ts';
+import { reconcilePodEip, type PodEipPorts } from './podeip/controller.ts';
 
 /** What a PodEIP holds, as far as the PodEIP itself says: no call to the cloud is needed to know it. */
 export interface Holding {

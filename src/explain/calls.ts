@@ -1,6 +1,6 @@
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../api/annotations.ts';
 import type { EipCreationParameters } from '../cloud/container-groups.ts';
-import type { NewEip } from '../intent/request.ts';
+import type { NewEip } from '../request/request.ts';
 import type { CloudCall } from './explanation.ts';
 
 /** Members that are undefined or empty are not sent. */

@@ -1,5 +1,5 @@
-import type { Scale } from '../guard/scale.ts';
-import type { NewEip } from '../intent/request.ts';
+import type { Scale } from '../rules/scale.ts';
+import type { NewEip } from '../request/request.ts';
 import type { Cost } from './explanation.ts';
 
 /** `priceTable` of the configuration. Prices are of one hour. */

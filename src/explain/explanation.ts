@@ -1,5 +1,5 @@
 import type { FindingId, Severity } from '../api/finding.ts';
-import type { Certainty } from '../intent/target.ts';
+import type { Certainty } from '../request/target.ts';
 
 /** What will happen to one workload of a manifest. Plain data: this is also what `-o json` prints. */
 export interface Explanation {

@@ -1,10 +1,10 @@
 import { ALLOCATED_ADDRESS } from '../api/annotations.ts';
-import type { Scale } from '../guard/scale.ts';
-import type { Workload } from '../guard/workload.ts';
-import type { CreationPlan } from '../intent/creation.ts';
-import type { Reading } from '../intent/read.ts';
-import type { EipRequest } from '../intent/request.ts';
-import type { Target } from '../intent/target.ts';
+import type { Scale } from '../rules/scale.ts';
+import type { Workload } from '../rules/workload.ts';
+import type { CreationPlan } from '../request/provisioner.ts';
+import type { Reading } from '../request/parse.ts';
+import type { EipRequest } from '../request/request.ts';
+import type { Target } from '../request/target.ts';
 
 /** What happens to the pods of a workload, in its order, each step in one sentence. */
 export const stepsOf = (

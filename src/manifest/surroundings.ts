@@ -1,6 +1,12 @@
 import { SERVICE } from '../api/knative.ts';
-import type { Claim } from '../guard/facts.ts';
-import { ACK_EXTEND, hasEipPool, isAckExtend, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../guard/other-controllers.ts';
+import type { Claim } from '../rules/cluster-facts.ts';
+import {
+  ACK_EXTEND,
+  hasEipPool,
+  isAckExtend,
+  TERWAY_CONFIG,
+  TERWAY_EIP_POOL,
+} from '../rules/conflicting-controllers.ts';
 import { kindOf } from './workload.ts';
 import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { REVISION, SERVICE, SERVICE_UID } from '../api/knative.ts';
-import type { Workload } from '../guard/workload.ts';
+import type { Workload } from '../rules/workload.ts';
 import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema } from './template.ts';
 
 /** Something in a manifest that cannot be read: where, as a path of keys, and what to write. */

@@ -3,7 +3,7 @@ import { POD, type Pod } from '../api/core.ts';
 import { PODEIP } from '../api/podeip.ts';
 import type { Kube, KubeObject } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
-import { readAnnotations } from '../intent/read.ts';
+import { readAnnotations } from '../request/parse.ts';
 import type { EmbeddedCloud } from './cloud/cloud.ts';
 import { FINAL_STATES } from './cloud/container-groups.ts';
 

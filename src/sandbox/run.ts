@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
 import { NAMESPACE, NODE } from '../api/core.ts';
-import { control, type Control } from '../cli/control.ts';
+import { control, type Control } from '../manager/manager.ts';
+import { nodeVersion } from '../cli/version.ts';
 import { createLog } from '../cli/logging.ts';
 import type { RunSandbox } from '../cli/shell.ts';
 import { loadConfig } from '../config/load.ts';
@@ -122,6 +123,7 @@ export const runSandbox: RunSandbox = async (options) => {
       random,
       log,
       version,
+      nodeVersion: nodeVersion(),
       env: {},
       signal: stop.signal,
     });

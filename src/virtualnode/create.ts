@@ -1,12 +1,12 @@
 import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
-import { planCreation } from '../intent/creation.ts';
-import { creationFacts } from '../intent/policy.ts';
-import type { Target } from '../intent/target.ts';
-import { readPod } from '../plan/pod.ts';
-import { underPolicy } from '../plan/policy.ts';
-import { isOurs, provesOurs } from '../plan/record.ts';
+import { planCreation } from '../request/provisioner.ts';
+import { creationFacts } from '../request/policy.ts';
+import type { Target } from '../request/target.ts';
+import { readPod } from '../controllers/podeip/pod.ts';
+import { underPolicy } from '../request/policy.ts';
+import { isOurs, provesOurs } from '../controllers/podeip/record.ts';
 import type { DecideSettings, PodSeen } from './seen.ts';
 import { waitingStatus, type Failure } from './status.ts';
 import { wait, type Act, type Step } from './step.ts';

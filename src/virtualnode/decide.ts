@@ -1,6 +1,6 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH } from '../api/annotations.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
-import { isFinal } from '../plan/pod.ts';
+import { isFinal } from '../api/pod.ts';
 import { create, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
 import type { DecideSettings, PodSeen } from './seen.ts';
 import { failedStatus, statusOf, type Failure } from './status.ts';

@@ -3,7 +3,7 @@ import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import type { Again } from '../kube/controller.ts';
-import { UNRESTRICTED, type EffectivePolicy } from '../intent/policy.ts';
+import { UNRESTRICTED, type EffectivePolicy } from '../request/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { refOf } from '../kube/store.ts';

@@ -1,7 +1,7 @@
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroup, ContainerGroupSpec } from '../cloud/container-groups.ts';
 import type { Eip } from '../cloud/port.ts';
-import type { PolicySeen, Settings } from '../plan/seen.ts';
+import type { PolicySeen, Settings } from '../controllers/podeip/observation.ts';
 import type { References } from './references.ts';
 import type { Failure } from './status.ts';
 import type { NodeSettings } from './translate/input.ts';

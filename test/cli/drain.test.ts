@@ -6,7 +6,7 @@ import { CONTROLLER, CONTROLLER_NAME } from '../../src/api/annotations.ts';
 import { NAMESPACE, NODE } from '../../src/api/core.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import { runCommand, type DrainOptions } from '../../src/cli/commands.ts';
-import { credentialsOf } from '../../src/cli/control.ts';
+import { credentialsOf } from '../../src/manager/manager.ts';
 import { keptText, planText, protection, summary } from '../../src/cli/drain-report.ts';
 import { runDrain } from '../../src/cli/run-drain.ts';
 import { loadConfig } from '../../src/config/load.ts';

@@ -11,7 +11,7 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { ageOf, plain, table } from '../../src/cli/eip-text.ts';
 import { setStage, until } from '../e2e/stage.ts';
-import { CRD, definitionOf } from '../world/operating.ts';
+import { CRD, definitionOf } from '../harness/operating.ts';
 
 const installed = spawnSync('kubectl', ['version', '--client']).status === 0;
 const kubectlTest = installed ? test : test.skip;

@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { runCommand } from '../../src/cli/commands.ts';
 import type { Explanation } from '../../src/explain/explanation.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { deployment, EXISTING, NEW, ONE, pod, service, statefulSet } from '../guard/manifests.ts';
+import { deployment, EXISTING, NEW, ONE, pod, service, statefulSet } from '../rules/manifests.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'knative-eip-explain-'));
 test.after.always(() => rmSync(directory, { recursive: true }));

@@ -1,14 +1,14 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { bundleOf, renew } from '../../src/admission/certificates.ts';
+import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
 import type { AllocateEip, Eip } from '../../src/cloud/port.ts';
-import { Memories } from '../../src/controllers/memory.ts';
-import { decide } from '../../src/plan/decide.ts';
-import type { Seen, Settings } from '../../src/plan/seen.ts';
-import type { Step } from '../../src/plan/step.ts';
-import * as the from '../plan/situation.ts';
+import { Memories } from '../../src/controllers/podeip/tracker.ts';
+import { decide } from '../../src/controllers/podeip/decide.ts';
+import type { Seen, Settings } from '../../src/controllers/podeip/observation.ts';
+import type { Step } from '../../src/controllers/podeip/step.ts';
+import * as the from '../controllers/podeip/situation.ts';
 import { fakeClock } from './fake-clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 import type { Script } from './scripted-server.ts';
@@ -31,7 +31,7 @@ import {
 } from './alicloud-fixture.ts';
 
 /*
- * Bad answers of the cloud, by their number in the list of bad inputs, whose places are in test/plan/bad-podeips.test.ts: what the real
+ * Bad answers of the cloud, by their number in the list of bad inputs, whose places are in test/controllers/podeip/bad-podeips.test.ts: what the real
  * adapter makes of the bytes, and where an answer can be read and is strange, what is done about it.
  */
 

@@ -4,7 +4,7 @@ import { CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../
 import type { ChangeData } from '../../src/cloudevents/change.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import type { Verdict } from '../../src/cloudevents/sink.ts';
-import { Operating, type OperatingOptions } from '../world/operating.ts';
+import { Operating, type OperatingOptions } from '../harness/operating.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };
 const EXISTING = { [KEYS.instanceId[2]]: 'eip-users' };

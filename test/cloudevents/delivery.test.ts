@@ -4,7 +4,7 @@ import { CONFIG_MAP } from '../../src/api/core.ts';
 import { createSender, type Sender } from '../../src/cloudevents/sender.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
-import { Operating } from '../world/operating.ts';
+import { Operating } from '../harness/operating.ts';
 import { distinct, kindsBy, receive, type Received } from './receiver.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[0]]: 'true' };

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseAllDocuments } from 'yaml';
-import { bundleOf, renew } from '../../src/admission/certificates.ts';
+import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { CHANGES, jsonSchema, type Change, type ChangeKind } from '../../src/cloudevents/change.ts';
 import { eventOf, messageOf, type EventMode } from '../../src/cloudevents/event.ts';
 import { createSender } from '../../src/cloudevents/sender.ts';

@@ -4,11 +4,11 @@ import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../s
 import { outcomeOf } from '../../src/cli/drain-report.ts';
 import { assembleCloud } from '../../src/cloud/assemble.ts';
 import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
-import { Memories } from '../../src/controllers/memory.ts';
+import { Memories } from '../../src/controllers/podeip/tracker.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { callApi } from '../../src/sandbox/cloud/transport.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
-import { NAMESPACE, World } from '../world/world.ts';
+import { NAMESPACE, World } from '../harness/world.ts';
 
 const WANTS_ONE = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 

@@ -8,8 +8,8 @@ import test from 'ava';
 import { parseAllDocuments, stringify } from 'yaml';
 import { ALERTS } from '../../dashboards/src/alerts.ts';
 import { BOARDS, files } from '../../dashboards/src/files.ts';
-import { createMetrics } from '../../src/report/metrics.ts';
-import { LABELS } from '../../src/report/metrics/definition.ts';
+import { createMetrics } from '../../src/manager/metrics-registry.ts';
+import { LABELS } from '../../src/metrics/definition.ts';
 import { isPrometheusInstalled, metricsIn, ofAlerts, ofPanels, panels, promtool, WHY_SKIPPED } from './expressions.ts';
 
 const run = promisify(execFile);

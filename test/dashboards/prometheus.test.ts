@@ -16,7 +16,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/server.ts';
-import { Operating } from '../world/operating.ts';
+import { Operating } from '../harness/operating.ts';
 import {
   isPrometheusInstalled,
   lint,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { parse } from 'yaml';
 import { OUR_VIRTUAL_NODE, WANTS_ECI } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/admission/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { until, type Stage } from './stage.ts';
 

@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import test from 'ava';
 import { parse, stringify } from 'yaml';
-import { VALIDATING_WEBHOOKS } from '../../src/admission/rotation.ts';
+import { VALIDATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE } from '../../src/api/knative.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
-import { deployment, EXISTING, NEW, ONE, service } from '../guard/manifests.ts';
+import { deployment, EXISTING, NEW, ONE, service } from '../rules/manifests.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until, type Controller, type Stage } from './stage.ts';
 

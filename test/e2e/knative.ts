@@ -1,5 +1,5 @@
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/admission/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { connect } from '../../src/kube/connect.ts';

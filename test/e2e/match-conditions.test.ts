@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { parse } from 'yaml';
-import { bundleOf, renew } from '../../src/admission/certificates.ts';
+import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS } from '../../src/api/annotations.ts';
 import {
   connect,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { bundleOf, renew } from '../../src/admission/certificates.ts';
+import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { eventually, inOrder, JSON_PATCH, MERGE, pod, pods, type Answer, type Api, type Behaviour } from './client.ts';
 
 const GROUP = '/apis/admissionregistration.k8s.io/v1';

@@ -1,5 +1,5 @@
 import type { PodEip } from '../../src/api/podeip.ts';
-import { latestPlace, readNotes } from '../../src/plan/record.ts';
+import { latestPlace, readNotes } from '../../src/controllers/podeip/record.ts';
 import type { Change } from '../../src/sandbox/cloud/ledger.ts';
 import type { Truth } from './truth.ts';
 

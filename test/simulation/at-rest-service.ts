@@ -1,8 +1,8 @@
 import { ALLOCATED_ADDRESS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { REVISION, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
 import type { Pod } from '../../src/api/core.ts';
-import { isFinal } from '../../src/plan/pod.ts';
-import { readNotes } from '../../src/plan/record.ts';
+import { isFinal } from '../../src/api/pod.ts';
+import { readNotes } from '../../src/controllers/podeip/record.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { isGateOpen } from './gates.ts';
 import { asks, type Inspector } from './inspector.ts';

@@ -2,8 +2,8 @@ import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE, TAG_PODEIP_UID } 
 import type { Pod } from '../../src/api/core.ts';
 import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
-import { isFinal } from '../../src/plan/pod.ts';
-import { readReleaseAfter } from '../../src/intent/release.ts';
+import { isFinal } from '../../src/api/pod.ts';
+import { readReleaseAfter } from '../../src/request/release.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { unrestOfService } from './at-rest-service.ts';

@@ -14,7 +14,7 @@ export const SETTLE_SECONDS = 12;
  */
 export const LATEST_EFFECT_MS = 14_000;
 
-/** How far Describe lags at most. Less than READ_LAG_MS of src/cli/operate.ts, for the same reason. */
+/** How far Describe lags at most. Less than READ_LAG_MS of src/manager/controllers.ts, for the same reason. */
 export const READ_LAG_MS = 2_500;
 
 /** The same bound for requests to the API server. Its writes carry preconditions, so that nothing else depends on it. */

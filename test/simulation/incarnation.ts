@@ -1,16 +1,16 @@
 import { assembleCloud } from '../../src/cloud/assemble.ts';
-import { operate } from '../../src/cli/operate.ts';
+import { operate } from '../../src/manager/controllers.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
-import { createPolicyCache } from '../../src/controllers/policies.ts';
-import { createServiceCache } from '../../src/controllers/services.ts';
+import { createPolicyCache } from '../../src/controllers/policy-cache.ts';
+import { createServiceCache } from '../../src/controllers/service/controller.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { createElection } from '../../src/kube/lease.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { Random } from '../../src/lib/random.ts';
-import type { Metrics } from '../../src/report/metrics.ts';
+import type { Metrics } from '../../src/manager/metrics-registry.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import { cloudLink } from './cloud-link.ts';
@@ -97,7 +97,7 @@ const noMetrics: Metrics = {
   definitions: [],
 };
 
-/** How long a drain may take, as in src/cli/control.ts. */
+/** How long a drain may take, as in src/manager/manager.ts. */
 const DRAIN_MS = 8_500;
 
 export interface IncarnationParts {
@@ -132,7 +132,7 @@ const telling = (wire: Wire, name: string): Log => {
 };
 
 /**
- * Starts the product in a process: everything that src/cli/control.ts puts together, but for the HTTP server. Returns how to
+ * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server. Returns how to
  * send it SIGTERM.
  */
 export const startController = (parts: IncarnationParts): { readonly terminate: () => void } => {

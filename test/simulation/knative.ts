@@ -9,7 +9,7 @@ import {
 import { READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { KubeObject } from '../../src/kube/port.ts';
-import { KNATIVE_SERVICES } from '../world/knative-services.ts';
+import { KNATIVE_SERVICES } from '../harness/knative-services.ts';
 import type { ApiServer } from '../../src/sandbox/kube/server.ts';
 import type { Deed, Ending, RouteTo } from './script.ts';
 import type { VirtualTime } from './time.ts';

@@ -19,13 +19,13 @@ const mutant = (name: string, ...replacements: (readonly [file: string, text: st
 const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 
 const TOKEN = [
-  'src/act/act.ts',
+  'src/controllers/podeip/actions.ts',
   'allocation(cluster, podEip, step.request, step.generation)',
   'allocation(cluster, podEip, step.request, `${step.generation} ${epoch} ${clock.mono()}` as never)',
 ] as const;
 
 const NO_PROOF = [
-  'src/plan/record.ts',
+  'src/controllers/podeip/record.ts',
   'eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid',
   'true',
 ] as const;
@@ -37,38 +37,38 @@ const NO_PROOF = [
 export const mutants: readonly Mutant[] = [
   mutant(
     'intent after effect: the finalizer comes with the EIP, not before it',
-    ['src/act/podeip.ts', '...others, FINALIZER]', '...others, ...(podEip ? [FINALIZER] : [])]'],
+    ['src/controllers/podeip/writes.ts', '...others, FINALIZER]', '...others, ...(podEip ? [FINALIZER] : [])]'],
     [
-      'src/act/podeip.ts',
+      'src/controllers/podeip/writes.ts',
       '{ spec: { allocationID } }',
       '{ spec: { allocationID }, metadata: { finalizers: [FINALIZER] } }',
     ],
   ),
   mutant('random token: each attempt has its own', TOKEN),
   mutant('random token without adoption: what is tagged is not looked for before buying', TOKEN, [
-    'src/plan/own.ts',
+    'src/controllers/podeip/provision.ts',
     "if (found) return { do: 'Record'",
     "if (found === null) return { do: 'Record'",
   ]),
   mutant('no adoption on the way out: an EIP that is not recorded was not bought', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     "if (!tagged) return { do: 'LookForTagged' };\n    const [found] = tagged;",
     'const [found] = tagged ?? [];',
   ]),
   mutant('name instead of UID: a pod of the same name is the same pod', [
-    'src/plan/decide.ts',
+    'src/controllers/podeip/decide.ts',
     'pod.metadata.uid !== notes.podUid',
     'pod.metadata.name !== podEip.metadata.name',
   ]),
   mutant('finalizer first: the PodEIP goes before its EIP', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     'return isUsers ? detach(seen, podEip, notes, settings) : release(seen, podEip, notes, settings);',
     "return removeFinalizer('gone');",
   ]),
   mutant(
     'the EIPs of users are released too',
     [
-      'src/plan/give-back.ts',
+      'src/controllers/podeip/finalize.ts',
       'return isUsers ? detach(',
       'return isUsers && podEip.spec.allocationID === "" ? detach(',
     ],
@@ -76,22 +76,22 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     'not found means gone: another EIP is bought at once',
-    ['src/plan/own.ts', 'if (!isMissing(seen, settings)) return notVisibleYet(allocationID);', ''],
+    ['src/controllers/podeip/provision.ts', 'if (!isMissing(seen, settings)) return notVisibleYet(allocationID);', ''],
     [
-      'src/plan/own.ts',
+      'src/controllers/podeip/provision.ts',
       'if (tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);',
       '',
     ],
   ),
   mutant('not found means gone: one look is enough on the way out', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     'if (eip === null) {',
     "if (eip === null) {\n    return removeFinalizer('gone');",
   ]),
   mutant(
     'stale reads: decisions are made from the caches',
     [
-      'src/cli/operate.ts',
+      'src/manager/controllers.ts',
       'const reconcile = reconcilePodEip({\n      kube,',
       `const reconcile = reconcilePodEip({
       kube: {
@@ -115,11 +115,11 @@ export const mutants: readonly Mutant[] = [
     'new sdk.UnassociateEipAddressRequest({ regionId, allocationId: binding.allocationId, clientToken: binding.clientToken })',
   ]),
   mutant('no settle window', [
-    'src/cli/operate.ts',
+    'src/manager/controllers.ts',
     'settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS',
     'settleMs: 0',
   ]),
-  mutant('no allowance for reads that lag', ['src/cli/operate.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
+  mutant('no allowance for reads that lag', ['src/manager/controllers.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
   mutant('token life 3 s', [
     'src/sandbox/cloud/cloud.ts',
     'tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000',
@@ -128,14 +128,14 @@ export const mutants: readonly Mutant[] = [
   rare(
     2236,
     mutant('everything is certain: silence means no', [
-      'src/controllers/memory.ts',
+      'src/controllers/podeip/tracker.ts',
       "if (kind === 'unknown') entry.isCertain = false;",
       '',
     ]),
   ),
   {
     ...mutant('a refusal is believed of silence too', [
-      'src/controllers/memory.ts',
+      'src/controllers/podeip/tracker.ts',
       'const reason = isTaken ?',
       "const reason = kind === 'unknown' ? 'CloudRefused' : isTaken ?",
     ]),
@@ -143,110 +143,114 @@ export const mutants: readonly Mutant[] = [
       'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',
   },
   mutant('published before it is in use', [
-    'src/plan/use.ts',
+    'src/controllers/podeip/bind.ts',
     "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
     "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
   ]),
   mutant('not unpublished before it is taken away', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     'isAnnounced(pod) &&\n    !hasEipOfInstance(pod, seen.node)',
     'pod.metadata.uid === ""',
   ]),
   mutant(
     'taken from wherever it is: a binding of others is undone',
     [
-      'src/plan/existing.ts',
+      'src/controllers/podeip/attach.ts',
       "return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;",
       "return robbing.do === 'Done' ? robbing : { do: 'Record', allocationId };",
     ],
     [
-      'src/plan/use.ts',
+      'src/controllers/podeip/bind.ts',
       'if (!place) return takeAway(eip);',
       "if (!place) return { do: 'Unassociate', allocationId, place: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
     ],
   ),
   mutant('recorded after it is bound', [
-    'src/plan/use.ts',
+    'src/controllers/podeip/bind.ts',
     'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',
     'true',
   ]),
   mutant(
     'rivals are not looked for',
     [
-      'src/plan/existing.ts',
+      'src/controllers/podeip/attach.ts',
       'if (rivals && rivals.length > 0)\n      return contend',
       'if (rivals && rivals.length > 9)\n      return contend',
     ],
-    ['src/plan/existing.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
+    ['src/controllers/podeip/attach.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
-      'src/plan/existing.ts',
+      'src/controllers/podeip/attach.ts',
       'if (rivals.length > 0)\n      return wait(',
       'if (rivals.length > 9)\n      return wait(',
     ],
   ),
   mutant('of two that record an EIP none yields', [
-    'src/plan/existing.ts',
+    'src/controllers/podeip/attach.ts',
     'if (!latestPlace(notes)) {',
     'if (seen.now < 0) {',
   ]),
   mutant(
     'an EIP is handed over although the other pod has not given it up',
-    ['src/plan/existing.ts', 'if (holder) return (reading', 'if (holder && seen.now < 0) return (reading'],
+    ['src/controllers/podeip/attach.ts', 'if (holder) return (reading', 'if (holder && seen.now < 0) return (reading'],
     [
-      'src/plan/existing.ts',
+      'src/controllers/podeip/attach.ts',
       'if (rivals.length > 0)\n      return wait(',
       'if (rivals.length > 9)\n      return wait(',
     ],
     [
-      'src/plan/existing.ts',
+      'src/controllers/podeip/attach.ts',
       'rob(seen, it, settings, boundElsewhere)',
       "({ do: 'RecordBinding', place: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: notes.podUid } })",
     ],
   ),
   mutant('kept for nobody: an EIP that is kept stays bound', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     "if (eip.status === 'InUse') {",
     "if (eip.status === 'Unassociating') {",
   ]),
-  mutant('kept for good: time does not pass', ['src/plan/keep.ts', 'if (leftMs <= 0)', 'if (leftMs <= -1e12)']),
+  mutant('kept for good: time does not pass', [
+    'src/controllers/podeip/retain.ts',
+    'if (leftMs <= 0)',
+    'if (leftMs <= -1e12)',
+  ]),
   mutant('kept too short: only the wall clock counts', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
     'endsAt - seen.now',
   ]),
   mutant('kept too short: only this process counts', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
     'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.parkedMs',
   ]),
   mutant('never is not never', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     "if (releaseStrategy === 'Never')",
     "if (releaseStrategy === 'Never') return { do: 'Retire', because: 'nobody came' };\n  if (seen.now < 0)",
   ]),
   mutant('a kept EIP is given up although its pod comes', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     'if (takeOver && hasPodIP(heir) && ',
     'if (takeOver && seen.now < 0 && ',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
   mutant('a PodEIP is written whatever it was when it was read', [
-    'src/act/podeip.ts',
+    'src/controllers/podeip/writes.ts',
     '{ ...body.metadata, uid, resourceVersion }',
     '{ ...body.metadata, uid }',
   ]),
   mutant('a PodEIP is deleted by its name', [
-    'src/act/podeip.ts',
+    'src/controllers/podeip/writes.ts',
     'await kube.delete(PODEIP, refOf(podEip), { uid, resourceVersion }, signal);',
     "await kube.delete(PODEIP, refOf(podEip), { uid: '' }, signal);",
   ]),
   mutant('a pod is told by its name', [
-    'src/act/pod.ts',
+    'src/controllers/podeip/publish.ts',
     'metadata: { uid, resourceVersion, annotations:',
     'metadata: { annotations:',
   ]),
   mutant('the way out does not wait for an EIP that is being bound', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     "} else if (eip && eip.status !== 'Available') return inTransition(eip);",
     '}',
   ]),
@@ -256,7 +260,7 @@ export const mutants: readonly Mutant[] = [
     'const retryInMs = 0;',
   ]),
   mutant('a fault of the cloud ends the key', [
-    'src/controllers/podeip.ts',
+    'src/controllers/podeip/controller.ts',
     "if (!needsSomebody) return 'backoff';",
     "if (!needsSomebody) return 'done';",
   ]),
@@ -267,7 +271,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a silent watch is waited for', ['src/kube/reflector.ts', 'idleMs = 90_000', 'idleMs = 9e9']),
   mutant('a status is written at every look', [
-    'src/report/status.ts',
+    'src/controllers/podeip/status.ts',
     'return Object.keys(patch).length > 0 ? patch : undefined;',
     'return { ...patch, managedBy: after.managedBy };',
   ]),
@@ -282,7 +286,7 @@ export const mutants: readonly Mutant[] = [
     'const may = mayMutate(0) || true;',
   ]),
   mutant('what needs a person is looked at without a pause', [
-    'src/plan/step.ts',
+    'src/controllers/podeip/step.ts',
     'export const RETRY_MS = 60_000;',
     'export const RETRY_MS = 1;',
   ]),
@@ -292,46 +296,50 @@ export const mutants: readonly Mutant[] = [
     "if (again === 'backoff') {\n        queue.add(key);",
   ]),
   mutant('an EIP whose heir has it is given up on the word of an old reading', [
-    'src/plan/inherit.ts',
+    'src/controllers/podeip/transfer.ts',
     'if (heir.spec.allocationID === allocationId && isTaken) return',
     "if (heir.spec.allocationID === allocationId) return !isTaken ? 'nobody' :",
   ]),
   mutant('an EIP is released although an heir may be taking it', [
-    'src/plan/give-back.ts',
+    'src/controllers/podeip/finalize.ts',
     "if (typeof now !== 'string') return now;",
     '',
   ]),
   mutant('an EIP is inherited without being named in the PodEIP that has it', [
-    'src/plan/inherit.ts',
+    'src/controllers/podeip/transfer.ts',
     "if (offered) return { do: 'Bequeath', spare: offered };",
     "if (offered) return { do: 'Inherit', allocationId: offered.spec.allocationID };",
   ]),
   rare(
     1620,
     mutant('the PodEIP that bequeaths goes before its heir has written the EIP down', [
-      'src/plan/inherit.ts',
+      'src/controllers/podeip/transfer.ts',
       "if (heir === null) return isTaken ? 'heir' : 'nobody';",
       "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
     ]),
   ),
   mutant('the limit of a namespace is counted against, and no place is written down', [
-    'src/plan/room.ts',
+    'src/controllers/podeip/quota.ts',
     "if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };",
     'if (!over) return undefined;',
   ]),
   rare(
     1793,
     mutant('a place is written down whatever has been written since it was counted', [
-      'src/act/usage.ts',
+      'src/controllers/podeip/reserve.ts',
       'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
       'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
     ]),
   ),
   mutant(
     'the place of a PodEIP that has no EIP yet is given to another',
-    ['src/plan/room.ts', '.filter((uid) => !there.has(uid))', '.filter((uid) => !eipsBought(podEips).has(uid))'],
     [
-      'src/plan/room.ts',
+      'src/controllers/podeip/quota.ts',
+      '.filter((uid) => !there.has(uid))',
+      '.filter((uid) => !eipsBought(podEips).has(uid))',
+    ],
+    [
+      'src/controllers/podeip/quota.ts',
       '/** UIDs of the PodEIPs that have a place and are gone. */',
       `const eipsBought = (podEips: readonly PodEip[]) =>
   new Set(podEips.filter(({ spec }) => spec.allocationID !== '').map(({ metadata }) => metadata.uid));
@@ -339,7 +347,7 @@ export const mutants: readonly Mutant[] = [
     ],
   ),
   mutant('only the EIPs that are there count, and no place before them', [
-    'src/plan/room.ts',
+    'src/controllers/podeip/quota.ts',
     'before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID))',
     'before.filter(({ podEipUID }) => podEipUID === "" && !except.includes(podEipUID))',
   ]),
@@ -349,36 +357,36 @@ export const mutants: readonly Mutant[] = [
     'clientToken(action, attempt, JSON.stringify(sorted))',
   ]),
   mutant('the pod that an EIP was parked from counts as another one of the name', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     'const isFormer = pod !== null && pod.metadata.uid === notes.formerPodUid;\n    if (pod && !isItsPod && !isFormer && !isFinal(pod))',
     'if (pod && !isItsPod)',
   ]),
   mutant('an EIP of a Service that is gone is held', [
-    'src/plan/keep.ts',
+    'src/controllers/podeip/retain.ts',
     "if (seen.service === null) return { do: 'Retire', because: 'its Knative Service is gone' };",
     '',
   ]),
   mutant(
     'the gate of the pod that hands its EIP over closes',
-    ['src/plan/give-back.ts', 'return successor\n    ?', 'return successor && seenNever\n    ?'],
+    ['src/controllers/podeip/finalize.ts', 'return successor\n    ?', 'return successor && seenNever\n    ?'],
     [
-      'src/plan/give-back.ts',
+      'src/controllers/podeip/finalize.ts',
       'const isWanted = (podEip: PodEip): boolean =>',
       'const seenNever = false;\n\nconst isWanted = (podEip: PodEip): boolean =>',
     ],
   ),
   mutant('an EIP stays with the newest Revision, wherever the requests go', [
-    'src/plan/handover.ts',
+    'src/controllers/podeip/precedence.ts',
     'if (my !== undefined && their !== undefined && PRIORITY[my] !== PRIORITY[their])',
     "if (my !== undefined && their !== undefined && my === 'none' && their === 'none')",
   ]),
   mutant('a pod without an address becomes ready before the one that has it gets the requests', [
-    'src/plan/existing.ts',
+    'src/controllers/podeip/attach.ts',
     "const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);",
     'const isServed = ahead.pod !== null;',
   ]),
   mutant('a pod that no request gets to never becomes ready', [
-    'src/plan/existing.ts',
+    'src/controllers/podeip/attach.ts',
     "const isIdle = routing(my) === 'none' && isServed;",
     'const isIdle = seen.now < 0 && isServed;',
   ]),

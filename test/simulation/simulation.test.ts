@@ -93,11 +93,11 @@ test('every mutant finds its texts in the source, each once', (t) => {
 });
 
 test('a mutant whose text is not in the source any more fails', async (t) => {
-  const replacements = [{ file: 'src/plan/decide.ts', text: 'no such text', by: '' }];
+  const replacements = [{ file: 'src/controllers/podeip/decide.ts', text: 'no such text', by: '' }];
   const work = { kind: 'seeds' as const, from: 1, count: 1, isFirstEnough: true };
   await t.throwsAsync(
     share([work], { jobs: 1, replacements }, () => 'go on'),
-    { message: /0 times in src\/plan\/decide/u },
+    { message: /0 times in src\/controllers\/podeip\/decide/u },
   );
 });
 

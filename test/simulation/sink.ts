@@ -1,6 +1,6 @@
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Verdict } from '../../src/cloudevents/sink.ts';
-import { isOurs } from '../../src/plan/record.ts';
+import { isOurs } from '../../src/controllers/podeip/record.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { LATEST_WRITE_MS } from './fault-bounds.ts';
 import type { Process } from './process.ts';

@@ -5,7 +5,7 @@ import test from 'ava';
 import Koa from 'koa';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
-import { createMetrics } from '../../src/report/metrics.ts';
+import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { createApp, type Shown } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve, ServeError, type Serving } from '../../src/web/server.ts';

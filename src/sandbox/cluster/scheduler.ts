@@ -1,6 +1,6 @@
 import { NAMESPACE, NODE, type Pod } from '../../api/core.ts';
-import { kindOf } from '../../intent/placement.ts';
-import { targetOfTemplate } from '../../intent/target.ts';
+import { kindOf } from '../../request/placement.ts';
+import { targetOfTemplate } from '../../request/target.ts';
 import type { Kube } from '../../kube/port.ts';
 
 /**

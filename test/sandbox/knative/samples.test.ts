@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { parse } from 'yaml';
-import { readAnnotations } from '../../../src/intent/read.ts';
-import type { EipDefaults, EipRequest } from '../../../src/intent/request.ts';
+import { readAnnotations } from '../../../src/request/parse.ts';
+import type { EipDefaults, EipRequest } from '../../../src/request/request.ts';
 import { SERVICE, type Service } from '../../../src/sandbox/knative/resources.ts';
 import { NAMESPACE, said, world } from './world.ts';
 

@@ -1,0 +1,285 @@
+import { sweepAct, type SweepAct } from './release.ts';
+import { NAMESPACE } from '../../api/core.ts';
+import { TAG_CLUSTER_UID, TAG_POD } from '../../api/annotations.ts';
+import { PODEIP, type PodEip } from '../../api/podeip.ts';
+import { CloudFault } from '../../cloud/fault.ts';
+import type { Cloud } from '../../cloud/port.ts';
+import { KubeFault } from '../../kube/fault.ts';
+import type { Kube } from '../../kube/port.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Caller } from '../../lib/token.ts';
+import { readNotes } from '../podeip/record.ts';
+import {
+  ownersOf,
+  stepToRelease,
+  strayOf,
+  sweep,
+  tried,
+  type Sightings,
+  type Stray,
+  type SweepSettings,
+  type SweepStep,
+  type Verdict,
+} from './policy.ts';
+import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
+import type { SweeperMetrics, SweepOutcome } from './metrics.ts';
+
+/** What the sweeper is told once and for all. */
+export interface SweeperSettings extends SweepSettings {
+  /** `report`: everything but the release. */
+  readonly mode: 'release' | 'report';
+  /** Between the end of a pass and the next one; milliseconds. */
+  readonly periodMs: number;
+  /** How many EIPs are worked on in one pass; the rest waits for the next. */
+  readonly maxReleases: number;
+  /** The VPC in which network interfaces are looked up. */
+  readonly vpcId: string;
+}
+
+export interface SweeperPorts {
+  readonly kube: Kube;
+  readonly cloud: Cloud;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: SweeperSettings;
+  readonly metrics: SweeperMetrics;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  readonly log: Log;
+}
+
+/** Until the first pass, milliseconds: soon, for it begins the sightings, but not amid what a start has to catch up on. */
+export const FIRST_PASS_MS = 30_000;
+
+/**
+ * Looks for EIPs that carry the tags of this cluster and belong to no PodEIP, pass after pass, and releases them, until the
+ * signal aborts. Begins to count sightings when it begins: whoever takes over the leadership starts with none.
+ */
+export const runSweeper = async (ports: SweeperPorts, signal: AbortSignal): Promise<void> => {
+  const { clock, settings, metrics } = ports;
+  const sweeper = new Sweeper(ports);
+  let completeAt = clock.mono();
+  metrics.lastPassAge(() => (signal.aborted ? undefined : (clock.mono() - completeAt) / 1_000));
+  for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
+    await clock.sleep(waitMs, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    const outcome = await sweeper.pass(signal);
+    if (outcome === undefined) return;
+    metrics.passed(outcome);
+    if (outcome === 'ok' || outcome === 'braked') completeAt = clock.mono();
+  }
+};
+
+/** What came of one EIP in one pass. */
+interface Result {
+  /** `passes`: nothing was done, and what is in the way passes by itself. */
+  readonly is: 'changed' | 'released' | 'passes' | 'blocked';
+  readonly say: string;
+}
+
+class Sweeper {
+  readonly #ports: SweeperPorts;
+  readonly #log: Log;
+  /** Who calls: the tries of the process before this one are not known. */
+  readonly #subject: string;
+  #sightings: Sightings = new Map();
+  /** By allocation ID, what was said last: it is said again only when it changes. */
+  #said = new Map<string, string>();
+
+  constructor(ports: SweeperPorts) {
+    this.#ports = ports;
+    this.#log = ports.log.child({ controller: 'sweeper' });
+    this.#subject = `sweeper/${ports.random.uuid()}`;
+  }
+
+  /** One pass; undefined if it was given up because the signal aborted. Never rejects. */
+  async pass(signal: AbortSignal): Promise<SweepOutcome | undefined> {
+    try {
+      return await this.#pass(signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (error instanceof CloudFault && error.code === 'InconsistentPages') {
+        this.#log.info({ action: error.action }, `The list of EIPs changed while it was read; this pass is skipped`);
+        return 'inconsistent';
+      }
+      const isFault = error instanceof CloudFault || error instanceof KubeFault;
+      const fields = isFault ? { kind: error.kind } : { error };
+      this.#log[isFault ? 'warn' : 'error'](fields, `A pass failed, the next one tries again: ${messageOf(error)}`);
+      return 'failed';
+    }
+  }
+
+  async #pass(signal: AbortSignal): Promise<SweepOutcome> {
+    const { cloud, kube, clock, settings, metrics } = this.#ports;
+    // In this order: see sweep().
+    const eips = await cloud.findEips([{ key: TAG_CLUSTER_UID, value: settings.clusterUid }], signal);
+    const podEips = await kube.list(PODEIP, {}, signal);
+    const { sightings, verdicts, brake } = sweep(this.#sightings, { eips, podEips, now: clock.mono() }, settings);
+    this.#sightings = sightings;
+    const count = { orphan: 0, surplus: 0, unidentified: 0 };
+    for (const { kind } of verdicts) count[kind] += 1;
+    metrics.saw(count);
+    let left = verdicts.filter(({ is }) => is === 'due' || is === 'blocked').length;
+    metrics.left(left);
+    metrics.braked(brake !== undefined);
+    this.#said = new Map([...this.#said].filter(([allocationId]) => sightings.has(allocationId)));
+    for (const verdict of verdicts) this.#tell(verdict);
+    const due = verdicts.filter(({ is }) => is === 'due');
+    this.#log.debug({ ...count, eips: eips.length, podEips: podEips.length, due: due.length }, 'Looked at all EIPs');
+    if (brake !== undefined) {
+      this.#log.error({ eips: eips.length, podEips: podEips.length, due: due.length }, brake);
+      this.#record({ podEip: undefined }, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note: brake });
+      return 'braked';
+    }
+    if (settings.mode === 'release')
+      for (const verdict of due.slice(0, settings.maxReleases)) {
+        if (await this.#work(verdict, signal)) left -= 1;
+        metrics.left(left);
+      }
+    return 'ok';
+  }
+
+  /** Says what a pass found out about an EIP, where that is news. */
+  #tell(verdict: Verdict): void {
+    const { is, eip, because, obstacle } = verdict;
+    if (is === 'due' && this.#ports.settings.mode === 'release') return;
+    const what = `${eip.allocationId} (${eip.ipAddress}) ${because}`;
+    if (is === 'blocked') this.#blocked(verdict, obstacle ?? '');
+    else if (is === 'young') this.#say(verdict, 'info', `${what}; it is watched`);
+    else if (is === 'due') this.#say(verdict, 'warn', `${what}; it would be released, but sweeper.mode is report`);
+    else
+      this.#say(
+        verdict,
+        'warn',
+        `${what}; it is left alone. Release it in the console, or remove its tag ${TAG_CLUSTER_UID}`,
+      );
+  }
+
+  /** Looks at the EIP once more, and does the one next thing that leads to its release. Whether it is released. */
+  async #work(verdict: Verdict, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const { allocationId } = verdict.eip;
+    const caller = { subject: this.#subject, attempt: this.#sightings.get(allocationId)?.tries ?? 0 };
+    try {
+      const result = await this.#release(verdict, caller, signal);
+      this.#sightings = tried(this.#sightings, allocationId, result.is === 'released');
+      if (result.is === 'blocked') this.#blocked(verdict, result.say);
+      else if (result.is === 'passes') this.#log.debug(fieldsOf(verdict), `${allocationId}: ${result.say}`);
+      else this.#log.info(fieldsOf(verdict), `${result.say}, because it ${verdict.because}`);
+      return result.is === 'released';
+    } catch (error) {
+      if (!(error instanceof CloudFault)) throw error;
+      this.#sightings = tried(this.#sightings, allocationId, false);
+      const { kind, action, code, requestId, message } = error;
+      if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
+        this.#blocked(verdict, message, `${action}: ${code}`);
+      else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
+      return false;
+    }
+  }
+
+  async #release(verdict: Verdict, caller: Caller, signal: AbortSignal): Promise<Result> {
+    const { cloud, kube, metrics, settings } = this.#ports;
+    const { allocationId } = verdict.eip;
+    const recordedId = verdict.podEip?.spec.allocationID;
+    const looked = await Promise.all(
+      [allocationId, ...(recordedId === undefined ? [] : [recordedId])].map((id) => cloud.describeEip(id, signal)),
+    );
+    const podEips = await kube.list(PODEIP, {}, signal);
+    const [eip] = looked;
+    if (!eip) return { is: 'passes', say: 'it is not listed any more' };
+    const listed = new Map(looked.flatMap((it) => (it ? [[it.allocationId, it] as const] : [])));
+    const stray = strayOf(eip, listed, ownersOf(podEips), settings);
+    if (stray?.kind !== verdict.kind || stray.podEipUid !== verdict.podEipUid)
+      return { is: 'passes', say: 'it belongs to a PodEIP now' };
+    const step = await this.#named(stepToRelease(eip), podEips, signal);
+    if (step.do === 'Wait') return { is: 'passes', say: step.because };
+    if (step.do === 'Blocked') return { is: 'blocked', say: step.because };
+    signal.throwIfAborted();
+    try {
+      await sweepAct(step, allocationId, caller, cloud, signal);
+    } catch (error) {
+      if (!(error instanceof CloudFault && error.kind === 'gone' && step.do === 'Release')) throw error;
+      return { is: 'passes', say: 'it had been released already' };
+    }
+    if (step.do === 'Release') {
+      metrics.released();
+      const note = `released ${allocationId} (${eip.ipAddress}), which ${stray.because}`;
+      this.#record(stray, { type: 'Normal', reason: 'Released', action: 'Sweep', note });
+    }
+    return { is: step.do === 'Release' ? 'released' : 'changed', say: sentenceOf(step, allocationId) };
+  }
+
+  /**
+   * The step with the address that Unassociate must name. The VPC API shows "" for the primary address of an interface;
+   * which one that is, a PodEIP may have noted, and the cloud must confirm.
+   */
+  async #named(
+    step: SweepStep,
+    podEips: readonly PodEip[],
+    signal: AbortSignal,
+  ): Promise<SweepAct | Exclude<SweepStep, SweepAct>> {
+    if (step.do !== 'Unassociate' || step.privateIpAddress !== '') return step;
+    const { cloud, settings } = this.#ports;
+    const { networkInterfaceId } = step;
+    const places = podEips.flatMap((podEip) => readNotes(podEip).places);
+    const noted = places.filter((place) => place.isPrimary && place.networkInterfaceId === networkInterfaceId);
+    for (const privateIpAddress of new Set(noted.map((place) => place.privateIpAddress))) {
+      const found = await cloud.findNetworkInterfaces({ vpcId: settings.vpcId, privateIpAddress }, signal);
+      const isPrimary = found.some(
+        (eni) => eni.networkInterfaceId === networkInterfaceId && eni.primaryIpAddress === privateIpAddress,
+      );
+      if (isPrimary) return { ...step, privateIpAddress };
+    }
+    const because = `it is bound to the primary address of ${networkInterfaceId}, which nothing names any more, so that it cannot be detached safely; detach it in the console`;
+    return { do: 'Blocked', because };
+  }
+
+  /** Somebody must act before the EIP can be released. `topic` is the obstacle without what differs each time. */
+  #blocked(stray: Stray, obstacle: string, topic = obstacle): void {
+    const { eip, because } = stray;
+    this.#ports.metrics.blocked();
+    const note = `${eip.allocationId} (${eip.ipAddress}) ${because}, and cannot be released: ${obstacle}`;
+    if (!this.#say(stray, 'warn', note, topic)) return;
+    this.#record(stray, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note });
+  }
+
+  /** Whether it was news. */
+  #say(stray: Stray, level: 'info' | 'warn', sentence: string, topic = sentence): boolean {
+    const { allocationId } = stray.eip;
+    if (this.#said.get(allocationId) === topic) return false;
+    this.#said.set(allocationId, topic);
+    this.#log[level](fieldsOf(stray), sentence);
+    return true;
+  }
+
+  /** About the PodEIP, or, where there is none, about the namespace whose UID names the cluster. */
+  #record({ podEip }: Pick<Stray, 'podEip'>, event: EventNote): void {
+    const { record, settings } = this.#ports;
+    const { version, kind } = NAMESPACE;
+    const cluster: Regarding = { apiVersion: version, kind, name: 'kube-system', uid: settings.clusterUid };
+    for (const object of podEip ? regarding({ pod: null, podEip }) : [cluster]) record(object, event);
+  }
+}
+
+const sentenceOf = (step: SweepAct, allocationId: string): string => {
+  switch (step.do) {
+    case 'Unassociate':
+      return `detached ${allocationId} from ${step.networkInterfaceId} ${step.privateIpAddress}`;
+    case 'LeaveBandwidthPackage':
+      return `took ${allocationId} out of ${step.bandwidthPackageId}`;
+    case 'Release':
+      return `released ${allocationId}`;
+  }
+};
+
+const fieldsOf = ({ kind, eip, podEipUid }: Stray) => ({
+  kind,
+  eip: eip.allocationId,
+  ipAddress: eip.ipAddress,
+  podEipUid,
+  pod: eip.tags.get(TAG_POD),
+});
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,92 @@
+import { CONTROLLER } from '../../api/annotations.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import type { Eip } from '../../cloud/port.ts';
+import type { InternetChargeType } from '../../api/eip.ts';
+import type { EipRequest } from '../../request/request.ts';
+import { isOfBefore, isUntagged } from './ownership.ts';
+import { readPod } from './pod.ts';
+import { isFinal } from '../../api/pod.ts';
+import { hasFinalizer, type Place } from './record.ts';
+import type { Seen, Settings } from './observation.ts';
+import { fail, RETRY_MS, type Step } from './step.ts';
+
+/** Whose PodEIPs are taken over: Terway's migration writes no name, and hands them to this controller. */
+const PREDECESSOR = 'ack-extend-network-controller';
+
+/**
+ * The one thing to do next for a PodEIP that this controller did not write. Taken over is only what was made before the
+ * time that an operator has written into the configuration: whoever may write PodEIPs could otherwise have us tag, and
+ * then release, any EIP of the account. The API server sets the creation time, so that it cannot be forged.
+ */
+export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
+  const { metadata, spec } = podEip;
+  const from = metadata.annotations?.[CONTROLLER] ?? PREDECESSOR;
+  const leftAlone = (why: string): Step =>
+    fail(
+      'NotManagedHere',
+      `PodEIP ${metadata.name} was not written by knative-eip and is left alone: ${why}`,
+      settings.recheckMs,
+    );
+  if (settings.adoptBefore === undefined)
+    return leftAlone(
+      'once the controller that wrote it is uninstalled, set adoptPodEIPsCreatedBefore in the configuration to have it taken over, or delete it',
+    );
+  if (from !== PREDECESSOR) return leftAlone(`it belongs to ${from}`);
+  if (!isOfBefore(podEip, settings))
+    return leftAlone(
+      `it was created at ${metadata.creationTimestamp ?? 'an unknown time'}, not before adoptPodEIPsCreatedBefore`,
+    );
+  const { otherControllers = [] } = seen;
+  if (otherControllers.length > 0)
+    return leftAlone(`${otherControllers.join(' and ')} is still in the cluster; uninstall it first`);
+  if (!hasFinalizer(podEip) || spec.allocationID === '') return leftAlone('it holds no EIP');
+  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId: spec.allocationID };
+  const { eip } = seen;
+  if (!eip) return fail('EipNotFound', `${spec.allocationID} is not listed in this region and account`, RETRY_MS);
+  if (spec.allocationType.type !== 'Static' && (!isUntagged(eip) || eip.serviceManaged))
+    return leftAlone(`${spec.allocationID} belongs to somebody else`);
+  return {
+    do: 'Adopt',
+    from,
+    ...standingOf(seen, podEip, settings),
+    request: requestOf(podEip, eip),
+    places: placesOf(seen, podEip, eip, settings),
+  };
+};
+
+/** The pod that the PodEIP serves; where there is none, since when. */
+const standingOf = ({ pod, now }: Seen, podEip: PodEip, settings: Settings) => {
+  const isServed = pod !== null && !isFinal(pod) && readPod(pod, settings).wanted;
+  if (isServed) return { podUid: pod.metadata.uid, goneSince: undefined };
+  const lastSeen = Date.parse(podEip.status?.podLastSeen ?? '');
+  return { podUid: '', goneSince: Number.isNaN(lastSeen) ? now : Math.min(now, lastSeen) };
+};
+
+const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest =>
+  spec.allocationType.type === 'Static'
+    ? { kind: 'existing', allocationId: spec.allocationID }
+    : {
+        kind: 'new',
+        bandwidthMbps: eip.bandwidthMbps,
+        internetChargeType: (eip.internetChargeType === 'PayByBandwidth'
+          ? 'PayByBandwidth'
+          : 'PayByTraffic') satisfies InternetChargeType,
+        isp: eip.isp,
+        ...(eip.name !== undefined && { name: eip.name }),
+        ...(eip.description !== undefined && { description: eip.description }),
+        ...(eip.publicIpAddressPoolId !== undefined && { publicIpAddressPoolId: eip.publicIpAddressPoolId }),
+        ...(eip.resourceGroupId !== undefined && { resourceGroupId: eip.resourceGroupId }),
+        ...(spec.bandwidthPackageID !== undefined &&
+          spec.bandwidthPackageID !== '' && { bandwidthPackageId: spec.bandwidthPackageID }),
+        securityProtectionTypes: [],
+        tags: [],
+      };
+
+/** Where the other controller put the EIP: where it is, if that is what its status says. */
+const placesOf = (seen: Seen, { status }: PodEip, eip: Eip, settings: Settings): readonly Place[] => {
+  const { networkInterfaceID = '', privateIPAddress = '' } = status ?? {};
+  if (networkInterfaceID === '' || privateIPAddress === '') return [];
+  const isPrimary = eip.instanceId === networkInterfaceID && eip.privateIpAddress === '';
+  const podUid = seen.pod && readPod(seen.pod, settings).wanted ? seen.pod.metadata.uid : '';
+  return [{ networkInterfaceId: networkInterfaceID, privateIpAddress: privateIPAddress, isPrimary, podUid }];
+};

@@ -1,0 +1,125 @@
+import type { Pod } from '../../api/core.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import type { Reading } from '../../request/parse.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { keyOf } from '../../kube/store.ts';
+import { isDrifting } from './pod.ts';
+import { isFinal } from '../../api/pod.ts';
+import { readNotes } from './record.ts';
+import type { Seen } from './observation.ts';
+import type { Act } from './step.ts';
+import type { EipKind, LifeMetrics } from './metrics.ts';
+import type { Caches } from '../caches.ts';
+
+/** The way of one pod to its address; monotonic milliseconds. */
+interface Way {
+  /** When the pod was first seen with an IP address. */
+  readonly from: number;
+  /** When work on its EIP began. */
+  begun?: number | undefined;
+  /** When it had an EIP. */
+  allocated?: number | undefined;
+}
+
+/**
+ * Times how long pods wait for their addresses, and how long addresses take to go back. Only what this process saw from
+ * its beginning is timed: a pod that had its IP address before the first list is not. By UID, and bounded by what there
+ * is in the cluster: an entry goes with its pod or its PodEIP.
+ */
+export class Stopwatch {
+  readonly #clock: Clock;
+  readonly #metrics: LifeMetrics;
+  /** By UID of the pod. */
+  readonly #ways = new Map<string, Way>();
+  /** When the pod that has the address ended, by UID of the pod. */
+  readonly #ends = new Map<string, number>();
+
+  constructor(clock: Clock, metrics: LifeMetrics) {
+    this.#clock = clock;
+    this.#metrics = metrics;
+  }
+
+  /** Learns from the watches when pods get their IP address and when they end. */
+  follow({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>): void {
+    pods.subscribe(({ type, object, old, from }) => {
+      const { uid } = object.metadata;
+      const hadAddress = old?.status?.podIP !== undefined;
+      if (type === 'deleted' || isFinal(object)) {
+        this.#ways.delete(uid);
+        const podEip = podEips.store.get(keyOf(object.metadata));
+        if (podEip && readNotes(podEip).podUid === uid && !this.#ends.has(uid)) this.#ends.set(uid, this.#clock.mono());
+      } else if (from === 'watch' && object.status?.podIP !== undefined && !hadAddress && !this.#ways.has(uid))
+        this.#ways.set(uid, { from: this.#clock.mono() });
+    });
+    podEips.subscribe(({ type, object }) => {
+      if (type === 'deleted') this.#ends.delete(readNotes(object).podUid);
+    });
+  }
+
+  /** A step is about to be done. */
+  begins(step: Act, seen: Seen): void {
+    const way = this.#wayOf(seen.pod);
+    if (way && (step.do === 'Claim' || step.do === 'Allocate' || step.do === 'Associate'))
+      way.begun ??= this.#clock.mono();
+    if (step.do === 'Associate' && way) way.allocated ??= this.#clock.mono();
+  }
+
+  /** A request was read and written down: counts what was said about it. */
+  read(reading: Pick<Reading, 'findings'> | undefined): void {
+    for (const finding of reading?.findings ?? []) this.#metrics.found(finding);
+  }
+
+  /** A step was done; `began` is when, monotonic milliseconds. */
+  done(step: Act, seen: Seen, began: number): void {
+    const { pod, podEip } = seen;
+    this.#metrics.did(step.do);
+    const way = this.#wayOf(pod);
+    if (step.do === 'Allocate' && way) way.allocated = this.#clock.mono();
+    else if (step.do === 'Publish' && way) this.#served(way, seen, began);
+    else if (step.do === 'Unpublish' && hasLost(seen)) this.#metrics.lost(seen.eip ? 'moved' : 'gone');
+    else if (podEip) this.#gaveBack(step, podEip);
+  }
+
+  #served(way: Way, { pod, podEip }: Seen, began: number): void {
+    this.#ways.delete(pod?.metadata.uid ?? '');
+    if (!podEip) return;
+    const begun = way.begun ?? way.from;
+    const allocated = Math.max(begun, way.allocated ?? begun);
+    const told = this.#clock.mono();
+    this.#metrics.served(kindOf(podEip), {
+      queue: seconds(way.from, begun),
+      allocate: seconds(begun, allocated),
+      associate: seconds(allocated, began),
+      publish: seconds(began, told),
+    });
+  }
+
+  #gaveBack(step: Act, podEip: PodEip): void {
+    const { podUid } = readNotes(podEip);
+    const kind = kindOf(podEip);
+    // Who keeps an address for the next pod is not slow.
+    if (step.do === 'Park' || step.do === 'Offer' || step.do === 'Bequeath') this.#ends.delete(podUid);
+    if (step.do !== (kind === 'new' ? 'Release' : 'Unassociate')) return;
+    const end = this.#ends.get(podUid);
+    this.#ends.delete(podUid);
+    if (end !== undefined) this.#metrics.gaveBack(kind, seconds(end, this.#clock.mono()));
+  }
+
+  #wayOf(pod: Pod | null): Way | undefined {
+    return pod ? this.#ways.get(pod.metadata.uid) : undefined;
+  }
+}
+
+const seconds = (from: number, to: number): number => Math.max(0, to - from) / 1_000;
+
+const kindOf = (podEip: PodEip): EipKind => (podEip.spec.allocationType.type === 'Static' ? 'existing' : 'new');
+
+/** Whether the pod goes on, nobody gives its address back, and the cloud shows another truth than it was told. */
+const hasLost = ({ pod, podEip, eip }: Seen): boolean =>
+  pod !== null &&
+  podEip !== null &&
+  eip !== undefined &&
+  !isFinal(pod) &&
+  pod.metadata.deletionTimestamp === undefined &&
+  podEip.metadata.deletionTimestamp === undefined &&
+  isDrifting(pod, eip, readNotes(podEip));

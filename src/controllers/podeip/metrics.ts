@@ -1,0 +1,71 @@
+import type { Finding } from '../../api/finding.ts';
+import type { Act } from './step.ts';
+import { WAITING_SECONDS, type Meter } from '../../metrics/definition.ts';
+
+/** The way of an address to its pod, in the order in which it is gone. */
+export const STAGES = ['queue', 'allocate', 'associate', 'publish'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Whose EIP it is: bought for the pod, or the user's own. */
+export type EipKind = 'new' | 'existing';
+
+/** What happens to addresses, one after the other. Durations in seconds. */
+export interface LifeMetrics {
+  /** The controller did one step. */
+  did(step: Act['do']): void;
+  /** A pod with an IP address got its EIP; `stages` are its parts, and their sum is the whole. */
+  served(kind: EipKind, stages: Readonly<Record<Stage, number>>): void;
+  /** The address of a pod that ended is given back: the EIP is released, or, where it is the user's, detached. */
+  gaveBack(kind: EipKind, seconds: number): void;
+  /** A pod lost its address and not because of us. `gone`: the EIP no longer exists · `moved`: it is bound elsewhere, or to nothing. */
+  lost(kind: 'gone' | 'moved'): void;
+  /** A request was read that had something to be said about. */
+  found(finding: Pick<Finding, 'id' | 'severity'>): void;
+}
+
+export const lifeMetrics = (meter: Meter): LifeMetrics => {
+  const steps = meter.counter('knative_eip_steps_total', 'What the controller did', 'step');
+  const ready = meter.histogram(
+    'knative_eip_address_ready_seconds',
+    'From the IP address of a pod to its EIP in use and told to the pod, by kind: new or existing',
+    WAITING_SECONDS,
+    'kind',
+  );
+  const stages = meter.histogram(
+    'knative_eip_address_stage_seconds',
+    'The parts of that: until work on it began; until there was an EIP; until it was in use; until the pod was told',
+    WAITING_SECONDS,
+    'stage',
+  );
+  const back = meter.histogram(
+    'knative_eip_release_seconds',
+    'From the end of a pod to the release of its EIP, or, kind existing, until it was detached; without those that are kept on purpose',
+    WAITING_SECONDS,
+    'kind',
+  );
+  const lost = meter.counter(
+    'knative_eip_addresses_lost_total',
+    'Addresses that a running pod lost and not because of the controller, by kind: gone, or moved',
+    'kind',
+  );
+  for (const kind of ['gone', 'moved'] as const) lost.inc({ kind }, 0);
+  const findings = meter.counter(
+    'knative_eip_findings_total',
+    'What was said about requests that contradict themselves or cannot be met, each time that one was read',
+    'finding',
+    'severity',
+  );
+  return {
+    did: (step) => steps.inc({ step }),
+    served: (kind, parts) => {
+      ready.observe(
+        { kind },
+        STAGES.reduce((sum, stage) => sum + parts[stage], 0),
+      );
+      for (const stage of STAGES) stages.observe({ stage }, parts[stage]);
+    },
+    gaveBack: (kind, seconds) => back.observe({ kind }, seconds),
+    lost: (kind) => lost.inc({ kind }),
+    found: ({ id, severity }) => findings.inc({ finding: id, severity }),
+  };
+};

@@ -1,0 +1,52 @@
+import { ALLOCATED_ADDRESS } from '../../api/annotations.ts';
+import { isAnnounced, isGated, isReadyByAddress } from '../../api/pod.ts';
+import type { Node, Pod } from '../../api/core.ts';
+import type { Finding } from '../../api/finding.ts';
+import type { Eip } from '../../cloud/port.ts';
+import type { GuardSettings, JudgeInput } from '../../rules/rule.ts';
+import { NOTHING_KNOWN, type GuardFacts } from '../../rules/cluster-facts.ts';
+import { judge, weigh } from '../../rules/evaluate.ts';
+import { workloadOfPod } from '../../rules/workload.ts';
+import type { Reading } from '../../request/parse.ts';
+import { targetOf, type Target } from '../../request/target.ts';
+import { isBoundTo, latestPlace, type Notes } from './record.ts';
+import type { Settings } from './observation.ts';
+
+/** Whether the pod's owner gives the pod that comes after it the same name. */
+export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 'statefulKinds'>): boolean =>
+  metadata.ownerReferences?.some(({ controller, kind }) => controller === true && statefulKinds.includes(kind)) ??
+  false;
+
+/** What a pod asks for, as far as the pod itself can say. */
+export const readPod = (pod: Pod, settings: GuardSettings): Reading => weigh(inputOf(pod, undefined, settings));
+
+/** Everything that there is to say about a pod, once it is known where it runs. */
+export const judgePod = (
+  pod: Pod,
+  node: Node | null,
+  settings: GuardSettings,
+  facts: GuardFacts = NOTHING_KNOWN,
+): readonly Finding[] => judge(inputOf(pod, targetOf(pod, node ?? undefined), settings, facts));
+
+const inputOf = (
+  pod: Pod,
+  target: Target | undefined,
+  settings: GuardSettings,
+  facts: GuardFacts = NOTHING_KNOWN,
+): JudgeInput => ({ workload: workloadOfPod(pod), target, settings, facts });
+
+/** Whether the pod says that it has this address, completely. */
+export const isPublished = (pod: Pod, eip: Eip): boolean =>
+  pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress && isGated(pod) === isReadyByAddress(pod);
+
+/** Whether the cloud shows something else than what the pod was told. One such reading may be a replica that lags. */
+export const isDrifting = (pod: Pod | null, eip: Eip | null, notes: Notes): boolean => {
+  if (!pod || !isAnnounced(pod)) return false;
+  const place = latestPlace(notes);
+  return !(
+    eip?.status === 'InUse' &&
+    place !== undefined &&
+    isBoundTo(eip, place) &&
+    place.privateIpAddress === pod.status?.podIP
+  );
+};

@@ -1,0 +1,120 @@
+import { sentence } from '../../api/finding.ts';
+import type { TakenPlace } from '../../api/eippolicy.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import { isLimited, notAllowed, overLimits, shareOf, type Usage } from '../../request/policy.ts';
+import type { NewEip } from '../../request/request.ts';
+import { isWitness, readNotes } from './record.ts';
+import type { Room, Seen } from './observation.ts';
+import { fail, RETRY_MS, wait, type Step } from './step.ts';
+
+/** Between looks at a place whose PodEIP is gone and whose EIP is still listed; milliseconds. */
+const VACATING_MS = 5_000;
+
+/**
+ * What has to happen before an EIP may be bought for the PodEIP; undefined once it may. A place under the limits is written
+ * into the namespace's usage first, by compare-and-swap against what was counted, so that two PodEIPs never both take the
+ * last one, in one process or two; a process that dies after the write is followed by one that finds it. Nothing gives a
+ * place back: it is its PodEIP's for as long as that exists, and may be taken by the next one when that is gone and no EIP
+ * carries its tags.
+ *
+ * Where somebody deletes the usage, it is made anew from the PodEIPs that have an EIP; one that was being bought at that
+ * moment is counted from when it is written down. The same holds for EIPs that are being bought when the first limit comes.
+ */
+export const mayBuy = (seen: Seen, podEip: PodEip, request: NewEip): Step | undefined => {
+  const { policy, room, namespace, vacated } = seen;
+  if (!policy) return undefined;
+  const { effective } = policy;
+  // What was written down before the policy was may not be bought any more.
+  const [refusal] = notAllowed(effective, request);
+  if (refusal) return fail(refusal.id, sentence(refusal));
+  if (!isLimited(effective)) return undefined;
+  if (!namespace) return wait('Pending', 'the namespace is gone, and takes its pods with it', RETRY_MS);
+  if (!room) return { do: 'LookForRoom' };
+  const { uid } = podEip.metadata;
+  const bandwidthMbps = shareOf(request);
+  const hasPlace = room.usage?.places?.find(({ podEipUID }) => podEipUID === uid)?.bandwidthMbps === bandwidthMbps;
+  const overWithout = (podEipUids: readonly string[]) =>
+    overLimits(effective, heldByOthers(room, uid, hasPlace, podEipUids), request);
+  const over = overWithout([]);
+  if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };
+  const abandoned = abandonedIn(room);
+  // A place that was taken under a higher limit waits for room.
+  if (hasPlace || overWithout(abandoned)) return fail(over.id, sentence(over));
+  const free = abandoned.filter((it) => vacated?.get(it) === true);
+  if (!overWithout(free)) return { do: 'Reserve', bandwidthMbps, instead: free };
+  const next = abandoned.find((it) => vacated?.has(it) !== true);
+  return next === undefined ? fail(over.id, sentence(over), VACATING_MS) : { do: 'LookForVacated', podEipUid: next };
+};
+
+/** UIDs of the PodEIPs that have a place and are gone. */
+const abandonedIn = ({ usage, podEips }: Room): readonly string[] => {
+  const there = new Set(podEips.map(({ metadata }) => metadata.uid));
+  return (usage?.places ?? []).map(({ podEipUID }) => podEipUID).filter((uid) => !there.has(uid));
+};
+
+/**
+ * What all others hold: who has an EIP that was bought, whether it has a place or had it before there was a limit, and who has
+ * a place and no EIP yet. An EIP that is on its way from one PodEIP to another counts once.
+ *
+ * @param hasPlace the PodEIP itself has a place: then only places before its own count, so that of those that wait for room
+ *   under a limit that was lowered the first goes first
+ * @param except UIDs whose places do not count
+ */
+const heldByOthers = ({ usage, podEips }: Room, uid: string, hasPlace: boolean, except: readonly string[]): Usage => {
+  const places = usage?.places ?? [];
+  const before = hasPlace
+    ? places.slice(
+        0,
+        places.findIndex(({ podEipUID }) => podEipUID === uid),
+      )
+    : places;
+  return sumOf(
+    podEips.filter(({ metadata }) => metadata.uid !== uid),
+    places,
+    before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID)),
+  );
+};
+
+/**
+ * What a namespace holds without some of its PodEIPs, for a forecast. Places of PodEIPs that are gone do not count either:
+ * whether their EIPs are still there only the account can say, and who wants the place looks there.
+ */
+export const heldWithout = ({ usage, podEips }: Room, isLeftOut: (podEip: PodEip) => boolean): Usage => {
+  const others = podEips.filter((podEip) => !isLeftOut(podEip));
+  const uids = new Set(others.map(({ metadata }) => metadata.uid));
+  const places = usage?.places ?? [];
+  return sumOf(
+    others,
+    places,
+    places.filter(({ podEipUID }) => uids.has(podEipUID)),
+  );
+};
+
+/**
+ * @param places all of the namespace: they say what each PodEIP counts
+ * @param counted those that count although their PodEIP may have no EIP yet
+ */
+const sumOf = (podEips: readonly PodEip[], places: readonly TakenPlace[], counted: readonly TakenPlace[]): Usage => {
+  const shares = new Map(places.map((place) => [place.podEipUID, place.bandwidthMbps]));
+  /** By EIP; before there is one, by PodEIP. */
+  const held = new Map<string, number>();
+  const count = (key: string, share: number) => held.set(key, Math.max(held.get(key) ?? 0, share));
+  for (const podEip of podEips) {
+    const { allocationID, allocationType } = podEip.spec;
+    if (allocationID !== '' && allocationType.type === 'Auto')
+      count(allocationID, shares.get(podEip.metadata.uid) ?? ownShareOf(podEip));
+  }
+  const eips = new Map(podEips.map(({ metadata, spec }) => [metadata.uid, spec.allocationID || metadata.uid]));
+  for (const { podEipUID, bandwidthMbps } of counted) count(eips.get(podEipUID) ?? podEipUID, bandwidthMbps);
+  return { eips: held.size, bandwidthMbps: [...held.values()].reduce((sum, share) => sum + share, 0) };
+};
+
+/** What an EIP without a place counts, Mbit/s. What a virtual node has made nobody asked for here: its status shows it. */
+const ownShareOf = (podEip: PodEip): number => {
+  if (isWitness(podEip)) {
+    const { bandwidth = '', bandwidthPackageID } = podEip.status ?? {};
+    return bandwidthPackageID === undefined && /^\d{1,9}$/.test(bandwidth) ? Number(bandwidth) : 0;
+  }
+  const { request } = readNotes(podEip);
+  return request?.kind === 'new' ? shareOf(request) : 0;
+};

@@ -1,0 +1,57 @@
+import type { Pod } from '../../api/core.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import { keyOf } from '../../kube/store.ts';
+import { isFinal } from '../../api/pod.ts';
+import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
+import type { Caches } from '../caches.ts';
+
+/** What tells those that wait. */
+export interface HindrancePorts {
+  readonly caches: Pick<Caches, 'pods' | 'podEips'>;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
+}
+
+/** What keeps the whole controller from its work. */
+export interface Hindrance {
+  /** Why nothing is done for any pod, in a sentence that says what to do; undefined once work begins. */
+  readonly told: (why: string | undefined) => void;
+}
+
+/**
+ * Tells each pod that waits for an address, and its Knative Service, why nobody works on any: an alert reaches the operator
+ * only, and who waits for a pod looks at the pod. Each is told once for each reason.
+ */
+export const createHindrance = ({ caches, record, warnService }: HindrancePorts): Hindrance => {
+  let why: string | undefined;
+  /** UIDs of the pods that know it. */
+  let told = new Set<string>();
+  const tell = (pod: Pod): void => {
+    if (why === undefined || told.has(pod.metadata.uid) || !isWaiting(pod, caches)) return;
+    told.add(pod.metadata.uid);
+    const event: EventNote = { type: 'Warning', reason: 'CloudMisconfigured', action: 'CheckAccount', note: why };
+    for (const object of regarding({ pod, podEip: null })) record(object, event);
+    warnService(pod, event);
+  };
+  caches.pods.subscribe(({ type, object }) => {
+    if (type === 'deleted') told.delete(object.metadata.uid);
+    else tell(object);
+  });
+  return {
+    told: (now) => {
+      if (now === why) return;
+      why = now;
+      told = new Set();
+      for (const pod of caches.pods.store.values()) tell(pod);
+    },
+  };
+};
+
+/** Whether it runs and has no address; before it has a private one, it would get none in any case. */
+const isWaiting = (pod: Pod, { podEips }: Pick<Caches, 'podEips'>): boolean =>
+  !isFinal(pod) &&
+  pod.metadata.deletionTimestamp === undefined &&
+  pod.status?.podIP !== undefined &&
+  podEips.store
+    .get(keyOf(pod.metadata))
+    ?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') !== true;

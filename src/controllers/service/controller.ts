@@ -1,0 +1,223 @@
+import { KNATIVE_REVISION, KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../../api/knative.ts';
+import { sentence } from '../../api/finding.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import { runController, type Again } from '../../kube/controller.ts';
+import type { GuardSettings } from '../../rules/rule.ts';
+import type { RevisionFacts } from '../../rules/cluster-facts.ts';
+import { revisionsToRead } from '../../rules/traffic.ts';
+import { KubeFault } from '../../kube/fault.ts';
+import type { Kube, KubeTransport } from '../../kube/port.ts';
+import { createQueue, type WorkQueue } from '../../kube/queue.ts';
+import { createReflector, type Reflector } from '../../kube/reflector.ts';
+import { keyOf } from '../../kube/store.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { silentLog, type Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import { routingFacts } from '../podeip/service-routing.ts';
+import type { EventNote, Regarding } from '../podeip/events.ts';
+import {
+  conditionOf,
+  EIP_READY,
+  findingsOf,
+  idleSentence,
+  newsOf,
+  NOTHING_TOLD_YET,
+  sentenceOf,
+  summarize,
+  type ToldSummary,
+} from './summary.ts';
+
+/** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
+export type ServiceCache = Reflector<KnativeService>;
+
+export interface ServiceCacheOptions {
+  readonly transport: KubeTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** How often Knative is looked for while it is not installed. */
+const LOOK = { baseMs: 5_000, capMs: 60_000 };
+
+/** Watches Knative Services. That Knative is not installed is said once; it may be installed at any time. */
+export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): ServiceCache => {
+  let said = '';
+  return createReflector<KnativeService, KnativeService>({
+    ...ports,
+    log: silentLog,
+    resource: KNATIVE_SERVICE,
+    backoff: LOOK,
+    keep: ({ metadata, spec, status }) => ({
+      metadata: {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resourceVersion: metadata.resourceVersion,
+        generation: metadata.generation,
+        annotations: metadata.annotations,
+        deletionTimestamp: metadata.deletionTimestamp,
+      },
+      spec: { template: { metadata: { annotations: spec?.template?.metadata?.annotations } }, traffic: spec?.traffic },
+      status: {
+        conditions: status?.conditions?.filter(({ type }) => type === EIP_READY),
+        traffic: status?.traffic,
+        latestCreatedRevisionName: status?.latestCreatedRevisionName,
+      },
+    }),
+    onTrouble: (fault) => {
+      if (fault.kind === said || fault.kind === 'expired') return;
+      said = fault.kind;
+      if (fault.kind === 'notFound')
+        log.info(
+          {},
+          'Knative Serving is not installed; pods get their addresses all the same, and it is looked for again',
+        );
+      else log.warn({ kind: fault.kind }, `Knative Services cannot be watched (retrying): ${fault.message}`);
+    },
+  });
+};
+
+/**
+ * Puts the PodEIPs of a Service into the queue when it goes, or sends its requests elsewhere: an EIP is held for nobody, or
+ * goes to another of its pods.
+ */
+export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
+  services.subscribe(({ type, object, old }) => {
+    if (type !== 'deleted' && old !== undefined && routingFacts(old) === routingFacts(object)) return;
+    for (const { metadata } of podEips.store.by('service', keyOf(object.metadata))) queue.add(keyOf(metadata));
+  });
+};
+
+/** What the reporter of Knative Services works with. */
+export interface ServicesPorts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly services: ServiceCache;
+  readonly podEips: Reflector<PodEip>;
+  readonly record: (regarding: Regarding, event: EventNote) => void;
+  readonly settings: GuardSettings;
+  /** Whether the informational condition is written into the Service's status. */
+  readonly writesCondition: boolean;
+}
+
+/** What a Service was told last. */
+interface Told {
+  readonly summary: ToldSummary;
+  /** What is wrong with it. */
+  readonly wrong: readonly string[];
+}
+
+/** Changes that come together are told together; milliseconds. */
+const TOGETHER_MS = 2_000;
+
+/**
+ * Tells each Knative Service how its addresses stand: an Event for each new state, and the condition where that is wanted.
+ * Nothing depends on it. Never writes to Revisions or Configurations: their annotations and labels roll pods, or are
+ * written over by Knative.
+ */
+export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Promise<void> => {
+  const { clock, random, log, services, podEips } = ports;
+  const queue = createQueue({ clock, random });
+  /** What each Service was told last, by UID. */
+  const told = new Map<string, Told>();
+  services.subscribe(({ type, object }) => {
+    if (type === 'deleted') told.delete(object.metadata.uid);
+    else queue.addAfter(keyOf(object.metadata), TOGETHER_MS);
+  });
+  podEips.subscribe(({ object: { metadata } }) => {
+    const name = metadata.labels?.[SERVICE];
+    if (name !== undefined) queue.addAfter(keyOf({ namespace: metadata.namespace, name }), TOGETHER_MS);
+  });
+  const reconcile = (key: string): Promise<Again> => {
+    const service = services.store.get(key);
+    return service ? tell(ports, service, told) : Promise.resolve('done');
+  };
+  const reflecting = services.run(signal);
+  await runController({ name: 'services', queue, workers: 1, clock, log, reconcile: (key) => reconcile(key) }, signal);
+  await reflecting;
+};
+
+/** Why no pod is there, as the PodAutoscalers of the Service say it; empty where nobody says it. */
+const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: KnativeService): Promise<string> => {
+  try {
+    const all = await kube.list(POD_AUTOSCALER, { namespace, labelSelector: `${SERVICE}=${name}` });
+    return idleSentence(all);
+  } catch (error) {
+    if (!(error instanceof KubeFault)) throw error;
+    // The API is Knative's own: it may be gone, changed or closed to us, and nothing depends on it.
+    log.debug({ kind: error.kind, namespace, name }, `The PodAutoscalers cannot be read: ${error.message}`);
+    return '';
+  }
+};
+
+/** The Revisions that a Service which names an existing EIP routes to by their names. */
+const routedRevisions = async (
+  kube: Kube,
+  log: Log,
+  { metadata: { namespace = '', name }, spec }: KnativeService,
+): Promise<readonly RevisionFacts[]> => {
+  const names = revisionsToRead(spec?.template?.metadata?.annotations, spec?.traffic);
+  try {
+    const found = await Promise.all(names.map((each) => kube.get(KNATIVE_REVISION, { namespace, name: each })));
+    return found.flatMap((it) =>
+      it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
+    );
+  } catch (error) {
+    if (!(error instanceof KubeFault)) throw error;
+    // What is wrong with the Service is said on its pods too.
+    log.debug({ kind: error.kind, namespace, name }, `The Revisions cannot be read: ${error.message}`);
+    return [];
+  }
+};
+
+const tell = async (
+  { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
+  service: KnativeService,
+  told: Map<string, Told>,
+): Promise<Again> => {
+  const { namespace, name, uid } = service.metadata;
+  const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
+  const before = told.get(uid);
+  const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
+  const text = sentenceOf(summary);
+  const revisions = await routedRevisions(kube, log, service);
+  const wrong = findingsOf(service, settings, revisions).map((finding) => ({
+    reason: finding.id,
+    note: sentence(finding),
+  }));
+  for (const { reason, note } of wrong)
+    if (before?.wrong.includes(note) !== true) record(regarding, { type: 'Warning', reason, action: 'Read', note });
+  const news = newsOf(before?.summary ?? NOTHING_TOLD_YET, summary, clock.mono());
+  if (news.is)
+    record(regarding, {
+      type: 'Normal',
+      reason: news.is === 'ready' ? 'AddressesReady' : 'AddressesWaiting',
+      action: 'Summarize',
+      note: summary.asked === 0 ? text + (await whyIdle(kube, log, service)) : text,
+    });
+  told.set(uid, { summary: news.told, wrong: wrong.map(({ note }) => note) });
+  const again: Again = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
+  const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
+  const wanted = conditionOf(summary, now, clock.now());
+  if (
+    !writesCondition ||
+    (summary.asked === 0 && !now) ||
+    (now?.status === wanted.status && now.message === wanted.message)
+  )
+    return again;
+  // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
+  const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
+  if (current?.metadata.uid !== uid) return again;
+  const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
+  const body = { metadata: { uid, resourceVersion: current.metadata.resourceVersion }, status: { conditions } };
+  try {
+    await kube.patch(KNATIVE_SERVICE, { namespace, name }, { type: 'merge', subresource: 'status', body });
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'conflict') return 'backoff';
+    throw error;
+  }
+  return again;
+};

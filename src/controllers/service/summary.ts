@@ -1,0 +1,204 @@
+import type { Finding, FindingId } from '../../api/finding.ts';
+import { REVISION, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../../api/knative.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import type { GuardSettings } from '../../rules/rule.ts';
+import { NOTHING_KNOWN, type RevisionFacts } from '../../rules/cluster-facts.ts';
+import { judge } from '../../rules/evaluate.ts';
+import type { Workload } from '../../rules/workload.ts';
+import { readNotes } from '../podeip/record.ts';
+
+/** How the addresses of one Knative Service stand. */
+export interface ServiceSummary {
+  /** PodEIPs of its pods: one for each pod that asks for an address. */
+  readonly asked: number;
+  /** Addresses in use, by Revision. */
+  readonly inUse: ReadonlyMap<string, readonly string[]>;
+  /** Reasons of those that have none yet, with the names of their pods. `Kept` and the like are not among them. */
+  readonly waiting: ReadonlyMap<string, readonly string[]>;
+  /** Pods that go on without the EIP that another pod of the Service has now. */
+  readonly handedOver: number;
+}
+
+const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+/**
+ * Sums up the PodEIPs of one Service. Those on their way out, and those that keep their EIP for the next pod, are not
+ * counted, because nobody asks for them any more; nor are those whose EIP went to another pod: nothing is missing, and they go
+ * when Knative scales their Revision down.
+ */
+export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
+  const inUse = new Map<string, string[]>();
+  const waiting = new Map<string, string[]>();
+  let asked = 0;
+  let handedOver = 0;
+  for (const podEip of podEips) {
+    if (podEip.metadata.deletionTimestamp !== undefined || readNotes(podEip).goneSince !== undefined) continue;
+    const ready = readyOf(podEip);
+    if (ready?.status !== 'True' && ready?.reason === 'HandedOver') {
+      handedOver += 1;
+      continue;
+    }
+    asked += 1;
+    if (ready?.status === 'True') {
+      const revision = podEip.metadata.labels?.[REVISION] ?? '';
+      inUse.set(revision, [...(inUse.get(revision) ?? []), podEip.status?.eipAddress ?? podEip.spec.allocationID]);
+    } else {
+      const reason = ready?.reason ?? 'Pending';
+      waiting.set(reason, [...(waiting.get(reason) ?? []), podEip.metadata.name]);
+    }
+  }
+  return { asked, inUse, waiting, handedOver };
+};
+
+/** So many addresses, or pods, are named; a Service with more is not read one by one. */
+const MOST_NAMED = 5;
+
+/** The summary in one sentence, the same words for the same state. */
+export const sentenceOf = ({ asked, inUse, waiting, handedOver }: ServiceSummary): string => {
+  if (asked === 0) return 'no pod asks for an address';
+  const has = [...inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
+  const named = [...inUse]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([revision, addresses]) => {
+      return `${revision === '' ? '' : `${revision}: `}${someOf(addresses)}`;
+    });
+  const without = [...waiting]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, pods]) => `${pods.length} × ${reason} (${someOf(pods)})`);
+  return [
+    `${has} of ${asked} pods ${asked === 1 ? 'has' : 'have'} an address`,
+    ...(named.length > 0 ? [named.join('; ')] : []),
+    ...(without.length > 0 ? [`without one: ${without.join(', ')}`] : []),
+    ...(handedOver > 0 ? [`${handedOver} ${handedOver === 1 ? 'goes' : 'go'} on without the one handed over`] : []),
+  ].join('; ');
+};
+
+const someOf = (names: readonly string[]): string => {
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return `${names.toSorted().slice(0, MOST_NAMED).join(', ')}${more}`;
+};
+
+/** What a Service was told of its addresses, and what it would be told now. Times are monotonic milliseconds. */
+export interface ToldSummary {
+  /** The addresses that it was told of; undefined before it was told anything. */
+  readonly addresses: ReadonlySet<string> | undefined;
+  /** Why pods wait, as it was told; '' where none waited. */
+  readonly waiting: string;
+  /** Why pods wait now, and since when. */
+  readonly now: { readonly waiting: string; readonly since: number };
+}
+
+export const NOTHING_TOLD_YET: ToldSummary = { addresses: undefined, waiting: '', now: { waiting: '', since: 0 } };
+
+/** Pods that come wait for some seconds in any case; who waits longer for the same is news. Milliseconds. */
+export const LASTS_MS = 10_000;
+
+/**
+ * Whether a summary is news: an address that the Service has not heard of, once none waits any more; pods that wait for the
+ * same for long; that no pod asks any more. Fewer addresses of the same ones are none.
+ */
+export const newsOf = (
+  told: ToldSummary,
+  { asked, inUse, waiting }: ServiceSummary,
+  now: number,
+): {
+  readonly told: ToldSummary;
+  readonly is: 'ready' | 'waiting' | undefined;
+  readonly againMs: number | undefined;
+} => {
+  const reasons = [...waiting.keys()].toSorted().join(' ');
+  const since = told.now.waiting === reasons ? told.now.since : now;
+  const next = { ...told, now: { waiting: reasons, since } };
+  if (reasons !== '') {
+    if (reasons === told.waiting) return { told: next, is: undefined, againMs: undefined };
+    const leftMs = since + LASTS_MS - now;
+    if (leftMs > 0) return { told: next, is: undefined, againMs: leftMs };
+    return { told: { ...next, waiting: reasons }, is: 'waiting', againMs: undefined };
+  }
+  const addresses = new Set([...inUse.values()].flat());
+  const known = told.addresses;
+  // A Service that never asked has nothing to hear.
+  const isNews =
+    asked === 0
+      ? told.waiting !== '' || (known !== undefined && known.size > 0)
+      : told.waiting !== '' || [...addresses].some((address) => known?.has(address) !== true);
+  return {
+    told: isNews || known === undefined ? { ...next, addresses, waiting: '' } : next,
+    is: isNews ? 'ready' : undefined,
+    againMs: undefined,
+  };
+};
+
+/** What the autoscalers say of the Revisions that are at zero, as the end of a sentence; empty where none is. */
+export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
+  const idle = autoscalers
+    .flatMap(({ metadata, status }) => {
+      const active = status?.conditions?.find(({ type }) => type === 'Active');
+      return active?.status === 'False' ? [`${metadata.name} (${active.reason ?? 'Inactive'})`] : [];
+    })
+    .toSorted();
+  return idle.length === 0 ? '' : `: Knative has scaled ${idle.slice(0, MOST_NAMED).join(', ')} to zero`;
+};
+
+/** What only the Service shows: its pods get neither what is written on it, nor what it says about their number. */
+const OF_SERVICES: ReadonlySet<FindingId> = new Set([
+  'AnnotationOnService',
+  'ExistingEipForMany',
+  'ExistingEipMayScale',
+  'ReservedInstanceKeepsEip',
+  'ExistingEipInTwoRevisions',
+]);
+
+/** What there is to say about a Service that nobody would hear of from its pods, where no webhook has said it. */
+export const findingsOf = (
+  { metadata, spec, status }: KnativeService,
+  settings: GuardSettings,
+  revisions: readonly RevisionFacts[] = [],
+): readonly Finding[] => {
+  const annotations = spec?.template?.metadata?.annotations ?? {};
+  const workload: Workload = {
+    kind: 'Service',
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    isKnative: true,
+    service: metadata.name,
+    owner: undefined,
+    annotations,
+    outside: metadata.annotations ?? {},
+    template: { metadata: { annotations } },
+    hostNetwork: false,
+    replicas: undefined,
+    traffic: spec?.traffic,
+    latestRevision: status?.latestCreatedRevisionName,
+    isEnding: metadata.deletionTimestamp !== undefined,
+  };
+  const findings = judge({ workload, target: undefined, settings, facts: { ...NOTHING_KNOWN, revisions } });
+  return findings.filter(({ id }) => OF_SERVICES.has(id));
+};
+
+/** The type of the informational condition on a Service. */
+export const EIP_READY = 'EIPReady';
+
+/**
+ * The condition that shows the summary in `kn service describe`. Of severity Info: any other would count for the Service's
+ * own readiness.
+ */
+export const conditionOf = (
+  summary: ServiceSummary,
+  before: KnativeCondition | undefined,
+  now: number,
+): KnativeCondition => {
+  const status = summary.waiting.size === 0 ? 'True' : 'False';
+  const [reason = 'InUse'] = [...summary.waiting.keys()].toSorted();
+  return {
+    type: EIP_READY,
+    status,
+    severity: 'Info',
+    reason: summary.asked === 0 ? 'NoAddressWanted' : reason,
+    message: sentenceOf(summary),
+    lastTransitionTime:
+      before?.status === status && before.lastTransitionTime !== undefined
+        ? before.lastTransitionTime
+        : `${new Date(now).toISOString().slice(0, 19)}Z`,
+  };
+};

@@ -1,0 +1,262 @@
+import { assembleCloud } from '../cloud/assemble.ts';
+import type { CredentialSettings } from '../cloud/credential-source.ts';
+import { createCredentials } from '../cloud/credentials.ts';
+import type { Config } from '../config/schema.ts';
+import { createCaches } from '../controllers/caches.ts';
+import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
+import { createPolicyCache } from '../controllers/policy-cache.ts';
+import { createServiceCache } from '../controllers/service/controller.ts';
+import { senderOf } from '../cloudevents/assemble.ts';
+import { createKube } from '../kube/client.ts';
+import type { Connection } from '../kube/connect.ts';
+import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
+import { createElection } from '../kube/lease.ts';
+import { createGuard } from '../kube/reader.ts';
+import { createRecorder } from '../kube/recorder.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { createPodWatch } from '../virtualnode/provider.ts';
+import { createMetrics } from './metrics-registry.ts';
+import { createApp } from '../web/app.ts';
+import { createHealth } from '../web/health.ts';
+import { serve } from '../web/server.ts';
+import { operate } from './controllers.ts';
+import { createStatus } from './status-page.ts';
+import { serveWebhooks } from './webhooks.ts';
+
+export interface ControlOptions {
+  readonly config: Config;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly version: string;
+  /** Of Node, as `process.version` writes it. */
+  readonly nodeVersion: string;
+  /** The variables that credentials may come from. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Starts the drain. */
+  readonly signal: AbortSignal;
+}
+
+/** A controller that runs. */
+export interface Control {
+  /** Where /metrics, /healthz and /readyz are, and the status page. */
+  readonly url: string;
+  /** Where the webhooks are; undefined while they have no certificate, or are not enabled. */
+  readonly webhookUrl: () => string | undefined;
+  /** `stopped` once it has drained; `lost` at once when the leadership is lost: the process must end then. */
+  readonly ended: Promise<'stopped' | 'lost'>;
+}
+
+/** What a drain may take before it is given up, milliseconds: less than the 10 s that are promised. */
+const DRAIN_MS = 8_500;
+
+/** Puts the controller together from its configuration and runs it until the signal. */
+export const control = async (options: ControlOptions): Promise<Control> => {
+  const { config, connection, clock, random, log, signal } = options;
+  const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
+  const health = createHealth();
+  const guard = config.metrics.authorization
+    ? createGuard({ kube: createKube({ transport: connection.calls, clock }), clock, log })
+    : undefined;
+  const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
+  const kube = createKube({ transport: connection.calls, clock, ...limits });
+  const caches = createCaches({
+    transport: connection.watches,
+    clock,
+    random,
+    log,
+    onTrouble: (resource, fault) => tellTrouble(log, connection.server, resource, fault),
+  });
+  for (const [name, reflector] of caches.all) {
+    health.ready(name, () => reflector.hasSynced());
+  }
+
+  // Leases and Events have their own budget of calls: a renewal must not wait behind reconciles.
+  const election = electionOf(options);
+  const services = config.knative.watch
+    ? createServiceCache({ transport: connection.watches, clock, random, log })
+    : undefined;
+  const work = new AbortController();
+  const feed = createStatus({ config, version: options.version, clock, caches, services, election });
+  const { statusPage } = config.http;
+  const page =
+    statusPage === 'off'
+      ? undefined
+      : { status: feed.status, clock, signal: work.signal, isLocalOnly: statusPage === 'local' };
+  const app = createApp({ health, exposition: () => metrics.render(), guard, page, log });
+  const server = await serve(app, config.http.address, clock);
+  const recorder = createRecorder({
+    kube: createKube({ transport: connection.calls, clock }),
+    clock,
+    random,
+    log,
+    controller: 'alibabacloud.com/knative-eip',
+    instance: config.leaderElection.identity ?? 'knative-eip',
+  });
+
+  const ending = new AbortController();
+  const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
+  const otherControllers =
+    config.otherEipControllers === 'refuse'
+      ? createOtherControllers({
+          kube: createKube({ transport: connection.calls, clock }),
+          clock,
+          log,
+          seen: (names) => metrics.otherControllers(names),
+        })
+      : undefined;
+  const webhooks = config.webhook.enabled
+    ? serveWebhooks(
+        {
+          config,
+          kube: createKube({ transport: connection.calls, clock }),
+          clock,
+          log,
+          metrics,
+          policies,
+          otherControllers,
+        },
+        ending.signal,
+      )
+    : undefined;
+  if (webhooks) health.ready('webhooks', webhooks.isServing);
+  const sender = senderOf(config, clock);
+  const running = operate({
+    config,
+    clock,
+    random,
+    log,
+    kube,
+    caches,
+    services,
+    ...(config.virtualNode.enabled && {
+      virtualNode: {
+        transport: connection.calls,
+        pods: createPodWatch(
+          {
+            transport: connection.watches,
+            clock,
+            random,
+            log,
+            onTrouble: (fault) => tellTrouble(log, connection.server, 'pods', fault),
+          },
+          config.virtualNode.nodeName,
+        ),
+        heartbeatKube: createKube({ transport: connection.calls, clock }),
+        version: options.version,
+        record: (about, happening) => recorder.record(about, happening),
+      },
+    }),
+    policies,
+    otherControllers,
+    metrics,
+    election,
+    record: (regarding, event) => {
+      feed.recorded(regarding, event);
+      recorder.record(regarding, event);
+    },
+    assemble: (mayMutate) => {
+      const cloud = assembleCloud({
+        clock,
+        region: config.regionID,
+        endpoints: endpointsOf(config),
+        credentials: createCredentials(credentialsOf(config, options.env), clock),
+        rateShare: config.cloud.apiShare,
+        mayMutate,
+        onCall: (call) => {
+          const { action, outcome, durationMs } = call;
+          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
+          feed.called(call);
+        },
+        unmapped: ({ code }) => metrics.unmappedCloudCode(code),
+      });
+      feed.throttledBy(cloud.throttle);
+      return cloud;
+    },
+    cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
+    work: work.signal,
+  });
+  health.ready('account', running.fitsAccount);
+  const ended = (async (): Promise<'stopped' | 'lost'> => {
+    const stopped = new Promise<'stopped'>((resolve) => {
+      if (signal.aborted) resolve('stopped');
+      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+    });
+    // What cannot be served, or cannot work, ends everything, or the process would go on as half of itself, and as leader.
+    const failures = [running.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
+    const how = await Promise.race([stopped, running.lost, ...failures]);
+    if (how === 'lost') return how;
+    log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
+    work.abort(new Error('the controller is stopping'));
+    const enough = new AbortController();
+    await Promise.race([running.drained, clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
+    enough.abort();
+    await recorder.stop(500);
+    await election?.release();
+    ending.abort(new Error('the controller is stopping'));
+    await webhooks?.ended.catch(() => undefined);
+    await server.close();
+    await connection.close();
+    log.info({}, 'Stopped');
+    if (how !== 'stopped') throw how.error;
+    return how;
+  })();
+  return { url: server.url, webhookUrl: () => webhooks?.url(), ended };
+};
+
+/** Resolves to the reason when `work` rejects, and never otherwise. */
+const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
+  new Promise((resolve) => {
+    work.catch((error: unknown) => resolve({ error }));
+  });
+
+const electionOf = ({ config, connection, clock, random, log }: ControlOptions) => {
+  const { enabled, namespace, name, identity, ...seconds } = config.leaderElection;
+  if (!enabled) return undefined;
+  return createElection({
+    kube: createKube({ transport: connection.calls, clock, timeoutMs: seconds.retryPeriodSeconds * 2_000 }),
+    clock,
+    random,
+    log,
+    namespace,
+    name,
+    // The name alone would outlive a restart of the container.
+    identity: `${identity ?? 'knative-eip'}_${random.uuid()}`,
+    leaseDurationMs: seconds.leaseDurationSeconds * 1_000,
+    renewDeadlineMs: seconds.renewDeadlineSeconds * 1_000,
+    retryPeriodMs: seconds.retryPeriodSeconds * 1_000,
+  });
+};
+
+/** Where the cloud APIs are, as far as the configuration says. */
+export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
+  ...(vpc !== undefined && { vpc }),
+  ...(ecs !== undefined && { ecs }),
+  ...(eci !== undefined && { eci }),
+});
+
+/** Where credentials may come from. */
+export const credentialsOf = (config: Config, env: ControlOptions['env']): CredentialSettings => ({
+  accessKeyId: config.credential.accessKey?.reveal(),
+  accessKeySecret: config.credential.accessSecret,
+  securityToken: config.credential.securityToken,
+  enableRRSA: config.enableRRSA,
+  rrsaRoleName: config.rrsaRoleName,
+  stsEndpoint: config.endpoints.sts,
+  env,
+});
+
+/** One line that says what is wrong with a watch and what to do; the watch itself goes on trying. */
+const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
+  const fields = { resource, kind: fault.kind };
+  if (fault.kind === 'notFound' && resource === 'podeips')
+    log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');
+  else if (fault.kind === 'forbidden' && fault.status !== UNAUTHORIZED)
+    log.error(fields, `The service account may not watch ${resource}; apply config/rbac (retrying): ${fault.message}`);
+  else if (fault.kind === 'unavailable')
+    log.warn(fields, `The API server ${server} does not answer (retrying): ${fault.message}`);
+  else if (fault.kind !== 'expired') log.warn(fields, `Watching ${resource} failed (retrying): ${fault.message}`);
+};

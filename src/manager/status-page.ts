@@ -1,0 +1,232 @@
+import { KEYS } from '../api/annotations.ts';
+import { sentence } from '../api/finding.ts';
+import type { KnativeService } from '../api/knative.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { CLOUD_ACTIONS } from '../cloud/actions.ts';
+import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
+import type { ObservedCall } from '../cloud/observe.ts';
+import type { Config } from '../config/schema.ts';
+import type { Caches } from '../controllers/caches.ts';
+import type { ServiceCache } from '../controllers/service/controller.ts';
+import type { Election } from '../kube/lease.ts';
+import { keyOf, refOf } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createCallBudget } from '../view/budget.ts';
+import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
+import { createHistory, type HistoryEntry } from '../view/history.ts';
+import { settingsOf } from './controllers.ts';
+import { findingsOf, sentenceOf, summarize } from '../controllers/service/summary.ts';
+import { reasonOf, serviceNameOf, standingOf, type Standing } from '../view/phase.ts';
+import { addressOf } from '../view/address.ts';
+import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/status.ts';
+
+export interface StatusSources {
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly caches: Caches;
+  readonly services: ServiceCache | undefined;
+  readonly election: Election | undefined;
+}
+
+/** The data of the status page, and what feeds those that no cache has. */
+export interface StatusFeed {
+  readonly status: Status;
+  /** To be called with every Event that is recorded. */
+  recorded(about: Regarding, note: EventNote): void;
+  /** To be called with every API call that ends. */
+  called(call: ObservedCall): void;
+  /** To be called once the cloud is assembled. */
+  throttledBy(throttle: Throttle): void;
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+/** Fills the status page from what the process knows. Nothing is asked for, and nothing is decided by it. */
+export const createStatus = ({ config, version, clock, caches, services, election }: StatusSources): StatusFeed => {
+  const { podEips, pods } = caches;
+  const settings = settingsOf(config, '');
+  const history = createHistory();
+  const budget = createCallBudget(clock);
+  const started = time(clock.now());
+  let throttle: Throttle | undefined;
+
+  // The watch sees on every replica what Events tell only on the one that works.
+  podEips.subscribe(({ type, object, old, from }) => {
+    const state = type === 'deleted' ? GONE : stateOf(object);
+    const isKnown = type === 'updated' ? old !== undefined && stateOf(old).note === state.note : from === 'list';
+    if (isKnown && type !== 'deleted') return;
+    const { namespace, name, uid } = object.metadata;
+    history.add(
+      { apiVersion: '', kind: WATCHED, namespace, name, uid },
+      { type: 'State', action: '', ...state },
+      clock.now(),
+    );
+  });
+
+  const findingsOfPods = function* (): Generator<ShownFinding> {
+    for (const { about, entry } of history.warnings('Pod')) {
+      const key = keyOf(about);
+      if (pods.store.get(key)?.metadata.uid !== about.uid) continue;
+      // What a PodEIP says itself is taken from there: it is newer, and every replica knows it.
+      const isOfRequest = entry.action === 'Claim' || entry.action === 'Witness';
+      if (!isOfRequest && podEips.store.get(key)) continue;
+      const { namespace = '', name } = about;
+      const { reason, note: text, at } = entry;
+      yield {
+        severity: isOfRequest ? 'warn' : 'attention',
+        kind: 'Pod',
+        namespace,
+        name,
+        reason,
+        text,
+        since: time(at),
+      };
+    }
+  };
+
+  const overview: Status['overview'] = () => {
+    const counts: Record<Standing, number> = { inUse: 0, waiting: 0, attention: 0, kept: 0, goingBack: 0 };
+    const findings: ShownFinding[] = [...findingsOfPods()];
+    const byService = new Map<string, PodEip[]>();
+    for (const podEip of podEips.store.values()) {
+      const standing = standingOf(podEip);
+      counts[standing] += 1;
+      if (standing === 'attention') findings.push(findingOf(podEip));
+      const name = serviceNameOf(podEip);
+      if (name === undefined) continue;
+      const key = keyOf({ namespace: podEip.metadata.namespace, name });
+      const others = byService.get(key);
+      if (others) others.push(podEip);
+      else byService.set(key, [podEip]);
+    }
+    for (const service of services?.store.values() ?? []) {
+      const { namespace = '', name } = service.metadata;
+      for (const finding of findingsOf(service, settings))
+        findings.push({
+          severity: finding.severity === 'refuse' ? 'attention' : 'warn',
+          kind: 'Service',
+          namespace,
+          name,
+          reason: finding.id,
+          text: sentence(finding),
+          since: undefined,
+        });
+      if (asks(service) && !byService.has(keyOf(service.metadata))) byService.set(keyOf(service.metadata), []);
+    }
+    return {
+      cluster: config.clusterID,
+      region: config.regionID,
+      version,
+      started,
+      isComplete: caches.all.every(([, reflector]) => reflector.hasSynced()),
+      isLeader: election?.isLeader() ?? true,
+      leader: election?.holder(),
+      counts,
+      services: [...byService].map(([key, all]) => serviceOf(key, all)).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+      findings: findings.toSorted(compare),
+      budget: budgets(),
+    };
+  };
+
+  const budgets = (): ShownBudget[] => {
+    const called = new Set(budget.actions());
+    return CLOUD_ACTIONS.filter((action) => !action.includes('Container') || called.has(action)).map((action) => {
+      const { ok, throttled, failed } = budget.lastMinute(action);
+      return {
+        action,
+        perMinute: Math.round(ACCOUNT_RATES_PER_MINUTE[action] * config.cloud.apiShare * (throttle?.pace(action) ?? 1)),
+        called: ok + throttled + failed,
+        throttled,
+        failed,
+        waiting: throttle?.waiting(action) ?? 0,
+      };
+    });
+  };
+
+  return {
+    status: {
+      overview,
+      *addresses() {
+        for (const podEip of podEips.store.values()) yield addressOf(podEip);
+      },
+      address: (key) => {
+        const podEip = podEips.store.get(key);
+        return podEip && addressOf(podEip);
+      },
+      history: (key) => {
+        const told = history.of(PODEIP.kind, key);
+        // Pod and PodEIP are told the same; what only the pod was told was before there was a PodEIP.
+        const only = history.of('Pod', key).filter((it) => !told.some((other) => isSame(it, other)));
+        return [...told, ...only, ...history.of(WATCHED, key)]
+          .toSorted((a, b) => a.at - b.at)
+          .map(({ at, count, type, reason, note }) => ({ at: time(at), count, type, reason, note }));
+      },
+      subscribe: (changed) => podEips.subscribe(({ object }) => changed(keyOf(object.metadata))),
+    },
+    recorded: (about, note) => {
+      history.add(about, note, clock.now());
+    },
+    called: ({ action, outcome }) =>
+      budget.called(action, outcome === 'success' ? 'ok' : outcome === 'throttled' ? 'throttled' : 'failed'),
+    throttledBy: (it) => {
+      throttle = it;
+    },
+  };
+};
+
+/** The history's name for what the watch of PodEIPs saw. */
+const WATCHED = 'PodEIP state';
+const GONE = { reason: 'Gone', note: 'the PodEIP is gone: nothing is held for the pod' };
+
+/** Told to two objects in one go. */
+const isSame = (a: HistoryEntry, b: HistoryEntry): boolean =>
+  a.reason === b.reason && a.note === b.note && Math.abs(a.at - b.at) < 1_000;
+
+const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+/** What of a PodEIP makes a line of its history, in words. */
+const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: string } => {
+  const { spec, status, metadata } = podEip;
+  const parts = [
+    ...(spec.allocationID === '' ? ['no EIP yet'] : [`EIP ${spec.allocationID}`]),
+    ...(status?.eipAddress ? [status.eipAddress] : []),
+    ...(status?.status ? [`is ${status.status}`] : []),
+    readyOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
+    ...(metadata.deletionTimestamp === undefined ? [] : ['on its way back']),
+  ];
+  return { reason: reasonOf(podEip), note: parts.join(', ') };
+};
+
+const findingOf = (podEip: PodEip): ShownFinding => {
+  const { namespace = '', name } = podEip.metadata;
+  const ready = readyOf(podEip);
+  const text = ready?.message ?? '';
+  return {
+    severity: 'attention',
+    kind: 'Pod',
+    namespace,
+    name,
+    reason: reasonOf(podEip),
+    text,
+    since: ready?.lastTransitionTime,
+  };
+};
+
+const serviceOf = (key: string, podEips: readonly PodEip[]): ShownService => {
+  const { namespace = '', name } = refOf(key);
+  const summary = summarize(podEips);
+  const inUse = [...summary.inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
+  return { key, namespace, name, asked: summary.asked, inUse, summary: sentenceOf(summary) };
+};
+
+/** Whether the Service's template asks for addresses, in any of the ways. */
+const asks = ({ spec }: KnativeService): boolean => {
+  const annotations = spec?.template?.metadata?.annotations ?? {};
+  return [...KEYS.withEip, ...KEYS.instanceId].some((key) => annotations[key] !== undefined);
+};
+
+const compare = (a: ShownFinding, b: ShownFinding): number => {
+  if (a.severity !== b.severity) return a.severity === 'attention' ? -1 : 1;
+  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
+};

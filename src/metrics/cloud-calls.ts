@@ -1,0 +1,136 @@
+import type { CloudFaultKind } from '../cloud/fault.ts';
+import { SECONDS, type Meter } from './definition.ts';
+
+/** What is left of the rate of one API action. */
+export interface ActionBudget {
+  readonly action: string;
+  /** Calls that could be sent now without a wait. */
+  readonly left: number;
+  /** Calls per minute when nothing is throttled: this cluster's share of the account's rate. */
+  readonly perMinute: number;
+  /** The present rate as a share of that, 0–1. */
+  readonly pace: number;
+  /** Calls that wait for their turn. */
+  readonly waiting: number;
+}
+
+/** The EIPs of the account in this region, however they were made, against its quota. */
+export interface EipQuota {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** What is asked of the cloud, and what it lets us do. */
+export interface CloudMetrics {
+  /** Actions that may be called: their counters begin at zero, so that the first fault is seen as an increase. */
+  mayCall(actions: readonly string[]): void;
+  /** One call to the cloud: how it ended, and how long it took without the wait for its turn. */
+  cloudCalled(action: string, outcome: 'ok' | CloudFaultKind, seconds: number): void;
+  /** Whether the credentials, the region or the VPC are known not to be those of the cluster's nodes. */
+  accountMismatched(isMismatched: boolean): void;
+  /** An error code that the table of codes does not know. */
+  unmappedCloudCode(code: string): void;
+  /** Asked at each scrape. */
+  cloudBudget(collect: () => readonly ActionBudget[]): void;
+  /** Asked at each scrape; undefined while it is not known. */
+  eipQuota(collect: () => EipQuota | undefined): void;
+}
+
+const OUTCOMES = Object.keys({
+  ok: true,
+  again: true,
+  later: true,
+  already: true,
+  gone: true,
+  throttled: true,
+  unknown: true,
+  refused: true,
+  quota: true,
+  misconfigured: true,
+} satisfies Record<'ok' | CloudFaultKind, true>);
+
+/** So many unknown codes are told apart; more would let the cloud's answers grow the memory without end. */
+const MOST_CODES = 50;
+
+export const cloudMetrics = (meter: Meter): CloudMetrics => {
+  const calls = meter.counter(
+    'knative_eip_cloud_calls_total',
+    'Calls to the cloud, by API action and by outcome: ok, or the kind of fault',
+    'action',
+    'outcome',
+  );
+  const seconds = meter.histogram(
+    'knative_eip_cloud_call_duration_seconds',
+    'How long a call to the cloud took, without the wait for its turn',
+    SECONDS,
+    'action',
+  );
+  const unmapped = meter.counter(
+    'knative_eip_unmapped_cloud_codes_total',
+    'Error codes of the cloud that the table of codes does not know',
+    'code',
+  );
+  const mismatch = meter.gauge(
+    'knative_eip_account_mismatch',
+    "1 while the credentials, regionID or vpcID are not those of the cluster's nodes and no work is done, otherwise 0",
+  );
+  const codes = new Set<string>();
+
+  let budget: (() => readonly ActionBudget[]) | undefined;
+  const budgetGauge = (name: string, help: string, read: (budget: ActionBudget) => number) =>
+    meter.scraped(
+      name,
+      help,
+      'action',
+    )(function* () {
+      for (const each of budget?.() ?? []) yield [{ action: each.action }, read(each)] as const;
+    });
+  budgetGauge('knative_eip_cloud_budget_left_calls', 'Calls that could be sent now without a wait', (it) => it.left);
+  budgetGauge(
+    'knative_eip_cloud_budget_calls_per_minute',
+    "This cluster's share of the account's rate of calls per minute",
+    (it) => it.perMinute,
+  );
+  budgetGauge(
+    'knative_eip_cloud_budget_pace_ratio',
+    'The present rate as a share of that; below 1 after the cloud has throttled',
+    (it) => it.pace,
+  );
+  budgetGauge('knative_eip_cloud_budget_waiting_calls', 'Calls that wait for their turn', (it) => it.waiting);
+
+  let quota: (() => EipQuota | undefined) | undefined;
+  const quotaGauge = (name: string, help: string, read: (quota: EipQuota) => number) =>
+    meter.scraped(
+      name,
+      help,
+    )(function* () {
+      const now = quota?.();
+      if (now) yield [{}, read(now)] as const;
+    });
+  quotaGauge('knative_eip_quota_limit_eips', 'EIPs that the account may have, as configured', ({ limit }) => limit);
+  quotaGauge('knative_eip_quota_used_eips', 'EIPs that the account has in this region', ({ used }) => used);
+  quotaGauge('knative_eip_quota_left_eips', 'EIPs that can still be made', ({ used, limit }) =>
+    Math.max(0, limit - used),
+  );
+
+  return {
+    mayCall: (actions) => {
+      for (const action of actions) for (const outcome of OUTCOMES) calls.inc({ action, outcome }, 0);
+    },
+    cloudCalled: (action, outcome, took) => {
+      calls.inc({ action, outcome });
+      seconds.observe({ action }, took);
+    },
+    accountMismatched: (isMismatched) => mismatch.set(isMismatched ? 1 : 0),
+    unmappedCloudCode: (code) => {
+      if (codes.size < MOST_CODES) codes.add(code);
+      unmapped.inc({ code: codes.has(code) ? code : 'other' });
+    },
+    cloudBudget: (collect) => {
+      budget = collect;
+    },
+    eipQuota: (collect) => {
+      quota = collect;
+    },
+  };
+};

@@ -1,0 +1,117 @@
+import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
+import type { Finding } from '../api/finding.ts';
+import { planCreation } from '../request/provisioner.ts';
+import { creationFacts, notAllowed, UNRESTRICTED } from '../request/policy.ts';
+import { finding, written, type Rule } from './rule.ts';
+import { isFreeToName } from './naming.ts';
+import type { Annotations } from './workload.ts';
+
+const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
+
+/**
+ * Annotations that were written on the object itself. Its pods get those of `spec.template.metadata` and no others
+ * (knative/serving pkg/reconciler/configuration/resources/revision.go; kubernetes/kubernetes pkg/controller, GetPodFromTemplate).
+ */
+export const misplacedKeys = (kind: string, outside: Annotations, annotations: Annotations): readonly Finding[] => {
+  if (Object.keys(outside).length === 0) return [];
+  const keys = ALL_KEYS.filter((key) => Object.hasOwn(outside, key) && !Object.hasOwn(annotations, key));
+  if (keys.length === 0) return [];
+  const [are, them] = keys.length > 1 ? ['are', 'them'] : ['is', 'it'];
+  return [
+    finding(
+      'AnnotationOnService',
+      keys,
+      `${keys.join(', ')} ${are} on the ${kind} itself, where no pod gets ${them}`,
+      `write ${them} into spec.template.metadata.annotations`,
+    ),
+  ];
+};
+
+export const onTheObject: Rule = ({ workload: { kind, outside, annotations } }) =>
+  misplacedKeys(kind, outside, annotations);
+
+/** ECI reads annotations when it makes an instance, and never again. Source: ECI documentation, "Pod annotations". */
+export const tooLateForEci: Rule = ({ workload, target, facts: { before } }) => {
+  if (workload.kind !== 'Pod' || before === undefined || target?.on !== 'eci') return [];
+  if (!workload.template.spec?.nodeName) return [];
+  const keys = ALL_KEYS.filter((key) => before[key] !== workload.annotations[key]);
+  if (keys.length === 0) return [];
+  return [
+    finding(
+      'TooLateForEci',
+      keys,
+      `${keys.join(', ')} changed on a pod that ECI runs already (${target.because}), which reads annotations when it makes the instance and never again`,
+      'change the template of the pod, so that a new one is made',
+    ),
+  ];
+};
+
+/** A key of ECI's own, where the controller would have served the pod. */
+export const eciKey: Rule = ({ workload: { annotations }, target, settings, reading: { request } }) => {
+  if (!settings.enableVirtualNode || !request || target?.on !== 'eci' || target.by !== 'add-on') return [];
+  const keys = [ECI_KEYS.withEip, ECI_KEYS.instanceId].filter((key) => Object.hasOwn(annotations, key));
+  const [key] = keys;
+  if (key === undefined) return [];
+  return [
+    finding(
+      'EciKeyWithVirtualNode',
+      keys,
+      `enableVirtualNode lets the controller serve pods on ECI, and ${keys.join(' and ')} makes the virtual node do it`,
+      `write ${key === ECI_KEYS.withEip ? KEYS.withEip[1] : KEYS.instanceId[1]} instead`,
+    ),
+  ];
+};
+
+/** What ECI's own virtual node does not know. */
+export const notHonoured: Rule = ({ workload, target, settings, reading }): readonly Finding[] => {
+  if (!target || !reading.request) return [];
+  const plan = planCreation(reading, workload.annotations, target, creationFacts(settings));
+  return plan.how === 'add-on' ? plan.findings : [];
+};
+
+/** Both would buy an EIP for the same pod. What the virtual node makes is no business of theirs. */
+export const otherController: Rule = ({ workload, target, settings, reading, facts: { otherControllers = [] } }) => {
+  if (!reading.request || otherControllers.length === 0) return [];
+  if (target && target.on !== 'unknown') {
+    const { how } = planCreation(reading, workload.annotations, target, creationFacts(settings));
+    if (how !== 'podeip') return [];
+  }
+  const names = otherControllers.join(' and ');
+  return [
+    finding(
+      'OtherEipController',
+      [],
+      `${names} ${otherControllers.length > 1 ? 'make' : 'makes'} EIPs in this cluster for the same annotations, so that the pod would get two`,
+      `turn the EIP part of ${names} off, or uninstall it`,
+    ),
+  ];
+};
+
+/** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
+export const policy: Rule = ({ workload, target, reading, settings }) => {
+  const { request } = reading;
+  if (!request) return [];
+  const { namespace, annotations } = workload;
+  const { policy: effective = UNRESTRICTED } = settings;
+  if (request.kind === 'new')
+    return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
+  const { allocationId } = request;
+  if (isFreeToName(settings, namespace, allocationId)) return [];
+  if (target && planCreation(reading, annotations, target, creationFacts(settings)).how === 'add-on')
+    return [
+      finding(
+        'GrantUnknownToEci',
+        written(KEYS.instanceId, annotations),
+        `namespace ${namespace} may name ${allocationId} only if the EIP itself grants it, and the virtual node that runs the pod binds it without looking`,
+        `have an operator name ${allocationId} in an EipPolicy of the namespace, or the namespace in existingEipNamespaces`,
+      ),
+    ];
+  return [
+    finding(
+      'GrantNeeded',
+      written(KEYS.instanceId, annotations),
+      `namespace ${namespace} may name ${allocationId} only if the EIP itself grants it`,
+      `have an operator put the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP`,
+    ),
+  ];
+};

@@ -1,0 +1,82 @@
+import { KEYS } from '../api/annotations.ts';
+import type { EipRequest } from '../request/request.ts';
+import { finding, written, type Rule } from './rule.ts';
+import { isFreeToName, isOpenTo } from './naming.ts';
+import type { Claim } from './cluster-facts.ts';
+import type { Workload } from './workload.ts';
+
+/** What the workload itself claims: nothing unless it names an existing EIP. */
+export const claimOf = (
+  { kind, namespace, name, service }: Workload,
+  request: EipRequest | undefined,
+): Claim | undefined =>
+  request?.kind === 'existing' ? { allocationId: request.allocationId, kind, namespace, name, service } : undefined;
+
+/**
+ * How the pods of each kind of owner are named after it. Sources: kubernetes/kubernetes pkg/controller; knative/serving
+ * pkg/reconciler/revision/resources/names.
+ */
+const POD_OF: Readonly<Record<string, RegExp>> = {
+  Deployment: /^-[a-z0-9]{1,10}-[a-z0-9]{5}$/,
+  ReplicaSet: /^-[a-z0-9]{5}$/,
+  DaemonSet: /^-[a-z0-9]{5}$/,
+  Job: /^-(\d{1,6}-)?[a-z0-9]{5}$/,
+  CronJob: /^-\d{8,10}-(\d{1,6}-)?[a-z0-9]{5}$/,
+  Configuration: /^-[a-z0-9-]{1,60}-deployment-[a-z0-9]{1,10}-[a-z0-9]{5}$/,
+  Revision: /^-deployment-[a-z0-9]{1,10}-[a-z0-9]{5}$/,
+};
+const STATEFUL_POD = /^-\d{1,10}$/;
+
+/** A generated name is cut to 58 characters before its 5 random ones. Source: apiserver pkg/storage/names/generate.go. */
+const LONGEST_BASE = 58;
+const LONGEST_NAME = LONGEST_BASE + 5;
+/** The longest that is put between the name of a Deployment and the 5 characters: a hash of 10 and two hyphens. */
+const LONGEST_MIDDLE = 12;
+
+const isPodOf = (kind: string, name: string, pod: string): boolean => {
+  if (kind === 'StatefulSet') return pod.startsWith(name) && STATEFUL_POD.test(pod.slice(name.length));
+  const rest = POD_OF[kind];
+  if (!rest) return false;
+  if (pod.startsWith(name) && rest.test(pod.slice(name.length))) return true;
+  const isCut = name.length + LONGEST_MIDDLE > LONGEST_BASE && pod.length === LONGEST_NAME;
+  return isCut && pod.startsWith(`${name}-`.slice(0, LONGEST_BASE));
+};
+
+/** Whether it is the workload's own claim, or that of its pods, which hand the EIP on to each other. */
+export const isOwn = (claim: Omit<Claim, 'allocationId'>, { kind, namespace, name, service }: Workload): boolean => {
+  if (claim.namespace !== namespace) return false;
+  if (claim.service !== undefined && claim.service === service) return true;
+  const isOfPod = claim.kind === 'PodEIP' || claim.kind === 'Pod';
+  if (claim.name === name && (claim.kind === kind || (kind === 'Pod' && isOfPod))) return true;
+  return isOfPod && isPodOf(kind, name, claim.name);
+};
+
+const MOST_NAMED = 3;
+
+/**
+ * The same EIP named by something else. A pod with an owner is not asked: its owner was, and in a rollout the pod before
+ * it has the EIP still. What is in another namespace is not told.
+ */
+export const wantedTwice: Rule = ({ workload, reading: { request }, settings, facts: { claims = [] } }) => {
+  if (request?.kind !== 'existing' || (workload.kind === 'Pod' && workload.owner)) return [];
+  const { allocationId } = request;
+  // Who needs a grant of the EIP's own is not told whether somebody else has it; nor does a mere wish of such a one count
+  // against those who have the grant. The controller sees the grant, and decides.
+  const mayKnow = isFreeToName(settings, workload.namespace, allocationId);
+  const counts = ({ namespace, kind }: Claim): boolean =>
+    namespace === workload.namespace || (mayKnow && (kind === 'PodEIP' || isOpenTo(namespace, settings)));
+  const others = claims.filter(
+    (claim) => claim.allocationId === allocationId && !isOwn(claim, workload) && counts(claim),
+  );
+  if (others.length === 0) return [];
+  const seen = others.filter(({ namespace }) => namespace === workload.namespace);
+  const names = [...new Set(seen.map(({ kind, name }) => `${kind} ${name}`))].toSorted();
+  return [
+    finding(
+      'EipWantedTwice',
+      written(KEYS.instanceId, workload.annotations),
+      `${allocationId} is wanted by ${names.length > 0 ? names.slice(0, MOST_NAMED).join(', ') : 'something else in this cluster'} already, and an EIP can serve one pod only`,
+      'name another EIP, or take this one from the other first',
+    ),
+  ];
+};

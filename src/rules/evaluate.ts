@@ -1,0 +1,65 @@
+import type { Finding, FindingId } from '../api/finding.ts';
+import { readAnnotations, type Reading } from '../request/parse.ts';
+import { FOLLOW } from '../request/release.ts';
+import type { Case, JudgeInput, Rule } from './rule.ts';
+import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
+import { lines, packages } from './isp.ts';
+import { limits, uncounted } from './limits.ts';
+import { hostNetwork, statelessOwner } from './owner.ts';
+import { wantedTwice } from './duplicate-claims.ts';
+import { twoRevisions } from './traffic.ts';
+import { manyPods, reservedInstance } from './scale.ts';
+import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './context.ts';
+
+/** In the order in which people read them: what refuses by itself, then what depends on more and more. */
+const RULES: readonly Rule[] = [
+  statelessOwner,
+  hostNetwork,
+  manyPods,
+  wantedTwice,
+  twoRevisions,
+  policy,
+  limits,
+  uncounted,
+  otherController,
+  lines,
+  packages,
+  reservedInstance,
+  eciKey,
+  notHonoured,
+  beforeTraffic,
+  labelsAsAnnotations,
+  legacyKeys,
+];
+
+/** Also where no address is asked for: perhaps one was meant to be. */
+const ALWAYS: readonly Rule[] = [
+  tooLateForEci,
+  onTheObject,
+  ({ workload }) => unknownKeys(workload.annotations),
+  nothingAsked,
+];
+
+/** No EIP is kept for the next pod of the name, whatever the strategy says. */
+const KEEPS_NOTHING: ReadonlySet<FindingId> = new Set(['StatelessOwner', 'HostNetwork']);
+
+/**
+ * What a workload asks for, with everything that there is to say about it. `explain`, the validating webhook and the
+ * controller all ask here, so that they cannot disagree. A request comes back only if nothing refuses it. Pure and total:
+ * every input gives an answer, and the same input the same one.
+ */
+export const weigh = (input: JudgeInput): Reading => {
+  const reading = readAnnotations(input.workload.annotations, input.settings.defaults);
+  const it: Case = { ...input, reading };
+  const findings = [...reading.findings, ...[...(reading.wanted ? RULES : []), ...ALWAYS].flatMap((rule) => rule(it))];
+  const isRefused = findings.some(({ severity }) => severity === 'refuse');
+  return {
+    ...reading,
+    request: isRefused ? undefined : reading.request,
+    release: findings.some(({ id }) => KEEPS_NOTHING.has(id)) ? FOLLOW : reading.release,
+    findings,
+  };
+};
+
+/** Everything that there is to say about a workload. */
+export const judge = (input: JudgeInput): readonly Finding[] => weigh(input).findings;

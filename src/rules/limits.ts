@@ -1,0 +1,39 @@
+import { ECI_KEYS, KEYS } from '../api/annotations.ts';
+import { planCreation } from '../request/provisioner.ts';
+import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../request/policy.ts';
+import { finding, written, type Rule } from './rule.ts';
+import { podsOf } from './scale.ts';
+
+/**
+ * How much the namespace may hold. As long as nobody has looked where a pod runs this is silent, because then its address is
+ * not asked for but recorded: one that it has already stays on record under a limit that came later.
+ */
+export const limits: Rule = ({ workload, target, reading: { request }, settings, facts: { held } }) => {
+  if (request?.kind !== 'new' || (target === undefined && held === undefined)) return [];
+  const over = overLimits(settings.policy ?? UNRESTRICTED, held, request, podsOf(workload));
+  return over ? [{ ...over, keys: written(over.keys, workload.annotations) }] : [];
+};
+
+/**
+ * The virtual node makes an EIP at once, and nobody can say no before: a limit would mean nothing. Said only where the pods
+ * are known to go there, so that a pod that runs is read as it was before there was a limit.
+ */
+export const uncounted: Rule = ({ workload, target, settings, reading }) => {
+  const { policy = UNRESTRICTED } = settings;
+  if (reading.request?.kind !== 'new' || target?.on !== 'eci' || target.by !== 'add-on' || !isLimited(policy))
+    return [];
+  const { annotations } = workload;
+  const pods = podsOf(workload);
+  if (pods <= 0) return [];
+  if (planCreation(reading, annotations, target, creationFacts(settings)).how !== 'add-on') return [];
+  const keys = written(KEYS.withEip, annotations);
+  const [key = KEYS.withEip[1]] = keys;
+  return [
+    finding(
+      'UncountedOnEci',
+      keys,
+      `the EIPs of this namespace are limited (${policiesOf(policy.names)}), and the virtual node of ECI makes ${pods === 1 ? 'one' : pods} without asking whether there is room`,
+      `${keys.includes(ECI_KEYS.withEip) ? `write ${KEYS.withEip[1]} instead of ${ECI_KEYS.withEip}` : `keep ${key}`} with enableVirtualNode: true in the configuration, so that the controller buys the EIP and counts it, or ask an operator to leave the namespace out of the limits`,
+    ),
+  ];
+};

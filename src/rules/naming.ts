@@ -1,0 +1,22 @@
+import { KEYS } from '../api/annotations.ts';
+import { mayNameUnder, UNRESTRICTED } from '../request/policy.ts';
+import type { GuardSettings } from './rule.ts';
+import type { Annotations } from './workload.ts';
+
+/** Whether the configuration lets the pods of the namespace name any existing EIP. */
+export const isOpenTo = (
+  namespace: string,
+  { existingEips, existingEipNamespaces = [] }: Pick<GuardSettings, 'existingEips' | 'existingEipNamespaces'>,
+): boolean => existingEips !== 'granted' || namespace === '' || existingEipNamespaces.includes(namespace);
+
+/** Whether the namespace may name this existing EIP, whatever the EIP's own tags say: nobody here can look at them. */
+export const isFreeToName = (settings: GuardSettings, namespace: string, allocationId: string): boolean => {
+  const byPolicy = mayNameUnder(settings.policy ?? UNRESTRICTED, allocationId, undefined);
+  return byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpenTo(namespace, settings));
+};
+
+/** The existing EIP that annotations name, as it is written; undefined where they name none. */
+export const namesExisting = (annotations: Annotations | undefined): string | undefined => {
+  const key = KEYS.instanceId.find((each) => annotations && Object.hasOwn(annotations, each));
+  return key === undefined ? undefined : annotations?.[key];
+};

@@ -1,0 +1,53 @@
+import type { Finding, FindingId } from '../api/finding.ts';
+import type { EffectivePolicy } from '../request/policy.ts';
+import type { Reading } from '../request/parse.ts';
+import type { EipDefaults } from '../request/request.ts';
+import type { Target } from '../request/target.ts';
+import { CATALOGUE } from './catalogue.ts';
+import type { GuardFacts } from './cluster-facts.ts';
+import type { Annotations, Workload } from './workload.ts';
+
+/** What the rules take from the configuration. */
+export interface GuardSettings {
+  readonly defaults: EipDefaults;
+  /** Kinds of owners whose pods keep their names. */
+  readonly statefulKinds: readonly string[];
+  /** The controller serves the pods of the cluster's own virtual nodes. */
+  readonly enableVirtualNode: boolean;
+  /** The region of the cluster; undefined where it is not known, and no rule about regions speaks. */
+  readonly region?: string | undefined;
+  /** What the EipPolicies say of the namespace; undefined where nothing is restricted, or nobody knows. */
+  readonly policy?: EffectivePolicy | undefined;
+  readonly existingEips?: 'any' | 'granted' | undefined;
+  readonly existingEipNamespaces?: readonly string[] | undefined;
+}
+
+/** Everything that a judgement depends on. */
+export interface JudgeInput {
+  readonly workload: Workload;
+  /** Where its pods run; undefined where nobody has looked yet, and no rule about it speaks. */
+  readonly target: Target | undefined;
+  readonly settings: GuardSettings;
+  readonly facts: GuardFacts;
+}
+
+/** The same with what the annotations say by themselves. */
+export interface Case extends JudgeInput {
+  readonly reading: Reading;
+}
+
+/** A rule looks at everything and says what it has found. Pure and total. */
+export type Rule = (it: Case) => readonly Finding[];
+
+/** A finding with the severity that the catalogue gives it. */
+export const finding = (id: FindingId, keys: readonly string[], problem: string, remedy: string): Finding => ({
+  id,
+  severity: CATALOGUE[id].severity,
+  keys,
+  problem,
+  remedy,
+});
+
+/** The keys of a setting that are written. */
+export const written = (keys: readonly string[], given: Annotations): readonly string[] =>
+  keys.filter((key) => Object.hasOwn(given, key));

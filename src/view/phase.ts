@@ -1,0 +1,52 @@
+import { SERVICE } from '../api/knative.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Reason } from '../api/reason.ts';
+import { readNotes } from '../controllers/podeip/record.ts';
+
+/** How an address stands, in one word. `attention`: it does not come by itself, somebody must act. */
+export type Standing = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
+
+/** Reasons that pass by themselves; all others of a PodEIP that is not ready need somebody. */
+const PASSING: ReadonlySet<string> = new Set([
+  'Pending',
+  'NotScheduled',
+  'NoPodIP',
+  'NoInterfaceYet',
+  'EipNotVisibleYet',
+  'InTransition',
+  'HandingOver',
+  'JoiningBandwidthPackage',
+  'Settling',
+  'Releasing',
+  'CloudBusy',
+  'CloudThrottled',
+  'CloudUnknown',
+  'KubernetesUnavailable',
+  'Allocated',
+  'Associated',
+  'Disassociated',
+  'Released',
+  'Detached',
+  'HandedOver',
+  'Adopted',
+  'NoAddressWanted',
+  'NotOnEcsNode',
+] satisfies Reason[]);
+
+const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+/** The reason of the condition Ready; `Pending` while there is none. */
+export const reasonOf = (podEip: PodEip): string => readyOf(podEip)?.reason ?? 'Pending';
+
+export const standingOf = (podEip: PodEip): Standing => {
+  const ready = readyOf(podEip);
+  const reason = reasonOf(podEip);
+  if (podEip.metadata.deletionTimestamp !== undefined)
+    return PASSING.has(reason) || ready?.status === 'True' ? 'goingBack' : 'attention';
+  if (ready?.status === 'True') return 'inUse';
+  if (readNotes(podEip).goneSince !== undefined || reason === 'Kept') return 'kept';
+  return PASSING.has(reason) ? 'waiting' : 'attention';
+};
+
+/** The Knative Service that the PodEIP's pod belongs to. */
+export const serviceNameOf = ({ metadata: { labels } }: PodEip): string | undefined => labels?.[SERVICE];

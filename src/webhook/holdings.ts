@@ -1,0 +1,72 @@
+import { EIP_USAGE } from '../api/eippolicy.ts';
+import { SERVICE } from '../api/knative.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { GuardSettings } from '../rules/rule.ts';
+import type { GuardFacts } from '../rules/cluster-facts.ts';
+import { isOwn } from '../rules/duplicate-claims.ts';
+import { podsOf } from '../rules/scale.ts';
+import type { Workload } from '../rules/workload.ts';
+import { isLimited, UNRESTRICTED, type Usage } from '../request/policy.ts';
+import { readAnnotations } from '../request/parse.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { heldWithout } from '../controllers/podeip/quota.ts';
+
+interface HoldingsParts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** With the second that the labels of the namespace may take, of the 3 s that the API server waits for the answer. */
+const TIMEOUT_MS = 1_500;
+
+/** Whether the limits of the namespace have anything to say about the workload by what others hold. */
+const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: GuardSettings): boolean =>
+  !workload.owner &&
+  isLimited(policy) &&
+  podsOf(workload) > 0 &&
+  readAnnotations(workload.annotations, defaults).request?.kind === 'new';
+
+/**
+ * What the namespace of a workload holds under its limits, without what the workload's own pods hold: neither an update nor
+ * the pods that come beside the old ones in a rollout count against it. Asked only for a workload without owner that asks for
+ * new EIPs in a namespace that is limited, and each time anew. It is a forecast, so that the two reads need no order: of two
+ * that come at the same moment both are let in, and the controller, which takes places one by one before it buys, has the
+ * last word; as it has where the API server does not say it in time.
+ */
+export const namespaceHoldings = ({
+  kube,
+  clock,
+  log,
+}: HoldingsParts): ((workload: Workload, settings: GuardSettings) => Promise<GuardFacts>) => {
+  const read = async (workload: Workload): Promise<Usage | undefined> => {
+    const { namespace } = workload;
+    const stop = new AbortController();
+    const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
+    try {
+      const [usage, podEips] = await Promise.all([
+        kube.get(EIP_USAGE, { name: namespace }, stop.signal),
+        kube.list(PODEIP, { namespace }, stop.signal),
+      ]);
+      return heldWithout({ usage: usage ?? null, podEips }, (podEip) => isOwn(claimedBy(podEip, namespace), workload));
+    } catch (error) {
+      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn({ namespace }, `What the namespace holds cannot be read, the controller will find out: ${why}`);
+      return undefined;
+    } finally {
+      cancel();
+    }
+  };
+  return async (workload, settings) => (isCounted(workload, settings) ? { held: await read(workload) } : {});
+};
+
+const claimedBy = ({ metadata: { name, labels = {} } }: PodEip, namespace: string) => ({
+  kind: 'PodEIP',
+  namespace,
+  name,
+  service: labels[SERVICE],
+});

@@ -1,0 +1,153 @@
+import { ECI_KEYS, KEYS, OUR_VIRTUAL_NODE, READINESS_GATE, VIRTUAL_NODE_TAINT } from '../api/annotations.ts';
+import type { Pod } from '../api/core.ts';
+import { REVISION, SERVICE_UID } from '../api/knative.ts';
+import type { GuardSettings } from '../rules/rule.ts';
+import { NOTHING_KNOWN } from '../rules/cluster-facts.ts';
+import { weigh } from '../rules/evaluate.ts';
+import { isFreeToName } from '../rules/naming.ts';
+import { workloadOfPod } from '../rules/workload.ts';
+import { canonicalAnnotations, planCreation } from '../request/provisioner.ts';
+import { creationFacts, isLimited, UNRESTRICTED } from '../request/policy.ts';
+import type { EipRequest } from '../request/request.ts';
+import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
+import { targetOf, type Provider, type Target } from '../request/target.ts';
+import type { JsonPatchOperation } from '../kube/port.ts';
+import { isGated } from '../api/pod.ts';
+import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
+
+/** What the webhooks know beside the object. */
+export interface AdmissionFacts {
+  readonly settings: GuardSettings;
+  /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
+  readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
+  /** Who runs the virtual nodes of this cluster. */
+  readonly provider: Provider;
+}
+
+const EIP_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), ...Object.values(ECI_KEYS)])];
+
+/** Whether there is anything to read: most pods have none of these. */
+export const mentionsEip = (annotations: Readonly<Record<string, string>> | undefined): boolean =>
+  annotations !== undefined && EIP_KEYS.some((key) => Object.hasOwn(annotations, key));
+
+/**
+ * What a pod gets when it is made, which is the last moment for both:
+ *
+ * - the keys that the cluster's own virtual node honours, from whatever spelling the user chose: it reads them when it makes
+ *   the instance, and never again;
+ * - the readiness gate, where the controller will bind the address afterwards and the pod is Knative's, which has no place to
+ *   declare one. A pod that takes a named EIP only once the pod before it is gone gets none: Knative keeps that pod until
+ *   this one is Ready, so that both would wait for each other.
+ *
+ * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that is
+ * refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's own keys,
+ * they are taken from it: nobody else could keep the add-on from buying what is refused, or from binding what is not granted. With a virtual node of our own,
+ * pods that ask for ECI by a label are sent there. Pure, total, and idempotent.
+ */
+export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
+  const given = pod.metadata.annotations ?? {};
+  const { settings, namespaceLabels, provider } = facts;
+  const target = targetOf(pod, undefined, namespaceLabels, provider);
+  const placing = place(pod, target);
+  if (!mentionsEip(given)) return placing.length > 0 ? { patch: placing, warnings: [] } : UNCHANGED;
+  const reading = weigh({ workload: workloadOfPod(pod), target, settings, facts: NOTHING_KNOWN });
+  const warnings = reading.findings.filter(({ severity }) => severity !== 'note').map(said);
+  const { request } = reading;
+  if (!reading.wanted) return { patch: placing, warnings };
+  if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
+  const plan = planCreation(reading, given, target, creationFacts(settings));
+  const annotations = annotationsFor(
+    request,
+    given,
+    target,
+    facts,
+    plan.how === 'add-on' ? plan.annotations : undefined,
+  );
+  const waits = request.kind === 'existing' && reading.handover === 'wait';
+  const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
+  // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
+  const isServed = target.on === 'unknown' && (!isKept || settings.enableVirtualNode);
+  const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || isServed;
+  const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
+  const wording = isKept ? withhold(given) : annotate(given, annotations);
+  return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
+};
+
+/** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
+const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: GuardSettings): boolean =>
+  request.kind === 'new'
+    ? !isLimited(settings.policy ?? UNRESTRICTED)
+    : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
+
+/** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
+const annotationsFor = (
+  request: EipRequest,
+  given: Readonly<Record<string, string>>,
+  target: Target,
+  { settings, provider }: AdmissionFacts,
+  planned: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> => {
+  if (planned) return planned;
+  const mayBecomeAddOn = target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
+  return mayBecomeAddOn ? canonicalAnnotations(request, given) : {};
+};
+
+/** Whether the add-on's virtual node may run the pod, as far as can be told. */
+const mayBeAddOns = (target: Target, provider: Provider): boolean =>
+  target.on === 'eci' ? target.by === 'add-on' : target.on === 'unknown' && provider === 'add-on';
+
+/**
+ * Writes the two keys that the add-on acts on in a spelling that it does not read, so that it buys and binds nothing for a
+ * request that is refused, while the pod still says what it asked for and its controller why it does not get it. Spellings
+ * that disagree go on disagreeing, so that the request stays refused.
+ */
+const withhold = (given: Readonly<Record<string, string>>): JsonPatchOperation[] =>
+  (['withEip', 'instanceId'] as const).flatMap((setting): JsonPatchOperation[] => {
+    const read = ECI_KEYS[setting];
+    const text = Object.hasOwn(given, read) ? given[read] : undefined;
+    if (text === undefined) return [];
+    const others = KEYS[setting].filter((key) => key !== read);
+    const isSaid = others.some((key) => Object.hasOwn(given, key) && given[key] === text);
+    const unread = others.find((key) => !Object.hasOwn(given, key)) ?? others.at(-1);
+    return [
+      { op: 'remove', path: pointer('metadata', 'annotations', read) },
+      ...(isSaid || unread === undefined
+        ? []
+        : [{ op: 'add', path: pointer('metadata', 'annotations', unread), value: text } as const]),
+    ];
+  });
+
+/**
+ * Sends a pod that asks for ECI by a label to our own virtual node, as the cluster's add-on would to its own: a Knative
+ * Service cannot name nodes or tolerations where Knative's features for that are off, which they are by default.
+ */
+const place = (pod: Pod, target: Target): JsonPatchOperation[] => {
+  if (target.on !== 'eci' || target.by !== 'ours' || pod.spec.nodeName) return [];
+  const { nodeSelector, tolerations } = pod.spec;
+  const isDemanded = demandsOf(pod.spec).some(({ virtual }) => virtual === 'required');
+  const toleration = { key: VIRTUAL_NODE_TAINT, operator: 'Exists', effect: 'NoSchedule' };
+  const select: JsonPatchOperation = nodeSelector
+    ? { op: 'add', path: pointer('spec', 'nodeSelector', OUR_VIRTUAL_NODE), value: 'true' }
+    : { op: 'add', path: '/spec/nodeSelector', value: { [OUR_VIRTUAL_NODE]: 'true' } };
+  const tolerate: JsonPatchOperation = tolerations
+    ? { op: 'add', path: '/spec/tolerations/-', value: toleration }
+    : { op: 'add', path: '/spec/tolerations', value: [toleration] };
+  return [...(isDemanded ? [] : [select]), ...(toleratesVirtualNodes(pod.spec) ? [] : [tolerate])];
+};
+
+const isKnative = ({ metadata: { labels = {} } }: Pod): boolean =>
+  Object.hasOwn(labels, REVISION) || Object.hasOwn(labels, SERVICE_UID);
+
+const annotate = (
+  given: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): JsonPatchOperation[] =>
+  Object.entries(wanted)
+    .filter(([key, text]) => given[key] !== text)
+    .map(([key, value]) => ({ op: 'add', path: pointer('metadata', 'annotations', key), value }));
+
+const gate = (pod: Pod): JsonPatchOperation[] => {
+  const value = { conditionType: READINESS_GATE };
+  const path = pointer('spec', 'readinessGates');
+  return pod.spec.readinessGates ? [{ op: 'add', path: `${path}/-`, value }] : [{ op: 'add', path, value: [value] }];
+};

@@ -1,0 +1,56 @@
+import type { z } from 'zod';
+import { EIP_BEFORE_TRAFFIC } from '../api/annotations.ts';
+import { readAnnotations } from '../request/parse.ts';
+import { targetOfTemplate } from '../request/target.ts';
+import type { AdmissionFacts } from './mutate-pod.ts';
+import { pointer, UNCHANGED, type Admitted } from './review.ts';
+import type { serviceSchema } from './workload.ts';
+
+export type AdmittedService = z.output<typeof serviceSchema>;
+
+/** Knative's own default. Source: knative/serving pkg/networking, DefaultUserPort via pkg/apis/serving/v1 revision_helpers. */
+const DEFAULT_PORT = 8080;
+
+/**
+ * The startup probe of a container that had none. It succeeds as soon as the port is open, which is what Knative's own
+ * default readiness probe waits for. It may fail for ten minutes, Knative's progress deadline, so that no application
+ * that was started before is killed now.
+ */
+const startupProbe = (port: number) => ({
+  tcpSocket: { port },
+  periodSeconds: 1,
+  timeoutSeconds: 1,
+  failureThreshold: 600,
+});
+
+const warn = (warning: string): Admitted => ({ patch: [], warnings: [`${EIP_BEFORE_TRAFFIC}: ${warning}`] });
+
+/**
+ * `eip-before-traffic: "true"`: not one request reaches a pod before its address is there. From zero, Knative's activator
+ * sends requests to pods that are not Ready yet as soon as their queue-proxy answers, past any readiness gate, unless a
+ * container has a startup probe or the user's has an exec readiness probe (knative/serving pkg/activator/net,
+ * revision_backends.go). So the user's container gets a startup probe where there is none of these. Pure and total.
+ */
+export const admitService = (service: AdmittedService, facts: AdmissionFacts): Admitted => {
+  const { template } = service.spec;
+  const annotations = template?.metadata?.annotations ?? {};
+  const text = Object.hasOwn(annotations, EIP_BEFORE_TRAFFIC) ? annotations[EIP_BEFORE_TRAFFIC] : undefined;
+  if (text === undefined || text === 'false' || service.metadata.deletionTimestamp !== undefined) return UNCHANGED;
+  if (text !== 'true') return warn(`${JSON.stringify(text.slice(0, 40))} is neither "true" nor "false"; write "true"`);
+  if (!readAnnotations(annotations, facts.settings.defaults).wanted)
+    return warn('the template asks for no address, so nothing is waited for; ask for one, or remove the annotation');
+  const target = targetOfTemplate({ ...template }, facts.namespaceLabels ?? {}, facts.provider);
+  if (target.on === 'eci' || target.on === 'acs')
+    return warn(`it has no effect where the address is there before the container is (${target.because})`);
+  const containers = template?.spec?.containers ?? [];
+  if (containers.some((container) => container.startupProbe)) return UNCHANGED;
+  const index = Math.max(
+    0,
+    containers.findIndex(({ ports }) => (ports?.length ?? 0) > 0),
+  );
+  const users = containers[index];
+  if (!users || (users.readinessProbe?.exec ?? undefined) !== undefined) return UNCHANGED;
+  const value = startupProbe(users.ports?.[0]?.containerPort ?? DEFAULT_PORT);
+  const path = pointer('spec', 'template', 'spec', 'containers', String(index), 'startupProbe');
+  return { patch: [{ op: 'add', path, value }], warnings: [] };
+};

@@ -1,0 +1,46 @@
+import { KNATIVE_REVISION } from '../api/knative.ts';
+import type { GuardFacts, RevisionFacts } from '../rules/cluster-facts.ts';
+import { revisionsToRead } from '../rules/traffic.ts';
+import type { Workload } from '../rules/workload.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+
+interface RevisionsParts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Of the 3 s that the API server waits for the answer. Milliseconds. */
+const TIMEOUT_MS = 1_500;
+
+/**
+ * The Revisions that a Knative Service which names an existing EIP routes to by their names. Where the API server does not say
+ * it in time, or may not, the Service is judged without, and the controller, which sees the pods, says it on them.
+ */
+export const routedRevisions =
+  ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<GuardFacts>) =>
+  async ({ kind, isKnative, namespace, annotations, traffic }) => {
+    const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
+    if (names.length === 0) return {};
+    const stop = new AbortController();
+    const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
+    try {
+      const found = await Promise.all(
+        names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, stop.signal)),
+      );
+      const revisions = found.flatMap((it): readonly RevisionFacts[] =>
+        it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
+      );
+      return { revisions };
+    } catch (error) {
+      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn({ namespace }, `The Revisions that a Service routes to cannot be read: ${why}`);
+      return {};
+    } finally {
+      cancel();
+    }
+  };

@@ -1,0 +1,146 @@
+import { isDeepStrictEqual } from 'node:util';
+import { KEYS } from '../api/annotations.ts';
+import type { Finding, FindingId } from '../api/finding.ts';
+import type { GuardSettings } from '../rules/rule.ts';
+import type { GuardFacts } from '../rules/cluster-facts.ts';
+import { weigh } from '../rules/evaluate.ts';
+import { podsOf, SCALE_KEYS } from '../rules/scale.ts';
+import type { Workload } from '../rules/workload.ts';
+import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
+import { shareOf } from '../request/policy.ts';
+import { readAnnotations } from '../request/parse.ts';
+import { readWorkload, type Unreadable } from '../manifest/workload.ts';
+import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
+
+/** What the validating webhook knows beside the object. */
+export interface ValidationFacts {
+  readonly settings: GuardSettings;
+  readonly provider: Provider;
+  /** Labels of the object's namespace; undefined where they could not be read. */
+  readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
+  readonly onConflict: 'refuse' | 'warn';
+  /** What else is known: claims, policy, other controllers. */
+  readonly known: GuardFacts;
+}
+
+/** An object that is to be judged. `before` is undefined at its creation. */
+export interface Change {
+  readonly after: Workload;
+  readonly before: Workload | undefined;
+}
+
+/**
+ * The change that a request makes, `undefined` where there is nothing to judge, or what cannot be read. Nothing is judged
+ * in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
+ * as it was: nobody is kept from anything by a sin that is older than the request.
+ */
+export const changeOf = ({
+  operation,
+  subResource,
+  namespace,
+  object,
+  oldObject,
+}: AdmissionRequest): Change | undefined | readonly Unreadable[] => {
+  if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+  const read = readWorkload(object);
+  if (read.as === 'other') return undefined;
+  if (read.as === 'unreadable') return read.problems;
+  const after = placed(read.workload, namespace);
+  if (!isJudged(after)) return undefined;
+  if (operation === 'CREATE') return { after, before: undefined };
+  const old = readWorkload(oldObject);
+  // An update without the object before it: what was there already cannot be told, so nothing is held against it.
+  if (old.as !== 'workload') return undefined;
+  const before = placed(old.workload, namespace);
+  // The template of a Service that is changed makes another Revision than the one that its status shows.
+  const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
+  const made = isNew ? { ...after, latestRevision: undefined } : after;
+  return isDeepStrictEqual(relevant(before), relevant(after)) ? undefined : { after: made, before };
+};
+
+const templateOf = (object: unknown): unknown =>
+  (object as { readonly spec?: { readonly template?: unknown } } | null)?.spec?.template;
+
+/** The namespace of an object at its creation may stand in the request only. */
+const placed = (workload: Workload, namespace: string): Workload => ({ ...workload, namespace });
+
+/** Characters of a key: a DNS name, a slash, a name. Source: apimachinery pkg/util/validation, IsQualifiedName. */
+const LONGEST_KEY = 253 + 1 + 63;
+
+const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
+
+/** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
+export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
+  !isEnding &&
+  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
+
+/** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
+const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic }: Workload) => ({
+  traffic,
+  annotations: pick(annotations),
+  outside: pick(outside),
+  replicas,
+  hostNetwork,
+  labels: template.metadata?.labels ?? {},
+  nodeSelector: template.spec?.nodeSelector ?? {},
+  tolerations: template.spec?.tolerations ?? [],
+  affinity: template.spec?.affinity,
+});
+
+const pick = (annotations: Workload['annotations']) =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
+
+/** What is said of how many pods there are to be, and of what they hold together. */
+const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
+
+/**
+ * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
+ * whoever scales down does not sin anew.
+ */
+const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: GuardSettings): boolean =>
+  finding.id === sin.id &&
+  COUNTED.has(finding.id) &&
+  KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
+  podsOf(after) <= podsOf(before) &&
+  bandwidthOf(after, settings) <= bandwidthOf(before, settings);
+
+/** Mbit/s that all pods ask for. */
+const bandwidthOf = (workload: Workload, { defaults }: GuardSettings): number => {
+  const { request } = readAnnotations(workload.annotations, defaults);
+  return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
+};
+
+/**
+ * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
+ * what was wrong before it is only said again, and so is everything about an object that something else made and controls,
+ * because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods without an address.
+ * Pure and total.
+ */
+export const validate = ({ after, before }: Change, facts: ValidationFacts): Admitted => {
+  const { settings, onConflict, known } = facts;
+  const judged = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
+    weigh({
+      workload,
+      target: targetOfWorkload(workload, facts.namespaceLabels, facts.provider),
+      settings,
+      facts: { ...known, before: was?.annotations },
+    }).findings;
+  const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
+  const old = before ? judged(before, undefined) : [];
+  const wasThere = (it: Finding) =>
+    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before, settings)));
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
+  if (findings.length === 0) return UNCHANGED;
+  if (refusals.length === 0 || onConflict === 'warn' || after.owner)
+    return { patch: [], warnings: findings.map(said), findings };
+  const isConflict = refusals.every(({ id }) => id === 'EipWantedTwice');
+  return {
+    patch: [],
+    warnings: findings.filter((it) => !refusals.includes(it)).map(said),
+    findings,
+    denied: {
+      ...(isConflict ? { code: 409, reason: 'Conflict' } : { code: 403, reason: 'Forbidden' }),
+      message: refusals.map(said).join('. '),
+    },
+  };
+};

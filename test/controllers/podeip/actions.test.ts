@@ -1,0 +1,188 @@
+import test from 'ava';
+import { array, assert as assertProperty, integer, oneof, property, string } from 'fast-check';
+import { allocation, binding } from '../../../src/controllers/podeip/calls.ts';
+import { act } from '../../../src/controllers/podeip/actions.ts';
+import { clientToken, withToken } from '../../../src/lib/token.ts';
+import { TAG_POD } from '../../../src/api/annotations.ts';
+import type { Cloud } from '../../../src/cloud/port.ts';
+import { readTags } from '../../../src/request/values.ts';
+import type { Kube, Patch } from '../../../src/kube/port.ts';
+import type { Act } from '../../../src/controllers/podeip/step.ts';
+import { StillClock } from '../../sandbox/cloud-bench.ts';
+import { fresh, place, pod, podEip, seen } from './situation.ts';
+
+const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
+
+const refuse = () => {
+  throw new Error('not expected');
+};
+const forbidden = new Proxy({}, { get: () => refuse });
+
+test('a token is printable ASCII, fits, and depends on its parts only', (t) => {
+  const parts = array(oneof(string({ unit: 'binary' }), integer()));
+  assertProperty(
+    property(parts, parts, (some, others) => {
+      const made = clientToken(...some);
+      const areSame = JSON.stringify(some) === JSON.stringify(others);
+      return (
+        /^[!-~]{1,64}$/.test(made) && made === clientToken(...some) && (made === clientToken(...others)) === areSame
+      );
+    }),
+  );
+  t.not(clientToken('a', 'bc'), clientToken('ab', 'c'));
+});
+
+const token = (generation: number, mbps = 5, its = podEip()): string =>
+  allocation(cluster, its, { ...fresh, bandwidthMbps: mbps }, generation).clientToken;
+
+test('the call that buys is the same for the same attempt, and another for another', (t) => {
+  t.is(token(1), token(1, 5, { ...podEip(), metadata: { ...podEip().metadata, resourceVersion: '9' } }));
+  t.is(new Set([token(1), token(2), token(1, 6)]).size, 3);
+});
+
+test('tags fit with the most that a user may add, and the two that prove whose it is are whole', (t) => {
+  const most = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'v'.repeat(128)]));
+  const read = readTags(JSON.stringify(most));
+  const long = { ...podEip(), metadata: { ...podEip().metadata, name: 'n'.repeat(253) } };
+  const { tags } = allocation(cluster, long, { ...fresh, tags: 'value' in read ? read.value : [] }, 1);
+  t.is(tags.length, 20);
+  t.true(tags.every(({ key, value }) => key.length <= 128 && value.length <= 128));
+  t.is(new Set(tags.map(({ key }) => key)).size, 20);
+  t.is(tags.find(({ key }) => key === 'knative-eip/cluster-uid')?.value, 'cluster');
+  t.is(tags.find(({ key }) => key === 'knative-eip/podeip-uid')?.value, 'podeip');
+  const shortened = (name: string) =>
+    allocation(cluster, { ...long, metadata: { ...long.metadata, name } }, fresh, 1).tags.find(
+      ({ key }) => key === TAG_POD,
+    )?.value;
+  t.not(shortened(`${'n'.repeat(252)}a`), shortened(`${'n'.repeat(252)}b`), 'two long names stay two');
+});
+
+test('what is only for us is not sent to the cloud', (t) => {
+  const call = allocation(cluster, podEip(), { ...fresh, name: 'web', bandwidthPackageId: 'cbwp-1' }, 1);
+  t.like(call, { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP', name: 'web' });
+  t.false('kind' in call);
+  t.false('bandwidthPackageId' in call);
+});
+
+test('binding and unbinding have tokens of their own, for each PodEIP, and new ones in each epoch', (t) => {
+  const tokens = (['AssociateEipAddress', 'UnassociateEipAddress'] as const).flatMap((action) =>
+    ['podeip-1', 'podeip-2'].flatMap((subject) =>
+      ['p/0', 'p/1'].map((attempt) => binding(action, { subject, attempt }, 'eip-1', place).clientToken),
+    ),
+  );
+  t.is(new Set(tokens).size, 8);
+});
+
+test('a token depends on the action, the caller and every parameter, and on nothing else', (t) => {
+  const caller = { subject: 's', attempt: 0 };
+  const { clientToken: one, ...sent } = withToken('Do', caller, { a: '1', b: '2' });
+  t.deepEqual(sent, { a: '1', b: '2' }, 'the parameters go over');
+  t.is(withToken('Do', caller, { b: '2', a: '1' }).clientToken, one, 'their order does not matter');
+  const others = [
+    withToken('Undo', caller, { a: '1', b: '2' }),
+    withToken('Do', { ...caller, subject: 't' }, { a: '1', b: '2' }),
+    withToken('Do', { ...caller, attempt: 1 }, { a: '1', b: '2' }),
+    withToken('Do', caller, { a: '1', b: '3' }),
+    withToken('Do', caller, { a: '1' }),
+    withToken('Do', caller, { a: '1', b: '2', c: '3' }),
+  ].map(({ clientToken: token }) => token);
+  t.is(new Set([one, ...others]).size, 7);
+});
+
+/** What each step that changes the cloud sends as its token, for one PodEIP or another. */
+const tokenOf = async (step: Act, uid: string): Promise<string | undefined> => {
+  let sent: string | undefined;
+  const cloud = new Proxy({} as Cloud, {
+    get: () => (call: { readonly clientToken?: string }) => {
+      sent = call.clientToken;
+      return Promise.resolve({ allocationId: 'eip-1', ipAddress: '203.0.113.1' });
+    },
+  });
+  const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
+  const its = { ...podEip(), metadata: { ...podEip().metadata, uid } };
+  const world = { kube, cloud, clock: new StillClock(), cluster };
+  await act(step, seen({ pod: pod(), podEip: its }), world, 'p/0', new AbortController().signal);
+  return sent;
+};
+
+test('no two PodEIPs ever send the same token, whatever they send', async (t) => {
+  const from = { instanceId: 'i-1', instanceType: 'EcsInstance', privateIpAddress: '10.0.0.2' } as const;
+  const steps: readonly Act[] = [
+    { do: 'Allocate', request: fresh, generation: 1 },
+    { do: 'Associate', allocationId: 'eip-1', place },
+    { do: 'Unassociate', allocationId: 'eip-1', place },
+    { do: 'Rob', allocationId: 'eip-1', from },
+    { do: 'JoinBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+    { do: 'LeaveBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+  ];
+  const tokens = await Promise.all(steps.flatMap((step) => ['one', 'two'].map((uid) => tokenOf(step, uid))));
+  t.true(tokens.every((it) => it !== undefined));
+  t.is(new Set(tokens).size, 2 * steps.length);
+});
+
+/** Does a step with a Kubernetes API that takes patches and shows what they say; returns them. */
+const patchesOf = async (step: Act): Promise<readonly Patch[]> => {
+  const patches: Patch[] = [];
+  const kube = {
+    ...(forbidden as Kube),
+    patch: (_: unknown, __: unknown, patch: Patch) => {
+      patches.push(patch);
+      const { metadata = {} } = patch.body as { metadata?: object };
+      return Promise.resolve({ metadata } as never);
+    },
+  } satisfies Kube;
+  const world = { kube, cloud: forbidden as Cloud, clock: new StillClock(), cluster };
+  await act(step, seen({ pod: pod(), podEip: podEip() }), world, 'p/0', new AbortController().signal);
+  return patches;
+};
+
+test('a gated pod is told its address and made ready in one write that is for this pod only', async (t) => {
+  t.deepEqual(await patchesOf({ do: 'Publish', ipAddress: '203.0.113.1', isGated: true }), [
+    {
+      type: 'strategic',
+      subresource: 'status',
+      body: {
+        metadata: {
+          uid: 'pod',
+          resourceVersion: '1',
+          annotations: { 'k8s.aliyun.com/allocated-eipAddress': '203.0.113.1' },
+        },
+        status: {
+          conditions: [
+            {
+              type: 'k8s.aliyun.com/eip',
+              status: 'True',
+              reason: 'Associate eip succeed',
+              message: 'EIP 203.0.113.1',
+              lastProbeTime: null,
+              lastTransitionTime: '2026-11-20T12:00:00.000Z',
+            },
+          ],
+        },
+      },
+    },
+  ]);
+});
+
+test('a pod without the gate gets no condition, and an address is taken back by null', async (t) => {
+  const [patch] = await patchesOf({ do: 'Unpublish', isGated: false });
+  t.deepEqual(patch?.body, {
+    metadata: { uid: 'pod', resourceVersion: '1', annotations: { 'k8s.aliyun.com/allocated-eipAddress': null } },
+  });
+});
+
+test('what is written into a PodEIP goes through only if it is as it was seen', async (t) => {
+  for (const step of [
+    { do: 'Record', allocationId: 'eip-1' },
+    { do: 'RecordBinding', place },
+    { do: 'RemoveFinalizer', because: '' },
+  ] as const) {
+    const [patch] = await patchesOf(step);
+    t.like(patch, { type: 'merge', body: { metadata: { uid: 'podeip', resourceVersion: '1' } } }, step.do);
+  }
+});
+
+test('a request that is corrected leaves nothing of the one before it', async (t) => {
+  const [patch] = await patchesOf({ do: 'Claim', request: fresh, release: { strategy: 'Follow' }, generation: 2 });
+  t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null, allocationType: { releaseAfter: null } } });
+});

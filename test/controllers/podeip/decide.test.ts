@@ -1,0 +1,374 @@
+import test from 'ava';
+import { KEYS, TAG_ALLOW_NAMESPACES } from '../../../src/api/annotations.ts';
+import { decide } from '../../../src/controllers/podeip/decide.ts';
+import type { Seen, Settings } from '../../../src/controllers/podeip/observation.ts';
+import * as the from './situation.ts';
+import { bound, boundElsewhere, dazed, eip, eni, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
+
+const bandwidthPackageId = 'cbwp-1';
+const allocationID = 'eip-1';
+const allocationId = allocationID;
+const places = [the.place];
+const packaged = { ...the.fresh, bandwidthPackageId };
+const ours = podEip({ allocationID, places });
+const users = podEip({ request: the.existing, allocationID, places });
+const wanted = podEip({ request: the.existing });
+const wantsUsers = pod({ annotations: the.EXISTING });
+const other = { uid: 'another' };
+
+const refusedPurchase = { act: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
+
+const gone = { ...quiet, missingMs: 30_000 };
+
+type Row = readonly [title: string, situation: Partial<Seen>, wanted: object, settings?: Partial<Settings>];
+
+/** Each row is one line of the decision. */
+const rows: readonly Row[] = [
+  // no PodEIP
+  ['nothing is done without a pod', { pod: null }, { do: 'Done', reason: 'NoAddressWanted' }],
+  ['nothing is done for a pod that has ended', { pod: pod({ phase: 'Succeeded' }) }, { reason: 'NoAddressWanted' }],
+  ['nothing is done for a pod that is ending', { pod: pod({ isEnding: true }) }, { reason: 'NoAddressWanted' }],
+  ['a pod without annotations gets nothing', { pod: pod({ annotations: {} }) }, { reason: 'NoAddressWanted' }],
+  ['a pod that is not scheduled waits', { pod: pod({ spec: { nodeName: undefined } }) }, { reason: 'NotScheduled' }],
+  ['a pod on a node that is not known waits', { node: null }, { do: 'Done', reason: 'NotScheduled' }],
+  [
+    'a pod on a virtual node is left to it, and recorded',
+    { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }) },
+    { do: 'Witness' },
+  ],
+  ['a pod without an address waits for one', { pod: pod({ podIP: '' }) }, { do: 'Done', reason: 'NoPodIP' }],
+  [
+    'beside another controller nothing is written down',
+    { otherControllers: ['ack-extend-network-controller'] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller what the virtual node makes is recorded',
+    {
+      otherControllers: ['ack-extend-network-controller'],
+      pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
+    },
+    { do: 'Witness' },
+  ],
+  [
+    'beside another controller an address that is there is kept',
+    {
+      otherControllers: ['ack-extend-network-controller'],
+      pod: pod({ isTold: true }),
+      podEip: podEip({ allocationID, places }),
+      eip: eip(bound),
+    },
+    { do: 'Done', reason: 'InUse' },
+  ],
+  ['a request is written down first', {}, { do: 'Claim', request: the.fresh, generation: 1 }],
+  [
+    'a refused request is written down too',
+    { pod: pod({ annotations: { ...the.NEW, [KEYS.isp[0]]: 'x' } }) },
+    { do: 'Claim', request: undefined },
+  ],
+  [
+    'a pod in the network of its node is refused',
+    { pod: pod({ spec: { hostNetwork: true } }), podEip: podEip({ request: undefined, hasFinalizer: false }) },
+    { do: 'Fail', reason: 'HostNetwork' },
+  ],
+  // whose PodEIP
+  ['another controller’s PodEIP is left alone', { podEip: podEip({ controller: 'x' }) }, { reason: 'NotManagedHere' }],
+  ['without its pod a PodEIP goes', { pod: null, podEip: ours }, { do: 'Retire', because: 'the pod is gone' }],
+  ['a PodEIP does not serve another pod of the name', { pod: pod(other), podEip: ours }, { do: 'Retire' }],
+  ['a PodEIP goes when its pod has ended', { pod: pod({ phase: 'Failed' }), podEip: ours }, { do: 'Retire' }],
+  ['a pod that ends early gets nothing', { pod: pod({ isEnding: true }), podEip: ours }, { do: 'Retire' }],
+  [
+    'a pod that ends keeps its address until it has ended',
+    { pod: pod({ isEnding: true, isTold: true }), podEip: ours, eip: eip(bound) },
+    { do: 'Done', reason: 'InUse' },
+  ],
+  ['a pod that wants no address any more loses it', { pod: pod({ annotations: {} }), podEip: ours }, { do: 'Retire' }],
+  [
+    'a PodEIP whose request was edited is not guessed at',
+    { podEip: podEip({ request: undefined }) },
+    { do: 'Fail', reason: 'RecordTampered' },
+  ],
+  [
+    'a corrected request is claimed',
+    { podEip: podEip({ request: undefined, hasFinalizer: false }) },
+    { do: 'Claim', request: the.fresh, generation: 1 },
+  ],
+  // an EIP of our own
+  ['before one is bought, one is looked for', { podEip: podEip() }, { do: 'LookForTagged' }],
+  ['one that is found is written down', { podEip: podEip(), tagged: [eip()] }, { do: 'Record', allocationId }],
+  ['without one, one is bought', { podEip: podEip({ generation: 3 }), tagged: [] }, { do: 'Allocate', generation: 3 }],
+  [
+    'a refused purchase is tried again with what the pod says now, under a new number',
+    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...quiet, refusal: refusedPurchase } },
+    { do: 'Claim', generation: 4 },
+  ],
+  [
+    'a refused purchase keeps its number while an earlier one may still take effect',
+    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...dazed, refusal: refusedPurchase } },
+    { do: 'Allocate', generation: 3 },
+  ],
+  [
+    'a refused purchase is not tried again before its time',
+    { podEip: podEip(), tagged: [], memory: { ...quiet, refusal: { ...refusedPurchase, dueInMs: 5_000 } } },
+    { do: 'Fail', reason: 'QuotaExceeded', message: 'no room', ms: 5_000 },
+  ],
+  [
+    'a refused purchase is tried again at once when the pod says something else',
+    {
+      pod: pod({ annotations: { ...the.NEW, [KEYS.bandwidth[0]]: '7' } }),
+      podEip: podEip(),
+      tagged: [],
+      memory: { ...quiet, refusal: { ...refusedPurchase, dueInMs: 5_000 } },
+    },
+    { do: 'Claim', generation: 2 },
+  ],
+  ['the EIP is looked at', { podEip: ours }, { do: 'LookAtEip', allocationId }],
+  ['one that is not listed may be new', { podEip: ours, eip: null, memory: dazed }, { reason: 'EipNotVisibleYet' }],
+  ['one that is not listed for a moment may be there', { podEip: ours, eip: null }, { reason: 'EipNotVisibleYet' }],
+  ['one that is not listed for long is looked for', { podEip: ours, eip: null, memory: gone }, { do: 'LookForTagged' }],
+  [
+    'one that is listed by its tags only is there',
+    { podEip: ours, eip: null, tagged: [eip()], memory: gone },
+    { reason: 'EipNotVisibleYet' },
+  ],
+  [
+    'the pod is told first that its address is gone',
+    { pod: pod({ isTold: true }), podEip: ours, eip: null, tagged: [], memory: gone },
+    { do: 'Unpublish' },
+  ],
+  [
+    'one that is gone is struck out, and another one is bought with a new token',
+    { podEip: ours, eip: null, tagged: [], memory: gone },
+    { do: 'Forget', allocationId, generation: 2 },
+  ],
+  ['one without tags may be new', { podEip: ours, eip: usersEip(), memory: dazed }, { reason: 'EipNotVisibleYet' }],
+  ['one without tags is not ours', { podEip: ours, eip: usersEip() }, { do: 'Fail', reason: 'EipNotOurs' }],
+  [
+    'one of another cluster is not ours',
+    { podEip: ours, eip: eip() },
+    { do: 'Fail', reason: 'EipNotOurs' },
+    { clusterUid: 'x' },
+  ],
+  [
+    'it joins its bandwidth package',
+    { podEip: podEip({ request: packaged, allocationID }), eip: eip() },
+    { do: 'JoinBandwidthPackage', allocationId, bandwidthPackageId },
+  ],
+  [
+    'it joins it once',
+    {
+      podEip: podEip({ request: packaged, allocationID }),
+      eip: eip(),
+      memory: { ...dazed, accepted: 'JoinBandwidthPackage' },
+    },
+    { do: 'Wait', reason: 'JoiningBandwidthPackage' },
+  ],
+  [
+    'it joins when it rests',
+    { podEip: podEip({ request: packaged, allocationID }), eip: eip({ status: 'Associating' }) },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
+  [
+    'it is not taken out of another package',
+    { podEip: podEip({ request: packaged, allocationID }), eip: eip({ bandwidthPackageId: 'cbwp-2' }) },
+    { do: 'Fail', reason: 'EipInOtherPackage' },
+  ],
+  [
+    'in its package it is put to use',
+    { podEip: podEip({ request: packaged, allocationID }), eip: eip({ bandwidthPackageId }) },
+    { do: 'LookForInterfaces' },
+  ],
+  // an EIP of the user's
+  [
+    'an edited allocationID is not guessed at',
+    { pod: wantsUsers, podEip: podEip({ request: the.existing, allocationID: 'eip-2' }) },
+    { do: 'Fail', reason: 'RecordTampered' },
+  ],
+  [
+    'until it is won another one may be named',
+    { pod: pod({ annotations: { [KEYS.instanceId[0]]: 'eip-2' } }), podEip: wanted },
+    { do: 'Claim', request: { kind: 'existing', allocationId: 'eip-2' } },
+  ],
+  [
+    'a correction that is wrong is said',
+    { pod: pod({ annotations: { [KEYS.instanceId[0]]: 'x' } }), podEip: wanted },
+    { do: 'Fail', reason: 'InvalidId' },
+  ],
+  ['the user’s EIP is looked at', { pod: wantsUsers, podEip: wanted }, { do: 'LookAtEip', allocationId }],
+  ['it must exist', { pod: wantsUsers, podEip: wanted, eip: null }, { do: 'Fail', reason: 'EipNotFound' }],
+  ['one of ours cannot be named', { pod: wantsUsers, podEip: wanted, eip: eip() }, { reason: 'EipReserved' }],
+  [
+    'one of another service cannot be named',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ serviceManaged: true }) },
+    { do: 'Fail', reason: 'EipReserved' },
+  ],
+  [
+    'who may not name it is not told that it is ours',
+    { pod: wantsUsers, podEip: wanted, eip: eip() },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'who may not name it is not told that it is another service’s',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ serviceManaged: true }) },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'one that is not granted cannot be named',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip() },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'its own tag grants it',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ tags: new Map([[TAG_ALLOW_NAMESPACES, 'x default']]) }) },
+    { do: 'LookForRivals' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'a grant that is withdrawn takes effect',
+    { pod: wantsUsers, podEip: users, eip: usersEip(bound) },
+    { do: 'Unassociate', place: the.place },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'nor before the pod is told',
+    { pod: pod({ annotations: the.EXISTING, isTold: true }), podEip: users, eip: usersEip(bound) },
+    { do: 'Unpublish' },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'and once it is detached another namespace can have it',
+    { pod: wantsUsers, podEip: users, eip: usersEip() },
+    { do: 'Yield', allocationId },
+    { existingEipNamespaces: [] },
+  ],
+  [
+    'but not while a request may still bind it',
+    { pod: wantsUsers, podEip: users, eip: usersEip(), memory: dazed },
+    { do: 'Fail', reason: 'EipNotGranted' },
+    { existingEipNamespaces: [] },
+  ],
+  ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'LookForRivals' }],
+  [
+    'who comes second gets nothing',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [{ podEip: users, pod: null }] },
+    { do: 'Fail', reason: 'EipClaimed' },
+  ],
+  [
+    'it is not taken from where it is',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(boundElsewhere), rivals: [] },
+    { do: 'Fail', reason: 'EipInUse' },
+  ],
+  [
+    'it must rest before it is won',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ status: 'Unassociating' }), rivals: [] },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
+  [
+    'a free one is won by writing it down',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [] },
+    { do: 'Record', allocationId },
+  ],
+  [
+    'once it is won it is put to use',
+    { pod: wantsUsers, podEip: users, eip: usersEip(), interfaces: [eni()] },
+    { do: 'Associate', place: the.place },
+  ],
+  // put to use
+  [
+    'without an address there is nowhere to bind',
+    { pod: pod({ podIP: '' }), podEip: ours, eip: eip() },
+    { reason: 'NoPodIP' },
+  ],
+  ['what is bound is published', { podEip: ours, eip: eip(bound) }, { do: 'Publish', isGated: false }],
+  [
+    'a gate is opened too',
+    { pod: pod({ isGated: true, isTold: true }), podEip: ours, eip: eip(bound) },
+    { do: 'Publish', isGated: true, ipAddress: '203.0.113.1' },
+  ],
+  [
+    'as wanted, it rests until the next look',
+    { pod: pod({ isGated: true, isTold: true, isGateOpen: true }), podEip: ours, eip: eip(bound) },
+    { do: 'Done', reason: 'InUse', ms: 600_000 },
+  ],
+  [
+    'one contradicting look proves nothing',
+    { pod: pod({ isTold: true }), podEip: ours, eip: eip() },
+    { do: 'Wait', reason: 'EipNotVisibleYet' },
+  ],
+  [
+    'after two the pod is told',
+    { pod: pod({ isTold: true }), podEip: ours, eip: eip(), memory: { ...quiet, driftMs: 2_000 } },
+    { do: 'Unpublish', isGated: false },
+  ],
+  [
+    'a pod whose address has changed is followed',
+    { pod: pod({ podIP: '10.0.0.3' }), podEip: ours, eip: eip(bound) },
+    { do: 'Unassociate', place: the.place },
+  ],
+  [
+    'a foreign binding is left',
+    { podEip: ours, eip: eip(boundElsewhere) },
+    { do: 'Fail', reason: 'EipBoundElsewhere' },
+  ],
+  ['a transition is waited for', { podEip: ours, eip: eip({ status: 'Associating' }) }, { reason: 'InTransition' }],
+  ['a locked EIP is said', { podEip: ours, eip: eip({ lockReasons: ['financial'] }) }, { reason: 'EipLocked' }],
+  [
+    'it is bound once',
+    { podEip: ours, eip: eip(), memory: { ...dazed, accepted: 'Associate' } },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
+  ['its place is looked for', { podEip: ours, eip: eip() }, { do: 'LookForInterfaces', privateIpAddress: '10.0.0.2' }],
+  ['no interface yet', { podEip: ours, eip: eip(), interfaces: [] }, { do: 'Wait', reason: 'NoInterfaceYet' }],
+  [
+    'two interfaces are one too many',
+    { podEip: ours, eip: eip(), interfaces: [eni(), eni({ networkInterfaceId: 'eni-2' })] },
+    { do: 'Fail', reason: 'AmbiguousInterface' },
+  ],
+  [
+    'an interface that is not attached is waited for',
+    { podEip: ours, eip: eip(), interfaces: [eni({ status: 'Attaching' })] },
+    { do: 'Wait', reason: 'NoInterfaceYet' },
+  ],
+  [
+    'a new place is written down before it is used',
+    { podEip: podEip({ allocationID }), eip: eip(), interfaces: [eni()] },
+    { do: 'RecordBinding', place: the.place },
+  ],
+  [
+    'a place that became primary is written down anew',
+    { podEip: ours, eip: eip(), interfaces: [eni({ primaryIpAddress: '10.0.0.2' })] },
+    { do: 'RecordBinding', place: { ...the.place, isPrimary: true } },
+  ],
+  [
+    'an address that was the EIP’s before waits until no request can take it from there any more',
+    {
+      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...dazed, quietMs: 9_000 },
+    },
+    { do: 'Wait', reason: 'Settling' },
+  ],
+  [
+    'and is then written down as this pod’s',
+    {
+      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...dazed, quietMs: 10_000 },
+    },
+    { do: 'RecordBinding', place: the.place },
+  ],
+  ['a written place is used', { podEip: ours, eip: eip(), interfaces: [eni()] }, { do: 'Associate', allocationId }],
+];
+
+for (const [title, situation, step, special] of rows) {
+  test(`${title}: ${Object.values(step)
+    .filter((value) => typeof value === 'string')
+    .join(' ')}`, (t) => {
+    t.like(decide(seen(situation), { ...settings, ...special }), step);
+  });
+}

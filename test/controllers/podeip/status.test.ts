@@ -1,0 +1,135 @@
+import test from 'ava';
+import type { Condition, PodEip, PodEipStatus } from '../../../src/api/podeip.ts';
+import { statusOf, statusPatch, type Standing } from '../../../src/controllers/podeip/status.ts';
+import { bound, eip, existing, place, pod, podEip, seen, usersEip } from './situation.ts';
+
+const NOW = Date.UTC(2026, 10, 20, 12);
+const LATER = NOW + 90_000;
+const REFRESH_MS = 600_000;
+const inUse: Standing = { isReady: true, reason: 'InUse', message: 'bound' };
+const busy: Standing = { isReady: false, reason: 'InTransition', message: 'moving' };
+
+const withStatus = (status?: PodEipStatus): PodEip => ({
+  ...podEip({ allocationID: 'eip-1', places: [place] }),
+  status,
+});
+
+const stand = (
+  its: PodEip,
+  standing: Standing,
+  now: number,
+  reading: Parameters<typeof seen>[0] = { eip: eip(bound) },
+): PodEipStatus => statusOf(its, seen({ pod: pod(), podEip: its, ...reading }), standing, now, REFRESH_MS);
+
+const condition = (status: PodEipStatus, type: string): Condition | undefined =>
+  status.conditions?.find((it) => it.type === type);
+
+test('an EIP in use is shown with all that the cloud says of it', (t) => {
+  const status = stand(withStatus(), inUse, NOW);
+  t.like(status, {
+    eipAddress: '203.0.113.1',
+    status: 'InUse',
+    bandwidth: '5',
+    networkInterfaceID: 'eni-1',
+    privateIPAddress: '10.0.0.2',
+    managedBy: 'Controller',
+    podLastSeen: '2026-11-20T12:00:00Z',
+  });
+  for (const type of ['Ready', 'Allocated', 'Associated']) t.is(condition(status, type)?.status, 'True', type);
+});
+
+test('a transition time changes only with its status, not with reason or message', (t) => {
+  const first = stand(withStatus(), busy, NOW);
+  const second = stand(withStatus(first), { ...busy, reason: 'NoPodIP', message: 'other' }, LATER);
+  t.like(condition(second, 'Ready'), { reason: 'NoPodIP', lastTransitionTime: '2026-11-20T12:00:00Z' });
+  const third = stand(withStatus(second), inUse, LATER);
+  t.is(condition(third, 'Ready')?.lastTransitionTime, '2026-11-20T12:01:30Z');
+  t.is(condition(third, 'Allocated')?.lastTransitionTime, '2026-11-20T12:00:00Z');
+});
+
+test('other controllers’ conditions and fields stay', (t) => {
+  const foreign: Condition = {
+    type: 'Audited',
+    status: 'True',
+    lastTransitionTime: '2020-01-01T00:00:00Z',
+    reason: 'Fine',
+    message: '',
+  };
+  const before = { conditions: [foreign], theirs: 1 } as PodEipStatus;
+  const after = stand(withStatus(before), inUse, NOW);
+  t.deepEqual(condition(after, 'Audited'), foreign);
+  t.like(after, { theirs: 1 });
+  t.is(after.conditions?.length, 4);
+});
+
+test('nothing is written where nothing changed, until the pod was last seen long ago', (t) => {
+  const first = stand(withStatus(), inUse, NOW);
+  t.is(statusPatch(first, stand(withStatus(first), inUse, LATER)), undefined);
+  t.deepEqual(statusPatch(first, stand(withStatus(first), inUse, NOW + REFRESH_MS)), {
+    podLastSeen: '2026-11-20T12:10:00Z',
+  });
+});
+
+test('a patch says only what changed, and takes back what is no longer', (t) => {
+  const first = stand(withStatus(), inUse, NOW);
+  const patch = statusPatch(first, stand(withStatus(first), busy, LATER, { eip: eip() })) ?? {};
+  t.deepEqual(Object.keys(patch).toSorted(), ['conditions', 'networkInterfaceID', 'privateIPAddress', 'status']);
+  t.like(patch, { status: 'Available', networkInterfaceID: null, privateIPAddress: null });
+});
+
+test('what was not looked at in this pass stays as it was', (t) => {
+  const first = stand(withStatus(), inUse, NOW);
+  const second = stand(withStatus(first), busy, LATER, {});
+  t.like(second, { eipAddress: '203.0.113.1', status: 'InUse' });
+  t.deepEqual(condition(second, 'Associated'), condition(first, 'Associated'));
+});
+
+test('another pod of the same name is not a sign of life', (t) => {
+  t.is(stand(withStatus(), inUse, NOW, { pod: pod({ uid: 'another' }) }).podLastSeen, undefined);
+});
+
+test('a message is never longer than a condition may say', (t) => {
+  const status = stand(withStatus(), { ...busy, message: 'x'.repeat(40_000) }, NOW);
+  t.is(condition(status, 'Ready')?.message.length, 32_768);
+});
+
+test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not granted, or kept for another pod', (t) => {
+  const secret = eip({ ...bound, name: 'of the neighbours', resourceGroupId: 'rg-secret' });
+  const wishing = podEip({ request: existing });
+  const won = podEip({ request: existing, allocationID: 'eip-1' });
+  const told = (its: PodEip, reason: Standing['reason']) =>
+    statusOf(its, seen({ podEip: its, eip: secret }), { isReady: false, reason, message: 'no' }, NOW, REFRESH_MS);
+  for (const status of [
+    told(wishing, 'EipNotGranted'),
+    told(wishing, 'EipReserved'),
+    told(wishing, 'EipInUse'),
+    told(won, 'EipNotGranted'),
+    told(podEip({ controller: 'eci-virtual-node', request: undefined }), 'EipNotVisibleYet'),
+  ]) {
+    t.notRegex(JSON.stringify(status), /203\.0\.113|neighbours|rg-secret|eni-/);
+    t.is(status.status, undefined);
+  }
+  t.like(told(won, 'EipLocked'), { eipAddress: '203.0.113.1', name: 'of the neighbours' });
+  // What was shown while it was granted goes with the grant.
+  const before = { ...won, status: told(won, 'EipLocked') };
+  t.like(statusPatch(before.status, told(before, 'EipNotGranted')), { eipAddress: null, name: null, status: null });
+});
+
+test('of an EIP that the pod only names, nothing is shown', (t) => {
+  const asking: PodEip = podEip({ request: existing });
+  const status = stand(asking, { isReady: false, reason: 'EipNotGranted', message: 'not granted' }, NOW, {
+    eip: usersEip({ ...bound, name: 'of the bank', bandwidthPackageId: 'cbwp-9' }),
+  });
+  const { eipAddress, name, bandwidthPackageID, resourceGroupID, status: standing } = status;
+  t.deepEqual(
+    { eipAddress, name, bandwidthPackageID, resourceGroupID, standing },
+    {
+      eipAddress: undefined,
+      name: undefined,
+      bandwidthPackageID: undefined,
+      resourceGroupID: undefined,
+      standing: undefined,
+    },
+  );
+  t.is(condition(status, 'Associated')?.status, 'False');
+});

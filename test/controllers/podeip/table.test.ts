@@ -1,0 +1,216 @@
+import { isDeepStrictEqual } from 'node:util';
+import test from 'ava';
+import { KEYS } from '../../../src/api/annotations.ts';
+import type { Pod } from '../../../src/api/core.ts';
+import type { PodEip } from '../../../src/api/podeip.ts';
+import type { Eip } from '../../../src/cloud/port.ts';
+import { isBoundTo, provesOurs, readNotes } from '../../../src/controllers/podeip/record.ts';
+import type { Memory } from '../../../src/controllers/podeip/observation.ts';
+import type { Act, Rest } from '../../../src/controllers/podeip/step.ts';
+import { apply, pass, settle, type State } from './model.ts';
+import * as the from './situation.ts';
+import { bound, boundElsewhere, dazed, eip, NOW, pod, podEip, quiet, settings, usersEip } from './situation.ts';
+
+const TTL = { strategy: 'TTL', releaseAfter: '10m' } as const;
+const NEVER = { strategy: 'Never' } as const;
+const keptFor = (strategy: string) => ({ ...the.NEW, [KEYS.releaseStrategy[0]]: strategy });
+const owner = 'StatefulSet';
+
+const asks: Readonly<Record<string, Parameters<typeof pod>[0]>> = {
+  new: { annotations: the.NEW },
+  existing: { annotations: the.EXISTING },
+  nothing: { annotations: {} },
+  nonsense: { annotations: { ...the.NEW, [KEYS.bandwidth[0]]: 'fast' } },
+  'kept for 10m': { annotations: keptFor('10m'), owner },
+  'kept for good': { annotations: keptFor('Never'), owner },
+  'kept under a Deployment': { annotations: keptFor('10m'), owner: 'ReplicaSet' },
+};
+const lives: Readonly<Record<string, Parameters<typeof pod>[0]>> = {
+  'without an address': { podIP: '', phase: 'Pending' },
+  running: {},
+  gated: { isGated: true },
+  told: { isTold: true, isGated: true, isGateOpen: true },
+  'half told': { isTold: true, isGated: true },
+  'at another address': { podIP: '10.0.0.7', isTold: true },
+  ending: { isEnding: true },
+  'ending, told': { isEnding: true, isTold: true },
+  ended: { phase: 'Succeeded' },
+  another: { uid: 'another' },
+};
+const pods: [string, Pod | null][] = [
+  ['no pod', null],
+  ...Object.entries(asks).flatMap(([ask, asked]) =>
+    Object.entries(lives).map(([life, lived]): [string, Pod] => [
+      `pod ${life} asks ${ask}`,
+      pod({ ...asked, ...lived }),
+    ]),
+  ),
+];
+
+const places = [the.place];
+const former = [{ ...the.place, networkInterfaceId: 'eni-0', podUid: 'earlier' }];
+const allocationID = 'eip-1';
+const request = the.existing;
+const goneSince = '2026-11-21T11:59:00Z';
+const holding: Readonly<Record<string, Parameters<typeof podEip>[0]>> = {
+  claimed: {},
+  recorded: { allocationID },
+  bound: { allocationID, places },
+  'bound before': { allocationID, places: former },
+  'in a package': { allocationID, places, request: { ...the.fresh, bandwidthPackageId: 'cbwp-1' } },
+  'kept for 10m': { allocationID, places, release: TTL },
+  'kept for good': { allocationID, places, release: NEVER },
+  'kept, nothing bought': { release: TTL },
+  'kept for a wrong time': {
+    allocationID,
+    places,
+    release: { strategy: 'TTL', releaseAfter: 'soon' },
+    podUid: '',
+    goneSince,
+  },
+  'parked for 10m': { allocationID, places, release: TTL, podUid: '', goneSince },
+  'parked for good': { allocationID, places, release: NEVER, podUid: '', goneSince },
+  'parked, since when unknown': { allocationID, places, release: TTL, podUid: '' },
+  'of a user, claimed': { request },
+  'of a user, recorded': { request, allocationID },
+  'of a user, bound': { request, allocationID, places },
+  'of a user, another EIP': { request, allocationID: 'eip-9', places },
+  adopted: { allocationID, places, isAdopted: true },
+  tampered: { request: undefined, allocationID },
+};
+const podEips: [string, PodEip | null][] = [
+  ['no PodEIP', null],
+  ['PodEIP refused', podEip({ request: undefined, hasFinalizer: false })],
+  ['PodEIP of another', podEip({ controller: 'somebody', allocationID })],
+  ['PodEIP of the predecessor', podEip({ controller: 'ack-extend-network-controller', allocationID })],
+  ...Object.entries(holding).flatMap(([name, parts]): [string, PodEip][] => [
+    [`PodEIP ${name}`, podEip(parts)],
+    [`PodEIP ${name}, ending`, podEip({ ...parts, isEnding: true })],
+  ]),
+];
+
+const standings: Readonly<Record<string, Partial<Eip>>> = {
+  free: {},
+  bound,
+  'bound where it was before': { ...bound, instanceId: 'eni-0' },
+  'bound elsewhere': boundElsewhere,
+  'being bound': { ...bound, status: 'Associating' },
+  'being detached': { ...bound, status: 'Unassociating' },
+  'in a package': { bandwidthPackageId: 'cbwp-1' },
+  'in another package': { bandwidthPackageId: 'cbwp-2' },
+  'bound in a package': { ...bound, bandwidthPackageId: 'cbwp-1' },
+  locked: { lockReasons: ['financial'] },
+  'bound and locked': { ...bound, lockReasons: ['financial'] },
+  protected: { deletionProtection: true },
+  'of a service': { serviceManaged: true },
+  'a subscription': { chargeType: 'PrePaid' },
+};
+const eips: [string, Eip | null][] = [
+  ['no EIP', null],
+  ...Object.entries(standings).flatMap(([name, parts]): [string, Eip][] => [
+    [`own EIP ${name}`, eip(parts)],
+    [`user’s EIP ${name}`, usersEip(parts)],
+  ]),
+];
+
+const refusal = { act: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 30_000 } as const;
+const memories: [string, Memory][] = [
+  ['that has been quiet', quiet],
+  ['that has just started', dazed],
+  ['that made it itself', { ...dazed, isCertain: true }],
+  ['that has missed it for long', { ...quiet, missingMs: 60_000 }],
+  ['that has seen it elsewhere for long', { ...quiet, driftMs: 60_000 }],
+  ['that was refused', { ...quiet, refusal }],
+  ['that may ask again', { ...quiet, refusal: { ...refusal, dueInMs: 0 } }],
+  ['whose change was just accepted', { ...dazed, accepted: 'Associate' }],
+];
+const variants = [settings, { ...settings, adoptBefore: NOW, allowEipRob: true }];
+
+/** Frozen all the way down, so that a decision that changes what it is given fails. Maps are left alone. */
+const freeze = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null && !(value instanceof Map) && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(freeze);
+  }
+  return value;
+};
+
+/** What no step may ever do, whatever led to it. */
+const forbidden = (
+  step: Act | Rest,
+  { podEip: record, eip: it }: State,
+  { adoptBefore }: (typeof variants)[number],
+): string | undefined => {
+  if (!record) return undefined;
+  const notes = readNotes(record);
+  if (step.do === 'Release' && !(it && provesOurs(it, record, settings.clusterUid))) return 'releases what is not ours';
+  if (step.do === 'Release' && notes.request?.kind === 'existing') return 'releases an EIP of the user’s';
+  if (step.do === 'Release' && record.metadata.deletionTimestamp === undefined)
+    return 'releases before the point of no return';
+  if (step.do === 'Tag' && !(notes.isAdopted && adoptBefore !== undefined && it?.tags.size === 0))
+    return 'tags what was not taken over';
+  if (step.do === 'Unassociate' && !(it && notes.places.some((place) => isBoundTo(it, place))))
+    return 'detaches what it did not bind';
+  if (step.do === 'Allocate' && record.spec.allocationID !== '') return 'buys a second one';
+  if (
+    step.do === 'RemoveFinalizer' &&
+    it &&
+    it.status === 'InUse' &&
+    provesOurs(it, record, settings.clusterUid) &&
+    notes.request?.kind === 'new' &&
+    it.allocationId === record.spec.allocationID
+  )
+    return 'forgets an EIP that is in use';
+  return undefined;
+};
+
+const MOST_STEPS = 60;
+
+/** Steps until nothing is to be done any more; the words say why it is not so. */
+const run = (start: State, situation: (typeof variants)[number]): string | undefined => {
+  let state = start;
+  let allocations = 0;
+  for (let steps = 0; steps < MOST_STEPS; steps += 1) {
+    const { step } = settle(state, situation);
+    const wrong = forbidden(step, state, situation);
+    if (wrong !== undefined) return `${step.do}: ${wrong}`;
+    if (step.do === 'Done') return undefined;
+    if (step.do === 'Fail' || step.do === 'Wait') {
+      const later = pass(state, step.ms);
+      const again = settle(later, situation).step;
+      // What waits for a person, or for an event, goes on saying so.
+      if (
+        again.do === step.do &&
+        again.reason === step.reason &&
+        isDeepStrictEqual({ ...later, now: 0 }, { ...state, now: 0 })
+      )
+        return undefined;
+      state = later;
+      continue;
+    }
+    allocations += step.do === 'Allocate' ? 1 : 0;
+    if (allocations > 1) return 'buys twice';
+    state = pass(apply(step, state), 1_000);
+  }
+  return `no rest after ${MOST_STEPS} steps`;
+};
+
+for (const [place, [podName, aPod]] of pods.entries()) {
+  test(`${podName}: with every PodEIP and every EIP there is one step, and it leads to rest`, (t) => {
+    let combinations = 0;
+    for (const [podEipName, aPodEip] of podEips)
+      for (const [eipName, anEip] of eips)
+        for (const [memoryName, memory] of memories)
+          for (const variant of variants) {
+            const state = freeze({ pod: aPod, podEip: aPodEip, eip: anEip, memory, now: NOW });
+            const said = `${podName}; ${podEipName}; ${eipName}; a process ${memoryName}`;
+            const first = settle(state, variant);
+            if (!isDeepStrictEqual(settle(state, variant), first)) t.fail(`${said}: two answers`);
+            const wrong = run(state, variant);
+            if (wrong !== undefined) t.fail(`${said}: ${first.step.do} … ${wrong}`);
+            combinations += 1;
+          }
+    t.is(combinations, podEips.length * eips.length * memories.length * variants.length);
+    if (place === 0) t.log(`${combinations * pods.length} combinations`);
+  });
+}

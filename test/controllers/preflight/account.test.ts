@@ -1,0 +1,414 @@
+import test from 'ava';
+import { ALLOCATED_ADDRESS } from '../../../src/api/annotations.ts';
+import { NODE, POD, type Node } from '../../../src/api/core.ts';
+import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { CloudFault } from '../../../src/cloud/fault.ts';
+import type { NetworkInterface } from '../../../src/cloud/port.ts';
+import { complaintOf, ecsNodesOf, isQuestionDenied, judgeAccount } from '../../../src/controllers/preflight/account.ts';
+import { LEASE } from '../../../src/kube/lease.ts';
+import { createCloud, type EmbeddedCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import { NEW } from '../podeip/situation.ts';
+import { seeded } from '../../sandbox/cloud-bench.ts';
+import { Operating } from '../../harness/operating.ts';
+
+const VPC = 'vpc-1';
+const ADDRESS = '10.9.0.1';
+const ECS = 'ecs-1';
+
+/** The interface of the ECS node, in this account. */
+const addInstance = (cloud: EmbeddedCloud, { instanceId = 'i-ecs1', vpcId = VPC } = {}) =>
+  cloud.world.addNetworkInterface({ networkInterfaceId: 'eni-ecs1', vpcId, instanceId, primaryIp: ADDRESS });
+
+/** An ECS node of the cluster, as its cloud-controller-manager and its kubelet describe it. */
+const addNode = async (world: Operating, providerID = 'cn-hangzhou.i-ecs1'): Promise<void> => {
+  await world.kube.create(NODE, {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: ECS },
+    spec: { providerID },
+  });
+  const status = {
+    addresses: [{ type: 'InternalIP', address: ADDRESS }],
+    conditions: [{ type: 'Ready', status: 'True' }],
+  };
+  await world.kube.patch(NODE, { name: ECS }, { type: 'merge', subresource: 'status', body: { status } });
+};
+
+const mismatch = async (world: Operating): Promise<string | undefined> =>
+  /^knative_eip_account_mismatch (.*)$/m.exec((await world.metrics.render()).body)?.[1];
+
+const isTold = async (world: Operating, name: string): Promise<boolean> =>
+  (await world.pods()).some(
+    ({ metadata }) => metadata.name === name && metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,
+  );
+
+const reasonOf = async (world: Operating, name: string): Promise<string | undefined> =>
+  (await world.podEips())
+    .find(({ metadata }) => metadata.name === name)
+    ?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+
+const idsOf = (cloud: EmbeddedCloud): string[] =>
+  cloud
+    .eips()
+    .map(({ allocationId }) => allocationId)
+    .toSorted();
+
+const held = async (world: Operating): Promise<string[]> =>
+  (await world.podEips()).map(({ spec }) => spec.allocationID).toSorted();
+
+/** A world with an ECS node whose controller has served two pods and ended, one of which ends then. */
+const served = async (t: { true(is: boolean): void }): Promise<Operating> => {
+  const world = await Operating.create();
+  addInstance(world.cloud);
+  await addNode(world);
+  await world.runPod('stays', NEW);
+  await world.runPod('goes', NEW);
+  const areServed = async () => (await isTold(world, 'stays')) && (await isTold(world, 'goes'));
+  t.true((await world.until(areServed, 60_000)) < Infinity);
+  world.kill();
+  return world;
+};
+
+test('with credentials of another account nothing is bought, forgotten or released, and it goes on once they are right', async (t) => {
+  const world = await served(t);
+  const before = idsOf(world.cloud);
+  const other = createCloud({ clock: world.clock, random: seeded(9) });
+  other.world.addEip({ allocationId: 'eip-theirs' });
+  await world.start({ cloud: other, config: { sweeper: { mode: 'release', graceSeconds: 60 } } });
+  await world.endPod('goes');
+  await world.runPod('comes', NEW);
+  await world.pass(600_000);
+
+  t.deepEqual(idsOf(other), ['eip-theirs']);
+  t.deepEqual(idsOf(world.cloud), before);
+  t.deepEqual(await held(world), before);
+  t.true(await isTold(world, 'stays'));
+  t.deepEqual(world.failures, []);
+  t.is(await mismatch(world), '1');
+  t.false(world.fitsAccount());
+  t.deepEqual(
+    world.complaints.filter((each) => each.includes(ECS)),
+    [
+      'None of the nodes ecs-1 (i-ecs1, 10.9.0.1) is an instance of the account of these credentials in cn-hangzhou: check that the AccessKey or RAM role belongs to the account of the cluster (cloud.checkAccount: false in the configuration leaves this out). Nothing is bought, bound or released until it fits; it is looked at every 30 s',
+    ],
+  );
+
+  // What was wrong with the credentials is corrected outside of the process.
+  addInstance(other);
+  t.true((await world.until(world.fitsAccount, 31_000)) < Infinity);
+  t.is(await mismatch(world), '0');
+  world.kill();
+
+  await world.start();
+  t.true((await world.until(() => isTold(world, 'comes'), 60_000)) < Infinity);
+  t.true((await world.until(() => world.cloud.eips().length === 2, 120_000)) < Infinity);
+  t.true(await isTold(world, 'stays'));
+  await world.stop();
+});
+
+test('a process that found another account works as soon as the nodes are in it', async (t) => {
+  const world = await Operating.create();
+  world.kill();
+  await addNode(world);
+  await world.runPod('comes', NEW);
+  await world.start();
+  await world.pass(120_000);
+  t.deepEqual(world.cloud.eips(), []);
+  addInstance(world.cloud);
+  t.true((await world.until(() => isTold(world, 'comes'), 60_000)) < Infinity);
+  await world.stop();
+});
+
+test('with another VPC of the account nothing is done, even if the address is in use there', async (t) => {
+  const world = await served(t);
+  world.cloud.world.addNetworkInterface({ vpcId: 'vpc-2', instanceId: 'i-other', primaryIp: ADDRESS });
+  await world.start({ config: { vpcID: 'vpc-2' } });
+  await world.endPod('goes');
+  await world.pass(300_000);
+  t.is(world.cloud.eips().length, 2);
+  t.is(await mismatch(world), '1');
+  t.regex(world.complaints.at(-1) ?? '', /vpc-2/);
+  world.kill();
+});
+
+test('a regionID that is not the nodes’ is said without a call to the cloud', async (t) => {
+  const world = await served(t);
+  const elsewhere = createCloud({ clock: world.clock, random: seeded(9), regionId: 'cn-beijing' });
+  const calls: string[] = [];
+  const when = ({ action }: { action: string }) => calls.push(action) === 0;
+  elsewhere.inject({ action: '*', when, times: Infinity, fault: { answer: 'drop' } });
+  await world.start({ cloud: elsewhere, config: { regionID: 'cn-beijing' } });
+  await world.endPod('goes');
+  await world.pass(300_000);
+  t.deepEqual(calls, []);
+  t.is((await held(world)).length, 2);
+  t.regex(
+    world.complaints.at(-1) ?? '',
+    /^The nodes of this cluster are in cn-hangzhou \(ecs-1 .*but regionID is cn-beijing/,
+  );
+  world.kill();
+});
+
+test('a cloud that does not answer proves nothing: it is asked again, and nothing is begun before', async (t) => {
+  const world = await served(t);
+  const takeOut = world.cloud.inject({
+    action: 'DescribeNetworkInterfaces',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'ServiceUnavailable', status: 503 } },
+  });
+  await world.start();
+  await world.endPod('goes');
+  await world.pass(300_000);
+  t.is(world.cloud.eips().length, 2);
+  t.is(await mismatch(world), '0', 'it is not known');
+  const told = world.complaints.filter((each) => /cannot be seen; nothing is begun before/.test(each));
+  t.is(told.length, 1, 'once');
+  takeOut();
+  t.true((await world.until(() => world.cloud.eips().length === 1, 120_000)) < Infinity);
+  await world.stop();
+});
+
+test('without the permission to ask it says what is missing and gives addresses back as before', async (t) => {
+  const world = await served(t);
+  world.cloud.inject({
+    action: 'DescribeNetworkInterfaces',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'Forbidden.RAM' } },
+  });
+  await world.start();
+  await world.endPod('goes');
+  t.true((await world.until(() => world.cloud.eips().length === 1, 120_000)) < Infinity);
+  t.true(
+    world.complaints.some((each) => /cannot be checked.*ecs:DescribeNetworkInterfaces/.test(each)),
+    world.complaints.join('\n'),
+  );
+  await world.stop();
+});
+
+test('with credentials that are refused pods are told, and once they are valid those of another account end the process', async (t) => {
+  const world = await served(t);
+  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  const takeOut = (['DescribeNetworkInterfaces', 'DescribeEipAddresses', 'AllocateEipAddress'] as const).map((action) =>
+    strangers.inject({
+      action,
+      times: Infinity,
+      fault: { effect: 'never', answer: { code: 'InvalidAccessKeyId.NotFound' } },
+    }),
+  );
+  await world.start({ cloud: strangers });
+  await world.runPod('new', NEW);
+  await world.pass(60_000);
+  t.is(await reasonOf(world, 'new'), 'CloudMisconfigured');
+  t.true(world.complaints.some((each) => /cannot be seen, because they are refused/.test(each)));
+  t.deepEqual(world.failures, []);
+  const before = await held(world);
+  for (const each of takeOut) each();
+  await world.runPod('later', NEW);
+  t.true((await world.until(() => world.failures.length === 1, 31_000)) < Infinity);
+  t.like(world.failures[0], { name: 'WrongAccount' });
+  world.kill();
+  t.deepEqual(await held(world), ['', ...before], 'nothing is forgotten');
+  t.is(world.cloud.eips().length, 2);
+  t.deepEqual(strangers.ledger(), [], 'and nothing is bought there');
+});
+
+test('our own virtual node stays alive while the account is another one, so that the pods that run on it are not evicted', async (t) => {
+  const virtualNode = { enabled: true, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1', nodeName: 'eci-1' };
+  const world = await served(t);
+  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  await world.start({ cloud: strangers, config: { virtualNode } });
+  await world.pass(120_000);
+  t.is(await mismatch(world), '1');
+  const ref = { namespace: 'kube-node-lease', name: 'eci-1' };
+  const renewed = async () => Date.parse((await world.kube.get(LEASE, ref))?.spec?.renewTime ?? '');
+  t.true(world.clock.now() - (await renewed()) < 40_000, 'the node-lifecycle controller waits no longer');
+  await world.kube.create(POD, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'there', namespace: 'default' },
+    spec: { nodeName: 'eci-1', containers: [{ name: 'main', image: 'nginx' }] },
+  });
+  await world.pass(60_000);
+  t.deepEqual(strangers.ledger(), [], 'and nothing is run there');
+  await world.stop();
+  const last = await renewed();
+  await world.pass(60_000);
+  t.is(await renewed(), last);
+});
+
+test('where the account cannot be seen for another reason than permissions, pods are told why nothing is done for them', async (t) => {
+  const world = await served(t);
+  const takeOut = world.cloud.inject({
+    action: 'DescribeNetworkInterfaces',
+    times: Infinity,
+    // The endpoint of ECS is another product's.
+    fault: { effect: 'never', answer: { code: 'InvalidProduct.NotFound' } },
+  });
+  await world.start();
+  await world.runPod('new', NEW);
+  await world.endPod('goes');
+  await world.pass(60_000);
+  t.is(await reasonOf(world, 'new'), 'CloudMisconfigured');
+  t.is(world.cloud.eips().length, 2);
+  takeOut();
+  t.true((await world.until(() => isTold(world, 'new'), 120_000)) < Infinity);
+  t.true((await world.until(() => world.cloud.eips().length === 2, 120_000)) < Infinity);
+  await world.stop();
+});
+
+test('without an ECS node work begins; if the first that comes is of another account, the process ends', async (t) => {
+  const world = await Operating.create();
+  await world.runPod('first', NEW);
+  t.true((await world.until(() => isTold(world, 'first'), 60_000)) < Infinity);
+  await addNode(world);
+  await world.pass(31_000);
+  t.is(world.failures.length, 1);
+  t.like(world.failures[0], { name: 'WrongAccount' });
+  t.is(await mismatch(world), '1');
+  world.kill();
+
+  addInstance(world.cloud);
+  await world.start();
+  t.is(world.failures.length, 1);
+  t.is(await mismatch(world), '0');
+  await world.stop();
+});
+
+const node = (name: string, providerID: string | undefined, address: string, ready = 'True'): Node => ({
+  metadata: { name, uid: name, resourceVersion: '1' },
+  spec: { providerID },
+  status: { addresses: [{ type: 'InternalIP', address }], conditions: [{ type: 'Ready', status: ready }] },
+});
+
+test('only ECS nodes that are ready and have an IPv4 address are asked about', (t) => {
+  const nodes = [
+    node('z', 'alicloud://cn-x.i-9', '10.0.0.9'),
+    node('a', 'cn-x.i-1', '10.0.0.1'),
+    node('none', undefined, '10.0.0.2'),
+    node('eci', 'cn-x.eci-1', '10.0.0.3'),
+    node('other', 'aws:///us-east-1a/i-1', '10.0.0.4'),
+    node('away', 'cn-x.i-5', '10.0.0.5', 'Unknown'),
+    node('six', 'cn-x.i-6', 'fd00::6'),
+    { ...node('new', 'cn-x.i-7', ''), status: undefined },
+  ];
+  t.deepEqual(ecsNodesOf(nodes), [
+    { name: 'a', region: 'cn-x', instanceId: 'i-1', address: '10.0.0.1' },
+    { name: 'z', region: 'cn-x', instanceId: 'i-9', address: '10.0.0.9' },
+  ]);
+});
+
+const nobody = (): readonly NetworkInterface[] => [];
+
+const fault = (
+  code: string,
+  kind: CloudFault['kind'] = 'later',
+  action: CloudFault['action'] = 'DescribeNetworkInterfaces',
+  status?: number,
+) => new CloudFault({ kind, action, code, status, message: code });
+
+test('three nodes are asked about at a time, others the next time; one that is found is enough', async (t) => {
+  const nodes = Array.from({ length: 5 }, (_, n) => node(`n${n}`, `cn-x.i-${n}`, `10.0.0.${n}`));
+  const asked: string[] = [];
+  let answer: (instanceId: string) => readonly NetworkInterface[] = nobody;
+  const judge = (turn: number, region = 'cn-x') =>
+    judgeAccount(
+      {
+        cloud: {
+          networkInterfacesOf: (instanceId) => {
+            asked.push(instanceId);
+            return new Promise((resolve) => resolve(answer(instanceId)));
+          },
+        },
+        region,
+        vpcId: VPC,
+        nodes: () => nodes,
+      },
+      turn,
+    );
+  t.like(await judge(0), { kind: 'otherAccount' });
+  t.deepEqual(asked.splice(0), ['i-0', 'i-1', 'i-2']);
+  t.like(await judge(1), { kind: 'otherAccount' });
+  t.deepEqual(asked.splice(0), ['i-3', 'i-4', 'i-0']);
+
+  const eni = {
+    networkInterfaceId: 'eni-1',
+    status: 'InUse',
+    vpcId: VPC,
+    primaryIpAddress: '',
+    privateIpAddresses: [],
+  };
+  answer = (instanceId) => (instanceId === 'i-1' ? [eni] : []);
+  t.deepEqual(await judge(0), { kind: 'fits' });
+  t.deepEqual(asked.splice(0), ['i-0', 'i-1']);
+
+  // One that is found outweighs one that was not answered; otherwise nothing is known.
+  answer = (instanceId) => {
+    if (instanceId === 'i-1') return [eni];
+    throw fault('Throttling');
+  };
+  t.deepEqual(await judge(0), { kind: 'fits' });
+  answer = (instanceId) => {
+    if (instanceId === 'i-1') throw fault('Throttling');
+    return [];
+  };
+  await t.throwsAsync(judge(0), { instanceOf: CloudFault });
+  // Instances of the account in other VPCs are evidence of another mistake.
+  answer = (instanceId) => (instanceId === 'i-2' ? [{ ...eni, vpcId: 'vpc-9' }] : []);
+  const other = await judge(0);
+  t.like(other, { kind: 'otherVpc', vpcIds: ['vpc-9'] });
+  t.is(
+    complaintOf(other, { region: 'cn-x', vpcId: VPC }),
+    'The nodes n0 (i-0, 10.0.0.0), n1 (i-1, 10.0.0.1), n2 (i-2, 10.0.0.2) are in vpc-9, but vpcID is vpc-1: correct vpcID',
+  );
+  answer = nobody;
+
+  asked.length = 0;
+  t.like(await judge(0, 'cn-y'), { kind: 'otherRegion' });
+  nodes.push(node('away', 'cn-y.i-1', '10.1.0.1'));
+  t.like(await judge(0, 'cn-y'), { kind: 'otherAccount' });
+  t.deepEqual(asked, ['i-1'], 'nodes of other regions beside those of the configured one');
+  t.is(complaintOf({ kind: 'fits' }, { region: 'cn-x', vpcId: VPC }), undefined);
+});
+
+test('only a RAM policy that does not allow this action is no reason to wait', (t) => {
+  for (const code of ['Forbidden.RAM', 'Forbidden', 'NoPermission', 'UnauthorizedOperation', 'Forbidden.SubUser'])
+    t.true(isQuestionDenied(fault(code, 'misconfigured')), code);
+  // 403 without a code that anybody knows says the same, but for what is known to speak of the credentials or the region.
+  t.true(isQuestionDenied(fault('AccessDenied', 'misconfigured', undefined, 403)));
+  for (const code of ['InvalidAccessKeyId.Inactive', 'InvalidSecurityToken.Expired', 'SignatureDoesNotMatch'])
+    t.false(isQuestionDenied(fault(code, 'misconfigured', undefined, 403)), code);
+  for (const code of ['ServiceNotEnabled', 'Forbidden.RegionNotFound', 'InvalidTimeStamp.Expired'])
+    t.false(isQuestionDenied(fault(code, 'misconfigured', undefined, 403)), code);
+  t.false(isQuestionDenied(fault('ENOTFOUND', 'misconfigured')));
+  t.false(isQuestionDenied(fault('InvalidAccessKeyId.NotFound', 'misconfigured')));
+  t.false(isQuestionDenied(fault('Forbidden.RegionNotFound', 'misconfigured')));
+  t.false(isQuestionDenied(fault('Forbidden.RAM', 'misconfigured', 'DescribeEipAddresses')));
+});
+
+test('while the account is not that of the cluster, each pod that waits and its Service are told, and not what the nodes are', async (t) => {
+  const world = await Operating.create({ config: { vpcID: 'vpc-of-another' } });
+  world.kill();
+  addInstance(world.cloud);
+  await addNode(world);
+  const uid = await world.addService('hello');
+  await world.start();
+  for (const name of ['one', 'two'])
+    await world.runPod(name, NEW, { labels: { [SERVICE]: 'hello', [SERVICE_UID]: uid } });
+  await world.runPod('alone', NEW);
+  await world.pass(120_000);
+  const note =
+    'no pod gets an address: knative-eip’s vpcID is not the VPC of this cluster; whoever operates it has to correct that (alert KnativeEipWrongAccount)';
+  t.deepEqual(
+    world.events
+      .map(({ about, type, reason, note: said }) => `${about.kind} ${about.name} ${type} ${reason}: ${said}`)
+      .toSorted(),
+    [
+      `Pod alone Warning CloudMisconfigured: ${note}`,
+      `Pod one Warning CloudMisconfigured: ${note}`,
+      `Pod two Warning CloudMisconfigured: ${note}`,
+      `Service hello Warning CloudMisconfigured: pod one: ${note}`,
+    ],
+  );
+  t.deepEqual(world.cloud.eips(), []);
+  await world.stop();
+});

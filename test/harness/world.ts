@@ -1,0 +1,309 @@
+import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { parse } from 'yaml';
+import { NAMESPACE as NAMESPACES, NODE, POD, type Node, type Pod } from '../../src/api/core.ts';
+import { ALLOW_EIP_ROB } from '../../src/api/annotations.ts';
+import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
+import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { reconcilePodEip } from '../../src/controllers/podeip/controller.ts';
+import { Memories } from '../../src/controllers/podeip/tracker.ts';
+import { createKube } from '../../src/kube/client.ts';
+import type { Kube, KubeObject, ObjectRef, OwnerReference, Patch, Resource } from '../../src/kube/port.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import type { Settings } from '../../src/controllers/podeip/observation.ts';
+import type { EventNote } from '../../src/controllers/podeip/events.ts';
+import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { createApiServer, type ApiServer } from '../../src/sandbox/kube/server.ts';
+import { transport } from '../../src/sandbox/kube/transport.ts';
+import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+import { DOWN_MS, Killed, Life, type Death } from './mortal.ts';
+
+const definition = parse(
+  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
+) as object;
+
+const CRD: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+export const NAMESPACE = 'default';
+const VPC = 'vpc-1';
+const node = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'node-1', uid: 'node-uid', resourceVersion: '1' },
+} satisfies Node;
+
+const settings: Settings = {
+  clusterUid: 'cluster-uid',
+  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
+  existingEips: 'granted',
+  existingEipNamespaces: [],
+  statefulKinds: ['StatefulSet'],
+  enableVirtualNode: false,
+  holdOffMs: 0,
+  allowEipRob: true,
+  adoptBefore: Infinity,
+  missingMs: 20_000,
+  settleMs: 10_000,
+  readLagMs: 2_000,
+  recheckMs: 600_000,
+};
+
+/** How long a key that failed waits for its next turn; milliseconds. */
+const BACKOFF_MS = 1_000;
+
+/** The longest time that passes without a look at what has become due; milliseconds. */
+const STEP_MS = 1_000;
+
+/**
+ * A cluster, a cloud and one controller process after another, in virtual time. What kubelet and users do goes through
+ * a client of their own, which nothing kills.
+ */
+export class World {
+  readonly clock = new StillClock();
+  readonly cloud: EmbeddedCloud;
+  /** The client of everybody but the controller. */
+  readonly kube: Kube;
+  readonly events: EventNote[] = [];
+  readonly lives: Life[] = [];
+  /** The most EIPs that there ever were at once. */
+  most = 0;
+  readonly #server: ApiServer;
+  readonly #death: Death | undefined;
+  readonly #settings: Settings;
+  readonly #due = new Map<string, number>();
+  #reconcile: ReturnType<typeof reconcilePodEip> = () => Promise.resolve('done');
+  #lastIp = 1;
+  /** When the next process starts, where the last one is dead. */
+  #upAt = 0;
+
+  private constructor(death: Death | undefined, lagMs: number) {
+    const { clock } = this;
+    this.#death = death;
+    this.#settings = { ...settings, readLagMs: Math.max(settings.readLagMs, lagMs + 100) };
+    this.#server = createApiServer({ clock, random: seeded(7) });
+    this.#server.onWrite(({ object }) => {
+      const { kind, metadata } = object as { kind?: string; metadata: { name: string } };
+      if (kind === 'Pod' || kind === PODEIP.kind) this.#due.set(metadata.name, clock.mono());
+    });
+    this.kube = createKube({ transport: transport(this.#server), clock, qps: 0 });
+    this.cloud = createCloud({
+      clock,
+      random: seeded(8),
+      transitions: {
+        associate: { minMs: 900, maxMs: 900 },
+        unassociate: { minMs: 900, maxMs: 900 },
+        bandwidthPackage: { minMs: 900, maxMs: 900 },
+      },
+      readLag: { maxMs: lagMs, monotonic: false },
+    });
+    this.cloud.world.addNetworkInterface({
+      networkInterfaceId: 'eni-1',
+      vpcId: VPC,
+      instanceId: 'i-1',
+      primaryIp: '10.0.0.1',
+    });
+  }
+
+  /** @param lagMs how far DescribeEipAddresses may lag; the controller knows a longer time */
+  static async create(death?: Death, lagMs = 500): Promise<World> {
+    const world = new World(death, lagMs);
+    await world.#during(world.kube.create(CRD, definition));
+    await world.#during(world.kube.create(NODE, { ...node, metadata: { name: node.metadata.name } }));
+    await world.#start();
+    return world;
+  }
+
+  /** How often the controllers have made this call so far. */
+  asked(name: string): number {
+    return this.lives.flatMap(({ calls }) => calls).filter((call) => call.name === name).length;
+  }
+
+  /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
+  async runPod(
+    name: string,
+    annotations: Readonly<Record<string, string>>,
+    ownerReferences: readonly OwnerReference[] = [],
+  ): Promise<Pod> {
+    this.#lastIp += 1;
+    const podIP = `10.0.0.${this.#lastIp}`;
+    this.cloud.world.addPrivateIp('eni-1', podIP);
+    await this.#during(
+      this.kube.create(POD, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: NAMESPACE, annotations, ownerReferences },
+        spec: {
+          nodeName: node.metadata.name,
+          readinessGates: [{ conditionType: 'k8s.aliyun.com/eip' }],
+          containers: [{ name: 'main', image: 'nginx' }],
+        },
+      }),
+    );
+    return this.patchPod(name, {
+      type: 'strategic',
+      subresource: 'status',
+      body: { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }] } },
+    });
+  }
+
+  patchPod(name: string, patch: Patch): Promise<Pod> {
+    return this.#during(this.kube.patch(POD, { namespace: NAMESPACE, name }, patch));
+  }
+
+  /** Ends a pod as kubelet does: it is marked, it stops, then the object goes. Its private address stays on the interface, in Terway’s pool. */
+  async deletePod(name: string, { graceful = true } = {}): Promise<void> {
+    const ref = { namespace: NAMESPACE, name };
+    const pod = await this.#during(this.kube.get(POD, ref));
+    if (!pod) throw new Error(`there is no pod ${name}`);
+    if (graceful) {
+      await this.#during(this.kube.delete(POD, ref, { uid: pod.metadata.uid }));
+      await this.pass(2_000);
+      await this.patchPod(name, { type: 'strategic', subresource: 'status', body: { status: { phase: 'Failed' } } });
+    }
+    await this.#during(this.#removePod(ref, pod.metadata.uid));
+  }
+
+  /** A user gives the address up. */
+  async deletePodEip(name: string): Promise<void> {
+    const ref = { namespace: NAMESPACE, name };
+    const podEip = await this.#during(this.kube.get(PODEIP, ref));
+    if (podEip) await this.#during(this.kube.delete(PODEIP, ref, { uid: podEip.metadata.uid }));
+  }
+
+  /** A PodEIP as ack-extend-network-controller writes it. */
+  async addForeignPodEip(
+    name: string,
+    { allocationID, type }: { allocationID: string; type: 'Auto' | 'Static' },
+  ): Promise<void> {
+    await this.#during(
+      this.kube.create(PODEIP, {
+        apiVersion: `${PODEIP.group}/${PODEIP.version}`,
+        kind: PODEIP.kind,
+        metadata: { name, namespace: NAMESPACE, finalizers: [FINALIZER] },
+        spec: { allocationID, allocationType: { type, releaseStrategy: 'Follow' } },
+      }),
+    );
+  }
+
+  /** The namespace says that its pods may take EIPs from what they are bound to. */
+  async allowRobbing(): Promise<void> {
+    const body = { metadata: { labels: { [ALLOW_EIP_ROB]: 'true' } } };
+    await this.#during(this.kube.patch(NAMESPACES, { name: NAMESPACE }, { type: 'merge', body }));
+  }
+
+  /** What happens once in a period: everything is looked at although nothing has happened. */
+  async recheck(): Promise<void> {
+    for (const { metadata } of await this.podEips()) this.#due.set(metadata.name, this.clock.mono());
+  }
+
+  async pod(name: string): Promise<Pod | undefined> {
+    return this.#during(this.kube.get(POD, { namespace: NAMESPACE, name }));
+  }
+
+  async podEips(): Promise<readonly PodEip[]> {
+    return this.#during(this.kube.list(PODEIP));
+  }
+
+  /** Lets the controller work for `ms` of virtual time; a process that dies is followed by another. */
+  async pass(ms: number): Promise<void> {
+    const end = this.clock.mono() + ms;
+    for (;;) {
+      if (this.lives.at(-1)?.isOver) {
+        await this.clock.pass(Math.max(0, Math.min(this.#upAt, end) - this.clock.mono()));
+        if (this.#upAt > end) break;
+        await this.#start();
+      }
+      const [next] = [...this.#due].sort(([, a], [, b]) => a - b);
+      const now = this.clock.mono();
+      if (!next || next[1] > now) {
+        if (now >= end) break;
+        // In small steps, because what is under way may make something due before that.
+        await this.clock.pass(Math.min(STEP_MS, end - now, next ? next[1] - now : Infinity));
+        continue;
+      }
+      const [name] = next;
+      this.#due.delete(name);
+      await this.#turn(name);
+    }
+  }
+
+  async #turn(name: string): Promise<void> {
+    const again = await this.#during(
+      this.#reconcile({ namespace: NAMESPACE, name }, new AbortController().signal).catch((error: unknown) => {
+        if (error instanceof Killed) return 'backoff' as const;
+        throw error;
+      }),
+    );
+    this.most = Math.max(this.most, this.cloud.eips().length);
+    if (this.lives.at(-1)?.isOver) {
+      this.#upAt = this.clock.mono() + (this.#death?.how === 'late' ? DOWN_MS : 0);
+      return;
+    }
+    const inMs = again === 'now' ? 0 : again === 'backoff' ? BACKOFF_MS : again === 'done' ? Infinity : again.afterMs;
+    // A write during the turn has made it due already.
+    this.#due.set(name, Math.min(this.#due.get(name) ?? Infinity, this.clock.mono() + inMs));
+    if (this.#due.get(name) === Infinity) this.#due.delete(name);
+  }
+
+  /** A new process: it remembers nothing, and lists everything. */
+  async #start(): Promise<void> {
+    const { clock, kube } = this;
+    const life = new Life(clock, this.lives.length === 0 ? this.#death : undefined);
+    this.lives.push(life);
+    const random = seeded(100 + this.lives.length);
+    const sent = callApi(this.cloud);
+    const assembled = assembleCloud({
+      clock,
+      region: 'cn-hangzhou',
+      callApi: (params, request) => sent(params, request, {}),
+    });
+    await assembled.warmUp();
+    this.#reconcile = reconcilePodEip({
+      kube: life.through(kube),
+      cloud: life.through(assembled.cloud),
+      clock,
+      cluster: { uid: settings.clusterUid, id: 'cluster' },
+      settings: this.#settings,
+      vpcId: VPC,
+      memories: new Memories(clock, random),
+      nodeOf: () => node,
+      mayAct: () => true,
+      onRoom: () => undefined,
+      record: (_, event) => this.events.push(event),
+      warnService: () => undefined,
+      log: silentLog,
+    });
+    const all = await this.#during(Promise.all([kube.list(POD), kube.list(PODEIP)]));
+    for (const { metadata } of all.flat()) this.#due.set(metadata.name, clock.mono());
+  }
+
+  /** `gracePeriodSeconds: 0`, which the product never sends. */
+  async #removePod({ name }: ObjectRef, uid: string): Promise<void> {
+    const pod = await this.kube.get(POD, { namespace: NAMESPACE, name });
+    if (pod?.metadata.uid !== uid) return;
+    const body = JSON.stringify({ gracePeriodSeconds: 0 });
+    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}`;
+    await this.#server.handle({ method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body });
+  }
+
+  /** Waits for something; time passes only while nothing else moves. */
+  async #during<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+    };
+    work.then(end, end);
+    for (;;) {
+      await setImmediate();
+      if (isOver) return work;
+      await this.clock.pass(1);
+    }
+  }
+}

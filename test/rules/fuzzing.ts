@@ -1,0 +1,103 @@
+import { isDeepStrictEqual } from 'node:util';
+import { readReview, ReviewError, writeReview } from '../../src/webhook/review.ts';
+import { changeOf, validate } from '../../src/webhook/validate.ts';
+import { explainFiles } from '../../src/cli/explain-files.ts';
+import { defaultConfig, loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problem.ts';
+import { textOf } from '../../src/explain/text.ts';
+import { CATALOGUE } from '../../src/rules/catalogue.ts';
+import { weigh } from '../../src/rules/evaluate.ts';
+import { workloadOfPod } from '../../src/rules/workload.ts';
+import { inputs } from './inputs.ts';
+import { settings } from './manifests.ts';
+
+const config = defaultConfig({
+  clusterID: 'c',
+  regionID: 'cn-hangzhou',
+  vpcID: 'vpc-1',
+  priceTable: { prices: [{ internetChargeType: 'PayByTraffic', perHour: 0.02 }] },
+});
+
+const must = (is: boolean, what: string): void => {
+  if (!is) throw new Error(what);
+};
+
+/** How one input is tried: each throws where the answer is not a clear one, and names what it was in a word. */
+export const WAYS = ['annotations', 'review', 'manifest', 'configuration'] as const;
+export type Way = (typeof WAYS)[number];
+
+/** One input of a seed, and its answer: the same seed and way give the same. */
+export const tryOne = (way: Way, seed: number): string => {
+  const make = inputs(seed);
+  switch (way) {
+    case 'annotations': {
+      const annotations = make.annotations();
+      const pod = { metadata: { name: 'w', uid: '', resourceVersion: '', annotations }, spec: {} };
+      const ask = () =>
+        weigh({
+          workload: workloadOfPod(pod),
+          target: { on: 'eci', by: 'add-on', certainty: 'inferred', because: 'x' },
+          settings,
+          facts: {},
+        });
+      const { findings, request, wanted } = ask();
+      must(isDeepStrictEqual(findings, ask().findings), 'the same input has two answers');
+      for (const { id, severity, problem, remedy } of findings) {
+        must(CATALOGUE[id].severity === severity, `${id} has the severity ${severity}`);
+        must(problem.length > 0 && problem.length < 20_000 && remedy.length > 0, `${id} says nothing`);
+      }
+      const isRefused = findings.some(({ severity }) => severity === 'refuse');
+      must(!wanted || (request === undefined) === isRefused, 'wanted, and neither a request nor a refusal');
+      return findings[0]?.id ?? (wanted ? 'fine' : 'nothing');
+    }
+    case 'review': {
+      let request;
+      try {
+        request = readReview(make.review());
+      } catch (error) {
+        if (error instanceof ReviewError) return 'no review';
+        throw error;
+      }
+      const change = changeOf(request);
+      if (!change) return 'not judged';
+      if ('length' in change) {
+        must(change.length > 0 && change.every(({ message }) => message !== ''), 'unreadable, and nobody says why');
+        return 'unreadable';
+      }
+      const facts = { settings, provider: 'add-on', namespaceLabels: {}, onConflict: 'refuse', known: {} } as const;
+      const admitted = validate(change, facts);
+      const written = JSON.stringify(writeReview(request.uid, admitted));
+      must(written.length < 64 * 1024, `the answer has ${written.length} characters`);
+      return admitted.denied ? 'refused' : admitted.warnings.length > 0 ? 'warned' : 'let in';
+    }
+    case 'manifest': {
+      const text = make.manifest();
+      const { explanations, problems } = explainFiles([{ name: 'f', read: () => text }], {
+        config,
+        isRegionKnown: true,
+        namespace: 'default',
+      });
+      must(
+        problems.every((problem) => /^f:\d+: ./.test(problem)),
+        `a problem without a place: ${problems.join(' ')}`,
+      );
+      for (const explanation of explanations) must(textOf(explanation) !== '', 'nothing is said');
+      return problems.length > 0 ? 'unreadable' : (explanations[0]?.verdict ?? 'empty');
+    }
+    case 'configuration':
+      try {
+        loadConfig({ text: make.configuration(), env: {} });
+        return 'taken';
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        must(error.message.length > 10, 'refused, and nobody says why');
+        return 'refused';
+      }
+  }
+};
+
+/** How often each way is taken in a hundred: configurations and manifests take the longest. */
+export const wayOf = (seed: number): Way => {
+  const of = seed % 100;
+  return of < 60 ? 'annotations' : of < 90 ? 'review' : of < 98 ? 'manifest' : 'configuration';
+};

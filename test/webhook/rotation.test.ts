@@ -1,0 +1,132 @@
+import test from 'ava';
+import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
+import { agree, MUTATING_WEBHOOKS, rotate, SECRET } from '../../src/webhook/rotation.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
+import { createApiServer } from '../../src/sandbox/kube/server.ts';
+import { transport } from '../../src/sandbox/kube/transport.ts';
+import { fakeClock } from '../cloud/fake-clock.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const secret = { namespace: 'default', name: 'knative-eip-webhook' };
+const hosts = ['knative-eip-webhook.default.svc'];
+
+const stage = async () => {
+  const server = createApiServer({ clock: systemClock, random });
+  const kube = createKube({ transport: transport(server), clock: systemClock, qps: 1e6, burst: 1e6 });
+  await kube.create(MUTATING_WEBHOOKS, {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name: 'knative-eip' },
+    webhooks: ['a', 'b'].map((name) => ({
+      name: `${name}.example.com`,
+      clientConfig: { url: `https://127.0.0.1:1/${name}` },
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    })),
+  });
+  const bundles = async () =>
+    (await kube.get(MUTATING_WEBHOOKS, { name: 'knative-eip' }))?.webhooks?.map(
+      ({ clientConfig }) => clientConfig.caBundle,
+    );
+  return { server, kube, bundles };
+};
+
+const until = async (fits: () => Promise<boolean> | boolean): Promise<void> => {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await fits()) return;
+    await sleep(10);
+  }
+  throw new Error('not within 2 s');
+};
+
+test('ten replicas that start at once agree on one certificate', async (t) => {
+  const { kube } = await stage();
+  const parts = { kube, clock: systemClock, log: silentLog, secret, hosts };
+  const all = await Promise.all(Array.from({ length: 10 }, () => agree(parts)));
+  t.is(new Set(all.map(({ leaf }) => leaf.cert)).size, 1);
+  t.is(new Set(all.map(bundleOf)).size, 1);
+});
+
+test('a Secret that says nothing sensible is made anew, and one that is right is not written', async (t) => {
+  const { kube } = await stage();
+  const parts = { kube, clock: systemClock, log: silentLog, secret, hosts };
+  for (const data of [
+    {},
+    { 'authority.json': 'AAAA' },
+    { 'authority.json': Buffer.from('{"leaf":1}').toString('base64') },
+  ]) {
+    const found = await kube.get(SECRET, secret);
+    if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
+    await kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: secret, data });
+    const made = await agree(parts);
+    const { resourceVersion } = (await kube.get(SECRET, secret))?.metadata ?? {};
+    t.deepEqual(await agree(parts), made);
+    t.is((await kube.get(SECRET, secret))?.metadata.resourceVersion, resourceVersion);
+  }
+});
+
+test('the bundle is there before the certificate is shown, and is written again when somebody empties it', async (t) => {
+  const { kube, bundles } = await stage();
+  const { clock, advance } = fakeClock();
+  const stop = new AbortController();
+  const shown: { leaf: Pair; bundles: unknown }[] = [];
+  const running = rotate(
+    {
+      kube,
+      clock,
+      log: silentLog,
+      secret,
+      hosts,
+      configuration: 'knative-eip',
+      present: async (leaf) => void shown.push({ leaf, bundles: await bundles() }),
+    },
+    stop.signal,
+  );
+  await until(() => shown.length === 1);
+  const right = await bundles();
+  t.is(right?.length, 2);
+  t.truthy(right?.[0]);
+  t.deepEqual(shown[0]?.bundles, right);
+
+  const body = [{ op: 'add', path: '/webhooks/1/clientConfig/caBundle', value: '' }];
+  await kube.patch(MUTATING_WEBHOOKS, { name: 'knative-eip' }, { type: 'json', body });
+  await until(async () => {
+    await advance(60_000);
+    return (await bundles())?.[1] === right?.[1];
+  });
+  t.is(shown.length, 1, 'the certificate is still the same');
+
+  const found = await kube.get(SECRET, secret);
+  if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
+  await until(async () => {
+    await advance(60_000);
+    return shown.length === 2;
+  });
+  t.not(shown[1]?.leaf.cert, shown[0]?.leaf.cert);
+  t.notDeepEqual(shown[1]?.bundles, right);
+  stop.abort();
+  await running;
+});
+
+test('an API server that is away, or has no such configuration, is asked again', async (t) => {
+  const { server, kube } = await stage();
+  const { clock, advance } = fakeClock();
+  const stop = new AbortController();
+  let isDown = true;
+  server.intercept(() => (isDown ? { instead: { status: 503, headers: {}, body: '{}' } } : undefined));
+  let shown = 0;
+  const parts = { kube, clock, log: silentLog, secret, hosts, configuration: 'none', present: () => void (shown += 1) };
+  const running = rotate(parts, stop.signal);
+  await sleep(50);
+  t.is(shown, 0);
+  isDown = false;
+  await until(async () => {
+    await advance(5_000);
+    return shown === 1;
+  });
+  stop.abort();
+  await running;
+});
