@@ -27,7 +27,7 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
   columns: process.stdout.columns,
   runs: {
-    controller: async () => (await import('./cli/run-controller.ts')).runController,
+    controller: async () => (await import('./cli/run-controller.ts')).runControllerCommand,
     drain: async () => (await import('./cli/run-drain.ts')).runDrain,
     sandbox: async () => (await import('./sandbox/run.ts')).runSandbox,
   },

@@ -77,7 +77,7 @@ const PURE = new Set(['request', 'rules', 'explain', 'decisions']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
-  /^src\/controllers\/(podeip\/(controller|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|release|metrics))\.ts$/;
+  /^src\/controllers\/(podeip\/(controller|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
@@ -89,7 +89,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
-  { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|table)\.ts$/ },
+  { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|text-table)\.ts$/ },
   { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|kubectl-eip\.js|config\/load\.ts|cli\/.*)$/ },
   { name: /^(node:)?timers(\/promises)?$/, only: /^src\/lib\/clock\.ts$/ },
 ];

@@ -127,7 +127,7 @@ export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
 export const CONTROLLER = `${K8S}eip-controller`;
 export const CONTROLLER_NAME = 'knative-eip';
 /** The same on a PodEIP that only records what the virtual node did. */
-export const ECI_NAME = 'eci-virtual-node';
+export const EXTERNAL_CONTROLLER = 'eci-virtual-node';
 /** On a PodEIP: UID of the pod that it was made for. The name alone identifies nobody. */
 export const POD_UID = `${OURS}pod-uid`;
 /** On a PodEIP that keeps its EIP: UID of the pod that had it. Its object may still be there, in its final phase. */
@@ -147,9 +147,9 @@ export const BINDINGS = `${OURS}bindings`;
  */
 export const GONE_SINCE = `${OURS}pod-gone-since`;
 /** On a PodEIP whose pod is gone: its EIP is detached, and the next pod of the same Knative Service may have it. */
-export const OFFERED = `${OURS}offered`;
+export const REUSABLE = `${OURS}offered`;
 /** On such a PodEIP: UID of the PodEIP that its EIP goes to. */
-export const BEQUEATHED = `${OURS}bequeathed-to`;
+export const SUCCESSOR_UID = `${OURS}bequeathed-to`;
 /** On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet. */
 export const ADOPTED = `${OURS}adopted-from`;
 

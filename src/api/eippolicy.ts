@@ -79,10 +79,10 @@ export const EIP_POLICY: Resource<EipPolicy> = {
 export interface EipUsage extends KubeObject {
   readonly metadata: ObjectMeta;
   /** In the order in which they were taken. */
-  readonly places?: readonly TakenPlace[] | undefined;
+  readonly places?: readonly QuotaReservation[] | undefined;
 }
 
-export interface TakenPlace {
+export interface QuotaReservation {
   /** UID of the PodEIP. The place is its until it is gone: its finalizer goes only once nothing is held. */
   readonly podEipUID: string;
   /** Its name, for people. */

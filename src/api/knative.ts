@@ -6,13 +6,13 @@ import type { KubeObject, Resource } from '../kube/port.ts';
  */
 const SERVING = 'serving.knative.dev/';
 
-export const SERVICE = `${SERVING}service`;
+export const SERVICE_LABEL = `${SERVING}service`;
 /** Tells a Service from one of the same name before it. */
 export const SERVICE_UID = `${SERVING}serviceUID`;
-export const CONFIGURATION = `${SERVING}configuration`;
+export const CONFIGURATION_LABEL = `${SERVING}configuration`;
 /** Number of the Configuration's template: orders the Revisions of a Service. */
 export const CONFIGURATION_GENERATION = `${SERVING}configurationGeneration`;
-export const REVISION = `${SERVING}revision`;
+export const REVISION_LABEL = `${SERVING}revision`;
 export const REVISION_UID = `${SERVING}revisionUID`;
 
 /** Kubernetes' own: which template of its Deployment a pod was made from. */
@@ -20,11 +20,11 @@ export const POD_TEMPLATE_HASH = 'pod-template-hash';
 
 /** The labels that a PodEIP has from its pod, so that the addresses of a Service or Revision can be selected. */
 export const INHERITED_LABELS = [
-  SERVICE,
+  SERVICE_LABEL,
   SERVICE_UID,
-  CONFIGURATION,
+  CONFIGURATION_LABEL,
   CONFIGURATION_GENERATION,
-  REVISION,
+  REVISION_LABEL,
   REVISION_UID,
   POD_TEMPLATE_HASH,
 ] as const;

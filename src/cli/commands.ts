@@ -1,15 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import { configCommand } from './config.ts';
-import { controllerCommand } from './controller.ts';
-import { drainCommand } from './drain.ts';
-import { eipCommand } from './eip.ts';
-import { explainCommand } from './explain.ts';
+import { controllerCommand } from './controller-command.ts';
+import { drainCommand } from './drain-command.ts';
+import { eipCommand } from './eip-command.ts';
+import { explainCommand } from './explain-command.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
 import { version, versionCommand } from './version.ts';
 
 export type {
-  ControllerOptions,
+  RunControllerOptions,
   DrainOptions,
   RunController,
   RunDrain,

@@ -25,8 +25,8 @@ export const configCommand: Register = (program, shell) => {
     .addHelpText('after', DETAILS)
     .action(async ({ config: path, origin, schema }: { config?: string; origin?: boolean; schema?: boolean }) => {
       if (schema) {
-        const { jsonSchema } = await import('../config/schema.ts');
-        shell.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+        const { configSchema } = await import('../config/schema.ts');
+        shell.out(`${JSON.stringify(configSchema(), null, 2)}\n`);
         return;
       }
       const { loadConfig } = await import('../config/load.ts');

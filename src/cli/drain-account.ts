@@ -2,7 +2,7 @@ import { NODE } from '../api/core.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud } from '../cloud/port.ts';
 import type { Config } from '../config/schema.ts';
-import { complaintOf, isQuestionDenied, judgeAccount, WrongAccount } from '../controllers/preflight/account.ts';
+import { complaintOf, isQuestionDenied, evaluateAccount, WrongAccount } from '../controllers/preflight/account.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 
@@ -35,7 +35,7 @@ export const checkAccount = async (
     const question = { cloud, region: config.regionID, vpcId: config.vpcID, nodes: () => all };
     let complaint: string | undefined;
     for (let turn = 0; turn < MOST_LOOKS; turn += 1) {
-      complaint = complaintOf(await judgeAccount(question, turn, signal), question);
+      complaint = complaintOf(await evaluateAccount(question, turn, signal), question);
       if (complaint === undefined) return;
     }
     throw new WrongAccount(complaint);

@@ -2,10 +2,10 @@ import { KEYS } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Clock } from '../lib/clock.ts';
-import { standingOf } from '../view/phase.ts';
-import type { ShownAddress } from '../web/status.ts';
-import { addressOf } from '../view/address.ts';
-import { ageOf, plain, table, WORDS } from './eip-text.ts';
+import { phaseOf } from '../view/phase.ts';
+import type { ShownAddress } from '../web/overview.ts';
+import { addressOf } from '../view/shown-address.ts';
+import { ageOf, plain, addressTable, WORDS } from './eip-text.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 
 /** What a command may touch of the process. */
@@ -30,10 +30,10 @@ const PODEIPS = 'podeips.v1beta1.alibabacloud.com';
 const REPORTER = 'alibabacloud.com/knative-eip';
 
 /** `kubectl eip list` */
-export const list = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
+export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
   const selector = flags.selector === undefined ? [] : [`--selector=${flags.selector}`];
   const { items } = await kubectlJson<{ items: readonly PodEip[] }>(['get', PODEIPS, ...selector], flags);
-  const all = items.filter((it) => flags.state === undefined || standingOf(it) === flags.state).map(addressOf);
+  const all = items.filter((it) => flags.state === undefined || phaseOf(it) === flags.state).map(addressOf);
   if (flags.output === 'json') {
     out(`${JSON.stringify(all, null, 2)}\n`);
     return 0;
@@ -55,7 +55,9 @@ export const list = async (flags: ListFlags, { clock, out, err }: Out): Promise<
     ...(isWide ? [it.allocationId ?? '-', it.privateIpAddress ?? '-', it.managedBy ?? '-', it.bandwidth ?? '-'] : []),
   ]);
   out(
-    table([[...head, ...(isWide ? ['EIP', 'POD IP', 'MADE BY', 'MBIT/S'] : [])], ...rows].map((row) => row.map(plain))),
+    addressTable(
+      [[...head, ...(isWide ? ['EIP', 'POD IP', 'MADE BY', 'MBIT/S'] : [])], ...rows].map((row) => row.map(plain)),
+    ),
   );
   return 0;
 };
@@ -106,7 +108,7 @@ const happenings = async (pod: string, flags: KubectlFlags): Promise<Happening[]
 };
 
 const historyTable = (all: readonly Happening[]): string =>
-  table(
+  addressTable(
     [
       ['TIME', 'TYPE', 'REASON', 'WHAT'],
       ...all.map(({ at, type, reason, note, count }) => [
@@ -152,7 +154,7 @@ export const describe = async (pod: string, flags: OneFlags, { clock, out, err }
     ['Made by', it.managedBy],
     ['Age', ageOf(it.created, clock.now())],
   ];
-  out(table(facts.flatMap(([name, value]) => (value ? [[`${name}:`, plain(value)]] : []))));
+  out(addressTable(facts.flatMap(([name, value]) => (value ? [[`${name}:`, plain(value)]] : []))));
   const rows = conditions.map(({ type, status, reason, lastTransitionTime, message }) => [
     `  ${type}`,
     status,
@@ -162,7 +164,7 @@ export const describe = async (pod: string, flags: OneFlags, { clock, out, err }
   ]);
   if (rows.length > 0)
     out(
-      `\nConditions:\n${table([['  TYPE', 'STATUS', 'REASON', 'AGE', 'MESSAGE'], ...rows.map((row) => row.map(plain))])}`,
+      `\nConditions:\n${addressTable([['  TYPE', 'STATUS', 'REASON', 'AGE', 'MESSAGE'], ...rows.map((row) => row.map(plain))])}`,
     );
   if (all.length > 0) out(`\nHistory:\n${historyTable(all).replace(/^(?=.)/gm, '  ')}`);
   return 0;

@@ -1,6 +1,6 @@
-import type { Standing } from '../view/phase.ts';
+import type { Phase } from '../view/phase.ts';
 
-export const WORDS: Readonly<Record<Standing, string>> = {
+export const WORDS: Readonly<Record<Phase, string>> = {
   inUse: 'In use',
   waiting: 'Waiting',
   attention: 'Needs attention',
@@ -12,7 +12,7 @@ export const WORDS: Readonly<Record<Standing, string>> = {
 export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
 
 /** Columns that are as wide as what is in them, but for the last one. */
-export const table = (rows: readonly (readonly string[])[]): string => {
+export const addressTable = (rows: readonly (readonly string[])[]): string => {
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, at) => {

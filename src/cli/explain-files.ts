@@ -5,13 +5,13 @@ import type { Explanation } from '../explain/explanation.ts';
 import type { RevisionFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
-import { readSurroundings } from '../manifest/surroundings.ts';
-import { readPolicyObject } from '../manifest/policy.ts';
-import { readWorkload, type Unreadable } from '../manifest/workload.ts';
+import { readSurroundings } from '../manifest/cluster-context.ts';
+import { readPolicyObject } from '../manifest/read-policy.ts';
+import { readWorkload, type Unreadable } from '../manifest/read-workload.ts';
 import { settingsOf } from '../manager/controllers.ts';
 
 /** A text and what it is called; reading it may fail. */
-export interface Source {
+export interface ManifestSource {
   readonly name: string;
   readonly read: () => string;
   /** Its objects say what the cluster is like, and are not explained. @default false */
@@ -31,7 +31,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Reads the manifests of all sources as of one cluster, and explains every workload in them. Never throws. */
 export const explainFiles = (
-  sources: readonly Source[],
+  sources: readonly ManifestSource[],
   {
     config,
     isRegionKnown,

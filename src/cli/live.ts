@@ -1,5 +1,5 @@
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
-import type { Source } from './explain-files.ts';
+import type { ManifestSource } from './explain-files.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 
 interface Live {
@@ -8,13 +8,13 @@ interface Live {
 
 /** A live object and what surrounds it in its cluster, as far as the user may read it. */
 export interface LiveSources {
-  readonly sources: readonly Source[];
+  readonly sources: readonly ManifestSource[];
   /** What could not be read; the object is judged without it. */
   readonly missing: readonly string[];
 }
 
 /** As kubectl writes it, whatever is managed by whom. */
-const source = (name: string, objects: readonly unknown[], isAround: boolean): Source => ({
+const source = (name: string, objects: readonly unknown[], isAround: boolean): ManifestSource => ({
   name,
   read: () => objects.map((object) => JSON.stringify(object)).join('\n---\n'),
   isAround,

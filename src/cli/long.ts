@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Origins } from '../config/load.ts';
-import type { ControllerOptions, Shell } from './shell.ts';
+import type { RunControllerOptions, Shell } from './shell.ts';
 import { createLog } from './logging.ts';
 import { stopSignal } from './stop.ts';
 import { version } from './version.ts';
@@ -9,7 +9,7 @@ import { version } from './version.ts';
 export const runLong = async (
   shell: Shell,
   { config, origins }: { config: Config; origins: Origins },
-  run: (options: Omit<ControllerOptions, 'kubeconfig'>) => Promise<number>,
+  run: (options: Omit<RunControllerOptions, 'kubeconfig'>) => Promise<number>,
 ): Promise<number> => {
   const log = createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
   const { signal, dispose } = stopSignal(shell.clock);

@@ -1,8 +1,8 @@
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import { systemClock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/random.ts';
-import { ServeError } from '../web/server.ts';
-import { control } from '../manager/manager.ts';
+import { ServeError } from '../web/http-server.ts';
+import { startManager } from '../manager/manager.ts';
 import type { RunController } from './shell.ts';
 import { nodeVersion } from './version.ts';
 
@@ -10,11 +10,11 @@ import { nodeVersion } from './version.ts';
  * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost leadership
  * ends the process at once: whoever leads now must not find the old leader's calls beside its own.
  */
-export const runController: RunController = async ({ config, kubeconfig, log, version, signal }) => {
+export const runControllerCommand: RunController = async ({ config, kubeconfig, log, version, signal }) => {
   try {
     const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
     log.info({ server: connection.server, version }, 'Starting');
-    const { url, ended } = await control({
+    const { url, ended } = await startManager({
       config,
       connection,
       clock: systemClock,

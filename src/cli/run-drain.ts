@@ -1,9 +1,9 @@
 import { NAMESPACE } from '../api/core.ts';
-import { assembleCloud } from '../cloud/assemble.ts';
+import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
 import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
-import { Memories } from '../controllers/podeip/tracker.ts';
+import { Tracker } from '../controllers/podeip/tracker.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -153,10 +153,10 @@ const releasing = async (
     cluster: { uid: system.metadata.uid, id: config.clusterID, region: config.regionID },
     settings: settingsOf(config, system.metadata.uid),
     vpcId: config.vpcID,
-    memories: new Memories(clock, random),
+    tracker: new Tracker(clock, random),
     nodeOf: () => undefined,
     mayAct: () => !signal.aborted,
-    onRoom: () => undefined,
+    onQuotaFreed: () => undefined,
     record: () => undefined,
     warnService: () => undefined,
     log,

@@ -15,7 +15,7 @@ interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-export interface ControllerOptions extends RunOptions {
+export interface RunControllerOptions extends RunOptions {
   /** A kubeconfig file; without it, the service account of the pod. */
   readonly kubeconfig: string | undefined;
 }
@@ -34,7 +34,7 @@ export interface SandboxOptions extends RunOptions {
 }
 
 /** What `knative-eip drain` was asked for. */
-export interface DrainOptions extends ControllerOptions {
+export interface DrainOptions extends RunControllerOptions {
   readonly how: 'release' | 'keep';
   readonly namespace: string | undefined;
   readonly dryRun: boolean;
@@ -55,7 +55,7 @@ export interface DrainOptions extends ControllerOptions {
 }
 
 export type RunDrain = (options: DrainOptions) => Promise<number>;
-export type RunController = (options: ControllerOptions) => Promise<number>;
+export type RunController = (options: RunControllerOptions) => Promise<number>;
 export type RunSandbox = (options: SandboxOptions) => Promise<number>;
 
 /** How the long-running commands are reached, so that nothing is loaded before it is needed. One that is missing is not offered. */

@@ -1,12 +1,12 @@
-import type { Secret } from '../config/secret.ts';
-import { parseEndpoint } from './alicloud/endpoint.ts';
+import type { SecretText } from '../config/secret.ts';
+import { parseApiEndpoint } from './alicloud/endpoint.ts';
 
 /** Where the credentials come from. */
 export interface CredentialSettings {
   /** A RAM user's key pair from the configuration; without it, the environment decides. */
   readonly accessKeyId?: string | undefined;
-  readonly accessKeySecret?: Secret | undefined;
-  readonly securityToken?: Secret | undefined;
+  readonly accessKeySecret?: SecretText | undefined;
+  readonly securityToken?: SecretText | undefined;
   /** Only RRSA will do: where its variables are missing, nothing else is tried, least of all the node's role. */
   readonly enableRRSA?: boolean | undefined;
   /** The role that RRSA must give; compared with the name in ALIBABA_CLOUD_ROLE_ARN. */
@@ -18,7 +18,7 @@ export interface CredentialSettings {
 }
 
 /** One way to credentials, as the SDK's client is set up for it. */
-export interface Source {
+export interface CredentialSource {
   /** For people. */
   readonly name: string;
   /** The SDK's configuration; null stands for its default chain. */
@@ -43,7 +43,7 @@ const HOW_TO_RRSA =
   'pod-identity.alibabacloud.com/injection=on, annotate the service account with ' +
   'pod-identity.alibabacloud.com/role-name, and make the pod anew';
 
-const keyPair = (name: string, id: string, secret: string, token: string, advice: string): Source => ({
+const keyPair = (name: string, id: string, secret: string, token: string, advice: string): CredentialSource => ({
   name,
   config: {
     type: token === '' ? 'access_key' : 'sts',
@@ -64,13 +64,13 @@ const problemOfRRSA = ({ env, rrsaRoleName, stsEndpoint }: CredentialSettings): 
     return `rrsaRoleName is ${rrsaRoleName}, but the pod was given ${roleArn}; one of the two is wrong`;
   }
   // The SDK speaks only HTTPS with STS (credentials 2.4.7, src/providers/oidc_role_arn.ts).
-  if (stsEndpoint !== undefined && parseEndpoint(stsEndpoint).protocol === 'HTTP') {
+  if (stsEndpoint !== undefined && parseApiEndpoint(stsEndpoint).protocol === 'HTTP') {
     return `the STS endpoint ${stsEndpoint} is plain HTTP, and the token of the service account is sent over HTTPS only`;
   }
   return undefined;
 };
 
-const rrsa = (settings: CredentialSettings): Source => {
+const rrsa = (settings: CredentialSettings): CredentialSource => {
   const { env, stsEndpoint } = settings;
   const problem = problemOfRRSA(settings);
   const stsRegion = env['ALIBABA_CLOUD_STS_REGION'] ?? '';
@@ -82,7 +82,9 @@ const rrsa = (settings: CredentialSettings): Source => {
       oidcProviderArn: env['ALIBABA_CLOUD_OIDC_PROVIDER_ARN'],
       oidcTokenFilePath: env['ALIBABA_CLOUD_OIDC_TOKEN_FILE'],
       roleSessionName: env['ALIBABA_CLOUD_ROLE_SESSION_NAME'] ?? 'knative-eip',
-      ...(problem === undefined && stsEndpoint !== undefined ? { stsEndpoint: parseEndpoint(stsEndpoint).host } : {}),
+      ...(problem === undefined && stsEndpoint !== undefined
+        ? { stsEndpoint: parseApiEndpoint(stsEndpoint).host }
+        : {}),
       ...(stsRegion === '' ? {} : { stsRegionId: stsRegion }),
       ...(env['ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED']?.toLowerCase() === 'true' ? { enableVpc: true } : {}),
       ...TIMEOUTS,
@@ -101,7 +103,7 @@ const rrsa = (settings: CredentialSettings): Source => {
  * One explicit source where the settings name one, in the order of the SDK's chain; the chain itself only where they
  * name none (then a profile file, or the instance's RAM role, is left). The chain hides which of its sources failed.
  */
-export const chooseSource = (settings: CredentialSettings): Source => {
+export const chooseSource = (settings: CredentialSettings): CredentialSource => {
   const { accessKeyId, accessKeySecret, securityToken, enableRRSA, env } = settings;
   const valueOf = (name: string) => env[name] ?? '';
   const isSet = (name: string) => valueOf(name) !== '';

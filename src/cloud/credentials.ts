@@ -68,7 +68,7 @@ export const RENEWAL_PATIENCE_MS = 1_000;
 const LONGEST_TEXT = 8_192;
 
 /** What of a failure is safe and useful: a network or file code, an HTTP status, the STS error code. */
-export const reasonOf = (error: unknown): string => {
+export const credentialProblemOf = (error: unknown): string => {
   // Cut first: it quotes what a server answered.
   const text = error instanceof Error ? error.message.slice(0, LONGEST_TEXT) : '';
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -119,7 +119,7 @@ export const createCredentials = (settings: CredentialSettings, clock: Clock): C
       return latest;
     } catch (error) {
       client = undefined;
-      const reason = reasonOf(error);
+      const reason = credentialProblemOf(error);
       const fault = noCredentials(
         `No credentials from ${source.name}${reason === '' ? '' : ` (${reason})`}. ${source.advice}`,
       );

@@ -19,7 +19,7 @@ export class DeadlinePassed extends Error {
  * timer of an earlier request on the same kept-alive socket cancels that of a later one, which then waits for ever;
  * and its connect timeout is a timeout of the idle socket, which also cuts answers that are merely slow.
  */
-export const withDeadline = <T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> =>
+export const callWithDeadline = <T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const cancel = clock.timer(Math.max(0, ms), () => reject(new DeadlinePassed('no answer in time')));
     work().finally(cancel).then(resolve, reject);

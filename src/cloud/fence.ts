@@ -1,4 +1,4 @@
-import type { CloudAction } from './actions.ts';
+import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import { CALL_TIMEOUT_MS } from './deadline.ts';

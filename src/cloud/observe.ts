@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { CloudAction } from './actions.ts';
+import type { CloudAction } from './api-actions.ts';
 import { CloudFault } from './fault.ts';
 import type { CloudFaultKind } from './fault.ts';
 

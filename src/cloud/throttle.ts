@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { CloudAction } from './actions.ts';
+import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import { CloudFault } from './fault.ts';

@@ -60,7 +60,7 @@ const OF_KIND = {
 export type ChangeData = z.infer<(typeof OF_KIND)[ChangeKind]>;
 
 /** One change as it is written down before anybody is told: all that its event says. */
-export interface Change {
+export interface EipChange {
   readonly kind: ChangeKind;
   /** 1 for the first change of a PodEIP, then counted up. */
   readonly sequence: number;
@@ -72,7 +72,7 @@ export interface Change {
 const CHANGE = z.object({ kind: z.enum(CHANGES), sequence: z.int().min(1), at: z.number(), data: z.unknown() });
 
 /** Reads a change that was written down; undefined where it is none. */
-export const parseChange = (value: unknown): Change | undefined => {
+export const parseChange = (value: unknown): EipChange | undefined => {
   const { data: change } = CHANGE.safeParse(value);
   if (!change || !OF_KIND[change.kind].safeParse(change.data).success) return undefined;
   // As it was written, so that an event that comes again is the same to the byte.
@@ -83,7 +83,7 @@ export const parseChange = (value: unknown): Change | undefined => {
 export const schemaId = (kind: ChangeKind): string => `tag:alibabacloud.com,2026:knative-eip/eip.${kind}.v1`;
 
 /** The JSON schema of an event's data, as it is published. Open: data may gain properties within a version. */
-export const jsonSchema = (kind: ChangeKind): object => {
+export const changeSchema = (kind: ChangeKind): object => {
   const { $schema, ...schema } = z.toJSONSchema(OF_KIND[kind], { io: 'input' });
   return { $schema, $id: schemaId(kind), title: `Data of the CloudEvent eip.${kind}.v1`, ...schema };
 };

@@ -3,12 +3,12 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { CloudEventMetrics } from '../metrics/event-delivery.ts';
-import type { Change } from './change.ts';
+import type { EipChange } from './change.ts';
 import { eventOf, messageOf, typeOf, type EventContext, type EventMode } from './event.ts';
-import type { Lane } from './lane.ts';
+import type { Partition } from './partition.ts';
 import type { Outbox } from './outbox.ts';
 import type { Sender } from './sender.ts';
-import type { Verdict } from './sink.ts';
+import type { SinkVerdict } from './sink.ts';
 
 /** How many deliveries are under way at once. */
 const AT_ONCE = 16;
@@ -43,7 +43,7 @@ export interface DeliveryPorts {
 export class Delivery {
   readonly #ports: DeliveryPorts;
   readonly #log: Log;
-  readonly #ready = new Set<Lane>();
+  readonly #ready = new Set<Partition>();
   #signal: AbortSignal | undefined;
   #underWay = 0;
   /** Failures in a row, of all addresses. */
@@ -70,7 +70,7 @@ export class Delivery {
     this.#ports.sender.close();
   }
 
-  #wake(lane: Lane): void {
+  #wake(lane: Partition): void {
     if (lane.head && !lane.isSending) this.#ready.add(lane);
     this.#pump();
   }
@@ -104,12 +104,12 @@ export class Delivery {
     clock.timer(ms, () => this.#pump());
   }
 
-  async #deliver(lane: Lane, change: Change, signal: AbortSignal): Promise<void> {
+  async #deliver(lane: Partition, change: EipChange, signal: AbortSignal): Promise<void> {
     const { sender, context, mode, clock, metrics } = this.#ports;
     lane.isSending = true;
     this.#underWay += 1;
     const start = clock.mono();
-    let verdict: Verdict;
+    let verdict: SinkVerdict;
     try {
       verdict = await sender.send(messageOf(eventOf(change, context), mode), signal);
     } catch (error) {
@@ -126,7 +126,7 @@ export class Delivery {
     this.#pump();
   }
 
-  #settle(lane: Lane, change: Change, verdict: Verdict): void {
+  #settle(lane: Partition, change: EipChange, verdict: SinkVerdict): void {
     const { outbox, clock, random, metrics, windowMs } = this.#ports;
     if (verdict.is !== 'later') {
       this.#reached();
@@ -150,7 +150,7 @@ export class Delivery {
     clock.timer(waitMs, () => this.#wake(lane));
   }
 
-  #failed({ why, afterMs }: Extract<Verdict, { is: 'later' }>): void {
+  #failed({ why, afterMs }: Extract<SinkVerdict, { is: 'later' }>): void {
     this.#failures += 1;
     if (!this.#isDown) return;
     if (this.#failures === DOWN_AFTER)
@@ -171,7 +171,7 @@ export class Delivery {
     }
   }
 
-  #drop(lane: Lane, { kind, sequence }: Change, reason: 'expired' | 'refused', why: string): void {
+  #drop(lane: Partition, { kind, sequence }: EipChange, reason: 'expired' | 'refused', why: string): void {
     this.#ports.metrics.dropped(kind, reason);
     const { namespace, name } = lane.podEip;
     this.#log.error(

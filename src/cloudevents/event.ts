@@ -1,5 +1,5 @@
 import { CloudEvent, HTTP } from 'cloudevents';
-import { schemaId, type Change, type ChangeKind } from './change.ts';
+import { schemaId, type EipChange, type ChangeKind } from './change.ts';
 
 /** What events say beside the change itself. */
 export interface EventContext {
@@ -27,7 +27,10 @@ export const typeOf = (kind: ChangeKind): string => `com.alibabacloud.knative-ei
  * compared as a text, too. `partitionkey` keeps the events of one Service, or of one pod name, in order in systems that
  * partition (CloudEvents, extension Partitioning).
  */
-export const eventOf = ({ kind, sequence, at, data }: Change, context: EventContext): CloudEvent<Change['data']> => {
+export const eventOf = (
+  { kind, sequence, at, data }: EipChange,
+  context: EventContext,
+): CloudEvent<EipChange['data']> => {
   const { namespace, pod, podEIPUID, service, revision, allocationID, address } = data;
   const source = ['clusters', context.clusterId, 'namespaces', namespace, 'podeips', pod, podEIPUID];
   const count = String(sequence).padStart(10, '0');
@@ -57,7 +60,7 @@ export const eventOf = ({ kind, sequence, at, data }: Change, context: EventCont
  * The request that carries an event. The SDK writes attributes into headers as they are: what HTTP does not carry is
  * percent-encoded here (CloudEvents HTTP protocol binding, 3.1.3.2).
  */
-export const messageOf = (event: CloudEvent<Change['data']>, mode: EventMode): EventMessage => {
+export const messageOf = (event: CloudEvent<EipChange['data']>, mode: EventMode): EventMessage => {
   const { headers, body } = mode === 'binary' ? HTTP.binary(event) : HTTP.structured(event);
   const encoded = Object.entries(headers).map(([name, value]) => [
     name,

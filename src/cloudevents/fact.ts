@@ -1,11 +1,18 @@
-import { REVISION, SERVICE } from '../api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
-import { isDrifting } from '../controllers/podeip/pod.ts';
+import { isDrifting } from '../controllers/podeip/pod-request.ts';
 import { isAnnounced, isFinal } from '../api/pod.ts';
-import { hasFinalizer, isBoundTo, isOurs, isWitness, readNotes, type Notes } from '../controllers/podeip/record.ts';
-import type { Seen } from '../controllers/podeip/observation.ts';
-import type { Act, Rest } from '../controllers/podeip/step.ts';
+import {
+  hasFinalizer,
+  isBoundTo,
+  isOurs,
+  isExternal,
+  readRecord,
+  type PodEipRecord,
+} from '../controllers/podeip/record.ts';
+import type { ObservedState } from '../controllers/podeip/observation.ts';
+import type { Action, Result } from '../controllers/podeip/step.ts';
 
 /** Where an EIP is bound, and for which pod. */
 export interface Bound {
@@ -58,10 +65,10 @@ export interface Trouble {
 }
 
 /** What there is to say about a PodEIP, apart from what is about to be done. Undefined for others' PodEIPs. */
-const aboutOf = (podEip: PodEip, notes: Notes): About | undefined => {
-  if (!isOurs(podEip) && !isWitness(podEip)) return undefined;
+const aboutOf = (podEip: PodEip, notes: PodEipRecord): About | undefined => {
+  if (!isOurs(podEip) && !isExternal(podEip)) return undefined;
   const { namespace = '', name, uid, labels = {} } = podEip.metadata;
-  const { [SERVICE]: service, [REVISION]: revision } = labels;
+  const { [SERVICE_LABEL]: service, [REVISION_LABEL]: revision } = labels;
   return {
     namespace,
     pod: name,
@@ -69,16 +76,16 @@ const aboutOf = (podEip: PodEip, notes: Notes): About | undefined => {
     podEIPUID: uid,
     ...(service !== undefined && { service }),
     ...(revision !== undefined && { revision }),
-    managedBy: isWitness(podEip) ? 'ECI' : 'Controller',
+    managedBy: isExternal(podEip) ? 'ECI' : 'Controller',
     allocationType: podEip.spec.allocationType.type,
   };
 };
 
 /** Reads what may be news from a pass of the reconciler; undefined where there is nothing to tell of. */
-export const factOf = (step: Act | Rest, seen: Seen): Fact | undefined => {
+export const factOf = (step: Action | Result, seen: ObservedState): Fact | undefined => {
   const { pod, podEip } = seen;
   if (!podEip) return undefined;
-  const notes = readNotes(podEip);
+  const notes = readRecord(podEip);
   const about = aboutOf(podEip, notes);
   if (!about) return undefined;
   const allocationId = podEip.spec.allocationID;
@@ -103,7 +110,7 @@ export const factOf = (step: Act | Rest, seen: Seen): Fact | undefined => {
 
 /** The same for a pass that the cloud ended by a refusal. */
 export const troubleOf = (podEip: PodEip, trouble: Trouble): Fact | undefined => {
-  const about = aboutOf(podEip, readNotes(podEip));
+  const about = aboutOf(podEip, readRecord(podEip));
   return (
     about && {
       about,
@@ -121,14 +128,14 @@ export const troubleOf = (podEip: PodEip, trouble: Trouble): Fact | undefined =>
   );
 };
 
-const boundOf = (eip: Eip, { pod, podEip }: Seen, { places, podUid }: Notes): Bound | undefined => {
+const boundOf = (eip: Eip, { pod, podEip }: ObservedState, { bindings, podUid }: PodEipRecord): Bound | undefined => {
   const { allocationId } = eip;
   if (eip.status !== 'InUse') return undefined;
-  if (podEip && isWitness(podEip))
+  if (podEip && isExternal(podEip))
     return eip.instanceId === undefined
       ? undefined
       : { allocationId, networkInterfaceId: eip.instanceId, privateIpAddress: pod?.status?.podIP, podUid };
-  const place = places.findLast((candidate) => isBoundTo(eip, candidate));
+  const place = bindings.findLast((candidate) => isBoundTo(eip, candidate));
   return place && { allocationId, ...placeOf(place) };
 };
 
@@ -139,14 +146,19 @@ const placeOf = ({ networkInterfaceId, privateIpAddress, podUid }: Omit<Bound, '
 });
 
 /** The reconciler withdraws the address because the cloud shows something else, or because the EIP has vanished. */
-const driftOf = (step: Act | Rest, eip: Eip | null, { pod }: Seen, notes: Notes): Trouble | undefined => {
+const driftOf = (
+  step: Action | Result,
+  eip: Eip | null,
+  { pod }: ObservedState,
+  notes: PodEipRecord,
+): Trouble | undefined => {
   if (step.do === 'Forget')
     return { reason: 'EipGone', message: `${step.allocationId} no longer exists; another one is bought` };
   if (step.do !== 'Unpublish' || !isDrifting(pod, eip, notes)) return undefined;
   if (!eip) return { reason: 'EipGone', message: 'the EIP no longer exists' };
   const { allocationId, status, instanceId } = eip;
   if (status !== 'InUse') return { reason: 'Disassociated', message: `${allocationId} is ${status}` };
-  return notes.places.some((place) => isBoundTo(eip, place))
+  return notes.bindings.some((place) => isBoundTo(eip, place))
     ? { reason: 'Disassociated', message: `${allocationId} is bound to an address that the pod no longer has` }
     : { reason: 'EipBoundElsewhere', message: `${allocationId} is bound to ${instanceId ?? 'something else'}` };
 };

@@ -1,4 +1,4 @@
-import type { Change, ChangeData, ChangeKind } from './change.ts';
+import type { EipChange, ChangeData, ChangeKind } from './change.ts';
 import type { Bound, Fact } from './fact.ts';
 
 /** What has been told of an address so far. With the next fact it says what is news. */
@@ -43,9 +43,9 @@ const CONFLICTS: ReadonlySet<string> = new Set([
  *
  * @param now wall time, milliseconds
  */
-export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly Change[] } => {
+export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly EipChange[] } => {
   if (before.isOver) return { told: before, changes: [] };
-  const changes: Change[] = [];
+  const changes: EipChange[] = [];
   let told = before;
   const tell = (kind: ChangeKind, data: object, news: Partial<Told> = {}) => {
     told = { ...told, ...news, sequence: told.sequence + 1, at: Math.max(now, told.at) };

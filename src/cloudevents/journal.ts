@@ -1,6 +1,6 @@
 import { CONFIG_MAP, type ConfigMap } from '../api/core.ts';
 import type { Kube } from '../kube/port.ts';
-import { parseChange, type Change } from './change.ts';
+import { parseChange, type EipChange } from './change.ts';
 import { NOTHING_TOLD, type Told } from './fold.ts';
 
 /** What is kept of one address: what has been told, and what has not been delivered yet. */
@@ -8,7 +8,7 @@ export interface Journal {
   readonly podEip: { readonly namespace: string; readonly name: string };
   readonly told: Told;
   /** In the order in which they happened. */
-  readonly changes: readonly Change[];
+  readonly changes: readonly EipChange[];
 }
 
 /** Label of the ConfigMaps; its value is the UID of the PodEIP. */

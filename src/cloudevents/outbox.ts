@@ -4,12 +4,12 @@ import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import type { Seen } from '../controllers/podeip/observation.ts';
-import type { Act, Rest } from '../controllers/podeip/step.ts';
-import type { Change } from './change.ts';
+import type { ObservedState } from '../controllers/podeip/observation.ts';
+import type { Action, Result } from '../controllers/podeip/step.ts';
+import type { EipChange } from './change.ts';
 import { factOf, troubleOf, type Fact, type Trouble } from './fact.ts';
 import type { Journal, Journals } from './journal.ts';
-import { Lane } from './lane.ts';
+import { Partition } from './partition.ts';
 
 /** Between attempts to write a journal, and to read them all; milliseconds. */
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
@@ -47,14 +47,14 @@ export interface OutboxPorts {
 export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #log: Log;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, Partition>();
   /** Which lanes have something waiting about an EIP. */
-  readonly #byEip = new Map<string, Set<Lane>>();
+  readonly #byEip = new Map<string, Set<Partition>>();
   readonly #gone = new Set<string>();
   readonly #ending = new AbortController();
   #isLoaded = false;
   /** Called when a lane may have something to deliver. */
-  onReady: (lane: Lane) => void = () => undefined;
+  onReady: (lane: Partition) => void = () => undefined;
 
   constructor(ports: OutboxPorts) {
     this.#ports = ports;
@@ -65,11 +65,11 @@ export class Outbox {
    * Takes in what a pass of the reconciler saw before it does `step`. Resolves with false if the step must wait, because
    * after it nobody could notice what is not written down yet. Never rejects.
    */
-  async observed(step: Act | Rest, seen: Seen): Promise<boolean> {
+  async observed(step: Action | Result, seen: ObservedState): Promise<boolean> {
     const fact = factOf(step, seen);
     const lane = fact && this.#take(fact);
     if (!lane) return true;
-    if (fact.isLast || step.do === 'Offer') return this.#isWritten(lane);
+    if (fact.isLast || step.do === 'MarkReusable') return this.#isWritten(lane);
     // To withdraw a wrong address is not to release it: one attempt to write down why comes first.
     if (fact.drift) await this.#patiently(this.#flush(lane));
     return true;
@@ -119,7 +119,7 @@ export class Outbox {
       const { podEipUid, journal, unreadable } = stored;
       if (unreadable !== undefined)
         this.#log.error({ configMap: unreadable }, 'A journal of CloudEvents was edited and cannot be read as a whole');
-      const lane = this.#lanes.get(podEipUid) ?? new Lane(podEipUid, journal.podEip, false);
+      const lane = this.#lanes.get(podEipUid) ?? new Partition(podEipUid, journal.podEip, false);
       lane.isGone ||= gone.has(podEipUid) || this.#gone.has(podEipUid);
       this.#lanes.set(podEipUid, lane);
       lane.restore(stored, this.#latestAbout(lane));
@@ -136,7 +136,7 @@ export class Outbox {
   }
 
   /** Whether another PodEIP has something to tell of the same EIP that comes before. */
-  isBehindAnother(lane: Lane, { at, data: { allocationID } }: Change): boolean {
+  isBehindAnother(lane: Partition, { at, data: { allocationID } }: EipChange): boolean {
     if (allocationID === undefined) return false;
     for (const other of this.#byEip.get(allocationID) ?? [])
       if (
@@ -151,7 +151,7 @@ export class Outbox {
   }
 
   /** The changes of the lane up to this one have been delivered, or given up. */
-  settled(lane: Lane, change: Change): void {
+  settled(lane: Partition, change: EipChange): void {
     const ids = lane.filed;
     lane.settle(change.sequence);
     this.#file(lane);
@@ -160,7 +160,7 @@ export class Outbox {
     for (const id of ids) for (const other of this.#byEip.get(id) ?? []) if (other !== lane) this.onReady(other);
   }
 
-  lanes(): Iterable<Lane> {
+  lanes(): Iterable<Partition> {
     return this.#lanes.values();
   }
 
@@ -182,10 +182,10 @@ export class Outbox {
     this.#ending.abort(new Error('the controller is stopping'));
   }
 
-  #take(fact: Fact): Lane | undefined {
+  #take(fact: Fact): Partition | undefined {
     const { podEIPUID: uid, namespace, pod: name } = fact.about;
     if (this.#gone.has(uid)) return undefined;
-    const lane = this.#lanes.get(uid) ?? new Lane(uid, { namespace, name }, this.#isLoaded);
+    const lane = this.#lanes.get(uid) ?? new Partition(uid, { namespace, name }, this.#isLoaded);
     const isNews = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
     // Most readings of most PodEIPs are no news, and leave no trace.
     if (isNews || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
@@ -199,7 +199,7 @@ export class Outbox {
 
   /** The time of the last change that other PodEIPs have to tell of an EIP. */
   readonly #latestAbout =
-    (lane: Lane) =>
+    (lane: Partition) =>
     (allocationId: string): number => {
       let latest = 0;
       for (const other of this.#byEip.get(allocationId) ?? [])
@@ -209,7 +209,7 @@ export class Outbox {
       return latest;
     };
 
-  #file(lane: Lane): void {
+  #file(lane: Partition): void {
     const ids = new Set(lane.waiting.map(({ data }) => data.allocationID).filter((id) => id !== undefined));
     for (const id of lane.filed) {
       if (ids.has(id)) continue;
@@ -225,7 +225,7 @@ export class Outbox {
   }
 
   /** Strikes out what was delivered; soon, or at once where there is nothing left to do. */
-  #tidy(lane: Lane): void {
+  #tidy(lane: Partition): void {
     if (lane.isGone && lane.waiting.length === 0) {
       if (lane.stored) void this.#flush(lane);
       else this.#lanes.delete(lane.podEipUid);
@@ -239,7 +239,7 @@ export class Outbox {
     }
   }
 
-  async #isWritten(lane: Lane): Promise<boolean> {
+  async #isWritten(lane: Partition): Promise<boolean> {
     const { clock } = this.#ports;
     if (lane.isLoaded && !lane.isUnwritten) return true;
     if (await this.#patiently(this.#flush(lane))) return true;
@@ -265,7 +265,7 @@ export class Outbox {
   }
 
   /** Writes the journal if it is not as it should be; resolves with whether it is. Never rejects. */
-  async #flush(lane: Lane): Promise<boolean> {
+  async #flush(lane: Partition): Promise<boolean> {
     while (lane.writing) await lane.writing;
     if (!lane.isLoaded || this.#ending.signal.aborted) return false;
     if (!lane.isDirty) return true;
@@ -275,7 +275,7 @@ export class Outbox {
     return isWritten;
   }
 
-  async #write(lane: Lane): Promise<boolean> {
+  async #write(lane: Partition): Promise<boolean> {
     const { clock, random } = this.#ports;
     const { signal } = this.#ending;
     try {
@@ -302,7 +302,7 @@ export class Outbox {
     }
   }
 
-  async #writeOnce(lane: Lane, signal: AbortSignal): Promise<void> {
+  async #writeOnce(lane: Partition, signal: AbortSignal): Promise<void> {
     const { journals } = this.#ports;
     const { journal, stored, podEipUid } = lane;
     const facts = lane.facts.length;
@@ -328,7 +328,7 @@ export class Outbox {
   }
 
   /** Somebody else wrote the journal, or an earlier write got no answer: goes on from what is there. */
-  async #reload(lane: Lane, signal: AbortSignal): Promise<void> {
+  async #reload(lane: Partition, signal: AbortSignal): Promise<void> {
     try {
       const stored = await this.#ports.journals.get(lane.podEipUid, signal);
       if (stored) lane.restore(stored, this.#latestAbout(lane));

@@ -4,12 +4,12 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { getCACertificates } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import type { EventMessage } from './event.ts';
-import { retryAfterMs, verdictOf, type Sink, type Verdict } from './sink.ts';
+import { retryAfterMs, verdictOf, type Sink, type SinkVerdict } from './sink.ts';
 
 /** Delivers events to a sink, each in one HTTP POST. */
 export interface Sender {
   /** Never rejects, unless with the signal's reason. */
-  send(message: EventMessage, signal: AbortSignal): Promise<Verdict>;
+  send(message: EventMessage, signal: AbortSignal): Promise<SinkVerdict>;
   /** Closes the connections. */
   close(): void;
 }

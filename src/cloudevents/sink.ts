@@ -14,7 +14,7 @@ export interface Sink {
  * What came of a delivery. `later`: it may succeed when it is tried again, not before `afterMs` · `refused`: it never will.
  * `why` is `2xx` … `5xx`-like: an HTTP status, or one word.
  */
-export type Verdict =
+export type SinkVerdict =
   | { readonly is: 'delivered' }
   | { readonly is: 'later'; readonly why: string; readonly afterMs: number | undefined }
   | { readonly is: 'refused'; readonly why: string };
@@ -27,7 +27,7 @@ export type Verdict =
 const RETRIED = new Set([404, 408, 409, 425, 429]);
 
 /** What an HTTP status means. */
-export const verdictOf = (status: number, afterMs: number | undefined): Verdict => {
+export const verdictOf = (status: number, afterMs: number | undefined): SinkVerdict => {
   if (status >= 200 && status < 300) return { is: 'delivered' };
   const isFinal = status >= 400 && status < 500 && !RETRIED.has(status);
   return isFinal ? { is: 'refused', why: String(status) } : { is: 'later', why: String(status), afterMs };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { int, rule, text } from './rule.ts';
+import { int, rule, textRule } from './config-rule.ts';
 
 /** http or https, with a host, and neither user nor fragment. */
 const isSink = (text: string): boolean => {
@@ -53,7 +53,7 @@ export const cloudEvents = z
     timeoutSeconds: int(1, 120)
       .default(10)
       .meta(rule('How long one delivery may take, in seconds.', 'a whole number from 1 to 120')),
-    caCertificates: text(/-----BEGIN CERTIFICATE-----/, 1_048_576)
+    caCertificates: textRule(/-----BEGIN CERTIFICATE-----/, 1_048_576)
       .optional()
       .meta(
         rule(
@@ -61,7 +61,7 @@ export const cloudEvents = z
           'certificates in PEM',
         ),
       ),
-    tokenFile: text(/^\//, 4096)
+    tokenFile: textRule(/^\//, 4096)
       .optional()
       .meta(
         rule(

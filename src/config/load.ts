@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { contradictions } from './checks.ts';
+import { contradictions } from './config-checks.ts';
 import { environment, STRAY_ENDPOINT } from './environment.ts';
-import { readYaml, type Located, type Place } from './locate.ts';
+import { readYaml, type Located, type ConfigLocation } from './locate.ts';
 import { ConfigError, spelled, spoken, type Problem } from './problem.ts';
 import { ALIASES, keysAt, leaves, ruleAt, schema, type Config, type ConfigInput } from './schema.ts';
 import { nearest } from '../lib/suggest.ts';
@@ -98,7 +98,7 @@ const unknownKey = (path: readonly string[], key: string): string => {
 };
 
 /** Sorts what the file says into known leaves and problems. */
-const sort = (located: Located, at: (place: Place) => string): FileValues => {
+const sort = (located: Located, at: (place: ConfigLocation) => string): FileValues => {
   const values: Tree = {};
   const written = new Map<string, readonly string[]>();
   const problems: Problem[] = [];
@@ -152,7 +152,7 @@ const STAND_INS: Tree = { clusterID: 'x', regionID: 'cn-x', vpcID: 'vpc-x' };
  */
 export const loadConfig = ({ path, text, env, base }: LoadOptions): { config: Config; origins: Origins } => {
   const name = path ?? 'configuration';
-  const at = ({ line, column }: Place) => `${name}:${line}:${column}`;
+  const at = ({ line, column }: ConfigLocation) => `${name}:${line}:${column}`;
   const given = text ?? (path === undefined ? undefined : textOf(path));
   const problems: Problem[] = [];
   const values: Tree = base ? structuredClone(base as Tree) : {};

@@ -12,13 +12,13 @@ import {
 } from 'yaml';
 
 /** A place in a file, counted from 1. */
-export interface Place {
+export interface ConfigLocation {
   readonly line: number;
   readonly column: number;
 }
 
 /** What is wrong with a text as YAML. The sentence never quotes the text: it may hold secrets. */
-export interface SyntaxProblem extends Place {
+export interface SyntaxProblem extends ConfigLocation {
   readonly message: string;
 }
 
@@ -28,9 +28,9 @@ export interface Located {
   readonly value: unknown;
   readonly problems: readonly SyntaxProblem[];
   /** Where the value at a key path stands, or the nearest thing around it. */
-  placeOf(path: readonly PropertyKey[]): Place;
+  placeOf(path: readonly PropertyKey[]): ConfigLocation;
   /** Where a key stands in the mapping at a key path. */
-  placeOfKey(path: readonly PropertyKey[], key: string): Place;
+  placeOfKey(path: readonly PropertyKey[], key: string): ConfigLocation;
 }
 
 /** More aliases than any honest file needs; an "alias bomb" needs far more. Small enough that toJS stays quick. */
@@ -63,7 +63,7 @@ interface Slip {
   readonly offset: number | undefined;
 }
 
-const START: Place = { line: 1, column: 1 };
+const START: ConfigLocation = { line: 1, column: 1 };
 
 const failed = (message: string): Located => ({
   value: undefined,
@@ -98,7 +98,7 @@ const unwanted = (document: Document.Parsed): Slip[] => {
 /** Reads a YAML 1.2 text. Never throws: what is wrong with it is in `problems`. */
 export const readYaml = (text: string): Located => {
   const lines = new LineCounter();
-  const place = (offset: number | undefined): Place => {
+  const place = (offset: number | undefined): ConfigLocation => {
     if (offset === undefined) return START;
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { int, rule } from './rule.ts';
+import { int, rule } from './config-rule.ts';
 
 /** `metrics`: what /metrics shows, and to whom. */
 export const metrics = z

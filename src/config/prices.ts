@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ISPS } from '../api/eip.ts';
-import { int, rule, text } from './rule.ts';
+import { int, rule, textRule } from './config-rule.ts';
 
 const price = z.number().min(0).max(1_000_000);
 const A_PRICE = 'a number, 0 or more';
@@ -8,7 +8,7 @@ const A_PRICE = 'a number, 0 or more';
 /** `priceTable`: what EIPs cost, for `knative-eip explain`. There is no default: prices change, and accounts have their own. */
 export const priceTable = z
   .strictObject({
-    currency: text(/^[A-Z]{3}$/, 3)
+    currency: textRule(/^[A-Z]{3}$/, 3)
       .default('CNY')
       .meta(rule('The currency of all prices.', 'three capital letters such as CNY')),
     hoursPerMonth: int(1, 744).default(730).meta(rule('The hours of a month.', 'a whole number from 1 to 744')),

@@ -3,21 +3,21 @@ import { ISPS } from '../api/eip.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
 import { priceTable } from './prices.ts';
 import { cloudEvents } from './cloudevents.ts';
-import { int, NAMESPACE, OBJECT_NAME, rule, text, type Rule } from './rule.ts';
-import { Secret } from './secret.ts';
-import { sweeper } from './sweeper.ts';
+import { int, NAMESPACE_NAME, OBJECT_NAME, rule, textRule, type ConfigRule } from './config-rule.ts';
+import { SecretText } from './secret.ts';
+import { sweeper } from './garbage-collection.ts';
 import { virtualNode } from './virtual-node.ts';
 import { metrics } from './metrics.ts';
 import { webhook } from './webhook.ts';
 
-export type { Rule };
+export type { ConfigRule };
 
 /** A key whose value never leaves the process. An empty text means that it is not set, as in the Helm chart's values. */
 const secret = (description: string) =>
   z
     .string()
     .max(4096)
-    .transform((value) => (value === '' ? undefined : new Secret(value)))
+    .transform((value) => (value === '' ? undefined : new SecretText(value)))
     .optional()
     .meta(rule(description, 'a text', { secret: true }));
 
@@ -38,13 +38,13 @@ const endpoint = (service: string, otherwise = 'the public endpoint of the regio
  * independent EIP to a pod"), it has the same name and meaning here.
  */
 export const schema = z.strictObject({
-  clusterID: text(/^[A-Za-z0-9_-]+$/, 128).meta(
+  clusterID: textRule(/^[A-Za-z0-9_-]+$/, 128).meta(
     rule('The ID of the ACK cluster. It is written into the tags of every EIP.', '1–128 of A–Z, a–z, 0–9, - and _'),
   ),
-  regionID: text(/^[a-z]{2}-[a-z0-9-]+$/, 64).meta(
+  regionID: textRule(/^[a-z]{2}-[a-z0-9-]+$/, 64).meta(
     rule('The region of the cluster.', 'a region ID such as cn-hangzhou'),
   ),
-  vpcID: text(/^vpc-[a-z0-9-]+$/, 64).meta(
+  vpcID: textRule(/^vpc-[a-z0-9-]+$/, 64).meta(
     rule('The VPC of the cluster. Network interfaces are looked up in it only.', 'a VPC ID such as vpc-bp1rkq0zxxxxxx'),
   ),
   enableControllers: z
@@ -76,7 +76,7 @@ export const schema = z.strictObject({
         .prefault({})
         .meta(rule('The eip controller.', 'a mapping')),
       customStatefulWorkloadKinds: z
-        .array(text(/^[A-Za-z][A-Za-z0-9]*$/, 63))
+        .array(textRule(/^[A-Za-z][A-Za-z0-9]*$/, 63))
         .default([])
         .meta(
           rule(
@@ -100,7 +100,7 @@ export const schema = z.strictObject({
         'true or false',
       ),
     ),
-  rrsaRoleName: text(/^[A-Za-z0-9.-]*$/, 64)
+  rrsaRoleName: textRule(/^[A-Za-z0-9.-]*$/, 64)
     .transform((value) => (value === '' ? undefined : value))
     .optional()
     .meta(rule('The RAM role that RRSA must give.', 'at most 64 of A–Z, a–z, 0–9, . and -')),
@@ -167,13 +167,13 @@ export const schema = z.strictObject({
         .boolean()
         .default(true)
         .meta(rule('Whether one replica is chosen to work while the others wait.', 'true or false')),
-      namespace: text(NAMESPACE, 63)
+      namespace: textRule(NAMESPACE_NAME, 63)
         .default('knative-eip-system')
         .meta(rule('Where the Lease is. POD_NAMESPACE is the default where it is set.', 'the name of a namespace')),
-      name: text(OBJECT_NAME, 253)
+      name: textRule(OBJECT_NAME, 253)
         .default('knative-eip')
         .meta(rule('The name of the Lease.', 'lower-case letters, digits, - and ., at most 253')),
-      identity: text(/^[\x21-\x7e]+$/, 253)
+      identity: textRule(/^[\x21-\x7e]+$/, 253)
         .optional()
         .meta(
           rule(
@@ -200,7 +200,7 @@ export const schema = z.strictObject({
       rule('Which pods may name an existing EIP: any, or only those in existingEipNamespaces.', 'one of any, granted'),
     ),
   existingEipNamespaces: z
-    .array(text(NAMESPACE, 63))
+    .array(textRule(NAMESPACE_NAME, 63))
     .default([])
     .meta(
       rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
@@ -318,7 +318,7 @@ export const schema = z.strictObject({
 /** What may be written in the file. */
 export type ConfigInput = z.input<typeof schema>;
 
-type Frozen<T> = T extends Secret
+type Frozen<T> = T extends SecretText
   ? T
   : T extends readonly (infer Item)[]
     ? readonly Frozen<Item>[]
@@ -358,9 +358,9 @@ const typeAt = (path: readonly PropertyKey[]): z.core.$ZodType | undefined => {
 };
 
 /** What is said about a key; undefined where there is no such key. */
-export const ruleAt = (path: readonly PropertyKey[]): Rule | undefined => {
+export const ruleAt = (path: readonly PropertyKey[]): ConfigRule | undefined => {
   const type = typeAt(path);
-  return type && (z.globalRegistry.get(type) as Rule | undefined);
+  return type && (z.globalRegistry.get(type) as ConfigRule | undefined);
 };
 
 /** The keys of the mapping at a key path; undefined where there is no mapping. */
@@ -375,7 +375,7 @@ export const leaves = (path: readonly string[] = []): string[][] =>
   (keysAt(path) ?? []).flatMap((key) => (keysAt([...path, key]) ? leaves([...path, key]) : [[...path, key]]));
 
 /** The JSON Schema of the file, for editors: `# yaml-language-server: $schema=…`. */
-export const jsonSchema = (): object => {
+export const configSchema = (): object => {
   const made = z.toJSONSchema(schema, {
     io: 'input',
     override: ({ jsonSchema }) => {

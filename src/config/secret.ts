@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 /** A text that may be used but never shown: every way to print it gives `[secret]`. */
-export class Secret {
+export class SecretText {
   readonly #text: string;
 
   constructor(text: string) {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { parseHostPort } from '../lib/address.ts';
-import { int, OBJECT_NAME, rule, text } from './rule.ts';
+import { int, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 
-const ID = (prefix: string) => text(new RegExp(`^${prefix}-[a-z0-9-]+$`, 'u'), 64);
-const QUANTITY = text(/^[0-9]+(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/, 32);
+const ID = (prefix: string) => textRule(new RegExp(`^${prefix}-[a-z0-9-]+$`, 'u'), 64);
+const QUANTITY = textRule(/^[0-9]+(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/, 32);
 
 /** `virtualNode`: a virtual node of our own, for clusters without the managed add-on. */
 export const virtualNode = z
@@ -17,7 +17,7 @@ export const virtualNode = z
           'true or false',
         ),
       ),
-    nodeName: text(OBJECT_NAME, 63)
+    nodeName: textRule(OBJECT_NAME, 63)
       .default('knative-eip-virtual-node')
       .meta(rule('The name of the Node.', 'lower-case letters, digits, - and ., at most 63')),
     vSwitchIDs: z
@@ -28,7 +28,7 @@ export const virtualNode = z
     securityGroupID: ID('sg')
       .optional()
       .meta(rule('The security group of the instances.', 'a security group ID such as sg-bp1xxxxxxxxxxx')),
-    zoneID: text(/^[a-z0-9-]+$/, 64)
+    zoneID: textRule(/^[a-z0-9-]+$/, 64)
       .optional()
       .meta(rule('The zone of the instances, where all vSwitches are in one.', 'a zone ID such as cn-hangzhou-h')),
     resourceGroupID: ID('rg')
@@ -44,11 +44,11 @@ export const virtualNode = z
       .prefault({})
       .meta(rule('How much the scheduler may put on the Node. The account has quotas of its own.', 'a mapping')),
     clusterDNS: z
-      .array(text(/^[0-9a-fA-F.:]+$/, 45))
+      .array(textRule(/^[0-9a-fA-F.:]+$/, 45))
       .max(3)
       .default([])
       .meta(rule("Name servers of the cluster; without them instances use the VPC's own.", 'at most 3 IP addresses')),
-    clusterDomain: text(/^[a-z0-9.-]+$/, 253)
+    clusterDomain: textRule(/^[a-z0-9.-]+$/, 253)
       .default('cluster.local')
       .meta(rule('The domain of the cluster.', 'a DNS domain such as cluster.local')),
     maxConcurrentReconciles: int(1, 64)
@@ -61,7 +61,7 @@ export const virtualNode = z
           .refine((value) => parseHostPort(value) !== undefined)
           .default('0.0.0.0:10250')
           .meta(rule('Where `kubectl logs` is answered, over TLS.', 'host:port such as 0.0.0.0:10250')),
-        advertiseAddress: text(/^[0-9a-fA-F.:]+$/, 45)
+        advertiseAddress: textRule(/^[0-9a-fA-F.:]+$/, 45)
           .optional()
           .meta(
             rule(
@@ -69,7 +69,7 @@ export const virtualNode = z
               'an IP address',
             ),
           ),
-        clientCAFile: text(/^\//, 4096)
+        clientCAFile: textRule(/^\//, 4096)
           .optional()
           .meta(
             rule(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseHostPort } from '../lib/address.ts';
-import { NAMESPACE, OBJECT_NAME, rule, text } from './rule.ts';
+import { NAMESPACE_NAME, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 
 const NAME = 'lower-case letters, digits, - and ., at most 253';
 
@@ -16,7 +16,7 @@ export const webhook = z
       .refine((value) => parseHostPort(value) !== undefined)
       .default('0.0.0.0:9443')
       .meta(rule('Where they are served, over TLS.', 'host:port such as 0.0.0.0:9443')),
-    serviceName: text(NAMESPACE, 63)
+    serviceName: textRule(NAMESPACE_NAME, 63)
       .default('knative-eip-webhook')
       .meta(
         rule(
@@ -24,7 +24,7 @@ export const webhook = z
           'the name of a Service',
         ),
       ),
-    configurationName: text(OBJECT_NAME, 253)
+    configurationName: textRule(OBJECT_NAME, 253)
       .default('knative-eip')
       .meta(
         rule(
@@ -41,11 +41,11 @@ export const webhook = z
           'one of refuse, warn',
         ),
       ),
-    secretName: text(OBJECT_NAME, 253)
+    secretName: textRule(OBJECT_NAME, 253)
       .default('knative-eip-webhook')
       .meta(rule('The Secret, in the namespace of the Lease, through which replicas share the certificate.', NAME)),
     hosts: z
-      .array(text(/^[A-Za-z0-9.:-]+$/, 253))
+      .array(textRule(/^[A-Za-z0-9.:-]+$/, 253))
       .default([])
       .meta(
         rule(
@@ -53,7 +53,7 @@ export const webhook = z
           'a list of DNS names and IP addresses',
         ),
       ),
-    certificateDirectory: text(/^\//, 4096)
+    certificateDirectory: textRule(/^\//, 4096)
       .optional()
       .meta(
         rule(

@@ -1,5 +1,5 @@
 import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
-import { SERVICE, SERVICE_UID } from '../api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
@@ -12,7 +12,7 @@ import type { WorkQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type StoreEvent } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
 import { isFinal } from '../api/pod.ts';
-import { readNotes } from './podeip/record.ts';
+import { readRecord } from './podeip/record.ts';
 
 /** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
 export interface Caches {
@@ -37,10 +37,10 @@ const ASKING = [...KEYS.withEip, ...KEYS.instanceId];
 const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE_ID, EIP_MADE_WITH];
 
 /** What of its labels says where it runs, and for which Knative Service. */
-const LABELS = [ON_VIRTUAL_NODE, SERVICE, SERVICE_UID];
+const LABELS = [ON_VIRTUAL_NODE, SERVICE_LABEL, SERVICE_UID];
 
 /** Identity and what decides whether to look; a pod that asks for no address is not kept at all. */
-const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
+const trimPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
   const { annotations = {} } = metadata;
   if (!ASKING.some((key) => annotations[key] !== undefined)) return undefined;
   const kept = KEPT.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key]] as const]));
@@ -66,7 +66,7 @@ const keepPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
   };
 };
 
-const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
+const trimPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
   metadata: {
     ...identity(metadata),
     creationTimestamp: metadata.creationTimestamp,
@@ -115,14 +115,14 @@ export const createCaches = (options: CacheOptions): Caches => {
   const pods = createReflector({
     ...rest,
     resource: POD,
-    keep: keepPod,
+    keep: trimPod,
     indexes: { node: ({ spec }) => (spec.nodeName === undefined ? [] : [spec.nodeName]) },
     onTrouble: (fault) => onTrouble('pods', fault),
   });
   const podEips = createReflector({
     ...rest,
     resource: PODEIP,
-    keep: keepPodEip,
+    keep: trimPodEip,
     indexes: { wanted: (podEip) => wantedBy(podEip), service: serviceOf, waiting: waitingIn },
     onTrouble: (fault) => onTrouble('podeips', fault),
   });
@@ -138,7 +138,7 @@ export const createCaches = (options: CacheOptions): Caches => {
 
 /** The key of the Knative Service that a PodEIP's pod belongs to. */
 const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
-  const name = labels?.[SERVICE];
+  const name = labels?.[SERVICE_LABEL];
   return name === undefined ? [] : [keyOf({ namespace, name })];
 };
 
@@ -152,7 +152,7 @@ const MOST_TOLD = 10;
 
 /** The existing EIP that a PodEIP names, whether it has it or still waits for it. */
 const wantedBy = (podEip: PodEip): readonly string[] => {
-  const { request } = readNotes(podEip);
+  const { request } = readRecord(podEip);
   return request?.kind === 'existing' ? [request.allocationId] : [];
 };
 
@@ -174,7 +174,7 @@ export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>,
   if (!podEip) return false;
   if (podEip.metadata.deletionTimestamp !== undefined) return true;
   const pod = pods.store.get(key);
-  return !pod || isFinal(pod) || pod.metadata.uid !== readNotes(podEip).podUid;
+  return !pod || isFinal(pod) || pod.metadata.uid !== readRecord(podEip).podUid;
 };
 
 /** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */

@@ -1,14 +1,14 @@
-import { removeFinalizer, retire } from './podeip/writes.ts';
+import { dropFinalizer, deletePodEip } from './podeip/writes.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Eip } from '../cloud/port.ts';
-import type { Again } from '../kube/controller.ts';
+import type { Requeue } from '../kube/reconcile-loop.ts';
 import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { hasFinalizer, isOurs, provesOurs, readNotes } from './podeip/record.ts';
+import { hasFinalizer, isOurs, provesOwnership, readRecord } from './podeip/record.ts';
 import { reconcilePodEip, type PodEipPorts } from './podeip/controller.ts';
 
 /** What a PodEIP holds, as far as the PodEIP itself says: no call to the cloud is needed to know it. */
@@ -38,7 +38,7 @@ export interface DrainWork {
   readonly kube: Kube;
   readonly clock: Clock;
   /** Looks at one PodEIP, of this UID, and does one thing for it. */
-  readonly turn: (podEip: PodEip, signal: AbortSignal) => Promise<Again>;
+  readonly turn: (podEip: PodEip, signal: AbortSignal) => Promise<Requeue>;
   readonly outcome: (holding: Holding) => Drained['outcome'];
   /** How many turns there may be at once; those that wait do not count. */
   readonly atOnce: number;
@@ -61,7 +61,7 @@ const NEEDS_SOMEBODY: ReadonlySet<string> = new Set([
 
 /** What the PodEIP says that it holds. */
 export const holdingOf = (podEip: PodEip): Holding => {
-  const { request } = readNotes(podEip);
+  const { request } = readRecord(podEip);
   const isUsers = request ? request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
   const { allocationID } = podEip.spec;
   return {
@@ -122,14 +122,14 @@ export const releaseTurn = (ports: PodEipPorts): Releasing => {
   return {
     turn: async (podEip, signal) => {
       if (podEip.metadata.deletionTimestamp === undefined) {
-        await retire(ports.kube, podEip, signal);
+        await deletePodEip(ports.kube, podEip, signal);
         return 'now';
       }
       const { uid } = podEip.metadata;
       const { allocationID } = podEip.spec;
       const again = await reconcile(podEip.metadata, signal);
       const eip = looks.get(allocationID);
-      if (eip && !provesOurs(eip, podEip, ports.settings.clusterUid)) notOurs.set(uid, allocationID);
+      if (eip && !provesOwnership(eip, podEip, ports.settings.clusterUid)) notOurs.set(uid, allocationID);
       else notOurs.delete(uid);
       return again;
     },
@@ -145,8 +145,8 @@ export const releaseTurn = (ports: PodEipPorts): Releasing => {
 export const keepTurn =
   (kube: Kube): DrainWork['turn'] =>
   async (podEip, signal) => {
-    if (hasFinalizer(podEip)) await removeFinalizer(kube, podEip, signal);
-    else if (podEip.metadata.deletionTimestamp === undefined) await retire(kube, podEip, signal);
+    if (hasFinalizer(podEip)) await dropFinalizer(kube, podEip, signal);
+    else if (podEip.metadata.deletionTimestamp === undefined) await deletePodEip(kube, podEip, signal);
     else return 'backoff';
     return 'now';
   };
@@ -185,7 +185,7 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
   for (;;) {
     if (signal.aborted) return left();
     try {
-      const again = await gate(async (): Promise<Again | undefined> => {
+      const again = await gate(async (): Promise<Requeue | undefined> => {
         signal.throwIfAborted();
         const podEip = await kube.get(PODEIP, ref, signal);
         if (podEip?.metadata.uid !== uid || !isOurs(podEip)) return undefined;

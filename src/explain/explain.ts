@@ -1,17 +1,17 @@
 import type { EipPolicy } from '../api/eippolicy.ts';
-import type { GuardSettings } from '../rules/rule.ts';
+import type { RuleSettings } from '../rules/rule.ts';
 import { linkTo } from '../rules/catalogue.ts';
-import type { Claim, GuardFacts } from '../rules/cluster-facts.ts';
-import { weigh } from '../rules/evaluate.ts';
+import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
+import { evaluateRequest } from '../rules/evaluate.ts';
 import { claimOf } from '../rules/duplicate-claims.ts';
 import { knativeScale, type Scale } from '../rules/scale.ts';
 import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import { planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts, defaultsUnder, effectivePolicy, type PolicyNamespace } from '../request/policy.ts';
-import { readAnnotations, type Reading } from '../request/parse.ts';
+import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
 import type { Target } from '../request/target.ts';
-import { allocation, association, instance, joining } from './calls.ts';
+import { allocationCalls, association, instance, joining } from './cloud-call-preview.ts';
 import { costOf, type PriceTable } from './cost.ts';
 import type { CloudCall, Explanation } from './explanation.ts';
 import { stepsOf } from './steps.ts';
@@ -25,22 +25,22 @@ export interface Placed {
 
 /** What explanations depend on beside the workloads. */
 export interface ExplainFacts {
-  readonly settings: GuardSettings;
+  readonly settings: RuleSettings;
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** All that there are. */
   readonly policies: readonly EipPolicy[];
-  readonly known: GuardFacts;
+  readonly known: ClusterFacts;
   readonly prices: PriceTable | undefined;
 }
 
 /** What will happen to each of the workloads, in their order. They see each other's claims. Pure. */
 export const explain = (placed: readonly Placed[], facts: ExplainFacts): readonly Explanation[] => {
-  const claims: readonly Claim[] = [
+  const claims: readonly EipClaim[] = [
     ...(facts.known.claims ?? []),
     ...placed.flatMap(({ workload }) => {
-      const { request } = readAnnotations(workload.annotations, facts.settings.defaults);
+      const { request } = parseAnnotations(workload.annotations, facts.settings.defaults);
       const claim = claimOf(workload, request);
       return claim ? [claim] : [];
     }),
@@ -54,21 +54,21 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
   const labels = facts.namespaces.get(namespace) ?? {};
   const settings = settingsIn({ name: namespace, labels }, facts);
   const target = targetOfWorkload(workload, labels, provider);
-  const reading = weigh({ workload, target, settings, facts: known });
-  const plan = planCreation(reading, annotations, target, creationFacts(settings));
+  const parsed = evaluateRequest({ workload, target, settings, facts: known });
+  const plan = planCreation(parsed, annotations, target, creationFacts(settings));
   const scale = scaleOf(workload);
-  const { request, findings } = reading;
+  const { request, findings } = parsed;
   return {
     workload: { kind, namespace, name, file, line },
-    verdict: verdictOf(reading),
+    verdict: verdictOf(parsed),
     target: {
       on: target.on,
       certainty: target.on === 'unknown' ? 'none' : target.certainty,
       because: target.because,
     },
     pods: { least: scale.least, most: scale.most ?? null },
-    steps: stepsOf(workload, reading, target, plan, scale),
-    calls: callsOf(reading, target, plan, settings, namespace),
+    steps: stepsOf(workload, parsed, target, plan, scale),
+    calls: callsOf(parsed, target, plan, settings, namespace),
     annotations: plan.how === 'add-on' ? plan.annotations : {},
     findings: findings.map(({ id, severity, keys, problem, remedy }) => ({
       id,
@@ -83,13 +83,13 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
 };
 
 /** The settings as they hold in the namespace. */
-const settingsIn = (namespace: PolicyNamespace, { settings, policies }: ExplainFacts): GuardSettings => {
+const settingsIn = (namespace: PolicyNamespace, { settings, policies }: ExplainFacts): RuleSettings => {
   if (policies.length === 0) return settings;
   const policy = effectivePolicy(policies, namespace);
   return { ...settings, policy, defaults: defaultsUnder(policy, settings.defaults) };
 };
 
-const verdictOf = ({ wanted, findings }: Reading): Explanation['verdict'] => {
+const verdictOf = ({ wanted, findings }: ParsedRequest): Explanation['verdict'] => {
   if (findings.some(({ severity }) => severity === 'refuse')) return 'refused';
   if (findings.some(({ severity }) => severity === 'warn')) return 'warned';
   return wanted ? 'fine' : 'nothing';
@@ -103,10 +103,10 @@ const scaleOf = ({ kind, isKnative, annotations, replicas }: Workload): Scale =>
 };
 
 const callsOf = (
-  { request, findings }: Reading,
+  { request, findings }: ParsedRequest,
   target: Target,
   plan: CreationPlan,
-  { region }: GuardSettings,
+  { region }: RuleSettings,
   namespace: string,
 ): readonly CloudCall[] => {
   if (!request || findings.some(({ severity }) => severity === 'refuse')) return [];
@@ -123,7 +123,7 @@ const callsOf = (
       const isOurs = target.on === 'eci' && target.by === 'ours';
       if (request.kind === 'existing') return [association(request.allocationId, region)];
       return [
-        allocation(request, region, namespace),
+        allocationCalls(request, region, namespace),
         ...(request.bandwidthPackageId === undefined ? [] : [joining(request.bandwidthPackageId, region)]),
         isOurs ? instance({ eipInstanceId: '<AllocationId>' }, region) : association(undefined, region),
       ];

@@ -2,14 +2,14 @@ import { ALLOCATED_ADDRESS } from '../api/annotations.ts';
 import type { Scale } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
 import type { CreationPlan } from '../request/provisioner.ts';
-import type { Reading } from '../request/parse.ts';
+import type { ParsedRequest } from '../request/parse.ts';
 import type { EipRequest } from '../request/request.ts';
 import type { Target } from '../request/target.ts';
 
 /** What happens to the pods of a workload, in its order, each step in one sentence. */
 export const stepsOf = (
   workload: Workload,
-  { wanted, request, release, handover }: Reading,
+  { wanted, request, release, handover }: ParsedRequest,
   target: Target,
   plan: CreationPlan,
   scale: Scale,
@@ -111,7 +111,7 @@ const whereOf = (target: Target): string => {
   }
 };
 
-const endOf = (request: EipRequest, release: Reading['release'], { isKnative }: Workload): string => {
+const endOf = (request: EipRequest, release: ParsedRequest['release'], { isKnative }: Workload): string => {
   if (request.kind === 'existing') return `When the pod goes, ${request.allocationId} is detached and stays.`;
   switch (release.strategy) {
     case 'Follow':

@@ -6,7 +6,7 @@ import { collectionPath, objectPath } from './path.ts';
 import type { Kube, KubeObject, KubeRequest, KubeTransport, Patch, Resource } from './port.ts';
 import { createRateLimit } from './ratelimit.ts';
 import type { RateLimit } from './ratelimit.ts';
-import { faultOfAnswer, faultOfError, isAboutObject } from './status.ts';
+import { faultOfAnswer, faultOfError, isAboutObject } from './api-status.ts';
 
 /** One call, after it ended; for metrics. */
 export interface KubeCall {

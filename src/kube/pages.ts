@@ -3,7 +3,7 @@ import { withDeadline } from './deadline.ts';
 import { KubeFault } from './fault.ts';
 import { apiVersionOf, collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
-import { faultOfAnswer, faultOfError } from './status.ts';
+import { faultOfAnswer, faultOfError } from './api-status.ts';
 
 /** The page size that kubectl and client-go's reflector use: pages of a few megabytes, parsed in tens of milliseconds. */
 const PAGE_SIZE = 500;

@@ -2,7 +2,7 @@ import { KubeFault } from './fault.ts';
 import type { KubeObject, Resource } from './port.ts';
 
 /** What stands behind the resource in the path. */
-export interface Place {
+export interface ResourcePath {
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly subresource?: string | undefined;
@@ -15,7 +15,7 @@ export const apiVersionOf = ({ group, version }: Resource<KubeObject>): string =
   group === '' ? version : `${group}/${version}`;
 
 /** Path of a collection, over all namespaces where none is named, with its query. */
-export const collectionPath = (resource: Resource<KubeObject>, place: Place, query: Query = {}): string => {
+export const collectionPath = (resource: Resource<KubeObject>, place: ResourcePath, query: Query = {}): string => {
   const path = [resource.group === '' ? '/api' : '/apis', apiVersionOf(resource)];
   if (place.namespace !== undefined) {
     if (!resource.namespaced) throw unaddressable(resource, `it has no namespaces, but ${place.namespace} was given`);
@@ -31,7 +31,7 @@ export const collectionPath = (resource: Resource<KubeObject>, place: Place, que
  * Path of one object. A name that is missing is a fault rather than a shorter path: the shorter path is the collection,
  * and DELETE on it deletes everything in it.
  */
-export const objectPath = (resource: Resource<KubeObject>, place: Place): string => {
+export const objectPath = (resource: Resource<KubeObject>, place: ResourcePath): string => {
   if (resource.namespaced && place.namespace === undefined) throw unaddressable(resource, 'its namespace is missing');
   const path = `${collectionPath(resource, place)}/${segment(resource, 'name', place.name ?? '')}`;
   return place.subresource === undefined ? path : `${path}/${place.subresource}`;

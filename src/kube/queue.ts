@@ -8,10 +8,10 @@ import { createDelays } from './delays.ts';
 export type Priority = 'live' | 'resync';
 
 /**
- * Who hands a key out. `express` keys have workers of their own: however many `main` keys wait, or make their workers
+ * Who hands a key out. `priority` keys have workers of their own: however many `main` keys wait, or make their workers
  * wait, they go on.
  */
-export type Lane = 'main' | 'express';
+export type QueueLane = 'main' | 'priority';
 
 /** Hooks for metrics. Must not throw. */
 export interface QueueObserver {
@@ -27,7 +27,7 @@ export interface QueueOptions {
   /** Delay after a failure. Default 5 ms to 1000 s, as client-go's DefaultControllerRateLimiter. */
   readonly backoff?: Backoff | undefined;
   /** Asked each time a key becomes due. Default `main` for all. Must not throw. */
-  readonly laneOf?: ((key: string) => Lane) | undefined;
+  readonly laneOf?: ((key: string) => QueueLane) | undefined;
   readonly observer?: QueueObserver | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface WorkQueue {
   /** Forgets the failures of a key. */
   forget(key: string): void;
   /** Hands out a key of the lane, which must be given back with `done`; undefined once the queue has shut down. */
-  take(lane?: Lane): Promise<string | undefined>;
+  take(lane?: QueueLane): Promise<string | undefined>;
   done(key: string): void;
   depth(): QueueDepth;
   /**
@@ -77,7 +77,7 @@ interface Entry {
   /** Since when it is due, monotonic; undefined while it is not. */
   dueAt: number | undefined;
   priority: Priority;
-  lane: Lane;
+  lane: QueueLane;
   processing: boolean;
 }
 
@@ -96,7 +96,7 @@ class Fifo {
   }
 
   /** The first item that still waits here; those that were moved or dropped meanwhile are skipped. */
-  peek(lane: Lane, priority: Priority): Waiting | undefined {
+  peek(lane: QueueLane, priority: Priority): Waiting | undefined {
     for (; this.#head < this.#items.length; this.#head += 1) {
       const item = this.#items[this.#head]!;
       const { entry } = item;
@@ -118,13 +118,13 @@ class Fifo {
 
 /** What waits in one lane, and who waits for it. */
 class Waitlist {
-  readonly #lane: Lane;
+  readonly #lane: QueueLane;
   readonly #live = new Fifo();
   readonly #resync = new Fifo();
   readonly takers: ((key: string | undefined) => void)[] = [];
   #liveInARow = 0;
 
-  constructor(lane: Lane) {
+  constructor(lane: QueueLane) {
     this.#lane = lane;
   }
 
@@ -153,7 +153,7 @@ class Waitlist {
 export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueOptions): WorkQueue => {
   const entries = new Map<string, Entry>();
   const failures = new Map<string, number>();
-  const lanes = { main: new Waitlist('main'), express: new Waitlist('express') };
+  const lanes = { main: new Waitlist('main'), priority: new Waitlist('priority') };
   const idle = Promise.withResolvers<void>();
   const { baseMs, capMs } = backoff ?? { baseMs: 5, capMs: 1_000_000 };
   let readyCount = 0;
@@ -251,7 +251,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
       serve();
     },
     depth() {
-      const oldest = Math.min(lanes.main.oldest(), lanes.express.oldest());
+      const oldest = Math.min(lanes.main.oldest(), lanes.priority.oldest());
       return {
         ready: readyCount,
         delayed: delays.size,

@@ -61,7 +61,7 @@ export interface GuardParts {
  * (SubjectAccessReview), as controller-runtime protects metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters). Tokens are
  * remembered as hashes only.
  */
-export const createGuard = ({ kube, clock, log }: GuardParts) => {
+export const createReaderAuthorizer = ({ kube, clock, log }: GuardParts) => {
   const answers = new Map<string, { readonly verdict: Verdict; readonly until: number }>();
 
   const review = async (token: string): Promise<Verdict> => {

@@ -9,7 +9,7 @@ import { listPages, wholeOf } from './pages.ts';
 import { collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
 import { compareResourceVersions } from './resourceversion.ts';
-import { faultOfError } from './status.ts';
+import { faultOfError } from './api-status.ts';
 import { createStore, keyOf } from './store.ts';
 import type { IndexFunction, Store } from './store.ts';
 import { watch } from './watch.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { raceAbort } from './deadline.ts';
 import { KubeFault } from './fault.ts';
 import type { KubeObject, KubeTransport } from './port.ts';
-import { faultOfAnswer, faultOfError, faultOfStatus } from './status.ts';
+import { faultOfAnswer, faultOfError, faultOfStatus } from './api-status.ts';
 
 /** An event of a watch. A bookmark carries nothing but its resource version. ERROR events are thrown as faults. */
 export interface WatchEvent<T> {

@@ -1,21 +1,21 @@
 import { NAMESPACE } from '../api/core.ts';
-import { assembleCloudEvents } from '../cloudevents/assemble.ts';
+import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
-import type { AssembledCloud } from '../cloud/assemble.ts';
+import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
 import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
-import { createHindrance } from '../controllers/preflight/waiting-pods.ts';
-import { Memories } from '../controllers/podeip/tracker.ts';
+import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.ts';
+import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
 import { feedPolicies, type PolicyCache } from '../controllers/policy-cache.ts';
 import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
-import { Stopwatch } from '../controllers/podeip/latency.ts';
-import { runSweeper } from '../controllers/garbagecollection/controller.ts';
-import { runController } from '../kube/controller.ts';
+import { LatencyTracker } from '../controllers/podeip/latency.ts';
+import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
+import { runController } from '../kube/reconcile-loop.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
@@ -28,10 +28,10 @@ import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createServiceWarnings } from '../controllers/service/warnings.ts';
-import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node.ts';
+import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
-import { measure, measureWatches } from './metrics.ts';
+import { measure, measureWatches } from './metrics-wiring.ts';
 
 /** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
@@ -81,14 +81,14 @@ export interface OperationParts {
 }
 
 /** Leads, and works while it leads. */
-export const operate = (parts: OperationParts): Operation => {
+export const runControllers = (parts: OperationParts): Operation => {
   const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
     random,
     backoff: BACKOFF,
-    laneOf: (key) => (isGoingBack(caches, key) ? 'express' : 'main'),
+    laneOf: (key) => (isGoingBack(caches, key) ? 'priority' : 'main'),
     observer: {
       taken: (waitedMs) => {
         measured.added();
@@ -98,10 +98,10 @@ export const operate = (parts: OperationParts): Operation => {
     },
   });
   measured.state(() => queue.depth());
-  const memories = new Memories(clock, random);
+  const tracker = new Tracker(clock, random);
   const warnService = createServiceWarnings(clock, record);
-  const stopwatch = new Stopwatch(clock, metrics.life);
-  stopwatch.follow(caches);
+  const latency = new LatencyTracker(clock, metrics.life);
+  latency.follow(caches);
   // As long as a call to the API server may take.
   const mayAct = () => election === undefined || election.remainingMs() > 0;
   const cloudEvents =
@@ -118,7 +118,7 @@ export const operate = (parts: OperationParts): Operation => {
       mayAct,
     });
   feed(caches, queue, (uid) => {
-    memories.forget(uid);
+    tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
   if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
@@ -133,7 +133,7 @@ export const operate = (parts: OperationParts): Operation => {
 
   measureWatches(metrics, caches);
 
-  const hindrance = createHindrance({ caches, record, warnService });
+  const hindrance = createWaitingPodNotifier({ caches, record, warnService });
   let isMismatched = false;
   const account: AccountParts = {
     cloud: cloud.cloud,
@@ -207,7 +207,7 @@ export const operate = (parts: OperationParts): Operation => {
     // Before anything looks at an EIP: in another account, each would look as if it had been released.
     const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
-    if (began === 'noWitness' || began === 'refused')
+    if (began === 'noNodeToCompare' || began === 'refused')
       void watchAccount({ ...account, answered: () => (isAccountOpen = false) }, work).catch(fail);
     log.info({ clusterUid, pods: caches.pods.store.size, podEips: caches.podEips.store.size }, 'Working');
     begin.resolve();
@@ -218,12 +218,12 @@ export const operate = (parts: OperationParts): Operation => {
       cluster: { uid: clusterUid, id: config.clusterID, region: config.regionID },
       settings,
       vpcId: config.vpcID,
-      memories,
-      stopwatch,
+      tracker,
+      latency,
       mayAct,
       changes: cloudEvents?.outbox,
-      onRoom: () => {
-        const waiting = new Set(memories.roomAgain());
+      onQuotaFreed: () => {
+        const waiting = new Set(tracker.quotaFreed());
         if (waiting.size === 0) return;
         for (const { metadata } of caches.podEips.store.values())
           if (waiting.has(metadata.uid)) queue.add(keyOf(metadata), 'resync');
@@ -260,7 +260,7 @@ export const operate = (parts: OperationParts): Operation => {
         queue,
         workers: config.networkController.eipController.maxConcurrentReconciles,
         // Who gives an address back never waits behind those who ask for one, whose calls the cloud admits slowly.
-        expressWorkers: Math.max(2, Math.ceil(config.networkController.eipController.maxConcurrentReconciles / 2)),
+        priorityWorkers: Math.max(2, Math.ceil(config.networkController.eipController.maxConcurrentReconciles / 2)),
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -333,7 +333,10 @@ export const settingsOf = (config: Config, clusterUid: string): Settings => ({
 const sweep = async (
   config: Config,
   clusterUid: string,
-  { metrics, ...ports }: Omit<Parameters<typeof runSweeper>[0], 'settings' | 'metrics'> & { metrics: Metrics },
+  {
+    metrics,
+    ...ports
+  }: Omit<Parameters<typeof runGarbageCollection>[0], 'settings' | 'metrics'> & { metrics: Metrics },
   signal: AbortSignal,
 ): Promise<void> => {
   const { mode, graceSeconds, maxReleasesPerPeriod, brakeAbove } = config.sweeper;
@@ -348,7 +351,7 @@ const sweep = async (
     brakeAbove,
     vpcId: config.vpcID,
   };
-  await runSweeper({ ...ports, metrics: metrics.sweeper, settings }, signal);
+  await runGarbageCollection({ ...ports, metrics: metrics.sweeper, settings }, signal);
 };
 
 /** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */

@@ -1,4 +1,4 @@
-import { assembleCloud } from '../cloud/assemble.ts';
+import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import type { Config } from '../config/schema.ts';
@@ -6,12 +6,12 @@ import { createCaches } from '../controllers/caches.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
 import { createPolicyCache } from '../controllers/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';
-import { senderOf } from '../cloudevents/assemble.ts';
+import { senderOf } from '../cloudevents/assemble-cloudevents.ts';
 import { createKube } from '../kube/client.ts';
 import type { Connection } from '../kube/connect.ts';
 import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
-import { createGuard } from '../kube/reader.ts';
+import { createReaderAuthorizer } from '../kube/reader.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -20,12 +20,12 @@ import { createPodWatch } from '../virtualnode/provider.ts';
 import { createMetrics } from './metrics-registry.ts';
 import { createApp } from '../web/app.ts';
 import { createHealth } from '../web/health.ts';
-import { serve } from '../web/server.ts';
-import { operate } from './controllers.ts';
+import { serve } from '../web/http-server.ts';
+import { runControllers } from './controllers.ts';
 import { createStatus } from './status-page.ts';
-import { serveWebhooks } from './webhooks.ts';
+import { serveWebhooks } from './webhook-wiring.ts';
 
-export interface ControlOptions {
+export interface ManagerOptions {
   readonly config: Config;
   readonly connection: Connection;
   readonly clock: Clock;
@@ -41,7 +41,7 @@ export interface ControlOptions {
 }
 
 /** A controller that runs. */
-export interface Control {
+export interface Manager {
   /** Where /metrics, /healthz and /readyz are, and the status page. */
   readonly url: string;
   /** Where the webhooks are; undefined while they have no certificate, or are not enabled. */
@@ -54,12 +54,12 @@ export interface Control {
 const DRAIN_MS = 8_500;
 
 /** Puts the controller together from its configuration and runs it until the signal. */
-export const control = async (options: ControlOptions): Promise<Control> => {
+export const startManager = async (options: ManagerOptions): Promise<Manager> => {
   const { config, connection, clock, random, log, signal } = options;
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
   const health = createHealth();
   const guard = config.metrics.authorization
-    ? createGuard({ kube: createKube({ transport: connection.calls, clock }), clock, log })
+    ? createReaderAuthorizer({ kube: createKube({ transport: connection.calls, clock }), clock, log })
     : undefined;
   const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
   const kube = createKube({ transport: connection.calls, clock, ...limits });
@@ -124,7 +124,7 @@ export const control = async (options: ControlOptions): Promise<Control> => {
     : undefined;
   if (webhooks) health.ready('webhooks', webhooks.isServing);
   const sender = senderOf(config, clock);
-  const running = operate({
+  const running = runControllers({
     config,
     clock,
     random,
@@ -213,7 +213,7 @@ const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
     work.catch((error: unknown) => resolve({ error }));
   });
 
-const electionOf = ({ config, connection, clock, random, log }: ControlOptions) => {
+const electionOf = ({ config, connection, clock, random, log }: ManagerOptions) => {
   const { enabled, namespace, name, identity, ...seconds } = config.leaderElection;
   if (!enabled) return undefined;
   return createElection({
@@ -239,7 +239,7 @@ export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
 });
 
 /** Where credentials may come from. */
-export const credentialsOf = (config: Config, env: ControlOptions['env']): CredentialSettings => ({
+export const credentialsOf = (config: Config, env: ManagerOptions['env']): CredentialSettings => ({
   accessKeyId: config.credential.accessKey?.reveal(),
   accessKeySecret: config.credential.accessSecret,
   securityToken: config.credential.securityToken,

@@ -2,7 +2,7 @@ import { KEYS } from '../api/annotations.ts';
 import { sentence } from '../api/finding.ts';
 import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
-import { CLOUD_ACTIONS } from '../cloud/actions.ts';
+import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
 import type { ObservedCall } from '../cloud/observe.ts';
 import type { Config } from '../config/schema.ts';
@@ -16,9 +16,9 @@ import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createHistory, type HistoryEntry } from '../view/history.ts';
 import { settingsOf } from './controllers.ts';
 import { findingsOf, sentenceOf, summarize } from '../controllers/service/summary.ts';
-import { reasonOf, serviceNameOf, standingOf, type Standing } from '../view/phase.ts';
-import { addressOf } from '../view/address.ts';
-import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/status.ts';
+import { readyReasonOf, serviceNameOf, phaseOf, type Phase } from '../view/phase.ts';
+import { addressOf } from '../view/shown-address.ts';
+import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/overview.ts';
 
 export interface StatusSources {
   readonly config: Config;
@@ -69,7 +69,7 @@ export const createStatus = ({ config, version, clock, caches, services, electio
       const key = keyOf(about);
       if (pods.store.get(key)?.metadata.uid !== about.uid) continue;
       // What a PodEIP says itself is taken from there: it is newer, and every replica knows it.
-      const isOfRequest = entry.action === 'Claim' || entry.action === 'Witness';
+      const isOfRequest = entry.action === 'Claim' || entry.action === 'RecordExternal';
       if (!isOfRequest && podEips.store.get(key)) continue;
       const { namespace = '', name } = about;
       const { reason, note: text, at } = entry;
@@ -86,11 +86,11 @@ export const createStatus = ({ config, version, clock, caches, services, electio
   };
 
   const overview: Status['overview'] = () => {
-    const counts: Record<Standing, number> = { inUse: 0, waiting: 0, attention: 0, kept: 0, goingBack: 0 };
+    const counts: Record<Phase, number> = { inUse: 0, waiting: 0, attention: 0, kept: 0, goingBack: 0 };
     const findings: ShownFinding[] = [...findingsOfPods()];
     const byService = new Map<string, PodEip[]>();
     for (const podEip of podEips.store.values()) {
-      const standing = standingOf(podEip);
+      const standing = phaseOf(podEip);
       counts[standing] += 1;
       if (standing === 'attention') findings.push(findingOf(podEip));
       const name = serviceNameOf(podEip);
@@ -195,7 +195,7 @@ const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: stri
     readyOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
     ...(metadata.deletionTimestamp === undefined ? [] : ['on its way back']),
   ];
-  return { reason: reasonOf(podEip), note: parts.join(', ') };
+  return { reason: readyReasonOf(podEip), note: parts.join(', ') };
 };
 
 const findingOf = (podEip: PodEip): ShownFinding => {
@@ -207,7 +207,7 @@ const findingOf = (podEip: PodEip): ShownFinding => {
     kind: 'Pod',
     namespace,
     name,
-    reason: reasonOf(podEip),
+    reason: readyReasonOf(podEip),
     text,
     since: ready?.lastTransitionTime,
   };

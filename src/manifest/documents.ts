@@ -7,14 +7,14 @@ export interface Manifest {
   readonly lineOf: (path: readonly PropertyKey[]) => number;
 }
 
-export interface SyntaxProblem {
+export interface YamlProblem {
   readonly line: number;
   readonly message: string;
 }
 
 export interface Documents {
   readonly manifests: readonly Manifest[];
-  readonly problems: readonly SyntaxProblem[];
+  readonly problems: readonly YamlProblem[];
 }
 
 /** More than any honest file has: what is larger is not read, so that nothing can be made to take for ever. */
@@ -31,7 +31,7 @@ export const readDocuments = (text: string): Documents => {
     return { manifests: [], problems: [{ line: 1, message: `the text is longer than ${LARGEST_BYTES} characters` }] };
   const lines = new LineCounter();
   const lineAt = (offset: number | undefined): number => Math.max(1, lines.linePos(offset ?? 0).line);
-  const problems: SyntaxProblem[] = [];
+  const problems: YamlProblem[] = [];
   const manifests: Manifest[] = [];
   let documents: readonly Document.Parsed[];
   try {

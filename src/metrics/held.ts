@@ -1,4 +1,4 @@
-import { REVISION, SERVICE } from '../api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Meter } from './definition.ts';
 
@@ -40,8 +40,8 @@ const factsOf = (podEip: PodEip): Facts => {
     state: spec.allocationID === '' && !status?.eipAddress ? 'None' : (status?.status ?? 'None'),
     manager: status?.managedBy ?? 'Controller',
     k8s_namespace_name: namespace,
-    kn_service_name: labels?.[SERVICE] ?? '',
-    kn_revision_name: labels?.[REVISION] ?? '',
+    kn_service_name: labels?.[SERVICE_LABEL] ?? '',
+    kn_revision_name: labels?.[REVISION_LABEL] ?? '',
     isp: status?.isp ?? '',
     internet_charge_type: status?.internetChargeType ?? '',
   };

@@ -6,7 +6,7 @@ import * as values from './values.ts';
 import { quote } from '../lib/text.ts';
 
 /** What the annotations of a pod mean. */
-export interface Reading {
+export interface ParsedRequest {
   /** Whether an address is asked for at all; then there is a request, or a finding that refuses it. */
   readonly wanted: boolean;
   readonly request?: EipRequest | undefined;
@@ -17,7 +17,7 @@ export interface Reading {
   readonly findings: readonly Finding[];
 }
 
-const NOT_WANTED: Reading = { wanted: false, release: FOLLOW, handover: 'ready', findings: [] };
+const NOT_WANTED: ParsedRequest = { wanted: false, release: FOLLOW, handover: 'ready', findings: [] };
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -25,7 +25,7 @@ type Annotations = Readonly<Record<string, string>>;
  * Reads the annotations of a pod. Pure and total: every text gives an answer. All findings are returned at once, so that
  * nobody has to find their mistakes one by one. A request is returned only if nothing refuses it.
  */
-export const readAnnotations = (annotations: Annotations | undefined, defaults: EipDefaults): Reading => {
+export const parseAnnotations = (annotations: Annotations | undefined, defaults: EipDefaults): ParsedRequest => {
   const given = annotations ?? {};
   const findings: Finding[] = [];
   /** Where a setting stands: the keys that are there, the winning one first, and its text. */
@@ -34,7 +34,7 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
     const [key] = keys;
     return key === undefined ? undefined : { key, text: given[key] ?? '', keys };
   };
-  const read = <T>(setting: Setting, reader: (text: string) => values.Read<T>): T | undefined => {
+  const read = <T>(setting: Setting, reader: (text: string) => values.ParsedValue<T>): T | undefined => {
     const found = find(setting);
     if (!found) return undefined;
     const { key, text, keys } = found;
@@ -62,7 +62,7 @@ export const readAnnotations = (annotations: Annotations | undefined, defaults: 
   };
   let release: ReleasePolicy = FOLLOW;
   let handover: values.Handover = 'ready';
-  const done = (wanted: boolean, request?: EipRequest): Reading => {
+  const done = (wanted: boolean, request?: EipRequest): ParsedRequest => {
     const isRefused = findings.some(({ severity }) => severity === 'refuse');
     return {
       wanted,

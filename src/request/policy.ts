@@ -193,7 +193,7 @@ export const mayNameUnder = (
 };
 
 /** What a new EIP counts under `limits.bandwidthMbps`, Mbit/s. In a package, the package's bandwidth is what is shared. */
-export const shareOf = ({ bandwidthMbps, bandwidthPackageId }: NewEip): number =>
+export const countedMbps = ({ bandwidthMbps, bandwidthPackageId }: NewEip): number =>
   bandwidthPackageId === undefined ? bandwidthMbps : 0;
 
 /** What a namespace holds. */
@@ -221,7 +221,7 @@ export const overLimits = (
   pods = 1,
 ): Finding | undefined => {
   if (pods <= 0) return undefined;
-  const share = shareOf(request) * pods;
+  const share = countedMbps(request) * pods;
   const isTooMany = limits.eips !== undefined && (held?.eips ?? 0) + pods > limits.eips;
   const isTooWide = limits.bandwidthMbps !== undefined && (held?.bandwidthMbps ?? 0) + share > limits.bandwidthMbps;
   if (!isTooMany && !isTooWide) return undefined;

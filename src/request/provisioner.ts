@@ -1,7 +1,7 @@
 import { ECI_KEYS, KEYS, type Setting } from '../api/annotations.ts';
 import { sentence, type Finding } from '../api/finding.ts';
 import type { EipCreationParameters } from '../cloud/container-groups.ts';
-import type { Reading } from './parse.ts';
+import type { ParsedRequest } from './parse.ts';
 import type { ReleasePolicy } from './release.ts';
 import type { EipRequest, NewEip } from './request.ts';
 import type { Target } from './target.ts';
@@ -65,16 +65,16 @@ const ECI_ISPS: readonly string[] = ['BGP', 'BGP_PRO'];
  * our own virtual node are never left to a PodEIP, because an address at creation is there before the first container is.
  */
 export const planCreation = (
-  reading: Reading,
+  parsed: ParsedRequest,
   annotations: Annotations | undefined,
   target: Target,
   facts: CreationFacts,
 ): CreationPlan => {
   const given = annotations ?? {};
-  const { wanted, request } = reading;
+  const { wanted, request } = parsed;
   if (!wanted) return { how: 'none', because: 'no address is asked for' };
   if (!request) {
-    const refusals = reading.findings.filter(({ severity }) => severity === 'refuse').map(sentence);
+    const refusals = parsed.findings.filter(({ severity }) => severity === 'refuse').map(sentence);
     return { how: 'none', because: refusals.join('. ') || 'the request cannot be read' };
   }
   switch (target.on) {
@@ -89,8 +89,8 @@ export const planCreation = (
       return { how: 'podeip', request, because: target.because };
     case 'eci':
       return target.by === 'ours'
-        ? withInstance(request, reading.release, given, facts)
-        : byAddOn(request, reading.release, given, target, facts);
+        ? withInstance(request, parsed.release, given, facts)
+        : byAddOn(request, parsed.release, given, target, facts);
   }
 };
 

@@ -9,7 +9,7 @@ import type { InternetChargeType } from '../api/eip.ts';
  * The grammar of each annotation's value. A reader returns the value, or what is wrong with the text.
  * Limits come from the VPC API reference, AllocateEipAddress, unless another source is named.
  */
-export type Read<T> = { readonly value: T; readonly warning?: Wrong } | { readonly wrong: Wrong };
+export type ParsedValue<T> = { readonly value: T; readonly warning?: Wrong } | { readonly wrong: Wrong };
 
 export interface Wrong {
   readonly id: FindingId;
@@ -23,7 +23,7 @@ const wrong = (id: FindingId, problem: string, remedy: string): { wrong: Wrong }
 });
 
 /** `true` and `false`, as the documentation spells them; everything else would be a guess. */
-export const readBoolean = (text: string): Read<boolean> =>
+export const readBoolean = (text: string): ParsedValue<boolean> =>
   text === 'true' || text === 'false'
     ? { value: text === 'true' }
     : wrong('InvalidBoolean', 'is neither "true" nor "false"', 'write "true" or "false"');
@@ -41,7 +41,7 @@ const isForBandwidth = (value: number, chargeType: InternetChargeType): string =
     : '';
 
 /** A whole number of Mbit/s. "5M" is the form of Terway's first documentation: understood, and said. */
-export const readBandwidth = (text: string, chargeType: InternetChargeType): Read<number> => {
+export const readBandwidth = (text: string, chargeType: InternetChargeType): ParsedValue<number> => {
   const max = MAX_BANDWIDTH_MBPS[chargeType];
   const digits = /^([1-9][0-9]{0,3})(M?)$/.exec(text);
   const value = Number(digits?.[1]);
@@ -56,13 +56,13 @@ export const readBandwidth = (text: string, chargeType: InternetChargeType): Rea
   return { value, warning: { id: 'LegacyBandwidth', problem, remedy: `write "${value}"` } };
 };
 
-export const readInternetChargeType = (text: string): Read<InternetChargeType> =>
+export const readInternetChargeType = (text: string): ParsedValue<InternetChargeType> =>
   text === 'PayByTraffic' || text === 'PayByBandwidth'
     ? { value: text }
     : wrong('InvalidChargeType', 'is no metering method', 'write "PayByTraffic" or "PayByBandwidth"');
 
 /** Only pay-as-you-go: a subscription cannot be given back when the pod goes. */
-export const readInstanceChargeType = (text: string): Read<'PostPaid'> =>
+export const readInstanceChargeType = (text: string): ParsedValue<'PostPaid'> =>
   text === 'PostPaid'
     ? { value: text }
     : wrong(
@@ -71,7 +71,7 @@ export const readInstanceChargeType = (text: string): Read<'PostPaid'> =>
         'write "PostPaid" or remove the annotation: a subscription could not be given back with the pod',
       );
 
-export const readIsp = (text: string): Read<string> =>
+export const readIsp = (text: string): ParsedValue<string> =>
   ISPS.some((isp) => isp === text)
     ? { value: text }
     : wrong('InvalidIsp', 'is no line type', `write one of ${ISPS.join(', ')}`);
@@ -79,7 +79,7 @@ export const readIsp = (text: string): Read<string> =>
 /** The ID of a cloud resource: its prefix, a hyphen, lower-case letters and digits. */
 export const readId =
   (prefix: 'eip' | 'cbwp' | 'pippool' | 'rg') =>
-  (text: string): Read<string> =>
+  (text: string): ParsedValue<string> =>
     text.length <= 64 && text.startsWith(`${prefix}-`) && /^[a-z0-9]+$/.test(text.slice(prefix.length + 1))
       ? { value: text }
       : wrong(
@@ -95,7 +95,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const freeText =
   (id: FindingId, what: string, max: number) =>
-  (text: string): Read<string> => {
+  (text: string): ParsedValue<string> => {
     const isFine =
       text.length >= 1 &&
       text.length <= max &&
@@ -115,7 +115,7 @@ export const readName = freeText('InvalidName', 'name', 128);
 export const readDescription = freeText('InvalidDescription', 'description', 256);
 
 /** A comma-separated list in the annotation; the API accepts one type at most. */
-export const readProtectionTypes = (text: string): Read<readonly string[]> =>
+export const readProtectionTypes = (text: string): ParsedValue<readonly string[]> =>
   text === '' || text === 'AntiDDoS_Enhanced'
     ? { value: text === '' ? [] : [text] }
     : wrong('InvalidProtectionType', 'is no security protection that an EIP can have', 'write "AntiDDoS_Enhanced"');
@@ -126,7 +126,7 @@ const MAX_TAGS_TEXT = 8192;
 const RESERVED_TAG_KEY = /^(aliyun|acs:|https?:\/\/)/i;
 
 /** A JSON object with string values. */
-export const readTags = (text: string): Read<readonly (readonly [string, string])[]> => {
+export const readTags = (text: string): ParsedValue<readonly (readonly [string, string])[]> => {
   const bad = (problem: string) =>
     wrong('InvalidTags', problem, `write a JSON object with at most ${MAX_USER_TAGS} strings, such as {"team":"web"}`);
   if (text.length > MAX_TAGS_TEXT) return bad(`is longer than ${MAX_TAGS_TEXT} characters`);
@@ -158,7 +158,7 @@ export const readTags = (text: string): Read<readonly (readonly [string, string]
 const noStrategy = (problem: string, remedy: string) => wrong('InvalidReleaseStrategy', problem, remedy);
 
 /** `Follow`, `Never` or a Go duration from {@link SHORTEST_MS} to {@link LONGEST_MS}. */
-export const readReleaseStrategy = (text: string): Read<ReleasePolicy> => {
+export const readReleaseStrategy = (text: string): ParsedValue<ReleasePolicy> => {
   if (text === 'Follow' || text === 'Never') return { value: { strategy: text } };
   const known = ['Follow', 'Never'].find((word) => word.toLowerCase() === text.trim().toLowerCase());
   if (known !== undefined) return noStrategy('is not written as the strategy is', `write "${known}"`);
@@ -184,7 +184,7 @@ export const readReleaseStrategy = (text: string): Read<ReleasePolicy> => {
  */
 export type Handover = 'ready' | 'wait';
 
-export const readHandover = (text: string): Read<Handover> =>
+export const readHandover = (text: string): ParsedValue<Handover> =>
   text === 'ready' || text === 'wait'
     ? { value: text }
     : wrong('InvalidHandover', 'is no way to hand an EIP over', 'write "ready" or "wait"');

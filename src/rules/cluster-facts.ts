@@ -2,7 +2,7 @@ import type { Usage } from '../request/policy.ts';
 import type { Annotations } from './workload.ts';
 
 /** Something in the cluster that names an existing EIP. */
-export interface Claim {
+export interface EipClaim {
   readonly allocationId: string;
   readonly kind: string;
   readonly namespace: string;
@@ -19,11 +19,11 @@ export interface RevisionFacts {
 }
 
 /** What is known beside the object and the configuration. What is undefined is not known, and no rule about it speaks. */
-export interface GuardFacts {
+export interface ClusterFacts {
   /** What the namespace holds already, without what this object and its pods hold. */
   readonly held?: Usage | undefined;
   /** What in the cluster names which existing EIP; the object's own claims may be among them. */
-  readonly claims?: readonly Claim[] | undefined;
+  readonly claims?: readonly EipClaim[] | undefined;
   /** Revisions of the namespace, with the annotations of their pods; those that a Service routes to are among them. */
   readonly revisions?: readonly RevisionFacts[] | undefined;
   /** Other software in the cluster that makes EIPs for the same annotations, by name. */
@@ -32,4 +32,4 @@ export interface GuardFacts {
   readonly before?: Annotations | undefined;
 }
 
-export const NOTHING_KNOWN: GuardFacts = {};
+export const NO_FACTS: ClusterFacts = {};

@@ -47,7 +47,7 @@ export const tooLateForEci: Rule = ({ workload, target, facts: { before } }) => 
 };
 
 /** A key of ECI's own, where the controller would have served the pod. */
-export const eciKey: Rule = ({ workload: { annotations }, target, settings, reading: { request } }) => {
+export const eciKey: Rule = ({ workload: { annotations }, target, settings, parsed: { request } }) => {
   if (!settings.enableVirtualNode || !request || target?.on !== 'eci' || target.by !== 'add-on') return [];
   const keys = [ECI_KEYS.withEip, ECI_KEYS.instanceId].filter((key) => Object.hasOwn(annotations, key));
   const [key] = keys;
@@ -63,17 +63,17 @@ export const eciKey: Rule = ({ workload: { annotations }, target, settings, read
 };
 
 /** What ECI's own virtual node does not know. */
-export const notHonoured: Rule = ({ workload, target, settings, reading }): readonly Finding[] => {
-  if (!target || !reading.request) return [];
-  const plan = planCreation(reading, workload.annotations, target, creationFacts(settings));
+export const notHonoured: Rule = ({ workload, target, settings, parsed }): readonly Finding[] => {
+  if (!target || !parsed.request) return [];
+  const plan = planCreation(parsed, workload.annotations, target, creationFacts(settings));
   return plan.how === 'add-on' ? plan.findings : [];
 };
 
 /** Both would buy an EIP for the same pod. What the virtual node makes is no business of theirs. */
-export const otherController: Rule = ({ workload, target, settings, reading, facts: { otherControllers = [] } }) => {
-  if (!reading.request || otherControllers.length === 0) return [];
+export const otherController: Rule = ({ workload, target, settings, parsed, facts: { otherControllers = [] } }) => {
+  if (!parsed.request || otherControllers.length === 0) return [];
   if (target && target.on !== 'unknown') {
-    const { how } = planCreation(reading, workload.annotations, target, creationFacts(settings));
+    const { how } = planCreation(parsed, workload.annotations, target, creationFacts(settings));
     if (how !== 'podeip') return [];
   }
   const names = otherControllers.join(' and ');
@@ -88,8 +88,8 @@ export const otherController: Rule = ({ workload, target, settings, reading, fac
 };
 
 /** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
-export const policy: Rule = ({ workload, target, reading, settings }) => {
-  const { request } = reading;
+export const policy: Rule = ({ workload, target, parsed, settings }) => {
+  const { request } = parsed;
   if (!request) return [];
   const { namespace, annotations } = workload;
   const { policy: effective = UNRESTRICTED } = settings;
@@ -97,7 +97,7 @@ export const policy: Rule = ({ workload, target, reading, settings }) => {
     return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
   const { allocationId } = request;
   if (isFreeToName(settings, namespace, allocationId)) return [];
-  if (target && planCreation(reading, annotations, target, creationFacts(settings)).how === 'add-on')
+  if (target && planCreation(parsed, annotations, target, creationFacts(settings)).how === 'add-on')
     return [
       finding(
         'GrantUnknownToEci',

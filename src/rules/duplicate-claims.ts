@@ -2,14 +2,14 @@ import { KEYS } from '../api/annotations.ts';
 import type { EipRequest } from '../request/request.ts';
 import { finding, written, type Rule } from './rule.ts';
 import { isFreeToName, isOpenTo } from './naming.ts';
-import type { Claim } from './cluster-facts.ts';
+import type { EipClaim } from './cluster-facts.ts';
 import type { Workload } from './workload.ts';
 
 /** What the workload itself claims: nothing unless it names an existing EIP. */
 export const claimOf = (
   { kind, namespace, name, service }: Workload,
   request: EipRequest | undefined,
-): Claim | undefined =>
+): EipClaim | undefined =>
   request?.kind === 'existing' ? { allocationId: request.allocationId, kind, namespace, name, service } : undefined;
 
 /**
@@ -43,7 +43,7 @@ const isPodOf = (kind: string, name: string, pod: string): boolean => {
 };
 
 /** Whether it is the workload's own claim, or that of its pods, which hand the EIP on to each other. */
-export const isOwn = (claim: Omit<Claim, 'allocationId'>, { kind, namespace, name, service }: Workload): boolean => {
+export const isOwn = (claim: Omit<EipClaim, 'allocationId'>, { kind, namespace, name, service }: Workload): boolean => {
   if (claim.namespace !== namespace) return false;
   if (claim.service !== undefined && claim.service === service) return true;
   const isOfPod = claim.kind === 'PodEIP' || claim.kind === 'Pod';
@@ -57,13 +57,13 @@ const MOST_NAMED = 3;
  * The same EIP named by something else. A pod with an owner is not asked: its owner was, and in a rollout the pod before
  * it has the EIP still. What is in another namespace is not told.
  */
-export const wantedTwice: Rule = ({ workload, reading: { request }, settings, facts: { claims = [] } }) => {
+export const duplicateClaims: Rule = ({ workload, parsed: { request }, settings, facts: { claims = [] } }) => {
   if (request?.kind !== 'existing' || (workload.kind === 'Pod' && workload.owner)) return [];
   const { allocationId } = request;
   // Who needs a grant of the EIP's own is not told whether somebody else has it; nor does a mere wish of such a one count
   // against those who have the grant. The controller sees the grant, and decides.
   const mayKnow = isFreeToName(settings, workload.namespace, allocationId);
-  const counts = ({ namespace, kind }: Claim): boolean =>
+  const counts = ({ namespace, kind }: EipClaim): boolean =>
     namespace === workload.namespace || (mayKnow && (kind === 'PodEIP' || isOpenTo(namespace, settings)));
   const others = claims.filter(
     (claim) => claim.allocationId === allocationId && !isOwn(claim, workload) && counts(claim),

@@ -1,13 +1,13 @@
 import type { Finding, FindingId } from '../api/finding.ts';
-import { readAnnotations, type Reading } from '../request/parse.ts';
+import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
 import { FOLLOW } from '../request/release.ts';
-import type { Case, JudgeInput, Rule } from './rule.ts';
+import type { RuleContext, RuleInput, Rule } from './rule.ts';
 import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
-import { lines, packages } from './isp.ts';
+import { ispRules, packages } from './isp.ts';
 import { limits, uncounted } from './limits.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
-import { wantedTwice } from './duplicate-claims.ts';
-import { twoRevisions } from './traffic.ts';
+import { duplicateClaims } from './duplicate-claims.ts';
+import { twoRevisions } from './revision-traffic.ts';
 import { manyPods, reservedInstance } from './scale.ts';
 import { eciKey, notHonoured, onTheObject, otherController, policy, tooLateForEci } from './context.ts';
 
@@ -16,13 +16,13 @@ const RULES: readonly Rule[] = [
   statelessOwner,
   hostNetwork,
   manyPods,
-  wantedTwice,
+  duplicateClaims,
   twoRevisions,
   policy,
   limits,
   uncounted,
   otherController,
-  lines,
+  ispRules,
   packages,
   reservedInstance,
   eciKey,
@@ -48,18 +48,18 @@ const KEEPS_NOTHING: ReadonlySet<FindingId> = new Set(['StatelessOwner', 'HostNe
  * controller all ask here, so that they cannot disagree. A request comes back only if nothing refuses it. Pure and total:
  * every input gives an answer, and the same input the same one.
  */
-export const weigh = (input: JudgeInput): Reading => {
-  const reading = readAnnotations(input.workload.annotations, input.settings.defaults);
-  const it: Case = { ...input, reading };
-  const findings = [...reading.findings, ...[...(reading.wanted ? RULES : []), ...ALWAYS].flatMap((rule) => rule(it))];
+export const evaluateRequest = (input: RuleInput): ParsedRequest => {
+  const parsed = parseAnnotations(input.workload.annotations, input.settings.defaults);
+  const it: RuleContext = { ...input, parsed };
+  const findings = [...parsed.findings, ...[...(parsed.wanted ? RULES : []), ...ALWAYS].flatMap((rule) => rule(it))];
   const isRefused = findings.some(({ severity }) => severity === 'refuse');
   return {
-    ...reading,
-    request: isRefused ? undefined : reading.request,
-    release: findings.some(({ id }) => KEEPS_NOTHING.has(id)) ? FOLLOW : reading.release,
+    ...parsed,
+    request: isRefused ? undefined : parsed.request,
+    release: findings.some(({ id }) => KEEPS_NOTHING.has(id)) ? FOLLOW : parsed.release,
     findings,
   };
 };
 
 /** Everything that there is to say about a workload. */
-export const judge = (input: JudgeInput): readonly Finding[] => weigh(input).findings;
+export const evaluate = (input: RuleInput): readonly Finding[] => evaluateRequest(input).findings;

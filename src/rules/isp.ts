@@ -20,7 +20,7 @@ const SINGLE_LINE = /^China(Telecom|Unicom|Mobile)(_L2)?$/;
 const where = (keys: readonly string[]): string => (keys.length > 0 ? '' : ' (of the configuration)');
 
 /** Line types by region, and what goes with lines of a single carrier. */
-export const lines: Rule = ({ workload: { annotations }, reading: { request }, settings: { region } }) => {
+export const ispRules: Rule = ({ workload: { annotations }, parsed: { request }, settings: { region } }) => {
   if (request?.kind !== 'new') return [];
   const { isp } = request;
   const keys = written(KEYS.isp, annotations);
@@ -66,7 +66,7 @@ export const lines: Rule = ({ workload: { annotations }, reading: { request }, s
 };
 
 /** The bandwidth of an EIP in a package is the package's. Source: VPC API reference, AddCommonBandwidthPackageIp. */
-export const packages: Rule = ({ workload: { annotations }, reading: { request } }) => {
+export const packages: Rule = ({ workload: { annotations }, parsed: { request } }) => {
   if (request?.kind !== 'new' || request.bandwidthPackageId === undefined) return [];
   if (request.internetChargeType !== 'PayByBandwidth') return [];
   const keys = [...written(KEYS.bandwidthPackageId, annotations), ...written(KEYS.internetChargeType, annotations)];

@@ -30,7 +30,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 const nameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
 /** What users write, by the part after the slash: what is suggested to them. */
-const OFFERED: ReadonlyMap<string, readonly string[]> = Map.groupBy(
+const REUSABLE: ReadonlyMap<string, readonly string[]> = Map.groupBy(
   [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC],
   nameOf,
 );
@@ -54,14 +54,14 @@ const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
 /** The key of the setting as it should have been written, under the same prefix where that is one. */
 const spelled = (key: string): string | undefined => {
   const word = nameOf(key).toLowerCase().replaceAll('_', '-');
-  const name = OTHER_WORDS.get(word) ?? nearest(word, OFFERED.keys());
-  const keys = name === undefined ? undefined : OFFERED.get(name);
+  const name = OTHER_WORDS.get(word) ?? nearest(word, REUSABLE.keys());
+  const keys = name === undefined ? undefined : REUSABLE.get(name);
   return keys && (nearest(key, keys, Number.POSITIVE_INFINITY) ?? keys[0]);
 };
 
 /** Near enough to be a slip of the hand where the word does not mention an EIP: one letter, or two swapped. */
 const isSlip = (name: string): boolean =>
-  name.length > 6 && name.length < 40 && nearest(name, OFFERED.keys(), 1) !== undefined;
+  name.length > 6 && name.length < 40 && nearest(name, REUSABLE.keys(), 1) !== undefined;
 
 /** ECI has dozens of annotations of its own (ECI documentation, "Pod annotations"). */
 const isOfEci = (name: string): boolean => name.startsWith('eci-') && !name.startsWith('eci-w');
@@ -71,7 +71,7 @@ const isSuspect = (key: string, index: number): boolean => {
   const name = nameOf(key);
   const isOurs = PREFIXES.some((prefix) => key.toLowerCase().startsWith(prefix.slice(0, -1)));
   if (isOurs) return /(^|[-_])eip([-_]|$)/i.test(name) || (index < MOST_COMPARED && !isOfEci(name) && isSlip(name));
-  return UNMISTAKABLE.has(name) || (!key.includes('/') && OFFERED.has(name));
+  return UNMISTAKABLE.has(name) || (!key.includes('/') && REUSABLE.has(name));
 };
 
 /** Keys that look like ours and that nobody reads. */
@@ -125,7 +125,7 @@ const SETTINGS: readonly string[] = [
 ];
 
 /** How an EIP is to be is said, and that there is to be one is not. With pod-with-eip: "false" that is meant. */
-export const nothingAsked: Rule = ({ workload: { annotations, outside }, reading: { wanted } }) => {
+export const nothingAsked: Rule = ({ workload: { annotations, outside }, parsed: { wanted } }) => {
   if (wanted || [...KEYS.withEip, ...KEYS.instanceId].some((key) => [annotations, outside].some((it) => key in it)))
     return [];
   const keys = written(SETTINGS, annotations);
@@ -144,8 +144,8 @@ export const nothingAsked: Rule = ({ workload: { annotations, outside }, reading
 /** Spellings that today's documentation does not have any more (Terway, daemon/k8s.go). */
 const LEGACY = KEYS.internetChargeType.filter((key) => key.endsWith('/eip-charge-type'));
 
-export const legacyKeys: Rule = ({ workload: { annotations }, reading }) =>
-  !reading.wanted
+export const legacyKeys: Rule = ({ workload: { annotations }, parsed }) =>
+  !parsed.wanted
     ? []
     : LEGACY.filter((key) => Object.hasOwn(annotations, key)).map((key) =>
         finding(

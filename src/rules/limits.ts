@@ -8,7 +8,7 @@ import { podsOf } from './scale.ts';
  * How much the namespace may hold. As long as nobody has looked where a pod runs this is silent, because then its address is
  * not asked for but recorded: one that it has already stays on record under a limit that came later.
  */
-export const limits: Rule = ({ workload, target, reading: { request }, settings, facts: { held } }) => {
+export const limits: Rule = ({ workload, target, parsed: { request }, settings, facts: { held } }) => {
   if (request?.kind !== 'new' || (target === undefined && held === undefined)) return [];
   const over = overLimits(settings.policy ?? UNRESTRICTED, held, request, podsOf(workload));
   return over ? [{ ...over, keys: written(over.keys, workload.annotations) }] : [];
@@ -18,14 +18,13 @@ export const limits: Rule = ({ workload, target, reading: { request }, settings,
  * The virtual node makes an EIP at once, and nobody can say no before: a limit would mean nothing. Said only where the pods
  * are known to go there, so that a pod that runs is read as it was before there was a limit.
  */
-export const uncounted: Rule = ({ workload, target, settings, reading }) => {
+export const uncounted: Rule = ({ workload, target, settings, parsed }) => {
   const { policy = UNRESTRICTED } = settings;
-  if (reading.request?.kind !== 'new' || target?.on !== 'eci' || target.by !== 'add-on' || !isLimited(policy))
-    return [];
+  if (parsed.request?.kind !== 'new' || target?.on !== 'eci' || target.by !== 'add-on' || !isLimited(policy)) return [];
   const { annotations } = workload;
   const pods = podsOf(workload);
   if (pods <= 0) return [];
-  if (planCreation(reading, annotations, target, creationFacts(settings)).how !== 'add-on') return [];
+  if (planCreation(parsed, annotations, target, creationFacts(settings)).how !== 'add-on') return [];
   const keys = written(KEYS.withEip, annotations);
   const [key = KEYS.withEip[1]] = keys;
   return [

@@ -1,16 +1,16 @@
 import { KEYS } from '../api/annotations.ts';
 import { mayNameUnder, UNRESTRICTED } from '../request/policy.ts';
-import type { GuardSettings } from './rule.ts';
+import type { RuleSettings } from './rule.ts';
 import type { Annotations } from './workload.ts';
 
 /** Whether the configuration lets the pods of the namespace name any existing EIP. */
 export const isOpenTo = (
   namespace: string,
-  { existingEips, existingEipNamespaces = [] }: Pick<GuardSettings, 'existingEips' | 'existingEipNamespaces'>,
+  { existingEips, existingEipNamespaces = [] }: Pick<RuleSettings, 'existingEips' | 'existingEipNamespaces'>,
 ): boolean => existingEips !== 'granted' || namespace === '' || existingEipNamespaces.includes(namespace);
 
 /** Whether the namespace may name this existing EIP, whatever the EIP's own tags say: nobody here can look at them. */
-export const isFreeToName = (settings: GuardSettings, namespace: string, allocationId: string): boolean => {
+export const isFreeToName = (settings: RuleSettings, namespace: string, allocationId: string): boolean => {
   const byPolicy = mayNameUnder(settings.policy ?? UNRESTRICTED, allocationId, undefined);
   return byPolicy === 'yes' || (byPolicy === 'unsaid' && isOpenTo(namespace, settings));
 };

@@ -1,9 +1,9 @@
 import { KEYS } from '../api/annotations.ts';
-import { finding, written, type GuardSettings, type Rule } from './rule.ts';
+import { finding, written, type RuleSettings, type Rule } from './rule.ts';
 import type { Workload } from './workload.ts';
 
 /** Whether the pod that comes after another has its name. */
-const keepsNames = ({ kind, owner }: Workload, { statefulKinds }: GuardSettings): boolean =>
+const keepsNames = ({ kind, owner }: Workload, { statefulKinds }: RuleSettings): boolean =>
   statefulKinds.includes(kind === 'Pod' ? (owner?.kind ?? '') : kind);
 
 const renamed = ({ kind, owner, isKnative }: Workload): string => {
@@ -13,7 +13,7 @@ const renamed = ({ kind, owner, isKnative }: Workload): string => {
 };
 
 /** An EIP is kept for the next pod of the name. Under a stateless owner there is none. */
-export const statelessOwner: Rule = ({ workload, reading: { release }, settings }) => {
+export const statelessOwner: Rule = ({ workload, parsed: { release }, settings }) => {
   if (release.strategy === 'Follow' || keepsNames(workload, settings)) return [];
   const strategy = release.strategy === 'TTL' ? release.releaseAfter : release.strategy;
   return [
@@ -26,7 +26,7 @@ export const statelessOwner: Rule = ({ workload, reading: { release }, settings 
   ];
 };
 
-export const hostNetwork: Rule = ({ workload, reading: { wanted } }) =>
+export const hostNetwork: Rule = ({ workload, parsed: { wanted } }) =>
   wanted && workload.hostNetwork
     ? [
         finding(

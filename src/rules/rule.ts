@@ -1,14 +1,14 @@
 import type { Finding, FindingId } from '../api/finding.ts';
 import type { EffectivePolicy } from '../request/policy.ts';
-import type { Reading } from '../request/parse.ts';
+import type { ParsedRequest } from '../request/parse.ts';
 import type { EipDefaults } from '../request/request.ts';
 import type { Target } from '../request/target.ts';
 import { CATALOGUE } from './catalogue.ts';
-import type { GuardFacts } from './cluster-facts.ts';
+import type { ClusterFacts } from './cluster-facts.ts';
 import type { Annotations, Workload } from './workload.ts';
 
 /** What the rules take from the configuration. */
-export interface GuardSettings {
+export interface RuleSettings {
   readonly defaults: EipDefaults;
   /** Kinds of owners whose pods keep their names. */
   readonly statefulKinds: readonly string[];
@@ -23,21 +23,21 @@ export interface GuardSettings {
 }
 
 /** Everything that a judgement depends on. */
-export interface JudgeInput {
+export interface RuleInput {
   readonly workload: Workload;
   /** Where its pods run; undefined where nobody has looked yet, and no rule about it speaks. */
   readonly target: Target | undefined;
-  readonly settings: GuardSettings;
-  readonly facts: GuardFacts;
+  readonly settings: RuleSettings;
+  readonly facts: ClusterFacts;
 }
 
 /** The same with what the annotations say by themselves. */
-export interface Case extends JudgeInput {
-  readonly reading: Reading;
+export interface RuleContext extends RuleInput {
+  readonly parsed: ParsedRequest;
 }
 
 /** A rule looks at everything and says what it has found. Pure and total. */
-export type Rule = (it: Case) => readonly Finding[];
+export type Rule = (it: RuleContext) => readonly Finding[];
 
 /** A finding with the severity that the catalogue gives it. */
 export const finding = (id: FindingId, keys: readonly string[], problem: string, remedy: string): Finding => ({

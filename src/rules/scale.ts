@@ -46,7 +46,7 @@ const SAYS_SCALE: ReadonlySet<string> = new Set(['Service', 'Configuration', 'Re
 const NAMED = 'can serve one pod only';
 
 /** One existing EIP for a number of pods. */
-export const manyPods: Rule = ({ workload, reading: { request } }) => {
+export const manyPods: Rule = ({ workload, parsed: { request } }) => {
   if (request?.kind !== 'existing') return [];
   const { kind, annotations, replicas, isKnative, owner } = workload;
   const keys = written(KEYS.instanceId, annotations);
@@ -90,7 +90,7 @@ export const manyPods: Rule = ({ workload, reading: { request } }) => {
 };
 
 /** "Scale to zero" that does not give the address back. */
-export const reservedInstance: Rule = ({ workload: { kind, isKnative, annotations }, reading: { request } }) => {
+export const reservedInstance: Rule = ({ workload: { kind, isKnative, annotations }, parsed: { request } }) => {
   if (!isKnative || !SAYS_SCALE.has(kind) || !request || annotations[RESERVE_INSTANCE] !== 'enable') return [];
   if (knativeScale(annotations).least > 0) return [];
   return [

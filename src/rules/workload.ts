@@ -1,5 +1,5 @@
 import type { Pod, PodTemplate } from '../api/core.ts';
-import { REVISION, SERVICE, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -40,8 +40,8 @@ export const workloadOfPod = ({ metadata, spec }: Pod): Workload => {
     kind: 'Pod',
     namespace: metadata.namespace ?? '',
     name: metadata.name,
-    isKnative: Object.hasOwn(labels, REVISION) || Object.hasOwn(labels, SERVICE_UID),
-    service: labels[SERVICE],
+    isKnative: Object.hasOwn(labels, REVISION_LABEL) || Object.hasOwn(labels, SERVICE_UID),
+    service: labels[SERVICE_LABEL],
     owner: owner && { kind: owner.kind, name: owner.name },
     annotations: metadata.annotations ?? {},
     outside: {},

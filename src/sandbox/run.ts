@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
 import { NAMESPACE, NODE } from '../api/core.ts';
-import { control, type Control } from '../manager/manager.ts';
+import { startManager, type Manager } from '../manager/manager.ts';
 import { nodeVersion } from '../cli/version.ts';
 import { createLog } from '../cli/logging.ts';
 import type { RunSandbox } from '../cli/shell.ts';
@@ -15,17 +15,17 @@ import type { Kube, KubeTransport } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { Ledger } from './account.ts';
-import { createCloud, sandboxCredential, type EmbeddedCloud } from './cloud/cloud.ts';
-import { serve as serveCloud } from './cloud/http.ts';
+import { AddressLedger } from './address-ledger.ts';
+import { createSandboxCloud, sandboxCredential, type EmbeddedCloud } from './cloud/sandbox-cloud.ts';
+import { serveCloud } from './cloud/serve-cloud.ts';
 import { runDeployments } from './cluster/deployments.ts';
 import { createNodes, runKubelet } from './cluster/kubelet.ts';
-import { serve as serveKube } from './kube/http.ts';
-import { kubeconfig } from './kube/kubeconfig.ts';
-import { createApiServer } from './kube/server.ts';
-import { transport as inProcess } from './kube/transport.ts';
+import { serveKube } from './kube/serve-kube.ts';
+import { kubeconfig } from './kube/write-kubeconfig.ts';
+import { createApiServer } from './kube/kube-server.ts';
+import { transport as inProcess } from './kube/in-process-transport.ts';
 import { installKnative } from './knative/definitions.ts';
-import { runKnative } from './knative/knative.ts';
+import { runKnative } from './knative/run-knative.ts';
 import {
   apply,
   areWebhooksTrusted,
@@ -34,7 +34,7 @@ import {
   CRD_FILE,
   EXISTING_EIP,
   isOfSample,
-  NAMESPACE as SAMPLES_NAMESPACE,
+  SAMPLES_NAMESPACE,
   POLICY_CRD_FILES,
   REFUSED,
   USERS_EIPS,
@@ -73,11 +73,11 @@ export const runSandbox: RunSandbox = async (options) => {
   const stop = new AbortController();
   const ground = new AbortController();
 
-  let controller: Control | undefined;
+  let controller: Manager | undefined;
   // There is no network of Services here: the API server reaches the webhooks directly.
   const server = createApiServer({ clock, random, webhooks: { serviceUrl: () => controller?.webhookUrl() } });
   const stopCollecting = server.startGarbageCollector();
-  const cloud = createCloud({ clock, random, regionId: given.regionID, latency: 'realistic' });
+  const cloud = createSandboxCloud({ clock, random, regionId: given.regionID, latency: 'realistic' });
   const [kubeHttp, cloudHttp] = await Promise.all([
     serveKube(server, { host: HOST, port: ports.kubernetes }),
     serveCloud(cloud, { host: HOST, port: ports.cloud }),
@@ -116,7 +116,7 @@ export const runSandbox: RunSandbox = async (options) => {
       },
       env: {},
     });
-    controller = await control({
+    controller = await startManager({
       config,
       connection: await connect({ kubeconfigPath: path }),
       clock,
@@ -137,7 +137,7 @@ export const runSandbox: RunSandbox = async (options) => {
     screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
     screen.head(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone`);
 
-    const ledger = new Ledger(kube, cloud, clock);
+    const ledger = new AddressLedger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
     await prepared(kube, transport, signal);
     await play({ kube, knative, ledger, clock, seconds: forSeconds, signal, say: (line) => screen.say(line) });
@@ -167,7 +167,7 @@ const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });
 };
 
-const watch = async (ledger: Ledger, screen: Screen, signal: AbortSignal) => {
+const watch = async (ledger: AddressLedger, screen: Screen, signal: AbortSignal) => {
   while (!signal.aborted) {
     const rows = await ledger.look();
     screen.show(rows, `${ledger.bought()} EIPs of the controller's in the account`);
@@ -194,7 +194,7 @@ const prepared = async (kube: Kube, transport: KubeTransport, signal: AbortSigna
 };
 
 /** Waits until nothing is left of the samples' addresses; false where that takes too long. */
-const cleared = async (ledger: Ledger, kube: Kube): Promise<boolean> => {
+const cleared = async (ledger: AddressLedger, kube: Kube): Promise<boolean> => {
   const until = clock.mono() + GRACE_MS;
   while (clock.mono() < until) {
     const rows = await ledger.look();
@@ -206,16 +206,16 @@ const cleared = async (ledger: Ledger, kube: Kube): Promise<boolean> => {
 };
 
 const summarize = (
-  ledger: Ledger,
+  ledger: AddressLedger,
   { isClean, isCutShort }: { readonly isClean: boolean; readonly isCutShort: boolean },
   cloud: EmbeddedCloud,
   print: (text: string) => void,
 ): number => {
   const eips = cloud.eips();
-  const customers = [...ledger.customers.values()].filter(isOfSample);
-  const guests = [...ledger.customers.values()].filter((each) => !isOfSample(each));
-  const refused = customers.filter(({ pod }) => pod === REFUSED);
-  const others = customers.filter(({ pod }) => pod !== REFUSED);
+  const requesters = [...ledger.requesters.values()].filter(isOfSample);
+  const guests = [...ledger.requesters.values()].filter((each) => !isOfSample(each));
+  const refused = requesters.filter(({ pod }) => pod === REFUSED);
+  const others = requesters.filter(({ pod }) => pod !== REFUSED);
   const served = others.filter(({ address }) => address !== undefined);
   const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
   const median = waits[Math.floor(waits.length / 2)];

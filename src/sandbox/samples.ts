@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { POD } from '../api/core.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';
-import { DEPLOYMENT } from './cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
 
 /** The package's own folder, with its manifests. */
@@ -34,7 +34,14 @@ const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
   kind: 'ValidatingWebhookConfiguration',
 };
 
-const KINDS: readonly Resource<KubeObject>[] = [CRD, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEPLOYMENT, POD, SERVICE];
+const KINDS: readonly Resource<KubeObject>[] = [
+  CRD,
+  MUTATING_WEBHOOKS,
+  VALIDATING_WEBHOOKS,
+  FULL_DEPLOYMENT,
+  POD,
+  SERVICE,
+];
 
 const read = (file: string): KubeObject[] =>
   parseAllDocuments(readFileSync(new URL(file, ROOT), 'utf8')).map((document) => document.toJS() as KubeObject);
@@ -57,7 +64,7 @@ export const applySample = async (kube: Kube, { file, resource, name, eip }: Sam
   const [text] = read(file).map((object) => JSON.stringify(object));
   // The EIP that the file names is the user's to try.
   const object = JSON.parse(eip === undefined ? text! : text!.replaceAll(EXISTING_EIP, eip)) as KubeObject;
-  return kube.create(resource, { ...object, metadata: { ...object.metadata, namespace: NAMESPACE, name } });
+  return kube.create(resource, { ...object, metadata: { ...object.metadata, namespace: SAMPLES_NAMESPACE, name } });
 };
 
 /** Whether the API server can verify the webhooks. */
@@ -79,7 +86,7 @@ export const WEBHOOK_FILES = [
 ] as const;
 
 /** Where the story plays: everything that the user makes elsewhere is left alone. */
-export const NAMESPACE = 'samples';
+export const SAMPLES_NAMESPACE = 'samples';
 
 /** Knative Services of the story. */
 export const ON_ECS = 'on-ecs';
@@ -108,7 +115,7 @@ export interface Sample {
 }
 
 export const SAMPLES: readonly Sample[] = [
-  { file: 'config/samples/web.yaml', resource: DEPLOYMENT, name: 'web' },
+  { file: 'config/samples/web.yaml', resource: FULL_DEPLOYMENT, name: 'web' },
   { file: 'knative/bandwidth-plan.yaml', resource: SERVICE, name: ON_ECS },
   { file: 'knative/on-eci.yaml', resource: SERVICE, name: ON_ECI },
   { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP, eip: STORY_EIP },
@@ -117,15 +124,15 @@ export const SAMPLES: readonly Sample[] = [
 ];
 
 /** Whether a pod is one of theirs; the others are the user's. */
-export const isOfSample = ({ namespace }: { readonly namespace: string }): boolean => namespace === NAMESPACE;
+export const isOfSample = ({ namespace }: { readonly namespace: string }): boolean => namespace === SAMPLES_NAMESPACE;
 
 /** Whether the webhooks answer: what they must refuse is refused, without being made. */
 export const doWebhooksAnswer = async (transport: KubeTransport): Promise<boolean> => {
   const [contradiction] = SAMPLES.filter(({ name }) => name === CONTRADICTION).flatMap(({ file }) => read(file));
-  const object = { ...contradiction, metadata: { ...contradiction?.metadata, namespace: NAMESPACE } };
+  const object = { ...contradiction, metadata: { ...contradiction?.metadata, namespace: SAMPLES_NAMESPACE } };
   const { status } = await transport({
     method: 'POST',
-    path: `/api/v1/namespaces/${NAMESPACE}/pods?dryRun=All`,
+    path: `/api/v1/namespaces/${SAMPLES_NAMESPACE}/pods?dryRun=All`,
     contentType: 'application/json',
     body: JSON.stringify(object),
   });

@@ -2,8 +2,8 @@ import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import wrapAnsi from 'wrap-ansi';
 import type { Terminal } from '../lib/terminal.ts';
-import type { Row } from './account.ts';
-import { line, table } from './table.ts';
+import type { Row } from './address-ledger.ts';
+import { line, table } from './text-table.ts';
 
 /** Where the story is told. */
 export interface Screen {

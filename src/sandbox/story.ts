@@ -1,17 +1,17 @@
 import { POD } from '../api/core.ts';
-import { REVISION, SERVICE as SERVICE_LABEL } from '../api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL } from '../api/knative.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Ledger } from './account.ts';
-import type { Knative } from './knative/knative.ts';
-import { DEPLOYMENT } from './cluster/workloads.ts';
+import type { AddressLedger } from './address-ledger.ts';
+import type { Knative } from './knative/run-knative.ts';
+import { FULL_DEPLOYMENT } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
 import {
   applySample,
   CONTRADICTION,
   isOfSample,
-  NAMESPACE,
+  SAMPLES_NAMESPACE,
   ON_ECI,
   ON_ECS,
   REFUSED,
@@ -20,10 +20,10 @@ import {
   type Sample,
 } from './samples.ts';
 
-export interface Stage {
+export interface DemoStage {
   readonly kube: Kube;
   readonly knative: Knative;
-  readonly ledger: Ledger;
+  readonly ledger: AddressLedger;
   readonly clock: Clock;
   /** How long the pauses of one round take together; forever more rounds where it is left out. */
   readonly seconds: number | undefined;
@@ -43,13 +43,13 @@ interface Made {
   readonly object: KubeObject;
 }
 
-const inSamples = (name: string) => ({ namespace: NAMESPACE, name });
+const inSamples = (name: string) => ({ namespace: SAMPLES_NAMESPACE, name });
 
 /**
  * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with a time
  * given, otherwise until the signal.
  */
-export const play = async (stage: Stage): Promise<void> => {
+export const play = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, seconds, signal, say } = stage;
   const pause = (share: number) => clock.sleep((seconds ?? ROUND_S) * 1_000 * share, signal);
   try {
@@ -95,20 +95,20 @@ export const play = async (stage: Stage): Promise<void> => {
 };
 
 /** Creates a sample; where somebody else has one of the name, it stays as it is. */
-const make = async ({ kube, say }: Stage, sample: Sample): Promise<readonly Made[]> => {
+const make = async ({ kube, say }: DemoStage, sample: Sample): Promise<readonly Made[]> => {
   try {
     return [{ resource: sample.resource, object: await applySample(kube, sample) }];
   } catch (error) {
     if (!(error instanceof KubeFault) || error.kind !== 'exists') throw error;
     say(
-      `! ${NAMESPACE}/${sample.name} is somebody else's and stays as it is: give it another name, or a namespace of yours`,
+      `! ${SAMPLES_NAMESPACE}/${sample.name} is somebody else's and stays as it is: give it another name, or a namespace of yours`,
     );
     return [];
   }
 };
 
 /** Applies what the webhook is to refuse, and tells its sentence as kubectl does. */
-const contradict = async ({ kube, ledger, say }: Stage, sample: Sample): Promise<void> => {
+const contradict = async ({ kube, ledger, say }: DemoStage, sample: Sample): Promise<void> => {
   const { file } = sample;
   ledger.contradictions.applied += 1;
   try {
@@ -123,7 +123,7 @@ const contradict = async ({ kube, ledger, say }: Stage, sample: Sample): Promise
 
 /** Somebody whose request a Service is busy with until they leave. */
 const visitor =
-  ({ knative, clock, signal }: Stage) =>
+  ({ knative, clock, signal }: DemoStage) =>
   (name: string): (() => Promise<void>) => {
     const left = new AbortController();
     const options = { takesMs: 3_600_000, signal: AbortSignal.any([left.signal, signal]) };
@@ -142,13 +142,13 @@ const visitor =
 const serviceOf = ({ metadata }: { metadata: { labels?: Readonly<Record<string, string>> | undefined } }) =>
   metadata.labels?.[SERVICE_LABEL];
 
-const samplePods = ({ kube }: Stage, labelSelector?: string) =>
-  kube.list(POD, { namespace: NAMESPACE, ...(labelSelector !== undefined && { labelSelector }) });
+const samplePods = ({ kube }: DemoStage, labelSelector?: string) =>
+  kube.list(POD, { namespace: SAMPLES_NAMESPACE, ...(labelSelector !== undefined && { labelSelector }) });
 
-const knativePods = (stage: Stage) => samplePods(stage, REVISION);
+const knativePods = (stage: DemoStage) => samplePods(stage, REVISION_LABEL);
 
 /** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
-const rollOut = async (stage: Stage): Promise<void> => {
+const rollOut = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, say } = stage;
   const before = (await kube.get(SERVICE, inSamples(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
   say(`~ ${WITH_OWN_EIP} is rolled out: its EIP is handed to the new Revision`);
@@ -175,7 +175,7 @@ const remove = async (kube: Kube, made: readonly Made[]): Promise<void> => {
 
 /** Also what the user has made: the sandbox ends only once every address is given back. */
 const removeAll = async (kube: Kube): Promise<void> => {
-  const kinds: readonly Resource<KubeObject>[] = [SERVICE, DEPLOYMENT, POD];
+  const kinds: readonly Resource<KubeObject>[] = [SERVICE, FULL_DEPLOYMENT, POD];
   for (const resource of kinds)
     for (const { metadata } of await kube.list(resource)) {
       if ((metadata.ownerReferences ?? []).length > 0 || metadata.deletionTimestamp !== undefined) continue;
@@ -183,7 +183,7 @@ const removeAll = async (kube: Kube): Promise<void> => {
     }
 };
 
-const until = async ({ clock, signal, say }: Stage, what: string, isSo: () => Promise<boolean>): Promise<void> => {
+const until = async ({ clock, signal, say }: DemoStage, what: string, isSo: () => Promise<boolean>): Promise<void> => {
   const deadline = clock.mono() + SCENE_MS;
   while (!(await isSo())) {
     if (clock.mono() > deadline) return say(`  NOT within ${SCENE_MS / 1_000} s: ${what}`);
@@ -192,8 +192,8 @@ const until = async ({ clock, signal, say }: Stage, what: string, isSo: () => Pr
 };
 
 /** Waits until every pod that asked for an address has it, or has waited too long. */
-const served = (stage: Stage): Promise<void> =>
+const served = (stage: DemoStage): Promise<void> =>
   until(stage, 'every pod has its address', async () => {
     await stage.ledger.look();
-    return stage.ledger.customers.size > 0 && stage.ledger.waiting(isOfSample) === 0;
+    return stage.ledger.requesters.size > 0 && stage.ledger.waiting(isOfSample) === 0;
   });

@@ -1,10 +1,10 @@
-import { SERVICE } from '../api/knative.ts';
+import { SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
-import { readNotes } from '../controllers/podeip/record.ts';
+import { readRecord } from '../controllers/podeip/record.ts';
 
 /** How an address stands, in one word. `attention`: it does not come by itself, somebody must act. */
-export type Standing = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
+export type Phase = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
 
 /** Reasons that pass by themselves; all others of a PodEIP that is not ready need somebody. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -36,17 +36,17 @@ const PASSING: ReadonlySet<string> = new Set([
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
 /** The reason of the condition Ready; `Pending` while there is none. */
-export const reasonOf = (podEip: PodEip): string => readyOf(podEip)?.reason ?? 'Pending';
+export const readyReasonOf = (podEip: PodEip): string => readyOf(podEip)?.reason ?? 'Pending';
 
-export const standingOf = (podEip: PodEip): Standing => {
+export const phaseOf = (podEip: PodEip): Phase => {
   const ready = readyOf(podEip);
-  const reason = reasonOf(podEip);
+  const reason = readyReasonOf(podEip);
   if (podEip.metadata.deletionTimestamp !== undefined)
     return PASSING.has(reason) || ready?.status === 'True' ? 'goingBack' : 'attention';
   if (ready?.status === 'True') return 'inUse';
-  if (readNotes(podEip).goneSince !== undefined || reason === 'Kept') return 'kept';
+  if (readRecord(podEip).goneSince !== undefined || reason === 'Kept') return 'kept';
   return PASSING.has(reason) ? 'waiting' : 'attention';
 };
 
 /** The Knative Service that the PodEIP's pod belongs to. */
-export const serviceNameOf = ({ metadata: { labels } }: PodEip): string | undefined => labels?.[SERVICE];
+export const serviceNameOf = ({ metadata: { labels } }: PodEip): string | undefined => labels?.[SERVICE_LABEL];

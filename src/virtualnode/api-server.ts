@@ -1,9 +1,9 @@
 import { withDeadline } from '../kube/deadline.ts';
 import { objectPath } from '../kube/path.ts';
 import type { KubeObject, KubeRequest, KubeTransport, ObjectRef, Resource } from '../kube/port.ts';
-import { faultOfAnswer, faultOfError } from '../kube/status.ts';
+import { faultOfAnswer, faultOfError } from '../kube/api-status.ts';
 import type { Clock } from '../lib/clock.ts';
-import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload.ts';
+import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload-pod.ts';
 
 /** The two requests of a kubelet that are no plain call on an object. Both reject as the Kubernetes port does. */
 export interface KubeletCalls {

@@ -9,7 +9,7 @@ import type { Random } from '../lib/random.ts';
 import { withToken, type Caller } from '../lib/token.ts';
 import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
-import { WORKLOAD_POD } from './workload.ts';
+import { WORKLOAD_POD } from './workload-pod.ts';
 
 export interface CollectPorts {
   readonly kube: Kube;
@@ -28,7 +28,7 @@ export interface CollectSettings {
   readonly brakeAbove: number;
 }
 
-/** Until the first pass, milliseconds: it begins the sightings. */
+/** Until the first pass, milliseconds: it begins the observations. */
 const FIRST_PASS_MS = 30_000;
 const BRAKE_SHARE = 0.2;
 
@@ -37,7 +37,7 @@ const BRAKE_SHARE = 0.2;
  * also those of a node that has another name since the configuration changed, for nobody else looks after them.
  *
  * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group without
- * a pod then has lost it for good. It is deleted at the second sighting, a period later. If many have lost theirs at once,
+ * a pod then has lost it for good. It is deleted at the second observation, a period later. If many have lost theirs at once,
  * this cluster may be the copy of another (a restored etcd has the same UIDs): then nothing is deleted, and it is said.
  */
 export const collectOrphans = async (

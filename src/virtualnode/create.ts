@@ -4,15 +4,15 @@ import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { planCreation } from '../request/provisioner.ts';
 import { creationFacts } from '../request/policy.ts';
 import type { Target } from '../request/target.ts';
-import { readPod } from '../controllers/podeip/pod.ts';
+import { parsePod } from '../controllers/podeip/pod-request.ts';
 import { underPolicy } from '../request/policy.ts';
-import { isOurs, provesOurs } from '../controllers/podeip/record.ts';
-import type { DecideSettings, PodSeen } from './seen.ts';
-import { waitingStatus, type Failure } from './status.ts';
-import { wait, type Act, type Step } from './step.ts';
+import { isOurs, provesOwnership } from '../controllers/podeip/record.ts';
+import type { DecideSettings, ObservedPod } from './observation.ts';
+import { waitingStatus, type Failure } from './instance-status.ts';
+import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { translate } from './translate/group.ts';
 import { remarkLine, type Remark } from './translate/input.ts';
-import type { WorkloadPod } from './workload.ts';
+import type { WorkloadPod } from './workload-pod.ts';
 
 /** Tag of a group whose EIP was made with it, and goes with it. */
 export const TAG_EIP = `${TAG_PREFIX}eip`;
@@ -31,7 +31,7 @@ const REFUSED_MS = 300_000;
  *
  * An existing EIP is bound by the PodEIP controller, which knows who may have it and who has it now.
  */
-export const create = (seen: PodSeen, settings: DecideSettings): Step => {
+export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, references } = seen;
   const { node, nodeName } = settings;
   const { refusal, unanswered } = memory;
@@ -42,16 +42,16 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
   if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
 
   const { annotations } = pod.metadata;
-  if (!seen.policy && readPod(pod, settings).wanted) return { do: 'LookForPolicy', isFresh: false };
+  if (!seen.policy && parsePod(pod, settings).wanted) return { do: 'ReadPolicy', isFresh: false };
   const under = underPolicy(settings, seen.policy?.effective);
   const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
-  const plan = planCreation(readPod(pod, under), annotations, target, creationFacts(under));
+  const plan = planCreation(parsePod(pod, under), annotations, target, creationFacts(under));
   // Once it is accepted, what it refers to is read again only when its EIP is there.
   if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
     const bought = boughtEip(seen, plan.because, settings);
     if ('do' in bought) return bought;
   }
-  if (!references) return { do: 'LookForReferences' };
+  if (!references) return { do: 'ReadReferences' };
   const eip = plan.how === 'container-group' ? plan.eip : {};
   const translation = translate({
     pod,
@@ -71,7 +71,7 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
       if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
       // An instance with an EIP of its own may still come from a request of a process before this one.
       const leftMs = settings.settleMs - memory.quietMs;
-      if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return wait('a request may still take effect', leftMs);
+      if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return waitFor('a request may still take effect', leftMs);
       const bought = boughtEip(seen, plan.because, settings);
       return 'do' in bought ? bought : { do: 'CreateGroup', spec: { ...spec, eip: bought }, notes };
     }
@@ -83,10 +83,14 @@ export const create = (seen: PodSeen, settings: DecideSettings): Step => {
  * ago under another policy, configuration or annotation: then it is that one that the instance gets. What makes this safe
  * is the order: the pod no longer says that it waits for an EIP, and then there is no PodEIP; see `awaitsInstance`.
  */
-const withEip = (seen: PodSeen, make: Act & { readonly do: 'CreateGroup' }, settings: DecideSettings): Step => {
+const withEip = (
+  seen: ObservedPod,
+  make: PodAction & { readonly do: 'CreateGroup' },
+  settings: DecideSettings,
+): PodStep => {
   const { pod, podEip, policy } = seen;
-  if (!policy?.isFresh) return { do: 'LookForPolicy', isFresh: true };
-  if (podEip === undefined) return { do: 'LookForPodEip' };
+  if (!policy?.isFresh) return { do: 'ReadPolicy', isFresh: true };
+  if (podEip === undefined) return { do: 'ReadPodEip' };
   if (isPodEipOf(pod, podEip)) {
     const bought = boughtEip(seen, 'it was asked for', settings);
     return 'do' in bought ? bought : { ...make, spec: { ...withoutEip(make.spec), eip: bought } };
@@ -119,10 +123,10 @@ const lines = (remarks: readonly Remark[]): string => {
 };
 
 /** The pod stays Pending and says why; told once, and looked at again after `ms`. */
-const hold = ({ pod, now }: PodSeen, failure: Failure, ms: number, isQuiet = false): Step => {
+const hold = ({ pod, now }: ObservedPod, failure: Failure, ms: number, isQuiet = false): PodStep => {
   const { reason, message } = failure;
   const status = waitingStatus(pod, { reason, message }, now);
-  if (!status) return wait(message, ms);
+  if (!status) return waitFor(message, ms);
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
 };
 /**
@@ -130,20 +134,20 @@ const hold = ({ pod, now }: PodSeen, failure: Failure, ms: number, isQuiet = fal
  * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.
  */
 const boughtEip = (
-  seen: PodSeen,
+  seen: ObservedPod,
   because: string,
   { node }: DecideSettings,
-): Step | { readonly eipInstanceId: string } => {
+): PodStep | { readonly eipInstanceId: string } => {
   const { pod, podEip, eip } = seen;
-  if (podEip === undefined) return { do: 'LookForPodEip' };
+  if (podEip === undefined) return { do: 'ReadPodEip' };
   const pending = (message: string) => hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true);
   if (!isPodEipOf(pod, podEip) || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
     return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
   const { allocationID } = podEip.spec;
-  if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
+  if (eip === undefined) return { do: 'ReadEip', allocationId: allocationID };
   if (eip?.status !== 'Available')
     return pending(`${allocationID} is ${eip?.status ?? 'not listed yet'}; the instance waits until it is Available`);
-  if (!provesOurs(eip, podEip, node.clusterUid))
+  if (!provesOwnership(eip, podEip, node.clusterUid))
     return pending(`the tags of ${allocationID} do not name this cluster and the PodEIP of the pod; it is not used`);
   return { eipInstanceId: allocationID };
 };

@@ -1,11 +1,11 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH } from '../api/annotations.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../api/pod.ts';
-import { create, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
-import type { DecideSettings, PodSeen } from './seen.ts';
-import { failedStatus, statusOf, type Failure } from './status.ts';
-import { wait, type Act, type Step } from './step.ts';
-import type { WorkloadPod } from './workload.ts';
+import { createGroup, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
+import type { DecideSettings, ObservedPod } from './observation.ts';
+import { failedStatus, podStatusOf, type Failure } from './instance-status.ts';
+import { waitFor, type PodAction, type PodStep } from './step.ts';
+import type { WorkloadPod } from './workload-pod.ts';
 
 /** Between two looks at what changes: the cheap status call is what notices changes; this is in case it does not. */
 const FLUX_MS = 15_000;
@@ -19,10 +19,10 @@ const AGAIN_MS = 20_000;
  * Whoever runs it may have died on any line before, or may run twice at once: there is one group for each UID, because it
  * is looked for by its tags before it is made, and made with a token that the UID determines.
  */
-export const decide = (seen: PodSeen, settings: DecideSettings): Step => {
+export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, group, surplus } = seen;
   if (pod.metadata.deletionTimestamp !== undefined && seen.memory.isFinished) return { do: 'Done' };
-  if (group === undefined) return { do: 'LookForGroup' };
+  if (group === undefined) return { do: 'ReadGroup' };
   const extra = surplus.find(({ status }) => status !== 'Terminating');
   if (extra) return end(extra, seen, `it is a second instance of pod ${pod.metadata.name}`);
   if (pod.metadata.deletionTimestamp !== undefined) return endPod(seen, group, settings);
@@ -31,16 +31,16 @@ export const decide = (seen: PodSeen, settings: DecideSettings): Step => {
 };
 
 /** The group is asked to end, once. */
-const end = ({ containerGroupId, status }: ContainerGroup, { memory }: PodSeen, because: string): Step => {
+const end = ({ containerGroupId, status }: ContainerGroup, { memory }: ObservedPod, because: string): PodStep => {
   const { deletion } = memory;
-  if (status === 'Terminating') return wait(`${containerGroupId} is ending`, FLUX_MS);
+  if (status === 'Terminating') return waitFor(`${containerGroupId} is ending`, FLUX_MS);
   if (deletion?.containerGroupId === containerGroupId && deletion.agoMs < AGAIN_MS)
-    return wait(`${containerGroupId} is about to end`, LOOK_MS);
+    return waitFor(`${containerGroupId} is about to end`, LOOK_MS);
   return { do: 'DeleteGroup', containerGroupId, because };
 };
 
 /** The pod is to go: first the group, which costs money, then the object, which is the only record of it. */
-const endPod = (seen: PodSeen, group: ContainerGroup | null, settings: DecideSettings): Step => {
+const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: DecideSettings): PodStep => {
   const { pod, memory, now } = seen;
   if (group) return end(group, seen, 'the pod is being deleted');
   // Not listed yet, perhaps: it can be ended all the same. Not on the word of the pod: whoever may write it may write the ID
@@ -53,7 +53,7 @@ const endPod = (seen: PodSeen, group: ContainerGroup | null, settings: DecideSet
     (isKnownToEnd ? settings.readLagMs : 0) - memory.missingMs,
     memory.wasListed ? 0 : settings.settleMs - memory.quietMs,
   );
-  if (leftMs > 0) return wait('a request that got no answer may still take effect', leftMs);
+  if (leftMs > 0) return waitFor('a request that got no answer may still take effect', leftMs);
   if (pod.metadata.finalizers?.length && !isFinal(pod)) {
     // Whoever holds the pod by a finalizer, such as the Job controller, waits for it to have ended.
     const failure = { reason: 'Terminated', message: 'the pod was deleted and its instance has ended' };
@@ -63,7 +63,7 @@ const endPod = (seen: PodSeen, group: ContainerGroup | null, settings: DecideSet
 };
 
 /** The pod has its group: the pod says what the group does. */
-const run = (seen: PodSeen, group: ContainerGroup, { node }: DecideSettings): Step => {
+const run = (seen: ObservedPod, group: ContainerGroup, { node }: DecideSettings): PodStep => {
   const { pod, eip, now } = seen;
   const said = pod.metadata.annotations ?? {};
   const { containerGroupId, internetIp } = group;
@@ -72,7 +72,7 @@ const run = (seen: PodSeen, group: ContainerGroup, { node }: DecideSettings): St
     makesEip &&
     internetIp !== undefined &&
     (said[ALLOCATED_ADDRESS] !== internetIp || said[ALLOCATED_INSTANCE_ID] === undefined);
-  if (mustTell && eip === undefined) return { do: 'FindEip', ipAddress: internetIp };
+  if (mustTell && eip === undefined) return { do: 'ReadEipByAddress', ipAddress: internetIp };
   // What the address is bound to must be this instance: addresses are given to others once they are released.
   const isItsOwn = eip?.instanceId === group.eniInstanceId || eip?.instanceId === containerGroupId;
   const annotations = {
@@ -82,31 +82,31 @@ const run = (seen: PodSeen, group: ContainerGroup, { node }: DecideSettings): St
     ...(said[ECI_INSTANCE_ID] !== containerGroupId && { [ECI_INSTANCE_ID]: containerGroupId }),
     ...(mustTell && eip && isItsOwn && { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: eip.allocationId }),
   };
-  const status = statusOf(pod, group, { now, hostIP: node.hostIP });
+  const status = podStatusOf(pod, group, { now, hostIP: node.hostIP });
   if (status || Object.keys(annotations).length > 0) return { do: 'WriteStatus', annotations, status };
-  if (mustTell) return wait(`${internetIp} is not listed at ${containerGroupId} yet`, LOOK_MS);
-  if (makesEip && internetIp === undefined) return wait(`${containerGroupId} shows no public address yet`, LOOK_MS);
-  return group.status === 'Running' ? { do: 'Done' } : wait(`${containerGroupId} is ${group.status}`, FLUX_MS);
+  if (mustTell) return waitFor(`${internetIp} is not listed at ${containerGroupId} yet`, LOOK_MS);
+  if (makesEip && internetIp === undefined) return waitFor(`${containerGroupId} shows no public address yet`, LOOK_MS);
+  return group.status === 'Running' ? { do: 'Done' } : waitFor(`${containerGroupId} is ${group.status}`, FLUX_MS);
 };
 
 /** The pod has no group: it is about to be shown, it is gone, or there has never been one. */
-const begin = (seen: PodSeen, settings: DecideSettings): Step => {
+const begin = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, now } = seen;
   const { createdId } = memory;
   const known = instanceOf(pod);
-  if (known === undefined && createdId === undefined) return create(seen, settings);
+  if (known === undefined && createdId === undefined) return createGroup(seen, settings);
   if (known === undefined && createdId !== undefined) {
     const startTime = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
     return { do: 'WriteStatus', annotations: { [ECI_INSTANCE_ID]: createdId }, status: { startTime } };
   }
   const id = known ?? createdId ?? '';
   const leftMs = (memory.wasListed ? settings.readLagMs : settings.missingMs) - memory.missingMs;
-  if (leftMs > 0) return wait(`${id} is not listed`, Math.min(leftMs, LOOK_MS));
+  if (leftMs > 0) return waitFor(`${id} is not listed`, Math.min(leftMs, LOOK_MS));
   const failure: Failure = {
     reason: 'ContainerGroupGone',
     message: `the elastic container instance ${id} no longer exists; it was released by somebody else, or reclaimed`,
   };
-  const gone: Act = { do: 'WriteStatus', status: failedStatus(pod, failure, now), warning: failure };
+  const gone: PodAction = { do: 'WriteStatus', status: failedStatus(pod, failure, now), warning: failure };
   return gone;
 };
 

@@ -8,7 +8,7 @@ import {
   isOurNode,
   missingLabels,
   newNode,
-  statusPatch,
+  nodeStatusPatch,
   VIRTUAL_NODE,
   type NodeDescription,
   type VirtualNode,
@@ -93,7 +93,7 @@ const keepNode = async (
   const { uid } = node.metadata;
   if (labels)
     node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'merge', body: { metadata: { uid, labels } } }, signal);
-  const status = statusPatch(node, description, clock.now(), REPORT_MS);
+  const status = nodeStatusPatch(node, description, clock.now(), REPORT_MS);
   if (status) {
     const body = { metadata: { uid }, status };
     node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'strategic', subresource: 'status', body }, signal);

@@ -11,10 +11,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { selfSigned } from './certificate.ts';
-import { follow } from './follow.ts';
-import { review } from './review.ts';
+import { followLog } from './follow-log.ts';
+import { review } from './token-review.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
-import { WORKLOAD_POD } from './workload.ts';
+import { WORKLOAD_POD } from './workload-pod.ts';
 
 export interface KubeletEndpointParts {
   readonly kube: Kube;
@@ -118,7 +118,7 @@ const answer = async (
     response.on('close', () => leaving.abort(new Error('The reader has left.')));
     signal.addEventListener('abort', () => leaving.abort(signal.reason), { once: true, signal: leaving.signal });
     response.writeHead(200, PLAIN).flushHeaders();
-    for await (const piece of follow(logs, logs.hasTimes, parts.clock, leaving.signal)) response.write(piece);
+    for await (const piece of followLog(logs, logs.hasTimes, parts.clock, leaving.signal)) response.write(piece);
     response.end();
   } catch (error) {
     if (error instanceof Refusal) send(error.status, error.message);

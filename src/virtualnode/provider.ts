@@ -1,5 +1,5 @@
 import type { PodEip } from '../api/podeip.ts';
-import { runController } from '../kube/controller.ts';
+import { runController } from '../kube/reconcile-loop.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
 import { createReflector, type Reflector, type ReflectorOptions, type StoreEvent } from '../kube/reflector.ts';
@@ -11,12 +11,12 @@ import { collectOrphans } from './collect.ts';
 import { NodeGroups } from './groups.ts';
 import { keepAlive } from './heartbeat.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
-import { PodMemories } from './memory.ts';
+import { PodTracker } from './tracker.ts';
 import type { NodeDescription } from './node.ts';
 import { reconcilePod, type ReconcilePorts } from './reconcile.ts';
-import type { DecideSettings } from './seen.ts';
-import { isOwnCondition } from './status.ts';
-import { WORKLOAD_POD, type WorkloadPod } from './workload.ts';
+import type { DecideSettings } from './observation.ts';
+import { isOwnCondition } from './instance-status.ts';
+import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** What the watch of the node's pods keeps: what says which pod to look at. Nothing is decided from it. */
 export type PodWatch = Reflector<WorkloadPod>;
@@ -104,9 +104,9 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     random,
     backoff: BACKOFF,
     // What costs money is ended first.
-    laneOf: (key) => (pods.store.get(key)?.metadata.deletionTimestamp === undefined ? 'main' : 'express'),
+    laneOf: (key) => (pods.store.get(key)?.metadata.deletionTimestamp === undefined ? 'main' : 'priority'),
   });
-  const memories = new PodMemories(clock, random, REFUSED);
+  const tracker = new PodTracker(clock, random, REFUSED);
   const groups = new NodeGroups(containerGroups, clock, node.clusterUid, nodeName);
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
@@ -120,7 +120,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     const { uid } = event.object.metadata;
     const key = keyOf(event.object.metadata);
     if (event.type !== 'deleted') keyOfUid.set(uid, key);
-    if (event.type === 'added') memories.meet(uid, key, event.from === 'watch');
+    if (event.type === 'added') tracker.meet(uid, key, event.from === 'watch');
     if (isNews(event)) queue.add(key, event.from === 'list' ? 'resync' : 'live');
   });
   const unsubscribe = podEips?.subscribe(({ object: { metadata } }) => {
@@ -139,7 +139,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
       ...parts,
       calls: createKubeletCalls({ transport, clock }),
       log,
-      memories,
+      tracker,
       groups,
       onRest: (uid, isAtRest) => void (isAtRest ? restless.delete(uid) : restless.add(uid)),
       onForget: (uid) => {
@@ -162,7 +162,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     );
     const { workers } = settings;
     await runController(
-      { name: 'virtualnode', queue, workers, expressWorkers: workers, clock, log, reconcile },
+      { name: 'virtualnode', queue, workers, priorityWorkers: workers, clock, log, reconcile },
       signal,
     );
     await Promise.all([polling, collecting]);

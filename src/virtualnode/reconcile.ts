@@ -2,7 +2,7 @@ import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
-import type { Again } from '../kube/controller.ts';
+import type { Requeue } from '../kube/reconcile-loop.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../request/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
@@ -12,15 +12,15 @@ import type { Log } from '../lib/log.ts';
 import { withToken } from '../lib/token.ts';
 import { ECI_INSTANCE_ID } from '../api/annotations.ts';
 import type { KubeletCalls } from './api-server.ts';
-import { decide } from './decide.ts';
+import { decidePod } from './decide.ts';
 import type { NodeGroups } from './groups.ts';
-import type { PodMemories } from './memory.ts';
+import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
-import type { DecideSettings, PodSeen } from './seen.ts';
-import type { Failure } from './status.ts';
-import type { Act, Look } from './step.ts';
+import type { DecideSettings, ObservedPod } from './observation.ts';
+import type { Failure } from './instance-status.ts';
+import type { PodAction, PodRead } from './step.ts';
 import { remarkLine } from './translate/input.ts';
-import { WORKLOAD_POD, type WorkloadPod } from './workload.ts';
+import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** What works on one pod at a time. */
 export interface ReconcilePorts {
@@ -37,7 +37,7 @@ export interface ReconcilePorts {
   readonly log: Log;
   readonly settings: DecideSettings;
   readonly record: (about: ObjectReference, happening: Happening) => void;
-  readonly memories: PodMemories;
+  readonly tracker: PodTracker;
   readonly groups: NodeGroups;
   /** Whether something of the pod is about to change. */
   readonly onRest: (uid: string, isAtRest: boolean) => void;
@@ -53,14 +53,14 @@ const AFTER_DELETION_MS = 1_000;
 /** Brings one pod closer to what it should be: looks, decides, and does one thing. */
 export const reconcilePod =
   (ports: ReconcilePorts) =>
-  async (key: string, signal: AbortSignal): Promise<Again> => {
-    const { kube, clock, settings, memories, groups, onRest } = ports;
+  async (key: string, signal: AbortSignal): Promise<Requeue> => {
+    const { kube, clock, settings, tracker, groups, onRest } = ports;
     const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
     if (!pod || pod.spec.nodeName !== settings.nodeName) return former;
     const { uid } = pod.metadata;
-    const known = memories.of(uid, key);
-    let seen: PodSeen = {
+    const known = tracker.of(uid, key);
+    let seen: ObservedPod = {
       pod,
       group: undefined,
       surplus: [],
@@ -72,16 +72,16 @@ export const reconcilePod =
       now: clock.now(),
     };
     for (;;) {
-      const step = decide(seen, settings);
+      const step = decidePod(seen, settings);
       switch (step.do) {
-        case 'LookForGroup':
-        case 'LookForPodEip':
-        case 'LookAtEip':
-        case 'FindEip':
-        case 'LookForReferences':
-        case 'LookForPolicy':
-          seen = { ...seen, ...(await look(ports, step, pod, signal)) };
-          seen = { ...seen, memory: memories.of(uid, key) };
+        case 'ReadGroup':
+        case 'ReadPodEip':
+        case 'ReadEip':
+        case 'ReadEipByAddress':
+        case 'ReadReferences':
+        case 'ReadPolicy':
+          seen = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
+          seen = { ...seen, memory: tracker.of(uid, key) };
           continue;
         case 'Done':
           onRest(uid, true);
@@ -97,44 +97,49 @@ export const reconcilePod =
         case 'WriteStatus':
         case 'FinishDeletion':
           onRest(uid, false);
-          return act(ports, step, pod, signal);
+          return runPodAction(ports, step, pod, signal);
       }
     }
   };
 
-const look = async (
-  { kube, cloud, calls, findEip, policyOf, groups, memories }: ReconcilePorts,
-  step: Look,
+const readForPod = async (
+  { kube, cloud, calls, findEip, policyOf, groups, tracker }: ReconcilePorts,
+  step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
-): Promise<Partial<PodSeen>> => {
+): Promise<Partial<ObservedPod>> => {
   const { uid, namespace, name } = pod.metadata;
   switch (step.do) {
-    case 'LookForGroup': {
+    case 'ReadGroup': {
       const found = await groups.ofPod(uid, signal);
-      memories.looked(uid, found.length > 0);
+      tracker.looked(uid, found.length > 0);
       // The one that the pod was told to have; the oldest where it was told of none.
       const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
       const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
       return { group: group ?? null, surplus: found.filter((other) => other !== group) };
     }
-    case 'LookForPodEip':
+    case 'ReadPodEip':
       return { podEip: (await kube.get(PODEIP, { namespace, name }, signal)) ?? null };
-    case 'LookAtEip':
+    case 'ReadEip':
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
-    case 'FindEip':
+    case 'ReadEipByAddress':
       return { eip: (await findEip(step.ipAddress, signal)) ?? null };
-    case 'LookForPolicy': {
+    case 'ReadPolicy': {
       const effective = (await policyOf?.(namespace ?? '', step.isFresh, signal)) ?? UNRESTRICTED;
       return { policy: { effective, isFresh: step.isFresh } };
     }
-    case 'LookForReferences':
+    case 'ReadReferences':
       return { references: await readReferences({ kube, calls }, pod, signal) };
   }
 };
 
-const act = async (ports: ReconcilePorts, step: Act, pod: WorkloadPod, signal: AbortSignal): Promise<Again> => {
-  const { kube, calls, log, memories, record } = ports;
+const runPodAction = async (
+  ports: ReconcilePorts,
+  step: PodAction,
+  pod: WorkloadPod,
+  signal: AbortSignal,
+): Promise<Requeue> => {
+  const { kube, calls, log, tracker, record } = ports;
   const { uid, namespace, name } = pod.metadata;
   const about: ObjectReference = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
   switch (step.do) {
@@ -159,7 +164,7 @@ const act = async (ports: ReconcilePorts, step: Act, pod: WorkloadPod, signal: A
     }
     case 'FinishDeletion':
       await calls.finishDeletion(pod, signal);
-      memories.finished(uid);
+      tracker.finished(uid);
       return 'now';
   }
 };
@@ -172,14 +177,14 @@ const warningOf = ({ reason, message }: Failure): Happening => ({
 });
 
 const create = async (
-  { containerGroups, groups, log, memories, record }: ReconcilePorts,
-  { spec, notes }: Extract<Act, { do: 'CreateGroup' }>,
+  { containerGroups, groups, log, tracker, record }: ReconcilePorts,
+  { spec, notes }: Extract<PodAction, { do: 'CreateGroup' }>,
   pod: WorkloadPod,
   about: ObjectReference,
   signal: AbortSignal,
-): Promise<Again> => {
+): Promise<Requeue> => {
   const { uid, namespace, name } = pod.metadata;
-  memories.sends(uid, spec);
+  tracker.sends(uid, spec);
   groups.refresh(uid);
   let containerGroupId: string;
   try {
@@ -190,14 +195,14 @@ const create = async (
     const reason = REFUSALS[error.kind];
     const message = `${error.action} answered ${error.code}: ${error.message}`;
     if (reason === undefined) {
-      memories.notMade(uid);
+      tracker.notMade(uid);
       throw error;
     }
-    memories.refused(uid, { reason, message: message.slice(0, 1000) }, error.retryAfterMs);
+    tracker.refused(uid, { reason, message: message.slice(0, 1000) }, error.retryAfterMs);
     log.warn({ pod: `${namespace}/${name}`, kind: error.kind, code: error.code, requestId: error.requestId }, message);
     return 'now';
   }
-  memories.created(uid, containerGroupId);
+  tracker.created(uid, containerGroupId);
   groups.made(containerGroupId, uid);
   log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
   record(about, {
@@ -220,19 +225,19 @@ const REFUSALS: Partial<Record<CloudFault['kind'], string>> = {
 
 /** Asks a group to end. That there is none is as good. */
 const end = async (
-  { containerGroups, groups, memories }: ReconcilePorts,
+  { containerGroups, groups, tracker }: ReconcilePorts,
   uid: string,
   containerGroupId: string,
   signal: AbortSignal,
 ): Promise<void> => {
   // The same token twice would be answered from memory, and have no effect.
-  const group = withToken('DeleteContainerGroup', memories.caller(uid), { containerGroupId });
+  const group = withToken('DeleteContainerGroup', tracker.caller(uid), { containerGroupId });
   try {
     await containerGroups.deleteContainerGroup(group, signal);
   } catch (error) {
     if (!(error instanceof CloudFault) || error.kind !== 'gone') throw error;
   }
-  memories.deleted(uid, containerGroupId);
+  tracker.deleted(uid, containerGroupId);
   groups.refresh(uid);
 };
 
@@ -245,18 +250,18 @@ const endFormer = async (
   key: string,
   uid: string | undefined,
   signal: AbortSignal,
-): Promise<Again> => {
-  const { groups, log, memories, settings, onRest, onForget } = ports;
-  let again: Again = 'done';
-  for (const former of memories.formerOf(key, uid)) {
+): Promise<Requeue> => {
+  const { groups, log, tracker, settings, onRest, onForget } = ports;
+  let again: Requeue = 'done';
+  for (const former of tracker.formerOf(key, uid)) {
     groups.refresh(former);
     const found = await groups.ofPod(former, signal);
-    memories.looked(former, found.length > 0);
-    const { quietMs, missingMs, wasListed, deletion } = memories.of(former, key);
+    tracker.looked(former, found.length > 0);
+    const { quietMs, missingMs, wasListed, deletion } = tracker.of(former, key);
     if (found.length === 0) {
       const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
       if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {
-        memories.forget(former);
+        tracker.forget(former);
         groups.forget(former);
         onForget(former);
         continue;

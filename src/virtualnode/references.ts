@@ -3,7 +3,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { tokenKey, type TranslationInput } from './translate/input.ts';
-import { SECRET, type TokenProjection, type WorkloadPod } from './workload.ts';
+import { SECRET, type TokenProjection, type WorkloadPod } from './workload-pod.ts';
 
 /** What a pod refers to, by name, as far as it was there. */
 export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;

@@ -1,24 +1,24 @@
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
-import type { Failure, StatusChange } from './status.ts';
+import type { Failure, StatusChange } from './instance-status.ts';
 import type { Remark } from './translate/input.ts';
 
 /** What the decision has to know before it can go on. */
-export type Look =
+export type PodRead =
   /** The pod's container groups, by their tags. */
-  | { readonly do: 'LookForGroup' }
+  | { readonly do: 'ReadGroup' }
   /** The PodEIP of the pod's name. */
-  | { readonly do: 'LookForPodEip' }
+  | { readonly do: 'ReadPodEip' }
   /** The EIP of this allocation ID. */
-  | { readonly do: 'LookAtEip'; readonly allocationId: string }
+  | { readonly do: 'ReadEip'; readonly allocationId: string }
   /** The EIP that has this address. */
-  | { readonly do: 'FindEip'; readonly ipAddress: string }
+  | { readonly do: 'ReadEipByAddress'; readonly ipAddress: string }
   /** The policy of the pod's namespace: from the cache, or from a quorum read before an EIP is bought on its word. */
-  | { readonly do: 'LookForPolicy'; readonly isFresh: boolean }
+  | { readonly do: 'ReadPolicy'; readonly isFresh: boolean }
   /** The ConfigMaps, Secrets and tokens that the pod refers to. */
-  | { readonly do: 'LookForReferences' };
+  | { readonly do: 'ReadReferences' };
 
 /** One side effect. */
-export type Act =
+export type PodAction =
   | { readonly do: 'CreateGroup'; readonly spec: ContainerGroupSpec; readonly notes: readonly Remark[] }
   | { readonly do: 'DeleteGroup'; readonly containerGroupId: string; readonly because: string }
   /** One patch of pods/status. */
@@ -34,12 +34,12 @@ export type Act =
   | { readonly do: 'FinishDeletion' };
 
 /** Nothing to do now. */
-export type Rest =
+export type PodResult =
   | { readonly do: 'Done' }
   /** Looked at anew after `ms`, the cloud included. */
   | { readonly do: 'Wait'; readonly because: string; readonly ms: number };
 
 /** Exactly one next step for a pod. */
-export type Step = Look | Act | Rest;
+export type PodStep = PodRead | PodAction | PodResult;
 
-export const wait = (because: string, ms: number): Rest => ({ do: 'Wait', because, ms });
+export const waitFor = (because: string, ms: number): PodResult => ({ do: 'Wait', because, ms });

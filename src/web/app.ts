@@ -1,7 +1,7 @@
 import Koa from 'koa';
 import type { Log } from '../lib/log.ts';
 import { healthRoutes, type Health } from './health.ts';
-import { metricsRoute, type Exposition, type Guard } from './metrics.ts';
+import { metricsRoute, type Exposition, type Guard } from './metrics-endpoint.ts';
 import { pageRoutes, type PageOptions } from './page.ts';
 import type { Route } from './route.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import type { Route } from './route.ts';
-import type { Status } from './status.ts';
+import type { Status } from './overview.ts';
 import { streamRoute } from './stream.ts';
 
 /** What the status page needs. */

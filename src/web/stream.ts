@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
 import type { Route } from './route.ts';
-import type { ShownAddress, Status } from './status.ts';
+import type { ShownAddress, Status } from './overview.ts';
 
 /** Pages that may watch at once. Each is a connection; the others ask every few seconds instead. */
 export const MOST_STREAMS = 32;

@@ -1,6 +1,6 @@
-import { KNATIVE_SERVICE, SERVICE } from '../api/knative.ts';
+import { KNATIVE_SERVICE, SERVICE_LABEL } from '../api/knative.ts';
 import { PODEIP } from '../api/podeip.ts';
-import type { Claim, GuardFacts } from '../rules/cluster-facts.ts';
+import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
 import { namesExisting } from '../rules/naming.ts';
 import type { Workload } from '../rules/workload.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -23,8 +23,8 @@ const TIMEOUT_MS = 1_500;
  * API server does not say it in time the object is judged without, and the controller, which looks again, has the last
  * word; as it has about two that come at the same moment.
  */
-export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<GuardFacts>) => {
-  const read = async (): Promise<readonly Claim[] | undefined> => {
+export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<ClusterFacts>) => {
+  const read = async (): Promise<readonly EipClaim[] | undefined> => {
     const stop = new AbortController();
     const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
     try {
@@ -44,7 +44,7 @@ export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Wo
             kind: 'PodEIP',
             namespace,
             name,
-            service: labels[SERVICE],
+            service: labels[SERVICE_LABEL],
           })),
         ...services.flatMap(({ metadata: { namespace = '', name, deletionTimestamp }, spec }) => {
           const allocationId = namesExisting(spec?.template?.metadata?.annotations);

@@ -2,8 +2,8 @@ import { EIP_BEFORE_TRAFFIC, WANTS_ECI, WANTS_ECI_LEGACY } from '../api/annotati
 import type { Scalable } from '../api/apps.ts';
 import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
-import type { GuardSettings } from '../rules/rule.ts';
-import { NOTHING_KNOWN, type GuardFacts } from '../rules/cluster-facts.ts';
+import type { RuleSettings } from '../rules/rule.ts';
+import { NO_FACTS, type ClusterFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import type { Provider } from '../request/target.ts';
 import type { EipPolicy } from '../api/eippolicy.ts';
@@ -12,17 +12,17 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { Unreadable } from '../manifest/workload.ts';
+import type { Unreadable } from '../manifest/read-workload.ts';
 import { underPolicy } from '../request/policy.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './mutate-pod.ts';
 import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { changeOfScale, isOfCluster, readScaling, type Scaling } from './validate-scale.ts';
 import { admitService } from './mutate-service.ts';
-import { changeOf, validate, type Change, type ValidationFacts } from './validate.ts';
-import { podSchema, serviceSchema } from './workload.ts';
+import { changeOf, validate, type ObjectChange, type ValidationFacts } from './validate.ts';
+import { podSchema, serviceSchema } from './review-object.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
-export type Answer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
+export type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
 export interface ReviewerParts {
   readonly kube: Kube;
@@ -38,10 +38,10 @@ export interface ReviewerParts {
    * What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for, with
    * the settings as they hold in its namespace.
    */
-  readonly known?: ((workload: Workload, settings: GuardSettings) => Promise<GuardFacts>) | undefined;
+  readonly known?: ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) | undefined;
   /** Told of each finding of an object that was judged, for metrics. */
   readonly found?: ((finding: Finding) => void) | undefined;
-  readonly observe?: ((webhook: string, answer: Answer, durationMs: number) => void) | undefined;
+  readonly observe?: ((webhook: string, answer: ReviewAnswer, durationMs: number) => void) | undefined;
 }
 
 /** Takes the parsed body of a request, gives the body of the answer; throws a {@link ReviewError} where it is none. */
@@ -59,7 +59,7 @@ const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>, namespace
   spec,
 });
 
-const answerOf = ({ denied, patch }: Admitted): Answer =>
+const answerOf = ({ denied, patch }: Admitted): ReviewAnswer =>
   denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
 
 /**
@@ -94,11 +94,11 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
         isRead ? admitted : { patch: [], warnings: [`knative-eip cannot read this object: ${admitted}`] },
       );
     };
-  const judge = async (change: Change, around: AdmissionFacts, onConflict = parts.onConflict ?? 'refuse') =>
+  const judge = async (change: ObjectChange, around: AdmissionFacts, onConflict = parts.onConflict ?? 'refuse') =>
     validate(change, {
       ...around,
       onConflict,
-      known: (await parts.known?.(change.after, around.settings)) ?? NOTHING_KNOWN,
+      known: (await parts.known?.(change.after, around.settings)) ?? NO_FACTS,
     });
   return {
     '/mutate/pods': review('pods', async ({ resource, subResource, operation, object, namespace }) => {

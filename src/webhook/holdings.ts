@@ -1,13 +1,13 @@
 import { EIP_USAGE } from '../api/eippolicy.ts';
-import { SERVICE } from '../api/knative.ts';
+import { SERVICE_LABEL } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
-import type { GuardSettings } from '../rules/rule.ts';
-import type { GuardFacts } from '../rules/cluster-facts.ts';
+import type { RuleSettings } from '../rules/rule.ts';
+import type { ClusterFacts } from '../rules/cluster-facts.ts';
 import { isOwn } from '../rules/duplicate-claims.ts';
 import { podsOf } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
 import { isLimited, UNRESTRICTED, type Usage } from '../request/policy.ts';
-import { readAnnotations } from '../request/parse.ts';
+import { parseAnnotations } from '../request/parse.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -24,11 +24,11 @@ interface HoldingsParts {
 const TIMEOUT_MS = 1_500;
 
 /** Whether the limits of the namespace have anything to say about the workload by what others hold. */
-const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: GuardSettings): boolean =>
+const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: RuleSettings): boolean =>
   !workload.owner &&
   isLimited(policy) &&
   podsOf(workload) > 0 &&
-  readAnnotations(workload.annotations, defaults).request?.kind === 'new';
+  parseAnnotations(workload.annotations, defaults).request?.kind === 'new';
 
 /**
  * What the namespace of a workload holds under its limits, without what the workload's own pods hold: neither an update nor
@@ -41,7 +41,7 @@ export const namespaceHoldings = ({
   kube,
   clock,
   log,
-}: HoldingsParts): ((workload: Workload, settings: GuardSettings) => Promise<GuardFacts>) => {
+}: HoldingsParts): ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) => {
   const read = async (workload: Workload): Promise<Usage | undefined> => {
     const { namespace } = workload;
     const stop = new AbortController();
@@ -68,5 +68,5 @@ const claimedBy = ({ metadata: { name, labels = {} } }: PodEip, namespace: strin
   kind: 'PodEIP',
   namespace,
   name,
-  service: labels[SERVICE],
+  service: labels[SERVICE_LABEL],
 });

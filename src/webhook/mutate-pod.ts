@@ -1,9 +1,9 @@
 import { ECI_KEYS, KEYS, OUR_VIRTUAL_NODE, READINESS_GATE, VIRTUAL_NODE_TAINT } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
-import { REVISION, SERVICE_UID } from '../api/knative.ts';
-import type { GuardSettings } from '../rules/rule.ts';
-import { NOTHING_KNOWN } from '../rules/cluster-facts.ts';
-import { weigh } from '../rules/evaluate.ts';
+import { REVISION_LABEL, SERVICE_UID } from '../api/knative.ts';
+import type { RuleSettings } from '../rules/rule.ts';
+import { NO_FACTS } from '../rules/cluster-facts.ts';
+import { evaluateRequest } from '../rules/evaluate.ts';
 import { isFreeToName } from '../rules/naming.ts';
 import { workloadOfPod } from '../rules/workload.ts';
 import { canonicalAnnotations, planCreation } from '../request/provisioner.ts';
@@ -17,7 +17,7 @@ import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
-  readonly settings: GuardSettings;
+  readonly settings: RuleSettings;
   /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */
@@ -50,12 +50,12 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const target = targetOf(pod, undefined, namespaceLabels, provider);
   const placing = place(pod, target);
   if (!mentionsEip(given)) return placing.length > 0 ? { patch: placing, warnings: [] } : UNCHANGED;
-  const reading = weigh({ workload: workloadOfPod(pod), target, settings, facts: NOTHING_KNOWN });
-  const warnings = reading.findings.filter(({ severity }) => severity !== 'note').map(said);
-  const { request } = reading;
-  if (!reading.wanted) return { patch: placing, warnings };
+  const parsed = evaluateRequest({ workload: workloadOfPod(pod), target, settings, facts: NO_FACTS });
+  const warnings = parsed.findings.filter(({ severity }) => severity !== 'note').map(said);
+  const { request } = parsed;
+  if (!parsed.wanted) return { patch: placing, warnings };
   if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
-  const plan = planCreation(reading, given, target, creationFacts(settings));
+  const plan = planCreation(parsed, given, target, creationFacts(settings));
   const annotations = annotationsFor(
     request,
     given,
@@ -63,7 +63,7 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
     facts,
     plan.how === 'add-on' ? plan.annotations : undefined,
   );
-  const waits = request.kind === 'existing' && reading.handover === 'wait';
+  const waits = request.kind === 'existing' && parsed.handover === 'wait';
   const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
   // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
   const isServed = target.on === 'unknown' && (!isKept || settings.enableVirtualNode);
@@ -74,7 +74,7 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
 };
 
 /** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
-const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: GuardSettings): boolean =>
+const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: RuleSettings): boolean =>
   request.kind === 'new'
     ? !isLimited(settings.policy ?? UNRESTRICTED)
     : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
@@ -136,7 +136,7 @@ const place = (pod: Pod, target: Target): JsonPatchOperation[] => {
 };
 
 const isKnative = ({ metadata: { labels = {} } }: Pod): boolean =>
-  Object.hasOwn(labels, REVISION) || Object.hasOwn(labels, SERVICE_UID);
+  Object.hasOwn(labels, REVISION_LABEL) || Object.hasOwn(labels, SERVICE_UID);
 
 const annotate = (
   given: Readonly<Record<string, string>>,

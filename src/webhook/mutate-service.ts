@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import { EIP_BEFORE_TRAFFIC } from '../api/annotations.ts';
-import { readAnnotations } from '../request/parse.ts';
+import { parseAnnotations } from '../request/parse.ts';
 import { targetOfTemplate } from '../request/target.ts';
 import type { AdmissionFacts } from './mutate-pod.ts';
 import { pointer, UNCHANGED, type Admitted } from './review.ts';
-import type { serviceSchema } from './workload.ts';
+import type { serviceSchema } from './review-object.ts';
 
 export type AdmittedService = z.output<typeof serviceSchema>;
 
@@ -37,7 +37,7 @@ export const admitService = (service: AdmittedService, facts: AdmissionFacts): A
   const text = Object.hasOwn(annotations, EIP_BEFORE_TRAFFIC) ? annotations[EIP_BEFORE_TRAFFIC] : undefined;
   if (text === undefined || text === 'false' || service.metadata.deletionTimestamp !== undefined) return UNCHANGED;
   if (text !== 'true') return warn(`${JSON.stringify(text.slice(0, 40))} is neither "true" nor "false"; write "true"`);
-  if (!readAnnotations(annotations, facts.settings.defaults).wanted)
+  if (!parseAnnotations(annotations, facts.settings.defaults).wanted)
     return warn('the template asks for no address, so nothing is waited for; ask for one, or remove the annotation');
   const target = targetOfTemplate({ ...template }, facts.namespaceLabels ?? {}, facts.provider);
   if (target.on === 'eci' || target.on === 'acs')

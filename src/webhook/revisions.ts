@@ -1,6 +1,6 @@
 import { KNATIVE_REVISION } from '../api/knative.ts';
-import type { GuardFacts, RevisionFacts } from '../rules/cluster-facts.ts';
-import { revisionsToRead } from '../rules/traffic.ts';
+import type { ClusterFacts, RevisionFacts } from '../rules/cluster-facts.ts';
+import { revisionsToRead } from '../rules/revision-traffic.ts';
 import type { Workload } from '../rules/workload.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
@@ -21,7 +21,7 @@ const TIMEOUT_MS = 1_500;
  * it in time, or may not, the Service is judged without, and the controller, which sees the pods, says it on them.
  */
 export const routedRevisions =
-  ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<GuardFacts>) =>
+  ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<ClusterFacts>) =>
   async ({ kind, isKnative, namespace, annotations, traffic }) => {
     const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
     if (names.length === 0) return {};

@@ -14,7 +14,7 @@ interface WebhookConfiguration extends KubeObject {
     readonly { readonly name: string; readonly clientConfig: { readonly caBundle?: string | undefined } }[] | undefined;
 }
 
-export const SECRET: Resource<Secret> = {
+export const CERTIFICATE_SECRET: Resource<Secret> = {
   group: '',
   version: 'v1',
   plural: 'secrets',
@@ -82,7 +82,7 @@ export const agree = async (
   signal?: AbortSignal,
 ): Promise<Authority> => {
   for (;;) {
-    const secret = await kube.get(SECRET, ref, signal);
+    const secret = await kube.get(CERTIFICATE_SECRET, ref, signal);
     const have = stateOf(secret);
     const want = await renew(have, hosts, clock.now());
     if (have && JSON.stringify(have) === JSON.stringify(want)) return have;
@@ -90,10 +90,15 @@ export const agree = async (
     try {
       if (secret) {
         const { resourceVersion } = secret.metadata;
-        await kube.patch(SECRET, ref, { type: 'merge', body: { metadata: { resourceVersion }, data } }, signal);
+        await kube.patch(
+          CERTIFICATE_SECRET,
+          ref,
+          { type: 'merge', body: { metadata: { resourceVersion }, data } },
+          signal,
+        );
       } else
         await kube.create(
-          SECRET,
+          CERTIFICATE_SECRET,
           { apiVersion: 'v1', kind: 'Secret', metadata: ref, type: 'Opaque', data } satisfies object,
           signal,
         );

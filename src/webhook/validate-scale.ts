@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { DEPLOYMENT, STATEFUL_SET, type Scalable } from '../api/apps.ts';
 import type { Resource } from '../kube/port.ts';
-import { readWorkload } from '../manifest/workload.ts';
+import { readWorkload } from '../manifest/read-workload.ts';
 import { problemsOf, type AdmissionRequest } from './review.ts';
-import { isJudged, type Change } from './validate.ts';
+import { isEvaluated, type ObjectChange } from './validate.ts';
 
 /** More pods for an object, asked for through its subresource `scale`. */
 export interface Scaling {
@@ -42,10 +42,13 @@ export const readScaling = (request: AdmissionRequest): Scaling | undefined | st
 };
 
 /** What becomes of the object that is scaled; undefined where it has nothing to do with EIPs, or cannot be read. */
-export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled: Scalable): Change | undefined => {
+export const changeOfScale = (
+  { resource, namespace, from, to }: Scaling,
+  scaled: Scalable,
+): ObjectChange | undefined => {
   const { group, version, kind } = resource;
   const read = readWorkload({ ...scaled, apiVersion: `${group}/${version}`, kind });
-  if (read.as !== 'workload' || !isJudged(read.workload)) return undefined;
+  if (read.as !== 'workload' || !isEvaluated(read.workload)) return undefined;
   const workload = { ...read.workload, namespace };
   return { before: { ...workload, replicas: from }, after: { ...workload, replicas: to } };
 };

@@ -1,30 +1,30 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
-import type { GuardSettings } from '../rules/rule.ts';
-import type { GuardFacts } from '../rules/cluster-facts.ts';
-import { weigh } from '../rules/evaluate.ts';
+import type { RuleSettings } from '../rules/rule.ts';
+import type { ClusterFacts } from '../rules/cluster-facts.ts';
+import { evaluateRequest } from '../rules/evaluate.ts';
 import { podsOf, SCALE_KEYS } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
 import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
-import { shareOf } from '../request/policy.ts';
-import { readAnnotations } from '../request/parse.ts';
-import { readWorkload, type Unreadable } from '../manifest/workload.ts';
+import { countedMbps } from '../request/policy.ts';
+import { parseAnnotations } from '../request/parse.ts';
+import { readWorkload, type Unreadable } from '../manifest/read-workload.ts';
 import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
 
 /** What the validating webhook knows beside the object. */
 export interface ValidationFacts {
-  readonly settings: GuardSettings;
+  readonly settings: RuleSettings;
   readonly provider: Provider;
   /** Labels of the object's namespace; undefined where they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   readonly onConflict: 'refuse' | 'warn';
   /** What else is known: claims, policy, other controllers. */
-  readonly known: GuardFacts;
+  readonly known: ClusterFacts;
 }
 
 /** An object that is to be judged. `before` is undefined at its creation. */
-export interface Change {
+export interface ObjectChange {
   readonly after: Workload;
   readonly before: Workload | undefined;
 }
@@ -40,13 +40,13 @@ export const changeOf = ({
   namespace,
   object,
   oldObject,
-}: AdmissionRequest): Change | undefined | readonly Unreadable[] => {
+}: AdmissionRequest): ObjectChange | undefined | readonly Unreadable[] => {
   if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
   const read = readWorkload(object);
   if (read.as === 'other') return undefined;
   if (read.as === 'unreadable') return read.problems;
   const after = placed(read.workload, namespace);
-  if (!isJudged(after)) return undefined;
+  if (!isEvaluated(after)) return undefined;
   if (operation === 'CREATE') return { after, before: undefined };
   const old = readWorkload(oldObject);
   // An update without the object before it: what was there already cannot be told, so nothing is held against it.
@@ -70,7 +70,7 @@ const LONGEST_KEY = 253 + 1 + 63;
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
 /** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
-export const isJudged = ({ annotations, outside, isEnding }: Workload): boolean =>
+export const isEvaluated = ({ annotations, outside, isEnding }: Workload): boolean =>
   !isEnding &&
   [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
 
@@ -97,7 +97,7 @@ const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfN
  * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
  * whoever scales down does not sin anew.
  */
-const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: GuardSettings): boolean =>
+const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: RuleSettings): boolean =>
   finding.id === sin.id &&
   COUNTED.has(finding.id) &&
   KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
@@ -105,9 +105,9 @@ const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workloa
   bandwidthOf(after, settings) <= bandwidthOf(before, settings);
 
 /** Mbit/s that all pods ask for. */
-const bandwidthOf = (workload: Workload, { defaults }: GuardSettings): number => {
-  const { request } = readAnnotations(workload.annotations, defaults);
-  return request?.kind === 'new' ? shareOf(request) * podsOf(workload) : 0;
+const bandwidthOf = (workload: Workload, { defaults }: RuleSettings): number => {
+  const { request } = parseAnnotations(workload.annotations, defaults);
+  return request?.kind === 'new' ? countedMbps(request) * podsOf(workload) : 0;
 };
 
 /**
@@ -116,17 +116,17 @@ const bandwidthOf = (workload: Workload, { defaults }: GuardSettings): number =>
  * because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods without an address.
  * Pure and total.
  */
-export const validate = ({ after, before }: Change, facts: ValidationFacts): Admitted => {
+export const validate = ({ after, before }: ObjectChange, facts: ValidationFacts): Admitted => {
   const { settings, onConflict, known } = facts;
-  const judged = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
-    weigh({
+  const evaluated = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
+    evaluateRequest({
       workload,
       target: targetOfWorkload(workload, facts.namespaceLabels, facts.provider),
       settings,
       facts: { ...known, before: was?.annotations },
     }).findings;
-  const findings = judged(after, before).filter(({ severity }) => severity !== 'note');
-  const old = before ? judged(before, undefined) : [];
+  const findings = evaluated(after, before).filter(({ severity }) => severity !== 'note');
+  const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>
     old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before, settings)));
   const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCommand, type ControllerOptions, type Runs, type SandboxOptions } from '../../src/cli/commands.ts';
+import { runCommand, type RunControllerOptions, type Runs, type SandboxOptions } from '../../src/cli/commands.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { stopSignal } from '../../src/cli/stop.ts';
 
@@ -28,7 +28,7 @@ const still = () => {
 const run = async (line: string, { runs, env = {} }: { runs?: Runs; env?: Record<string, string> } = {}) => {
   let out = '';
   let err = '';
-  const controllers: ControllerOptions[] = [];
+  const controllers: RunControllerOptions[] = [];
   const sandboxes: SandboxOptions[] = [];
   const code = await runCommand(line.split(' ').filter(Boolean), {
     env,

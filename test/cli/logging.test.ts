@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createLog, type LogOptions } from '../../src/cli/logging.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
-import { Secret } from '../../src/config/secret.ts';
+import { SecretText } from '../../src/config/secret.ts';
 
 /** A log, and the lines that it has written. */
 const written = (options: Partial<LogOptions> = {}) => {
@@ -39,12 +39,12 @@ test('fields of a child are on each of its lines', (t) => {
 
 test('values of keys that look like secrets are hidden, however deep, in children too', (t) => {
   const { log, lines } = written();
-  log.child({ password: 'hush', credential: new Secret('hush') }).error(
+  log.child({ password: 'hush', credential: new SecretText('hush') }).error(
     {
       accessKeySecret: 'hush',
       headers: { Authorization: 'hush', 'x-acs-security-token': 'hush' },
       list: [{ access_key: 'hush' }],
-      value: new Secret('hush'),
+      value: new SecretText('hush'),
       clientToken: 'kept',
     },
     'Refused',

@@ -1,10 +1,10 @@
 import { systemClock } from '../../src/lib/clock.ts';
-import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
-import type { AlicloudCloud, CloudSettings } from '../../src/cloud/alicloud/cloud.ts';
-import type { UnmappedAnswer } from '../../src/cloud/alicloud/faults.ts';
+import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
+import type { AlicloudCloud, CloudSettings } from '../../src/cloud/alicloud/vpc.ts';
+import type { UnmappedAnswer } from '../../src/cloud/alicloud/to-fault.ts';
 import { createCredentials } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
-import { Secret } from '../../src/config/secret.ts';
+import { SecretText } from '../../src/config/secret.ts';
 import type { AllocateEip, Binding, PackageMembership } from '../../src/cloud/port.ts';
 import { scriptedServer } from './scripted-server.ts';
 import type { Script } from './scripted-server.ts';
@@ -22,7 +22,7 @@ export const settings: CloudSettings = {
   endpoints: { vpc: `http://${server.host}`, ecs: `http://${server.host}`, eci: `http://${server.host}/` },
   clock: systemClock,
   credentials: createCredentials(
-    { accessKeyId: AK, accessKeySecret: new Secret(SK), securityToken: new Secret(TOKEN), env: {} },
+    { accessKeyId: AK, accessKeySecret: new SecretText(SK), securityToken: new SecretText(TOKEN), env: {} },
     systemClock,
   ),
   unmapped: (answer) => unmapped.push(answer),

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
-import { parseEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
+import { parseApiEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import {
   AK,
   TOKEN,
@@ -359,13 +359,13 @@ test.serial('a callApi in process stands in for the network, without credentials
 });
 
 test('endpoint settings are split into protocol and host, or refused', (t) => {
-  t.deepEqual(parseEndpoint('http://127.0.0.1:8080/'), { host: '127.0.0.1:8080', protocol: 'HTTP' });
-  t.deepEqual(parseEndpoint('HTTPS://vpc.aliyuncs.com'), { host: 'vpc.aliyuncs.com', protocol: 'HTTPS' });
-  t.deepEqual(parseEndpoint('vpc-vpc.cn-beijing.aliyuncs.com'), {
+  t.deepEqual(parseApiEndpoint('http://127.0.0.1:8080/'), { host: '127.0.0.1:8080', protocol: 'HTTP' });
+  t.deepEqual(parseApiEndpoint('HTTPS://vpc.aliyuncs.com'), { host: 'vpc.aliyuncs.com', protocol: 'HTTPS' });
+  t.deepEqual(parseApiEndpoint('vpc-vpc.cn-beijing.aliyuncs.com'), {
     host: 'vpc-vpc.cn-beijing.aliyuncs.com',
     protocol: 'HTTPS',
   });
   for (const bad of ['', 'ftp://x', 'http://u:p@x', 'x/path', 'x?y', 'a b', '-x']) {
-    t.throws(() => parseEndpoint(bad), { instanceOf: RangeError }, bad);
+    t.throws(() => parseApiEndpoint(bad), { instanceOf: RangeError }, bad);
   }
 });

@@ -2,11 +2,11 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
-import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
+import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
 import type { AllocateEip, Eip } from '../../src/cloud/port.ts';
-import { Memories } from '../../src/controllers/podeip/tracker.ts';
+import { Tracker } from '../../src/controllers/podeip/tracker.ts';
 import { decide } from '../../src/controllers/podeip/decide.ts';
-import type { Seen, Settings } from '../../src/controllers/podeip/observation.ts';
+import type { ObservedState, Settings } from '../../src/controllers/podeip/observation.ts';
 import type { Step } from '../../src/controllers/podeip/step.ts';
 import * as the from '../controllers/podeip/situation.ts';
 import { fakeClock } from './fake-clock.ts';
@@ -31,7 +31,7 @@ import {
 } from './alicloud-fixture.ts';
 
 /*
- * Bad answers of the cloud, by their number in the list of bad inputs, whose places are in test/controllers/podeip/bad-podeips.test.ts: what the real
+ * Bad answers of the cloud, by their number in the list of bad inputs, whose bindings are in test/controllers/podeip/bad-podeips.test.ts: what the real
  * adapter makes of the bytes, and where an answer can be read and is strange, what is done about it.
  */
 
@@ -72,15 +72,19 @@ const tagsOf = (tags: Readonly<Record<string, string>>) => ({
 const OURS = tagsOf({ [TAG_CLUSTER_UID]: 'cluster', [TAG_PODEIP_UID]: 'podeip' });
 const NOBODYS = tagsOf({});
 const allocationID = 'eip-1';
-const places = [the.place];
+const bindings = [the.binding];
 const BOUND = { Status: 'InUse', InstanceId: 'eni-1', InstanceType: 'NetworkInterface', PrivateIpAddress: '10.0.0.2' };
 const GONE_FOR_LONG = { ...the.quiet, missingMs: 60_000 };
 
 /** What is done about an EIP that was bought for a pod, once the cloud describes it so. */
-const doneAbout = async (more: object, seen: Partial<Seen> = {}, situation: Partial<Settings> = {}): Promise<Step> =>
+const doneAbout = async (
+  more: object,
+  seen: Partial<ObservedState> = {},
+  situation: Partial<Settings> = {},
+): Promise<Step> =>
   decide(
     the.seen({
-      podEip: the.podEip({ allocationID, places }),
+      podEip: the.podEip({ allocationID, bindings }),
       interfaces: [the.eni()],
       eip: await reading(more),
       ...seen,
@@ -94,7 +98,7 @@ const toldOf = async (more: object, situation: Partial<Settings> = {}): Promise<
     the.seen({
       pod: the.pod({ annotations: the.EXISTING }),
       podEip: the.podEip({ request: the.existing }),
-      rivals: [],
+      competitors: [],
       namespace: null,
       eip: await reading({ ...NOBODYS, ...more }),
     }),
@@ -109,7 +113,7 @@ const refused = async (action: string, code: string, status = 400) => {
   return faultOf(call(cloud));
 };
 
-/** A page with this in the place of its list. */
+/** A page with this in the binding of its list. */
 const listed = (EipAddresses: unknown) => ({ RequestId: 'REQ-1', TotalCount: 1, EipAddresses });
 
 const xml = (status: number, body: string) => raw(status, body, 'text/xml;charset=utf-8');
@@ -411,7 +415,7 @@ row(
     const elsewhere = { ...OURS, ...BOUND, PrivateIpAddress: '10.0.0.99' };
     t.like(await doneAbout(elsewhere), { do: 'Fail', reason: 'EipBoundElsewhere' });
     t.like(await doneAbout({ ...OURS, ...BOUND, PrivateIpAddress: '' }), { do: 'Fail', reason: 'EipBoundElsewhere' });
-    const primary = the.podEip({ allocationID, places: [{ ...the.place, isPrimary: true }] });
+    const primary = the.podEip({ allocationID, bindings: [{ ...the.binding, isPrimary: true }] });
     const step = await doneAbout({ ...OURS, ...BOUND, PrivateIpAddress: '' }, { podEip: primary });
     t.like(step, { do: 'Publish', ipAddress: '47.0.0.1' });
     t.like(await doneAbout({ ...OURS, ...BOUND, InstanceType: 'EcsInstance' }), { reason: 'EipBoundElsewhere' });
@@ -570,7 +574,7 @@ row(145, 'an EIP that is handed out twice stays with the one whose tags it has',
   const another = tagsOf({ [TAG_CLUSTER_UID]: 'cluster', [TAG_PODEIP_UID]: 'another' });
   for (const more of [{}, BOUND]) {
     t.like(await doneAbout({ ...another, ...more }), { do: 'Fail', reason: 'EipNotOurs' });
-    const podEip = the.podEip({ allocationID, places, isEnding: true });
+    const podEip = the.podEip({ allocationID, bindings, isEnding: true });
     t.like(await doneAbout({ ...another, ...more }, { podEip }), { do: 'RemoveFinalizer' });
   }
 });
@@ -579,13 +583,13 @@ row(146, 'a token that is refused at its first use is followed by a new one, and
   const fault = await refused('AllocateEipAddress', 'IdempotentParameterMismatch');
   t.like(fault, { kind: 'refused', code: 'IdempotentParameterMismatch' });
   const { clock, advance } = fakeClock();
-  const memories = new Memories(clock, { next: () => 0, uuid: () => 'process' });
+  const tracker = new Tracker(clock, { next: () => 0, uuid: () => 'process' });
   const podEip = the.podEip({ generation: 3 });
-  memories.sending('podeip');
-  memories.failed('podeip', { do: 'Allocate', request: the.fresh, generation: 3 }, fault);
+  tracker.sending('podeip');
+  tracker.failed('podeip', { do: 'Allocate', request: the.fresh, generation: 3 }, fault);
   const next = (tagged: readonly Eip[] | undefined): Step =>
-    decide(the.seen({ podEip, tagged, memory: memories.recall('podeip') }), the.settings);
-  t.like(next(undefined), { do: 'LookForTagged' });
+    decide(the.seen({ podEip, tagged, memory: tracker.recall('podeip') }), the.settings);
+  t.like(next(undefined), { do: 'ReadTaggedEips' });
   t.like(next([]), { do: 'Fail', reason: 'CloudRefused' });
   t.like(next([the.eip()]), { do: 'Record', allocationId: 'eip-1' }, 'what was bought with the token is found');
   await advance(60_000);
@@ -603,10 +607,10 @@ row(147, 'nothing hangs on when an EIP was made, whatever is said about that', a
 
 row(148, 'an EIP without its tags is waited for, and then left alone, never released', async (t) => {
   for (const tags of [NOBODYS, { Tags: null }, { Tags: {} }, { Tags: undefined }]) {
-    t.like(await doneAbout(tags, { memory: the.dazed }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+    t.like(await doneAbout(tags, { memory: the.justStarted }), { do: 'Wait', reason: 'EipNotVisibleYet' });
     t.like(await doneAbout(tags), { do: 'Fail', reason: 'EipNotOurs' });
     const podEip = the.podEip({ allocationID, isEnding: true });
-    t.like(await doneAbout(tags, { podEip, memory: the.dazed }), { do: 'Wait', reason: 'Settling' });
+    t.like(await doneAbout(tags, { podEip, memory: the.justStarted }), { do: 'Wait', reason: 'Settling' });
     t.like(await doneAbout(tags, { podEip }), { do: 'RemoveFinalizer' });
   }
 });
@@ -615,7 +619,7 @@ row(149, 'an EIP that is still listed after its release keeps its finalizer unti
   server.play(() => ({ RequestId: 'REQ-1' }));
   await t.notThrowsAsync(cloud.releaseEip('eip-1'));
   const podEip = the.podEip({ allocationID, isEnding: true });
-  const released = { ...the.dazed, accepted: 'Release', released: 'eip-1' } as const;
+  const released = { ...the.justStarted, accepted: 'Release', released: 'eip-1' } as const;
   t.like(await doneAbout(OURS, { podEip, memory: released }), { do: 'Wait', reason: 'Releasing' });
   t.like(await doneAbout({ ...OURS, Status: 'Releasing' }, { podEip }), { do: 'Wait', reason: 'InTransition' });
   // Sixty seconds on, as free as before: asked again, which does no harm.
@@ -630,7 +634,7 @@ row(149, 'an EIP that is still listed after its release keeps its finalizer unti
 row(150, 'an EIP that was bound and is shown as free, and then as Error, is never published', async (t) => {
   server.play(() => ({ RequestId: 'REQ-1' }));
   await t.notThrowsAsync(cloud.associateEip(binding));
-  const accepted = { ...the.dazed, accepted: 'Associate' } as const;
+  const accepted = { ...the.justStarted, accepted: 'Associate' } as const;
   t.like(await doneAbout(OURS, { memory: accepted }), { do: 'Wait', reason: 'InTransition' });
   t.like(await doneAbout(OURS, { memory: { ...accepted, quietMs: 30_000 } }), { do: 'Associate' });
   t.like(await doneAbout({ ...OURS, Status: 'Error' }), { do: 'Wait', reason: 'InTransition' });

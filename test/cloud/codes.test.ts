@@ -1,7 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { CLOUD_ACTIONS, mutates } from '../../src/cloud/actions.ts';
-import type { CloudAction } from '../../src/cloud/actions.ts';
+import { CLOUD_ACTIONS, mutates } from '../../src/cloud/api-actions.ts';
+import type { CloudAction } from '../../src/cloud/api-actions.ts';
 import { ACTION_CODES, COMMON_CODES, NETWORK_CODES, kindOfAnswer } from '../../src/cloud/alicloud/codes.ts';
 import type { CodeSets } from '../../src/cloud/alicloud/codes.ts';
 import { printable, redact } from '../../src/cloud/alicloud/redact.ts';

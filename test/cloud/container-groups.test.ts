@@ -1,6 +1,6 @@
 import test from 'ava';
 import { createContainerGroups } from '../../src/cloud/alicloud/eci.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { AK, faultOf, raw, server, settings, unmapped } from './alicloud-fixture.ts';
 import { ENV, FILE, PASSWORD, full, plain } from './container-group-fixture.ts';

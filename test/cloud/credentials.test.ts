@@ -11,7 +11,7 @@ import test from 'ava';
 import { createCredentials, FAILURE_HOLDS_MS, RENEWAL_PATIENCE_MS } from '../../src/cloud/credentials.ts';
 import type { CredentialSettings } from '../../src/cloud/credential-source.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
-import { Secret } from '../../src/config/secret.ts';
+import { SecretText } from '../../src/config/secret.ts';
 import { fakeClock } from './fake-clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 import type { Script } from './scripted-server.ts';
@@ -320,7 +320,7 @@ test('the settings decide the source in the order of the SDK’s chain', async (
   };
   const pair = { ALIBABA_CLOUD_ACCESS_KEY_ID: 'env-id', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'env-secret' };
   const cases: [CredentialSettings, RegExp][] = [
-    [{ accessKeyId: 'id', accessKeySecret: new Secret('s'), env: { ...pair, ...oidc } }, /configuration/u],
+    [{ accessKeyId: 'id', accessKeySecret: new SecretText('s'), env: { ...pair, ...oidc } }, /configuration/u],
     [{ env: { ...pair, ...oidc } }, /environment/u],
     [{ env: { ...oidc, ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/' } }, /RRSA/u],
     [{ env: { ...oidc, ALIBABA_CLOUD_ROLE_ARN: '', ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/' } }, /URI/u],
@@ -363,7 +363,7 @@ test.serial('the default chain is not stuck with the source that it tried last',
 });
 
 test('a secret shows itself to nobody who prints it', (t) => {
-  const secret = new Secret('planted');
+  const secret = new SecretText('planted');
   const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }, { showHidden: true })].join();
   t.false(shown.includes('planted'));
   t.is(secret.reveal(), 'planted');

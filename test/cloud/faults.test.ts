@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createCloud } from '../../src/cloud/alicloud/cloud.ts';
+import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
 import { SigningCredentials } from '../../src/cloud/credentials.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import type { CloudFault } from '../../src/cloud/fault.ts';

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
-import { CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { CONFIGURATION_GENERATION, REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import type { ChangeData } from '../../src/cloudevents/change.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
-import type { Verdict } from '../../src/cloudevents/sink.ts';
+import type { SinkVerdict } from '../../src/cloudevents/sink.ts';
 import { Operating, type OperatingOptions } from '../harness/operating.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };
@@ -11,9 +11,9 @@ const EXISTING = { [KEYS.instanceId[2]]: 'eip-users' };
 const HOUR = 3_600_000;
 
 const labels = (generation: number) => ({
-  [SERVICE]: 'hello',
+  [SERVICE_LABEL]: 'hello',
   [SERVICE_UID]: 'uid-of-hello',
-  [REVISION]: `hello-0000${generation}`,
+  [REVISION_LABEL]: `hello-0000${generation}`,
   [CONFIGURATION_GENERATION]: String(generation),
 });
 
@@ -24,7 +24,7 @@ interface Told {
 }
 
 /** A world whose sink takes what `verdict` lets it. */
-const create = async ({ config, ...options }: OperatingOptions = {}, verdict?: (data: Told['data']) => Verdict) => {
+const create = async ({ config, ...options }: OperatingOptions = {}, verdict?: (data: Told['data']) => SinkVerdict) => {
   const told: Told[] = [];
   let requests = 0;
   const world = await Operating.create({
@@ -122,7 +122,7 @@ test('what somebody does in the console is drift, and then what follows from it'
 });
 
 test('an event that nobody takes is given up after the window, and one that is refused at once; others go on', async (t) => {
-  let verdict: Verdict = { is: 'refused', why: '400' };
+  let verdict: SinkVerdict = { is: 'refused', why: '400' };
   const { world, kinds, requests } = await create(
     { config: { cloudEvents: { sink: 'http://sink.example', retryWindowSeconds: 600 } } },
     () => verdict,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import type { Change } from '../../src/cloudevents/change.ts';
+import type { EipChange } from '../../src/cloudevents/change.ts';
 import { parseChange } from '../../src/cloudevents/change.ts';
 import type { Bound, Fact } from '../../src/cloudevents/fact.ts';
 import { fold, NOTHING_TOLD, type Told } from '../../src/cloudevents/fold.ts';
@@ -21,7 +21,7 @@ const trouble = fc.record({
 const fact: fc.Arbitrary<Fact> = fc
   .record({
     allocationType: fc.constantFrom('Auto' as const, 'Static' as const),
-    reading: fc.constantFrom('none', 'address', 'bound', 'gone'),
+    parsed: fc.constantFrom('none', 'address', 'bound', 'gone'),
     bound,
     // A pass uses an address, or withdraws it, or says what is wrong.
     does: fc.constantFrom('nothing', 'use', 'withdraw', 'complain'),
@@ -30,7 +30,7 @@ const fact: fc.Arbitrary<Fact> = fc
     isLast: fc.boolean(),
     why: trouble,
   })
-  .map(({ allocationType, reading, bound: place, does, why, ...rest }) => ({
+  .map(({ allocationType, parsed, bound: place, does, why, ...rest }) => ({
     ...rest,
     isUsed: does === 'use',
     // What was taken from a pod that is served is drift; from one that goes it is the course of things.
@@ -39,14 +39,14 @@ const fact: fc.Arbitrary<Fact> = fc
     trouble: does === 'complain' ? why : undefined,
     about: { namespace: 'default', pod: 'pod', podEIPUID: 'uid', managedBy: 'Controller', allocationType },
     allocationId: 'eip-1',
-    address: reading === 'none' ? undefined : reading === 'gone' ? null : '203.0.113.1',
+    address: parsed === 'none' ? undefined : parsed === 'gone' ? null : '203.0.113.1',
     statusAddress: undefined,
-    bound: reading === 'bound' ? place : undefined,
+    bound: parsed === 'bound' ? place : undefined,
   }));
 
-const foldAll = (facts: readonly Fact[], from: Told = NOTHING_TOLD): { told: Told; changes: Change[] } => {
+const foldAll = (facts: readonly Fact[], from: Told = NOTHING_TOLD): { told: Told; changes: EipChange[] } => {
   let told = from;
-  const changes: Change[] = [];
+  const changes: EipChange[] = [];
   for (const [index, it] of facts.entries()) {
     const next = fold(told, it, 1_000 + index);
     told = next.told;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { parseAllDocuments } from 'yaml';
 import { bundleOf, renew } from '../../src/webhook/certificates.ts';
-import { CHANGES, jsonSchema, type Change, type ChangeKind } from '../../src/cloudevents/change.ts';
+import { CHANGES, changeSchema, type EipChange, type ChangeKind } from '../../src/cloudevents/change.ts';
 import { eventOf, messageOf, type EventMode } from '../../src/cloudevents/event.ts';
 import { createSender } from '../../src/cloudevents/sender.ts';
 import { retryAfterMs, type Sink } from '../../src/cloudevents/sink.ts';
@@ -36,9 +36,9 @@ const DATA = {
   failed: { ...about, ...why },
   conflict: { ...about, ...why },
   drift: { ...about, ...eip, ...why },
-} as const satisfies Record<ChangeKind, Change['data']>;
+} as const satisfies Record<ChangeKind, EipChange['data']>;
 
-const changeOf = (kind: ChangeKind, sequence = 7): Change => ({
+const changeOf = (kind: ChangeKind, sequence = 7): EipChange => ({
   kind,
   sequence,
   at: Date.UTC(2026, 0, 2, 3, 4, 5),
@@ -98,7 +98,7 @@ test('headers hold printable ASCII only, and decode to what was meant', (t) => {
 test('the schemas that are published are those that the events follow', (t) => {
   for (const kind of CHANGES) {
     const file = new URL(`../../knative/cloudevents/eip.${kind}.v1.schema.json`, import.meta.url);
-    t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(jsonSchema(kind))), kind);
+    t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(changeSchema(kind))), kind);
   }
 });
 

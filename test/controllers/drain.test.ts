@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { outcomeOf } from '../../src/cli/drain-report.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
-import { Memories } from '../../src/controllers/podeip/tracker.ts';
+import { Tracker } from '../../src/controllers/podeip/tracker.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
 import { NAMESPACE, World } from '../harness/world.ts';
 
@@ -59,10 +59,10 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
             recheckMs: 600_000,
           },
           vpcId: 'vpc-1',
-          memories: new Memories(clock, seeded(5)),
+          tracker: new Tracker(clock, seeded(5)),
           nodeOf: () => undefined,
           mayAct: () => true,
-          onRoom: () => undefined,
+          onQuotaFreed: () => undefined,
           record: () => undefined,
           warnService: () => undefined,
           log: silentLog,

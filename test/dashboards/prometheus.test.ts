@@ -10,12 +10,12 @@ import test from 'ava';
 import { stringify } from 'yaml';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
-import { REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
-import { serve } from '../../src/web/server.ts';
+import { serve } from '../../src/web/http-server.ts';
 import { Operating } from '../harness/operating.ts';
 import {
   isPrometheusInstalled,
@@ -36,9 +36,9 @@ const SCRAPES = 37;
 
 const WITH_EIP = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 const hello = (revision: number) => ({
-  [SERVICE]: 'hello',
+  [SERVICE_LABEL]: 'hello',
   [SERVICE_UID]: 'uid-1',
-  [REVISION]: `hello-0000${revision}`,
+  [REVISION_LABEL]: `hello-0000${revision}`,
 });
 
 /** Resolves to a port on 127.0.0.1 that is free now. */

@@ -4,8 +4,8 @@ import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { createCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { serve } from '../../src/sandbox/cloud/http.ts';
+import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
 import { setStage, until } from './stage.ts';
 
 const podOf = (name: string) => ({
@@ -21,8 +21,8 @@ const isServed = (pod: { metadata: { annotations?: Readonly<Record<string, strin
 test('a controller that is started with another account does nothing, says why, and is not ready', async (t) => {
   t.timeout(120_000);
   const stage = await setStage('embedded');
-  const other = createCloud({ clock, random });
-  const http = await serve(other, { host: '127.0.0.1', port: 0 });
+  const other = createSandboxCloud({ clock, random });
+  const http = await serveCloud(other, { host: '127.0.0.1', port: 0 });
   try {
     const first = await stage.startController({ leaderElection: { enabled: false } });
     await stage.kube.create(POD, podOf('stays'));

@@ -9,7 +9,7 @@ import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../../src/api/annotations.ts'
 import { NAMESPACE, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { KubeObject, Resource } from '../../src/kube/port.ts';
-import { sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
+import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until, type Kind } from './stage.ts';
 

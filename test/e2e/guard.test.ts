@@ -122,8 +122,8 @@ declare(named('kubectl prints what the webhook refuses and warns of, on a real c
       const many = apply(deployment({ annotations: { ...NEW, ...EXISTING }, replicas: 1, name: 'both' }));
       t.regex(many.err, /denied the request: ExistingAndNew/);
 
-      const rival = apply(service({ annotations: { ...EXISTING, ...ONE }, name: 'two' }));
-      t.regex(rival.err, /denied the request: EipWantedTwice: eip-bp1 is wanted by Service one already/);
+      const competitor = apply(service({ annotations: { ...EXISTING, ...ONE }, name: 'two' }));
+      t.regex(competitor.err, /denied the request: EipWantedTwice: eip-bp1 is wanted by Service one already/);
 
       // What was wrong before stays as it is, and may be changed in everything else.
       const old = service({ annotations: BAD, name: 'old', spec: { timeoutSeconds: 30 } });

@@ -9,7 +9,7 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { LABEL } from '../../src/sandbox/knative/metadata.ts';
+import { LABEL } from '../../src/sandbox/knative/child-metadata.ts';
 import { SERVICE } from '../../src/sandbox/knative/resources.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import {

@@ -3,7 +3,7 @@ import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../../src/api/annotations.ts'
 import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { LEASE } from '../../src/kube/lease.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until } from './stage.ts';
 
@@ -43,8 +43,8 @@ const served = ({ kube }: Stage, app: string, count: number) =>
   );
 const remove = async ({ kube }: Stage, name: string) => {
   const ref = { namespace: 'default', name };
-  const object = await kube.get(DEPLOYMENT, ref);
-  if (object) await kube.delete(DEPLOYMENT, ref, { uid: object.metadata.uid });
+  const object = await kube.get(FULL_DEPLOYMENT, ref);
+  if (object) await kube.delete(FULL_DEPLOYMENT, ref, { uid: object.metadata.uid });
 };
 const holder = async ({ kube }: Stage) =>
   (await kube.get(LEASE, { namespace: 'knative-eip-system', name: 'knative-eip' }))?.spec?.holderIdentity;
@@ -66,8 +66,8 @@ for (const kind of kinds) {
           (it) => it !== undefined && it !== '',
         );
         const other = await stage.startController(ELECTING);
-        await stage.kube.create(DEPLOYMENT, deployment('stays', 2));
-        await stage.kube.create(DEPLOYMENT, deployment('goes', 3));
+        await stage.kube.create(FULL_DEPLOYMENT, deployment('stays', 2));
+        await stage.kube.create(FULL_DEPLOYMENT, deployment('goes', 3));
         // In the middle of the work: some pods have their address, others do not.
         await until(
           'the first EIP',
@@ -85,7 +85,7 @@ for (const kind of kinds) {
         await served(stage, 'stays', 2);
         await served(stage, 'goes', 3);
         await remove(stage, 'goes');
-        await stage.kube.create(DEPLOYMENT, deployment('comes', 2));
+        await stage.kube.create(FULL_DEPLOYMENT, deployment('comes', 2));
         one.process.kill('SIGCONT');
         await ended;
         await served(stage, 'comes', 2);

@@ -3,7 +3,7 @@ import { ALLOCATED_ADDRESS, READINESS_GATE, READINESS_REASON, TAG_PODEIP_UID } f
 import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until, type Kind } from './stage.ts';
 
@@ -44,8 +44,8 @@ const served = (stage: Stage) =>
   );
 const remove = async ({ kube }: Stage) => {
   const ref = { namespace: 'default', name: 'web' };
-  const object = await kube.get(DEPLOYMENT, ref);
-  if (object) await kube.delete(DEPLOYMENT, ref, { uid: object.metadata.uid });
+  const object = await kube.get(FULL_DEPLOYMENT, ref);
+  if (object) await kube.delete(FULL_DEPLOYMENT, ref, { uid: object.metadata.uid });
 };
 const bought = ({ cloud }: Stage) => cloud.eips().filter(({ tags }) => tags.has(TAG_PODEIP_UID));
 const cleared = async (stage: Stage) => {
@@ -65,7 +65,7 @@ const cleared = async (stage: Stage) => {
 
 const wholeLife = async (t: ExecutionContext, stage: Stage) => {
   const controller = await stage.startController();
-  await stage.kube.create(DEPLOYMENT, deployment(PODS));
+  await stage.kube.create(FULL_DEPLOYMENT, deployment(PODS));
   const all = await served(stage);
 
   const addresses = all.map((pod) => pod.metadata.annotations?.[ALLOCATED_ADDRESS]);
@@ -127,7 +127,7 @@ const killedAllTheTime = async (t: ExecutionContext, stage: Stage) => {
     }
     return deaths;
   };
-  await stage.kube.create(DEPLOYMENT, deployment(PODS));
+  await stage.kube.create(FULL_DEPLOYMENT, deployment(PODS));
   const up = await dieAndComeBack(async () => (await pods(stage)).filter(isServed).length === PODS);
   await served(stage);
   t.is(bought(stage).length, PODS, 'the account holds no EIP too many');

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
+import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { setStage, until } from './stage.ts';
 
 const pod = (name: string, annotations: object) => ({

@@ -80,9 +80,9 @@ const deployments = (namespace: string) => `/apis/apps/v1/namespaces/${namespace
 const services = (namespace: string) => `/apis/serving.knative.dev/v1/namespaces/${namespace}/services`;
 
 const POD_IS_PREPARED = 'mutating/pods';
-const POD_IS_JUDGED = 'validating/pods';
+const POD_IS_EVALUATED = 'validating/pods';
 const SERVICE_IS_PREPARED = 'mutating/services';
-const IS_JUDGED = 'validating/workloads';
+const IS_EVALUATED = 'validating/workloads';
 
 type Case = readonly [what: string, path: (namespace: string) => string, body: object, asked: readonly string[]];
 
@@ -90,33 +90,33 @@ type Case = readonly [what: string, path: (namespace: string) => string, body: o
 const CASES: readonly Case[] = [
   ['a pod with neither annotations nor labels', pods, pod('a'), []],
   ['a pod that speaks of something else', pods, pod('a', UNRELATED), []],
-  ['a pod with a key of ACK', pods, pod('a', { annotations: NEW }), [POD_IS_PREPARED, POD_IS_JUDGED]],
+  ['a pod with a key of ACK', pods, pod('a', { annotations: NEW }), [POD_IS_PREPARED, POD_IS_EVALUATED]],
   [
     'a pod with a key of the network add-on',
     pods,
     pod('a', { annotations: { 'network.alibabacloud.com/allocated-eipAddress': '47.1.2.3' } }),
-    [POD_IS_PREPARED, POD_IS_JUDGED],
+    [POD_IS_PREPARED, POD_IS_EVALUATED],
   ],
   [
     'a pod whose key nearly has the right name',
     pods,
     pod('a', { annotations: { 'aliyun.com/eip': 'true' } }),
-    [POD_IS_JUDGED],
+    [POD_IS_EVALUATED],
   ],
   ['a pod for ECI', pods, pod('a', { labels: { 'alibabacloud.com/eci': 'true' } }), [POD_IS_PREPARED]],
   ['a pod for ECI, by the older label', pods, pod('a', { labels: { eci: 'true' } }), [POD_IS_PREPARED]],
   ['a pod of kube-system', () => pods('kube-system'), pod('a', { annotations: NEW }), []],
   ['a Deployment that speaks of something else', deployments, deployment('a', UNRELATED, UNRELATED), []],
-  ['a Deployment with a key on its pods', deployments, deployment('a', {}, { annotations: NEW }), [IS_JUDGED]],
-  ['a Deployment with a key on itself', deployments, deployment('a', { annotations: NEW }), [IS_JUDGED]],
+  ['a Deployment with a key on its pods', deployments, deployment('a', {}, { annotations: NEW }), [IS_EVALUATED]],
+  ['a Deployment with a key on itself', deployments, deployment('a', { annotations: NEW }), [IS_EVALUATED]],
   ['a Knative Service whose template has no metadata', services, service(undefined), []],
   ['a Knative Service that speaks of something else', services, service(UNRELATED), []],
-  ['a Knative Service with a key', services, service({ annotations: NEW }), [IS_JUDGED]],
+  ['a Knative Service with a key', services, service({ annotations: NEW }), [IS_EVALUATED]],
   [
     'a Knative Service that waits for its address',
     services,
     service({ annotations: { ...NEW, [EIP_BEFORE_TRAFFIC]: 'true' } }),
-    [IS_JUDGED, SERVICE_IS_PREPARED],
+    [IS_EVALUATED, SERVICE_IS_PREPARED],
   ],
 ];
 
@@ -150,7 +150,7 @@ const withWebhooks = async (
     // A server takes a moment until it calls what was just configured.
     await eventually(
       () => api.request('POST', `${pods(api.namespace)}?dryRun=All`, pod('probe', { annotations: NEW })),
-      () => served.calls.includes(POD_IS_PREPARED) && served.calls.includes(POD_IS_JUDGED),
+      () => served.calls.includes(POD_IS_PREPARED) && served.calls.includes(POD_IS_EVALUATED),
     );
     await use(api, asked);
     await api.cleanUp();
@@ -174,7 +174,7 @@ declare(
       await request('POST', deployments(namespace), deployment('a', UNRELATED));
       const change = (body: object) => () => request('PATCH', `${deployments(namespace)}/a`, body, MERGE);
       t.deepEqual(await asked(change({ spec: { paused: true } })), []);
-      t.deepEqual(await asked(change({ spec: { template: { metadata: { annotations: NEW } } } })), [IS_JUDGED]);
+      t.deepEqual(await asked(change({ spec: { template: { metadata: { annotations: NEW } } } })), [IS_EVALUATED]);
       // A scale has nothing that a condition could look at: every one is asked about.
       const scale = () => request('PATCH', `${deployments(namespace)}/a/scale`, { spec: { replicas: 1 } }, MERGE);
       t.deepEqual(await asked(scale), ['validating/scale']);

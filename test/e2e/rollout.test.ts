@@ -1,13 +1,19 @@
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
-import { CONFIGURATION, CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import {
+  CONFIGURATION_LABEL,
+  CONFIGURATION_GENERATION,
+  REVISION_LABEL,
+  SERVICE_LABEL,
+  SERVICE_UID,
+} from '../../src/api/knative.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until } from './stage.ts';
 
@@ -20,11 +26,11 @@ const revision = (generation: number) => {
   const name = `hello-0000${generation}`;
   const labels = {
     app: name,
-    [SERVICE]: 'hello',
+    [SERVICE_LABEL]: 'hello',
     [SERVICE_UID]: 'b9c7cbb6-6c1b-4b3c-8b0d-3f1c5c1a9a11',
-    [CONFIGURATION]: 'hello',
+    [CONFIGURATION_LABEL]: 'hello',
     [CONFIGURATION_GENERATION]: String(generation),
-    [REVISION]: name,
+    [REVISION_LABEL]: name,
   };
   return {
     apiVersion: 'apps/v1',
@@ -45,7 +51,7 @@ const revision = (generation: number) => {
 };
 
 const podOf = async ({ kube }: Stage, generation: number): Promise<Pod | undefined> =>
-  (await kube.list(POD, { namespace: 'default', labelSelector: `${REVISION}=hello-0000${generation}` })).find(
+  (await kube.list(POD, { namespace: 'default', labelSelector: `${REVISION_LABEL}=hello-0000${generation}` })).find(
     ({ metadata }) => metadata.deletionTimestamp === undefined,
   );
 
@@ -103,28 +109,28 @@ const rollOut = async (t: ExecutionContext, stage: Stage): Promise<void> => {
     (it) => it.includes(EIP),
   );
   const controller = await stage.startController({ leaderElection: { enabled: false }, cloud: { settleSeconds: 1 } });
-  await kube.create(DEPLOYMENT, revision(1));
+  await kube.create(FULL_DEPLOYMENT, revision(1));
   const old = await ready(stage, 1);
   t.is(holder(stage), old?.status?.podIP);
   if (!old) throw new Error('there is no pod of generation 1');
   const followed = follow(stage, old);
 
   // As Knative does: the pod of the old Revision stays until the one of the new Revision is Ready.
-  await kube.create(DEPLOYMENT, revision(2));
+  await kube.create(FULL_DEPLOYMENT, revision(2));
   const next = await ready(stage, 2);
   t.is(holder(stage), next?.status?.podIP, 'the EIP has moved');
   const handedOver = await podOf(stage, 1);
   t.is(handedOver?.metadata.annotations?.[ALLOCATED_ADDRESS], undefined, 'the old pod does not say that it has it');
   t.is(conditionOf(handedOver, READINESS_GATE)?.reason, HANDED_OVER);
-  const list = await kube.list(PODEIP, { namespace: 'default', labelSelector: `${SERVICE}=hello` });
+  const list = await kube.list(PODEIP, { namespace: 'default', labelSelector: `${SERVICE_LABEL}=hello` });
   t.is(list.length, 2, 'both are found by the Service');
 
   const first = { namespace: 'default', name: 'hello-00001-deployment' };
-  await kube.patch(DEPLOYMENT, first, { type: 'merge', body: { spec: { replicas: 0 } } });
+  await kube.patch(FULL_DEPLOYMENT, first, { type: 'merge', body: { spec: { replicas: 0 } } });
   await until(
     'one PodEIP',
     () => kube.list(PODEIP),
-    (all) => all.length === 1 && all[0]?.metadata.labels?.[REVISION] === 'hello-00002',
+    (all) => all.length === 1 && all[0]?.metadata.labels?.[REVISION_LABEL] === 'hello-00002',
   );
   await followed.end();
   t.true(followed.states.some(({ metadata }) => metadata.annotations?.[ALLOCATED_ADDRESS] === undefined));
@@ -133,7 +139,7 @@ const rollOut = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   t.true(isReady(await podOf(stage, 2)));
 
   const second = { namespace: 'default', name: 'hello-00002-deployment' };
-  await kube.patch(DEPLOYMENT, second, { type: 'merge', body: { spec: { replicas: 0 } } });
+  await kube.patch(FULL_DEPLOYMENT, second, { type: 'merge', body: { spec: { replicas: 0 } } });
   await until(
     'scale to zero leaves no PodEIP',
     () => kube.list(PODEIP),

@@ -4,7 +4,7 @@ import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { KubeObject, Resource } from '../../src/kube/port.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, until } from './stage.ts';
 
@@ -157,7 +157,7 @@ const scenarios: Readonly<Record<string, (t: ExecutionContext, stage: Stage) => 
   },
   'a strategy that keeps EIPs is refused under a Deployment, and nothing is bought': async (t, stage) => {
     const controller = await stage.startController(QUICK);
-    await stage.kube.create(DEPLOYMENT, workload('Deployment', kept('10m'), 1));
+    await stage.kube.create(FULL_DEPLOYMENT, workload('Deployment', kept('10m'), 1));
     const [refused] = await until(
       'a refused PodEIP',
       () => stage.kube.list(PODEIP),

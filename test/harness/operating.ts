@@ -6,8 +6,8 @@ import { NODE, POD, type Pod } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { operate } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { runControllers } from '../../src/manager/controllers.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import type { MayMutate } from '../../src/cloud/fence.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
@@ -22,10 +22,10 @@ import type { Kube, KubeObject, KubeRequest, KubeResponse, KubeTransport, Resour
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { EventNote, Regarding } from '../../src/controllers/podeip/events.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
-import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
+import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 import { KNATIVE_SERVICES } from './knative-services.ts';
 
@@ -153,7 +153,7 @@ export class Operating {
     const { clock } = this;
     const { quota } = options;
     this.#options = options;
-    this.cloud = createCloud({ clock, random: seeded(4), ...(quota !== undefined && { quota }) });
+    this.cloud = createSandboxCloud({ clock, random: seeded(4), ...(quota !== undefined && { quota }) });
     this.#transport = inProcess(createApiServer({ clock, random: seeded(5) }));
     this.kube = createKube({ transport: this.#transport, clock, qps: 0 });
   }
@@ -235,7 +235,7 @@ export class Operating {
     const complain = (_: object, message: string) => void this.complaints.push(message);
     const complaining: Log = { ...silentLog, warn: complain, error: complain, child: () => silentLog };
     const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
-    const operation = operate({
+    const operation = runControllers({
       ...shared,
       log: complaining,
       config,

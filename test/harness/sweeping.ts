@@ -3,19 +3,22 @@ import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { BINDINGS, TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
-import { runSweeper, type SweeperSettings } from '../../src/controllers/garbagecollection/controller.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
+import {
+  runGarbageCollection,
+  type GarbageCollectionSettings,
+} from '../../src/controllers/garbagecollection/controller.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
 import type { Log } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import type { EventNote, Regarding } from '../../src/controllers/podeip/events.ts';
-import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
-import type { NewEip } from '../../src/sandbox/cloud/world.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
+import type { NewCloudEip } from '../../src/sandbox/cloud/world.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 import { DOWN_MS, Life, type Death } from './mortal.ts';
 
@@ -35,7 +38,7 @@ export const CLUSTER = 'cluster-uid';
 const NAMESPACE = 'default';
 const VPC = 'vpc-1';
 
-const SETTINGS: SweeperSettings = {
+const SETTINGS: GarbageCollectionSettings = {
   clusterUid: CLUSTER,
   clusterId: 'cluster-id',
   mode: 'release',
@@ -56,7 +59,7 @@ export interface Line {
 }
 export type Note = EventNote & { readonly about: Regarding };
 
-export interface SweepingOptions extends Partial<SweeperSettings> {
+export interface SweepingOptions extends Partial<GarbageCollectionSettings> {
   /** The end of the first process. */
   readonly death?: Death | undefined;
   /** How old a Describe may be; milliseconds. */
@@ -77,19 +80,19 @@ export class Sweeping {
   meddle: (call: string) => Promise<void> | void = () => undefined;
   /** What happens right before each request of the sweeper to the cloud, page by page. */
   meddleWithRequest: (action: string) => void = () => undefined;
-  readonly #settings: SweeperSettings;
+  readonly #settings: GarbageCollectionSettings;
   readonly #death: Death | undefined;
   #process = new AbortController();
   /** Calls that are under way. */
   #pending = 0;
 
-  private constructor(settings: Partial<SweeperSettings>, death: Death | undefined, lagMs: number) {
+  private constructor(settings: Partial<GarbageCollectionSettings>, death: Death | undefined, lagMs: number) {
     const { clock } = this;
     this.#settings = { ...SETTINGS, ...settings };
     this.#death = death;
     const server = createApiServer({ clock, random: seeded(7) });
     this.kube = createKube({ transport: transport(server), clock, qps: 0 });
-    this.cloud = createCloud({
+    this.cloud = createSandboxCloud({
       clock,
       random: seeded(8),
       transitions: {
@@ -142,7 +145,7 @@ export class Sweeping {
   }
 
   /** An EIP that was bought for the PodEIP of this UID. */
-  addEip(allocationId: string, podEipUid: string, parts: Omit<NewEip, 'tags' | 'allocationId'> = {}): EipRecord {
+  addEip(allocationId: string, podEipUid: string, parts: Omit<NewCloudEip, 'tags' | 'allocationId'> = {}): EipRecord {
     const tags = {
       [TAG_CLUSTER_UID]: CLUSTER,
       [TAG_CLUSTER_ID]: 'cluster-id',
@@ -211,7 +214,7 @@ export class Sweeping {
       },
     });
     await assembled.warmUp();
-    void runSweeper(
+    void runGarbageCollection(
       {
         kube: this.#watched(life.through(kube)),
         cloud: this.#watched(life.through(assembled.cloud)),

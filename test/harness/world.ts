@@ -4,18 +4,18 @@ import { parse } from 'yaml';
 import { NAMESPACE as NAMESPACES, NODE, POD, type Node, type Pod } from '../../src/api/core.ts';
 import { ALLOW_EIP_ROB } from '../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { reconcilePodEip } from '../../src/controllers/podeip/controller.ts';
-import { Memories } from '../../src/controllers/podeip/tracker.ts';
+import { Tracker } from '../../src/controllers/podeip/tracker.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, ObjectRef, OwnerReference, Patch, Resource } from '../../src/kube/port.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Settings } from '../../src/controllers/podeip/observation.ts';
 import type { EventNote } from '../../src/controllers/podeip/events.ts';
-import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
-import { createApiServer, type ApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
+import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 import { DOWN_MS, Killed, Life, type Death } from './mortal.ts';
 
@@ -93,7 +93,7 @@ export class World {
       if (kind === 'Pod' || kind === PODEIP.kind) this.#due.set(metadata.name, clock.mono());
     });
     this.kube = createKube({ transport: transport(this.#server), clock, qps: 0 });
-    this.cloud = createCloud({
+    this.cloud = createSandboxCloud({
       clock,
       random: seeded(8),
       transitions: {
@@ -272,10 +272,10 @@ export class World {
       cluster: { uid: settings.clusterUid, id: 'cluster' },
       settings: this.#settings,
       vpcId: VPC,
-      memories: new Memories(clock, random),
+      tracker: new Tracker(clock, random),
       nodeOf: () => node,
       mayAct: () => true,
-      onRoom: () => undefined,
+      onQuotaFreed: () => undefined,
       record: (_, event) => this.events.push(event),
       warnService: () => undefined,
       log: silentLog,

@@ -9,10 +9,10 @@ import { CONFIG_MAP } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { batched, type FoldableCloud } from '../../src/cloud/batch.ts';
 import { readEips, readNetworkInterfaces } from '../../src/cloud/alicloud/answers.ts';
-import { reasonOf } from '../../src/cloud/credentials.ts';
+import { credentialProblemOf } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
-import { check } from '../../src/cloud/alicloud/checks.ts';
-import { toFault } from '../../src/cloud/alicloud/faults.ts';
+import { check } from '../../src/cloud/alicloud/answer-checks.ts';
+import { toFault } from '../../src/cloud/alicloud/to-fault.ts';
 import { plainRequestId, redact } from '../../src/cloud/alicloud/redact.ts';
 import { eventOf, messageOf } from '../../src/cloudevents/event.ts';
 import { createJournals } from '../../src/cloudevents/journal.ts';
@@ -21,13 +21,13 @@ import { ecsNodesOf, isQuestionDenied } from '../../src/controllers/preflight/ac
 import { SCALE_KEYS } from '../../src/rules/scale.ts';
 import { isOwn } from '../../src/rules/duplicate-claims.ts';
 import { hasEipPool } from '../../src/rules/conflicting-controllers.ts';
-import { weigh } from '../../src/rules/evaluate.ts';
+import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
 import { readReleaseAfter } from '../../src/request/release.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
 import { compareResourceVersions } from '../../src/kube/resourceversion.ts';
-import { faultOfAnswer } from '../../src/kube/status.ts';
+import { faultOfAnswer } from '../../src/kube/api-status.ts';
 import { watch } from '../../src/kube/watch.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { parseEndpoint, parseHostPort } from '../../src/lib/address.ts';
@@ -35,10 +35,10 @@ import { parseDuration } from '../../src/lib/duration.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { readDocuments } from '../../src/manifest/documents.ts';
 import { mayName } from '../../src/controllers/podeip/grant.ts';
-import { readNotes } from '../../src/controllers/podeip/record.ts';
+import { readRecord } from '../../src/controllers/podeip/record.ts';
 import { heldWithout } from '../../src/controllers/podeip/quota.ts';
 import { createKubeletCalls } from '../../src/virtualnode/api-server.ts';
-import { follow } from '../../src/virtualnode/follow.ts';
+import { followLog } from '../../src/virtualnode/follow-log.ts';
 import { groupName } from '../../src/virtualnode/translate/group.ts';
 import { parseQuantity } from '../../src/virtualnode/translate/quantity.ts';
 import { createReviewApp } from '../../src/webhook/server.ts';
@@ -59,8 +59,8 @@ const fieldsOf = <T extends object>(whole: T, text: string): T[] =>
 
 const ALL_KEYS = [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC, ...SCALE_KEYS];
 
-const judged = (annotations: Record<string, string>, name = 'w') =>
-  weigh({
+const evaluated = (annotations: Record<string, string>, name = 'w') =>
+  evaluateRequest({
     workload: workloadOfPod({ metadata: { name, uid: '', resourceVersion: '', annotations }, spec: {} }),
     target: { on: 'eci', by: 'add-on', certainty: 'inferred', because: 'x' },
     settings,
@@ -130,18 +130,18 @@ const CODES = ['Signature', 'Throttling', 'InvalidTimeStamp', 'Forbidden.RAM', '
 
 export const DRIVES: Readonly<Record<string, Drive>> = {
   'annotations of a pod': (text) => {
-    for (const key of ALL_KEYS) judged({ ...NEW, [key]: text });
-    return judged({ [KEYS.instanceId[1]]: text });
+    for (const key of ALL_KEYS) evaluated({ ...NEW, [key]: text });
+    return evaluated({ [KEYS.instanceId[1]]: text });
   },
-  'keys of annotations': (text) => judged({ ...NEW, [text]: 'x', [`k8s.aliyun.com/${text}`]: 'x' }),
+  'keys of annotations': (text) => evaluated({ ...NEW, [text]: 'x', [`k8s.aliyun.com/${text}`]: 'x' }),
   'keys of annotations as long as keys may be': (text) =>
-    judged({
+    evaluated({
       ...NEW,
       [text.slice(0, 60)]: 'x',
       [`k8s.aliyun.com/${text.slice(0, 60)}`]: 'x',
       'k8s.aliyun.com/eip-bandwith': 'x',
     }),
-  'a line type': (text) => judged({ ...NEW, [KEYS.isp[1]]: 'ChinaTelecom', [KEYS.bandwidth[1]]: text }),
+  'a line type': (text) => evaluated({ ...NEW, [KEYS.isp[1]]: 'ChinaTelecom', [KEYS.bandwidth[1]]: text }),
   'the name of a pod': (text) =>
     ['Deployment', 'StatefulSet', 'Job', 'CronJob', 'Configuration', 'Revision', 'ReplicaSet', 'DaemonSet'].map(
       (kind) =>
@@ -232,7 +232,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     );
   },
   'a log': async (text) => {
-    const lines = follow(
+    const lines = followLog(
       { read: () => Promise.resolve(`${text}\n2026-01-01T00:00:00Z ${text}`), isRunning: () => Promise.resolve(false) },
       true,
       clock,
@@ -241,8 +241,8 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     for await (const line of lines) if (line === '') break;
   },
   'notes in a PodEIP': (text) => [
-    readNotes(podEip(text)),
-    readNotes(podEip(JSON.stringify([text]))),
+    readRecord(podEip(text)),
+    readRecord(podEip(JSON.stringify([text]))),
     heldWithout({ usage: null, podEips: [podEip(text)] }, () => false),
   ],
   'a grant in a tag': (text) =>
@@ -296,7 +296,8 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     redact(`https://h/p?${text}`),
     redact(`secret: ${text} token=${text}`),
   ],
-  'failures of the source of credentials': (text) => reasonOf(Object.assign(new Error(text), { code: text })),
+  'failures of the source of credentials': (text) =>
+    credentialProblemOf(Object.assign(new Error(text), { code: text })),
   'refusals of the question for the account': (text) =>
     isQuestionDenied(
       new CloudFault({
@@ -308,8 +309,8 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
       }),
     ),
   'tags of a pod': (text) => [
-    judged({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ [text.slice(0, 100)]: text.slice(0, 100) }) }),
-    judged({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ team: text }) }),
+    evaluated({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ [text.slice(0, 100)]: text.slice(0, 100) }) }),
+    evaluated({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ team: text }) }),
   ],
   'IDs that are sent': (text) => [plainRequestId(text), attempt(() => check('AllocateEipAddress', [text], text))],
   'IDs that are asked about': async (text) => {

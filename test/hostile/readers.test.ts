@@ -92,13 +92,13 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   [String.raw`src/kube/kubeconfig.ts ^https?:`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/kubeconfig.ts [.:]$`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/reader.ts ^Bearer +([\x21-\x7e]+)$`]: 'a header: Node takes 16 KiB of them',
-  [String.raw`src/virtualnode/review.ts ^Bearer +(\S+)$`]: 'a header: Node takes 16 KiB of them',
+  [String.raw`src/virtualnode/token-review.ts ^Bearer +(\S+)$`]: 'a header: Node takes 16 KiB of them',
   [String.raw`src/virtualnode/logs.ts ^\d{1,15}$`]: 'a query: Node takes 16 KiB of it, and the pattern 15 digits',
   [String.raw`src/web/page.ts ^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$`]: 'the address of a socket',
   [String.raw`src/web/page.ts ^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$`]: 'a header: Node takes 16 KiB of them',
   [String.raw`src/virtualnode/decide.ts \.\d+Z$`]: 'the time now, as Date writes it',
   [String.raw`src/virtualnode/node.ts \.\d+Z$`]: 'the time now, as Date writes it',
-  [String.raw`src/virtualnode/status.ts \.\d+Z$`]: 'a time, as Date writes it',
+  [String.raw`src/virtualnode/instance-status.ts \.\d+Z$`]: 'a time, as Date writes it',
 };
 
 /** Whether a pattern reads no more than a certain number of characters by itself: it begins at the beginning and repeats nothing without end. */

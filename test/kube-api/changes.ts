@@ -1,4 +1,4 @@
-import { at } from '../../src/sandbox/kube/json.ts';
+import { at } from '../../src/sandbox/kube/json-values.ts';
 import { arrayIn, APPLY, JSON_PATCH, MERGE, pod, podEip, podEips, pods, STRATEGIC, type Behaviour } from './client.ts';
 
 const configMaps = (namespace: string): string => `/api/v1/namespaces/${namespace}/configmaps`;

@@ -1,4 +1,4 @@
-import { omit } from '../../src/sandbox/kube/json.ts';
+import { omit } from '../../src/sandbox/kube/json-values.ts';
 import { arrayIn, inOrder, JSON_PATCH, MERGE, pod, pods, type Behaviour, type Body } from './client.ts';
 
 const AT = '2026-01-01T00:00:00.123456Z';

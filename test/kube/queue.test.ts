@@ -1,7 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { runController } from '../../src/kube/controller.ts';
-import type { Again } from '../../src/kube/controller.ts';
+import { runController } from '../../src/kube/reconcile-loop.ts';
+import type { Requeue } from '../../src/kube/reconcile-loop.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import { createQueue } from '../../src/kube/queue.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -201,7 +201,7 @@ test('each outcome of a reconcile brings its key back when it asked for it', asy
   const { clock, queue } = setUp();
   const log = recordingLog();
   const runs: [string, number][] = [];
-  const outcomes: Record<string, (Again | Error)[]> = {
+  const outcomes: Record<string, (Requeue | Error)[]> = {
     once: ['done'],
     step: ['now', 'now', 'done'],
     later: [{ afterMs: 700 }, 'done'],
@@ -262,7 +262,7 @@ test('each outcome of a reconcile brings its key back when it asked for it', asy
 test('a controller that is stopped starts nothing more and ends with the reconciles under way', async (t) => {
   const { clock, queue } = setUp();
   const stop = new AbortController();
-  const held = Promise.withResolvers<Again>();
+  const held = Promise.withResolvers<Requeue>();
   const started: string[] = [];
   let over = false;
   const controller = runController(
@@ -293,28 +293,28 @@ test('a controller that is stopped starts nothing more and ends with the reconci
 
 test('keys of the express lane have workers of their own, and a key changes its lane while it waits', async (t) => {
   const clock = new ManualClock();
-  const express = new Set<string>(['fast']);
+  const urgent = new Set<string>(['fast']);
   const queue = createQueue({
     clock,
     random: fixedRandom(),
-    laneOf: (key) => (express.has(key) ? 'express' : 'main'),
+    laneOf: (key) => (urgent.has(key) ? 'priority' : 'main'),
   });
   queue.add('slow');
   queue.add('fast');
-  t.is(await queue.take('express'), 'fast');
-  const next = queue.take('express');
+  t.is(await queue.take('priority'), 'fast');
+  const next = queue.take('priority');
   await settled();
   t.is(queue.depth().ready, 1, 'what is in the other lane is not taken');
-  express.add('slow');
+  urgent.add('slow');
   queue.add('slow');
   t.is(await next, 'slow');
   t.is(queue.depth().ready, 0);
   // While it is processed it may come back in the other lane; it is not run twice.
-  express.delete('slow');
+  urgent.delete('slow');
   queue.add('slow');
   queue.done('slow');
   t.is(await queue.take('main'), 'slow');
-  const last = [queue.take('main'), queue.take('express')];
+  const last = [queue.take('main'), queue.take('priority')];
   const down = queue.shutDown('drop');
   queue.done('slow');
   queue.done('fast');
@@ -337,7 +337,7 @@ test('a key that never comes to rest is slowed down and said to be so, once', as
       log,
       reconcile: () => {
         runs += 1;
-        return Promise.resolve<Again>('now');
+        return Promise.resolve<Requeue>('now');
       },
     },
     stop.signal,

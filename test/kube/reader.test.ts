@@ -4,11 +4,11 @@ import { parse } from 'yaml';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import type { KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
-import { createGuard } from '../../src/kube/reader.ts';
+import { createReaderAuthorizer } from '../../src/kube/reader.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
-import { serve } from '../../src/web/server.ts';
+import { serve } from '../../src/web/http-server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
 import { StillClock } from '../sandbox/cloud-bench.ts';
@@ -52,7 +52,7 @@ const guarded = () => {
   return {
     server,
     clock,
-    guard: createGuard({ kube: createKube({ transport, clock, qps: 0 }), clock, log: silentLog }),
+    guard: createReaderAuthorizer({ kube: createKube({ transport, clock, qps: 0 }), clock, log: silentLog }),
   };
 };
 
@@ -158,7 +158,7 @@ withPlane(
         subjects: [{ kind: 'ServiceAccount', name: 'prometheus', namespace: 'default' }],
       });
       const [allowed, stranger] = [await tokenOf('prometheus'), await tokenOf('stranger')];
-      const guard = createGuard({ kube, clock, log: silentLog });
+      const guard = createReaderAuthorizer({ kube, clock, log: silentLog });
       t.is(await guard(`Bearer ${allowed}`), 200);
       t.is(await guard(`Bearer ${stranger}`), 403);
       t.is(await guard('Bearer made-up'), 401);

@@ -1,9 +1,9 @@
 // Prints what a scrape of a controller costs that holds 10,000 EIPs: node test/metrics/scrape-bench.ts [EIPs]
-import { REVISION, SERVICE } from '../../src/api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
-import { measure, measureWatches } from '../../src/manager/metrics.ts';
+import { measure, measureWatches } from '../../src/manager/metrics-wiring.ts';
 import { createThrottle } from '../../src/cloud/throttle.ts';
-import { CLOUD_ACTIONS } from '../../src/cloud/actions.ts';
+import { CLOUD_ACTIONS } from '../../src/cloud/api-actions.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
@@ -14,7 +14,7 @@ import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { STAGES } from '../../src/controllers/podeip/metrics.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
-import { serve } from '../../src/web/server.ts';
+import { serve } from '../../src/web/http-server.ts';
 
 const NAMESPACES = 50;
 const SCRAPES = 20;
@@ -30,7 +30,7 @@ const podEip = (index: number, podsOfARevision: number): PodEip => {
       name: `${service}-00001-deployment-7f6d9c5b8-${index.toString(36).padStart(5, 'x')}`,
       uid: `uid-${index}`,
       resourceVersion: '1',
-      labels: { [SERVICE]: service, [REVISION]: `${service}-00001` },
+      labels: { [SERVICE_LABEL]: service, [REVISION_LABEL]: `${service}-00001` },
     },
     spec: {
       allocationID: `eip-bp1${index.toString(36).padStart(17, '0')}`,

@@ -12,7 +12,7 @@ import {
 } from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { canonicalAnnotations } from '../../src/request/provisioner.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import type { EipDefaults } from '../../src/request/request.ts';
 
 type Annotations = Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ test('the canonical annotations, completely', (t) => {
     'network.alibabacloud.com/eip-common-bandwidth-package-id': 'cbwp-1',
     'network.alibabacloud.com/eip-name': 'web',
   };
-  const { request } = readAnnotations(annotations, defaults);
+  const { request } = parseAnnotations(annotations, defaults);
   if (!request) return t.fail();
   const canonical = {
     'k8s.aliyun.com/eci-with-eip': 'true',
@@ -85,20 +85,20 @@ const anyDefaults: Arbitrary<EipDefaults> = record({
 
 /** What is refused says nothing about spelling: only requests are drawn. */
 const requests = tuple(oneof(annotationsOf(creating), annotationsOf(['instanceId', 'bandwidth', 'tags'])), anyDefaults)
-  .map(([given, base]) => ({ given, base, reading: readAnnotations(given, base) }))
-  .filter(({ reading }) => reading.request !== undefined);
+  .map(([given, base]) => ({ given, base, parsed: parseAnnotations(given, base) }))
+  .filter(({ parsed }) => parsed.request !== undefined);
 
 test('reading the canonical annotations gives the same request, and writing them again changes nothing', (t) => {
   assertProperty(
-    property(requests, ({ given, base, reading: { request, release } }) => {
+    property(requests, ({ given, base, parsed: { request, release } }) => {
       if (!request) return t.fail();
       const all = { ...given, ...canonicalAnnotations(request, given) };
-      const again = readAnnotations(all, base);
+      const again = parseAnnotations(all, base);
       t.deepEqual(again.request, request);
       t.deepEqual(again.release, release);
       t.deepEqual({ ...all, ...canonicalAnnotations(request, all) }, all);
       // The canonical keys alone say all that ECI honours, whatever the defaults of whoever reads them are.
-      const alone = readAnnotations(canonicalAnnotations(request), { ...defaults, isp: 'BGP_FinanceCloud' });
+      const alone = parseAnnotations(canonicalAnnotations(request), { ...defaults, isp: 'BGP_FinanceCloud' });
       t.deepEqual(alone.findings, []);
       if (request.kind === 'existing') return t.deepEqual(alone.request, request);
       const { bandwidthMbps, internetChargeType, bandwidthPackageId, publicIpAddressPoolId } = request;

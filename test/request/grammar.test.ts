@@ -2,11 +2,11 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { sentence } from '../../src/api/finding.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import { parseRequest, writeRequest } from '../../src/request/request.ts';
 
 const defaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' } as const;
-const read = (annotations: Readonly<Record<string, string>>) => readAnnotations(annotations, defaults);
+const read = (annotations: Readonly<Record<string, string>>) => parseAnnotations(annotations, defaults);
 const allKeys = Object.values(KEYS).flat();
 
 /** Texts that are right, nearly right, and anything at all. */
@@ -65,8 +65,8 @@ test('all spellings of a key mean the same', (t) => {
   fc.assert(
     fc.property(fc.constantFrom(...settings), text, (setting, value) => {
       const readings = KEYS[setting].map((key) => {
-        const { findings, ...reading } = read({ [KEYS.withEip[0]]: 'true', [key]: value });
-        return JSON.stringify([reading, findings.map(({ id, severity }) => [id, severity])]);
+        const { findings, ...parsed } = read({ [KEYS.withEip[0]]: 'true', [key]: value });
+        return JSON.stringify([parsed, findings.map(({ id, severity }) => [id, severity])]);
       });
       // The key that asks for an EIP may stand twice, and then disagree with itself.
       if (setting === 'withEip') return;

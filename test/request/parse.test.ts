@@ -11,7 +11,7 @@ import {
   tuple,
 } from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import { parseRequest, writeRequest, type EipDefaults, type EipRequest } from '../../src/request/request.ts';
 import { FOLLOW, readReleaseAfter } from '../../src/request/release.ts';
 
@@ -19,7 +19,7 @@ const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraf
 const NEW = { [KEYS.withEip[0]]: 'true' };
 const fresh = { kind: 'new', ...defaults, securityProtectionTypes: [], tags: [] };
 
-const read = (annotations?: Readonly<Record<string, string>>) => readAnnotations(annotations, defaults);
+const read = (annotations?: Readonly<Record<string, string>>) => parseAnnotations(annotations, defaults);
 /** Each finding in short. */
 const found = (annotations: Readonly<Record<string, string>>) =>
   read(annotations).findings.map(({ severity, id }) => `${severity} ${id}`);
@@ -161,9 +161,9 @@ test('without annotations, or with others’, no address is wanted', (t) => {
 test('a release strategy is the pod’s, and no part of the request', (t) => {
   for (const key of KEYS.releaseStrategy)
     for (const text of ['10s', '10m', '5m30s', '1h15m30.5s', '8760h', '+1.5h', '10000ms', '10000000µs']) {
-      const reading = read({ ...NEW, [key]: text });
-      t.deepEqual(reading.release, { strategy: 'TTL', releaseAfter: text });
-      t.deepEqual(JSON.parse(JSON.stringify(reading.request)), JSON.parse(JSON.stringify(fresh)));
+      const parsed = read({ ...NEW, [key]: text });
+      t.deepEqual(parsed.release, { strategy: 'TTL', releaseAfter: text });
+      t.deepEqual(JSON.parse(JSON.stringify(parsed.request)), JSON.parse(JSON.stringify(fresh)));
     }
   t.deepEqual(read(keyed('releaseStrategy', 'Never')).release, { strategy: 'Never' });
 });
@@ -176,10 +176,10 @@ test('the time of a strategy is a positive Go duration, in milliseconds', (t) =>
 });
 
 test('an existing EIP is never released, whatever the strategy says', (t) => {
-  const reading = read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: '10m' });
-  t.deepEqual(reading.release, FOLLOW);
-  t.deepEqual(reading.request, { kind: 'existing', allocationId: 'eip-bp1' });
-  t.like(reading.findings, [{ id: 'ReleaseStrategyIgnored', severity: 'warn', keys: [KEYS.releaseStrategy[0]] }]);
+  const parsed = read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: '10m' });
+  t.deepEqual(parsed.release, FOLLOW);
+  t.deepEqual(parsed.request, { kind: 'existing', allocationId: 'eip-bp1' });
+  t.like(parsed.findings, [{ id: 'ReleaseStrategyIgnored', severity: 'warn', keys: [KEYS.releaseStrategy[0]] }]);
   t.like(read({ [KEYS.instanceId[0]]: 'eip-bp1', [KEYS.releaseStrategy[0]]: 'soon' }), {
     request: { kind: 'existing', allocationId: 'eip-bp1' },
     findings: [{ id: 'ReleaseStrategyIgnored', severity: 'warn' }],
@@ -229,10 +229,10 @@ for (const [setting, values] of Object.entries(good) as [Setting, NonNullable<(t
 for (const [setting, [id, texts]] of Object.entries(bad) as [Setting, readonly [string, readonly string[]]][]) {
   test(`${setting}: what is wrong is refused as ${id}, and the finding names the key`, (t) => {
     for (const text of texts) {
-      const reading = read(keyed(setting, text));
-      t.is(reading.request, undefined, JSON.stringify(text));
+      const parsed = read(keyed(setting, text));
+      t.is(parsed.request, undefined, JSON.stringify(text));
       t.deepEqual(found(keyed(setting, text)), [`refuse ${id}`], JSON.stringify(text));
-      t.deepEqual(reading.findings[0]?.keys, [KEYS[setting][0]]);
+      t.deepEqual(parsed.findings[0]?.keys, [KEYS[setting][0]]);
     }
   });
 }
@@ -278,10 +278,10 @@ test('an existing EIP is named under every key; what is no ID is refused', (t) =
 
 test('an existing EIP beside a wish for a new one, or for none, is refused', (t) => {
   for (const withEip of ['true', 'false']) {
-    const reading = read({ [KEYS.withEip[0]]: withEip, [KEYS.instanceId[0]]: 'eip-1' });
-    t.true(reading.wanted);
-    t.is(reading.request, undefined);
-    t.is(reading.findings[0]?.id, 'ExistingAndNew');
+    const parsed = read({ [KEYS.withEip[0]]: withEip, [KEYS.instanceId[0]]: 'eip-1' });
+    t.true(parsed.wanted);
+    t.is(parsed.request, undefined);
+    t.is(parsed.findings[0]?.id, 'ExistingAndNew');
   }
 });
 
@@ -298,12 +298,12 @@ test('two keys for one setting may agree and must not disagree', (t) => {
     const base = keys === KEYS.instanceId ? {} : NEW;
     const value = keys === KEYS.withEip ? 'true' : '7';
     t.false(found({ ...base, [first]: value, [second]: value }).includes('refuse AnnotationsDisagree'), first);
-    const reading = read({ ...base, [first]: value, [second]: 'other' });
+    const parsed = read({ ...base, [first]: value, [second]: 'other' });
     t.true(
-      reading.findings.some(({ id, keys: said }) => id === 'AnnotationsDisagree' && said.includes(second)),
+      parsed.findings.some(({ id, keys: said }) => id === 'AnnotationsDisagree' && said.includes(second)),
       first,
     );
-    t.is(reading.request, undefined);
+    t.is(parsed.request, undefined);
   }
 });
 
@@ -323,9 +323,9 @@ test('any annotations give a reading, with a request or a refusal and never with
   const value = constantFrom('true', 'false', '5', 'eip-1', 'BGP', '{"a":"b"}', 'PayByBandwidth');
   assertProperty(
     property(dictionary(key, value), dictionary(key, text, { maxKeys: 3 }), (some, others) => {
-      const reading = read({ ...some, ...others });
-      const isRefused = reading.findings.some(({ severity }) => severity === 'refuse');
-      return (reading.request !== undefined) === (reading.wanted && !isRefused) && (reading.wanted || !isRefused);
+      const parsed = read({ ...some, ...others });
+      const isRefused = parsed.findings.some(({ severity }) => severity === 'refuse');
+      return (parsed.request !== undefined) === (parsed.wanted && !isRefused) && (parsed.wanted || !isRefused);
     }),
     { numRuns: 3_000 },
   );

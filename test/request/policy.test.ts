@@ -9,11 +9,11 @@ import {
   mayNameUnder,
   notAllowed,
   overLimits,
-  shareOf,
+  countedMbps,
   UNRESTRICTED,
   type EffectivePolicy,
 } from '../../src/request/policy.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import type { EipDefaults, NewEip } from '../../src/request/request.ts';
 
 const policy = (name: string, spec: EipPolicySpec): EipPolicy => ({
@@ -225,7 +225,7 @@ test('limits count the next EIP, and an EIP in a package has no bandwidth of its
   t.regex(over(1, 8)?.remedy ?? '', /when another pod of the namespace gives its EIP back/);
   t.regex(over(0, 0, { ...request, bandwidthMbps: 13 })?.remedy ?? '', /^ask for less bandwidth/);
   t.is(over(1, 12, { ...request, bandwidthPackageId: 'cbwp-1' }), undefined);
-  t.is(shareOf({ ...request, bandwidthPackageId: 'cbwp-1' }), 0);
+  t.is(countedMbps({ ...request, bandwidthPackageId: 'cbwp-1' }), 0);
   t.regex(
     overLimits(of({ limits: { eips: 0 } }), { eips: 0, bandwidthMbps: 0 }, request)?.remedy ?? '',
     /^ask an operator/,
@@ -256,7 +256,7 @@ test('defaults of the policy come before those of the configuration, and after t
   });
   const defaults = defaultsUnder(effective, configured);
   const read = (given: Readonly<Record<string, string>>) =>
-    readAnnotations({ [KEYS.withEip[0]]: 'true', ...given }, defaults).request;
+    parseAnnotations({ [KEYS.withEip[0]]: 'true', ...given }, defaults).request;
   // By traffic no more is possible.
   t.like(read({}), { bandwidthMbps: 200, isp: 'BGP_PRO', bandwidthPackageId: 'cbwp-1' });
   t.like(read({ [KEYS.bandwidth[0]]: '7', [KEYS.isp[0]]: 'BGP', [KEYS.bandwidthPackageId[0]]: 'cbwp-2' }), {

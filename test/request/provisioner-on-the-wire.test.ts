@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
 import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { planCreation } from '../../src/request/provisioner.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import { Stage } from '../virtualnode/stage.ts';
 import { table } from './readme.ts';
 import {
@@ -77,7 +77,7 @@ const situations: Readonly<Record<string, (t: ExecutionContext) => Promise<void>
   'ECI, our virtual node · an existing EIP that is free': async (t) => {
     const target = { on: 'eci', by: 'ours', certainty: 'proved', because: 'a test' } as const;
     const facts = { eipIsHeld: false, enableVirtualNode: false };
-    const plan = planCreation(readAnnotations(EXISTING, defaults), EXISTING, target, facts);
+    const plan = planCreation(parseAnnotations(EXISTING, defaults), EXISTING, target, facts);
     if (plan.how !== 'container-group') return t.fail(plan.how);
     const stage = await Stage.create();
     stage.cloud.world.addEip({ allocationId: OWN_EIP });

@@ -16,7 +16,7 @@ import {
 } from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { planCreation, type CreationFacts, type CreationPlan } from '../../src/request/provisioner.ts';
-import { readAnnotations, type Reading } from '../../src/request/parse.ts';
+import { parseAnnotations, type ParsedRequest } from '../../src/request/parse.ts';
 import { FOLLOW } from '../../src/request/release.ts';
 import type { EipDefaults, EipRequest } from '../../src/request/request.ts';
 import type { Target } from '../../src/request/target.ts';
@@ -38,7 +38,7 @@ const NATIVE = { 'k8s.aliyun.com/eci-with-eip': 'true' };
 const EXISTING = { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-bp1' };
 
 const plan = (annotations: Annotations, target: Target, facts: Partial<CreationFacts> = {}, given = defaults) =>
-  planCreation(readAnnotations(annotations, given), annotations, target, { ...free, ...facts });
+  planCreation(parseAnnotations(annotations, given), annotations, target, { ...free, ...facts });
 
 /** Situations in the words of the README's first table, and the plans that they lead to there. */
 const situations: Readonly<Record<string, () => CreationPlan[]>> = {
@@ -169,7 +169,7 @@ test('the table of settings on ECI is what the code does, row by row, and leaves
       if (mine.how !== 'vpc-first') continue;
       t.true(mine.settings.includes(row.setting), name);
       t.true(mine.because.includes(row.setting), name);
-      t.deepEqual(mine.allocate, readAnnotations(annotations, defaults).request as typeof mine.allocate);
+      t.deepEqual(mine.allocate, parseAnnotations(annotations, defaults).request as typeof mine.allocate);
     } else {
       const [parameter = ''] = Object.keys(row.parameter ?? {});
       t.is(`\`${parameter.replace('eip', 'Eip')}\``, ours);
@@ -223,8 +223,8 @@ test('every combination of settings: whatever CreateContainerGroup cannot say is
   for (let bits = 0; bits < 2 ** choices.length; bits += 1) {
     const chosen = choices.filter((_, index) => (bits & (1 << index)) !== 0);
     const annotations = Object.assign({ ...NEW }, ...chosen.map((row) => row.annotations)) as Annotations;
-    const reading = readAnnotations(annotations, defaults);
-    const made = planCreation(reading, annotations, OURS, free);
+    const parsed = parseAnnotations(annotations, defaults);
+    const made = planCreation(parsed, annotations, OURS, free);
     counts.set(made.how, (counts.get(made.how) ?? 0) + 1);
     // Two rows set the line type differently; under two prefixes that is a contradiction.
     if (chosen.filter(({ setting }) => setting === 'isp').length > 1) {
@@ -283,8 +283,8 @@ test('any request at all, also one that somebody edited, has one plan that keeps
       given,
       boolean(),
       (request, policy, target, known, annotations, wanted) => {
-        const reading: Reading = { wanted, request, release: policy, handover: 'ready', findings: [] };
-        const made = planCreation(reading, annotations, target, known);
+        const parsed: ParsedRequest = { wanted, request, release: policy, handover: 'ready', findings: [] };
+        const made = planCreation(parsed, annotations, target, known);
         const canSpend = wanted && request !== undefined;
         t.is(made.how === 'none', !canSpend || target.on === 'acs' || target.on === 'unknown');
         if (made.how === 'none') return void t.not(made.because, '');

@@ -5,7 +5,7 @@ import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD } from '../../src/api/core.ts';
 import type { EipDefaults } from '../../src/request/request.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { Stage } from '../virtualnode/stage.ts';
 import { Operating } from '../harness/operating.ts';
 

@@ -9,7 +9,7 @@ import { settingsOf } from '../../src/manager/controllers.ts';
 import { defaultConfig } from '../../src/config/load.ts';
 import { effectivePolicy } from '../../src/request/policy.ts';
 import { claim } from '../../src/controllers/podeip/claim.ts';
-import { judgePod, readPod } from '../../src/controllers/podeip/pod.ts';
+import { evaluatePod, parsePod } from '../../src/controllers/podeip/pod-request.ts';
 import { underPolicy } from '../../src/request/policy.ts';
 import { node, seen } from '../controllers/podeip/situation.ts';
 import { pod as podOf } from './manifests.ts';
@@ -94,7 +94,7 @@ test('under policies explain, the webhook and the controller find the same, and 
           spec: { nodeName: 'node-1' },
           status: { phase: 'Running', podIP: '10.0.0.2' },
         };
-        t.deepEqual(judgePod(pod, node, settings), explained);
+        t.deepEqual(evaluatePod(pod, node, settings), explained);
 
         const change = changeOf({
           uid: 'u',
@@ -112,7 +112,7 @@ test('under policies explain, the webhook and the controller find the same, and 
         t.is(denied !== undefined, isRefused);
         refused += isRefused ? 1 : 0;
 
-        const step = claim(readPod(pod, settings), seen({ pod }), 1, settings);
+        const step = claim(parsePod(pod, settings), seen({ pod }), 1, settings);
         if (step.do !== 'Claim') return void t.fail(JSON.stringify(step));
         t.is(step.request === undefined, isRefused);
         if (step.request?.kind !== 'new') return;

@@ -8,8 +8,8 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { readDocuments } from '../../src/manifest/documents.ts';
-import { readWorkload } from '../../src/manifest/workload.ts';
-import { deployment, ECI, EXISTING, judged, NEW, pod, service, settings } from './manifests.ts';
+import { readWorkload } from '../../src/manifest/read-workload.ts';
+import { deployment, ECI, EXISTING, evaluated, NEW, pod, service, settings } from './manifests.ts';
 
 const asks = (setting: Setting, text: string) => pod({ annotations: { ...NEW, [KEYS[setting][1]]: text } });
 const many = (count: number) =>
@@ -129,7 +129,7 @@ const ANNOTATIONS: readonly (readonly [say: string, object: object, ids: readonl
 test('annotations: each has its findings, and no other', (t) => {
   for (const [say, object, ids] of ANNOTATIONS) {
     t.deepEqual(
-      judged(object, settings).map(({ id }) => id),
+      evaluated(object, settings).map(({ id }) => id),
       [...ids],
       say,
     );

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import type { FindingId } from '../../src/api/finding.ts';
-import type { GuardSettings } from '../../src/rules/rule.ts';
+import type { RuleSettings } from '../../src/rules/rule.ts';
 import { CATALOGUE, FINDING_IDS, linkTo } from '../../src/rules/catalogue.ts';
-import type { Claim, GuardFacts } from '../../src/rules/cluster-facts.ts';
+import type { EipClaim, ClusterFacts } from '../../src/rules/cluster-facts.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../src/request/policy.ts';
 import { findingsPage } from '../../src/rules/docs.ts';
 import {
@@ -12,7 +12,7 @@ import {
   deployment,
   ECI,
   EXISTING,
-  judged,
+  evaluated,
   NEW,
   ONE,
   pod,
@@ -20,7 +20,7 @@ import {
   statefulSet,
 } from './manifests.ts';
 
-type Around = Partial<GuardSettings> & { readonly facts?: GuardFacts };
+type Around = Partial<RuleSettings> & { readonly facts?: ClusterFacts };
 
 /** One that has the finding, and the nearest one that has it not. */
 interface Pair {
@@ -44,7 +44,7 @@ const RUNNING = {
   labels: { ...ECI, 'serverless.alibabacloud.com/virtual-node': 'true' },
   spec: { nodeName: 'virtual-kubelet-cn-hangzhou-j' },
 };
-const claim = (changes: Partial<Claim>): GuardFacts => ({
+const claim = (changes: Partial<EipClaim>): ClusterFacts => ({
   claims: [
     { allocationId: 'eip-bp1', kind: 'Service', namespace: 'default', name: 'other', service: 'other', ...changes },
   ],
@@ -63,7 +63,7 @@ const routed = (percent: number, tag?: string, latest = 'web-00002', annotations
   const made = service({ annotations }) as { readonly spec: object };
   return { ...made, spec: { ...made.spec, traffic }, status: { latestCreatedRevisionName: latest } };
 };
-const olderRevision = (eip = 'eip-bp1', namespace = 'default'): GuardFacts => ({
+const olderRevision = (eip = 'eip-bp1', namespace = 'default'): ClusterFacts => ({
   revisions: [{ namespace, name: 'web-00001', annotations: { [`${K8S}eci-eip-instanceid`]: eip } }],
 });
 
@@ -515,14 +515,14 @@ test('every finding of the catalogue has a row, and no row is of another', (t) =
 for (const id of FINDING_IDS)
   test(`${id}: it is found where it is, with its severity, and not in the nearest manifest without it`, (t) => {
     for (const { say = '', with: has, without, around = {}, otherwise = around } of ROWS[id]) {
-      const found = judged(has, around).filter((it) => it.id === id);
-      t.is(found.length, 1, `${say}: ${JSON.stringify(judged(has, around))}`);
+      const found = evaluated(has, around).filter((it) => it.id === id);
+      t.is(found.length, 1, `${say}: ${JSON.stringify(evaluated(has, around))}`);
       for (const { severity, problem, remedy } of found) {
         t.is(severity, CATALOGUE[id].severity);
         t.false(/[.;]$/.test(problem) || /[.;]$/.test(remedy), problem);
       }
       t.deepEqual(
-        judged(without, otherwise).filter((it) => it.id === id),
+        evaluated(without, otherwise).filter((it) => it.id === id),
         [],
         say,
       );
@@ -546,40 +546,40 @@ test('a misspelt key is answered with the right one', (t) => {
     [`${K8S}eip-id`, `${K8S}pod-eip-instanceid`],
   ];
   for (const [wrong, right] of rows) {
-    const [found] = judged(pod({ annotations: { [wrong]: 'x' } }));
+    const [found] = evaluated(pod({ annotations: { [wrong]: 'x' } }));
     t.is(found?.id, 'UnknownKey', wrong);
     t.is(found?.remedy, `write ${right} if that is what is meant`, wrong);
   }
-  const [odd] = judged(service({ annotations: { [`${K8S}eip-\u001b[31m\r\n`]: 'x' } }));
+  const [odd] = evaluated(service({ annotations: { [`${K8S}eip-\u001b[31m\r\n`]: 'x' } }));
   t.is(
     odd?.problem,
     'annotation "k8s.aliyun.com/eip-\\u001b[31m\\r\\n" means nothing to anybody',
     'fit for a terminal',
   );
-  t.is(judged(pod({ annotations: { [`${K8S}eip-zzzzzzzzzzzzzzzzzzz`]: 'x' } }))[0]?.remedy, 'remove it');
+  t.is(evaluated(pod({ annotations: { [`${K8S}eip-zzzzzzzzzzzzzzzzzzz`]: 'x' } }))[0]?.remedy, 'remove it');
 });
 
 test('what is in another namespace is not told', (t) => {
   const facts = {
     claims: [{ allocationId: 'eip-bp1', kind: 'Pod', namespace: 'secret', name: 'hidden', service: undefined }],
   };
-  const found = judged(service({ annotations: { ...EXISTING, ...ONE } }), { facts });
+  const found = evaluated(service({ annotations: { ...EXISTING, ...ONE } }), { facts });
   t.is(found.length, 1);
   t.notRegex(JSON.stringify(found), /secret|hidden/);
-  const here = { claims: [{ ...facts.claims[0], namespace: 'default' } as Claim] };
-  t.regex(judged(service({ annotations: EXISTING }), { facts: here })[1]?.problem ?? '', /Pod hidden/);
+  const here = { claims: [{ ...facts.claims[0], namespace: 'default' } as EipClaim] };
+  t.regex(evaluated(service({ annotations: EXISTING }), { facts: here })[1]?.problem ?? '', /Pod hidden/);
 });
 
-const twice = (around: Partial<GuardSettings>, rival: Partial<Claim>) =>
-  judged(service({ annotations: EXISTING, name: 'mine' }), {
+const twice = (around: Partial<RuleSettings>, competitor: Partial<EipClaim>) =>
+  evaluated(service({ annotations: EXISTING, name: 'mine' }), {
     existingEips: 'granted',
     ...around,
-    facts: claim(rival),
+    facts: claim(competitor),
   }).filter(({ id }) => id === 'EipWantedTwice').length;
 
 test('who needs a grant of the EIP’s own learns nothing from rivals elsewhere, and keeps nobody from it by wishing for it', (t) => {
   const [wish, has] = [{ namespace: 'other' }, { namespace: 'other', kind: 'PodEIP' }];
-  for (const rival of [wish, has]) t.is(twice({}, rival), 0, 'not granted as far as anybody can tell');
+  for (const competitor of [wish, has]) t.is(twice({}, competitor), 0, 'not granted as far as anybody can tell');
   const open = { existingEipNamespaces: ['default'] };
   t.is(twice(open, wish), 0, 'a wish of one that is not granted');
   t.is(twice(open, has), 1, 'one that has it');
@@ -604,7 +604,7 @@ test('the pods of a workload are known by their names, also where these were cut
   for (const [object, name, isOwn] of rows) {
     const facts = claim({ kind: 'PodEIP', service: undefined, name });
     t.is(
-      judged(object, { facts }).some(({ id }) => id === 'EipWantedTwice'),
+      evaluated(object, { facts }).some(({ id }) => id === 'EipWantedTwice'),
       !isOwn,
       name,
     );

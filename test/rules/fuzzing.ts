@@ -4,9 +4,9 @@ import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { explainFiles } from '../../src/cli/explain-files.ts';
 import { defaultConfig, loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
-import { textOf } from '../../src/explain/text.ts';
+import { textOf } from '../../src/explain/explain-text.ts';
 import { CATALOGUE } from '../../src/rules/catalogue.ts';
-import { weigh } from '../../src/rules/evaluate.ts';
+import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
 import { inputs } from './inputs.ts';
 import { settings } from './manifests.ts';
@@ -34,7 +34,7 @@ export const tryOne = (way: Way, seed: number): string => {
       const annotations = make.annotations();
       const pod = { metadata: { name: 'w', uid: '', resourceVersion: '', annotations }, spec: {} };
       const ask = () =>
-        weigh({
+        evaluateRequest({
           workload: workloadOfPod(pod),
           target: { on: 'eci', by: 'add-on', certainty: 'inferred', because: 'x' },
           settings,

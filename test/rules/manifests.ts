@@ -1,10 +1,10 @@
-import type { GuardSettings } from '../../src/rules/rule.ts';
-import type { GuardFacts } from '../../src/rules/cluster-facts.ts';
-import { judge } from '../../src/rules/evaluate.ts';
+import type { RuleSettings } from '../../src/rules/rule.ts';
+import type { ClusterFacts } from '../../src/rules/cluster-facts.ts';
+import { evaluate } from '../../src/rules/evaluate.ts';
 import { targetOfWorkload } from '../../src/rules/placement-facts.ts';
-import { readWorkload } from '../../src/manifest/workload.ts';
+import { readWorkload } from '../../src/manifest/read-workload.ts';
 
-export const settings: GuardSettings = {
+export const settings: RuleSettings = {
   defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
   statefulKinds: ['StatefulSet'],
   enableVirtualNode: false,
@@ -68,14 +68,14 @@ export const statefulSet = templated('apps/v1', 'StatefulSet');
 export const daemonSet = templated('apps/v1', 'DaemonSet');
 
 /** Everything that there is to say about a manifest. */
-export const judged = (
+export const evaluated = (
   object: object,
-  { facts = {}, ...changes }: Partial<GuardSettings> & { readonly facts?: GuardFacts } = {},
+  { facts = {}, ...changes }: Partial<RuleSettings> & { readonly facts?: ClusterFacts } = {},
 ) => {
   const read = readWorkload(object);
   if (read.as !== 'workload') throw new Error(`not a workload: ${JSON.stringify(read)}`);
   const { workload } = read;
-  return judge({
+  return evaluate({
     workload,
     target: targetOfWorkload(workload, {}, 'add-on'),
     settings: { ...settings, ...changes },

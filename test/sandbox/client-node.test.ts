@@ -11,12 +11,12 @@ import {
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { serve } from '../../src/sandbox/kube/http.ts';
-import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
+import { serveKube } from '../../src/sandbox/kube/serve-kube.ts';
+import { kubeconfig } from '../../src/sandbox/kube/write-kubeconfig.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 
 test('@kubernetes/client-node writes, patches, lists and watches', async (t) => {
-  const { url, close } = await serve(createApiServer({ clock: systemClock, random: systemRandom }));
+  const { url, close } = await serveKube(createApiServer({ clock: systemClock, random: systemRandom }));
   t.teardown(close);
   const config = new KubeConfig();
   config.loadFromString(kubeconfig(url));

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Random } from '../../src/lib/random.ts';
-import { createCloud } from '../../src/sandbox/cloud/cloud.ts';
-import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
 
 /** A clock that stands still until it is told to move; waking up whoever sleeps, in order. */
@@ -90,7 +90,7 @@ export interface Bench {
 /** A cloud on a still clock with one network interface, `eni-1` in `vpc-1`, holding 10.0.0.1 (primary), .2 and .3. */
 export const bench = (options: Partial<CloudOptions> = {}): Bench => {
   const clock = new StillClock();
-  const cloud = createCloud({ clock, random: seeded(1), ...options });
+  const cloud = createSandboxCloud({ clock, random: seeded(1), ...options });
   cloud.world.addNetworkInterface({
     networkInterfaceId: 'eni-1',
     vpcId: 'vpc-1',

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { array, assert, nat, property } from 'fast-check';
-import { Agenda } from '../../src/sandbox/cloud/agenda.ts';
-import type { Fault } from '../../src/sandbox/cloud/faults.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { EventQueue } from '../../src/sandbox/cloud/event-queue.ts';
+import type { Fault } from '../../src/sandbox/cloud/injected-faults.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { bench, seeded } from './cloud-bench.ts';
 
 const second = { InstanceId: 'eni-1', InstanceType: 'NetworkInterface', PrivateIpAddress: '10.0.0.2' };
@@ -224,16 +224,16 @@ test('the same seed and the same calls give the same cloud, down to the request 
 test('the agenda happens in the order of its times, and of its entries where the times are equal', (t) => {
   assert(
     property(array(nat(20)), nat(25), (times, now) => {
-      const agenda = new Agenda();
+      const eventQueue = new EventQueue();
       const happened: [number, number][] = [];
-      for (const [entry, time] of times.entries()) agenda.at(time, (at) => happened.push([at, entry]));
-      agenda.catchUp(now);
+      for (const [entry, time] of times.entries()) eventQueue.at(time, (at) => happened.push([at, entry]));
+      eventQueue.catchUp(now);
       const expected = times
         .map((time, entry): [number, number] => [time, entry])
         .filter(([time]) => time <= now)
         .sort(([one, first], [other, then]) => one - other || first - then);
       t.deepEqual(happened, expected);
-      agenda.catchUp(30);
+      eventQueue.catchUp(30);
       t.is(happened.length, times.length);
     }),
   );

@@ -6,11 +6,11 @@ import { RuntimeOptions } from '@darabonba/typescript';
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { createCloud, sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
-import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { serve } from '../../src/sandbox/cloud/http.ts';
-import type { CloudServer } from '../../src/sandbox/cloud/http.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { createSandboxCloud, sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
+import type { CloudServer } from '../../src/sandbox/cloud/serve-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 
 const regionId = 'cn-hangzhou';
 const started: CloudServer[] = [];
@@ -19,8 +19,8 @@ test.after.always(async () => {
 });
 
 const listening = async (options: Partial<CloudOptions> = {}): Promise<{ cloud: EmbeddedCloud; port: number }> => {
-  const cloud = createCloud({ clock: systemClock, random: systemRandom, ...options });
-  const server = await serve(cloud);
+  const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom, ...options });
+  const server = await serveCloud(cloud);
   started.push(server);
   cloud.world.addNetworkInterface({
     networkInterfaceId: 'eni-1',
@@ -227,8 +227,8 @@ test('the gateway refuses strangers, forged signatures, wrong tokens, stale requ
   const hour = 3_600_000;
   let skew = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + skew };
-  const target = createCloud({ clock, random: systemRandom });
-  const server = await serve({
+  const target = createSandboxCloud({ clock, random: systemRandom });
+  const server = await serveCloud({
     ...target,
     handle: (request) => {
       caught = request;

@@ -1,14 +1,14 @@
 import test from 'ava';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import type { ContainerGroupSpec, EipCreationParameters } from '../../src/cloud/container-groups.ts';
 import { createCredentials } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
-import { Secret } from '../../src/config/secret.ts';
+import { SecretText } from '../../src/config/secret.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createCloud, sandboxCredential } from '../../src/sandbox/cloud/cloud.ts';
-import type { CloudOptions } from '../../src/sandbox/cloud/cloud.ts';
-import { serve } from '../../src/sandbox/cloud/http.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { createSandboxCloud, sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { CloudOptions } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { bench, seeded } from './cloud-bench.ts';
 
@@ -271,9 +271,9 @@ test('a container’s output is read by lines, bytes and time', async (t) => {
 });
 
 test('a request of half a mebibyte passes over HTTP', async (t) => {
-  const cloud = createCloud({ clock: systemClock, random: systemRandom });
+  const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom });
   cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/24' });
-  const server = await serve(cloud);
+  const server = await serveCloud(cloud);
   t.teardown(() => server.close());
   const { containerGroups: eci } = assembleCloud({
     clock: systemClock,
@@ -282,7 +282,7 @@ test('a request of half a mebibyte passes over HTTP', async (t) => {
     credentials: createCredentials(
       {
         accessKeyId: sandboxCredential.accessKeyId,
-        accessKeySecret: new Secret(sandboxCredential.accessKeySecret),
+        accessKeySecret: new SecretText(sandboxCredential.accessKeySecret),
         env: {},
       },
       systemClock,

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import anyTest, { type TestFn } from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { serve } from '../../src/sandbox/kube/http.ts';
-import { kubeconfig } from '../../src/sandbox/kube/kubeconfig.ts';
-import { createApiServer, type ApiServer } from '../../src/sandbox/kube/server.ts';
+import { serveKube } from '../../src/sandbox/kube/serve-kube.ts';
+import { kubeconfig } from '../../src/sandbox/kube/write-kubeconfig.ts';
+import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 
 interface Sandbox {
   readonly dir: string;
@@ -28,7 +28,7 @@ const named = (title: string): string => (installed ? title : `${title} (not run
 test.beforeEach(async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'kubectl-'));
   const server = createApiServer({ clock: systemClock, random: systemRandom });
-  const { url, close } = await serve(server);
+  const { url, close } = await serveKube(server);
   await writeFile(join(dir, 'kubeconfig'), kubeconfig(url));
   t.context = { dir, server, close };
 });

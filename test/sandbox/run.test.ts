@@ -8,7 +8,7 @@ import type { KubeTransport } from '../../src/kube/port.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
 import { until } from '../e2e/stage.ts';
 
@@ -82,7 +82,7 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
     const kube = createKube({ transport: connection.calls, clock });
     await said(/(samples are applied)/);
     await said(/^(x .*)$/m);
-    await kube.create(DEPLOYMENT, OWN);
+    await kube.create(FULL_DEPLOYMENT, OWN);
     await isRefused(t, connection.calls);
     await until(
       'the own pod has asked',

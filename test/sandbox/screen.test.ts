@@ -2,9 +2,9 @@ import { stripVTControlCharacters } from 'node:util';
 import xterm from '@xterm/headless';
 import test from 'ava';
 import stringWidth from 'string-width';
-import type { Row } from '../../src/sandbox/account.ts';
+import type { Row } from '../../src/sandbox/address-ledger.ts';
 import { frame, liveScreen, plainScreen } from '../../src/sandbox/screen.ts';
-import { line, table } from '../../src/sandbox/table.ts';
+import { line, table } from '../../src/sandbox/text-table.ts';
 
 const row = (pod: string, parts: Partial<Row> = {}): Row => ({
   pod,

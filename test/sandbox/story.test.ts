@@ -8,10 +8,10 @@ import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { SERVICE } from '../../src/sandbox/knative/resources.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
-import { EXISTING_EIP, NAMESPACE as SAMPLES, SAMPLES as ALL } from '../../src/sandbox/samples.ts';
+import { EXISTING_EIP, SAMPLES_NAMESPACE as SAMPLES, SAMPLES as ALL } from '../../src/sandbox/samples.ts';
 import { until } from '../e2e/stage.ts';
 
 const manifest = (file: string) => {
@@ -63,7 +63,7 @@ test('a full round of the story leaves alone what the user applies from the same
     const mine = await Promise.all([
       kube.create(SERVICE, awake('knative/existing-eip.yaml')),
       kube.create(SERVICE, awake('knative/bandwidth-plan.yaml')),
-      kube.create(DEPLOYMENT, manifest('config/samples/web.yaml')),
+      kube.create(FULL_DEPLOYMENT, manifest('config/samples/web.yaml')),
     ]);
     const served = async () => {
       const podEips = await kube.list(PODEIP, { namespace: 'default' });
@@ -75,7 +75,7 @@ test('a full round of the story leaves alone what the user applies from the same
     const now = [
       await kube.get(SERVICE, { ...first.metadata, namespace: 'default' }),
       await kube.get(SERVICE, { ...second.metadata, namespace: 'default' }),
-      await kube.get(DEPLOYMENT, { ...third.metadata, namespace: 'default' }),
+      await kube.get(FULL_DEPLOYMENT, { ...third.metadata, namespace: 'default' }),
     ];
     t.deepEqual(
       now.map((object) => [object?.metadata.name, object?.metadata.uid, object?.metadata.deletionTimestamp]),

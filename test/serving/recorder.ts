@@ -3,8 +3,8 @@ import type { KubeObject, Resource } from '../../src/kube/port.ts';
 import { EVENT, type KubeEvent } from '../../src/kube/recorder.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import type { Ground } from '../../src/sandbox/cluster/follow.ts';
-import { LABEL } from '../../src/sandbox/knative/metadata.ts';
+import type { FollowContext } from '../../src/sandbox/cluster/follow-objects.ts';
+import { LABEL } from '../../src/sandbox/knative/child-metadata.ts';
 import { KUBELET_POD, type KubeletPod } from './cluster/pod.ts';
 
 /** From when to when something was so; wall-clock milliseconds. `to` is infinite while it is. */
@@ -65,7 +65,7 @@ const add = (history: Record, pod: KubeletPod, now: number): void => {
 export type Recorder = ReturnType<typeof record>;
 
 /** Watches pods of Knative Services and Events from now on. */
-export const record = (ground: Ground, signal: AbortSignal) => {
+export const record = (ground: FollowContext, signal: AbortSignal) => {
   const histories = new Map<string, Record>();
   const events: { readonly at: number; readonly event: KubeEvent; readonly isNew: boolean }[] = [];
   const watch = <T extends KubeObject>(resource: Resource<T>, labelSelector?: string) =>

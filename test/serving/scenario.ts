@@ -3,8 +3,8 @@ import { ALLOCATED_ADDRESS, KEYS, TAG_POD } from '../../src/api/annotations.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { KubeEvent } from '../../src/kube/recorder.ts';
-import { LABEL } from '../../src/sandbox/knative/metadata.ts';
-import { SERVICE, type Service, type TrafficTarget } from '../../src/sandbox/knative/resources.ts';
+import { LABEL } from '../../src/sandbox/knative/child-metadata.ts';
+import { SERVICE, type Service, type RouteTarget } from '../../src/sandbox/knative/resources.ts';
 import { until } from '../e2e/stage.ts';
 import { ask, sendSteadily, hasFailed, type Exchange } from './client.ts';
 import { KUBELET_POD, type KubeletPod } from './cluster/pod.ts';
@@ -28,7 +28,7 @@ export interface ServiceOptions {
   readonly containers?: readonly object[];
   /** @default 30 */
   readonly timeoutSeconds?: number;
-  readonly traffic?: readonly TrafficTarget[];
+  readonly traffic?: readonly RouteTarget[];
 }
 
 /** Of the page of the first run on the real Knative, with today's beside it. */
@@ -82,7 +82,7 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
     return Date.now();
   };
 
-  const routeTo = async (traffic: readonly TrafficTarget[]): Promise<number> => {
+  const routeTo = async (traffic: readonly RouteTarget[]): Promise<number> => {
     await kube.patch(SERVICE, ref, { type: 'merge', body: { spec: { traffic } } });
     return Date.now();
   };

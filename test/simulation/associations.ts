@@ -1,6 +1,6 @@
 import type { PodEip } from '../../src/api/podeip.ts';
-import { latestPlace, readNotes } from '../../src/controllers/podeip/record.ts';
-import type { Change } from '../../src/sandbox/cloud/ledger.ts';
+import { latestBinding, readRecord } from '../../src/controllers/podeip/record.ts';
+import type { CloudChange } from '../../src/sandbox/cloud/ledger.ts';
 import type { Truth } from './truth.ts';
 
 /** What one process has asked for one binding. */
@@ -42,18 +42,18 @@ export class Associations {
   }
 
   /** What was bound is not any more: the next call is for another binding. */
-  onChange({ action, allocationId }: Change): void {
+  onChange({ action, allocationId }: CloudChange): void {
     if (action === 'AssociateEipAddress') return;
     for (const [key, calls] of this.#calls) if (calls.allocationId === allocationId) this.#calls.delete(key);
   }
 
   #ownerOf(allocationId: string, networkInterfaceId: string, privateIpAddress: string): PodEip | undefined {
     return [...this.#truth.podEips.values()].find((podEip) => {
-      const place = latestPlace(readNotes(podEip));
+      const binding = latestBinding(readRecord(podEip));
       return (
         podEip.spec.allocationID === allocationId &&
-        place?.networkInterfaceId === networkInterfaceId &&
-        place.privateIpAddress === privateIpAddress
+        binding?.networkInterfaceId === networkInterfaceId &&
+        binding.privateIpAddress === privateIpAddress
       );
     });
   }

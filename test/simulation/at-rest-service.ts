@@ -1,8 +1,8 @@
 import { ALLOCATED_ADDRESS, READINESS_GATE } from '../../src/api/annotations.ts';
-import { REVISION, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
+import { REVISION_LABEL, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { isFinal } from '../../src/api/pod.ts';
-import { readNotes } from '../../src/controllers/podeip/record.ts';
+import { readRecord } from '../../src/controllers/podeip/record.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { isGateOpen } from './gates.ts';
 import { asks, type Inspector } from './inspector.ts';
@@ -22,12 +22,12 @@ const isServed = (pod: Pod, eip: EipRecord): boolean =>
   pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress &&
   (!isGated(pod) || isGateOpen(pod));
 
-const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION] ?? '';
+const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION_LABEL] ?? '';
 
 /** A pod that asks for an existing EIP, whose PodEIP asks for the same. */
 const namedBy = (pod: Pod, { truth }: Inspector): string | undefined => {
   const podEip = truth.podEips.get(pod.metadata.name);
-  const request = podEip && truth.podOf(podEip) === pod ? readNotes(podEip).request : undefined;
+  const request = podEip && truth.podOf(podEip) === pod ? readRecord(podEip).request : undefined;
   return request?.kind === 'existing' && asks(pod) === request.allocationId ? request.allocationId : undefined;
 };
 

@@ -4,10 +4,10 @@ import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/api/pod.ts';
 import { readReleaseAfter } from '../../src/request/release.ts';
-import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { unrestOfService } from './at-rest-service.ts';
-import { RECHECK_MS } from './incarnation.ts';
+import { RECHECK_MS } from './product-process.ts';
 import { asks, type Inspector } from './inspector.ts';
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
@@ -81,11 +81,11 @@ const unrestOfKept = (
   const ttlMs = isHeldOff ? inspector.holdOffMs : (readReleaseAfter(releaseAfter) ?? 0);
   // A pod of the name whose annotations are refused may still have them corrected.
   const pod = inspector.truth.pods.get(name);
-  const hasHeir = pod !== undefined && asks(pod) !== undefined;
+  const hasSuccessor = pod !== undefined && asks(pod) !== undefined;
   // A wall clock that was put forward when the pod went, and back since, keeps it longer: that costs little.
   if (
     (releaseStrategy === 'TTL' || isHeldOff) &&
-    !hasHeir &&
+    !hasSuccessor &&
     !inspector.hasJumps &&
     forMs > ttlMs + Math.min(ttlMs, RECHECK_MS) + WAY_OUT_MS
   )

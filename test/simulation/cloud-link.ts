@@ -1,7 +1,7 @@
-import type { CallApi } from '../../src/cloud/alicloud/clients.ts';
-import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import type { Fault } from '../../src/sandbox/cloud/faults.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { Fault } from '../../src/sandbox/cloud/injected-faults.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { LATEST_EFFECT_MS } from './fault-bounds.ts';
 import type { Process } from './process.ts';
 import { later, never, type Wire } from './wire.ts';
@@ -97,11 +97,11 @@ const gist = (body: unknown): string => {
 };
 
 /** A process's connection to the cloud, in the place of the SDK's own `callApi`. */
-export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): CallApi => {
+export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): SdkCallApi => {
   const { time } = wire;
   const call = callApi(cloud, { caller: process.name });
   /** Sends now: the rule is there for exactly this call. */
-  const send = (params: Parameters<CallApi>[0], request: Parameters<CallApi>[1], there: Fault) => {
+  const send = (params: Parameters<SdkCallApi>[0], request: Parameters<SdkCallApi>[1], there: Fault) => {
     const end = cloud.inject({ action: params.action, fault: there });
     const answer = call(params, request, { readTimeout: PATIENCE_MS });
     end();

@@ -4,9 +4,9 @@ import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotatio
 import type { Pod } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
-import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import type { ApiServer } from '../../src/sandbox/kube/server.ts';
-import { LEASE_NAMESPACE, VPC, configuration } from './incarnation.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { LEASE_NAMESPACE, VPC, configuration } from './product-process.ts';
 import { Knative } from './knative.ts';
 import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Which } from './script.ts';
 import type { VirtualTime } from './time.ts';

@@ -1,5 +1,5 @@
 import { HANDED_OVER, READINESS_GATE } from '../../src/api/annotations.ts';
-import { REVISION, SERVICE_UID } from '../../src/api/knative.ts';
+import { REVISION_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/api/pod.ts';
@@ -101,14 +101,14 @@ export class Gates {
 
   #onStandAside(pod: Pod, withinMs: number): void {
     const service = label(pod, SERVICE_UID);
-    const mine = label(pod, REVISION);
+    const mine = label(pod, REVISION_LABEL);
     const from = this.#time.mono() - withinMs;
     const isServed = [...this.#told.values()].some(
       ({ pod: other, until }) =>
         until >= from &&
         label(other, SERVICE_UID) === service &&
         this.#routing
-          .waysOf(service, [mine, label(other, REVISION)], withinMs)
+          .waysOf(service, [mine, label(other, REVISION_LABEL)], withinMs)
           .some(([my, their]) => my === 'none' && their === 'routed'),
     );
     if (!isServed)

@@ -1,4 +1,4 @@
-import { CONFIGURATION_GENERATION, REVISION, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
+import { CONFIGURATION_GENERATION, REVISION_LABEL, SERVICE_UID, type KnativeService } from '../../src/api/knative.ts';
 import {
   ALLOCATED_ADDRESS,
   KEYS,
@@ -15,15 +15,15 @@ import type { ObjectMeta } from '../../src/kube/port.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { readReleaseAfter } from '../../src/request/release.ts';
 import { isFinal } from '../../src/api/pod.ts';
-import { latestPlace, readNotes } from '../../src/controllers/podeip/record.ts';
-import type { EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
+import { latestBinding, readRecord } from '../../src/controllers/podeip/record.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
-import type { Change } from '../../src/sandbox/cloud/ledger.ts';
-import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import type { CloudChange } from '../../src/sandbox/cloud/ledger.ts';
+import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { LATEST_EFFECT_MS, LATEST_WRITE_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { Associations } from './associations.ts';
 import { Gates } from './gates.ts';
-import { RECHECK_MS } from './incarnation.ts';
+import { RECHECK_MS } from './product-process.ts';
 import type { Way } from './knative.ts';
 import { Routing } from './routing.ts';
 import { legacyEip, USERS_EIPS, type Script } from './script.ts';
@@ -73,7 +73,7 @@ interface Kin {
 
 const kinOf = (pod: Pod): Kin => ({
   service: pod.metadata.labels?.[SERVICE_UID] ?? '',
-  revision: pod.metadata.labels?.[REVISION] ?? '',
+  revision: pod.metadata.labels?.[REVISION_LABEL] ?? '',
   generation: Number(pod.metadata.labels?.[CONFIGURATION_GENERATION]),
   wanted: asks(pod),
 });
@@ -94,8 +94,8 @@ const nameOf = ({ type, kind, object }: Write): string => `${type} ${kind} ${obj
 
 /** Whether the PodEIP has put its EIP to use. */
 const isHeld = (podEip: PodEip): boolean => {
-  const { places, bequeathedTo } = readNotes(podEip);
-  return places.length > 0 && bequeathedTo === undefined;
+  const { bindings, successorUid } = readRecord(podEip);
+  return bindings.length > 0 && successorUid === undefined;
 };
 
 /** All of a PodEIP but what every write changes, and `podLastSeen`. */
@@ -147,7 +147,7 @@ export class Inspector {
   /** Every limit of the namespace that there was, and since when; the latest last. */
   readonly #limits: { readonly eips: number; readonly since: number }[] = [];
   /** UIDs of the PodEIPs that have taken a place under it. */
-  #places: readonly string[] = [];
+  #reservations: readonly string[] = [];
   /** How long EIPs are kept for the next pod of the Service; milliseconds. */
   holdOffMs = 0;
   readonly #lostAt = new Map<string, number>();
@@ -235,7 +235,7 @@ export class Inspector {
     if (write.kind === 'Lease') this.leases.onWrite(write);
     if (write.kind === 'EipPolicy') this.#onPolicy(write.object as unknown as EipPolicy);
     if (write.kind === 'EipUsage')
-      this.#places = ((write.object as unknown as EipUsage).places ?? []).map(({ podEipUID }) => podEipUID);
+      this.#reservations = ((write.object as unknown as EipUsage).places ?? []).map(({ podEipUID }) => podEipUID);
     if (write.kind === 'Service') this.routing.onWrite(write.type, write.object as unknown as KnativeService);
     if (write.kind === 'PodEIP') this.#gates.onPodEip(write.object as PodEip);
     if (write.kind === 'Pod') this.#onPod(write);
@@ -261,12 +261,12 @@ export class Inspector {
     else if (!this.unwantedSince.has(name)) {
       this.unwantedSince.set(name, this.#time.mono());
       const podEip = this.truth.podEips.get(name);
-      if (podEip && readNotes(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
+      if (podEip && readRecord(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
     }
     // The next pod of the name uses an EIP of the user's: what was kept for it may go, also by a write that comes late.
     const wants = asks(object as Pod);
     const kept = this.truth.podEips.get(name);
-    if (isWanted && wants !== 'new' && kept && readNotes(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
+    if (isWanted && wants !== 'new' && kept && readRecord(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
@@ -376,8 +376,8 @@ export class Inspector {
     const podEip = this.truth.everPodEips.get(uid);
     const service = podEip?.metadata.labels?.[SERVICE_UID];
     if (!podEip || service === undefined || this.holdOffMs === 0 || this.routing.isGone(service)) return false;
-    const { request, bequeathedTo } = readNotes(podEip);
-    return request?.kind === 'new' && bequeathedTo === undefined;
+    const { request, successorUid } = readRecord(podEip);
+    return request?.kind === 'new' && successorUid === undefined;
   }
 
   #eipAt(ipAddress: string): string | undefined {
@@ -404,7 +404,7 @@ export class Inspector {
   }
 
   /** I2, I3, I4, I13: what took effect in the cloud. */
-  #onChange(change: Change): void {
+  #onChange(change: CloudChange): void {
     const { action, allocationId, caller, tags, binding } = change;
     // It may have begun and ended between two events.
     this.associations.onChange(change);
@@ -430,12 +430,12 @@ export class Inspector {
         return;
       }
       case 'UnassociateEipAddress': {
-        const place = owners.find((podEip) =>
-          readNotes(podEip).places.some(
+        const owner = owners.find((podEip) =>
+          readRecord(podEip).bindings.some(
             (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
           ),
         );
-        if (!place)
+        if (!owner)
           return this.broken(
             'I4',
             `${allocationId} was detached from ${binding?.privateIpAddress}, which is nobody’s record`,
@@ -445,7 +445,7 @@ export class Inspector {
       case 'AssociateEipAddress':
         if (
           !owners.some((podEip) =>
-            readNotes(podEip).places.some(
+            readRecord(podEip).bindings.some(
               (it) => it.networkInterfaceId === binding?.instanceId && it.privateIpAddress === binding.privateIpAddress,
             ),
           )
@@ -470,7 +470,7 @@ export class Inspector {
   isFull(): boolean {
     const holders = new Set(this.#ours().map(({ tags }) => tags.get(TAG_PODEIP_UID)));
     const there = new Set([...this.truth.podEips.values()].map(({ metadata }) => metadata.uid));
-    for (const uid of this.#places) if (there.has(uid)) holders.add(uid);
+    for (const uid of this.#reservations) if (there.has(uid)) holders.add(uid);
     return holders.size >= (this.#limits.at(-1)?.eips ?? Infinity);
   }
 
@@ -499,7 +499,7 @@ export class Inspector {
   }
 
   /** I4 again: the binding that ended was no living pod's; I6 again: the pod was told before. */
-  #onDetach({ allocationId, binding, ipAddress }: Change): void {
+  #onDetach({ allocationId, binding, ipAddress }: CloudChange): void {
     for (const podEip of this.truth.podEips.values()) {
       const pod = this.truth.podOf(podEip);
       if (!pod || isFinal(pod) || podEip.spec.allocationID !== allocationId) continue;
@@ -508,13 +508,13 @@ export class Inspector {
       if (said?.address === ipAddress && this.#time.mono() - said.since > TELLING_MS + this.pausedMs)
         this.broken('I6', `${allocationId} was detached while ${pod.metadata.name} was told that it has it`);
       // A kept EIP is the pod's once its binding was written down for this pod, not for the one before it.
-      const isIts = latestPlace(readNotes(podEip)) !== undefined;
+      const isIts = latestBinding(readRecord(podEip)) !== undefined;
       if (isIts && podEip.metadata.deletionTimestamp === undefined && pod.metadata.deletionTimestamp === undefined)
         this.broken('I4', `${allocationId} was detached from ${pod.metadata.name}, which uses it`);
     }
   }
 
-  #allowHuman({ action, allocationId, tags }: Change): void {
+  #allowHuman({ action, allocationId, tags }: CloudChange): void {
     const uid = tags.get(TAG_PODEIP_UID);
     // What a human has released may be bought anew.
     if (action === 'ReleaseEipAddress' && uid !== undefined) this.#bought.set(uid, (this.#bought.get(uid) ?? 1) - 1);

@@ -1,7 +1,7 @@
 import {
   CONFIGURATION_GENERATION,
-  REVISION,
-  SERVICE,
+  REVISION_LABEL,
+  SERVICE_LABEL,
   SERVICE_UID,
   type KnativeService,
   type TrafficTarget,
@@ -10,7 +10,7 @@ import { READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { KubeObject } from '../../src/kube/port.ts';
 import { KNATIVE_SERVICES } from '../harness/knative-services.ts';
-import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import type { Deed, Ending, RouteTo } from './script.ts';
 import type { VirtualTime } from './time.ts';
 
@@ -99,7 +99,7 @@ export class Knative {
     this.#hands = hands;
     server.onWrite(({ type, object }) => {
       const { kind, metadata } = object as unknown as Pod & { kind: string };
-      const name = metadata.labels?.[SERVICE];
+      const name = metadata.labels?.[SERVICE_LABEL];
       if (kind !== 'Pod' || name === undefined) return;
       if (type === 'DELETED') this.#pods.delete(metadata.uid);
       else this.#pods.set(metadata.uid, object as unknown as Pod);
@@ -214,7 +214,8 @@ export class Knative {
     if (this.#services.get(service.name) !== service) return;
     const podsOf = (revision: Revision): readonly Pod[] =>
       [...this.#pods.values()].filter(
-        ({ metadata: { labels = {} } }) => labels[SERVICE_UID] === service.uid && labels[REVISION] === revision.name,
+        ({ metadata: { labels = {} } }) =>
+          labels[SERVICE_UID] === service.uid && labels[REVISION_LABEL] === revision.name,
       );
     const now = this.#time.mono();
     for (const revision of service.revisions) {
@@ -273,16 +274,16 @@ export class Knative {
   }
 
   async #end(service: Service, { metadata }: Pod): Promise<void> {
-    const revision = service.revisions.find(({ name }) => name === metadata.labels?.[REVISION]);
+    const revision = service.revisions.find(({ name }) => name === metadata.labels?.[REVISION_LABEL]);
     if (revision?.template && metadata.deletionTimestamp === undefined)
       await this.#hands.end(metadata.name, revision.template);
   }
 }
 
 const labelsOf = (service: Service, revision: Revision): Readonly<Record<string, string>> => ({
-  [SERVICE]: service.name,
+  [SERVICE_LABEL]: service.name,
   [SERVICE_UID]: service.uid,
-  [REVISION]: revision.name,
+  [REVISION_LABEL]: revision.name,
   [CONFIGURATION_GENERATION]: String(revision.generation),
 });
 

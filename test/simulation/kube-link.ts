@@ -1,6 +1,6 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from '../../src/kube/port.ts';
-import type { ApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { LATEST_WRITE_MS, WATCH_LAG_MS } from './fault-bounds.ts';
 import type { Process } from './process.ts';
 import { later, never, reset, type Wire } from './wire.ts';

@@ -20,8 +20,8 @@ const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 
 const TOKEN = [
   'src/controllers/podeip/actions.ts',
-  'allocation(cluster, podEip, step.request, step.generation)',
-  'allocation(cluster, podEip, step.request, `${step.generation} ${epoch} ${clock.mono()}` as never)',
+  'allocateCall(cluster, podEip, step.request, step.generation)',
+  'allocateCall(cluster, podEip, step.request, `${step.generation} ${epoch} ${clock.mono()}` as never)',
 ] as const;
 
 const NO_PROOF = [
@@ -52,18 +52,18 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no adoption on the way out: an EIP that is not recorded was not bought', [
     'src/controllers/podeip/finalize.ts',
-    "if (!tagged) return { do: 'LookForTagged' };\n    const [found] = tagged;",
+    "if (!tagged) return { do: 'ReadTaggedEips' };\n    const [found] = tagged;",
     'const [found] = tagged ?? [];',
   ]),
   mutant('name instead of UID: a pod of the same name is the same pod', [
     'src/controllers/podeip/decide.ts',
-    'pod.metadata.uid !== notes.podUid',
+    'pod.metadata.uid !== record.podUid',
     'pod.metadata.name !== podEip.metadata.name',
   ]),
   mutant('finalizer first: the PodEIP goes before its EIP', [
     'src/controllers/podeip/finalize.ts',
-    'return isUsers ? detach(seen, podEip, notes, settings) : release(seen, podEip, notes, settings);',
-    "return removeFinalizer('gone');",
+    'return isUsers ? detach(seen, podEip, record, settings) : release(seen, podEip, record, settings);',
+    "return dropFinalizer('gone');",
   ]),
   mutant(
     'the EIPs of users are released too',
@@ -86,7 +86,7 @@ export const mutants: readonly Mutant[] = [
   mutant('not found means gone: one look is enough on the way out', [
     'src/controllers/podeip/finalize.ts',
     'if (eip === null) {',
-    "if (eip === null) {\n    return removeFinalizer('gone');",
+    "if (eip === null) {\n    return dropFinalizer('gone');",
   ]),
   mutant(
     'stale reads: decisions are made from the caches',
@@ -105,12 +105,12 @@ export const mutants: readonly Mutant[] = [
     ['src/controllers/caches.ts', 'const { annotations = {} } = metadata;', 'return { metadata, spec, status };'],
     [
       'src/controllers/caches.ts',
-      'const keepPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({',
-      'const keepPodEip = (it) => it;\nexport const kept = ({ metadata, spec, status }) => ({',
+      'const trimPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({',
+      'const trimPodEip = (it) => it;\nexport const kept = ({ metadata, spec, status }) => ({',
     ],
   ),
   mutant('blind unbind: Unassociate does not say from what', [
-    'src/cloud/alicloud/cloud.ts',
+    'src/cloud/alicloud/vpc.ts',
     'new sdk.UnassociateEipAddressRequest(bindingOf(binding))',
     'new sdk.UnassociateEipAddressRequest({ regionId, allocationId: binding.allocationId, clientToken: binding.clientToken })',
   ]),
@@ -121,7 +121,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no allowance for reads that lag', ['src/manager/controllers.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
   mutant('token life 3 s', [
-    'src/sandbox/cloud/cloud.ts',
+    'src/sandbox/cloud/sandbox-cloud.ts',
     'tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000',
     'tokenLifetimeMs: 3_000',
   ]),
@@ -156,51 +156,51 @@ export const mutants: readonly Mutant[] = [
     'taken from wherever it is: a binding of others is undone',
     [
       'src/controllers/podeip/attach.ts',
-      "return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;",
+      "return robbing.do === 'ForceDetach' ? { do: 'Record', allocationId } : robbing;",
       "return robbing.do === 'Done' ? robbing : { do: 'Record', allocationId };",
     ],
     [
       'src/controllers/podeip/bind.ts',
-      'if (!place) return takeAway(eip);',
-      "if (!place) return { do: 'Unassociate', allocationId, place: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
+      'if (!binding) return takeAway(eip);',
+      "if (!binding) return { do: 'Unassociate', allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
     ],
   ),
   mutant('recorded after it is bound', [
     'src/controllers/podeip/bind.ts',
-    'latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary',
+    'latest && isSameBinding(latest, found) && latest.isPrimary === found.isPrimary',
     'true',
   ]),
   mutant(
-    'rivals are not looked for',
+    'competitors are not looked for',
     [
       'src/controllers/podeip/attach.ts',
-      'if (rivals && rivals.length > 0)\n      return contend',
-      'if (rivals && rivals.length > 9)\n      return contend',
+      'if (competitors && competitors.length > 0)\n      return resolveConflict',
+      'if (competitors && competitors.length > 9)\n      return resolveConflict',
     ],
     ['src/controllers/podeip/attach.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/controllers/podeip/attach.ts',
-      'if (rivals.length > 0)\n      return wait(',
-      'if (rivals.length > 9)\n      return wait(',
+      'if (competitors.length > 0)\n      return wait(',
+      'if (competitors.length > 9)\n      return wait(',
     ],
   ),
   mutant('of two that record an EIP none yields', [
     'src/controllers/podeip/attach.ts',
-    'if (!latestPlace(notes)) {',
+    'if (!latestBinding(record)) {',
     'if (seen.now < 0) {',
   ]),
   mutant(
     'an EIP is handed over although the other pod has not given it up',
-    ['src/controllers/podeip/attach.ts', 'if (holder) return (reading', 'if (holder && seen.now < 0) return (reading'],
+    ['src/controllers/podeip/attach.ts', 'if (holder) return (parsed', 'if (holder && seen.now < 0) return (parsed'],
     [
       'src/controllers/podeip/attach.ts',
-      'if (rivals.length > 0)\n      return wait(',
-      'if (rivals.length > 9)\n      return wait(',
+      'if (competitors.length > 0)\n      return wait(',
+      'if (competitors.length > 9)\n      return wait(',
     ],
     [
       'src/controllers/podeip/attach.ts',
-      'rob(seen, it, settings, boundElsewhere)',
-      "({ do: 'RecordBinding', place: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: notes.podUid } })",
+      'forceDetach(seen, it, settings, boundElsewhere)',
+      "({ do: 'RecordBinding', binding: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: record.podUid } })",
     ],
   ),
   mutant('kept for nobody: an EIP that is kept stays bound', [
@@ -215,13 +215,13 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('kept too short: only the wall clock counts', [
     'src/controllers/podeip/retain.ts',
-    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
+    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs)',
     'endsAt - seen.now',
   ]),
   mutant('kept too short: only this process counts', [
     'src/controllers/podeip/retain.ts',
-    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs)',
-    'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.parkedMs',
+    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs)',
+    'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.retainedMs',
   ]),
   mutant('never is not never', [
     'src/controllers/podeip/retain.ts',
@@ -230,7 +230,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('a kept EIP is given up although its pod comes', [
     'src/controllers/podeip/retain.ts',
-    'if (takeOver && hasPodIP(heir) && ',
+    'if (takeOver && hasPodIP(next) && ',
     'if (takeOver && seen.now < 0 && ',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
@@ -255,7 +255,7 @@ export const mutants: readonly Mutant[] = [
     '}',
   ]),
   mutant('an error ends the key: it is not tried again', [
-    'src/kube/controller.ts',
+    'src/kube/reconcile-loop.ts',
     'const retryInMs = Math.round(queue.retry(key, retryAfterOf(error)));',
     'const retryInMs = 0;',
   ]),
@@ -291,48 +291,48 @@ export const mutants: readonly Mutant[] = [
     'export const RETRY_MS = 1;',
   ]),
   mutant('a failure is tried again at once', [
-    'src/kube/controller.ts',
+    'src/kube/reconcile-loop.ts',
     "if (isInCircles(key, again) || again === 'backoff') {\n        queue.retry(key);",
     "if (again === 'backoff') {\n        queue.add(key);",
   ]),
-  mutant('an EIP whose heir has it is given up on the word of an old reading', [
+  mutant('an EIP whose successor has it is given up on the word of an old reading', [
     'src/controllers/podeip/transfer.ts',
-    'if (heir.spec.allocationID === allocationId && isTaken) return',
-    "if (heir.spec.allocationID === allocationId) return !isTaken ? 'nobody' :",
+    'if (successor.spec.allocationID === allocationId && isTaken) return',
+    "if (successor.spec.allocationID === allocationId) return !isTaken ? 'notTransferred' :",
   ]),
-  mutant('an EIP is released although an heir may be taking it', [
+  mutant('an EIP is released although a successor may be taking it', [
     'src/controllers/podeip/finalize.ts',
     "if (typeof now !== 'string') return now;",
     '',
   ]),
-  mutant('an EIP is inherited without being named in the PodEIP that has it', [
+  mutant('an EIP is taken over without being named in the PodEIP that has it', [
     'src/controllers/podeip/transfer.ts',
-    "if (offered) return { do: 'Bequeath', spare: offered };",
-    "if (offered) return { do: 'Inherit', allocationId: offered.spec.allocationID };",
+    "if (offered) return { do: 'AssignSuccessor', predecessor: offered };",
+    "if (offered) return { do: 'TransferOwnership', allocationId: offered.spec.allocationID };",
   ]),
   rare(
     1620,
-    mutant('the PodEIP that bequeaths goes before its heir has written the EIP down', [
+    mutant('the PodEIP that hands its EIP on goes before its successor has written the EIP down', [
       'src/controllers/podeip/transfer.ts',
-      "if (heir === null) return isTaken ? 'heir' : 'nobody';",
-      "if (heir === null || isTaken) return isTaken ? 'heir' : 'nobody';",
+      "if (successor === null) return isTaken ? 'transferred' : 'notTransferred';",
+      "if (successor === null || isTaken) return isTaken ? 'transferred' : 'notTransferred';",
     ]),
   ),
-  mutant('the limit of a namespace is counted against, and no place is written down', [
+  mutant('the limit of a namespace is counted against, and no reservation is written down', [
     'src/controllers/podeip/quota.ts',
-    "if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };",
+    "if (!over) return hasReservation ? undefined : { do: 'Reserve', bandwidthMbps, reclaimed: [] };",
     'if (!over) return undefined;',
   ]),
   rare(
     1793,
-    mutant('a place is written down whatever has been written since it was counted', [
+    mutant('a reservation is written down whatever has been written since it was counted', [
       'src/controllers/podeip/reserve.ts',
       'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
       'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
     ]),
   ),
   mutant(
-    'the place of a PodEIP that has no EIP yet is given to another',
+    'the reservation of a PodEIP that has no EIP yet is given to another',
     [
       'src/controllers/podeip/quota.ts',
       '.filter((uid) => !there.has(uid))',
@@ -346,7 +346,7 @@ export const mutants: readonly Mutant[] = [
 `,
     ],
   ),
-  mutant('only the EIPs that are there count, and no place before them', [
+  mutant('only the EIPs that are there count, and no reservation before them', [
     'src/controllers/podeip/quota.ts',
     'before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID))',
     'before.filter(({ podEipUID }) => podEipUID === "" && !except.includes(podEipUID))',
@@ -356,9 +356,9 @@ export const mutants: readonly Mutant[] = [
     'clientToken(action, subject, attempt, JSON.stringify(sorted))',
     'clientToken(action, attempt, JSON.stringify(sorted))',
   ]),
-  mutant('the pod that an EIP was parked from counts as another one of the name', [
+  mutant('the pod that an EIP was retained from counts as another one of the name', [
     'src/controllers/podeip/retain.ts',
-    'const isFormer = pod !== null && pod.metadata.uid === notes.formerPodUid;\n    if (pod && !isItsPod && !isFormer && !isFinal(pod))',
+    'const isFormer = pod !== null && pod.metadata.uid === record.formerPodUid;\n    if (pod && !isItsPod && !isFormer && !isFinal(pod))',
     'if (pod && !isItsPod)',
   ]),
   mutant('an EIP of a Service that is gone is held', [

@@ -1,5 +1,5 @@
 import type { Sender } from '../../src/cloudevents/sender.ts';
-import type { Verdict } from '../../src/cloudevents/sink.ts';
+import type { SinkVerdict } from '../../src/cloudevents/sink.ts';
 import { isOurs } from '../../src/controllers/podeip/record.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { LATEST_WRITE_MS } from './fault-bounds.ts';
@@ -120,7 +120,7 @@ export const sinkLink = (wire: Wire, process: Process, sink: SimulatedSink): Sen
       if (fault !== undefined) wire.count('fault');
       if (fault === undefined || fault === 'taken' || fault === 'silent') time.timer(trip, take);
       if (fault === 'late') time.timer(tape.between(trip, 2 * TIMEOUT_MS), take);
-      const verdict: Verdict =
+      const verdict: SinkVerdict =
         fault === undefined ? { is: 'delivered' } : { is: 'later', why: fault, afterMs: undefined };
       const inMs = fault === 'silent' || fault === 'lost' || fault === 'late' ? TIMEOUT_MS : 2 * trip;
       return new Promise((resolve) => later(wire, process, inMs, () => resolve(verdict)));

@@ -1,7 +1,7 @@
 import { POD_UID } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
-import type { ApiServer } from '../../src/sandbox/kube/server.ts';
+import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 
 /** One write of a pod, a PodEIP or anything else. */
 export interface Write {

@@ -1,9 +1,9 @@
-import { createCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { createApiServer, type ApiServer } from '../../src/sandbox/kube/server.ts';
+import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { unrest } from './at-rest.ts';
 import { Cluster } from './cluster.ts';
 import { LATEST_EFFECT_MS, READ_LAG_MS } from './fault-bounds.ts';
-import { startController } from './incarnation.ts';
+import { startController } from './product-process.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
 import { hasKnative, isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
@@ -94,7 +94,7 @@ class World implements Wire {
     const { time, tape } = this;
     this.#server = createApiServer({ clock: time, random: seeded(1) });
     const chance = seeded(2);
-    this.#cloud = createCloud({
+    this.#cloud = createSandboxCloud({
       clock: time,
       random: { next: () => tape.next(), uuid: () => chance.uuid() },
       quota: script.quota,

@@ -9,8 +9,8 @@ import { parse } from 'yaml';
 import { READINESS_GATE, VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { operate } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { runControllers } from '../../src/manager/controllers.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createKube } from '../../src/kube/client.ts';
@@ -20,11 +20,11 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
-import { createCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { createPodWatch, runVirtualNode } from '../../src/virtualnode/provider.ts';
-import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
+import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
 
 const DEPLOYMENT: Resource<KubeObject> = {
@@ -78,7 +78,7 @@ const run = async (t: ExecutionContext) => {
   const connection = await connect({ kubeconfigPath: plane.kubeconfig });
   const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
   const second = { minMs: 200, maxMs: 1_000 };
-  const cloud = createCloud({
+  const cloud = createSandboxCloud({
     clock,
     random,
     transitions: { schedule: second, containerStart: second, containerStop: second, associate: second },
@@ -105,7 +105,7 @@ const run = async (t: ExecutionContext) => {
   };
   const shared = { clock, random, log };
   const caches = createCaches({ ...shared, transport: connection.watches, onTrouble: () => undefined });
-  const operation = operate({
+  const operation = runControllers({
     ...shared,
     config,
     kube,

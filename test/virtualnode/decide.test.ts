@@ -13,10 +13,10 @@ import type { PodEip } from '../../src/api/podeip.ts';
 import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import { MADE_WITH_GROUP, TAG_EIP } from '../../src/virtualnode/create.ts';
-import { decide } from '../../src/virtualnode/decide.ts';
-import type { DecideSettings, PodMemory, PodSeen } from '../../src/virtualnode/seen.ts';
-import { statusOf } from '../../src/virtualnode/status.ts';
-import type { WorkloadPod } from '../../src/virtualnode/workload.ts';
+import { decidePod } from '../../src/virtualnode/decide.ts';
+import type { DecideSettings, TrackedPod, ObservedPod } from '../../src/virtualnode/observation.ts';
+import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
+import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const settings: DecideSettings = {
@@ -37,7 +37,7 @@ const settings: DecideSettings = {
   missingMs: 60_000,
   readLagMs: 3_000,
 };
-const memory: PodMemory = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
+const memory: TrackedPod = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
 
 const pod = (over: Partial<WorkloadPod['metadata']> = {}, status: WorkloadPod['status'] = {}): WorkloadPod => ({
   metadata: { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '1', ...over },
@@ -65,7 +65,7 @@ const group = (over: Partial<ContainerGroup> = {}): ContainerGroup => ({
   initContainers: [],
   ...over,
 });
-const seen = (over: Partial<PodSeen> = {}): PodSeen => ({
+const seen = (over: Partial<ObservedPod> = {}): ObservedPod => ({
   pod: pod(),
   group: undefined,
   surplus: [],
@@ -77,17 +77,17 @@ const seen = (over: Partial<PodSeen> = {}): PodSeen => ({
   ...over,
 });
 const deleting = pod({ deletionTimestamp: '2026-11-20T12:00:00Z' });
-const step = (over: Partial<PodSeen>) => decide(seen(over), settings);
+const step = (over: Partial<ObservedPod>) => decidePod(seen(over), settings);
 
 test('a group is looked for before one is made', (t) => {
-  t.is(step({}).do, 'LookForGroup');
-  t.is(step({ group: null }).do, 'LookForReferences');
+  t.is(step({}).do, 'ReadGroup');
+  t.is(step({ group: null }).do, 'ReadReferences');
   const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
   t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} } });
 });
 
 test('the object of a pod goes only when nothing can be left', (t) => {
-  const gone = (over: Partial<PodMemory>) => step({ pod: deleting, group: null, memory: { ...memory, ...over } });
+  const gone = (over: Partial<TrackedPod>) => step({ pod: deleting, group: null, memory: { ...memory, ...over } });
   t.is(gone({}).do, 'FinishDeletion', 'this process saw it come, and made nothing');
   t.like(gone({ quietMs: 5_000 }), { do: 'Wait', ms: 10_000 });
   t.is(gone({ quietMs: 15_000 }).do, 'FinishDeletion');
@@ -107,7 +107,7 @@ test('the instance of another pod is not ended on the word of an annotation', (t
   for (const phase of ['Pending', 'Running', 'Succeeded', 'Failed']) {
     const status = { phase, startTime: '2026-11-20T11:00:00Z' };
     const forged = { ...deleting, metadata: { ...deleting.metadata, annotations }, status };
-    const ends = (over: Partial<PodMemory>) => step({ pod: forged, group: null, memory: { ...memory, ...over } });
+    const ends = (over: Partial<TrackedPod>) => step({ pod: forged, group: null, memory: { ...memory, ...over } });
     t.like(ends({ quietMs: 0 }), { do: 'Wait', ms: 15_000 }, 'a process that has just started');
     t.is(ends({ quietMs: 15_000 }).do, 'FinishDeletion');
     t.like(ends({ quietMs: 0, createdId: 'eci-9' }), { do: 'DeleteGroup', containerGroupId: 'eci-9' });
@@ -123,7 +123,7 @@ test('a pod with a finalizer is shown as ended before its object is asked to go'
 
 test('an instance ID that came with the template of the pod proves nothing', (t) => {
   const annotations = { [ECI_INSTANCE_ID]: 'eci-copied' };
-  t.is(step({ pod: pod({ annotations }), group: null }).do, 'LookForReferences');
+  t.is(step({ pod: pod({ annotations }), group: null }).do, 'ReadReferences');
   const told = pod({ annotations }, { startTime: '2026-11-20T11:00:00Z' });
   t.is(step({ pod: told, group: null }).do, 'Wait');
   t.like(step({ pod: told, group: null, memory: { ...memory, missingMs: 60_000 } }), {
@@ -140,7 +140,7 @@ test('an address is told only where it came with the instance and is bound to it
   const tags = new Map([[TAG_EIP, MADE_WITH_GROUP]]);
   const internetIp = '47.1.1.1';
   const eip = { allocationId: 'eip-1', ipAddress: internetIp, status: 'InUse', instanceId: 'eni-1' } as Eip;
-  t.deepEqual(step({ group: group({ tags, internetIp }) }), { do: 'FindEip', ipAddress: internetIp });
+  t.deepEqual(step({ group: group({ tags, internetIp }) }), { do: 'ReadEipByAddress', ipAddress: internetIp });
   t.like(step({ group: group({ tags, internetIp }), eip }), {
     annotations: {
       [EIP_MADE_WITH]: 'eci-1',
@@ -169,7 +169,7 @@ test('what a container did before and does now is in the status, as a kubelet wr
     initContainers: [],
   });
   const withInit = pod({}, {});
-  const change = statusOf(
+  const change = podStatusOf(
     { ...withInit, spec: { ...withInit.spec, initContainers: [{ name: 'first', image: 'busybox' }] } },
     crashing,
     { now: NOW, hostIP: '10.9.9.9' },
@@ -199,12 +199,12 @@ test('what a container did before and does now is in the status, as a kubelet wr
 
 test('a status that the pod shows already is not written again, and an end is never undone', (t) => {
   const options = { now: NOW, hostIP: undefined };
-  const { conditions, ...status } = (statusOf(pod(), group(), options) ?? {}) as NonNullable<WorkloadPod['status']>;
+  const { conditions, ...status } = (podStatusOf(pod(), group(), options) ?? {}) as NonNullable<WorkloadPod['status']>;
   const shown = pod({}, { ...status, conditions: [...(conditions ?? []), { type: 'Theirs', status: 'False' }] });
-  t.is(statusOf(shown, group(), { ...options, now: NOW + 60_000 }), undefined);
-  t.is(statusOf(pod({}, { phase: 'Failed' }), group(), options)?.['phase'], undefined);
-  t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Restarting' }), options)?.['phase'], undefined);
-  t.is(statusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
+  t.is(podStatusOf(shown, group(), { ...options, now: NOW + 60_000 }), undefined);
+  t.is(podStatusOf(pod({}, { phase: 'Failed' }), group(), options)?.['phase'], undefined);
+  t.is(podStatusOf(pod({}, { phase: 'Running' }), group({ status: 'Restarting' }), options)?.['phase'], undefined);
+  t.is(podStatusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
 });
 
 const wants = (status: WorkloadPod['status'] = {}) =>
@@ -223,18 +223,19 @@ test('an instance with an EIP of its own is made only where none is being bought
   const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
   const unlimited = { effective: { names: [], limits: {}, defaults: {} }, isFresh: true };
   const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
-  const begun = (over: Partial<PodSeen>) => step({ pod: wants(), group: null, references, policy: unlimited, ...over });
+  const begun = (over: Partial<ObservedPod>) =>
+    step({ pod: wants(), group: null, references, policy: unlimited, ...over });
   const pending = { phase: 'Pending', reason: EIP_PENDING };
-  t.deepEqual(begun({ policy: undefined }), { do: 'LookForPolicy', isFresh: false });
-  t.deepEqual(begun({ policy: { ...unlimited, isFresh: false } }), { do: 'LookForPolicy', isFresh: true });
-  t.deepEqual(begun({}), { do: 'LookForPodEip' });
+  t.deepEqual(begun({ policy: undefined }), { do: 'ReadPolicy', isFresh: false });
+  t.deepEqual(begun({ policy: { ...unlimited, isFresh: false } }), { do: 'ReadPolicy', isFresh: true });
+  t.deepEqual(begun({}), { do: 'ReadPodEip' });
   t.like(begun({ podEip: null }), { do: 'CreateGroup', spec: { eip: { autoCreateEip: true } } });
   t.like(begun({ podEip: record('another') }), { do: 'CreateGroup' });
   t.like(begun({ podEip: record('u') }), { do: 'WriteStatus', status: pending });
   // First it is taken back that the pod waits for an EIP, then it is looked whether anybody took it at its word.
   t.like(begun({ pod: wants(pending), podEip: null }), { do: 'WriteStatus', status: { reason: 'Creating' } });
   t.is(begun({ pod: wants(pending), podEip: record('u') }).do, 'WriteStatus');
-  t.like(begun({ policy: limited }), { do: 'LookForPodEip' });
+  t.like(begun({ policy: limited }), { do: 'ReadPodEip' });
   t.like(begun({ policy: limited, podEip: null }), { do: 'WriteStatus', status: pending });
   const young = { ...memory, quietMs: 5_000 };
   t.like(begun({ policy: limited, podEip: null, memory: young }), { do: 'Wait', ms: 10_000 });

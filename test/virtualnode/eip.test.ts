@@ -3,7 +3,7 @@ import {
   ALLOCATED_ADDRESS,
   CONTROLLER,
   CONTROLLER_NAME,
-  ECI_NAME,
+  EXTERNAL_CONTROLLER,
   POD_UID,
   READINESS_GATE,
   EIP_PENDING,
@@ -99,7 +99,9 @@ test('annotations that change before there is an instance buy nothing twice, and
   const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'later', key: 'a' } } }];
   const containers = [{ name: 'main', image: 'nginx', env }];
   await stage.runPod('richer', { 'k8s.aliyun.com/eci-with-eip': 'true' }, { ...GATED, containers });
-  await stage.until(async () => (await stage.podEip('richer'))?.metadata.annotations?.[CONTROLLER] === ECI_NAME);
+  await stage.until(
+    async () => (await stage.podEip('richer'))?.metadata.annotations?.[CONTROLLER] === EXTERNAL_CONTROLLER,
+  );
   await annotate('richer', { [NAME]: 'shop' });
   const metadata = { name: 'later', namespace: 'default' };
   await stage.kube.create(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: '1' } });

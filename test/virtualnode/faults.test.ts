@@ -1,7 +1,7 @@
 import test from 'ava';
-import type { Fault } from '../../src/sandbox/cloud/faults.ts';
+import type { Fault } from '../../src/sandbox/cloud/injected-faults.ts';
 import { TAG_POD_UID } from '../../src/virtualnode/translate/group.ts';
-import { WORKLOAD_POD } from '../../src/virtualnode/workload.ts';
+import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
 import { seeded } from '../sandbox/cloud-bench.ts';
 import { Stage } from './stage.ts';
 

@@ -5,10 +5,10 @@ import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { serveKubelet } from '../../src/virtualnode/logs.ts';
 import { NODE_NAME, Stage } from './stage.ts';
 

@@ -2,7 +2,7 @@ import test from 'ava';
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, TAG_POD } from '../../src/api/annotations.ts';
 import { TAG_NODE, TAG_POD_UID } from '../../src/virtualnode/translate/group.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
-import { WORKLOAD_POD } from '../../src/virtualnode/workload.ts';
+import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
 import { GARBAGE_MS, NODE_NAME, Stage } from './stage.ts';
 
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true', 'k8s.aliyun.com/eip-bandwidth': '7' };

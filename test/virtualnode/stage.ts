@@ -5,8 +5,8 @@ import { VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { operate } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble.ts';
+import { runControllers } from '../../src/manager/controllers.ts';
+import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
@@ -16,12 +16,12 @@ import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/p
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
-import { createCloud, type CloudOptions, type EmbeddedCloud } from '../../src/sandbox/cloud/cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/transport.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport as inProcess } from '../../src/sandbox/kube/transport.ts';
+import { createSandboxCloud, type CloudOptions, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
-import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload.ts';
+import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 
 const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
@@ -83,7 +83,7 @@ export class Stage {
 
   private constructor(options: Partial<CloudOptions>) {
     const { clock } = this;
-    this.cloud = createCloud({
+    this.cloud = createSandboxCloud({
       clock,
       random: seeded(4),
       transitions: {
@@ -142,7 +142,7 @@ export class Stage {
       callApi: (params, request) => sent(params, request, {}),
     });
     const shared = { clock, random: this.#random, log: silentLog };
-    this.#drained = operate({
+    this.#drained = runControllers({
       ...shared,
       config,
       kube,

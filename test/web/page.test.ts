@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
-import { SERVICE, SERVICE_UID } from '../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
-import type { Overview, ShownAddress } from '../../src/web/status.ts';
+import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
+import type { Overview, ShownAddress } from '../../src/web/overview.ts';
 import { setStage, until } from '../e2e/stage.ts';
 import { HOW_TO_GET_ONE, isBrowserThere, launch, listen, screenshot, violationsOf } from './browser.ts';
 
@@ -17,7 +17,7 @@ const WEB = {
     selector: { matchLabels: { app: 'web' } },
     template: {
       metadata: {
-        labels: { app: 'web', [SERVICE]: 'shop', [SERVICE_UID]: 'shop-uid' },
+        labels: { app: 'web', [SERVICE_LABEL]: 'shop', [SERVICE_UID]: 'shop-uid' },
         annotations: { 'k8s.aliyun.com/pod-with-eip': 'true' },
       },
       spec: { containers: [{ name: 'web', image: 'nginx' }] },
@@ -193,7 +193,7 @@ const title = 'the status page in a real browser shows what the API says, live, 
   await page.waitForSelector('#link[data-link=live]');
   t.is(await page.textContent('#shown'), 'No pod has asked for an address.');
 
-  await stage.kube.create(DEPLOYMENT, WEB);
+  await stage.kube.create(FULL_DEPLOYMENT, WEB);
   await stage.kube.create(POD, hostile);
   await showsWhatIs(t, stage, page);
   await worksByKeyboard(t, page);
@@ -217,7 +217,7 @@ const title = 'the status page in a real browser shows what the API says, live, 
   t.like(overview, { cluster: 'e2e', isLeader: true, isComplete: true });
 
   await stage.kube.patch(
-    DEPLOYMENT,
+    FULL_DEPLOYMENT,
     { namespace: 'default', name: 'web' },
     { type: 'merge', body: { spec: { replicas: 0 } } },
   );

@@ -9,7 +9,7 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { createReviewApp } from '../../src/webhook/server.ts';
-import { serve } from '../../src/web/server.ts';
+import { serve } from '../../src/web/http-server.ts';
 import { settings } from '../rules/manifests.ts';
 
 /* Requests to the webhooks that are odd as HTTP or as text, by their number in the list of bad inputs. */

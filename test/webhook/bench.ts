@@ -8,10 +8,10 @@ import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createReviewApp } from '../../src/webhook/server.ts';
-import { serveTls } from '../../src/web/server.ts';
+import { serveTls } from '../../src/web/http-server.ts';
 
 const REVIEWS = 5_000;
 

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import test from 'ava';
 import { bundleOf, renew, type Authority } from '../../src/webhook/certificates.ts';
-import { serveTls } from '../../src/web/server.ts';
+import { serveTls } from '../../src/web/http-server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import Koa from 'koa';
 

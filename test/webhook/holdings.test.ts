@@ -9,7 +9,7 @@ import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog as log } from '../../src/lib/log.ts';
-import { readWorkload } from '../../src/manifest/workload.ts';
+import { readWorkload } from '../../src/manifest/read-workload.ts';
 import { deployment, EXISTING, NEW, pod, service, settings, statefulSet } from '../rules/manifests.ts';
 
 const meta = (name: string, more: object = {}) => ({ name, uid: name, resourceVersion: '1', ...more });

@@ -2,10 +2,10 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { ECI_KEYS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
-import { REVISION } from '../../src/api/knative.ts';
+import { REVISION_LABEL } from '../../src/api/knative.ts';
 import { admitPod, type AdmissionFacts } from '../../src/webhook/mutate-pod.ts';
 import { UNCHANGED } from '../../src/webhook/review.ts';
-import { readAnnotations } from '../../src/request/parse.ts';
+import { parseAnnotations } from '../../src/request/parse.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
 
 const GATE = { conditionType: READINESS_GATE };
@@ -27,7 +27,7 @@ interface Shape {
   readonly spec?: Partial<Pod['spec']>;
 }
 
-const podOf = ({ annotations, labels = { [REVISION]: 'hello-00001' }, spec = {} }: Shape): Pod => ({
+const podOf = ({ annotations, labels = { [REVISION_LABEL]: 'hello-00001' }, spec = {} }: Shape): Pod => ({
   metadata: { name: '', uid: '', resourceVersion: '', annotations, labels },
   spec,
 });
@@ -70,7 +70,7 @@ const TABLE: readonly {
   { say: 'not Knative, ECS', pod: { annotations: NEW, labels: {} }, gate: false, canonical: false },
   {
     say: 'Knative, ECI by the pod’s label',
-    pod: { annotations: NEW, labels: { [REVISION]: 'r', ...ECI } },
+    pod: { annotations: NEW, labels: { [REVISION_LABEL]: 'r', ...ECI } },
     gate: false,
     canonical: true,
   },
@@ -117,21 +117,21 @@ const TABLE: readonly {
   },
   {
     say: 'Knative, our own virtual node',
-    pod: { annotations: NEW, labels: { [REVISION]: 'r', ...ECI } },
+    pod: { annotations: NEW, labels: { [REVISION_LABEL]: 'r', ...ECI } },
     facts: { provider: 'ours' },
     gate: false,
     canonical: false,
   },
   {
     say: 'Knative, our own virtual node, existing: bound once the instance runs',
-    pod: { annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-1' }, labels: { [REVISION]: 'r', ...ECI } },
+    pod: { annotations: { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-1' }, labels: { [REVISION_LABEL]: 'r', ...ECI } },
     facts: { provider: 'ours' },
     gate: true,
     canonical: false,
   },
   {
     say: 'Knative, ACS',
-    pod: { annotations: NEW, labels: { [REVISION]: 'r', 'alibabacloud.com/acs': 'true' } },
+    pod: { annotations: NEW, labels: { [REVISION_LABEL]: 'r', 'alibabacloud.com/acs': 'true' } },
     gate: false,
     canonical: false,
   },
@@ -253,7 +253,7 @@ test('what is refused is taken out of the keys that the add-on acts on, and stay
       const { metadata } = after(pod, where);
       t.deepEqual(metadata.annotations, becomes);
       t.true(admitPod(pod, where).warnings.length > 0);
-      const read = readAnnotations(metadata.annotations, where.settings.defaults);
+      const read = parseAnnotations(metadata.annotations, where.settings.defaults);
       t.true(read.wanted && read.request === undefined, JSON.stringify(becomes));
     }
   // Nobody but the add-on acts on its keys, and what is fine, or asks for nothing, stays as it is.
@@ -331,7 +331,7 @@ test('whatever the annotations and labels are, there is an answer, and the secon
     fc.string({ unit: 'grapheme' }),
   );
   const labels = fc.dictionary(
-    fc.constantFrom(REVISION, 'alibabacloud.com/eci', 'alibabacloud.com/acs', 'eci'),
+    fc.constantFrom(REVISION_LABEL, 'alibabacloud.com/eci', 'alibabacloud.com/acs', 'eci'),
     fc.constantFrom('true', 'false', 'x'),
   );
   fc.assert(

@@ -5,8 +5,8 @@ import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { createReviewers } from '../../src/webhook/handlers.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from '../controllers/podeip/situation.ts';
 import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
 

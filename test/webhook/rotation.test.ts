@@ -1,12 +1,12 @@
 import test from 'ava';
 import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
-import { agree, MUTATING_WEBHOOKS, rotate, SECRET } from '../../src/webhook/rotation.ts';
+import { agree, MUTATING_WEBHOOKS, rotate, CERTIFICATE_SECRET } from '../../src/webhook/rotation.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { fakeClock } from '../cloud/fake-clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -58,13 +58,13 @@ test('a Secret that says nothing sensible is made anew, and one that is right is
     { 'authority.json': 'AAAA' },
     { 'authority.json': Buffer.from('{"leaf":1}').toString('base64') },
   ]) {
-    const found = await kube.get(SECRET, secret);
-    if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
-    await kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: secret, data });
+    const found = await kube.get(CERTIFICATE_SECRET, secret);
+    if (found) await kube.delete(CERTIFICATE_SECRET, secret, { uid: found.metadata.uid });
+    await kube.create(CERTIFICATE_SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: secret, data });
     const made = await agree(parts);
-    const { resourceVersion } = (await kube.get(SECRET, secret))?.metadata ?? {};
+    const { resourceVersion } = (await kube.get(CERTIFICATE_SECRET, secret))?.metadata ?? {};
     t.deepEqual(await agree(parts), made);
-    t.is((await kube.get(SECRET, secret))?.metadata.resourceVersion, resourceVersion);
+    t.is((await kube.get(CERTIFICATE_SECRET, secret))?.metadata.resourceVersion, resourceVersion);
   }
 });
 
@@ -99,8 +99,8 @@ test('the bundle is there before the certificate is shown, and is written again 
   });
   t.is(shown.length, 1, 'the certificate is still the same');
 
-  const found = await kube.get(SECRET, secret);
-  if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
+  const found = await kube.get(CERTIFICATE_SECRET, secret);
+  if (found) await kube.delete(CERTIFICATE_SECRET, secret, { uid: found.metadata.uid });
   await until(async () => {
     await advance(60_000);
     return shown.length === 2;

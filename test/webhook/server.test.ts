@@ -2,15 +2,15 @@ import test from 'ava';
 import { createReviewers, type ReviewerParts } from '../../src/webhook/handlers.ts';
 import { ReviewError } from '../../src/webhook/review.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
-import { REVISION } from '../../src/api/knative.ts';
+import { REVISION_LABEL } from '../../src/api/knative.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createReviewApp, LARGEST_BODY_BYTES } from '../../src/webhook/server.ts';
-import { serve } from '../../src/web/server.ts';
+import { serve } from '../../src/web/http-server.ts';
 
 const settings: ReviewerParts['settings'] = {
   defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
@@ -19,7 +19,7 @@ const settings: ReviewerParts['settings'] = {
 };
 
 const pod = (more: object = {}) => ({
-  metadata: { generateName: 'hello-', annotations: { [KEYS.withEip[2]]: 'true' }, labels: { [REVISION]: 'r' } },
+  metadata: { generateName: 'hello-', annotations: { [KEYS.withEip[2]]: 'true' }, labels: { [REVISION_LABEL]: 'r' } },
   spec: { containers: [{ name: 'c', image: 'i' }] },
   ...more,
 });
@@ -112,7 +112,7 @@ test('nothing but pods that are made is looked at, and nothing of the cluster is
       review(pod(), { operation: 'UPDATE' }),
       review(pod(), { subResource: 'status' }),
       review(pod(), { resource: { group: 'apps', version: 'v1', resource: 'deployments' } }),
-      review(pod({ metadata: { labels: { [REVISION]: 'r' } } })),
+      review(pod({ metadata: { labels: { [REVISION_LABEL]: 'r' } } })),
       // Go leaves out what is empty.
       review(pod(), { operation: 'DELETE', object: undefined, oldObject: undefined, namespace: undefined }),
     ];

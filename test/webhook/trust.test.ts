@@ -4,8 +4,8 @@ import { MUTATING_WEBHOOKS, trust, VALIDATING_WEBHOOKS } from '../../src/webhook
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
-import { createApiServer } from '../../src/sandbox/kube/server.ts';
-import { transport } from '../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 
 test('the caBundles of both configurations are kept right, and one of them may be missing', async (t) => {
   const kube = createKube({ transport: transport(createApiServer({ clock, random })), clock, qps: 1e6, burst: 1e6 });

@@ -2,7 +2,7 @@ import { isIP, isIPv4 } from 'node:net';
 import type * as Vpc from '@alicloud/vpc20160428';
 import { noteRequest } from '../../lib/requests.ts';
 import type { Eip, NetworkInterface } from '../port.ts';
-import { UnreadableAnswer } from './faults.ts';
+import { UnreadableAnswer } from './to-fault.ts';
 import { plainRequestId } from './redact.ts';
 
 /*
@@ -31,7 +31,7 @@ export const optional = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
 
 /** A text that only describes; what is none becomes "". */
-export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+export const textOfAnswer = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** An ID as the provider forms them, `eip-…`. @throws UnreadableAnswer */
 export const resourceId = (what: string, value: unknown): string => {
@@ -52,7 +52,7 @@ const eipAddress = (what: string, value: unknown): string => {
 };
 
 /** A word such as a state: short and printable, whatever it says. */
-export const word = (what: string, value: unknown): string => {
+export const wordOfAnswer = (what: string, value: unknown): string => {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/u.test(value)) return value;
   throw bad(what, value);
 };
@@ -93,13 +93,13 @@ export const readAllocation = (
 });
 
 /** Tags, each key once. @throws UnreadableAnswer */
-export const readTags = (tags: unknown): ReadonlyMap<string, string> => {
+export const tagsOfAnswer = (tags: unknown): ReadonlyMap<string, string> => {
   const read = new Map<string, string>();
   if (tags === undefined) return read;
   if (!Array.isArray(tags)) throw bad('Tags.Tag', tags);
   for (const tag of tags as unknown[]) {
     if (!isRecord(tag) || typeof tag['key'] !== 'string') throw bad('a tag’s Key', isRecord(tag) ? tag['key'] : tag);
-    const value = text(tag['value']);
+    const value = textOfAnswer(tag['value']);
     if ((read.get(tag['key']) ?? value) !== value)
       throw new UnreadableAnswer('the answer cannot be read: a tag is there twice, with different values');
     read.set(tag['key'], value);
@@ -113,29 +113,29 @@ const readEip = (eip: Vpc.DescribeEipAddressesResponseBodyEipAddressesEipAddress
   return {
     allocationId: resourceId('AllocationId', eip.allocationId),
     ipAddress: eipAddress('IpAddress', eip.ipAddress),
-    status: word('Status', eip.status),
+    status: wordOfAnswer('Status', eip.status),
     instanceId: optional(eip.instanceId) === undefined ? undefined : instanceId(eip.instanceId),
-    instanceType: optional(eip.instanceType) === undefined ? undefined : word('InstanceType', eip.instanceType),
+    instanceType: optional(eip.instanceType) === undefined ? undefined : wordOfAnswer('InstanceType', eip.instanceType),
     privateIpAddress:
       privateIpAddress === undefined || privateIpAddress === ''
         ? privateIpAddress
         : address('PrivateIpAddress', privateIpAddress),
     bandwidthMbps: Number.isFinite(bandwidth) ? bandwidth : 0,
-    internetChargeType: text(eip.internetChargeType),
-    chargeType: text(eip.chargeType),
-    isp: text(eip.ISP),
+    internetChargeType: textOfAnswer(eip.internetChargeType),
+    chargeType: textOfAnswer(eip.chargeType),
+    isp: textOfAnswer(eip.ISP),
     name: optional(eip.name),
     description: optional(eip.description),
     bandwidthPackageId: optional(eip.bandwidthPackageId),
     resourceGroupId: optional(eip.resourceGroupId),
     publicIpAddressPoolId: optional(eip.publicIpAddressPoolId),
     segmentInstanceId: optional(eip.segmentInstanceId),
-    tags: readTags(eip.tags?.tag),
+    tags: tagsOfAnswer(eip.tags?.tag),
     // Whatever is not plainly "no" keeps our hands off it.
     serviceManaged: (eip.serviceManaged ?? 0) !== 0,
     deletionProtection: eip.deletionProtection === true,
     lockReasons: (eip.operationLocks?.lockReason ?? [])
-      .map(({ lockReason }) => text(lockReason))
+      .map(({ lockReason }) => textOfAnswer(lockReason))
       .filter((r) => r !== ''),
     allocationTime: optional(eip.allocationTime),
   };
@@ -172,7 +172,7 @@ const readNetworkInterface = (eni: Record<string, unknown>): NetworkInterface =>
   );
   return {
     networkInterfaceId: resourceId('NetworkInterfaceId', eni['NetworkInterfaceId']),
-    status: word('Status', eni['Status']),
+    status: wordOfAnswer('Status', eni['Status']),
     vpcId: resourceId('VpcId', eni['VpcId']),
     instanceId: optional(eni['InstanceId']),
     primaryIpAddress,

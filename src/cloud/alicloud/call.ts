@@ -1,12 +1,12 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { CloudAction } from '../actions.ts';
+import type { CloudAction } from '../api-actions.ts';
 import type { Credentials } from '../credentials.ts';
-import { CALL_TIMEOUT_MS, DeadlinePassed, withDeadline } from '../deadline.ts';
+import { CALL_TIMEOUT_MS, DeadlinePassed, callWithDeadline } from '../deadline.ts';
 import type { CallObserver } from '../observe.ts';
 import { CloudFault } from '../fault.ts';
 import { STALE_CREDENTIAL_CODES } from './codes.ts';
-import { toFault } from './faults.ts';
-import type { UnmappedAnswer } from './faults.ts';
+import { toFault } from './to-fault.ts';
+import type { UnmappedAnswer } from './to-fault.ts';
 
 export interface CallerSettings {
   readonly clock: Clock;
@@ -23,7 +23,7 @@ export interface CallerSettings {
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.
  */
-export type Caller = <C, T>(
+export type CallContext = <C, T>(
   action: CloudAction,
   signal: AbortSignal | undefined,
   prepare: () => Promise<C>,
@@ -31,7 +31,7 @@ export type Caller = <C, T>(
   secrets?: readonly string[],
 ) => Promise<T>;
 
-export const createCaller = (settings: CallerSettings): Caller => {
+export const createCaller = (settings: CallerSettings): CallContext => {
   const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
 
   const known = (): string[] => {
@@ -49,7 +49,7 @@ export const createCaller = (settings: CallerSettings): Caller => {
     };
 
     const attempt = async () => {
-      const client = await withDeadline(clock, callTimeoutMs, prepared).catch((error: unknown) => {
+      const client = await callWithDeadline(clock, callTimeoutMs, prepared).catch((error: unknown) => {
         if (error instanceof CloudFault) throw error;
         if (!(error instanceof DeadlinePassed)) {
           throw new CloudFault({
@@ -68,7 +68,7 @@ export const createCaller = (settings: CallerSettings): Caller => {
       });
       signal?.throwIfAborted();
       try {
-        return await withDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
+        return await callWithDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
       } catch (error) {
         const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped });
         if (STALE_CREDENTIAL_CODES.test(fault.code)) credentials?.discard();

@@ -4,8 +4,8 @@ import type { $OpenApiUtil } from '@alicloud/openapi-core';
 import { CALL_TIMEOUT_MS } from '../deadline.ts';
 import type { Credentials } from '../credentials.ts';
 import { CloudFault } from '../fault.ts';
-import { defaultEciHost, defaultEcsHost, parseEndpoint } from './endpoint.ts';
-import type { Endpoint } from './endpoint.ts';
+import { defaultEciHost, defaultEcsHost, parseApiEndpoint } from './endpoint.ts';
+import type { ApiEndpoint } from './endpoint.ts';
 
 /** The answer of an API call, as the SDK's `callApi` gives it: parsed JSON in the spelling of the wire. */
 export interface ApiAnswer {
@@ -19,7 +19,7 @@ export interface ApiAnswer {
  * `request.query` is flat (`Tag.1.Key`), as on the wire. To fail, reject with an Error that has `code`, `statusCode`
  * and `data` (the body), as the SDK does.
  */
-export type CallApi = (
+export type SdkCallApi = (
   params: { readonly action: string; readonly version: string },
   request: { readonly query: Readonly<Record<string, string>> },
   runtime: unknown,
@@ -32,7 +32,7 @@ export interface ClientSettings {
   readonly endpoints?: { readonly vpc?: string; readonly ecs?: string; readonly eci?: string } | undefined;
   /** Needed unless `callApi` is there. */
   readonly credentials?: Credentials | undefined;
-  readonly callApi?: CallApi | undefined;
+  readonly callApi?: SdkCallApi | undefined;
   /** Milliseconds; {@link CALL_TIMEOUT_MS} by default. */
   readonly callTimeoutMs?: number | undefined;
 }
@@ -62,9 +62,9 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
 /** @throws RangeError when an endpoint setting cannot be read. */
 export const createClients = (settings: ClientSettings): Clients => {
   const { region, endpoints = {}, credentials, callApi, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
-  const vpcEndpoint = endpoints.vpc === undefined ? undefined : parseEndpoint(endpoints.vpc);
-  const ecsEndpoint = parseEndpoint(endpoints.ecs ?? defaultEcsHost(region));
-  const eciEndpoint = parseEndpoint(endpoints.eci ?? defaultEciHost(region));
+  const vpcEndpoint = endpoints.vpc === undefined ? undefined : parseApiEndpoint(endpoints.vpc);
+  const ecsEndpoint = parseApiEndpoint(endpoints.ecs ?? defaultEcsHost(region));
+  const eciEndpoint = parseApiEndpoint(endpoints.eci ?? defaultEciHost(region));
 
   // The caller fetches credentials before it checks what it must check right before sending (see call.ts); the SDK
   // only gets those, so that nothing is fetched, and no time passes, between that check and the request.
@@ -84,7 +84,7 @@ export const createClients = (settings: ClientSettings): Clients => {
   };
 
   // Both timeouts are the whole call's: see withDeadline for what the SDK makes of them.
-  const config = (endpoint: Endpoint | undefined) => ({
+  const config = (endpoint: ApiEndpoint | undefined) => ({
     regionId: region,
     credential,
     userAgent: 'knative-eip',

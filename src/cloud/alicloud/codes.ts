@@ -1,5 +1,5 @@
-import { mutates } from '../actions.ts';
-import type { CloudAction } from '../actions.ts';
+import { mutates } from '../api-actions.ts';
+import type { CloudAction } from '../api-actions.ts';
 import type { CloudFaultKind } from '../fault.ts';
 
 /** Codes by the kind of fault that they mean. */

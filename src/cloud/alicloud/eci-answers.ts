@@ -1,6 +1,16 @@
 import type * as Eci from '@alicloud/eci20180808';
 import type { ContainerGroup, ContainerGroupStatus, ContainerOfGroup, ContainerState } from '../container-groups.ts';
-import { address, bad, isRecord, optional, readTags, records, resourceId, text, word } from './answers.ts';
+import {
+  address,
+  bad,
+  isRecord,
+  optional,
+  tagsOfAnswer,
+  records,
+  resourceId,
+  textOfAnswer,
+  wordOfAnswer,
+} from './answers.ts';
 
 /*
  * Reading ECI's answers, by the same rule as answers.ts: IDs, addresses, states and tags must be as the API reference has
@@ -44,8 +54,8 @@ const readState = (value: unknown): ContainerState | undefined => {
 };
 
 const readContainer = (given: Fields): ContainerOfGroup => ({
-  name: text(given['name']),
-  image: text(given['image']),
+  name: textOfAnswer(given['name']),
+  image: textOfAnswer(given['image']),
   ready: given['ready'] === true,
   restartCount: whole(given['restartCount']) ?? 0,
   currentState: readState(given['currentState']),
@@ -54,8 +64,8 @@ const readContainer = (given: Fields): ContainerOfGroup => ({
 
 const readGroup = (given: Fields): ContainerGroup => ({
   containerGroupId: resourceId('ContainerGroupId', given['containerGroupId']),
-  containerGroupName: text(given['containerGroupName']),
-  status: word('Status', given['status']),
+  containerGroupName: textOfAnswer(given['containerGroupName']),
+  status: wordOfAnswer('Status', given['status']),
   zoneId: optional(given['zoneId']),
   vSwitchId: optionalId('VSwitchId', given['vSwitchId']),
   vpcId: optionalId('VpcId', given['vpcId']),
@@ -63,11 +73,11 @@ const readGroup = (given: Fields): ContainerGroup => ({
   intranetIp: optionalAddress('IntranetIp', given['intranetIp']),
   internetIp: optionalAddress('InternetIp', given['internetIp']),
   creationTime: optional(given['creationTime']),
-  tags: readTags(given['tags'] ?? undefined),
+  tags: tagsOfAnswer(given['tags'] ?? undefined),
   events: list('Events', given['events']).map((event) => ({
-    type: text(event['type']),
-    reason: text(event['reason']),
-    message: text(event['message']),
+    type: textOfAnswer(event['type']),
+    reason: textOfAnswer(event['reason']),
+    message: textOfAnswer(event['message']),
     count: whole(event['count']) ?? 1,
     lastTimestamp: optional(event['lastTimestamp']),
   })),
@@ -76,13 +86,13 @@ const readGroup = (given: Fields): ContainerGroup => ({
 });
 
 /** A page of a list, and where the next one begins. */
-export interface Page<T> {
+export interface GroupPage<T> {
   readonly items: readonly T[];
   readonly nextToken: string | undefined;
 }
 
 /** One page of DescribeContainerGroups. */
-export const readContainerGroups = (body: Eci.DescribeContainerGroupsResponseBody): Page<ContainerGroup> => ({
+export const readContainerGroups = (body: Eci.DescribeContainerGroupsResponseBody): GroupPage<ContainerGroup> => ({
   items: records('ContainerGroups', body.containerGroups).map(readGroup),
   nextToken: optional(body.nextToken),
 });
@@ -108,7 +118,7 @@ const readStatus = (given: Fields): ContainerGroupStatus => {
     name: optional(given['name']),
     namespace: optional(given['namespace']),
     uuid: optional(given['uuid']),
-    status: word('Status', given['status']),
+    status: wordOfAnswer('Status', given['status']),
     podStatus: {
       phase: optional(pod['phase']),
       podIp: optionalAddress('PodIp', pod['podIp']),
@@ -118,8 +128,8 @@ const readStatus = (given: Fields): ContainerGroupStatus => {
         return [{ type, status, ...(reason !== undefined && { reason }) }];
       }),
       containers: list('ContainerStatuses', pod['containerStatuses']).map((container) => ({
-        name: text(container['name']),
-        image: text(container['image']),
+        name: textOfAnswer(container['name']),
+        image: textOfAnswer(container['image']),
         ready: container['ready'] === true,
         restartCount: whole(container['restartCount']) ?? 0,
         currentState: readPodState(container['state']),
@@ -132,7 +142,7 @@ const readStatus = (given: Fields): ContainerGroupStatus => {
 /** One page of DescribeContainerGroupStatus. */
 export const readContainerGroupStatus = (
   body: Eci.DescribeContainerGroupStatusResponseBody,
-): Page<ContainerGroupStatus> => ({
+): GroupPage<ContainerGroupStatus> => ({
   items: records('Data', body.data).map(readStatus),
   nextToken: optional(body.nextToken),
 });

@@ -6,7 +6,7 @@ import type {
   ContainerProbe,
   ContainerSpec,
 } from '../container-groups.ts';
-import { check, refuse } from './checks.ts';
+import { check, refuse } from './answer-checks.ts';
 
 /*
  * ContainerGroupSpec in the words of CreateContainerGroup (ECI API reference 2018-08-08). The SDK flattens lists to

@@ -1,12 +1,12 @@
-import type { CloudAction } from '../actions.ts';
+import type { CloudAction } from '../api-actions.ts';
 import type { ContainerGroupFilter, ContainerGroups } from '../container-groups.ts';
 import { bodyOf, resourceId } from './answers.ts';
 import { createCaller } from './call.ts';
-import { check, inconsistent, refuse } from './checks.ts';
+import { check, inconsistent, refuse } from './answer-checks.ts';
 import { createClients } from './clients.ts';
-import type { CloudSettings } from './cloud.ts';
+import type { CloudSettings } from './vpc.ts';
 import { readContainerGroups, readContainerGroupStatus, readLog } from './eci-answers.ts';
-import type { Page } from './eci-answers.ts';
+import type { GroupPage } from './eci-answers.ts';
 import { createRequest, secretsOf } from './eci-request.ts';
 
 /** ECI API reference, DescribeContainerGroups: ContainerGroupIds and Limit, at most 20. */
@@ -55,7 +55,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
     action: CloudAction,
     filter: ContainerGroupFilter,
     signal: AbortSignal | undefined,
-    read: (query: ListQuery) => Promise<Page<T>>,
+    read: (query: ListQuery) => Promise<GroupPage<T>>,
   ): Promise<readonly T[]> => {
     const found = new Map<string, T>();
     let pages = 0;

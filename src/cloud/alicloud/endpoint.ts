@@ -1,5 +1,5 @@
 /** An endpoint as the SDK wants it: the host, with the port if it is not the protocol's own, and the protocol. */
-export interface Endpoint {
+export interface ApiEndpoint {
   readonly host: string;
   readonly protocol: 'HTTP' | 'HTTPS';
 }
@@ -10,7 +10,7 @@ export interface Endpoint {
  *
  * @throws RangeError with the setting's text when it is anything else: a path, user information, a query.
  */
-export const parseEndpoint = (setting: string): Endpoint => {
+export const parseApiEndpoint = (setting: string): ApiEndpoint => {
   const match = /^(?:(https?):\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)\/?$/iu.exec(
     setting,
   );

@@ -1,4 +1,4 @@
-import { sweepAct, type SweepAct } from './release.ts';
+import { runCollectAction, type CollectAction } from './actions.ts';
 import { NAMESPACE } from '../../api/core.ts';
 import { TAG_CLUSTER_UID, TAG_POD } from '../../api/annotations.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
@@ -10,24 +10,24 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Caller } from '../../lib/token.ts';
-import { readNotes } from '../podeip/record.ts';
+import { readRecord } from '../podeip/record.ts';
 import {
   ownersOf,
   stepToRelease,
-  strayOf,
-  sweep,
+  orphanCandidateOf,
+  findOrphans,
   tried,
-  type Sightings,
-  type Stray,
-  type SweepSettings,
-  type SweepStep,
-  type Verdict,
-} from './policy.ts';
+  type CandidateObservations,
+  type OrphanCandidate,
+  type CollectionSettings,
+  type CollectStep,
+  type CandidateVerdict,
+} from './orphans.ts';
 import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { SweeperMetrics, SweepOutcome } from './metrics.ts';
 
 /** What the sweeper is told once and for all. */
-export interface SweeperSettings extends SweepSettings {
+export interface GarbageCollectionSettings extends CollectionSettings {
   /** `report`: everything but the release. */
   readonly mode: 'release' | 'report';
   /** Between the end of a pass and the next one; milliseconds. */
@@ -38,27 +38,27 @@ export interface SweeperSettings extends SweepSettings {
   readonly vpcId: string;
 }
 
-export interface SweeperPorts {
+export interface GarbageCollectionPorts {
   readonly kube: Kube;
   readonly cloud: Cloud;
   readonly clock: Clock;
   readonly random: Random;
-  readonly settings: SweeperSettings;
+  readonly settings: GarbageCollectionSettings;
   readonly metrics: SweeperMetrics;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly log: Log;
 }
 
-/** Until the first pass, milliseconds: soon, for it begins the sightings, but not amid what a start has to catch up on. */
+/** Until the first pass, milliseconds: soon, for it begins the observations, but not amid what a start has to catch up on. */
 export const FIRST_PASS_MS = 30_000;
 
 /**
  * Looks for EIPs that carry the tags of this cluster and belong to no PodEIP, pass after pass, and releases them, until the
- * signal aborts. Begins to count sightings when it begins: whoever takes over the leadership starts with none.
+ * signal aborts. Begins to count observations when it begins: whoever takes over the leadership starts with none.
  */
-export const runSweeper = async (ports: SweeperPorts, signal: AbortSignal): Promise<void> => {
+export const runGarbageCollection = async (ports: GarbageCollectionPorts, signal: AbortSignal): Promise<void> => {
   const { clock, settings, metrics } = ports;
-  const sweeper = new Sweeper(ports);
+  const sweeper = new GarbageCollector(ports);
   let completeAt = clock.mono();
   metrics.lastPassAge(() => (signal.aborted ? undefined : (clock.mono() - completeAt) / 1_000));
   for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
@@ -72,22 +72,22 @@ export const runSweeper = async (ports: SweeperPorts, signal: AbortSignal): Prom
 };
 
 /** What came of one EIP in one pass. */
-interface Result {
+interface CollectOutcome {
   /** `passes`: nothing was done, and what is in the way passes by itself. */
   readonly is: 'changed' | 'released' | 'passes' | 'blocked';
   readonly say: string;
 }
 
-class Sweeper {
-  readonly #ports: SweeperPorts;
+class GarbageCollector {
+  readonly #ports: GarbageCollectionPorts;
   readonly #log: Log;
   /** Who calls: the tries of the process before this one are not known. */
   readonly #subject: string;
-  #sightings: Sightings = new Map();
+  #observations: CandidateObservations = new Map();
   /** By allocation ID, what was said last: it is said again only when it changes. */
   #said = new Map<string, string>();
 
-  constructor(ports: SweeperPorts) {
+  constructor(ports: GarbageCollectionPorts) {
     this.#ports = ports;
     this.#log = ports.log.child({ controller: 'sweeper' });
     this.#subject = `sweeper/${ports.random.uuid()}`;
@@ -115,21 +115,28 @@ class Sweeper {
     // In this order: see sweep().
     const eips = await cloud.findEips([{ key: TAG_CLUSTER_UID, value: settings.clusterUid }], signal);
     const podEips = await kube.list(PODEIP, {}, signal);
-    const { sightings, verdicts, brake } = sweep(this.#sightings, { eips, podEips, now: clock.mono() }, settings);
-    this.#sightings = sightings;
+    const { observations, verdicts, breaker } = findOrphans(
+      this.#observations,
+      { eips, podEips, now: clock.mono() },
+      settings,
+    );
+    this.#observations = observations;
     const count = { orphan: 0, surplus: 0, unidentified: 0 };
     for (const { kind } of verdicts) count[kind] += 1;
     metrics.saw(count);
     let left = verdicts.filter(({ is }) => is === 'due' || is === 'blocked').length;
     metrics.left(left);
-    metrics.braked(brake !== undefined);
-    this.#said = new Map([...this.#said].filter(([allocationId]) => sightings.has(allocationId)));
+    metrics.braked(breaker !== undefined);
+    this.#said = new Map([...this.#said].filter(([allocationId]) => observations.has(allocationId)));
     for (const verdict of verdicts) this.#tell(verdict);
     const due = verdicts.filter(({ is }) => is === 'due');
     this.#log.debug({ ...count, eips: eips.length, podEips: podEips.length, due: due.length }, 'Looked at all EIPs');
-    if (brake !== undefined) {
-      this.#log.error({ eips: eips.length, podEips: podEips.length, due: due.length }, brake);
-      this.#record({ podEip: undefined }, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note: brake });
+    if (breaker !== undefined) {
+      this.#log.error({ eips: eips.length, podEips: podEips.length, due: due.length }, breaker);
+      this.#record(
+        { podEip: undefined },
+        { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note: breaker },
+      );
       return 'braked';
     }
     if (settings.mode === 'release')
@@ -141,7 +148,7 @@ class Sweeper {
   }
 
   /** Says what a pass found out about an EIP, where that is news. */
-  #tell(verdict: Verdict): void {
+  #tell(verdict: CandidateVerdict): void {
     const { is, eip, because, obstacle } = verdict;
     if (is === 'due' && this.#ports.settings.mode === 'release') return;
     const what = `${eip.allocationId} (${eip.ipAddress}) ${because}`;
@@ -157,20 +164,20 @@ class Sweeper {
   }
 
   /** Looks at the EIP once more, and does the one next thing that leads to its release. Whether it is released. */
-  async #work(verdict: Verdict, signal: AbortSignal): Promise<boolean> {
+  async #work(verdict: CandidateVerdict, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const { allocationId } = verdict.eip;
-    const caller = { subject: this.#subject, attempt: this.#sightings.get(allocationId)?.tries ?? 0 };
+    const caller = { subject: this.#subject, attempt: this.#observations.get(allocationId)?.tries ?? 0 };
     try {
       const result = await this.#release(verdict, caller, signal);
-      this.#sightings = tried(this.#sightings, allocationId, result.is === 'released');
+      this.#observations = tried(this.#observations, allocationId, result.is === 'released');
       if (result.is === 'blocked') this.#blocked(verdict, result.say);
       else if (result.is === 'passes') this.#log.debug(fieldsOf(verdict), `${allocationId}: ${result.say}`);
       else this.#log.info(fieldsOf(verdict), `${result.say}, because it ${verdict.because}`);
       return result.is === 'released';
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
-      this.#sightings = tried(this.#sightings, allocationId, false);
+      this.#observations = tried(this.#observations, allocationId, false);
       const { kind, action, code, requestId, message } = error;
       if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
         this.#blocked(verdict, message, `${action}: ${code}`);
@@ -179,7 +186,7 @@ class Sweeper {
     }
   }
 
-  async #release(verdict: Verdict, caller: Caller, signal: AbortSignal): Promise<Result> {
+  async #release(verdict: CandidateVerdict, caller: Caller, signal: AbortSignal): Promise<CollectOutcome> {
     const { cloud, kube, metrics, settings } = this.#ports;
     const { allocationId } = verdict.eip;
     const recordedId = verdict.podEip?.spec.allocationID;
@@ -190,23 +197,23 @@ class Sweeper {
     const [eip] = looked;
     if (!eip) return { is: 'passes', say: 'it is not listed any more' };
     const listed = new Map(looked.flatMap((it) => (it ? [[it.allocationId, it] as const] : [])));
-    const stray = strayOf(eip, listed, ownersOf(podEips), settings);
-    if (stray?.kind !== verdict.kind || stray.podEipUid !== verdict.podEipUid)
+    const candidate = orphanCandidateOf(eip, listed, ownersOf(podEips), settings);
+    if (candidate?.kind !== verdict.kind || candidate.podEipUid !== verdict.podEipUid)
       return { is: 'passes', say: 'it belongs to a PodEIP now' };
     const step = await this.#named(stepToRelease(eip), podEips, signal);
     if (step.do === 'Wait') return { is: 'passes', say: step.because };
     if (step.do === 'Blocked') return { is: 'blocked', say: step.because };
     signal.throwIfAborted();
     try {
-      await sweepAct(step, allocationId, caller, cloud, signal);
+      await runCollectAction(step, allocationId, caller, cloud, signal);
     } catch (error) {
       if (!(error instanceof CloudFault && error.kind === 'gone' && step.do === 'Release')) throw error;
       return { is: 'passes', say: 'it had been released already' };
     }
     if (step.do === 'Release') {
       metrics.released();
-      const note = `released ${allocationId} (${eip.ipAddress}), which ${stray.because}`;
-      this.#record(stray, { type: 'Normal', reason: 'Released', action: 'Sweep', note });
+      const note = `released ${allocationId} (${eip.ipAddress}), which ${candidate.because}`;
+      this.#record(candidate, { type: 'Normal', reason: 'Released', action: 'Sweep', note });
     }
     return { is: step.do === 'Release' ? 'released' : 'changed', say: sentenceOf(step, allocationId) };
   }
@@ -216,16 +223,16 @@ class Sweeper {
    * which one that is, a PodEIP may have noted, and the cloud must confirm.
    */
   async #named(
-    step: SweepStep,
+    step: CollectStep,
     podEips: readonly PodEip[],
     signal: AbortSignal,
-  ): Promise<SweepAct | Exclude<SweepStep, SweepAct>> {
+  ): Promise<CollectAction | Exclude<CollectStep, CollectAction>> {
     if (step.do !== 'Unassociate' || step.privateIpAddress !== '') return step;
     const { cloud, settings } = this.#ports;
     const { networkInterfaceId } = step;
-    const places = podEips.flatMap((podEip) => readNotes(podEip).places);
-    const noted = places.filter((place) => place.isPrimary && place.networkInterfaceId === networkInterfaceId);
-    for (const privateIpAddress of new Set(noted.map((place) => place.privateIpAddress))) {
+    const bindings = podEips.flatMap((podEip) => readRecord(podEip).bindings);
+    const noted = bindings.filter((binding) => binding.isPrimary && binding.networkInterfaceId === networkInterfaceId);
+    for (const privateIpAddress of new Set(noted.map((binding) => binding.privateIpAddress))) {
       const found = await cloud.findNetworkInterfaces({ vpcId: settings.vpcId, privateIpAddress }, signal);
       const isPrimary = found.some(
         (eni) => eni.networkInterfaceId === networkInterfaceId && eni.primaryIpAddress === privateIpAddress,
@@ -237,25 +244,25 @@ class Sweeper {
   }
 
   /** Somebody must act before the EIP can be released. `topic` is the obstacle without what differs each time. */
-  #blocked(stray: Stray, obstacle: string, topic = obstacle): void {
-    const { eip, because } = stray;
+  #blocked(candidate: OrphanCandidate, obstacle: string, topic = obstacle): void {
+    const { eip, because } = candidate;
     this.#ports.metrics.blocked();
     const note = `${eip.allocationId} (${eip.ipAddress}) ${because}, and cannot be released: ${obstacle}`;
-    if (!this.#say(stray, 'warn', note, topic)) return;
-    this.#record(stray, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note });
+    if (!this.#say(candidate, 'warn', note, topic)) return;
+    this.#record(candidate, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note });
   }
 
   /** Whether it was news. */
-  #say(stray: Stray, level: 'info' | 'warn', sentence: string, topic = sentence): boolean {
-    const { allocationId } = stray.eip;
+  #say(candidate: OrphanCandidate, level: 'info' | 'warn', sentence: string, topic = sentence): boolean {
+    const { allocationId } = candidate.eip;
     if (this.#said.get(allocationId) === topic) return false;
     this.#said.set(allocationId, topic);
-    this.#log[level](fieldsOf(stray), sentence);
+    this.#log[level](fieldsOf(candidate), sentence);
     return true;
   }
 
   /** About the PodEIP, or, where there is none, about the namespace whose UID names the cluster. */
-  #record({ podEip }: Pick<Stray, 'podEip'>, event: EventNote): void {
+  #record({ podEip }: Pick<OrphanCandidate, 'podEip'>, event: EventNote): void {
     const { record, settings } = this.#ports;
     const { version, kind } = NAMESPACE;
     const cluster: Regarding = { apiVersion: version, kind, name: 'kube-system', uid: settings.clusterUid };
@@ -263,7 +270,7 @@ class Sweeper {
   }
 }
 
-const sentenceOf = (step: SweepAct, allocationId: string): string => {
+const sentenceOf = (step: CollectAction, allocationId: string): string => {
   switch (step.do) {
     case 'Unassociate':
       return `detached ${allocationId} from ${step.networkInterfaceId} ${step.privateIpAddress}`;
@@ -274,7 +281,7 @@ const sentenceOf = (step: SweepAct, allocationId: string): string => {
   }
 };
 
-const fieldsOf = ({ kind, eip, podEipUid }: Stray) => ({
+const fieldsOf = ({ kind, eip, podEipUid }: OrphanCandidate) => ({
   kind,
   eip: eip.allocationId,
   ipAddress: eip.ipAddress,

@@ -1,4 +1,4 @@
-import type { StrayKind } from './policy.ts';
+import type { CandidateKind } from './orphans.ts';
 import type { Meter } from '../../metrics/definition.ts';
 
 /**
@@ -11,7 +11,7 @@ export type SweepOutcome = 'ok' | 'inconsistent' | 'braked' | 'failed';
 export interface SweeperMetrics {
   passed(outcome: SweepOutcome): void;
   /** What the last complete pass saw. */
-  saw(strays: Readonly<Record<StrayKind, number>>): void;
+  saw(candidates: Readonly<Record<CandidateKind, number>>): void;
   /** How many EIPs were due for release in the last complete pass and are there still. */
   left(eips: number): void;
   braked(isBraked: boolean): void;
@@ -28,7 +28,7 @@ export const sweeperMetrics = (meter: Meter): SweeperMetrics => {
     'Passes of the sweeper, by outcome: ok, inconsistent, braked or failed',
     'outcome',
   );
-  const strays = meter.gauge(
+  const candidates = meter.gauge(
     'knative_eip_sweeper_strays',
     'EIPs of this cluster that belong to no PodEIP, as the last complete pass saw them, by kind: orphan, surplus or unidentified',
     'kind',
@@ -37,7 +37,7 @@ export const sweeperMetrics = (meter: Meter): SweeperMetrics => {
     'knative_eip_leaked_eips',
     'EIPs of this cluster that belong to no PodEIP, were due for release in the last complete pass of the sweeper, and are there still',
   );
-  const sightings = meter.counter(
+  const observations = meter.counter(
     'knative_eip_sweeper_sightings_total',
     'How often a pass saw an EIP that belongs to no PodEIP, by kind',
     'kind',
@@ -59,8 +59,8 @@ export const sweeperMetrics = (meter: Meter): SweeperMetrics => {
     passed: (outcome) => passes.inc({ outcome }),
     saw: (seen) => {
       for (const kind of ['orphan', 'surplus', 'unidentified'] as const) {
-        strays.set({ kind }, seen[kind]);
-        sightings.inc({ kind }, seen[kind]);
+        candidates.set({ kind }, seen[kind]);
+        observations.inc({ kind }, seen[kind]);
       }
     },
     left: (eips) => leaked.set(eips),

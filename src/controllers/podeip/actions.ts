@@ -2,15 +2,15 @@ import type { Cloud } from '../../cloud/port.ts';
 import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
-import type { Seen } from './observation.ts';
-import type { Act, Acted } from './step.ts';
-import { allocation, allTags, binding, type Cluster } from './calls.ts';
+import type { ObservedState } from './observation.ts';
+import type { Action, ActionOutcome } from './step.ts';
+import { allocateCall, allTags, bindingCall, type Cluster } from './calls.ts';
 import { announce, type Announcement } from './publish.ts';
 import * as podEips from './writes.ts';
 import { reserve } from './reserve.ts';
 
 /** What an act needs of the world. */
-export interface World {
+export interface ActionPorts {
   readonly kube: Kube;
   readonly cloud: Cloud;
   readonly clock: Clock;
@@ -18,19 +18,19 @@ export interface World {
 }
 
 /** The acts that change the cloud; each can take effect without an answer. */
-const CLOUD_ACTS: ReadonlySet<Act['do']> = new Set([
+const CLOUD_ACTS: ReadonlySet<Action['do']> = new Set([
   'Allocate',
   'Tag',
-  'Inherit',
-  'Rob',
+  'TransferOwnership',
+  'ForceDetach',
   'JoinBandwidthPackage',
   'Associate',
   'Unassociate',
   'LeaveBandwidthPackage',
   'Release',
-] satisfies Act['do'][]);
+] satisfies Action['do'][]);
 
-export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
+export const changesCloud = (step: Action): boolean => CLOUD_ACTS.has(step.do);
 
 /**
  * Does one step. Guarantees: at most one change to the cloud, and it is never made before the write to the PodEIP that
@@ -39,66 +39,66 @@ export const changesCloud = (step: Act): boolean => CLOUD_ACTS.has(step.do);
  *
  * @param epoch the attempt of calls that may have to be made again: see {@link Caller}
  */
-export const act = async (
-  step: Act,
-  { pod, podEip, namespace, room }: Seen,
-  { kube, cloud, clock, cluster }: World,
+export const runAction = async (
+  step: Action,
+  { pod, podEip, namespace, quota }: ObservedState,
+  { kube, cloud, clock, cluster }: ActionPorts,
   epoch: string,
   signal: AbortSignal,
-): Promise<Acted> => {
+): Promise<ActionOutcome> => {
   if (step.do === 'Claim') {
     if (!pod) throw new Error('a claim without a pod');
     const { request, release, generation } = step;
-    const { metadata } = await podEips.claim(
+    const { metadata } = await podEips.writeClaim(
       kube,
       { pod, podEip, request, release, generation, region: cluster.region },
       signal,
     );
     return podEip ? {} : { created: metadata.uid };
   }
-  if (step.do === 'Witness') {
+  if (step.do === 'RecordExternal') {
     if (!pod) throw new Error('a record without a pod');
-    await podEips.witness(kube, pod, step.isExisting, signal);
+    await podEips.createExternal(kube, pod, step.isExisting, signal);
     return {};
   }
   if (!podEip) throw new Error(`${step.do} without a PodEIP`);
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };
   switch (step.do) {
     case 'Retire':
-      await podEips.retire(kube, podEip, signal);
+      await podEips.deletePodEip(kube, podEip, signal);
       return {};
-    case 'Park':
-      await podEips.park(kube, podEip, clock.now(), signal);
+    case 'Retain':
+      await podEips.markRetained(kube, podEip, clock.now(), signal);
       return {};
     case 'TakeOver':
-      await podEips.takeOver(kube, podEip, step, signal);
+      await podEips.assignPod(kube, podEip, step, signal);
       return { allocationId: podEip.spec.allocationID };
     case 'Adopt':
-      await podEips.adopt(kube, podEip, step, cluster.region, signal);
+      await podEips.writeAdoption(kube, podEip, step, cluster.region, signal);
       return { allocationId: podEip.spec.allocationID };
-    case 'Supplant':
-      await podEips.retire(kube, step.rival, signal);
+    case 'Preempt':
+      await podEips.deletePodEip(kube, step.competitor, signal);
       return { allocationId: step.allocationId };
-    case 'Yield':
+    case 'Unclaim':
       await podEips.recordEip(kube, podEip, '', signal);
       return { allocationId: step.allocationId };
     case 'Forget':
       await podEips.forgetEip(kube, podEip, step.generation, signal);
       return { allocationId: step.allocationId };
-    case 'Offer':
-      await podEips.offer(kube, podEip, signal);
+    case 'MarkReusable':
+      await podEips.markReusable(kube, podEip, signal);
       return {};
-    case 'Bequeath':
-      await podEips.bequeath(kube, step.spare, podEip.metadata.uid, signal);
+    case 'AssignSuccessor':
+      await podEips.assignSuccessor(kube, step.predecessor, podEip.metadata.uid, signal);
       return {};
-    case 'Decline':
-      await podEips.bequeath(kube, step.spare, null, signal);
+    case 'CancelTransfer':
+      await podEips.assignSuccessor(kube, step.predecessor, null, signal);
       return {};
-    case 'Inherit':
+    case 'TransferOwnership':
     case 'Tag':
       await cloud.tagEip(step.allocationId, allTags(cluster, podEip), signal);
       return { allocationId: step.allocationId };
-    case 'Rob': {
+    case 'ForceDetach': {
       const { allocationId, from } = step;
       const { instanceId: networkInterfaceId, instanceType, privateIpAddress } = from;
       const foreign = { allocationId, networkInterfaceId, instanceType, privateIpAddress };
@@ -106,13 +106,13 @@ export const act = async (
       return { allocationId };
     }
     case 'Reserve': {
-      if (!namespace || !room) throw new Error('a place is taken without counting');
-      const { bandwidthMbps, instead } = step;
-      await reserve(kube, { namespace, usage: room.usage, podEip, bandwidthMbps, instead }, signal);
+      if (!namespace || !quota) throw new Error('a place is taken without counting');
+      const { bandwidthMbps, reclaimed } = step;
+      await reserve(kube, { namespace, usage: quota.usage, podEip, bandwidthMbps, reclaimed }, signal);
       return {};
     }
     case 'Allocate': {
-      const bought = await cloud.allocateEip(allocation(cluster, podEip, step.request, step.generation), signal);
+      const bought = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
       // Not under the signal: whoever is stopping still writes down what has just been bought.
       await podEips.recordEip(kube, podEip, bought.allocationId);
       return bought;
@@ -121,7 +121,7 @@ export const act = async (
       await podEips.recordEip(kube, podEip, step.allocationId, signal);
       return { allocationId: step.allocationId };
     case 'RecordBinding':
-      await podEips.recordPlace(kube, podEip, step.place, signal);
+      await podEips.recordBinding(kube, podEip, step.binding, signal);
       return {};
     case 'JoinBandwidthPackage':
     case 'LeaveBandwidthPackage': {
@@ -133,16 +133,16 @@ export const act = async (
       return { allocationId };
     }
     case 'Associate':
-      await cloud.associateEip(binding('AssociateEipAddress', caller, step.allocationId, step.place), signal);
+      await cloud.associateEip(bindingCall('AssociateEipAddress', caller, step.allocationId, step.binding), signal);
       return { allocationId: step.allocationId };
     case 'Unassociate':
-      await cloud.unassociateEip(binding('UnassociateEipAddress', caller, step.allocationId, step.place), signal);
+      await cloud.unassociateEip(bindingCall('UnassociateEipAddress', caller, step.allocationId, step.binding), signal);
       return { allocationId: step.allocationId };
     case 'Release':
       await cloud.releaseEip(step.allocationId, signal);
       return { allocationId: step.allocationId };
     case 'RemoveFinalizer':
-      await podEips.removeFinalizer(kube, podEip, signal);
+      await podEips.dropFinalizer(kube, podEip, signal);
       return {};
     case 'Publish':
     case 'StandAside':
@@ -154,7 +154,7 @@ export const act = async (
   }
 };
 
-const announcementOf = (step: Extract<Act, { do: 'Publish' | 'StandAside' | 'Unpublish' }>): Announcement => {
+const announcementOf = (step: Extract<Action, { do: 'Publish' | 'StandAside' | 'Unpublish' }>): Announcement => {
   if (step.do === 'Publish') return { ipAddress: step.ipAddress };
   return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
 };

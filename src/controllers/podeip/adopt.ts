@@ -4,10 +4,10 @@ import type { Eip } from '../../cloud/port.ts';
 import type { InternetChargeType } from '../../api/eip.ts';
 import type { EipRequest } from '../../request/request.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
-import { readPod } from './pod.ts';
+import { parsePod } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
-import { hasFinalizer, type Place } from './record.ts';
-import type { Seen, Settings } from './observation.ts';
+import { hasFinalizer, type NicBinding } from './record.ts';
+import type { ObservedState, Settings } from './observation.ts';
 import { fail, RETRY_MS, type Step } from './step.ts';
 
 /** Whose PodEIPs are taken over: Terway's migration writes no name, and hands them to this controller. */
@@ -18,7 +18,7 @@ const PREDECESSOR = 'ack-extend-network-controller';
  * time that an operator has written into the configuration: whoever may write PodEIPs could otherwise have us tag, and
  * then release, any EIP of the account. The API server sets the creation time, so that it cannot be forged.
  */
-export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
+export const adopt = (seen: ObservedState, podEip: PodEip, settings: Settings): Step => {
   const { metadata, spec } = podEip;
   const from = metadata.annotations?.[CONTROLLER] ?? PREDECESSOR;
   const leftAlone = (why: string): Step =>
@@ -40,7 +40,7 @@ export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
   if (otherControllers.length > 0)
     return leftAlone(`${otherControllers.join(' and ')} is still in the cluster; uninstall it first`);
   if (!hasFinalizer(podEip) || spec.allocationID === '') return leftAlone('it holds no EIP');
-  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId: spec.allocationID };
+  if (seen.eip === undefined) return { do: 'ReadEip', allocationId: spec.allocationID };
   const { eip } = seen;
   if (!eip) return fail('EipNotFound', `${spec.allocationID} is not listed in this region and account`, RETRY_MS);
   if (spec.allocationType.type !== 'Static' && (!isUntagged(eip) || eip.serviceManaged))
@@ -48,15 +48,15 @@ export const adopt = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
   return {
     do: 'Adopt',
     from,
-    ...standingOf(seen, podEip, settings),
+    ...servedPodOf(seen, podEip, settings),
     request: requestOf(podEip, eip),
-    places: placesOf(seen, podEip, eip, settings),
+    bindings: bindingsOf(seen, podEip, eip, settings),
   };
 };
 
 /** The pod that the PodEIP serves; where there is none, since when. */
-const standingOf = ({ pod, now }: Seen, podEip: PodEip, settings: Settings) => {
-  const isServed = pod !== null && !isFinal(pod) && readPod(pod, settings).wanted;
+const servedPodOf = ({ pod, now }: ObservedState, podEip: PodEip, settings: Settings) => {
+  const isServed = pod !== null && !isFinal(pod) && parsePod(pod, settings).wanted;
   if (isServed) return { podUid: pod.metadata.uid, goneSince: undefined };
   const lastSeen = Date.parse(podEip.status?.podLastSeen ?? '');
   return { podUid: '', goneSince: Number.isNaN(lastSeen) ? now : Math.min(now, lastSeen) };
@@ -83,10 +83,10 @@ const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest =>
       };
 
 /** Where the other controller put the EIP: where it is, if that is what its status says. */
-const placesOf = (seen: Seen, { status }: PodEip, eip: Eip, settings: Settings): readonly Place[] => {
+const bindingsOf = (seen: ObservedState, { status }: PodEip, eip: Eip, settings: Settings): readonly NicBinding[] => {
   const { networkInterfaceID = '', privateIPAddress = '' } = status ?? {};
   if (networkInterfaceID === '' || privateIPAddress === '') return [];
   const isPrimary = eip.instanceId === networkInterfaceID && eip.privateIpAddress === '';
-  const podUid = seen.pod && readPod(seen.pod, settings).wanted ? seen.pod.metadata.uid : '';
+  const podUid = seen.pod && parsePod(seen.pod, settings).wanted ? seen.pod.metadata.uid : '';
   return [{ networkInterfaceId: networkInterfaceID, privateIpAddress: privateIPAddress, isPrimary, podUid }];
 };

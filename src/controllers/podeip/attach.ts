@@ -1,16 +1,16 @@
 import { ALLOW_EIP_ROB } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import { writeRequest, type ExistingEip } from '../../request/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './ownership.ts';
-import { areContainersReady, isOfFormerService, isSameService, outranks, routingIn } from './precedence.ts';
+import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './precedence.ts';
 import { isAnnounced, isGated, isGateOpen } from '../../api/pod.ts';
-import { isAnothers, isBoundTo, isWitness, latestPlace, readNotes, type Notes } from './record.ts';
-import { isSettled, justAccepted, type Rival, type Seen, type Settings } from './observation.ts';
-import { lookAtService, revisionOf, type Routing } from './service-routing.ts';
+import { isAnothers, isBoundTo, isExternal, latestBinding, readRecord, type PodEipRecord } from './record.ts';
+import { isSettled, justAccepted, type CompetingClaim, type ObservedState, type Settings } from './observation.ts';
+import { readService, revisionOf, type Routing } from './service-routing.ts';
 import {
   fail,
   inTransition,
@@ -19,19 +19,19 @@ import {
   RETRY_MS,
   wait,
   type ForeignBinding,
-  type Look,
-  type Rest,
+  type ReadStep,
+  type Result,
   type Step,
 } from './step.ts';
-import { boundElsewhere, putToUse } from './bind.ts';
+import { boundElsewhere, bind } from './bind.ts';
 
 /** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
 export const attach = (
-  seen: Seen,
+  seen: ObservedState,
   podEip: PodEip,
-  notes: Notes,
+  record: PodEipRecord,
   request: ExistingEip,
-  reading: Reading,
+  parsed: ParsedRequest,
   settings: Settings,
 ): Step => {
   const { allocationID } = podEip.spec;
@@ -39,9 +39,9 @@ export const attach = (
   const namespace = podEip.metadata.namespace ?? '';
   if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
   // Until it has been won, the user may still correct the annotation.
-  if (allocationID === '' && (!reading.request || writeRequest(reading.request) !== writeRequest(request)))
-    return claim(reading, seen, notes.generation, settings);
-  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
+  if (allocationID === '' && (!parsed.request || writeRequest(parsed.request) !== writeRequest(request)))
+    return claim(parsed, seen, record.generation, settings);
+  if (seen.eip === undefined) return { do: 'ReadEip', allocationId };
   const { eip } = seen;
   // One that was there is looked for again before it counts as gone: a replica may lag.
   if (!eip && allocationID !== '' && !isMissing(seen, settings)) return notVisibleYet(allocationId);
@@ -51,79 +51,88 @@ export const attach = (
       `${allocationId} does not exist in this region and account; write the ID of an EIP that does`,
     );
   // What it wins it wins by what holds now.
-  if (allocationID === '' && seen.policy?.isFresh === false) return { do: 'LookAtPolicy' };
+  if (allocationID === '' && seen.policy?.isFresh === false) return { do: 'ReadPolicy' };
   const refusal = mayName(eip, namespace, settings);
-  if (refusal) return renounce(seen, podEip, notes, eip, refusal, settings);
+  if (refusal) return revoke(seen, podEip, record, eip, refusal, settings);
   // What a virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
   // say, and whoever may write a pod may write any ID there.
-  const rivals = seen.rivals?.filter((rival) => !isWitness(rival.podEip));
+  const competitors = seen.competitors?.filter((competitor) => !isExternal(competitor.podEip));
   if (allocationID === '') {
-    const look = lookAtRivals(seen, podEip, allocationId);
+    const look = readCompetitors(seen, podEip, allocationId);
     if (look) return look;
-    if (rivals && rivals.length > 0)
-      return contend(seen, podEip, eip, reading, rivals) ?? { do: 'Record', allocationId };
+    if (competitors && competitors.length > 0)
+      return resolveConflict(seen, podEip, eip, parsed, competitors) ?? { do: 'Record', allocationId };
     if (eip.status === 'InUse') {
-      const robbing = rob(seen, eip, settings, inUseElsewhere);
-      return robbing.do === 'Rob' ? { do: 'Record', allocationId } : robbing;
+      const robbing = forceDetach(seen, eip, settings, inUseElsewhere);
+      return robbing.do === 'ForceDetach' ? { do: 'Record', allocationId } : robbing;
     }
     if (eip.status !== 'Available') return inTransition(eip);
     return { do: 'Record', allocationId };
   }
-  if (!latestPlace(notes)) {
+  if (!latestBinding(record)) {
     // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
-    const look = lookAtRivals(seen, podEip, allocationId);
-    if (look || !rivals) return look ?? { do: 'LookForRivals', allocationId };
+    const look = readCompetitors(seen, podEip, allocationId);
+    if (look || !competitors) return look ?? { do: 'ReadCompetingClaims', allocationId };
     const { pod } = seen;
     const routing = routingIn(seen);
-    const isBehind = (rival: Rival): boolean => outranks(podEip, pod, rival, routing);
-    const hasPrecedence = (rival: Rival): boolean =>
-      isHolding(rival) ||
-      outranks(rival.podEip, rival.pod, { podEip, pod }, routing) ||
-      rival.podEip.metadata.uid < podEip.metadata.uid;
-    const isLost = rivals.some((rival) => !isBehind(rival) && hasPrecedence(rival));
-    if (isLost) return { do: 'Yield', allocationId };
-    const holder = rivals.find((rival) => isHolding(rival) && isBehind(rival));
-    if (holder) return (reading.handover === 'wait' ? succeed : supplant)(holder.podEip, allocationId);
-    if (rivals.length > 0)
+    const isBehind = (competitor: CompetingClaim): boolean => hasPriorityOver(podEip, pod, competitor, routing);
+    const hasPrecedence = (competitor: CompetingClaim): boolean =>
+      isHolding(competitor) ||
+      hasPriorityOver(competitor.podEip, competitor.pod, { podEip, pod }, routing) ||
+      competitor.podEip.metadata.uid < podEip.metadata.uid;
+    const isLost = competitors.some((competitor) => !isBehind(competitor) && hasPrecedence(competitor));
+    if (isLost) return { do: 'Unclaim', allocationId };
+    const holder = competitors.find((competitor) => isHolding(competitor) && isBehind(competitor));
+    if (holder) return (parsed.handover === 'wait' ? awaitRelease : preempt)(holder.podEip, allocationId);
+    if (competitors.length > 0)
       return wait('HandingOver', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
   }
-  return putToUse(seen, eip, notes, settings, (it) =>
+  return bind(seen, eip, record, settings, (it) =>
     // Whoever moves it away after the pod had it means that, and is not fought.
-    latestPlace(notes) ? boundElsewhere(it) : rob(seen, it, settings, boundElsewhere),
+    latestBinding(record) ? boundElsewhere(it) : forceDetach(seen, it, settings, boundElsewhere),
   );
 };
 
 /** What comes of an EIP that the namespace may not name, or not any more: it is detached, and whoever may name it can have it. */
-const renounce = (seen: Seen, podEip: PodEip, notes: Notes, eip: Eip, refusal: Rest, settings: Settings): Step => {
+const revoke = (
+  seen: ObservedState,
+  podEip: PodEip,
+  record: PodEipRecord,
+  eip: Eip,
+  refusal: Result,
+  settings: Settings,
+): Step => {
   const { pod } = seen;
   const { allocationId } = eip;
-  const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
-  if (place && eip.status === 'InUse' && !isAnothers(eip, podEip, settings.clusterUid))
+  const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
+  if (binding && eip.status === 'InUse' && !isAnothers(eip, podEip, settings.clusterUid))
     return pod && isAnnounced(pod)
       ? { do: 'Unpublish', isGated: isGated(pod) }
-      : { do: 'Unassociate', allocationId, place };
+      : { do: 'Unassociate', allocationId, binding };
   const isToYield = podEip.spec.allocationID !== '' && refusal.reason === 'EipNotGranted' && isSettled(seen, settings);
-  return isToYield ? { do: 'Yield', allocationId } : refusal;
+  return isToYield ? { do: 'Unclaim', allocationId } : refusal;
 };
 
 /** Who else has the EIP, and, where that is a pod of the same Service, how the Service routes; undefined once it is known. */
-const lookAtRivals = (seen: Seen, podEip: PodEip, allocationId: string): Look | undefined => {
-  if (!seen.rivals) return { do: 'LookForRivals', allocationId };
-  return seen.rivals.some((rival) => isSameService(podEip, rival.podEip)) ? lookAtService(seen, podEip) : undefined;
+const readCompetitors = (seen: ObservedState, podEip: PodEip, allocationId: string): ReadStep | undefined => {
+  if (!seen.competitors) return { do: 'ReadCompetingClaims', allocationId };
+  return seen.competitors.some((competitor) => isSameService(podEip, competitor.podEip))
+    ? readService(seen, podEip)
+    : undefined;
 };
 
 /** Why the EIP that others hold is not this pod's to take; undefined where it is. */
-const contend = (
-  seen: Seen,
+const resolveConflict = (
+  seen: ObservedState,
   podEip: PodEip,
   eip: Eip,
-  { handover }: Reading,
-  rivals: readonly Rival[],
+  { handover }: ParsedRequest,
+  competitors: readonly CompetingClaim[],
 ): Step | undefined => {
   const { pod } = seen;
   const { allocationId } = eip;
-  const others = rivals.filter((rival) => !isSameService(podEip, rival.podEip));
-  if (others.some((rival) => !isOfFormerService(podEip, rival.podEip)))
+  const others = competitors.filter((competitor) => !isSameService(podEip, competitor.podEip));
+  if (others.some((competitor) => !isOfFormerService(podEip, competitor.podEip)))
     return fail('EipClaimed', `${allocationId} is wanted by another pod already; an EIP can serve one pod only`);
   const [former] = others;
   if (former)
@@ -132,9 +141,9 @@ const contend = (
       `${allocationId} is with pod ${former.podEip.metadata.name} of the Knative Service that had this name before, and comes here once that pod has ended`,
       RETRY_MS,
     );
-  const names = rivals.map((rival) => rival.podEip.metadata.name).join(', ');
-  const ahead = rivals.find((rival) => !outranks(podEip, pod, rival, routingIn(seen)));
-  if (ahead) return giveWay(seen, podEip, allocationId, ahead);
+  const names = competitors.map((competitor) => competitor.podEip.metadata.name).join(', ');
+  const ahead = competitors.find((competitor) => !hasPriorityOver(podEip, pod, competitor, routingIn(seen)));
+  if (ahead) return deferTo(seen, podEip, allocationId, ahead);
   // Who waits for the old pod to end writes the EIP down all the same, so that nobody else gets it in between.
   if (handover !== 'wait' && !areContainersReady(pod))
     return wait(
@@ -142,19 +151,21 @@ const contend = (
       `${allocationId} is with pod ${names} of the same Knative Service and comes here once the containers are ready`,
       RETRY_MS,
     );
-  const isTheirs = rivals.some((rival) => readNotes(rival.podEip).places.some((it) => isBoundTo(eip, it)));
+  const isTheirs = competitors.some((competitor) =>
+    readRecord(competitor.podEip).bindings.some((it) => isBoundTo(eip, it)),
+  );
   return eip.status === 'InUse' && !isTheirs ? inUseElsewhere(eip) : undefined;
 };
 
 const isWanted = (routing: Routing | undefined): boolean => routing === 'routed' || routing === 'coming';
 
 /** What becomes of a pod whose EIP another pod of its Service has, and keeps. */
-const giveWay = (seen: Seen, podEip: PodEip, allocationId: string, ahead: Rival): Step => {
+const deferTo = (seen: ObservedState, podEip: PodEip, allocationId: string, ahead: CompetingClaim): Step => {
   const { pod } = seen;
   const routing = routingIn(seen);
   const successor = ahead.podEip.metadata.name;
   const [my, their] = [revisionOf(podEip), revisionOf(ahead.podEip)];
-  const isSuperseded = outranks(ahead.podEip, ahead.pod, { podEip, pod }, routing);
+  const isSuperseded = hasPriorityOver(ahead.podEip, ahead.pod, { podEip, pod }, routing);
   if (isSuperseded && my !== their && isWanted(routing(my)))
     return fail(
       'EipClaimed',
@@ -177,17 +188,17 @@ const giveWay = (seen: Seen, podEip: PodEip, allocationId: string, ahead: Rival)
   );
 };
 
-const isHolding = ({ podEip }: Rival): boolean => readNotes(podEip).places.length > 0;
+const isHolding = ({ podEip }: CompetingClaim): boolean => readRecord(podEip).bindings.length > 0;
 
 /** The pod that has the EIP gives it up; once its PodEIP is gone, nothing can still detach the EIP from here. */
-const supplant = (rival: PodEip, allocationId: string): Step =>
-  rival.metadata.deletionTimestamp === undefined
-    ? { do: 'Supplant', rival, allocationId }
-    : wait('HandingOver', `pod ${rival.metadata.name} is giving ${allocationId} up`, POLL_MS);
+const preempt = (competitor: PodEip, allocationId: string): Step =>
+  competitor.metadata.deletionTimestamp === undefined
+    ? { do: 'Preempt', competitor, allocationId }
+    : wait('HandingOver', `pod ${competitor.metadata.name} is giving ${allocationId} up`, POLL_MS);
 
 /** The pod that has the EIP keeps it until it ends. */
-const succeed = (rival: PodEip, allocationId: string): Step => {
-  const { name, deletionTimestamp } = rival.metadata;
+const awaitRelease = (competitor: PodEip, allocationId: string): Step => {
+  const { name, deletionTimestamp } = competitor.metadata;
   return wait(
     'HandingOver',
     `${allocationId} is with pod ${name} of the same Knative Service until that one is gone, as asked for`,
@@ -205,16 +216,16 @@ const inUseElsewhere = (eip: Eip): Step =>
  * Takes the EIP from what it is bound to, where configuration and namespace allow that (Terway's allow_eip_rob), and only
  * from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
  */
-const rob = (seen: Seen, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
+const forceDetach = (seen: ObservedState, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
   const from = foreignBinding(eip);
   if (!settings.allowEipRob || !from) return otherwise(eip);
   // A pod of a virtual node keeps what it came with.
-  if (seen.rivals?.some((rival) => isWitness(rival.podEip))) return otherwise(eip);
-  if (seen.namespace === undefined) return { do: 'LookAtNamespace' };
-  if (justAccepted('Rob', seen, settings))
+  if (seen.competitors?.some((competitor) => isExternal(competitor.podEip))) return otherwise(eip);
+  if (seen.namespace === undefined) return { do: 'ReadNamespace' };
+  if (justAccepted('ForceDetach', seen, settings))
     return wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS);
   return seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true'
-    ? { do: 'Rob', allocationId: eip.allocationId, from }
+    ? { do: 'ForceDetach', allocationId: eip.allocationId, from }
     : otherwise(eip);
 };
 

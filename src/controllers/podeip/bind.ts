@@ -1,9 +1,9 @@
 import { OUR_VIRTUAL_NODE } from '../../api/annotations.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { isPublished } from './pod.ts';
+import { isPublished } from './pod-request.ts';
 import { isAnnounced, isGated } from '../../api/pod.ts';
-import { isBoundTo, isSamePlace, latestPlace, type Notes, type Place } from './record.ts';
-import { isSettled, justAccepted, type Seen, type Settings } from './observation.ts';
+import { isBoundTo, isSameBinding, latestBinding, type PodEipRecord, type NicBinding } from './record.ts';
+import { isSettled, justAccepted, type ObservedState, type Settings } from './observation.ts';
 import { done, fail, inTransition, POLL_MS, wait, type Step } from './step.ts';
 
 /**
@@ -11,10 +11,10 @@ import { done, fail, inTransition, POLL_MS, wait, type Step } from './step.ts';
  *
  * @param takeAway what to do about an EIP that somebody else bound to something
  */
-export const putToUse = (
-  seen: Seen,
+export const bind = (
+  seen: ObservedState,
   eip: Eip,
-  notes: Notes,
+  record: PodEipRecord,
   settings: Settings,
   takeAway: (eip: Eip) => Step,
 ): Step => {
@@ -22,7 +22,7 @@ export const putToUse = (
   const { allocationId } = eip;
   if (!pod?.status?.podIP) return wait('NoPodIP', 'the pod has no address', settings.recheckMs);
   const { podIP } = pod.status;
-  const latest = latestPlace(notes);
+  const latest = latestBinding(record);
 
   if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {
     if (!isPublished(pod, eip)) return { do: 'Publish', ipAddress: eip.ipAddress, isGated: isGated(pod) };
@@ -37,45 +37,47 @@ export const putToUse = (
   if (isTold) return { do: 'Unpublish', isGated: isGated(pod) };
 
   if (eip.status === 'InUse') {
-    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
-    if (!place && isOnOurVirtualNode(seen)) {
+    const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
+    if (!binding && isOnOurVirtualNode(seen)) {
       // It was given to the instance when that was made.
-      const found = locate(seen, podIP, notes.podUid);
+      const found = locateInterface(seen, podIP, record.podUid);
       if ('do' in found) return found;
-      if (isBoundTo(eip, found)) return { do: 'RecordBinding', place: found };
+      if (isBoundTo(eip, found)) return { do: 'RecordBinding', binding: found };
     }
-    if (!place) return takeAway(eip);
+    if (!binding) return takeAway(eip);
     // The pod before this one had the same address: what is bound there may be right already.
-    if (place.privateIpAddress === podIP && place.podUid !== notes.podUid) {
-      const found = locate(seen, podIP, notes.podUid);
+    if (binding.privateIpAddress === podIP && binding.podUid !== record.podUid) {
+      const found = locateInterface(seen, podIP, record.podUid);
       if ('do' in found) return found;
-      if (isSamePlace(found, place)) {
+      if (isSameBinding(found, binding)) {
         // A request to detach it from there that got no answer would take it from this pod.
         return isSettled(seen, settings)
-          ? { do: 'RecordBinding', place: found }
+          ? { do: 'RecordBinding', binding: found }
           : wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
       }
     }
     return justAccepted('Unassociate', seen, settings)
       ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
-      : { do: 'Unassociate', allocationId, place };
+      : { do: 'Unassociate', allocationId, binding };
   }
   if (eip.status !== 'Available') return inTransition(eip);
   if (eip.lockReasons.length > 0) return locked(eip);
   if (justAccepted('Associate', seen, settings)) return wait('InTransition', `${allocationId} is being bound`, POLL_MS);
-  const found = locate(seen, podIP, notes.podUid);
+  const found = locateInterface(seen, podIP, record.podUid);
   if ('do' in found) return found;
   // The pod before this one had the same address: a request to detach the EIP from there that got no answer would take it
   // from this pod. Once the place is written down as this pod's, that was waited for.
-  const wasAnothers = notes.places.some((place) => isSamePlace(place, found) && place.podUid !== notes.podUid);
+  const wasAnothers = record.bindings.some(
+    (binding) => isSameBinding(binding, found) && binding.podUid !== record.podUid,
+  );
   if (wasAnothers && !isSettled(seen, settings))
     return wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
-  return latest && isSamePlace(latest, found) && latest.isPrimary === found.isPrimary
-    ? { do: 'Associate', allocationId, place: found }
-    : { do: 'RecordBinding', place: found };
+  return latest && isSameBinding(latest, found) && latest.isPrimary === found.isPrimary
+    ? { do: 'Associate', allocationId, binding: found }
+    : { do: 'RecordBinding', binding: found };
 };
 
-const isOnOurVirtualNode = ({ node }: Seen): boolean => node?.metadata.labels?.[OUR_VIRTUAL_NODE] === 'true';
+const isOnOurVirtualNode = ({ node }: ObservedState): boolean => node?.metadata.labels?.[OUR_VIRTUAL_NODE] === 'true';
 
 const locked = ({ allocationId, lockReasons }: Eip, ms?: number): Step =>
   fail('EipLocked', `${allocationId} is locked (${lockReasons.join(', ')}); clear the lock in the console`, ms);
@@ -88,8 +90,8 @@ export const boundElsewhere = (eip: Eip): Step =>
   );
 
 /** The one network interface that holds the pod's address. */
-const locate = (seen: Seen, privateIpAddress: string, podUid: string): Place | Step => {
-  if (!seen.interfaces) return { do: 'LookForInterfaces', privateIpAddress };
+const locateInterface = (seen: ObservedState, privateIpAddress: string, podUid: string): NicBinding | Step => {
+  if (!seen.interfaces) return { do: 'ReadInterfaces', privateIpAddress };
   const [one, ...others] = seen.interfaces;
   if (!one) return wait('NoInterfaceYet', `no network interface of the VPC holds ${privateIpAddress} yet`, 2 * POLL_MS);
   if (others.length > 0)

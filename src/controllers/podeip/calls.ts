@@ -4,7 +4,7 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { AllocateEip, Binding, Tag } from '../../cloud/port.ts';
 import { writeRequest, type NewEip } from '../../request/request.ts';
 import { clientToken, withToken, type Caller } from '../../lib/token.ts';
-import type { Place } from './record.ts';
+import type { NicBinding } from './record.ts';
 
 /** Who this cluster is, in tags and tokens. */
 export interface Cluster {
@@ -42,7 +42,7 @@ export const allTags = (cluster: Cluster, podEip: PodEip): readonly Tag[] => {
 };
 
 /** The call that buys the EIP: the same PodEIP, generation and request always give the same call. */
-export const allocation = (cluster: Cluster, podEip: PodEip, request: NewEip, generation: number): AllocateEip => {
+export const allocateCall = (cluster: Cluster, podEip: PodEip, request: NewEip, generation: number): AllocateEip => {
   const { uid } = podEip.metadata;
   const { kind: _, tags, bandwidthPackageId: __, ...settings } = request;
   return {
@@ -53,9 +53,9 @@ export const allocation = (cluster: Cluster, podEip: PodEip, request: NewEip, ge
 };
 
 /** The call that binds or unbinds. */
-export const binding = (
+export const bindingCall = (
   action: 'AssociateEipAddress' | 'UnassociateEipAddress',
   caller: Caller,
   allocationId: string,
-  { networkInterfaceId, privateIpAddress }: Place,
+  { networkInterfaceId, privateIpAddress }: NicBinding,
 ): Binding => withToken(action, caller, { allocationId, networkInterfaceId, privateIpAddress });

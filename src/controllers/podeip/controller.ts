@@ -1,4 +1,4 @@
-import { act, changesCloud, type World } from './actions.ts';
+import { runAction, changesCloud, type ActionPorts } from './actions.ts';
 import { ownershipTags } from './calls.ts';
 import { NAMESPACE, POD, type Node, type Pod } from '../../api/core.ts';
 import { EIP_USAGE } from '../../api/eippolicy.ts';
@@ -8,33 +8,34 @@ import type { Reason } from '../../api/reason.ts';
 import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
-import type { Again } from '../../kube/controller.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import type { Log } from '../../lib/log.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decide } from './decide.ts';
 import { isSameService } from './precedence.ts';
-import { isSpare } from './transfer.ts';
-import { isDrifting, judgePod } from './pod.ts';
+import { isReusableFor } from './transfer.ts';
+import { isDrifting, evaluatePod } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
 import { underPolicy } from '../../request/policy.ts';
-import { isOurs, isWitness, readNotes } from './record.ts';
-import type { Rival, Seen, Settings } from './observation.ts';
-import { isLook, RETRY_MS, type Act, type Look, type Rest } from './step.ts';
+import { isOurs, isExternal, readRecord } from './record.ts';
+import type { CompetingClaim, ObservedState, Settings } from './observation.ts';
+import { isReadStep, RETRY_MS, type Action, type ReadStep, type Result } from './step.ts';
+import { labelOf } from './step-label.ts';
 import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from './events.ts';
-import { statusOf, statusPatch, type Standing } from './status.ts';
-import { NOTHING_KNOWN, type Memories } from './tracker.ts';
-import type { Stopwatch } from './latency.ts';
+import { statusOf, statusPatch, type Readiness } from './status.ts';
+import { UNTRACKED, type Tracker } from './tracker.ts';
+import type { LatencyTracker } from './latency.ts';
 import { readPolicy, recallPolicy, type Policies } from '../policy-cache.ts';
 
 /** What the reconciler of pods and PodEIPs works with. */
-export interface PodEipPorts extends World {
+export interface PodEipPorts extends ActionPorts {
   readonly settings: Settings;
   /** The VPC of the cluster's nodes: private addresses repeat across VPCs. */
   readonly vpcId: string;
-  readonly memories: Memories;
+  readonly tracker: Tracker;
   /** Times what is done; undefined where nobody reads the figures. */
-  readonly stopwatch?: Stopwatch | undefined;
+  readonly latency?: LatencyTracker | undefined;
   /** The policies of namespaces; undefined where there are none. */
   readonly policies?: Policies | undefined;
   /** Other controllers of EIPs in the cluster; undefined where nobody looks for them. */
@@ -44,7 +45,7 @@ export interface PodEipPorts extends World {
   /** Whether this process may still change anything: false once the leadership is in doubt. */
   readonly mayAct: () => boolean;
   /** An EIP was given back: those that wait for room may ask again. */
-  readonly onRoom: () => void;
+  readonly onQuotaFreed: () => void;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   /** Tells the Knative Service of a pod, or of the pod of a PodEIP, what is wrong there. */
   readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
@@ -56,7 +57,7 @@ export interface PodEipPorts extends World {
 /** Notices what happens to addresses, from what each pass sees. Neither method rejects. */
 export interface Changes {
   /** Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more. */
-  observed(step: Act | Rest, seen: Seen): Promise<boolean>;
+  observed(step: Action | Result, seen: ObservedState): Promise<boolean>;
   /** The cloud refused something, and somebody must act. */
   refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
 }
@@ -92,19 +93,19 @@ const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota',
  */
 export const reconcilePodEip =
   (ports: PodEipPorts) =>
-  async (ref: ObjectRef, signal: AbortSignal): Promise<Again> => {
-    const { kube, memories, settings, log } = ports;
+  async (ref: ObjectRef, signal: AbortSignal): Promise<Requeue> => {
+    const { kube, tracker, settings, log } = ports;
     const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
     const uid = podEip?.metadata.uid ?? '';
-    if (podEip) memories.parked(uid, isWithoutPod(podEip, pod));
-    const recall = () => (podEip ? memories.recall(uid) : NOTHING_KNOWN);
+    if (podEip) tracker.retained(uid, isWithoutPod(podEip, pod));
+    const recall = () => (podEip ? tracker.recall(uid) : UNTRACKED);
     const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
     const now = ports.clock.now();
     const effective =
       ports.policies && isAsking(pod, podEip)
         ? await recallPolicy(ports.policies, kube, ref.namespace ?? '', signal)
         : undefined;
-    let seen: Seen = {
+    let seen: ObservedState = {
       pod: pod ?? null,
       podEip: podEip ?? null,
       node: node ?? null,
@@ -115,23 +116,23 @@ export const reconcilePodEip =
     };
     try {
       let step = decide(seen, settings);
-      while (isLook(step)) {
-        seen = { ...seen, ...(await look(step, seen, ports, signal)) };
-        if (step.do === 'LookAtEip')
-          memories.saw(uid, step.allocationId, {
-            isDrifting: seen.podEip !== null && isDrifting(seen.pod, seen.eip ?? null, readNotes(seen.podEip)),
+      while (isReadStep(step)) {
+        seen = { ...seen, ...(await read(step, seen, ports, signal)) };
+        if (step.do === 'ReadEip')
+          tracker.observed(uid, step.allocationId, {
+            isDrifting: seen.podEip !== null && isDrifting(seen.pod, seen.eip ?? null, readRecord(seen.podEip)),
             isMissing: seen.eip === null,
           });
         seen = { ...seen, memory: recall() };
         step = decide(seen, settings);
       }
       if (ports.changes && !(await ports.changes.observed(step, seen))) return { afterMs: HELD_MS };
-      if (isRest(step)) return await rest(step, seen, ports, signal);
+      if (isResult(step)) return await settle(step, seen, ports, signal);
       signal.throwIfAborted();
       if (!ports.mayAct()) return 'backoff';
       const done = await perform(step, seen, ports, signal);
-      if (step.do === 'RemoveFinalizer') memories.forget(uid);
-      log.info({ step: step.do, ...fieldsOf(step, seen), ...done }, sentenceOf(step));
+      if (step.do === 'RemoveFinalizer') tracker.forget(uid);
+      log.info({ step: labelOf(step.do), ...fieldsOf(step, seen), ...done }, sentenceOf(step));
       return 'now';
     } catch (error) {
       if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) return 'backoff';
@@ -146,53 +147,59 @@ const isAsking = (pod: Pod | undefined, podEip: PodEip | undefined): boolean =>
 
 /** Whether the PodEIP outlives its pod at present. */
 const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
-  const { podUid } = readNotes(podEip);
-  return isOurs(podEip) ? podUid === '' : isWitness(podEip) && (!pod || isFinal(pod) || pod.metadata.uid !== podUid);
+  const { podUid } = readRecord(podEip);
+  return isOurs(podEip) ? podUid === '' : isExternal(podEip) && (!pod || isFinal(pod) || pod.metadata.uid !== podUid);
 };
 
-const isRest = (step: Act | Rest): step is Rest => step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
+const isResult = (step: Action | Result): step is Result =>
+  step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
 /** Reads what the decision asked for. */
-const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Partial<Seen>> => {
-  const { podEip, vacated = [] } = seen;
+const read = async (
+  step: ReadStep,
+  seen: ObservedState,
+  ports: PodEipPorts,
+  signal: AbortSignal,
+): Promise<Partial<ObservedState>> => {
+  const { podEip, reclaimable = [] } = seen;
   const { cloud, kube, cluster, vpcId } = ports;
   switch (step.do) {
-    case 'LookAtEip':
+    case 'ReadEip':
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
-    case 'LookForTagged':
+    case 'ReadTaggedEips':
       return { tagged: podEip ? await cloud.findEips(ownershipTags(cluster, podEip.metadata.uid), signal) : [] };
-    case 'LookForInterfaces': {
+    case 'ReadInterfaces': {
       const { privateIpAddress } = step;
       return { interfaces: await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) };
     }
-    case 'LookAtNamespace': {
+    case 'ReadNamespace': {
       const name = podEip?.metadata.namespace ?? '';
       return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
     }
-    case 'LookAtPolicy': {
+    case 'ReadPolicy': {
       if (!ports.policies) return { policy: undefined };
       const name = podEip?.metadata.namespace ?? '';
       const { effective, namespace } = await readPolicy(ports.policies, kube, name, signal);
       return { policy: { effective, isFresh: true }, ...(namespace !== undefined && { namespace }) };
     }
-    case 'LookForRoom': {
+    case 'ReadQuota': {
       const name = podEip?.metadata.namespace ?? '';
       // One after the other: see Room.
       const usage = (await kube.get(EIP_USAGE, { name }, signal)) ?? null;
-      return { room: { usage, podEips: await kube.list(PODEIP, { namespace: name }, signal) } };
+      return { quota: { usage, podEips: await kube.list(PODEIP, { namespace: name }, signal) } };
     }
-    case 'LookForVacated': {
+    case 'ReadReclaimable': {
       const eips = await cloud.findEips(ownershipTags(cluster, step.podEipUid), signal);
-      return { vacated: new Map([...vacated, [step.podEipUid, eips.length === 0]]) };
+      return { reclaimable: new Map([...reclaimable, [step.podEipUid, eips.length === 0]]) };
     }
-    case 'LookForSpares': {
-      if (!podEip) return { spares: [] };
+    case 'ReadReusable': {
+      if (!podEip) return { reusable: [] };
       const { namespace } = podEip.metadata;
       const labelSelector = `${SERVICE_UID}=${podEip.metadata.labels?.[SERVICE_UID] ?? ''}`;
       const all = await kube.list(PODEIP, { namespace, labelSelector }, signal);
-      return { spares: all.filter((it) => isSpare(it, podEip)) };
+      return { reusable: all.filter((it) => isReusableFor(it, podEip)) };
     }
-    case 'LookAtService': {
+    case 'ReadService': {
       try {
         const service = await kube.get(
           KNATIVE_SERVICE,
@@ -208,11 +215,11 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
         throw error;
       }
     }
-    case 'LookForHeir': {
+    case 'ReadSuccessor': {
       const all = await kube.list(PODEIP, { namespace: podEip?.metadata.namespace }, signal);
-      return { heir: all.find(({ metadata }) => metadata.uid === step.uid) ?? null };
+      return { successor: all.find(({ metadata }) => metadata.uid === step.uid) ?? null };
     }
-    case 'LookForRivals': {
+    case 'ReadCompetingClaims': {
       const all = await kube.list(PODEIP, {}, signal);
       const { uid, namespace } = podEip?.metadata ?? {};
       const others = all.filter(
@@ -220,37 +227,37 @@ const look = async (step: Look, seen: Seen, ports: PodEipPorts, signal: AbortSig
           it.metadata.uid !== uid &&
           it.spec.allocationID === step.allocationId &&
           // A record says what annotations of its pod say, and no other namespace is kept from its EIP by that.
-          (!isWitness(it) || it.metadata.namespace === namespace),
+          (!isExternal(it) || it.metadata.namespace === namespace),
       );
-      const rivals = others.map(async (rival): Promise<Rival> => {
-        const isKin = podEip !== null && isSameService(podEip, rival);
-        const pod = isKin ? await kube.get(POD, rival.metadata, signal) : undefined;
-        return { podEip: rival, pod: pod && pod.metadata.uid === readNotes(rival).podUid ? pod : null };
+      const competitors = others.map(async (competitor): Promise<CompetingClaim> => {
+        const isOfSameService = podEip !== null && isSameService(podEip, competitor);
+        const pod = isOfSameService ? await kube.get(POD, competitor.metadata, signal) : undefined;
+        return { podEip: competitor, pod: pod && pod.metadata.uid === readRecord(competitor).podUid ? pod : null };
       });
-      return { rivals: await Promise.all(rivals) };
+      return { competitors: await Promise.all(competitors) };
     }
   }
 };
 
 /** Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds. */
-const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
-  const { memories, record, stopwatch, clock } = ports;
+const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
+  const { tracker, record, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
   const isCloud = changesCloud(step);
   const began = clock.mono();
-  stopwatch?.begins(step, seen);
-  if (isCloud) memories.sending(uid);
+  latency?.begins(step, seen);
+  if (isCloud) tracker.sending(uid);
   try {
     const { result: acted, requestIds } = await collectRequests(() =>
-      act(step, seen, ports, memories.epoch(uid), signal),
+      runAction(step, seen, ports, tracker.epoch(uid), signal),
     );
-    if (isCloud) memories.accepted(uid, step);
-    if (step.do === 'Release') ports.onRoom();
-    if (acted.created !== undefined) memories.created(acted.created);
-    else if (step.do === 'Claim' || step.do === 'Forget') memories.renewed(uid);
-    stopwatch?.done(step, seen, began);
-    const findings = step.do === 'Witness' ? step.findings : judged(step, seen, ports.settings);
-    if (findings) stopwatch?.read({ findings });
+    if (isCloud) tracker.accepted(uid, step);
+    if (step.do === 'Release') ports.onQuotaFreed();
+    if (acted.created !== undefined) tracker.created(acted.created);
+    else if (step.do === 'Claim' || step.do === 'Forget') tracker.renewed(uid);
+    latency?.done(step, seen, began);
+    const findings = step.do === 'RecordExternal' ? step.findings : evaluated(step, seen, ports.settings);
+    if (findings) latency?.read({ findings });
     for (const { about, event } of noticesOf(step, acted, seen)) record(about, event);
     // What refuses is in the condition and its Event.
     const isRefused = step.do === 'Claim' && !step.request;
@@ -263,25 +270,34 @@ const perform = async (step: Act, seen: Seen, ports: PodEipPorts, signal: AbortS
       ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
     };
   } catch (error) {
-    if (isCloud && error instanceof CloudFault) memories.failed(uid, step, error);
-    else if (isCloud) memories.lostTrack(uid);
+    if (isCloud && error instanceof CloudFault) tracker.failed(uid, step, error);
+    else if (isCloud) tracker.lostTrack(uid);
     throw error;
   }
 };
 
 /** What there is to say about a request that was written down. */
-const judged = (step: Act, { pod, node, policy }: Seen, settings: Settings): Reading['findings'] | undefined =>
-  step.do === 'Claim' && pod ? judgePod(pod, node, underPolicy(settings, policy?.effective)) : undefined;
+const evaluated = (
+  step: Action,
+  { pod, node, policy }: ObservedState,
+  settings: Settings,
+): ParsedRequest['findings'] | undefined =>
+  step.do === 'Claim' && pod ? evaluatePod(pod, node, underPolicy(settings, policy?.effective)) : undefined;
 
 /** Nothing to do now: say how things stand. */
-const rest = async (step: Rest, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {
+const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
   const isReady = step.do === 'Done' && step.reason === 'InUse';
   await tell({ isReady, reason: step.reason, message: step.message }, step.do === 'Fail', seen, ports, signal);
   return step.ms === undefined ? 'done' : { afterMs: step.ms };
 };
 
 /** The cloud said no, or nothing at all. */
-const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal: AbortSignal): Promise<Again> => {
+const faulted = async (
+  fault: CloudFault,
+  seen: ObservedState,
+  ports: PodEipPorts,
+  signal: AbortSignal,
+): Promise<Requeue> => {
   const { kind, action, code, requestId, message } = fault;
   const needsSomebody = NEEDS_SOMEBODY.has(kind);
   const fields = { kind, action, code, requestId, ...fieldsOf(undefined, seen) };
@@ -293,7 +309,7 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
   if (seen.podEip) ports.changes?.refused(seen.podEip, { reason: REASON[kind], message });
   await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
   // Who may not take an EIP over buys one instead.
-  if (seen.podEip && ports.memories.recall(seen.podEip.metadata.uid).refusal?.act === 'Inherit')
+  if (seen.podEip && ports.tracker.recall(seen.podEip.metadata.uid).refusal?.action === 'TransferOwnership')
     return { afterMs: ports.settings.readLagMs };
   return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
 };
@@ -301,7 +317,7 @@ const faulted = async (fault: CloudFault, seen: Seen, ports: PodEipPorts, signal
 /** Tells pod and PodEIP, and their Knative Service, which hears of each reason once and of which pod. */
 const warn = (
   warning: EventNote,
-  { pod, podEip }: Pick<Seen, 'pod' | 'podEip'>,
+  { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
   { record, warnService }: Pick<PodEipPorts, 'record' | 'warnService'>,
 ): void => {
   for (const object of regarding({ pod, podEip })) record(object, warning);
@@ -311,40 +327,46 @@ const warn = (
 
 /** Writes the status if it changed, and an Event if somebody must act and has not been told this yet. */
 const tell = async (
-  standing: Standing,
+  readiness: Readiness,
   isWarning: boolean,
-  seen: Seen,
+  seen: ObservedState,
   ports: PodEipPorts,
   signal: AbortSignal,
 ): Promise<void> => {
   const { kube, clock, settings } = ports;
   const { podEip } = seen;
-  const warning: EventNote = { type: 'Warning', reason: standing.reason, action: 'Reconcile', note: standing.message };
-  if (!podEip || !(isOurs(podEip) || isWitness(podEip))) {
+  const warning: EventNote = {
+    type: 'Warning',
+    reason: readiness.reason,
+    action: 'Reconcile',
+    note: readiness.message,
+  };
+  if (!podEip || !(isOurs(podEip) || isExternal(podEip))) {
     if (isWarning) warn(warning, { pod: seen.pod, podEip: null }, ports);
     return;
   }
   const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-  const status = statusPatch(podEip.status, statusOf(podEip, seen, standing, clock.now(), settings.recheckMs));
+  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, clock.now(), settings.recheckMs));
   if (!status) return;
   const { namespace, name, uid, resourceVersion } = podEip.metadata;
   const body = { metadata: { uid, resourceVersion }, status };
   await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
   // The cloud's own messages carry the ID of each request: only another reason is news.
-  const isNews = before?.reason !== standing.reason || (!standing.isOfCloud && before.message !== standing.message);
+  const isNews = before?.reason !== readiness.reason || (!readiness.isOfCloud && before.message !== readiness.message);
   // What the cloud refuses has its line already, with the ID of the request.
-  const line = { reason: standing.reason, isReady: standing.isReady, ...fieldsOf(undefined, seen) };
-  if (isNews && !standing.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, standing.message);
+  const line = { reason: readiness.reason, isReady: readiness.isReady, ...fieldsOf(undefined, seen) };
+  if (isNews && !readiness.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, readiness.message);
   if (isWarning && isNews) warn(warning, seen, ports);
 };
 
 /** What a line of the log says about the objects. */
-const fieldsOf = (step: Act | undefined, { pod, podEip }: Seen) => ({
+const fieldsOf = (step: Action | undefined, { pod, podEip }: ObservedState) => ({
   namespace: (podEip ?? pod)?.metadata.namespace,
   pod: (podEip ?? pod)?.metadata.name,
-  podUid: pod?.metadata.uid ?? (podEip ? readNotes(podEip).podUid || undefined : undefined),
+  podUid: pod?.metadata.uid ?? (podEip ? readRecord(podEip).podUid || undefined : undefined),
   podEipUid: podEip?.metadata.uid,
   eip: step && 'allocationId' in step ? step.allocationId : podEip?.spec.allocationID || undefined,
 });
 
-const sentenceOf = (step: Act): string => ('because' in step ? `${step.do}: ${step.because}` : step.do);
+const sentenceOf = (step: Action): string =>
+  'because' in step ? `${labelOf(step.do)}: ${step.because}` : labelOf(step.do);

@@ -1,13 +1,14 @@
 import type { Pod } from '../../api/core.ts';
-import { REVISION, SERVICE, SERVICE_UID } from '../../api/knative.ts';
+import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../api/knative.ts';
 import { sentence } from '../../api/finding.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import { isHandedOver } from '../../api/pod.ts';
-import { readNotes } from './record.ts';
-import type { Seen } from './observation.ts';
-import type { Act, Acted } from './step.ts';
+import { readRecord } from './record.ts';
+import type { ObservedState } from './observation.ts';
+import type { Action, ActionOutcome } from './step.ts';
+import { labelOf } from './step-label.ts';
 
 /** What an Event is about. */
 export interface Regarding {
@@ -45,14 +46,14 @@ const ofPodEip = ({ metadata: { namespace, name, uid } }: PodEip): Regarding => 
 
 /** The Knative Service of a pod, by the labels that Knative puts on it and a PodEIP has from its pod. */
 export const serviceOf = ({ metadata: { namespace, labels = {} } }: Pod | PodEip): Regarding | undefined => {
-  const { [SERVICE]: name, [SERVICE_UID]: uid } = labels;
+  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = labels;
   return name === undefined || uid === undefined
     ? undefined
     : { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
 };
 
 /** The pod, where people look first, and the PodEIP, which outlives it: both are told what somebody must act on. */
-export const regarding = ({ pod, podEip }: Pick<Seen, 'pod' | 'podEip'>): readonly Regarding[] => [
+export const regarding = ({ pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>): readonly Regarding[] => [
   ...(pod ? [ofPod(pod)] : []),
   ...(podEip ? [ofPodEip(podEip)] : []),
 ];
@@ -70,17 +71,19 @@ export interface Notice {
  * client-go's readers drop what comes too fast.
  */
 export const noticesOf = (
-  step: Act,
-  acted: Acted,
-  { pod, podEip }: Pick<Seen, 'pod' | 'podEip'>,
+  step: Action,
+  acted: ActionOutcome,
+  { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
 ): readonly Notice[] => {
   const toPod = (reason: Reason, note: string, type: EventNote['type'] = 'Normal'): readonly Notice[] =>
-    pod ? [{ about: ofPod(pod), event: { type, reason, action: step.do, note } }] : toPodEip(reason, note, type);
+    pod
+      ? [{ about: ofPod(pod), event: { type, reason, action: labelOf(step.do), note } }]
+      : toPodEip(reason, note, type);
   const toPodEip = (reason: Reason, note: string, type: EventNote['type'] = 'Normal'): readonly Notice[] =>
-    podEip ? [{ about: ofPodEip(podEip), event: { type, reason, action: step.do, note } }] : [];
+    podEip ? [{ about: ofPodEip(podEip), event: { type, reason, action: labelOf(step.do), note } }] : [];
   const toService = (reason: Reason, note: string): readonly Notice[] => {
     const about = podEip ? serviceOf(podEip) : undefined;
-    return about ? [{ about, event: { type: 'Normal', reason, action: step.do, note } }] : [];
+    return about ? [{ about, event: { type: 'Normal', reason, action: labelOf(step.do), note } }] : [];
   };
   switch (step.do) {
     case 'Allocate':
@@ -93,13 +96,13 @@ export const noticesOf = (
       );
     case 'Adopt':
       return toPod('Adopted', `taken over from ${step.from}, with ${acted.allocationId}`);
-    case 'Park':
+    case 'Retain':
       return toPodEip('Kept', `${step.because}; its EIP is kept for the next pod`);
     case 'TakeOver':
       return toPod('Kept', `${acted.allocationId} was kept for this pod`);
-    case 'Supplant': {
-      const { name } = step.rival.metadata;
-      const [from, to] = [step.rival, podEip].map((it) => it?.metadata.labels?.[REVISION]);
+    case 'Preempt': {
+      const { name } = step.competitor.metadata;
+      const [from, to] = [step.competitor, podEip].map((it) => it?.metadata.labels?.[REVISION_LABEL]);
       const revisions = from !== to && from !== undefined && to !== undefined ? ` (${from} → ${to})` : '';
       return toService(
         'HandedOver',
@@ -111,7 +114,7 @@ export const noticesOf = (
         'HandedOver',
         `the EIP is with pod ${step.successor} of the same Knative Service; this pod goes on without it`,
       );
-    case 'Rob':
+    case 'ForceDetach':
       return toPod('Disassociated', `detached ${step.allocationId} from ${step.from.instanceId}, as configured`);
     case 'Publish':
       return toPod('Associated', `EIP ${step.ipAddress} is bound to pod ${podEip?.metadata.name}`);
@@ -119,24 +122,24 @@ export const noticesOf = (
       // Of a kept EIP, of one that is handed over and of one that is released next, the other Event says it all.
       const isSaid =
         podEip?.spec.allocationType.type !== 'Static' &&
-        (podEip?.metadata.deletionTimestamp !== undefined || (podEip && readNotes(podEip).podUid === ''));
+        (podEip?.metadata.deletionTimestamp !== undefined || (podEip && readRecord(podEip).podUid === ''));
       if (isSaid || (pod && isHandedOver(pod))) return [];
-      const note = `detached ${step.allocationId} from ${step.place.networkInterfaceId} ${step.place.privateIpAddress}`;
+      const note = `detached ${step.allocationId} from ${step.binding.networkInterfaceId} ${step.binding.privateIpAddress}`;
       return podEip?.metadata.deletionTimestamp === undefined
         ? toPod('Disassociated', note)
         : toPodEip('Disassociated', note);
     }
     case 'Release':
       return toPodEip('Released', `released ${step.allocationId}`);
-    case 'Inherit':
+    case 'TransferOwnership':
       return toPod('HandedOver', `${step.allocationId} comes from an earlier pod of the same Knative Service`);
-    case 'Offer':
-    case 'Bequeath':
-    case 'Decline':
+    case 'MarkReusable':
+    case 'AssignSuccessor':
+    case 'CancelTransfer':
     case 'Claim':
     case 'Reserve':
-    case 'Witness':
-    case 'Yield':
+    case 'RecordExternal':
+    case 'Unclaim':
     case 'Tag':
     case 'Retire':
     case 'Record':
@@ -151,7 +154,7 @@ export const noticesOf = (
 };
 
 /** The warnings about a request that is carried out all the same. */
-export const warningsOf = ({ findings }: Pick<Reading, 'findings'>): readonly EventNote[] =>
+export const warningsOf = ({ findings }: Pick<ParsedRequest, 'findings'>): readonly EventNote[] =>
   findings
     .filter(({ severity }) => severity === 'warn')
     .map((finding) => ({ type: 'Warning', reason: finding.id, action: 'Claim', note: sentence(finding) }));

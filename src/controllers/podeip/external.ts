@@ -3,13 +3,13 @@ import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import { planCreation, type CreationPlan } from '../../request/provisioner.ts';
 import { creationFacts } from '../../request/policy.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import { targetOf } from '../../request/target.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
-import { isPublished, readPod } from './pod.ts';
+import { isPublished, parsePod } from './pod-request.ts';
 import { isFinal, isGated } from '../../api/pod.ts';
-import { isWitness, readNotes } from './record.ts';
-import type { Seen, Settings } from './observation.ts';
+import { isExternal, readRecord } from './record.ts';
+import type { ObservedState, Settings } from './observation.ts';
 import { done, fail, POLL_MS, RETRY_MS, wait, type Step } from './step.ts';
 
 /** An EIP that came with an instance goes with it; one that is still there after so long was left behind. Milliseconds. */
@@ -24,16 +24,16 @@ const LOOK_MS = 10 * POLL_MS;
  * Source: ECI API reference, DescribeContainerGroups: resources that were created together with the instance are released
  * together with the instance.
  */
-export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step => {
+export const external = (seen: ObservedState, podEip: PodEip, settings: Settings): Step => {
   const { pod } = seen;
-  const notes = readNotes(podEip);
+  const record = readRecord(podEip);
   if (podEip.metadata.deletionTimestamp !== undefined) return done('Released', 'only the record is deleted');
-  if (!pod || pod.metadata.uid !== notes.podUid || isFinal(pod)) return afterIt(seen, podEip);
-  const reading = readPod(pod, settings);
-  if (!reading.wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
+  if (!pod || pod.metadata.uid !== record.podUid || isFinal(pod)) return afterPod(seen, podEip);
+  const parsed = parsePod(pod, settings);
+  if (!parsed.wanted) return { do: 'Retire', because: 'the pod no longer asks for an address' };
   const { allocationID } = podEip.spec;
   if (allocationID === '') {
-    const how = makerOf(seen, pod, reading, settings);
+    const how = provisionerOf(seen, pod, parsed, settings);
     if (waitsForEip(pod) && (how === 'vpc-first' || how === 'after-creation'))
       return { do: 'Retire', because: 'its EIP is bought before the instance is made' };
     // The pod has another annotation now than when it was recorded. With its address the instance says whether it has an EIP.
@@ -50,7 +50,7 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
   }
-  if (seen.eip === undefined) return { do: 'LookAtEip', allocationId };
+  if (seen.eip === undefined) return { do: 'ReadEip', allocationId };
   const { eip } = seen;
   // Whoever may edit the pod may write these annotations. Until the account shows the same they are nobody's word: nothing is
   // written down that would count against others, and nothing of the EIP is told.
@@ -66,23 +66,30 @@ export const witness = (seen: Seen, podEip: PodEip, settings: Settings): Step =>
 };
 
 /** Who makes the address, as things stand: a policy may have come, or an annotation. */
-const makerOf = ({ node }: Seen, pod: Pod, reading: Reading, settings: Settings): CreationPlan['how'] =>
-  planCreation(reading, pod.metadata.annotations, targetOf(pod, node ?? undefined), creationFacts(settings)).how;
+const provisionerOf = (
+  { node }: ObservedState,
+  pod: Pod,
+  parsed: ParsedRequest,
+  settings: Settings,
+): CreationPlan['how'] =>
+  planCreation(parsed, pod.metadata.annotations, targetOf(pod, node ?? undefined), creationFacts(settings)).how;
 
 /** The instance ends, and its address with it: believed once the account shows it. */
-const afterIt = (seen: Seen, podEip: PodEip): Step => {
+const afterPod = (seen: ObservedState, podEip: PodEip): Step => {
   const { allocationID, allocationType } = podEip.spec;
   if (allocationID === '') return { do: 'Retire', because: 'the pod is gone, and no address of it is known' };
   const { eip, memory } = seen;
-  if (eip === undefined) return { do: 'LookAtEip', allocationId: allocationID };
+  if (eip === undefined) return { do: 'ReadEip', allocationId: allocationID };
   if (!eip) return { do: 'Retire', because: `${allocationID} went with the instance` };
   if (allocationType.type === 'Static' && eip.status === 'Available')
     return { do: 'Retire', because: `${allocationID} was detached with the instance` };
-  if (memory.parkedMs < LEFT_BEHIND_MS)
+  if (memory.retainedMs < LEFT_BEHIND_MS)
     return wait('Releasing', `${allocationID} is still ${eip.status}; it goes with the instance`, LOOK_MS);
   // An EIP of the user's serves one pod after the other.
-  if (!seen.rivals) return { do: 'LookForRivals', allocationId: allocationID };
-  const next = seen.rivals.find((rival) => !isWitness(rival.podEip) || isYounger(rival.podEip, podEip));
+  if (!seen.competitors) return { do: 'ReadCompetingClaims', allocationId: allocationID };
+  const next = seen.competitors.find(
+    (competitor) => !isExternal(competitor.podEip) || isYounger(competitor.podEip, podEip),
+  );
   if (next) return { do: 'Retire', because: `pod ${next.podEip.metadata.name} has ${allocationID} now` };
   return fail(
     'EipLeftBehind',

@@ -2,9 +2,9 @@ import { TAG_ALLOW_NAMESPACES, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api
 import type { Eip } from '../../cloud/port.ts';
 import { mayNameUnder } from '../../request/policy.ts';
 import type { Settings } from './observation.ts';
-import type { Rest } from './step.ts';
+import type { Result } from './step.ts';
 
-const refuse = (reason: 'EipReserved' | 'EipNotGranted', message: string): Rest => ({
+const refuse = (reason: 'EipReserved' | 'EipNotGranted', message: string): Result => ({
   do: 'Fail',
   reason,
   message,
@@ -31,7 +31,7 @@ export const mayName = (
   eip: Eip,
   namespace: string,
   { existingEips, existingEipNamespaces, policy }: Pick<Settings, 'existingEips' | 'existingEipNamespaces' | 'policy'>,
-): Rest | undefined => {
+): Result | undefined => {
   const { allocationId } = eip;
   const byPolicy = policy ? mayNameUnder(policy, allocationId, eip.tags) : 'unsaid';
   const isOpen = byPolicy !== 'no' && (existingEips === 'any' || existingEipNamespaces.includes(namespace));

@@ -1,13 +1,14 @@
 import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { keyOf } from '../../kube/store.ts';
-import { isDrifting } from './pod.ts';
+import { isDrifting } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
-import { readNotes } from './record.ts';
-import type { Seen } from './observation.ts';
-import type { Act } from './step.ts';
+import { readRecord } from './record.ts';
+import type { ObservedState } from './observation.ts';
+import type { Action } from './step.ts';
+import { labelOf } from './step-label.ts';
 import type { EipKind, LifeMetrics } from './metrics.ts';
 import type { Caches } from '../caches.ts';
 
@@ -26,7 +27,7 @@ interface Way {
  * its beginning is timed: a pod that had its IP address before the first list is not. By UID, and bounded by what there
  * is in the cluster: an entry goes with its pod or its PodEIP.
  */
-export class Stopwatch {
+export class LatencyTracker {
   readonly #clock: Clock;
   readonly #metrics: LifeMetrics;
   /** By UID of the pod. */
@@ -47,17 +48,18 @@ export class Stopwatch {
       if (type === 'deleted' || isFinal(object)) {
         this.#ways.delete(uid);
         const podEip = podEips.store.get(keyOf(object.metadata));
-        if (podEip && readNotes(podEip).podUid === uid && !this.#ends.has(uid)) this.#ends.set(uid, this.#clock.mono());
+        if (podEip && readRecord(podEip).podUid === uid && !this.#ends.has(uid))
+          this.#ends.set(uid, this.#clock.mono());
       } else if (from === 'watch' && object.status?.podIP !== undefined && !hadAddress && !this.#ways.has(uid))
         this.#ways.set(uid, { from: this.#clock.mono() });
     });
     podEips.subscribe(({ type, object }) => {
-      if (type === 'deleted') this.#ends.delete(readNotes(object).podUid);
+      if (type === 'deleted') this.#ends.delete(readRecord(object).podUid);
     });
   }
 
   /** A step is about to be done. */
-  begins(step: Act, seen: Seen): void {
+  begins(step: Action, seen: ObservedState): void {
     const way = this.#wayOf(seen.pod);
     if (way && (step.do === 'Claim' || step.do === 'Allocate' || step.do === 'Associate'))
       way.begun ??= this.#clock.mono();
@@ -65,14 +67,14 @@ export class Stopwatch {
   }
 
   /** A request was read and written down: counts what was said about it. */
-  read(reading: Pick<Reading, 'findings'> | undefined): void {
-    for (const finding of reading?.findings ?? []) this.#metrics.found(finding);
+  read(parsed: Pick<ParsedRequest, 'findings'> | undefined): void {
+    for (const finding of parsed?.findings ?? []) this.#metrics.found(finding);
   }
 
   /** A step was done; `began` is when, monotonic milliseconds. */
-  done(step: Act, seen: Seen, began: number): void {
+  done(step: Action, seen: ObservedState, began: number): void {
     const { pod, podEip } = seen;
-    this.#metrics.did(step.do);
+    this.#metrics.did(labelOf(step.do));
     const way = this.#wayOf(pod);
     if (step.do === 'Allocate' && way) way.allocated = this.#clock.mono();
     else if (step.do === 'Publish' && way) this.#served(way, seen, began);
@@ -80,7 +82,7 @@ export class Stopwatch {
     else if (podEip) this.#gaveBack(step, podEip);
   }
 
-  #served(way: Way, { pod, podEip }: Seen, began: number): void {
+  #served(way: Way, { pod, podEip }: ObservedState, began: number): void {
     this.#ways.delete(pod?.metadata.uid ?? '');
     if (!podEip) return;
     const begun = way.begun ?? way.from;
@@ -94,11 +96,11 @@ export class Stopwatch {
     });
   }
 
-  #gaveBack(step: Act, podEip: PodEip): void {
-    const { podUid } = readNotes(podEip);
+  #gaveBack(step: Action, podEip: PodEip): void {
+    const { podUid } = readRecord(podEip);
     const kind = kindOf(podEip);
     // Who keeps an address for the next pod is not slow.
-    if (step.do === 'Park' || step.do === 'Offer' || step.do === 'Bequeath') this.#ends.delete(podUid);
+    if (step.do === 'Retain' || step.do === 'MarkReusable' || step.do === 'AssignSuccessor') this.#ends.delete(podUid);
     if (step.do !== (kind === 'new' ? 'Release' : 'Unassociate')) return;
     const end = this.#ends.get(podUid);
     this.#ends.delete(podUid);
@@ -115,11 +117,11 @@ const seconds = (from: number, to: number): number => Math.max(0, to - from) / 1
 const kindOf = (podEip: PodEip): EipKind => (podEip.spec.allocationType.type === 'Static' ? 'existing' : 'new');
 
 /** Whether the pod goes on, nobody gives its address back, and the cloud shows another truth than it was told. */
-const hasLost = ({ pod, podEip, eip }: Seen): boolean =>
+const hasLost = ({ pod, podEip, eip }: ObservedState): boolean =>
   pod !== null &&
   podEip !== null &&
   eip !== undefined &&
   !isFinal(pod) &&
   pod.metadata.deletionTimestamp === undefined &&
   podEip.metadata.deletionTimestamp === undefined &&
-  isDrifting(pod, eip, readNotes(podEip));
+  isDrifting(pod, eip, readRecord(podEip));

@@ -1,20 +1,19 @@
 import type { Finding } from '../../api/finding.ts';
-import type { Act } from './step.ts';
 import { WAITING_SECONDS, type Meter } from '../../metrics/definition.ts';
 
 /** The way of an address to its pod, in the order in which it is gone. */
 export const STAGES = ['queue', 'allocate', 'associate', 'publish'] as const;
-export type Stage = (typeof STAGES)[number];
+export type ReadyStage = (typeof STAGES)[number];
 
 /** Whose EIP it is: bought for the pod, or the user's own. */
 export type EipKind = 'new' | 'existing';
 
 /** What happens to addresses, one after the other. Durations in seconds. */
 export interface LifeMetrics {
-  /** The controller did one step. */
-  did(step: Act['do']): void;
+  /** The controller did one step; its label, see step-label.ts. */
+  did(label: string): void;
   /** A pod with an IP address got its EIP; `stages` are its parts, and their sum is the whole. */
-  served(kind: EipKind, stages: Readonly<Record<Stage, number>>): void;
+  served(kind: EipKind, stages: Readonly<Record<ReadyStage, number>>): void;
   /** The address of a pod that ended is given back: the EIP is released, or, where it is the user's, detached. */
   gaveBack(kind: EipKind, seconds: number): void;
   /** A pod lost its address and not because of us. `gone`: the EIP no longer exists · `moved`: it is bound elsewhere, or to nothing. */
@@ -56,7 +55,7 @@ export const lifeMetrics = (meter: Meter): LifeMetrics => {
     'severity',
   );
   return {
-    did: (step) => steps.inc({ step }),
+    did: (label) => steps.inc({ step: label }),
     served: (kind, parts) => {
       ready.observe(
         { kind },

@@ -6,17 +6,17 @@ import type { Eip, NetworkInterface } from '../../cloud/port.ts';
 import type { EipDefaults } from '../../request/request.ts';
 import type { Reason } from '../../api/reason.ts';
 import type { EffectivePolicy } from '../../request/policy.ts';
-import type { Act } from './step.ts';
+import type { Action } from './step.ts';
 
 /** Everything that the decision knows. What has not been looked at is undefined; what is not there is null. */
-export interface Seen {
+export interface ObservedState {
   /** From a quorum read. */
   readonly pod: Pod | null;
   /** From the cache: a node's labels do not change under a running pod. */
   readonly node: Node | null;
   /** From a quorum read. */
   readonly podEip: PodEip | null;
-  /** The EIP that the last `LookAtEip` asked for. */
+  /** The EIP that the last `ReadEip` asked for. */
   readonly eip?: Eip | null | undefined;
   /** Every EIP whose tags name this cluster and this PodEIP. */
   readonly tagged?: readonly Eip[] | undefined;
@@ -25,28 +25,28 @@ export interface Seen {
   /** The namespace of the PodEIP. */
   readonly namespace?: Namespace | null | undefined;
   /** The other PodEIPs that hold the same EIP, whatever their namespace. */
-  readonly rivals?: readonly Rival[] | undefined;
+  readonly competitors?: readonly CompetingClaim[] | undefined;
   /** PodEIPs of the same Knative Service whose EIPs are kept for the next pod with the same request. */
-  readonly spares?: readonly PodEip[] | undefined;
+  readonly reusable?: readonly PodEip[] | undefined;
   /** The Knative Service of the PodEIP's pod; null where it is going or gone. 'unreadable': nobody may say. */
   readonly service?: KnativeService | 'unreadable' | null | undefined;
   /** The PodEIP that the EIP of this one goes to. */
-  readonly heir?: PodEip | null | undefined;
+  readonly successor?: PodEip | null | undefined;
   /** The policy of the namespace; undefined where there are none at all. */
-  readonly policy?: PolicySeen | undefined;
+  readonly policy?: ObservedPolicy | undefined;
   /** How much the namespace holds. */
-  readonly room?: Room | undefined;
+  readonly quota?: QuotaUsage | undefined;
   /** By UID of PodEIPs that are gone and have a place: whether their EIP is gone too. */
-  readonly vacated?: ReadonlyMap<string, boolean> | undefined;
+  readonly reclaimable?: ReadonlyMap<string, boolean> | undefined;
   /** Other controllers in the cluster that make EIPs for the same annotations, by name. @default none */
   readonly otherControllers?: readonly string[] | undefined;
-  readonly memory: Memory;
+  readonly memory: TrackedState;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;
 }
 
 /** The policy of the namespace at hand. */
-export interface PolicySeen {
+export interface ObservedPolicy {
   readonly effective: EffectivePolicy;
   /** Whether it is from a quorum read of this pass, and not from the cache. Nothing is bought or won on the cache's word. */
   readonly isFresh: boolean;
@@ -56,7 +56,7 @@ export interface PolicySeen {
  * How much a namespace holds. The usage was read first and the PodEIPs after it: a place whose PodEIP is not among them was
  * taken by one that is gone, not by one that is new.
  */
-export interface Room {
+export interface QuotaUsage {
   /** Null where nobody has taken a place yet. */
   readonly usage: EipUsage | null;
   /** All of the namespace, from a quorum read. */
@@ -64,7 +64,7 @@ export interface Room {
 }
 
 /** Another PodEIP that holds the EIP. */
-export interface Rival {
+export interface CompetingClaim {
   readonly podEip: PodEip;
   /** Its pod, if it is one of the same Knative Service; null where there is none, or none was looked for. */
   readonly pod: Pod | null;
@@ -74,7 +74,7 @@ export interface Rival {
  * What this process remembers of a PodEIP. All of it may be lost at any time; losing it costs time, never an address:
  * a process that remembers nothing waits as if the last request had just been sent.
  */
-export interface Memory {
+export interface TrackedState {
   /** Since this process last sent a change to the cloud for this PodEIP, or first saw it; monotonic milliseconds. */
   readonly quietMs: number;
   /**
@@ -89,18 +89,18 @@ export interface Memory {
   /** How long, without a break, the EIP has not been listed; 0 if it is, or was not looked at. */
   readonly missingMs: number;
   /** For how long this process has seen the PodEIP without a pod, without a break; 0 if it has one. */
-  readonly parkedMs: number;
+  readonly retainedMs: number;
   /** The change that the cloud accepted last. */
-  readonly accepted?: Act['do'] | undefined;
+  readonly accepted?: Action['do'] | undefined;
   /** The cloud accepted the release of this allocation ID, or said that it does not exist. */
   readonly released?: string | undefined;
   /** The cloud refused the last change, and it is not tried again before `dueInMs`. */
-  readonly refusal?: Refusal | undefined;
+  readonly refusal?: RefusedChange | undefined;
 }
 
 /** A change that the cloud refused: it is certain that nothing happened. */
-export interface Refusal {
-  readonly act: Act['do'];
+export interface RefusedChange {
+  readonly action: Action['do'];
   readonly reason: Reason;
   readonly message: string;
   /** Until the next attempt, milliseconds; 0 once it is due. */
@@ -143,10 +143,10 @@ export interface Settings {
 }
 
 /** Whether no change of ours can still take effect. */
-export const isSettled = ({ memory }: Seen, { settleMs, readLagMs }: Settings): boolean =>
+export const isSettled = ({ memory }: ObservedState, { settleMs, readLagMs }: Settings): boolean =>
   // What was answered has happened, but a reading may still show the time before it.
   memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
 
 /** Whether this change was accepted so recently that a read may not show it yet. */
-export const justAccepted = (act: Act['do'], { memory }: Seen, { readLagMs }: Settings): boolean =>
+export const justAccepted = (act: Action['do'], { memory }: ObservedState, { readLagMs }: Settings): boolean =>
   memory.accepted === act && memory.quietMs < readLagMs;

@@ -1,24 +1,30 @@
 import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { provesOurs, type Notes } from './record.ts';
-import { justAccepted, type Seen, type Settings } from './observation.ts';
-import { fail, POLL_MS, wait, type Rest, type Step } from './step.ts';
+import { provesOwnership, type PodEipRecord } from './record.ts';
+import { justAccepted, type ObservedState, type Settings } from './observation.ts';
+import { fail, POLL_MS, wait, type Result, type Step } from './step.ts';
 
 /** "Not listed" means "not yet" for something new, and may come from a replica that lags for anything. */
-export const isMissing = ({ memory }: Seen, { missingMs }: Settings): boolean => memory.missingMs >= missingMs;
+export const isMissing = ({ memory }: ObservedState, { missingMs }: Settings): boolean => memory.missingMs >= missingMs;
 
-export const notVisibleYet = (allocationId: string): Rest =>
+export const notVisibleYet = (allocationId: string): Result =>
   wait('EipNotVisibleYet', `${allocationId} is not listed; looking again before it counts as gone`, POLL_MS);
 
 /**
  * What has to happen before the EIP counts as bought for this PodEIP; undefined once its tags prove that. An adopted EIP
  * gets the tags if it carries none of ours yet.
  */
-export const proveOurs = (seen: Seen, eip: Eip, podEip: PodEip, notes: Notes, settings: Settings): Step | undefined => {
-  if (provesOurs(eip, podEip, settings.clusterUid)) return undefined;
+export const proveOurs = (
+  seen: ObservedState,
+  eip: Eip,
+  podEip: PodEip,
+  record: PodEipRecord,
+  settings: Settings,
+): Step | undefined => {
+  if (provesOwnership(eip, podEip, settings.clusterUid)) return undefined;
   const { allocationId } = eip;
-  if (mayTag(eip, podEip, notes, settings)) {
+  if (mayTag(eip, podEip, record, settings)) {
     return justAccepted('Tag', seen, settings)
       ? wait('EipNotVisibleYet', `the tags of ${allocationId} are not listed yet`, POLL_MS)
       : { do: 'Tag', allocationId };
@@ -35,8 +41,8 @@ export const isUntagged = (eip: Eip): boolean => ![...eip.tags.keys()].some((key
  * Whether the EIP may get the tags that make it this PodEIP's. The note of an adoption can be forged, the time that the API
  * server has set cannot: whoever may write PodEIPs could otherwise have us tag, and then release, any EIP of the account.
  */
-export const mayTag = (eip: Eip, podEip: PodEip, notes: Notes, settings: Settings): boolean =>
-  notes.isAdopted && isOfBefore(podEip, settings) && isUntagged(eip) && !eip.serviceManaged;
+export const mayTag = (eip: Eip, podEip: PodEip, record: PodEipRecord, settings: Settings): boolean =>
+  record.isAdopted && isOfBefore(podEip, settings) && isUntagged(eip) && !eip.serviceManaged;
 
 /** Whether the PodEIP was made before the time up to which the operator has PodEIPs of other controllers taken over. */
 export const isOfBefore = ({ metadata }: PodEip, { adoptBefore }: Settings): boolean =>

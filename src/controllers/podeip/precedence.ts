@@ -1,8 +1,8 @@
 import type { Pod } from '../../api/core.ts';
-import { SERVICE, SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../../api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID, CONFIGURATION_GENERATION, POD_TEMPLATE_HASH } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import { isFinal } from '../../api/pod.ts';
-import type { Rival, Seen } from './observation.ts';
+import type { CompetingClaim, ObservedState } from './observation.ts';
 import { revisionOf, routingOf, type Routing } from './service-routing.ts';
 
 /**
@@ -14,7 +14,7 @@ import { revisionOf, routingOf, type Routing } from './service-routing.ts';
 /** How a Service routes to a Revision, by its name; undefined where nobody can say. */
 export type RoutingOf = (revision: string) => Routing | undefined;
 
-export const routingIn = ({ service }: Pick<Seen, 'service'>): RoutingOf =>
+export const routingIn = ({ service }: Pick<ObservedState, 'service'>): RoutingOf =>
   service && service !== 'unreadable' ? (revision) => routingOf(service, revision) : () => undefined;
 
 /** The Revision that gets the requests goes first, whatever its age: so the EIP follows a rollback. */
@@ -48,32 +48,37 @@ export const isSameService = (a: PodEip, b: PodEip): boolean => {
 };
 
 /**
- * Whether the rival was made for a pod of a Knative Service that had this one's name before: names are unique, so that one has
+ * Whether the competitor was made for a pod of a Knative Service that had this one's name before: names are unique, so that one has
  * been deleted, and its pods end by themselves.
  */
 export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs }: PodEip): boolean => {
   const [my = {}, their = {}] = [mine.labels, theirs.labels];
   return (
     mine.namespace === theirs.namespace &&
-    (my[SERVICE] ?? '') !== '' &&
-    my[SERVICE] === their[SERVICE] &&
+    (my[SERVICE_LABEL] ?? '') !== '' &&
+    my[SERVICE_LABEL] === their[SERVICE_LABEL] &&
     my[SERVICE_UID] !== their[SERVICE_UID] &&
     (theirs.creationTimestamp ?? '') <= (mine.creationTimestamp ?? '')
   );
 };
 
 /**
- * Whether the EIP that the rival holds goes to this pod. A strict order, so that an EIP never goes back and forth: a pod
+ * Whether the EIP that the competitor holds goes to this pod. A strict order, so that an EIP never goes back and forth: a pod
  * that runs before one that is ending, then one whose Revision is routed to, then the newer Revision, then, where a
  * Deployment replaces the pods of one Revision, the pod that was created later. Pods of the same template never take it
  * from each other.
  */
-export const outranks = (podEip: PodEip, pod: Pod | null, rival: Rival, routing: RoutingOf): boolean => {
-  if (!isSameService(podEip, rival.podEip)) return false;
+export const hasPriorityOver = (
+  podEip: PodEip,
+  pod: Pod | null,
+  competitor: CompetingClaim,
+  routing: RoutingOf,
+): boolean => {
+  if (!isSameService(podEip, competitor.podEip)) return false;
   const mine = rankOf(podEip, pod);
-  const theirs = rankOf(rival.podEip, rival.pod);
+  const theirs = rankOf(competitor.podEip, competitor.pod);
   if (mine.isEnding || theirs.isEnding) return !mine.isEnding;
-  const [my, their] = [routing(revisionOf(podEip)), routing(revisionOf(rival.podEip))];
+  const [my, their] = [routing(revisionOf(podEip)), routing(revisionOf(competitor.podEip))];
   if (my !== undefined && their !== undefined && PRIORITY[my] !== PRIORITY[their])
     return PRIORITY[my] > PRIORITY[their];
   if (mine.generation !== theirs.generation) return mine.generation > theirs.generation;

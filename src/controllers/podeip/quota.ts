@@ -1,10 +1,10 @@
 import { sentence } from '../../api/finding.ts';
-import type { TakenPlace } from '../../api/eippolicy.ts';
+import type { QuotaReservation } from '../../api/eippolicy.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import { isLimited, notAllowed, overLimits, shareOf, type Usage } from '../../request/policy.ts';
+import { isLimited, notAllowed, overLimits, countedMbps, type Usage } from '../../request/policy.ts';
 import type { NewEip } from '../../request/request.ts';
-import { isWitness, readNotes } from './record.ts';
-import type { Room, Seen } from './observation.ts';
+import { isExternal, readRecord } from './record.ts';
+import type { QuotaUsage, ObservedState } from './observation.ts';
 import { fail, RETRY_MS, wait, type Step } from './step.ts';
 
 /** Between looks at a place whose PodEIP is gone and whose EIP is still listed; milliseconds. */
@@ -20,8 +20,8 @@ const VACATING_MS = 5_000;
  * Where somebody deletes the usage, it is made anew from the PodEIPs that have an EIP; one that was being bought at that
  * moment is counted from when it is written down. The same holds for EIPs that are being bought when the first limit comes.
  */
-export const mayBuy = (seen: Seen, podEip: PodEip, request: NewEip): Step | undefined => {
-  const { policy, room, namespace, vacated } = seen;
+export const checkQuota = (seen: ObservedState, podEip: PodEip, request: NewEip): Step | undefined => {
+  const { policy, quota, namespace, reclaimable } = seen;
   if (!policy) return undefined;
   const { effective } = policy;
   // What was written down before the policy was may not be bought any more.
@@ -29,25 +29,26 @@ export const mayBuy = (seen: Seen, podEip: PodEip, request: NewEip): Step | unde
   if (refusal) return fail(refusal.id, sentence(refusal));
   if (!isLimited(effective)) return undefined;
   if (!namespace) return wait('Pending', 'the namespace is gone, and takes its pods with it', RETRY_MS);
-  if (!room) return { do: 'LookForRoom' };
+  if (!quota) return { do: 'ReadQuota' };
   const { uid } = podEip.metadata;
-  const bandwidthMbps = shareOf(request);
-  const hasPlace = room.usage?.places?.find(({ podEipUID }) => podEipUID === uid)?.bandwidthMbps === bandwidthMbps;
+  const bandwidthMbps = countedMbps(request);
+  const hasReservation =
+    quota.usage?.places?.find(({ podEipUID }) => podEipUID === uid)?.bandwidthMbps === bandwidthMbps;
   const overWithout = (podEipUids: readonly string[]) =>
-    overLimits(effective, heldByOthers(room, uid, hasPlace, podEipUids), request);
+    overLimits(effective, heldByOthers(quota, uid, hasReservation, podEipUids), request);
   const over = overWithout([]);
-  if (!over) return hasPlace ? undefined : { do: 'Reserve', bandwidthMbps, instead: [] };
-  const abandoned = abandonedIn(room);
+  if (!over) return hasReservation ? undefined : { do: 'Reserve', bandwidthMbps, reclaimed: [] };
+  const abandoned = staleReservations(quota);
   // A place that was taken under a higher limit waits for room.
-  if (hasPlace || overWithout(abandoned)) return fail(over.id, sentence(over));
-  const free = abandoned.filter((it) => vacated?.get(it) === true);
-  if (!overWithout(free)) return { do: 'Reserve', bandwidthMbps, instead: free };
-  const next = abandoned.find((it) => vacated?.has(it) !== true);
-  return next === undefined ? fail(over.id, sentence(over), VACATING_MS) : { do: 'LookForVacated', podEipUid: next };
+  if (hasReservation || overWithout(abandoned)) return fail(over.id, sentence(over));
+  const free = abandoned.filter((it) => reclaimable?.get(it) === true);
+  if (!overWithout(free)) return { do: 'Reserve', bandwidthMbps, reclaimed: free };
+  const next = abandoned.find((it) => reclaimable?.has(it) !== true);
+  return next === undefined ? fail(over.id, sentence(over), VACATING_MS) : { do: 'ReadReclaimable', podEipUid: next };
 };
 
 /** UIDs of the PodEIPs that have a place and are gone. */
-const abandonedIn = ({ usage, podEips }: Room): readonly string[] => {
+const staleReservations = ({ usage, podEips }: QuotaUsage): readonly string[] => {
   const there = new Set(podEips.map(({ metadata }) => metadata.uid));
   return (usage?.places ?? []).map(({ podEipUID }) => podEipUID).filter((uid) => !there.has(uid));
 };
@@ -60,7 +61,12 @@ const abandonedIn = ({ usage, podEips }: Room): readonly string[] => {
  *   under a limit that was lowered the first goes first
  * @param except UIDs whose places do not count
  */
-const heldByOthers = ({ usage, podEips }: Room, uid: string, hasPlace: boolean, except: readonly string[]): Usage => {
+const heldByOthers = (
+  { usage, podEips }: QuotaUsage,
+  uid: string,
+  hasPlace: boolean,
+  except: readonly string[],
+): Usage => {
   const places = usage?.places ?? [];
   const before = hasPlace
     ? places.slice(
@@ -79,7 +85,7 @@ const heldByOthers = ({ usage, podEips }: Room, uid: string, hasPlace: boolean, 
  * What a namespace holds without some of its PodEIPs, for a forecast. Places of PodEIPs that are gone do not count either:
  * whether their EIPs are still there only the account can say, and who wants the place looks there.
  */
-export const heldWithout = ({ usage, podEips }: Room, isLeftOut: (podEip: PodEip) => boolean): Usage => {
+export const heldWithout = ({ usage, podEips }: QuotaUsage, isLeftOut: (podEip: PodEip) => boolean): Usage => {
   const others = podEips.filter((podEip) => !isLeftOut(podEip));
   const uids = new Set(others.map(({ metadata }) => metadata.uid));
   const places = usage?.places ?? [];
@@ -94,7 +100,11 @@ export const heldWithout = ({ usage, podEips }: Room, isLeftOut: (podEip: PodEip
  * @param places all of the namespace: they say what each PodEIP counts
  * @param counted those that count although their PodEIP may have no EIP yet
  */
-const sumOf = (podEips: readonly PodEip[], places: readonly TakenPlace[], counted: readonly TakenPlace[]): Usage => {
+const sumOf = (
+  podEips: readonly PodEip[],
+  places: readonly QuotaReservation[],
+  counted: readonly QuotaReservation[],
+): Usage => {
   const shares = new Map(places.map((place) => [place.podEipUID, place.bandwidthMbps]));
   /** By EIP; before there is one, by PodEIP. */
   const held = new Map<string, number>();
@@ -111,10 +121,10 @@ const sumOf = (podEips: readonly PodEip[], places: readonly TakenPlace[], counte
 
 /** What an EIP without a place counts, Mbit/s. What a virtual node has made nobody asked for here: its status shows it. */
 const ownShareOf = (podEip: PodEip): number => {
-  if (isWitness(podEip)) {
+  if (isExternal(podEip)) {
     const { bandwidth = '', bandwidthPackageID } = podEip.status ?? {};
     return bandwidthPackageID === undefined && /^\d{1,9}$/.test(bandwidth) ? Number(bandwidth) : 0;
   }
-  const { request } = readNotes(podEip);
-  return request?.kind === 'new' ? shareOf(request) : 0;
+  const { request } = readRecord(podEip);
+  return request?.kind === 'new' ? countedMbps(request) : 0;
 };

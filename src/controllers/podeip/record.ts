@@ -1,14 +1,14 @@
 import {
   ADOPTED,
-  BEQUEATHED,
+  SUCCESSOR_UID,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
-  ECI_NAME,
+  EXTERNAL_CONTROLLER,
   FORMER_POD_UID,
   GENERATION,
   GONE_SINCE,
-  OFFERED,
+  REUSABLE,
   POD_UID,
   REGION,
   REQUEST,
@@ -20,7 +20,7 @@ import type { Eip } from '../../cloud/port.ts';
 import { parseRequest, type EipRequest } from '../../request/request.ts';
 
 /** A private address of a network interface, as it is kept in the PodEIP before an EIP is sent there. */
-export interface Place {
+export interface NicBinding {
   readonly networkInterfaceId: string;
   readonly privateIpAddress: string;
   /** Whether it is the interface's primary address: the VPC API describes a binding to that one with "". */
@@ -30,7 +30,7 @@ export interface Place {
 }
 
 /** Our own notes in a PodEIP. Anybody who may write PodEIPs may forge them: nothing is released on their word alone. */
-export interface Notes {
+export interface PodEipRecord {
   /** The pod that has the address; '' while it is kept for the next pod of the name. */
   readonly podUid: string;
   /** The pod that had it last, while it is kept; undefined where that is not known. */
@@ -38,9 +38,9 @@ export interface Notes {
   /** Since when the pod has been gone, wall time in milliseconds; undefined while there is one. */
   readonly goneSince: number | undefined;
   /** The EIP is detached, and may go to the next pod of the same Knative Service. */
-  readonly isOffered: boolean;
+  readonly isReusable: boolean;
   /** UID of the PodEIP that it goes to. */
-  readonly bequeathedTo: string | undefined;
+  readonly successorUid: string | undefined;
   /** Another controller wrote the PodEIP, and this one took it over. */
   readonly isAdopted: boolean;
   /** Undefined where the pod's annotations were refused, or where somebody edited the note. */
@@ -49,31 +49,32 @@ export interface Notes {
   /** The region in which its EIP is, where that was written down. */
   readonly region: string | undefined;
   /** Every place that the EIP was sent to, the latest last. */
-  readonly places: readonly Place[];
+  readonly bindings: readonly NicBinding[];
 }
 
 /** Whether this controller wrote the PodEIP. Others' are left alone. */
 export const isOurs = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === CONTROLLER_NAME;
 
 /** Whether it records the address that a virtual node makes, and holds nothing. */
-export const isWitness = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === ECI_NAME;
+export const isExternal = (podEip: PodEip): boolean =>
+  podEip.metadata.annotations?.[CONTROLLER] === EXTERNAL_CONTROLLER;
 
 export const hasFinalizer = (podEip: PodEip): boolean => podEip.metadata.finalizers?.includes(FINALIZER) ?? false;
 
-export const readNotes = (podEip: PodEip): Notes => {
-  const notes = podEip.metadata.annotations ?? {};
-  const generation = Number(notes[GENERATION]);
+export const readRecord = (podEip: PodEip): PodEipRecord => {
+  const record = podEip.metadata.annotations ?? {};
+  const generation = Number(record[GENERATION]);
   return {
-    podUid: notes[POD_UID] ?? '',
-    formerPodUid: notes[FORMER_POD_UID],
-    goneSince: parseTime(notes[GONE_SINCE]),
-    isOffered: notes[OFFERED] !== undefined,
-    bequeathedTo: notes[BEQUEATHED],
-    isAdopted: notes[ADOPTED] !== undefined,
-    request: parseRequest(notes[REQUEST]),
+    podUid: record[POD_UID] ?? '',
+    formerPodUid: record[FORMER_POD_UID],
+    goneSince: parseTime(record[GONE_SINCE]),
+    isReusable: record[REUSABLE] !== undefined,
+    successorUid: record[SUCCESSOR_UID],
+    isAdopted: record[ADOPTED] !== undefined,
+    request: parseRequest(record[REQUEST]),
     generation: Number.isSafeInteger(generation) && generation >= 1 ? generation : 1,
-    region: notes[REGION],
-    places: parsePlaces(notes[BINDINGS]),
+    region: record[REGION],
+    bindings: parseBindings(record[BINDINGS]),
   };
 };
 
@@ -83,23 +84,23 @@ const parseTime = (text: string | undefined): number | undefined => {
 };
 
 /** How many places are kept. One suffices but for a pod whose address changes while answers are missing. */
-const MAX_PLACES = 8;
+const MAX_BINDINGS = 8;
 
 /** The note with `place` as its latest entry. */
-export const writePlaces = (places: readonly Place[], place: Place): string =>
-  JSON.stringify([...places.filter((other) => !isSamePlace(other, place)), place].slice(-MAX_PLACES));
+export const writeBindings = (bindings: readonly NicBinding[], binding: NicBinding): string =>
+  JSON.stringify([...bindings.filter((other) => !isSameBinding(other, binding)), binding].slice(-MAX_BINDINGS));
 
-const parsePlaces = (text: string | undefined): readonly Place[] => {
+const parseBindings = (text: string | undefined): readonly NicBinding[] => {
   try {
     const value: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(value) ? value.filter(isPlace) : [];
+    return Array.isArray(value) ? value.filter(isNicBinding) : [];
   } catch {
     return [];
   }
 };
 
-const isPlace = (value: unknown): value is Place => {
-  const it = value as Partial<Record<keyof Place, unknown>> | null;
+const isNicBinding = (value: unknown): value is NicBinding => {
+  const it = value as Partial<Record<keyof NicBinding, unknown>> | null;
   return (
     typeof it?.networkInterfaceId === 'string' &&
     typeof it.privateIpAddress === 'string' &&
@@ -108,26 +109,26 @@ const isPlace = (value: unknown): value is Place => {
   );
 };
 
-export const isSamePlace = (a: Place, b: Place): boolean =>
+export const isSameBinding = (a: NicBinding, b: NicBinding): boolean =>
   a.networkInterfaceId === b.networkInterfaceId && a.privateIpAddress === b.privateIpAddress;
 
 /** Where the EIP was sent for the pod that has the address now. */
-export const latestPlace = ({ places, podUid }: Notes): Place | undefined => {
-  const latest = places.at(-1);
+export const latestBinding = ({ bindings, podUid }: PodEipRecord): NicBinding | undefined => {
+  const latest = bindings.at(-1);
   return latest?.podUid === podUid ? latest : undefined;
 };
 
 /** Whether the cloud says that the EIP is bound to this place. "" stands for the interface's primary address. */
-export const isBoundTo = (eip: Eip, place: Place): boolean =>
-  eip.instanceId === place.networkInterfaceId &&
+export const isBoundTo = (eip: Eip, binding: NicBinding): boolean =>
+  eip.instanceId === binding.networkInterfaceId &&
   eip.instanceType === 'NetworkInterface' &&
-  (eip.privateIpAddress === place.privateIpAddress || (!eip.privateIpAddress && place.isPrimary));
+  (eip.privateIpAddress === binding.privateIpAddress || (!eip.privateIpAddress && binding.isPrimary));
 
 /**
  * Whether the EIP's own tags prove that it was bought for this PodEIP of this cluster. Nothing else proves it: a PodEIP
  * can be edited, a cluster ID can be the same twice.
  */
-export const provesOurs = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
+export const provesOwnership = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
   eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid;
 
 /**

@@ -1,16 +1,16 @@
 import type { Namespace } from '../../api/core.ts';
-import { EIP_USAGE, type EipUsage, type TakenPlace } from '../../api/eippolicy.ts';
+import { EIP_USAGE, type EipUsage, type QuotaReservation } from '../../api/eippolicy.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Kube } from '../../kube/port.ts';
 
-export interface Reservation {
+export interface Reserving {
   readonly namespace: Namespace;
   /** As it was when it was counted; null where there was none. */
   readonly usage: EipUsage | null;
   readonly podEip: PodEip;
   readonly bandwidthMbps: number;
   /** UIDs of PodEIPs that are gone, whose places are given up. */
-  readonly instead: readonly string[];
+  readonly reclaimed: readonly string[];
 }
 
 /**
@@ -19,12 +19,12 @@ export interface Reservation {
  */
 export const reserve = (
   kube: Kube,
-  { namespace, usage, podEip, bandwidthMbps, instead }: Reservation,
+  { namespace, usage, podEip, bandwidthMbps, reclaimed }: Reserving,
   signal: AbortSignal,
 ): Promise<EipUsage> => {
   const { uid, name } = podEip.metadata;
-  const others = (usage?.places ?? []).filter(({ podEipUID }) => podEipUID !== uid && !instead.includes(podEipUID));
-  const places: readonly TakenPlace[] = [...others, { podEipUID: uid, podEip: name, bandwidthMbps }];
+  const others = (usage?.places ?? []).filter(({ podEipUID }) => podEipUID !== uid && !reclaimed.includes(podEipUID));
+  const places: readonly QuotaReservation[] = [...others, { podEipUID: uid, podEip: name, bandwidthMbps }];
   const owner = { apiVersion: 'v1', kind: 'Namespace', name: namespace.metadata.name, uid: namespace.metadata.uid };
   const ref = { name: namespace.metadata.name };
   if (usage) {

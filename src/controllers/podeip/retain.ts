@@ -4,24 +4,24 @@ import type { PodEip } from '../../api/podeip.ts';
 import { planCreation, type CreationPlan } from '../../request/provisioner.ts';
 import { creationFacts } from '../../request/policy.ts';
 import { readReleaseAfter } from '../../request/release.ts';
-import type { Reading } from '../../request/parse.ts';
+import type { ParsedRequest } from '../../request/parse.ts';
 import { targetOf } from '../../request/target.ts';
 import { allRefusals } from './claim.ts';
-import { bequeathed, isHeldOff } from './transfer.ts';
+import { transferState, isHeldOff } from './transfer.ts';
 import { hasEipOfInstance } from './instance.ts';
 import { isMissing, notVisibleYet, proveOurs } from './ownership.ts';
-import { isStateful, readPod } from './pod.ts';
+import { isStateful, parsePod } from './pod-request.ts';
 import { isAnnounced, isFinal, isGated } from '../../api/pod.ts';
-import { isBoundTo, type Notes } from './record.ts';
-import { isSettled, justAccepted, type Seen, type Settings } from './observation.ts';
-import { lookAtService } from './service-routing.ts';
+import { isBoundTo, type PodEipRecord } from './record.ts';
+import { isSettled, justAccepted, type ObservedState, type Settings } from './observation.ts';
+import { readService } from './service-routing.ts';
 import { done, fail, inTransition, justTampered, POLL_MS, wait, type Step } from './step.ts';
 import { boundElsewhere } from './bind.ts';
 
 /** Whether the EIP outlives its pod. Read from the PodEIP, where an operator may change it while the time runs. */
-export const isKept = (podEip: PodEip, notes: Notes, settings: Settings): boolean =>
-  notes.request?.kind === 'new' &&
-  (podEip.spec.allocationType.releaseStrategy !== 'Follow' || isHeldOff(podEip, notes, settings));
+export const isRetained = (podEip: PodEip, record: PodEipRecord, settings: Settings): boolean =>
+  record.request?.kind === 'new' &&
+  (podEip.spec.allocationType.releaseStrategy !== 'Follow' || isHeldOff(podEip, record, settings));
 
 /**
  * The one thing to do next for an EIP that waits for the next pod of its name: detach it, because the private address of
@@ -29,56 +29,62 @@ export const isKept = (podEip: PodEip, notes: Notes, settings: Settings): boolea
  *
  * @param because why the pod that had it has it no longer
  */
-export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, settings: Settings): Step => {
+export const retain = (
+  seen: ObservedState,
+  podEip: PodEip,
+  record: PodEipRecord,
+  because: string,
+  settings: Settings,
+): Step => {
   const { pod, eip, memory } = seen;
-  const isItsPod = pod !== null && pod.metadata.uid === notes.podUid;
+  const isItsPod = pod !== null && pod.metadata.uid === record.podUid;
   if (isItsPod && !isFinal(pod) && isAnnounced(pod) && !hasEipOfInstance(pod, seen.node))
     return { do: 'Unpublish', isGated: isGated(pod) };
-  const heldOff = isHeldOff(podEip, notes, settings);
-  if (heldOff && notes.bequeathedTo === undefined) {
+  const heldOff = isHeldOff(podEip, record, settings);
+  if (heldOff && record.successorUid === undefined) {
     // The pod that had it is seen again after it was parked from: kubelets write the final phase before the object goes.
-    const isFormer = pod !== null && pod.metadata.uid === notes.formerPodUid;
+    const isFormer = pod !== null && pod.metadata.uid === record.formerPodUid;
     if (pod && !isItsPod && !isFormer && !isFinal(pod)) return { do: 'Retire', because };
-    const look = lookAtService(seen, podEip);
+    const look = readService(seen, podEip);
     if (look) return look;
     if (seen.service === null) return { do: 'Retire', because: 'its Knative Service is gone' };
   }
-  const heir = pod && heirOf(pod, seen, settings);
-  const wantsExisting = heir?.reading.request?.kind === 'existing';
+  const next = pod && nextPodOf(pod, seen, settings);
+  const wantsExisting = next?.parsed.request?.kind === 'existing';
   if (wantsExisting && podEip.spec.allocationType.releaseStrategy === 'TTL')
     return { do: 'Retire', because: 'the pod of the name uses an EIP of the user’s now' };
-  // What was bequeathed may be another one's already.
-  const takeOver = heir &&
+  // What was handed on may be another one's already.
+  const takeOver = next &&
     !wantsExisting &&
-    notes.bequeathedTo === undefined && {
+    record.successorUid === undefined && {
       do: 'TakeOver' as const,
-      podUid: heir.pod.metadata.uid,
-      release: heir.reading.release,
+      podUid: next.pod.metadata.uid,
+      release: next.parsed.release,
     };
-  if (takeOver && hasPodIP(heir) && (heir.how === 'podeip' || heir.how === 'vpc-first')) return takeOver;
+  if (takeOver && hasPodIP(next) && (next.how === 'podeip' || next.how === 'vpc-first')) return takeOver;
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return { do: 'Retire', because };
-  if (notes.podUid !== '' || notes.goneSince === undefined) return { do: 'Park', because };
-  if (notes.bequeathedTo !== undefined) {
-    const now = bequeathed(seen, podEip, notes, settings);
-    if (now === 'heir') return { do: 'Retire', because: 'its EIP went to another pod of the Service' };
-    return now === 'nobody' ? { do: 'Retire', because: 'its heir does not take the EIP' } : now;
+  if (record.podUid !== '' || record.goneSince === undefined) return { do: 'Retain', because };
+  if (record.successorUid !== undefined) {
+    const now = transferState(seen, podEip, record, settings);
+    if (now === 'transferred') return { do: 'Retire', because: 'its EIP went to another pod of the Service' };
+    return now === 'notTransferred' ? { do: 'Retire', because: 'its successor does not take the EIP' } : now;
   }
 
-  if (eip === undefined) return { do: 'LookAtEip', allocationId };
+  if (eip === undefined) return { do: 'ReadEip', allocationId };
   if (!eip)
     return isMissing(seen, settings)
       ? { do: 'Retire', because: `${allocationId} no longer exists` }
       : notVisibleYet(allocationId);
-  const unproven = proveOurs(seen, eip, podEip, notes, settings);
+  const unproven = proveOurs(seen, eip, podEip, record, settings);
   if (unproven) return unproven;
   if (eip.status === 'InUse') {
-    const place = notes.places.findLast((candidate) => isBoundTo(eip, candidate));
+    const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
     // Whoever bound it elsewhere has to detach it; meanwhile the time runs.
-    if (!place) return expire(seen, podEip, notes.goneSince, settings, boundElsewhere(eip));
+    if (!binding) return expireOrWait(seen, podEip, record.goneSince, settings, boundElsewhere(eip));
     return justAccepted('Unassociate', seen, settings)
       ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
-      : { do: 'Unassociate', allocationId, place };
+      : { do: 'Unassociate', allocationId, binding };
   }
   if (eip.status !== 'Available') return inTransition(eip);
   // A request to bind it that got no answer may still take effect: look again after that.
@@ -88,25 +94,25 @@ export const keep = (seen: Seen, podEip: PodEip, notes: Notes, because: string, 
       'a request without an answer may still take effect',
       Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
     );
-  if (heldOff && !notes.isOffered) return { do: 'Offer' };
-  if (heir?.reading.request?.kind === 'existing')
+  if (heldOff && !record.isReusable) return { do: 'MarkReusable' };
+  if (next?.parsed.request?.kind === 'existing')
     return fail(
       'EipKept',
-      `this PodEIP keeps ${allocationId} for pods of its name until it is deleted; delete it to use ${heir.reading.request.allocationId}`,
+      `this PodEIP keeps ${allocationId} for pods of its name until it is deleted; delete it to use ${next.parsed.request.allocationId}`,
     );
   // It is passed to the instance at its creation, for which it must be free.
-  if (takeOver && heir.how === 'vpc-first' && heir.pod.status?.reason === EIP_PENDING) return takeOver;
-  if (heir)
-    return heir.reading.request
+  if (takeOver && next.how === 'vpc-first' && next.pod.status?.reason === EIP_PENDING) return takeOver;
+  if (next)
+    return next.parsed.request
       ? wait('NoPodIP', `${allocationId} waits for its pod to have an address`, settings.recheckMs)
-      : fail(heir.reading.findings[0]?.id ?? 'RecordTampered', allRefusals(heir.reading));
-  return expire(seen, podEip, notes.goneSince, settings);
+      : fail(next.parsed.findings[0]?.id ?? 'RecordTampered', allRefusals(next.parsed));
+  return expireOrWait(seen, podEip, record.goneSince, settings);
 };
 
 /** A pod that may have the EIP, and who makes its address. */
-interface Heir {
+interface NextPod {
   readonly pod: Pod;
-  readonly reading: Reading;
+  readonly parsed: ParsedRequest;
   readonly how: CreationPlan['how'];
 }
 
@@ -114,23 +120,29 @@ interface Heir {
  * The pod that has the name now, if it may have the EIP: it wants one, its owner gives the same name again, and it does not
  * get another one from whoever runs it.
  */
-const heirOf = (pod: Pod, { node }: Seen, settings: Settings): Heir | undefined => {
+const nextPodOf = (pod: Pod, { node }: ObservedState, settings: Settings): NextPod | undefined => {
   if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !isStateful(pod, settings)) return undefined;
-  const reading = readPod(pod, settings);
-  if (!reading.wanted || hasEipOfInstance(pod, node)) return undefined;
+  const parsed = parsePod(pod, settings);
+  if (!parsed.wanted || hasEipOfInstance(pod, node)) return undefined;
   const target = targetOf(pod, node ?? undefined);
-  const { how } = planCreation(reading, pod.metadata.annotations, target, creationFacts(settings));
+  const { how } = planCreation(parsed, pod.metadata.annotations, target, creationFacts(settings));
   const getsAnother = how === 'add-on' || how === 'container-group' || target.on === 'acs';
-  return getsAnother && reading.request?.kind !== 'existing' ? undefined : { pod, reading, how };
+  return getsAnother && parsed.request?.kind !== 'existing' ? undefined : { pod, parsed, how };
 };
 
-const hasPodIP = ({ pod }: Heir): boolean => pod.status?.podIP !== undefined && pod.status.podIP !== '';
+const hasPodIP = ({ pod }: NextPod): boolean => pod.status?.podIP !== undefined && pod.status.podIP !== '';
 
 /**
  * Kept until its time is over. Two clocks must agree: the wall clock, which survives a restart, and this process's own
  * sight of the missing pod, which a jump of the wall clock does not shorten.
  */
-const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Settings, otherwise?: Step): Step => {
+const expireOrWait = (
+  seen: ObservedState,
+  podEip: PodEip,
+  goneSince: number,
+  settings: Settings,
+  otherwise?: Step,
+): Step => {
   const { releaseStrategy, releaseAfter } = podEip.spec.allocationType;
   const { allocationID } = podEip.spec;
   if (releaseStrategy === 'Never')
@@ -140,7 +152,7 @@ const expire = (seen: Seen, podEip: PodEip, goneSince: number, settings: Setting
   if (ttlMs === undefined) return justTampered('releaseAfter');
   // A time that has not come yet was not written by a clock.
   const endsAt = Math.min(goneSince, seen.now) + ttlMs;
-  const leftMs = Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.parkedMs);
+  const leftMs = Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs);
   if (leftMs <= 0)
     return {
       do: 'Retire',

@@ -1,14 +1,14 @@
 import {
   isReached,
-  REVISION,
-  SERVICE,
+  REVISION_LABEL,
+  SERVICE_LABEL,
   SERVICE_UID,
   type KnativeService,
   type TrafficTarget,
 } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { Seen } from './observation.ts';
-import type { Look } from './step.ts';
+import type { ObservedState } from './observation.ts';
+import type { ReadStep } from './step.ts';
 
 /**
  * How much a Service has to do with a Revision. `routed`: its requests go there, as its spec says. `coming`: its spec says so,
@@ -44,12 +44,15 @@ export const routingFacts = ({ metadata, spec, status }: KnativeService): string
   ]);
 
 /** The Revision that the PodEIP's pod belongs to. */
-export const revisionOf = ({ metadata: { labels } }: PodEip): string => labels?.[REVISION] ?? '';
+export const revisionOf = ({ metadata: { labels } }: PodEip): string => labels?.[REVISION_LABEL] ?? '';
 
 /** What has to be read to know the Service of a PodEIP; undefined where it is known, or there is no way to know it. */
-export const lookAtService = ({ service }: Seen, { metadata: { labels = {} } }: PodEip): Look | undefined => {
-  const { [SERVICE]: name, [SERVICE_UID]: uid } = labels;
+export const readService = (
+  { service }: ObservedState,
+  { metadata: { labels = {} } }: PodEip,
+): ReadStep | undefined => {
+  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = labels;
   return service === undefined && name !== undefined && uid !== undefined
-    ? { do: 'LookAtService', name, uid }
+    ? { do: 'ReadService', name, uid }
     : undefined;
 };

@@ -2,11 +2,11 @@ import type { Condition, PodEip, PodEipStatus } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { obstacleToRelease } from './releasable.ts';
-import { isBoundTo, isWitness, latestPlace, readNotes } from './record.ts';
-import type { Seen } from './observation.ts';
+import { isBoundTo, isExternal, latestBinding, readRecord } from './record.ts';
+import type { ObservedState } from './observation.ts';
 
 /** How things stand, in words: the reason and message of the condition Ready. */
-export interface Standing {
+export interface Readiness {
   readonly isReady: boolean;
   readonly reason: Reason;
   readonly message: string;
@@ -32,22 +32,22 @@ const timestamp = (now: number): string => `${new Date(now).toISOString().slice(
  */
 export const statusOf = (
   podEip: PodEip,
-  seen: Seen,
-  standing: Standing,
+  seen: ObservedState,
+  readiness: Readiness,
   now: number,
   refreshMs: number,
 ): PodEipStatus => {
   const before = podEip.status ?? {};
   const { pod } = seen;
   const eip = ownReading(podEip, seen);
-  const notes = readNotes(podEip);
-  const { podUid, goneSince } = notes;
-  const latest = latestPlace(notes);
+  const record = readRecord(podEip);
+  const { podUid, goneSince } = record;
+  const latest = latestBinding(record);
   const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
   // An existing EIP is looked at before it is won, and before it is known whether the namespace may have it.
-  const isItsOwn = eip?.allocationId === podEip.spec.allocationID && !NOT_ITS_OWN.has(standing.reason);
+  const isItsOwn = eip?.allocationId === podEip.spec.allocationID && !NOT_ITS_OWN.has(readiness.reason);
   const shown = isItsOwn ? eip : undefined;
-  const isByEci = isWitness(podEip) && shown?.status === 'InUse';
+  const isByEci = isExternal(podEip) && shown?.status === 'InUse';
   const isAllocated = podEip.spec.allocationID !== '' && eip !== null;
   const generation = podEip.metadata.generation;
   const condition = (type: string, is: boolean, reason: Reason, message: string): Condition => {
@@ -62,7 +62,7 @@ export const statusOf = (
       message: message.slice(0, MAX_MESSAGE),
     };
   };
-  const { isReady, reason, message } = standing;
+  const { isReady, reason, message } = readiness;
   const associated = eip === undefined ? before.conditions?.find(({ type }) => type === 'Associated') : undefined;
   const ours: Condition[] = [
     condition('Ready', isReady, reason, message),
@@ -82,7 +82,7 @@ export const statusOf = (
           : condition('Associated', false, reason, message)),
   ];
   // What stands in the way of giving it back is said while there is time, not only at the end.
-  if (eip && podEip.spec.allocationType.type === 'Auto' && !isWitness(podEip)) {
+  if (eip && podEip.spec.allocationType.type === 'Auto' && !isExternal(podEip)) {
     const obstacle = obstacleToRelease(eip);
     const was = before.conditions?.some(({ type }) => type === 'Releasable') ?? false;
     if (obstacle !== undefined) ours.push(condition('Releasable', false, 'ReleaseBlocked', obstacle));
@@ -112,7 +112,7 @@ export const statusOf = (
       networkInterfaceID: isBound ? latest.networkInterfaceId : isByEci ? shown.instanceId : undefined,
       privateIPAddress: isBound ? latest.privateIpAddress : isByEci ? pod?.status?.podIP : undefined,
     }),
-    managedBy: isWitness(podEip) ? 'ECI' : 'Controller',
+    managedBy: isExternal(podEip) ? 'ECI' : 'Controller',
     podLastSeen,
     conditions: [...ours, ...foreign],
   };
@@ -122,7 +122,7 @@ export const statusOf = (
  * What the cloud says of the EIP that the PodEIP has. One that it only names, or may inherit, can be anybody's: its address and
  * name are not for whoever may read the PodEIP.
  */
-const ownReading = ({ spec: { allocationID } }: PodEip, { eip }: Seen): Eip | null | undefined => {
+const ownReading = ({ spec: { allocationID } }: PodEip, { eip }: ObservedState): Eip | null | undefined => {
   // What it had before it gave way is another one's now.
   if (allocationID === '') return null;
   return eip === null || eip?.allocationId === allocationID ? eip : undefined;

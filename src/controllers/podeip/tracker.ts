@@ -1,9 +1,9 @@
 import type { CloudFault, CloudFaultKind } from '../../cloud/fault.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
-import type { Memory } from './observation.ts';
+import type { TrackedState } from './observation.ts';
 import type { Reason } from '../../api/reason.ts';
-import type { Act } from './step.ts';
+import type { Action } from './step.ts';
 
 /** What is remembered of one PodEIP. */
 interface Entry {
@@ -11,12 +11,12 @@ interface Entry {
   isCertain: boolean;
   isUntouched: boolean;
   driftSince: number | undefined;
-  accepted: Act['do'] | undefined;
+  accepted: Action['do'] | undefined;
   released: string | undefined;
   /** The EIP that was not listed, and since when. */
   missing: { readonly allocationId: string; readonly since: number } | undefined;
-  parkedSince: number | undefined;
-  refusal: { act: Act['do']; reason: Reason; message: string; dueAt: number; isQuota: boolean } | undefined;
+  retainedSince: number | undefined;
+  refusal: { act: Action['do']; reason: Reason; message: string; dueAt: number; isQuota: boolean } | undefined;
   /** Refusals in a row. */
   refusals: number;
   epoch: number;
@@ -40,7 +40,7 @@ const REFUSED_BECAUSE: Readonly<Partial<Record<CloudFaultKind, Reason>>> = {
 };
 
 /** Where there is no PodEIP there is nothing to remember. */
-export const NOTHING_KNOWN: Memory = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, parkedMs: 0 };
+export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
 
 /** First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer. */
 const REFUSAL_MS = 60_000;
@@ -49,10 +49,10 @@ const REFUSALS_MS = [REFUSAL_MS, 600_000] as const;
 const TAKEN_MS = [2_000, REFUSAL_MS] as const;
 
 /**
- * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link Memory}.
+ * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link TrackedState}.
  * An entry lives as long as its PodEIP.
  */
-export class Memories {
+export class Tracker {
   readonly #entries = new Map<string, Entry>();
   readonly #clock: Clock;
   /** Distinguishes this process from those before it in idempotency tokens of calls that may be repeated on purpose. */
@@ -69,7 +69,7 @@ export class Memories {
   }
 
   /** What is remembered; an unknown PodEIP is remembered from now on, as one of which nothing is certain. */
-  recall(uid: string): Memory {
+  recall(uid: string): TrackedState {
     const entry = this.#entry(uid);
     const now = this.#clock.mono();
     const { refusal } = entry;
@@ -81,9 +81,9 @@ export class Memories {
       accepted: entry.accepted,
       released: entry.released,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
-      parkedMs: entry.parkedSince === undefined ? 0 : now - entry.parkedSince,
+      retainedMs: entry.retainedSince === undefined ? 0 : now - entry.retainedSince,
       refusal: refusal && {
-        act: refusal.act,
+        action: refusal.act,
         reason: refusal.reason,
         message: refusal.message,
         dueInMs: Math.max(0, refusal.dueAt - now),
@@ -108,7 +108,7 @@ export class Memories {
   }
 
   /** The cloud accepted the change. */
-  accepted(uid: string, step: Act): void {
+  accepted(uid: string, step: Action): void {
     const entry = this.#entry(uid);
     entry.quietSince = this.#clock.mono();
     entry.accepted = step.do;
@@ -118,7 +118,7 @@ export class Memories {
   }
 
   /** The cloud, or the network, did not accept the change. */
-  failed(uid: string, step: Act, { kind, message, retryAfterMs }: CloudFault): void {
+  failed(uid: string, step: Action, { kind, message, retryAfterMs }: CloudFault): void {
     const entry = this.#entry(uid);
     entry.quietSince = this.#clock.mono();
     if (kind === 'unknown') entry.isCertain = false;
@@ -149,20 +149,24 @@ export class Memories {
   }
 
   /** An EIP was given back: whoever was refused for want of room may ask again now. Returns their UIDs. */
-  roomAgain(): readonly string[] {
+  quotaFreed(): readonly string[] {
     const waiting = [...this.#entries].filter(([, { refusal }]) => refusal?.isQuota === true);
     for (const [, entry] of waiting) if (entry.refusal) entry.refusal.dueAt = this.#clock.mono();
     return waiting.map(([uid]) => uid);
   }
 
   /** Whether the PodEIP has no pod at present. */
-  parked(uid: string, isParked: boolean): void {
+  retained(uid: string, isRetained: boolean): void {
     const entry = this.#entry(uid);
-    entry.parkedSince = isParked ? (entry.parkedSince ?? this.#clock.mono()) : undefined;
+    entry.retainedSince = isRetained ? (entry.retainedSince ?? this.#clock.mono()) : undefined;
   }
 
   /** What a reading of the EIP says about what the pod was told. */
-  saw(uid: string, allocationId: string, { isDrifting, isMissing }: { isDrifting: boolean; isMissing: boolean }): void {
+  observed(
+    uid: string,
+    allocationId: string,
+    { isDrifting, isMissing }: { isDrifting: boolean; isMissing: boolean },
+  ): void {
     const entry = this.#entry(uid);
     // Of this EIP: one that was just bought is new, however long the one before it has been gone.
     const before = entry.missing?.allocationId === allocationId ? entry.missing : undefined;
@@ -191,7 +195,7 @@ export class Memories {
         accepted: undefined,
         released: undefined,
         missing: undefined,
-        parkedSince: undefined,
+        retainedSince: undefined,
         refusal: undefined,
         refusals: 0,
         epoch: 0,

@@ -1,15 +1,15 @@
 import {
   ADOPTED,
-  BEQUEATHED,
+  SUCCESSOR_UID,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
-  ECI_NAME,
+  EXTERNAL_CONTROLLER,
   FORMER_POD_UID,
   GENERATION,
   GONE_SINCE,
   KEYS,
-  OFFERED,
+  REUSABLE,
   POD_UID,
   REGION,
   REQUEST,
@@ -21,8 +21,8 @@ import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { writeRequest, type EipRequest } from '../../request/request.ts';
 import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
-import { readNotes, writePlaces, type Place } from './record.ts';
-import type { Act } from './step.ts';
+import { readRecord, writeBindings, type NicBinding } from './record.ts';
+import type { Action } from './step.ts';
 
 /** Writes of the PodEIP. Each goes through only if the object still is as it was seen; otherwise 409, and a new look. */
 
@@ -46,7 +46,7 @@ const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['
 });
 
 /** What is written down about what a pod asks for. */
-export interface Claiming {
+export interface ClaimInput {
   readonly pod: Pod;
   /** The one that holds nothing and is written anew; null where there is none. */
   readonly podEip: PodEip | null;
@@ -58,7 +58,7 @@ export interface Claiming {
 }
 
 /** What a PodEIP says of a request. Without a request nothing is ever held, and no finalizer is needed. */
-const claimOf = ({ pod, request, release, generation, region }: Omit<Claiming, 'podEip'>) => {
+const claimOf = ({ pod, request, release, generation, region }: Omit<ClaimInput, 'podEip'>) => {
   const namesExisting = KEYS.instanceId.some((key) => pod.metadata.annotations?.[key] !== undefined);
   const isStatic = request ? request.kind === 'existing' : namesExisting;
   const packageId = request?.kind === 'new' ? request.bandwidthPackageId : undefined;
@@ -82,17 +82,17 @@ const inheritedLabels = ({ metadata: { labels = {} } }: Pod): Readonly<Record<st
   Object.fromEntries(INHERITED_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
 
 /** Creates the record of an address that a virtual node makes. It holds nothing, and has no finalizer. */
-export const witness = (kube: Kube, pod: Pod, isExisting: boolean, signal: AbortSignal): Promise<PodEip> => {
+export const createExternal = (kube: Kube, pod: Pod, isExisting: boolean, signal: AbortSignal): Promise<PodEip> => {
   const { group, version, kind } = PODEIP;
   const { namespace, name, uid } = pod.metadata;
-  const annotations = { [CONTROLLER]: ECI_NAME, [POD_UID]: uid };
+  const annotations = { [CONTROLLER]: EXTERNAL_CONTROLLER, [POD_UID]: uid };
   const metadata = { name, namespace, labels: inheritedLabels(pod), annotations };
   const spec = { allocationID: '', allocationType: allocationType(isExisting, FOLLOW) };
   return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
 };
 
 /** Creates the PodEIP of a pod, or writes a new request into one that holds nothing. */
-export const claim = (kube: Kube, claiming: Claiming, signal: AbortSignal): Promise<PodEip> => {
+export const writeClaim = (kube: Kube, claiming: ClaimInput, signal: AbortSignal): Promise<PodEip> => {
   const { pod, podEip, request } = claiming;
   const { labels, annotations, spec } = claimOf(claiming);
   const { namespace, name } = pod.metadata;
@@ -113,7 +113,7 @@ export const claim = (kube: Kube, claiming: Claiming, signal: AbortSignal): Prom
 };
 
 /** Marks the PodEIP for deletion: the point of no return. */
-export const retire = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
+export const deletePodEip = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
   const { uid, resourceVersion } = podEip.metadata;
   try {
     await kube.delete(PODEIP, refOf(podEip), { uid, resourceVersion }, signal);
@@ -123,7 +123,7 @@ export const retire = async (kube: Kube, podEip: PodEip, signal: AbortSignal): P
 };
 
 /** Writes down that the pod is gone and its EIP is kept. */
-export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSignal): Promise<PodEip> =>
+export const markRetained = (kube: Kube, podEip: PodEip, now: number, signal: AbortSignal): Promise<PodEip> =>
   change(
     kube,
     podEip,
@@ -131,7 +131,7 @@ export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSigna
       metadata: {
         annotations: {
           [POD_UID]: '',
-          [FORMER_POD_UID]: readNotes(podEip).podUid || null,
+          [FORMER_POD_UID]: readRecord(podEip).podUid || null,
           [GONE_SINCE]: new Date(now).toISOString(),
         },
       },
@@ -140,18 +140,23 @@ export const park = (kube: Kube, podEip: PodEip, now: number, signal: AbortSigna
   );
 
 /** Writes down that the EIP may go to the next pod of the Service. */
-export const offer = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
-  change(kube, podEip, { metadata: { annotations: { [OFFERED]: 'true' } } }, signal);
+export const markReusable = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
+  change(kube, podEip, { metadata: { annotations: { [REUSABLE]: 'true' } } }, signal);
 
-/** Names the heir of the EIP of `spare`, or strikes it out. */
-export const bequeath = (kube: Kube, spare: PodEip, heirUid: string | null, signal: AbortSignal): Promise<PodEip> =>
-  change(kube, spare, { metadata: { annotations: { [BEQUEATHED]: heirUid } } }, signal);
+/** Names the successor of the EIP of `predecessor`, or strikes it out. */
+export const assignSuccessor = (
+  kube: Kube,
+  predecessor: PodEip,
+  successorUid: string | null,
+  signal: AbortSignal,
+): Promise<PodEip> =>
+  change(kube, predecessor, { metadata: { annotations: { [SUCCESSOR_UID]: successorUid } } }, signal);
 
 /** Gives the kept EIP to the pod that has the name now. */
-export const takeOver = (
+export const assignPod = (
   kube: Kube,
   podEip: PodEip,
-  { podUid, release }: Extract<Act, { do: 'TakeOver' }>,
+  { podUid, release }: Extract<Action, { do: 'TakeOver' }>,
   signal: AbortSignal,
 ): Promise<PodEip> =>
   change(
@@ -165,10 +170,10 @@ export const takeOver = (
   );
 
 /** Writes our notes into another controller's PodEIP; what is in it stays. */
-export const adopt = (
+export const writeAdoption = (
   kube: Kube,
   podEip: PodEip,
-  { from, podUid, goneSince, request, places }: Extract<Act, { do: 'Adopt' }>,
+  { from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
   region: string | undefined,
   signal: AbortSignal,
 ): Promise<PodEip> =>
@@ -185,7 +190,7 @@ export const adopt = (
           [REQUEST]: writeRequest(request),
           [GENERATION]: '1',
           ...(region !== undefined && { [REGION]: region }),
-          [BINDINGS]: JSON.stringify(places),
+          [BINDINGS]: JSON.stringify(bindings),
         },
       },
     },
@@ -209,16 +214,16 @@ export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, sign
   change(kube, podEip, { spec: { allocationID } }, signal);
 
 /** Writes down where the EIP is about to be sent. */
-export const recordPlace = (kube: Kube, podEip: PodEip, place: Place, signal: AbortSignal): Promise<PodEip> =>
+export const recordBinding = (kube: Kube, podEip: PodEip, binding: NicBinding, signal: AbortSignal): Promise<PodEip> =>
   change(
     kube,
     podEip,
-    { metadata: { annotations: { [BINDINGS]: writePlaces(readNotes(podEip).places, place) } } },
+    { metadata: { annotations: { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) } } },
     signal,
   );
 
 /** Lets the API server remove the PodEIP. Other controllers' finalizers stay. */
-export const removeFinalizer = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
+export const dropFinalizer = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
   const finalizers = (podEip.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   await change(kube, podEip, { metadata: { finalizers } }, signal);
 };

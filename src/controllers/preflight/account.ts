@@ -31,7 +31,7 @@ export interface EcsNode {
 export type AccountVerdict =
   | { readonly kind: 'fits' }
   /** There is no ECS node that could say anything: virtual nodes, nodes of other providers, none is ready. */
-  | { readonly kind: 'noWitness' }
+  | { readonly kind: 'noNodeToCompare' }
   | { readonly kind: 'otherRegion'; readonly nodes: readonly EcsNode[] }
   /** They are instances of this account, in other VPCs. */
   | { readonly kind: 'otherVpc'; readonly nodes: readonly EcsNode[]; readonly vpcIds: readonly string[] }
@@ -87,13 +87,13 @@ export interface AccountQuestion {
  *
  * @throws CloudFault where no node was found and the cloud did not answer for each
  */
-export const judgeAccount = async (
+export const evaluateAccount = async (
   { cloud, region, vpcId, nodes }: AccountQuestion,
   turn: number,
   signal?: AbortSignal,
 ): Promise<AccountVerdict> => {
   const all = ecsNodesOf(nodes());
-  if (all.length === 0) return { kind: 'noWitness' };
+  if (all.length === 0) return { kind: 'noNodeToCompare' };
   const here = all.filter((node) => node.region === region);
   if (here.length === 0) return { kind: 'otherRegion', nodes: all.slice(0, MOST_NODES) };
   const first = (turn * MOST_NODES) % here.length;
@@ -169,7 +169,7 @@ export interface AccountParts extends AccountQuestion {
 export const awaitAccount = async (
   parts: AccountParts,
   signal: AbortSignal,
-): Promise<'fits' | 'noWitness' | 'denied' | 'refused'> => {
+): Promise<'fits' | 'noNodeToCompare' | 'denied' | 'refused'> => {
   const { clock, random, log, region, vpcId, mismatched, hindered } = parts;
   let said = '';
   const say = (key: string, tell: () => void) => {
@@ -180,11 +180,11 @@ export const awaitAccount = async (
     signal.throwIfAborted();
     let waitMs = LOOK_MS;
     try {
-      const verdict = await judgeAccount(parts, turn, signal);
+      const verdict = await evaluateAccount(parts, turn, signal);
       failures = 0;
       const complaint = complaintOf(verdict, parts);
       mismatched(complaint !== undefined);
-      if (verdict.kind === 'fits' || verdict.kind === 'noWitness') {
+      if (verdict.kind === 'fits' || verdict.kind === 'noNodeToCompare') {
         hindered(undefined);
         if (said !== '') log.info({ regionID: region, vpcID: vpcId }, 'Account, region and VPC: work begins');
         return verdict.kind;
@@ -259,7 +259,7 @@ export const watchAccount = async (
     await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      const verdict = await judgeAccount(parts, turn, signal);
+      const verdict = await evaluateAccount(parts, turn, signal);
       const complaint = complaintOf(verdict, parts);
       mismatched(complaint !== undefined);
       if (complaint !== undefined) throw new WrongAccount(complaint);

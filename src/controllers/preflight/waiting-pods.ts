@@ -6,14 +6,14 @@ import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { Caches } from '../caches.ts';
 
 /** What tells those that wait. */
-export interface HindrancePorts {
+export interface WaitingPodPorts {
   readonly caches: Pick<Caches, 'pods' | 'podEips'>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
 }
 
 /** What keeps the whole controller from its work. */
-export interface Hindrance {
+export interface WaitingPodNotifier {
   /** Why nothing is done for any pod, in a sentence that says what to do; undefined once work begins. */
   readonly told: (why: string | undefined) => void;
 }
@@ -22,7 +22,7 @@ export interface Hindrance {
  * Tells each pod that waits for an address, and its Knative Service, why nobody works on any: an alert reaches the operator
  * only, and who waits for a pod looks at the pod. Each is told once for each reason.
  */
-export const createHindrance = ({ caches, record, warnService }: HindrancePorts): Hindrance => {
+export const createWaitingPodNotifier = ({ caches, record, warnService }: WaitingPodPorts): WaitingPodNotifier => {
   let why: string | undefined;
   /** UIDs of the pods that know it. */
   let told = new Set<string>();

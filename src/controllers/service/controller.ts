@@ -1,10 +1,16 @@
-import { KNATIVE_REVISION, KNATIVE_SERVICE, POD_AUTOSCALER, SERVICE, type KnativeService } from '../../api/knative.ts';
+import {
+  KNATIVE_REVISION,
+  KNATIVE_SERVICE,
+  POD_AUTOSCALER,
+  SERVICE_LABEL,
+  type KnativeService,
+} from '../../api/knative.ts';
 import { sentence } from '../../api/finding.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import { runController, type Again } from '../../kube/controller.ts';
-import type { GuardSettings } from '../../rules/rule.ts';
+import { runController, type Requeue } from '../../kube/reconcile-loop.ts';
+import type { RuleSettings } from '../../rules/rule.ts';
 import type { RevisionFacts } from '../../rules/cluster-facts.ts';
-import { revisionsToRead } from '../../rules/traffic.ts';
+import { revisionsToRead } from '../../rules/revision-traffic.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, KubeTransport } from '../../kube/port.ts';
 import { createQueue, type WorkQueue } from '../../kube/queue.ts';
@@ -98,7 +104,7 @@ export interface ServicesPorts {
   readonly services: ServiceCache;
   readonly podEips: Reflector<PodEip>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
-  readonly settings: GuardSettings;
+  readonly settings: RuleSettings;
   /** Whether the informational condition is written into the Service's status. */
   readonly writesCondition: boolean;
 }
@@ -128,10 +134,10 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
     else queue.addAfter(keyOf(object.metadata), TOGETHER_MS);
   });
   podEips.subscribe(({ object: { metadata } }) => {
-    const name = metadata.labels?.[SERVICE];
+    const name = metadata.labels?.[SERVICE_LABEL];
     if (name !== undefined) queue.addAfter(keyOf({ namespace: metadata.namespace, name }), TOGETHER_MS);
   });
-  const reconcile = (key: string): Promise<Again> => {
+  const reconcile = (key: string): Promise<Requeue> => {
     const service = services.store.get(key);
     return service ? tell(ports, service, told) : Promise.resolve('done');
   };
@@ -143,7 +149,7 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
 /** Why no pod is there, as the PodAutoscalers of the Service say it; empty where nobody says it. */
 const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: KnativeService): Promise<string> => {
   try {
-    const all = await kube.list(POD_AUTOSCALER, { namespace, labelSelector: `${SERVICE}=${name}` });
+    const all = await kube.list(POD_AUTOSCALER, { namespace, labelSelector: `${SERVICE_LABEL}=${name}` });
     return idleSentence(all);
   } catch (error) {
     if (!(error instanceof KubeFault)) throw error;
@@ -177,7 +183,7 @@ const tell = async (
   { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
   service: KnativeService,
   told: Map<string, Told>,
-): Promise<Again> => {
+): Promise<Requeue> => {
   const { namespace, name, uid } = service.metadata;
   const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
   const before = told.get(uid);
@@ -199,7 +205,7 @@ const tell = async (
       note: summary.asked === 0 ? text + (await whyIdle(kube, log, service)) : text,
     });
   told.set(uid, { summary: news.told, wrong: wrong.map(({ note }) => note) });
-  const again: Again = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
+  const again: Requeue = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
   const wanted = conditionOf(summary, now, clock.now());
   if (

@@ -1,11 +1,11 @@
 import type { Finding, FindingId } from '../../api/finding.ts';
-import { REVISION, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../../api/knative.ts';
+import { REVISION_LABEL, type KnativeCondition, type KnativeService, type PodAutoscaler } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { GuardSettings } from '../../rules/rule.ts';
-import { NOTHING_KNOWN, type RevisionFacts } from '../../rules/cluster-facts.ts';
-import { judge } from '../../rules/evaluate.ts';
+import type { RuleSettings } from '../../rules/rule.ts';
+import { NO_FACTS, type RevisionFacts } from '../../rules/cluster-facts.ts';
+import { evaluate } from '../../rules/evaluate.ts';
 import type { Workload } from '../../rules/workload.ts';
-import { readNotes } from '../podeip/record.ts';
+import { readRecord } from '../podeip/record.ts';
 
 /** How the addresses of one Knative Service stand. */
 export interface ServiceSummary {
@@ -32,7 +32,7 @@ export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
   let asked = 0;
   let handedOver = 0;
   for (const podEip of podEips) {
-    if (podEip.metadata.deletionTimestamp !== undefined || readNotes(podEip).goneSince !== undefined) continue;
+    if (podEip.metadata.deletionTimestamp !== undefined || readRecord(podEip).goneSince !== undefined) continue;
     const ready = readyOf(podEip);
     if (ready?.status !== 'True' && ready?.reason === 'HandedOver') {
       handedOver += 1;
@@ -40,7 +40,7 @@ export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
     }
     asked += 1;
     if (ready?.status === 'True') {
-      const revision = podEip.metadata.labels?.[REVISION] ?? '';
+      const revision = podEip.metadata.labels?.[REVISION_LABEL] ?? '';
       inUse.set(revision, [...(inUse.get(revision) ?? []), podEip.status?.eipAddress ?? podEip.spec.allocationID]);
     } else {
       const reason = ready?.reason ?? 'Pending';
@@ -152,7 +152,7 @@ const OF_SERVICES: ReadonlySet<FindingId> = new Set([
 /** What there is to say about a Service that nobody would hear of from its pods, where no webhook has said it. */
 export const findingsOf = (
   { metadata, spec, status }: KnativeService,
-  settings: GuardSettings,
+  settings: RuleSettings,
   revisions: readonly RevisionFacts[] = [],
 ): readonly Finding[] => {
   const annotations = spec?.template?.metadata?.annotations ?? {};
@@ -172,7 +172,7 @@ export const findingsOf = (
     latestRevision: status?.latestCreatedRevisionName,
     isEnding: metadata.deletionTimestamp !== undefined,
   };
-  const findings = judge({ workload, target: undefined, settings, facts: { ...NOTHING_KNOWN, revisions } });
+  const findings = evaluate({ workload, target: undefined, settings, facts: { ...NO_FACTS, revisions } });
   return findings.filter(({ id }) => OF_SERVICES.has(id));
 };
 

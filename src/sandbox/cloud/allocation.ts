@@ -1,8 +1,8 @@
-import type { Account, Call, Deed } from './account.ts';
+import type { Account, Call, Deed } from './cloud-account.ts';
 import type { EipRecord } from './eips.ts';
 import { missing, refusal } from './refusal.ts';
-import { readTags } from './tagging.ts';
-import type { Answer, Parameters } from './wire.ts';
+import { tagsOfRequest } from './tagging.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** VPC API reference, AllocateEipAddress, ISP: where BGP (Multi-ISP) Pro lines exist. */
 const bgpProRegions: ReadonlySet<string> = new Set([
@@ -117,7 +117,7 @@ const readWanted = (account: Account, parameters: Parameters) => {
     description: readText(parameters, 'Description', 256),
     securityProtectionTypes: readProtection(parameters),
     publicIpAddressPoolId: parameters.get('PublicIpAddressPoolId') ?? '',
-    tags: readTags(parameters),
+    tags: tagsOfRequest(parameters),
   };
 };
 
@@ -142,7 +142,7 @@ const takeIdentity = (account: Account, { parameters, at }: Call): Pick<EipRecor
 };
 
 /** AllocateEipAddress. A subscription is an order: its EIP exists only some seconds after it has been paid. */
-export const allocateEipAddress = (account: Account, call: Call): Answer => {
+export const allocateEipAddress = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   parameters.required('RegionId');
   const wanted = readWanted(account, parameters);
@@ -161,7 +161,7 @@ export const allocateEipAddress = (account: Account, call: Call): Answer => {
     account.record({ ...call, at: then }, eip);
   };
   if (subscription) {
-    account.agenda.at(at + ORDER_MS, create);
+    account.eventQueue.at(at + ORDER_MS, create);
     return order;
   }
   create(at);
@@ -181,7 +181,7 @@ export const refuseUnlessIdle = (eip: EipRecord): void => {
  * ReleaseEipAddress: an Available pay-as-you-go EIP, at once. No error is documented for an EIP that is still in a
  * bandwidth package, so it leaves the package with its end.
  */
-export const releaseEipAddress = (account: Account, call: Call): Answer => {
+export const releaseEipAddress = (account: Account, call: Call): CloudAnswer => {
   const eip = account.eip(call.parameters.required('AllocationId'));
   if (eip.chargeType === 'PrePaid') throw refusal('Forbidden.ChargeTypeIsPrepaid');
   if (eip.deletionProtection) throw refusal('InvalidOperation.DeletionProtection');
@@ -200,7 +200,7 @@ export const releaseAtOnce = (account: Account, eip: EipRecord, deed: Deed): voi
 };
 
 /** ModifyEipAddressAttribute: bandwidth, name and description of a pay-as-you-go EIP. */
-export const modifyEipAddressAttribute = (account: Account, call: Call): Answer => {
+export const modifyEipAddressAttribute = (account: Account, call: Call): CloudAnswer => {
   const { parameters } = call;
   const eip = account.eip(parameters.required('AllocationId'));
   refuseUnlessIdle(eip);

@@ -1,9 +1,9 @@
-import type { Account, Call, Deed } from './account.ts';
+import type { Account, Call, Deed } from './cloud-account.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import type { EipBinding, EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
-import type { Answer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** VPC API reference, AssociateEipAddress, InstanceType. The embedded cloud has network interfaces and nothing else. */
 const instanceTypes: ReadonlySet<string> = new Set([
@@ -61,7 +61,7 @@ const refuseIfOccupied = (account: Account, binding: EipBinding): void => {
 };
 
 /** AssociateEipAddress: asynchronous, Associating and then InUse. */
-export const associateEipAddress = (account: Account, call: Call): Answer => {
+export const associateEipAddress = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   const eip = account.eip(parameters.required('AllocationId'));
   refuseUnlessIdle(eip);
@@ -90,7 +90,7 @@ const names = (parameters: Parameters, binding: EipBinding): boolean => {
 };
 
 /** UnassociateEipAddress: asynchronous, Unassociating and then Available. */
-export const unassociateEipAddress = (account: Account, call: Call): Answer => {
+export const unassociateEipAddress = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   const eip = account.eip(parameters.required('AllocationId'));
   refuseUnlessIdle(eip);

@@ -1,9 +1,9 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call } from './cloud-account.ts';
 import type { ContainerGroupRecord, ContainerRecord } from './records.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
-import { timestamp } from './timestamp.ts';
-import type { Answer, Parameters } from './wire.ts';
+import { cloudTimestamp } from './timestamp.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** A JSON array of at most 20 (ECI API reference, DescribeContainerGroups, ContainerGroupIds). */
 const readIds = (parameters: Parameters): readonly string[] | undefined => {
@@ -55,7 +55,7 @@ const select = (
 };
 
 /** DescribeContainerGroups: 20 at most, paged with NextToken. Shows the public address, not the EIP's allocation ID. */
-export const describeContainerGroups = (account: Account, { parameters }: Call): Answer => {
+export const describeContainerGroups = (account: Account, { parameters }: Call): CloudAnswer => {
   const { page, ...counts } = select(account, parameters, 20);
   return { ...counts, ContainerGroups: page.map((group) => describe(account, group)) };
 };
@@ -63,7 +63,7 @@ export const describeContainerGroups = (account: Account, { parameters }: Call):
 /** Whether the instance has a place, hence an address that it shows. */
 const isPlaced = ({ status }: ContainerGroupRecord): boolean => status !== 'Scheduling' && status !== 'ScheduleFailed';
 
-const time = (at: number | undefined): string | undefined => (at === undefined ? undefined : timestamp(at));
+const time = (at: number | undefined): string | undefined => (at === undefined ? undefined : cloudTimestamp(at));
 
 const describeContainer = (container: ContainerRecord) => ({
   Name: container.name,
@@ -88,7 +88,7 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
     RegionId: account.settings.regionId,
     ZoneId: group.zoneId,
     Status: group.status,
-    CreationTime: timestamp(group.createdAt),
+    CreationTime: cloudTimestamp(group.createdAt),
     EniInstanceId: placed ? group.eniInstanceId : '',
     IntranetIp: placed ? group.intranetIp : '',
     InternetIp: placed ? (eip?.ipAddress ?? '') : '',
@@ -108,14 +108,14 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
       Message: message,
       Count: 1,
       Name: group.containerGroupName,
-      FirstTimestamp: timestamp(at),
-      LastTimestamp: timestamp(at),
+      FirstTimestamp: cloudTimestamp(at),
+      LastTimestamp: cloudTimestamp(at),
     })),
   };
 };
 
 /** DescribeContainerGroupStatus: 200 at most, those that changed in the last `SinceSecond` seconds where it is given. */
-export const describeContainerGroupStatus = (account: Account, { parameters, at }: Call): Answer => {
+export const describeContainerGroupStatus = (account: Account, { parameters, at }: Call): CloudAnswer => {
   const since = parameters.integer('SinceSecond', { min: 1, max: 1e9 });
   const oldest = since === undefined ? -Infinity : account.wallTime(at) - since * 1000;
   const { page, ...counts } = select(account, parameters, 200, ({ changedAt }) => changedAt >= oldest);
@@ -156,7 +156,7 @@ const describeStatus = (group: ContainerGroupRecord) => {
     PodStatus: {
       Phase: phases[group.status] ?? 'Running',
       PodIp: isPlaced(group) ? group.intranetIp : '',
-      StartTime: timestamp(group.createdAt),
+      StartTime: cloudTimestamp(group.createdAt),
       Conditions: ['Ready', 'ContainersReady'].map((type) => ({ type, status: isReady ? 'True' : 'False' })),
       ContainerStatuses: group.containers.map((container) => ({
         Name: container.name,
@@ -170,7 +170,7 @@ const describeStatus = (group: ContainerGroupRecord) => {
 };
 
 /** DescribeContainerLog: the last `Tail` lines (500, at most 2,000), at most `LimitBytes` (1 MiB). */
-export const describeContainerLog = (account: Account, { parameters, at }: Call): Answer => {
+export const describeContainerLog = (account: Account, { parameters, at }: Call): CloudAnswer => {
   parameters.required('RegionId');
   const id = parameters.required('ContainerGroupId');
   const name = parameters.required('ContainerName');
@@ -190,7 +190,7 @@ export const describeContainerLog = (account: Account, { parameters, at }: Call)
   const text = lines
     .filter((line) => line.at >= oldest)
     .slice(-tail)
-    .map((line) => `${stamped ? `${timestamp(line.at)} ` : ''}${line.text}\n`)
+    .map((line) => `${stamped ? `${cloudTimestamp(line.at)} ` : ''}${line.text}\n`)
     .join('');
   return { ContainerName: name, Content: Buffer.from(text).subarray(0, most).toString() };
 };

@@ -1,5 +1,5 @@
 import { refusal } from './refusal.ts';
-import type { Refusal } from './refusal.ts';
+import type { CloudRefusal } from './refusal.ts';
 import type { ContainerRecord } from './records.ts';
 import type { Parameters } from './wire.ts';
 
@@ -16,7 +16,7 @@ const MOST_VSWITCHES = 10;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])$/;
 const VARIABLE = /^[A-Za-z_]\w{0,127}$/;
 
-const wrong = (text: string): Refusal => refusal('InvalidParameter', text);
+const wrong = (text: string): CloudRefusal => refusal('InvalidParameter', text);
 
 const oneOf = (parameters: Parameters, name: string, values: readonly string[]): string | undefined => {
   const value = parameters.get(name);

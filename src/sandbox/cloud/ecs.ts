@@ -1,7 +1,7 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call } from './cloud-account.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
-import type { Answer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** At most 100 (ECS API reference, DescribeNetworkInterfaces, PrivateIpAddress.N and NetworkInterfaceId.N). */
 const readList = (parameters: Parameters, name: string): readonly string[] => {
@@ -33,7 +33,7 @@ const candidates = (account: Account, parameters: Parameters): readonly Interfac
  * DescribeNetworkInterfaces: all that fit, by pages of MaxResults (10 to 500, 10 by default) and NextToken, or by the
  * older PageNumber and PageSize.
  */
-export const describeNetworkInterfaces = (account: Account, { parameters }: Call): Answer => {
+export const describeNetworkInterfaces = (account: Account, { parameters }: Call): CloudAnswer => {
   parameters.required('RegionId');
   const filters = Object.entries(equalities).flatMap(([name, field]) => {
     const value = parameters.get(name);

@@ -1,9 +1,9 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call } from './cloud-account.ts';
 import type { EipRecord } from './eips.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
-import { timestamp } from './timestamp.ts';
-import type { Answer, Parameters } from './wire.ts';
+import { cloudTimestamp } from './timestamp.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** A comma list of at most 50 (VPC API reference, DescribeEipAddresses, AllocationId and EipAddress). */
 const readSet = (parameters: Parameters, name: string): ReadonlySet<string> | undefined => {
@@ -50,7 +50,7 @@ const readFilters = (parameters: Parameters): readonly Filter[] => {
 };
 
 /** DescribeEipAddresses: newest first, PageSize 10 by default and 100 at most, with the lag that the account has. */
-export const describeEipAddresses = (account: Account, { parameters, at }: Call): Answer => {
+export const describeEipAddresses = (account: Account, { parameters, at }: Call): CloudAnswer => {
   parameters.required('RegionId');
   const number = parameters.integer('PageNumber', { min: 1, max: 1e9, fallback: 1 });
   const size = parameters.integer('PageSize', { min: 1, max: 100, fallback: 10 });
@@ -72,7 +72,7 @@ const describe = (eip: EipRecord, { settings, packages }: Account) => {
   const shared = packages.get(joined);
   return {
     AllocationId: eip.allocationId,
-    AllocationTime: timestamp(eip.allocatedAt),
+    AllocationTime: cloudTimestamp(eip.allocatedAt),
     Bandwidth: String(shared?.bandwidthMbps ?? eip.bandwidthMbps),
     BandwidthPackageBandwidth: shared ? String(shared.bandwidthMbps) : '',
     BandwidthPackageId: joined,

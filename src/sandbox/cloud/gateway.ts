@@ -1,18 +1,18 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { Account } from './account.ts';
-import { findAction, hostOf } from './actions.ts';
-import type { Action } from './actions.ts';
-import { Faults } from './faults.ts';
-import type { Fault } from './faults.ts';
-import { answerTime } from './latency.ts';
-import { Refusal, documented, refusal } from './refusal.ts';
+import type { Account } from './cloud-account.ts';
+import { findAction, hostOf } from './served-actions.ts';
+import type { ServedAction } from './served-actions.ts';
+import { Faults } from './injected-faults.ts';
+import type { Fault } from './injected-faults.ts';
+import { answerTime } from './call-latency.ts';
+import { CloudRefusal, documented, refusal } from './refusal.ts';
 import { Gatekeeper } from './signature.ts';
 import type { Credential } from './signature.ts';
-import { Throttle } from './throttle.ts';
+import { ApiThrottle } from './api-throttle.ts';
 import { ClientTokens } from './tokens.ts';
-import type { Claim } from './tokens.ts';
+import type { TokenUse } from './tokens.ts';
 import { ConnectionDropped, failure, readParameters, success } from './wire.ts';
-import type { Answer, CloudRequest, CloudResponse, Parameters } from './wire.ts';
+import type { CloudAnswer, CloudRequest, CloudResponse, Parameters } from './wire.ts';
 
 /** A call of an API action by somebody whose identity is known. */
 export interface Invocation {
@@ -33,7 +33,7 @@ export interface GatewaySettings {
 }
 
 /** What came of a call that was carried out. */
-type Outcome = { readonly answer: Answer } | { readonly refusal: Refusal };
+type Outcome = { readonly answer: CloudAnswer } | { readonly refusal: CloudRefusal };
 
 /**
  * The way of a call through the cloud: signature, rate limit, fault, client token, half of the latency, effect, the other
@@ -41,7 +41,7 @@ type Outcome = { readonly answer: Answer } | { readonly refusal: Refusal };
  */
 export class Gateway {
   readonly faults = new Faults();
-  readonly throttle: Throttle;
+  readonly throttle: ApiThrottle;
   readonly #account: Account;
   readonly #clock: Clock;
   readonly #gatekeeper: Gatekeeper;
@@ -52,7 +52,7 @@ export class Gateway {
     this.#account = account;
     this.#clock = clock;
     this.#gatekeeper = new Gatekeeper(settings.credentials);
-    this.throttle = new Throttle(settings.limits);
+    this.throttle = new ApiThrottle(settings.limits);
     this.#tokens = new ClientTokens(settings.tokenLifetimeMs);
     this.#scale = settings.scale;
   }
@@ -71,7 +71,7 @@ export class Gateway {
 
   async invoke(invocation: Invocation): Promise<CloudResponse> {
     const { version, action: name, parameters } = invocation;
-    let action: Action;
+    let action: ServedAction;
     try {
       action = findAction(version, name);
       this.throttle.admit(name, this.#account.catchUp());
@@ -90,7 +90,7 @@ export class Gateway {
 
   /** Makes the call take effect, now, later or never. Returns undefined when there is nothing to answer with yet. */
   async #carryOut(
-    action: Action,
+    action: ServedAction,
     invocation: Invocation,
     { effect = 'done', answer = 'true' }: Fault,
     latency: number,
@@ -99,7 +99,7 @@ export class Gateway {
       await this.#pass(latency / 2);
       return undefined;
     }
-    let claim: Claim | undefined;
+    let claim: TokenUse | undefined;
     try {
       const claimed = this.#claim(action, invocation);
       if (claimed && 'replay' in claimed) {
@@ -115,7 +115,7 @@ export class Gateway {
       return this.#take(action, invocation, claim, this.#account.catchUp());
     }
     let outcome: Outcome | undefined;
-    this.#account.agenda.at(this.#account.catchUp() + effect.afterMs, (at) => {
+    this.#account.eventQueue.at(this.#account.catchUp() + effect.afterMs, (at) => {
       outcome = this.#take(action, invocation, claim, at);
     });
     if (answer === 'true') {
@@ -126,16 +126,19 @@ export class Gateway {
   }
 
   /** A token counts from the arrival of the call: a second call meanwhile is told LastTokenProcessing. */
-  #claim(action: Action, { action: name, parameters }: Invocation): Claim | { replay: Answer } | undefined {
+  #claim(
+    action: ServedAction,
+    { action: name, parameters }: Invocation,
+  ): TokenUse | { replay: CloudAnswer } | undefined {
     const token = parameters.get('ClientToken');
     if (!action.takesToken || token === undefined) return undefined;
     return this.#tokens.claim(name, token, parameters.fingerprint(), this.#account.catchUp());
   }
 
   #take(
-    action: Action,
+    action: ServedAction,
     { action: name, parameters, caller }: Invocation,
-    claim: Claim | undefined,
+    claim: TokenUse | undefined,
     at: number,
   ): Outcome {
     try {
@@ -155,7 +158,7 @@ export class Gateway {
     }
     if (answer === 'true') return this.#answer(action, version, outcome!);
     if ('code' in answer)
-      return this.#answer(action, version, { refusal: new Refusal({ ...documented(answer.code), ...answer }) });
+      return this.#answer(action, version, { refusal: new CloudRefusal({ ...documented(answer.code), ...answer }) });
     const whole = this.#render(version, outcome ?? { answer: {} });
     this.#account.ledger.count(action, 'Garbage');
     return garbage(answer.garbage, whole, answer.status);
@@ -179,8 +182,8 @@ export class Gateway {
 }
 
 /** The refusal that was thrown; anything else is a mistake in the embedded cloud, which must not pass for an answer. */
-const refusalOf = (error: unknown): Refusal => {
-  if (error instanceof Refusal) return error;
+const refusalOf = (error: unknown): CloudRefusal => {
+  if (error instanceof CloudRefusal) return error;
   throw error;
 };
 

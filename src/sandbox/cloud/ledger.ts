@@ -1,7 +1,7 @@
 import type { EipBinding } from './eips.ts';
 
 /** One change that took effect. */
-export interface Change {
+export interface CloudChange {
   /** Counts up from 0 over the whole life of the cloud. */
   readonly sequence: number;
   /** The API action, also where it was not the API that did it. */
@@ -24,17 +24,17 @@ export interface Change {
 const KEEP = 100_000;
 
 /** The changes in the order in which they took effect, and how often each action was called with which outcome. */
-export class Ledger {
-  #changes: Change[] = [];
+export class CallLedger {
+  #changes: CloudChange[] = [];
   #sequence = 0;
   readonly #calls = new Map<string, Map<string, number>>();
 
-  record(change: Omit<Change, 'sequence'>): void {
+  record(change: Omit<CloudChange, 'sequence'>): void {
     this.#changes.push({ sequence: this.#sequence++, ...change });
     if (this.#changes.length > 2 * KEEP) this.#changes = this.#changes.slice(-KEEP);
   }
 
-  changes(): readonly Change[] {
+  changes(): readonly CloudChange[] {
     return [...this.#changes];
   }
 

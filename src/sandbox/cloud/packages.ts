@@ -1,9 +1,9 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call } from './cloud-account.ts';
 import type { BandwidthPackage } from './records.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import { refusal } from './refusal.ts';
-import { timestamp } from './timestamp.ts';
-import type { Answer, Parameters } from './wire.ts';
+import { cloudTimestamp } from './timestamp.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 const packageOf = (account: Account, parameters: Parameters): BandwidthPackage => {
   const found = account.packages.get(parameters.required('BandwidthPackageId'));
@@ -12,7 +12,7 @@ const packageOf = (account: Account, parameters: Parameters): BandwidthPackage =
 };
 
 /** AddCommonBandwidthPackageIp: asynchronous, BINDING and then BINDED. Same line type only; subscriptions cannot join. */
-export const addCommonBandwidthPackageIp = (account: Account, call: Call): Answer => {
+export const addCommonBandwidthPackageIp = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   parameters.required('RegionId');
   const { bandwidthPackageId: id, isp, capacity, financialLocked } = packageOf(account, parameters);
@@ -36,7 +36,7 @@ export const addCommonBandwidthPackageIp = (account: Account, call: Call): Answe
 };
 
 /** RemoveCommonBandwidthPackageIp: asynchronous, UNBINDING and then gone from the package. */
-export const removeCommonBandwidthPackageIp = (account: Account, call: Call): Answer => {
+export const removeCommonBandwidthPackageIp = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   parameters.required('RegionId');
   const { bandwidthPackageId: id } = packageOf(account, parameters);
@@ -55,7 +55,7 @@ export const removeCommonBandwidthPackageIp = (account: Account, call: Call): An
 };
 
 /** DescribeCommonBandwidthPackages: by ID or name, PageSize 10 by default and 50 at most. Never lags. */
-export const describeCommonBandwidthPackages = (account: Account, { parameters }: Call): Answer => {
+export const describeCommonBandwidthPackages = (account: Account, { parameters }: Call): CloudAnswer => {
   parameters.required('RegionId');
   const id = parameters.get('BandwidthPackageId');
   const name = parameters.get('Name');
@@ -84,7 +84,7 @@ const describe = (account: Account, one: BandwidthPackage) => ({
   InstanceChargeType: 'PostPaid',
   BusinessStatus: one.financialLocked ? 'FinancialLocked' : 'Normal',
   Status: 'Available',
-  CreationTime: timestamp(one.createdAt),
+  CreationTime: cloudTimestamp(one.createdAt),
   RegionId: account.settings.regionId,
   PublicIpAddresses: {
     PublicIpAddresse: account.eips.inPackage(one.bandwidthPackageId).map((eip) => ({

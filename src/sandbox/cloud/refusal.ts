@@ -117,7 +117,7 @@ const catalogue = {
 export type RefusalCode = keyof typeof catalogue;
 
 /** An error answer of the cloud: what the caller gets instead of the result, and proof that nothing took effect. */
-export class Refusal extends Error {
+export class CloudRefusal extends Error {
   override readonly name = 'Refusal';
   readonly code: string;
   readonly status: number;
@@ -133,14 +133,14 @@ export class Refusal extends Error {
 }
 
 /** The documented refusal of this code; `detail` is appended to the documented message. */
-export const refusal = (code: RefusalCode, detail?: string): Refusal => {
+export const refusal = (code: RefusalCode, detail?: string): CloudRefusal => {
   const [status, message] = catalogue[code];
-  return new Refusal({ code, status, message: detail === undefined ? message : `${message} ${detail}` });
+  return new CloudRefusal({ code, status, message: detail === undefined ? message : `${message} ${detail}` });
 };
 
 /** The gateway's answer to a mandatory parameter that is absent: `Missing` and its name ("Public error codes"). */
-export const missing = (parameter: string): Refusal =>
-  new Refusal({ code: `Missing${parameter}`, status: 400, message: `${parameter} is mandatory for this action.` });
+export const missing = (parameter: string): CloudRefusal =>
+  new CloudRefusal({ code: `Missing${parameter}`, status: 400, message: `${parameter} is mandatory for this action.` });
 
 /** What a code means when a fault only names it: the documented status and message, or 400 and the code itself. */
 export const documented = (code: string): { status: number; message: string } => {

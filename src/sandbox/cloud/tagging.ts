@@ -1,6 +1,6 @@
-import type { Account, Call } from './account.ts';
+import type { Account, Call } from './cloud-account.ts';
 import { missing, refusal } from './refusal.ts';
-import type { Answer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** VPC API reference, TagResources: at most 20 tags per call and per resource, 50 resources per call. */
 const MOST_TAGS = 20;
@@ -15,7 +15,7 @@ const forbiddenInTags = (text: string): boolean =>
  *
  * @throws Refusal
  */
-export const readTags = (parameters: Parameters): ReadonlyMap<string, string> => {
+export const tagsOfRequest = (parameters: Parameters): ReadonlyMap<string, string> => {
   const tags = parameters.tags();
   if (tags.length > MOST_TAGS) throw refusal('NumberExceed.Tags');
   const read = new Map<string, string>();
@@ -52,9 +52,9 @@ const existing = (account: Account, ids: readonly string[]) => {
 };
 
 /** TagResources, for EIPs. All or nothing. */
-export const tagResources = (account: Account, call: Call): Answer => {
+export const tagResources = (account: Account, call: Call): CloudAnswer => {
   const eips = existing(account, readResources(call.parameters));
-  const tags = readTags(call.parameters);
+  const tags = tagsOfRequest(call.parameters);
   if (tags.size === 0) throw missing('Tag');
   const tagged = eips.map((eip) => ({ ...eip, tags: new Map([...eip.tags, ...tags]) }));
   if (tagged.some((eip) => eip.tags.size > MOST_TAGS)) throw refusal('QuotaExceed.TagsPerResource');
@@ -66,7 +66,7 @@ export const tagResources = (account: Account, call: Call): Answer => {
 };
 
 /** UnTagResources, for EIPs: the named keys, or with `All` and no key every tag. */
-export const untagResources = (account: Account, call: Call): Answer => {
+export const untagResources = (account: Account, call: Call): CloudAnswer => {
   const eips = existing(account, readResources(call.parameters));
   const keys = call.parameters.list('TagKey');
   if (keys.length > MOST_TAGS) throw refusal('NumberExceed.Tags');
@@ -81,7 +81,7 @@ export const untagResources = (account: Account, call: Call): Answer => {
 };
 
 /** ListTagResources, for EIPs: one entry per resource and tag, paged with NextToken. */
-export const listTagResources = (account: Account, { parameters, at }: Call): Answer => {
+export const listTagResources = (account: Account, { parameters, at }: Call): CloudAnswer => {
   parameters.required('RegionId');
   const ids = readResources(parameters);
   const wanted = parameters.tags();

@@ -1,2 +1,2 @@
 /** A time as the APIs write it: UTC, without fractions, `YYYY-MM-DDThh:mm:ssZ`. */
-export const timestamp = (epochMs: number): string => new Date(epochMs).toISOString().replace(/\.\d+Z$/, 'Z');
+export const cloudTimestamp = (epochMs: number): string => new Date(epochMs).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -1,16 +1,16 @@
 import { refusal } from './refusal.ts';
-import type { Answer } from './wire.ts';
+import type { CloudAnswer } from './wire.ts';
 
 interface Entry {
   readonly fingerprint: string;
   /** Absent while the first request is being processed. */
-  done?: { answer: Answer; until: number };
+  done?: { answer: CloudAnswer; until: number };
 }
 
 /** A token that is in use: exactly one of the two functions must be called in the end. */
-export interface Claim {
+export interface TokenUse {
   /** The call took effect: for the token's lifetime, replays get this answer. */
-  succeed(answer: Answer, now: number): void;
+  succeed(answer: CloudAnswer, now: number): void;
   /** The call was refused: the token is free again. */
   abandon(): void;
 }
@@ -33,7 +33,7 @@ export class ClientTokens {
    *
    * @throws Refusal InvalidClientToken.Malformed, IdempotentParameterMismatch or LastTokenProcessing
    */
-  claim(action: string, token: string, fingerprint: string, now: number): Claim | { replay: Answer } {
+  claim(action: string, token: string, fingerprint: string, now: number): TokenUse | { replay: CloudAnswer } {
     if (token.length > 64 || !/^[\x20-\x7e]+$/.test(token)) throw refusal('InvalidClientToken.Malformed');
     this.#forget(now);
     const key = `${action} ${token}`;

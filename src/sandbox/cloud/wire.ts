@@ -1,5 +1,5 @@
 import { missing, refusal } from './refusal.ts';
-import type { Refusal } from './refusal.ts';
+import type { CloudRefusal } from './refusal.ts';
 
 /** One HTTP request as the cloud sees it. */
 export interface CloudRequest {
@@ -18,7 +18,7 @@ export interface CloudResponse {
 }
 
 /** The body of a successful answer, without its RequestId. */
-export type Answer = Readonly<Record<string, unknown>>;
+export type CloudAnswer = Readonly<Record<string, unknown>>;
 
 /**
  * The connection ended without an answer; whether the call took effect is nowhere in here. `handle` rejects with it, the
@@ -149,11 +149,11 @@ const json = (
   body: JSON.stringify(body),
 });
 
-export const success = (requestId: string, answer: Answer): CloudResponse =>
+export const success = (requestId: string, answer: CloudAnswer): CloudResponse =>
   json(200, requestId, { RequestId: requestId, ...answer });
 
 /** The error body of the RPC gateway: Code, Message, RequestId, HostId, Recommend. */
-export const failure = (requestId: string, host: string, refusal: Refusal): CloudResponse =>
+export const failure = (requestId: string, host: string, refusal: CloudRefusal): CloudResponse =>
   json(
     refusal.status,
     requestId,

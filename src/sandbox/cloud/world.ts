@@ -1,7 +1,7 @@
-import type { Account, Deed } from './account.ts';
+import type { Account, Deed } from './cloud-account.ts';
 import { plainEip, releaseAtOnce } from './allocation.ts';
 import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
-import { FINAL_STATES, changeGroup, endGroup, forgetGroup, writeLog } from './container-groups.ts';
+import { FINAL_STATES, changeGroup, endGroup, forgetGroup, writeLog } from './container-group-service.ts';
 import type { EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord } from './records.ts';
@@ -23,7 +23,9 @@ export interface NewNetworkInterface {
 }
 
 /** An EIP that somebody else has bought. Everything may be given; the default is what AllocateEipAddress makes. */
-export type NewEip = Partial<Omit<EipRecord, 'task' | 'tags'>> & { readonly tags?: Readonly<Record<string, string>> };
+export type NewCloudEip = Partial<Omit<EipRecord, 'task' | 'tags'>> & {
+  readonly tags?: Readonly<Record<string, string>>;
+};
 
 export interface NewContainerGroup {
   /** @default a new `eci-…` */
@@ -52,7 +54,7 @@ export interface Human {
 }
 
 /** The world around the API: what exists without having been asked for, and what happens behind the caller's back. */
-export class World {
+export class CloudWorld {
   readonly #account: Account;
   readonly human: Human;
 
@@ -120,7 +122,7 @@ export class World {
   }
 
   /** An EIP that is simply there. The quota does not refuse it, but counts it. */
-  addEip(eip: NewEip = {}): EipRecord {
+  addEip(eip: NewCloudEip = {}): EipRecord {
     const account = this.#account;
     const now = account.catchUp();
     const allocationId = eip.allocationId ?? account.newId('eip');

@@ -1,27 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import { POD, type Pod } from '../../api/core.ts';
-import type { Again } from '../../kube/controller.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, KubeObject } from '../../kube/port.ts';
 import { keyOf, refOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { follow, type Ground } from './follow.ts';
+import { followObjects, type FollowContext } from './follow-objects.ts';
 import { countsOf, progressOf, rollOut } from './rollout.ts';
-import { DEPLOYMENT, isOwnedBy, podOf, REPLICA_SET, replicaSetOf, type Workload } from './workloads.ts';
+import { FULL_DEPLOYMENT, isOwnedBy, podOf, REPLICA_SET, replicaSetOf, type DeployedWorkload } from './workloads.ts';
 
 /**
  * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template, rolled
  * out within surge and unavailability. What is left of deleted owners is the garbage collector's.
  */
-export const runDeployments = (ground: Ground, kube: Kube, signal: AbortSignal): Promise<unknown> =>
+export const runDeployments = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<unknown> =>
   Promise.all([
-    follow(
+    followObjects(
       ground,
-      [{ resource: DEPLOYMENT }, { resource: REPLICA_SET, keyOf: (it) => ownerKey(it, 'Deployment') }],
+      [{ resource: FULL_DEPLOYMENT }, { resource: REPLICA_SET, keyOf: (it) => ownerKey(it, 'Deployment') }],
       (key) => syncDeployment(kube, ground.clock, key),
       signal,
     ),
-    follow(
+    followObjects(
       ground,
       [{ resource: REPLICA_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'ReplicaSet') }],
       (key) => syncReplicaSet(kube, key),
@@ -34,8 +34,8 @@ const ownerKey = ({ metadata }: KubeObject, kind: string): string | undefined =>
   return owner && keyOf({ namespace: metadata.namespace, name: owner.name });
 };
 
-const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Again> => {
-  const deployment = await kube.get(DEPLOYMENT, refOf(key));
+const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Requeue> => {
+  const deployment = await kube.get(FULL_DEPLOYMENT, refOf(key));
   if (!deployment || deployment.metadata.deletionTimestamp !== undefined) return 'done';
   const { namespace } = deployment.metadata;
   const { replicas: desired = 1, strategy } = deployment.spec;
@@ -53,11 +53,16 @@ const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Ag
   }
   const counts = countsOf(current, old);
   const { condition, leftMs } = progressOf(deployment, current, counts, !there, clock.now());
-  await report(kube, DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
+  await report(kube, FULL_DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
   return leftMs === undefined ? 'done' : { afterMs: leftMs };
 };
 
-const report = async (kube: Kube, resource: typeof DEPLOYMENT, object: Workload, counts: object): Promise<void> => {
+const report = async (
+  kube: Kube,
+  resource: typeof FULL_DEPLOYMENT,
+  object: DeployedWorkload,
+  counts: object,
+): Promise<void> => {
   const { namespace, name, uid, generation } = object.metadata;
   const status = { ...counts, observedGeneration: generation };
   if (isDeepStrictEqual({ ...object.status, ...status }, { ...object.status })) return;
@@ -68,7 +73,7 @@ const report = async (kube: Kube, resource: typeof DEPLOYMENT, object: Workload,
   );
 };
 
-const scale = (kube: Kube, { metadata: { namespace, name } }: Workload, replicas: number) =>
+const scale = (kube: Kube, { metadata: { namespace, name } }: DeployedWorkload, replicas: number) =>
   kube.patch(REPLICA_SET, { namespace, name }, { type: 'merge', body: { spec: { replicas } } });
 
 const unlessThere = async (creation: Promise<unknown>): Promise<void> => {

@@ -2,9 +2,9 @@ import { NODE, POD, type Pod } from '../../api/core.ts';
 import { objectPath } from '../../kube/path.ts';
 import type { Kube, KubeTransport, ObjectRef } from '../../kube/port.ts';
 import { keyOf, refOf } from '../../kube/store.ts';
-import type { Again } from '../../kube/controller.ts';
-import type { EmbeddedCloud } from '../cloud/cloud.ts';
-import { follow, type Ground } from './follow.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
+import type { EmbeddedCloud } from '../cloud/sandbox-cloud.ts';
+import { followObjects, type FollowContext } from './follow-objects.ts';
 import { endedStatusOf, hasEnded, runningStatusOf } from './pod-status.ts';
 import { chooseNode } from './scheduler.ts';
 
@@ -80,7 +80,7 @@ export const createNodes = async (
  * Source: kubernetes/kubernetes pkg/kubelet/kubelet.go SyncTerminatedPod, pkg/kubelet/status/status_manager.go.
  */
 export const runKubelet = (
-  ground: Ground,
+  ground: FollowContext,
   { kube, cloud, nodes, times, exitCodeOf = () => 0, binds = true }: KubeletParts,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -125,7 +125,7 @@ export const runKubelet = (
   };
 
   /** What becomes of a pod that is being deleted. */
-  const end = async (pod: Pod, ref: ObjectRef): Promise<Again> => {
+  const end = async (pod: Pod, ref: ObjectRef): Promise<Requeue> => {
     const { uid } = pod.metadata;
     if (!hasEnded(pod)) {
       const left = running.has(uid) ? waitFor(uid, times.stopMs) : 0;
@@ -144,7 +144,7 @@ export const runKubelet = (
     return 'done';
   };
 
-  const sync = async (key: string): Promise<Again> => {
+  const sync = async (key: string): Promise<Requeue> => {
     const ref = refOf(key);
     const pod = await kube.get(POD, ref);
     const orphansMs = stopOrphans(key, pod?.metadata.uid);
@@ -152,7 +152,7 @@ export const runKubelet = (
     return again === 'done' && orphansMs > 0 ? { afterMs: orphansMs } : again;
   };
 
-  const syncPod = async (pod: Pod, ref: ObjectRef): Promise<Again> => {
+  const syncPod = async (pod: Pod, ref: ObjectRef): Promise<Requeue> => {
     const { uid, deletionTimestamp } = pod.metadata;
     if (!pod.spec.nodeName) {
       if (deletionTimestamp !== undefined || !binds) return 'done';
@@ -182,7 +182,7 @@ export const runKubelet = (
       await kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } });
     return 'done';
   };
-  return follow(ground, [{ resource: POD }], sync, signal);
+  return followObjects(ground, [{ resource: POD }], sync, signal);
 };
 
 /** Where a pod runs. */

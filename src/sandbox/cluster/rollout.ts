@@ -1,13 +1,15 @@
-import type { DeploymentCondition, Strategy, Workload } from './workloads.ts';
+import type { DeploymentCondition, Strategy, DeployedWorkload } from './workloads.ts';
 
 /** A number, or a percentage of `of`, rounded as asked. */
 const amount = (value: number | string, of: number, round: (value: number) => number): number =>
   typeof value === 'number' ? value : round((Number.parseFloat(value) / 100) * of);
 
-const sum = (replicaSets: readonly Workload[], read: (replicaSet: Workload) => number | undefined): number =>
-  replicaSets.reduce((total, replicaSet) => total + (read(replicaSet) ?? 0), 0);
+const sum = (
+  replicaSets: readonly DeployedWorkload[],
+  read: (replicaSet: DeployedWorkload) => number | undefined,
+): number => replicaSets.reduce((total, replicaSet) => total + (read(replicaSet) ?? 0), 0);
 
-const wantedOf = ({ spec }: Workload): number => spec.replicas ?? 1;
+const wantedOf = ({ spec }: DeployedWorkload): number => spec.replicas ?? 1;
 
 /**
  * How many pods each ReplicaSet should have now: new ones come within the surge, old ones go as far as enough stay
@@ -16,11 +18,11 @@ const wantedOf = ({ spec }: Workload): number => spec.replicas ?? 1;
 export const rollOut = (
   desired: number,
   strategy: Strategy | undefined,
-  current: Workload,
-  old: readonly Workload[],
+  current: DeployedWorkload,
+  old: readonly DeployedWorkload[],
 ): ReadonlyMap<string, number> => {
   const scales = new Map<string, number>(old.map((replicaSet) => [replicaSet.metadata.name, wantedOf(replicaSet)]));
-  const set = (replicaSet: Workload, replicas: number) => scales.set(replicaSet.metadata.name, replicas);
+  const set = (replicaSet: DeployedWorkload, replicas: number) => scales.set(replicaSet.metadata.name, replicas);
   if (desired === 0) {
     for (const replicaSet of [current, ...old]) set(replicaSet, 0);
     return scales;
@@ -47,7 +49,7 @@ export const rollOut = (
 };
 
 /** The counts of a Deployment's status. */
-export const countsOf = (current: Workload, old: readonly Workload[]) => ({
+export const countsOf = (current: DeployedWorkload, old: readonly DeployedWorkload[]) => ({
   replicas: sum([current, ...old], ({ status }) => status?.replicas),
   updatedReplicas: current.status?.replicas ?? 0,
   readyReplicas: sum([current, ...old], ({ status }) => status?.readyReplicas),
@@ -62,8 +64,8 @@ const PROGRESS_DEADLINE_S = 600;
  * not time out again when it only scales. Source: kubernetes/kubernetes pkg/controller/deployment/progress.go.
  */
 export const progressOf = (
-  deployment: Workload,
-  { metadata: { name } }: Workload,
+  deployment: DeployedWorkload,
+  { metadata: { name } }: DeployedWorkload,
   counts: ReturnType<typeof countsOf>,
   isNew: boolean,
   now: number,

@@ -14,7 +14,7 @@ export interface Strategy {
     | undefined;
 }
 
-export interface Workload extends KubeObject {
+export interface DeployedWorkload extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
     readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> | undefined };
@@ -42,7 +42,7 @@ export interface DeploymentCondition {
   readonly lastTransitionTime?: string | undefined;
 }
 
-const apps = (plural: string, kind: string): Resource<Workload> => ({
+const apps = (plural: string, kind: string): Resource<DeployedWorkload> => ({
   group: 'apps',
   version: 'v1',
   plural,
@@ -50,7 +50,7 @@ const apps = (plural: string, kind: string): Resource<Workload> => ({
   namespaced: true,
 });
 
-export const DEPLOYMENT = apps('deployments', 'Deployment');
+export const FULL_DEPLOYMENT = apps('deployments', 'Deployment');
 export const REPLICA_SET = apps('replicasets', 'ReplicaSet');
 
 const TEMPLATE_HASH = 'pod-template-hash';
@@ -76,7 +76,7 @@ export const isOwnedBy = (object: KubeObject, owner: KubeObject): boolean =>
 
 /** The ReplicaSet that a Deployment wants for its present template. */
 export const replicaSetOf = (
-  deployment: Workload,
+  deployment: DeployedWorkload,
 ): { readonly metadata: ObjectRef; readonly spec: object; readonly [field: string]: unknown } => {
   const { namespace, name } = deployment.metadata;
   const { template, selector } = deployment.spec;
@@ -102,7 +102,7 @@ export const replicaSetOf = (
 };
 
 /** The next pod of a ReplicaSet; the API server completes its name. */
-export const podOf = (replicaSet: Workload): object => ({
+export const podOf = (replicaSet: DeployedWorkload): object => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: {

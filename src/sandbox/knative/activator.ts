@@ -3,9 +3,9 @@ import type { ObjectRef } from '../../kube/port.ts';
 import { keyOf } from '../../kube/store.ts';
 import type { Random } from '../../lib/random.ts';
 import { isReady } from '../cluster/deployments.ts';
-import { LABEL } from './metadata.ts';
-import { REVISION, ROUTE, type Container, type TrafficTarget } from './resources.ts';
-import type { Hands } from './status.ts';
+import { LABEL } from './child-metadata.ts';
+import { REVISION, ROUTE, type Container, type RouteTarget } from './resources.ts';
+import type { Hands } from './knative-status.ts';
 import type { Traffic } from './traffic.ts';
 
 /** How often the activator probes the pods of a Revision; milliseconds. pkg/activator/net/revision_backends.go. */
@@ -14,7 +14,7 @@ const PROBE_EVERY_MS = 200;
 const TIMEOUT_S = 300;
 
 /** What came of a request. */
-export interface Answer {
+export interface ActivatorAnswer {
   /** 404: no Route of this name leads anywhere · 504: no pod was there within the Revision's timeout. */
   readonly status: 200 | 404 | 504;
   readonly revision?: string | undefined;
@@ -33,7 +33,7 @@ export interface RequestOptions {
 }
 
 /** Sends a request to a Service, by namespace and name. Rejects only with the signal's reason. */
-export type SendRequest = (service: ObjectRef, options?: RequestOptions) => Promise<Answer>;
+export type SendRequest = (service: ObjectRef, options?: RequestOptions) => Promise<ActivatorAnswer>;
 
 /**
  * The way of a request: the Route chooses the Revision, the autoscaler learns of it, and the request waits until a pod would
@@ -73,7 +73,7 @@ export const createActivator = ({ kube, clock }: Hands, random: Random, traffic:
 };
 
 /** @param draw from 0 to 1, without 1 */
-const byPercent = (targets: readonly TrafficTarget[], draw: number): TrafficTarget | undefined => {
+const byPercent = (targets: readonly RouteTarget[], draw: number): RouteTarget | undefined => {
   let left = draw * 100;
   return targets.find(({ percent = 0 }) => (left -= percent) < 0);
 };

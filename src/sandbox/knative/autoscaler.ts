@@ -1,13 +1,13 @@
 import { POD } from '../../api/core.ts';
-import type { Again } from '../../kube/controller.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { refOf } from '../../kube/store.ts';
 import { isReady } from '../cluster/deployments.ts';
-import { DEPLOYMENT } from '../cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../cluster/workloads.ts';
 import { deploymentNameOf, progressDeadlineMs } from './chain.ts';
-import { LABEL } from './metadata.ts';
-import { POD_AUTOSCALER, REVISION, type Condition } from './resources.ts';
-import { decideScale } from './scale.ts';
-import { conditionOf, readyOf, writeStatus, type Hands } from './status.ts';
+import { LABEL } from './child-metadata.ts';
+import { FULL_POD_AUTOSCALER, REVISION, type ResourceCondition } from './resources.ts';
+import { decideScale } from './scale-bounds.ts';
+import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
 import type { Traffic } from './traffic.ts';
 
 /**
@@ -19,18 +19,18 @@ export const createAutoscaler = (hands: Hands, traffic: Traffic, stableWindowMs:
   /** UIDs of the PodAutoscalers that have been given up once. */
   const timedOut = new Set<string>();
 
-  return async (key: string): Promise<Again> => {
-    const autoscaler = await kube.get(POD_AUTOSCALER, refOf(key));
+  return async (key: string): Promise<Requeue> => {
+    const autoscaler = await kube.get(FULL_POD_AUTOSCALER, refOf(key));
     if (!autoscaler) traffic.forget(key);
     if (!autoscaler || autoscaler.metadata.deletionTimestamp !== undefined) return 'done';
     const { namespace, name, uid, annotations } = autoscaler.metadata;
-    const deployment = await kube.get(DEPLOYMENT, { namespace, name: deploymentNameOf(autoscaler) });
+    const deployment = await kube.get(FULL_DEPLOYMENT, { namespace, name: deploymentNameOf(autoscaler) });
     const revision = await kube.get(REVISION, { namespace, name });
     if (!deployment || !revision) return 'done';
     const labelSelector = `${LABEL.revisionUid}=${autoscaler.metadata.labels?.[LABEL.revisionUid] ?? ''}`;
     const pods = await kube.list(POD, { namespace, labelSelector });
     const ready = pods.filter(isReady).length;
-    const active = conditionOf(autoscaler, 'Active');
+    const active = knativeConditionOf(autoscaler, 'Active');
     const since = Date.parse(active?.lastTransitionTime ?? '');
     const { desired, replicas, isInitialized, afterMs, ...decided } = decideScale({
       annotations,
@@ -38,7 +38,7 @@ export const createAutoscaler = (hands: Hands, traffic: Traffic, stableWindowMs:
       ready,
       active,
       activeForMs: Number.isNaN(since) ? 0 : clock.now() - since,
-      isInitialized: conditionOf(autoscaler, 'ScaleTargetInitialized')?.status === 'True',
+      isInitialized: knativeConditionOf(autoscaler, 'ScaleTargetInitialized')?.status === 'True',
       inFlight: traffic.inFlight(key),
       idleMs: traffic.idleMs(key),
       containerConcurrency: revision.spec.containerConcurrency ?? 0,
@@ -49,14 +49,14 @@ export const createAutoscaler = (hands: Hands, traffic: Traffic, stableWindowMs:
     if (decided.active.reason === 'TimedOut') timedOut.add(uid);
     if (replicas !== undefined && deployment.spec.replicas !== replicas) {
       const body = { metadata: { uid: deployment.metadata.uid }, spec: { replicas } };
-      await kube.patch(DEPLOYMENT, deployment.metadata, { type: 'merge', body });
+      await kube.patch(FULL_DEPLOYMENT, deployment.metadata, { type: 'merge', body });
     }
-    const conditions: Condition[] = [
+    const conditions: ResourceCondition[] = [
       decided.active,
       { type: 'ScaleTargetInitialized', status: isInitialized ? 'True' : 'Unknown' },
       { type: 'SKSReady', status: 'True' },
     ];
-    await writeStatus(hands, POD_AUTOSCALER, autoscaler, {
+    await writeStatus(hands, FULL_POD_AUTOSCALER, autoscaler, {
       conditions: [...conditions, readyOf(conditions)],
       desiredScale: desired,
       actualScale: ready,

@@ -1,16 +1,16 @@
 import type { OwnerReference } from '../../kube/port.ts';
-import { hash, type Workload } from '../cluster/workloads.ts';
-import { AUTOSCALING, ANNOTATION, LABEL, among, ownedBy, without, type Strings } from './metadata.ts';
+import { hash, type DeployedWorkload } from '../cluster/workloads.ts';
+import { AUTOSCALING, ANNOTATION, LABEL, among, ownedBy, without, type Strings } from './child-metadata.ts';
 import { podSpecOf } from './podspec.ts';
 import {
   CONFIGURATION,
   REVISION,
   SERVICE,
   type Configuration,
-  type PodAutoscaler,
+  type FullPodAutoscaler,
   type Reachability,
   type Revision,
-  type Route,
+  type KnativeRoute,
   type Service,
 } from './resources.ts';
 
@@ -54,7 +54,7 @@ export const configurationOf = (service: Service): Wanted<Configuration['spec']>
 });
 
 /** Source: knative/serving pkg/reconciler/service/resources/route.go. */
-export const routeOf = (service: Service): Wanted<Route['spec']> => ({
+export const routeOf = (service: Service): Wanted<KnativeRoute['spec']> => ({
   apiVersion: SERVING_V1,
   kind: 'Route',
   metadata: {
@@ -78,7 +78,7 @@ export const revisionNameOf = ({ metadata, spec }: Configuration): string =>
  * The Revision of the present template. The template's labels and annotations go over, those of the Service do not.
  * Source: knative/serving pkg/reconciler/configuration/resources/revision.go.
  */
-export const revisionOf = (configuration: Configuration, now: string): Wanted<Revision['spec']> => {
+export const revisionObjectOf = (configuration: Configuration, now: string): Wanted<Revision['spec']> => {
   const { metadata, spec } = configuration;
   const { containers, ...rest } = spec.template.spec;
   return {
@@ -153,7 +153,7 @@ export const durationMs = (text: string | undefined): number | undefined => {
 export const progressDeadlineMs = ({ metadata }: Pick<Revision, 'metadata'>): number =>
   durationMs(metadata.annotations?.[ANNOTATION.progressDeadline]) ?? PROGRESS_DEADLINE_S * 1_000;
 
-export const deploymentNameOf = ({ metadata }: Revision | PodAutoscaler): string => `${metadata.name}-deployment`;
+export const deploymentNameOf = ({ metadata }: Revision | FullPodAutoscaler): string => `${metadata.name}-deployment`;
 
 /** What is not Knative's to write. */
 const foreign = (strings: Strings | undefined): Record<string, string> =>
@@ -166,8 +166,8 @@ const foreign = (strings: Strings | undefined): Record<string, string> =>
 export const deploymentOf = (
   revision: Revision,
   replicas: number,
-  have?: Workload,
-): Wanted<Workload['spec'] & object> => {
+  have?: DeployedWorkload,
+): Wanted<DeployedWorkload['spec'] & object> => {
   const labels = workloadLabels(revision);
   const annotations = podAnnotations(revision);
   const id = hash(JSON.stringify([labels, annotations, revision.spec]));
@@ -203,7 +203,7 @@ export const deploymentOf = (
 };
 
 /** Source: pkg/reconciler/revision/resources/pa.go. */
-export const podAutoscalerOf = (revision: Revision, reachability: Reachability): Wanted<PodAutoscaler['spec']> => ({
+export const podAutoscalerOf = (revision: Revision, reachability: Reachability): Wanted<FullPodAutoscaler['spec']> => ({
   apiVersion: 'autoscaling.internal.knative.dev/v1alpha1',
   kind: 'PodAutoscaler',
   metadata: {

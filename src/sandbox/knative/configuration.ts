@@ -1,28 +1,28 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Again } from '../../kube/controller.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { refOf } from '../../kube/store.ts';
-import { revisionOf } from './chain.ts';
+import { revisionObjectOf } from './chain.ts';
 import { ensure } from './ensure.ts';
-import { LABEL } from './metadata.ts';
-import { CONFIGURATION, REVISION, type Condition, type Configuration, type Revision } from './resources.ts';
-import { conditionOf, timestamp, writeStatus, type Hands } from './status.ts';
+import { LABEL } from './child-metadata.ts';
+import { CONFIGURATION, REVISION, type ResourceCondition, type Configuration, type Revision } from './resources.ts';
+import { knativeConditionOf, knativeTimestamp, writeStatus, type Hands } from './knative-status.ts';
 
 const generationOf = ({ metadata }: Revision): number => Number(metadata.labels?.[LABEL.configurationGeneration]);
 
-const isReady = (revision: Revision): boolean => conditionOf(revision, 'Ready')?.status === 'True';
+const isReady = (revision: Revision): boolean => knativeConditionOf(revision, 'Ready')?.status === 'True';
 
 /**
  * One Revision for each generation of the template, and the names of the latest and the latest ready one.
  * Source: knative/serving pkg/reconciler/configuration/configuration.go.
  */
-export const syncConfiguration = async (hands: Hands, key: string): Promise<Again> => {
+export const syncConfiguration = async (hands: Hands, key: string): Promise<Requeue> => {
   const { kube, clock } = hands;
   const configuration = await kube.get(CONFIGURATION, refOf(key));
   if (!configuration || configuration.metadata.deletionTimestamp !== undefined) return 'done';
   const { namespace, uid, generation = 1 } = configuration.metadata;
   const labelSelector = `${LABEL.configurationUid}=${uid}`;
   const revisions = await kube.list(REVISION, { namespace, labelSelector });
-  const wanted = revisionOf(configuration, timestamp(clock));
+  const wanted = revisionObjectOf(configuration, knativeTimestamp(clock));
   const latest =
     revisions.find((revision) => generationOf(revision) === generation) ?? (await ensure(kube, REVISION, wanted));
   // A name of the user's own must come with a template of its own.
@@ -45,15 +45,20 @@ export const syncConfiguration = async (hands: Hands, key: string): Promise<Agai
 const nameTaken = (name: string): string =>
   `Revision creation failed with message: revisions.serving.knative.dev "${name}" already exists.`;
 
-const failed = (message: string): Condition => ({ type: 'Ready', status: 'False', reason: 'RevisionFailed', message });
+const failed = (message: string): ResourceCondition => ({
+  type: 'Ready',
+  status: 'False',
+  reason: 'RevisionFailed',
+  message,
+});
 
 /** A Revision that failed and is deployed again changes nothing here until it is ready. */
-const readyFrom = (configuration: Configuration, latest: Revision): Condition => {
-  const { status, message = '' } = conditionOf(latest, 'Ready') ?? {};
+const readyFrom = (configuration: Configuration, latest: Revision): ResourceCondition => {
+  const { status, message = '' } = knativeConditionOf(latest, 'Ready') ?? {};
   const { name } = latest.metadata;
   if (status === 'True') return { type: 'Ready', status };
   if (status === 'False') return failed(`Revision "${name}" failed with message: ${message}.`);
-  const have = conditionOf(configuration, 'Ready');
+  const have = knativeConditionOf(configuration, 'Ready');
   const isSame = configuration.status?.latestCreatedRevisionName === name && have?.status === 'False';
   return isSame && have.message !== undefined ? failed(have.message) : { type: 'Ready', status: 'Unknown' };
 };

@@ -1,4 +1,4 @@
-import { LABEL } from './metadata.ts';
+import { LABEL } from './child-metadata.ts';
 import type { Container, Revision } from './resources.ts';
 
 const QUEUE_PROXY_IMAGE = 'gcr.io/knative-releases/knative.dev/serving/cmd/queue:v1.23.0';

@@ -1,7 +1,7 @@
 import type { KubeObject, Resource } from '../../kube/port.ts';
 
 /** A condition as Knative writes it. `severity` is empty where the condition counts for Ready. */
-export interface Condition {
+export interface ResourceCondition {
   readonly type: string;
   readonly status: string;
   readonly reason?: string | undefined;
@@ -12,7 +12,7 @@ export interface Condition {
 
 interface Status {
   readonly observedGeneration?: number | undefined;
-  readonly conditions?: readonly Condition[] | undefined;
+  readonly conditions?: readonly ResourceCondition[] | undefined;
 }
 
 /** A container as far as the stand-in looks into it; everything else goes through as it is. */
@@ -44,7 +44,7 @@ export interface RevisionTemplate {
 }
 
 /** A share of a Route's traffic; in a status with the Revision that it goes to. */
-export interface TrafficTarget {
+export interface RouteTarget {
   readonly revisionName?: string | undefined;
   readonly configurationName?: string | undefined;
   readonly latestRevision?: boolean | undefined;
@@ -61,11 +61,11 @@ interface Latest {
 interface Routed {
   readonly url?: string | undefined;
   readonly address?: { readonly url: string } | undefined;
-  readonly traffic?: readonly TrafficTarget[] | undefined;
+  readonly traffic?: readonly RouteTarget[] | undefined;
 }
 
 export interface Service extends KubeObject {
-  readonly spec: { readonly template: RevisionTemplate; readonly traffic?: readonly TrafficTarget[] | undefined };
+  readonly spec: { readonly template: RevisionTemplate; readonly traffic?: readonly RouteTarget[] | undefined };
   readonly status?: (Status & Latest & Routed) | undefined;
 }
 
@@ -74,8 +74,8 @@ export interface Configuration extends KubeObject {
   readonly status?: (Status & Latest) | undefined;
 }
 
-export interface Route extends KubeObject {
-  readonly spec: { readonly traffic: readonly TrafficTarget[] };
+export interface KnativeRoute extends KubeObject {
+  readonly spec: { readonly traffic: readonly RouteTarget[] };
   readonly status?: (Status & Routed) | undefined;
 }
 
@@ -89,7 +89,7 @@ export interface Revision extends KubeObject {
 /** Whether a Route leads to the Revision; empty while that is not known yet. */
 export type Reachability = '' | 'Reachable' | 'Unreachable';
 
-export interface PodAutoscaler extends KubeObject {
+export interface FullPodAutoscaler extends KubeObject {
   readonly spec: {
     readonly reachability?: Reachability | undefined;
     readonly protocolType: string;
@@ -115,9 +115,9 @@ const serving = <T extends KubeObject>(plural: string, kind: string): Resource<T
 
 export const SERVICE = serving<Service>('services', 'Service');
 export const CONFIGURATION = serving<Configuration>('configurations', 'Configuration');
-export const ROUTE = serving<Route>('routes', 'Route');
+export const ROUTE = serving<KnativeRoute>('routes', 'Route');
 export const REVISION = serving<Revision>('revisions', 'Revision');
-export const POD_AUTOSCALER: Resource<PodAutoscaler> = {
+export const FULL_POD_AUTOSCALER: Resource<FullPodAutoscaler> = {
   group: 'autoscaling.internal.knative.dev',
   version: 'v1alpha1',
   plural: 'podautoscalers',

@@ -1,19 +1,19 @@
-import type { Again } from '../../kube/controller.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { refOf } from '../../kube/store.ts';
-import { DEPLOYMENT, type Workload } from '../cluster/workloads.ts';
+import { FULL_DEPLOYMENT, type DeployedWorkload } from '../cluster/workloads.ts';
 import { deploymentOf, podAutoscalerOf } from './chain.ts';
 import { clobber, ensure } from './ensure.ts';
-import { LABEL, type Strings } from './metadata.ts';
+import { LABEL, type Strings } from './child-metadata.ts';
 import {
-  POD_AUTOSCALER,
+  FULL_POD_AUTOSCALER,
   REVISION,
-  type Condition,
-  type PodAutoscaler,
+  type ResourceCondition,
+  type FullPodAutoscaler,
   type Reachability,
   type Revision,
 } from './resources.ts';
-import { initialScaleOf } from './scale.ts';
-import { conditionOf, readyOf, writeStatus, type Hands } from './status.ts';
+import { initialScaleOf } from './scale-bounds.ts';
+import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
 
 /** Source: knative/serving pkg/apis/serving/v1/revision_helpers.go GetReachability by routing state. */
 const reachabilityOf = ({ metadata }: Revision): Reachability => {
@@ -25,12 +25,12 @@ const reachabilityOf = ({ metadata }: Revision): Reachability => {
  * Keeps Deployment and PodAutoscaler of a Revision, and tells in its status whether it can serve.
  * Source: knative/serving pkg/reconciler/revision/{revision,reconcile_resources,cruds}.go.
  */
-export const syncRevision = async (hands: Hands, key: string): Promise<Again> => {
+export const syncRevision = async (hands: Hands, key: string): Promise<Requeue> => {
   const { kube } = hands;
   const revision = await kube.get(REVISION, refOf(key));
   if (!revision || revision.metadata.deletionTimestamp !== undefined) return 'done';
   const replicas = initialScaleOf(revision.metadata.annotations);
-  const there = await ensure(kube, DEPLOYMENT, deploymentOf(revision, replicas));
+  const there = await ensure(kube, FULL_DEPLOYMENT, deploymentOf(revision, replicas));
   const deployment = there && (await updateDeployment(hands, revision, there));
   const autoscaler = await updateAutoscaler(hands, revision);
   const conditions =
@@ -45,19 +45,23 @@ export const syncRevision = async (hands: Hands, key: string): Promise<Again> =>
 };
 
 /** Only a Revision that says something else than when the Deployment was written changes it. */
-const updateDeployment = async ({ kube }: Hands, revision: Revision, have: Workload): Promise<Workload> => {
+const updateDeployment = async (
+  { kube }: Hands,
+  revision: Revision,
+  have: DeployedWorkload,
+): Promise<DeployedWorkload> => {
   const wanted = deploymentOf(revision, 1, have);
   if (have.metadata.labels?.[LABEL.deploymentHash] === wanted.metadata.labels[LABEL.deploymentHash]) return have;
-  return clobber(kube, DEPLOYMENT, have, wanted);
+  return clobber(kube, FULL_DEPLOYMENT, have, wanted);
 };
 
 const isThere = (all: Strings, found: Strings = {}): boolean =>
   Object.entries(all).every(([key, value]) => found[key] === value);
 
 /** What others wrote on a PodAutoscaler stays. */
-const updateAutoscaler = async ({ kube }: Hands, revision: Revision): Promise<PodAutoscaler | undefined> => {
+const updateAutoscaler = async ({ kube }: Hands, revision: Revision): Promise<FullPodAutoscaler | undefined> => {
   const wanted = podAutoscalerOf(revision, reachabilityOf(revision));
-  const have = await ensure(kube, POD_AUTOSCALER, wanted);
+  const have = await ensure(kube, FULL_POD_AUTOSCALER, wanted);
   if (!have) return undefined;
   const { labels, annotations } = wanted.metadata;
   const isSame =
@@ -66,21 +70,21 @@ const updateAutoscaler = async ({ kube }: Hands, revision: Revision): Promise<Po
     isThere(annotations, have.metadata.annotations);
   if (isSame) return have;
   const body = { metadata: { uid: have.metadata.uid, labels, annotations }, spec: wanted.spec };
-  return kube.patch(POD_AUTOSCALER, have.metadata, { type: 'merge', body });
+  return kube.patch(FULL_POD_AUTOSCALER, have.metadata, { type: 'merge', body });
 };
 
-const deploying = (type: string): Condition => ({ type, status: 'Unknown', reason: 'Deploying' });
+const deploying = (type: string): ResourceCondition => ({ type, status: 'Unknown', reason: 'Deploying' });
 
 /**
  * Healthy once as many pods as it starts with were Ready together; from then on only a Deployment that fails can change
  * that, and not the scale. Source: pkg/apis/serving/v1/revision_lifecycle.go PropagateDeploymentStatus,
  * PropagateAutoscalerStatus.
  */
-const conditionsOf = (deployment: Workload, autoscaler: PodAutoscaler): Condition[] => {
+const conditionsOf = (deployment: DeployedWorkload, autoscaler: FullPodAutoscaler): ResourceCondition[] => {
   const progress = deployment.status?.conditions?.find(({ type }) => type === 'Progressing');
-  const isInitialized = conditionOf(autoscaler, 'ScaleTargetInitialized')?.status === 'True';
-  const active = conditionOf(autoscaler, 'Active');
-  const resources: Condition =
+  const isInitialized = knativeConditionOf(autoscaler, 'ScaleTargetInitialized')?.status === 'True';
+  const active = knativeConditionOf(autoscaler, 'Active');
+  const resources: ResourceCondition =
     progress?.status === 'False'
       ? {
           type: 'ResourcesAvailable',
@@ -111,7 +115,7 @@ const conditionsOf = (deployment: Workload, autoscaler: PodAutoscaler): Conditio
   ];
 };
 
-const conditionsOfForeign = (name: string): Condition[] => [
+const conditionsOfForeign = (name: string): ResourceCondition[] => [
   {
     type: 'ResourcesAvailable',
     status: 'False',

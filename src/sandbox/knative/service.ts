@@ -1,16 +1,23 @@
-import type { Again } from '../../kube/controller.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
 import type { KubeObject } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import { configurationOf, routeOf } from './chain.ts';
 import { clobber, ensure } from './ensure.ts';
-import { CONFIGURATION, ROUTE, SERVICE, type Condition, type Configuration, type Route } from './resources.ts';
-import { conditionOf, readyOf, writeStatus, type Hands } from './status.ts';
+import {
+  CONFIGURATION,
+  ROUTE,
+  SERVICE,
+  type ResourceCondition,
+  type Configuration,
+  type KnativeRoute,
+} from './resources.ts';
+import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
 
 /**
  * Keeps Configuration and Route as the Service says, and tells of both in its status.
  * Source: knative/serving pkg/reconciler/service/service.go, pkg/apis/serving/v1/service_lifecycle.go.
  */
-export const syncService = async (hands: Hands, key: string): Promise<Again> => {
+export const syncService = async (hands: Hands, key: string): Promise<Requeue> => {
   const { kube } = hands;
   const service = await kube.get(SERVICE, refOf(key));
   if (!service || service.metadata.deletionTimestamp !== undefined) return 'done';
@@ -37,7 +44,7 @@ export const syncService = async (hands: Hands, key: string): Promise<Again> => 
   return 'done';
 };
 
-const mirror = (type: string, object: Configuration | Route): Condition => {
+const mirror = (type: string, object: Configuration | KnativeRoute): ResourceCondition => {
   if (object.status?.observedGeneration !== object.metadata.generation)
     return {
       type,
@@ -45,13 +52,13 @@ const mirror = (type: string, object: Configuration | Route): Condition => {
       reason: 'OutOfDate',
       message: 'The object is still working to reflect the latest desired specification.',
     };
-  const { severity: _severity, lastTransitionTime: _since, ...ready } = conditionOf(object, 'Ready') ?? UNKNOWN;
+  const { severity: _severity, lastTransitionTime: _since, ...ready } = knativeConditionOf(object, 'Ready') ?? UNKNOWN;
   return { ...ready, type };
 };
 
-const UNKNOWN: Condition = { type: 'Ready', status: 'Unknown' };
+const UNKNOWN: ResourceCondition = { type: 'Ready', status: 'Unknown' };
 
-const notOwned = (type: string, { metadata }: KubeObject): Condition => ({
+const notOwned = (type: string, { metadata }: KubeObject): ResourceCondition => ({
   type,
   status: 'False',
   reason: 'NotOwned',
@@ -59,7 +66,11 @@ const notOwned = (type: string, { metadata }: KubeObject): Condition => ({
 });
 
 /** A Route that is well but does not lead to the latest ready Revision yet. */
-const migrated = (condition: Condition, route: Route, configuration: Configuration | undefined): Condition => {
+const migrated = (
+  condition: ResourceCondition,
+  route: KnativeRoute,
+  configuration: Configuration | undefined,
+): ResourceCondition => {
   const latest = configuration?.status?.latestReadyRevisionName;
   const isBehind = route.status?.traffic?.some((it) => it.latestRevision === true && it.revisionName !== latest);
   return condition.status === 'True' && isBehind

@@ -1,4 +1,4 @@
-import type { Bell } from '../cluster/follow.ts';
+import type { Trigger } from '../cluster/follow-objects.ts';
 import type { Clock } from '../../lib/clock.ts';
 
 interface Requests {
@@ -39,7 +39,7 @@ export class Traffic {
   }
 
   /** Rings with the Revision whose requests have changed. */
-  readonly bell: Bell = (due) => {
+  readonly trigger: Trigger = (due) => {
     this.#listeners.add(due);
     return () => this.#listeners.delete(due);
   };

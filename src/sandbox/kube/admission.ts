@@ -1,8 +1,8 @@
-import type { ApiObject } from './json.ts';
-import type { Kind } from './registry.ts';
+import type { ApiObject } from './json-values.ts';
+import type { Kind } from './served-kinds.ts';
 
 /** What an admission plugin gets to see. `object` is undefined for DELETE, `oldObject` for CREATE. */
-export interface AdmissionRequest {
+export interface AdmissionCall {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
   readonly kind: Kind;
   readonly namespace: string | undefined;
@@ -21,7 +21,7 @@ export interface AdmissionRequest {
  * Called before validation of every create, update and delete. Gives the object to go on with (changed, or the same);
  * rejects by throwing an ApiError. Objects have the form of the request's group and version.
  */
-export type Admission = (request: AdmissionRequest) => Promise<ApiObject | undefined>;
+export type Admission = (request: AdmissionCall) => Promise<ApiObject | undefined>;
 
 /** Called once an object is known to be valid, and before it is written; rejects by throwing an ApiError. */
-export type Validation = (request: AdmissionRequest) => Promise<void>;
+export type Validation = (request: AdmissionCall) => Promise<void>;

@@ -1,5 +1,5 @@
-import { arrayOf, clone, equal, isObject, objectOf, type JsonObject } from './json.ts';
-import type { StructuralSchema } from './schema.ts';
+import { arrayOf, clone, equal, isObject, objectOf, type JsonObject } from './json-values.ts';
+import type { StructuralSchema } from './crd-schema.ts';
 import { isMergedSet, mergeKeyOf } from './strategic.ts';
 
 const keysOf = (schema: StructuralSchema | undefined, path: readonly string[]): readonly string[] | undefined => {

@@ -1,8 +1,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Admission, Validation } from './admission.ts';
-import type { ApiObject, JsonObject } from './json.ts';
-import { apiVersionOf, type Kind, type Registry } from './registry.ts';
+import type { ApiObject, JsonObject } from './json-values.ts';
+import { groupVersionOf, type Kind, type Registry } from './served-kinds.ts';
 import type { Storage } from './storage.ts';
 
 /** What the verbs work on. */
@@ -18,7 +18,7 @@ export interface Backend {
 }
 
 /** What a request is about. `name` is undefined for collections, `namespace` for cluster scope and for all namespaces. */
-export interface Target {
+export interface RequestTarget {
   readonly kind: Kind;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
@@ -28,7 +28,7 @@ export interface Target {
 /** The object in the form of a kind's group and version. */
 export const onTheWire = (kind: Kind, object: ApiObject): ApiObject => {
   if (kind.view !== undefined) return kind.view.toWire(object);
-  const apiVersion = apiVersionOf(kind);
+  const apiVersion = groupVersionOf(kind);
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 };
 

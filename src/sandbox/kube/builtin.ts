@@ -20,11 +20,11 @@ import {
   eventsGroupErrors,
   eventsGroupFields,
   eventsGroupView,
-} from './events.ts';
-import { arrayOf, equal, objectOf, stringOf, type ApiObject } from './json.ts';
-import type { Kind, ScalePaths } from './registry.ts';
+} from './event-objects.ts';
+import { arrayOf, equal, objectOf, stringOf, type ApiObject } from './json-values.ts';
+import type { Kind, ScalePaths } from './served-kinds.ts';
 import { fieldsAt } from './selectors.ts';
-import { forbiddenValue, invalidValue, requiredValue, type FieldError } from './status.ts';
+import { forbiddenValue, invalidValue, requiredValue, type FieldError } from './failure-status.ts';
 
 const POD_FIELDS = fieldsAt(
   'spec.nodeName',

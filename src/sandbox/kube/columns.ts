@@ -1,5 +1,5 @@
-import { arrayOf, at, objectOf, stringOf, type ApiObject, type JsonObject } from './json.ts';
-import type { Column } from './registry.ts';
+import { arrayOf, at, objectOf, stringOf, type ApiObject, type JsonObject } from './json-values.ts';
+import type { Column } from './served-kinds.ts';
 
 /** How long ago, as kubectl says it: 59s, 5m30s, 3h20m, 2d5h, 400d, 3y. Source: apimachinery pkg/util/duration. */
 export const humanDuration = (milliseconds: number): string => {

@@ -1,9 +1,9 @@
 import { AGE, NAME, since } from './columns.ts';
-import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObject } from './json.ts';
+import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObject } from './json-values.ts';
 import { jsonPathReader } from './jsonpath.ts';
-import type { Column, Kind, ScalePaths } from './registry.ts';
-import type { StructuralSchema } from './schema.ts';
-import { invalidValue, requiredValue, type FieldError } from './status.ts';
+import type { Column, Kind, ScalePaths } from './served-kinds.ts';
+import type { StructuralSchema } from './crd-schema.ts';
+import { invalidValue, requiredValue, type FieldError } from './failure-status.ts';
 
 /** The store of CustomResourceDefinitions. */
 export const CRD_STORE = 'apiextensions.k8s.io/customresourcedefinitions';

@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
-import { isObject, type JsonObject } from './json.ts';
-import { badRequest, unsupportedMediaType } from './status.ts';
+import { isObject, type JsonObject } from './json-values.ts';
+import { badRequest, unsupportedMediaType } from './failure-status.ts';
 
 const ACCEPTED = ['application/json', 'application/yaml'];
 

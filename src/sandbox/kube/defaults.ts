@@ -1,4 +1,4 @@
-import { arrayOf, isObject, objectOf, omit, stringOf, type ApiObject, type JsonObject } from './json.ts';
+import { arrayOf, isObject, objectOf, omit, stringOf, type ApiObject, type JsonObject } from './json-values.ts';
 
 /** Sets a field that is absent. */
 const ensure = (object: JsonObject, key: string, value: unknown): void => {

@@ -1,10 +1,10 @@
-import type { AdmissionRequest } from './admission.ts';
-import { onTheWire, type Backend, type Target } from './backend.ts';
+import type { AdmissionCall } from './admission.ts';
+import { onTheWire, type Backend, type RequestTarget } from './backend.ts';
 import { decodeBody, timestamp } from './decode.ts';
-import { objectOf, stringOf, type ApiObject, type JsonObject, type Meta } from './json.ts';
-import { list } from './read.ts';
-import type { Kind } from './registry.ts';
-import { conflict, forbidden, notFound } from './status.ts';
+import { objectOf, stringOf, type ApiObject, type JsonObject, type Meta } from './json-values.ts';
+import { listObjects } from './read.ts';
+import type { Kind } from './served-kinds.ts';
+import { conflict, forbidden, notFound } from './failure-status.ts';
 
 /** metav1.DeleteOptions, as far as it has an effect here. */
 export interface DeleteOptions {
@@ -157,12 +157,12 @@ export const deletionAnswer = (kind: Kind, { object, gone }: Deleted): JsonObjec
 
 const admit = async (
   { admission, validation, warn }: Backend,
-  { kind, namespace }: Target,
+  { kind, namespace }: RequestTarget,
   object: ApiObject,
   dryRun: boolean,
 ): Promise<void> => {
   const { name } = object.metadata;
-  const asked: AdmissionRequest = {
+  const asked: AdmissionCall = {
     operation: 'DELETE',
     kind,
     namespace,
@@ -177,7 +177,7 @@ const admit = async (
   await validation?.(asked);
 };
 
-export const deleteOne = async (backend: Backend, target: Target, options: DeleteOptions): Promise<Deleted> => {
+export const deleteOne = async (backend: Backend, target: RequestTarget, options: DeleteOptions): Promise<Deleted> => {
   const { kind, namespace, name = '' } = target;
   for (;;) {
     const object = backend.storage.get(kind.store, namespace, name);
@@ -193,11 +193,11 @@ export const deleteOne = async (backend: Backend, target: Target, options: Delet
 /** Deletes what a list with the same query gives; answers with that list. */
 export const deleteCollection = async (
   backend: Backend,
-  target: Target,
+  target: RequestTarget,
   query: URLSearchParams,
   options: DeleteOptions,
-): Promise<ReturnType<typeof list>> => {
-  const listed = list(backend, target, query);
+): Promise<ReturnType<typeof listObjects>> => {
+  const listed = listObjects(backend, target, query);
   for (const { metadata } of listed.items) {
     const one = { ...target, namespace: metadata.namespace, name: metadata.name };
     if (backend.storage.get(target.kind.store, one.namespace, one.name) !== undefined)

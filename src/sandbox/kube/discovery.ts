@@ -1,5 +1,5 @@
-import type { JsonObject } from './json.ts';
-import { apiVersionOf, verbsOf, type Kind, type Registry } from './registry.ts';
+import type { JsonObject } from './json-values.ts';
+import { groupVersionOf, verbsOf, type Kind, type Registry } from './served-kinds.ts';
 
 const HELD = ['get', 'patch', 'update'];
 
@@ -66,7 +66,7 @@ export const discovery = (registry: Registry, path: readonly string[]): JsonObje
   return {
     kind: 'APIResourceList',
     apiVersion: 'v1',
-    groupVersion: apiVersionOf(first),
+    groupVersion: groupVersionOf(first),
     resources: served.flatMap(resourcesOf),
   };
 };

@@ -1,9 +1,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Backend } from './backend.ts';
 import { deleteObject } from './delete.ts';
-import { stringOf, type ApiObject } from './json.ts';
+import { stringOf, type ApiObject } from './json-values.ts';
 import { goesNow } from './metadata.ts';
-import type { Kind } from './registry.ts';
+import type { Kind } from './served-kinds.ts';
 
 const ownersOf = ({ metadata }: ApiObject): string[] =>
   (metadata.ownerReferences ?? []).map(({ uid }) => stringOf(uid));

@@ -1,4 +1,4 @@
-import { arrayOf, isObject, objectOf } from './json.ts';
+import { arrayOf, isObject, objectOf } from './json-values.ts';
 
 type Step = (values: readonly unknown[]) => unknown[];
 

@@ -1,11 +1,11 @@
-import { forbiddenValue, invalid, notSupported, type FieldError } from './status.ts';
+import { forbiddenValue, invalid, notSupported, type FieldError } from './failure-status.ts';
 
 const MATCH = 'resourceVersionMatch';
 const NOT_OLDER = 'NotOlderThan';
 const EXACT = 'Exact';
 
 /** What of a query goes together only in some ways. */
-export interface ListOptions {
+export interface ListQuery {
   /** Whether a watch begins with what is there; undefined where the query does not say. */
   readonly sendInitialEvents: boolean | undefined;
 }
@@ -42,7 +42,7 @@ const watchErrors = (query: URLSearchParams, match: string, initial: boolean | u
  * Reads the options of a list or a watch; throws 422 where they contradict each other.
  * Source: ValidateListOptions in apimachinery pkg/apis/meta/internalversion/validation.
  */
-export const checkedOptions = (query: URLSearchParams, isWatch: boolean): ListOptions => {
+export const checkedOptions = (query: URLSearchParams, isWatch: boolean): ListQuery => {
   const said = query.get('sendInitialEvents');
   // Source: apimachinery pkg/runtime Convert_Slice_string_To_bool.
   const sendInitialEvents = said === null ? undefined : !['false', '0'].includes(said.toLowerCase());

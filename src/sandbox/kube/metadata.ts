@@ -1,8 +1,17 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { timestamp } from './decode.ts';
-import { arrayOf, isObject, objectOf, omit, stringOf, type ApiObject, type JsonObject, type Meta } from './json.ts';
-import { forbiddenValue, invalidValue, requiredValue, type FieldError } from './status.ts';
+import {
+  arrayOf,
+  isObject,
+  objectOf,
+  omit,
+  stringOf,
+  type ApiObject,
+  type JsonObject,
+  type Meta,
+} from './json-values.ts';
+import { forbiddenValue, invalidValue, requiredValue, type FieldError } from './failure-status.ts';
 
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const SUFFIX_LENGTH = 5;

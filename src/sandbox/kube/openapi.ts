@@ -1,5 +1,5 @@
-import { objectOf, type JsonObject } from './json.ts';
-import { apiVersionOf, isCustom, type Kind, type Registry } from './registry.ts';
+import { objectOf, type JsonObject } from './json-values.ts';
+import { groupVersionOf, isCustom, type Kind, type Registry } from './served-kinds.ts';
 
 const queryParameter = (name: string): JsonObject => ({
   name,
@@ -44,7 +44,7 @@ const answerOf = (kind: Kind): JsonObject =>
 const pathsOf = (kind: Kind): JsonObject => {
   const root = kind.group === '' ? '/api' : '/apis';
   const scope = kind.namespaced ? '/namespaces/{namespace}' : '';
-  const collection = `${root}/${apiVersionOf(kind)}${scope}/${kind.plural}`;
+  const collection = `${root}/${groupVersionOf(kind)}${scope}/${kind.plural}`;
   const of = { responses: answerOf(kind), 'x-kubernetes-group-version-kind': identityOf(kind) };
   return {
     [collection]: { post: { ...of, 'x-kubernetes-action': 'post' } },
@@ -63,7 +63,7 @@ const info = { title: 'Kubernetes', version: 'sandbox' };
  */
 export const openApiV3 = (registry: Registry, path: readonly string[]): JsonObject | undefined => {
   if (path.length === 0) {
-    const roots = registry.list().map((kind) => `${kind.group === '' ? 'api' : 'apis'}/${apiVersionOf(kind)}`);
+    const roots = registry.list().map((kind) => `${kind.group === '' ? 'api' : 'apis'}/${groupVersionOf(kind)}`);
     return {
       paths: Object.fromEntries(
         [...new Set(roots)].map((root) => [root, { serverRelativeURL: `/openapi/v3/${root}` }]),

@@ -1,5 +1,5 @@
-import { clone, equal, isObject, objectOf, type JsonObject } from './json.ts';
-import { badRequest, patchRejected } from './status.ts';
+import { clone, equal, isObject, objectOf, type JsonObject } from './json-values.ts';
+import { badRequest, patchRejected } from './failure-status.ts';
 
 /** JSON merge patch, RFC 7386. */
 export const mergePatch = (target: unknown, patch: unknown): unknown => {

@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './json-values.ts';
 
 /**
  * How a field is read: a scalar, a message, or one of the forms that JSON has otherwise. `[]` means repeated.

@@ -1,18 +1,18 @@
-import { onTheWire, type Backend, type Target } from './backend.ts';
-import type { ApiObject, JsonObject } from './json.ts';
+import { onTheWire, type Backend, type RequestTarget } from './backend.ts';
+import type { ApiObject, JsonObject } from './json-values.ts';
 import { checkedOptions } from './list-options.ts';
 import { fieldSelector, labelSelector, type Selector } from './selectors.ts';
-import { ApiError, badRequest, expired, notFound } from './status.ts';
-import { keyOf } from './storage.ts';
+import { ApiError, badRequest, expired, notFound } from './failure-status.ts';
+import { storageKeyOf } from './storage.ts';
 
-export const get = ({ storage }: Backend, { kind, namespace, name = '' }: Target): ApiObject => {
+export const get = ({ storage }: Backend, { kind, namespace, name = '' }: RequestTarget): ApiObject => {
   const object = storage.get(kind.store, namespace, name);
   if (object === undefined) throw notFound(kind, name);
   return onTheWire(kind, object);
 };
 
 /** Both selectors of a query as one. */
-export const selectorOf = ({ kind }: Target, query: URLSearchParams): Selector => {
+export const selectorOf = ({ kind }: RequestTarget, query: URLSearchParams): Selector => {
   const byLabels = labelSelector(query.get('labelSelector') ?? '');
   const byFields = fieldSelector(query.get('fieldSelector') ?? '', kind.fields);
   return (object) => byLabels(object) && byFields(object);
@@ -91,7 +91,7 @@ export interface Listed {
 }
 
 /** A list or a page of it, as it was at the revision that its metadata names. */
-export const list = (backend: Backend, target: Target, query: URLSearchParams): Listed => {
+export const listObjects = (backend: Backend, target: RequestTarget, query: URLSearchParams): Listed => {
   const { kind, namespace } = target;
   checkedOptions(query, false);
   const token = query.get('continue') ?? '';
@@ -113,7 +113,7 @@ export const list = (backend: Backend, target: Target, query: URLSearchParams): 
       continue;
     }
     items.push(onTheWire(kind, object));
-    last = keyOf(object.metadata.namespace, object.metadata.name);
+    last = storageKeyOf(object.metadata.namespace, object.metadata.name);
   }
   const metadata: JsonObject = { resourceVersion: String(page.revision) };
   if (remaining > 0) {

@@ -1,16 +1,16 @@
 import { stringify } from 'yaml';
-import type { Backend, Target } from './backend.ts';
+import type { Backend, RequestTarget } from './backend.ts';
 import { deleteCollection, deleteOne, deleteOptions, deletionAnswer } from './delete.ts';
 import { discovery } from './discovery.ts';
-import type { ApiObject, JsonObject } from './json.ts';
+import type { ApiObject, JsonObject } from './json-values.ts';
 import { openApiV2, openApiV3 } from './openapi.ts';
-import { get, list } from './read.ts';
+import { get, listObjects } from './read.ts';
 import type { ApiRequest, ApiResponse } from './exchange.ts';
-import { badRequest, invalid, methodNotAllowed, noSuchResource, notSupported } from './status.ts';
+import { badRequest, invalid, methodNotAllowed, noSuchResource, notSupported } from './failure-status.ts';
 import { bindPod, readScale, writeScale } from './subresources.ts';
 import { negotiate, Presenter, type IncludeObject, type Representation } from './table.ts';
-import { watch } from './watch.ts';
-import { create, patch, replace, type WriteOptions, type Written } from './write.ts';
+import { serveWatch } from './serve-watch.ts';
+import { createObject, patch, replace, type WriteOptions, type Written } from './write-objects.ts';
 
 /** Bodies beyond this are refused. Source: MaxRequestBodyBytes of the API server. */
 const LARGEST_BODY = 3 * 1024 * 1024;
@@ -43,7 +43,7 @@ const text = (status: number, body: string): ApiResponse => ({
 const PAGE_NOT_FOUND = text(404, '404 page not found\n');
 
 /** What a path below /api or /apis names, or undefined where nothing is served there. */
-const targetOf = ({ registry }: Backend, [root, ...path]: readonly string[]): Target | undefined => {
+const targetOf = ({ registry }: Backend, [root, ...path]: readonly string[]): RequestTarget | undefined => {
   const [group, version, ...rest] = root === 'api' ? ['', ...path] : path;
   if (group === undefined || version === undefined) return undefined;
   // /namespaces/x and its subresources are of the namespace itself; anything longer is in it.
@@ -67,7 +67,7 @@ const writeOptions = (method: string, query: URLSearchParams): WriteOptions => {
 
 interface Call {
   readonly backend: Backend;
-  readonly target: Target;
+  readonly target: RequestTarget;
   readonly request: ApiRequest;
   readonly query: URLSearchParams;
   readonly form: Representation;
@@ -97,12 +97,12 @@ const onCollection = async ({
         return {
           status: 200,
           headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
-          body: watch(backend, target, query, presenter, request.signal),
+          body: serveWatch(backend, target, query, presenter, request.signal),
         };
-      return answer(200, presenter.list(list(backend, target, query)), form);
+      return answer(200, presenter.list(listObjects(backend, target, query)), form);
     case 'POST': {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
-      const { object } = await create(backend, target, bodyOf(request), contentType, options);
+      const { object } = await createObject(backend, target, bodyOf(request), contentType, options);
       return answer(201, presenter.object(object), form);
     }
     case 'DELETE': {

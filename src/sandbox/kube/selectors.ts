@@ -1,5 +1,5 @@
-import { at, stringOf, type ApiObject } from './json.ts';
-import { badRequest } from './status.ts';
+import { at, stringOf, type ApiObject } from './json-values.ts';
+import { badRequest } from './failure-status.ts';
 
 export type Selector = (object: ApiObject) => boolean;
 

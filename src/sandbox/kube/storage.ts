@@ -1,8 +1,8 @@
-import type { ApiObject } from './json.ts';
-import { expired } from './status.ts';
+import type { ApiObject } from './json-values.ts';
+import { expired } from './failure-status.ts';
 
 /** One committed write. `store` is the key of the kind's store, `previous` what was there before. */
-export interface Change {
+export interface StoredChange {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly revision: number;
   readonly store: string;
@@ -17,10 +17,10 @@ interface Store {
 }
 
 /** A position among the keys of a store: `namespace/name`, or `name` for cluster-scoped kinds. */
-export const keyOf = (namespace: string | undefined, name: string): string =>
+export const storageKeyOf = (namespace: string | undefined, name: string): string =>
   namespace === undefined ? name : `${namespace}/${name}`;
 
-const keyOfObject = ({ metadata }: ApiObject): string => keyOf(metadata.namespace, metadata.name);
+const keyOfObject = ({ metadata }: ApiObject): string => storageKeyOf(metadata.namespace, metadata.name);
 
 /** The first index whose key is not less than `key`. */
 const lowerBound = (keys: readonly string[], key: string): number => {
@@ -40,9 +40,9 @@ const lowerBound = (keys: readonly string[], key: string): number => {
  */
 export class Storage {
   readonly #stores = new Map<string, Store>();
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #listeners = new Set<(change: StoredChange) => void>();
   readonly #historyLimit: number;
-  #history: Change[] = [];
+  #history: StoredChange[] = [];
   #revision = 1;
   #compacted = 1;
 
@@ -67,7 +67,7 @@ export class Storage {
   }
 
   get(store: string, namespace: string | undefined, name: string): ApiObject | undefined {
-    return this.#stores.get(store)?.objects.get(keyOf(namespace, name));
+    return this.#stores.get(store)?.objects.get(storageKeyOf(namespace, name));
   }
 
   /**
@@ -103,7 +103,7 @@ export class Storage {
   }
 
   /** The changes of one store after a revision. Throws 410 where some of them are forgotten. */
-  since(store: string, revision: number): readonly Change[] {
+  since(store: string, revision: number): readonly StoredChange[] {
     if (revision < this.#compacted) throw expired(`too old resource version: ${revision} (${this.#compacted})`);
     let index = this.#history.length;
     while (index > 0 && (this.#history[index - 1]?.revision ?? 0) > revision) index -= 1;
@@ -142,12 +142,12 @@ export class Storage {
   }
 
   /** Calls `listener` with every change, within the write. Returns the way to stop it. */
-  subscribe(listener: (change: Change) => void): () => void {
+  subscribe(listener: (change: StoredChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  #commit(change: Change): void {
+  #commit(change: StoredChange): void {
     this.#revision = change.revision;
     this.#history.push(change);
     // Trimmed by halves, so that a write costs the same on average whatever the limit.

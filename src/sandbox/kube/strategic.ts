@@ -1,5 +1,5 @@
-import { arrayOf, clone, equal, isObject, objectOf, type JsonObject } from './json.ts';
-import { badRequest } from './status.ts';
+import { arrayOf, clone, equal, isObject, objectOf, type JsonObject } from './json-values.ts';
+import { badRequest } from './failure-status.ts';
 
 /**
  * The lists that are merged by a key instead of being replaced: last part of the field's path, and the key. Where a

@@ -1,10 +1,10 @@
-import type { Backend, Target } from './backend.ts';
+import type { Backend, RequestTarget } from './backend.ts';
 import { decodeBody, timestamp } from './decode.ts';
-import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObject } from './json.ts';
+import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObject } from './json-values.ts';
 import { get } from './read.ts';
-import type { ScalePaths } from './registry.ts';
-import { badRequest, conflict, notFound } from './status.ts';
-import { patcher, update, type Form, type WriteOptions } from './write.ts';
+import type { ScalePaths } from './served-kinds.ts';
+import { badRequest, conflict, notFound } from './failure-status.ts';
+import { patcher, update, type Form, type WriteOptions } from './write-objects.ts';
 
 const selectorText = (selector: unknown): string =>
   Object.entries(objectOf(objectOf(selector)['matchLabels'] ?? selector))
@@ -28,7 +28,7 @@ const scaleOf = (object: ApiObject, paths: ScalePaths): JsonObject => {
   };
 };
 
-export const readScale = (backend: Backend, target: Target, paths: ScalePaths): JsonObject =>
+export const readScale = (backend: Backend, target: RequestTarget, paths: ScalePaths): JsonObject =>
   scaleOf(get(backend, target), paths);
 
 /** What webhooks see of a change of scale: source: ScaleREST of kubernetes pkg/registry/apps/deployment/storage. */
@@ -55,7 +55,7 @@ const scaleForm = (paths: ScalePaths): Form => ({
 /** Sets the number of replicas from a Scale, whole or as a patch. */
 export const writeScale = async (
   backend: Backend,
-  target: Target,
+  target: RequestTarget,
   paths: ScalePaths,
   request: { readonly method: string; readonly body: string; readonly contentType: string | undefined },
   options: WriteOptions,
@@ -70,7 +70,7 @@ export const writeScale = async (
 /** Assigns a pod to a node, as a scheduler does. Source: BindingREST of kubernetes pkg/registry/core/pod/storage. */
 export const bindPod = (
   { storage, clock }: Backend,
-  { kind, namespace, name = '' }: Target,
+  { kind, namespace, name = '' }: RequestTarget,
   body: string,
   contentType: string | undefined,
 ): JsonObject => {

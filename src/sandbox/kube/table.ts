@@ -1,6 +1,6 @@
-import { omit, type ApiObject, type JsonObject } from './json.ts';
-import { apiVersionOf, isCustom, type Kind } from './registry.ts';
-import { ApiError } from './status.ts';
+import { omit, type ApiObject, type JsonObject } from './json-values.ts';
+import { groupVersionOf, isCustom, type Kind } from './served-kinds.ts';
+import { ApiError } from './failure-status.ts';
 
 /** The form of an answer, from the Accept header. `version` is that of meta.k8s.io. */
 export interface Representation {
@@ -98,7 +98,7 @@ export class Presenter {
       };
     return {
       kind: this.#kind.listKind,
-      apiVersion: apiVersionOf(this.#kind),
+      apiVersion: groupVersionOf(this.#kind),
       metadata,
       // Go's typed lists leave the type out of their items; lists of custom resources do not.
       items: isCustom(this.#kind) ? items : items.map((object) => omit(object, 'apiVersion', 'kind')),
@@ -118,6 +118,6 @@ export class Presenter {
     if (as === 'Table') return this.#table([], { resourceVersion });
     const metadata = { resourceVersion, ...(annotations && { annotations }) };
     if (as === 'PartialObjectMetadata') return { kind: as, apiVersion: `meta.k8s.io/${version}`, metadata };
-    return { kind: this.#kind.kind, apiVersion: apiVersionOf(this.#kind), metadata };
+    return { kind: this.#kind.kind, apiVersion: groupVersionOf(this.#kind), metadata };
   }
 }

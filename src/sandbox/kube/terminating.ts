@@ -1,8 +1,8 @@
 import type { Backend } from './backend.ts';
 import { CRD_CLEANUP, CRD_STORE, kindsOf } from './crd.ts';
 import { deleteObject, type DeleteOptions } from './delete.ts';
-import type { ApiObject } from './json.ts';
-import type { Kind } from './registry.ts';
+import type { ApiObject } from './json-values.ts';
+import type { Kind } from './served-kinds.ts';
 
 const BACKGROUND: DeleteOptions = {
   gracePeriodSeconds: undefined,

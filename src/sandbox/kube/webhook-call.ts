@@ -1,8 +1,8 @@
 import { request as httpsRequest } from 'node:https';
 import type { Random } from '../../lib/random.ts';
-import type { AdmissionRequest } from './admission.ts';
-import { arrayOf, isObject, objectOf, stringOf, type JsonObject } from './json.ts';
-import { ApiError } from './status.ts';
+import type { AdmissionCall } from './admission.ts';
+import { arrayOf, isObject, objectOf, stringOf, type JsonObject } from './json-values.ts';
+import { ApiError } from './failure-status.ts';
 
 /** How webhooks are reached. */
 export interface Reached {
@@ -12,7 +12,7 @@ export interface Reached {
 }
 
 /** What a webhook says. */
-export interface Answer {
+export interface WebhookAnswer {
   readonly allowed: boolean;
   /** A JSON patch (RFC 6902), decoded. */
   readonly patch: unknown;
@@ -24,8 +24,8 @@ export interface Answer {
 export const call = async (
   world: Reached,
   webhook: JsonObject,
-  request: AdmissionRequest,
-): Promise<Answer | undefined> => {
+  request: AdmissionCall,
+): Promise<WebhookAnswer | undefined> => {
   const uid = world.random.uuid();
   const timeoutMs = (typeof webhook['timeoutSeconds'] === 'number' ? webhook['timeoutSeconds'] : 10) * 1_000;
   const config = objectOf(webhook['clientConfig']);
@@ -60,7 +60,7 @@ const urlOf = ({ serviceUrl }: Reached, { url, service }: JsonObject): string | 
 
 const review = (
   uid: string,
-  { kind, form = kind, operation, namespace, name, subresource, object, oldObject, dryRun }: AdmissionRequest,
+  { kind, form = kind, operation, namespace, name, subresource, object, oldObject, dryRun }: AdmissionCall,
 ) => {
   const asKind = { group: form.group, version: form.version, kind: form.kind };
   const resource = { group: kind.group, version: kind.version, resource: kind.plural };

@@ -1,5 +1,5 @@
-import type { AdmissionRequest } from './admission.ts';
-import { arrayOf, objectOf, stringOf, type ApiObject, type JsonObject } from './json.ts';
+import type { AdmissionCall } from './admission.ts';
+import { arrayOf, objectOf, stringOf, type ApiObject, type JsonObject } from './json-values.ts';
 
 /** What webhooks are chosen by. */
 export interface Configured {
@@ -9,7 +9,7 @@ export interface Configured {
 }
 
 /** The webhooks that are to be asked, in the order in which they are. */
-export const matching = (configured: Configured, plural: string, request: AdmissionRequest): JsonObject[] =>
+export const matching = (configured: Configured, plural: string, request: AdmissionCall): JsonObject[] =>
   configured
     .configurations(plural)
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
@@ -29,7 +29,7 @@ const hasScope = (scope: unknown, namespace: string | undefined): boolean =>
   scope === 'Namespaced' ? namespace !== undefined : scope === 'Cluster' ? namespace === undefined : true;
 
 /** Source: apiserver pkg/admission/plugin/webhook: rules, namespace and object. */
-const applies = (configured: Configured, webhook: JsonObject, request: AdmissionRequest): boolean => {
+const applies = (configured: Configured, webhook: JsonObject, request: AdmissionCall): boolean => {
   const { kind, operation, namespace, subresource = '', object, oldObject } = request;
   const isRule = arrayOf(webhook['rules'])
     .map(objectOf)

@@ -1,8 +1,8 @@
 import type { ContainerSpec, VolumeMount } from '../../cloud/container-groups.ts';
-import type { Container, WorkloadPod } from '../workload.ts';
+import type { WorkloadContainer, WorkloadPod } from '../workload-pod.ts';
 import { eciEnvironment, environmentOf, expandText, type Environment } from './env.ts';
 import type { Remarks, TranslationInput } from './input.ts';
-import { LONGEST_IMAGE, MOST_ITEMS } from './limits.ts';
+import { LONGEST_IMAGE, MOST_ITEMS } from './eci-limits.ts';
 import { hookOf, probeOf } from './probe.ts';
 import { parseQuantity } from './quantity.ts';
 
@@ -13,7 +13,7 @@ const PROPAGATIONS = ['None', 'HostToContainer', 'Bidirectional'] as const;
 
 /** A container in the form of ECI. `at` is its field, for example `spec.containers[app]`. */
 export const containerOf = (
-  container: Container,
+  container: WorkloadContainer,
   at: string,
   input: TranslationInput,
   remarks: Remarks,
@@ -56,7 +56,7 @@ export const containerOf = (
  * probes and terminals.
  */
 export const initContainerOf = (
-  container: Container,
+  container: WorkloadContainer,
   at: string,
   input: TranslationInput,
   remarks: Remarks,
@@ -90,7 +90,7 @@ export const initContainerOf = (
   return rest;
 };
 
-const refuseWhatCannotBe = (container: Container, at: string, pod: WorkloadPod, remarks: Remarks): void => {
+const refuseWhatCannotBe = (container: WorkloadContainer, at: string, pod: WorkloadPod, remarks: Remarks): void => {
   const refuse = (field: string, problem: string, remedy: string) =>
     remarks.refusals.push({ field: `${at}.${field}`, problem, remedy });
   const { securityContext, startupProbe, volumeDevices, restartPolicy } = container;
@@ -122,7 +122,7 @@ const refuseWhatCannotBe = (container: Container, at: string, pod: WorkloadPod, 
  * Only limits bound a container; a request counts for the size of the instance, of which each container without a limit
  * may use all.
  */
-const limitsOf = ({ resources }: Container, at: string, remarks: Remarks) => {
+const limitsOf = ({ resources }: WorkloadContainer, at: string, remarks: Remarks) => {
   const limits = resources?.limits ?? {};
   const read = (name: string) => {
     const quantity = limits[name];
@@ -146,7 +146,7 @@ const limitsOf = ({ resources }: Container, at: string, remarks: Remarks) => {
 const round = (value: number | undefined): number | undefined =>
   value === undefined ? undefined : Math.ceil(value * 1000 - 1e-6) / 1000;
 
-const portsOf = ({ ports }: Container, at: string, remarks: Remarks): ContainerSpec['port'] =>
+const portsOf = ({ ports }: WorkloadContainer, at: string, remarks: Remarks): ContainerSpec['port'] =>
   ports?.flatMap(({ containerPort, protocol = 'TCP' }) => {
     if (protocol === 'TCP' || protocol === 'UDP') return [{ port: containerPort, protocol } as const];
     remarks.refusals.push({
@@ -158,7 +158,7 @@ const portsOf = ({ ports }: Container, at: string, remarks: Remarks): ContainerS
   });
 
 const mountOf = (
-  mount: NonNullable<Container['volumeMounts']>[number],
+  mount: NonNullable<WorkloadContainer['volumeMounts']>[number],
   at: string,
   environment: Environment,
   remarks: Remarks,
@@ -177,7 +177,7 @@ const mountOf = (
 };
 
 /** What the container says goes before what the pod says. Every instance is a virtual machine of its own: nothing else about isolation needs to be told. */
-const securityOf = ({ securityContext }: Container, { pod }: TranslationInput) => {
+const securityOf = ({ securityContext }: WorkloadContainer, { pod }: TranslationInput) => {
   const ofPod = pod.spec.securityContext;
   return {
     addCapabilities: securityContext?.capabilities?.add?.filter((each) => CAPABILITIES.has(each)),

@@ -1,4 +1,4 @@
-import type { HttpGet, Probe } from '../workload.ts';
+import type { HttpGet, Probe } from '../workload-pod.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 import type { ContainerEnv } from '../../cloud/container-groups.ts';
-import type { Container, EnvVar } from '../workload.ts';
+import type { WorkloadContainer, EnvVar } from '../workload-pod.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import { quote } from '../../lib/text.ts';
 import type { Remarks, TranslationInput } from './input.ts';
-import { LONGEST_VALUE, MOST_VARIABLES } from './limits.ts';
+import { LONGEST_VALUE, MOST_VARIABLES } from './eci-limits.ts';
 
 /** ECI API reference, CreateContainerGroup, Container.EnvironmentVar.Key. */
 const ECI_KEY = /^[a-zA-Z_][0-9a-zA-Z_]{0,127}$/;
@@ -13,7 +13,7 @@ export type Environment = ReadonlyMap<string, string | typeof POD_IP>;
 
 /** Resolves envFrom and env, references and `$(NAME)`. What cannot be is in `remarks`. Source: pkg/kubelet makeEnvironmentVariables. */
 export const environmentOf = (
-  container: Container,
+  container: WorkloadContainer,
   at: string,
   input: TranslationInput,
   remarks: Remarks,
@@ -57,7 +57,7 @@ export const eciEnvironment = (environment: Environment, at: string, remarks: Re
 };
 
 function* fromReferences(
-  { envFrom }: Container,
+  { envFrom }: WorkloadContainer,
   at: string,
   { configMaps, secrets }: TranslationInput,
   remarks: Remarks,
@@ -95,7 +95,7 @@ const decode = (base64: string): string => Buffer.from(base64, 'base64').toStrin
 const valueOf = (
   { name, value, valueFrom }: EnvVar,
   field: string,
-  container: Container,
+  container: WorkloadContainer,
   environment: Environment,
   input: TranslationInput,
   remarks: Remarks,

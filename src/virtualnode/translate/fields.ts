@@ -1,6 +1,6 @@
-import type { ResourceFieldRef, WorkloadPod } from '../workload.ts';
+import type { ResourceFieldRef, WorkloadPod } from '../workload-pod.ts';
 import { cutAt } from '../../lib/text.ts';
-import { namesInstanceTypes } from './annotations.ts';
+import { namesInstanceTypes } from './eci-annotations.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 import { inUnits, parseQuantity } from './quantity.ts';
 import { sizeOf } from './size.ts';

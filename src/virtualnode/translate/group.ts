@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
-import type { WorkloadPod } from '../workload.ts';
-import { annotated, INSTANCE_TYPES } from './annotations.ts';
+import type { WorkloadPod } from '../workload-pod.ts';
+import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
 import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
-import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './limits.ts';
+import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './eci-limits.ts';
 import { withQueueProxyEquivalents } from './queue-proxy.ts';
-import { credentialsOf } from './registry.ts';
+import { registryCredentialsOf } from './image-registry.ts';
 import { sizeOf } from './size.ts';
 import { volumeOf } from './volumes.ts';
 import { withoutEnd, withoutStart } from '../../lib/text.ts';
@@ -70,7 +70,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     shareProcessNamespace,
     terminationGracePeriodSeconds,
     activeDeadlineSeconds,
-    registryCredentials: credentialsOf(input, remarks),
+    registryCredentials: registryCredentialsOf(input, remarks),
     containers: spec.containers.map((each) => containerOf(each, `spec.containers[${each.name}]`, input, remarks)),
     initContainers: spec.initContainers?.map((each) =>
       initContainerOf(each, `spec.initContainers[${each.name}]`, input, remarks),

@@ -1,7 +1,7 @@
 import type { Tag } from '../../cloud/port.ts';
 import type { EipCreationParameters } from '../../cloud/container-groups.ts';
 import type { ConfigMap } from '../../api/core.ts';
-import type { Secret, TokenProjection, WorkloadPod } from '../workload.ts';
+import type { Secret, TokenProjection, WorkloadPod } from '../workload-pod.ts';
 
 /** What the translation says of the cluster and the node; the same for every pod. */
 export interface NodeSettings {

@@ -1,12 +1,17 @@
 import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups.ts';
-import type { Container, Hook, HttpGet, Probe } from '../workload.ts';
+import type { WorkloadContainer, Hook, HttpGet, Probe } from '../workload-pod.ts';
 import type { Remarks } from './input.ts';
 
 /** Characters of a port's name that are repeated; Kubernetes allows 15. */
 const LONGEST_SHOWN = 30;
 
 /** The number of a port that may be named; undefined, and refused, where the container has none of the name. */
-const portOf = (port: number | string, container: Container, field: string, remarks: Remarks): number | undefined => {
+const portOf = (
+  port: number | string,
+  container: WorkloadContainer,
+  field: string,
+  remarks: Remarks,
+): number | undefined => {
   const number = typeof port === 'number' ? port : /^\d{1,5}$/.test(port) ? Number(port) : undefined;
   const found = number ?? container.ports?.find(({ name }) => name === port)?.containerPort;
   if (found === undefined || !Number.isInteger(found) || found < 1 || found > 65_535) {
@@ -27,7 +32,7 @@ const LOCAL = new Set(['', '127.0.0.1', 'localhost']);
 /** A readiness or liveness probe in the form of ECI; undefined where there is none or it is refused. */
 export const probeOf = (
   probe: Probe | undefined,
-  container: Container,
+  container: WorkloadContainer,
   field: string,
   remarks: Remarks,
 ): ContainerProbe | undefined => {
@@ -53,7 +58,7 @@ const timingOf = ({
 
 const actionOf = (
   probe: Probe,
-  container: Container,
+  container: WorkloadContainer,
   field: string,
   remarks: Remarks,
 ): Pick<ContainerProbe, 'exec' | 'httpGet' | 'tcpSocket'> | undefined => {
@@ -95,7 +100,7 @@ const actionOf = (
 /** A lifecycle hook in the form of ECI, which, unlike its probes, may send headers. */
 export const hookOf = (
   hook: Hook | undefined,
-  container: Container,
+  container: WorkloadContainer,
   field: string,
   remarks: Remarks,
 ): ContainerHook | undefined => {

@@ -1,6 +1,6 @@
-import type { EnvVar } from '../workload.ts';
+import type { EnvVar } from '../workload-pod.ts';
 import type { Remarks } from './input.ts';
-import { LONGEST_VALUE } from './limits.ts';
+import { LONGEST_VALUE } from './eci-limits.ts';
 
 /*
  * The variables of Knative's queue-proxy that are longer than ECI takes, said in fewer characters. What each of them means

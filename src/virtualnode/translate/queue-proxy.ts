@@ -1,4 +1,4 @@
-import type { Container, Probe, WorkloadPod } from '../workload.ts';
+import type { WorkloadContainer, Probe, WorkloadPod } from '../workload-pod.ts';
 import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
 import { shortened } from './queue-proxy-env.ts';
@@ -16,7 +16,7 @@ const BACKEND_PORT = 8012;
 const KUBELET_PROBE = 'k-kubelet-probe';
 
 /** Whether a container is the sidecar that Knative adds, and not merely called like it. */
-export const isQueueProxy = ({ name, env }: Container): boolean =>
+export const isQueueProxy = ({ name, env }: WorkloadContainer): boolean =>
   name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
 
 /** The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are. */
@@ -30,7 +30,8 @@ export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): W
   return { ...pod, spec: { ...pod.spec, containers } };
 };
 
-const literal = ({ env }: Container, key: string): string | undefined => env?.find(({ name }) => name === key)?.value;
+const literal = ({ env }: WorkloadContainer, key: string): string | undefined =>
+  env?.find(({ name }) => name === key)?.value;
 
 /**
  * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and without
@@ -39,7 +40,7 @@ const literal = ({ env }: Container, key: string): string | undefined => env?.fi
  * the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the pod is Ready when
  * both are, which is what Knative means by it.
  */
-const ofQueueProxy = (proxy: Container, remarks: Remarks): Container => {
+const ofQueueProxy = (proxy: WorkloadContainer, remarks: Remarks): WorkloadContainer => {
   const { readinessProbe, ...rest } = proxy;
   const port = Number(literal(proxy, QUEUE_PORT) ?? BACKEND_PORT);
   const env = proxy.env ?? [];
@@ -56,7 +57,7 @@ const timing = (probe: Probe): Probe => {
 };
 
 /** What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness, EncodeProbe). */
-const encodedProbes = (proxy: Container): readonly Probe[] => {
+const encodedProbes = (proxy: WorkloadContainer): readonly Probe[] => {
   try {
     const decoded: unknown = JSON.parse(literal(proxy, READINESS) ?? 'null');
     const list: unknown[] = Array.isArray(decoded) ? decoded : [decoded];
@@ -66,19 +67,19 @@ const encodedProbes = (proxy: Container): readonly Probe[] => {
   }
 };
 
-const has = ({ ports }: Container, port: number | undefined): boolean =>
+const has = ({ ports }: WorkloadContainer, port: number | undefined): boolean =>
   ports?.some(({ containerPort }) => containerPort === port) === true;
 
 /**
  * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one that
  * requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever has it.
  */
-const probesByContainer = ({ spec }: WorkloadPod, proxy: Container): ReadonlyMap<Container, Probe> => {
+const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): ReadonlyMap<WorkloadContainer, Probe> => {
   const userPort = Number(literal(proxy, USER_PORT));
   const users = spec.containers
     .filter((each) => each !== proxy)
     .toSorted((a, b) => +has(b, userPort) - +has(a, userPort));
-  const taken = new Map<Container, Probe>();
+  const taken = new Map<WorkloadContainer, Probe>();
   const left: Probe[] = [];
   for (const probe of encodedProbes(proxy)) {
     const owner = users.find((container) => !taken.has(container) && has(container, portOf(probe)));
@@ -93,7 +94,12 @@ const probesByContainer = ({ spec }: WorkloadPod, proxy: Container): ReadonlyMap
 };
 
 /** The container of the user with the readiness probe that Knative took from it, as far as ECI can make it. */
-const ofUser = (container: Container, encoded: Probe | undefined, proxy: Container, remarks: Remarks): Container => {
+const ofUser = (
+  container: WorkloadContainer,
+  encoded: Probe | undefined,
+  proxy: WorkloadContainer,
+  remarks: Remarks,
+): WorkloadContainer => {
   const { startupProbe, ...rest } = container;
   const at = `spec.containers[${container.name}]`;
   // Without a period queue-proxy probes as often as it can; ECI at most once a second.
@@ -124,7 +130,7 @@ const delayed = (probe: Probe, seconds: number): Probe => ({
 });
 
 /** A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself. */
-const straight = (probe: Probe, proxy: Container): Probe => {
+const straight = (probe: Probe, proxy: WorkloadContainer): Probe => {
   const { httpGet } = probe;
   if (!httpGet) return probe;
   const { httpHeaders = [], ...action } = httpGet;

@@ -1,4 +1,4 @@
-import type { Container, WorkloadPod } from '../workload.ts';
+import type { WorkloadContainer, WorkloadPod } from '../workload-pod.ts';
 import { parseQuantity } from './quantity.ts';
 import { isQueueProxy } from './queue-proxy.ts';
 
@@ -61,7 +61,7 @@ export const sizeOf = ({ spec }: WorkloadPod): Size | undefined => {
   return undefined;
 };
 
-const counts = (container: Container): boolean => {
+const counts = (container: WorkloadContainer): boolean => {
   if (container.env?.some(({ name, value }) => name === IGNORED && value === 'TRUE') === true) return false;
   const isByDefault = need(container, 'cpu') <= QUEUE_PROXY_CPU && need(container, 'memory') === 0;
   return !(isByDefault && isQueueProxy(container));
@@ -71,5 +71,5 @@ const counts = (container: Container): boolean => {
 const ROUNDING = 1e-9;
 
 /** Requests count, and where there is none the limit, as in Kubernetes; a limit above the request counts too, for it is what may be used. */
-const need = ({ resources }: Container, name: string): number =>
+const need = ({ resources }: WorkloadContainer, name: string): number =>
   Math.max(0, ...[resources?.limits?.[name], resources?.requests?.[name]].map((each) => parseQuantity(each ?? 0) ?? 0));

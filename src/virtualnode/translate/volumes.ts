@@ -1,5 +1,5 @@
 import type { ContainerGroupVolume } from '../../cloud/container-groups.ts';
-import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload.ts';
+import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload-pod.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
 

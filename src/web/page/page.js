@@ -1,4 +1,4 @@
-/** @import { Overview, ShownAddress, ShownEntry } from '../status.ts' */
+/** @import { Overview, ShownAddress, ShownEntry } from '../overview.ts' */
 import {
   addressCells,
   budgetCells,

@@ -1,4 +1,4 @@
-/** @import { Overview, ShownAddress, ShownBudget, ShownEntry, ShownFinding, ShownService, Standing } from '../status.ts' */
+/** @import { Overview, ShownAddress, ShownBudget, ShownEntry, ShownFinding, ShownService, Standing } from '../overview.ts' */
 
 /** @type {Readonly<Record<Standing, string>>} */
 export const WORDS = {

@@ -9,13 +9,13 @@ const PERIOD_MS = 60_000;
 /** From the start to a moment after the n-th pass, of which none takes longer than that. */
 const afterPass = (n: number): number => FIRST_PASS_MS + (n - 1) * PERIOD_MS + 5_000;
 const passesOf = (outcome: string) => `knative_eip_sweeper_passes_total{outcome="${outcome}"}`;
-const straysOf = (kind: string) => `knative_eip_sweeper_strays{kind="${kind}"}`;
+const candidatesOf = (kind: string) => `knative_eip_sweeper_strays{kind="${kind}"}`;
 
 test('an orphan is released at its second sighting, and the one that has its PodEIP stays', async (t) => {
   const world = await Sweeping.create();
   world.addEip('eip-1', 'gone');
   await world.pass(afterPass(1));
-  t.is(await world.sample(straysOf('orphan')), 1);
+  t.is(await world.sample(candidatesOf('orphan')), 1);
   await world.pass(PERIOD_MS - 10_000);
   t.deepEqual(world.ids(), ['eip-bystander', 'eip-1'], 'a moment before the second pass');
   await world.pass(10_000);
@@ -23,7 +23,7 @@ test('an orphan is released at its second sighting, and the one that has its Pod
   t.is(await world.sample('knative_eip_sweeper_released_total'), 1);
   await world.pass(5 * PERIOD_MS);
   t.deepEqual(world.changes(), ['ReleaseEipAddress eip-1']);
-  t.is(await world.sample(straysOf('orphan')), 0);
+  t.is(await world.sample(candidatesOf('orphan')), 0);
   t.is(await world.sample('knative_eip_sweeper_sightings_total{kind="orphan"}'), 2);
   t.is(await world.sample(passesOf('ok')), 7);
   const [event, ...others] = world.events;
@@ -98,7 +98,7 @@ test('report says what would be released, once, and releases nothing', async (t)
   world.addEip('eip-1', 'gone');
   await world.pass(afterPass(5));
   t.deepEqual(world.changes(), []);
-  t.is(await world.sample(straysOf('orphan')), 1);
+  t.is(await world.sample(candidatesOf('orphan')), 1);
   t.regex(world.said('warn').join('\n'), /^eip-1 \([\d.]+\) was bought for .*sweeper\.mode is report$/);
 });
 
@@ -214,12 +214,12 @@ test('a binding to the primary address is undone where a PodEIP knows that addre
   t.regex(world.said('warn').join('\n'), /bound to the primary address of eni-1, which nothing names/);
   t.is(await world.sample('knative_eip_sweeper_blocked_total'), 2);
   t.is(world.events.length, 1, 'it is said once');
-  const place = { networkInterfaceId: 'eni-1', isPrimary: true, podUid: 'pod' };
+  const binding = { networkInterfaceId: 'eni-1', isPrimary: true, podUid: 'pod' };
   // Somebody's lie about the address does not help.
-  await world.addPodEip('liar', '', [{ ...place, privateIpAddress: '10.0.0.2' }]);
+  await world.addPodEip('liar', '', [{ ...binding, privateIpAddress: '10.0.0.2' }]);
   await world.pass(PERIOD_MS);
   t.deepEqual(world.changes(), []);
-  await world.addPodEip('next', '', [{ ...place, privateIpAddress: '10.0.0.1' }]);
+  await world.addPodEip('next', '', [{ ...binding, privateIpAddress: '10.0.0.1' }]);
   await world.pass(2 * PERIOD_MS);
   t.deepEqual(world.changes(), ['UnassociateEipAddress eip-1', 'ReleaseEipAddress eip-1']);
 });
@@ -241,7 +241,7 @@ test('what is in the way of a release is said once, and what is bound elsewhere 
   t.regex(said, /eip-2 .*deletion protection is on/);
   t.regex(said, /eip-3 .*names no PodEIP; it is left alone/);
   t.is(world.said('warn').length, 3);
-  t.is(await world.sample(straysOf('unidentified')), 1);
+  t.is(await world.sample(candidatesOf('unidentified')), 1);
   world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: 'other' });
   await world.pass(PERIOD_MS);
   world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: CLUSTER });
@@ -262,11 +262,11 @@ test('a list that changes from page to page is not used; a long one that holds s
   };
   await world.pass(afterPass(4));
   t.is(await world.sample(passesOf('inconsistent')), 4);
-  t.is(await world.sample(straysOf('orphan')), undefined, 'nothing was concluded');
+  t.is(await world.sample(candidatesOf('orphan')), undefined, 'nothing was concluded');
   t.true(moves > 20, 'each pass tried several times');
   world.meddleWithRequest = () => undefined;
   await world.pass(PERIOD_MS);
-  t.is(await world.sample(straysOf('orphan')), 230);
+  t.is(await world.sample(candidatesOf('orphan')), 230);
   t.deepEqual(world.changes(), [], 'the first sighting');
   await world.pass(PERIOD_MS);
   t.deepEqual(world.ids(), ['eip-bystander']);

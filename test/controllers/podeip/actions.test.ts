@@ -1,15 +1,15 @@
 import test from 'ava';
 import { array, assert as assertProperty, integer, oneof, property, string } from 'fast-check';
-import { allocation, binding } from '../../../src/controllers/podeip/calls.ts';
-import { act } from '../../../src/controllers/podeip/actions.ts';
+import { allocateCall, bindingCall } from '../../../src/controllers/podeip/calls.ts';
+import { runAction } from '../../../src/controllers/podeip/actions.ts';
 import { clientToken, withToken } from '../../../src/lib/token.ts';
 import { TAG_POD } from '../../../src/api/annotations.ts';
 import type { Cloud } from '../../../src/cloud/port.ts';
 import { readTags } from '../../../src/request/values.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
-import type { Act } from '../../../src/controllers/podeip/step.ts';
+import type { Action } from '../../../src/controllers/podeip/step.ts';
 import { StillClock } from '../../sandbox/cloud-bench.ts';
-import { fresh, place, pod, podEip, seen } from './situation.ts';
+import { fresh, binding, pod, podEip, seen } from './situation.ts';
 
 const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
 
@@ -33,7 +33,7 @@ test('a token is printable ASCII, fits, and depends on its parts only', (t) => {
 });
 
 const token = (generation: number, mbps = 5, its = podEip()): string =>
-  allocation(cluster, its, { ...fresh, bandwidthMbps: mbps }, generation).clientToken;
+  allocateCall(cluster, its, { ...fresh, bandwidthMbps: mbps }, generation).clientToken;
 
 test('the call that buys is the same for the same attempt, and another for another', (t) => {
   t.is(token(1), token(1, 5, { ...podEip(), metadata: { ...podEip().metadata, resourceVersion: '9' } }));
@@ -44,21 +44,21 @@ test('tags fit with the most that a user may add, and the two that prove whose i
   const most = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'v'.repeat(128)]));
   const read = readTags(JSON.stringify(most));
   const long = { ...podEip(), metadata: { ...podEip().metadata, name: 'n'.repeat(253) } };
-  const { tags } = allocation(cluster, long, { ...fresh, tags: 'value' in read ? read.value : [] }, 1);
+  const { tags } = allocateCall(cluster, long, { ...fresh, tags: 'value' in read ? read.value : [] }, 1);
   t.is(tags.length, 20);
   t.true(tags.every(({ key, value }) => key.length <= 128 && value.length <= 128));
   t.is(new Set(tags.map(({ key }) => key)).size, 20);
   t.is(tags.find(({ key }) => key === 'knative-eip/cluster-uid')?.value, 'cluster');
   t.is(tags.find(({ key }) => key === 'knative-eip/podeip-uid')?.value, 'podeip');
   const shortened = (name: string) =>
-    allocation(cluster, { ...long, metadata: { ...long.metadata, name } }, fresh, 1).tags.find(
+    allocateCall(cluster, { ...long, metadata: { ...long.metadata, name } }, fresh, 1).tags.find(
       ({ key }) => key === TAG_POD,
     )?.value;
   t.not(shortened(`${'n'.repeat(252)}a`), shortened(`${'n'.repeat(252)}b`), 'two long names stay two');
 });
 
 test('what is only for us is not sent to the cloud', (t) => {
-  const call = allocation(cluster, podEip(), { ...fresh, name: 'web', bandwidthPackageId: 'cbwp-1' }, 1);
+  const call = allocateCall(cluster, podEip(), { ...fresh, name: 'web', bandwidthPackageId: 'cbwp-1' }, 1);
   t.like(call, { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP', name: 'web' });
   t.false('kind' in call);
   t.false('bandwidthPackageId' in call);
@@ -67,7 +67,7 @@ test('what is only for us is not sent to the cloud', (t) => {
 test('binding and unbinding have tokens of their own, for each PodEIP, and new ones in each epoch', (t) => {
   const tokens = (['AssociateEipAddress', 'UnassociateEipAddress'] as const).flatMap((action) =>
     ['podeip-1', 'podeip-2'].flatMap((subject) =>
-      ['p/0', 'p/1'].map((attempt) => binding(action, { subject, attempt }, 'eip-1', place).clientToken),
+      ['p/0', 'p/1'].map((attempt) => bindingCall(action, { subject, attempt }, 'eip-1', binding).clientToken),
     ),
   );
   t.is(new Set(tokens).size, 8);
@@ -90,7 +90,7 @@ test('a token depends on the action, the caller and every parameter, and on noth
 });
 
 /** What each step that changes the cloud sends as its token, for one PodEIP or another. */
-const tokenOf = async (step: Act, uid: string): Promise<string | undefined> => {
+const tokenOf = async (step: Action, uid: string): Promise<string | undefined> => {
   let sent: string | undefined;
   const cloud = new Proxy({} as Cloud, {
     get: () => (call: { readonly clientToken?: string }) => {
@@ -101,17 +101,17 @@ const tokenOf = async (step: Act, uid: string): Promise<string | undefined> => {
   const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
   const its = { ...podEip(), metadata: { ...podEip().metadata, uid } };
   const world = { kube, cloud, clock: new StillClock(), cluster };
-  await act(step, seen({ pod: pod(), podEip: its }), world, 'p/0', new AbortController().signal);
+  await runAction(step, seen({ pod: pod(), podEip: its }), world, 'p/0', new AbortController().signal);
   return sent;
 };
 
 test('no two PodEIPs ever send the same token, whatever they send', async (t) => {
   const from = { instanceId: 'i-1', instanceType: 'EcsInstance', privateIpAddress: '10.0.0.2' } as const;
-  const steps: readonly Act[] = [
+  const steps: readonly Action[] = [
     { do: 'Allocate', request: fresh, generation: 1 },
-    { do: 'Associate', allocationId: 'eip-1', place },
-    { do: 'Unassociate', allocationId: 'eip-1', place },
-    { do: 'Rob', allocationId: 'eip-1', from },
+    { do: 'Associate', allocationId: 'eip-1', binding },
+    { do: 'Unassociate', allocationId: 'eip-1', binding },
+    { do: 'ForceDetach', allocationId: 'eip-1', from },
     { do: 'JoinBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
     { do: 'LeaveBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
   ];
@@ -121,7 +121,7 @@ test('no two PodEIPs ever send the same token, whatever they send', async (t) =>
 });
 
 /** Does a step with a Kubernetes API that takes patches and shows what they say; returns them. */
-const patchesOf = async (step: Act): Promise<readonly Patch[]> => {
+const patchesOf = async (step: Action): Promise<readonly Patch[]> => {
   const patches: Patch[] = [];
   const kube = {
     ...(forbidden as Kube),
@@ -132,7 +132,7 @@ const patchesOf = async (step: Act): Promise<readonly Patch[]> => {
     },
   } satisfies Kube;
   const world = { kube, cloud: forbidden as Cloud, clock: new StillClock(), cluster };
-  await act(step, seen({ pod: pod(), podEip: podEip() }), world, 'p/0', new AbortController().signal);
+  await runAction(step, seen({ pod: pod(), podEip: podEip() }), world, 'p/0', new AbortController().signal);
   return patches;
 };
 
@@ -174,7 +174,7 @@ test('a pod without the gate gets no condition, and an address is taken back by 
 test('what is written into a PodEIP goes through only if it is as it was seen', async (t) => {
   for (const step of [
     { do: 'Record', allocationId: 'eip-1' },
-    { do: 'RecordBinding', place },
+    { do: 'RecordBinding', binding },
     { do: 'RemoveFinalizer', because: '' },
   ] as const) {
     const [patch] = await patchesOf(step);

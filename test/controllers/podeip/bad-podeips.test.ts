@@ -15,17 +15,17 @@ import {
   TAG_PODEIP_UID,
 } from '../../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip, type PodEipStatus } from '../../../src/api/podeip.ts';
-import { removeFinalizer } from '../../../src/controllers/podeip/writes.ts';
+import { dropFinalizer } from '../../../src/controllers/podeip/writes.ts';
 import { createKube } from '../../../src/kube/client.ts';
 import { KubeFault } from '../../../src/kube/fault.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import { readNotes } from '../../../src/controllers/podeip/record.ts';
-import type { Seen, Settings } from '../../../src/controllers/podeip/observation.ts';
+import { readRecord } from '../../../src/controllers/podeip/record.ts';
+import type { ObservedState, Settings } from '../../../src/controllers/podeip/observation.ts';
 import type { Step } from '../../../src/controllers/podeip/step.ts';
-import { ownersOf } from '../../../src/controllers/garbagecollection/policy.ts';
+import { ownersOf } from '../../../src/controllers/garbagecollection/orphans.ts';
 import { statusOf } from '../../../src/controllers/podeip/status.ts';
-import { createApiServer } from '../../../src/sandbox/kube/server.ts';
-import { transport } from '../../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, StillClock } from '../../sandbox/cloud-bench.ts';
 import { World, NAMESPACE } from '../../harness/world.ts';
 import { CRD } from '../../harness/operating.ts';
@@ -41,16 +41,16 @@ const row = (number: number, title: string, check: (t: ExecutionContext) => void
   test(`${number}: ${title}`, check);
 
 const allocationID = 'eip-1';
-const places = [the.place];
+const bindings = [the.binding];
 const existing = the.existing;
 
-const next = (seen: Partial<Seen>, situation: Partial<Settings> = {}): Step =>
+const next = (seen: Partial<ObservedState>, situation: Partial<Settings> = {}): Step =>
   decide(the.seen(seen), { ...the.settings, ...situation });
 
 /** The PodEIP with these annotations beside, or over, those that it should have. */
 const noted = (
   annotations: Readonly<Record<string, string>>,
-  podEip = the.podEip({ allocationID, places }),
+  podEip = the.podEip({ allocationID, bindings }),
 ): PodEip => ({
   ...podEip,
   metadata: { ...podEip.metadata, annotations: { ...podEip.metadata.annotations, ...annotations } },
@@ -101,7 +101,7 @@ const refusedByApi = async (
 
 row(86, 'the EIP of another PodEIP is not used, detached or released on the word of the spec', (t) => {
   const podEip = the.podEip({ allocationID });
-  const ending = the.podEip({ allocationID, places, isEnding: true });
+  const ending = the.podEip({ allocationID, bindings, isEnding: true });
   for (const eip of [anothers, { ...anothers, ...the.bound }]) {
     t.like(next({ podEip, eip }), { do: 'Fail', reason: 'EipNotOurs' });
     t.like(next({ podEip: ending, eip }), { do: 'RemoveFinalizer' });
@@ -112,10 +112,10 @@ row(86, 'the EIP of another PodEIP is not used, detached or released on the word
     reason: 'EipReserved',
   });
   // Not even where the notes say that it was attached to where it is.
-  const forged = the.podEip({ request: existing, allocationID, places });
+  const forged = the.podEip({ request: existing, allocationID, bindings });
   const boundForAnother = { ...anothers, ...the.bound };
   t.like(next({ pod, podEip: forged, eip: boundForAnother }), { do: 'Fail', reason: 'EipReserved' });
-  const forgedEnding = the.podEip({ request: existing, allocationID, places, isEnding: true });
+  const forgedEnding = the.podEip({ request: existing, allocationID, bindings, isEnding: true });
   t.like(next({ podEip: forgedEnding, eip: boundForAnother }), { do: 'RemoveFinalizer' });
   t.like(next({ pod, podEip: the.podEip({ request: existing, allocationID: 'eip-2' }) }), {
     do: 'Fail',
@@ -124,7 +124,7 @@ row(86, 'the EIP of another PodEIP is not used, detached or released on the word
 });
 
 row(87, 'a type that is flipped makes no EIP of the user’s one to release, and keeps none that was bought', (t) => {
-  const users = withType(the.podEip({ request: existing, allocationID, places, isEnding: true }), { type: 'Auto' });
+  const users = withType(the.podEip({ request: existing, allocationID, bindings, isEnding: true }), { type: 'Auto' });
   t.like(next({ podEip: users, eip: the.usersEip(the.bound) }), { do: 'Unassociate' });
   t.like(next({ podEip: users, eip: the.usersEip() }), { do: 'RemoveFinalizer' });
   // Not even where the user's EIP carries tags that name this PodEIP.
@@ -145,7 +145,7 @@ row(88, 'a TTL without a time, or with one that is none, is told and releases no
     const step = next({ pod: null, podEip, eip: the.eip() });
     t.like(step, { do: 'Fail', reason: 'RecordTampered' }, String(releaseAfter).slice(0, 20));
     // While the pod is there nothing is in its way.
-    const living = withType(the.podEip({ allocationID, places }), { releaseStrategy: 'TTL', releaseAfter });
+    const living = withType(the.podEip({ allocationID, bindings }), { releaseStrategy: 'TTL', releaseAfter });
     t.like(next({ podEip: living, eip: the.eip(the.bound) }), { do: 'Publish' });
   }
 });
@@ -212,7 +212,7 @@ row(90, 'a PodEIP without a spec, which every schema lets in, disturbs nobody', 
 });
 
 row(91, 'a PodEIP whose name is no pod’s goes if it is ours, and is left alone if it is not', (t) => {
-  const podEip = the.podEip({ allocationID, places });
+  const podEip = the.podEip({ allocationID, bindings });
   t.like(next({ pod: null, podEip }), { do: 'Retire' });
   t.like(next({ pod: null, podEip: unmarked(podEip) }), { do: 'Fail', reason: 'NotManagedHere' });
 });
@@ -220,7 +220,7 @@ row(91, 'a PodEIP whose name is no pod’s goes if it is ours, and is left alone
 row(92, 'of many finalizers only ours comes off, however often it is there', async (t) => {
   const finalizers = ['example.com/foreign', FINALIZER, FINALIZER, 'example.com/other'];
   const stored = await sent('finalizers', { spec: SPEC }, { finalizers });
-  await removeFinalizer(kube, stored, new AbortController().signal);
+  await dropFinalizer(kube, stored, new AbortController().signal);
   const after = await kube.get(PODEIP, { namespace: 'default', name: 'finalizers' });
   t.deepEqual(after?.metadata.finalizers, ['example.com/foreign', 'example.com/other']);
   const ending = the.podEip({ allocationID, isEnding: true });
@@ -246,8 +246,8 @@ const FORGED: readonly Readonly<Record<string, string>>[] = [
     '{',
     '[{"networkInterfaceId":5}]',
     '['.repeat(100_000),
-    JSON.stringify([{ ...the.place, networkInterfaceId: 'eni-of-others' }]),
-    JSON.stringify(Array.from({ length: 1_000 }, (_, n) => ({ ...the.place, networkInterfaceId: `eni-${n}` }))),
+    JSON.stringify([{ ...the.binding, networkInterfaceId: 'eni-of-others' }]),
+    JSON.stringify(Array.from({ length: 1_000 }, (_, n) => ({ ...the.binding, networkInterfaceId: `eni-${n}` }))),
   ].map((it) => ({ [BINDINGS]: it })),
   ...[
     '',
@@ -282,11 +282,11 @@ row(93, 'forged notes give one step each, and release nothing that does not carr
       for (const eip of eips)
         for (const release of releases)
           for (const isEnding of [false, true])
-            for (const memory of [the.quiet, the.dazed]) {
-              const podEip = noted(annotations, the.podEip({ allocationID, places, release, isEnding }));
+            for (const memory of [the.quiet, the.justStarted]) {
+              const podEip = noted(annotations, the.podEip({ allocationID, bindings, release, isEnding }));
               const say = JSON.stringify(annotations).slice(0, 100);
               const begun = performance.now();
-              const step = next({ pod, podEip, eip, memory, rivals: [], tagged: [], interfaces: [the.eni()] });
+              const step = next({ pod, podEip, eip, memory, competitors: [], tagged: [], interfaces: [the.eni()] });
               if (step.do === 'Release') t.fail(`${say}: releases ${step.allocationId}`);
               if (step.do === 'Tag' || step.do === 'Associate') t.fail(`${say}: ${step.do}`);
               if (performance.now() - begun > 1_000) t.fail(`${say}: takes ${performance.now() - begun} ms`);
@@ -294,7 +294,7 @@ row(93, 'forged notes give one step each, and release nothing that does not carr
   t.like(next({ podEip: noted({ [POD_UID]: 'victim' }) }), { do: 'Retire' });
   t.like(next({ podEip: noted({ [REQUEST]: '{"kind":"new"}' }) }), { do: 'Fail', reason: 'RecordTampered' });
   for (const forged of ['NaN', '-1', '1e308', '9'.repeat(400)])
-    t.is(readNotes(noted({ [GENERATION]: forged })).generation, 1, forged);
+    t.is(readRecord(noted({ [GENERATION]: forged })).generation, 1, forged);
   // A time to come counts from now on.
   const ahead = withType(noted({ [POD_UID]: '', [GONE_SINCE]: '+275760-09-13T00:00:00Z' }), {
     releaseStrategy: 'TTL',
@@ -315,14 +315,14 @@ row(94, 'nothing is decided by a forged status, which is set right by what the c
   const eips = [undefined, null, the.eip(), the.eip(the.bound), the.usersEip(the.boundElsewhere)];
   for (const isEnding of [false, true])
     for (const eip of eips) {
-      const podEip = the.podEip({ allocationID, places, isEnding });
+      const podEip = the.podEip({ allocationID, bindings, isEnding });
       const wanted = next({ podEip, eip, interfaces: [the.eni()] });
       for (const status of forged) {
         t.deepEqual(next({ podEip: { ...podEip, status }, eip, interfaces: [the.eni()] }), wanted);
         if (eip !== undefined) {
           const seen = the.seen({ podEip, eip });
-          const standing = { isReady: false, reason: 'Pending', message: '' } as const;
-          const after = statusOf({ ...podEip, status }, seen, standing, the.NOW, 600_000);
+          const readiness = { isReady: false, reason: 'Pending', message: '' } as const;
+          const after = statusOf({ ...podEip, status }, seen, readiness, the.NOW, 600_000);
           t.is(after.eipAddress, eip?.ipAddress);
           t.is(after.status, eip?.status);
           t.not(after.networkInterfaceID, 'eni-victim');
@@ -334,7 +334,7 @@ row(94, 'nothing is decided by a forged status, which is set right by what the c
 
 row(95, 'a deletion with the finalizers of the garbage collector gives the EIP back like any other', (t) => {
   for (const collector of ['orphan', 'foregroundDeletion']) {
-    const ending = the.podEip({ allocationID, places, isEnding: true });
+    const ending = the.podEip({ allocationID, bindings, isEnding: true });
     const podEip = { ...ending, metadata: { ...ending.metadata, finalizers: [collector, FINALIZER] } };
     t.like(next({ podEip, eip: the.eip(the.bound) }), { do: 'Unassociate' });
     t.like(next({ podEip, eip: the.eip() }), { do: 'Release' });
@@ -351,7 +351,7 @@ row(96, 'an object of 1 MiB is refused in its annotations, and in its spec told 
   t.is(fault?.kind, 'invalid');
   const begun = performance.now();
   const huge = the.podEip({ allocationID: `eip-${much}` });
-  t.like(next({ podEip: huge, eip: null, memory: the.dazed }), { do: 'Wait', reason: 'EipNotVisibleYet' });
+  t.like(next({ podEip: huge, eip: null, memory: the.justStarted }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.like(next({ podEip: unmarked(huge) }), { do: 'Fail', reason: 'NotManagedHere' });
   t.like(next({ podEip: noted({ [BINDINGS]: much, [REQUEST]: much }) }), { do: 'Fail', reason: 'RecordTampered' });
   t.true(performance.now() - begun < 1_000);
@@ -360,16 +360,16 @@ row(96, 'an object of 1 MiB is refused in its annotations, and in its spec told 
 row(97, 'of two PodEIPs with one EIP one has it, and the other is told', (t) => {
   const pod = the.pod({ annotations: the.EXISTING });
   const mine = the.podEip({ request: existing });
-  const theirs = the.podEip({ request: existing, allocationID, places });
-  const rival = { ...theirs, metadata: { ...theirs.metadata, uid: 'rival', name: 'b', namespace: 'other' } };
-  const rivals = [{ podEip: rival, pod: null }];
-  t.like(next({ pod, podEip: mine, eip: the.usersEip(), rivals }), { do: 'Fail', reason: 'EipClaimed' });
+  const theirs = the.podEip({ request: existing, allocationID, bindings });
+  const competitor = { ...theirs, metadata: { ...theirs.metadata, uid: 'rival', name: 'b', namespace: 'other' } };
+  const competitors = [{ podEip: competitor, pod: null }];
+  t.like(next({ pod, podEip: mine, eip: the.usersEip(), competitors }), { do: 'Fail', reason: 'EipClaimed' });
   // Both have written it down.
   const both = the.podEip({ request: existing, allocationID });
-  t.like(next({ pod, podEip: both, eip: the.usersEip(), rivals }), { do: 'Yield' });
+  t.like(next({ pod, podEip: both, eip: the.usersEip(), competitors }), { do: 'Unclaim' });
   // One was bought for one of them: the tags say which.
   t.like(next({ podEip: the.podEip({ allocationID }), eip: anothers }), { do: 'Fail', reason: 'EipNotOurs' });
-  t.like(next({ podEip: the.podEip({ allocationID, places }), eip: the.eip(the.bound) }), { do: 'Publish' });
+  t.like(next({ podEip: the.podEip({ allocationID, bindings }), eip: the.eip(the.bound) }), { do: 'Publish' });
 });
 
 row(
@@ -415,7 +415,7 @@ row(
     t.deepEqual(stored.spec, { allocationID: '', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } });
     t.is(stored.status, undefined);
     t.false('data' in stored);
-    const podEip = the.podEip({ allocationID, places });
+    const podEip = the.podEip({ allocationID, bindings });
     const wanted = next({ podEip, eip: the.eip(the.bound) });
     const more = { ...podEip, data: extra, spec: { ...podEip.spec, ...extra } };
     t.deepEqual(next({ podEip: more, eip: the.eip(the.bound) }), wanted);
@@ -425,7 +425,7 @@ row(
 row(80, 'a pod that has an IPv6 address only, or none, gets no EIP, and is not asked for again in a hurry', (t) => {
   const podEip = the.podEip({ allocationID });
   const pod = the.pod({ podIP: 'fd00::2' });
-  t.like(next({ pod, podEip, eip: the.eip() }), { do: 'LookForInterfaces', privateIpAddress: 'fd00::2' });
+  t.like(next({ pod, podEip, eip: the.eip() }), { do: 'ReadInterfaces', privateIpAddress: 'fd00::2' });
   t.like(next({ pod, podEip, eip: the.eip(), interfaces: [] }), { do: 'Wait', reason: 'NoInterfaceYet' });
   t.like(next({ pod: the.pod({ podIP: '' }) }), { do: 'Done', reason: 'NoPodIP' });
 });

@@ -1,26 +1,38 @@
 import test from 'ava';
 import { KEYS, TAG_ALLOW_NAMESPACES } from '../../../src/api/annotations.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import type { Seen, Settings } from '../../../src/controllers/podeip/observation.ts';
+import type { ObservedState, Settings } from '../../../src/controllers/podeip/observation.ts';
 import * as the from './situation.ts';
-import { bound, boundElsewhere, dazed, eip, eni, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
+import {
+  bound,
+  boundElsewhere,
+  justStarted,
+  eip,
+  eni,
+  pod,
+  podEip,
+  quiet,
+  seen,
+  settings,
+  usersEip,
+} from './situation.ts';
 
 const bandwidthPackageId = 'cbwp-1';
 const allocationID = 'eip-1';
 const allocationId = allocationID;
-const places = [the.place];
+const bindings = [the.binding];
 const packaged = { ...the.fresh, bandwidthPackageId };
-const ours = podEip({ allocationID, places });
-const users = podEip({ request: the.existing, allocationID, places });
+const ours = podEip({ allocationID, bindings });
+const users = podEip({ request: the.existing, allocationID, bindings });
 const wanted = podEip({ request: the.existing });
 const wantsUsers = pod({ annotations: the.EXISTING });
 const other = { uid: 'another' };
 
-const refusedPurchase = { act: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
+const refusedPurchase = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
 
 const gone = { ...quiet, missingMs: 30_000 };
 
-type Row = readonly [title: string, situation: Partial<Seen>, wanted: object, settings?: Partial<Settings>];
+type Row = readonly [title: string, situation: Partial<ObservedState>, wanted: object, settings?: Partial<Settings>];
 
 /** Each row is one line of the decision. */
 const rows: readonly Row[] = [
@@ -34,7 +46,7 @@ const rows: readonly Row[] = [
   [
     'a pod on a virtual node is left to it, and recorded',
     { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }) },
-    { do: 'Witness' },
+    { do: 'RecordExternal' },
   ],
   ['a pod without an address waits for one', { pod: pod({ podIP: '' }) }, { do: 'Done', reason: 'NoPodIP' }],
   [
@@ -48,14 +60,14 @@ const rows: readonly Row[] = [
       otherControllers: ['ack-extend-network-controller'],
       pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
     },
-    { do: 'Witness' },
+    { do: 'RecordExternal' },
   ],
   [
     'beside another controller an address that is there is kept',
     {
       otherControllers: ['ack-extend-network-controller'],
       pod: pod({ isTold: true }),
-      podEip: podEip({ allocationID, places }),
+      podEip: podEip({ allocationID, bindings }),
       eip: eip(bound),
     },
     { do: 'Done', reason: 'InUse' },
@@ -94,7 +106,7 @@ const rows: readonly Row[] = [
     { do: 'Claim', request: the.fresh, generation: 1 },
   ],
   // an EIP of our own
-  ['before one is bought, one is looked for', { podEip: podEip() }, { do: 'LookForTagged' }],
+  ['before one is bought, one is looked for', { podEip: podEip() }, { do: 'ReadTaggedEips' }],
   ['one that is found is written down', { podEip: podEip(), tagged: [eip()] }, { do: 'Record', allocationId }],
   ['without one, one is bought', { podEip: podEip({ generation: 3 }), tagged: [] }, { do: 'Allocate', generation: 3 }],
   [
@@ -104,7 +116,7 @@ const rows: readonly Row[] = [
   ],
   [
     'a refused purchase keeps its number while an earlier one may still take effect',
-    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...dazed, refusal: refusedPurchase } },
+    { podEip: podEip({ generation: 3 }), tagged: [], memory: { ...justStarted, refusal: refusedPurchase } },
     { do: 'Allocate', generation: 3 },
   ],
   [
@@ -122,10 +134,18 @@ const rows: readonly Row[] = [
     },
     { do: 'Claim', generation: 2 },
   ],
-  ['the EIP is looked at', { podEip: ours }, { do: 'LookAtEip', allocationId }],
-  ['one that is not listed may be new', { podEip: ours, eip: null, memory: dazed }, { reason: 'EipNotVisibleYet' }],
+  ['the EIP is looked at', { podEip: ours }, { do: 'ReadEip', allocationId }],
+  [
+    'one that is not listed may be new',
+    { podEip: ours, eip: null, memory: justStarted },
+    { reason: 'EipNotVisibleYet' },
+  ],
   ['one that is not listed for a moment may be there', { podEip: ours, eip: null }, { reason: 'EipNotVisibleYet' }],
-  ['one that is not listed for long is looked for', { podEip: ours, eip: null, memory: gone }, { do: 'LookForTagged' }],
+  [
+    'one that is not listed for long is looked for',
+    { podEip: ours, eip: null, memory: gone },
+    { do: 'ReadTaggedEips' },
+  ],
   [
     'one that is listed by its tags only is there',
     { podEip: ours, eip: null, tagged: [eip()], memory: gone },
@@ -141,7 +161,11 @@ const rows: readonly Row[] = [
     { podEip: ours, eip: null, tagged: [], memory: gone },
     { do: 'Forget', allocationId, generation: 2 },
   ],
-  ['one without tags may be new', { podEip: ours, eip: usersEip(), memory: dazed }, { reason: 'EipNotVisibleYet' }],
+  [
+    'one without tags may be new',
+    { podEip: ours, eip: usersEip(), memory: justStarted },
+    { reason: 'EipNotVisibleYet' },
+  ],
   ['one without tags is not ours', { podEip: ours, eip: usersEip() }, { do: 'Fail', reason: 'EipNotOurs' }],
   [
     'one of another cluster is not ours',
@@ -159,7 +183,7 @@ const rows: readonly Row[] = [
     {
       podEip: podEip({ request: packaged, allocationID }),
       eip: eip(),
-      memory: { ...dazed, accepted: 'JoinBandwidthPackage' },
+      memory: { ...justStarted, accepted: 'JoinBandwidthPackage' },
     },
     { do: 'Wait', reason: 'JoiningBandwidthPackage' },
   ],
@@ -176,7 +200,7 @@ const rows: readonly Row[] = [
   [
     'in its package it is put to use',
     { podEip: podEip({ request: packaged, allocationID }), eip: eip({ bandwidthPackageId }) },
-    { do: 'LookForInterfaces' },
+    { do: 'ReadInterfaces' },
   ],
   // an EIP of the user's
   [
@@ -194,7 +218,7 @@ const rows: readonly Row[] = [
     { pod: pod({ annotations: { [KEYS.instanceId[0]]: 'x' } }), podEip: wanted },
     { do: 'Fail', reason: 'InvalidId' },
   ],
-  ['the user’s EIP is looked at', { pod: wantsUsers, podEip: wanted }, { do: 'LookAtEip', allocationId }],
+  ['the user’s EIP is looked at', { pod: wantsUsers, podEip: wanted }, { do: 'ReadEip', allocationId }],
   ['it must exist', { pod: wantsUsers, podEip: wanted, eip: null }, { do: 'Fail', reason: 'EipNotFound' }],
   ['one of ours cannot be named', { pod: wantsUsers, podEip: wanted, eip: eip() }, { reason: 'EipReserved' }],
   [
@@ -223,13 +247,13 @@ const rows: readonly Row[] = [
   [
     'its own tag grants it',
     { pod: wantsUsers, podEip: wanted, eip: usersEip({ tags: new Map([[TAG_ALLOW_NAMESPACES, 'x default']]) }) },
-    { do: 'LookForRivals' },
+    { do: 'ReadCompetingClaims' },
     { existingEipNamespaces: [] },
   ],
   [
     'a grant that is withdrawn takes effect',
     { pod: wantsUsers, podEip: users, eip: usersEip(bound) },
-    { do: 'Unassociate', place: the.place },
+    { do: 'Unassociate', binding: the.binding },
     { existingEipNamespaces: [] },
   ],
   [
@@ -241,40 +265,40 @@ const rows: readonly Row[] = [
   [
     'and once it is detached another namespace can have it',
     { pod: wantsUsers, podEip: users, eip: usersEip() },
-    { do: 'Yield', allocationId },
+    { do: 'Unclaim', allocationId },
     { existingEipNamespaces: [] },
   ],
   [
     'but not while a request may still bind it',
-    { pod: wantsUsers, podEip: users, eip: usersEip(), memory: dazed },
+    { pod: wantsUsers, podEip: users, eip: usersEip(), memory: justStarted },
     { do: 'Fail', reason: 'EipNotGranted' },
     { existingEipNamespaces: [] },
   ],
-  ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'LookForRivals' }],
+  ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'ReadCompetingClaims' }],
   [
     'who comes second gets nothing',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [{ podEip: users, pod: null }] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), competitors: [{ podEip: users, pod: null }] },
     { do: 'Fail', reason: 'EipClaimed' },
   ],
   [
     'it is not taken from where it is',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(boundElsewhere), rivals: [] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(boundElsewhere), competitors: [] },
     { do: 'Fail', reason: 'EipInUse' },
   ],
   [
     'it must rest before it is won',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip({ status: 'Unassociating' }), rivals: [] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ status: 'Unassociating' }), competitors: [] },
     { do: 'Wait', reason: 'InTransition' },
   ],
   [
     'a free one is won by writing it down',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), rivals: [] },
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(), competitors: [] },
     { do: 'Record', allocationId },
   ],
   [
     'once it is won it is put to use',
     { pod: wantsUsers, podEip: users, eip: usersEip(), interfaces: [eni()] },
-    { do: 'Associate', place: the.place },
+    { do: 'Associate', binding: the.binding },
   ],
   // put to use
   [
@@ -306,7 +330,7 @@ const rows: readonly Row[] = [
   [
     'a pod whose address has changed is followed',
     { pod: pod({ podIP: '10.0.0.3' }), podEip: ours, eip: eip(bound) },
-    { do: 'Unassociate', place: the.place },
+    { do: 'Unassociate', binding: the.binding },
   ],
   [
     'a foreign binding is left',
@@ -317,10 +341,10 @@ const rows: readonly Row[] = [
   ['a locked EIP is said', { podEip: ours, eip: eip({ lockReasons: ['financial'] }) }, { reason: 'EipLocked' }],
   [
     'it is bound once',
-    { podEip: ours, eip: eip(), memory: { ...dazed, accepted: 'Associate' } },
+    { podEip: ours, eip: eip(), memory: { ...justStarted, accepted: 'Associate' } },
     { do: 'Wait', reason: 'InTransition' },
   ],
-  ['its place is looked for', { podEip: ours, eip: eip() }, { do: 'LookForInterfaces', privateIpAddress: '10.0.0.2' }],
+  ['its place is looked for', { podEip: ours, eip: eip() }, { do: 'ReadInterfaces', privateIpAddress: '10.0.0.2' }],
   ['no interface yet', { podEip: ours, eip: eip(), interfaces: [] }, { do: 'Wait', reason: 'NoInterfaceYet' }],
   [
     'two interfaces are one too many',
@@ -335,32 +359,32 @@ const rows: readonly Row[] = [
   [
     'a new place is written down before it is used',
     { podEip: podEip({ allocationID }), eip: eip(), interfaces: [eni()] },
-    { do: 'RecordBinding', place: the.place },
+    { do: 'RecordBinding', binding: the.binding },
   ],
   [
     'a place that became primary is written down anew',
     { podEip: ours, eip: eip(), interfaces: [eni({ primaryIpAddress: '10.0.0.2' })] },
-    { do: 'RecordBinding', place: { ...the.place, isPrimary: true } },
+    { do: 'RecordBinding', binding: { ...the.binding, isPrimary: true } },
   ],
   [
     'an address that was the EIP’s before waits until no request can take it from there any more',
     {
-      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      podEip: podEip({ allocationID, bindings: [{ ...the.binding, podUid: 'earlier' }] }),
       eip: eip(),
       interfaces: [eni()],
-      memory: { ...dazed, quietMs: 9_000 },
+      memory: { ...justStarted, quietMs: 9_000 },
     },
     { do: 'Wait', reason: 'Settling' },
   ],
   [
     'and is then written down as this pod’s',
     {
-      podEip: podEip({ allocationID, places: [{ ...the.place, podUid: 'earlier' }] }),
+      podEip: podEip({ allocationID, bindings: [{ ...the.binding, podUid: 'earlier' }] }),
       eip: eip(),
       interfaces: [eni()],
-      memory: { ...dazed, quietMs: 10_000 },
+      memory: { ...justStarted, quietMs: 10_000 },
     },
-    { do: 'RecordBinding', place: the.place },
+    { do: 'RecordBinding', binding: the.binding },
   ],
   ['a written place is used', { podEip: ours, eip: eip(), interfaces: [eni()] }, { do: 'Associate', allocationId }],
 ];

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS, KEYS } from '../../../src/api/annotations.ts';
-import { CONFIGURATION_GENERATION, REVISION, SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { CONFIGURATION_GENERATION, REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const NEW = { [KEYS.withEip[2]]: 'true' };
@@ -15,9 +15,9 @@ const create = async (holdOffSeconds = 0) => {
   world.cloud.world.addEip({ allocationId: EIP });
   const uid = await world.addService('hello', { spec: { traffic: LATEST } });
   const labels = (generation: number) => ({
-    [SERVICE]: 'hello',
+    [SERVICE_LABEL]: 'hello',
     [SERVICE_UID]: uid,
-    [REVISION]: `hello-0000${generation}`,
+    [REVISION_LABEL]: `hello-0000${generation}`,
     [CONFIGURATION_GENERATION]: String(generation),
   });
   const run = async (name: string, annotations: Readonly<Record<string, string>>, generation = 1) => {

@@ -11,7 +11,7 @@ import {
 import type { Node, Pod } from '../../../src/api/core.ts';
 import { effectivePolicy } from '../../../src/request/policy.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import type { Rival, Seen } from '../../../src/controllers/podeip/observation.ts';
+import type { CompetingClaim, ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import {
   bound,
   eip,
@@ -21,7 +21,7 @@ import {
   NEW,
   node,
   NOW,
-  place,
+  binding,
   pod,
   podEip,
   quiet,
@@ -39,7 +39,7 @@ const NAMESPACE = { metadata: { name: 'default', uid: 'ns', resourceVersion: '1'
 const TOLD = { [ALLOCATED_ADDRESS]: '203.0.113.1', [ALLOCATED_INSTANCE_ID]: 'eip-1', [ECI_INSTANCE_ID]: 'eci-1' };
 const record = (parts: Parameters<typeof podEip>[0] = {}) =>
   podEip({ controller: 'eci-virtual-node', hasFinalizer: false, request: undefined, ...parts });
-const quietly = (parts: Partial<Seen>): Seen => ({
+const quietly = (parts: Partial<ObservedState>): ObservedState => ({
   pod: null,
   podEip: null,
   node: virtual,
@@ -47,16 +47,16 @@ const quietly = (parts: Partial<Seen>): Seen => ({
   now: NOW,
   ...parts,
 });
-const step = (parts: Partial<Seen>) => decide(quietly(parts), settings);
-const heir = (parts: Parameters<typeof pod>[0]): Pod => pod({ uid: 'next', owner: 'StatefulSet', ...parts });
+const step = (parts: Partial<ObservedState>) => decide(quietly(parts), settings);
+const successor = (parts: Parameters<typeof pod>[0]): Pod => pod({ uid: 'next', owner: 'StatefulSet', ...parts });
 const eciPod = (annotations: Record<string, string>, parts: Parameters<typeof pod>[0] = {}): Pod =>
   pod({ annotations: { ...NEW, ...annotations }, ...parts });
 
 test('a pod on the add-on’s virtual node gets a record, and a word on what the add-on will not do', (t) => {
-  t.deepEqual(step({ pod: eciPod({}) }), { do: 'Witness', isExisting: false, findings: [] });
-  t.like(step({ pod: pod({ annotations: EXISTING }) }), { do: 'Witness', isExisting: true });
+  t.deepEqual(step({ pod: eciPod({}) }), { do: 'RecordExternal', isExisting: false, findings: [] });
+  t.like(step({ pod: pod({ annotations: EXISTING }) }), { do: 'RecordExternal', isExisting: true });
   const named = step({ pod: eciPod({ [KEYS.name[0]]: 'web' }) });
-  t.like(named, { do: 'Witness', findings: [{ id: 'NotHonouredByEci' }] });
+  t.like(named, { do: 'RecordExternal', findings: [{ id: 'NotHonouredByEci' }] });
   t.like(step({ pod: eciPod({ [KEYS.isp[0]]: 'no such' }) }), { do: 'Claim', request: undefined });
   t.like(step({ pod: pod({ labels: { 'alibabacloud.com/acs': 'true' } }) }), { do: 'Done', reason: 'NotOnEcsNode' });
 });
@@ -71,16 +71,16 @@ test('where EIPs are limited a pod that the virtual node gave one is recorded as
     );
     const policy = { effective, isFresh: true };
     const begun = step({ pod: eciPod({}), policy });
-    t.is(begun.do, 'Witness');
-    t.true(begun.do === 'Witness' && begun.findings.some(({ id }) => id === 'UncountedOnEci'));
+    t.is(begun.do, 'RecordExternal');
+    t.true(begun.do === 'RecordExternal' && begun.findings.some(({ id }) => id === 'UncountedOnEci'));
     t.like(step({ pod: eciPod(TOLD), podEip: record(), policy }), { allocationId: 'eip-1' });
     const named = step({ pod: pod({ annotations: EXISTING }), policy });
-    t.like(named, { do: 'Witness', findings: [] });
+    t.like(named, { do: 'RecordExternal', findings: [] });
   }
 });
 
 test('on our own virtual node who makes the address depends on what is asked for', (t) => {
-  t.like(step({ pod: eciPod({}), node: ours }), { do: 'Witness' });
+  t.like(step({ pod: eciPod({}), node: ours }), { do: 'RecordExternal' });
   const named = pod({ annotations: { ...NEW, [KEYS.name[0]]: 'web' }, podIP: '' });
   t.like(step({ pod: named, node: ours }), { do: 'Done', reason: 'NoPodIP' }, 'it may be one that cannot run');
   const accepted = { ...named, status: { phase: 'Pending', reason: EIP_PENDING } };
@@ -94,15 +94,15 @@ test('of the controller and our own virtual node at least one sees what the othe
   const waiting = { ...eciPod({}, { podIP: '' }), status: { phase: 'Pending', reason: EIP_PENDING } };
   const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
   const mine = podEip({ request: fresh });
-  const asked = (parts: Partial<Seen>) =>
+  const asked = (parts: Partial<ObservedState>) =>
     step({ node: ours, podEip: mine, policy: limited, namespace: NAMESPACE, tagged: [], ...parts });
   t.like(step({ pod: waiting, node: ours, policy: limited }), { do: 'Claim' }, 'under a limit it is bought first');
-  t.like(asked({ pod: waiting }), { do: 'LookForRoom' });
+  t.like(asked({ pod: waiting }), { do: 'ReadQuota' });
   // The virtual node may be making an instance with an EIP of its own.
   t.like(asked({ pod: eciPod({}, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
-  t.like(asked({ pod: eciPod({}) }), { do: 'LookForRoom' }, 'it has made one without');
+  t.like(asked({ pod: eciPod({}) }), { do: 'ReadQuota' }, 'it has made one without');
   t.like(asked({ pod: eciPod(MADE) }), { do: 'Retire' }, 'it has made one with it');
-  t.like(step({ pod: eciPod(MADE), node: ours, policy: limited }), { do: 'Witness' });
+  t.like(step({ pod: eciPod(MADE), node: ours, policy: limited }), { do: 'RecordExternal' });
   // Copies in a template mean nothing, neither on another node nor before there is an address.
   t.like(step({ pod: eciPod(MADE), node: null }), { do: 'Done', reason: 'NotScheduled' });
   t.like(asked({ pod: eciPod(MADE, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
@@ -112,7 +112,7 @@ test('of the controller and our own virtual node at least one sees what the othe
 });
 
 test('a record of our own virtual node gives way where the pod names an existing EIP now and its instance came without one', (t) => {
-  const at = (annotations: object, parts: Parameters<typeof pod>[0] = {}, more: Partial<Seen> = {}) =>
+  const at = (annotations: object, parts: Parameters<typeof pod>[0] = {}, more: Partial<ObservedState> = {}) =>
     step({
       pod: pod({ annotations: { ...EXISTING, ...annotations }, ...parts }),
       node: ours,
@@ -125,22 +125,22 @@ test('a record of our own virtual node gives way where the pod names an existing
   t.like(at({}, { podIP: '' }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.like(at({ [EIP_MADE_WITH]: 'eci-1' }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.like(at({}, {}, { node: virtual }), { do: 'Wait', reason: 'EipNotVisibleYet' }, 'the add-on binds it itself');
-  t.like(at(TOLD, {}, { podEip: record({ allocationID: 'eip-1' }) }), { do: 'LookAtEip' });
+  t.like(at(TOLD, {}, { podEip: record({ allocationID: 'eip-1' }) }), { do: 'ReadEip' });
 });
 
 test('what the virtual node says of the address that came with the instance is not taken back with an EIP that came too late', (t) => {
   const told = eciPod({ ...TOLD, [EIP_MADE_WITH]: 'eci-1' });
-  const at = (parts: Partial<Seen>) => step({ pod: told, node: ours, ...parts });
+  const at = (parts: Partial<ObservedState>) => step({ pod: told, node: ours, ...parts });
   // The virtual node would say it again, and so on for ever.
   const retired = podEip({ request: fresh, isEnding: true });
-  t.deepEqual(at({ podEip: retired }), { do: 'LookForTagged' });
+  t.deepEqual(at({ podEip: retired }), { do: 'ReadTaggedEips' });
   t.like(at({ podEip: retired, tagged: [] }), { do: 'RemoveFinalizer' });
-  t.like(at({ podEip: podEip({ request: fresh, isEnding: true, allocationID: 'eip-1' }) }), { do: 'LookAtEip' });
+  t.like(at({ podEip: podEip({ request: fresh, isEnding: true, allocationID: 'eip-1' }) }), { do: 'ReadEip' });
   const release = { strategy: 'TTL', releaseAfter: '1h' } as const;
   const mine = podEip({ request: fresh, allocationID: 'eip-1', release });
-  const stateful = heir({ uid: 'pod', annotations: { ...told.metadata.annotations, ...KEPT } });
-  t.like(step({ pod: stateful, node: ours, podEip: mine }), { do: 'Park' });
-  t.like(step({ pod: stateful, node, podEip: mine }), { do: 'LookAtEip' }, 'elsewhere it is a copy');
+  const stateful = successor({ uid: 'pod', annotations: { ...told.metadata.annotations, ...KEPT } });
+  t.like(step({ pod: stateful, node: ours, podEip: mine }), { do: 'Retain' });
+  t.like(step({ pod: stateful, node, podEip: mine }), { do: 'ReadEip' }, 'elsewhere it is a copy');
   const parked = podEip({
     request: fresh,
     allocationID: 'eip-1',
@@ -154,7 +154,7 @@ test('what the virtual node says of the address that came with the instance is n
 
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
   t.like(step({ pod: eciPod({}), podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
-  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'LookAtEip', allocationId: 'eip-1' });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'ReadEip', allocationId: 'eip-1' });
   const inUse = eip({ ...bound, privateIpAddress: '', tags: new Map() });
   const others = [null, eip({ tags: new Map() }), eip({ ...inUse, ipAddress: '203.0.113.9' })];
   for (const podEip of [record(), record({ allocationID: 'eip-1' })])
@@ -162,7 +162,7 @@ test('what the virtual node says is written down, looked up, and then said to th
       t.like(step({ pod: eciPod(TOLD), podEip, eip: other }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), { do: 'Record', allocationId: 'eip-1' });
   const held = record({ allocationID: 'eip-1' });
-  t.deepEqual(step({ pod: eciPod(TOLD), podEip: held }), { do: 'LookAtEip', allocationId: 'eip-1' });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: held }), { do: 'ReadEip', allocationId: 'eip-1' });
   t.like(step({ pod: eciPod(TOLD), podEip: held, eip: inUse }), { do: 'Done', reason: 'InUse' });
   t.deepEqual(step({ pod: eciPod(TOLD, { isGated: true }), podEip: held, eip: inUse }), {
     do: 'Publish',
@@ -197,12 +197,15 @@ test('after the pod the record stays until the account shows that the address is
   const held = record({ allocationID: 'eip-1' });
   const left = eip({ status: 'Available', tags: new Map() });
   for (const gone of [null, pod({ uid: 'another' }), pod({ phase: 'Succeeded' })]) {
-    t.deepEqual(step({ pod: gone, podEip: held }), { do: 'LookAtEip', allocationId: 'eip-1' });
+    t.deepEqual(step({ pod: gone, podEip: held }), { do: 'ReadEip', allocationId: 'eip-1' });
     t.like(step({ pod: gone, podEip: held, eip: null }), { do: 'Retire' });
     t.like(step({ pod: gone, podEip: held, eip: left }), { do: 'Wait', reason: 'Releasing' });
-    const memory = { ...quiet, parkedMs: 300_000 };
-    t.like(step({ pod: gone, podEip: held, eip: left, memory }), { do: 'LookForRivals' });
-    t.like(step({ pod: gone, podEip: held, eip: left, memory, rivals: [] }), { do: 'Fail', reason: 'EipLeftBehind' });
+    const memory = { ...quiet, retainedMs: 300_000 };
+    t.like(step({ pod: gone, podEip: held, eip: left, memory }), { do: 'ReadCompetingClaims' });
+    t.like(step({ pod: gone, podEip: held, eip: left, memory, competitors: [] }), {
+      do: 'Fail',
+      reason: 'EipLeftBehind',
+    });
     t.like(step({ pod: gone, podEip: record() }), { do: 'Retire' });
   }
   const users = {
@@ -211,33 +214,33 @@ test('after the pod the record stays until the account shows that the address is
   };
   t.like(step({ podEip: users, eip: left }), { do: 'Retire' });
   t.like(step({ podEip: users, eip: eip(bound) }), { do: 'Wait', reason: 'Releasing' });
-  const late = { podEip: users, eip: eip(bound), memory: { ...quiet, parkedMs: 300_000 } };
-  t.like(step({ ...late, rivals: [] }), { do: 'Fail' });
+  const late = { podEip: users, eip: eip(bound), memory: { ...quiet, retainedMs: 300_000 } };
+  t.like(step({ ...late, competitors: [] }), { do: 'Fail' });
   // The next pod has it: a pod of the virtual node again, or another. Of several records the youngest stays.
-  const recordOf = (creationTimestamp: string, uid = 'other'): Rival => {
+  const recordOf = (creationTimestamp: string, uid = 'other'): CompetingClaim => {
     const it = record({ allocationID: 'eip-1', creationTimestamp });
     return { podEip: { ...it, metadata: { ...it.metadata, uid } }, pod: null };
   };
-  t.like(step({ ...late, rivals: [recordOf('2026-11-20T12:00:00Z')] }), { do: 'Retire' });
-  t.like(step({ ...late, rivals: [recordOf('2026-11-20T10:00:00Z')] }), { do: 'Fail' });
-  t.like(step({ ...late, rivals: [recordOf('2026-11-20T11:00:00Z', 'a')] }), { do: 'Fail' });
-  t.like(step({ ...late, rivals: [recordOf('2026-11-20T11:00:00Z', 'z')] }), { do: 'Retire' });
-  const attached = { podEip: podEip({ request: existing, allocationID: 'eip-1', places: [place] }), pod: null };
-  t.like(step({ ...late, rivals: [attached] }), { do: 'Retire' });
+  t.like(step({ ...late, competitors: [recordOf('2026-11-20T12:00:00Z')] }), { do: 'Retire' });
+  t.like(step({ ...late, competitors: [recordOf('2026-11-20T10:00:00Z')] }), { do: 'Fail' });
+  t.like(step({ ...late, competitors: [recordOf('2026-11-20T11:00:00Z', 'a')] }), { do: 'Fail' });
+  t.like(step({ ...late, competitors: [recordOf('2026-11-20T11:00:00Z', 'z')] }), { do: 'Retire' });
+  const attached = { podEip: podEip({ request: existing, allocationID: 'eip-1', bindings: [binding] }), pod: null };
+  t.like(step({ ...late, competitors: [attached] }), { do: 'Retire' });
 });
 
 test('a record of what the virtual node does bars nobody from an EIP, and keeps it from being robbed', (t) => {
-  const rivals = [{ podEip: record({ allocationID: 'eip-1' }), pod: null }];
+  const competitors = [{ podEip: record({ allocationID: 'eip-1' }), pod: null }];
   const users = eip({ tags: new Map() });
-  const wants = { pod: pod({ annotations: EXISTING }), podEip: podEip({ request: existing }), node: null, rivals };
+  const wants = { pod: pod({ annotations: EXISTING }), podEip: podEip({ request: existing }), node: null, competitors };
   t.deepEqual(step({ ...wants, eip: users }), { do: 'Record', allocationId: 'eip-1' });
   const won = { ...wants, podEip: podEip({ request: existing, allocationID: 'eip-1' }) };
-  t.like(step({ ...won, eip: users }), { do: 'LookForInterfaces' });
+  t.like(step({ ...won, eip: users }), { do: 'ReadInterfaces' });
   const inUse = { ...users, ...bound };
   for (const it of [wants, won]) {
     const seen = { ...quietly(it), eip: inUse };
     t.is(decide(seen, { ...settings, allowEipRob: true }).do, 'Fail');
-    t.is(decide({ ...seen, rivals: [] }, { ...settings, allowEipRob: true }).do, 'LookAtNamespace');
+    t.is(decide({ ...seen, competitors: [] }, { ...settings, allowEipRob: true }).do, 'ReadNamespace');
   }
 });
 
@@ -255,12 +258,14 @@ test('for a record nothing of the cloud is ever changed', (t) => {
     for (const found of eips)
       for (const allocationID of ['', 'eip-1'])
         for (const isEnding of [true, false])
-          for (const parkedMs of [0, 1e9])
+          for (const retainedMs of [0, 1e9])
             for (const node of [virtual, ours]) {
               const seen = { pod: it, eip: found, podEip: record({ allocationID, isEnding }), node };
-              const { do: what } = step({ ...seen, memory: { ...quiet, parkedMs } });
+              const { do: what } = step({ ...seen, memory: { ...quiet, retainedMs } });
               t.true(
-                ['LookAtEip', 'LookForRivals', 'Record', 'Publish', 'Retire', 'Wait', 'Fail', 'Done'].includes(what),
+                ['ReadEip', 'ReadCompetingClaims', 'Record', 'Publish', 'Retire', 'Wait', 'Fail', 'Done'].includes(
+                  what,
+                ),
                 what,
               );
             }
@@ -274,20 +279,20 @@ test('an EIP that is kept for the name goes to a pod that nobody else makes one 
     goneSince: '2026-11-21T11:59:00Z',
     release: { strategy: 'TTL', releaseAfter: '10m' },
   } as const;
-  const next = (parts: Partial<Seen>, enableVirtualNode = false) =>
+  const next = (parts: Partial<ObservedState>, enableVirtualNode = false) =>
     decide(quietly({ podEip: podEip(keeping), eip: eip(), node: ours, ...parts }), { ...settings, enableVirtualNode });
   // Our own virtual node waits for it, and says so.
-  const starting = heir({ annotations: { ...NEW, ...kept }, podIP: '', phase: 'Pending' });
+  const starting = successor({ annotations: { ...NEW, ...kept }, podIP: '', phase: 'Pending' });
   t.like(next({ pod: starting }), { do: 'Wait', reason: 'NoPodIP' });
   const accepted = { ...starting, status: { phase: 'Pending', reason: EIP_PENDING } };
   t.like(next({ pod: accepted }), { do: 'TakeOver', podUid: 'next' });
-  const placed = podEip({ ...keeping, places: [{ ...place, podUid: 'pod' }] });
+  const placed = podEip({ ...keeping, bindings: [{ ...binding, podUid: 'pod' }] });
   t.like(next({ pod: accepted, podEip: placed, eip: eip(bound) }), { do: 'Unassociate' }, 'detached first');
   // The add-on makes another one, except where its pods are served from here.
-  const running = heir({ annotations: { ...NEW, ...kept } });
+  const running = successor({ annotations: { ...NEW, ...kept } });
   t.like(next({ pod: running, node: virtual }, true), { do: 'TakeOver' });
   t.like(next({ pod: running, node: virtual }), { do: 'Wait', reason: 'Kept' });
-  const late = { now: NOW + 3_600_000, memory: { ...quiet, parkedMs: 3_600_000 } };
+  const late = { now: NOW + 3_600_000, memory: { ...quiet, retainedMs: 3_600_000 } };
   t.like(next({ pod: running, node: virtual, ...late }), { do: 'Retire' }, 'which it does not wait for');
   t.like(next({ pod: running, node: null }), { do: 'Wait', reason: 'NoPodIP' }, 'it may be anywhere yet');
 });
@@ -301,7 +306,7 @@ test('an EIP that was passed to the instance at its creation counts as bound the
     eip: eip({ ...bound, privateIpAddress: '' }),
     node: ours,
   };
-  t.like(step(seen), { do: 'LookForInterfaces' });
+  t.like(step(seen), { do: 'ReadInterfaces' });
   const eni = {
     networkInterfaceId: 'eni-1',
     status: 'InUse',
@@ -309,6 +314,6 @@ test('an EIP that was passed to the instance at its creation counts as bound the
     primaryIpAddress: '10.0.0.2',
     privateIpAddresses: ['10.0.0.2'],
   };
-  t.like(step({ ...seen, interfaces: [eni] }), { do: 'RecordBinding', place: { isPrimary: true } });
+  t.like(step({ ...seen, interfaces: [eni] }), { do: 'RecordBinding', binding: { isPrimary: true } });
   t.like(step({ ...seen, interfaces: [{ ...eni, networkInterfaceId: 'eni-2' }] }), { do: 'Fail' });
 });

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, KEYS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../../src/api/annotations.ts';
-import type { Fault } from '../../../src/sandbox/cloud/faults.ts';
+import type { Fault } from '../../../src/sandbox/cloud/injected-faults.ts';
 import { NAMESPACE, World } from '../../harness/world.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };

@@ -1,24 +1,36 @@
 import test from 'ava';
 import { assert as assertProperty, boolean, constantFrom, option, property, record } from 'fast-check';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import type { Seen } from '../../../src/controllers/podeip/observation.ts';
+import type { ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import * as the from './situation.ts';
-import { bound, boundElsewhere, dazed, eip, eni, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
+import {
+  bound,
+  boundElsewhere,
+  justStarted,
+  eip,
+  eni,
+  pod,
+  podEip,
+  quiet,
+  seen,
+  settings,
+  usersEip,
+} from './situation.ts';
 
 const bandwidthPackageId = 'cbwp-1';
 const allocationID = 'eip-1';
 const allocationId = allocationID;
-const places = [the.place];
-const ours = podEip({ allocationID, places });
-const ending = podEip({ allocationID, places, isEnding: true });
-const users = podEip({ request: the.existing, allocationID, places });
-const usersEnding = podEip({ request: the.existing, allocationID, places, isEnding: true });
+const bindings = [the.binding];
+const ours = podEip({ allocationID, bindings });
+const ending = podEip({ allocationID, bindings, isEnding: true });
+const users = podEip({ request: the.existing, allocationID, bindings });
+const usersEnding = podEip({ request: the.existing, allocationID, bindings, isEnding: true });
 const wanted = podEip({ request: the.existing });
 const wantsUsers = pod({ annotations: the.EXISTING });
 const other = { uid: 'another' };
 
 /** Each row is one line of the way back. */
-const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted: object])[] = [
+const rows: readonly (readonly [title: string, situation: Partial<ObservedState>, wanted: object])[] = [
   [
     'without a finalizer nothing is held',
     { podEip: podEip({ isEnding: true, hasFinalizer: false }) },
@@ -29,8 +41,8 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
     { pod: pod({ isTold: true, isGated: true }), podEip: ending },
     { do: 'Unpublish', isGated: true },
   ],
-  ['a pod of the same name is not told', { pod: pod({ ...other, isTold: true }), podEip: ending }, { do: 'LookAtEip' }],
-  ['a lost purchase is looked for', { pod: null, podEip: podEip({ isEnding: true }) }, { do: 'LookForTagged' }],
+  ['a pod of the same name is not told', { pod: pod({ ...other, isTold: true }), podEip: ending }, { do: 'ReadEip' }],
+  ['a lost purchase is looked for', { pod: null, podEip: podEip({ isEnding: true }) }, { do: 'ReadTaggedEips' }],
   [
     'a lost purchase is written down',
     { pod: null, podEip: podEip({ isEnding: true }), tagged: [eip()] },
@@ -38,7 +50,7 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
   ],
   [
     'nothing found proves nothing at once',
-    { pod: null, podEip: podEip({ isEnding: true }), tagged: [], memory: { ...dazed, quietMs: 4_000 } },
+    { pod: null, podEip: podEip({ isEnding: true }), tagged: [], memory: { ...justStarted, quietMs: 4_000 } },
     { do: 'Wait', reason: 'Settling', ms: 6_000 },
   ],
   [
@@ -52,21 +64,21 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
       pod: null,
       podEip: podEip({ isEnding: true }),
       tagged: [],
-      memory: { ...dazed, isCertain: true, quietMs: 2_000 },
+      memory: { ...justStarted, isCertain: true, quietMs: 2_000 },
     },
     { do: 'RemoveFinalizer' },
   ],
-  ['the EIP is looked at before it goes', { pod: null, podEip: ending }, { do: 'LookAtEip', allocationId }],
+  ['the EIP is looked at before it goes', { pod: null, podEip: ending }, { do: 'ReadEip', allocationId }],
   [
     'one that is not listed may be new after all',
-    { pod: null, podEip: ending, eip: null, memory: dazed },
+    { pod: null, podEip: ending, eip: null, memory: justStarted },
     { reason: 'Settling' },
   ],
-  ['one that is gone may have a twin', { pod: null, podEip: ending, eip: null }, { do: 'LookForTagged' }],
+  ['one that is gone may have a twin', { pod: null, podEip: ending, eip: null }, { do: 'ReadTaggedEips' }],
   [
     'one that was released may have a twin',
-    { pod: null, podEip: ending, eip: null, memory: { ...dazed, released: allocationId } },
-    { do: 'LookForTagged' },
+    { pod: null, podEip: ending, eip: null, memory: { ...justStarted, released: allocationId } },
+    { do: 'ReadTaggedEips' },
   ],
   [
     'a twin goes too',
@@ -85,14 +97,14 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
   ],
   [
     'one without tags is looked at again',
-    { pod: null, podEip: ending, eip: usersEip(), memory: dazed },
+    { pod: null, podEip: ending, eip: usersEip(), memory: justStarted },
     { do: 'Wait', reason: 'Settling' },
   ],
   ['one without tags is never released', { pod: null, podEip: ending, eip: usersEip() }, { do: 'RemoveFinalizer' }],
-  ['ours is detached', { pod: null, podEip: ending, eip: eip(bound) }, { do: 'Unassociate', place: the.place }],
+  ['ours is detached', { pod: null, podEip: ending, eip: eip(bound) }, { do: 'Unassociate', binding: the.binding }],
   [
     'it is detached once',
-    { pod: null, podEip: ending, eip: eip(bound), memory: { ...dazed, accepted: 'Unassociate' } },
+    { pod: null, podEip: ending, eip: eip(bound), memory: { ...justStarted, accepted: 'Unassociate' } },
     { do: 'Wait', reason: 'InTransition' },
   ],
   [
@@ -107,7 +119,7 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
   ],
   [
     'what was released may still be listed',
-    { pod: null, podEip: ending, eip: eip(), memory: { ...dazed, released: allocationId } },
+    { pod: null, podEip: ending, eip: eip(), memory: { ...justStarted, released: allocationId } },
     { do: 'Wait', reason: 'Releasing' },
   ],
   [
@@ -146,7 +158,7 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
       pod: null,
       podEip: ending,
       eip: eip({ bandwidthPackageId }),
-      memory: { ...dazed, accepted: 'LeaveBandwidthPackage' },
+      memory: { ...justStarted, accepted: 'LeaveBandwidthPackage' },
     },
     { do: 'Wait', reason: 'InTransition' },
   ],
@@ -161,7 +173,7 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
     { pod: null, podEip: podEip({ request: the.existing, allocationID, isEnding: true }) },
     { do: 'RemoveFinalizer' },
   ],
-  ['the user’s is looked at', { pod: null, podEip: usersEnding }, { do: 'LookAtEip', allocationId }],
+  ['the user’s is looked at', { pod: null, podEip: usersEnding }, { do: 'ReadEip', allocationId }],
   ['the user’s is detached', { pod: null, podEip: usersEnding, eip: usersEip(bound) }, { do: 'Unassociate' }],
   [
     'the user’s that is bound elsewhere stays there',
@@ -175,7 +187,7 @@ const rows: readonly (readonly [title: string, situation: Partial<Seen>, wanted:
   ],
   [
     'a late binding of the user’s is waited for',
-    { pod: null, podEip: usersEnding, eip: usersEip(), memory: dazed },
+    { pod: null, podEip: usersEnding, eip: usersEip(), memory: justStarted },
     { do: 'Wait', reason: 'Settling' },
   ],
   ['the user’s stays', { pod: null, podEip: usersEnding, eip: usersEip() }, { do: 'RemoveFinalizer' }],
@@ -196,7 +208,7 @@ test('nothing is ever released that does not carry our tags, nor anything that t
     podEip: constantFrom(ours, ending, users, usersEnding, wanted, podEip({ isEnding: true })),
     eip: option(constantFrom(eip(), usersEip(), eip(bound), usersEip(bound), eip(boundElsewhere))),
     tagged: constantFrom([], [eip()]),
-    rivals: constantFrom([], [{ podEip: users, pod: null }]),
+    competitors: constantFrom([], [{ podEip: users, pod: null }]),
     interfaces: constantFrom([], [eni()]),
     memory: record({ isCertain: boolean(), quietMs: constantFrom(0, 60_000) }),
   });

@@ -17,9 +17,9 @@ test('an EIP that nobody has seen to be granted is told on the add-on’s virtua
   const decided = (changes: Partial<Settings>, node: Node = virtual, annotations: Record<string, string> = EXISTING) =>
     decide(seen({ pod: pod({ annotations }), node }), { ...settings, ...changes });
   t.like(decided(ungranted), { do: 'Fail', reason: 'GrantUnknownToEci' });
-  t.like(decided({}), { do: 'Witness' });
-  t.like(decided({ ...ungranted, existingEips: 'any' }), { do: 'Witness' });
-  t.like(decided(ungranted, virtual, NEW), { do: 'Witness' });
+  t.like(decided({}), { do: 'RecordExternal' });
+  t.like(decided({ ...ungranted, existingEips: 'any' }), { do: 'RecordExternal' });
+  t.like(decided(ungranted, virtual, NEW), { do: 'RecordExternal' });
   t.like(decided({ ...ungranted, enableVirtualNode: true }), { do: 'Claim' }, 'the controller looks');
   t.like(decided(ungranted, ours), { do: 'Claim' });
 });

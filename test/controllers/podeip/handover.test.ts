@@ -3,8 +3,8 @@ import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../../src/api/annota
 import {
   CONFIGURATION_GENERATION,
   POD_TEMPLATE_HASH,
-  REVISION,
-  SERVICE,
+  REVISION_LABEL,
+  SERVICE_LABEL,
   SERVICE_UID,
 } from '../../../src/api/knative.ts';
 import { Operating, type PodParts } from '../../harness/operating.ts';
@@ -13,9 +13,9 @@ const EIP = 'eip-users';
 const WANTS = { [KEYS.instanceId[2]]: EIP };
 
 const labels = (generation: number, parts: { service?: string; hash?: string; uid?: string } = {}) => ({
-  [SERVICE]: parts.service ?? 'hello',
+  [SERVICE_LABEL]: parts.service ?? 'hello',
   [SERVICE_UID]: parts.uid ?? `uid-of-${parts.service ?? 'hello'}`,
-  [REVISION]: `${parts.service ?? 'hello'}-0000${generation}`,
+  [REVISION_LABEL]: `${parts.service ?? 'hello'}-0000${generation}`,
   [CONFIGURATION_GENERATION]: String(generation),
   [POD_TEMPLATE_HASH]: parts.hash ?? `hash${generation}`,
 });
@@ -94,7 +94,7 @@ test('in a rollout the EIP goes to the new Revision once its containers are read
   await world.pass(30_000);
   t.true(await has(world, 'new'));
   t.deepEqual(
-    (await world.podEips()).map(({ metadata }) => metadata.labels?.[REVISION]),
+    (await world.podEips()).map(({ metadata }) => metadata.labels?.[REVISION_LABEL]),
     ['hello-00002'],
   );
   t.is(world.cloud.ledger().filter(({ action }) => action === 'AssociateEipAddress').length, 2);

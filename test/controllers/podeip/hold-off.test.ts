@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS, KEYS } from '../../../src/api/annotations.ts';
-import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
@@ -15,7 +15,7 @@ const labelsIn = async (world: Operating, service = 'hello'): Promise<Readonly<R
   services.set(world, known);
   const uid = known.get(service) ?? (await world.addService(service));
   known.set(service, uid);
-  return { [SERVICE]: service, [SERVICE_UID]: uid };
+  return { [SERVICE_LABEL]: service, [SERVICE_UID]: uid };
 };
 
 const addressOf = async (world: Operating, name: string): Promise<string | undefined> =>

@@ -5,19 +5,19 @@ import { parse } from 'yaml';
 import { TAG_POD } from '../../../src/api/annotations.ts';
 import { NAMESPACE, NODE, POD, type Node } from '../../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../../src/api/eippolicy.ts';
-import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { PODEIP } from '../../../src/api/podeip.ts';
-import { assembleCloud } from '../../../src/cloud/assemble.ts';
-import { Memories } from '../../../src/controllers/podeip/tracker.ts';
+import { assembleCloud } from '../../../src/cloud/assemble-cloud.ts';
+import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../../../src/controllers/podeip/controller.ts';
 import { createKube } from '../../../src/kube/client.ts';
 import type { Kube } from '../../../src/kube/port.ts';
 import { silentLog } from '../../../src/lib/log.ts';
 import type { Random } from '../../../src/lib/random.ts';
-import { createCloud } from '../../../src/sandbox/cloud/cloud.ts';
-import { callApi } from '../../../src/sandbox/cloud/transport.ts';
-import { createApiServer } from '../../../src/sandbox/kube/server.ts';
-import { transport } from '../../../src/sandbox/kube/transport.ts';
+import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
+import { callApi } from '../../../src/sandbox/cloud/sdk-transport.ts';
+import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from './situation.ts';
 import { seeded, StillClock } from '../../sandbox/cloud-bench.ts';
 import { Killed, Life, type Death } from '../../harness/mortal.ts';
@@ -78,7 +78,7 @@ const install = async (): Promise<void> => {
 };
 
 const runPod = async (namespace: string, name: string, podIP: string): Promise<void> => {
-  const labels = { [SERVICE]: name, [SERVICE_UID]: `uid-of-${name}` };
+  const labels = { [SERVICE_LABEL]: name, [SERVICE_UID]: `uid-of-${name}` };
   await kube.create(POD, {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -94,7 +94,7 @@ const race = async (number: number): Promise<readonly string[]> => {
   const random = seeded(10_000 + number);
   const namespace = `n${number}`;
   await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  const cloud = createCloud({ clock, random: seeded(number) });
+  const cloud = createSandboxCloud({ clock, random: seeded(number) });
   cloud.world.addNetworkInterface({
     networkInterfaceId: 'eni-1',
     vpcId: 'vpc-1',
@@ -121,11 +121,11 @@ const race = async (number: number): Promise<readonly string[]> => {
       cluster: { uid: settings.clusterUid, id: 'cluster' },
       settings,
       vpcId: 'vpc-1',
-      memories: new Memories(clock, random),
+      tracker: new Tracker(clock, random),
       policies: { known: () => undefined, isNotInstalled: () => undefined },
       nodeOf: () => node,
       mayAct: () => true,
-      onRoom: () => undefined,
+      onQuotaFreed: () => undefined,
       record: () => undefined,
       warnService: () => undefined,
       log: silentLog,

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const WITH_EIP = { 'k8s.aliyun.com/pod-with-eip': 'true' };
@@ -50,7 +50,7 @@ test('an existing EIP is timed until it is detached, and one that is kept on pur
   const holdOff = { knative: { holdOffSeconds: 300 } };
   const world = await Operating.create({ config: holdOff });
   world.cloud.world.addEip({ allocationId: 'eip-mine' });
-  const labels = { [SERVICE]: 'hello', [SERVICE_UID]: 'uid-1' };
+  const labels = { [SERVICE_LABEL]: 'hello', [SERVICE_UID]: 'uid-1' };
   await world.runPod('mine', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-mine' });
   await world.runPod('kept', WITH_EIP, { labels });
   await world.until(isServed(world, 2), 60_000);

@@ -1,7 +1,7 @@
 import {
   ADOPTED,
   ALLOCATED_ADDRESS,
-  BEQUEATHED,
+  SUCCESSOR_UID,
   BINDINGS,
   CONTROLLER,
   CONTROLLER_NAME,
@@ -9,7 +9,7 @@ import {
   GENERATION,
   GONE_SINCE,
   HANDED_OVER,
-  OFFERED,
+  REUSABLE,
   POD_UID,
   READINESS_GATE,
   REQUEST,
@@ -22,10 +22,15 @@ import type { Eip } from '../../../src/cloud/port.ts';
 import type { EffectivePolicy } from '../../../src/request/policy.ts';
 import { writeRequest } from '../../../src/request/request.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import { isDrifting } from '../../../src/controllers/podeip/pod.ts';
-import { readNotes, writePlaces } from '../../../src/controllers/podeip/record.ts';
-import type { Memory, Rival, Seen, Settings } from '../../../src/controllers/podeip/observation.ts';
-import { isLook, type Act, type Look, type Rest } from '../../../src/controllers/podeip/step.ts';
+import { isDrifting } from '../../../src/controllers/podeip/pod-request.ts';
+import { readRecord, writeBindings } from '../../../src/controllers/podeip/record.ts';
+import type {
+  TrackedState,
+  CompetingClaim,
+  ObservedState,
+  Settings,
+} from '../../../src/controllers/podeip/observation.ts';
+import { isReadStep, type Action, type ReadStep, type Result } from '../../../src/controllers/podeip/step.ts';
 import { bound, eip as anEip, eni, node, podEip as aPodEip } from './situation.ts';
 
 /** A pod, its PodEIP and one EIP: what the decision is about, as plain data. */
@@ -33,16 +38,16 @@ export interface State {
   readonly pod: Pod | null;
   readonly podEip: PodEip | null;
   readonly eip: Eip | null;
-  readonly memory: Memory;
+  readonly memory: TrackedState;
   readonly now: number;
   /** Who else holds the EIP. @default [] */
-  readonly rivals?: readonly Rival[];
+  readonly competitors?: readonly CompetingClaim[];
   /** The Knative Service. @default 'unreadable' */
   readonly service?: KnativeService | null;
   /** Whose EIPs are to be had. @default [] */
-  readonly spares?: readonly PodEip[];
+  readonly reusable?: readonly PodEip[];
   /** Who gets the EIP. @default null */
-  readonly heir?: PodEip | null;
+  readonly successor?: PodEip | null;
   /** What holds in the namespace. @default no policy */
   readonly policy?: EffectivePolicy;
   /** UIDs of the PodEIPs that have a place, in order. @default [] */
@@ -61,45 +66,45 @@ const usageOf = (taken: readonly string[]): EipUsage => ({
   places: taken.map((podEipUID) => ({ podEipUID, podEip: podEipUID, bandwidthMbps: 5 })),
 });
 
-const answer = (look: Look, state: State): Partial<Seen> => {
-  const { eip, podEip, pod, rivals = [], spares = [], heir = null, policy, taken, waiting = [] } = state;
+const answer = (look: ReadStep, state: State): Partial<ObservedState> => {
+  const { eip, podEip, pod, competitors = [], reusable = [], successor = null, policy, taken, waiting = [] } = state;
   switch (look.do) {
-    case 'LookAtEip':
+    case 'ReadEip':
       return { eip: eip?.allocationId === look.allocationId ? eip : null };
-    case 'LookForTagged':
+    case 'ReadTaggedEips':
       return {
         tagged: eip && eip.tags.get('knative-eip/podeip-uid') === podEip?.metadata.uid ? [eip] : [],
       };
-    case 'LookForInterfaces':
+    case 'ReadInterfaces':
       return { interfaces: [eni({ privateIpAddresses: ['10.0.0.1', pod?.status?.podIP ?? ''] })] };
-    case 'LookForRivals':
-      return { rivals };
-    case 'LookForSpares':
-      return { spares };
-    case 'LookForHeir':
-      return { heir };
-    case 'LookAtService':
+    case 'ReadCompetingClaims':
+      return { competitors };
+    case 'ReadReusable':
+      return { reusable };
+    case 'ReadSuccessor':
+      return { successor };
+    case 'ReadService':
       return { service: state.service === undefined ? 'unreadable' : state.service };
-    case 'LookAtNamespace':
+    case 'ReadNamespace':
       return { namespace: null };
-    case 'LookAtPolicy':
+    case 'ReadPolicy':
       return { policy: policy && { effective: policy, isFresh: true }, namespace };
-    case 'LookForRoom': {
+    case 'ReadQuota': {
       const others = waiting.map((uid) => ({ ...aPodEip(), metadata: { ...aPodEip().metadata, name: uid, uid } }));
-      return { room: { usage: taken ? usageOf(taken) : null, podEips: podEip ? [podEip, ...others] : others } };
+      return { quota: { usage: taken ? usageOf(taken) : null, podEips: podEip ? [podEip, ...others] : others } };
     }
-    case 'LookForVacated':
-      return { vacated: new Map([[look.podEipUid, true]]) };
+    case 'ReadReclaimable':
+      return { reclaimable: new Map([[look.podEipUid, true]]) };
   }
 };
 
 /** Looks until there is something to do, or nothing. */
-export const settle = (state: State, settings: Settings): { step: Act | Rest; looks: number } => {
+export const settle = (state: State, settings: Settings): { step: Action | Result; looks: number } => {
   const { pod, podEip, memory, now, policy } = state;
-  let seen: Seen = { pod, podEip, node, memory, now, policy: policy && { effective: policy, isFresh: false } };
+  let seen: ObservedState = { pod, podEip, node, memory, now, policy: policy && { effective: policy, isFresh: false } };
   for (let looks = 0; looks <= MOST_LOOKS; looks += 1) {
     const step = decide(seen, settings);
-    if (!isLook(step)) return { step, looks };
+    if (!isReadStep(step)) return { step, looks };
     seen = { ...seen, ...answer(step, state) };
   }
   throw new Error(`more than ${MOST_LOOKS} looks`);
@@ -126,7 +131,7 @@ const unbound = (eip: Eip): Eip => {
 };
 
 /** What becomes of the world when the act succeeds at once. */
-export const apply = (step: Act, state: State): State => {
+export const apply = (step: Action, state: State): State => {
   const { pod, podEip, eip } = state;
   if (step.do === 'Claim') {
     const claimed = aPodEip({
@@ -138,7 +143,7 @@ export const apply = (step: Act, state: State): State => {
     });
     return { ...state, podEip: claimed };
   }
-  if (step.do === 'Witness') {
+  if (step.do === 'RecordExternal') {
     const record = aPodEip({ controller: 'eci-virtual-node', hasFinalizer: false, podUid: pod?.metadata.uid ?? '' });
     return { ...state, podEip: record };
   }
@@ -157,10 +162,10 @@ export const apply = (step: Act, state: State): State => {
       const metadata = { ...podEip.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' };
       return { ...state, podEip: { ...podEip, metadata } };
     }
-    case 'Park':
+    case 'Retain':
       return note({
         [POD_UID]: '',
-        [FORMER_POD_UID]: readNotes(podEip).podUid,
+        [FORMER_POD_UID]: readRecord(podEip).podUid,
         [GONE_SINCE]: new Date(state.now).toISOString(),
       });
     case 'TakeOver':
@@ -173,25 +178,25 @@ export const apply = (step: Act, state: State): State => {
         [GONE_SINCE]: step.goneSince === undefined ? undefined : new Date(step.goneSince).toISOString(),
         [REQUEST]: writeRequest(step.request),
         [GENERATION]: '1',
-        [BINDINGS]: JSON.stringify(step.places),
+        [BINDINGS]: JSON.stringify(step.bindings),
       });
-    case 'Offer':
-      return note({ [OFFERED]: 'true' });
-    case 'Bequeath': {
+    case 'MarkReusable':
+      return note({ [REUSABLE]: 'true' });
+    case 'AssignSuccessor': {
       const { uid } = podEip.metadata;
-      return { ...state, spares: [annotated(step.spare, { [BEQUEATHED]: uid })] };
+      return { ...state, reusable: [annotated(step.predecessor, { [SUCCESSOR_UID]: uid })] };
     }
-    case 'Decline':
-      return { ...state, spares: [annotated(step.spare, { [BEQUEATHED]: undefined })] };
-    case 'Inherit': {
+    case 'CancelTransfer':
+      return { ...state, reusable: [annotated(step.predecessor, { [SUCCESSOR_UID]: undefined })] };
+    case 'TransferOwnership': {
       const tags = new Map([...mustBe(eip).tags, ['knative-eip/podeip-uid', podEip.metadata.uid] as const]);
-      return { ...state, eip: { ...mustBe(eip), tags }, spares: [] };
+      return { ...state, eip: { ...mustBe(eip), tags }, reusable: [] };
     }
     case 'Tag':
       return { ...state, eip: { ...mustBe(eip), tags: anEip().tags } };
     case 'Reserve': {
       const { uid } = podEip.metadata;
-      const kept = (state.taken ?? []).filter((it) => it !== uid && !step.instead.includes(it));
+      const kept = (state.taken ?? []).filter((it) => it !== uid && !step.reclaimed.includes(it));
       return { ...state, taken: [...kept, uid] };
     }
     case 'Allocate':
@@ -200,21 +205,21 @@ export const apply = (step: Act, state: State): State => {
       const after = annotated(podEip, { [GENERATION]: String(step.generation), [BINDINGS]: undefined });
       return { ...state, podEip: recorded(after, '') };
     }
-    case 'Supplant':
+    case 'Preempt':
       // Its own reconciler detaches what it has.
-      return { ...state, rivals: [], eip: eip?.status === 'InUse' ? unbound(eip) : eip };
-    case 'Yield':
+      return { ...state, competitors: [], eip: eip?.status === 'InUse' ? unbound(eip) : eip };
+    case 'Unclaim':
       return { ...state, podEip: recorded(podEip, '') };
     case 'Record':
       return { ...state, podEip: recorded(podEip, step.allocationId) };
     case 'RecordBinding':
-      return note({ [BINDINGS]: writePlaces(readNotes(podEip).places, step.place) });
+      return note({ [BINDINGS]: writeBindings(readRecord(podEip).bindings, step.binding) });
     case 'Associate': {
-      const { privateIpAddress, networkInterfaceId } = step.place;
+      const { privateIpAddress, networkInterfaceId } = step.binding;
       return { ...state, eip: { ...mustBe(eip), ...bound, instanceId: networkInterfaceId, privateIpAddress } };
     }
     case 'Unassociate':
-    case 'Rob':
+    case 'ForceDetach':
       return { ...state, eip: unbound(mustBe(eip)) };
     case 'JoinBandwidthPackage':
       return { ...state, eip: { ...mustBe(eip), bandwidthPackageId: step.bandwidthPackageId } };
@@ -250,9 +255,9 @@ export const pass = (state: State, ms: number): State => {
     memory: {
       quietMs: 600_000,
       isCertain: state.memory.isCertain,
-      driftMs: podEip && isDrifting(pod, isThere ? eip : null, readNotes(podEip)) ? 600_000 : 0,
+      driftMs: podEip && isDrifting(pod, isThere ? eip : null, readRecord(podEip)) ? 600_000 : 0,
       missingMs: isThere ? 0 : 600_000,
-      parkedMs: 7_200_000,
+      retainedMs: 7_200_000,
     },
   };
 };

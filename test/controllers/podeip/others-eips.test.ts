@@ -4,7 +4,7 @@ import {
   ALLOCATED_INSTANCE_ID,
   CONTROLLER,
   ECI_INSTANCE_ID,
-  ECI_NAME,
+  EXTERNAL_CONTROLLER,
   KEYS,
   POD_UID,
   TAG_ALLOW_NAMESPACES,
@@ -62,7 +62,7 @@ test('a record of another namespace keeps nobody from the EIP that is granted to
   await world.kube.create(PODEIP, {
     apiVersion: `${PODEIP.group}/${PODEIP.version}`,
     kind: PODEIP.kind,
-    metadata: { name: 'x', namespace: 'squatters', annotations: { [CONTROLLER]: ECI_NAME, [POD_UID]: 'x' } },
+    metadata: { name: 'x', namespace: 'squatters', annotations: { [CONTROLLER]: EXTERNAL_CONTROLLER, [POD_UID]: 'x' } },
     spec: { allocationID: THEIRS, allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
   });
   await world.runPod('a', EXISTING);

@@ -3,18 +3,23 @@ import { HANDED_OVER, KEYS, READINESS_GATE } from '../../../src/api/annotations.
 import {
   CONFIGURATION_GENERATION,
   POD_TEMPLATE_HASH,
-  REVISION,
-  SERVICE,
+  REVISION_LABEL,
+  SERVICE_LABEL,
   SERVICE_UID,
   type KnativeService,
 } from '../../../src/api/knative.ts';
 import type { Pod } from '../../../src/api/core.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
-import { isSameService, outranks, routingIn, type RoutingOf } from '../../../src/controllers/podeip/precedence.ts';
-import type { Rival } from '../../../src/controllers/podeip/observation.ts';
+import {
+  isSameService,
+  hasPriorityOver,
+  routingIn,
+  type RoutingOf,
+} from '../../../src/controllers/podeip/precedence.ts';
+import type { CompetingClaim } from '../../../src/controllers/podeip/observation.ts';
 import type { Routing } from '../../../src/controllers/podeip/service-routing.ts';
 import { apply, settle, type State } from './model.ts';
-import { bound, EXISTING, existing, NOW, place, pod, podEip, quiet, settings, usersEip } from './situation.ts';
+import { bound, EXISTING, existing, NOW, binding, pod, podEip, quiet, settings, usersEip } from './situation.ts';
 
 /** One of the pods of a Service that want the same EIP. */
 interface Contender {
@@ -33,8 +38,8 @@ const labelsOf = ({ service = 'service', generation, hash }: Contender) => ({
   [SERVICE_UID]: service,
   [CONFIGURATION_GENERATION]: String(generation),
   [POD_TEMPLATE_HASH]: hash,
-  [SERVICE]: 'hello',
-  [REVISION]: revisionName(generation),
+  [SERVICE_LABEL]: 'hello',
+  [REVISION_LABEL]: revisionName(generation),
 });
 
 const podOf = (it: Contender, uid: string, annotations: Readonly<Record<string, string>> = EXISTING): Pod => {
@@ -53,8 +58,8 @@ const podEipOf = (it: Contender, uid: string, parts: Parameters<typeof podEip>[0
   return { ...base, metadata: { ...base.metadata, name: uid, uid: `${uid}-eip`, namespace, labels: labelsOf(it) } };
 };
 
-const rivalOf = (it: Contender): Rival => ({
-  podEip: podEipOf(it, 'old', { allocationID: 'eip-1', places: [{ ...place, podUid: 'old' }] }),
+const competitorOf = (it: Contender): CompetingClaim => ({
+  podEip: podEipOf(it, 'old', { allocationID: 'eip-1', bindings: [{ ...binding, podUid: 'old' }] }),
   pod: podOf(it, 'old'),
 });
 
@@ -71,7 +76,7 @@ const all: readonly Contender[] = [1, 2].flatMap((generation) =>
 const unknown: RoutingOf = () => undefined;
 
 const beats = (a: Contender, b: Contender, routing = unknown): boolean =>
-  outranks(podEipOf(a, 'a'), podOf(a, 'a'), { podEip: podEipOf(b, 'b'), pod: podOf(b, 'b') }, routing);
+  hasPriorityOver(podEipOf(a, 'a'), podOf(a, 'a'), { podEip: podEipOf(b, 'b'), pod: podOf(b, 'b') }, routing);
 
 const ROUTINGS: readonly Routing[] = ['routed', 'coming', 'left', 'none'];
 /** How a Service may route to its first and its second Revision, and that nobody can say. */
@@ -214,7 +219,7 @@ const run = (state: State): { steps: string[]; state: State } => {
 };
 
 test('every pair of pods of one Service: the EIP goes to whom the order says, once its containers are ready', (t) => {
-  const heldByRival = usersEip({ ...bound });
+  const heldByCompetitor = usersEip({ ...bound });
   for (const mine of all.filter(({ isEnding }) => !isEnding))
     for (const theirs of all)
       for (const mode of ['ready', 'wait', undefined]) {
@@ -222,15 +227,15 @@ test('every pair of pods of one Service: the EIP goes to whom the order says, on
         const state: State = {
           pod: podOf(mine, 'new', annotations),
           podEip: podEipOf(mine, 'new', { allocationID: '' }),
-          eip: heldByRival,
+          eip: heldByCompetitor,
           memory: quiet,
           now: NOW,
-          rivals: [rivalOf(theirs)],
+          competitors: [competitorOf(theirs)],
         };
         const { steps } = run(state);
         const said = JSON.stringify({ mine, theirs, mode, steps });
         const mayTake = beats(mine, theirs);
-        if (mayTake && mine.isReady && mode !== 'wait') t.deepEqual(steps.slice(0, 2), ['Record', 'Supplant'], said);
+        if (mayTake && mine.isReady && mode !== 'wait') t.deepEqual(steps.slice(0, 2), ['Record', 'Preempt'], said);
         else if (mayTake && mode === 'wait') t.deepEqual(steps, ['Record', 'Wait HandingOver'], said);
         else if (mayTake) t.deepEqual(steps, ['Wait HandingOver'], said);
         // Nothing is wrong in a rollout; a second pod of the same Revision is what somebody must act on.
@@ -239,28 +244,28 @@ test('every pair of pods of one Service: the EIP goes to whom the order says, on
 });
 
 /** A pod that has written the EIP down, and another one of its Service. */
-const contending = (mine: Contender, rival: Rival): State => ({
+const contending = (mine: Contender, competitor: CompetingClaim): State => ({
   pod: podOf(mine, 'new'),
   podEip: podEipOf(mine, 'new', { allocationID: 'eip-1' }),
   eip: usersEip(),
   memory: quiet,
   now: NOW,
-  rivals: [rival],
+  competitors: [competitor],
 });
 
 /** One that has written it down too. */
-const recorded = (it: Contender): Rival => ({
+const recorded = (it: Contender): CompetingClaim => ({
   podEip: podEipOf(it, 'old', { allocationID: 'eip-1' }),
   pod: podOf(it, 'old'),
 });
 
 test('of two that have written the EIP down, the one behind gives way, and the other waits for what is being deleted', (t) => {
   const [old, newer] = [one, two];
-  t.is(settle(contending(old, recorded(newer)), settings).step.do, 'Yield');
-  t.is(settle(contending(old, rivalOf(newer)), settings).step.do, 'Yield');
+  t.is(settle(contending(old, recorded(newer)), settings).step.do, 'Unclaim');
+  t.is(settle(contending(old, competitorOf(newer)), settings).step.do, 'Unclaim');
   t.like(settle(contending(newer, recorded(old)), settings).step, { do: 'Wait', reason: 'HandingOver' });
-  t.like(settle(contending(newer, rivalOf(old)), settings).step, { do: 'Supplant' });
-  const leaving = rivalOf(old);
+  t.like(settle(contending(newer, competitorOf(old)), settings).step, { do: 'Preempt' });
+  const leaving = competitorOf(old);
   const metadata = { ...leaving.podEip.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' };
   t.like(settle(contending(newer, { ...leaving, podEip: { ...leaving.podEip, metadata } }), settings).step, {
     do: 'Wait',
@@ -276,14 +281,18 @@ test('an EIP that is bound where the rival did not put it is not taken from ther
     eip: usersEip({ ...bound, instanceId: 'eni-of-somebody' }),
     memory: quiet,
     now: NOW,
-    rivals: [rivalOf(old)],
+    competitors: [competitorOf(old)],
   });
   t.deepEqual(steps, ['Fail EipInUse']);
 });
 
 /** A pod that has the EIP, is gated, and is ready; its PodEIP is being deleted. */
-const givesUp = (rivals: readonly Rival[], service?: KnativeService): State => {
-  const its = podEipOf(one, 'old', { allocationID: 'eip-1', places: [{ ...place, podUid: 'old' }], isEnding: true });
+const givesUp = (competitors: readonly CompetingClaim[], service?: KnativeService): State => {
+  const its = podEipOf(one, 'old', {
+    allocationID: 'eip-1',
+    bindings: [{ ...binding, podUid: 'old' }],
+    isEnding: true,
+  });
   const base = podOf(one, 'old');
   return {
     pod: {
@@ -302,7 +311,7 @@ const givesUp = (rivals: readonly Rival[], service?: KnativeService): State => {
     eip: usersEip({ ...bound }),
     memory: quiet,
     now: NOW,
-    rivals,
+    competitors,
     ...(service && { service }),
   };
 };
@@ -310,20 +319,20 @@ const givesUp = (rivals: readonly Rival[], service?: KnativeService): State => {
 const gateOf = ({ pod: it }: State) => it?.status?.conditions?.find(({ type }) => type === READINESS_GATE);
 
 test('a gate that was open stays open on a pod whose EIP goes to another pod of its Service, and closes on any other', (t) => {
-  const successor: Rival = { podEip: podEipOf(two, 'new', { allocationID: 'eip-1' }), pod: podOf(two, 'new') };
+  const successor: CompetingClaim = { podEip: podEipOf(two, 'new', { allocationID: 'eip-1' }), pod: podOf(two, 'new') };
   const handedOver = run(givesUp([successor]));
   t.deepEqual(handedOver.steps.slice(0, 2), ['StandAside', 'Unassociate']);
   t.like(gateOf(handedOver.state), { status: 'True', reason: HANDED_OVER });
   t.is(handedOver.state.pod?.metadata.annotations?.['k8s.aliyun.com/allocated-eipAddress'], undefined);
   // Nobody, another Service, and a successor that goes itself.
   const leaving = { ...successor.podEip.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' };
-  const others: readonly (readonly Rival[])[] = [
+  const others: readonly (readonly CompetingClaim[])[] = [
     [],
     [{ ...successor, podEip: podEipOf({ ...two, service: 'other' }, 'new', { allocationID: 'eip-1' }) }],
     [{ ...successor, podEip: { ...successor.podEip, metadata: leaving } }],
   ];
-  for (const rivals of others) {
-    const state = givesUp(rivals);
+  for (const competitors of others) {
+    const state = givesUp(competitors);
     const { step } = settle(state, settings);
     t.is(step.do, 'Unpublish');
     if (step.do === 'Unpublish') t.like(gateOf(apply(step, state)), { status: 'False' });
@@ -350,9 +359,9 @@ const without = (
     eip: usersEip({ ...bound }),
     memory: quiet,
     now: NOW,
-    rivals: [
+    competitors: [
       {
-        podEip: podEipOf(theirs, 'new', { allocationID: 'eip-1', places: [{ ...place, podUid: 'new' }] }),
+        podEip: podEipOf(theirs, 'new', { allocationID: 'eip-1', bindings: [{ ...binding, podUid: 'new' }] }),
         pod: { ...holder, metadata: { ...holder.metadata, annotations: told } },
       },
     ],
@@ -393,14 +402,14 @@ test('a pod of a Service that was deleted and made again waits for the pod from 
   const mine: Contender = { ...two, service: 'again' };
   const state = (its: Contender, [my, their] = ['2026-11-21T11:00:00Z', '2026-11-21T10:00:00Z']): State => {
     const podEip = podEipOf(mine, 'new');
-    const rival = rivalOf(its);
+    const competitor = competitorOf(its);
     return {
       pod: podOf(mine, 'new'),
       podEip: createdAt(podEip, my),
       eip: usersEip({ ...bound }),
       memory: quiet,
       now: NOW,
-      rivals: [{ podEip: createdAt(rival.podEip, their), pod: null }],
+      competitors: [{ podEip: createdAt(competitor.podEip, their), pod: null }],
     };
   };
   const { step } = settle(state(one), settings);

@@ -1,11 +1,11 @@
 import test from 'ava';
-import { CONTROLLER, ECI_NAME, GENERATION, KEYS } from '../../../src/api/annotations.ts';
-import type { TakenPlace } from '../../../src/api/eippolicy.ts';
+import { CONTROLLER, EXTERNAL_CONTROLLER, GENERATION, KEYS } from '../../../src/api/annotations.ts';
+import type { QuotaReservation } from '../../../src/api/eippolicy.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
 import { effectivePolicy, type EffectivePolicy } from '../../../src/request/policy.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import { heldWithout } from '../../../src/controllers/podeip/quota.ts';
-import type { Seen } from '../../../src/controllers/podeip/observation.ts';
+import type { ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import type { Step } from '../../../src/controllers/podeip/step.ts';
 import { apply, pass, settle, type State } from './model.ts';
 import { existing, fresh, NEW, NOW, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
@@ -16,7 +16,11 @@ const policyOf = (spec: Parameters<typeof effectivePolicy>[0][number]['spec']): 
 const one = policyOf({ limits: { eips: 1 } });
 
 const namespace = { metadata: { name: 'default', uid: 'namespace', resourceVersion: '1' } };
-const place = (podEipUID: string, bandwidthMbps = 5): TakenPlace => ({ podEipUID, podEip: podEipUID, bandwidthMbps });
+const place = (podEipUID: string, bandwidthMbps = 5): QuotaReservation => ({
+  podEipUID,
+  podEip: podEipUID,
+  bandwidthMbps,
+});
 const other = (uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip => {
   const made = podEip(parts);
   return { ...made, metadata: { ...made.metadata, name: uid, uid } };
@@ -25,9 +29,9 @@ const other = (uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip =>
 /** What is decided for a PodEIP that is about to buy, with these places and these other PodEIPs. */
 const buying = (
   effective: EffectivePolicy,
-  places: readonly TakenPlace[],
+  places: readonly QuotaReservation[],
   others: readonly PodEip[] = [],
-  more: Partial<Seen> = {},
+  more: Partial<ObservedState> = {},
 ): Step => {
   const mine = podEip();
   const usage = { metadata: { name: 'default', uid: 'usage', resourceVersion: '1' }, places };
@@ -37,7 +41,7 @@ const buying = (
       tagged: [],
       policy: { effective, isFresh: true },
       namespace,
-      room: { usage, podEips: [mine, ...others] },
+      quota: { usage, podEips: [mine, ...others] },
       ...more,
     }),
     settings,
@@ -46,17 +50,17 @@ const buying = (
 
 test('nothing is bought on the word of a cache: policy, then room, then a place, then the EIP', (t) => {
   const mine = podEip();
-  const base: Partial<Seen> = { podEip: mine, tagged: [], policy: { effective: one, isFresh: false } };
-  t.is(decide(seen(base), settings).do, 'LookAtPolicy');
+  const base: Partial<ObservedState> = { podEip: mine, tagged: [], policy: { effective: one, isFresh: false } };
+  t.is(decide(seen(base), settings).do, 'ReadPolicy');
   const looked = { ...base, policy: { effective: one, isFresh: true }, namespace };
-  t.is(decide(seen(looked), settings).do, 'LookForRoom');
-  const room = { usage: null, podEips: [mine] };
-  t.deepEqual(decide(seen({ ...looked, room }), settings), { do: 'Reserve', bandwidthMbps: 5, instead: [] });
+  t.is(decide(seen(looked), settings).do, 'ReadQuota');
+  const quota = { usage: null, podEips: [mine] };
+  t.deepEqual(decide(seen({ ...looked, quota }), settings), { do: 'Reserve', bandwidthMbps: 5, reclaimed: [] });
   t.is(buying(one, [place('podeip')]).do, 'Allocate');
 });
 
 test('where no policy limits the namespace nothing is counted, and where there are no policies nothing is looked at', (t) => {
-  const base: Partial<Seen> = { podEip: podEip(), tagged: [] };
+  const base: Partial<ObservedState> = { podEip: podEip(), tagged: [] };
   t.is(decide(seen(base), settings).do, 'Allocate');
   const effective = policyOf({ bandwidthPackages: [] });
   t.is(decide(seen({ ...base, policy: { effective, isFresh: true } }), settings).do, 'Allocate');
@@ -85,7 +89,7 @@ test('bandwidth counts as it was written down, or as it was asked for before the
   t.is(buying(wide, [], [held(6)]).do, 'Fail');
   t.is(buying(wide, [place('b', 5)], [held(100)]).do, 'Reserve');
   // Its own place was taken for another request.
-  t.deepEqual(buying(wide, [place('podeip', 1)]), { do: 'Reserve', bandwidthMbps: 5, instead: [] });
+  t.deepEqual(buying(wide, [place('podeip', 1)]), { do: 'Reserve', bandwidthMbps: 5, reclaimed: [] });
   t.is(buying(policyOf({ limits: { bandwidthMbps: 4 } }), [place('podeip', 1)]).do, 'Fail');
 });
 
@@ -97,16 +101,16 @@ test('under a limit that was lowered the first of those that have a place goes f
 
 test('the place of a PodEIP that is gone is taken once its EIP is gone too', (t) => {
   const places = [place('gone')];
-  t.deepEqual(buying(one, places), { do: 'LookForVacated', podEipUid: 'gone' });
-  const after = (isGone: boolean) => buying(one, places, [], { vacated: new Map([['gone', isGone]]) });
-  t.deepEqual(after(true), { do: 'Reserve', bandwidthMbps: 5, instead: ['gone'] });
+  t.deepEqual(buying(one, places), { do: 'ReadReclaimable', podEipUid: 'gone' });
+  const after = (isGone: boolean) => buying(one, places, [], { reclaimable: new Map([['gone', isGone]]) });
+  t.deepEqual(after(true), { do: 'Reserve', bandwidthMbps: 5, reclaimed: ['gone'] });
   // Somebody took the finalizer off: the EIP is still there, and soon somebody else releases it.
   t.like(after(false), { do: 'Fail', reason: 'QuotaOfNamespaceExceeded', ms: 5_000 });
   // As many as are needed, and no call where all of them would not be enough.
   const wide = policyOf({ limits: { bandwidthMbps: 6 } });
   const three = [place('x', 2), place('y', 2), place('z', 2)];
-  t.deepEqual(buying(wide, three, [], { vacated: new Map([['x', true]]) }), {
-    do: 'LookForVacated',
+  t.deepEqual(buying(wide, three, [], { reclaimable: new Map([['x', true]]) }), {
+    do: 'ReadReclaimable',
     podEipUid: 'y',
   });
   const looked = new Map([
@@ -114,11 +118,11 @@ test('the place of a PodEIP that is gone is taken once its EIP is gone too', (t)
     ['y', false],
     ['z', true],
   ]);
-  t.like(buying(wide, three, [], { vacated: looked }), { do: 'Fail', ms: 5_000 });
-  t.deepEqual(buying(wide, three, [], { vacated: new Map([...looked, ['y', true]]) }), {
+  t.like(buying(wide, three, [], { reclaimable: looked }), { do: 'Fail', ms: 5_000 });
+  t.deepEqual(buying(wide, three, [], { reclaimable: new Map([...looked, ['y', true]]) }), {
     do: 'Reserve',
     bandwidthMbps: 5,
-    instead: ['x', 'y', 'z'],
+    reclaimed: ['x', 'y', 'z'],
   });
   t.like(buying(one, [place('gone'), place('b')], [other('b')]), { do: 'Fail', ms: 60_000 });
 });
@@ -151,8 +155,8 @@ test('defaults of the namespace are in the request, and a cache that lags does n
   t.like(begun, { do: 'Claim', request: { bandwidthMbps: 7 } });
   const claimed = podEip({ request: { ...fresh, bandwidthMbps: 7 } });
   const old = policyOf({ defaults: { bandwidth: 6 } });
-  const base: Partial<Seen> = { podEip: claimed, tagged: [] };
-  t.is(decide(seen({ ...base, policy: { effective: old, isFresh: false } }), settings).do, 'LookAtPolicy');
+  const base: Partial<ObservedState> = { podEip: claimed, tagged: [] };
+  t.is(decide(seen({ ...base, policy: { effective: old, isFresh: false } }), settings).do, 'ReadPolicy');
   t.is(decide(seen({ ...base, policy: { effective, isFresh: true } }), settings).do, 'Allocate');
   t.like(decide(seen({ ...base, policy: { effective: old, isFresh: true } }), settings), {
     do: 'Claim',
@@ -165,7 +169,7 @@ test('an existing EIP is named as the policy lets it be, in every mode, and give
   const listed = policyOf({ existingEips: { ids: ['eip-1'], tags: [{ team: 'web' }] } });
   const others = policyOf({ existingEips: { ids: ['eip-2'] } });
   const claimed = podEip({ request: existing });
-  const base: Partial<Seen> = { pod: pod({ annotations: the.EXISTING }), podEip: claimed, rivals: [] };
+  const base: Partial<ObservedState> = { pod: pod({ annotations: the.EXISTING }), podEip: claimed, competitors: [] };
   const naming = (
     effective: EffectivePolicy,
     eip = usersEip(),
@@ -177,7 +181,7 @@ test('an existing EIP is named as the policy lets it be, in every mode, and give
       existingEips,
       existingEipNamespaces: existingEips === 'any' ? ['default'] : [],
     });
-  t.is(naming(listed, usersEip(), 'granted', false).do, 'LookAtPolicy');
+  t.is(naming(listed, usersEip(), 'granted', false).do, 'ReadPolicy');
   t.is(naming(listed).do, 'Record');
   t.is(naming(others, usersEip({ tags: new Map([['team', 'web']]) })).do, 'Fail');
   t.is(
@@ -190,7 +194,7 @@ test('an existing EIP is named as the policy lets it be, in every mode, and give
   }
   // What is ours or a service's stays reserved, whatever a policy lists.
   t.like(naming(listed, the.eip()), { do: 'Fail', reason: 'EipReserved' });
-  const bound = podEip({ request: existing, allocationID: 'eip-1', places: [the.place] });
+  const bound = podEip({ request: existing, allocationID: 'eip-1', bindings: [the.binding] });
   const using = { ...base, podEip: bound, eip: usersEip(the.bound) };
   t.is(decide(seen({ ...using, policy: { effective: others, isFresh: false } }), settings).do, 'Unassociate');
   t.is(decide(seen({ ...using, policy: { effective: listed, isFresh: false } }), settings).do, 'Publish');
@@ -238,7 +242,7 @@ for (const [name, room] of rooms)
 /** The record of an EIP that ECI has made. */
 const made = (status: PodEip['status']): PodEip => {
   const record = other('b', { allocationID: 'eip-2', request: undefined });
-  return { ...record, metadata: { ...record.metadata, annotations: { [CONTROLLER]: ECI_NAME } }, status };
+  return { ...record, metadata: { ...record.metadata, annotations: { [CONTROLLER]: EXTERNAL_CONTROLLER } }, status };
 };
 
 test('an EIP that a virtual node has made counts what its status shows, and nothing in a package', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../../src/api/annotations.ts';
-import { createCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { NEW } from './situation.ts';
 import { seeded } from '../../sandbox/cloud-bench.ts';
 import { Operating } from '../../harness/operating.ts';
@@ -16,7 +16,7 @@ test('a process with another region buys nothing anew, forgets nothing, and says
   t.true((await world.until(async () => (await isTold('stays')) && (await isTold('goes')), 60_000)) < Infinity);
   world.kill();
 
-  const elsewhere = createCloud({ clock: world.clock, random: seeded(9), regionId: 'cn-beijing' });
+  const elsewhere = createSandboxCloud({ clock: world.clock, random: seeded(9), regionId: 'cn-beijing' });
   await world.start({ cloud: elsewhere, config: { regionID: 'cn-beijing' } });
   await world.endPod('goes');
   await world.pass(300_000);

@@ -18,8 +18,8 @@ import { FINALIZER, type PodEip } from '../../../src/api/podeip.ts';
 import type { Eip, NetworkInterface } from '../../../src/cloud/port.ts';
 import type { ReleasePolicy } from '../../../src/request/release.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../../src/request/request.ts';
-import type { Place } from '../../../src/controllers/podeip/record.ts';
-import type { Memory, Seen, Settings } from '../../../src/controllers/podeip/observation.ts';
+import type { NicBinding } from '../../../src/controllers/podeip/record.ts';
+import type { TrackedState, ObservedState, Settings } from '../../../src/controllers/podeip/observation.ts';
 
 /** The parts of situations: each is as it should be, but for what is said. */
 
@@ -54,7 +54,7 @@ export const fresh: NewEip = {
   tags: [],
 };
 export const existing: EipRequest = { kind: 'existing', allocationId: 'eip-1' };
-export const place: Place = {
+export const binding: NicBinding = {
   networkInterfaceId: 'eni-1',
   privateIpAddress: '10.0.0.2',
   isPrimary: false,
@@ -107,7 +107,7 @@ export const pod = (parts: PodParts = {}): Pod => ({
 export interface PodEipParts {
   readonly request?: EipRequest | undefined;
   readonly allocationID?: string;
-  readonly places?: readonly Place[];
+  readonly bindings?: readonly NicBinding[];
   readonly isEnding?: boolean;
   readonly hasFinalizer?: boolean;
   readonly controller?: string;
@@ -134,7 +134,7 @@ export const podEip = (parts: PodEipParts = {}): PodEip => {
         ...(parts.isAdopted && { [ADOPTED]: 'ack-extend-network-controller' }),
         [GENERATION]: String(parts.generation ?? 1),
         ...(request && { [REQUEST]: writeRequest(request) }),
-        ...(parts.places && { [BINDINGS]: JSON.stringify(parts.places) }),
+        ...(parts.bindings && { [BINDINGS]: JSON.stringify(parts.bindings) }),
       },
       finalizers: (parts.hasFinalizer ?? true) ? [FINALIZER] : [],
       creationTimestamp: parts.creationTimestamp ?? '2026-11-20T11:00:00Z',
@@ -192,11 +192,11 @@ export const eni = (parts: Partial<NetworkInterface> = {}): NetworkInterface => 
 });
 
 /** A process that has been quiet for long enough. */
-export const quiet: Memory = { quietMs: 60_000, isCertain: false, driftMs: 0, missingMs: 0, parkedMs: 0 };
+export const quiet: TrackedState = { quietMs: 60_000, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
 /** A process that has just started and knows nothing. */
-export const dazed: Memory = { ...quiet, quietMs: 0 };
+export const justStarted: TrackedState = { ...quiet, quietMs: 0 };
 
-export const seen = (parts: Partial<Seen>): Seen => ({
+export const seen = (parts: Partial<ObservedState>): ObservedState => ({
   pod: pod(),
   podEip: null,
   node,

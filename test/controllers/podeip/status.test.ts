@@ -1,25 +1,25 @@
 import test from 'ava';
 import type { Condition, PodEip, PodEipStatus } from '../../../src/api/podeip.ts';
-import { statusOf, statusPatch, type Standing } from '../../../src/controllers/podeip/status.ts';
-import { bound, eip, existing, place, pod, podEip, seen, usersEip } from './situation.ts';
+import { statusOf, statusPatch, type Readiness } from '../../../src/controllers/podeip/status.ts';
+import { bound, eip, existing, binding, pod, podEip, seen, usersEip } from './situation.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const LATER = NOW + 90_000;
 const REFRESH_MS = 600_000;
-const inUse: Standing = { isReady: true, reason: 'InUse', message: 'bound' };
-const busy: Standing = { isReady: false, reason: 'InTransition', message: 'moving' };
+const inUse: Readiness = { isReady: true, reason: 'InUse', message: 'bound' };
+const busy: Readiness = { isReady: false, reason: 'InTransition', message: 'moving' };
 
 const withStatus = (status?: PodEipStatus): PodEip => ({
-  ...podEip({ allocationID: 'eip-1', places: [place] }),
+  ...podEip({ allocationID: 'eip-1', bindings: [binding] }),
   status,
 });
 
 const stand = (
   its: PodEip,
-  standing: Standing,
+  readiness: Readiness,
   now: number,
-  reading: Parameters<typeof seen>[0] = { eip: eip(bound) },
-): PodEipStatus => statusOf(its, seen({ pod: pod(), podEip: its, ...reading }), standing, now, REFRESH_MS);
+  parsed: Parameters<typeof seen>[0] = { eip: eip(bound) },
+): PodEipStatus => statusOf(its, seen({ pod: pod(), podEip: its, ...parsed }), readiness, now, REFRESH_MS);
 
 const condition = (status: PodEipStatus, type: string): Condition | undefined =>
   status.conditions?.find((it) => it.type === type);
@@ -97,7 +97,7 @@ test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not gr
   const secret = eip({ ...bound, name: 'of the neighbours', resourceGroupId: 'rg-secret' });
   const wishing = podEip({ request: existing });
   const won = podEip({ request: existing, allocationID: 'eip-1' });
-  const told = (its: PodEip, reason: Standing['reason']) =>
+  const told = (its: PodEip, reason: Readiness['reason']) =>
     statusOf(its, seen({ podEip: its, eip: secret }), { isReady: false, reason, message: 'no' }, NOW, REFRESH_MS);
   for (const status of [
     told(wishing, 'EipNotGranted'),
@@ -120,15 +120,15 @@ test('of an EIP that the pod only names, nothing is shown', (t) => {
   const status = stand(asking, { isReady: false, reason: 'EipNotGranted', message: 'not granted' }, NOW, {
     eip: usersEip({ ...bound, name: 'of the bank', bandwidthPackageId: 'cbwp-9' }),
   });
-  const { eipAddress, name, bandwidthPackageID, resourceGroupID, status: standing } = status;
+  const { eipAddress, name, bandwidthPackageID, resourceGroupID, status: readiness } = status;
   t.deepEqual(
-    { eipAddress, name, bandwidthPackageID, resourceGroupID, standing },
+    { eipAddress, name, bandwidthPackageID, resourceGroupID, readiness },
     {
       eipAddress: undefined,
       name: undefined,
       bandwidthPackageID: undefined,
       resourceGroupID: undefined,
-      standing: undefined,
+      readiness: undefined,
     },
   );
   t.is(condition(status, 'Associated')?.status, 'False');

@@ -4,12 +4,12 @@ import { KEYS } from '../../../src/api/annotations.ts';
 import type { Pod } from '../../../src/api/core.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
 import type { Eip } from '../../../src/cloud/port.ts';
-import { isBoundTo, provesOurs, readNotes } from '../../../src/controllers/podeip/record.ts';
-import type { Memory } from '../../../src/controllers/podeip/observation.ts';
-import type { Act, Rest } from '../../../src/controllers/podeip/step.ts';
+import { isBoundTo, provesOwnership, readRecord } from '../../../src/controllers/podeip/record.ts';
+import type { TrackedState } from '../../../src/controllers/podeip/observation.ts';
+import type { Action, Result } from '../../../src/controllers/podeip/step.ts';
 import { apply, pass, settle, type State } from './model.ts';
 import * as the from './situation.ts';
-import { bound, boundElsewhere, dazed, eip, NOW, pod, podEip, quiet, settings, usersEip } from './situation.ts';
+import { bound, boundElsewhere, justStarted, eip, NOW, pod, podEip, quiet, settings, usersEip } from './situation.ts';
 
 const TTL = { strategy: 'TTL', releaseAfter: '10m' } as const;
 const NEVER = { strategy: 'Never' } as const;
@@ -47,35 +47,35 @@ const pods: [string, Pod | null][] = [
   ),
 ];
 
-const places = [the.place];
-const former = [{ ...the.place, networkInterfaceId: 'eni-0', podUid: 'earlier' }];
+const bindings = [the.binding];
+const former = [{ ...the.binding, networkInterfaceId: 'eni-0', podUid: 'earlier' }];
 const allocationID = 'eip-1';
 const request = the.existing;
 const goneSince = '2026-11-21T11:59:00Z';
 const holding: Readonly<Record<string, Parameters<typeof podEip>[0]>> = {
   claimed: {},
   recorded: { allocationID },
-  bound: { allocationID, places },
-  'bound before': { allocationID, places: former },
-  'in a package': { allocationID, places, request: { ...the.fresh, bandwidthPackageId: 'cbwp-1' } },
-  'kept for 10m': { allocationID, places, release: TTL },
-  'kept for good': { allocationID, places, release: NEVER },
+  bound: { allocationID, bindings },
+  'bound before': { allocationID, bindings: former },
+  'in a package': { allocationID, bindings, request: { ...the.fresh, bandwidthPackageId: 'cbwp-1' } },
+  'kept for 10m': { allocationID, bindings, release: TTL },
+  'kept for good': { allocationID, bindings, release: NEVER },
   'kept, nothing bought': { release: TTL },
   'kept for a wrong time': {
     allocationID,
-    places,
+    bindings,
     release: { strategy: 'TTL', releaseAfter: 'soon' },
     podUid: '',
     goneSince,
   },
-  'parked for 10m': { allocationID, places, release: TTL, podUid: '', goneSince },
-  'parked for good': { allocationID, places, release: NEVER, podUid: '', goneSince },
-  'parked, since when unknown': { allocationID, places, release: TTL, podUid: '' },
+  'parked for 10m': { allocationID, bindings, release: TTL, podUid: '', goneSince },
+  'parked for good': { allocationID, bindings, release: NEVER, podUid: '', goneSince },
+  'parked, since when unknown': { allocationID, bindings, release: TTL, podUid: '' },
   'of a user, claimed': { request },
   'of a user, recorded': { request, allocationID },
-  'of a user, bound': { request, allocationID, places },
-  'of a user, another EIP': { request, allocationID: 'eip-9', places },
-  adopted: { allocationID, places, isAdopted: true },
+  'of a user, bound': { request, allocationID, bindings },
+  'of a user, another EIP': { request, allocationID: 'eip-9', bindings },
+  adopted: { allocationID, bindings, isAdopted: true },
   tampered: { request: undefined, allocationID },
 };
 const podEips: [string, PodEip | null][] = [
@@ -113,16 +113,16 @@ const eips: [string, Eip | null][] = [
   ]),
 ];
 
-const refusal = { act: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 30_000 } as const;
-const memories: [string, Memory][] = [
+const refusal = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 30_000 } as const;
+const tracker: [string, TrackedState][] = [
   ['that has been quiet', quiet],
-  ['that has just started', dazed],
-  ['that made it itself', { ...dazed, isCertain: true }],
+  ['that has just started', justStarted],
+  ['that made it itself', { ...justStarted, isCertain: true }],
   ['that has missed it for long', { ...quiet, missingMs: 60_000 }],
   ['that has seen it elsewhere for long', { ...quiet, driftMs: 60_000 }],
   ['that was refused', { ...quiet, refusal }],
   ['that may ask again', { ...quiet, refusal: { ...refusal, dueInMs: 0 } }],
-  ['whose change was just accepted', { ...dazed, accepted: 'Associate' }],
+  ['whose change was just accepted', { ...justStarted, accepted: 'Associate' }],
 ];
 const variants = [settings, { ...settings, adoptBefore: NOW, allowEipRob: true }];
 
@@ -137,28 +137,29 @@ const freeze = <T>(value: T): T => {
 
 /** What no step may ever do, whatever led to it. */
 const forbidden = (
-  step: Act | Rest,
-  { podEip: record, eip: it }: State,
+  step: Action | Result,
+  { podEip, eip: it }: State,
   { adoptBefore }: (typeof variants)[number],
 ): string | undefined => {
-  if (!record) return undefined;
-  const notes = readNotes(record);
-  if (step.do === 'Release' && !(it && provesOurs(it, record, settings.clusterUid))) return 'releases what is not ours';
-  if (step.do === 'Release' && notes.request?.kind === 'existing') return 'releases an EIP of the user’s';
-  if (step.do === 'Release' && record.metadata.deletionTimestamp === undefined)
+  if (!podEip) return undefined;
+  const record = readRecord(podEip);
+  if (step.do === 'Release' && !(it && provesOwnership(it, podEip, settings.clusterUid)))
+    return 'releases what is not ours';
+  if (step.do === 'Release' && record.request?.kind === 'existing') return 'releases an EIP of the user’s';
+  if (step.do === 'Release' && podEip.metadata.deletionTimestamp === undefined)
     return 'releases before the point of no return';
-  if (step.do === 'Tag' && !(notes.isAdopted && adoptBefore !== undefined && it?.tags.size === 0))
+  if (step.do === 'Tag' && !(record.isAdopted && adoptBefore !== undefined && it?.tags.size === 0))
     return 'tags what was not taken over';
-  if (step.do === 'Unassociate' && !(it && notes.places.some((place) => isBoundTo(it, place))))
+  if (step.do === 'Unassociate' && !(it && record.bindings.some((binding) => isBoundTo(it, binding))))
     return 'detaches what it did not bind';
-  if (step.do === 'Allocate' && record.spec.allocationID !== '') return 'buys a second one';
+  if (step.do === 'Allocate' && podEip.spec.allocationID !== '') return 'buys a second one';
   if (
     step.do === 'RemoveFinalizer' &&
     it &&
     it.status === 'InUse' &&
-    provesOurs(it, record, settings.clusterUid) &&
-    notes.request?.kind === 'new' &&
-    it.allocationId === record.spec.allocationID
+    provesOwnership(it, podEip, settings.clusterUid) &&
+    record.request?.kind === 'new' &&
+    it.allocationId === podEip.spec.allocationID
   )
     return 'forgets an EIP that is in use';
   return undefined;
@@ -195,12 +196,12 @@ const run = (start: State, situation: (typeof variants)[number]): string | undef
   return `no rest after ${MOST_STEPS} steps`;
 };
 
-for (const [place, [podName, aPod]] of pods.entries()) {
+for (const [binding, [podName, aPod]] of pods.entries()) {
   test(`${podName}: with every PodEIP and every EIP there is one step, and it leads to rest`, (t) => {
     let combinations = 0;
     for (const [podEipName, aPodEip] of podEips)
       for (const [eipName, anEip] of eips)
-        for (const [memoryName, memory] of memories)
+        for (const [memoryName, memory] of tracker)
           for (const variant of variants) {
             const state = freeze({ pod: aPod, podEip: aPodEip, eip: anEip, memory, now: NOW });
             const said = `${podName}; ${podEipName}; ${eipName}; a process ${memoryName}`;
@@ -210,7 +211,7 @@ for (const [place, [podName, aPod]] of pods.entries()) {
             if (wrong !== undefined) t.fail(`${said}: ${first.step.do} … ${wrong}`);
             combinations += 1;
           }
-    t.is(combinations, podEips.length * eips.length * memories.length * variants.length);
-    if (place === 0) t.log(`${combinations * pods.length} combinations`);
+    t.is(combinations, podEips.length * eips.length * tracker.length * variants.length);
+    if (binding === 0) t.log(`${combinations * pods.length} combinations`);
   });
 }

@@ -1,11 +1,11 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS, KEYS } from '../../../src/api/annotations.ts';
-import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const EIP = 'eip-users';
 const ANNOTATIONS = { [KEYS.instanceId[2]]: EIP };
-const LABELS = { [SERVICE]: 'hello', [SERVICE_UID]: 'uid-of-hello' };
+const LABELS = { [SERVICE_LABEL]: 'hello', [SERVICE_UID]: 'uid-of-hello' };
 /** Within the life of a token (10 minutes in the embedded cloud). */
 const PODS = 4;
 

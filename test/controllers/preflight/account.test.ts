@@ -1,12 +1,17 @@
 import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../../src/api/annotations.ts';
 import { NODE, POD, type Node } from '../../../src/api/core.ts';
-import { SERVICE, SERVICE_UID } from '../../../src/api/knative.ts';
+import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
 import { CloudFault } from '../../../src/cloud/fault.ts';
 import type { NetworkInterface } from '../../../src/cloud/port.ts';
-import { complaintOf, ecsNodesOf, isQuestionDenied, judgeAccount } from '../../../src/controllers/preflight/account.ts';
+import {
+  complaintOf,
+  ecsNodesOf,
+  isQuestionDenied,
+  evaluateAccount,
+} from '../../../src/controllers/preflight/account.ts';
 import { LEASE } from '../../../src/kube/lease.ts';
-import { createCloud, type EmbeddedCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud, type EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { NEW } from '../podeip/situation.ts';
 import { seeded } from '../../sandbox/cloud-bench.ts';
 import { Operating } from '../../harness/operating.ts';
@@ -72,7 +77,7 @@ const served = async (t: { true(is: boolean): void }): Promise<Operating> => {
 test('with credentials of another account nothing is bought, forgotten or released, and it goes on once they are right', async (t) => {
   const world = await served(t);
   const before = idsOf(world.cloud);
-  const other = createCloud({ clock: world.clock, random: seeded(9) });
+  const other = createSandboxCloud({ clock: world.clock, random: seeded(9) });
   other.world.addEip({ allocationId: 'eip-theirs' });
   await world.start({ cloud: other, config: { sweeper: { mode: 'release', graceSeconds: 60 } } });
   await world.endPod('goes');
@@ -133,7 +138,7 @@ test('with another VPC of the account nothing is done, even if the address is in
 
 test('a regionID that is not the nodes’ is said without a call to the cloud', async (t) => {
   const world = await served(t);
-  const elsewhere = createCloud({ clock: world.clock, random: seeded(9), regionId: 'cn-beijing' });
+  const elsewhere = createSandboxCloud({ clock: world.clock, random: seeded(9), regionId: 'cn-beijing' });
   const calls: string[] = [];
   const when = ({ action }: { action: string }) => calls.push(action) === 0;
   elsewhere.inject({ action: '*', when, times: Infinity, fault: { answer: 'drop' } });
@@ -187,7 +192,7 @@ test('without the permission to ask it says what is missing and gives addresses 
 
 test('with credentials that are refused pods are told, and once they are valid those of another account end the process', async (t) => {
   const world = await served(t);
-  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  const strangers = createSandboxCloud({ clock: world.clock, random: seeded(9) });
   const takeOut = (['DescribeNetworkInterfaces', 'DescribeEipAddresses', 'AllocateEipAddress'] as const).map((action) =>
     strangers.inject({
       action,
@@ -215,7 +220,7 @@ test('with credentials that are refused pods are told, and once they are valid t
 test('our own virtual node stays alive while the account is another one, so that the pods that run on it are not evicted', async (t) => {
   const virtualNode = { enabled: true, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1', nodeName: 'eci-1' };
   const world = await served(t);
-  const strangers = createCloud({ clock: world.clock, random: seeded(9) });
+  const strangers = createSandboxCloud({ clock: world.clock, random: seeded(9) });
   await world.start({ cloud: strangers, config: { virtualNode } });
   await world.pass(120_000);
   t.is(await mismatch(world), '1');
@@ -311,7 +316,7 @@ test('three nodes are asked about at a time, others the next time; one that is f
   const asked: string[] = [];
   let answer: (instanceId: string) => readonly NetworkInterface[] = nobody;
   const judge = (turn: number, region = 'cn-x') =>
-    judgeAccount(
+    evaluateAccount(
       {
         cloud: {
           networkInterfacesOf: (instanceId) => {
@@ -393,7 +398,7 @@ test('while the account is not that of the cluster, each pod that waits and its 
   const uid = await world.addService('hello');
   await world.start();
   for (const name of ['one', 'two'])
-    await world.runPod(name, NEW, { labels: { [SERVICE]: 'hello', [SERVICE_UID]: uid } });
+    await world.runPod(name, NEW, { labels: { [SERVICE_LABEL]: 'hello', [SERVICE_UID]: uid } });
   await world.runPod('alone', NEW);
   await world.pass(120_000);
   const note =

@@ -4,8 +4,8 @@ import {
   KNATIVE_REVISION,
   KNATIVE_SERVICE,
   POD_AUTOSCALER,
-  REVISION,
-  SERVICE,
+  REVISION_LABEL,
+  SERVICE_LABEL,
   SERVICE_UID,
 } from '../../../src/api/knative.ts';
 import { EXISTING } from '../podeip/situation.ts';
@@ -46,7 +46,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   const idle = await serve(world, 'idle');
   await world.pass(90_000);
   t.deepEqual(told(world, 'idle'), [], 'who asks for nothing is told nothing');
-  const labels = { [SERVICE]: 'hello', [SERVICE_UID]: uid, [REVISION]: 'hello-00001' };
+  const labels = { [SERVICE_LABEL]: 'hello', [SERVICE_UID]: uid, [REVISION_LABEL]: 'hello-00001' };
   await world.runPod('one', NEW, { labels });
   await world.pass(30_000);
   const address = world.cloud.eips().at(-1)?.ipAddress;
@@ -77,7 +77,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   await world.endPod('two');
   await world.pass(60_000);
   t.like(told(world, 'hello').at(-1), { reason: 'AddressesReady', note: 'no pod asks for an address' });
-  t.is((await world.podEips()).filter(({ metadata }) => metadata.labels?.[SERVICE] === 'hello').length, 0);
+  t.is((await world.podEips()).filter(({ metadata }) => metadata.labels?.[SERVICE_LABEL] === 'hello').length, 0);
   t.truthy(idle);
   await world.stop();
 });
@@ -121,7 +121,7 @@ test('a Service whose last pod has gone hears why, from the autoscaler of its Re
     },
   });
   const uid = await serve(world, 'hello', { template: NEW });
-  const labels = { [SERVICE]: 'hello', [SERVICE_UID]: uid, [REVISION]: 'hello-00001' };
+  const labels = { [SERVICE_LABEL]: 'hello', [SERVICE_UID]: uid, [REVISION_LABEL]: 'hello-00001' };
   await world.runPod('hello-00001-x', NEW, { labels });
   await world.pass(60_000);
   await world.kube.create(POD_AUTOSCALER, {
@@ -147,7 +147,7 @@ test('what only the Service shows is said to it, and its pods, which have no ann
   await serve(world, 'bounded', { template: one });
   const uid = await serve(world, 'free', { template: EXISTING });
   // Knative leaves autoscaling.knative.dev/* out of its pods.
-  const labels = { [SERVICE]: 'free', [SERVICE_UID]: uid, [REVISION]: 'free-00001' };
+  const labels = { [SERVICE_LABEL]: 'free', [SERVICE_UID]: uid, [REVISION_LABEL]: 'free-00001' };
   await world.runPod('free-00001-x', EXISTING, { labels });
   await world.pass(60_000);
   const warnings = world.events.filter(({ type }) => type === 'Warning');

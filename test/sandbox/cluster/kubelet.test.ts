@@ -1,10 +1,10 @@
 import test from 'ava';
 import { POD, type Pod } from '../../../src/api/core.ts';
 import { createKube } from '../../../src/kube/client.ts';
-import { createCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
-import { createApiServer } from '../../../src/sandbox/kube/server.ts';
-import { transport as inProcess } from '../../../src/sandbox/kube/transport.ts';
+import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
+import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, virtualClock } from '../kube/virtual.ts';
 
 const NAMESPACE = 'default';
@@ -20,7 +20,7 @@ const bench = async (exitCodeOf?: (pod: Pod) => number) => {
   const random = seeded(1);
   const transport = inProcess(createApiServer({ clock, random }));
   const kube = createKube({ transport, clock, qps: 0 });
-  const cloud = createCloud({ clock, random });
+  const cloud = createSandboxCloud({ clock, random });
   const stop = new AbortController();
   const during = async <T>(work: Promise<T>): Promise<T> => {
     const over = new AbortController();

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { progressOf, rollOut } from '../../../src/sandbox/cluster/rollout.ts';
-import type { DeploymentCondition, Workload } from '../../../src/sandbox/cluster/workloads.ts';
+import type { DeploymentCondition, DeployedWorkload } from '../../../src/sandbox/cluster/workloads.ts';
 
 /** A ReplicaSet of so many replicas, all of which are there and so many of them Ready. */
-const replicaSet = (name: string, replicas: number, ready = replicas): Workload => ({
+const replicaSet = (name: string, replicas: number, ready = replicas): DeployedWorkload => ({
   metadata: { name, uid: name, resourceVersion: '1' },
   spec: { replicas, selector: {}, template: { spec: {} } },
   status: { replicas, readyReplicas: ready, availableReplicas: ready },
@@ -54,7 +54,7 @@ test('a Deployment of no pods has none of any template', (t) => {
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 
-const deployment = (status: Workload['status']): Workload => ({
+const deployment = (status: DeployedWorkload['status']): DeployedWorkload => ({
   ...replicaSet('hello', 1),
   spec: { replicas: 1, selector: {}, template: { spec: {} }, progressDeadlineSeconds: 30 },
   status,

@@ -1,11 +1,11 @@
 import test from 'ava';
 import { POD, type Pod } from '../../../src/api/core.ts';
 import type { KubeObject, Resource } from '../../../src/kube/port.ts';
-import { DEPLOYMENT, REPLICA_SET } from '../../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT, REPLICA_SET } from '../../../src/sandbox/cluster/workloads.ts';
 import { installKnative } from '../../../src/sandbox/knative/definitions.ts';
 import {
   CONFIGURATION,
-  POD_AUTOSCALER,
+  FULL_POD_AUTOSCALER,
   REVISION,
   ROUTE,
   SERVICE,
@@ -19,8 +19,8 @@ const KINDS: readonly Resource<KubeObject>[] = [
   CONFIGURATION,
   ROUTE,
   REVISION,
-  POD_AUTOSCALER,
-  DEPLOYMENT,
+  FULL_POD_AUTOSCALER,
+  FULL_DEPLOYMENT,
   REPLICA_SET,
   POD,
 ];
@@ -51,8 +51,8 @@ test('a Service becomes the chain of objects down to a pod, each owned by the on
   const configuration = await it.get(CONFIGURATION, 'hello');
   const route = await it.get(ROUTE, 'hello');
   const revision = await it.get(REVISION, 'hello-00001');
-  const autoscaler = await it.get(POD_AUTOSCALER, 'hello-00001');
-  const deployment = await it.get(DEPLOYMENT, 'hello-00001-deployment');
+  const autoscaler = await it.get(FULL_POD_AUTOSCALER, 'hello-00001');
+  const deployment = await it.get(FULL_DEPLOYMENT, 'hello-00001-deployment');
   const [replicaSet] = await it.during(it.kube.list(REPLICA_SET));
   const pod = await firstPod(it, 'hello-00001');
   t.is(ownerOf(configuration), as(SERVICE, service));
@@ -60,7 +60,7 @@ test('a Service becomes the chain of objects down to a pod, each owned by the on
   t.is(ownerOf(revision), as(CONFIGURATION, configuration));
   t.is(ownerOf(autoscaler), as(REVISION, revision));
   t.is(ownerOf(deployment), as(REVISION, revision));
-  t.is(replicaSet && ownerOf(replicaSet), as(DEPLOYMENT, deployment));
+  t.is(replicaSet && ownerOf(replicaSet), as(FULL_DEPLOYMENT, deployment));
   t.is(ownerOf(pod), replicaSet ? as(REPLICA_SET, replicaSet) : '');
 
   const { 'pod-template-hash': hash, ...labels } = pod.metadata.labels ?? {};
@@ -100,7 +100,7 @@ test('statuses have the conditions of Knative and follow the generation', async 
   await it.serve('hello', {});
   await it.pass(1_000);
   t.is(said(await it.get(REVISION, 'hello-00001'), 'Ready'), 'Unknown Deploying');
-  t.is(said(await it.get(POD_AUTOSCALER, 'hello-00001'), 'Active'), 'Unknown Queued');
+  t.is(said(await it.get(FULL_POD_AUTOSCALER, 'hello-00001'), 'Active'), 'Unknown Queued');
   t.is(said(await it.get(ROUTE, 'hello'), 'AllTrafficAssigned'), 'Unknown RevisionMissing');
   t.is(said(await it.get(SERVICE, 'hello'), 'Ready'), 'Unknown');
   await ready(it, 'hello');
@@ -109,7 +109,7 @@ test('statuses have the conditions of Knative and follow the generation', async 
     [CONFIGURATION, 'hello', ['Ready']],
     [ROUTE, 'hello', ['AllTrafficAssigned', 'CertificateProvisioned', 'IngressReady', 'Ready']],
     [REVISION, 'hello-00001', ['Active', 'ContainerHealthy', 'Ready', 'ResourcesAvailable']],
-    [POD_AUTOSCALER, 'hello-00001', ['Active', 'Ready', 'SKSReady', 'ScaleTargetInitialized']],
+    [FULL_POD_AUTOSCALER, 'hello-00001', ['Active', 'Ready', 'SKSReady', 'ScaleTargetInitialized']],
   ];
   for (const [resource, name, types] of expected) {
     const { metadata, status } = (await it.get(resource, name)) as KubeObject & {
@@ -149,10 +149,10 @@ test('what others annotate is removed from a Configuration, kept on a Deployment
   const mine = { metadata: { annotations: { 'example.com/mine': 'here' } } };
   const old = await firstPod(it, 'hello-00001');
   await it.patch(CONFIGURATION, 'hello', mine);
-  await it.patch(DEPLOYMENT, 'hello-00001-deployment', mine);
+  await it.patch(FULL_DEPLOYMENT, 'hello-00001-deployment', mine);
   await it.pass(1_000);
   t.is((await it.get(CONFIGURATION, 'hello')).metadata.annotations?.['example.com/mine'], undefined);
-  t.is((await it.get(DEPLOYMENT, 'hello-00001-deployment')).metadata.annotations?.['example.com/mine'], 'here');
+  t.is((await it.get(FULL_DEPLOYMENT, 'hello-00001-deployment')).metadata.annotations?.['example.com/mine'], 'here');
   t.deepEqual(
     (await it.pods('hello-00001')).map(({ metadata }) => metadata.uid),
     [old.metadata.uid],

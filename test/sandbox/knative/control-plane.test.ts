@@ -6,11 +6,17 @@ import { connect } from '../../../src/kube/connect.ts';
 import type { KubeObject, Resource } from '../../../src/kube/port.ts';
 import { systemClock as clock } from '../../../src/lib/clock.ts';
 import { systemRandom as random } from '../../../src/lib/random.ts';
-import { DEPLOYMENT, REPLICA_SET } from '../../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT, REPLICA_SET } from '../../../src/sandbox/cluster/workloads.ts';
 import { installKnative } from '../../../src/sandbox/knative/definitions.ts';
-import { runKnative, type Knative } from '../../../src/sandbox/knative/knative.ts';
-import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
-import { CONFIGURATION, POD_AUTOSCALER, REVISION, ROUTE, SERVICE } from '../../../src/sandbox/knative/resources.ts';
+import { runKnative, type Knative } from '../../../src/sandbox/knative/run-knative.ts';
+import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
+import {
+  CONFIGURATION,
+  FULL_POD_AUTOSCALER,
+  REVISION,
+  ROUTE,
+  SERVICE,
+} from '../../../src/sandbox/knative/resources.ts';
 import { isRealAvailable, setStage, until, type Kind } from '../../e2e/stage.ts';
 import { HOW_TO_GET_ONE } from '../../kube-api/real.ts';
 import { isReady, NAMESPACE, said } from './world.ts';
@@ -22,8 +28,8 @@ const KINDS: readonly Resource<KubeObject>[] = [
   CONFIGURATION,
   ROUTE,
   REVISION,
-  POD_AUTOSCALER,
-  DEPLOYMENT,
+  FULL_POD_AUTOSCALER,
+  FULL_DEPLOYMENT,
   REPLICA_SET,
   POD,
   PODEIP,

@@ -7,10 +7,10 @@ import test from 'ava';
 import { createKube } from '../../../src/kube/client.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { systemRandom } from '../../../src/lib/random.ts';
-import { serve } from '../../../src/sandbox/kube/http.ts';
-import { kubeconfig } from '../../../src/sandbox/kube/kubeconfig.ts';
-import { createApiServer } from '../../../src/sandbox/kube/server.ts';
-import { transport } from '../../../src/sandbox/kube/transport.ts';
+import { serveKube } from '../../../src/sandbox/kube/serve-kube.ts';
+import { kubeconfig } from '../../../src/sandbox/kube/write-kubeconfig.ts';
+import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
+import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { installKnative } from '../../../src/sandbox/knative/definitions.ts';
 import { REVISION, SERVICE, type Service } from '../../../src/sandbox/knative/resources.ts';
 
@@ -65,7 +65,7 @@ test('a Revision without containers is refused by its schema', async (t) => {
 
 test('kubectl shows Services, Revisions and PodAutoscalers by their short names with their own columns', async (t) => {
   const { server, kube } = await serving();
-  const { url, close } = await serve(server);
+  const { url, close } = await serveKube(server);
   const folder = mkdtempSync(join(tmpdir(), 'ksvc-'));
   t.teardown(async () => {
     await close();

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { parse } from 'yaml';
-import { readAnnotations } from '../../../src/request/parse.ts';
+import { parseAnnotations } from '../../../src/request/parse.ts';
 import type { EipDefaults, EipRequest } from '../../../src/request/request.ts';
 import { SERVICE, type Service } from '../../../src/sandbox/knative/resources.ts';
 import { NAMESPACE, said, world } from './world.ts';
@@ -57,7 +57,7 @@ test('every sample is taken as it is by Knative’s own schema, and its pods ask
       await it.until(`${name} is Ready`, async () => said(await it.get(SERVICE, name), 'Ready') === 'True');
     await it.until(`${name} has a pod`, async () => (await it.pods(`${name}-00001`)).length > 0);
     const [pod] = await it.pods(`${name}-00001`);
-    const reading = readAnnotations(pod?.metadata.annotations, defaults);
+    const reading = parseAnnotations(pod?.metadata.annotations, defaults);
     t.deepEqual(reading.findings, [], `${file}: nothing to find fault with`);
     t.deepEqual(plain(reading.request), plain(request), file);
   }

@@ -1,11 +1,11 @@
 import test from 'ava';
-import { decideScale, initialScaleOf, type Load } from '../../../src/sandbox/knative/scale.ts';
-import type { Condition } from '../../../src/sandbox/knative/resources.ts';
+import { decideScale, initialScaleOf, type Load } from '../../../src/sandbox/knative/scale-bounds.ts';
+import type { ResourceCondition } from '../../../src/sandbox/knative/resources.ts';
 
-const ACTIVE: Condition = { type: 'Active', status: 'True' };
-const QUEUED: Condition = { type: 'Active', status: 'Unknown', reason: 'Queued' };
-const NO_TRAFFIC: Condition = { type: 'Active', status: 'False', reason: 'NoTraffic' };
-const TIMED_OUT: Condition = { type: 'Active', status: 'False', reason: 'TimedOut' };
+const ACTIVE: ResourceCondition = { type: 'Active', status: 'True' };
+const QUEUED: ResourceCondition = { type: 'Active', status: 'Unknown', reason: 'Queued' };
+const NO_TRAFFIC: ResourceCondition = { type: 'Active', status: 'False', reason: 'NoTraffic' };
+const TIMED_OUT: ResourceCondition = { type: 'Active', status: 'False', reason: 'TimedOut' };
 const HOUR = 3_600_000;
 
 /** A Revision with one pod that has run for an hour, without any request. */

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { OBJECT_AFTER_PHASE_MS } from '../../../src/sandbox/cluster/kubelet.ts';
 import type { Pod } from '../../../src/api/core.ts';
-import { DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
-import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
-import { POD_AUTOSCALER, REVISION, SERVICE } from '../../../src/sandbox/knative/resources.ts';
+import { FULL_DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
+import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
+import { FULL_POD_AUTOSCALER, REVISION, SERVICE } from '../../../src/sandbox/knative/resources.ts';
 import { POD } from '../../../src/api/core.ts';
 import { isReady, NAMESPACE, said, START_MS, STOP_MS, WINDOW_MS, world, type World } from './world.ts';
 
@@ -64,7 +64,7 @@ test('a rollout overlaps: the old pod stays until the new one is Ready, then the
   await ready(it, 'hello-00002');
   await it.until('the old pod ends', async () => living(await it.pods('hello-00001')).length === 0);
   t.is(await stateOf(it, 'hello-00001'), 'reserve');
-  t.is((await it.get(POD_AUTOSCALER, 'hello-00001')).spec.reachability, 'Unreachable');
+  t.is((await it.get(FULL_POD_AUTOSCALER, 'hello-00001')).spec.reachability, 'Unreachable');
   t.is((await it.pods('hello-00001')).length, 1, 'it drains');
   t.true((await gone(it, 'hello-00001')) <= STOP_MS + OBJECT_AFTER_PHASE_MS);
   const old = await it.get(REVISION, 'hello-00001');
@@ -109,7 +109,7 @@ test('a Revision that does not become ready in time fails, is given up, is tried
   t.is((await it.pods('hello-00002')).length, 1, 'the pod is still waiting');
   const [first] = await it.pods('hello-00002');
   const givenUpAfterMs = await it.until('it is given up', async () => {
-    const { spec } = await it.get(DEPLOYMENT, 'hello-00002-deployment');
+    const { spec } = await it.get(FULL_DEPLOYMENT, 'hello-00002-deployment');
     return spec.replicas === 0;
   });
   t.true(givenUpAfterMs >= 25_000 && givenUpAfterMs <= 33_000, `${givenUpAfterMs}`);
@@ -130,7 +130,7 @@ test('without requests a Service scales to zero after the window, and stays Read
   const idleMs = await it.until('the pod ends', async () => living(await it.pods('hello-00001')).length === 0);
   t.true(idleMs >= WINDOW_MS - 1_500 && idleMs <= WINDOW_MS + 1_500, `${idleMs}`);
   await gone(it, 'hello-00001');
-  const autoscaler = await it.get(POD_AUTOSCALER, 'hello-00001');
+  const autoscaler = await it.get(FULL_POD_AUTOSCALER, 'hello-00001');
   t.is(said(autoscaler, 'Active'), 'False NoTraffic');
   t.is(autoscaler.status?.desiredScale, 0);
   const revision = await it.get(REVISION, 'hello-00001');

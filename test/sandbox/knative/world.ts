@@ -1,15 +1,15 @@
 import { POD, type Pod } from '../../../src/api/core.ts';
 import { createKube } from '../../../src/kube/client.ts';
 import type { Kube, KubeObject, Resource } from '../../../src/kube/port.ts';
-import { createCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { runDeployments } from '../../../src/sandbox/cluster/deployments.ts';
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
 import { installKnative } from '../../../src/sandbox/knative/definitions.ts';
-import { runKnative, type Knative } from '../../../src/sandbox/knative/knative.ts';
-import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
-import { SERVICE, type Condition, type Service } from '../../../src/sandbox/knative/resources.ts';
-import { createApiServer } from '../../../src/sandbox/kube/server.ts';
-import { transport as inProcess } from '../../../src/sandbox/kube/transport.ts';
+import { runKnative, type Knative } from '../../../src/sandbox/knative/run-knative.ts';
+import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
+import { SERVICE, type ResourceCondition, type Service } from '../../../src/sandbox/knative/resources.ts';
+import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
+import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { seeded, virtualClock, type VirtualClock } from '../kube/virtual.ts';
 
 export const NAMESPACE = 'default';
@@ -58,7 +58,7 @@ export const world = async (
     create: (resource, object, signal) =>
       kube.create(resource, resource.kind === 'Pod' ? admit(object as Pod) : object, signal),
   };
-  const cloud = createCloud({ clock, random });
+  const cloud = createSandboxCloud({ clock, random });
   const stop = new AbortController();
   const ground = { transport, clock, random };
 
@@ -126,7 +126,7 @@ export const world = async (
 
 /** `True`, `False NoTraffic` …: status and reason of a condition. */
 export const said = (
-  object: { readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined },
+  object: { readonly status?: { readonly conditions?: readonly ResourceCondition[] | undefined } | undefined },
   type: string,
 ): string | undefined => {
   const found = object.status?.conditions?.find((condition) => condition.type === type);

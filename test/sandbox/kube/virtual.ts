@@ -1,7 +1,7 @@
 import type { Clock } from '../../../src/lib/clock.ts';
 import type { Random } from '../../../src/lib/random.ts';
 import type { ApiResponse } from '../../../src/sandbox/kube/exchange.ts';
-import { createApiServer, type ApiServer, type ApiServerOptions } from '../../../src/sandbox/kube/server.ts';
+import { createApiServer, type ApiServer, type ApiServerOptions } from '../../../src/sandbox/kube/kube-server.ts';
 
 /** A clock that stands still until it is told otherwise. */
 export interface VirtualClock extends Clock {

@@ -1,4 +1,4 @@
-import type { EmbeddedCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import type { EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 
 /** One call to the cloud as its caller saw it. */
 export interface CloudCall {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmbeddedCloud } from '../../../src/sandbox/cloud/cloud.ts';
+import type { EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { servePod, type Answer, type Served } from './queue-proxy.ts';
 
 const LOOK_EVERY_MS = 100;

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { Agent, createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Kube, KubeObject, Resource } from '../../../src/kube/port.ts';
-import type { Again } from '../../../src/kube/controller.ts';
+import type { Requeue } from '../../../src/kube/reconcile-loop.ts';
 import { createReflector } from '../../../src/kube/reflector.ts';
 import { silentLog } from '../../../src/lib/log.ts';
-import type { Ground } from '../../../src/sandbox/cluster/follow.ts';
-import { follow } from '../../../src/sandbox/cluster/follow.ts';
+import type { FollowContext } from '../../../src/sandbox/cluster/follow-objects.ts';
+import { followObjects } from '../../../src/sandbox/cluster/follow-objects.ts';
 import { refOf } from '../../../src/kube/store.ts';
 import { anyOf, type Services } from './services.ts';
 
@@ -77,7 +77,7 @@ const matches = ({ path = '/', headers = {} }: Path, request: IncomingMessage): 
  * endpoints of the Services that they name: pods, or the activator.
  */
 export const runIngress = async (
-  ground: Ground,
+  ground: FollowContext,
   kube: Kube,
   { backends }: Services,
   host: string,
@@ -93,7 +93,7 @@ export const runIngress = async (
     },
   });
 
-  const sync = async (key: string): Promise<Again> => {
+  const sync = async (key: string): Promise<Requeue> => {
     const ingress = await kube.get(INGRESS, refOf(key));
     if (!ingress || !isOurs(ingress) || ingress.metadata.deletionTimestamp !== undefined) return 'done';
     const { generation } = ingress.metadata;
@@ -154,5 +154,5 @@ export const runIngress = async (
     server.close();
     server.closeAllConnections();
   });
-  return { ended: Promise.all([ingresses.run(signal), follow(ground, [{ resource: INGRESS }], sync, signal)]) };
+  return { ended: Promise.all([ingresses.run(signal), followObjects(ground, [{ resource: INGRESS }], sync, signal)]) };
 };

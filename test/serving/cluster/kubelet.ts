@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Again } from '../../../src/kube/controller.ts';
+import type { Requeue } from '../../../src/kube/reconcile-loop.ts';
 import { KubeFault } from '../../../src/kube/fault.ts';
 import { objectPath } from '../../../src/kube/path.ts';
 import type { Kube, KubeTransport } from '../../../src/kube/port.ts';
 import { keyOf, refOf } from '../../../src/kube/store.ts';
-import type { EmbeddedCloud } from '../../../src/sandbox/cloud/cloud.ts';
-import { follow, type Bell, type Ground } from '../../../src/sandbox/cluster/follow.ts';
+import type { EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
+import { followObjects, type Trigger, type FollowContext } from '../../../src/sandbox/cluster/follow-objects.ts';
 import type { SandboxNode } from '../../../src/sandbox/cluster/kubelet.ts';
-import { LABEL } from '../../../src/sandbox/knative/metadata.ts';
+import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
 import { watchHealth } from './health.ts';
 import { finalStatus, runningStatus, type ContainerState } from './pod-status.ts';
 import { KUBELET_POD, type KubeletPod } from './pod.ts';
@@ -67,7 +67,7 @@ export interface Kubelet {
  * Probes are really made, readiness gates count, pods end in their final phase before their object goes, and addresses
  * are given out again at once.
  */
-export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSignal): Kubelet => {
+export const runKubelet = (ground: FollowContext, parts: KubeletParts, signal: AbortSignal): Kubelet => {
   const { kube, cloud, nodes, times } = parts;
   const used = new Set<string>();
   const lives = new Map<string, ReturnType<typeof begin>>();
@@ -190,7 +190,7 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
       throw new Error(`pod ${namespace}/${name} could not be removed: ${text}`);
   };
 
-  const sync = async (key: string): Promise<Again> => {
+  const sync = async (key: string): Promise<Requeue> => {
     const pod = await kube.get(KUBELET_POD, refOf(key));
     // Deleted by force, or of another node now: what runs is ended.
     for (const [uid, life] of lives)
@@ -220,14 +220,14 @@ export const runKubelet = (ground: Ground, parts: KubeletParts, signal: AbortSig
     return 'done';
   };
 
-  const bell: Bell = (due) => {
+  const trigger: Trigger = (due) => {
     ring = due;
     return () => {
       ring = undefined;
     };
   };
   const run = async (): Promise<void> => {
-    await follow(ground, [{ resource: KUBELET_POD }], sync, signal, bell);
+    await followObjects(ground, [{ resource: KUBELET_POD }], sync, signal, trigger);
     await Promise.all([...lives.values()].map((life) => life.end()));
   };
   return {

@@ -1,7 +1,7 @@
 import { NODE, type Node } from '../../../src/api/core.ts';
 import { refOf } from '../../../src/kube/store.ts';
 import type { Kube } from '../../../src/kube/port.ts';
-import { follow, type Ground } from '../../../src/sandbox/cluster/follow.ts';
+import { followObjects, type FollowContext } from '../../../src/sandbox/cluster/follow-objects.ts';
 
 const CAPACITY = { cpu: '100', memory: '100Gi', pods: '250', 'ephemeral-storage': '100Gi' };
 
@@ -17,8 +17,8 @@ const isReady = ({ status }: Node): boolean =>
 const isOfLifecycle = ({ key }: { readonly key: string }): boolean => key.startsWith('node.kubernetes.io/');
 
 /** Stand-in for the node-lifecycle controller: takes the taints of new nodes away once they are Ready. */
-export const openNodes = (ground: Ground, kube: Kube, signal: AbortSignal): Promise<void> =>
-  follow(
+export const openNodes = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+  followObjects(
     ground,
     [{ resource: NODE }],
     async (key) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { MUTATING_WEBHOOKS } from '../../../src/webhook/rotation.ts';
 import type { Kube } from '../../../src/kube/port.ts';
-import { sandboxCredential } from '../../../src/sandbox/cloud/cloud.ts';
+import { sandboxCredential } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOME } from '../../e2e/rights.ts';
 import { until } from '../../e2e/stage.ts';
 import type { Kubectl } from './kubectl.ts';

@@ -1,7 +1,7 @@
 import type { KubeObject, Resource } from '../../../src/kube/port.ts';
 import { createReflector } from '../../../src/kube/reflector.ts';
 import { silentLog } from '../../../src/lib/log.ts';
-import type { Ground } from '../../../src/sandbox/cluster/follow.ts';
+import type { FollowContext } from '../../../src/sandbox/cluster/follow-objects.ts';
 
 interface ServicePort {
   readonly name?: string;
@@ -45,7 +45,7 @@ export interface Backend {
 }
 
 /** What the stand-ins for kube-proxy, DNS and ingress know of Services: a watch of them and of their EndpointSlices. */
-export const followServices = (ground: Ground, signal: AbortSignal) => {
+export const followServices = (ground: FollowContext, signal: AbortSignal) => {
   const watch = <T extends KubeObject>(resource: Resource<T>, indexes?: Record<string, (object: T) => string[]>) =>
     createReflector<T, T>({ ...ground, log: silentLog, resource, keep: (object) => object, indexes });
   const services = watch(CORE_SERVICE);

@@ -1,4 +1,4 @@
-import { OFFERED } from '../../../src/api/annotations.ts';
+import { REUSABLE } from '../../../src/api/annotations.ts';
 import { POD } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOME } from '../../e2e/rights.ts';
@@ -43,7 +43,7 @@ export const killedWhileHeld: Play = async (t, scene, stage) => {
   await until(
     'the EIP is offered to the next pod',
     () => scene.podEips(),
-    (all) => all.some(({ metadata }) => metadata.annotations?.[OFFERED] !== undefined),
+    (all) => all.some(({ metadata }) => metadata.annotations?.[REUSABLE] !== undefined),
   );
   const killed = await killProduct(stage);
   await scene.isClean(180_000);

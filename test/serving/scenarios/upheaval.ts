@@ -1,7 +1,7 @@
 import { EIP_BEFORE_TRAFFIC } from '../../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../../src/api/core.ts';
 import { LEASE } from '../../../src/kube/lease.ts';
-import { DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
+import { FULL_DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
 import { REVISION } from '../../../src/sandbox/knative/resources.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOME } from '../../e2e/rights.ts';
@@ -75,7 +75,7 @@ const stopped = async ({ kube, kubectl }: Stage, ...names: readonly string[]): P
   await scale(0);
   await until(
     `${names.join(', ')} are down`,
-    () => Promise.all(names.map((name) => kube.get(DEPLOYMENT, { namespace: KNATIVE_HOME, name }))),
+    () => Promise.all(names.map((name) => kube.get(FULL_DEPLOYMENT, { namespace: KNATIVE_HOME, name }))),
     (all) => all.every((it) => ((it?.['status'] as { replicas?: number } | undefined)?.replicas ?? 0) === 0),
   );
   await sleep(STOPPED_MS);

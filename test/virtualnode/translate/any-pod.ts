@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Container, EnvVar, Probe, Volume, WorkloadPod } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer, EnvVar, Probe, Volume, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
 import { knativePod } from './knative-pod.ts';
 import { podOf } from './pods.ts';
 
@@ -70,8 +70,8 @@ const quantity = mostly(
 const memory = mostly(fc.constantFrom('64Mi', '1Gi', '1e9', '100M'), fc.constantFrom('9Ti', '1 Gi'));
 const quantities = fc.dictionary(fc.constantFrom('cpu', 'memory', 'example.com/x'), quantity, { maxKeys: 2 });
 
-const containerOf = (name: string, volumes: readonly string[]): fc.Arbitrary<Container> =>
-  record<Container>({
+const containerOf = (name: string, volumes: readonly string[]): fc.Arbitrary<WorkloadContainer> =>
+  record<WorkloadContainer>({
     name: fc.constant(name),
     image: mostly(fc.constantFrom('nginx', 'a.example/b@sha256:1'), fc.string({ maxLength: 300 })),
     command: sometimes(fc.array(fc.oneof(text, mostly(fc.constant('x'), expanding)), { maxLength: 4 })),

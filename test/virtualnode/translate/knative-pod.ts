@@ -1,4 +1,4 @@
-import type { Container, EnvVar, Probe, WorkloadPod } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer, EnvVar, Probe, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
 
 /*
  * A pod as Knative Serving's deployment makes it and the API server fills it in: knative/serving
@@ -72,13 +72,13 @@ export interface KnativeChange {
   readonly probe?: string;
   /** In the place of those of the same name. */
   readonly proxyEnv?: Readonly<Record<string, string>>;
-  readonly user?: Partial<Container>;
-  readonly sidecars?: readonly Container[];
+  readonly user?: Partial<WorkloadContainer>;
+  readonly sidecars?: readonly WorkloadContainer[];
 }
 
 const timing = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
 
-const queueProxy = ({ release = 'recent', probe = TCP_PROBE, proxyEnv = {} }: KnativeChange): Container => ({
+const queueProxy = ({ release = 'recent', probe = TCP_PROBE, proxyEnv = {} }: KnativeChange): WorkloadContainer => ({
   name: 'queue-proxy',
   image: 'gcr.io/knative-releases/knative.dev/serving/cmd/queue@sha256:d313c823f25e9b13f5f4b3b8d6c4b9ecf1a0d2a4',
   imagePullPolicy: 'IfNotPresent',
@@ -129,7 +129,7 @@ const queueProxy = ({ release = 'recent', probe = TCP_PROBE, proxyEnv = {} }: Kn
 
 const preStop = { httpGet: { path: '/wait-for-drain', port: 8022, scheme: 'HTTP' } };
 
-const userContainer = (change: Partial<Container> = {}): Container => ({
+const userContainer = (change: Partial<WorkloadContainer> = {}): WorkloadContainer => ({
   name: 'user-container',
   image: 'ghcr.io/knative/helloworld-go@sha256:2d0a4bfb1e1fb4cd22de7bf2e7f0bd7b3ba4a0a1',
   imagePullPolicy: 'IfNotPresent',

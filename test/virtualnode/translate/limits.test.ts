@@ -2,7 +2,7 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { createContainerGroups } from '../../../src/cloud/alicloud/eci.ts';
 import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/container-groups.ts';
-import { callApi } from '../../../src/sandbox/cloud/transport.ts';
+import { callApi } from '../../../src/sandbox/cloud/sdk-transport.ts';
 import { bench } from '../../sandbox/cloud-bench.ts';
 import { anyPod, strangeKnativePod } from './any-pod.ts';
 import { tokenKey } from '../../../src/virtualnode/translate/input.ts';

@@ -2,7 +2,7 @@ import type { ConfigMap } from '../../../src/api/core.ts';
 import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/container-groups.ts';
 import { translate, type Translation } from '../../../src/virtualnode/translate/group.ts';
 import type { NodeSettings, Remark, TranslationInput } from '../../../src/virtualnode/translate/input.ts';
-import type { Container, Secret, WorkloadPod } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer, Secret, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
 
 export const settings: NodeSettings = {
   clusterUid: 'c0ffee00-0000-4000-8000-000000000000',
@@ -45,7 +45,11 @@ export const podOf = ({ annotations, labels, name = 'web-0', ...spec }: PodChang
   spec: { containers: [app()], ...spec },
 });
 
-export const app = (change: Partial<Container> = {}): Container => ({ name: 'app', image: 'nginx:1.29', ...change });
+export const app = (change: Partial<WorkloadContainer> = {}): WorkloadContainer => ({
+  name: 'app',
+  image: 'nginx:1.29',
+  ...change,
+});
 
 export type InputChange = Partial<Omit<TranslationInput, 'configMaps' | 'secrets' | 'settings'>> & {
   readonly configMaps?: readonly ConfigMap[];
@@ -74,7 +78,7 @@ export const ran = (pod: WorkloadPod, change?: InputChange): { spec: ContainerGr
 };
 
 /** What the container `app` became. */
-export const ranApp = (change: Partial<Container>, input?: InputChange, pod: PodChange = {}): ContainerSpec => {
+export const ranApp = (change: Partial<WorkloadContainer>, input?: InputChange, pod: PodChange = {}): ContainerSpec => {
   const [container] = ran(podOf({ containers: [app(change)], ...pod }), input).spec.containers;
   if (!container) throw new Error('there is no container');
   return container;

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ContainerEnv, ContainerGroupVolume } from '../../../src/cloud/container-groups.ts';
 import { tokenKey } from '../../../src/virtualnode/translate/input.ts';
-import type { Container, EnvVar, Volume } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer, EnvVar, Volume } from '../../../src/virtualnode/workload-pod.ts';
 import { app, base64, configMap, missingOf, podOf, POD_UID, ran, ranApp, refusalsOf, secret } from './pods.ts';
 import type { InputChange, PodChange } from './pods.ts';
 
@@ -12,7 +12,7 @@ const input: InputChange = {
   secrets: [secret('keys', { token: 'planted-token', USER: 'planted-user' })],
 };
 
-const variables = (env: readonly EnvVar[], change: Partial<Container> = {}, pod?: PodChange) =>
+const variables = (env: readonly EnvVar[], change: Partial<WorkloadContainer> = {}, pod?: PodChange) =>
   ranApp({ env, ...change }, input, pod).environmentVar ?? [];
 
 const ip = (key: string): ContainerEnv => ({ key, fieldPath: 'status.podIP' });
@@ -77,7 +77,7 @@ test('the address of the instance is for ECI to fill in, also as that of its hos
 });
 
 test('references come before variables, which may use and replace them', (t) => {
-  const container: Partial<Container> = {
+  const container: Partial<WorkloadContainer> = {
     envFrom: [{ prefix: 'C_', configMapRef: { name: 'conf' } }, { secretRef: { name: 'keys' } }],
     env: [
       { name: 'USER', value: 'me' },
@@ -277,7 +277,7 @@ for (const [pod, at, says] of missing)
 
 test('what is optional is not waited for', (t) => {
   const optional = true;
-  const container: Partial<Container> = {
+  const container: Partial<WorkloadContainer> = {
     envFrom: [{ configMapRef: { name: 'none', optional } }, { secretRef: { name: 'none', optional } }],
     env: [
       { name: 'A', valueFrom: { configMapKeyRef: { name: 'conf', key: 'none', optional } } },

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { remarkLine } from '../../../src/virtualnode/translate/input.ts';
-import type { Container } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer } from '../../../src/virtualnode/workload-pod.ts';
 import { app, podOf, refusalsOf } from './pods.ts';
 import type { PodChange } from './pods.ts';
 
@@ -12,10 +12,10 @@ interface Row {
   readonly says: RegExp;
 }
 
-const of = (container: Partial<Container>): PodChange => ({ containers: [app(container)] });
+const of = (container: Partial<WorkloadContainer>): PodChange => ({ containers: [app(container)] });
 const annotation = (key: string, value: string): PodChange => ({ annotations: { [`k8s.aliyun.com/${key}`]: value } });
 const volume = (source: object): PodChange => ({ volumes: [{ name: 'v', ...source }] });
-const first = (container: Partial<Container>): PodChange => ({
+const first = (container: Partial<WorkloadContainer>): PodChange => ({
   initContainers: [{ name: 'first', image: 'busybox', ...container }],
 });
 const headers = [{ name: 'X-Key', value: 'planted' }];

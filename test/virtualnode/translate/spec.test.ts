@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/container-groups.ts';
 import { groupName, groupToken } from '../../../src/virtualnode/translate/group.ts';
-import type { Container } from '../../../src/virtualnode/workload.ts';
+import type { WorkloadContainer } from '../../../src/virtualnode/workload-pod.ts';
 import { app, POD_UID, podOf, ran, ranApp, settings } from './pods.ts';
 import type { InputChange, PodChange } from './pods.ts';
 
@@ -177,7 +177,7 @@ test('an annotation that only the managed virtual node honours is left out, and 
 
 interface ContainerRow {
   readonly title: string;
-  readonly container: Partial<Container>;
+  readonly container: Partial<WorkloadContainer>;
   readonly pod?: PodChange;
   readonly spec: Partial<ContainerSpec>;
 }

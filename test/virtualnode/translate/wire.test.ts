@@ -1,22 +1,22 @@
 import test from 'ava';
-import { assembleCloud } from '../../../src/cloud/assemble.ts';
+import { assembleCloud } from '../../../src/cloud/assemble-cloud.ts';
 import { createCredentials } from '../../../src/cloud/credentials.ts';
-import { Secret } from '../../../src/config/secret.ts';
+import { SecretText } from '../../../src/config/secret.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { systemRandom } from '../../../src/lib/random.ts';
-import { createCloud, sandboxCredential } from '../../../src/sandbox/cloud/cloud.ts';
-import { serve } from '../../../src/sandbox/cloud/http.ts';
+import { createSandboxCloud, sandboxCredential } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
+import { serveCloud } from '../../../src/sandbox/cloud/serve-cloud.ts';
 import { groupToken } from '../../../src/virtualnode/translate/group.ts';
 import { tokenKey } from '../../../src/virtualnode/translate/input.ts';
 import { knativePod } from './knative-pod.ts';
 import { base64, configMap, ran, settings } from './pods.ts';
 
 test('a Knative pod reaches CreateContainerGroup as it was translated, runs with its address, and is made once', async (t) => {
-  const cloud = createCloud({ clock: systemClock, random: systemRandom });
+  const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom });
   cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/24' });
   cloud.world.addVSwitch({ vSwitchId: 'vsw-2', vpcId: 'vpc-1', cidrBlock: '10.2.0.0/24' });
   const received: Readonly<Record<string, string>>[] = [];
-  const server = await serve({
+  const server = await serveCloud({
     ...cloud,
     handle: (request) => {
       const { searchParams } = new URL(request.path, 'http://127.0.0.1');
@@ -30,7 +30,10 @@ test('a Knative pod reaches CreateContainerGroup as it was translated, runs with
     clock: systemClock,
     region: 'cn-hangzhou',
     endpoints: { eci: server.url },
-    credentials: createCredentials({ accessKeyId, accessKeySecret: new Secret(accessKeySecret), env: {} }, systemClock),
+    credentials: createCredentials(
+      { accessKeyId, accessKeySecret: new SecretText(accessKeySecret), env: {} },
+      systemClock,
+    ),
   });
 
   const pod = knativePod({ user: { args: ['--motto', 'a b*/~&=', ''] } });

@@ -1,0 +1,138 @@
+import type { CloudAction } from '../api-actions.ts';
+import { DeadlinePassed } from '../deadline.ts';
+import { CloudFault } from '../fault.ts';
+import { kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
+import { plainCode, plainRequestId, printable, redact } from './redact.ts';
+
+/** An answer that is not what the API reference promises. Its message is ours, safe to show. */
+export class UnreadableAnswer extends Error {
+  override readonly name = 'UnreadableAnswer';
+}
+
+/** An answer whose code has no kind in codes.ts. Count these: each is a gap in the tables or a change of the API. */
+export interface UnmappedAnswer {
+  readonly action: CloudAction;
+  readonly code: string;
+  readonly status: number;
+}
+
+export interface FaultContext {
+  readonly action: CloudAction;
+  /** The credentials in use, to be cut out of whatever the provider wrote. */
+  readonly known: readonly string[];
+  readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
+}
+
+/** Longest wait that a provider's header can ask for, milliseconds: five minutes. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+const retryAfter = (value: unknown): number | undefined =>
+  typeof value === 'number' && value > 0 ? Math.min(value, LONGEST_RETRY_AFTER_MS) : undefined;
+
+/** The RAM action that is missing: as the answer says it, or else that of the call. */
+const ramAction = (action: CloudAction, body: Record<string, unknown>): string => {
+  const detail = body['AccessDeniedDetail'];
+  const said = isRecord(detail) ? detail['AuthAction'] : undefined;
+  if (typeof said === 'string' && /^[\w-]{1,64}:[\w*]{1,128}$/u.test(said)) return said;
+  const product = action === 'DescribeNetworkInterfaces' ? 'ecs' : action.includes('Container') ? 'eci' : 'vpc';
+  return `${product}:${action}`;
+};
+
+/**
+ * What to change in RAM. The answer may say that it is no missing permission, but a policy that forbids (RAM user guide,
+ * "AccessDeniedDetail": NoPermissionType is ImplicitDeny or ExplicitDeny).
+ */
+const ramRemedy = (action: CloudAction, body: Record<string, unknown>): string => {
+  const name = ramAction(action, body);
+  const detail = body['AccessDeniedDetail'];
+  return isRecord(detail) && detail['NoPermissionType'] === 'ExplicitDeny'
+    ? `A RAM policy denies "${name}": remove that Deny from the policies of the user or role that signs in.`
+    : `To grant it, add "${name}" to the RAM policy of the user or role that signs in.`;
+};
+
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/^InvalidAccessKeyId/u, 'Check the AccessKey ID: it is unknown or switched off.'],
+  [/^(?:InvalidSecurityToken|MissingSecurityToken)/u, 'Check the STS token: it has expired or belongs to another key.'],
+  [
+    /^(?:Signature|IncompleteSignature)/u,
+    'Check the AccessKey secret, and that no proxy rewrites the request. The API’s own text is left out: it quotes ' +
+      'the signed request.',
+  ],
+  [/^InvalidTimeStamp/u, 'Check the clock of this machine.'],
+  [/^(?:InvalidRegionId|Forbidden\.RegionNotFound)/u, 'Check the configured region.'],
+  [/^(?:InvalidAction|InvalidApi|InvalidProduct|InvalidVersion)/u, 'Check the configured endpoint.'],
+  [/^ServiceNotEnabled/u, 'Activate the service in the console of the account.'],
+  [/^InvalidCredentials/u, 'No credentials are configured.'],
+];
+
+const fromAnswer = (error: Record<string, unknown>, status: number, context: FaultContext): CloudFault => {
+  const { action, known } = context;
+  const body = isRecord(error['data']) ? error['data'] : {};
+  const providerCode = plainCode(error['code']);
+  const code = providerCode === '' ? `HTTP${status}` : providerCode;
+  const requestId = plainRequestId(error['requestId'] ?? body['RequestId']);
+  const { kind, mapped } = kindOfAnswer(action, code, status);
+  if (!mapped && providerCode !== '') context.unmapped?.({ action, code, status });
+
+  const parts = [`${action}: ${code} (HTTP ${status}${requestId === undefined ? '' : `, request ${requestId}`})`];
+  // The answer to a wrong signature quotes the signed request, the token included.
+  const said = /^(?:Signature|IncompleteSignature)/u.test(code)
+    ? ''
+    : redact(body['Message'] ?? body['message'], known);
+  if (said !== '') parts.push(said);
+  const advice = ADVICE.find(([codes]) => codes.test(code))?.[1];
+  if (advice !== undefined) parts.push(advice);
+  else if (kind === 'misconfigured') parts.push(ramRemedy(action, body));
+  return new CloudFault({
+    kind,
+    action,
+    code,
+    status,
+    requestId,
+    retryAfterMs: kind === 'throttled' ? retryAfter(error['retryAfter']) : undefined,
+    message: parts.map((part, at) => (at < parts.length - 1 ? part.replace(/\.$/u, '') : part)).join(': '),
+  });
+};
+
+/**
+ * Whatever a call of the SDK ended with, as a {@link CloudFault}. The classes of its two generations differ
+ * (openapi-core and openapi-client), so only `code`, `statusCode`, `data`, `name` are looked at. No `cause` is kept:
+ * the SDK's error carries the request.
+ */
+export const toFault = (error: unknown, context: FaultContext): CloudFault => {
+  if (error instanceof CloudFault) return error;
+  const { action } = context;
+  const silence = (code: string, text: string) =>
+    new CloudFault({ kind: kindOfSilence(action), action, code, message: `${action}: ${text}` });
+
+  if (error instanceof DeadlinePassed) return silence('RequestTimeout', error.message);
+  if (error instanceof UnreadableAnswer) return silence('UnreadableAnswer', printable(error.message));
+  if (!isRecord(error)) return silence('UnreadableAnswer', 'the SDK failed without an error');
+
+  const data = isRecord(error['data']) ? error['data'] : {};
+  const status = error['statusCode'] ?? data['statusCode'];
+  if (typeof status === 'number' && status >= 400) return fromAnswer(error, status, context);
+
+  const name = typeof error['name'] === 'string' ? error['name'] : '';
+  const code = plainCode(error['code']);
+  // httpx says RequestTimeoutError, or RequestTimeout glued to the name of the error that it wraps.
+  if (name.startsWith('RequestTimeout')) return silence('RequestTimeout', 'no answer in time');
+  if (name === 'URIError' || code === 'ERR_INVALID_URI') {
+    return new CloudFault({
+      kind: 'refused',
+      action,
+      code: 'ERR_INVALID_URI',
+      message: `${action}: a parameter is not well-formed Unicode text; nothing was sent`,
+    });
+  }
+  if (name === 'SyntaxError') return silence('UnreadableAnswer', 'the answer is not JSON');
+  if (code === '')
+    return silence('UnreadableAnswer', 'the answer does not have the shape that the API reference promises');
+
+  const kind = kindOfNetworkCode(action, code);
+  if (kind === undefined) return silence(code, `no answer (${code})`);
+  const advice = kind === 'misconfigured' ? ' Check the configured region and endpoint.' : '';
+  return new CloudFault({ kind, action, code, message: `${action}: ${code}, nothing was sent.${advice}` });
+};

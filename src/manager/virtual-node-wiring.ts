@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
+import type { Config } from '../config/schema.ts';
+import type { Caches } from '../controllers/caches.ts';
+import { readPolicy, recallPolicy, type Policies } from '../controllers/policy-cache.ts';
+import type { Kube, KubeTransport } from '../kube/port.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import { parseHostPort } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { Settings } from '../controllers/podeip/observation.ts';
+import { runVirtualNode, type PodWatch, type VirtualNodeSettings } from '../virtualnode/provider.ts';
+
+/** What the virtual node needs beside what the controllers have. */
+export interface VirtualNodeSource {
+  /** For the calls that are no plain call on an object. */
+  readonly transport: KubeTransport;
+  readonly pods: PodWatch;
+  /** For the Lease, whose renewal must not wait behind the work on pods. */
+  readonly heartbeatKube: Kube;
+  /** The product's. */
+  readonly version: string;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
+}
+
+export interface VirtualNodeWorld extends VirtualNodeSource {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly kube: Kube;
+  readonly caches: Caches;
+  readonly cloud: AssembledCloud;
+  readonly policies?: Policies | undefined;
+  /** Until this resolves the Node is only kept alive. */
+  readonly begin: Promise<void>;
+  /** Those of the decisions about PodEIPs: both wait for the same cloud. */
+  readonly settings: Settings;
+}
+
+/** How often something that changes is looked at; milliseconds. One call lists all that changed. */
+const POLL_MS = 2_000;
+/** More orphans at once than this, and than a fifth of all, are not deleted. */
+const BRAKE_ABOVE = 5;
+
+/** Runs the virtual node as configured until the signal aborts; resolves once nothing is under way any more. */
+export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
+  const { cloud, caches, config, settings, version, policies, ...ports } = world;
+  return runVirtualNode(
+    {
+      ...ports,
+      cloud: cloud.cloud,
+      findEip: (ipAddress, stop) => cloud.cloud.findEipByAddress(ipAddress, stop),
+      ...(policies && {
+        policyOf: async (namespace: string, isFresh: boolean, stop: AbortSignal) =>
+          isFresh
+            ? (await readPolicy(policies, ports.kube, namespace, stop)).effective
+            : recallPolicy(policies, ports.kube, namespace, stop),
+      }),
+      containerGroups: cloud.containerGroups,
+      podEips: caches.podEips,
+      settings: virtualNodeSettings(config, settings, version),
+    },
+    signal,
+  );
+};
+
+const virtualNodeSettings = (config: Config, settings: Settings, version: string): VirtualNodeSettings => {
+  const { virtualNode, regionID } = config;
+  const { nodeName, zoneID, vSwitchIDs, securityGroupID, resourceGroupID, kubelet } = virtualNode;
+  const listen = parseHostPort(kubelet.address);
+  return {
+    nodeName,
+    description: { name: nodeName, region: regionID, zone: zoneID, capacity: virtualNode.capacity, version },
+    node: {
+      clusterUid: settings.clusterUid,
+      zoneId: zoneID,
+      vSwitchIds: vSwitchIDs,
+      // The check of the configuration has asked for one.
+      securityGroupId: securityGroupID ?? '',
+      resourceGroupId: resourceGroupID,
+      clusterDNS: virtualNode.clusterDNS,
+      clusterDomain: virtualNode.clusterDomain,
+    },
+    ...(listen &&
+      kubelet.advertiseAddress !== undefined && {
+        kubelet: {
+          listen,
+          address: kubelet.advertiseAddress,
+          ...(kubelet.clientCAFile !== undefined && { clientCA: readFileSync(kubelet.clientCAFile, 'utf8') }),
+        },
+      }),
+    defaults: settings.defaults,
+    statefulKinds: settings.statefulKinds,
+    enableVirtualNode: settings.enableVirtualNode,
+    region: settings.region,
+    existingEips: settings.existingEips,
+    existingEipNamespaces: settings.existingEipNamespaces,
+    settleMs: settings.settleMs,
+    missingMs: settings.missingMs,
+    readLagMs: settings.readLagMs,
+    workers: virtualNode.maxConcurrentReconciles,
+    pollMs: POLL_MS,
+    garbageCollectionMs: settings.recheckMs,
+    brakeAbove: BRAKE_ABOVE,
+  };
+};

@@ -1,0 +1,58 @@
+import { SERVICE_LABEL } from '../api/knative.ts';
+import type { EipClaim } from '../rules/cluster-facts.ts';
+import {
+  ACK_EXTEND,
+  hasEipPool,
+  isAckExtend,
+  TERWAY_CONFIG,
+  TERWAY_EIP_POOL,
+} from '../rules/conflicting-controllers.ts';
+import { workloadKindOf } from './read-workload.ts';
+import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
+
+/** What the objects beside the workloads say about the cluster. */
+export interface Surroundings {
+  /** Labels by the name of the namespace. */
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Of PodEIPs. */
+  readonly claims: readonly EipClaim[];
+  readonly otherControllers: readonly string[];
+}
+
+/** Reads what it knows among the objects, and ignores the rest. Never throws. */
+export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
+  const namespaces = new Map<string, Readonly<Record<string, string>>>();
+  const claims: EipClaim[] = [];
+  const others = new Set<string>();
+  for (const object of objects)
+    switch (workloadKindOf(object)) {
+      case '/Namespace': {
+        const read = namespaceSchema.safeParse(object);
+        if (read.success) namespaces.set(read.data.metadata.name, read.data.metadata.labels ?? {});
+        break;
+      }
+      case 'alibabacloud.com/PodEIP': {
+        const read = podEipSchema.safeParse(object);
+        if (!read.success || !read.data.spec.allocationID) break;
+        const { name, namespace = 'default', labels } = read.data.metadata;
+        const allocationId = read.data.spec.allocationID;
+        claims.push({ allocationId, kind: 'PodEIP', namespace, name, service: labels?.[SERVICE_LABEL] });
+        break;
+      }
+      case 'apps/Deployment': {
+        const read = deploymentSchema.safeParse(object);
+        if (read.success && isAckExtend({ name: read.data.metadata.name, replicas: read.data.spec?.replicas }))
+          others.add(ACK_EXTEND);
+        break;
+      }
+      case '/ConfigMap': {
+        const read = configMapSchema.safeParse(object);
+        if (read.success && read.data.metadata.name === TERWAY_CONFIG)
+          if (hasEipPool(read.data.data)) others.add(TERWAY_EIP_POOL);
+        break;
+      }
+      case undefined:
+      default:
+    }
+  return { namespaces, claims, otherControllers: [...others] };
+};

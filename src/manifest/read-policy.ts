@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
+import { workloadKindOf, problemsIn, type Unreadable } from './read-workload.ts';
+
+const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
+
+const strings = z.record(z.string(), z.string());
+const ids = maybe(z.array(z.string()));
+
+/** What config/crd/eippolicies.podeip-controller.alibabacloud.com.yaml lets in, as far as it is read. */
+const schema = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    namespaces: ids,
+    namespaceSelector: maybe(
+      z.object({
+        matchLabels: maybe(strings),
+        matchExpressions: maybe(
+          z.array(z.object({ key: z.string(), operator: z.string(), values: maybe(z.array(z.string())) })),
+        ),
+      }),
+    ),
+    existingEips: maybe(z.object({ ids, tags: maybe(z.array(strings)) })),
+    bandwidthPackages: ids,
+    publicIpAddressPools: ids,
+    resourceGroups: ids,
+    limits: maybe(z.object({ eips: maybe(z.int()), bandwidthMbps: maybe(z.int()) })),
+    defaults: maybe(
+      z.object({
+        bandwidth: maybe(z.int().min(1)),
+        internetChargeType: maybe(z.enum(['PayByTraffic', 'PayByBandwidth'])),
+        isp: maybe(z.string()),
+        bandwidthPackage: maybe(z.string()),
+      }),
+    ),
+  }),
+});
+
+/** Reads an EipPolicy; undefined where the object is something else. Never throws. */
+export const readPolicyObject = (
+  object: unknown,
+): { readonly policy: EipPolicy } | { readonly problems: readonly Unreadable[] } | undefined => {
+  if (workloadKindOf(object) !== `${EIP_POLICY.group}/${EIP_POLICY.kind}`) return undefined;
+  const read = schema.safeParse(object);
+  if (!read.success) return { problems: problemsIn(read.error, object) };
+  const { metadata, spec } = read.data;
+  return { policy: { metadata: { name: metadata.name, uid: '', resourceVersion: '' }, spec } };
+};

@@ -1,0 +1,133 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Random } from '../../lib/random.ts';
+import { Addresses } from './addresses.ts';
+import { EventQueue } from './event-queue.ts';
+import { EipTable } from './eips.ts';
+import type { EipRecord } from './eips.ts';
+import { InterfaceTable } from './interfaces.ts';
+import { draw } from './call-latency.ts';
+import type { Span, Transitions } from './call-latency.ts';
+import { CallLedger } from './ledger.ts';
+import type { BandwidthPackage, ContainerGroupRecord, LogLine } from './records.ts';
+import { refusal } from './refusal.ts';
+import type { VSwitch } from './vswitch.ts';
+import type { Parameters } from './wire.ts';
+
+/** One call of an API action, after the gateway. */
+export interface Call {
+  readonly action: string;
+  readonly parameters: Parameters;
+  readonly caller: string;
+  /** When it takes effect, monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** Who does something, and when, for the ledger. */
+export type Deed = Pick<Call, 'action' | 'caller' | 'at'> & { readonly parameters?: Parameters };
+
+export interface AccountSettings {
+  readonly regionId: string;
+  readonly quota: number;
+  /** Line types beyond BGP and BGP_PRO that this account may use. */
+  readonly whitelistedIsps: readonly string[];
+  readonly transitions: Transitions;
+  /** Describe answers with the state of up to so long ago. */
+  readonly readLag: { readonly maxMs: number; readonly monotonic: boolean };
+}
+
+/** The state of one account in one region, and the two ways in which it changes: at once, and by asynchronous tasks. */
+export class Account {
+  readonly settings: AccountSettings;
+  readonly random: Random;
+  readonly eventQueue = new EventQueue();
+  readonly eips: EipTable;
+  readonly addresses = new Addresses();
+  readonly interfaces = new InterfaceTable();
+  readonly packages = new Map<string, BandwidthPackage>();
+  /** Public address pools: how many addresses each has left. */
+  readonly pools = new Map<string, number>();
+  readonly containerGroups = new Map<string, ContainerGroupRecord>();
+  /** What containers have written, by `<container group>/<container>`. */
+  readonly containerLogs = new Map<string, LogLine[]>();
+  readonly vSwitches = new Map<string, VSwitch>();
+  readonly ledger = new CallLedger();
+  quota: number;
+
+  readonly #clock: Clock;
+  #tasks = 0;
+  #lastRead = -Infinity;
+
+  constructor(settings: AccountSettings, clock: Clock, random: Random) {
+    this.settings = settings;
+    this.quota = settings.quota;
+    this.random = random;
+    this.#clock = clock;
+    // A margin beyond the lag, because a version is forgotten only relative to a later write.
+    this.eips = new EipTable(2 * settings.readLag.maxMs);
+  }
+
+  /** Lets everything happen that is due, and says what time it is (monotonic). */
+  catchUp(): number {
+    const now = this.#clock.mono();
+    this.eventQueue.catchUp(now);
+    return now;
+  }
+
+  /** Wall-clock time at the monotonic time `at`, milliseconds since the epoch. */
+  wallTime(at: number): number {
+    return this.#clock.now() - (this.#clock.mono() - at);
+  }
+
+  /** An identifier in the style of the cloud's: `eip-`, `cbwp-` … and twenty letters and digits. */
+  newId(prefix: string): string {
+    return `${prefix}-${this.random.uuid().replaceAll('-', '').slice(0, 20)}`;
+  }
+
+  /** The EIP, for an operation that changes it. @throws Refusal InvalidAllocationId.NotFound */
+  eip(allocationId: string): EipRecord {
+    const eip = this.eips.get(allocationId);
+    if (!eip) throw refusal('InvalidAllocationId.NotFound');
+    return eip;
+  }
+
+  /** All EIPs as a query sees them now: with the lag of the settings. Oldest first. */
+  readEips(now: number): Iterable<EipRecord> {
+    const { maxMs, monotonic } = this.settings.readLag;
+    if (maxMs <= 0) return this.eips.all();
+    const drawn = now - maxMs * this.random.next();
+    this.#lastRead = monotonic ? Math.max(this.#lastRead, drawn) : drawn;
+    return this.eips.asOf(this.#lastRead);
+  }
+
+  record(deed: Deed, eip: EipRecord): void {
+    this.ledger.record({
+      action: deed.action,
+      allocationId: eip.allocationId,
+      ipAddress: eip.ipAddress,
+      binding: eip.binding,
+      bandwidthPackageId: eip.bandwidthPackage?.id,
+      tags: eip.tags,
+      at: this.wallTime(deed.at),
+      caller: deed.caller,
+      clientToken: deed.parameters?.get('ClientToken'),
+    });
+  }
+
+  /**
+   * Starts an asynchronous task on an EIP: it is `meanwhile` until the drawn time is over, then what `end` makes of it.
+   * A task that was overtaken (the EIP was released, its interface removed) ends without effect.
+   */
+  begin(meanwhile: EipRecord, span: Span, at: number, end: (eip: EipRecord) => EipRecord): void {
+    const lastsMs = draw(span, this.random);
+    if (lastsMs <= 0) {
+      this.eips.put({ ...end(meanwhile), task: undefined }, at);
+      return;
+    }
+    const task = ++this.#tasks;
+    this.eips.put({ ...meanwhile, task }, at);
+    this.eventQueue.at(at + lastsMs, (then) => {
+      const eip = this.eips.get(meanwhile.allocationId);
+      if (eip?.task === task) this.eips.put({ ...end(eip), task: undefined }, then);
+    });
+  }
+}
