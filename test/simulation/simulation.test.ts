@@ -69,7 +69,7 @@ const noticed = async (name: string) => {
     count: 10,
     isFirstEnough: true,
   }));
-  const sum = await share(works, { jobs: 2, replacements }, ({ violations }) =>
+  const sum = await share(works, { jobs: 1, replacements }, ({ violations }) =>
     violations.length > 0 ? 'enough' : 'go on',
   );
   return sum.violations[0]?.invariant;
