@@ -93,7 +93,7 @@ export const explainCommand: Register = (program, shell, end) => {
 /** File descriptor 0 is standard input. */
 const textOf = (name: string): string => readFileSync(name === '-' ? 0 : name, 'utf8');
 
-/** The object and its surroundings; what kubectl said is printed as it is. */
+/** The object and what is around it; what kubectl said is printed as it is. */
 const readLiveOr = async (
   object: string,
   flags: KubectlFlags,

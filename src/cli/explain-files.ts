@@ -5,7 +5,7 @@ import type { Explanation } from '../explain/explanation.ts';
 import type { RevisionFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
-import { readSurroundings } from '../manifest/cluster-context.ts';
+import { readClusterContext } from '../manifest/cluster-context.ts';
 import { readPolicyObject } from '../manifest/read-policy.ts';
 import { readWorkload, type Unreadable } from '../manifest/read-workload.ts';
 import { settingsOf } from '../manager/controllers.ts';
@@ -76,7 +76,7 @@ export const explainFiles = (
         line: manifest.lineOf([]),
       });
   }
-  const { namespaces, claims, otherControllers } = readSurroundings(found.map(({ manifest }) => manifest.object));
+  const { namespaces, claims, otherControllers } = readClusterContext(found.map(({ manifest }) => manifest.object));
   const settings = settingsOf(config, '');
   const explanations = explain(placed, {
     settings: isRegionKnown ? settings : { ...settings, region: undefined },

@@ -186,11 +186,11 @@ export class Outbox {
     const { podEIPUID: uid, namespace, pod: name } = fact.about;
     if (this.#gone.has(uid)) return undefined;
     const lane = this.#lanes.get(uid) ?? new Partition(uid, { namespace, name }, this.#isLoaded);
-    const isNews = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
+    const hasChanged = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
     // Most readings of most PodEIPs are no news, and leave no trace.
-    if (isNews || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
+    if (hasChanged || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
       this.#lanes.set(uid, lane);
-    if (isNews) {
+    if (hasChanged) {
       this.#file(lane);
       void this.#flush(lane);
     }

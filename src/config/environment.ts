@@ -65,7 +65,7 @@ export const VARIABLES: readonly {
 ];
 
 /** A variable that looks like one of ours and is none. Other KNATIVE_EIP_* may come from Kubernetes' Service links. */
-export const STRAY_ENDPOINT = /^KNATIVE_EIP_ENDPOINT_(?!(?:VPC|ECS|ECI|STS)$)/;
+export const UNKNOWN_ENDPOINT = /^KNATIVE_EIP_ENDPOINT_(?!(?:VPC|ECS|ECI|STS)$)/;
 
 /**
  * What the environment says; an empty variable says nothing. Credentials come as a whole: with any of the three

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { contradictions } from './config-checks.ts';
-import { environment, STRAY_ENDPOINT } from './environment.ts';
+import { environment, UNKNOWN_ENDPOINT } from './environment.ts';
 import { readYaml, type Located, type ConfigLocation } from './locate.ts';
 import { ConfigError, spelled, spoken, type Problem } from './problem.ts';
 import { ALIASES, keysAt, leaves, ruleAt, schema, type Config, type ConfigInput } from './schema.ts';
@@ -201,7 +201,7 @@ export const loadConfig = ({ path, text, env, base }: LoadOptions): { config: Co
     write(values, key, value);
     origins.set(spelled(key), value === undefined ? 'default' : `environment ${variable}`);
   }
-  for (const variable of Object.keys(env).filter((each) => STRAY_ENDPOINT.test(each)))
+  for (const variable of Object.keys(env).filter((each) => UNKNOWN_ENDPOINT.test(each)))
     problems.push({
       where: `environment ${variable}`,
       key: '',

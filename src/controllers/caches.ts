@@ -157,7 +157,7 @@ const wantedBy = (podEip: PodEip): readonly string[] => {
 };
 
 /** What of an object makes a difference: not its version, not our own status, and not that of a node. */
-const essence = (object: Pod | PodEip | Node): string => {
+const relevantPartOf = (object: Pod | PodEip | Node): string => {
   const { metadata, ...others } = object;
   const { resourceVersion: _, ...kept } = metadata;
   const { status: __, ...withoutStatus } = others as { status?: unknown };
@@ -165,8 +165,8 @@ const essence = (object: Pod | PodEip | Node): string => {
   return JSON.stringify([kept, 'allocationID' in spec || 'taints' in spec ? withoutStatus : others]);
 };
 
-const isNews = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
-  type !== 'updated' || old === undefined || essence(object) !== essence(old);
+const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
+  type !== 'updated' || old === undefined || relevantPartOf(object) !== relevantPartOf(old);
 
 /** Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it. */
 export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>, key: string): boolean => {
@@ -178,12 +178,16 @@ export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>,
 };
 
 /** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */
-export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget: (uid: string) => void): void => {
+export const enqueueChanges = (
+  { pods, podEips, nodes }: Caches,
+  queue: WorkQueue,
+  forget: (uid: string) => void,
+): void => {
   pods.subscribe((event) => {
-    if (isNews(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    if (isRelevantChange(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
   });
   podEips.subscribe((event) => {
-    if (!isNews(event)) return;
+    if (!isRelevantChange(event)) return;
     queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
     if (event.type !== 'deleted') return;
     forget(event.object.metadata.uid);
@@ -194,7 +198,7 @@ export const feed = ({ pods, podEips, nodes }: Caches, queue: WorkQueue, forget:
     for (const { metadata } of waiting.slice(0, MOST_TOLD)) queue.add(keyOf(metadata));
   });
   nodes.subscribe((event) => {
-    if (!isNews(event)) return;
+    if (!isRelevantChange(event)) return;
     for (const pod of pods.store.by('node', event.object.metadata.name)) queue.add(keyOf(pod.metadata), 'resync');
   });
 };

@@ -18,7 +18,7 @@ export const stepsOf = (
   if (!request) return ['The request is refused: nothing is bought, and its pods run without an address of their own.'];
   const steps = [`${podsOf(workload, scale)} ${whereOf(target)}.`];
   const publish = `The address is written on the pod as ${ALLOCATED_ADDRESS}, and its readiness gate opens if it has one.`;
-  const giveBack = endOf(request, release, workload);
+  const end = endOf(request, release, workload);
   switch (plan.how) {
     case 'none':
       return [
@@ -53,7 +53,7 @@ export const stepsOf = (
         ...steps,
         `The instance is made without an address, and ${plan.allocationId} is bound to it afterwards.`,
         publish,
-        giveBack,
+        end,
       ];
     case 'vpc-first':
       return [
@@ -61,7 +61,7 @@ export const stepsOf = (
         `An EIP is bought first, because ${plan.because}.`,
         'The instance is made with this EIP.',
         publish,
-        giveBack,
+        end,
       ];
     case 'podeip':
       return [
@@ -84,7 +84,7 @@ export const stepsOf = (
             ]),
         'It is bound to the network interface of the pod.',
         publish,
-        giveBack,
+        end,
       ];
   }
 };

@@ -6,7 +6,7 @@ import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import type { MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
-import { feed, isGoingBack, type Caches } from '../controllers/caches.ts';
+import { enqueueChanges, isGoingBack, type Caches } from '../controllers/caches.ts';
 import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.ts';
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
@@ -117,7 +117,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       again: (podEip) => queue.add(keyOf(podEip)),
       mayAct,
     });
-  feed(caches, queue, (uid) => {
+  enqueueChanges(caches, queue, (uid) => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });

@@ -80,12 +80,12 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     ? createServiceCache({ transport: connection.watches, clock, random, log })
     : undefined;
   const work = new AbortController();
-  const feed = createStatus({ config, version: options.version, clock, caches, services, election });
+  const overview = createStatus({ config, version: options.version, clock, caches, services, election });
   const { statusPage } = config.http;
   const page =
     statusPage === 'off'
       ? undefined
-      : { status: feed.status, clock, signal: work.signal, isLocalOnly: statusPage === 'local' };
+      : { status: overview.status, clock, signal: work.signal, isLocalOnly: statusPage === 'local' };
   const app = createApp({ health, exposition: () => metrics.render(), guard, page, log });
   const server = await serve(app, config.http.address, clock);
   const recorder = createRecorder({
@@ -155,7 +155,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     metrics,
     election,
     record: (regarding, event) => {
-      feed.recorded(regarding, event);
+      overview.recorded(regarding, event);
       recorder.record(regarding, event);
     },
     assemble: (mayMutate) => {
@@ -169,11 +169,11 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
         onCall: (call) => {
           const { action, outcome, durationMs } = call;
           metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
-          feed.called(call);
+          overview.called(call);
         },
         unmapped: ({ code }) => metrics.unmappedCloudCode(code),
       });
-      feed.throttledBy(cloud.throttle);
+      overview.throttledBy(cloud.throttle);
       return cloud;
     },
     cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },

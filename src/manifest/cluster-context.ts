@@ -11,7 +11,7 @@ import { workloadKindOf } from './read-workload.ts';
 import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 
 /** What the objects beside the workloads say about the cluster. */
-export interface Surroundings {
+export interface ClusterContext {
   /** Labels by the name of the namespace. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Of PodEIPs. */
@@ -20,7 +20,7 @@ export interface Surroundings {
 }
 
 /** Reads what it knows among the objects, and ignores the rest. Never throws. */
-export const readSurroundings = (objects: readonly unknown[]): Surroundings => {
+export const readClusterContext = (objects: readonly unknown[]): ClusterContext => {
   const namespaces = new Map<string, Readonly<Record<string, string>>>();
   const claims: EipClaim[] = [];
   const others = new Set<string>();

@@ -11,7 +11,7 @@ const MOST_TARGETS = 100;
 /** More of them are not looked at: each is a call. */
 const MOST_READ = 10;
 
-/** The Revisions that must be read to judge the traffic of a Service: none where its template names no existing EIP. */
+/** The Revisions that must be read to evaluate the traffic of a Service: none where its template names no existing EIP. */
 export const revisionsToRead = (
   template: Annotations | undefined,
   traffic: readonly TrafficTarget[] = [],

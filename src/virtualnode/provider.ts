@@ -121,7 +121,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     const key = keyOf(event.object.metadata);
     if (event.type !== 'deleted') keyOfUid.set(uid, key);
     if (event.type === 'added') tracker.meet(uid, key, event.from === 'watch');
-    if (isNews(event)) queue.add(key, event.from === 'list' ? 'resync' : 'live');
+    if (isRelevantChange(event)) queue.add(key, event.from === 'list' ? 'resync' : 'live');
   });
   const unsubscribe = podEips?.subscribe(({ object: { metadata } }) => {
     const key = keyOf(metadata);
@@ -192,10 +192,10 @@ const listen = async (
 };
 
 /** Whether a change of a pod needs a look; its version alone does not. */
-const isNews = ({ type, object, old }: StoreEvent<WorkloadPod>): boolean =>
-  type !== 'updated' || old === undefined || essence(object) !== essence(old);
+const isRelevantChange = ({ type, object, old }: StoreEvent<WorkloadPod>): boolean =>
+  type !== 'updated' || old === undefined || relevantPartOf(object) !== relevantPartOf(old);
 
-const essence = ({ metadata, status }: WorkloadPod): string => {
+const relevantPartOf = ({ metadata, status }: WorkloadPod): string => {
   const { resourceVersion: _, ...kept } = metadata;
   return JSON.stringify([kept, status]);
 };

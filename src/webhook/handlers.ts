@@ -94,7 +94,11 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
         isRead ? admitted : { patch: [], warnings: [`knative-eip cannot read this object: ${admitted}`] },
       );
     };
-  const judge = async (change: ObjectChange, around: AdmissionFacts, onConflict = parts.onConflict ?? 'refuse') =>
+  const evaluateChange = async (
+    change: ObjectChange,
+    around: AdmissionFacts,
+    onConflict = parts.onConflict ?? 'refuse',
+  ) =>
     validate(change, {
       ...around,
       onConflict,
@@ -121,7 +125,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const change = changeOf(request);
       if (!change) return UNCHANGED;
       if ('length' in change) return unreadable(change);
-      return judge(change, await facts(request.namespace));
+      return evaluateChange(change, await facts(request.namespace));
     }),
     '/validate/scale': review('scale', async (request) => {
       const scaling = readScaling(request);
@@ -129,7 +133,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       const [scaled, around] = await Promise.all([readScaled(parts, scaling), facts(request.namespace)]);
       const change = scaled && changeOfScale(scaling, scaled);
       if (!change) return UNCHANGED;
-      return judge(change, around, isOfCluster(request.username) ? 'warn' : undefined);
+      return evaluateChange(change, around, isOfCluster(request.username) ? 'warn' : undefined);
     }),
   };
 };

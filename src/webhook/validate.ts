@@ -30,9 +30,9 @@ export interface ObjectChange {
 }
 
 /**
- * The change that a request makes, `undefined` where there is nothing to judge, or what cannot be read. Nothing is judged
+ * The change that a request makes, `undefined` where there is nothing to evaluate, or what cannot be read. Nothing is evaluated
  * in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
- * as it was: nobody is kept from anything by a sin that is older than the request.
+ * as it was: nobody is kept from anything by a violation that is older than the request.
  */
 export const changeOf = ({
   operation,
@@ -74,7 +74,7 @@ export const isEvaluated = ({ annotations, outside, isEnding }: Workload): boole
   !isEnding &&
   [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
 
-/** What the judgement depends on. Written by people and their tools; what controllers write on objects is not among it. */
+/** What the evaluation depends on. Written by people and their tools; what controllers write on objects is not among it. */
 const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic }: Workload) => ({
   traffic,
   annotations: pick(annotations),
@@ -95,10 +95,16 @@ const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfN
 
 /**
  * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
- * whoever scales down does not sin anew.
+ * whoever scales down adds no violation.
  */
-const isLess = (finding: Finding, after: Workload, sin: Finding, before: Workload, settings: RuleSettings): boolean =>
-  finding.id === sin.id &&
+const isLess = (
+  finding: Finding,
+  after: Workload,
+  existing: Finding,
+  before: Workload,
+  settings: RuleSettings,
+): boolean =>
+  finding.id === existing.id &&
   COUNTED.has(finding.id) &&
   KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
   podsOf(after) <= podsOf(before) &&
@@ -128,7 +134,10 @@ export const validate = ({ after, before }: ObjectChange, facts: ValidationFacts
   const findings = evaluated(after, before).filter(({ severity }) => severity !== 'note');
   const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>
-    old.some((sin) => said(sin) === said(it) || (before !== undefined && isLess(it, after, sin, before, settings)));
+    old.some(
+      (existing) =>
+        said(existing) === said(it) || (before !== undefined && isLess(it, after, existing, before, settings)),
+    );
   const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)

@@ -185,7 +185,7 @@ test('a manifest of somebody else’s does not speak to the terminal of who has 
   t.notRegex((await run('-f', broken)).err, /[^\P{Cc}\n]/u);
 });
 
-test('the manifests of all files are one cluster: Lists, documents, rivals, PodEIPs and other controllers', async (t) => {
+test('the manifests of all files are one cluster: Lists, documents, competing claims, PodEIPs and other controllers', async (t) => {
   const first = service({ annotations: { ...EXISTING, ...ONE }, name: 'one' });
   const list = { apiVersion: 'v1', kind: 'List', items: [first, statefulSet({ annotations: EXISTING, name: 'two' })] };
   const { code, explanations } = await json('-f', file('list.yaml', list));

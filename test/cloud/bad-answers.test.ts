@@ -132,7 +132,7 @@ const short: Script = (_request, response) => {
   return undefined;
 };
 
-// Annotations whose values only the cloud can judge.
+// Annotations whose values only the cloud can check.
 
 row(27, 'an EIP of another region is not listed, and the pod is told so', async (t) => {
   server.play(() => eipPage([]));

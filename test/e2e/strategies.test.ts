@@ -112,12 +112,12 @@ const scenarios: Readonly<Record<string, (t: ExecutionContext, stage: Stage) => 
     await stage.kube.create(STATEFUL_SET, workload('StatefulSet', kept('10m')));
     const before = await served(stage, 2);
     await remove(stage, STATEFUL_SET, 'web');
-    const parked = await until(
+    const retained = await until(
       'kept PodEIPs',
       () => stage.kube.list(PODEIP),
       (all) => all.length === 2 && all.every((it) => it.status?.conditions?.some(({ reason }) => reason === 'Kept')),
     );
-    for (const { spec, status } of parked) {
+    for (const { spec, status } of retained) {
       t.deepEqual(spec.allocationType, { type: 'Auto', releaseStrategy: 'TTL', releaseAfter: '10m' });
       t.truthy(status?.podLastSeen);
     }

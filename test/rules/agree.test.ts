@@ -249,7 +249,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       );
       const told = explained.filter(({ severity }) => severity !== 'note');
       if (!change || 'length' in change) {
-        t.deepEqual(told, [], 'the webhook does not judge what has nothing to say about EIPs');
+        t.deepEqual(told, [], 'the webhook does not evaluate what has nothing to say about EIPs');
         return;
       }
       const { denied, warnings } = validate(change, {

@@ -577,7 +577,7 @@ const twice = (around: Partial<RuleSettings>, competitor: Partial<EipClaim>) =>
     facts: claim(competitor),
   }).filter(({ id }) => id === 'EipWantedTwice').length;
 
-test('who needs a grant of the EIP’s own learns nothing from rivals elsewhere, and keeps nobody from it by wishing for it', (t) => {
+test('who needs a grant of the EIP’s own learns nothing from competing claims elsewhere, and keeps nobody from it by wishing for it', (t) => {
   const [wish, has] = [{ namespace: 'other' }, { namespace: 'other', kind: 'PodEIP' }];
   for (const competitor of [wish, has]) t.is(twice({}, competitor), 0, 'not granted as far as anybody can tell');
   const open = { existingEipNamespaces: ['default'] };

@@ -221,7 +221,7 @@ test('the same seed and the same calls give the same cloud, down to the request 
   t.not(await run(7), await run(8));
 });
 
-test('the agenda happens in the order of its times, and of its entries where the times are equal', (t) => {
+test('the event queue goes in the order of its times, and of its entries where the times are equal', (t) => {
   assert(
     property(array(nat(20)), nat(25), (times, now) => {
       const eventQueue = new EventQueue();

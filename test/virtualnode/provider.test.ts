@@ -301,7 +301,7 @@ test('the instance of a pod that was deleted without grace is ended at once', as
   await stage.stop();
 });
 
-test('an instance whose pod vanished while nobody looked is deleted at its second sighting', async (t) => {
+test('an instance whose pod vanished while nobody looked is deleted at its second observation', async (t) => {
   const stage = await Stage.create();
   await stage.runPod('web', EIP);
   await stage.runPod('other');
@@ -310,7 +310,7 @@ test('an instance whose pod vanished while nobody looked is deleted at its secon
   await stage.removePod('web');
   await stage.start();
   await stage.pass(60_000);
-  t.is(stage.cloud.containerGroups().length, 2, 'the first sighting deletes nothing');
+  t.is(stage.cloud.containerGroups().length, 2, 'the first observation deletes nothing');
   t.true((await stage.until(() => stage.cloud.containerGroups().length === 1, 2 * GARBAGE_MS)) <= GARBAGE_MS);
   t.is(stage.group?.tags.get(TAG_POD), 'default/other');
   t.deepEqual(stage.cloud.eips(), []);

@@ -100,14 +100,14 @@ const CHANGES: readonly (readonly [
     }),
     'unasked',
   ],
-  ['the sin comes in', service({ annotations: NEW }), service({ annotations: BAD }), 'refused'],
+  ['the violation comes in', service({ annotations: NEW }), service({ annotations: BAD }), 'refused'],
   [
-    'the sin becomes another',
+    'the violation becomes another',
     service({ annotations: BAD }),
     service({ annotations: { ...BAD, 'k8s.aliyun.com/eip-bandwidth': '502' } }),
     'refused',
   ],
-  ['one sin more', service({ annotations: BAD }), service({ annotations: WORSE }), 'refused'],
+  ['one violation more', service({ annotations: BAD }), service({ annotations: WORSE }), 'refused'],
   ['one of two is taken away', service({ annotations: WORSE }), service({ annotations: BAD }), 'warned'],
   ['all are taken away', service({ annotations: WORSE }), service({ annotations: NEW }), 'unasked'],
   [

@@ -52,7 +52,7 @@ export interface OwningCluster {
 export interface CollectionSettings extends OwningCluster {
   /** How long before the release an EIP must have been seen first; milliseconds. */
   readonly graceMs: number;
-  /** How many EIPs may be due at once without the brake; undefined for {@link defaultBreaker}. */
+  /** How many EIPs may be due at once without the circuit breaker; undefined for {@link defaultBreaker}. */
   readonly brakeAbove?: number | undefined;
 }
 

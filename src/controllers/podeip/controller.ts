@@ -352,11 +352,12 @@ const tell = async (
   const body = { metadata: { uid, resourceVersion }, status };
   await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
   // The cloud's own messages carry the ID of each request: only another reason is news.
-  const isNews = before?.reason !== readiness.reason || (!readiness.isOfCloud && before.message !== readiness.message);
+  const hasChanged =
+    before?.reason !== readiness.reason || (!readiness.isOfCloud && before.message !== readiness.message);
   // What the cloud refuses has its line already, with the ID of the request.
   const line = { reason: readiness.reason, isReady: readiness.isReady, ...fieldsOf(undefined, seen) };
-  if (isNews && !readiness.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, readiness.message);
-  if (isWarning && isNews) warn(warning, seen, ports);
+  if (hasChanged && !readiness.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, readiness.message);
+  if (isWarning && hasChanged) warn(warning, seen, ports);
 };
 
 /** What a line of the log says about the objects. */

@@ -42,7 +42,7 @@ export const retain = (
     return { do: 'Unpublish', isGated: isGated(pod) };
   const heldOff = isHeldOff(podEip, record, settings);
   if (heldOff && record.successorUid === undefined) {
-    // The pod that had it is seen again after it was parked from: kubelets write the final phase before the object goes.
+    // The pod that had it is seen again after it was retained from: kubelets write the final phase before the object goes.
     const isFormer = pod !== null && pod.metadata.uid === record.formerPodUid;
     if (pod && !isItsPod && !isFormer && !isFinal(pod)) return { do: 'Retire', because };
     const look = readService(seen, podEip);

@@ -10,7 +10,7 @@ import type { Random } from '../../lib/random.ts';
 /*
  * Whether the credentials, the region and the VPC are those of the cluster. With credentials of another account every
  * EIP looks as if somebody had released it: all would be bought anew there, and the records of those that are still
- * paid for would be dropped. The cluster's own nodes are the witnesses: they are instances of the account, in the VPC.
+ * paid for would be dropped. The cluster's own nodes bear that out: they are instances of the account, in the VPC.
  *
  * One look at the beginning is enough. The sources of credentials are fixed when the process starts (cloud/
  * credential-source.ts), and what is renewed later is renewed for the same RAM role, hence for the same account. The

@@ -118,13 +118,13 @@ export const newsOf = (
   const addresses = new Set([...inUse.values()].flat());
   const known = told.addresses;
   // A Service that never asked has nothing to hear.
-  const isNews =
+  const hasChanged =
     asked === 0
       ? told.waiting !== '' || (known !== undefined && known.size > 0)
       : told.waiting !== '' || [...addresses].some((address) => known?.has(address) !== true);
   return {
-    told: isNews || known === undefined ? { ...next, addresses, waiting: '' } : next,
-    is: isNews ? 'ready' : undefined,
+    told: hasChanged || known === undefined ? { ...next, addresses, waiting: '' } : next,
+    is: hasChanged ? 'ready' : undefined,
     againMs: undefined,
   };
 };

@@ -101,7 +101,7 @@ export interface Deleted {
 }
 
 /** Source: the admission plugin NamespaceLifecycle. */
-const IMMORTAL = ['default', 'kube-system', 'kube-public'];
+const UNDELETABLE = ['default', 'kube-system', 'kube-public'];
 
 const deleteNamespace = ({ storage, clock }: Backend, kind: Kind, namespace: ApiObject): Deleted => {
   if (namespace.metadata.deletionTimestamp !== undefined) return { object: namespace, gone: false };
@@ -116,7 +116,7 @@ const deleteNamespace = ({ storage, clock }: Backend, kind: Kind, namespace: Api
 export const deleteObject = (backend: Backend, kind: Kind, object: ApiObject, options: DeleteOptions): Deleted => {
   const { storage, clock } = backend;
   check(kind, object, options);
-  if (kind.store === '/namespaces' && IMMORTAL.includes(object.metadata.name))
+  if (kind.store === '/namespaces' && UNDELETABLE.includes(object.metadata.name))
     throw forbidden(kind, object.metadata.name, 'this namespace may not be deleted');
   if (options.dryRun) return { object, gone: true };
   if (kind.store === '/namespaces') return deleteNamespace(backend, kind, object);

@@ -301,7 +301,7 @@ export const update = async (
       if (admitted !== undefined) next = settle(kind, take(clone(admitted), next) as ApiObject, current, []);
     }
     if (validation !== undefined) await validation({ ...asked, object: show(next) });
-    // Somebody else wrote in the meantime: judge the request again by what is there now.
+    // Somebody else wrote in the meantime: evaluate the request again by what is there now.
     if (backend.storage.get(kind.store, namespace, name) !== current) continue;
     if (equal(next, current) || options.dryRun) return { object: onTheWire(kind, next), created: false };
     if (goesNow(next)) {

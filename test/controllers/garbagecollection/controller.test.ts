@@ -11,7 +11,7 @@ const afterPass = (n: number): number => FIRST_PASS_MS + (n - 1) * PERIOD_MS + 5
 const passesOf = (outcome: string) => `knative_eip_sweeper_passes_total{outcome="${outcome}"}`;
 const candidatesOf = (kind: string) => `knative_eip_sweeper_strays{kind="${kind}"}`;
 
-test('an orphan is released at its second sighting, and the one that has its PodEIP stays', async (t) => {
+test('an orphan is released at its second observation, and the one that has its PodEIP stays', async (t) => {
   const world = await Sweeping.create();
   world.addEip('eip-1', 'gone');
   await world.pass(afterPass(1));
@@ -102,7 +102,7 @@ test('report says what would be released, once, and releases nothing', async (t)
   t.regex(world.said('warn').join('\n'), /^eip-1 \([\d.]+\) was bought for .*sweeper\.mode is report$/);
 });
 
-test('the brake holds everything until the operator lets so many go', async (t) => {
+test('the circuit breaker holds everything until the operator lets so many go', async (t) => {
   const world = await Sweeping.create();
   world.addOrphans(6);
   await world.pass(afterPass(4));
@@ -267,7 +267,7 @@ test('a list that changes from page to page is not used; a long one that holds s
   world.meddleWithRequest = () => undefined;
   await world.pass(PERIOD_MS);
   t.is(await world.sample(candidatesOf('orphan')), 230);
-  t.deepEqual(world.changes(), [], 'the first sighting');
+  t.deepEqual(world.changes(), [], 'the first observation');
   await world.pass(PERIOD_MS);
   t.deepEqual(world.ids(), ['eip-bystander']);
   t.is(new Set(world.changes()).size, world.changes().length, 'each was released once');

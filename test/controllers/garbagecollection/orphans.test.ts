@@ -224,7 +224,7 @@ const owned = (count: number) => {
   };
 };
 
-/** The brake after two passes over so many EIPs with a PodEIP and so many without. */
+/** The circuit breaker after two passes over so many EIPs with a PodEIP and so many without. */
 const brakeOf = (kept: number, orphans: number, more: Partial<CollectionSettings> = {}) => {
   const { eips, podEips } = owned(kept);
   const seen = { eips: [...eips, ...many(orphans)], podEips };
@@ -252,14 +252,14 @@ test('a cluster that shows no PodEIP at all releases nothing, not even one', (t)
   t.regex(due ?? '', /no PodEIP at all.*set sweeper\.brakeAbove to 1;/);
 });
 
-test('the operator releases the brake up to a number, and that is a brake again', (t) => {
+test('the operator resets the circuit breaker up to a number, and that is one again', (t) => {
   t.is(brakeOf(1, 6, { brakeAbove: 6 })[1], undefined);
   t.is(brakeOf(0, 6, { brakeAbove: 6 })[1], undefined);
   t.regex(brakeOf(0, 7, { brakeAbove: 6 })[1] ?? '', /more than 6 /);
   t.regex(brakeOf(1, 3, { brakeAbove: 2 })[1] ?? '', /more than 2 /);
 });
 
-test('what is blocked, young or only reported does not pull the brake', (t) => {
+test('what is blocked, young or only reported does not open the circuit breaker', (t) => {
   const blocked = many(10).map((it) => ({ ...it, deletionProtection: true }));
   const reported = many(10, 10).map((it) => ({ ...it, tags: tagsOf() }));
   const { breaker } = passes([

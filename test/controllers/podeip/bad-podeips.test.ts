@@ -139,9 +139,9 @@ row(87, 'a type that is flipped makes no EIP of the user’s one to release, and
 row(88, 'a TTL without a time, or with one that is none, is told and releases nothing', async (t) => {
   const stored = await sent('ttl', { spec: { ...SPEC, allocationType: { type: 'Auto', releaseStrategy: 'TTL' } } });
   t.is(stored.spec.allocationType.releaseAfter, undefined, 'the API server takes it');
-  const parked = the.podEip({ allocationID, podUid: '', goneSince: '2026-11-21T11:00:00Z' });
+  const retained = the.podEip({ allocationID, podUid: '', goneSince: '2026-11-21T11:00:00Z' });
   for (const releaseAfter of [undefined, '', '5', '0s', '-5m', 'soon', '1e3h', '9999999999h', 'x'.repeat(10_000)]) {
-    const podEip = withType(parked, { releaseStrategy: 'TTL', releaseAfter });
+    const podEip = withType(retained, { releaseStrategy: 'TTL', releaseAfter });
     const step = next({ pod: null, podEip, eip: the.eip() });
     t.like(step, { do: 'Fail', reason: 'RecordTampered' }, String(releaseAfter).slice(0, 20));
     // While the pod is there nothing is in its way.
@@ -154,8 +154,8 @@ row(89, 'a time beside Follow or Never means nothing', (t) => {
   for (const releaseAfter of ['10m', 'nonsense']) {
     const follow = withType(the.podEip({ allocationID }), { releaseAfter });
     t.like(next({ pod: null, podEip: follow }), { do: 'Retire' });
-    const parked = the.podEip({ allocationID, podUid: '', goneSince: '2020-01-01T00:00:00Z' });
-    const never = withType(parked, { releaseStrategy: 'Never', releaseAfter });
+    const retained = the.podEip({ allocationID, podUid: '', goneSince: '2020-01-01T00:00:00Z' });
+    const never = withType(retained, { releaseStrategy: 'Never', releaseAfter });
     t.like(next({ pod: null, podEip: never, eip: the.eip() }), { do: 'Done', reason: 'Kept' });
   }
 });
@@ -177,8 +177,8 @@ row(90, 'what the schema does not know is refused, and what an older one let in 
     'a list for the package': [{ ...SPEC, bandwidthPackageID: [] }, /bandwidthPackageID/],
     nothing: [{}, /allocationID/],
   });
-  const parked = the.podEip({ allocationID, podUid: '', goneSince: '2020-01-01T00:00:00Z' });
-  const sometimes = withType(parked, { releaseStrategy: 'Sometimes' });
+  const retained = the.podEip({ allocationID, podUid: '', goneSince: '2020-01-01T00:00:00Z' });
+  const sometimes = withType(retained, { releaseStrategy: 'Sometimes' });
   t.like(next({ pod: null, podEip: sometimes, eip: the.eip() }), { do: 'Fail', reason: 'RecordTampered' });
   const elastic = withType(unmarked(the.podEip({ allocationID })), { type: 'Elastic' });
   t.like(next({ podEip: elastic }), { do: 'Fail', reason: 'NotManagedHere' });
@@ -361,7 +361,7 @@ row(97, 'of two PodEIPs with one EIP one has it, and the other is told', (t) => 
   const pod = the.pod({ annotations: the.EXISTING });
   const mine = the.podEip({ request: existing });
   const theirs = the.podEip({ request: existing, allocationID, bindings });
-  const competitor = { ...theirs, metadata: { ...theirs.metadata, uid: 'rival', name: 'b', namespace: 'other' } };
+  const competitor = { ...theirs, metadata: { ...theirs.metadata, uid: 'competitor', name: 'b', namespace: 'other' } };
   const competitors = [{ podEip: competitor, pod: null }];
   t.like(next({ pod, podEip: mine, eip: the.usersEip(), competitors }), { do: 'Fail', reason: 'EipClaimed' });
   // Both have written it down.

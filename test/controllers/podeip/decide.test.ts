@@ -274,7 +274,11 @@ const rows: readonly Row[] = [
     { do: 'Fail', reason: 'EipNotGranted' },
     { existingEipNamespaces: [] },
   ],
-  ['rivals are looked for', { pod: wantsUsers, podEip: wanted, eip: usersEip() }, { do: 'ReadCompetingClaims' }],
+  [
+    'competing claims are looked for',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip() },
+    { do: 'ReadCompetingClaims' },
+  ],
   [
     'who comes second gets nothing',
     { pod: wantsUsers, podEip: wanted, eip: usersEip(), competitors: [{ podEip: users, pod: null }] },

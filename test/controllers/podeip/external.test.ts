@@ -141,14 +141,14 @@ test('what the virtual node says of the address that came with the instance is n
   const stateful = successor({ uid: 'pod', annotations: { ...told.metadata.annotations, ...KEPT } });
   t.like(step({ pod: stateful, node: ours, podEip: mine }), { do: 'Retain' });
   t.like(step({ pod: stateful, node, podEip: mine }), { do: 'ReadEip' }, 'elsewhere it is a copy');
-  const parked = podEip({
+  const retained = podEip({
     request: fresh,
     allocationID: 'eip-1',
     release,
     podUid: '',
     goneSince: '2026-11-21T11:59:00Z',
   });
-  const kept = step({ pod: stateful, node: ours, podEip: parked, eip: eip() });
+  const kept = step({ pod: stateful, node: ours, podEip: retained, eip: eip() });
   t.like(kept, { do: 'Wait', reason: 'Kept' }, 'it would be its second');
 });
 

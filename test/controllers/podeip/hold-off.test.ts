@@ -62,7 +62,7 @@ test('it never crosses Services, nor requests, nor does it make anybody wait who
   t.not(await arrive(world, 'of-another', NEW, 'other'), address);
   t.not(await arrive(world, 'faster', { ...NEW, [KEYS.bandwidth[1]]: '10' }), address);
   t.is(await arrive(world, 'second'), address);
-  t.not(await arrive(world, 'third'), address, 'one heir only');
+  t.not(await arrive(world, 'third'), address, 'one successor only');
   t.is(count(world, 'AllocateEipAddress'), 4);
   await world.stop();
 });
@@ -100,15 +100,15 @@ test('tags that may not be written are no reason to go without an address', asyn
   await world.stop();
 });
 
-test('an heir that goes before it has taken the EIP leaves it as it was', async (t) => {
+test('a successor that goes before it has taken the EIP leaves it as it was', async (t) => {
   const world = await Operating.create({ config: HOLD });
   await arrive(world, 'first');
   await world.endPod('first');
   await world.pass(15_000);
   world.cloud.inject({ action: 'TagResources', times: Infinity, fault: { effect: 'never', answer: 'drop' } });
-  await world.runPod('heir', NEW, { labels: await labelsIn(world) });
+  await world.runPod('successor', NEW, { labels: await labelsIn(world) });
   await world.pass(5_000);
-  await world.endPod('heir');
+  await world.endPod('successor');
   await world.pass(180_000);
   t.deepEqual(world.cloud.eips(), []);
   t.deepEqual(await world.podEips(), []);

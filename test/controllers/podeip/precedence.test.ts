@@ -22,7 +22,7 @@ import { apply, settle, type State } from './model.ts';
 import { bound, EXISTING, existing, NOW, binding, pod, podEip, quiet, settings, usersEip } from './situation.ts';
 
 /** One of the pods of a Service that want the same EIP. */
-interface Contender {
+interface Competitor {
   readonly service?: string;
   readonly namespace?: string;
   readonly generation: number;
@@ -34,7 +34,7 @@ interface Contender {
 
 const revisionName = (generation: number): string => `hello-0000${generation}`;
 
-const labelsOf = ({ service = 'service', generation, hash }: Contender) => ({
+const labelsOf = ({ service = 'service', generation, hash }: Competitor) => ({
   [SERVICE_UID]: service,
   [CONFIGURATION_GENERATION]: String(generation),
   [POD_TEMPLATE_HASH]: hash,
@@ -42,7 +42,7 @@ const labelsOf = ({ service = 'service', generation, hash }: Contender) => ({
   [REVISION_LABEL]: revisionName(generation),
 });
 
-const podOf = (it: Contender, uid: string, annotations: Readonly<Record<string, string>> = EXISTING): Pod => {
+const podOf = (it: Competitor, uid: string, annotations: Readonly<Record<string, string>> = EXISTING): Pod => {
   const base = pod({ uid, annotations, labels: labelsOf(it), isEnding: it.isEnding });
   const conditions = [{ type: 'ContainersReady', status: it.isReady ? 'True' : 'False' }];
   return {
@@ -52,18 +52,18 @@ const podOf = (it: Contender, uid: string, annotations: Readonly<Record<string, 
   };
 };
 
-const podEipOf = (it: Contender, uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip => {
+const podEipOf = (it: Competitor, uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip => {
   const base = podEip({ request: existing, podUid: uid, ...parts });
   const namespace = it.namespace ?? base.metadata.namespace;
   return { ...base, metadata: { ...base.metadata, name: uid, uid: `${uid}-eip`, namespace, labels: labelsOf(it) } };
 };
 
-const competitorOf = (it: Contender): CompetingClaim => ({
+const competitorOf = (it: Competitor): CompetingClaim => ({
   podEip: podEipOf(it, 'old', { allocationID: 'eip-1', bindings: [{ ...binding, podUid: 'old' }] }),
   pod: podOf(it, 'old'),
 });
 
-const all: readonly Contender[] = [1, 2].flatMap((generation) =>
+const all: readonly Competitor[] = [1, 2].flatMap((generation) =>
   ['x', 'y'].flatMap((hash) =>
     ['2026-11-21T10:00:00Z', '2026-11-21T11:00:00Z'].flatMap((createdAt) =>
       [true, false].flatMap((isEnding) =>
@@ -75,7 +75,7 @@ const all: readonly Contender[] = [1, 2].flatMap((generation) =>
 
 const unknown: RoutingOf = () => undefined;
 
-const beats = (a: Contender, b: Contender, routing = unknown): boolean =>
+const beats = (a: Competitor, b: Competitor, routing = unknown): boolean =>
   hasPriorityOver(podEipOf(a, 'a'), podOf(a, 'a'), { podEip: podEipOf(b, 'b'), pod: podOf(b, 'b') }, routing);
 
 const ROUTINGS: readonly Routing[] = ['routed', 'coming', 'left', 'none'];
@@ -108,8 +108,8 @@ test('who goes before whom is a strict order however the Service routes: nobody 
   t.is(count, 17 * 32 ** 3);
 });
 
-const one: Contender = { generation: 1, hash: 'x', createdAt: '2026-11-21T10:00:00Z', isEnding: false, isReady: true };
-const two: Contender = { ...one, generation: 2 };
+const one: Competitor = { generation: 1, hash: 'x', createdAt: '2026-11-21T10:00:00Z', isEnding: false, isReady: true };
+const two: Competitor = { ...one, generation: 2 };
 
 /** As Knative Serving shows a Service. */
 const serviceOf = (spec: KnativeService['spec'], status: KnativeService['status']): KnativeService => ({
@@ -244,7 +244,7 @@ test('every pair of pods of one Service: the EIP goes to whom the order says, on
 });
 
 /** A pod that has written the EIP down, and another one of its Service. */
-const contending = (mine: Contender, competitor: CompetingClaim): State => ({
+const competing = (mine: Competitor, competitor: CompetingClaim): State => ({
   pod: podOf(mine, 'new'),
   podEip: podEipOf(mine, 'new', { allocationID: 'eip-1' }),
   eip: usersEip(),
@@ -254,26 +254,26 @@ const contending = (mine: Contender, competitor: CompetingClaim): State => ({
 });
 
 /** One that has written it down too. */
-const recorded = (it: Contender): CompetingClaim => ({
+const recorded = (it: Competitor): CompetingClaim => ({
   podEip: podEipOf(it, 'old', { allocationID: 'eip-1' }),
   pod: podOf(it, 'old'),
 });
 
 test('of two that have written the EIP down, the one behind gives way, and the other waits for what is being deleted', (t) => {
   const [old, newer] = [one, two];
-  t.is(settle(contending(old, recorded(newer)), settings).step.do, 'Unclaim');
-  t.is(settle(contending(old, competitorOf(newer)), settings).step.do, 'Unclaim');
-  t.like(settle(contending(newer, recorded(old)), settings).step, { do: 'Wait', reason: 'HandingOver' });
-  t.like(settle(contending(newer, competitorOf(old)), settings).step, { do: 'Preempt' });
+  t.is(settle(competing(old, recorded(newer)), settings).step.do, 'Unclaim');
+  t.is(settle(competing(old, competitorOf(newer)), settings).step.do, 'Unclaim');
+  t.like(settle(competing(newer, recorded(old)), settings).step, { do: 'Wait', reason: 'HandingOver' });
+  t.like(settle(competing(newer, competitorOf(old)), settings).step, { do: 'Preempt' });
   const leaving = competitorOf(old);
   const metadata = { ...leaving.podEip.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' };
-  t.like(settle(contending(newer, { ...leaving, podEip: { ...leaving.podEip, metadata } }), settings).step, {
+  t.like(settle(competing(newer, { ...leaving, podEip: { ...leaving.podEip, metadata } }), settings).step, {
     do: 'Wait',
     reason: 'HandingOver',
   });
 });
 
-test('an EIP that is bound where the rival did not put it is not taken from there', (t) => {
+test('an EIP that is bound where the competitor did not put it is not taken from there', (t) => {
   const [old, newer] = [one, two];
   const { steps } = run({
     pod: podOf(newer, 'new'),
@@ -399,8 +399,8 @@ const createdAt = (it: PodEip, creationTimestamp: string | undefined): PodEip =>
 });
 
 test('a pod of a Service that was deleted and made again waits for the pod from before, and nothing is wrong', (t) => {
-  const mine: Contender = { ...two, service: 'again' };
-  const state = (its: Contender, [my, their] = ['2026-11-21T11:00:00Z', '2026-11-21T10:00:00Z']): State => {
+  const mine: Competitor = { ...two, service: 'again' };
+  const state = (its: Competitor, [my, their] = ['2026-11-21T11:00:00Z', '2026-11-21T10:00:00Z']): State => {
     const podEip = podEipOf(mine, 'new');
     const competitor = competitorOf(its);
     return {

@@ -24,7 +24,7 @@ const ofService = (podEip: PodEip, uid: string, annotations: Readonly<Record<str
 
 const mine = ofService(the.podEip(), 'podeip');
 const reusableOf = (annotations: Readonly<Record<string, string>>, goneSince = '2026-11-21T11:59:50Z'): PodEip =>
-  ofService(the.podEip({ allocationID: 'eip-1', podUid: '', goneSince }), 'spare', annotations);
+  ofService(the.podEip({ allocationID: 'eip-1', podUid: '', goneSince }), 'reusable', annotations);
 
 const next = (parts: Partial<ObservedState>) =>
   decide(the.seen({ podEip: mine, tagged: [], memory: untouched, ...parts }), settings);
@@ -35,15 +35,15 @@ const tagsOf = (podEipUid: string) =>
     [TAG_PODEIP_UID, podEipUid],
   ]);
 
-test('what is bequeathed is tagged only where its own tags prove that it was the PodEIP’s to bequeath', (t) => {
+test('what is handed on is tagged only where its own tags prove that it was the PodEIP’s to hand on', (t) => {
   const reusable = [reusableOf({ [REUSABLE]: 'true', [SUCCESSOR_UID]: 'podeip' })];
   t.deepEqual(next({ reusable }), { do: 'ReadEip', allocationId: 'eip-1' });
-  t.deepEqual(next({ reusable, eip: the.eip({ tags: tagsOf('spare') }) }), {
+  t.deepEqual(next({ reusable, eip: the.eip({ tags: tagsOf('reusable') }) }), {
     do: 'TransferOwnership',
     allocationId: 'eip-1',
   });
   // Whoever may write PodEIPs may write any EIP of the account there.
-  for (const tags of [new Map<string, string>(), tagsOf('another'), new Map([[TAG_PODEIP_UID, 'spare']])]) {
+  for (const tags of [new Map<string, string>(), tagsOf('another'), new Map([[TAG_PODEIP_UID, 'reusable']])]) {
     const eip = the.eip({ tags });
     t.like(next({ reusable, eip, memory: { ...untouched, quietMs: 0 } }), { do: 'Wait', reason: 'Settling' });
     t.like(next({ reusable, eip }), { do: 'Allocate' }, 'one of its own is bought instead');

@@ -315,7 +315,7 @@ test('three nodes are asked about at a time, others the next time; one that is f
   const nodes = Array.from({ length: 5 }, (_, n) => node(`n${n}`, `cn-x.i-${n}`, `10.0.0.${n}`));
   const asked: string[] = [];
   let answer: (instanceId: string) => readonly NetworkInterface[] = nobody;
-  const judge = (turn: number, region = 'cn-x') =>
+  const evaluated = (turn: number, region = 'cn-x') =>
     evaluateAccount(
       {
         cloud: {
@@ -330,9 +330,9 @@ test('three nodes are asked about at a time, others the next time; one that is f
       },
       turn,
     );
-  t.like(await judge(0), { kind: 'otherAccount' });
+  t.like(await evaluated(0), { kind: 'otherAccount' });
   t.deepEqual(asked.splice(0), ['i-0', 'i-1', 'i-2']);
-  t.like(await judge(1), { kind: 'otherAccount' });
+  t.like(await evaluated(1), { kind: 'otherAccount' });
   t.deepEqual(asked.splice(0), ['i-3', 'i-4', 'i-0']);
 
   const eni = {
@@ -343,7 +343,7 @@ test('three nodes are asked about at a time, others the next time; one that is f
     privateIpAddresses: [],
   };
   answer = (instanceId) => (instanceId === 'i-1' ? [eni] : []);
-  t.deepEqual(await judge(0), { kind: 'fits' });
+  t.deepEqual(await evaluated(0), { kind: 'fits' });
   t.deepEqual(asked.splice(0), ['i-0', 'i-1']);
 
   // One that is found outweighs one that was not answered; otherwise nothing is known.
@@ -351,15 +351,15 @@ test('three nodes are asked about at a time, others the next time; one that is f
     if (instanceId === 'i-1') return [eni];
     throw fault('Throttling');
   };
-  t.deepEqual(await judge(0), { kind: 'fits' });
+  t.deepEqual(await evaluated(0), { kind: 'fits' });
   answer = (instanceId) => {
     if (instanceId === 'i-1') throw fault('Throttling');
     return [];
   };
-  await t.throwsAsync(judge(0), { instanceOf: CloudFault });
+  await t.throwsAsync(evaluated(0), { instanceOf: CloudFault });
   // Instances of the account in other VPCs are evidence of another mistake.
   answer = (instanceId) => (instanceId === 'i-2' ? [{ ...eni, vpcId: 'vpc-9' }] : []);
-  const other = await judge(0);
+  const other = await evaluated(0);
   t.like(other, { kind: 'otherVpc', vpcIds: ['vpc-9'] });
   t.is(
     complaintOf(other, { region: 'cn-x', vpcId: VPC }),
@@ -368,9 +368,9 @@ test('three nodes are asked about at a time, others the next time; one that is f
   answer = nobody;
 
   asked.length = 0;
-  t.like(await judge(0, 'cn-y'), { kind: 'otherRegion' });
+  t.like(await evaluated(0, 'cn-y'), { kind: 'otherRegion' });
   nodes.push(node('away', 'cn-y.i-1', '10.1.0.1'));
-  t.like(await judge(0, 'cn-y'), { kind: 'otherAccount' });
+  t.like(await evaluated(0, 'cn-y'), { kind: 'otherAccount' });
   t.deepEqual(asked, ['i-1'], 'nodes of other regions beside those of the configured one');
   t.is(complaintOf({ kind: 'fits' }, { region: 'cn-x', vpcId: VPC }), undefined);
 });
