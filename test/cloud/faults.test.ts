@@ -197,6 +197,27 @@ test.serial('an unknown code is counted, and a missing permission names the RAM 
   t.regex((await faultOf(cloud.allocateEip(allocation))).message, /denies "vpc:TagResources": remove that Deny/u);
 });
 
+test.serial('the advice is for what the code says, not for the kind alone', async (t) => {
+  const owner = { Message: 'The eip instance owner error' };
+  for (const action of ['ReleaseEipAddress', 'AssociateEipAddress', 'UnassociateEipAddress']) {
+    server.play(refusal(400, 'Forbidden', owner));
+    const fault = await faultOf(calls[action]?.(cloud) ?? Promise.resolve());
+    t.is(fault.kind, 'refused');
+    t.regex(fault.message, /belongs to another account, or another cloud service manages it/u);
+    t.notRegex(fault.message, /RAM policy/u);
+  }
+  const advice: readonly (readonly [code: string, status: number, text: RegExp])[] = [
+    ['RealNameAuthenticationError', 403, /Register the real name of the account/u],
+    ['OperationDenied.NotOpenDdosOriginProtectService', 400, /Activate Anti-DDoS Origin/u],
+    ['InvalidVpcId.NotFound', 404, /Check vpcID of the configuration/u],
+    ['Forbidden.RamRoleNotExist', 403, /ram:PassRole for it is missing/u],
+  ];
+  for (const [code, status, text] of advice) {
+    server.play(refusal(status, code));
+    t.regex((await faultOf(cloud.allocateEip(allocation))).message, text);
+  }
+});
+
 test.serial('what cannot be sent is refused, and what is aborted is not sent', async (t) => {
   server.play(() => ({ RequestId: 'REQ-1' }));
   t.is((await faultOf(cloud.describeEip('eip-1,eip-2'))).kind, 'refused');

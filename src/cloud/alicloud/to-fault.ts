@@ -1,7 +1,7 @@
 import type { CloudAction } from '../api-actions.ts';
 import { DeadlinePassed } from '../deadline.ts';
 import { CloudFault } from '../fault.ts';
-import { kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
+import { isOwnerError, kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
 import { plainCode, plainRequestId, printable, redact } from './redact.ts';
 
 /** An answer that is not what the API reference promises. Its message is ours, safe to show. */
@@ -63,6 +63,16 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^InvalidTimeStamp/u, 'Check the clock of this machine.'],
   [/^(?:InvalidRegionId|Forbidden\.RegionNotFound)/u, 'Check the configured region.'],
   [/^(?:InvalidAction|InvalidApi|InvalidProduct|InvalidVersion)/u, 'Check the configured endpoint.'],
+  [
+    /^Forbidden\.RamRoleNotExist/u,
+    'The RAM role that the instance is to have does not exist, or ram:PassRole for it is missing.',
+  ],
+  [/^RealNameAuthenticationError/u, 'Register the real name of the account in its console.'],
+  [/^InvalidVpcId/u, 'Check vpcID of the configuration.'],
+  [
+    /NotOpenDdosOriginProtectService/u,
+    'Activate Anti-DDoS Origin in the console of the account, or leave security-protection-types out.',
+  ],
   [/^ServiceNotEnabled/u, 'Activate the service in the console of the account.'],
   [/^InvalidCredentials/u, 'No credentials are configured.'],
 ];
@@ -83,7 +93,9 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
     : redact(body['Message'] ?? body['message'], known);
   if (said !== '') parts.push(said);
   const advice = ADVICE.find(([codes]) => codes.test(code))?.[1];
-  if (advice !== undefined) parts.push(advice);
+  if (isOwnerError(action, code, status))
+    parts.push('The EIP belongs to another account, or another cloud service manages it; name one of your own.');
+  else if (advice !== undefined) parts.push(advice);
   else if (kind === 'misconfigured') parts.push(ramRemedy(action, body));
   return new CloudFault({
     kind,

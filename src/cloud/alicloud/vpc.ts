@@ -20,6 +20,12 @@ export interface CloudSettings extends ClientSettings, CallerSettings {
   readonly nextPage?: ((action: CloudAction, signal?: AbortSignal) => Promise<void>) | undefined;
 }
 
+/**
+ * What ECS says of an instance that it does not know. Sources: ECS API reference, DescribeNetworkInterfaces; the Terraform
+ * provider's service_alicloud_ecs.go.
+ */
+const NO_SUCH_INSTANCE = ['InvalidInstanceId', 'InvalidEcsId', 'InvalidEniId'] as const;
+
 /** The cloud port on the SDK, and what only the process around it needs. */
 export interface AlicloudCloud extends FoldableCloud {
   /** Imports the SDK and fetches credentials, so that the first call is as fast as the others. */
@@ -167,7 +173,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     try {
       return await describeInterfaces({ InstanceId: instanceId }, (eni) => eni.instanceId === instanceId, signal);
     } catch (error) {
-      if (error instanceof CloudFault && error.code.startsWith('InvalidInstanceId')) return [];
+      if (error instanceof CloudFault && NO_SUCH_INSTANCE.some((code) => error.code.startsWith(code))) return [];
       throw error;
     }
   };
