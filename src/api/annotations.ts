@@ -21,7 +21,13 @@ export const KEYS = {
     `${K8S}eip-charge-type`,
   ],
   instanceChargeType: [`${NETWORK}eip-instance-charge-type`, `${K8S}eip-instance-charge-type`],
-  bandwidthPackageId: [`${NETWORK}eip-common-bandwidth-package-id`, `${K8S}eip-common-bandwidth-package-id`],
+  bandwidthPackageId: [
+    `${NETWORK}eip-common-bandwidth-package-id`,
+    `${K8S}eip-common-bandwidth-package-id`,
+    // As several pages of the ECI documentation spell it.
+    `${NETWORK}eip-common-bandwith-package-id`,
+    `${K8S}eip-common-bandwith-package-id`,
+  ],
   isp: [`${NETWORK}eip-isp`, `${K8S}eip-isp`],
   publicIpAddressPoolId: [`${NETWORK}eip-public-ip-address-pool-id`, `${K8S}eip-public-ip-address-pool-id`],
   resourceGroupId: [`${NETWORK}eip-resource-group-id`, `${K8S}eip-resource-group-id`],

@@ -51,7 +51,7 @@ export const eipCommand: Register = (program, shell, end) => {
     .addOption(
       new Option('-o, --output <format>', 'how it is written').choices(['table', 'wide', 'json']).default('table'),
     )
-    .action((flags: Flags) => parsed(shell, end, async ({ listAddresses }) => listAddresses(flags, shell)));
+    .action((flags: Flags) => runRead(shell, end, async ({ listAddresses }) => listAddresses(flags, shell)));
 
   for (const [name, description] of [
     ['describe', 'say everything about the address of a pod, and what to do if there is none'],
@@ -61,11 +61,13 @@ export const eipCommand: Register = (program, shell, end) => {
       .description(description)
       .argument('<pod>', 'the name of the pod, which is that of its PodEIP')
       .addOption(new Option('-o, --output <format>', 'how it is written').choices(['table', 'json']).default('table'))
-      .action((pod: string, flags: Flags) => parsed(shell, end, async (commands) => commands[name](pod, flags, shell)));
+      .action((pod: string, flags: Flags) =>
+        runRead(shell, end, async (commands) => commands[name](pod, flags, shell)),
+      );
 };
 
 /** Runs one of the commands; what kubectl said is printed as it is. */
-const parsed = async (
+const runRead = async (
   shell: Shell,
   end: (code: number) => void,
   run: (commands: typeof Commands) => Promise<number>,

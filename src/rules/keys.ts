@@ -30,8 +30,8 @@ const KNOWN: ReadonlySet<string> = new Set([
 const nameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
 /** What users write, by the part after the slash: what is suggested to them. */
-const REUSABLE: ReadonlyMap<string, readonly string[]> = Map.groupBy(
-  [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC],
+const SUGGESTED: ReadonlyMap<string, readonly string[]> = Map.groupBy(
+  [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC].filter((key) => !key.includes('-bandwith-')),
   nameOf,
 );
 /** Names that nobody else has, whatever stands before them. */
@@ -54,14 +54,14 @@ const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
 /** The key of the setting as it should have been written, under the same prefix where that is one. */
 const spelled = (key: string): string | undefined => {
   const word = nameOf(key).toLowerCase().replaceAll('_', '-');
-  const name = OTHER_WORDS.get(word) ?? nearest(word, REUSABLE.keys());
-  const keys = name === undefined ? undefined : REUSABLE.get(name);
+  const name = OTHER_WORDS.get(word) ?? nearest(word, SUGGESTED.keys());
+  const keys = name === undefined ? undefined : SUGGESTED.get(name);
   return keys && (nearest(key, keys, Number.POSITIVE_INFINITY) ?? keys[0]);
 };
 
 /** Near enough to be a slip of the hand where the word does not mention an EIP: one letter, or two swapped. */
 const isSlip = (name: string): boolean =>
-  name.length > 6 && name.length < 40 && nearest(name, REUSABLE.keys(), 1) !== undefined;
+  name.length > 6 && name.length < 40 && nearest(name, SUGGESTED.keys(), 1) !== undefined;
 
 /** ECI has dozens of annotations of its own (ECI documentation, "Pod annotations"). */
 const isOfEci = (name: string): boolean => name.startsWith('eci-') && !name.startsWith('eci-w');
@@ -71,7 +71,7 @@ const isSuspect = (key: string, index: number): boolean => {
   const name = nameOf(key);
   const isOurs = PREFIXES.some((prefix) => key.toLowerCase().startsWith(prefix.slice(0, -1)));
   if (isOurs) return /(^|[-_])eip([-_]|$)/i.test(name) || (index < MOST_COMPARED && !isOfEci(name) && isSlip(name));
-  return UNMISTAKABLE.has(name) || (!key.includes('/') && REUSABLE.has(name));
+  return UNMISTAKABLE.has(name) || (!key.includes('/') && SUGGESTED.has(name));
 };
 
 /** Keys that look like ours and that nobody reads. */
@@ -141,17 +141,30 @@ export const nothingAsked: Rule = ({ workload: { annotations, outside }, parsed:
   ];
 };
 
-/** Spellings that today's documentation does not have any more (Terway, daemon/k8s.go). */
-const LEGACY = KEYS.internetChargeType.filter((key) => key.endsWith('/eip-charge-type'));
+/**
+ * Spellings that work and that nobody should write any more, with what to write instead: an older name (Terway,
+ * daemon/k8s.go), and a slip of the ECI documentation that people have copied since ("Bind an EIP to a pod").
+ */
+const OLD_SPELLINGS: readonly (readonly [old: string, today: string])[] = [
+  ['/eip-charge-type', '/eip-internet-charge-type'],
+  ['/eip-common-bandwith-package-id', '/eip-common-bandwidth-package-id'],
+];
+
+const todaysSpelling = (key: string): string | undefined => {
+  const [old, today] = OLD_SPELLINGS.find(([end]) => key.endsWith(end)) ?? [];
+  return old === undefined ? undefined : `${key.slice(0, -old.length)}${today}`;
+};
+
+const LEGACY = Object.values(KEYS)
+  .flat()
+  .flatMap((key) => {
+    const today = todaysSpelling(key);
+    return today === undefined ? [] : [{ key, today }];
+  });
 
 export const legacyKeys: Rule = ({ workload: { annotations }, parsed }) =>
   !parsed.wanted
     ? []
-    : LEGACY.filter((key) => Object.hasOwn(annotations, key)).map((key) =>
-        finding(
-          'LegacyKey',
-          [key],
-          `annotation ${key} is an old spelling, which still works`,
-          `write ${key.replace('eip-charge-type', 'eip-internet-charge-type')}`,
-        ),
+    : LEGACY.filter(({ key }) => Object.hasOwn(annotations, key)).map(({ key, today }) =>
+        finding('LegacyKey', [key], `annotation ${key} is an old spelling, which still works`, `write ${today}`),
       );

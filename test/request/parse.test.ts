@@ -364,3 +364,12 @@ test('a request is read back as it was written, and nothing else is a request', 
   ])
     t.is(parseRequest(JSON.stringify({ ...fresh, [String(key)]: value })), undefined, String(key));
 });
+
+test('the slip of the documentation in the key of a bandwidth package is read, and must not disagree with the right one', (t) => {
+  const [slip] = KEYS.bandwidthPackageId.filter((key) => key.startsWith('k8s') && key.includes('bandwith'));
+  const right = 'k8s.aliyun.com/eip-common-bandwidth-package-id';
+  t.is(slip, 'k8s.aliyun.com/eip-common-bandwith-package-id');
+  t.like(read({ ...NEW, [String(slip)]: 'cbwp-1' }).request, { bandwidthPackageId: 'cbwp-1' });
+  t.deepEqual(found({ ...NEW, [String(slip)]: 'cbwp-1', [right]: 'cbwp-1' }), []);
+  t.deepEqual(found({ ...NEW, [String(slip)]: 'cbwp-1', [right]: 'cbwp-2' }), ['refuse AnnotationsDisagree']);
+});

@@ -200,6 +200,11 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       with: asks({ [`${K8S}eip-charge-type`]: 'PayByTraffic' }),
       without: asks({ [`${K8S}eip-internet-charge-type`]: 'PayByTraffic' }),
     },
+    {
+      say: 'the slip of the documentation',
+      with: asks({ [`${K8S}eip-common-bandwith-package-id`]: 'cbwp-1' }),
+      without: asks({ [`${K8S}eip-common-bandwidth-package-id`]: 'cbwp-1' }),
+    },
   ],
   TooLateForEci: [
     {
