@@ -84,6 +84,12 @@ export const cloud = board('cloud', 'Cloud API and Quota', 'Calls to VPC, ECS an
         description: 'Codes that the controller does not know; it treats them with care',
         queries: [[inTheHour('knative_eip_unmapped_cloud_codes_total', FLEET, 'code'), '{{code}}']],
       }),
+      bars({
+        title: 'Where the APIs are asked',
+        description: 'By the leader; hosts with -vpc are inside the VPC. Empty where the configuration names them all',
+        max: 1,
+        queries: [[`max by (product, host) (knative_eip_cloud_endpoint{${FLEET}}) > 0`, '{{product}}: {{host}}']],
+      }),
     ],
   },
   {

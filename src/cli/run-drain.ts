@@ -11,7 +11,7 @@ import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
 import { keptText, outcomeOf, planText, progress, protection, summary } from './drain-report.ts';
 import { settingsOf } from '../manager/controllers.ts';
@@ -136,11 +136,13 @@ const releasing = async (
 ): Promise<Releasing & { idle: () => Promise<unknown> }> => {
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
   if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
+  const endpointChoice = chooseEndpoints(config, { clock, log });
   const assembled = assembleCloud({
     clock,
     region: config.regionID,
     endpoints: endpointsOf(config),
-    credentials: createCredentials(credentialsOf(config, env), clock),
+    endpointChoice,
+    credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
     rateShare: config.cloud.apiShare,
     mayMutate: () => !signal.aborted,
   });

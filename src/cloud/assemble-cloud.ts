@@ -18,6 +18,7 @@ export interface AssembleSettings {
   readonly clock: Clock;
   readonly region: string;
   readonly endpoints?: ClientSettings['endpoints'];
+  readonly endpointChoice?: ClientSettings['endpointChoice'];
   readonly credentials?: Credentials | undefined;
   readonly callApi?: SdkCallApi | undefined;
   readonly callTimeoutMs?: number | undefined;

@@ -1,5 +1,6 @@
 import type { SecretText } from '../config/secret.ts';
 import { parseApiEndpoint } from './alicloud/endpoint.ts';
+import type { EndpointChoice } from './endpoint-choice.ts';
 
 /** Where the credentials come from. */
 export interface CredentialSettings {
@@ -13,6 +14,8 @@ export interface CredentialSettings {
   readonly rrsaRoleName?: string | undefined;
   /** `host[:port]`, optionally after `https://`; where AssumeRoleWithOIDC is called. */
   readonly stsEndpoint?: string | undefined;
+  /** Where that is, if neither `stsEndpoint` nor the environment says. */
+  readonly endpointChoice?: EndpointChoice | undefined;
   /** The ALIBABA_CLOUD_… variables, as the process has them. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }

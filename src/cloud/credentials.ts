@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import type credentialsSdk from '@alicloud/credentials';
 import type { Clock } from '../lib/clock.ts';
 import { CloudFault } from './fault.ts';
-import { chooseSource } from './credential-source.ts';
-import type { CredentialSettings } from './credential-source.ts';
+import { chooseSource, type CredentialSettings, type CredentialSource } from './credential-source.ts';
+import type { EndpointChoice } from './endpoint-choice.ts';
 
 /** What a request is signed with. Printing it shows nothing. */
 export class SigningCredentials {
@@ -84,6 +84,15 @@ export const credentialProblemOf = (error: unknown): string => {
 const noCredentials = (why: string) =>
   new CloudFault({ kind: 'misconfigured', action: 'GetCredentials', code: 'NoCredentials', message: why });
 
+/** RRSA asks STS; where nothing says at which host, at the one that can be reached. */
+const withStsHost = async (
+  config: CredentialSource['config'],
+  choice: EndpointChoice | undefined,
+): Promise<CredentialSource['config']> => {
+  const isOpen = config?.['type'] === 'oidc_role_arn' && !('stsEndpoint' in config) && !('stsRegionId' in config);
+  return config && choice && isOpen ? { ...config, stsEndpoint: await choice.of('sts') } : config;
+};
+
 /**
  * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here all
  * who ask together share one request. Its default chain stays with the last source it tried, even when none worked
@@ -103,7 +112,8 @@ export const createCredentials = (settings: CredentialSettings, clock: Clock): C
   const fetch = async (): Promise<SigningCredentials> => {
     try {
       const { default: sdk } = await import('@alicloud/credentials');
-      const mine = (client ??= new sdk.default(source.config === null ? null : new sdk.Config(source.config)));
+      const config = client ? null : await withStsHost(source.config, settings.endpointChoice);
+      const mine = (client ??= new sdk.default(config === null ? null : new sdk.Config(config)));
       const model = await mine.getCredential();
       const { accessKeyId = '', accessKeySecret = '' } = model;
       if (accessKeyId === '' || accessKeySecret === '') throw new Error('no key pair in the answer');
@@ -119,6 +129,7 @@ export const createCredentials = (settings: CredentialSettings, clock: Clock): C
       return latest;
     } catch (error) {
       client = undefined;
+      settings.endpointChoice?.failed('sts');
       const reason = credentialProblemOf(error);
       const fault = noCredentials(
         `No credentials from ${source.name}${reason === '' ? '' : ` (${reason})`}. ${source.advice}`,

@@ -21,7 +21,7 @@ const secret = (description: string) =>
     .optional()
     .meta(rule(description, 'a text', { secret: true }));
 
-const endpoint = (service: string, otherwise = 'the public endpoint of the region') =>
+const endpoint = (service: string, otherwise = 'the host inside the VPC where it answers, otherwise the public one') =>
   z
     .string()
     .refine((value) => parseEndpoint(value) !== undefined)
@@ -130,7 +130,7 @@ export const schema = z.strictObject({
       vpc: endpoint('VPC'),
       ecs: endpoint('ECS'),
       eci: endpoint('ECI'),
-      sts: endpoint('STS', 'sts.aliyuncs.com, or that of ALIBABA_CLOUD_STS_REGION; always over HTTPS'),
+      sts: endpoint('STS', 'that of ALIBABA_CLOUD_STS_REGION; otherwise as the others, always over HTTPS'),
     })
     .prefault({})
     .meta(rule('Where the cloud APIs are reached, where it is not the usual place.', 'a mapping')),

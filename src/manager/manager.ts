@@ -1,6 +1,8 @@
 import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
+import { createEndpointChoice, type EndpointChoice } from '../cloud/endpoint-choice.ts';
+import { reaches } from '../cloud/reach.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
@@ -57,6 +59,7 @@ const DRAIN_MS = 8_500;
 export const startManager = async (options: ManagerOptions): Promise<Manager> => {
   const { config, connection, clock, random, log, signal } = options;
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
+  const endpointChoice = chooseEndpoints(config, options, (product, host) => metrics.cloudEndpoint(product, host));
   const health = createHealth();
   const guard = config.metrics.authorization
     ? createReaderAuthorizer({ kube: createKube({ transport: connection.calls, clock }), clock, log })
@@ -163,7 +166,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
         clock,
         region: config.regionID,
         endpoints: endpointsOf(config),
-        credentials: createCredentials(credentialsOf(config, options.env), clock),
+        endpointChoice,
+        credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
         rateShare: config.cloud.apiShare,
         mayMutate,
         onCall: (call) => {
@@ -230,6 +234,28 @@ const electionOf = ({ config, connection, clock, random, log }: ManagerOptions) 
     retryPeriodMs: seconds.retryPeriodSeconds * 1_000,
   });
 };
+
+/** Where the cloud APIs are, where the configuration does not say: told in the log, and to whoever wants to know. */
+export const chooseEndpoints = (
+  { regionID }: Pick<Config, 'regionID'>,
+  { clock, log }: Pick<ManagerOptions, 'clock' | 'log'>,
+  onChosen: (product: string, host: string) => void = () => undefined,
+): EndpointChoice =>
+  createEndpointChoice({
+    clock,
+    region: regionID,
+    reaches,
+    onChosen: ({ product, host, isReached }) => {
+      onChosen(product, host);
+      const api = product.toUpperCase();
+      if (isReached) log.info({ product, host }, `The ${api} API is asked at ${host}`);
+      else
+        log.warn(
+          { product, host },
+          `None of the hosts of the ${api} API can be reached, neither in the VPC nor outside of it; ${host} is tried all the same. Let the controller reach one of them (port 443), or write endpoints.${product} into the configuration`,
+        );
+    },
+  });
 
 /** Where the cloud APIs are, as far as the configuration says. */
 export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({

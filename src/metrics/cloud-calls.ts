@@ -28,6 +28,8 @@ export interface CloudMetrics {
   cloudCalled(action: string, outcome: 'ok' | CloudFaultKind, seconds: number): void;
   /** Whether the credentials, the region or the VPC are known not to be those of the cluster's nodes. */
   accountMismatched(isMismatched: boolean): void;
+  /** Where a product's API is asked from now on. */
+  cloudEndpoint(product: string, host: string): void;
   /** An error code that the table of codes does not know. */
   unmappedCloudCode(code: string): void;
   /** Asked at each scrape. */
@@ -98,6 +100,14 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
   );
   budgetGauge('knative_eip_cloud_budget_waiting_calls', 'Calls that wait for their turn', (it) => it.waiting);
 
+  const endpoints = meter.gauge(
+    'knative_eip_cloud_endpoint',
+    '1 for the host where a product’s API is asked, where the configuration does not say; 0 for one of before',
+    'product',
+    'host',
+  );
+  const hosts = new Map<string, string>();
+
   let quota: (() => EipQuota | undefined) | undefined;
   const quotaGauge = (name: string, help: string, read: (quota: EipQuota) => number) =>
     meter.scraped(
@@ -122,6 +132,12 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
       seconds.observe({ action }, took);
     },
     accountMismatched: (isMismatched) => mismatch.set(isMismatched ? 1 : 0),
+    cloudEndpoint: (product, host) => {
+      const before = hosts.get(product);
+      if (before !== undefined) endpoints.set({ product, host: before }, 0);
+      hosts.set(product, host);
+      endpoints.set({ product, host }, 1);
+    },
     unmappedCloudCode: (code) => {
       if (codes.size < MOST_CODES) codes.add(code);
       unmapped.inc({ code: codes.has(code) ? code : 'other' });

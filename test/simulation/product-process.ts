@@ -73,6 +73,7 @@ const noMetrics: Metrics = {
   cloudCalled: nothing,
   accountMismatched: nothing,
   unmappedCloudCode: nothing,
+  cloudEndpoint: nothing,
   reviewed: nothing,
   held: nothing,
   life: { did: nothing, served: nothing, gaveBack: nothing, lost: nothing, found: nothing },

@@ -3,7 +3,9 @@ import type { CloudAction } from '../api-actions.ts';
 import type { Credentials } from '../credentials.ts';
 import { CALL_TIMEOUT_MS, DeadlinePassed, callWithDeadline } from '../deadline.ts';
 import type { CallObserver } from '../observe.ts';
+import type { EndpointChoice } from '../endpoint-choice.ts';
 import { CloudFault } from '../fault.ts';
+import type { Product } from './endpoint.ts';
 import { STALE_CREDENTIAL_CODES } from './codes.ts';
 import { toFault } from './to-fault.ts';
 import type { UnmappedAnswer } from './to-fault.ts';
@@ -14,6 +16,8 @@ export interface CallerSettings {
   readonly observer?: CallObserver | undefined;
   readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
   readonly callTimeoutMs?: number | undefined;
+  /** Told of what the network does; see {@link EndpointChoice}. */
+  readonly endpointChoice?: EndpointChoice | undefined;
 }
 
 /**
@@ -31,8 +35,13 @@ export type CallContext = <C, T>(
   secrets?: readonly string[],
 ) => Promise<T>;
 
+const productOf = (action: CloudAction): Product => {
+  if (action === 'DescribeNetworkInterfaces') return 'ecs';
+  return action.includes('Container') ? 'eci' : 'vpc';
+};
+
 export const createCaller = (settings: CallerSettings): CallContext => {
-  const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
+  const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS, endpointChoice } = settings;
 
   const known = (): string[] => {
     const latest = credentials?.latest();
@@ -68,9 +77,14 @@ export const createCaller = (settings: CallerSettings): CallContext => {
       });
       signal?.throwIfAborted();
       try {
-        return await callWithDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
+        const answer = await callWithDeadline(clock, callTimeoutMs - (clock.mono() - start), () => send(client));
+        endpointChoice?.answered(productOf(action));
+        return answer;
       } catch (error) {
         const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped });
+        if (fault.status !== undefined) endpointChoice?.answered(productOf(action));
+        // Nothing was sent where a parameter was refused here.
+        else if (fault.kind !== 'refused') endpointChoice?.failed(productOf(action));
         if (STALE_CREDENTIAL_CODES.test(fault.code)) credentials?.discard();
         throw fault;
       }

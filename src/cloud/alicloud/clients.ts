@@ -3,6 +3,7 @@ import type vpcSdk from '@alicloud/vpc20160428';
 import type { $OpenApiUtil } from '@alicloud/openapi-core';
 import { CALL_TIMEOUT_MS } from '../deadline.ts';
 import type { Credentials } from '../credentials.ts';
+import type { EndpointChoice } from '../endpoint-choice.ts';
 import { CloudFault } from '../fault.ts';
 import { defaultEciHost, defaultEcsHost, parseApiEndpoint } from './endpoint.ts';
 import type { ApiEndpoint } from './endpoint.ts';
@@ -28,8 +29,10 @@ export type SdkCallApi = (
 export interface ClientSettings {
   /** For example `cn-hangzhou`. */
   readonly region: string;
-  /** `host[:port]`, optionally after `http://` or `https://`; the region's public endpoints by default. */
+  /** `host[:port]`, optionally after `http://` or `https://`; where one is left out, `endpointChoice` has it. */
   readonly endpoints?: { readonly vpc?: string; readonly ecs?: string; readonly eci?: string } | undefined;
+  /** Where an endpoint is not given; without it, the region's public ones. */
+  readonly endpointChoice?: EndpointChoice | undefined;
   /** Needed unless `callApi` is there. */
   readonly credentials?: Credentials | undefined;
   readonly callApi?: SdkCallApi | undefined;
@@ -54,17 +57,38 @@ export interface Clients {
   readonly eci: () => Promise<{ client: InstanceType<(typeof eciSdk)['default']>; sdk: typeof eciSdk }>;
 }
 
-const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
-};
-
 /** @throws RangeError when an endpoint setting cannot be read. */
 export const createClients = (settings: ClientSettings): Clients => {
-  const { region, endpoints = {}, credentials, callApi, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
-  const vpcEndpoint = endpoints.vpc === undefined ? undefined : parseApiEndpoint(endpoints.vpc);
-  const ecsEndpoint = parseApiEndpoint(endpoints.ecs ?? defaultEcsHost(region));
-  const eciEndpoint = parseApiEndpoint(endpoints.eci ?? defaultEciHost(region));
+  const { region, endpoints = {}, endpointChoice, credentials, callApi, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
+  const given = {
+    vpc: endpoints.vpc === undefined ? undefined : parseApiEndpoint(endpoints.vpc),
+    ecs: endpoints.ecs === undefined ? undefined : parseApiEndpoint(endpoints.ecs),
+    eci: endpoints.eci === undefined ? undefined : parseApiEndpoint(endpoints.eci),
+  };
+  // Without an endpoint the SDK's own map decides (vpc.<region>.aliyuncs.com, vpc.aliyuncs.com for cn-hangzhou).
+  const usual = {
+    vpc: undefined,
+    ecs: parseApiEndpoint(defaultEcsHost(region)),
+    eci: parseApiEndpoint(defaultEciHost(region)),
+  };
+
+  /** A client of the product for the host where its API is at present: made once for each host. */
+  const clientOf = <T>(
+    product: 'vpc' | 'ecs' | 'eci',
+    make: (endpoint: ApiEndpoint | undefined) => Promise<T>,
+  ): (() => Promise<T>) => {
+    const made = new Map<string, Promise<T>>();
+    return async () => {
+      const isChosen = given[product] === undefined && endpointChoice !== undefined && callApi === undefined;
+      const endpoint = isChosen
+        ? parseApiEndpoint(await endpointChoice.of(product))
+        : (given[product] ?? usual[product]);
+      const key = endpoint?.host ?? '';
+      let client = made.get(key);
+      if (!client) made.set(key, (client = make(endpoint)));
+      return client;
+    };
+  };
 
   // The caller fetches credentials before it checks what it must check right before sending (see call.ts); the SDK
   // only gets those, so that nothing is fetched, and no time passes, between that check and the request.
@@ -98,17 +122,16 @@ export const createClients = (settings: ClientSettings): Clients => {
 
   return {
     region,
-    vpc: once(async () => {
+    vpc: clientOf('vpc', async (endpoint) => {
       const [{ default: sdk }, { default: core }] = await Promise.all([
         import('@alicloud/vpc20160428'),
         import('@alicloud/openapi-core'),
       ]);
-      // Without an endpoint the SDK's own map decides (vpc.<region>.aliyuncs.com, vpc.aliyuncs.com for cn-hangzhou).
-      return { client: plug(new sdk.default(new core.$OpenApiUtil.Config(config(vpcEndpoint)))), sdk };
+      return { client: plug(new sdk.default(new core.$OpenApiUtil.Config(config(endpoint)))), sdk };
     }),
-    ecs: once(async () => {
+    ecs: clientOf('ecs', async (endpoint) => {
       const { default: core } = await import('@alicloud/openapi-core');
-      const client: GenericClient = plug(new core.default(new core.$OpenApiUtil.Config(config(ecsEndpoint))));
+      const client: GenericClient = plug(new core.default(new core.$OpenApiUtil.Config(config(endpoint))));
       return (action, query) =>
         client.callApi(
           new core.$OpenApiUtil.Params({
@@ -126,10 +149,10 @@ export const createClients = (settings: ClientSettings): Clients => {
           {},
         );
     }),
-    eci: once(async () => {
+    eci: clientOf('eci', async (endpoint) => {
       const { default: sdk } = await import('@alicloud/eci20180808');
       // Its configuration class belongs to an older core; the constructor only reads fields.
-      const settings = config(eciEndpoint) as unknown as ConstructorParameters<typeof sdk.default>[0];
+      const settings = config(endpoint) as unknown as ConstructorParameters<typeof sdk.default>[0];
       return { client: plug(new sdk.default(settings)), sdk };
     }),
   };

@@ -23,6 +23,31 @@ export const parseApiEndpoint = (setting: string): ApiEndpoint => {
   return { host, protocol: match?.[1]?.toLowerCase() === 'http' ? 'HTTP' : 'HTTPS' };
 };
 
+/** The APIs that are asked. */
+export type Product = 'vpc' | 'ecs' | 'eci' | 'sts';
+
+/**
+ * The hosts where a product's API may be in a region, the one to prefer first: inside a VPC of the region, then public ones.
+ * Sources: the endpoint lists of the API references, and the products' endpoints in aliyun-openapi-meta: every region has
+ * `<product>-vpc.<region>.aliyuncs.com` but for cn-hangzhou-finance (ecs, eci); the regions of the finance and government
+ * clouds are served by central hosts too, or by names without their number.
+ */
+export const endpointCandidates = (product: Product, region: string): readonly [string, ...string[]] => {
+  const host = (name: string, of = region): string => `${name}.${of}.aliyuncs.com`;
+  const inside = host(`${product}-vpc`);
+  const isSpecial = region.includes('finance') || region.includes('gov');
+  switch (product) {
+    case 'vpc':
+      return [inside, host('vpc'), 'vpc.aliyuncs.com'];
+    case 'ecs':
+      return [inside, defaultEcsHost(region), ...(isSpecial ? ['ecs.aliyuncs.com'] : [])];
+    case 'eci':
+      return [inside, defaultEciHost(region), ...(isSpecial ? [host('eci', region.endsWith('-1') ? region.slice(0, -2) : region)] : [])];
+    case 'sts':
+      return [inside, host('sts'), 'sts.aliyuncs.com'];
+  }
+};
+
 /** ECS API reference, endpoints: cn-hangzhou is the one whose name differs. */
 export const defaultEcsHost = (region: string): string =>
   region === 'cn-hangzhou' ? 'ecs-cn-hangzhou.aliyuncs.com' : `ecs.${region}.aliyuncs.com`;
