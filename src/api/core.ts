@@ -54,8 +54,8 @@ export interface Placement {
 }
 
 /**
- * What a pod is made from, before there is one: `spec.template` of a Knative Service or a Deployment, a Knative Revision
- * itself, or a pod at admission.
+ * What a pod is made from, before there is one: `spec.template` of a Knative Service or a Deployment, a Knative
+ * Revision itself, or a pod at admission.
  */
 export interface PodTemplate {
   readonly metadata?:

@@ -20,7 +20,9 @@ import type { DrainOptions, RunDrain } from './shell.ts';
 /** How many PodEIPs are worked on at once. */
 const AT_ONCE = 10;
 
-/** `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked. */
+/**
+ * `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked.
+ */
 export const runDrain: RunDrain = async (options) => {
   const { config, kubeconfig, err } = options;
   try {
@@ -176,7 +178,8 @@ const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSi
   const holder = lease?.spec?.holderIdentity ?? '';
   if (!lease || holder === '') return undefined;
   const ms = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1_000;
-  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says that nobody leads.
+  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says
+  // that nobody leads.
   if (!isFresh(lease, ms)) {
     err(`The Lease ${namespace}/${name} of ${holder} looks old; watching it for ${ms / 1_000} s.\n`);
     await clock.sleep(ms, signal);

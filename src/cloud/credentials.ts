@@ -59,8 +59,9 @@ export interface Credentials {
 export const FAILURE_HOLDS_MS = 1_000;
 
 /**
- * For how long a renewal is waited for while the credentials at hand still serve, milliseconds. The SDK renews 15 minutes
- * before the end (credentials 2.4.7, src/providers/session.ts, STALE_TIME), so a slow source need not slow every call.
+ * For how long a renewal is waited for while the credentials at hand still serve, milliseconds. The SDK renews 15
+ * minutes before the end (credentials 2.4.7, src/providers/session.ts, STALE_TIME), so a slow source need
+ * not slow every call.
  */
 export const RENEWAL_PATIENCE_MS = 1_000;
 

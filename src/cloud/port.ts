@@ -24,7 +24,9 @@ export interface Tag {
   readonly value: string;
 }
 
-/** An EIP as DescribeEipAddresses shows it. Empty strings of the API are `undefined` here, but for `privateIpAddress`. */
+/**
+ * An EIP as DescribeEipAddresses shows it. Empty strings of the API are `undefined` here, but for `privateIpAddress`.
+ */
 export interface Eip {
   readonly allocationId: string;
   readonly ipAddress: string;
@@ -103,7 +105,9 @@ export interface Cloud {
   findEips(tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]>;
   /** The EIP that has this public address, whoever made it; undefined where the answer does not list it. */
   findEipByAddress(ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined>;
-  /** Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse. */
+  /**
+   * Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse.
+   */
   associateEip(binding: Binding, signal?: AbortSignal): Promise<void>;
   /** Starts to undo exactly this binding. Asynchronous: describe until Available. */
   unassociateEip(binding: Binding, signal?: AbortSignal): Promise<void>;

@@ -37,8 +37,8 @@ export interface DeliveryPorts {
 }
 
 /**
- * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery that
- * fails holds up its own address only, until the sink is away for all.
+ * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery
+ * that fails holds up its own address only, until the sink is away for all.
  */
 export class Delivery {
   readonly #ports: DeliveryPorts;

@@ -58,8 +58,8 @@ export interface GuardParts {
 
 /**
  * Asks the API server who sent an Authorization header (TokenReview) and whether they may get the path /metrics
- * (SubjectAccessReview), as controller-runtime protects metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters). Tokens are
- * remembered as hashes only.
+ * (SubjectAccessReview), as controller-runtime protects metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters).
+ * Tokens are remembered as hashes only.
  */
 export const createReaderAuthorizer = ({ kube, clock, log }: GuardParts) => {
   const answers = new Map<string, { readonly verdict: Verdict; readonly until: number }>();

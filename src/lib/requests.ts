@@ -6,9 +6,10 @@ const collecting = new AsyncLocalStorage<Set<string>>();
 export const noteRequest = (id: string): void => void collecting.getStore()?.add(id);
 
 /**
- * Runs `work` and resolves to its result with the IDs of the requests that were answered on its behalf, in order: what the
- * provider's audit log and support know a change by. They belong to whoever waits for the answer, not to the answer's
- * meaning, and so are not part of the results of calls. Calls that were folded into another one may be missing.
+ * Runs `work` and resolves to its result with the IDs of the requests that were answered on its behalf, in order: what
+ * the provider's audit log and support know a change by. They belong to whoever waits for the answer, not to the
+ * answer's meaning, and so are not part of the results of calls. Calls that were folded into another one
+ * may be missing.
  */
 export const collectRequests = async <T>(
   work: () => Promise<T>,

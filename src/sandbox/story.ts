@@ -46,8 +46,8 @@ interface Made {
 const inSamples = (name: string) => ({ namespace: SAMPLES_NAMESPACE, name });
 
 /**
- * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with a time
- * given, otherwise until the signal.
+ * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with
+ * a time given, otherwise until the signal.
  */
 export const play = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, seconds, signal, say } = stage;

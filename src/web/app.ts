@@ -17,7 +17,10 @@ export interface Shown {
   readonly log: Log;
 }
 
-/** The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is wanted, and nothing else. */
+/**
+ * The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is
+ * wanted, and nothing else.
+ */
 export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa => {
   const routes = new Map<string, Route>([
     ...healthRoutes(health),

@@ -19,8 +19,8 @@ interface Reader {
 }
 
 /**
- * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then `changed`
- * with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
+ * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then
+ * `changed` with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
  */
 export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): Route => {
   const readers = new Set<Reader>();

@@ -79,7 +79,9 @@ export interface Answered {
 export interface Bench {
   readonly cloud: EmbeddedCloud;
   readonly clock: StillClock;
-  /** Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`. */
+  /**
+   * Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`.
+   */
   readonly call: (action: string, parameters?: Readonly<Record<string, string>>) => Promise<Answered>;
   /** Allocates an EIP and returns its ID. */
   readonly allocate: (parameters?: Readonly<Record<string, string>>) => Promise<string>;

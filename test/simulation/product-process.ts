@@ -132,8 +132,8 @@ const telling = (wire: Wire, name: string): Log => {
 };
 
 /**
- * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server. Returns how to
- * send it SIGTERM.
+ * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server.
+ * Returns how to send it SIGTERM.
  */
 export const startController = (parts: ProductParts): { readonly terminate: () => void } => {
   const { wire, process, server, cloud, random, onExit } = parts;

@@ -10,8 +10,8 @@ export type Ask =
 export type Which = { readonly eip: string } | { readonly ofPod: string };
 
 /**
- * Graceful deletion, as kubelets do it since Kubernetes 1.27: the containers end after `graceMs`, then the final phase is
- * written, and the object goes.
+ * Graceful deletion, as kubelets do it since Kubernetes 1.27: the containers end after `graceMs`, then the final phase
+ * is written, and the object goes.
  */
 export interface Ending {
   readonly graceMs: number;
@@ -24,8 +24,8 @@ export interface Ending {
 }
 
 /**
- * Where requests go: to the latest Revision, to the one before it, to both of them, or to the latest with a tag for the one
- * before it.
+ * Where requests go: to the latest Revision, to the one before it, to both of them, or to the latest with a tag for the
+ * one before it.
  */
 export type RouteTo = 'latest' | 'previous' | 'both' | 'tagged';
 

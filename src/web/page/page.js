@@ -121,7 +121,11 @@ const showNamespaces = () => {
   namespace.value = value;
 };
 
-/** Sets a text only if it is another one: a status that is set again is read out again. @param {Element} where @param {string} text */
+/**
+ * Sets a text only if it is another one: a status that is set again is read out again.
+ * @param {Element} where
+ * @param {string} text
+ */
 const say = (where, text) => {
   if (where.textContent !== text) where.textContent = text;
 };

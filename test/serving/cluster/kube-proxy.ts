@@ -3,8 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { anyOf, type CoreService, type Services } from './services.ts';
 
 /**
- * Resets a connection, except one that is being shut down: libuv does not reset that (uv_tcp_close_reset), Node takes it for
- * closed all the same, and spins at its end until it is.
+ * Resets a connection, except one that is being shut down: libuv does not reset that (uv_tcp_close_reset), Node takes
+ * it for closed all the same, and spins at its end until it is.
  */
 const refuse = (socket: Socket): void => {
   if (socket.writableEnded) socket.destroy();
@@ -12,8 +12,8 @@ const refuse = (socket: Socket): void => {
 };
 
 /**
- * Stand-in for kube-proxy: listens at each port of each cluster IP and passes connections on to a ready endpoint. Without
- * one it refuses, as kube-proxy's rules do.
+ * Stand-in for kube-proxy: listens at each port of each cluster IP and passes connections on to a ready endpoint.
+ * Without one it refuses, as kube-proxy's rules do.
  */
 export const runKubeProxy = (
   services: Services['services'],
