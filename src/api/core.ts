@@ -76,7 +76,7 @@ export interface Pod extends KubeObject {
   readonly status?:
     | {
         readonly phase?: string | undefined;
-        /** Why it is in this phase, in CamelCase; written by whoever runs it. */
+        /** Why it is in this phase, in CamelCase; written by the kubelet or virtual node. */
         readonly reason?: string | undefined;
         readonly podIP?: string | undefined;
         readonly podIPs?: readonly { readonly ip: string }[] | undefined;

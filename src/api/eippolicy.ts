@@ -2,9 +2,9 @@ import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
 import type { InternetChargeType } from './eip.ts';
 
 /**
- * What namespaces may do with EIPs. Cluster-scoped, so that whoever may write in a namespace cannot change what the
- * namespace may. The group is the product's own: `alibabacloud.com` holds the kinds of ack-extend-network-controller,
- * and a kind of ours in it could meet one of its later releases.
+ * What namespaces may do with EIPs. Cluster-scoped, so that the right to write in a namespace does not include changing
+ * its limits. The group is the product's own: `alibabacloud.com` holds the kinds of ack-extend-network-controller, and
+ * a kind of ours could collide with one of a later release there.
  */
 export interface EipPolicy extends KubeObject {
   readonly metadata: ObjectMeta;

@@ -13,7 +13,7 @@ export interface LiveSources {
   readonly missing: readonly string[];
 }
 
-/** As kubectl writes it, whatever is managed by whom. */
+/** Objects as one manifest, each a document of its own. */
 const source = (name: string, objects: readonly unknown[], isAround: boolean): ManifestSource => ({
   name,
   read: () => objects.map((object) => JSON.stringify(object)).join('\n---\n'),

@@ -98,7 +98,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       return 1;
     }
   }
-  // Before the work: whoever is killed in the middle has lost no entry of the list.
+  // Before the work: a process that is killed in the middle must not have lost an entry of the list.
   if (how === 'keep') {
     out(keptText(holdings, output));
     err(protection(holdings, config.regionID));
@@ -166,7 +166,7 @@ const releasing = async (
   return { ...release, idle: () => assembled.idle() };
 };
 
-/** Who leads, told with the remedy; undefined where nobody does. */
+/** Names the leader, and the remedy; undefined where there is none. */
 const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSignal): Promise<string | undefined> => {
   const { enabled, namespace, name, leaseDurationSeconds } = config.leaderElection;
   if (!enabled) {

@@ -86,8 +86,8 @@ const noCredentials = (why: string) =>
   new CloudFault({ kind: 'misconfigured', action: 'GetCredentials', code: 'NoCredentials', message: why });
 
 /**
- * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here all
- * who ask together share one request. Its default chain stays with the last source it tried, even when none worked
+ * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here
+ * concurrent callers share one request. Its default chain stays with the last source it tried, even when none worked
  * (credentials 2.4.7, src/providers/default.ts); here the client is made anew after each failure.
  *
  * The SDK does not say when credentials expire, and goes on giving the old ones while it cannot renew them. So do we:

@@ -92,7 +92,7 @@ export class Delivery {
       if (this.#underWay >= (this.#isDown ? 1 : AT_ONCE)) return;
       this.#ready.delete(lane);
       const { head } = lane;
-      // Whoever is in the way wakes it again, and so does its timer.
+      // The partition that is in the way wakes it again, and so does its timer.
       if (!head || lane.isSending || lane.dueAt > now || outbox.isBehindAnother(lane, head)) continue;
       void this.#deliver(lane, head, signal);
     }

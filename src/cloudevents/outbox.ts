@@ -43,8 +43,8 @@ export interface OutboxPorts {
  * Notices what happens to addresses and keeps it until it is delivered: at least once, and in order per PodEIP
  * and per EIP.
  *
- * What has happened is read from the state that each pass of the reconciler sees, and so is noticed again by whoever
- * comes after a crash, until it is written down; only what is written down is sent, so that a number never means two
+ * What has happened is derived from the state that each pass of the reconciler sees. So after a crash the next process
+ * notices it again, until it is written down; only what is written down is sent, so that a number never means two
  * things. The reconciler waits for a write in one place only: before the finalizer goes (and before an EIP is offered
  * to the next pod), when nothing could be noticed any more. The EIP has been given back by then: neither a sink nor a
  * journal is ever between a pod's end and the release of its EIP.

@@ -136,7 +136,7 @@ export const createElection = (options: ElectionOptions): Election => {
     if (lease !== undefined) observe(lease);
     const holder = lease?.spec?.holderIdentity ?? '';
     if (renewedAt !== undefined && holder !== '' && holder !== identity) throw new Lost(`${holder} holds the Lease`);
-    // Also where the Lease is gone: whoever held it until it was deleted still believes in it.
+    // Also where the Lease is gone: the holder that it had when it was deleted may still act as leader.
     if (heldByOther()) return false;
     const sentAt = clock.mono();
     const now = microTime(clock.now());
@@ -150,7 +150,7 @@ export const createElection = (options: ElectionOptions): Election => {
         holder === identity
           ? spec(identity, leaseDurationMs, lease.spec?.acquireTime ?? now, transitions)
           : spec(identity, leaseDurationMs, now, transitions + 1);
-      // With the resource version that was read: of two who try, one gets a conflict.
+      // With the resource version that was read: of two candidates, one gets a conflict.
       written = await kube.replace(LEASE, ref, { ...lease, spec: next }, signal);
     }
     // An abort in between is a crash: nothing may count as acquired after it.

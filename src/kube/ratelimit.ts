@@ -37,7 +37,7 @@ export const createRateLimit = (clock: Clock, { qps, burst }: { qps: number; bur
       signal?.throwIfAborted();
       if (qps <= 0) return;
       refill();
-      // Below zero, tokens are debts: whoever comes next waits behind everybody who is waiting already.
+      // Below zero, tokens are debts: the next caller waits behind all that are waiting already.
       tokens -= 1;
       if (tokens >= 0) return;
       try {

@@ -98,7 +98,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const handlers = new Set<StoreHandler<K>>();
   const stats = { lists: 0, watches: 0, events: 0, stale: 0, faults: 0 };
   const { promise: synced, resolve: resolveSynced, reject: rejectSynced } = Promise.withResolvers<void>();
-  // Whoever waits for it is told; nobody has to.
+  // A caller that awaits it gets the rejection; without one it is not an unhandled rejection.
   synced.catch(() => undefined);
   let hasSynced = false;
   let heardAt = clock.mono();

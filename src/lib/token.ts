@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 
 /**
- * An idempotency token: the same parts give the same token in every process, so that whoever comes after a crash
+ * An idempotency token: the same parts give the same token in every process, so that after a crash the next process
  * repeats the call and does not make a new one. At most 64 ASCII characters (VPC API reference, "How to ensure
  * idempotence"). The scheme has a version, because tokens of two schemes would buy twice.
  */
 export const clientToken = (...parts: readonly (string | number)[]): string =>
   `ke1-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 56)}`;
 
-/** Who makes a call that may have to be made again with the same parameters. */
+/** On whose behalf a call is made that may have to be made again with the same parameters. */
 export interface Caller {
   /** What the call is made for, as nothing else is called: UID of a PodEIP, or the process and what it looks after. */
   readonly subject: string;

@@ -12,8 +12,8 @@ export type CreationPlan =
   /** Our virtual node: CreateContainerGroup makes or binds it with the instance. */
   | { readonly how: 'container-group'; readonly eip: EipCreationParameters }
   /**
-   * Our virtual node: the EIP is bought through the VPC API and its ID goes into CreateContainerGroup, which would not
-   * release it: whoever bought it does.
+   * Our virtual node: the EIP is bought through the VPC API and its ID goes into CreateContainerGroup. ECI does
+   * not release such an EIP; the controller does.
    */
   | {
       readonly how: 'vpc-first';
@@ -62,8 +62,8 @@ const ECI_ISPS: readonly string[] = ['BGP', 'BGP_PRO'];
 /**
  * Says who makes the address that a pod asks for, and with which parameters. Pure and total.
  *
- * The annotations are those that the reading was made from: they tell what the pod says from what the configuration
- * does. `inferred` targets are planned like proved ones; whoever spends money on the plan looks at the certainty first.
+ * The annotations are those that `parsed` was made from: they tell what the pod says from what the configuration says.
+ * `inferred` targets are planned like proved ones: the caller decides whether that is enough to spend money on.
  * Pods of our own virtual node are never left to a PodEIP, because an address at creation is there before
  * the first container is.
  */

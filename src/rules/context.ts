@@ -88,7 +88,7 @@ export const otherController: Rule = ({ workload, target, settings, parsed, fact
   ];
 };
 
-/** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
+/** What the namespace may ask for. Whether an EIP itself grants it only shows once the EIP is read. */
 export const policy: Rule = ({ workload, target, parsed, settings }) => {
   const { request } = parsed;
   if (!request) return [];

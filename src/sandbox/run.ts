@@ -226,7 +226,7 @@ const summarize = (
   const own = eips.filter(({ allocationId }) => USERS_EIPS.includes(allocationId));
   const free = own.filter(({ status }) => status === 'Available');
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  // Who was stopped in the middle of a scene has served nobody who came last.
+  // A demo that is stopped in the middle of a scene has not served its last workloads.
   const isServed = isCutShort || (served.length === others.length && isRefused);
   const { applied, denied } = ledger.contradictions;
   const isFine =

@@ -84,7 +84,7 @@ export interface Overview {
    * to the cloud.
    */
   readonly isLeader: boolean;
-  /** Who works, as far as this replica knows. */
+  /** The leader, as far as this replica knows. */
   readonly leader: string | undefined;
   readonly counts: Readonly<Record<Standing, number>>;
   readonly services: readonly ShownService[];

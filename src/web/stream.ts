@@ -61,7 +61,7 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
 
   const begin = () => {
     stop = status.subscribe((key) => dirty.add(key));
-    // What is there already is told at once; whoever comes gets all of it anyway.
+    // A new reader gets everything that is there at once, so that earlier changes need not be sent.
     dirty.clear();
     cancel = clock.timer(EVERY_MS, round);
   };

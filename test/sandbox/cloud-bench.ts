@@ -4,7 +4,7 @@ import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
 
-/** A clock that stands still until it is told to move; waking up whoever sleeps, in order. */
+/** A clock that stands still until it is told to move; then it wakes sleepers in order. */
 export class StillClock implements Clock {
   #mono = 0;
   #timers: { at: number; fire: () => void }[] = [];

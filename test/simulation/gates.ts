@@ -78,8 +78,8 @@ export class Gates {
   }
 
   /**
-   * Whoever gives an EIP back looks for who wants it after its PodEIP began to go: what was written down
-   * before is seen.
+   * The controller looks for other claims to an EIP after its PodEIP began to go: what was written down before that
+   * is seen.
    */
   #onClose(pod: Pod, isExcused: (podEip: PodEip) => boolean): void {
     const podEip = this.#truth.podEips.get(pod.metadata.name);

@@ -99,7 +99,7 @@ export const generate = (seed: number): Script => {
     if (what < 0.5) {
       say(at, end(pod));
       alive.delete(pod);
-      // Whoever owned it makes another of its name.
+      // Its owner makes another of its name.
       if (chance(withStrategies ? 0.7 : 0.4)) {
         alive.add(pod);
         say(at + ms(0, 12_000), create(pod));

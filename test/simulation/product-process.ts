@@ -107,7 +107,7 @@ export interface ProductParts {
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
   readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit' | 'actions'>;
-  /** Who takes CloudEvents; undefined where nobody does. */
+  /** The sink of CloudEvents; undefined where there is none. */
   readonly sender: Sender | undefined;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;

@@ -121,7 +121,7 @@ export interface Script {
   readonly endMs: number;
   /** Probability of a fault at each I/O until then. */
   readonly faultRate: number;
-  /** Whether the controllers elect a leader; otherwise whoever runs works. */
+  /** Whether the controllers elect a leader; otherwise each one that runs works. */
   readonly election: boolean;
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;

@@ -349,7 +349,7 @@ export class Stage {
     return others.length === 0 ? group : undefined;
   }
 
-  /** Lets `ms` of virtual time pass, in small steps, so that whoever is woken up gets on. */
+  /** Lets `ms` of virtual time pass, in small steps, so that what is woken up can go on. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 250) {
       for (let turn = 0; turn < 3; turn += 1) await setImmediate();

@@ -87,7 +87,7 @@ const show = () => {
     let known = rows.get(it.key);
     if (!known) rows.set(it.key, (known = { row: element('tr'), json: '' }));
     if (known.json !== json) {
-      // The row stays, and with it the focus of whoever is on its button.
+      // The row stays, and with it the keyboard focus on its button.
       const hadFocus = known.row.contains(document.activeElement);
       known.row.replaceChildren(...addressCells(it));
       known.json = json;

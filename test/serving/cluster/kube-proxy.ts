@@ -27,7 +27,7 @@ export const runKubeProxy = (
   const pass = (client: Socket, { namespace = '', name }: CoreService['metadata'], port: number): void => {
     sockets.add(client);
     client.on('close', () => sockets.delete(client));
-    // Whoever hangs up on either side has been heard of by the other side's end.
+    // A side that hangs up shows as the end of the other side.
     client.on('error', () => undefined);
     const backend = anyOf(backends(namespace, name, port));
     if (!backend) {

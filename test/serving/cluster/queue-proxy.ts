@@ -15,7 +15,7 @@ const PROXY_HEADER = 'k-proxy-request';
 const NAME = 'queue';
 const PROTOBUF = 'application/protobuf';
 
-/** What the application says of itself to whoever asks. */
+/** What the application says of itself to every request. */
 export interface Answer {
   readonly pod: string;
   readonly uid: string;
