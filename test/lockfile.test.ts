@@ -11,7 +11,10 @@ interface Entry {
 
 type Packages = Readonly<Record<string, Entry>>;
 
-/** What a package asks for and the lockfile does not have, also for other platforms: `npm ci` fails on each, `npm install` adds it. */
+/**
+ * What a package asks for and the lockfile does not have, also for other platforms: `npm ci` fails on each,
+ * `npm install` adds it.
+ */
 const missing = (packages: Packages): string[] =>
   Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
     Object.keys({ ...dependencies, ...optionalDependencies })
@@ -58,7 +61,10 @@ test('the lockfile says what each package must be, and not where it was fetched'
   );
 });
 
-/** npm 10, which comes with Node 20 and 22, takes the field out; npm 11 does without it and leaves the lockfile as it is. */
+/**
+ * npm 10, which comes with Node 20 and 22, takes the field out; npm 11 does without it and leaves the lockfile
+ * as it is.
+ */
 test('npm 10 and npm 11 leave the lockfile as it is: where they do not, npx npm@10 install --package-lock-only mends it', (t) => {
   t.deepEqual(
     Object.entries(read())

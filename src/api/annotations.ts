@@ -1,6 +1,6 @@
 /**
- * The annotations of the product, as ack-extend-network-controller, Terway and the ECI virtual node spell them.
- * Source: ACK documentation, "Attach an independent EIP to a pod"; ECI documentation, "Enable Internet access for a pod".
+ * The annotations of the product, as ack-extend-network-controller, Terway and the ECI virtual node spell them. Source:
+ * ACK documentation, "Attach an independent EIP to a pod"; ECI documentation, "Enable Internet access for a pod".
  */
 
 const NETWORK = 'network.alibabacloud.com/';
@@ -81,23 +81,26 @@ export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
 /** Written on pods by the ECI virtual node: the allocation ID of the EIP that it made or attached. */
 export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
 
-/** The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers expect, spaces included. */
+/**
+ * The condition type that a pod may name in `spec.readinessGates`, and the reason that its readers
+ * expect, spaces included.
+ */
 export const READINESS_GATE = `${K8S}eip`;
 export const READINESS_REASON = 'Associate eip succeed';
 /** The reason of the same condition, still True, on a pod whose EIP went to another pod of its Knative Service. */
 export const HANDED_OVER = 'HandedOver';
 
 /**
- * The reason in the status of a pod that our own virtual node could run at once, if only its EIP were there. Before it is
- * written, the pod may turn out to be one that ECI cannot express, for which no EIP should be bought.
+ * The reason in the status of a pod that our own virtual node could run at once, if only its EIP were there. Before it
+ * is written, the pod may turn out to be one that ECI cannot express, for which no EIP should be bought.
  */
 export const EIP_PENDING = 'EipPending';
 
 /** On a pod: the virtual node runs it, and this is its container group. Written by the ECI virtual node. */
 export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
 /**
- * On a pod of our own virtual node: the container group that came with an EIP of its own. Written at once with the pod's
- * address; without an address it is a copy that a template carries, and proves nothing.
+ * On a pod of our own virtual node: the container group that came with an EIP of its own. Written at once with the
+ * pod's address; without an address it is a copy that a template carries, and proves nothing.
  */
 export const EIP_MADE_WITH = 'podeip-controller.alibabacloud.com/eip-made-with';
 /** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */
@@ -109,13 +112,17 @@ export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
  */
 export const ACS_INSTANCE_ID = 'alibabacloud.com/instance-id';
 export const ACS_INSTANCE_PREFIX = 'acs-';
-/** Labels that send a pod to ECI or to ACS, on the pod or its namespace. Source: ACK documentation, virtual nodes; ACS. */
+/**
+ * Labels that send a pod to ECI or to ACS, on the pod or its namespace. Source: ACK documentation, virtual nodes; ACS.
+ */
 export const WANTS_ECI = 'alibabacloud.com/eci';
 /** The older spelling of {@link WANTS_ECI}. */
 export const WANTS_ECI_LEGACY = 'eci';
 export const WANTS_ACS = 'alibabacloud.com/acs';
 export const ACS_COMPUTE_CLASS = 'alibabacloud.com/compute-class';
-/** On a namespace, as a label with the value `enabled`: its pods are given the affinity and toleration of virtual nodes. */
+/**
+ * On a namespace, as a label with the value `enabled`: its pods are given the affinity and toleration of virtual nodes.
+ */
 export const AFFINITY_INJECTION = 'virtual-node-affinity-injection';
 /** Label and taint of the nodes that are virtual. Source: ACK documentation of virtual nodes; self-managed VNode. */
 export const NODE_TYPE = 'type';
@@ -156,10 +163,15 @@ export const GONE_SINCE = `${OURS}pod-gone-since`;
 export const REUSABLE = `${OURS}offered`;
 /** On such a PodEIP: UID of the PodEIP that its EIP goes to. */
 export const SUCCESSOR_UID = `${OURS}bequeathed-to`;
-/** On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet. */
+/**
+ * On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet.
+ */
 export const ADOPTED = `${OURS}adopted-from`;
 
-/** On a namespace, as a label: its pods may take an existing EIP from what it is bound to, where the configuration allows it. */
+/**
+ * On a namespace, as a label: its pods may take an existing EIP from what it is bound to, where
+ * the configuration allows it.
+ */
 export const ALLOW_EIP_ROB = `${K8S}allow-eip-rob`;
 
 /** Keys of the tags that an allocated EIP carries from its first moment. They prove whose it is. */

@@ -54,8 +54,8 @@ export interface Placement {
 }
 
 /**
- * What a pod is made from, before there is one: `spec.template` of a Knative Service or a Deployment, a Knative Revision
- * itself, or a pod at admission.
+ * What a pod is made from, before there is one: `spec.template` of a Knative Service or a Deployment, a Knative
+ * Revision itself, or a pod at admission.
  */
 export interface PodTemplate {
   readonly metadata?:
@@ -76,7 +76,7 @@ export interface Pod extends KubeObject {
   readonly status?:
     | {
         readonly phase?: string | undefined;
-        /** Why it is in this phase, in CamelCase; written by whoever runs it. */
+        /** Why it is in this phase, in CamelCase; written by the kubelet or virtual node. */
         readonly reason?: string | undefined;
         readonly podIP?: string | undefined;
         readonly podIPs?: readonly { readonly ip: string }[] | undefined;

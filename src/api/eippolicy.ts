@@ -2,9 +2,9 @@ import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
 import type { InternetChargeType } from './eip.ts';
 
 /**
- * What namespaces may do with EIPs. Cluster-scoped, so that whoever may write in a namespace cannot change what the
- * namespace may. The group is the product's own: `alibabacloud.com` holds the kinds of ack-extend-network-controller, and a
- * kind of ours in it could meet one of its later releases.
+ * What namespaces may do with EIPs. Cluster-scoped, so that the right to write in a namespace does not include changing
+ * its limits. The group is the product's own: `alibabacloud.com` holds the kinds of ack-extend-network-controller, and
+ * a kind of ours could collide with one of a later release there.
  */
 export interface EipPolicy extends KubeObject {
   readonly metadata: ObjectMeta;
@@ -36,7 +36,9 @@ export interface NameableEips {
 export interface EipLimits {
   /** EIPs that are bought for pods; those that users name are not counted. */
   readonly eips?: number | undefined;
-  /** The sum of their bandwidths, Mbit/s. An EIP in a bandwidth package counts nothing: the package is what is paid for. */
+  /**
+   * The sum of their bandwidths, Mbit/s. An EIP in a bandwidth package counts nothing: the package is what is paid for.
+   */
   readonly bandwidthMbps?: number | undefined;
 }
 
@@ -72,9 +74,9 @@ export const EIP_POLICY: Resource<EipPolicy> = {
 };
 
 /**
- * The places that the PodEIPs of one namespace have taken under a limit. Named like the namespace and cluster-scoped, so that
- * nobody in the namespace can give places away. Each write carries the resourceVersion of what it was decided from: of two
- * PodEIPs that want the last place only one can write itself down.
+ * The places that the PodEIPs of one namespace have taken under a limit. Named like the namespace and cluster-scoped,
+ * so that nobody in the namespace can give places away. Each write carries the resourceVersion of what it was decided
+ * from: of two PodEIPs that want the last place only one can write itself down.
  */
 export interface EipUsage extends KubeObject {
   readonly metadata: ObjectMeta;

@@ -1,7 +1,7 @@
 /**
  * Something that is wrong, or worth saying, about what was asked for. `id` is stable: it is the reason of Events and
- * conditions and a metric label. `problem` says what was found, `remedy` what to write instead; both are whole sentences
- * without a full stop.
+ * conditions and a metric label. `problem` says what was found, `remedy` what to write instead; both are whole
+ * sentences without a full stop.
  */
 export interface Finding {
   readonly id: FindingId;
@@ -12,7 +12,9 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** `refuse`: nothing is bought. `warn`: it goes on, and the user is told. `note`: worth knowing, and nothing is wrong. */
+/**
+ * `refuse`: nothing is bought. `warn`: it goes on, and the user is told. `note`: worth knowing, and nothing is wrong.
+ */
 export type Severity = 'refuse' | 'warn' | 'note';
 
 export type FindingId =

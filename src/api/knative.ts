@@ -1,8 +1,8 @@
 import type { KubeObject, Resource } from '../kube/port.ts';
 
 /**
- * The labels that Knative Serving puts on the pods of a Service. Source: knative/serving pkg/apis/serving/register.go and
- * pkg/reconciler/revision/resources/meta.go.
+ * The labels that Knative Serving puts on the pods of a Service. Source: knative/serving pkg/apis/serving/register.go
+ * and pkg/reconciler/revision/resources/meta.go.
  */
 const SERVING = 'serving.knative.dev/';
 

@@ -51,7 +51,9 @@ export interface PodEipStatus {
   readonly conditions?: readonly Condition[] | undefined;
 }
 
-/** The intent record of one pod's address. Same namespace and name as the pod; identity is the pod's UID, kept in it. */
+/**
+ * The intent record of one pod's address. Same namespace and name as the pod; identity is the pod's UID, kept in it.
+ */
 export interface PodEip extends KubeObject {
   readonly metadata: ObjectMeta;
   readonly spec: PodEipSpec;

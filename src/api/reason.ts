@@ -1,7 +1,8 @@
 import type { FindingId } from './finding.ts';
 
 /**
- * Every reason of a condition or Event. One vocabulary from the code to `kubectl describe`, metric labels and dashboards.
+ * Every reason of a condition or Event. One vocabulary from the code to `kubectl describe`, metric
+ * labels and dashboards.
  */
 export type Reason =
   | FindingId

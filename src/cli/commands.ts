@@ -31,7 +31,9 @@ Exit codes:
 Every command explains itself: knative-eip COMMAND --help
 `;
 
-/** Parses the command line, runs the command and resolves to the exit code. Never rejects: what went wrong is printed. */
+/**
+ * Parses the command line, runs the command and resolves to the exit code. Never rejects: what went wrong is printed.
+ */
 export const runCommand = async (argv: readonly string[], shell: Shell): Promise<number> => {
   let exit: number = EXIT.fine;
   const program = new Command('knative-eip')

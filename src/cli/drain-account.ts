@@ -20,7 +20,7 @@ const MOST_LOOKS = 5;
 /**
  * Makes sure that the credentials, the region and the VPC are those of the cluster's nodes, before anything is given
  * back: in another account every EIP looks as if it had been released, and the records of those that are still paid for
- * would go. Who may not list nodes, or ask the cloud for them, is told so and goes on.
+ * would go. Without the permission to list nodes, or to ask the cloud for them, it says so and goes on.
  *
  * @throws WrongAccount where they are not, or where the cloud does not say
  */

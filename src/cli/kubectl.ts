@@ -22,8 +22,8 @@ export class KubectlError extends Error {
 const MOST_BYTES = 512 * 1024 * 1024;
 
 /**
- * Runs the user's own kubectl and resolves to what it printed as JSON. Contexts, several kubeconfig files, credential plug-ins
- * and proxies are then what the user's other commands have. Rejects with {@link KubectlError}.
+ * Runs the user's own kubectl and resolves to what it printed as JSON. Contexts, several kubeconfig files, credential
+ * plug-ins and proxies are then what the user's other commands have. Rejects with {@link KubectlError}.
  */
 export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T> => {
   const all = [

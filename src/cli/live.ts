@@ -13,7 +13,7 @@ export interface LiveSources {
   readonly missing: readonly string[];
 }
 
-/** As kubectl writes it, whatever is managed by whom. */
+/** Objects as one manifest, each a document of its own. */
 const source = (name: string, objects: readonly unknown[], isAround: boolean): ManifestSource => ({
   name,
   read: () => objects.map((object) => JSON.stringify(object)).join('\n---\n'),
@@ -21,8 +21,9 @@ const source = (name: string, objects: readonly unknown[], isAround: boolean): M
 });
 
 /**
- * Reads an object by the name that kubectl gives it, such as `ksvc/hello`, its Namespace, the EipPolicies, the PodEIPs of its
- * namespace, and what tells other controllers of EIPs. Rejects with a KubectlError where the object itself cannot be read.
+ * Reads an object by the name that kubectl gives it, such as `ksvc/hello`, its Namespace, the EipPolicies, the PodEIPs
+ * of its namespace, and what tells other controllers of EIPs. Rejects with a KubectlError where the object itself
+ * cannot be read.
  */
 export const readLive = async (object: string, flags: KubectlFlags): Promise<LiveSources> => {
   const target = await kubectlJson<Live & { readonly items?: readonly Live[] }>(['get', object], flags);

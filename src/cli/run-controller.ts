@@ -7,8 +7,8 @@ import type { RunController } from './shell.ts';
 import { nodeVersion } from './version.ts';
 
 /**
- * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost leadership
- * ends the process at once: whoever leads now must not find the old leader's calls beside its own.
+ * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost
+ * leadership ends the process at once, so that the old leader's calls do not run beside the new leader's.
  */
 export const runControllerCommand: RunController = async ({ config, kubeconfig, log, version, signal }) => {
   try {

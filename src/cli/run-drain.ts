@@ -20,7 +20,9 @@ import type { DrainOptions, RunDrain } from './shell.ts';
 /** How many PodEIPs are worked on at once. */
 const AT_ONCE = 10;
 
-/** `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked. */
+/**
+ * `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked.
+ */
 export const runDrain: RunDrain = async (options) => {
   const { config, kubeconfig, err } = options;
   try {
@@ -96,7 +98,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       return 1;
     }
   }
-  // Before the work: whoever is killed in the middle has lost no entry of the list.
+  // Before the work: a process that is killed in the middle must not have lost an entry of the list.
   if (how === 'keep') {
     out(keptText(holdings, output));
     err(protection(holdings, config.regionID));
@@ -166,7 +168,7 @@ const releasing = async (
   return { ...release, idle: () => assembled.idle() };
 };
 
-/** Who leads, told with the remedy; undefined where nobody does. */
+/** Names the leader, and the remedy; undefined where there is none. */
 const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSignal): Promise<string | undefined> => {
   const { enabled, namespace, name, leaseDurationSeconds } = config.leaderElection;
   if (!enabled) {
@@ -178,7 +180,8 @@ const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSi
   const holder = lease?.spec?.holderIdentity ?? '';
   if (!lease || holder === '') return undefined;
   const ms = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1_000;
-  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says that nobody leads.
+  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says
+  // that nobody leads.
   if (!isFresh(lease, ms)) {
     err(`The Lease ${namespace}/${name} of ${holder} looks old; watching it for ${ms / 1_000} s.\n`);
     await clock.sleep(ms, signal);

@@ -58,7 +58,10 @@ export type RunDrain = (options: DrainOptions) => Promise<number>;
 export type RunController = (options: RunControllerOptions) => Promise<number>;
 export type RunSandbox = (options: SandboxOptions) => Promise<number>;
 
-/** How the long-running commands are reached, so that nothing is loaded before it is needed. One that is missing is not offered. */
+/**
+ * How the long-running commands are reached, so that nothing is loaded before it is needed. One that is missing
+ * is not offered.
+ */
 export interface Runs {
   readonly controller?: () => Promise<RunController>;
   readonly sandbox?: () => Promise<RunSandbox>;

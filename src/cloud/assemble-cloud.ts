@@ -36,7 +36,7 @@ export interface AssembledCloud {
   /** The ECI API behind the same layers. Its SDK is imported with the first call. */
   readonly containerGroups: ContainerGroups;
   readonly throttle: Throttle;
-  /** How many EIPs of the region count towards the account's quota, whoever made them. Takes its turn. */
+  /** How many EIPs of the region count towards the account's quota, of any origin. Takes its turn. */
   countEips(signal?: AbortSignal): Promise<number>;
   /** API calls that have been sent and not ended. */
   inFlight(): number;

@@ -50,8 +50,8 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
  * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS} into one call of at most
  * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that blames the request sends
  * each ID again alone, so that one bad ID does not hide the others. So does an answer that cannot be read; the EIP that
- * spoilt it travels alone from then on, until it can be read, or everybody would be asked for alone each time. Who aborts leaves without disturbing the rest; the
- * call is given up, if it has not been sent, when all have left.
+ * spoilt it travels alone from then on, until it can be read: otherwise every EIP would be asked for alone each time. A
+ * caller that aborts does not disturb the others; a call that is not sent yet is dropped once all callers have aborted.
  */
 export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
   let open: Batch | undefined;
@@ -70,7 +70,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
     }
   };
 
-  /** Asks for each alone and answers those who wait for it; whether none of the answers could be read. */
+  /** Asks for each ID alone and answers its waiters. Resolves to whether none of the answers could be read. */
   const sendAlone = async (batch: Batch, ids: readonly string[]): Promise<boolean> => {
     const areSpoilt = await Promise.all(
       ids.map((id) =>

@@ -1,8 +1,9 @@
 import type { Tag } from './port.ts';
 
 /**
- * Elastic container instances ("container groups"), as far as the product uses them. Shapes and limits: ECI API reference
- * 2018-08-08, CreateContainerGroup, DescribeContainerGroups, DescribeContainerGroupStatus, DescribeContainerLog.
+ * Elastic container instances ("container groups"), as far as the product uses them. Shapes and limits: ECI API
+ * reference 2018-08-08, CreateContainerGroup, DescribeContainerGroups, DescribeContainerGroupStatus,
+ * DescribeContainerLog.
  */
 
 /** What CreateContainerGroup can say about a public address. Nothing else about it can be said there. */
@@ -20,7 +21,9 @@ export type EipCreationParameters =
   /** An EIP that exists is bound, and unbound with the instance. */
   | { readonly eipInstanceId: string };
 
-/** One environment variable; at most 240 of them. The only reference that ECI resolves is the instance's own address. */
+/**
+ * One environment variable; at most 240 of them. The only reference that ECI resolves is the instance's own address.
+ */
 export type ContainerEnv =
   /** Key 1–128 of `[0-9a-zA-Z_]`, no digit first; value at most 256 characters. */
   { readonly key: string; readonly value: string } | { readonly key: string; readonly fieldPath: 'status.podIP' };

@@ -59,8 +59,9 @@ export interface Credentials {
 export const FAILURE_HOLDS_MS = 1_000;
 
 /**
- * For how long a renewal is waited for while the credentials at hand still serve, milliseconds. The SDK renews 15 minutes
- * before the end (credentials 2.4.7, src/providers/session.ts, STALE_TIME), so a slow source need not slow every call.
+ * For how long a renewal is waited for while the credentials at hand still serve, milliseconds. The SDK renews 15
+ * minutes before the end (credentials 2.4.7, src/providers/session.ts, STALE_TIME), so a slow source need
+ * not slow every call.
  */
 export const RENEWAL_PATIENCE_MS = 1_000;
 
@@ -94,8 +95,8 @@ const withStsHost = async (
 };
 
 /**
- * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here all
- * who ask together share one request. Its default chain stays with the last source it tried, even when none worked
+ * Credentials through @alicloud/credentials, made safe to share. Its client asks the source once per caller; here
+ * concurrent callers share one request. Its default chain stays with the last source it tried, even when none worked
  * (credentials 2.4.7, src/providers/default.ts); here the client is made anew after each failure.
  *
  * The SDK does not say when credentials expire, and goes on giving the old ones while it cannot renew them. So do we:

@@ -2,8 +2,8 @@ import type { Clock } from '../lib/clock.ts';
 
 /**
  * Longest time that one API call takes, from the moment it is admitted until its promise settles, milliseconds:
- * two seconds to connect and six to answer. Below the ten seconds that an orderly shutdown may take. Whoever lets a
- * call start must be able to answer for this long (see fence.ts).
+ * two seconds to connect and six to answer. Below the ten seconds that an orderly shutdown may take. The fence lets a
+ * call start only if the lease lasts for this long (fence.ts).
  */
 export const CALL_TIMEOUT_MS = 8_000;
 

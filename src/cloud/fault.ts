@@ -4,7 +4,8 @@
  * - `again`: nothing happened; the same call may be repeated at once (a lost race inside the cloud).
  * - `later`: nothing happened; the resource is in a state that passes (TaskConflict, IncorrectEipStatus, SystemBusy).
  * - `throttled`: nothing happened; the account's rate for this API is used up.
- * - `unknown`: no answer, or a 5xx: the effect may have happened, may still happen, or never will. Read before repeating.
+ * - `unknown`: no answer, or a 5xx: the effect may have happened, may still happen, or never will.
+ *   Read before repeating.
  * - `already`: the wanted state is there already. Success once a read has confirmed it.
  * - `gone`: the resource does not exist. Success for a release; "not yet" for something new.
  * - `refused`: this request will never succeed as it is (InvalidParameter, Mode.Conflict, InvalidRegion.NotSupport).

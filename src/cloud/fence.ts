@@ -5,8 +5,8 @@ import { CALL_TIMEOUT_MS } from './deadline.ts';
 import { CloudFault } from './fault.ts';
 
 /**
- * Whether a change that takes `needMs` may be sent. `unseenAccount`: it may not, because nobody could see yet whether the
- * credentials are of the cluster's account; that does not pass by itself, so that people are told.
+ * Whether a change that takes `needMs` may be sent. `unseenAccount`: it may not, because nobody could see yet whether
+ * the credentials are of the cluster's account; that does not pass by itself, so that people are told.
  */
 export type MayMutate = (needMs: number) => boolean | 'unseenAccount';
 

@@ -24,7 +24,9 @@ export interface Tag {
   readonly value: string;
 }
 
-/** An EIP as DescribeEipAddresses shows it. Empty strings of the API are `undefined` here, but for `privateIpAddress`. */
+/**
+ * An EIP as DescribeEipAddresses shows it. Empty strings of the API are `undefined` here, but for `privateIpAddress`.
+ */
 export interface Eip {
   readonly allocationId: string;
   readonly ipAddress: string;
@@ -92,7 +94,7 @@ export interface PackageMembership {
  *
  * Every function rejects with a {@link CloudFault} and with nothing else, except that it rejects with the signal's
  * reason when `signal` aborts while the call still waits for its turn. A call that has been sent is never abandoned:
- * it ends with its answer or with its timeout, so that whoever drains knows what is still under way.
+ * it ends with its answer or with its timeout, so that a shutdown knows what is still under way.
  */
 export interface Cloud {
   /** Buys an EIP. With a token that was used before, returns the EIP of that time. */
@@ -101,9 +103,11 @@ export interface Cloud {
   describeEip(allocationId: string, signal?: AbortSignal): Promise<Eip | undefined>;
   /** Every EIP that carries all of `tags` with these values; all pages. */
   findEips(tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]>;
-  /** The EIP that has this public address, whoever made it; undefined where the answer does not list it. */
+  /** The EIP that has this public address, of any origin; undefined where the answer does not list it. */
   findEipByAddress(ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined>;
-  /** Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse. */
+  /**
+   * Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse.
+   */
   associateEip(binding: Binding, signal?: AbortSignal): Promise<void>;
   /** Starts to undo exactly this binding. Asynchronous: describe until Available. */
   unassociateEip(binding: Binding, signal?: AbortSignal): Promise<void>;

@@ -9,9 +9,9 @@ import { CloudFault } from './fault.ts';
  * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
  * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
  * DescribeContainerGroupStatus 10000, DescribeContainerLog 500 per 60 s; CreateContainerGroup and DeleteContainerGroup
- * have a bucket of 100 that regains 20 a second, see {@link ACCOUNT_BURSTS}). No figure is
- * published for the others: a careful 60 stands for those that change something. The look-up of network interfaces, which
- * every pod needs, begins as fast as the other reads; if that is too fast, the cloud says so and it slows down.
+ * have a bucket of 100 that regains 20 a second, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a
+ * careful 60 stands for those that change something. The look-up of network interfaces, which every pod needs, begins
+ * as fast as the other reads; if that is too fast, the cloud says so and it slows down.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,

@@ -10,7 +10,10 @@ import { createJournals } from './journal.ts';
 import { Outbox } from './outbox.ts';
 import { createSender, type Sender } from './sender.ts';
 
-/** Where SinkBinding mounts the token of a sink with OIDC: knative/eventing pkg/apis/sources/v1/sinkbinding_lifecycle.go. */
+/**
+ * Where SinkBinding mounts the token of a sink with OIDC: knative/eventing
+ * pkg/apis/sources/v1/sinkbinding_lifecycle.go.
+ */
 const OIDC_TOKEN = '/oidc/token';
 
 /** The sender to the configured sink; undefined where there is none. */

@@ -3,7 +3,8 @@ import { z } from 'zod';
 /**
  * What can happen to an address:
  *
- * - `allocated` the pod's PodEIP has an EIP of its own: bought, made by the virtual node, or taken over from an earlier pod
+ * - `allocated` the pod's PodEIP has an EIP of its own: bought, made by the virtual node, or taken over from
+ *   an earlier pod
  * - `associated` the EIP is bound to the pod's private address · `disassociated` it no longer is
  * - `released` the EIP was given back to the cloud
  * - `failed` no address, or no release, until somebody acts · `conflict` the same, because others want or have the EIP

@@ -37,8 +37,8 @@ export interface DeliveryPorts {
 }
 
 /**
- * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery that
- * fails holds up its own address only, until the sink is away for all.
+ * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery
+ * that fails holds up its own address only, until the sink is away for all.
  */
 export class Delivery {
   readonly #ports: DeliveryPorts;
@@ -92,7 +92,7 @@ export class Delivery {
       if (this.#underWay >= (this.#isDown ? 1 : AT_ONCE)) return;
       this.#ready.delete(lane);
       const { head } = lane;
-      // Whoever is in the way wakes it again, and so does its timer.
+      // The partition that is in the way wakes it again, and so does its timer.
       if (!head || lane.isSending || lane.dueAt > now || outbox.isBehindAnother(lane, head)) continue;
       void this.#deliver(lane, head, signal);
     }

@@ -22,10 +22,10 @@ export interface EventMessage {
 export const typeOf = (kind: ChangeKind): string => `com.alibabacloud.knative-eip.eip.${kind}.v1`;
 
 /**
- * The CloudEvent of a change: the same change always gives the same event. `source` names cluster and PodEIP, with its UID,
- * so that `sequence` is contiguous within one source (CloudEvents, extension Sequence); it is padded, so that it can be
- * compared as a text, too. `partitionkey` keeps the events of one Service, or of one pod name, in order in systems that
- * partition (CloudEvents, extension Partitioning).
+ * The CloudEvent of a change: the same change always gives the same event. `source` names cluster and PodEIP, with its
+ * UID, so that `sequence` is contiguous within one source (CloudEvents, extension Sequence); it is padded, so that it
+ * can be compared as a text, too. `partitionkey` keeps the events of one Service, or of one pod name, in order in
+ * systems that partition (CloudEvents, extension Partitioning).
  */
 export const eventOf = (
   { kind, sequence, at, data }: EipChange,

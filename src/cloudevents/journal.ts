@@ -25,9 +25,9 @@ export interface Stored {
 }
 
 /**
- * The journals, one ConfigMap for each PodEIP. Not in the PodEIP itself: some have no finalizer, so that a person who
- * deletes one would take undelivered events along; and each write would make the reconciler's own write, which names the
- * version that it read, fail. Every write names the version it replaces: the one of a leader that was is refused.
+ * The journals, one ConfigMap for each PodEIP. Not in the PodEIP itself: some have no finalizer, so that deleting one
+ * would drop undelivered events; and each write would make the reconciler's own write, which names the version that it
+ * read, fail. Every write names the version it replaces: the write of a former leader is refused.
  */
 export const createJournals = (kube: Kube, namespace: string) => {
   return {

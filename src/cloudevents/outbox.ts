@@ -15,7 +15,9 @@ import { Partition } from './partition.ts';
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
 /** Delivered changes are struck out together, so long after the first of them; milliseconds. */
 const TRIM_MS = 5_000;
-/** How long the end of a PodEIP waits for its journal to be written, which has given its EIP back by then; milliseconds. */
+/**
+ * How long the end of a PodEIP waits for its journal to be written, which has given its EIP back by then; milliseconds.
+ */
 const HOLD_MS = 60_000;
 /** How long a worker of the reconciler waits for a write before it turns to other PodEIPs; milliseconds. */
 const PATIENCE_MS = 250;
@@ -29,20 +31,23 @@ export interface OutboxPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Whether the PodEIP still exists. Asked once for each journal that is found at the start. Rejects with a KubeFault. */
+  /**
+   * Whether the PodEIP still exists. Asked once for each journal that is found at the start. Rejects with a KubeFault.
+   */
   readonly exists: (podEip: Journal['podEip'], uid: string, signal: AbortSignal) => Promise<boolean>;
   /** A step of this PodEIP that had to wait need not wait any longer. */
   readonly again: (podEip: Journal['podEip']) => void;
 }
 
 /**
- * Notices what happens to addresses and keeps it until it is delivered: at least once, and in order per PodEIP and per EIP.
+ * Notices what happens to addresses and keeps it until it is delivered: at least once, and in order per PodEIP
+ * and per EIP.
  *
- * What has happened is read from the state that each pass of the reconciler sees, and so is noticed again by whoever comes
- * after a crash, until it is written down; only what is written down is sent, so that a number never means two things. The
- * reconciler waits for a write in one place only: before the finalizer goes (and before an EIP is offered to the next pod),
- * when nothing could be noticed any more. The EIP has been given back by then: neither a sink nor a journal is ever between
- * a pod's end and the release of its EIP.
+ * What has happened is derived from the state that each pass of the reconciler sees. So after a crash the next process
+ * notices it again, until it is written down; only what is written down is sent, so that a number never means two
+ * things. The reconciler waits for a write in one place only: before the finalizer goes (and before an EIP is offered
+ * to the next pod), when nothing could be noticed any more. The EIP has been given back by then: neither a sink nor a
+ * journal is ever between a pod's end and the release of its EIP.
  */
 export class Outbox {
   readonly #ports: OutboxPorts;
@@ -62,8 +67,8 @@ export class Outbox {
   }
 
   /**
-   * Takes in what a pass of the reconciler saw before it does `step`. Resolves with false if the step must wait, because
-   * after it nobody could notice what is not written down yet. Never rejects.
+   * Takes in what a pass of the reconciler saw before it does `step`. Resolves with false if the step must wait,
+   * because after it nobody could notice what is not written down yet. Never rejects.
    */
   async observed(step: Action | Result, seen: ObservedState): Promise<boolean> {
     const fact = factOf(step, seen);

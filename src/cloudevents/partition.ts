@@ -4,8 +4,8 @@ import { fold, NOTHING_TOLD, type Told } from './fold.ts';
 import type { Journal, Stored } from './journal.ts';
 
 /**
- * The changes of one PodEIP on their way: noticed → written down → delivered → struck out. In memory; what is written down
- * is in its journal.
+ * The changes of one PodEIP on their way: noticed → written down → delivered → struck out. In memory; what is written
+ * down is in its journal.
  */
 export class Partition {
   readonly podEipUid: string;
@@ -15,7 +15,9 @@ export class Partition {
   told: Told = NOTHING_TOLD;
   /** Not delivered yet, the oldest first. */
   waiting: EipChange[] = [];
-  /** Facts that were news since the journal was written, each with its time: another leader's write may come between. */
+  /**
+   * Facts that were news since the journal was written, each with its time: another leader's write may come between.
+   */
   facts: { readonly fact: Fact; readonly at: number }[] = [];
   /** Number of the last change that needs no delivery any more. */
   delivered = 0;

@@ -18,8 +18,8 @@ export interface Sender {
 const CONNECTIONS = 16;
 
 /**
- * A sender of our own, because that of the CloudEvents SDK takes every answer for a success, and knows neither timeouts nor
- * certificates. Redirects are not followed: a token must not go where somebody points.
+ * A sender of our own, because that of the CloudEvents SDK takes every answer for a success, and knows neither timeouts
+ * nor certificates. Redirects are not followed: a token must not go where somebody points.
  */
 export const createSender = (sink: Sink, clock: Clock): Sender => {
   const isTls = sink.url.protocol === 'https:';

@@ -11,8 +11,8 @@ export interface Sink {
 }
 
 /**
- * What came of a delivery. `later`: it may succeed when it is tried again, not before `afterMs` · `refused`: it never will.
- * `why` is `2xx` … `5xx`-like: an HTTP status, or one word.
+ * What came of a delivery. `later`: it may succeed when it is tried again, not before `afterMs` · `refused`: it never
+ * will. `why` is `2xx` … `5xx`-like: an HTTP status, or one word.
  */
 export type SinkVerdict =
   | { readonly is: 'delivered' }
@@ -21,8 +21,8 @@ export type SinkVerdict =
 
 /**
  * Client errors after which Knative's senders try again: knative/specs, specs/eventing/data-plane.md, "Derived delivery
- * contract"; knative/eventing pkg/kncloudevents/retries.go, SelectiveRetry. Codes that are not in the contract are tried
- * again, too.
+ * contract"; knative/eventing pkg/kncloudevents/retries.go, SelectiveRetry. Codes that are not in the contract are
+ * tried again, too.
  */
 const RETRIED = new Set([404, 408, 409, 425, 429]);
 

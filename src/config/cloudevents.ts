@@ -7,7 +7,9 @@ const isSink = (text: string): boolean => {
   return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.username === '' && url.hash === '';
 };
 
-/** Names of extension attributes (CloudEvents 1.0, Naming Conventions); those of the specification are not extensions. */
+/**
+ * Names of extension attributes (CloudEvents 1.0, Naming Conventions); those of the specification are not extensions.
+ */
 const EXTENSION =
   /^(?!(?:id|source|specversion|type|subject|time|data|datacontenttype|dataschema|sequence)$)[a-z0-9]{1,20}$/;
 

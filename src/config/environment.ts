@@ -8,7 +8,9 @@ interface Override {
   readonly weak: boolean;
 }
 
-/** Every environment variable that is read, and what it is for. The names of the first three are Alibaba Cloud's own. */
+/**
+ * Every environment variable that is read, and what it is for. The names of the first three are Alibaba Cloud's own.
+ */
 export const VARIABLES: readonly {
   readonly variable: string;
   readonly key: readonly string[];

@@ -5,7 +5,10 @@ import { int, rule, textRule } from './config-rule.ts';
 const price = z.number().min(0).max(1_000_000);
 const A_PRICE = 'a number, 0 or more';
 
-/** `priceTable`: what EIPs cost, for `knative-eip explain`. There is no default: prices change, and accounts have their own. */
+/**
+ * `priceTable`: what EIPs cost, for `knative-eip explain`. There is no default: prices change, and accounts
+ * have their own.
+ */
 export const priceTable = z
   .strictObject({
     currency: textRule(/^[A-Z]{3}$/, 3)

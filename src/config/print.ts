@@ -3,7 +3,9 @@ import type { Origins } from './load.ts';
 import { spelled } from './problem.ts';
 import { leaves, type Config } from './schema.ts';
 
-/** The effective configuration as YAML, secrets hidden; with `withOrigin`, a comment says where each value comes from. */
+/**
+ * The effective configuration as YAML, secrets hidden; with `withOrigin`, a comment says where each value comes from.
+ */
 export const printConfig = ({ config, origins }: { config: Config; origins: Origins }, withOrigin: boolean): string => {
   const document = new Document(JSON.parse(JSON.stringify(config)));
   for (const leaf of withOrigin ? leaves() : []) {

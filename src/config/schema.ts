@@ -12,7 +12,7 @@ import { webhook } from './webhook.ts';
 
 export type { ConfigRule };
 
-/** A key whose value never leaves the process. An empty text means that it is not set, as in the Helm chart's values. */
+/** A key whose value never leaves the process. An empty text means not set, as in the Helm chart's values. */
 const secret = (description: string) =>
   z
     .string()

@@ -43,8 +43,8 @@ export const faultOfStatus = (status: unknown, httpStatus?: number, retryAfterMs
 };
 
 /**
- * What a failed exchange means: no connection, a broken one, a timeout, credentials that cannot be had. The error itself
- * is not kept as cause: TLS errors carry the whole certificate, and loggers print it.
+ * What a failed exchange means: no connection, a broken one, a timeout, credentials that cannot be had. The error
+ * itself is not kept as cause: TLS errors carry the whole certificate, and loggers print it.
  */
 export const faultOfError = (error: unknown): KubeFault => {
   if (error instanceof KubeFault) return error;
@@ -53,8 +53,8 @@ export const faultOfError = (error: unknown): KubeFault => {
 };
 
 /**
- * Whether a 404 is about the named object. Without a name in its details it is about the kind ("the server could not find
- * the requested resource", "404 page not found"): a CRD that is not installed, or not served yet after a start.
+ * Whether a 404 is about the named object. Without a name in its details it is about the kind ("the server could not
+ * find the requested resource", "404 page not found"): a CRD that is not installed, or not served yet after a start.
  */
 export const isAboutObject = (body: string): boolean => {
   const name = parseStatus(body)?.details?.name;

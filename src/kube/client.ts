@@ -20,7 +20,9 @@ export interface KubeCall {
 export interface KubeOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
-  /** Calls per second that are kept up, `kubeClientQPS`; zero or less for no limit. Default 20, as controller-runtime. */
+  /**
+   * Calls per second that are kept up, `kubeClientQPS`; zero or less for no limit. Default 20, as controller-runtime.
+   */
   readonly qps?: number | undefined;
   /** Calls at once after a pause, `kubeClientBurst`. Default 30, as controller-runtime. */
   readonly burst?: number | undefined;

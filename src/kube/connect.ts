@@ -21,7 +21,9 @@ export interface Connection {
   readonly server: string;
   /** Namespace of the context, or of the pod. */
   readonly namespace: string | undefined;
-  /** For single calls. Its connections are not those of `watches`: a long list must not stand before a lease renewal. */
+  /**
+   * For single calls. Its connections are not those of `watches`: a long list must not stand before a lease renewal.
+   */
   readonly calls: KubeTransport;
   /** For lists and watches of reflectors. */
   readonly watches: KubeTransport;
@@ -30,8 +32,8 @@ export interface Connection {
 }
 
 /**
- * Reads the kubeconfig, or the pod's service account where no path is given, and checks it; nothing is sent yet. Rejects
- * with KubeconfigError. The transports reject with whatever the network or the credential plug-in threw.
+ * Reads the kubeconfig, or the pod's service account where no path is given, and checks it; nothing is sent yet.
+ * Rejects with KubeconfigError. The transports reject with whatever the network or the credential plug-in threw.
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Connection> => {
   // Lazily, because it takes more than half a second: `--help` must not wait for it.
@@ -55,10 +57,10 @@ export const connect = async (options: ConnectOptions = {}): Promise<Connection>
 };
 
 /**
- * KubeConfig whose requests share one pool of connections. The library (2.0.1) makes an Agent for each request as soon as
- * there is a CA, so each call would be a new TLS handshake. Here its options are compared with those of the pool at hand:
- * where they are the same, the library is told to make none; where CA or client certificate have changed, the new Agent
- * takes the place of the old one, which ends with its last request.
+ * KubeConfig whose requests share one pool of connections. The library (2.0.1) makes an Agent for each request as soon
+ * as there is a CA, so each call would be a new TLS handshake. Here its options are compared with those of the pool at
+ * hand: where they are the same, the library is told to make none; where CA or client certificate have changed, the new
+ * Agent takes the place of the old one, which ends with its last request.
  */
 const pooledKubeConfig = ({ KubeConfig }: ClientNode) =>
   class PooledKubeConfig extends KubeConfig {
@@ -72,7 +74,8 @@ const pooledKubeConfig = ({ KubeConfig }: ClientNode) =>
       if (this.#material !== undefined && isDeepStrictEqual(material, this.#material)) return { type: 'none' };
       this.#material = { ...material };
       const plain = cluster?.server.startsWith('http:') === true && !cluster.proxyUrl;
-      // The library refuses plain HTTP unless certificates go unchecked, and has no pool for servers without TLS options.
+      // The library refuses plain HTTP unless certificates go unchecked, and has no pool for servers
+      // without TLS options.
       const options = plain ? ({ type: 'none' } as const) : super.createDispatcherOptions(cluster, material);
       return options.type === 'none' ? { type: 'agent', connect: KEEP_ALIVE } : options;
     }

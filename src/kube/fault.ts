@@ -9,7 +9,7 @@
 export type KubeFaultKind =
   'notFound' | 'conflict' | 'exists' | 'invalid' | 'forbidden' | 'expired' | 'throttled' | 'unavailable';
 
-/** The status of a `forbidden` that is about who asks, and not about what they may do. */
+/** The status of a `forbidden` that is about the identity of the caller, and not about its rights. */
 export const UNAUTHORIZED = 401;
 
 /** The error of the Kubernetes layer. Its message is the API server's own sentence; no header, no credential. */

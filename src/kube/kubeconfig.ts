@@ -82,8 +82,8 @@ const loadFile = (config: KubeConfig, file: string, parseYaml: (text: string) =>
 };
 
 /**
- * Kubeconfig v1 knows `tokenFile`; the library drops it ("config_types.js" looks for `token-file`) and would go on without
- * credentials. Its authenticator for projected tokens does the same job.
+ * Kubeconfig v1 knows `tokenFile`; the library drops it ("config_types.js" looks for `token-file`) and would go on
+ * without credentials. Its authenticator for projected tokens does the same job.
  */
 const readTokenFiles = (config: KubeConfig, content: object) => {
   const users = (content as { users?: { name?: string; user?: { tokenFile?: string } | null }[] | null }).users ?? [];

@@ -53,14 +53,16 @@ export interface ElectionOptions {
  * the old leader goes by `remainingMs`, and a Lease that somebody deletes or edits may have two leaders for a while.
  */
 export interface Election {
-  /** Resolves when leadership was acquired and then lost, when `release` is done, or when the signal aborts: as a crash. */
+  /**
+   * Resolves when leadership was acquired and then lost, when `release` is done, or when the signal aborts: as a crash.
+   */
   run(signal: AbortSignal): Promise<'lost' | 'released' | 'aborted'>;
   /** Resolves when leadership is acquired. Never rejects; stays pending if that never happens. */
   readonly acquired: Promise<void>;
   isLeader(): boolean;
   /**
-   * For how long nobody else can have become leader: the lease duration from the moment when the last successful renewal
-   * was *sent*, on the monotonic clock. 0 while not leading.
+   * For how long nobody else can have become leader: the lease duration from the moment when the last successful
+   * renewal was *sent*, on the monotonic clock. 0 while not leading.
    */
   remainingMs(): number;
   /** Who holds the Lease as far as is known, for logs and health. */
@@ -68,8 +70,8 @@ export interface Election {
   /** The Lease's `leaseTransitions` at the acquisition: grows with each change of leader. 0 before. */
   epoch(): number;
   /**
-   * Stops campaigning, and gives the Lease up if it is held, so that a successor need not wait. To be called once nothing
-   * that needs leadership is under way; until then the Lease goes on being renewed. Never rejects.
+   * Stops campaigning, and gives the Lease up if it is held, so that a successor need not wait. To be called once
+   * nothing that needs leadership is under way; until then the Lease goes on being renewed. Never rejects.
    */
   release(): Promise<void>;
 }
@@ -134,7 +136,7 @@ export const createElection = (options: ElectionOptions): Election => {
     if (lease !== undefined) observe(lease);
     const holder = lease?.spec?.holderIdentity ?? '';
     if (renewedAt !== undefined && holder !== '' && holder !== identity) throw new Lost(`${holder} holds the Lease`);
-    // Also where the Lease is gone: whoever held it until it was deleted still believes in it.
+    // Also where the Lease is gone: the holder that it had when it was deleted may still act as leader.
     if (heldByOther()) return false;
     const sentAt = clock.mono();
     const now = microTime(clock.now());
@@ -148,7 +150,7 @@ export const createElection = (options: ElectionOptions): Election => {
         holder === identity
           ? spec(identity, leaseDurationMs, lease.spec?.acquireTime ?? now, transitions)
           : spec(identity, leaseDurationMs, now, transitions + 1);
-      // With the resource version that was read: of two who try, one gets a conflict.
+      // With the resource version that was read: of two candidates, one gets a conflict.
       written = await kube.replace(LEASE, ref, { ...lease, spec: next }, signal);
     }
     // An abort in between is a crash: nothing may count as acquired after it.

@@ -5,7 +5,9 @@ import { apiVersionOf, collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
 import { faultOfAnswer, faultOfError } from './api-status.ts';
 
-/** The page size that kubectl and client-go's reflector use: pages of a few megabytes, parsed in tens of milliseconds. */
+/**
+ * The page size that kubectl and client-go's reflector use: pages of a few megabytes, parsed in tens of milliseconds.
+ */
 const PAGE_SIZE = 500;
 
 export interface Page<T> {
@@ -16,8 +18,8 @@ export interface Page<T> {
 
 /**
  * A quorum list, page by page. `resourceVersion` stays unset: `0` would read a cache and make the server ignore `limit`
- * (Kubernetes API concepts, "Resource versions"). Throws {@link KubeFault}; of kind `expired` when a page token grew too
- * old, after which the list must start anew, or the signal's reason.
+ * (Kubernetes API concepts, "Resource versions"). Throws {@link KubeFault}; of kind `expired` when a page token grew
+ * too old, after which the list must start anew, or the signal's reason.
  */
 export async function* listPages<T extends KubeObject>(
   { transport, clock, timeoutMs }: { transport: KubeTransport; clock: Clock; timeoutMs: number },

@@ -37,8 +37,8 @@ export interface Resource<T extends KubeObject> {
   /** Only there to bind the type. */
   readonly of?: T | undefined;
   /**
-   * Gives an object the parts that its type has and that an older schema, or none, did not ask for. Called with whatever
-   * the API server has, before anybody else sees it.
+   * Gives an object the parts that its type has and that an older schema, or none, did not ask for. Called with
+   * whatever the API server has, before anybody else sees it.
    */
   whole?(object: T): T;
 }
@@ -61,7 +61,9 @@ export interface JsonPatchOperation {
   readonly value?: unknown;
 }
 
-/** An array is a JSON patch (RFC 6902); an object is a JSON merge patch (RFC 7386), or a strategic one where named so. */
+/**
+ * An array is a JSON patch (RFC 6902); an object is a JSON merge patch (RFC 7386), or a strategic one where named so.
+ */
 export interface Patch {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly body: unknown;
@@ -115,7 +117,9 @@ export interface KubeResponse {
   readonly status: number;
   header(name: string): string | undefined;
   text(): Promise<string>;
-  /** The body line by line as it comes, for watches. Ends when the server ends it; throws when the connection breaks. */
+  /**
+   * The body line by line as it comes, for watches. Ends when the server ends it; throws when the connection breaks.
+   */
   lines(): AsyncIterable<string>;
 }
 

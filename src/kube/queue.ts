@@ -44,8 +44,8 @@ export interface QueueDepth {
 }
 
 /**
- * What to look at next: keys, not events. A key is in it once however often it is added, and is never handed out while it
- * is being processed; if it is added meanwhile, it comes again afterwards.
+ * What to look at next: keys, not events. A key is in it once however often it is added, and is never handed out while
+ * it is being processed; if it is added meanwhile, it comes again afterwards.
  */
 export interface WorkQueue {
   /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */

@@ -45,7 +45,7 @@ export const SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
 /** How long an answer is believed, milliseconds; as controller-runtime's filter of metrics does it. */
 const ALLOWED_MS = 60_000;
 const REFUSED_MS = 10_000;
-/** So many answers are remembered; whoever sends more tokens than that is not a scraper. */
+/** So many answers are remembered; more tokens than that are not those of scrapers. */
 const MOST_ANSWERS = 1_000;
 
 type Verdict = 200 | 401 | 403 | 503;
@@ -57,9 +57,9 @@ export interface GuardParts {
 }
 
 /**
- * Asks the API server who sent an Authorization header (TokenReview) and whether they may get the path /metrics
- * (SubjectAccessReview), as controller-runtime protects metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters). Tokens are
- * remembered as hashes only.
+ * Asks the API server which user an Authorization header is from (TokenReview) and whether it may get the path /metrics
+ * (SubjectAccessReview), as controller-runtime protects metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters).
+ * Tokens are remembered as hashes only.
  */
 export const createReaderAuthorizer = ({ kube, clock, log }: GuardParts) => {
   const answers = new Map<string, { readonly verdict: Verdict; readonly until: number }>();

@@ -98,10 +98,15 @@ interface Series {
 /** As many as client-go's caches of Events remember. */
 const MOST_SERIES = 4096;
 const MOST_WAITING = 1000;
-/** As client-go's EventSourceObjectSpamFilter: 25 different Events about an object at once, then one per five minutes. */
+/**
+ * As client-go's EventSourceObjectSpamFilter: 25 different Events about an object at once, then one per five minutes.
+ */
 const PER_OBJECT = { qps: 1 / 300, burst: 25 };
 const ATTEMPTS = 5;
-/** What the API server says of a new object in a namespace that goes (apiserver plugin/pkg/admission/namespace/lifecycle). */
+/**
+ * What the API server says of a new object in a namespace that goes (apiserver
+ * plugin/pkg/admission/namespace/lifecycle).
+ */
 const NAMESPACE_ENDS = 'because it is being terminated';
 /** For so long no new Event is tried there, milliseconds: one of the same name may come after it. */
 const NAMESPACE_ENDS_MS = 60_000;

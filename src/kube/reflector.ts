@@ -83,9 +83,9 @@ const QUICK_MS = 1_000;
 const STRIKES = 3;
 
 /**
- * List, then watch from there, for as long as it goes; list anew when the server has forgotten the resource version, when
- * watches keep failing, and now and then anyway. Every failure is retried with backoff, except that an expired resource
- * version leads to a list at once the first time.
+ * List, then watch from there, for as long as it goes; list anew when the server has forgotten the resource version,
+ * when watches keep failing, and now and then anyway. Every failure is retried with backoff, except that an expired
+ * resource version leads to a list at once the first time.
  */
 export const createReflector = <T extends KubeObject, K extends KubeObject>(
   options: ReflectorOptions<T, K>,
@@ -98,7 +98,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const handlers = new Set<StoreHandler<K>>();
   const stats = { lists: 0, watches: 0, events: 0, stale: 0, faults: 0 };
   const { promise: synced, resolve: resolveSynced, reject: rejectSynced } = Promise.withResolvers<void>();
-  // Whoever waits for it is told; nobody has to.
+  // A caller that awaits it gets the rejection; without one it is not an unhandled rejection.
   synced.catch(() => undefined);
   let hasSynced = false;
   let heardAt = clock.mono();
@@ -196,7 +196,8 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   /** Resolves with whether any event came. `maxMs` is the time until the next list is due. */
   const follow = async (maxMs: number, signal: AbortSignal): Promise<boolean> => {
     stats.watches += 1;
-    // 240 to 300 s, so that many watches do not end together. The client's own limit only steps in where the server's fails.
+    // 240 to 300 s, so that many watches do not end together. The client's own limit only steps in where
+    // the server's fails.
     const seconds = Math.max(1, Math.ceil(Math.min(240 + 60 * random.next(), maxMs / 1000)));
     const path = collectionPath(
       resource,
@@ -319,8 +320,8 @@ const isOlder = (version: string, than: string | undefined, orSame = false): boo
 };
 
 /**
- * Whether the failure of a watch casts doubt on its resource version, rather than on the network or a server under load:
- * 504 is what API servers say to a version that lies in their future, 500 to a history that they cannot decode.
+ * Whether the failure of a watch casts doubt on its resource version, rather than on the network or a server under
+ * load: 504 is what API servers say to a version that lies in their future, 500 to a history that they cannot decode.
  */
 const casts = ({ kind, status }: KubeFault): boolean =>
   kind === 'invalid' || kind === 'conflict' || status === 500 || status === 504;

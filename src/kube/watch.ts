@@ -24,8 +24,8 @@ export interface WatchOptions {
 }
 
 /**
- * One watch request. Ends when the server ends it, after `idleMs` of silence and after `maxMs`; throws {@link KubeFault} when it is
- * refused or breaks, and the signal's reason as soon as `signal` aborts.
+ * One watch request. Ends when the server ends it, after `idleMs` of silence and after `maxMs`; throws
+ * {@link KubeFault} when it is refused or breaks, and the signal's reason as soon as `signal` aborts.
  */
 export async function* watch<T extends KubeObject>(
   { transport, clock, path, idleMs, maxMs, onOpen }: WatchOptions,

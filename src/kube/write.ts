@@ -2,9 +2,9 @@ import { KubeFault } from './fault.ts';
 import type { Kube, KubeObject, Patch, Resource } from './port.ts';
 
 /**
- * Takes a finalizer off, and nothing else: the patch tests that the object has the same UID and that the entry it removes
- * is this finalizer. Resolves also where the object or its finalizer is gone already. A test that fails is a fault of kind
- * `conflict`: read the object again.
+ * Takes a finalizer off, and nothing else: the patch tests that the object has the same UID and that the entry it
+ * removes is this finalizer. Resolves also where the object or its finalizer is gone already. A test that fails is a
+ * fault of kind `conflict`: read the object again.
  */
 export const removeFinalizer = async <T extends KubeObject>(
   kube: Kube,

@@ -18,8 +18,9 @@ const NUMBER = /^(\d*)(?:\.(\d*))?/u;
 const UNIT = /^[^\d.]+/u;
 
 /**
- * Reads a duration as Go's time.ParseDuration does: a sign, then decimal numbers each with a unit, such as "1h15m30.5s",
- * ".5s" or "0". Nanoseconds; undefined where Go would return an error. Source: golang/go src/time/format.go.
+ * Reads a duration as Go's time.ParseDuration does: a sign, then decimal numbers each with a unit, such as
+ * "1h15m30.5s", ".5s" or "0". Nanoseconds; undefined where Go would return an error. Source: golang/go
+ * src/time/format.go.
  */
 export const parseDuration = (text: string): bigint | undefined => {
   if (text.length > LONGEST) return undefined;
@@ -43,7 +44,10 @@ export const parseDuration = (text: string): bigint | undefined => {
   return total > MOST ? undefined : total;
 };
 
-/** The digits after the point: whole nanoseconds, the rest cut off. Go computes in floating point: a nanosecond apart at most. */
+/**
+ * The digits after the point: whole nanoseconds, the rest cut off. Go computes in floating point: a nanosecond
+ * apart at most.
+ */
 const fractionOf = (digits: string, scale: bigint): bigint =>
   digits === '' ? 0n : (BigInt(digits) * scale) / 10n ** BigInt(digits.length);
 

@@ -1,6 +1,6 @@
 /**
- * Whether lists and objects lie in each other deeper than `most`. One way through the text, without parsing it: what is
- * nested a million deep costs a parser, and everybody who walks through the result, far more than its length says.
+ * Whether lists and objects are nested deeper than `most`. One pass over the text, without parsing it: a million levels
+ * cost a parser, and all code that walks through its result, far more than the length of the text suggests.
  */
 export const isDeeperThan = (most: number, text: string): boolean => {
   let depth = 0;

@@ -5,7 +5,9 @@ const SHOWN = 60;
 export const quote = (text: string): string =>
   JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text);
 
-/** Without any of these characters at its end. A pattern such as /-+$/ would begin anew at each hyphen of a long row. */
+/**
+ * Without any of these characters at its end. A pattern such as /-+$/ would begin anew at each hyphen of a long row.
+ */
 export const withoutEnd = (text: string, characters: string): string => {
   let end = text.length;
   while (end > 0 && characters.includes(text.charAt(end - 1))) end -= 1;

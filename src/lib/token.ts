@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 
 /**
- * An idempotency token: the same parts give the same token in every process, so that whoever comes after a crash repeats
- * the call and does not make a new one. At most 64 ASCII characters (VPC API reference, "How to ensure idempotence").
- * The scheme has a version, because tokens of two schemes would buy twice.
+ * An idempotency token: the same parts give the same token in every process, so that after a crash the next process
+ * repeats the call and does not make a new one. At most 64 ASCII characters (VPC API reference, "How to ensure
+ * idempotence"). The scheme has a version, because tokens of two schemes would buy twice.
  */
 export const clientToken = (...parts: readonly (string | number)[]): string =>
   `ke1-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 56)}`;
 
-/** Who makes a call that may have to be made again with the same parameters. */
+/** On whose behalf a call is made that may have to be made again with the same parameters. */
 export interface Caller {
   /** What the call is made for, as nothing else is called: UID of a PodEIP, or the process and what it looks after. */
   readonly subject: string;
@@ -17,9 +17,9 @@ export interface Caller {
 }
 
 /**
- * The parameters of a call with their token. It is derived from the action, from every parameter, and from the caller: the
- * next pod may have the private address of the pod before it and name the same EIP, and with a token that knows only of the
- * parameters the cloud would answer its call with the old answer, and do nothing.
+ * The parameters of a call with their token. It is derived from the action, from every parameter, and from the caller:
+ * the next pod may have the private address of the pod before it and name the same EIP, and with a token that knows
+ * only of the parameters the cloud would answer its call with the old answer, and do nothing.
  */
 export const withToken = <T extends Readonly<Record<string, string | undefined>>>(
   action: string,

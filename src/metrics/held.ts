@@ -6,7 +6,10 @@ import type { Meter } from './definition.ts';
 export interface HeldLimits {
   /** Up to so many addresses in use are listed one by one; with more of them, none is. 0: never. */
   readonly addresses: number;
-  /** Up to so many Revisions have a count of their own; with more of them, only their Services, and then only namespaces. */
+  /**
+   * Up to so many Revisions have a count of their own; with more of them, only their Services, and
+   * then only namespaces.
+   */
   readonly revisions: number;
 }
 

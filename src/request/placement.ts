@@ -16,7 +16,8 @@ export type NodeKind =
 
 /**
  * Whether a node is virtual, and whether this product runs it. Source: ACK documentation of virtual nodes: label
- * `type=virtual-kubelet`, taint `virtual-kubelet.io/provider`; self-managed VNode: label and taint `k8s.aliyun.com/vnode`.
+ * `type=virtual-kubelet`, taint `virtual-kubelet.io/provider`; self-managed VNode: label and taint
+ * `k8s.aliyun.com/vnode`.
  */
 export const kindOf = (node: Node): NodeKind => {
   const labels = node.metadata.labels ?? {};

@@ -28,8 +28,8 @@ export const UNRESTRICTED: EffectivePolicy = { names: [], limits: {}, defaults: 
 
 /**
  * What the policies say about the namespace. Pure, and the same whatever their order. Where several mean it, the most
- * restrictive wins: what every list allows, the lowest limit, the lowest default bandwidth; another default is that of the
- * first policy by name that has one. A default bandwidth package that another list does not allow is left out.
+ * restrictive wins: what every list allows, the lowest limit, the lowest default bandwidth; another default is that of
+ * the first policy by name that has one. A default bandwidth package that another list does not allow is left out.
  */
 export const effectivePolicy = (policies: readonly EipPolicy[], namespace: PolicyNamespace): EffectivePolicy => {
   const meant = policies
@@ -94,8 +94,8 @@ const means = ({ namespaces, namespaceSelector }: EipPolicySpec, { name, labels 
     : (namespaces?.includes(name) ?? false) || (namespaceSelector !== undefined && matches(namespaceSelector, labels));
 
 /**
- * metav1.LabelSelector. `NotIn` matches a namespace without the label too (kubernetes/apimachinery pkg/labels). What is not
- * complete matches, because a policy restricts: a mistake in it must not open what it closes.
+ * metav1.LabelSelector. `NotIn` matches a namespace without the label too (kubernetes/apimachinery pkg/labels). What is
+ * not complete matches, because a policy restricts: a mistake in it must not open what it closes.
  */
 const matches = (
   { matchLabels = {}, matchExpressions = [] }: LabelSelector,
@@ -133,8 +133,8 @@ export const underPolicy = <
 ): T => (policy ? { ...settings, policy, defaults: defaultsUnder(policy, settings.defaults) } : settings);
 
 /**
- * What the policy has against a request for a new EIP; what an existing one is about is {@link mayNameUnder}. At admission
- * and in the controller the same.
+ * What the policy has against a request for a new EIP; what an existing one is about is {@link mayNameUnder}. At
+ * admission and in the controller the same.
  */
 export const notAllowed = (policy: EffectivePolicy, request: EipRequest): readonly Finding[] =>
   request.kind === 'existing'
@@ -169,9 +169,9 @@ export const policiesOf = (names: readonly string[]): string =>
   `${names.length > 1 ? 'EipPolicies' : 'EipPolicy'} ${names.join(', ')}`;
 
 /**
- * Whether the policy lets the namespace name this existing EIP: `unsaid` where it has no list, `unknown` where a list goes by
- * tags and the EIP's are not known, as at admission. The EIP's own grant tag is no matter of the policy, and grants it
- * whatever this says.
+ * Whether the policy lets the namespace name this existing EIP: `unsaid` where it has no list, `unknown` where a list
+ * goes by tags and the EIP's are not known, as at admission. The EIP's own grant tag is no matter of the policy, and
+ * grants it whatever this says.
  */
 export const mayNameUnder = (
   { existingEips }: EffectivePolicy,
@@ -192,7 +192,9 @@ export const mayNameUnder = (
   return answers.includes('unknown') ? 'unknown' : 'yes';
 };
 
-/** What a new EIP counts under `limits.bandwidthMbps`, Mbit/s. In a package, the package's bandwidth is what is shared. */
+/**
+ * What a new EIP counts under `limits.bandwidthMbps`, Mbit/s. In a package, the package's bandwidth is what is shared.
+ */
 export const countedMbps = ({ bandwidthMbps, bandwidthPackageId }: NewEip): number =>
   bandwidthPackageId === undefined ? bandwidthMbps : 0;
 
@@ -207,11 +209,11 @@ export const isLimited = ({ limits }: EffectivePolicy): boolean =>
   limits.eips !== undefined || limits.bandwidthMbps !== undefined;
 
 /**
- * What the limits have against more EIPs. At admission it is a forecast, because others may come first; the controller asks
- * with what it has just read, before it buys.
+ * What the limits have against more EIPs. At admission it is a forecast, because others may come first; the controller
+ * asks with what it has just read, before it buys.
  *
- * @param held by the other pods of the namespace; undefined where nobody knows: then over a limit is only what is more than
- *   the limit by itself
+ * @param held by the other pods of the namespace; undefined where nobody knows: then over a limit is only what is more
+ *   than the limit by itself
  * @param pods how many ask for it, each for an EIP of its own; none ask for nothing
  */
 export const overLimits = (
@@ -257,8 +259,8 @@ const REMEDY_FOR_MANY = {
 
 /**
  * What the plan of a creation depends on, where the controller serves the pod. An existing EIP is bound here once the
- * instance runs, never with its creation: whether this pod may have it, and whether another pod of its Service still does,
- * is decided and looked at here.
+ * instance runs, never with its creation: whether this pod may have it, and whether another pod of its Service still
+ * does, is decided and looked at here.
  */
 export const creationFacts = ({
   enableVirtualNode,

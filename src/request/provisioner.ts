@@ -12,8 +12,8 @@ export type CreationPlan =
   /** Our virtual node: CreateContainerGroup makes or binds it with the instance. */
   | { readonly how: 'container-group'; readonly eip: EipCreationParameters }
   /**
-   * Our virtual node: the EIP is bought through the VPC API and its ID goes into CreateContainerGroup, which would not
-   * release it: whoever bought it does.
+   * Our virtual node: the EIP is bought through the VPC API and its ID goes into CreateContainerGroup. ECI does
+   * not release such an EIP; the controller does.
    */
   | {
       readonly how: 'vpc-first';
@@ -42,7 +42,9 @@ export interface CreationFacts {
    * will hand it over. CreateContainerGroup binds at once or not at all.
    */
   readonly eipIsHeld: boolean;
-  /** `enableVirtualNode` of the configuration: the controller serves the add-on's pods that carry no key of ECI's own. */
+  /**
+   * `enableVirtualNode` of the configuration: the controller serves the add-on's pods that carry no key of ECI's own.
+   */
   readonly enableVirtualNode: boolean;
   /** A policy limits what the namespace may hold: each of its EIPs is counted before it is bought. @default false */
   readonly isLimited?: boolean | undefined;
@@ -60,9 +62,10 @@ const ECI_ISPS: readonly string[] = ['BGP', 'BGP_PRO'];
 /**
  * Says who makes the address that a pod asks for, and with which parameters. Pure and total.
  *
- * The annotations are those that the reading was made from: they tell what the pod says from what the configuration does.
- * `inferred` targets are planned like proved ones; whoever spends money on the plan looks at the certainty first. Pods of
- * our own virtual node are never left to a PodEIP, because an address at creation is there before the first container is.
+ * The annotations are those that `parsed` was made from: they tell what the pod says from what the configuration says.
+ * `inferred` targets are planned like proved ones: the caller decides whether that is enough to spend money on.
+ * Pods of our own virtual node are never left to a PodEIP, because an address at creation is there before
+ * the first container is.
  */
 export const planCreation = (
   parsed: ParsedRequest,
@@ -138,10 +141,10 @@ const withInstance = (
 /**
  * The settings of a new EIP that CreateContainerGroup has no parameter for (ECI API reference 2018-08-08).
  *
- * Its EIP is metered as ECI likes, and no documentation says how. So a charge type that the pod asks for, and one of the
- * configuration that is not the annotation's documented default (PayByTraffic), is never left to it; only where nobody
- * asked is it. Its bandwidth is taken to have the range of that default. Its EIP goes with the instance, so that no other
- * release strategy is possible.
+ * Its EIP is metered as ECI likes, and no documentation says how. So a charge type that the pod asks for, and one of
+ * the configuration that is not the annotation's documented default (PayByTraffic), is never left to it; only where
+ * nobody asked is it. Its bandwidth is taken to have the range of that default. Its EIP goes with the instance, so that
+ * no other release strategy is possible.
  */
 const inexpressible = (request: NewEip, release: ReleasePolicy, given: Annotations): Setting[] => {
   const { bandwidthMbps } = request;
@@ -205,7 +208,8 @@ const byAddOn = (
 
 /**
  * The request in the spelling that the ECI virtual node reads, to be written over the pod's annotations. Also what the
- * configuration says is written, because ECI has defaults of its own. What ECI does not know is left out and left alone.
+ * configuration says is written, because ECI has defaults of its own. What ECI does not know is left out
+ * and left alone.
  *
  * @param given annotations of the pod: another spelling among them whose text differs ("5M") is corrected with the
  *   rest, so that the two agree. Without them only the canonical keys are returned.

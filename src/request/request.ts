@@ -35,7 +35,9 @@ export interface EipDefaults {
   readonly bandwidthPackageId?: string | undefined;
 }
 
-/** The request as it is kept in the PodEIP. `undefined` members are left out, so that equal requests are equal strings. */
+/**
+ * The request as it is kept in the PodEIP. `undefined` members are left out, so that equal requests are equal strings.
+ */
 export const writeRequest = (request: EipRequest): string => JSON.stringify(request);
 
 /** Reads {@link writeRequest} back; undefined where the text is not a request, because somebody edited it. */

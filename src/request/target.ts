@@ -32,11 +32,11 @@ export type Target =
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Says where a pod runs. Once it is scheduled only proof counts: the virtual node's marks on the pod, and the labels and
- * taints of the node that it is bound to. Before that the answer is inferred as in {@link targetOfTemplate}, and only
- * if the labels of its namespace are given, because they may send it elsewhere. The add-on's virtual nodes run ECI and
- * ACS alike, so a pod that is bound to one is told apart by its labels, `inferred`, until it carries its instance's ID.
- * While its node is not known, such an ID proves ECI and not who runs it: that is `inferred` too.
+ * Says where a pod runs. Once it is scheduled only proof counts: the virtual node's marks on the pod, and the labels
+ * and taints of the node that it is bound to. Before that the answer is inferred as in {@link targetOfTemplate}, and
+ * only if the labels of its namespace are given, because they may send it elsewhere. The add-on's virtual nodes run ECI
+ * and ACS alike, so a pod that is bound to one is told apart by its labels, `inferred`, until it carries its instance's
+ * ID. While its node is not known, such an ID proves ECI and not who runs it: that is `inferred` too.
  *
  * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id); ACS documentation of pods with EIPs
  * (alibabacloud.com/instance-id); ACK documentation of virtual nodes.
@@ -81,8 +81,8 @@ export const targetOf = (
 
 /**
  * Says where the pods of a template will run, as far as it can be told before they are scheduled; `inferred`, always. A
- * scheduling policy may still send single pods of one Service elsewhere. Annotations are not looked at: those that prove
- * something are written by a virtual node, and in a template they are copies.
+ * scheduling policy may still send single pods of one Service elsewhere. Annotations are not looked at: those that
+ * prove something are written by a virtual node, and in a template they are copies.
  *
  * Labels of the pod win over those of its namespace; contradictions are `unknown`, because no documentation resolves
  * them. Without anything that sends it to a virtual node or lets it in there, a pod goes to an ECS node.

@@ -31,7 +31,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   InvalidBandwidth: entry(
     'refuse',
-    'The bandwidth is no whole number of Mbit/s in the range of its charge type.',
+    'The bandwidth is not a whole number of Mbit/s in the range of its charge type.',
     'Write 1 to 200 with PayByTraffic, or 1 to 500 with PayByBandwidth.',
   ),
   LegacyBandwidth: entry(
@@ -41,7 +41,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   InvalidChargeType: entry(
     'refuse',
-    'The metering method of the EIP is none that there is.',
+    'Unknown metering method (internet charge type) of the EIP.',
     'Write "PayByTraffic" or "PayByBandwidth".',
   ),
   InvalidInstanceChargeType: entry(
@@ -51,7 +51,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   InvalidIsp: entry(
     'refuse',
-    'The line type is none that there is; capital letters count.',
+    'Unknown line type; upper and lower case matter.',
     'Write one of the line types of the EIP documentation, such as "BGP" or "BGP_PRO".',
   ),
   InvalidId: entry(
@@ -61,29 +61,25 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   InvalidName: entry(
     'refuse',
-    'The name is none that an EIP can have.',
+    'The name is not allowed for an EIP.',
     'Write 1 to 128 characters without control characters that do not begin with http:// or https://.',
   ),
   InvalidDescription: entry(
     'refuse',
-    'The description is none that an EIP can have.',
+    'The description is not allowed for an EIP.',
     'Write 1 to 256 characters without control characters that do not begin with http:// or https://.',
   ),
   InvalidProtectionType: entry(
     'refuse',
-    'The security protection is none that an EIP can have, or there is more than one.',
+    'Unknown security protection, or more than one.',
     'Write "AntiDDoS_Enhanced", or remove the annotation.',
   ),
   InvalidTags: entry(
     'refuse',
-    'The tags are no JSON object of strings, too many, too long, or have a reserved prefix.',
+    'The tags are not a JSON object of strings, or are too many, too long, or have a reserved prefix.',
     'Write a JSON object such as {"team":"web"}: keys and values of at most 128 characters, no aliyun, acs: or http:// in front.',
   ),
-  InvalidHandover: entry(
-    'refuse',
-    'The way in which an existing EIP is handed over is none that there is.',
-    'Write "ready" or "wait".',
-  ),
+  InvalidHandover: entry('refuse', 'Unknown way of handing over an existing EIP.', 'Write "ready" or "wait".'),
   HandoverIgnored: entry(
     'warn',
     'A way of hand-over stands beside a new EIP, of which each pod has its own.',
@@ -126,7 +122,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   BeforeTrafficIgnored: entry(
     'warn',
-    'Whether requests wait for the EIP is said by something that is neither "true" nor "false", and counts as "false".',
+    'The annotation that makes requests wait for the EIP is neither "true" nor "false", and counts as "false".',
     'Write "true" or "false".',
   ),
   SettingsWithoutRequest: entry(

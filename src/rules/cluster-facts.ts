@@ -18,7 +18,9 @@ export interface RevisionFacts {
   readonly annotations: Annotations;
 }
 
-/** What is known beside the object and the configuration. What is undefined is not known, and no rule about it speaks. */
+/**
+ * What is known beside the object and the configuration. What is undefined is not known, and no rule about it speaks.
+ */
 export interface ClusterFacts {
   /** What the namespace holds already, without what this object and its pods hold. */
   readonly held?: Usage | undefined;

@@ -1,9 +1,11 @@
 /**
- * Other software that makes EIPs for the same annotations. Its source is not public, or it is a setting of the cluster's
- * network plugin: both are told by what an installation of them leaves in the cluster.
+ * Other software that makes EIPs for the same annotations. Its source is not public, or it is a setting of the
+ * cluster's network plugin: both are told by what an installation of them leaves in the cluster.
  */
 
-/** Installed by its Helm chart as a Deployment of this name. Source: ACK documentation, ack-extend-network-controller. */
+/**
+ * Installed by its Helm chart as a Deployment of this name. Source: ACK documentation, ack-extend-network-controller.
+ */
 export const ACK_EXTEND = 'ack-extend-network-controller';
 
 /** Terway's configuration, in kube-system. Source: AliyunContainerService/terway, deploy and types/daemon/config.go. */

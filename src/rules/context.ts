@@ -10,7 +10,8 @@ const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
 
 /**
  * Annotations that were written on the object itself. Its pods get those of `spec.template.metadata` and no others
- * (knative/serving pkg/reconciler/configuration/resources/revision.go; kubernetes/kubernetes pkg/controller, GetPodFromTemplate).
+ * (knative/serving pkg/reconciler/configuration/resources/revision.go; kubernetes/kubernetes pkg/controller,
+ * GetPodFromTemplate).
  */
 export const misplacedKeys = (kind: string, outside: Annotations, annotations: Annotations): readonly Finding[] => {
   if (Object.keys(outside).length === 0) return [];
@@ -87,7 +88,7 @@ export const otherController: Rule = ({ workload, target, settings, parsed, fact
   ];
 };
 
-/** What the namespace may ask for. Whether an EIP itself grants it is known only to who can look at the EIP. */
+/** What the namespace may ask for. Whether an EIP itself grants it only shows once the EIP is read. */
 export const policy: Rule = ({ workload, target, parsed, settings }) => {
   const { request } = parsed;
   if (!request) return [];

@@ -27,7 +27,9 @@ const POD_OF: Readonly<Record<string, RegExp>> = {
 };
 const STATEFUL_POD = /^-\d{1,10}$/;
 
-/** A generated name is cut to 58 characters before its 5 random ones. Source: apiserver pkg/storage/names/generate.go. */
+/**
+ * A generated name is cut to 58 characters before its 5 random ones. Source: apiserver pkg/storage/names/generate.go.
+ */
 const LONGEST_BASE = 58;
 const LONGEST_NAME = LONGEST_BASE + 5;
 /** The longest that is put between the name of a Deployment and the 5 characters: a hash of 10 and two hyphens. */
@@ -54,14 +56,14 @@ export const isOwn = (claim: Omit<EipClaim, 'allocationId'>, { kind, namespace, 
 const MOST_NAMED = 3;
 
 /**
- * The same EIP named by something else. A pod with an owner is not asked: its owner was, and in a rollout the pod before
- * it has the EIP still. What is in another namespace is not told.
+ * The same EIP named by something else. A pod with an owner is not checked: its owner was, and in a rollout the pod
+ * before it still has the EIP. What is in another namespace is not disclosed.
  */
 export const duplicateClaims: Rule = ({ workload, parsed: { request }, settings, facts: { claims = [] } }) => {
   if (request?.kind !== 'existing' || (workload.kind === 'Pod' && workload.owner)) return [];
   const { allocationId } = request;
-  // Who needs a grant of the EIP's own is not told whether somebody else has it; nor does a mere wish of such a one count
-  // against those who have the grant. The controller sees the grant, and decides.
+  // A namespace that needs a grant of the EIP's own is not told of claims elsewhere, and a claim from such a namespace
+  // does not count against others. The controller reads the grant, and decides.
   const mayKnow = isFreeToName(settings, workload.namespace, allocationId);
   const counts = ({ namespace, kind }: EipClaim): boolean =>
     namespace === workload.namespace || (mayKnow && (kind === 'PodEIP' || isOpenTo(namespace, settings)));

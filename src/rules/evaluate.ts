@@ -45,8 +45,8 @@ const KEEPS_NOTHING: ReadonlySet<FindingId> = new Set(['StatelessOwner', 'HostNe
 
 /**
  * What a workload asks for, with everything that there is to say about it. `explain`, the validating webhook and the
- * controller all ask here, so that they cannot disagree. A request comes back only if nothing refuses it. Pure and total:
- * every input gives an answer, and the same input the same one.
+ * controller all ask here, so that they cannot disagree. A request comes back only if nothing refuses it. Pure and
+ * total: every input gives an answer, and the same input the same one.
  */
 export const evaluateRequest = (input: RuleInput): ParsedRequest => {
   const parsed = parseAnnotations(input.workload.annotations, input.settings.defaults);

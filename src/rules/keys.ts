@@ -89,7 +89,10 @@ export const unknownKeys = (given: Annotations): readonly Finding[] =>
       );
     });
 
-/** Labels that send a pod to a virtual node (ECI documentation, "Schedule pods to ECI"); as annotations nothing reads them. */
+/**
+ * Labels that send a pod to a virtual node (ECI documentation, "Schedule pods to ECI"); as annotations
+ * nothing reads them.
+ */
 const LABELS_OF_ECI = ['alibabacloud.com/eci', 'eci', 'alibabacloud.com/acs'];
 
 export const labelsAsAnnotations: Rule = ({ workload: { annotations } }) =>

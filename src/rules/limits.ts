@@ -5,8 +5,8 @@ import { finding, written, type Rule } from './rule.ts';
 import { podsOf } from './scale.ts';
 
 /**
- * How much the namespace may hold. As long as nobody has looked where a pod runs this is silent, because then its address is
- * not asked for but recorded: one that it has already stays on record under a limit that came later.
+ * How much the namespace may hold. As long as nobody has looked where a pod runs this is silent, because then its
+ * address is not asked for but recorded: one that it has already stays on record under a limit that came later.
  */
 export const limits: Rule = ({ workload, target, parsed: { request }, settings, facts: { held } }) => {
   if (request?.kind !== 'new' || (target === undefined && held === undefined)) return [];
@@ -15,8 +15,8 @@ export const limits: Rule = ({ workload, target, parsed: { request }, settings, 
 };
 
 /**
- * The virtual node makes an EIP at once, and nobody can say no before: a limit would mean nothing. Said only where the pods
- * are known to go there, so that a pod that runs is read as it was before there was a limit.
+ * The virtual node makes an EIP at once, and nobody can say no before: a limit would mean nothing. Said only where the
+ * pods are known to go there, so that a pod that runs is read as it was before there was a limit.
  */
 export const uncounted: Rule = ({ workload, target, settings, parsed }) => {
   const { policy = UNRESTRICTED } = settings;

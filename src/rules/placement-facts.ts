@@ -5,7 +5,8 @@ import type { Workload } from './workload.ts';
 export type { Provider };
 
 /**
- * Where the pods of a workload run, as far as its manifest tells. A pod may carry the marks of its node; a template cannot.
+ * Where the pods of a workload run, as far as its manifest tells. A pod may carry the marks of its node;
+ * a template cannot.
  *
  * @param namespaceLabels undefined where they could not be read: they may send pods elsewhere
  */

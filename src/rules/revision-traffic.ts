@@ -11,7 +11,9 @@ const MOST_TARGETS = 100;
 /** More of them are not looked at: each is a call. */
 const MOST_READ = 10;
 
-/** The Revisions that must be read to evaluate the traffic of a Service: none where its template names no existing EIP. */
+/**
+ * The Revisions that must be read to evaluate the traffic of a Service: none where its template names no existing EIP.
+ */
 export const revisionsToRead = (
   template: Annotations | undefined,
   traffic: readonly TrafficTarget[] = [],
@@ -21,8 +23,8 @@ export const revisionsToRead = (
     : [...new Set(traffic.filter(isReached).flatMap(({ revisionName }) => revisionName ?? []))].slice(0, MOST_READ);
 
 /**
- * Two Revisions of one Service that requests reach, by percent or by tag, and that name one EIP. It goes to one of them, and
- * the other serves without: nobody would see it before half of the requests leave with another address.
+ * Two Revisions of one Service that requests reach, by percent or by tag, and that name one EIP. It goes to one of
+ * them, and the other serves without: nobody would see it before half of the requests leave with another address.
  */
 export const twoRevisions: Rule = ({ workload, parsed: { request }, settings, facts: { revisions = [] } }) => {
   const { kind, isKnative, namespace, traffic, latestRevision, annotations } = workload;

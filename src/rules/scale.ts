@@ -38,8 +38,9 @@ export const leastPods = ({ isKnative, annotations, replicas }: Workload): numbe
   isKnative ? knativeScale(annotations).least : (replicas ?? 1);
 
 /**
- * What carries Knative's annotations about scale. Its Deployments and pods do not: keys of `autoscaling.knative.dev` are left out
- * of them (knative/serving pkg/reconciler/revision/resources/deploy.go), so that nothing follows from their absence there.
+ * What carries Knative's annotations about scale. Its Deployments and pods do not: keys of `autoscaling.knative.dev`
+ * are left out of them (knative/serving pkg/reconciler/revision/resources/deploy.go), so that nothing follows from
+ * their absence there.
  */
 const SAYS_SCALE: ReadonlySet<string> = new Set(['Service', 'Configuration', 'Revision']);
 
@@ -104,8 +105,9 @@ export const reservedInstance: Rule = ({ workload: { kind, isKnative, annotation
 };
 
 /**
- * How many pods a workload is certain to want: none, where it is scaled to 0. A Knative Service is never deployed without
- * one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as there are nodes.
+ * How many pods a workload is certain to want: none, where it is scaled to 0. A Knative Service is never deployed
+ * without one pod (knative/serving, allow-zero-initial-scale is off by default); a DaemonSet's are as many as
+ * there are nodes.
  */
 export const podsOf = (workload: Workload): number => {
   const { kind, isKnative } = workload;

@@ -49,7 +49,9 @@ const POD_TIMES = { startMs: 500, stopMs: 500 };
 const LOOK_EVERY_MS = 500;
 /** How long the last addresses may take to go back after the time is over. */
 const GRACE_MS = 60_000;
-/** How long the controller may take until its webhooks answer; on a busy machine that is more than the usual seconds. */
+/**
+ * How long the controller may take until its webhooks answer; on a busy machine that is more than the usual seconds.
+ */
 const PREPARED_MS = 180_000;
 /** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
 const STABLE_WINDOW_MS = 4_000;
@@ -176,8 +178,8 @@ const watch = async (ledger: AddressLedger, screen: Screen, signal: AbortSignal)
 };
 
 /**
- * Waits until the webhooks answer, and the virtual node is there: a sample that comes before is neither refused nor given
- * what it needs.
+ * Waits until the webhooks answer, and the virtual node is there: a sample that comes before is neither refused nor
+ * given what it needs.
  */
 const prepared = async (kube: Kube, transport: KubeTransport, signal: AbortSignal): Promise<void> => {
   const until = clock.mono() + PREPARED_MS;
@@ -224,7 +226,7 @@ const summarize = (
   const own = eips.filter(({ allocationId }) => USERS_EIPS.includes(allocationId));
   const free = own.filter(({ status }) => status === 'Available');
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  // Who was stopped in the middle of a scene has served nobody who came last.
+  // A demo that is stopped in the middle of a scene has not served its last workloads.
   const isServed = isCutShort || (served.length === others.length && isRefused);
   const { applied, denied } = ledger.contradictions;
   const isFine =

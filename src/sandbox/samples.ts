@@ -57,8 +57,8 @@ export const apply = async (kube: Kube, file: string): Promise<void> => {
 };
 
 /**
- * Creates a sample in the namespace of the samples, under its own name there: what the user applies from the same file is
- * another object. Resolves to what was created; rejects with a KubeFault of kind `exists` where the name is taken.
+ * Creates a sample in the namespace of the samples, under its own name there: what the user applies from the same file
+ * is another object. Resolves to what was created; rejects with a KubeFault of kind `exists` where the name is taken.
  */
 export const applySample = async (kube: Kube, { file, resource, name, eip }: Sample): Promise<KubeObject> => {
   const [text] = read(file).map((object) => JSON.stringify(object));

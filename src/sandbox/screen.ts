@@ -31,8 +31,8 @@ const LEAST_SAID = 3;
 const SHORT_HEAD = 2;
 
 /**
- * The picture in a window of this size: never more lines than it has, and none wider. The table is whole as long as it can be;
- * the head gives way first, then what was said.
+ * The picture in a window of this size: never more lines than it has, and none wider. The table is whole as long as it
+ * can be; the head gives way first, then what was said.
  */
 export const frame = ({ head, said, rows, footer }: Picture, size: ReturnType<Terminal['size']>): readonly string[] => {
   const { columns } = size;
@@ -67,9 +67,9 @@ const TOGETHER = ['\u001b[?2026h', '\u001b[?2026l'] as const;
 const MOST_SAID = 500;
 
 /**
- * The whole window, drawn line by line at its place, on the terminal's alternate screen: that one has no lines above it which
- * could scroll away, and is not wrapped anew when the window changes its size, so that nothing is left over of what was
- * drawn before. What was said stands on the ordinary screen afterwards.
+ * The whole window, drawn line by line at its place, on the terminal's alternate screen: that one has no lines above it
+ * which could scroll away, and is not wrapped anew when the window changes its size, so that nothing is left over of
+ * what was drawn before. What was said stands on the ordinary screen afterwards.
  */
 export const liveScreen = (print: (text: string) => void, terminal: Terminal): Screen => {
   const head: string[] = [];
@@ -116,7 +116,9 @@ export const liveScreen = (print: (text: string) => void, terminal: Terminal): S
   };
 };
 
-/** One line for each thing that happens to an address: for logs, pipes and CI. On a terminal no line is wider than it. */
+/**
+ * One line for each thing that happens to an address: for logs, pipes and CI. On a terminal no line is wider than it.
+ */
 export const plainScreen = (print: (text: string) => void, columns?: () => number): Screen => {
   const before = new Map<string, string>();
   return {

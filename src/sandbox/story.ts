@@ -46,8 +46,8 @@ interface Made {
 const inSamples = (name: string) => ({ namespace: SAMPLES_NAMESPACE, name });
 
 /**
- * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with a time
- * given, otherwise until the signal.
+ * Samples come, a Knative Service is rolled out, all Services scale to zero and wake up, and everything goes: once with
+ * a time given, otherwise until the signal.
  */
 export const play = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, seconds, signal, say } = stage;
@@ -121,7 +121,7 @@ const contradict = async ({ kube, ledger, say }: DemoStage, sample: Sample): Pro
   }
 };
 
-/** Somebody whose request a Service is busy with until they leave. */
+/** A visitor: keeps a Service busy with one request until it leaves. */
 const visitor =
   ({ knative, clock, signal }: DemoStage) =>
   (name: string): (() => Promise<void>) => {
@@ -131,7 +131,7 @@ const visitor =
       // As long as there is no Route.
       while ((await knative.request(inSamples(name), options)).status === 404)
         await clock.sleep(LOOK_EVERY_MS, options.signal);
-      // Whoever leaves hears no answer.
+      // A visitor that leaves does not wait for the answer.
     })().catch(() => undefined);
     return async () => {
       left.abort();

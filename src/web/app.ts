@@ -17,7 +17,10 @@ export interface Shown {
   readonly log: Log;
 }
 
-/** The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is wanted, and nothing else. */
+/**
+ * The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is
+ * wanted, and nothing else.
+ */
 export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa => {
   const routes = new Map<string, Route>([
     ...healthRoutes(health),
@@ -25,7 +28,7 @@ export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa 
     ...(page ? pageRoutes(page) : []),
   ]);
   const app = new Koa();
-  // Nothing here depends on who asks, so X-Forwarded-* are never believed.
+  // No answer depends on the sender, so X-Forwarded-* are never trusted.
   app.proxy = false;
   app.on('error', (error: Error & { status?: number }) => {
     // A client that breaks off is not worth a line.

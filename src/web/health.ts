@@ -5,7 +5,7 @@ export type Check = () => boolean;
 
 /**
  * What the probes of Kubernetes ask. Liveness: would a restart help? Readiness: is everything in place to work, leader
- * or not? Check names are shown to whoever asks; reasons are not.
+ * or not? Check names are shown without authentication; reasons are not.
  */
 export interface Health {
   /** The process is restarted while one of these fails. */

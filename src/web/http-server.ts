@@ -30,7 +30,7 @@ export class ServeError extends Error {
   override readonly name = 'ServeError';
 }
 
-/** Probes and scrapes are small and few: whoever needs more than this is not one of them. */
+/** Probes and scrapes are small and few: a connection that needs more than this is not one of them. */
 const LIMITS = {
   requestTimeout: 10_000,
   headersTimeout: 5_000,

@@ -6,8 +6,8 @@ import type { Route } from './route.ts';
 export type Exposition = () => Promise<{ readonly contentType: string; readonly body: string }>;
 
 /**
- * Whether whoever sent this Authorization header may read the metrics: 200, or the status of the answer. 401: nobody is
- * known by it · 403: known, and may not · 503: it cannot be said at present.
+ * Whether this Authorization header allows reading the metrics: 200, or the status of the answer. 401: no user is known
+ * by it · 403: known, and not allowed · 503: the API server cannot say at present.
  */
 export type Guard = (authorization: string | undefined) => Promise<200 | 401 | 403 | 503>;
 
@@ -19,7 +19,7 @@ const REFUSALS = {
 
 const compress = promisify(gzip);
 
-/** `/metrics`, for everybody or for those whom the guard lets pass; compressed for those who take it. */
+/** `/metrics`, for all or for those that the guard lets pass; compressed where the request accepts that. */
 export const metricsRoute =
   (exposition: Exposition, guard?: Guard): Route =>
   async (ctx) => {

@@ -79,9 +79,12 @@ export interface Overview {
   readonly started: string;
   /** Whether the first lists are complete: before that, what is missing says nothing. */
   readonly isComplete: boolean;
-  /** Whether this replica works, or waits. Only the one that works has Events, findings about pods and calls to the cloud. */
+  /**
+   * Whether this replica works, or waits. Only the one that works has Events, findings about pods and calls
+   * to the cloud.
+   */
   readonly isLeader: boolean;
-  /** Who works, as far as this replica knows. */
+  /** The leader, as far as this replica knows. */
   readonly leader: string | undefined;
   readonly counts: Readonly<Record<Standing, number>>;
   readonly services: readonly ShownService[];

@@ -8,9 +8,9 @@ import { streamRoute } from './stream.ts';
 export interface PageOptions {
   readonly status: Status;
   readonly clock: Clock;
-  /** Only who comes from this machine sees it, by `kubectl port-forward` for example. */
+  /** Only requests from this machine are answered, by `kubectl port-forward` for example. */
   readonly isLocalOnly: boolean;
-  /** Ends the streams, so that a drain need not wait for whoever watches. */
+  /** Ends the streams, so that a shutdown need not wait for open pages. */
   readonly signal: AbortSignal;
 }
 
@@ -24,8 +24,8 @@ const FILES = [
 ] as const;
 
 /**
- * Only files of this server run or are shown; a text that finds its way into the document as markup does nothing. The page
- * itself sets texts and attributes, never markup, which `require-trusted-types-for` makes sure of.
+ * Only files of this server run or are shown; a text that finds its way into the document as markup does nothing. The
+ * page itself sets texts and attributes, never markup, which `require-trusted-types-for` makes sure of.
  */
 const POLICY = [
   "default-src 'none'",
@@ -69,8 +69,8 @@ const LOOPBACK = /^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$/;
 const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 /**
- * The route for whoever comes from this machine. Through `kubectl port-forward` the kubelet connects from inside the pod's
- * network, and RBAC has decided before who may; another pod comes with an address of its own.
+ * The route for requests from this machine only. Through `kubectl port-forward` the kubelet connects from inside the
+ * pod's network, and RBAC has decided before who may; another pod connects from an address of its own.
  */
 const local =
   (route: Route): Route =>
@@ -82,8 +82,8 @@ const local =
   };
 
 /**
- * The status page at `/` and what it is made from: `/api/addresses`, `/api/overview`, `/api/history?pod=namespace/name` and
- * `/api/stream`. Read-only. Its own addresses are relative, so that it also works behind the API server's proxy.
+ * The status page at `/` and what it is made from: `/api/addresses`, `/api/overview`, `/api/history?pod=namespace/name`
+ * and `/api/stream`. Read-only. Its own addresses are relative, so that it also works behind the API server's proxy.
  */
 export const pageRoutes = (options: PageOptions): [string, Route][] =>
   options.isLocalOnly ? routes(options).map(([path, route]) => [path, local(route)]) : routes(options);

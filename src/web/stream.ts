@@ -19,8 +19,8 @@ interface Reader {
 }
 
 /**
- * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then `changed`
- * with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
+ * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then
+ * `changed` with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
  */
 export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): Route => {
   const readers = new Set<Reader>();
@@ -61,7 +61,7 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
 
   const begin = () => {
     stop = status.subscribe((key) => dirty.add(key));
-    // What is there already is told at once; whoever comes gets all of it anyway.
+    // A new reader gets everything that is there at once, so that earlier changes need not be sent.
     dirty.clear();
     cancel = clock.timer(EVERY_MS, round);
   };

@@ -114,7 +114,9 @@ test('the plan, the list of what is kept and the summary name every EIP and its 
   );
 });
 
-/** A cluster with PodEIPs that a controller of ours left behind, each of an EIP that a user brought or that was bought. */
+/**
+ * A cluster with PodEIPs that a controller of ours left behind, each of an EIP that a user brought or that was bought.
+ */
 const cluster = async (t: ExecutionContext, podEips: Readonly<Record<string, 'Auto' | 'Static'>>) => {
   const server = createApiServer({ clock: systemClock, random: systemRandom });
   const http = await serveKube(server);

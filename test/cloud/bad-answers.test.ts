@@ -31,8 +31,9 @@ import {
 } from './alicloud-fixture.ts';
 
 /*
- * Bad answers of the cloud, by their number in the list of bad inputs, whose bindings are in test/controllers/podeip/bad-podeips.test.ts: what the real
- * adapter makes of the bytes, and where an answer can be read and is strange, what is done about it.
+ * Bad answers of the cloud, by their number in the list of bad inputs, whose bindings are in
+ * test/controllers/podeip/bad-podeips.test.ts: what the real adapter makes of the bytes, and where an answer can be
+ * read and is strange, what is done about it.
  */
 
 test.after.always(() => server.close());

@@ -7,7 +7,10 @@ import { ACTION_CODES, COMMON_CODES, type CodeSets } from '../../src/cloud/alicl
 import { NETWORK_CODES, kindOfAnswer } from '../../src/cloud/alicloud/codes.ts';
 import { printable, redact } from '../../src/cloud/alicloud/redact.ts';
 
-/** The error codes of the VPC and ECI API references, by action; those of the Terraform provider's retry lists beside them. */
+/**
+ * The error codes of the VPC and ECI API references, by action; those of the Terraform provider's retry
+ * lists beside them.
+ */
 const DOCUMENTED: Partial<Record<CloudAction, string>> = {
   AllocateEipAddress: `FrequentPurchase.EIP COMMODITY_NO_EXIST QuotaExceeded.Eip QuotaExceeded.LargeSpecEip
     InvalidParameter InsufficientBalance ReserveIpFail InvalidRegion.NotSupport InvalidResourceGroupId Ip.Allocated

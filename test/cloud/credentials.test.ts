@@ -131,7 +131,7 @@ test('a source that hangs slows a renewal for a moment only, and the first fetch
   await arrived;
   await advance(RENEWAL_PATIENCE_MS);
   t.is((await first).accessKeyId, 'STS.session1');
-  // Whoever comes now does not wait at all, and asks nobody again.
+  // A caller from now on does not wait at all, and the source is not asked again.
   t.is((await credentials.get()).accessKeyId, 'STS.session1');
   t.is(waiting.length, 1);
 

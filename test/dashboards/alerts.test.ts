@@ -208,7 +208,8 @@ for (const { name, severity } of ALERTS) {
           {
             interval: '1m',
             input_series: Object.entries({ ...series, ...leads }).map(([series, values]) => ({ series, values })),
-            // promtool compares annotations as well; which they are is in the expression of ALERTS, so only labels count.
+            // promtool compares annotations as well; which they are is in the expression of ALERTS, so
+            // only labels count.
             promql_expr_test: [
               {
                 expr: `count by (alertname, severity${Object.keys(labels)

@@ -43,7 +43,10 @@ export const areWebhooksTrusted = ({ kube }: Stage, minimum = 1) =>
       (it?.webhooks ?? []).every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== ''),
   );
 
-/** Waits until pods really are prepared: the API server takes a moment until it calls a webhook that was just configured. */
+/**
+ * Waits until pods really are prepared: the API server takes a moment until it calls a webhook that
+ * was just configured.
+ */
 export const areWebhooksCalled = async (stage: Stage): Promise<void> => {
   await areWebhooksTrusted(stage);
   const pod = {

@@ -54,7 +54,7 @@ test.serial(
       await kube.create(SERVICE, serviceOf('hasty', {}));
       for (const name of ['patient', 'hasty']) await serviceIsReady(stage, name, `${name}-00001`);
       await nothingIsLeft(stage);
-      // Binding takes so long that whoever does not wait for it is seen not to.
+      // Binding takes so long that a pod that does not wait for it is noticed.
       const end = cloud.inject({ action: 'AssociateEipAddress', times: Infinity, fault: { stallMs: 2_000 } });
       t.deepEqual(await coldStart(t, stage, 'patient'), { reached: 10, without: 0 });
       t.deepEqual(await coldStart(t, stage, 'hasty'), { reached: 10, without: 10 });

@@ -21,7 +21,9 @@ type Stage = Awaited<ReturnType<typeof setStage>>;
 
 const EIP = 'eip-users';
 
-/** The Deployment of a Revision, with the labels that Knative's reconcilers give it, and the gate that a webhook adds. */
+/**
+ * The Deployment of a Revision, with the labels that Knative's reconcilers give it, and the gate that a webhook adds.
+ */
 const revision = (generation: number) => {
   const name = `hello-0000${generation}`;
   const labels = {

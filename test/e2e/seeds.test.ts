@@ -18,7 +18,10 @@ import {
 } from './knative.ts';
 import { until, VIRTUAL_NODE_NAME } from './stage.ts';
 
-/** The manifests of ACK's documentation, "Associate an EIP with the elastic container instance on which a Knative Service runs". */
+/**
+ * The manifests of ACK's documentation, "Associate an EIP with the elastic container instance on which a Knative
+ * Service runs".
+ */
 const FOLDER = new URL('../seeds/', import.meta.url);
 const BANDWIDTH_PLAN = 'cbwp-2zeukbj916scmj51mxxxx';
 const eipOf = (place: string) => `eip-bp1q5n8cq4p7f6dzu${place}`;

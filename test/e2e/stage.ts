@@ -87,7 +87,9 @@ export const VIRTUAL_NODE_SETTINGS = {
   virtualNode: { enabled: true, nodeName: VIRTUAL_NODE_NAME, vSwitchIDs: [V_SWITCH], securityGroupID: 'sg-e2e' },
 };
 
-/** What a node must have so that the real scheduler uses it, which its kubelet and the node-lifecycle controller see to. */
+/**
+ * What a node must have so that the real scheduler uses it, which its kubelet and the node-lifecycle controller see to.
+ */
 const openNode = async (kube: Kube, name: string, status?: object): Promise<void> => {
   const node = await kube.get(NODE, { name });
   const taints = node?.spec?.taints?.filter(({ key }) => !key.startsWith('node.kubernetes.io/')) ?? [];

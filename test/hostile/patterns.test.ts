@@ -3,8 +3,8 @@ import { checkSync } from 'recheck';
 import { readersIn, ROOT, sources } from './source.ts';
 
 /**
- * recheck (https://makenowjust-labs.github.io/recheck) decides by automata, and where it cannot by fuzzing, whether some text
- * makes an expression take more than linear time. It counts steps, so that a slow machine changes nothing.
+ * recheck (https://makenowjust-labs.github.io/recheck) decides by automata, and where it cannot by fuzzing, whether
+ * some text makes an expression take more than linear time. It counts steps, so that a slow machine changes nothing.
  */
 const isLinear = (source: string, flags: string): string | undefined => {
   const found = checkSync(source, flags, { timeout: 60_000, attackTimeout: null });

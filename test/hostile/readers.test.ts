@@ -7,8 +7,8 @@ const SIZE = 256 * 1024;
 /** No pattern is given more of somebody's text than this, characters: who reads it has looked at its length before. */
 const LONGEST = 16 * 1024;
 /**
- * Time of the processor that a drive may take, milliseconds, the least of three. What is linear takes some milliseconds; what
- * is quadratic takes minutes at this size.
+ * Time of the processor that a drive may take, milliseconds, the least of three. What is linear takes some
+ * milliseconds; what is quadratic takes minutes at this size.
  */
 const MOST_MS = 250;
 
@@ -70,7 +70,10 @@ const ROWS = [...ATOMS.map((atom) => rowOf(atom)), rowOf('1', ''), rowOf('a', ''
 /** What the second test gives: long ones, and some that readers take. */
 const SOME = [...['1', 'a', '{"a":', '$(', 'secret='].map((atom) => rowOf(atom)), '1', '{}', 'a'.repeat(20)];
 
-/** Folders whose texts nobody but the operator, or the person at the keyboard, writes. Their patterns are linear all the same. */
+/**
+ * Folders whose texts nobody but the operator, or the person at the keyboard, writes. Their patterns are linear
+ * all the same.
+ */
 const TRUSTED: readonly (readonly [RegExp, string])[] = [
   [/^src\/config\//, 'the configuration, which the operator writes'],
   [/^src\/cli\//, 'the command line of whoever starts it'],
@@ -101,7 +104,10 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   [String.raw`src/virtualnode/instance-status.ts \.\d+Z$`]: 'a time, as Date writes it',
 };
 
-/** Whether a pattern reads no more than a certain number of characters by itself: it begins at the beginning and repeats nothing without end. */
+/**
+ * Whether a pattern reads no more than a certain number of characters by itself: it begins at the beginning and repeats
+ * nothing without end.
+ */
 const isBounded = (source: string, flags: string): boolean => {
   if (/[gm]/.test(flags)) return false;
   const bare = source.replaceAll(/\\./g, 'x').replaceAll(/\[[^\]]*\]/g, 'x');

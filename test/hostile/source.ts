@@ -27,7 +27,9 @@ export interface Readers {
 
 const isRegExp = (callee: Node) => 'name' in callee && callee.name === 'RegExp';
 
-/** Everything in src/ that reads a text by a pattern or a grammar. The parser finds it, so that nothing is forgotten. */
+/**
+ * Everything in src/ that reads a text by a pattern or a grammar. The parser finds it, so that nothing is forgotten.
+ */
 export const readersIn = (files: readonly string[]): Readers => {
   const patterns: Pattern[] = [];
   const made: Site[] = [];

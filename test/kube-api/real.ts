@@ -26,7 +26,10 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean | undefined;
   /** Also run kube-scheduler, if its binary is there. */
   readonly scheduler?: boolean | undefined;
-  /** Where the API server listens; pods with network namespaces of their own cannot reach the default. @default '127.0.0.1' */
+  /**
+   * Where the API server listens; pods with network namespaces of their own cannot reach the default.
+   * @default '127.0.0.1'
+   */
   readonly address?: string | undefined;
 }
 
@@ -58,8 +61,8 @@ const freePorts = async (count: number): Promise<number[]> => {
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /**
- * As API servers do it every five minutes (apiserver pkg/storage/etcd3/compact.go), through etcd's JSON gateway: the key
- * tells all of them up to where, so that they forget their own copies of the past too.
+ * As API servers do it every five minutes (apiserver pkg/storage/etcd3/compact.go), through etcd's JSON gateway: the
+ * key tells all of them up to where, so that they forget their own copies of the past too.
  */
 const compact = async (etcdUrl: string): Promise<void> => {
   const call = async (path: string, body: object): Promise<unknown> => {

@@ -2,7 +2,9 @@ import type { KubeRequest, KubeResponse, KubeTransport } from '../../src/kube/po
 
 type Json = Record<string, unknown> & { metadata: Record<string, unknown> };
 
-/** Objects in memory behind the Kubernetes wire protocol: create, get, replace with its conflicts, merge patch, delete. */
+/**
+ * Objects in memory behind the Kubernetes wire protocol: create, get, replace with its conflicts, merge patch, delete.
+ */
 export class MemoryApi {
   readonly objects = new Map<string, Json>();
   readonly requests: KubeRequest[] = [];

@@ -97,7 +97,7 @@ test('reading the canonical annotations gives the same request, and writing them
       t.deepEqual(again.request, request);
       t.deepEqual(again.release, release);
       t.deepEqual({ ...all, ...canonicalAnnotations(request, all) }, all);
-      // The canonical keys alone say all that ECI honours, whatever the defaults of whoever reads them are.
+      // The canonical keys alone say all that ECI honours, whatever the defaults of their reader are.
       const alone = parseAnnotations(canonicalAnnotations(request), { ...defaults, isp: 'BGP_FinanceCloud' });
       t.deepEqual(alone.findings, []);
       if (request.kind === 'existing') return t.deepEqual(alone.request, request);

@@ -161,7 +161,7 @@ interface Row {
   readonly isKept?: boolean;
 }
 
-/** Only whoever gives the next pod the same name may keep an EIP for it. */
+/** Only an owner that gives the next pod the same name may keep an EIP for it. */
 const OF_STATEFUL_SET = {
   ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'u-1', controller: true }],
 };

@@ -163,7 +163,7 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
     `${K8S}eip-before-traffic`,
   ].map((key) => ({
     with: pod({ annotations: { [key]: 'x' } }),
-    // Who writes "false" knows that there will be none.
+    // "false" says already that there will be none.
     without: pod({ annotations: { [key]: 'x', [`${K8S}pod-with-eip`]: 'false' } }),
   })),
   UnknownKey: [

@@ -17,7 +17,9 @@ let worst = { ms: 0, seed: 0 };
 const began = performance.now();
 const heaps: number[] = [];
 
-/** Time of the processor, so that another process of the machine is no finding; the least of three, for the collector's. */
+/**
+ * Time of the processor, so that another process of the machine is no finding; the least of three, for the collector's.
+ */
 const slownessOf = (seed: number): number =>
   Math.min(
     ...Array.from({ length: 3 }, () => {

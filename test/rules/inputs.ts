@@ -170,7 +170,9 @@ export const inputs = (seed: number) => {
     const plain = one(TEXTS);
     return often(0.3) ? bent(plain) : plain;
   };
-  /** Mostly what asks for an address, and some settings, of which each has the value of its own kind as often as not. */
+  /**
+   * Mostly what asks for an address, and some settings, of which each has the value of its own kind as often as not.
+   */
   const annotations = (): Record<string, string> => ({
     ...(often(0.7) && one(ASKING)),
     ...Object.fromEntries(

@@ -4,7 +4,7 @@ import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
 
-/** A clock that stands still until it is told to move; waking up whoever sleeps, in order. */
+/** A clock that stands still until it is told to move; then it wakes sleepers in order. */
 export class StillClock implements Clock {
   #mono = 0;
   #timers: { at: number; fire: () => void }[] = [];
@@ -79,7 +79,9 @@ export interface Answered {
 export interface Bench {
   readonly cloud: EmbeddedCloud;
   readonly clock: StillClock;
-  /** Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`. */
+  /**
+   * Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`.
+   */
   readonly call: (action: string, parameters?: Readonly<Record<string, string>>) => Promise<Answered>;
   /** Allocates an EIP and returns its ID. */
   readonly allocate: (parameters?: Readonly<Record<string, string>>) => Promise<string>;

@@ -27,7 +27,9 @@ const OWN = {
   },
 };
 
-/** What kubectl would have printed of these, and of a Deployment of one pod with an EIP of the user's that is scaled. */
+/**
+ * What kubectl would have printed of these, and of a Deployment of one pod with an EIP of the user's that is scaled.
+ */
 const deployment = (name: string, annotations: object, onItself: object = {}) => ({
   ...OWN,
   metadata: { ...OWN.metadata, name, annotations: onItself },

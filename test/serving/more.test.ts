@@ -17,5 +17,6 @@ scenario('26', 'a private Service has an EIP too', kinds.clusterLocal);
 afterwards('17', 'the leader of two is killed in a hand-over, and the other one ends it', upheaval.leaderKilled);
 afterwards('22', 'ten Services wake up at once where there is room for six EIPs', upheaval.quotaShort);
 afterwards('25', 'a Revision that Knative collects leaves nothing behind', upheaval.collected);
-// The last: the API server keeps its connections to the webhook that was stopped, and that one hears of no ConfigMap any more.
+// The last: the API server keeps its connections to the webhook that was stopped, and that one hears of
+// no ConfigMap any more.
 afterwards('20', 'Knative is stopped and started again in the middle of rollouts', upheaval.knativeUpgraded);

@@ -21,8 +21,8 @@ const endAnyway = (): void => {
 };
 
 /**
- * Declares scenarios that play beside each other on one stage of the real Knative Serving, each in a namespace of its own.
- * Where the stage cannot be set they are skipped, and their titles say why.
+ * Declares scenarios that play beside each other on one stage of the real Knative Serving, each in a namespace of its
+ * own. Where the stage cannot be set they are skipped, and their titles say why.
  */
 export const onStage = (options: StageOptions = {}) => {
   const why = missing();

@@ -126,7 +126,9 @@ export const sharedAddresses = (pods: readonly PodHistory[]): readonly string[] 
   );
 };
 
-/** How long no pod said of the address that it has it, between the first and the last time that one did; milliseconds. */
+/**
+ * How long no pod said of the address that it has it, between the first and the last time that one did; milliseconds.
+ */
 export const timeWithout = (pods: readonly PodHistory[], address: string): number => {
   const spans = pods
     .flatMap(({ addresses }) => addresses)

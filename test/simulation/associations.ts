@@ -12,8 +12,9 @@ interface Calls {
 }
 
 /**
- * I21: an EIP is never associated more than once per binding. Of the calls of one process for one PodEIP, private address and
- * network interface, none of which went wrong, the cloud says OK to one: a second one says that the first had no effect.
+ * I21: an EIP is never associated more than once per binding. Of the calls of one process for one PodEIP, private
+ * address and network interface, none of which went wrong, the cloud says OK to one: a second one says that the first
+ * had no effect.
  */
 export class Associations {
   readonly #truth: Truth;

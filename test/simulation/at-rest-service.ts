@@ -32,8 +32,8 @@ const namedBy = (pod: Pod, { truth }: Inspector): string | undefined => {
 };
 
 /**
- * I20 at rest: the named EIP is with a pod of the Revision that alone gets the requests, whatever was before; that pod's gate is
- * open, and so are those of the pods that no request gets to.
+ * I20 at rest: the named EIP is with a pod of the Revision that alone gets the requests, whatever was before; that
+ * pod's gate is open, and so are those of the pods that no request gets to.
  */
 export const unrestOfService = (
   service: KnativeService,

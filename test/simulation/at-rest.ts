@@ -13,8 +13,8 @@ import { asks, type Inspector } from './inspector.ts';
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
 /**
- * What is not as it has to be once nothing happens any more: the first thing, or undefined. What follows from a change by
- * a human needs a human again, and has to be said in the PodEIP.
+ * What is not as it has to be once nothing happens any more: the first thing, or undefined. What follows from a change
+ * by a human needs a human again, and has to be said in the PodEIP.
  */
 export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number): string | undefined => {
   const { touched } = inspector;

@@ -54,7 +54,10 @@ export const annotationsOf = (ask: Ask): Record<string, string> => {
   }
 };
 
-/** Everybody else: users, StatefulSets, kubelets, network plug-ins, and humans at the console. Nothing goes wrong for them. */
+/**
+ * Everybody else: users, StatefulSets, kubelets, network plug-ins, and humans at the console. Nothing goes
+ * wrong for them.
+ */
 export class Cluster {
   readonly #server: ApiServer;
   readonly #cloud: EmbeddedCloud;

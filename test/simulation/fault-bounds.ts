@@ -8,8 +8,8 @@ import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 export const SETTLE_SECONDS = 12;
 
 /**
- * How long after it was sent a request of the controller to the cloud may take effect at the latest, however it was answered, and
- * also if its sender is dead. Together with the lag of reads it must be less than what the product waits
+ * How long after it was sent a request of the controller to the cloud may take effect at the latest, however it was
+ * answered, and also if its sender is dead. Together with the lag of reads it must be less than what the product waits
  * (SETTLE_SECONDS + the time-out of a call): beyond that the product promises nothing, because nobody could.
  */
 export const LATEST_EFFECT_MS = 14_000;
@@ -17,7 +17,9 @@ export const LATEST_EFFECT_MS = 14_000;
 /** How far Describe lags at most. Less than READ_LAG_MS of src/manager/controllers.ts, for the same reason. */
 export const READ_LAG_MS = 2_500;
 
-/** The same bound for requests to the API server. Its writes carry preconditions, so that nothing else depends on it. */
+/**
+ * The same bound for requests to the API server. Its writes carry preconditions, so that nothing else depends on it.
+ */
 export const LATEST_WRITE_MS = 12_000;
 
 /** How long a line of a watch may travel. */

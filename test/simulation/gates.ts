@@ -15,9 +15,9 @@ const isOpen = (pod: Pod | undefined): boolean => gateOf(pod)?.status === 'True'
 const label = ({ metadata }: Pod | PodEip, key: string): string => metadata.labels?.[key] ?? '';
 
 /**
- * I20: a request never waits on a pod that cannot become ready. The gate of a pod that serves does not close because its EIP
- * goes to another pod of its Service; and the gate of a pod that never had its address opens without it only where no request
- * gets to its Revision, and where those that are sent find the address.
+ * I20: a request never waits on a pod that cannot become ready. The gate of a pod that serves does not close because
+ * its EIP goes to another pod of its Service; and the gate of a pod that never had its address opens without it only
+ * where no request gets to its Revision, and where those that are sent find the address.
  */
 export class Gates {
   readonly #time: VirtualTime;
@@ -77,7 +77,10 @@ export class Gates {
     if (isOpen(pod)) this.#opened.add(uid);
   }
 
-  /** Whoever gives an EIP back looks for who wants it after its PodEIP began to go: what was written down before is seen. */
+  /**
+   * The controller looks for other claims to an EIP after its PodEIP began to go: what was written down before that
+   * is seen.
+   */
   #onClose(pod: Pod, isExcused: (podEip: PodEip) => boolean): void {
     const podEip = this.#truth.podEips.get(pod.metadata.name);
     if (!podEip || this.#truth.podOf(podEip) !== pod || isExcused(podEip)) return;

@@ -24,8 +24,8 @@ const momentsOf = (next: () => number, count: number, spanMs: number): number[] 
 };
 
 /**
- * The history of one world. The names are few and so are the addresses, so that things collide; humans at the console are
- * the exception, because after them a human is needed.
+ * The history of one world. The names are few and so are the addresses, so that things collide; humans at the console
+ * are the exception, because after them a human is needed.
  */
 export const generate = (seed: number): Script => {
   const random = seeded(seed);
@@ -99,7 +99,7 @@ export const generate = (seed: number): Script => {
     if (what < 0.5) {
       say(at, end(pod));
       alive.delete(pod);
-      // Whoever owned it makes another of its name.
+      // Its owner makes another of its name.
       if (chance(withStrategies ? 0.7 : 0.4)) {
         alive.add(pod);
         say(at + ms(0, 12_000), create(pod));
@@ -225,7 +225,10 @@ const lastWords = (random: Random): Pick<Ending, 'phase' | 'objectMs'> => ({
   objectMs: random.next() < 0.3 ? 0 : Math.round(random.next() ** 2 * 8_000),
 });
 
-/** The life of a Knative Service: rollouts and rollbacks, splits and tags, nobody's and everybody's, deleted and made again. */
+/**
+ * The life of a Knative Service: rollouts and rollbacks, splits and tags, nobody's and everybody's, deleted
+ * and made again.
+ */
 const serveOf = (random: Random, namesAnEip: number): readonly Action[] => {
   const next = (): number => random.next();
   const actions: Action[] = [];

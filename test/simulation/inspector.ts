@@ -109,8 +109,8 @@ const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
 };
 
 /**
- * Watches the world from outside: every write to the API server and every change in the cloud's ledger. What it knows of
- * the controller is what anybody could read there.
+ * Watches the world from outside: every write to the API server and every change in the cloud's ledger. What it knows
+ * of the controller is what anybody could read there.
  */
 export class Inspector {
   readonly truth: Truth;
@@ -151,7 +151,9 @@ export class Inspector {
   /** How long EIPs are kept for the next pod of the Service; milliseconds. */
   holdOffMs = 0;
   readonly #lostAt = new Map<string, number>();
-  /** Every pod that ever wanted an address, by UID: of which Service and Revision it is, and until when it wanted it. */
+  /**
+   * Every pod that ever wanted an address, by UID: of which Service and Revision it is, and until when it wanted it.
+   */
   readonly #kin = new Map<string, Kin & { until: number }>();
   /** EIPs that a human has changed. */
   touched: ReadonlySet<string> = new Set();
@@ -328,8 +330,8 @@ export class Inspector {
   }
 
   /**
-   * Whether a pod of a Revision that goes first in the Service wants the same EIP, or did so a moment ago: the one that this pod asks for, or
-   * the one that it has because it asked for it before its annotations changed.
+   * Whether a pod of a Revision that goes first in the Service wants the same EIP, or did so a moment ago: the one that
+   * this pod asks for, or the one that it has because it asked for it before its annotations changed.
    */
   #isOutranked(pod: Pod, { spec }: PodEip): boolean {
     const mine = kinOf(pod);
@@ -371,7 +373,10 @@ export class Inspector {
       );
   }
 
-  /** Whether its EIP is to be held for the next pod of its Service: one of its own, that nobody took over, and a Service that is there. */
+  /**
+   * Whether its EIP is to be held for the next pod of its Service: one of its own, that nobody took over, and a Service
+   * that is there.
+   */
   #isHeldOff(uid: string): boolean {
     const podEip = this.truth.everPodEips.get(uid);
     const service = podEip?.metadata.labels?.[SERVICE_UID];

@@ -79,8 +79,9 @@ const isLiving = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
 
 /**
- * A small Knative Serving: Services with Revisions, one pod for each Revision that requests get to or that has yet to show
- * that it works, rollouts that wait for readiness, and traffic. Nothing goes wrong for it, and it is never asked for more.
+ * A small Knative Serving: Services with Revisions, one pod for each Revision that requests get to or that has yet to
+ * show that it works, rollouts that wait for readiness, and traffic. Nothing goes wrong for it, and it is
+ * never asked for more.
  *
  * Source: knative/serving pkg/reconciler/{configuration,route,labeler,autoscaling/kpa}.
  */

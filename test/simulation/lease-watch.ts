@@ -2,7 +2,9 @@ import type { Lease } from '../../src/kube/lease.ts';
 import type { VirtualTime } from './time.ts';
 import type { Write } from './truth.ts';
 
-/** The Lease as the API server has it: who holds it, since when it was last renewed, and whether it passes on in order. */
+/**
+ * The Lease as the API server has it: who holds it, since when it was last renewed, and whether it passes on in order.
+ */
 export class LeaseWatch {
   readonly #time: VirtualTime;
   readonly #broken: (said: string) => void;

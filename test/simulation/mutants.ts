@@ -31,8 +31,8 @@ const NO_PROOF = [
 ] as const;
 
 /**
- * Each takes one defence away, and must be noticed. They change the source as it is loaded and nothing else: the product
- * has no switch for any of them.
+ * Each takes one defence away, and must be noticed. They change the source as it is loaded and nothing else: the
+ * product has no switch for any of them.
  */
 export const mutants: readonly Mutant[] = [
   mutant(

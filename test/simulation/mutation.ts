@@ -12,9 +12,9 @@ export interface Replacement {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Makes every module that is loaded from now on in this thread read as if the texts had been replaced. The product knows
- * nothing of it: there is no switch in its code. Throws, when the module is loaded, where a text is not found exactly
- * once, so that a mutant cannot get lost in a change of the source.
+ * Makes every module that is loaded from now on in this thread read as if the texts had been replaced. The product
+ * knows nothing of it: there is no switch in its code. Throws, when the module is loaded, where a text is not found
+ * exactly once, so that a mutant cannot get lost in a change of the source.
  */
 export const mutate = (replacements: readonly Replacement[]): void => {
   const byFile = new Map<string, Replacement[]>();

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import { sleepOn, type VirtualTime } from './time.ts';
 
-/** What a process asked of the world outside, for whoever decides whether it survives that. */
+/** What a process asks of the world outside, for the code that decides whether the process survives it. */
 export interface Io {
   readonly process: Process;
   /** For example `PATCH /api/v1/…` or `AllocateEipAddress`. */

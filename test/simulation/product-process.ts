@@ -108,7 +108,7 @@ export interface ProductParts {
   readonly cloud: EmbeddedCloud;
   readonly random: Random;
   readonly script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds' | 'limit' | 'actions'>;
-  /** Who takes CloudEvents; undefined where nobody does. */
+  /** The sink of CloudEvents; undefined where there is none. */
   readonly sender: Sender | undefined;
   /** Whether what the product logs is kept. */
   readonly tells: boolean;
@@ -133,8 +133,8 @@ const telling = (wire: Wire, name: string): Log => {
 };
 
 /**
- * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server. Returns how to
- * send it SIGTERM.
+ * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server.
+ * Returns how to send it SIGTERM.
  */
 export const startController = (parts: ProductParts): { readonly terminate: () => void } => {
   const { wire, process, server, cloud, random, onExit } = parts;

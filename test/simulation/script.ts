@@ -10,8 +10,8 @@ export type Ask =
 export type Which = { readonly eip: string } | { readonly ofPod: string };
 
 /**
- * Graceful deletion, as kubelets do it since Kubernetes 1.27: the containers end after `graceMs`, then the final phase is
- * written, and the object goes.
+ * Graceful deletion, as kubelets do it since Kubernetes 1.27: the containers end after `graceMs`, then the final phase
+ * is written, and the object goes.
  */
 export interface Ending {
   readonly graceMs: number;
@@ -24,8 +24,8 @@ export interface Ending {
 }
 
 /**
- * Where requests go: to the latest Revision, to the one before it, to both of them, or to the latest with a tag for the one
- * before it.
+ * Where requests go: to the latest Revision, to the one before it, to both of them, or to the latest with a tag for the
+ * one before it.
  */
 export type RouteTo = 'latest' | 'previous' | 'both' | 'tagged';
 
@@ -121,7 +121,7 @@ export interface Script {
   readonly endMs: number;
   /** Probability of a fault at each I/O until then. */
   readonly faultRate: number;
-  /** Whether the controllers elect a leader; otherwise whoever runs works. */
+  /** Whether the controllers elect a leader; otherwise each one that runs works. */
   readonly election: boolean;
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;

@@ -15,8 +15,8 @@ export const replay = (recording: Recording, keepTrace = false): Promise<Outcome
 export const weight = ({ draws }: Recording): number => draws.filter((draw) => draw !== 0).length;
 
 /**
- * Makes a failing recording simpler, while the same invariant still breaks: fewer draws that are not kind, fewer actions. At
- * most `budget` runs.
+ * Makes a failing recording simpler, while the same invariant still breaks: fewer draws that are not kind, fewer
+ * actions. At most `budget` runs.
  */
 export const shrink = async (
   failing: Recording,

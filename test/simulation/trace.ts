@@ -1,4 +1,7 @@
-/** Every line of a run in one number, so that two runs can be compared, and the lines themselves where somebody reads them. */
+/**
+ * Every line of a run in one number, so that two runs can be compared, and the lines themselves where
+ * somebody reads them.
+ */
 export class Trace {
   readonly #isKept: boolean;
   readonly lines: string[] = [];

@@ -14,5 +14,5 @@ const answer = async (work: Work): Promise<void> => {
   parentPort?.postMessage(worked);
 };
 
-// An error ends the thread, and reaches whoever started it.
+// An error ends the thread, and reaches the thread that started it.
 parentPort?.on('message', (work: Work) => void answer(work));

@@ -23,8 +23,8 @@ const STAYS_MS = 20_000;
 /** How long nothing is written once nothing happens; longer than every interval of the product. */
 const QUIET_MS = 1_500_000;
 /**
- * How often a process may look at one PodEIP in a minute: once a second while it waits for the cloud, and some more for what
- * happens meanwhile.
+ * How often a process may look at one PodEIP in a minute: once a second while it waits for the cloud, and some more for
+ * what happens meanwhile.
  */
 const MOST_LOOKS = 130;
 /** How long a delivery may be put off by failures before; milliseconds. */

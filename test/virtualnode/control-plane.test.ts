@@ -178,7 +178,8 @@ const run = async (t: ExecutionContext) => {
     t.fail(`${what}: ${JSON.stringify({ complaints, pods, groups: cloud.containerGroups() })}`);
   };
 
-  // Admission taints every new Node; the node-lifecycle controller, which does not run here, takes that back once it is Ready.
+  // Admission taints every new Node; the node-lifecycle controller, which does not run here, takes that back once
+  // it is Ready.
   await until('the node is Ready', async () => {
     const { spec, status } = (await kube.get(VIRTUAL_NODE, { name: 'virtual-1' })) ?? {};
     if (!status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')) return false;

@@ -54,7 +54,9 @@ export interface Death {
 /** How late the effect of a request comes whose sender is dead; less than the settling time. Milliseconds. */
 const LATE_MS = 6_000;
 
-/** A process of the provider, until it is killed: from then on nothing that it does has an effect, and it hears nothing. */
+/**
+ * A process of the provider, until it is killed: from then on nothing that it does has an effect, and it hears nothing.
+ */
 interface Process {
   readonly stop: AbortController;
   readonly death: Death | undefined;
@@ -64,7 +66,10 @@ interface Process {
   readonly writes: string[];
 }
 
-/** A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other. In virtual time. */
+/**
+ * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other.
+ * In virtual time.
+ */
 export class Stage {
   readonly clock = new StillClock();
   readonly cloud: EmbeddedCloud;
@@ -344,7 +349,7 @@ export class Stage {
     return others.length === 0 ? group : undefined;
   }
 
-  /** Lets `ms` of virtual time pass, in small steps, so that whoever is woken up gets on. */
+  /** Lets `ms` of virtual time pass, in small steps, so that what is woken up can go on. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 250) {
       for (let turn = 0; turn < 3; turn += 1) await setImmediate();

@@ -57,7 +57,9 @@ export const wordOfAnswer = (what: string, value: unknown): string => {
   throw bad(what, value);
 };
 
-/** What an EIP is bound to: old ECS instances have no hyphen in their IDs, and an IpAddress binding names an address. */
+/**
+ * What an EIP is bound to: old ECS instances have no hyphen in their IDs, and an IpAddress binding names an address.
+ */
 const instanceId = (value: unknown): string => {
   if (typeof value === 'string' && /^[\w.:-]{1,128}$/u.test(value)) return value;
   throw bad('InstanceId', value);

@@ -22,7 +22,7 @@ export interface CallerSettings {
 
 /**
  * Runs one API call: fetches credentials and the client (`prepare`), then sends, all within the call's timeout counted
- * from the start, because whoever let the call start vouches for that time only. Nothing is sent once the preparation
+ * from the start, because the fence vouches for that time only. Nothing is sent once the preparation
  * is late. What goes wrong becomes a {@link CloudFault}. `send` includes reading the answer: an answer that cannot be
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.

@@ -13,8 +13,9 @@ import {
 } from './answers.ts';
 
 /*
- * Reading ECI's answers, by the same rule as answers.ts: IDs, addresses, states and tags must be as the API reference has
- * them, or the whole answer counts as unreadable; the states of containers, which only describe, are taken as they are.
+ * Reading ECI's answers, by the same rule as answers.ts: IDs, addresses, states and tags must be as the API reference
+ * has them, or the whole answer counts as unreadable; the states of containers, which only describe, are taken
+ * as they are.
  */
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -97,7 +98,10 @@ export const readContainerGroups = (body: Eci.DescribeContainerGroupsResponseBod
   nextToken: optional(body.nextToken),
 });
 
-/** Kubernetes' ContainerState in the spelling of the SDK, which gives the start of a running container a name of its own. */
+/**
+ * Kubernetes' ContainerState in the spelling of the SDK, which gives the start of a running container a name
+ * of its own.
+ */
 const readPodState = (value: unknown): ContainerState | undefined => {
   const given = fields(value);
   if (isRecord(given['running'])) {

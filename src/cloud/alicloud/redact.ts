@@ -36,7 +36,10 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
 const USER_INFO = /\b(https?:\/\/)[^\s/@?#]*@/giu;
 const URL_TEXT = /\bhttps?:\/\/[^\s"'<>]*/giu;
 
-/** Without query and fragment. A pattern that also looks for their beginning would begin anew at each `http://` in a row of them. */
+/**
+ * Without query and fragment. A pattern that also looks for their beginning would begin anew at each `http://` in
+ * a row of them.
+ */
 const withoutQuery = (url: string): string => {
   const at = url.search(/[?#]/);
   return at < 0 ? url : `${url.slice(0, at)}?[redacted]`;

@@ -41,8 +41,8 @@ const ramAction = (action: CloudAction, body: Record<string, unknown>): string =
 };
 
 /**
- * What to change in RAM. The answer may say that it is no missing permission, but a policy that forbids (RAM user guide,
- * "AccessDeniedDetail": NoPermissionType is ImplicitDeny or ExplicitDeny).
+ * What to change in RAM. The answer may say that it is no missing permission, but a policy that forbids (RAM user
+ * guide, "AccessDeniedDetail": NoPermissionType is ImplicitDeny or ExplicitDeny).
  */
 const ramRemedy = (action: CloudAction, body: Record<string, unknown>): string => {
   const name = ramAction(action, body);

@@ -14,7 +14,7 @@ import { printable } from './redact.ts';
 
 export interface CloudSettings extends ClientSettings, CallerSettings {
   /**
-   * Admits every call after the first of a list (the first is admitted by whoever calls the list): the throttle's
+   * Admits every call after the first of a list (the caller of the list has the first one admitted): the throttle's
    * `acquire`. Without it, the pages follow each other at once.
    */
   readonly nextPage?: ((action: CloudAction, signal?: AbortSignal) => Promise<void>) | undefined;

@@ -5,7 +5,8 @@ const FAMILIAR_MS = 7 * 24 * 3_600_000;
 
 /**
  * The n-th public address that the cloud hands out: first the documentation ranges 203.0.113.0/24 and 198.51.100.0/24
- * (RFC 5737), then 47.0.0.0/8, where many of the provider's addresses lie. Network and broadcast addresses are left out.
+ * (RFC 5737), then 47.0.0.0/8, where many of the provider's addresses lie. Network and broadcast addresses
+ * are left out.
  */
 const nthAddress = (n: number): string => {
   if (n < 254) return `203.0.113.${n + 1}`;

@@ -35,7 +35,9 @@ const oneOf = <T extends string>(parameters: Parameters, name: string, values: r
   return value;
 };
 
-/** Most Mbit/s: subscription 1000, by bandwidth 500, by traffic 200 (VPC API reference, AllocateEipAddress, Bandwidth). */
+/**
+ * Most Mbit/s: subscription 1000, by bandwidth 500, by traffic 200 (VPC API reference, AllocateEipAddress, Bandwidth).
+ */
 const mostBandwidth = (chargeType: string, internetChargeType: string): number =>
   chargeType === 'PrePaid' ? 1000 : internetChargeType === 'PayByBandwidth' ? 500 : 200;
 
@@ -129,7 +131,10 @@ const checkPool = (account: Account, poolId: string): void => {
   if (left <= 0) throw refusal('ResourceNotEnough.PublicIpAddressPool');
 };
 
-/** A new allocation ID and address, or those of an EIP released in the last seven days that the call names. @throws Refusal */
+/**
+ * A new allocation ID and address, or those of an EIP released in the last seven days that the call names.
+ * @throws Refusal
+ */
 const takeIdentity = (account: Account, { parameters, at }: Call): Pick<EipRecord, 'allocationId' | 'ipAddress'> => {
   const ipAddress = parameters.get('IpAddress');
   const instanceId = parameters.get('InstanceId');
@@ -168,7 +173,10 @@ export const allocateEipAddress = (account: Account, call: Call): CloudAnswer =>
   return { AllocationId: allocationId, EipAddress: ipAddress, ResourceGroupId: wanted.resourceGroupId };
 };
 
-/** Nothing but queries while an asynchronous operation is under way, and nothing at all on a locked EIP. @throws Refusal */
+/**
+ * Nothing but queries while an asynchronous operation is under way, and nothing at all on a locked EIP.
+ * @throws Refusal
+ */
 export const refuseUnlessIdle = (eip: EipRecord): void => {
   if (eip.serviceManaged) throw refusal('Forbidden', 'The EIP is managed by another cloud service.');
   if (eip.lockReasons.includes('financial')) throw refusal('Forbidden.FinancialLocked');

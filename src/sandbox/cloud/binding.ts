@@ -23,7 +23,10 @@ const readInstanceType = (parameters: Parameters): string => {
   return type;
 };
 
-/** What a call of Associate wants to bind to, with everything that does not depend on the EIP checked. @throws Refusal */
+/**
+ * What a call of Associate wants to bind to, with everything that does not depend on the EIP checked.
+ * @throws Refusal
+ */
 const readBinding = (account: Account, parameters: Parameters): EipBinding => {
   const instanceId = parameters.required('InstanceId');
   const instanceType = readInstanceType(parameters);
@@ -75,8 +78,9 @@ export const associateEipAddress = (account: Account, call: Call): CloudAnswer =
 };
 
 /**
- * Whether the instance, its type and the private address of a call of Unassociate are those that the EIP is bound to. What
- * the call does not name does not count; but an InstanceId without InstanceType means an ECS instance, as documented.
+ * Whether the instance, its type and the private address of a call of Unassociate are those that the EIP is bound to.
+ * What the call does not name does not count; but an InstanceId without InstanceType means an ECS
+ * instance, as documented.
  */
 const names = (parameters: Parameters, binding: EipBinding): boolean => {
   const instanceId = parameters.get('InstanceId');
@@ -104,7 +108,9 @@ export const unassociateEipAddress = (account: Account, call: Call): CloudAnswer
 /** The EIP as it is after its binding has ended. */
 export const unbound = (eip: EipRecord): EipRecord => ({ ...eip, status: 'Available', binding: undefined });
 
-/** The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding. */
+/**
+ * The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding.
+ */
 export const packageTask = ({ task, bandwidthPackage }: EipRecord): number | undefined =>
   bandwidthPackage && bandwidthPackage.status !== 'BINDED' ? task : undefined;
 

@@ -52,7 +52,10 @@ export const instantTransitions: Transitions = {
   containerStop: none,
 };
 
-/** Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway, pkg/aliyun/eip.go). */
+/**
+ * Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway,
+ * pkg/aliyun/eip.go).
+ */
 export const realisticTransitions: Transitions = {
   associate: { minMs: 1000, maxMs: 3000 },
   unassociate: { minMs: 1000, maxMs: 3000 },

@@ -114,7 +114,9 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
   };
 };
 
-/** DescribeContainerGroupStatus: 200 at most, those that changed in the last `SinceSecond` seconds where it is given. */
+/**
+ * DescribeContainerGroupStatus: 200 at most, those that changed in the last `SinceSecond` seconds where it is given.
+ */
 export const describeContainerGroupStatus = (account: Account, { parameters, at }: Call): CloudAnswer => {
   const since = parameters.integer('SinceSecond', { min: 1, max: 1e9 });
   const oldest = since === undefined ? -Infinity : account.wallTime(at) - since * 1000;

@@ -157,8 +157,8 @@ const place = (account: Account, group: ContainerGroupRecord, at: number): void 
 };
 
 /**
- * CreateContainerGroup: Scheduling, Pending and then Running. The interface and the EIP are made with the call; when the
- * real cloud makes them is not documented, and Describe shows them only once the instance has a place.
+ * CreateContainerGroup: Scheduling, Pending and then Running. The interface and the EIP are made with the call; when
+ * the real cloud makes them is not documented, and Describe shows them only once the instance has a place.
  */
 export const createContainerGroup = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;

@@ -36,8 +36,8 @@ export interface GatewaySettings {
 type Outcome = { readonly answer: CloudAnswer } | { readonly refusal: CloudRefusal };
 
 /**
- * The way of a call through the cloud: signature, rate limit, fault, client token, half of the latency, effect, the other
- * half, answer. The effect is one synchronous step; nothing that happens to the connection afterwards undoes it.
+ * The way of a call through the cloud: signature, rate limit, fault, client token, half of the latency, effect, the
+ * other half, answer. The effect is one synchronous step; nothing that happens to the connection afterwards undoes it.
  */
 export class Gateway {
   readonly faults = new Faults();

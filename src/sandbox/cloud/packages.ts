@@ -11,7 +11,9 @@ const packageOf = (account: Account, parameters: Parameters): BandwidthPackage =
   return found;
 };
 
-/** AddCommonBandwidthPackageIp: asynchronous, BINDING and then BINDED. Same line type only; subscriptions cannot join. */
+/**
+ * AddCommonBandwidthPackageIp: asynchronous, BINDING and then BINDED. Same line type only; subscriptions cannot join.
+ */
 export const addCommonBandwidthPackageIp = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   parameters.required('RegionId');

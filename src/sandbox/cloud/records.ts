@@ -1,4 +1,7 @@
-/** A container of a group, in the words of Kubernetes' ContainerStatus. Records never change: each change makes a new one. */
+/**
+ * A container of a group, in the words of Kubernetes' ContainerStatus. Records never change: each change makes
+ * a new one.
+ */
 export interface ContainerRecord {
   readonly name: string;
   readonly image: string;

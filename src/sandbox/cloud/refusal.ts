@@ -1,11 +1,11 @@
 /**
- * Every error that the embedded cloud answers by itself: code → HTTP status and message, spelt as the provider spells them
- * ("InvalidInstanId", "DistibuteLock"), because clients match on them.
+ * Every error that the embedded cloud answers by itself: code → HTTP status and message, spelt as the provider spells
+ * them ("InvalidInstanId", "DistibuteLock"), because clients match on them.
  *
  * Sources: VPC API reference (AllocateEipAddress, AllocateEipAddressPro, AssociateEipAddress, UnassociateEipAddress,
- * ReleaseEipAddress, AddCommonBandwidthPackageIp, RemoveCommonBandwidthPackageIp, TagResources) and ECI API reference, sections "Error codes";
- * "Public error codes" of Alibaba Cloud's API gateway; VPC developer guide "How to ensure idempotence". Where a page
- * prints only `%s` for a message, the message here is ours.
+ * ReleaseEipAddress, AddCommonBandwidthPackageIp, RemoveCommonBandwidthPackageIp, TagResources) and ECI API reference,
+ * sections "Error codes"; "Public error codes" of Alibaba Cloud's API gateway; VPC developer guide "How to ensure
+ * idempotence". Where a page prints only `%s` for a message, the message here is ours.
  */
 const catalogue = {
   // The gateway.

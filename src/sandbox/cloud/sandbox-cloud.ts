@@ -29,8 +29,9 @@ export interface CloudOptions {
   /** Line types beyond BGP and BGP_PRO, which the real account must be whitelisted for. @default none */
   readonly whitelistedIsps?: readonly string[];
   /**
-   * `none`: answers, transitions and reads take no time at all. `realistic`: answers take tenths of seconds, transitions
-   * seconds, and reads lag up to a second. A scale makes the answers slower or faster than that. @default 'none'
+   * `none`: answers, transitions and reads take no time at all. `realistic`: answers take tenths of seconds,
+   * transitions seconds, and reads lag up to a second. A scale makes the answers slower or faster than that.
+   * @default 'none'
    */
   readonly latency?: 'none' | 'realistic' | { readonly scale: number };
   /** How long Associating, Unassociating and the bandwidth package's states last. @default as `latency` says */

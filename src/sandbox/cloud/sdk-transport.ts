@@ -47,8 +47,8 @@ export interface TransportOptions {
 
 /**
  * The embedded cloud without HTTP, in the shape in which the SDKs reach the real one: assign it to `callApi` of an SDK
- * client. Answers and errors are those that the SDK would make of the HTTP exchange, but nothing is signed, and time-outs
- * run on the cloud's clock.
+ * client. Answers and errors are those that the SDK would make of the HTTP exchange, but nothing is signed, and
+ * time-outs run on the cloud's clock.
  */
 export const callApi = (cloud: EmbeddedCloud, options: TransportOptions = {}): SandboxCallApi => {
   const { caller = 'in-process', host = 'embedded-cloud', readTimeoutMs = 3000 } = options;
@@ -73,7 +73,9 @@ export const callApi = (cloud: EmbeddedCloud, options: TransportOptions = {}): S
 const text = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 
-/** Ends like `httpx`: an error without code and named RequestTimeoutError after the time, ECONNRESET for a lost socket. */
+/**
+ * Ends like `httpx`: an error without code and named RequestTimeoutError after the time, ECONNRESET for a lost socket.
+ */
 const withTimeout = async (
   cloud: EmbeddedCloud,
   answer: Promise<CloudResponse>,

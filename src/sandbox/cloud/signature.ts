@@ -24,8 +24,8 @@ const TIMESTAMP_TOLERANCE_MS = 15 * 60_000;
 const authorizationPattern = /^ACS3-HMAC-SHA256 Credential=([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)$/;
 
 /**
- * The text that an ACS3-HMAC-SHA256 signature signs: method, path, sorted query, signed headers, their names, body hash.
- * Source: Alibaba Cloud, "V3 request body & signature mechanism".
+ * The text that an ACS3-HMAC-SHA256 signature signs: method, path, sorted query, signed headers, their names, body
+ * hash. Source: Alibaba Cloud, "V3 request body & signature mechanism".
  */
 const canonicalRequest = (request: CloudRequest, signedHeaders: readonly string[]): string => {
   const query = [...queryOf(request)]

@@ -55,7 +55,9 @@ export class ClientTokens {
     };
   }
 
-  /** Entries stand in the order of their claims, which is nearly that of their ends: stop at the first that is alive. */
+  /**
+   * Entries stand in the order of their claims, which is nearly that of their ends: stop at the first that is alive.
+   */
   #forget(now: number): void {
     for (const [key, { done }] of this.#entries) {
       if (!done) continue;

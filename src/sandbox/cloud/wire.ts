@@ -21,8 +21,8 @@ export interface CloudResponse {
 export type CloudAnswer = Readonly<Record<string, unknown>>;
 
 /**
- * The connection ended without an answer; whether the call took effect is nowhere in here. `handle` rejects with it, the
- * HTTP server then destroys the socket.
+ * The connection ended without an answer; whether the call took effect is nowhere in here. `handle` rejects with it,
+ * the HTTP server then destroys the socket.
  */
 export class ConnectionDropped extends Error {
   override readonly name = 'ConnectionDropped';
@@ -32,7 +32,9 @@ export class ConnectionDropped extends Error {
   }
 }
 
-/** The parameters of a call, flat as they travel: `Tag.1.Key`, `PrivateIpAddress.2`. An empty value counts as absent. */
+/**
+ * The parameters of a call, flat as they travel: `Tag.1.Key`, `PrivateIpAddress.2`. An empty value counts as absent.
+ */
 export class Parameters {
   readonly #values: ReadonlyMap<string, string>;
 
@@ -81,7 +83,9 @@ export class Parameters {
     return this.#numbers(name).flatMap((number) => this.get(`${name}.${number}`) ?? []);
   }
 
-  /** The parameters of the objects `name.1`, `name.2`, …, each without that beginning, in the order of their numbers. */
+  /**
+   * The parameters of the objects `name.1`, `name.2`, …, each without that beginning, in the order of their numbers.
+   */
   nested(name: string): readonly Parameters[] {
     return this.#numbers(name).map((number) => this.within(`${name}.${number}`));
   }

@@ -7,7 +7,9 @@ import type { InterfaceRecord } from './interfaces.ts';
 import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord } from './records.ts';
 import { VSwitch } from './vswitch.ts';
 
-/** A network interface to put into the world. The primary address is among the private ones whether named there or not. */
+/**
+ * A network interface to put into the world. The primary address is among the private ones whether named there or not.
+ */
 export interface NewNetworkInterface {
   /** @default a new `eni-…` */
   readonly networkInterfaceId?: string;

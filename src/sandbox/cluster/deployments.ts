@@ -10,8 +10,8 @@ import { countsOf, progressOf, rollOut } from './rollout.ts';
 import { FULL_DEPLOYMENT, isOwnedBy, podOf, REPLICA_SET, replicaSetOf, type DeployedWorkload } from './workloads.ts';
 
 /**
- * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template, rolled
- * out within surge and unavailability. What is left of deleted owners is the garbage collector's.
+ * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template,
+ * rolled out within surge and unavailability. What is left of deleted owners is the garbage collector's.
  */
 export const runDeployments = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<unknown> =>
   Promise.all([

@@ -22,7 +22,10 @@ export interface PodTimes {
   readonly stopMs: number;
 }
 
-/** How long after the final phase the object goes: a kubelet deletes only what it has seen its own last word of; milliseconds. */
+/**
+ * How long after the final phase the object goes: a kubelet deletes only what it has seen its own last
+ * word of; milliseconds.
+ */
 export const OBJECT_AFTER_PHASE_MS = 200;
 
 /** How often a pod that no node is there for is looked at again; milliseconds. */
@@ -40,7 +43,10 @@ export interface KubeletParts {
   readonly binds?: boolean | undefined;
 }
 
-/** Creates the nodes, in the cluster and in the cloud, as kubelet and cloud-controller-manager describe them once they are ready. */
+/**
+ * Creates the nodes, in the cluster and in the cloud, as kubelet and cloud-controller-manager describe them
+ * once they are ready.
+ */
 export const createNodes = async (
   kube: Kube,
   cloud: EmbeddedCloud,
@@ -72,10 +78,11 @@ export const createNodes = async (
   );
 
 /**
- * Stand-in for scheduler, kubelet and network plug-in: binds each pod to a node, and if that is one of these, gives it an address that the cloud knows,
- * runs it, judges its readiness gates, and ends it as kubelets do since Kubernetes 1.27: the containers stop, the final phase
- * is written, and the object goes after that. The address is free as soon as the containers have stopped, while the object
- * still shows it, and the next pod may get it at once, as in a real cluster.
+ * Stand-in for scheduler, kubelet and network plug-in: binds each pod to a node, and if that is one of these, gives it
+ * an address that the cloud knows, runs it, judges its readiness gates, and ends it as kubelets do since Kubernetes
+ * 1.27: the containers stop, the final phase is written, and the object goes after that. The address is free as soon as
+ * the containers have stopped, while the object still shows it, and the next pod may get it at once, as in
+ * a real cluster.
  *
  * Source: kubernetes/kubernetes pkg/kubelet/kubelet.go SyncTerminatedPod, pkg/kubelet/status/status_manager.go.
  */

@@ -36,8 +36,8 @@ export interface RequestOptions {
 export type SendRequest = (service: ObjectRef, options?: RequestOptions) => Promise<ActivatorAnswer>;
 
 /**
- * The way of a request: the Route chooses the Revision, the autoscaler learns of it, and the request waits until a pod would
- * serve it.
+ * The way of a request: the Route chooses the Revision, the autoscaler learns of it, and the request waits until a pod
+ * would serve it.
  */
 export const createActivator = ({ kube, clock }: Hands, random: Random, traffic: Traffic): SendRequest => {
   const podOf = async (namespace: string | undefined, revision: string): Promise<Pod | undefined> => {

@@ -57,7 +57,9 @@ interface WithStatus extends KubeObject {
   readonly status?: { readonly conditions?: readonly ResourceCondition[] | undefined } | undefined;
 }
 
-/** Writes the status where it differs; conditions of others stay. A write in between is a conflict, and is tried again. */
+/**
+ * Writes the status where it differs; conditions of others stay. A write in between is a conflict, and is tried again.
+ */
 export const writeStatus = async <T extends WithStatus>(
   { kube, clock }: Hands,
   resource: Resource<T>,

@@ -6,8 +6,8 @@ const QUEUE_PROXY_IMAGE = 'gcr.io/knative-releases/knative.dev/serving/cmd/queue
 const USER_PORT = 8080;
 
 /**
- * The pod of a Revision: its containers, with Knative's environment and the hook that lets requests end, and queue-proxy.
- * Source: knative/serving pkg/reconciler/revision/resources/deploy.go and queue.go.
+ * The pod of a Revision: its containers, with Knative's environment and the hook that lets requests end, and
+ * queue-proxy. Source: knative/serving pkg/reconciler/revision/resources/deploy.go and queue.go.
  */
 export const podSpecOf = ({ metadata, spec }: Revision): { readonly [field: string]: unknown } => {
   const { containers, timeoutSeconds = 300, containerConcurrency = 0, ...rest } = spec;

@@ -78,7 +78,9 @@ const unassigned = (status: string, message: string): ResourceCondition => ({
   message,
 });
 
-/** The Revision that a target leads to now, or why it leads nowhere. Source: pkg/reconciler/route/traffic/traffic.go. */
+/**
+ * The Revision that a target leads to now, or why it leads nowhere. Source: pkg/reconciler/route/traffic/traffic.go.
+ */
 const resolve = (
   { metadata }: KnativeRoute,
   { configurationName, ...target }: RouteTarget,

@@ -17,7 +17,9 @@ import { Traffic } from './traffic.ts';
 const STABLE_WINDOW_MS = 60_000;
 
 export interface KnativeOptions {
-  /** How long a Revision must have no request to scale to zero, unless its annotation says it. Default 60 s, Knative's. */
+  /**
+   * How long a Revision must have no request to scale to zero, unless its annotation says it. Default 60 s, Knative's.
+   */
   readonly stableWindowMs?: number | undefined;
 }
 
@@ -39,8 +41,8 @@ const labelKey = ({ metadata }: KubeObject, label: string): string | undefined =
 };
 
 /**
- * Stand-in for Knative Serving: its reconcilers, its autoscaler and its activator, as far as they make objects and pods.
- * Its definitions must be installed. Deployments are run, pods started and orphans collected by others.
+ * Stand-in for Knative Serving: its reconcilers, its autoscaler and its activator, as far as they make objects and
+ * pods. Its definitions must be installed. Deployments are run, pods started and orphans collected by others.
  */
 export const runKnative = (
   ground: FollowContext,

@@ -5,9 +5,14 @@ import type { ResourceCondition, Reachability } from './resources.ts';
 /** Requests at once that one pod is given: 70 % of 100, where the Revision names no limit. config-autoscaler. */
 const TARGET_CONCURRENCY = 70;
 const TARGET_UTILIZATION = 0.7;
-/** What a pod that never became ready is given beyond the progress deadline. Source: kpa/scaler.go activationTimeoutBuffer. */
+/**
+ * What a pod that never became ready is given beyond the progress deadline. Source: kpa/scaler.go
+ * activationTimeoutBuffer.
+ */
 const ACTIVATION_BUFFER_MS = 30_000;
-/** How often the autoscaler looks: so long a Revision that was given up stays at zero. config-autoscaler tick-interval. */
+/**
+ * How often the autoscaler looks: so long a Revision that was given up stays at zero. config-autoscaler tick-interval.
+ */
 const TICK_MS = 2_000;
 /** The shortest window that the annotation may name. Source: pkg/apis/autoscaling/register.go WindowMin. */
 const SHORTEST_WINDOW_MS = 6_000;
@@ -18,7 +23,9 @@ const numberOf = (annotations: Strings | undefined, kebab: string, camel: string
   return text === undefined || !/^\d+$/u.test(text) ? undefined : Number(text);
 };
 
-/** How many pods a new Revision starts with to show that it works. Zero needs allow-zero-initial-scale, off by default. */
+/**
+ * How many pods a new Revision starts with to show that it works. Zero needs allow-zero-initial-scale, off by default.
+ */
 export const initialScaleOf = (annotations: Strings | undefined): number =>
   Math.max(1, numberOf(annotations, 'initial-scale', 'initialScale') ?? 1);
 
@@ -75,10 +82,10 @@ const QUEUED: ResourceCondition = {
 };
 
 /**
- * The scale of a Revision. While requests come, enough pods for those at once, within min-scale and max-scale; without any
- * for the whole window, none, unless min-scale holds it up, which counts only where a Route leads to the Revision. The
- * activator is always in the path, as it is with few pods and the default target-burst-capacity: then nothing but the
- * retention period lies between inactive and zero.
+ * The scale of a Revision. While requests come, enough pods for those at once, within min-scale and max-scale; without
+ * any for the whole window, none, unless min-scale holds it up, which counts only where a Route leads to the Revision.
+ * The activator is always in the path, as it is with few pods and the default target-burst-capacity: then nothing but
+ * the retention period lies between inactive and zero.
  *
  * Source: knative/serving pkg/reconciler/autoscaling/kpa/{kpa,scaler}.go.
  */

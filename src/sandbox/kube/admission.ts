@@ -8,7 +8,9 @@ export interface AdmissionCall {
   readonly namespace: string | undefined;
   readonly name: string;
   readonly subresource: string | undefined;
-  /** What the objects are where the subresource has a form of its own, such as a Scale; otherwise they are of `kind`. */
+  /**
+   * What the objects are where the subresource has a form of its own, such as a Scale; otherwise they are of `kind`.
+   */
   readonly form?: Pick<Kind, 'group' | 'version' | 'kind'> | undefined;
   readonly object: ApiObject | undefined;
   readonly oldObject: ApiObject | undefined;

@@ -10,8 +10,8 @@ const headerOf = (text: string): string | undefined =>
   CONTROL.test(text) || !text.isWellFormed() ? undefined : `299 - "${text.replaceAll(/["\\]/g, '\\$&')}"`;
 
 /**
- * The warnings of one request, as kubectl prints them: each text once; all at full length up to 4096 characters, and beyond
- * that each cut to 256 and as many as fit. Source: apiserver pkg/endpoints/filters/warning.go.
+ * The warnings of one request, as kubectl prints them: each text once; all at full length up to 4096 characters, and
+ * beyond that each cut to 256 and as many as fit. Source: apiserver pkg/endpoints/filters/warning.go.
  */
 export class Warnings {
   readonly #texts = new Set<string>();

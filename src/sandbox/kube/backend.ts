@@ -17,7 +17,9 @@ export interface Backend {
   readonly warn: (text: string) => void;
 }
 
-/** What a request is about. `name` is undefined for collections, `namespace` for cluster scope and for all namespaces. */
+/**
+ * What a request is about. `name` is undefined for collections, `namespace` for cluster scope and for all namespaces.
+ */
 export interface RequestTarget {
   readonly kind: Kind;
   readonly namespace: string | undefined;

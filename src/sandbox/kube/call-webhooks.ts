@@ -13,9 +13,9 @@ const isExempt = ({ kind }: AdmissionCall): boolean => kind.group === 'admission
 
 /**
  * The admission plugin MutatingAdmissionWebhook: one webhook after the other. Source: kubernetes/kubernetes
- * staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating. Here matchConditions are not evaluated, for they are
- * CEL: webhooks are asked about more than they would be, and must let through what does not concern them. There is no
- * reinvocation either.
+ * staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/mutating. Here matchConditions are not evaluated, for they
+ * are CEL: webhooks are asked about more than they would be, and must let through what does not concern them. There is
+ * no reinvocation either.
  */
 export const mutatingWebhooks =
   (world: WebhookWorld): Admission =>

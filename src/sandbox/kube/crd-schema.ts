@@ -35,7 +35,9 @@ export const prune = (value: unknown, schema: StructuralSchema, isResource = tru
   return result;
 };
 
-/** Sets defaults where a field is absent, or null and not nullable. Source: apiextensions-apiserver, schema/defaulting. */
+/**
+ * Sets defaults where a field is absent, or null and not nullable. Source: apiextensions-apiserver, schema/defaulting.
+ */
 export const setDefaults = (value: unknown, schema: StructuralSchema): void => {
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) setDefaults(item, objectOf(schema['items']));
@@ -155,7 +157,9 @@ const objectErrors = (value: JsonObject, schema: StructuralSchema, field: string
   ];
 };
 
-/** What is wrong with a value by the schema, in the server’s words: those of kube-openapi, or of its own field errors. */
+/**
+ * What is wrong with a value by the schema, in the server’s words: those of kube-openapi, or of its own field errors.
+ */
 export const validateSchema = (value: unknown, schema: StructuralSchema, field = ''): FieldError[] => {
   if (value === null && schema['nullable'] === true) return [];
   if (!hasType(value, schema))

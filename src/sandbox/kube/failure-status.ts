@@ -105,7 +105,9 @@ export const invalid = (group: string, kind: string, name: string, errors: reado
   });
 };
 
-/** The answer to a patch that cannot be applied to this object: JSON patch tests that fail, paths that are not there. */
+/**
+ * The answer to a patch that cannot be applied to this object: JSON patch tests that fail, paths that are not there.
+ */
 export const patchRejected = (): ApiError =>
   new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 

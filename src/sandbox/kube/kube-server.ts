@@ -23,13 +23,18 @@ export interface Interception {
   readonly instead?: ApiResponse | 'reset' | undefined;
   /** Wait this long after the effect, before the answer, milliseconds. */
   readonly lagMs?: number | undefined;
-  /** After the effect: answer something else, for example the lines of a watch in disorder; `reset` breaks the connection. */
+  /**
+   * After the effect: answer something else, for example the lines of a watch in disorder; `reset`
+   * breaks the connection.
+   */
   readonly afterwards?: ((response: ApiResponse) => ApiResponse) | 'reset' | undefined;
 }
 
 export type Interceptor = (request: ApiRequest) => Interception | undefined;
 
-/** A connection that broke before the answer was complete. The only error that `handle` rejects with, besides aborts. */
+/**
+ * A connection that broke before the answer was complete. The only error that `handle` rejects with, besides aborts.
+ */
 export class ConnectionReset extends Error {
   override readonly name = 'ConnectionReset';
   readonly code = 'ECONNRESET';

@@ -58,8 +58,8 @@ const pathsOf = (kind: Kind): JsonObject => {
 const info = { title: 'Kubernetes', version: 'sandbox' };
 
 /**
- * As much of /openapi/v3 as kubectl looks at before it sends `--dry-run=server`: that PATCH knows the parameter; and what
- * `kubectl explain` tells of custom resources. kubectl validates nothing by it itself; the server does.
+ * As much of /openapi/v3 as kubectl looks at before it sends `--dry-run=server`: that PATCH knows the parameter; and
+ * what `kubectl explain` tells of custom resources. kubectl validates nothing by it itself; the server does.
  */
 export const openApiV3 = (registry: Registry, path: readonly string[]): JsonObject | undefined => {
   if (path.length === 0) {

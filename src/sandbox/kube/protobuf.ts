@@ -1,8 +1,9 @@
 import type { JsonObject } from './json-values.ts';
 
 /**
- * How a field is read: a scalar, a message, or one of the forms that JSON has otherwise. `[]` means repeated.
- * A pointer is a number whose zero counts. Times are seconds and nanoseconds, maps are repeated pairs, an IntOrString is one or the other by its type.
+ * How a field is read: a scalar, a message, or one of the forms that JSON has otherwise. `[]` means repeated. A pointer
+ * is a number whose zero counts. Times are seconds and nanoseconds, maps are repeated pairs, an IntOrString is one or
+ * the other by its type.
  */
 type Reader =
   'string' | 'int' | 'pointer' | 'bool' | 'base64' | 'time' | 'intOrString' | 'stringMap' | 'bytesMap' | Message;
@@ -269,8 +270,8 @@ const message = (schema: Message, bytes: Buffer, path: string): JsonObject => {
 const MAGIC = Buffer.from('k8s\0');
 
 /**
- * An object in Kubernetes' protobuf encoding as JSON has it. kubectl sends what `kubectl create NAME` makes this way and
- * does not fall back. Throws for other kinds and for fields beyond what kubectl sets. Source of the envelope:
+ * An object in Kubernetes' protobuf encoding as JSON has it. kubectl sends what `kubectl create NAME` makes this way
+ * and does not fall back. Throws for other kinds and for fields beyond what kubectl sets. Source of the envelope:
  * apimachinery pkg/runtime/serializer/protobuf.
  */
 export const decodeProtobuf = (body: Buffer): JsonObject => {

@@ -73,7 +73,9 @@ export const labelSelector = (text: string): Selector => {
   return ({ metadata }) => requirements.every((holds) => holds(metadata.labels ?? {}));
 };
 
-/** A field selector as in the query `fieldSelector`. Grammar: apimachinery pkg/fields; `\` escapes a comma or equals. */
+/**
+ * A field selector as in the query `fieldSelector`. Grammar: apimachinery pkg/fields; `\` escapes a comma or equals.
+ */
 export const fieldSelector = (text: string, fields: SelectableFields): Selector => {
   const readers: SelectableFields = { ...fieldsAt('metadata.name', 'metadata.namespace'), ...fields };
   const checks = (text.match(/(?:\\.|[^,\\])+/gu) ?? []).map((term): Selector => {

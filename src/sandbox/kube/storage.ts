@@ -86,7 +86,9 @@ export class Storage {
     }
   }
 
-  /** The same at an earlier revision: the present, with the changes since then undone. Throws 410 beyond the history. */
+  /**
+   * The same at an earlier revision: the present, with the changes since then undone. Throws 410 beyond the history.
+   */
   listAt(revision: number, store: string, namespace?: string, start = ''): Iterable<ApiObject> {
     const changes = this.since(store, revision);
     if (changes.length === 0) return this.list(store, namespace, start);

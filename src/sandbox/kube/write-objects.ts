@@ -265,8 +265,8 @@ const whole = (kind: Kind): Pick<Form, 'show' | 'take'> => ({
 });
 
 /**
- * Changes an object to what `propose` makes of it as it is on the wire, or in a form of its own. Writes nothing where nothing changes, and
- * removes the object where the change takes the last finalizer of one that is being deleted.
+ * Changes an object to what `propose` makes of it as it is on the wire, or in a form of its own. Writes nothing where
+ * nothing changes, and removes the object where the change takes the last finalizer of one that is being deleted.
  */
 export const update = async (
   backend: Backend,

@@ -87,7 +87,7 @@ const show = () => {
     let known = rows.get(it.key);
     if (!known) rows.set(it.key, (known = { row: element('tr'), json: '' }));
     if (known.json !== json) {
-      // The row stays, and with it the focus of whoever is on its button.
+      // The row stays, and with it the keyboard focus on its button.
       const hadFocus = known.row.contains(document.activeElement);
       known.row.replaceChildren(...addressCells(it));
       known.json = json;
@@ -121,7 +121,11 @@ const showNamespaces = () => {
   namespace.value = value;
 };
 
-/** Sets a text only if it is another one: a status that is set again is read out again. @param {Element} where @param {string} text */
+/**
+ * Sets a text only if it is another one: a status that is set again is read out again.
+ * @param {Element} where
+ * @param {string} text
+ */
 const say = (where, text) => {
   if (where.textContent !== text) where.textContent = text;
 };

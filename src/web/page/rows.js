@@ -1,4 +1,5 @@
-/** @import { Overview, ShownAddress, ShownBudget, ShownEntry, ShownFinding, ShownService, Standing } from '../overview.ts' */
+/** @import { Overview, ShownAddress, ShownBudget, ShownEntry } from '../overview.ts' */
+/** @import { ShownFinding, ShownService, Standing } from '../overview.ts' */
 
 /** @type {Readonly<Record<Standing, string>>} */
 export const WORDS = {
@@ -10,7 +11,8 @@ export const WORDS = {
 };
 
 /**
- * An element with attributes and children. Texts are set as texts: nothing that comes from the server is ever read as markup.
+ * An element with attributes and children. Texts are set as texts: nothing that comes from the server is ever
+ * read as markup.
  *
  * @param {string} name
  * @param {Record<string, string>} [attributes]

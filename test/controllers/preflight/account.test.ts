@@ -378,7 +378,8 @@ test('three nodes are asked about at a time, others the next time; one that is f
 test('only a RAM policy that does not allow this action is no reason to wait', (t) => {
   for (const code of ['Forbidden.RAM', 'Forbidden', 'NoPermission', 'UnauthorizedOperation', 'Forbidden.SubUser'])
     t.true(isQuestionDenied(fault(code, 'misconfigured')), code);
-  // 403 without a code that anybody knows says the same, but for what is known to speak of the credentials or the region.
+  // 403 without a code that anybody knows says the same, but for what is known to speak of the credentials
+  // or the region.
   t.true(isQuestionDenied(fault('AccessDenied', 'misconfigured', undefined, 403)));
   for (const code of ['InvalidAccessKeyId.Inactive', 'InvalidSecurityToken.Expired', 'SignatureDoesNotMatch'])
     t.false(isQuestionDenied(fault(code, 'misconfigured', undefined, 403)), code);

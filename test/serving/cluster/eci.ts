@@ -5,7 +5,10 @@ import { servePod, type Answer, type Served } from './queue-proxy.ts';
 const LOOK_EVERY_MS = 100;
 const DEFAULT_USER_PORT = 8080;
 
-/** What runs in the container groups of the embedded cloud: what runs in Knative's pods on nodes, at the group's address. */
+/**
+ * What runs in the container groups of the embedded cloud: what runs in Knative's pods on nodes, at
+ * the group's address.
+ */
 export const runContainerGroups = async (
   cloud: EmbeddedCloud,
   describe: (privateIp: string) => Answer,

@@ -9,12 +9,15 @@ export interface ContainerHealth {
 }
 
 /**
- * How often a container is probed that is not ready yet: a kubelet does so more often than the period says, "to make the
- * Pod ready faster" (Kubernetes, Configure Liveness, Readiness and Startup Probes).
+ * How often a container is probed that is not ready yet: a kubelet does so more often than the period says, "to make
+ * the Pod ready faster" (Kubernetes, Configure Liveness, Readiness and Startup Probes).
  */
 const UNREADY_MS = 500;
 
-/** Runs startup and readiness probes of the containers until the signal; `onChange` when one of them says something else. */
+/**
+ * Runs startup and readiness probes of the containers until the signal; `onChange` when one of them
+ * says something else.
+ */
 export const watchHealth = (pod: KubeletPod, ip: string, onChange: () => void, signal: AbortSignal) => {
   const health = new Map<string, ContainerHealth>();
   const set = (name: string, next: ContainerHealth) => {

@@ -3,8 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { anyOf, type CoreService, type Services } from './services.ts';
 
 /**
- * Resets a connection, except one that is being shut down: libuv does not reset that (uv_tcp_close_reset), Node takes it for
- * closed all the same, and spins at its end until it is.
+ * Resets a connection, except one that is being shut down: libuv does not reset that (uv_tcp_close_reset), Node takes
+ * it for closed all the same, and spins at its end until it is.
  */
 const refuse = (socket: Socket): void => {
   if (socket.writableEnded) socket.destroy();
@@ -12,8 +12,8 @@ const refuse = (socket: Socket): void => {
 };
 
 /**
- * Stand-in for kube-proxy: listens at each port of each cluster IP and passes connections on to a ready endpoint. Without
- * one it refuses, as kube-proxy's rules do.
+ * Stand-in for kube-proxy: listens at each port of each cluster IP and passes connections on to a ready endpoint.
+ * Without one it refuses, as kube-proxy's rules do.
  */
 export const runKubeProxy = (
   services: Services['services'],
@@ -27,7 +27,7 @@ export const runKubeProxy = (
   const pass = (client: Socket, { namespace = '', name }: CoreService['metadata'], port: number): void => {
     sockets.add(client);
     client.on('close', () => sockets.delete(client));
-    // Whoever hangs up on either side has been heard of by the other side's end.
+    // A side that hangs up shows as the end of the other side.
     client.on('error', () => undefined);
     const backend = anyOf(backends(namespace, name, port));
     if (!backend) {

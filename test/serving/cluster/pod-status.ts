@@ -36,7 +36,10 @@ const sameContainers = (
   );
 };
 
-/** What a kubelet writes of a pod that runs; undefined where the pod says so already. Ready waits for every readiness gate. */
+/**
+ * What a kubelet writes of a pod that runs; undefined where the pod says so already. Ready waits for
+ * every readiness gate.
+ */
 export const runningStatus = (
   pod: KubeletPod,
   podIP: string,

@@ -40,7 +40,9 @@ const configurationOf = ({ cloudUrl, vpcID, vSwitchID, settings }: ProductOption
   ...settings,
 });
 
-/** `vi config/manager/config.yaml` and `kubectl apply -k config/virtual-node`, also for a change of the configuration. */
+/**
+ * `vi config/manager/config.yaml` and `kubectl apply -k config/virtual-node`, also for a change of the configuration.
+ */
 export const installProduct = async (options: ProductOptions): Promise<void> => {
   const { kubectl, folder, replicas } = options;
   const config = join(folder, 'config');

@@ -4,7 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { tryProbe } from './probe.ts';
 import { createRequestStats, encodeStat } from './stats.ts';
 
-/** Ports and words of queue-proxy. Sources: knative/serving pkg/networking/constants.go, pkg/queue, knative/networking pkg/http/header. */
+/**
+ * Ports and words of queue-proxy. Sources: knative/serving pkg/networking/constants.go, pkg/queue, knative/networking
+ * pkg/http/header.
+ */
 const REQUEST_PORT = 8012;
 const METRICS_PORT = 9090;
 const PROBE_HEADER = 'k-network-probe';
@@ -12,7 +15,7 @@ const PROXY_HEADER = 'k-proxy-request';
 const NAME = 'queue';
 const PROTOBUF = 'application/protobuf';
 
-/** What the application says of itself to whoever asks. */
+/** What the application says of itself to every request. */
 export interface Answer {
   readonly pod: string;
   readonly uid: string;
@@ -31,8 +34,8 @@ export interface ServedOptions {
 /** Containers of a pod of Knative's that run. */
 export interface Served {
   /**
-   * Drains as queue-proxy does: serves on for so long, and until the last request is answered, but says to probes that it
-   * ends. Resolves when both containers have ended.
+   * Drains as queue-proxy does: serves on for so long, and until the last request is answered, but says to probes that
+   * it ends. Resolves when both containers have ended.
    */
   readonly drain: (atLeastMs: number) => Promise<void>;
   readonly kill: () => Promise<void>;

@@ -58,8 +58,9 @@ export interface StageOptions {
 export type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /**
- * The real Knative Serving on a real control plane, the product as it is installed, and the embedded cloud; stand-ins for
- * what is below: kubelets, network, networking layer. All of it in this process's network namespace and children of it.
+ * The real Knative Serving on a real control plane, the product as it is installed, and the embedded cloud; stand-ins
+ * for what is below: kubelets, network, networking layer. All of it in this process's network namespace and
+ * children of it.
  */
 export const setStage = async (options: StageOptions = {}) => {
   const { replicas = 1, settings = {}, knative = ['core'], latency = 0.5 } = options;

@@ -10,8 +10,8 @@ const HPA = { 'autoscaling.knative.dev/class': 'hpa.autoscaling.knative.dev' };
 const PRIVATE = { 'networking.knative.dev/visibility': 'cluster-local' };
 
 /**
- * The horizontal pod autoscaler scales nothing below one, so Knative keeps a pod of every Revision of this class until the
- * Revision is deleted. The EIP must not wait for that, and nothing of ours may outlast it.
+ * The horizontal pod autoscaler scales nothing below one, so Knative keeps a pod of every Revision of this class until
+ * the Revision is deleted. The EIP must not wait for that, and nothing of ours may outlast it.
  */
 export const horizontal: Play = async (t, scene, { kube }) => {
   await scene.apply({ annotations: { ...HPA, [NAMED_EIP]: scene.ownEip(), [MIN_SCALE]: '1', [MAX_SCALE]: '2' } });

@@ -8,8 +8,9 @@ import { MAX_SCALE, MIN_SCALE, NAMED_EIP, NEW_EIP, seconds, type Scene } from '.
 const OLD_GO_WITHIN_MS = 90_000;
 
 /**
- * On an ECS node, on our virtual node by the label, on an ECS node again; each Revision serves with an address. An instance
- * comes with its EIP, which is not bought for a PodEIP; that of the pod before it is released once its hold-off is over.
+ * On an ECS node, on our virtual node by the label, on an ECS node again; each Revision serves with an address. An
+ * instance comes with its EIP, which is not bought for a PodEIP; that of the pod before it is released once its
+ * hold-off is over.
  *
  * @param onNodes how many EIPs are bought for the pod on an ECS node
  */

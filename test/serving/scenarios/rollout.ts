@@ -9,8 +9,8 @@ import { timeWithout } from '../recorder.ts';
 import { MIN_SCALE, NAMED_EIP, seconds, type Scene } from '../scenario.ts';
 
 /**
- * Longer than stable window, grace and drain together, and well below the progress deadline and 30 s more: so long Knative
- * keeps the pods of a Revision that it takes for one that is still being activated.
+ * Longer than stable window, grace and drain together, and well below the progress deadline and 30 s more: so long
+ * Knative keeps the pods of a Revision that it takes for one that is still being activated.
  */
 const OLD_GO_WITHIN_MS = 60_000;
 

@@ -4,8 +4,8 @@ import { knativePod } from './knative-pod.ts';
 import { podOf } from './pods.ts';
 
 /*
- * Pods as an API server lets them pass: types are right, names are unique, mounts have volumes. What ECI cannot express is
- * rarer than what it can, so that enough of them become instances.
+ * Pods as an API server lets them pass: types are right, names are unique, mounts have volumes. What ECI cannot express
+ * is rarer than what it can, so that enough of them become instances.
  */
 
 const sometimes = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
