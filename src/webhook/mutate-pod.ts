@@ -56,13 +56,8 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   if (!parsed.wanted) return { patch: placing, warnings };
   if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
   const plan = planCreation(parsed, given, target, creationFacts(settings));
-  const annotations = annotationsFor(
-    request,
-    given,
-    target,
-    facts,
-    plan.how === 'add-on' ? plan.annotations : undefined,
-  );
+  const isGuess = mayBecomeAddOns(target, facts);
+  const annotations = plan.how === 'add-on' ? plan.annotations : isGuess ? canonicalAnnotations(request, given) : {};
   const waits = request.kind === 'existing' && parsed.handover === 'wait';
   const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
   // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
@@ -80,17 +75,8 @@ const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: Rule
     : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
 /** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
-const annotationsFor = (
-  request: EipRequest,
-  given: Readonly<Record<string, string>>,
-  target: Target,
-  { settings, provider }: AdmissionFacts,
-  planned: Readonly<Record<string, string>> | undefined,
-): Readonly<Record<string, string>> => {
-  if (planned) return planned;
-  const mayBecomeAddOn = target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
-  return mayBecomeAddOn ? canonicalAnnotations(request, given) : {};
-};
+const mayBecomeAddOns = (target: Target, { settings, provider }: AdmissionFacts): boolean =>
+  target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
 
 /** Whether the add-on's virtual node may run the pod, as far as can be told. */
 const mayBeAddOns = (target: Target, provider: Provider): boolean =>
