@@ -3,7 +3,7 @@ import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
-import type { MayMutate } from '../cloud/fence.ts';
+import { OPEN, type MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
 import { enqueueChanges, isGoingBack, type Caches } from '../controllers/caches.ts';
@@ -127,8 +127,8 @@ export const runControllers = (parts: OperationParts): Operation => {
   /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
   let isAccountOpen = false;
   const cloud = parts.assemble((needMs) => {
-    if (work.aborted || (election && election.remainingMs() <= needMs)) return false;
-    return isAccountOpen ? 'unseenAccount' : true;
+    if (work.aborted || (election && election.remainingMs() <= needMs)) return { kind: 'leadershipUncertain' };
+    return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
   });
 
   measureWatches(metrics, caches);
