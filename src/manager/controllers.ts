@@ -179,7 +179,7 @@ export const runControllers = (parts: OperationParts): Operation => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
     // Before the first request is served: it would be bought twice.
     if (parts.otherControllers) await unlessStopped(work, parts.otherControllers.looked);
-    const clusterUid = await findClusterUid(kube, clock, random, log, work);
+    const clusterUid = await findClusterUid({ kube, clock, random, log }, work);
     if (election) {
       log.info({ lease: `${config.leaderElection.namespace}/${config.leaderElection.name}` }, 'Waiting for the lease');
       await unlessStopped(work, election.acquired);
@@ -356,10 +356,12 @@ const sweep = async (
 
 /** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
 const findClusterUid = async (
-  kube: Kube,
-  clock: Clock,
-  random: Random,
-  log: Log,
+  {
+    kube,
+    clock,
+    random,
+    log,
+  }: { readonly kube: Kube; readonly clock: Clock; readonly random: Random; readonly log: Log },
   signal: AbortSignal,
 ): Promise<string> => {
   for (let failures = 0; ; failures += 1) {

@@ -72,7 +72,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   let server: TlsServing | undefined;
   const present = async (certificate: ServerCertificate) => {
     if (server) return server.present(certificate);
-    server = await serveTls(app, address, certificate, clock, 'webhook.address');
+    server = await serveTls(app, { address, key: 'webhook.address' }, certificate, clock);
     log.info({ url: server.url }, 'Serving webhooks');
   };
   const keeping =

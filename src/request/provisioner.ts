@@ -90,7 +90,7 @@ export const planCreation = (
     case 'eci':
       return target.by === 'ours'
         ? withInstance(request, parsed.release, given, facts)
-        : byAddOn(request, parsed.release, given, target, facts);
+        : byAddOn({ request, release: parsed.release, given }, target, facts);
   }
 };
 
@@ -177,9 +177,7 @@ const unknownToEci = (
 
 /** For the instances that the cluster's own virtual node makes. */
 const byAddOn = (
-  request: EipRequest,
-  release: ReleasePolicy,
-  given: Annotations,
+  { request, release, given }: { request: EipRequest; release: ReleasePolicy; given: Annotations },
   target: Target,
   { enableVirtualNode }: CreationFacts,
 ): CreationPlan => {

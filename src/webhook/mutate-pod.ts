@@ -6,7 +6,7 @@ import { NO_FACTS } from '../rules/cluster-facts.ts';
 import { evaluateRequest } from '../rules/evaluate.ts';
 import { isFreeToName } from '../rules/naming.ts';
 import { workloadOfPod } from '../rules/workload.ts';
-import { canonicalAnnotations, planCreation } from '../request/provisioner.ts';
+import { canonicalAnnotations, planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts, isLimited, UNRESTRICTED } from '../request/policy.ts';
 import type { EipRequest } from '../request/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
@@ -56,17 +56,19 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   if (!parsed.wanted) return { patch: placing, warnings };
   if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
   const plan = planCreation(parsed, given, target, creationFacts(settings));
-  const isGuess = mayBecomeAddOns(target, facts);
-  const annotations = plan.how === 'add-on' ? plan.annotations : isGuess ? canonicalAnnotations(request, given) : {};
+  const guess = mayBecomeAddOns(target, facts) ? canonicalAnnotations(request, given) : {};
   const waits = request.kind === 'existing' && parsed.handover === 'wait';
-  const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
+  const isUnknown = target.on === 'unknown';
+  const isKept = isUnknown && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
   // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
-  const isServed = target.on === 'unknown' && (!isKept || settings.enableVirtualNode);
-  const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || isServed;
-  const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
-  const wording = isKept ? withhold(given) : annotate(given, annotations);
+  const isServed = isUnknown && (!isKept || settings.enableVirtualNode);
+  const wantsGate = isKnative(pod) && (isBoundHere(plan) || isServed) && !waits && !isGated(pod);
+  const wording = isKept ? withhold(given) : annotate(given, plan.how === 'add-on' ? plan.annotations : guess);
   return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
 };
+
+/** Whether the controller binds the EIP once the pod is there. */
+const isBoundHere = ({ how }: CreationPlan): boolean => how === 'podeip' || how === 'after-creation';
 
 /** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
 const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: RuleSettings): boolean =>

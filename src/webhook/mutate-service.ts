@@ -39,7 +39,11 @@ export const admitService = (service: AdmittedService, facts: AdmissionFacts): A
   const target = targetOfTemplate({ ...template }, facts.namespaceLabels ?? {}, facts.provider);
   if (target.on === 'eci' || target.on === 'acs')
     return warn(`it has no effect where the address is there before the container is (${target.because})`);
-  const containers = template?.spec?.containers ?? [];
+  return probed(template?.spec?.containers ?? []);
+};
+
+/** With a startup probe for the container that serves requests, unless there is one of the probes that wait. */
+const probed = (containers: readonly Container[]): Admitted => {
   if (containers.some((container) => container.startupProbe)) return UNCHANGED;
   const index = userContainerOf(containers);
   const users = containers[index];

@@ -24,12 +24,16 @@ export interface CallerSettings {
  * cloud quote them.
  */
 export type CallContext = <C, T>(
-  action: CloudAction,
-  signal: AbortSignal | undefined,
+  call: ApiCall,
   prepare: () => Promise<C>,
   send: (client: C) => Promise<T>,
-  secrets?: readonly string[],
 ) => Promise<T>;
+
+interface ApiCall {
+  readonly action: CloudAction;
+  readonly signal: AbortSignal | undefined;
+  readonly secrets?: readonly string[] | undefined;
+}
 
 export const createCaller = (settings: CallerSettings): CallContext => {
   const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS } = settings;
@@ -39,7 +43,7 @@ export const createCaller = (settings: CallerSettings): CallContext => {
     return latest === undefined ? [] : [latest.accessKeyId, latest.accessKeySecret, latest.securityToken];
   };
 
-  return async (action, signal, prepare, send, secrets = []) => {
+  return async ({ action, signal, secrets = [] }, prepare, send) => {
     signal?.throwIfAborted();
     const start = clock.mono();
 

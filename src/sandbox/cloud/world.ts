@@ -215,7 +215,7 @@ export class CloudWorld {
     const group = this.#group(containerGroupId);
     if (FINAL_STATES.has(group.status) || group.status === 'Terminating')
       throw new RangeError(`${containerGroupId} is ${group.status} already.`);
-    endGroup(this.#account, group, status, exitCode, at);
+    endGroup(this.#account, group, { status, exitCode }, at);
   }
 
   /** Changes what is shown of a container, for example `{ ready: false }` or `{ restartCount: 3 }`. */
@@ -225,13 +225,13 @@ export class CloudWorld {
     if (!group.containers.some((container) => container.name === name))
       throw new RangeError(`${containerGroupId} has no container ${name}.`);
     const containers = group.containers.map((one) => (one.name === name ? { ...one, ...change } : one));
-    changeGroup(this.#account, group, { containers }, at);
+    changeGroup(this.#account, group, { containers }, { at });
   }
 
   /** A container writes a line. */
   writeContainerLog(containerGroupId: string, container: string, line: string): void {
     const at = this.#account.catchUp();
-    writeLog(this.#account, this.#group(containerGroupId).containerGroupId, container, line, at);
+    writeLog(this.#account, { group: this.#group(containerGroupId), container }, line, at);
   }
 
   #group(containerGroupId: string): ContainerGroupRecord {

@@ -89,7 +89,7 @@ export const runKnative = (
       signal,
     ),
     followObjects(
-      ground,
+      { ...ground, trigger: traffic.trigger },
       [
         { resource: FULL_POD_AUTOSCALER },
         { resource: FULL_DEPLOYMENT, keyOf: (it) => ownerKey(it, 'Revision') },
@@ -97,7 +97,6 @@ export const runKnative = (
       ],
       createAutoscaler(hands, traffic, stableWindowMs),
       signal,
-      traffic.trigger,
     ),
   ]);
   return { request: createActivator(hands, ground.random, traffic), ended };
