@@ -19,7 +19,7 @@ export interface ManifestSource {
   readonly isAround?: boolean | undefined;
 }
 
-export interface Explained {
+interface Explained {
   readonly explanations: readonly Explanation[];
   /** What cannot be read, each with file and line. */
   readonly problems: readonly string[];

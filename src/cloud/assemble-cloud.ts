@@ -14,7 +14,7 @@ import type { Cloud } from './port.ts';
 import { createThrottle, throttled, throttledContainerGroups } from './throttle.ts';
 import type { Throttle } from './throttle.ts';
 
-export interface AssembleSettings {
+interface AssembleSettings {
   readonly clock: Clock;
   readonly region: string;
   readonly endpoints?: ClientSettings['endpoints'];

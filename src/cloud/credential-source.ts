@@ -18,7 +18,7 @@ export interface CredentialSettings {
 }
 
 /** One way to credentials, as the SDK's client is set up for it. */
-export interface CredentialSource {
+interface CredentialSource {
   /** For people. */
   readonly name: string;
   /** The SDK's configuration; null stands for its default chain. */

@@ -8,7 +8,7 @@ import { CloudFault } from './fault.ts';
  * Whether a change may be sent. `accountUnseen`: it may not, because nobody could see yet whether the credentials are of the
  * cluster's account; that does not pass by itself, so that people are told.
  */
-export type Permission =
+type Permission =
   { readonly kind: 'open' } | { readonly kind: 'leadershipUncertain' } | { readonly kind: 'accountUnseen' };
 
 export const OPEN: Permission = { kind: 'open' };

@@ -23,7 +23,7 @@ export interface Bound {
 }
 
 /** Whose address it is, as every event says. */
-export interface About {
+interface About {
   readonly namespace: string;
   readonly pod: string;
   readonly podUID?: string;

@@ -10,7 +10,7 @@ import { nearest } from '../lib/suggest.ts';
 /** Where the value of a key comes from, for example `config.yaml:3:5`, `environment POD_NAME` or `default`. */
 export type Origins = ReadonlyMap<string, string>;
 
-export interface LoadOptions {
+interface LoadOptions {
   /** The file. */
   readonly path?: string | undefined;
   /** Its text, where it is not to be read from disk; `path` is then only a name. */

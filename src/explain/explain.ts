@@ -23,7 +23,7 @@ export interface Placed {
 }
 
 /** What explanations depend on beside the workloads. */
-export interface ExplainFacts {
+interface ExplainFacts {
   readonly settings: RuleSettings;
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */

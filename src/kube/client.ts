@@ -17,7 +17,7 @@ export interface KubeCall {
   readonly durationMs: number;
 }
 
-export interface KubeOptions {
+interface KubeOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   /** Calls per second that are kept up, `kubeClientQPS`; zero or less for no limit. Default 20, as controller-runtime. */

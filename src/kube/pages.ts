@@ -8,7 +8,7 @@ import { faultOfAnswer, faultOfError } from './api-status.ts';
 /** The page size that kubectl and client-go's reflector use: pages of a few megabytes, parsed in tens of milliseconds. */
 const PAGE_SIZE = 500;
 
-export interface Page<T> {
+interface Page<T> {
   readonly items: readonly T[];
   /** Of the collection, the same on all pages of one list. */
   readonly resourceVersion: string;

@@ -66,7 +66,7 @@ export interface RecorderOptions {
   readonly seriesEveryMs?: number | undefined;
 }
 
-export interface RecorderStats {
+interface RecorderStats {
   readonly written: number;
   /** Given up, because of failures or because too much was waiting. */
   readonly dropped: number;
@@ -75,7 +75,7 @@ export interface RecorderStats {
 }
 
 /** Tells people about objects through Events. Best effort: it never waits, never throws and never fails a reconcile. */
-export interface Recorder {
+interface Recorder {
   record(about: ObjectReference, happening: Happening): void;
   /** Takes nothing more, writes what is waiting for at most `deadlineMs`, and ends. Never rejects. */
   stop(deadlineMs: number): Promise<void>;

@@ -25,7 +25,7 @@ export interface StoreEvent<K> {
   readonly from: 'list' | 'watch';
 }
 
-export type StoreHandler<K> = (event: StoreEvent<K>) => void;
+type StoreHandler<K> = (event: StoreEvent<K>) => void;
 
 export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> extends ListOptions {
   readonly transport: KubeTransport;
@@ -49,7 +49,7 @@ export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> ex
 }
 
 /** Counters since the start. */
-export interface ReflectorStats {
+interface ReflectorStats {
   readonly lists: number;
   readonly watches: number;
   readonly events: number;

@@ -41,7 +41,7 @@ const READ_LAG_MS = 3_000;
 const MISSING_MS = 60_000;
 
 /** The controllers at work. */
-export interface Operation {
+interface Operation {
   /** Resolves once nothing is under way any more. */
   readonly drained: Promise<void>;
   /** Resolves if the leadership is lost. */
@@ -53,7 +53,7 @@ export interface Operation {
 }
 
 /** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
-export interface OperationParts {
+interface OperationParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;

@@ -7,18 +7,18 @@ export interface Manifest {
   readonly lineOf: (path: readonly PropertyKey[]) => number;
 }
 
-export interface YamlProblem {
+interface YamlProblem {
   readonly line: number;
   readonly message: string;
 }
 
-export interface Documents {
+interface Documents {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly YamlProblem[];
 }
 
 /** More than any honest file has: what is larger is not read, so that nothing can be made to take for ever. */
-export const LARGEST_BYTES = 16 * 1024 * 1024;
+const LARGEST_BYTES = 16 * 1024 * 1024;
 const MOST_ALIASES = 1_000;
 const MOST_OBJECTS = 10_000;
 

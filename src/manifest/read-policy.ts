@@ -35,8 +35,7 @@ const schema = z.object({
 });
 
 /** `other`: it is none. */
-export type ReadPolicy =
-  { readonly kind: 'policy'; readonly policy: EipPolicy } | { readonly kind: 'other' } | Unreadable;
+type ReadPolicy = { readonly kind: 'policy'; readonly policy: EipPolicy } | { readonly kind: 'other' } | Unreadable;
 
 /** Reads an EipPolicy. Never throws. */
 export const readPolicyObject = (object: unknown): ReadPolicy => {

@@ -5,7 +5,7 @@ import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema
 import { unreadable, valueAt, type Problem, type Unreadable } from './wire.ts';
 
 /** `other`: it is read by nobody here, because it has no pods. */
-export type ReadWorkload =
+type ReadWorkload =
   { readonly kind: 'workload'; readonly workload: Workload } | { readonly kind: 'other' } | Unreadable;
 
 const KNATIVE = 'serving.knative.dev';

@@ -13,7 +13,7 @@ export type ParsedValue<T> =
   | { readonly kind: 'value'; readonly value: T; readonly warning?: Wrong }
   | { readonly kind: 'wrong'; readonly wrong: Wrong };
 
-export interface Wrong {
+interface Wrong {
   readonly id: FindingId;
   /** What was found; the key and the value are put before it by the caller. */
   readonly problem: string;
@@ -126,7 +126,7 @@ export const readProtectionTypes = (text: string): ParsedValue<readonly string[]
     : wrong('InvalidProtectionType', 'is no security protection that an EIP can have', 'write "AntiDDoS_Enhanced"');
 
 /** How many tags the user may add: an EIP carries 20 at most, and some of them prove whose it is. */
-export const MAX_USER_TAGS = 20 - OWN_TAGS;
+const MAX_USER_TAGS = 20 - OWN_TAGS;
 const MAX_TAGS_TEXT = 8192;
 const RESERVED_TAG_KEY = /^(aliyun|acs:|https?:\/\/)/i;
 

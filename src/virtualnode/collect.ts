@@ -11,7 +11,7 @@ import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
-export interface CollectPorts {
+interface CollectPorts {
   readonly kube: Kube;
   readonly containerGroups: ContainerGroups;
   readonly groups: NodeGroups;
@@ -20,7 +20,7 @@ export interface CollectPorts {
   readonly log: Log;
 }
 
-export interface CollectSettings {
+interface CollectSettings {
   readonly nodeName: string;
   /** Between two passes; milliseconds. */
   readonly periodMs: number;

@@ -16,7 +16,7 @@ import { review } from './token-review.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
-export interface KubeletEndpointParts {
+interface KubeletEndpointParts {
   readonly kube: Kube;
   readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'describeContainerLog'>;
   readonly clock: Clock;

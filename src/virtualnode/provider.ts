@@ -66,7 +66,7 @@ export interface VirtualNodeSettings extends DecideSettings {
 }
 
 /** What the virtual node works with: every port. */
-export interface VirtualNodeParts extends Pick<
+interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'findEip' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {

@@ -15,7 +15,7 @@ interface Names {
 }
 
 /** The names of everything that the environment, the volumes and the pull secrets of a pod refer to. */
-export const namesIn = ({ spec }: WorkloadPod): Names => {
+const namesIn = ({ spec }: WorkloadPod): Names => {
   const references: readonly Reference[] = [
     ...(spec.imagePullSecrets ?? []).map(({ name }) => ({ secret: name })),
     ...[...spec.containers, ...(spec.initContainers ?? [])].flatMap(inContainer),

@@ -50,7 +50,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** `host:port`, and where it is configured. */
-export interface ListenAddress {
+interface ListenAddress {
   readonly address: string;
   readonly key: string;
 }

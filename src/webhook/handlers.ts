@@ -21,7 +21,7 @@ import { admitService } from './mutate-service.ts';
 import { changeOf, NO_CHANGE, validate, type ReadChange, type ValidationFacts } from './validate.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
-export type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
+type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
 export interface ReviewerParts {
   readonly kube: Kube;
@@ -44,7 +44,7 @@ export interface ReviewerParts {
 }
 
 /** Takes the parsed body of a request, gives the body of the answer; throws a {@link ReviewError} where it is none. */
-export type Reviewer = (body: unknown) => Promise<object>;
+type Reviewer = (body: unknown) => Promise<object>;
 
 /** Labels of a namespace change rarely, and pods come in bursts. Milliseconds. */
 const NAMESPACE_AGE_MS = 10_000;

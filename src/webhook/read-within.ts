@@ -2,8 +2,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** `unread`: the API server does not say it, or not in time. */
-export type Reading<T> =
-  { readonly kind: 'read'; readonly value: T } | { readonly kind: 'unread'; readonly why: string };
+type Reading<T> = { readonly kind: 'read'; readonly value: T } | { readonly kind: 'unread'; readonly why: string };
 
 /**
  * Reads from the API server for a review, which the API server itself waits 3 s for: after `ms` it is judged without. A

@@ -28,7 +28,7 @@ export interface Admitted {
 }
 
 /** Why an object is not let in. Source: k8s.io/api/admission/v1, AdmissionResponse.Result. */
-export interface Denial {
+interface Denial {
   /** An HTTP status; the API server answers with it. */
   readonly code: 403 | 409;
   readonly reason: 'Forbidden' | 'Conflict';

@@ -16,8 +16,7 @@ export interface Scaling {
 }
 
 /** `none`: nobody gets more pods. */
-export type ReadScaling =
-  { readonly kind: 'scaling'; readonly scaling: Scaling } | { readonly kind: 'none' } | Unreadable;
+type ReadScaling = { readonly kind: 'scaling'; readonly scaling: Scaling } | { readonly kind: 'none' } | Unreadable;
 
 /** autoscaling/v1, Scale; 0 replicas are left out (`omitempty`). */
 const scaleSchema = z.object({

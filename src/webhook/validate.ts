@@ -25,7 +25,7 @@ export interface ValidationFacts {
 }
 
 /** An object that is to be judged. `before` is undefined at its creation. */
-export interface ObjectChange {
+interface ObjectChange {
   readonly after: Workload;
   readonly before: Workload | undefined;
 }

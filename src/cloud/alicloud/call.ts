@@ -23,11 +23,7 @@ export interface CallerSettings {
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.
  */
-export type CallContext = <C, T>(
-  call: ApiCall,
-  prepare: () => Promise<C>,
-  send: (client: C) => Promise<T>,
-) => Promise<T>;
+type CallContext = <C, T>(call: ApiCall, prepare: () => Promise<C>, send: (client: C) => Promise<T>) => Promise<T>;
 
 interface ApiCall {
   readonly action: CloudAction;

@@ -238,7 +238,7 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
  * Families of codes, tried in this order after the exact ones. None leads to `gone` or `already`: these two are taken
  * for success, and an unknown `….NotFound` may just as well speak of the action or the region.
  */
-export const CODE_FAMILIES: readonly (readonly [RegExp, CloudFaultKind])[] = [
+const CODE_FAMILIES: readonly (readonly [RegExp, CloudFaultKind])[] = [
   [/Throttling|FlowControl/u, 'throttled'],
   [/^(?:QuotaExceed|Quota\.)/u, 'quota'],
   [/^(?:TaskConflict|IncorrectStatus|IncorrectEipStatus|InvalidStatus|InvalidIpStatus\.HasBeenUsedBy)/u, 'later'],

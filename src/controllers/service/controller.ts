@@ -36,7 +36,7 @@ import {
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
 
-export interface ServiceCacheOptions {
+interface ServiceCacheOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -96,7 +96,7 @@ export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>,
 };
 
 /** What the reporter of Knative Services works with. */
-export interface ServicesPorts {
+interface ServicesPorts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly random: Random;

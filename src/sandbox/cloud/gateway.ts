@@ -24,7 +24,7 @@ export interface Invocation {
   readonly caller: string;
 }
 
-export interface GatewaySettings {
+interface GatewaySettings {
   readonly credentials: readonly Credential[];
   readonly limits: Readonly<Record<string, number>>;
   readonly tokenLifetimeMs: number;

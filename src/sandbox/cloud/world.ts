@@ -8,7 +8,7 @@ import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord } from './
 import { VSwitch } from './vswitch.ts';
 
 /** A network interface to put into the world. The primary address is among the private ones whether named there or not. */
-export interface NewNetworkInterface {
+interface NewNetworkInterface {
   /** @default a new `eni-…` */
   readonly networkInterfaceId?: string;
   readonly vpcId: string;
@@ -27,7 +27,7 @@ export type NewCloudEip = Partial<Omit<EipRecord, 'task' | 'tags'>> & {
   readonly tags?: Readonly<Record<string, string>>;
 };
 
-export interface NewContainerGroup {
+interface NewContainerGroup {
   /** @default a new `eci-…` */
   readonly containerGroupId?: string;
   readonly containerGroupName: string;
@@ -39,7 +39,7 @@ export interface NewContainerGroup {
 }
 
 /** What people do in the console: at once, whatever state the EIP is in, and seen in the ledger with caller `human`. */
-export interface Human {
+interface Human {
   /** Releases an EIP, also one that is bound. */
   release(allocationId: string): void;
   /** Binds an EIP to a private address of a network interface, whatever it was bound to. */

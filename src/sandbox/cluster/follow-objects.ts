@@ -15,7 +15,7 @@ export interface FollowContext {
 }
 
 /** Which objects make which keys due. */
-export interface FollowedKind {
+interface FollowedKind {
   readonly resource: Resource<KubeObject>;
   /** The key to look at when this object changed; by default its own. */
   readonly keyOf?: (object: KubeObject) => string | undefined;

@@ -16,7 +16,7 @@ import { Traffic } from './traffic.ts';
 /** config-autoscaler stable-window. */
 const STABLE_WINDOW_MS = 60_000;
 
-export interface KnativeOptions {
+interface KnativeOptions {
   /** How long a Revision must have no request to scale to zero, unless its annotation says it. Default 60 s, Knative's. */
   readonly stableWindowMs?: number | undefined;
 }

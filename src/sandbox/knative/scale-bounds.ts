@@ -48,7 +48,7 @@ export interface Load {
 }
 
 /** What the autoscaler does. */
-export interface ScaleBounds {
+interface ScaleBounds {
   /** -1 where that is not known yet. */
   readonly desired: number;
   /** Replicas of the Deployment; undefined where they stay as they are. */

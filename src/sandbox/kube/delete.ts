@@ -93,7 +93,7 @@ const shortened = (object: ApiObject, grace: number): ApiObject => {
   return { ...object, metadata };
 };
 
-export interface Deleted {
+interface Deleted {
   /** The object as it is or was last. */
   readonly object: ApiObject;
   /** Whether it is gone, rather than only marked. */

@@ -83,7 +83,7 @@ const nextPage = ({ storage }: Backend, query: URLSearchParams, token: string): 
   return { revision, start, limit };
 };
 
-export interface Listed {
+interface Listed {
   readonly items: ApiObject[];
   readonly metadata: JsonObject;
 }

@@ -1,7 +1,7 @@
 /** @import { Overview, ShownAddress, ShownBudget, ShownEntry, ShownFinding, ShownService, Standing } from '../overview.ts' */
 
 /** @type {Readonly<Record<Standing, string>>} */
-export const WORDS = {
+const WORDS = {
   inUse: 'In use',
   waiting: 'Waiting',
   attention: 'Needs attention',
