@@ -16,7 +16,9 @@ export interface Alert {
 const increase = (metric: string, time: string, ...by: string[]): string =>
   `sum by (${['cluster', ...by].join(', ')}) (increase(${metric}[${time}]))`;
 
-/** Reasons of the condition Ready that the user of the pod must remove, and those of addresses that are not waited for. */
+/**
+ * Reasons of the condition Ready that the user of the pod must remove, and those of addresses that are not waited for.
+ */
 const NOT_OURS_TO_SOLVE = [
   // Another controller in the cluster is the operator's to remove.
   ...FINDING_IDS.filter((id) => CATALOGUE[id].severity === 'refuse' && id !== 'OtherEipController'),

@@ -42,7 +42,7 @@ export interface EipLimits {
   readonly bandwidthMbps?: number | undefined;
 }
 
-export interface EipPolicyDefaults {
+interface EipPolicyDefaults {
   /** Mbit/s. */
   readonly bandwidth?: number | undefined;
   readonly internetChargeType?: InternetChargeType | undefined;

@@ -1,10 +1,10 @@
 import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
 
 /** Who owns the EIP: `Auto` was bought by the controller and is released by it, `Static` is the user's and never is. */
-export type AllocationKind = 'Auto' | 'Static';
+type AllocationKind = 'Auto' | 'Static';
 
 /** When the EIP of a pod that is gone is given back. Source: ack-extend-network-controller's CRD. */
-export type ReleaseStrategy = 'Follow' | 'TTL' | 'Never';
+type ReleaseStrategy = 'Follow' | 'TTL' | 'Never';
 
 /** A condition as in metav1.Condition. */
 export interface Condition {

@@ -20,7 +20,7 @@ export type {
 } from './shell.ts';
 
 /** Exit codes: it went well; the work failed; the command line or the configuration is wrong. */
-export const EXIT = { fine: 0, failed: 1, wrong: 2 } as const;
+const EXIT = { fine: 0, failed: 1, wrong: 2 } as const;
 
 const EXAMPLES = `
 Exit codes:

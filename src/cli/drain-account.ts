@@ -6,7 +6,7 @@ import { complaintOf, isQuestionDenied, evaluateAccount, WrongAccount } from '..
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 
-export interface DrainAccountParts {
+interface DrainAccountParts {
   readonly config: Pick<Config, 'regionID' | 'vpcID'>;
   readonly kube: Kube;
   readonly cloud: Cloud;

@@ -29,7 +29,7 @@ interface Flags {
 const STATES = ['inUse', 'waiting', 'attention', 'kept', 'goingBack'];
 
 /** The flags that every command about a cluster has, named as kubectl's. */
-export const clusterFlags = (command: Command): Command =>
+const clusterFlags = (command: Command): Command =>
   command
     .option('--kubeconfig <file>', 'the kubeconfig, instead of that of KUBECONFIG or ~/.kube/config')
     .option('--context <name>', 'the context, instead of the current one')

@@ -7,7 +7,8 @@ import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readClusterContext } from '../manifest/cluster-context.ts';
 import { readPolicyObject } from '../manifest/read-policy.ts';
-import { readWorkload, type Unreadable } from '../manifest/read-workload.ts';
+import { readWorkload } from '../manifest/read-workload.ts';
+import type { Unreadable } from '../manifest/wire.ts';
 import { settingsOf } from '../manager/controllers.ts';
 
 /** A text and what it is called; reading it may fail. */
@@ -18,7 +19,7 @@ export interface ManifestSource {
   readonly isAround?: boolean | undefined;
 }
 
-export interface Explained {
+interface Explained {
   readonly explanations: readonly Explanation[];
   /** What cannot be read, each with file and line. */
   readonly problems: readonly string[];
@@ -56,20 +57,20 @@ export const explainFiles = (
   const placed: Placed[] = [];
   const policies: EipPolicy[] = [];
   for (const { file, manifest, isAround } of found) {
-    const tell = (wrong: readonly Unreadable[]) =>
+    const tell = (unreadable: Unreadable) =>
       problems.push(
-        ...wrong.map(
+        ...unreadable.problems.map(
           ({ path, message }) =>
             `${file}:${manifest.lineOf(path)}: ${path.map(String).join('.') || 'the document'}: ${message}`,
         ),
       );
     const policy = readPolicyObject(manifest.object);
-    if (policy && 'policy' in policy) policies.push(policy.policy);
-    else if (policy) tell(policy.problems);
+    if (policy.kind === 'policy') policies.push(policy.policy);
+    if (policy.kind === 'unreadable') tell(policy);
     if (isAround) continue;
     const read = readWorkload(manifest.object);
-    if (read.as === 'unreadable') tell(read.problems);
-    if (read.as === 'workload')
+    if (read.kind === 'unreadable') tell(read);
+    if (read.kind === 'workload')
       placed.push({
         workload: { ...read.workload, namespace: read.workload.namespace || namespace },
         file,

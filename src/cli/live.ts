@@ -7,7 +7,7 @@ interface Live {
 }
 
 /** A live object and what surrounds it in its cluster, as far as the user may read it. */
-export interface LiveSources {
+interface LiveSources {
   readonly sources: readonly ManifestSource[];
   /** What could not be read; the object is judged without it. */
   readonly missing: readonly string[];

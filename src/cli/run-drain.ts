@@ -1,5 +1,6 @@
 import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble-cloud.ts';
+import { OPEN } from '../cloud/fence.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
 import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
@@ -146,7 +147,7 @@ const releasing = async (
     endpointChoice,
     credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
     rateShare: config.cloud.apiShare,
-    mayMutate: () => !signal.aborted,
+    mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
   });
   if (isAnythingThere && config.cloud.checkAccount)
     await checkAccount({ config, kube, cloud: assembled.cloud, err }, signal);

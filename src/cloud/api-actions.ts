@@ -1,5 +1,5 @@
 /** API actions that change something; every one of them needs the leadership (see fence.ts). */
-export const MUTATING_ACTIONS = [
+const MUTATING_ACTIONS = [
   'AllocateEipAddress',
   'AssociateEipAddress',
   'UnassociateEipAddress',
@@ -12,7 +12,7 @@ export const MUTATING_ACTIONS = [
 ] as const;
 
 /** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */
-export const READING_ACTIONS = [
+const READING_ACTIONS = [
   'DescribeEipAddresses',
   'DescribeNetworkInterfaces',
   'DescribeContainerGroups',

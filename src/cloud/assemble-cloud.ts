@@ -7,14 +7,14 @@ import type { UnmappedAnswer } from './alicloud/to-fault.ts';
 import { batched } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import type { Credentials } from './credentials.ts';
-import { fenced, fencedContainerGroups, type MayMutate } from './fence.ts';
+import { fenced, fencedContainerGroups, OPEN, type MayMutate } from './fence.ts';
 import { observeCalls } from './observe.ts';
 import type { ObservedCall } from './observe.ts';
 import type { Cloud } from './port.ts';
 import { createThrottle, throttled, throttledContainerGroups } from './throttle.ts';
 import type { Throttle } from './throttle.ts';
 
-export interface AssembleSettings {
+interface AssembleSettings {
   readonly clock: Clock;
   readonly region: string;
   readonly endpoints?: ClientSettings['endpoints'];
@@ -52,7 +52,7 @@ export interface AssembledCloud {
  * because time passes while waiting.
  */
 export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
-  const { clock, mayMutate = () => true, onCall, rateShare, callTimeoutMs } = settings;
+  const { clock, mayMutate = () => OPEN, onCall, rateShare, callTimeoutMs } = settings;
   const observer = observeCalls(clock, onCall);
   const throttle = createThrottle(clock, rateShare);
   const inner: CloudSettings = {

@@ -6,7 +6,7 @@ import type { Cloud, Eip } from './port.ts';
 export const LARGEST_BATCH = 50;
 
 /** How long the first describe waits for company, milliseconds: short beside a call, long beside a queue's turn. */
-export const BATCH_WINDOW_MS = 20;
+const BATCH_WINDOW_MS = 20;
 
 /** A cloud that can describe several EIPs in one call. An ID that the answer does not list is not in the map. */
 export interface FoldableCloud extends Cloud {

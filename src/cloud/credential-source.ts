@@ -46,7 +46,14 @@ const HOW_TO_RRSA =
   'pod-identity.alibabacloud.com/injection=on, annotate the service account with ' +
   'pod-identity.alibabacloud.com/role-name, and make the pod anew';
 
-const keyPair = (name: string, id: string, secret: string, token: string, advice: string): CredentialSource => ({
+interface KeyPair {
+  readonly id: string;
+  readonly secret: string;
+  /** '' where it is not a temporary one. */
+  readonly token: string;
+}
+
+const keyPair = (name: string, { id, secret, token }: KeyPair, advice: string): CredentialSource => ({
   name,
   config: {
     type: token === '' ? 'access_key' : 'sts',
@@ -111,12 +118,9 @@ export const chooseSource = (settings: CredentialSettings): CredentialSource => 
   const valueOf = (name: string) => env[name] ?? '';
   const isSet = (name: string) => valueOf(name) !== '';
   if (accessKeyId !== undefined && accessKeyId !== '' && accessKeySecret !== undefined) {
-    const token = securityToken?.reveal() ?? '';
     return keyPair(
       'the AccessKey pair of the configuration',
-      accessKeyId,
-      accessKeySecret.reveal(),
-      token,
+      { id: accessKeyId, secret: accessKeySecret.reveal(), token: securityToken?.reveal() ?? '' },
       'Check the AccessKey ID and secret of the configuration.',
     );
   }
@@ -124,9 +128,11 @@ export const chooseSource = (settings: CredentialSettings): CredentialSource => 
   if (isSet('ALIBABA_CLOUD_ACCESS_KEY_ID') && isSet('ALIBABA_CLOUD_ACCESS_KEY_SECRET')) {
     return keyPair(
       'the AccessKey pair of the environment',
-      valueOf('ALIBABA_CLOUD_ACCESS_KEY_ID'),
-      valueOf('ALIBABA_CLOUD_ACCESS_KEY_SECRET'),
-      valueOf('ALIBABA_CLOUD_SECURITY_TOKEN'),
+      {
+        id: valueOf('ALIBABA_CLOUD_ACCESS_KEY_ID'),
+        secret: valueOf('ALIBABA_CLOUD_ACCESS_KEY_SECRET'),
+        token: valueOf('ALIBABA_CLOUD_SECURITY_TOKEN'),
+      },
       'Check ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET.',
     );
   }

@@ -5,13 +5,19 @@ import { CALL_TIMEOUT_MS } from './deadline.ts';
 import { CloudFault } from './fault.ts';
 
 /**
- * Whether a change that takes `needMs` may be sent. `unseenAccount`: it may not, because nobody could see yet whether
- * the credentials are of the cluster's account; that does not pass by itself, so that people are told.
+ * Whether a change may be sent. `accountUnseen`: it may not, because nobody could see yet whether the credentials are
+ * of the cluster's account; that does not pass by itself, so that people are told.
  */
-export type MayMutate = (needMs: number) => boolean | 'unseenAccount';
+type Permission =
+  { readonly kind: 'open' } | { readonly kind: 'leadershipUncertain' } | { readonly kind: 'accountUnseen' };
 
-const closed = (action: CloudAction, may: false | 'unseenAccount', needMs: number): CloudFault =>
-  may === false
+export const OPEN: Permission = { kind: 'open' };
+
+/** Asked for a change that takes `needMs`. */
+export type MayMutate = (needMs: number) => Permission;
+
+const closed = (action: CloudAction, kind: Exclude<Permission['kind'], 'open'>, needMs: number): CloudFault =>
+  kind === 'leadershipUncertain'
     ? new CloudFault({
         kind: 'later',
         action,
@@ -28,8 +34,8 @@ const closed = (action: CloudAction, may: false | 'unseenAccount', needMs: numbe
 const guardOf =
   (mayMutate: MayMutate, needMs: number) =>
   <T>(action: CloudAction, send: () => Promise<T>): Promise<T> => {
-    const may = mayMutate(needMs);
-    return may === true ? send() : Promise.reject(closed(action, may, needMs));
+    const { kind } = mayMutate(needMs);
+    return kind === 'open' ? send() : Promise.reject(closed(action, kind, needMs));
   };
 
 /**

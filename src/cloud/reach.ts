@@ -5,8 +5,8 @@ import { connect } from 'node:tls';
 const HTTPS = 443;
 
 /**
- * Whether the host answers TLS with a certificate that this machine trusts. A name that leads elsewhere (a captive portal, a
- * firewall that answers for everybody) is not reached. Never rejects.
+ * Whether the host answers TLS with a certificate that this machine trusts. A name that leads elsewhere (a captive
+ * portal, a firewall that answers for everybody) is not reached. Never rejects.
  */
 export const reaches = (host: string, timeoutMs: number, port: number = HTTPS): Promise<boolean> =>
   new Promise((resolve) => {

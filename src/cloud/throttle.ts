@@ -34,7 +34,7 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
  * Actions whose bucket is published (ECI, "API throttling"): so many calls at once, and beside them the whole rate.
  * Elsewhere only a number of calls in any minute is known.
  */
-export const ACCOUNT_BURSTS: Readonly<Partial<Record<CloudAction, number>>> = {
+const ACCOUNT_BURSTS: Readonly<Partial<Record<CloudAction, number>>> = {
   CreateContainerGroup: 100,
   DeleteContainerGroup: 100,
 };

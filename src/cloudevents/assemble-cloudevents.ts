@@ -31,7 +31,7 @@ export const senderOf = ({ cloudEvents }: Config, clock: Clock): Sender | undefi
   );
 };
 
-export interface CloudEventParts {
+interface CloudEventParts {
   readonly config: Config;
   /** A client with a budget of its own: the reconciler never waits behind events. */
   readonly kube: Kube;
@@ -48,7 +48,7 @@ export interface CloudEventParts {
 }
 
 /** CloudEvents at work. */
-export interface CloudEvents {
+interface CloudEvents {
   readonly outbox: Outbox;
   /** Sends until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;

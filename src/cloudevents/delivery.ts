@@ -21,7 +21,7 @@ const PROBE = { baseMs: 1_000, capMs: 30_000 };
 /** Between looks whether this process may send again, milliseconds. */
 const DOUBT_MS = 1_000;
 
-export interface DeliveryPorts {
+interface DeliveryPorts {
   readonly outbox: Outbox;
   readonly sender: Sender;
   readonly context: EventContext;

@@ -23,7 +23,7 @@ export interface Bound {
 }
 
 /** Whose address it is, as every event says. */
-export interface About {
+interface About {
   readonly namespace: string;
   readonly pod: string;
   readonly podUID?: string;
@@ -91,22 +91,33 @@ export const factOf = (step: Action | Result, seen: ObservedState): Fact | undef
   const allocationId = podEip.spec.allocationID;
   // Before an existing EIP has been won it is looked at too; it is nobody's yet.
   const eip = allocationId === '' || (seen.eip && seen.eip.allocationId !== allocationId) ? undefined : seen.eip;
-  const isDeleted = podEip.metadata.deletionTimestamp !== undefined;
-  const isServed = pod !== null && pod.metadata.uid === notes.podUid && !isFinal(pod) && !isDeleted;
+  const isServed = serves(podEip, pod, notes);
   return {
     about,
     allocationId,
     address: eip?.ipAddress ?? (eip === null ? null : undefined),
     statusAddress: podEip.status?.eipAddress,
     bound: eip ? boundOf(eip, seen, notes) : undefined,
-    isUsed: step.do === 'Publish' || (step.do === 'Done' && step.reason === 'InUse'),
-    isCertain: step.do === 'Unpublish' || step.do === 'StandAside' || !isServed || !isAnnounced(pod),
+    isUsed: isUse(step),
+    isCertain: isWithdrawal(step) || !isServed || pod === null || !isAnnounced(pod),
     isLeaving: !isServed,
-    isLast: step.do === 'RemoveFinalizer' || (step.do === 'Retire' && !hasFinalizer(podEip)),
+    isLast: isEnd(step, podEip),
     drift: isServed && eip !== undefined ? driftOf(step, eip, seen, notes) : undefined,
     trouble: step.do === 'Fail' ? { reason: step.reason, message: step.message } : undefined,
   };
 };
+
+const serves = (podEip: PodEip, pod: ObservedState['pod'], { podUid }: PodEipRecord): boolean =>
+  pod !== null && pod.metadata.uid === podUid && !isFinal(pod) && podEip.metadata.deletionTimestamp === undefined;
+
+const isUse = (step: Action | Result): boolean =>
+  step.do === 'Publish' || (step.do === 'Done' && step.reason === 'InUse');
+
+const isWithdrawal = (step: Action | Result): boolean => step.do === 'Unpublish' || step.do === 'StandAside';
+
+/** Nothing comes after this step. */
+const isEnd = (step: Action | Result, podEip: PodEip): boolean =>
+  step.do === 'RemoveFinalizer' || (step.do === 'Retire' && !hasFinalizer(podEip));
 
 /** The same for a pass that the cloud ended by a refusal. */
 export const troubleOf = (podEip: PodEip, trouble: Trouble): Fact | undefined => {

@@ -38,65 +38,115 @@ const CONFLICTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of steps:
- * whoever died before it was written down is followed by somebody who sees the same state and tells the same.
+ * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of
+ * steps: whoever died before it was written down is followed by somebody who sees the same state and tells the same.
  *
  * @param now wall time, milliseconds
  */
 export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly EipChange[] } => {
   if (before.isOver) return { told: before, changes: [] };
-  const changes: EipChange[] = [];
-  let told = before;
-  const tell = (kind: ChangeKind, data: object, news: Partial<Told> = {}) => {
-    told = { ...told, ...news, sequence: told.sequence + 1, at: Math.max(now, told.at) };
-    changes.push({
-      kind,
-      sequence: told.sequence,
-      at: told.at,
-      data: { ...fact.about, ...data } as unknown as ChangeData,
-    });
-  };
-  const { about, allocationId, address, bound } = fact;
-  const isAuto = about.allocationType === 'Auto';
+  const story = new Story(before, fact, now);
+  tellAllocation(story, fact);
+  tellDrift(story, fact);
+  tellDisassociation(story, fact);
+  tellAssociation(story, fact);
+  tellTrouble(story, fact);
+  tellEnd(story, fact);
+  const { told, changes } = story;
+  return { told, changes };
+};
 
-  if (typeof address === 'string' && (told.allocationId !== allocationId || told.address === undefined)) {
+/** What has been told, and what is told now. */
+class Story {
+  told: Told;
+  readonly changes: EipChange[] = [];
+  readonly #about: Fact['about'];
+  readonly #now: number;
+
+  constructor(before: Told, { about }: Fact, now: number) {
+    this.told = before;
+    this.#about = about;
+    this.#now = now;
+  }
+
+  /** Tells a change, and remembers what is new by it. */
+  tell(kind: ChangeKind, data: object, news: Partial<Told> = {}): void {
+    const { sequence, at } = this.told;
+    this.told = { ...this.told, ...news, sequence: sequence + 1, at: Math.max(this.#now, at) };
+    this.changes.push({
+      kind,
+      sequence: this.told.sequence,
+      at: this.told.at,
+      data: { ...this.#about, ...data } as unknown as ChangeData,
+    });
+  }
+
+  /** Remembers without a word. */
+  note(news: Partial<Told>): void {
+    this.told = { ...this.told, ...news };
+  }
+
+  /** The address, where it is known. */
+  get here(): { readonly address?: string } {
+    return this.told.address === undefined ? {} : { address: this.told.address };
+  }
+}
+
+const isAuto = ({ about }: Fact): boolean => about.allocationType === 'Auto';
+
+const tellAllocation = (story: Story, fact: Fact): void => {
+  const { allocationId, address } = fact;
+  const isOther = story.told.allocationId !== allocationId;
+  if (typeof address === 'string' && (isOther || story.told.address === undefined)) {
     const news = { allocationId, address };
-    if (isAuto && told.allocationId !== allocationId) tell('allocated', { allocationID: allocationId, address }, news);
-    else told = { ...told, ...news };
+    if (isAuto(fact) && isOther) story.tell('allocated', { allocationID: allocationId, address }, news);
+    else story.note(news);
   }
   // Bought, written down and given back by processes that did not live to tell.
-  if (fact.isLast && isAuto && address === null && told.allocationId !== allocationId) {
+  if (fact.isLast && isAuto(fact) && address === null && isOther) {
     const known = fact.statusAddress === undefined ? {} : { address: fact.statusAddress };
-    tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
+    story.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
   }
-  const here = told.address === undefined ? {} : { address: told.address };
+};
 
-  const unbind = () => {
-    const { bound: old } = told;
-    if (old) tell('disassociated', { ...dataOf(old), ...here }, { bound: undefined, was: old });
-  };
-  if (fact.drift && told.allocationId !== undefined && told.drifted !== told.allocationId)
-    tell('drift', { allocationID: told.allocationId, ...here, ...fact.drift }, { drifted: told.allocationId });
+const tellDrift = (story: Story, { drift }: Fact): void => {
+  const { allocationId, drifted } = story.told;
+  if (drift && allocationId !== undefined && drifted !== allocationId)
+    story.tell('drift', { allocationID: allocationId, ...story.here, ...drift }, { drifted: allocationId });
+};
+
+const tellDisassociation = (story: Story, { address, bound, isCertain, isUsed }: Fact): void => {
+  const { bound: old } = story.told;
+  if (!old) return;
   // Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag.
-  const isElsewhere = address !== undefined && !(bound && told.bound && isSame(bound, told.bound));
-  if (told.bound && isElsewhere && (fact.isCertain || (bound && fact.isUsed))) unbind();
-  const isNew =
-    bound && !told.bound && told.address !== undefined && !isSame(bound, fact.isUsed ? undefined : told.was);
-  if (isNew && (fact.isUsed || fact.isLeaving))
-    tell('associated', { ...dataOf(bound), ...here }, { bound, was: undefined, drifted: undefined, reason: undefined });
-  else if (fact.isUsed && told.reason !== undefined) told = { ...told, reason: undefined };
+  const isElsewhere = address !== undefined && !(bound && isSame(bound, old));
+  if (isElsewhere && (isCertain || (bound && isUsed)))
+    story.tell('disassociated', { ...dataOf(old), ...story.here }, { bound: undefined, was: old });
+};
 
-  if (fact.trouble && fact.trouble.reason !== told.reason) {
-    const { reason } = fact.trouble;
-    const of = told.allocationId === undefined ? {} : { allocationID: told.allocationId, ...here };
-    tell(CONFLICTS.has(reason) ? 'conflict' : 'failed', { ...of, ...fact.trouble }, { reason });
-  }
-  if (fact.isLast) {
-    if (isAuto && address === null && told.allocationId !== undefined)
-      tell('released', { allocationID: told.allocationId, ...here });
-    told = { ...told, isOver: true };
-  }
-  return { told, changes };
+const tellAssociation = (story: Story, { bound, isUsed, isLeaving }: Fact): void => {
+  const { told } = story;
+  const isNew = bound && !told.bound && told.address !== undefined && !isSame(bound, isUsed ? undefined : told.was);
+  if (isNew && (isUsed || isLeaving)) {
+    const news = { bound, was: undefined, drifted: undefined, reason: undefined };
+    story.tell('associated', { ...dataOf(bound), ...story.here }, news);
+  } else if (isUsed && told.reason !== undefined) story.note({ reason: undefined });
+};
+
+const tellTrouble = (story: Story, { trouble }: Fact): void => {
+  const { allocationId, reason: before } = story.told;
+  if (!trouble || trouble.reason === before) return;
+  const { reason } = trouble;
+  const of = allocationId === undefined ? {} : { allocationID: allocationId, ...story.here };
+  story.tell(CONFLICTS.has(reason) ? 'conflict' : 'failed', { ...of, ...trouble }, { reason });
+};
+
+const tellEnd = (story: Story, fact: Fact): void => {
+  if (!fact.isLast) return;
+  const { allocationId } = story.told;
+  if (isAuto(fact) && fact.address === null && allocationId !== undefined)
+    story.tell('released', { allocationID: allocationId, ...story.here });
+  story.note({ isOver: true });
 };
 
 const dataOf = ({ allocationId, networkInterfaceId, privateIpAddress, podUid }: Bound) => ({

@@ -26,7 +26,7 @@ const MOST_GONE = 10_000;
 /** Faults that do not pass by themselves. */
 const LASTING: ReadonlySet<string> = new Set(['forbidden', 'invalid', 'notFound']);
 
-export interface OutboxPorts {
+interface OutboxPorts {
   readonly journals: Journals;
   readonly clock: Clock;
   readonly random: Random;

@@ -11,7 +11,7 @@ interface Override {
 /**
  * Every environment variable that is read, and what it is for. The names of the first three are Alibaba Cloud's own.
  */
-export const VARIABLES: readonly {
+const VARIABLES: readonly {
   readonly variable: string;
   readonly key: readonly string[];
   readonly weak?: boolean;

@@ -10,7 +10,7 @@ import { nearest } from '../lib/suggest.ts';
 /** Where the value of a key comes from, for example `config.yaml:3:5`, `environment POD_NAME` or `default`. */
 export type Origins = ReadonlyMap<string, string>;
 
-export interface LoadOptions {
+interface LoadOptions {
   /** The file. */
   readonly path?: string | undefined;
   /** Its text, where it is not to be read from disk; `path` is then only a name. */
@@ -146,55 +146,72 @@ const sort = (located: Located, at: (place: ConfigLocation) => string): FileValu
 /** Stand-ins for required keys that are missing or wrong, so that the checks between other keys can still be made. */
 const STAND_INS: Tree = { clusterID: 'x', regionID: 'cn-x', vpcID: 'vpc-x' };
 
+type PlaceOf = (path: readonly PropertyKey[]) => string;
+
+/** What is being put together: every source writes its values over those before it. */
+interface Draft {
+  readonly values: Tree;
+  readonly origins: Map<string, string>;
+  readonly problems: Problem[];
+}
+
 /**
  * Reads, completes and checks the configuration: defaults, then `base`, then the file, then the environment.
  * @throws {ConfigError} with everything that is wrong.
  */
 export const loadConfig = ({ path, text, env, base }: LoadOptions): { config: Config; origins: Origins } => {
   const name = path ?? 'configuration';
-  const at = ({ line, column }: ConfigLocation) => `${name}:${line}:${column}`;
   const given = text ?? (path === undefined ? undefined : textOf(path));
-  const problems: Problem[] = [];
   const values: Tree = base ? structuredClone(base as Tree) : {};
   const origins = new Map(
     leaves().map((leaf) => [spelled(leaf), read(values, leaf) === undefined ? 'default' : 'preset']),
   );
-
-  let placeOf = (_path: readonly PropertyKey[]): string => name;
+  const draft: Draft = { values, origins, problems: [] };
   if (given === undefined && !base)
     throw new ConfigError([{ where: name, key: '', message: 'no file is named: pass --config FILE' }]);
-  if (given !== undefined) {
-    const located = readYaml(given);
-    const wrong = located.problems.map(({ message, ...place }) => ({ where: at(place), key: '', message }));
-    if (wrong.length > 0) throw new ConfigError(wrong);
-    if (!isTree(located.value))
-      throw new ConfigError([
-        {
-          where: at({ line: 1, column: 1 }),
-          key: '',
-          message:
-            located.value === null || located.value === undefined
-              ? 'the file is empty: clusterID, regionID and vpcID are required'
-              : 'the file is not a mapping: it must consist of lines such as clusterID: "c11ba3"',
-        },
-      ]);
-    const file = sort(located, at);
-    problems.push(...file.problems);
-    for (const [key, as] of file.written) {
-      const leaf = leaves().find((each) => spelled(each) === key);
-      if (!leaf) continue;
-      write(values, leaf, read(file.values, leaf));
-      origins.set(key, `${at(located.placeOf(as))}${spelled(as) === key ? '' : ` (as ${spelled(as)})`}`);
-    }
-    placeOf = ([first = '', ...rest]) => {
-      // A key path may go on with an index into a list; the part that names the key may have been written as an alias.
-      const whole = [first, ...rest];
-      const known = [...file.written].find(([key]) => spelled(whole) === key || spelled(whole).startsWith(`${key}[`));
-      const depth = known ? (leaves().find((leaf) => spelled(leaf) === known[0]) ?? []).length : 0;
-      return at(located.placeOf(known ? [...known[1], ...whole.slice(depth)] : whole));
-    };
-  }
+  const placeOf = given === undefined ? () => name : takeFile(draft, name, given);
+  takeEnvironment(draft, env);
+  const config = check(draft, (leaf) => {
+    const origin = origins.get(spelled(leaf)) ?? '';
+    return origin.startsWith('environment ') ? origin : placeOf(leaf);
+  });
+  return { config, origins };
+};
 
+/**
+ * Takes what the file says. Returns where in it a key stands.
+ * @throws {ConfigError} where there is nothing to take.
+ */
+const takeFile = ({ values, origins, problems }: Draft, name: string, text: string): PlaceOf => {
+  const at = ({ line, column }: ConfigLocation) => `${name}:${line}:${column}`;
+  const located = readYaml(text);
+  const wrong = located.problems.map(({ message, ...place }) => ({ where: at(place), key: '', message }));
+  if (wrong.length > 0) throw new ConfigError(wrong);
+  if (!isTree(located.value)) {
+    const message =
+      located.value === null || located.value === undefined
+        ? 'the file is empty: clusterID, regionID and vpcID are required'
+        : 'the file is not a mapping: it must consist of lines such as clusterID: "c11ba3"';
+    throw new ConfigError([{ where: at({ line: 1, column: 1 }), key: '', message }]);
+  }
+  const file = sort(located, at);
+  problems.push(...file.problems);
+  for (const [key, as] of file.written) {
+    const leaf = leaves().find((each) => spelled(each) === key);
+    if (!leaf) continue;
+    write(values, leaf, read(file.values, leaf));
+    origins.set(key, `${at(located.placeOf(as))}${spelled(as) === key ? '' : ` (as ${spelled(as)})`}`);
+  }
+  return ([first = '', ...rest]) => {
+    // A key path may go on with an index into a list; the part that names the key may have been written as an alias.
+    const whole = [first, ...rest];
+    const known = [...file.written].find(([key]) => spelled(whole) === key || spelled(whole).startsWith(`${key}[`));
+    const depth = known ? (leaves().find((leaf) => spelled(leaf) === known[0]) ?? []).length : 0;
+    return at(located.placeOf(known ? [...known[1], ...whole.slice(depth)] : whole));
+  };
+};
+
+const takeEnvironment = ({ values, origins, problems }: Draft, env: LoadOptions['env']): void => {
   for (const { variable, key, value, weak } of environment(env)) {
     const was = origins.get(spelled(key)) ?? 'default';
     if (weak && was !== 'default') continue;
@@ -207,33 +224,23 @@ export const loadConfig = ({ path, text, env, base }: LoadOptions): { config: Co
       key: '',
       message: 'there is no such API; known are KNATIVE_EIP_ENDPOINT_VPC, _ECS, _ECI and _STS',
     });
+};
 
-  const whereIs = (path: readonly PropertyKey[]): string => {
-    const origin = origins.get(spelled(path)) ?? '';
-    return origin.startsWith('environment ') ? origin : placeOf(path);
-  };
+/**
+ * The configuration, if each key is right and no two contradict each other.
+ * @throws {ConfigError} with everything that is wrong.
+ */
+const check = ({ values, problems }: Draft, whereIs: PlaceOf): Config => {
   const failed = new Set<string>();
-  let parsed = schema.safeParse(values);
-  for (const { path } of parsed.error?.issues ?? []) {
-    let leaf = path;
-    while (leaf.length > 0 && !ruleAt(leaf)) leaf = leaf.slice(0, -1);
-    const rule = ruleAt(leaf);
-    const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], values);
+  for (const { path } of schema.safeParse(values).error?.issues ?? []) {
     const key = spelled(path);
+    const leaf = leafOf(path);
     if (failed.has(key)) continue;
     failed.add(key).add(spelled(leaf));
-    const quote = typeof found === 'number' && rule?.allowed.match(/number|whole/) === null ? ', in quotes' : '';
-    problems.push({
-      where: whereIs(path),
-      key,
-      message:
-        found === undefined
-          ? `this key is required: ${rule?.description ?? ''}`
-          : `found ${spoken(found, rule?.secret ?? false)}; allowed is ${rule?.allowed ?? 'something else'}${quote}`,
-    });
+    problems.push({ where: whereIs(path), key, message: mismatch(values, path, leaf) });
     write(values, leaf.map(String), STAND_INS[String(leaf[0])]);
   }
-  parsed = schema.safeParse(values);
+  const parsed = schema.safeParse(values);
   if (parsed.success)
     for (const { keys, message } of contradictions(parsed.data)) {
       const [first = []] = keys;
@@ -242,7 +249,23 @@ export const loadConfig = ({ path, text, env, base }: LoadOptions): { config: Co
     }
   if (problems.length > 0 || !parsed.success)
     throw new ConfigError(problems.toSorted((a, b) => a.where.localeCompare(b.where, 'en', { numeric: true })));
-  return { config: freeze(parsed.data), origins };
+  return freeze(parsed.data);
+};
+
+/** The key that a path leads to, or into. */
+const leafOf = (path: readonly PropertyKey[]): readonly PropertyKey[] => {
+  let leaf = path;
+  while (leaf.length > 0 && !ruleAt(leaf)) leaf = leaf.slice(0, -1);
+  return leaf;
+};
+
+/** What was found and what is allowed. */
+const mismatch = (values: Tree, path: readonly PropertyKey[], leaf: readonly PropertyKey[]): string => {
+  const rule = ruleAt(leaf);
+  const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], values);
+  if (found === undefined) return `this key is required: ${rule?.description ?? ''}`;
+  const quote = typeof found === 'number' && rule?.allowed.match(/number|whole/) === null ? ', in quotes' : '';
+  return `found ${spoken(found, rule?.secret ?? false)}; allowed is ${rule?.allowed ?? 'something else'}${quote}`;
 };
 
 /**

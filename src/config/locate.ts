@@ -18,7 +18,7 @@ export interface ConfigLocation {
 }
 
 /** What is wrong with a text as YAML. The sentence never quotes the text: it may hold secrets. */
-export interface SyntaxProblem extends ConfigLocation {
+interface SyntaxProblem extends ConfigLocation {
   readonly message: string;
 }
 

@@ -23,7 +23,7 @@ export interface Caches {
   readonly all: readonly (readonly [name: string, reflector: Reflector<Pod> | Reflector<PodEip> | Reflector<Node>])[];
 }
 
-export interface CacheOptions {
+interface CacheOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   readonly random: Random;

@@ -34,7 +34,7 @@ export interface Drained extends Holding {
 }
 
 /** How PodEIPs are let go of one by one. */
-export interface DrainWork {
+interface DrainWork {
   readonly kube: Kube;
   readonly clock: Clock;
   /** Looks at one PodEIP, of this UID, and does one thing for it. */

@@ -11,7 +11,7 @@ import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { PodEip } from '../api/podeip.ts';
 
-export interface PolicyCacheOptions {
+interface PolicyCacheOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -69,7 +69,7 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
 };
 
 /** What a quorum read says about a namespace. */
-export interface PolicyReading {
+interface PolicyReading {
   readonly effective: EffectivePolicy;
   /** Read only where some policy exists; undefined otherwise. */
   readonly namespace: Namespace | null | undefined;

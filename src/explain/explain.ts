@@ -7,14 +7,13 @@ import { claimOf } from '../rules/duplicate-claims.ts';
 import { knativeScale, type Scale } from '../rules/scale.ts';
 import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
 import type { Workload } from '../rules/workload.ts';
-import { planCreation, type CreationPlan } from '../request/provisioner.ts';
+import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, defaultsUnder, effectivePolicy, type PolicyNamespace } from '../request/policy.ts';
 import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
-import type { Target } from '../request/target.ts';
 import { allocationCalls, association, instance, joining } from './cloud-call-preview.ts';
 import { costOf, type PriceTable } from './cost.ts';
 import type { CloudCall, Explanation } from './explanation.ts';
-import { stepsOf } from './steps.ts';
+import { stepsOf, type Outlook } from './steps.ts';
 
 /** A workload and where it was read. */
 export interface Placed {
@@ -24,7 +23,7 @@ export interface Placed {
 }
 
 /** What explanations depend on beside the workloads. */
-export interface ExplainFacts {
+interface ExplainFacts {
   readonly settings: RuleSettings;
   readonly provider: Provider;
   /** Labels by namespace; one that is not there has none that matter. */
@@ -57,6 +56,7 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
   const parsed = evaluateRequest({ workload, target, settings, facts: known });
   const plan = planCreation(parsed, annotations, target, creationFacts(settings));
   const scale = scaleOf(workload);
+  const outlook: Outlook = { workload, parsed, target, plan, scale };
   const { request, findings } = parsed;
   return {
     workload: { kind, namespace, name, file, line },
@@ -67,8 +67,8 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
       because: target.because,
     },
     pods: { least: scale.least, most: scale.most ?? null },
-    steps: stepsOf(workload, parsed, target, plan, scale),
-    calls: callsOf(parsed, target, plan, settings, namespace),
+    steps: stepsOf(outlook),
+    calls: callsOf(outlook, settings),
     annotations: plan.how === 'add-on' ? plan.annotations : {},
     findings: findings.map(({ id, severity, keys, problem, remedy }) => ({
       id,
@@ -102,13 +102,8 @@ const scaleOf = ({ kind, isKnative, annotations, replicas }: Workload): Scale =>
   return { least: replicas ?? 1, most: replicas ?? 1 };
 };
 
-const callsOf = (
-  { request, findings }: ParsedRequest,
-  target: Target,
-  plan: CreationPlan,
-  { region }: RuleSettings,
-  namespace: string,
-): readonly CloudCall[] => {
+const callsOf = ({ workload, parsed, target, plan }: Outlook, { region }: RuleSettings): readonly CloudCall[] => {
+  const { request, findings } = parsed;
   if (!request || findings.some(({ severity }) => severity === 'refuse')) return [];
   switch (plan.how) {
     case 'none':
@@ -123,7 +118,7 @@ const callsOf = (
       const isOurs = target.on === 'eci' && target.by === 'ours';
       if (request.kind === 'existing') return [association(request.allocationId, region)];
       return [
-        allocationCalls(request, region, namespace),
+        allocationCalls(request, region, workload.namespace),
         ...(request.bandwidthPackageId === undefined ? [] : [joining(request.bandwidthPackageId, region)]),
         isOurs ? instance({ eipInstanceId: '<AllocationId>' }, region) : association(undefined, region),
       ];

@@ -34,7 +34,7 @@ export interface CloudCall {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-export interface ExplainedFinding {
+interface ExplainedFinding {
   readonly id: FindingId;
   readonly severity: Severity;
   readonly keys: readonly string[];

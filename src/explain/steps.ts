@@ -6,14 +6,18 @@ import type { ParsedRequest } from '../request/parse.ts';
 import type { EipRequest } from '../request/request.ts';
 import type { Target } from '../request/target.ts';
 
+/** A workload, what it asks for, and what becomes of that. */
+export interface Outlook {
+  readonly workload: Workload;
+  readonly parsed: ParsedRequest;
+  readonly target: Target;
+  readonly plan: CreationPlan;
+  readonly scale: Scale;
+}
+
 /** What happens to the pods of a workload, in its order, each step in one sentence. */
-export const stepsOf = (
-  workload: Workload,
-  { wanted, request, release, handover }: ParsedRequest,
-  target: Target,
-  plan: CreationPlan,
-  scale: Scale,
-): readonly string[] => {
+export const stepsOf = ({ workload, parsed, target, plan, scale }: Outlook): readonly string[] => {
+  const { wanted, request, release, handover } = parsed;
   if (!wanted) return ['No address is asked for: nothing happens.'];
   if (!request) return ['The request is refused: nothing is bought, and its pods run without an address of their own.'];
   const steps = [`${podsOf(workload, scale)} ${whereOf(target)}.`];

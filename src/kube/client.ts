@@ -17,7 +17,7 @@ export interface KubeCall {
   readonly durationMs: number;
 }
 
-export interface KubeOptions {
+interface KubeOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   /**

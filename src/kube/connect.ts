@@ -11,7 +11,7 @@ export { KubeconfigError } from './kubeconfig.ts';
 type ClientNode = typeof Library;
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
-export interface ConnectOptions extends KubeconfigOptions {
+interface ConnectOptions extends KubeconfigOptions {
   /** What the API server's audit log shows. Default `knative-eip`. */
   readonly userAgent?: string | undefined;
 }

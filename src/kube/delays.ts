@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 
 /** Keys that become due later; each has one deadline. */
-export interface Delays {
+interface Delays {
   readonly size: number;
   /** Remembers the earlier of the two deadlines where the key has one already. `at` is monotonic, in milliseconds. */
   set(key: string, at: number): void;

@@ -10,7 +10,7 @@ import { faultOfAnswer, faultOfError } from './api-status.ts';
  */
 const PAGE_SIZE = 500;
 
-export interface Page<T> {
+interface Page<T> {
   readonly items: readonly T[];
   /** Of the collection, the same on all pages of one list. */
   readonly resourceVersion: string;

@@ -2,7 +2,7 @@ import { KubeFault } from './fault.ts';
 import type { KubeObject, Resource } from './port.ts';
 
 /** What stands behind the resource in the path. */
-export interface ResourcePath {
+interface ResourcePath {
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly subresource?: string | undefined;

@@ -71,7 +71,7 @@ export interface Patch {
 }
 
 /** The DELETE goes through only if the object is still this one. Otherwise the API server answers 409. */
-export interface Preconditions {
+interface Preconditions {
   readonly uid: string;
   readonly resourceVersion?: string | undefined;
 }

@@ -5,7 +5,7 @@ import type { Random } from '../lib/random.ts';
 import { createDelays } from './delays.ts';
 
 /** `live` is what just happened; `resync` is everything else, for example all objects after a start. */
-export type Priority = 'live' | 'resync';
+type Priority = 'live' | 'resync';
 
 /**
  * Who hands a key out. `priority` keys have workers of their own: however many `main` keys wait, or make their workers
@@ -14,14 +14,14 @@ export type Priority = 'live' | 'resync';
 export type QueueLane = 'main' | 'priority';
 
 /** Hooks for metrics. Must not throw. */
-export interface QueueObserver {
+interface QueueObserver {
   /** A key was handed out, `waitedMs` after it became due. */
   taken?(waitedMs: number, priority: Priority): void;
   /** A key failed and comes again in `delayMs`. */
   retried?(delayMs: number, failures: number): void;
 }
 
-export interface QueueOptions {
+interface QueueOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Delay after a failure. Default 5 ms to 1000 s, as client-go's DefaultControllerRateLimiter. */
@@ -31,7 +31,7 @@ export interface QueueOptions {
   readonly observer?: QueueObserver | undefined;
 }
 
-export interface QueueDepth {
+interface QueueDepth {
   /** Due and waiting for a worker. */
   readonly ready: number;
   /** Due later. */

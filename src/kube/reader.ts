@@ -5,7 +5,7 @@ import { KubeFault } from './fault.ts';
 import type { Kube, KubeObject, Resource } from './port.ts';
 
 /** authentication.k8s.io/v1 TokenReview: who a token belongs to. */
-export interface TokenReview extends KubeObject {
+interface TokenReview extends KubeObject {
   readonly status?:
     | {
         readonly authenticated?: boolean | undefined;
@@ -22,11 +22,11 @@ export interface TokenReview extends KubeObject {
 }
 
 /** authorization.k8s.io/v1 SubjectAccessReview: whether a user may do something. */
-export interface SubjectAccessReview extends KubeObject {
+interface SubjectAccessReview extends KubeObject {
   readonly status?: { readonly allowed?: boolean | undefined } | undefined;
 }
 
-export const TOKEN_REVIEW: Resource<TokenReview> = {
+const TOKEN_REVIEW: Resource<TokenReview> = {
   group: 'authentication.k8s.io',
   version: 'v1',
   plural: 'tokenreviews',
@@ -34,7 +34,7 @@ export const TOKEN_REVIEW: Resource<TokenReview> = {
   namespaced: false,
 };
 
-export const SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
+const SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
   group: 'authorization.k8s.io',
   version: 'v1',
   plural: 'subjectaccessreviews',
@@ -50,7 +50,7 @@ const MOST_ANSWERS = 1_000;
 
 type Verdict = 200 | 401 | 403 | 503;
 
-export interface GuardParts {
+interface GuardParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;

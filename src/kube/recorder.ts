@@ -66,7 +66,7 @@ export interface RecorderOptions {
   readonly seriesEveryMs?: number | undefined;
 }
 
-export interface RecorderStats {
+interface RecorderStats {
   readonly written: number;
   /** Given up, because of failures or because too much was waiting. */
   readonly dropped: number;
@@ -75,7 +75,7 @@ export interface RecorderStats {
 }
 
 /** Tells people about objects through Events. Best effort: it never waits, never throws and never fails a reconcile. */
-export interface Recorder {
+interface Recorder {
   record(about: ObjectReference, happening: Happening): void;
   /** Takes nothing more, writes what is waiting for at most `deadlineMs`, and ends. Never rejects. */
   stop(deadlineMs: number): Promise<void>;
@@ -110,6 +110,9 @@ const ATTEMPTS = 5;
 const NAMESPACE_ENDS = 'because it is being terminated';
 /** For so long no new Event is tried there, milliseconds: one of the same name may come after it. */
 const NAMESPACE_ENDS_MS = 60_000;
+/** Faults that pass by themselves. */
+const PASSING: ReadonlySet<KubeFault['kind']> = new Set(['unavailable', 'throttled', 'conflict']);
+
 /** So many namespaces that go are remembered. */
 const MOST_NAMESPACES = 1_000;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
@@ -174,23 +177,30 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         return true;
       } catch (error) {
         if (ending.signal.aborted) return false;
-        const fault = error instanceof KubeFault ? error : undefined;
-        const passes = fault?.kind === 'unavailable' || fault?.kind === 'throttled' || fault?.kind === 'conflict';
-        const gone = fault?.kind === 'notFound' && series.created;
-        // API servers forget Events after an hour (--event-ttl).
-        if (gone) Object.assign(series, { created: false, writtenCount: 0 });
-        if (gone) series.event = named({ ...series.event, eventTime: series.lastObservedTime });
-        else if (fault?.kind === 'exists') series.event = named(series.event);
-        else if (fault?.kind === 'forbidden' && fault.message.includes(NAMESPACE_ENDS)) {
-          touch(endingNamespaces, namespace, clock.mono(), MOST_NAMESPACES);
-          log.debug({ namespace }, 'The namespace is being deleted, and takes no new Events.');
-          return false;
-        } else if (!passes) return refused(series, error);
-        const waitMs = Math.max(fault?.retryAfterMs ?? 0, backoffMs(BACKOFF, failures, random));
+        if (!(error instanceof KubeFault)) return refused(series, error);
+        if (!mayTryAgain(series, error)) return false;
+        const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(BACKOFF, failures, random));
         await clock.sleep(waitMs, ending.signal).catch(() => undefined);
       }
     }
     return refused(series, new Error(`${ATTEMPTS} attempts failed`));
+  };
+
+  /** Whether another attempt may succeed, perhaps under another name. */
+  const mayTryAgain = (series: Series, fault: KubeFault): boolean => {
+    if (PASSING.has(fault.kind)) return true;
+    if (fault.kind === 'exists') series.event = named(series.event);
+    else if (fault.kind === 'notFound' && series.created) {
+      // API servers forget Events after an hour (--event-ttl).
+      const event = named({ ...series.event, eventTime: series.lastObservedTime });
+      Object.assign(series, { created: false, writtenCount: 0, event });
+    } else if (fault.kind === 'forbidden' && fault.message.includes(NAMESPACE_ENDS)) {
+      const { namespace = '' } = series.event.metadata;
+      touch(endingNamespaces, namespace, clock.mono(), MOST_NAMESPACES);
+      log.debug({ namespace }, 'The namespace is being deleted, and takes no new Events.');
+      return false;
+    } else return refused(series, fault);
+    return true;
   };
 
   const refused = ({ event: { regarding, reason } }: Series, error: unknown): false => {

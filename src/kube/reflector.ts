@@ -25,7 +25,7 @@ export interface StoreEvent<K> {
   readonly from: 'list' | 'watch';
 }
 
-export type StoreHandler<K> = (event: StoreEvent<K>) => void;
+type StoreHandler<K> = (event: StoreEvent<K>) => void;
 
 export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> extends ListOptions {
   readonly transport: KubeTransport;
@@ -49,7 +49,7 @@ export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> ex
 }
 
 /** Counters since the start. */
-export interface ReflectorStats {
+interface ReflectorStats {
   readonly lists: number;
   readonly watches: number;
   readonly events: number;
@@ -235,11 +235,36 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
     return any;
   };
 
+  /** What the attempts before this one came to. */
+  const past = { failures: 0, strikes: 0, expired: 0 };
+  let relistAt = 0;
+
+  /** A watch has ended as watches do. Returns how long to wait before the next, milliseconds. */
+  const ended = (any: boolean, start: number): number => {
+    const quick = !any && clock.mono() - start < QUICK_MS && clock.mono() < relistAt;
+    const waitMs = quick ? backoffMs(backoff, past.failures, random) : 0;
+    past.strikes = quick ? past.strikes + 1 : 0;
+    past.failures = quick ? past.failures + 1 : 0;
+    past.expired = 0;
+    return waitMs;
+  };
+
+  /** A list or a watch has failed. Returns how long to wait before the next, milliseconds. */
+  const broken = (fault: KubeFault, listing: boolean, start: number): number => {
+    if (!listing && clock.mono() - start >= HEALTHY_MS) past.failures = past.strikes = 0;
+    // A list that fails although the watch could go on is tried again later: the watch must not stand still for it.
+    if (listing && resourceVersion !== undefined) relistAt = clock.mono() + relistEveryMs / 10;
+    if (!listing && casts(fault)) past.strikes += 1;
+    past.expired = fault.kind === 'expired' ? past.expired + 1 : 0;
+    const backoffWaitMs = past.expired === 1 ? 0 : backoffMs(backoff, past.failures, random);
+    const waitMs = Math.max(backoffWaitMs, Math.min(fault.retryAfterMs ?? 0, 2 * backoff.capMs));
+    past.failures += 1;
+    if (fault.kind === 'expired') log.info({ reason: fault.message }, 'The resource version has expired; listing.');
+    else report(fault, listing ? 'list' : 'watch', waitMs);
+    return waitMs;
+  };
+
   const loop = async (signal: AbortSignal) => {
-    let failures = 0;
-    let strikes = 0;
-    let expired = 0;
-    let relistAt = 0;
     for (;;) {
       const listing = resourceVersion === undefined || clock.mono() >= relistAt;
       const start = clock.mono();
@@ -250,29 +275,15 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
           relistAt = clock.mono() + relistEveryMs * (0.9 + 0.2 * random.next());
           continue;
         }
-        const any = await follow(relistAt - start, signal);
-        const quick = !any && clock.mono() - start < QUICK_MS && clock.mono() < relistAt;
-        strikes = quick ? strikes + 1 : 0;
-        if (quick) waitMs = backoffMs(backoff, failures, random);
-        failures = quick ? failures + 1 : 0;
-        expired = 0;
+        waitMs = ended(await follow(relistAt - start, signal), start);
       } catch (error) {
         if (signal.aborted) throw error;
         const fault = faultOfError(error);
-        if (!listing && clock.mono() - start >= HEALTHY_MS) failures = strikes = 0;
-        // A list that fails although the watch could go on is tried again later: the watch must not stand still for it.
-        if (listing && resourceVersion !== undefined) relistAt = clock.mono() + relistEveryMs / 10;
+        waitMs = broken(fault, listing, start);
         if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;
-        else if (!listing && casts(fault)) strikes += 1;
-        expired = fault.kind === 'expired' ? expired + 1 : 0;
-        waitMs = expired === 1 ? 0 : backoffMs(backoff, failures, random);
-        waitMs = Math.max(waitMs, Math.min(fault.retryAfterMs ?? 0, 2 * backoff.capMs));
-        failures += 1;
-        if (fault.kind === 'expired') log.info({ reason: fault.message }, 'The resource version has expired; listing.');
-        else report(fault, listing ? 'list' : 'watch', waitMs);
       }
-      if (strikes >= STRIKES) {
-        strikes = 0;
+      if (past.strikes >= STRIKES) {
+        past.strikes = 0;
         resourceVersion = undefined;
       }
       if (waitMs > 0) await clock.sleep(waitMs, signal);
@@ -324,4 +335,7 @@ const isOlder = (version: string, than: string | undefined, orSame = false): boo
  * load: 504 is what API servers say to a version that lies in their future, 500 to a history that they cannot decode.
  */
 const casts = ({ kind, status }: KubeFault): boolean =>
-  kind === 'invalid' || kind === 'conflict' || status === 500 || status === 504;
+  // These two are lost in any case.
+  kind !== 'expired' &&
+  kind !== 'notFound' &&
+  (kind === 'invalid' || kind === 'conflict' || status === 500 || status === 504);

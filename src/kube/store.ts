@@ -29,7 +29,7 @@ export interface Store<T> {
 export type IndexFunction<T> = (object: T) => Iterable<string>;
 
 /** The store as its owner sees it. */
-export interface MutableStore<T> extends Store<T> {
+interface MutableStore<T> extends Store<T> {
   put(object: T): void;
   remove(key: string): void;
 }

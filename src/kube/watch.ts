@@ -5,12 +5,12 @@ import type { KubeObject, KubeTransport } from './port.ts';
 import { faultOfAnswer, faultOfError, faultOfStatus } from './api-status.ts';
 
 /** An event of a watch. A bookmark carries nothing but its resource version. ERROR events are thrown as faults. */
-export interface WatchEvent<T> {
+interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: T;
 }
 
-export interface WatchOptions {
+interface WatchOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   /** Path and query of the watch request. */

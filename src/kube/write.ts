@@ -11,7 +11,6 @@ export const removeFinalizer = async <T extends KubeObject>(
   resource: Resource<T>,
   object: T,
   finalizer: string,
-  signal?: AbortSignal,
 ): Promise<void> => {
   const index = object.metadata.finalizers?.indexOf(finalizer) ?? -1;
   if (index < 0) return;
@@ -22,7 +21,7 @@ export const removeFinalizer = async <T extends KubeObject>(
     { op: 'remove', path },
   ];
   try {
-    await kube.patch(resource, object.metadata, { type: 'json', body }, signal);
+    await kube.patch(resource, object.metadata, { type: 'json', body });
   } catch (error) {
     if (!(error instanceof KubeFault)) throw error;
     if (error.kind === 'notFound') return;
@@ -30,6 +29,12 @@ export const removeFinalizer = async <T extends KubeObject>(
     throw error.kind === 'invalid' ? asConflict(error, resource, object) : error;
   }
 };
+
+/** Fields of the object, and the subresource that they are written through, if any. */
+interface ConditionalChange extends Pick<Patch, 'subresource'> {
+  readonly metadata?: object;
+  readonly [field: string]: unknown;
+}
 
 /**
  * Merge patch that goes through only if nobody has written the object since it was read: a fault of kind `conflict`
@@ -39,14 +44,12 @@ export const patchUnchanged = async <T extends KubeObject>(
   kube: Kube,
   resource: Resource<T>,
   object: T,
-  change: { readonly metadata?: object; readonly [field: string]: unknown },
-  options: Pick<Patch, 'subresource'> = {},
-  signal?: AbortSignal,
+  { subresource, ...change }: ConditionalChange,
 ): Promise<T> => {
   const { uid, resourceVersion } = object.metadata;
   const body = { ...change, metadata: { ...change.metadata, uid, resourceVersion } };
   try {
-    return await kube.patch(resource, object.metadata, { type: 'merge', body, ...options }, signal);
+    return await kube.patch(resource, object.metadata, { type: 'merge', body, subresource });
   } catch (error) {
     // Under another UID the same name is another object, which the API server calls an invalid change of the UID.
     const recreated = error instanceof KubeFault && error.kind === 'invalid' && error.message.includes('metadata.uid');

@@ -6,7 +6,7 @@ export interface HostPort {
 }
 
 /** Where an HTTP API is reached. */
-export interface Endpoint {
+interface Endpoint {
   readonly protocol: 'http' | 'https';
   /** As in {@link HostPort}. */
   readonly host: string;

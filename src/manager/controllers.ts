@@ -3,7 +3,7 @@ import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
-import type { MayMutate } from '../cloud/fence.ts';
+import { OPEN, type MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
 import { enqueueChanges, isGoingBack, type Caches } from '../controllers/caches.ts';
@@ -41,7 +41,7 @@ const READ_LAG_MS = 3_000;
 const MISSING_MS = 60_000;
 
 /** The controllers at work. */
-export interface Operation {
+interface Operation {
   /** Resolves once nothing is under way any more. */
   readonly drained: Promise<void>;
   /** Resolves if the leadership is lost. */
@@ -53,7 +53,7 @@ export interface Operation {
 }
 
 /** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
-export interface OperationParts {
+interface OperationParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
@@ -127,8 +127,8 @@ export const runControllers = (parts: OperationParts): Operation => {
   /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
   let isAccountOpen = false;
   const cloud = parts.assemble((needMs) => {
-    if (work.aborted || (election && election.remainingMs() <= needMs)) return false;
-    return isAccountOpen ? 'unseenAccount' : true;
+    if (work.aborted || (election && election.remainingMs() <= needMs)) return { kind: 'leadershipUncertain' };
+    return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
   });
 
   measureWatches(metrics, caches);
@@ -179,7 +179,7 @@ export const runControllers = (parts: OperationParts): Operation => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
     // Before the first request is served: it would be bought twice.
     if (parts.otherControllers) await unlessStopped(work, parts.otherControllers.looked);
-    const clusterUid = await findClusterUid(kube, clock, random, log, work);
+    const clusterUid = await findClusterUid({ kube, clock, random, log }, work);
     if (election) {
       log.info({ lease: `${config.leaderElection.namespace}/${config.leaderElection.name}` }, 'Waiting for the lease');
       await unlessStopped(work, election.acquired);
@@ -356,10 +356,12 @@ const sweep = async (
 
 /** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
 const findClusterUid = async (
-  kube: Kube,
-  clock: Clock,
-  random: Random,
-  log: Log,
+  {
+    kube,
+    clock,
+    random,
+    log,
+  }: { readonly kube: Kube; readonly clock: Clock; readonly random: Random; readonly log: Log },
   signal: AbortSignal,
 ): Promise<string> => {
   for (let failures = 0; ; failures += 1) {

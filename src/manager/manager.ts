@@ -27,7 +27,7 @@ import { runControllers } from './controllers.ts';
 import { createStatus } from './status-page.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
 
-export interface ManagerOptions {
+interface ManagerOptions {
   readonly config: Config;
   readonly connection: Connection;
   readonly clock: Clock;

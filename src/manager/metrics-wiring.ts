@@ -17,7 +17,7 @@ export const measureWatches = (metrics: Metrics, caches: Caches): void => {
     );
 };
 
-export interface MeasuredParts {
+interface MeasuredParts {
   readonly config: Config;
   readonly metrics: Metrics;
   readonly caches: Caches;

@@ -20,7 +20,7 @@ import { readyReasonOf, serviceNameOf, phaseOf, type Phase } from '../view/phase
 import { addressOf } from '../view/shown-address.ts';
 import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/overview.ts';
 
-export interface StatusSources {
+interface StatusSources {
   readonly config: Config;
   readonly version: string;
   readonly clock: Clock;
@@ -30,7 +30,7 @@ export interface StatusSources {
 }
 
 /** The data of the status page, and what feeds those that no cache has. */
-export interface StatusFeed {
+interface StatusFeed {
   readonly status: Status;
   /** To be called with every Event that is recorded. */
   recorded(about: Regarding, note: EventNote): void;

@@ -24,7 +24,7 @@ export interface VirtualNodeSource {
   readonly record: (about: ObjectReference, happening: Happening) => void;
 }
 
-export interface VirtualNodeWorld extends VirtualNodeSource {
+interface VirtualNodeWorld extends VirtualNodeSource {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;

@@ -17,7 +17,7 @@ import { createReviewApp } from '../webhook/server.ts';
 import { serveTls, type ServerCertificate, type TlsServing } from '../web/http-server.ts';
 import { settingsOf } from './controllers.ts';
 
-export interface WebhookParts {
+interface WebhookParts {
   readonly config: Config;
   readonly kube: Kube;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ export interface WebhookParts {
 }
 
 /** The webhooks at work. */
-export interface Webhooks {
+interface Webhooks {
   /** Whether there is a certificate, and the API server can call. */
   readonly isServing: () => boolean;
   /** Undefined as long as there is no certificate. */
@@ -72,7 +72,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   let server: TlsServing | undefined;
   const present = async (certificate: ServerCertificate) => {
     if (server) return server.present(certificate);
-    server = await serveTls(app, address, certificate, clock, 'webhook.address');
+    server = await serveTls(app, { address, key: 'webhook.address' }, certificate, clock);
     log.info({ url: server.url }, 'Serving webhooks');
   };
   const keeping =

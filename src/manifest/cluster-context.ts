@@ -11,7 +11,7 @@ import { workloadKindOf } from './read-workload.ts';
 import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 
 /** What the objects beside the workloads say about the cluster. */
-export interface ClusterContext {
+interface ClusterContext {
   /** Labels by the name of the namespace. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Of PodEIPs. */

@@ -7,18 +7,18 @@ export interface Manifest {
   readonly lineOf: (path: readonly PropertyKey[]) => number;
 }
 
-export interface YamlProblem {
+interface YamlProblem {
   readonly line: number;
   readonly message: string;
 }
 
-export interface Documents {
+interface Documents {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly YamlProblem[];
 }
 
 /** More than any honest file has: what is larger is not read, so that nothing can be made to take for ever. */
-export const LARGEST_BYTES = 16 * 1024 * 1024;
+const LARGEST_BYTES = 16 * 1024 * 1024;
 const MOST_ALIASES = 1_000;
 const MOST_OBJECTS = 10_000;
 
@@ -52,7 +52,8 @@ export const readDocuments = (text: string): Documents => {
       continue;
     }
     const value = plain(document);
-    if (typeof value === 'string') problems.push({ line: lineAt(document.contents?.range?.[0]), message: value });
+    if (value.kind === 'unreadable')
+      problems.push({ line: lineAt(document.contents?.range?.[0]), message: value.message });
     else if (value.value !== null && value.value !== undefined)
       manifests.push(...unfold(value.value, [], (path) => lineAt(offsetOf(document, path))));
     if (manifests.length > MOST_OBJECTS) {
@@ -65,8 +66,11 @@ export const readDocuments = (text: string): Documents => {
 
 const oneLine = (message: string): string => message.slice(0, 1_000).replaceAll(/\s+/g, ' ').slice(0, 200);
 
-/** The document as plain data, or why not. */
-const plain = (document: Document.Parsed): string | { readonly value: unknown } => {
+type Plain =
+  { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'unreadable'; readonly message: string };
+
+/** The document as plain data. */
+const plain = (document: Document.Parsed): Plain => {
   let aliases = 0;
   try {
     visit(document, {
@@ -76,10 +80,11 @@ const plain = (document: Document.Parsed): string | { readonly value: unknown } 
       },
     });
     return aliases > MOST_ALIASES
-      ? `more than ${MOST_ALIASES} aliases (*name): write the values out`
-      : { value: document.toJS({ maxAliasCount: MOST_ALIASES }) as unknown };
+      ? { kind: 'unreadable', message: `more than ${MOST_ALIASES} aliases (*name): write the values out` }
+      : { kind: 'value', value: document.toJS({ maxAliasCount: MOST_ALIASES }) as unknown };
   } catch (error) {
-    return `not readable: ${oneLine(error instanceof Error ? error.message : String(error))}`;
+    const message = `not readable: ${oneLine(error instanceof Error ? error.message : String(error))}`;
+    return { kind: 'unreadable', message };
   }
 };
 

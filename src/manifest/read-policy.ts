@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
-import { workloadKindOf, problemsIn, type Unreadable } from './read-workload.ts';
+import { workloadKindOf } from './read-workload.ts';
+import { maybe, strings, unreadable, type Unreadable } from './wire.ts';
 
-const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
-
-const strings = z.record(z.string(), z.string());
 const ids = maybe(z.array(z.string()));
 
 /** What config/crd/eippolicies.podeip-controller.alibabacloud.com.yaml lets in, as far as it is read. */
@@ -36,13 +34,14 @@ const schema = z.object({
   }),
 });
 
-/** Reads an EipPolicy; undefined where the object is something else. Never throws. */
-export const readPolicyObject = (
-  object: unknown,
-): { readonly policy: EipPolicy } | { readonly problems: readonly Unreadable[] } | undefined => {
-  if (workloadKindOf(object) !== `${EIP_POLICY.group}/${EIP_POLICY.kind}`) return undefined;
+/** `other`: it is none. */
+type ReadPolicy = { readonly kind: 'policy'; readonly policy: EipPolicy } | { readonly kind: 'other' } | Unreadable;
+
+/** Reads an EipPolicy. Never throws. */
+export const readPolicyObject = (object: unknown): ReadPolicy => {
+  if (workloadKindOf(object) !== `${EIP_POLICY.group}/${EIP_POLICY.kind}`) return { kind: 'other' };
   const read = schema.safeParse(object);
-  if (!read.success) return { problems: problemsIn(read.error, object) };
+  if (!read.success) return unreadable(read.error, object);
   const { metadata, spec } = read.data;
-  return { policy: { metadata: { name: metadata.name, uid: '', resourceVersion: '' }, spec } };
+  return { kind: 'policy', policy: { metadata: { name: metadata.name, uid: '', resourceVersion: '' }, spec } };
 };

@@ -1,11 +1,7 @@
 import { z } from 'zod';
+import { maybe, strings } from './wire.ts';
 
-/**
- * The parts of a manifest that say what its pods are like. Optional on the wire may be absent or null: Go writes both.
- */
-const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
-
-const strings = z.record(z.string(), z.string());
+/* The parts of a manifest, or of an object at its admission, that say what its pods are like. */
 
 const expressions = maybe(
   z.array(z.object({ key: z.string(), operator: z.string(), values: maybe(z.array(z.string())) })),
@@ -65,6 +61,11 @@ export const headSchema = z.object({
 /** A pod, or a Revision, whose annotations are those of its pods. */
 export const podLikeSchema = z.object({ metadata, spec: maybe(podSpec) });
 
+/** A pod at its admission: what may be changed in it, too. */
+export const podSchema = podLikeSchema.extend({
+  spec: podSpec.extend({ readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))) }),
+});
+
 /** What has a template: Deployments and the like, and Knative Services and Configurations. */
 export const templatedSchema = z.object({
   metadata,
@@ -72,6 +73,22 @@ export const templatedSchema = z.object({
     template: maybe(template),
     replicas: maybe(z.number()),
     parallelism: maybe(z.number()),
+  }),
+});
+
+const probe = maybe(z.object({ exec: maybe(z.unknown()) }));
+
+const container = z.object({
+  ports: maybe(z.array(z.object({ containerPort: maybe(z.number()) }))),
+  readinessProbe: probe,
+  startupProbe: probe,
+});
+
+/** A Knative Service at its admission, with what its template says of its containers. */
+export const serviceSchema = z.object({
+  metadata,
+  spec: z.object({
+    template: maybe(template.extend({ spec: maybe(podSpec.extend({ containers: maybe(z.array(container)) })) })),
   }),
 });
 

@@ -2,7 +2,7 @@ import type { CloudFaultKind } from '../cloud/fault.ts';
 import { SECONDS, type Meter } from './definition.ts';
 
 /** What is left of the rate of one API action. */
-export interface ActionBudget {
+interface ActionBudget {
   readonly action: string;
   /** Calls that could be sent now without a wait. */
   readonly left: number;
@@ -15,7 +15,7 @@ export interface ActionBudget {
 }
 
 /** The EIPs of the account in this region, however they were made, against its quota. */
-export interface EipQuota {
+interface EipQuota {
   readonly used: number;
   readonly limit: number;
 }

@@ -51,7 +51,7 @@ export interface Definition {
 }
 
 /** Counts what there is at a scrape. */
-export type Samples<L extends Label> = () => Iterable<readonly [labels: Readonly<Record<L, string>>, value: number]>;
+type Samples<L extends Label> = () => Iterable<readonly [labels: Readonly<Record<L, string>>, value: number]>;
 
 /** Makes metrics in one registry and keeps the list of what was made. */
 export class Meter {

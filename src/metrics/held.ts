@@ -3,7 +3,7 @@ import type { PodEip } from '../api/podeip.ts';
 import type { Meter } from './definition.ts';
 
 /** How much of what users name may become labels. */
-export interface HeldLimits {
+interface HeldLimits {
   /** Up to so many addresses in use are listed one by one; with more of them, none is. 0: never. */
   readonly addresses: number;
   /**

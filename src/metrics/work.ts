@@ -5,7 +5,7 @@ import { SECONDS, type Meter } from './definition.ts';
 export type ReconcileResult = 'success' | 'error' | 'requeue' | 'requeue_after';
 
 /** What waits in a queue at present. */
-export interface QueueState {
+interface QueueState {
   /** Items that are due. */
   readonly ready: number;
   /** Items that are due later. */
@@ -15,7 +15,7 @@ export interface QueueState {
 }
 
 /** The measures of one work queue, named as client-go's so that existing dashboards show them. Durations in seconds. */
-export interface QueueMetrics {
+interface QueueMetrics {
   /** Asked at each scrape. */
   state(collect: () => QueueState): void;
   added(): void;
@@ -27,7 +27,7 @@ export interface QueueMetrics {
 }
 
 /** What a watch has seen since the start. */
-export interface WatchCounts {
+interface WatchCounts {
   readonly lists: number;
   readonly events: number;
   readonly faults: number;

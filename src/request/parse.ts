@@ -22,112 +22,136 @@ const NOT_WANTED: ParsedRequest = { wanted: false, release: FOLLOW, handover: 'r
 type Annotations = Readonly<Record<string, string>>;
 
 /**
- * Reads the annotations of a pod. Pure and total: every text gives an answer. All findings are returned at once, so that
- * nobody has to find their mistakes one by one. A request is returned only if nothing refuses it.
+ * Reads the annotations of a pod. Pure and total: every text gives an answer. All findings are returned at once, so
+ * that nobody has to find their mistakes one by one. A request is returned only if nothing refuses it.
  */
 export const parseAnnotations = (annotations: Annotations | undefined, defaults: EipDefaults): ParsedRequest => {
-  const given = annotations ?? {};
+  const reader = readerOf(annotations ?? {});
+  const withEipKey = reader.find('withEip');
+  const instanceKey = reader.find('instanceId');
+  if (!withEipKey && !instanceKey) return NOT_WANTED;
+  const withEip = reader.read('withEip', values.readBoolean);
+  if (instanceKey) return parseExisting(reader, instanceKey, withEipKey && { ...withEipKey, isWanted: withEip });
+  // Where another spelling says the opposite, somebody wants one: the virtual node may read that spelling alone.
+  if (withEip === false && reader.findings.length === 0) return NOT_WANTED;
+  return parseNew(reader, defaults);
+};
+
+/** Where a setting stands: the keys that are there, the winning one first, and its text. */
+interface Place {
+  readonly key: string;
+  readonly text: string;
+  readonly keys: readonly string[];
+}
+
+/** Reads one setting after the other and collects what there is to say of them. */
+interface Reader {
+  readonly given: Annotations;
+  readonly findings: Finding[];
+  readonly find: (setting: Setting) => Place | undefined;
+  /** Undefined where the setting is not there, or wrong. */
+  readonly read: <T>(setting: Setting, reader: (text: string) => values.ParsedValue<T>) => T | undefined;
+}
+
+const readerOf = (given: Annotations): Reader => {
   const findings: Finding[] = [];
-  /** Where a setting stands: the keys that are there, the winning one first, and its text. */
-  const find = (setting: Setting): { key: string; text: string; keys: readonly string[] } | undefined => {
+  const find: Reader['find'] = (setting) => {
     const keys = KEYS[setting].filter((key) => Object.hasOwn(given, key));
     const [key] = keys;
     return key === undefined ? undefined : { key, text: given[key] ?? '', keys };
   };
-  const read = <T>(setting: Setting, reader: (text: string) => values.ParsedValue<T>): T | undefined => {
+  const read: Reader['read'] = (setting, reader) => {
     const found = find(setting);
     if (!found) return undefined;
     const { key, text, keys } = found;
-    if (keys.some((other) => given[other] !== text)) {
-      findings.push({
-        id: 'AnnotationsDisagree',
-        severity: 'refuse',
-        keys,
-        problem: `annotations ${keys.map((k) => `${k} (${quote(given[k] ?? '')})`).join(' and ')} mean the same and disagree`,
-        remedy: `keep ${key} only`,
-      });
-    }
+    if (keys.some((other) => given[other] !== text)) findings.push(disagreement(keys, given));
     const result = reader(text);
-    const said = 'wrong' in result ? result.wrong : result.warning;
+    const isWrong = result.kind === 'wrong';
+    const said = isWrong ? result.wrong : result.warning;
     if (said) {
       findings.push({
         id: said.id,
-        severity: 'wrong' in result ? 'refuse' : 'warn',
+        severity: isWrong ? 'refuse' : 'warn',
         keys: [key],
         problem: `annotation ${key}: ${quote(text)} ${said.problem}`,
         remedy: said.remedy,
       });
     }
-    return 'wrong' in result ? undefined : result.value;
+    return isWrong ? undefined : result.value;
   };
-  let release: ReleasePolicy = FOLLOW;
-  let handover: values.Handover = 'ready';
-  const done = (wanted: boolean, request?: EipRequest): ParsedRequest => {
-    const isRefused = findings.some(({ severity }) => severity === 'refuse');
-    return {
-      wanted,
-      request: isRefused ? undefined : request,
-      release: request?.kind === 'new' ? release : FOLLOW,
-      handover,
-      findings,
-    };
-  };
+  return { given, findings, find, read };
+};
 
-  const withEipKey = find('withEip');
-  const instanceKey = find('instanceId');
-  if (!withEipKey && !instanceKey) return NOT_WANTED;
+const disagreement = (keys: readonly string[], given: Annotations): Finding => ({
+  id: 'AnnotationsDisagree',
+  severity: 'refuse',
+  keys,
+  problem: `annotations ${keys.map((k) => `${k} (${quote(given[k] ?? '')})`).join(' and ')} mean the same and disagree`,
+  remedy: `keep ${keys[0] ?? ''} only`,
+});
 
-  const withEip = read('withEip', values.readBoolean);
-  // Where another spelling says the opposite, somebody wants one: the virtual node may read that spelling alone.
-  if (!instanceKey && withEip === false && findings.length === 0) return NOT_WANTED;
-  if (!instanceKey) release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
+/** The request, unless something refuses it. */
+const parsed = (findings: readonly Finding[], request: EipRequest | undefined, how: Partial<ParsedRequest>) => {
+  const isRefused = findings.some(({ severity }) => severity === 'refuse');
+  return { ...NOT_WANTED, ...how, wanted: true, request: isRefused ? undefined : request, findings };
+};
 
-  const handoverKey = find('handover');
-  if (instanceKey) {
-    handover = read('handover', values.readHandover) ?? 'ready';
-    const allocationId = read('instanceId', values.readId('eip'));
-    if (withEipKey) {
-      findings.push({
-        id: 'ExistingAndNew',
-        severity: 'refuse',
-        keys: [withEipKey.key, instanceKey.key],
-        problem:
-          withEip === false
-            ? `annotation ${withEipKey.key} wants no EIP and ${instanceKey.key} names one`
-            : `annotation ${withEipKey.key} asks for a new EIP and ${instanceKey.key} names an existing one`,
-        remedy: `remove ${withEipKey.key} to attach the existing EIP, or ${instanceKey.key} ${withEip === false ? 'to have none' : 'to have one made'}`,
-      });
-    }
-    const ignored = CREATION_SETTINGS.flatMap((setting) => KEYS[setting].filter((key) => Object.hasOwn(given, key)));
-    if (ignored.length > 0) {
-      findings.push({
-        id: 'CreationSettingsIgnored',
-        severity: 'warn',
-        keys: ignored,
-        problem: `${ignored.join(', ')} ${ignored.length > 1 ? 'say' : 'says'} how to make a new EIP and mean${ignored.length > 1 ? '' : 's'} nothing for an existing one`,
-        remedy: `remove ${ignored.length > 1 ? 'them' : 'it'}, or change the EIP itself`,
-      });
-    }
-    const strategy = find('releaseStrategy');
-    if (strategy && strategy.text !== 'Follow') {
-      findings.push({
-        id: 'ReleaseStrategyIgnored',
-        severity: 'warn',
-        keys: strategy.keys,
-        problem: `annotation ${strategy.key}: ${quote(strategy.text)} is about when a new EIP is released, and an existing one never is`,
-        remedy: `remove ${strategy.keys.join(' and ')}`,
-      });
-    }
-    return done(true, allocationId === undefined ? undefined : { kind: 'existing', allocationId });
+/** A request for an EIP that exists. `withEip` is there where a new one is asked for, or ruled out, beside it. */
+const parseExisting = (
+  reader: Reader,
+  instance: Place,
+  withEip: (Place & { readonly isWanted: boolean | undefined }) | undefined,
+): ParsedRequest => {
+  const { given, findings, find, read } = reader;
+  const handover = read('handover', values.readHandover) ?? 'ready';
+  const allocationId = read('instanceId', values.readId('eip'));
+  if (withEip) {
+    const isRuledOut = withEip.isWanted === false;
+    findings.push({
+      id: 'ExistingAndNew',
+      severity: 'refuse',
+      keys: [withEip.key, instance.key],
+      problem: isRuledOut
+        ? `annotation ${withEip.key} wants no EIP and ${instance.key} names one`
+        : `annotation ${withEip.key} asks for a new EIP and ${instance.key} names an existing one`,
+      remedy: `remove ${withEip.key} to attach the existing EIP, or ${instance.key} ${isRuledOut ? 'to have none' : 'to have one made'}`,
+    });
   }
+  const ignored = CREATION_SETTINGS.flatMap((setting) => KEYS[setting].filter((key) => Object.hasOwn(given, key)));
+  if (ignored.length > 0) {
+    const isOne = ignored.length === 1;
+    findings.push({
+      id: 'CreationSettingsIgnored',
+      severity: 'warn',
+      keys: ignored,
+      problem: `${ignored.join(', ')} ${isOne ? 'says' : 'say'} how to make a new EIP and ${isOne ? 'means' : 'mean'} nothing for an existing one`,
+      remedy: `remove ${isOne ? 'it' : 'them'}, or change the EIP itself`,
+    });
+  }
+  const strategy = find('releaseStrategy');
+  if (strategy && strategy.text !== 'Follow') {
+    findings.push({
+      id: 'ReleaseStrategyIgnored',
+      severity: 'warn',
+      keys: strategy.keys,
+      problem: `annotation ${strategy.key}: ${quote(strategy.text)} is about when a new EIP is released, and an existing one never is`,
+      remedy: `remove ${strategy.keys.join(' and ')}`,
+    });
+  }
+  return parsed(findings, allocationId === undefined ? undefined : { kind: 'existing', allocationId }, { handover });
+};
 
-  if (handoverKey) {
+/** A request for an EIP that is to be made. */
+const parseNew = ({ findings, find, read }: Reader, defaults: EipDefaults): ParsedRequest => {
+  const release = read('releaseStrategy', values.readReleaseStrategy) ?? FOLLOW;
+  const handover = find('handover');
+  if (handover) {
     findings.push({
       id: 'HandoverIgnored',
       severity: 'warn',
-      keys: handoverKey.keys,
-      problem: `annotation ${handoverKey.key}: ${quote(handoverKey.text)} is about an existing EIP, and each pod has a new one of its own`,
-      remedy: `remove ${handoverKey.keys.join(' and ')}`,
+      keys: handover.keys,
+      problem: `annotation ${handover.key}: ${quote(handover.text)} is about an existing EIP, and each pod has a new one of its own`,
+      remedy: `remove ${handover.keys.join(' and ')}`,
     });
   }
   read('instanceChargeType', values.readInstanceChargeType);
@@ -141,7 +165,7 @@ export const parseAnnotations = (annotations: Annotations | undefined, defaults:
       read('bandwidthPackageId', values.readId('cbwp')) ??
       (internetChargeType === 'PayByTraffic' ? defaults.bandwidthPackageId : undefined),
   };
-  return done(true, {
+  const request: EipRequest = {
     kind: 'new',
     bandwidthMbps:
       read('bandwidth', (value) => values.readBandwidth(value, internetChargeType)) ??
@@ -151,5 +175,6 @@ export const parseAnnotations = (annotations: Annotations | undefined, defaults:
     ...text,
     securityProtectionTypes: read('securityProtectionTypes', values.readProtectionTypes) ?? [],
     tags: read('tags', values.readTags) ?? [],
-  });
+  };
+  return parsed(findings, request, { release });
 };

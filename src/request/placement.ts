@@ -9,7 +9,7 @@ import {
 import type { Node, NodeSelectorTerm, Placement, Taint, Toleration } from '../api/core.ts';
 
 /** What the labels and taints of a node say about it. */
-export type NodeKind =
+type NodeKind =
   | { readonly kind: 'ours'; readonly because: string }
   | { readonly kind: 'virtual'; readonly because: string }
   | { readonly kind: 'ecs'; readonly because: string };
@@ -31,7 +31,7 @@ export const kindOf = (node: Node): NodeKind => {
 };
 
 /** What selectors and affinity say: only virtual nodes will do, only those of ours, none of them, or nothing. */
-export interface Demand {
+interface Demand {
   readonly virtual: 'required' | 'excluded' | 'open';
   /** Only nodes of our own provider will do. */
   readonly ours: boolean;

@@ -223,13 +223,12 @@ export const overLimits = (
   pods = 1,
 ): Finding | undefined => {
   if (pods <= 0) return undefined;
-  const share = countedMbps(request) * pods;
-  const isTooMany = limits.eips !== undefined && (held?.eips ?? 0) + pods > limits.eips;
-  const isTooWide = limits.bandwidthMbps !== undefined && (held?.bandwidthMbps ?? 0) + share > limits.bandwidthMbps;
-  if (!isTooMany && !isTooWide) return undefined;
-  const [limit, unit, holds, more] = isTooMany
-    ? [limits.eips ?? 0, 'EIPs', held?.eips, pods]
-    : [limits.bandwidthMbps ?? 0, 'Mbit/s', held?.bandwidthMbps, share];
+  const tooMany = excess(limits.eips, held?.eips, pods);
+  const found = tooMany ?? excess(limits.bandwidthMbps, held?.bandwidthMbps, countedMbps(request) * pods);
+  if (!found) return undefined;
+  const { limit, holds, more } = found;
+  const isTooMany = tooMany !== undefined;
+  const unit = isTooMany ? 'EIPs' : 'Mbit/s';
   const over = [
     `may hold ${limit} ${unit} at once${holds === undefined ? '' : ` and holds ${holds}`}`,
     // One pod asks for one EIP.
@@ -243,6 +242,16 @@ export const overLimits = (
     remedy: (pods > 1 ? REMEDY_FOR_MANY : REMEDY)[more <= limit ? 'later' : isTooMany ? 'neverSoMany' : 'neverSoWide'],
   };
 };
+
+interface Excess {
+  readonly limit: number;
+  readonly holds: number | undefined;
+  readonly more: number;
+}
+
+/** Undefined where there is no limit, or `more` are within it. */
+const excess = (limit: number | undefined, holds: number | undefined, more: number): Excess | undefined =>
+  limit !== undefined && (holds ?? 0) + more > limit ? { limit, holds, more } : undefined;
 
 const REMEDY = {
   neverSoMany: 'ask an operator for a higher limit',

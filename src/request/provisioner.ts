@@ -93,7 +93,7 @@ export const planCreation = (
     case 'eci':
       return target.by === 'ours'
         ? withInstance(request, parsed.release, given, facts)
-        : byAddOn(request, parsed.release, given, target, facts);
+        : byAddOn({ request, release: parsed.release, given }, target, facts);
   }
 };
 
@@ -180,9 +180,7 @@ const unknownToEci = (
 
 /** For the instances that the cluster's own virtual node makes. */
 const byAddOn = (
-  request: EipRequest,
-  release: ReleasePolicy,
-  given: Annotations,
+  { request, release, given }: { request: EipRequest; release: ReleasePolicy; given: Annotations },
   target: Target,
   { enableVirtualNode }: CreationFacts,
 ): CreationPlan => {

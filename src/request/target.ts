@@ -10,7 +10,7 @@ import {
   WANTS_ECI,
   WANTS_ECI_LEGACY,
 } from '../api/annotations.ts';
-import type { Node, Pod, PodTemplate } from '../api/core.ts';
+import type { Node, Pod, Placement, PodTemplate } from '../api/core.ts';
 import { demandsOf, kindOf, toleratesVirtualNodes } from './placement.ts';
 
 /** Who runs a virtual node: the cluster's own add-on (ack-virtual-node), or this product's provider. */
@@ -50,29 +50,33 @@ export const targetOf = (
   provider: Provider = 'add-on',
 ): Target => {
   const annotations = pod.metadata.annotations ?? {};
-  const kind = pod.spec.nodeName !== undefined && pod.spec.nodeName !== '' && node ? kindOf(node) : undefined;
+  const kind = pod.spec.nodeName && node ? kindOf(node) : undefined;
   if (kind?.kind === 'ours') return { on: 'eci', by: 'ours', certainty: 'proved', because: kind.because };
 
-  for (const key of [ACS_INSTANCE_ID, ECI_INSTANCE_ID])
-    if (annotations[key]?.startsWith(ACS_INSTANCE_PREFIX) === true)
-      return { on: 'acs', certainty: 'proved', because: `annotation ${key}` };
+  const acs = [ACS_INSTANCE_ID, ECI_INSTANCE_ID].find((key) => annotations[key]?.startsWith(ACS_INSTANCE_PREFIX));
+  if (acs !== undefined) return { on: 'acs', certainty: 'proved', because: `annotation ${acs}` };
   const by = kind ? 'add-on' : pod.spec.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true' ? 'ours' : provider;
   if (annotations[ECI_INSTANCE_ID])
     return { on: 'eci', by, certainty: kind ? 'proved' : 'inferred', because: `annotation ${ECI_INSTANCE_ID}` };
 
-  const mark =
-    pod.metadata.labels?.[ON_VIRTUAL_NODE] === 'true'
-      ? `label ${ON_VIRTUAL_NODE}`
-      : kind?.kind === 'virtual'
-        ? kind.because
-        : undefined;
+  const mark = markOf(pod, kind);
   if (mark !== undefined) {
     const wish = wishOf(pod.metadata.labels, namespaceLabels);
     return wish?.for === 'acs'
       ? { on: 'acs', certainty: 'inferred', because: `${mark} and ${wish.because}` }
       : { on: 'eci', by, certainty: 'inferred', because: mark };
   }
-  if (kind) return { on: 'ecs', certainty: 'proved', because: kind.because };
+  return kind ? { on: 'ecs', certainty: 'proved', because: kind.because } : unproved(pod, namespaceLabels, provider);
+};
+
+/** What says that a virtual node runs the pod, whoever that is. */
+const markOf = ({ metadata }: Pod, kind: ReturnType<typeof kindOf> | undefined): string | undefined => {
+  if (metadata.labels?.[ON_VIRTUAL_NODE] === 'true') return `label ${ON_VIRTUAL_NODE}`;
+  return kind?.kind === 'virtual' ? kind.because : undefined;
+};
+
+/** Nothing proves where it runs: it is not scheduled, or its node is not known. */
+const unproved = (pod: Pod, namespaceLabels: Labels | undefined, provider: Provider): Target => {
   if (pod.spec.nodeName) return { on: 'unknown', because: `node ${pod.spec.nodeName} is not known yet` };
   return namespaceLabels
     ? targetOfTemplate(pod, namespaceLabels, provider)
@@ -97,23 +101,30 @@ export const targetOfTemplate = (
     return { on: 'unknown', because: `it names node ${placement.nodeName}, which tells once it is there` };
   const wish = wishOf(template.metadata?.labels, namespaceLabels);
   if (wish?.for === 'both') return { on: 'unknown', because: wish.because };
-  const demands = demandsOf(placement);
-  const required = demands.find(({ ours }) => ours) ?? demands.find(({ virtual }) => virtual === 'required');
-  const excluded = demands.find(({ virtual }) => virtual === 'excluded');
+  const { required, excluded } = strongest(demandsOf(placement));
   const wanted = wish ?? required;
-  if (wish?.for === 'acs' && required?.ours === true)
-    return { on: 'unknown', because: `${wish.because} and ${required.because} contradict each other` };
-  if (excluded && wanted)
-    return { on: 'unknown', because: `${excluded.because} and ${wanted.because} contradict each other` };
+  const isOtherProduct = wish?.for === 'acs' && required?.ours === true;
+  const because = isOtherProduct ? bothOf(wish, required) : bothOf(excluded, wanted);
+  if (because) return { on: 'unknown', because };
   if (excluded) return { on: 'ecs', certainty: 'inferred', because: excluded.because };
   if (wish?.for === 'acs') return { on: 'acs', certainty: 'inferred', because: wish.because };
-  if (wanted)
-    return {
-      on: 'eci',
-      by: required?.ours === true ? 'ours' : provider,
-      certainty: 'inferred',
-      because: required?.because ?? wanted.because,
-    };
+  if (!wanted) return undirected(placement);
+  const by = required?.ours ? 'ours' : provider;
+  return { on: 'eci', by, certainty: 'inferred', because: (required ?? wanted).because };
+};
+
+/** What demands a virtual node, ours before others, and what excludes one. */
+const strongest = (demands: ReturnType<typeof demandsOf>) => ({
+  required: demands.find(({ ours }) => ours) ?? demands.find(({ virtual }) => virtual === 'required'),
+  excluded: demands.find(({ virtual }) => virtual === 'excluded'),
+});
+
+/** The contradiction between two that are both there. */
+const bothOf = (one: { because: string } | undefined, other: { because: string } | undefined): string | undefined =>
+  one && other && `${one.because} and ${other.because} contradict each other`;
+
+/** Nothing sends it to a virtual node, or keeps it from one. */
+const undirected = (placement: Placement): Target => {
   if (toleratesVirtualNodes(placement))
     return { on: 'unknown', because: 'its tolerations let it onto virtual nodes and do not send it there' };
   return {

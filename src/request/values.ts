@@ -9,23 +9,28 @@ import type { InternetChargeType } from '../api/eip.ts';
  * The grammar of each annotation's value. A reader returns the value, or what is wrong with the text.
  * Limits come from the VPC API reference, AllocateEipAddress, unless another source is named.
  */
-export type ParsedValue<T> = { readonly value: T; readonly warning?: Wrong } | { readonly wrong: Wrong };
+export type ParsedValue<T> =
+  | { readonly kind: 'value'; readonly value: T; readonly warning?: Wrong }
+  | { readonly kind: 'wrong'; readonly wrong: Wrong };
 
-export interface Wrong {
+interface Wrong {
   readonly id: FindingId;
   /** What was found; the key and the value are put before it by the caller. */
   readonly problem: string;
   readonly remedy: string;
 }
 
-const wrong = (id: FindingId, problem: string, remedy: string): { wrong: Wrong } => ({
+const right = <T>(value: T): ParsedValue<T> => ({ kind: 'value', value });
+
+const wrong = (id: FindingId, problem: string, remedy: string): ParsedValue<never> => ({
+  kind: 'wrong',
   wrong: { id, problem, remedy },
 });
 
 /** `true` and `false`, as the documentation spells them; everything else would be a guess. */
 export const readBoolean = (text: string): ParsedValue<boolean> =>
   text === 'true' || text === 'false'
-    ? { value: text === 'true' }
+    ? right(text === 'true')
     : wrong('InvalidBoolean', 'is neither "true" nor "false"', 'write "true" or "false"');
 
 /** Highest bandwidth of a PostPaid EIP, Mbit/s. */
@@ -51,20 +56,20 @@ export const readBandwidth = (text: string, chargeType: InternetChargeType): Par
       `is no bandwidth that ${chargeType} allows`,
       `write a whole number of Mbit/s from 1 to ${max}, such as "5"${isForBandwidth(value, chargeType)}`,
     );
-  if (digits[2] === '') return { value };
+  if (digits[2] === '') return right(value);
   const problem = 'has the old form with a unit and is taken as Mbit/s';
-  return { value, warning: { id: 'LegacyBandwidth', problem, remedy: `write "${value}"` } };
+  return { kind: 'value', value, warning: { id: 'LegacyBandwidth', problem, remedy: `write "${value}"` } };
 };
 
 export const readInternetChargeType = (text: string): ParsedValue<InternetChargeType> =>
   text === 'PayByTraffic' || text === 'PayByBandwidth'
-    ? { value: text }
+    ? right(text)
     : wrong('InvalidChargeType', 'is no metering method', 'write "PayByTraffic" or "PayByBandwidth"');
 
 /** Only pay-as-you-go: a subscription cannot be given back when the pod goes. */
 export const readInstanceChargeType = (text: string): ParsedValue<'PostPaid'> =>
   text === 'PostPaid'
-    ? { value: text }
+    ? right(text)
     : wrong(
         'InvalidInstanceChargeType',
         'is no billing method that an EIP of a pod can have',
@@ -73,7 +78,7 @@ export const readInstanceChargeType = (text: string): ParsedValue<'PostPaid'> =>
 
 export const readIsp = (text: string): ParsedValue<string> =>
   ISPS.some((isp) => isp === text)
-    ? { value: text }
+    ? right(text)
     : wrong('InvalidIsp', 'is no line type', `write one of ${ISPS.join(', ')}`);
 
 /** The ID of a cloud resource: its prefix, a hyphen, lower-case letters and digits. */
@@ -81,7 +86,7 @@ export const readId =
   (prefix: 'eip' | 'cbwp' | 'pippool' | 'rg') =>
   (text: string): ParsedValue<string> =>
     text.length <= 64 && text.startsWith(`${prefix}-`) && /^[a-z0-9]+$/.test(text.slice(prefix.length + 1))
-      ? { value: text }
+      ? right(text)
       : wrong(
           'InvalidId',
           /^\d{1,3}(\.\d{1,3}){3}$/.test(text)
@@ -103,7 +108,7 @@ const freeText =
       !CONTROL.test(text) &&
       !/^https?:\/\//i.test(text);
     return isFine
-      ? { value: text }
+      ? right(text)
       : wrong(
           id,
           `is no ${what} that an EIP can have`,
@@ -117,11 +122,11 @@ export const readDescription = freeText('InvalidDescription', 'description', 256
 /** A comma-separated list in the annotation; the API accepts one type at most. */
 export const readProtectionTypes = (text: string): ParsedValue<readonly string[]> =>
   text === '' || text === 'AntiDDoS_Enhanced'
-    ? { value: text === '' ? [] : [text] }
+    ? right(text === '' ? [] : [text])
     : wrong('InvalidProtectionType', 'is no security protection that an EIP can have', 'write "AntiDDoS_Enhanced"');
 
 /** How many tags the user may add: an EIP carries 20 at most, and some of them prove whose it is. */
-export const MAX_USER_TAGS = 20 - OWN_TAGS;
+const MAX_USER_TAGS = 20 - OWN_TAGS;
 const MAX_TAGS_TEXT = 8192;
 const RESERVED_TAG_KEY = /^(aliyun|acs:|https?:\/\/)/i;
 
@@ -152,14 +157,14 @@ export const readTags = (text: string): ParsedValue<readonly (readonly [string, 
       return bad(`has the key ${shown} with a control character or a broken one`);
     tags.push([key, content]);
   }
-  return tags.length > MAX_USER_TAGS ? bad(`has ${tags.length} tags`) : { value: tags };
+  return tags.length > MAX_USER_TAGS ? bad(`has ${tags.length} tags`) : right(tags);
 };
 
 const noStrategy = (problem: string, remedy: string) => wrong('InvalidReleaseStrategy', problem, remedy);
 
 /** `Follow`, `Never` or a Go duration from {@link SHORTEST_MS} to {@link LONGEST_MS}. */
 export const readReleaseStrategy = (text: string): ParsedValue<ReleasePolicy> => {
-  if (text === 'Follow' || text === 'Never') return { value: { strategy: text } };
+  if (text === 'Follow' || text === 'Never') return right({ strategy: text });
   const known = ['Follow', 'Never'].find((word) => word.toLowerCase() === text.trim().toLowerCase());
   if (known !== undefined) return noStrategy('is not written as the strategy is', `write "${known}"`);
   const duration = parseDuration(text);
@@ -175,16 +180,16 @@ export const readReleaseStrategy = (text: string): ParsedValue<ReleasePolicy> =>
     );
   if (ms > LONGEST_MS)
     return noStrategy('is longer than a year', 'write "Never" to keep the EIP until its PodEIP is deleted');
-  return { value: { strategy: 'TTL', releaseAfter: text } };
+  return right({ strategy: 'TTL', releaseAfter: text });
 };
 
 /**
- * How an existing EIP comes to a new pod of the same Knative Service: `ready`, as soon as the new pod's containers are, or
- * `wait`, when the old pod is gone.
+ * How an existing EIP comes to a new pod of the same Knative Service: `ready`, as soon as the new pod's containers are,
+ * or `wait`, when the old pod is gone.
  */
 export type Handover = 'ready' | 'wait';
 
 export const readHandover = (text: string): ParsedValue<Handover> =>
   text === 'ready' || text === 'wait'
-    ? { value: text }
+    ? right(text)
     : wrong('InvalidHandover', 'is no way to hand an EIP over', 'write "ready" or "wait"');

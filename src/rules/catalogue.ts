@@ -1,7 +1,7 @@
 import type { FindingId, Severity } from '../api/finding.ts';
 
 /** What people read about a finding before they have one. */
-export interface CatalogueEntry {
+interface CatalogueEntry {
   readonly severity: Severity;
   /** What is wrong, in one sentence. */
   readonly what: string;

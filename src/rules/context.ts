@@ -13,7 +13,7 @@ const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
  * (knative/serving pkg/reconciler/configuration/resources/revision.go; kubernetes/kubernetes pkg/controller,
  * GetPodFromTemplate).
  */
-export const misplacedKeys = (kind: string, outside: Annotations, annotations: Annotations): readonly Finding[] => {
+const misplacedKeys = (kind: string, outside: Annotations, annotations: Annotations): readonly Finding[] => {
   if (Object.keys(outside).length === 0) return [];
   const keys = ALL_KEYS.filter((key) => Object.hasOwn(outside, key) && !Object.hasOwn(annotations, key));
   if (keys.length === 0) return [];

@@ -34,7 +34,7 @@ export const knativeScale = (given: Annotations): Scale => ({
 });
 
 /** How many there are at least at once. */
-export const leastPods = ({ isKnative, annotations, replicas }: Workload): number =>
+const leastPods = ({ isKnative, annotations, replicas }: Workload): number =>
   isKnative ? knativeScale(annotations).least : (replicas ?? 1);
 
 /**

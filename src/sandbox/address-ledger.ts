@@ -8,7 +8,7 @@ import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
 import { FINAL_STATES } from './cloud/container-group-service.ts';
 
 /** One pod that asked for an address. */
-export interface Requester {
+interface Requester {
   readonly namespace: string;
   readonly pod: string;
   readonly askedAt: number;

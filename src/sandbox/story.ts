@@ -20,7 +20,7 @@ import {
   type Sample,
 } from './samples.ts';
 
-export interface DemoStage {
+interface DemoStage {
   readonly kube: Kube;
   readonly knative: Knative;
   readonly ledger: AddressLedger;

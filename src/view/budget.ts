@@ -1,10 +1,10 @@
 import type { Clock } from '../lib/clock.ts';
 
 /** How an API call ended, as far as a budget is concerned. */
-export type CallEnd = 'ok' | 'throttled' | 'failed';
+type CallEnd = 'ok' | 'throttled' | 'failed';
 
 /** The calls of the last minute, by action. */
-export interface CallBudget {
+interface CallBudget {
   called(action: string, end: CallEnd): void;
   lastMinute(action: string): Readonly<Record<CallEnd, number>>;
   /** Every action that was ever called. */

@@ -12,7 +12,7 @@ export interface HistoryEntry {
 }
 
 /** The last things that happened to some objects. In memory only: a restart forgets it, and the API's Events remain. */
-export interface History {
+interface History {
   add(about: Regarding, note: Omit<HistoryEntry, 'firstAt' | 'at' | 'count'>, now: number): void;
   /** The latest last. */
   of(kind: string, key: string): readonly HistoryEntry[];
@@ -21,7 +21,7 @@ export interface History {
 }
 
 /** So many objects and entries of each are remembered: at most some 20 MB, when every entry is as long as an Event may be. */
-export const MOST_OBJECTS = 1_000;
+const MOST_OBJECTS = 1_000;
 export const MOST_ENTRIES = 30;
 /** As much as an Event may say (kubernetes pkg/apis/core/validation/events.go). */
 const LONGEST_NOTE = 1_024;

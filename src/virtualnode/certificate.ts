@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 
 /** Private key and certificate as PEM. */
-export interface ServingCertificate {
+interface ServingCertificate {
   readonly key: string;
   readonly cert: string;
 }

@@ -11,7 +11,7 @@ import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
-export interface CollectPorts {
+interface CollectPorts {
   readonly kube: Kube;
   readonly containerGroups: ContainerGroups;
   readonly groups: NodeGroups;
@@ -20,7 +20,7 @@ export interface CollectPorts {
   readonly log: Log;
 }
 
-export interface CollectSettings {
+interface CollectSettings {
   readonly nodeName: string;
   /** Between two passes; milliseconds. */
   readonly periodMs: number;
@@ -54,7 +54,7 @@ export const collectOrphans = async (
     if (signal.aborted) return;
     try {
       attempt += 1;
-      seenBefore = await pass(ports, settings, seenBefore, { subject, attempt }, signal);
+      seenBefore = await pass(ports, settings, { seenBefore, caller: { subject, attempt } }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isFault = error instanceof CloudFault || error instanceof KubeFault;
@@ -71,8 +71,7 @@ export const collectOrphans = async (
 const pass = async (
   { kube, containerGroups, groups, log }: CollectPorts,
   { nodeName, brakeAbove }: CollectSettings,
-  seenBefore: ReadonlySet<string>,
-  caller: Caller,
+  { seenBefore, caller }: { readonly seenBefore: ReadonlySet<string>; readonly caller: Caller },
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> => {
   const all = await groups.listOfCluster(signal);

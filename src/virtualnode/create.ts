@@ -1,7 +1,7 @@
 import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
-import { planCreation } from '../request/provisioner.ts';
+import { planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts } from '../request/policy.ts';
 import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
@@ -33,7 +33,7 @@ const REFUSED_MS = 300_000;
  */
 export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, references } = seen;
-  const { node, nodeName } = settings;
+  const { nodeName } = settings;
   const { refusal, unanswered } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, DAEMON_SET, REFUSED_MS);
@@ -49,14 +49,25 @@ export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodSte
   // Once it is accepted, what it refers to is read again only when its EIP is there.
   if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
     const bought = boughtEip(seen, plan.because, settings);
-    if ('do' in bought) return bought;
+    if (bought.kind === 'wait') return bought.step;
   }
-  if (!references) return { do: 'ReadReferences' };
+  return references ? translated({ ...seen, references }, plan, settings) : { do: 'ReadReferences' };
+};
+
+/** The group with what the pod refers to, or why it cannot be made of that. */
+const translated = (
+  seen: ObservedPod & { readonly references: NonNullable<ObservedPod['references']> },
+  plan: CreationPlan,
+  settings: DecideSettings,
+): PodStep => {
+  const { pod, memory, references } = seen;
+  const { node, nodeName } = settings;
   const eip = plan.how === 'container-group' ? plan.eip : {};
+  const isMadeWithGroup = 'autoCreateEip' in eip;
   const translation = translate({
     pod,
     nodeName,
-    settings: 'autoCreateEip' in eip ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
+    settings: isMadeWithGroup ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
     ...references,
     eip,
   });
@@ -67,13 +78,13 @@ export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodSte
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
-      if ('autoCreateEip' in eip) return withEip(seen, { do: 'CreateGroup', spec, notes }, settings);
+      if (isMadeWithGroup) return withEip(seen, { do: 'CreateGroup', spec, notes }, settings);
       if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
       // An instance with an EIP of its own may still come from a request of a process before this one.
       const leftMs = settings.settleMs - memory.quietMs;
       if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return waitFor('a request may still take effect', leftMs);
       const bought = boughtEip(seen, plan.because, settings);
-      return 'do' in bought ? bought : { do: 'CreateGroup', spec: { ...spec, eip: bought }, notes };
+      return bought.kind === 'wait' ? bought.step : { do: 'CreateGroup', spec: { ...spec, eip: bought.eip }, notes };
     }
   }
 };
@@ -93,7 +104,7 @@ const withEip = (
   if (podEip === undefined) return { do: 'ReadPodEip' };
   if (isPodEipOf(pod, podEip)) {
     const bought = boughtEip(seen, 'it was asked for', settings);
-    return 'do' in bought ? bought : { ...make, spec: { ...withoutEip(make.spec), eip: bought } };
+    return bought.kind === 'wait' ? bought.step : { ...make, spec: { ...withoutEip(make.spec), eip: bought.eip } };
   }
   return pod.status?.reason === EIP_PENDING ? hold(seen, CREATING, 0, true) : make;
 };
@@ -129,25 +140,29 @@ const hold = ({ pod, now }: ObservedPod, failure: Failure, ms: number, isQuiet =
   if (!status) return waitFor(message, ms);
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
 };
+
+/** `wait`: something has to come first. */
+type BoughtEip =
+  | { readonly kind: 'bought'; readonly eip: { readonly eipInstanceId: string } }
+  | { readonly kind: 'wait'; readonly step: PodStep };
+
+const wait = (step: PodStep): BoughtEip => ({ kind: 'wait', step });
+
 /**
  * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names it,
  * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.
  */
-const boughtEip = (
-  seen: ObservedPod,
-  because: string,
-  { node }: DecideSettings,
-): PodStep | { readonly eipInstanceId: string } => {
+const boughtEip = (seen: ObservedPod, because: string, { node }: DecideSettings): BoughtEip => {
   const { pod, podEip, eip } = seen;
-  if (podEip === undefined) return { do: 'ReadPodEip' };
-  const pending = (message: string) => hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true);
+  if (podEip === undefined) return wait({ do: 'ReadPodEip' });
+  const pending = (message: string) => wait(hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true));
   if (!isPodEipOf(pod, podEip) || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
     return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
   const { allocationID } = podEip.spec;
-  if (eip === undefined) return { do: 'ReadEip', allocationId: allocationID };
+  if (eip === undefined) return wait({ do: 'ReadEip', allocationId: allocationID });
   if (eip?.status !== 'Available')
     return pending(`${allocationID} is ${eip?.status ?? 'not listed yet'}; the instance waits until it is Available`);
   if (!provesOwnership(eip, podEip, node.clusterUid))
     return pending(`the tags of ${allocationID} do not name this cluster and the PodEIP of the pod; it is not used`);
-  return { eipInstanceId: allocationID };
+  return { kind: 'bought', eip: { eipInstanceId: allocationID } };
 };

@@ -1,4 +1,5 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH } from '../api/annotations.ts';
+import type { Eip } from '../cloud/port.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../api/pod.ts';
 import { createGroup, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
@@ -66,27 +67,47 @@ const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: Decid
 const run = (seen: ObservedPod, group: ContainerGroup, { node }: DecideSettings): PodStep => {
   const { pod, eip, now } = seen;
   const said = pod.metadata.annotations ?? {};
-  const { containerGroupId, internetIp } = group;
+  const { internetIp } = group;
   const makesEip = group.tags.get(TAG_EIP) === MADE_WITH_GROUP;
   const mustTell =
     makesEip &&
     internetIp !== undefined &&
     (said[ALLOCATED_ADDRESS] !== internetIp || said[ALLOCATED_INSTANCE_ID] === undefined);
   if (mustTell && eip === undefined) return { do: 'ReadEipByAddress', ipAddress: internetIp };
-  // What the address is bound to must be this instance: addresses are given to others once they are released.
-  const isItsOwn = eip?.instanceId === group.eniInstanceId || eip?.instanceId === containerGroupId;
   const annotations = {
+    ...instanceAnnotations(pod, group, makesEip),
+    ...(mustTell && eip && isBoundTo(eip, group)
+      ? { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: eip.allocationId }
+      : {}),
+  };
+  const status = podStatusOf(pod, group, { now, hostIP: node.hostIP });
+  if (status || Object.keys(annotations).length > 0) return { do: 'WriteStatus', annotations, status };
+  return atRest(group, { makesEip, mustTell });
+};
+
+/** The instance that the pod has, and whether it came with an EIP of its own; only what the pod does not say yet. */
+const instanceAnnotations = ({ metadata }: WorkloadPod, { containerGroupId }: ContainerGroup, makesEip: boolean) => {
+  const said = metadata.annotations ?? {};
+  return {
     // With the pod's address, at the latest: whoever buys EIPs must know by then that this pod has one.
     ...(makesEip && said[EIP_MADE_WITH] !== containerGroupId && { [EIP_MADE_WITH]: containerGroupId }),
     ...(!makesEip && said[EIP_MADE_WITH] !== undefined && { [EIP_MADE_WITH]: null }),
     ...(said[ECI_INSTANCE_ID] !== containerGroupId && { [ECI_INSTANCE_ID]: containerGroupId }),
-    ...(mustTell && eip && isItsOwn && { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: eip.allocationId }),
   };
-  const status = podStatusOf(pod, group, { now, hostIP: node.hostIP });
-  if (status || Object.keys(annotations).length > 0) return { do: 'WriteStatus', annotations, status };
+};
+
+/** What the address is bound to must be this instance: addresses are given to others once they are released. */
+const isBoundTo = ({ instanceId }: Eip, { eniInstanceId, containerGroupId }: ContainerGroup): boolean =>
+  instanceId === eniInstanceId || instanceId === containerGroupId;
+
+/** There is nothing to write: the group is looked at again until it runs and its address is known. */
+const atRest = (
+  { containerGroupId, internetIp, status }: ContainerGroup,
+  { makesEip, mustTell }: { readonly makesEip: boolean; readonly mustTell: boolean },
+): PodStep => {
   if (mustTell) return waitFor(`${internetIp} is not listed at ${containerGroupId} yet`, LOOK_MS);
   if (makesEip && internetIp === undefined) return waitFor(`${containerGroupId} shows no public address yet`, LOOK_MS);
-  return group.status === 'Running' ? { do: 'Done' } : waitFor(`${containerGroupId} is ${group.status}`, FLUX_MS);
+  return status === 'Running' ? { do: 'Done' } : waitFor(`${containerGroupId} is ${status}`, FLUX_MS);
 };
 
 /** The pod has no group: it is about to be shown, it is gone, or there has never been one. */

@@ -4,7 +4,7 @@ import { cutAt } from '../lib/text.ts';
 /** Between two reads; milliseconds. ECI has no stream of a container's output (DescribeContainerLog: 500 calls in 60 s). */
 const READ_MS = 2_000;
 
-export interface LogSource {
+interface LogSource {
   /**
    * The output with a time before each line: first what was asked for, then, where `since` is given, all from that second on.
    * @param since RFC 3339

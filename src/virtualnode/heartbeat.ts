@@ -25,14 +25,14 @@ const REPORT_MS = 300_000;
 /** After a beat that failed: soon enough for three more before the Lease runs out. */
 const RETRY_MS = 5_000;
 
-export interface HeartbeatPorts {
+interface HeartbeatPorts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** What keeps the Node in the cluster. */
-export interface Heartbeat {
+interface Heartbeat {
   /** Resolves once the Node is there and is ours. Stays pending while another machine has its name. */
   readonly registered: Promise<void>;
   /** Resolves after the signal. Never rejects. */

@@ -16,7 +16,7 @@ import { review } from './token-review.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
-export interface KubeletEndpointParts {
+interface KubeletEndpointParts {
   readonly kube: Kube;
   readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'describeContainerLog'>;
   readonly clock: Clock;
@@ -66,7 +66,7 @@ export const serveKubelet = async (
       // Without an authority every certificate is unknown, and asking for one would only confuse clients.
       ...(clientCA !== undefined && { ca: clientCA, requestCert: true, rejectUnauthorized: false }),
     },
-    (request, response) => void answer(parts, settings, request, response, ending.signal),
+    (request, response) => void answer(parts, settings, { request, response, signal: ending.signal }),
   );
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
@@ -93,12 +93,17 @@ class Refusal extends Error {
   }
 }
 
+/** One request, until it is answered, or the endpoint ends. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly signal: AbortSignal;
+}
+
 const answer = async (
   parts: KubeletEndpointParts,
   settings: KubeletEndpointSettings,
-  request: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  { request, response, signal }: Exchange,
 ): Promise<void> => {
   const send = (status: number, text: string) => {
     // In the middle of a stream nothing can be said any more; that it breaks off says it.

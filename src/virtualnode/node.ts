@@ -13,7 +13,7 @@ export interface VirtualNode extends Node {
   readonly status?: NodeStatus | undefined;
 }
 
-export interface NodeCondition {
+interface NodeCondition {
   readonly type: string;
   readonly status: string;
   readonly reason: string;
@@ -22,7 +22,7 @@ export interface NodeCondition {
   readonly lastTransitionTime?: string | undefined;
 }
 
-export interface NodeStatus {
+interface NodeStatus {
   readonly capacity?: Readonly<Record<string, string>> | undefined;
   readonly allocatable?: Readonly<Record<string, string>> | undefined;
   readonly conditions?: readonly NodeCondition[] | undefined;

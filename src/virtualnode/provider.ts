@@ -66,7 +66,7 @@ export interface VirtualNodeSettings extends DecideSettings {
 }
 
 /** What the virtual node works with: every port. */
-export interface VirtualNodeParts extends Pick<
+interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'findEip' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
@@ -147,7 +147,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
         keyOfUid.delete(uid);
       },
     });
-    const polling = poll(parts, groups, log, signal, {
+    const polling = poll({ clock, settings, groups, log }, signal, {
       isIdle: () => pods.store.size === 0 && groups.isEmpty,
       isAtRest: () => restless.size === 0,
       changed: (uid) => {
@@ -213,9 +213,12 @@ const started = async (signal: AbortSignal, ready: Promise<unknown>): Promise<bo
 
 /** Notices what happens to the groups. */
 const poll = async (
-  { clock, settings }: Pick<VirtualNodeParts, 'clock' | 'settings'>,
-  groups: NodeGroups,
-  log: Log,
+  {
+    clock,
+    settings,
+    groups,
+    log,
+  }: Pick<VirtualNodeParts, 'clock' | 'settings' | 'log'> & { readonly groups: NodeGroups },
   signal: AbortSignal,
   see: { isIdle: () => boolean; isAtRest: () => boolean; changed: (uid: string) => void },
 ): Promise<void> => {

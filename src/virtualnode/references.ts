@@ -3,7 +3,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { tokenKey, type TranslationInput } from './translate/input.ts';
-import { SECRET, type TokenProjection, type WorkloadPod } from './workload-pod.ts';
+import { SECRET, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
 
 /** What a pod refers to, by name, as far as it was there. */
 export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;
@@ -15,31 +15,42 @@ interface Names {
 }
 
 /** The names of everything that the environment, the volumes and the pull secrets of a pod refer to. */
-export const namesIn = ({ spec }: WorkloadPod): Names => {
-  const configMaps: (string | undefined)[] = [];
-  const secrets: (string | undefined)[] = spec.imagePullSecrets?.map(({ name }) => name) ?? [];
-  const tokens: TokenProjection[] = [];
-  for (const { env = [], envFrom = [] } of [...spec.containers, ...(spec.initContainers ?? [])]) {
-    for (const { valueFrom } of env) {
-      configMaps.push(valueFrom?.configMapKeyRef?.name);
-      secrets.push(valueFrom?.secretKeyRef?.name);
-    }
-    for (const { configMapRef, secretRef } of envFrom) {
-      configMaps.push(configMapRef?.name);
-      secrets.push(secretRef?.name);
-    }
-  }
-  for (const { configMap, secret, projected } of spec.volumes ?? []) {
-    configMaps.push(configMap?.name);
-    secrets.push(secret?.secretName);
-    for (const source of projected?.sources ?? []) {
-      configMaps.push(source.configMap?.name);
-      secrets.push(source.secret?.name);
-      if (source.serviceAccountToken) tokens.push(source.serviceAccountToken);
-    }
-  }
-  return { configMaps: present(configMaps), secrets: present(secrets), tokens };
+const namesIn = ({ spec }: WorkloadPod): Names => {
+  const references: readonly Reference[] = [
+    ...(spec.imagePullSecrets ?? []).map(({ name }) => ({ secret: name })),
+    ...[...spec.containers, ...(spec.initContainers ?? [])].flatMap(inContainer),
+    ...(spec.volumes ?? []).flatMap(inVolume),
+  ];
+  return {
+    configMaps: present(references.map(({ configMap }) => configMap)),
+    secrets: present(references.map(({ secret }) => secret)),
+    tokens: references.flatMap(({ token }) => token ?? []),
+  };
 };
+
+/** What one place in a pod refers to. */
+interface Reference {
+  readonly configMap?: string | undefined;
+  readonly secret?: string | undefined;
+  readonly token?: TokenProjection | undefined;
+}
+
+const inContainer = ({ env = [], envFrom = [] }: WorkloadPod['spec']['containers'][number]): readonly Reference[] => [
+  ...env.map(({ valueFrom }) => ({
+    configMap: valueFrom?.configMapKeyRef?.name,
+    secret: valueFrom?.secretKeyRef?.name,
+  })),
+  ...envFrom.map(({ configMapRef, secretRef }) => ({ configMap: configMapRef?.name, secret: secretRef?.name })),
+];
+
+const inVolume = ({ configMap, secret, projected }: Volume): readonly Reference[] => [
+  { configMap: configMap?.name, secret: secret?.secretName },
+  ...(projected?.sources ?? []).map((source) => ({
+    configMap: source.configMap?.name,
+    secret: source.secret?.name,
+    token: source.serviceAccountToken,
+  })),
+];
 
 const present = (names: readonly (string | undefined)[]): Set<string> =>
   new Set(names.filter((name): name is string => name !== undefined && name !== ''));

@@ -34,7 +34,7 @@ export type PodAction =
   | { readonly do: 'FinishDeletion' };
 
 /** Nothing to do now. */
-export type PodResult =
+type PodResult =
   | { readonly do: 'Done' }
   /** Looked at anew after `ms`, the cloud included. */
   | { readonly do: 'Wait'; readonly because: string; readonly ms: number };

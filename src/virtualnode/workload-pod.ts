@@ -108,9 +108,9 @@ export interface WorkloadContainer {
   readonly terminationMessagePolicy?: string | undefined;
 }
 
-export type Quantities = Readonly<Record<string, string | number>>;
+type Quantities = Readonly<Record<string, string | number>>;
 
-export interface Reference {
+interface Reference {
   readonly name: string;
   readonly optional?: boolean | undefined;
 }
@@ -172,7 +172,7 @@ export interface DownwardFile {
 }
 
 /** One source of a projected volume. */
-export interface Projection {
+interface Projection {
   readonly configMap?: (Reference & { readonly items?: readonly KeyToPath[] | undefined }) | undefined;
   readonly secret?: (Reference & { readonly items?: readonly KeyToPath[] | undefined }) | undefined;
   readonly downwardAPI?: { readonly items?: readonly DownwardFile[] | undefined } | undefined;

@@ -1,7 +1,7 @@
 import type { Route } from './route.ts';
 
 /** Whether something is well, now. Must be quick. One that throws counts as failed. */
-export type Check = () => boolean;
+type Check = () => boolean;
 
 /**
  * What the probes of Kubernetes ask. Liveness: would a restart help? Readiness: is everything in place to work, leader

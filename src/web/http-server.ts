@@ -49,6 +49,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no host of that name',
 };
 
+/** `host:port`, and where it is configured. */
+interface ListenAddress {
+  readonly address: string;
+  readonly key: string;
+}
+
 /**
  * Serves HTTP/1.1 on `address`, which is `host:port`; port 0 takes a free one.
  * @throws {ServeError} that names the address and, as `key`, where it is configured.
@@ -56,32 +62,30 @@ const REASONS: Readonly<Record<string, string>> = {
 export const serve = async (app: Koa, address: string, clock: Clock, key = 'http.address'): Promise<Serving> => {
   const handle = app.callback();
   const server = createServer(LIMITS, (request, response) => void handle(request, response));
-  return listen(server, 'http', address, clock, key);
+  return listen(server, 'http', { address, key }, clock);
 };
 
 /** The same over TLS 1.2 or 1.3, HTTP/1.1 only. */
 export const serveTls = async (
   app: Koa,
-  address: string,
+  where: ListenAddress,
   certificate: ServerCertificate,
   clock: Clock,
-  key: string,
 ): Promise<TlsServing> => {
   const handle = app.callback();
   const server = createTlsServer(
     { ...LIMITS, minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersTimeout, ...certificate },
     (request, response) => void handle(request, response),
   );
-  const serving = await listen(server, 'https', address, clock, key);
+  const serving = await listen(server, 'https', where, clock);
   return { ...serving, present: (next) => server.setSecureContext({ minVersion: 'TLSv1.2', ...next }) };
 };
 
 const listen = async (
   server: Server,
   scheme: 'http' | 'https',
-  address: string,
+  { address, key }: ListenAddress,
   clock: Clock,
-  key: string,
 ): Promise<Serving> => {
   const where = parseHostPort(address);
   if (!where) throw new ServeError(`cannot serve HTTP on ${address}: ${key} must be host:port`);

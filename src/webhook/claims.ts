@@ -1,5 +1,5 @@
-import { KNATIVE_SERVICE, SERVICE_LABEL } from '../api/knative.ts';
-import { PODEIP } from '../api/podeip.ts';
+import { KNATIVE_SERVICE, SERVICE_LABEL, type KnativeService } from '../api/knative.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
 import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
 import { namesExisting } from '../rules/naming.ts';
 import type { Workload } from '../rules/workload.ts';
@@ -7,6 +7,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { readWithin } from './read-within.ts';
 
 interface ClaimsParts {
   readonly kube: Kube;
@@ -25,43 +26,36 @@ const TIMEOUT_MS = 1_500;
  */
 export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<ClusterFacts>) => {
   const read = async (): Promise<readonly EipClaim[] | undefined> => {
-    const stop = new AbortController();
-    const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
-    try {
-      const [podEips, services] = await Promise.all([
-        kube.list(PODEIP, {}, stop.signal),
-        kube.list(KNATIVE_SERVICE, {}, stop.signal).catch((error: unknown) => {
+    const reading = await readWithin(clock, TIMEOUT_MS, (signal) =>
+      Promise.all([
+        kube.list(PODEIP, {}, signal),
+        kube.list(KNATIVE_SERVICE, {}, signal).catch((error: unknown) => {
           // Knative Serving is not installed.
           if (error instanceof KubeFault && error.kind === 'notFound') return [];
           throw error;
         }),
-      ]);
-      return [
-        ...podEips
-          .filter(({ spec }) => spec.allocationID !== '')
-          .map(({ metadata: { namespace = '', name, labels = {} }, spec }) => ({
-            allocationId: spec.allocationID,
-            kind: 'PodEIP',
-            namespace,
-            name,
-            service: labels[SERVICE_LABEL],
-          })),
-        ...services.flatMap(({ metadata: { namespace = '', name, deletionTimestamp }, spec }) => {
-          const allocationId = namesExisting(spec?.template?.metadata?.annotations);
-          return allocationId === undefined || deletionTimestamp !== undefined
-            ? []
-            : [{ allocationId, kind: 'Service', namespace, name, service: name }];
-        }),
-      ];
-    } catch (error) {
-      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn({}, `Who names which EIP cannot be read, the controller will find out: ${why}`);
+      ]),
+    );
+    if (reading.kind === 'unread') {
+      log.warn({}, `Who names which EIP cannot be read, the controller will find out: ${reading.why}`);
       return undefined;
-    } finally {
-      cancel();
     }
+    const [podEips, services] = reading.value;
+    return [...podEips.flatMap(claimOfPodEip), ...services.flatMap(claimOfService)];
   };
   return async ({ annotations, owner }) =>
     namesExisting(annotations) === undefined || owner ? {} : { claims: await read() };
+};
+
+const claimOfPodEip = ({ metadata: { namespace = '', name, labels = {} }, spec }: PodEip): readonly EipClaim[] =>
+  spec.allocationID === ''
+    ? []
+    : [{ allocationId: spec.allocationID, kind: 'PodEIP', namespace, name, service: labels[SERVICE_LABEL] }];
+
+const claimOfService = ({ metadata, spec }: KnativeService): readonly EipClaim[] => {
+  const { namespace = '', name, deletionTimestamp } = metadata;
+  const allocationId = namesExisting(spec?.template?.metadata?.annotations);
+  return allocationId === undefined || deletionTimestamp !== undefined
+    ? []
+    : [{ allocationId, kind: 'Service', namespace, name, service: name }];
 };

@@ -7,22 +7,21 @@ import { NO_FACTS, type ClusterFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import type { Provider } from '../request/target.ts';
 import type { EipPolicy } from '../api/eippolicy.ts';
-import { effectivePolicy } from '../request/policy.ts';
-import { KubeFault } from '../kube/fault.ts';
+import { effectivePolicy, underPolicy } from '../request/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { Unreadable } from '../manifest/read-workload.ts';
-import { underPolicy } from '../request/policy.ts';
+import { readKnativeService, readPod } from '../manifest/read-admitted.ts';
+import { oneLineOf, type Unreadable } from '../manifest/wire.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './mutate-pod.ts';
-import { problemsOf, readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
+import { readWithin } from './read-within.ts';
+import { readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
 import { changeOfScale, isOfCluster, readScaling, type Scaling } from './validate-scale.ts';
 import { admitService } from './mutate-service.ts';
-import { changeOf, validate, type ObjectChange, type ValidationFacts } from './validate.ts';
-import { podSchema, serviceSchema } from './review-object.ts';
+import { changeOf, NO_CHANGE, validate, type ReadChange, type ValidationFacts } from './validate.ts';
 
 /** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
-export type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
+type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
 export interface ReviewerParts {
   readonly kube: Kube;
@@ -45,7 +44,7 @@ export interface ReviewerParts {
 }
 
 /** Takes the parsed body of a request, gives the body of the answer; throws a {@link ReviewError} where it is none. */
-export type Reviewer = (body: unknown) => Promise<object>;
+type Reviewer = (body: unknown) => Promise<object>;
 
 /** Labels of a namespace change rarely, and pods come in bursts. Milliseconds. */
 const NAMESPACE_AGE_MS = 10_000;
@@ -53,11 +52,10 @@ const NAMESPACE_AGE_MS = 10_000;
 const NAMESPACE_TIMEOUT_MS = 1_000;
 const MOST_NAMESPACES = 10_000;
 
-/** A pod before it has a UID or a version. */
-const asPod = ({ metadata, spec }: ReturnType<typeof podSchema.parse>, namespace: string): Pod => ({
-  metadata: { name: '', uid: '', resourceVersion: '', ...metadata, namespace },
-  spec,
-});
+/** What a webhook makes of an object. One that cannot be read is let in as it is. */
+type Evaluated = { readonly kind: 'admitted'; readonly admitted: Admitted } | Unreadable;
+
+const admitted = (it: Admitted): Evaluated => ({ kind: 'admitted', admitted: it });
 
 const answerOf = ({ denied, patch }: Admitted): ReviewAnswer =>
   denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
@@ -79,61 +77,61 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
     };
   };
   const review =
-    (webhook: string, admit: (request: AdmissionRequest) => Promise<Admitted | string>): Reviewer =>
+    (webhook: string, evaluate: (request: AdmissionRequest) => Promise<Evaluated>): Reviewer =>
     async (body) => {
       const began = parts.clock.mono();
       const request = readReview(body);
-      const admitted = await admit(request);
-      const isRead = typeof admitted !== 'string';
-      if (!isRead) parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${admitted}`);
-      const answer = isRead ? answerOf(admitted) : 'unreadable';
-      if (isRead) for (const finding of admitted.findings ?? []) parts.found?.(finding);
-      parts.observe?.(webhook, answer, parts.clock.mono() - began);
-      return writeReview(
-        request.uid,
-        isRead ? admitted : { patch: [], warnings: [`knative-eip cannot read this object: ${admitted}`] },
-      );
+      const evaluated = await evaluate(request);
+      const took = () => parts.clock.mono() - began;
+      if (evaluated.kind === 'unreadable') {
+        const problems = oneLineOf(evaluated, 'the object');
+        parts.log.warn({ webhook, namespace: request.namespace }, `An object cannot be read: ${problems}`);
+        parts.observe?.(webhook, 'unreadable', took());
+        return writeReview(request.uid, { patch: [], warnings: [`knative-eip cannot read this object: ${problems}`] });
+      }
+      for (const finding of evaluated.admitted.findings ?? []) parts.found?.(finding);
+      parts.observe?.(webhook, answerOf(evaluated.admitted), took());
+      return writeReview(request.uid, evaluated.admitted);
     };
   const evaluateChange = async (
-    change: ObjectChange,
-    around: AdmissionFacts,
+    read: ReadChange,
+    around: () => Promise<AdmissionFacts>,
     onConflict = parts.onConflict ?? 'refuse',
-  ) =>
-    validate(change, {
-      ...around,
-      onConflict,
-      known: (await parts.known?.(change.after, around.settings)) ?? NO_FACTS,
-    });
+  ): Promise<Evaluated> => {
+    if (read.kind === 'unreadable') return read;
+    if (read.kind === 'none') return admitted(UNCHANGED);
+    const beside = await around();
+    const known = (await parts.known?.(read.change.after, beside.settings)) ?? NO_FACTS;
+    return admitted(validate(read.change, { ...beside, onConflict, known }));
+  };
   return {
     '/mutate/pods': review('pods', async ({ resource, subResource, operation, object, namespace }) => {
-      if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return UNCHANGED;
-      const read = podSchema.safeParse(object);
-      if (!read.success) return problemsOf(read.error);
-      const pod = asPod(read.data, namespace);
+      if (resource !== '/pods' || subResource !== '' || operation !== 'CREATE') return admitted(UNCHANGED);
+      const read = readPod(object, namespace);
+      if (read.kind === 'unreadable') return read;
+      const { pod } = read;
       const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
-      return isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED;
+      return admitted(isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED);
     }),
     '/mutate/services': review('services', async ({ resource, subResource, operation, object, namespace }) => {
-      if (resource !== 'serving.knative.dev/services' || subResource !== '') return UNCHANGED;
-      if (operation !== 'CREATE' && operation !== 'UPDATE') return UNCHANGED;
-      const read = serviceSchema.safeParse(object);
-      if (!read.success) return problemsOf(read.error);
-      const isConcerned = Object.hasOwn(read.data.spec.template?.metadata?.annotations ?? {}, EIP_BEFORE_TRAFFIC);
-      return isConcerned ? admitService(read.data, await facts(namespace)) : UNCHANGED;
+      if (resource !== 'serving.knative.dev/services' || subResource !== '') return admitted(UNCHANGED);
+      if (operation !== 'CREATE' && operation !== 'UPDATE') return admitted(UNCHANGED);
+      const read = readKnativeService(object);
+      if (read.kind === 'unreadable') return read;
+      const { service } = read;
+      const isConcerned = Object.hasOwn(service.spec.template?.metadata?.annotations ?? {}, EIP_BEFORE_TRAFFIC);
+      return admitted(isConcerned ? admitService(service, await facts(namespace)) : UNCHANGED);
     }),
-    '/validate/workloads': review('workloads', async (request) => {
-      const change = changeOf(request);
-      if (!change) return UNCHANGED;
-      if ('length' in change) return unreadable(change);
-      return evaluateChange(change, await facts(request.namespace));
-    }),
+    '/validate/workloads': review('workloads', async (request) =>
+      evaluateChange(changeOf(request), () => facts(request.namespace)),
+    ),
     '/validate/scale': review('scale', async (request) => {
-      const scaling = readScaling(request);
-      if (typeof scaling !== 'object') return scaling ?? UNCHANGED;
-      const [scaled, around] = await Promise.all([readScaled(parts, scaling), facts(request.namespace)]);
-      const change = scaled && changeOfScale(scaling, scaled);
-      if (!change) return UNCHANGED;
-      return evaluateChange(change, around, isOfCluster(request.username) ? 'warn' : undefined);
+      const read = readScaling(request);
+      if (read.kind === 'unreadable') return read;
+      if (read.kind === 'none') return admitted(UNCHANGED);
+      const [scaled, around] = await Promise.all([readScaled(parts, read.scaling), facts(request.namespace)]);
+      const change = scaled ? changeOfScale(read.scaling, scaled) : NO_CHANGE;
+      return evaluateChange(change, async () => around, isOfCluster(request.username) ? 'warn' : undefined);
     }),
   };
 };
@@ -141,11 +139,6 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
 /** Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing. */
 const asksForEci = ({ metadata: { labels = {} } }: Pod): boolean =>
   labels[WANTS_ECI] === 'true' || labels[WANTS_ECI_LEGACY] === 'true';
-const unreadable = (problems: readonly Unreadable[]): string =>
-  problems
-    .slice(0, 3)
-    .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the object'}: ${message}`)
-    .join('; ');
 
 /** Of the 3 s that the API server waits for the answer. */
 const SCALED_TIMEOUT_MS = 1_000;
@@ -155,18 +148,12 @@ const readScaled = async (
   { kube, clock, log }: ReviewerParts,
   { resource, namespace, name }: Scaling,
 ): Promise<Scalable | undefined> => {
-  const stop = new AbortController();
-  const cancel = clock.timer(SCALED_TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
-  try {
-    return await kube.get(resource, { namespace, name }, stop.signal);
-  } catch (error) {
-    if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    log.warn({ namespace, name, kind: resource.kind }, `What is scaled cannot be read, and is let in: ${why}`);
-    return undefined;
-  } finally {
-    cancel();
-  }
+  const reading = await readWithin(clock, SCALED_TIMEOUT_MS, (signal) =>
+    kube.get(resource, { namespace, name }, signal),
+  );
+  if (reading.kind === 'read') return reading.value;
+  log.warn({ namespace, name, kind: resource.kind }, `What is scaled cannot be read, and is let in: ${reading.why}`);
+  return undefined;
 };
 
 type Labels = Readonly<Record<string, string>>;
@@ -175,23 +162,14 @@ type Labels = Readonly<Record<string, string>>;
 const namespaceLabels = ({ kube, clock, log }: ReviewerParts): ((name: string) => Promise<Labels | undefined>) => {
   const known = new Map<string, { readonly at: number; readonly labels: Promise<Labels | undefined> }>();
   const read = async (name: string): Promise<Labels | undefined> => {
-    const stop = new AbortController();
-    const cancel = clock.timer(NAMESPACE_TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
-    try {
-      const namespace = await kube.get(NAMESPACE, { name }, stop.signal);
-      return namespace?.metadata.labels ?? {};
-    } catch (error) {
-      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-      known.delete(name);
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn(
-        { namespace: name },
-        `The labels of the namespace cannot be read, pods are prepared for any node: ${why}`,
-      );
-      return undefined;
-    } finally {
-      cancel();
-    }
+    const reading = await readWithin(clock, NAMESPACE_TIMEOUT_MS, (signal) => kube.get(NAMESPACE, { name }, signal));
+    if (reading.kind === 'read') return reading.value?.metadata.labels ?? {};
+    known.delete(name);
+    log.warn(
+      { namespace: name },
+      `The labels of the namespace cannot be read, pods are prepared for any node: ${reading.why}`,
+    );
+    return undefined;
   };
   return (name) => {
     if (name === '') return Promise.resolve(undefined);

@@ -8,11 +8,11 @@ import { podsOf } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
 import { isLimited, UNRESTRICTED, type Usage } from '../request/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { heldWithout } from '../controllers/podeip/quota.ts';
+import { readWithin } from './read-within.ts';
 
 interface HoldingsParts {
   readonly kube: Kube;
@@ -44,22 +44,15 @@ export const namespaceHoldings = ({
 }: HoldingsParts): ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) => {
   const read = async (workload: Workload): Promise<Usage | undefined> => {
     const { namespace } = workload;
-    const stop = new AbortController();
-    const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
-    try {
-      const [usage, podEips] = await Promise.all([
-        kube.get(EIP_USAGE, { name: namespace }, stop.signal),
-        kube.list(PODEIP, { namespace }, stop.signal),
-      ]);
-      return heldWithout({ usage: usage ?? null, podEips }, (podEip) => isOwn(claimedBy(podEip, namespace), workload));
-    } catch (error) {
-      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn({ namespace }, `What the namespace holds cannot be read, the controller will find out: ${why}`);
+    const reading = await readWithin(clock, TIMEOUT_MS, (signal) =>
+      Promise.all([kube.get(EIP_USAGE, { name: namespace }, signal), kube.list(PODEIP, { namespace }, signal)]),
+    );
+    if (reading.kind === 'unread') {
+      log.warn({ namespace }, `What the namespace holds cannot be read, the controller will find out: ${reading.why}`);
       return undefined;
-    } finally {
-      cancel();
     }
+    const [usage, podEips] = reading.value;
+    return heldWithout({ usage: usage ?? null, podEips }, (podEip) => isOwn(claimedBy(podEip, namespace), workload));
   };
   return async (workload, settings) => (isCounted(workload, settings) ? { held: await read(workload) } : {});
 };

@@ -6,7 +6,7 @@ import { NO_FACTS } from '../rules/cluster-facts.ts';
 import { evaluateRequest } from '../rules/evaluate.ts';
 import { isFreeToName } from '../rules/naming.ts';
 import { workloadOfPod } from '../rules/workload.ts';
-import { canonicalAnnotations, planCreation } from '../request/provisioner.ts';
+import { canonicalAnnotations, planCreation, type CreationPlan } from '../request/provisioner.ts';
 import { creationFacts, isLimited, UNRESTRICTED } from '../request/policy.ts';
 import type { EipRequest } from '../request/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
@@ -56,22 +56,19 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   if (!parsed.wanted) return { patch: placing, warnings };
   if (!request) return { patch: [...placing, ...(mayBeAddOns(target, provider) ? withhold(given) : [])], warnings };
   const plan = planCreation(parsed, given, target, creationFacts(settings));
-  const annotations = annotationsFor(
-    request,
-    given,
-    target,
-    facts,
-    plan.how === 'add-on' ? plan.annotations : undefined,
-  );
+  const guess = mayBecomeAddOns(target, facts) ? canonicalAnnotations(request, given) : {};
   const waits = request.kind === 'existing' && parsed.handover === 'wait';
-  const isKept = target.on === 'unknown' && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
+  const isUnknown = target.on === 'unknown';
+  const isKept = isUnknown && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
   // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
-  const isServed = target.on === 'unknown' && (!isKept || settings.enableVirtualNode);
-  const isBoundHere = plan.how === 'podeip' || plan.how === 'after-creation' || isServed;
-  const wantsGate = isKnative(pod) && isBoundHere && !waits && !isGated(pod);
-  const wording = isKept ? withhold(given) : annotate(given, annotations);
+  const isServed = isUnknown && (!isKept || settings.enableVirtualNode);
+  const wantsGate = isKnative(pod) && (isBoundHere(plan) || isServed) && !waits && !isGated(pod);
+  const wording = isKept ? withhold(given) : annotate(given, plan.how === 'add-on' ? plan.annotations : guess);
   return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
 };
+
+/** Whether the controller binds the EIP once the pod is there. */
+const isBoundHere = ({ how }: CreationPlan): boolean => how === 'podeip' || how === 'after-creation';
 
 /** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
 const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: RuleSettings): boolean =>
@@ -80,17 +77,8 @@ const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: Rule
     : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
 /** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
-const annotationsFor = (
-  request: EipRequest,
-  given: Readonly<Record<string, string>>,
-  target: Target,
-  { settings, provider }: AdmissionFacts,
-  planned: Readonly<Record<string, string>> | undefined,
-): Readonly<Record<string, string>> => {
-  if (planned) return planned;
-  const mayBecomeAddOn = target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
-  return mayBecomeAddOn ? canonicalAnnotations(request, given) : {};
-};
+const mayBecomeAddOns = (target: Target, { settings, provider }: AdmissionFacts): boolean =>
+  target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
 
 /** Whether the add-on's virtual node may run the pod, as far as can be told. */
 const mayBeAddOns = (target: Target, provider: Provider): boolean =>

@@ -1,12 +1,9 @@
-import type { z } from 'zod';
 import { EIP_BEFORE_TRAFFIC } from '../api/annotations.ts';
 import { parseAnnotations } from '../request/parse.ts';
 import { targetOfTemplate } from '../request/target.ts';
+import type { AdmittedService } from '../manifest/read-admitted.ts';
 import type { AdmissionFacts } from './mutate-pod.ts';
 import { pointer, UNCHANGED, type Admitted } from './review.ts';
-import type { serviceSchema } from './review-object.ts';
-
-export type AdmittedService = z.output<typeof serviceSchema>;
 
 /** Knative's own default. Source: knative/serving pkg/networking, DefaultUserPort via pkg/apis/serving/v1 revision_helpers. */
 const DEFAULT_PORT = 8080;
@@ -42,15 +39,27 @@ export const admitService = (service: AdmittedService, facts: AdmissionFacts): A
   const target = targetOfTemplate({ ...template }, facts.namespaceLabels ?? {}, facts.provider);
   if (target.on === 'eci' || target.on === 'acs')
     return warn(`it has no effect where the address is there before the container is (${target.because})`);
-  const containers = template?.spec?.containers ?? [];
+  return probed(template?.spec?.containers ?? []);
+};
+
+/** With a startup probe for the container that serves requests, unless there is one of the probes that wait. */
+const probed = (containers: readonly Container[]): Admitted => {
   if (containers.some((container) => container.startupProbe)) return UNCHANGED;
-  const index = Math.max(
-    0,
-    containers.findIndex(({ ports }) => (ports?.length ?? 0) > 0),
-  );
+  const index = userContainerOf(containers);
   const users = containers[index];
   if (!users || (users.readinessProbe?.exec ?? undefined) !== undefined) return UNCHANGED;
   const value = startupProbe(users.ports?.[0]?.containerPort ?? DEFAULT_PORT);
   const path = pointer('spec', 'template', 'spec', 'containers', String(index), 'startupProbe');
   return { patch: [{ op: 'add', path, value }], warnings: [] };
 };
+
+type Container = NonNullable<
+  NonNullable<NonNullable<AdmittedService['spec']['template']>['spec']>['containers']
+>[number];
+
+/** The index of the container that serves requests: the one with a port, or the only one. */
+const userContainerOf = (containers: readonly Container[]): number =>
+  Math.max(
+    0,
+    containers.findIndex(({ ports }) => (ports?.length ?? 0) > 0),
+  );

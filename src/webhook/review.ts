@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { sentence, type Finding } from '../api/finding.ts';
 import type { JsonPatchOperation } from '../kube/port.ts';
+import { maybe, oneLineOf, unreadable } from '../manifest/wire.ts';
 
 /** What the API server asks, as far as it is read here. Source: k8s.io/api/admission/v1, AdmissionRequest. */
 export interface AdmissionRequest {
@@ -27,7 +28,7 @@ export interface Admitted {
 }
 
 /** Why an object is not let in. Source: k8s.io/api/admission/v1, AdmissionResponse.Result. */
-export interface Denial {
+interface Denial {
   /** An HTTP status; the API server answers with it. */
   readonly code: 403 | 409;
   readonly reason: 'Forbidden' | 'Conflict';
@@ -41,9 +42,6 @@ export const said = (finding: Finding): string => `${finding.id}: ${sentence(fin
 export const UNCHANGED: Admitted = { patch: [], warnings: [] };
 
 const VERSION = 'admission.k8s.io/v1';
-
-/** Optional on the wire may be absent or null: Go writes both. */
-const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
 
 const reviewSchema = z.object({
   apiVersion: z.literal(VERSION),
@@ -68,7 +66,10 @@ export class ReviewError extends Error {
 /** @throws {ReviewError} */
 export const readReview = (body: unknown): AdmissionRequest => {
   const read = reviewSchema.safeParse(body);
-  if (!read.success) throw new ReviewError(`not an AdmissionReview of ${VERSION}: ${problemsOf(read.error)}`);
+  if (!read.success)
+    throw new ReviewError(
+      `not an AdmissionReview of ${VERSION}: ${oneLineOf(unreadable(read.error, body), 'the body')}`,
+    );
   const { uid, operation, resource, subResource = '', namespace = '', userInfo, object, oldObject } = read.data.request;
   return {
     uid,
@@ -81,12 +82,6 @@ export const readReview = (body: unknown): AdmissionRequest => {
     oldObject,
   };
 };
-
-export const problemsOf = ({ issues }: z.ZodError): string =>
-  issues
-    .slice(0, 3)
-    .map(({ path, message }) => `${path.map(String).join('.').slice(0, 100) || 'the body'}: ${message}`)
-    .join('; ');
 
 /** The API server truncates what is longer, all together 4096 (apiserver pkg/admission/plugin/webhook/warnings). */
 const LONGEST_WARNING = 250;

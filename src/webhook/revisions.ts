@@ -2,10 +2,10 @@ import { KNATIVE_REVISION } from '../api/knative.ts';
 import type { ClusterFacts, RevisionFacts } from '../rules/cluster-facts.ts';
 import { revisionsToRead } from '../rules/revision-traffic.ts';
 import type { Workload } from '../rules/workload.ts';
-import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { readWithin } from './read-within.ts';
 
 interface RevisionsParts {
   readonly kube: Kube;
@@ -25,22 +25,15 @@ export const routedRevisions =
   async ({ kind, isKnative, namespace, annotations, traffic }) => {
     const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
     if (names.length === 0) return {};
-    const stop = new AbortController();
-    const cancel = clock.timer(TIMEOUT_MS, () => stop.abort(new Error('the API server took too long')));
-    try {
-      const found = await Promise.all(
-        names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, stop.signal)),
-      );
-      const revisions = found.flatMap((it): readonly RevisionFacts[] =>
-        it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
-      );
-      return { revisions };
-    } catch (error) {
-      if (!(error instanceof KubeFault) && !stop.signal.aborted) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn({ namespace }, `The Revisions that a Service routes to cannot be read: ${why}`);
+    const reading = await readWithin(clock, TIMEOUT_MS, (signal) =>
+      Promise.all(names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, signal))),
+    );
+    if (reading.kind === 'unread') {
+      log.warn({ namespace }, `The Revisions that a Service routes to cannot be read: ${reading.why}`);
       return {};
-    } finally {
-      cancel();
     }
+    const revisions = reading.value.flatMap((it): readonly RevisionFacts[] =>
+      it ? [{ namespace, name: it.metadata.name, annotations: it.metadata.annotations ?? {} }] : [],
+    );
+    return { revisions };
   };

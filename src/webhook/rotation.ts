@@ -38,7 +38,7 @@ export const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
   namespaced: false,
 };
 
-export interface RotationParts {
+interface RotationParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;

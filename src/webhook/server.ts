@@ -4,7 +4,7 @@ import { isDeeperThan } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 
 /** Takes a parsed body and gives the body of the answer. */
-export type Review = (body: unknown) => Promise<object>;
+type Review = (body: unknown) => Promise<object>;
 
 /** An AdmissionReview carries at most two objects, which etcd keeps under 1.5 MiB each; those of pods are far smaller. */
 export const LARGEST_BODY_BYTES = 2 * 1024 * 1024;

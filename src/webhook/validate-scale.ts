@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { DEPLOYMENT, STATEFUL_SET, type Scalable } from '../api/apps.ts';
 import type { Resource } from '../kube/port.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
-import { problemsOf, type AdmissionRequest } from './review.ts';
-import { isEvaluated, type ObjectChange } from './validate.ts';
+import { unreadable, type Unreadable } from '../manifest/wire.ts';
+import type { AdmissionRequest } from './review.ts';
+import { isEvaluated, NO_CHANGE, type ReadChange } from './validate.ts';
 
 /** More pods for an object, asked for through its subresource `scale`. */
 export interface Scaling {
@@ -13,6 +14,9 @@ export interface Scaling {
   readonly from: number;
   readonly to: number;
 }
+
+/** `none`: nobody gets more pods. */
+type ReadScaling = { readonly kind: 'scaling'; readonly scaling: Scaling } | { readonly kind: 'none' } | Unreadable;
 
 /** autoscaling/v1, Scale; 0 replicas are left out (`omitempty`). */
 const scaleSchema = z.object({
@@ -26,31 +30,30 @@ const SCALED: Readonly<Record<string, Resource<Scalable>>> = {
 };
 
 /**
- * Reads the review of a subresource `scale`, which has the number of pods and nothing of what they are like. `undefined`
- * where nobody gets more pods: those who scale down are not asked anything. A text says why it cannot be read.
+ * Reads the review of a subresource `scale`, which has the number of pods and nothing of what they are like. Those
+ * who scale down are not asked anything.
  */
-export const readScaling = (request: AdmissionRequest): Scaling | undefined | string => {
+export const readScaling = (request: AdmissionRequest): ReadScaling => {
   const { operation, resource: of, subResource, namespace, object, oldObject } = request;
   const resource = Object.hasOwn(SCALED, of) ? SCALED[of] : undefined;
-  if (!resource || subResource !== 'scale' || operation !== 'UPDATE') return undefined;
+  if (!resource || subResource !== 'scale' || operation !== 'UPDATE') return { kind: 'none' };
   const after = scaleSchema.safeParse(object);
-  if (!after.success) return problemsOf(after.error);
+  if (!after.success) return unreadable(after.error, object);
   const before = scaleSchema.safeParse(oldObject);
-  if (!before.success) return problemsOf(before.error);
+  if (!before.success) return unreadable(before.error, oldObject);
   const [from, to] = [before.data.spec?.replicas ?? 0, after.data.spec?.replicas ?? 0];
-  return to > from ? { resource, namespace, name: after.data.metadata.name, from, to } : undefined;
+  if (to <= from) return { kind: 'none' };
+  return { kind: 'scaling', scaling: { resource, namespace, name: after.data.metadata.name, from, to } };
 };
 
-/** What becomes of the object that is scaled; undefined where it has nothing to do with EIPs, or cannot be read. */
-export const changeOfScale = (
-  { resource, namespace, from, to }: Scaling,
-  scaled: Scalable,
-): ObjectChange | undefined => {
+/** What becomes of the object that is scaled; `none` where it has nothing to do with EIPs, or cannot be read. */
+export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled: Scalable): ReadChange => {
   const { group, version, kind } = resource;
   const read = readWorkload({ ...scaled, apiVersion: `${group}/${version}`, kind });
-  if (read.as !== 'workload' || !isEvaluated(read.workload)) return undefined;
+  if (read.kind !== 'workload' || !isEvaluated(read.workload)) return NO_CHANGE;
   const workload = { ...read.workload, namespace };
-  return { before: { ...workload, replicas: from }, after: { ...workload, replicas: to } };
+  const change = { before: { ...workload, replicas: from }, after: { ...workload, replicas: to } };
+  return { kind: 'change', change };
 };
 
 /**

@@ -9,7 +9,8 @@ import type { Workload } from '../rules/workload.ts';
 import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
 import { countedMbps } from '../request/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import { readWorkload, type Unreadable } from '../manifest/read-workload.ts';
+import { readWorkload } from '../manifest/read-workload.ts';
+import type { Unreadable } from '../manifest/wire.ts';
 import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.ts';
 
 /** What the validating webhook knows beside the object. */
@@ -24,38 +25,38 @@ export interface ValidationFacts {
 }
 
 /** An object that is to be judged. `before` is undefined at its creation. */
-export interface ObjectChange {
+interface ObjectChange {
   readonly after: Workload;
   readonly before: Workload | undefined;
 }
 
+/** `none`: there is nothing to evaluate. */
+export type ReadChange =
+  { readonly kind: 'change'; readonly change: ObjectChange } | { readonly kind: 'none' } | Unreadable;
+
+export const NO_CHANGE: ReadChange = { kind: 'none' };
+
 /**
- * The change that a request makes, `undefined` where there is nothing to evaluate, or what cannot be read. Nothing is evaluated
- * in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
+ * The change that a request makes. Nothing is evaluated in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
  * as it was: nobody is kept from anything by a violation that is older than the request.
  */
-export const changeOf = ({
-  operation,
-  subResource,
-  namespace,
-  object,
-  oldObject,
-}: AdmissionRequest): ObjectChange | undefined | readonly Unreadable[] => {
-  if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+export const changeOf = ({ operation, subResource, namespace, object, oldObject }: AdmissionRequest): ReadChange => {
+  if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return NO_CHANGE;
   const read = readWorkload(object);
-  if (read.as === 'other') return undefined;
-  if (read.as === 'unreadable') return read.problems;
+  if (read.kind === 'other') return NO_CHANGE;
+  if (read.kind === 'unreadable') return read;
   const after = placed(read.workload, namespace);
-  if (!isEvaluated(after)) return undefined;
-  if (operation === 'CREATE') return { after, before: undefined };
+  if (!isEvaluated(after)) return NO_CHANGE;
+  if (operation === 'CREATE') return { kind: 'change', change: { after, before: undefined } };
   const old = readWorkload(oldObject);
   // An update without the object before it: what was there already cannot be told, so nothing is held against it.
-  if (old.as !== 'workload') return undefined;
+  if (old.kind !== 'workload') return NO_CHANGE;
   const before = placed(old.workload, namespace);
   // The template of a Service that is changed makes another Revision than the one that its status shows.
   const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
   const made = isNew ? { ...after, latestRevision: undefined } : after;
-  return isDeepStrictEqual(relevant(before), relevant(after)) ? undefined : { after: made, before };
+  const isSame = isDeepStrictEqual(relevant(before), relevant(after));
+  return isSame ? NO_CHANGE : { kind: 'change', change: { after: made, before } };
 };
 
 const templateOf = (object: unknown): unknown =>
@@ -97,15 +98,10 @@ const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfN
  * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
  * whoever scales down adds no violation.
  */
-const isLess = (
-  finding: Finding,
-  after: Workload,
-  existing: Finding,
-  before: Workload,
-  settings: RuleSettings,
-): boolean =>
-  finding.id === existing.id &&
-  COUNTED.has(finding.id) &&
+const isLess = ({ id }: Finding, existing: Finding, { after, before }: ObjectChange, settings: RuleSettings): boolean =>
+  before !== undefined &&
+  id === existing.id &&
+  COUNTED.has(id) &&
   KEYS.instanceId.every((key) => after.annotations[key] === before.annotations[key]) &&
   podsOf(after) <= podsOf(before) &&
   bandwidthOf(after, settings) <= bandwidthOf(before, settings);
@@ -122,7 +118,8 @@ const bandwidthOf = (workload: Workload, { defaults }: RuleSettings): number => 
  * because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods without an address.
  * Pure and total.
  */
-export const validate = ({ after, before }: ObjectChange, facts: ValidationFacts): Admitted => {
+export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted => {
+  const { after, before } = change;
   const { settings, onConflict, known } = facts;
   const evaluated = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
     evaluateRequest({
@@ -134,10 +131,7 @@ export const validate = ({ after, before }: ObjectChange, facts: ValidationFacts
   const findings = evaluated(after, before).filter(({ severity }) => severity !== 'note');
   const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>
-    old.some(
-      (existing) =>
-        said(existing) === said(it) || (before !== undefined && isLess(it, after, existing, before, settings)),
-    );
+    old.some((existing) => said(existing) === said(it) || isLess(it, existing, change, settings));
   const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
 import { parseApiEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
+import { OPEN } from '../../src/cloud/fence.ts';
 import {
   AK,
   TOKEN,
@@ -308,7 +309,7 @@ test.serial('the assembled cloud folds, fences, counts and drains', async (t) =>
     endpoints: { vpc: server.host.replace(/^/u, 'http://') },
     credentials: settings.credentials,
     clock: systemClock,
-    mayMutate: () => leading,
+    mayMutate: () => (leading ? OPEN : { kind: 'leadershipUncertain' }),
     onCall: ({ action, outcome }) => seen.push(`${action} ${outcome}`),
   });
   await assembled.warmUp();

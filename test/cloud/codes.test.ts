@@ -58,8 +58,8 @@ const codesOf = (sets: CodeSets): string[] => Object.values(sets).flat();
 const kind = (action: CloudAction, code: string, status = 400) => kindOfAnswer(action, code, status).kind;
 
 /**
- * What each answer has to mean, by action, HTTP status and kind. Sources: the pages of the VPC API in AlibabaCloudDocs/eip and
- * cbwp, real answers in issues of Terraform's and Packer's providers, and the lists of Terway.
+ * What each answer has to mean, by action, HTTP status and kind. Sources: the pages of the VPC API in
+ * AlibabaCloudDocs/eip and cbwp, real answers in issues of Terraform's and Packer's providers, and the lists of Terway.
  */
 const MEANING: readonly (readonly [action: CloudAction, status: number, kind: CloudFaultKind, codes: string])[] = [
   [

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { createContainerGroups } from '../../src/cloud/alicloud/eci.ts';
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
+import { OPEN } from '../../src/cloud/fence.ts';
 import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { AK, faultOf, raw, server, settings, unmapped } from './alicloud-fixture.ts';
 import { ENV, FILE, PASSWORD, full, plain } from './container-group-fixture.ts';
@@ -225,7 +226,7 @@ test.serial('the assembled API is fenced, throttled and observed', async (t) => 
   const seen: string[] = [];
   const assembled = assembleCloud({
     ...settings,
-    mayMutate: () => leading,
+    mayMutate: () => (leading ? OPEN : { kind: 'leadershipUncertain' }),
     onCall: ({ action, outcome }) => seen.push(`${action} ${outcome}`),
   });
   const eci = assembled.containerGroups;

@@ -4,7 +4,7 @@ import { batched } from '../../src/cloud/batch.ts';
 import type { FoldableCloud } from '../../src/cloud/batch.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import type { CloudFaultKind } from '../../src/cloud/fault.ts';
-import { fenced } from '../../src/cloud/fence.ts';
+import { fenced, OPEN } from '../../src/cloud/fence.ts';
 import { observeCalls } from '../../src/cloud/observe.ts';
 import type { ObservedCall } from '../../src/cloud/observe.ts';
 import type { Eip } from '../../src/cloud/port.ts';
@@ -330,7 +330,7 @@ test('the fence asks before each mutating call, sends nothing when the leadershi
   let leading = false;
   const safe = fenced(cloud, (needMs) => {
     asked.push(needMs);
-    return leading;
+    return leading ? OPEN : { kind: 'leadershipUncertain' };
   });
   const mutations = [
     () => safe.allocateEip(allocation),
@@ -366,7 +366,7 @@ test('a call that waited for its turn meets the fence of that time, not of the t
   throttle.slowDown('ReleaseEipAddress', 3_000);
   const { cloud, calls } = notingCloud();
   const safe = throttled(
-    fenced(cloud, (needMs) => clock.mono() + needMs < 10_000),
+    fenced(cloud, (needMs) => (clock.mono() + needMs < 10_000 ? OPEN : { kind: 'leadershipUncertain' })),
     throttle,
   );
   const release = t.throwsAsync(safe.releaseEip('eip-1'), { message: /not certain/u });

@@ -8,7 +8,7 @@ import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
-import type { MayMutate } from '../../src/cloud/fence.ts';
+import { OPEN, type MayMutate } from '../../src/cloud/fence.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createOtherControllers } from '../../src/controllers/preflight/other-controllers.ts';
@@ -225,7 +225,7 @@ export class Operating {
     const assembled = assembleCloud({
       clock,
       region: config.regionID,
-      mayMutate: (needMs) => mayMutate?.(needMs) ?? true,
+      mayMutate: (needMs) => mayMutate?.(needMs) ?? OPEN,
       callApi: process.through((params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
         this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),

@@ -81,7 +81,7 @@ const reviewed = (object: object) => {
   });
   const change = changeOf(request);
   const facts = { settings, provider: 'add-on', namespaceLabels: {}, onConflict: 'refuse', known: {} } as const;
-  return change && !('length' in change) ? validate(change, facts) : change;
+  return change.kind === 'change' ? validate(change.change, facts) : change;
 };
 
 /** An API server, or a proxy before it, that answers everything with the text. */

@@ -353,9 +353,9 @@ test('objects of which nothing can be read are told by their key', (t) => {
     ],
   ] as const) {
     const read = readWorkload(object);
-    t.is(read.as, 'unreadable');
-    if (read.as === 'unreadable') t.is(read.problems[0]?.path.join('.'), path);
+    t.is(read.kind, 'unreadable');
+    if (read.kind === 'unreadable') t.is(read.problems[0]?.path.join('.'), path);
   }
   const read = readWorkload(pod({ annotations: { 'k8s.aliyun.com/eip-bandwidth': 5 } }));
-  t.regex(read.as === 'unreadable' ? (read.problems[0]?.message ?? '') : '', /found the number 5.*write "5"/);
+  t.regex(read.kind === 'unreadable' ? (read.problems[0]?.message ?? '') : '', /found the number 5.*write "5"/);
 });

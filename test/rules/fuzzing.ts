@@ -59,13 +59,14 @@ export const tryOne = (way: Way, seed: number): string => {
         throw error;
       }
       const change = changeOf(request);
-      if (!change) return 'not judged';
-      if ('length' in change) {
-        must(change.length > 0 && change.every(({ message }) => message !== ''), 'unreadable, and nobody says why');
+      if (change.kind === 'none') return 'not judged';
+      if (change.kind === 'unreadable') {
+        const { problems } = change;
+        must(problems.length > 0 && problems.every(({ message }) => message !== ''), 'unreadable, and nobody says why');
         return 'unreadable';
       }
       const facts = { settings, provider: 'add-on', namespaceLabels: {}, onConflict: 'refuse', known: {} } as const;
-      const admitted = validate(change, facts);
+      const admitted = validate(change.change, facts);
       const written = JSON.stringify(writeReview(request.uid, admitted));
       must(written.length < 64 * 1024, `the answer has ${written.length} characters`);
       return admitted.denied ? 'refused' : admitted.warnings.length > 0 ? 'warned' : 'let in';

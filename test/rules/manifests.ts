@@ -73,7 +73,7 @@ export const evaluated = (
   { facts = {}, ...changes }: Partial<RuleSettings> & { readonly facts?: ClusterFacts } = {},
 ) => {
   const read = readWorkload(object);
-  if (read.as !== 'workload') throw new Error(`not a workload: ${JSON.stringify(read)}`);
+  if (read.kind !== 'workload') throw new Error(`not a workload: ${JSON.stringify(read)}`);
   const { workload } = read;
   return evaluate({
     workload,

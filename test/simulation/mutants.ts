@@ -282,8 +282,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no fence: a leader sends although its lease may be over', [
     'src/cloud/fence.ts',
-    'const may = mayMutate(needMs);',
-    'const may = mayMutate(0) || true;',
+    'const { kind } = mayMutate(needMs);',
+    "const { kind } = { ...mayMutate(0), kind: 'open' };",
   ]),
   mutant('what needs a person is looked at without a pause', [
     'src/controllers/podeip/step.ts',

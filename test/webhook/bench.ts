@@ -29,7 +29,7 @@ const reviewers = createReviewers({
 });
 const authority = await renew(undefined, ['127.0.0.1'], clock.now());
 const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, silentLog);
-const server = await serveTls(app, '127.0.0.1:0', authority.leaf, clock, 'webhook.address');
+const server = await serveTls(app, { address: '127.0.0.1:0', key: 'webhook.address' }, authority.leaf, clock);
 const agent = new Agent({ keepAlive: true, ca: bundleOf(authority) });
 
 // As large as a pod of Knative's with its queue-proxy.

@@ -42,7 +42,7 @@ const kubeOf = (podEips: readonly object[] | Error, places: readonly string[] = 
 
 const workload = (object: object) => {
   const read = readWorkload(object);
-  if (read.as !== 'workload') throw new Error(JSON.stringify(read));
+  if (read.kind !== 'workload') throw new Error(JSON.stringify(read));
   return read.workload;
 };
 const holding = async (kube: Kube, object: object, effective: EffectivePolicy | undefined = policy) =>

@@ -2,7 +2,7 @@ import test from 'ava';
 import { EIP_BEFORE_TRAFFIC } from '../../src/api/annotations.ts';
 import type { AdmissionFacts } from '../../src/webhook/mutate-pod.ts';
 import { admitService } from '../../src/webhook/mutate-service.ts';
-import { serviceSchema } from '../../src/webhook/review-object.ts';
+import { serviceSchema } from '../../src/manifest/template.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
 
 const facts: AdmissionFacts = {

@@ -28,8 +28,8 @@ const answer = (object: unknown, oldObject?: unknown, given = facts) => {
       },
     }),
   );
-  if (change && 'length' in change) throw new Error(JSON.stringify(change));
-  return change && validate(change, given);
+  if (change.kind === 'unreadable') throw new Error(JSON.stringify(change));
+  return change.kind === 'change' ? validate(change.change, given) : undefined;
 };
 
 test('a contradiction is refused with 403 and the sentence of the catalogue; its owner is told what to write', (t) => {

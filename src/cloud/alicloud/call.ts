@@ -27,13 +27,13 @@ export interface CallerSettings {
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.
  */
-export type CallContext = <C, T>(
-  action: CloudAction,
-  signal: AbortSignal | undefined,
-  prepare: () => Promise<C>,
-  send: (client: C) => Promise<T>,
-  secrets?: readonly string[],
-) => Promise<T>;
+type CallContext = <C, T>(call: ApiCall, prepare: () => Promise<C>, send: (client: C) => Promise<T>) => Promise<T>;
+
+interface ApiCall {
+  readonly action: CloudAction;
+  readonly signal: AbortSignal | undefined;
+  readonly secrets?: readonly string[] | undefined;
+}
 
 const productOf = (action: CloudAction): Product => {
   if (action === 'DescribeNetworkInterfaces') return 'ecs';
@@ -48,7 +48,7 @@ export const createCaller = (settings: CallerSettings): CallContext => {
     return latest === undefined ? [] : [latest.accessKeyId, latest.accessKeySecret, latest.securityToken];
   };
 
-  return async (action, signal, prepare, send, secrets = []) => {
+  return async ({ action, signal, secrets = [] }, prepare, send) => {
     signal?.throwIfAborted();
     const start = clock.mono();
 

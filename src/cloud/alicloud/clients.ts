@@ -9,7 +9,7 @@ import { defaultEciHost, defaultEcsHost, parseApiEndpoint } from './endpoint.ts'
 import type { ApiEndpoint } from './endpoint.ts';
 
 /** The answer of an API call, as the SDK's `callApi` gives it: parsed JSON in the spelling of the wire. */
-export interface ApiAnswer {
+interface ApiAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly statusCode: number;
   readonly body: unknown;
@@ -46,7 +46,7 @@ interface GenericClient {
 }
 
 /** The SDK's clients. Each package is imported when it is first needed: together they cost more than half a second. */
-export interface Clients {
+interface Clients {
   readonly region: string;
   readonly vpc: () => Promise<{ client: InstanceType<(typeof vpcSdk)['default']>; sdk: typeof vpcSdk }>;
   /**

@@ -6,8 +6,8 @@ export type CodeSets = Readonly<Partial<Record<CloudFaultKind, readonly string[]
 
 /**
  * Codes that mean the same for every action. The API's own spelling is kept, mistakes included (`Forbbiden`,
- * `DistibuteLock`), beside the right one. Sources: the error code tables of the VPC API reference (2016-04-28) and of the
- * ECI API reference (2018-08-08), the common error codes of the OpenAPI portal, the retry lists of the Terraform
+ * `DistibuteLock`), beside the right one. Sources: the error code tables of the VPC API reference (2016-04-28) and of
+ * the ECI API reference (2018-08-08), the common error codes of the OpenAPI portal, the retry lists of the Terraform
  * provider (aliyun/terraform-provider-alicloud, connectivity/client.go and resource_alicloud_eip_address.go), and the
  * codes that Terway (AliyunContainerService/terway, pkg/aliyun/client/errors) tells apart.
  */

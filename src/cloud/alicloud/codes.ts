@@ -7,7 +7,7 @@ import { ACTION_CODES, COMMON_CODES, type CodeSets } from './code-tables.ts';
  * Families of codes, tried in this order after the exact ones. None leads to `gone` or `already`: these two are taken
  * for success, and an unknown `….NotFound` may just as well speak of the action or the region.
  */
-export const CODE_FAMILIES: readonly (readonly [RegExp, CloudFaultKind])[] = [
+const CODE_FAMILIES: readonly (readonly [RegExp, CloudFaultKind])[] = [
   [/Throttling|FlowControl/u, 'throttled'],
   // Money: the account has none, or what was ordered is not sold to it.
   [/InsufficientBalance|INSUFFICIENT_BALANCE|FinancialLocked|^(?:ORDER\.|Order|PAY\.|PAYFOR\.)/u, 'quota'],

@@ -80,8 +80,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
   return {
     createContainerGroup: async (spec, signal) =>
       call(
-        'CreateContainerGroup',
-        signal,
+        { action: 'CreateContainerGroup', signal, secrets: secretsOf(spec) },
         async () => {
           const { client, sdk } = await clients.eci();
           return { client, request: createRequest(sdk, regionId, spec) };
@@ -92,12 +91,11 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
             bodyOf(await client.createContainerGroup(request)).containerGroupId,
           ),
         }),
-        secretsOf(spec),
       ),
 
     deleteContainerGroup: async ({ containerGroupId, clientToken }, signal) => {
       check('DeleteContainerGroup', [containerGroupId], clientToken);
-      await call('DeleteContainerGroup', signal, clients.eci, async ({ client, sdk }) => {
+      await call({ action: 'DeleteContainerGroup', signal }, clients.eci, async ({ client, sdk }) => {
         const request = new sdk.DeleteContainerGroupRequest({ regionId, containerGroupId, clientToken });
         bodyOf(await client.deleteContainerGroup(request));
       });
@@ -106,7 +104,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
     describeContainerGroups: async (filter, signal) => {
       const action = 'DescribeContainerGroups';
       const groups = await listAll(action, filter, signal, (query) =>
-        call(action, signal, clients.eci, async ({ client, sdk }) => {
+        call({ action, signal }, clients.eci, async ({ client, sdk }) => {
           const request = new sdk.DescribeContainerGroupsRequest({
             regionId,
             limit: MOST_IDS,
@@ -124,7 +122,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
       const action = 'DescribeContainerGroupStatus';
       const { sinceSeconds } = filter;
       return listAll(action, filter, signal, (query) =>
-        call(action, signal, clients.eci, async ({ client, sdk }) => {
+        call({ action, signal }, clients.eci, async ({ client, sdk }) => {
           const request = new sdk.DescribeContainerGroupStatusRequest({
             regionId,
             limit: STATUS_PAGE_SIZE,
@@ -138,7 +136,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
 
     describeContainerLog: async ({ tail, limitBytes, previous, containerGroupId, ...query }, signal) => {
       check('DescribeContainerLog', [containerGroupId]);
-      return call('DescribeContainerLog', signal, clients.eci, async ({ client, sdk }) => {
+      return call({ action: 'DescribeContainerLog', signal }, clients.eci, async ({ client, sdk }) => {
         const request = new sdk.DescribeContainerLogRequest({
           ...query,
           regionId,

@@ -27,10 +27,10 @@ export const parseApiEndpoint = (setting: string): ApiEndpoint => {
 export type Product = 'vpc' | 'ecs' | 'eci' | 'sts';
 
 /**
- * The hosts where a product's API may be in a region, the one to prefer first: inside a VPC of the region, then public ones.
- * Sources: the endpoint lists of the API references, and the products' endpoints in aliyun-openapi-meta: every region has
- * `<product>-vpc.<region>.aliyuncs.com` but for cn-hangzhou-finance (ecs, eci); the regions of the finance and government
- * clouds are served by central hosts too, or by names without their number.
+ * The hosts where a product's API may be in a region, the one to prefer first: inside a VPC of the region, then public
+ * ones. Sources: the endpoint lists of the API references, and the products' endpoints in aliyun-openapi-meta: every
+ * region has `<product>-vpc.<region>.aliyuncs.com` but for cn-hangzhou-finance (ecs, eci); the regions of the finance
+ * and government clouds are served by central hosts too, or by names without their number.
  */
 export const endpointCandidates = (product: Product, region: string): readonly [string, ...string[]] => {
   const host = (name: string, of = region): string => `${name}.${of}.aliyuncs.com`;
@@ -42,7 +42,11 @@ export const endpointCandidates = (product: Product, region: string): readonly [
     case 'ecs':
       return [inside, defaultEcsHost(region), ...(isSpecial ? ['ecs.aliyuncs.com'] : [])];
     case 'eci':
-      return [inside, defaultEciHost(region), ...(isSpecial ? [host('eci', region.endsWith('-1') ? region.slice(0, -2) : region)] : [])];
+      return [
+        inside,
+        defaultEciHost(region),
+        ...(isSpecial ? [host('eci', region.endsWith('-1') ? region.slice(0, -2) : region)] : []),
+      ];
     case 'sts':
       return [inside, host('sts'), 'sts.aliyuncs.com'];
   }

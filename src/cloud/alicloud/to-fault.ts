@@ -16,7 +16,7 @@ export interface UnmappedAnswer {
   readonly status: number;
 }
 
-export interface FaultContext {
+interface FaultContext {
   readonly action: CloudAction;
   /** The credentials in use, to be cut out of whatever the provider wrote. */
   readonly known: readonly string[];

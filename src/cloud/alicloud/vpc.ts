@@ -21,8 +21,8 @@ export interface CloudSettings extends ClientSettings, CallerSettings {
 }
 
 /**
- * What ECS says of an instance that it does not know. Sources: ECS API reference, DescribeNetworkInterfaces; the Terraform
- * provider's service_alicloud_ecs.go.
+ * What ECS says of an instance that it does not know. Sources: ECS API reference, DescribeNetworkInterfaces; the
+ * Terraform provider's service_alicloud_ecs.go.
  */
 const NO_SUCH_INSTANCE = ['InvalidInstanceId', 'InvalidEcsId', 'InvalidEniId'] as const;
 
@@ -45,6 +45,14 @@ const INTERFACE_PAGE_SIZE = 100;
 /** More pages than this for one address mean that the filter was ignored. */
 const MOST_INTERFACE_PAGES = 10;
 
+/** A call that changes something: what it names, and the token by which a repetition is known. */
+interface Mutation {
+  readonly action: CloudAction;
+  readonly ids: readonly string[];
+  readonly clientToken?: string | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** The cloud port on Alibaba Cloud's SDK: one API call for each function, for a list one for each page. */
 export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   const clients = createClients(settings);
@@ -62,7 +70,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   }
 
   const page = async (query: Query, signal?: AbortSignal) =>
-    call('DescribeEipAddresses', signal, clients.vpc, async ({ client, sdk }) => {
+    call({ action: 'DescribeEipAddresses', signal }, clients.vpc, async ({ client, sdk }) => {
       const request = new sdk.DescribeEipAddressesRequest({ regionId, pageSize: PAGE_SIZE, ...query });
       return readEips(bodyOf(await client.describeEipAddresses(request)));
     });
@@ -145,7 +153,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
         MaxResults: String(INTERFACE_PAGE_SIZE),
         ...(token === undefined ? {} : { NextToken: token }),
       };
-      const read = await call(action, signal, clients.ecs, async (ecs) =>
+      const read = await call({ action, signal }, clients.ecs, async (ecs) =>
         readNetworkInterfaces(await ecs(action, query)),
       );
       for (const eni of read.networkInterfaces) if (fits(eni)) found.set(eni.networkInterfaceId, eni);
@@ -180,14 +188,11 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
 
   /** Sends a call that changes something; an answer that is no clear success is a fault. */
   const mutate = async <T>(
-    action: CloudAction,
-    ids: readonly string[],
-    clientToken: string | undefined,
-    signal: AbortSignal | undefined,
+    { action, ids, clientToken, signal }: Mutation,
     send: (vpc: Awaited<ReturnType<typeof clients.vpc>>) => Promise<T>,
   ): Promise<T> => {
     check(action, ids, clientToken);
-    return call(action, signal, clients.vpc, send);
+    return call({ action, signal }, clients.vpc, send);
   };
 
   /** The binding as Associate and Unassociate both name it: the address always, also the primary one. */
@@ -203,24 +208,27 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
 
   return {
     allocateEip: (eip: AllocateEip, signal) =>
-      mutate('AllocateEipAddress', [], eip.clientToken, signal, async ({ client, sdk }) => {
-        const request = new sdk.AllocateEipAddressRequest({
-          regionId,
-          clientToken: eip.clientToken,
-          bandwidth: String(eip.bandwidthMbps),
-          internetChargeType: eip.internetChargeType,
-          // The only kind that can be given back.
-          instanceChargeType: 'PostPaid',
-          ISP: eip.isp,
-          name: eip.name,
-          description: eip.description,
-          publicIpAddressPoolId: eip.publicIpAddressPoolId,
-          resourceGroupId: eip.resourceGroupId,
-          securityProtectionTypes: eip.securityProtectionTypes?.slice(),
-          tag: eip.tags.map(({ key, value }) => ({ key, value })),
-        });
-        return readAllocation(bodyOf(await client.allocateEipAddress(request)));
-      }),
+      mutate(
+        { action: 'AllocateEipAddress', ids: [], clientToken: eip.clientToken, signal },
+        async ({ client, sdk }) => {
+          const request = new sdk.AllocateEipAddressRequest({
+            regionId,
+            clientToken: eip.clientToken,
+            bandwidth: String(eip.bandwidthMbps),
+            internetChargeType: eip.internetChargeType,
+            // The only kind that can be given back.
+            instanceChargeType: 'PostPaid',
+            ISP: eip.isp,
+            name: eip.name,
+            description: eip.description,
+            publicIpAddressPoolId: eip.publicIpAddressPoolId,
+            resourceGroupId: eip.resourceGroupId,
+            securityProtectionTypes: eip.securityProtectionTypes?.slice(),
+            tag: eip.tags.map(({ key, value }) => ({ key, value })),
+          });
+          return readAllocation(bodyOf(await client.allocateEipAddress(request)));
+        },
+      ),
 
     describeEip: async (allocationId, signal) => (await describeEips([allocationId], signal)).get(allocationId),
     describeEips,
@@ -234,10 +242,12 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
 
     associateEip: (binding, signal) =>
       mutate(
-        'AssociateEipAddress',
-        [binding.allocationId, binding.networkInterfaceId],
-        binding.clientToken,
-        signal,
+        {
+          action: 'AssociateEipAddress',
+          ids: [binding.allocationId, binding.networkInterfaceId],
+          clientToken: binding.clientToken,
+          signal,
+        },
         async ({ client, sdk }) => {
           // Mode stays at its default, NAT.
           bodyOf(await client.associateEipAddress(new sdk.AssociateEipAddressRequest(bindingOf(binding))));
@@ -246,26 +256,25 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
 
     unassociateEip: (binding, signal) =>
       mutate(
-        'UnassociateEipAddress',
-        [binding.allocationId, binding.networkInterfaceId],
-        binding.clientToken,
-        signal,
+        {
+          action: 'UnassociateEipAddress',
+          ids: [binding.allocationId, binding.networkInterfaceId],
+          clientToken: binding.clientToken,
+          signal,
+        },
         async ({ client, sdk }) => {
           bodyOf(await client.unassociateEipAddress(new sdk.UnassociateEipAddressRequest(bindingOf(binding))));
         },
       ),
 
     releaseEip: (allocationId, signal) =>
-      mutate('ReleaseEipAddress', [allocationId], undefined, signal, async ({ client, sdk }) => {
+      mutate({ action: 'ReleaseEipAddress', ids: [allocationId], signal }, async ({ client, sdk }) => {
         bodyOf(await client.releaseEipAddress(new sdk.ReleaseEipAddressRequest({ regionId, allocationId })));
       }),
 
     joinBandwidthPackage: ({ allocationId, bandwidthPackageId, clientToken }: PackageMembership, signal) =>
       mutate(
-        'AddCommonBandwidthPackageIp',
-        [allocationId, bandwidthPackageId],
-        clientToken,
-        signal,
+        { action: 'AddCommonBandwidthPackageIp', ids: [allocationId, bandwidthPackageId], clientToken, signal },
         async ({ client, sdk }) => {
           const request = new sdk.AddCommonBandwidthPackageIpRequest({
             regionId,
@@ -279,7 +288,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
       ),
 
     tagEip: (allocationId, tags, signal) =>
-      mutate('TagResources', [allocationId], undefined, signal, async ({ client, sdk }) => {
+      mutate({ action: 'TagResources', ids: [allocationId], signal }, async ({ client, sdk }) => {
         const request = new sdk.TagResourcesRequest({
           regionId,
           resourceType: 'EIP',
@@ -292,10 +301,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
     leaveBandwidthPackage: async ({ allocationId, bandwidthPackageId, clientToken }: PackageMembership, signal) => {
       try {
         await mutate(
-          'RemoveCommonBandwidthPackageIp',
-          [allocationId, bandwidthPackageId],
-          clientToken,
-          signal,
+          { action: 'RemoveCommonBandwidthPackageIp', ids: [allocationId, bandwidthPackageId], clientToken, signal },
           async ({ client, sdk }) => {
             const request = new sdk.RemoveCommonBandwidthPackageIpRequest({
               regionId,

@@ -19,7 +19,7 @@ import type { Random } from '../../lib/random.ts';
  */
 
 /** An ECS instance that is a node of the cluster. */
-export interface EcsNode {
+interface EcsNode {
   readonly name: string;
   readonly region: string;
   readonly instanceId: string;
@@ -28,7 +28,7 @@ export interface EcsNode {
 }
 
 /** What the nodes say about the configuration. */
-export type AccountVerdict =
+type AccountVerdict =
   | { readonly kind: 'fits' }
   /** There is no ECS node that could say anything: virtual nodes, nodes of other providers, none is ready. */
   | { readonly kind: 'noNodeToCompare' }
@@ -74,7 +74,7 @@ export const ecsNodesOf = (nodes: Iterable<Node>): readonly EcsNode[] =>
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
 /** What a look needs. */
-export interface AccountQuestion {
+interface AccountQuestion {
   readonly cloud: Pick<Cloud, 'networkInterfacesOf'>;
   readonly region: string;
   readonly vpcId: string;

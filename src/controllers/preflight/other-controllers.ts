@@ -28,7 +28,7 @@ export interface OtherControllers {
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-export interface OthersParts {
+interface OthersParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;

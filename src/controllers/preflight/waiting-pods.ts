@@ -6,14 +6,14 @@ import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { Caches } from '../caches.ts';
 
 /** What tells those that wait. */
-export interface WaitingPodPorts {
+interface WaitingPodPorts {
   readonly caches: Pick<Caches, 'pods' | 'podEips'>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
 }
 
 /** What keeps the whole controller from its work. */
-export interface WaitingPodNotifier {
+interface WaitingPodNotifier {
   /** Why nothing is done for any pod, in a sentence that says what to do; undefined once work begins. */
   readonly told: (why: string | undefined) => void;
 }

@@ -36,7 +36,7 @@ import {
 /** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
 
-export interface ServiceCacheOptions {
+interface ServiceCacheOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -96,7 +96,7 @@ export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>,
 };
 
 /** What the reporter of Knative Services works with. */
-export interface ServicesPorts {
+interface ServicesPorts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly random: Random;
@@ -206,24 +206,30 @@ const tell = async (
     });
   told.set(uid, { summary: news.told, wrong: wrong.map(({ note }) => note) });
   const again: Requeue = news.againMs === undefined ? 'done' : { afterMs: news.againMs };
+  if (!writesCondition) return again;
   const now = service.status?.conditions?.find(({ type }) => type === EIP_READY);
   const wanted = conditionOf(summary, now, clock.now());
-  if (
-    !writesCondition ||
-    (summary.asked === 0 && !now) ||
-    (now?.status === wanted.status && now.message === wanted.message)
-  )
-    return again;
+  const isSaid = now?.status === wanted.status && now.message === wanted.message;
+  if (isSaid || (summary.asked === 0 && !now)) return again;
+  return (await writeCondition(kube, service, wanted)) === 'conflict' ? 'backoff' : again;
+};
+
+/** Writes the condition of the Service, unless the name is another object's by now. */
+const writeCondition = async (
+  kube: Kube,
+  { metadata: { namespace, name, uid } }: KnativeService,
+  wanted: ReturnType<typeof conditionOf>,
+): Promise<'written' | 'conflict'> => {
   // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
   const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
-  if (current?.metadata.uid !== uid) return again;
+  if (current?.metadata.uid !== uid) return 'written';
   const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
   const body = { metadata: { uid, resourceVersion: current.metadata.resourceVersion }, status: { conditions } };
   try {
     await kube.patch(KNATIVE_SERVICE, { namespace, name }, { type: 'merge', subresource: 'status', body });
   } catch (error) {
-    if (error instanceof KubeFault && error.kind === 'conflict') return 'backoff';
+    if (error instanceof KubeFault && error.kind === 'conflict') return 'conflict';
     throw error;
   }
-  return again;
+  return 'written';
 };

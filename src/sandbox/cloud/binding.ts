@@ -106,7 +106,7 @@ export const unassociateEipAddress = (account: Account, call: Call): CloudAnswer
 };
 
 /** The EIP as it is after its binding has ended. */
-export const unbound = (eip: EipRecord): EipRecord => ({ ...eip, status: 'Available', binding: undefined });
+const unbound = (eip: EipRecord): EipRecord => ({ ...eip, status: 'Available', binding: undefined });
 
 /**
  * The task under way if it is about a bandwidth package: a change of the binding overtakes only tasks of the binding.

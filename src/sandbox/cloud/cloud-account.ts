@@ -25,7 +25,7 @@ export interface Call {
 /** Who does something, and when, for the ledger. */
 export type Deed = Pick<Call, 'action' | 'caller' | 'at'> & { readonly parameters?: Parameters };
 
-export interface AccountSettings {
+interface AccountSettings {
   readonly regionId: string;
   readonly quota: number;
   /** Line types beyond BGP and BGP_PRO that this account may use. */

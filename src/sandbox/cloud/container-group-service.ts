@@ -87,8 +87,7 @@ export const changeGroup = (
   account: Account,
   group: ContainerGroupRecord,
   change: Partial<ContainerGroupRecord>,
-  at: number,
-  event?: { reason: string; message: string },
+  { at, event }: { readonly at: number; readonly event?: { readonly reason: string; readonly message: string } },
 ): void => {
   const wall = account.wallTime(at);
   const events = event ? [...group.events, { ...event, at: wall }] : group.events;
@@ -99,8 +98,7 @@ export const changeGroup = (
 const later = (
   account: Account,
   { containerGroupId, status }: ContainerGroupRecord,
-  span: { minMs: number; maxMs: number },
-  at: number,
+  { at, span }: { readonly at: number; readonly span: { minMs: number; maxMs: number } },
   step: (group: ContainerGroupRecord, at: number) => void,
 ): void => {
   account.eventQueue.at(at + draw(span, account.random), (then) => {
@@ -110,8 +108,13 @@ const later = (
 };
 
 /** Appends to what a container has written. */
-export const writeLog = (account: Account, containerGroupId: string, container: string, text: string, at: number) => {
-  const key = `${containerGroupId}/${container}`;
+export const writeLog = (
+  account: Account,
+  { group, container }: { readonly group: ContainerGroupRecord; readonly container: string },
+  text: string,
+  at: number,
+): void => {
+  const key = `${group.containerGroupId}/${container}`;
   const lines = account.containerLogs.get(key) ?? [];
   lines.push({ at: account.wallTime(at), text });
   account.containerLogs.set(key, lines);
@@ -133,14 +136,12 @@ const start = (account: Account, group: ContainerGroupRecord, at: number): void 
     finishedAt: wall,
     exitCode: 0,
   });
-  for (const { name, image } of group.containers)
-    writeLog(account, group.containerGroupId, name, `started ${image}`, at);
+  for (const { name, image } of group.containers) writeLog(account, { group, container: name }, `started ${image}`, at);
   changeGroup(
     account,
     group,
     { status: 'Running', containers: group.containers.map(running), initContainers: group.initContainers.map(done) },
-    at,
-    { reason: 'Started', message: 'Started all containers' },
+    { at, event: { reason: 'Started', message: 'Started all containers' } },
   );
 };
 
@@ -148,12 +149,19 @@ const start = (account: Account, group: ContainerGroupRecord, at: number): void 
 const place = (account: Account, group: ContainerGroupRecord, at: number): void => {
   const eni = account.interfaces.get(group.eniInstanceId);
   if (eni) account.interfaces.put({ ...eni, status: 'InUse' });
-  changeGroup(account, group, { status: 'Pending' }, at, {
-    reason: 'Scheduled',
-    message: `Placed in ${group.zoneId} with the address ${group.intranetIp}`,
-  });
+  changeGroup(
+    account,
+    group,
+    { status: 'Pending' },
+    {
+      at,
+      event: { reason: 'Scheduled', message: `Placed in ${group.zoneId} with the address ${group.intranetIp}` },
+    },
+  );
   const placed = { ...group, status: 'Pending' };
-  later(account, placed, account.settings.transitions.containerStart, at, (then, when) => start(account, then, when));
+  later(account, placed, { at, span: account.settings.transitions.containerStart }, (then, when) =>
+    start(account, then, when),
+  );
 };
 
 /**
@@ -195,7 +203,9 @@ export const createContainerGroup = (account: Account, call: Call): CloudAnswer 
     changedAt: now,
   };
   account.containerGroups.set(containerGroupId, group);
-  later(account, group, account.settings.transitions.schedule, at, (then, when) => place(account, then, when));
+  later(account, group, { at, span: account.settings.transitions.schedule }, (then, when) =>
+    place(account, then, when),
+  );
   return { ContainerGroupId: containerGroupId };
 };
 
@@ -218,8 +228,7 @@ export const forgetGroup = (account: Account, group: ContainerGroupRecord, at: n
 export const endGroup = (
   account: Account,
   group: ContainerGroupRecord,
-  status: string,
-  exitCode: number,
+  { status, exitCode }: { readonly status: string; readonly exitCode: number },
   at: number,
 ): void => {
   releaseResources(account, group, at);
@@ -231,12 +240,17 @@ export const endGroup = (
     finishedAt: account.wallTime(at),
     exitCode,
   });
-  changeGroup(account, group, { status, ownEip: undefined, containers: group.containers.map(ended) }, at, {
-    reason: status,
-    message: `The instance has ended: ${status}`,
-  });
+  changeGroup(
+    account,
+    group,
+    { status, ownEip: undefined, containers: group.containers.map(ended) },
+    {
+      at,
+      event: { reason: status, message: `The instance has ended: ${status}` },
+    },
+  );
   const span = { minMs: KEEP_ENDED_MS, maxMs: KEEP_ENDED_MS };
-  later(account, { ...group, status }, span, at, (then, when) => forgetGroup(account, then, when));
+  later(account, { ...group, status }, { at, span }, (then, when) => forgetGroup(account, then, when));
 };
 
 /** DeleteContainerGroup: Terminating and then gone, with its interface and the EIP that was made with it. */
@@ -251,8 +265,13 @@ export const deleteContainerGroup = (account: Account, call: Call): CloudAnswer 
     return {};
   }
   const terminating = { ...group, status: 'Terminating' };
-  changeGroup(account, group, { status: 'Terminating' }, at, { reason: 'Killing', message: 'Stopping all containers' });
-  later(account, terminating, account.settings.transitions.containerStop, at, (then, when) =>
+  changeGroup(
+    account,
+    group,
+    { status: 'Terminating' },
+    { at, event: { reason: 'Killing', message: 'Stopping all containers' } },
+  );
+  later(account, terminating, { at, span: account.settings.transitions.containerStop }, (then, when) =>
     forgetGroup(account, then, when),
   );
   return {};

@@ -10,7 +10,7 @@ import { Gatekeeper } from './signature.ts';
 import type { Credential } from './signature.ts';
 import { ApiThrottle } from './api-throttle.ts';
 import { ClientTokens } from './tokens.ts';
-import type { TokenUse } from './tokens.ts';
+import type { TokenClaim, TokenUse } from './tokens.ts';
 import { ConnectionDropped, failure, readParameters, success } from './wire.ts';
 import type { CloudAnswer, CloudRequest, CloudResponse, Parameters } from './wire.ts';
 
@@ -24,7 +24,7 @@ export interface Invocation {
   readonly caller: string;
 }
 
-export interface GatewaySettings {
+interface GatewaySettings {
   readonly credentials: readonly Credential[];
   readonly limits: Readonly<Record<string, number>>;
   readonly tokenLifetimeMs: number;
@@ -33,7 +33,12 @@ export interface GatewaySettings {
 }
 
 /** What came of a call that was carried out. */
-type Outcome = { readonly answer: CloudAnswer } | { readonly refusal: CloudRefusal };
+type Outcome =
+  | { readonly kind: 'answer'; readonly answer: CloudAnswer }
+  | { readonly kind: 'refusal'; readonly refusal: CloudRefusal };
+
+const answered = (answer: CloudAnswer): Outcome => ({ kind: 'answer', answer });
+const refused = (refusal: CloudRefusal): Outcome => ({ kind: 'refusal', refusal });
 
 /**
  * The way of a call through the cloud: signature, rate limit, fault, client token, half of the latency, effect, the
@@ -64,7 +69,7 @@ export class Gateway {
     try {
       caller = this.#gatekeeper.admit(request, this.#clock.now());
     } catch (error) {
-      return this.#answer(action, version, { refusal: refusalOf(error) });
+      return this.#answer(action, version, refused(refusalOf(error)));
     }
     return this.invoke({ version, action, caller, parameters: readParameters(request) });
   }
@@ -79,7 +84,7 @@ export class Gateway {
       if (region !== undefined && region !== this.#account.settings.regionId)
         throw refusal('InvalidRegionId.NotFound', `Only ${this.#account.settings.regionId} exists here.`);
     } catch (error) {
-      return this.#answer(name, version, { refusal: refusalOf(error) });
+      return this.#answer(name, version, refused(refusalOf(error)));
     }
     const fault = this.faults.match(invocation) ?? {};
     const latency = answerTime(name, this.#scale, this.#account.random);
@@ -102,13 +107,13 @@ export class Gateway {
     let claim: TokenUse | undefined;
     try {
       const claimed = this.#claim(action, invocation);
-      if (claimed && 'replay' in claimed) {
+      if (claimed?.kind === 'replay') {
         await this.#pass(latency / 2);
-        return { answer: claimed.replay };
+        return answered(claimed.answer);
       }
-      claim = claimed;
+      claim = claimed?.use;
     } catch (error) {
-      return { refusal: refusalOf(error) };
+      return refused(refusalOf(error));
     }
     if (effect === 'done') {
       await this.#pass(latency / 2);
@@ -126,10 +131,7 @@ export class Gateway {
   }
 
   /** A token counts from the arrival of the call: a second call meanwhile is told LastTokenProcessing. */
-  #claim(
-    action: ServedAction,
-    { action: name, parameters }: Invocation,
-  ): TokenUse | { replay: CloudAnswer } | undefined {
+  #claim(action: ServedAction, { action: name, parameters }: Invocation): TokenClaim | undefined {
     const token = parameters.get('ClientToken');
     if (!action.takesToken || token === undefined) return undefined;
     return this.#tokens.claim(name, token, parameters.fingerprint(), this.#account.catchUp());
@@ -144,10 +146,10 @@ export class Gateway {
     try {
       const answer = action.run(this.#account, { action: name, parameters, caller, at });
       claim?.succeed(answer, at);
-      return { answer };
+      return answered(answer);
     } catch (error) {
       claim?.abandon();
-      return { refusal: refusalOf(error) };
+      return refused(refusalOf(error));
     }
   }
 
@@ -158,20 +160,20 @@ export class Gateway {
     }
     if (answer === 'true') return this.#answer(action, version, outcome!);
     if ('code' in answer)
-      return this.#answer(action, version, { refusal: new CloudRefusal({ ...documented(answer.code), ...answer }) });
-    const whole = this.#render(version, outcome ?? { answer: {} });
+      return this.#answer(action, version, refused(new CloudRefusal({ ...documented(answer.code), ...answer })));
+    const whole = this.#render(version, outcome ?? answered({}));
     this.#account.ledger.count(action, 'Garbage');
     return garbage(answer.garbage, whole, answer.status);
   }
 
   #answer(action: string, version: string, outcome: Outcome): CloudResponse {
-    this.#account.ledger.count(action, 'answer' in outcome ? 'OK' : outcome.refusal.code);
+    this.#account.ledger.count(action, outcome.kind === 'answer' ? 'OK' : outcome.refusal.code);
     return this.#render(version, outcome);
   }
 
   #render(version: string, outcome: Outcome): CloudResponse {
     const requestId = this.#account.random.uuid().toUpperCase();
-    return 'answer' in outcome
+    return outcome.kind === 'answer'
       ? success(requestId, outcome.answer)
       : failure(requestId, hostOf(version), outcome.refusal);
   }

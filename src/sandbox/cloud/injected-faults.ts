@@ -35,7 +35,7 @@ export interface Fault {
 }
 
 /** A call that has passed signature and rate limit. */
-export interface MatchableCall {
+interface MatchableCall {
   readonly action: string;
   readonly parameters: Parameters;
   readonly caller: string;

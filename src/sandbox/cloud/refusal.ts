@@ -114,7 +114,7 @@ const catalogue = {
   'InvalidParameter.NextToken': [400, 'The specified parameter NextToken is not valid.'],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type RefusalCode = keyof typeof catalogue;
+type RefusalCode = keyof typeof catalogue;
 
 /** An error answer of the cloud: what the caller gets instead of the result, and proof that nothing took effect. */
 export class CloudRefusal extends Error {

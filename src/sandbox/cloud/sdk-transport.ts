@@ -16,19 +16,15 @@ interface CallRuntime {
 }
 
 /** What `callApi` of both SDK families resolves with. */
-export interface CallResult {
+interface CallResult {
   readonly headers: Readonly<Record<string, string>>;
   readonly statusCode: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export type SandboxCallApi = (
-  params: CallParameters,
-  request: CallRequest,
-  runtime: CallRuntime,
-) => Promise<CallResult>;
+type SandboxCallApi = (params: CallParameters, request: CallRequest, runtime: CallRuntime) => Promise<CallResult>;
 
-export interface TransportOptions {
+interface TransportOptions {
   /** The access key ID in the ledger. @default 'in-process' */
   readonly caller?: string;
   /** Where errors claim to come from. @default 'embedded-cloud' */

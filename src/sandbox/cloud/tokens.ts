@@ -1,6 +1,10 @@
 import { refusal } from './refusal.ts';
 import type { CloudAnswer } from './wire.ts';
 
+/** `replay`: the token got its answer before. */
+export type TokenClaim =
+  { readonly kind: 'use'; readonly use: TokenUse } | { readonly kind: 'replay'; readonly answer: CloudAnswer };
+
 interface Entry {
   readonly fingerprint: string;
   /** Absent while the first request is being processed. */
@@ -33,7 +37,7 @@ export class ClientTokens {
    *
    * @throws Refusal InvalidClientToken.Malformed, IdempotentParameterMismatch or LastTokenProcessing
    */
-  claim(action: string, token: string, fingerprint: string, now: number): TokenUse | { replay: CloudAnswer } {
+  claim(action: string, token: string, fingerprint: string, now: number): TokenClaim {
     if (token.length > 64 || !/^[\x20-\x7e]+$/.test(token)) throw refusal('InvalidClientToken.Malformed');
     this.#forget(now);
     const key = `${action} ${token}`;
@@ -41,11 +45,11 @@ export class ClientTokens {
     if (before) {
       if (before.fingerprint !== fingerprint) throw refusal('IdempotentParameterMismatch');
       if (!before.done) throw refusal('LastTokenProcessing');
-      return { replay: before.done.answer };
+      return { kind: 'replay', answer: before.done.answer };
     }
     const entry: Entry = { fingerprint };
     this.#entries.set(key, entry);
-    return {
+    const use: TokenUse = {
       succeed: (answer, at) => {
         entry.done = { answer, until: at + this.#lifetimeMs };
       },
@@ -53,6 +57,7 @@ export class ClientTokens {
         this.#entries.delete(key);
       },
     };
+    return { kind: 'use', use };
   }
 
   /**

@@ -10,7 +10,7 @@ import { VSwitch } from './vswitch.ts';
 /**
  * A network interface to put into the world. The primary address is among the private ones whether named there or not.
  */
-export interface NewNetworkInterface {
+interface NewNetworkInterface {
   /** @default a new `eni-…` */
   readonly networkInterfaceId?: string;
   readonly vpcId: string;
@@ -29,7 +29,7 @@ export type NewCloudEip = Partial<Omit<EipRecord, 'task' | 'tags'>> & {
   readonly tags?: Readonly<Record<string, string>>;
 };
 
-export interface NewContainerGroup {
+interface NewContainerGroup {
   /** @default a new `eci-…` */
   readonly containerGroupId?: string;
   readonly containerGroupName: string;
@@ -41,7 +41,7 @@ export interface NewContainerGroup {
 }
 
 /** What people do in the console: at once, whatever state the EIP is in, and seen in the ledger with caller `human`. */
-export interface Human {
+interface Human {
   /** Releases an EIP, also one that is bound. */
   release(allocationId: string): void;
   /** Binds an EIP to a private address of a network interface, whatever it was bound to. */
@@ -217,7 +217,7 @@ export class CloudWorld {
     const group = this.#group(containerGroupId);
     if (FINAL_STATES.has(group.status) || group.status === 'Terminating')
       throw new RangeError(`${containerGroupId} is ${group.status} already.`);
-    endGroup(this.#account, group, status, exitCode, at);
+    endGroup(this.#account, group, { status, exitCode }, at);
   }
 
   /** Changes what is shown of a container, for example `{ ready: false }` or `{ restartCount: 3 }`. */
@@ -227,13 +227,13 @@ export class CloudWorld {
     if (!group.containers.some((container) => container.name === name))
       throw new RangeError(`${containerGroupId} has no container ${name}.`);
     const containers = group.containers.map((one) => (one.name === name ? { ...one, ...change } : one));
-    changeGroup(this.#account, group, { containers }, at);
+    changeGroup(this.#account, group, { containers }, { at });
   }
 
   /** A container writes a line. */
   writeContainerLog(containerGroupId: string, container: string, line: string): void {
     const at = this.#account.catchUp();
-    writeLog(this.#account, this.#group(containerGroupId).containerGroupId, container, line, at);
+    writeLog(this.#account, { group: this.#group(containerGroupId), container }, line, at);
   }
 
   #group(containerGroupId: string): ContainerGroupRecord {

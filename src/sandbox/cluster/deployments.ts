@@ -52,7 +52,7 @@ const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Re
     if (replicas !== undefined && replicaSet.spec.replicas !== replicas) await scale(kube, replicaSet, replicas);
   }
   const counts = countsOf(current, old);
-  const { condition, leftMs } = progressOf(deployment, current, counts, !there, clock.now());
+  const { condition, leftMs } = progressOf(deployment, current, { counts, isNew: !there }, clock.now());
   await report(kube, FULL_DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
   return leftMs === undefined ? 'done' : { afterMs: leftMs };
 };

@@ -15,7 +15,7 @@ export interface FollowContext {
 }
 
 /** Which objects make which keys due. */
-export interface FollowedKind {
+interface FollowedKind {
   readonly resource: Resource<KubeObject>;
   /** The key to look at when this object changed; by default its own. */
   readonly keyOf?: (object: KubeObject) => string | undefined;
@@ -28,11 +28,10 @@ export type Trigger = (due: (key: string) => void) => () => void;
 
 /** Calls `sync` for every key that a change of its sources makes due, one run of a key at a time. */
 export const followObjects = async (
-  { transport, clock, random }: FollowContext,
+  { transport, clock, random, trigger = () => () => undefined }: FollowContext & { readonly trigger?: Trigger },
   sources: readonly FollowedKind[],
   sync: (key: string) => Promise<Requeue>,
   signal: AbortSignal,
-  trigger: Trigger = () => () => undefined,
 ): Promise<void> => {
   const queue = createQueue({ clock, random, backoff: BACKOFF });
   const reflectors = sources.map((source) => {

@@ -17,7 +17,7 @@ export interface SandboxNode {
 }
 
 /** How long a container takes to start and to stop; milliseconds. */
-export interface PodTimes {
+interface PodTimes {
   readonly startMs: number;
   readonly stopMs: number;
 }
@@ -32,7 +32,7 @@ export const OBJECT_AFTER_PHASE_MS = 200;
 const RESCHEDULE_MS = 1_000;
 
 /** What the stand-in has at hand. */
-export interface KubeletParts {
+interface KubeletParts {
   readonly kube: Kube;
   readonly cloud: EmbeddedCloud;
   readonly nodes: readonly SandboxNode[];

@@ -56,6 +56,13 @@ export const countsOf = (current: DeployedWorkload, old: readonly DeployedWorklo
   availableReplicas: sum([current, ...old], ({ status }) => status?.availableReplicas),
 });
 
+type Counts = ReturnType<typeof countsOf>;
+
+const hasMoved = (counts: Counts, before: DeployedWorkload['status']): boolean =>
+  counts.updatedReplicas !== (before?.updatedReplicas ?? 0) ||
+  counts.availableReplicas > (before?.availableReplicas ?? 0) ||
+  counts.readyReplicas > (before?.readyReplicas ?? 0);
+
 /** How long nothing may change until a rollout counts as stuck; seconds. The API server's default. */
 const PROGRESS_DEADLINE_S = 600;
 
@@ -66,8 +73,7 @@ const PROGRESS_DEADLINE_S = 600;
 export const progressOf = (
   deployment: DeployedWorkload,
   { metadata: { name } }: DeployedWorkload,
-  counts: ReturnType<typeof countsOf>,
-  isNew: boolean,
+  { counts, isNew }: { readonly counts: Counts; readonly isNew: boolean },
   now: number,
 ): { readonly condition: DeploymentCondition; readonly leftMs: number | undefined } => {
   const { spec, status } = deployment;
@@ -89,11 +95,7 @@ export const progressOf = (
     return { condition: isSame ? have : as('True', 'NewReplicaSetAvailable'), leftMs: undefined };
   }
   if (have.reason === 'NewReplicaSetAvailable') return { condition: have, leftMs: undefined };
-  const hasMoved =
-    updatedReplicas !== (status?.updatedReplicas ?? 0) ||
-    availableReplicas > (status?.availableReplicas ?? 0) ||
-    counts.readyReplicas > (status?.readyReplicas ?? 0);
-  if (hasMoved) return { condition: as('True', 'ReplicaSetUpdated'), leftMs: deadlineMs };
+  if (hasMoved(counts, status)) return { condition: as('True', 'ReplicaSetUpdated'), leftMs: deadlineMs };
   const leftMs = Date.parse(have.lastUpdateTime ?? time) + deadlineMs - now;
   if (leftMs > 0) return { condition: have, leftMs };
   return {

@@ -14,7 +14,7 @@ const PROBE_EVERY_MS = 200;
 const TIMEOUT_S = 300;
 
 /** What came of a request. */
-export interface ActivatorAnswer {
+interface ActivatorAnswer {
   /** 404: no Route of this name leads anywhere · 504: no pod was there within the Revision's timeout. */
   readonly status: 200 | 404 | 504;
   readonly revision?: string | undefined;
@@ -24,7 +24,7 @@ export interface ActivatorAnswer {
   readonly waitedMs: number;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   /** The traffic target with this tag rather than one by percent. */
   readonly tag?: string | undefined;
   /** How long the pod takes to answer; milliseconds. */
@@ -85,7 +85,7 @@ const byPercent = (targets: readonly RouteTarget[], draw: number): RouteTarget |
  *
  * Source: knative/serving pkg/activator/net/revision_backends.go.
  */
-export const wouldServe = (pod: Pod): boolean => {
+const wouldServe = (pod: Pod): boolean => {
   const { metadata, status } = pod;
   const is = (type: string) => status?.conditions?.find((it) => it.type === type)?.status === 'True';
   if (metadata.deletionTimestamp !== undefined || status?.podIP === undefined) return false;

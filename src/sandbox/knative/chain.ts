@@ -71,7 +71,7 @@ export const routeOf = (service: Service): Wanted<KnativeRoute['spec']> => ({
   },
 });
 
-export const revisionNameOf = ({ metadata, spec }: Configuration): string =>
+const revisionNameOf = ({ metadata, spec }: Configuration): string =>
   spec.template.metadata?.name ?? `${metadata.name}-${String(metadata.generation ?? 1).padStart(5, '0')}`;
 
 /**

@@ -1,7 +1,7 @@
 import type { KubeObject, Resource } from '../../kube/port.ts';
 
 /** Knative's own labels and annotations. Source: knative/serving pkg/apis/serving/register.go. */
-export const SERVING = 'serving.knative.dev/';
+const SERVING = 'serving.knative.dev/';
 export const LABEL = {
   service: `${SERVING}service`,
   serviceUid: `${SERVING}serviceUID`,

@@ -14,7 +14,7 @@ const CRD: Resource<KubeObject> = {
 };
 
 /** The CustomResourceDefinitions of Knative Serving, as its release has them. */
-export const knativeDefinitions = (): readonly KubeObject[] =>
+const knativeDefinitions = (): readonly KubeObject[] =>
   readdirSync(FOLDER)
     .filter((file) => file.endsWith('.yaml'))
     .toSorted()

@@ -81,5 +81,5 @@ export const writeStatus = async <T extends WithStatus>(
       .filter((key) => !(key in kept))
       .map((key) => [key, null]),
   );
-  await patchUnchanged(kube, resource, object, { status: { ...removed, ...kept } }, { subresource: 'status' });
+  await patchUnchanged(kube, resource, object, { status: { ...removed, ...kept }, subresource: 'status' });
 };

@@ -40,8 +40,10 @@ export const syncRoute = async (hands: Hands, key: string): Promise<Requeue> => 
   const revisions = await kube.list(REVISION, { namespace, labelSelector: `${LABEL.service}=${name}` });
   const configuration = await kube.get(CONFIGURATION, { namespace, name });
   const resolved = route.spec.traffic.map((target) => resolve(route, target, configuration, revisions));
-  const problem = resolved.find((it): it is ResourceCondition => 'status' in it);
-  const traffic = problem ? route.status?.traffic : resolved.filter((it): it is RouteTarget => !('status' in it));
+  const [problem] = resolved.flatMap((it) => (it.kind === 'unassigned' ? [it.condition] : []));
+  const traffic = problem
+    ? route.status?.traffic
+    : resolved.flatMap((it) => (it.kind === 'assigned' ? [it.target] : []));
   const conditions: ResourceCondition[] = [
     problem ?? { type: 'AllTrafficAssigned', status: 'True' },
     {
@@ -71,12 +73,17 @@ export const syncRoute = async (hands: Hands, key: string): Promise<Requeue> => 
   return 'done';
 };
 
-const unassigned = (status: string, message: string): ResourceCondition => ({
-  type: 'AllTrafficAssigned',
-  status,
-  reason: 'RevisionMissing',
-  message,
+/** `unassigned`: the target leads nowhere, and the condition says why. */
+type ResolvedTarget =
+  | { readonly kind: 'assigned'; readonly target: RouteTarget }
+  | { readonly kind: 'unassigned'; readonly condition: ResourceCondition };
+
+const unassigned = (status: string, message: string): ResolvedTarget => ({
+  kind: 'unassigned',
+  condition: { type: 'AllTrafficAssigned', status, reason: 'RevisionMissing', message },
 });
+
+const assigned = (target: RouteTarget): ResolvedTarget => ({ kind: 'assigned', target });
 
 /**
  * The Revision that a target leads to now, or why it leads nowhere. Source: pkg/reconciler/route/traffic/traffic.go.
@@ -86,11 +93,11 @@ const resolve = (
   { configurationName, ...target }: RouteTarget,
   configuration: Configuration | undefined,
   revisions: readonly Revision[],
-): RouteTarget | ResourceCondition => {
+): ResolvedTarget => {
   const url = target.tag && { url: `http://${target.tag}-${metadata.name}.${metadata.namespace}.${DOMAIN}` };
   if (target.revisionName === undefined) {
     const revisionName = configuration?.status?.latestReadyRevisionName;
-    if (revisionName !== undefined) return { ...target, ...url, revisionName, latestRevision: true };
+    if (revisionName !== undefined) return assigned({ ...target, ...url, revisionName, latestRevision: true });
     return knativeConditionOf(configuration, 'Ready')?.status === 'False'
       ? unassigned('False', `Configuration "${configurationName}" does not have any ready Revision.`)
       : unassigned('Unknown', `Configuration "${configurationName}" is waiting for a Revision to become ready.`);
@@ -98,7 +105,7 @@ const resolve = (
   const revision = revisions.find((it) => it.metadata.name === target.revisionName);
   if (!revision) return unassigned('False', `Revision "${target.revisionName}" referenced in traffic not found.`);
   const ready = knativeConditionOf(revision, 'Ready')?.status;
-  if (ready === 'True') return { ...target, ...url, latestRevision: false };
+  if (ready === 'True') return assigned({ ...target, ...url, latestRevision: false });
   return ready === 'False'
     ? unassigned('False', `Revision "${target.revisionName}" failed to become ready.`)
     : unassigned('Unknown', `Revision "${target.revisionName}" is not yet ready.`);

@@ -25,14 +25,14 @@ export interface Container {
   readonly startupProbe?: object | undefined;
 }
 
-export interface RevisionSpec {
+interface RevisionSpec {
   readonly containers: readonly Container[];
   readonly timeoutSeconds?: number | undefined;
   readonly containerConcurrency?: number | undefined;
   readonly [field: string]: unknown;
 }
 
-export interface RevisionTemplate {
+interface RevisionTemplate {
   readonly metadata?:
     | {
         readonly name?: string | undefined;

@@ -16,7 +16,7 @@ import { Traffic } from './traffic.ts';
 /** config-autoscaler stable-window. */
 const STABLE_WINDOW_MS = 60_000;
 
-export interface KnativeOptions {
+interface KnativeOptions {
   /**
    * How long a Revision must have no request to scale to zero, unless its annotation says it. Default 60 s, Knative's.
    */
@@ -91,7 +91,7 @@ export const runKnative = (
       signal,
     ),
     followObjects(
-      ground,
+      { ...ground, trigger: traffic.trigger },
       [
         { resource: FULL_POD_AUTOSCALER },
         { resource: FULL_DEPLOYMENT, keyOf: (it) => ownerKey(it, 'Revision') },
@@ -99,7 +99,6 @@ export const runKnative = (
       ],
       createAutoscaler(hands, traffic, stableWindowMs),
       signal,
-      traffic.trigger,
     ),
   ]);
   return { request: createActivator(hands, ground.random, traffic), ended };

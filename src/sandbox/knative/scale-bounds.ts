@@ -55,7 +55,7 @@ export interface Load {
 }
 
 /** What the autoscaler does. */
-export interface ScaleBounds {
+interface ScaleBounds {
   /** -1 where that is not known yet. */
   readonly desired: number;
   /** Replicas of the Deployment; undefined where they stay as they are. */
@@ -90,52 +90,97 @@ const QUEUED: ResourceCondition = {
  * Source: knative/serving pkg/reconciler/autoscaling/kpa/{kpa,scaler}.go.
  */
 export const decideScale = (load: Load): ScaleBounds => {
-  const { annotations, ready, active, inFlight } = load;
-  const min = load.reachability === 'Unreachable' ? 0 : (numberOf(annotations, 'min-scale', 'minScale') ?? 0);
-  const max = numberOf(annotations, 'max-scale', 'maxScale') || Infinity;
-  const initial = initialScaleOf(annotations);
-  const threshold = (isInitialized: boolean) => Math.max(min, isInitialized ? 1 : initial);
-  const isInitialized = load.isInitialized || ready >= threshold(false);
-  const needed = threshold(isInitialized);
-  const done = (scale: Partial<ScaleBounds> & Pick<ScaleBounds, 'desired' | 'active'>): ScaleBounds => ({
-    replicas: undefined,
-    afterMs: undefined,
-    ...scale,
-    isInitialized,
-  });
-
+  const limits = limitsOf(load);
+  const { isInitialized } = limits;
+  const done = (scale: Decision): ScaleBounds => ({ replicas: undefined, afterMs: undefined, ...scale, isInitialized });
+  const { active } = load;
   const isActivating = active === undefined || active.status === 'Unknown';
   const giveUpMs = load.progressDeadlineMs + ACTIVATION_BUFFER_MS - (active === undefined ? 0 : load.activeForMs);
   const canGiveUp = isActivating && !isInitialized && !load.hasTimedOut;
-  if (canGiveUp && giveUpMs <= 0) return done({ desired: 0, replicas: 0, active: TIMED_OUT });
+  if (canGiveUp && giveUpMs <= 0) return done(GIVEN_UP);
 
   const restMs = active?.reason === 'TimedOut' ? TICK_MS - load.activeForMs : 0;
-  if (restMs > 0) return done({ desired: 0, replicas: 0, active: TIMED_OUT, afterMs: restMs });
+  if (restMs > 0) return done({ ...GIVEN_UP, afterMs: restMs });
 
-  const windowMs = Math.max(SHORTEST_WINDOW_MS, durationMs(annotations?.[`${AUTOSCALING}window`]) ?? 0);
-  const stableMs = annotations?.[`${AUTOSCALING}window`] === undefined ? load.stableWindowMs : windowMs;
-  const leftMs = Math.max(0, stableMs - load.idleMs, active?.status === 'True' ? stableMs - load.activeForMs : 0);
-  const perPod = load.containerConcurrency > 0 ? load.containerConcurrency * TARGET_UTILIZATION : TARGET_CONCURRENCY;
-  const byTraffic = inFlight > 0 ? Math.ceil(inFlight / perPod) : leftMs > 0 && active?.status === 'True' ? 1 : 0;
+  const window = windowOf(load);
+  const desired = desiredOf(load, limits, window);
+  if (desired > 0) return done(some(desired, load, limits, { ...window, giveUpMs: canGiveUp ? giveUpMs : undefined }));
+  return done(isActivating ? settling(load, limits, { ...window, giveUpMs }) : none(load, active));
+};
+
+type Decision = Partial<ScaleBounds> & Pick<ScaleBounds, 'desired' | 'active'>;
+
+const GIVEN_UP: Decision = { desired: 0, replicas: 0, active: TIMED_OUT };
+
+interface Limits {
+  readonly min: number;
+  readonly max: number;
+  readonly initial: number;
+  readonly isInitialized: boolean;
+  /** How many pods must be Ready for the Revision to be active. */
+  readonly needed: number;
+}
+
+const limitsOf = ({ annotations, reachability, ready, isInitialized: wasInitialized }: Load): Limits => {
+  const min = reachability === 'Unreachable' ? 0 : (numberOf(annotations, 'min-scale', 'minScale') ?? 0);
+  const max = numberOf(annotations, 'max-scale', 'maxScale') || Infinity;
+  const initial = initialScaleOf(annotations);
+  const isInitialized = wasInitialized || ready >= Math.max(min, initial);
+  return { min, max, initial, isInitialized, needed: Math.max(min, isInitialized ? 1 : initial) };
+};
+
+interface Window {
+  readonly stableMs: number;
+  /** How long it counts still as used. */
+  readonly leftMs: number;
+}
+
+const windowOf = ({ annotations, stableWindowMs, idleMs, active, activeForMs }: Load): Window => {
+  const text = annotations?.[`${AUTOSCALING}window`];
+  const stableMs = text === undefined ? stableWindowMs : Math.max(SHORTEST_WINDOW_MS, durationMs(text) ?? 0);
+  const activeMs = active?.status === 'True' ? stableMs - activeForMs : 0;
+  return { stableMs, leftMs: Math.max(0, stableMs - idleMs, activeMs) };
+};
+
+/** What the requests ask for, within the limits. */
+const desiredOf = (load: Load, { min, max, initial, isInitialized }: Limits, { leftMs }: Window): number => {
+  const { inFlight, containerConcurrency, active } = load;
+  const perPod = containerConcurrency > 0 ? containerConcurrency * TARGET_UTILIZATION : TARGET_CONCURRENCY;
+  const whileIdle = leftMs > 0 && active?.status === 'True' ? 1 : 0;
+  const byTraffic = inFlight > 0 ? Math.ceil(inFlight / perPod) : whileIdle;
   const starts = isInitialized || load.hasTimedOut ? 0 : initial;
-  const desired = Math.min(max, Math.max(byTraffic, min, starts));
-  if (desired > 0) {
-    const condition = ready >= needed ? ACTIVE : QUEUED;
-    const isIdling = inFlight === 0 && leftMs > 0 && condition.status === 'True' && desired > min;
-    const afterMs = canGiveUp && condition.status !== 'True' ? giveUpMs : isIdling ? leftMs : undefined;
-    return done({ desired, replicas: desired, active: condition, afterMs });
-  }
-  // What is on its way up is let up first: it may be needed again, and a Revision must show once that it works.
-  if (isActivating && ready < needed)
-    return giveUpMs > 0
-      ? done({ desired: -1, active: QUEUED, afterMs: giveUpMs })
-      : done({ desired: 0, replicas: 0, active: TIMED_OUT });
-  if (isActivating) return done({ desired: 1, active: ACTIVE, afterMs: stableMs });
-  if (active.status === 'True') return done({ desired: 0, active: NO_TRAFFIC });
-  if (active.reason === 'TimedOut') return done({ desired: 0, replicas: 0, active: TIMED_OUT });
+  return Math.min(max, Math.max(byTraffic, min, starts));
+};
+
+const some = (
+  desired: number,
+  { ready, inFlight }: Load,
+  { min, needed }: Limits,
+  { leftMs, giveUpMs }: Window & { readonly giveUpMs: number | undefined },
+): Decision => {
+  const isActive = ready >= needed;
+  const isIdling = inFlight === 0 && leftMs > 0 && isActive && desired > min;
+  const whenIdle = isIdling ? leftMs : undefined;
+  const afterMs = giveUpMs !== undefined && !isActive ? giveUpMs : whenIdle;
+  return { desired, replicas: desired, active: isActive ? ACTIVE : QUEUED, afterMs };
+};
+
+/** What is on its way up is let up first: it may be needed again, and a Revision must show once that it works. */
+const settling = (
+  { ready }: Load,
+  { needed }: Limits,
+  { stableMs, giveUpMs }: Window & { readonly giveUpMs: number },
+): Decision => {
+  if (ready >= needed) return { desired: 1, active: ACTIVE, afterMs: stableMs };
+  return giveUpMs > 0 ? { desired: -1, active: QUEUED, afterMs: giveUpMs } : GIVEN_UP;
+};
+
+const none = ({ annotations, activeForMs }: Load, active: ResourceCondition): Decision => {
+  if (active.status === 'True') return { desired: 0, active: NO_TRAFFIC };
+  if (active.reason === 'TimedOut') return GIVEN_UP;
   const keepMs = durationMs(annotations?.[`${AUTOSCALING}scale-to-zero-pod-retention-period`]) ?? 0;
-  const retainMs = keepMs - load.activeForMs;
+  const retainMs = keepMs - activeForMs;
   return retainMs > 0
-    ? done({ desired: 0, active: NO_TRAFFIC, afterMs: retainMs })
-    : done({ desired: 0, replicas: 0, active: NO_TRAFFIC });
+    ? { desired: 0, active: NO_TRAFFIC, afterMs: retainMs }
+    : { desired: 0, replicas: 0, active: NO_TRAFFIC };
 };

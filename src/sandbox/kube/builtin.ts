@@ -63,11 +63,11 @@ const leaseErrors = ({ spec }: ApiObject): FieldError[] => {
 
 type Options = Partial<Omit<Kind, 'group' | 'version' | 'plural' | 'kind'>>;
 
-const builtIn = (group: string, version: string, plural: string, kind: string, options: Options = {}): Kind => {
+const builtIn = (group: string, plural: string, kind: string, options: Options = {}): Kind => {
   const store = options.store ?? `${group}/${plural}`;
   return {
     group,
-    version,
+    version: 'v1',
     plural,
     kind,
     singular: kind.toLowerCase(),
@@ -99,7 +99,7 @@ const ADMISSION = 'admissionregistration.k8s.io';
 
 /** The kinds of Kubernetes itself that are served. `clusterIP` gives the next free address of a Service. */
 export const builtInKinds = (clusterIP: () => string): Kind[] => [
-  builtIn('', 'v1', 'namespaces', 'Namespace', {
+  builtIn('', 'namespaces', 'Namespace', {
     ...CLUSTER,
     shortNames: ['ns'],
     status: 'spec',
@@ -107,14 +107,14 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     fields: fieldsAt('status.phase'),
     prepare: namespaceDefaults,
   }),
-  builtIn('', 'v1', 'nodes', 'Node', {
+  builtIn('', 'nodes', 'Node', {
     ...CLUSTER,
     shortNames: ['no'],
     status: 'spec',
     keepsStatusOnCreate: true,
     fields: fieldsAt('spec.unschedulable'),
   }),
-  builtIn('', 'v1', 'pods', 'Pod', {
+  builtIn('', 'pods', 'Pod', {
     ...ALL,
     shortNames: ['po'],
     status: 'pod',
@@ -127,14 +127,14 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     },
     errors: podErrors,
   }),
-  builtIn('', 'v1', 'events', 'Event', {
+  builtIn('', 'events', 'Event', {
     shortNames: ['ev'],
     fields: coreEventFields,
     createOnUpdate: true,
     view: coreEventView,
     errors: coreEventErrors,
   }),
-  builtIn('events.k8s.io', 'v1', 'events', 'Event', {
+  builtIn('events.k8s.io', 'events', 'Event', {
     shortNames: ['ev'],
     store: '/events',
     fields: eventsGroupFields,
@@ -142,9 +142,9 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     view: eventsGroupView,
     errors: eventsGroupErrors,
   }),
-  builtIn('', 'v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
-  builtIn('', 'v1', 'secrets', 'Secret', { fields: fieldsAt('type'), prepare: secretDefaults }),
-  builtIn('', 'v1', 'services', 'Service', {
+  builtIn('', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
+  builtIn('', 'secrets', 'Secret', { fields: fieldsAt('type'), prepare: secretDefaults }),
+  builtIn('', 'services', 'Service', {
     ...ALL,
     shortNames: ['svc'],
     status: 'spec',
@@ -152,15 +152,15 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     deleteCollection: false,
     prepare: serviceDefaults(clusterIP),
   }),
-  builtIn('', 'v1', 'endpoints', 'Endpoints', { shortNames: ['ep'], createOnUpdate: true }),
-  builtIn('', 'v1', 'serviceaccounts', 'ServiceAccount', { shortNames: ['sa'], returnsDeleted: true }),
-  builtIn('apps', 'v1', 'deployments', 'Deployment', {
+  builtIn('', 'endpoints', 'Endpoints', { shortNames: ['ep'], createOnUpdate: true }),
+  builtIn('', 'serviceaccounts', 'ServiceAccount', { shortNames: ['sa'], returnsDeleted: true }),
+  builtIn('apps', 'deployments', 'Deployment', {
     ...WORKLOAD,
     shortNames: ['deploy'],
     scale: SCALE,
     prepare: deploymentDefaults,
   }),
-  builtIn('apps', 'v1', 'replicasets', 'ReplicaSet', {
+  builtIn('apps', 'replicasets', 'ReplicaSet', {
     ...WORKLOAD,
     status: 'spec',
     shortNames: ['rs'],
@@ -168,31 +168,31 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     fields: fieldsAt('status.replicas'),
     prepare: replicaSetDefaults,
   }),
-  builtIn('apps', 'v1', 'statefulsets', 'StatefulSet', {
+  builtIn('apps', 'statefulsets', 'StatefulSet', {
     ...WORKLOAD,
     status: 'spec',
     shortNames: ['sts'],
     scale: SCALE,
     prepare: statefulSetDefaults,
   }),
-  builtIn('apps', 'v1', 'daemonsets', 'DaemonSet', {
+  builtIn('apps', 'daemonsets', 'DaemonSet', {
     ...WORKLOAD,
     status: 'spec',
     shortNames: ['ds'],
     prepare: daemonSetDefaults,
   }),
-  builtIn('batch', 'v1', 'jobs', 'Job', {
+  builtIn('batch', 'jobs', 'Job', {
     ...ALL,
     status: 'spec',
     fields: fieldsAt('status.successful'),
     prepare: jobDefaults,
   }),
-  builtIn('coordination.k8s.io', 'v1', 'leases', 'Lease', {
+  builtIn('coordination.k8s.io', 'leases', 'Lease', {
     createOnUpdate: true,
     unconditionalUpdate: false,
     errors: leaseErrors,
   }),
-  builtIn('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition', {
+  builtIn('apiextensions.k8s.io', 'customresourcedefinitions', 'CustomResourceDefinition', {
     ...CLUSTER,
     shortNames: ['crd', 'crds'],
     categories: ['api-extensions'],
@@ -202,18 +202,18 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     prepare: crdDefaults,
     errors: crdErrors,
   }),
-  builtIn(ADMISSION, 'v1', 'mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', {
+  builtIn(ADMISSION, 'mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', {
     ...CLUSTER,
     categories: ['api-extensions'],
     hasGeneration: true,
   }),
-  builtIn(ADMISSION, 'v1', 'validatingwebhookconfigurations', 'ValidatingWebhookConfiguration', {
+  builtIn(ADMISSION, 'validatingwebhookconfigurations', 'ValidatingWebhookConfiguration', {
     ...CLUSTER,
     categories: ['api-extensions'],
     hasGeneration: true,
   }),
-  builtIn(RBAC, 'v1', 'clusterroles', 'ClusterRole', CLUSTER),
-  builtIn(RBAC, 'v1', 'clusterrolebindings', 'ClusterRoleBinding', CLUSTER),
-  builtIn(RBAC, 'v1', 'roles', 'Role'),
-  builtIn(RBAC, 'v1', 'rolebindings', 'RoleBinding'),
+  builtIn(RBAC, 'clusterroles', 'ClusterRole', CLUSTER),
+  builtIn(RBAC, 'clusterrolebindings', 'ClusterRoleBinding', CLUSTER),
+  builtIn(RBAC, 'roles', 'Role'),
+  builtIn(RBAC, 'rolebindings', 'RoleBinding'),
 ];

@@ -68,6 +68,5 @@ const refuse = (webhook: JsonObject, { allowed, status }: WebhookAnswer): void =
     stringOf(status['reason']),
     `admission webhook "${stringOf(webhook['name'])}" denied the request${why === '' ? ' without explanation' : `: ${why}`}`,
     isObject(status['details']) ? status['details'] : undefined,
-    objectOf(status['metadata']),
-  );
+  ).withMetadata(objectOf(status['metadata']));
 };

@@ -85,7 +85,7 @@ export const podStatusDefaults = (pod: ApiObject): void => {
 };
 
 /** Defaults of the kinds that have a pod template. `replicas` is set where the kind scales. */
-export const workloadDefaults =
+const workloadDefaults =
   (extra: (spec: JsonObject) => void) =>
   (object: ApiObject): void => {
     const spec = ensureObject(object, 'spec');

@@ -93,7 +93,7 @@ const shortened = (object: ApiObject, grace: number): ApiObject => {
   return { ...object, metadata };
 };
 
-export interface Deleted {
+interface Deleted {
   /** The object as it is or was last. */
   readonly object: ApiObject;
   /** Whether it is gone, rather than only marked. */
@@ -109,6 +109,17 @@ const deleteNamespace = ({ storage, clock }: Backend, kind: Kind, namespace: Api
   return { object: storage.put(kind.store, { ...namespace, metadata, status: { phase: 'Terminating' } }), gone: false };
 };
 
+/** Deletes once more what has a grace period left: it only ever gets shorter. */
+const hasten = ({ storage }: Backend, kind: Kind, object: ApiObject, options: DeleteOptions): Deleted => {
+  const { deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+  const wanted = options.gracePeriodSeconds;
+  if (wanted === undefined || wanted >= deletionGracePeriodSeconds) return { object, gone: false };
+  const next = storage.put(kind.store, shortened(object, wanted));
+  if (wanted > 0 || finalizers.length > 0) return { object: next, gone: false };
+  storage.remove(kind.store, next);
+  return { object: next, gone: true };
+};
+
 /**
  * Deletes a stored object, or marks it where finalizers or a grace period hold it.
  * Source: apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete.
@@ -122,14 +133,7 @@ export const deleteObject = (backend: Backend, kind: Kind, object: ApiObject, op
   if (kind.store === '/namespaces') return deleteNamespace(backend, kind, object);
   const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
   const deleting = deletionTimestamp !== undefined;
-  if (deleting && deletionGracePeriodSeconds > 0) {
-    const wanted = options.gracePeriodSeconds;
-    if (wanted === undefined || wanted >= deletionGracePeriodSeconds) return { object, gone: false };
-    const next = storage.put(kind.store, shortened(object, wanted));
-    if (wanted > 0 || finalizers.length > 0) return { object: next, gone: false };
-    storage.remove(kind.store, next);
-    return { object: next, gone: true };
-  }
+  if (deleting && deletionGracePeriodSeconds > 0) return hasten(backend, kind, object, options);
   const kept = withPolicy(finalizers, options.propagationPolicy);
   const grace = deleting ? undefined : graceOf(kind, object, options);
   let last = object;

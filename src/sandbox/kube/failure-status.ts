@@ -31,14 +31,19 @@ export class ApiError extends Error {
   readonly reason: string;
   readonly details: JsonObject | undefined;
   /** The Status' ListMeta: an expired page token comes with one to go on with. */
-  readonly metadata: JsonObject;
+  #metadata: JsonObject = {};
 
-  constructor(code: number, reason: string, message: string, details?: JsonObject, metadata: JsonObject = {}) {
+  constructor(code: number, reason: string, message: string, details?: JsonObject) {
     super(message);
     this.code = code;
     this.reason = reason;
     this.details = details;
-    this.metadata = metadata;
+  }
+
+  /** The same with a ListMeta. */
+  withMetadata(metadata: JsonObject): this {
+    this.#metadata = metadata;
+    return this;
   }
 
   /** The body of the answer. */
@@ -46,7 +51,7 @@ export class ApiError extends Error {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: this.metadata,
+      metadata: this.#metadata,
       status: 'Failure',
       message: this.message,
       ...(this.reason === '' ? {} : { reason: this.reason }),
@@ -127,6 +132,10 @@ export const noSuchResource = (): ApiError =>
 
 /** 410: the resource version or the page token is older than the history. */
 export const expired = (message: string): ApiError => new ApiError(410, 'Expired', message);
+
+/** The same for a page token, with another one that goes on from there as things are now. */
+export const expiredToken = (message: string, token: string): ApiError =>
+  expired(message).withMetadata({ continue: token });
 
 export const requiredValue = (field: string, detail = ''): FieldError => ({
   reason: 'FieldValueRequired',

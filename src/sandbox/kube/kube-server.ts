@@ -16,7 +16,7 @@ import { Warnings } from './api-warnings.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookWorld } from './call-webhooks.ts';
 
 /** What to do with a request other than to answer it. All parts are optional and combine. */
-export interface Interception {
+interface Interception {
   /** Wait this long before anything happens, milliseconds. */
   readonly delayMs?: number | undefined;
   /** Answer this and do nothing; `reset` breaks the connection. */
@@ -30,7 +30,7 @@ export interface Interception {
   readonly afterwards?: ((response: ApiResponse) => ApiResponse) | 'reset' | undefined;
 }
 
-export type Interceptor = (request: ApiRequest) => Interception | undefined;
+type Interceptor = (request: ApiRequest) => Interception | undefined;
 
 /**
  * A connection that broke before the answer was complete. The only error that `handle` rejects with, besides aborts.

@@ -5,7 +5,7 @@ const NOT_OLDER = 'NotOlderThan';
 const EXACT = 'Exact';
 
 /** What of a query goes together only in some ways. */
-export interface ListQuery {
+interface ListQuery {
   /** Whether a watch begins with what is there; undefined where the query does not say. */
   readonly sendInitialEvents: boolean | undefined;
 }

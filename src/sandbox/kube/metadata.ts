@@ -18,7 +18,7 @@ const SUFFIX_LENGTH = 5;
 const LONGEST_GENERATED = 63;
 
 /** Source: apiserver pkg/storage/names. */
-export const generatedName = (base: string, random: Random): string => {
+const generatedName = (base: string, random: Random): string => {
   const suffix = Array.from(
     { length: SUFFIX_LENGTH },
     () => SUFFIX_LETTERS[Math.floor(random.next() * SUFFIX_LETTERS.length)],

@@ -2,7 +2,7 @@ import { onTheWire, type Backend, type RequestTarget } from './backend.ts';
 import type { ApiObject, JsonObject } from './json-values.ts';
 import { checkedOptions } from './list-options.ts';
 import { fieldSelector, labelSelector, type Selector } from './selectors.ts';
-import { ApiError, badRequest, expired, notFound } from './failure-status.ts';
+import { ApiError, badRequest, expired, expiredToken, notFound } from './failure-status.ts';
 import { storageKeyOf } from './storage.ts';
 
 export const get = ({ storage }: Backend, { kind, namespace, name = '' }: RequestTarget): ApiObject => {
@@ -79,13 +79,11 @@ const nextPage = ({ storage }: Backend, query: URLSearchParams, token: string): 
   const limit = Number(query.get('limit') ?? 0) || 0;
   if (revision === INCONSISTENT) return { revision: storage.revision, start, limit };
   if (revision < storage.compactedRevision)
-    throw new ApiError(410, 'Expired', TOKEN_EXPIRED, undefined, {
-      continue: encodeToken({ revision: INCONSISTENT, start }),
-    });
+    throw expiredToken(TOKEN_EXPIRED, encodeToken({ revision: INCONSISTENT, start }));
   return { revision, start, limit };
 };
 
-export interface Listed {
+interface Listed {
   readonly items: ApiObject[];
   readonly metadata: JsonObject;
 }

@@ -97,12 +97,12 @@ const onCollection = async ({
         return {
           status: 200,
           headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
-          body: serveWatch(backend, target, query, presenter, request.signal),
+          body: serveWatch(backend, target, { query, signal: request.signal }, presenter),
         };
       return answer(200, presenter.list(listObjects(backend, target, query)), form);
     case 'POST': {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
-      const { object } = await createObject(backend, target, bodyOf(request), contentType, options);
+      const { object } = await createObject(backend, target, { text: bodyOf(request), contentType }, options);
       return answer(201, presenter.object(object), form);
     }
     case 'DELETE': {
@@ -128,8 +128,9 @@ const onSubresource = async (call: Call): Promise<ApiResponse | undefined> => {
   if (subresource === 'scale' && kind.scale !== undefined) {
     if (request.method === 'GET') return answer(200, readScale(backend, target, kind.scale));
     if (request.method !== 'PUT' && request.method !== 'PATCH') throw methodNotAllowed();
-    const change = { method: request.method, body: bodyOf(request), contentType };
-    return answer(200, await writeScale(backend, target, kind.scale, change, options));
+    const body = { text: bodyOf(request), contentType };
+    const written = await writeScale(backend, target, kind.scale, { method: request.method, body, options });
+    return answer(200, written);
   }
   return undefined;
 };
@@ -141,9 +142,9 @@ const onObject = async ({ backend, target, request, query, form, presenter, opti
     case 'GET':
       return answer(200, presenter.object(get(backend, target)), form);
     case 'PUT':
-      return written(await replace(backend, target, bodyOf(request), contentType, options));
+      return written(await replace(backend, target, { text: bodyOf(request), contentType }, options));
     case 'PATCH':
-      return written(await patch(backend, target, bodyOf(request), contentType, options));
+      return written(await patch(backend, target, { text: bodyOf(request), contentType }, options));
     case 'DELETE': {
       if (target.subresource !== undefined) throw methodNotAllowed();
       const wanted = deleteOptions(request.body, contentType, query);

@@ -65,7 +65,7 @@ const respond = async (server: ApiServer, request: IncomingMessage, response: Se
   await pipeline(Readable.from(answer.body), response);
 };
 
-export interface Served {
+interface Served {
   /** For example `http://127.0.0.1:8001`. */
   readonly url: string;
   /** Ends all connections, watches among them. */

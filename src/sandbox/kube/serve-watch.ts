@@ -94,9 +94,8 @@ const seen = (
 export const serveWatch = (
   { storage, clock, random }: Backend,
   target: RequestTarget,
-  query: URLSearchParams,
+  { query, signal }: { readonly query: URLSearchParams; readonly signal: AbortSignal | undefined },
   presenter: Presenter,
-  signal: AbortSignal | undefined,
 ): AsyncIterable<string> => {
   const { kind, namespace } = target;
   const { sendInitialEvents } = checkedOptions(query, true);

@@ -26,7 +26,7 @@ export interface ScalePaths {
  * What a write through /status changes. `custom`: status only. `spec`: all but the spec. `labels`: all but spec and
  * labels. `pod`: all but spec and owners.
  */
-export type StatusRule = 'custom' | 'spec' | 'labels' | 'pod';
+type StatusRule = 'custom' | 'spec' | 'labels' | 'pod';
 
 /** A kind in one version: where it is served, and how it differs from the others. */
 export interface Kind extends Named {

@@ -4,7 +4,7 @@ import { arrayOf, at, isObject, objectOf, stringOf, type ApiObject, type JsonObj
 import { get } from './read.ts';
 import type { ScalePaths } from './served-kinds.ts';
 import { badRequest, conflict, notFound } from './failure-status.ts';
-import { patcher, update, type Form, type WriteOptions } from './write-objects.ts';
+import { patcher, update, type Form, type RequestBody, type WriteOptions } from './write-objects.ts';
 
 const selectorText = (selector: unknown): string =>
   Object.entries(objectOf(objectOf(selector)['matchLabels'] ?? selector))
@@ -57,13 +57,11 @@ export const writeScale = async (
   backend: Backend,
   target: RequestTarget,
   paths: ScalePaths,
-  request: { readonly method: string; readonly body: string; readonly contentType: string | undefined },
-  options: WriteOptions,
+  { method, body, options }: { readonly method: string; readonly body: RequestBody; readonly options: WriteOptions },
 ): Promise<JsonObject> => {
-  const { body, contentType } = request;
-  const change =
-    request.method === 'PATCH' ? patcher(undefined, body, contentType) : () => decodeBody(body, contentType);
-  const written = await update(backend, { ...target, subresource: undefined }, change, options, scaleForm(paths));
+  const propose = method === 'PATCH' ? patcher(undefined, body) : () => decodeBody(body.text, body.contentType);
+  const whole = { ...target, subresource: undefined };
+  const written = await update(backend, whole, { propose, form: scaleForm(paths) }, options);
   return scaleOf(written.object, paths);
 };
 

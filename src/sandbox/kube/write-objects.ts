@@ -177,14 +177,19 @@ const createFrom = async (
   return { ...object, metadata: omit(object.metadata, 'resourceVersion') as typeof metadata };
 };
 
+/** The body of a request, as it came. */
+export interface RequestBody {
+  readonly text: string;
+  readonly contentType: string | undefined;
+}
+
 export const createObject = async (
   backend: Backend,
   target: RequestTarget,
-  body: string,
-  contentType: string | undefined,
+  body: RequestBody,
   options: WriteOptions,
 ): Promise<Written> => {
-  const object = await createFrom(backend, target, decodeBody(body, contentType), options);
+  const object = await createFrom(backend, target, decodeBody(body.text, body.contentType), options);
   return { object: onTheWire(target.kind, object), created: true };
 };
 
@@ -264,16 +269,21 @@ const whole = (kind: Kind): Pick<Form, 'show' | 'take'> => ({
   take: (shown) => fromTheWire(kind, objectOf(shown)),
 });
 
+/** What is to become of an object as it is on the wire, or in a form of its own. */
+interface ProposedChange {
+  readonly propose: (current: ApiObject) => unknown;
+  readonly form?: Form;
+}
+
 /**
- * Changes an object to what `propose` makes of it as it is on the wire, or in a form of its own. Writes nothing where
- * nothing changes, and removes the object where the change takes the last finalizer of one that is being deleted.
+ * Changes an object to what `propose` makes of it. Writes nothing where nothing changes, and removes the object where
+ * the change takes the last finalizer of one that is being deleted.
  */
 export const update = async (
   backend: Backend,
   target: RequestTarget,
-  propose: (current: ApiObject) => unknown,
+  { propose, form }: ProposedChange,
   options: WriteOptions,
-  form?: Form,
 ): Promise<Written> => {
   const { kind, namespace, name = '' } = target;
   const { show, take } = form ?? whole(kind);
@@ -315,11 +325,10 @@ export const update = async (
 export const replace = async (
   backend: Backend,
   target: RequestTarget,
-  body: string,
-  contentType: string | undefined,
+  body: RequestBody,
   options: WriteOptions,
 ): Promise<Written> => {
-  const value = decodeBody(body, contentType);
+  const value = decodeBody(body.text, body.contentType);
   const { kind, namespace, name = '', subresource } = target;
   if (
     kind.createOnUpdate &&
@@ -327,7 +336,7 @@ export const replace = async (
     backend.storage.get(kind.store, namespace, name) === undefined
   )
     return { object: onTheWire(kind, await createFrom(backend, target, value, options)), created: true };
-  return update(backend, target, () => value, options);
+  return update(backend, target, { propose: () => value }, options);
 };
 
 const JSON_PATCH = 'application/json-patch+json';
@@ -338,14 +347,13 @@ const APPLY_PATCH = 'application/apply-patch+yaml';
 /** The function that applies a patch, by the Content-Type. Throws 415 for one that this kind does not take. */
 export const patcher = (
   kind: Kind | undefined,
-  body: string,
-  contentType: string | undefined,
+  { text, contentType }: RequestBody,
 ): ((current: unknown) => unknown) => {
   const type = mediaType(contentType);
   const custom = kind === undefined || isCustom(kind);
   const accepted = [JSON_PATCH, MERGE_PATCH, ...(custom ? [] : [STRATEGIC_PATCH]), APPLY_PATCH];
   if (!accepted.includes(type)) throw unsupportedMediaType(accepted);
-  const value = decodeBody(body, contentType);
+  const value = decodeBody(text, contentType);
   if (type === JSON_PATCH) return (current) => jsonPatch(current, value);
   if (!isObject(value)) throw patchRejected();
   if (type === STRATEGIC_PATCH) return (current) => strategicMerge(objectOf(current), value);
@@ -356,13 +364,12 @@ export const patcher = (
 export const patch = async (
   backend: Backend,
   target: RequestTarget,
-  body: string,
-  contentType: string | undefined,
+  body: RequestBody,
   options: WriteOptions,
 ): Promise<Written> => {
   const { kind, namespace, name = '' } = target;
-  const applied = patcher(kind, body, contentType);
-  if (mediaType(contentType) === APPLY_PATCH) {
+  const applied = patcher(kind, body);
+  if (mediaType(body.contentType) === APPLY_PATCH) {
     if (!options.fieldManager)
       throw invalid('meta.k8s.io', 'PatchOptions', '', [requiredValue('fieldManager', 'is required for apply patch')]);
     if (backend.storage.get(kind.store, namespace, name) === undefined && target.subresource === undefined) {
@@ -370,5 +377,5 @@ export const patch = async (
       return { object: onTheWire(kind, object), created: true };
     }
   }
-  return update(backend, target, applied, options);
+  return update(backend, target, { propose: applied }, options);
 };

@@ -1,6 +1,6 @@
 import type { ContainerSpec, VolumeMount } from '../../cloud/container-groups.ts';
 import type { WorkloadContainer, WorkloadPod } from '../workload-pod.ts';
-import { eciEnvironment, environmentOf, expandText, type Environment } from './env.ts';
+import { eciEnvironment, environmentOf, expand, type Environment } from './env.ts';
 import type { Remarks, TranslationInput } from './input.ts';
 import { LONGEST_IMAGE, MOST_ITEMS } from './eci-limits.ts';
 import { hookOf, probeOf } from './probe.ts';
@@ -20,7 +20,7 @@ export const containerOf = (
 ): ContainerSpec => {
   const environment = environmentOf(container, at, input, remarks);
   const texts = (list: readonly string[] | undefined, field: string) =>
-    list?.map((text, index) => expandText(text, environment, `${at}.${field}[${index}]`, remarks));
+    list?.map((text, index) => expand(text, environment, `${at}.${field}[${index}]`, remarks));
   refuseWhatCannotBe(container, at, input.pod, remarks);
   const { name, image, imagePullPolicy, workingDir, stdin, stdinOnce, tty } = container;
   const { terminationMessagePath, terminationMessagePolicy } = container;
@@ -111,6 +111,13 @@ const refuseWhatCannotBe = (container: WorkloadContainer, at: string, pod: Workl
     refuse('restartPolicy', 'ECI has no sidecars among init containers', 'make it one of spec.containers');
   else if (restartPolicy !== undefined && restartPolicy !== (pod.spec.restartPolicy ?? 'Always'))
     refuse('restartPolicy', 'all containers of an instance have one policy', 'set spec.restartPolicy');
+  refuseWhatIsTooLarge(container, refuse);
+};
+
+const refuseWhatIsTooLarge = (
+  container: WorkloadContainer,
+  refuse: (field: string, problem: string, remedy: string) => void,
+): void => {
   if (container.image.length === 0 || container.image.length > LONGEST_IMAGE)
     refuse('image', `it has ${container.image.length} characters, and ECI takes 1 to ${LONGEST_IMAGE}`, 'shorten it');
   for (const field of ['command', 'args', 'ports', 'volumeMounts'] as const)
@@ -165,7 +172,7 @@ const mountOf = (
 ): VolumeMount => {
   const { name, mountPath, readOnly, subPathExpr, mountPropagation } = mount;
   const subPath = subPathExpr
-    ? expandText(subPathExpr, environment, `${at}.volumeMounts[${mountPath}].subPathExpr`, remarks)
+    ? expand(subPathExpr, environment, `${at}.volumeMounts[${mountPath}].subPathExpr`, remarks)
     : mount.subPath;
   return compact({
     name,

@@ -21,7 +21,7 @@ export const environmentOf = (
   const environment = new Map<string, string | typeof POD_IP>(input.settings.serviceEnvironment);
   for (const [name, value] of fromReferences(container, at, input, remarks)) environment.set(name, value);
   container.env?.forEach((variable) => {
-    const value = valueOf(variable, `${at}.env[${variable.name}]`, container, environment, input, remarks);
+    const value = valueOf(variable, `${at}.env[${variable.name}]`, { container, environment, input, remarks });
     if (value !== undefined) environment.set(variable.name, value);
   });
   return environment;
@@ -92,13 +92,19 @@ function* fromReferences(
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
+/** What the value of a variable may come from, and where it is said what is wrong with it. */
+interface Scope {
+  readonly container: WorkloadContainer;
+  /** The variables before it. */
+  readonly environment: Environment;
+  readonly input: TranslationInput;
+  readonly remarks: Remarks;
+}
+
 const valueOf = (
-  { name, value, valueFrom }: EnvVar,
+  { value = '', valueFrom }: EnvVar,
   field: string,
-  container: WorkloadContainer,
-  environment: Environment,
-  input: TranslationInput,
-  remarks: Remarks,
+  { container, environment, input, remarks }: Scope,
 ): string | typeof POD_IP | undefined => {
   if (valueFrom?.fieldRef) {
     const { fieldPath } = valueFrom.fieldRef;
@@ -111,42 +117,45 @@ const valueOf = (
       });
     return found;
   }
-  if (valueFrom?.resourceFieldRef)
-    return resourceValue(valueFrom.resourceFieldRef, field, input.pod, container.name, remarks);
-  const ref = valueFrom?.configMapKeyRef ?? valueFrom?.secretKeyRef;
-  if (ref) {
-    const isSecret = valueFrom?.configMapKeyRef === undefined;
-    const found = (isSecret ? input.secrets : input.configMaps).get(ref.name)?.data?.[ref.key];
-    if (found !== undefined) return isSecret ? decode(found) : found;
-    if (ref.optional !== true)
-      remarks.missing.push({
-        field,
-        problem: `there is no key ${ref.key} in a ${isSecret ? 'Secret' : 'ConfigMap'} ${ref.name}`,
-        remedy: 'create it, or make the reference optional',
-      });
-    return undefined;
+  if (valueFrom?.resourceFieldRef) {
+    const ref = valueFrom.resourceFieldRef;
+    const containerName = ref.containerName ?? container.name;
+    return resourceValue({ ...ref, containerName }, field, input.pod, remarks);
   }
+  if (valueFrom?.configMapKeyRef || valueFrom?.secretKeyRef) return keyOf(valueFrom, field, input, remarks);
   if (valueFrom) {
     remarks.refusals.push({ field, problem: `this source of a value is unknown`, remedy: 'write the value itself' });
     return undefined;
   }
-  return expand(value ?? '', environment, field, remarks, name);
+  return isPodIp(value, environment) ? POD_IP : expand(value, environment, field, remarks);
+};
+
+/** The value of a key of a ConfigMap or Secret. */
+const keyOf = (
+  { configMapKeyRef, secretKeyRef }: NonNullable<EnvVar['valueFrom']>,
+  field: string,
+  { configMaps, secrets }: TranslationInput,
+  remarks: Remarks,
+): string | undefined => {
+  const ref = configMapKeyRef ?? secretKeyRef;
+  if (!ref) return undefined;
+  const isSecret = configMapKeyRef === undefined;
+  const found = (isSecret ? secrets : configMaps).get(ref.name)?.data?.[ref.key];
+  if (found !== undefined) return isSecret ? decode(found) : found;
+  if (ref.optional !== true)
+    remarks.missing.push({
+      field,
+      problem: `there is no key ${ref.key} in a ${isSecret ? 'Secret' : 'ConfigMap'} ${ref.name}`,
+      remedy: 'create it, or make the reference optional',
+    });
+  return undefined;
 };
 
 /**
  * `$(NAME)` becomes the value of a variable that came before, `$$` a dollar sign, and everything else stays. Source:
  * kubernetes third_party/forked/golang/expansion. The instance's address is not known here, so inside a text it is refused.
  */
-export const expand = (
-  text: string,
-  environment: Environment,
-  field: string,
-  remarks: Remarks,
-  own?: string,
-): string | typeof POD_IP => {
-  const { value: only } = referencesIn(text).next();
-  const isWhole = only?.start === 0 && only.end === text.length;
-  if (own !== undefined && isWhole && environment.get(only.name ?? '') === POD_IP) return POD_IP;
+export const expand = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
   let expanded = '';
   let done = 0;
   for (const { start, end, name } of referencesIn(text)) {
@@ -172,6 +181,12 @@ export const expand = (
     }
   }
   return expanded + text.slice(done);
+};
+
+/** Whether the text is a reference to the instance's address, and nothing else. */
+const isPodIp = (text: string, environment: Environment): boolean => {
+  const { value: only } = referencesIn(text).next();
+  return only?.start === 0 && only.end === text.length && environment.get(only.name ?? '') === POD_IP;
 };
 
 /** Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any memory. */
@@ -200,9 +215,3 @@ function* referencesIn(text: string): Generator<Reference, undefined> {
   }
   return undefined;
 }
-
-/** As {@link expand}, for texts that are no variables. */
-export const expandText = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
-  const expanded = expand(text, environment, field, remarks);
-  return expanded === POD_IP ? text : expanded;
-};

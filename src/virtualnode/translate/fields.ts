@@ -35,12 +35,16 @@ export const fieldValue = (
     case 'status.podIP':
     case 'status.podIPs':
       return POD_IP;
-    default: {
-      const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.{1,320})'\]$/.exec(fieldPath) ?? [];
-      if (kind === undefined) return undefined;
-      return (kind === 'labels' ? metadata.labels : metadata.annotations)?.[key] ?? '';
-    }
+    default:
+      return keyedValue(fieldPath, pod);
   }
+};
+
+/** One label or annotation; '' where there is none of that key. */
+const keyedValue = (fieldPath: string, { metadata }: WorkloadPod): string | undefined => {
+  const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.{1,320})'\]$/.exec(fieldPath) ?? [];
+  if (kind === undefined) return undefined;
+  return (kind === 'labels' ? metadata.labels : metadata.annotations)?.[key] ?? '';
 };
 
 /** As kubernetes pkg/fieldpath FormatMap: sorted lines of key="escaped value". */
@@ -59,10 +63,9 @@ export const resourceValue = (
   ref: ResourceFieldRef,
   field: string,
   pod: WorkloadPod,
-  ownName: string | undefined,
   remarks: Remarks,
 ): string | undefined => {
-  const name = ref.containerName ?? ownName;
+  const { containerName: name } = ref;
   const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((each) => each.name === name);
   const [kind, resource] = cutAt(ref.resource, '.');
   const { limits, requests } = container?.resources ?? {};

@@ -164,6 +164,9 @@ const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
     );
 };
 
+/** They ask the cluster's name servers first. */
+const CLUSTER_POLICIES: ReadonlySet<string> = new Set(['ClusterFirst', 'ClusterFirstWithHostNet']);
+
 /** Search domains as the kubelet writes them (pkg/kubelet/network/dns), and ndots 5. */
 const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks: Remarks) => {
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
@@ -174,8 +177,7 @@ const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks:
       problem: 'the DNS policy None has no name servers',
       remedy: 'name one, or use another policy',
     });
-  const isCluster =
-    (policy === 'ClusterFirst' || policy === 'ClusterFirstWithHostNet') && settings.clusterDNS.length > 0;
+  const isCluster = CLUSTER_POLICIES.has(policy) && settings.clusterDNS.length > 0;
   if (!isCluster && policy !== 'None' && nameservers.length + searches.length + options.length === 0)
     return { dnsPolicy: 'Default' as const };
   if (!isCluster && policy !== 'None' && nameservers.length === 0) {

@@ -30,7 +30,7 @@ const QUEUE_PROXY_CPU = 0.025;
 const UNSPECIFIED = { cpu: 1, memory: 2 };
 
 /** vCPU and GiB of an instance. */
-export interface Size {
+interface Size {
   readonly cpu: number;
   readonly memory: number;
 }

@@ -61,15 +61,15 @@ export const volumeOf = (
 
 const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks: Remarks): ConfigFile[] => {
   const { configMap, secret, downwardAPI, projected } = volume;
-  if (configMap) return keysOf('ConfigMap', configMap, field, input, remarks);
-  if (secret) return keysOf('Secret', { ...secret, name: secret.secretName }, field, input, remarks);
+  if (configMap) return keysOf({ ...configMap, kind: 'ConfigMap' }, field, input, remarks);
+  if (secret) return keysOf({ ...secret, kind: 'Secret', name: secret.secretName }, field, input, remarks);
   if (downwardAPI) return downward(downwardAPI.items ?? [], field, input, remarks);
   // Of two sources with the same path the later wins, as in the kubelet.
   const byPath = new Map<string, ConfigFile>();
   for (const source of projected?.sources ?? [])
     for (const file of [
-      ...(source.configMap ? keysOf('ConfigMap', source.configMap, field, input, remarks) : []),
-      ...(source.secret ? keysOf('Secret', source.secret, field, input, remarks) : []),
+      ...(source.configMap ? keysOf({ ...source.configMap, kind: 'ConfigMap' }, field, input, remarks) : []),
+      ...(source.secret ? keysOf({ ...source.secret, kind: 'Secret' }, field, input, remarks) : []),
       ...(source.downwardAPI ? downward(source.downwardAPI.items ?? [], field, input, remarks) : []),
       ...(source.serviceAccountToken ? token(source.serviceAccountToken, field, input, remarks) : []),
     ])
@@ -77,9 +77,16 @@ const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks
   return [...byPath.values()];
 };
 
+/** A reference to an object whose keys become files; without items, all of them. */
+interface FileSource {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  readonly optional?: boolean | undefined;
+  readonly items?: readonly KeyToPath[] | undefined;
+}
+
 const keysOf = (
-  kind: 'ConfigMap' | 'Secret',
-  { name, optional, items }: { name: string; optional?: boolean | undefined; items?: readonly KeyToPath[] | undefined },
+  { kind, name, optional, items }: FileSource,
   field: string,
   { configMaps, secrets }: TranslationInput,
   remarks: Remarks,
@@ -118,7 +125,7 @@ const downward = (
   items.flatMap(({ path, mode, fieldRef, resourceFieldRef }) => {
     const at = `${field}.downwardAPI[${path}]`;
     if (resourceFieldRef) {
-      const value = resourceValue(resourceFieldRef, at, input.pod, undefined, remarks);
+      const value = resourceValue(resourceFieldRef, at, input.pod, remarks);
       return value === undefined ? [] : [{ path, content: base64(value), mode }];
     }
     const value = fieldRef && fieldValue(fieldRef.fieldPath, input);

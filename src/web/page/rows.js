@@ -2,7 +2,7 @@
 /** @import { ShownFinding, ShownService, Standing } from '../overview.ts' */
 
 /** @type {Readonly<Record<Standing, string>>} */
-export const WORDS = {
+const WORDS = {
   inUse: 'In use',
   waiting: 'Waiting',
   attention: 'Needs attention',

@@ -67,8 +67,7 @@ test('a rollout that does not move is stuck after its deadline, and says so once
     progressOf(
       deployment({ ...counts, conditions: condition ? [condition] : [] }),
       current,
-      counts,
-      false,
+      { counts, isNew: false },
       START + afterMs,
     );
   const first = look(undefined, 0);
@@ -91,8 +90,7 @@ test('a rollout that was complete does not get stuck by scaling', (t) => {
   const { condition, leftMs } = progressOf(
     deployment({ ...all, conditions: [{ type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated' }] }),
     replicaSet('hello-1', 1),
-    all,
-    false,
+    { counts: all, isNew: false },
     START,
   );
   t.is(condition.reason, 'NewReplicaSetAvailable');
@@ -101,8 +99,7 @@ test('a rollout that was complete does not get stuck by scaling', (t) => {
   const later = progressOf(
     deployment({ ...all, conditions: [condition] }),
     replicaSet('hello-1', 1, 0),
-    none,
-    false,
+    { counts: none, isNew: false },
     START + 90_000,
   );
   t.is(later.condition, condition);

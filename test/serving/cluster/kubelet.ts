@@ -227,7 +227,7 @@ export const runKubelet = (ground: FollowContext, parts: KubeletParts, signal: A
     };
   };
   const run = async (): Promise<void> => {
-    await followObjects(ground, [{ resource: KUBELET_POD }], sync, signal, trigger);
+    await followObjects({ ...ground, trigger }, [{ resource: KUBELET_POD }], sync, signal);
     await Promise.all([...lives.values()].map((life) => life.end()));
   };
   return {
