@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { CloudFault } from './fault.ts';
+import { FAULT } from './fault-policy.ts';
 import type { Cloud, Eip } from './port.ts';
 
 /** DescribeEipAddresses takes at most 50 IDs (alibabacloud-go/vpc-20160428, DescribeEipAddressesRequest). */
@@ -27,9 +28,6 @@ interface Batch {
 /** What an ID may be made of; anything else travels alone, so that it cannot spoil the list of the others. */
 const PLAIN_ID = /^[\w-]{1,128}$/u;
 
-/** Kinds that speak of the request itself, hence perhaps of one ID in it. */
-const BLAMES_AN_ID = new Set(['refused', 'gone']);
-
 /** Codes of an answer that makes no sense as a whole, perhaps because of one EIP in it. */
 const SPOILT = new Set(['UnreadableAnswer', 'InconsistentPages']);
 
@@ -48,10 +46,10 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
 
 /**
  * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS} into one call of at most
- * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that blames the request sends
- * each ID again alone, so that one bad ID does not hide the others. So does an answer that cannot be read; the EIP that
- * spoilt it travels alone from then on, until it can be read, or everybody would be asked for alone each time. Who aborts leaves without disturbing the rest; the
- * call is given up, if it has not been sent, when all have left.
+ * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that may be for one ID of several
+ * sends each ID again alone, so that one bad ID does not hide the others. So does an answer that cannot be read; the EIP
+ * that spoilt it travels alone from then on, until it can be read, or everybody would be asked for alone each time. A
+ * caller that aborts leaves without disturbing the rest; the call is given up, if it has not been sent, when all have left.
  */
 export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
   let open: Batch | undefined;
@@ -96,7 +94,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
       for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.resolve(eips.get(id)));
     } catch (error) {
       let unanswered: readonly string[] = ids;
-      if (ids.length > 1 && error instanceof CloudFault && BLAMES_AN_ID.has(error.kind)) {
+      if (ids.length > 1 && error instanceof CloudFault && FAULT[error.kind].mayBlameOneId) {
         await sendAlone(batch, ids);
         return;
       }

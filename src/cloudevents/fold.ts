@@ -1,3 +1,4 @@
+import { reasonPolicyOf } from '../api/reason-policy.ts';
 import type { EipChange, ChangeData, ChangeKind } from './change.ts';
 import type { Bound, Fact } from './fact.ts';
 
@@ -23,19 +24,6 @@ export interface Told {
 
 /** Of an address of which nothing has been told. */
 export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
-
-/** Reasons that say that others want or have the EIP, or that what was asked for contradicts itself. */
-const CONFLICTS: ReadonlySet<string> = new Set([
-  'EipClaimed',
-  'EipInUse',
-  'EipBoundElsewhere',
-  'EipReserved',
-  'EipNotGranted',
-  'EipInOtherPackage',
-  'AddressTaken',
-  'AnnotationsDisagree',
-  'ExistingAndNew',
-]);
 
 /**
  * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of steps:
@@ -89,7 +77,7 @@ export const fold = (before: Told, fact: Fact, now: number): { told: Told; chang
   if (fact.trouble && fact.trouble.reason !== told.reason) {
     const { reason } = fact.trouble;
     const of = told.allocationId === undefined ? {} : { allocationID: told.allocationId, ...here };
-    tell(CONFLICTS.has(reason) ? 'conflict' : 'failed', { ...of, ...fact.trouble }, { reason });
+    tell(reasonPolicyOf(reason)?.change ?? 'failed', { ...of, ...fact.trouble }, { reason });
   }
   if (fact.isLast) {
     if (isAuto && address === null && told.allocationId !== undefined)

@@ -1,6 +1,7 @@
 import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../request/policy.ts';
@@ -190,14 +191,15 @@ const create = async (
   try {
     ({ containerGroupId } = await containerGroups.createContainerGroup(spec, signal));
   } catch (error) {
-    if (!(error instanceof CloudFault) || error.kind === 'unknown') throw error;
+    if (!(error instanceof CloudFault)) throw error;
+    const { effect, tell, reason } = FAULT[error.kind];
+    if (effect === 'possible') throw error;
     // It is certain that nothing was made. What passes by itself is nobody's news.
-    const reason = REFUSALS[error.kind];
-    const message = `${error.action} answered ${error.code}: ${error.message}`;
-    if (reason === undefined) {
+    if (tell === 'nobody') {
       tracker.notMade(uid);
       throw error;
     }
+    const message = `${error.action} answered ${error.code}: ${error.message}`;
     tracker.refused(uid, { reason, message: message.slice(0, 1000) }, error.retryAfterMs);
     log.warn({ pod: `${namespace}/${name}`, kind: error.kind, code: error.code, requestId: error.requestId }, message);
     return 'now';
@@ -216,13 +218,6 @@ const create = async (
   return 'now';
 };
 
-/** Why the cloud will not make it for now, in the words of the PodEIP controller. */
-const REFUSALS: Partial<Record<CloudFault['kind'], string>> = {
-  quota: 'QuotaExceeded',
-  refused: 'CloudRefused',
-  misconfigured: 'CloudMisconfigured',
-};
-
 /** Asks a group to end. That there is none is as good. */
 const end = async (
   { containerGroups, groups, tracker }: ReconcilePorts,
@@ -235,7 +230,7 @@ const end = async (
   try {
     await containerGroups.deleteContainerGroup(group, signal);
   } catch (error) {
-    if (!(error instanceof CloudFault) || error.kind !== 'gone') throw error;
+    if (!(error instanceof CloudFault) || FAULT[error.kind].effect !== 'absent') throw error;
   }
   tracker.deleted(uid, containerGroupId);
   groups.refresh(uid);

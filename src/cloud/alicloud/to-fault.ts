@@ -1,6 +1,7 @@
 import type { CloudAction } from '../api-actions.ts';
 import { DeadlinePassed } from '../deadline.ts';
 import { CloudFault } from '../fault.ts';
+import { FAULT } from '../fault-policy.ts';
 import { kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
 import { plainCode, plainRequestId, printable, redact } from './redact.ts';
 
@@ -91,7 +92,7 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
     code,
     status,
     requestId,
-    retryAfterMs: kind === 'throttled' ? retryAfter(error['retryAfter']) : undefined,
+    retryAfterMs: FAULT[kind].retry === 'throttle' ? retryAfter(error['retryAfter']) : undefined,
     message: parts.map((part, at) => (at < parts.length - 1 ? part.replace(/\.$/u, '') : part)).join(': '),
   });
 };

@@ -3,6 +3,7 @@ import { NAMESPACE } from '../../api/core.ts';
 import { TAG_CLUSTER_UID, TAG_POD } from '../../api/annotations.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { CloudFault } from '../../cloud/fault.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Cloud } from '../../cloud/port.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
@@ -179,8 +180,7 @@ class GarbageCollector {
       if (!(error instanceof CloudFault)) throw error;
       this.#observations = tried(this.#observations, allocationId, false);
       const { kind, action, code, requestId, message } = error;
-      if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
-        this.#blocked(verdict, message, `${action}: ${code}`);
+      if (FAULT[kind].tell !== 'nobody') this.#blocked(verdict, message, `${action}: ${code}`);
       else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
       return false;
     }
@@ -207,7 +207,7 @@ class GarbageCollector {
     try {
       await runCollectAction(step, allocationId, caller, cloud, signal);
     } catch (error) {
-      if (!(error instanceof CloudFault && error.kind === 'gone' && step.do === 'Release')) throw error;
+      if (!(error instanceof CloudFault && FAULT[error.kind].effect === 'absent' && step.do === 'Release')) throw error;
       return { is: 'passes', say: 'it had been released already' };
     }
     if (step.do === 'Release') {

@@ -5,7 +5,8 @@ import { EIP_USAGE } from '../../api/eippolicy.ts';
 import { KNATIVE_SERVICE, SERVICE_UID } from '../../api/knative.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
-import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
+import { CloudFault } from '../../cloud/fault.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
@@ -62,27 +63,11 @@ export interface Changes {
   refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
 }
 
-/** What people read when the cloud says no, by the kind of its answer; undefined where it passes by itself. */
-const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
-  again: 'CloudBusy',
-  later: 'CloudBusy',
-  already: 'CloudBusy',
-  gone: 'CloudBusy',
-  throttled: 'CloudThrottled',
-  unknown: 'CloudUnknown',
-  refused: 'CloudRefused',
-  quota: 'QuotaExceeded',
-  misconfigured: 'CloudMisconfigured',
-};
-
 /** Before a throttled call takes its place in the queue of its action again; milliseconds. */
 const THROTTLED_MS = 1_000;
 
 /** Until a step that waits for a write is looked at again, if nobody calls before; milliseconds. */
 const HELD_MS = 10_000;
-
-/** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
-const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
 
 /**
  * observe → decide → do one thing → report, for one pod and the PodEIP of its name. One reconciler serves both objects,
@@ -299,15 +284,16 @@ const faulted = async (
   signal: AbortSignal,
 ): Promise<Requeue> => {
   const { kind, action, code, requestId, message } = fault;
-  const needsSomebody = NEEDS_SOMEBODY.has(kind);
+  const { tell: whom, retry, reason } = FAULT[kind];
+  const needsSomebody = whom !== 'nobody';
   const fields = { kind, action, code, requestId, ...fieldsOf(undefined, seen) };
   if (needsSomebody) ports.log.warn(fields, message);
   else ports.log.debug(fields, message);
   // The bucket of the action slows everybody down together: a pause of its own would let newcomers pass this one.
-  if (kind === 'throttled') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
+  if (retry === 'throttle') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
   if (!needsSomebody) return 'backoff';
-  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason: REASON[kind], message });
-  await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
+  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason, message });
+  await tell({ isReady: false, reason, message, isOfCloud: true }, true, seen, ports, signal);
   // Who may not take an EIP over buys one instead.
   if (seen.podEip && ports.tracker.recall(seen.podEip.metadata.uid).refusal?.action === 'TransferOwnership')
     return { afterMs: ports.settings.readLagMs };
