@@ -77,7 +77,7 @@ const PURE = new Set(['request', 'rules', 'explain', 'decisions']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
-  /^src\/controllers\/(podeip\/(controller|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
+  /^src\/controllers\/(podeip\/(controller|reads|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [

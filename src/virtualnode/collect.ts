@@ -55,7 +55,7 @@ export const collectOrphans = async (
     if (signal.aborted) return;
     try {
       attempt += 1;
-      seenBefore = await pass(ports, settings, seenBefore, { subject, attempt }, signal);
+      seenBefore = await pass(ports, settings, { seenBefore, caller: { subject, attempt } }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isFault = error instanceof CloudFault || error instanceof KubeFault;
@@ -72,8 +72,7 @@ export const collectOrphans = async (
 const pass = async (
   { kube, containerGroups, groups, log }: CollectPorts,
   { nodeName, brakeAbove }: CollectSettings,
-  seenBefore: ReadonlySet<string>,
-  caller: Caller,
+  { seenBefore, caller }: { readonly seenBefore: ReadonlySet<string>; readonly caller: Caller },
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> => {
   const all = await groups.listOfCluster(signal);
