@@ -33,58 +33,101 @@ export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
  */
 export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly EipChange[] } => {
   if (before.isOver) return { told: before, changes: [] };
-  const changes: EipChange[] = [];
-  let told = before;
-  const tell = (kind: ChangeKind, data: object, news: Partial<Told> = {}) => {
-    told = { ...told, ...news, sequence: told.sequence + 1, at: Math.max(now, told.at) };
-    changes.push({
-      kind,
-      sequence: told.sequence,
-      at: told.at,
-      data: { ...fact.about, ...data } as unknown as ChangeData,
-    });
-  };
-  const { about, allocationId, address, bound } = fact;
-  const isAuto = about.allocationType === 'Auto';
+  const news = new News(before, fact, now);
+  foldAddress(news, fact);
+  foldDrift(news, fact);
+  foldBinding(news, fact);
+  foldTrouble(news, fact);
+  if (fact.isLast) foldEnd(news, fact);
+  return { told: news.told, changes: news.changes };
+};
 
+/** What has been told so far, and the changes that the fact has added to it. */
+class News {
+  told: Told;
+  readonly changes: EipChange[] = [];
+  readonly #fact: Fact;
+  readonly #now: number;
+
+  constructor(before: Told, fact: Fact, now: number) {
+    this.told = before;
+    this.#fact = fact;
+    this.#now = now;
+  }
+
+  /** The address that was told of, as a change shows it. */
+  get address(): { readonly address?: string } {
+    const { address } = this.told;
+    return address === undefined ? {} : { address };
+  }
+
+  tell(kind: ChangeKind, data: object, known: Partial<Told> = {}): void {
+    const { told } = this;
+    this.told = { ...told, ...known, sequence: told.sequence + 1, at: Math.max(this.#now, told.at) };
+    const { sequence, at } = this.told;
+    this.changes.push({ kind, sequence, at, data: { ...this.#fact.about, ...data } as unknown as ChangeData });
+  }
+
+  /** Is known from now on, and no news. */
+  know(known: Partial<Told>): void {
+    this.told = { ...this.told, ...known };
+  }
+}
+
+const isAuto = ({ about }: Fact): boolean => about.allocationType === 'Auto';
+
+const foldAddress = (news: News, fact: Fact): void => {
+  const { allocationId, address, statusAddress, isLast } = fact;
+  const { told } = news;
   if (typeof address === 'string' && (told.allocationId !== allocationId || told.address === undefined)) {
-    const news = { allocationId, address };
-    if (isAuto && told.allocationId !== allocationId) tell('allocated', { allocationID: allocationId, address }, news);
-    else told = { ...told, ...news };
+    const known = { allocationId, address };
+    if (isAuto(fact) && told.allocationId !== allocationId)
+      news.tell('allocated', { allocationID: allocationId, address }, known);
+    else news.know(known);
   }
   // Bought, written down and given back by processes that did not live to tell.
-  if (fact.isLast && isAuto && address === null && told.allocationId !== allocationId) {
-    const known = fact.statusAddress === undefined ? {} : { address: fact.statusAddress };
-    tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
+  if (isLast && isAuto(fact) && address === null && told.allocationId !== allocationId) {
+    const known = statusAddress === undefined ? {} : { address: statusAddress };
+    news.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
   }
-  const here = told.address === undefined ? {} : { address: told.address };
+};
 
-  const unbind = () => {
-    const { bound: old } = told;
-    if (old) tell('disassociated', { ...dataOf(old), ...here }, { bound: undefined, was: old });
-  };
-  if (fact.drift && told.allocationId !== undefined && told.drifted !== told.allocationId)
-    tell('drift', { allocationID: told.allocationId, ...here, ...fact.drift }, { drifted: told.allocationId });
-  // Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag.
-  const isElsewhere = address !== undefined && !(bound && told.bound && isSame(bound, told.bound));
-  if (told.bound && isElsewhere && (fact.isCertain || (bound && fact.isUsed))) unbind();
-  const isNew =
-    bound && !told.bound && told.address !== undefined && !isSame(bound, fact.isUsed ? undefined : told.was);
-  if (isNew && (fact.isUsed || fact.isLeaving))
-    tell('associated', { ...dataOf(bound), ...here }, { bound, was: undefined, drifted: undefined, reason: undefined });
-  else if (fact.isUsed && told.reason !== undefined) told = { ...told, reason: undefined };
+const foldDrift = (news: News, { drift }: Fact): void => {
+  const { allocationId, drifted } = news.told;
+  if (drift && allocationId !== undefined && drifted !== allocationId)
+    news.tell('drift', { allocationID: allocationId, ...news.address, ...drift }, { drifted: allocationId });
+};
 
-  if (fact.trouble && fact.trouble.reason !== told.reason) {
-    const { reason } = fact.trouble;
-    const of = told.allocationId === undefined ? {} : { allocationID: told.allocationId, ...here };
-    tell(reasonPolicyOf(reason)?.change ?? 'failed', { ...of, ...fact.trouble }, { reason });
-  }
-  if (fact.isLast) {
-    if (isAuto && address === null && told.allocationId !== undefined)
-      tell('released', { allocationID: told.allocationId, ...here });
-    told = { ...told, isOver: true };
-  }
-  return { told, changes };
+const foldBinding = (news: News, fact: Fact): void => {
+  const { bound, isUsed, isLeaving } = fact;
+  const { bound: old } = news.told;
+  if (old && isElsewhere(old, fact) && (fact.isCertain || (bound && isUsed)))
+    news.tell('disassociated', { ...dataOf(old), ...news.address }, { bound: undefined, was: old });
+  const { told } = news;
+  const isNew = bound && !told.bound && told.address !== undefined && !isSame(bound, isUsed ? undefined : told.was);
+  if (isNew && (isUsed || isLeaving)) {
+    const known = { bound, was: undefined, drifted: undefined, reason: undefined };
+    news.tell('associated', { ...dataOf(bound), ...news.address }, known);
+  } else if (isUsed && told.reason !== undefined) news.know({ reason: undefined });
+};
+
+/** Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag. */
+const isElsewhere = (old: Bound, { address, bound }: Fact): boolean =>
+  address !== undefined && !(bound && isSame(bound, old));
+
+const foldTrouble = (news: News, { trouble }: Fact): void => {
+  const { told } = news;
+  if (!trouble || trouble.reason === told.reason) return;
+  const { reason } = trouble;
+  const of = told.allocationId === undefined ? {} : { allocationID: told.allocationId, ...news.address };
+  news.tell(reasonPolicyOf(reason)?.change ?? 'failed', { ...of, ...trouble }, { reason });
+};
+
+const foldEnd = (news: News, fact: Fact): void => {
+  const { allocationId } = news.told;
+  if (isAuto(fact) && fact.address === null && allocationId !== undefined)
+    news.tell('released', { allocationID: allocationId, ...news.address });
+  news.know({ isOver: true });
 };
 
 const dataOf = ({ allocationId, networkInterfaceId, privateIpAddress, podUid }: Bound) => ({
