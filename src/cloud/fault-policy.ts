@@ -29,14 +29,16 @@ export interface FaultPolicy {
   readonly retry: 'backoff' | 'throttle' | 'slow' | 'onceFreed' | 'steady';
   /** Whether it may be for one resource among those that the call names: each is asked for alone then. */
   readonly mayBlameOneId: boolean;
+  /** Whether credentials, RAM permissions or endpoints are wrong, so that all calls of the action fail until they are mended. */
+  readonly isOfSetup: boolean;
   /** What conditions and Events say where somebody is told. */
   readonly reason: Reason;
   /** Who has to act. `nobody`: it passes by itself, and is a line of the debug log. An operator is also called by an alert. */
   readonly tell: 'nobody' | 'user' | 'operator';
 }
 
-const passing = { effect: 'none', token: 'new', retry: 'backoff', mayBlameOneId: false, tell: 'nobody' } as const;
-const lasting = { effect: 'none', token: 'new', mayBlameOneId: false } as const;
+const lasting = { effect: 'none', token: 'new', mayBlameOneId: false, isOfSetup: false } as const;
+const passing = { ...lasting, retry: 'backoff', tell: 'nobody' } as const;
 
 /** Everything that is decided by the kind of a fault. */
 export const FAULT = {
@@ -48,5 +50,5 @@ export const FAULT = {
   unknown: { ...passing, effect: 'possible', token: 'same', reason: 'CloudUnknown' },
   refused: { ...lasting, retry: 'slow', mayBlameOneId: true, reason: 'CloudRefused', tell: 'user' },
   quota: { ...lasting, retry: 'onceFreed', reason: 'QuotaExceeded', tell: 'operator' },
-  misconfigured: { ...lasting, retry: 'steady', reason: 'CloudMisconfigured', tell: 'operator' },
+  misconfigured: { ...lasting, retry: 'steady', isOfSetup: true, reason: 'CloudMisconfigured', tell: 'operator' },
 } as const satisfies Record<CloudFaultKind, FaultPolicy>;

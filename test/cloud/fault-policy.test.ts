@@ -57,6 +57,13 @@ test('how each kind is tried again, and who is told', (t) => {
   );
 });
 
+test('kinds that are about credentials, permissions or endpoints', (t) => {
+  t.deepEqual(
+    where(({ isOfSetup }) => isOfSetup),
+    ['misconfigured'],
+  );
+});
+
 test('kinds that may be for one ID of several', (t) => {
   t.deepEqual(
     where(({ mayBlameOneId }) => mayBlameOneId),

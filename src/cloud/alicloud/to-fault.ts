@@ -85,7 +85,7 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
   if (said !== '') parts.push(said);
   const advice = ADVICE.find(([codes]) => codes.test(code))?.[1];
   if (advice !== undefined) parts.push(advice);
-  else if (kind === 'misconfigured') parts.push(ramRemedy(action, body));
+  else if (FAULT[kind].isOfSetup) parts.push(ramRemedy(action, body));
   return new CloudFault({
     kind,
     action,
@@ -134,6 +134,6 @@ export const toFault = (error: unknown, context: FaultContext): CloudFault => {
 
   const kind = kindOfNetworkCode(action, code);
   if (kind === undefined) return silence(code, `no answer (${code})`);
-  const advice = kind === 'misconfigured' ? ' Check the configured region and endpoint.' : '';
+  const advice = FAULT[kind].isOfSetup ? ' Check the configured region and endpoint.' : '';
   return new CloudFault({ kind, action, code, message: `${action}: ${code}, nothing was sent.${advice}` });
 };
