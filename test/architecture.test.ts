@@ -8,7 +8,8 @@ import { MAY_SAY_RETIRED, retiredIn } from './house/retired-words.ts';
 /**
  * Which part may import which; each may import itself. A part is a folder of src/, but for these:
  *
- * - the ports of kube/ and cloud/ (interfaces and faults) are nearer to everybody than their implementations;
+ * - the ports of kube/ and cloud/ (interfaces, and faults with what they mean) are nearer to everybody than their
+ *   implementations;
  * - the decisions of a controller are pure, and lie beside what carries them out;
  * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
  * - web/page/ is what browsers load: nothing imports it, and time is the browser's there.
@@ -79,7 +80,7 @@ const PURE = new Set(['request', 'rules', 'explain', 'decisions']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
-  /^src\/controllers\/(podeip\/(controller|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
+  /^src\/controllers\/(podeip\/(controller|reads|actions|writes|calls|publish|reserve|tracker|latency|status|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
@@ -153,7 +154,7 @@ const importsOf = (source: string): Import[] => {
 
 const partOf = (file: string): string => {
   if (/^src\/kube\/(port|fault)\.ts$/.test(file)) return 'kube/port';
-  if (/^src\/cloud\/(port|fault|container-groups)\.ts$/.test(file)) return 'cloud/port';
+  if (/^src\/cloud\/(port|fault|fault-policy|container-groups)\.ts$/.test(file)) return 'cloud/port';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
-/* What is exported is somebody's: a name that no other file imports is a part of its own file, and nobody need know it. */
+/* What is exported is somebody's: a name that no other file imports is a part of its own file, and stays there. */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

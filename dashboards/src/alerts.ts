@@ -23,7 +23,7 @@ const NOT_OURS_TO_SOLVE = [
   // Another controller in the cluster is the operator's to remove.
   ...FINDING_IDS.filter((id) => CATALOGUE[id].severity === 'refuse' && id !== 'OtherEipController'),
   'NotManagedHere|EipNotFound|EipNotGranted|EipReserved|EipClaimed|EipInUse|EipBoundElsewhere|EipInOtherPackage|EipKept',
-  'AddressTaken|Kept|HandedOver|HandingOver|Released|Detached|Releasing|Settling|NoAddressWanted',
+  'AddressTaken|Kept|HandedOver|HandingOver|Released|Releasing|Settling|NoAddressWanted',
 ].join('|');
 
 /** Everything that somebody should be called for, the worst first. One Prometheus may watch many clusters. */

@@ -1,8 +1,8 @@
 import type { FindingId } from './finding.ts';
 
 /**
- * Every reason of a condition or Event. One vocabulary from the code to `kubectl describe`, metric
- * labels and dashboards.
+ * Every reason of a condition or Event. One vocabulary from the code to `kubectl describe`, metric labels and
+ * dashboards. What each means for the product is in reason-policy.ts.
  */
 export type Reason =
   | FindingId
@@ -12,7 +12,6 @@ export type Reason =
   | 'Associated'
   | 'Disassociated'
   | 'Released'
-  | 'Detached'
   | 'NoAddressWanted'
   | 'NotOnEcsNode'
   | 'Kept'
@@ -34,7 +33,6 @@ export type Reason =
   | 'CloudBusy'
   | 'CloudThrottled'
   | 'CloudUnknown'
-  | 'KubernetesUnavailable'
   // somebody must act
   | 'NotManagedHere'
   | 'RecordTampered'

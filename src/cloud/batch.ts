@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { CloudFault } from './fault.ts';
+import { FAULT } from './fault-policy.ts';
 import type { Cloud, Eip } from './port.ts';
 
 /** DescribeEipAddresses takes at most 50 IDs (alibabacloud-go/vpc-20160428, DescribeEipAddressesRequest). */
@@ -26,9 +27,6 @@ interface Batch {
 
 /** What an ID may be made of; anything else travels alone, so that it cannot spoil the list of the others. */
 const PLAIN_ID = /^[\w-]{1,128}$/u;
-
-/** Kinds that speak of the request itself, hence perhaps of one ID in it. */
-const BLAMES_AN_ID = new Set(['refused', 'gone']);
 
 /** Codes of an answer that makes no sense as a whole, perhaps because of one EIP in it. */
 const SPOILT = new Set(['UnreadableAnswer', 'InconsistentPages']);
@@ -96,7 +94,7 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
       for (const id of ids) settle(batch.waiters.get(id), (waiter) => waiter.resolve(eips.get(id)));
     } catch (error) {
       let unanswered: readonly string[] = ids;
-      if (ids.length > 1 && error instanceof CloudFault && BLAMES_AN_ID.has(error.kind)) {
+      if (ids.length > 1 && error instanceof CloudFault && FAULT[error.kind].mayBlameOneId) {
         await sendAlone(batch, ids);
         return;
       }

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { endpointCandidates, type Product } from './alicloud/endpoint.ts';
 
 /** What a choice of endpoints is made with. */
-export interface EndpointChoiceSettings {
+interface EndpointChoiceSettings {
   readonly clock: Clock;
   /** For example `cn-hangzhou`. */
   readonly region: string;
@@ -24,7 +24,7 @@ export interface EndpointChoice {
 }
 
 /** How long a host has to answer, milliseconds: a call takes its own time after it, within its own limit. */
-export const REACH_MS = 2_000;
+const REACH_MS = 2_000;
 /** After so many calls in a row without an answer it is chosen again. Endpoints in a VPC miss a call now and then. */
 export const FAILURES = 3;
 /** How long a host that was taken although none was reached is kept, milliseconds. */

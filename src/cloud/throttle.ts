@@ -3,6 +3,7 @@ import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import { CloudFault } from './fault.ts';
+import { FAULT } from './fault-policy.ts';
 
 /**
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
@@ -215,7 +216,8 @@ const turnsOf =
     try {
       return await send();
     } catch (error) {
-      if (error instanceof CloudFault && error.kind === 'throttled') throttle.slowDown(action, error.retryAfterMs);
+      const isThrottle = error instanceof CloudFault && FAULT[error.kind].retry === 'throttle';
+      if (isThrottle) throttle.slowDown(action, error.retryAfterMs);
       throw error;
     }
   };

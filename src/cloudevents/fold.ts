@@ -1,3 +1,4 @@
+import { reasonPolicyOf } from '../api/reason-policy.ts';
 import type { EipChange, ChangeData, ChangeKind } from './change.ts';
 import type { Bound, Fact } from './fact.ts';
 
@@ -24,129 +25,109 @@ export interface Told {
 /** Of an address of which nothing has been told. */
 export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
 
-/** Reasons that say that others want or have the EIP, or that what was asked for contradicts itself. */
-const CONFLICTS: ReadonlySet<string> = new Set([
-  'EipClaimed',
-  'EipInUse',
-  'EipBoundElsewhere',
-  'EipReserved',
-  'EipNotGranted',
-  'EipInOtherPackage',
-  'AddressTaken',
-  'AnnotationsDisagree',
-  'ExistingAndNew',
-]);
-
 /**
- * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of
- * steps: whoever died before it was written down is followed by somebody who sees the same state and tells the same.
+ * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of steps:
+ * whoever died before it was written down is followed by somebody who sees the same state and tells the same.
  *
  * @param now wall time, milliseconds
  */
 export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly EipChange[] } => {
   if (before.isOver) return { told: before, changes: [] };
-  const story = new Story(before, fact, now);
-  tellAllocation(story, fact);
-  tellDrift(story, fact);
-  tellDisassociation(story, fact);
-  tellAssociation(story, fact);
-  tellTrouble(story, fact);
-  tellEnd(story, fact);
-  const { told, changes } = story;
-  return { told, changes };
+  const news = new News(before, fact, now);
+  foldAddress(news, fact);
+  foldDrift(news, fact);
+  foldBinding(news, fact);
+  foldTrouble(news, fact);
+  if (fact.isLast) foldEnd(news, fact);
+  return { told: news.told, changes: news.changes };
 };
 
-/** What has been told, and what is told now. */
-class Story {
+/** What has been told so far, and the changes that the fact has added to it. */
+class News {
   told: Told;
   readonly changes: EipChange[] = [];
-  readonly #about: Fact['about'];
+  readonly #fact: Fact;
   readonly #now: number;
 
-  constructor(before: Told, { about }: Fact, now: number) {
+  constructor(before: Told, fact: Fact, now: number) {
     this.told = before;
-    this.#about = about;
+    this.#fact = fact;
     this.#now = now;
   }
 
-  /** Tells a change, and remembers what is new by it. */
-  tell(kind: ChangeKind, data: object, news: Partial<Told> = {}): void {
+  /** The address that was told of, as a change shows it. */
+  get address(): { readonly address?: string } {
+    const { address } = this.told;
+    return address === undefined ? {} : { address };
+  }
+
+  tell(kind: ChangeKind, data: object, known: Partial<Told> = {}): void {
+    const { told } = this;
+    this.told = { ...told, ...known, sequence: told.sequence + 1, at: Math.max(this.#now, told.at) };
     const { sequence, at } = this.told;
-    this.told = { ...this.told, ...news, sequence: sequence + 1, at: Math.max(this.#now, at) };
-    this.changes.push({
-      kind,
-      sequence: this.told.sequence,
-      at: this.told.at,
-      data: { ...this.#about, ...data } as unknown as ChangeData,
-    });
+    this.changes.push({ kind, sequence, at, data: { ...this.#fact.about, ...data } as unknown as ChangeData });
   }
 
-  /** Remembers without a word. */
-  note(news: Partial<Told>): void {
-    this.told = { ...this.told, ...news };
-  }
-
-  /** The address, where it is known. */
-  get here(): { readonly address?: string } {
-    return this.told.address === undefined ? {} : { address: this.told.address };
+  /** Is known from now on, and no news. */
+  know(known: Partial<Told>): void {
+    this.told = { ...this.told, ...known };
   }
 }
 
 const isAuto = ({ about }: Fact): boolean => about.allocationType === 'Auto';
 
-const tellAllocation = (story: Story, fact: Fact): void => {
-  const { allocationId, address } = fact;
-  const isOther = story.told.allocationId !== allocationId;
-  if (typeof address === 'string' && (isOther || story.told.address === undefined)) {
-    const news = { allocationId, address };
-    if (isAuto(fact) && isOther) story.tell('allocated', { allocationID: allocationId, address }, news);
-    else story.note(news);
+const foldAddress = (news: News, fact: Fact): void => {
+  const { allocationId, address, statusAddress, isLast } = fact;
+  const { told } = news;
+  if (typeof address === 'string' && (told.allocationId !== allocationId || told.address === undefined)) {
+    const known = { allocationId, address };
+    if (isAuto(fact) && told.allocationId !== allocationId)
+      news.tell('allocated', { allocationID: allocationId, address }, known);
+    else news.know(known);
   }
   // Bought, written down and given back by processes that did not live to tell.
-  if (fact.isLast && isAuto(fact) && address === null && isOther) {
-    const known = fact.statusAddress === undefined ? {} : { address: fact.statusAddress };
-    story.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
+  if (isLast && isAuto(fact) && address === null && told.allocationId !== allocationId) {
+    const known = statusAddress === undefined ? {} : { address: statusAddress };
+    news.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
   }
 };
 
-const tellDrift = (story: Story, { drift }: Fact): void => {
-  const { allocationId, drifted } = story.told;
+const foldDrift = (news: News, { drift }: Fact): void => {
+  const { allocationId, drifted } = news.told;
   if (drift && allocationId !== undefined && drifted !== allocationId)
-    story.tell('drift', { allocationID: allocationId, ...story.here, ...drift }, { drifted: allocationId });
+    news.tell('drift', { allocationID: allocationId, ...news.address, ...drift }, { drifted: allocationId });
 };
 
-const tellDisassociation = (story: Story, { address, bound, isCertain, isUsed }: Fact): void => {
-  const { bound: old } = story.told;
-  if (!old) return;
-  // Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag.
-  const isElsewhere = address !== undefined && !(bound && isSame(bound, old));
-  if (isElsewhere && (isCertain || (bound && isUsed)))
-    story.tell('disassociated', { ...dataOf(old), ...story.here }, { bound: undefined, was: old });
-};
-
-const tellAssociation = (story: Story, { bound, isUsed, isLeaving }: Fact): void => {
-  const { told } = story;
+const foldBinding = (news: News, fact: Fact): void => {
+  const { bound, isUsed, isLeaving } = fact;
+  const { bound: old } = news.told;
+  if (old && isElsewhere(old, fact) && (fact.isCertain || (bound && isUsed)))
+    news.tell('disassociated', { ...dataOf(old), ...news.address }, { bound: undefined, was: old });
+  const { told } = news;
   const isNew = bound && !told.bound && told.address !== undefined && !isSame(bound, isUsed ? undefined : told.was);
   if (isNew && (isUsed || isLeaving)) {
-    const news = { bound, was: undefined, drifted: undefined, reason: undefined };
-    story.tell('associated', { ...dataOf(bound), ...story.here }, news);
-  } else if (isUsed && told.reason !== undefined) story.note({ reason: undefined });
+    const known = { bound, was: undefined, drifted: undefined, reason: undefined };
+    news.tell('associated', { ...dataOf(bound), ...news.address }, known);
+  } else if (isUsed && told.reason !== undefined) news.know({ reason: undefined });
 };
 
-const tellTrouble = (story: Story, { trouble }: Fact): void => {
-  const { allocationId, reason: before } = story.told;
-  if (!trouble || trouble.reason === before) return;
+/** Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag. */
+const isElsewhere = (old: Bound, { address, bound }: Fact): boolean =>
+  address !== undefined && !(bound && isSame(bound, old));
+
+const foldTrouble = (news: News, { trouble }: Fact): void => {
+  const { told } = news;
+  if (!trouble || trouble.reason === told.reason) return;
   const { reason } = trouble;
-  const of = allocationId === undefined ? {} : { allocationID: allocationId, ...story.here };
-  story.tell(CONFLICTS.has(reason) ? 'conflict' : 'failed', { ...of, ...trouble }, { reason });
+  const of = told.allocationId === undefined ? {} : { allocationID: told.allocationId, ...news.address };
+  news.tell(reasonPolicyOf(reason)?.change ?? 'failed', { ...of, ...trouble }, { reason });
 };
 
-const tellEnd = (story: Story, fact: Fact): void => {
-  if (!fact.isLast) return;
-  const { allocationId } = story.told;
+const foldEnd = (news: News, fact: Fact): void => {
+  const { allocationId } = news.told;
   if (isAuto(fact) && fact.address === null && allocationId !== undefined)
-    story.tell('released', { allocationID: allocationId, ...story.here });
-  story.note({ isOver: true });
+    news.tell('released', { allocationID: allocationId, ...news.address });
+  news.know({ isOver: true });
 };
 
 const dataOf = ({ allocationId, networkInterfaceId, privateIpAddress, podUid }: Bound) => ({

@@ -1,6 +1,6 @@
 import { dropFinalizer, deletePodEip } from './podeip/writes.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
-import type { Reason } from '../api/reason.ts';
+import { reasonPolicyOf } from '../api/reason-policy.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
@@ -51,13 +51,6 @@ const BACKOFF_MS = 1_000;
 const LONGEST_WAIT_MS = 10_000;
 /** So many turns in a row that need somebody, or that fail, are not a replica that lags. */
 const PATIENCE = 3;
-
-/** Reasons that do not pass by themselves. Their message says what to do. */
-const NEEDS_SOMEBODY: ReadonlySet<string> = new Set([
-  'ReleaseBlocked',
-  'CloudRefused',
-  'CloudMisconfigured',
-] satisfies Reason[]);
 
 /** What the PodEIP says that it holds. */
 export const holdingOf = (podEip: PodEip): Holding => {
@@ -196,7 +189,8 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
         if (next === 'now') [failures, trouble] = [0, undefined];
         else if (podEip.metadata.deletionTimestamp !== undefined) {
           const ready = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-          if (ready && NEEDS_SOMEBODY.has(ready.reason)) [failures, trouble] = [failures + 1, ready.message];
+          // Its message says what to do.
+          if (ready && reasonPolicyOf(ready.reason)?.stopsDrain) [failures, trouble] = [failures + 1, ready.message];
           else if (!hasFinalizer(podEip)) failures += 1;
         }
         return next;

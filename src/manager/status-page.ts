@@ -3,6 +3,7 @@ import { sentence } from '../api/finding.ts';
 import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
 import type { ObservedCall } from '../cloud/observe.ts';
 import type { Config } from '../config/schema.ts';
@@ -11,7 +12,7 @@ import type { ServiceCache } from '../controllers/service/controller.ts';
 import type { Election } from '../kube/lease.ts';
 import { keyOf, refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createCallBudget } from '../view/budget.ts';
+import { createCallBudget, type CallEnd } from '../view/budget.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createHistory, type HistoryEntry } from '../view/history.ts';
 import { settingsOf } from './controllers.ts';
@@ -167,12 +168,16 @@ export const createStatus = ({ config, version, clock, caches, services, electio
     recorded: (about, note) => {
       history.add(about, note, clock.now());
     },
-    called: ({ action, outcome }) =>
-      budget.called(action, outcome === 'success' ? 'ok' : outcome === 'throttled' ? 'throttled' : 'failed'),
+    called: ({ action, outcome }) => budget.called(action, callEndOf(outcome)),
     throttledBy: (it) => {
       throttle = it;
     },
   };
+};
+
+const callEndOf = (outcome: ObservedCall['outcome']): CallEnd => {
+  if (outcome === 'success') return 'ok';
+  return FAULT[outcome].retry === 'throttle' ? 'throttled' : 'failed';
 };
 
 /** The history's name for what the watch of PodEIPs saw. */

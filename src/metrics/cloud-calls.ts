@@ -1,4 +1,5 @@
 import type { CloudFaultKind } from '../cloud/fault.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import { SECONDS, type Meter } from './definition.ts';
 
 /** What is left of the rate of one API action. */
@@ -38,18 +39,7 @@ export interface CloudMetrics {
   eipQuota(collect: () => EipQuota | undefined): void;
 }
 
-const OUTCOMES = Object.keys({
-  ok: true,
-  again: true,
-  later: true,
-  already: true,
-  gone: true,
-  throttled: true,
-  unknown: true,
-  refused: true,
-  quota: true,
-  misconfigured: true,
-} satisfies Record<'ok' | CloudFaultKind, true>);
+const OUTCOMES = ['ok', ...Object.keys(FAULT)];
 
 /** So many unknown codes are told apart; more would let the cloud's answers grow the memory without end. */
 const MOST_CODES = 50;

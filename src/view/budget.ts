@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 
 /** How an API call ended, as far as a budget is concerned. */
-type CallEnd = 'ok' | 'throttled' | 'failed';
+export type CallEnd = 'ok' | 'throttled' | 'failed';
 
 /** The calls of the last minute, by action. */
 interface CallBudget {

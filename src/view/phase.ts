@@ -1,37 +1,10 @@
 import { SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
-import type { Reason } from '../api/reason.ts';
+import { reasonPolicyOf } from '../api/reason-policy.ts';
 import { readRecord } from '../controllers/podeip/record.ts';
 
 /** How an address stands, in one word. `attention`: it does not come by itself, somebody must act. */
 export type Phase = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
-
-/** Reasons that pass by themselves; all others of a PodEIP that is not ready need somebody. */
-const PASSING: ReadonlySet<string> = new Set([
-  'Pending',
-  'NotScheduled',
-  'NoPodIP',
-  'NoInterfaceYet',
-  'EipNotVisibleYet',
-  'InTransition',
-  'HandingOver',
-  'JoiningBandwidthPackage',
-  'Settling',
-  'Releasing',
-  'CloudBusy',
-  'CloudThrottled',
-  'CloudUnknown',
-  'KubernetesUnavailable',
-  'Allocated',
-  'Associated',
-  'Disassociated',
-  'Released',
-  'Detached',
-  'HandedOver',
-  'Adopted',
-  'NoAddressWanted',
-  'NotOnEcsNode',
-] satisfies Reason[]);
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
@@ -41,11 +14,12 @@ export const readyReasonOf = (podEip: PodEip): string => readyOf(podEip)?.reason
 export const phaseOf = (podEip: PodEip): Phase => {
   const ready = readyOf(podEip);
   const reason = readyReasonOf(podEip);
+  const passes = reasonPolicyOf(reason)?.phase === 'waiting';
   if (podEip.metadata.deletionTimestamp !== undefined)
-    return PASSING.has(reason) || ready?.status === 'True' ? 'goingBack' : 'attention';
+    return passes || ready?.status === 'True' ? 'goingBack' : 'attention';
   if (ready?.status === 'True') return 'inUse';
   if (readRecord(podEip).goneSince !== undefined || reason === 'Kept') return 'kept';
-  return PASSING.has(reason) ? 'waiting' : 'attention';
+  return passes ? 'waiting' : 'attention';
 };
 
 /** The Knative Service that the PodEIP's pod belongs to. */

@@ -1,6 +1,7 @@
 import { TAG_POD } from '../api/annotations.ts';
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import type { Kube } from '../kube/port.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -103,7 +104,7 @@ const pass = async (
       log.warn(fields, 'Deleted a container group that has no pod');
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
-      if (error.kind !== 'gone') {
+      if (FAULT[error.kind].effect !== 'absent') {
         log.warn({ ...fields, kind: error.kind }, `A container group without a pod stays: ${error.message}`);
         seen.add(containerGroupId);
       }

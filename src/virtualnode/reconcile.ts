@@ -1,8 +1,10 @@
 import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
+import { runSteps, type StepLoop } from '../kube/step-loop.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../request/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
@@ -18,7 +20,7 @@ import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod } from './observation.ts';
 import type { Failure } from './instance-status.ts';
-import type { PodAction, PodRead } from './step.ts';
+import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
@@ -54,13 +56,11 @@ const AFTER_DELETION_MS = 1_000;
 export const reconcilePod =
   (ports: ReconcilePorts) =>
   async (key: string, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, clock, settings, tracker, groups, onRest } = ports;
+    const { kube, clock, settings, tracker } = ports;
     const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
     if (!pod || pod.spec.nodeName !== settings.nodeName) return former;
-    const { uid } = pod.metadata;
-    const known = tracker.of(uid, key);
-    let seen: ObservedPod = {
+    const seen: ObservedPod = {
       pod,
       group: undefined,
       surplus: [],
@@ -68,39 +68,49 @@ export const reconcilePod =
       eip: undefined,
       references: undefined,
       policy: undefined,
-      memory: known,
+      memory: tracker.of(pod.metadata.uid, key),
       now: clock.now(),
     };
-    for (;;) {
-      const step = decidePod(seen, settings);
-      switch (step.do) {
-        case 'ReadGroup':
-        case 'ReadPodEip':
-        case 'ReadEip':
-        case 'ReadEipByAddress':
-        case 'ReadReferences':
-        case 'ReadPolicy':
-          seen = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
-          seen = { ...seen, memory: tracker.of(uid, key) };
-          continue;
-        case 'Done':
-          onRest(uid, true);
-          if (!groups.mayLag(uid, settings.readLagMs)) return former;
-          groups.refresh(uid);
-          return { afterMs: settings.readLagMs };
-        case 'Wait':
-          onRest(uid, false);
-          groups.refresh(uid);
-          return { afterMs: Math.max(1, Math.ceil(step.ms)) };
-        case 'CreateGroup':
-        case 'DeleteGroup':
-        case 'WriteStatus':
-        case 'FinishDeletion':
-          onRest(uid, false);
-          return runPodAction(ports, step, pod, signal);
-      }
-    }
+    return runSteps(stepLoopOf(ports, key, former), seen, signal);
   };
+
+/** @param former when to look again at the pods that had the name before */
+const stepLoopOf = (
+  ports: ReconcilePorts,
+  key: string,
+  former: Requeue,
+): StepLoop<ObservedPod, PodRead, PodAction, PodResult, Requeue> => {
+  const { settings, tracker, onRest } = ports;
+  return {
+    decide: (seen) => decidePod(seen, settings),
+    isRead: isPodRead,
+    isResult: isPodResult,
+    read: async (step, seen, signal) => {
+      const { pod } = seen;
+      const known = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
+      return { ...known, memory: tracker.of(pod.metadata.uid, key) };
+    },
+    act: (step, { pod }, signal) => {
+      onRest(pod.metadata.uid, false);
+      return runPodAction(ports, step, pod, signal);
+    },
+    settle: (step, { pod }) => Promise.resolve(restFor(ports, step, pod.metadata.uid) ?? former),
+  };
+};
+
+/** When to look at the pod again; undefined where only an event can change anything. */
+const restFor = ({ groups, settings, onRest }: ReconcilePorts, step: PodResult, uid: string): Requeue | undefined => {
+  onRest(uid, step.do === 'Done');
+  switch (step.do) {
+    case 'Done':
+      if (!groups.mayLag(uid, settings.readLagMs)) return undefined;
+      groups.refresh(uid);
+      return { afterMs: settings.readLagMs };
+    case 'Wait':
+      groups.refresh(uid);
+      return { afterMs: Math.max(1, Math.ceil(step.ms)) };
+  }
+};
 
 const readForPod = async (
   { kube, cloud, calls, findEip, policyOf, groups, tracker }: ReconcilePorts,
@@ -141,10 +151,10 @@ const runPodAction = async (
 ): Promise<Requeue> => {
   const { kube, calls, log, tracker, record } = ports;
   const { uid, namespace, name } = pod.metadata;
-  const about: ObjectReference = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
+  const about = referenceTo(pod);
   switch (step.do) {
     case 'CreateGroup':
-      return create(ports, step, pod, about, signal);
+      return create(ports, step, pod, signal);
     case 'DeleteGroup':
       await end(ports, uid, step.containerGroupId, signal);
       log.info({ pod: `${namespace}/${name}`, because: step.because }, `Ends ${step.containerGroupId}`);
@@ -169,6 +179,14 @@ const runPodAction = async (
   }
 };
 
+const referenceTo = ({ metadata: { namespace, name, uid } }: WorkloadPod): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  namespace,
+  name,
+  uid,
+});
+
 const warningOf = ({ reason, message }: Failure): Happening => ({
   type: 'Warning',
   reason,
@@ -177,12 +195,12 @@ const warningOf = ({ reason, message }: Failure): Happening => ({
 });
 
 const create = async (
-  { containerGroups, groups, log, tracker, record }: ReconcilePorts,
+  ports: ReconcilePorts,
   { spec, notes }: Extract<PodAction, { do: 'CreateGroup' }>,
   pod: WorkloadPod,
-  about: ObjectReference,
   signal: AbortSignal,
 ): Promise<Requeue> => {
+  const { containerGroups, groups, log, tracker, record } = ports;
   const { uid, namespace, name } = pod.metadata;
   tracker.sends(uid, spec);
   groups.refresh(uid);
@@ -190,21 +208,13 @@ const create = async (
   try {
     ({ containerGroupId } = await containerGroups.createContainerGroup(spec, signal));
   } catch (error) {
-    if (!(error instanceof CloudFault) || error.kind === 'unknown') throw error;
-    // It is certain that nothing was made. What passes by itself is nobody's news.
-    const reason = REFUSALS[error.kind];
-    const message = `${error.action} answered ${error.code}: ${error.message}`;
-    if (reason === undefined) {
-      tracker.notMade(uid);
-      throw error;
-    }
-    tracker.refused(uid, { reason, message: message.slice(0, 1000) }, error.retryAfterMs);
-    log.warn({ pod: `${namespace}/${name}`, kind: error.kind, code: error.code, requestId: error.requestId }, message);
-    return 'now';
+    if (error instanceof CloudFault) return notCreated(ports, pod, error);
+    throw error;
   }
   tracker.created(uid, containerGroupId);
   groups.made(containerGroupId, uid);
   log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
+  const about = referenceTo(pod);
   record(about, {
     type: 'Normal',
     reason: 'ContainerGroupCreated',
@@ -216,11 +226,21 @@ const create = async (
   return 'now';
 };
 
-/** Why the cloud will not make it for now, in the words of the PodEIP controller. */
-const REFUSALS: Partial<Record<CloudFault['kind'], string>> = {
-  quota: 'QuotaExceeded',
-  refused: 'CloudRefused',
-  misconfigured: 'CloudMisconfigured',
+/** @throws the fault, where it passes by itself or the group may have been made: that is nobody's news */
+const notCreated = ({ log, tracker }: ReconcilePorts, pod: WorkloadPod, fault: CloudFault): Requeue => {
+  const { uid, namespace, name } = pod.metadata;
+  const { kind, action, code, requestId, retryAfterMs } = fault;
+  const { effect, tell, reason } = FAULT[kind];
+  if (effect === 'possible') throw fault;
+  // From here on it is certain that nothing was made.
+  if (tell === 'nobody') {
+    tracker.notMade(uid);
+    throw fault;
+  }
+  const message = `${action} answered ${code}: ${fault.message}`;
+  tracker.refused(uid, { reason, message: message.slice(0, 1000) }, retryAfterMs);
+  log.warn({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
+  return 'now';
 };
 
 /** Asks a group to end. That there is none is as good. */
@@ -235,7 +255,7 @@ const end = async (
   try {
     await containerGroups.deleteContainerGroup(group, signal);
   } catch (error) {
-    if (!(error instanceof CloudFault) || error.kind !== 'gone') throw error;
+    if (!(error instanceof CloudFault) || FAULT[error.kind].effect !== 'absent') throw error;
   }
   tracker.deleted(uid, containerGroupId);
   groups.refresh(uid);

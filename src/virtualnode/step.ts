@@ -34,7 +34,7 @@ export type PodAction =
   | { readonly do: 'FinishDeletion' };
 
 /** Nothing to do now. */
-type PodResult =
+export type PodResult =
   | { readonly do: 'Done' }
   /** Looked at anew after `ms`, the cloud included. */
   | { readonly do: 'Wait'; readonly because: string; readonly ms: number };
@@ -43,3 +43,23 @@ type PodResult =
 export type PodStep = PodRead | PodAction | PodResult;
 
 export const waitFor = (because: string, ms: number): PodResult => ({ do: 'Wait', because, ms });
+
+const SORT = {
+  ReadGroup: 'read',
+  ReadPodEip: 'read',
+  ReadEip: 'read',
+  ReadEipByAddress: 'read',
+  ReadPolicy: 'read',
+  ReadReferences: 'read',
+  CreateGroup: 'action',
+  DeleteGroup: 'action',
+  WriteStatus: 'action',
+  FinishDeletion: 'action',
+  Done: 'result',
+  Wait: 'result',
+} as const satisfies Record<PodRead['do'], 'read'> &
+  Record<PodAction['do'], 'action'> &
+  Record<PodResult['do'], 'result'>;
+
+export const isPodRead = (step: PodStep): step is PodRead => SORT[step.do] === 'read';
+export const isPodResult = (step: PodStep): step is PodResult => SORT[step.do] === 'result';

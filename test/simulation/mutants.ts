@@ -129,15 +129,15 @@ export const mutants: readonly Mutant[] = [
     2236,
     mutant('everything is certain: silence means no', [
       'src/controllers/podeip/tracker.ts',
-      "if (kind === 'unknown') entry.isCertain = false;",
+      "if (effect === 'possible') entry.isCertain = false;",
       '',
     ]),
   ),
   {
     ...mutant('a refusal is believed of silence too', [
       'src/controllers/podeip/tracker.ts',
-      'const reason = isTaken ?',
-      "const reason = kind === 'unknown' ? 'CloudRefused' : isTaken ?",
+      'const refusedMs = isTaken ?',
+      "const refusedMs = effect === 'possible' ? REFUSALS_MS : isTaken ?",
     ]),
     redundant:
       'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',

@@ -1,6 +1,7 @@
 import type { CloudAction } from '../api-actions.ts';
 import { DeadlinePassed } from '../deadline.ts';
 import { CloudFault } from '../fault.ts';
+import { FAULT } from '../fault-policy.ts';
 import { isOwnerError, kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
 import { plainCode, plainRequestId, printable, redact } from './redact.ts';
 
@@ -96,14 +97,14 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
   if (isOwnerError(action, code, status))
     parts.push('The EIP belongs to another account, or another cloud service manages it; name one of your own.');
   else if (advice !== undefined) parts.push(advice);
-  else if (kind === 'misconfigured') parts.push(ramRemedy(action, body));
+  else if (FAULT[kind].isOfSetup) parts.push(ramRemedy(action, body));
   return new CloudFault({
     kind,
     action,
     code,
     status,
     requestId,
-    retryAfterMs: kind === 'throttled' ? retryAfter(error['retryAfter']) : undefined,
+    retryAfterMs: FAULT[kind].retry === 'throttle' ? retryAfter(error['retryAfter']) : undefined,
     message: parts.map((part, at) => (at < parts.length - 1 ? part.replace(/\.$/u, '') : part)).join(': '),
   });
 };
@@ -145,6 +146,6 @@ export const toFault = (error: unknown, context: FaultContext): CloudFault => {
 
   const kind = kindOfNetworkCode(action, code);
   if (kind === undefined) return silence(code, `no answer (${code})`);
-  const advice = kind === 'misconfigured' ? ' Check the configured region and endpoint.' : '';
+  const advice = FAULT[kind].isOfSetup ? ' Check the configured region and endpoint.' : '';
   return new CloudFault({ kind, action, code, message: `${action}: ${code}, nothing was sent.${advice}` });
 };

@@ -1,21 +1,22 @@
 import type { Cloud } from '../../cloud/port.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
-import type { CollectStep } from './orphans.ts';
+import type { ReleaseAction } from './release.ts';
 
-/** A step of the sweeper that changes the cloud, with the private address that the cloud demands. */
-export type CollectAction = Extract<CollectStep, { do: 'Unassociate' | 'LeaveBandwidthPackage' | 'Release' }>;
+/** What is changed, and by whom. */
+export interface ReleaseTarget {
+  readonly cloud: Cloud;
+  readonly allocationId: string;
+  /** The sweeper of this process, and the tries at this EIP. */
+  readonly caller: Caller;
+}
 
 /**
  * Changes one thing about a candidate EIP. Unassociate is a compare-and-swap: it undoes the named binding or nothing. Rejects
  * with a CloudFault.
- *
- * @param caller the sweeper of this process, and the tries at this EIP
  */
-export const runCollectAction = (
-  step: CollectAction,
-  allocationId: string,
-  caller: Caller,
-  cloud: Cloud,
+export const runReleaseAction = (
+  step: ReleaseAction,
+  { cloud, allocationId, caller }: ReleaseTarget,
   signal: AbortSignal,
 ): Promise<void> => {
   switch (step.do) {

@@ -1,11 +1,13 @@
-import { runCollectAction, type CollectAction } from './actions.ts';
+import { runReleaseAction } from './actions.ts';
 import { NAMESPACE } from '../../api/core.ts';
 import { TAG_CLUSTER_UID, TAG_POD } from '../../api/annotations.ts';
-import { PODEIP, type PodEip } from '../../api/podeip.ts';
+import { PODEIP } from '../../api/podeip.ts';
 import { CloudFault } from '../../cloud/fault.ts';
-import type { Cloud } from '../../cloud/port.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
+import type { Cloud, Eip } from '../../cloud/port.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
+import { runSteps, type StepLoop } from '../../kube/step-loop.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
@@ -13,16 +15,23 @@ import type { Caller } from '../../lib/token.ts';
 import { readRecord } from '../podeip/record.ts';
 import {
   ownersOf,
-  stepToRelease,
   orphanCandidateOf,
   findOrphans,
   tried,
   type CandidateObservations,
   type OrphanCandidate,
   type CollectionSettings,
-  type CollectStep,
   type CandidateVerdict,
 } from './orphans.ts';
+import {
+  decideRelease,
+  isReleaseRead,
+  isReleaseResult,
+  type DueEip,
+  type ReleaseAction,
+  type ReleaseRead,
+  type ReleaseResult,
+} from './release.ts';
 import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { SweeperMetrics, SweepOutcome } from './metrics.ts';
 
@@ -179,15 +188,30 @@ class GarbageCollector {
       if (!(error instanceof CloudFault)) throw error;
       this.#observations = tried(this.#observations, allocationId, false);
       const { kind, action, code, requestId, message } = error;
-      if (kind === 'refused' || kind === 'quota' || kind === 'misconfigured')
-        this.#blocked(verdict, message, `${action}: ${code}`);
+      if (FAULT[kind].tell !== 'nobody') this.#blocked(verdict, message, `${action}: ${code}`);
       else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
       return false;
     }
   }
 
   async #release(verdict: CandidateVerdict, caller: Caller, signal: AbortSignal): Promise<CollectOutcome> {
-    const { cloud, kube, metrics, settings } = this.#ports;
+    return runSteps(this.#stepLoop(caller), await this.#observe(verdict, signal), signal);
+  }
+
+  #stepLoop(caller: Caller): StepLoop<DueEip, ReleaseRead, ReleaseAction, ReleaseResult, CollectOutcome> {
+    return {
+      decide: decideRelease,
+      isRead: isReleaseRead,
+      isResult: isReleaseResult,
+      read: async (step, due, signal) => ({ ...due, primaryAddress: await this.#primaryAddress(step, due, signal) }),
+      act: (step, { verdict: { eip } }, signal) => this.#act(step, { eip, caller }, signal),
+      settle: ({ do: how, because }) => Promise.resolve({ is: how === 'Wait' ? 'passes' : 'blocked', say: because }),
+    };
+  }
+
+  /** Looks at the EIP once more, and, if it is a surplus one, at the one that its PodEIP has. */
+  async #observe(verdict: CandidateVerdict, signal: AbortSignal): Promise<DueEip> {
+    const { cloud, kube, settings } = this.#ports;
     const { allocationId } = verdict.eip;
     const recordedId = verdict.podEip?.spec.allocationID;
     const looked = await Promise.all(
@@ -195,41 +219,50 @@ class GarbageCollector {
     );
     const podEips = await kube.list(PODEIP, {}, signal);
     const [eip] = looked;
-    if (!eip) return { is: 'passes', say: 'it is not listed any more' };
     const listed = new Map(looked.flatMap((it) => (it ? [[it.allocationId, it] as const] : [])));
-    const candidate = orphanCandidateOf(eip, listed, ownersOf(podEips), settings);
-    if (candidate?.kind !== verdict.kind || candidate.podEipUid !== verdict.podEipUid)
-      return { is: 'passes', say: 'it belongs to a PodEIP now' };
-    const step = await this.#named(stepToRelease(eip), podEips, signal);
-    if (step.do === 'Wait') return { is: 'passes', say: step.because };
-    if (step.do === 'Blocked') return { is: 'blocked', say: step.because };
-    signal.throwIfAborted();
-    try {
-      await runCollectAction(step, allocationId, caller, cloud, signal);
-    } catch (error) {
-      if (!(error instanceof CloudFault && error.kind === 'gone' && step.do === 'Release')) throw error;
-      return { is: 'passes', say: 'it had been released already' };
-    }
-    if (step.do === 'Release') {
-      metrics.released();
-      const note = `released ${allocationId} (${eip.ipAddress}), which ${candidate.because}`;
-      this.#record(candidate, { type: 'Normal', reason: 'Released', action: 'Sweep', note });
-    }
-    return { is: step.do === 'Release' ? 'released' : 'changed', say: sentenceOf(step, allocationId) };
+    const candidate = eip && orphanCandidateOf(eip, listed, ownersOf(podEips), settings);
+    return { verdict, eip, candidate, podEips };
   }
 
-  /**
-   * The step with the address that Unassociate must name. The VPC API shows "" for the primary address of an interface;
-   * which one that is, a PodEIP may have noted, and the cloud must confirm.
-   */
-  async #named(
-    step: CollectStep,
-    podEips: readonly PodEip[],
+  async #act(
+    step: ReleaseAction,
+    { eip: { allocationId, ipAddress }, caller }: { readonly eip: Eip; readonly caller: Caller },
     signal: AbortSignal,
-  ): Promise<CollectAction | Exclude<CollectStep, CollectAction>> {
-    if (step.do !== 'Unassociate' || step.privateIpAddress !== '') return step;
+  ): Promise<CollectOutcome> {
+    const { cloud, metrics } = this.#ports;
+    const target = { cloud, allocationId, caller };
+    switch (step.do) {
+      case 'Unassociate':
+        await runReleaseAction(step, target, signal);
+        return {
+          is: 'changed',
+          say: `detached ${allocationId} from ${step.networkInterfaceId} ${step.privateIpAddress}`,
+        };
+      case 'LeaveBandwidthPackage':
+        await runReleaseAction(step, target, signal);
+        return { is: 'changed', say: `took ${allocationId} out of ${step.bandwidthPackageId}` };
+      case 'Release': {
+        try {
+          await runReleaseAction(step, target, signal);
+        } catch (error) {
+          if (!(error instanceof CloudFault && FAULT[error.kind].effect === 'absent')) throw error;
+          return { is: 'passes', say: 'it had been released already' };
+        }
+        metrics.released();
+        const note = `released ${allocationId} (${ipAddress}), which ${step.candidate.because}`;
+        this.#record(step.candidate, { type: 'Normal', reason: 'Released', action: 'Sweep', note });
+        return { is: 'released', say: `released ${allocationId}` };
+      }
+    }
+  }
+
+  /** The interface's primary address: a PodEIP may have noted which one that is, and the cloud must confirm. */
+  async #primaryAddress(
+    { networkInterfaceId }: ReleaseRead,
+    { podEips }: DueEip,
+    signal: AbortSignal,
+  ): Promise<string | null> {
     const { cloud, settings } = this.#ports;
-    const { networkInterfaceId } = step;
     const bindings = podEips.flatMap((podEip) => readRecord(podEip).bindings);
     const noted = bindings.filter((binding) => binding.isPrimary && binding.networkInterfaceId === networkInterfaceId);
     for (const privateIpAddress of new Set(noted.map((binding) => binding.privateIpAddress))) {
@@ -237,10 +270,9 @@ class GarbageCollector {
       const isPrimary = found.some(
         (eni) => eni.networkInterfaceId === networkInterfaceId && eni.primaryIpAddress === privateIpAddress,
       );
-      if (isPrimary) return { ...step, privateIpAddress };
+      if (isPrimary) return privateIpAddress;
     }
-    const because = `it is bound to the primary address of ${networkInterfaceId}, which nothing names any more, so that it cannot be detached safely; detach it in the console`;
-    return { do: 'Blocked', because };
+    return null;
   }
 
   /** Somebody must act before the EIP can be released. `topic` is the obstacle without what differs each time. */
@@ -269,17 +301,6 @@ class GarbageCollector {
     for (const object of podEip ? regarding({ pod: null, podEip }) : [cluster]) record(object, event);
   }
 }
-
-const sentenceOf = (step: CollectAction, allocationId: string): string => {
-  switch (step.do) {
-    case 'Unassociate':
-      return `detached ${allocationId} from ${step.networkInterfaceId} ${step.privateIpAddress}`;
-    case 'LeaveBandwidthPackage':
-      return `took ${allocationId} out of ${step.bandwidthPackageId}`;
-    case 'Release':
-      return `released ${allocationId}`;
-  }
-};
 
 const fieldsOf = ({ kind, eip, podEipUid }: OrphanCandidate) => ({
   kind,

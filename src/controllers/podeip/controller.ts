@@ -1,43 +1,38 @@
 import { runAction, changesCloud, type ActionPorts } from './actions.ts';
-import { ownershipTags } from './calls.ts';
-import { NAMESPACE, POD, type Node, type Pod } from '../../api/core.ts';
-import { EIP_USAGE } from '../../api/eippolicy.ts';
-import { KNATIVE_SERVICE, SERVICE_UID } from '../../api/knative.ts';
+import { POD, type Node, type Pod } from '../../api/core.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
-import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
+import { CloudFault } from '../../cloud/fault.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
+import { MOST_READS, runSteps, type StepLoop } from '../../kube/step-loop.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
 import type { Log } from '../../lib/log.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decide } from './decide.ts';
-import { isSameService } from './precedence.ts';
-import { isReusableFor } from './transfer.ts';
 import { isDrifting, evaluatePod } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
 import { underPolicy } from '../../request/policy.ts';
 import { isOurs, isExternal, readRecord } from './record.ts';
-import type { CompetingClaim, ObservedState, Settings } from './observation.ts';
-import { isReadStep, RETRY_MS, type Action, type ReadStep, type Result } from './step.ts';
+import type { ObservedState, Settings, TrackedState } from './observation.ts';
+import { isReadStep, RETRY_MS, type Action, type ActionOutcome, type ReadStep, type Result } from './step.ts';
 import { labelOf } from './step-label.ts';
 import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from './events.ts';
+import { fieldsOf, sentenceOf } from './log-fields.ts';
+import { readFor, type ReadPorts } from './reads.ts';
 import { statusOf, statusPatch, type Readiness } from './status.ts';
 import { UNTRACKED, type Tracker } from './tracker.ts';
 import type { LatencyTracker } from './latency.ts';
-import { readPolicy, recallPolicy, type Policies } from '../policy-cache.ts';
+import { recallPolicy } from '../policy-cache.ts';
 
 /** What the reconciler of pods and PodEIPs works with. */
-export interface PodEipPorts extends ActionPorts {
+export interface PodEipPorts extends ActionPorts, ReadPorts {
   readonly settings: Settings;
-  /** The VPC of the cluster's nodes: private addresses repeat across VPCs. */
-  readonly vpcId: string;
   readonly tracker: Tracker;
   /** Times what is done; undefined where nobody reads the figures. */
   readonly latency?: LatencyTracker | undefined;
-  /** The policies of namespaces; undefined where there are none. */
-  readonly policies?: Policies | undefined;
   /** Other controllers of EIPs in the cluster; undefined where nobody looks for them. */
   readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
   /** The node of this name, from the cache. */
@@ -62,27 +57,11 @@ export interface Changes {
   refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
 }
 
-/** What people read when the cloud says no, by the kind of its answer; undefined where it passes by itself. */
-const REASON: Readonly<Record<CloudFaultKind, Reason>> = {
-  again: 'CloudBusy',
-  later: 'CloudBusy',
-  already: 'CloudBusy',
-  gone: 'CloudBusy',
-  throttled: 'CloudThrottled',
-  unknown: 'CloudUnknown',
-  refused: 'CloudRefused',
-  quota: 'QuotaExceeded',
-  misconfigured: 'CloudMisconfigured',
-};
-
 /** Before a throttled call takes its place in the queue of its action again; milliseconds. */
 const THROTTLED_MS = 1_000;
 
 /** Until a step that waits for a write is looked at again, if nobody calls before; milliseconds. */
 const HELD_MS = 10_000;
-
-/** Kinds that do not pass by themselves: somebody is told, and it is tried again slowly. */
-const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota', 'misconfigured']);
 
 /**
  * observe → decide → do one thing → report, for one pod and the PodEIP of its name. One reconciler serves both objects,
@@ -91,55 +70,72 @@ const NEEDS_SOMEBODY: ReadonlySet<CloudFaultKind> = new Set(['refused', 'quota',
  * Safe to stop between any two lines and safe to run in two processes. Decisions are made from quorum reads; the caches
  * of the watches only say when to look.
  */
-export const reconcilePodEip =
-  (ports: PodEipPorts) =>
-  async (ref: ObjectRef, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, tracker, settings, log } = ports;
-    const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
-    const uid = podEip?.metadata.uid ?? '';
-    if (podEip) tracker.retained(uid, isWithoutPod(podEip, pod));
-    const recall = () => (podEip ? tracker.recall(uid) : UNTRACKED);
-    const node = pod?.spec.nodeName === undefined ? undefined : ports.nodeOf(pod.spec.nodeName);
-    const now = ports.clock.now();
-    const effective =
-      ports.policies && isAsking(pod, podEip)
-        ? await recallPolicy(ports.policies, kube, ref.namespace ?? '', signal)
-        : undefined;
-    let seen: ObservedState = {
-      pod: pod ?? null,
-      podEip: podEip ?? null,
-      node: node ?? null,
-      otherControllers: ports.otherControllers?.(),
-      policy: effective && { effective, isFresh: false },
-      memory: recall(),
-      now,
-    };
-    try {
-      let step = decide(seen, settings);
-      while (isReadStep(step)) {
-        seen = { ...seen, ...(await read(step, seen, ports, signal)) };
-        if (step.do === 'ReadEip')
-          tracker.observed(uid, step.allocationId, {
-            isDrifting: seen.podEip !== null && isDrifting(seen.pod, seen.eip ?? null, readRecord(seen.podEip)),
-            isMissing: seen.eip === null,
-          });
-        seen = { ...seen, memory: recall() };
-        step = decide(seen, settings);
-      }
-      if (ports.changes && !(await ports.changes.observed(step, seen))) return { afterMs: HELD_MS };
-      if (isResult(step)) return await settle(step, seen, ports, signal);
-      signal.throwIfAborted();
-      if (!ports.mayAct()) return 'backoff';
+export const reconcilePodEip = (ports: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
+  const loop = stepLoopOf(ports);
+  return async (ref, signal) => runSteps(loop, await observe(ref, ports, signal), signal);
+};
+
+/** What is known before anything is asked of the cloud. */
+const observe = async (ref: ObjectRef, ports: PodEipPorts, signal: AbortSignal): Promise<ObservedState> => {
+  const { kube, tracker, policies, otherControllers, nodeOf, clock } = ports;
+  const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
+  if (podEip) tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod));
+  const nodeName = pod?.spec.nodeName;
+  const node = nodeName === undefined ? undefined : nodeOf(nodeName);
+  const now = clock.now();
+  const effective =
+    policies && isAsking(pod, podEip) ? await recallPolicy(policies, kube, ref.namespace ?? '', signal) : undefined;
+  return {
+    pod: pod ?? null,
+    podEip: podEip ?? null,
+    node: node ?? null,
+    otherControllers: otherControllers?.(),
+    policy: effective && { effective, isFresh: false },
+    memory: recalled(podEip, tracker),
+    now,
+  };
+};
+
+const recalled = (podEip: PodEip | null | undefined, tracker: Tracker): TrackedState =>
+  podEip ? tracker.recall(podEip.metadata.uid) : UNTRACKED;
+
+const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Action, Result, Requeue> => {
+  const { tracker, settings, changes, mayAct, log } = ports;
+  return {
+    decide: (seen) => decide(seen, settings),
+    isRead: isReadStep,
+    isResult,
+    // Each place under the limits of the namespace may be asked for by itself.
+    mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
+    read: async (step, seen, signal) => {
+      const known = { ...seen, ...(await readFor(step, seen, ports, signal)) };
+      if (step.do === 'ReadEip') remember(step.allocationId, known, tracker);
+      return { ...known, memory: recalled(seen.podEip, tracker) };
+    },
+    beforeStep:
+      changes && (async (step, seen) => ((await changes.observed(step, seen)) ? undefined : { afterMs: HELD_MS })),
+    fence: () => (mayAct() ? undefined : 'backoff'),
+    act: async (step, seen, signal) => {
       const done = await perform(step, seen, ports, signal);
-      if (step.do === 'RemoveFinalizer') tracker.forget(uid);
-      log.info({ step: labelOf(step.do), ...fieldsOf(step, seen), ...done }, sentenceOf(step));
+      if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
+      log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...done }, sentenceOf(step));
       return 'now';
-    } catch (error) {
+    },
+    settle: (step, seen, signal) => settle(step, seen, ports, signal),
+    failed: async (error, seen, signal) => {
       if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) return 'backoff';
       if (!(error instanceof CloudFault)) throw error;
-      return await faulted(error, seen, ports, signal);
-    }
+      return faulted(error, seen, ports, signal);
+    },
   };
+};
+
+/** What this reading of the EIP says of the time since when. */
+const remember = (allocationId: string, { pod, podEip, eip }: ObservedState, tracker: Tracker): void =>
+  tracker.observed(podEip?.metadata.uid ?? '', allocationId, {
+    isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
+    isMissing: eip === null,
+  });
 
 /** Whether what the policy says makes a difference: nothing is asked for by a pod that is not there. */
 const isAsking = (pod: Pod | undefined, podEip: PodEip | undefined): boolean =>
@@ -154,94 +150,9 @@ const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
 const isResult = (step: Action | Result): step is Result =>
   step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
-/** Reads what the decision asked for. */
-const read = async (
-  step: ReadStep,
-  seen: ObservedState,
-  ports: PodEipPorts,
-  signal: AbortSignal,
-): Promise<Partial<ObservedState>> => {
-  const { podEip, reclaimable = [] } = seen;
-  const { cloud, kube, cluster, vpcId } = ports;
-  switch (step.do) {
-    case 'ReadEip':
-      return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
-    case 'ReadTaggedEips':
-      return { tagged: podEip ? await cloud.findEips(ownershipTags(cluster, podEip.metadata.uid), signal) : [] };
-    case 'ReadInterfaces': {
-      const { privateIpAddress } = step;
-      return { interfaces: await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) };
-    }
-    case 'ReadNamespace': {
-      const name = podEip?.metadata.namespace ?? '';
-      return { namespace: (await kube.get(NAMESPACE, { name }, signal)) ?? null };
-    }
-    case 'ReadPolicy': {
-      if (!ports.policies) return { policy: undefined };
-      const name = podEip?.metadata.namespace ?? '';
-      const { effective, namespace } = await readPolicy(ports.policies, kube, name, signal);
-      return { policy: { effective, isFresh: true }, ...(namespace !== undefined && { namespace }) };
-    }
-    case 'ReadQuota': {
-      const name = podEip?.metadata.namespace ?? '';
-      // One after the other: see Room.
-      const usage = (await kube.get(EIP_USAGE, { name }, signal)) ?? null;
-      return { quota: { usage, podEips: await kube.list(PODEIP, { namespace: name }, signal) } };
-    }
-    case 'ReadReclaimable': {
-      const eips = await cloud.findEips(ownershipTags(cluster, step.podEipUid), signal);
-      return { reclaimable: new Map([...reclaimable, [step.podEipUid, eips.length === 0]]) };
-    }
-    case 'ReadReusable': {
-      if (!podEip) return { reusable: [] };
-      const { namespace } = podEip.metadata;
-      const labelSelector = `${SERVICE_UID}=${podEip.metadata.labels?.[SERVICE_UID] ?? ''}`;
-      const all = await kube.list(PODEIP, { namespace, labelSelector }, signal);
-      return { reusable: all.filter((it) => isReusableFor(it, podEip)) };
-    }
-    case 'ReadService': {
-      try {
-        const service = await kube.get(
-          KNATIVE_SERVICE,
-          { namespace: podEip?.metadata.namespace, name: step.name },
-          signal,
-        );
-        const isThere = service?.metadata.uid === step.uid && service.metadata.deletionTimestamp === undefined;
-        return { service: isThere ? service : null };
-      } catch (error) {
-        // The rights may be left out, and the kind not be installed: what Knative says is then of no help, and no hindrance.
-        const isUnreadable = error instanceof KubeFault && (error.kind === 'forbidden' || error.kind === 'notFound');
-        if (isUnreadable) return { service: 'unreadable' };
-        throw error;
-      }
-    }
-    case 'ReadSuccessor': {
-      const all = await kube.list(PODEIP, { namespace: podEip?.metadata.namespace }, signal);
-      return { successor: all.find(({ metadata }) => metadata.uid === step.uid) ?? null };
-    }
-    case 'ReadCompetingClaims': {
-      const all = await kube.list(PODEIP, {}, signal);
-      const { uid, namespace } = podEip?.metadata ?? {};
-      const others = all.filter(
-        (it) =>
-          it.metadata.uid !== uid &&
-          it.spec.allocationID === step.allocationId &&
-          // A record says what annotations of its pod say, and no other namespace is kept from its EIP by that.
-          (!isExternal(it) || it.metadata.namespace === namespace),
-      );
-      const competitors = others.map(async (competitor): Promise<CompetingClaim> => {
-        const isOfSameService = podEip !== null && isSameService(podEip, competitor);
-        const pod = isOfSameService ? await kube.get(POD, competitor.metadata, signal) : undefined;
-        return { podEip: competitor, pod: pod && pod.metadata.uid === readRecord(competitor).podUid ? pod : null };
-      });
-      return { competitors: await Promise.all(competitors) };
-    }
-  }
-};
-
 /** Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds. */
 const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
-  const { tracker, record, latency, clock } = ports;
+  const { tracker, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
   const isCloud = changesCloud(step);
   const began = clock.mono();
@@ -256,24 +167,32 @@ const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, si
     if (acted.created !== undefined) tracker.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') tracker.renewed(uid);
     latency?.done(step, seen, began);
-    const findings = step.do === 'RecordExternal' ? step.findings : evaluated(step, seen, ports.settings);
-    if (findings) latency?.read({ findings });
-    for (const { about, event } of noticesOf(step, acted, seen)) record(about, event);
-    // What refuses is in the condition and its Event.
-    const isRefused = step.do === 'Claim' && !step.request;
-    for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
-      warn(warning, { pod: seen.pod, podEip: null }, ports);
-    return {
-      ...(acted.created !== undefined && { podEipUid: acted.created }),
-      ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
-      ...(acted.ipAddress !== undefined && { ipAddress: acted.ipAddress }),
-      ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
-    };
+    announceDone(step, acted, seen, ports);
+    return outcomeFields(acted, requestIds);
   } catch (error) {
     if (isCloud && error instanceof CloudFault) tracker.failed(uid, step, error);
     else if (isCloud) tracker.lostTrack(uid);
     throw error;
   }
+};
+
+/** What came of a step, for its line of the log. */
+const outcomeFields = (acted: ActionOutcome, requestIds: readonly string[]): object => ({
+  ...(acted.created !== undefined && { podEipUid: acted.created }),
+  ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
+  ...(acted.ipAddress !== undefined && { ipAddress: acted.ipAddress }),
+  ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
+});
+
+/** Tells people what was done, and what there is to say about a request that was written down. */
+const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, ports: PodEipPorts): void => {
+  const findings = step.do === 'RecordExternal' ? step.findings : evaluated(step, seen, ports.settings);
+  if (findings) ports.latency?.read({ findings });
+  for (const { about, event } of noticesOf(step, acted, seen)) ports.record(about, event);
+  // What refuses is in the condition and its Event.
+  const isRefused = step.do === 'Claim' && !step.request;
+  for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
+    warn(warning, { pod: seen.pod, podEip: null }, ports);
 };
 
 /** What there is to say about a request that was written down. */
@@ -287,7 +206,8 @@ const evaluated = (
 /** Nothing to do now: say how things stand. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
   const isReady = step.do === 'Done' && step.reason === 'InUse';
-  await tell({ isReady, reason: step.reason, message: step.message }, step.do === 'Fail', seen, ports, signal);
+  const { reason, message } = step;
+  await tell({ isReady, isWarning: step.do === 'Fail', reason, message }, seen, ports, signal);
   return step.ms === undefined ? 'done' : { afterMs: step.ms };
 };
 
@@ -299,15 +219,16 @@ const faulted = async (
   signal: AbortSignal,
 ): Promise<Requeue> => {
   const { kind, action, code, requestId, message } = fault;
-  const needsSomebody = NEEDS_SOMEBODY.has(kind);
-  const fields = { kind, action, code, requestId, ...fieldsOf(undefined, seen) };
+  const { tell: whom, retry, reason } = FAULT[kind];
+  const needsSomebody = whom !== 'nobody';
+  const fields = { kind, action, code, requestId, ...fieldsOf(seen) };
   if (needsSomebody) ports.log.warn(fields, message);
   else ports.log.debug(fields, message);
   // The bucket of the action slows everybody down together: a pause of its own would let newcomers pass this one.
-  if (kind === 'throttled') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
+  if (retry === 'throttle') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
   if (!needsSomebody) return 'backoff';
-  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason: REASON[kind], message });
-  await tell({ isReady: false, reason: REASON[kind], message, isOfCloud: true }, true, seen, ports, signal);
+  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason, message });
+  await tell({ isReady: false, isWarning: true, reason, message, isOfCloud: true }, seen, ports, signal);
   // Who may not take an EIP over buys one instead.
   if (seen.podEip && ports.tracker.recall(seen.podEip.metadata.uid).refusal?.action === 'TransferOwnership')
     return { afterMs: ports.settings.readLagMs };
@@ -327,14 +248,14 @@ const warn = (
 
 /** Writes the status if it changed, and an Event if somebody must act and has not been told this yet. */
 const tell = async (
-  readiness: Readiness,
-  isWarning: boolean,
+  readiness: Readiness & { readonly isWarning: boolean },
   seen: ObservedState,
   ports: PodEipPorts,
   signal: AbortSignal,
 ): Promise<void> => {
   const { kube, clock, settings } = ports;
   const { podEip } = seen;
+  const { isWarning } = readiness;
   const warning: EventNote = {
     type: 'Warning',
     reason: readiness.reason,
@@ -355,19 +276,7 @@ const tell = async (
   const hasChanged =
     before?.reason !== readiness.reason || (!readiness.isOfCloud && before.message !== readiness.message);
   // What the cloud refuses has its line already, with the ID of the request.
-  const line = { reason: readiness.reason, isReady: readiness.isReady, ...fieldsOf(undefined, seen) };
+  const line = { reason: readiness.reason, isReady: readiness.isReady, ...fieldsOf(seen) };
   if (hasChanged && !readiness.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, readiness.message);
   if (isWarning && hasChanged) warn(warning, seen, ports);
 };
-
-/** What a line of the log says about the objects. */
-const fieldsOf = (step: Action | undefined, { pod, podEip }: ObservedState) => ({
-  namespace: (podEip ?? pod)?.metadata.namespace,
-  pod: (podEip ?? pod)?.metadata.name,
-  podUid: pod?.metadata.uid ?? (podEip ? readRecord(podEip).podUid || undefined : undefined),
-  podEipUid: podEip?.metadata.uid,
-  eip: step && 'allocationId' in step ? step.allocationId : podEip?.spec.allocationID || undefined,
-});
-
-const sentenceOf = (step: Action): string =>
-  'because' in step ? `${labelOf(step.do)}: ${step.because}` : labelOf(step.do);

@@ -1,5 +1,6 @@
 import type { Condition, PodEip, PodEipStatus } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
+import { REASON } from '../../api/reason-policy.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { obstacleToRelease } from './releasable.ts';
 import { isBoundTo, isExternal, latestBinding, readRecord } from './record.ts';
@@ -16,9 +17,6 @@ export interface Readiness {
 
 /** Longest message that metav1.Condition's schema allows. */
 const MAX_MESSAGE = 32_768;
-
-/** A namespace is shown nothing of an EIP that it may not name: its status has what any reader of the namespace can see. */
-const NOT_ITS_OWN: ReadonlySet<Reason> = new Set(['EipNotGranted', 'EipReserved']);
 
 /** RFC 3339 to the second, as metav1.Time is written. */
 const timestamp = (now: number): string => `${new Date(now).toISOString().slice(0, 19)}Z`;
@@ -45,7 +43,7 @@ export const statusOf = (
   const latest = latestBinding(record);
   const isBound = eip?.status === 'InUse' && latest !== undefined && isBoundTo(eip, latest);
   // An existing EIP is looked at before it is won, and before it is known whether the namespace may have it.
-  const isItsOwn = eip?.allocationId === podEip.spec.allocationID && !NOT_ITS_OWN.has(readiness.reason);
+  const isItsOwn = eip?.allocationId === podEip.spec.allocationID && !REASON[readiness.reason].hidesEip;
   const shown = isItsOwn ? eip : undefined;
   const isByEci = isExternal(podEip) && shown?.status === 'InUse';
   const isAllocated = podEip.spec.allocationID !== '' && eip !== null;

@@ -1,4 +1,5 @@
-import type { CloudFault, CloudFaultKind } from '../../cloud/fault.ts';
+import type { CloudFault } from '../../cloud/fault.ts';
+import { FAULT, type FaultPolicy } from '../../cloud/fault-policy.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import type { TrackedState } from './observation.ts';
@@ -22,29 +23,19 @@ interface Entry {
   epoch: number;
 }
 
-/** Kinds of fault that say for sure that nothing happened. */
-const NOTHING_HAPPENED: ReadonlySet<CloudFaultKind> = new Set([
-  'again',
-  'later',
-  'throttled',
-  'refused',
-  'quota',
-  'misconfigured',
-]);
-
-/** What people read when the cloud refuses a change; nothing happened, and it does not pass by itself. */
-const REFUSED_BECAUSE: Readonly<Partial<Record<CloudFaultKind, Reason>>> = {
-  refused: 'CloudRefused',
-  quota: 'QuotaExceeded',
-  misconfigured: 'CloudMisconfigured',
-};
-
 /** Where there is no PodEIP there is nothing to remember. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
 
 /** First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer. */
 const REFUSAL_MS = 60_000;
 const REFUSALS_MS = [REFUSAL_MS, 600_000] as const;
+const REFUSED_MS = {
+  backoff: undefined,
+  throttle: undefined,
+  slow: REFUSALS_MS,
+  onceFreed: REFUSALS_MS,
+  steady: [REFUSAL_MS, REFUSAL_MS],
+} as const satisfies Record<FaultPolicy['retry'], readonly [base: number, cap: number] | undefined>;
 /** The same for an address that has an EIP already: most often that of a pod which has just gone. */
 const TAKEN_MS = [2_000, REFUSAL_MS] as const;
 
@@ -121,19 +112,26 @@ export class Tracker {
   failed(uid: string, step: Action, { kind, message, retryAfterMs }: CloudFault): void {
     const entry = this.#entry(uid);
     entry.quietSince = this.#clock.mono();
-    if (kind === 'unknown') entry.isCertain = false;
-    if (kind === 'gone' && step.do === 'Release') entry.released = step.allocationId;
+    const { effect, token, retry, reason } = FAULT[kind];
+    if (effect === 'possible') entry.isCertain = false;
+    if (effect === 'absent' && step.do === 'Release') entry.released = step.allocationId;
     // The private address has an EIP already, which is not ours to end.
-    const isTaken = kind === 'already' && step.do === 'Associate';
-    const reason = isTaken ? 'AddressTaken' : REFUSED_BECAUSE[kind];
-    if (reason !== undefined) {
-      const [baseMs, capMs] = isTaken ? TAKEN_MS : kind === 'misconfigured' ? [REFUSAL_MS, REFUSAL_MS] : REFUSALS_MS;
+    const isTaken = effect === 'already' && step.do === 'Associate';
+    const refusedMs = isTaken ? TAKEN_MS : REFUSED_MS[retry];
+    if (refusedMs !== undefined) {
+      const [baseMs, capMs] = refusedMs;
       const waitMs = Math.min(capMs, baseMs * 2 ** Math.min(entry.refusals, 10));
       const dueAt = this.#clock.mono() + Math.max(waitMs, retryAfterMs ?? 0);
       entry.refusals += 1;
-      entry.refusal = { act: step.do, reason, message, dueAt, isQuota: kind === 'quota' };
+      entry.refusal = {
+        act: step.do,
+        reason: isTaken ? 'AddressTaken' : reason,
+        message,
+        dueAt,
+        isQuota: retry === 'onceFreed',
+      };
     }
-    if (kind === 'already' || NOTHING_HAPPENED.has(kind)) entry.epoch += 1;
+    if (token === 'new') entry.epoch += 1;
   }
 
   /** A new request with a new generation was written: its attempt has not been made yet. */

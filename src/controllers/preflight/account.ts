@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { Node } from '../../api/core.ts';
 import { CloudFault } from '../../cloud/fault.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Cloud } from '../../cloud/port.ts';
 import { backoffMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -118,7 +119,7 @@ export const evaluateAccount = async (
 
 /** Whether the RAM policy does not allow the question itself. */
 export const isQuestionDenied = ({ kind, action, code, status }: CloudFault): boolean =>
-  kind === 'misconfigured' &&
+  FAULT[kind].isOfSetup &&
   action === 'DescribeNetworkInterfaces' &&
   (DENIED.test(code) || (status === 403 && !NOT_DENIED.test(code)));
 
@@ -209,7 +210,7 @@ export const awaitAccount = async (
         hindered(undefined);
         return 'denied';
       }
-      if (error.kind === 'misconfigured') {
+      if (FAULT[error.kind].isOfSetup) {
         // Either each call fails, or none that changes something is sent meanwhile; pods are told why they get nothing.
         hindered(undefined);
         log.warn(
