@@ -1,4 +1,4 @@
-import { runAction, changesCloud, type ActionPorts } from './actions.ts';
+import { runAction, type ActionPorts } from './actions.ts';
 import { ownershipTags } from './calls.ts';
 import { NAMESPACE, POD, type Node, type Pod } from '../../api/core.ts';
 import { EIP_USAGE } from '../../api/eippolicy.ts';
@@ -9,18 +9,16 @@ import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
-import type { ParsedRequest } from '../../request/parse.ts';
 import type { Log } from '../../lib/log.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decide } from './decide.ts';
 import { isSameService } from './precedence.ts';
 import { isReusableFor } from './transfer.ts';
-import { isDrifting, evaluatePod } from './pod-request.ts';
+import { isDrifting } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
-import { underPolicy } from '../../request/policy.ts';
 import { isOurs, isExternal, readRecord } from './record.ts';
 import type { CompetingClaim, ObservedState, Settings } from './observation.ts';
-import { isReadStep, RETRY_MS, type Action, type ReadStep, type Result } from './step.ts';
+import { isCloudAction, isReadStep, RETRY_MS, type Action, type ReadStep, type Result } from './step.ts';
 import { labelOf } from './step-label.ts';
 import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from './events.ts';
 import { statusOf, statusPatch, type Readiness } from './status.ts';
@@ -243,20 +241,20 @@ const read = async (
 const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
   const { tracker, record, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
-  const isCloud = changesCloud(step);
+  const isCloud = isCloudAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
   if (isCloud) tracker.sending(uid);
   try {
     const { result: acted, requestIds } = await collectRequests(() =>
-      runAction(step, seen, ports, tracker.epoch(uid), signal),
+      runAction(step, ports, tracker.epoch(uid), signal),
     );
     if (isCloud) tracker.accepted(uid, step);
     if (step.do === 'Release') ports.onQuotaFreed();
     if (acted.created !== undefined) tracker.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') tracker.renewed(uid);
     latency?.done(step, seen, began);
-    const findings = step.do === 'RecordExternal' ? step.findings : evaluated(step, seen, ports.settings);
+    const findings = step.do === 'Claim' || step.do === 'RecordExternal' ? step.findings : undefined;
     if (findings) latency?.read({ findings });
     for (const { about, event } of noticesOf(step, acted, seen)) record(about, event);
     // What refuses is in the condition and its Event.
@@ -275,14 +273,6 @@ const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, si
     throw error;
   }
 };
-
-/** What there is to say about a request that was written down. */
-const evaluated = (
-  step: Action,
-  { pod, node, policy }: ObservedState,
-  settings: Settings,
-): ParsedRequest['findings'] | undefined =>
-  step.do === 'Claim' && pod ? evaluatePod(pod, node, underPolicy(settings, policy?.effective)) : undefined;
 
 /** Nothing to do now: say how things stand. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {

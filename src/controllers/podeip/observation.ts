@@ -141,12 +141,3 @@ export interface Settings {
   /** How often the truth is looked at although nothing happened; milliseconds. */
   readonly recheckMs: number;
 }
-
-/** Whether no change of ours can still take effect. */
-export const isSettled = ({ memory }: ObservedState, { settleMs, readLagMs }: Settings): boolean =>
-  // What was answered has happened, but a reading may still show the time before it.
-  memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
-
-/** Whether this change was accepted so recently that a read may not show it yet. */
-export const justAccepted = (act: Action['do'], { memory }: ObservedState, { readLagMs }: Settings): boolean =>
-  memory.accepted === act && memory.quietMs < readLagMs;

@@ -4,7 +4,8 @@ import type { PodEip } from '../../api/podeip.ts';
 import { isLimited, notAllowed, overLimits, countedMbps, type Usage } from '../../request/policy.ts';
 import type { NewEip } from '../../request/request.ts';
 import { isExternal, readRecord } from './record.ts';
-import type { QuotaUsage, ObservedState } from './observation.ts';
+import type { QuotaUsage } from './observation.ts';
+import type { PodEipSituation } from './situation.ts';
 import { fail, RETRY_MS, wait, type Step } from './step.ts';
 
 /** Between looks at a place whose PodEIP is gone and whose EIP is still listed; milliseconds. */
@@ -20,7 +21,7 @@ const VACATING_MS = 5_000;
  * Where somebody deletes the usage, it is made anew from the PodEIPs that have an EIP; one that was being bought at that
  * moment is counted from when it is written down. The same holds for EIPs that are being bought when the first limit comes.
  */
-export const checkQuota = (seen: ObservedState, podEip: PodEip, request: NewEip): Step | undefined => {
+export const checkQuota = ({ seen, podEip }: PodEipSituation, request: NewEip): Step | undefined => {
   const { policy, quota, namespace, reclaimable } = seen;
   if (!policy) return undefined;
   const { effective } = policy;
@@ -36,13 +37,16 @@ export const checkQuota = (seen: ObservedState, podEip: PodEip, request: NewEip)
     quota.usage?.places?.find(({ podEipUID }) => podEipUID === uid)?.bandwidthMbps === bandwidthMbps;
   const overWithout = (podEipUids: readonly string[]) =>
     overLimits(effective, heldByOthers(quota, uid, hasReservation, podEipUids), request);
+  const reserve = (reclaimed: readonly string[]): Step => {
+    return { do: 'Reserve', podEip, namespace, usage: quota.usage, bandwidthMbps, reclaimed };
+  };
   const over = overWithout([]);
-  if (!over) return hasReservation ? undefined : { do: 'Reserve', bandwidthMbps, reclaimed: [] };
+  if (!over) return hasReservation ? undefined : reserve([]);
   const abandoned = staleReservations(quota);
   // A place that was taken under a higher limit waits for room.
   if (hasReservation || overWithout(abandoned)) return fail(over.id, sentence(over));
   const free = abandoned.filter((it) => reclaimable?.get(it) === true);
-  if (!overWithout(free)) return { do: 'Reserve', bandwidthMbps, reclaimed: free };
+  if (!overWithout(free)) return reserve(free);
   const next = abandoned.find((it) => reclaimable?.has(it) !== true);
   return next === undefined ? fail(over.id, sentence(over), VACATING_MS) : { do: 'ReadReclaimable', podEipUid: next };
 };

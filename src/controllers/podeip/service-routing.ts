@@ -7,7 +7,7 @@ import {
   type TrafficTarget,
 } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { ObservedState } from './observation.ts';
+import type { PodEipSituation } from './situation.ts';
 import type { ReadStep } from './step.ts';
 
 /**
@@ -47,12 +47,9 @@ export const routingFacts = ({ metadata, spec, status }: KnativeService): string
 export const revisionOf = ({ metadata: { labels } }: PodEip): string => labels?.[REVISION_LABEL] ?? '';
 
 /** What has to be read to know the Service of a PodEIP; undefined where it is known, or there is no way to know it. */
-export const readService = (
-  { service }: ObservedState,
-  { metadata: { labels = {} } }: PodEip,
-): ReadStep | undefined => {
-  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = labels;
-  return service === undefined && name !== undefined && uid !== undefined
+export const readService = ({ seen, podEip }: PodEipSituation): ReadStep | undefined => {
+  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = podEip.metadata.labels ?? {};
+  return seen.service === undefined && name !== undefined && uid !== undefined
     ? { do: 'ReadService', name, uid }
     : undefined;
 };

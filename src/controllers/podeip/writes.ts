@@ -155,8 +155,7 @@ export const assignSuccessor = (
 /** Gives the kept EIP to the pod that has the name now. */
 export const assignPod = (
   kube: Kube,
-  podEip: PodEip,
-  { podUid, release }: Extract<Action, { do: 'TakeOver' }>,
+  { podEip, podUid, release }: Extract<Action, { do: 'TakeOver' }>,
   signal: AbortSignal,
 ): Promise<PodEip> =>
   change(
@@ -172,8 +171,7 @@ export const assignPod = (
 /** Writes our notes into another controller's PodEIP; what is in it stays. */
 export const writeAdoption = (
   kube: Kube,
-  podEip: PodEip,
-  { from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
+  { podEip, from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
   region: string | undefined,
   signal: AbortSignal,
 ): Promise<PodEip> =>
