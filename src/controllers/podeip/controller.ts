@@ -336,7 +336,8 @@ const tell = async (
     return;
   }
   const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, clock.now(), settings.recheckMs));
+  const time = { now: clock.now(), refreshMs: settings.recheckMs };
+  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, time));
   if (!status) return;
   const { namespace, name, uid, resourceVersion } = podEip.metadata;
   const body = { metadata: { uid, resourceVersion }, status };

@@ -324,7 +324,7 @@ row(94, 'nothing is decided by a forged status, which is set right by what the c
         if (eip !== undefined) {
           const seen = the.seen({ podEip, eip });
           const readiness = { isReady: false, reason: 'Pending', message: '' } as const;
-          const after = statusOf({ ...podEip, status }, seen, readiness, the.NOW, 600_000);
+          const after = statusOf({ ...podEip, status }, seen, readiness, { now: the.NOW, refreshMs: 600_000 });
           t.is(after.eipAddress, eip?.ipAddress);
           t.is(after.status, eip?.status);
           t.not(after.networkInterfaceID, 'eni-victim');
