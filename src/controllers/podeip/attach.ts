@@ -79,7 +79,10 @@ const revoke = (it: PodEipSituation, eip: Eip, refusal: Result): Step => {
   return isToYield ? { do: 'Unclaim', podEip, allocationId } : refusal;
 };
 
-/** It is nobody's yet, as far as this PodEIP has written down: it is won where nobody else has it, or this pod goes first. */
+/**
+ * It is nobody's yet, as far as this PodEIP has written down: it is won where nobody else has it, or this pod goes
+ * first.
+ */
 const win = (it: PodEipSituation, asked: PodRequest, eip: Eip): Step => {
   const { podEip } = it;
   const { allocationId } = eip;
@@ -96,8 +99,8 @@ const win = (it: PodEipSituation, asked: PodRequest, eip: Eip): Step => {
 };
 
 /**
- * Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields. Undefined
- * where nobody else has it.
+ * Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
+ * Undefined where nobody else has it.
  */
 const yieldOrWait = (it: PodEipSituation, { pod, handover }: PodRequest, allocationId: string): Step | undefined => {
   const { seen, podEip } = it;
@@ -105,14 +108,15 @@ const yieldOrWait = (it: PodEipSituation, { pod, handover }: PodRequest, allocat
   if (others.kind === 'step') return others.step;
   const competitors = others.value;
   const routing = routingIn(seen);
+  const holding = new Set(competitors.filter(isHolding));
   const isBehind = (competitor: CompetingClaim): boolean => hasPriorityOver(podEip, pod, competitor, routing);
   const hasPrecedence = (competitor: CompetingClaim): boolean =>
-    isHolding(competitor) ||
+    holding.has(competitor) ||
     hasPriorityOver(competitor.podEip, competitor.pod, { podEip, pod }, routing) ||
     competitor.podEip.metadata.uid < podEip.metadata.uid;
   const isLost = competitors.some((competitor) => !isBehind(competitor) && hasPrecedence(competitor));
   if (isLost) return { do: 'Unclaim', podEip, allocationId };
-  const holder = competitors.find((competitor) => isHolding(competitor) && isBehind(competitor));
+  const holder = competitors.find((competitor) => holding.has(competitor) && isBehind(competitor));
   if (holder) return (handover === 'wait' ? awaitRelease : preempt)(holder.podEip, allocationId);
   return competitors.length > 0
     ? wait('HandingOver', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS)
@@ -120,9 +124,9 @@ const yieldOrWait = (it: PodEipSituation, { pod, handover }: PodRequest, allocat
 };
 
 /**
- * Who else has the EIP; where that is a pod of the same Service, how the Service routes has to be known, too. What a virtual
- * node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod say, and whoever
- * may write a pod may write any ID there.
+ * Who else has the EIP; where that is a pod of the same Service, how the Service routes has to be known, too. What a
+ * virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
+ * say, and whoever may write a pod may write any ID there.
  */
 const competitorsOf = (it: PodEipSituation, allocationId: string): Outcome<readonly CompetingClaim[]> => {
   const { competitors } = it.seen;
@@ -231,9 +235,9 @@ const forceDetach = (it: PodEipSituation, eip: Eip): Step => {
 };
 
 /**
- * From what it is bound to the EIP may be taken, where configuration and namespace allow that (Terway's allow_eip_rob), and
- * only from a network interface or an instance: a load balancer or NAT gateway would go on without its address. Undefined
- * where it is not to be taken.
+ * From what it is bound to the EIP may be taken, where configuration and namespace allow that (Terway's allow_eip_rob),
+ * and only from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
+ * Undefined where it is not to be taken.
  */
 const takenFrom = (it: PodEipSituation, eip: Eip): Outcome<ForeignBinding | undefined> => {
   const { seen, settings } = it;

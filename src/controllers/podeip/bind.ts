@@ -31,19 +31,19 @@ export const bind = (it: PodEipSituation, eip: Eip, takeAway: (eip: Eip) => Step
   const { podIP } = pod.status;
   const latest = latestBinding(record);
   if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))
-    return announce(it, eip, pod, podIP);
+    return publish(it, eip, pod, podIP);
   // One reading that contradicts what was published may come from a replica that lags. Two are the truth.
   const isTold = isAnnounced(pod);
   if (isTold && memory.driftMs < settings.readLagMs)
     return wait('EipNotVisibleYet', `${allocationId} is described as ${eip.status}`, POLL_MS);
   if (isTold) return unpublish(pod);
-  if (eip.status === 'InUse') return unbind(it, eip, podIP, takeAway);
+  if (eip.status === 'InUse') return unbindStale(it, eip, podIP, takeAway);
   if (eip.status !== 'Available') return inTransition(eip);
   return associate(it, eip, podIP);
 };
 
 /** It is bound to where the pod is: the pod is told. */
-const announce = ({ settings }: PodEipSituation, eip: Eip, pod: Pod, podIP: string): Step => {
+const publish = ({ settings }: PodEipSituation, eip: Eip, pod: Pod, podIP: string): Step => {
   const { allocationId, ipAddress } = eip;
   if (!isPublished(pod, eip)) return { do: 'Publish', pod, ipAddress, isGated: isGated(pod) };
   return eip.lockReasons.length > 0
@@ -52,7 +52,7 @@ const announce = ({ settings }: PodEipSituation, eip: Eip, pod: Pod, podIP: stri
 };
 
 /** It is bound, and not to what was written down last for this pod. */
-const unbind = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (eip: Eip) => Step): Step => {
+const unbindStale = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (eip: Eip) => Step): Step => {
   const { podEip, record } = it;
   const { allocationId } = eip;
   const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));

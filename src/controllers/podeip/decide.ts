@@ -8,9 +8,9 @@ import { hasEipOfInstance } from './instance.ts';
 import type { PodRequest } from './pod-request.ts';
 import { isAnnounced, isFinal } from '../../api/pod.ts';
 import { refusedOnEci } from './grant-on-eci.ts';
-import { hasFinalizer, isOurs, isExternal, readRecord } from './record.ts';
+import { hasFinalizer, isOurs, isExternal } from './record.ts';
 import type { ObservedState, Settings } from './observation.ts';
-import { situationOf, type PodEipSituation, type Situation } from './situation.ts';
+import { situationOf, withPodEip, type PodEipSituation, type Situation } from './situation.ts';
 import { done, fail, justTampered, retire, unpublish, type Step } from './step.ts';
 import { external } from './external.ts';
 
@@ -30,8 +30,8 @@ export const decide = (seen: ObservedState, settings: Settings): Step => {
 const next = (it: Situation): Step => {
   const { podEip } = it.seen;
   if (!podEip) return begin(it);
-  if (isExternal(podEip)) return external({ ...it, podEip, record: readRecord(podEip) });
-  return isOurs(podEip) ? proceed({ ...it, podEip, record: readRecord(podEip) }) : adopt(it, podEip);
+  if (isExternal(podEip)) return external(withPodEip(it, podEip));
+  return isOurs(podEip) ? proceed(withPodEip(it, podEip)) : adopt(it, podEip);
 };
 
 /** There is no PodEIP: does there have to be one? */

@@ -35,7 +35,8 @@ const madeElsewhere = (asked: PodRequest): string | undefined => {
   const { how } = plan;
   if (waitsForEip(pod) && (how === 'vpc-first' || how === 'after-creation'))
     return 'its EIP is bought before the instance is made';
-  // The pod has another annotation now than when it was recorded. With its address the instance says whether it has an EIP.
+  // The pod has another annotation now than when it was recorded. With its address the instance says whether it has an
+  // EIP.
   return how === 'after-creation' && pod.status?.podIP && !hasEipOfInstance(asked)
     ? 'its EIP is bound once the instance runs'
     : undefined;

@@ -21,8 +21,8 @@ export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 
   false;
 
 /**
- * What a pod asks for, and what follows from where it runs. Each part is found out when it is first asked for, and once:
- * whoever only wants to know whether an address is wanted does not pay for the rules, nor for the plan.
+ * What a pod asks for, and what follows from where it runs. Each part is found out when it is first asked for, and
+ * once: whoever only wants to know whether an address is wanted does not pay for the rules, nor for the plan.
  */
 export class PodRequest {
   readonly pod: Pod;

@@ -21,7 +21,9 @@ export const provision = (it: PodEipSituation, asked: PodRequest, request: NewEi
   return proveOurs(it, eip) ?? joinPackage(it, eip, request) ?? bind(it, eip, boundElsewhere);
 };
 
-/** No EIP is written down yet: one that carries the tags of the PodEIP, one of an earlier pod, or one that is bought. */
+/**
+ * No EIP is written down yet: one that carries the tags of the PodEIP, one of an earlier pod, or one that is bought.
+ */
 const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
   const { seen, podEip } = it;
   if (!seen.tagged) return { do: 'ReadTaggedEips' };

@@ -35,8 +35,9 @@ export const checkQuota = ({ seen, podEip }: PodEipSituation, request: NewEip): 
   const bandwidthMbps = countedMbps(request);
   const hasReservation =
     quota.usage?.places?.find(({ podEipUID }) => podEipUID === uid)?.bandwidthMbps === bandwidthMbps;
+  const heldWithoutPlacesOf = heldByOthers(quota, uid, hasReservation);
   const overWithout = (podEipUids: readonly string[]) =>
-    overLimits(effective, heldByOthers(quota, uid, hasReservation, podEipUids), request);
+    overLimits(effective, heldWithoutPlacesOf(podEipUids), request);
   const reserve = (reclaimed: readonly string[]): Step => {
     return { do: 'Reserve', podEip, namespace, usage: quota.usage, bandwidthMbps, reclaimed };
   };
@@ -63,14 +64,13 @@ const staleReservations = ({ usage, podEips }: QuotaUsage): readonly string[] =>
  *
  * @param hasPlace the PodEIP itself has a place: then only places before its own count, so that of those that wait for room
  *   under a limit that was lowered the first goes first
- * @param except UIDs whose places do not count
+ * @returns the same without the places of some PodEIPs, by their UIDs
  */
 const heldByOthers = (
   { usage, podEips }: QuotaUsage,
   uid: string,
   hasPlace: boolean,
-  except: readonly string[],
-): Usage => {
+): ((except: readonly string[]) => Usage) => {
   const places = usage?.places ?? [];
   const before = hasPlace
     ? places.slice(
@@ -78,11 +78,14 @@ const heldByOthers = (
         places.findIndex(({ podEipUID }) => podEipUID === uid),
       )
     : places;
-  return sumOf(
-    podEips.filter(({ metadata }) => metadata.uid !== uid),
-    places,
-    before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID)),
-  );
+  const others = podEips.filter(({ metadata }) => metadata.uid !== uid);
+  const eips = eipsOf(others, places);
+  return (except) =>
+    sumOf(
+      others,
+      eips,
+      before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID)),
+    );
 };
 
 /**
@@ -95,32 +98,43 @@ export const heldWithout = ({ usage, podEips }: QuotaUsage, isLeftOut: (podEip: 
   const places = usage?.places ?? [];
   return sumOf(
     others,
-    places,
+    eipsOf(others, places),
     places.filter(({ podEipUID }) => uids.has(podEipUID)),
   );
 };
 
 /**
+ * What the EIPs of these PodEIPs count, Mbit/s, by allocation ID.
+ *
  * @param places all of the namespace: they say what each PodEIP counts
- * @param counted those that count although their PodEIP may have no EIP yet
  */
-const sumOf = (
-  podEips: readonly PodEip[],
-  places: readonly QuotaReservation[],
-  counted: readonly QuotaReservation[],
-): Usage => {
+const eipsOf = (podEips: readonly PodEip[], places: readonly QuotaReservation[]): ReadonlyMap<string, number> => {
   const shares = new Map(places.map((place) => [place.podEipUID, place.bandwidthMbps]));
-  /** By EIP; before there is one, by PodEIP. */
-  const held = new Map<string, number>();
-  const count = (key: string, share: number) => held.set(key, Math.max(held.get(key) ?? 0, share));
+  const eips = new Map<string, number>();
   for (const podEip of podEips) {
     const { allocationID, allocationType } = podEip.spec;
-    if (allocationID !== '' && allocationType.type === 'Auto')
-      count(allocationID, shares.get(podEip.metadata.uid) ?? ownShareOf(podEip));
+    if (allocationID === '' || allocationType.type !== 'Auto') continue;
+    countIn(eips, allocationID, shares.get(podEip.metadata.uid) ?? ownShareOf(podEip));
   }
-  const eips = new Map(podEips.map(({ metadata, spec }) => [metadata.uid, spec.allocationID || metadata.uid]));
-  for (const { podEipUID, bandwidthMbps } of counted) count(eips.get(podEipUID) ?? podEipUID, bandwidthMbps);
+  return eips;
+};
+
+/** @param counted places that count although their PodEIP may have no EIP yet */
+const sumOf = (
+  podEips: readonly PodEip[],
+  eips: ReadonlyMap<string, number>,
+  counted: readonly QuotaReservation[],
+): Usage => {
+  /** By EIP; before there is one, by PodEIP. */
+  const held = new Map(eips);
+  const keys = new Map(podEips.map(({ metadata, spec }) => [metadata.uid, spec.allocationID || metadata.uid]));
+  for (const { podEipUID, bandwidthMbps } of counted) countIn(held, keys.get(podEipUID) ?? podEipUID, bandwidthMbps);
   return { eips: held.size, bandwidthMbps: [...held.values()].reduce((sum, share) => sum + share, 0) };
+};
+
+/** An EIP that is on its way from one PodEIP to another counts once. */
+const countIn = (held: Map<string, number>, key: string, share: number): void => {
+  held.set(key, Math.max(held.get(key) ?? 0, share));
 };
 
 /** What an EIP without a place counts, Mbit/s. What a virtual node has made nobody asked for here: its status shows it. */

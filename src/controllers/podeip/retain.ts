@@ -55,11 +55,15 @@ export const retain = (it: PodEipSituation, because: string): Step => {
 /** Whether the pod is the one that had the address last. */
 const isItsPod = ({ record }: PodEipSituation, { pod }: PodRequest): boolean => pod.metadata.uid === record.podUid;
 
-/** Why an EIP is not held off for the next pod of its Service, or what has to be read to know; undefined where it is, or is not to be. */
+/**
+ * Why an EIP is not held off for the next pod of its Service, or what has to be read to know; undefined where it is, or
+ * is not to be.
+ */
 const endOfHoldOff = (it: PodEipSituation, because: string): Step | undefined => {
   const { seen, podEip, record, asked } = it;
   if (!isHeldOff(it) || record.successorUid !== undefined) return undefined;
-  // The pod that had it is seen again after it was retained from: kubelets write the final phase before the object goes.
+  // The pod that had it is seen again after it was retained from: kubelets write the final phase before the object
+  // goes.
   const isFormer = asked !== null && asked.pod.metadata.uid === record.formerPodUid;
   if (asked && !isItsPod(it, asked) && !isFormer && !isFinal(asked.pod)) return retire(podEip, because);
   return readService(it) ?? (seen.service === null ? retire(podEip, 'its Knative Service is gone') : undefined);

@@ -2,7 +2,7 @@ import type { PodEip } from '../../api/podeip.ts';
 import { underPolicy } from '../../request/policy.ts';
 import type { ObservedState, Settings } from './observation.ts';
 import { PodRequest } from './pod-request.ts';
-import type { PodEipRecord } from './record.ts';
+import { readRecord, type PodEipRecord } from './record.ts';
 import type { Action } from './step.ts';
 
 /** Everything that one decision is made from: what was observed, and what follows from it, read once. */
@@ -25,6 +25,13 @@ export const situationOf = (seen: ObservedState, configured: Settings): Situatio
   const settings = underPolicy(configured, seen.policy?.effective);
   return { seen, settings, asked: seen.pod && new PodRequest(seen.pod, seen.node, settings) };
 };
+
+/** The situation of a PodEIP that this controller wrote. */
+export const withPodEip = (it: Situation, podEip: PodEip): PodEipSituation => ({
+  ...it,
+  podEip,
+  record: readRecord(podEip),
+});
 
 /** Whether no change of ours can still take effect. */
 export const isSettled = ({ seen: { memory }, settings: { settleMs, readLagMs } }: Situation): boolean =>

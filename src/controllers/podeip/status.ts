@@ -51,9 +51,9 @@ interface View {
 }
 
 /**
- * The status that a PodEIP should have. Pure. Fields of the EIP come from a reading of this pass or stay as they were, and
- * are there only while the EIP is this PodEIP's; conditions of other controllers stay; a condition's transition time changes
- * only with its status.
+ * The status that a PodEIP should have. Pure. Fields of the EIP come from a reading of this pass or stay as they were,
+ * and are there only while the EIP is this PodEIP's; conditions of other controllers stay; a condition's transition
+ * time changes only with its status.
  */
 export const statusOf = (
   podEip: PodEip,

@@ -173,7 +173,9 @@ export type Outcome<T> = { readonly kind: 'value'; readonly value: T } | { reado
 export const valueOf = <T>(value: T): Outcome<T> => ({ kind: 'value', value });
 export const stepFirst = (step: Step): Outcome<never> => ({ kind: 'step', step });
 
-/** What each step does: reads, writes to the API server, changes the cloud, or nothing. A new step has to say it here. */
+/**
+ * What each step does: reads, writes to the API server, changes the cloud, or nothing. A new step has to say it here.
+ */
 const EFFECT = {
   ReadEip: 'read',
   ReadTaggedEips: 'read',

@@ -64,13 +64,18 @@ export const receiveTransfer = (it: PodEipSituation): Step | undefined => {
   return isRefused || memory.isUntouched !== true ? undefined : chooseReusable(it, predecessors);
 };
 
-/** The cloud refused to change the tags: another EIP is bought instead, once it is certain that they stay as they are. */
+/**
+ * The cloud refused to change the tags: another EIP is bought instead, once it is certain that they stay as they are.
+ */
 const cancelTransfer = (it: PodEipSituation, predecessor: PodEip): Step =>
   isSettled(it)
     ? { do: 'CancelTransfer', predecessor }
     : wait('Settling', `a request to take ${predecessor.spec.allocationID} over may still take effect`, POLL_MS);
 
-/** This PodEIP is named as successor: the EIP gets its tags, if those that it has prove that it was there to be handed on. */
+/**
+ * This PodEIP is named as successor: the EIP gets its tags, if those that it has prove that it was there to be handed
+ * on.
+ */
 const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefined => {
   const { seen, podEip, settings } = it;
   const { eip } = seen;
@@ -81,7 +86,8 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
   // Once it is known to be gone, the PodEIP that had it goes too.
   if (!eip || provesOwnership(eip, podEip, settings.clusterUid))
     return wait('EipNotVisibleYet', `${allocationID} is not listed with the tags of this PodEIP yet`, POLL_MS);
-  // Whoever may write PodEIPs may write any EIP of the account into one and hand on it: only its own tags say whose it is.
+  // Whoever may write PodEIPs may write any EIP of the account into one and hand on it: only its own tags say whose it
+  // is.
   if (provesOwnership(eip, predecessor, settings.clusterUid))
     return { do: 'TransferOwnership', podEip, allocationId: allocationID };
   return isSettled(it)
@@ -89,7 +95,10 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
     : wait('Settling', `a request to take ${allocationID} over may still take effect`, POLL_MS);
 };
 
-/** Nobody has named this PodEIP as successor: it is named where an EIP is offered; one that is being detached is waited for. */
+/**
+ * Nobody has named this PodEIP as successor: it is named where an EIP is offered; one that is being detached is waited
+ * for.
+ */
 const chooseReusable = (
   { seen: { now }, podEip }: PodEipSituation,
   predecessors: readonly Predecessor[],
@@ -108,9 +117,9 @@ const chooseReusable = (
 };
 
 /**
- * What became of an EIP that has a successor. `transferred`: the successor has taken it over, and has written that down, so
- * that it no longer needs this PodEIP to find it. `notTransferred`: the successor will not take it any more, and this PodEIP
- * disposes of it again.
+ * What became of an EIP that has a successor. `transferred`: the successor has taken it over, and has written that
+ * down, so that it no longer needs this PodEIP to find it. `notTransferred`: the successor will not take it any more,
+ * and this PodEIP disposes of it again.
  */
 export type Transfer = 'transferred' | 'notTransferred';
 

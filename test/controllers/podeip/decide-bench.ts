@@ -1,7 +1,7 @@
 /**
- * What one decision costs: how often the pod's annotations and the record in the PodEIP are read, and CPU time. The calls
- * are counted in a second copy of the modules, whose source counts them as it is loaded: the copy that is timed is the
- * product's as it is.
+ * What one decision costs: how often the pod's annotations and the record in the PodEIP are read, and CPU time. The
+ * calls are counted in a second copy of the modules, whose source counts them as it is loaded: the copy that is timed
+ * is the product's as it is.
  *
  *   node test/controllers/podeip/decide-bench.ts [RUNS]
  */
