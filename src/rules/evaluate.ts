@@ -47,9 +47,13 @@ const KEEPS_NOTHING: ReadonlySet<FindingId> = new Set(['StatelessOwner', 'HostNe
  * What a workload asks for, with everything that there is to say about it. `explain`, the validating webhook and the
  * controller all ask here, so that they cannot disagree. A request comes back only if nothing refuses it. Pure and
  * total: every input gives an answer, and the same input the same one.
+ *
+ * @param parsed what the annotations say by themselves, where they have been read already
  */
-export const evaluateRequest = (input: RuleInput): ParsedRequest => {
-  const parsed = parseAnnotations(input.workload.annotations, input.settings.defaults);
+export const evaluateRequest = (
+  input: RuleInput,
+  parsed: ParsedRequest = parseAnnotations(input.workload.annotations, input.settings.defaults),
+): ParsedRequest => {
   const it: RuleContext = { ...input, parsed };
   const findings = [...parsed.findings, ...[...(parsed.wanted ? RULES : []), ...ALWAYS].flatMap((rule) => rule(it))];
   const isRefused = findings.some(({ severity }) => severity === 'refuse');

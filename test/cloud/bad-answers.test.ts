@@ -587,7 +587,7 @@ row(146, 'a token that is refused at its first use is followed by a new one, and
   const tracker = new Tracker(clock, { next: () => 0, uuid: () => 'process' });
   const podEip = the.podEip({ generation: 3 });
   tracker.sending('podeip');
-  tracker.failed('podeip', { do: 'Allocate', request: the.fresh, generation: 3 }, fault);
+  tracker.failed('podeip', { do: 'Allocate', podEip, request: the.fresh, generation: 3 }, fault);
   const next = (tagged: readonly Eip[] | undefined): Step =>
     decide(the.seen({ podEip, tagged, memory: tracker.recall('podeip') }), the.settings);
   t.like(next(undefined), { do: 'ReadTaggedEips' });

@@ -9,7 +9,8 @@ import { settingsOf } from '../../src/manager/controllers.ts';
 import { defaultConfig } from '../../src/config/load.ts';
 import { effectivePolicy } from '../../src/request/policy.ts';
 import { claim } from '../../src/controllers/podeip/claim.ts';
-import { evaluatePod, parsePod } from '../../src/controllers/podeip/pod-request.ts';
+import { PodRequest } from '../../src/controllers/podeip/pod-request.ts';
+import { situationOf } from '../../src/controllers/podeip/situation.ts';
 import { underPolicy } from '../../src/request/policy.ts';
 import { node, seen } from '../controllers/podeip/situation.ts';
 import { pod as podOf } from './manifests.ts';
@@ -94,7 +95,8 @@ test('under policies explain, the webhook and the controller find the same, and 
           spec: { nodeName: 'node-1' },
           status: { phase: 'Running', podIP: '10.0.0.2' },
         };
-        t.deepEqual(evaluatePod(pod, node, settings), explained);
+        const asked = new PodRequest(pod, node, settings);
+        t.deepEqual(asked.findings, explained);
 
         const change = changeOf({
           uid: 'u',
@@ -112,7 +114,7 @@ test('under policies explain, the webhook and the controller find the same, and 
         t.is(denied !== undefined, isRefused);
         refused += isRefused ? 1 : 0;
 
-        const step = claim(parsePod(pod, settings), seen({ pod }), 1, settings);
+        const step = claim(situationOf(seen({ pod }), settings), asked, 1);
         if (step.do !== 'Claim') return void t.fail(JSON.stringify(step));
         t.is(step.request === undefined, isRefused);
         if (step.request?.kind !== 'new') return;

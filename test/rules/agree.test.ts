@@ -12,7 +12,7 @@ import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { defaultConfig } from '../../src/config/load.ts';
 import { ACK_EXTEND, TERWAY_CONFIG, TERWAY_EIP_POOL } from '../../src/rules/conflicting-controllers.ts';
 import { effectivePolicy } from '../../src/request/policy.ts';
-import { evaluatePod } from '../../src/controllers/podeip/pod-request.ts';
+import { PodRequest } from '../../src/controllers/podeip/pod-request.ts';
 import { underPolicy } from '../../src/request/policy.ts';
 
 const K8S = 'k8s.aliyun.com/';
@@ -231,7 +231,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
       for (const { id } of explained) seen.set(id, (seen.get(id) ?? 0) + 1);
       const settings = underPolicy(settingsOf(config, ''), effective);
       const bound: Pod = { ...pod, spec: { ...pod.spec, nodeName: 'n' } };
-      const controlled = inShort(evaluatePod(bound, it.place.node, settings, { otherControllers }));
+      const controlled = inShort(new PodRequest(bound, it.place.node, settings).findingsBeside(otherControllers));
       t.deepEqual(controlled, explained);
 
       const change = changeOf(

@@ -21,7 +21,7 @@ const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 const TOKEN = [
   'src/controllers/podeip/actions.ts',
   'allocateCall(cluster, podEip, step.request, step.generation)',
-  'allocateCall(cluster, podEip, step.request, `${step.generation} ${epoch} ${clock.mono()}` as never)',
+  'allocateCall(cluster, podEip, step.request, `${step.generation} ${epoch} ${ports.clock.mono()}` as never)',
 ] as const;
 
 const NO_PROOF = [
@@ -52,18 +52,18 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no adoption on the way out: an EIP that is not recorded was not bought', [
     'src/controllers/podeip/finalize.ts',
-    "if (!tagged) return { do: 'ReadTaggedEips' };\n    const [found] = tagged;",
+    "if (!tagged) return { do: 'ReadTaggedEips' };\n  const [found] = tagged;",
     'const [found] = tagged ?? [];',
   ]),
   mutant('name instead of UID: a pod of the same name is the same pod', [
     'src/controllers/podeip/decide.ts',
     'pod.metadata.uid !== record.podUid',
-    'pod.metadata.name !== podEip.metadata.name',
+    'pod.metadata.name !== it.podEip.metadata.name',
   ]),
   mutant('finalizer first: the PodEIP goes before its EIP', [
     'src/controllers/podeip/finalize.ts',
-    'return isUsers ? detach(seen, podEip, record, settings) : release(seen, podEip, record, settings);',
-    "return dropFinalizer('gone');",
+    'return isUsers ? detach(it) : release(it);',
+    "return removeFinalizer(it, 'gone');",
   ]),
   mutant(
     'the EIPs of users are released too',
@@ -76,17 +76,17 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     'not found means gone: another EIP is bought at once',
-    ['src/controllers/podeip/provision.ts', 'if (!isMissing(seen, settings)) return notVisibleYet(allocationID);', ''],
+    ['src/controllers/podeip/provision.ts', 'if (!isMissing(it)) return notVisibleYet(allocationID);', ''],
     [
       'src/controllers/podeip/provision.ts',
-      'if (tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);',
+      'if (seen.tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);',
       '',
     ],
   ),
   mutant('not found means gone: one look is enough on the way out', [
     'src/controllers/podeip/finalize.ts',
-    'if (eip === null) {',
-    "if (eip === null) {\n    return dropFinalizer('gone');",
+    'if (eip === null) return afterRelease(it, allocationId);',
+    "if (eip === null) return removeFinalizer(it, 'gone');",
   ]),
   mutant(
     'stale reads: decisions are made from the caches',
@@ -144,69 +144,73 @@ export const mutants: readonly Mutant[] = [
   },
   mutant('published before it is in use', [
     'src/controllers/podeip/bind.ts',
-    "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
-    "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest)) {",
+    "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))",
+    "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))",
   ]),
   mutant('not unpublished before it is taken away', [
     'src/controllers/podeip/finalize.ts',
-    'isAnnounced(pod) &&\n    !hasEipOfInstance(pod, seen.node)',
-    'pod.metadata.uid === ""',
+    'isItsPod && isAnnounced(pod) && !hasEipOfInstance(asked) ? pod : undefined',
+    'undefined',
   ]),
   mutant(
     'taken from wherever it is: a binding of others is undone',
     [
       'src/controllers/podeip/attach.ts',
-      "return robbing.do === 'ForceDetach' ? { do: 'Record', allocationId } : robbing;",
-      "return robbing.do === 'Done' ? robbing : { do: 'Record', allocationId };",
+      "if (from.kind === 'step') return from.step;\n    return from.value ? record : inUseElsewhere(eip);",
+      'return record;',
     ],
     [
       'src/controllers/podeip/bind.ts',
-      'if (!binding) return takeAway(eip);',
-      "if (!binding) return { do: 'Unassociate', allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
+      'if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : takeAway(eip);',
+      "if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : { do: 'Unassociate', podEip, allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
     ],
   ),
   mutant('recorded after it is bound', [
     'src/controllers/podeip/bind.ts',
-    'latest && isSameBinding(latest, found) && latest.isPrimary === found.isPrimary',
+    'latest && isSameBinding(latest, binding) && latest.isPrimary === binding.isPrimary',
     'true',
   ]),
   mutant(
     'competitors are not looked for',
     [
       'src/controllers/podeip/attach.ts',
-      'if (competitors && competitors.length > 0)\n      return resolveConflict',
-      'if (competitors && competitors.length > 9)\n      return resolveConflict',
+      'if (others.value.length > 0) return resolveConflict',
+      'if (others.value.length > 9) return resolveConflict',
     ],
     ['src/controllers/podeip/attach.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
     [
       'src/controllers/podeip/attach.ts',
-      'if (competitors.length > 0)\n      return wait(',
-      'if (competitors.length > 9)\n      return wait(',
+      'return competitors.length > 0\n    ? wait(',
+      'return competitors.length > 9\n    ? wait(',
     ],
   ),
   mutant('of two that record an EIP none yields', [
     'src/controllers/podeip/attach.ts',
-    'if (!latestBinding(record)) {',
-    'if (seen.now < 0) {',
+    'latestBinding(record) ? undefined : yieldOrWait(it, asked, allocationId)',
+    'undefined',
   ]),
   mutant(
     'an EIP is handed over although the other pod has not given it up',
-    ['src/controllers/podeip/attach.ts', 'if (holder) return (parsed', 'if (holder && seen.now < 0) return (parsed'],
     [
       'src/controllers/podeip/attach.ts',
-      'if (competitors.length > 0)\n      return wait(',
-      'if (competitors.length > 9)\n      return wait(',
+      'if (holder) return (handover',
+      'if (holder && seen.now < 0) return (handover',
     ],
     [
       'src/controllers/podeip/attach.ts',
-      'forceDetach(seen, it, settings, boundElsewhere)',
-      "({ do: 'RecordBinding', binding: { networkInterfaceId: it.instanceId ?? '', privateIpAddress: pod?.status?.podIP ?? '', isPrimary: false, podUid: record.podUid } })",
+      'return competitors.length > 0\n    ? wait(',
+      'return competitors.length > 9\n    ? wait(',
+    ],
+    [
+      'src/controllers/podeip/attach.ts',
+      'forceDetach(it, its)',
+      "({ do: 'RecordBinding', podEip, binding: { networkInterfaceId: its.instanceId ?? '', privateIpAddress: seen.pod?.status?.podIP ?? '', isPrimary: false, podUid: record.podUid } })",
     ],
   ),
   mutant('kept for nobody: an EIP that is kept stays bound', [
     'src/controllers/podeip/retain.ts',
-    "if (eip.status === 'InUse') {",
-    "if (eip.status === 'Unassociating') {",
+    "if (eip.status === 'InUse') return",
+    "if (eip.status === 'Unassociating') return",
   ]),
   mutant('kept for good: time does not pass', [
     'src/controllers/podeip/retain.ts',
@@ -226,12 +230,12 @@ export const mutants: readonly Mutant[] = [
   mutant('never is not never', [
     'src/controllers/podeip/retain.ts',
     "if (releaseStrategy === 'Never')",
-    "if (releaseStrategy === 'Never') return { do: 'Retire', because: 'nobody came' };\n  if (seen.now < 0)",
+    "if (releaseStrategy === 'Never') return retire(podEip, 'nobody came');\n  if (seen.now < 0)",
   ]),
   mutant('a kept EIP is given up although its pod comes', [
     'src/controllers/podeip/retain.ts',
-    'if (takeOver && hasPodIP(next) && ',
-    'if (takeOver && seen.now < 0 && ',
+    'if (next && mayTakeOver(it, next) && ',
+    'if (next && it.seen.now < 0 && ',
   ]),
   mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
   mutant('a PodEIP is written whatever it was when it was read', [
@@ -297,30 +301,30 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('an EIP whose successor has it is given up on the word of an old reading', [
     'src/controllers/podeip/transfer.ts',
-    'if (successor.spec.allocationID === allocationId && isTaken) return',
-    "if (successor.spec.allocationID === allocationId) return !isTaken ? 'notTransferred' :",
+    'if (allocationID === allocationId && isTaken) return',
+    "if (allocationID === allocationId) return !isTaken ? valueOf('notTransferred') :",
   ]),
   mutant('an EIP is released although a successor may be taking it', [
     'src/controllers/podeip/finalize.ts',
-    "if (typeof now !== 'string') return now;",
+    "if (transfer.kind === 'step') return transfer.step;",
     '',
   ]),
   mutant('an EIP is taken over without being named in the PodEIP that has it', [
     'src/controllers/podeip/transfer.ts',
-    "if (offered) return { do: 'AssignSuccessor', predecessor: offered };",
-    "if (offered) return { do: 'TransferOwnership', allocationId: offered.spec.allocationID };",
+    "if (offered) return { do: 'AssignSuccessor', podEip, predecessor: offered };",
+    "if (offered) return { do: 'TransferOwnership', podEip, allocationId: offered.spec.allocationID };",
   ]),
   rare(
     1620,
     mutant('the PodEIP that hands its EIP on goes before its successor has written the EIP down', [
       'src/controllers/podeip/transfer.ts',
-      "if (successor === null) return isTaken ? 'transferred' : 'notTransferred';",
-      "if (successor === null || isTaken) return isTaken ? 'transferred' : 'notTransferred';",
+      'if (successor === null) return',
+      'if (successor === null || isTaken) return',
     ]),
   ),
   mutant('the limit of a namespace is counted against, and no reservation is written down', [
     'src/controllers/podeip/quota.ts',
-    "if (!over) return hasReservation ? undefined : { do: 'Reserve', bandwidthMbps, reclaimed: [] };",
+    'if (!over) return hasReservation ? undefined : reserve([]);',
     'if (!over) return undefined;',
   ]),
   rare(
@@ -358,13 +362,13 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('the pod that an EIP was retained from counts as another one of the name', [
     'src/controllers/podeip/retain.ts',
-    'const isFormer = pod !== null && pod.metadata.uid === record.formerPodUid;\n    if (pod && !isItsPod && !isFormer && !isFinal(pod))',
-    'if (pod && !isItsPod)',
+    'const isFormer = asked !== null && asked.pod.metadata.uid === record.formerPodUid;\n  if (asked && !isItsPod(it, asked) && !isFormer && !isFinal(asked.pod))',
+    'if (asked && !isItsPod(it, asked))',
   ]),
   mutant('an EIP of a Service that is gone is held', [
     'src/controllers/podeip/retain.ts',
-    "if (seen.service === null) return { do: 'Retire', because: 'its Knative Service is gone' };",
-    '',
+    "seen.service === null ? retire(podEip, 'its Knative Service is gone') : undefined",
+    'undefined',
   ]),
   mutant(
     'the gate of the pod that hands its EIP over closes',

@@ -77,7 +77,7 @@ const noticed = async (name: string) => {
 
 test('a controller without one of its defences is noticed', async (t) => {
   t.is(await noticed('random token'), 'I2');
-  t.is(await noticed('finalizer first'), 'I1');
+  t.is(await noticed('finalizer first'), 'I2');
   t.is(await noticed('blind unbind'), 'I4');
 });
 

@@ -4,10 +4,9 @@ import type { Eip } from '../../cloud/port.ts';
 import type { InternetChargeType } from '../../api/eip.ts';
 import type { EipRequest } from '../../request/request.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
-import { parsePod } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
 import { hasFinalizer, type NicBinding } from './record.ts';
-import type { ObservedState, Settings } from './observation.ts';
+import type { Situation } from './situation.ts';
 import { fail, RETRY_MS, type Step } from './step.ts';
 
 /** Whose PodEIPs are taken over: Terway's migration writes no name, and hands them to this controller. */
@@ -18,7 +17,8 @@ const PREDECESSOR = 'ack-extend-network-controller';
  * time that an operator has written into the configuration: whoever may write PodEIPs could otherwise have us tag, and
  * then release, any EIP of the account. The API server sets the creation time, so that it cannot be forged.
  */
-export const adopt = (seen: ObservedState, podEip: PodEip, settings: Settings): Step => {
+export const adopt = (it: Situation, podEip: PodEip): Step => {
+  const { seen, settings } = it;
   const { metadata, spec } = podEip;
   const from = metadata.annotations?.[CONTROLLER] ?? PREDECESSOR;
   const leftAlone = (why: string): Step =>
@@ -47,17 +47,18 @@ export const adopt = (seen: ObservedState, podEip: PodEip, settings: Settings): 
     return leftAlone(`${spec.allocationID} belongs to somebody else`);
   return {
     do: 'Adopt',
+    podEip,
     from,
-    ...servedPodOf(seen, podEip, settings),
+    ...servedPodOf(it, podEip),
     request: requestOf(podEip, eip),
-    bindings: bindingsOf(seen, podEip, eip, settings),
+    bindings: bindingsOf(it, podEip, eip),
   };
 };
 
 /** The pod that the PodEIP serves; where there is none, since when. */
-const servedPodOf = ({ pod, now }: ObservedState, podEip: PodEip, settings: Settings) => {
-  const isServed = pod !== null && !isFinal(pod) && parsePod(pod, settings).wanted;
-  if (isServed) return { podUid: pod.metadata.uid, goneSince: undefined };
+const servedPodOf = ({ seen: { now }, asked }: Situation, podEip: PodEip) => {
+  const isServed = asked !== null && !isFinal(asked.pod) && asked.isWanted;
+  if (isServed) return { podUid: asked.pod.metadata.uid, goneSince: undefined };
   const lastSeen = Date.parse(podEip.status?.podLastSeen ?? '');
   return { podUid: '', goneSince: Number.isNaN(lastSeen) ? now : Math.min(now, lastSeen) };
 };
@@ -83,10 +84,10 @@ const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest =>
       };
 
 /** Where the other controller put the EIP: where it is, if that is what its status says. */
-const bindingsOf = (seen: ObservedState, { status }: PodEip, eip: Eip, settings: Settings): readonly NicBinding[] => {
+const bindingsOf = ({ asked }: Situation, { status }: PodEip, eip: Eip): readonly NicBinding[] => {
   const { networkInterfaceID = '', privateIPAddress = '' } = status ?? {};
   if (networkInterfaceID === '' || privateIPAddress === '') return [];
   const isPrimary = eip.instanceId === networkInterfaceID && eip.privateIpAddress === '';
-  const podUid = seen.pod && parsePod(seen.pod, settings).wanted ? seen.pod.metadata.uid : '';
+  const podUid = asked?.isWanted === true ? asked.pod.metadata.uid : '';
   return [{ networkInterfaceId: networkInterfaceID, privateIpAddress: privateIPAddress, isPrimary, podUid }];
 };

@@ -1,15 +1,17 @@
 import { ALLOW_EIP_ROB } from '../../api/annotations.ts';
+import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import type { ParsedRequest } from '../../request/parse.ts';
 import { writeRequest, type ExistingEip } from '../../request/request.ts';
 import { claim } from './claim.ts';
 import { mayName } from './grant.ts';
 import { isMissing, notVisibleYet } from './ownership.ts';
 import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './precedence.ts';
 import { isAnnounced, isGated, isGateOpen } from '../../api/pod.ts';
-import { isAnothers, isBoundTo, isExternal, latestBinding, readRecord, type PodEipRecord } from './record.ts';
-import { isSettled, justAccepted, type CompetingClaim, type ObservedState, type Settings } from './observation.ts';
+import type { PodRequest } from './pod-request.ts';
+import { isAnothers, isBoundTo, isExternal, latestBinding, readRecord } from './record.ts';
+import type { CompetingClaim } from './observation.ts';
+import { isSettled, justAccepted, type PodEipSituation } from './situation.ts';
 import { readService, revisionOf, type Routing } from './service-routing.ts';
 import {
   fail,
@@ -17,8 +19,12 @@ import {
   justTampered,
   POLL_MS,
   RETRY_MS,
+  stepFirst,
+  unpublish,
+  valueOf,
   wait,
   type ForeignBinding,
+  type Outcome,
   type ReadStep,
   type Result,
   type Step,
@@ -26,110 +32,121 @@ import {
 import { boundElsewhere, bind } from './bind.ts';
 
 /** An EIP of the user's: win the right to it, write it down, put it to use. It is never modified. */
-export const attach = (
-  seen: ObservedState,
-  podEip: PodEip,
-  record: PodEipRecord,
-  request: ExistingEip,
-  parsed: ParsedRequest,
-  settings: Settings,
-): Step => {
+export const attach = (it: PodEipSituation, asked: PodRequest, request: ExistingEip): Step => {
+  const { seen, podEip, record, settings } = it;
   const { allocationID } = podEip.spec;
   const { allocationId } = request;
-  const namespace = podEip.metadata.namespace ?? '';
-  if (allocationID !== '' && allocationID !== allocationId) return justTampered('allocationID');
+  const isWon = allocationID !== '';
+  if (isWon && allocationID !== allocationId) return justTampered('allocationID');
   // Until it has been won, the user may still correct the annotation.
-  if (allocationID === '' && (!parsed.request || writeRequest(parsed.request) !== writeRequest(request)))
-    return claim(parsed, seen, record.generation, settings);
-  if (seen.eip === undefined) return { do: 'ReadEip', allocationId };
+  if (!isWon && isOtherRequest(asked, request)) return claim(it, asked, record.generation);
   const { eip } = seen;
+  if (eip === undefined) return { do: 'ReadEip', allocationId };
   // One that was there is looked for again before it counts as gone: a replica may lag.
-  if (!eip && allocationID !== '' && !isMissing(seen, settings)) return notVisibleYet(allocationId);
+  if (!eip && isWon && !isMissing(it)) return notVisibleYet(allocationId);
   if (!eip)
     return fail(
       'EipNotFound',
       `${allocationId} does not exist in this region and account; write the ID of an EIP that does`,
     );
   // What it wins it wins by what holds now.
-  if (allocationID === '' && seen.policy?.isFresh === false) return { do: 'ReadPolicy' };
-  const refusal = mayName(eip, namespace, settings);
-  if (refusal) return revoke(seen, podEip, record, eip, refusal, settings);
-  // What a virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
-  // say, and whoever may write a pod may write any ID there.
-  const competitors = seen.competitors?.filter((competitor) => !isExternal(competitor.podEip));
-  if (allocationID === '') {
-    const look = readCompetitors(seen, podEip, allocationId);
-    if (look) return look;
-    if (competitors && competitors.length > 0)
-      return resolveConflict(seen, podEip, eip, parsed, competitors) ?? { do: 'Record', allocationId };
-    if (eip.status === 'InUse') {
-      const robbing = forceDetach(seen, eip, settings, inUseElsewhere);
-      return robbing.do === 'ForceDetach' ? { do: 'Record', allocationId } : robbing;
-    }
-    if (eip.status !== 'Available') return inTransition(eip);
-    return { do: 'Record', allocationId };
-  }
-  if (!latestBinding(record)) {
-    // Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
-    const look = readCompetitors(seen, podEip, allocationId);
-    if (look || !competitors) return look ?? { do: 'ReadCompetingClaims', allocationId };
-    const { pod } = seen;
-    const routing = routingIn(seen);
-    const isBehind = (competitor: CompetingClaim): boolean => hasPriorityOver(podEip, pod, competitor, routing);
-    const hasPrecedence = (competitor: CompetingClaim): boolean =>
-      isHolding(competitor) ||
-      hasPriorityOver(competitor.podEip, competitor.pod, { podEip, pod }, routing) ||
-      competitor.podEip.metadata.uid < podEip.metadata.uid;
-    const isLost = competitors.some((competitor) => !isBehind(competitor) && hasPrecedence(competitor));
-    if (isLost) return { do: 'Unclaim', allocationId };
-    const holder = competitors.find((competitor) => isHolding(competitor) && isBehind(competitor));
-    if (holder) return (parsed.handover === 'wait' ? awaitRelease : preempt)(holder.podEip, allocationId);
-    if (competitors.length > 0)
-      return wait('HandingOver', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS);
-  }
-  return bind(seen, eip, record, settings, (it) =>
-    // Whoever moves it away after the pod had it means that, and is not fought.
-    latestBinding(record) ? boundElsewhere(it) : forceDetach(seen, it, settings, boundElsewhere),
+  if (!isWon && seen.policy?.isFresh === false) return { do: 'ReadPolicy' };
+  const refusal = mayName(eip, podEip.metadata.namespace ?? '', settings);
+  if (refusal) return revoke(it, eip, refusal);
+  if (!isWon) return win(it, asked, eip);
+  const contested = latestBinding(record) ? undefined : yieldOrWait(it, asked, allocationId);
+  return (
+    contested ??
+    bind(it, eip, (its) =>
+      // Whoever moves it away after the pod had it means that, and is not fought.
+      latestBinding(record) ? boundElsewhere(its) : forceDetach(it, its),
+    )
   );
 };
 
-/** What comes of an EIP that the namespace may not name, or not any more: it is detached, and whoever may name it can have it. */
-const revoke = (
-  seen: ObservedState,
-  podEip: PodEip,
-  record: PodEipRecord,
-  eip: Eip,
-  refusal: Result,
-  settings: Settings,
-): Step => {
+const isOtherRequest = ({ parsed }: PodRequest, request: ExistingEip): boolean =>
+  !parsed.request || writeRequest(parsed.request) !== writeRequest(request);
+
+/**
+ * What comes of an EIP that the namespace may not name, or not any more: it is detached, and whoever may name it can
+ * have it.
+ */
+const revoke = (it: PodEipSituation, eip: Eip, refusal: Result): Step => {
+  const { seen, podEip, record, settings } = it;
   const { pod } = seen;
   const { allocationId } = eip;
   const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
   if (binding && eip.status === 'InUse' && !isAnothers(eip, podEip, settings.clusterUid))
-    return pod && isAnnounced(pod)
-      ? { do: 'Unpublish', isGated: isGated(pod) }
-      : { do: 'Unassociate', allocationId, binding };
-  const isToYield = podEip.spec.allocationID !== '' && refusal.reason === 'EipNotGranted' && isSettled(seen, settings);
-  return isToYield ? { do: 'Unclaim', allocationId } : refusal;
+    return pod && isAnnounced(pod) ? unpublish(pod) : { do: 'Unassociate', podEip, allocationId, binding };
+  const isToYield = podEip.spec.allocationID !== '' && refusal.reason === 'EipNotGranted' && isSettled(it);
+  return isToYield ? { do: 'Unclaim', podEip, allocationId } : refusal;
 };
 
-/** Who else has the EIP, and, where that is a pod of the same Service, how the Service routes; undefined once it is known. */
-const readCompetitors = (seen: ObservedState, podEip: PodEip, allocationId: string): ReadStep | undefined => {
-  if (!seen.competitors) return { do: 'ReadCompetingClaims', allocationId };
-  return seen.competitors.some((competitor) => isSameService(podEip, competitor.podEip))
-    ? readService(seen, podEip)
+/**
+ * It is nobody's yet, as far as this PodEIP has written down: it is won where nobody else has it, or this pod goes
+ * first.
+ */
+const win = (it: PodEipSituation, asked: PodRequest, eip: Eip): Step => {
+  const { podEip } = it;
+  const { allocationId } = eip;
+  const others = competitorsOf(it, allocationId);
+  if (others.kind === 'step') return others.step;
+  const record: Step = { do: 'Record', podEip, allocationId };
+  if (others.value.length > 0) return resolveConflict(it, asked, eip, others.value) ?? record;
+  if (eip.status === 'InUse') {
+    const from = takenFrom(it, eip);
+    if (from.kind === 'step') return from.step;
+    return from.value ? record : inUseElsewhere(eip);
+  }
+  return eip.status === 'Available' ? record : inTransition(eip);
+};
+
+/**
+ * Two may have written it down at once. Nothing has been done with it yet: now that both can see it, one yields.
+ * Undefined where nobody else has it.
+ */
+const yieldOrWait = (it: PodEipSituation, { pod, handover }: PodRequest, allocationId: string): Step | undefined => {
+  const { seen, podEip } = it;
+  const others = competitorsOf(it, allocationId);
+  if (others.kind === 'step') return others.step;
+  const competitors = others.value;
+  const routing = routingIn(seen);
+  const holding = new Set(competitors.filter(isHolding));
+  const isBehind = (competitor: CompetingClaim): boolean => hasPriorityOver(podEip, pod, competitor, routing);
+  const hasPrecedence = (competitor: CompetingClaim): boolean =>
+    holding.has(competitor) ||
+    hasPriorityOver(competitor.podEip, competitor.pod, { podEip, pod }, routing) ||
+    competitor.podEip.metadata.uid < podEip.metadata.uid;
+  const isLost = competitors.some((competitor) => !isBehind(competitor) && hasPrecedence(competitor));
+  if (isLost) return { do: 'Unclaim', podEip, allocationId };
+  const holder = competitors.find((competitor) => holding.has(competitor) && isBehind(competitor));
+  if (holder) return (handover === 'wait' ? awaitRelease : preempt)(holder.podEip, allocationId);
+  return competitors.length > 0
+    ? wait('HandingOver', `another pod wants ${allocationId} at the same time and gives way`, POLL_MS)
     : undefined;
+};
+
+/**
+ * Who else has the EIP; where that is a pod of the same Service, how the Service routes has to be known, too. What a
+ * virtual node does with it shows in its status. A record of that bars nobody: it repeats what annotations of a pod
+ * say, and whoever may write a pod may write any ID there.
+ */
+const competitorsOf = (it: PodEipSituation, allocationId: string): Outcome<readonly CompetingClaim[]> => {
+  const { competitors } = it.seen;
+  if (!competitors) return stepFirst({ do: 'ReadCompetingClaims', allocationId });
+  const isOfService = competitors.some((competitor) => isSameService(it.podEip, competitor.podEip));
+  const look: ReadStep | undefined = isOfService ? readService(it) : undefined;
+  return look ? stepFirst(look) : valueOf(competitors.filter((competitor) => !isExternal(competitor.podEip)));
 };
 
 /** Why the EIP that others hold is not this pod's to take; undefined where it is. */
 const resolveConflict = (
-  seen: ObservedState,
-  podEip: PodEip,
+  it: PodEipSituation,
+  { pod, handover }: PodRequest,
   eip: Eip,
-  { handover }: ParsedRequest,
   competitors: readonly CompetingClaim[],
 ): Step | undefined => {
-  const { pod } = seen;
+  const { seen, podEip } = it;
   const { allocationId } = eip;
   const others = competitors.filter((competitor) => !isSameService(podEip, competitor.podEip));
   if (others.some((competitor) => !isOfFormerService(podEip, competitor.podEip)))
@@ -143,7 +160,7 @@ const resolveConflict = (
     );
   const names = competitors.map((competitor) => competitor.podEip.metadata.name).join(', ');
   const ahead = competitors.find((competitor) => !hasPriorityOver(podEip, pod, competitor, routingIn(seen)));
-  if (ahead) return deferTo(seen, podEip, allocationId, ahead);
+  if (ahead) return deferTo(it, pod, allocationId, ahead);
   // Who waits for the old pod to end writes the EIP down all the same, so that nobody else gets it in between.
   if (handover !== 'wait' && !areContainersReady(pod))
     return wait(
@@ -160,8 +177,8 @@ const resolveConflict = (
 const isWanted = (routing: Routing | undefined): boolean => routing === 'routed' || routing === 'coming';
 
 /** What becomes of a pod whose EIP another pod of its Service has, and keeps. */
-const deferTo = (seen: ObservedState, podEip: PodEip, allocationId: string, ahead: CompetingClaim): Step => {
-  const { pod } = seen;
+const deferTo = (it: PodEipSituation, pod: Pod, allocationId: string, ahead: CompetingClaim): Step => {
+  const { seen, podEip } = it;
   const routing = routingIn(seen);
   const successor = ahead.podEip.metadata.name;
   const [my, their] = [revisionOf(podEip), revisionOf(ahead.podEip)];
@@ -176,11 +193,12 @@ const deferTo = (seen: ObservedState, podEip: PodEip, allocationId: string, ahea
       'EipClaimed',
       `${allocationId} is with pod ${successor} of the same Knative Service; this pod gets it when that one is gone; an EIP serves one pod: write autoscaling.knative.dev/max-scale: "1"`,
     );
-  // No request gets to it, and it never gets the EIP: Knative scales its Revision down once that has been ready. Not before
-  // the requests go to the pod that has the EIP, or Knative would take this Revision for the latest one that is ready.
+  // No request gets to it, and it never gets the EIP: Knative scales its Revision down once that has been ready. Not
+  // before the requests go to the pod that has the EIP, or Knative would take this Revision for the latest one that is
+  // ready.
   const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);
   const isIdle = routing(my) === 'none' && isServed;
-  if (isIdle && pod && isGated(pod) && !isGateOpen(pod)) return { do: 'StandAside', isGated: true, successor };
+  if (isIdle && isGated(pod) && !isGateOpen(pod)) return { do: 'StandAside', pod, isGated: true, successor };
   return wait(
     'HandedOver',
     `${allocationId} is with pod ${successor} of ${my === their ? 'the same Revision' : `Revision ${their}`}, which takes this pod’s place; this pod goes on without it`,
@@ -212,21 +230,29 @@ const inUseElsewhere = (eip: Eip): Step =>
     `${eip.allocationId} is bound to something else and is not taken from it; detach it there, or name another one`,
   );
 
+/** Takes the EIP, which this pod has won, from what it is bound to, where it may be taken from there. */
+const forceDetach = (it: PodEipSituation, eip: Eip): Step => {
+  const from = takenFrom(it, eip);
+  if (from.kind === 'step') return from.step;
+  const { allocationId } = eip;
+  return from.value ? { do: 'ForceDetach', podEip: it.podEip, allocationId, from: from.value } : boundElsewhere(eip);
+};
+
 /**
- * Takes the EIP from what it is bound to, where configuration and namespace allow that (Terway's allow_eip_rob), and only
- * from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
+ * From what it is bound to the EIP may be taken, where configuration and namespace allow that (Terway's allow_eip_rob),
+ * and only from a network interface or an instance: a load balancer or NAT gateway would go on without its address.
+ * Undefined where it is not to be taken.
  */
-const forceDetach = (seen: ObservedState, eip: Eip, settings: Settings, otherwise: (eip: Eip) => Step): Step => {
+const takenFrom = (it: PodEipSituation, eip: Eip): Outcome<ForeignBinding | undefined> => {
+  const { seen, settings } = it;
   const from = foreignBinding(eip);
-  if (!settings.allowEipRob || !from) return otherwise(eip);
   // A pod of a virtual node keeps what it came with.
-  if (seen.competitors?.some((competitor) => isExternal(competitor.podEip))) return otherwise(eip);
-  if (seen.namespace === undefined) return { do: 'ReadNamespace' };
-  if (justAccepted('ForceDetach', seen, settings))
-    return wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS);
-  return seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true'
-    ? { do: 'ForceDetach', allocationId: eip.allocationId, from }
-    : otherwise(eip);
+  const isOfExternal = seen.competitors?.some((competitor) => isExternal(competitor.podEip)) ?? false;
+  if (!settings.allowEipRob || !from || isOfExternal) return valueOf(undefined);
+  if (seen.namespace === undefined) return stepFirst({ do: 'ReadNamespace' });
+  if (justAccepted('ForceDetach', it))
+    return stepFirst(wait('InTransition', `${eip.allocationId} is being detached`, POLL_MS));
+  return valueOf(seen.namespace?.metadata.labels?.[ALLOW_EIP_ROB] === 'true' ? from : undefined);
 };
 
 /**

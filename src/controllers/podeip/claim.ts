@@ -1,57 +1,66 @@
 import { sentence } from '../../api/finding.ts';
-import { planCreation } from '../../request/provisioner.ts';
-import { creationFacts } from '../../request/policy.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
-import { targetOf } from '../../request/target.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
-import { evaluatePod } from './pod-request.ts';
-import type { ObservedState, Settings } from './observation.ts';
-import { done, fail, type Step } from './step.ts';
+import type { PodRequest } from './pod-request.ts';
+import type { Situation } from './situation.ts';
+import { done, fail, retire, type Action, type Result, type Step } from './step.ts';
 
 /** Until it is asked again whether another controller makes EIPs; how often that is looked at. Milliseconds. */
 const OTHERS_MS = 30_000;
 
-/** The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen. */
-export const claim = (parsed: ParsedRequest, seen: ObservedState, generation: number, settings: Settings): Step => {
-  const { pod, node, podEip, otherControllers } = seen;
-  if (!pod) return done('NoAddressWanted', 'no running pod');
-  const target = targetOf(pod, node ?? undefined);
+/**
+ * The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen.
+ */
+export const claim = (it: Situation, asked: PodRequest, generation: number): Step => {
+  const { podEip } = it.seen;
+  const { parsed, target } = asked;
   if (target.on === 'unknown') return done('NotScheduled', target.because);
-  const { request, release } = parsed;
-  const recordExternal = (): Step => {
-    const findings = evaluatePod(pod, node, settings);
-    return { do: 'RecordExternal', isExisting: request?.kind === 'existing', findings };
-  };
-  if (!podEip && hasEipOfInstance(pod, node)) return recordExternal();
-  if (!request && target.on !== 'acs') {
-    if (!podEip) return { do: 'Claim', request: undefined, release, generation };
-    const refusal = parsed.findings.find(({ severity }) => severity === 'refuse');
-    return fail(refusal?.id ?? 'RecordTampered', refusal ? allRefusals(parsed) : 'the request cannot be read');
-  }
-  const plan = planCreation(parsed, pod.metadata.annotations, target, creationFacts(settings));
+  if (!podEip && hasEipOfInstance(asked)) return recordExternal(asked);
+  if (!parsed.request && target.on !== 'acs') return podEip ? refused(parsed) : write(it, asked, generation);
+  const { plan } = asked;
   switch (plan.how) {
     case 'none':
       return done('NotOnEcsNode', plan.because);
     case 'add-on':
     case 'container-group':
-      if (podEip) return { do: 'Retire', because: `the virtual node makes the address (${target.because})` };
-      return recordExternal();
+      return podEip ? retire(podEip, `the virtual node makes the address (${target.because})`) : recordExternal(asked);
     case 'vpc-first':
       // Bought before there is an address to bind it to: it is passed to the instance at its creation.
-      return pod.status?.podIP || waitsForEip(pod)
-        ? { do: 'Claim', request, release, generation }
+      return hasPodIP(asked) || waitsForEip(asked.pod)
+        ? write(it, asked, generation)
         : done('NoPodIP', 'the virtual node has not said yet that it can run the pod');
     case 'after-creation':
-    case 'podeip': {
-      // Not even a PodEIP is written: the other controller writes one of the same name.
-      const findings = plan.how === 'podeip' ? evaluatePod(pod, node, settings, { otherControllers }) : [];
-      const other = findings.find(({ id }) => id === 'OtherEipController');
-      if (other) return fail(other.id, sentence(other), OTHERS_MS);
-      return pod.status?.podIP
-        ? { do: 'Claim', request, release, generation }
-        : done('NoPodIP', 'the pod has no address yet');
-    }
+      return hasPodIP(asked) ? write(it, asked, generation) : NO_POD_IP;
+    case 'podeip':
+      return besideOthers(it, asked) ?? (hasPodIP(asked) ? write(it, asked, generation) : NO_POD_IP);
   }
+};
+
+const NO_POD_IP: Result = done('NoPodIP', 'the pod has no address yet');
+
+const hasPodIP = ({ pod }: PodRequest): boolean => Boolean(pod.status?.podIP);
+
+const write = ({ seen: { podEip } }: Situation, { pod, parsed, findings }: PodRequest, generation: number): Action => {
+  const { request, release } = parsed;
+  return { do: 'Claim', pod, podEip, request, release, generation, findings };
+};
+
+const recordExternal = ({ pod, parsed, findings }: PodRequest): Action => ({
+  do: 'RecordExternal',
+  pod,
+  isExisting: parsed.request?.kind === 'existing',
+  findings,
+});
+
+/** Another controller makes an EIP for the pod. Not even a PodEIP is written: it writes one of the same name. */
+const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | undefined => {
+  const other = asked.findingsBeside(seen.otherControllers ?? []).find(({ id }) => id === 'OtherEipController');
+  return other && fail(other.id, sentence(other), OTHERS_MS);
+};
+
+const refused = (parsed: ParsedRequest): Result => {
+  const refusal = parsed.findings.find(({ severity }) => severity === 'refuse');
+  return fail(refusal?.id ?? 'RecordTampered', refusal ? allRefusals(parsed) : 'the request cannot be read');
 };
 
 export const allRefusals = ({ findings }: ParsedRequest): string =>

@@ -1,4 +1,4 @@
-import { runAction, changesCloud, type ActionPorts } from './actions.ts';
+import { runAction, type ActionPorts } from './actions.ts';
 import { POD, type Node, type Pod } from '../../api/core.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
@@ -8,16 +8,22 @@ import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { MOST_READS, runSteps, type StepLoop } from '../../kube/step-loop.ts';
-import type { ParsedRequest } from '../../request/parse.ts';
 import type { Log } from '../../lib/log.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decide } from './decide.ts';
-import { isDrifting, evaluatePod } from './pod-request.ts';
+import { isDrifting } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
-import { underPolicy } from '../../request/policy.ts';
 import { isOurs, isExternal, readRecord } from './record.ts';
 import type { ObservedState, Settings, TrackedState } from './observation.ts';
-import { isReadStep, RETRY_MS, type Action, type ActionOutcome, type ReadStep, type Result } from './step.ts';
+import {
+  isCloudAction,
+  isReadStep,
+  RETRY_MS,
+  type Action,
+  type ActionOutcome,
+  type ReadStep,
+  type Result,
+} from './step.ts';
 import { labelOf } from './step-label.ts';
 import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from './events.ts';
 import { fieldsOf, sentenceOf } from './log-fields.ts';
@@ -51,7 +57,9 @@ export interface PodEipPorts extends ActionPorts, ReadPorts {
 
 /** Notices what happens to addresses, from what each pass sees. Neither method rejects. */
 export interface Changes {
-  /** Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more. */
+  /**
+   * Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more.
+   */
   observed(step: Action | Result, seen: ObservedState): Promise<boolean>;
   /** The cloud refused something, and somebody must act. */
   refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
@@ -150,17 +158,19 @@ const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
 const isResult = (step: Action | Result): step is Result =>
   step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
-/** Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds. */
+/**
+ * Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds.
+ */
 const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
   const { tracker, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
-  const isCloud = changesCloud(step);
+  const isCloud = isCloudAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
   if (isCloud) tracker.sending(uid);
   try {
     const { result: acted, requestIds } = await collectRequests(() =>
-      runAction(step, seen, ports, tracker.epoch(uid), signal),
+      runAction(step, ports, tracker.epoch(uid), signal),
     );
     if (isCloud) tracker.accepted(uid, step);
     if (step.do === 'Release') ports.onQuotaFreed();
@@ -186,7 +196,7 @@ const outcomeFields = (acted: ActionOutcome, requestIds: readonly string[]): obj
 
 /** Tells people what was done, and what there is to say about a request that was written down. */
 const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, ports: PodEipPorts): void => {
-  const findings = step.do === 'RecordExternal' ? step.findings : evaluated(step, seen, ports.settings);
+  const findings = step.do === 'Claim' || step.do === 'RecordExternal' ? step.findings : undefined;
   if (findings) ports.latency?.read({ findings });
   for (const { about, event } of noticesOf(step, acted, seen)) ports.record(about, event);
   // What refuses is in the condition and its Event.
@@ -194,14 +204,6 @@ const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, p
   for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
     warn(warning, { pod: seen.pod, podEip: null }, ports);
 };
-
-/** What there is to say about a request that was written down. */
-const evaluated = (
-  step: Action,
-  { pod, node, policy }: ObservedState,
-  settings: Settings,
-): ParsedRequest['findings'] | undefined =>
-  step.do === 'Claim' && pod ? evaluatePod(pod, node, underPolicy(settings, policy?.effective)) : undefined;
 
 /** Nothing to do now: say how things stand. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
@@ -267,7 +269,8 @@ const tell = async (
     return;
   }
   const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, clock.now(), settings.recheckMs));
+  const time = { now: clock.now(), refreshMs: settings.recheckMs };
+  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, time));
   if (!status) return;
   const { namespace, name, uid, resourceVersion } = podEip.metadata;
   const body = { metadata: { uid, resourceVersion }, status };

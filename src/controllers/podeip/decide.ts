@@ -1,5 +1,3 @@
-import type { PodEip } from '../../api/podeip.ts';
-import type { ParsedRequest } from '../../request/parse.ts';
 import { adopt } from './adopt.ts';
 import { claim } from './claim.ts';
 import { attach } from './attach.ts';
@@ -7,21 +5,22 @@ import { finalize } from './finalize.ts';
 import { isRetained, retain } from './retain.ts';
 import { provision } from './provision.ts';
 import { hasEipOfInstance } from './instance.ts';
-import { parsePod } from './pod-request.ts';
-import { isAnnounced, isFinal, isGated } from '../../api/pod.ts';
+import type { PodRequest } from './pod-request.ts';
+import { isAnnounced, isFinal } from '../../api/pod.ts';
 import { refusedOnEci } from './grant-on-eci.ts';
-import { underPolicy } from '../../request/policy.ts';
-import { hasFinalizer, isOurs, isExternal, readRecord, type PodEipRecord } from './record.ts';
+import { hasFinalizer, isOurs, isExternal } from './record.ts';
 import type { ObservedState, Settings } from './observation.ts';
-import { done, fail, justTampered, type Step } from './step.ts';
+import { situationOf, withPodEip, type PodEipSituation, type Situation } from './situation.ts';
+import { done, fail, justTampered, retire, unpublish, type Step } from './step.ts';
 import { external } from './external.ts';
 
 /**
- * The one thing to do next for a pod and its PodEIP. Pure and total; reads from top to bottom, the first line that applies
- * wins. It never trusts an order of events: whoever runs it may have died on any line before, or may run twice at once.
+ * The one thing to do next for a pod and its PodEIP. Pure and total; reads from top to bottom, the first line that
+ * applies wins. It never trusts an order of events: whoever runs it may have died on any line before, or may run twice
+ * at once.
  */
 export const decide = (seen: ObservedState, settings: Settings): Step => {
-  const step = next(seen, underPolicy(settings, seen.policy?.effective));
+  const step = next(situationOf(seen, settings));
   const { refusal } = seen.memory;
   // What was refused is not asked again at each event, only when its time has come.
   return refusal && refusal.action === step.do && refusal.dueInMs > 0
@@ -29,38 +28,49 @@ export const decide = (seen: ObservedState, settings: Settings): Step => {
     : step;
 };
 
-const next = (seen: ObservedState, settings: Settings): Step => {
-  const { pod, podEip } = seen;
-  if (!podEip) return begin(seen, settings);
-  if (isExternal(podEip)) return external(seen, podEip, settings);
-  if (!isOurs(podEip)) return adopt(seen, podEip, settings);
-  const record = readRecord(podEip);
-  const misplaced = inOtherRegion(podEip, record, settings);
-  if (misplaced) return misplaced;
-  if (podEip.metadata.deletionTimestamp !== undefined) return finalize(seen, podEip, settings);
+const next = (it: Situation): Step => {
+  const { podEip } = it.seen;
+  if (!podEip) return begin(it);
+  if (isExternal(podEip)) return external(withPodEip(it, podEip));
+  return isOurs(podEip) ? proceed(withPodEip(it, podEip)) : adopt(it, podEip);
+};
 
-  const parsed = pod && parsePod(pod, settings);
-  const because = endOf(seen, parsed, record);
-  if (because !== undefined)
-    return isRetained(podEip, record, settings)
-      ? retain(seen, podEip, record, because, settings)
-      : { do: 'Retire', because };
-  if (!parsed) return { do: 'Retire', because: 'the pod is gone' };
-  if (!record.request) return hasFinalizer(podEip) ? justTampered('request') : claim(parsed, seen, 1, settings);
-  const step =
-    record.request.kind === 'new'
-      ? provision(seen, podEip, record, record.request, parsed, settings)
-      : attach(seen, podEip, record, record.request, parsed, settings);
-  // Whatever stands in the way: a pod is not left with an address that it has lost.
+/** There is no PodEIP: does there have to be one? */
+const begin = (it: Situation): Step => {
+  const { asked } = it;
+  if (!asked || isFinal(asked.pod) || asked.pod.metadata.deletionTimestamp !== undefined)
+    return done('NoAddressWanted', 'no running pod');
+  if (!asked.isWanted) return done('NoAddressWanted', 'the pod asks for no address');
+  return refusedOnEci(asked) ?? claim(it, asked, 1);
+};
+
+/** There is a PodEIP of ours: on to its address, or on to its end. */
+const proceed = (it: PodEipSituation): Step => {
+  const { podEip, record, asked } = it;
+  const misplaced = inOtherRegion(it);
+  if (misplaced) return misplaced;
+  if (podEip.metadata.deletionTimestamp !== undefined) return finalize(it);
+
+  const because = endOf(it);
+  if (because !== undefined) return isRetained(it) ? retain(it, because) : retire(podEip, because);
+  if (!asked) return retire(podEip, 'the pod is gone');
+  if (!record.request) return hasFinalizer(podEip) ? justTampered('request') : claim(it, asked, 1);
+  return record.request.kind === 'new'
+    ? withoutLost(it, asked, provision(it, asked, record.request))
+    : withoutLost(it, asked, attach(it, asked, record.request));
+};
+
+/** Whatever stands in the way: a pod is not left with an address that it has lost. */
+const withoutLost = ({ seen, settings }: Situation, { pod }: PodRequest, step: Step): Step => {
   const hasLost = step.do === 'Fail' && seen.memory.driftMs >= settings.readLagMs;
-  return hasLost && pod && isAnnounced(pod) ? { do: 'Unpublish', isGated: isGated(pod) } : step;
+  return hasLost && isAnnounced(pod) ? unpublish(pod) : step;
 };
 
 /**
- * Where the configuration names another region than the one in which the EIP is, the EIP would count as released by somebody:
- * another one would be bought, and this one be paid for for ever.
+ * Where the configuration names another region than the one in which the EIP is, the EIP would count as released by
+ * somebody: another one would be bought, and this one be paid for for ever.
  */
-const inOtherRegion = (podEip: PodEip, { region }: PodEipRecord, settings: Settings): Step | undefined =>
+const inOtherRegion = ({ podEip, record: { region }, settings }: PodEipSituation): Step | undefined =>
   region === undefined || settings.region === undefined || region === settings.region || !hasFinalizer(podEip)
     ? undefined
     : fail(
@@ -70,28 +80,15 @@ const inOtherRegion = (podEip: PodEip, { region }: PodEipRecord, settings: Setti
       );
 
 /** Why the pod that has the address must not have it any longer; undefined while it may. */
-const endOf = (
-  { pod, node }: ObservedState,
-  parsed: ParsedRequest | null,
-  record: PodEipRecord,
-): string | undefined => {
-  if (!pod || !parsed) return 'the pod is gone';
+const endOf = (it: PodEipSituation): string | undefined => {
+  const { asked, record } = it;
+  if (!asked) return 'the pod is gone';
+  const { pod } = asked;
   if (record.podUid === '') return 'its pod was gone';
   if (pod.metadata.uid !== record.podUid) return 'the pod was replaced by another of the same name';
   if (isFinal(pod)) return `the pod has ended (${pod.status?.phase})`;
   if (pod.metadata.deletionTimestamp !== undefined && !isAnnounced(pod))
     return 'the pod is ending before it got an address';
-  if (hasEipOfInstance(pod, node)) return 'its instance came with an EIP of its own';
-  return parsed.wanted ? undefined : 'the pod no longer asks for an address';
-};
-
-/** There is no PodEIP: does there have to be one? */
-const begin = (seen: ObservedState, settings: Settings): Step => {
-  const { pod } = seen;
-  if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
-    return done('NoAddressWanted', 'no running pod');
-  const parsed = parsePod(pod, settings);
-  const ungranted = refusedOnEci(pod, seen, settings);
-  if (ungranted) return ungranted;
-  return parsed.wanted ? claim(parsed, seen, 1, settings) : done('NoAddressWanted', 'the pod asks for no address');
+  if (hasEipOfInstance(asked)) return 'its instance came with an EIP of its own';
+  return asked.isWanted ? undefined : 'the pod no longer asks for an address';
 };

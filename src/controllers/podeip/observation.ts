@@ -48,13 +48,16 @@ export interface ObservedState {
 /** The policy of the namespace at hand. */
 export interface ObservedPolicy {
   readonly effective: EffectivePolicy;
-  /** Whether it is from a quorum read of this pass, and not from the cache. Nothing is bought or won on the cache's word. */
+  /**
+   * Whether it is from a quorum read of this pass, and not from the cache. Nothing is bought or won on the cache's
+   * word.
+   */
   readonly isFresh: boolean;
 }
 
 /**
- * How much a namespace holds. The usage was read first and the PodEIPs after it: a place whose PodEIP is not among them was
- * taken by one that is gone, not by one that is new.
+ * How much a namespace holds. The usage was read first and the PodEIPs after it: a place whose PodEIP is not among them
+ * was taken by one that is gone, not by one that is new.
  */
 export interface QuotaUsage {
   /** Null where nobody has taken a place yet. */
@@ -128,7 +131,10 @@ export interface Settings {
   readonly allowEipRob: boolean;
   /** PodEIPs of another controller that were made before this wall time (milliseconds) are taken over. */
   readonly adoptBefore: number | undefined;
-  /** How long the EIP of a Knative pod that is gone is kept for the next pod of its Service; milliseconds, 0 for not at all. */
+  /**
+   * How long the EIP of a Knative pod that is gone is kept for the next pod of its Service; milliseconds, 0 for not at
+   * all.
+   */
   readonly holdOffMs: number;
   /** After this long without a change of ours, a request that got no answer can no longer take effect; milliseconds. */
   readonly settleMs: number;
@@ -141,12 +147,3 @@ export interface Settings {
   /** How often the truth is looked at although nothing happened; milliseconds. */
   readonly recheckMs: number;
 }
-
-/** Whether no change of ours can still take effect. */
-export const isSettled = ({ memory }: ObservedState, { settleMs, readLagMs }: Settings): boolean =>
-  // What was answered has happened, but a reading may still show the time before it.
-  memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
-
-/** Whether this change was accepted so recently that a read may not show it yet. */
-export const justAccepted = (act: Action['do'], { memory }: ObservedState, { readLagMs }: Settings): boolean =>
-  memory.accepted === act && memory.quietMs < readLagMs;

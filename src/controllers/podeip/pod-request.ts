@@ -5,10 +5,13 @@ import type { Finding } from '../../api/finding.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { RuleSettings, RuleInput } from '../../rules/rule.ts';
 import { NO_FACTS, type ClusterFacts } from '../../rules/cluster-facts.ts';
-import { evaluate, evaluateRequest } from '../../rules/evaluate.ts';
-import { workloadOfPod } from '../../rules/workload.ts';
-import type { ParsedRequest } from '../../request/parse.ts';
+import { evaluateRequest } from '../../rules/evaluate.ts';
+import { workloadOfPod, type Workload } from '../../rules/workload.ts';
+import { parseAnnotations, type ParsedRequest } from '../../request/parse.ts';
+import { creationFacts } from '../../request/policy.ts';
+import { planCreation, type CreationPlan } from '../../request/provisioner.ts';
 import { targetOf, type Target } from '../../request/target.ts';
+import type { Handover } from '../../request/values.ts';
 import { isBoundTo, latestBinding, type PodEipRecord } from './record.ts';
 import type { Settings } from './observation.ts';
 
@@ -17,24 +20,76 @@ export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 
   metadata.ownerReferences?.some(({ controller, kind }) => controller === true && statefulKinds.includes(kind)) ??
   false;
 
+/**
+ * What a pod asks for, and what follows from where it runs. Each part is found out when it is first asked for, and
+ * once: whoever only wants to know whether an address is wanted does not pay for the rules, nor for the plan.
+ */
+export class PodRequest {
+  readonly pod: Pod;
+  readonly #node: Node | undefined;
+  readonly #settings: RuleSettings;
+  #said: ParsedRequest | undefined;
+  #workload: Workload | undefined;
+  #parsed: ParsedRequest | undefined;
+  #target: Target | undefined;
+  #plan: CreationPlan | undefined;
+  #findings: readonly Finding[] | undefined;
+
+  /** @param settings as they hold in the pod's namespace */
+  constructor(pod: Pod, node: Node | null, settings: RuleSettings) {
+    this.pod = pod;
+    this.#node = node ?? undefined;
+    this.#settings = settings;
+  }
+
+  /** Whether an address is asked for at all. */
+  get isWanted(): boolean {
+    return this.#annotations.wanted;
+  }
+
+  /** How an existing EIP comes from an older pod of the same Knative Service. */
+  get handover(): Handover {
+    return this.#annotations.handover;
+  }
+
+  /** What the pod asks for, as far as the pod itself can say. */
+  get parsed(): ParsedRequest {
+    return (this.#parsed ??= evaluateRequest(this.#input(undefined), this.#annotations));
+  }
+
+  get target(): Target {
+    return (this.#target ??= targetOf(this.pod, this.#node));
+  }
+
+  /** Who makes the address. */
+  get plan(): CreationPlan {
+    const { annotations } = this.pod.metadata;
+    return (this.#plan ??= planCreation(this.parsed, annotations, this.target, creationFacts(this.#settings)));
+  }
+
+  /** Everything that there is to say about the pod, where it runs. */
+  get findings(): readonly Finding[] {
+    return (this.#findings ??= evaluateRequest(this.#input(this.target), this.#annotations).findings);
+  }
+
+  /** What there is to say about the pod beside these other controllers of EIPs. */
+  findingsBeside(otherControllers: readonly string[]): readonly Finding[] {
+    if (otherControllers.length === 0) return this.findings;
+    return evaluateRequest(this.#input(this.target, { otherControllers }), this.#annotations).findings;
+  }
+
+  get #annotations(): ParsedRequest {
+    return (this.#said ??= parseAnnotations(this.pod.metadata.annotations, this.#settings.defaults));
+  }
+
+  #input(target: Target | undefined, facts: ClusterFacts = NO_FACTS): RuleInput {
+    const workload = (this.#workload ??= workloadOfPod(this.pod));
+    return { workload, target, settings: this.#settings, facts };
+  }
+}
+
 /** What a pod asks for, as far as the pod itself can say. */
-export const parsePod = (pod: Pod, settings: RuleSettings): ParsedRequest =>
-  evaluateRequest(inputOf(pod, undefined, settings));
-
-/** Everything that there is to say about a pod, once it is known where it runs. */
-export const evaluatePod = (
-  pod: Pod,
-  node: Node | null,
-  settings: RuleSettings,
-  facts: ClusterFacts = NO_FACTS,
-): readonly Finding[] => evaluate(inputOf(pod, targetOf(pod, node ?? undefined), settings, facts));
-
-const inputOf = (
-  pod: Pod,
-  target: Target | undefined,
-  settings: RuleSettings,
-  facts: ClusterFacts = NO_FACTS,
-): RuleInput => ({ workload: workloadOfPod(pod), target, settings, facts });
+export const parsePod = (pod: Pod, settings: RuleSettings): ParsedRequest => new PodRequest(pod, null, settings).parsed;
 
 /** Whether the pod says that it has this address, completely. */
 export const isPublished = (pod: Pod, eip: Eip): boolean =>

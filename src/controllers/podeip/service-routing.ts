@@ -7,13 +7,13 @@ import {
   type TrafficTarget,
 } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { ObservedState } from './observation.ts';
+import type { PodEipSituation } from './situation.ts';
 import type { ReadStep } from './step.ts';
 
 /**
- * How much a Service has to do with a Revision. `routed`: its requests go there, as its spec says. `coming`: its spec says so,
- * and they will once the Revision is ready. `left`: they still go there, and its spec says that they shall not. `none`: no
- * request gets there.
+ * How much a Service has to do with a Revision. `routed`: its requests go there, as its spec says. `coming`: its spec
+ * says so, and they will once the Revision is ready. `left`: they still go there, and its spec says that they shall
+ * not. `none`: no request gets there.
  */
 export type Routing = 'routed' | 'coming' | 'left' | 'none';
 
@@ -21,8 +21,8 @@ export type Routing = 'routed' | 'coming' | 'left' | 'none';
 const LATEST: readonly TrafficTarget[] = [{ latestRevision: true, percent: 100 }];
 
 /**
- * A Revision that is being rolled out is wanted before the first request gets there: it becomes ready only with its EIP, and
- * is routed to only once it is ready.
+ * A Revision that is being rolled out is wanted before the first request gets there: it becomes ready only with its
+ * EIP, and is routed to only once it is ready.
  */
 export const routingOf = ({ spec, status }: KnativeService, revision: string): Routing => {
   const wanted = spec?.traffic && spec.traffic.length > 0 ? spec.traffic : LATEST;
@@ -47,12 +47,9 @@ export const routingFacts = ({ metadata, spec, status }: KnativeService): string
 export const revisionOf = ({ metadata: { labels } }: PodEip): string => labels?.[REVISION_LABEL] ?? '';
 
 /** What has to be read to know the Service of a PodEIP; undefined where it is known, or there is no way to know it. */
-export const readService = (
-  { service }: ObservedState,
-  { metadata: { labels = {} } }: PodEip,
-): ReadStep | undefined => {
-  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = labels;
-  return service === undefined && name !== undefined && uid !== undefined
+export const readService = ({ seen, podEip }: PodEipSituation): ReadStep | undefined => {
+  const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = podEip.metadata.labels ?? {};
+  return seen.service === undefined && name !== undefined && uid !== undefined
     ? { do: 'ReadService', name, uid }
     : undefined;
 };

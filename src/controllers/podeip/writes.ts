@@ -24,7 +24,9 @@ import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
 import { readRecord, writeBindings, type NicBinding } from './record.ts';
 import type { Action } from './step.ts';
 
-/** Writes of the PodEIP. Each goes through only if the object still is as it was seen; otherwise 409, and a new look. */
+/**
+ * Writes of the PodEIP. Each goes through only if the object still is as it was seen; otherwise 409, and a new look.
+ */
 
 const refOf = ({ metadata: { namespace, name } }: PodEip): ObjectRef => ({ namespace, name });
 
@@ -155,8 +157,7 @@ export const assignSuccessor = (
 /** Gives the kept EIP to the pod that has the name now. */
 export const assignPod = (
   kube: Kube,
-  podEip: PodEip,
-  { podUid, release }: Extract<Action, { do: 'TakeOver' }>,
+  { podEip, podUid, release }: Extract<Action, { do: 'TakeOver' }>,
   signal: AbortSignal,
 ): Promise<PodEip> =>
   change(
@@ -172,8 +173,7 @@ export const assignPod = (
 /** Writes our notes into another controller's PodEIP; what is in it stays. */
 export const writeAdoption = (
   kube: Kube,
-  podEip: PodEip,
-  { from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
+  { podEip, from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
   region: string | undefined,
   signal: AbortSignal,
 ): Promise<PodEip> =>

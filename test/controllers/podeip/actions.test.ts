@@ -4,12 +4,13 @@ import { allocateCall, bindingCall } from '../../../src/controllers/podeip/calls
 import { runAction } from '../../../src/controllers/podeip/actions.ts';
 import { clientToken, withToken } from '../../../src/lib/token.ts';
 import { TAG_POD } from '../../../src/api/annotations.ts';
+import type { PodEip } from '../../../src/api/podeip.ts';
 import type { Cloud } from '../../../src/cloud/port.ts';
 import { readTags } from '../../../src/request/values.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
-import type { Action } from '../../../src/controllers/podeip/step.ts';
+import type { Action, CloudAction } from '../../../src/controllers/podeip/step.ts';
 import { StillClock } from '../../sandbox/cloud-bench.ts';
-import { fresh, binding, pod, podEip, seen } from './situation.ts';
+import { fresh, binding, pod, podEip } from './situation.ts';
 
 const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
 
@@ -90,7 +91,7 @@ test('a token depends on the action, the caller and every parameter, and on noth
 });
 
 /** What each step that changes the cloud sends as its token, for one PodEIP or another. */
-const tokenOf = async (step: Action, uid: string): Promise<string | undefined> => {
+const tokenOf = async (step: CloudAction): Promise<string | undefined> => {
   let sent: string | undefined;
   const cloud = new Proxy({} as Cloud, {
     get: () => (call: { readonly clientToken?: string }) => {
@@ -99,25 +100,25 @@ const tokenOf = async (step: Action, uid: string): Promise<string | undefined> =
     },
   });
   const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
-  const its = { ...podEip(), metadata: { ...podEip().metadata, uid } };
   const world = { kube, cloud, clock: new StillClock(), cluster };
-  await runAction(step, seen({ pod: pod(), podEip: its }), world, 'p/0', new AbortController().signal);
+  await runAction(step, world, 'p/0', new AbortController().signal);
   return sent;
 };
 
 test('no two PodEIPs ever send the same token, whatever they send', async (t) => {
   const from = { instanceId: 'i-1', instanceType: 'EcsInstance', privateIpAddress: '10.0.0.2' } as const;
-  const steps: readonly Action[] = [
-    { do: 'Allocate', request: fresh, generation: 1 },
-    { do: 'Associate', allocationId: 'eip-1', binding },
-    { do: 'Unassociate', allocationId: 'eip-1', binding },
-    { do: 'ForceDetach', allocationId: 'eip-1', from },
-    { do: 'JoinBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
-    { do: 'LeaveBandwidthPackage', allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+  const stepsOf = (its: PodEip): readonly CloudAction[] => [
+    { do: 'Allocate', podEip: its, request: fresh, generation: 1 },
+    { do: 'Associate', podEip: its, allocationId: 'eip-1', binding },
+    { do: 'Unassociate', podEip: its, allocationId: 'eip-1', binding },
+    { do: 'ForceDetach', podEip: its, allocationId: 'eip-1', from },
+    { do: 'JoinBandwidthPackage', podEip: its, allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
+    { do: 'LeaveBandwidthPackage', podEip: its, allocationId: 'eip-1', bandwidthPackageId: 'cbwp-1' },
   ];
-  const tokens = await Promise.all(steps.flatMap((step) => ['one', 'two'].map((uid) => tokenOf(step, uid))));
+  const steps = ['one', 'two'].flatMap((uid) => stepsOf({ ...podEip(), metadata: { ...podEip().metadata, uid } }));
+  const tokens = await Promise.all(steps.map(tokenOf));
   t.true(tokens.every((it) => it !== undefined));
-  t.is(new Set(tokens).size, 2 * steps.length);
+  t.is(new Set(tokens).size, 2 * 6);
 });
 
 /** Does a step with a Kubernetes API that takes patches and shows what they say; returns them. */
@@ -132,12 +133,12 @@ const patchesOf = async (step: Action): Promise<readonly Patch[]> => {
     },
   } satisfies Kube;
   const world = { kube, cloud: forbidden as Cloud, clock: new StillClock(), cluster };
-  await runAction(step, seen({ pod: pod(), podEip: podEip() }), world, 'p/0', new AbortController().signal);
+  await runAction(step, world, 'p/0', new AbortController().signal);
   return patches;
 };
 
 test('a gated pod is told its address and made ready in one write that is for this pod only', async (t) => {
-  t.deepEqual(await patchesOf({ do: 'Publish', ipAddress: '203.0.113.1', isGated: true }), [
+  t.deepEqual(await patchesOf({ do: 'Publish', pod: pod(), ipAddress: '203.0.113.1', isGated: true }), [
     {
       type: 'strategic',
       subresource: 'status',
@@ -165,7 +166,7 @@ test('a gated pod is told its address and made ready in one write that is for th
 });
 
 test('a pod without the gate gets no condition, and an address is taken back by null', async (t) => {
-  const [patch] = await patchesOf({ do: 'Unpublish', isGated: false });
+  const [patch] = await patchesOf({ do: 'Unpublish', pod: pod(), isGated: false });
   t.deepEqual(patch?.body, {
     metadata: { uid: 'pod', resourceVersion: '1', annotations: { 'k8s.aliyun.com/allocated-eipAddress': null } },
   });
@@ -173,9 +174,9 @@ test('a pod without the gate gets no condition, and an address is taken back by 
 
 test('what is written into a PodEIP goes through only if it is as it was seen', async (t) => {
   for (const step of [
-    { do: 'Record', allocationId: 'eip-1' },
-    { do: 'RecordBinding', binding },
-    { do: 'RemoveFinalizer', because: '' },
+    { do: 'Record', podEip: podEip(), allocationId: 'eip-1' },
+    { do: 'RecordBinding', podEip: podEip(), binding },
+    { do: 'RemoveFinalizer', podEip: podEip(), because: '' },
   ] as const) {
     const [patch] = await patchesOf(step);
     t.like(patch, { type: 'merge', body: { metadata: { uid: 'podeip', resourceVersion: '1' } } }, step.do);
@@ -183,6 +184,14 @@ test('what is written into a PodEIP goes through only if it is as it was seen', 
 });
 
 test('a request that is corrected leaves nothing of the one before it', async (t) => {
-  const [patch] = await patchesOf({ do: 'Claim', request: fresh, release: { strategy: 'Follow' }, generation: 2 });
+  const [patch] = await patchesOf({
+    do: 'Claim',
+    pod: pod(),
+    podEip: podEip(),
+    request: fresh,
+    release: { strategy: 'Follow' },
+    generation: 2,
+    findings: [],
+  });
   t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null, allocationType: { releaseAfter: null } } });
 });

@@ -318,11 +318,13 @@ row(94, 'nothing is decided by a forged status, which is set right by what the c
       const podEip = the.podEip({ allocationID, bindings, isEnding });
       const wanted = next({ podEip, eip, interfaces: [the.eni()] });
       for (const status of forged) {
-        t.deepEqual(next({ podEip: { ...podEip, status }, eip, interfaces: [the.eni()] }), wanted);
+        const its = { ...podEip, status };
+        const carried = 'podEip' in wanted ? { ...wanted, podEip: its } : wanted;
+        t.deepEqual(next({ podEip: its, eip, interfaces: [the.eni()] }), carried);
         if (eip !== undefined) {
           const seen = the.seen({ podEip, eip });
           const readiness = { isReady: false, reason: 'Pending', message: '' } as const;
-          const after = statusOf({ ...podEip, status }, seen, readiness, the.NOW, 600_000);
+          const after = statusOf({ ...podEip, status }, seen, readiness, { now: the.NOW, refreshMs: 600_000 });
           t.is(after.eipAddress, eip?.ipAddress);
           t.is(after.status, eip?.status);
           t.not(after.networkInterfaceID, 'eni-victim');

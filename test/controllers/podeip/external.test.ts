@@ -53,7 +53,8 @@ const eciPod = (annotations: Record<string, string>, parts: Parameters<typeof po
   pod({ annotations: { ...NEW, ...annotations }, ...parts });
 
 test('a pod on the add-on’s virtual node gets a record, and a word on what the add-on will not do', (t) => {
-  t.deepEqual(step({ pod: eciPod({}) }), { do: 'RecordExternal', isExisting: false, findings: [] });
+  const plain = eciPod({});
+  t.deepEqual(step({ pod: plain }), { do: 'RecordExternal', pod: plain, isExisting: false, findings: [] });
   t.like(step({ pod: pod({ annotations: EXISTING }) }), { do: 'RecordExternal', isExisting: true });
   const named = step({ pod: eciPod({ [KEYS.name[0]]: 'web' }) });
   t.like(named, { do: 'RecordExternal', findings: [{ id: 'NotHonouredByEci' }] });
@@ -160,12 +161,18 @@ test('what the virtual node says is written down, looked up, and then said to th
   for (const podEip of [record(), record({ allocationID: 'eip-1' })])
     for (const other of others)
       t.like(step({ pod: eciPod(TOLD), podEip, eip: other }), { do: 'Wait', reason: 'EipNotVisibleYet' });
-  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), { do: 'Record', allocationId: 'eip-1' });
+  t.deepEqual(step({ pod: eciPod(TOLD), podEip: record(), eip: inUse }), {
+    do: 'Record',
+    podEip: record(),
+    allocationId: 'eip-1',
+  });
   const held = record({ allocationID: 'eip-1' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: held }), { do: 'ReadEip', allocationId: 'eip-1' });
   t.like(step({ pod: eciPod(TOLD), podEip: held, eip: inUse }), { do: 'Done', reason: 'InUse' });
-  t.deepEqual(step({ pod: eciPod(TOLD, { isGated: true }), podEip: held, eip: inUse }), {
+  const gated = eciPod(TOLD, { isGated: true });
+  t.deepEqual(step({ pod: gated, podEip: held, eip: inUse }), {
     do: 'Publish',
+    pod: gated,
     ipAddress: '203.0.113.1',
     isGated: true,
   });
@@ -233,7 +240,7 @@ test('a record of what the virtual node does bars nobody from an EIP, and keeps 
   const competitors = [{ podEip: record({ allocationID: 'eip-1' }), pod: null }];
   const users = eip({ tags: new Map() });
   const wants = { pod: pod({ annotations: EXISTING }), podEip: podEip({ request: existing }), node: null, competitors };
-  t.deepEqual(step({ ...wants, eip: users }), { do: 'Record', allocationId: 'eip-1' });
+  t.deepEqual(step({ ...wants, eip: users }), { do: 'Record', podEip: wants.podEip, allocationId: 'eip-1' });
   const won = { ...wants, podEip: podEip({ request: existing, allocationID: 'eip-1' }) };
   t.like(step({ ...won, eip: users }), { do: 'ReadInterfaces' });
   const inUse = { ...users, ...bound };

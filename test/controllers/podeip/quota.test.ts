@@ -1,14 +1,15 @@
 import test from 'ava';
 import { CONTROLLER, EXTERNAL_CONTROLLER, GENERATION, KEYS } from '../../../src/api/annotations.ts';
-import type { QuotaReservation } from '../../../src/api/eippolicy.ts';
+import type { EipUsage, QuotaReservation } from '../../../src/api/eippolicy.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
-import { effectivePolicy, type EffectivePolicy } from '../../../src/request/policy.ts';
+import { effectivePolicy, underPolicy, type EffectivePolicy } from '../../../src/request/policy.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import { heldWithout } from '../../../src/controllers/podeip/quota.ts';
 import type { ObservedState } from '../../../src/controllers/podeip/observation.ts';
+import { PodRequest } from '../../../src/controllers/podeip/pod-request.ts';
 import type { Step } from '../../../src/controllers/podeip/step.ts';
 import { apply, pass, settle, type State } from './model.ts';
-import { existing, fresh, NEW, NOW, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
+import { existing, fresh, NEW, node, NOW, pod, podEip, quiet, seen, settings, usersEip } from './situation.ts';
 import * as the from './situation.ts';
 
 const policyOf = (spec: Parameters<typeof effectivePolicy>[0][number]['spec']): EffectivePolicy =>
@@ -26,6 +27,21 @@ const other = (uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip =>
   return { ...made, metadata: { ...made.metadata, name: uid, uid } };
 };
 
+const usageOf = (places: readonly QuotaReservation[]): EipUsage => ({
+  metadata: { name: 'default', uid: 'usage', resourceVersion: '1' },
+  places,
+});
+
+/** The step that takes a place of 5 Mbit/s for the PodEIP, against these that were counted. */
+const reserve = (usage: EipUsage | null, reclaimed: readonly string[] = []): Step => ({
+  do: 'Reserve',
+  podEip: podEip(),
+  namespace,
+  usage,
+  bandwidthMbps: 5,
+  reclaimed,
+});
+
 /** What is decided for a PodEIP that is about to buy, with these places and these other PodEIPs. */
 const buying = (
   effective: EffectivePolicy,
@@ -34,7 +50,7 @@ const buying = (
   more: Partial<ObservedState> = {},
 ): Step => {
   const mine = podEip();
-  const usage = { metadata: { name: 'default', uid: 'usage', resourceVersion: '1' }, places };
+  const usage = usageOf(places);
   return decide(
     seen({
       podEip: mine,
@@ -55,7 +71,7 @@ test('nothing is bought on the word of a cache: policy, then room, then a place,
   const looked = { ...base, policy: { effective: one, isFresh: true }, namespace };
   t.is(decide(seen(looked), settings).do, 'ReadQuota');
   const quota = { usage: null, podEips: [mine] };
-  t.deepEqual(decide(seen({ ...looked, quota }), settings), { do: 'Reserve', bandwidthMbps: 5, reclaimed: [] });
+  t.deepEqual(decide(seen({ ...looked, quota }), settings), reserve(null));
   t.is(buying(one, [place('podeip')]).do, 'Allocate');
 });
 
@@ -89,7 +105,7 @@ test('bandwidth counts as it was written down, or as it was asked for before the
   t.is(buying(wide, [], [held(6)]).do, 'Fail');
   t.is(buying(wide, [place('b', 5)], [held(100)]).do, 'Reserve');
   // Its own place was taken for another request.
-  t.deepEqual(buying(wide, [place('podeip', 1)]), { do: 'Reserve', bandwidthMbps: 5, reclaimed: [] });
+  t.deepEqual(buying(wide, [place('podeip', 1)]), reserve(usageOf([place('podeip', 1)])));
   t.is(buying(policyOf({ limits: { bandwidthMbps: 4 } }), [place('podeip', 1)]).do, 'Fail');
 });
 
@@ -103,7 +119,7 @@ test('the place of a PodEIP that is gone is taken once its EIP is gone too', (t)
   const places = [place('gone')];
   t.deepEqual(buying(one, places), { do: 'ReadReclaimable', podEipUid: 'gone' });
   const after = (isGone: boolean) => buying(one, places, [], { reclaimable: new Map([['gone', isGone]]) });
-  t.deepEqual(after(true), { do: 'Reserve', bandwidthMbps: 5, reclaimed: ['gone'] });
+  t.deepEqual(after(true), reserve(usageOf(places), ['gone']));
   // Somebody took the finalizer off: the EIP is still there, and soon somebody else releases it.
   t.like(after(false), { do: 'Fail', reason: 'QuotaOfNamespaceExceeded', ms: 5_000 });
   // As many as are needed, and no call where all of them would not be enough.
@@ -119,11 +135,8 @@ test('the place of a PodEIP that is gone is taken once its EIP is gone too', (t)
     ['z', true],
   ]);
   t.like(buying(wide, three, [], { reclaimable: looked }), { do: 'Fail', ms: 5_000 });
-  t.deepEqual(buying(wide, three, [], { reclaimable: new Map([...looked, ['y', true]]) }), {
-    do: 'Reserve',
-    bandwidthMbps: 5,
-    reclaimed: ['x', 'y', 'z'],
-  });
+  const allGone = buying(wide, three, [], { reclaimable: new Map([...looked, ['y', true]]) });
+  t.deepEqual(allGone, reserve(usageOf(three), ['x', 'y', 'z']));
   t.like(buying(one, [place('gone'), place('b')], [other('b')]), { do: 'Fail', ms: 60_000 });
 });
 
@@ -133,9 +146,12 @@ test('what the policy does not allow is refused before it is written down, and n
   const policy = { effective, isFresh: true };
   t.deepEqual(decide(seen({ pod: asking, policy }), settings), {
     do: 'Claim',
+    pod: asking,
+    podEip: null,
     request: undefined,
     release: { strategy: 'Follow' },
     generation: 1,
+    findings: new PodRequest(asking, node, underPolicy(settings, effective)).findings,
   });
   const refused = podEip({ request: undefined, hasFinalizer: false });
   t.like(decide(seen({ pod: asking, podEip: refused, policy }), settings), {

@@ -6,6 +6,7 @@ import { bound, eip, existing, binding, pod, podEip, seen, usersEip } from './si
 const NOW = Date.UTC(2026, 10, 20, 12);
 const LATER = NOW + 90_000;
 const REFRESH_MS = 600_000;
+const AT_NOW = { now: NOW, refreshMs: REFRESH_MS };
 const inUse: Readiness = { isReady: true, reason: 'InUse', message: 'bound' };
 const busy: Readiness = { isReady: false, reason: 'InTransition', message: 'moving' };
 
@@ -19,7 +20,8 @@ const stand = (
   readiness: Readiness,
   now: number,
   parsed: Parameters<typeof seen>[0] = { eip: eip(bound) },
-): PodEipStatus => statusOf(its, seen({ pod: pod(), podEip: its, ...parsed }), readiness, now, REFRESH_MS);
+): PodEipStatus =>
+  statusOf(its, seen({ pod: pod(), podEip: its, ...parsed }), readiness, { now, refreshMs: REFRESH_MS });
 
 const condition = (status: PodEipStatus, type: string): Condition | undefined =>
   status.conditions?.find((it) => it.type === type);
@@ -98,7 +100,7 @@ test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not gr
   const wishing = podEip({ request: existing });
   const won = podEip({ request: existing, allocationID: 'eip-1' });
   const told = (its: PodEip, reason: Readiness['reason']) =>
-    statusOf(its, seen({ podEip: its, eip: secret }), { isReady: false, reason, message: 'no' }, NOW, REFRESH_MS);
+    statusOf(its, seen({ podEip: its, eip: secret }), { isReady: false, reason, message: 'no' }, AT_NOW);
   for (const status of [
     told(wishing, 'EipNotGranted'),
     told(wishing, 'EipReserved'),

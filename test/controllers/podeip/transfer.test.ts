@@ -40,6 +40,7 @@ test('what is handed on is tagged only where its own tags prove that it was the 
   t.deepEqual(next({ reusable }), { do: 'ReadEip', allocationId: 'eip-1' });
   t.deepEqual(next({ reusable, eip: the.eip({ tags: tagsOf('reusable') }) }), {
     do: 'TransferOwnership',
+    podEip: mine,
     allocationId: 'eip-1',
   });
   // Whoever may write PodEIPs may write any EIP of the account there.
