@@ -127,9 +127,6 @@ const WORDS: readonly { word: RegExp; only: RegExp; say: string }[] = [
 
 const LONGEST_FILE = 400;
 
-/** Where comments are not rewrapped yet. */
-const WIDE_COMMENTS_YET =
-  /^(src\/(controllers|virtualnode|webhook|manager|view|manifest)\/|src\/(cloudevents\/fold|config\/load|kube\/reconcile-loop|request\/(values|parse))\.ts$|test\/(controllers\/podeip|harness)\/)/;
 const NO_SUBJECT = /(^|\/)(utils?|helpers?|common|types|misc|shared)(\.ts|\/|$)/;
 
 interface Import {
@@ -240,9 +237,7 @@ const everything = (): readonly (readonly [file: string, source: string])[] => {
 };
 
 test('comments are as wide as code may be', (t) => {
-  const found = everything()
-    .filter(([file]) => !WIDE_COMMENTS_YET.test(file))
-    .flatMap(([file, source]) => wideCommentLines(source).map((line) => `${file}:${line}`));
+  const found = everything().flatMap(([file, source]) => wideCommentLines(source).map((line) => `${file}:${line}`));
   t.deepEqual(found, [], `at most ${WIDEST_COMMENT} columns`);
   const words = 'a word '.repeat(20);
   t.deepEqual(

@@ -32,10 +32,6 @@ const namesIn = (clause: string): readonly string[] =>
 /** Whoever imports a file as a whole, or lazily, uses each of its names that it says somewhere. */
 const wordsOf = (source: string): readonly string[] => source.match(/\w+/g) ?? [];
 
-/** Files that are being split at present, as in the overrides of .oxlintrc.json. */
-const BEING_SPLIT =
-  /^src\/(controllers\/(podeip|garbagecollection)\/|virtualnode\/reconcile\.ts$|kube\/reconcile-loop\.ts$)/;
-
 /** `file: name` of every export of `src/` that no other file imports. */
 const unused = (files: ReadonlyMap<string, string>): readonly string[] => {
   const used = new Map<string, Set<string>>();
@@ -49,7 +45,7 @@ const unused = (files: ReadonlyMap<string, string>): readonly string[] => {
     for (const [, path = ''] of source.matchAll(LAZY_IMPORT)) use(file, path, wordsOf(source));
   }
   return [...files]
-    .filter(([file]) => file.startsWith('src/') && !BEING_SPLIT.test(file))
+    .filter(([file]) => file.startsWith('src/'))
     .flatMap(([file, source]) =>
       [...source.matchAll(EXPORT)]
         .map(([, name = '']) => name)

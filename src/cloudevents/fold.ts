@@ -26,8 +26,8 @@ export interface Told {
 export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
 
 /**
- * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of steps:
- * whoever died before it was written down is followed by somebody who sees the same state and tells the same.
+ * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of
+ * steps: whoever died before it was written down is followed by somebody who sees the same state and tells the same.
  *
  * @param now wall time, milliseconds
  */

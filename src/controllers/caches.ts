@@ -168,7 +168,9 @@ const relevantPartOf = (object: Pod | PodEip | Node): string => {
 const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
   type !== 'updated' || old === undefined || relevantPartOf(object) !== relevantPartOf(old);
 
-/** Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it. */
+/**
+ * Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it.
+ */
 export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>, key: string): boolean => {
   const podEip = podEips.store.get(key);
   if (!podEip) return false;

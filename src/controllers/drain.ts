@@ -145,8 +145,8 @@ export const keepTurn =
   };
 
 /**
- * Works until every PodEIP is gone, has failed, or the signal aborts. Never rejects. Safe to stop on any line and to run
- * again: what is left is in the cluster.
+ * Works until every PodEIP is gone, has failed, or the signal aborts. Never rejects. Safe to stop on any line and to
+ * run again: what is left is in the cluster.
  */
 export const drainPodEips = async (
   podEips: readonly PodEip[],

@@ -33,7 +33,10 @@ export type Policies = Pick<PolicyCache, 'known' | 'isNotInstalled'>;
 /** How often the kind is looked for while it is not installed. */
 const LOOK = { baseMs: 5_000, capMs: 60_000 };
 
-/** Watches EipPolicies. That the kind is not installed is no fault: every namespace may then do what the configuration says. */
+/**
+ * Watches EipPolicies. That the kind is not installed is no fault: every namespace may then do what the configuration
+ * says.
+ */
 export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): PolicyCache => {
   let said = '';
   let isNotInstalled = false;
@@ -87,8 +90,8 @@ const DEFINITION: Resource<KubeObject> = {
 };
 
 /**
- * All policies. An API server that has just started answers 404 to kinds that it has not loaded yet (kubernetes/kubernetes
- * issues 71218, 115241), so that only the missing definition says that there are none.
+ * All policies. An API server that has just started answers 404 to kinds that it has not loaded yet
+ * (kubernetes/kubernetes issues 71218, 115241), so that only the missing definition says that there are none.
  */
 const listPolicies = async (kube: Kube, policies: Policies, signal: AbortSignal): Promise<readonly EipPolicy[]> => {
   try {
@@ -102,7 +105,9 @@ const listPolicies = async (kube: Kube, policies: Policies, signal: AbortSignal)
   }
 };
 
-/** The policy of a namespace by quorum reads. Rejects with a KubeFault: nothing is allowed because it could not be read. */
+/**
+ * The policy of a namespace by quorum reads. Rejects with a KubeFault: nothing is allowed because it could not be read.
+ */
 export const readPolicy = async (
   policies: Policies,
   kube: Kube,

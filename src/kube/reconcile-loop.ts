@@ -13,9 +13,9 @@ import type { QueueLane, WorkQueue } from './queue.ts';
 export type Requeue = 'done' | 'now' | 'backoff' | { readonly afterMs: number };
 
 /** How a reconcile ended: what it asked for, or that it threw. */
-export type ReconcileOutcome = 'done' | 'now' | 'backoff' | 'after' | 'error';
+type ReconcileOutcome = 'done' | 'now' | 'backoff' | 'after' | 'error';
 
-export interface ControllerOptions {
+interface ControllerOptions {
   /** For logs and metrics. */
   readonly name: string;
   readonly queue: WorkQueue;
@@ -34,12 +34,14 @@ export interface ControllerOptions {
   readonly observe?: ((reconcile: { name: string; outcome: ReconcileOutcome; durationMs: number }) => void) | undefined;
 }
 
-/** A key that asks to be looked at again at once more often than this without a rest is slowed down: it goes in circles. */
+/**
+ * A key that asks to be looked at again at once more often than this without a rest is slowed down: it goes in circles.
+ */
 const MOST_NOW = 100;
 
 /**
- * Works on the queue until the signal aborts. Then the queue is shut down, what is in it is dropped (whoever starts next
- * lists anew), and the promise resolves when the reconciles under way have ended.
+ * Works on the queue until the signal aborts. Then the queue is shut down, what is in it is dropped (whoever starts
+ * next lists anew), and the promise resolves when the reconciles under way have ended.
  */
 export const runController = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
   const { name, queue, workers, priorityWorkers = 0, clock, reconcile, observe } = options;

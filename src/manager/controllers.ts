@@ -33,7 +33,10 @@ import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
 
-/** First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the cloud. */
+/**
+ * First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the
+ * cloud.
+ */
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
 /** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
 const READ_LAG_MS = 3_000;
@@ -46,7 +49,9 @@ interface Operation {
   readonly drained: Promise<void>;
   /** Resolves if the leadership is lost. */
   readonly lost: Promise<'lost'>;
-  /** Resolves to the reason if the controllers cannot work, which nothing but a new process, or a repair, can change. */
+  /**
+   * Resolves to the reason if the controllers cannot work, which nothing but a new process, or a repair, can change.
+   */
   readonly failed: Promise<{ readonly error: unknown }>;
   /** False while the credentials, the region or the VPC are known not to be the cluster's, and nothing is done. */
   readonly fitsAccount: () => boolean;
@@ -186,7 +191,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     }
     metrics.leading(true);
     const settings = settingsOf(config, clusterUid);
-    // Its Lease is renewed also while somebody has to correct the account: a node that is taken for dead loses all its pods.
+    // Its Lease is renewed also while somebody has to correct the account: a node that is taken for dead loses all its
+    // pods.
     if (parts.virtualNode)
       running = workAsVirtualNode(
         {

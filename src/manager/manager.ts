@@ -189,7 +189,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       if (signal.aborted) resolve('stopped');
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     });
-    // What cannot be served, or cannot work, ends everything, or the process would go on as half of itself, and as leader.
+    // What cannot be served, or cannot work, ends everything, or the process would go on as half of itself, and as
+    // leader.
     const failures = [running.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
     const how = await Promise.race([stopped, running.lost, ...failures]);
     if (how === 'lost') return how;

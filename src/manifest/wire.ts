@@ -62,7 +62,9 @@ const described = (value: unknown): string => {
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 };
 
-/** What was found, what Kubernetes wants, and what to write: a value of another type is most often one without quotes. */
+/**
+ * What was found, what Kubernetes wants, and what to write: a value of another type is most often one without quotes.
+ */
 const wanted = (expected: string, value: unknown): string => {
   const problem = `found ${described(value)}, and Kubernetes wants ${WANTED[expected] ?? `a ${expected}`} here`;
   if (expected !== 'string') return problem;

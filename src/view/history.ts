@@ -20,7 +20,10 @@ interface History {
   warnings(kind: string): Iterable<{ readonly about: Regarding; readonly entry: HistoryEntry }>;
 }
 
-/** So many objects and entries of each are remembered: at most some 20 MB, when every entry is as long as an Event may be. */
+/**
+ * So many objects and entries of each are remembered: at most some 20 MB, when every entry is as long as an Event may
+ * be.
+ */
 const MOST_OBJECTS = 1_000;
 export const MOST_ENTRIES = 30;
 /** As much as an Event may say (kubernetes pkg/apis/core/validation/events.go). */

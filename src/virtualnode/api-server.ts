@@ -8,8 +8,8 @@ import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload
 /** The two requests of a kubelet that are no plain call on an object. Both reject as the Kubernetes port does. */
 export interface KubeletCalls {
   /**
-   * Takes the object of a pod away whose containers have ended: without grace, and only if it is still this pod. Resolves
-   * also where it is gone. Source: kubernetes pkg/kubelet/status/status_manager.go.
+   * Takes the object of a pod away whose containers have ended: without grace, and only if it is still this pod.
+   * Resolves also where it is gone. Source: kubernetes pkg/kubelet/status/status_manager.go.
    */
   finishDeletion(pod: WorkloadPod, signal?: AbortSignal): Promise<void>;
   /** A token of the pod's service account, which the API server refuses once the pod is gone (TokenRequest). */
@@ -25,9 +25,9 @@ const SERVICE_ACCOUNT: Resource<KubeObject> = {
 };
 
 /**
- * An instance reads its files once, when it starts: its tokens cannot be renewed. So one is asked for that lasts as long as
- * the API server's own extended tokens (--service-account-extend-token-expiration: a year); a server that allows less
- * gives less.
+ * An instance reads its files once, when it starts: its tokens cannot be renewed. So one is asked for that lasts as
+ * long as the API server's own extended tokens (--service-account-extend-token-expiration: a year); a server that
+ * allows less gives less.
  */
 const TOKEN_SECONDS = 365 * 24 * 3600;
 const TIMEOUT_MS = 10_000;

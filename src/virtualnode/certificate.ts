@@ -18,8 +18,8 @@ const VALID_MS = 3650 * DAY_MS;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /**
- * A certificate for the kubelet endpoint, signed by itself, as a kubelet makes one that is given none: the API server does
- * not check it unless it is started with --kubelet-certificate-authority.
+ * A certificate for the kubelet endpoint, signed by itself, as a kubelet makes one that is given none: the API server
+ * does not check it unless it is started with --kubelet-certificate-authority.
  */
 export const selfSigned = async (
   { clock, random }: { readonly clock: Clock; readonly random: Random },

@@ -34,12 +34,13 @@ const FIRST_PASS_MS = 30_000;
 const BRAKE_SHARE = 0.2;
 
 /**
- * Deletes the container groups that carry the tag of this cluster and whose pod does not exist, until the signal aborts:
- * also those of a node that has another name since the configuration changed, for nobody else looks after them.
+ * Deletes the container groups that carry the tag of this cluster and whose pod does not exist, until the signal
+ * aborts: also those of a node that has another name since the configuration changed, for nobody else looks after them.
  *
- * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group without
- * a pod then has lost it for good. It is deleted at the second observation, a period later. If many have lost theirs at once,
- * this cluster may be the copy of another (a restored etcd has the same UIDs): then nothing is deleted, and it is said.
+ * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group
+ * without a pod then has lost it for good. It is deleted at the second observation, a period later. If many have lost
+ * theirs at once, this cluster may be the copy of another (a restored etcd has the same UIDs): then nothing is deleted,
+ * and it is said.
  */
 export const collectOrphans = async (
   ports: CollectPorts,

@@ -90,9 +90,10 @@ const translated = (
 };
 
 /**
- * Makes the instance with an EIP of its own, unless one is being bought for the pod already, as it was asked for a moment
- * ago under another policy, configuration or annotation: then it is that one that the instance gets. What makes this safe
- * is the order: the pod no longer says that it waits for an EIP, and then there is no PodEIP; see `awaitsInstance`.
+ * Makes the instance with an EIP of its own, unless one is being bought for the pod already, as it was asked for a
+ * moment ago under another policy, configuration or annotation: then it is that one that the instance gets. What makes
+ * this safe is the order: the pod no longer says that it waits for an EIP, and then there is no PodEIP; see
+ * `awaitsInstance`.
  */
 const withEip = (
   seen: ObservedPod,
@@ -149,8 +150,9 @@ type BoughtEip =
 const wait = (step: PodStep): BoughtEip => ({ kind: 'wait', step });
 
 /**
- * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names it,
- * and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID there.
+ * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names
+ * it, and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID
+ * there.
  */
 const boughtEip = (seen: ObservedPod, because: string, { node }: DecideSettings): BoughtEip => {
   const { pod, podEip, eip } = seen;

@@ -16,9 +16,9 @@ const LOOK_MS = 3_000;
 const AGAIN_MS = 20_000;
 
 /**
- * The one thing to do next for a pod that is bound to the virtual node. Pure and total; the first line that applies wins.
- * Whoever runs it may have died on any line before, or may run twice at once: there is one group for each UID, because it
- * is looked for by its tags before it is made, and made with a token that the UID determines.
+ * The one thing to do next for a pod that is bound to the virtual node. Pure and total; the first line that applies
+ * wins. Whoever runs it may have died on any line before, or may run twice at once: there is one group for each UID,
+ * because it is looked for by its tags before it is made, and made with a token that the UID determines.
  */
 export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, group, surplus } = seen;
@@ -44,8 +44,8 @@ const end = ({ containerGroupId, status }: ContainerGroup, { memory }: ObservedP
 const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: DecideSettings): PodStep => {
   const { pod, memory, now } = seen;
   if (group) return end(group, seen, 'the pod is being deleted');
-  // Not listed yet, perhaps: it can be ended all the same. Not on the word of the pod: whoever may write it may write the ID
-  // of another's instance there.
+  // Not listed yet, perhaps: it can be ended all the same. Not on the word of the pod: whoever may write it may write
+  // the ID of another's instance there.
   const { createdId } = memory;
   if (createdId !== undefined && !memory.wasListed && memory.deletion?.containerGroupId !== createdId)
     return { do: 'DeleteGroup', containerGroupId: createdId, because: 'the pod is being deleted' };

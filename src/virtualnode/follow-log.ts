@@ -1,12 +1,15 @@
 import type { Clock } from '../lib/clock.ts';
 import { cutAt } from '../lib/text.ts';
 
-/** Between two reads; milliseconds. ECI has no stream of a container's output (DescribeContainerLog: 500 calls in 60 s). */
+/**
+ * Between two reads; milliseconds. ECI has no stream of a container's output (DescribeContainerLog: 500 calls in 60 s).
+ */
 const READ_MS = 2_000;
 
 interface LogSource {
   /**
-   * The output with a time before each line: first what was asked for, then, where `since` is given, all from that second on.
+   * The output with a time before each line: first what was asked for, then, where `since` is given, all from that
+   * second on.
    * @param since RFC 3339
    */
   readonly read: (since: string | undefined) => Promise<string>;
@@ -15,9 +18,9 @@ interface LogSource {
 }
 
 /**
- * The output of a container as it comes, in pieces of whole lines, until it has ended or the signal aborts. What was read
- * before is told by the time of its lines, and of lines with the same time by how many of them there were. Output without
- * times ends it, because nothing tells what of it is new.
+ * The output of a container as it comes, in pieces of whole lines, until it has ended or the signal aborts. What was
+ * read before is told by the time of its lines, and of lines with the same time by how many of them there were. Output
+ * without times ends it, because nothing tells what of it is new.
  */
 export async function* followLog(
   { read, isRunning }: LogSource,

@@ -81,7 +81,9 @@ export class NodeGroups {
     this.#details.delete(uid);
   }
 
-  /** Whether the last look at the pod was so soon after a change that the account may have shown it as it was before. */
+  /**
+   * Whether the last look at the pod was so soon after a change that the account may have shown it as it was before.
+   */
   mayLag(uid: string, lagMs: number): boolean {
     const { at = -Infinity } = this.#details.get(uid) ?? {};
     return at - (this.#changedAt.get(uid) ?? -Infinity) < lagMs;
@@ -104,7 +106,10 @@ export class NodeGroups {
     return this.#podOf.size === 0;
   }
 
-  /** Asks for the status of all groups. The UIDs of the pods whose groups have changed, come or gone since the last time. */
+  /**
+   * Asks for the status of all groups. The UIDs of the pods whose groups have changed, come or gone since the last
+   * time.
+   */
   async poll(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const statuses = await this.#fetchStatuses(signal);
     const changed = [...new Set([...statuses.keys(), ...this.#statuses.keys()])].filter(

@@ -16,7 +16,8 @@ import {
 
 /**
  * The kubelet's own times (KubeletConfiguration: nodeLeaseDurationSeconds 40, renewed each quarter of it, and
- * nodeStatusReportFrequency 5 min). The node-lifecycle controller takes a node whose Lease is not renewed for 40 s as dead.
+ * nodeStatusReportFrequency 5 min). The node-lifecycle controller takes a node whose Lease is not renewed for 40 s as
+ * dead.
  */
 const LEASE_NAMESPACE = 'kube-node-lease';
 const LEASE_SECONDS = 40;
@@ -40,8 +41,8 @@ interface Heartbeat {
 }
 
 /**
- * Registers the Node, and keeps it and its Lease alive until the signal aborts; a Node or Lease that somebody deletes is
- * made again. Nothing is taken away at the end: whoever takes over the leadership goes on with the same Node.
+ * Registers the Node, and keeps it and its Lease alive until the signal aborts; a Node or Lease that somebody deletes
+ * is made again. Nothing is taken away at the end: whoever takes over the leadership goes on with the same Node.
  */
 export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, signal: AbortSignal): Heartbeat => {
   const { clock, log } = ports;

@@ -49,8 +49,8 @@ const MOST_BYTES = 1_048_576;
 const REQUEST_MS = 10_000;
 
 /**
- * The part of a kubelet's HTTPS API that the API server asks for `kubectl logs`: /containerLogs. Everything else is 404.
- * Rejects where it cannot listen.
+ * The part of a kubelet's HTTPS API that the API server asks for `kubectl logs`: /containerLogs. Everything else is
+ * 404. Rejects where it cannot listen.
  */
 export const serveKubelet = async (
   parts: KubeletEndpointParts,

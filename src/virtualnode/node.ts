@@ -134,8 +134,8 @@ const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) =
 };
 
 /**
- * The status as it has to be written, as a strategic patch that leaves others' conditions alone; undefined where the Node
- * shows it already and was written less than `refreshMs` ago.
+ * The status as it has to be written, as a strategic patch that leaves others' conditions alone; undefined where the
+ * Node shows it already and was written less than `refreshMs` ago.
  */
 export const nodeStatusPatch = (
   { status }: VirtualNode,

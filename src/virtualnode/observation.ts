@@ -7,7 +7,10 @@ import type { Failure } from './instance-status.ts';
 import type { NodeSettings } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
-/** Everything that the decision about one pod knows. What has not been looked at is undefined; what is not there is null. */
+/**
+ * Everything that the decision about one pod knows. What has not been looked at is undefined; what is not there is
+ * null.
+ */
 export interface ObservedPod {
   /** From a quorum read; bound to this node. */
   readonly pod: WorkloadPod;
@@ -53,8 +56,8 @@ export interface TrackedPod {
 }
 
 /**
- * What the decision is told once and for all. What a pod asks for is read as the PodEIP controller reads it: two readings
- * would buy two EIPs.
+ * What the decision is told once and for all. What a pod asks for is read as the PodEIP controller reads it: two
+ * readings would buy two EIPs.
  */
 export interface DecideSettings extends Pick<
   Settings,

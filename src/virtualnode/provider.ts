@@ -70,7 +70,9 @@ interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'findEip' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
-  /** For Node and Lease, with a rate limit of its own: a Lease that waits behind pods comes too late. By default `kube`. */
+  /**
+   * For Node and Lease, with a rate limit of its own: a Lease that waits behind pods comes too late. By default `kube`.
+   */
   readonly heartbeatKube?: Kube | undefined;
   /** For the calls that are no plain call on an object. */
   readonly transport: KubeTransport;
@@ -91,9 +93,9 @@ const REFUSED = { baseMs: 10_000, capMs: 300_000 };
 const IDLE_TURNS = 5;
 
 /**
- * Runs the pods that are bound to the node as elastic container instances, until the signal aborts; resolves once nothing
- * is under way any more, and never rejects. To be called while this process leads. What is under way in the cloud at the
- * end is found again by its tags.
+ * Runs the pods that are bound to the node as elastic container instances, until the signal aborts; resolves once
+ * nothing is under way any more, and never rejects. To be called while this process leads. What is under way in the
+ * cloud at the end is found again by its tags.
  */
 export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSignal): Promise<void> => {
   const { kube, transport, pods, podEips, containerGroups, clock, random, settings } = parts;

@@ -262,8 +262,8 @@ const end = async (
 };
 
 /**
- * A pod's object may go before its group does: deleted without grace, or with its node. A quorum read has just shown that
- * its name is free or another's, and its UID never comes again, so its group is ended at once.
+ * A pod's object may go before its group does: deleted without grace, or with its node. A quorum read has just shown
+ * that its name is free or another's, and its UID never comes again, so its group is ended at once.
  */
 const endFormer = async (
   ports: ReconcilePorts,

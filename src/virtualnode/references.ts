@@ -56,8 +56,8 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
   new Set(names.filter((name): name is string => name !== undefined && name !== ''));
 
 /**
- * Reads all of it from the API server. What is not there is left out; the translation says whether that matters. The same
- * for a token that the API server refuses to make, for example because the service account does not exist yet.
+ * Reads all of it from the API server. What is not there is left out; the translation says whether that matters. The
+ * same for a token that the API server refuses to make, for example because the service account does not exist yet.
  */
 export const readReferences = async (
   { kube, calls }: { readonly kube: Kube; readonly calls: KubeletCalls },

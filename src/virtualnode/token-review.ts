@@ -38,10 +38,10 @@ const SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
 };
 
 /**
- * Whether the request may read what runs on the node: 200, or 401 where nobody known asks, or 403 where they may not. As a
- * kubelet with webhook authentication and authorization, and never anonymously (kubernetes pkg/kubelet/server/auth.go: any
- * path but a few is the resource nodes/proxy). A client certificate counts where the server was given its authority.
- * Rejects with a KubeFault where the API server cannot be asked.
+ * Whether the request may read what runs on the node: 200, or 401 where nobody known asks, or 403 where they may not.
+ * As a kubelet with webhook authentication and authorization, and never anonymously (kubernetes
+ * pkg/kubelet/server/auth.go: any path but a few is the resource nodes/proxy). A client certificate counts where the
+ * server was given its authority. Rejects with a KubeFault where the API server cannot be asked.
  */
 export const review = async (
   kube: Kube,

@@ -21,8 +21,8 @@ export interface Pair {
 }
 
 /**
- * What the replicas share. The first authority signs; the others are trusted: one that is to sign soon, or has signed what
- * somebody may still present.
+ * What the replicas share. The first authority signs; the others are trusted: one that is to sign soon, or has signed
+ * what somebody may still present.
  */
 export interface Authority {
   readonly authorities: readonly Pair[];
@@ -33,7 +33,9 @@ const DAY_MS = 86_400_000;
 /** The lives of cert-manager's own webhook certificates (pkg/server/tls/authority): a year, and a week. */
 const AUTHORITY_LIFE_MS = 365 * DAY_MS;
 const LEAF_LIFE_MS = 7 * DAY_MS;
-/** The next authority is trusted this long before the present one ends, and signs when it has been trusted for a day. */
+/**
+ * The next authority is trusted this long before the present one ends, and signs when it has been trusted for a day.
+ */
 const AUTHORITY_NEXT_MS = 60 * DAY_MS;
 const AUTHORITY_TRUSTED_MS = DAY_MS;
 /** The clocks of replicas and API servers differ. */
@@ -42,9 +44,9 @@ const SKEW_MS = 3_600_000;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /**
- * What is to be used from now on: what there is where it still serves, or with what had to be made anew. Authorities change
- * in two steps, so that an API server that has not heard of the new one yet can still verify: first it is trusted, a day later it
- * signs. What cannot be read is replaced as a whole.
+ * What is to be used from now on: what there is where it still serves, or with what had to be made anew. Authorities
+ * change in two steps, so that an API server that has not heard of the new one yet can still verify: first it is
+ * trusted, a day later it signs. What cannot be read is replaced as a whole.
  *
  * @param hosts DNS names and addresses that the server is called by; the first one is its name
  */

@@ -19,10 +19,10 @@ interface ClaimsParts {
 const TIMEOUT_MS = 1_500;
 
 /**
- * What in the cluster names an existing EIP: PodEIPs, and Knative Services, which may have no pod at present. Asked only
- * for a workload that names one itself and has no owner, and each time anew: who was let in a moment ago counts. Where the
- * API server does not say it in time the object is judged without, and the controller, which looks again, has the last
- * word; as it has about two that come at the same moment.
+ * What in the cluster names an existing EIP: PodEIPs, and Knative Services, which may have no pod at present. Asked
+ * only for a workload that names one itself and has no owner, and each time anew: who was let in a moment ago counts.
+ * Where the API server does not say it in time the object is judged without, and the controller, which looks again, has
+ * the last word; as it has about two that come at the same moment.
  */
 export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<ClusterFacts>) => {
   const read = async (): Promise<readonly EipClaim[] | undefined> => {

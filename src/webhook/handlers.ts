@@ -34,8 +34,8 @@ export interface ReviewerParts {
   /** Whether contradictions are refused, or only said. */
   readonly onConflict?: ValidationFacts['onConflict'] | undefined;
   /**
-   * What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for, with
-   * the settings as they hold in its namespace.
+   * What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for,
+   * with the settings as they hold in its namespace.
    */
   readonly known?: ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) | undefined;
   /** Told of each finding of an object that was judged, for metrics. */
@@ -61,8 +61,8 @@ const answerOf = ({ denied, patch }: Admitted): ReviewAnswer =>
   denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
 
 /**
- * The webhooks, by path. None of them has side effects, so that a dry run is answered like any other request. The two that
- * change objects refuse nothing.
+ * The webhooks, by path. None of them has side effects, so that a dry run is answered like any other request. The two
+ * that change objects refuse nothing.
  */
 export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
   const { settings, provider } = parts;
@@ -136,7 +136,9 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
   };
 };
 
-/** Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing. */
+/**
+ * Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing.
+ */
 const asksForEci = ({ metadata: { labels = {} } }: Pod): boolean =>
   labels[WANTS_ECI] === 'true' || labels[WANTS_ECI_LEGACY] === 'true';
 
@@ -158,7 +160,9 @@ const readScaled = async (
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Reads labels of namespaces, each at most once in ten seconds; undefined where the API server does not say in time. */
+/**
+ * Reads labels of namespaces, each at most once in ten seconds; undefined where the API server does not say in time.
+ */
 const namespaceLabels = ({ kube, clock, log }: ReviewerParts): ((name: string) => Promise<Labels | undefined>) => {
   const known = new Map<string, { readonly at: number; readonly labels: Promise<Labels | undefined> }>();
   const read = async (name: string): Promise<Labels | undefined> => {

@@ -31,11 +31,11 @@ const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: Rule
   parseAnnotations(workload.annotations, defaults).request?.kind === 'new';
 
 /**
- * What the namespace of a workload holds under its limits, without what the workload's own pods hold: neither an update nor
- * the pods that come beside the old ones in a rollout count against it. Asked only for a workload without owner that asks for
- * new EIPs in a namespace that is limited, and each time anew. It is a forecast, so that the two reads need no order: of two
- * that come at the same moment both are let in, and the controller, which takes places one by one before it buys, has the
- * last word; as it has where the API server does not say it in time.
+ * What the namespace of a workload holds under its limits, without what the workload's own pods hold: neither an update
+ * nor the pods that come beside the old ones in a rollout count against it. Asked only for a workload without owner
+ * that asks for new EIPs in a namespace that is limited, and each time anew. It is a forecast, so that the two reads
+ * need no order: of two that come at the same moment both are let in, and the controller, which takes places one by one
+ * before it buys, has the last word; as it has where the API server does not say it in time.
  */
 export const namespaceHoldings = ({
   kube,

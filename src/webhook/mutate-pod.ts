@@ -18,7 +18,10 @@ import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 /** What the webhooks know beside the object. */
 export interface AdmissionFacts {
   readonly settings: RuleSettings;
-  /** Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be read. */
+  /**
+   * Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be
+   * read.
+   */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */
   readonly provider: Provider;
@@ -33,16 +36,17 @@ export const mentionsEip = (annotations: Readonly<Record<string, string>> | unde
 /**
  * What a pod gets when it is made, which is the last moment for both:
  *
- * - the keys that the cluster's own virtual node honours, from whatever spelling the user chose: it reads them when it makes
- *   the instance, and never again;
- * - the readiness gate, where the controller will bind the address afterwards and the pod is Knative's, which has no place to
- *   declare one. A pod that takes a named EIP only once the pod before it is gone gets none: Knative keeps that pod until
- *   this one is Ready, so that both would wait for each other.
+ * - the keys that the cluster's own virtual node honours, from whatever spelling the user chose: it reads them when it
+ *   makes the instance, and never again;
+ * - the readiness gate, where the controller will bind the address afterwards and the pod is Knative's, which has no
+ *   place to declare one. A pod that takes a named EIP only once the pod before it is gone gets none: Knative keeps
+ *   that pod until this one is Ready, so that both would wait for each other.
  *
- * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that is
- * refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's own keys,
- * they are taken from it: nobody else could keep the add-on from buying what is refused, or from binding what is not granted. With a virtual node of our own,
- * pods that ask for ECI by a label are sent there. Pure, total, and idempotent.
+ * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that
+ * is refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's
+ * own keys, they are taken from it: nobody else could keep the add-on from buying what is refused, or from binding what
+ * is not granted. With a virtual node of our own, pods that ask for ECI by a label are sent there. Pure, total, and
+ * idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
@@ -70,13 +74,18 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
 /** Whether the controller binds the EIP once the pod is there. */
 const isBoundHere = ({ how }: CreationPlan): boolean => how === 'podeip' || how === 'after-creation';
 
-/** Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace holds. */
+/**
+ * Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace
+ * holds.
+ */
 const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: RuleSettings): boolean =>
   request.kind === 'new'
     ? !isLimited(settings.policy ?? UNRESTRICTED)
     : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
-/** Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling. */
+/**
+ * Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling.
+ */
 const mayBecomeAddOns = (target: Target, { settings, provider }: AdmissionFacts): boolean =>
   target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
 
@@ -85,9 +94,9 @@ const mayBeAddOns = (target: Target, provider: Provider): boolean =>
   target.on === 'eci' ? target.by === 'add-on' : target.on === 'unknown' && provider === 'add-on';
 
 /**
- * Writes the two keys that the add-on acts on in a spelling that it does not read, so that it buys and binds nothing for a
- * request that is refused, while the pod still says what it asked for and its controller why it does not get it. Spellings
- * that disagree go on disagreeing, so that the request stays refused.
+ * Writes the two keys that the add-on acts on in a spelling that it does not read, so that it buys and binds nothing
+ * for a request that is refused, while the pod still says what it asked for and its controller why it does not get it.
+ * Spellings that disagree go on disagreeing, so that the request stays refused.
  */
 const withhold = (given: Readonly<Record<string, string>>): JsonPatchOperation[] =>
   (['withEip', 'instanceId'] as const).flatMap((setting): JsonPatchOperation[] => {

@@ -5,7 +5,10 @@ import type { AdmittedService } from '../manifest/read-admitted.ts';
 import type { AdmissionFacts } from './mutate-pod.ts';
 import { pointer, UNCHANGED, type Admitted } from './review.ts';
 
-/** Knative's own default. Source: knative/serving pkg/networking, DefaultUserPort via pkg/apis/serving/v1 revision_helpers. */
+/**
+ * Knative's own default. Source: knative/serving pkg/networking, DefaultUserPort via pkg/apis/serving/v1
+ * revision_helpers.
+ */
 const DEFAULT_PORT = 8080;
 
 /**
@@ -23,10 +26,11 @@ const startupProbe = (port: number) => ({
 const warn = (warning: string): Admitted => ({ patch: [], warnings: [`${EIP_BEFORE_TRAFFIC}: ${warning}`] });
 
 /**
- * `eip-before-traffic: "true"`: not one request reaches a pod before its address is there. From zero, Knative's activator
- * sends requests to pods that are not Ready yet as soon as their queue-proxy answers, past any readiness gate, unless a
- * container has a startup probe or the user's has an exec readiness probe (knative/serving pkg/activator/net,
- * revision_backends.go). So the user's container gets a startup probe where there is none of these. Pure and total.
+ * `eip-before-traffic: "true"`: not one request reaches a pod before its address is there. From zero, Knative's
+ * activator sends requests to pods that are not Ready yet as soon as their queue-proxy answers, past any readiness
+ * gate, unless a container has a startup probe or the user's has an exec readiness probe (knative/serving
+ * pkg/activator/net, revision_backends.go). So the user's container gets a startup probe where there is none of these.
+ * Pure and total.
  */
 export const admitService = (service: AdmittedService, facts: AdmissionFacts): Admitted => {
   const { template } = service.spec;

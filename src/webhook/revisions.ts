@@ -17,8 +17,9 @@ interface RevisionsParts {
 const TIMEOUT_MS = 1_500;
 
 /**
- * The Revisions that a Knative Service which names an existing EIP routes to by their names. Where the API server does not say
- * it in time, or may not, the Service is judged without, and the controller, which sees the pods, says it on them.
+ * The Revisions that a Knative Service which names an existing EIP routes to by their names. Where the API server does
+ * not say it in time, or may not, the Service is judged without, and the controller, which sees the pods, says it on
+ * them.
  */
 export const routedRevisions =
   ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<ClusterFacts>) =>

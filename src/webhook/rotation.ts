@@ -74,8 +74,8 @@ const stateOf = (secret: Secret | undefined): Authority | undefined => {
 };
 
 /**
- * The certificate that all replicas agree on: what the Secret holds, renewed where it is due. Whoever is first to write wins, by
- * compare-and-swap; the others take what was written.
+ * The certificate that all replicas agree on: what the Secret holds, renewed where it is due. Whoever is first to write
+ * wins, by compare-and-swap; the others take what was written.
  */
 export const agree = async (
   { kube, clock, log, secret: ref, hosts }: Omit<RotationParts, 'present' | 'configuration'>,

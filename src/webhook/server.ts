@@ -6,10 +6,14 @@ import type { Log } from '../lib/log.ts';
 /** Takes a parsed body and gives the body of the answer. */
 type Review = (body: unknown) => Promise<object>;
 
-/** An AdmissionReview carries at most two objects, which etcd keeps under 1.5 MiB each; those of pods are far smaller. */
+/**
+ * An AdmissionReview carries at most two objects, which etcd keeps under 1.5 MiB each; those of pods are far smaller.
+ */
 export const LARGEST_BODY_BYTES = 2 * 1024 * 1024;
 
-/** How deep its objects lie in each other. Those of the kinds that are judged stay under 30, managed fields included. */
+/**
+ * How deep its objects lie in each other. Those of the kinds that are judged stay under 30, managed fields included.
+ */
 const DEEPEST = 64;
 
 /** Why a request gets no review: an HTTP status and one line. */
@@ -22,8 +26,8 @@ class Refusal extends Error {
 }
 
 /**
- * The application behind `webhook.address`: POST of an AdmissionReview to one of `reviews`, by path. Whatever is wrong with a
- * request is answered with 4xx and one line; the API server's failurePolicy decides what that means.
+ * The application behind `webhook.address`: POST of an AdmissionReview to one of `reviews`, by path. Whatever is wrong
+ * with a request is answered with 4xx and one line; the API server's failurePolicy decides what that means.
  *
  * @param isUnreadable tells the errors of a review that are the sender's from those that are ours
  */

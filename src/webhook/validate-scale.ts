@@ -57,11 +57,11 @@ export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled
 };
 
 /**
- * Whether a controller of the cluster itself asks, such as the horizontal pod autoscaler: it has no other hand to type the
- * command again, and pods that do not start are worse than pods without an address. So it is told, and never refused; the
- * controller buys nothing beyond the limit in any case. Sources: kubernetes/kubernetes cmd/kube-controller-manager, which is
- * `system:kube-controller-manager`, or with --use-service-account-credentials a service account of kube-system for each of
- * its controllers.
+ * Whether a controller of the cluster itself asks, such as the horizontal pod autoscaler: it has no other hand to type
+ * the command again, and pods that do not start are worse than pods without an address. So it is told, and never
+ * refused; the controller buys nothing beyond the limit in any case. Sources: kubernetes/kubernetes
+ * cmd/kube-controller-manager, which is `system:kube-controller-manager`, or with --use-service-account-credentials a
+ * service account of kube-system for each of its controllers.
  */
 export const isOfCluster = (username: string | undefined): boolean =>
   username === 'system:kube-controller-manager' || (username ?? '').startsWith('system:serviceaccount:kube-system:');

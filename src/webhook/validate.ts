@@ -37,8 +37,9 @@ export type ReadChange =
 export const NO_CHANGE: ReadChange = { kind: 'none' };
 
 /**
- * The change that a request makes. Nothing is evaluated in an object that is on its way out, in a subresource, in a deletion, and in a change that leaves what EIPs depend on
- * as it was: nobody is kept from anything by a violation that is older than the request.
+ * The change that a request makes. Nothing is evaluated in an object that is on its way out, in a subresource, in a
+ * deletion, and in a change that leaves what EIPs depend on as it was: nobody is kept from anything by a violation that
+ * is older than the request.
  */
 export const changeOf = ({ operation, subResource, namespace, object, oldObject }: AdmissionRequest): ReadChange => {
   if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return NO_CHANGE;
@@ -75,7 +76,9 @@ export const isEvaluated = ({ annotations, outside, isEnding }: Workload): boole
   !isEnding &&
   [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
 
-/** What the evaluation depends on. Written by people and their tools; what controllers write on objects is not among it. */
+/**
+ * What the evaluation depends on. Written by people and their tools; what controllers write on objects is not among it.
+ */
 const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic }: Workload) => ({
   traffic,
   annotations: pick(annotations),
@@ -95,8 +98,8 @@ const pick = (annotations: Workload['annotations']) =>
 const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
 
 /**
- * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their bandwidth:
- * whoever scales down adds no violation.
+ * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their
+ * bandwidth: whoever scales down adds no violation.
  */
 const isLess = ({ id }: Finding, existing: Finding, { after, before }: ObjectChange, settings: RuleSettings): boolean =>
   before !== undefined &&
@@ -113,10 +116,10 @@ const bandwidthOf = (workload: Workload, { defaults }: RuleSettings): number => 
 };
 
 /**
- * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change brings:
- * what was wrong before it is only said again, and so is everything about an object that something else made and controls,
- * because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods without an address.
- * Pure and total.
+ * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change
+ * brings: what was wrong before it is only said again, and so is everything about an object that something else made
+ * and controls, because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods
+ * without an address. Pure and total.
  */
 export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted => {
   const { after, before } = change;

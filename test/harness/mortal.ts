@@ -2,7 +2,9 @@ import type { Cloud } from '../../src/cloud/port.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 
-/** When a process dies at a call: before it is sent, after its effect, or after sending, with an effect that comes late. */
+/**
+ * When a process dies at a call: before it is sent, after its effect, or after sending, with an effect that comes late.
+ */
 export type Death = { readonly at: number; readonly how: 'before' | 'after' | 'late' };
 
 export class Killed extends Error {

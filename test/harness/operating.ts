@@ -60,7 +60,9 @@ export interface OperatingOptions {
   readonly sender?: Sender;
   /** Whether nothing is under way outside of virtual time; asked before time passes. */
   readonly isQuiet?: () => boolean;
-  /** The HTTP status that the API server answers a request of the controller with in the place of the true one; 0: none. */
+  /**
+   * The HTTP status that the API server answers a request of the controller with in the place of the true one; 0: none.
+   */
   readonly refuse?: (request: KubeRequest) => number | undefined;
 }
 
@@ -126,7 +128,9 @@ export interface PodParts {
   readonly podIP?: string | undefined;
 }
 
-/** A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time. */
+/**
+ * A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time.
+ */
 export class Operating {
   readonly clock = new StillClock();
   readonly cloud: EmbeddedCloud;
@@ -319,8 +323,8 @@ export class Operating {
   }
 
   /**
-   * The pod's containers have ended, and its object goes: as kubelets do it since Kubernetes 1.27, the final phase first
-   * and the object after that.
+   * The pod's containers have ended, and its object goes: as kubelets do it since Kubernetes 1.27, the final phase
+   * first and the object after that.
    */
   async endPod(
     name: string,

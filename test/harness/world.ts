@@ -157,7 +157,10 @@ export class World {
     return this.#during(this.kube.patch(POD, { namespace: NAMESPACE, name }, patch));
   }
 
-  /** Ends a pod as kubelet does: it is marked, it stops, then the object goes. Its private address stays on the interface, in Terway’s pool. */
+  /**
+   * Ends a pod as kubelet does: it is marked, it stops, then the object goes. Its private address stays on the
+   * interface, in Terway’s pool.
+   */
   async deletePod(name: string, { graceful = true } = {}): Promise<void> {
     const ref = { namespace: NAMESPACE, name };
     const pod = await this.#during(this.kube.get(POD, ref));

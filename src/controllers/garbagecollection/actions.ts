@@ -3,7 +3,7 @@ import { withToken, type Caller } from '../../lib/token.ts';
 import type { ReleaseAction } from './release.ts';
 
 /** What is changed, and by whom. */
-export interface ReleaseTarget {
+interface ReleaseTarget {
   readonly cloud: Cloud;
   readonly allocationId: string;
   /** The sweeper of this process, and the tries at this EIP. */
@@ -11,8 +11,8 @@ export interface ReleaseTarget {
 }
 
 /**
- * Changes one thing about a candidate EIP. Unassociate is a compare-and-swap: it undoes the named binding or nothing. Rejects
- * with a CloudFault.
+ * Changes one thing about a candidate EIP. Unassociate is a compare-and-swap: it undoes the named binding or nothing.
+ * Rejects with a CloudFault.
  */
 export const runReleaseAction = (
   step: ReleaseAction,

@@ -47,7 +47,7 @@ export interface GarbageCollectionSettings extends CollectionSettings {
   readonly vpcId: string;
 }
 
-export interface GarbageCollectionPorts {
+interface GarbageCollectionPorts {
   readonly kube: Kube;
   readonly cloud: Cloud;
   readonly clock: Clock;
@@ -58,12 +58,15 @@ export interface GarbageCollectionPorts {
   readonly log: Log;
 }
 
-/** Until the first pass, milliseconds: soon, for it begins the observations, but not amid what a start has to catch up on. */
+/**
+ * Until the first pass, milliseconds: soon, for it begins the observations, but not amid what a start has to catch up
+ * on.
+ */
 export const FIRST_PASS_MS = 30_000;
 
 /**
- * Looks for EIPs that carry the tags of this cluster and belong to no PodEIP, pass after pass, and releases them, until the
- * signal aborts. Begins to count observations when it begins: whoever takes over the leadership starts with none.
+ * Looks for EIPs that carry the tags of this cluster and belong to no PodEIP, pass after pass, and releases them, until
+ * the signal aborts. Begins to count observations when it begins: whoever takes over the leadership starts with none.
  */
 export const runGarbageCollection = async (ports: GarbageCollectionPorts, signal: AbortSignal): Promise<void> => {
   const { clock, settings, metrics } = ports;

@@ -9,8 +9,8 @@ import { provesOwnership, readRecord } from '../podeip/record.ts';
  *
  * - `orphan`: it was bought for a PodEIP that does not exist. UIDs do not come back, so it stays one.
  * - `surplus`: it was bought for a PodEIP that has another one, and that one is there too.
- * - `unidentified`: its tags name no PodEIP, or a cluster of another ID. Somebody edited them, or two clusters were made
- *   from one backup and have the same UID. It is only ever reported.
+ * - `unidentified`: its tags name no PodEIP, or a cluster of another ID. Somebody edited them, or two clusters were
+ *   made from one backup and have the same UID. It is only ever reported.
  */
 export type CandidateKind = 'orphan' | 'surplus' | 'unidentified';
 
@@ -27,7 +27,7 @@ export interface OrphanCandidate {
 }
 
 /** How often an EIP was seen as the same candidate, in passes of this process that followed one another. */
-export interface CandidateObservation {
+interface CandidateObservation {
   readonly kind: CandidateKind;
   readonly podEipUid: string;
   /** When this process first saw it so; monotonic milliseconds. */
@@ -42,7 +42,7 @@ export interface CandidateObservation {
 export type CandidateObservations = ReadonlyMap<string, CandidateObservation>;
 
 /** Whose EIPs are looked at. */
-export interface OwningCluster {
+interface OwningCluster {
   /** UID of the namespace kube-system. */
   readonly clusterUid: string;
   /** clusterID of the configuration. */
@@ -58,7 +58,9 @@ export interface CollectionSettings extends OwningCluster {
 
 /** What is to be said and done about a candidate. */
 export interface CandidateVerdict extends OrphanCandidate {
-  /** `young`: not seen long enough · `blocked`: somebody must act first · `reported`: never released · `due`: release it */
+  /**
+   * `young`: not seen long enough · `blocked`: somebody must act first · `reported`: never released · `due`: release it
+   */
   readonly is: 'young' | 'blocked' | 'reported' | 'due';
   /** What is in the way, of one that is blocked. */
   readonly obstacle?: string | undefined;
@@ -75,14 +77,16 @@ export interface OrphanReport {
 /** In so many passes an EIP must have been seen as the same candidate. */
 const MIN_OBSERVATIONS = 2;
 
-/** More EIPs than this to release at once are rather a mistake than leaks: five, or a fifth of all that the cluster has. */
+/**
+ * More EIPs than this to release at once are rather a mistake than leaks: five, or a fifth of all that the cluster has.
+ */
 export const defaultBreaker = (owned: number): number => Math.max(5, Math.floor(owned / 5));
 
 /**
  * One pass: what the observations so far and one consistent look at cloud and cluster say together.
  *
- * `eips` are all that carry the tag of this cluster and must have been listed before `podEips` were, each completely: the
- * PodEIP is written before its EIP is bought, so that an EIP that is listed had its PodEIP when that list began.
+ * `eips` are all that carry the tag of this cluster and must have been listed before `podEips` were, each completely:
+ * the PodEIP is written before its EIP is bought, so that an EIP that is listed had its PodEIP when that list began.
  *
  * @param now of this pass; monotonic milliseconds
  */
@@ -123,7 +127,7 @@ export const tried = (
 };
 
 /** All PodEIPs of the cluster, as it matters here. */
-export interface Owners {
+interface Owners {
   readonly byUid: ReadonlyMap<string, PodEip>;
   /** The allocation IDs that a PodEIP has, or asks for, whoever's they are. */
   readonly named: ReadonlySet<string>;
@@ -140,8 +144,8 @@ const asksFor = (podEip: PodEip): readonly string[] => {
 };
 
 /**
- * Whether the EIP is a candidate, by its own tags and by what the PodEIPs say; undefined where it is not, or where that is not
- * certain.
+ * Whether the EIP is a candidate, by its own tags and by what the PodEIPs say; undefined where it is not, or where that
+ * is not certain.
  *
  * @param listed EIPs by allocation ID: the one that its PodEIP has recorded must be among them, if that exists
  */

@@ -30,7 +30,7 @@ export type ReleaseAction =
 /** Nothing to do now. */
 export type ReleaseResult = Extract<CollectStep, { do: 'Wait' | 'Blocked' }>;
 
-export type ReleaseStep = ReleaseRead | ReleaseAction | ReleaseResult;
+type ReleaseStep = ReleaseRead | ReleaseAction | ReleaseResult;
 
 const SORT = {
   ReadPrimaryAddress: 'read',
@@ -47,8 +47,8 @@ export const isReleaseRead = (step: ReleaseStep): step is ReleaseRead => SORT[st
 export const isReleaseResult = (step: ReleaseStep): step is ReleaseResult => SORT[step.do] === 'result';
 
 /**
- * The one thing to do next for an EIP that is due, if it still is the candidate that the pass saw. The VPC API shows "" for
- * the primary address of an interface, and demands the address itself to undo the binding.
+ * The one thing to do next for an EIP that is due, if it still is the candidate that the pass saw. The VPC API shows ""
+ * for the primary address of an interface, and demands the address itself to undo the binding.
  */
 export const decideRelease = ({ verdict, eip, candidate, primaryAddress }: DueEip): ReleaseStep => {
   if (!eip) return { do: 'Wait', because: 'it is not listed any more' };

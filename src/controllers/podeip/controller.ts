@@ -56,7 +56,7 @@ export interface PodEipPorts extends ActionPorts, ReadPorts {
 }
 
 /** Notices what happens to addresses, from what each pass sees. Neither method rejects. */
-export interface Changes {
+interface Changes {
   /**
    * Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more.
    */

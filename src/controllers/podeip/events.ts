@@ -60,7 +60,7 @@ export const regarding = ({ pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>
 ];
 
 /** An Event and the object that it is about. */
-export interface Notice {
+interface Notice {
   readonly about: Regarding;
   readonly event: EventNote;
 }

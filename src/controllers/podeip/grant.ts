@@ -23,9 +23,9 @@ const isGrantedByTag = (eip: Eip, namespace: string): boolean => {
 };
 
 /**
- * Says why a namespace may not name this existing EIP; undefined where it may. Asked at every pass, so that a grant that
- * is withdrawn takes effect. The message names nothing of any other namespace, and who may not name the EIP is not told what
- * it is.
+ * Says why a namespace may not name this existing EIP; undefined where it may. Asked at every pass, so that a grant
+ * that is withdrawn takes effect. The message names nothing of any other namespace, and who may not name the EIP is not
+ * told what it is.
  */
 export const mayName = (
   eip: Eip,

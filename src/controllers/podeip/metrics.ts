@@ -3,7 +3,7 @@ import { WAITING_SECONDS, type Meter } from '../../metrics/definition.ts';
 
 /** The way of an address to its pod, in the order in which it is gone. */
 export const STAGES = ['queue', 'allocate', 'associate', 'publish'] as const;
-export type ReadyStage = (typeof STAGES)[number];
+type ReadyStage = (typeof STAGES)[number];
 
 /** Whose EIP it is: bought for the pod, or the user's own. */
 export type EipKind = 'new' | 'existing';
@@ -16,7 +16,10 @@ export interface LifeMetrics {
   served(kind: EipKind, stages: Readonly<Record<ReadyStage, number>>): void;
   /** The address of a pod that ended is given back: the EIP is released, or, where it is the user's, detached. */
   gaveBack(kind: EipKind, seconds: number): void;
-  /** A pod lost its address and not because of us. `gone`: the EIP no longer exists · `moved`: it is bound elsewhere, or to nothing. */
+  /**
+   * A pod lost its address and not because of us. `gone`: the EIP no longer exists · `moved`: it is bound elsewhere, or
+   * to nothing.
+   */
   lost(kind: 'gone' | 'moved'): void;
   /** A request was read that had something to be said about. */
   found(finding: Pick<Finding, 'id' | 'severity'>): void;

@@ -102,7 +102,7 @@ export interface TrackedState {
 }
 
 /** A change that the cloud refused: it is certain that nothing happened. */
-export interface RefusedChange {
+interface RefusedChange {
   readonly action: Action['do'];
   readonly reason: Reason;
   readonly message: string;

@@ -6,9 +6,9 @@ import type { CompetingClaim, ObservedState } from './observation.ts';
 import { revisionOf, routingOf, type Routing } from './service-routing.ts';
 
 /**
- * An existing EIP moves between the pods of one Knative Service. Knative keeps the pod of the old Revision until the one of
- * the new Revision is Ready, so that in every rollout both want the EIP at once; and where readiness waits for the EIP,
- * the new one would wait for ever.
+ * An existing EIP moves between the pods of one Knative Service. Knative keeps the pod of the old Revision until the
+ * one of the new Revision is Ready, so that in every rollout both want the EIP at once; and where readiness waits for
+ * the EIP, the new one would wait for ever.
  */
 
 /** How a Service routes to a Revision, by its name; undefined where nobody can say. */
@@ -48,8 +48,8 @@ export const isSameService = (a: PodEip, b: PodEip): boolean => {
 };
 
 /**
- * Whether the competitor was made for a pod of a Knative Service that had this one's name before: names are unique, so that one has
- * been deleted, and its pods end by themselves.
+ * Whether the competitor was made for a pod of a Knative Service that had this one's name before: names are unique, so
+ * that one has been deleted, and its pods end by themselves.
  */
 export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs }: PodEip): boolean => {
   const [my = {}, their = {}] = [mine.labels, theirs.labels];
@@ -63,10 +63,10 @@ export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs
 };
 
 /**
- * Whether the EIP that the competitor holds goes to this pod. A strict order, so that an EIP never goes back and forth: a pod
- * that runs before one that is ending, then one whose Revision is routed to, then the newer Revision, then, where a
- * Deployment replaces the pods of one Revision, the pod that was created later. Pods of the same template never take it
- * from each other.
+ * Whether the EIP that the competitor holds goes to this pod. A strict order, so that an EIP never goes back and forth:
+ * a pod that runs before one that is ending, then one whose Revision is routed to, then the newer Revision, then, where
+ * a Deployment replaces the pods of one Revision, the pod that was created later. Pods of the same template never take
+ * it from each other.
  */
 export const hasPriorityOver = (
   podEip: PodEip,

@@ -16,14 +16,15 @@ const gateOf = (says: Announcement): { status: 'True' | 'False'; reason: string;
 
 /**
  * Tells the pod which address it has, or that it has none. One PATCH of pods/status writes the annotation and the
- * condition together; the API server merges conditions by their type and annotations by their key, so that nobody else's
- * are touched (kubernetes/kubernetes pkg/registry/core/pod/strategy.go: the status endpoint keeps spec and owners).
- * The UID makes sure that it is this pod and not another of the same name, the version that it still is as it was when this
- * was decided: a request that comes late must not tell a pod of an address that it has lost since.
+ * condition together; the API server merges conditions by their type and annotations by their key, so that nobody
+ * else's are touched (kubernetes/kubernetes pkg/registry/core/pod/strategy.go: the status endpoint keeps spec and
+ * owners). The UID makes sure that it is this pod and not another of the same name, the version that it still is as it
+ * was when this was decided: a request that comes late must not tell a pod of an address that it has lost since.
  *
- * The gate of a pod whose EIP goes to another pod of its Knative Service stays open: while it is the only one that serves,
- * requests for its Revision would wait for a pod that does not become ready again, and Knative does not scale a Revision
- * down that was never seen active (pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero) for ten minutes.
+ * The gate of a pod whose EIP goes to another pod of its Knative Service stays open: while it is the only one that
+ * serves, requests for its Revision would wait for a pod that does not become ready again, and Knative does not scale a
+ * Revision down that was never seen active (pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero) for ten
+ * minutes.
  */
 export const announce = async (
   kube: Kube,

@@ -102,7 +102,8 @@ const serviceOf = async (
     const service = await kube.get(KNATIVE_SERVICE, { namespace, name }, signal);
     return service?.metadata.uid === uid && service.metadata.deletionTimestamp === undefined ? service : null;
   } catch (error) {
-    // The rights may be left out, and the kind not be installed: what Knative says is then of no help, and no hindrance.
+    // The rights may be left out, and the kind not be installed: what Knative says is then of no help, and no
+    // hindrance.
     if (error instanceof KubeFault && (error.kind === 'forbidden' || error.kind === 'notFound')) return 'unreadable';
     throw error;
   }

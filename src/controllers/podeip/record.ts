@@ -132,8 +132,8 @@ export const provesOwnership = (eip: Eip, podEip: PodEip, clusterUid: string): b
   eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid;
 
 /**
- * Whether the EIP's own tags say that it was bought for another PodEIP of this cluster. Nobody can have named such a one as
- * an EIP of the user's: whoever's notes say so, where it is bound is the other one's business.
+ * Whether the EIP's own tags say that it was bought for another PodEIP of this cluster. Nobody can have named such a
+ * one as an EIP of the user's: whoever's notes say so, where it is bound is the other one's business.
  */
 export const isAnothers = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
   eip.tags.get(TAG_CLUSTER_UID) === clusterUid &&

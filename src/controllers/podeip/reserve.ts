@@ -3,7 +3,7 @@ import { EIP_USAGE, type EipUsage, type QuotaReservation } from '../../api/eippo
 import type { PodEip } from '../../api/podeip.ts';
 import type { Kube } from '../../kube/port.ts';
 
-export interface Reserving {
+interface Reserving {
   readonly namespace: Namespace;
   /** As it was when it was counted; null where there was none. */
   readonly usage: EipUsage | null;
@@ -14,8 +14,8 @@ export interface Reserving {
 }
 
 /**
- * Writes down that the PodEIP has a place under the limits of its namespace. Goes through only if nobody has written since the
- * usage was read; otherwise 409, and everything is counted again. The usage goes with the namespace.
+ * Writes down that the PodEIP has a place under the limits of its namespace. Goes through only if nobody has written
+ * since the usage was read; otherwise 409, and everything is counted again. The usage goes with the namespace.
  */
 export const reserve = (
   kube: Kube,

@@ -23,7 +23,7 @@ const MAX_MESSAGE = 32_768;
 const timestamp = (now: number): string => `${new Date(now).toISOString().slice(0, 19)}Z`;
 
 /** When a status is made. */
-export interface StatusTime {
+interface StatusTime {
   /** Wall time, milliseconds. */
   readonly now: number;
   /** How old `podLastSeen` may get before it alone is a reason to write; milliseconds. */

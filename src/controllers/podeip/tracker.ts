@@ -26,7 +26,9 @@ interface Entry {
 /** Where there is no PodEIP there is nothing to remember. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
 
-/** First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer. */
+/**
+ * First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer.
+ */
 const REFUSAL_MS = 60_000;
 const REFUSALS_MS = [REFUSAL_MS, 600_000] as const;
 const REFUSED_MS = {
@@ -40,8 +42,8 @@ const REFUSED_MS = {
 const TAKEN_MS = [2_000, REFUSAL_MS] as const;
 
 /**
- * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link TrackedState}.
- * An entry lives as long as its PodEIP.
+ * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link
+ * TrackedState}. An entry lives as long as its PodEIP.
  */
 export class Tracker {
   readonly #entries = new Map<string, Entry>();

@@ -121,7 +121,7 @@ const chooseReusable = (
  * down, so that it no longer needs this PodEIP to find it. `notTransferred`: the successor will not take it any more,
  * and this PodEIP disposes of it again.
  */
-export type Transfer = 'transferred' | 'notTransferred';
+type Transfer = 'transferred' | 'notTransferred';
 
 /** What became of an EIP that has a successor, or what has to come before that can be said. */
 export const transferState = (it: PodEipSituation, successorUid: string): Outcome<Transfer> => {

@@ -48,7 +48,7 @@ const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['
 });
 
 /** What is written down about what a pod asks for. */
-export interface ClaimInput {
+interface ClaimInput {
   readonly pod: Pod;
   /** The one that holds nothing and is written anew; null where there is none. */
   readonly podEip: PodEip | null;

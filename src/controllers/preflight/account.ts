@@ -56,8 +56,9 @@ const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]{1,60})\.(?<instanceId>i-[a-z
 const DENIED = /^(?:Forbidden|Forbbiden|Forbidden\.SubUser|UnauthorizedOperation)$|^(?:Forbidden\.RAM|NoPermission)/u;
 
 /**
- * Codes of a 403 that speak of something else than permissions: of the credentials, the region, or the account. Any other
- * is taken for a permission that is missing, known or not: RAM has more words for that than its documentation lists.
+ * Codes of a 403 that speak of something else than permissions: of the credentials, the region, or the account. Any
+ * other is taken for a permission that is missing, known or not: RAM has more words for that than its documentation
+ * lists.
  */
 const NOT_DENIED =
   /^(?:InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|InvalidCredentials|Signature|IncompleteSignature|InvalidTimeStamp|InvalidRegionId|Forbidden\.RegionNotFound|ServiceNotEnabled)/u;
@@ -83,8 +84,8 @@ interface AccountQuestion {
 }
 
 /**
- * Asks the cloud for up to three nodes. `turn` chooses others each time: a cluster may have nodes in other VPCs too, and
- * one in the right VPC is enough. Nodes of other regions count only where there are no others.
+ * Asks the cloud for up to three nodes. `turn` chooses others each time: a cluster may have nodes in other VPCs too,
+ * and one in the right VPC is enough. Nodes of other regions count only where there are no others.
  *
  * @throws CloudFault where no node was found and the cloud did not answer for each
  */
@@ -162,10 +163,11 @@ export interface AccountParts extends AccountQuestion {
 }
 
 /**
- * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noWitness`, `denied` (that permission is
- * missing) or `refused` (the credentials are). Until then it looks again and again, and says what is wrong once. A cloud
- * that does not answer proves nothing: it is asked until it does. But who may not ask is told so and let pass, because addresses were given back without that permission, too.
- * Rejects with the signal's reason when it aborts.
+ * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noWitness`, `denied` (that
+ * permission is missing) or `refused` (the credentials are). Until then it looks again and again, and says what is
+ * wrong once. A cloud that does not answer proves nothing: it is asked until it does. But who may not ask is told so
+ * and let pass, because addresses were given back without that permission, too. Rejects with the signal's reason when
+ * it aborts.
  */
 export const awaitAccount = async (
   parts: AccountParts,
@@ -243,8 +245,8 @@ export class WrongAccount extends Error {
 }
 
 /**
- * For a cluster that had no ECS node when work began, or whose credentials were refused: looks again until it fits, or there is
- * nobody to ask. Nothing is taken for released in less than a minute, so that a look is always earlier.
+ * For a cluster that had no ECS node when work began, or whose credentials were refused: looks again until it fits, or
+ * there is nobody to ask. Nothing is taken for released in less than a minute, so that a look is always earlier.
  *
  * @throws WrongAccount where it does not: only a new process, which waits, is safe then
  */

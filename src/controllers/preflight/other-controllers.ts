@@ -14,7 +14,9 @@ import type { Log } from '../../lib/log.ts';
 
 /** Between two looks, milliseconds. Two reads that the API server answers in no time; such software comes rarely. */
 const LOOK_MS = 30_000;
-/** As long as not everything has been seen once, and is not known to be forbidden either: nothing is served meanwhile. */
+/**
+ * As long as not everything has been seen once, and is not known to be forbidden either: nothing is served meanwhile.
+ */
 const FIRST_LOOK_MS = 2_000;
 const FIRST_LOOKS = 15;
 
@@ -56,9 +58,9 @@ const SIGNS: readonly {
 ];
 
 /**
- * Looks for other controllers of EIPs. What cannot be read is taken for what was last read, and, where it never was, for
- * not there: a cluster without the permission to look is served like one without another controller, and the log says so.
- * An API server that only does not answer is asked some more times before.
+ * Looks for other controllers of EIPs. What cannot be read is taken for what was last read, and, where it never was,
+ * for not there: a cluster without the permission to look is served like one without another controller, and the log
+ * says so. An API server that only does not answer is asked some more times before.
  */
 export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts): OtherControllers => {
   let names: readonly string[] | undefined;

@@ -19,8 +19,8 @@ interface WaitingPodNotifier {
 }
 
 /**
- * Tells each pod that waits for an address, and its Knative Service, why nobody works on any: an alert reaches the operator
- * only, and who waits for a pod looks at the pod. Each is told once for each reason.
+ * Tells each pod that waits for an address, and its Knative Service, why nobody works on any: an alert reaches the
+ * operator only, and who waits for a pod looks at the pod. Each is told once for each reason.
  */
 export const createWaitingPodNotifier = ({ caches, record, warnService }: WaitingPodPorts): WaitingPodNotifier => {
   let why: string | undefined;

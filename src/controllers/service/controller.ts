@@ -85,8 +85,8 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
 };
 
 /**
- * Puts the PodEIPs of a Service into the queue when it goes, or sends its requests elsewhere: an EIP is held for nobody, or
- * goes to another of its pods.
+ * Puts the PodEIPs of a Service into the queue when it goes, or sends its requests elsewhere: an EIP is held for
+ * nobody, or goes to another of its pods.
  */
 export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
   services.subscribe(({ type, object, old }) => {
@@ -120,9 +120,9 @@ interface Told {
 const TOGETHER_MS = 2_000;
 
 /**
- * Tells each Knative Service how its addresses stand: an Event for each new state, and the condition where that is wanted.
- * Nothing depends on it. Never writes to Revisions or Configurations: their annotations and labels roll pods, or are
- * written over by Knative.
+ * Tells each Knative Service how its addresses stand: an Event for each new state, and the condition where that is
+ * wanted. Nothing depends on it. Never writes to Revisions or Configurations: their annotations and labels roll pods,
+ * or are written over by Knative.
  */
 export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Promise<void> => {
   const { clock, random, log, services, podEips } = ports;

@@ -23,8 +23,8 @@ const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => t
 
 /**
  * Sums up the PodEIPs of one Service. Those on their way out, and those that keep their EIP for the next pod, are not
- * counted, because nobody asks for them any more; nor are those whose EIP went to another pod: nothing is missing, and they go
- * when Knative scales their Revision down.
+ * counted, because nobody asks for them any more; nor are those whose EIP went to another pod: nothing is missing, and
+ * they go when Knative scales their Revision down.
  */
 export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
   const inUse = new Map<string, string[]>();
@@ -94,8 +94,8 @@ export const NOTHING_TOLD_YET: ToldSummary = { addresses: undefined, waiting: ''
 export const LASTS_MS = 10_000;
 
 /**
- * Whether a summary is news: an address that the Service has not heard of, once none waits any more; pods that wait for the
- * same for long; that no pod asks any more. Fewer addresses of the same ones are none.
+ * Whether a summary is news: an address that the Service has not heard of, once none waits any more; pods that wait for
+ * the same for long; that no pod asks any more. Fewer addresses of the same ones are none.
  */
 export const newsOf = (
   told: ToldSummary,
@@ -180,8 +180,8 @@ export const findingsOf = (
 export const EIP_READY = 'EIPReady';
 
 /**
- * The condition that shows the summary in `kn service describe`. Of severity Info: any other would count for the Service's
- * own readiness.
+ * The condition that shows the summary in `kn service describe`. Of severity Info: any other would count for the
+ * Service's own readiness.
  */
 export const conditionOf = (
   summary: ServiceSummary,

@@ -9,8 +9,8 @@ const AGAIN_MS = 600_000;
 const MOST = 4_096;
 
 /**
- * Tells Knative Services what is wrong with their pods: each reason once, with the first pod that has it, however many have.
- * The others are told themselves.
+ * Tells Knative Services what is wrong with their pods: each reason once, with the first pod that has it, however many
+ * have. The others are told themselves.
  */
 export const createServiceWarnings = (
   clock: Clock,

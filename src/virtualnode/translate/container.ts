@@ -183,7 +183,10 @@ const mountOf = (
   });
 };
 
-/** What the container says goes before what the pod says. Every instance is a virtual machine of its own: nothing else about isolation needs to be told. */
+/**
+ * What the container says goes before what the pod says. Every instance is a virtual machine of its own: nothing else
+ * about isolation needs to be told.
+ */
 const securityOf = ({ securityContext }: WorkloadContainer, { pod }: TranslationInput) => {
   const ofPod = pod.spec.securityContext;
   return {

@@ -9,7 +9,10 @@ const K8S = 'k8s.aliyun.com/';
 const KUBERNETES = 'kubernetes.io/';
 const IDS = { vsw: /^vsw-[a-z0-9-]{1,60}$/, sg: /^sg-[a-z0-9-]{1,60}$/ };
 
-/** Longest value that is looked at, characters: what may be written at most, three tags, has 773, and there may be spaces. */
+/**
+ * Longest value that is looked at, characters: what may be written at most, three tags, has 773, and there may be
+ * spaces.
+ */
 const LONGEST = 1_024;
 
 /** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
@@ -57,7 +60,10 @@ const NOT_HONOURED: readonly string[] = [
   'pod-fail-on-create-err',
 ];
 
-/** Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup, Tag). */
+/**
+ * Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup,
+ * Tag).
+ */
 const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
 
 /** A name such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */

@@ -11,7 +11,10 @@ const ECI_KEY = /^[a-zA-Z_][0-9a-zA-Z_]{0,127}$/;
 /** The variables of a container by name, in the order of their first mention, as the kubelet computes them. */
 export type Environment = ReadonlyMap<string, string | typeof POD_IP>;
 
-/** Resolves envFrom and env, references and `$(NAME)`. What cannot be is in `remarks`. Source: pkg/kubelet makeEnvironmentVariables. */
+/**
+ * Resolves envFrom and env, references and `$(NAME)`. What cannot be is in `remarks`. Source: pkg/kubelet
+ * makeEnvironmentVariables.
+ */
 export const environmentOf = (
   container: WorkloadContainer,
   at: string,
@@ -153,7 +156,8 @@ const keyOf = (
 
 /**
  * `$(NAME)` becomes the value of a variable that came before, `$$` a dollar sign, and everything else stays. Source:
- * kubernetes third_party/forked/golang/expansion. The instance's address is not known here, so inside a text it is refused.
+ * kubernetes third_party/forked/golang/expansion. The instance's address is not known here, so inside a text it is
+ * refused.
  */
 export const expand = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
   let expanded = '';
@@ -189,7 +193,10 @@ const isPodIp = (text: string, environment: Environment): boolean => {
   return only?.start === 0 && only.end === text.length && environment.get(only.name ?? '') === POD_IP;
 };
 
-/** Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any memory. */
+/**
+ * Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any
+ * memory.
+ */
 const LONGEST_EXPANDED = 64 * 1024;
 
 interface Reference {
@@ -198,7 +205,9 @@ interface Reference {
   readonly name?: string;
 }
 
-/** Where `$(NAME)` and `$$` stand, in their order; the latter has no name. One way through the text, however it looks. */
+/**
+ * Where `$(NAME)` and `$$` stand, in their order; the latter has no name. One way through the text, however it looks.
+ */
 function* referencesIn(text: string): Generator<Reference, undefined> {
   const lastClose = text.lastIndexOf(')');
   let start = text.indexOf('$');

@@ -8,7 +8,10 @@ import { sizeOf } from './size.ts';
 /** Where a value comes from that is only known once the instance runs; ECI resolves nothing else. */
 export const POD_IP = Symbol('status.podIP');
 
-/** What a fieldRef gives; undefined where it is refused. Source: kubernetes pkg/fieldpath and pkg/kubelet podFieldSelectorRuntimeValue. */
+/**
+ * What a fieldRef gives; undefined where it is refused. Source: kubernetes pkg/fieldpath and pkg/kubelet
+ * podFieldSelectorRuntimeValue.
+ */
 export const fieldValue = (
   fieldPath: string,
   { pod, nodeName, settings }: { pod: WorkloadPod; nodeName: string; settings: NodeSettings },

@@ -100,14 +100,19 @@ export const nodeTags = (clusterUid: string, nodeName: string): Tag[] => [
 const digest = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
-/** The same for a pod each time, so that a request that is repeated starts no second instance. 60 characters of ASCII. */
+/**
+ * The same for a pod each time, so that a request that is repeated starts no second instance. 60 characters of ASCII.
+ */
 export const groupToken = (clusterUid: string, podUid: string): string =>
   `kg1-${digest(clusterUid, podUid).slice(0, 56)}`;
 
 /** A namespace, a hyphen, and the longest name that a pod can have. */
 const LONGEST_GIVEN = 63 + 1 + 253;
 
-/** `namespace-name`, cut with a hash where it is longer than the 128 characters that ECI takes. Pods' names may have dots. */
+/**
+ * `namespace-name`, cut with a hash where it is longer than the 128 characters that ECI takes. Pods' names may have
+ * dots.
+ */
 export const groupName = (namespace: string, name: string, uid: string): string => {
   const all = `${namespace}-${name}`
     .slice(0, LONGEST_GIVEN)
@@ -119,14 +124,18 @@ export const groupName = (namespace: string, name: string, uid: string): string 
   return `${start || 'pod'}-${digest(uid).slice(0, 10)}`;
 };
 
-/** As the kubelet names a pod's host (pkg/kubelet GeneratePodHostname): 63 characters at most, no dot or hyphen last. */
+/**
+ * As the kubelet names a pod's host (pkg/kubelet GeneratePodHostname): 63 characters at most, no dot or hyphen last.
+ */
 const hostName = (name: string): string | undefined => {
   const cut = withoutEnd(name.slice(0, 63), '-.');
   // ECI's has two at least.
   return cut.length >= 2 ? cut : undefined;
 };
 
-/** Of two tags with one key the first counts, so that nobody's takes the place of the proof of whose the instance is. */
+/**
+ * Of two tags with one key the first counts, so that nobody's takes the place of the proof of whose the instance is.
+ */
 const tagsOf = (tags: readonly Tag[], remarks: Remarks): Tag[] => {
   const byKey = new Map<string, Tag>();
   for (const tag of tags) if (!byKey.has(tag.key)) byKey.set(tag.key, tag);

@@ -7,7 +7,10 @@ interface Credential {
   readonly password: string;
 }
 
-/** The credentials in the pod's image pull secrets: `.dockerconfigjson` and the older `.dockercfg`. The first of a server counts. */
+/**
+ * The credentials in the pod's image pull secrets: `.dockerconfigjson` and the older `.dockercfg`. The first of a
+ * server counts.
+ */
 export const registryCredentialsOf = ({ pod, secrets }: TranslationInput, remarks: Remarks): Credential[] => {
   const byServer = new Map<string, Credential>();
   for (const { name } of pod.spec.imagePullSecrets ?? []) {

@@ -17,8 +17,8 @@ export interface NodeSettings {
   /** For example `cluster.local`. */
   readonly clusterDomain: string;
   /**
-   * Variables that every container has unless it sets them itself, as the kubelet adds those of the Service `kubernetes`:
-   * KUBERNETES_SERVICE_HOST and so on (pkg/kubelet getServiceEnvVarMap).
+   * Variables that every container has unless it sets them itself, as the kubelet adds those of the Service
+   * `kubernetes`: KUBERNETES_SERVICE_HOST and so on (pkg/kubelet getServiceEnvVarMap).
    */
   readonly serviceEnvironment?: ReadonlyMap<string, string> | undefined;
   /** Tags that every instance gets. */
@@ -41,7 +41,9 @@ export interface TranslationInput {
 export const tokenKey = ({ audience = '', expirationSeconds = 3600 }: TokenProjection): string =>
   JSON.stringify([audience, expirationSeconds]);
 
-/** A field of the pod, what about it cannot be, and what to do. Sentences without full stop; never a secret's content. */
+/**
+ * A field of the pod, what about it cannot be, and what to do. Sentences without full stop; never a secret's content.
+ */
 export interface Remark {
   /** For example `spec.containers[app].startupProbe`. */
   readonly field: string;

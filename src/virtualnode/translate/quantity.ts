@@ -19,10 +19,16 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 
 const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|[MGTPE]|[KMGTPE]i))?$/;
 
-/** Longest text that is looked at. Kubernetes has no limit; no quantity that it keeps comes near this one (2^63-1 has 19 digits). */
+/**
+ * Longest text that is looked at. Kubernetes has no limit; no quantity that it keeps comes near this one (2^63-1 has 19
+ * digits).
+ */
 const LONGEST = 64;
 
-/** A Kubernetes quantity as a number: "250m" is 0.25, "1Gi" 1073741824. Undefined for anything else. Source: apimachinery pkg/api/resource. */
+/**
+ * A Kubernetes quantity as a number: "250m" is 0.25, "1Gi" 1073741824. Undefined for anything else. Source:
+ * apimachinery pkg/api/resource.
+ */
 export const parseQuantity = (text: string | number): number | undefined => {
   if (typeof text === 'number') return Number.isFinite(text) ? text : undefined;
   if (text.length > LONGEST) return undefined;

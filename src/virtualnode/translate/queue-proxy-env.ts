@@ -3,8 +3,8 @@ import type { Remarks } from './input.ts';
 import { LONGEST_VALUE } from './eci-limits.ts';
 
 /*
- * The variables of Knative's queue-proxy that are longer than ECI takes, said in fewer characters. What each of them means
- * is in knative/serving pkg/queue/sharedmain/main.go (type config) and pkg/observability/config.go.
+ * The variables of Knative's queue-proxy that are longer than ECI takes, said in fewer characters. What each of them
+ * means is in knative/serving pkg/queue/sharedmain/main.go (type config) and pkg/observability/config.go.
  */
 
 type Json = Readonly<Record<string, unknown>>;
@@ -15,7 +15,10 @@ interface Shorter {
   readonly loss?: string | undefined;
 }
 
-/** The variable in at most {@link LONGEST_VALUE} characters, where queue-proxy has an equivalent. Others are returned as they are. */
+/**
+ * The variable in at most {@link LONGEST_VALUE} characters, where queue-proxy has an equivalent. Others are returned as
+ * they are.
+ */
 export const shortened = (variable: EnvVar, env: readonly EnvVar[], at: string, remarks: Remarks): EnvVar => {
   const { name, value } = variable;
   const shorten = SHORTENED[name];
@@ -70,8 +73,9 @@ const withoutEmpty = (value: unknown): unknown => {
 };
 
 /**
- * zap's configuration, without its looks. An encoder's name may be empty, which means zap's own, but may not be left out:
- * zap calls an encoder that is not there (go.uber.org/zap zapcore/json_encoder.go). So a key goes with its encoder.
+ * zap's configuration, without its looks. An encoder's name may be empty, which means zap's own, but may not be left
+ * out: zap calls an encoder that is not there (go.uber.org/zap zapcore/json_encoder.go). So a key goes with its
+ * encoder.
  */
 function* loggingConfigs(given: Json): Generator<Json> {
   yield given;
@@ -91,7 +95,10 @@ function* loggingConfigs(given: Json): Generator<Json> {
   yield next();
 }
 
-/** Without headers, and at last only that the port accepts connections: the activator still learns when the container listens. */
+/**
+ * Without headers, and at last only that the port accepts connections: the activator still learns when the container
+ * listens.
+ */
 function* readinessProbes(given: unknown): Generator {
   yield given;
   yield withoutEmpty(given);

@@ -3,7 +3,10 @@ import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
 import { shortened } from './queue-proxy-env.ts';
 
-/** Name of Knative's sidecar, and variables that it has. Source: knative/serving pkg/reconciler/revision/resources/queue.go. */
+/**
+ * Name of Knative's sidecar, and variables that it has. Source: knative/serving
+ * pkg/reconciler/revision/resources/queue.go.
+ */
 const QUEUE_PROXY = 'queue-proxy';
 const QUEUE_PORT = 'QUEUE_SERVING_PORT';
 const USER_PORT = 'USER_PORT';
@@ -12,14 +15,19 @@ const READINESS = 'SERVING_READINESS_PROBE';
 /** Where queue-proxy answers requests, if the container does not say (knative.dev/networking BackendHTTPPort). */
 const BACKEND_PORT = 8012;
 
-/** Marks a probe for Istio and the user's container; it changes nothing (knative.dev/networking pkg/http/header KubeletProbeKey). */
+/**
+ * Marks a probe for Istio and the user's container; it changes nothing (knative.dev/networking pkg/http/header
+ * KubeletProbeKey).
+ */
 const KUBELET_PROBE = 'k-kubelet-probe';
 
 /** Whether a container is the sidecar that Knative adds, and not merely called like it. */
 export const isQueueProxy = ({ name, env }: WorkloadContainer): boolean =>
   name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
 
-/** The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are. */
+/**
+ * The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are.
+ */
 export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): WorkloadPod => {
   const proxy = pod.spec.containers.find(isQueueProxy);
   if (!proxy) return pod;
@@ -34,11 +42,11 @@ const literal = ({ env }: WorkloadContainer, key: string): string | undefined =>
   env?.find(({ name }) => name === key)?.value;
 
 /**
- * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and without
- * it the sidecar either answers 400 (pkg/queue/health ProbeHandler) or hands the probe on to the user's container and
- * counts it as a request, which would keep the Service from scaling to zero. So the sidecar is Ready when it listens, and
- * the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the pod is Ready when
- * both are, which is what Knative means by it.
+ * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and
+ * without it the sidecar either answers 400 (pkg/queue/health ProbeHandler) or hands the probe on to the user's
+ * container and counts it as a request, which would keep the Service from scaling to zero. So the sidecar is Ready when
+ * it listens, and the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the
+ * pod is Ready when both are, which is what Knative means by it.
  */
 const ofQueueProxy = (proxy: WorkloadContainer, remarks: Remarks): WorkloadContainer => {
   const { readinessProbe, ...rest } = proxy;
@@ -56,7 +64,10 @@ const timing = (probe: Probe): Probe => {
   return rest;
 };
 
-/** What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness, EncodeProbe). */
+/**
+ * What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness,
+ * EncodeProbe).
+ */
 const encodedProbes = (proxy: WorkloadContainer): readonly Probe[] => {
   try {
     const decoded: unknown = JSON.parse(literal(proxy, READINESS) ?? 'null');
@@ -71,8 +82,9 @@ const has = ({ ports }: WorkloadContainer, port: number | undefined): boolean =>
   ports?.some(({ containerPort }) => containerPort === port) === true;
 
 /**
- * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one that
- * requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever has it.
+ * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one
+ * that requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever
+ * has it.
  */
 const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): ReadonlyMap<WorkloadContainer, Probe> => {
   const userPort = Number(literal(proxy, USER_PORT));
@@ -129,7 +141,9 @@ const delayed = (probe: Probe, seconds: number): Probe => ({
   initialDelaySeconds: Math.max(seconds, probe.initialDelaySeconds ?? 0),
 });
 
-/** A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself. */
+/**
+ * A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself.
+ */
 const straight = (probe: Probe, proxy: WorkloadContainer): Probe => {
   const { httpGet } = probe;
   if (!httpGet) return probe;

@@ -4,7 +4,10 @@ import { isQueueProxy } from './queue-proxy.ts';
 
 const GIB = 2 ** 30;
 
-/** vCPU → GiB that an instance without a type may have everywhere. Source: ECI documentation, "Specify vCPU and memory to create an instance". */
+/**
+ * vCPU → GiB that an instance without a type may have everywhere. Source: ECI documentation, "Specify vCPU and memory
+ * to create an instance".
+ */
 const SIZES: readonly (readonly [vcpu: number, memory: readonly number[]])[] = [
   [0.25, [0.5, 1]],
   [0.5, [1, 2]],
@@ -20,10 +23,16 @@ const SIZES: readonly (readonly [vcpu: number, memory: readonly number[]])[] = [
   [64, [128, 256, 512]],
 ];
 
-/** On a container, with the value TRUE: it has no say in the size (ECI documentation, "Configure resource adjustment to ignore specific containers"). */
+/**
+ * On a container, with the value TRUE: it has no say in the size (ECI documentation, "Configure resource adjustment to
+ * ignore specific containers").
+ */
 const IGNORED = '__ECI_RESOURCE_IGNORE__';
 
-/** What Knative's sidecar asks for unless the operator of Knative says otherwise (knative/serving pkg/deployment, queueSidecarCPURequest). */
+/**
+ * What Knative's sidecar asks for unless the operator of Knative says otherwise (knative/serving pkg/deployment,
+ * queueSidecarCPURequest).
+ */
 const QUEUE_PROXY_CPU = 0.025;
 
 /** What an instance gets whose containers ask for nothing, as in Alibaba Cloud's provider of virtual-kubelet. */
@@ -39,8 +48,8 @@ interface Size {
  * The smallest size that holds the pod: the sum of its containers, or its largest init container where that is more.
  * Where nobody speaks of memory there are two GiB for each vCPU. Undefined where no size is large enough.
  *
- * What Knative's sidecar asks for by default does not count, as ECI lets a sidecar be ignored: with it, a container of one
- * vCPU would be charged as two.
+ * What Knative's sidecar asks for by default does not count, as ECI lets a sidecar be ignored: with it, a container of
+ * one vCPU would be charged as two.
  */
 export const sizeOf = ({ spec }: WorkloadPod): Size | undefined => {
   const containers = spec.containers.filter(counts);
@@ -70,6 +79,9 @@ const counts = (container: WorkloadContainer): boolean => {
 /** Ten containers of 0.1 vCPU are one. */
 const ROUNDING = 1e-9;
 
-/** Requests count, and where there is none the limit, as in Kubernetes; a limit above the request counts too, for it is what may be used. */
+/**
+ * Requests count, and where there is none the limit, as in Kubernetes; a limit above the request counts too, for it is
+ * what may be used.
+ */
 const need = ({ resources }: WorkloadContainer, name: string): number =>
   Math.max(0, ...[resources?.limits?.[name], resources?.requests?.[name]].map((each) => parseQuantity(each ?? 0) ?? 0));

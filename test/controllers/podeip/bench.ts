@@ -1,7 +1,7 @@
 /**
- * What a pod costs the whole controller, from its address to its EIP and back, at different numbers of pods: CPU, memory,
- * calls. The embedded API server and cloud are in the same process and time is virtual, so that only the ratios between
- * the columns mean something: they should stay near 1.
+ * What a pod costs the whole controller, from its address to its EIP and back, at different numbers of pods: CPU,
+ * memory, calls. The embedded API server and cloud are in the same process and time is virtual, so that only the ratios
+ * between the columns mean something: they should stay near 1.
  *
  *   node --expose-gc test/controllers/podeip/bench.ts [PODS ...]
  */

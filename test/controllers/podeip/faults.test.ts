@@ -51,7 +51,10 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   'an answer that is no JSON': { fault: { answer: { garbage: 'html' } } },
 };
 
-/** A bought EIP in a bandwidth package, one that was taken over, and one of the user's: from the first moment to the last. */
+/**
+ * A bought EIP in a bandwidth package, one that was taken over, and one of the user's: from the first moment to the
+ * last.
+ */
 const live = async (t: ExecutionContext, world: World, said: string, whileMs = A_WHILE): Promise<void> => {
   const { cloud } = world;
   cloud.world.addBandwidthPackage(PACKAGE);
