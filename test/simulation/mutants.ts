@@ -162,7 +162,7 @@ export const mutants: readonly Mutant[] = [
     [
       'src/controllers/podeip/bind.ts',
       'if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : takeAway(eip);',
-      "if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : { do: 'Unassociate', podEip, allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };",
+      "const taken = { do: 'Unassociate', podEip, allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };\n  if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, () => taken) : taken;",
     ],
   ),
   mutant('recorded after it is bound', [
