@@ -27,7 +27,11 @@ export interface CallerSettings {
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.
  */
-type CallContext = <C, T>(call: ApiCall, prepare: () => Promise<C>, send: (client: C) => Promise<T>) => Promise<T>;
+export type CallContext = <C, T>(
+  call: ApiCall,
+  prepare: () => Promise<C>,
+  send: (client: C) => Promise<T>,
+) => Promise<T>;
 
 interface ApiCall {
   readonly action: CloudAction;

@@ -46,7 +46,7 @@ interface GenericClient {
 }
 
 /** The SDK's clients. Each package is imported when it is first needed: together they cost more than half a second. */
-interface Clients {
+export interface Clients {
   readonly region: string;
   readonly vpc: () => Promise<{ client: InstanceType<(typeof vpcSdk)['default']>; sdk: typeof vpcSdk }>;
   /**
