@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   mutant('finalizer first: the PodEIP goes before its EIP', [
     'src/controllers/podeip/finalize.ts',
     'return isUsers ? detach(seen, podEip, record, settings) : release(seen, podEip, record, settings);',
-    "return dropFinalizer('gone');",
+    "return removeFinalizer('gone');",
   ]),
   mutant(
     'the EIPs of users are released too',
@@ -86,7 +86,7 @@ export const mutants: readonly Mutant[] = [
   mutant('not found means gone: one look is enough on the way out', [
     'src/controllers/podeip/finalize.ts',
     'if (eip === null) {',
-    "if (eip === null) {\n    return dropFinalizer('gone');",
+    "if (eip === null) {\n    return removeFinalizer('gone');",
   ]),
   mutant(
     'stale reads: decisions are made from the caches',
