@@ -10,22 +10,10 @@ import { collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
 import { compareResourceVersions } from './resourceversion.ts';
 import { faultOfError } from './api-status.ts';
-import { createStore, keyOf } from './store.ts';
+import { createMirror, type StoreHandler } from './mirror.ts';
+import { keyOf } from './store.ts';
 import type { IndexFunction, Store } from './store.ts';
 import { watch } from './watch.ts';
-
-/** A change in the store, which already shows it. */
-export interface StoreEvent<K> {
-  readonly type: 'added' | 'updated' | 'deleted';
-  /** As it is now; of `deleted`, as it was last. */
-  readonly object: K;
-  /** As it was before, of `updated`. */
-  readonly old?: K | undefined;
-  /** Whether it was noticed as it happened or by listing. At the start everything comes from the list. */
-  readonly from: 'list' | 'watch';
-}
-
-type StoreHandler<K> = (event: StoreEvent<K>) => void;
 
 export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> extends ListOptions {
   readonly transport: KubeTransport;
@@ -94,8 +82,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const { relistEveryMs = 600_000, idleMs = 90_000, pageTimeoutMs = 60_000 } = options;
   const { backoff = { baseMs: 800, capMs: 30_000 } } = options;
   const log = options.log.child({ resource: resource.plural });
-  const store = createStore<K>(options.indexes);
-  const handlers = new Set<StoreHandler<K>>();
+  const { store, subscribe, put, drop, failed } = createMirror({ resource, keep, indexes: options.indexes, log });
   const stats = { lists: 0, watches: 0, events: 0, stale: 0, faults: 0 };
   const { promise: synced, resolve: resolveSynced, reject: rejectSynced } = Promise.withResolvers<void>();
   // A caller that awaits it gets the rejection; without one it is not an unhandled rejection.
@@ -109,61 +96,6 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const heard = () => {
     heardAt = clock.mono();
     trouble = undefined;
-  };
-
-  const failed = (error: unknown, what: string) =>
-    log.error({ error: error instanceof Error ? error.message : String(error) }, `${what} threw; carrying on.`);
-
-  const tell = (handler: StoreHandler<K>, event: StoreEvent<K>) => {
-    try {
-      // An async function is assignable to a handler; its rejection must not end the process either.
-      const result: unknown = handler(event);
-      if (result instanceof Promise) result.catch((error: unknown) => failed(error, 'An event handler'));
-    } catch (error) {
-      failed(error, 'An event handler');
-    }
-  };
-
-  const emit = (event: StoreEvent<K>, signal: AbortSignal) => {
-    for (const handler of handlers) {
-      if (signal.aborted) return;
-      tell(handler, event);
-    }
-  };
-
-  const drop = (key: string, from: 'list' | 'watch', signal: AbortSignal, last?: K) => {
-    const old = store.get(key);
-    if (old === undefined) return;
-    store.remove(key);
-    emit({ type: 'deleted', object: last ?? old, from }, signal);
-  };
-
-  /** What is worth keeping; where `keep` throws, what was kept before. */
-  const kept = (object: T, old: K | undefined): K | undefined => {
-    try {
-      return keep(object);
-    } catch (error) {
-      failed(error, `Reading ${resource.kind} ${keyOf(object.metadata)}`);
-      return old;
-    }
-  };
-
-  const put = (object: T, from: 'list' | 'watch', signal: AbortSignal) => {
-    const key = keyOf(object.metadata);
-    const old = store.get(key);
-    const next = kept(object, old);
-    if (next === old) return;
-    if (next === undefined) return drop(key, from, signal);
-    // Another UID under the same name is another object, whether or not the deletion between them was seen.
-    const same = old?.metadata.uid === next.metadata.uid;
-    if (!same) drop(key, from, signal);
-    if (signal.aborted) return;
-    try {
-      store.put(next);
-    } catch (error) {
-      return failed(error, `Indexing ${resource.kind} ${key}`);
-    }
-    emit(same ? { type: 'updated', object: next, old, from } : { type: 'added', object: next, from }, signal);
   };
 
   const list = async (signal: AbortSignal) => {
@@ -227,8 +159,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
           isOlder(version, resourceVersion) || isOlder(version, old?.metadata.resourceVersion, type !== 'DELETED');
         if (stale) stats.stale += 1;
         else if (type !== 'DELETED') put(wholeOf(resource, object), 'watch', signal);
-        else if (old?.metadata.uid === object.metadata.uid)
-          drop(key, 'watch', signal, kept(wholeOf(resource, object), old));
+        else if (old?.metadata.uid === object.metadata.uid) drop(key, 'watch', signal, wholeOf(resource, object));
       }
       if (version && !isOlder(version, resourceVersion)) resourceVersion = version;
     }
@@ -304,11 +235,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
 
   return {
     store,
-    subscribe(handler) {
-      handlers.add(handler);
-      for (const object of store.values()) tell(handler, { type: 'added', object, from: 'list' });
-      return () => handlers.delete(handler);
-    },
+    subscribe,
     async run(signal) {
       try {
         await raceAbort(loop(signal), signal);
