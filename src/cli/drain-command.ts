@@ -86,6 +86,7 @@ export const drainCommand: Register = (program, shell, end) => {
             out: shell.out,
             err: shell.err,
             errIsTerminal: shell.errIsTerminal,
+            clock: shell.clock,
             ask: shell.ask,
           });
         }),

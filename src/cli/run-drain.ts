@@ -10,7 +10,6 @@ import { connect, KubeconfigError } from '../kube/connect.ts';
 import { KubeFault } from '../kube/fault.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
-import { systemClock as clock } from '../lib/clock.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
@@ -25,7 +24,7 @@ const AT_ONCE = 10;
  * `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked.
  */
 export const runDrain: RunDrain = async (options) => {
-  const { config, kubeconfig, err } = options;
+  const { config, kubeconfig, clock, err } = options;
   try {
     const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
     try {
@@ -61,7 +60,7 @@ const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
   const disarm =
     options.timeoutMs === undefined
       ? undefined
-      : clock.timer(options.timeoutMs, () => ending.abort(new Error('the time of --timeout is over')));
+      : options.clock.timer(options.timeoutMs, () => ending.abort(new Error('the time of --timeout is over')));
   try {
     return await drainUnder(AbortSignal.any([options.signal, ending.signal]), options, kube);
   } finally {
@@ -70,7 +69,7 @@ const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
 };
 
 const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube): Promise<number> => {
-  const { config, how, output, out, err, ask } = options;
+  const { config, how, clock, output, out, err, ask } = options;
   if (!options.force && !options.dryRun) {
     const holder = await leader(options, kube, signal);
     if (holder !== undefined) {
@@ -132,7 +131,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
 
 /** The controller's own steps over the real cloud. */
 const releasing = async (
-  { config, log, env, err }: DrainOptions,
+  { config, clock, log, env, err }: DrainOptions,
   kube: Kube,
   isAnythingThere: boolean,
   signal: AbortSignal,
@@ -169,8 +168,12 @@ const releasing = async (
   return { ...release, idle: () => assembled.idle() };
 };
 
-/** Names the leader, and the remedy; undefined where there is none. */
-const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSignal): Promise<string | undefined> => {
+/** Who leads, told with the remedy; undefined where nobody does. */
+const leader = async (
+  { config, clock, err }: DrainOptions,
+  kube: Kube,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
   const { enabled, namespace, name, leaseDurationSeconds } = config.leaderElection;
   if (!enabled) {
     err('leaderElection.enabled is false: whether a controller runs cannot be seen; make sure that none does.\n');
@@ -181,9 +184,9 @@ const leader = async ({ config, err }: DrainOptions, kube: Kube, signal: AbortSi
   const holder = lease?.spec?.holderIdentity ?? '';
   if (!lease || holder === '') return undefined;
   const ms = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1_000;
-  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says
-  // that nobody leads.
-  if (!isFresh(lease, ms)) {
+  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says that nobody
+  // leads.
+  if (!isFresh(lease, ms, clock.now())) {
     err(`The Lease ${namespace}/${name} of ${holder} looks old; watching it for ${ms / 1_000} s.\n`);
     await clock.sleep(ms, signal);
     const after = await kube.get(LEASE, ref, signal);
@@ -195,7 +198,7 @@ If it was killed a moment ago, try again in ${ms / 1_000} s. --force goes on all
 `;
 };
 
-const isFresh = ({ spec }: Lease, ms: number): boolean => {
+const isFresh = ({ spec }: Lease, ms: number, now: number): boolean => {
   const renewed = Date.parse(spec?.renewTime ?? '');
-  return !Number.isNaN(renewed) && clock.now() < renewed + ms;
+  return !Number.isNaN(renewed) && now < renewed + ms;
 };

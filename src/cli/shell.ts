@@ -45,6 +45,7 @@ export interface DrainOptions extends RunControllerOptions {
   /** Undefined for as long as it takes. */
   readonly timeoutMs: number | undefined;
   readonly output: 'table' | 'json';
+  readonly clock: Clock;
   /** The variables that credentials may come from. */
   readonly env: Shell['env'];
   readonly out: (text: string) => void;

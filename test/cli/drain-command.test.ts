@@ -14,7 +14,7 @@ import type { Holding } from '../../src/controllers/drain.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { LEASE } from '../../src/kube/lease.ts';
 import { microTime } from '../../src/kube/microtime.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { systemClock, type Clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { createSandboxCloud, sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
@@ -142,7 +142,7 @@ const cluster = async (t: ExecutionContext, podEips: Readonly<Record<string, 'Au
   const pods = async () => (await kube.list(PODEIP)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 
   /** Drains it with the command's own work, over HTTP. Nothing answers where the cloud should be. */
-  const drain = async (more: Partial<DrainOptions>, answer?: string) => {
+  const drain = async (more: Partial<DrainOptions>, answer?: string, onErr?: (text: string) => void) => {
     let err = '';
     let out = '';
     const asked: string[] = [];
@@ -172,8 +172,12 @@ const cluster = async (t: ExecutionContext, podEips: Readonly<Record<string, 'Au
       output: 'table',
       env: {},
       out: (text) => (out += text),
-      err: (text) => (err += text),
+      err: (text) => {
+        err += text;
+        onErr?.(text);
+      },
       errIsTerminal: false,
+      clock: systemClock,
       ask:
         answer === undefined
           ? undefined
@@ -241,13 +245,29 @@ test('while a controller leads nothing begins, unless --force says so', async (t
   t.deepEqual(await pods(), []);
 });
 
+/** Longer than anything takes here that goes on at all, however busy the machine; milliseconds. */
+const TIMEOUT_MS = 240_000;
+
 test('--timeout ends a release that does not come on, and says what is left', async (t) => {
-  const { pods, drain } = await cluster(t, { 'default/a': 'Auto' });
-  const late = await drain({ how: 'release', yes: true, timeoutMs: 1_000 });
+  const { kube, pods, drain } = await cluster(t, { 'default/a': 'Auto' });
+  // Its time is over once it has begun, however long that takes here.
+  const fired = Promise.withResolvers<void>();
+  const clock: Clock = {
+    ...systemClock,
+    timer: (ms, fire) => {
+      if (ms !== TIMEOUT_MS) return systemClock.timer(ms, fire);
+      void fired.promise.then(fire);
+      return () => undefined;
+    },
+  };
+  const ending = drain({ how: 'release', yes: true, timeoutMs: TIMEOUT_MS, clock });
+  while (!(await kube.list(PODEIP)).every(({ metadata }) => metadata.deletionTimestamp)) await systemClock.sleep(10);
+  fired.resolve();
+  const late = await ending;
   t.is(late.code, 1);
   t.regex(late.err, /left 1\n {2}default\/a \(eip-a\): .*\n1 PodEIPs are left; run the same command again\.\n$/);
   t.deepEqual(await pods(), ['default/a']);
-  t.is((await drain({ yes: true, timeoutMs: 60_000 })).code, 0, 'and does not stand in the way of one that does');
+  t.is((await drain({ yes: true, timeoutMs: TIMEOUT_MS })).code, 0, 'and does not stand in the way of one that does');
   t.deepEqual(await pods(), []);
 });
 
@@ -266,8 +286,13 @@ test('with credentials of another account nothing is given back: there, every EI
     endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
     leaderElection: { namespace: 'kube-system' },
   };
-  const release = (more: object = {}) =>
-    drain({ how: 'release', yes: true, timeoutMs: 2_000, ...loadConfig({ base: { ...settings, ...more }, env: {} }) });
+  const given = (more: object = {}): Partial<DrainOptions> => ({
+    how: 'release',
+    yes: true,
+    timeoutMs: TIMEOUT_MS,
+    ...loadConfig({ base: { ...settings, ...more }, env: {} }),
+  });
+  const release = (more: object = {}) => drain(given(more));
 
   const wrong = await release();
   t.is(wrong.code, 1);
@@ -277,7 +302,7 @@ test('with credentials of another account nothing is given back: there, every EI
   );
   t.regex((await release({ regionID: 'cn-beijing' })).err, /are in cn-hangzhou .*regionID is cn-beijing/);
   t.regex(
-    (await drain({ how: 'release', yes: true, timeoutMs: 2_000 })).err,
+    (await drain({ how: 'release', yes: true, timeoutMs: TIMEOUT_MS })).err,
     /cannot be seen, run the same command again: .*Nothing was changed/,
   );
   t.deepEqual(await pods(), ['default/a']);
@@ -288,7 +313,8 @@ test('with credentials of another account nothing is given back: there, every EI
     times: Infinity,
     fault: { effect: 'never', answer: { code: 'Forbidden.RAM' } },
   });
-  const denied = await release();
+  const told = new AbortController();
+  const denied = await drain({ ...given(), signal: told.signal }, undefined, () => told.abort(new Error('Ctrl-C')));
   t.regex(
     denied.err,
     /^Whether the credentials and vpcID are those of the cluster cannot be checked: .*Forbidden\.RAM/,

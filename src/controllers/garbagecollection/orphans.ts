@@ -233,7 +233,7 @@ export const stepToRelease = (eip: Eip): CollectStep => {
   if (obstacle !== undefined) return { do: 'Blocked', because: obstacle };
   const { status, instanceId, privateIpAddress, bandwidthPackageId } = eip;
   if (status === 'InUse') {
-    // obstacleToSweep has made sure that it is a network interface.
+    // obstacleToCollect has made sure that it is a network interface.
     return privateIpAddress === undefined || instanceId === undefined
       ? { do: 'Blocked', because: 'what it is bound to is not shown completely; detach it in the console' }
       : { do: 'Unassociate', networkInterfaceId: instanceId, privateIpAddress };

@@ -163,7 +163,7 @@ export interface AccountParts extends AccountQuestion {
 }
 
 /**
- * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noWitness`, `denied` (that
+ * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noNodeToCompare`, `denied` (that
  * permission is missing) or `refused` (the credentials are). Until then it looks again and again, and says what is
  * wrong once. A cloud that does not answer proves nothing: it is asked until it does. But who may not ask is told so
  * and let pass, because addresses were given back without that permission, too. Rejects with the signal's reason when
