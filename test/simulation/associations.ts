@@ -1,7 +1,7 @@
 import type { PodEip } from '../../src/api/podeip.ts';
 import { latestBinding, readRecord } from '../../src/controllers/podeip/record.ts';
 import type { CloudChange } from '../../src/sandbox/cloud/ledger.ts';
-import type { Truth } from './truth.ts';
+import type { Oracle } from './oracle.ts';
 
 /** What one process has asked for one binding. */
 interface Calls {
@@ -16,12 +16,12 @@ interface Calls {
  * network interface, none of which went wrong, the cloud says OK to one: a second one says that the first had no effect.
  */
 export class Associations {
-  readonly #truth: Truth;
+  readonly #oracle: Oracle;
   readonly #broken: (said: string) => void;
   readonly #calls = new Map<string, Calls>();
 
-  constructor(truth: Truth, broken: (said: string) => void) {
-    this.#truth = truth;
+  constructor(oracle: Oracle, broken: (said: string) => void) {
+    this.#oracle = oracle;
     this.#broken = broken;
   }
 
@@ -48,7 +48,7 @@ export class Associations {
   }
 
   #ownerOf(allocationId: string, networkInterfaceId: string, privateIpAddress: string): PodEip | undefined {
-    return [...this.#truth.podEips.values()].find((podEip) => {
+    return [...this.#oracle.podEips.values()].find((podEip) => {
       const binding = latestBinding(readRecord(podEip));
       return (
         podEip.spec.allocationID === allocationId &&
