@@ -9,7 +9,6 @@ import { decide } from '../../src/controllers/podeip/decide.ts';
 import type { ObservedState, Settings } from '../../src/controllers/podeip/observation.ts';
 import type { Step } from '../../src/controllers/podeip/step.ts';
 import * as the from '../controllers/podeip/situation.ts';
-import { fakeClock } from './fake-clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 import type { Script } from './scripted-server.ts';
 import {
@@ -29,6 +28,7 @@ import {
   unmapped,
   wireEip,
 } from './alicloud-fixture.ts';
+import { ManualClock } from '../harness/clock.ts';
 
 /*
  * Bad answers of the cloud, by their number in the list of bad inputs, whose bindings are in
@@ -583,7 +583,7 @@ row(145, 'an EIP that is handed out twice stays with the one whose tags it has',
 row(146, 'a token that is refused at its first use is followed by a new one, and by no second EIP', async (t) => {
   const fault = await refused('AllocateEipAddress', 'IdempotentParameterMismatch');
   t.like(fault, { kind: 'refused', code: 'IdempotentParameterMismatch' });
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const tracker = new Tracker(clock, { next: () => 0, uuid: () => 'process' });
   const podEip = the.podEip({ generation: 3 });
   tracker.sending('podeip');
@@ -593,7 +593,7 @@ row(146, 'a token that is refused at its first use is followed by a new one, and
   t.like(next(undefined), { do: 'ReadTaggedEips' });
   t.like(next([]), { do: 'Fail', reason: 'CloudRefused' });
   t.like(next([the.eip()]), { do: 'Record', allocationId: 'eip-1' }, 'what was bought with the token is found');
-  await advance(60_000);
+  await clock.advance(60_000);
   t.like(next([]), { do: 'Claim', generation: 4 });
 });
 

@@ -12,9 +12,9 @@ import { createCredentials, FAILURE_HOLDS_MS, RENEWAL_PATIENCE_MS } from '../../
 import type { CredentialSettings } from '../../src/cloud/credential-source.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { SecretText } from '../../src/config/secret.ts';
-import { fakeClock } from './fake-clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 import type { Script } from './scripted-server.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 const session = (n: number, minutes = 60) => ({
   Code: 'Success',
@@ -27,7 +27,7 @@ const session = (n: number, minutes = 60) => ({
 test('ten first calls at once fetch credentials once, and later calls not at all', async (t) => {
   const server = await scriptedServer(() => session(1));
   t.teardown(server.close);
-  const { clock } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   t.is(credentials.latest(), undefined);
   const all = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
@@ -52,7 +52,7 @@ test('credentials near their end are renewed once for all who ask together', asy
   t.teardown(server.close);
   const credentials = createCredentials(
     { env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } },
-    fakeClock().clock,
+    new ManualClock(0),
   );
   await credentials.get();
   server.play(() => session(2));
@@ -68,7 +68,7 @@ test('a total failure says what was tried, holds for a moment, and is recovered 
     return undefined;
   });
   t.teardown(server.close);
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   const failures = await Promise.allSettled(Array.from({ length: 10 }, () => credentials.get()));
   t.is(server.requests.length, 1);
@@ -86,7 +86,7 @@ test('a total failure says what was tried, holds for a moment, and is recovered 
   server.play(() => session(1));
   await t.throwsAsync(credentials.get());
   t.is(server.requests.length, 0);
-  await advance(FAILURE_HOLDS_MS);
+  await clock.advance(FAILURE_HOLDS_MS);
   t.is((await credentials.get()).accessKeyId, 'STS.session1');
 });
 
@@ -94,7 +94,7 @@ test('while they cannot be renewed, the old ones serve until the cloud refuses t
   // Within 15 minutes of their end, each look tries to renew them.
   const server = await scriptedServer(() => session(1, 10));
   t.teardown(server.close);
-  const { clock, advance, settle } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   await credentials.get();
 
@@ -107,9 +107,9 @@ test('while they cannot be renewed, the old ones serve until the cloud refuses t
   t.regex(refused?.message ?? '', /the credentials URI \(503 ServiceUnavailable\)/u);
 
   server.play(() => session(2));
-  await advance(FAILURE_HOLDS_MS);
+  await clock.advance(FAILURE_HOLDS_MS);
   t.is((await credentials.get()).accessKeyId, 'STS.session2');
-  await settle();
+  await settled();
   t.is(server.requests.length, 1);
 });
 
@@ -118,7 +118,7 @@ test('a source that hangs slows a renewal for a moment only, and the first fetch
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
   const server = await scriptedServer(() => session(1, 10));
   t.teardown(server.close);
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
   await credentials.get();
 
@@ -129,7 +129,7 @@ test('a source that hangs slows a renewal for a moment only, and the first fetch
   });
   const first = credentials.get();
   await arrived;
-  await advance(RENEWAL_PATIENCE_MS);
+  await clock.advance(RENEWAL_PATIENCE_MS);
   t.is((await first).accessKeyId, 'STS.session1');
   // A caller from now on does not wait at all, and the source is not asked again.
   t.is((await credentials.get()).accessKeyId, 'STS.session1');
@@ -158,7 +158,7 @@ test('an answer without a key, without an end, or that is no JSON is no credenti
     });
     const credentials = createCredentials(
       { env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } },
-      fakeClock().clock,
+      new ManualClock(0),
     );
     const fault = await t.throwsAsync(credentials.get(), { instanceOf: CloudFault });
     t.regex(fault?.message ?? '', /^No credentials from the credentials URI/u, answer);
@@ -195,7 +195,7 @@ test.serial(
     t.teardown(server.close);
 
     writeFileSync(at('token'), 'plantedToken.first');
-    const { clock, advance } = fakeClock();
+    const clock = new ManualClock(0);
     const credentials = createCredentials(
       {
         enableRRSA: true,
@@ -220,14 +220,14 @@ test.serial(
     setDefaultCACertificates([...trusted, cert]);
 
     server.play(refusal(400, 'AuthenticationFail.OIDCToken.Expired', { Message: 'plantedToken.first has expired' }));
-    await advance(FAILURE_HOLDS_MS);
+    await clock.advance(FAILURE_HOLDS_MS);
     const expired = await t.throwsAsync(credentials.get(), { instanceOf: CloudFault });
     t.regex(expired?.message ?? '', /^No credentials from RRSA \(OIDC\) \(AuthenticationFail\.OIDCToken\.Expired\)\./u);
     t.false(inspect(expired, { depth: 9, showHidden: true }).includes('planted'));
 
     // The failures are not stuck to.
     server.play(assume(1));
-    await advance(FAILURE_HOLDS_MS);
+    await clock.advance(FAILURE_HOLDS_MS);
     const all = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
     t.true(all.every(({ accessKeyId, type }) => accessKeyId === 'STS.session1' && type === 'sts'));
     t.is(server.requests.length, 1);
@@ -267,7 +267,7 @@ test('with enableRRSA, nothing but RRSA is tried, and what is wrong with it is s
     [{ env: oidc, rrsaRoleName: 'EIP' }, /\(ENOENT\)/u],
   ];
   for (const [settings, message] of cases) {
-    const credentials = createCredentials({ ...settings, enableRRSA: true }, fakeClock().clock);
+    const credentials = createCredentials({ ...settings, enableRRSA: true }, new ManualClock(0));
     t.is(credentials.source, 'RRSA (OIDC)');
     const fault = await t.throwsAsync(credentials.get(), { instanceOf: CloudFault });
     t.like(fault, { kind: 'misconfigured', code: 'NoCredentials' });
@@ -298,7 +298,7 @@ test.serial('the RAM role of the instance comes from its metadata service', asyn
     return connect(port, '127.0.0.1');
   };
   server.play(metadata);
-  const { clock } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_ECS_METADATA: 'KubernetesWorkerRole-1' } }, clock);
   t.is(credentials.source, 'the RAM role KubernetesWorkerRole-1 of the instance');
   const all = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
@@ -312,7 +312,7 @@ test.serial('the RAM role of the instance comes from its metadata service', asyn
 });
 
 test('the settings decide the source in the order of the SDK’s chain', async (t) => {
-  const { clock } = fakeClock();
+  const clock = new ManualClock(0);
   const oidc = {
     ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1:role/eip',
     ALIBABA_CLOUD_OIDC_PROVIDER_ARN: 'acs:ram::1:oidc-provider/ack',
@@ -350,7 +350,7 @@ test.serial('the default chain is not stuck with the source that it tried last',
     ALIBABA_CLOUD_ECS_METADATA_DISABLED: 'true',
     ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:1/',
   });
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1:role/eip' } }, clock);
   const fault = await t.throwsAsync(credentials.get(), { instanceOf: CloudFault });
   t.regex(
@@ -358,7 +358,7 @@ test.serial('the default chain is not stuck with the source that it tried last',
     /default chain.*RRSA is set up by half: .*_OIDC_PROVIDER_ARN, .*_OIDC_TOKEN_FILE is not set\. Set ALIBABA_CLOUD_ROLE_ARN/u,
   );
   Object.assign(process.env, { ALIBABA_CLOUD_ACCESS_KEY_ID: 'later-id', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 's' });
-  await advance(FAILURE_HOLDS_MS);
+  await clock.advance(FAILURE_HOLDS_MS);
   t.is((await credentials.get()).accessKeyId, 'later-id');
 });
 

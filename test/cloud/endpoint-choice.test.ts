@@ -13,7 +13,7 @@ import { CloudFault } from '../../src/cloud/fault.ts';
 import { reaches } from '../../src/cloud/reach.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { server, settings } from './alicloud-fixture.ts';
-import { fakeClock } from './fake-clock.ts';
+import { ManualClock } from '../harness/clock.ts';
 import { refusal, scriptedServer } from './scripted-server.ts';
 
 test.after.always(server.close);
@@ -45,7 +45,7 @@ for (const [product, region, hosts] of HOSTS)
 
 /** A choice among hosts of which some answer, after a while; and what was asked and told. */
 const choosing = (answers: Readonly<Record<string, number>>) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock();
   const asked: string[] = [];
   const told: string[] = [];
   const now = { ...answers };
@@ -60,7 +60,7 @@ const choosing = (answers: Readonly<Record<string, number>>) => {
     },
     onChosen: ({ host, isReached }) => told.push(`${host} ${isReached}`),
   });
-  return { choice, advance, asked, told, now };
+  return { choice, advance: (ms: number) => clock.advance(ms), asked, told, now };
 };
 const INSIDE = 'vpc-vpc.cn-beijing.aliyuncs.com';
 const OUTSIDE = 'vpc.cn-beijing.aliyuncs.com';

@@ -6,7 +6,6 @@ import { SigningCredentials } from '../../src/cloud/credentials.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import type { CloudFault } from '../../src/cloud/fault.ts';
 import type { AllocateEip } from '../../src/cloud/port.ts';
-import { fakeClock } from './fake-clock.ts';
 import { refusal } from './scripted-server.ts';
 import type { Script, WireRequest } from './scripted-server.ts';
 import {
@@ -29,6 +28,7 @@ import {
   unmapped,
   wireEip,
 } from './alicloud-fixture.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 test.after.always(() => server.close());
 
@@ -309,7 +309,7 @@ test.serial('no secret reaches a fault, wherever it was planted', async (t) => {
 });
 
 test.serial('a call that the SDK never ends is ended, and late credentials mean that nothing is sent', async (t) => {
-  const { clock, advance, settle } = fakeClock();
+  const clock = new ManualClock(0);
   let sent = 0;
   const callApi = () => {
     sent += 1;
@@ -320,7 +320,7 @@ test.serial('a call that the SDK never ends is ended, and late credentials mean 
   await stuck.warmUp();
   const release = faultOf(stuck.releaseEip('eip-1'));
   const describe = faultOf(stuck.describeEip('eip-1'));
-  await advance(CALL_TIMEOUT_MS);
+  await clock.advance(CALL_TIMEOUT_MS);
   t.like(await release, { kind: 'unknown', code: 'RequestTimeout' });
   t.like(await describe, { kind: 'later', code: 'RequestTimeout' });
   t.is(sent, 2);
@@ -336,11 +336,11 @@ test.serial('a call that the SDK never ends is ended, and late credentials mean 
     },
   });
   const unsent = faultOf(late.releaseEip('eip-1'));
-  await advance(CALL_TIMEOUT_MS);
+  await clock.advance(CALL_TIMEOUT_MS);
   credentials.resolve(
     new SigningCredentials({ accessKeyId: 'a', accessKeySecret: 'b', securityToken: '', providerName: 'test' }),
   );
-  await settle();
+  await settled();
   t.like(await unsent, { kind: 'later', code: 'CredentialsTimeout' });
   t.is(sent, 2);
 });

@@ -9,7 +9,7 @@ import { observeCalls } from '../../src/cloud/observe.ts';
 import type { ObservedCall } from '../../src/cloud/observe.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import { ACCOUNT_RATES_PER_MINUTE, createThrottle, throttled } from '../../src/cloud/throttle.ts';
-import { fakeClock } from './fake-clock.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 const fault = (kind: CloudFaultKind, retryAfterMs?: number) =>
   new CloudFault({ kind, action: 'DescribeEipAddresses', code: 'X', message: 'x', retryAfterMs });
@@ -78,14 +78,14 @@ test('no minute holds more calls than the rate, however they are asked for', asy
       fc.constantFrom('AllocateEipAddress', 'UnassociateEipAddress', 'DescribeEipAddresses'),
       fc.constantFrom(1, 0.5, 0.1),
       async (asks, action, share) => {
-        const { clock, advance } = fakeClock();
+        const clock = new ManualClock(0);
         const throttle = createThrottle(clock, share);
         const passed: number[] = [];
         for (const { waitMs, calls } of asks) {
-          await advance(waitMs);
+          await clock.advance(waitMs);
           for (let n = 0; n < calls; n += 1) void throttle.acquire(action).then(() => passed.push(clock.mono()));
         }
-        await advance(4 * 3_600_000);
+        await clock.advance(4 * 3_600_000);
         t.is(
           passed.length,
           asks.reduce((sum, { calls }) => sum + calls, 0),
@@ -102,7 +102,7 @@ test('no minute holds more calls than the rate, however they are asked for', asy
 });
 
 test('a single pod is never delayed, callers pass in the order of asking, and one who aborts leaves the queue', async (t) => {
-  const { clock, advance, settle } = fakeClock();
+  const clock = new ManualClock(0);
   const throttle = createThrottle(clock);
   const order: number[] = [];
   for (let n = 0; n < 10; n += 1) await throttle.acquire('AssociateEipAddress');
@@ -112,16 +112,16 @@ test('a single pod is never delayed, callers pass in the order of asking, and on
   const abort = new AbortController();
   const rejected = t.throwsAsync(throttle.acquire('AssociateEipAddress', abort.signal), { message: 'enough' });
   for (const n of [1, 2, 3]) void throttle.acquire('AssociateEipAddress').then(() => order.push(n));
-  await settle();
+  await settled();
   t.is(throttle.waiting('AssociateEipAddress'), 4);
   // Another action has a bucket of its own.
   await throttle.acquire('AllocateEipAddress');
   abort.abort(new Error('enough'));
   await rejected;
   t.deepEqual(order, []);
-  await advance(600);
+  await clock.advance(600);
   t.deepEqual(order, [1]);
-  await advance(1_200);
+  await clock.advance(1_200);
   t.deepEqual(order, [1, 2, 3]);
   await t.throwsAsync(throttle.acquire('AssociateEipAddress', AbortSignal.abort(new Error('late'))), {
     message: 'late',
@@ -131,20 +131,20 @@ test('a single pod is never delayed, callers pass in the order of asking, and on
 });
 
 test('creating container groups begins with a hundred at once and goes on with twenty a second', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const throttle = createThrottle(clock);
   let passed = 0;
   for (let n = 0; n < 200; n += 1) void throttle.acquire('CreateContainerGroup').then(() => (passed += 1));
-  await advance(1);
+  await clock.advance(1);
   t.is(passed, 100);
-  await advance(1_000);
+  await clock.advance(1_000);
   t.is(passed, 120);
-  await advance(4_000);
+  await clock.advance(4_000);
   t.is(passed, 200);
 });
 
 test('a throttle of the cloud empties the bucket, halves the rate once, is waited for, and is slowly forgiven', async (t) => {
-  const { clock, advance, settle } = fakeClock();
+  const clock = new ManualClock(0);
   const throttle = createThrottle(clock);
   let refuse = true;
   const { cloud } = notingCloud(() =>
@@ -159,18 +159,18 @@ test('a throttle of the cloud empties the bucket, halves the rate once, is waite
   refuse = false;
   let passed = false;
   void slow.describeEips(['eip-1']).then(() => (passed = true));
-  await advance(4_999);
+  await clock.advance(4_999);
   t.false(passed);
-  await advance(1);
+  await clock.advance(1);
   t.true(passed);
-  await advance(5_000);
+  await clock.advance(5_000);
   t.is(Math.round(throttle.pace('DescribeEipAddresses') * 100), 55);
-  await advance(90_000);
+  await clock.advance(90_000);
   t.is(throttle.pace('DescribeEipAddresses'), 1);
 
   for (let n = 0; n < 10; n += 1) {
     throttle.slowDown('DescribeEipAddresses');
-    await advance(1_000);
+    await clock.advance(1_000);
   }
   t.is(throttle.pace('DescribeEipAddresses'), 0.05);
 
@@ -178,36 +178,36 @@ test('a throttle of the cloud empties the bucket, halves the rate once, is waite
   let next = false;
   throttle.slowDown('AllocateEipAddress');
   void throttle.acquire('AllocateEipAddress').then(() => (next = true));
-  await settle();
+  await settled();
   t.false(next);
-  await advance(10_000);
+  await clock.advance(10_000);
   t.true(next);
 });
 
 test('what is left of a rate can be asked for: it goes with each call and comes back with time', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const throttle = createThrottle(clock, 0.5);
   t.is(throttle.perMinute('AllocateEipAddress'), 60);
   t.is(throttle.left('AllocateEipAddress'), 10);
   for (let n = 0; n < 10; n += 1) await throttle.acquire('AllocateEipAddress');
   t.is(throttle.left('AllocateEipAddress'), 0);
-  await advance(12_000);
+  await clock.advance(12_000);
   t.is(throttle.left('AllocateEipAddress'), 10);
   throttle.slowDown('AllocateEipAddress', 5_000);
-  await advance(4_000);
+  await clock.advance(4_000);
   t.is(throttle.left('AllocateEipAddress'), 0);
 });
 
 test('describes that come together become one call of at most fifty IDs', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const { cloud, calls } = notingCloud((ids) =>
     Promise.resolve(new Map(ids.filter((id) => id !== 'eip-3').map((id) => [id, eip(id)]))),
   );
   const folding = batched(cloud, clock);
   const few = Promise.all(['eip-1', 'eip-2', 'eip-3', 'eip-1'].map((id) => folding.describeEip(id)));
-  await advance(19);
+  await clock.advance(19);
   t.deepEqual(calls, []);
-  await advance(1);
+  await clock.advance(1);
   t.deepEqual(
     (await few).map((found) => found?.allocationId),
     ['eip-1', 'eip-2', undefined, 'eip-1'],
@@ -216,18 +216,18 @@ test('describes that come together become one call of at most fifty IDs', async 
 
   calls.length = 0;
   const many = Promise.all(Array.from({ length: 120 }, (_, n) => folding.describeEip(`eip-${n}`)));
-  await advance(0);
+  await clock.advance(0);
   t.deepEqual(
     calls.map((ids) => ids.split(',').length),
     [50, 50],
   );
-  await advance(20);
+  await clock.advance(20);
   t.is((await many).filter((found) => found !== undefined).length, 119);
   t.is(calls.length, 3);
 });
 
 test('a fault goes to everybody in the batch, but one that blames the request is narrowed to the ID', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   let kind: CloudFaultKind = 'throttled';
   const { cloud, calls } = notingCloud((ids) =>
     ids.includes('eip-bad') ? Promise.reject(fault(kind)) : Promise.resolve(new Map(ids.map((id) => [id, eip(id)]))),
@@ -235,7 +235,7 @@ test('a fault goes to everybody in the batch, but one that blames the request is
   const folding = batched(cloud, clock);
   const together = () => Promise.allSettled(['eip-1', 'eip-bad'].map((id) => folding.describeEip(id)));
   let results = together();
-  await advance(20);
+  await clock.advance(20);
   t.deepEqual(
     (await results).map(({ status }) => status),
     ['rejected', 'rejected'],
@@ -244,7 +244,7 @@ test('a fault goes to everybody in the batch, but one that blames the request is
   kind = 'refused';
   calls.length = 0;
   results = together();
-  await advance(20);
+  await clock.advance(20);
   t.deepEqual(
     (await results).map(({ status }) => status),
     ['fulfilled', 'rejected'],
@@ -258,7 +258,7 @@ test('a fault goes to everybody in the batch, but one that blames the request is
 });
 
 test('an EIP that cannot be read spoils nobody else’s answer, is named, and travels alone until it can be read', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const bad = new Set(['eip-bad']);
   const { cloud, calls } = notingCloud((ids) =>
     ids.some((id) => bad.has(id))
@@ -271,7 +271,7 @@ test('an EIP that cannot be read spoils nobody else’s answer, is named, and tr
   const ask = async (...ids: string[]) => {
     calls.length = 0;
     const results = Promise.allSettled(ids.map((id) => folding.describeEip(id)));
-    await advance(20);
+    await clock.advance(20);
     return (await results).map((it) => (it.status === 'fulfilled' ? it.value?.allocationId : String(it.reason)));
   };
   const many = Array.from({ length: 49 }, (_, n) => `eip-${n}`);
@@ -297,7 +297,7 @@ test('an EIP that cannot be read spoils nobody else’s answer, is named, and tr
 });
 
 test('one who aborts leaves the batch alone, and the call is given up when all have left', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   let batchSignal: AbortSignal | undefined;
   const { cloud, calls } = notingCloud((ids, signal) => {
     batchSignal = signal;
@@ -309,7 +309,7 @@ test('one who aborts leaves the batch alone, and the call is given up when all h
   const staying = folding.describeEip('eip-2');
   abort.abort(new Error('enough'));
   await leaving;
-  await advance(20);
+  await clock.advance(20);
   t.is((await staying)?.allocationId, 'eip-2');
   t.deepEqual(calls, ['eip-2']);
   t.false(batchSignal?.aborted);
@@ -319,7 +319,7 @@ test('one who aborts leaves the batch alone, and the call is given up when all h
   const gone = t.throwsAsync(folding.describeEip('eip-1', all.signal), { message: 'all' });
   all.abort(new Error('all'));
   await gone;
-  await advance(100);
+  await clock.advance(100);
   t.deepEqual(calls, []);
   await t.throwsAsync(folding.describeEip('eip-1', all.signal), { message: 'all' });
 });
@@ -361,7 +361,7 @@ test('the fence asks before each mutating call, sends nothing when the leadershi
 });
 
 test('a call that waited for its turn meets the fence of that time, not of the time of asking', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const throttle = createThrottle(clock);
   throttle.slowDown('ReleaseEipAddress', 3_000);
   const { cloud, calls } = notingCloud();
@@ -370,13 +370,13 @@ test('a call that waited for its turn meets the fence of that time, not of the t
     throttle,
   );
   const release = t.throwsAsync(safe.releaseEip('eip-1'), { message: /not certain/u });
-  await advance(3_000);
+  await clock.advance(3_000);
   await release;
   t.deepEqual(calls, []);
 });
 
 test('calls are observed with action, outcome and duration, and a drain waits for those under way', async (t) => {
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const seen: ObservedCall[] = [];
   const observer = observeCalls(clock, (call) => seen.push(call));
   await observer.idle();
@@ -389,11 +389,11 @@ test('calls are observed with action, outcome and duration, and a drain waits fo
   t.is(observer.inFlight(), 2);
   let idle = false;
   void observer.idle().then(() => (idle = true));
-  await advance(40);
+  await clock.advance(40);
   await good;
   t.false(idle);
   t.is(observer.inFlight(), 1);
-  await advance(10);
+  await clock.advance(10);
   await failed;
   t.true(idle);
   t.deepEqual(seen, [

@@ -10,8 +10,8 @@ import { CHANGES, changeSchema, type EipChange, type ChangeKind } from '../../sr
 import { eventOf, messageOf, type EventMode } from '../../src/cloudevents/event.ts';
 import { createSender } from '../../src/cloudevents/sender.ts';
 import { retryAfterMs, type Sink } from '../../src/cloudevents/sink.ts';
-import { StillClock } from '../sandbox/cloud-bench.ts';
 import { receive, type Answer } from './receiver.ts';
+import { ManualClock } from '../harness/clock.ts';
 
 const about = {
   namespace: 'default',
@@ -61,7 +61,7 @@ const sinkAt = (url: string, more: Partial<Sink> = {}): Sink => ({
 for (const mode of ['binary', 'structured'] as const)
   test(`the CloudEvents SDK reads every ${mode} event as it was meant`, async (t) => {
     const sink = await receive(() => ({ status: 202 }));
-    const sender = createSender(sinkAt(sink.url), new StillClock());
+    const sender = createSender(sinkAt(sink.url), new ManualClock());
     for (const kind of CHANGES) t.deepEqual(await sender.send(message(mode, kind), never), { is: 'delivered' });
     t.deepEqual(sink.unreadable, []);
     for (const [index, kind] of CHANGES.entries()) {
@@ -128,7 +128,7 @@ const STATUSES: readonly (readonly [status: number, is: 'delivered' | 'later' | 
 test('each status means what Knative’s data-plane contract says', async (t) => {
   let answer: Answer = { status: 202 };
   const sink = await receive(() => answer);
-  const sender = createSender(sinkAt(sink.url), new StillClock());
+  const sender = createSender(sinkAt(sink.url), new ManualClock());
   for (const [status, is] of STATUSES) {
     answer = { status, headers: status === 307 ? { location: `${sink.url}/elsewhere` } : {} };
     t.is((await sender.send(message(), never)).is, is, String(status));
@@ -154,7 +154,7 @@ test('Retry-After is seconds or a date, and never more than ten minutes', (t) =>
 });
 
 test('a sink that does not answer is given up after the time-out, and a sender that is stopped at once', async (t) => {
-  const clock = new StillClock();
+  const clock = new ManualClock();
   let asked = Promise.withResolvers<void>();
   const sink = await receive(() => {
     asked.resolve();
@@ -163,7 +163,7 @@ test('a sink that does not answer is given up after the time-out, and a sender t
   const sender = createSender(sinkAt(sink.url, { timeoutMs: 3_000 }), clock);
   const sending = sender.send(message(), never);
   await asked.promise;
-  await clock.pass(3_000);
+  await clock.advance(3_000);
   t.deepEqual(await sending, { is: 'later', why: 'timeout', afterMs: undefined });
 
   asked = Promise.withResolvers<void>();
@@ -184,8 +184,8 @@ test('the token is read anew each time, and is missed only where it was asked fo
     tokens.push(authorization);
     return { status: 202 };
   });
-  const sender = createSender(sinkAt(sink.url, { token: { file, isRequired: true } }), new StillClock());
-  const lenient = createSender(sinkAt(sink.url, { token: { file, isRequired: false } }), new StillClock());
+  const sender = createSender(sinkAt(sink.url, { token: { file, isRequired: true } }), new ManualClock());
+  const lenient = createSender(sinkAt(sink.url, { token: { file, isRequired: false } }), new ManualClock());
   t.deepEqual(await sender.send(message(), never), { is: 'later', why: 'token', afterMs: undefined });
   await lenient.send(message(), never);
   for (const token of ['first', 'second']) {
@@ -207,8 +207,8 @@ test('a sink with a certificate of its own is trusted by the CA that was given, 
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const trusting = createSender(sinkAt(url, { caCertificates: bundleOf(authority) }), new StillClock());
-  const doubting = createSender(sinkAt(url), new StillClock());
+  const trusting = createSender(sinkAt(url, { caCertificates: bundleOf(authority) }), new ManualClock());
+  const doubting = createSender(sinkAt(url), new ManualClock());
   t.deepEqual(await trusting.send(message(), never), { is: 'delivered' });
   const refused = await doubting.send(message(), never);
   t.is(refused.is, 'later');

@@ -22,7 +22,7 @@ const during = async <T>({ clock }: World, work: Promise<T>): Promise<T> => {
   for (;;) {
     await setImmediate();
     if (isOver) return work;
-    await clock.pass(10);
+    await clock.advance(10);
   }
 };
 

@@ -9,6 +9,7 @@ import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { OPEN, type MayMutate } from '../../src/cloud/fence.ts';
+import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createOtherControllers } from '../../src/controllers/preflight/other-controllers.ts';
@@ -16,7 +17,6 @@ import { createPolicyCache } from '../../src/controllers/policy-cache.ts';
 import { createServiceCache } from '../../src/controllers/service/controller.ts';
 import { createPodWatch } from '../../src/virtualnode/provider.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
-import type { Clock } from '../../src/lib/clock.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { Kube, KubeObject, KubeRequest, KubeResponse, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
@@ -26,8 +26,10 @@ import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
 import { KNATIVE_SERVICES } from './knative-services.ts';
+import { ManualClock } from './clock.ts';
+import { KillableProcess, type Death } from './process.ts';
 
 export const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
   parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
@@ -75,50 +77,6 @@ const refusal = (status: number): KubeResponse => ({
   },
 });
 
-/** One process. Once it is over nothing that it began goes on: its calls get no answer, its timers do not fire. */
-class Existence {
-  isOver = false;
-  /** Calls so far, and the one before or after which it ends. */
-  calls = 0;
-  death: { readonly at: number; readonly how: 'before' | 'after' } | undefined;
-  readonly #clock: Clock;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  get clock(): Clock {
-    const timer = (ms: number, fire: () => void) => this.#clock.timer(ms, () => this.isOver || fire());
-    return {
-      now: () => this.#clock.now(),
-      mono: () => this.#clock.mono(),
-      timer,
-      sleep: (ms) => new Promise((resolve) => timer(ms, resolve)),
-    };
-  }
-
-  /** A port or a function as this process has it. */
-  through<T extends (...args: never[]) => Promise<unknown>>(call: T): T {
-    return ((...args: never[]) => this.#call(() => call(...args))) as T;
-  }
-
-  async #call(send: () => Promise<unknown>): Promise<unknown> {
-    const never = new Promise<never>(() => undefined);
-    if (this.isOver) return never;
-    this.calls += 1;
-    const isLast = this.calls === this.death?.at;
-    if (isLast) this.isOver = true;
-    if (isLast && this.death?.how === 'before') return never;
-    const answer = await send().then(
-      (value) => () => value,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    return this.isOver ? never : answer();
-  }
-}
-
 export interface PodParts {
   readonly labels?: Readonly<Record<string, string>>;
   readonly isGated?: boolean;
@@ -132,7 +90,7 @@ export interface PodParts {
  * A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time.
  */
 export class Operating {
-  readonly clock = new StillClock();
+  readonly clock = new ManualClock();
   readonly cloud: EmbeddedCloud;
   readonly kube: Kube;
   readonly events: (EventNote & { readonly about: Regarding })[] = [];
@@ -146,7 +104,7 @@ export class Operating {
   readonly #transport;
   readonly #options: OperatingOptions;
   #work = new AbortController();
-  #process: Existence | undefined;
+  #process: KillableProcess | undefined;
   readonly #random = seeded(3);
   /** Of the process at work. */
   fitsAccount: () => boolean = () => true;
@@ -187,20 +145,20 @@ export class Operating {
 
   /** How many calls the process has made. */
   get calls(): number {
-    return this.#process?.calls ?? 0;
+    return this.#process?.calls.length ?? 0;
   }
 
   get isDead(): boolean {
-    return this.#process?.isOver ?? true;
+    return this.#process?.isDead ?? true;
   }
 
   /** The process ends on the spot, without any of its code running. */
   kill(): void {
-    if (this.#process) this.#process.isOver = true;
+    this.#process?.kill();
   }
 
   /** The process will end at its call of this number: before the call is sent, or when the answer would come. */
-  dieAt(death: NonNullable<Existence['death']>): void {
+  dieAt(death: Death): void {
     if (this.#process) this.#process.death = death;
   }
 
@@ -210,11 +168,11 @@ export class Operating {
     config: other = {},
   }: { cloud?: EmbeddedCloud; config?: object } = {}): Promise<void> {
     const { config: over = {}, sender } = this.#options;
-    const process = new Existence(this.clock);
+    const process = new KillableProcess(this.clock, { once: 'hang' });
     this.#process = process;
     this.#work = new AbortController();
     const { clock } = process;
-    const transport: KubeTransport = process.through(async (request) => {
+    const transport: KubeTransport = process.throughCall('request', async (request: KubeRequest) => {
       const status = this.#options.refuse?.(request);
       if (status === undefined) return this.#transport(request);
       return status === 0 ? new Promise<never>(() => undefined) : refusal(status);
@@ -230,7 +188,7 @@ export class Operating {
       clock,
       region: config.regionID,
       mayMutate: (needMs) => mayMutate?.(needMs) ?? OPEN,
-      callApi: process.through((params, request) => sent(params, request, {})),
+      callApi: process.throughCall<SdkCallApi>('callApi', (params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
         this.metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
     });
@@ -270,7 +228,7 @@ export class Operating {
         return assembled;
       },
       cloudEvents: sender && {
-        sender: { ...sender, send: process.through((...parts) => sender.send(...parts)) },
+        sender: { ...sender, send: process.throughCall<Sender['send']>('send', (...parts) => sender.send(...parts)) },
         kube,
       },
       work: this.#work.signal,
@@ -381,7 +339,7 @@ export class Operating {
     for (let passed = 0; passed < ms; passed += 100) {
       for (let turn = 0; turn < 3; turn += 1) await setImmediate();
       while (this.#options.isQuiet?.() === false) await setImmediate();
-      await this.clock.pass(Math.min(100, ms - passed));
+      await this.clock.advance(Math.min(100, ms - passed));
     }
   }
 

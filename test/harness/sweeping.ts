@@ -19,8 +19,9 @@ import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import type { NewCloudEip } from '../../src/sandbox/cloud/world.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
-import { DOWN_MS, Life, type Death } from './mortal.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
+import { DOWN_MS, KillableProcess, type Death } from './process.ts';
+import { ManualClock } from './clock.ts';
 
 const definition = parse(
   readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
@@ -68,14 +69,14 @@ export interface SweepingOptions extends Partial<GarbageCollectionSettings> {
 
 /** A cluster, a cloud and one process after another in which only the sweeper runs, in virtual time. */
 export class Sweeping {
-  readonly clock = new StillClock();
+  readonly clock = new ManualClock();
   readonly cloud: EmbeddedCloud;
   /** The client of everybody but the sweeper. */
   readonly kube: Kube;
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
   readonly lines: Line[] = [];
   readonly events: Note[] = [];
-  readonly lives: Life[] = [];
+  readonly processes: KillableProcess[] = [];
   /** What happens right before each call of the sweeper to one of its ports. */
   meddle: (call: string) => Promise<void> | void = () => undefined;
   /** What happens right before each request of the sweeper to the cloud, page by page. */
@@ -187,14 +188,14 @@ export class Sweeping {
     const end = this.clock.mono() + ms;
     for (;;) {
       await setImmediate();
-      if (this.lives.at(-1)?.isOver) {
+      if (this.processes.at(-1)?.isDead) {
         this.#process.abort(new Error('killed'));
-        await this.clock.pass(this.#death?.how === 'late' ? DOWN_MS : 0);
+        await this.clock.advance(this.#death?.how === 'late' ? DOWN_MS : 0);
         await this.start();
       }
       const left = end - this.clock.mono();
       if (left <= 0 && this.#pending === 0) return;
-      await this.clock.pass(this.#pending > 0 ? 1 : Math.min(STEP_MS, left));
+      await this.clock.advance(this.#pending > 0 ? 1 : Math.min(STEP_MS, left));
     }
   }
 
@@ -202,8 +203,8 @@ export class Sweeping {
   async start(): Promise<void> {
     const { clock, kube } = this;
     this.#process = new AbortController();
-    const life = new Life(clock, this.lives.length === 0 ? this.#death : undefined);
-    this.lives.push(life);
+    const process = new KillableProcess(clock, { death: this.processes.length === 0 ? this.#death : undefined });
+    this.processes.push(process);
     const sent = callApi(this.cloud);
     const assembled = assembleCloud({
       clock,
@@ -216,8 +217,8 @@ export class Sweeping {
     await assembled.warmUp();
     void runGarbageCollection(
       {
-        kube: this.#watched(life.through(kube)),
-        cloud: this.#watched(life.through(assembled.cloud)),
+        kube: this.#watched(process.through(kube)),
+        cloud: this.#watched(process.through(assembled.cloud)),
         clock,
         random: seeded(9),
         settings: this.#settings,
@@ -244,7 +245,7 @@ export class Sweeping {
     for (;;) {
       await setImmediate();
       if (isOver) return work;
-      await this.clock.pass(1);
+      await this.clock.advance(1);
     }
   }
 

@@ -16,8 +16,9 @@ import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
-import { DOWN_MS, Killed, Life, type Death } from './mortal.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
+import { DOWN_MS, Killed, KillableProcess, type Death } from './process.ts';
+import { ManualClock } from './clock.ts';
 
 const definition = parse(
   readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
@@ -66,12 +67,12 @@ const STEP_MS = 1_000;
  * a client of their own, which nothing kills.
  */
 export class World {
-  readonly clock = new StillClock();
+  readonly clock = new ManualClock();
   readonly cloud: EmbeddedCloud;
   /** The client of everybody but the controller. */
   readonly kube: Kube;
   readonly events: EventNote[] = [];
-  readonly lives: Life[] = [];
+  readonly processes: KillableProcess[] = [];
   /** The most EIPs that there ever were at once. */
   most = 0;
   readonly #server: ApiServer;
@@ -122,7 +123,7 @@ export class World {
 
   /** How often the controllers have made this call so far. */
   asked(name: string): number {
-    return this.lives.flatMap(({ calls }) => calls).filter((call) => call.name === name).length;
+    return this.processes.flatMap(({ calls }) => calls).filter((call) => call.name === name).length;
   }
 
   /** A pod that runs on the node with an address of its own, as scheduler and kubelet leave it. */
@@ -218,8 +219,8 @@ export class World {
   async pass(ms: number): Promise<void> {
     const end = this.clock.mono() + ms;
     for (;;) {
-      if (this.lives.at(-1)?.isOver) {
-        await this.clock.pass(Math.max(0, Math.min(this.#upAt, end) - this.clock.mono()));
+      if (this.processes.at(-1)?.isDead) {
+        await this.clock.advance(Math.max(0, Math.min(this.#upAt, end) - this.clock.mono()));
         if (this.#upAt > end) break;
         await this.#start();
       }
@@ -228,7 +229,7 @@ export class World {
       if (!next || next[1] > now) {
         if (now >= end) break;
         // In small steps, because what is under way may make something due before that.
-        await this.clock.pass(Math.min(STEP_MS, end - now, next ? next[1] - now : Infinity));
+        await this.clock.advance(Math.min(STEP_MS, end - now, next ? next[1] - now : Infinity));
         continue;
       }
       const [name] = next;
@@ -245,7 +246,7 @@ export class World {
       }),
     );
     this.most = Math.max(this.most, this.cloud.eips().length);
-    if (this.lives.at(-1)?.isOver) {
+    if (this.processes.at(-1)?.isDead) {
       this.#upAt = this.clock.mono() + (this.#death?.how === 'late' ? DOWN_MS : 0);
       return;
     }
@@ -258,9 +259,9 @@ export class World {
   /** A new process: it remembers nothing, and lists everything. */
   async #start(): Promise<void> {
     const { clock, kube } = this;
-    const life = new Life(clock, this.lives.length === 0 ? this.#death : undefined);
-    this.lives.push(life);
-    const random = seeded(100 + this.lives.length);
+    const process = new KillableProcess(clock, { death: this.processes.length === 0 ? this.#death : undefined });
+    this.processes.push(process);
+    const random = seeded(100 + this.processes.length);
     const sent = callApi(this.cloud);
     const assembled = assembleCloud({
       clock,
@@ -269,8 +270,8 @@ export class World {
     });
     await assembled.warmUp();
     this.#reconcile = reconcilePodEip({
-      kube: life.through(kube),
-      cloud: life.through(assembled.cloud),
+      kube: process.through(kube),
+      cloud: process.through(assembled.cloud),
       clock,
       cluster: { uid: settings.clusterUid, id: 'cluster' },
       settings: this.#settings,
@@ -306,7 +307,7 @@ export class World {
     for (;;) {
       await setImmediate();
       if (isOver) return work;
-      await this.clock.pass(1);
+      await this.clock.advance(1);
     }
   }
 }

@@ -39,6 +39,8 @@ export const RETIRED: Readonly<Record<string, string>> = {
   'Bell|Ground': 'trigger, context',
   dazed: 'just started',
   'incarnations?': 'process',
+  'mortal|Existence': 'killable process',
+  'StillClock|fakeClock': 'ManualClock',
 };
 export const MAY_SAY_RETIRED =
   /^(src\/controllers\/podeip\/step-label\.ts|src\/api\/annotations\.ts|src\/controllers\/garbagecollection\/metrics\.ts|test\/architecture\.test\.ts|test\/house\/retired-words\.ts)$/;

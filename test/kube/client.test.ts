@@ -9,8 +9,8 @@ import type { Kube } from '../../src/kube/port.ts';
 import { createRateLimit } from '../../src/kube/ratelimit.ts';
 import { patchUnchanged, removeFinalizer } from '../../src/kube/write.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { ManualClock, settled } from './manual-clock.ts';
 import { scriptedServer } from './scripted-server.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 const REF = { namespace: 'default', name: 'web-1' };
 const POD_1 = { apiVersion: 'v1', kind: 'Pod', metadata: { ...REF, uid: 'u1', resourceVersion: '7' }, spec: {} };
@@ -69,7 +69,7 @@ test('each answer of the API server becomes a fault of the kind that callers dec
 });
 
 test('Retry-After is understood as seconds, as a date and in the details of a Status', async (t) => {
-  const manual = new ManualClock();
+  const manual = new ManualClock(1_700_000_000_000);
   let answer: [number, unknown, Record<string, string>] = [
     429,
     statusOf(429, 'TooManyRequests'),
@@ -173,7 +173,7 @@ test('a list reads all pages from a quorum and starts anew when a page token exp
 test('a call without an answer ends at its timeout, an aborted one at once with the reason of the signal', async (t) => {
   const arrived: (() => void)[] = [];
   const { connection } = await scriptedServer(t, () => arrived.shift()?.());
-  const manual = new ManualClock();
+  const manual = new ManualClock(1_700_000_000_000);
   const kube = createKube({ transport: connection.calls, clock: manual, timeoutMs: 5000, qps: 0 });
   const begin = async (signal?: AbortSignal) => {
     const sent = Promise.withResolvers<void>();
@@ -207,7 +207,7 @@ test('a network error is one line without the address book of its cause', async 
 });
 
 test('the token bucket lets a burst through, then the rate, in order; an aborted wait gives its turn back', async (t) => {
-  const manual = new ManualClock();
+  const manual = new ManualClock(1_700_000_000_000);
   const limit = createRateLimit(manual, { qps: 10, burst: 2 });
   const passed: number[] = [];
   const stop = new AbortController();

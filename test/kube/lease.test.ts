@@ -6,8 +6,9 @@ import type { Election, ElectionOptions } from '../../src/kube/lease.ts';
 import { microTime } from '../../src/kube/microtime.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Clock } from '../../src/lib/clock.ts';
-import { fixedRandom, ManualClock, settled } from './manual-clock.ts';
 import { answer, MemoryApi, status } from './memory-api.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
+import { fixedRandom } from '../harness/random.ts';
 
 const LEASE_PATH = '/apis/coordination.k8s.io/v1/namespaces/system/leases/knative-eip';
 
@@ -45,7 +46,7 @@ test('times have six fractional digits, as the API server demands', (t) => {
 });
 
 test('the first candidate creates the Lease and renews it every two seconds', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const a = candidate(api, clock, 'a');
   await a.acquired;
@@ -70,7 +71,7 @@ test('the first candidate creates the Lease and renews it every two seconds', as
 
 test('after a crash a candidate takes over when the record has not changed for its duration, whatever the clocks say', async (t) => {
   for (const skew of [-3600_000, 0, 3600_000]) {
-    const clock = new ManualClock();
+    const clock = new ManualClock(1_700_000_000_000);
     const api = new MemoryApi();
     const a = candidate(api, clock, 'a');
     await a.acquired;
@@ -92,7 +93,7 @@ test('after a crash a candidate takes over when the record has not changed for i
 });
 
 test('a lead counts from the moment when its renewal was sent, not from the answer', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   api.before = async ({ method }) => {
     if (method !== 'GET') await clock.sleep(3000);
@@ -105,7 +106,7 @@ test('a lead counts from the moment when its renewal was sent, not from the answ
 });
 
 test('of two who try at the same moment one loses the race, without an error', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   // Both read before either writes: first that there is no Lease, later that it is free.
   let reads: (() => void)[] = [];
@@ -143,7 +144,7 @@ test('of two who try at the same moment one loses the race, without an error', a
 });
 
 test('a leader that cannot renew gives up before anybody else may lead, and says so once', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const a = candidate(api, clock, 'a');
   await a.acquired;
@@ -163,7 +164,7 @@ test('a leader that cannot renew gives up before anybody else may lead, and says
 });
 
 test('a process that was stopped for a while does not believe that it still leads', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const a = candidate(api, clock, 'a');
   await a.acquired;
@@ -175,7 +176,7 @@ test('a process that was stopped for a while does not believe that it still lead
 });
 
 test('a Lease that somebody deletes is made again; one that somebody edits is kept or lost by what it says', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const a = candidate(api, clock, 'a');
   await a.acquired;
@@ -208,7 +209,7 @@ test('a Lease that somebody deletes is made again; one that somebody edits is ke
 });
 
 test('a release hands over at once, and the Lease is renewed until then', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const a = candidate(api, clock, 'a');
   await a.acquired;
@@ -240,7 +241,7 @@ test('durations that leave no room for a late renewal are refused', (t) => {
     { retryPeriodMs: 9000 },
     { leaseDurationMs: 500, renewDeadlineMs: 400, retryPeriodMs: 1 },
   ])
-    t.throws(() => candidate(api, new ManualClock(), 'a', wrong), {
+    t.throws(() => candidate(api, new ManualClock(1_700_000_000_000), 'a', wrong), {
       message: /leaseDuration .* > renewDeadline .* > 1\.2 × retryPeriod/,
     });
 });
@@ -258,7 +259,7 @@ test('whatever fails and whoever crashes, two candidates never count on the Leas
       ),
       fc.integer({ min: -60_000, max: 60_000 }),
       async (fates, incidents, skew) => {
-        const clock = new ManualClock();
+        const clock = new ManualClock(1_700_000_000_000);
         const api = new MemoryApi();
         let calls = 0;
         api.before = async (request) => {

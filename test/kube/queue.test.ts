@@ -5,11 +5,12 @@ import type { Requeue } from '../../src/kube/reconcile-loop.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import { createQueue } from '../../src/kube/queue.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { fixedRandom, ManualClock, settled } from './manual-clock.ts';
 import { recordingLog } from './scripted-server.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
+import { fixedRandom } from '../harness/random.ts';
 
 const setUp = (observer = {}) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const queue = createQueue({ clock, random: fixedRandom(), backoff: { baseMs: 100, capMs: 1000 }, observer });
   return { clock, queue };
 };
@@ -292,7 +293,7 @@ test('a controller that is stopped starts nothing more and ends with the reconci
 });
 
 test('keys of the express lane have workers of their own, and a key changes its lane while it waits', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const urgent = new Set<string>(['fast']);
   const queue = createQueue({
     clock,
@@ -323,7 +324,7 @@ test('keys of the express lane have workers of their own, and a key changes its 
 });
 
 test('a key that never comes to rest is slowed down and said to be so, once', async (t) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const queue = createQueue({ clock, random: fixedRandom(), backoff: { baseMs: 1_000, capMs: 60_000 } });
   const log = recordingLog();
   const stop = new AbortController();

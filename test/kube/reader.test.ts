@@ -11,7 +11,7 @@ import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
-import { StillClock } from '../sandbox/cloud-bench.ts';
+import { ManualClock } from '../harness/clock.ts';
 
 interface Review {
   readonly kind: string;
@@ -48,7 +48,7 @@ const apiServer = () => {
 
 const guarded = () => {
   const { server, transport } = apiServer();
-  const clock = new StillClock();
+  const clock = new ManualClock();
   return {
     server,
     clock,
@@ -75,7 +75,7 @@ test('an answer is believed for a while and then asked for again; a failure is n
   const { server, clock, guard } = guarded();
   for (let scrape = 0; scrape < 3; scrape += 1) t.is(await guard('Bearer prometheus'), 200);
   t.is(server.asked.length, 2);
-  await clock.pass(61_000);
+  await clock.advance(61_000);
   server.status = 403;
   t.is(await guard('Bearer prometheus'), 503);
   server.status = 201;

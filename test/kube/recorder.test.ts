@@ -2,15 +2,16 @@ import test from 'ava';
 import { createKube } from '../../src/kube/client.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
 import type { KubeEvent, RecorderOptions } from '../../src/kube/recorder.ts';
-import { fixedRandom, ManualClock, settled } from './manual-clock.ts';
 import { MemoryApi, status } from './memory-api.ts';
 import { recordingLog } from './scripted-server.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
+import { fixedRandom } from '../harness/random.ts';
 
 const POD = { apiVersion: 'v1', kind: 'Pod', namespace: 'team', name: 'web-1', uid: 'u1' };
 const NO_EIP = { type: 'Warning', reason: 'QuotaExceeded', action: 'AllocateEip', note: 'No EIP is left.' } as const;
 
 const setUp = (more: Partial<RecorderOptions> = {}) => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const api = new MemoryApi();
   const log = recordingLog();
   const recorder = createRecorder({

@@ -5,9 +5,9 @@ import type { KubeObject } from '../../src/kube/port.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { ReflectorOptions } from '../../src/kube/reflector.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { fixedRandom } from './manual-clock.ts';
 import { recordingLog, scriptedServer } from './scripted-server.ts';
 import type { Exchange } from './scripted-server.ts';
+import { fixedRandom } from '../harness/random.ts';
 
 /** What the reflectors of these tests keep of a pod. */
 export interface Kept extends KubeObject {

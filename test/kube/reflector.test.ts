@@ -5,10 +5,10 @@ import type { KubeFault } from '../../src/kube/fault.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import { compareResourceVersions } from '../../src/kube/resourceversion.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { fixedRandom } from './manual-clock.ts';
 import { bookmark, listOf, pod, reflecting, status, stay } from './reflecting.ts';
 import { recordingLog, scriptedServer } from './scripted-server.ts';
 import type { Exchange } from './scripted-server.ts';
+import { fixedRandom } from '../harness/random.ts';
 
 test('the list comes in pages, the watch goes on from it, and only what is kept is stored', async (t) => {
   const { reflector, events, seen, lists, watches, start } = await reflecting(t, {

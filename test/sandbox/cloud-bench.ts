@@ -1,50 +1,8 @@
-import type { Clock } from '../../src/lib/clock.ts';
 import type { Random } from '../../src/lib/random.ts';
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
-
-/** A clock that stands still until it is told to move; then it wakes sleepers in order. */
-export class StillClock implements Clock {
-  #mono = 0;
-  #timers: { at: number; fire: () => void }[] = [];
-
-  now(): number {
-    return Date.UTC(2026, 10, 20, 12) + this.#mono;
-  }
-
-  mono(): number {
-    return this.#mono;
-  }
-
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.timer(ms, resolve));
-  }
-
-  timer(ms: number, fire: () => void): () => void {
-    const timer = { at: this.#mono + ms, fire };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Moves on by `ms`; whatever was promised meanwhile has settled when it resolves. */
-  async pass(ms: number): Promise<void> {
-    const end = this.#mono + ms;
-    for (;;) {
-      await settled();
-      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-      if (!next) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#mono = Math.max(this.#mono, next.at);
-      next.fire();
-    }
-    this.#mono = end;
-  }
-}
-
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+import { ManualClock } from '../harness/clock.ts';
 
 /** Chance that repeats itself: mulberry32. */
 export const seeded = (seed: number): Random => {
@@ -78,7 +36,7 @@ export interface Answered {
 
 export interface Bench {
   readonly cloud: EmbeddedCloud;
-  readonly clock: StillClock;
+  readonly clock: ManualClock;
   /**
    * Calls an action with `RegionId`, unless the parameters name another. Dropped connections have the code `Dropped`.
    */
@@ -91,7 +49,7 @@ export interface Bench {
 
 /** A cloud on a still clock with one network interface, `eni-1` in `vpc-1`, holding 10.0.0.1 (primary), .2 and .3. */
 export const bench = (options: Partial<CloudOptions> = {}): Bench => {
-  const clock = new StillClock();
+  const clock = new ManualClock();
   const cloud = createSandboxCloud({ clock, random: seeded(1), ...options });
   cloud.world.addNetworkInterface({
     networkInterfaceId: 'eni-1',

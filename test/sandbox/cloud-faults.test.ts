@@ -45,9 +45,9 @@ test('a late effect comes in its own time, in the world of that time, and holds 
   at.cloud.inject({ action: 'AllocateEipAddress', fault: { effect: { afterMs: 8000 }, answer: 'drop' } });
   t.is((await at.call('AllocateEipAddress', token)).code, 'Dropped');
   t.is((await at.call('AllocateEipAddress', token)).code, 'LastTokenProcessing');
-  await at.clock.pass(7999);
+  await at.clock.advance(7999);
   t.is(at.cloud.eips().length, 0);
-  await at.clock.pass(20_001);
+  await at.clock.advance(20_001);
   t.is(at.cloud.eips().length, 1);
   t.is(at.cloud.ledger()[0]?.at, Date.UTC(2026, 10, 20, 12, 0, 8), 'its time is not that of the look');
   const replay = await at.call('AllocateEipAddress', token);
@@ -59,7 +59,7 @@ test('a late effect comes in its own time, in the world of that time, and holds 
   at.cloud.inject({ action: 'UnassociateEipAddress', fault: { effect: { afterMs: 1000 } } });
   const late = at.call('UnassociateEipAddress', { AllocationId, ...second });
   at.cloud.world.human.associate(AllocationId, 'eni-1', '10.0.0.3');
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   t.is((await late).code, 'InvalidBindInstance.NotFound');
   t.is(at.cloud.eips()[0]?.binding?.privateIpAddress, '10.0.0.3');
 });
@@ -72,17 +72,17 @@ test('a stall holds back the answer, not the effect', async (t) => {
     answered = true;
     return result;
   });
-  await at.clock.pass(4999);
+  await at.clock.advance(4999);
   t.false(answered);
   t.is(at.cloud.eips().length, 1);
-  await at.clock.pass(1);
+  await at.clock.advance(1);
   t.is((await call).status, 200);
 
   // In process, the caller gives up on the cloud's clock.
   at.cloud.inject({ action: '*', fault: { stallMs: 5000 } });
   const given = callApi(at.cloud)({ action: 'DescribeEipAddresses', version: '2016-04-28' }, { query: {} }, {});
   const ended = t.throwsAsync(given, { name: 'RequestTimeoutError' });
-  await at.clock.pass(3000);
+  await at.clock.advance(3000);
   await ended;
 });
 
@@ -121,11 +121,11 @@ test('rules count, choose, last and can be taken back', async (t) => {
 test('an action beyond its rate is refused until its minute is over', async (t) => {
   const at = bench({ quota: 1000 });
   for (let n = 0; n < 120; n++) t.is((await at.call('AllocateEipAddress')).status, 200);
-  await at.clock.pass(20_000);
+  await at.clock.advance(20_000);
   t.like(await at.call('AllocateEipAddress'), { status: 400, code: 'Throttling.User', retryAfter: '40000' });
   t.is((await at.call('DescribeEipAddresses')).status, 200, 'each action has a rate of its own');
   t.is(at.cloud.eips().length, 120);
-  await at.clock.pass(40_000);
+  await at.clock.advance(40_000);
   t.is((await at.call('AllocateEipAddress')).status, 200);
   at.cloud.setLimits('AllocateEipAddress', 1);
   t.is((await at.call('AllocateEipAddress')).code, 'Throttling.User');
@@ -140,7 +140,7 @@ test('reads lag as far as they are told, and go back in time only when they may'
     const names: number[] = [];
     for (let n = 1; n <= 200; n++) {
       await at.call('ModifyEipAddressAttribute', { AllocationId: id, Name: String(n) });
-      await at.clock.pass(100);
+      await at.clock.advance(100);
       names.push(Number((await at.describe(id))?.['Name'] || 0));
     }
     const backwards = names.some((name, index) => name < (names[index - 1] ?? 0));
@@ -148,7 +148,7 @@ test('reads lag as far as they are told, and go back in time only when they may'
     t.true(names.every((name, index) => name <= index + 1 && name >= index + 1 - 101));
     t.true(names.some((name, index) => name < index + 1));
     await at.call('ReleaseEipAddress', { AllocationId: id });
-    await at.clock.pass(10_001);
+    await at.clock.advance(10_001);
     t.is(await at.describe(id), undefined);
   }
 });
@@ -160,10 +160,10 @@ test('an interface that goes takes the bindings with it, also those under way', 
   await at.call('AssociateEipAddress', { AllocationId, ...second });
   world.removePrivateIp('eni-1', '10.0.0.2');
   t.is(at.cloud.eips()[0]?.status, 'Available');
-  await at.clock.pass(5000);
+  await at.clock.advance(5000);
   t.is(at.cloud.eips()[0]?.status, 'Available', 'the overtaken task ends without effect');
   await at.call('AssociateEipAddress', { AllocationId, ...second, PrivateIpAddress: '10.0.0.3' });
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   t.is(at.cloud.eips()[0]?.status, 'InUse');
   world.removeNetworkInterface('eni-1');
   t.like(at.cloud.eips()[0], { status: 'Available', binding: undefined });
@@ -211,7 +211,7 @@ test('humans act behind the API, and the ledger says that it was they', async (t
 const run = async (seed: number) => {
   const at = bench({ latency: 'realistic', random: seeded(seed) });
   const calls = Array.from({ length: 5 }, (_, n) => at.call('AllocateEipAddress', { Name: `n${n}` }));
-  await at.clock.pass(60_000);
+  await at.clock.advance(60_000);
   const bodies = (await Promise.all(calls)).map(({ body }) => body);
   return JSON.stringify([bodies, at.cloud.eips(), at.cloud.ledger()]);
 };
@@ -246,11 +246,11 @@ test('an EIP that loses its network interface while it leaves a bandwidth packag
   const id = await at.allocate();
   const membership = { IpInstanceId: id, BandwidthPackageId: 'cbwp-1' };
   await at.call('AddCommonBandwidthPackageIp', { ...membership, IpType: 'EIP' });
-  await at.clock.pass(1_000);
+  await at.clock.advance(1_000);
   at.cloud.world.human.associate(id, 'eni-1', '10.0.0.2');
   t.is((await at.call('RemoveCommonBandwidthPackageIp', membership)).code, undefined);
   at.cloud.world.removeNetworkInterface('eni-1');
-  await at.clock.pass(1_000);
+  await at.clock.advance(1_000);
   t.like(await at.describe(id), { Status: 'Available', BandwidthPackageId: '' });
   t.is((await at.call('ReleaseEipAddress', { AllocationId: id })).code, undefined);
 });

@@ -91,7 +91,7 @@ test('the quota, an address pool and a subscription bound what an account gets',
   const ordered = await at.call('AllocateEipAddress', { InstanceChargeType: 'PrePaid', Period: '1', AutoPay: 'true' });
   t.is(typeof ordered.body['OrderId'], 'number');
   t.is(at.cloud.eips().length, 4);
-  await at.clock.pass(10_000);
+  await at.clock.advance(10_000);
   const subscription = at.cloud.eips().at(-1)!;
   t.is(subscription.chargeType, 'PrePaid');
   const release = { AllocationId: subscription.allocationId };
@@ -107,7 +107,7 @@ test('a released address can be had again by its name for seven days', async (t)
   const again = await at.call('AllocateEipAddress', { IpAddress: ipAddress });
   t.like(again.body, { AllocationId: allocationId, EipAddress: ipAddress });
   await at.call('ReleaseEipAddress', { AllocationId: allocationId });
-  await at.clock.pass(8 * 24 * 3_600_000);
+  await at.clock.advance(8 * 24 * 3_600_000);
   t.is(await outcome(at, 'AllocateEipAddress', { IpAddress: ipAddress }), 'OperationFailed.AllocateUnfamiliarIp');
 });
 
@@ -119,7 +119,7 @@ test('a client token replays its result, refuses other parameters, and is forgot
   t.not(again.body['RequestId'], first.body['RequestId']);
   t.is(await outcome(at, 'AllocateEipAddress', { ClientToken: 'a', Bandwidth: '6' }), 'IdempotentParameterMismatch');
   t.is(at.cloud.eips().length, 1);
-  await at.clock.pass(60_000);
+  await at.clock.advance(60_000);
   const later = await at.call('AllocateEipAddress', { ClientToken: 'a', Bandwidth: '6' });
   t.not(later.body['AllocationId'], first.body['AllocationId']);
   t.is(at.cloud.eips().length, 2);
@@ -143,7 +143,7 @@ test('a second call with the token of one under way is told so', async (t) => {
     at.call('AllocateEipAddress', { ClientToken: 'a' }),
     at.call('AllocateEipAddress', { ClientToken: 'a' }),
   ];
-  await at.clock.pass(60_000);
+  await at.clock.advance(60_000);
   t.is((await first).status, 200);
   t.is((await again).code, 'LastTokenProcessing');
   t.is(at.cloud.eips().length, 1);
@@ -173,9 +173,9 @@ test('an EIP in transition refuses everything but queries, and comes out of it b
   t.is(await outcome(at, 'AssociateEipAddress', { AllocationId, ...second }), 'OK');
   t.like(await at.describe(AllocationId), { Status: 'Associating', InstanceId: 'eni-1', PrivateIpAddress: '10.0.0.2' });
   t.deepEqual(await all(), busy);
-  await at.clock.pass(1999);
+  await at.clock.advance(1999);
   t.is((await at.describe(AllocationId))?.['Status'], 'Associating');
-  await at.clock.pass(1);
+  await at.clock.advance(1);
   t.is((await at.describe(AllocationId))?.['Status'], 'InUse');
   t.is(await outcome(at, 'AssociateEipAddress', { AllocationId, ...second }), 'IncorrectEipStatus');
   t.is(await outcome(at, 'ReleaseEipAddress', { AllocationId }), 'IncorrectEipStatus');
@@ -183,7 +183,7 @@ test('an EIP in transition refuses everything but queries, and comes out of it b
   t.is(await outcome(at, 'UnassociateEipAddress', { AllocationId, ...second }), 'OK');
   t.is((await at.describe(AllocationId))?.['Status'], 'Unassociating');
   t.deepEqual(await all(), busy);
-  await at.clock.pass(2000);
+  await at.clock.advance(2000);
   t.like(await at.describe(AllocationId), {
     Status: 'Available',
     InstanceId: '',
@@ -194,7 +194,7 @@ test('an EIP in transition refuses everything but queries, and comes out of it b
   t.is(await outcome(at, 'AddCommonBandwidthPackageIp', member), 'OK');
   t.is((await at.describe(AllocationId))?.['BandwidthPackageId'], '');
   t.deepEqual(await all(), ['TaskConflict', 'TaskConflict', 'TaskConflict', 'TaskConflict', 'TaskConflict']);
-  await at.clock.pass(2000);
+  await at.clock.advance(2000);
   t.is((await at.describe(AllocationId))?.['BandwidthPackageId'], 'cbwp-1');
 });
 

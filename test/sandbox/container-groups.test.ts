@@ -62,11 +62,11 @@ test('an instance is scheduled, starts, runs, is deleted and leaves nothing', as
   const at = stage({ transitions: { schedule: SECOND, containerStart: SECOND, containerStop: SECOND } });
   const id = await at.create();
   t.like(await at.show(id), { status: 'Scheduling', eniInstanceId: undefined, intranetIp: undefined });
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   const pending = await at.show(id);
   t.like(pending, { status: 'Pending', intranetIp: '10.1.0.1', vpcId: 'vpc-1', vSwitchId: 'vsw-1' });
   t.like(pending?.containers[0], { name: 'main', image: 'nginx', ready: false });
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   const running = await at.show(id);
   t.like(running, { status: 'Running', internetIp: undefined, eniInstanceId: pending?.eniInstanceId });
   t.like(running?.containers[0], { ready: true, restartCount: 0 });
@@ -80,7 +80,7 @@ test('an instance is scheduled, starts, runs, is deleted and leaves nothing', as
   t.is((await at.show(id))?.status, 'Terminating');
   await at.eci.deleteContainerGroup({ containerGroupId: id, clientToken: 'd' });
   t.is((await faultOf(at.eci.deleteContainerGroup({ containerGroupId: id, clientToken: 'e' }))).kind, 'later');
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   t.is(await at.show(id), undefined);
   t.deepEqual(await at.vpc.findNetworkInterfaces({ vpcId: 'vpc-1', privateIpAddress: '10.1.0.1' }), []);
   t.is((await faultOf(at.eci.deleteContainerGroup({ containerGroupId: id, clientToken: 'f' }))).kind, 'gone');
@@ -95,7 +95,7 @@ test('an EIP made with the instance is shown, and goes with it', async (t) => {
   t.like(eip, { status: 'Associating', bandwidthMbps: 7, internetChargeType: 'PayByTraffic', serviceManaged: false });
   t.is(group?.internetIp, eip?.ipAddress);
   t.is(eip?.tags.size, 0);
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   const described = await at.describe(eip?.allocationId ?? '');
   t.like(described, { Status: 'InUse', InstanceId: group?.eniInstanceId, PrivateIpAddress: '' });
   t.is(described?.['BandwidthPackageId'], 'cbwp-1');
@@ -147,9 +147,9 @@ test('an instance that ends gives everything back at once, and is shown for an h
   t.like(ended?.containers[0]?.currentState, { state: 'Terminated', exitCode: 3, reason: 'Error' });
   t.deepEqual(at.cloud.eips(), []);
   t.throws(() => at.cloud.world.endContainerGroup(id, 'Succeeded'), { instanceOf: RangeError });
-  await at.clock.pass(3_599_000);
+  await at.clock.advance(3_599_000);
   t.is((await at.show(id))?.status, 'Failed');
-  await at.clock.pass(1000);
+  await at.clock.advance(1000);
   t.is(await at.show(id), undefined);
 
   const other = await at.create();
@@ -242,7 +242,7 @@ test('lists are paged, and the status poll shows what changed', async (t) => {
   t.is(all[0]?.podStatus.containers[0]?.currentState?.state, 'Running');
   t.truthy(all[0]?.podStatus.containers[0]?.currentState?.startTime);
 
-  await at.clock.pass(60_000);
+  await at.clock.advance(60_000);
   at.cloud.world.changeContainer(ids[3] ?? '', 'main', { ready: false, restartCount: 2 });
   const changed = await at.eci.describeContainerGroupStatus({ tags: spec.tags, sinceSeconds: 30 });
   t.deepEqual(
@@ -258,7 +258,7 @@ test('a container’s output is read by lines, bytes and time', async (t) => {
   const containerGroupId = await at.create();
   const log = (more: object = {}) => at.eci.describeContainerLog({ containerGroupId, containerName: 'main', ...more });
   t.is(await log(), 'started nginx\n');
-  await at.clock.pass(60_000);
+  await at.clock.advance(60_000);
   at.cloud.world.writeContainerLog(containerGroupId, 'main', 'hello');
   t.is(await log(), 'started nginx\nhello\n');
   t.is(await log({ tail: 1 }), 'hello\n');

@@ -1,7 +1,7 @@
 import type { PodEip } from '../../src/api/podeip.ts';
 import { latestBinding, readRecord } from '../../src/controllers/podeip/record.ts';
 import type { CloudChange } from '../../src/sandbox/cloud/ledger.ts';
-import type { Truth } from './truth.ts';
+import type { Oracle } from './oracle.ts';
 
 /** What one process has asked for one binding. */
 interface Calls {
@@ -17,12 +17,12 @@ interface Calls {
  * had no effect.
  */
 export class Associations {
-  readonly #truth: Truth;
+  readonly #oracle: Oracle;
   readonly #broken: (said: string) => void;
   readonly #calls = new Map<string, Calls>();
 
-  constructor(truth: Truth, broken: (said: string) => void) {
-    this.#truth = truth;
+  constructor(oracle: Oracle, broken: (said: string) => void) {
+    this.#oracle = oracle;
     this.#broken = broken;
   }
 
@@ -49,7 +49,7 @@ export class Associations {
   }
 
   #ownerOf(allocationId: string, networkInterfaceId: string, privateIpAddress: string): PodEip | undefined {
-    return [...this.#truth.podEips.values()].find((podEip) => {
+    return [...this.#oracle.podEips.values()].find((podEip) => {
       const binding = latestBinding(readRecord(podEip));
       return (
         podEip.spec.allocationID === allocationId &&

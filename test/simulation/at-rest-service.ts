@@ -25,9 +25,9 @@ const isServed = (pod: Pod, eip: EipRecord): boolean =>
 const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION_LABEL] ?? '';
 
 /** A pod that asks for an existing EIP, whose PodEIP asks for the same. */
-const namedBy = (pod: Pod, { truth }: Inspector): string | undefined => {
-  const podEip = truth.podEips.get(pod.metadata.name);
-  const request = podEip && truth.podOf(podEip) === pod ? readRecord(podEip).request : undefined;
+const namedBy = (pod: Pod, { oracle }: Inspector): string | undefined => {
+  const podEip = oracle.podEips.get(pod.metadata.name);
+  const request = podEip && oracle.podOf(podEip) === pod ? readRecord(podEip).request : undefined;
   return request?.kind === 'existing' && asks(pod) === request.allocationId ? request.allocationId : undefined;
 };
 
@@ -40,8 +40,8 @@ export const unrestOfService = (
   inspector: Inspector,
   eips: ReadonlyMap<string, EipRecord>,
 ): string | undefined => {
-  const { truth, touched } = inspector;
-  const pods = [...truth.pods.values()].filter(
+  const { oracle, touched } = inspector;
+  const pods = [...oracle.pods.values()].filter(
     (pod) => pod.metadata.labels?.[SERVICE_UID] === service.metadata.uid && isRunning(pod) && !isFinal(pod),
   );
   const reached = new Set(pods.map(revisionOf).filter((revision) => wayTo(service, revision) !== 'none'));
@@ -51,7 +51,7 @@ export const unrestOfService = (
   for (const allocationId of new Set(serving.map((pod) => namedBy(pod, inspector)))) {
     const eip = allocationId === undefined ? undefined : eips.get(allocationId);
     if (!eip || touched.has(eip.allocationId)) continue;
-    const isStrangers = [...truth.podEips.values()].some(
+    const isStrangers = [...oracle.podEips.values()].some(
       ({ metadata, spec }) =>
         spec.allocationID === eip.allocationId && metadata.labels?.[SERVICE_UID] !== service.metadata.uid,
     );

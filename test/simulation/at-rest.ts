@@ -18,7 +18,7 @@ const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => t
  */
 export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number): string | undefined => {
   const { touched } = inspector;
-  const { pods, podEips } = inspector.truth;
+  const { pods, podEips } = inspector.oracle;
   const eips = new Map(cloud.eips().map((eip) => [eip.allocationId, eip]));
   const users = inspector.usersEips();
   if (users !== undefined) return users;
@@ -38,7 +38,7 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     const ready = readyOf(podEip);
     const excused = touched.has(allocationID) && ready?.status !== 'True';
     if (deletionTimestamp !== undefined && !excused) return `I8: PodEIP ${name} does not go (${ready?.reason})`;
-    const pod = inspector.truth.podOf(podEip);
+    const pod = inspector.oracle.podOf(podEip);
     if (!pod && !excused) {
       const said = unrestOfKept(
         inspector,
@@ -80,7 +80,7 @@ const unrestOfKept = (
   if (releaseStrategy === 'Follow' && !isHeldOff) return `I8: PodEIP ${name} is without a pod`;
   const ttlMs = isHeldOff ? inspector.holdOffMs : (readReleaseAfter(releaseAfter) ?? 0);
   // A pod of the name whose annotations are refused may still have them corrected.
-  const pod = inspector.truth.pods.get(name);
+  const pod = inspector.oracle.pods.get(name);
   const hasSuccessor = pod !== undefined && asks(pod) !== undefined;
   // A wall clock that was put forward when the pod went, and back since, keeps it longer: that costs little.
   if (
@@ -114,7 +114,7 @@ const unrestOf = (
   touched: ReadonlySet<string>,
 ): string | undefined => {
   const { name } = pod.metadata;
-  const podEip = inspector.truth.podEips.get(name);
+  const podEip = inspector.oracle.podEips.get(name);
   const isTold =
     pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined ||
     (pod.status?.conditions?.some(

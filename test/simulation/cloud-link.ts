@@ -44,23 +44,23 @@ interface Fate {
 const refused = (code: string): Fault => ({ effect: 'never', answer: { code } });
 
 const fateOf = (wire: Wire, isDeath: boolean): Fate => {
-  const { tape } = wire;
-  const goesWrong = tape.happens(wire.faultRate());
-  const trip = tape.between(TRIP_MS.least, TRIP_MS.most);
+  const { input } = wire;
+  const goesWrong = input.happens(wire.faultRate());
+  const trip = input.between(TRIP_MS.least, TRIP_MS.most);
   const usual = { arrivesInMs: trip, there: {}, answerInMs: trip };
   if (isDeath) return usual;
   if (wire.isOut('cloud')) return { ...usual, there: { effect: 'never', answer: 'drop' }, fault: 'outage' };
   if (!goesWrong) return usual;
   wire.count('fault');
-  const fault = tape.pick(FATES);
-  const late = () => tape.between(trip, LATEST_EFFECT_MS);
+  const fault = input.pick(FATES);
+  const late = () => input.between(trip, LATEST_EFFECT_MS);
   switch (fault) {
     case 'slow':
-      return { ...usual, fault, arrivesInMs: tape.between(trip, 5_000), answerInMs: tape.between(trip, 5_000) };
+      return { ...usual, fault, arrivesInMs: input.between(trip, 5_000), answerInMs: input.between(trip, 5_000) };
     case 'throttled':
       return { ...usual, fault, there: refused('Throttling.User') };
     case 'busy':
-      return { ...usual, fault, there: refused(tape.pick(['OperationFailed.SystemBusy', 'TaskConflict'])) };
+      return { ...usual, fault, there: refused(input.pick(['OperationFailed.SystemBusy', 'TaskConflict'])) };
     case 'unavailable before':
       return { ...usual, fault, there: refused('ServiceUnavailable') };
     case 'reset before':
@@ -68,11 +68,11 @@ const fateOf = (wire: Wire, isDeath: boolean): Fate => {
     case 'request lost':
       return { ...usual, fault, there: { effect: 'never', answer: 'drop' }, isSilent: true };
     case 'answer lost':
-      return { ...usual, fault, there: { answer: 'drop' }, isSilent: tape.happens(0.5) };
+      return { ...usual, fault, there: { answer: 'drop' }, isSilent: input.happens(0.5) };
     case 'unavailable after':
       return { ...usual, fault, there: { answer: { code: 'ServiceUnavailable' } } };
     case 'garbage after':
-      return { ...usual, fault, there: { answer: { garbage: tape.pick(['html', 'empty', 'truncated']) } } };
+      return { ...usual, fault, there: { answer: { garbage: input.pick(['html', 'empty', 'truncated']) } } };
     case 'late arrival':
       return { ...usual, fault, arrivesInMs: late(), breaksFirst: true };
     case 'late effect':
@@ -122,7 +122,7 @@ export const cloudLink = (wire: Wire, process: Process, cloud: EmbeddedCloud): S
     if (death === 'before') return never();
     if (action === 'AssociateEipAddress' && death !== undefined) wire.onAssociate(process, request.query, 'disturbed');
     if (death === 'in flight') {
-      time.timer(wire.tape.between(20, LATEST_EFFECT_MS), () => {
+      time.timer(wire.input.between(20, LATEST_EFFECT_MS), () => {
         wire.trace(`${process.name}: ${action} takes effect after the death of its sender`);
         void send(params, request, {}).catch(() => undefined);
       });

@@ -9,7 +9,7 @@ import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { LEASE_NAMESPACE, VPC, configuration } from './product-process.ts';
 import { Knative } from './knative.ts';
 import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Which } from './script.ts';
-import type { VirtualTime } from './time.ts';
+import type { ManualClock } from '../harness/clock.ts';
 
 const definition = (name: string): string =>
   JSON.stringify(parse(readFileSync(new URL(`../../config/crd/${name}.yaml`, import.meta.url), 'utf8')));
@@ -61,7 +61,7 @@ export const annotationsOf = (ask: Ask): Record<string, string> => {
 export class Cluster {
   readonly #server: ApiServer;
   readonly #cloud: EmbeddedCloud;
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   readonly #frees: boolean;
   readonly #nodes: Node[] = [];
   readonly #knative: Knative;
@@ -74,7 +74,7 @@ export class Cluster {
   constructor(
     server: ApiServer,
     cloud: EmbeddedCloud,
-    time: VirtualTime,
+    time: ManualClock,
     frees: boolean,
     trace: (what: string) => void,
   ) {

@@ -1,6 +1,6 @@
 import { scenarios } from './scenarios.ts';
 import { add, NOTHING, sumOf, type Sum } from './seeds.ts';
-import { Tape } from './tape.ts';
+import { SeededInput } from './seeded-input.ts';
 import { runWorld, type CrashPoint, type Outcome } from './world.ts';
 import type { Death } from './wire.ts';
 
@@ -21,7 +21,7 @@ export const runScenario = (
   const script = scenarios.find((it) => it.name === name);
   if (!script) throw new Error(`there is no scenario ${name}; there are: ${scenarios.map((it) => it.name).join(', ')}`);
   // The seed makes delays and lags; the death is the only fault.
-  return runWorld({ ...script, sink }, { tape: Tape.ofSeed(crash?.io ?? 0), crash, keepTrace });
+  return runWorld({ ...script, sink }, { input: SeededInput.ofSeed(crash?.io ?? 0), crash, keepTrace });
 };
 
 /** Every I/O of the first process, each with every way to die there. */

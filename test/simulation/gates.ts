@@ -5,8 +5,8 @@ import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/api/pod.ts';
 import { isOurs } from '../../src/controllers/podeip/record.ts';
 import type { Routing } from './routing.ts';
-import type { VirtualTime } from './time.ts';
-import type { Truth } from './truth.ts';
+import type { ManualClock } from '../harness/clock.ts';
+import type { Oracle } from './oracle.ts';
 
 const gateOf = (pod: Pod | undefined) => pod?.status?.conditions?.find(({ type }) => type === READINESS_GATE);
 
@@ -20,8 +20,8 @@ const label = ({ metadata }: Pod | PodEip, key: string): string => metadata.labe
  * where no request gets to its Revision, and where those that are sent find the address.
  */
 export class Gates {
-  readonly #time: VirtualTime;
-  readonly #truth: Truth;
+  readonly #time: ManualClock;
+  readonly #oracle: Oracle;
   readonly #routing: Routing;
   readonly #broken: (said: string) => void;
   /** UIDs of pods whose gate was open once. */
@@ -33,9 +33,9 @@ export class Gates {
   readonly #ending = new Map<string, number>();
   #writes = 0;
 
-  constructor(time: VirtualTime, truth: Truth, routing: Routing, broken: (said: string) => void) {
+  constructor(time: ManualClock, oracle: Oracle, routing: Routing, broken: (said: string) => void) {
     this.#time = time;
-    this.#truth = truth;
+    this.#oracle = oracle;
     this.#routing = routing;
     this.#broken = broken;
   }
@@ -82,12 +82,12 @@ export class Gates {
    * is seen.
    */
   #onClose(pod: Pod, isExcused: (podEip: PodEip) => boolean): void {
-    const podEip = this.#truth.podEips.get(pod.metadata.name);
-    if (!podEip || this.#truth.podOf(podEip) !== pod || isExcused(podEip)) return;
+    const podEip = this.#oracle.podEips.get(pod.metadata.name);
+    if (!podEip || this.#oracle.podOf(podEip) !== pod || isExcused(podEip)) return;
     const endingSince = this.#ending.get(podEip.metadata.uid);
     const service = label(pod, SERVICE_UID);
     if (endingSince === undefined || service === '') return;
-    const successor = [...this.#truth.podEips.values()].find(
+    const successor = [...this.#oracle.podEips.values()].find(
       (it) =>
         it.metadata.uid !== podEip.metadata.uid &&
         it.metadata.deletionTimestamp === undefined &&

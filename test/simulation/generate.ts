@@ -1,5 +1,5 @@
 import type { Random } from '../../src/lib/random.ts';
-import { seeded } from './tape.ts';
+import { seeded } from './seeded-input.ts';
 import {
   USERS_EIPS,
   type Action,

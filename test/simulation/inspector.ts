@@ -27,9 +27,9 @@ import { RECHECK_MS } from './product-process.ts';
 import type { Way } from './knative.ts';
 import { Routing } from './routing.ts';
 import { legacyEip, USERS_EIPS, type Script } from './script.ts';
-import type { VirtualTime } from './time.ts';
+import type { ManualClock } from '../harness/clock.ts';
 import { LeaseWatch } from './lease-watch.ts';
-import { Truth, type Write } from './truth.ts';
+import { Oracle, type Write } from './oracle.ts';
 
 /** One promise that was broken. The first word of `said` is always the name of the invariant. */
 export interface Violation {
@@ -113,13 +113,13 @@ const isRefresh = ({ type, kind, object, previous }: Write): boolean => {
  * of the controller is what anybody could read there.
  */
 export class Inspector {
-  readonly truth: Truth;
+  readonly oracle: Oracle;
   readonly leases: LeaseWatch;
   readonly routing: Routing;
   readonly associations: Associations;
   readonly #gates: Gates;
   readonly #cloud: EmbeddedCloud;
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   readonly violations: Violation[] = [];
   #changes = 0;
   /** When each EIP was seen bound to a private address last, virtual time; by `<allocation ID> <address>`. */
@@ -166,14 +166,14 @@ export class Inspector {
   /** Those refreshes. */
   refreshes = 0;
 
-  constructor(server: ApiServer, cloud: EmbeddedCloud, time: VirtualTime) {
+  constructor(server: ApiServer, cloud: EmbeddedCloud, time: ManualClock) {
     this.#cloud = cloud;
     this.#time = time;
     this.leases = new LeaseWatch(time, (said) => this.broken('I17', said));
-    this.truth = new Truth(server, (write) => this.#onWrite(write));
+    this.oracle = new Oracle(server, (write) => this.#onWrite(write));
     this.routing = new Routing(time);
-    this.associations = new Associations(this.truth, (said) => this.broken('I21', said));
-    this.#gates = new Gates(time, this.truth, this.routing, (said) => this.broken('I20', said));
+    this.associations = new Associations(this.oracle, (said) => this.broken('I21', said));
+    this.#gates = new Gates(time, this.oracle, this.routing, (said) => this.broken('I20', said));
   }
 
   /** To be called once the world is complete. */
@@ -262,12 +262,12 @@ export class Inspector {
     if (isWanted) this.unwantedSince.delete(name);
     else if (!this.unwantedSince.has(name)) {
       this.unwantedSince.set(name, this.#time.mono());
-      const podEip = this.truth.podEips.get(name);
+      const podEip = this.oracle.podEips.get(name);
       if (podEip && readRecord(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
     }
     // The next pod of the name uses an EIP of the user's: what was kept for it may go, also by a write that comes late.
     const wants = asks(object as Pod);
-    const kept = this.truth.podEips.get(name);
+    const kept = this.oracle.podEips.get(name);
     if (isWanted && wants !== 'new' && kept && readRecord(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
@@ -302,8 +302,8 @@ export class Inspector {
   #onUnpublish(pod: Pod, told: string | undefined): void {
     if (told === undefined || !this.isByController || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
       return;
-    const podEip = this.truth.podEips.get(pod.metadata.name);
-    if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.truth.podOf(podEip) !== pod) return;
+    const podEip = this.oracle.podEips.get(pod.metadata.name);
+    if (!podEip || podEip.metadata.deletionTimestamp !== undefined || this.oracle.podOf(podEip) !== pod) return;
     if (asks(pod) === undefined) return;
     const bound = this.#bound.get(podEip.spec.allocationID);
     const since = Math.max(bound?.since ?? Infinity, this.#wants.get(pod.metadata.uid)?.since ?? Infinity);
@@ -321,7 +321,7 @@ export class Inspector {
     if (!this.isByController || deletionTimestamp === undefined || previous?.metadata.deletionTimestamp !== undefined)
       return;
     this.#onExpiry(object as PodEip);
-    const pod = this.truth.podOf(object as PodEip);
+    const pod = this.oracle.podOf(object as PodEip);
     if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
     const since = this.#wants.get(pod.metadata.uid)?.since ?? Infinity;
     if (this.#isOutranked(pod, object as PodEip)) return;
@@ -356,7 +356,7 @@ export class Inspector {
     const isHeldOff = releaseStrategy === 'Follow' && this.#isHeldOff(metadata.uid);
     if (releaseStrategy === 'Follow' && !isHeldOff) return;
     if (spec.allocationID === '' || this.touched.has(spec.allocationID)) return;
-    const pod = this.truth.pods.get(metadata.name);
+    const pod = this.oracle.pods.get(metadata.name);
     // The pod that had it shows its final phase for a while.
     if (pod && !(isHeldOff && isFinal(pod))) return;
     const lostAt = this.#lostAt.get(metadata.uid);
@@ -378,7 +378,7 @@ export class Inspector {
    * that is there.
    */
   #isHeldOff(uid: string): boolean {
-    const podEip = this.truth.everPodEips.get(uid);
+    const podEip = this.oracle.everPodEips.get(uid);
     const service = podEip?.metadata.labels?.[SERVICE_UID];
     if (!podEip || service === undefined || this.holdOffMs === 0 || this.routing.isGone(service)) return false;
     const { request, successorUid } = readRecord(podEip);
@@ -398,7 +398,7 @@ export class Inspector {
   #onPodEip(podEip: PodEip): void {
     const { allocationID } = podEip.spec;
     if (allocationID === '' || podEip.metadata.deletionTimestamp !== undefined || !isHeld(podEip)) return;
-    for (const other of this.truth.podEips.values())
+    for (const other of this.oracle.podEips.values())
       if (
         other.metadata.uid !== podEip.metadata.uid &&
         other.spec.allocationID === allocationID &&
@@ -419,13 +419,13 @@ export class Inspector {
     const users = this.#users.has(allocationId);
     if (users && MODIFYING.test(action))
       return this.broken('I3', `${action} of ${allocationId}, which belongs to a user`);
-    const owners = [...this.truth.podEips.values()].filter(({ spec }) => spec.allocationID === allocationId);
+    const owners = [...this.oracle.podEips.values()].filter(({ spec }) => spec.allocationID === allocationId);
     const uid = tags.get(TAG_PODEIP_UID) ?? '';
     switch (action) {
       case 'AllocateEipAddress':
         return this.#onAllocate(allocationId, uid, tags);
       case 'ReleaseEipAddress': {
-        const podEip = this.truth.everPodEips.get(uid);
+        const podEip = this.oracle.everPodEips.get(uid);
         if (!podEip || !tags.has(TAG_CLUSTER_UID))
           return this.broken('I3', `${allocationId} was released, and its tags do not say that it was ours`);
         if (podEip.spec.allocationType.type !== 'Auto')
@@ -474,7 +474,7 @@ export class Inspector {
   /** Whether the namespace may hold no more: it has EIPs, or PodEIPs that have places for them. */
   isFull(): boolean {
     const holders = new Set(this.#ours().map(({ tags }) => tags.get(TAG_PODEIP_UID)));
-    const there = new Set([...this.truth.podEips.values()].map(({ metadata }) => metadata.uid));
+    const there = new Set([...this.oracle.podEips.values()].map(({ metadata }) => metadata.uid));
     for (const uid of this.#reservations) if (there.has(uid)) holders.add(uid);
     return holders.size >= (this.#limits.at(-1)?.eips ?? Infinity);
   }
@@ -492,7 +492,7 @@ export class Inspector {
 
   #onAllocate(allocationId: string, uid: string, tags: ReadonlyMap<string, string>): void {
     this.#onRoom();
-    const podEip = this.truth.everPodEips.get(uid);
+    const podEip = this.oracle.everPodEips.get(uid);
     if (!podEip) return this.broken('I2', `${allocationId} was bought, and no PodEIP asked for it`);
     const times = (this.#bought.get(uid) ?? 0) + 1;
     this.#bought.set(uid, times);
@@ -505,8 +505,8 @@ export class Inspector {
 
   /** I4 again: the binding that ended was no living pod's; I6 again: the pod was told before. */
   #onDetach({ allocationId, binding, ipAddress }: CloudChange): void {
-    for (const podEip of this.truth.podEips.values()) {
-      const pod = this.truth.podOf(podEip);
+    for (const podEip of this.oracle.podEips.values()) {
+      const pod = this.oracle.podOf(podEip);
       if (!pod || isFinal(pod) || podEip.spec.allocationID !== allocationId) continue;
       if (pod.status?.podIP !== binding?.privateIpAddress) continue;
       const said = this.#announced.get(pod.metadata.uid);

@@ -12,7 +12,7 @@ import type { KubeObject } from '../../src/kube/port.ts';
 import { KNATIVE_SERVICES } from '../harness/knative-services.ts';
 import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import type { Deed, Ending, RouteTo } from './script.ts';
-import type { VirtualTime } from './time.ts';
+import type { ManualClock } from '../harness/clock.ts';
 
 /** How long Knative's controllers take to see a change and to act on it; milliseconds. */
 const LAG_MS = 150;
@@ -87,7 +87,7 @@ const isLiving = ({ metadata, status }: Pod): boolean =>
  */
 export class Knative {
   readonly #hands: KnativeHands;
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   readonly #services = new Map<string, Service>();
   readonly #pods = new Map<string, Pod>();
   readonly #due = new Set<string>();
@@ -95,7 +95,7 @@ export class Knative {
   #last: Promise<void> = Promise.resolve();
   #scale: 0 | 1 = 1;
 
-  constructor(server: ApiServer, time: VirtualTime, hands: KnativeHands) {
+  constructor(server: ApiServer, time: ManualClock, hands: KnativeHands) {
     this.#time = time;
     this.#hands = hands;
     server.onWrite(({ type, object }) => {

@@ -13,7 +13,7 @@ interface Fate {
   /** When the request takes effect; undefined where it never does. */
   readonly effectInMs: number | undefined;
   /** What the process hears: the true answer, an error status in its place, a broken connection, or nothing. */
-  readonly hears: 'truth' | 'reset' | 'nothing' | { readonly status: number; readonly reason: string };
+  readonly hears: 'answer' | 'reset' | 'nothing' | { readonly status: number; readonly reason: string };
   /** How long after the effect, or where there is none, after the request. */
   readonly inMs: number;
 }
@@ -34,17 +34,17 @@ const FATES = [
 ] as const;
 
 const fateOf = (wire: Wire, isDeath: boolean): Fate & { readonly fault?: string } => {
-  const { tape } = wire;
-  const goesWrong = tape.happens(wire.faultRate());
-  const trip = tape.between(TRIP_MS.least, TRIP_MS.most);
+  const { input } = wire;
+  const goesWrong = input.happens(wire.faultRate());
+  const trip = input.between(TRIP_MS.least, TRIP_MS.most);
   if (isDeath) return { effectInMs: trip, hears: 'nothing', inMs: trip };
   if (wire.isOut('kubernetes')) return { effectInMs: undefined, hears: 'reset', inMs: trip, fault: 'outage' };
-  if (!goesWrong) return { effectInMs: trip, hears: 'truth', inMs: trip };
+  if (!goesWrong) return { effectInMs: trip, hears: 'answer', inMs: trip };
   wire.count('fault');
-  const fault = tape.pick(FATES);
+  const fault = input.pick(FATES);
   switch (fault) {
     case 'slow':
-      return { fault, effectInMs: tape.between(trip, 4_000), hears: 'truth', inMs: tape.between(trip, 4_000) };
+      return { fault, effectInMs: input.between(trip, 4_000), hears: 'answer', inMs: input.between(trip, 4_000) };
     case 'unavailable':
       return { fault, effectInMs: undefined, hears: UNAVAILABLE, inMs: trip };
     case 'throttled':
@@ -54,15 +54,15 @@ const fateOf = (wire: Wire, isDeath: boolean): Fate & { readonly fault?: string 
     case 'request lost':
       return { fault, effectInMs: undefined, hears: 'nothing', inMs: trip };
     case 'answer lost':
-      return { fault, effectInMs: trip, hears: tape.pick(['reset', 'nothing']), inMs: trip };
+      return { fault, effectInMs: trip, hears: input.pick(['reset', 'nothing']), inMs: trip };
     case 'answered 504':
       return { fault, effectInMs: trip, hears: { status: 504, reason: 'Timeout' }, inMs: trip };
     case 'answered 500':
       return { fault, effectInMs: trip, hears: { status: 500, reason: 'InternalError' }, inMs: trip };
     case 'late':
-      return { fault, effectInMs: tape.between(trip, LATEST_WRITE_MS), hears: 'reset', inMs: -1 };
+      return { fault, effectInMs: input.between(trip, LATEST_WRITE_MS), hears: 'reset', inMs: -1 };
     case 'late and silent':
-      return { fault, effectInMs: tape.between(trip, LATEST_WRITE_MS), hears: 'nothing', inMs: -1 };
+      return { fault, effectInMs: input.between(trip, LATEST_WRITE_MS), hears: 'nothing', inMs: -1 };
   }
 };
 
@@ -113,7 +113,7 @@ export const kubeLink = (wire: Wire, process: Process, server: ApiServer): KubeT
     const { signal: _, ...sent } = request;
     if (death === 'before') return never();
     if (death === 'in flight') {
-      wire.time.timer(wire.tape.between(20, LATEST_WRITE_MS), () => {
+      wire.time.timer(wire.input.between(20, LATEST_WRITE_MS), () => {
         wire.trace(`${process.name}: ${label} takes effect after the death of its sender`);
         void send(sent);
       });
@@ -124,10 +124,10 @@ export const kubeLink = (wire: Wire, process: Process, server: ApiServer): KubeT
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
       signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-      const hear = (ms: number, truth: KubeResponse | undefined) =>
+      const hear = (ms: number, answered: KubeResponse | undefined) =>
         later(wire, process, Math.max(0, ms), () => {
           if (hears === 'nothing') return;
-          const answer = hears === 'truth' ? truth : hears === 'reset' ? undefined : errorAnswer(hears);
+          const answer = hears === 'answer' ? answered : hears === 'reset' ? undefined : errorAnswer(hears);
           wire.trace(`${process.name} ← ${label}: ${answer?.status ?? 'reset'}`);
           if (answer) resolve(answer);
           else reject(reset());
@@ -212,14 +212,14 @@ const EXPIRED = JSON.stringify({
 });
 
 const openWatch = (wire: Wire, process: Process, send: KubeTransport, request: KubeRequest): Promise<KubeResponse> => {
-  const { time, tape } = wire;
+  const { time, input } = wire;
   const { signal } = request;
   wire.count('watch');
   const rate = wire.faultRate();
-  const goesWrong = tape.happens(Math.min(0.5, 3 * rate));
-  const end = tape.pick(ENDS);
-  const endInMs = tape.between(0, 30_000);
-  const lagMs = tape.between(0, WATCH_LAG_MS) * (rate > 0 ? 1 : 0);
+  const goesWrong = input.happens(Math.min(0.5, 3 * rate));
+  const end = input.pick(ENDS);
+  const endInMs = input.between(0, 30_000);
+  const lagMs = input.between(0, WATCH_LAG_MS) * (rate > 0 ? 1 : 0);
   const [, plural = ''] = /\/(\w+)\?/.exec(request.path) ?? [];
   const server = new AbortController();
   process.onEnd(() => server.abort(new Error('the process is dead')));
@@ -259,13 +259,13 @@ const openWatch = (wire: Wire, process: Process, send: KubeTransport, request: K
         });
       try {
         for await (const line of answer.lines()) {
-          if (!isStalled) inOrder(tape.between(0, lagMs) + 2, () => stream.push(line));
+          if (!isStalled) inOrder(input.between(0, lagMs) + 2, () => stream.push(line));
         }
         inOrder(0, () => stream.end('ended'));
       } catch {
         // The reader has closed it.
       }
     };
-    time.timer(tape.between(TRIP_MS.least, TRIP_MS.most), () => void arrive());
+    time.timer(input.between(TRIP_MS.least, TRIP_MS.most), () => void arrive());
   });
 };

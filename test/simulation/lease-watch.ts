@@ -1,18 +1,18 @@
 import type { Lease } from '../../src/kube/lease.ts';
-import type { VirtualTime } from './time.ts';
-import type { Write } from './truth.ts';
+import type { ManualClock } from '../harness/clock.ts';
+import type { Write } from './oracle.ts';
 
 /**
  * The Lease as the API server has it: who holds it, since when it was last renewed, and whether it passes on in order.
  */
 export class LeaseWatch {
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   readonly #broken: (said: string) => void;
   #held: { holder: string; renewedAt: number; validMs: number } | undefined;
   /** Somebody deleted it: until the next renewals nobody can know who leads. */
   #isTampered = false;
 
-  constructor(time: VirtualTime, broken: (said: string) => void) {
+  constructor(time: ManualClock, broken: (said: string) => void) {
     this.#time = time;
     this.#broken = broken;
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/lib/clock.ts';
-import { sleepOn, type VirtualTime } from './time.ts';
+import { sleepOn, type ManualClock } from '../harness/clock.ts';
 
 /** What a process asks of the world outside, for the code that decides whether the process survives it. */
 export interface Io {
@@ -17,7 +17,7 @@ export interface Io {
  */
 export class Process implements Clock {
   readonly name: string;
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   /** How far its wall clock is off; milliseconds. */
   wallOffset: number;
   readonly #monoOffset: number;
@@ -30,7 +30,7 @@ export class Process implements Clock {
   /** Numbered I/Os so far. */
   ios = 0;
 
-  constructor(name: string, time: VirtualTime, offsets: { readonly wall: number; readonly mono: number }) {
+  constructor(name: string, time: ManualClock, offsets: { readonly wall: number; readonly mono: number }) {
     this.name = name;
     this.#time = time;
     this.wallOffset = offsets.wall;

@@ -19,8 +19,7 @@ import { kubeLink } from './kube-link.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Process } from './process.ts';
 import { hasKnative, type Script } from './script.ts';
-import { EPOCH } from './time.ts';
-import type { Wire } from './wire.ts';
+import { EPOCH, type Wire } from './wire.ts';
 
 export const VPC = 'vpc-1';
 export const LEASE_NAMESPACE = 'kube-system';

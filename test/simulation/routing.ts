@@ -1,14 +1,14 @@
 import type { KnativeService } from '../../src/api/knative.ts';
 import { wayTo, type Way } from './knative.ts';
-import type { VirtualTime } from './time.ts';
+import type { ManualClock } from '../harness/clock.ts';
 
 /** Where each Service sends its requests, and where it did so before. */
 export class Routing {
-  readonly #time: VirtualTime;
+  readonly #time: ManualClock;
   /** What there was, and since when, by UID; the latest last. Undefined where the Service is gone. */
   readonly #states = new Map<string, { readonly service: KnativeService | undefined; readonly since: number }[]>();
 
-  constructor(time: VirtualTime) {
+  constructor(time: ManualClock) {
     this.#time = time;
   }
 

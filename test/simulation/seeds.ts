@@ -1,6 +1,6 @@
 import { generate } from './generate.ts';
 import type { Violation } from './inspector.ts';
-import { Tape } from './tape.ts';
+import { SeededInput } from './seeded-input.ts';
 import { runWorld, type Outcome } from './world.ts';
 
 /** Every so many seeds one is run again, to see that it is the same world. */
@@ -48,7 +48,7 @@ export const sumOf = (outcome: Outcome, run: string): Sum => ({
 });
 
 export const runSeed = (seed: number, sink = false, keepTrace = false): Promise<Outcome> =>
-  runWorld({ ...generate(seed), sink }, { tape: Tape.ofSeed(seed), keepTrace });
+  runWorld({ ...generate(seed), sink }, { input: SeededInput.ofSeed(seed), keepTrace });
 
 /** Runs the seeds from `from` on; ends early at a violation where that is all that is asked for. */
 export const runSeeds = async (work: {

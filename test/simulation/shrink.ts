@@ -1,5 +1,5 @@
 import type { Script } from './script.ts';
-import { Tape } from './tape.ts';
+import { SeededInput } from './seeded-input.ts';
 import { runWorld, type Outcome } from './world.ts';
 
 /** A world that can be run again: the script, and every draw. */
@@ -9,7 +9,7 @@ export interface Recording {
 }
 
 export const replay = (recording: Recording, keepTrace = false): Promise<Outcome> =>
-  runWorld(recording.script, { tape: Tape.of(recording.draws), keepTrace });
+  runWorld(recording.script, { input: SeededInput.of(recording.draws), keepTrace });
 
 /** How many draws went wrong for somebody. */
 export const weight = ({ draws }: Recording): number => draws.filter((draw) => draw !== 0).length;

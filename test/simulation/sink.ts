@@ -97,7 +97,7 @@ export class SimulatedSink {
 
 /** A process's way to the sink. */
 export const sinkLink = (wire: Wire, process: Process, sink: SimulatedSink): Sender => {
-  const { time, tape } = wire;
+  const { time, input } = wire;
   return {
     send: ({ headers, body }) => {
       if (!process.isAlive) return never();
@@ -108,18 +108,18 @@ export const sinkLink = (wire: Wire, process: Process, sink: SimulatedSink): Sen
       const death = wire.onIo({ process, label, isWrite: false, number: process.ios });
       if (death === 'before') return never();
       if (death !== undefined) {
-        time.timer(tape.between(20, death === 'after' ? 30 : LATEST_WRITE_MS), () => {
+        time.timer(input.between(20, death === 'after' ? 30 : LATEST_WRITE_MS), () => {
           take();
           process.kill();
         });
         return never();
       }
-      const fault = tape.happens(wire.faultRate()) ? tape.pick(FATES) : undefined;
-      const trip = tape.between(2, 25);
+      const fault = input.happens(wire.faultRate()) ? input.pick(FATES) : undefined;
+      const trip = input.between(2, 25);
       wire.trace(`${process.name} → ${label}${fault === undefined ? '' : ` [${fault}]`}`);
       if (fault !== undefined) wire.count('fault');
       if (fault === undefined || fault === 'taken' || fault === 'silent') time.timer(trip, take);
-      if (fault === 'late') time.timer(tape.between(trip, 2 * TIMEOUT_MS), take);
+      if (fault === 'late') time.timer(input.between(trip, 2 * TIMEOUT_MS), take);
       const verdict: SinkVerdict =
         fault === undefined ? { is: 'delivered' } : { is: 'later', why: fault, afterMs: undefined };
       const inMs = fault === 'silent' || fault === 'lost' || fault === 'late' ? TIMEOUT_MS : 2 * trip;

@@ -1,14 +1,20 @@
 import type { Io, Process } from './process.ts';
-import type { Tape } from './tape.ts';
-import type { VirtualTime } from './time.ts';
+import type { SeededInput } from './seeded-input.ts';
+import type { ManualClock } from '../harness/clock.ts';
+
+/**
+ * When every simulated world begins: names and hashes come from the time too, so that a seed is the same world for
+ * good.
+ */
+export const EPOCH = Date.UTC(2026, 0, 5, 8);
 
 /** Where a process dies at an I/O: before it is sent, while it travels (the effect comes late), or after its effect. */
 export type Death = 'before' | 'in flight' | 'after';
 
 /** What the connections of all processes have in common. */
 export interface Wire {
-  readonly time: VirtualTime;
-  readonly tape: Tape;
+  readonly time: ManualClock;
+  readonly input: SeededInput;
   /** The probability that an I/O goes wrong at present. */
   faultRate(): number;
   /** Told of every I/O before it is sent; decides whether its process dies of it. */
@@ -23,7 +29,7 @@ export interface Wire {
   writes(): void;
   /** Whether the API server, or the cloud, cannot be reached at present. */
   isOut(peer: 'kubernetes' | 'cloud'): boolean;
-  /** A line of the trace, which is the same in every run of the same script and tape. */
+  /** A line of the trace, which is the same in every run of the same script and input. */
   trace(what: string): void;
   /** What the product says of itself; shown with the trace, and no part of it. */
   tell(what: string): void;

@@ -7,11 +7,11 @@ import { startController } from './product-process.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
 import { hasKnative, isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
-import { seeded, type Tape } from './tape.ts';
+import { seeded, type SeededInput } from './seeded-input.ts';
 import { SimulatedSink, sinkLink } from './sink.ts';
-import { VirtualTime } from './time.ts';
+import { ManualClock } from '../harness/clock.ts';
 import { Trace } from './trace.ts';
-import type { Death, Wire } from './wire.ts';
+import { EPOCH, type Death, type Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
 const CONVERGE_MS = 180_000;
@@ -41,7 +41,7 @@ export interface CrashPoint {
 }
 
 export interface RunOptions {
-  readonly tape: Tape;
+  readonly input: SeededInput;
   readonly crash?: CrashPoint | undefined;
   /** Keeps the lines of the trace and the product's log. */
   readonly keepTrace?: boolean | undefined;
@@ -65,8 +65,8 @@ export interface Outcome {
 
 /** One world: a cluster, a cloud, and one controller after another or beside another. */
 class World implements Wire {
-  readonly time = new VirtualTime();
-  readonly tape: Tape;
+  readonly time = new ManualClock(EPOCH);
+  readonly input: SeededInput;
   readonly #script: Script;
   readonly #options: RunOptions;
   readonly #trace: Trace;
@@ -89,14 +89,14 @@ class World implements Wire {
   constructor(script: Script, options: RunOptions) {
     this.#script = script;
     this.#options = options;
-    this.tape = options.tape;
+    this.input = options.input;
     this.#trace = new Trace(options.keepTrace ?? false);
-    const { time, tape } = this;
+    const { time, input } = this;
     this.#server = createApiServer({ clock: time, random: seeded(1) });
     const chance = seeded(2);
     this.#cloud = createSandboxCloud({
       clock: time,
-      random: { next: () => tape.next(), uuid: () => chance.uuid() },
+      random: { next: () => input.next(), uuid: () => chance.uuid() },
       quota: script.quota,
       transitions: {
         associate: { minMs: 300, maxMs: 3_000 },
@@ -139,8 +139,8 @@ class World implements Wire {
       this.firstIos.push(label);
       if (number === crash?.io) return this.#die(process, crash.death, label);
     }
-    if (this.#isCalm || !this.tape.happens(this.#script.faultRate / 40)) return undefined;
-    return this.#die(process, this.tape.pick(['before', 'after', 'in flight']), label);
+    if (this.#isCalm || !this.input.happens(this.#script.faultRate / 40)) return undefined;
+    return this.#die(process, this.input.pick(['before', 'after', 'in flight']), label);
   }
 
   onCall(process: Process, action: string, query: Readonly<Record<string, string>>): void {
@@ -164,7 +164,7 @@ class World implements Wire {
     this.counts.death += 1;
     // After the effect it dies when that is there.
     if (death !== 'after') process.kill();
-    const downMs = this.#isCalm ? 1_000 : this.tape.between(0, 20_000);
+    const downMs = this.#isCalm ? 1_000 : this.input.between(0, 20_000);
     this.#startLater(downMs);
     return death;
   }
@@ -200,7 +200,7 @@ class World implements Wire {
       process,
       server: this.#server,
       cloud: this.#cloud,
-      random: { next: () => this.tape.next(), uuid: () => random.uuid() },
+      random: { next: () => this.input.next(), uuid: () => random.uuid() },
       script: this.#script,
       sender: this.#script.sink ? sinkLink(this, process, this.#sink) : undefined,
       tells: this.#options.keepTrace ?? false,
@@ -266,11 +266,11 @@ class World implements Wire {
 
   async #pass(ms: number): Promise<boolean> {
     const { inspector, time } = this;
-    await time.pass(time.mono() + ms, () => {
+    await time.advanceTo(time.mono() + ms, () => {
       inspector.check();
       inspector.isByController = false;
-      if (time.events > MOST_EVENTS && inspector.violations.length === 0)
-        inspector.broken('I10', `${time.events} events and no end`);
+      if (time.fired > MOST_EVENTS && inspector.violations.length === 0)
+        inspector.broken('I10', `${time.fired} events and no end`);
       return inspector.violations.length > 0 ? 'stop' : undefined;
     });
     return inspector.violations.length === 0;
@@ -310,7 +310,7 @@ class World implements Wire {
       deaths: this.counts.death,
       virtualMs: time.mono(),
       convergedMs,
-      draws: this.tape.drawn,
+      draws: this.input.drawn,
     };
   }
 
@@ -352,7 +352,7 @@ class World implements Wire {
   async #hearAll(): Promise<void> {
     const { inspector } = this;
     if (!(await this.#pass(DELIVERED_MS))) return;
-    const { everPodEips, podEips } = inspector.truth;
+    const { everPodEips, podEips } = inspector.oracle;
     const alive = new Set([...podEips.values()].map(({ metadata }) => metadata.uid));
     const eips = new Set(this.#cloud.eips().map(({ allocationId }) => allocationId));
     const said = this.#sink.disorder() ?? this.#sink.gap(everPodEips, alive, eips);
@@ -376,12 +376,12 @@ class World implements Wire {
     if (this.#cloud.ledger().length > changes)
       inspector.broken('I14', 'the cloud was changed although nothing happened');
     const timers = this.#newest()?.process.timers ?? 0;
-    if (timers > MOST_TIMERS + inspector.truth.podEips.size)
+    if (timers > MOST_TIMERS + inspector.oracle.podEips.size)
       inspector.broken('I15', `${timers} timers although nothing happens`);
   }
 }
 
-/** Runs one script against one tape. */
+/** Runs one script against one input. */
 export const runWorld = async (script: Script, options: RunOptions): Promise<Outcome> => {
   // Imported lazily by the product: loading it is real I/O, which no event may wait for.
   await Promise.all([import('@alicloud/vpc20160428'), import('@alicloud/openapi-core')]);

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { Stage, type Death } from './stage.ts';
+import type { Death } from '../harness/process.ts';
+import { Stage } from './stage.ts';
 
 const LIMIT = { limits: { eips: 5 } };
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true' };

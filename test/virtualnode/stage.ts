@@ -22,7 +22,9 @@ import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
-import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
+import { ManualClock } from '../harness/clock.ts';
+import { KillableProcess, type Death } from '../harness/process.ts';
 
 const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
   parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
@@ -40,30 +42,13 @@ export const NODE_NAME = 'virtual-1';
 export const SETTLE_MS = 15_000;
 export const GARBAGE_MS = 120_000;
 
-const WRITES = new Set(['create', 'replace', 'patch', 'delete', 'createContainerGroup', 'deleteContainerGroup']);
-
 const between = (minMs: number, maxMs: number) => ({ minMs, maxMs });
 
-/** When a process dies at a write: before it is sent, after its effect, or with an effect that comes late. */
-export interface Death {
-  /** The how manieth write. */
-  readonly at: number;
-  readonly how: 'before' | 'after' | 'late';
-}
-
-/** How late the effect of a request comes whose sender is dead; less than the settling time. Milliseconds. */
-const LATE_MS = 6_000;
-
-/**
- * A process of the provider, until it is killed: from then on nothing that it does has an effect, and it hears nothing.
- */
-interface Process {
+/** A process of the provider. */
+interface Provider {
+  readonly process: KillableProcess;
   readonly stop: AbortController;
-  readonly death: Death | undefined;
   readonly ended: Promise<void>;
-  isDead: boolean;
-  /** The names of what it wrote so far. */
-  readonly writes: string[];
 }
 
 /**
@@ -71,7 +56,7 @@ interface Process {
  * In virtual time.
  */
 export class Stage {
-  readonly clock = new StillClock();
+  readonly clock = new ManualClock();
   readonly cloud: EmbeddedCloud;
   readonly kube: Kube;
   readonly transport: KubeTransport;
@@ -83,7 +68,7 @@ export class Stage {
   readonly #work = new AbortController();
   readonly #random = seeded(3);
   readonly #policies: PolicyCache;
-  #process: Process | undefined;
+  #provider: Provider | undefined;
   #drained: Promise<void> = Promise.resolve();
 
   private constructor(options: Partial<CloudOptions>) {
@@ -183,8 +168,7 @@ export class Stage {
     });
     await assembled.warmUp();
     const stop = new AbortController();
-    const process: Process = { stop, death, isDead: false, ended: Promise.resolve(), writes: [] };
-    const alive = <T extends object>(port: T): T => this.#mortal(port, process);
+    const process = new KillableProcess(clock, { death, counts: 'writes', once: 'hang' });
     const containerGroups: ContainerGroups = {
       ...assembled.containerGroups,
       createContainerGroup: async (spec, signal) => {
@@ -195,8 +179,8 @@ export class Stage {
       },
     };
     const calls: KubeTransport = (request) =>
-      this.#call(process, request.method === 'DELETE' ? 'finishDeletion' : '', () => this.transport(request));
-    const transport: KubeTransport = (request) => this.#call(process, '', () => this.transport(request));
+      process.call(request.method === 'DELETE' ? 'finishDeletion' : 'request', () => this.transport(request));
+    const transport: KubeTransport = process.throughCall('request', this.transport);
     const settings: VirtualNodeSettings = {
       nodeName: NODE_NAME,
       description: {
@@ -228,7 +212,7 @@ export class Stage {
       ...over,
     };
     const shared = { clock, random: this.#random, log: silentLog };
-    const processKube = alive(createKube({ transport, clock, qps: 0 }));
+    const processKube = process.through(this.kube);
     const policies = this.#policies;
     const running = runVirtualNode(
       {
@@ -241,8 +225,8 @@ export class Stage {
             : recallPolicy(policies, processKube, namespace, signal),
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
-        cloud: alive(assembled.cloud),
-        containerGroups: alive(containerGroups),
+        cloud: process.through(assembled.cloud),
+        containerGroups: process.through(containerGroups),
         findEip: async (ipAddress, signal) => {
           const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
           return found && assembled.cloud.describeEip(found.allocationId, signal);
@@ -251,51 +235,23 @@ export class Stage {
       },
       stop.signal,
     );
-    this.#process = Object.assign(process, { ended: running });
+    this.#provider = { process, stop, ended: running };
   }
 
   /** The process is gone at once, whatever it was about to do. */
   kill(): void {
-    if (!this.#process) return;
-    this.#process.isDead = true;
-    this.#process.stop.abort(new Error('killed'));
+    this.#provider?.process.kill();
+    this.#provider?.stop.abort(new Error('killed'));
   }
 
   /** Whether the process is dead. */
   get isDead(): boolean {
-    return this.#process?.isDead === true;
+    return this.#provider?.process.isDead === true;
   }
 
   /** What the present process wrote so far. */
   get writes(): readonly string[] {
-    return this.#process?.writes ?? [];
-  }
-
-  /** The same port, for as long as the process lives. */
-  #mortal<T extends object>(port: T, process: Process): T {
-    return new Proxy(port, {
-      get: (target, name: string) => {
-        const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-        return (...args: unknown[]) =>
-          this.#call(process, WRITES.has(name) ? name : '', () => call.apply(target, args));
-      },
-    });
-  }
-
-  /** Sends a call of the process, which dies at it if its time has come. `write` is empty for what changes nothing. */
-  async #call<T>(process: Process, write: string, send: () => Promise<T>): Promise<T> {
-    if (process.isDead) return never();
-    if (write !== '') process.writes.push(write);
-    const { death } = process;
-    if (write !== '' && process.writes.length === death?.at) {
-      process.isDead = true;
-      // Its signal stays as it is: what it sent last is carried out.
-      if (death.how === 'after') await send().catch(() => undefined);
-      if (death.how === 'late') this.clock.timer(LATE_MS, () => void send().catch(() => undefined));
-    }
-    if (process.isDead) return never();
-    const answer = await send();
-    return process.isDead ? never() : answer;
+    return this.#provider?.process.writes ?? [];
   }
 
   /** A pod that the scheduler has bound to the virtual node. */
@@ -353,7 +309,7 @@ export class Stage {
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 250) {
       for (let turn = 0; turn < 3; turn += 1) await setImmediate();
-      await this.clock.pass(Math.min(250, ms - passed));
+      await this.clock.advance(Math.min(250, ms - passed));
     }
   }
 
@@ -369,15 +325,13 @@ export class Stage {
 
   /** Everything ends in order. */
   async stop(): Promise<void> {
-    this.#process?.stop.abort(new Error('the test is over'));
+    this.#provider?.stop.abort(new Error('the test is over'));
     this.#work.abort(new Error('the test is over'));
-    let isDrained = this.#process?.isDead === true;
+    let isDrained = this.#provider?.process.isDead === true;
     if (!isDrained)
-      void Promise.all([this.#process?.ended, this.#drained]).then(() => {
+      void Promise.all([this.#provider?.ended, this.#drained]).then(() => {
         isDrained = true;
       });
     if ((await this.until(() => isDrained, 600_000)) === Infinity) throw new Error('it does not drain');
   }
 }
-
-const never = (): Promise<never> => new Promise(() => undefined);

@@ -8,11 +8,12 @@ import { silentLog } from '../../src/lib/log.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from '../controllers/podeip/situation.ts';
-import { seeded, StillClock } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../sandbox/cloud-bench.ts';
+import { ManualClock } from '../harness/clock.ts';
 
 /** What the webhook says to a pod for the virtual node of the add-on in namespace web, whose label is team=web. */
 const review = async (spec: EipPolicySpec | undefined, annotations: object) => {
-  const clock = new StillClock();
+  const clock = new ManualClock();
   const kube = createKube({ transport: transport(createApiServer({ clock, random: seeded(1) })), clock, qps: 0 });
   const metadata = { name: 'web', labels: { team: 'web' } };
   await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata });

@@ -7,8 +7,8 @@ import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { fakeClock } from '../cloud/fake-clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ManualClock } from '../harness/clock.ts';
 
 const secret = { namespace: 'default', name: 'knative-eip-webhook' };
 const hosts = ['knative-eip-webhook.default.svc'];
@@ -70,7 +70,7 @@ test('a Secret that says nothing sensible is made anew, and one that is right is
 
 test('the bundle is there before the certificate is shown, and is written again when somebody empties it', async (t) => {
   const { kube, bundles } = await stage();
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const stop = new AbortController();
   const shown: { leaf: Pair; bundles: unknown }[] = [];
   const running = rotate(
@@ -94,7 +94,7 @@ test('the bundle is there before the certificate is shown, and is written again 
   const body = [{ op: 'add', path: '/webhooks/1/clientConfig/caBundle', value: '' }];
   await kube.patch(MUTATING_WEBHOOKS, { name: 'knative-eip' }, { type: 'json', body });
   await until(async () => {
-    await advance(60_000);
+    await clock.advance(60_000);
     return (await bundles())?.[1] === right?.[1];
   });
   t.is(shown.length, 1, 'the certificate is still the same');
@@ -102,7 +102,7 @@ test('the bundle is there before the certificate is shown, and is written again 
   const found = await kube.get(CERTIFICATE_SECRET, secret);
   if (found) await kube.delete(CERTIFICATE_SECRET, secret, { uid: found.metadata.uid });
   await until(async () => {
-    await advance(60_000);
+    await clock.advance(60_000);
     return shown.length === 2;
   });
   t.not(shown[1]?.leaf.cert, shown[0]?.leaf.cert);
@@ -113,7 +113,7 @@ test('the bundle is there before the certificate is shown, and is written again 
 
 test('an API server that is away, or has no such configuration, is asked again', async (t) => {
   const { server, kube } = await stage();
-  const { clock, advance } = fakeClock();
+  const clock = new ManualClock(0);
   const stop = new AbortController();
   let isDown = true;
   server.intercept(() => (isDown ? { instead: { status: 503, headers: {}, body: '{}' } } : undefined));
@@ -124,7 +124,7 @@ test('an API server that is away, or has no such configuration, is asked again',
   t.is(shown, 0);
   isDown = false;
   await until(async () => {
-    await advance(5_000);
+    await clock.advance(5_000);
     return shown === 1;
   });
   stop.abort();

@@ -2,7 +2,7 @@ import test from 'ava';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../../src/api/annotations.ts';
 import { FIRST_PASS_MS } from '../../../src/controllers/garbagecollection/controller.ts';
 import { KubeFault } from '../../../src/kube/fault.ts';
-import type { Death } from '../../harness/mortal.ts';
+import type { Death } from '../../harness/process.ts';
 import { CLUSTER, Sweeping } from '../../harness/sweeping.ts';
 
 const PERIOD_MS = 60_000;
@@ -287,13 +287,13 @@ test('an orphan goes back step by step, wherever the controller is killed', asyn
   const steps = ['UnassociateEipAddress eip-1', 'RemoveCommonBandwidthPackageIp eip-1', 'ReleaseEipAddress eip-1'];
   t.deepEqual(whole.changes(), steps);
   // Four passes with two reads each, and in three of them two more and a change; the later passes repeat the first.
-  const calls = (whole.lives[0]?.calls ?? []).slice(0, 17);
+  const calls = (whole.processes[0]?.calls ?? []).slice(0, 17);
   t.is(calls.filter(({ isWrite }) => isWrite).length, 3);
   for (const [index, { isWrite, name }] of calls.entries()) {
     for (const how of isWrite ? (['before', 'after', 'late'] as const) : (['before'] as const)) {
       const said = `killed ${how} call ${index + 1} (${name})`;
       const world = await goBack({ at: index + 1, how });
-      t.is(world.lives.length, 2, said);
+      t.is(world.processes.length, 2, said);
       t.deepEqual(world.ids(), ['eip-bystander'], said);
       t.deepEqual(world.changes(), steps, said);
     }

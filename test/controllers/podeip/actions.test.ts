@@ -9,8 +9,8 @@ import type { Cloud } from '../../../src/cloud/port.ts';
 import { readTags } from '../../../src/request/values.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
 import type { Action, CloudAction } from '../../../src/controllers/podeip/step.ts';
-import { StillClock } from '../../sandbox/cloud-bench.ts';
 import { fresh, binding, pod, podEip } from './situation.ts';
+import { ManualClock } from '../../harness/clock.ts';
 
 const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
 
@@ -100,7 +100,7 @@ const tokenOf = async (step: CloudAction): Promise<string | undefined> => {
     },
   });
   const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
-  const world = { kube, cloud, clock: new StillClock(), cluster };
+  const world = { kube, cloud, clock: new ManualClock(), cluster };
   await runAction(step, world, 'p/0', new AbortController().signal);
   return sent;
 };
@@ -132,7 +132,7 @@ const patchesOf = async (step: Action): Promise<readonly Patch[]> => {
       return Promise.resolve({ metadata } as never);
     },
   } satisfies Kube;
-  const world = { kube, cloud: forbidden as Cloud, clock: new StillClock(), cluster };
+  const world = { kube, cloud: forbidden as Cloud, clock: new ManualClock(), cluster };
   await runAction(step, world, 'p/0', new AbortController().signal);
   return patches;
 };

@@ -26,10 +26,11 @@ import { ownersOf } from '../../../src/controllers/garbagecollection/orphans.ts'
 import { statusOf } from '../../../src/controllers/podeip/status.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, StillClock } from '../../sandbox/cloud-bench.ts';
+import { seeded } from '../../sandbox/cloud-bench.ts';
 import { World, NAMESPACE } from '../../harness/world.ts';
 import { CRD } from '../../harness/operating.ts';
 import * as the from './situation.ts';
+import { ManualClock } from '../../harness/clock.ts';
 
 /*
  * PodEIPs as other controllers and people write them, by their number in the list of bad inputs: what the API server
@@ -69,7 +70,7 @@ const anothers = the.eip({
   ]),
 });
 
-const clock = new StillClock();
+const clock = new ManualClock();
 const server = createApiServer({ clock, random: seeded(1) });
 const kube = createKube({ transport: transport(server), clock, qps: 0 });
 test.before(async () => {

@@ -19,9 +19,10 @@ import { callApi } from '../../../src/sandbox/cloud/sdk-transport.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from './situation.ts';
-import { seeded, StillClock } from '../../sandbox/cloud-bench.ts';
-import { Killed, Life, type Death } from '../../harness/mortal.ts';
+import { seeded } from '../../sandbox/cloud-bench.ts';
+import { Killed, KillableProcess, type Death } from '../../harness/process.ts';
 import { CRD } from '../../harness/operating.ts';
+import { ManualClock } from '../../harness/clock.ts';
 
 const RACES = 1_000;
 /** As many as run at the same time, each in a namespace of its own. */
@@ -33,7 +34,7 @@ const LOOK_MS = 5_000;
 /** About as many calls as a process makes for the two until one of them has an EIP. */
 const CALLS = 40;
 
-const clock = new StillClock();
+const clock = new ManualClock();
 const server = createApiServer({ clock, random: seeded(1) });
 const kube = createKube({ transport: transport(server), clock, qps: 0 });
 const node: Node = { metadata: { name: 'node-1', uid: 'node', resourceVersion: '1' } };
@@ -61,7 +62,7 @@ const over = async <T>(work: Promise<T>): Promise<T> => {
   for (;;) {
     await setImmediate();
     if (isOver) return work;
-    await clock.pass(50);
+    await clock.advance(50);
   }
 };
 
@@ -107,7 +108,7 @@ const race = async (number: number): Promise<readonly string[]> => {
   const sent = callApi(cloud);
 
   const work = async (death: Death | undefined): Promise<void> => {
-    const life = new Life(clock, death);
+    const process = new KillableProcess(clock, { death });
     const assembled = assembleCloud({
       clock,
       region: 'cn-hangzhou',
@@ -115,8 +116,8 @@ const race = async (number: number): Promise<readonly string[]> => {
     });
     await assembled.warmUp();
     const reconcile = reconcilePodEip({
-      kube: life.through<Kube>(slow(kube, random)),
-      cloud: life.through(slow(assembled.cloud, random)),
+      kube: process.through<Kube>(slow(kube, random)),
+      cloud: process.through(slow(assembled.cloud, random)),
       clock,
       cluster: { uid: settings.clusterUid, id: 'cluster' },
       settings,
@@ -131,7 +132,7 @@ const race = async (number: number): Promise<readonly string[]> => {
       log: silentLog,
     });
     const follow = async (name: string): Promise<void> => {
-      while (clock.mono() < until && !life.isOver) {
+      while (clock.mono() < until && !process.isDead) {
         const again = await reconcile({ namespace, name }, new AbortController().signal).catch((error: unknown) => {
           if (!(error instanceof Killed)) throw error;
           return 'done' as const;
@@ -141,7 +142,7 @@ const race = async (number: number): Promise<readonly string[]> => {
       }
     };
     await Promise.all([follow('a'), follow('b')]);
-    if (life.isOver && clock.mono() < until) await work(undefined);
+    if (process.isDead && clock.mono() < until) await work(undefined);
   };
 
   const how = (['before', 'after', 'late'] as const)[Math.floor(random.next() * 3)] ?? 'before';

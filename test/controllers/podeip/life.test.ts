@@ -8,7 +8,7 @@ import {
   TAG_PODEIP_UID,
 } from '../../../src/api/annotations.ts';
 import { NAMESPACE, World } from '../../harness/world.ts';
-import type { Death } from '../../harness/mortal.ts';
+import type { Death } from '../../harness/process.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };
 const USERS = 'eip-users';
@@ -269,14 +269,14 @@ const live = async (t: ExecutionContext, scenario: Scenario, death?: Death): Pro
 
 for (const [title, scenario] of Object.entries(scenarios)) {
   test(`${title}, wherever the controller is killed`, async (t) => {
-    const calls = (await live(t, scenario)).lives[0]?.calls ?? [];
+    const calls = (await live(t, scenario)).processes[0]?.calls ?? [];
     t.true(calls.length > 15);
     for (const [index, { isWrite, name }] of calls.entries()) {
       const at = index + 1;
       // A read has no effect that could come before, after or late.
       for (const how of isWrite ? (['before', 'after', 'late'] as const) : (['before'] as const)) {
         const world = await live(t, scenario, { at, how });
-        t.is(world.lives.length, 2, `the controller was killed ${how} call ${at} (${name})`);
+        t.is(world.processes.length, 2, `the controller was killed ${how} call ${at} (${name})`);
       }
     }
   });

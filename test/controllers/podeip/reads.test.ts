@@ -8,7 +8,8 @@ import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import type { Kube, KubeObject } from '../../../src/kube/port.ts';
 import { MOST_READS } from '../../../src/kube/step-loop.ts';
 import { silentLog } from '../../../src/lib/log.ts';
-import { seeded, StillClock } from '../../sandbox/cloud-bench.ts';
+import { seeded } from '../../sandbox/cloud-bench.ts';
+import { ManualClock } from '../../harness/clock.ts';
 import { node, eip, pod, podEip, settings } from './situation.ts';
 
 const PLACES = 3 * MOST_READS;
@@ -48,7 +49,7 @@ test('each of many places whose PodEIPs are gone is looked at in one turn, howev
       return Promise.resolve(uid === 'podeip' ? [] : [eip()]);
     },
   } as unknown as Cloud;
-  const clock = new StillClock();
+  const clock = new ManualClock();
   const tracker = new Tracker(clock, seeded(1));
   tracker.created('podeip');
   const reconcile = reconcilePodEip({

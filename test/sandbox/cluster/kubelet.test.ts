@@ -5,7 +5,8 @@ import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts'
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, virtualClock } from '../kube/virtual.ts';
+import { seeded } from '../kube/virtual.ts';
+import { ManualClock } from '../../harness/clock.ts';
 
 const NAMESPACE = 'default';
 const START_MS = 1_000;
@@ -16,7 +17,7 @@ const AFTER_MS = 500;
 
 /** A cluster with nothing but nodes and their kubelets. */
 const bench = async (exitCodeOf?: (pod: Pod) => number) => {
-  const clock = virtualClock();
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
   const random = seeded(1);
   const transport = inProcess(createApiServer({ clock, random }));
   const kube = createKube({ transport, clock, qps: 0 });

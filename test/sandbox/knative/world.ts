@@ -10,7 +10,8 @@ import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
 import { SERVICE, type ResourceCondition, type Service } from '../../../src/sandbox/knative/resources.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded, virtualClock, type VirtualClock } from '../kube/virtual.ts';
+import { seeded } from '../kube/virtual.ts';
+import { ManualClock } from '../../harness/clock.ts';
 
 export const NAMESPACE = 'default';
 export const WINDOW_MS = 20_000;
@@ -22,7 +23,7 @@ const STEP_MS = 100;
 /** A cluster with Knative in virtual time. */
 export interface World {
   readonly kube: Kube;
-  readonly clock: VirtualClock;
+  readonly clock: ManualClock;
   readonly knative: Knative;
   /** Lets time pass. */
   readonly pass: (ms: number) => Promise<void>;
@@ -47,7 +48,7 @@ export const world = async (
   admit: (pod: Pod) => object = (pod) => pod,
   { installed = true }: { readonly installed?: boolean } = {},
 ): Promise<World> => {
-  const clock = virtualClock();
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
   const random = seeded(1);
   const server = createApiServer({ clock, random });
   const stopCollecting = server.startGarbageCollector();

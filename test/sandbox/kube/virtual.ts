@@ -1,59 +1,7 @@
-import type { Clock } from '../../../src/lib/clock.ts';
 import type { Random } from '../../../src/lib/random.ts';
 import type { ApiResponse } from '../../../src/sandbox/kube/exchange.ts';
 import { createApiServer, type ApiServer, type ApiServerOptions } from '../../../src/sandbox/kube/kube-server.ts';
-
-/** A clock that stands still until it is told otherwise. */
-export interface VirtualClock extends Clock {
-  /** Fires what is due within the next `ms`, in order. */
-  readonly advance: (ms: number) => Promise<void>;
-  /** How many timers are set. */
-  readonly pending: () => number;
-}
-
-/** Lets everything that does not wait for time come to rest. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-export const virtualClock = (): VirtualClock => {
-  const start = Date.parse('2026-01-01T00:00:00Z');
-  const timers = new Map<number, { at: number; fire: () => void }>();
-  let elapsed = 0;
-  let id = 0;
-  const timer = (ms: number, fire: () => void): (() => void) => {
-    id += 1;
-    const mine = id;
-    timers.set(mine, { at: elapsed + ms, fire });
-    return () => timers.delete(mine);
-  };
-  return {
-    now: () => start + elapsed,
-    mono: () => elapsed,
-    timer,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error);
-        const cancel = timer(ms, resolve);
-        signal?.addEventListener('abort', () => {
-          cancel();
-          reject(signal.reason as Error);
-        });
-      }),
-    advance: async (ms) => {
-      const end = elapsed + ms;
-      for (;;) {
-        await settle();
-        const [next] = [...timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at);
-        if (next === undefined) break;
-        timers.delete(next[0]);
-        elapsed = next[1].at;
-        next[1].fire();
-      }
-      elapsed = end;
-      await settle();
-    },
-    pending: () => timers.size,
-  };
-};
+import { ManualClock } from '../../harness/clock.ts';
 
 /** The same draws for the same seed (mulberry32). */
 export const seeded = (seed: number): Random => {
@@ -71,7 +19,7 @@ export const seeded = (seed: number): Random => {
 
 export interface Sandbox {
   readonly server: ApiServer;
-  readonly clock: VirtualClock;
+  readonly clock: ManualClock;
   readonly send: (
     method: string,
     path: string,
@@ -94,7 +42,7 @@ export interface Answered {
 
 /** A server in virtual time. */
 export const sandbox = (options: Partial<ApiServerOptions> = {}): Sandbox => {
-  const clock = virtualClock();
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
   const server = createApiServer({ clock, random: seeded(1), ...options });
   const raw: Sandbox['raw'] = (method, path, body, signal) =>
     server.handle({ method, path, headers: {}, body: body === undefined ? undefined : JSON.stringify(body), signal });

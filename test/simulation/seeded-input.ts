@@ -24,10 +24,10 @@ export const seeded = (seed: number): Random => {
 };
 
 /**
- * Every draw of one run, in order. 0 is always the kindest outcome (no fault, no delay), so that a tape of zeros is a
- * world in which nothing goes wrong, and a failing tape becomes simpler by zeroing parts of it.
+ * Every draw of one run, in order. 0 is always the kindest outcome (no fault, no delay), so that an input of zeros is a
+ * world in which nothing goes wrong, and a failing one becomes simpler by zeroing parts of it.
  */
-export class Tape {
+export class SeededInput {
   /** Whole numbers from 0 to 4095, as they were drawn. */
   readonly drawn: number[] = [];
   readonly #draw: () => number;
@@ -36,15 +36,15 @@ export class Tape {
     this.#draw = draw;
   }
 
-  static ofSeed(seed: number): Tape {
+  static ofSeed(seed: number): SeededInput {
     const random = seeded(seed ^ 0x5bd1e995);
-    return new Tape(() => Math.floor(random.next() * STEPS));
+    return new SeededInput(() => Math.floor(random.next() * STEPS));
   }
 
   /** Plays what was drawn before; beyond its end nothing goes wrong. */
-  static of(draws: readonly number[]): Tape {
+  static of(draws: readonly number[]): SeededInput {
     let at = 0;
-    return new Tape(() => draws[at++] ?? 0);
+    return new SeededInput(() => draws[at++] ?? 0);
   }
 
   /** A number in [0, 1). */

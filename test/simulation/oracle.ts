@@ -12,7 +12,7 @@ export interface Write {
 }
 
 /** What the API server holds, followed write by write; nothing in it comes from the controller's words. */
-export class Truth {
+export class Oracle {
   readonly pods = new Map<string, Pod>();
   readonly podEips = new Map<string, PodEip>();
   /** Of PodEIPs that ever existed, by UID, as they were last. */
