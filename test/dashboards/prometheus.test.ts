@@ -129,6 +129,7 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
     // Beside the controllers: the webhooks of this process, and a code that only a new release of the API would send.
     metrics.reviewed('pods', 'changed', 0.004);
     if (scrape % 4 === 0) metrics.unmappedCloudCode('Surprise.NotDocumented');
+    metrics.cloudEndpoint('vpc', 'vpc-vpc.cn-hangzhou.aliyuncs.com');
   }
 };
 
