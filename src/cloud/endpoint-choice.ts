@@ -8,7 +8,7 @@ interface EndpointChoiceSettings {
   readonly region: string;
   /** Whether a host can be reached at port 443 and shows a certificate that is trusted. Never rejects. */
   readonly reaches: (host: string, timeoutMs: number) => Promise<boolean>;
-  /** Told of each choice. `isReached`: false where no candidate answered, and the public host is asked all the same. */
+  /** Told of each choice that differs from the one before. `isReached`: false where no candidate answered. */
   readonly onChosen?:
     ((choice: { readonly product: Product; readonly host: string; readonly isReached: boolean }) => void) | undefined;
 }
@@ -43,19 +43,27 @@ interface Chosen {
 export const createEndpointChoice = ({ clock, region, reaches, onChosen }: EndpointChoiceSettings): EndpointChoice => {
   const chosen = new Map<Product, Chosen>();
   const failures = new Map<Product, number>();
+  /** What was told last: where nothing is ever reached, as behind a proxy, it is chosen again every half minute. */
+  const told = new Map<Product, string>();
+  const tell = (product: Product, host: string, isReached: boolean): void => {
+    const choice = `${host} ${isReached}`;
+    if (told.get(product) === choice) return;
+    told.set(product, choice);
+    onChosen?.({ product, host, isReached });
+  };
 
   const choose = async (product: Product, mine: () => Chosen | undefined): Promise<string> => {
     const [inside, ...outside] = endpointCandidates(product, region);
     const tries = [inside, ...outside].map((host) => ({ host, answer: reaches(host, REACH_MS) }));
     for (const { host, answer } of tries)
       if (await answer) {
-        onChosen?.({ product, host, isReached: true });
+        tell(product, host, true);
         return host;
       }
     const entry = mine();
     if (entry) entry.until = clock.mono() + UNREACHED_MS;
     const host = outside[0] ?? inside;
-    onChosen?.({ product, host, isReached: false });
+    tell(product, host, false);
     return host;
   };
 

@@ -89,6 +89,11 @@ test('where none answers, the public host is tried all the same, and all are loo
   t.is(await host, OUTSIDE);
   t.is(await choice.of('vpc'), OUTSIDE);
   t.is(asked.length, 3);
+  await advance(30_000);
+  const again = choice.of('vpc');
+  await advance(2_000);
+  t.is(await again, OUTSIDE);
+  t.deepEqual(told, [`${OUTSIDE} false`], 'the same is told once');
   now[INSIDE] = 5;
   await advance(30_000);
   const next = choice.of('vpc');
