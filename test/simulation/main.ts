@@ -143,10 +143,11 @@ const breaksAnyway = async (violation: Sum['violations'][number]): Promise<boole
   return intact !== undefined && signature(intact) === signature(violation);
 };
 
+/** What broke. A seed that is another world each time proves nothing. */
+const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
+
 /** What noticed the mutant, and after how many runs of which kind. Rejects where a text is not in the source. */
 const noticeOf = async ({ replacements, redundant, seed }: Mutant) => {
-  // A seed that is another world each time proves nothing.
-  const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
   const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
   const most = redundant === undefined ? MOST_SEEDS : REDUNDANT_SEEDS;
   const seeds = [...(seed === undefined ? [] : seedsFrom(seed, 1, false)), ...seedsFrom(1, most, false)];
