@@ -86,6 +86,14 @@ export const ALERTS: readonly Alert[] = [
     description: 'More EIPs than can be leaks belong to no PodEIP. Nothing is released before somebody has looked.',
   },
   {
+    name: 'KnativeEipOrphansKept',
+    severity: 'critical',
+    expr: 'max by (cluster) (knative_eip_virtual_node_braked) > 0',
+    for: '0m',
+    summary: 'Elastic container instances whose pods are gone are kept: too many at once',
+    description: 'They run and are paid for, and none is deleted before somebody has looked.',
+  },
+  {
     name: 'KnativeEipLeaked',
     severity: 'warning',
     expr: 'max by (cluster) (knative_eip_leaked_eips) > 0',
@@ -192,11 +200,13 @@ export const ALERTS: readonly Alert[] = [
   },
 ];
 
-/** Where the runbooks are read. */
-const RUNBOOKS = 'https://github.com/knative-eip/knative-eip/blob/main/docs/runbooks';
-
-/** The group of rules, as Prometheus reads it in a rule file and in a PrometheusRule alike. */
-export const groups = () => [
+/**
+ * The group of rules, as Prometheus reads it in a rule file and in a PrometheusRule alike.
+ *
+ * @param runbooks URL of the folder docs/runbooks where it is published; there is none by default, because whoever has
+ * a name in the web that is not ours writes what people on call read
+ */
+export const groups = (runbooks?: string) => [
   {
     name: 'knative-eip',
     rules: ALERTS.map(({ name, severity, expr, for: time, summary, description }) => ({
@@ -204,7 +214,12 @@ export const groups = () => [
       expr,
       for: time,
       labels: { severity },
-      annotations: { summary, description, runbook_url: `${RUNBOOKS}/${name}.md` },
+      annotations: {
+        summary,
+        description,
+        runbook: `docs/runbooks/${name}.md`,
+        ...(runbooks !== undefined && { runbook_url: `${runbooks.replace(/\/$/, '')}/${name}.md` }),
+      },
     })),
   },
 ];

@@ -15,11 +15,16 @@ import {
 import { DATASOURCE } from './panel.ts';
 
 /** The series of the chosen clusters. One Prometheus with one cluster has no such label, which `.*` matches too. */
-export const FLEET = 'cluster=~"$cluster"';
+const CLUSTERS = 'cluster=~"$cluster"';
+const SPACES = 'k8s_namespace_name=~"$namespace"';
+/** Of the chosen clusters, as the chosen jobs and instances of Prometheus have scraped them. */
+export const FLEET = `${CLUSTERS}, job=~"$job", instance=~"$instance"`;
 /** The same in the chosen namespaces. */
-export const SPACE = `${FLEET}, k8s_namespace_name=~"$namespace"`;
+export const SPACE = `${FLEET}, ${SPACES}`;
 /** The same of the chosen Knative Services. */
 export const SERVICE = `${SPACE}, kn_service_name=~"$service"`;
+/** Series of the chosen Services that Knative's own jobs have. */
+export const KNATIVES = `${CLUSTERS}, ${SPACES}, kn_service_name=~"$service"`;
 
 /** The share `q` of a histogram's observations took at most so long, by the labels `by`. */
 export const quantile = (q: number, histogram: string, selector: string, ...by: string[]): string =>
@@ -55,7 +60,27 @@ const variable = (name: string, label: string, query: string) =>
 /** Tag of all of them, by which they link to each other. */
 const TAG = 'knative-eip';
 
-/** A dashboard with the variables that all of them have; `name` is its UID and the name of its file. */
+/** What may be chosen above a dashboard; each is offered where the panels, or a later one, ask for it. */
+const VARIABLES = [
+  { name: 'cluster', label: 'Cluster', query: 'label_values(knative_eip_build_info, cluster)' },
+  { name: 'job', label: 'Job', query: `label_values(knative_eip_build_info{${CLUSTERS}}, job)` },
+  {
+    name: 'instance',
+    label: 'Instance',
+    query: `label_values(knative_eip_build_info{${CLUSTERS}, job=~"$job"}, instance)`,
+  },
+  {
+    name: 'namespace',
+    label: 'Namespace',
+    query: `label_values(knative_eip_revision_eips{${FLEET}}, k8s_namespace_name)`,
+  },
+  { name: 'service', label: 'Service', query: `label_values(knative_eip_revision_eips{${SPACE}}, kn_service_name)` },
+] as const;
+
+/** Those that a text asks for: a list to choose from that changes nothing misleads. */
+const variablesIn = (text: string) => VARIABLES.filter(({ name }) => text.includes(`$${name}`));
+
+/** A dashboard with the variables that its panels ask for; `name` is its UID and the name of its file. */
 export const board = (name: string, title: string, description: string, rows: readonly Row[]): Dashboard => {
   const builder = new DashboardBuilder(`Knative Serving - EIP ${title}`)
     .uid(`knative-eip-${name}`)
@@ -73,12 +98,9 @@ export const board = (name: string, title: string, description: string, rows: re
         .keepTime(true)
         .includeVars(true),
     )
-    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(variable('cluster', 'Cluster', 'label_values(knative_eip_build_info, cluster)'))
-    .withVariable(
-      variable('namespace', 'Namespace', `label_values(knative_eip_revision_eips{${FLEET}}, k8s_namespace_name)`),
-    )
-    .withVariable(variable('service', 'Service', `label_values(knative_eip_revision_eips{${SPACE}}, kn_service_name)`));
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'));
+  const asked = JSON.stringify(rows.flatMap(({ panels }) => panels.map((panel) => panel.build())));
+  for (const { name, label, query } of variablesIn(asked)) builder.withVariable(variable(name, label, query));
   for (const { title, panels } of rows) {
     builder.withRow(new RowBuilder(title));
     for (const panel of panels) builder.withPanel(panel);

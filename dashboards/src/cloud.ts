@@ -90,6 +90,11 @@ export const cloud = board('cloud', 'Cloud API and Quota', 'Calls to VPC, ECS an
         max: 1,
         queries: [[`max by (product, host) (knative_eip_cloud_endpoint{${FLEET}}) > 0`, '{{product}}: {{host}}']],
       }),
+      lines({
+        title: 'Tags that AllocateEipAddress drops',
+        description: '1: the cloud drops them, and each EIP is tagged after its purchase',
+        queries: [[`max by (cluster) (knative_eip_allocate_drops_tags{${FLEET}})`, '{{cluster}}']],
+      }),
     ],
   },
   {
@@ -122,7 +127,8 @@ export const cloud = board('cloud', 'Cloud API and Quota', 'Calls to VPC, ECS an
       }),
       lines({
         title: 'Pace',
-        description: 'Below 100 % after the cloud has throttled; it comes back by 5 % every 10 s',
+        description:
+          'Below 100 % after the cloud has throttled; it comes back by 5 % every 10 s, near the rate at which it was throttled by 1 %',
         unit: 'percentunit',
         queries: [[`min by (action) (knative_eip_cloud_budget_pace_ratio{${FLEET}})`, '{{action}}']],
       }),

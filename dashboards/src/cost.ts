@@ -39,6 +39,18 @@ export const cost = board('cost', 'Cost and Leaks', 'What is paid for, what is p
         queries: [[`max(knative_eip_sweeper_braked{${FLEET}})`]],
         alarm: 1,
       }),
+      stat({
+        title: 'Instances without a pod',
+        description: 'Of our virtual node; most are deleted by themselves within two periods',
+        queries: [[`max(knative_eip_virtual_node_orphans{${FLEET}})`]],
+        alarm: 1,
+      }),
+      stat({
+        title: 'Deletion of instances braked',
+        description: '1 while so many instances have no pod that none is deleted: somebody must look',
+        queries: [[`max(knative_eip_virtual_node_braked{${FLEET}})`]],
+        alarm: 1,
+      }),
     ],
   },
   {

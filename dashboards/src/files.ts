@@ -7,6 +7,7 @@ import { internals } from './internals.ts';
 import { metricsPage } from './metrics-page.ts';
 import { overview } from './overview.ts';
 import { service } from './service.ts';
+import { troubleshootingPage } from './troubleshooting-page.ts';
 
 /** All dashboards, by the name of their file. */
 export const BOARDS: Readonly<Record<string, Dashboard>> = { overview, service, cloud, internals, cost };
@@ -15,8 +16,12 @@ const yaml = (value: unknown): string => `# Made by npm run docs.\n${stringify(v
 
 const fileOf = (name: string) => `knative-eip-${name}.json`;
 
-/** Everything that is made from this folder: path in the repository → content. */
-export const files = (): ReadonlyMap<string, string> =>
+/**
+ * Everything that is made from this folder: path in the repository → content.
+ *
+ * @param runbooks where docs/runbooks is published, see {@link groups}
+ */
+export const files = (runbooks?: string): ReadonlyMap<string, string> =>
   new Map([
     ...Object.entries(BOARDS).map(
       ([name, board]) => [`dashboards/${fileOf(name)}`, `${JSON.stringify(board, null, 2)}\n`] as const,
@@ -38,7 +43,7 @@ export const files = (): ReadonlyMap<string, string> =>
         })),
       }),
     ],
-    ['dashboards/knative-eip.rules.yaml', yaml({ groups: groups() })],
+    ['dashboards/knative-eip.rules.yaml', yaml({ groups: groups(runbooks) })],
     [
       'config/prometheus/rules.yaml',
       yaml({
@@ -49,8 +54,9 @@ export const files = (): ReadonlyMap<string, string> =>
           namespace: 'knative-eip-system',
           labels: { 'app.kubernetes.io/name': 'knative-eip' },
         },
-        spec: { groups: groups() },
+        spec: { groups: groups(runbooks) },
       }),
     ],
     ['docs/metrics.md', metricsPage()],
+    ['docs/troubleshooting.md', troubleshootingPage()],
   ]);

@@ -1,8 +1,8 @@
-import { board, FLEET, quantile, SERVICE, SPACE } from './board.ts';
+import { board, FLEET, KNATIVES, quantile, SERVICE, SPACE } from './board.ts';
 import { lines, stat, table } from './panel.ts';
 
 /** Knative's own count of the pods of a Revision (knative/serving pkg/reconciler/autoscaling/kpa/metrics.go). */
-const PODS = `sum by (k8s_namespace_name, kn_service_name, kn_revision_name) (kn_revision_pods_count{${SERVICE}})`;
+const PODS = `sum by (k8s_namespace_name, kn_service_name, kn_revision_name) (kn_revision_pods_count{${KNATIVES}})`;
 const IN_USE = `sum by (k8s_namespace_name, kn_service_name, kn_revision_name) (knative_eip_revision_eips{${SERVICE}, state="InUse"})`;
 
 /** What the developer of a Knative Service looks at. */

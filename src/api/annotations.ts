@@ -77,6 +77,24 @@ export const EIP_BEFORE_TRAFFIC = `${K8S}eip-before-traffic`;
 
 /** Written on the pod once its EIP is in use. */
 export const ALLOCATED_ADDRESS = `${K8S}allocated-eipAddress`;
+/**
+ * The same under the other prefix, where those look for it who write that prefix. Source: ACK documentation, "Attach an
+ * independent EIP to a pod"; ACS documentation of pods with EIPs.
+ */
+export const ALLOCATED_ADDRESS_NETWORK = `${NETWORK}allocated-eipAddress`;
+
+/**
+ * What external-dns reads of a pod: under which name the pod is to be found, and at which address if not its node's.
+ * Each prefix has both. Source: external-dns documentation, "Annotations"; the second prefix is the default since
+ * v0.22.
+ */
+export const EXTERNAL_DNS = ['external-dns.alpha.kubernetes.io/', 'external-dns.kubernetes.io/'].map((prefix) => ({
+  hostname: `${prefix}hostname`,
+  target: `${prefix}target`,
+}));
+
+/** Whether a key is written with the prefix of which some users know no other spelling. */
+export const isNetworkKey = (key: string): boolean => key.startsWith(NETWORK);
 
 /** Written on pods by the ECI virtual node: the allocation ID of the EIP that it made or attached. */
 export const ALLOCATED_INSTANCE_ID = `${K8S}allocated-eipInstanceId`;
@@ -103,6 +121,19 @@ export const ECI_INSTANCE_ID = `${K8S}eci-instance-id`;
  * pod's address; without an address it is a copy that a template carries, and proves nothing.
  */
 export const EIP_MADE_WITH = 'podeip-controller.alibabacloud.com/eip-made-with';
+/**
+ * On a pod of our own virtual node: the number of the attempt at its container group, part of the idempotency token. It
+ * is counted up where the cloud has refused the attempt before for sure, and may say so for as long as it remembers the
+ * token.
+ */
+export const ECI_ATTEMPT = 'podeip-controller.alibabacloud.com/eci-attempt';
+/** On a pod of our own virtual node: up to where the events of its container group were told. */
+export const ECI_EVENTS_TOLD = 'podeip-controller.alibabacloud.com/eci-events-told';
+/**
+ * On the Node of our own virtual node: so many container groups without a pod may be deleted at once. Taken off when it
+ * is done.
+ */
+export const DELETE_ORPHANS = 'podeip-controller.alibabacloud.com/delete-orphans';
 /** Label on a pod: it was scheduled to a virtual node (ECI or ACS). */
 export const ON_VIRTUAL_NODE = 'serverless.alibabacloud.com/virtual-node';
 
@@ -159,6 +190,11 @@ export const BINDINGS = `${OURS}bindings`;
  * strategy counts from it.
  */
 export const GONE_SINCE = `${OURS}pod-gone-since`;
+/**
+ * On a PodEIP that gives its EIP back or keeps it: since when nothing has been sent to the cloud for it, by the API
+ * server's clock, signed; or that something is being sent.
+ */
+export const QUIET_SINCE = `${OURS}quiet-since`;
 /** On a PodEIP whose pod is gone: its EIP is detached, and the next pod of the same Knative Service may have it. */
 export const REUSABLE = `${OURS}offered`;
 /** On such a PodEIP: UID of the PodEIP that its EIP goes to. */

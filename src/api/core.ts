@@ -89,7 +89,12 @@ export interface Pod extends KubeObject {
 /** The part of a Node that this product reads. */
 export interface Node extends KubeObject {
   readonly spec?:
-    { readonly providerID?: string | undefined; readonly taints?: readonly Taint[] | undefined } | undefined;
+    | {
+        readonly providerID?: string | undefined;
+        readonly podCIDR?: string | undefined;
+        readonly taints?: readonly Taint[] | undefined;
+      }
+    | undefined;
   readonly status?:
     | {
         readonly addresses?: readonly { readonly type: string; readonly address: string }[] | undefined;
@@ -118,10 +123,12 @@ export interface ConfigMap extends KubeObject {
   readonly binaryData?: Readonly<Record<string, string>> | undefined;
 }
 
-export const CONFIG_MAP: Resource<ConfigMap> = {
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-};
+export const CONFIG_MAP = core<ConfigMap>('configmaps', 'ConfigMap', true);
+
+export interface Secret extends KubeObject {
+  readonly type?: string | undefined;
+  /** Base64. */
+  readonly data?: Readonly<Record<string, string>> | undefined;
+}
+
+export const SECRET = core<Secret>('secrets', 'Secret', true);

@@ -25,6 +25,37 @@ export interface EipPolicySpec {
   readonly limits?: EipLimits | undefined;
   /** What holds where a pod says nothing. */
   readonly defaults?: EipPolicyDefaults | undefined;
+  /** What pods may choose on this product's own virtual node. */
+  readonly virtualNode?: VirtualNodeAllowances | undefined;
+}
+
+/**
+ * What a pod may choose of the account for the instance that runs it, beside what the configuration gives every
+ * instance. An entry that ends with `*` means all that begins so. Absent: no word about it; where no policy has one,
+ * nothing of the kind may be chosen.
+ */
+export interface VirtualNodeAllowances {
+  readonly ramRoles?: readonly string[] | undefined;
+  readonly securityGroups?: readonly string[] | undefined;
+  readonly vSwitches?: readonly string[] | undefined;
+  readonly resourceGroups?: readonly string[] | undefined;
+  /** With `*`, ECI may look for a cache of the pod's images by itself. */
+  readonly imageCaches?: readonly string[] | undefined;
+  /** Instance types, and sizes such as 2-4Gi, which no ResourceQuota counts. */
+  readonly instanceTypes?: readonly string[] | undefined;
+  /** Existing disks. */
+  readonly disks?: readonly string[] | undefined;
+  /** `server:/path` of NFS and NAS; without a path, every one of the server. */
+  readonly fileServers?: readonly string[] | undefined;
+  /** Buckets of OSS, as `bucket:/path` or whole. */
+  readonly buckets?: readonly string[] | undefined;
+  /** Options of mounts, word for word: some of them name servers and identities. */
+  readonly mountOptions?: readonly string[] | undefined;
+  readonly tagKeys?: readonly string[] | undefined;
+  /** The most beside the free 30 GiB; GiB. */
+  readonly ephemeralStorageGiB?: number | undefined;
+  /** The largest disk that is made for a volume; GiB. */
+  readonly newDiskGiB?: number | undefined;
 }
 
 /** Existing EIPs by their IDs, and all that carry every tag of one of the elements. Empty: none. */

@@ -53,6 +53,8 @@ export type FindingId =
   | 'HostNetwork'
   /** An EipPolicy does not let the namespace name this. */
   | 'NotAllowedByPolicy'
+  /** No policy lets pods of the namespace choose this of the account for their instances. */
+  | 'NotAllowedOnVirtualNode'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
   /** Neither "true" nor "false" where a Knative Service says whether requests wait for the EIP. */

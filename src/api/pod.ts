@@ -1,4 +1,4 @@
-import { ALLOCATED_ADDRESS, HANDED_OVER, READINESS_GATE } from './annotations.ts';
+import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK, HANDED_OVER, READINESS_GATE } from './annotations.ts';
 import type { Pod } from './core.ts';
 
 /** A pod that will never run again has no use for an address, and its private address may be another's already. */
@@ -24,4 +24,17 @@ export const isReadyByAddress = (pod: Pod): boolean => isGateOpen(pod) && !isHan
 
 /** Whether the pod says that it has any address. */
 export const isAnnounced = (pod: Pod): boolean =>
-  pod.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined || isReadyByAddress(pod);
+  [ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK].some((key) => pod.metadata.annotations?.[key] !== undefined) ||
+  isReadyByAddress(pod);
+
+/**
+ * The IPv4 address of the pod, wherever it stands among its addresses: EIPs are bound to no other. Undefined where it
+ * has none, or none yet.
+ */
+export const ipv4Of = ({ status }: Pod): string | undefined =>
+  [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)].find((ip) => ip !== undefined && isIPv4(ip));
+
+const isIPv4 = (ip: string): boolean => ip.includes('.') && !ip.includes(':');
+
+/** Whether the pod has addresses, and none that an EIP could be bound to. */
+export const hasNoIPv4 = (pod: Pod): boolean => Boolean(pod.status?.podIP) && ipv4Of(pod) === undefined;

@@ -33,6 +33,7 @@ export interface PodEipSpec {
  * virtual node has made counts under the limits of its namespace.
  */
 export interface PodEipStatus {
+  /** The public address of the pod; with the two below it while the EIP is in use, and not otherwise. */
   readonly eipAddress?: string | undefined;
   readonly privateIPAddress?: string | undefined;
   readonly networkInterfaceID?: string | undefined;
@@ -77,6 +78,18 @@ export const PODEIP: Resource<PodEip> = {
       spec: { ...spec, allocationID: allocationID ?? '', allocationType: allocationType ?? nothing },
     };
   },
+};
+
+/** What the condition Allocated says: which EIP it is, and its address, which nothing else says while no pod has it. */
+export const heldMessage = (allocationId: string, ipAddress: string | undefined): string =>
+  ipAddress === undefined ? allocationId : `${allocationId} (${ipAddress})`;
+
+/** The address of the EIP that the PodEIP holds, in use or not; undefined where it holds none, or none may be shown. */
+export const heldAddressOf = ({ spec: { allocationID }, status }: PodEip): string | undefined => {
+  if (status?.eipAddress !== undefined) return status.eipAddress;
+  const message = status?.conditions?.find(({ type }) => type === 'Allocated')?.message ?? '';
+  const start = heldMessage(allocationID, '').slice(0, -1);
+  return allocationID !== '' && message.startsWith(start) ? message.slice(start.length, -1) : undefined;
 };
 
 /** The finalizer of ack-extend-network-controller; kept, so that PodEIPs written by it are understood. */

@@ -4,6 +4,7 @@ import { controllerCommand } from './controller-command.ts';
 import { drainCommand } from './drain-command.ts';
 import { eipCommand } from './eip-command.ts';
 import { explainCommand } from './explain-command.ts';
+import { probeCommand } from './probe-command.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
 import { version, versionCommand } from './version.ts';
@@ -19,7 +20,7 @@ export type {
   Shell,
 } from './shell.ts';
 
-/** Exit codes: it went well; the work failed; the command line or the configuration is wrong. */
+/** Exit codes: success; the work failed; the command line or the configuration is wrong. */
 const EXIT = { fine: 0, failed: 1, wrong: 2 } as const;
 
 const EXAMPLES = `
@@ -31,9 +32,7 @@ Exit codes:
 Every command explains itself: knative-eip COMMAND --help
 `;
 
-/**
- * Parses the command line, runs the command and resolves to the exit code. Never rejects: what went wrong is printed.
- */
+/** Parses the command line, runs the command and resolves to the exit code. Never rejects: errors are printed. */
 export const runCommand = async (argv: readonly string[], shell: Shell): Promise<number> => {
   let exit: number = EXIT.fine;
   const program = new Command('knative-eip')
@@ -55,6 +54,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
     drainCommand,
     eipCommand,
     sandboxCommand,
+    probeCommand,
     explainCommand,
     configCommand,
     versionCommand,

@@ -1,9 +1,10 @@
 import type { Register } from './shell.ts';
 
 const DETAILS = `
-It watches pods, buys, binds and gives back their addresses, and serves /metrics, /healthz and /readyz at
-http.address. Of several replicas one works and the others wait. It ends at SIGTERM, after the calls that are
-under way. Nothing is lost when it is killed: the next one goes on from what the cluster and the cloud say.
+It watches pods, buys, binds and gives back their addresses, and serves /healthz and /readyz at health.address,
+/metrics at metrics.address and the status page at http.address. Of several replicas one works and the others
+wait. It ends at SIGTERM, after the calls that are under way. Nothing is lost when it is killed: the next one goes
+on from what the cluster and the cloud say.
 
 Environment:
   ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN

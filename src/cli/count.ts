@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 
-/** Reads an option's whole number from `least` to `most`. */
+/** Parses an option's value as a whole number from `least` to `most`. */
 export const count =
   (least: number, most: number) =>
   (text: string): number => {

@@ -10,19 +10,19 @@ interface DrainAccountParts {
   readonly config: Pick<Config, 'regionID' | 'vpcID'>;
   readonly kube: Kube;
   readonly cloud: Cloud;
-  /** Where people read why it goes on without an answer. */
+  /** Tells the user why the drain goes on without an answer. */
   readonly err: (text: string) => void;
 }
 
-/** So many looks at other nodes: a cluster may have nodes in several VPCs. */
+/** The number of nodes that are tried: a cluster may have nodes in several VPCs. */
 const MOST_LOOKS = 5;
 
 /**
- * Makes sure that the credentials, the region and the VPC are those of the cluster's nodes, before anything is given
- * back: in another account every EIP looks as if it had been released, and the records of those that are still paid for
- * would go. Without the permission to list nodes, or to ask the cloud for them, it says so and goes on.
+ * Checks that credentials, region and VPC are those of the cluster's nodes, before anything is given back. In another
+ * account every EIP would look as if it had been released, and the PodEIPs of EIPs that are still charged would be
+ * deleted. Without the permission to list nodes, or to ask the cloud for them, it says so and goes on.
  *
- * @throws WrongAccount where they are not, or where the cloud does not say
+ * @throws WrongAccount if they are not, or if the cloud does not say
  */
 export const checkAccount = async (
   { config, kube, cloud, err }: DrainAccountParts,

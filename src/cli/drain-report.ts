@@ -1,7 +1,9 @@
+import { legible } from '../lib/text.ts';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
+import type { Eip } from '../cloud/port.ts';
 import type { Drained, Holding } from '../controllers/drain.ts';
 
-/** What would happen, or has happened, to what a PodEIP holds. */
+/** What will happen, or has happened, to the EIP of a PodEIP. */
 export const outcomeOf = ({ origin }: Holding, how: 'release' | 'keep'): Drained['outcome'] => {
   if (origin === 'nothing') return 'nothing held';
   if (how === 'keep') return 'kept';
@@ -18,11 +20,12 @@ const WOULD = {
   left: '',
 } as const satisfies Record<Drained['outcome'], string>;
 
-/** Who pays for a kept EIP from now on. An EIP is charged until it is released, bound or not. */
+/** Who pays for a kept EIP. An EIP is charged until it is released, bound or not. */
 const costsOf = ({ origin }: Holding): string =>
   origin === 'bought' ? 'yes, until you release it' : 'as before: it was yours already';
 
-const table = (rows: readonly (readonly string[])[]): string => {
+const table = (given: readonly (readonly string[])[]): string => {
+  const rows = given.map((row) => row.map(legible));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map(
@@ -35,7 +38,7 @@ const table = (rows: readonly (readonly string[])[]): string => {
     .join('');
 };
 
-/** What is to be done to each PodEIP. */
+/** What will be done to each PodEIP. */
 export const planText = (holdings: readonly Holding[], how: 'release' | 'keep', output: 'table' | 'json'): string => {
   const rows = holdings.map((it) => ({ ...it, action: WOULD[outcomeOf(it, how)] }));
   if (output === 'json') return `${JSON.stringify(rows, null, 2)}\n`;
@@ -45,7 +48,7 @@ export const planText = (holdings: readonly Holding[], how: 'release' | 'keep', 
   ]);
 };
 
-/** The list of what stays in the account. An EIP that nobody wrote down is found by its tag. */
+/** The EIPs that stay in the account. One whose ID was never written down is named by its tag. */
 export const keptText = (holdings: readonly Holding[], output: 'table' | 'json'): string => {
   const kept = holdings
     .filter(({ origin }) => origin !== 'nothing')
@@ -69,8 +72,8 @@ export const keptText = (holdings: readonly Holding[], output: 'table' | 'json')
 };
 
 /**
- * How kept EIPs are protected from the sweeper of a later installation, which takes EIPs with these tags and without a
- * PodEIP for lost ones. Source: VPC API reference, UntagResources.
+ * How to protect kept EIPs from the garbage collection of a later installation, which would take EIPs with these tags
+ * and without a PodEIP for orphans. Source: VPC API reference, UntagResources.
  */
 export const protection = (holdings: readonly Holding[], region: string): string => {
   const bought = holdings.filter(({ origin, allocationId }) => origin === 'bought' && allocationId !== '');
@@ -85,7 +88,7 @@ export const protection = (holdings: readonly Holding[], region: string): string
   ].join('\n');
 };
 
-/** How many came to which end; which EIPs nobody proved to be ours; and the reason of each that is not done. */
+/** How many PodEIPs had each outcome, which EIPs are not proved to be ours, and the reason of each that is not done. */
 export const summary = (drained: readonly Drained[]): string => {
   const of = (outcome: Drained['outcome']) => drained.filter((it) => it.outcome === outcome);
   const counts = (['released', 'detached', 'kept', 'not ours', 'nothing held', 'failed', 'left'] as const).map(
@@ -104,7 +107,16 @@ export const summary = (drained: readonly Drained[]): string => {
   ].join('\n');
 };
 
-/** How far it is: drawn in place on a terminal, a line for each PodEIP elsewhere. */
+/** The EIPs that nobody can prove to be ours, although they were bought in this cluster. */
+export const untaggedText = (eips: readonly Eip[]): string =>
+  eips
+    .map(
+      ({ allocationId, ipAddress, name }) =>
+        `  ${allocationId} (${ipAddress}${name === undefined ? '' : `, named ${name}`}): it was bought in this cluster, carries no tags, and belongs to no PodEIP; release it in the console if nobody needs it\n`,
+    )
+    .join('');
+
+/** Shows the progress: in place on a terminal, otherwise one line for each PodEIP. */
 export const progress = (
   total: number,
   { err, errIsTerminal }: { err: (text: string) => void; errIsTerminal: boolean },

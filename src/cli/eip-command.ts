@@ -28,14 +28,14 @@ interface Flags {
 
 const STATES = ['inUse', 'waiting', 'attention', 'kept', 'goingBack'];
 
-/** The flags that every command about a cluster has, named as kubectl's. */
+/** The flags of every command that talks to a cluster, named like kubectl's. */
 const clusterFlags = (command: Command): Command =>
   command
     .option('--kubeconfig <file>', 'the kubeconfig, instead of that of KUBECONFIG or ~/.kube/config')
     .option('--context <name>', 'the context, instead of the current one')
     .option('-n, --namespace <name>', 'the namespace, instead of that of the context');
 
-/** `knative-eip eip`, and so `kubectl eip`. Further commands about addresses are registered here. */
+/** `knative-eip eip`, and so `kubectl eip`. Its subcommands are registered here. */
 export const eipCommand: Register = (program, shell, end) => {
   const eip = program
     .command('eip')
@@ -66,7 +66,7 @@ export const eipCommand: Register = (program, shell, end) => {
       );
 };
 
-/** Runs one of the commands; what kubectl said is printed as it is. */
+/** Runs one of the subcommands; errors of kubectl are printed as they are. */
 const runRead = async (
   shell: Shell,
   end: (code: number) => void,

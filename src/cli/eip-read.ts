@@ -8,7 +8,7 @@ import { addressOf } from '../view/shown-address.ts';
 import { ageOf, plain, addressTable, WORDS } from './eip-text.ts';
 import { kubectlJson, KubectlError, type KubectlFlags } from './kubectl.ts';
 
-/** What a command may touch of the process. */
+/** The parts of the process that a command may use. */
 interface Out {
   readonly clock: Clock;
   readonly out: (text: string) => void;
@@ -26,7 +26,7 @@ interface OneFlags extends KubectlFlags {
 }
 
 const PODEIPS = 'podeips.v1beta1.alibabacloud.com';
-/** The controller's name in its Events. */
+/** The reportingController of the controller's Events. */
 const REPORTER = 'alibabacloud.com/knative-eip';
 
 /** `kubectl eip list` */
@@ -62,7 +62,7 @@ export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out):
   return 0;
 };
 
-/** An Event of the core API, as far as it is read. */
+/** The fields of a core/v1 Event that are read. */
 interface CoreEvent {
   readonly type?: string;
   readonly reason?: string;
@@ -85,7 +85,7 @@ interface Happening {
   readonly note: string;
 }
 
-/** The controller's Events about a pod and its PodEIP, each once, the oldest first. */
+/** The controller's Events about a pod and its PodEIP, without duplicates, in chronological order. */
 const happenings = async (pod: string, flags: KubectlFlags): Promise<Happening[]> => {
   const args = ['get', 'events', `--field-selector=involvedObject.name=${pod}`];
   const { items } = await kubectlJson<{ items: readonly CoreEvent[] }>(args, flags);
@@ -100,7 +100,7 @@ const happenings = async (pod: string, flags: KubectlFlags): Promise<Happening[]
       reason: it.reason ?? '',
       note: it.message ?? '',
     };
-    // Pod and PodEIP are told the same within the same second.
+    // The same Event is recorded for the pod and for its PodEIP, within a second.
     const second = (it.eventTime ?? it.firstTimestamp ?? at).slice(0, 19);
     told.set(`${second} ${happening.reason} ${happening.note}`, happening);
   }
@@ -129,7 +129,7 @@ export const history = async (pod: string, flags: OneFlags, { out, err }: Out): 
   return 0;
 };
 
-/** `kubectl eip describe`. 1 where there is neither an address nor a pod that asks for one. */
+/** `kubectl eip describe`. Exit code 1 if there is neither an address nor a pod that asks for one. */
 export const describe = async (pod: string, flags: OneFlags, { clock, out, err }: Out): Promise<number> => {
   const podEip = await found<PodEip>(['get', PODEIPS, pod], flags);
   if (!podEip) return withoutPodEip(pod, flags, { clock, out, err });
@@ -203,7 +203,7 @@ const withoutPodEip = async (pod: string, flags: OneFlags, { out, err }: Out): P
   return 0;
 };
 
-/** The object, or undefined where there is none of that name. */
+/** The object; undefined if there is none of that name. */
 const found = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T | undefined> => {
   try {
     return await kubectlJson<T>(args, flags);

@@ -1,4 +1,4 @@
-import type { Phase } from '../view/phase.ts';
+import type { Phase } from '../web/overview.ts';
 
 export const WORDS: Readonly<Record<Phase, string>> = {
   inUse: 'In use',
@@ -8,10 +8,13 @@ export const WORDS: Readonly<Record<Phase, string>> = {
   goingBack: 'Going back',
 };
 
-/** Texts of users and of the cloud without what a terminal would obey: control characters and escape sequences. */
-export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
+/**
+ * Removes control characters and escape sequences, which a terminal would execute, from texts of users and of the
+ * cloud.
+ */
+export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ');
 
-/** Columns that are as wide as what is in them, but for the last one. */
+/** Aligns columns to their widest cell; the last column is not padded. */
 export const addressTable = (rows: readonly (readonly string[])[]): string => {
   const widths: number[] = [];
   for (const row of rows)
@@ -24,7 +27,7 @@ export const addressTable = (rows: readonly (readonly string[])[]): string => {
     .join('');
 };
 
-/** How long ago, in kubectl's words: "45s", "12m", "5h", "3d". */
+/** The age, as kubectl writes it: "45s", "12m", "5h", "3d". */
 export const ageOf = (time: string | undefined, now: number): string => {
   const seconds = Math.max(0, Math.floor((now - Date.parse(time ?? '')) / 1_000));
   if (Number.isNaN(seconds)) return '-';

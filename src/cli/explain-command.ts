@@ -44,7 +44,7 @@ export const explainCommand: Register = (program, shell, end) => {
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--findings', 'print what every finding means (Markdown) instead')
     .addHelpText('after', DETAILS);
-  // What has to do with a cluster is a matter of the plugin, which has kubectl.
+  // Options about a live cluster exist only in the kubectl plugin, because they need kubectl.
   const isPlugin = program.name() === 'eip';
   if (isPlugin)
     command
@@ -93,7 +93,9 @@ export const explainCommand: Register = (program, shell, end) => {
 /** File descriptor 0 is standard input. */
 const textOf = (name: string): string => readFileSync(name === '-' ? 0 : name, 'utf8');
 
-/** The object and what is around it; what kubectl said is printed as it is. */
+/**
+ * Reads the object, and what its explanation depends on, from the cluster; errors of kubectl are printed as they are.
+ */
 const readLiveOr = async (
   object: string,
   flags: KubectlFlags,

@@ -6,22 +6,22 @@ import type { RevisionFacts } from '../rules/cluster-facts.ts';
 import type { Workload } from '../rules/workload.ts';
 import { readDocuments, type Manifest } from '../manifest/documents.ts';
 import { readClusterContext } from '../manifest/cluster-context.ts';
-import { readPolicyObject } from '../manifest/read-policy.ts';
+import { readPolicyObject } from '../policies/read-policy.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
 import type { Unreadable } from '../manifest/wire.ts';
-import { settingsOf } from '../manager/controllers.ts';
+import { ruleSettingsOf } from '../manager/settings.ts';
 
-/** A text and what it is called; reading it may fail. */
+/** A text with its name. Reading it may throw. */
 export interface ManifestSource {
   readonly name: string;
   readonly read: () => string;
-  /** Its objects say what the cluster is like, and are not explained. @default false */
+  /** Its objects describe the cluster and are not explained themselves. @default false */
   readonly isAround?: boolean | undefined;
 }
 
 interface Explained {
   readonly explanations: readonly Explanation[];
-  /** What cannot be read, each with file and line. */
+  /** What cannot be read, with file and line. */
   readonly problems: readonly string[];
 }
 
@@ -30,7 +30,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'this is a directory: name the files in it',
 };
 
-/** Reads the manifests of all sources as of one cluster, and explains every workload in them. Never throws. */
+/** Reads the manifests of all sources as parts of one cluster, and explains every workload in them. Never throws. */
 export const explainFiles = (
   sources: readonly ManifestSource[],
   {
@@ -78,7 +78,7 @@ export const explainFiles = (
       });
   }
   const { namespaces, claims, otherControllers } = readClusterContext(found.map(({ manifest }) => manifest.object));
-  const settings = settingsOf(config, '');
+  const settings = ruleSettingsOf(config);
   const explanations = explain(placed, {
     settings: isRegionKnown ? settings : { ...settings, region: undefined },
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
@@ -90,6 +90,6 @@ export const explainFiles = (
   return { explanations, problems };
 };
 
-/** A Revision among the manifests: its Service may route to it. */
+/** A Revision among the manifests, to which its Service may route. */
 const revisionFactsOf = ({ kind, isKnative, namespace, name, annotations }: Workload): readonly RevisionFacts[] =>
   kind === 'Revision' && isKnative ? [{ namespace, name, annotations }] : [];

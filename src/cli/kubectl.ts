@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 
-/** Which cluster, as kubectl's own flags say it; what is left out is kubectl's default. */
+/** Which cluster and user, by kubectl's own flags; kubectl's defaults hold for what is undefined. */
 export interface KubectlFlags {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
@@ -8,7 +8,7 @@ export interface KubectlFlags {
   readonly allNamespaces?: boolean | undefined;
 }
 
-/** What kubectl said when it failed. */
+/** kubectl failed; the message is what it printed. */
 export class KubectlError extends Error {
   override readonly name = 'KubectlError';
   readonly isNotFound: boolean;
@@ -18,12 +18,12 @@ export class KubectlError extends Error {
   }
 }
 
-/** As much as the largest list may have: 10,000 PodEIPs are some 30 MB. */
+/** Limits the output of kubectl. 10,000 PodEIPs are about 30 MB. */
 const MOST_BYTES = 512 * 1024 * 1024;
 
 /**
- * Runs the user's own kubectl and resolves to what it printed as JSON. Contexts, several kubeconfig files, credential
- * plug-ins and proxies are then what the user's other commands have. Rejects with {@link KubectlError}.
+ * Runs the user's own kubectl and resolves to the JSON that it printed, so that contexts, several kubeconfig files,
+ * credential plug-ins and proxies work as in the user's other commands. Rejects with {@link KubectlError}.
  */
 export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T> => {
   const all = [

@@ -6,14 +6,14 @@ interface Live {
   readonly metadata?: { readonly namespace?: string };
 }
 
-/** A live object and what surrounds it in its cluster, as far as the user may read it. */
+/** A live object and the objects that its explanation depends on, as far as the user may read them. */
 interface LiveSources {
   readonly sources: readonly ManifestSource[];
-  /** What could not be read; the object is judged without it. */
+  /** What could not be read; the object is explained without it. */
   readonly missing: readonly string[];
 }
 
-/** Objects as one manifest, each a document of its own. */
+/** The objects as one manifest with one document each. */
 const source = (name: string, objects: readonly unknown[], isAround: boolean): ManifestSource => ({
   name,
   read: () => objects.map((object) => JSON.stringify(object)).join('\n---\n'),
@@ -21,9 +21,9 @@ const source = (name: string, objects: readonly unknown[], isAround: boolean): M
 });
 
 /**
- * Reads an object by the name that kubectl gives it, such as `ksvc/hello`, its Namespace, the EipPolicies, the PodEIPs
- * of its namespace, and what tells other controllers of EIPs. Rejects with a KubectlError where the object itself
- * cannot be read.
+ * Reads an object by a name that kubectl takes, such as `ksvc/hello`, and beside it its Namespace, the EipPolicies, the
+ * PodEIPs of its namespace, and the objects that other controllers of EIPs are recognised by. Rejects with a
+ * KubectlError if the object itself cannot be read.
  */
 export const readLive = async (object: string, flags: KubectlFlags): Promise<LiveSources> => {
   const target = await kubectlJson<Live & { readonly items?: readonly Live[] }>(['get', object], flags);
@@ -50,7 +50,7 @@ export const readLive = async (object: string, flags: KubectlFlags): Promise<Liv
         return found.items ?? [found];
       } catch (error) {
         if (!(error instanceof KubectlError)) throw error;
-        // Nothing of the kind, or no such kind: that is an answer.
+        // No object of the kind, or no such kind, is an answer and not an error.
         if (error.isNotFound || error.message.includes("doesn't have a resource type")) return [];
         missing.push(`judged without ${what}, which cannot be read: ${error.message.split('\n', 1)[0] ?? ''}`);
         return [];

@@ -2,30 +2,34 @@ import { destination, pino, type DestinationStream, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../lib/log.ts';
+import { legible } from '../lib/text.ts';
 
-/** How to log, and where to. */
+/** The format, level and destination of the log. */
 export interface LogOptions {
   readonly level: Config['logLevel'];
   readonly format: Config['logFormat'];
-  /** Whether the lines go to a terminal: what `auto` decides by. */
+  /** Whether the destination is a terminal: decides the format where it is `auto`. */
   readonly terminal: boolean;
   /** Where the lines go; standard error by default. */
   readonly to?: DestinationStream | undefined;
 }
 
-/** Keys whose values are not logged, wherever they are. An API's client token is an idempotency token, not a secret. */
+/**
+ * Keys whose values are never logged, at any depth. The client token of an API call is an idempotency key, not a
+ * secret.
+ */
 const SECRET =
   /secret|password|passphrase|authorization|cookie|credential|access_?key|api_?key|private_?key|kubeconfig|signature|(?<!client_?)token/i;
 
-/** Nothing that is logged is deeper or longer; what is would be a mistake, and a slow one. */
+/** Limits on depth and length. Legitimate log fields are far below; larger ones would be a mistake, and slow. */
 const DEEPEST = 6;
 const LONGEST = 100;
 
 const HIDDEN = '[secret]';
 
 /**
- * What of an error goes into a log line: who it is, what it says and what to quote to the provider. Not its stack and
- * not its cause: those of HTTP clients hold whole requests, with their signatures.
+ * The fields of an error that are logged: name and message, and code, kind and request ID, which the cloud's support
+ * asks for. Not stack and cause: those of HTTP clients contain whole requests with their signatures.
  */
 const errorFields = (error: Error): Record<string, unknown> => {
   const { code, kind, requestId } = error as { code?: unknown; kind?: unknown; requestId?: unknown };
@@ -37,10 +41,13 @@ const errorFields = (error: Error): Record<string, unknown> => {
 };
 
 const clean = (value: unknown, depth: number): unknown => {
+  // A line of the log is one line, and shows what it says, whoever wrote a part of it.
+  if (typeof value === 'string') return legible(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (Error.isError(value)) return errorFields(value);
+  if (Error.isError(value)) return clean(errorFields(value), depth + 1);
   if (value instanceof Date) return value;
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return (value as { toJSON(): unknown }).toJSON();
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
+    return clean((value as { toJSON(): unknown }).toJSON(), depth + 1);
   if (depth >= DEEPEST) return '[too deep]';
   if (Array.isArray(value)) return value.slice(0, LONGEST).map((item) => clean(item, depth + 1));
   if (value instanceof Map || value instanceof Set) return clean([...value], depth);
@@ -53,10 +60,12 @@ const clean = (value: unknown, depth: number): unknown => {
 
 const fieldsOf = (fields: object) => clean(fields, 0) as Record<string, unknown>;
 
-/** pino formats the fields of lines, but not those of children: they are cleaned here. */
+/**
+ * pino applies its formatters to the fields of lines, but not to those of child loggers, so that they are cleaned here.
+ */
 const cleaning = (logger: Logger): Log => {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: object, message: string) => {
-    if (logger.isLevelEnabled(level)) logger[level](fieldsOf(fields), message);
+    if (logger.isLevelEnabled(level)) logger[level](fieldsOf(fields), legible(message));
   };
   return {
     debug: line('debug'),
@@ -68,8 +77,8 @@ const cleaning = (logger: Logger): Log => {
 };
 
 /**
- * The logger of the whole process. Every line is written before the call returns, so there is nothing to flush at the
- * end, and no line is lost when the process dies.
+ * Creates the logger of the process. Lines are written synchronously: nothing needs to be flushed at the end, and no
+ * line is lost when the process dies.
  */
 export const createLog = ({ level, format, terminal, to }: LogOptions): Log => {
   const stream = to ?? destination({ dest: 2, sync: true });

@@ -5,7 +5,7 @@ import { createLog } from './logging.ts';
 import { stopSignal } from './stop.ts';
 import { version } from './version.ts';
 
-/** Gives a long-running command its log and its stop signal, and takes the signal handlers away when it has ended. */
+/** Runs a long-running command with a log and a stop signal, and removes the signal handlers after it has ended. */
 export const runLong = async (
   shell: Shell,
   { config, origins }: { config: Config; origins: Origins },

@@ -7,14 +7,14 @@ import type { RunController } from './shell.ts';
 import { nodeVersion } from './version.ts';
 
 /**
- * `knative-eip controller`. 0 after a stop, 1 where it could not begin, 2 where the kubeconfig is wrong. A lost
- * leadership ends the process at once, so that the old leader's calls do not run beside the new leader's.
+ * `knative-eip controller`. Exit code 0 after a stop, 1 if it could not start, 2 if the kubeconfig is wrong. When the
+ * leadership is lost the process exits at once, so that its calls do not overlap with the new leader's.
  */
 export const runControllerCommand: RunController = async ({ config, kubeconfig, log, version, signal }) => {
   try {
     const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
     log.info({ server: connection.server, version }, 'Starting');
-    const { url, ended } = await startManager({
+    const { urls, ended } = await startManager({
       config,
       connection,
       clock: systemClock,
@@ -25,7 +25,7 @@ export const runControllerCommand: RunController = async ({ config, kubeconfig, 
       env: process.env,
       signal,
     });
-    log.info({ url }, 'Serving /metrics, /healthz and /readyz');
+    log.info({ ...urls }, 'Serving health, metrics and the status page');
     if ((await ended) === 'lost') {
       log.error({}, 'The leadership was lost; the process ends and may be started again');
       process.exit(1);

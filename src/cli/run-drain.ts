@@ -1,9 +1,18 @@
 import { NAMESPACE } from '../api/core.ts';
 import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN } from '../cloud/fence.ts';
+import type { Eip } from '../cloud/port.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
-import { drainPodEips, findManaged, holdingOf, keepTurn, releaseTurn, type Releasing } from '../controllers/drain.ts';
+import {
+  drainPodEips,
+  findUntagged,
+  findManaged,
+  holdingOf,
+  keepTurn,
+  releaseTurn,
+  type Releasing,
+} from '../controllers/drain.ts';
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
@@ -11,17 +20,20 @@ import { KubeFault } from '../kube/fault.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemRandom as random } from '../lib/random.ts';
+import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
-import { keptText, outcomeOf, planText, progress, protection, summary } from './drain-report.ts';
-import { settingsOf } from '../manager/controllers.ts';
+import { keptText, outcomeOf, planText, progress, protection, summary, untaggedText } from './drain-report.ts';
+import { settingsOf } from '../manager/settings.ts';
+import { readMarkKey } from '../manager/mark-key.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
 
-/** How many PodEIPs are worked on at once. */
+/** The number of PodEIPs that are worked on at once. */
 const AT_ONCE = 10;
 
 /**
- * `knative-eip drain`. 0 if nothing is left, 1 if something is or a controller leads, 2 if a question cannot be asked.
+ * `knative-eip drain`. Exit code 0 if nothing is left, 1 if something is left or a controller leads, 2 if a question
+ * must be asked and there is no terminal.
  */
 export const runDrain: RunDrain = async (options) => {
   const { config, kubeconfig, clock, err } = options;
@@ -54,7 +66,7 @@ export const runDrain: RunDrain = async (options) => {
   }
 };
 
-/** Runs under the stop signal and the timeout. */
+/** Drains until it is done, or until the stop signal or the timeout. */
 const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
   const ending = new AbortController();
   const disarm =
@@ -98,14 +110,14 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       return 1;
     }
   }
-  // Before the work: a process that is killed in the middle must not have lost an entry of the list.
+  // Printed before the work begins, so that the list is complete even if the process is killed halfway.
   if (how === 'keep') {
     out(keptText(holdings, output));
     err(protection(holdings, config.regionID));
   }
-  const { turn, isNotOurs, idle } =
+  const { turn, isNotOurs, suspects, idle } =
     how === 'keep'
-      ? { turn: keepTurn(kube), isNotOurs: () => false, idle: async () => {} }
+      ? { turn: keepTurn(kube), isNotOurs: () => false, suspects: async () => [], idle: async () => {} }
       : await releasing(options, kube, podEips.length > 0, signal);
   const drained = await drainPodEips(
     podEips,
@@ -119,8 +131,10 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     },
     signal,
   );
+  const untagged = await suspects(signal);
   await idle();
   err(summary(drained));
+  err(untaggedText(untagged));
   const left = signal.aborted
     ? drained.filter(({ outcome }) => outcome === 'left')
     : await findManaged(kube, options.namespace, signal);
@@ -129,16 +143,31 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
   return 1;
 };
 
-/** The controller's own steps over the real cloud. */
+/** Releases with the steps of the controller and the real cloud. */
 const releasing = async (
   { config, clock, log, env, err }: DrainOptions,
   kube: Kube,
   isAnythingThere: boolean,
   signal: AbortSignal,
-): Promise<Releasing & { idle: () => Promise<unknown> }> => {
+): Promise<
+  Releasing & {
+    /** EIPs that were bought here, carry no tags and belong to no PodEIP. */
+    suspects: (signal: AbortSignal) => Promise<readonly Eip[]>;
+    idle: () => Promise<unknown>;
+  }
+> => {
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
   if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
-  const endpointChoice = chooseEndpoints(config, { clock, log });
+  const clusterUid = system.metadata.uid;
+  const { namespace } = config.leaderElection;
+  const markKey = await readMarkKey({ kube, log, namespace }, signal).catch((error: unknown) => {
+    if (!(error instanceof KubeFault && error.kind === 'forbidden')) throw error;
+    err(`${error.message}: EIPs without tags cannot be told from others by their mark.\n`);
+    return undefined;
+  });
+  const proxy = proxyAgentOf(env);
+  if (proxy) await sendThrough(proxy);
+  const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
   const assembled = assembleCloud({
     clock,
     region: config.regionID,
@@ -154,8 +183,9 @@ const releasing = async (
     kube,
     cloud: assembled.cloud,
     clock,
-    cluster: { uid: system.metadata.uid, id: config.clusterID, region: config.regionID },
-    settings: settingsOf(config, system.metadata.uid),
+    cluster: { uid: clusterUid, id: config.clusterID, region: config.regionID, markKey },
+    settings: settingsOf(config, clusterUid, markKey),
+    annotateThrough: config.announcement.through,
     vpcId: config.vpcID,
     tracker: new Tracker(clock, random),
     nodeOf: () => undefined,
@@ -165,10 +195,17 @@ const releasing = async (
     warnService: () => undefined,
     log,
   });
-  return { ...release, idle: () => assembled.idle() };
+  return {
+    ...release,
+    suspects: async (until) => {
+      if (!isAnythingThere || until.aborted) return [];
+      return findUntagged({ kube, cloud: assembled.cloud, issuer: { clusterUid, markKey } }, until);
+    },
+    idle: () => assembled.idle(),
+  };
 };
 
-/** Who leads, told with the remedy; undefined where nobody does. */
+/** Says who leads, and what to do about it; undefined if nobody does. */
 const leader = async (
   { config, clock, err }: DrainOptions,
   kube: Kube,
@@ -184,8 +221,8 @@ const leader = async (
   const holder = lease?.spec?.holderIdentity ?? '';
   if (!lease || holder === '') return undefined;
   const ms = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1_000;
-  // The time in the Lease is another machine's: where it looks old, only a Lease that stays as it is says that nobody
-  // leads.
+  // The times in a Lease are from another machine's clock. A Lease that looks expired counts as such only if it does
+  // not change while it is watched.
   if (!isFresh(lease, ms, clock.now())) {
     err(`The Lease ${namespace}/${name} of ${holder} looks old; watching it for ${ms / 1_000} s.\n`);
     await clock.sleep(ms, signal);

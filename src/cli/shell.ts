@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import type { Origins } from '../config/load.ts';
+import type { CloudReading } from '../cloud/readings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Terminal } from '../lib/terminal.ts';
 
-/** What every long-running command is given. It resolves to the exit code, and ends soon after `signal` aborts. */
+/** The options of every long-running command. It resolves to the exit code, and ends soon after `signal` aborts. */
 interface RunOptions {
   readonly config: Config;
   readonly origins: Origins;
@@ -20,56 +21,90 @@ export interface RunControllerOptions extends RunOptions {
   readonly kubeconfig: string | undefined;
 }
 
+/** The lessons of the sandbox. */
+export const SCENARIOS = ['rollout', 'scale-to-zero', 'quota', 'outage', 'tags-ignored'] as const;
+
+export type Scenario = (typeof SCENARIOS)[number];
+
 export interface SandboxOptions extends RunOptions {
-  /** Ends by itself after so many seconds. */
+  /** Ends by itself after this many seconds. */
   readonly forSeconds: number | undefined;
+  /** What the embedded cloud is like where the documentation leaves it open. */
+  readonly readings: readonly CloudReading[];
   /** Where to listen on 127.0.0.1; 0 takes a free port. */
   readonly ports: { readonly kubernetes: number; readonly cloud: number; readonly http: number };
-  /** Whether standard error is a terminal: then the log goes to a file, out of the way of what is drawn. */
-  readonly errIsTerminal: boolean;
-  /** Standard output, where that is a terminal: then a table is drawn in place. */
+  /** What happens in it by itself: the story, nothing, or one lesson. */
+  readonly plays: 'story' | 'nothing' | Scenario;
+  /** The log goes to `log`, and not to a file: between the lines of the story hardly anybody wants it. */
+  readonly showsLog: boolean;
+  /** Standard output if it is a terminal: then the table is updated in place. */
   readonly terminal: Terminal | undefined;
-  /** Writes to standard output, for what the user is told; log lines go to `log`. */
+  /** Writes output for the user to standard output; log lines go to `log`. */
   readonly print: (text: string) => void;
 }
 
-/** What `knative-eip drain` was asked for. */
+/** The options of `knative-eip drain`. */
 export interface DrainOptions extends RunControllerOptions {
   readonly how: 'release' | 'keep';
   readonly namespace: string | undefined;
   readonly dryRun: boolean;
-  /** Not to ask before anything is changed. */
+  /** Do not ask before something is changed. */
   readonly yes: boolean;
-  /** Also while a controller holds the Lease. */
+  /** Drain even while a controller holds the Lease. */
   readonly force: boolean;
-  /** Undefined for as long as it takes. */
+  /** Undefined: as long as it takes. */
   readonly timeoutMs: number | undefined;
   readonly output: 'table' | 'json';
+  readonly clock: Clock;
+  /** The environment variables that may hold credentials. */
+  readonly env: Shell['env'];
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly errIsTerminal: boolean;
+  /** Asks the user at the terminal; undefined if there is no terminal. */
+  readonly ask: Shell['ask'];
+}
+
+/** What `knative-eip probe` was asked for. */
+export interface ProbeOptions extends RunOptions {
+  readonly vSwitchId: string | undefined;
+  readonly securityGroupId: string | undefined;
+  readonly packageId: string | undefined;
+  readonly withEci: boolean;
+  /** The image of the container instances; undefined for a small one of ECI's own. */
+  readonly image: string | undefined;
+  readonly podAddress: string | undefined;
+  /** Give back what the run of this ID has left, and ask nothing. */
+  readonly clean: string | undefined;
+  readonly dryRun: boolean;
+  readonly yes: boolean;
+  /** Where the report is written; undefined for a file named after the run. */
+  readonly output: string | undefined;
   readonly clock: Clock;
   /** The variables that credentials may come from. */
   readonly env: Shell['env'];
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  readonly errIsTerminal: boolean;
-  /** Asks the person at the terminal; undefined where there is none. */
   readonly ask: Shell['ask'];
 }
 
+export type RunProbe = (options: ProbeOptions) => Promise<number>;
 export type RunDrain = (options: DrainOptions) => Promise<number>;
 export type RunController = (options: RunControllerOptions) => Promise<number>;
 export type RunSandbox = (options: SandboxOptions) => Promise<number>;
 
 /**
- * How the long-running commands are reached, so that nothing is loaded before it is needed. One that is missing
- * is not offered.
+ * The long-running commands, behind functions that import their modules only when they are run. A command that is
+ * missing here is not offered.
  */
 export interface Runs {
   readonly controller?: () => Promise<RunController>;
   readonly sandbox?: () => Promise<RunSandbox>;
   readonly drain?: () => Promise<RunDrain>;
+  readonly probe?: () => Promise<RunProbe>;
 }
 
-/** What a command may touch of the process. */
+/** The parts of the process that a command may use. */
 export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -77,12 +112,12 @@ export interface Shell {
   readonly err: (text: string) => void;
   /** Whether standard error is a terminal. */
   readonly errIsTerminal: boolean;
-  /** Asks a question on the terminal and resolves to the answer; undefined where nobody can answer. */
+  /** Asks a question at the terminal and resolves to the answer; undefined if there is no terminal. */
   readonly ask?: ((question: string, signal?: AbortSignal) => Promise<string>) | undefined;
   /** The width of help texts. */
   readonly columns: number | undefined;
   readonly runs: Runs;
 }
 
-/** Adds itself to the program; `end` takes the exit code. */
+/** Adds a command to the program; the command calls `end` with its exit code. */
 export type Register = (program: Command, shell: Shell, end: (code: number) => void) => void;

@@ -1,14 +1,17 @@
 import type { Clock } from '../lib/clock.ts';
 
-/** A launcher (npm, src/bin.js) passes on what the terminal has sent to the whole process group already. */
+/**
+ * Launchers (npm, src/bin.js) forward a signal that the terminal has already sent to the whole process group. A second
+ * signal within this time, in milliseconds, is such a copy.
+ */
 const SAME_WISH_MS = 500;
 
-/** The shell's convention for a process that ended because of a signal. */
+/** Exit codes after a signal, by the shell's convention. */
 const KILLED = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Turns SIGINT and SIGTERM into an abort: the first asks to stop in order, a second one, later than a launcher's copy
- * of the first would come, ends the process at once.
+ * Turns SIGINT and SIGTERM into an abort. The first signal asks for an orderly stop; another one ends the process at
+ * once, unless it comes so soon that it is a launcher's copy of the first.
  */
 export const stopSignal = (clock: Clock): { signal: AbortSignal; dispose: () => void } => {
   const controller = new AbortController();

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Register } from './shell.ts';
 
-/** The version in package.json, which stands beside both `src` and `dist`. */
+/** The version from package.json, which is next to both `src` and `dist`. */
 export const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
-/** The version of Node, as the metrics tell it. */
+/** The version of Node for the metrics. */
 export const nodeVersion = (): string => process.version;
 
 /** `knative-eip version` */

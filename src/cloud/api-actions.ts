@@ -7,6 +7,7 @@ const MUTATING_ACTIONS = [
   'AddCommonBandwidthPackageIp',
   'RemoveCommonBandwidthPackageIp',
   'TagResources',
+  'UnTagResources',
   'CreateContainerGroup',
   'DeleteContainerGroup',
 ] as const;
@@ -14,6 +15,7 @@ const MUTATING_ACTIONS = [
 /** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */
 const READING_ACTIONS = [
   'DescribeEipAddresses',
+  'DescribeCommonBandwidthPackages',
   'DescribeNetworkInterfaces',
   'DescribeContainerGroups',
   'DescribeContainerGroupStatus',

@@ -10,6 +10,7 @@ import type { Credentials } from './credentials.ts';
 import { fenced, fencedContainerGroups, OPEN, type MayMutate } from './fence.ts';
 import { observeCalls } from './observe.ts';
 import type { ObservedCall } from './observe.ts';
+import { rememberPackages } from './package-cache.ts';
 import type { Cloud } from './port.ts';
 import { createThrottle, throttled, throttledContainerGroups } from './throttle.ts';
 import type { Throttle } from './throttle.ts';
@@ -47,7 +48,8 @@ export interface AssembledCloud {
 }
 
 /**
- * Puts the layers on top of each other, the one order in which they hold: describes are folded first, then the call
+ * Puts the layers on top of each other, the one order in which they hold: describes are folded first (and look-ups
+ * of bandwidth packages answered from what was heard), then the call
  * waits for its turn, then the leadership is checked, then it is sent and observed. The fence is behind the throttle
  * because time passes while waiting.
  */
@@ -63,7 +65,7 @@ export const assembleCloud = (settings: AssembleSettings): AssembledCloud => {
   const alicloud = createCloud(inner);
   const eci = createContainerGroups(inner);
   return {
-    cloud: batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock),
+    cloud: rememberPackages(batched(throttled(fenced(alicloud, mayMutate, callTimeoutMs), throttle), clock), clock),
     containerGroups: throttledContainerGroups(fencedContainerGroups(eci, mayMutate, callTimeoutMs), throttle),
     throttle,
     countEips: async (signal) => {

@@ -260,7 +260,7 @@ export interface ContainerGroups {
   createContainerGroup(spec: ContainerGroupSpec, signal?: AbortSignal): Promise<{ containerGroupId: string }>;
   /** Starts to end an instance; asynchronous. `gone` means that it ended before. */
   deleteContainerGroup(group: { containerGroupId: string; clientToken: string }, signal?: AbortSignal): Promise<void>;
-  /** All pages; any number of IDs. */
+  /** All pages; any number of IDs. One that does not exist is not in the answer. */
   describeContainerGroups(filter: ContainerGroupFilter, signal?: AbortSignal): Promise<readonly ContainerGroup[]>;
   /** All pages; `sinceSeconds` limits the answer to what changed in the last so many seconds. */
   describeContainerGroupStatus(

@@ -17,6 +17,8 @@ interface EndpointChoiceSettings {
 export interface EndpointChoice {
   /** The host of a product's API. Resolves within {@link REACH_MS}; never rejects. */
   of(product: Product): Promise<string>;
+  /** The host that was chosen last; undefined before the first choice. */
+  latest(product: Product): string | undefined;
   /** A call of the product got no answer from the network. */
   failed(product: Product): void;
   /** A call of the product was answered, whatever the answer. */
@@ -45,7 +47,9 @@ export const createEndpointChoice = ({ clock, region, reaches, onChosen }: Endpo
   const failures = new Map<Product, number>();
   /** What was told last: where nothing is ever reached, as behind a proxy, it is chosen again every half minute. */
   const told = new Map<Product, string>();
+  const latest = new Map<Product, string>();
   const tell = (product: Product, host: string, isReached: boolean): void => {
+    latest.set(product, host);
     const choice = `${host} ${isReached}`;
     if (told.get(product) === choice) return;
     told.set(product, choice);
@@ -75,6 +79,7 @@ export const createEndpointChoice = ({ clock, region, reaches, onChosen }: Endpo
       chosen.set(product, entry);
       return entry.host;
     },
+    latest: (product) => latest.get(product),
     failed: (product) => {
       const count = (failures.get(product) ?? 0) + 1;
       failures.set(product, count);

@@ -22,11 +22,12 @@ export interface FaultPolicy {
    *
    * - `backoff`: later and later, from at once on
    * - `throttle`: when it is the action's turn again, and no earlier than the cloud asks for
+   * - `gradual`: seconds apart at first, then minutes: it may pass by itself, or never
    * - `slow`: minutes apart, later and later
    * - `onceFreed`: the same, and at once when an EIP has been given back
    * - `steady`: every minute, because whoever mends it wants to see that it works
    */
-  readonly retry: 'backoff' | 'throttle' | 'slow' | 'onceFreed' | 'steady';
+  readonly retry: 'backoff' | 'throttle' | 'gradual' | 'slow' | 'onceFreed' | 'steady';
   /** Whether it may be for one resource among those that the call names: each is asked for alone then. */
   readonly mayBlameOneId: boolean;
   /**
@@ -37,8 +38,8 @@ export interface FaultPolicy {
   /** What conditions and Events say where somebody is told. */
   readonly reason: Reason;
   /**
-   * Who has to act. `nobody`: it passes by itself, and is a line of the debug log. An operator is also called by an
-   * alert.
+   * Who has to act, and is told at once. `nobody`: it passes by itself, and is told only if it does not; see
+   * fault-history.ts. An operator is also called by an alert.
    */
   readonly tell: 'nobody' | 'user' | 'operator';
 }
@@ -54,6 +55,13 @@ export const FAULT = {
   gone: { ...passing, effect: 'absent', token: 'same', mayBlameOneId: true, reason: 'CloudBusy' },
   throttled: { ...passing, retry: 'throttle', reason: 'CloudThrottled' },
   unknown: { ...passing, effect: 'possible', token: 'same', reason: 'CloudUnknown' },
+  unrecognized: {
+    ...lasting,
+    retry: 'gradual',
+    mayBlameOneId: true,
+    reason: 'CloudUnknownAnswer',
+    tell: 'user',
+  },
   refused: { ...lasting, retry: 'slow', mayBlameOneId: true, reason: 'CloudRefused', tell: 'user' },
   quota: { ...lasting, retry: 'onceFreed', reason: 'QuotaExceeded', tell: 'operator' },
   misconfigured: { ...lasting, retry: 'steady', isOfSetup: true, reason: 'CloudMisconfigured', tell: 'operator' },

@@ -8,12 +8,26 @@
  *   Read before repeating.
  * - `already`: the wanted state is there already. Success once a read has confirmed it.
  * - `gone`: the resource does not exist. Success for a release; "not yet" for something new.
+ * - `unrecognized`: an answer of the class 4xx whose code is in no table. The API did answer, so nothing happened;
+ *   whether it passes by itself nobody here knows.
  * - `refused`: this request will never succeed as it is (InvalidParameter, Mode.Conflict, InvalidRegion.NotSupport).
  * - `quota`: the account has no more of it, or no money (QuotaExceeded.Eip, InsufficientBalance). Passes only slowly.
  * - `misconfigured`: credentials, RAM permissions or endpoints are wrong. An operator must act.
  */
 export type CloudFaultKind =
-  'again' | 'later' | 'throttled' | 'unknown' | 'already' | 'gone' | 'refused' | 'quota' | 'misconfigured';
+  | 'again'
+  | 'later'
+  | 'throttled'
+  | 'unknown'
+  | 'already'
+  | 'gone'
+  | 'unrecognized'
+  | 'refused'
+  | 'quota'
+  | 'misconfigured';
+
+/** Code of a change that was not sent because this process may not lead any more: it is no word of the cloud's. */
+export const LEADERSHIP_UNCERTAIN = 'LeadershipUncertain';
 
 /** The error that every function of the cloud port rejects with. Its message is safe to log: no URL, no secret. */
 export class CloudFault extends Error {
@@ -48,3 +62,13 @@ export class CloudFault extends Error {
     this.retryAfterMs = fault.retryAfterMs;
   }
 }
+
+/**
+ * How the message of a fault begins whenever the same is said: up to the code, because the ID of the request follows;
+ * all of it if the network was silent.
+ */
+export const topicOf = ({ message, code }: Pick<CloudFault, 'message' | 'code'>): string => {
+  const at = message.indexOf(code);
+  // With the sign that ends the code: another code may begin with this one.
+  return at < 0 ? message : message.slice(0, at + code.length + 1);
+};

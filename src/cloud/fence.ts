@@ -1,8 +1,9 @@
+import { prepareChange } from '../lib/prepare.ts';
 import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
 import { CALL_TIMEOUT_MS } from './deadline.ts';
-import { CloudFault } from './fault.ts';
+import { CloudFault, LEADERSHIP_UNCERTAIN } from './fault.ts';
 
 /**
  * Whether a change may be sent. `accountUnseen`: it may not, because nobody could see yet whether the credentials are
@@ -21,7 +22,7 @@ const closed = (action: CloudAction, kind: Exclude<Permission['kind'], 'open'>, 
     ? new CloudFault({
         kind: 'later',
         action,
-        code: 'LeadershipUncertain',
+        code: LEADERSHIP_UNCERTAIN,
         message: `${action}: not sent, the leadership is not certain for another ${needMs} ms`,
       })
     : new CloudFault({
@@ -33,9 +34,11 @@ const closed = (action: CloudAction, kind: Exclude<Permission['kind'], 'open'>, 
 
 const guardOf =
   (mayMutate: MayMutate, needMs: number) =>
-  <T>(action: CloudAction, send: () => Promise<T>): Promise<T> => {
+  async <T>(action: CloudAction, send: () => Promise<T>): Promise<T> => {
+    await prepareChange();
     const { kind } = mayMutate(needMs);
-    return kind === 'open' ? send() : Promise.reject(closed(action, kind, needMs));
+    if (kind !== 'open') throw closed(action, kind, needMs);
+    return send();
   };
 
 /**
@@ -52,9 +55,11 @@ export const fenced = (cloud: FoldableCloud, mayMutate: MayMutate, needMs: numbe
     describeEips: (ids, signal) => cloud.describeEips(ids, signal),
     describeEip: (id, signal) => cloud.describeEip(id, signal),
     findEips: (tags, signal) => cloud.findEips(tags, signal),
-    findEipByAddress: (ipAddress, signal) => cloud.findEipByAddress(ipAddress, signal),
+    listFreeEips: (signal) => cloud.listFreeEips(signal),
+    findEipsByAddress: (ipAddresses, signal) => cloud.findEipsByAddress(ipAddresses, signal),
     findNetworkInterfaces: (where, signal) => cloud.findNetworkInterfaces(where, signal),
     networkInterfacesOf: (id, signal) => cloud.networkInterfacesOf(id, signal),
+    findBandwidthPackage: (id, signal) => cloud.findBandwidthPackage(id, signal),
     allocateEip: (request, signal) => guard('AllocateEipAddress', () => cloud.allocateEip(request, signal)),
     associateEip: (binding, signal) => guard('AssociateEipAddress', () => cloud.associateEip(binding, signal)),
     unassociateEip: (binding, signal) => guard('UnassociateEipAddress', () => cloud.unassociateEip(binding, signal)),
@@ -62,6 +67,7 @@ export const fenced = (cloud: FoldableCloud, mayMutate: MayMutate, needMs: numbe
     joinBandwidthPackage: (membership, signal) =>
       guard('AddCommonBandwidthPackageIp', () => cloud.joinBandwidthPackage(membership, signal)),
     tagEip: (id, tags, signal) => guard('TagResources', () => cloud.tagEip(id, tags, signal)),
+    untagEip: (id, keys, signal) => guard('UnTagResources', () => cloud.untagEip(id, keys, signal)),
     leaveBandwidthPackage: (membership, signal) =>
       guard('RemoveCommonBandwidthPackageIp', () => cloud.leaveBandwidthPackage(membership, signal)),
   };

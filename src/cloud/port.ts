@@ -38,7 +38,10 @@ export interface Eip {
   readonly instanceType?: string | undefined;
   /** The private address that it is bound to. The API says "" for the primary address of a network interface. */
   readonly privateIpAddress?: string | undefined;
+  /** Of the EIP itself, which counts while it is in no bandwidth package; Mbit/s. */
   readonly bandwidthMbps: number;
+  /** Of the bandwidth package that it is in, for all EIPs of that together; Mbit/s. */
+  readonly packageBandwidthMbps?: number | undefined;
   readonly internetChargeType: string;
   /** PostPaid or PrePaid. */
   readonly chargeType: string;
@@ -69,17 +72,28 @@ export interface NetworkInterface {
   /** The interface's primary private address. An EIP bound to it is described with `privateIpAddress` "". */
   readonly primaryIpAddress: string;
   readonly privateIpAddresses: readonly string[];
+  /** IPv4 prefixes, such as `10.0.0.16/28`: addresses out of them are not among the others. @default none */
+  readonly prefixes?: readonly string[] | undefined;
 }
 
 /** One EIP on one private address of one network interface: the compare-and-swap triple of Unassociate. */
 export interface Binding {
   readonly allocationId: string;
-  /** Of an EIP that somebody else bound to an ECS instance: that instance. */
+  /** Of an EIP that is described as bound to an instance, of ECS or ECI: that instance. */
   readonly networkInterfaceId: string;
-  /** @default NetworkInterface */
-  readonly instanceType?: 'NetworkInterface' | 'EcsInstance' | undefined;
+  /** As it is described. @default NetworkInterface */
+  readonly instanceType?: string | undefined;
   readonly privateIpAddress: string;
   readonly clientToken: string;
+}
+
+/** An Internet Shared Bandwidth instance as DescribeCommonBandwidthPackages shows it. */
+export interface BandwidthPackage {
+  readonly bandwidthPackageId: string;
+  /** The line type of the EIPs in it; "" where the answer does not say. */
+  readonly isp: string;
+  /** Normal, or why nothing can join: FinancialLocked, Unactivated. "" where the answer does not say. */
+  readonly businessStatus: string;
 }
 
 /** An EIP's place in an Internet Shared Bandwidth instance. */
@@ -103,8 +117,10 @@ export interface Cloud {
   describeEip(allocationId: string, signal?: AbortSignal): Promise<Eip | undefined>;
   /** Every EIP that carries all of `tags` with these values; all pages. */
   findEips(tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]>;
-  /** The EIP that has this public address, of any origin; undefined where the answer does not list it. */
-  findEipByAddress(ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined>;
+  /** Every EIP of the account that is Available, of any origin; all pages. */
+  listFreeEips(signal?: AbortSignal): Promise<readonly Eip[]>;
+  /** By public address, the EIPs of any origin that have these; without those that the answer does not list. */
+  findEipsByAddress(ipAddresses: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Eip>>;
   /**
    * Starts to bind an Available EIP to a private address of a network interface. Asynchronous: describe until InUse.
    */
@@ -117,7 +133,11 @@ export interface Cloud {
   joinBandwidthPackage(membership: PackageMembership, signal?: AbortSignal): Promise<void>;
   /** Adds tags, or changes the value of those that are there. Idempotent. */
   tagEip(allocationId: string, tags: readonly Tag[], signal?: AbortSignal): Promise<void>;
+  /** Takes tags off; those that are not there are no error. Idempotent. */
+  untagEip(allocationId: string, keys: readonly string[], signal?: AbortSignal): Promise<void>;
   leaveBandwidthPackage(membership: PackageMembership, signal?: AbortSignal): Promise<void>;
+  /** The bandwidth package with this ID, or undefined where the answer does not list it. */
+  findBandwidthPackage(bandwidthPackageId: string, signal?: AbortSignal): Promise<BandwidthPackage | undefined>;
   /** The network interfaces of the VPC that hold this private address: one, unless something is wrong. */
   findNetworkInterfaces(
     where: { vpcId: string; privateIpAddress: string },

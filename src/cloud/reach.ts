@@ -1,3 +1,4 @@
+import { request, type Agent } from 'node:https';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 
@@ -19,3 +20,19 @@ export const reaches = (host: string, timeoutMs: number, port: number = HTTPS): 
     socket.once('secureConnect', () => end(socket.authorized));
     socket.once('error', () => end(false));
   });
+
+/**
+ * The same through a proxy, where the agent leads to the host by one: whether anything answers there. Never rejects.
+ */
+export const reachesThrough =
+  (agent: Agent) =>
+  (host: string, timeoutMs: number, port: number = HTTPS): Promise<boolean> =>
+    new Promise((resolve) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const asked = request({ host, port, method: 'HEAD', path: '/', agent, signal }, (answer) => {
+        answer.resume();
+        resolve(true);
+      });
+      asked.once('error', () => resolve(false));
+      asked.end();
+    });

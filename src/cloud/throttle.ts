@@ -9,18 +9,19 @@ import { FAULT } from './fault-policy.ts';
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
  * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
  * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
- * DescribeContainerGroupStatus 10000, DescribeContainerLog 500 per 60 s; CreateContainerGroup and DeleteContainerGroup
- * have a bucket of 100 that regains 20 a second, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a
- * careful 60 stands for those that change something. The look-up of network interfaces, which every pod needs, begins
- * as fast as the other reads; if that is too fast, the cloud says so and it slows down.
+ * DescribeContainerGroupStatus 10000, DescribeContainerLog 500 per 60 s; of CreateContainerGroup and
+ * DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20 a second: both are kept
+ * to, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a careful 60 stands for those that change
+ * something, and for bandwidth packages, which are seldom looked up. The look-up of network interfaces, which every pod
+ * needs, begins as fast as the other reads; if that is too fast, the cloud says so and it slows down.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
   AssociateEipAddress: 120,
   DescribeEipAddresses: 600,
   ReleaseEipAddress: 600,
-  CreateContainerGroup: 1200,
-  DeleteContainerGroup: 1200,
+  CreateContainerGroup: 1000,
+  DeleteContainerGroup: 1000,
   DescribeContainerGroups: 2000,
   DescribeContainerGroupStatus: 10_000,
   DescribeContainerLog: 500,
@@ -28,27 +29,54 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
   TagResources: 60,
+  UnTagResources: 60,
   DescribeNetworkInterfaces: 600,
+  DescribeCommonBandwidthPackages: 60,
 };
 
 /**
- * Actions whose bucket is published (ECI, "API throttling"): so many calls at once, and beside them the whole rate.
- * Elsewhere only a number of calls in any minute is known.
+ * Actions whose bucket is published (ECI, "API throttling"): so many calls at once, of those in any minute. Elsewhere
+ * only the number in any minute is known.
  */
 const ACCOUNT_BURSTS: Readonly<Partial<Record<CloudAction, number>>> = {
   CreateContainerGroup: 100,
   DeleteContainerGroup: 100,
 };
 
+/**
+ * Actions whose number in any minute is documented. It is used to the full, until the cloud throttles: then somebody
+ * else uses the account too.
+ */
+const DOCUMENTED: ReadonlySet<CloudAction> = new Set([
+  'AllocateEipAddress',
+  'AssociateEipAddress',
+  'UnassociateEipAddress',
+  'DescribeEipAddresses',
+  'ReleaseEipAddress',
+]);
+/**
+ * A minute of the account, with a second for calls that overtake each other on their way: in no such time are there
+ * more calls than the rate, whenever the cloud's minute begins.
+ */
+const WINDOW_MS = 61_000;
+/** The share of a minute's calls that may come at once: beside somebody who is not known yet, half a minute is left. */
+const AT_ONCE = 1 / 2;
+/** So long after a throttle the calls of a minute are spread over it, as if somebody else used the account too. */
+const CAREFUL_MS = 600_000;
+
 /** The slowest that throttling can make an action, as a share of its rate. */
 const SLOWEST = 0.05;
 /** What an action regains of its rate for every {@link REGAIN_EVERY_MS} without a throttle. */
 const REGAIN = 0.05;
 const REGAIN_EVERY_MS = 10_000;
+/** The share of the rate at which it was throttled up to which it regains so fast; beyond it feels its way. */
+const REGAIN_FAST_TO = 0.8;
+/** What it regains there. */
+const REGAIN_SLOWLY = 0.01;
 /** Throttles that come together, from calls that were under way together, count once. */
 const SAME_THROTTLE_MS = 1_000;
 
-/** Token buckets, one for each action. */
+/** Token buckets with a window over the last minute, one for each action. */
 export interface Throttle {
   /**
    * Resolves when the action may be called, in the order of asking; rejects with the signal's reason when it aborts
@@ -67,37 +95,43 @@ export interface Throttle {
   perMinute(action: CloudAction): number;
 }
 
+/** What is known of a rate. */
+interface RateKind {
+  /** Whether the number of calls in any minute is documented. */
+  readonly isDocumented: boolean;
+  /** Calls at once, where a bucket is published. */
+  readonly published: number | undefined;
+}
+
 interface Waiter {
   readonly resolve: () => void;
 }
 
 class Bucket {
   readonly #clock: Clock;
-  readonly #burst: number;
-  readonly #perMs: number;
+  readonly #perMinute: number;
+  readonly #published: number | undefined;
+  /** When the calls of the last {@link WINDOW_MS} passed, oldest first; undefined where only a bucket holds. */
+  readonly #passed: number[] | undefined;
   readonly #queue: Waiter[] = [];
   #tokens: number;
   #filledAt: number;
   #notBefore = Number.NEGATIVE_INFINITY;
+  #carefulUntil = Number.NEGATIVE_INFINITY;
   #share = 1;
+  /** Above this share it was throttled the last time. */
+  #ceiling = 1;
   #slowedAt: number | undefined;
   #regained = 0;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(clock: Clock, perMinute: number, burst?: number) {
+  constructor(clock: Clock, perMinute: number, { isDocumented, published }: RateKind) {
     this.#clock = clock;
-    if (burst !== undefined) {
-      this.#burst = Math.max(1, Math.floor(burst));
-      this.#perMs = perMinute / 60_000;
-      this.#tokens = this.#burst;
-      this.#filledAt = clock.mono();
-      return;
-    }
-    // A sixth of the minute's calls at once, the rest spread over it: their sum is the rate, in any minute.
-    this.#burst = Math.max(1, Math.floor(perMinute / 6));
-    this.#perMs = Math.max(perMinute - this.#burst, (perMinute * 5) / 6) / 60_000;
-    this.#tokens = this.#burst;
+    this.#perMinute = perMinute;
+    this.#published = published;
+    this.#passed = isDocumented ? [] : undefined;
     this.#filledAt = clock.mono();
+    this.#tokens = this.#burst();
   }
 
   get waiting(): number {
@@ -111,7 +145,8 @@ class Bucket {
 
   left(): number {
     this.#fill();
-    return this.#notBefore <= this.#filledAt ? Math.floor(this.#tokens) : 0;
+    if (this.#notBefore > this.#filledAt) return 0;
+    return Math.max(0, Math.min(Math.floor(this.#tokens), this.#leftInWindow()));
   }
 
   acquire(signal?: AbortSignal): Promise<void> {
@@ -138,8 +173,10 @@ class Bucket {
     this.#fill();
     const now = this.#clock.mono();
     this.#tokens = 0;
+    this.#carefulUntil = now + CAREFUL_MS;
     this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
     if (this.#slowedAt === undefined || now - this.#slowedAt >= SAME_THROTTLE_MS) {
+      this.#ceiling = Math.max(SLOWEST, this.#share * REGAIN_FAST_TO);
       this.#share = Math.max(SLOWEST, this.#share / 2);
       this.#regained = 0;
       this.#slowedAt = now;
@@ -147,17 +184,47 @@ class Bucket {
     this.#pump();
   }
 
+  /** Whether the whole rate is used, as it comes. */
+  #isFull(): boolean {
+    return this.#passed !== undefined && this.#carefulUntil <= this.#filledAt && this.#share === 1;
+  }
+
+  /** Calls at once, at the full rate. */
+  #burst(): number {
+    return Math.max(1, Math.floor(this.#published ?? this.#perMinute * (this.#isFull() ? AT_ONCE : 1 / 6)));
+  }
+
+  /**
+   * Calls per millisecond beside those at once, at the full rate. Where no window counts the calls, their sum in a
+   * minute is the rate.
+   */
+  #perMs(): number {
+    if (this.#isFull()) return this.#perMinute / 60_000;
+    return Math.max(this.#perMinute - this.#burst(), (this.#perMinute * 5) / 6) / 60_000;
+  }
+
+  /** How many calls the present window still has room for. */
+  #leftInWindow(): number {
+    if (!this.#passed) return Infinity;
+    const began = this.#filledAt - WINDOW_MS;
+    let gone = 0;
+    while (gone < this.#passed.length && this.#passed[gone]! <= began) gone += 1;
+    this.#passed.splice(0, gone);
+    return Math.max(1, Math.floor(this.#perMinute)) - this.#passed.length;
+  }
+
   /** Adds the tokens since the last look, at the rate of that time, then gives back what the rate has regained. */
   #fill(): void {
     const now = this.#clock.mono();
     this.#tokens = Math.min(
-      Math.max(1, this.#burst * this.#share),
-      this.#tokens + (now - this.#filledAt) * this.#perMs * this.#share,
+      Math.max(1, this.#burst() * this.#share),
+      this.#tokens + (now - this.#filledAt) * this.#perMs() * this.#share,
     );
     this.#filledAt = now;
     if (this.#slowedAt === undefined) return;
     const regained = Math.floor((now - this.#slowedAt) / REGAIN_EVERY_MS);
-    this.#share = Math.min(1, this.#share + REGAIN * (regained - this.#regained));
+    for (; this.#regained < regained && this.#share < 1; this.#regained += 1)
+      this.#share = Math.min(1, this.#share + (this.#share < this.#ceiling ? REGAIN : REGAIN_SLOWLY));
     this.#regained = regained;
     if (this.#share === 1) this.#slowedAt = undefined;
   }
@@ -166,16 +233,19 @@ class Bucket {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#fill();
-    while (this.#notBefore <= this.#filledAt && this.#tokens >= 1) {
+    while (this.#notBefore <= this.#filledAt && this.#tokens >= 1 && this.#leftInWindow() > 0) {
       const next = this.#queue.shift();
       if (next === undefined) return;
       this.#tokens -= 1;
+      this.#passed?.push(this.#filledAt);
       next.resolve();
     }
     if (this.#queue.length === 0) return;
     const blockedMs = this.#notBefore - this.#filledAt;
-    const tokenMs = (1 - this.#tokens) / (this.#perMs * this.#share);
-    this.#cancelTimer = this.#clock.timer(Math.max(1, Math.ceil(Math.max(blockedMs, tokenMs))), () => this.#pump());
+    const tokenMs = (1 - this.#tokens) / (this.#perMs() * this.#share);
+    const windowMs = this.#leftInWindow() > 0 ? 0 : this.#passed![0]! + WINDOW_MS - this.#filledAt;
+    const waitMs = Math.max(1, Math.ceil(Math.max(blockedMs, tokenMs, windowMs)));
+    this.#cancelTimer = this.#clock.timer(waitMs, () => this.#pump());
   }
 }
 
@@ -195,7 +265,10 @@ export const createThrottle = (
     const known = buckets.get(action);
     if (known !== undefined) return known;
     const burst = ACCOUNT_BURSTS[action];
-    const fresh = new Bucket(clock, rates[action] * share, burst === undefined ? undefined : burst * share);
+    const fresh = new Bucket(clock, rates[action] * share, {
+      isDocumented: DOCUMENTED.has(action),
+      published: burst === undefined ? undefined : burst * share,
+    });
     buckets.set(action, fresh);
     return fresh;
   };
@@ -224,7 +297,7 @@ const turnsOf =
 
 /**
  * The cloud behind the throttle: each function waits for its turn, and a `throttled` fault slows its action down. The
- * later pages of a list take their turns inside the cloud (see `nextPage` of alicloud/cloud.ts).
+ * later pages of a list take their turns inside the cloud (see `nextPage` of alicloud/vpc.ts).
  */
 export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableCloud => {
   const take = turnsOf(throttle);
@@ -233,8 +306,9 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
     describeEip: (id, signal) => take('DescribeEipAddresses', signal, () => cloud.describeEip(id, signal)),
     describeEips: (ids, signal) => take('DescribeEipAddresses', signal, () => cloud.describeEips(ids, signal)),
     findEips: (tags, signal) => take('DescribeEipAddresses', signal, () => cloud.findEips(tags, signal)),
-    findEipByAddress: (ipAddress, signal) =>
-      take('DescribeEipAddresses', signal, () => cloud.findEipByAddress(ipAddress, signal)),
+    listFreeEips: (signal) => take('DescribeEipAddresses', signal, () => cloud.listFreeEips(signal)),
+    findEipsByAddress: (ipAddresses, signal) =>
+      take('DescribeEipAddresses', signal, () => cloud.findEipsByAddress(ipAddresses, signal)),
     associateEip: (binding, signal) => take('AssociateEipAddress', signal, () => cloud.associateEip(binding, signal)),
     unassociateEip: (binding, signal) =>
       take('UnassociateEipAddress', signal, () => cloud.unassociateEip(binding, signal)),
@@ -242,8 +316,11 @@ export const throttled = (cloud: FoldableCloud, throttle: Throttle): FoldableClo
     joinBandwidthPackage: (membership, signal) =>
       take('AddCommonBandwidthPackageIp', signal, () => cloud.joinBandwidthPackage(membership, signal)),
     tagEip: (id, tags, signal) => take('TagResources', signal, () => cloud.tagEip(id, tags, signal)),
+    untagEip: (id, keys, signal) => take('UnTagResources', signal, () => cloud.untagEip(id, keys, signal)),
     leaveBandwidthPackage: (membership, signal) =>
       take('RemoveCommonBandwidthPackageIp', signal, () => cloud.leaveBandwidthPackage(membership, signal)),
+    findBandwidthPackage: (id, signal) =>
+      take('DescribeCommonBandwidthPackages', signal, () => cloud.findBandwidthPackage(id, signal)),
     findNetworkInterfaces: (where, signal) =>
       take('DescribeNetworkInterfaces', signal, () => cloud.findNetworkInterfaces(where, signal)),
     networkInterfacesOf: (id, signal) =>

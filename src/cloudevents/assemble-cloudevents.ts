@@ -11,12 +11,12 @@ import { Outbox } from './outbox.ts';
 import { createSender, type Sender } from './sender.ts';
 
 /**
- * Where SinkBinding mounts the token of a sink with OIDC: knative/eventing
+ * The file to which SinkBinding mounts the token of a sink with OIDC. Source: knative/eventing
  * pkg/apis/sources/v1/sinkbinding_lifecycle.go.
  */
 const OIDC_TOKEN = '/oidc/token';
 
-/** The sender to the configured sink; undefined where there is none. */
+/** Creates the sender to the configured sink; undefined if none is configured. */
 export const senderOf = ({ cloudEvents }: Config, clock: Clock): Sender | undefined => {
   const { sink, timeoutSeconds, caCertificates, tokenFile } = cloudEvents;
   if (sink === undefined) return undefined;
@@ -33,12 +33,12 @@ export const senderOf = ({ cloudEvents }: Config, clock: Clock): Sender | undefi
 
 interface CloudEventParts {
   readonly config: Config;
-  /** A client with a budget of its own: the reconciler never waits behind events. */
+  /** A client with a rate limit of its own, so that the reconciler never waits behind events. */
   readonly kube: Kube;
   readonly sender: Sender;
   /** Whether the cache has this PodEIP. */
   readonly isKnown: (podEip: ObjectRef, uid: string) => boolean;
-  /** Puts a PodEIP into the reconciler's queue. */
+  /** Adds a PodEIP to the reconciler's queue. */
   readonly again: (podEip: ObjectRef) => void;
   readonly mayAct: () => boolean;
   readonly clock: Clock;
@@ -47,14 +47,14 @@ interface CloudEventParts {
   readonly metrics: CloudEventMetrics;
 }
 
-/** CloudEvents at work. */
+/** Outbox and delivery, ready to run. */
 interface CloudEvents {
   readonly outbox: Outbox;
   /** Sends until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Puts outbox and delivery together. */
+/** Connects outbox and delivery. */
 export const assembleCloudEvents = (parts: CloudEventParts): CloudEvents => {
   const { config, kube, isKnown, again, clock, random, log } = parts;
   const { mode, retryWindowSeconds, overrides } = config.cloudEvents;

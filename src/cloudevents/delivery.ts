@@ -10,15 +10,15 @@ import type { Outbox } from './outbox.ts';
 import type { Sender } from './sender.ts';
 import type { SinkVerdict } from './sink.ts';
 
-/** How many deliveries are under way at once. */
+/** The highest number of concurrent deliveries. */
 const AT_ONCE = 16;
-/** First and longest pause of one address after a failed delivery, milliseconds. */
+/** Pauses of one PodEIP after failed deliveries, milliseconds. */
 const BACKOFF = { baseMs: 500, capMs: 60_000 };
-/** So many failures in a row mean that the sink is away: from then on one delivery at a time tries it. */
+/** After this many failures in a row the sink counts as down: then one delivery at a time probes it. */
 const DOWN_AFTER = 32;
-/** Pauses between those tries, milliseconds. */
+/** Pauses between probes, milliseconds. */
 const PROBE = { baseMs: 1_000, capMs: 30_000 };
-/** Between looks whether this process may send again, milliseconds. */
+/** How often `mayAct` is checked again while it is false, milliseconds. */
 const DOUBT_MS = 1_000;
 
 interface DeliveryPorts {
@@ -26,7 +26,7 @@ interface DeliveryPorts {
   readonly sender: Sender;
   readonly context: EventContext;
   readonly mode: EventMode;
-  /** How old an event may be when a delivery fails and it is still kept; milliseconds. */
+  /** An event older than this is dropped when its delivery fails, milliseconds. */
   readonly windowMs: number;
   /** False once another process may be the leader. */
   readonly mayAct: () => boolean;
@@ -37,8 +37,8 @@ interface DeliveryPorts {
 }
 
 /**
- * Sends what the outbox holds: each address in order, one at a time; different addresses beside each other. A delivery
- * that fails holds up its own address only, until the sink is away for all.
+ * Sends what the outbox holds: the events of one PodEIP in order, one at a time; those of different PodEIPs
+ * concurrently. A failed delivery delays its own PodEIP only, unless the sink is down for all.
  */
 export class Delivery {
   readonly #ports: DeliveryPorts;
@@ -46,9 +46,9 @@ export class Delivery {
   readonly #ready = new Set<Partition>();
   #signal: AbortSignal | undefined;
   #underWay = 0;
-  /** Failures in a row, of all addresses. */
+  /** Failures in a row, of all PodEIPs. */
   #failures = 0;
-  /** Nothing is sent before this, monotonic milliseconds. */
+  /** Nothing is sent before this time, monotonic milliseconds. */
   #notBefore = 0;
 
   constructor(ports: DeliveryPorts) {
@@ -92,7 +92,7 @@ export class Delivery {
       if (this.#underWay >= (this.#isDown ? 1 : AT_ONCE)) return;
       this.#ready.delete(lane);
       const { head } = lane;
-      // The partition that is in the way wakes it again, and so does its timer.
+      // The partition that must go first, or a timer, will call again.
       if (!head || lane.isSending || lane.dueAt > now || outbox.isBehindAnother(lane, head)) continue;
       void this.#deliver(lane, head, signal);
     }
@@ -114,7 +114,7 @@ export class Delivery {
       verdict = await sender.send(messageOf(eventOf(change, context), mode), signal);
     } catch (error) {
       if (signal.aborted) return;
-      // An event that cannot be made will not be made the next time either.
+      // The failure is deterministic: the next attempt would fail, too.
       this.#log.error({ error, type: typeOf(change.kind) }, 'A CloudEvent cannot be made');
       verdict = { is: 'refused', why: 'invalid' };
     } finally {
@@ -136,7 +136,7 @@ export class Delivery {
       return;
     }
     this.#failed(verdict);
-    // What is as old is given up together: tried one by one it would pile up behind a sink that is away.
+    // All expired events are dropped together: tried one by one, they would pile up while the sink is down.
     const expired = lane.waiting.filter(({ at }) => clock.now() - at > windowMs);
     for (const it of expired) this.#drop(lane, it, 'expired', verdict.why);
     const last = expired.at(-1);
@@ -158,7 +158,7 @@ export class Delivery {
     this.#pause(Math.max(afterMs ?? 0, backoffMs(PROBE, this.#failures - DOWN_AFTER, this.#ports.random)));
   }
 
-  /** The sink has answered. */
+  /** The sink answered, so that it is not down. */
   #reached(): void {
     const wasDown = this.#isDown;
     this.#failures = 0;

@@ -1,16 +1,16 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import { schemaId, type EipChange, type ChangeKind } from './change.ts';
 
-/** What events say beside the change itself. */
+/** What events say beside the change. */
 export interface EventContext {
-  /** clusterID of the configuration. */
+  /** `clusterID` of the configuration. */
   readonly clusterId: string;
   readonly regionId: string;
-  /** Extension attributes that every event gets over its own, from K_CE_OVERRIDES. */
+  /** Extension attributes from K_CE_OVERRIDES, added to every event. */
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-/** `binary`: attributes in headers, data in the body · `structured`: all of it in the body. */
+/** `binary`: attributes in headers, data in the body · `structured`: everything in the body. */
 export type EventMode = 'binary' | 'structured';
 
 /** An HTTP request without its target. */
@@ -22,16 +22,17 @@ export interface EventMessage {
 export const typeOf = (kind: ChangeKind): string => `com.alibabacloud.knative-eip.eip.${kind}.v1`;
 
 /**
- * The CloudEvent of a change: the same change always gives the same event. `source` names cluster and PodEIP, with its
- * UID, so that `sequence` is contiguous within one source (CloudEvents, extension Sequence); it is padded, so that it
- * can be compared as a text, too. `partitionkey` keeps the events of one Service, or of one pod name, in order in
- * systems that partition (CloudEvents, extension Partitioning).
+ * Makes the CloudEvent of a change: the same change always gives the same event. `source` names cluster and PodEIP,
+ * with its UID, so that `sequence` is contiguous within one source (CloudEvents, extension Sequence); it is padded with
+ * zeros, so that it also sorts as a text. `partitionkey` keeps the events of one Service, or of one pod name, in order
+ * in systems that partition (CloudEvents, extension Partitioning).
  */
 export const eventOf = (
   { kind, sequence, at, data }: EipChange,
   context: EventContext,
 ): CloudEvent<EipChange['data']> => {
   const { namespace, pod, podEIPUID, service, revision, allocationID, address } = data;
+  const { reason } = data as { readonly reason?: string };
   const source = ['clusters', context.clusterId, 'namespaces', namespace, 'podeips', pod, podEIPUID];
   const count = String(sequence).padStart(10, '0');
   return new CloudEvent({
@@ -51,14 +52,15 @@ export const eventOf = (
     ...(revision !== undefined && { revision }),
     ...(allocationID !== undefined && { eipid: allocationID }),
     ...(address !== undefined && { eipaddress: address }),
+    ...(reason !== undefined && { reason }),
     ...context.extensions,
     data,
   });
 };
 
 /**
- * The request that carries an event. The SDK writes attributes into headers as they are: what HTTP does not carry is
- * percent-encoded here (CloudEvents HTTP protocol binding, 3.1.3.2).
+ * The request that carries an event. The SDK writes attributes into headers unchanged, so that characters that HTTP
+ * does not allow are percent-encoded here (CloudEvents HTTP protocol binding, 3.1.3.2).
  */
 export const messageOf = (event: CloudEvent<EipChange['data']>, mode: EventMode): EventMessage => {
   const { headers, body } = mode === 'binary' ? HTTP.binary(event) : HTTP.structured(event);
@@ -69,11 +71,14 @@ export const messageOf = (event: CloudEvent<EipChange['data']>, mode: EventMode)
   return { headers: Object.fromEntries(encoded) as Record<string, string>, body: String(body) };
 };
 
-/** Characters of an attribute in a header. The longest, two names and what is between them, has 317. */
+/**
+ * Limit on the length of an attribute in a header, characters. The longest real one, two names with separators, has
+ * 317.
+ */
 const LONGEST_ATTRIBUTE = 1_024;
 
 const encodeHeader = (value: string): string =>
-  // Everything but printable ASCII, and of that space, quotation mark and percent sign.
+  // Encodes everything but printable ASCII, and also space, quotation mark and percent sign.
   value
     .slice(0, LONGEST_ATTRIBUTE)
     .replaceAll(/[^\x21\x23\x24\x26-\x7E]+/gu, (text) =>

@@ -1,8 +1,8 @@
 import { REVISION_LABEL, SERVICE_LABEL } from '../api/knative.ts';
-import type { PodEip } from '../api/podeip.ts';
+import { heldAddressOf, type PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
 import { isDrifting } from '../controllers/podeip/pod-request.ts';
-import { isAnnounced, isFinal } from '../api/pod.ts';
+import { isAnnounced, isFinal, isHandedOver, ipv4Of } from '../api/pod.ts';
 import {
   hasFinalizer,
   isBoundTo,
@@ -22,7 +22,7 @@ export interface Bound {
   readonly podUid: string;
 }
 
-/** Whose address it is, as every event says. */
+/** Whose address it is; part of every event. */
 interface About {
   readonly namespace: string;
   readonly pod: string;
@@ -34,37 +34,44 @@ interface About {
   readonly allocationType: 'Auto' | 'Static';
 }
 
-/** What one pass of the reconciler saw and is about to do, as far as it can be news. */
+/** What a reconcile observed and is about to do, reduced to what may become an event. */
 export interface Fact {
   readonly about: About;
-  /** The EIP that the PodEIP has; '' while it has none. */
+  /** The EIP of the PodEIP; '' while it has none. */
   readonly allocationId: string;
-  /** The address of that EIP, as the cloud says; null: there is no such EIP, undefined: it was not asked. */
+  /** The address of that EIP as the cloud shows it. null: there is no such EIP; undefined: the cloud was not asked. */
   readonly address: string | null | undefined;
   /** The address that the status of the PodEIP shows. */
   readonly statusAddress: string | undefined;
-  /** Where the EIP is bound, if that is where it was sent. */
+  /** Where the EIP is bound, if that is a binding of the PodEIP's record. */
   readonly bound: Bound | undefined;
-  /** The pod has the address, and may use it. */
+  /** The pod of that name, as long as it runs, and its private address. */
+  readonly running: { readonly uid: string; readonly address: string | undefined } | undefined;
+  /** Whether the pod was told that its EIP goes to another pod of its Knative Service. */
+  readonly isHandedOver: boolean;
+  /** Whether the pod has the address, and may use it. */
   readonly isUsed: boolean;
-  /** A reading that shows the EIP elsewhere than it was can be believed: it is not one replica that lags. */
+  /**
+   * Whether an EIP that the cloud shows bound elsewhere can be believed to be there, and is not the answer of a replica
+   * that lags.
+   */
   readonly isCertain: boolean;
-  /** The address is on its way back. */
+  /** Whether the address is being given back. */
   readonly isLeaving: boolean;
-  /** Nothing comes after this. */
+  /** Whether this is the last fact of the PodEIP. */
   readonly isLast: boolean;
-  /** Something else took the address from the pod. */
-  readonly drift: Trouble | undefined;
-  /** Somebody must act. */
-  readonly trouble: Trouble | undefined;
+  /** Set if something other than the controller took the address from the pod. */
+  readonly drift: ReasonGiven | undefined;
+  /** Set if somebody has to act. */
+  readonly trouble: ReasonGiven | undefined;
 }
 
-export interface Trouble {
+export interface ReasonGiven {
   readonly reason: string;
   readonly message: string;
 }
 
-/** What there is to say about a PodEIP, apart from what is about to be done. Undefined for others' PodEIPs. */
+/** The fixed properties of a PodEIP; undefined for PodEIPs of other controllers. */
 const aboutOf = (podEip: PodEip, notes: PodEipRecord): About | undefined => {
   if (!isOurs(podEip) && !isExternal(podEip)) return undefined;
   const { namespace = '', name, uid, labels = {} } = podEip.metadata;
@@ -81,7 +88,7 @@ const aboutOf = (podEip: PodEip, notes: PodEipRecord): About | undefined => {
   };
 };
 
-/** Reads what may be news from a pass of the reconciler; undefined where there is nothing to tell of. */
+/** Derives the fact of a reconcile; undefined if there is nothing to report. */
 export const factOf = (step: Action | Result, seen: ObservedState): Fact | undefined => {
   const { pod, podEip } = seen;
   if (!podEip) return undefined;
@@ -89,15 +96,17 @@ export const factOf = (step: Action | Result, seen: ObservedState): Fact | undef
   const about = aboutOf(podEip, notes);
   if (!about) return undefined;
   const allocationId = podEip.spec.allocationID;
-  // Before an existing EIP has been won it is looked at too; it is nobody's yet.
+  // An existing EIP is read before it is won, too; until then it is not this PodEIP's.
   const eip = allocationId === '' || (seen.eip && seen.eip.allocationId !== allocationId) ? undefined : seen.eip;
   const isServed = serves(podEip, pod, notes);
   return {
     about,
     allocationId,
     address: eip?.ipAddress ?? (eip === null ? null : undefined),
-    statusAddress: podEip.status?.eipAddress,
+    statusAddress: heldAddressOf(podEip),
     bound: eip ? boundOf(eip, seen, notes) : undefined,
+    running: pod && !isFinal(pod) ? { uid: pod.metadata.uid, address: ipv4Of(pod) } : undefined,
+    isHandedOver: step.do === 'StandAside' || (pod !== null && isHandedOver(pod)),
     isUsed: isUse(step),
     isCertain: isWithdrawal(step) || !isServed || pod === null || !isAnnounced(pod),
     isLeaving: !isServed,
@@ -115,12 +124,12 @@ const isUse = (step: Action | Result): boolean =>
 
 const isWithdrawal = (step: Action | Result): boolean => step.do === 'Unpublish' || step.do === 'StandAside';
 
-/** Nothing comes after this step. */
+/** Whether no fact can follow this step. */
 const isEnd = (step: Action | Result, podEip: PodEip): boolean =>
   step.do === 'RemoveFinalizer' || (step.do === 'Retire' && !hasFinalizer(podEip));
 
-/** The same for a pass that the cloud ended by a refusal. */
-export const troubleOf = (podEip: PodEip, trouble: Trouble): Fact | undefined => {
+/** Derives the fact of a reconcile that ended with a refusal of the cloud. */
+export const troubleOf = (podEip: PodEip, trouble: ReasonGiven): Fact | undefined => {
   const about = aboutOf(podEip, readRecord(podEip));
   return (
     about && {
@@ -129,6 +138,8 @@ export const troubleOf = (podEip: PodEip, trouble: Trouble): Fact | undefined =>
       address: undefined,
       statusAddress: undefined,
       bound: undefined,
+      running: undefined,
+      isHandedOver: false,
       isUsed: false,
       isCertain: false,
       isLeaving: false,
@@ -145,7 +156,7 @@ const boundOf = (eip: Eip, { pod, podEip }: ObservedState, { bindings, podUid }:
   if (podEip && isExternal(podEip))
     return eip.instanceId === undefined
       ? undefined
-      : { allocationId, networkInterfaceId: eip.instanceId, privateIpAddress: pod?.status?.podIP, podUid };
+      : { allocationId, networkInterfaceId: eip.instanceId, privateIpAddress: pod ? ipv4Of(pod) : undefined, podUid };
   const place = bindings.findLast((candidate) => isBoundTo(eip, candidate));
   return place && { allocationId, ...placeOf(place) };
 };
@@ -156,13 +167,13 @@ const placeOf = ({ networkInterfaceId, privateIpAddress, podUid }: Omit<Bound, '
   podUid,
 });
 
-/** The reconciler withdraws the address because the cloud shows something else, or because the EIP has vanished. */
+/** Set if the controller withdraws the address because the cloud shows another binding, or no such EIP. */
 const driftOf = (
   step: Action | Result,
   eip: Eip | null,
   { pod }: ObservedState,
   notes: PodEipRecord,
-): Trouble | undefined => {
+): ReasonGiven | undefined => {
   if (step.do === 'Forget')
     return { reason: 'EipGone', message: `${step.allocationId} no longer exists; another one is bought` };
   if (step.do !== 'Unpublish' || !isDrifting(pod, eip, notes)) return undefined;

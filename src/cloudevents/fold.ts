@@ -1,33 +1,36 @@
 import { reasonPolicyOf } from '../api/reason-policy.ts';
-import type { EipChange, ChangeData, ChangeKind } from './change.ts';
+import type { EipChange, ChangeData, ChangeKind, WhyUnbound } from './change.ts';
 import type { Bound, Fact } from './fact.ts';
 
-/** What has been told of an address so far. With the next fact it says what is news. */
+/** What has been reported about an address so far. Together with the next fact it determines which changes are new. */
 export interface Told {
   /** Number of the last change. */
   readonly sequence: number;
-  /** When that was, wall time in milliseconds. */
+  /** The time of the last change, wall time in milliseconds. */
   readonly at: number;
   readonly allocationId?: string | undefined;
   readonly address?: string | undefined;
-  /** Where it is bound. */
+  /** Where it is bound, as reported. */
   readonly bound?: Bound | undefined;
-  /** Where it was bound before: a late reading that shows it there again is no news. */
+  /** The binding before that. A late reading that shows it again is not a change. */
   readonly was?: Bound | undefined;
-  /** The EIP whose drift was told. */
+  /** The EIP whose drift was reported. */
   readonly drifted?: string | undefined;
-  /** The trouble that it is in. */
+  /** Whether the pod that has it was told that it goes to another pod of its Service. */
+  readonly isHandedOver?: boolean | undefined;
+  /** The reason of the reported trouble, while it lasts. */
   readonly reason?: string | undefined;
-  /** Nothing comes any more. */
+  /** Whether the last change was reported. */
   readonly isOver?: boolean | undefined;
 }
 
-/** Of an address of which nothing has been told. */
+/** The state of an address about which nothing has been reported. */
 export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
 
 /**
- * What is news in a fact. Pure; the same fact again is never news. Everything but trouble is told of states, not of
- * steps: whoever died before it was written down is followed by somebody who sees the same state and tells the same.
+ * Determines the changes in a fact. Pure; the same fact again gives no change. All changes except troubles are derived
+ * from states, not from steps: if a process dies before it has stored a change, the next one sees the same state and
+ * derives the same change.
  *
  * @param now wall time, milliseconds
  */
@@ -42,7 +45,7 @@ export const fold = (before: Told, fact: Fact, now: number): { told: Told; chang
   return { told: news.told, changes: news.changes };
 };
 
-/** What has been told so far, and the changes that the fact has added to it. */
+/** The state after the fact, and the changes that the fact adds. */
 class News {
   told: Told;
   readonly changes: EipChange[] = [];
@@ -55,7 +58,7 @@ class News {
     this.#now = now;
   }
 
-  /** The address that was told of, as a change shows it. */
+  /** The reported address, as a property of a change. */
   get address(): { readonly address?: string } {
     const { address } = this.told;
     return address === undefined ? {} : { address };
@@ -68,7 +71,7 @@ class News {
     this.changes.push({ kind, sequence, at, data: { ...this.#fact.about, ...data } as unknown as ChangeData });
   }
 
-  /** Is known from now on, and no news. */
+  /** Updates the state without a change. */
   know(known: Partial<Told>): void {
     this.told = { ...this.told, ...known };
   }
@@ -85,7 +88,7 @@ const foldAddress = (news: News, fact: Fact): void => {
       news.tell('allocated', { allocationID: allocationId, address }, known);
     else news.know(known);
   }
-  // Bought, written down and given back by processes that did not live to tell.
+  // The EIP was bought, recorded and given back by processes that died before they could report it.
   if (isLast && isAuto(fact) && address === null && told.allocationId !== allocationId) {
     const known = statusAddress === undefined ? {} : { address: statusAddress };
     news.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
@@ -101,8 +104,13 @@ const foldDrift = (news: News, { drift }: Fact): void => {
 const foldBinding = (news: News, fact: Fact): void => {
   const { bound, isUsed, isLeaving } = fact;
   const { bound: old } = news.told;
+  if (old && fact.isHandedOver && !news.told.isHandedOver) news.know({ isHandedOver: true });
   if (old && isElsewhere(old, fact) && (fact.isCertain || (bound && isUsed)))
-    news.tell('disassociated', { ...dataOf(old), ...news.address }, { bound: undefined, was: old });
+    news.tell(
+      'disassociated',
+      { ...dataOf(old), ...news.address, reason: whyUnbound(old, fact, news.told) },
+      { bound: undefined, was: old, isHandedOver: undefined },
+    );
   const { told } = news;
   const isNew = bound && !told.bound && told.address !== undefined && !isSame(bound, isUsed ? undefined : told.was);
   if (isNew && (isUsed || isLeaving)) {
@@ -111,9 +119,17 @@ const foldBinding = (news: News, fact: Fact): void => {
   } else if (isUsed && told.reason !== undefined) news.know({ reason: undefined });
 };
 
-/** Not while it is asked for another EIP than the one that was told of, and not by a reading that may lag. */
+/** Whether the EIP is no longer bound there; false while the cloud was not asked about it. */
 const isElsewhere = (old: Bound, { address, bound }: Fact): boolean =>
   address !== undefined && !(bound && isSame(bound, old));
+
+const whyUnbound = (old: Bound, { running, drift, address }: Fact, told: Told): WhyUnbound => {
+  if (told.isHandedOver) return 'HandedOver';
+  if (running?.uid !== old.podUid) return 'PodDeleted';
+  const [had, has] = [old.privateIpAddress, running.address];
+  if (had !== undefined && has !== undefined && had !== has) return 'Moved';
+  return drift || told.drifted === old.allocationId || address === null ? 'Lost' : 'Withdrawn';
+};
 
 const foldTrouble = (news: News, { trouble }: Fact): void => {
   const { told } = news;

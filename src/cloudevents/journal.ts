@@ -3,31 +3,32 @@ import type { Kube } from '../kube/port.ts';
 import { parseChange, type EipChange } from './change.ts';
 import { NOTHING_TOLD, type Told } from './fold.ts';
 
-/** What is kept of one address: what has been told, and what has not been delivered yet. */
+/** The stored state of one address: what has been reported, and what has not been delivered yet. */
 export interface Journal {
   readonly podEip: { readonly namespace: string; readonly name: string };
   readonly told: Told;
-  /** In the order in which they happened. */
+  /** Changes that are not delivered yet, in the order in which they happened. */
   readonly changes: readonly EipChange[];
 }
 
 /** Label of the ConfigMaps; its value is the UID of the PodEIP. */
 const LABEL = 'podeip-controller.alibabacloud.com/events-of';
 
-/** A journal as it is stored, with what the next write has to know. */
+/** A journal as it is stored, with what the next write needs. */
 export interface Stored {
   readonly podEipUid: string;
   readonly journal: Journal;
   readonly uid: string;
   readonly resourceVersion: string;
-  /** What of it could not be read. */
+  /** Why a part of it could not be read. */
   readonly unreadable: string | undefined;
 }
 
 /**
- * The journals, one ConfigMap for each PodEIP. Not in the PodEIP itself: some have no finalizer, so that deleting one
- * would drop undelivered events; and each write would make the reconciler's own write, which names the version that it
- * read, fail. Every write names the version it replaces: the write of a former leader is refused.
+ * Stores the journals, one ConfigMap for each PodEIP. They are not in the PodEIP itself: some PodEIPs have no
+ * finalizer, so that deleting one would drop undelivered events; and each write of a journal would conflict with the
+ * next write of the reconciler, which names the resourceVersion that it has read. Every write names the version that it
+ * replaces, so that a former leader's write is refused.
  */
 export const createJournals = (kube: Kube, namespace: string) => {
   return {

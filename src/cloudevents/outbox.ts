@@ -7,23 +7,27 @@ import type { Random } from '../lib/random.ts';
 import type { ObservedState } from '../controllers/podeip/observation.ts';
 import type { Action, Result } from '../controllers/podeip/step.ts';
 import type { EipChange } from './change.ts';
-import { factOf, troubleOf, type Fact, type Trouble } from './fact.ts';
+import { factOf, troubleOf, type Fact, type ReasonGiven } from './fact.ts';
 import type { Journal, Journals } from './journal.ts';
 import { Partition } from './partition.ts';
 
-/** Between attempts to write a journal, and to read them all; milliseconds. */
+/** Pauses between attempts to write a journal, and to read all of them, milliseconds. */
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
-/** Delivered changes are struck out together, so long after the first of them; milliseconds. */
+/** Delivered changes are removed from the journal in batches, this long after the first of a batch; milliseconds. */
 const TRIM_MS = 5_000;
 /**
- * How long the end of a PodEIP waits for its journal to be written, which has given its EIP back by then; milliseconds.
+ * The longest time for which the removal of a PodEIP's finalizer waits for its journal, milliseconds. Its EIP has been
+ * given back by then.
  */
 const HOLD_MS = 60_000;
-/** How long a worker of the reconciler waits for a write before it turns to other PodEIPs; milliseconds. */
+/**
+ * The longest time for which a worker of the reconciler waits for a write before it works on other PodEIPs;
+ * milliseconds.
+ */
 const PATIENCE_MS = 250;
-/** How many PodEIPs that are gone are remembered, so that a reading that comes late is not taken for a new one. */
+/** The number of deleted PodEIPs that are remembered, so that a late reading of one is not taken for a new PodEIP. */
 const MOST_GONE = 10_000;
-/** Faults that do not pass by themselves. */
+/** Faults that retrying does not cure. */
 const LASTING: ReadonlySet<string> = new Set(['forbidden', 'invalid', 'notFound']);
 
 interface OutboxPorts {
@@ -32,33 +36,33 @@ interface OutboxPorts {
   readonly random: Random;
   readonly log: Log;
   /**
-   * Whether the PodEIP still exists. Asked once for each journal that is found at the start. Rejects with a KubeFault.
+   * Whether the PodEIP still exists. Called once for each journal that is found at the start. Rejects with a KubeFault.
    */
   readonly exists: (podEip: Journal['podEip'], uid: string, signal: AbortSignal) => Promise<boolean>;
-  /** A step of this PodEIP that had to wait need not wait any longer. */
+  /** Called when a step of this PodEIP that had to wait may go on. */
   readonly again: (podEip: Journal['podEip']) => void;
 }
 
 /**
- * Notices what happens to addresses and keeps it until it is delivered: at least once, and in order per PodEIP
- * and per EIP.
+ * Turns observations into changes and keeps these until they are delivered. Guarantees delivery at least once, and in
+ * order per PodEIP and per EIP.
  *
- * What has happened is derived from the state that each pass of the reconciler sees. So after a crash the next process
- * notices it again, until it is written down; only what is written down is sent, so that a number never means two
- * things. The reconciler waits for a write in one place only: before the finalizer goes (and before an EIP is offered
- * to the next pod), when nothing could be noticed any more. The EIP has been given back by then: neither a sink nor a
- * journal is ever between a pod's end and the release of its EIP.
+ * Changes are derived from the state that each reconcile observes, so that after a crash the next process derives them
+ * again until they are stored. Only stored changes are sent, so that a sequence number never stands for two changes.
+ * The reconciler waits for a write in one place only: before the finalizer is removed (and before an EIP is marked as
+ * reusable), after which nothing could be derived any more. The EIP has been given back by then: neither the sink nor a
+ * journal ever delays the release of an EIP.
  */
 export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #log: Log;
   readonly #lanes = new Map<string, Partition>();
-  /** Which lanes have something waiting about an EIP. */
+  /** The partitions that have waiting changes about an EIP, by its ID. */
   readonly #byEip = new Map<string, Set<Partition>>();
   readonly #gone = new Set<string>();
   readonly #ending = new AbortController();
   #isLoaded = false;
-  /** Called when a lane may have something to deliver. */
+  /** Called when a partition may have something to deliver. */
   onReady: (lane: Partition) => void = () => undefined;
 
   constructor(ports: OutboxPorts) {
@@ -67,26 +71,26 @@ export class Outbox {
   }
 
   /**
-   * Takes in what a pass of the reconciler saw before it does `step`. Resolves with false if the step must wait,
-   * because after it nobody could notice what is not written down yet. Never rejects.
+   * Takes what a reconcile observed, before it does `step`. Resolves to false if the step must wait, because changes
+   * that are not stored yet could not be derived after it. Never rejects.
    */
   async observed(step: Action | Result, seen: ObservedState): Promise<boolean> {
     const fact = factOf(step, seen);
     const lane = fact && this.#take(fact);
     if (!lane) return true;
     if (fact.isLast || step.do === 'MarkReusable') return this.#isWritten(lane);
-    // To withdraw a wrong address is not to release it: one attempt to write down why comes first.
+    // Withdrawing a wrong address is not a release: it waits for one attempt to store the reason.
     if (fact.drift) await this.#patiently(this.#flush(lane));
     return true;
   }
 
-  /** Takes in that the cloud refused something. */
-  refused(podEip: PodEip, trouble: Trouble): void {
+  /** Takes a refusal of the cloud. */
+  refused(podEip: PodEip, trouble: ReasonGiven): void {
     const fact = troubleOf(podEip, trouble);
     if (fact) this.#take(fact);
   }
 
-  /** The PodEIP of this UID no longer exists. */
+  /** To be called when the PodEIP of this UID no longer exists. */
   forget(uid: string): void {
     this.#gone.add(uid);
     const [oldest] = this.#gone;
@@ -97,7 +101,7 @@ export class Outbox {
     this.#tidy(lane);
   }
 
-  /** Reads all journals, again and again until that succeeds. Nothing is written or sent before. */
+  /** Reads all journals, and retries until it succeeds. Nothing is written or sent before. */
   async load(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#ports;
     for (let failures = 0; !this.#isLoaded; failures += 1) {
@@ -140,7 +144,7 @@ export class Outbox {
     this.#log.info({ journals: all.length }, 'Read the journals of CloudEvents');
   }
 
-  /** Whether another PodEIP has something to tell of the same EIP that comes before. */
+  /** Whether another PodEIP has an earlier change about the same EIP to deliver. */
   isBehindAnother(lane: Partition, { at, data: { allocationID } }: EipChange): boolean {
     if (allocationID === undefined) return false;
     for (const other of this.#byEip.get(allocationID) ?? [])
@@ -155,7 +159,7 @@ export class Outbox {
     return false;
   }
 
-  /** The changes of the lane up to this one have been delivered, or given up. */
+  /** To be called when the changes of the partition up to this one have been delivered or dropped. */
   settled(lane: Partition, change: EipChange): void {
     const ids = lane.filed;
     lane.settle(change.sequence);
@@ -169,7 +173,7 @@ export class Outbox {
     return this.#lanes.values();
   }
 
-  /** How many changes wait to be delivered, and the time of the oldest. */
+  /** The number of changes that wait for delivery, and the time of the oldest. */
   waiting(): { readonly count: number; readonly oldestAt: number | undefined } {
     let count = 0;
     let oldestAt: number | undefined;
@@ -180,7 +184,7 @@ export class Outbox {
     return { count, oldestAt };
   }
 
-  /** Writes down once more what is not, and ends. */
+  /** Tries once more to write every journal that is not up to date, then stops. */
   async close(): Promise<void> {
     const unwritten = [...this.#lanes.values()].filter((lane) => lane.isUnwritten);
     await Promise.all(unwritten.map((lane) => this.#flush(lane)));
@@ -192,7 +196,7 @@ export class Outbox {
     if (this.#gone.has(uid)) return undefined;
     const lane = this.#lanes.get(uid) ?? new Partition(uid, { namespace, name }, this.#isLoaded);
     const hasChanged = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
-    // Most readings of most PodEIPs are no news, and leave no trace.
+    // Most observations of most PodEIPs change nothing and are not remembered.
     if (hasChanged || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
       this.#lanes.set(uid, lane);
     if (hasChanged) {
@@ -202,7 +206,7 @@ export class Outbox {
     return lane;
   }
 
-  /** The time of the last change that other PodEIPs have to tell of an EIP. */
+  /** The time of the latest change about an EIP that other PodEIPs have to deliver. */
   readonly #latestAbout =
     (lane: Partition) =>
     (allocationId: string): number => {
@@ -229,7 +233,10 @@ export class Outbox {
     lane.filed = ids;
   }
 
-  /** Strikes out what was delivered; soon, or at once where there is nothing left to do. */
+  /**
+   * Removes delivered changes from the journal: after a while, or at once if the PodEIP is gone and nothing is left to
+   * deliver.
+   */
   #tidy(lane: Partition): void {
     if (lane.isGone && lane.waiting.length === 0) {
       if (lane.stored) void this.#flush(lane);
@@ -258,7 +265,7 @@ export class Outbox {
     return true;
   }
 
-  /** The same, or false after a moment. */
+  /** Resolves like `work`, but to false after PATIENCE_MS. */
   #patiently(work: Promise<boolean>): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#ports.clock.timer(PATIENCE_MS, () => resolve(false));
@@ -269,7 +276,7 @@ export class Outbox {
     });
   }
 
-  /** Writes the journal if it is not as it should be; resolves with whether it is. Never rejects. */
+  /** Writes the journal if it is not up to date; resolves to whether it is afterwards. Never rejects. */
   async #flush(lane: Partition): Promise<boolean> {
     while (lane.writing) await lane.writing;
     if (!lane.isLoaded || this.#ending.signal.aborted) return false;
@@ -325,21 +332,22 @@ export class Outbox {
       lane.facts.splice(0, facts);
     } catch (error) {
       if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
-      // Somebody deleted it: it is made anew, with everything that is not delivered yet.
+      // Somebody deleted the journal: it is created again, with everything that is not delivered yet.
       lane.stored = undefined;
       if (lane.isGone && journal.changes.length === 0) this.#lanes.delete(podEipUid);
       else lane.stored = await journals.create(podEipUid, journal, signal);
     }
   }
 
-  /** Somebody else wrote the journal, or an earlier write got no answer: goes on from what is there. */
+  /** Continues from the stored journal: another process wrote it, or an earlier write of this one got no answer. */
   async #reload(lane: Partition, signal: AbortSignal): Promise<void> {
     try {
       const stored = await this.#ports.journals.get(lane.podEipUid, signal);
       if (stored) lane.restore(stored, this.#latestAbout(lane));
       else lane.stored = undefined;
       this.#file(lane);
-      // What was found may be what was to be written: then there is nothing left to write, and something to deliver.
+      // The stored journal may be the one that was to be written: then nothing is left to write, but something may be
+      // to deliver.
       this.#tidy(lane);
       this.onReady(lane);
     } catch (error) {

@@ -4,37 +4,38 @@ import { fold, NOTHING_TOLD, type Told } from './fold.ts';
 import type { Journal, Stored } from './journal.ts';
 
 /**
- * The changes of one PodEIP on their way: noticed → written down → delivered → struck out. In memory; what is written
- * down is in its journal.
+ * The changes of one PodEIP on their way: derived → stored → delivered → removed. In memory; what is stored is in the
+ * journal.
  */
 export class Partition {
   readonly podEipUid: string;
   readonly podEip: Journal['podEip'];
-  /** As it was last written or read; undefined while there is no journal. */
+  /** The journal as it was last written or read; undefined while there is none. */
   stored: Stored | undefined;
   told: Told = NOTHING_TOLD;
   /** Not delivered yet, the oldest first. */
   waiting: EipChange[] = [];
   /**
-   * Facts that were news since the journal was written, each with its time: another leader's write may come between.
+   * Facts that have led to changes since the journal was written, each with its time. They are applied again if another
+   * leader has written the journal in between.
    */
   facts: { readonly fact: Fact; readonly at: number }[] = [];
-  /** Number of the last change that needs no delivery any more. */
+  /** The number of the last change that was delivered or dropped. */
   delivered = 0;
-  /** Whether it is known what was written before this process began. */
+  /** Whether the journals of former processes have been read. */
   isLoaded: boolean;
   /** The PodEIP no longer exists. */
   isGone = false;
-  /** The delivered changes in the journal are worth a write. */
+  /** Whether delivered changes are to be removed from the journal now. */
   isTrimDue = false;
   isTrimming = false;
-  /** The EIPs under which it is filed. */
+  /** The IDs of EIPs under which the outbox has indexed it. */
   filed: ReadonlySet<string> = new Set();
-  /** The last write was refused for a reason that does not pass by itself. */
+  /** Whether the last write was refused for a reason that retrying does not cure. */
   isHopeless = false;
   writing: Promise<boolean> | undefined;
   writeFailures = 0;
-  /** Since when something waits for a write in vain, monotonic milliseconds. */
+  /** Since when a step has been waiting for a write, monotonic milliseconds. */
   heldSince: number | undefined;
   isSending = false;
   /** Failed deliveries in a row, and when the next one is due, monotonic milliseconds. */
@@ -47,7 +48,7 @@ export class Partition {
     this.isLoaded = isLoaded;
   }
 
-  /** Goes on from what is written. */
+  /** Continues from a stored journal. */
   restore(stored: Stored | undefined, latest: (allocationId: string) => number): void {
     this.isLoaded = true;
     this.stored = stored;
@@ -59,10 +60,10 @@ export class Partition {
     if (!this.isUnwritten) this.facts = [];
   }
 
-  /** Takes in what was seen; true if it is news. */
+  /** Applies a fact; true if it leads to changes. */
   take(fact: Fact, now: number, latest: (allocationId: string) => number): boolean {
     if (!this.isLoaded) {
-      // Waits for the journal; the same reading again says nothing more.
+      // Applied once the journals are read; a repeated fact would change nothing.
       if (JSON.stringify(this.facts.at(-1)?.fact) !== JSON.stringify(fact)) this.facts.push({ fact, at: now });
       return false;
     }
@@ -74,14 +75,15 @@ export class Partition {
   }
 
   #fold(fact: Fact, at: number, latest: (allocationId: string) => number): void {
-    // Later than what other PodEIPs tell of the same EIP, also where the clock of another process was ahead.
+    // After all changes about the same EIP that other PodEIPs have to deliver, even if another process' clock was
+    // ahead.
     const now = fact.allocationId === '' ? at : Math.max(at, latest(fact.allocationId) + 1);
     const { told, changes } = fold(this.told, fact, now);
     this.told = told;
     this.waiting.push(...changes);
   }
 
-  /** Something is not in the journal that must be. */
+  /** Whether something must be stored that is not. */
   get isUnwritten(): boolean {
     const written = this.stored?.journal.told ?? NOTHING_TOLD;
     return this.told.sequence !== written.sequence || this.told.reason !== written.reason;
@@ -90,24 +92,24 @@ export class Partition {
   get isDirty(): boolean {
     const { stored } = this;
     if (!this.isLoaded) return false;
-    // The journal goes once there is nothing left to deliver.
+    // The journal is deleted once there is nothing left to deliver.
     if (this.isGone && this.waiting.length === 0) return stored !== undefined;
     if (this.isUnwritten) return true;
     return this.isTrimDue && (stored?.journal.changes.some(({ sequence }) => sequence <= this.delivered) ?? false);
   }
 
-  /** The journal as it should be. */
+  /** The journal as it should be stored. */
   get journal(): Journal {
     return { podEip: this.podEip, told: this.told, changes: [...this.waiting] };
   }
 
-  /** The next change to deliver, once it is written down. */
+  /** The next change to deliver, if it is stored. */
   get head(): EipChange | undefined {
     const [head] = this.waiting;
     return head && head.sequence <= (this.stored?.journal.told.sequence ?? 0) ? head : undefined;
   }
 
-  /** Everything up to this number has been delivered, or given up. */
+  /** To be called when everything up to this number has been delivered or dropped. */
   settle(sequence: number): void {
     this.delivered = Math.max(this.delivered, sequence);
     this.waiting = this.waiting.filter((change) => change.sequence > this.delivered);

@@ -6,20 +6,21 @@ import type { Clock } from '../lib/clock.ts';
 import type { EventMessage } from './event.ts';
 import { retryAfterMs, verdictOf, type Sink, type SinkVerdict } from './sink.ts';
 
-/** Delivers events to a sink, each in one HTTP POST. */
+/** Delivers events to a sink, each with one HTTP POST. */
 export interface Sender {
-  /** Never rejects, unless with the signal's reason. */
+  /** Rejects only with the signal's reason. */
   send(message: EventMessage, signal: AbortSignal): Promise<SinkVerdict>;
   /** Closes the connections. */
   close(): void;
 }
 
-/** How many connections are kept. */
+/** The highest number of open connections. */
 const CONNECTIONS = 16;
 
 /**
- * A sender of our own, because that of the CloudEvents SDK takes every answer for a success, and knows neither timeouts
- * nor certificates. Redirects are not followed: a token must not go where somebody points.
+ * Creates a sender. It does not use that of the CloudEvents SDK, which takes every answer for a success, and supports
+ * neither timeouts nor custom certificates. Redirects are not followed, because they could lead the token to another
+ * host.
  */
 export const createSender = (sink: Sink, clock: Clock): Sender => {
   const isTls = sink.url.protocol === 'https:';
@@ -37,7 +38,7 @@ export const createSender = (sink: Sink, clock: Clock): Sender => {
       const request = isTls ? httpsRequest(sink.url, options) : httpRequest(sink.url, options);
       request.once('error', reject);
       request.once('response', (response) => {
-        // A sink may answer with an event (a Broker's reply); nobody waits for one here.
+        // A sink may answer with an event (a Broker's reply), which is discarded.
         response.resume();
         response.once('error', reject);
         response.once('close', () =>
@@ -71,7 +72,7 @@ export const createSender = (sink: Sink, clock: Clock): Sender => {
   };
 };
 
-/** The bearer token; undefined where there is none to send. */
+/** The bearer token; undefined if none is to be sent. */
 const tokenOf = async ({ token }: Sink): Promise<string | undefined> => {
   if (!token) return undefined;
   try {
@@ -82,7 +83,7 @@ const tokenOf = async ({ token }: Sink): Promise<string | undefined> => {
   }
 };
 
-/** The code of Node or OpenSSL, for example ECONNREFUSED or SELF_SIGNED_CERT_IN_CHAIN. */
+/** The error code of Node or OpenSSL, for example ECONNREFUSED or SELF_SIGNED_CERT_IN_CHAIN. */
 const codeOf = (error: unknown): string => {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : 'error';

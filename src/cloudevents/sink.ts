@@ -1,18 +1,18 @@
-/** Where events go, and how. */
+/** Where events are sent, and how. */
 export interface Sink {
   /** http or https. */
   readonly url: URL;
-  /** How long one delivery may take, milliseconds. */
+  /** Time limit of one delivery, milliseconds. */
   readonly timeoutMs: number;
-  /** Certificates, PEM, that are trusted beside the system's own. */
+  /** PEM certificates that are trusted in addition to the system's. */
   readonly caCertificates: string | undefined;
-  /** A file with the bearer token; read anew for each delivery, because such tokens are renewed in place. */
+  /** A file with the bearer token; read for each delivery, because such tokens are renewed in place. */
   readonly token: { readonly file: string; readonly isRequired: boolean } | undefined;
 }
 
 /**
- * What came of a delivery. `later`: it may succeed when it is tried again, not before `afterMs` · `refused`: it never
- * will. `why` is `2xx` … `5xx`-like: an HTTP status, or one word.
+ * The outcome of a delivery. `later`: a retry may succeed, but not before `afterMs` · `refused`: no retry will. `why`
+ * is an HTTP status like `503`, or one word.
  */
 export type SinkVerdict =
   | { readonly is: 'delivered' }
@@ -20,24 +20,24 @@ export type SinkVerdict =
   | { readonly is: 'refused'; readonly why: string };
 
 /**
- * Client errors after which Knative's senders try again: knative/specs, specs/eventing/data-plane.md, "Derived delivery
- * contract"; knative/eventing pkg/kncloudevents/retries.go, SelectiveRetry. Codes that are not in the contract are
- * tried again, too.
+ * Client errors after which Knative's senders retry: knative/specs, specs/eventing/data-plane.md, "Derived delivery
+ * contract"; knative/eventing pkg/kncloudevents/retries.go, SelectiveRetry. Status codes that the contract does not
+ * list are retried as well.
  */
 const RETRIED = new Set([404, 408, 409, 425, 429]);
 
-/** What an HTTP status means. */
+/** The outcome that an HTTP status stands for. */
 export const verdictOf = (status: number, afterMs: number | undefined): SinkVerdict => {
   if (status >= 200 && status < 300) return { is: 'delivered' };
   const isFinal = status >= 400 && status < 500 && !RETRIED.has(status);
   return isFinal ? { is: 'refused', why: String(status) } : { is: 'later', why: String(status), afterMs };
 };
 
-/** Longest pause that a sink may ask for, milliseconds: it must not hold an event back for ever. */
+/** Upper limit for the pause that a sink may ask for, milliseconds, so that it cannot hold events back for ever. */
 const LONGEST_PAUSE_MS = 10 * 60_000;
 
 /**
- * The pause that Retry-After asks for (RFC 9110, 10.2.3: seconds or an HTTP date); undefined where it asks for none.
+ * The pause that Retry-After asks for (RFC 9110, 10.2.3: seconds or an HTTP date); undefined if it asks for none.
  *
  * @param now wall time, milliseconds
  */

@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { int, rule, textRule } from './config-rule.ts';
 
+/**
+ * Where machines answer with credentials, and no sink is: link-local addresses, 169.254.169.254 among them (RFC 3927,
+ * RFC 4291), and the metadata service of ECS (ECS documentation, Instance metadata).
+ */
+const isMetadata = (host: string): boolean =>
+  host.startsWith('169.254.') || host === '100.100.100.200' || /^\[(?:fe[89ab]|::ffff:(?:a9fe|6464:64c8))/i.test(host);
+
 /** http or https, with a host, and neither user nor fragment. */
 const isSink = (text: string): boolean => {
   const url = URL.parse(text);
+  if (url && isMetadata(url.hostname)) return false;
   return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.username === '' && url.hash === '';
 };
 
@@ -37,7 +45,7 @@ export const cloudEvents = z
       .meta(
         rule(
           'Where the events go; without it none are made. Default: the variable K_SINK, which a SinkBinding sets.',
-          'a URL such as http://broker-ingress.knative-eventing.svc.cluster.local/default/default',
+          'a URL, not of a metadata service, such as http://broker-ingress.knative-eventing.svc.cluster.local/default/default',
         ),
       ),
     mode: z

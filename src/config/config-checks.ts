@@ -14,8 +14,8 @@ const credential = (key: string) => ['credential', key];
 
 /** The rules that need more than one key to be checked, in the order of the schema. */
 export const contradictions = (config: Config): readonly Contradiction[] =>
-  [signIn, apiServer, leaderElection, existingEips, virtualNode, garbageCollection, bandwidth].flatMap((check) =>
-    check(config),
+  [signIn, apiServer, leaderElection, existingEips, virtualNode, garbageCollection, bandwidth, sinkToken].flatMap(
+    (check) => check(config),
   );
 
 /** The contradiction, if it is one. */
@@ -85,9 +85,9 @@ const leaderElection = ({ leaderElection: settings }: Config) => {
 
 const existingEips = (config: Config) =>
   when(
-    config.existingEipNamespaces.length > 0 && config.existingEips === 'any',
+    config.existingEipNamespaces.length > 0 && config.existingEips !== 'granted',
     [['existingEipNamespaces'], ['existingEips']],
-    'namespaces are listed, but existingEips is any, which lets every namespace: set existingEips to granted, or remove the list',
+    `namespaces are listed, but existingEips is ${config.existingEips}, which lets others name EIPs too: set existingEips to granted, or remove the list`,
   );
 
 const virtualNode = ({ virtualNode: { enabled, vSwitchIDs, securityGroupID }, enableVirtualNode }: Config) => [
@@ -126,6 +126,16 @@ const garbageCollection = ({ sweeper: { graceSeconds }, cloud: { settleSeconds }
     `found the number ${graceSeconds}; it must be at least ${settledS}: cloud.settleSeconds (${settleSeconds}) and the ${LONGEST_CALL_S} s that a call to the cloud takes`,
   );
 };
+
+const sinkToken = ({ cloudEvents: { sink, tokenFile } }: Config) =>
+  when(
+    tokenFile !== undefined && sink?.toLowerCase().startsWith('http:') === true,
+    [
+      ['cloudEvents', 'tokenFile'],
+      ['cloudEvents', 'sink'],
+    ],
+    'the sink is reached over http, where everybody on the way reads the token: give it an https address, or take tokenFile away',
+  );
 
 /** VPC API reference, AllocateEipAddress, Bandwidth. */
 const bandwidth = ({ eipDefaults }: Config) =>

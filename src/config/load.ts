@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { contradictions } from './config-checks.ts';
 import { environment, UNKNOWN_ENDPOINT } from './environment.ts';
 import { readYaml, type Located, type ConfigLocation } from './locate.ts';
-import { ConfigError, spelled, spoken, type Problem } from './problem.ts';
+import { ConfigError, spelled, spoken, type ConfigProblem } from './problem.ts';
 import { ALIASES, keysAt, leaves, ruleAt, schema, type Config, type ConfigInput } from './schema.ts';
 import { nearest } from '../lib/suggest.ts';
 
@@ -81,7 +81,7 @@ const textOf = (path: string): string => {
 interface FileValues {
   readonly values: Tree;
   readonly written: ReadonlyMap<string, readonly string[]>;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly ConfigProblem[];
 }
 
 const unknownKey = (path: readonly string[], key: string): string => {
@@ -101,7 +101,7 @@ const unknownKey = (path: readonly string[], key: string): string => {
 const sort = (located: Located, at: (place: ConfigLocation) => string): FileValues => {
   const values: Tree = {};
   const written = new Map<string, readonly string[]>();
-  const problems: Problem[] = [];
+  const problems: ConfigProblem[] = [];
 
   const take = (key: readonly string[], as: readonly string[], value: unknown) => {
     const before = written.get(spelled(key));
@@ -152,7 +152,7 @@ type PlaceOf = (path: readonly PropertyKey[]) => string;
 interface Draft {
   readonly values: Tree;
   readonly origins: Map<string, string>;
-  readonly problems: Problem[];
+  readonly problems: ConfigProblem[];
 }
 
 /**

@@ -1,15 +1,50 @@
 import { z } from 'zod';
-import { int, rule } from './config-rule.ts';
+import { parseHostPort } from '../lib/address.ts';
+import { int, rule, textRule } from './config-rule.ts';
 
-/** `metrics`: what /metrics shows, and to whom. */
+/** `health`: what the kubelet asks. */
+export const health = z
+  .strictObject({
+    address: z
+      .string()
+      .refine((value) => parseHostPort(value) !== undefined)
+      .default('0.0.0.0:8081')
+      .meta(rule('Where /healthz and /readyz are served, over plain HTTP.', 'host:port such as 0.0.0.0:8081')),
+  })
+  .prefault({})
+  .meta(rule('What the kubelet asks. It has a listener of its own, so that nothing keeps its answers.', 'a mapping'));
+
+/** `metrics`: where /metrics is, what it shows, and to whom. */
 export const metrics = z
   .strictObject({
-    authorization: z
+    address: z
+      .string()
+      .refine((value) => parseHostPort(value) !== undefined)
+      .default('0.0.0.0:8443')
+      .meta(rule('Where /metrics is served.', 'host:port such as 0.0.0.0:8443')),
+    tls: z
       .boolean()
-      .default(false)
+      .default(true)
       .meta(
         rule(
-          'Whether only those may read /metrics whose token the API server knows and who may get the path /metrics; config/prometheus has the roles.',
+          'Whether /metrics is served over TLS. Without it the token of whoever reads them crosses the network in plain text, and so do the addresses of all namespaces.',
+          'true or false',
+        ),
+      ),
+    certificateDirectory: textRule(/^\//, 4096)
+      .optional()
+      .meta(
+        rule(
+          'Where tls.crt and tls.key for /metrics are, for example from cert-manager. Without it each process makes a certificate for itself, which nobody can verify.',
+          'an absolute path',
+        ),
+      ),
+    authorization: z
+      .boolean()
+      .default(true)
+      .meta(
+        rule(
+          'Whether only those may read /metrics whose token the API server knows and who may get the path /metrics, which the role knative-eip-metrics-reader allows. Without it whoever reaches the port reads the addresses of all namespaces.',
           'true or false',
         ),
       ),
@@ -31,4 +66,4 @@ export const metrics = z
       ),
   })
   .prefault({})
-  .meta(rule('What /metrics shows, and to whom.', 'a mapping'));
+  .meta(rule('Where /metrics is, what it shows, and to whom.', 'a mapping'));

@@ -1,5 +1,5 @@
 /** One thing that is wrong with the configuration. */
-export interface Problem {
+export interface ConfigProblem {
   /** `file:line:column`, or the environment variable. */
   readonly where: string;
   /** The key path as it is written, for example `http.address`; empty where it is about the whole file. */
@@ -11,9 +11,9 @@ export interface Problem {
 /** Everything that is wrong with the configuration at once. Its message has one line for each problem. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  readonly problems: readonly Problem[];
+  readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly ConfigProblem[]) {
     super(problems.map(({ where, key, message }) => `${where}: ${key && `${key}: `}${message}`).join('\n'));
     this.problems = problems;
   }

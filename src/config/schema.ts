@@ -1,16 +1,18 @@
 import { z } from 'zod';
 import { ISPS } from '../api/eip.ts';
 import { parseEndpoint, parseHostPort } from '../lib/address.ts';
+import { announcement } from './announcement.ts';
+import { namespaceLimits } from './namespace-limits.ts';
+import { leaderElection } from './leader-election.ts';
 import { priceTable } from './prices.ts';
 import { cloudEvents } from './cloudevents.ts';
-import { int, NAMESPACE_NAME, OBJECT_NAME, rule, textRule, type ConfigRule } from './config-rule.ts';
+import { networkController } from './network-controller.ts';
+import { int, NAMESPACE_NAME, rule, textRule, type ConfigRule } from './config-rule.ts';
 import { SecretText } from './secret.ts';
 import { sweeper } from './garbage-collection.ts';
 import { virtualNode } from './virtual-node.ts';
-import { metrics } from './metrics.ts';
+import { health, metrics } from './metrics.ts';
 import { webhook } from './webhook.ts';
-
-export type { ConfigRule };
 
 /** A key whose value never leaves the process. An empty text means not set, as in the Helm chart's values. */
 const secret = (description: string) =>
@@ -57,36 +59,7 @@ export const schema = z.strictObject({
         'a list with the one word "eip": this product has no other controller, and does not run beside the eip controller of ack-extend-network-controller',
       ),
     ),
-  networkController: z
-    .strictObject({
-      eipController: z
-        .strictObject({
-          maxConcurrentReconciles: int(1, 64)
-            .default(4)
-            .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),
-          garbageCollectionPeriodInMinutes: int(1, 1440)
-            .default(10)
-            .meta(
-              rule(
-                'How often addresses that nobody needs any more are looked for, in minutes.',
-                'a whole number from 1 to 1440',
-              ),
-            ),
-        })
-        .prefault({})
-        .meta(rule('The eip controller.', 'a mapping')),
-      customStatefulWorkloadKinds: z
-        .array(textRule(/^[A-Za-z][A-Za-z0-9]*$/, 63))
-        .default([])
-        .meta(
-          rule(
-            'Kinds, besides StatefulSet, whose pods keep their names and so may keep their addresses.',
-            'a list of kinds such as CloneSet',
-          ),
-        ),
-    })
-    .prefault({})
-    .meta(rule('The controllers.', 'a mapping')),
+  networkController,
   enableVirtualNode: z
     .boolean()
     .default(false)
@@ -120,10 +93,15 @@ export const schema = z.strictObject({
     .number()
     .gt(0)
     .max(1000)
-    .default(20)
-    .meta(rule('Calls to the API server per second, in the long run.', 'a number above 0, at most 1000')),
+    .default(200)
+    .meta(
+      rule(
+        'Calls to the API server per second, in the long run. API Priority and Fairness guards the server.',
+        'a number above 0, at most 1000',
+      ),
+    ),
   kubeClientBurst: int(1, 2000)
-    .default(30)
+    .default(400)
     .meta(rule('Calls to the API server that may come at once.', 'a whole number from 1 to 2000')),
   endpoints: z
     .strictObject({
@@ -139,20 +117,25 @@ export const schema = z.strictObject({
       address: z
         .string()
         .refine((value) => parseHostPort(value) !== undefined)
-        .default('0.0.0.0:8080')
-        .meta(rule('Where /metrics, /healthz and /readyz are served.', 'host:port such as 0.0.0.0:8080')),
+        .default('127.0.0.1:8080')
+        .meta(
+          rule(
+            'Where the status page is served: on the loopback address kubectl port-forward reaches it, and other pods do not.',
+            'host:port such as 127.0.0.1:8080',
+          ),
+        ),
       statusPage: z
         .enum(['local', 'everybody', 'off'])
         .default('local')
         .meta(
           rule(
-            'Who sees the status page at /, which shows the addresses of all namespaces and asks nobody who they are: local is whoever comes from the same machine or by kubectl port-forward, which RBAC guards; everybody is whoever reaches the port.',
+            'Who sees the status page at /, which shows the addresses of all namespaces and asks nobody who they are: local is whoever comes from the same pod or by kubectl port-forward, which RBAC guards; everybody is whoever reaches http.address.',
             'one of local, everybody, off',
           ),
         ),
     })
     .prefault({})
-    .meta(rule('The HTTP server.', 'a mapping')),
+    .meta(rule('The status page.', 'a mapping')),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
     .default('info')
@@ -161,49 +144,35 @@ export const schema = z.strictObject({
     .enum(['json', 'pretty', 'auto'])
     .default('auto')
     .meta(rule('How lines are logged; auto is pretty on a terminal.', 'one of json, pretty, auto')),
-  leaderElection: z
-    .strictObject({
-      enabled: z
-        .boolean()
-        .default(true)
-        .meta(rule('Whether one replica is chosen to work while the others wait.', 'true or false')),
-      namespace: textRule(NAMESPACE_NAME, 63)
-        .default('knative-eip-system')
-        .meta(rule('Where the Lease is. POD_NAMESPACE is the default where it is set.', 'the name of a namespace')),
-      name: textRule(OBJECT_NAME, 253)
-        .default('knative-eip')
-        .meta(rule('The name of the Lease.', 'lower-case letters, digits, - and ., at most 253')),
-      identity: textRule(/^[\x21-\x7e]+$/, 253)
-        .optional()
-        .meta(
-          rule(
-            'The name of this replica in the Lease. POD_NAME is the default where it is set; otherwise one is made up.',
-            '1–253 printable ASCII characters without blanks',
-          ),
-        ),
-      leaseDurationSeconds: int(1, 600)
-        .default(15)
-        .meta(rule('How long the others wait for a leader that is silent.', 'a whole number from 1 to 600')),
-      renewDeadlineSeconds: int(1, 600)
-        .default(10)
-        .meta(rule('How long a leader that cannot renew its Lease goes on.', 'a whole number from 1 to 600')),
-      retryPeriodSeconds: int(1, 600)
-        .default(2)
-        .meta(rule('How often the Lease is renewed, or tried for.', 'a whole number from 1 to 600')),
-    })
-    .prefault({})
-    .meta(rule('How one of several replicas becomes the one that works.', 'a mapping')),
+  leaderElection,
   existingEips: z
-    .enum(['any', 'granted'])
-    .default('any')
+    .enum(['firstUse', 'granted', 'any'])
+    .default('firstUse')
     .meta(
-      rule('Which pods may name an existing EIP: any, or only those in existingEipNamespaces.', 'one of any, granted'),
+      rule(
+        'Which pods may name an existing EIP. firstUse: those of the namespace that used it first (its EipHolder says which); granted: only those that an operator grants it to; any: all, so that whoever may create a pod can take the EIP of another namespace while its pod is away.',
+        'one of firstUse, granted, any',
+      ),
+    ),
+  existingEipIdleDays: z
+    .int()
+    .min(0)
+    .max(3_650)
+    .default(30)
+    .meta(
+      rule(
+        'With existingEips: firstUse, after how many days in which nothing in its namespace has named an EIP another namespace may use it; 0: never.',
+        'a whole number of days from 0 to 3650',
+      ),
     ),
   existingEipNamespaces: z
     .array(textRule(NAMESPACE_NAME, 63))
     .default([])
     .meta(
-      rule('The namespaces whose pods may name any existing EIP, with existingEips: granted.', 'a list of namespaces'),
+      rule(
+        'The namespaces whose pods may name any existing EIP, with existingEips: firstUse or granted.',
+        'a list of namespaces',
+      ),
     ),
   otherEipControllers: z
     .enum(['refuse', 'ignore'])
@@ -248,6 +217,8 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('What a new EIP is like where the pod does not say.', 'a mapping')),
+  announcement,
+  namespaceLimits,
   cloud: z
     .strictObject({
       apiShare: z
@@ -257,10 +228,10 @@ export const schema = z.strictObject({
         .default(1)
         .meta(rule("The share of the account's API rates that this cluster may use.", 'a number from 0.01 to 1')),
       eipQuota: int(1, 1_000_000)
-        .default(20)
+        .optional()
         .meta(
           rule(
-            'How many pay-as-you-go EIPs the account may have; for metrics and alerts, nothing is refused because of it.',
+            'How many pay-as-you-go EIPs the account may have. Where it is written, namespaces that hold their share or more leave the last tenth to others; metrics and alerts take 20 where it is not.',
             'a whole number from 1 to 1000000',
           ),
         ),
@@ -301,14 +272,13 @@ export const schema = z.strictObject({
       serviceCondition: z
         .boolean()
         .default(false)
-        .meta(
-          rule('Whether they also get the condition EIPReady, of severity Info, in their status.', 'true or false'),
-        ),
+        .meta(rule('Whether they get the condition EIPReady, too; needs config/service-condition.', 'true or false')),
     })
     .prefault({})
     .meta(rule('Knative Serving, which may be installed or not.', 'a mapping')),
   webhook,
   virtualNode,
+  health,
   metrics,
   priceTable,
   cloudEvents,
@@ -370,9 +340,13 @@ export const keysAt = (path: readonly PropertyKey[]): string[] | undefined => {
   return object instanceof z.ZodObject ? Object.keys(object.shape) : undefined;
 };
 
+const leavesBelow = (path: readonly string[]): readonly (readonly string[])[] =>
+  (keysAt(path) ?? []).flatMap((key) => (keysAt([...path, key]) ? leavesBelow([...path, key]) : [[...path, key]]));
+
+let allLeaves: ReturnType<typeof leavesBelow> | undefined;
+
 /** The paths of all keys that hold values, in the order of the schema. */
-export const leaves = (path: readonly string[] = []): string[][] =>
-  (keysAt(path) ?? []).flatMap((key) => (keysAt([...path, key]) ? leaves([...path, key]) : [[...path, key]]));
+export const leaves = (): readonly (readonly string[])[] => (allLeaves ??= leavesBelow([]));
 
 /** The JSON Schema of the file, for editors: `# yaml-language-server: $schema=…`. */
 export const configSchema = (): object => {

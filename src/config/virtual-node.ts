@@ -40,6 +40,9 @@ export const virtualNode = z
         memory: QUANTITY.default('20Ti').meta(rule('Memory.', 'a quantity such as 20Ti')),
         pods: QUANTITY.default('5000').meta(rule('Pods.', 'a whole number such as 5000')),
         ephemeralStorage: QUANTITY.default('150Ti').meta(rule('Ephemeral storage.', 'a quantity such as 150Ti')),
+        gpu: QUANTITY.default('1000').meta(
+          rule('GPUs (nvidia.com/gpu). A pod with some has to name an instance type.', 'a whole number such as 1000'),
+        ),
       })
       .prefault({})
       .meta(rule('How much the scheduler may put on the Node. The account has quotas of its own.', 'a mapping')),
@@ -51,6 +54,22 @@ export const virtualNode = z
     clusterDomain: textRule(/^[a-z0-9.-]+$/, 253)
       .default('cluster.local')
       .meta(rule('The domain of the cluster.', 'a DNS domain such as cluster.local')),
+    tokenSeconds: int(600, 31_536_000)
+      .default(86_400)
+      .meta(
+        rule(
+          'How long service account tokens of pods live at most; one that a pod asks for by itself lives as long as it asks, if that is less. Nobody renews them: an instance reads its files once, and a pod that talks to the API server for longer has to be replaced by then.',
+          'a whole number of seconds from 600 to 31536000 (a year)',
+        ),
+      ),
+    orphanBrakeAbove: int(1, 100_000)
+      .optional()
+      .meta(
+        rule(
+          'How many instances whose pods are gone may be deleted at once; above that none is. Default: 5, or a fifth of all instances of this cluster if that is more.',
+          'a whole number from 1 to 100000',
+        ),
+      ),
     maxConcurrentReconciles: int(1, 64)
       .default(8)
       .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),

@@ -61,6 +61,14 @@ export const webhook = z
           'an absolute path',
         ),
       ),
+    clientCA: textRule(/^\//, 4096)
+      .optional()
+      .meta(
+        rule(
+          'A file with the authority of the client certificates that API servers show webhooks (PEM), where theirs are set up to do so; whoever shows none of its certificates is not answered. Without it everybody who reaches the port is answered; see config/network-policy.',
+          'an absolute path',
+        ),
+      ),
   })
   .prefault({})
   .meta(rule('The webhooks, which prepare pods and Knative Services as they are made.', 'a mapping'));

@@ -1,4 +1,15 @@
-import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH, KEYS, ON_VIRTUAL_NODE } from '../api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  ALLOCATED_ADDRESS_NETWORK,
+  ALLOCATED_INSTANCE_ID,
+  ECI_INSTANCE_ID,
+  EIP_MADE_WITH,
+  EXTERNAL_DNS,
+  KEYS,
+  ON_VIRTUAL_NODE,
+  QUIET_SINCE,
+  READINESS_GATE,
+} from '../api/annotations.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import { NODE, POD, type Node, type Pod } from '../api/core.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
@@ -12,15 +23,18 @@ import type { WorkQueue } from '../kube/queue.ts';
 import type { StoreEvent } from '../kube/mirror.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
-import { isFinal } from '../api/pod.ts';
+import { saysInUse } from './at-rest.ts';
 import { readRecord } from './podeip/record.ts';
 
-/** What the watches keep. Nothing is decided from it: it says which key to look at, and what to show in /metrics. */
+/**
+ * The caches of the watches. They determine which keys are reconciled and what /metrics shows; no decision is based on
+ * them.
+ */
 export interface Caches {
   readonly pods: Reflector<Pod>;
   readonly podEips: Reflector<PodEip>;
   readonly nodes: Reflector<Node>;
-  /** All three, with the names that health checks and metrics show. */
+  /** All three, with their names in health checks and metrics. */
   readonly all: readonly (readonly [name: string, reflector: Reflector<Pod> | Reflector<PodEip> | Reflector<Node>])[];
 }
 
@@ -34,13 +48,22 @@ interface CacheOptions {
 }
 
 const ASKING = [...KEYS.withEip, ...KEYS.instanceId];
-/** Beside the keys of requests what virtual nodes write, so that it is seen when they do. */
-const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE_ID, EIP_MADE_WITH];
+/** Annotations that tell the pod its address. They are ours: their changes bring nothing about. */
+const TOLD = [
+  ALLOCATED_ADDRESS,
+  ALLOCATED_ADDRESS_NETWORK,
+  ...EXTERNAL_DNS.flatMap(({ hostname, target }) => [hostname, target]),
+];
+/**
+ * Annotations that are cached: those of requests, and those that virtual nodes write, so that their changes are
+ * noticed.
+ */
+const KEPT = [...Object.values(KEYS).flat(), ECI_INSTANCE_ID, ALLOCATED_INSTANCE_ID, EIP_MADE_WITH, ...TOLD];
 
-/** What of its labels says where it runs, and for which Knative Service. */
+/** Labels that are cached: they tell where a pod runs, and for which Knative Service. */
 const LABELS = [ON_VIRTUAL_NODE, SERVICE_LABEL, SERVICE_UID];
 
-/** Identity and what decides whether to look; a pod that asks for no address is not kept at all. */
+/** Reduces a pod to its identity and to what may require a reconcile. A pod that asks for no address is not cached. */
 const trimPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
   const { annotations = {} } = metadata;
   if (!ASKING.some((key) => annotations[key] !== undefined)) return undefined;
@@ -55,14 +78,20 @@ const trimPod = ({ metadata, spec, status }: Pod): Pod | undefined => {
       annotations: Object.fromEntries(kept),
       ...(labels.length > 0 && { labels: Object.fromEntries(labels) }),
     },
-    spec: { nodeName: spec.nodeName, hostNetwork: spec.hostNetwork },
+    spec: {
+      nodeName: spec.nodeName,
+      hostNetwork: spec.hostNetwork,
+      readinessGates: spec.readinessGates?.filter(({ conditionType }) => conditionType === READINESS_GATE),
+    },
     status: {
       phase: status?.phase,
       reason: status?.reason,
       podIP: status?.podIP,
       conditions: status?.conditions
-        ?.filter(({ type }) => type === 'ContainersReady')
-        .map((it) => ({ type: it.type, status: it.status })),
+        ?.filter(({ type }) => type === 'ContainersReady' || type === READINESS_GATE)
+        .map(({ type, status: is, reason }) =>
+          type === READINESS_GATE ? { type, status: is, reason } : { type, status: is },
+        ),
     },
   };
 };
@@ -86,13 +115,17 @@ const trimPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({
     internetChargeType: status?.internetChargeType,
     bandwidth: status?.bandwidth,
     bandwidthPackageID: status?.bandwidthPackageID,
-    conditions: status?.conditions?.filter(({ type }) => type === 'Ready'),
+    conditions: status?.conditions?.filter(({ type }) => type === 'Ready' || type === 'Allocated'),
   },
 });
 
 const keepNode = ({ metadata, spec, status }: Node): Node => ({
   metadata: { ...identity(metadata), labels: metadata.labels },
-  spec: { providerID: spec?.providerID, taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })) },
+  spec: {
+    providerID: spec?.providerID,
+    podCIDR: spec?.podCIDR,
+    taints: spec?.taints?.map(({ key, effect }) => ({ key, effect })),
+  },
   status: {
     addresses: status?.addresses
       ?.filter(({ type }) => type === 'InternalIP')
@@ -137,18 +170,21 @@ export const createCaches = (options: CacheOptions): Caches => {
   return { pods, podEips, nodes, all };
 };
 
-/** The key of the Knative Service that a PodEIP's pod belongs to. */
+/** The key of the Knative Service of a PodEIP's pod. */
 const serviceOf = ({ metadata: { namespace, labels } }: PodEip): readonly string[] => {
   const name = labels?.[SERVICE_LABEL];
   return name === undefined ? [] : [keyOf({ namespace, name })];
 };
 
-/** The namespace whose limits a PodEIP waits for. */
+/** The namespace under whose limits a PodEIP waits. */
 const waitingIn = ({ metadata: { namespace = '' }, status }: PodEip): readonly string[] =>
   status?.conditions?.some(({ reason }) => reason === WAITING) === true ? [namespace] : [];
 
 const WAITING: Reason = 'QuotaOfNamespaceExceeded';
-/** How many of those that wait for room are told of a place: it is for one, and may be too small for the first. */
+/**
+ * How many waiting PodEIPs are reconciled when a place becomes free: only one can have it, but it may be too small for
+ * the first.
+ */
 const MOST_TOLD = 10;
 
 /** The existing EIP that a PodEIP names, whether it has it or still waits for it. */
@@ -157,30 +193,33 @@ const wantedBy = (podEip: PodEip): readonly string[] => {
   return request?.kind === 'existing' ? [request.allocationId] : [];
 };
 
-/** What of an object makes a difference: not its version, not our own status, and not that of a node. */
+/**
+ * The part of an object whose changes require a reconcile: not its version, not what we write ourselves (the status,
+ * the note of its quiet, what a pod is told of its address), and not the status of a node. The note is written before
+ * each attempt on the way out: as an event it would bring the next attempt at once.
+ */
 const relevantPartOf = (object: Pod | PodEip | Node): string => {
   const { metadata, ...others } = object;
-  const { resourceVersion: _, ...kept } = metadata;
-  const { status: __, ...withoutStatus } = others as { status?: unknown };
+  const { resourceVersion: _, annotations, ...kept } = metadata;
+  const notes = Object.entries(annotations ?? {}).filter(([key]) => key !== QUIET_SINCE && !TOLD.includes(key));
+  const { status, ...withoutStatus } = others as Pick<Pod, 'spec' | 'status'>;
   const spec = object.spec ?? {};
-  return JSON.stringify([kept, 'allocationID' in spec || 'taints' in spec ? withoutStatus : others]);
+  if ('allocationID' in spec || 'taints' in spec) return JSON.stringify([kept, notes, withoutStatus]);
+  const conditions = status?.conditions?.filter(({ type }) => type !== READINESS_GATE);
+  return JSON.stringify([kept, notes, withoutStatus, { ...status, conditions }]);
 };
 
 const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<PodEip> | StoreEvent<Node>): boolean =>
   type !== 'updated' || old === undefined || relevantPartOf(object) !== relevantPartOf(old);
 
 /**
- * Whether the address of this key is on its way back, as far as the caches know: there is a PodEIP, and no pod for it.
+ * Whether an address is no longer said to be in use. Whoever says so works on it, unless a status that a process before
+ * this one has sent comes only now: then it says what is not so, and nothing else would bring a look.
  */
-export const isGoingBack = ({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>, key: string): boolean => {
-  const podEip = podEips.store.get(key);
-  if (!podEip) return false;
-  if (podEip.metadata.deletionTimestamp !== undefined) return true;
-  const pod = pods.store.get(key);
-  return !pod || isFinal(pod) || pod.metadata.uid !== readRecord(podEip).podUid;
-};
+const losesUse = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'updated' && old !== undefined && saysInUse(old) && !saysInUse(object);
 
-/** Puts the key of everything that changed into the queue. `forget` is told the UIDs of PodEIPs that are gone. */
+/** Adds the key of every object that changes to the queue. `forget` is called with the UIDs of deleted PodEIPs. */
 export const enqueueChanges = (
   { pods, podEips, nodes }: Caches,
   queue: WorkQueue,
@@ -190,11 +229,11 @@ export const enqueueChanges = (
     if (isRelevantChange(event)) queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
   });
   podEips.subscribe((event) => {
-    if (!isRelevantChange(event)) return;
+    if (!isRelevantChange(event) && !losesUse(event)) return;
     queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
     if (event.type !== 'deleted') return;
     forget(event.object.metadata.uid);
-    // Whoever waits for this EIP may have it now.
+    // PodEIPs that wait for this EIP may have it now.
     for (const allocationId of wantedBy(event.object))
       for (const waiting of podEips.store.by('wanted', allocationId)) queue.add(keyOf(waiting.metadata));
     const waiting = [...podEips.store.by('waiting', event.object.metadata.namespace ?? '')];

@@ -1,31 +1,34 @@
-import { dropFinalizer, deletePodEip } from './podeip/writes.ts';
-import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { letGo, deletePodEip } from './podeip/writes.ts';
+import { heldAddressOf, PODEIP, type PodEip } from '../api/podeip.ts';
 import { reasonPolicyOf } from '../api/reason-policy.ts';
 import { CloudFault } from '../cloud/fault.ts';
-import type { Eip } from '../cloud/port.ts';
+import type { Cloud, Eip } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
 import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { hasFinalizer, isOurs, provesOwnership, readRecord } from './podeip/record.ts';
+import type { MarkIssuer } from '../lib/mark.ts';
+import { untaggedSuspects } from './garbagecollection/orphans.ts';
+import { hasFinalizer, isOurs, readRecord } from './podeip/record.ts';
+import { provesOwnership } from './podeip/safeguards.ts';
 import { reconcilePodEip, type PodEipPorts } from './podeip/controller.ts';
 
-/** What a PodEIP holds, as far as the PodEIP itself says: no call to the cloud is needed to know it. */
+/** What a PodEIP holds, by what the PodEIP itself says; reading it needs no call to the cloud. */
 export interface Holding {
-  /** `namespace/name`, which is also the pod's. */
+  /** `namespace/name` of the PodEIP, and of its pod. */
   readonly pod: string;
   readonly podEipUid: string;
-  /** Empty where no EIP was written down; one may have been bought all the same, if whoever bought it died at once. */
+  /** Empty if no EIP was recorded. One may exist all the same, if the process died right after it had bought it. */
   readonly allocationId: string;
   readonly ipAddress: string | undefined;
-  /** `bought` by this product, `yours` if the user named it, `nothing` if the PodEIP never held an EIP. */
+  /** `bought` by this product; `yours`: the user named it; `nothing`: the PodEIP never held an EIP. */
   readonly origin: 'bought' | 'yours' | 'nothing';
 }
 
 /**
- * How it ended for one PodEIP. `not ours`: its EIP does not carry the tags that it was bought with, and stays in the
- * account as it is. `left`: there was no time for it.
+ * The outcome for one PodEIP. `not ours`: its EIP does not have the tags that prove who bought it, and stays in the
+ * account unchanged. `left`: there was no time for it.
  */
 export interface Drained extends Holding {
   readonly outcome: 'released' | 'detached' | 'kept' | 'not ours' | 'nothing held' | 'failed' | 'left';
@@ -33,35 +36,38 @@ export interface Drained extends Holding {
   readonly reason?: string | undefined;
 }
 
-/** How PodEIPs are let go of one by one. */
+/** How PodEIPs are drained. */
 interface DrainWork {
   readonly kube: Kube;
   readonly clock: Clock;
-  /** Looks at one PodEIP, of this UID, and does one thing for it. */
+  /** Takes one step for a PodEIP, of this UID. */
   readonly turn: (podEip: PodEip, signal: AbortSignal) => Promise<Requeue>;
   readonly outcome: (holding: Holding) => Drained['outcome'];
-  /** How many turns there may be at once; those that wait do not count. */
+  /** How many steps may run at once; PodEIPs that only wait do not count. */
   readonly atOnce: number;
   readonly onDrained: (drained: Drained) => void;
 }
 
-/** Wait after a turn that must be made again, milliseconds. */
+/** Wait before a step is repeated, milliseconds. */
 const BACKOFF_MS = 1_000;
-/** Longest wait between two turns: nobody drains at leisure. */
+/** Longest wait between two steps of a PodEIP, milliseconds: somebody is waiting for the drain. */
 const LONGEST_WAIT_MS = 10_000;
-/** So many turns in a row that need somebody, or that fail, are not a replica that lags. */
+/**
+ * After this many steps in a row that failed or need a person, the PodEIP has failed; fewer may be due to a lagging
+ * read.
+ */
 const PATIENCE = 3;
 
-/** What the PodEIP says that it holds. */
+/** What a PodEIP holds, by its own record. */
 export const holdingOf = (podEip: PodEip): Holding => {
   const { request } = readRecord(podEip);
-  const isUsers = request ? request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
+  const isUsers = request?.kind === 'existing' || podEip.spec.allocationType.type === 'Static';
   const { allocationID } = podEip.spec;
   return {
     pod: keyOf(podEip.metadata),
     podEipUid: podEip.metadata.uid,
     allocationId: allocationID,
-    ipAddress: podEip.status?.eipAddress,
+    ipAddress: heldAddressOf(podEip),
     origin:
       !hasFinalizer(podEip) || (allocationID === '' && (isUsers || !request))
         ? 'nothing'
@@ -71,7 +77,7 @@ export const holdingOf = (podEip: PodEip): Holding => {
   };
 };
 
-/** Every PodEIP that this product manages, in one namespace or in all. */
+/** All PodEIPs that this product manages, in one namespace or in all. */
 export const findManaged = async (
   kube: Kube,
   namespace: string | undefined,
@@ -82,16 +88,28 @@ export const findManaged = async (
 const refuse = () =>
   Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
 
-/** How EIPs are given back, and what was seen of them on the way. */
+/**
+ * The EIPs that were bought in this cluster, carry no tags and belong to no PodEIP. Rejects with a CloudFault or a
+ * KubeFault.
+ */
+export const findUntagged = async (
+  { kube, cloud, issuer }: { readonly kube: Kube; readonly cloud: Cloud; readonly issuer: MarkIssuer },
+  signal: AbortSignal,
+): Promise<readonly Eip[]> => {
+  const free = await cloud.listFreeEips(signal);
+  return untaggedSuspects(free, await findManaged(kube, undefined, signal), issuer);
+};
+
+/** The steps that release EIPs, and what they saw. */
 export interface Releasing {
   readonly turn: DrainWork['turn'];
-  /** Whether the EIP, as it was seen last, is there but does not prove that it was bought for this PodEIP. */
+  /** Whether the EIP existed when it was last read, but did not prove that it was bought for this PodEIP. */
   readonly isNotOurs: (holding: Holding) => boolean;
 }
 
 /**
- * Deletes the PodEIP and gives its EIP back with the controller's own steps. Nothing is ever bought or bound here: a
- * PodEIP may vanish, or be made again, between two reads, and the steps for a living pod must not follow then.
+ * Deletes the PodEIP and gives its EIP back with the controller's own steps. Never buys or binds an EIP: if a PodEIP
+ * vanishes, or is created again, between two reads, the steps for a living pod must not follow.
  */
 export const releaseTurn = (ports: PodEipPorts): Releasing => {
   const looks = new Map<string, Eip | undefined>();
@@ -132,21 +150,22 @@ export const releaseTurn = (ports: PodEipPorts): Releasing => {
 };
 
 /**
- * Lets go of the EIP as it is. The finalizer goes before the PodEIP is deleted: whoever dies in between has not left a
- * PodEIP that the next controller would give back.
+ * Deletes the PodEIP and keeps its EIP as it is. The finalizer is removed before the PodEIP is deleted, and what says
+ * that something is held with it, so that a process that dies in between leaves no PodEIP whose EIP the next controller
+ * would release.
  */
 export const keepTurn =
   (kube: Kube): DrainWork['turn'] =>
   async (podEip, signal) => {
-    if (hasFinalizer(podEip)) await dropFinalizer(kube, podEip, signal);
+    if (hasFinalizer(podEip)) await letGo(kube, podEip, signal);
     else if (podEip.metadata.deletionTimestamp === undefined) await deletePodEip(kube, podEip, signal);
     else return 'backoff';
     return 'now';
   };
 
 /**
- * Works until every PodEIP is gone, has failed, or the signal aborts. Never rejects. Safe to stop on any line and to
- * run again: what is left is in the cluster.
+ * Runs until every PodEIP is gone or has failed, or the signal aborts. Never rejects. Can be stopped at any time and
+ * run again: all state is in the cluster.
  */
 export const drainPodEips = async (
   podEips: readonly PodEip[],
@@ -189,7 +208,7 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
         if (next === 'now') [failures, trouble] = [0, undefined];
         else if (podEip.metadata.deletionTimestamp !== undefined) {
           const ready = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-          // Its message says what to do.
+          // The message says what to do.
           if (ready && reasonPolicyOf(ready.reason)?.stopsDrain) [failures, trouble] = [failures + 1, ready.message];
           else if (!hasFinalizer(podEip)) failures += 1;
         }
@@ -202,7 +221,7 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
       await clock.sleep(ms, signal);
     } catch (error) {
       if (signal.aborted) return left();
-      // Somebody wrote at the same time: the next look decides.
+      // The PodEIP was written at the same time: the next step reads it again.
       if (!(error instanceof KubeFault && error.kind === 'conflict')) {
         failures += 1;
         trouble = remedyOf(error);
@@ -223,7 +242,7 @@ const remedyOf = (error: unknown): string => {
 
 type Gate = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Lets so many run at once, in the order in which they came. */
+/** Limits how many run at once; the others wait in order of arrival. */
 const createGate = (atOnce: number): Gate => {
   let free = atOnce;
   const waiting: (() => void)[] = [];

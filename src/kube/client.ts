@@ -21,10 +21,11 @@ interface KubeOptions {
   readonly transport: KubeTransport;
   readonly clock: Clock;
   /**
-   * Calls per second that are kept up, `kubeClientQPS`; zero or less for no limit. Default 20, as controller-runtime.
+   * Calls per second that are kept up; zero or less for no limit. Default 20, as controller-runtime; the configuration
+   * has another.
    */
   readonly qps?: number | undefined;
-  /** Calls at once after a pause, `kubeClientBurst`. Default 30, as controller-runtime. */
+  /** Calls at once after a pause. Default 30, as controller-runtime. */
   readonly burst?: number | undefined;
   /** How long one call may take, the wait for its turn not counted. Default 10 s. */
   readonly timeoutMs?: number | undefined;

@@ -5,6 +5,7 @@ import { withDeadline } from './deadline.ts';
 import { KubeFault } from './fault.ts';
 import { microTime } from './microtime.ts';
 import type { Kube, KubeObject, Resource } from './port.ts';
+import { isHeldByOther, type ObservedLease } from './safeguards.ts';
 
 /** coordination.k8s.io/v1 Lease. Every field may be missing or nonsense: anybody can edit it. */
 export interface Lease extends KubeObject {
@@ -97,8 +98,7 @@ export const createElection = (options: ElectionOptions): Election => {
   /** When the last successful renewal was sent, monotonic; undefined while not leading. */
   let renewedAt: number | undefined;
   let epoch = 0;
-  /** The record as it was seen last, and since when it has looked like that, on this process's own clock. */
-  let observed: { record: string; holder: string; validMs: number; sinceMs: number } | undefined;
+  let observed: ObservedLease | undefined;
 
   const observe = (lease: Lease) => {
     const record = JSON.stringify(lease.spec ?? {});
@@ -113,13 +113,6 @@ export const createElection = (options: ElectionOptions): Election => {
       sinceMs: clock.mono(),
     };
   };
-
-  /** Whether somebody else may still be leader. renewTime plays no part: it is read off another machine's clock. */
-  const heldByOther = (): boolean =>
-    observed !== undefined &&
-    observed.holder !== '' &&
-    observed.holder !== identity &&
-    clock.mono() < observed.sinceMs + observed.validMs;
 
   const spec = (holderIdentity: string, durationMs: number, acquireTime: string, leaseTransitions: number) => ({
     holderIdentity,
@@ -137,7 +130,7 @@ export const createElection = (options: ElectionOptions): Election => {
     const holder = lease?.spec?.holderIdentity ?? '';
     if (renewedAt !== undefined && holder !== '' && holder !== identity) throw new Lost(`${holder} holds the Lease`);
     // Also where the Lease is gone: the holder that it had when it was deleted may still act as leader.
-    if (heldByOther()) return false;
+    if (isHeldByOther(observed, identity, clock.mono())) return false;
     const sentAt = clock.mono();
     const now = microTime(clock.now());
     const transitions = lease?.spec?.leaseTransitions ?? 0;

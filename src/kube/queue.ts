@@ -8,10 +8,10 @@ import { createDelays } from './delays.ts';
 type Priority = 'live' | 'resync';
 
 /**
- * Who hands a key out. `priority` keys have workers of their own: however many `main` keys wait, or make their workers
- * wait, they go on.
+ * Who is handed a key. The keys of each lane have workers of their own: however many wait in another lane, or make its
+ * workers wait, they go on.
  */
-export type QueueLane = 'main' | 'priority';
+export type QueueLane = 'main' | 'purchase' | 'started' | 'detach' | 'priority';
 
 /** Hooks for metrics. Must not throw. */
 interface QueueObserver {
@@ -28,6 +28,11 @@ interface QueueOptions {
   readonly backoff?: Backoff | undefined;
   /** Asked each time a key becomes due. Default `main` for all. Must not throw. */
   readonly laneOf?: ((key: string) => QueueLane) | undefined;
+  /**
+   * How many keys of the lane may be worked on at once at present, beside what its workers allow: a key that would only
+   * wait for something else waits here, and is looked at when it can go on. Default no limit. Must not throw.
+   */
+  readonly roomOf?: ((lane: QueueLane) => number) | undefined;
   readonly observer?: QueueObserver | undefined;
 }
 
@@ -50,8 +55,13 @@ interface QueueDepth {
 export interface WorkQueue {
   /** Makes the key due now. A deadline that it has is void: the run that comes decides about the next one. */
   add(key: string, priority?: Priority): void;
-  /** Makes the key due in `ms`, or when it is due anyway, if that is sooner. */
+  /**
+   * Makes the key due in `ms`, or when it is due anyway, if that is sooner. After {@link RECHECK_MS} or more it comes
+   * back behind what just happened.
+   */
   addAfter(key: string, ms: number): void;
+  /** Moves a recheck of the key to `ms` from now: it was seen that nothing is to be done about it. */
+  postpone(key: string, ms: number): void;
   /**
    * Counts a failure and makes the key due after the backoff, but not before `atLeastMs`. Returns the delay in
    * milliseconds. A key that was added while it was processed does not wait.
@@ -73,12 +83,23 @@ export interface WorkQueue {
 /** One in so many is taken from `resync` while `live` keys are waiting, so that a steady stream cannot starve it. */
 const RESYNC_SHARE = 16;
 
+/**
+ * Whoever asks to be looked at after so long waits for nothing in particular: it is a recheck, milliseconds. Thousands
+ * of objects at rest come back all the time, and each step of a new one would stand behind them.
+ */
+const RECHECK_MS = 60_000;
+
+/** How soon it is asked again whether a lane has room, milliseconds. */
+const ROOM_MS = 100;
+
 interface Entry {
   /** Since when it is due, monotonic; undefined while it is not. */
   dueAt: number | undefined;
   priority: Priority;
   lane: QueueLane;
   processing: boolean;
+  /** Where it was taken from while it is processed; its lane may be another by then. */
+  handedOutBy: Waitlist | undefined;
 }
 
 interface Waiting {
@@ -123,6 +144,8 @@ class Waitlist {
   readonly #resync = new Fifo();
   readonly takers: ((key: string | undefined) => void)[] = [];
   #liveInARow = 0;
+  /** How many of the keys that were handed out here are not given back yet. */
+  processing = 0;
 
   constructor(lane: QueueLane) {
     this.#lane = lane;
@@ -150,15 +173,22 @@ class Waitlist {
   }
 }
 
-export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueOptions): WorkQueue => {
+export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }: QueueOptions): WorkQueue => {
   const entries = new Map<string, Entry>();
   const failures = new Map<string, number>();
-  const lanes = { main: new Waitlist('main'), priority: new Waitlist('priority') };
+  const lanes = {
+    main: new Waitlist('main'),
+    purchase: new Waitlist('purchase'),
+    started: new Waitlist('started'),
+    detach: new Waitlist('detach'),
+    priority: new Waitlist('priority'),
+  };
   const idle = Promise.withResolvers<void>();
   const { baseMs, capMs } = backoff ?? { baseMs: 5, capMs: 1_000_000 };
   let readyCount = 0;
   let processing = 0;
   let closed = false;
+  let isServedSoon: (() => void) | undefined;
 
   /** Priority that a delayed key comes back with. */
   const priorities = new Map<string, Priority>();
@@ -175,7 +205,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
     const lane = laneOf?.(key) ?? 'main';
     const entry = entries.get(key);
     if (entry === undefined) {
-      const fresh: Entry = { dueAt: clock.mono(), priority, lane, processing: false };
+      const fresh: Entry = { dueAt: clock.mono(), priority, lane, processing: false, handedOutBy: undefined };
       entries.set(key, fresh);
       enqueue(key, fresh);
     } else if (entry.dueAt === undefined) {
@@ -190,14 +220,26 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
     serve();
   };
 
+  /** Whether the lane has room; where it has none, it is served again soon. */
+  const hasRoom = (name: QueueLane): boolean => {
+    if (!roomOf || closed || lanes[name].processing < roomOf(name)) return true;
+    isServedSoon ??= clock.timer(ROOM_MS, () => {
+      isServedSoon = undefined;
+      serve();
+    });
+    return false;
+  };
+
   const serve = () => {
-    for (const lane of Object.values(lanes)) {
-      while (lane.takers.length > 0) {
+    for (const [name, lane] of Object.entries(lanes) as [QueueLane, Waitlist][]) {
+      while (lane.takers.length > 0 && lane.oldest() < Infinity && hasRoom(name)) {
         const waiting = lane.shift();
         if (waiting === undefined) break;
         const { key, entry } = waiting;
         readyCount -= 1;
         processing += 1;
+        lane.processing += 1;
+        entry.handedOutBy = lane;
         observer?.taken?.(clock.mono() - (entry.dueAt ?? 0), entry.priority);
         entry.dueAt = undefined;
         entry.processing = true;
@@ -222,7 +264,13 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
       if (!closed) makeDue(key, priority);
     },
     addAfter(key, ms) {
-      later(key, ms, 'live');
+      later(key, ms, ms < RECHECK_MS ? 'live' : 'resync');
+    },
+    postpone(key, ms) {
+      // Only what rests: not what is due, worked on or waited for, nor what failed.
+      if (priorities.get(key) !== 'resync' || entries.has(key) || failures.has(key)) return;
+      delays.delete(key);
+      later(key, ms, 'resync');
     },
     retry(key, atLeastMs = 0) {
       const count = failures.get(key) ?? 0;
@@ -246,12 +294,13 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
       if (entry?.processing !== true) return;
       entry.processing = false;
       processing -= 1;
+      if (entry.handedOutBy) entry.handedOutBy.processing -= 1;
       if (entry.dueAt === undefined) entries.delete(key);
       else enqueue(key, entry);
       serve();
     },
     depth() {
-      const oldest = Math.min(lanes.main.oldest(), lanes.priority.oldest());
+      const oldest = Math.min(...Object.values(lanes).map((lane) => lane.oldest()));
       return {
         ready: readyCount,
         delayed: delays.size,
@@ -262,6 +311,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, observer }: QueueO
     },
     shutDown(mode) {
       closed = true;
+      isServedSoon?.();
       delays.clear();
       priorities.clear();
       if (mode === 'drop') {

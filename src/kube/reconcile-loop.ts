@@ -21,8 +21,8 @@ interface ControllerOptions {
   readonly queue: WorkQueue;
   /** How many keys of the lane `main` are worked on at once. */
   readonly workers: number;
-  /** How many keys of the lane `priority` are worked on beside them; 0 by default. */
-  readonly priorityWorkers?: number | undefined;
+  /** How many keys of the other lanes are worked on beside them. @default none */
+  readonly laneWorkers?: Readonly<Partial<Record<Exclude<QueueLane, 'main'>, number>>> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /**
@@ -44,7 +44,7 @@ const MOST_NOW = 100;
  * next lists anew), and the promise resolves when the reconciles under way have ended.
  */
 export const runController = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
-  const { name, queue, workers, priorityWorkers = 0, clock, reconcile, observe } = options;
+  const { name, queue, workers, laneWorkers, clock, reconcile, observe } = options;
   const log = options.log.child({ controller: name });
   /** How often in a row each key asked for `now`. */
   const steps = new Map<string, number>();
@@ -100,7 +100,13 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
   const workersOf = (count: number, lane: QueueLane) => Array.from({ length: count }, () => work(lane));
-  await Promise.all([...workersOf(Math.max(1, workers), 'main'), ...workersOf(priorityWorkers, 'priority')]);
+  await Promise.all([
+    ...workersOf(Math.max(1, workers), 'main'),
+    ...workersOf(laneWorkers?.purchase ?? 0, 'purchase'),
+    ...workersOf(laneWorkers?.started ?? 0, 'started'),
+    ...workersOf(laneWorkers?.detach ?? 0, 'detach'),
+    ...workersOf(laneWorkers?.priority ?? 0, 'priority'),
+  ]);
   signal.removeEventListener('abort', stop);
 };
 

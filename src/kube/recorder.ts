@@ -7,7 +7,7 @@ import { microTime } from './microtime.ts';
 import type { Kube, KubeObject, Resource } from './port.ts';
 import { createRateLimit } from './ratelimit.ts';
 import type { RateLimit } from './ratelimit.ts';
-import { withoutEnd } from '../lib/text.ts';
+import { legible, withoutEnd } from '../lib/text.ts';
 
 /** The object that an Event is about. */
 export interface ObjectReference {
@@ -250,7 +250,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
       type,
       reason: cut(reason, 128),
       action: cut(action, 128),
-      note: cut(note, 1024),
+      note: cut(legible(note), 1024),
       regarding: {
         apiVersion: regarding.apiVersion,
         kind: regarding.kind,

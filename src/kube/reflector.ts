@@ -9,6 +9,7 @@ import { listPages, wholeOf } from './pages.ts';
 import { collectionPath } from './path.ts';
 import type { KubeObject, KubeTransport, ListOptions, Resource } from './port.ts';
 import { compareResourceVersions } from './resourceversion.ts';
+import { needsList } from './safeguards.ts';
 import { faultOfError } from './api-status.ts';
 import { createMirror, type StoreHandler } from './mirror.ts';
 import { keyOf } from './store.ts';
@@ -211,7 +212,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
         if (signal.aborted) throw error;
         const fault = faultOfError(error);
         waitMs = broken(fault, listing, start);
-        if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;
+        if (needsList(fault, listing)) resourceVersion = undefined;
       }
       if (past.strikes >= STRIKES) {
         past.strikes = 0;

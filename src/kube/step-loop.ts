@@ -28,8 +28,19 @@ export interface StepLoop<
   readonly fence?: ((step: Action) => Outcome | undefined) | undefined;
   readonly act: (step: Action, observed: Observed, signal: AbortSignal) => Promise<Outcome>;
   readonly settle: (step: Result, observed: Observed, signal: AbortSignal) => Promise<Outcome>;
+  /** Hears of each read and action that has succeeded. */
+  readonly succeeded?: ((step: Read | Action, observed: Observed) => void) | undefined;
   /** What an error of the turn comes to; rejects with it where it is for the caller. @default it always is */
-  readonly failed?: ((error: unknown, observed: Observed, signal: AbortSignal) => Promise<Outcome>) | undefined;
+  readonly failed?:
+    | ((error: unknown, at: FailedTurn<Observed, Read | Action | Result>, signal: AbortSignal) => Promise<Outcome>)
+    | undefined;
+}
+
+/** Where a turn failed. */
+export interface FailedTurn<Observed, Step extends NamedStep> {
+  /** The step that was under way; undefined where it was the decision. */
+  readonly step: Step | undefined;
+  readonly observed: Observed;
 }
 
 /** No decision asks for more than about ten different things; one that goes on asks for the same again. */
@@ -65,22 +76,30 @@ export const runSteps = async <
   signal: AbortSignal,
 ): Promise<Outcome> => {
   let latest = observed;
+  let underWay: Read | Action | Result | undefined;
   try {
     const reads: string[] = [];
     let step = loop.decide(latest);
+    underWay = step;
     while (loop.isRead(step)) {
       reads.push(step.do);
       if (reads.length > (loop.mostReads?.(latest) ?? MOST_READS)) throw new TooManyReads(reads);
       latest = await loop.read(step, latest, signal);
+      loop.succeeded?.(step, latest);
       step = loop.decide(latest);
+      underWay = step;
     }
     const held = loop.beforeStep && (await loop.beforeStep(step, latest));
     if (held !== undefined) return held;
     if (loop.isResult(step)) return await loop.settle(step, latest, signal);
     signal.throwIfAborted();
-    return loop.fence?.(step) ?? (await loop.act(step, latest, signal));
+    const fenced = loop.fence?.(step);
+    if (fenced !== undefined) return fenced;
+    const outcome = await loop.act(step, latest, signal);
+    loop.succeeded?.(step, latest);
+    return outcome;
   } catch (error) {
     if (!loop.failed) throw error;
-    return await loop.failed(error, latest, signal);
+    return await loop.failed(error, { step: underWay, observed: latest }, signal);
   }
 };

@@ -1,9 +1,41 @@
 /** How much of somebody's text a sentence repeats, characters. */
 const SHOWN = 60;
 
+/**
+ * What a reader does not see, or sees elsewhere than it stands: control characters with line breaks and the escape
+ * sequences of terminals, marks that turn the direction of writing, characters without width, lone surrogates.
+ */
+const DECEPTIVE = /^[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]$/u;
+
+const escaped = (character: string): string => {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+};
+
+/**
+ * A text that somebody wrote as whoever reads it sees it: in one line, and what could deceive is written as its escape,
+ * such as `\u202e`.
+ */
+export const legible = (text: string): string => {
+  let shown = '';
+  let done = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    // What is printed most is not worth a look.
+    const unit = text.charCodeAt(at);
+    if (unit >= 0x20 && unit < 0x7f) continue;
+    const character = String.fromCodePoint(text.codePointAt(at) ?? 0);
+    if (DECEPTIVE.test(character)) {
+      shown += text.slice(done, at) + escaped(character);
+      done = at + character.length;
+    }
+    at += character.length - 1;
+  }
+  return shown + text.slice(done);
+};
+
 /** A text of somebody's for a sentence: quoted, escaped and short. */
 export const quote = (text: string): string =>
-  JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text);
+  legible(JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text));
 
 /**
  * Without any of these characters at its end. A pattern such as /-+$/ would begin anew at each hyphen of a long row.

@@ -2,18 +2,20 @@ import { NAMESPACE } from '../api/core.ts';
 import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
-import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
 import { OPEN, type MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
 import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
-import { enqueueChanges, isGoingBack, type Caches } from '../controllers/caches.ts';
+import { enqueueChanges, type Caches } from '../controllers/caches.ts';
+import { recheckByList } from '../controllers/recheck.ts';
+import { laneOf, roomOf } from '../controllers/work-order.ts';
 import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.ts';
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { feedPolicies, type PolicyCache } from '../controllers/policy-cache.ts';
+import { feedPolicies, type PolicyCache } from '../policies/policy-cache.ts';
 import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
+import { PurchaseHistory } from '../policies/purchase-history.ts';
 import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
 import { runController } from '../kube/reconcile-loop.ts';
 import { KubeFault } from '../kube/fault.ts';
@@ -31,69 +33,80 @@ import { createServiceWarnings } from '../controllers/service/warnings.ts';
 import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
+import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { settingsOf } from './settings.ts';
 
 /**
- * First and longest wait after a failed reconcile. The first is longer than client-go's: each costs a call to the
- * cloud.
+ * First and longest wait after a failed reconcile. The first is longer than client-go's, because each attempt costs a
+ * call to the cloud.
  */
 const BACKOFF = { baseMs: 250, capMs: 60_000 };
-/** How long a Describe may lag behind an accepted change. Not documented; Terway waits 3 s before it looks. */
-const READ_LAG_MS = 3_000;
-/** How long an EIP must not be listed before it counts as gone and another is bought. */
-const MISSING_MS = 60_000;
-
-/** The controllers at work. */
+/** The controllers, running. */
 interface Operation {
-  /** Resolves once nothing is under way any more. */
+  /** Resolves when nothing is under way any more. */
   readonly drained: Promise<void>;
   /** Resolves if the leadership is lost. */
   readonly lost: Promise<'lost'>;
-  /**
-   * Resolves to the reason if the controllers cannot work, which nothing but a new process, or a repair, can change.
-   */
+  /** Resolves to the reason if the controllers cannot work, and only a new process or a repair can change that. */
   readonly failed: Promise<{ readonly error: unknown }>;
-  /** False while the credentials, the region or the VPC are known not to be the cluster's, and nothing is done. */
+  /** False while the credentials, the region or the VPC are known not to be the cluster's; nothing is done then. */
   readonly fitsAccount: () => boolean;
 }
 
-/** What the controllers work with: every port, so that production, sandbox and simulation run the same code. */
+/**
+ * The dependencies of the controllers. All of them are ports, so that production, sandbox and simulation run the same
+ * code.
+ */
 interface OperationParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly kube: Kube;
+  /** The API server's clock, in milliseconds; undefined before it has answered. */
+  readonly serverTime?: (() => number | undefined) | undefined;
   readonly caches: Caches;
-  /** Knative Services; undefined where they are not watched. */
+  /** The cache of Knative Services; undefined if they are not watched. */
   readonly services?: ServiceCache | undefined;
-  /** Undefined where there is no virtual node of our own. */
+  /** Undefined without a virtual node of our own. */
   readonly virtualNode?: VirtualNodeSource | undefined;
-  /** EipPolicies; undefined where no namespace is restricted. */
+  /** The cache of EipPolicies; undefined if no namespace is restricted. */
   readonly policies?: PolicyCache | undefined;
-  /** Other controllers of EIPs; undefined where they are of no interest. */
+  /** The watch of other controllers of EIPs; undefined if they are ignored. */
   readonly otherControllers?: OtherControllers | undefined;
   readonly metrics: Metrics;
-  /** Undefined where this process is the only one. */
+  /** Undefined if this process is the only one. */
   readonly election: Election | undefined;
   readonly record: (regarding: Regarding, event: EventNote) => void;
-  /** The cloud, which asks before each change whether this process may still make one that takes `needMs`. */
+  /**
+   * Creates the cloud, which asks `mayMutate` before each change whether this process may still make a call of
+   * `needMs`.
+   */
   readonly assemble: (mayMutate: MayMutate) => AssembledCloud;
-  /** Who takes CloudEvents, and a client for their journals; undefined where there is no sink. */
+  /** The sink of CloudEvents and a client for their journals; undefined without a sink. */
   readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
+  /** Called once it is known that AllocateEipAddress drops its tags. */
+  readonly onTagsDropped?: (() => void) | undefined;
   /** Aborts when the drain starts. */
   readonly work: AbortSignal;
 }
 
-/** Leads, and works while it leads. */
+/** Waits for the leadership, and runs the controllers while it lasts. */
 export const runControllers = (parts: OperationParts): Operation => {
   const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const workers = config.networkController.eipController.maxConcurrentReconciles;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
     random,
     backoff: BACKOFF,
-    laneOf: (key) => (isGoingBack(caches, key) ? 'priority' : 'main'),
+    laneOf: (key) => {
+      const podEip = caches.podEips.store.get(key);
+      const accepted = podEip && tracker.lastAccepted(podEip.metadata.uid);
+      return laneOf({ pod: caches.pods.store.get(key), podEip, accepted });
+    },
+    roomOf: (lane) => roomOf(lane, (action) => cloud.throttle.left(action)),
     observer: {
       taken: (waitedMs) => {
         measured.added();
@@ -107,7 +120,10 @@ export const runControllers = (parts: OperationParts): Operation => {
   const warnService = createServiceWarnings(clock, record);
   const latency = new LatencyTracker(clock, metrics.life);
   latency.follow(caches);
-  // As long as a call to the API server may take.
+  const purchases = new PurchaseHistory(clock);
+  purchases.follow(caches.podEips);
+  // Unlike calls to the cloud, writes to the API server need no time left on the lease: each names the version that it
+  // replaces.
   const mayAct = () => election === undefined || election.remainingMs() > 0;
   const cloudEvents =
     parts.cloudEvents &&
@@ -129,7 +145,10 @@ export const runControllers = (parts: OperationParts): Operation => {
   if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
   if (parts.services) feedServices(parts.services, caches.podEips, queue);
 
-  /** The credentials are refused: once they are not, it is seen whose they are before anything is changed. */
+  /**
+   * Set while the credentials have been refused. Once they are accepted, it must be checked whose they are before
+   * anything is changed.
+   */
   let isAccountOpen = false;
   const cloud = parts.assemble((needMs) => {
     if (work.aborted || (election && election.remainingMs() <= needMs)) return { kind: 'leadershipUncertain' };
@@ -182,7 +201,7 @@ export const runControllers = (parts: OperationParts): Operation => {
   let running: Promise<void> = Promise.resolve();
   const working = (async () => {
     await unlessStopped(work, Promise.all(caches.all.map(([, reflector]) => reflector.synced)));
-    // Before the first request is served: it would be bought twice.
+    // Must precede the first request: two controllers would buy two EIPs for it.
     if (parts.otherControllers) await unlessStopped(work, parts.otherControllers.looked);
     const clusterUid = await findClusterUid({ kube, clock, random, log }, work);
     if (election) {
@@ -190,9 +209,11 @@ export const runControllers = (parts: OperationParts): Operation => {
       await unlessStopped(work, election.acquired);
     }
     metrics.leading(true);
-    const settings = settingsOf(config, clusterUid);
-    // Its Lease is renewed also while somebody has to correct the account: a node that is taken for dead loses all its
-    // pods.
+    const { namespace } = config.leaderElection;
+    const markKey = await agreeOnMarkKey({ kube, clock, random, log, namespace }, work);
+    const settings = settingsOf(config, clusterUid, markKey);
+    // Started before the account is checked: if nobody renewed the Node's Lease while a person corrects the account,
+    // the node would count as dead and lose all its pods.
     if (parts.virtualNode)
       running = workAsVirtualNode(
         {
@@ -205,12 +226,13 @@ export const runControllers = (parts: OperationParts): Operation => {
           caches,
           cloud,
           settings,
+          metrics: parts.metrics.virtualNode,
           policies: parts.policies,
           begin: begin.promise,
         },
         work,
       ).catch(fail);
-    // Before anything looks at an EIP: in another account, each would look as if it had been released.
+    // Must precede the first look at an EIP: in another account, each EIP would look as if it had been released.
     const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
     if (began === 'noNodeToCompare' || began === 'refused')
@@ -221,13 +243,20 @@ export const runControllers = (parts: OperationParts): Operation => {
       kube,
       cloud: cloud.cloud,
       clock,
-      cluster: { uid: clusterUid, id: config.clusterID, region: config.regionID },
+      cluster: { uid: clusterUid, id: config.clusterID, region: config.regionID, markKey },
       settings,
       vpcId: config.vpcID,
+      annotateThrough: config.announcement.through,
       tracker,
       latency,
+      purchases,
       mayAct,
+      serverTime: parts.serverTime,
       changes: cloudEvents?.outbox,
+      onTagsDropped: () => {
+        metrics.tagsDropped();
+        parts.onTagsDropped?.();
+      },
       onQuotaFreed: () => {
         const waiting = new Set(tracker.quotaFreed());
         if (waiting.size === 0) return;
@@ -257,16 +286,20 @@ export const runControllers = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
-    const measuring = measure({ config, metrics, caches, cloud, clock, log }, work);
+    const measuring = measure({ config, metrics, caches, cloud, clock, log, purchases }, work);
     const delivering = cloudEvents?.run(work);
-    const sweeping = sweep(config, clusterUid, { kube, cloud: cloud.cloud, clock, random, metrics, record, log }, work);
+    const listed: Listed = (eips, all) =>
+      recheckByList({ eips, podEips: all }, { queue, podOf: (key) => caches.pods.store.get(key), settings });
+    const ports = { kube, cloud: cloud.cloud, clock, random, metrics, record, listed, log };
+    const sweeping = sweep(config, settings, ports, work);
     await runController(
       {
         name: 'podeip',
         queue,
-        workers: config.networkController.eipController.maxConcurrentReconciles,
-        // Who gives an address back never waits behind those who ask for one, whose calls the cloud admits slowly.
-        priorityWorkers: Math.max(2, Math.ceil(config.networkController.eipController.maxConcurrentReconciles / 2)),
+        workers,
+        // What is under way and what goes back have workers of their own, so that they never wait behind requests for
+        // EIPs, whose calls the cloud throttles.
+        laneWorkers: { purchase: workers, started: workers, detach: workers, priority: workers },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -289,7 +322,7 @@ export const runControllers = (parts: OperationParts): Operation => {
   return { drained, lost: lost.promise, failed: failed.promise, fitsAccount: () => !isMismatched };
 };
 
-/** The words of controller-runtime, which dashboards know. */
+/** The result labels of controller-runtime, which existing dashboards use. */
 const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', ReconcileResult>> = {
   done: 'success',
   now: 'requeue',
@@ -298,7 +331,7 @@ const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', Re
   error: 'error',
 };
 
-/** Resolves as `work` does, or rejects as soon as the signal aborts. */
+/** Resolves when `work` does, or rejects as soon as the signal aborts. */
 const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promise<void> => {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason as Error);
@@ -311,34 +344,12 @@ const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promi
   }
 };
 
-/** The settings of the decision, from the configuration. */
-export const settingsOf = (config: Config, clusterUid: string): Settings => ({
-  clusterUid,
-  defaults: {
-    bandwidthMbps: config.eipDefaults.bandwidth,
-    internetChargeType: config.eipDefaults.internetChargeType,
-    isp: config.eipDefaults.isp,
-  },
-  region: config.regionID,
-  existingEips: config.existingEips,
-  existingEipNamespaces: config.existingEipNamespaces,
-  statefulKinds: ['StatefulSet', ...config.networkController.customStatefulWorkloadKinds],
-  enableVirtualNode: config.enableVirtualNode,
-  allowEipRob: config.allowEipRob,
-  adoptBefore:
-    config.adoptPodEIPsCreatedBefore === undefined ? undefined : Date.parse(config.adoptPodEIPsCreatedBefore),
-  isUnelected: !config.leaderElection.enabled,
-  holdOffMs: config.knative.holdOffSeconds * 1_000,
-  settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS,
-  missingMs: Math.max(MISSING_MS, config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS),
-  readLagMs: READ_LAG_MS,
-  recheckMs: config.networkController.eipController.garbageCollectionPeriodInMinutes * 60_000,
-});
+type Listed = NonNullable<Parameters<typeof runGarbageCollection>[0]['listed']>;
 
-/** Runs the sweeper as configured, until the signal aborts. */
+/** Runs garbage collection as configured, until the signal aborts. */
 const sweep = async (
   config: Config,
-  clusterUid: string,
+  { clusterUid, markKey }: Pick<Settings, 'clusterUid' | 'markKey'>,
   {
     metrics,
     ...ports
@@ -349,6 +360,7 @@ const sweep = async (
   if (mode === 'off') return;
   const settings = {
     clusterUid,
+    markKey,
     clusterId: config.clusterID,
     mode,
     graceMs: graceSeconds * 1_000,
@@ -360,7 +372,7 @@ const sweep = async (
   await runGarbageCollection({ ...ports, metrics: metrics.sweeper, settings }, signal);
 };
 
-/** The UID of kube-system names the cluster. Asked until it is there: an API server that is away comes back. */
+/** The UID of the namespace kube-system, which identifies the cluster. Retries until the API server answers. */
 const findClusterUid = async (
   {
     kube,

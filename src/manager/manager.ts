@@ -1,29 +1,32 @@
+import type { Agent } from 'node:https';
 import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import type { CredentialSettings } from '../cloud/credential-source.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import { createEndpointChoice, type EndpointChoice } from '../cloud/endpoint-choice.ts';
-import { reaches } from '../cloud/reach.ts';
+import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
+import { reaches, reachesThrough } from '../cloud/reach.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
+import { checkDefinitions } from '../controllers/preflight/definition.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { createPolicyCache } from '../controllers/policy-cache.ts';
+import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';
 import { senderOf } from '../cloudevents/assemble-cloudevents.ts';
 import { createKube } from '../kube/client.ts';
+import { tellingTime } from '../kube/server-time.ts';
 import type { Connection } from '../kube/connect.ts';
 import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
 import { createElection } from '../kube/lease.ts';
-import { createReaderAuthorizer } from '../kube/reader.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { createPodWatch } from '../virtualnode/provider.ts';
+import { createPodWatch } from '../virtualnode/pod-watch.ts';
 import { createMetrics } from './metrics-registry.ts';
-import { createApp } from '../web/app.ts';
+import type { ShownEndpoint } from '../web/overview.ts';
 import { createHealth } from '../web/health.ts';
-import { serve } from '../web/http-server.ts';
 import { runControllers } from './controllers.ts';
+import { listen } from './listeners.ts';
 import { createStatus } from './status-page.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
 
@@ -34,38 +37,54 @@ interface ManagerOptions {
   readonly random: Random;
   readonly log: Log;
   readonly version: string;
-  /** Of Node, as `process.version` writes it. */
+  /** The version of Node, as `process.version` has it. */
   readonly nodeVersion: string;
-  /** The variables that credentials may come from. */
+  /** The environment variables that may hold credentials. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Starts the drain. */
   readonly signal: AbortSignal;
 }
 
-/** A controller that runs. */
+/** A running controller. */
 export interface Manager {
-  /** Where /metrics, /healthz and /readyz are, and the status page. */
-  readonly url: string;
-  /** Where the webhooks are; undefined while they have no certificate, or are not enabled. */
+  /** Base URLs of the listeners: of /healthz and /readyz, of /metrics, and of the status page where it is served. */
+  readonly urls: { readonly health: string; readonly metrics: string; readonly page: string | undefined };
+  /** Base URL of the webhooks; undefined while they have no certificate, or are not enabled. */
   readonly webhookUrl: () => string | undefined;
-  /** `stopped` once it has drained; `lost` at once when the leadership is lost: the process must end then. */
+  /**
+   * Resolves to `stopped` after the drain, and to `lost` as soon as the leadership is lost: the process must end then.
+   */
   readonly ended: Promise<'stopped' | 'lost'>;
 }
 
-/** What a drain may take before it is given up, milliseconds: less than the 10 s that are promised. */
+/** Time limit of a drain, milliseconds: less than the 10 s that are promised. */
 const DRAIN_MS = 8_500;
 
-/** Puts the controller together from its configuration and runs it until the signal. */
+/** Calls per second for those who read logs on the virtual node; each costs one or two, and is remembered. */
+const ENDPOINT_BUDGET = { qps: 5, burst: 10 };
+
+/** Assembles the controller as configured, and runs it until the signal. */
 export const startManager = async (options: ManagerOptions): Promise<Manager> => {
   const { config, connection, clock, random, log, signal } = options;
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
-  const endpointChoice = chooseEndpoints(config, options, (product, host) => metrics.cloudEndpoint(product, host));
+  const proxy = proxyAgentOf(options.env);
+  if (proxy) {
+    await sendThrough(proxy);
+    log.info({}, 'The APIs of the cloud are asked through the proxy of HTTPS_PROXY, but for the hosts of NO_PROXY');
+  }
+  const endpoints = new Map<string, ShownEndpoint>(
+    Object.entries(config.endpoints).flatMap(([product, host]) =>
+      host === undefined ? [] : [[product, { product, host, is: 'configured' }] as const],
+    ),
+  );
+  const endpointChoice = chooseEndpoints(config, { ...options, proxy }, (product, host, isReached) => {
+    metrics.cloudEndpoint(product, host);
+    endpoints.set(product, { product, host, is: isReached ? 'reached' : 'unreached' });
+  });
   const health = createHealth();
-  const guard = config.metrics.authorization
-    ? createReaderAuthorizer({ kube: createKube({ transport: connection.calls, clock }), clock, log })
-    : undefined;
   const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
-  const kube = createKube({ transport: connection.calls, clock, ...limits });
+  const telling = tellingTime(connection.calls);
+  const kube = createKube({ transport: telling.transport, clock, ...limits });
   const caches = createCaches({
     transport: connection.watches,
     clock,
@@ -77,20 +96,34 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     health.ready(name, () => reflector.hasSynced());
   }
 
-  // Leases and Events have their own budget of calls: a renewal must not wait behind reconciles.
+  // Leases and Events have a rate limit of their own: a renewal must not wait behind reconciles.
   const election = electionOf(options);
   const services = config.knative.watch
     ? createServiceCache({ transport: connection.watches, clock, random, log })
     : undefined;
   const work = new AbortController();
-  const overview = createStatus({ config, version: options.version, clock, caches, services, election });
-  const { statusPage } = config.http;
-  const page =
-    statusPage === 'off'
-      ? undefined
-      : { status: overview.status, clock, signal: work.signal, isLocalOnly: statusPage === 'local' };
-  const app = createApp({ health, exposition: () => metrics.render(), guard, page, log });
-  const server = await serve(app, config.http.address, clock);
+  const overview = createStatus({
+    config,
+    version: options.version,
+    clock,
+    caches,
+    services,
+    election,
+    endpoints: () => [...endpoints.values()],
+    quota: () => metrics.quotaNow(),
+  });
+  const ending = new AbortController();
+  const listeners = await listen(
+    {
+      ...options,
+      kube: createKube({ transport: connection.calls, clock }),
+      health,
+      exposition: () => metrics.render(),
+      status: overview.status,
+      pageSignal: work.signal,
+    },
+    ending.signal,
+  );
   const recorder = createRecorder({
     kube: createKube({ transport: connection.calls, clock }),
     clock,
@@ -100,7 +133,6 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     instance: config.leaderElection.identity ?? 'knative-eip',
   });
 
-  const ending = new AbortController();
   const policies = createPolicyCache({ transport: connection.watches, clock, random, log });
   const otherControllers =
     config.otherEipControllers === 'refuse'
@@ -126,6 +158,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       )
     : undefined;
   if (webhooks) health.ready('webhooks', webhooks.isServing);
+  const looking = { kube: createKube({ transport: connection.calls, clock }), clock, log };
+  void checkDefinitions({ ...looking, existingEips: config.existingEips }, work.signal);
   const sender = senderOf(config, clock);
   const running = runControllers({
     config,
@@ -133,6 +167,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     random,
     log,
     kube,
+    serverTime: () => telling.time.latest(),
+    onTagsDropped: () => overview.tagsDropped(),
     caches,
     services,
     ...(config.virtualNode.enabled && {
@@ -149,6 +185,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
           config.virtualNode.nodeName,
         ),
         heartbeatKube: createKube({ transport: connection.calls, clock }),
+        endpointKube: createKube({ transport: connection.calls, clock, ...ENDPOINT_BUDGET }),
         version: options.version,
         record: (about, happening) => recorder.record(about, happening),
       },
@@ -189,8 +226,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       if (signal.aborted) resolve('stopped');
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     });
-    // What cannot be served, or cannot work, ends everything, or the process would go on as half of itself, and as
-    // leader.
+    // If a server cannot listen, or the controllers cannot work, everything stops: otherwise a process that does half
+    // of its work would keep the leadership.
     const failures = [running.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
     const how = await Promise.race([stopped, running.lost, ...failures]);
     if (how === 'lost') return how;
@@ -203,16 +240,16 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     await election?.release();
     ending.abort(new Error('the controller is stopping'));
     await webhooks?.ended.catch(() => undefined);
-    await server.close();
+    await listeners.close();
     await connection.close();
     log.info({}, 'Stopped');
     if (how !== 'stopped') throw how.error;
     return how;
   })();
-  return { url: server.url, webhookUrl: () => webhooks?.url(), ended };
+  return { urls: listeners.urls, webhookUrl: () => webhooks?.url(), ended };
 };
 
-/** Resolves to the reason when `work` rejects, and never otherwise. */
+/** Resolves to the reason when `work` rejects; never otherwise. */
 const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => resolve({ error }));
@@ -228,7 +265,7 @@ const electionOf = ({ config, connection, clock, random, log }: ManagerOptions) 
     log,
     namespace,
     name,
-    // The name alone would outlive a restart of the container.
+    // A name alone would be the same after a restart of the container.
     identity: `${identity ?? 'knative-eip'}_${random.uuid()}`,
     leaseDurationMs: seconds.leaseDurationSeconds * 1_000,
     renewDeadlineMs: seconds.renewDeadlineSeconds * 1_000,
@@ -236,18 +273,21 @@ const electionOf = ({ config, connection, clock, random, log }: ManagerOptions) 
   });
 };
 
-/** Where the cloud APIs are, where the configuration does not say: told in the log, and to whoever wants to know. */
+/**
+ * Chooses the endpoints of the cloud's APIs that the configuration leaves open. Choices are logged, and reported to
+ * `onChosen`.
+ */
 export const chooseEndpoints = (
   { regionID }: Pick<Config, 'regionID'>,
-  { clock, log }: Pick<ManagerOptions, 'clock' | 'log'>,
-  onChosen: (product: string, host: string) => void = () => undefined,
+  { clock, log, proxy }: Pick<ManagerOptions, 'clock' | 'log'> & { readonly proxy?: Agent | undefined },
+  onChosen: (product: string, host: string, isReached: boolean) => void = () => undefined,
 ): EndpointChoice =>
   createEndpointChoice({
     clock,
     region: regionID,
-    reaches,
+    reaches: proxy ? reachesThrough(proxy) : reaches,
     onChosen: ({ product, host, isReached }) => {
-      onChosen(product, host);
+      onChosen(product, host, isReached);
       const api = product.toUpperCase();
       if (isReached) log.info({ product, host }, `The ${api} API is asked at ${host}`);
       else
@@ -258,14 +298,14 @@ export const chooseEndpoints = (
     },
   });
 
-/** Where the cloud APIs are, as far as the configuration says. */
+/** The endpoints of the cloud's APIs that the configuration sets. */
 export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
   ...(vpc !== undefined && { vpc }),
   ...(ecs !== undefined && { ecs }),
   ...(eci !== undefined && { eci }),
 });
 
-/** Where credentials may come from. */
+/** The sources of credentials. */
 export const credentialsOf = (config: Config, env: ManagerOptions['env']): CredentialSettings => ({
   accessKeyId: config.credential.accessKey?.reveal(),
   accessKeySecret: config.credential.accessSecret,
@@ -276,7 +316,7 @@ export const credentialsOf = (config: Config, env: ManagerOptions['env']): Crede
   env,
 });
 
-/** One line that says what is wrong with a watch and what to do; the watch itself goes on trying. */
+/** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
 const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
   const fields = { resource, kind: fault.kind };
   if (fault.kind === 'notFound' && resource === 'podeips')

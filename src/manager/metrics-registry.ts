@@ -6,14 +6,16 @@ import { Meter, type Definition } from '../metrics/definition.ts';
 import { heldMetrics, type HeldMetrics } from '../metrics/held.ts';
 import { lifeMetrics, type LifeMetrics } from '../controllers/podeip/metrics.ts';
 import { sweeperMetrics, type SweeperMetrics } from '../controllers/garbagecollection/metrics.ts';
+import { virtualNodeMetrics, type VirtualNodeMetrics } from '../virtualnode/metrics.ts';
 import { workMetrics, type WorkMetrics } from '../metrics/work.ts';
 
-/** Everything that the product measures about itself. Callers never see the library behind it. */
+/** All metrics of the product. Hides the library that implements them. */
 export interface Metrics extends WorkMetrics, CloudMetrics, HeldMetrics {
   readonly life: LifeMetrics;
   readonly sweeper: SweeperMetrics;
+  readonly virtualNode: VirtualNodeMetrics;
   readonly cloudEvents: CloudEventMetrics;
-  /** The text of `/metrics` and its media type. */
+  /** The text of `/metrics`, and its media type. */
   render(): Promise<{ contentType: string; body: string }>;
   /** The names of all metrics, for the tests of dashboards and rules. */
   names(): string[];
@@ -21,7 +23,7 @@ export interface Metrics extends WorkMetrics, CloudMetrics, HeldMetrics {
   readonly definitions: readonly Definition[];
 }
 
-/** A registry of its own for each call, so that two controllers in one process do not add up. */
+/** Creates a separate registry on each call, so that two controllers in one process do not add up. */
 export const createMetrics = (build: { readonly version: string; readonly nodeVersion: string }): Metrics => {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -32,6 +34,7 @@ export const createMetrics = (build: { readonly version: string; readonly nodeVe
     life: lifeMetrics(meter),
     ...cloudMetrics(meter),
     sweeper: sweeperMetrics(meter),
+    virtualNode: virtualNodeMetrics(meter),
     cloudEvents: cloudEventMetrics(meter),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     names: () => registry.getMetricsAsArray().map(({ name }) => name),

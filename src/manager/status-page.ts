@@ -15,11 +15,19 @@ import type { Clock } from '../lib/clock.ts';
 import { createCallBudget, type CallEnd } from '../view/budget.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createHistory, type HistoryEntry } from '../view/history.ts';
-import { settingsOf } from './controllers.ts';
-import { findingsOf, sentenceOf, summarize } from '../controllers/service/summary.ts';
-import { readyReasonOf, serviceNameOf, phaseOf, type Phase } from '../view/phase.ts';
+import { settingsOf } from './settings.ts';
+import { findingsOf, summarySentence, summarize } from '../controllers/service/summary.ts';
+import { readyReasonOf, serviceNameOf, phaseOf } from '../view/phase.ts';
 import { addressOf } from '../view/shown-address.ts';
-import type { ShownBudget, ShownFinding, ShownService, Status } from '../web/overview.ts';
+import type {
+  Overview,
+  Phase,
+  ShownBudget,
+  ShownFinding,
+  ShownService,
+  Status,
+  ShownEndpoint,
+} from '../web/overview.ts';
 
 interface StatusSources {
   readonly config: Config;
@@ -28,31 +36,47 @@ interface StatusSources {
   readonly caches: Caches;
   readonly services: ServiceCache | undefined;
   readonly election: Election | undefined;
+  /** Where the cloud's APIs are asked at present. */
+  readonly endpoints: () => readonly ShownEndpoint[];
+  /** How many EIPs the account has and may have in the region; undefined while nobody knows. */
+  readonly quota: () => Overview['quota'];
 }
 
-/** The data of the status page, and what feeds those that no cache has. */
+/** The data of the status page, and the inputs that no cache provides. */
 interface StatusFeed {
   readonly status: Status;
   /** To be called with every Event that is recorded. */
   recorded(about: Regarding, note: EventNote): void;
   /** To be called with every API call that ends. */
   called(call: ObservedCall): void;
+  /** To be called once it is known that AllocateEipAddress drops its tags. */
+  tagsDropped(): void;
   /** To be called once the cloud is assembled. */
   throttledBy(throttle: Throttle): void;
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
 
-/** Fills the status page from what the process knows. Nothing is asked for, and nothing is decided by it. */
-export const createStatus = ({ config, version, clock, caches, services, election }: StatusSources): StatusFeed => {
+/** Builds the status page's data from what the process knows. Makes no requests and no decisions. */
+export const createStatus = ({
+  config,
+  version,
+  clock,
+  caches,
+  services,
+  election,
+  endpoints,
+  quota,
+}: StatusSources): StatusFeed => {
   const { podEips, pods } = caches;
   const settings = settingsOf(config, '');
   const history = createHistory();
   const budget = createCallBudget(clock);
   const started = time(clock.now());
   let throttle: Throttle | undefined;
+  let areTagsDropped = false;
 
-  // The watch sees on every replica what Events tell only on the one that works.
+  // Every replica sees these changes; Events are known to the leader only.
   podEips.subscribe(({ type, object, old, from }) => {
     const state = type === 'deleted' ? GONE : stateOf(object);
     const isKnown = type === 'updated' ? old !== undefined && stateOf(old).note === state.note : from === 'list';
@@ -69,7 +93,7 @@ export const createStatus = ({ config, version, clock, caches, services, electio
     for (const { about, entry } of history.warnings('Pod')) {
       const key = keyOf(about);
       if (pods.store.get(key)?.metadata.uid !== about.uid) continue;
-      // What a PodEIP says itself is taken from there: it is newer, and every replica knows it.
+      // A PodEIP's own condition is preferred: it is newer than the Event, and every replica knows it.
       const isOfRequest = entry.action === 'Claim' || entry.action === 'RecordExternal';
       if (!isOfRequest && podEips.store.get(key)) continue;
       const { namespace = '', name } = about;
@@ -127,6 +151,9 @@ export const createStatus = ({ config, version, clock, caches, services, electio
       services: [...byService].map(([key, all]) => serviceOf(key, all)).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
       findings: findings.toSorted(compare),
       budget: budgets(),
+      endpoints: endpoints(),
+      areTagsDropped,
+      quota: quota(),
     };
   };
 
@@ -157,7 +184,7 @@ export const createStatus = ({ config, version, clock, caches, services, electio
       },
       history: (key) => {
         const told = history.of(PODEIP.kind, key);
-        // Pod and PodEIP are told the same; what only the pod was told was before there was a PodEIP.
+        // Most Events are recorded for both pod and PodEIP. Those for the pod alone are older than the PodEIP.
         const only = history.of('Pod', key).filter((it) => !told.some((other) => isSame(it, other)));
         return [...told, ...only, ...history.of(WATCHED, key)]
           .toSorted((a, b) => a.at - b.at)
@@ -169,6 +196,9 @@ export const createStatus = ({ config, version, clock, caches, services, electio
       history.add(about, note, clock.now());
     },
     called: ({ action, outcome }) => budget.called(action, callEndOf(outcome)),
+    tagsDropped: () => {
+      areTagsDropped = true;
+    },
     throttledBy: (it) => {
       throttle = it;
     },
@@ -180,17 +210,17 @@ const callEndOf = (outcome: ObservedCall['outcome']): CallEnd => {
   return FAULT[outcome].retry === 'throttle' ? 'throttled' : 'failed';
 };
 
-/** The history's name for what the watch of PodEIPs saw. */
+/** The kind under which the history keeps what the watch of PodEIPs saw. */
 const WATCHED = 'PodEIP state';
 const GONE = { reason: 'Gone', note: 'the PodEIP is gone: nothing is held for the pod' };
 
-/** Told to two objects in one go. */
+/** Whether it is the same Event, recorded for two objects. */
 const isSame = (a: HistoryEntry, b: HistoryEntry): boolean =>
   a.reason === b.reason && a.note === b.note && Math.abs(a.at - b.at) < 1_000;
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
-/** What of a PodEIP makes a line of its history, in words. */
+/** The state of a PodEIP as an entry of its history. */
 const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: string } => {
   const { spec, status, metadata } = podEip;
   const parts = [
@@ -222,10 +252,10 @@ const serviceOf = (key: string, podEips: readonly PodEip[]): ShownService => {
   const { namespace = '', name } = refOf(key);
   const summary = summarize(podEips);
   const inUse = [...summary.inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
-  return { key, namespace, name, asked: summary.asked, inUse, summary: sentenceOf(summary) };
+  return { key, namespace, name, asked: summary.asked, inUse, summary: summarySentence(summary) };
 };
 
-/** Whether the Service's template asks for addresses, in any of the ways. */
+/** Whether the Service's template asks for addresses, in any spelling. */
 const asks = ({ spec }: KnativeService): boolean => {
   const annotations = spec?.template?.metadata?.annotations ?? {};
   return [...KEYS.withEip, ...KEYS.instanceId].some((key) => annotations[key] !== undefined);

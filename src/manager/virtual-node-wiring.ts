@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
-import { readPolicy, recallPolicy, type Policies } from '../controllers/policy-cache.ts';
+import { readPolicy, recallPolicy, type Policies } from '../policies/policy-cache.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { parseHostPort } from '../lib/address.ts';
@@ -10,21 +10,26 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
-import { runVirtualNode, type PodWatch, type VirtualNodeSettings } from '../virtualnode/provider.ts';
+import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
+import type { PodWatch } from '../virtualnode/pod-watch.ts';
+import { runVirtualNode, type VirtualNodeSettings } from '../virtualnode/provider.ts';
 
-/** What the virtual node needs beside what the controllers have. */
+/** What the virtual node needs beside the dependencies of the controllers. */
 export interface VirtualNodeSource {
-  /** For the calls that are no plain call on an object. */
+  /** For requests that the typed client does not offer. */
   readonly transport: KubeTransport;
   readonly pods: PodWatch;
-  /** For the Lease, whose renewal must not wait behind the work on pods. */
+  /** For the Node's Lease, whose renewal must not wait behind the work on pods. */
   readonly heartbeatKube: Kube;
-  /** The product's. */
+  /** For the kubelet endpoint, whose readers must not slow the work on pods. */
+  readonly endpointKube: Kube;
+  /** The version of the product. */
   readonly version: string;
   readonly record: (about: ObjectReference, happening: Happening) => void;
 }
 
 interface VirtualNodeWorld extends VirtualNodeSource {
+  readonly metrics: VirtualNodeMetrics;
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
@@ -33,25 +38,22 @@ interface VirtualNodeWorld extends VirtualNodeSource {
   readonly caches: Caches;
   readonly cloud: AssembledCloud;
   readonly policies?: Policies | undefined;
-  /** Until this resolves the Node is only kept alive. */
+  /** Until this resolves, only the Node is kept alive. */
   readonly begin: Promise<void>;
-  /** Those of the decisions about PodEIPs: both wait for the same cloud. */
+  /** The settings of the decisions about PodEIPs, because both depend on the delays of the same cloud. */
   readonly settings: Settings;
 }
 
-/** How often something that changes is looked at; milliseconds. One call lists all that changed. */
+/** Interval between reads of pods that are changing, milliseconds. One call lists all of them. */
 const POLL_MS = 2_000;
-/** More orphans at once than this, and than a fifth of all, are not deleted. */
-const BRAKE_ABOVE = 5;
 
-/** Runs the virtual node as configured until the signal aborts; resolves once nothing is under way any more. */
+/** Runs the virtual node as configured until the signal aborts; resolves when nothing is under way any more. */
 export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
   const { cloud, caches, config, settings, version, policies, ...ports } = world;
   return runVirtualNode(
     {
       ...ports,
       cloud: cloud.cloud,
-      findEip: (ipAddress, stop) => cloud.cloud.findEipByAddress(ipAddress, stop),
       ...(policies && {
         policyOf: async (namespace: string, isFresh: boolean, stop: AbortSignal) =>
           isFresh
@@ -77,7 +79,7 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
       clusterUid: settings.clusterUid,
       zoneId: zoneID,
       vSwitchIds: vSwitchIDs,
-      // The check of the configuration has asked for one.
+      // The check of the configuration requires one with a virtual node.
       securityGroupId: securityGroupID ?? '',
       resourceGroupId: resourceGroupID,
       clusterDNS: virtualNode.clusterDNS,
@@ -100,9 +102,10 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
     settleMs: settings.settleMs,
     missingMs: settings.missingMs,
     readLagMs: settings.readLagMs,
+    tokenSeconds: virtualNode.tokenSeconds,
     workers: virtualNode.maxConcurrentReconciles,
     pollMs: POLL_MS,
     garbageCollectionMs: settings.recheckMs,
-    brakeAbove: BRAKE_ABOVE,
+    brakeAbove: virtualNode.orphanBrakeAbove,
   };
 };

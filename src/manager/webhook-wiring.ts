@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { clusterClaims } from '../webhook/claims.ts';
 import { namespaceHoldings } from '../webhook/holdings.ts';
 import { createReviewers } from '../webhook/handlers.ts';
@@ -8,14 +7,15 @@ import { routedRevisions } from '../webhook/revisions.ts';
 import { rotate } from '../webhook/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import type { PolicyCache } from '../controllers/policy-cache.ts';
+import type { PolicyCache } from '../policies/policy-cache.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { followCertificate } from './certificate-files.ts';
 import type { Metrics } from './metrics-registry.ts';
 import { createReviewApp } from '../webhook/server.ts';
-import { serveTls, type ServerCertificate, type TlsServing } from '../web/http-server.ts';
-import { settingsOf } from './controllers.ts';
+import { serveTls, ServeError, type ServerCertificate, type TlsServing } from '../web/http-server.ts';
+import { ruleSettingsOf } from './settings.ts';
 
 interface WebhookParts {
   readonly config: Config;
@@ -27,24 +27,20 @@ interface WebhookParts {
   readonly otherControllers?: Pick<OtherControllers, 'known'> | undefined;
 }
 
-/** The webhooks at work. */
+/** The webhooks, running. */
 interface Webhooks {
-  /** Whether there is a certificate, and the API server can call. */
+  /** Whether there is a certificate, so that the API server can call. */
   readonly isServing: () => boolean;
-  /** Undefined as long as there is no certificate. */
+  /** Undefined until there is a certificate. */
   readonly url: () => string | undefined;
-  /** Resolves once nothing is served any more; rejects with a ServeError where the address cannot be listened on. */
+  /** Resolves when nothing is served any more; rejects with a ServeError if the server cannot listen on its address. */
   readonly ended: Promise<void>;
 }
 
-/** Between two looks at the files of a certificate. Milliseconds. */
-const LOOK_MS = 60_000;
-const RETRY_MS = 5_000;
-
-/** Serves the webhooks until the signal aborts, on every replica: who leads makes no difference to them. */
+/** Serves the webhooks until the signal aborts, on every replica, leader or not. */
 export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhooks => {
   const { config, kube, clock, log, metrics } = parts;
-  const { address, serviceName, secretName, configurationName, certificateDirectory, hosts } = config.webhook;
+  const { address, serviceName, secretName, configurationName, certificateDirectory, clientCA, hosts } = config.webhook;
   const { namespace } = config.leaderElection;
   const claims = clusterClaims({ kube, clock, log });
   const holdings = namespaceHoldings({ kube, clock, log });
@@ -53,7 +49,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
     kube,
     clock,
     log,
-    settings: settingsOf(config, ''),
+    settings: ruleSettingsOf(config),
     provider: config.virtualNode.enabled ? 'ours' : 'add-on',
     policies: parts.policies,
     onConflict: config.webhook.onConflict,
@@ -72,7 +68,9 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   let server: TlsServing | undefined;
   const present = async (certificate: ServerCertificate) => {
     if (server) return server.present(certificate);
-    server = await serveTls(app, { address, key: 'webhook.address' }, certificate, clock);
+    const authorities = clientCA === undefined ? undefined : await readAuthorities(clientCA);
+    const options = { certificate, clientCA: authorities, connections: 'many' } as const;
+    server = await serveTls(app, { address, key: 'webhook.address' }, options, clock);
     log.info({ url: server.url }, 'Serving webhooks');
   };
   const keeping =
@@ -89,7 +87,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
           },
           signal,
         )
-      : follow(certificateDirectory, present, { clock, log }, signal);
+      : followCertificate({ directory: certificateDirectory, whose: 'webhooks', present }, { clock, log }, signal);
   const ended = (async () => {
     try {
       await keeping;
@@ -100,31 +98,16 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
   return { isServing: () => server !== undefined, url: () => server?.url, ended };
 };
 
-/** Presents what is in the files, each time that they change. */
-const follow = async (
-  directory: string,
-  present: (certificate: ServerCertificate) => Promise<void>,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
-  signal: AbortSignal,
-): Promise<void> => {
-  let shown = '';
-  while (!signal.aborted) {
-    let waitMs = LOOK_MS;
-    try {
-      const [cert, key] = await Promise.all(
-        ['tls.crt', 'tls.key'].map((name) => readFile(join(directory, name), 'utf8')),
-      );
-      if (cert !== undefined && key !== undefined && cert !== shown) {
-        await present({ cert, key });
-        shown = cert;
-      }
-    } catch (error) {
-      if (error instanceof Error && error.name === 'ServeError') throw error;
-      waitMs = RETRY_MS;
-      // Node's messages about keys and certificates name the library's reason, never their text.
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn({ directory }, `The certificate of the webhooks cannot be used (retrying): ${why}`);
-    }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
-  }
+/** @throws {ServeError} rather than answer everybody */
+const readAuthorities = async (path: string): Promise<string> => {
+  const unusable = (why: string, cause?: unknown) =>
+    new ServeError(
+      `cannot serve the webhooks: the file ${path} ${why}; write the PEM of the authority of the API servers' client certificates there, or change webhook.clientCA`,
+      { cause },
+    );
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw unusable(`cannot be read (${error.code ?? 'unknown error'})`, error);
+  });
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw unusable('has no certificate in it');
+  return text;
 };

@@ -10,16 +10,16 @@ import {
 import { workloadKindOf } from './read-workload.ts';
 import { configMapSchema, deploymentSchema, namespaceSchema, podEipSchema } from './template.ts';
 
-/** What the objects beside the workloads say about the cluster. */
+/** What the other objects of the files say about the cluster. */
 interface ClusterContext {
   /** Labels by the name of the namespace. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
-  /** Of PodEIPs. */
+  /** Claims to EIPs, from the PodEIPs among the objects. */
   readonly claims: readonly EipClaim[];
   readonly otherControllers: readonly string[];
 }
 
-/** Reads what it knows among the objects, and ignores the rest. Never throws. */
+/** Reads the kinds that it knows and ignores all others. Never throws. */
 export const readClusterContext = (objects: readonly unknown[]): ClusterContext => {
   const namespaces = new Map<string, Readonly<Record<string, string>>>();
   const claims: EipClaim[] = [];

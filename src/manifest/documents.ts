@@ -1,9 +1,9 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Node } from 'yaml';
 
-/** One object of a file, and where in it things stand. */
+/** One object of a file, with the line numbers of its values. */
 export interface Manifest {
   readonly object: unknown;
-  /** Where the value at a path of keys stands, or the nearest thing around it; counted from 1. */
+  /** The line of the value at a path of keys, or of its nearest parent that exists; counted from 1. */
   readonly lineOf: (path: readonly PropertyKey[]) => number;
 }
 
@@ -17,14 +17,14 @@ interface Documents {
   readonly problems: readonly YamlProblem[];
 }
 
-/** More than any honest file has: what is larger is not read, so that nothing can be made to take for ever. */
+/** Larger than any real file. Larger texts are not parsed, so that no input can keep the process busy for long. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
 const MOST_ALIASES = 1_000;
 const MOST_OBJECTS = 10_000;
 
 /**
- * Reads the objects of a YAML or JSON text: documents one after another, and Lists, whose items count as objects. Never
- * throws: what is wrong is among the problems, with its line.
+ * Reads the objects of a YAML or JSON text: several documents, and Lists, whose items count as objects. Never throws:
+ * errors are returned as problems, each with its line.
  */
 export const readDocuments = (text: string): Documents => {
   if (text.length > LARGEST_BYTES)
@@ -88,7 +88,7 @@ const plain = (document: Document.Parsed): Plain => {
   }
 };
 
-/** The items of a List, and of Lists in Lists; other objects as they are. */
+/** The items of a List, recursively; other objects as they are. */
 const unfold = (value: unknown, path: readonly PropertyKey[], lineOf: Manifest['lineOf']): Manifest[] => {
   const { kind, items } = (typeof value === 'object' && value !== null ? value : {}) as {
     kind?: unknown;

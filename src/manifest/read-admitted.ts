@@ -3,10 +3,13 @@ import type { Pod } from '../api/core.ts';
 import { podSchema, serviceSchema } from './template.ts';
 import { unreadable, type Unreadable } from './wire.ts';
 
-/** A Knative Service at its admission. */
+/** A Knative Service as an AdmissionReview carries it. */
 export type AdmittedService = z.output<typeof serviceSchema>;
 
-/** Reads a pod at its admission, where it may have no name, and has neither UID nor version. Never throws. */
+/**
+ * Reads the pod of an AdmissionReview. On creation it may have no name (`generateName`), and it has neither UID nor
+ * resourceVersion. Never throws.
+ */
 export const readPod = (
   object: unknown,
   namespace: string,
@@ -23,7 +26,7 @@ export const readPod = (
   };
 };
 
-/** Reads a Knative Service at its admission. Never throws. */
+/** Reads the Knative Service of an AdmissionReview. Never throws. */
 export const readKnativeService = (
   object: unknown,
 ): { readonly kind: 'service'; readonly service: AdmittedService } | Unreadable => {

@@ -4,13 +4,13 @@ import type { Workload } from '../rules/workload.ts';
 import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema } from './template.ts';
 import { unreadable, valueAt, type Problem, type Unreadable } from './wire.ts';
 
-/** `other`: it is read by nobody here, because it has no pods. */
+/** `other`: a kind that has no pods. */
 type ReadWorkload =
   { readonly kind: 'workload'; readonly workload: Workload } | { readonly kind: 'other' } | Unreadable;
 
 const KNATIVE = 'serving.knative.dev';
 
-/** The kinds that have pods, by group. */
+/** Kinds whose own metadata are those of the pods, by group. */
 const POD_LIKE: ReadonlySet<string> = new Set(['/Pod', `${KNATIVE}/Revision`]);
 const TEMPLATED: ReadonlySet<string> = new Set([
   `${KNATIVE}/Configuration`,
@@ -19,22 +19,26 @@ const TEMPLATED: ReadonlySet<string> = new Set([
   'apps/ReplicaSet',
   'apps/DaemonSet',
   'batch/Job',
+  '/ReplicationController',
 ]);
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
 
-/** The group and kind of an object, as in `apps/Deployment`; undefined where it is none. */
+/** The group and kind of an object, for example `apps/Deployment`; undefined if it is not a Kubernetes object. */
 export const workloadKindOf = (object: unknown): string | undefined => {
   const head = headSchema.safeParse(object);
   return head.success ? `${groupOf(head.data.apiVersion)}/${head.data.kind}` : undefined;
 };
 
-/** More than anybody writes. All annotations together may have 256 KiB, so that an API server could send more. */
+/**
+ * More than any real object has. Kubernetes allows 256 KiB of annotations per object, so that the API server could send
+ * more.
+ */
 const MOST_ANNOTATIONS = 5_000;
 
 const METADATA = [['metadata'], ['spec', 'template', 'metadata']] as const;
 
-/** Where there are so many annotations that reading them would keep everybody else waiting. */
+/** Refuses objects with so many annotations that reading them would delay all other requests. */
 const crowded = (object: unknown): Problem | undefined => {
   for (const place of METADATA) {
     const path = [...place, 'annotations'];
@@ -69,7 +73,7 @@ interface Kind {
 type Metadata = z.output<typeof podLikeSchema>['metadata'];
 type TemplatedSpec = z.output<typeof templatedSchema>['spec'];
 
-/** What makes the pods of an object, wherever it stands in it. */
+/** The parts of an object that describe its pods, wherever they are in it. */
 interface Source {
   readonly annotations: Metadata['annotations'];
   readonly labels: Metadata['labels'];
@@ -135,6 +139,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     outside,
     template: { metadata: { labels, annotations }, spec },
     hostNetwork: spec?.hostNetwork === true,
+    volumes: spec?.volumes,
     replicas,
     isEnding: metadata.deletionTimestamp !== undefined,
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maybe, strings } from './wire.ts';
 
-/* The parts of a manifest, or of an object at its admission, that say what its pods are like. */
+/* Schemas of the parts of an object that describe its pods; the same for manifests and AdmissionReviews. */
 
 const expressions = maybe(
   z.array(z.object({ key: z.string(), operator: z.string(), values: maybe(z.array(z.string())) })),
@@ -34,6 +34,15 @@ const podSpec = z.object({
     }),
   ),
   hostNetwork: maybe(z.boolean()),
+  volumes: maybe(
+    z.array(
+      z.object({
+        name: z.string(),
+        nfs: maybe(z.object({ server: z.string(), path: z.string() })),
+        flexVolume: maybe(z.object({ driver: z.string(), options: maybe(strings) })),
+      }),
+    ),
+  ),
 });
 
 const metadata = z.object({
@@ -51,22 +60,22 @@ const template = z.object({
   spec: maybe(podSpec),
 });
 
-/** Any object: enough to know what it is, and whether it is read at all. */
+/** Any Kubernetes object: enough to tell whether it is of a kind that is read. */
 export const headSchema = z.object({
   apiVersion: z.string(),
   kind: z.string(),
   metadata: maybe(z.object({ name: maybe(z.string()), namespace: maybe(z.string()) })),
 });
 
-/** A pod, or a Revision, whose annotations are those of its pods. */
+/** A pod, or a Revision: its own annotations are those of its pods. */
 export const podLikeSchema = z.object({ metadata, spec: maybe(podSpec) });
 
-/** A pod at its admission: what may be changed in it, too. */
+/** A pod of an AdmissionReview, with the fields that the webhook may change. */
 export const podSchema = podLikeSchema.extend({
   spec: podSpec.extend({ readinessGates: maybe(z.array(z.object({ conditionType: z.string() }))) }),
 });
 
-/** What has a template: Deployments and the like, and Knative Services and Configurations. */
+/** Kinds with a pod template: Deployments and similar kinds, Knative Services and Configurations. */
 export const templatedSchema = z.object({
   metadata,
   spec: z.object({
@@ -84,7 +93,7 @@ const container = z.object({
   startupProbe: probe,
 });
 
-/** A Knative Service at its admission, with what its template says of its containers. */
+/** A Knative Service of an AdmissionReview, with what its template says about its containers. */
 export const serviceSchema = z.object({
   metadata,
   spec: z.object({
@@ -92,7 +101,7 @@ export const serviceSchema = z.object({
   }),
 });
 
-/** What a Knative Service has beside that. */
+/** The fields that only a Knative Service has. */
 export const routedSchema = z.object({
   spec: z.object({
     traffic: maybe(
@@ -109,7 +118,7 @@ export const routedSchema = z.object({
   status: maybe(z.object({ observedGeneration: maybe(z.number()), latestCreatedRevisionName: maybe(z.string()) })),
 });
 
-/** A CronJob: the template is in the template of its Jobs. */
+/** A CronJob: its pod template is inside its Job template. */
 export const cronJobSchema = z.object({
   metadata,
   spec: z.object({ jobTemplate: z.object({ spec: maybe(templatedSchema.shape.spec) }) }),

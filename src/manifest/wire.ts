@@ -1,17 +1,17 @@
 import { z } from 'zod';
 
-/** Optional on the wire may be absent or null: Go writes both. */
+/** An optional field, which may be absent or null: clients written in Go send both. */
 export const maybe = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
 
 export const strings = z.record(z.string(), z.string());
 
-/** Something in an object that cannot be read: where, as a path of keys, and what to write. */
+/** A value that cannot be read: its path of keys, and what to write instead. */
 export interface Problem {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
 
-/** An object that is not of the types that Kubernetes gives it. */
+/** An object whose fields do not have the types that Kubernetes defines. */
 export interface Unreadable {
   readonly kind: 'unreadable';
   readonly problems: readonly Problem[];
@@ -19,7 +19,7 @@ export interface Unreadable {
 
 const MOST_PROBLEMS = 20;
 
-/** What in the object does not fit, and what to write. */
+/** Converts the issues of a schema check to problems. */
 export const unreadable = ({ issues }: z.ZodError, object: unknown): Unreadable => ({
   kind: 'unreadable',
   problems: issues.slice(0, MOST_PROBLEMS).map((issue) => {
@@ -28,7 +28,7 @@ export const unreadable = ({ issues }: z.ZodError, object: unknown): Unreadable 
   }),
 });
 
-/** What stands at a path of keys; undefined where the path leads nowhere. */
+/** The value at a path of keys; undefined if the path leads nowhere. */
 export const valueAt = (object: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
     (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
@@ -38,7 +38,7 @@ export const valueAt = (object: unknown, path: readonly PropertyKey[]): unknown 
 const MOST_SAID = 3;
 const LONGEST_PATH = 100;
 
-/** The first problems in one line. */
+/** The first few problems in one line. */
 export const oneLineOf = ({ problems }: Unreadable, whole: string): string =>
   problems
     .slice(0, MOST_SAID)
@@ -63,14 +63,15 @@ const described = (value: unknown): string => {
 };
 
 /**
- * What was found, what Kubernetes wants, and what to write: a value of another type is most often one without quotes.
+ * Says what was found, what Kubernetes expects, and what to write. The usual cause is a missing pair of quotes around a
+ * number, a boolean or a template.
  */
 const wanted = (expected: string, value: unknown): string => {
   const problem = `found ${described(value)}, and Kubernetes wants ${WANTED[expected] ?? `a ${expected}`} here`;
   if (expected !== 'string') return problem;
   if (typeof value === 'number' || typeof value === 'boolean') return `${problem}: write "${value}"`;
   if (typeof value !== 'object' || value === null) return problem;
-  // Deeper ones may be too deep, or contain themselves.
+  // Only flat mappings are quoted: others may be deeply nested, or circular.
   if (Object.values(value).some((inner) => typeof inner === 'object' && inner !== null)) return problem;
   const text = JSON.stringify(value).slice(0, LONGEST_QUOTE);
   return text.startsWith('{"{')

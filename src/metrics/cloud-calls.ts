@@ -2,46 +2,56 @@ import type { CloudFaultKind } from '../cloud/fault.ts';
 import { FAULT } from '../cloud/fault-policy.ts';
 import { SECONDS, type Meter } from './definition.ts';
 
-/** What is left of the rate of one API action. */
+/** The rate limit of one API action, and what is left of it. */
 interface ActionBudget {
   readonly action: string;
-  /** Calls that could be sent now without a wait. */
+  /** Calls that could be sent now without waiting. */
   readonly left: number;
-  /** Calls per minute when nothing is throttled: this cluster's share of the account's rate. */
+  /** Calls per minute without throttling: the share of the account's rate that this cluster uses. */
   readonly perMinute: number;
-  /** The present rate as a share of that, 0–1. */
+  /** The current rate as a fraction of `perMinute`, 0–1; throttled answers lower it. */
   readonly pace: number;
-  /** Calls that wait for their turn. */
+  /** Calls that are queued. */
   readonly waiting: number;
 }
 
-/** The EIPs of the account in this region, however they were made, against its quota. */
+/** The number of EIPs that the account has in this region, whoever created them, and its quota. */
 interface EipQuota {
   readonly used: number;
   readonly limit: number;
 }
 
-/** What is asked of the cloud, and what it lets us do. */
+/** Metrics of the calls to the cloud's APIs and of their limits. */
 export interface CloudMetrics {
-  /** Actions that may be called: their counters begin at zero, so that the first fault is seen as an increase. */
+  /**
+   * Declares the actions that may be called. Their counters start at zero, so that the first fault shows as an
+   * increase.
+   */
   mayCall(actions: readonly string[]): void;
-  /** One call to the cloud: how it ended, and how long it took without the wait for its turn. */
+  /** Counts one call. The duration, in seconds, does not include the time in the throttle's queue. */
   cloudCalled(action: string, outcome: 'ok' | CloudFaultKind, seconds: number): void;
-  /** Whether the credentials, the region or the VPC are known not to be those of the cluster's nodes. */
+  /** Whether credentials, region or VPC are known to be other ones than those of the cluster's nodes. */
   accountMismatched(isMismatched: boolean): void;
-  /** Where a product's API is asked from now on. */
+  /** Sets the host at which a product's API is called from now on. */
   cloudEndpoint(product: string, host: string): void;
-  /** An error code that the table of codes does not know. */
+  /** AllocateEipAddress was seen to drop the tags that it is given. */
+  tagsDropped(): void;
+  /** Counts an error code that the table of codes does not have. */
   unmappedCloudCode(code: string): void;
-  /** Asked at each scrape. */
+  /** `collect` is called at each scrape. */
   cloudBudget(collect: () => readonly ActionBudget[]): void;
-  /** Asked at each scrape; undefined while it is not known. */
+  /** `collect` is called at each scrape; undefined while the quota is not known. */
   eipQuota(collect: () => EipQuota | undefined): void;
+  /** What was collected last; undefined while the quota is not known. */
+  quotaNow(): EipQuota | undefined;
 }
 
 const OUTCOMES = ['ok', ...Object.keys(FAULT)];
 
-/** So many unknown codes are told apart; more would let the cloud's answers grow the memory without end. */
+/**
+ * The number of unknown codes that get a label value of their own. Without a bound, the cloud's answers could grow the
+ * memory without limit.
+ */
 const MOST_CODES = 50;
 
 export const cloudMetrics = (meter: Meter): CloudMetrics => {
@@ -97,6 +107,11 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
     'host',
   );
   const hosts = new Map<string, string>();
+  const dropsTags = meter.gauge(
+    'knative_eip_allocate_drops_tags',
+    '1 once AllocateEipAddress was seen to drop its tags, so that each EIP is tagged after its purchase; otherwise 0',
+  );
+  dropsTags.set(0);
 
   let quota: (() => EipQuota | undefined) | undefined;
   const quotaGauge = (name: string, help: string, read: (quota: EipQuota) => number) =>
@@ -128,6 +143,7 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
       hosts.set(product, host);
       endpoints.set({ product, host }, 1);
     },
+    tagsDropped: () => dropsTags.set(1),
     unmappedCloudCode: (code) => {
       if (codes.size < MOST_CODES) codes.add(code);
       unmapped.inc({ code: codes.has(code) ? code : 'other' });
@@ -138,5 +154,6 @@ export const cloudMetrics = (meter: Meter): CloudMetrics => {
     eipQuota: (collect) => {
       quota = collect;
     },
+    quotaNow: () => quota?.(),
   };
 };

@@ -1,12 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** From 1 ms to about 2 min: an associate takes seconds, an unanswered call a minute. */
+/** From 1 ms to 2 min: AssociateEipAddress takes seconds, a call that gets no answer up to a minute. */
 export const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
-/** What people wait for: from a tenth of a second to half an hour. */
+/** For times that users wait: from 0.1 s to 30 min. */
 export const WAITING_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
 
-/** What every label means, and what bounds its values: a label without a place here does not exist. */
+/** Every label, with its meaning and what bounds the number of its values. Only labels of this table can be used. */
 export const LABELS = {
   action: 'API action of VPC, ECS or ECI; a fixed list',
   address: 'the public address',
@@ -42,7 +42,7 @@ export const LABELS = {
 
 export type Label = keyof typeof LABELS;
 
-/** One metric, as the table in docs/metrics.md shows it. */
+/** One metric, as the table in docs/metrics.md lists it. */
 export interface Definition {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -50,10 +50,10 @@ export interface Definition {
   readonly help: string;
 }
 
-/** Counts what there is at a scrape. */
+/** Returns the samples of a gauge or counter; called at each scrape. */
 type Samples<L extends Label> = () => Iterable<readonly [labels: Readonly<Record<L, string>>, value: number]>;
 
-/** Makes metrics in one registry and keeps the list of what was made. */
+/** Creates metrics in one registry and keeps the list of their definitions. */
 export class Meter {
   readonly definitions: Definition[] = [];
   readonly #registry: Registry;
@@ -78,15 +78,15 @@ export class Meter {
   }
 
   /**
-   * A gauge whose samples are counted when it is scraped; one that is not counted any more is gone. Returns how to say
-   * where they come from: until then it has none.
+   * Creates a gauge whose samples are collected at each scrape; a label set that is not returned any more disappears.
+   * Returns the function that sets the source of the samples: until it is called, the gauge has none.
    */
   scraped<L extends Label = never>(name: string, help: string, ...labels: L[]): (samples: Samples<L>) => void {
     this.definitions.push({ name, type: 'gauge', labels, help });
     return this.#scraped(labels, (collect) => new Gauge<L>({ name, help, labelNames: labels, registers: [], collect }));
   }
 
-  /** The same for what somebody else counts since the start. */
+  /** Creates a counter that is collected in the same way, from something that counts by itself since the start. */
   scrapedCounter<L extends Label = never>(name: string, help: string, ...labels: L[]): (samples: Samples<L>) => void {
     this.definitions.push({ name, type: 'counter', labels, help });
     return this.#scraped(
@@ -102,7 +102,7 @@ export class Meter {
     let source: Samples<L> | undefined;
     const metric = make(() => {
       metric.reset();
-      // Without labels, reset leaves a zero behind.
+      // For a metric without labels, reset() would leave a sample of zero.
       if (labels.length === 0) metric.remove();
       for (const [values, value] of source?.() ?? []) metric.inc(values, value);
     });

@@ -1,14 +1,14 @@
 import { SECONDS, type Meter } from './definition.ts';
 
-/** The measures of CloudEvents. */
+/** Metrics of the delivery of CloudEvents. */
 export interface CloudEventMetrics {
-  /** An event was delivered. */
+  /** Counts an event that was delivered. */
   sent(kind: string): void;
-  /** An event was given up: refused by the sink, or older than the window. */
+  /** Counts an event that is not sent any more: the sink refused it, or it is older than the delivery window. */
   dropped(kind: string, reason: 'refused' | 'expired'): void;
-  /** One delivery ended. Duration in seconds. */
+  /** Counts one delivery attempt, with its duration in seconds. */
   attempted(outcome: 'delivered' | 'later' | 'refused', seconds: number): void;
-  /** Asked at each scrape: how many events wait, and how old the oldest is. */
+  /** Called at each scrape: the number of events that wait, and the age of the oldest. */
   waiting(collect: () => { readonly count: number; readonly oldestSeconds: number }): void;
 }
 
@@ -24,7 +24,7 @@ export const cloudEventMetrics = (meter: Meter): CloudEventMetrics => {
     'kind',
     'reason',
   );
-  // From zero on, so that the first one is an increase.
+  // Start at zero, so that the first event shows as an increase.
   for (const kind of ['allocated', 'associated', 'disassociated', 'released', 'failed', 'conflict', 'drift']) {
     sent.inc({ kind }, 0);
     for (const reason of ['refused', 'expired']) dropped.inc({ kind, reason }, 0);

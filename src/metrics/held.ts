@@ -2,18 +2,21 @@ import { REVISION_LABEL, SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Meter } from './definition.ts';
 
-/** How much of what users name may become labels. */
+/** Limits on label values that come from users: addresses and names. */
 interface HeldLimits {
-  /** Up to so many addresses in use are listed one by one; with more of them, none is. 0: never. */
+  /**
+   * The highest number of addresses in use that are listed one by one; if there are more, none is listed. 0 turns the
+   * list off.
+   */
   readonly addresses: number;
   /**
-   * Up to so many Revisions have a count of their own; with more of them, only their Services, and
-   * then only namespaces.
+   * The highest number of Revisions that are counted one by one; if there are more, counts are per Service, and then
+   * per namespace.
    */
   readonly revisions: number;
 }
 
-/** Counted at each scrape from the PodEIPs that the watch keeps. */
+/** Metrics of what is held, collected at each scrape from the cache of PodEIPs. */
 export interface HeldMetrics {
   held(podEips: () => Iterable<PodEip>, limits: HeldLimits): void;
 }
@@ -28,7 +31,9 @@ interface Facts {
   readonly internet_charge_type: string;
 }
 
-/** The cache gives the same object until the PodEIP changes: at 10,000 of them, this halves the time of a scrape. */
+/**
+ * The cache returns the same object until the PodEIP changes. With 10,000 PodEIPs this halves the duration of a scrape.
+ */
 const known = new WeakMap<PodEip, Facts>();
 
 const factsOf = (podEip: PodEip): Facts => {
@@ -52,7 +57,7 @@ const factsOf = (podEip: PodEip): Facts => {
   return facts;
 };
 
-/** The label sets with their sums. */
+/** Sums per label set. */
 class Sums<L extends string> {
   readonly #labels: readonly L[];
   readonly #sums = new Map<string, { labels: Readonly<Record<L, string>>; sum: number }>();
@@ -82,10 +87,10 @@ class Sums<L extends string> {
 }
 
 const WHOSE = ['k8s_namespace_name', 'kn_service_name', 'kn_revision_name'] as const;
-/** The cloud counts in megabits, Prometheus in bytes. */
+/** The cloud's unit is Mbit/s; Prometheus' base unit is the byte. */
 const BYTES_PER_MBIT = 125_000;
 
-/** PodEIPs by state and by whose they are, with these facts left out. */
+/** Counts PodEIPs by state, namespace, Service and Revision. The facts in `without` replace those of each PodEIP. */
 const countOf = (podEips: Iterable<PodEip>, without: Partial<Facts>) => {
   const sums = new Sums('state', ...WHOSE);
   const isWhole = Object.keys(without).length === 0;

@@ -4,45 +4,48 @@ import { SECONDS, type Meter } from './definition.ts';
 /** How a reconcile ended; the words of controller-runtime. */
 export type ReconcileResult = 'success' | 'error' | 'requeue' | 'requeue_after';
 
-/** What waits in a queue at present. */
+/** The current length of a queue. */
 interface QueueState {
   /** Items that are due. */
   readonly ready: number;
   /** Items that are due later. */
   readonly delayed: number;
-  /** How long the item that has waited longest has been due, milliseconds; 0 where none waits. */
+  /** For how long the oldest item that is due has waited, milliseconds; 0 if none waits. */
   readonly oldestMs: number;
 }
 
-/** The measures of one work queue, named as client-go's so that existing dashboards show them. Durations in seconds. */
+/**
+ * Metrics of one work queue, with the names of client-go's, so that existing dashboards show them. Durations in
+ * seconds.
+ */
 interface QueueMetrics {
-  /** Asked at each scrape. */
+  /** `collect` is called at each scrape. */
   state(collect: () => QueueState): void;
   added(): void;
-  /** How long an item waited before work on it began. */
+  /** Observes for how long an item was due before its reconcile began. */
   waited(seconds: number): void;
-  /** How long work on an item took. */
+  /** Observes the duration of a reconcile. */
   worked(seconds: number): void;
   retried(): void;
 }
 
-/** What a watch has seen since the start. */
+/** Counts of a watch since the start of the process. */
 interface WatchCounts {
   readonly lists: number;
   readonly events: number;
   readonly faults: number;
 }
 
-/** What the process does and how it feels. */
+/** Metrics of the process: queues, watches, leadership and webhooks. */
 export interface WorkMetrics {
   reconciled(controller: string, result: ReconcileResult, seconds: number): void;
   queue(name: string): QueueMetrics;
-  /** One review of a webhook: whether the object was changed, and how long the answer took. */
+  /** Observes one admission review: the answer, and the duration in seconds. */
   reviewed(webhook: string, answer: string, seconds: number): void;
   leading(leads: boolean): void;
-  /** Which other controllers of EIPs are in the cluster, as this replica saw it last. */
+  /** Sets the other controllers of EIPs that this replica found in the cluster, by name. */
   otherControllers(names: readonly string[]): void;
-  /** Asked at each scrape: how long ago, in seconds, the watch last heard from the API server, and what it has seen. */
+  /** Called at each scrape: the time since the watch last heard from the API server, in seconds, and its counts. */
   watching(resource: string, age: () => number, counts: () => WatchCounts): void;
 }
 

@@ -53,9 +53,17 @@ interface Reader {
   readonly read: <T>(setting: Setting, reader: (text: string) => values.ParsedValue<T>) => T | undefined;
 }
 
+/** Which setting a key makes. */
+const SETTING_OF: ReadonlyMap<string, Setting> = new Map(
+  (Object.keys(KEYS) as Setting[]).flatMap((setting) => KEYS[setting].map((key) => [key, setting] as const)),
+);
+
 const readerOf = (given: Annotations): Reader => {
   const findings: Finding[] = [];
+  // A pod has few of some forty keys: the settings that it does not make are not looked for under each spelling.
+  const made = new Set(Object.keys(given).map((key) => SETTING_OF.get(key)));
   const find: Reader['find'] = (setting) => {
+    if (!made.has(setting)) return undefined;
     const keys = KEYS[setting].filter((key) => Object.hasOwn(given, key));
     const [key] = keys;
     return key === undefined ? undefined : { key, text: given[key] ?? '', keys };

@@ -9,7 +9,7 @@ import {
 import type { Node, NodeSelectorTerm, Placement, Taint, Toleration } from '../api/core.ts';
 
 /** What the labels and taints of a node say about it. */
-type NodeKind =
+export type NodeKind =
   | { readonly kind: 'ours'; readonly because: string }
   | { readonly kind: 'virtual'; readonly because: string }
   | { readonly kind: 'ecs'; readonly because: string };
@@ -29,6 +29,16 @@ export const kindOf = (node: Node): NodeKind => {
   if (taint) return { kind: 'virtual', because: `node taint ${taint.key}` };
   return { kind: 'ecs', because: `node ${node.metadata.name} is not virtual` };
 };
+
+/**
+ * Whether the cloud-controller-manager has written on the node that an ECS instance is behind it: `REGION.i-…`. Nobody
+ * who may only write pods may write nodes.
+ */
+export const isEcsInstance = ({ spec }: Node): boolean =>
+  /^(?:alicloud:\/\/)?[a-z0-9-]{1,60}\.i-[a-z0-9-]{1,60}$/i.test((spec?.providerID ?? '').slice(0, LONGEST_ID));
+
+/** Longer than any provider ID, characters. */
+const LONGEST_ID = 256;
 
 /** What selectors and affinity say: only virtual nodes will do, only those of ours, none of them, or nothing. */
 interface Demand {

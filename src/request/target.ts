@@ -4,14 +4,16 @@ import {
   ACS_INSTANCE_PREFIX,
   AFFINITY_INJECTION,
   ECI_INSTANCE_ID,
+  NODE_TYPE,
   ON_VIRTUAL_NODE,
   OUR_VIRTUAL_NODE,
+  VIRTUAL_KUBELET,
   WANTS_ACS,
   WANTS_ECI,
   WANTS_ECI_LEGACY,
 } from '../api/annotations.ts';
 import type { Node, Pod, Placement, PodTemplate } from '../api/core.ts';
-import { demandsOf, kindOf, toleratesVirtualNodes } from './placement.ts';
+import { demandsOf, isEcsInstance, kindOf, type NodeKind, toleratesVirtualNodes } from './placement.ts';
 
 /** Who runs a virtual node: the cluster's own add-on (ack-virtual-node), or this product's provider. */
 export type Provider = 'add-on' | 'ours';
@@ -32,11 +34,16 @@ export type Target =
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Says where a pod runs. Once it is scheduled only proof counts: the virtual node's marks on the pod, and the labels
- * and taints of the node that it is bound to. Before that the answer is inferred as in {@link targetOfTemplate}, and
- * only if the labels of its namespace are given, because they may send it elsewhere. The add-on's virtual nodes run ECI
- * and ACS alike, so a pod that is bound to one is told apart by its labels, `inferred`, until it carries its instance's
- * ID. While its node is not known, such an ID proves ECI and not who runs it: that is `inferred` too.
+ * Says where a pod runs. Once it is scheduled only the node proves it: its labels and taints, and the provider ID of an
+ * ECS instance. Marks on the pod (annotations, labels) are its author's word, because whoever may edit a pod may write
+ * them: they tell ECI from ACS on a node that is virtual, and nothing without one. A pod with such marks on a node that
+ * is neither virtual nor shown to be an ECS instance is `unknown`, because either guess could buy a second EIP or show
+ * another's.
+ *
+ * Before a pod is scheduled the answer is inferred as in {@link targetOfTemplate}, and only if the labels of its
+ * namespace are given, because they may send it elsewhere; then marks are believed too, because nothing is bought for
+ * what is inferred. The add-on's virtual nodes run ECI and ACS alike, so a pod that is bound to one is told apart by
+ * its labels, `inferred`, until it carries its instance's ID.
  *
  * Sources: ECI documentation, "Pod annotations" (k8s.aliyun.com/eci-instance-id); ACS documentation of pods with EIPs
  * (alibabacloud.com/instance-id); ACK documentation of virtual nodes.
@@ -49,28 +56,48 @@ export const targetOf = (
   namespaceLabels?: Labels,
   provider: Provider = 'add-on',
 ): Target => {
-  const annotations = pod.metadata.annotations ?? {};
   const kind = pod.spec.nodeName && node ? kindOf(node) : undefined;
   if (kind?.kind === 'ours') return { on: 'eci', by: 'ours', certainty: 'proved', because: kind.because };
-
-  const acs = [ACS_INSTANCE_ID, ECI_INSTANCE_ID].find((key) => annotations[key]?.startsWith(ACS_INSTANCE_PREFIX));
-  if (acs !== undefined) return { on: 'acs', certainty: 'proved', because: `annotation ${acs}` };
+  if (kind?.kind === 'ecs' && node) return onMachine(pod, node, kind.because);
+  if (!kind && !namespaceLabels) return unproved(pod, namespaceLabels, provider);
   const by = kind ? 'add-on' : pod.spec.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true' ? 'ours' : provider;
-  if (annotations[ECI_INSTANCE_ID])
-    return { on: 'eci', by, certainty: kind ? 'proved' : 'inferred', because: `annotation ${ECI_INSTANCE_ID}` };
+  return marked(pod, kind, { by, namespaceLabels }) ?? unproved(pod, namespaceLabels, provider);
+};
 
+/** What the marks of a pod say that is on a virtual node, or whose node nobody has seen; undefined without any. */
+const marked = (
+  pod: Pod,
+  kind: NodeKind | undefined,
+  { by, namespaceLabels }: { readonly by: Provider; readonly namespaceLabels: Labels | undefined },
+): Target | undefined => {
+  const { annotations = {}, labels } = pod.metadata;
+  const certainty = kind ? 'proved' : 'inferred';
+  const acs = [ACS_INSTANCE_ID, ECI_INSTANCE_ID].find((key) => annotations[key]?.startsWith(ACS_INSTANCE_PREFIX));
+  if (acs !== undefined) return { on: 'acs', certainty, because: `annotation ${acs}` };
+  if (annotations[ECI_INSTANCE_ID]) return { on: 'eci', by, certainty, because: `annotation ${ECI_INSTANCE_ID}` };
   const mark = markOf(pod, kind);
-  if (mark !== undefined) {
-    const wish = wishOf(pod.metadata.labels, namespaceLabels);
-    return wish?.for === 'acs'
-      ? { on: 'acs', certainty: 'inferred', because: `${mark} and ${wish.because}` }
-      : { on: 'eci', by, certainty: 'inferred', because: mark };
-  }
-  return kind ? { on: 'ecs', certainty: 'proved', because: kind.because } : unproved(pod, namespaceLabels, provider);
+  if (mark === undefined) return undefined;
+  const wish = wishOf(labels, namespaceLabels);
+  return wish?.for === 'acs'
+    ? { on: 'acs', certainty: 'inferred', because: `${mark} and ${wish.because}` }
+    : { on: 'eci', by, certainty: 'inferred', because: mark };
+};
+
+/** On a node that nothing shows to be virtual. */
+const onMachine = (pod: Pod, node: Node, because: string): Target => {
+  const { annotations = {}, labels = {} } = pod.metadata;
+  const mark =
+    [ECI_INSTANCE_ID, ACS_INSTANCE_ID].find((key) => annotations[key]) ??
+    (labels[ON_VIRTUAL_NODE] === 'true' ? ON_VIRTUAL_NODE : undefined);
+  if (mark === undefined || isEcsInstance(node)) return { on: 'ecs', certainty: 'proved', because };
+  return {
+    on: 'unknown',
+    because: `the pod says by ${mark} that a virtual node runs it, and node ${node.metadata.name} has neither the label ${NODE_TYPE}=${VIRTUAL_KUBELET} of one nor the provider ID of an ECS instance`,
+  };
 };
 
 /** What says that a virtual node runs the pod, whoever that is. */
-const markOf = ({ metadata }: Pod, kind: ReturnType<typeof kindOf> | undefined): string | undefined => {
+const markOf = ({ metadata }: Pod, kind: NodeKind | undefined): string | undefined => {
   if (metadata.labels?.[ON_VIRTUAL_NODE] === 'true') return `label ${ON_VIRTUAL_NODE}`;
   return kind?.kind === 'virtual' ? kind.because : undefined;
 };

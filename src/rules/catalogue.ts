@@ -177,7 +177,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   EipWantedTwice: entry(
     'refuse',
-    'Something else in the cluster names the same existing EIP.',
+    'Something else in the namespace names the same existing EIP.',
     'Name another EIP, or take this one from the other first.',
   ),
   ReservedInstanceKeepsEip: entry(
@@ -215,9 +215,14 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'An EipPolicy does not let the namespace name this package, pool or resource group.',
     'Write one that the policy names, or ask who keeps it.',
   ),
+  NotAllowedOnVirtualNode: entry(
+    'refuse',
+    'The pod is to run on our virtual node and chooses a RAM role, a network, a disk, an instance type or something else of the account that neither the configuration nor an EipPolicy lets its namespace choose.',
+    'Leave it out, or write what the message offers, or have an operator write it under virtualNode of an EipPolicy.',
+  ),
   QuotaOfNamespaceExceeded: entry(
     'refuse',
-    'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy lets it hold.',
+    'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy or namespaceLimits of the configuration lets it hold, or its share of an account that is nearly full.',
     'Wait until another pod of the namespace gives its EIP back, ask for less, or ask who keeps the policy.',
   ),
   UncountedOnEci: entry(

@@ -1,4 +1,4 @@
-import type { Usage } from '../request/policy.ts';
+import type { Usage } from '../policies/policy.ts';
 import type { Annotations } from './workload.ts';
 
 /** Something in the cluster that names an existing EIP. */

@@ -1,9 +1,9 @@
 import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../request/provisioner.ts';
-import { creationFacts, notAllowed, UNRESTRICTED } from '../request/policy.ts';
+import { creationFacts, notAllowed, UNRESTRICTED } from '../policies/policy.ts';
 import { finding, written, type Rule } from './rule.ts';
-import { isFreeToName } from './naming.ts';
+import { isForeign, isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
 
 const ALL_KEYS: readonly string[] = [...new Set(Object.values(KEYS).flat())];
@@ -107,6 +107,8 @@ export const policy: Rule = ({ workload, target, parsed, settings }) => {
         `have an operator name ${allocationId} in an EipPolicy of the namespace, or the namespace in existingEipNamespaces`,
       ),
     ];
+  // Whose it is the controller knows: here it would only tell that there is such an EIP.
+  if (isForeign(settings, allocationId)) return [];
   return [
     finding(
       'GrantNeeded',

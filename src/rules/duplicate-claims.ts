@@ -1,7 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import type { EipRequest } from '../request/request.ts';
 import { finding, written, type Rule } from './rule.ts';
-import { isFreeToName, isOpenTo } from './naming.ts';
 import type { EipClaim } from './cluster-facts.ts';
 import type { Workload } from './workload.ts';
 
@@ -56,28 +55,23 @@ export const isOwn = (claim: Omit<EipClaim, 'allocationId'>, { kind, namespace, 
 const MOST_NAMED = 3;
 
 /**
- * The same EIP named by something else. A pod with an owner is not checked: its owner was, and in a rollout the pod
- * before it still has the EIP. What is in another namespace is not disclosed.
+ * The same EIP named by something else of the namespace. A pod with an owner is not checked: its owner was, and in a
+ * rollout the pod before it still has the EIP. What other namespaces name counts against nobody here, or whoever may
+ * create a pod could keep the owner of an EIP from it: whose it is the controller decides.
  */
-export const duplicateClaims: Rule = ({ workload, parsed: { request }, settings, facts: { claims = [] } }) => {
+export const duplicateClaims: Rule = ({ workload, parsed: { request }, facts: { claims = [] } }) => {
   if (request?.kind !== 'existing' || (workload.kind === 'Pod' && workload.owner)) return [];
   const { allocationId } = request;
-  // A namespace that needs a grant of the EIP's own is not told of claims elsewhere, and a claim from such a namespace
-  // does not count against others. The controller reads the grant, and decides.
-  const mayKnow = isFreeToName(settings, workload.namespace, allocationId);
-  const counts = ({ namespace, kind }: EipClaim): boolean =>
-    namespace === workload.namespace || (mayKnow && (kind === 'PodEIP' || isOpenTo(namespace, settings)));
   const others = claims.filter(
-    (claim) => claim.allocationId === allocationId && !isOwn(claim, workload) && counts(claim),
+    (claim) => claim.allocationId === allocationId && claim.namespace === workload.namespace && !isOwn(claim, workload),
   );
   if (others.length === 0) return [];
-  const seen = others.filter(({ namespace }) => namespace === workload.namespace);
-  const names = [...new Set(seen.map(({ kind, name }) => `${kind} ${name}`))].toSorted();
+  const names = [...new Set(others.map(({ kind, name }) => `${kind} ${name}`))].toSorted();
   return [
     finding(
       'EipWantedTwice',
       written(KEYS.instanceId, workload.annotations),
-      `${allocationId} is wanted by ${names.length > 0 ? names.slice(0, MOST_NAMED).join(', ') : 'something else in this cluster'} already, and an EIP can serve one pod only`,
+      `${allocationId} is wanted by ${names.slice(0, MOST_NAMED).join(', ')} already, and an EIP can serve one pod only`,
       'name another EIP, or take this one from the other first',
     ),
   ];

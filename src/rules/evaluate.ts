@@ -5,6 +5,7 @@ import type { RuleContext, RuleInput, Rule } from './rule.ts';
 import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
 import { ispRules, packages } from './isp.ts';
 import { limits, uncounted } from './limits.ts';
+import { instanceFindings } from './instance.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { duplicateClaims } from './duplicate-claims.ts';
 import { twoRevisions } from './revision-traffic.ts';
@@ -65,5 +66,8 @@ export const evaluateRequest = (
   };
 };
 
-/** Everything that there is to say about a workload. */
-export const evaluate = (input: RuleInput): readonly Finding[] => evaluateRequest(input).findings;
+/** Everything that there is to say about a workload: about its EIP, and about the instance that is to run it. */
+export const evaluate = (input: RuleInput): readonly Finding[] => [
+  ...evaluateRequest(input).findings,
+  ...instanceFindings(input),
+];

@@ -1,16 +1,21 @@
 import { ECI_KEYS, KEYS } from '../api/annotations.ts';
 import { planCreation } from '../request/provisioner.ts';
-import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../request/policy.ts';
+import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../policies/policy.ts';
+import { overDefaultLimit } from '../policies/purchases.ts';
 import { finding, written, type Rule } from './rule.ts';
 import { podsOf } from './scale.ts';
 
 /**
  * How much the namespace may hold. As long as nobody has looked where a pod runs this is silent, because then its
- * address is not asked for but recorded: one that it has already stays on record under a limit that came later.
+ * address is not asked for but recorded: one that it has already stays on record under a limit that came later. Under
+ * the default limit nobody counts here what the namespace holds, and only what exceeds it by itself is refused.
  */
 export const limits: Rule = ({ workload, target, parsed: { request }, settings, facts: { held } }) => {
   if (request?.kind !== 'new' || (target === undefined && held === undefined)) return [];
-  const over = overLimits(settings.policy ?? UNRESTRICTED, held, request, podsOf(workload));
+  const { policy = UNRESTRICTED, namespaceLimits } = settings;
+  const pods = podsOf(workload);
+  const over =
+    overLimits(policy, held, request, pods) ?? overDefaultLimit(namespaceLimits?.eips, policy, { request, pods });
   return over ? [{ ...over, keys: written(over.keys, workload.annotations) }] : [];
 };
 

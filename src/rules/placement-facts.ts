@@ -2,8 +2,6 @@ import type { Pod } from '../api/core.ts';
 import { targetOf, targetOfTemplate, type Provider, type Target } from '../request/target.ts';
 import type { Workload } from './workload.ts';
 
-export type { Provider };
-
 /**
  * Where the pods of a workload run, as far as its manifest tells. A pod may carry the marks of its node;
  * a template cannot.

@@ -1,5 +1,8 @@
+import type { ExistingEips } from '../api/eipholder.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
-import type { EffectivePolicy } from '../request/policy.ts';
+import type { EffectivePolicy } from '../policies/policy.ts';
+import type { NamespaceLimits } from '../policies/purchases.ts';
+import type { ConfiguredInstance } from '../policies/instance-policy.ts';
 import type { ParsedRequest } from '../request/parse.ts';
 import type { EipDefaults } from '../request/request.ts';
 import type { Target } from '../request/target.ts';
@@ -18,8 +21,14 @@ export interface RuleSettings {
   readonly region?: string | undefined;
   /** What the EipPolicies say of the namespace; undefined where nothing is restricted, or nobody knows. */
   readonly policy?: EffectivePolicy | undefined;
-  readonly existingEips?: 'any' | 'granted' | undefined;
+  /** What each namespace may buy where no policy says it. */
+  readonly namespaceLimits?: NamespaceLimits | undefined;
+  readonly existingEips?: ExistingEips | undefined;
   readonly existingEipNamespaces?: readonly string[] | undefined;
+  /** Existing EIPs that belong to other namespaces, as far as somebody has looked. @default none */
+  readonly foreignEips?: readonly string[] | undefined;
+  /** What every instance of our virtual node has; undefined where there is none. */
+  readonly instance?: ConfiguredInstance | undefined;
 }
 
 /** Everything that a judgement depends on. */

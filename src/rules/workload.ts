@@ -1,4 +1,5 @@
 import type { Pod, PodTemplate } from '../api/core.ts';
+import type { ChoosingVolume } from '../request/instance-choices.ts';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -22,6 +23,8 @@ export interface Workload {
   readonly outside: Annotations;
   readonly template: PodTemplate;
   readonly hostNetwork: boolean;
+  /** As far as they are read. */
+  readonly volumes?: readonly ChoosingVolume[] | undefined;
   /** How many pods at once, where the object says it; a Deployment that says nothing has 1. */
   readonly replicas: number | undefined;
   /** Of a Knative Service: where its requests go; undefined for the latest Revision. */

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
 import { NAMESPACE, NODE } from '../api/core.ts';
+import { PODEIP } from '../api/podeip.ts';
 import { startManager, type Manager } from '../manager/manager.ts';
 import { nodeVersion } from '../cli/version.ts';
 import { createLog } from '../cli/logging.ts';
-import type { RunSandbox } from '../cli/shell.ts';
+import type { RunSandbox, Scenario } from '../cli/shell.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
@@ -16,10 +17,13 @@ import { systemClock as clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { AddressLedger } from './address-ledger.ts';
-import { createSandboxCloud, sandboxCredential, type EmbeddedCloud } from './cloud/sandbox-cloud.ts';
+import { createSandboxCloud, sandboxCredential } from './cloud/sandbox-cloud.ts';
 import { serveCloud } from './cloud/serve-cloud.ts';
+import { runCronJobs } from './cluster/cronjobs.ts';
 import { runDeployments } from './cluster/deployments.ts';
+import { runJobs } from './cluster/jobs.ts';
 import { createNodes, runKubelet } from './cluster/kubelet.ts';
+import { runStatefulSets } from './cluster/statefulsets.ts';
 import { serveKube } from './kube/serve-kube.ts';
 import { kubeconfig } from './kube/write-kubeconfig.ts';
 import { createApiServer } from './kube/kube-server.ts';
@@ -27,34 +31,44 @@ import { transport as inProcess } from './kube/in-process-transport.ts';
 import { installKnative } from './knative/definitions.ts';
 import { runKnative } from './knative/run-knative.ts';
 import {
+  ADDRESS_POOL,
+  ANOTHER_EIP,
   apply,
   areWebhooksTrusted,
   BANDWIDTH_PACKAGE,
   doWebhooksAnswer,
   CRD_FILE,
   EXISTING_EIP,
-  isOfSample,
   SAMPLES_NAMESPACE,
   POLICY_CRD_FILES,
-  REFUSED,
+  SECURITY_GROUP,
   USERS_EIPS,
   WEBHOOK_FILES,
 } from './samples.ts';
+import { LESSONS as ALL_LESSONS, teach, type Lesson } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
-import { play } from './story.ts';
+import { play, stayEmpty } from './story.ts';
+import { summarize } from './summary.ts';
+
+/** Every lesson that the command line offers. */
+const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;
 
 const HOST = '127.0.0.1';
 /** Quick, so that the story is not long; the cloud beside it takes its realistic time. */
-const POD_TIMES = { startMs: 500, stopMs: 500 };
+const POD_TIMES = { startMs: 500, stopMs: 500, jobMs: 20_000 };
+const INSTANCE_TIMES = { schedule: { minMs: 1_000, maxMs: 3_000 }, containerStart: { minMs: 3_000, maxMs: 10_000 } };
 const LOOK_EVERY_MS = 500;
 /** How long the last addresses may take to go back after the time is over. */
-const GRACE_MS = 60_000;
+const GRACE_MS = 180_000;
 /**
  * How long the controller may take until its webhooks answer; on a busy machine that is more than the usual seconds.
  */
 const PREPARED_MS = 180_000;
-/** How long Knative waits for another request before it scales a Service to zero: 60 s in production. */
+/** The longest that a Lease may be. */
+const LEASE_SECONDS = 600;
+/** How long Knative waits for another request before it scales a Service to zero; the second as in production. */
 const STABLE_WINDOW_MS = 4_000;
+const REAL_WINDOW_MS = 60_000;
 const V_SWITCH = 'vsw-sandbox0000000000001';
 
 /**
@@ -65,11 +79,12 @@ const V_SWITCH = 'vsw-sandbox0000000000001';
 export const runSandbox: RunSandbox = async (options) => {
   const { config: given, version, signal, forSeconds, terminal, ports, print } = options;
   const screen =
-    terminal && forSeconds === undefined
+    terminal && forSeconds === undefined && !(options.plays in LESSONS)
       ? liveScreen(print, terminal)
       : plainScreen(print, terminal && (() => terminal.size().columns));
+  const lesson = options.plays in LESSONS ? LESSONS[options.plays as Scenario] : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
-  const logFile = options.errIsTerminal ? join(folder, 'log') : undefined;
+  const logFile = options.showsLog ? undefined : join(folder, 'log');
   const log = logFile === undefined ? options.log : logTo(logFile, given);
   let exit = 1;
   const stop = new AbortController();
@@ -79,7 +94,14 @@ export const runSandbox: RunSandbox = async (options) => {
   // There is no network of Services here: the API server reaches the webhooks directly.
   const server = createApiServer({ clock, random, webhooks: { serviceUrl: () => controller?.webhookUrl() } });
   const stopCollecting = server.startGarbageCollector();
-  const cloud = createSandboxCloud({ clock, random, regionId: given.regionID, latency: 'realistic' });
+  const cloud = createSandboxCloud({
+    clock,
+    random,
+    regionId: given.regionID,
+    latency: 'realistic',
+    transitions: INSTANCE_TIMES,
+    readings: [...options.readings, ...(lesson?.readings ?? [])],
+  });
   const [kubeHttp, cloudHttp] = await Promise.all([
     serveKube(server, { host: HOST, port: ports.kubernetes }),
     serveCloud(cloud, { host: HOST, port: ports.cloud }),
@@ -94,14 +116,23 @@ export const runSandbox: RunSandbox = async (options) => {
     await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SAMPLES_NAMESPACE } });
     for (const allocationId of USERS_EIPS) cloud.world.addEip({ allocationId, name: 'mine' });
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
+    cloud.world.addAddressPool(ADDRESS_POOL.id, ADDRESS_POOL.addresses);
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
     const nodes = await createNodes(kube, cloud, given.vpcID, given.regionID);
     const base = { transport, clock, random };
-    const knative = runKnative(base, kube, { stableWindowMs: STABLE_WINDOW_MS }, ground.signal);
+    const knative = runKnative(
+      base,
+      kube,
+      { stableWindowMs: options.plays === 'nothing' ? REAL_WINDOW_MS : STABLE_WINDOW_MS },
+      ground.signal,
+    );
     const cluster = Promise.all([
       knative.ended,
       runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
       runDeployments(base, kube, ground.signal),
+      runStatefulSets(base, kube, ground.signal),
+      runJobs(base, kube, ground.signal),
+      runCronJobs(base, kube, ground.signal),
     ]);
 
     // The controller sees what it sees in production: a kubeconfig, and endpoints that speak the cloud's protocol.
@@ -112,9 +143,19 @@ export const runSandbox: RunSandbox = async (options) => {
         credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
         endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
         http: { address: `${HOST}:${ports.http}` },
-        leaderElection: { ...given.leaderElection, namespace: 'kube-system' },
+        health: { address: `${HOST}:0` },
+        // Nobody but this machine reaches them.
+        metrics: { ...given.metrics, address: `${HOST}:0`, tls: false, authorization: false },
+        // Nobody else is there. A machine that has no time for half a minute would otherwise cost the leadership, after
+        // which a controller does nothing until it is started anew.
+        leaderElection: {
+          ...given.leaderElection,
+          namespace: 'kube-system',
+          leaseDurationSeconds: LEASE_SECONDS,
+          renewDeadlineSeconds: LEASE_SECONDS - 60,
+        },
         webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
-        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: 'sg-sandbox0000000000001' },
+        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: SECURITY_GROUP },
       },
       env: {},
     });
@@ -131,21 +172,34 @@ export const runSandbox: RunSandbox = async (options) => {
     });
     screen.head(`Kubernetes API   ${kubeHttp.url}`);
     screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
-    screen.head(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
-    screen.head(`Status page      ${controller.url}/`);
-    screen.head(`Metrics          ${controller.url}/metrics`);
-    if (logFile !== undefined) screen.head(`Log              ${logFile}`);
-    screen.head(`Free to name     EIP ${EXISTING_EIP}`);
+    screen.head(`Status page      ${controller.urls.page ?? 'off'}/`);
+    screen.head(`Free to name     EIPs ${EXISTING_EIP}, ${ANOTHER_EIP}`);
     screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
-    screen.head(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone`);
+    screen.head(`                 address pool ${ADDRESS_POOL.id}`);
+    screen.head(`                 security group ${SECURITY_GROUP}`);
+    if (options.plays !== 'nothing')
+      screen.head(`Samples          in the namespace ${SAMPLES_NAMESPACE}; what you make elsewhere is left alone`);
+    screen.head(`Alibaba Cloud    ${cloudHttp.url}   (VPC, ECS, ECI)`);
+    screen.head(`Metrics          ${controller.urls.metrics}/metrics`);
+    if (logFile !== undefined) screen.head(`Log              ${logFile}`);
 
     const ledger = new AddressLedger(kube, cloud, clock);
     const watching = watch(ledger, screen, ground.signal);
     await prepared(kube, transport, signal);
-    await play({ kube, knative, ledger, clock, seconds: forSeconds, signal, say: (line) => screen.say(line) });
+    const stage = {
+      kube,
+      knative,
+      ledger,
+      clock,
+      seconds: forSeconds,
+      signal,
+      say: (line: string) => screen.say(line),
+    };
+    if (lesson) await teach(lesson, { ...stage, cloud });
+    else await (options.plays === 'story' ? play(stage) : stayEmpty(stage));
     const isClean = await cleared(ledger, kube);
     stop.abort();
-    await controller.ended;
+    await stopped(controller, print);
     ground.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
@@ -160,6 +214,12 @@ export const runSandbox: RunSandbox = async (options) => {
     if (exit === 0 || logFile === undefined) rmSync(folder, { recursive: true, force: true });
     else print(`The log of the controller: ${logFile}\n`);
   }
+};
+
+/** Resolves when the controller has stopped. */
+const stopped = async ({ ended }: Manager, print: (text: string) => void): Promise<void> => {
+  if ((await ended) === 'lost')
+    print('The controller could not renew its Lease in time: the machine is too busy for it.\n');
 };
 
 /** A log beside the screen: on one terminal they would write over each other. */
@@ -195,70 +255,22 @@ const prepared = async (kube: Kube, transport: KubeTransport, signal: AbortSigna
   }
 };
 
+/** Fixed addresses outlive their pods; here they end with the sandbox, as when an operator deletes their PodEIPs. */
+const giveBackFixed = async (kube: Kube): Promise<void> => {
+  for (const { metadata, spec } of await kube.list(PODEIP))
+    if (spec.allocationType?.releaseStrategy !== 'Follow' && metadata.deletionTimestamp === undefined)
+      await kube.delete(PODEIP, metadata, { uid: metadata.uid });
+};
+
 /** Waits until nothing is left of the samples' addresses; false where that takes too long. */
 const cleared = async (ledger: AddressLedger, kube: Kube): Promise<boolean> => {
   const until = clock.mono() + GRACE_MS;
   while (clock.mono() < until) {
     const rows = await ledger.look();
     const { length } = await kube.list({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true });
+    if (length === 0) await giveBackFixed(kube);
     if (rows.length === 0 && ledger.bought() === 0 && ledger.containerGroups() === 0 && length === 0) return true;
     await clock.sleep(LOOK_EVERY_MS / 2);
   }
   return false;
-};
-
-const summarize = (
-  ledger: AddressLedger,
-  { isClean, isCutShort }: { readonly isClean: boolean; readonly isCutShort: boolean },
-  cloud: EmbeddedCloud,
-  print: (text: string) => void,
-): number => {
-  const eips = cloud.eips();
-  const requesters = [...ledger.requesters.values()].filter(isOfSample);
-  const guests = [...ledger.requesters.values()].filter((each) => !isOfSample(each));
-  const refused = requesters.filter(({ pod }) => pod === REFUSED);
-  const others = requesters.filter(({ pod }) => pod !== REFUSED);
-  const served = others.filter(({ address }) => address !== undefined);
-  const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
-  const median = waits[Math.floor(waits.length / 2)];
-  const inTime = median === undefined ? '' : `   (median ${(median / 1_000).toFixed(1)} s from pod to address)`;
-  const { bought, released, started, ended } = ledger.trade();
-  const own = eips.filter(({ allocationId }) => USERS_EIPS.includes(allocationId));
-  const free = own.filter(({ status }) => status === 'Available');
-  const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  // A demo that is stopped in the middle of a scene has not served its last workloads.
-  const isServed = isCutShort || (served.length === others.length && isRefused);
-  const { applied, denied } = ledger.contradictions;
-  const isFine =
-    isClean &&
-    applied === denied &&
-    isServed &&
-    bought === released &&
-    started === ended &&
-    eips.length === USERS_EIPS.length &&
-    free.length === USERS_EIPS.length;
-  print(
-    [
-      '',
-      'Summary',
-      `  pods that asked for an address   ${others.length}`,
-      `  pods that got one                ${served.length}${inTime}`,
-      `  contradictory requests refused   ${denied} of ${applied}   (by the webhook: there never was a pod)`,
-      `  EIPs that nobody has, refused    ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}   (by the controller, which looks into the account)`,
-      ...(guests.length === 0
-        ? []
-        : [
-            `  pods of your own                 ${guests.length} asked, ${guests.filter(({ address }) => address !== undefined).length} got one`,
-          ]),
-      `  EIPs bought / given back         ${bought} / ${released}`,
-      `  instances started / ended        ${started} / ${ended}   (ECI makes the EIP of each and takes it back: counted above)`,
-      `  the user's own EIPs              ${free.length} of ${USERS_EIPS.length} detached, still there`,
-      `  EIPs left in the account         ${eips.length - own.length}`,
-      isFine
-        ? `  fine: ${isCutShort ? '' : 'every pod got its address and '}every address was given back`
-        : '  NOT FINE: see above',
-      '',
-    ].join('\n'),
-  );
-  return isFine ? 0 : 1;
 };

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { CRD } from '../api/apiextensions.ts';
 import { POD } from '../api/core.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';
 import { FULL_DEPLOYMENT } from './cluster/workloads.ts';
@@ -7,32 +9,6 @@ import { SERVICE } from './knative/resources.ts';
 
 /** The package's own folder, with its manifests. */
 const ROOT = new URL('../../', import.meta.url);
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
-
-interface WebhookConfiguration extends KubeObject {
-  readonly webhooks?: readonly { readonly clientConfig: { readonly caBundle?: string | undefined } }[] | undefined;
-}
-
-const MUTATING_WEBHOOKS: Resource<WebhookConfiguration> = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'mutatingwebhookconfigurations',
-  kind: 'MutatingWebhookConfiguration',
-  namespaced: false,
-};
-
-const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
-  ...MUTATING_WEBHOOKS,
-  plural: 'validatingwebhookconfigurations',
-  kind: 'ValidatingWebhookConfiguration',
-};
 
 const KINDS: readonly Resource<KubeObject>[] = [
   CRD,
@@ -78,6 +54,7 @@ export const CRD_FILE = 'config/crd/podeips.alibabacloud.com.yaml';
 /** The kinds by which an operator restricts namespaces. */
 export const POLICY_CRD_FILES = [
   'config/crd/eippolicies.podeip-controller.alibabacloud.com.yaml',
+  'config/crd/eipholders.podeip-controller.alibabacloud.com.yaml',
   'config/crd/eipusages.podeip-controller.alibabacloud.com.yaml',
 ] as const;
 export const WEBHOOK_FILES = [
@@ -100,10 +77,14 @@ export const REFUSED = 'unknown-eip';
 /** What the files name, which is free for the user, and what the account must have. */
 export const EXISTING_EIP = 'eip-bp1q5n8cq4p7f6dzuxxxx';
 export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';
+/** More that the account has for the user to name: the example of an EIP, a pool of addresses, a security group. */
+export const ANOTHER_EIP = 'eip-bp14qxxxxxxx';
+export const ADDRESS_POOL = { id: 'pippool-bp187arfugi543y1sxxxx', addresses: 16 } as const;
+export const SECURITY_GROUP = 'sg-sandbox0000000000001';
 /** The existing EIP of the story. */
 const STORY_EIP = 'eip-bp1samples0ofthestory';
 /** The EIPs that are in the account from the beginning, and must be at the end. */
-export const USERS_EIPS: readonly string[] = [EXISTING_EIP, STORY_EIP];
+export const USERS_EIPS: readonly string[] = [EXISTING_EIP, ANOTHER_EIP, STORY_EIP];
 
 /** A workload that comes and goes. */
 export interface Sample {

@@ -27,7 +27,7 @@ interface Picture {
 
 /** So many lines of what was said stay, whatever else there is. */
 const LEAST_SAID = 3;
-/** Of the head, where there is no room for all of it: how the API is reached. */
+/** Of the head, there are at least so many lines, or none: how the API is reached. The first lines stay longest. */
 const SHORT_HEAD = 2;
 
 /**
@@ -45,8 +45,8 @@ export const frame = ({ head, said, rows, footer }: Picture, size: ReturnType<Te
   const shown = body.length <= most ? body : body.slice(0, most - 1);
   const hidden = body.length - shown.length;
   const left = Math.max(0, room - 1 - shown.length - (hidden > 0 ? 1 : 0));
-  const heads = [head, head.slice(0, SHORT_HEAD)].map((lines) => [...wrap(lines), '']);
-  const top = heads.find((lines) => lines.length + LEAST_SAID <= left) ?? [];
+  const fits = left - LEAST_SAID - 1;
+  const top = fits >= wrap(head.slice(0, SHORT_HEAD)).length ? [...wrap(head).slice(0, fits), ''] : [];
   return [
     ...top,
     ...wrap(said).slice(-Math.max(1, left - top.length)),

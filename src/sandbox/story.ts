@@ -5,7 +5,10 @@ import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AddressLedger } from './address-ledger.ts';
 import type { Knative } from './knative/run-knative.ts';
-import { FULL_DEPLOYMENT } from './cluster/workloads.ts';
+import { CRON_JOB } from './cluster/cronjobs.ts';
+import { JOB } from './cluster/jobs.ts';
+import { STATEFUL_SET } from './cluster/statefulsets.ts';
+import { FULL_DEPLOYMENT, REPLICA_SET } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
 import {
   applySample,
@@ -20,7 +23,7 @@ import {
   type Sample,
 } from './samples.ts';
 
-interface DemoStage {
+export interface DemoStage {
   readonly kube: Kube;
   readonly knative: Knative;
   readonly ledger: AddressLedger;
@@ -35,7 +38,7 @@ interface DemoStage {
 const ROUND_S = 60;
 const LOOK_EVERY_MS = 250;
 /** How long one scene may take to come to its end. */
-const SCENE_MS = 60_000;
+const SCENE_MS = 180_000;
 
 /** What the story has made, and it alone takes away again. */
 interface Made {
@@ -94,8 +97,23 @@ export const play = async (stage: DemoStage): Promise<void> => {
   }
 };
 
+/** Nothing happens but what the user makes: until the signal, or for as long as was said. */
+export const stayEmpty = async ({ kube, clock, seconds, signal, say }: DemoStage): Promise<void> => {
+  say('+ it is empty: apply something, such as knative/bandwidth.yaml or config/samples/web.yaml');
+  try {
+    for (;;) {
+      await clock.sleep((seconds ?? ROUND_S) * 1_000, signal);
+      if (seconds !== undefined) break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  say('- stopping: everything is deleted, addresses go back');
+  await removeAll(kube);
+};
+
 /** Creates a sample; where somebody else has one of the name, it stays as it is. */
-const make = async ({ kube, say }: DemoStage, sample: Sample): Promise<readonly Made[]> => {
+export const make = async ({ kube, say }: DemoStage, sample: Sample): Promise<readonly Made[]> => {
   try {
     return [{ resource: sample.resource, object: await applySample(kube, sample) }];
   } catch (error) {
@@ -122,7 +140,7 @@ const contradict = async ({ kube, ledger, say }: DemoStage, sample: Sample): Pro
 };
 
 /** A visitor: keeps a Service busy with one request until it leaves. */
-const visitor =
+export const visitor =
   ({ knative, clock, signal }: DemoStage) =>
   (name: string): (() => Promise<void>) => {
     const left = new AbortController();
@@ -145,10 +163,10 @@ const serviceOf = ({ metadata }: { metadata: { labels?: Readonly<Record<string, 
 const samplePods = ({ kube }: DemoStage, labelSelector?: string) =>
   kube.list(POD, { namespace: SAMPLES_NAMESPACE, ...(labelSelector !== undefined && { labelSelector }) });
 
-const knativePods = (stage: DemoStage) => samplePods(stage, REVISION_LABEL);
+export const knativePods = (stage: DemoStage) => samplePods(stage, REVISION_LABEL);
 
 /** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
-const rollOut = async (stage: DemoStage): Promise<void> => {
+export const rollOut = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, say } = stage;
   const before = (await kube.get(SERVICE, inSamples(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
   say(`~ ${WITH_OWN_EIP} is rolled out: its EIP is handed to the new Revision`);
@@ -174,8 +192,16 @@ const remove = async (kube: Kube, made: readonly Made[]): Promise<void> => {
 };
 
 /** Also what the user has made: the sandbox ends only once every address is given back. */
-const removeAll = async (kube: Kube): Promise<void> => {
-  const kinds: readonly Resource<KubeObject>[] = [SERVICE, FULL_DEPLOYMENT, POD];
+export const removeAll = async (kube: Kube): Promise<void> => {
+  const kinds: readonly Resource<KubeObject>[] = [
+    SERVICE,
+    FULL_DEPLOYMENT,
+    STATEFUL_SET,
+    CRON_JOB,
+    JOB,
+    REPLICA_SET,
+    POD,
+  ];
   for (const resource of kinds)
     for (const { metadata } of await kube.list(resource)) {
       if ((metadata.ownerReferences ?? []).length > 0 || metadata.deletionTimestamp !== undefined) continue;
@@ -183,7 +209,11 @@ const removeAll = async (kube: Kube): Promise<void> => {
     }
 };
 
-const until = async ({ clock, signal, say }: DemoStage, what: string, isSo: () => Promise<boolean>): Promise<void> => {
+export const until = async (
+  { clock, signal, say }: DemoStage,
+  what: string,
+  isSo: () => Promise<boolean>,
+): Promise<void> => {
   const deadline = clock.mono() + SCENE_MS;
   while (!(await isSo())) {
     if (clock.mono() > deadline) return say(`  NOT within ${SCENE_MS / 1_000} s: ${what}`);
@@ -192,7 +222,7 @@ const until = async ({ clock, signal, say }: DemoStage, what: string, isSo: () =
 };
 
 /** Waits until every pod that asked for an address has it, or has waited too long. */
-const served = (stage: DemoStage): Promise<void> =>
+export const served = (stage: DemoStage): Promise<void> =>
   until(stage, 'every pod has its address', async () => {
     await stage.ledger.look();
     return stage.ledger.requesters.size > 0 && stage.ledger.waiting(isOfSample) === 0;

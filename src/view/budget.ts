@@ -1,20 +1,20 @@
 import type { Clock } from '../lib/clock.ts';
 
-/** How an API call ended, as far as a budget is concerned. */
+/** How an API call ended, as far as a call budget is concerned. */
 export type CallEnd = 'ok' | 'throttled' | 'failed';
 
 /** The calls of the last minute, by action. */
 interface CallBudget {
   called(action: string, end: CallEnd): void;
   lastMinute(action: string): Readonly<Record<CallEnd, number>>;
-  /** Every action that was ever called. */
+  /** Every action that was called since the start. */
   actions(): Iterable<string>;
 }
 
 const SECONDS = 60;
 const ENDS: readonly CallEnd[] = ['ok', 'throttled', 'failed'];
 
-/** Counts calls second by second, so that what is remembered does not grow with their number. */
+/** Counts calls per second, so that memory does not grow with the number of calls. */
 export const createCallBudget = (clock: Clock): CallBudget => {
   const counts = new Map<string, { second: number; readonly by: Record<CallEnd, number> }[]>();
   const second = () => Math.floor(clock.mono() / 1_000);

@@ -1,6 +1,6 @@
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 
-/** One thing that happened; the same again is counted. Times are wall time, milliseconds. */
+/** One entry of a history; repetitions are counted. Times are wall-clock time, in milliseconds. */
 export interface HistoryEntry {
   readonly type: EventNote['type'] | 'State';
   readonly reason: string;
@@ -11,18 +11,21 @@ export interface HistoryEntry {
   readonly count: number;
 }
 
-/** The last things that happened to some objects. In memory only: a restart forgets it, and the API's Events remain. */
+/**
+ * The latest Events and changes of each object. In memory only: it is lost with a restart, the Events in the API are
+ * not.
+ */
 interface History {
   add(about: Regarding, note: Omit<HistoryEntry, 'firstAt' | 'at' | 'count'>, now: number): void;
-  /** The latest last. */
+  /** In chronological order. */
   of(kind: string, key: string): readonly HistoryEntry[];
   /** The Warnings about objects of this kind, with the UID that each was about. */
   warnings(kind: string): Iterable<{ readonly about: Regarding; readonly entry: HistoryEntry }>;
 }
 
 /**
- * So many objects and entries of each are remembered: at most some 20 MB, when every entry is as long as an Event may
- * be.
+ * Limits on the number of objects and of entries per object. Together at most about 20 MB, when every entry is as long
+ * as an Event may be.
  */
 const MOST_OBJECTS = 1_000;
 export const MOST_ENTRIES = 30;
@@ -36,7 +39,7 @@ interface Remembered {
 
 const idOf = (kind: string, key: string) => `${kind} ${key}`;
 
-/** An empty history. The object that was quiet longest is forgotten first. */
+/** Creates an empty history. When it is full, the object without news for the longest time is dropped. */
 export const createHistory = (mostObjects = MOST_OBJECTS): History => {
   const known = new Map<string, Remembered>();
   return {

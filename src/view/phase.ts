@@ -2,9 +2,7 @@ import { SERVICE_LABEL } from '../api/knative.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { reasonPolicyOf } from '../api/reason-policy.ts';
 import { readRecord } from '../controllers/podeip/record.ts';
-
-/** How an address stands, in one word. `attention`: it does not come by itself, somebody must act. */
-export type Phase = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
+import type { Phase } from '../web/overview.ts';
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 

@@ -1,5 +1,5 @@
 import { REVISION_LABEL } from '../api/knative.ts';
-import type { PodEip } from '../api/podeip.ts';
+import { heldAddressOf, type PodEip } from '../api/podeip.ts';
 import { keyOf } from '../kube/store.ts';
 import { readyReasonOf, serviceNameOf, phaseOf } from './phase.ts';
 import type { ShownAddress } from '../web/overview.ts';
@@ -17,7 +17,7 @@ export const addressOf = (podEip: PodEip): ShownAddress => {
     reason: readyReasonOf(podEip),
     message: ready?.message ?? '',
     since: ready?.lastTransitionTime,
-    ipAddress: status?.eipAddress,
+    ipAddress: heldAddressOf(podEip),
     allocationId: spec.allocationID === '' ? undefined : spec.allocationID,
     state: status?.status,
     privateIpAddress: status?.privateIPAddress,

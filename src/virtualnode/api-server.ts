@@ -3,16 +3,20 @@ import { objectPath } from '../kube/path.ts';
 import type { KubeObject, KubeRequest, KubeTransport, ObjectRef, Resource } from '../kube/port.ts';
 import { faultOfAnswer, faultOfError } from '../kube/api-status.ts';
 import type { Clock } from '../lib/clock.ts';
+import { tokenSecondsOf } from './token-lifetime.ts';
 import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload-pod.ts';
 
-/** The two requests of a kubelet that are no plain call on an object. Both reject as the Kubernetes port does. */
+/** The two requests of a kubelet that the Kubernetes port does not offer. Both reject as that port does. */
 export interface KubeletCalls {
   /**
-   * Takes the object of a pod away whose containers have ended: without grace, and only if it is still this pod.
-   * Resolves also where it is gone. Source: kubernetes pkg/kubelet/status/status_manager.go.
+   * Removes the object of a pod whose containers have ended: without grace period, and only if it still has this UID.
+   * Resolves as well if it is already gone. Source: kubernetes pkg/kubelet/status/status_manager.go.
    */
   finishDeletion(pod: WorkloadPod, signal?: AbortSignal): Promise<void>;
-  /** A token of the pod's service account, which the API server refuses once the pod is gone (TokenRequest). */
+  /**
+   * A token of the pod's service account, which the API server does not accept after the pod is gone, nor
+   * after its time (TokenRequest; see `tokenSecondsOf`).
+   */
   requestToken(pod: WorkloadPod, projection: TokenProjection, signal?: AbortSignal): Promise<string>;
 }
 
@@ -24,15 +28,18 @@ const SERVICE_ACCOUNT: Resource<KubeObject> = {
   namespaced: true,
 };
 
-/**
- * An instance reads its files once, when it starts: its tokens cannot be renewed. So one is asked for that lasts as
- * long as the API server's own extended tokens (--service-account-extend-token-expiration: a year); a server that
- * allows less gives less.
- */
-const TOKEN_SECONDS = 365 * 24 * 3600;
 const TIMEOUT_MS = 10_000;
 
-export const createKubeletCalls = ({ transport, clock }: { transport: KubeTransport; clock: Clock }): KubeletCalls => {
+/** @param tokenSeconds how long a token may live at most */
+export const createKubeletCalls = ({
+  transport,
+  clock,
+  tokenSeconds,
+}: {
+  readonly transport: KubeTransport;
+  readonly clock: Clock;
+  readonly tokenSeconds: number;
+}): KubeletCalls => {
   const exchange = async (request: KubeRequest, signal: AbortSignal | undefined, absent: boolean): Promise<string> => {
     try {
       return await withDeadline(clock, TIMEOUT_MS, signal, async (signal) => {
@@ -52,7 +59,8 @@ export const createKubeletCalls = ({ transport, clock }: { transport: KubeTransp
       const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, preconditions });
       await exchange({ method: 'DELETE', path: pathOf(metadata), body }, signal, true);
     },
-    requestToken: async ({ metadata, spec }, { audience }, signal) => {
+    requestToken: async ({ metadata, spec }, projection, signal) => {
+      const { audience } = projection;
       const { namespace, name, uid } = metadata;
       const place = { namespace, name: spec.serviceAccountName ?? 'default', subresource: 'token' };
       const body = JSON.stringify({
@@ -60,7 +68,7 @@ export const createKubeletCalls = ({ transport, clock }: { transport: KubeTransp
         kind: 'TokenRequest',
         spec: {
           audiences: audience === undefined ? [] : [audience],
-          expirationSeconds: TOKEN_SECONDS,
+          expirationSeconds: tokenSecondsOf(projection, tokenSeconds),
           boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
         },
       });

@@ -6,20 +6,20 @@ import * as x509 from '@peculiar/x509';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 
-/** Private key and certificate as PEM. */
+/** Private key and certificate, PEM. */
 interface ServingCertificate {
   readonly key: string;
   readonly cert: string;
 }
 
 const DAY_MS = 24 * 3600 * 1000;
-/** Longer than any process runs; a new process makes a new one, and nobody keeps a copy. */
+/** Longer than any process runs. Each process creates its own certificate and stores it nowhere. */
 const VALID_MS = 3650 * DAY_MS;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /**
- * A certificate for the kubelet endpoint, signed by itself, as a kubelet makes one that is given none: the API server
- * does not check it unless it is started with --kubelet-certificate-authority.
+ * Creates a self-signed certificate for the kubelet endpoint, as a kubelet does without a configured one: the API
+ * server verifies it only with --kubelet-certificate-authority.
  */
 export const selfSigned = async (
   { clock, random }: { readonly clock: Clock; readonly random: Random },
@@ -33,7 +33,7 @@ export const selfSigned = async (
   }));
   const now = clock.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    // Sixteen bytes, positive: the first bit is clear.
+    // Sixteen bytes. The first bit is 0, so that the number is positive.
     serialNumber: `0${random.uuid().replaceAll('-', '').slice(1)}`,
     name: [{ CN: [nodeName] }],
     notBefore: new Date(now - DAY_MS),

@@ -1,16 +1,24 @@
-import { TAG_POD } from '../api/annotations.ts';
+import { DELETE_ORPHANS, TAG_POD } from '../api/annotations.ts';
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
-import { FAULT } from '../cloud/fault-policy.ts';
+import { FaultHistory } from '../cloud/fault-history.ts';
 import type { Kube } from '../kube/port.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { withToken, type Caller } from '../lib/token.ts';
+import { endGroup } from './end-group.ts';
 import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
-import { WORKLOAD_POD } from './workload-pod.ts';
+import { isFinal } from '../api/pod.ts';
+import { hasEnded, isKeptEnough } from './ended.ts';
+import { podStatusOf } from './instance-status.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import type { VirtualNodeMetrics } from './metrics.ts';
+import { VIRTUAL_NODE, type VirtualNode } from './node.ts';
+import { brakeOn } from './orphan-brake.ts';
+import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 interface CollectPorts {
   readonly kube: Kube;
@@ -19,28 +27,47 @@ interface CollectPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
+  readonly metrics: VirtualNodeMetrics;
+  /** Called with the UID of a pod that is not what it should be. */
+  readonly changed: (uid: string) => void;
+}
+
+interface PassPorts extends CollectPorts {
+  readonly faults: FaultHistory;
 }
 
 interface CollectSettings {
   readonly nodeName: string;
-  /** Between two passes; milliseconds. */
+  /** The address of the node, for the status of its pods. */
+  readonly hostIP: string | undefined;
+  /** Interval between passes; milliseconds. */
   readonly periodMs: number;
-  /** More orphans than this in one pass, and than a fifth of all groups, stop it: something else is wrong. */
-  readonly brakeAbove: number;
+  /** With more orphans than this at once, nothing is deleted. See `brakeOn` for the default. */
+  readonly brakeAbove: number | undefined;
 }
 
-/** Until the first pass, milliseconds: it begins the observations. */
+/** Delay of the first pass, which begins the observations; milliseconds. */
 const FIRST_PASS_MS = 30_000;
-const BRAKE_SHARE = 0.2;
+
+/** What one pass has seen. */
+interface Seen {
+  /** The IDs of the orphans that still exist. */
+  readonly orphans: ReadonlySet<string>;
+  /** The annotation by which somebody lets them go, as it was then. */
+  readonly leave: string | undefined;
+}
+
+const NOTHING: Seen = { orphans: new Set(), leave: undefined };
 
 /**
- * Deletes the container groups that carry the tag of this cluster and whose pod does not exist, until the signal
- * aborts: also those of a node that has another name since the configuration changed, for nobody else looks after them.
+ * Compares the pods of the node with their groups, and deletes the container groups that carry the tag of this cluster
+ * and whose pod does not exist, until the signal aborts. This includes the groups of a node whose name in the
+ * configuration has changed, since nothing else collects them.
  *
  * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group
- * without a pod then has lost it for good. It is deleted at the second observation, a period later. If many have lost
- * theirs at once, this cluster may be the copy of another (a restored etcd has the same UIDs): then nothing is deleted,
- * and it is said.
+ * without a pod then has lost it for good. It is deleted at the second observation, one period later, unless too many
+ * have lost their pods at once; see `brakeOn`.
  */
 export const collectOrphans = async (
   ports: CollectPorts,
@@ -49,14 +76,15 @@ export const collectOrphans = async (
 ): Promise<void> => {
   const { clock, random, log } = ports;
   const subject = `orphans/${random.uuid()}`;
+  const faults = new FaultHistory(clock);
   let attempt = 0;
-  let seenBefore: ReadonlySet<string> = new Set();
+  let seenBefore = NOTHING;
   for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
     await clock.sleep(waitMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
       attempt += 1;
-      seenBefore = await pass(ports, settings, { seenBefore, caller: { subject, attempt } }, signal);
+      seenBefore = await pass({ ...ports, faults }, settings, { seenBefore, caller: { subject, attempt } }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isFault = error instanceof CloudFault || error instanceof KubeFault;
@@ -69,50 +97,113 @@ export const collectOrphans = async (
   }
 };
 
-/** The IDs of the orphans that were seen and are still there. */
 const pass = async (
-  { kube, containerGroups, groups, log }: CollectPorts,
-  { nodeName, brakeAbove }: CollectSettings,
-  { seenBefore, caller }: { readonly seenBefore: ReadonlySet<string>; readonly caller: Caller },
+  { kube, containerGroups, groups, clock, log, record, metrics, changed, faults }: PassPorts,
+  { nodeName, hostIP, brakeAbove }: CollectSettings,
+  { seenBefore, caller }: { readonly seenBefore: Seen; readonly caller: Caller },
   signal: AbortSignal,
-): Promise<ReadonlySet<string>> => {
+): Promise<Seen> => {
+  const at = clock.mono();
   const all = await groups.listOfCluster(signal);
-  // The pods of nodes that this one is not, or was once called, may be anywhere.
+  groups.renew(
+    all.filter((group) => groups.isOfNode(group)),
+    at,
+    changed,
+  );
+  // The pods of groups of another node, or of a former name of this one, may be on any node: all pods are listed then.
   const where = all.every((group) => groups.isOfNode(group)) ? { fieldSelector: `spec.nodeName=${nodeName}` } : {};
   const pods = await kube.list(WORKLOAD_POD, where, signal);
+  for (const pod of pods) if (isAstray(pod, groups, { now: clock.now(), hostIP })) changed(pod.metadata.uid);
   const alive = new Set(pods.map(({ metadata }) => metadata.uid));
-  const orphans = all.filter((group) => isOrphan(group, alive));
-  if (orphans.length > Math.max(brakeAbove, BRAKE_SHARE * all.length)) {
-    log.error(
-      { node: nodeName, groups: all.length, orphans: orphans.length },
-      'So many container groups have no pod that none is deleted. Is this cluster a copy of another? If not, delete them in the console.',
-    );
-    return new Set();
+  const orphans = all.filter(
+    (group) => isOrphan(group, alive) || (hasEnded(group) && isKeptEnough(group, clock.now(), groups.endedMs(group))),
+  );
+  // Those that have ended cost nothing and run nothing, so they are no sign of anything.
+  const running = {
+    all: all.filter((group) => !hasEnded(group)),
+    orphans: orphans.filter((group) => !hasEnded(group)),
+  };
+  const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
+  const braked = brakeOn({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
+  metrics.orphans({ running: running.orphans.length, isBraked: braked !== undefined });
+  const tell = (type: 'Normal' | 'Warning', reason: string, note: string): void => {
+    if (node) record(referenceToNode(node), { type, reason, action: 'CollectOrphans', note });
+  };
+  if (braked !== undefined) {
+    log.error({ node: nodeName, groups: running.all.length, orphans: running.orphans.length }, braked);
+    tell('Warning', 'OrphansKept', braked);
+    return NOTHING;
   }
+  const { seen, deleted } = await deleteSeen({ containerGroups, log, faults }, orphans, { seenBefore, caller }, signal);
+  if (deleted > 0)
+    tell('Normal', 'OrphansDeleted', `deleted ${deleted} elastic container instances whose pods are gone`);
+  const leave = node?.metadata.annotations?.[DELETE_ORPHANS];
+  // What somebody let go once, he has not let go for ever: also where the cloud refused to delete some.
+  const isUsed = leave !== undefined && (running.orphans.length === 0 || leave === seenBefore.leave);
+  if (isUsed) await kube.patch(VIRTUAL_NODE, { name: nodeName }, { type: 'merge', body: WITHOUT_LEAVE }, signal);
+  return { orphans: seen, leave: isUsed ? undefined : leave };
+};
+
+/**
+ * Deletes those of the orphans that were seen before.
+ *
+ * @returns those that are left, and how many of the deleted ones ran
+ */
+const deleteSeen = async (
+  { containerGroups, log, faults }: Pick<PassPorts, 'containerGroups' | 'log' | 'faults'>,
+  orphans: readonly ContainerGroup[],
+  { seenBefore, caller }: { readonly seenBefore: Seen; readonly caller: Caller },
+  signal: AbortSignal,
+): Promise<{ readonly seen: ReadonlySet<string>; readonly deleted: number }> => {
   const seen = new Set<string>();
-  for (const { containerGroupId, tags } of orphans) {
+  let deleted = 0;
+  faults.keep((containerGroupId) => seenBefore.orphans.has(containerGroupId));
+  for (const group of orphans) {
+    const { containerGroupId, tags } = group;
     const fields = { containerGroupId, pod: tags.get(TAG_POD), podUid: tags.get(TAG_POD_UID) };
-    if (!seenBefore.has(containerGroupId)) {
-      log.warn(fields, 'This container group has no pod; it is deleted if that is still so at the next pass');
+    const what = hasEnded(group)
+      ? 'a container group that ended long ago, or has no pod'
+      : 'a container group that has no pod';
+    if (!seenBefore.orphans.has(containerGroupId)) {
+      if (!hasEnded(group))
+        log.warn(fields, 'This container group has no pod; it is deleted if that is still so at the next pass');
       seen.add(containerGroupId);
       continue;
     }
     try {
-      await containerGroups.deleteContainerGroup(
-        withToken('DeleteContainerGroup', caller, { containerGroupId }),
-        signal,
-      );
-      log.warn(fields, 'Deleted a container group that has no pod');
+      await endGroup(containerGroups, withToken('DeleteContainerGroup', caller, { containerGroupId }), signal);
+      log[hasEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
+      if (!hasEnded(group)) deleted += 1;
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
-      if (FAULT[error.kind].effect !== 'absent') {
-        log.warn({ ...fields, kind: error.kind }, `A container group without a pod stays: ${error.message}`);
-        seen.add(containerGroupId);
-      }
+      const { isUnreported } = faults.failed(containerGroupId, 'DeleteGroup', error, { needsSomebody: true });
+      const { kind, code, requestId } = error;
+      const line = `It was to be deleted and stays, ${what}: ${error.message}`;
+      log[isUnreported ? 'warn' : 'debug']({ ...fields, kind, code, requestId }, line);
+      seen.add(containerGroupId);
     }
   }
-  return seen;
+  return { seen, deleted };
 };
+
+/**
+ * Whether the status of the pod is not what its group says. Whatever happens to either is seen when it happens; this is
+ * for what was not, as the kubelet compares too (kubernetes pkg/kubelet/status/status_manager.go, needsReconcile).
+ */
+const isAstray = (pod: WorkloadPod, groups: NodeGroups, context: Parameters<typeof podStatusOf>[2]): boolean => {
+  const [group] = groups.known(pod.metadata.uid);
+  if (!group || pod.metadata.deletionTimestamp !== undefined || isFinal(pod)) return false;
+  return podStatusOf(pod, group, context) !== undefined;
+};
+
+const WITHOUT_LEAVE = { metadata: { annotations: { [DELETE_ORPHANS]: null } } };
+
+const referenceToNode = ({ metadata: { name, uid } }: VirtualNode): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  name,
+  uid,
+});
 
 const isOrphan = ({ tags, status }: ContainerGroup, alive: ReadonlySet<string>): boolean => {
   const uid = tags.get(TAG_POD_UID);

@@ -1,52 +1,61 @@
-import { EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
+import { ECI_ATTEMPT, EIP_PENDING, POD_UID, TAG_PREFIX } from '../api/annotations.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
 import { planCreation, type CreationPlan } from '../request/provisioner.ts';
-import { creationFacts } from '../request/policy.ts';
+import { creationFacts } from '../policies/policy.ts';
 import type { Target } from '../request/target.ts';
 import { parsePod } from '../controllers/podeip/pod-request.ts';
-import { underPolicy } from '../request/policy.ts';
-import { isOurs, provesOwnership } from '../controllers/podeip/record.ts';
+import { underPolicy, UNRESTRICTED } from '../policies/policy.ts';
+import { forbiddenChoices } from '../policies/instance-policy.ts';
+import { instanceChoices } from '../request/instance-choices.ts';
+import { isOurs } from '../controllers/podeip/record.ts';
+import { provesOwnership } from '../controllers/podeip/safeguards.ts';
 import type { DecideSettings, ObservedPod } from './observation.ts';
-import { waitingStatus, type Failure } from './instance-status.ts';
+import { inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
-import { translate } from './translate/group.ts';
+import { isTokenSpent } from '../lib/token.ts';
+import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
-/** Tag of a group whose EIP was made with it, and goes with it. */
+/** Tag of a group whose EIP was created with it, and is released with it. */
 export const TAG_EIP = `${TAG_PREFIX}eip`;
 export const MADE_WITH_GROUP = 'made-with-group';
 const EIP_TAG = { key: TAG_EIP, value: MADE_WITH_GROUP };
 
-/** Between two looks at a PodEIP that has no EIP yet. */
+/** Interval between reads of a PodEIP that has no EIP yet. */
 const EIP_MS = 2_000;
-/** Between two looks at what a pod refers to and is not there; the kubelet's own period. */
+/** Interval between reads of objects that a pod refers to and that do not exist; the period of the kubelet. */
 const REFERENCES_MS = 10_000;
-/** What is refused depends on the pod, whose changes are noticed, and on ConfigMaps, whose are not. */
+/** A refusal depends on the pod, whose changes are watched, and on ConfigMaps, whose changes are not. */
 const REFUSED_MS = 300_000;
 
 /**
- * The next step for a pod that has no group and never had one. Nothing is bought before everything is known to fit.
+ * The next step for a pod that has no group and never had one. Nothing is bought before everything is known to be
+ * valid.
  *
- * An existing EIP is bound by the PodEIP controller, which knows who may have it and who has it now.
+ * An existing EIP is bound by the PodEIP controller, which knows which pods may have it and which one has it now.
  */
 export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, references } = seen;
   const { nodeName } = settings;
-  const { refusal, unanswered } = memory;
+  const { refusal, unanswered, pauseMs = 0 } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
     return hold(seen, DAEMON_SET, REFUSED_MS);
   if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
-  // The same token with other contents would be refused, and the outcome of the first stay unknown.
+  if (pauseMs > 0) return waitFor('the cloud is busy', pauseMs);
+  // The same token with other contents would be refused, and the outcome of the first request would stay unknown.
   if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
+  const renewal = renewToken(seen, settings);
+  if (renewal) return renewal;
 
   const { annotations } = pod.metadata;
+  if (!seen.policy?.isFresh && choosesBeyondConfiguration(pod, settings)) return { do: 'ReadPolicy', isFresh: true };
   if (!seen.policy && parsePod(pod, settings).wanted) return { do: 'ReadPolicy', isFresh: false };
   const under = underPolicy(settings, seen.policy?.effective);
   const target: Target = { on: 'eci', by: 'ours', certainty: 'proved', because: `it is bound to ${nodeName}` };
   const plan = planCreation(parsePod(pod, under), annotations, target, creationFacts(under));
-  // Once it is accepted, what it refers to is read again only when its EIP is there.
+  // Once the pod is accepted, the objects that it refers to are read again only when its EIP is there.
   if (plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING) {
     const bought = boughtEip(seen, plan.because, settings);
     if (bought.kind === 'wait') return bought.step;
@@ -54,7 +63,25 @@ export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodSte
   return references ? translated({ ...seen, references }, plan, settings) : { do: 'ReadReferences' };
 };
 
-/** The group with what the pod refers to, or why it cannot be made of that. */
+/** Whether a policy has to say what the instance may be like: by a quorum read, because it may be an identity. */
+const choosesBeyondConfiguration = ({ metadata, spec }: WorkloadPod, { node }: DecideSettings): boolean =>
+  forbiddenChoices(instanceChoices(metadata.annotations, spec.volumes), UNRESTRICTED, node).length > 0;
+
+/**
+ * The token of the attempt has been refused so often that it may go on being refused whatever the cause. The next
+ * attempt is recorded first, so that a new process does not repeat the old one. By then no group is listed; a group
+ * that an unanswered request may still create is waited for.
+ */
+const renewToken = ({ pod, memory }: ObservedPod, { node, settleMs }: DecideSettings): PodStep | undefined => {
+  const attempt = attemptOf(pod);
+  const { tokenRefusals, quietMs } = memory;
+  if (tokenRefusals?.clientToken !== groupToken(node.clusterUid, pod.metadata.uid, attempt)) return undefined;
+  if (!isTokenSpent(tokenRefusals.times)) return undefined;
+  if (quietMs < settleMs) return waitFor('a request may still take effect', settleMs - quietMs);
+  return { do: 'WriteStatus', annotations: { [ECI_ATTEMPT]: String(attempt + 1) } };
+};
+
+/** The group with the contents of the objects that the pod refers to, or why it cannot be created from them. */
 const translated = (
   seen: ObservedPod & { readonly references: NonNullable<ObservedPod['references']> },
   plan: CreationPlan,
@@ -70,6 +97,7 @@ const translated = (
     settings: isMadeWithGroup ? { ...node, tags: [EIP_TAG, ...(node.tags ?? [])] } : node,
     ...references,
     eip,
+    policy: seen.policy?.effective ?? UNRESTRICTED,
   });
   switch (translation.kind) {
     case 'refused':
@@ -80,7 +108,7 @@ const translated = (
       const { spec, notes } = translation;
       if (isMadeWithGroup) return withEip(seen, { do: 'CreateGroup', spec, notes }, settings);
       if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
-      // An instance with an EIP of its own may still come from a request of a process before this one.
+      // An unanswered request of an earlier process may still create an instance with an EIP of its own.
       const leftMs = settings.settleMs - memory.quietMs;
       if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return waitFor('a request may still take effect', leftMs);
       const bought = boughtEip(seen, plan.because, settings);
@@ -90,10 +118,9 @@ const translated = (
 };
 
 /**
- * Makes the instance with an EIP of its own, unless one is being bought for the pod already, as it was asked for a
- * moment ago under another policy, configuration or annotation: then it is that one that the instance gets. What makes
- * this safe is the order: the pod no longer says that it waits for an EIP, and then there is no PodEIP; see
- * `awaitsInstance`.
+ * Creates the instance with an EIP of its own, unless an EIP is already being bought for the pod under an earlier
+ * policy, configuration or annotation: then the instance gets that one. The order makes this safe: first the pod no
+ * longer says that it waits for an EIP, and then there is no PodEIP; see `awaitsInstance`.
  */
 const withEip = (
   seen: ObservedPod,
@@ -112,13 +139,13 @@ const withEip = (
 
 const CREATING: Failure = { reason: 'Creating', message: 'the instance is made, with an EIP of its own' };
 
-/** The tag says that the EIP goes with the instance. */
+/** The tag says that the EIP is released with the instance. */
 const withoutEip = (spec: ContainerGroupSpec): ContainerGroupSpec => ({
   ...spec,
   tags: spec.tags.filter(({ key }) => key !== TAG_EIP),
 });
 
-/** Whether it is the record of an EIP that is bought for this pod. */
+/** Whether the PodEIP is that of an EIP which is bought for this pod. */
 const isPodEipOf = (pod: WorkloadPod, podEip: PodEip | null): podEip is PodEip =>
   podEip !== null && isOurs(podEip) && podEip.metadata.annotations?.[POD_UID] === pod.metadata.uid;
 
@@ -128,15 +155,15 @@ const DAEMON_SET: Failure = {
     'pods of a DaemonSet are not run on a virtual node, which has no machine to look after; exclude nodes with the label type=virtual-kubelet in its affinity',
 };
 
-/** The note of an Event takes 1024 characters; so does this. */
+/** The longest note of an Event, in characters; also used for the message of the status. */
 const lines = (remarks: readonly Remark[]): string => {
   const text = remarks.map(remarkLine).join('. ');
   return text.length > 1000 ? `${text.slice(0, 999)}…` : text;
 };
 
-/** The pod stays Pending and says why; told once, and looked at again after `ms`. */
-const hold = ({ pod, now }: ObservedPod, failure: Failure, ms: number, isQuiet = false): PodStep => {
-  const { reason, message } = failure;
+/** The pod stays Pending with this reason: reported once, and reconciled again after `ms`. */
+const hold = ({ pod, now }: ObservedPod, failure: StatusFailure, ms: number, isQuiet = false): PodStep => {
+  const { reason, message } = inSameWords(pod, failure);
   const status = waitingStatus(pod, { reason, message }, now);
   if (!status) return waitFor(message, ms);
   return { do: 'WriteStatus', status, ...(!isQuiet && { warning: { reason, message } }) };
@@ -150,9 +177,9 @@ type BoughtEip =
 const wait = (step: PodStep): BoughtEip => ({ kind: 'wait', step });
 
 /**
- * The EIP that has been bought for the pod through the VPC API, or what has to come first. The PodEIP of the pod names
- * it, and only one whose own tags say so is given to the instance: anybody who may write PodEIPs may write another's ID
- * there.
+ * The EIP that has been bought for the pod through the VPC API, or the step that has to come first. The PodEIP of the
+ * pod names it, but it is given to the instance only if its own tags prove that: anybody who may write PodEIPs may
+ * write the ID of another EIP there.
  */
 const boughtEip = (seen: ObservedPod, because: string, { node }: DecideSettings): BoughtEip => {
   const { pod, podEip, eip } = seen;

@@ -1,24 +1,36 @@
-import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID, EIP_MADE_WITH } from '../api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  ALLOCATED_INSTANCE_ID,
+  ECI_INSTANCE_ID,
+  EIP_MADE_WITH,
+  EXTERNAL_DNS,
+} from '../api/annotations.ts';
 import type { Eip } from '../cloud/port.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../api/pod.ts';
-import { createGroup, MADE_WITH_GROUP, TAG_EIP } from './create.ts';
+import { keepEnded } from './ended.ts';
+import { newsOf } from './group-events.ts';
+import { healInMs } from './healing.ts';
+import { createGroup } from './create.ts';
+import { isBoundTo, makesEip } from './own-eip.ts';
 import type { DecideSettings, ObservedPod } from './observation.ts';
 import { failedStatus, podStatusOf, type Failure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
-/** Between two looks at what changes: the cheap status call is what notices changes; this is in case it does not. */
+/** Interval between reads of a group that is changing, in case the cheap status call misses a change. */
 const FLUX_MS = 15_000;
-/** Between two looks at what the status call does not show. */
+/** Interval between reads of what the status call does not show. */
 const LOOK_MS = 3_000;
-/** After so long a deletion that was accepted and shows no effect is asked for again. */
+/** Longest interval between look-ups of the EIP of an address. */
+const LOOK_UP_MOST_MS = 60_000;
+/** How long an accepted deletion may have no visible effect before it is requested again. */
 const AGAIN_MS = 20_000;
 
 /**
- * The one thing to do next for a pod that is bound to the virtual node. Pure and total; the first line that applies
- * wins. Whoever runs it may have died on any line before, or may run twice at once: there is one group for each UID,
- * because it is looked for by its tags before it is made, and made with a token that the UID determines.
+ * The next step for a pod that is bound to the virtual node. Pure and total; the first line that applies wins. The
+ * process that runs it may have died on any line before, and two may run at once: there is one group for each UID,
+ * since it is looked for by its tags before it is created, and created with a token that the UID determines.
  */
 export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, group, surplus } = seen;
@@ -27,11 +39,14 @@ export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep 
   const extra = surplus.find(({ status }) => status !== 'Terminating');
   if (extra) return end(extra, seen, `it is a second instance of pod ${pod.metadata.name}`);
   if (pod.metadata.deletionTimestamp !== undefined) return endPod(seen, group, settings);
-  if (isFinal(pod)) return group ? end(group, seen, `the pod has ended (${pod.status?.phase ?? ''})`) : { do: 'Done' };
+  if (isFinal(pod))
+    return group
+      ? (keepEnded(seen, group) ?? end(group, seen, `the pod has ended (${pod.status?.phase ?? ''})`))
+      : { do: 'Done' };
   return group ? run(seen, group, settings) : begin(seen, settings);
 };
 
-/** The group is asked to end, once. */
+/** Asks the group to end, once. */
 const end = ({ containerGroupId, status }: ContainerGroup, { memory }: ObservedPod, because: string): PodStep => {
   const { deletion } = memory;
   if (status === 'Terminating') return waitFor(`${containerGroupId} is ending`, FLUX_MS);
@@ -40,12 +55,12 @@ const end = ({ containerGroupId, status }: ContainerGroup, { memory }: ObservedP
   return { do: 'DeleteGroup', containerGroupId, because };
 };
 
-/** The pod is to go: first the group, which costs money, then the object, which is the only record of it. */
+/** The pod is being deleted: first the group, which costs money, then the object, which is the only record of it. */
 const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: DecideSettings): PodStep => {
   const { pod, memory, now } = seen;
   if (group) return end(group, seen, 'the pod is being deleted');
-  // Not listed yet, perhaps: it can be ended all the same. Not on the word of the pod: whoever may write it may write
-  // the ID of another's instance there.
+  // The group may not be listed yet, and can be ended all the same. The ID is not taken from the pod: anybody who may
+  // write the pod may write the ID of the instance of another one there.
   const { createdId } = memory;
   if (createdId !== undefined && !memory.wasListed && memory.deletion?.containerGroupId !== createdId)
     return { do: 'DeleteGroup', containerGroupId: createdId, because: 'the pod is being deleted' };
@@ -56,61 +71,92 @@ const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: Decid
   );
   if (leftMs > 0) return waitFor('a request that got no answer may still take effect', leftMs);
   if (pod.metadata.finalizers?.length && !isFinal(pod)) {
-    // Whoever holds the pod by a finalizer, such as the Job controller, waits for it to have ended.
+    // Controllers that hold the pod by a finalizer, such as the Job controller, wait for its final phase.
     const failure = { reason: 'Terminated', message: 'the pod was deleted and its instance has ended' };
     return { do: 'WriteStatus', status: failedStatus(pod, failure, now) };
   }
   return { do: 'FinishDeletion' };
 };
 
-/** The pod has its group: the pod says what the group does. */
+/** The pod has its group: the status of the pod follows that of the group. */
 const run = (seen: ObservedPod, group: ContainerGroup, { node }: DecideSettings): PodStep => {
   const { pod, eip, now } = seen;
-  const said = pod.metadata.annotations ?? {};
-  const { internetIp } = group;
-  const makesEip = group.tags.get(TAG_EIP) === MADE_WITH_GROUP;
-  const mustTell =
-    makesEip &&
-    internetIp !== undefined &&
-    (said[ALLOCATED_ADDRESS] !== internetIp || said[ALLOCATED_INSTANCE_ID] === undefined);
-  if (mustTell && eip === undefined) return { do: 'ReadEipByAddress', ipAddress: internetIp };
+  const hasOwnEip = makesEip(group);
+  const news = newsOf(pod, group);
   const annotations = {
-    ...instanceAnnotations(pod, group, makesEip),
-    ...(mustTell && eip && isBoundTo(eip, group)
-      ? { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: eip.allocationId }
-      : {}),
+    ...news?.told,
+    ...instanceAnnotations(pod, group, hasOwnEip),
+    ...(hasOwnEip && addressAnnotations(pod, group, eip)),
   };
-  const status = podStatusOf(pod, group, { now, hostIP: node.hostIP });
-  if (status || Object.keys(annotations).length > 0) return { do: 'WriteStatus', annotations, status };
-  return atRest(group, { makesEip, mustTell });
+  const wanted = podStatusOf(pod, group, { now, hostIP: node.hostIP });
+  const healMs = wanted ? healInMs(pod, group, seen.memory) : 0;
+  const status = healMs > 0 ? undefined : wanted;
+  if (status || Object.keys(annotations).length > 0)
+    return { do: 'WriteStatus', annotations, status, happenings: news?.happenings };
+  const look = hasOwnEip ? findAllocationId(seen, group) : undefined;
+  if (healMs > 0 && look?.do !== 'ReadEipByAddress')
+    return waitFor('somebody else keeps changing the status of the pod', healMs);
+  return look ?? atRest(group);
 };
 
-/** The instance that the pod has, and whether it came with an EIP of its own; only what the pod does not say yet. */
-const instanceAnnotations = ({ metadata }: WorkloadPod, { containerGroupId }: ContainerGroup, makesEip: boolean) => {
+/**
+ * The address that came with the instance, and the ID of its EIP once that is known; only what is not written on the
+ * pod yet. The instance itself shows its address, so no call is needed before the pod is annotated.
+ */
+const addressAnnotations = ({ metadata }: WorkloadPod, group: ContainerGroup, eip: Eip | null | undefined) => {
+  const said = metadata.annotations ?? {};
+  const { internetIp } = group;
+  if (internetIp === undefined) return {};
+  const isNew = said[ALLOCATED_ADDRESS] !== internetIp;
+  const found = eip?.ipAddress === internetIp && isBoundTo(eip, group) ? eip.allocationId : undefined;
+  return {
+    ...(isNew && { [ALLOCATED_ADDRESS]: internetIp }),
+    // Another address is another EIP.
+    ...(isNew && said[ALLOCATED_INSTANCE_ID] !== undefined && { [ALLOCATED_INSTANCE_ID]: null }),
+    // A target of external-dns with the former address would lead to whatever gets that address next; it is replaced.
+    ...Object.fromEntries(
+      EXTERNAL_DNS.filter(
+        ({ target }) => isNew && said[target] !== undefined && said[target] === said[ALLOCATED_ADDRESS],
+      ).map(({ target }) => [target, null]),
+    ),
+    ...(found !== undefined && said[ALLOCATED_INSTANCE_ID] !== found && { [ALLOCATED_INSTANCE_ID]: found }),
+  };
+};
+
+/** The step for the ID of the EIP that came with the instance; undefined once it is written on the pod. */
+const findAllocationId = ({ pod, eip, memory }: ObservedPod, group: ContainerGroup): PodStep | undefined => {
+  const { internetIp, containerGroupId } = group;
+  if (internetIp === undefined) return waitFor(`${containerGroupId} shows no public address yet`, LOOK_MS);
+  if (pod.metadata.annotations?.[ALLOCATED_INSTANCE_ID] !== undefined) return undefined;
+  const before = memory.addressLook?.ipAddress === internetIp ? memory.addressLook : undefined;
+  const leftMs = before && !before.isFound ? lookUpAfterMs(before.looks) - before.agoMs : 0;
+  if (leftMs > 0 || eip !== undefined)
+    return waitFor(`${internetIp} is not listed at ${containerGroupId} yet`, Math.max(LOOK_MS, leftMs));
+  return { do: 'ReadEipByAddress', ipAddress: internetIp };
+};
+
+/**
+ * The wait before the next look-up, by the number of look-ups so far: 3, 6, 12 … s. The account has 600 calls in a
+ * minute for everything.
+ */
+const lookUpAfterMs = (looks: number): number => Math.min(LOOK_UP_MOST_MS, LOOK_MS * 2 ** Math.min(looks - 1, 10));
+
+/** The instance of the pod, and whether it came with an EIP of its own; only what is not written on the pod yet. */
+const instanceAnnotations = ({ metadata }: WorkloadPod, { containerGroupId }: ContainerGroup, hasOwnEip: boolean) => {
   const said = metadata.annotations ?? {};
   return {
-    // With the pod's address, at the latest: whoever buys EIPs must know by then that this pod has one.
-    ...(makesEip && said[EIP_MADE_WITH] !== containerGroupId && { [EIP_MADE_WITH]: containerGroupId }),
-    ...(!makesEip && said[EIP_MADE_WITH] !== undefined && { [EIP_MADE_WITH]: null }),
+    // With the address of the pod, at the latest: a controller that buys EIPs must know by then that this pod has one.
+    ...(hasOwnEip && said[EIP_MADE_WITH] !== containerGroupId && { [EIP_MADE_WITH]: containerGroupId }),
+    ...(!hasOwnEip && said[EIP_MADE_WITH] !== undefined && { [EIP_MADE_WITH]: null }),
     ...(said[ECI_INSTANCE_ID] !== containerGroupId && { [ECI_INSTANCE_ID]: containerGroupId }),
   };
 };
 
-/** What the address is bound to must be this instance: addresses are given to others once they are released. */
-const isBoundTo = ({ instanceId }: Eip, { eniInstanceId, containerGroupId }: ContainerGroup): boolean =>
-  instanceId === eniInstanceId || instanceId === containerGroupId;
+/** Nothing to write: the group is read again until it runs. */
+const atRest = ({ containerGroupId, status }: ContainerGroup): PodStep =>
+  status === 'Running' ? { do: 'Done' } : waitFor(`${containerGroupId} is ${status}`, FLUX_MS);
 
-/** There is nothing to write: the group is looked at again until it runs and its address is known. */
-const atRest = (
-  { containerGroupId, internetIp, status }: ContainerGroup,
-  { makesEip, mustTell }: { readonly makesEip: boolean; readonly mustTell: boolean },
-): PodStep => {
-  if (mustTell) return waitFor(`${internetIp} is not listed at ${containerGroupId} yet`, LOOK_MS);
-  if (makesEip && internetIp === undefined) return waitFor(`${containerGroupId} shows no public address yet`, LOOK_MS);
-  return status === 'Running' ? { do: 'Done' } : waitFor(`${containerGroupId} is ${status}`, FLUX_MS);
-};
-
-/** The pod has no group: it is about to be shown, it is gone, or there has never been one. */
+/** The pod has no group: it is not listed yet, it is gone, or there never was one. */
 const begin = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, now } = seen;
   const { createdId } = memory;
@@ -132,8 +178,8 @@ const begin = (seen: ObservedPod, settings: DecideSettings): PodStep => {
 };
 
 /**
- * The instance that the pod was told to have. The annotation alone proves nothing, because a template may carry a copy;
- * a start time can only come from whoever runs the pod.
+ * The instance that is recorded for the pod. The annotation alone proves nothing, since a template may contain a copy;
+ * a start time can only come from the kubelet or provider that runs the pod.
  */
 const instanceOf = ({ metadata, status }: WorkloadPod): string | undefined =>
   status?.startTime === undefined ? undefined : metadata.annotations?.[ECI_INSTANCE_ID];

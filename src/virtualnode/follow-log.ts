@@ -1,63 +1,107 @@
 import type { Clock } from '../lib/clock.ts';
 import { cutAt } from '../lib/text.ts';
+import { isCutShort, linesOf, MOST_LINES, notice } from './log-query.ts';
 
 /**
- * Between two reads; milliseconds. ECI has no stream of a container's output (DescribeContainerLog: 500 calls in 60 s).
+ * Interval between two reads, milliseconds. ECI does not stream a container's output (DescribeContainerLog: 500 calls
+ * in 60 s), and a read shows the last lines only: of a container that writes much, they are read sooner.
  */
 const READ_MS = 2_000;
+const BUSY_READ_MS = 500;
+const BUSY_LINES = MOST_LINES / 4;
 
 interface LogSource {
   /**
-   * The output with a time before each line: first what was asked for, then, where `since` is given, all from that
-   * second on.
+   * Reads the output with a timestamp in each line, as much as there is: first from where the user asked, and with
+   * `since` everything from that second on.
    * @param since RFC 3339
    */
   readonly read: (since: string | undefined) => Promise<string>;
-  /** Whether there may be more output. */
+  /** Whether more output may follow. */
   readonly isRunning: () => Promise<boolean>;
 }
 
+/** What the reader wants to see. */
+interface Wanted {
+  readonly timestamps: boolean;
+  /** How many of the lines that are there already; undefined: all. */
+  readonly tail: number | undefined;
+}
+
+/** A line with its time. */
+interface Line {
+  readonly at: number;
+  readonly text: string;
+}
+
 /**
- * The output of a container as it comes, in pieces of whole lines, until it has ended or the signal aborts. What was
- * read before is told by the time of its lines, and of lines with the same time by how many of them there were. Output
- * without times ends it, because nothing tells what of it is new.
+ * Yields the output of a container in pieces of whole lines, until the container has ended or the signal aborts. Lines
+ * that were there before are recognised by their timestamps, and among lines with equal timestamps by their number.
+ * Where lines may be missing, a line says so. Output without timestamps ends it, because new lines could not be
+ * recognised.
  */
 export async function* followLog(
   { read, isRunning }: LogSource,
-  hasTimes: boolean,
+  { timestamps, tail }: Wanted,
   clock: Clock,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
-  /** The time of the last line, and how many lines had it. */
-  let last = -Infinity;
-  let count = 0;
-  for (;;) {
-    // Asked before: what was written until then is read.
+  const seen = new SeenLines();
+  const shown = ({ text }: Line) => `${timestamps ? text : cutAt(text, ' ')[1]}\n`;
+  for (let isFirst = true; ; isFirst = false) {
+    // Checked before the read, so that the last read has everything that was written until the end.
     const isLast = !(await isRunning());
-    const since = last === -Infinity ? undefined : new Date(Math.floor(last / 1_000) * 1_000).toISOString();
-    let seen = 0;
-    let piece = '';
-    for (const line of (await read(since)).split('\n')) {
-      if (line === '') continue;
-      const [stamp] = cutAt(line, ' ');
-      const at = Date.parse(stamp);
-      if (Number.isNaN(at)) return;
-      if (at < last) continue;
-      if (at === last) {
-        seen += 1;
-        if (seen <= count) continue;
-        count += 1;
-      } else {
-        last = at;
-        count = 1;
-        // None of the lines with this time had been seen; those that follow are counted with it.
-        seen = 1;
-      }
-      piece += `${hasTimes ? line : line.slice(stamp.length + 1)}\n`;
-    }
+    const text = await read(seen.since);
+    const all = timed(text);
+    if (!all) return;
+    const isFull = all.length >= MOST_LINES;
+    const isGap = isFull && (isFirst ? (tail ?? Infinity) > MOST_LINES : seen.mayMiss(all));
+    const fresh = seen.take(all);
+    const lines = isFirst && tail !== undefined ? fresh.slice(Math.max(0, fresh.length - tail)) : fresh;
+    const what = `lines before these, if there are any, are left out: ECI gives the last ${MOST_LINES}`;
+    const gap = isGap ? notice(what, timestamps ? lines[0]?.text : undefined) : '';
+    const piece = gap + lines.map(shown).join('');
     if (piece !== '') yield piece;
-    if (isLast) return;
-    await clock.sleep(READ_MS, signal).catch(() => undefined);
+    if (isLast && (fresh.length === 0 || !isCutShort(text))) return;
+    await clock.sleep(all.length > BUSY_LINES ? BUSY_READ_MS : READ_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
+  }
+}
+
+/** The lines with their times; undefined where one has none. */
+const timed = (text: string): readonly Line[] | undefined => {
+  const lines = linesOf(text);
+  // Half a line at the end comes again as a whole one.
+  const whole = isCutShort(text) && !text.endsWith('\n') ? lines.slice(0, -1) : lines;
+  const found = whole.map((line): Line => ({ at: Date.parse(cutAt(line, ' ')[0]), text: line }));
+  return found.some(({ at }) => Number.isNaN(at)) ? undefined : found;
+};
+
+/** Up to which line the output is known: the time of the last one, and how many have this time. */
+class SeenLines {
+  #at = -Infinity;
+  #count = 0;
+
+  /** From where to read on: the second of the last line. RFC 3339. */
+  get since(): string | undefined {
+    return this.#at === -Infinity ? undefined : new Date(Math.floor(this.#at / 1_000) * 1_000).toISOString();
+  }
+
+  /** Whether lines may be missing between what is known and an answer that is full. */
+  mayMiss([first]: readonly Line[]): boolean {
+    return first !== undefined && first.at >= this.#at;
+  }
+
+  /** The lines that were not seen before, which are then. */
+  take(lines: readonly Line[]): readonly Line[] {
+    const before = { at: this.#at, count: this.#count };
+    let same = 0;
+    const fresh = lines.filter(({ at }) => at > before.at || (at === before.at && (same += 1) > before.count));
+    for (const { at } of fresh) {
+      if (at < this.#at) continue;
+      this.#count = at === this.#at ? this.#count + 1 : 1;
+      this.#at = at;
+    }
+    return fresh;
   }
 }

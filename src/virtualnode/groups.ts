@@ -1,18 +1,34 @@
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
+import { CloudFault } from '../cloud/fault.ts';
+import { FAULT } from '../cloud/fault-policy.ts';
 import type { Tag } from '../cloud/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { clusterTag, nodeTags, TAG_POD_UID } from './translate/group.ts';
 
+/** How long the cheap call is not tried again after it was denied; milliseconds. */
+const DENIED_MS = 300_000;
+
+/** The state of all groups at one time. */
+interface Snapshot {
+  /** The state as text, by ID: a different text is a change. */
+  readonly states: Map<string, string>;
+  /** The groups themselves and the time of the list, if they were listed. */
+  readonly listed?: { readonly groups: readonly ContainerGroup[]; readonly at: number } | undefined;
+}
+
 /**
- * The container groups of one virtual node, as the account shows them. One cheap call for all of them notices changes
- * (DescribeContainerGroupStatus: 10,000 calls in 60 s); the details of one are fetched only where something changed.
+ * The container groups of one virtual node, as the account shows them. One cheap call for all of them detects changes
+ * (DescribeContainerGroupStatus: 10,000 calls in 60 s); the details of one are fetched only after a change. If that
+ * call is denied, or unknown in the region, all groups are listed instead.
  */
 export class NodeGroups {
   readonly #api: ContainerGroups;
   readonly #tags: readonly Tag[];
   readonly #clusterUid: string;
-  /** By ID, the last answer of the status call. */
-  #statuses = new Map<string, string>();
+  /** By ID, the state that was reported last. */
+  #states = new Map<string, string>();
+  /** Why the cheap call is not made, and until when, monotonic milliseconds. */
+  #denied: { readonly fault: CloudFault; readonly until: number } | undefined;
   /** By ID, the pod. */
   readonly #podOf = new Map<string, string>();
   /** By UID of the pod, what was fetched since the last change. */
@@ -21,6 +37,8 @@ export class NodeGroups {
   readonly #changedAt = new Map<string, number>();
   /** By UID of the pod, the fetches under way whose answer may still be kept. */
   readonly #fetching = new Map<string, object>();
+  /** By ID, when this process first saw that the group has ended. */
+  readonly #endedAt = new Map<string, number>();
   readonly #clock: Clock;
 
   constructor(api: ContainerGroups, clock: Clock, clusterUid: string, nodeName: string) {
@@ -37,11 +55,21 @@ export class NodeGroups {
     return groups;
   }
 
-  /** Every group of the cluster: those, too, of nodes that have another name now, or none any more. */
+  /** Every group of the cluster, including those of nodes that have another name now, or no longer exist. */
   async listOfCluster(signal: AbortSignal): Promise<readonly ContainerGroup[]> {
     const groups = await this.#api.describeContainerGroups({ tags: [clusterTag(this.#clusterUid)] }, signal);
     for (const group of groups) if (this.isOfNode(group)) this.#learn(group);
+    const listed = new Set(groups.map(({ containerGroupId }) => containerGroupId));
+    for (const id of this.#endedAt.keys()) if (!listed.has(id)) this.#endedAt.delete(id);
     return groups;
+  }
+
+  /** How long this process has known that the group has ended, of which it learns now at the latest; milliseconds. */
+  endedMs({ containerGroupId }: ContainerGroup): number {
+    const now = this.#clock.mono();
+    const at = this.#endedAt.get(containerGroupId) ?? now;
+    this.#endedAt.set(containerGroupId, at);
+    return now - at;
   }
 
   /** Whether the group is of this node. */
@@ -49,13 +77,41 @@ export class NodeGroups {
     return this.#tags.every(({ key, value }) => tags.get(key) === value);
   }
 
-  /** Fetches all groups at once, so that the first look at each pod that has one needs no call of its own. */
+  /** Fetches all groups at once, so that the first reconciliation of each pod that has one needs no call of its own. */
   async prime(signal: AbortSignal): Promise<void> {
-    // In this order: what changes in between is noticed.
-    this.#statuses = await this.#fetchStatuses(signal);
-    const at = this.#clock.mono();
-    const byPod = Map.groupBy(await this.list(signal), ({ tags }) => tags.get(TAG_POD_UID));
-    for (const [uid, groups] of byPod) if (uid !== undefined) this.#details.set(uid, { groups: inOrder(groups), at });
+    // In this order, so that a change in between is detected.
+    const { states, listed } = await this.#look(signal);
+    this.#states = states;
+    const at = listed?.at ?? this.#clock.mono();
+    this.#keep(listed?.groups ?? (await this.list(signal)), at);
+  }
+
+  /** Keeps these details as the latest of their pods, or only of the given pods. */
+  #keep(all: readonly ContainerGroup[], at: number, pods?: ReadonlySet<string>): void {
+    const byPod = Map.groupBy(all, ({ tags }) => tags.get(TAG_POD_UID));
+    for (const [uid, groups] of byPod)
+      if (uid !== undefined && (pods?.has(uid) ?? true)) this.#details.set(uid, { groups: inOrder(groups), at });
+  }
+
+  /**
+   * All groups of the node were listed, `at` monotonic milliseconds at the earliest. `onChange` is called with the UIDs
+   * of the pods whose groups are not what they were taken for, because the cheap call does not show everything.
+   */
+  renew(all: readonly ContainerGroup[], at: number, onChange: (uid: string) => void): void {
+    const byPod = Map.groupBy(all, ({ tags }) => tags.get(TAG_POD_UID));
+    for (const [uid, known] of this.#details) {
+      if (known.at >= at || known.groups.length === 0) continue;
+      const groups = inOrder(byPod.get(uid) ?? []);
+      if (JSON.stringify(groups) === JSON.stringify(known.groups)) continue;
+      if (groups.length === 0) this.refresh(uid);
+      else this.#details.set(uid, { groups, at });
+      onChange(uid);
+    }
+  }
+
+  /** What is known of the group of the pod without a call. */
+  known(uid: string): readonly ContainerGroup[] {
+    return this.#details.get(uid)?.groups ?? [];
   }
 
   /** The groups of a pod, oldest first; from memory where the status call has shown no change since. */
@@ -75,15 +131,13 @@ export class NodeGroups {
     return groups;
   }
 
-  /** The next look at the pod goes to the account. */
+  /** The next read of the pod goes to the account. */
   refresh(uid: string): void {
     this.#fetching.delete(uid);
     this.#details.delete(uid);
   }
 
-  /**
-   * Whether the last look at the pod was so soon after a change that the account may have shown it as it was before.
-   */
+  /** Whether the last read of the pod followed a change so soon that the account may have shown the state before it. */
   mayLag(uid: string, lagMs: number): boolean {
     const { at = -Infinity } = this.#details.get(uid) ?? {};
     return at - (this.#changedAt.get(uid) ?? -Infinity) < lagMs;
@@ -106,32 +160,63 @@ export class NodeGroups {
     return this.#podOf.size === 0;
   }
 
-  /**
-   * Asks for the status of all groups. The UIDs of the pods whose groups have changed, come or gone since the last
-   * time.
-   */
-  async poll(signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const statuses = await this.#fetchStatuses(signal);
-    const changed = [...new Set([...statuses.keys(), ...this.#statuses.keys()])].filter(
-      (id) => statuses.get(id) !== this.#statuses.get(id),
-    );
-    this.#statuses = statuses;
-    const strange = changed.filter((id) => statuses.has(id) && !this.#podOf.has(id));
-    if (strange.length > 0)
-      for (const group of await this.#api.describeContainerGroups({ containerGroupIds: strange }, signal))
-        this.#learn(group);
-    const pods = new Set(changed.map((id) => this.#podOf.get(id)).filter((uid) => uid !== undefined));
-    for (const uid of pods) {
-      this.refresh(uid);
-      this.#changedAt.set(uid, this.#clock.mono());
-    }
-    for (const id of changed) if (!statuses.has(id)) this.#podOf.delete(id);
-    return pods;
+  /** Why all groups are listed instead of the cheap call; undefined while that one works. */
+  get whyListed(): CloudFault | undefined {
+    return this.#denied?.fault;
   }
 
-  async #fetchStatuses(signal: AbortSignal): Promise<Map<string, string>> {
-    const answer = await this.#api.describeContainerGroupStatus({ tags: this.#tags }, signal);
-    return new Map(answer.map((status) => [status.containerGroupId, JSON.stringify(status)]));
+  /**
+   * Reads the state of all groups. `onChange` is called with the UIDs of the pods whose groups have changed, come or
+   * gone since the last call. Changes of groups whose pod is not visible yet are reported by the next call.
+   */
+  async poll(signal: AbortSignal, onChange: (uid: string) => void): Promise<void> {
+    const { states, listed } = await this.#look(signal);
+    const changed = [...new Set([...states.keys(), ...this.#states.keys()])].filter(
+      (id) => states.get(id) !== this.#states.get(id),
+    );
+    const report = (ids: readonly string[]): void => {
+      const pods = new Set(ids.map((id) => this.#podOf.get(id)).filter((uid) => uid !== undefined));
+      for (const uid of pods) {
+        this.refresh(uid);
+        this.#changedAt.set(uid, this.#clock.mono());
+      }
+      if (listed) this.#keep(listed.groups, listed.at, pods);
+      for (const id of ids) {
+        const state = states.get(id);
+        if (state !== undefined) this.#states.set(id, state);
+        else {
+          this.#states.delete(id);
+          this.#podOf.delete(id);
+        }
+      }
+      for (const uid of pods) onChange(uid);
+    };
+    const strange = changed.filter((id) => states.has(id) && !this.#podOf.has(id));
+    report(changed.filter((id) => !strange.includes(id)));
+    if (strange.length === 0) return;
+    // This call may fail although the one before it did not: what is known was reported already.
+    const described = await this.#api.describeContainerGroups({ containerGroupIds: strange }, signal);
+    for (const group of described) this.#learn(group);
+    report(described.map(({ containerGroupId }) => containerGroupId));
+  }
+
+  async #look(signal: AbortSignal): Promise<Snapshot> {
+    const at = this.#clock.mono();
+    let denied: CloudFault | undefined;
+    if (!this.#denied || at >= this.#denied.until)
+      try {
+        const answer = await this.#api.describeContainerGroupStatus({ tags: this.#tags }, signal);
+        this.#denied = undefined;
+        return { states: new Map(answer.map((status) => [status.containerGroupId, JSON.stringify(status)])) };
+      } catch (error) {
+        if (!(error instanceof CloudFault && FAULT[error.kind].isOfSetup)) throw error;
+        denied = error;
+      }
+    // If the credentials are the problem, this call fails, too.
+    const groups = await this.list(signal);
+    if (denied) this.#denied = { fault: denied, until: at + DENIED_MS };
+    const states = new Map(groups.map((group) => [group.containerGroupId, JSON.stringify(group)]));
+    return { states, listed: { groups, at } };
   }
 
   #learn({ containerGroupId, tags }: ContainerGroup): void {

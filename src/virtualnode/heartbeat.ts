@@ -15,15 +15,15 @@ import {
 } from './node.ts';
 
 /**
- * The kubelet's own times (KubeletConfiguration: nodeLeaseDurationSeconds 40, renewed each quarter of it, and
- * nodeStatusReportFrequency 5 min). The node-lifecycle controller takes a node whose Lease is not renewed for 40 s as
- * dead.
+ * The kubelet's defaults (KubeletConfiguration: nodeLeaseDurationSeconds 40, renewed after a quarter of it, and
+ * nodeStatusReportFrequency 5 min). The node-lifecycle controller considers a node dead whose Lease was not renewed for
+ * 40 s.
  */
 const LEASE_NAMESPACE = 'kube-node-lease';
 const LEASE_SECONDS = 40;
 const BEAT_MS = 10_000;
 const REPORT_MS = 300_000;
-/** After a beat that failed: soon enough for three more before the Lease runs out. */
+/** Wait after a failed heartbeat: short enough for three more before the Lease expires. */
 const RETRY_MS = 5_000;
 
 interface HeartbeatPorts {
@@ -32,17 +32,17 @@ interface HeartbeatPorts {
   readonly log: Log;
 }
 
-/** What keeps the Node in the cluster. */
+/** The heartbeat of the Node. */
 interface Heartbeat {
-  /** Resolves once the Node is there and is ours. Stays pending while another machine has its name. */
+  /** Resolves once the Node exists and is ours. Stays pending while another machine has its name. */
   readonly registered: Promise<void>;
   /** Resolves after the signal. Never rejects. */
   readonly ended: Promise<void>;
 }
 
 /**
- * Registers the Node, and keeps it and its Lease alive until the signal aborts; a Node or Lease that somebody deletes
- * is made again. Nothing is taken away at the end: whoever takes over the leadership goes on with the same Node.
+ * Registers the Node, and keeps it and its Lease alive until the signal aborts. If somebody deletes the Node or the
+ * Lease, it is created again. Nothing is deleted at the end, because the next leader continues with the same Node.
  */
 export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, signal: AbortSignal): Heartbeat => {
   const { clock, log } = ports;
@@ -77,7 +77,7 @@ export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, s
   return { registered: registered.promise, ended: run() };
 };
 
-/** The Node as it is now, or undefined where it is another's. */
+/** Updates the Node; undefined if a Node of this name belongs to somebody else. */
 const keepNode = async (
   { kube, clock, log }: HeartbeatPorts,
   description: NodeDescription,
@@ -125,7 +125,7 @@ const renewLease = async (
   try {
     await kube.create(LEASE, object, signal);
   } catch (error) {
-    // Somebody was faster, or the namespace is being made: the next beat shows it.
+    // Another process created it first, or the namespace is being created: the next heartbeat finds out.
     if (!(error instanceof KubeFault) || error.kind !== 'exists') throw error;
   }
 };

@@ -2,31 +2,47 @@ import type { PodCondition } from '../api/core.ts';
 import type { ContainerGroup, ContainerOfGroup, ContainerState } from '../cloud/container-groups.ts';
 import type { WorkloadPod, WorkloadStatus } from './workload-pod.ts';
 
-/** What is written into the status of a pod: only what has changed, and of the conditions only ours. */
+/** A patch of a pod's status: only what has changed, and only conditions that a kubelet sets. */
 export type StatusChange = Readonly<Record<string, unknown>>;
 
-/** The conditions that a kubelet sets. All others are somebody else's. */
+/** The conditions that a kubelet sets. Others belong to other controllers. */
 const OURS = ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'] as const;
 type Ours = (typeof OURS)[number];
 
-/** Whether a condition of a pod is written here. */
+/** Whether the virtual node writes this condition. */
 export const isOwnCondition = (type: string): boolean => OURS.some((own) => own === type);
 
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 
-/** Why a pod ended that did not end by itself. */
+/** Why a pod does not run, or was ended. */
 export interface Failure {
   /** For example `ContainerGroupGone`. */
   readonly reason: string;
   readonly message: string;
 }
 
+/** A reason that keeps a pod from running, for its status. */
+export interface StatusFailure extends Failure {
+  /** Of a message of the cloud's: how it begins whenever it is the same that is said. */
+  readonly topic?: string | undefined;
+}
+
+/** The reason and message for the status: those that are there already where only the ID of the request differs. */
+export const inSameWords = ({ status }: WorkloadPod, { reason, message, topic }: StatusFailure): Failure =>
+  topic !== undefined && status?.reason === reason && status.message?.startsWith(topic)
+    ? { reason, message: status.message }
+    : { reason, message };
+
+/** Whether the status says this already, but for the ID of the request: a process before this one has told it. */
+export const isSaid = (pod: WorkloadPod, failure: StatusFailure): boolean =>
+  pod.status?.reason === failure.reason && pod.status.message === inSameWords(pod, failure).message;
+
 /**
- * The status of a pod from its instance; undefined where the pod shows it already. A pod that has ended stays so.
+ * The status of a pod, from its instance; undefined if the pod shows it already. A pod that has ended stays so.
  * Sources: kubernetes pkg/kubelet/status/generate.go (conditions), pkg/kubelet/kubelet_pods.go (phase); ECI
  * documentation, "Lifecycle of an elastic container instance".
  *
- * @param hostIP the node's address; the instance's own without one, for on ECI the instance is the host
+ * @param hostIP the node's address; undefined: the instance's own, because on ECI the instance is the host
  */
 export const podStatusOf = (
   pod: WorkloadPod,
@@ -54,7 +70,7 @@ export const podStatusOf = (
   return changeOf(pod, wanted, verdictsOf(pod, phase, containers, initContainers), now);
 };
 
-/** The status of a pod that failed without its containers having said so; undefined where the pod shows it already. */
+/** The status of a pod that failed for a reason outside of its containers; undefined if the pod shows it already. */
 export const failedStatus = (pod: WorkloadPod, failure: Failure, now: number): StatusChange | undefined => {
   const containers = (pod.status?.containerStatuses ?? []).map((status) => lost(status as ContainerStatus, failure));
   const wanted = {
@@ -66,7 +82,7 @@ export const failedStatus = (pod: WorkloadPod, failure: Failure, now: number): S
   return changeOf(pod, wanted, { ContainersReady: unready, Ready: unready }, now);
 };
 
-/** The status of a pod for which nothing has been bought, and why. */
+/** The status of a pod that waits before anything was bought for it. */
 export const waitingStatus = (pod: WorkloadPod, failure: Failure, now: number): StatusChange | undefined => {
   const unready: Verdict = { status: 'False', ...failure };
   return changeOf(pod, { phase: 'Pending', ...failure }, { ContainersReady: unready, Ready: unready }, now);
@@ -84,7 +100,10 @@ const PHASES: Readonly<Record<string, string>> = {
   Expired: 'Failed',
 };
 
-/** What is in transition, or a word that is not known, changes nothing. Nothing comes back from the end. */
+/**
+ * The phase of a pod. An instance in transition, or in an unknown state, does not change it; and a phase never goes
+ * back.
+ */
 const phaseOf = ({ status }: ContainerGroup, before: string): string => {
   if (before === 'Succeeded' || before === 'Failed') return before;
   const phase = PHASES[status] ?? before;
@@ -140,10 +159,11 @@ const stateOf = (state: ContainerState | undefined): object => {
     case 'Terminated':
       return {
         terminated: defined({
-          // The API server requires it; -1 is what no process returns.
+          // The API server requires an exit code; no process returns -1.
           exitCode: state.exitCode ?? -1,
-          signal: state.signal,
-          reason: state.reason ?? (state.exitCode === 0 ? 'Completed' : 'Error'),
+          // The API server does not store 0, and what it does not store would be written for ever.
+          signal: state.signal || undefined,
+          reason: state.reason || (state.exitCode === 0 ? 'Completed' : 'Error'),
           message: state.message,
           startedAt: wholeSeconds(state.startTime),
           finishedAt: wholeSeconds(state.finishTime),
@@ -151,11 +171,14 @@ const stateOf = (state: ContainerState | undefined): object => {
       };
     case 'Waiting':
     case undefined:
-      return { waiting: defined({ reason: state?.reason ?? 'ContainerCreating', message: state?.message }) };
+      return { waiting: defined({ reason: state?.reason || 'ContainerCreating', message: state?.message }) };
   }
 };
 
-/** A container whose instance is gone: it does not run, and nobody knows how it ended (as the kubelet says it). */
+/**
+ * The status of a container whose instance is gone: it does not run, and how it ended is not known (as the kubelet
+ * reports it).
+ */
 const lost = (status: ContainerStatus, { message }: Failure): ContainerStatus => {
   if ('terminated' in status.state) return { ...status, ready: false, started: false };
   const terminated = { exitCode: 137, reason: 'ContainerStatusUnknown', message };
@@ -172,7 +195,7 @@ const verdictsOf = (
   const isDone = (status: ContainerStatus) =>
     (status.state as { terminated?: { exitCode?: number } }).terminated?.exitCode === 0;
   const uninitialized = initContainers.filter((status) => !isDone(status)).map(({ name }) => name);
-  // Containers that run prove that those before them have ended, whatever is still shown of these.
+  // If a container runs, all init containers have ended, even if the instance still shows otherwise.
   const isInitialized =
     uninitialized.length === 0 || phase === 'Succeeded' || containers.some(({ started }) => started);
   const unready = containers.filter(({ ready }) => !ready).map(({ name }) => name);
@@ -202,7 +225,7 @@ const verdictsOf = (
   };
 };
 
-/** Ready waits for the conditions that the pod names in its readiness gates, whoever sets them. */
+/** Ready also requires the conditions in the pod's readiness gates, whichever controller sets them. */
 const gatesOf = ({ spec, status }: WorkloadPod): Verdict => {
   const closed = (spec.readinessGates ?? []).flatMap(({ conditionType }) => {
     const found = status?.conditions?.find(({ type }) => type === conditionType);
@@ -225,14 +248,17 @@ const changeOf = (
   const current = (pod.status ?? {}) as Readonly<Record<string, unknown>>;
   const change: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(wanted)) if (!isSame(current[key], value)) change[key] = value;
-  // What was said while the pod waited is no longer so.
+  // The only other list that a strategic patch merges: what somebody else has put there would stay.
+  if (change['podIPs'] !== undefined && current['podIPs'] !== undefined)
+    change['podIPs'] = [{ $patch: 'replace' }, ...(change['podIPs'] as object[])];
+  // Removes what an earlier status said and this one does not.
   for (const key of ['reason', 'message']) if (!(key in wanted) && current[key] !== undefined) change[key] = null;
   const conditions = OURS.flatMap((type) => {
     const verdict = verdicts[type];
     const before = pod.status?.conditions?.find((condition) => condition.type === type);
     if (!verdict || (before && isSame(told(before), told(verdict)))) return [];
     const since = before?.status === verdict.status ? before.lastTransitionTime : undefined;
-    // Null takes away what an earlier verdict said (JSON merge patch semantics inside a strategic one).
+    // null removes a field of an earlier condition (as in a JSON merge patch, inside a strategic one).
     return [
       {
         type,
@@ -249,7 +275,7 @@ const changeOf = (
 
 const told = ({ status, reason, message }: Verdict) => [status, reason ?? '', message ?? ''];
 
-/** Deep equality; what is undefined, or an empty object, is as good as absent: the API server stores neither. */
+/** Deep equality, in which undefined and an empty object equal an absent value: the API server stores neither. */
 const isSame = (a: unknown, b: unknown): boolean => {
   if (a === b) return true;
   if (isNothing(a) && isNothing(b)) return true;
@@ -272,8 +298,14 @@ const defined = (object: Readonly<Record<string, unknown>>): object =>
 /** metav1.Time has no fractions of a second. */
 const timestamp = (epochMs: number): string => new Date(epochMs).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A time of the API as metav1.Time; undefined where it is none. */
+/** The end of the year 9999, beyond which RFC 3339 has no times. */
+const LAST_MS = Date.UTC(10_000, 0);
+
+/**
+ * An API timestamp as metav1.Time; undefined if it cannot be parsed, or is none: the zero time of Go, which the API
+ * server stores as null, or one that it refuses.
+ */
 const wholeSeconds = (text: string | undefined): string | undefined => {
   const at = Date.parse(text ?? '');
-  return Number.isNaN(at) ? undefined : timestamp(at);
+  return at > 0 && at < LAST_MS ? timestamp(at) : undefined;
 };

@@ -10,9 +10,13 @@ import type { HostPort } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { HANDSHAKE_MS, limitConnections } from '../web/connections.ts';
+import { Absences } from './absences.ts';
 import { selfSigned } from './certificate.ts';
 import { followLog } from './follow-log.ts';
-import { review } from './token-review.ts';
+import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
+import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
+import { createLogReaderAuthorizer } from './log-reader.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
@@ -28,29 +32,28 @@ export interface KubeletEndpointSettings {
   readonly nodeName: string;
   readonly clusterUid: string;
   readonly listen: HostPort;
-  /** Under which the API server reaches it; in the certificate. */
+  /** The address at which the API server reaches the endpoint; part of the certificate. */
   readonly address: string;
-  /** PEM of who signs the client certificates of API servers; without it only tokens are known. */
+  /** PEM of the authority that signs the client certificates of API servers; without it only tokens are accepted. */
   readonly clientCA?: string | undefined;
 }
 
 export interface KubeletEndpoint {
   readonly port: number;
-  /** Ends it; connections that are open are cut. */
+  /** Closes the endpoint and all open connections. */
   close(): Promise<void>;
 }
 
-type LogQuery = Parameters<ContainerGroups['describeContainerLog']>[0];
-
-/** ECI API reference, DescribeContainerLog: Tail and LimitBytes. */
-const MOST_LINES = 2_000;
-const MOST_BYTES = 1_048_576;
-/** A request that is not complete by then is cut; milliseconds. */
+/** Time limit for receiving a request, milliseconds. */
 const REQUEST_MS = 10_000;
+/** Who reads logs are API servers, of which there are few, with a connection for each reader. */
+const CONNECTIONS = { perAddress: 64, inAll: 256, handshakesPerAddress: 4 };
+/** Readers that follow at once; each asks the cloud every second or two. */
+const MOST_FOLLOWERS = 32;
 
 /**
- * The part of a kubelet's HTTPS API that the API server asks for `kubectl logs`: /containerLogs. Everything else is
- * 404. Rejects where it cannot listen.
+ * Serves the part of a kubelet's HTTPS API that the API server needs for `kubectl logs`: /containerLogs. All other
+ * paths are 404. Rejects if it cannot listen.
  */
 export const serveKubelet = async (
   parts: KubeletEndpointParts,
@@ -58,16 +61,23 @@ export const serveKubelet = async (
 ): Promise<KubeletEndpoint> => {
   const { listen, nodeName, address, clientCA } = settings;
   const ending = new AbortController();
+  const state: EndpointState = {
+    authorize: createLogReaderAuthorizer(parts.kube, parts.clock, nodeName),
+    absences: new Absences(parts.clock),
+    followers: 0,
+  };
   const server = createServer(
     {
       ...(await selfSigned(parts, nodeName, [address])),
       minVersion: 'TLSv1.2',
       requestTimeout: REQUEST_MS,
-      // Without an authority every certificate is unknown, and asking for one would only confuse clients.
+      handshakeTimeout: HANDSHAKE_MS,
+      // Without an authority no certificate could be verified, and requesting one would only confuse clients.
       ...(clientCA !== undefined && { ca: clientCA, requestCert: true, rejectUnauthorized: false }),
     },
-    (request, response) => void answer(parts, settings, { request, response, signal: ending.signal }),
+    (request, response) => void answer(parts, settings, { request, response, state, signal: ending.signal }),
   );
+  const connections = limitConnections(server, CONNECTIONS, parts.clock);
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
   return {
@@ -75,7 +85,7 @@ export const serveKubelet = async (
     close: async () => {
       ending.abort(new Error('The kubelet endpoint ends.'));
       server.close();
-      server.closeAllConnections();
+      connections.closeAll();
       await once(server, 'close');
     },
   };
@@ -83,18 +93,16 @@ export const serveKubelet = async (
 
 const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
 
-/** Answered with this status and text. */
-class Refusal extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
+/** What the requests have in common. */
+interface EndpointState {
+  readonly authorize: ReturnType<typeof createLogReaderAuthorizer>;
+  readonly absences: Absences;
+  followers: number;
 }
 
-/** One request, until it is answered, or the endpoint ends. */
+/** One request, until it is answered or the endpoint is closed. */
 interface Exchange {
+  readonly state: EndpointState;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
@@ -103,28 +111,38 @@ interface Exchange {
 const answer = async (
   parts: KubeletEndpointParts,
   settings: KubeletEndpointSettings,
-  { request, response, signal }: Exchange,
+  { request, response, state, signal }: Exchange,
 ): Promise<void> => {
   const send = (status: number, text: string) => {
-    // In the middle of a stream nothing can be said any more; that it breaks off says it.
+    // An answer that has begun cannot report an error except by breaking off.
     if (response.headersSent) response.destroy();
     else response.writeHead(status, PLAIN).end(text);
   };
   try {
-    const verdict = await review(parts.kube, request, settings.nodeName, signal);
+    // Before anybody is asked: other paths are nothing that an API server has to look up.
+    const wanted = wantedBy(request);
+    const verdict = await state.authorize(request, signal);
+    if (verdict === 503) throw new Refusal(503, 'Too many requests are being looked at; try again');
     if (verdict === 401) throw new Refusal(401, 'Unauthorized');
     if (verdict === 403) throw new Refusal(403, 'Forbidden: it takes the verb get on nodes/proxy');
-    const logs = await findLogs(parts, settings, request, signal);
-    if (!logs.isFollowed) {
-      send(200, await logs.read());
+    const logs = await findLogs({ ...parts, absences: state.absences }, settings, wanted, signal);
+    const { options } = wanted;
+    if (!options.follow || options.previous) {
+      send(200, await readLog(logs.read, options));
       return;
     }
     const leaving = new AbortController();
     response.on('close', () => leaving.abort(new Error('The reader has left.')));
     signal.addEventListener('abort', () => leaving.abort(signal.reason), { once: true, signal: leaving.signal });
-    response.writeHead(200, PLAIN).flushHeaders();
-    for await (const piece of followLog(logs, logs.hasTimes, parts.clock, leaving.signal)) response.write(piece);
-    response.end();
+    if (state.followers >= MOST_FOLLOWERS) throw new Refusal(429, `There are ${MOST_FOLLOWERS} followers already`);
+    state.followers += 1;
+    try {
+      response.writeHead(200, PLAIN).flushHeaders();
+      await follow(logs, options, { response, clock: parts.clock, signal: leaving.signal });
+      response.end();
+    } finally {
+      state.followers -= 1;
+    }
   } catch (error) {
     if (error instanceof Refusal) send(error.status, error.message);
     else if (error instanceof CloudFault || error instanceof KubeFault) send(503, error.message);
@@ -135,55 +153,89 @@ const answer = async (
   }
 };
 
-/** Where the output that is asked for comes from. */
+/** The output of a container that was found. */
 interface Logs {
-  /** All of it as asked for or, for whoever follows it, with times and all since then. */
-  readonly read: (since?: string) => Promise<string>;
+  readonly read: (call: LogCall) => Promise<string>;
   readonly isRunning: () => Promise<boolean>;
-  readonly isFollowed: boolean;
-  readonly hasTimes: boolean;
 }
 
-const findLogs = async (
-  { kube, containerGroups }: KubeletEndpointParts,
-  { nodeName, clusterUid }: KubeletEndpointSettings,
-  request: IncomingMessage,
-  signal: AbortSignal,
-): Promise<Logs> => {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
-  const [, kind, namespace = '', name = '', containerName = '', ...rest] = pathname.split('/').map(decoded);
-  if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
+/** Writes what a container says until it ends, the reader leaves, or he has as many bytes as he wants. */
+const follow = async (
+  { read, isRunning }: Logs,
+  options: LogOptions,
+  { response, clock, signal }: { response: ServerResponse; clock: Clock; signal: AbortSignal },
+): Promise<void> => {
+  const call = callOf({ ...options, tail: undefined, limitBytes: undefined, timestamps: true });
+  const source = {
+    isRunning,
+    read: (since: string | undefined) =>
+      read(since === undefined ? call : { ...call, sinceSeconds: undefined, startTime: since }),
+  };
+  let left = options.limitBytes ?? Infinity;
+  for await (const piece of followLog(source, options, clock, signal)) {
+    const bytes = Buffer.from(piece);
+    response.write(bytes.length <= left ? bytes : bytes.subarray(0, left));
+    left -= bytes.length;
+    if (left <= 0) return;
+  }
+};
+
+/** What a request asks for. */
+interface Wanted {
+  readonly namespace: string;
+  readonly name: string;
+  readonly containerName: string;
+  readonly options: LogOptions;
+}
+
+const wantedBy = ({ url = '/', method }: IncomingMessage): Wanted => {
+  const parsed = url.startsWith('/') ? URL.parse(`https://kubelet${url}`) : null;
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = (parsed?.pathname ?? '')
+    .split('/')
+    .map(decoded);
+  if (!parsed || kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
       'There is only /containerLogs/{namespace}/{pod}/{container}; ECI pods have no exec, attach or port-forward here',
     );
-  if (request.method !== 'GET') throw new Refusal(405, 'Method not allowed');
-  const query = queryOf(searchParams);
+  if (method !== 'GET') throw new Refusal(405, 'Method not allowed');
+  return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };
+};
+
+const findLogs = async (
+  { kube, containerGroups, absences }: KubeletEndpointParts & Pick<EndpointState, 'absences'>,
+  { nodeName, clusterUid }: KubeletEndpointSettings,
+  { namespace, name, containerName, options: { previous } }: Wanted,
+  signal: AbortSignal,
+): Promise<Logs> => {
+  const key = JSON.stringify([namespace, name, containerName, previous]);
+  const absent = (refusal: Refusal): Refusal => {
+    absences.note(key, refusal);
+    return refusal;
+  };
+  const known = absences.of(key);
+  if (known) throw known;
   const pod = await kube.get(WORKLOAD_POD, { namespace, name }, signal);
-  if (pod?.spec.nodeName !== nodeName) throw new Refusal(404, `pod ${namespace}/${name} does not run on this node`);
+  if (pod?.spec.nodeName !== nodeName) throw absent(new Refusal(404, 'pod does not exist'));
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
   if (!containers.some((container) => container.name === containerName))
-    throw new Refusal(404, `pod ${namespace}/${name} has no container ${containerName}`);
-  // By its tags: the ID on the pod could be written by anybody who may write the pod.
+    throw absent(
+      new Refusal(404, `container ${JSON.stringify(containerName)} not found in pod ${JSON.stringify(name)}`),
+    );
+  // Found by its tags: anybody who may write the pod could put another instance's ID there.
   const tags = [...nodeTags(clusterUid, nodeName), { key: TAG_POD_UID, value: pod.metadata.uid }];
   const find = async () => (await containerGroups.describeContainerGroups({ tags }, signal))[0];
   const group = await find();
-  if (!group) throw new Refusal(404, `pod ${namespace}/${name} has no elastic container instance (any more)`);
-  const { containerGroupId } = group;
-  const isFollowed = searchParams.get('follow') === 'true' && !query.previous;
+  const refusal = refusalOfLog({ pod, containerName, group, previous });
+  if (refusal) throw absent(refusal);
+  const { containerGroupId = '' } = group ?? {};
   return {
-    isFollowed,
-    hasTimes: query.timestamps === true,
     isRunning: async () => {
       const { containers = [], initContainers = [] } = (await find()) ?? {};
       const container = [...containers, ...initContainers].find((each) => each.name === containerName);
       return container !== undefined && container.currentState?.state !== 'Terminated';
     },
-    read: (since) => {
-      const asked = since === undefined ? query : { tail: MOST_LINES, startTime: since };
-      const timestamps = isFollowed || query.timestamps;
-      return containerGroups.describeContainerLog({ containerGroupId, containerName, ...asked, timestamps }, signal);
-    },
+    read: (call) => containerGroups.describeContainerLog({ containerGroupId, containerName, ...call }, signal),
   };
 };
 
@@ -193,24 +245,4 @@ const decoded = (segment: string): string => {
   } catch {
     throw new Refusal(400, 'The path cannot be read');
   }
-};
-
-/** The options of `kubectl logs`, as the API server passes them on (core/v1 PodLogOptions). */
-const queryOf = (given: URLSearchParams): Omit<LogQuery, 'containerGroupId' | 'containerName'> => {
-  const number = (key: string, most: number): number | undefined => {
-    const text = given.get(key);
-    if (text === null) return undefined;
-    if (!/^\d{1,15}$/.test(text)) throw new Refusal(400, `${key}: ${JSON.stringify(text.slice(0, 20))} is no number`);
-    return Math.min(Number(text), most);
-  };
-  const sinceTime = given.get('sinceTime');
-  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime))) throw new Refusal(400, 'sinceTime is no time');
-  return {
-    tail: Math.max(1, number('tailLines', MOST_LINES) ?? MOST_LINES),
-    sinceSeconds: number('sinceSeconds', Number.MAX_SAFE_INTEGER),
-    startTime: sinceTime === null ? undefined : new Date(sinceTime).toISOString(),
-    timestamps: given.get('timestamps') === 'true',
-    limitBytes: number('limitBytes', MOST_BYTES),
-    previous: given.get('previous') === 'true',
-  };
 };

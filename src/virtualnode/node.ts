@@ -7,8 +7,9 @@ import {
 } from '../api/annotations.ts';
 import { NODE, type Node } from '../api/core.ts';
 import type { Resource } from '../kube/port.ts';
+import { parseQuantity } from './translate/quantity.ts';
 
-/** A Node as its kubelet writes it. */
+/** A Node with the status that its kubelet writes. */
 export interface VirtualNode extends Node {
   readonly status?: NodeStatus | undefined;
 }
@@ -31,42 +32,45 @@ interface NodeStatus {
   readonly nodeInfo?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A {@link NODE} with all of the status that its kubelet writes. */
+/** A {@link NODE} with the whole status that its kubelet writes. */
 export const VIRTUAL_NODE: Resource<VirtualNode> = { ...NODE, of: undefined, whole: (node) => node };
 
-/** What the Node says of itself. */
+/** The properties that the Node reports. */
 export interface NodeDescription {
   readonly name: string;
   readonly region: string;
-  /** Undefined where its instances may be in several zones. */
+  /** Undefined if its instances may be in several zones. */
   readonly zone?: string | undefined;
-  /** How much the scheduler may put on it; quantities. The cloud has its own limits beside these. */
+  /** How much the scheduler may place on it; quantities. The cloud's own limits apply as well. */
   readonly capacity: {
     readonly cpu: string;
     readonly memory: string;
     readonly pods: string;
     readonly ephemeralStorage: string;
+    readonly gpu: string;
   };
-  /** Where the API server reaches the kubelet endpoint; undefined where there is none. */
+  /** Where the API server reaches the kubelet endpoint; undefined if there is none. */
   readonly endpoint?: { readonly address: string; readonly port: number } | undefined;
   /** The product's version, shown by `kubectl get nodes`. */
   readonly version: string;
 }
 
-/** Well-known labels; source: Kubernetes, "Well-Known Labels, Annotations and Taints". */
+/** Labels of the Node. Source: Kubernetes, "Well-Known Labels, Annotations and Taints". */
 const labelsOf = ({ name, region, zone }: NodeDescription): Readonly<Record<string, string>> => ({
   [NODE_TYPE]: VIRTUAL_KUBELET,
   [OUR_VIRTUAL_NODE]: 'true',
+  // The role of every public virtual kubelet, by which samples select its node.
+  'kubernetes.io/role': 'agent',
   'kubernetes.io/hostname': name,
   'kubernetes.io/os': 'linux',
   'kubernetes.io/arch': 'amd64',
   'topology.kubernetes.io/region': region,
   ...(zone !== undefined && { 'topology.kubernetes.io/zone': zone }),
-  // It has no machine that a load balancer could send to (KEP-1143).
+  // There is no machine that a load balancer could send traffic to (KEP-1143).
   'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
 });
 
-/** The Node that is created where there is none: with the taint that keeps away everything that was not sent here. */
+/** The Node to create, with the taint that keeps away pods that were not sent here. */
 export const newNode = (description: NodeDescription): object => ({
   apiVersion: 'v1',
   kind: 'Node',
@@ -74,10 +78,13 @@ export const newNode = (description: NodeDescription): object => ({
   spec: { taints: [{ key: VIRTUAL_NODE_TAINT, value: VIRTUAL_NODE_TAINT_VALUE, effect: 'NoSchedule' }] },
 });
 
-/** Whether the Node is this provider's to run. One of the same name without the label is somebody else's machine. */
+/** Whether the Node belongs to this product. A Node of the same name without the label is somebody else's machine. */
 export const isOurNode = ({ metadata }: Node): boolean => metadata.labels?.[OUR_VIRTUAL_NODE] === 'true';
 
-/** Those of our labels that the Node lacks or has with another value; undefined where none. Others' are left alone. */
+/**
+ * Our labels that are missing on the Node, or have another value; undefined if there are none. Other labels are left
+ * alone.
+ */
 export const missingLabels = (
   { metadata }: Node,
   description: NodeDescription,
@@ -108,8 +115,8 @@ const conditionsOf = (): readonly Pick<NodeCondition, 'type' | 'status' | 'reaso
 
 /** The part of the status that does not change by itself. */
 const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) => {
-  const { cpu, memory, pods, ephemeralStorage } = capacity;
-  const resources = { cpu, memory, pods, 'ephemeral-storage': ephemeralStorage };
+  const { cpu, memory, pods, ephemeralStorage, gpu } = capacity;
+  const resources = { cpu, memory, pods, 'ephemeral-storage': ephemeralStorage, 'nvidia.com/gpu': gpu };
   return {
     capacity: resources,
     allocatable: resources,
@@ -134,8 +141,8 @@ const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) =
 };
 
 /**
- * The status as it has to be written, as a strategic patch that leaves others' conditions alone; undefined where the
- * Node shows it already and was written less than `refreshMs` ago.
+ * The status to write, as a strategic patch that leaves other conditions alone; undefined if the Node shows it already
+ * and was written less than `refreshMs` ago.
  */
 export const nodeStatusPatch = (
   { status }: VirtualNode,
@@ -149,8 +156,12 @@ export const nodeStatusPatch = (
   const wanted = conditionsOf();
   const beat = Date.parse(current.get('Ready')?.lastHeartbeatTime ?? '');
   const isFresh = !Number.isNaN(beat) && now - beat < refreshMs;
+  const { capacity, allocatable, ...others } = lasting;
   const isSame =
-    wanted.every(({ type, status: value }) => current.get(type)?.status === value) && covers(status ?? {}, lasting);
+    wanted.every(({ type, status: value, reason }) => covers(current.get(type), { status: value, reason })) &&
+    hasAmounts(status?.capacity, capacity) &&
+    hasAmounts(status?.allocatable, allocatable) &&
+    covers(status ?? {}, others);
   if (isFresh && isSame) return undefined;
   const conditions = wanted.map((condition) => {
     const before = current.get(condition.type);
@@ -160,7 +171,13 @@ export const nodeStatusPatch = (
   return { ...lasting, conditions };
 };
 
-/** Whether `actual` shows everything that is in `wanted`. */
+type Quantities = Readonly<Record<string, string>>;
+
+/** Whether the amounts are there: the API server keeps the value of a quantity, and 5000 comes back as 5k. */
+const hasAmounts = (actual: Quantities | undefined, wanted: Quantities): boolean =>
+  Object.entries(wanted).every(([resource, text]) => parseQuantity(actual?.[resource] ?? '') === parseQuantity(text));
+
+/** Whether `actual` contains everything in `wanted`. */
 const covers = (actual: unknown, wanted: unknown): boolean => {
   if (typeof wanted !== 'object' || wanted === null) return actual === wanted;
   if (typeof actual !== 'object' || actual === null) return false;

@@ -3,23 +3,22 @@ import type { ContainerGroup, ContainerGroupSpec } from '../cloud/container-grou
 import type { Eip } from '../cloud/port.ts';
 import type { ObservedPolicy, Settings } from '../controllers/podeip/observation.ts';
 import type { References } from './references.ts';
-import type { Failure } from './instance-status.ts';
+import type { StatusFailure } from './instance-status.ts';
 import type { NodeSettings } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
-/**
- * Everything that the decision about one pod knows. What has not been looked at is undefined; what is not there is
- * null.
- */
+/** The input of the decision about one pod. What has not been read is undefined; what does not exist is null. */
 export interface ObservedPod {
   /** From a quorum read; bound to this node. */
   readonly pod: WorkloadPod;
   /** The group that runs the pod. */
   readonly group: ContainerGroup | null | undefined;
+  /** How long this process has known that the group has ended, if it has; milliseconds. */
+  readonly endedMs?: number | undefined;
   /** Further groups with the tags of this pod. There should be none. */
   readonly surplus: readonly ContainerGroup[];
   readonly podEip: PodEip | null | undefined;
-  /** The EIP that was looked for last. */
+  /** The EIP that was read last. */
   readonly eip: Eip | null | undefined;
   readonly references: References | undefined;
   /** The policy of the pod's namespace. */
@@ -43,21 +42,40 @@ export interface TrackedPod {
   readonly createdId?: string | undefined;
   /** The request that got no answer; it is sent again as it was. */
   readonly unanswered?: ContainerGroupSpec | undefined;
+  /** How often the cloud has refused a token with which a group was to be created. */
+  readonly tokenRefusals?: { readonly clientToken: string; readonly times: number } | undefined;
   /** A group of the pod was listed once. */
   readonly wasListed: boolean;
   /** How long, without a break, none has been listed; 0 if one is. */
   readonly missingMs: number;
   /** The deletion that the cloud accepted last, or to which it answered that there is no such group. */
   readonly deletion?: { readonly containerGroupId: string; readonly agoMs: number } | undefined;
+  /** The address whose EIP is looked up; undefined where none is. */
+  readonly addressLook?: AddressLook | undefined;
   /** Why nothing could be made, until the next attempt. */
-  readonly refusal?: (Failure & { readonly dueInMs: number }) | undefined;
-  /** The pod's object was asked to go. */
+  readonly refusal?: (StatusFailure & { readonly dueInMs: number }) | undefined;
+  /** For how long nothing is asked for, because the cloud is busy. @default 0 */
+  readonly pauseMs?: number | undefined;
+  /** When the status was put right last, if the one before it had the same cause; see `causeOf`. */
+  readonly healed?: { readonly cause: string; readonly agoMs: number } | undefined;
+  /** The deletion of the object of the pod was requested. */
   readonly isFinished: boolean;
 }
 
+/** The state of the look-up of an address. */
+export interface AddressLook {
+  readonly ipAddress: string;
+  /** How often it was looked up, alone or together with others. */
+  readonly looks: number;
+  /** Since the last time; milliseconds. */
+  readonly agoMs: number;
+  /** An EIP was found in a call for others, and has not been read yet. */
+  readonly isFound: boolean;
+}
+
 /**
- * What the decision is told once and for all. What a pod asks for is read as the PodEIP controller reads it: two
- * readings would buy two EIPs.
+ * The settings of the decision. What a pod asks for is parsed exactly as the PodEIP controller does it: two
+ * interpretations would buy two EIPs.
  */
 export interface DecideSettings extends Pick<
   Settings,
@@ -71,4 +89,6 @@ export interface DecideSettings extends Pick<
   readonly missingMs: number;
   /** How long a Describe may lag; milliseconds. */
   readonly readLagMs: number;
+  /** How long the tokens of pods may live at most; seconds. */
+  readonly tokenSeconds: number;
 }

@@ -2,104 +2,80 @@ import type { PodEip } from '../api/podeip.ts';
 import { runController } from '../kube/reconcile-loop.ts';
 import type { Kube, KubeTransport } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
-import type { StoreEvent } from '../kube/mirror.ts';
-import { createReflector, type Reflector, type ReflectorOptions } from '../kube/reflector.ts';
+import type { Reflector } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { AddressLookUps } from './address-look-ups.ts';
 import { createKubeletCalls } from './api-server.ts';
 import { collectOrphans } from './collect.ts';
 import { NodeGroups } from './groups.ts';
 import { keepAlive } from './heartbeat.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
+import { isSpot } from './translate/eci-annotations.ts';
+import type { VirtualNodeMetrics } from './metrics.ts';
 import { PodTracker } from './tracker.ts';
 import type { NodeDescription } from './node.ts';
 import { reconcilePod, type ReconcilePorts } from './reconcile.ts';
 import type { DecideSettings } from './observation.ts';
-import { isOwnCondition } from './instance-status.ts';
-import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
+import { isRelevantChange, type PodWatch } from './pod-watch.ts';
 
-/** What the watch of the node's pods keeps: what says which pod to look at. Nothing is decided from it. */
-export type PodWatch = Reflector<WorkloadPod>;
-
-/** Watches the pods that are bound to the node. To be run by {@link runVirtualNode}, and by nobody before. */
-export const createPodWatch = (
-  options: Omit<
-    ReflectorOptions<WorkloadPod, WorkloadPod>,
-    'resource' | 'keep' | 'indexes' | 'fieldSelector' | 'namespace' | 'labelSelector'
-  >,
-  nodeName: string,
-): PodWatch =>
-  createReflector<WorkloadPod, WorkloadPod>({
-    ...options,
-    resource: WORKLOAD_POD,
-    fieldSelector: `spec.nodeName=${nodeName}`,
-    keep: ({ metadata, spec, status }) => {
-      const { name, namespace, uid, resourceVersion, deletionTimestamp, annotations = {}, finalizers } = metadata;
-      const { 'kubectl.kubernetes.io/last-applied-configuration': _, ...kept } = annotations;
-      return {
-        metadata: { name, namespace, uid, resourceVersion, deletionTimestamp, finalizers, annotations: kept },
-        spec: { nodeName: spec.nodeName, containers: [] },
-        status: {
-          phase: status?.phase,
-          // Those that are written here are no news.
-          conditions: status?.conditions
-            ?.filter(({ type }) => !isOwnCondition(type))
-            .map(({ type, status: value }) => ({ type, status: value })),
-        },
-      };
-    },
-  });
-
-/** What the virtual node is told once and for all. */
+/** The settings of the virtual node. */
 export interface VirtualNodeSettings extends DecideSettings {
   readonly description: Omit<NodeDescription, 'endpoint'>;
-  /** Where the API server gets the output of containers; undefined for nowhere. */
+  /** The endpoint from which the API server reads the output of containers; undefined for none. */
   readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA'> | undefined;
-  /** How many pods are worked on at the same time. */
+  /** How many pods are reconciled at the same time. */
   readonly workers: number;
-  /** Between two status calls while something changes; milliseconds. */
+  /** Interval between status calls while something changes; milliseconds. */
   readonly pollMs: number;
-  /** Between two searches for groups without a pod; milliseconds. */
+  /** Interval between searches for groups without a pod; milliseconds. */
   readonly garbageCollectionMs: number;
   /** See CollectSettings. */
-  readonly brakeAbove: number;
+  readonly brakeAbove?: number | undefined;
 }
 
-/** What the virtual node works with: every port. */
+/** The ports of the virtual node. */
 interface VirtualNodeParts extends Pick<
   ReconcilePorts,
-  'kube' | 'cloud' | 'findEip' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
+  'kube' | 'cloud' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
   /**
-   * For Node and Lease, with a rate limit of its own: a Lease that waits behind pods comes too late. By default `kube`.
+   * For Node and Lease, with a rate limit of its own: a Lease that waits behind pods would be renewed too late. By
+   * default `kube`.
    */
   readonly heartbeatKube?: Kube | undefined;
-  /** For the calls that are no plain call on an object. */
+  /** For the kubelet endpoint, with a rate limit of its own: a flood there must not slow pods. By default `kube`. */
+  readonly endpointKube?: Kube | undefined;
+  /** For calls that are not plain operations on objects. */
   readonly transport: KubeTransport;
   readonly pods: PodWatch;
-  /** The cache of PodEIPs, if there is one: a pod whose EIP has been bought need not wait for its next look. */
+  /** The cache of PodEIPs, if there is one: a pod whose EIP has been bought is reconciled at once. */
   readonly podEips?: Reflector<PodEip> | undefined;
   readonly random: Random;
-  /** Until this resolves the Node is kept alive, and nothing is run or ended. By default it begins at once. */
+  readonly metrics: VirtualNodeMetrics;
+  /**
+   * Until this resolves, the Node is kept alive, and no instance is created or ended. By default everything begins at
+   * once.
+   */
   readonly begin?: Promise<void> | undefined;
   readonly settings: VirtualNodeSettings;
 }
 
-/** After a failure that passes. Each costs a call to the cloud. */
+/** Backoff after a transient failure; each attempt costs a call to the cloud. */
 const BACKOFF = { baseMs: 500, capMs: 60_000 };
-/** After the cloud refused to make a group: no stock, no quota. */
+/** Backoff after the cloud refused to create a group: no stock, no quota. */
 const REFUSED = { baseMs: 10_000, capMs: 300_000 };
-/** While nothing changes, the status is asked for only in one turn out of so many. */
+/** While nothing changes, or while the status needs a list of all groups, it is read in one of this many turns. */
 const IDLE_TURNS = 5;
 
 /**
  * Runs the pods that are bound to the node as elastic container instances, until the signal aborts; resolves once
- * nothing is under way any more, and never rejects. To be called while this process leads. What is under way in the
- * cloud at the end is found again by its tags.
+ * nothing is under way any more, and never rejects. To be called while this process leads. Changes of the cloud that
+ * are under way at the end are found again by their tags.
  */
 export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSignal): Promise<void> => {
-  const { kube, transport, pods, podEips, containerGroups, clock, random, settings } = parts;
+  const { kube, transport, pods, podEips, containerGroups, clock, random, record, metrics, settings } = parts;
   const { nodeName, node } = settings;
   const log = parts.log.child({ controller: 'virtualnode', node: nodeName });
   const queue = createQueue({
@@ -111,6 +87,12 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   });
   const tracker = new PodTracker(clock, random, REFUSED);
   const groups = new NodeGroups(containerGroups, clock, node.clusterUid, nodeName);
+  const again = (uid: string) => {
+    const key = keyOfUid.get(uid);
+    if (key !== undefined) queue.add(key);
+  };
+  const addresses = new AddressLookUps(parts.cloud, clock, again);
+  const keyOfUid = new Map<string, string>();
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
 
@@ -118,7 +100,6 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   const description = endpoint ? { ...settings.description, endpoint } : settings.description;
   const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
   const watching = pods.run(signal);
-  const keyOfUid = new Map<string, string>();
   pods.subscribe((event) => {
     const { uid } = event.object.metadata;
     const key = keyOf(event.object.metadata);
@@ -140,32 +121,37 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     log.info({ pods: pods.store.size }, 'The virtual node runs');
     const reconcile = reconcilePod({
       ...parts,
-      calls: createKubeletCalls({ transport, clock }),
+      calls: createKubeletCalls({ transport, clock, tokenSeconds: settings.tokenSeconds }),
       log,
       tracker,
       groups,
+      addresses,
       onRest: (uid, isAtRest) => void (isAtRest ? restless.delete(uid) : restless.add(uid)),
       onForget: (uid) => {
         restless.delete(uid);
         keyOfUid.delete(uid);
+        addresses.forget(uid);
       },
     });
     const polling = poll({ clock, settings, groups, log }, signal, {
       isIdle: () => pods.store.size === 0 && groups.isEmpty,
       isAtRest: () => restless.size === 0,
-      changed: (uid) => {
-        const key = keyOfUid.get(uid);
-        if (key !== undefined) queue.add(key);
-      },
+      mayBeReclaimed: () => [...pods.store.values()].some(({ metadata }) => isSpot(metadata.annotations)),
+      changed: again,
     });
     const collecting = collectOrphans(
-      { kube, containerGroups, groups, clock, random, log },
-      { nodeName, periodMs: settings.garbageCollectionMs, brakeAbove: settings.brakeAbove },
+      { kube, containerGroups, groups, clock, random, log, record, metrics, changed: again },
+      {
+        nodeName,
+        hostIP: node.hostIP,
+        periodMs: settings.garbageCollectionMs,
+        brakeAbove: settings.brakeAbove,
+      },
       signal,
     );
     const { workers } = settings;
     await runController(
-      { name: 'virtualnode', queue, workers, priorityWorkers: workers, clock, log, reconcile },
+      { name: 'virtualnode', queue, workers, laneWorkers: { priority: workers }, clock, log, reconcile },
       signal,
     );
     await Promise.all([polling, collecting]);
@@ -174,7 +160,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   await Promise.all([heartbeat.ended, watching, endpoint?.close()]);
 };
 
-/** The kubelet endpoint, if it is wanted and can be had: pods run without it too. */
+/** The kubelet endpoint, if it is configured and can be started: pods run without it, too. */
 const listen = async (
   parts: VirtualNodeParts,
   log: Log,
@@ -182,7 +168,8 @@ const listen = async (
   const { kubelet, nodeName, node } = parts.settings;
   if (!kubelet) return undefined;
   try {
-    const endpoint = await serveKubelet(parts, { ...kubelet, nodeName, clusterUid: node.clusterUid });
+    const kube = parts.endpointKube ?? parts.kube;
+    const endpoint = await serveKubelet({ ...parts, kube }, { ...kubelet, nodeName, clusterUid: node.clusterUid });
     return { ...endpoint, address: kubelet.address };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -192,15 +179,6 @@ const listen = async (
     );
     return undefined;
   }
-};
-
-/** Whether a change of a pod needs a look; its version alone does not. */
-const isRelevantChange = ({ type, object, old }: StoreEvent<WorkloadPod>): boolean =>
-  type !== 'updated' || old === undefined || relevantPartOf(object) !== relevantPartOf(old);
-
-const relevantPartOf = ({ metadata, status }: WorkloadPod): string => {
-  const { resourceVersion: _, ...kept } = metadata;
-  return JSON.stringify([kept, status]);
 };
 
 /** False as soon as the signal aborts. */
@@ -214,7 +192,10 @@ const started = async (signal: AbortSignal, ready: Promise<unknown>): Promise<bo
   return !signal.aborted;
 };
 
-/** Notices what happens to the groups. */
+/** The cloud gives notice of the end of a spot instance some three minutes before, by an event that only lists show. */
+const NOTICE_MS = 60_000;
+
+/** Detects what happens to the groups. */
 const poll = async (
   {
     clock,
@@ -223,13 +204,37 @@ const poll = async (
     log,
   }: Pick<VirtualNodeParts, 'clock' | 'settings' | 'log'> & { readonly groups: NodeGroups },
   signal: AbortSignal,
-  see: { isIdle: () => boolean; isAtRest: () => boolean; changed: (uid: string) => void },
+  see: {
+    isIdle: () => boolean;
+    isAtRest: () => boolean;
+    mayBeReclaimed: () => boolean;
+    changed: (uid: string) => void;
+  },
 ): Promise<void> => {
+  let listedAt = clock.mono();
   let isFailing = false;
+  let isTold = false;
+  const tellHow = () => {
+    const { whyListed } = groups;
+    if (isTold === (whyListed !== undefined)) return;
+    isTold = !isTold;
+    if (whyListed)
+      log.warn(
+        { kind: whyListed.kind, code: whyListed.code, requestId: whyListed.requestId },
+        `The cheap look at the container groups is denied, so all of them are listed every ${(IDLE_TURNS * settings.pollMs) / 1_000} s, and what happens to a pod shows later: ${whyListed.message}`,
+      );
+    else log.info({}, 'The cheap look at the container groups is allowed again');
+  };
   for (let turn = 0; !signal.aborted; turn += 1) {
-    if (!see.isIdle() && (turn % IDLE_TURNS === 0 || !see.isAtRest()))
+    tellHow();
+    const isQuiet = see.isAtRest() || groups.whyListed !== undefined;
+    if (!see.isIdle() && (turn % IDLE_TURNS === 0 || !isQuiet))
       try {
-        for (const uid of await groups.poll(signal)) see.changed(uid);
+        await groups.poll(signal, see.changed);
+        if (clock.mono() - listedAt >= NOTICE_MS && see.mayBeReclaimed()) {
+          listedAt = clock.mono();
+          groups.renew(await groups.list(signal), listedAt, see.changed);
+        }
         isFailing = false;
       } catch (error) {
         if (signal.aborted) return;

@@ -2,35 +2,38 @@ import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault } from '../cloud/fault.ts';
 import { FAULT } from '../cloud/fault-policy.ts';
-import type { Cloud, Eip } from '../cloud/port.ts';
+import type { Cloud } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
 import { runSteps, type StepLoop } from '../kube/step-loop.ts';
-import { UNRESTRICTED, type EffectivePolicy } from '../request/policy.ts';
+import { UNRESTRICTED, type EffectivePolicy } from '../policies/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import { refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { withToken } from '../lib/token.ts';
-import { ECI_INSTANCE_ID } from '../api/annotations.ts';
+import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../api/annotations.ts';
+import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
+import { endGroup } from './end-group.ts';
+import { hasEnded } from './ended.ts';
 import type { NodeGroups } from './groups.ts';
+import { causeOf } from './healing.ts';
+import { tokensEnd } from './token-lifetime.ts';
 import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
-import type { DecideSettings, ObservedPod } from './observation.ts';
-import type { Failure } from './instance-status.ts';
+import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo, warningOf } from './trouble.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
-/** What works on one pod at a time. */
+/** The reconciler of single pods. */
 export interface ReconcilePorts {
   readonly kube: Kube;
   readonly calls: KubeletCalls;
-  readonly cloud: Pick<Cloud, 'describeEip'>;
-  /** The EIP that has a public address (VPC API, DescribeEipAddresses, EipAddress); rejects as the cloud port does. */
-  readonly findEip: (ipAddress: string, signal?: AbortSignal) => Promise<Eip | undefined>;
+  readonly cloud: Pick<Cloud, 'describeEip' | 'findEipsByAddress'>;
   /** What the policies say about a namespace; undefined where there are none. Rejects with a KubeFault. */
   readonly policyOf?:
     ((namespace: string, isFresh: boolean, signal: AbortSignal) => Promise<EffectivePolicy>) | undefined;
@@ -41,25 +44,27 @@ export interface ReconcilePorts {
   readonly record: (about: ObjectReference, happening: Happening) => void;
   readonly tracker: PodTracker;
   readonly groups: NodeGroups;
+  readonly addresses: AddressLookUps;
   /** Whether something of the pod is about to change. */
   readonly onRest: (uid: string, isAtRest: boolean) => void;
   /** The pod is gone, and so is all that was made for it. */
   readonly onForget: (uid: string) => void;
 }
 
-/** Between two looks at the group of a pod whose object is gone. */
+/** Interval between reads of the group of a pod whose object is gone. */
 const LEFTOVER_MS = 3_000;
-/** Until the effect of an accepted deletion is looked for. */
+/** How long after an accepted deletion its effect is looked for. */
 const AFTER_DELETION_MS = 1_000;
 
-/** Brings one pod closer to what it should be: looks, decides, and does one thing. */
+/** Reconciles one pod: observes, decides, and carries out one step. */
 export const reconcilePod =
   (ports: ReconcilePorts) =>
   async (key: string, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, clock, settings, tracker } = ports;
+    const { kube, clock, settings } = ports;
     const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
-    if (!pod || pod.spec.nodeName !== settings.nodeName) return former;
+    if (former.isStuck) return former.again;
+    if (!pod || pod.spec.nodeName !== settings.nodeName) return former.again;
     const seen: ObservedPod = {
       pod,
       group: undefined,
@@ -68,11 +73,16 @@ export const reconcilePod =
       eip: undefined,
       references: undefined,
       policy: undefined,
-      memory: tracker.of(pod.metadata.uid, key),
+      memory: recall(ports, pod.metadata.uid, key),
       now: clock.now(),
     };
-    return runSteps(stepLoopOf(ports, key, former), seen, signal);
+    return runSteps(stepLoopOf(ports, key, former.again), seen, signal);
   };
+
+const recall = ({ tracker, addresses }: ReconcilePorts, uid: string, key: string): TrackedPod => ({
+  ...tracker.of(uid, key),
+  addressLook: addresses.of(uid),
+});
 
 /** @param former when to look again at the pods that had the name before */
 const stepLoopOf = (
@@ -88,21 +98,36 @@ const stepLoopOf = (
     read: async (step, seen, signal) => {
       const { pod } = seen;
       const known = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
-      return { ...known, memory: tracker.of(pod.metadata.uid, key) };
+      return { ...known, memory: recall(ports, pod.metadata.uid, key) };
     },
     act: (step, { pod }, signal) => {
       onRest(pod.metadata.uid, false);
       return runPodAction(ports, step, pod, signal);
     },
     settle: (step, { pod }) => Promise.resolve(restFor(ports, step, pod.metadata.uid) ?? former),
+    // Whether CreateGroup was accepted or refused is recorded by `create` itself.
+    succeeded: (step, { pod, group }) => {
+      const { uid } = pod.metadata;
+      if (step.do !== 'CreateGroup') tracker.faults.succeeded(uid, step.do);
+      if (step.do === 'WriteStatus' && step.status && group) tracker.wrote(uid, causeOf(pod, group));
+    },
+    failed: async (error, { step, observed: { pod } }, signal) => {
+      if (!(error instanceof CloudFault)) throw error;
+      return onFault(ports, error, { pod, step: step?.do ?? '' }, signal);
+    },
   };
 };
 
-/** When to look at the pod again; undefined where only an event can change anything. */
-const restFor = ({ groups, settings, onRest }: ReconcilePorts, step: PodResult, uid: string): Requeue | undefined => {
+/** When to reconcile the pod again; undefined if only an event can change anything. */
+const restFor = (
+  { groups, settings, addresses, onRest }: ReconcilePorts,
+  step: PodResult,
+  uid: string,
+): Requeue | undefined => {
   onRest(uid, step.do === 'Done');
   switch (step.do) {
     case 'Done':
+      addresses.forget(uid);
       if (!groups.mayLag(uid, settings.readLagMs)) return undefined;
       groups.refresh(uid);
       return { afterMs: settings.readLagMs };
@@ -113,7 +138,7 @@ const restFor = ({ groups, settings, onRest }: ReconcilePorts, step: PodResult, 
 };
 
 const readForPod = async (
-  { kube, cloud, calls, findEip, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -123,17 +148,18 @@ const readForPod = async (
     case 'ReadGroup': {
       const found = await groups.ofPod(uid, signal);
       tracker.looked(uid, found.length > 0);
-      // The one that the pod was told to have; the oldest where it was told of none.
+      // The group that is recorded for the pod; the oldest one if none is.
       const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
       const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
-      return { group: group ?? null, surplus: found.filter((other) => other !== group) };
+      const endedMs = group && hasEnded(group) ? groups.endedMs(group) : undefined;
+      return { group: group ?? null, endedMs, surplus: found.filter((other) => other !== group) };
     }
     case 'ReadPodEip':
       return { podEip: (await kube.get(PODEIP, { namespace, name }, signal)) ?? null };
     case 'ReadEip':
       return { eip: (await cloud.describeEip(step.allocationId, signal)) ?? null };
     case 'ReadEipByAddress':
-      return { eip: (await findEip(step.ipAddress, signal)) ?? null };
+      return { eip: (await addresses.find(uid, step.ipAddress, signal)) ?? null };
     case 'ReadPolicy': {
       const effective = (await policyOf?.(namespace ?? '', step.isFresh, signal)) ?? UNRESTRICTED;
       return { policy: { effective, isFresh: step.isFresh } };
@@ -149,13 +175,14 @@ const runPodAction = async (
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Requeue> => {
-  const { kube, calls, log, tracker, record } = ports;
+  const { kube, calls, log, tracker, addresses, record } = ports;
   const { uid, namespace, name } = pod.metadata;
-  const about = referenceTo(pod);
+  const about = referenceTo(pod.metadata);
   switch (step.do) {
     case 'CreateGroup':
       return create(ports, step, pod, signal);
     case 'DeleteGroup':
+      addresses.forget(uid);
       await end(ports, uid, step.containerGroupId, signal);
       log.info({ pod: `${namespace}/${name}`, because: step.because }, `Ends ${step.containerGroupId}`);
       record(about, {
@@ -166,10 +193,12 @@ const runPodAction = async (
       });
       return { afterMs: AFTER_DELETION_MS };
     case 'WriteStatus': {
-      const { annotations, status, warning } = step;
+      const { annotations, status, warning, happenings = [] } = step;
+      if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
       const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
       await kube.patch(WORKLOAD_POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
       if (warning) record(about, warningOf(warning));
+      for (const happening of happenings) record(about, happening);
       return 'now';
     }
     case 'FinishDeletion':
@@ -179,28 +208,13 @@ const runPodAction = async (
   }
 };
 
-const referenceTo = ({ metadata: { namespace, name, uid } }: WorkloadPod): ObjectReference => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  namespace,
-  name,
-  uid,
-});
-
-const warningOf = ({ reason, message }: Failure): Happening => ({
-  type: 'Warning',
-  reason,
-  action: 'Run',
-  note: message,
-});
-
 const create = async (
   ports: ReconcilePorts,
   { spec, notes }: Extract<PodAction, { do: 'CreateGroup' }>,
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Requeue> => {
-  const { containerGroups, groups, log, tracker, record } = ports;
+  const { containerGroups, groups, log, tracker, record, settings } = ports;
   const { uid, namespace, name } = pod.metadata;
   tracker.sends(uid, spec);
   groups.refresh(uid);
@@ -208,93 +222,124 @@ const create = async (
   try {
     ({ containerGroupId } = await containerGroups.createContainerGroup(spec, signal));
   } catch (error) {
-    if (error instanceof CloudFault) return notCreated(ports, pod, error);
+    if (error instanceof CloudFault) return notCreated(ports, pod, error, spec.clientToken);
     throw error;
   }
   tracker.created(uid, containerGroupId);
+  tracker.faults.succeeded(uid, 'CreateGroup');
   groups.made(containerGroupId, uid);
   log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
-  const about = referenceTo(pod);
+  const about = referenceTo(pod.metadata);
   record(about, {
     type: 'Normal',
     reason: 'ContainerGroupCreated',
     action: 'CreateGroup',
-    note: `created elastic container instance ${containerGroupId}`,
+    note: [`created elastic container instance ${containerGroupId}`, tokensEnd(pod, settings.tokenSeconds) ?? []]
+      .flat()
+      .join('; '),
   });
   for (const note of notes)
     record(about, { type: 'Warning', reason: 'ChangedForECI', action: 'CreateGroup', note: remarkLine(note) });
   return 'now';
 };
 
-/** @throws the fault, where it passes by itself or the group may have been made: that is nobody's news */
-const notCreated = ({ log, tracker }: ReconcilePorts, pod: WorkloadPod, fault: CloudFault): Requeue => {
+/** The longest pause after a refusal that passes by itself; milliseconds. */
+const BUSY_MS = 60_000;
+
+/** @throws the fault, if it is transient or the group may have been created: neither is reported */
+const notCreated = (
+  { log, tracker }: ReconcilePorts,
+  pod: WorkloadPod,
+  fault: CloudFault,
+  clientToken: string,
+): Requeue => {
   const { uid, namespace, name } = pod.metadata;
-  const { kind, action, code, requestId, retryAfterMs } = fault;
+  const { kind, action, code, status, requestId, retryAfterMs } = fault;
   const { effect, tell, reason } = FAULT[kind];
   if (effect === 'possible') throw fault;
-  // From here on it is certain that nothing was made.
+  // From here on it is certain that no group was created. A request that was never sent was not refused, either.
+  const isAnswer = status !== undefined;
+  const isSpent = isAnswer && tracker.answeredNo(uid, clientToken, { code, isFinal: tell !== 'nobody' });
   if (tell === 'nobody') {
+    // The next token would start with short pauses again, and a cloud that is busy for long would be called all the
+    // time.
     tracker.notMade(uid);
+    if (isSpent) tracker.pause(uid, BUSY_MS);
     throw fault;
   }
-  const message = `${action} answered ${code}: ${fault.message}`;
-  tracker.refused(uid, { reason, message: message.slice(0, 1000) }, retryAfterMs);
-  log.warn({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
+  const topic = `${action} answered ${code}: `;
+  const message = `${topic}${fault.message}`;
+  tracker.refused(uid, { reason, message: message.slice(0, 1000), topic }, retryAfterMs);
+  const { isUnreported } = tracker.faults.failed(uid, 'CreateGroup', fault);
+  log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
   return 'now';
 };
 
-/** Asks a group to end. That there is none is as good. */
+/** Asks a group to end; succeeds if there is none. */
 const end = async (
   { containerGroups, groups, tracker }: ReconcilePorts,
   uid: string,
   containerGroupId: string,
   signal: AbortSignal,
 ): Promise<void> => {
-  // The same token twice would be answered from memory, and have no effect.
+  // A repeated token would be answered from the memory of the cloud and have no effect.
   const group = withToken('DeleteContainerGroup', tracker.caller(uid), { containerGroupId });
-  try {
-    await containerGroups.deleteContainerGroup(group, signal);
-  } catch (error) {
-    if (!(error instanceof CloudFault) || FAULT[error.kind].effect !== 'absent') throw error;
-  }
+  await endGroup(containerGroups, group, signal);
   tracker.deleted(uid, containerGroupId);
   groups.refresh(uid);
 };
 
 /**
- * A pod's object may go before its group does: deleted without grace, or with its node. A quorum read has just shown
- * that its name is free or another's, and its UID never comes again, so its group is ended at once.
+ * The object of a pod may be removed before its group is: deleted without grace, or with its node. A quorum read has
+ * just shown that its name is free or that of another pod, and its UID is never reused, so its group is ended at once.
  */
 const endFormer = async (
   ports: ReconcilePorts,
   key: string,
   uid: string | undefined,
   signal: AbortSignal,
-): Promise<Requeue> => {
-  const { groups, log, tracker, settings, onRest, onForget } = ports;
+): Promise<{ readonly again: Requeue; readonly isStuck: boolean }> => {
+  const { tracker } = ports;
   let again: Requeue = 'done';
   for (const former of tracker.formerOf(key, uid)) {
-    groups.refresh(former);
-    const found = await groups.ofPod(former, signal);
-    tracker.looked(former, found.length > 0);
-    const { quietMs, missingMs, wasListed, deletion } = tracker.of(former, key);
-    if (found.length === 0) {
-      const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
-      if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {
-        tracker.forget(former);
-        groups.forget(former);
-        onForget(former);
-        continue;
-      }
-    }
-    onRest(former, false);
-    again = { afterMs: LEFTOVER_MS };
-    for (const { containerGroupId, status } of found) {
-      const isAsked = deletion?.containerGroupId === containerGroupId && deletion.agoMs < settings.settleMs;
-      if (status === 'Terminating' || isAsked) continue;
-      await end(ports, former, containerGroupId, signal);
-      log.info({ pod: key, podUid: former }, `Ends ${containerGroupId}, whose pod is gone`);
+    try {
+      again = (await endOneFormer(ports, key, former, signal)) ?? again;
+      tracker.faults.succeeded(former, END_FORMER);
+    } catch (error) {
+      if (!(error instanceof CloudFault)) throw error;
+      return { again: onFaultOfFormer(ports, error, { ...refOf(key), uid: former }), isStuck: true };
     }
   }
-  return again;
+  return { again, isStuck: false };
+};
+
+/** When to reconcile again; undefined if nothing is left of the pod. */
+const endOneFormer = async (
+  ports: ReconcilePorts,
+  key: string,
+  former: string,
+  signal: AbortSignal,
+): Promise<Requeue | undefined> => {
+  const { groups, log, tracker, settings, onRest, onForget } = ports;
+  groups.refresh(former);
+  const found = await groups.ofPod(former, signal);
+  tracker.looked(former, found.length > 0);
+  const { quietMs, missingMs, wasListed, deletion } = tracker.of(former, key);
+  if (found.length === 0) {
+    const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
+    if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {
+      tracker.forget(former);
+      groups.forget(former);
+      onForget(former);
+      return undefined;
+    }
+  }
+  onRest(former, false);
+  for (const { containerGroupId, status } of found) {
+    const isAsked = deletion?.containerGroupId === containerGroupId && deletion.agoMs < settings.settleMs;
+    if (status === 'Terminating' || isAsked) continue;
+    await end(ports, former, containerGroupId, signal);
+    log.info({ pod: key, podUid: former }, `Ends ${containerGroupId}, whose pod is gone`);
+  }
+  return { afterMs: LEFTOVER_MS };
 };

@@ -1,11 +1,11 @@
-import { CONFIG_MAP } from '../api/core.ts';
+import { CONFIG_MAP, SECRET } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { tokenKey, type TranslationInput } from './translate/input.ts';
-import { SECRET, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
+import type { TokenProjection, Volume, WorkloadPod } from './workload-pod.ts';
 
-/** What a pod refers to, by name, as far as it was there. */
+/** The objects that a pod refers to, by name, except those that do not exist. */
 export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;
 
 interface Names {
@@ -14,7 +14,7 @@ interface Names {
   readonly tokens: readonly TokenProjection[];
 }
 
-/** The names of everything that the environment, the volumes and the pull secrets of a pod refer to. */
+/** The names of all objects that the environment, the volumes and the pull secrets of a pod refer to. */
 const namesIn = ({ spec }: WorkloadPod): Names => {
   const references: readonly Reference[] = [
     ...(spec.imagePullSecrets ?? []).map(({ name }) => ({ secret: name })),
@@ -28,7 +28,7 @@ const namesIn = ({ spec }: WorkloadPod): Names => {
   };
 };
 
-/** What one place in a pod refers to. */
+/** One reference in a pod. */
 interface Reference {
   readonly configMap?: string | undefined;
   readonly secret?: string | undefined;
@@ -56,8 +56,9 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
   new Set(names.filter((name): name is string => name !== undefined && name !== ''));
 
 /**
- * Reads all of it from the API server. What is not there is left out; the translation says whether that matters. The
- * same for a token that the API server refuses to make, for example because the service account does not exist yet.
+ * Reads all objects that a pod refers to. Objects that do not exist are left out; the translation decides whether that
+ * matters. The same holds for tokens that the API server refuses to create, for example because the service account
+ * does not exist yet.
  */
 export const readReferences = async (
   { kube, calls }: { readonly kube: Kube; readonly calls: KubeletCalls },

@@ -1,8 +1,9 @@
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
+import type { Happening } from '../kube/recorder.ts';
 import type { Failure, StatusChange } from './instance-status.ts';
 import type { Remark } from './translate/input.ts';
 
-/** What the decision has to know before it can go on. */
+/** What must be read before the decision can be made. */
 export type PodRead =
   /** The pod's container groups, by their tags. */
   | { readonly do: 'ReadGroup' }
@@ -10,9 +11,12 @@ export type PodRead =
   | { readonly do: 'ReadPodEip' }
   /** The EIP of this allocation ID. */
   | { readonly do: 'ReadEip'; readonly allocationId: string }
-  /** The EIP that has this address. */
+  /** The EIP with this address. */
   | { readonly do: 'ReadEipByAddress'; readonly ipAddress: string }
-  /** The policy of the pod's namespace: from the cache, or from a quorum read before an EIP is bought on its word. */
+  /**
+   * The policy of the pod's namespace. An EIP is bought only after a quorum read (`isFresh`), never by what the cache
+   * says.
+   */
   | { readonly do: 'ReadPolicy'; readonly isFresh: boolean }
   /** The ConfigMaps, Secrets and tokens that the pod refers to. */
   | { readonly do: 'ReadReferences' };
@@ -24,19 +28,21 @@ export type PodAction =
   /** One patch of pods/status. */
   | {
       readonly do: 'WriteStatus';
-      /** Null takes one away. */
+      /** null removes one. */
       readonly annotations?: Readonly<Record<string, string | null>> | undefined;
       readonly status?: StatusChange | undefined;
-      /** Told in an Event too: why the pod does not run. */
+      /** Why the pod does not run; recorded as an Event as well. */
       readonly warning?: Failure | undefined;
+      /** What the cloud tells of the instance. */
+      readonly happenings?: readonly Happening[] | undefined;
     }
-  /** The pod's object goes: its containers have ended, and the account shows that the group is gone. */
+  /** Removes the pod's object: its containers have ended, and the account shows that the group is gone. */
   | { readonly do: 'FinishDeletion' };
 
 /** Nothing to do now. */
 export type PodResult =
   | { readonly do: 'Done' }
-  /** Looked at anew after `ms`, the cloud included. */
+  /** Decided again after `ms`, with a new read of the cloud. */
   | { readonly do: 'Wait'; readonly because: string; readonly ms: number };
 
 /** Exactly one next step for a pod. */

@@ -1,46 +1,60 @@
 import type { ContainerGroupSpec } from '../cloud/container-groups.ts';
+import { FaultHistory } from '../cloud/fault-history.ts';
 import { backoffMs, type Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
-import type { Caller } from '../lib/token.ts';
+import { countRefusal, isTokenSpent, refusalsOfNext, SPENT, type Caller } from '../lib/token.ts';
 import type { TrackedPod } from './observation.ts';
-import type { Failure } from './instance-status.ts';
+import type { StatusFailure } from './instance-status.ts';
 
 interface Record {
   readonly key: string;
-  /** When the last request was sent that may have made a group, or the pod was first seen; -Infinity for never. */
+  /**
+   * When the last request was sent that may have created a group, or when the pod was first seen; -Infinity if neither.
+   */
   sentAt: number;
   createdId?: string | undefined;
   unanswered?: ContainerGroupSpec | undefined;
-  /** As both were before the request that was sent last. */
+  /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
+  tokenRefusals?: { clientToken: string; times: number } | undefined;
   wasListed: boolean;
   missingSince?: number | undefined;
   deletion?: { containerGroupId: string; at: number; attempts: number } | undefined;
-  refusal?: (Failure & { dueAt: number }) | undefined;
+  refusal?: (StatusFailure & { dueAt: number }) | undefined;
   refusals: number;
+  pausedUntil?: number | undefined;
   isFinished: boolean;
+  statedAt?: number | undefined;
+  /** Why the status was written last, and when, if that was the reason the time before, too. */
+  written?: { readonly cause: string; readonly healedAt: number | undefined } | undefined;
 }
 
-/** What this process remembers of each pod, by UID. */
+/** So long the status says what it was told last of a cloud that says one thing and then another; milliseconds. */
+const STATED_MS = 60_000;
+
+/** What this process remembers of each pod, by UID. All of it may be lost. */
 export class PodTracker {
+  /** What the cloud keeps answering, by UID of the pod. */
+  readonly faults: FaultHistory;
   readonly #records = new Map<string, Record>();
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #backoff: Backoff;
-  /** Distinguishes the attempts of this process from those before it. */
+  /** Distinguishes the attempts of this process from those of others. */
   readonly #process: string;
 
   constructor(clock: Clock, random: Random, backoff: Backoff) {
     this.#clock = clock;
+    this.faults = new FaultHistory(clock);
     this.#random = random;
     this.#backoff = backoff;
     this.#process = random.uuid();
   }
 
   /**
-   * The pod was seen. `isNew`: this process watched it come to the node, so that nobody else has made anything for it.
-   * Counts the first time only.
+   * To be called when a pod is seen; only the first call counts. `isNew`: this process saw the pod come to the node, so
+   * that no other can have created anything for it.
    */
   meet(uid: string, key: string, isNew: boolean): void {
     if (this.#records.has(uid)) return;
@@ -50,21 +64,47 @@ export class PodTracker {
 
   of(uid: string, key: string): TrackedPod {
     this.meet(uid, key, false);
-    const { sentAt, createdId, unanswered, wasListed, missingSince, deletion, refusal, isFinished } = this.#get(uid);
+    const record = this.#get(uid);
+    const { sentAt, createdId, unanswered, tokenRefusals, wasListed, missingSince, deletion } = record;
+    const { refusal, pausedUntil = -Infinity, isFinished, written } = record;
     const now = this.#clock.mono();
     return {
       quietMs: now - sentAt,
       createdId,
       unanswered,
+      tokenRefusals,
       wasListed,
       missingMs: missingSince === undefined ? 0 : now - missingSince,
       deletion: deletion && { containerGroupId: deletion.containerGroupId, agoMs: now - deletion.at },
-      refusal: refusal && { reason: refusal.reason, message: refusal.message, dueInMs: refusal.dueAt - now },
+      refusal: refusal && {
+        reason: refusal.reason,
+        message: refusal.message,
+        topic: refusal.topic,
+        dueInMs: refusal.dueAt - now,
+      },
+      pauseMs: Math.max(0, pausedUntil - now),
+      healed: written?.healedAt === undefined ? undefined : { cause: written.cause, agoMs: now - written.healedAt },
       isFinished,
     };
   }
 
-  /** The account was looked at. */
+  /** The status was written as this demands. The second time in a row, somebody else had changed it. */
+  wrote(uid: string, cause: string): void {
+    const record = this.#get(uid);
+    record.written = { cause, healedAt: record.written?.cause === cause ? this.#clock.mono() : undefined };
+  }
+
+  /** The status of the pod says what the cloud answers. */
+  stated(uid: string): void {
+    this.#get(uid).statedAt = this.#clock.mono();
+  }
+
+  /** Whether the status may say what was told before, in place of what was told after that. */
+  mayRestate(uid: string): boolean {
+    return this.#clock.mono() - (this.#get(uid).statedAt ?? -Infinity) >= STATED_MS;
+  }
+
+  /** To be called after the account was read. */
   looked(uid: string, isListed: boolean): void {
     const record = this.#get(uid);
     if (isListed) {
@@ -74,7 +114,7 @@ export class PodTracker {
     } else record.missingSince ??= this.#clock.mono();
   }
 
-  /** A request to make a group goes out: until it is answered, it may have an effect. */
+  /** To be called before a request to create a group is sent: until it is answered, it may take effect. */
   sends(uid: string, spec: ContainerGroupSpec): void {
     const record = this.#get(uid);
     record.before = { sentAt: record.sentAt, unanswered: record.unanswered };
@@ -88,18 +128,42 @@ export class PodTracker {
     record.unanswered = undefined;
     record.refusal = undefined;
     record.refusals = 0;
-    // It was missing until now; from now on it is only not listed yet.
+    record.tokenRefusals = undefined;
+    // Now it exists, and is merely not listed yet.
     record.missingSince = undefined;
   }
 
-  /** The request that was sent last made nothing, and may be sent again. An earlier one may still be unanswered. */
+  /**
+   * The cloud has answered no to a request with this token.
+   *
+   * @param isFinal it will not be another answer with the same token
+   * @returns whether the token is used no more
+   */
+  answeredNo(uid: string, clientToken: string, { code, isFinal }: { code: string; isFinal: boolean }): boolean {
+    const record = this.#get(uid);
+    const { clientToken: last, times: refusals = 0 } = record.tokenRefusals ?? {};
+    const before = last === clientToken ? refusals : refusalsOfNext(refusals);
+    const times = isFinal ? SPENT : countRefusal(before, code);
+    record.tokenRefusals = { clientToken, times };
+    return isTokenSpent(times);
+  }
+
+  /** The last request certainly created nothing, and may be sent again. An earlier one may still be unanswered. */
   notMade(uid: string): void {
     const record = this.#get(uid);
     if (record.before) Object.assign(record, record.before);
   }
 
-  /** The request that was sent last made nothing, and is not sent again before some time has passed. */
-  refused(uid: string, failure: Failure, atLeastMs = 0): void {
+  /** What passes by itself has lasted: no request is sent for some time, and for longer each time. */
+  pause(uid: string, atMostMs: number): void {
+    const record = this.#get(uid);
+    const waitMs = Math.min(atMostMs, backoffMs(this.#backoff, record.refusals, this.#random));
+    record.refusals += 1;
+    record.pausedUntil = this.#clock.mono() + waitMs;
+  }
+
+  /** The last request certainly created nothing, and is not sent again before some time has passed. */
+  refused(uid: string, failure: StatusFailure, atLeastMs = 0): void {
     this.notMade(uid);
     const record = this.#get(uid);
     record.unanswered = undefined;
@@ -108,7 +172,7 @@ export class PodTracker {
     record.refusal = { ...failure, dueAt: this.#clock.mono() + waitMs };
   }
 
-  /** Who asks the pod's group to end: each time needs a token of its own. */
+  /** Identifies the next deletion of the pod's group: each attempt needs a token of its own. */
   caller(uid: string): Caller {
     return { subject: `${this.#process}/${uid}`, attempt: this.#attempts(uid) };
   }
@@ -127,13 +191,14 @@ export class PodTracker {
     this.#get(uid).isFinished = true;
   }
 
-  /** The pods of this name that this process knows of, but for the one that has the name now. */
+  /** The UIDs of the pods of this name that this process knows, except the one that has the name now. */
   formerOf(key: string, uid: string | undefined): readonly string[] {
     return [...this.#records].filter(([other, record]) => record.key === key && other !== uid).map(([other]) => other);
   }
 
   forget(uid: string): void {
     this.#records.delete(uid);
+    this.faults.forget(uid);
   }
 
   #get(uid: string): Record {

@@ -1,7 +1,9 @@
 import type { Pod, PodCondition } from '../api/core.ts';
-import type { KubeObject, Resource } from '../kube/port.ts';
+import type { Resource } from '../kube/port.ts';
 
-/** A Pod as the provider reads it: core/v1 as far as it can be run on ECI, and what has to be refused by name. */
+/**
+ * A Pod as the virtual node reads it: the fields of core/v1 that can be run on ECI, and those that are refused by name.
+ */
 export interface WorkloadPod extends Pod {
   readonly spec: Pod['spec'] & {
     readonly containers: readonly WorkloadContainer[];
@@ -35,6 +37,9 @@ export interface WorkloadPod extends Pod {
           readonly fsGroup?: number | undefined;
           readonly supplementalGroups?: readonly number[] | undefined;
           readonly windowsOptions?: object | undefined;
+          readonly seccompProfile?: object | undefined;
+          readonly appArmorProfile?: object | undefined;
+          readonly seLinuxOptions?: object | undefined;
         }
       | undefined;
     readonly ephemeralContainers?: readonly { readonly name: string }[] | undefined;
@@ -98,7 +103,12 @@ export interface WorkloadContainer {
         readonly runAsGroup?: number | undefined;
         readonly runAsNonRoot?: boolean | undefined;
         readonly readOnlyRootFilesystem?: boolean | undefined;
-        readonly capabilities?: { readonly add?: readonly string[] | undefined } | undefined;
+        readonly capabilities?:
+          { readonly add?: readonly string[] | undefined; readonly drop?: readonly string[] | undefined } | undefined;
+        readonly allowPrivilegeEscalation?: boolean | undefined;
+        readonly seccompProfile?: object | undefined;
+        readonly appArmorProfile?: object | undefined;
+        readonly seLinuxOptions?: object | undefined;
       }
     | undefined;
   readonly stdin?: boolean | undefined;
@@ -185,7 +195,7 @@ export interface TokenProjection {
   readonly expirationSeconds?: number | undefined;
 }
 
-/** A volume: its name, and one source, of which those that ECI can have are typed. */
+/** A volume: its name, and one source. Sources that ECI supports are typed. */
 export interface Volume {
   readonly name: string;
   readonly emptyDir?:
@@ -217,23 +227,10 @@ export interface Volume {
     | undefined;
 }
 
-export interface Secret extends KubeObject {
-  readonly type?: string | undefined;
-  /** Base64. */
-  readonly data?: Readonly<Record<string, string>> | undefined;
-}
-
 export const WORKLOAD_POD: Resource<WorkloadPod> = {
   group: '',
   version: 'v1',
   plural: 'pods',
   kind: 'Pod',
-  namespaced: true,
-};
-export const SECRET: Resource<Secret> = {
-  group: '',
-  version: 'v1',
-  plural: 'secrets',
-  kind: 'Secret',
   namespaced: true,
 };

@@ -5,33 +5,34 @@ import { metricsRoute, type Exposition, type Guard } from './metrics-endpoint.ts
 import { pageRoutes, type PageOptions } from './page.ts';
 import type { Route } from './route.ts';
 
-/** What the HTTP server shows. */
+/** What an HTTP server serves: what is undefined is not there. */
 export interface Shown {
-  readonly health: Health;
-  /** Renders the metrics in the Prometheus text format. */
-  readonly exposition: Exposition;
-  /** Who may read them; everybody, where it is left out. */
+  /** /healthz and /readyz. */
+  readonly health?: Health | undefined;
+  /** /metrics, in the Prometheus text format. */
+  readonly exposition?: Exposition | undefined;
+  /** Decides who may read the metrics; without it, everybody may. */
   readonly guard?: Guard | undefined;
-  /** The status page at /; undefined where it is not to be served. */
+  /** The status page at /. */
   readonly page?: PageOptions | undefined;
   readonly log: Log;
 }
 
 /**
- * The application behind `http.address`: /metrics, /healthz and /readyz, the status page where it is
- * wanted, and nothing else.
+ * The application behind `health.address`, `metrics.address` or `http.address`. Each of them has one part only, and a
+ * listener of its own, so that whoever keeps one busy does not keep the kubelet from the health.
  */
 export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa => {
   const routes = new Map<string, Route>([
-    ...healthRoutes(health),
-    ['/metrics', metricsRoute(exposition, guard)],
+    ...(health ? healthRoutes(health) : []),
+    ...(exposition ? ([['/metrics', metricsRoute(exposition, guard)]] as const) : []),
     ...(page ? pageRoutes(page) : []),
   ]);
   const app = new Koa();
   // No answer depends on the sender, so X-Forwarded-* are never trusted.
   app.proxy = false;
   app.on('error', (error: Error & { status?: number }) => {
-    // A client that breaks off is not worth a line.
+    // Client errors, such as a closed connection, are not logged.
     if ((error.status ?? 500) >= 500) log.warn({ error }, 'An HTTP answer failed');
   });
   app.use(async (ctx) => {

@@ -1,11 +1,11 @@
 import type { Route } from './route.ts';
 
-/** Whether something is well, now. Must be quick. One that throws counts as failed. */
+/** Returns whether something works at the moment. Must not block. Throwing counts as failed. */
 type Check = () => boolean;
 
 /**
- * What the probes of Kubernetes ask. Liveness: would a restart help? Readiness: is everything in place to work, leader
- * or not? Check names are shown without authentication; reasons are not.
+ * The checks behind Kubernetes' probes. Liveness: would a restart help? Readiness: can this process do its work, as
+ * leader or not? The names of checks are shown without authentication; the reasons of failures are not.
  */
 export interface Health {
   /** The process is restarted while one of these fails. */
@@ -25,7 +25,7 @@ const passes = (check: Check): boolean => {
   }
 };
 
-/** A fresh registry of checks. A name registered again replaces the check before. */
+/** Creates an empty registry of checks. Registering a name again replaces its check. */
 export const createHealth = (): Health => {
   const checks = { live: new Map<string, Check>(), ready: new Map<string, Check>() };
   return {
@@ -35,7 +35,7 @@ export const createHealth = (): Health => {
   };
 };
 
-/** The same lines as Kubernetes' own components give with `?verbose`. */
+/** Writes the same lines as Kubernetes' own components do for `?verbose`. */
 const probe =
   (path: string, kind: 'live' | 'ready', health: Health): Route =>
   (ctx) => {
@@ -47,7 +47,7 @@ const probe =
     ctx.body = 'verbose' in ctx.query ? [...lines, verdict].join('') : well ? 'ok\n' : verdict;
   };
 
-/** `/healthz` and `/readyz`. That /healthz is answered at all shows that the event loop turns. */
+/** `/healthz` and `/readyz`. Any answer from /healthz shows that the event loop is not blocked. */
 export const healthRoutes = (health: Health): [string, Route][] => [
   ['/healthz', probe('healthz', 'live', health)],
   ['/readyz', probe('readyz', 'ready', health)],

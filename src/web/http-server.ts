@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
 import { parseHostPort } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
+import { HANDSHAKE_MS, limitConnections, type ConnectionLimits, type Connections } from './connections.ts';
 
-/** A server that listens. */
+/** A server that is listening. */
 export interface Serving {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Stops listening, lets answers that are under way end for at most a second, then cuts what is left. */
+  /** Stops listening, waits at most one second for answers that are under way, then closes all connections. */
   close(): Promise<void>;
 }
 
@@ -19,27 +20,33 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
-/** A server that speaks TLS, and can be given another certificate while it listens. */
+/** A TLS server whose certificate can be replaced while it is listening. */
 export interface TlsServing extends Serving {
-  /** Connections that are open keep the old one; new ones see the new one. */
+  /** Open connections keep the old certificate; new ones get this one. */
   present(certificate: ServerCertificate): void;
 }
 
-/** Why the server cannot listen, with what to do about it. */
+/** The server cannot listen. The message says why, and what to do. */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
 }
 
-/** Probes and scrapes are small and few: a connection that needs more than this is not one of them. */
 const LIMITS = {
-  requestTimeout: 10_000,
-  headersTimeout: 5_000,
+  requestTimeout: 30_000,
+  headersTimeout: 20_000,
   /** Longer than the usual scrape interval of 60 s, so that a scraper keeps its connection. */
   keepAliveTimeout: 75_000,
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16 * 1024,
 } as const;
-const MOST_CONNECTIONS = 256;
+/** Probes and scrapes have a few; pages at the end of kubectl port-forward are all of one address. */
+const FEW: ConnectionLimits = { perAddress: 64, inAll: 256 };
+const HANDSHAKES = 8;
+/**
+ * An API server calls webhooks over HTTP/1.1, each call over a connection of its own, and is at up to 200 mutating
+ * requests at once (kube-apiserver --max-mutating-requests-inflight).
+ */
+const MANY: ConnectionLimits = { perAddress: 256, inAll: 768 };
 const GRACE_MS = 1_000;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -49,47 +56,70 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no host of that name',
 };
 
-/** `host:port`, and where it is configured. */
+/** `host:port`, and the configuration key that it comes from. */
 interface ListenAddress {
   readonly address: string;
   readonly key: string;
 }
 
+interface TlsOptions {
+  readonly certificate: ServerCertificate;
+  /** PEM of the authorities of clients: whoever shows no certificate of theirs is not answered. */
+  readonly clientCA?: string | undefined;
+  /** @default few */
+  readonly connections?: 'few' | 'many' | undefined;
+}
+
 /**
  * Serves HTTP/1.1 on `address`, which is `host:port`; port 0 takes a free one.
- * @throws {ServeError} that names the address and, as `key`, where it is configured.
+ * @throws {ServeError} that names the address and the configuration key `key`
  */
 export const serve = async (app: Koa, address: string, clock: Clock, key = 'http.address'): Promise<Serving> => {
   const handle = app.callback();
   const server = createServer(LIMITS, (request, response) => void handle(request, response));
-  return listen(server, 'http', { address, key }, clock);
+  const connections = limitConnections(server, FEW, clock);
+  return listen({ server, connections, scheme: 'http' }, { address, key }, clock);
 };
 
 /** The same over TLS 1.2 or 1.3, HTTP/1.1 only. */
 export const serveTls = async (
   app: Koa,
   where: ListenAddress,
-  certificate: ServerCertificate,
+  { certificate, clientCA, connections = 'few' }: TlsOptions,
   clock: Clock,
 ): Promise<TlsServing> => {
   const handle = app.callback();
+  const trusted = clientCA === undefined ? {} : { ca: clientCA };
   const server = createTlsServer(
-    { ...LIMITS, minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersTimeout, ...certificate },
+    {
+      ...LIMITS,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: HANDSHAKE_MS,
+      ...trusted,
+      ...(clientCA !== undefined && { requestCert: true, rejectUnauthorized: true }),
+      ...certificate,
+    },
     (request, response) => void handle(request, response),
   );
-  const serving = await listen(server, 'https', where, clock);
-  return { ...serving, present: (next) => server.setSecureContext({ minVersion: 'TLSv1.2', ...next }) };
+  const limits = { ...(connections === 'many' ? MANY : FEW), handshakesPerAddress: HANDSHAKES };
+  const limited = { server, connections: limitConnections(server, limits, clock), scheme: 'https' } as const;
+  const serving = await listen(limited, where, clock);
+  return { ...serving, present: (next) => server.setSecureContext({ minVersion: 'TLSv1.2', ...trusted, ...next }) };
 };
 
+interface Limited {
+  readonly server: Server;
+  readonly connections: Connections;
+  readonly scheme: 'http' | 'https';
+}
+
 const listen = async (
-  server: Server,
-  scheme: 'http' | 'https',
+  { server, connections, scheme }: Limited,
   { address, key }: ListenAddress,
   clock: Clock,
 ): Promise<Serving> => {
   const where = parseHostPort(address);
   if (!where) throw new ServeError(`cannot serve HTTP on ${address}: ${key} must be host:port`);
-  server.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = REASONS[error.code ?? ''] ?? error.code ?? 'unknown error';
@@ -101,9 +131,9 @@ const listen = async (
   return {
     url: `${scheme}://${family === 'IPv6' ? `[${host}]` : host}:${port}`,
     close: async () => {
-      const cancel = clock.timer(GRACE_MS, () => server.closeAllConnections());
+      const cancel = clock.timer(GRACE_MS, () => connections.closeAll());
       await new Promise<void>((resolve) => {
-        // The only error is that the server is closed already, which is what is wanted.
+        // The only possible error is that the server is already closed.
         server.close(() => resolve());
         server.closeIdleConnections();
       });

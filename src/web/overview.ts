@@ -1,29 +1,29 @@
-/** How an address stands, in the one word that the page filters by. */
-export type Standing = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
+/** The state of an address in one word. `attention`: it will not come by itself, somebody has to act. */
+export type Phase = 'inUse' | 'waiting' | 'attention' | 'kept' | 'goingBack';
 
-/** One address: a PodEIP, as the watch knows it. Texts are as users and the cloud wrote them: untrusted. */
+/** One address: a PodEIP as it is in the cache. Texts come from users and from the cloud and are not trusted. */
 export interface ShownAddress {
-  /** `namespace/name` of the pod, which is that of its PodEIP. */
+  /** `namespace/name` of the pod. Its PodEIP has the same. */
   readonly key: string;
   readonly namespace: string;
   readonly pod: string;
-  readonly standing: Standing;
-  /** The reason and message of the condition Ready, and since when it has had its status (RFC 3339). */
+  readonly standing: Phase;
+  /** Reason and message of the condition Ready, and since when it has had its status (RFC 3339). */
   readonly reason: string;
   readonly message: string;
   readonly since: string | undefined;
   readonly ipAddress: string | undefined;
   readonly allocationId: string | undefined;
-  /** The VPC API's EIP state. */
+  /** The EIP's status in the VPC API. */
   readonly state: string | undefined;
   readonly privateIpAddress: string | undefined;
   readonly networkInterfaceId: string | undefined;
-  /** Knative's, where the pod is one of a Knative Service. */
+  /** The Knative Service and Revision of the pod, if it has one. */
   readonly service: string | undefined;
   readonly revision: string | undefined;
   /** `Controller` or `ECI`. */
   readonly managedBy: string | undefined;
-  /** `Auto`: bought and given back by the controller. `Static`: the user's. */
+  /** `Auto`: bought and released by the controller. `Static`: the user's. */
   readonly owner: string;
   readonly releaseStrategy: string;
   /** Mbit/s. */
@@ -41,13 +41,13 @@ export interface ShownService {
   readonly name: string;
   readonly asked: number;
   readonly inUse: number;
-  /** The sentence that the Service's Events carry. */
+  /** The sentence of the Service's Events. */
   readonly summary: string;
 }
 
-/** Something that is wrong, or worth saying. */
+/** An error or a warning about an object. */
 export interface ShownFinding {
-  /** `attention`: somebody must act. `warn`: it goes on all the same. */
+  /** `attention`: somebody has to act. `warn`: the address works all the same. */
   readonly severity: 'attention' | 'warn';
   readonly kind: string;
   readonly namespace: string;
@@ -57,59 +57,70 @@ export interface ShownFinding {
   readonly since: string | undefined;
 }
 
-/** The budget of one action of the cloud's API. */
+/** The rate limit of one action of the cloud's APIs. */
 export interface ShownBudget {
   readonly action: string;
-  /** Calls that this cluster may make in a minute, as much as throttling leaves of it. */
+  /** Calls per minute that this cluster may make at the moment; throttled answers lower it. */
   readonly perMinute: number;
-  /** Calls of the last 60 s; how many of these were throttled, and how many failed otherwise. */
+  /** Calls of the last 60 s; the next two are those of them that were throttled, and that failed for another reason. */
   readonly called: number;
   readonly throttled: number;
   readonly failed: number;
-  /** Calls that wait for their turn. */
+  /** Calls that are queued. */
   readonly waiting: number;
 }
 
-/** Everything on the page but the addresses. */
+/** The host of one of the cloud's APIs. */
+export interface ShownEndpoint {
+  /** vpc, ecs, eci or sts. */
+  readonly product: string;
+  readonly host: string;
+  /** `unreached`: no host of the API answered, and this one is tried all the same. */
+  readonly is: 'configured' | 'reached' | 'unreached';
+}
+
+/** Everything on the page except the addresses. */
 export interface Overview {
   readonly cluster: string;
   readonly region: string;
   readonly version: string;
-  /** When this process began, which is when its history begins (RFC 3339). */
+  /** When this process started, and with it its history (RFC 3339). */
   readonly started: string;
-  /** Whether the first lists are complete: before that, what is missing says nothing. */
+  /** Whether the first lists are complete. Until then, an object that is missing here may exist. */
   readonly isComplete: boolean;
-  /**
-   * Whether this replica works, or waits. Only the one that works has Events, findings about pods and calls
-   * to the cloud.
-   */
+  /** Whether this replica leads. Only the leader has Events, findings about pods and calls to the cloud. */
   readonly isLeader: boolean;
   /** The leader, as far as this replica knows. */
   readonly leader: string | undefined;
-  readonly counts: Readonly<Record<Standing, number>>;
+  readonly counts: Readonly<Record<Phase, number>>;
   readonly services: readonly ShownService[];
   readonly findings: readonly ShownFinding[];
   readonly budget: readonly ShownBudget[];
+  readonly endpoints: readonly ShownEndpoint[];
+  /** Whether this process has seen that AllocateEipAddress drops the tags of an EIP. */
+  readonly areTagsDropped: boolean;
+  /** EIPs that the account has in the region, and may have; undefined while that is not known, and on followers. */
+  readonly quota: { readonly used: number; readonly limit: number } | undefined;
 }
 
-/** Something that happened to an address. */
+/** One entry of an address's history. */
 export interface ShownEntry {
-  /** RFC 3339, of the latest time. */
+  /** The latest occurrence, RFC 3339. */
   readonly at: string;
   readonly count: number;
-  /** `State`: seen by the watch of PodEIPs. The others are Events. */
+  /** `State`: a change that the watch of PodEIPs saw. The others are Events. */
   readonly type: 'Normal' | 'Warning' | 'State';
   readonly reason: string;
   readonly note: string;
 }
 
-/** Where the status page has its data from: all of it is what the process knows already, nothing is asked for. */
+/** The data source of the status page. It only returns what the process knows already: nothing is requested for it. */
 export interface Status {
   overview(): Overview;
   addresses(): Iterable<ShownAddress>;
   address(key: string): ShownAddress | undefined;
-  /** What happened to one address, the latest last. */
+  /** The history of one address, in chronological order. */
   history(key: string): readonly ShownEntry[];
-  /** Calls back with the key of each address as it changes. Returns how to stop it. */
+  /** Calls back with the key of each address that changes. Returns a function that ends the subscription. */
   subscribe(changed: (key: string) => void): () => void;
 }

@@ -1,15 +1,16 @@
 import { PassThrough } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
+import { jsonOf } from './legible-json.ts';
 import type { Route } from './route.ts';
 import type { ShownAddress, Status } from './overview.ts';
 
-/** Pages that may watch at once. Each is a connection; the others ask every few seconds instead. */
+/** The number of streams at once. Each is a connection; further pages poll every few seconds instead. */
 export const MOST_STREAMS = 32;
-/** Changes that come together are sent together. */
+/** Changes of one interval are sent together; milliseconds. */
 const EVERY_MS = 1_000;
-/** A stream whose reader has fallen so many bytes behind is ended; the page begins anew when it reads again. */
+/** A stream is ended when its reader is so many bytes behind; the page starts again when it reads again. */
 const MOST_BEHIND = 8 * 1024 * 1024;
-/** After so many rounds without news a comment is sent: proxies end connections on which nothing happens. */
+/** After so many intervals without news a comment is sent, because proxies close idle connections. */
 const QUIET_ROUNDS = 15;
 
 interface Reader {
@@ -20,7 +21,8 @@ interface Reader {
 
 /**
  * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then
- * `changed` with `{ changed, gone }`, and `overview` whenever it is another one. Nothing runs while nobody watches.
+ * `changed` with `{ changed, gone }`, and `overview` whenever it differs from the last one. No timer runs while there
+ * is no reader.
  */
 export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): Route => {
   const readers = new Set<Reader>();
@@ -43,8 +45,8 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
       else gone.push(key);
     }
     dirty.clear();
-    const news = changed.length + gone.length > 0 ? JSON.stringify({ changed, gone }) : undefined;
-    const overview = JSON.stringify(status.overview());
+    const news = changed.length + gone.length > 0 ? jsonOf({ changed, gone }) : undefined;
+    const overview = jsonOf(status.overview());
     for (const reader of readers) {
       reader.quiet += 1;
       if (news === undefined && overview === reader.overview) {
@@ -61,7 +63,7 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
 
   const begin = () => {
     stop = status.subscribe((key) => dirty.add(key));
-    // A new reader gets everything that is there at once, so that earlier changes need not be sent.
+    // A new reader starts with everything, so that pending changes need not be sent to it.
     dirty.clear();
     cancel = clock.timer(EVERY_MS, round);
   };
@@ -85,7 +87,7 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
       return;
     }
     ctx.set('Content-Type', 'text/event-stream; charset=utf-8');
-    // nginx holds answers back otherwise.
+    // Without this, nginx buffers the answer.
     ctx.set('X-Accel-Buffering', 'no');
     ctx.status = 200;
     if (ctx.method === 'HEAD') return;
@@ -94,9 +96,9 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     readers.add(reader);
     reader.out.on('close', () => leave(reader));
     ctx.res.on('close', () => reader.out.destroy());
-    reader.overview = JSON.stringify(status.overview());
+    reader.overview = jsonOf(status.overview());
     say(reader, 'overview', reader.overview);
-    say(reader, 'all', JSON.stringify([...status.addresses()]));
+    say(reader, 'all', jsonOf([...status.addresses()]));
     ctx.body = reader.out;
   };
 };

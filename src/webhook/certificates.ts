@@ -1,4 +1,4 @@
-// The library of certificates asks for it, before it is loaded itself.
+// @peculiar/x509 needs it, and must be imported after it.
 // oxlint-disable-next-line no-unassigned-import
 import 'reflect-metadata';
 import {
@@ -14,15 +14,15 @@ import {
 } from '@peculiar/x509';
 import { isIP } from 'node:net';
 
-/** A certificate and its private key, PEM; the key is empty where it is not needed any more. */
+/** A certificate and its private key, PEM. The key is empty once it is not needed any more. */
 export interface Pair {
   readonly cert: string;
   readonly key: string;
 }
 
 /**
- * What the replicas share. The first authority signs; the others are trusted: one that is to sign soon, or has signed
- * what somebody may still present.
+ * The state that the replicas share. The first authority signs; the others are only trusted: the one that signs next,
+ * and former ones whose certificates may still be in use.
  */
 export interface Authority {
   readonly authorities: readonly Pair[];
@@ -30,25 +30,26 @@ export interface Authority {
 }
 
 const DAY_MS = 86_400_000;
-/** The lives of cert-manager's own webhook certificates (pkg/server/tls/authority): a year, and a week. */
+/** Lifetimes as of cert-manager's own webhook certificates (pkg/server/tls/authority): a year and a week. */
 const AUTHORITY_LIFE_MS = 365 * DAY_MS;
 const LEAF_LIFE_MS = 7 * DAY_MS;
 /**
- * The next authority is trusted this long before the present one ends, and signs when it has been trusted for a day.
+ * The next authority is trusted from this long before the current one expires, and signs once it has been trusted for a
+ * day.
  */
 const AUTHORITY_NEXT_MS = 60 * DAY_MS;
 const AUTHORITY_TRUSTED_MS = DAY_MS;
-/** The clocks of replicas and API servers differ. */
+/** Tolerance for differences between the clocks of replicas and API servers. */
 const SKEW_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /**
- * What is to be used from now on: what there is where it still serves, or with what had to be made anew. Authorities
- * change in two steps, so that an API server that has not heard of the new one yet can still verify: first it is
- * trusted, a day later it signs. What cannot be read is replaced as a whole.
+ * Returns the certificates to use from now on: those of `have`, except what has expired, is about to, or cannot be
+ * read. An authority is replaced in two steps, so that an API server that does not know the new one yet can still
+ * verify: first the new one is trusted, a day later it signs.
  *
- * @param hosts DNS names and addresses that the server is called by; the first one is its name
+ * @param hosts DNS names and addresses of the server; the first one is the certificate's common name
  */
 export const renew = async (have: Authority | undefined, hosts: readonly string[], now: number): Promise<Authority> => {
   const usable = (have?.authorities ?? []).filter(({ cert }) => endOf(cert) > now);
@@ -72,7 +73,7 @@ const read = (cert: string): X509Certificate | undefined => {
   try {
     return new X509Certificate(cert);
   } catch {
-    // Not a certificate: it is of no use, like one that has ended.
+    // Not a certificate: treated like an expired one.
     return undefined;
   }
 };
@@ -80,7 +81,10 @@ const read = (cert: string): X509Certificate | undefined => {
 const endOf = (cert: string): number => read(cert)?.notAfter.getTime() ?? 0;
 const beginOf = (cert: string): number => read(cert)?.notBefore.getTime() ?? 0;
 
-/** Two thirds of its life are used; the last third is for replicas and API servers that are away. */
+/**
+ * Whether the certificate can be used for longer. It is renewed after two thirds of its life, so that replicas and API
+ * servers that are down have the last third to catch up.
+ */
 const serves = async ({ cert, key }: Pair, signer: Pair, hosts: readonly string[], now: number): Promise<boolean> => {
   const leaf = read(cert);
   const issuer = read(signer.cert);
@@ -105,7 +109,7 @@ const life = (now: number, ms: number) => ({ notBefore: new Date(now - SKEW_MS),
 const makeAuthority = async (now: number): Promise<Pair> => {
   const keys = await makeKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
-    // Each has a name of its own: verifiers look issuers up by name.
+    // Names are unique, because verifiers look issuers up by name.
     name: [{ CN: [`knative-eip webhook CA ${now}`] }],
     ...life(now, AUTHORITY_LIFE_MS),
     keys,

@@ -4,55 +4,60 @@ import { NAMESPACE, type Pod } from '../api/core.ts';
 import type { Finding } from '../api/finding.ts';
 import type { RuleSettings } from '../rules/rule.ts';
 import { NO_FACTS, type ClusterFacts } from '../rules/cluster-facts.ts';
-import type { Workload } from '../rules/workload.ts';
+import type { Annotations, Workload } from '../rules/workload.ts';
 import type { Provider } from '../request/target.ts';
-import type { EipPolicy } from '../api/eippolicy.ts';
-import { effectivePolicy, underPolicy } from '../request/policy.ts';
+import type { Policies } from '../policies/policy-cache.ts';
+import { effectivePolicy, underPolicy } from '../policies/policy.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { readKnativeService, readPod } from '../manifest/read-admitted.ts';
 import { oneLineOf, type Unreadable } from '../manifest/wire.ts';
 import { admitPod, mentionsEip, type AdmissionFacts } from './mutate-pod.ts';
+import { foreignEipsOf } from './foreign-eips.ts';
+import { mayRead } from './may-read.ts';
 import { readWithin } from './read-within.ts';
 import { readReview, UNCHANGED, writeReview, type AdmissionRequest, type Admitted } from './review.ts';
-import { changeOfScale, isOfCluster, readScaling, type Scaling } from './validate-scale.ts';
+import { changeOfScale, isOfCluster, readScaling, withoutNamedEip, type Scaling } from './validate-scale.ts';
 import { admitService } from './mutate-service.ts';
 import { changeOf, NO_CHANGE, validate, type ReadChange, type ValidationFacts } from './validate.ts';
 
-/** How a review ended. `unreadable`: the object was let in as it is, because it could not be read. */
+/** The outcome of a review. `unreadable`: the object was admitted unchanged, because it could not be read. */
 type ReviewAnswer = 'changed' | 'unchanged' | 'refused' | 'unreadable';
 
-export interface ReviewerParts {
+interface ReviewerParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: AdmissionFacts['settings'];
   readonly provider: Provider;
-  /** EipPolicies as they are known, undefined as long as they are not. @default none */
-  readonly policies?: { readonly known: () => readonly EipPolicy[] | undefined } | undefined;
-  /** Whether contradictions are refused, or only said. */
+  /** The EipPolicies; `known` returns undefined until they are known. @default there are none */
+  readonly policies?: Pick<Policies, 'known'> | undefined;
+  /** Whether contradictions are refused or only warned about. */
   readonly onConflict?: ValidationFacts['onConflict'] | undefined;
   /**
-   * What the cluster says about a workload beside its namespace's labels; asked only where an address is asked for,
-   * with the settings as they hold in its namespace.
+   * Reads what the rules need to know about the cluster beside the labels of the namespace. Called only if an address
+   * is asked for, with the settings that hold in the namespace.
    */
   readonly known?: ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) | undefined;
-  /** Told of each finding of an object that was judged, for metrics. */
+  /** Called with each finding about an object, for metrics. */
   readonly found?: ((finding: Finding) => void) | undefined;
   readonly observe?: ((webhook: string, answer: ReviewAnswer, durationMs: number) => void) | undefined;
 }
 
-/** Takes the parsed body of a request, gives the body of the answer; throws a {@link ReviewError} where it is none. */
+/**
+ * Takes the parsed body of a request and returns the body of the answer.
+ * @throws {ReviewError} if the body is not an AdmissionReview
+ */
 type Reviewer = (body: unknown) => Promise<object>;
 
-/** Labels of a namespace change rarely, and pods come in bursts. Milliseconds. */
+/** How long labels of a namespace are cached, milliseconds: they change rarely, and pods are created in bursts. */
 const NAMESPACE_AGE_MS = 10_000;
-/** Of the 3 s that the API server waits for the answer. */
+/** Part of the 3 s for which the API server waits for the answer. Milliseconds. */
 const NAMESPACE_TIMEOUT_MS = 1_000;
 const MOST_NAMESPACES = 10_000;
 
-/** What a webhook makes of an object. One that cannot be read is let in as it is. */
+/** The result of one webhook for one object. An object that cannot be read is admitted unchanged. */
 type Evaluated = { readonly kind: 'admitted'; readonly admitted: Admitted } | Unreadable;
 
 const admitted = (it: Admitted): Evaluated => ({ kind: 'admitted', admitted: it });
@@ -61,17 +66,22 @@ const answerOf = ({ denied, patch }: Admitted): ReviewAnswer =>
   denied ? 'refused' : patch.length > 0 ? 'changed' : 'unchanged';
 
 /**
- * The webhooks, by path. None of them has side effects, so that a dry run is answered like any other request. The two
- * that change objects refuse nothing.
+ * The webhooks, by path. None of them has side effects, so that dry runs are answered like other requests. The two
+ * mutating ones never refuse.
  */
 export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, Reviewer>> => {
   const { settings, provider } = parts;
   const labelsOf = namespaceLabels(parts);
-  const facts = async (namespace: string): Promise<AdmissionFacts> => {
-    const labels = await labelsOf(namespace);
+  const foreignEips = foreignEipsOf(parts);
+  const facts = async (namespace: string, annotations?: Annotations): Promise<AdmissionFacts> => {
+    const [labels, foreign] = await Promise.all([labelsOf(namespace), foreignEips(namespace, annotations)]);
     const policies = parts.policies?.known();
+    const under = underPolicy(
+      settings,
+      policies && effectivePolicy(policies, { name: namespace, labels: labels ?? 'unread' }),
+    );
     return {
-      settings: underPolicy(settings, policies && effectivePolicy(policies, { name: namespace, labels })),
+      settings: { ...under, foreignEips: foreign },
       provider,
       namespaceLabels: labels,
     };
@@ -95,12 +105,12 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
     };
   const evaluateChange = async (
     read: ReadChange,
-    around: () => Promise<AdmissionFacts>,
+    around: (annotations: Annotations) => Promise<AdmissionFacts>,
     onConflict = parts.onConflict ?? 'refuse',
   ): Promise<Evaluated> => {
     if (read.kind === 'unreadable') return read;
     if (read.kind === 'none') return admitted(UNCHANGED);
-    const beside = await around();
+    const beside = await around(read.change.after.annotations);
     const known = (await parts.known?.(read.change.after, beside.settings)) ?? NO_FACTS;
     return admitted(validate(read.change, { ...beside, onConflict, known }));
   };
@@ -111,7 +121,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (read.kind === 'unreadable') return read;
       const { pod } = read;
       const isConcerned = mentionsEip(pod.metadata.annotations) || (provider === 'ours' && asksForEci(pod));
-      return admitted(isConcerned ? admitPod(pod, await facts(namespace)) : UNCHANGED);
+      return admitted(isConcerned ? admitPod(pod, await facts(namespace, pod.metadata.annotations)) : UNCHANGED);
     }),
     '/mutate/services': review('services', async ({ resource, subResource, operation, object, namespace }) => {
       if (resource !== 'serving.knative.dev/services' || subResource !== '') return admitted(UNCHANGED);
@@ -123,7 +133,7 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       return admitted(isConcerned ? admitService(service, await facts(namespace)) : UNCHANGED);
     }),
     '/validate/workloads': review('workloads', async (request) =>
-      evaluateChange(changeOf(request), () => facts(request.namespace)),
+      evaluateChange(changeOf(request), (annotations) => facts(request.namespace, annotations)),
     ),
     '/validate/scale': review('scale', async (request) => {
       const read = readScaling(request);
@@ -131,21 +141,30 @@ export const createReviewers = (parts: ReviewerParts): Readonly<Record<string, R
       if (read.kind === 'none') return admitted(UNCHANGED);
       const [scaled, around] = await Promise.all([readScaled(parts, read.scaling), facts(request.namespace)]);
       const change = scaled ? changeOfScale(read.scaling, scaled) : NO_CHANGE;
-      return evaluateChange(change, async () => around, isOfCluster(request.username) ? 'warn' : undefined);
+      if (change.kind === 'none') return admitted(UNCHANGED);
+      const isByCluster = isOfCluster(request.user?.username);
+      // The answer tells of an object that the request does not show.
+      if (!isByCluster && !(await mayRead(parts, request.user, read.scaling))) return admitted(UNCHANGED);
+      const evaluated = await evaluateChange(change, async () => around, isByCluster ? 'warn' : undefined);
+      return evaluated.kind === 'admitted' ? admitted(withoutNamedEip(evaluated.admitted, change)) : evaluated;
     }),
   };
 };
 
 /**
- * Pods that only their namespace sends to ECI are not looked at, so that a Pod without any of our keys costs nothing.
+ * Whether the pod's own labels ask for ECI. A pod that only its namespace sends to ECI, and that has none of our keys,
+ * is skipped, so that most pods cost nothing.
  */
 const asksForEci = ({ metadata: { labels = {} } }: Pod): boolean =>
   labels[WANTS_ECI] === 'true' || labels[WANTS_ECI_LEGACY] === 'true';
 
-/** Of the 3 s that the API server waits for the answer. */
+/** Part of the 3 s for which the API server waits for the answer. Milliseconds. */
 const SCALED_TIMEOUT_MS = 1_000;
 
-/** The object that is scaled; undefined where it is gone, or the API server does not say in time: it is let in then. */
+/**
+ * Reads the object that is scaled; undefined if it is gone, or if the API server does not answer in time: the request
+ * is admitted then.
+ */
 const readScaled = async (
   { kube, clock, log }: ReviewerParts,
   { resource, namespace, name }: Scaling,
@@ -161,7 +180,7 @@ const readScaled = async (
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Reads labels of namespaces, each at most once in ten seconds; undefined where the API server does not say in time.
+ * Reads labels of namespaces, each at most once in ten seconds; undefined if the API server does not answer in time.
  */
 const namespaceLabels = ({ kube, clock, log }: ReviewerParts): ((name: string) => Promise<Labels | undefined>) => {
   const known = new Map<string, { readonly at: number; readonly labels: Promise<Labels | undefined> }>();

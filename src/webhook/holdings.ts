@@ -6,12 +6,12 @@ import type { ClusterFacts } from '../rules/cluster-facts.ts';
 import { isOwn } from '../rules/duplicate-claims.ts';
 import { podsOf } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
-import { isLimited, UNRESTRICTED, type Usage } from '../request/policy.ts';
+import { isLimited, UNRESTRICTED, type Usage } from '../policies/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { heldWithout } from '../controllers/podeip/quota.ts';
+import { heldWithout } from '../policies/usage.ts';
 import { readWithin } from './read-within.ts';
 
 interface HoldingsParts {
@@ -20,10 +20,13 @@ interface HoldingsParts {
   readonly log: Log;
 }
 
-/** With the second that the labels of the namespace may take, of the 3 s that the API server waits for the answer. */
-const TIMEOUT_MS = 1_500;
+/** After the labels of the namespace (1 s) and, for `scale`, the right to read (0.5 s), of 3 s. Milliseconds. */
+const TIMEOUT_MS = 900;
 
-/** Whether the limits of the namespace have anything to say about the workload by what others hold. */
+/**
+ * Whether what the namespace holds matters for the workload: the namespace is limited, and the workload asks for new
+ * EIPs.
+ */
 const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: RuleSettings): boolean =>
   !workload.owner &&
   isLimited(policy) &&
@@ -31,11 +34,11 @@ const isCounted = (workload: Workload, { policy = UNRESTRICTED, defaults }: Rule
   parseAnnotations(workload.annotations, defaults).request?.kind === 'new';
 
 /**
- * What the namespace of a workload holds under its limits, without what the workload's own pods hold: neither an update
- * nor the pods that come beside the old ones in a rollout count against it. Asked only for a workload without owner
- * that asks for new EIPs in a namespace that is limited, and each time anew. It is a forecast, so that the two reads
- * need no order: of two that come at the same moment both are let in, and the controller, which takes places one by one
- * before it buys, has the last word; as it has where the API server does not say it in time.
+ * Counts what the namespace of a workload holds under its limits, except what the workload's own pods hold: neither an
+ * update nor the surplus pods of a rollout count against it. Reads only for a workload without owner that asks for new
+ * EIPs in a limited namespace, and without a cache. It is a forecast: two workloads at the same moment are both
+ * admitted, so that the order of the two reads does not matter. The controller reserves one place after the other
+ * before it buys, and decides, also if the API server does not answer here in time.
  */
 export const namespaceHoldings = ({
   kube,

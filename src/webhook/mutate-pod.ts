@@ -7,7 +7,7 @@ import { evaluateRequest } from '../rules/evaluate.ts';
 import { isFreeToName } from '../rules/naming.ts';
 import { workloadOfPod } from '../rules/workload.ts';
 import { canonicalAnnotations, planCreation, type CreationPlan } from '../request/provisioner.ts';
-import { creationFacts, isLimited, UNRESTRICTED } from '../request/policy.ts';
+import { creationFacts, isLimited, UNRESTRICTED } from '../policies/policy.ts';
 import type { EipRequest } from '../request/request.ts';
 import { demandsOf, toleratesVirtualNodes } from '../request/placement.ts';
 import { targetOf, type Provider, type Target } from '../request/target.ts';
@@ -19,8 +19,7 @@ import { pointer, said, UNCHANGED, type Admitted } from './review.ts';
 export interface AdmissionFacts {
   readonly settings: RuleSettings;
   /**
-   * Labels of the object's namespace, which may send its pods to a virtual node; undefined where they could not be
-   * read.
+   * Labels of the object's namespace, which may send its pods to a virtual node; undefined if they could not be read.
    */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   /** Who runs the virtual nodes of this cluster. */
@@ -29,24 +28,24 @@ export interface AdmissionFacts {
 
 const EIP_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), ...Object.values(ECI_KEYS)])];
 
-/** Whether there is anything to read: most pods have none of these. */
+/** Whether the pod has annotations about EIPs; most pods have none. */
 export const mentionsEip = (annotations: Readonly<Record<string, string>> | undefined): boolean =>
   annotations !== undefined && EIP_KEYS.some((key) => Object.hasOwn(annotations, key));
 
 /**
- * What a pod gets when it is made, which is the last moment for both:
+ * Changes a pod at its creation, which is the last moment for both changes:
  *
- * - the keys that the cluster's own virtual node honours, from whatever spelling the user chose: it reads them when it
- *   makes the instance, and never again;
- * - the readiness gate, where the controller will bind the address afterwards and the pod is Knative's, which has no
- *   place to declare one. A pod that takes a named EIP only once the pod before it is gone gets none: Knative keeps
- *   that pod until this one is Ready, so that both would wait for each other.
+ * - the keys that the cluster's own virtual node reads, translated from whatever spelling the user chose: it reads them
+ * when it creates the instance, and never again;
+ * - the readiness gate, if the controller will bind the address later and the pod belongs to Knative, whose templates
+ * cannot declare one. A pod that takes a named EIP only after the pod before it is gone gets none: Knative keeps that
+ * pod until this one is Ready, so that each would wait for the other.
  *
- * Where the target can only be guessed both are written: what does not apply there means nothing there. A request that
- * is refused gets neither, and the pod runs without an address; its controller says why. Where it is in the add-on's
- * own keys, they are taken from it: nobody else could keep the add-on from buying what is refused, or from binding what
- * is not granted. With a virtual node of our own, pods that ask for ECI by a label are sent there. Pure, total, and
- * idempotent.
+ * If the target can only be inferred, both are written: the one that does not apply has no effect. For a refused
+ * request neither is written, and the pod runs without an address; the controller says why. Keys of the add-on in a
+ * refused request are moved to a spelling that it does not read: nothing else keeps the add-on from buying what is
+ * refused, or from binding what is not granted. With a virtual node of our own, pods that ask for ECI by a label are
+ * sent there. Pure, total and idempotent.
  */
 export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const given = pod.metadata.annotations ?? {};
@@ -64,19 +63,19 @@ export const admitPod = (pod: Pod, facts: AdmissionFacts): Admitted => {
   const waits = request.kind === 'existing' && parsed.handover === 'wait';
   const isUnknown = target.on === 'unknown';
   const isKept = isUnknown && provider === 'add-on' && !mayBeLeftToAddOn(request, pod, settings);
-  // On the add-on's virtual node nobody would open the gate of a pod that gets no address there.
+  // Nothing opens the gate of a pod that runs on the add-on's virtual node without an address.
   const isServed = isUnknown && (!isKept || settings.enableVirtualNode);
   const wantsGate = isKnative(pod) && (isBoundHere(plan) || isServed) && !waits && !isGated(pod);
   const wording = isKept ? withhold(given) : annotate(given, plan.how === 'add-on' ? plan.annotations : guess);
   return { patch: [...placing, ...wording, ...(wantsGate ? gate(pod) : [])], warnings };
 };
 
-/** Whether the controller binds the EIP once the pod is there. */
+/** Whether the controller binds the EIP after the pod has been created. */
 const isBoundHere = ({ how }: CreationPlan): boolean => how === 'podeip' || how === 'after-creation';
 
 /**
- * Whether nothing has to be looked at first that nobody looks at on ECI: the tags of the EIP, or what the namespace
- * holds.
+ * Whether the add-on may handle the request. It checks neither the tags of a named EIP nor what the namespace holds, so
+ * that it may not where one of these decides.
  */
 const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: RuleSettings): boolean =>
   request.kind === 'new'
@@ -84,19 +83,20 @@ const mayBeLeftToAddOn = (request: EipRequest, { metadata }: Pod, settings: Rule
     : isFreeToName(settings, metadata.namespace ?? '', request.allocationId);
 
 /**
- * Who may be sent to the add-on is told so; what the controller or our own virtual node serves needs no other spelling.
+ * Whether the pod may yet be scheduled to the add-on's virtual node, and needs its keys. What the controller or our own
+ * virtual node serves needs no other spelling.
  */
 const mayBecomeAddOns = (target: Target, { settings, provider }: AdmissionFacts): boolean =>
   target.on === 'unknown' && provider === 'add-on' && !settings.enableVirtualNode;
 
-/** Whether the add-on's virtual node may run the pod, as far as can be told. */
+/** Whether the add-on's virtual node may run the pod, as far as is known. */
 const mayBeAddOns = (target: Target, provider: Provider): boolean =>
   target.on === 'eci' ? target.by === 'add-on' : target.on === 'unknown' && provider === 'add-on';
 
 /**
- * Writes the two keys that the add-on acts on in a spelling that it does not read, so that it buys and binds nothing
- * for a request that is refused, while the pod still says what it asked for and its controller why it does not get it.
- * Spellings that disagree go on disagreeing, so that the request stays refused.
+ * Moves the two keys that make the add-on act to a spelling that it does not read, so that it buys and binds nothing
+ * for a refused request. The pod still says what it asked for, and the controller can say why it does not get it.
+ * Spellings that contradict each other still do, so that the request stays refused.
  */
 const withhold = (given: Readonly<Record<string, string>>): JsonPatchOperation[] =>
   (['withEip', 'instanceId'] as const).flatMap((setting): JsonPatchOperation[] => {
@@ -115,8 +115,8 @@ const withhold = (given: Readonly<Record<string, string>>): JsonPatchOperation[]
   });
 
 /**
- * Sends a pod that asks for ECI by a label to our own virtual node, as the cluster's add-on would to its own: a Knative
- * Service cannot name nodes or tolerations where Knative's features for that are off, which they are by default.
+ * Sends a pod that asks for ECI by a label to our own virtual node, as the cluster's add-on does to its own: a Knative
+ * Service cannot set node selectors or tolerations unless Knative's feature flags allow it, and by default they do not.
  */
 const place = (pod: Pod, target: Target): JsonPatchOperation[] => {
   if (target.on !== 'eci' || target.by !== 'ours' || pod.spec.nodeName) return [];

@@ -6,15 +6,14 @@ import type { AdmissionFacts } from './mutate-pod.ts';
 import { pointer, UNCHANGED, type Admitted } from './review.ts';
 
 /**
- * Knative's own default. Source: knative/serving pkg/networking, DefaultUserPort via pkg/apis/serving/v1
- * revision_helpers.
+ * Knative's default. Source: knative/serving pkg/networking, DefaultUserPort, via pkg/apis/serving/v1 revision_helpers.
  */
 const DEFAULT_PORT = 8080;
 
 /**
- * The startup probe of a container that had none. It succeeds as soon as the port is open, which is what Knative's own
- * default readiness probe waits for. It may fail for ten minutes, Knative's progress deadline, so that no application
- * that was started before is killed now.
+ * The startup probe for a container without one. It succeeds when the port is open, which is also what Knative's
+ * default readiness probe waits for. It may fail for ten minutes, Knative's progress deadline, so that it kills no
+ * application that could start before.
  */
 const startupProbe = (port: number) => ({
   tcpSocket: { port },
@@ -26,11 +25,11 @@ const startupProbe = (port: number) => ({
 const warn = (warning: string): Admitted => ({ patch: [], warnings: [`${EIP_BEFORE_TRAFFIC}: ${warning}`] });
 
 /**
- * `eip-before-traffic: "true"`: not one request reaches a pod before its address is there. From zero, Knative's
- * activator sends requests to pods that are not Ready yet as soon as their queue-proxy answers, past any readiness
- * gate, unless a container has a startup probe or the user's has an exec readiness probe (knative/serving
- * pkg/activator/net, revision_backends.go). So the user's container gets a startup probe where there is none of these.
- * Pure and total.
+ * Implements `eip-before-traffic: "true"`: no request reaches a pod before its address is there. When a Service scales
+ * from zero, Knative's activator sends requests to pods that are not Ready yet, as soon as their queue-proxy answers
+ * and regardless of readiness gates, unless a container has a startup probe or the user's container has an exec
+ * readiness probe (knative/serving pkg/activator/net, revision_backends.go). So the user's container gets a startup
+ * probe if there is none of these. Pure and total.
  */
 export const admitService = (service: AdmittedService, facts: AdmissionFacts): Admitted => {
   const { template } = service.spec;
@@ -46,7 +45,10 @@ export const admitService = (service: AdmittedService, facts: AdmissionFacts): A
   return probed(template?.spec?.containers ?? []);
 };
 
-/** With a startup probe for the container that serves requests, unless there is one of the probes that wait. */
+/**
+ * Adds a startup probe to the container that serves requests, unless one of the probes that the activator waits for
+ * exists.
+ */
 const probed = (containers: readonly Container[]): Admitted => {
   if (containers.some((container) => container.startupProbe)) return UNCHANGED;
   const index = userContainerOf(containers);

@@ -1,12 +1,13 @@
 import { KubeFault } from '../kube/fault.ts';
 import type { Clock } from '../lib/clock.ts';
 
-/** `unread`: the API server does not say it, or not in time. */
+/** `unread`: the API server answered with an error, or not in time. */
 type Reading<T> = { readonly kind: 'read'; readonly value: T } | { readonly kind: 'unread'; readonly why: string };
 
 /**
- * Reads from the API server for a review, which the API server itself waits 3 s for: after `ms` it is judged without. A
- * mistake of ours is thrown.
+ * Reads from the API server during a review, for which the API server itself waits at most 3 s: all that one review
+ * reads, one after the other, takes less than 2.5 s, so that there is time left for the answer. After `ms` the review
+ * goes on without the answer. Rejects with errors that are neither a KubeFault nor the timeout: they are bugs.
  */
 export const readWithin = async <T>(
   clock: Clock,

@@ -1,61 +1,33 @@
 import { z } from 'zod';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { SECRET, type Secret } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { JsonPatchOperation, Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
+import type { JsonPatchOperation, Kube, ObjectRef } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { bundleOf, renew, type Authority, type Pair } from './certificates.ts';
-
-interface Secret extends KubeObject {
-  readonly data?: Readonly<Record<string, string>> | undefined;
-}
-
-interface WebhookConfiguration extends KubeObject {
-  readonly webhooks?:
-    readonly { readonly name: string; readonly clientConfig: { readonly caBundle?: string | undefined } }[] | undefined;
-}
-
-export const CERTIFICATE_SECRET: Resource<Secret> = {
-  group: '',
-  version: 'v1',
-  plural: 'secrets',
-  kind: 'Secret',
-  namespaced: true,
-};
-
-export const MUTATING_WEBHOOKS: Resource<WebhookConfiguration> = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'mutatingwebhookconfigurations',
-  kind: 'MutatingWebhookConfiguration',
-  namespaced: false,
-};
-
-export const VALIDATING_WEBHOOKS: Resource<WebhookConfiguration> = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'validatingwebhookconfigurations',
-  kind: 'ValidatingWebhookConfiguration',
-  namespaced: false,
-};
 
 interface RotationParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
-  /** Where the replicas keep what they share. */
+  /** The Secret in which the replicas share their state. */
   readonly secret: Required<ObjectRef>;
-  /** Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration whose `caBundle` is kept right. */
+  /** Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration whose `caBundle` is maintained. */
   readonly configuration: string;
-  /** What the API server calls the webhooks by. */
+  /** The host names by which the API server calls the webhooks. */
   readonly hosts: readonly string[];
   /** Called with each new certificate; the first call starts the server. */
   readonly present: (leaf: Pair) => void | Promise<void>;
 }
 
-/** Between two looks: a Secret or a caBundle that somebody broke is whole again after at most this. Milliseconds. */
+/**
+ * Interval between two checks, milliseconds: a Secret or a caBundle that somebody has damaged is repaired within this
+ * time.
+ */
 const LOOK_MS = 60_000;
 const RETRY_MS = 5_000;
-/** In this key of the Secret is all that is shared; `ca.crt` is there for people. */
+/** The key of the Secret that holds the shared state; `ca.crt` is only there for people. */
 const STATE = 'authority.json';
 
 const pair = z.object({ cert: z.string(), key: z.string() });
@@ -63,7 +35,7 @@ const stateSchema = z.object({ authorities: z.array(pair), leaf: pair });
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-/** What the Secret says, or undefined where it says nothing that can be read: then all is made anew. */
+/** Reads the state from the Secret; undefined if it cannot be read: then everything is created anew. */
 const stateOf = (secret: Secret | undefined): Authority | undefined => {
   const text = Buffer.from(secret?.data?.[STATE] ?? '', 'base64').toString('utf8');
   try {
@@ -74,15 +46,15 @@ const stateOf = (secret: Secret | undefined): Authority | undefined => {
 };
 
 /**
- * The certificate that all replicas agree on: what the Secret holds, renewed where it is due. Whoever is first to write
- * wins, by compare-and-swap; the others take what was written.
+ * Returns the certificates that all replicas agree on: those in the Secret, renewed if necessary. The first replica to
+ * write wins, by compare-and-swap; the others use what it has written.
  */
 export const agree = async (
   { kube, clock, log, secret: ref, hosts }: Omit<RotationParts, 'present' | 'configuration'>,
   signal?: AbortSignal,
 ): Promise<Authority> => {
   for (;;) {
-    const secret = await kube.get(CERTIFICATE_SECRET, ref, signal);
+    const secret = await kube.get(SECRET, ref, signal);
     const have = stateOf(secret);
     const want = await renew(have, hosts, clock.now());
     if (have && JSON.stringify(have) === JSON.stringify(want)) return have;
@@ -90,22 +62,17 @@ export const agree = async (
     try {
       if (secret) {
         const { resourceVersion } = secret.metadata;
-        await kube.patch(
-          CERTIFICATE_SECRET,
-          ref,
-          { type: 'merge', body: { metadata: { resourceVersion }, data } },
-          signal,
-        );
+        await kube.patch(SECRET, ref, { type: 'merge', body: { metadata: { resourceVersion }, data } }, signal);
       } else
         await kube.create(
-          CERTIFICATE_SECRET,
+          SECRET,
           { apiVersion: 'v1', kind: 'Secret', metadata: ref, type: 'Opaque', data } satisfies object,
           signal,
         );
       log.info({ namespace: ref.namespace, name: ref.name }, 'The certificate of the webhooks is new');
       return want;
     } catch (error) {
-      // Another replica was faster.
+      // Another replica has written first.
       if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) continue;
       throw error;
     }
@@ -113,8 +80,8 @@ export const agree = async (
 };
 
 /**
- * Writes the trusted authorities into every webhook of the configurations that has others. False: there is none. One of
- * the two may be missing, because somebody wants only the other.
+ * Writes the trusted authorities to every webhook of the two configurations that has others. Resolves to false if
+ * neither configuration exists. One of them may be missing, because it may not have been installed.
  */
 export const trust = async (
   { kube, configuration }: Pick<RotationParts, 'kube' | 'configuration'>,
@@ -140,14 +107,14 @@ export const trust = async (
   return isThere;
 };
 
-/** Keeps certificate, Secret and caBundle right until the signal aborts. What fails is tried again. */
+/** Maintains certificate, Secret and caBundle until the signal aborts. Failures are retried. */
 export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise<void> => {
   const { clock, log } = parts;
   let presented = '';
   let isMissingSaid = false;
   const turn = async () => {
     const authority = await agree(parts, signal);
-    // The API servers have to trust a certificate before it is shown to them.
+    // API servers must trust a certificate before the server presents it.
     const isThere = await trust(parts, authority, signal);
     if (!isThere && !isMissingSaid)
       log.warn(

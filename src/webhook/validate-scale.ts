@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { DEPLOYMENT, STATEFUL_SET, type Scalable } from '../api/apps.ts';
 import type { Resource } from '../kube/port.ts';
+import { namesExisting } from '../rules/naming.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
 import { unreadable, type Unreadable } from '../manifest/wire.ts';
-import type { AdmissionRequest } from './review.ts';
+import type { AdmissionRequest, Admitted } from './review.ts';
 import { isEvaluated, NO_CHANGE, type ReadChange } from './validate.ts';
 
-/** More pods for an object, asked for through its subresource `scale`. */
+/** A request for more pods through an object's subresource `scale`. */
 export interface Scaling {
   readonly resource: Resource<Scalable>;
   readonly namespace: string;
@@ -15,7 +16,7 @@ export interface Scaling {
   readonly to: number;
 }
 
-/** `none`: nobody gets more pods. */
+/** `none`: the number of pods does not grow. */
 type ReadScaling = { readonly kind: 'scaling'; readonly scaling: Scaling } | { readonly kind: 'none' } | Unreadable;
 
 /** autoscaling/v1, Scale; 0 replicas are left out (`omitempty`). */
@@ -30,8 +31,8 @@ const SCALED: Readonly<Record<string, Resource<Scalable>>> = {
 };
 
 /**
- * Reads the review of a subresource `scale`, which has the number of pods and nothing of what they are like. Those
- * who scale down are not asked anything.
+ * Reads the review of a subresource `scale`, which has the number of pods and nothing else of the object. Scaling down
+ * is always allowed.
  */
 export const readScaling = (request: AdmissionRequest): ReadScaling => {
   const { operation, resource: of, subResource, namespace, object, oldObject } = request;
@@ -46,7 +47,7 @@ export const readScaling = (request: AdmissionRequest): ReadScaling => {
   return { kind: 'scaling', scaling: { resource, namespace, name: after.data.metadata.name, from, to } };
 };
 
-/** What becomes of the object that is scaled; `none` where it has nothing to do with EIPs, or cannot be read. */
+/** The change to evaluate; `none` if the object has nothing to do with EIPs, or cannot be read. */
 export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled: Scalable): ReadChange => {
   const { group, version, kind } = resource;
   const read = readWorkload({ ...scaled, apiVersion: `${group}/${version}`, kind });
@@ -57,9 +58,25 @@ export const changeOfScale = ({ resource, namespace, from, to }: Scaling, scaled
 };
 
 /**
- * Whether a controller of the cluster itself asks, such as the horizontal pod autoscaler: it has no other hand to type
- * the command again, and pods that do not start are worse than pods without an address. So it is told, and never
- * refused; the controller buys nothing beyond the limit in any case. Sources: kubernetes/kubernetes
+ * The answer without the ID of the EIP that the object names. The request does not have it, and the API server does not
+ * prove to everybody's webhooks that it is the one that asks.
+ */
+export const withoutNamedEip = (answer: Admitted, change: ReadChange): Admitted => {
+  const named = change.kind === 'change' ? namesExisting(change.change.after.annotations) : undefined;
+  if (named === undefined || named === '') return answer;
+  const hide = (text: string) => text.replaceAll(named, 'the EIP that it names');
+  const { denied, warnings } = answer;
+  return {
+    ...answer,
+    warnings: warnings.map(hide),
+    ...(denied && { denied: { ...denied, message: hide(denied.message) } }),
+  };
+};
+
+/**
+ * Whether the request comes from a controller of the cluster itself, such as the horizontal pod autoscaler. It is
+ * warned and never refused: it cannot react to a refusal, and pods that do not start are worse than pods without an
+ * address. The controller buys nothing above the limit in any case. Sources: kubernetes/kubernetes
  * cmd/kube-controller-manager, which is `system:kube-controller-manager`, or with --use-service-account-credentials a
  * service account of kube-system for each of its controllers.
  */

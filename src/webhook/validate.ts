@@ -3,11 +3,12 @@ import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
 import type { RuleSettings } from '../rules/rule.ts';
 import type { ClusterFacts } from '../rules/cluster-facts.ts';
-import { evaluateRequest } from '../rules/evaluate.ts';
+import { evaluate } from '../rules/evaluate.ts';
 import { podsOf, SCALE_KEYS } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
-import { targetOfWorkload, type Provider } from '../rules/placement-facts.ts';
-import { countedMbps } from '../request/policy.ts';
+import type { Provider } from '../request/target.ts';
+import { targetOfWorkload } from '../rules/placement-facts.ts';
+import { countedMbps } from '../policies/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
 import { readWorkload } from '../manifest/read-workload.ts';
 import type { Unreadable } from '../manifest/wire.ts';
@@ -17,14 +18,14 @@ import { said, UNCHANGED, type AdmissionRequest, type Admitted } from './review.
 export interface ValidationFacts {
   readonly settings: RuleSettings;
   readonly provider: Provider;
-  /** Labels of the object's namespace; undefined where they could not be read. */
+  /** Labels of the object's namespace; undefined if they could not be read. */
   readonly namespaceLabels: Readonly<Record<string, string>> | undefined;
   readonly onConflict: 'refuse' | 'warn';
-  /** What else is known: claims, policy, other controllers. */
+  /** Facts about the cluster, as far as they could be read. */
   readonly known: ClusterFacts;
 }
 
-/** An object that is to be judged. `before` is undefined at its creation. */
+/** An object to evaluate. `before` is undefined at its creation. */
 interface ObjectChange {
   readonly after: Workload;
   readonly before: Workload | undefined;
@@ -37,9 +38,9 @@ export type ReadChange =
 export const NO_CHANGE: ReadChange = { kind: 'none' };
 
 /**
- * The change that a request makes. Nothing is evaluated in an object that is on its way out, in a subresource, in a
- * deletion, and in a change that leaves what EIPs depend on as it was: nobody is kept from anything by a violation that
- * is older than the request.
+ * The change that a request makes. Not evaluated are objects that are being deleted, subresources, deletions, and
+ * changes that leave everything that EIPs depend on as it was: a violation that is older than the request must not
+ * block it.
  */
 export const changeOf = ({ operation, subResource, namespace, object, oldObject }: AdmissionRequest): ReadChange => {
   if (subResource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return NO_CHANGE;
@@ -50,10 +51,10 @@ export const changeOf = ({ operation, subResource, namespace, object, oldObject 
   if (!isEvaluated(after)) return NO_CHANGE;
   if (operation === 'CREATE') return { kind: 'change', change: { after, before: undefined } };
   const old = readWorkload(oldObject);
-  // An update without the object before it: what was there already cannot be told, so nothing is held against it.
+  // An update without the old object: it cannot be told what is new, so that nothing is refused.
   if (old.kind !== 'workload') return NO_CHANGE;
   const before = placed(old.workload, namespace);
-  // The template of a Service that is changed makes another Revision than the one that its status shows.
+  // If the template of a Service changes, its next Revision is not the one that its status shows.
   const isNew = !isDeepStrictEqual(templateOf(oldObject), templateOf(object));
   const made = isNew ? { ...after, latestRevision: undefined } : after;
   const isSame = isDeepStrictEqual(relevant(before), relevant(after));
@@ -63,7 +64,7 @@ export const changeOf = ({ operation, subResource, namespace, object, oldObject 
 const templateOf = (object: unknown): unknown =>
   (object as { readonly spec?: { readonly template?: unknown } } | null)?.spec?.template;
 
-/** The namespace of an object at its creation may stand in the request only. */
+/** At its creation, an object's namespace may be given by the request only. */
 const placed = (workload: Workload, namespace: string): Workload => ({ ...workload, namespace });
 
 /** Characters of a key: a DNS name, a slash, a name. Source: apimachinery pkg/util/validation, IsQualifiedName. */
@@ -71,16 +72,22 @@ const LONGEST_KEY = 253 + 1 + 63;
 
 const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
 
-/** Most objects say nothing that any rule reads; and what is on its way out is left alone. */
-export const isEvaluated = ({ annotations, outside, isEnding }: Workload): boolean =>
+/**
+ * Whether any rule reads something of the object. Most objects have nothing to read; objects that are being deleted are
+ * not evaluated.
+ */
+export const isEvaluated = ({ annotations, outside, volumes, isEnding }: Workload): boolean =>
   !isEnding &&
-  [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key));
+  (volumes?.some(({ nfs, flexVolume }) => nfs ?? flexVolume) === true ||
+    [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key)));
 
 /**
- * What the evaluation depends on. Written by people and their tools; what controllers write on objects is not among it.
+ * The parts that the evaluation depends on. Users and their tools write them; what controllers write on objects is not
+ * included.
  */
-const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic }: Workload) => ({
+const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, volumes }: Workload) => ({
   traffic,
+  volumes,
   annotations: pick(annotations),
   outside: pick(outside),
   replicas,
@@ -94,12 +101,12 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template, traff
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
 
-/** What is said of how many pods there are to be, and of what they hold together. */
+/** Findings about the number of pods, and about what they hold together. */
 const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
 
 /**
- * Too many pods for one EIP, or for the limits of the namespace, and no more of them than before, nor of their
- * bandwidth: whoever scales down adds no violation.
+ * Whether the finding is about too many pods, and the change adds neither pods nor bandwidth: scaling down adds no
+ * violation.
  */
 const isLess = ({ id }: Finding, existing: Finding, { after, before }: ObjectChange, settings: RuleSettings): boolean =>
   before !== undefined &&
@@ -109,28 +116,30 @@ const isLess = ({ id }: Finding, existing: Finding, { after, before }: ObjectCha
   podsOf(after) <= podsOf(before) &&
   bandwidthOf(after, settings) <= bandwidthOf(before, settings);
 
-/** Mbit/s that all pods ask for. */
+/** The sum over all pods, Mbit/s. */
 const bandwidthOf = (workload: Workload, { defaults }: RuleSettings): number => {
   const { request } = parseAnnotations(workload.annotations, defaults);
   return request?.kind === 'new' ? countedMbps(request) * podsOf(workload) : 0;
 };
 
 /**
- * Lets a change in, with warnings, or refuses it with the sentences of the catalogue. Refused is what the change
- * brings: what was wrong before it is only said again, and so is everything about an object that something else made
- * and controls, because the one to tell is whoever wrote the owner, and pods that do not start are worse than pods
- * without an address. Pure and total.
+ * Admits a change, with warnings, or refuses it with the sentences of the catalogue. Only violations that the change
+ * adds are refused; earlier ones are warned about. Objects that another object controls are only warned about as well:
+ * the author of the owner is the one to tell, and pods that do not start are worse than pods without an address. Pure
+ * and total.
  */
 export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted => {
   const { after, before } = change;
   const { settings, onConflict, known } = facts;
+  // Which policies mean the namespace is not known without its labels; the virtual node asks the same again.
+  const isPolicyKnown = facts.namespaceLabels !== undefined && settings.policy !== undefined;
   const evaluated = (workload: Workload, was: Workload | undefined): readonly Finding[] =>
-    evaluateRequest({
+    evaluate({
       workload,
       target: targetOfWorkload(workload, facts.namespaceLabels, facts.provider),
-      settings,
+      settings: isPolicyKnown ? settings : { ...settings, instance: undefined },
       facts: { ...known, before: was?.annotations },
-    }).findings;
+    });
   const findings = evaluated(after, before).filter(({ severity }) => severity !== 'note');
   const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>

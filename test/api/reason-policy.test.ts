@@ -29,6 +29,7 @@ test('reasons that pass by themselves', (t) => {
       'NotOnEcsNode',
       'NotScheduled',
       'Pending',
+      'PurchasesLimited',
       'Released',
       'Releasing',
       'Settling',
@@ -79,11 +80,11 @@ test('reasons that CloudEvents call a conflict', (t) => {
 test('reasons that end a drain, and reasons that hide the EIP', (t) => {
   t.deepEqual(
     where(({ stopsDrain }) => stopsDrain),
-    ['CloudMisconfigured', 'CloudRefused', 'ReleaseBlocked'],
+    ['CloudMisconfigured', 'CloudRefused', 'CloudUnknownAnswer', 'ReleaseBlocked'],
   );
   t.deepEqual(
     where(({ hidesEip }) => hidesEip),
-    ['EipNotGranted', 'EipReserved'],
+    ['EipNotFound', 'EipNotGranted', 'EipReserved', 'HolderUnwritable'],
   );
 });
 

@@ -144,6 +144,15 @@ test('--port fixes three ports in a row, --for a time, --config what the control
   });
 });
 
+test('--cloud-reading may be repeated, and must be one that there is', async (t) => {
+  t.deepEqual((await run('sandbox')).sandboxes[0]?.readings, []);
+  const { sandboxes } = await run('sandbox --cloud-reading tagsIgnored -r readLag');
+  t.deepEqual(sandboxes[0]?.readings, ['tagsIgnored', 'readLag']);
+  const { code, err } = await run('sandbox --cloud-reading tags');
+  t.is(code, 2);
+  t.regex(err, /'tags' is invalid. It must be one of tagsIgnored, /);
+});
+
 test('what the work resolves to is the exit code; what it throws is told, and is 1', async (t) => {
   const failing: Runs = {
     controller: async () => async () => 1,

@@ -25,6 +25,7 @@ import { kubeconfig } from '../../src/sandbox/kube/write-kubeconfig.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { apply, CRD_FILE } from '../../src/sandbox/samples.ts';
+import { configOf, configuration, VPC } from '../harness/settings.ts';
 
 const CONFIG = new URL('../../config/samples/config.yaml', import.meta.url).pathname;
 
@@ -149,14 +150,11 @@ const cluster = async (t: ExecutionContext, podEips: Readonly<Record<string, 'Au
     const nowhere = 'http://127.0.0.1:9';
     const code = await runDrain({
       ...loadConfig({
-        base: {
-          clusterID: 'c1',
-          regionID: 'cn-hangzhou',
-          vpcID: 'vpc-1',
+        base: configuration({
           credential: { accessKey: 'id', accessSecret: 'secret' },
           endpoints: { vpc: nowhere, ecs: nowhere, eci: nowhere },
           leaderElection: { namespace: 'kube-system', leaseDurationSeconds: 15 },
-        },
+        }),
         env: {},
       }),
       kubeconfig: path,
@@ -275,13 +273,10 @@ test('with credentials of another account nothing is given back: there, every EI
   const { kube, pods, drain } = await cluster(t, { 'default/a': 'Auto' });
   const [account, other] = [1, 2].map(() => createSandboxCloud({ clock: systemClock, random: systemRandom }));
   if (!account || !other) return t.fail();
-  const nodes = await createNodes(kube, account, 'vpc-1');
+  const nodes = await createNodes(kube, account, VPC);
   const http = await serveCloud(other, { host: '127.0.0.1', port: 0 });
   t.teardown(() => http.close());
   const settings = {
-    clusterID: 'c1',
-    regionID: 'cn-hangzhou',
-    vpcID: 'vpc-1',
     credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
     endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
     leaderElection: { namespace: 'kube-system' },
@@ -290,7 +285,7 @@ test('with credentials of another account nothing is given back: there, every EI
     how: 'release',
     yes: true,
     timeoutMs: TIMEOUT_MS,
-    ...loadConfig({ base: { ...settings, ...more }, env: {} }),
+    ...loadConfig({ base: configuration({ ...settings, ...more }), env: {} }),
   });
   const release = (more: object = {}) => drain(given(more));
 
@@ -324,16 +319,10 @@ test('with credentials of another account nothing is given back: there, every EI
 });
 
 test('the configuration says how drain and controller sign in', (t) => {
-  const { config } = loadConfig({
-    base: {
-      clusterID: 'c1',
-      regionID: 'cn-hangzhou',
-      vpcID: 'vpc-1',
-      enableRRSA: true,
-      rrsaRoleName: 'eip',
-      endpoints: { sts: 'sts-vpc.cn-hangzhou.aliyuncs.com' },
-    },
-    env: {},
+  const config = configOf({
+    enableRRSA: true,
+    rrsaRoleName: 'eip',
+    endpoints: { sts: 'sts-vpc.cn-hangzhou.aliyuncs.com' },
   });
   t.like(credentialsOf(config, { A: 'b' }), {
     accessKeyId: undefined,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import test from 'ava';
+import { CRD } from '../../src/api/apiextensions.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { POD } from '../../src/api/core.ts';
@@ -10,8 +11,9 @@ import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { ageOf, plain, addressTable } from '../../src/cli/eip-text.ts';
-import { setStage, until } from '../e2e/stage.ts';
-import { CRD, definitionOf } from '../harness/operating.ts';
+import { setStage } from '../e2e/stage.ts';
+import { until } from '../harness/until.ts';
+import { definitionOf } from '../harness/cluster.ts';
 
 const installed = spawnSync('kubectl', ['version', '--client']).status === 0;
 const kubectlTest = installed ? test : test.skip;
@@ -53,7 +55,6 @@ const deployment = (name: string, replicas: number, annotations: Record<string, 
 });
 
 kubectlTest(named('kubectl eip lists, describes and tells the history of addresses'), async (t) => {
-  t.timeout(120_000);
   const stage = await setStage('embedded');
   t.teardown(stage.close);
   const { kube, kubeconfig } = stage;

@@ -87,6 +87,21 @@ test('a field that refers to itself, or goes very deep, does not break the line'
   t.like(records()[0], { msg: 'Round', at: '1970-01-01T00:00:00.000Z' });
 });
 
+test('nobody writes a line of their own into the log, or turns one around, in either format', (t) => {
+  const forged = 'x\n22:00:00.0 INFO: All is well \u001b[2K\u202efdp.\u2028';
+  const shown = String.raw`x\u000a22:00:00.0 INFO: All is well \u001b[2K\u202efdp.\u2028`;
+  for (const format of ['json', 'pretty'] as const) {
+    const { log, lines } = written({ format });
+    log.warn({ pod: forged, error: new Error(forged), more: { deep: [forged] } }, `The cloud says ${forged}`);
+    log.child({ pod: forged }).warn({}, 'a child');
+    const text = lines.join('');
+    for (const deceptive of ['\u001b', '\u202e', '\u2028']) t.false(text.includes(deceptive), format);
+    t.false(text.includes('\n22:00'), format);
+    const inLine = format === 'json' ? JSON.stringify(shown).slice(1, -1) : shown;
+    t.true(text.includes(`The cloud says ${inLine}`), text);
+  }
+});
+
 test('a line break in a value stays inside its line', (t) => {
   const { log, lines } = written();
   log.info({ name: 'a\n{"level":"fatal"}' }, 'b\r\nc');

@@ -6,21 +6,29 @@ import { createCredentials } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { SecretText } from '../../src/config/secret.ts';
 import type { AllocateEip, Binding, PackageMembership } from '../../src/cloud/port.ts';
-import { scriptedServer } from './scripted-server.ts';
-import type { Script } from './scripted-server.ts';
+import { rpcServer } from './rpc-server.ts';
+import type { Script } from './rpc-server.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 /** One server and one client for a whole test file: importing the SDK takes most of its time. */
-export const server = await scriptedServer(() => ({}));
+export const server = await rpcServer(() => ({}));
 
 export const AK = 'LTAI5tPlantedKeyId12';
 export const SK = 'plantedSecretAccessKey0123456789';
 export const TOKEN = 'CAIplantedSecurityToken==';
+
+/**
+ * How long a call may take: the first one of a file loads the SDK, which takes a busy machine longer than the product
+ * waits. Milliseconds.
+ */
+const PATIENCE_MS = 300_000;
 
 export const unmapped: UnmappedAnswer[] = [];
 export const settings: CloudSettings = {
   region: 'cn-beijing',
   endpoints: { vpc: `http://${server.host}`, ecs: `http://${server.host}`, eci: `http://${server.host}/` },
   clock: systemClock,
+  callTimeoutMs: PATIENCE_MS,
   credentials: createCredentials(
     { accessKeyId: AK, accessKeySecret: new SecretText(SK), securityToken: new SecretText(TOKEN), env: {} },
     systemClock,
@@ -117,6 +125,26 @@ export const faultOf = async (call: Promise<unknown>): Promise<CloudFault> => {
   throw new Error('the call succeeded');
 };
 
+/** As many turns as what the server has written takes to be read, and more. */
+const TURNS = 50;
+
+/** A client in whose calls no time passes but where the test says so. */
+export const timedCloud = () => {
+  const clock = new ManualClock(0);
+  const on = createCloud({ ...settings, clock });
+  return {
+    cloud: on,
+    /** The fault of a call whose time is up once the server has got it and has answered as far as it does. */
+    outOfTime: async (call: (on: AlicloudCloud) => Promise<unknown>): Promise<CloudFault> => {
+      const fault = faultOf(call(on));
+      await server.isAsked();
+      for (let turn = 0; turn < TURNS; turn += 1) await settled();
+      await clock.advance(PATIENCE_MS);
+      return fault;
+    },
+  };
+};
+
 /** Every function of the port, to be called with something sensible. */
 export const calls: Record<string, (on: AlicloudCloud) => Promise<unknown>> = {
   AllocateEipAddress: (on) => on.allocateEip(allocation),
@@ -126,6 +154,7 @@ export const calls: Record<string, (on: AlicloudCloud) => Promise<unknown>> = {
   AddCommonBandwidthPackageIp: (on) => on.joinBandwidthPackage(membership),
   RemoveCommonBandwidthPackageIp: (on) => on.leaveBandwidthPackage(membership),
   TagResources: (on) => on.tagEip('eip-1', allocation.tags),
+  UnTagResources: (on) => on.untagEip('eip-1', ['a']),
   DescribeEipAddresses: (on) => on.describeEip('eip-1'),
   DescribeNetworkInterfaces: (on) => on.findNetworkInterfaces({ vpcId: 'vpc-1', privateIpAddress: '10.0.0.7' }),
 };

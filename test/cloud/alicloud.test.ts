@@ -4,6 +4,7 @@ import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
 import { parseApiEndpoint } from '../../src/cloud/alicloud/endpoint.ts';
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { OPEN } from '../../src/cloud/fence.ts';
+import { refusal } from './rpc-server.ts';
 import {
   AK,
   TOKEN,
@@ -76,9 +77,9 @@ test.serial('each mutating function sends exactly its documented parameters, sig
     const sent = server.requests.at(-1);
     t.is(sent?.action, action);
     t.is(sent?.version, '2016-04-28');
-    t.is(sent?.request.method, 'POST');
-    t.is(sent?.request.headers['x-acs-security-token'], TOKEN);
-    t.regex(String(sent?.request.headers.authorization), new RegExp(`Credential=${AK},`));
+    t.is(sent?.method, 'POST');
+    t.is(sent?.headers['x-acs-security-token'], TOKEN);
+    t.regex(String(sent?.headers.authorization), new RegExp(`Credential=${AK},`));
     t.deepEqual(sent?.query, query as Record<string, string>, action);
   }
   t.deepEqual(await cloud.allocateEip(allocation), { allocationId: 'eip-1', ipAddress: '47.0.0.1' });
@@ -162,6 +163,7 @@ test.serial('describing reads every field, and an EIP that is not listed is unde
     instanceType: 'NetworkInterface',
     privateIpAddress: '10.0.0.7',
     bandwidthMbps: 200,
+    packageBandwidthMbps: undefined,
     internetChargeType: 'PayByTraffic',
     chargeType: 'PostPaid',
     isp: 'BGP',
@@ -189,6 +191,11 @@ test.serial('describing reads every field, and an EIP that is not listed is unde
   const available = await cloud.describeEip('eip-1');
   t.is(available?.instanceId, undefined);
   t.is(available?.privateIpAddress, '');
+  // Of an EIP in a package the API may show what the package has as `Bandwidth`, or what the EIP has.
+  for (const Bandwidth of ['800', '5']) {
+    server.play(() => eipPage([wireEip('eip-1', { Bandwidth, EipBandwidth: '5', BandwidthPackageBandwidth: '800' })]));
+    t.like(await cloud.describeEip('eip-1'), { bandwidthMbps: 5, packageBandwidthMbps: 800 });
+  }
 });
 
 test.serial('finding reads all pages, and drops EIPs without the tags when the API ignores the filter', async (t) => {
@@ -234,11 +241,17 @@ test.serial('an EIP is found by its public address, and by nothing that is not o
   server.play(() =>
     eipPage([wireEip('eip-1', { IpAddress: '47.0.0.1' }), wireEip('eip-2', { IpAddress: '47.0.0.2' })], 2),
   );
-  t.is((await cloud.findEipByAddress('47.0.0.2'))?.allocationId, 'eip-2', 'also where the API ignores the filter');
+  t.is(
+    (await cloud.findEipsByAddress(['47.0.0.2'])).get('47.0.0.2')?.allocationId,
+    'eip-2',
+    'also where the API ignores the filter',
+  );
   t.is(server.requests[0]?.query['EipAddress'], '47.0.0.2');
-  t.is(await cloud.findEipByAddress('47.0.0.3'), undefined);
-  t.like(await faultOf(cloud.findEipByAddress('47.0.0.2,47.0.0.1')), { kind: 'refused' });
+  t.is((await cloud.findEipsByAddress(['47.0.0.3'])).size, 0);
+  t.like(await faultOf(cloud.findEipsByAddress(['47.0.0.2,47.0.0.1'])), { kind: 'refused' });
   t.is(server.requests.length, 2);
+  t.deepEqual([...(await cloud.findEipsByAddress(['47.0.0.1', '47.0.0.9'])).keys()], ['47.0.0.1']);
+  t.is(server.requests[2]?.query['EipAddress'], '47.0.0.1,47.0.0.9');
 });
 
 test.serial('finding interfaces always names the VPC and compares again what comes', async (t) => {
@@ -247,8 +260,8 @@ test.serial('finding interfaces always names the VPC and compares again what com
     NetworkInterfaceSets: {
       NetworkInterfaceSet:
         query['NextToken'] === undefined
-          ? [eni('eni-1'), eni('eni-2', { VpcId: 'vpc-2' })]
-          : [eni('eni-3', { PrivateIpSets: { PrivateIpSet: [] } })],
+          ? [eni('eni-2', { VpcId: 'vpc-2' }), eni('eni-3', { PrivateIpSets: { PrivateIpSet: [] } })]
+          : [eni('eni-1')],
     },
     NextToken: query['NextToken'] === undefined ? 'more' : '',
   }));
@@ -274,6 +287,49 @@ test.serial('finding interfaces always names the VPC and compares again what com
   });
 });
 
+test.serial('a page that carries a token although nothing comes after it ends the look-up', async (t) => {
+  let tokens = 0;
+  const page = (...interfaces: readonly object[]) => ({
+    RequestId: 'REQ-1',
+    NetworkInterfaceSets: { NetworkInterfaceSet: interfaces },
+    NextToken: `more-${(tokens += 1)}`,
+  });
+  const where = { vpcId: 'vpc-1', privateIpAddress: '10.0.0.7' };
+  server.play(() => page(eni('eni-1')));
+  t.is((await cloud.findNetworkInterfaces(where)).length, 1);
+  t.is(server.requests.length, 1);
+  server.play(() => page());
+  t.deepEqual(await cloud.findNetworkInterfaces(where), []);
+  t.is(server.requests.length, 4, 'two pages by either filter');
+  // An instance that ECS does not know: an empty list is as good as the code.
+  server.play(() => page());
+  t.deepEqual(await cloud.networkInterfacesOf('i-other'), []);
+  server.play(refusal(404, 'InvalidEcsId.NotFound'));
+  t.deepEqual(await cloud.networkInterfacesOf('i-other'), []);
+});
+
+const packagePage = (total: number, ...packages: object[]) => ({
+  RequestId: 'R',
+  TotalCount: total,
+  CommonBandwidthPackages: { CommonBandwidthPackage: packages },
+});
+
+test.serial('a bandwidth package is looked up by its ID, and one among others counts for nothing', async (t) => {
+  const one = { BandwidthPackageId: 'cbwp-1', ISP: 'BGP', BusinessStatus: 'Normal', Status: 'Available' };
+  server.play(() => packagePage(1, one));
+  t.deepEqual(await cloud.findBandwidthPackage('cbwp-1'), {
+    bandwidthPackageId: 'cbwp-1',
+    isp: 'BGP',
+    businessStatus: 'Normal',
+  });
+  t.is(server.requests[0]?.action, 'DescribeCommonBandwidthPackages');
+  t.like(server.requests[0]?.query, { RegionId: 'cn-beijing', BandwidthPackageId: 'cbwp-1' });
+  server.play(() => packagePage(0));
+  t.is(await cloud.findBandwidthPackage('cbwp-1'), undefined);
+  server.play(() => packagePage(120, { ...one, BandwidthPackageId: 'cbwp-2' }));
+  await t.throwsAsync(() => cloud.findBandwidthPackage('cbwp-1'), { message: /counts 120 packages/ });
+});
+
 test.serial('one EIP that cannot be read fails alone, with its ID, by whatever field', async (t) => {
   const spoilt: readonly (readonly [field: string, item: object])[] = [
     ['IpAddress', wireEip('eip-2', { IpAddress: 'none' })],
@@ -286,6 +342,7 @@ test.serial('one EIP that cannot be read fails alone, with its ID, by whatever f
       endpoints: { vpc: server.host.replace(/^/u, 'http://') },
       credentials: settings.credentials,
       clock: systemClock,
+      callTimeoutMs: settings.callTimeoutMs,
     });
     server.play(({ query }) =>
       eipPage((query['AllocationId'] ?? '').split(',').map((id) => (id === 'eip-2' ? item : wireEip(id)))),
@@ -309,6 +366,7 @@ test.serial('the assembled cloud folds, fences, counts and drains', async (t) =>
     endpoints: { vpc: server.host.replace(/^/u, 'http://') },
     credentials: settings.credentials,
     clock: systemClock,
+    callTimeoutMs: settings.callTimeoutMs,
     mayMutate: () => (leading ? OPEN : { kind: 'leadershipUncertain' }),
     onCall: ({ action, outcome }) => seen.push(`${action} ${outcome}`),
   });

@@ -188,7 +188,7 @@ test('an unknown code never means success, and never more than its status proves
       if (!mutates(action)) t.not(answer.kind, 'unknown');
     }),
   );
-  t.is(kindOfAnswer('ReleaseEipAddress', 'HTTP404', 404).kind, 'later');
+  t.is(kindOfAnswer('ReleaseEipAddress', 'HTTP404', 404).kind, 'unrecognized');
   t.is(kindOfAnswer('ReleaseEipAddress', 'HTTP403', 403).kind, 'misconfigured');
   t.is(kindOfAnswer('ReleaseEipAddress', 'HTTP429', 429).kind, 'throttled');
   t.is(kindOfAnswer('ReleaseEipAddress', 'HTTP431', 431).kind, 'refused');
@@ -216,4 +216,32 @@ test('what the provider says keeps its sense without its secrets', (t) => {
   t.is(redact('the value of s3cr3t', ['s3cr3t']), 'the value of [redacted]');
   // Hostile input costs no more than any other.
   t.true(redact(`${'a-'.repeat(200_000)}secret=x`).length <= 512);
+});
+
+test('a known secret is hidden however it is written, and where its beginning or its end was cut off', (t) => {
+  const secrets = ['s3cr3t/W+th"Odd=Signs&more', 'LTAIs-no-more0123456789', '密钥-abc-0123456789-xyz'];
+  for (const secret of secrets) {
+    const bare = Buffer.from(secret).toString('base64');
+    const forms = [
+      secret,
+      encodeURIComponent(secret),
+      JSON.stringify(secret),
+      JSON.stringify({ header: [secret] }),
+      secret.slice(0, -4),
+      secret.slice(4),
+      bare,
+      Buffer.from(`id:${secret}`).toString('base64'),
+      Buffer.from(`a:${secret}@b`).toString('base64'),
+      Buffer.from(`abc${secret}`).toString('base64'),
+    ];
+    for (const form of forms) {
+      const said = redact(`before ${form} after`, [secret]);
+      for (let at = 0; at + 8 <= secret.length; at += 1)
+        t.false(said.includes(secret.slice(at, at + 8)), `${form} → ${said}`);
+      for (const part of said.split(' ')) {
+        const decoded = Buffer.from(part, 'base64').toString();
+        t.false(decoded.includes(secret.slice(4, 14)), `${form} → ${said}`);
+      }
+    }
+  }
 });

@@ -14,7 +14,7 @@ test.serial('creating sends every field as the API reference names it, and nothi
   server.play(() => ({ RequestId: 'REQ-1', ContainerGroupId: 'eci-1' }));
   t.deepEqual(await groups.createContainerGroup(plain), { containerGroupId: 'eci-1' });
   t.like(server.requests[0], { action: 'CreateContainerGroup', version: '2018-08-08' });
-  t.is(server.requests[0]?.request.headers['x-acs-security-token'], TOKEN);
+  t.is(server.requests[0]?.headers['x-acs-security-token'], TOKEN);
   t.deepEqual(server.requests[0]?.query, PLAIN_QUERY);
 
   await groups.createContainerGroup(full);

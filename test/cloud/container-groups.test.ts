@@ -5,7 +5,7 @@ import { OPEN } from '../../src/cloud/fence.ts';
 import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { AK, faultOf, raw, server, settings, unmapped } from './alicloud-fixture.ts';
 import { ENV, FILE, PASSWORD, full, plain } from './container-group-fixture.ts';
-import { refusal } from './scripted-server.ts';
+import { refusal } from './rpc-server.ts';
 
 test.after.always(() => server.close());
 
@@ -149,6 +149,20 @@ test.serial('describing reads every field, by twenties and pages, and keeps only
     ids,
   );
   t.is(server.requests.length, 3);
+
+  // Where the cloud refuses the whole list for one that does not exist, the others are found all the same.
+  server.play((request, response) =>
+    request.query['ContainerGroupIds']?.includes('eci-gone')
+      ? refusal(400, 'InvalidParameter.NotFound')(request, response)
+      : { RequestId: 'REQ-1', ContainerGroups: [wireGroup('eci-1'), wireGroup('eci-2')] },
+  );
+  const there = await groups.describeContainerGroups({ containerGroupIds: ['eci-1', 'eci-gone', 'eci-2'] });
+  t.deepEqual(
+    there.map(({ containerGroupId }) => containerGroupId),
+    ['eci-1', 'eci-2'],
+  );
+  t.is(server.requests.length, 4);
+  t.deepEqual(await groups.describeContainerGroups({ containerGroupIds: ['eci-gone'] }), []);
 
   const tags = [{ key: 'k', value: 'v' }];
   const Tags = [{ Key: 'k', Value: 'v' }];

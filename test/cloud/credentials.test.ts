@@ -4,7 +4,6 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import test from 'ava';
@@ -12,8 +11,8 @@ import { createCredentials, FAILURE_HOLDS_MS, RENEWAL_PATIENCE_MS } from '../../
 import type { CredentialSettings } from '../../src/cloud/credential-source.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { SecretText } from '../../src/config/secret.ts';
-import { refusal, scriptedServer } from './scripted-server.ts';
-import type { Script } from './scripted-server.ts';
+import { refusal, rpcServer } from './rpc-server.ts';
+import type { Script } from './rpc-server.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
 
 const session = (n: number, minutes = 60) => ({
@@ -25,7 +24,7 @@ const session = (n: number, minutes = 60) => ({
 });
 
 test('ten first calls at once fetch credentials once, and later calls not at all', async (t) => {
-  const server = await scriptedServer(() => session(1));
+  const server = await rpcServer(() => session(1));
   t.teardown(server.close);
   const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
@@ -48,7 +47,7 @@ test('ten first calls at once fetch credentials once, and later calls not at all
 });
 
 test('credentials near their end are renewed once for all who ask together', async (t) => {
-  const server = await scriptedServer(() => session(1, 10));
+  const server = await rpcServer(() => session(1, 10));
   t.teardown(server.close);
   const credentials = createCredentials(
     { env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } },
@@ -62,7 +61,7 @@ test('credentials near their end are renewed once for all who ask together', asy
 });
 
 test('a total failure says what was tried, holds for a moment, and is recovered from', async (t) => {
-  const server = await scriptedServer((_request, response) => {
+  const server = await rpcServer((_request, response) => {
     response.writeHead(500);
     response.end('{"Code":"AuthenticationFail","AccessKeySecret":"planted"}');
     return undefined;
@@ -92,7 +91,7 @@ test('a total failure says what was tried, holds for a moment, and is recovered 
 
 test('while they cannot be renewed, the old ones serve until the cloud refuses them, and then the failure is told', async (t) => {
   // Within 15 minutes of their end, each look tries to renew them.
-  const server = await scriptedServer(() => session(1, 10));
+  const server = await rpcServer(() => session(1, 10));
   t.teardown(server.close);
   const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
@@ -116,7 +115,7 @@ test('while they cannot be renewed, the old ones serve until the cloud refuses t
 test('a source that hangs slows a renewal for a moment only, and the first fetch until it answers', async (t) => {
   const waiting: (() => void)[] = [];
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-  const server = await scriptedServer(() => session(1, 10));
+  const server = await rpcServer(() => session(1, 10));
   t.teardown(server.close);
   const clock = new ManualClock(0);
   const credentials = createCredentials({ env: { ALIBABA_CLOUD_CREDENTIALS_URI: `http://${server.host}/` } }, clock);
@@ -143,7 +142,7 @@ test('a source that hangs slows a renewal for a moment only, and the first fetch
 });
 
 test('an answer without a key, without an end, or that is no JSON is no credentials, and shows nothing of itself', async (t) => {
-  const server = await scriptedServer(() => ({}));
+  const server = await rpcServer(() => ({}));
   t.teardown(server.close);
   const answers = [
     { ...session(1), AccessKeyId: '' },
@@ -184,14 +183,11 @@ test.serial(
     const bodies: URLSearchParams[] = [];
     const assume =
       (n: number): Script =>
-      ({ request }, response) => {
-        void text(request).then((body) => {
-          bodies.push(new URLSearchParams(body));
-          response.end(JSON.stringify({ RequestId: 'REQ-1', Credentials: session(n) }));
-        });
-        return undefined;
+      ({ body }) => {
+        bodies.push(new URLSearchParams(body));
+        return { RequestId: 'REQ-1', Credentials: session(n) };
       };
-    const server = await scriptedServer(assume(1), { key: readFileSync(at('key.pem'), 'utf8'), cert });
+    const server = await rpcServer(assume(1), { key: readFileSync(at('key.pem'), 'utf8'), cert });
     t.teardown(server.close);
 
     writeFileSync(at('token'), 'plantedToken.first');
@@ -231,7 +227,7 @@ test.serial(
     const all = await Promise.all(Array.from({ length: 10 }, () => credentials.get()));
     t.true(all.every(({ accessKeyId, type }) => accessKeyId === 'STS.session1' && type === 'sts'));
     t.is(server.requests.length, 1);
-    t.is(server.requests[0]?.request.method, 'POST');
+    t.is(server.requests[0]?.method, 'POST');
     t.like(server.requests[0]?.query, { Action: 'AssumeRoleWithOIDC', Version: '2015-04-01', Format: 'JSON' });
     t.deepEqual(Object.fromEntries(bodies[0] ?? []), {
       RoleArn: 'acs:ram::1:role/eip',
@@ -276,17 +272,16 @@ test('with enableRRSA, nothing but RRSA is tried, and what is wrong with it is s
 });
 
 /** ECS user guide, "Instance metadata", in security hardening mode (IMDSv2). */
-const metadata: Script = ({ request }, response) => {
-  if (request.url === '/latest/api/token' && request.method === 'PUT') response.end('metadata-token');
-  else if (request.url !== '/latest/meta-data/ram/security-credentials/KubernetesWorkerRole-1')
-    response.writeHead(404).end();
-  else if (request.headers['x-aliyun-ecs-metadata-token'] === 'metadata-token') return session(1);
+const metadata: Script = ({ path, method, headers }, response) => {
+  if (path === '/latest/api/token' && method === 'PUT') response.end('metadata-token');
+  else if (path !== '/latest/meta-data/ram/security-credentials/KubernetesWorkerRole-1') response.writeHead(404).end();
+  else if (headers['x-aliyun-ecs-metadata-token'] === 'metadata-token') return session(1);
   else response.writeHead(403).end();
   return undefined;
 };
 
 test.serial('the RAM role of the instance comes from its metadata service', async (t) => {
-  const server = await scriptedServer(() => ({}));
+  const server = await rpcServer(() => ({}));
   t.teardown(server.close);
   // The SDK has the address of the metadata service built in; only the connection is led elsewhere.
   const builtIn = Object.getOwnPropertyDescriptor(Agent.prototype, 'createConnection') ?? {};

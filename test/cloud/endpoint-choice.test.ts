@@ -14,7 +14,7 @@ import { reaches } from '../../src/cloud/reach.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { server, settings } from './alicloud-fixture.ts';
 import { ManualClock } from '../harness/clock.ts';
-import { refusal, scriptedServer } from './scripted-server.ts';
+import { refusal, rpcServer } from './rpc-server.ts';
 
 test.after.always(server.close);
 
@@ -164,12 +164,13 @@ test.serial('reached is only who shows a certificate for its name that is truste
 test.serial(
   'a client follows the choice: from a host that has gone to the next, and refusals are answers',
   async (t) => {
-    const [one, two] = [await scriptedServer(() => ({})), await scriptedServer(() => ({}))];
+    const [one, two] = [await rpcServer(() => ({})), await rpcServer(() => ({}))];
     t.teardown(two.close);
     let host = `http://${one.host}`;
     const seen: string[] = [];
     const endpointChoice = {
       of: () => Promise.resolve(host),
+      latest: () => host,
       failed: (product: Product) => void seen.push(`failed ${product}`),
       answered: (product: Product) => void seen.push(`answered ${product}`),
     };
@@ -177,7 +178,8 @@ test.serial(
     one.play(refusal(400, 'IncorrectEipStatus'));
     await t.throwsAsync(cloud.releaseEip('eip-1'), { instanceOf: CloudFault });
     await one.close();
-    await t.throwsAsync(cloud.releaseEip('eip-1'), { instanceOf: CloudFault });
+    const fault = await t.throwsAsync(cloud.releaseEip('eip-1'), { instanceOf: CloudFault });
+    t.true(fault?.message.includes(one.host), `the host is named: ${fault?.message}`);
     host = `http://${two.host}`;
     two.play(() => ({ RequestId: 'REQ-1' }));
     await cloud.releaseEip('eip-1');
@@ -187,10 +189,11 @@ test.serial(
 );
 
 test('an endpoint of the configuration is asked, and nothing is chosen', async (t) => {
-  const given = await scriptedServer(() => ({ RequestId: 'REQ-1' }));
+  const given = await rpcServer(() => ({ RequestId: 'REQ-1' }));
   t.teardown(given.close);
   const endpointChoice = {
     of: () => Promise.reject(new Error('nobody asks')),
+    latest: () => undefined,
     failed: () => undefined,
     answered: () => undefined,
   };
@@ -209,6 +212,7 @@ test('RRSA asks STS where it can be reached, unless the configuration or the env
     const asked: string[] = [];
     const endpointChoice = {
       of: (product: Product) => (asked.push(product), Promise.resolve('127.0.0.1:1')),
+      latest: () => undefined,
       failed: (product: Product) => void asked.push(`failed ${product}`),
       answered: () => undefined,
     };

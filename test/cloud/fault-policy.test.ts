@@ -10,7 +10,7 @@ const where = (holds: (policy: FaultPolicy) => boolean) => kinds.filter((kind) =
 test('what each kind of fault says of the effect of the call', (t) => {
   t.deepEqual(
     where(({ effect }) => effect === 'none'),
-    ['again', 'later', 'misconfigured', 'quota', 'refused', 'throttled'],
+    ['again', 'later', 'misconfigured', 'quota', 'refused', 'throttled', 'unrecognized'],
   );
   t.deepEqual(
     where(({ effect }) => effect === 'possible'),
@@ -29,7 +29,7 @@ test('what each kind of fault says of the effect of the call', (t) => {
 test('the next attempt has a new token wherever the answer was final', (t) => {
   t.deepEqual(
     where(({ token }) => token === 'new'),
-    ['again', 'already', 'later', 'misconfigured', 'quota', 'refused', 'throttled'],
+    ['again', 'already', 'later', 'misconfigured', 'quota', 'refused', 'throttled', 'unrecognized'],
   );
 });
 
@@ -42,18 +42,19 @@ test('how each kind is tried again, and who is told', (t) => {
     gone: 'backoff',
     throttled: 'throttle',
     unknown: 'backoff',
+    unrecognized: 'gradual',
     refused: 'slow',
     quota: 'onceFreed',
     misconfigured: 'steady',
   });
   t.deepEqual(
     where(({ tell }) => tell !== 'nobody'),
-    ['misconfigured', 'quota', 'refused'],
+    ['misconfigured', 'quota', 'refused', 'unrecognized'],
   );
   t.deepEqual(
     where(({ tell }) => tell === 'nobody'),
     where(({ retry }) => retry === 'backoff' || retry === 'throttle'),
-    'what passes by itself is told to nobody, and only that is tried again soon',
+    'what passes by itself is told to nobody at once, and only that is tried again soon',
   );
 });
 
@@ -67,7 +68,7 @@ test('kinds that are about credentials, permissions or endpoints', (t) => {
 test('kinds that may be for one ID of several', (t) => {
   t.deepEqual(
     where(({ mayBlameOneId }) => mayBlameOneId),
-    ['gone', 'refused'],
+    ['gone', 'refused', 'unrecognized'],
   );
 });
 
@@ -80,6 +81,7 @@ test('each kind gives a reason, which needs somebody where the fault does', (t) 
     gone: 'CloudBusy',
     throttled: 'CloudThrottled',
     unknown: 'CloudUnknown',
+    unrecognized: 'CloudUnknownAnswer',
     refused: 'CloudRefused',
     quota: 'QuotaExceeded',
     misconfigured: 'CloudMisconfigured',

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createCloud } from '../../src/cloud/alicloud/vpc.ts';
+import { createCloud, type AlicloudCloud } from '../../src/cloud/alicloud/vpc.ts';
 import { SigningCredentials } from '../../src/cloud/credentials.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import type { CloudFault } from '../../src/cloud/fault.ts';
 import type { AllocateEip } from '../../src/cloud/port.ts';
-import { refusal } from './scripted-server.ts';
-import type { Script, WireRequest } from './scripted-server.ts';
+import { refusal } from './rpc-server.ts';
+import type { Script, RpcRequest } from './rpc-server.ts';
 import {
   AK,
   SK,
@@ -25,6 +25,7 @@ import {
   server,
   settings,
   silent,
+  timedCloud,
   unmapped,
   wireEip,
 } from './alicloud-fixture.ts';
@@ -47,12 +48,12 @@ test.serial('answers that make no sense are unknown for mutations and later for 
     'null with 400': raw(400, 'null'),
     'XML without an error': raw(400, '<a/>', 'text/xml;charset=utf-8'),
     'a reset connection': (request) => {
-      request.request.socket.destroy();
+      request.hangUp();
       return undefined;
     },
     'a reset after the headers': (request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.write('{"RequestId"', () => request.request.socket.destroy());
+      response.write('{"RequestId"', () => request.hangUp());
       return undefined;
     },
   };
@@ -168,9 +169,9 @@ const denied = (NoPermissionType: string) =>
 test.serial('an unknown code is counted, and a missing permission names the RAM action', async (t) => {
   unmapped.length = 0;
   server.play(refusal(400, 'Brand.NewCode'));
-  t.is((await faultOf(cloud.releaseEip('eip-1'))).kind, 'later');
+  t.is((await faultOf(cloud.releaseEip('eip-1'))).kind, 'unrecognized');
   server.play(refusal(404, 'Something.NotFound'));
-  t.is((await faultOf(cloud.releaseEip('eip-1'))).kind, 'later');
+  t.is((await faultOf(cloud.releaseEip('eip-1'))).kind, 'unrecognized');
   t.deepEqual(unmapped, [
     { action: 'ReleaseEipAddress', code: 'Brand.NewCode', status: 400 },
     { action: 'ReleaseEipAddress', code: 'Something.NotFound', status: 404 },
@@ -236,15 +237,15 @@ test.serial('a host that refuses or does not exist is told apart from one that d
 });
 
 test.serial('no call outlives its timeout, on a fresh and on a used connection, before and in the body', async (t) => {
-  const quick = createCloud({ ...settings, callTimeoutMs: 150 });
+  const timed = timedCloud();
   // Three calls, so that the connection has timers of earlier requests on it.
   server.play(() => ({ RequestId: 'REQ-1' }));
-  await quick.releaseEip('eip-1');
+  await timed.cloud.releaseEip('eip-1');
   for (const script of [silent, half]) {
     server.play(script);
-    const mutation = await faultOf(quick.releaseEip('eip-1'));
-    t.is(mutation.kind, 'unknown');
-    t.is((await faultOf(quick.describeEip('eip-1'))).kind, 'later');
+    t.is((await timed.outOfTime((on) => on.releaseEip('eip-1'))).kind, 'unknown');
+    server.play(script);
+    t.is((await timed.outOfTime((on) => on.describeEip('eip-1'))).kind, 'later');
   }
 });
 
@@ -285,25 +286,23 @@ test.serial('no secret reaches a fault, wherever it was planted', async (t) => {
       EipAddresses: { EipAddress: [text] },
     }),
     () => eipPage([wireEip(text, { Status: text })]),
-    (request: WireRequest) => {
-      request.request.socket.destroy();
+    (request: RpcRequest) => {
+      request.hangUp();
       return undefined;
     },
-    () => undefined,
   ];
-  const quick = createCloud({ ...settings, callTimeoutMs: 250 });
+  const timed = timedCloud();
   const named: AllocateEip = { ...allocation, name: 'hunter2', description: SK };
-  for (const [n, script] of scripts.entries()) {
-    server.play(script);
-    for (const call of [() => quick.allocateEip(named), () => quick.describeEip('eip-1')]) {
-      const fault = await faultOf(call());
+  for (const [n, script] of [...scripts, silent].entries())
+    for (const call of [(on: AlicloudCloud) => on.allocateEip(named), (on: AlicloudCloud) => on.describeEip('eip-1')]) {
+      server.play(script);
+      const fault = await (script === silent ? timed.outOfTime(call) : faultOf(call(cloud)));
       const shown = [fault.message, fault.stack, JSON.stringify(fault), inspect(fault, { depth: 9, showHidden: true })];
       for (const secret of planted)
         t.false(shown.join('\n').includes(secret), `script ${n}: ${secret} in ${fault.message}`);
       t.is(fault.cause, undefined);
       t.false(/[\p{Cc}]/u.test(fault.message));
     }
-  }
   t.false(inspect(settings.credentials, { depth: 9, showHidden: true }).includes(SK));
   t.false(JSON.stringify(await settings.credentials?.get()).includes(SK));
 });

@@ -63,6 +63,7 @@ test('a pod that cannot have an address is told of once, and then of its address
   await world.endPod('lucky');
   await world.pass(60_000);
   t.deepEqual(kinds('lucky'), ['allocated', 'associated', 'disassociated', 'released']);
+  t.is(told.find(({ kind }) => kind === 'disassociated')?.data.reason, 'PodDeleted');
   t.deepEqual(kinds('late'), ['failed', 'allocated', 'associated']);
   await world.stop();
 });
@@ -105,6 +106,7 @@ test('in a rollout the sink hears that the old pod has lost the EIP before it he
     .filter(({ kind }) => kind.endsWith('associated'))
     .map(({ kind, data }) => `${data.pod} ${kind} ${data.revision}`);
   t.deepEqual(heard, ['old associated hello-00001', 'old disassociated hello-00001', 'new associated hello-00002']);
+  t.is(told.find(({ kind }) => kind === 'disassociated')?.data.reason, 'HandedOver');
   await world.stop();
 });
 
@@ -117,6 +119,7 @@ test('what somebody does in the console is drift, and then what follows from it'
   await world.pass(20 * 60_000);
   t.deepEqual(kinds(), ['allocated', 'associated', 'drift', 'disassociated', 'associated']);
   t.is(told[2]?.data.reason, 'Disassociated');
+  t.is(told[3]?.data.reason, 'Lost');
   t.is(new Set(told.map(({ id }) => id)).size, told.length);
   await world.stop();
 });

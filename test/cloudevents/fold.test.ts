@@ -29,6 +29,13 @@ const fact: fc.Arbitrary<Fact> = fc
     isLeaving: fc.boolean(),
     isLast: fc.boolean(),
     why: trouble,
+    running: fc.option(
+      fc.record({ uid: fc.constantFrom('one', 'two'), address: fc.constantFrom('10.0.0.1', undefined) }),
+      {
+        nil: undefined,
+      },
+    ),
+    isHandedOver: fc.boolean(),
   })
   .map(({ allocationType, parsed, bound: place, does, why, ...rest }) => ({
     ...rest,
@@ -98,4 +105,38 @@ test('what has been told is no news, to this process or to the next, which reads
     }),
     { numRuns: 1_000 },
   );
+});
+
+/** An address that was bound to pod `one` at 10.0.0.1, and what is seen next. */
+const unbound = (next: Partial<Fact>, before: Partial<Fact> = {}): unknown => {
+  const place = { allocationId: 'eip-1', networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.1', podUid: 'one' };
+  const seen: Fact = {
+    about: { namespace: 'default', pod: 'pod', podEIPUID: 'uid', managedBy: 'Controller', allocationType: 'Static' },
+    allocationId: 'eip-1',
+    address: '203.0.113.1',
+    statusAddress: undefined,
+    bound: place,
+    running: { uid: 'one', address: '10.0.0.1' },
+    isHandedOver: false,
+    isUsed: true,
+    isCertain: true,
+    isLeaving: false,
+    isLast: false,
+    drift: undefined,
+    trouble: undefined,
+  };
+  const gone = { ...seen, isUsed: false, bound: undefined };
+  const { changes } = foldAll([seen, { ...seen, ...before }, { ...gone, ...next }]);
+  return (changes.find(({ kind }) => kind === 'disassociated')?.data as { reason?: string } | undefined)?.reason;
+};
+
+test('an event that an EIP is no longer bound says why', (t) => {
+  t.is(unbound({ running: undefined, isLeaving: true }), 'PodDeleted');
+  t.is(unbound({ running: { uid: 'two', address: '10.0.0.1' } }), 'PodDeleted', 'another pod has the name now');
+  t.is(unbound({ isHandedOver: true }), 'HandedOver');
+  t.is(unbound({ running: undefined }, { isHandedOver: true }), 'HandedOver', 'also where the pod has gone since');
+  t.is(unbound({ running: { uid: 'one', address: '10.0.0.9' } }), 'Moved');
+  t.is(unbound({ drift: { reason: 'EipBoundElsewhere', message: '' } }), 'Lost');
+  t.is(unbound({ address: null }), 'Lost');
+  t.is(unbound({}), 'Withdrawn');
 });

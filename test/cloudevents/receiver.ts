@@ -1,7 +1,7 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { HTTP, type CloudEvent } from 'cloudevents';
 import type { ChangeData } from '../../src/cloudevents/change.ts';
+import { scriptedServer } from '../harness/scripted-server.ts';
 
 /** An event as the SDK of CloudEvents reads it. */
 export type Received = CloudEvent<ChangeData> & { readonly sequence: string };
@@ -19,40 +19,29 @@ export const receive = async (answer: (event: Received, headers: IncomingHttpHea
   const taken: Received[] = [];
   const unreadable: unknown[] = [];
   let requests = 0;
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      requests += 1;
-      let event: Received;
-      try {
-        const message = { headers: request.headers, body: Buffer.concat(chunks).toString() };
-        event = HTTP.toEvent<ChangeData>(message) as Received;
-        event.validate();
-      } catch (error) {
-        unreadable.push(error);
-        response.writeHead(400).end();
-        return;
-      }
-      const { status, headers = {}, isTaken = status >= 200 && status < 300 } = answer(event, request.headers);
-      if (isTaken) taken.push(event);
-      if (status === 0) request.socket.destroy();
-      else response.writeHead(status, headers).end();
-    });
+  const server = await scriptedServer(({ headers, body, response, hangUp }) => {
+    requests += 1;
+    let event: Received;
+    try {
+      event = HTTP.toEvent<ChangeData>({ headers, body }) as Received;
+      event.validate();
+    } catch (error) {
+      unreadable.push(error);
+      response.writeHead(400).end();
+      return;
+    }
+    const { status, headers: more = {}, isTaken = status >= 200 && status < 300 } = answer(event, headers);
+    if (isTaken) taken.push(event);
+    if (status === 0) hangUp();
+    else response.writeHead(status, more).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/default/broker`,
+    url: `${server.url}/default/broker`,
     /** What was taken, in the order of arrival, repeats included. */
     taken,
     unreadable,
     requests: () => requests,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: server.close,
   };
 };
 

@@ -1,6 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -12,6 +10,7 @@ import { createSender } from '../../src/cloudevents/sender.ts';
 import { retryAfterMs, type Sink } from '../../src/cloudevents/sink.ts';
 import { receive, type Answer } from './receiver.ts';
 import { ManualClock } from '../harness/clock.ts';
+import { scriptedServer } from '../harness/scripted-server.ts';
 
 const about = {
   namespace: 'default',
@@ -31,7 +30,7 @@ const why = { reason: 'CloudRefused', message: 'the cloud said: "nein, größer"
 const DATA = {
   allocated: { ...about, ...eip },
   associated: { ...about, ...eip, ...place },
-  disassociated: { ...about, ...eip, ...place },
+  disassociated: { ...about, ...eip, ...place, reason: 'HandedOver' },
   released: { ...about, ...eip },
   failed: { ...about, ...why },
   conflict: { ...about, ...why },
@@ -201,12 +200,8 @@ test('the token is read anew each time, and is missed only where it was asked fo
 
 test('a sink with a certificate of its own is trusted by the CA that was given, and by no other', async (t) => {
   const authority = await renew(undefined, ['localhost', '127.0.0.1'], Date.now());
-  const server = createTlsServer({ cert: authority.leaf.cert, key: authority.leaf.key }, (request, response) => {
-    request.resume();
-    response.writeHead(202).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const server = await scriptedServer(({ response }) => void response.writeHead(202).end(), authority.leaf);
+  const url = `${server.url}/`;
   const trusting = createSender(sinkAt(url, { caCertificates: bundleOf(authority) }), new ManualClock());
   const doubting = createSender(sinkAt(url), new ManualClock());
   t.deepEqual(await trusting.send(message(), never), { is: 'delivered' });
@@ -215,6 +210,5 @@ test('a sink with a certificate of its own is trusted by the CA that was given, 
   t.regex('why' in refused ? refused.why : '', /CERT|VERIFY|SIGNED/);
   trusting.close();
   doubting.close();
-  server.closeAllConnections();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await server.close();
 });

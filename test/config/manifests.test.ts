@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { parse, parseAllDocuments } from 'yaml';
@@ -9,13 +10,15 @@ import { ConfigError } from '../../src/config/problem.ts';
 const run = promisify(execFile);
 
 interface Rule {
-  apiGroups: string[];
-  resources: string[];
+  /** Absent from rules about paths. */
+  apiGroups?: string[];
+  resources?: string[];
   verbs: string[];
   resourceNames?: string[];
 }
 
 interface Webhook {
+  rules?: { resources: string[] }[];
   clientConfig: { service: { name: string; namespace: string; path: string } };
   failurePolicy: string;
   sideEffects: string;
@@ -48,7 +51,7 @@ const find = (manifests: readonly Manifest[], kind: string, name: string): Manif
 /** Every single permission as one line: `group/resource verb`, and the name where it is limited to one. */
 const permissions = (rules: readonly Rule[] = []): string[] =>
   rules
-    .flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+    .flatMap(({ apiGroups = [], resources = [], verbs, resourceNames }) =>
       apiGroups.flatMap((group) =>
         resources.flatMap((resource) =>
           verbs.map(
@@ -76,11 +79,14 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'alibabacloud.com/podeips patch',
     'alibabacloud.com/podeips watch',
     'alibabacloud.com/podeips/status patch',
-    'apiextensions.k8s.io/customresourcedefinitions get only eippolicies.podeip-controller.alibabacloud.com',
+    'apiextensions.k8s.io/customresourcedefinitions get only eipholders.podeip-controller.alibabacloud.com, eippolicies.podeip-controller.alibabacloud.com, podeips.alibabacloud.com, services.serving.knative.dev',
     'apps/deployments list only ack-extend-network-controller',
     'autoscaling.internal.knative.dev/podautoscalers list',
     'events.k8s.io/events create',
     'events.k8s.io/events patch',
+    'podeip-controller.alibabacloud.com/eipholders create',
+    'podeip-controller.alibabacloud.com/eipholders get',
+    'podeip-controller.alibabacloud.com/eipholders patch',
     'podeip-controller.alibabacloud.com/eippolicies list',
     'podeip-controller.alibabacloud.com/eippolicies watch',
     'podeip-controller.alibabacloud.com/eipusages create',
@@ -90,7 +96,6 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'serving.knative.dev/services get',
     'serving.knative.dev/services list',
     'serving.knative.dev/services watch',
-    'serving.knative.dev/services/status patch',
   ]);
 });
 
@@ -141,6 +146,18 @@ test('the webhooks, the Service, the Secret and the names that the configuration
       })),
     );
   }
+  const [workloads] = find(manifests, 'ValidatingWebhookConfiguration', webhook.configurationName).webhooks ?? [];
+  t.deepEqual(workloads?.rules?.flatMap(({ resources }) => resources).toSorted(), [
+    'configurations',
+    'cronjobs',
+    'daemonsets',
+    'deployments',
+    'jobs',
+    'replicasets',
+    'replicationcontrollers',
+    'services',
+    'statefulsets',
+  ]);
   const roles = manifests.filter(({ rules }) => rules);
   t.deepEqual(Object.fromEntries(roles.map(({ kind, rules }) => [kind, permissions(rules)])), {
     ClusterRole: [
@@ -150,6 +167,7 @@ test('the webhooks, the Service, the Secret and the names that the configuration
       `admissionregistration.k8s.io/validatingwebhookconfigurations patch only ${webhook.configurationName}`,
       'apps/deployments get',
       'apps/statefulsets get',
+      'authorization.k8s.io/subjectaccessreviews create',
     ],
     Role: ['/secrets create', `/secrets get only ${webhook.secretName}`, `/secrets patch only ${webhook.secretName}`],
   });
@@ -164,7 +182,7 @@ test('the webhooks, the Service, the Secret and the names that the configuration
 });
 
 test('what is installed as a whole allows what its parts allow, by the same names', async (t) => {
-  const parts = (await Promise.all(['rbac', 'webhook', 'cloudevents'].map(built))).flat();
+  const parts = (await Promise.all(['rbac', 'webhook', 'metrics'].map(built))).flat();
   const roles = parts.filter(({ rules }) => rules);
   t.true(roles.some(({ rules }) => rules?.some(({ resourceNames }) => resourceNames)));
   for (const folder of ['default', 'cert-manager', 'virtual-node']) {
@@ -181,7 +199,7 @@ test('what is installed as a whole allows what its parts allow, by the same name
 test('every binding binds a role that is there to the one service account', async (t) => {
   const manifests = await built('rbac');
   const bindings = manifests.filter(({ kind }) => kind.endsWith('Binding'));
-  t.is(bindings.length, 3);
+  t.is(bindings.length, 4);
   for (const { roleRef, subjects } of bindings) {
     find(manifests, roleRef?.kind ?? '', roleRef?.name ?? '');
     t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace: 'knative-eip-system' }]);
@@ -249,12 +267,13 @@ test('the image, the port, the probes and the selectors fit together', async (t)
   t.is(container?.image, `knative-eip:${version}`);
   t.is(spec.replicas, 2);
   t.deepEqual(container?.ports, [
-    { name: 'http', containerPort: 8080 },
+    { name: 'health', containerPort: 8081 },
+    { name: 'metrics', containerPort: 8443 },
     { name: 'webhook', containerPort: 9443 },
   ]);
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
     t.like(container?.[probe], {
-      httpGet: { port: 'http', path: probe === 'readinessProbe' ? '/readyz' : '/healthz' },
+      httpGet: { port: 'health', path: probe === 'readinessProbe' ? '/readyz' : '/healthz' },
     });
   t.deepEqual(container?.args, ['controller', '--config', '/etc/knative-eip/config.yaml']);
   t.is(container?.volumeMounts[0]?.mountPath, '/etc/knative-eip');
@@ -271,6 +290,93 @@ test('the image, the port, the probes and the selectors fit together', async (t)
     find(await built('rbac'), 'ServiceAccount', spec.template.spec.serviceAccountName).metadata.namespace,
     deployment.metadata.namespace,
   );
+});
+
+const portOf = (address: string): number => Number(address.split(':').at(-1));
+
+test('the ports are those that the configuration has by default, and the status page is on the loopback address', async (t) => {
+  const manifests = await built('manager');
+  const { health, metrics, http, webhook } = loadConfig({
+    text: 'clusterID: c\nregionID: cn-x\nvpcID: vpc-1\n',
+    env: {},
+  }).config;
+  const { spec } = (find(manifests, 'Deployment', 'knative-eip').spec ?? {})['template'] as {
+    spec: { containers: { ports: { name: string; containerPort: number }[] }[] };
+  };
+  const ports = Object.fromEntries(
+    (spec.containers[0]?.ports ?? []).map(({ name, containerPort }) => [name, containerPort]),
+  );
+  t.deepEqual(ports, {
+    health: portOf(health.address),
+    metrics: portOf(metrics.address),
+    webhook: portOf(webhook.address),
+  });
+  t.true(http.address.startsWith('127.0.0.1:'));
+});
+
+interface NetworkPolicySpec {
+  podSelector: { matchLabels: Record<string, string> };
+  policyTypes: string[];
+  ingress: { from: { ipBlock?: { cidr: string }; namespaceSelector?: object }[]; ports: { port: number }[] }[];
+}
+
+test('one NetworkPolicy says who reaches which port, so that half of it is never in force', async (t) => {
+  const { health, metrics, webhook, virtualNode } = loadConfig({
+    text: 'clusterID: c\nregionID: cn-x\nvpcID: vpc-1\n',
+    env: {},
+  }).config;
+  const always = [webhook.address, health.address];
+  for (const [folder, apiServers] of [
+    ['network-policy', always],
+    ['network-policy-virtual-node', [...always, virtualNode.kubelet.address]],
+  ] as const) {
+    const manifests = await built(folder);
+    t.deepEqual(
+      manifests.map(({ kind, metadata: { name } }) => `${kind} ${name}`),
+      ['NetworkPolicy knative-eip'],
+      folder,
+    );
+    const { podSelector, policyTypes, ingress } = find(manifests, 'NetworkPolicy', 'knative-eip')
+      .spec as unknown as NetworkPolicySpec;
+    t.deepEqual(podSelector.matchLabels, { 'app.kubernetes.io/name': 'knative-eip' });
+    t.deepEqual(policyTypes, ['Ingress']);
+    t.deepEqual(
+      ingress.map(({ from, ports }) => [from.flatMap((peer) => Object.keys(peer)), ports.map(({ port }) => port)]),
+      [
+        [['ipBlock'], apiServers.map(portOf)],
+        [['namespaceSelector'], [portOf(metrics.address)]],
+      ],
+      'none is open to everybody',
+    );
+    // As it is, the API server refuses it: an address that nobody has filled in keeps nobody out.
+    const cidrs = ingress.flatMap(({ from }) => from.flatMap(({ ipBlock }) => ipBlock?.cidr ?? []));
+    t.deepEqual(
+      cidrs.map((cidr) => isIP(cidr.split('/')[0] ?? '')),
+      [0],
+    );
+  }
+});
+
+test('Prometheus is let in by its token, over TLS, through the port that the Service has', async (t) => {
+  const [endpoint] = (
+    find(await built('prometheus'), 'ServiceMonitor', 'knative-eip').spec as {
+      endpoints: { port: string; scheme: string; bearerTokenFile?: string }[];
+    }
+  ).endpoints;
+  const { ports } = find(await built('manager'), 'Service', 'knative-eip-metrics').spec as {
+    ports: { name: string; targetPort: string }[];
+  };
+  t.like(endpoint, { port: ports[0]?.name, scheme: 'https' });
+  t.regex(endpoint?.bearerTokenFile ?? '', /serviceaccount\/token$/);
+  t.is(ports[0]?.targetPort, 'metrics');
+  const roles = await built('metrics');
+  t.deepEqual(permissions(find(roles, 'ClusterRole', 'knative-eip-metrics-auth').rules), [
+    'authentication.k8s.io/tokenreviews create',
+    'authorization.k8s.io/subjectaccessreviews create',
+  ]);
+  t.deepEqual(find(roles, 'ClusterRole', 'knative-eip-metrics-reader').rules as object, [
+    { nonResourceURLs: ['/metrics'], verbs: ['get'] },
+  ]);
 });
 
 test('the ConfigMap’s placeholders are refused, all three, and nothing else in it is wrong', async (t) => {
@@ -296,10 +402,12 @@ test('the RAM policy allows the actions that the product calls, and no other', (
     'vpc:AddCommonBandwidthPackageIp',
     'vpc:AllocateEipAddress',
     'vpc:AssociateEipAddress',
+    'vpc:DescribeCommonBandwidthPackages',
     'vpc:DescribeEipAddresses',
     'vpc:ReleaseEipAddress',
     'vpc:RemoveCommonBandwidthPackageIp',
     'vpc:TagResources',
+    'vpc:UnTagResources',
     'vpc:UnassociateEipAddress',
   ]);
 });
@@ -310,9 +418,10 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
   t.deepEqual(permissions(role.rules), [
     '/configmaps get',
     '/nodes create',
-    '/nodes get',
-    '/nodes patch',
-    '/nodes/status patch',
+    '/nodes get only knative-eip-virtual-node',
+    '/nodes patch only knative-eip-virtual-node',
+    '/nodes/status get only knative-eip-virtual-node',
+    '/nodes/status patch only knative-eip-virtual-node',
     '/pods delete',
     '/pods get',
     '/pods list',
@@ -346,6 +455,31 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
   );
 });
 
+test('to patch pods themselves is a right of its own, which nothing else brings', async (t) => {
+  const manifests = await built('announce-on-pods');
+  t.deepEqual(permissions(find(manifests, 'ClusterRole', 'knative-eip-announce-on-pods').rules), ['/pods patch']);
+  const { roleRef, subjects } = find(manifests, 'ClusterRoleBinding', 'knative-eip-announce-on-pods');
+  t.is(roleRef?.name, 'knative-eip-announce-on-pods');
+  t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace: 'knative-eip-system' }]);
+  for (const folder of ['default', 'virtual-node'])
+    for (const { rules } of await built(folder)) t.false(permissions(rules).includes('/pods patch'), folder);
+});
+
+test('what is off by default needs rights of its own, which nothing else brings', async (t) => {
+  const manifests = await built('service-condition');
+  t.deepEqual(permissions(find(manifests, 'ClusterRole', 'knative-eip-service-condition').rules), [
+    'serving.knative.dev/services/status patch',
+  ]);
+  const events = await built('cloudevents');
+  t.is(find(events, 'Role', 'knative-eip-cloudevents').metadata.namespace, 'knative-eip-system');
+  for (const each of [...manifests, ...events].filter(({ kind }) => kind.endsWith('Binding')))
+    t.deepEqual(each.subjects, [{ kind: 'ServiceAccount', name: 'knative-eip', namespace: 'knative-eip-system' }]);
+  for (const { rules } of await built('default')) {
+    t.false(permissions(rules).includes('serving.knative.dev/services/status patch'));
+    t.false(permissions(rules).some((each) => /^\/configmaps (?!get only eni-config)/u.test(each)));
+  }
+});
+
 test('config/default builds, with the CRD, the roles and the deployment in it', async (t) => {
   const manifests = await built('default');
   t.truthy(find(manifests, 'CustomResourceDefinition', 'podeips.alibabacloud.com'));
@@ -353,5 +487,5 @@ test('config/default builds, with the CRD, the roles and the deployment in it', 
   t.truthy(find(manifests, 'Deployment', 'knative-eip'));
 
   const { resources } = parse(readFileSync('config/default/kustomization.yaml', 'utf8')) as { resources: string[] };
-  t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook', '../cloudevents']);
+  t.deepEqual(resources, ['../crd', '../rbac', '../manager', '../webhook', '../metrics']);
 });

@@ -1,39 +1,19 @@
-import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { ALLOCATED_ADDRESS, TAG_ALLOW_NAMESPACES, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { outcomeOf } from '../../src/cli/drain-report.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { drainPodEips, findManaged, keepTurn, releaseTurn, type Drained } from '../../src/controllers/drain.ts';
 import { Tracker } from '../../src/controllers/podeip/tracker.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../harness/random.ts';
 import { NAMESPACE, World } from '../harness/world.ts';
+import { CLUSTER_ID, CLUSTER_UID, podEipSettings, VPC } from '../harness/settings.ts';
+import { adapterOn } from '../harness/cluster.ts';
 
 const WANTS_ONE = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 
-/** Lets virtual time pass until the work is done. */
-const during = async <T>({ clock }: World, work: Promise<T>): Promise<T> => {
-  let isOver = false;
-  const end = () => {
-    isOver = true;
-  };
-  work.then(end, end);
-  for (;;) {
-    await setImmediate();
-    if (isOver) return work;
-    await clock.advance(10);
-  }
-};
-
 const drain = async (world: World, how: 'release' | 'keep', signal = new AbortController().signal) => {
   const { clock, kube } = world;
-  const sent = callApi(world.cloud);
-  const assembled = assembleCloud({
-    clock,
-    region: 'cn-hangzhou',
-    callApi: (params, request) => sent(params, request, {}),
-  });
+  const assembled = adapterOn(world.cloud, clock);
   await assembled.warmUp();
   const { turn, isNotOurs } =
     how === 'keep'
@@ -42,23 +22,9 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
           kube,
           cloud: assembled.cloud,
           clock,
-          cluster: { uid: 'cluster-uid', id: 'cluster' },
-          settings: {
-            clusterUid: 'cluster-uid',
-            defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-            existingEips: 'granted',
-            existingEipNamespaces: [],
-            statefulKinds: ['StatefulSet'],
-            enableVirtualNode: false,
-            holdOffMs: 0,
-            allowEipRob: false,
-            adoptBefore: undefined,
-            missingMs: 20_000,
-            settleMs: 10_000,
-            readLagMs: 2_000,
-            recheckMs: 600_000,
-          },
-          vpcId: 'vpc-1',
+          cluster: { uid: CLUSTER_UID, id: CLUSTER_ID },
+          settings: podEipSettings(),
+          vpcId: VPC,
           tracker: new Tracker(clock, seeded(5)),
           nodeOf: () => undefined,
           mayAct: () => true,
@@ -68,8 +34,7 @@ const drain = async (world: World, how: 'release' | 'keep', signal = new AbortCo
           log: silentLog,
         });
   const told: Drained[] = [];
-  const drained = await during(
-    world,
+  const drained = await world.during(
     (async () => {
       const all = await findManaged(kube, undefined, signal);
       return drainPodEips(
@@ -120,6 +85,26 @@ test('keeping leaves the account and the pod as they are, and says what is left'
   t.is(world.cloud.ledger().length, changes, 'nothing was sent to the cloud');
   t.true(before[0]?.tags.has(TAG_PODEIP_UID));
   t.is((await world.pod('a'))?.metadata.annotations?.[ALLOCATED_ADDRESS], before[0]?.ipAddress);
+});
+
+test('a drain that keeps and dies on the line after leaves nothing that a controller would release', async (t) => {
+  const signal = new AbortController().signal;
+  for (const isGone of [true, false]) {
+    const world = await World.create();
+    await world.runPod('a', WANTS_ONE);
+    await world.pass(30_000);
+    const [before] = world.cloud.eips();
+    const [podEip] = await world.podEips();
+    if (!podEip) throw new Error('there is no PodEIP');
+    t.is(await world.during(keepTurn(world.kube)(podEip, signal)), 'now');
+    t.is((await world.podEips()).length, 1, 'it has died before the PodEIP was deleted');
+    if (isGone) await world.deletePod('a', { graceful: false });
+    await world.succeed();
+    await world.pass(120_000);
+    t.is(world.cloud.eips().length, 1, 'nothing was released, nor bought');
+    t.is(world.cloud.eips()[0]?.allocationId, before?.allocationId);
+    t.is((await world.podEips()).length, isGone ? 0 : 1);
+  }
 });
 
 test('what another controller made is left alone', async (t) => {

@@ -74,6 +74,12 @@ const STORIES: Readonly<Record<string, Story>> = {
     at: '15m',
     labels: { cluster: 'one' },
   },
+  KnativeEipOrphansKept: {
+    series: { [`knative_eip_virtual_node_braked{${C}}`]: '0x10 1x10' },
+    quietAt: '5m',
+    at: '15m',
+    labels: { cluster: 'one' },
+  },
   KnativeEipLeaked: {
     series: { [`knative_eip_leaked_eips{${C}}`]: '0x10 2x40' },
     quietAt: '15m',

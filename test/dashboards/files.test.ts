@@ -8,6 +8,7 @@ import test from 'ava';
 import { parseAllDocuments, stringify } from 'yaml';
 import { ALERTS } from '../../dashboards/src/alerts.ts';
 import { BOARDS, files } from '../../dashboards/src/files.ts';
+import { FAULT } from '../../src/cloud/fault-policy.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { LABELS } from '../../src/metrics/definition.ts';
 import { isPrometheusInstalled, metricsIn, ofAlerts, ofPanels, panels, promtool, WHY_SKIPPED } from './expressions.ts';
@@ -46,11 +47,12 @@ test('every panel has a title, an explanation and the data source that is chosen
   for (const [name, board] of Object.entries(BOARDS)) {
     const ids = (board.panels ?? []).map(({ id }) => id);
     t.is(new Set(ids).size, ids.length, `${name}: numbers of panels`);
-    t.deepEqual(
-      board.templating?.list?.map((variable) => variable.name),
-      ['datasource', 'cluster', 'namespace', 'service'],
-      name,
-    );
+    const variables = board.templating?.list?.map((variable) => variable.name) ?? [];
+    t.deepEqual(variables.slice(0, 4), ['datasource', 'cluster', 'job', 'instance'], name);
+    const asked = JSON.stringify(board.panels);
+    for (const variable of variables.slice(1)) t.true(asked.includes(`$${variable}`), `${name}: $${variable} is dead`);
+    for (const variable of ['namespace', 'service'])
+      t.is(variables.includes(variable), asked.includes(`$${variable}`), `${name}: $${variable}`);
     for (const [, uid] of JSON.stringify(board).matchAll(/"uid":"([^"]*)"/g))
       t.regex(uid ?? '', /^(\$\{datasource\}|knative-eip-[a-z]+)$/, name);
     // A whole series without choice of cluster would add up clusters that were not chosen.
@@ -73,10 +75,14 @@ test('every alert has its runbook, and every runbook its alert', (t) => {
   const pages = readdirSync(join(ROOT, 'docs/runbooks')).toSorted();
   t.deepEqual(pages, ALERTS.map(({ name }) => `${name}.md`).toSorted());
   for (const path of ['dashboards/knative-eip.rules.yaml', 'config/prometheus/rules.yaml']) {
-    const text = readFileSync(join(ROOT, path), 'utf8');
-    for (const [, page] of text.matchAll(/runbook_url: \S+\/(docs\/runbooks\/\S+)/g))
+    const text = files().get(path) ?? '';
+    for (const [, page] of text.matchAll(/runbook: (\S+)/g))
       t.true(existsSync(join(ROOT, page ?? '')), `${path}: ${page}`);
-    for (const name of pages) t.true(text.includes(`/docs/runbooks/${name}`), `${path}: ${name}`);
+    for (const name of pages) t.true(text.includes(`docs/runbooks/${name}`), `${path}: ${name}`);
+    t.false(text.includes('://'), 'no address in the web is made up');
+    const published = files('https://wiki.example.com/runbooks/').get(path) ?? '';
+    for (const name of pages)
+      t.true(published.includes(`runbook_url: https://wiki.example.com/runbooks/${name}`), name);
   }
 });
 
@@ -131,3 +137,8 @@ test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a
     }
   },
 );
+
+test('the runbook of pods without an address explains every reason that an answer of the cloud can give', (t) => {
+  const text = readFileSync(join(ROOT, 'docs/runbooks/KnativeEipPodsWithoutAddress.md'), 'utf8');
+  for (const { reason } of Object.values(FAULT)) t.true(text.includes(`\`${reason}\``), reason);
+});

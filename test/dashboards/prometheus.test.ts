@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +24,8 @@ import {
   WHY_SKIPPED,
   type Expression,
 } from './expressions.ts';
+import { freePort } from '../harness/free-port.ts';
+import { scriptedServer, type ScriptedServer } from '../harness/scripted-server.ts';
 
 const RULES = join(import.meta.dirname, '../../dashboards/knative-eip.rules.yaml');
 const SCRAPE_MS = 500;
@@ -41,22 +41,10 @@ const hello = (revision: number) => ({
   [REVISION_LABEL]: `hello-0000${revision}`,
 });
 
-/** Resolves to a port on 127.0.0.1 that is free now. */
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
-
 /** Knative's own count of pods, as its autoscaler shows it. */
-const serveKnative = async (): Promise<Server> => {
+const serveKnative = (): Promise<ScriptedServer> => {
   const labels = 'k8s_namespace_name="default",kn_service_name="hello",kn_revision_name="hello-00001"';
-  const server = createServer((_, response) => response.end(`kn_revision_pods_count{${labels}} 4\n`));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
+  return scriptedServer(({ response }) => void response.end(`kn_revision_pods_count{${labels}} 4\n`));
 };
 
 interface Answer {
@@ -156,7 +144,7 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
     const app = createApp({ health: createHealth(), exposition, log: silentLog });
     const server = await serve(app, '127.0.0.1:0', systemClock);
     const knative = await serveKnative();
-    const targets = [new URL(server.url).host, `127.0.0.1:${(knative.address() as AddressInfo).port}`];
+    const targets = [new URL(server.url).host, knative.host];
     try {
       await prometheus(targets, async (url) => {
         const ask = async (expr: string, at?: number): Promise<Answer> => {
@@ -204,7 +192,7 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
     } finally {
       await world.stop();
       await server.close();
-      knative.close();
+      await knative.close();
     }
   },
 );

@@ -6,7 +6,8 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
-import { setStage, until } from './stage.ts';
+import { setStage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 const podOf = (name: string) => ({
   apiVersion: 'v1',
@@ -19,7 +20,6 @@ const isServed = (pod: { metadata: { annotations?: Readonly<Record<string, strin
   pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined;
 
 test('a controller that is started with another account does nothing, says why, and is not ready', async (t) => {
-  t.timeout(120_000);
   const stage = await setStage('embedded');
   const other = createSandboxCloud({ clock, random });
   const http = await serveCloud(other, { host: '127.0.0.1', port: 0 });
@@ -34,12 +34,13 @@ test('a controller that is started with another account does nothing, says why, 
     const wrong = await stage.startController({ leaderElection: { enabled: false }, endpoints });
     await until('what is wrong', wrong.output, (out) => out.includes('is an instance of the account'));
     await stage.kube.create(POD, podOf('comes'));
-    const url = /"url":"(http:[^"]+)"/.exec(wrong.output())?.[1] ?? '';
+    const urlOf = (part: string) => new RegExp(`"${part}":"(http:[^"]+)"`).exec(wrong.output())?.[1] ?? '';
+    const url = urlOf('health');
     const ready = await fetch(`${url}/readyz?verbose`);
     t.is(ready.status, 503);
     t.regex(await ready.text(), /\[-\]account failed/);
     t.is((await fetch(`${url}/healthz`)).status, 200, 'a restart would not help');
-    t.regex(await (await fetch(`${url}/metrics`)).text(), /^knative_eip_account_mismatch 1$/m);
+    t.regex(await (await fetch(`${urlOf('metrics')}/metrics`)).text(), /^knative_eip_account_mismatch 1$/m);
     t.is(await wrong.terminate(), 0);
     t.deepEqual(other.ledger(), []);
     t.deepEqual(Object.keys(other.calls()), ['DescribeNetworkInterfaces']);

@@ -1,19 +1,10 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { parse } from 'yaml';
 import { OUR_VIRTUAL_NODE, WANTS_ECI } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
-import { until, type Stage } from './stage.ts';
-
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-};
+import { type Stage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 /** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
 export const webhookConfiguration = (port: number) => {
@@ -67,6 +58,5 @@ export const areWebhooksCalled = async (stage: Stage): Promise<void> => {
       return JSON.parse(await response.text()) as Pod;
     },
     ({ spec }) => spec?.nodeSelector?.[OUR_VIRTUAL_NODE] === 'true',
-    20_000,
   );
 };

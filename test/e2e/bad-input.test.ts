@@ -1,5 +1,6 @@
 import { writeFileSync, mkdtempSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -7,7 +8,8 @@ import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
 import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
-import { setStage, until } from './stage.ts';
+import { setStage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 const WANTS = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 const USED_ELSEWHERE = 'eip-usedelsewhere';
@@ -33,7 +35,6 @@ const podOf = (name: string, annotations: Record<string, string>) => ({
 });
 
 test('bad requests get a Warning Event and a condition that say what to do; nothing is bought, nothing loops', async (t) => {
-  t.timeout(120_000);
   const stage = await setStage('embedded');
   try {
     const eni = stage.cloud.world.addNetworkInterface({
@@ -118,7 +119,6 @@ test('bad requests get a Warning Event and a condition that say what to do; noth
 });
 
 test('without the CRD the controller says how to install it, stays, and works once it is there', async (t) => {
-  t.timeout(120_000);
   const stage = await setStage('embedded', { withCrd: false });
   try {
     const controller = await stage.startController({ leaderElection: { enabled: false } });
@@ -146,10 +146,12 @@ clusterID: e2e
 regionID: cn-hangzhou
 vpcID: vpc-e2e
 http: { address: '127.0.0.1:0' }
+health: { address: '127.0.0.1:0' }
+metrics: { address: '127.0.0.1:0' }
 logFormat: json
 `;
 
-const runOnce = (kubeconfig: string, timeout = 20_000) => {
+const start = (kubeconfig: string) => {
   const folder = mkdtempSync(join(tmpdir(), 'eip-bad-'));
   const config = join(folder, 'config.yaml');
   const path = join(folder, 'kubeconfig');
@@ -157,28 +159,37 @@ const runOnce = (kubeconfig: string, timeout = 20_000) => {
   writeFileSync(path, kubeconfig);
   const bin = new URL('../../src/bin.js', import.meta.url).pathname;
   const args = [bin, 'controller', '--config', config, '--kubeconfig', path];
-  return spawnSync(process.execPath, args, { encoding: 'utf8', timeout, env: { PATH: process.env['PATH'] } });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env['PATH'] },
+  });
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+  return { child, said: () => said, ended: once(child, 'close') };
 };
 
-test.serial('a kubeconfig that cannot be read ends with 2 and a message that names the file', (t) => {
-  const { status, stderr } = runOnce('clusters: [');
-  t.is(status, 2);
-  t.regex(stderr, /kubeconfig/);
+test.serial('a kubeconfig that cannot be read ends with 2 and a message that names the file', async (t) => {
+  const { said, ended } = start('clusters: [');
+  t.deepEqual(await ended, [2, null]);
+  t.regex(said(), /kubeconfig/);
 });
 
-test.serial('an API server that does not answer is named and asked again; SIGTERM still ends it with 0', (t) => {
-  // Port 9 (discard) is closed: the connection is refused at once. After the timeout spawnSync sends SIGTERM.
-  const { status, stderr } = runOnce(
-    `
+test.serial('an API server that does not answer is named and asked again; SIGTERM still ends it with 0', async (t) => {
+  // Port 9 (discard) is closed: the connection is refused at once.
+  const { child, said, ended } = start(`
 apiVersion: v1
 kind: Config
 clusters: [{ name: a, cluster: { server: 'http://127.0.0.1:9', insecure-skip-tls-verify: true } }]
 users: [{ name: a, user: {} }]
 contexts: [{ name: a, context: { cluster: a, user: a } }]
 current-context: a
-`,
-    6_000,
-  );
-  t.regex(stderr, /The API server http:\/\/127\.0\.0\.1:9 does not answer \(retrying\)/);
-  t.is(status, 0);
+`);
+  try {
+    const named = /The API server http:\/\/127\.0\.0\.1:9 does not answer \(retrying\)/;
+    t.regex(await until('the API server is named', said, (text) => named.test(text)), named);
+    child.kill('SIGTERM');
+    t.deepEqual(await ended, [0, null], said());
+  } finally {
+    child.kill('SIGKILL');
+  }
 });

@@ -5,23 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { stringify } from 'yaml';
+import { CRD } from '../../src/api/apiextensions.ts';
 import { ALLOCATED_ADDRESS, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { NAMESPACE, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import type { KubeObject, Resource } from '../../src/kube/port.ts';
 import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until, type Kind } from './stage.ts';
+import { isRealAvailable, setStage, VPC, type Kind } from './stage.ts';
+import { until } from '../harness/until.ts';
+import { configuration } from '../harness/settings.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
-
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /** Runs `knative-eip drain` as an operator does. */
@@ -32,15 +26,16 @@ const drain = async (stage: Stage, args: readonly string[], killAfter?: RegExp) 
   const endpoint = args.includes('--keep') ? 'http://127.0.0.1:9' : stage.cloudUrl;
   await writeFile(
     path,
-    stringify({
-      clusterID: 'e2e',
-      regionID: 'cn-hangzhou',
-      vpcID: 'vpc-e2e',
-      credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
-      endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
-      leaderElection: { namespace: 'knative-eip-system' },
-      cloud: { settleSeconds: 2 },
-    }),
+    stringify(
+      configuration({
+        clusterID: 'e2e',
+        vpcID: VPC,
+        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+        endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
+        leaderElection: { namespace: 'knative-eip-system' },
+        cloud: { settleSeconds: 2 },
+      }),
+    ),
   );
   const child = spawn(
     process.execPath,

@@ -47,7 +47,6 @@ const coldStart = async (t: ExecutionContext, stage: KnativeStage, name: string)
 test.serial(
   'with eip-before-traffic not one request reaches a pod without its address from zero; without it, they do',
   async (t) => {
-    t.timeout(180_000);
     await withKnative('embedded', {}, async (stage) => {
       const { kube, cloud } = stage;
       await kube.create(SERVICE, serviceOf('patient', { [EIP_BEFORE_TRAFFIC]: 'true' }));

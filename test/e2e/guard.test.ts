@@ -1,25 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import test from 'ava';
 import { parse, stringify } from 'yaml';
-import { VALIDATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
+import { VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE } from '../../src/api/knative.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { deployment, EXISTING, NEW, ONE, service } from '../rules/manifests.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until, type Controller, type Stage } from './stage.ts';
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-};
+import { isRealAvailable, setStage, type Controller, type Stage } from './stage.ts';
+import { until } from '../harness/until.ts';
+import { freePort } from '../harness/free-port.ts';
 
 /** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
 const configuration = (port: number): object => {
@@ -88,7 +80,6 @@ interface Standing {
 }
 
 declare(named('kubectl prints what the webhook refuses and warns of, on a real control plane'), async (t) => {
-  t.timeout(240_000);
   await withWebhooks(
     async ({ stage: { kube }, apply }) => {
       await installKnative(kube);
@@ -96,7 +87,6 @@ declare(named('kubectl prints what the webhook refuses and warns of, on a real c
         'Knative is known, and before the webhook is there anything goes in',
         () => apply(service({ annotations: BAD, name: 'old' })),
         ({ status }) => status === 0,
-        30_000,
       );
     },
     async ({ stage: { kube }, kubectl, apply, controller }) => {
@@ -105,7 +95,6 @@ declare(named('kubectl prints what the webhook refuses and warns of, on a real c
         'the webhook is called',
         () => apply(service({ annotations: BAD, name: `bad-${(tries += 1)}` })),
         ({ status }) => status !== 0,
-        30_000,
       );
       t.regex(
         refused.err,
@@ -148,7 +137,6 @@ const shop = (name: string, annotations: object, replicas: number, image = 'ngin
   deployment({ name, annotations, replicas, namespace: 'shop', spec: { containers: [{ name: 'app', image }] } });
 
 declare(named('limits of namespaces hold for what kubectl applies and scales, on a real control plane'), async (t) => {
-  t.timeout(240_000);
   await withWebhooks(
     async ({ apply }) => {
       for (const { plural, group } of [EIP_POLICY, EIP_USAGE])
@@ -158,7 +146,6 @@ declare(named('limits of namespaces hold for what kubectl applies and scales, on
         'policies are known',
         () => apply(policyOf({ eips: 2 })),
         ({ status }) => status === 0,
-        30_000,
       );
     },
     async ({ stage: { kube }, kubectl, apply }) => {
@@ -169,7 +156,6 @@ declare(named('limits of namespaces hold for what kubectl applies and scales, on
         'the webhook is called',
         () => apply(shop(`many-${(tries += 1)}`, NEW, 3)),
         ({ status }) => status !== 0,
-        30_000,
       );
       t.regex(
         alone.err,
@@ -206,7 +192,10 @@ declare(named('limits of namespaces hold for what kubectl applies and scales, on
       t.is(apply(shop('one', EXISTING, 1)).status, 0, 'EIPs of users are not limited');
       const two = scale('one', 2);
       t.not(two.status, 0);
-      t.regex(two.err, /denied the request: ExistingEipForMany: eip-bp1 can serve one pod only, and there are to be 2/);
+      t.regex(
+        two.err,
+        /denied the request: ExistingEipForMany: the EIP that it names can serve one pod only, and there are to be 2/,
+      );
       t.regex(
         kubectl(undefined, '-n', 'shop', 'get', 'deployment', 'one', '-o', 'jsonpath={.spec.replicas}').out,
         /^1$/,

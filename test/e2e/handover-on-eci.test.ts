@@ -16,7 +16,7 @@ import {
   withKnative,
   type KnativeStage,
 } from './knative.ts';
-import { until } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 const OWN_EIP = 'eip-users';
 const MIN_SCALE = { 'autoscaling.knative.dev/min-scale': '1' };
@@ -97,7 +97,6 @@ const rollOut = async (t: ExecutionContext, stage: KnativeStage): Promise<void> 
 test.serial(
   'on ECI with eip-handover: wait the EIP comes when the old pod is gone, and another Service gets nothing',
   async (t) => {
-    t.timeout(240_000);
     await withKnative('embedded', {}, async (stage) => {
       stage.cloud.world.addEip({ allocationId: OWN_EIP });
       await rollOut(t, stage);

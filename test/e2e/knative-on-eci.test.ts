@@ -25,7 +25,8 @@ import {
   withKnative,
   type KnativeStage,
 } from './knative.ts';
-import { isRealAvailable, until, VIRTUAL_NODE_NAME } from './stage.ts';
+import { isRealAvailable, VIRTUAL_NODE_NAME } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 const OWN_EIP = 'eip-users';
 
@@ -54,7 +55,6 @@ const watchEnds = async (stage: KnativeStage, revision: string) => {
       return pods.length;
     },
     (count) => count === 0,
-    120_000,
   );
   return { toldAt: Math.max(...told.values()), goneAt: Date.now() };
 };
@@ -190,7 +190,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const where = kind === 'real' ? 'a real control plane' : 'the embedded API';
   const title = `Knative on ECI and beside it on ECS: Services run with their addresses, roll out, scale to zero and leave nothing, on ${where}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(300_000);
     await withKnative(kind, {}, async (stage) => {
       const [before] = await Promise.all([handOver(t, stage), newEip(t, stage), newEipOnEcs(t, stage)]);
       await chainIsGone(stage);

@@ -1,5 +1,5 @@
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { connect } from '../../src/kube/connect.ts';
@@ -18,8 +18,10 @@ import {
   SERVICE,
   type Service,
 } from '../../src/sandbox/knative/resources.ts';
-import { areWebhooksCalled, freePort, webhookConfiguration, webhookSettings } from './admission.ts';
-import { setStage, until, VIRTUAL_NODE_SETTINGS, type Kind, type Stage } from './stage.ts';
+import { areWebhooksCalled, webhookConfiguration, webhookSettings } from './admission.ts';
+import { setStage, VIRTUAL_NODE_SETTINGS, type Kind, type Stage } from './stage.ts';
+import { until } from '../harness/until.ts';
+import { freePort } from '../harness/free-port.ts';
 
 export const NAMESPACE = 'default';
 
@@ -108,7 +110,6 @@ export const servedPod = async (stage: Stage, revision: string, namespace = NAME
     `a pod of ${revision} is Ready with an address`,
     () => podsOf(stage, revision, namespace),
     (all) => all.some(isServed),
-    90_000,
   );
   return pods.find(isServed)!;
 };
@@ -124,7 +125,6 @@ export const serviceIsReady = (
     `${revision} is Ready`,
     () => kube.get(SERVICE, { namespace, name }),
     (it) => it?.status?.latestReadyRevisionName === revision && conditionOf(it, 'Ready') === 'True',
-    90_000,
   );
 
 /** A request that keeps a pod of the Service busy until it is over. */
@@ -156,7 +156,6 @@ export const nothingIsLeft = ({ kube, cloud }: Stage, theirs: readonly string[] 
         .map(({ allocationId }) => allocationId),
     }),
     ({ objects, groups, eips }) => objects.length + groups + eips.length === 0,
-    120_000,
   );
 
 /** The whole chain of Knative's objects is gone. */
@@ -165,5 +164,4 @@ export const chainIsGone = ({ kube }: Stage) =>
     'nothing of Knative’s is left',
     async () => (await Promise.all(KINDS.map((kind) => kube.list(kind)))).flat().length,
     (count) => count === 0,
-    120_000,
   );

@@ -5,7 +5,8 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { LEASE } from '../../src/kube/lease.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until } from './stage.ts';
+import { isRealAvailable, setStage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
@@ -39,7 +40,6 @@ const served = ({ kube }: Stage, app: string, count: number) =>
     `${count} pods of ${app} with an address`,
     () => kube.list(POD, { namespace: 'default', labelSelector: `app=${app}` }),
     (all) => all.length === count && all.every(hasAddress),
-    60_000,
   );
 const remove = async ({ kube }: Stage, name: string) => {
   const ref = { namespace: 'default', name };
@@ -56,7 +56,6 @@ for (const kind of kinds) {
   run(
     `a leader that is stopped for longer than its lease, and goes on after it, doubles and loses nothing, on ${where}`,
     async (t) => {
-      t.timeout(240_000);
       const stage = await setStage(kind);
       try {
         const one = await stage.startController(ELECTING);
@@ -80,7 +79,6 @@ for (const kind of kinds) {
           'another leader',
           () => holder(stage),
           (it) => it !== first && it !== '' && it !== undefined,
-          60_000,
         );
         await served(stage, 'stays', 2);
         await served(stage, 'goes', 3);
@@ -93,7 +91,6 @@ for (const kind of kinds) {
           '4 PodEIPs',
           () => stage.kube.list(PODEIP),
           (all) => all.length === 4,
-          60_000,
         );
         const bought = stage.cloud.eips().filter(({ tags }) => tags.has(TAG_PODEIP_UID));
         t.is(bought.length, 4);
@@ -108,7 +105,6 @@ for (const kind of kinds) {
           'no PodEIP',
           () => stage.kube.list(PODEIP),
           (all) => all.length === 0,
-          90_000,
         );
         t.deepEqual(stage.cloud.eips(), []);
         t.is(stage.cloud.ledger().filter(({ action }) => action === 'ReleaseEipAddress').length, 7);

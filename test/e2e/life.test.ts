@@ -5,7 +5,8 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until, type Kind } from './stage.ts';
+import { isRealAvailable, setStage, type Kind } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
@@ -40,7 +41,6 @@ const served = (stage: Stage) =>
     `${PODS} pods with an address`,
     () => pods(stage),
     (all) => all.length === PODS && all.every(isServed),
-    90_000,
   );
 const remove = async ({ kube }: Stage) => {
   const ref = { namespace: 'default', name: 'web' };
@@ -53,13 +53,11 @@ const cleared = async (stage: Stage) => {
     '0 PodEIPs',
     () => stage.kube.list(PODEIP),
     (all) => all.length === 0,
-    90_000,
   );
   await until(
     '0 EIPs',
     () => bought(stage).length,
     (count) => count === 0,
-    30_000,
   );
 };
 
@@ -144,7 +142,6 @@ for (const kind of KINDS) {
   const run = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const where = kind === 'real' ? `a real control plane (${HOW_TO_GET_ONE})` : 'the embedded API';
   const on = (play: (t: ExecutionContext, stage: Stage) => Promise<void>) => async (t: ExecutionContext) => {
-    t.timeout(300_000);
     const stage = await setStage(kind);
     try {
       await play(t, stage);

@@ -16,7 +16,6 @@ const kubectl = async ({ kubeconfig }: ControlPlane, ...words: readonly string[]
 const declare = (title: string, check: (t: ExecutionContext, plane: ControlPlane) => Promise<void>): void => {
   const available = controlPlaneAvailable();
   (available ? test.serial : test.skip)(available ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(180_000);
     const plane = await startControlPlane({ controllers: true });
     if (!plane) throw new Error(HOW_TO_GET_ONE);
     try {

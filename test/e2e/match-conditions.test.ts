@@ -1,10 +1,6 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { parse } from 'yaml';
-import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS } from '../../src/api/annotations.ts';
 import {
   connect,
@@ -19,6 +15,7 @@ import {
   type Body,
 } from '../kube-api/client.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
+import { reviewServer } from '../harness/review-server.ts';
 
 const CONFIGURATIONS = {
   mutating: 'config/webhook/mutating_webhook_configuration.yaml',
@@ -33,25 +30,12 @@ const yamlOf = (path: string): Body => parse(readFileSync(path, 'utf8')) as Body
 
 /** Lets everything through, and writes down which webhook was asked. */
 const serveWebhooks = async () => {
-  const authority = await renew(undefined, ['127.0.0.1'], Date.now());
   const calls: string[] = [];
-  const server = createServer(authority.leaf, (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      const review = JSON.parse(Buffer.concat(chunks).toString()) as { request: { uid: string } };
-      calls.push((incoming.url ?? '').replace(/^\//, '').replace(/\?.*$/, ''));
-      outgoing.end(JSON.stringify({ ...review, response: { uid: review.request.uid, allowed: true } }));
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const caBundle = Buffer.from(bundleOf(authority)).toString('base64');
-  const close = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  return { calls, close, clientConfig: (path: string) => ({ url: `https://127.0.0.1:${port}/${path}`, caBundle }) };
+  const { clientConfig, close } = await reviewServer((path) => {
+    calls.push(path);
+    return { allowed: true };
+  });
+  return { calls, close, clientConfig };
 };
 
 const NEW = { [KEYS.withEip[2]]: 'true' };
@@ -145,7 +129,8 @@ const withWebhooks = async (
       served.calls.length = 0;
       const { status, text } = await write();
       if (status >= 300) throw new Error(text);
-      return inOrder(served.calls);
+      // On a busy machine it asks again where a connection broke; that is the same question.
+      return inOrder([...new Set(served.calls)]);
     };
     // A server takes a moment until it calls what was just configured.
     await eventually(
@@ -155,7 +140,7 @@ const withWebhooks = async (
     await use(api, asked);
     await api.cleanUp();
   } finally {
-    served.close();
+    await served.close();
     await plane.stop();
   }
 };
@@ -165,7 +150,6 @@ const declare = controlPlaneAvailable() ? test : test.skip;
 declare(
   `the API server asks the webhooks about what their matchConditions let through, and about nothing else${controlPlaneAvailable() ? '' : ` (${HOW_TO_GET_ONE})`}`,
   async (t) => {
-    t.timeout(120_000);
     await withWebhooks(async ({ namespace, request }, asked) => {
       for (const [what, path, body, expected] of CASES)
         t.deepEqual(await asked(() => request('POST', `${path(namespace)}?dryRun=All`, body)), inOrder(expected), what);

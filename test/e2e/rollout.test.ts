@@ -15,7 +15,8 @@ import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until } from './stage.ts';
+import { isRealAvailable, setStage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
@@ -96,7 +97,7 @@ const assertServesOn = (t: ExecutionContext, states: readonly Pod[]): void => {
 };
 
 const ready = (stage: Stage, generation: number) =>
-  until(`the pod of revision ${generation} is Ready`, () => podOf(stage, generation), isReady, 60_000);
+  until(`the pod of revision ${generation} is Ready`, () => podOf(stage, generation), isReady);
 
 const holder = ({ cloud }: Stage) =>
   cloud.eips().find(({ allocationId }) => allocationId === EIP)?.binding?.privateIpAddress;
@@ -159,7 +160,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const declare = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const title = `a rollout of a Knative Service with a named EIP and a readiness gate ends with the new pod Ready, on ${kind === 'real' ? 'a real control plane' : 'the embedded API'}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(180_000);
     const stage = await setStage(kind);
     try {
       await rollOut(t, stage);

@@ -16,7 +16,8 @@ import {
   withKnative,
   type KnativeStage,
 } from './knative.ts';
-import { until, VIRTUAL_NODE_NAME } from './stage.ts';
+import { VIRTUAL_NODE_NAME } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 /**
  * The manifests of ACK's documentation, "Associate an EIP with the elastic container instance on which a Knative
@@ -79,7 +80,6 @@ const serves = async (t: ExecutionContext, stage: KnativeStage, file: string, pl
 test.serial(
   'the manifests of ACK’s documentation work as they are, on ECS nodes and on ECI, and leave nothing',
   async (t) => {
-    t.timeout(240_000);
     const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
     t.deepEqual(files.toSorted(), Object.keys(MANIFESTS).toSorted());
     await withKnative('embedded', {}, async (stage) => {

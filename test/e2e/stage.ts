@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
+import { CRD } from '../../src/api/apiextensions.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { NODE } from '../../src/api/core.ts';
-import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import type { CloudReading } from '../../src/cloud/readings.ts';
+import type { Kube, KubeObject, KubeTransport } from '../../src/kube/port.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -23,20 +24,16 @@ import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { actAsProduct, createHome, grant } from './rights.ts';
 import { controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
+import { configuration } from '../harness/settings.ts';
+import { until } from '../harness/until.ts';
+import { definitionOf } from '../harness/cluster.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
 
 export type Kind = 'embedded' | 'real';
 export const isRealAvailable = controlPlaneAvailable;
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const VPC = 'vpc-e2e';
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
 
 /** The controller as a process of its own, started as an operator starts it. */
 export interface Controller {
@@ -48,7 +45,18 @@ export interface Controller {
   readonly terminate: () => Promise<number | null>;
 }
 
-const startControlPlaneApi = async (kind: Kind, scheduler: boolean, signal: AbortSignal) => {
+/** A Kubernetes API that stages may stand on, one after the other. */
+export interface SharedApi {
+  /** Path of the administrator's kubeconfig. */
+  readonly path: string;
+  readonly stop: () => Promise<void>;
+  /** Whether nobody there runs Deployments. */
+  readonly deployments: boolean;
+  /** Whether it has a scheduler. */
+  readonly schedules: boolean;
+}
+
+export const startApi = async (kind: Kind, { scheduler = false } = {}): Promise<SharedApi> => {
   if (kind === 'real') {
     const plane = await startControlPlane({ controllers: true, scheduler });
     if (!plane) throw new Error('there is no real control plane');
@@ -65,7 +73,6 @@ const startControlPlaneApi = async (kind: Kind, scheduler: boolean, signal: Abor
     await http.close();
     await rm(folder, { recursive: true });
   };
-  signal.addEventListener('abort', stopGarbage);
   return { path, stop, deployments: true, schedules: false };
 };
 
@@ -74,12 +81,16 @@ export interface StageOptions {
   readonly withCrd?: boolean;
   /** A real control plane has its real scheduler too, in place of the stand-in's. */
   readonly withScheduler?: boolean;
+  /** Where the stage stands; it stays as it is, and is stopped by whoever started it. @default one of its own */
+  readonly api?: SharedApi | undefined;
+  /** How the cloud is. */
+  readonly readings?: readonly CloudReading[];
 }
 
 export type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /** Of the virtual node that {@link VIRTUAL_NODE_SETTINGS} has a controller run. */
-export const VIRTUAL_NODE_NAME = 'virtual-e2e';
+export const VIRTUAL_NODE_NAME = 'knative-eip-virtual-node';
 const V_SWITCH = 'vsw-e2e';
 
 /** The configuration of a controller that runs a virtual node. */
@@ -97,6 +108,11 @@ const openNode = async (kube: Kube, name: string, status?: object): Promise<void
   if (status) await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status } });
 };
 
+/** The next stage on the same API has nodes of its own. */
+const removeNodes = async (kube: Kube): Promise<void> => {
+  for (const { metadata } of await kube.list(NODE)) await kube.delete(NODE, metadata, { uid: metadata.uid });
+};
+
 const CAPACITY = { cpu: '100', memory: '100Gi', pods: '250' };
 const ECS_NODE_STATUS = {
   capacity: CAPACITY,
@@ -108,16 +124,23 @@ const ECS_NODE_STATUS = {
  * A cluster (embedded or real), the embedded cloud over HTTP, nodes whose pods get addresses that the cloud knows, and
  * controllers as child processes. Everything is ended by `close`.
  */
-export const setStage = async (kind: Kind, { withCrd = true, withScheduler = false }: StageOptions = {}) => {
+export const setStage = async (
+  kind: Kind,
+  { withCrd = true, withScheduler = false, api: shared, readings = [] }: StageOptions = {},
+) => {
   const stopping = new AbortController();
-  const api = await startControlPlaneApi(kind, withScheduler, stopping.signal);
-  const cloud = createSandboxCloud({ clock, random, latency: { scale: 0.2 } });
+  const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
+  const cloud = createSandboxCloud({ clock, random, latency: { scale: 0.2 }, readings });
   cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
   const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
   const connection = await connect({ kubeconfigPath: api.path });
   const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
-  const installCrd = () =>
-    kube.create(CRD, parse(readFileSync(join(ROOT, 'config/crd/podeips.alibabacloud.com.yaml'), 'utf8')));
+  const installCrd = async () => {
+    for (const kind of [PODEIP, EIP_HOLDER]) {
+      const definition = definitionOf(kind) as KubeObject;
+      if (!(await kube.get(CRD, { name: definition.metadata.name }))) await kube.create(CRD, definition);
+    }
+  };
   if (withCrd) await installCrd();
   await createHome(kube);
   const nodes = await createNodes(kube, cloud, VPC);
@@ -149,18 +172,21 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     const endpoint = cloudHttp.url;
     await writeFile(
       path,
-      stringify({
-        clusterID: 'e2e',
-        regionID: 'cn-hangzhou',
-        vpcID: VPC,
-        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
-        endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
-        http: { address: '127.0.0.1:0' },
-        leaderElection: { namespace: 'knative-eip-system' },
-        logFormat: 'json',
-        cloud: { settleSeconds: 2 },
-        ...settings,
-      }),
+      stringify(
+        configuration({
+          clusterID: 'e2e',
+          vpcID: VPC,
+          credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+          endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
+          http: { address: '127.0.0.1:0' },
+          health: { address: '127.0.0.1:0' },
+          metrics: { address: '127.0.0.1:0', tls: false, authorization: false },
+          leaderElection: { namespace: 'knative-eip-system' },
+          logFormat: 'json',
+          cloud: { settleSeconds: 2 },
+          ...settings,
+        }),
+      ),
     );
     const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', kubeconfigOfProduct];
     const child = spawn(process.execPath, args, {
@@ -172,6 +198,9 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     outputs.push(() => output);
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
     const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+    // A process that still loads itself has no handler for SIGTERM, and dies of it: its first line says that it has.
+    const hasStarted = once(child.stderr, 'data');
+    hasStarted.catch(() => undefined);
     return {
       process: child,
       output: () => output,
@@ -180,6 +209,7 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
         await ended;
       },
       terminate: async () => {
+        await Promise.race([hasStarted, ended]);
         child.kill('SIGTERM');
         const [code] = await ended;
         return code;
@@ -191,9 +221,10 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     for (const child of children) child.kill('SIGKILL');
     stopping.abort();
     await running;
+    if (shared) await removeNodes(kube);
     await connection.close();
     await cloudHttp.close();
-    await api.stop();
+    if (!shared) await api.stop();
     await rm(folder, { recursive: true });
     const forbidden = outputs.flatMap((output) =>
       output()
@@ -231,21 +262,4 @@ export const setStage = async (kind: Kind, { withCrd = true, withScheduler = fal
     kubeconfig: api.path,
     cloudUrl: cloudHttp.url,
   };
-};
-
-/** Asks until the answer fits; fails with the last answer otherwise. */
-export const until = async <T>(
-  what: string,
-  ask: () => Promise<T> | T,
-  fits: (answer: T) => boolean,
-  withinMs = 60_000,
-) => {
-  const deadline = performance.now() + withinMs;
-  for (;;) {
-    const answer = await ask();
-    if (fits(answer)) return answer;
-    if (performance.now() > deadline)
-      throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(answer)}`);
-    await sleep(100);
-  }
 };

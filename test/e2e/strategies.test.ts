@@ -6,7 +6,8 @@ import type { KubeObject, Resource } from '../../src/kube/port.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { isRealAvailable, setStage, until } from './stage.ts';
+import { isRealAvailable, setStage } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
@@ -62,7 +63,6 @@ const served = (stage: Stage, count: number, than: readonly Pod[] = []) =>
     (all) =>
       all.length === count &&
       all.every((pod) => isServed(pod) && !than.some(({ metadata }) => metadata.uid === pod.metadata.uid)),
-    60_000,
   );
 const addressesOf = (all: readonly Pod[]) =>
   Object.fromEntries(all.map(({ metadata }) => [metadata.name, metadata.annotations?.[ALLOCATED_ADDRESS]]));
@@ -100,7 +100,6 @@ const scenarios: Readonly<Record<string, (t: ExecutionContext, stage: Stage) => 
         'no PodEIP',
         () => stage.kube.list(PODEIP),
         (all) => all.length === 0,
-        60_000,
       );
       t.deepEqual(bought(stage), []);
       t.is(count(stage, 'AllocateEipAddress'), 2, 'nothing was bought twice');
@@ -204,7 +203,6 @@ const scenarios: Readonly<Record<string, (t: ExecutionContext, stage: Stage) => 
       'no PodEIP',
       () => stage.kube.list(PODEIP),
       (all) => all.length === 0,
-      60_000,
     );
     // A reading may lag for a moment.
     t.is(
@@ -212,7 +210,6 @@ const scenarios: Readonly<Record<string, (t: ExecutionContext, stage: Stage) => 
         'Describe as before',
         () => stage.describe(USERS),
         (answer) => answer === before,
-        10_000,
       ),
       before,
       'Describe is byte-equal',
@@ -227,7 +224,6 @@ const isReal = isRealAvailable();
 const testReal = isReal ? test.serial : test.serial.skip;
 for (const [title, scenario] of Object.entries(scenarios)) {
   testReal(`${title}, on a real control plane${isReal ? '' : ` (${HOW_TO_GET_ONE})`}`, async (t) => {
-    t.timeout(120_000);
     const stage = await setStage('real');
     try {
       await scenario(t, stage);

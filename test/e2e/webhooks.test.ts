@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, ECI_KEYS, EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS, CERTIFICATE_SECRET } from '../../src/webhook/rotation.ts';
-import { NAMESPACE, POD, type Pod } from '../../src/api/core.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { NAMESPACE, POD, SECRET, type Pod } from '../../src/api/core.ts';
 import { KNATIVE_SERVICE, REVISION_LABEL, SERVICE_LABEL } from '../../src/api/knative.ts';
 import type { KubeObject } from '../../src/kube/port.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { areWebhooksTrusted, freePort, webhookConfiguration, webhookSettings } from './admission.ts';
-import { isRealAvailable, setStage, until, type Stage } from './stage.ts';
+import { areWebhooksTrusted, webhookConfiguration, webhookSettings } from './admission.ts';
+import { isRealAvailable, setStage, type Stage } from './stage.ts';
+import { until } from '../harness/until.ts';
+import { freePort } from '../harness/free-port.ts';
 
 const NEW = { [KEYS.withEip[2]]: 'true' };
 const KNATIVE = { [REVISION_LABEL]: 'hello-00001', [SERVICE_LABEL]: 'hello' };
@@ -45,7 +47,6 @@ const isPrepared = ({ kube }: Stage, what: string, name: string, annotations: ob
       return made;
     },
     isGated,
-    15_000,
   );
 };
 
@@ -107,8 +108,8 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
     { name: 'knative-eip' },
     { type: 'json', body: [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: '' }] },
   );
-  const secret = await kube.get(CERTIFICATE_SECRET, SECRET_REF);
-  if (secret) await kube.delete(CERTIFICATE_SECRET, SECRET_REF, { uid: secret.metadata.uid });
+  const secret = await kube.get(SECRET, SECRET_REF);
+  if (secret) await kube.delete(SECRET, SECRET_REF, { uid: secret.metadata.uid });
 
   // Without the webhooks pods are made as they are, and the controller does its part.
   t.is(await controller.terminate(), 0);
@@ -133,7 +134,7 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   );
   await areWebhooksTrusted(stage, 2);
   await isPrepared(stage, 'the webhooks are called again', 'again', NEW);
-  t.truthy(await kube.get(CERTIFICATE_SECRET, SECRET_REF));
+  t.truthy(await kube.get(SECRET, SECRET_REF));
   for (const replica of replicas) t.is(await replica.terminate(), 0);
   t.true(cloud.eips().length > 0);
 };
@@ -142,7 +143,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const declare = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const title = `the API server calls the webhooks, trusts their certificate, and goes on without them, on ${kind === 'real' ? 'a real control plane' : 'the embedded API'}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(240_000);
     const stage = await setStage(kind);
     try {
       await prepares(t, stage);

@@ -16,7 +16,8 @@ import {
   withKnative,
   type KnativeStage,
 } from './knative.ts';
-import { isRealAvailable, until, VIRTUAL_NODE_NAME } from './stage.ts';
+import { isRealAvailable, VIRTUAL_NODE_NAME } from './stage.ts';
+import { until } from '../harness/until.ts';
 
 const OWN_EIP = 'eip-users';
 
@@ -107,7 +108,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const where = kind === 'real' ? 'a real control plane' : 'the embedded API';
   const title = `with the webhooks down, pods that name the virtual node and pods on ECS nodes get their addresses, on ${where}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(180_000);
     await withKnative(kind, { webhooks: false }, async (stage) => serves(t, stage));
   });
 }

@@ -1,53 +1,37 @@
-import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
-import { parse } from 'yaml';
+import { CRD } from '../../src/api/apiextensions.ts';
 import { READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD, type Pod } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { OPEN, type MayMutate } from '../../src/cloud/fence.ts';
+import type { CloudReading } from '../../src/cloud/readings.ts';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createOtherControllers } from '../../src/controllers/preflight/other-controllers.ts';
-import { createPolicyCache } from '../../src/controllers/policy-cache.ts';
+import { createPolicyCache } from '../../src/policies/policy-cache.ts';
 import { createServiceCache } from '../../src/controllers/service/controller.ts';
-import { createPodWatch } from '../../src/virtualnode/provider.ts';
+import { createPodWatch } from '../../src/virtualnode/pod-watch.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, KubeRequest, KubeResponse, KubeTransport, Resource } from '../../src/kube/port.ts';
+import type { KubeRequest, KubeResponse, KubeTransport } from '../../src/kube/port.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { EventNote, Regarding } from '../../src/controllers/podeip/events.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
-import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { type CloudOptions, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
-import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import { seeded } from './random.ts';
 import { KNATIVE_SERVICES } from './knative-services.ts';
-import { ManualClock } from './clock.ts';
 import { KillableProcess, type Death } from './process.ts';
-
-export const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
-  parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
-
-export const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
-
-export { KNATIVE_SERVICES } from './knative-services.ts';
+import { configOf, VPC } from './settings.ts';
+import { adapterOn, EmbeddedCluster } from './cluster.ts';
 
 const NAMESPACE = 'default';
 /** Between the final phase of a pod and the end of its object; milliseconds. */
 const PHASE_BEFORE_OBJECT_MS = 500;
-const VPC = 'vpc-1';
 /** As many private addresses as an interface has with Terway. */
 const PODS_PER_INTERFACE = 20;
 
@@ -56,6 +40,8 @@ export interface OperatingOptions {
   readonly config?: object;
   /** EipPolicies that are there from the beginning, by name. @default the kind is not installed */
   readonly policies?: Readonly<Record<string, EipPolicySpec>>;
+  /** What the cloud is like where its documentation leaves it open. @default none */
+  readonly readings?: readonly CloudReading[];
   /** EIPs that the account may have. */
   readonly quota?: number;
   /** Who takes CloudEvents. */
@@ -66,7 +52,21 @@ export interface OperatingOptions {
    * The HTTP status that the API server answers a request of the controller with in the place of the true one; 0: none.
    */
   readonly refuse?: (request: KubeRequest) => number | undefined;
+  /** How long the cloud's transitions take. @default no time */
+  readonly transitions?: CloudOptions['transitions'];
+  /** What lies between the controller and the cluster and the cloud. @default nothing, and no limit of requests */
+  readonly way?: (clock: Clock) => Way;
 }
+
+/** The way of the controller's calls, in both directions. */
+export interface Way {
+  /** Whether the configured limits of requests hold. */
+  readonly isLimited: boolean;
+  readonly kube: (transport: KubeTransport) => KubeTransport;
+  readonly cloud: (callApi: SdkCallApi) => SdkCallApi;
+}
+
+const NO_WAY: Way = { isLimited: false, kube: (transport) => transport, cloud: (callApi) => callApi };
 
 const refusal = (status: number): KubeResponse => ({
   status,
@@ -82,6 +82,8 @@ export interface PodParts {
   readonly isGated?: boolean;
   /** Whether its containers are. */
   readonly isReady?: boolean;
+  /** @default 'default' */
+  readonly namespace?: string;
   /** One that an earlier pod had; the next free one where none is said. */
   readonly podIP?: string | undefined;
 }
@@ -89,10 +91,7 @@ export interface PodParts {
 /**
  * A cluster, a cloud and the whole controller as production composes it, watches and queue included, in virtual time.
  */
-export class Operating {
-  readonly clock = new ManualClock();
-  readonly cloud: EmbeddedCloud;
-  readonly kube: Kube;
+export class Operating extends EmbeddedCluster {
   readonly events: (EventNote & { readonly about: Regarding })[] = [];
   /** Why processes could not work. */
   readonly failures: unknown[] = [];
@@ -100,8 +99,9 @@ export class Operating {
   readonly said: string[] = [];
   /** Warnings and errors of the controllers. */
   readonly complaints: string[] = [];
+  /** The fields of each line of them. */
+  readonly complained: object[] = [];
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
-  readonly #transport;
   readonly #options: OperatingOptions;
   #work = new AbortController();
   #process: KillableProcess | undefined;
@@ -112,17 +112,15 @@ export class Operating {
   #addresses = 0;
 
   private constructor(options: OperatingOptions) {
-    const { clock } = this;
-    const { quota } = options;
+    const { quota, readings = [], isQuiet, transitions } = options;
+    const cloud = { readings, ...(quota !== undefined && { quota }), ...(transitions && { transitions }) };
+    super({ seeds: { api: 5, cloud: 4 }, cloud, isQuiet });
     this.#options = options;
-    this.cloud = createSandboxCloud({ clock, random: seeded(4), ...(quota !== undefined && { quota }) });
-    this.#transport = inProcess(createApiServer({ clock, random: seeded(5) }));
-    this.kube = createKube({ transport: this.#transport, clock, qps: 0 });
   }
 
   static async create(options: OperatingOptions = {}): Promise<Operating> {
     const world = new Operating(options);
-    await world.kube.create(CRD, definitionOf(PODEIP));
+    await world.define(PODEIP, EIP_HOLDER);
     if (options.policies) await world.installPolicies(options.policies);
     await world.kube.create(NODE, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
     await world.start();
@@ -130,7 +128,7 @@ export class Operating {
   }
 
   async installPolicies(policies: Readonly<Record<string, EipPolicySpec>>): Promise<void> {
-    for (const resource of [EIP_POLICY, EIP_USAGE]) await this.kube.create(CRD, definitionOf(resource));
+    await this.define(EIP_POLICY, EIP_USAGE);
     for (const [name, spec] of Object.entries(policies)) await this.addPolicy(name, spec);
   }
 
@@ -174,19 +172,24 @@ export class Operating {
     const { clock } = process;
     const transport: KubeTransport = process.throughCall('request', async (request: KubeRequest) => {
       const status = this.#options.refuse?.(request);
-      if (status === undefined) return this.#transport(request);
+      if (status === undefined) return this.transport(request);
       return status === 0 ? new Promise<never>(() => undefined) : refusal(status);
     });
-    const kube = createKube({ transport, clock, qps: 0 });
-    const { config } = loadConfig({
-      base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' }, ...over, ...other },
-      env: {},
-    });
-    const sent = callApi(cloud);
-    let mayMutate: MayMutate | undefined;
-    const assembled = assembleCloud({
+    // The one namespace of the system that there is here.
+    const leaderElection = { namespace: 'kube-system' };
+    const config = configOf({ sweeper: { mode: 'off' }, leaderElection, ...over, ...other });
+    const way = this.#options.way?.(clock) ?? NO_WAY;
+    const { kubeClientQPS: qps, kubeClientBurst: burst } = config;
+    const kube = createKube({
+      transport: way.kube(transport),
       clock,
+      ...(way.isLimited ? { qps, burst } : { qps: 0 }),
+    });
+    const sent = way.cloud(callApi(cloud) as SdkCallApi);
+    let mayMutate: MayMutate | undefined;
+    const assembled = adapterOn(cloud, clock, {
       region: config.regionID,
+      rateShare: config.cloud.apiShare,
       mayMutate: (needMs) => mayMutate?.(needMs) ?? OPEN,
       callApi: process.throughCall<SdkCallApi>('callApi', (params, request) => sent(params, request, {})),
       onCall: ({ action, outcome, durationMs }) =>
@@ -194,8 +197,16 @@ export class Operating {
     });
     await assembled.warmUp();
     const shared = { clock, random: this.#random, log: silentLog };
-    const complain = (_: object, message: string) => void this.complaints.push(message);
-    const complaining: Log = { ...silentLog, warn: complain, error: complain, child: () => silentLog };
+    const complain = (fields: object, message: string) => {
+      this.complaints.push(message);
+      this.complained.push(fields);
+    };
+    const complaining: Log = {
+      ...silentLog,
+      warn: complain,
+      error: complain,
+      child: ({ controller }) => (controller === 'sweeper' ? complaining : silentLog),
+    };
     const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
     const operation = runControllers({
       ...shared,
@@ -216,6 +227,7 @@ export class Operating {
           transport,
           pods: createPodWatch({ ...shared, transport, onTrouble: () => undefined }, config.virtualNode.nodeName),
           heartbeatKube: kube,
+          endpointKube: kube,
           version: '0',
           record: () => undefined,
         },
@@ -246,7 +258,7 @@ export class Operating {
     const eni = Math.ceil(this.#addresses / PODS_PER_INTERFACE);
     const networkInterfaceId = `eni-${eni}`;
     if (this.#addresses % PODS_PER_INTERFACE === 1) {
-      const primaryIp = `10.0.0.${eni}`;
+      const primaryIp = `10.${eni > 200 ? Math.ceil(eni / 200) : 0}.0.${((eni - 1) % 200) + 1}`;
       this.cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: 'i-1', primaryIp });
     }
     this.cloud.world.addPrivateIp(networkInterfaceId, podIP);
@@ -257,12 +269,12 @@ export class Operating {
   async runPod(
     name: string,
     annotations: Readonly<Record<string, string>>,
-    { labels = {}, isGated = false, isReady = true, podIP = this.#nextAddress() }: PodParts = {},
+    { labels = {}, isGated = false, isReady = true, podIP = this.#nextAddress(), namespace = NAMESPACE }: PodParts = {},
   ): Promise<void> {
     await this.kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: NAMESPACE, annotations, labels },
+      metadata: { name, namespace, annotations, labels },
       spec: {
         nodeName: 'node-1',
         ...(isGated && { readinessGates: [{ conditionType: READINESS_GATE }] }),
@@ -271,7 +283,7 @@ export class Operating {
     });
     const conditions = [{ type: 'ContainersReady', status: isReady ? 'True' : 'False' }];
     const body = { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions } };
-    await this.kube.patch(POD, { namespace: NAMESPACE, name }, { type: 'strategic', subresource: 'status', body });
+    await this.kube.patch(POD, { namespace, name }, { type: 'strategic', subresource: 'status', body });
   }
 
   /** The pod's containers have become ready. */
@@ -298,11 +310,10 @@ export class Operating {
     await this.kube.delete(POD, ref, { uid: metadata.uid });
   }
 
-  /** The pod is deleted by force: no phase, no grace. */
-  async forcePod(name: string): Promise<void> {
-    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}`;
-    const body = JSON.stringify({ gracePeriodSeconds: 0 });
-    await this.#transport({ method: 'DELETE', path, contentType: 'application/json', body });
+  /** A user gives the address of the pod up. */
+  async deletePodEipOf(name: string): Promise<void> {
+    const there = await this.kube.get(PODEIP, { namespace: NAMESPACE, name });
+    if (there) await this.kube.delete(PODEIP, there.metadata, { uid: there.metadata.uid });
   }
 
   /** A Knative Service as Knative Serving leaves it, as far as its addresses are concerned; its UID. */
@@ -333,32 +344,8 @@ export class Operating {
   podEips(): Promise<readonly PodEip[]> {
     return this.kube.list(PODEIP, { namespace: NAMESPACE });
   }
-
-  /** Lets `ms` of virtual time pass, in small steps, so that whoever is woken up gets on. */
-  async pass(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 100) {
-      for (let turn = 0; turn < 3; turn += 1) await setImmediate();
-      while (this.#options.isQuiet?.() === false) await setImmediate();
-      await this.clock.advance(Math.min(100, ms - passed));
-    }
-  }
-
-  /** Lets time pass until `isSo`; the milliseconds that it took, or Infinity after `atMostMs`. */
-  async until(isSo: () => boolean | Promise<boolean>, atMostMs: number): Promise<number> {
-    const start = this.clock.mono();
-    while (!(await isSo())) {
-      if (this.clock.mono() - start >= atMostMs) return Infinity;
-      await this.pass(500);
-    }
-    return this.clock.mono() - start;
-  }
-
   async stop(): Promise<void> {
     this.#work.abort(new Error('the test is over'));
-    let isDrained = false;
-    void this.#drained.then(() => {
-      isDrained = true;
-    });
-    if ((await this.until(() => isDrained, 600_000)) === Infinity) throw new Error('it does not drain');
+    await this.drained(this.#drained);
   }
 }

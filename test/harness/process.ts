@@ -32,6 +32,7 @@ const WRITES = new Set([
   'releaseEip',
   'joinBandwidthPackage',
   'leaveBandwidthPackage',
+  'untagEip',
   'createContainerGroup',
   'deleteContainerGroup',
 ]);

@@ -1,53 +1,23 @@
-import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { parse } from 'yaml';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { BINDINGS, TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import {
   runGarbageCollection,
   type GarbageCollectionSettings,
 } from '../../src/controllers/garbagecollection/controller.ts';
-import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
-import type { Log } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import type { EventNote, Regarding } from '../../src/controllers/podeip/events.ts';
-import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import type { NewCloudEip } from '../../src/sandbox/cloud/world.ts';
-import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import { seeded } from './random.ts';
 import { DOWN_MS, KillableProcess, type Death } from './process.ts';
-import { ManualClock } from './clock.ts';
+import { logTo } from './recording-log.ts';
+import { CLUSTER_ID, CLUSTER_UID, garbageCollectionSettings, VPC } from './settings.ts';
+import { adapterOn, EmbeddedCluster } from './cluster.ts';
 
-const definition = parse(
-  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
-) as object;
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
-
-export const CLUSTER = 'cluster-uid';
 const NAMESPACE = 'default';
-const VPC = 'vpc-1';
-
-const SETTINGS: GarbageCollectionSettings = {
-  clusterUid: CLUSTER,
-  clusterId: 'cluster-id',
-  mode: 'release',
-  graceMs: 60_000,
-  periodMs: 60_000,
-  maxReleases: 10,
-  vpcId: VPC,
-};
 
 /** The longest time that passes at once while nothing is under way; milliseconds. */
 const STEP_MS = 1_000;
@@ -68,11 +38,7 @@ export interface SweepingOptions extends Partial<GarbageCollectionSettings> {
 }
 
 /** A cluster, a cloud and one process after another in which only the sweeper runs, in virtual time. */
-export class Sweeping {
-  readonly clock = new ManualClock();
-  readonly cloud: EmbeddedCloud;
-  /** The client of everybody but the sweeper. */
-  readonly kube: Kube;
+export class Sweeping extends EmbeddedCluster {
   readonly metrics = createMetrics({ version: '0', nodeVersion: '0' });
   readonly lines: Line[] = [];
   readonly events: Note[] = [];
@@ -88,20 +54,18 @@ export class Sweeping {
   #pending = 0;
 
   private constructor(settings: Partial<GarbageCollectionSettings>, death: Death | undefined, lagMs: number) {
-    const { clock } = this;
-    this.#settings = { ...SETTINGS, ...settings };
-    this.#death = death;
-    const server = createApiServer({ clock, random: seeded(7) });
-    this.kube = createKube({ transport: transport(server), clock, qps: 0 });
-    this.cloud = createSandboxCloud({
-      clock,
-      random: seeded(8),
-      transitions: {
-        unassociate: { minMs: 900, maxMs: 900 },
-        bandwidthPackage: { minMs: 900, maxMs: 900 },
+    super({
+      seeds: { api: 7, cloud: 8 },
+      cloud: {
+        transitions: {
+          unassociate: { minMs: 900, maxMs: 900 },
+          bandwidthPackage: { minMs: 900, maxMs: 900 },
+        },
+        readLag: { maxMs: lagMs, monotonic: false },
       },
-      readLag: { maxMs: lagMs, monotonic: false },
     });
+    this.#settings = garbageCollectionSettings(settings);
+    this.#death = death;
     const privateIps = ['10.0.0.2', '10.0.0.3'];
     const eni = { vpcId: VPC, instanceId: 'i-1', primaryIp: '10.0.0.1', privateIps };
     this.cloud.world.addNetworkInterface({ ...eni, networkInterfaceId: 'eni-1' });
@@ -111,7 +75,7 @@ export class Sweeping {
   /** A world with one PodEIP that has its EIP, so that the cluster is not empty. */
   static async create({ death, lagMs = 500, ...settings }: SweepingOptions = {}): Promise<Sweeping> {
     const world = new Sweeping(settings, death, lagMs);
-    await world.during(world.kube.create(CRD, definition));
+    await world.define(PODEIP, EIP_HOLDER);
     const podEip = await world.addPodEip('bystander', 'eip-bystander');
     world.addEip('eip-bystander', podEip.metadata.uid);
     await world.start();
@@ -148,8 +112,8 @@ export class Sweeping {
   /** An EIP that was bought for the PodEIP of this UID. */
   addEip(allocationId: string, podEipUid: string, parts: Omit<NewCloudEip, 'tags' | 'allocationId'> = {}): EipRecord {
     const tags = {
-      [TAG_CLUSTER_UID]: CLUSTER,
-      [TAG_CLUSTER_ID]: 'cluster-id',
+      [TAG_CLUSTER_UID]: CLUSTER_UID,
+      [TAG_CLUSTER_ID]: CLUSTER_ID,
       [TAG_PODEIP_UID]: podEipUid,
       [TAG_POD]: 'default/a',
     };
@@ -184,7 +148,7 @@ export class Sweeping {
   }
 
   /** Lets `ms` of virtual time pass; a process that dies is followed by another. */
-  async pass(ms: number): Promise<void> {
+  override async pass(ms: number): Promise<void> {
     const end = this.clock.mono() + ms;
     for (;;) {
       await setImmediate();
@@ -206,9 +170,7 @@ export class Sweeping {
     const process = new KillableProcess(clock, { death: this.processes.length === 0 ? this.#death : undefined });
     this.processes.push(process);
     const sent = callApi(this.cloud);
-    const assembled = assembleCloud({
-      clock,
-      region: 'cn-hangzhou',
+    const assembled = adapterOn(this.cloud, clock, {
       callApi: (params, request) => {
         this.meddleWithRequest(params.action ?? '');
         return sent(params, request, {});
@@ -224,7 +186,7 @@ export class Sweeping {
         settings: this.#settings,
         metrics: this.metrics.sweeper,
         record: (about, event) => this.events.push({ ...event, about }),
-        log: this.#log(),
+        log: logTo((level, fields, message) => void this.lines.push({ level, fields, message })),
       },
       this.#process.signal,
     );
@@ -233,33 +195,6 @@ export class Sweeping {
   /** The orderly end of the process. */
   stop(): void {
     this.#process.abort(new Error('stopped'));
-  }
-
-  /** Waits for something; time passes only while nothing else moves. */
-  async during<T>(work: Promise<T>): Promise<T> {
-    let isOver = false;
-    const end = () => {
-      isOver = true;
-    };
-    work.then(end, end);
-    for (;;) {
-      await setImmediate();
-      if (isOver) return work;
-      await this.clock.advance(1);
-    }
-  }
-
-  #log(): Log {
-    const line = (level: Line['level']) => (fields: object, message: string) =>
-      void this.lines.push({ level, fields, message });
-    const log: Log = {
-      debug: line('debug'),
-      info: line('info'),
-      warn: line('warn'),
-      error: line('error'),
-      child: () => log,
-    };
-    return log;
   }
 
   /** The same port; its calls are counted while they are under way. */

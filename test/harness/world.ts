@@ -1,60 +1,26 @@
-import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
-import { parse } from 'yaml';
 import { NAMESPACE as NAMESPACES, NODE, POD, type Node, type Pod } from '../../src/api/core.ts';
-import { ALLOW_EIP_ROB } from '../../src/api/annotations.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
+import { ALLOW_EIP_ROB, QUIET_SINCE } from '../../src/api/annotations.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { reconcilePodEip } from '../../src/controllers/podeip/controller.ts';
 import { Tracker } from '../../src/controllers/podeip/tracker.ts';
-import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, ObjectRef, OwnerReference, Patch, Resource } from '../../src/kube/port.ts';
-import { silentLog } from '../../src/lib/log.ts';
+import type { ObjectRef, OwnerReference, Patch } from '../../src/kube/port.ts';
 import type { Settings } from '../../src/controllers/podeip/observation.ts';
-import type { EventNote } from '../../src/controllers/podeip/events.ts';
-import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
-import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import type { EventNote, Regarding } from '../../src/controllers/podeip/events.ts';
+import { seeded } from './random.ts';
 import { DOWN_MS, Killed, KillableProcess, type Death } from './process.ts';
-import { ManualClock } from './clock.ts';
-
-const definition = parse(
-  readFileSync(new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url), 'utf8'),
-) as object;
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
+import { logTo } from './recording-log.ts';
+import { CLUSTER_ID, CLUSTER_UID, podEipSettings, VPC } from './settings.ts';
+import { adapterOn, EmbeddedCluster } from './cluster.ts';
 
 export const NAMESPACE = 'default';
-const VPC = 'vpc-1';
 const node = {
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name: 'node-1', uid: 'node-uid', resourceVersion: '1' },
 } satisfies Node;
 
-const settings: Settings = {
-  clusterUid: 'cluster-uid',
-  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-  existingEips: 'granted',
-  existingEipNamespaces: [],
-  statefulKinds: ['StatefulSet'],
-  enableVirtualNode: false,
-  holdOffMs: 0,
-  allowEipRob: true,
-  adoptBefore: Infinity,
-  missingMs: 20_000,
-  settleMs: 10_000,
-  readLagMs: 2_000,
-  recheckMs: 600_000,
-};
+const settings = podEipSettings({ allowEipRob: true, adoptBefore: Infinity });
 
 /** How long a key that failed waits for its next turn; milliseconds. */
 const BACKOFF_MS = 1_000;
@@ -66,43 +32,53 @@ const STEP_MS = 1_000;
  * A cluster, a cloud and one controller process after another, in virtual time. What kubelet and users do goes through
  * a client of their own, which nothing kills.
  */
-export class World {
-  readonly clock = new ManualClock();
-  readonly cloud: EmbeddedCloud;
-  /** The client of everybody but the controller. */
-  readonly kube: Kube;
+export class World extends EmbeddedCluster {
+  /** The node of all pods, as the controllers know it. */
+  node: Node = node;
   readonly events: EventNote[] = [];
+  /** The same, with what each is about. */
+  readonly notes: { readonly about: Regarding; readonly event: EventNote }[] = [];
+  /** What the controllers logged. */
+  readonly lines: { readonly level: string; readonly fields: object; readonly message: string }[] = [];
   readonly processes: KillableProcess[] = [];
   /** The most EIPs that there ever were at once. */
   most = 0;
-  readonly #server: ApiServer;
   readonly #death: Death | undefined;
   readonly #settings: Settings;
   readonly #due = new Map<string, number>();
+  /** The notes of quiet that were written last, by UID. */
+  readonly #notes = new Map<string, string>();
   #reconcile: ReturnType<typeof reconcilePodEip> = () => Promise.resolve('done');
   #lastIp = 1;
   /** When the next process starts, where the last one is dead. */
   #upAt = 0;
 
   private constructor(death: Death | undefined, lagMs: number) {
+    super({
+      seeds: { api: 7, cloud: 8 },
+      cloud: {
+        transitions: {
+          associate: { minMs: 900, maxMs: 900 },
+          unassociate: { minMs: 900, maxMs: 900 },
+          bandwidthPackage: { minMs: 900, maxMs: 900 },
+        },
+        readLag: { maxMs: lagMs, monotonic: false },
+      },
+    });
     const { clock } = this;
     this.#death = death;
     this.#settings = { ...settings, readLagMs: Math.max(settings.readLagMs, lagMs + 100) };
-    this.#server = createApiServer({ clock, random: seeded(7) });
-    this.#server.onWrite(({ object }) => {
-      const { kind, metadata } = object as { kind?: string; metadata: { name: string } };
-      if (kind === 'Pod' || kind === PODEIP.kind) this.#due.set(metadata.name, clock.mono());
-    });
-    this.kube = createKube({ transport: transport(this.#server), clock, qps: 0 });
-    this.cloud = createSandboxCloud({
-      clock,
-      random: seeded(8),
-      transitions: {
-        associate: { minMs: 900, maxMs: 900 },
-        unassociate: { minMs: 900, maxMs: 900 },
-        bandwidthPackage: { minMs: 900, maxMs: 900 },
-      },
-      readLag: { maxMs: lagMs, monotonic: false },
+    this.server.onWrite(({ object }) => {
+      const { kind, metadata } = object as {
+        kind?: string;
+        metadata: { name: string; uid: string; annotations?: Readonly<Record<string, string>> };
+      };
+      if (kind !== 'Pod' && kind !== PODEIP.kind) return;
+      const note = metadata.annotations?.[QUIET_SINCE];
+      // Nor does the note of its quiet bring a PodEIP back in production (controllers/caches.ts).
+      const isNote = kind === PODEIP.kind && note !== undefined && note !== this.#notes.get(metadata.uid);
+      if (note !== undefined) this.#notes.set(metadata.uid, note);
+      if (!isNote) this.#due.set(metadata.name, clock.mono());
     });
     this.cloud.world.addNetworkInterface({
       networkInterfaceId: 'eni-1',
@@ -115,8 +91,8 @@ export class World {
   /** @param lagMs how far DescribeEipAddresses may lag; the controller knows a longer time */
   static async create(death?: Death, lagMs = 500): Promise<World> {
     const world = new World(death, lagMs);
-    await world.#during(world.kube.create(CRD, definition));
-    await world.#during(world.kube.create(NODE, { ...node, metadata: { name: node.metadata.name } }));
+    await world.define(PODEIP, EIP_HOLDER);
+    await world.during(world.kube.create(NODE, { ...node, metadata: { name: node.metadata.name } }));
     await world.#start();
     return world;
   }
@@ -135,7 +111,7 @@ export class World {
     this.#lastIp += 1;
     const podIP = `10.0.0.${this.#lastIp}`;
     this.cloud.world.addPrivateIp('eni-1', podIP);
-    await this.#during(
+    await this.during(
       this.kube.create(POD, {
         apiVersion: 'v1',
         kind: 'Pod',
@@ -155,7 +131,7 @@ export class World {
   }
 
   patchPod(name: string, patch: Patch): Promise<Pod> {
-    return this.#during(this.kube.patch(POD, { namespace: NAMESPACE, name }, patch));
+    return this.during(this.kube.patch(POD, { namespace: NAMESPACE, name }, patch));
   }
 
   /**
@@ -164,21 +140,32 @@ export class World {
    */
   async deletePod(name: string, { graceful = true } = {}): Promise<void> {
     const ref = { namespace: NAMESPACE, name };
-    const pod = await this.#during(this.kube.get(POD, ref));
+    const pod = await this.during(this.kube.get(POD, ref));
     if (!pod) throw new Error(`there is no pod ${name}`);
     if (graceful) {
-      await this.#during(this.kube.delete(POD, ref, { uid: pod.metadata.uid }));
+      await this.during(this.kube.delete(POD, ref, { uid: pod.metadata.uid }));
       await this.pass(2_000);
       await this.patchPod(name, { type: 'strategic', subresource: 'status', body: { status: { phase: 'Failed' } } });
     }
-    await this.#during(this.#removePod(ref, pod.metadata.uid));
+    await this.during(this.#removePod(ref, pod.metadata.uid));
+  }
+
+  /** The process ends at the call that is the `count`th from now on, before it is sent or after its effect. */
+  dieAfter(count: number, how: 'before' | 'after'): void {
+    const process = this.processes.at(-1);
+    if (process) process.death = { at: process.calls.length + count, how };
+  }
+
+  /** Somebody edits a PodEIP by hand. */
+  patchPodEip(name: string, patch: Patch): Promise<PodEip> {
+    return this.during(this.kube.patch(PODEIP, { namespace: NAMESPACE, name }, patch));
   }
 
   /** A user gives the address up. */
   async deletePodEip(name: string): Promise<void> {
     const ref = { namespace: NAMESPACE, name };
-    const podEip = await this.#during(this.kube.get(PODEIP, ref));
-    if (podEip) await this.#during(this.kube.delete(PODEIP, ref, { uid: podEip.metadata.uid }));
+    const podEip = await this.during(this.kube.get(PODEIP, ref));
+    if (podEip) await this.during(this.kube.delete(PODEIP, ref, { uid: podEip.metadata.uid }));
   }
 
   /** A PodEIP as ack-extend-network-controller writes it. */
@@ -186,7 +173,7 @@ export class World {
     name: string,
     { allocationID, type }: { allocationID: string; type: 'Auto' | 'Static' },
   ): Promise<void> {
-    await this.#during(
+    await this.during(
       this.kube.create(PODEIP, {
         apiVersion: `${PODEIP.group}/${PODEIP.version}`,
         kind: PODEIP.kind,
@@ -199,7 +186,12 @@ export class World {
   /** The namespace says that its pods may take EIPs from what they are bound to. */
   async allowRobbing(): Promise<void> {
     const body = { metadata: { labels: { [ALLOW_EIP_ROB]: 'true' } } };
-    await this.#during(this.kube.patch(NAMESPACES, { name: NAMESPACE }, { type: 'merge', body }));
+    await this.during(this.kube.patch(NAMESPACES, { name: NAMESPACE }, { type: 'merge', body }));
+  }
+
+  /** Another process takes over; the one before does nothing any more. */
+  succeed(): Promise<void> {
+    return this.#start();
   }
 
   /** What happens once in a period: everything is looked at although nothing has happened. */
@@ -208,15 +200,15 @@ export class World {
   }
 
   async pod(name: string): Promise<Pod | undefined> {
-    return this.#during(this.kube.get(POD, { namespace: NAMESPACE, name }));
+    return this.during(this.kube.get(POD, { namespace: NAMESPACE, name }));
   }
 
   async podEips(): Promise<readonly PodEip[]> {
-    return this.#during(this.kube.list(PODEIP));
+    return this.during(this.kube.list(PODEIP));
   }
 
   /** Lets the controller work for `ms` of virtual time; a process that dies is followed by another. */
-  async pass(ms: number): Promise<void> {
+  override async pass(ms: number): Promise<void> {
     const end = this.clock.mono() + ms;
     for (;;) {
       if (this.processes.at(-1)?.isDead) {
@@ -239,7 +231,7 @@ export class World {
   }
 
   async #turn(name: string): Promise<void> {
-    const again = await this.#during(
+    const again = await this.during(
       this.#reconcile({ namespace: NAMESPACE, name }, new AbortController().signal).catch((error: unknown) => {
         if (error instanceof Killed) return 'backoff' as const;
         throw error;
@@ -262,52 +254,33 @@ export class World {
     const process = new KillableProcess(clock, { death: this.processes.length === 0 ? this.#death : undefined });
     this.processes.push(process);
     const random = seeded(100 + this.processes.length);
-    const sent = callApi(this.cloud);
-    const assembled = assembleCloud({
-      clock,
-      region: 'cn-hangzhou',
-      callApi: (params, request) => sent(params, request, {}),
-    });
+    const assembled = adapterOn(this.cloud, clock);
     await assembled.warmUp();
     this.#reconcile = reconcilePodEip({
       kube: process.through(kube),
       cloud: process.through(assembled.cloud),
       clock,
-      cluster: { uid: settings.clusterUid, id: 'cluster' },
+      cluster: { uid: CLUSTER_UID, id: CLUSTER_ID },
       settings: this.#settings,
       vpcId: VPC,
       tracker: new Tracker(clock, random),
-      nodeOf: () => node,
+      nodeOf: () => this.node,
       mayAct: () => true,
       onQuotaFreed: () => undefined,
-      record: (_, event) => this.events.push(event),
+      record: (about, event) => {
+        this.events.push(event);
+        this.notes.push({ about, event });
+      },
       warnService: () => undefined,
-      log: silentLog,
+      log: logTo((level, fields, message) => void this.lines.push({ level, fields, message })),
     });
-    const all = await this.#during(Promise.all([kube.list(POD), kube.list(PODEIP)]));
+    const all = await this.during(Promise.all([kube.list(POD), kube.list(PODEIP)]));
     for (const { metadata } of all.flat()) this.#due.set(metadata.name, clock.mono());
   }
 
-  /** `gracePeriodSeconds: 0`, which the product never sends. */
+  /** By force, unless it is another by now. */
   async #removePod({ name }: ObjectRef, uid: string): Promise<void> {
     const pod = await this.kube.get(POD, { namespace: NAMESPACE, name });
-    if (pod?.metadata.uid !== uid) return;
-    const body = JSON.stringify({ gracePeriodSeconds: 0 });
-    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}`;
-    await this.#server.handle({ method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body });
-  }
-
-  /** Waits for something; time passes only while nothing else moves. */
-  async #during<T>(work: Promise<T>): Promise<T> {
-    let isOver = false;
-    const end = () => {
-      isOver = true;
-    };
-    work.then(end, end);
-    for (;;) {
-      await setImmediate();
-      if (isOver) return work;
-      await this.clock.advance(1);
-    }
+    if (pod?.metadata.uid === uid) await this.forcePod(name);
   }
 }

@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { admitPod } from '../../src/webhook/mutate-pod.ts';
 import { readReview } from '../../src/webhook/review.ts';
-import { agree, MUTATING_WEBHOOKS } from '../../src/webhook/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { agree } from '../../src/webhook/rotation.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
@@ -23,6 +24,7 @@ import { isOwn } from '../../src/rules/duplicate-claims.ts';
 import { hasEipPool } from '../../src/rules/conflicting-controllers.ts';
 import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
+import { isEcsInstance } from '../../src/request/placement.ts';
 import { readReleaseAfter } from '../../src/request/release.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
@@ -36,7 +38,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { readDocuments } from '../../src/manifest/documents.ts';
 import { mayName } from '../../src/controllers/podeip/grant.ts';
 import { readRecord } from '../../src/controllers/podeip/record.ts';
-import { heldWithout } from '../../src/controllers/podeip/quota.ts';
+import { heldWithout } from '../../src/policies/usage.ts';
 import { createKubeletCalls } from '../../src/virtualnode/api-server.ts';
 import { followLog } from '../../src/virtualnode/follow-log.ts';
 import { groupName } from '../../src/virtualnode/translate/group.ts';
@@ -234,7 +236,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
   'a log': async (text) => {
     const lines = followLog(
       { read: () => Promise.resolve(`${text}\n2026-01-01T00:00:00Z ${text}`), isRunning: () => Promise.resolve(false) },
-      true,
+      { timestamps: true, tail: undefined },
       clock,
       new AbortController().signal,
     );
@@ -259,6 +261,8 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
       { metadata, spec: { providerID: text } },
       { metadata, spec: { providerID: `cn-hangzhou.${text}` } },
     ]),
+  'the instance behind a node': (text) =>
+    [text, `cn-hangzhou.i-${text}`].map((providerID) => isEcsInstance({ metadata, spec: { providerID } })),
   'EIPs in an answer': (text) =>
     fieldsOf(EIP_ANSWER, text).map((each) =>
       attempt(() =>
@@ -361,7 +365,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     const kube = createKube({ transport: answering(text), clock });
     await kube.get(PODEIP, metadata).catch(() => undefined);
     await kube.list(MUTATING_WEBHOOKS).catch(() => undefined);
-    const calls = createKubeletCalls({ transport: answering(text), clock });
+    const calls = createKubeletCalls({ transport: answering(text), clock, tokenSeconds: 86_400 });
     await calls.requestToken({ metadata, spec: { containers: [] } }, { path: 'x' }).catch(() => undefined);
     for (const body of [text, `{${text}`, JSON.stringify({ kind: 'Status', message: text, reason: text })])
       faultOfAnswer({ status: 500, header: () => text }, body, 0);

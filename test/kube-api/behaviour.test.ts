@@ -57,8 +57,7 @@ const startReal = async (): Promise<Client> => {
 
 const declare = (side: string, start: () => Promise<Client>): void => {
   let client: Client;
-  test.serial.before(`${side}: start`, async (t) => {
-    t.timeout(90_000);
+  test.serial.before(`${side}: start`, async () => {
     client = await start();
     await define(client.request, await podEipDefinition());
   });

@@ -78,7 +78,8 @@ export const arrayIn = (object: Readonly<Record<string, unknown>> | undefined, f
 /** Strings in order, where the server promises none. */
 export const inOrder = (strings: Iterable<string>): string[] => [...strings].sort((a, b) => (a < b ? -1 : 1));
 
-const LONGEST_MS = 20_000;
+/** How long a request or a watch may last: far more than a busy machine takes. */
+const LONGEST_MS = 300_000;
 
 const readAll = async (response: IncomingMessage): Promise<string> => {
   let text = '';

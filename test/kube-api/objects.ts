@@ -222,7 +222,7 @@ export const objects: readonly Behaviour[] = [
       };
       t.deepEqual(
         table.columnDefinitions.filter(({ priority }) => priority === 0).map(({ name }) => name),
-        ['Name', 'Pod IP', 'EIP', 'State', 'Managed By', 'Ready', 'Age'],
+        ['Name', 'Pod IP', 'EIP', 'State', 'Ready', 'Reason', 'Age'],
       );
       t.deepEqual(table.rows[0]?.cells.slice(0, 9), ['a', null, null, null, null, null, null, 'eip-1', 'Auto']);
       t.like(table.rows[0]?.object, {

@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import { freePorts } from '../harness/free-port.ts';
 
 /** A real Kubernetes control plane on 127.0.0.1, or somebody's cluster. */
 export interface ControlPlane {
@@ -37,7 +37,7 @@ export interface ControlPlaneOptions {
 export const HOW_TO_GET_ONE =
   'set KUBECONFIG to a cluster that may be written to, or KUBEBUILDER_ASSETS to what test/assets/build kubernetes prints';
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 300_000;
 const POLL_MS = 100;
 
 const assets = process.env['KUBEBUILDER_ASSETS'];
@@ -49,14 +49,6 @@ const binary = (name: string): string | undefined => {
 /** Whether {@link startControlPlane} will give a control plane. Known at once, so that tests can be declared by it. */
 export const controlPlaneAvailable = (): boolean =>
   Boolean(process.env['KUBECONFIG']) || (binary('etcd') !== undefined && binary('kube-apiserver') !== undefined);
-
-const freePorts = async (count: number): Promise<number[]> => {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-};
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 

@@ -1,16 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { bundleOf, renew } from '../../src/webhook/certificates.ts';
+import { reviewServer, type ReviewRequest } from '../harness/review-server.ts';
 import { eventually, inOrder, JSON_PATCH, MERGE, pod, pods, type Answer, type Api, type Behaviour } from './client.ts';
 
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
-
-/** AdmissionReview's request, as far as the tests look at it. */
-interface Request {
-  readonly uid: string;
-  readonly [field: string]: unknown;
-}
 
 /** One webhook for the objects of the namespace of a test. */
 interface Hook {
@@ -23,7 +14,7 @@ interface Hook {
   readonly scope?: string;
   readonly objectSelector?: object;
   /** AdmissionReview's response without the uid; `gone`: the connection is broken. */
-  readonly answer: (request: Request) => object | 'gone';
+  readonly answer: (request: ReviewRequest) => object | 'gone';
 }
 
 /** Serves webhooks, has the API server call them while `use` runs, and takes them away again. */
@@ -32,25 +23,11 @@ const withHooks = async (
   hooks: readonly Hook[],
   use: () => Promise<void>,
 ): Promise<void> => {
-  const authority = await renew(undefined, ['127.0.0.1'], Date.now());
-  const server = createServer(authority.leaf, (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      const review = JSON.parse(Buffer.concat(chunks).toString()) as { request: Request };
-      const hook = hooks[Number(/\/(\d+)/.exec(incoming.url ?? '')?.[1])];
-      const asked = review.request['object'] as { metadata?: { name?: string } } | null;
-      const answer =
-        asked?.metadata?.name === 'probe'
-          ? { allowed: true, warnings: [`probe ${incoming.url}`] }
-          : hook?.answer(review.request);
-      if (answer === 'gone' || answer === undefined) incoming.socket.destroy();
-      else outgoing.end(JSON.stringify({ ...review, response: { uid: review.request.uid, ...answer } }));
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const caBundle = Buffer.from(bundleOf(authority)).toString('base64');
+  const server = await reviewServer((path, review) => {
+    const asked = review['object'] as { metadata?: { name?: string } } | null;
+    if (asked?.metadata?.name === 'probe') return { allowed: true, warnings: [`probe /${path}`] };
+    return hooks[Number(path)]?.answer(review) ?? 'gone';
+  });
   const made: string[] = [];
   try {
     await request('PATCH', `/api/v1/namespaces/${namespace}`, { metadata: { labels: { hooks: namespace } } }, MERGE);
@@ -64,7 +41,7 @@ const withHooks = async (
         webhooks: [
           {
             name: `hook-${index}.example.com`,
-            clientConfig: { url: `https://127.0.0.1:${port}/${index}`, caBundle },
+            clientConfig: server.clientConfig(String(index)),
             // Beside what the test is about, the object that shows whether the server calls the webhook yet.
             rules: [
               { apiGroups: [group], apiVersions: ['*'], operations, resources: [resource], scope },
@@ -94,8 +71,7 @@ const withHooks = async (
     await use();
   } finally {
     for (const path of made) await request('DELETE', path);
-    server.closeAllConnections();
-    server.close();
+    await server.close();
   }
 };
 
@@ -227,7 +203,7 @@ export const webhooks: readonly Behaviour[] = [
           template: { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'nginx' }] } },
         },
       });
-      const asked: Request[] = [];
+      const asked: ReviewRequest[] = [];
       const scaling = { group: 'apps', operations: ['UPDATE'] };
       const hooks: readonly Hook[] = [
         {
@@ -329,8 +305,8 @@ export const webhooks: readonly Behaviour[] = [
     check: async (t, api) => {
       await api.request('POST', pods(api.namespace), pod('a', { annotations: { 'example.com/keep': 'yes' } }));
       const one = { kind: 'validating', resource: 'pods' } as const;
-      const asked: Request[] = [];
-      const answer = (request: Request) => {
+      const asked: ReviewRequest[] = [];
+      const answer = (request: ReviewRequest) => {
         asked.push(request);
         return { allowed: false, status: { code: 403, reason: 'Forbidden', message: 'Keep it' } };
       };

@@ -9,7 +9,7 @@ import type { Kube } from '../../src/kube/port.ts';
 import { createRateLimit } from '../../src/kube/ratelimit.ts';
 import { patchUnchanged, removeFinalizer } from '../../src/kube/write.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { scriptedServer } from './scripted-server.ts';
+import { scriptedApi } from './scripted-api.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
 
 const REF = { namespace: 'default', name: 'web-1' };
@@ -54,7 +54,7 @@ test('each answer of the API server becomes a fault of the kind that callers dec
     [504, statusOf(504, 'Timeout'), 'unavailable', 'Timeout'],
   ];
   let answer: [number, unknown] = [200, {}];
-  const { connection } = await scriptedServer(t, ({ json }) => json(...answer));
+  const { connection } = await scriptedApi(t, ({ json }) => json(...answer));
   const kube = createKube({ transport: connection.calls, clock, qps: 0 });
   for (const [status, body, kind, reason] of cases) {
     answer = [status, body];
@@ -75,7 +75,7 @@ test('Retry-After is understood as seconds, as a date and in the details of a St
     statusOf(429, 'TooManyRequests'),
     { 'retry-after': '7' },
   ];
-  const { connection } = await scriptedServer(t, ({ json }) => json(...answer));
+  const { connection } = await scriptedApi(t, ({ json }) => json(...answer));
   const kube = createKube({ transport: connection.calls, clock: manual, qps: 0 });
   t.is((await faultOf(kube.get(POD, REF))).retryAfterMs, 7000);
   answer[2] = { 'retry-after': new Date(manual.now() + 3000).toUTCString() };
@@ -86,7 +86,7 @@ test('Retry-After is understood as seconds, as a date and in the details of a St
 
 test('a missing object is undefined, a missing kind is a fault', async (t) => {
   let answer: unknown = statusOf(404, 'NotFound', { details: { name: 'web-1', kind: 'pods' } });
-  const { connection } = await scriptedServer(t, ({ json }) => json(404, answer));
+  const { connection } = await scriptedApi(t, ({ json }) => json(404, answer));
   const kube = createKube({ transport: connection.calls, clock, qps: 0 });
   t.is(await kube.get(POD, REF), undefined);
   for (answer of ['404 page not found', statusOf(404, 'NotFound', { details: {} })])
@@ -95,7 +95,7 @@ test('a missing object is undefined, a missing kind is a fault', async (t) => {
 
 test('calls go to the right path with the right content type and body', async (t) => {
   const seen: (string | undefined)[][] = [];
-  const { connection } = await scriptedServer(t, ({ method, path, headers, body, json }) => {
+  const { connection } = await scriptedApi(t, ({ method, path, headers, body, json }) => {
     seen.push([method, path, headers['content-type'], body]);
     json(200, POD_1);
   });
@@ -126,7 +126,7 @@ test('calls go to the right path with the right content type and body', async (t
 });
 
 test('an object without a usable name is never mistaken for its collection', async (t) => {
-  const { connection } = await scriptedServer(t, () => t.fail('Nothing may be sent.'));
+  const { connection } = await scriptedApi(t, () => t.fail('Nothing may be sent.'));
   const kube = createKube({ transport: connection.calls, clock, qps: 0 });
   for (const name of ['', '.', '..', 'a/b'])
     t.is((await faultOf(kube.delete(POD, { namespace: 'default', name }, { uid: 'u' }))).kind, 'invalid');
@@ -143,7 +143,7 @@ const page = (from: number, token?: string) => ({
 test('a list reads all pages from a quorum and starts anew when a page token expires', async (t) => {
   const queries: string[] = [];
   let expire = true;
-  const { connection } = await scriptedServer(t, ({ query, json }) => {
+  const { connection } = await scriptedApi(t, ({ query, json }) => {
     queries.push(query.toString());
     const token = query.get('continue');
     if (token === null) return json(200, page(1, 'two'));
@@ -172,7 +172,7 @@ test('a list reads all pages from a quorum and starts anew when a page token exp
 
 test('a call without an answer ends at its timeout, an aborted one at once with the reason of the signal', async (t) => {
   const arrived: (() => void)[] = [];
-  const { connection } = await scriptedServer(t, () => arrived.shift()?.());
+  const { connection } = await scriptedApi(t, () => arrived.shift()?.());
   const manual = new ManualClock(1_700_000_000_000);
   const kube = createKube({ transport: connection.calls, clock: manual, timeoutMs: 5000, qps: 0 });
   const begin = async (signal?: AbortSignal) => {
@@ -197,7 +197,7 @@ test('a call without an answer ends at its timeout, an aborted one at once with 
 });
 
 test('a network error is one line without the address book of its cause', async (t) => {
-  const { connection, url } = await scriptedServer(t, ({ response }) => void response.destroy());
+  const { connection, url } = await scriptedApi(t, ({ response }) => void response.destroy());
   const kube = createKube({ transport: connection.calls, clock, qps: 0 });
   const fault = await faultOf(kube.get(POD, REF));
   t.is(fault.kind, 'unavailable');
@@ -231,7 +231,7 @@ test('the token bucket lets a burst through, then the rate, in order; an aborted
 
 const refusing = async (t: ExecutionContext, answer: [number, unknown]) => {
   const sent: { type: string | undefined; body: unknown }[] = [];
-  const { connection } = await scriptedServer(t, ({ headers, body, json }) => {
+  const { connection } = await scriptedApi(t, ({ headers, body, json }) => {
     sent.push({ type: headers['content-type'], body: JSON.parse(body) });
     json(...answer);
   });

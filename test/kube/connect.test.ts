@@ -5,7 +5,7 @@ import { rootCertificates } from 'node:tls';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { connect, KubeconfigError } from '../../src/kube/connect.ts';
-import { scriptedServer } from './scripted-server.ts';
+import { scriptedApi } from './scripted-api.ts';
 
 const temporary = async (t: ExecutionContext): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'kubeconfig-'));
@@ -77,7 +77,7 @@ test('inside a pod the service account is used, with its token', async (t) => {
 test('credentials of the kubeconfig are sent, also from a token file', async (t) => {
   const folder = await temporary(t);
   await writeFile(join(folder, 'token'), 'from-a-file');
-  const { url } = await scriptedServer(t, ({ headers, json }) =>
+  const { url } = await scriptedApi(t, ({ headers, json }) =>
     json(200, [headers.authorization, headers['user-agent']]),
   );
   const kubeconfigPath = join(folder, 'config');
@@ -97,7 +97,7 @@ test('credentials of the kubeconfig are sent, also from a token file', async (t)
 test('requests share one connection, watches have their own, and a new certificate makes a new one', async (t) => {
   const folder = await temporary(t);
   const kubeconfigPath = join(folder, 'config');
-  const { url, sockets } = await scriptedServer(t, ({ json }) => json(200, {}));
+  const { url, sockets } = await scriptedApi(t, ({ json }) => json(200, {}));
   await writeFile(join(folder, 'ca.crt'), rootCertificates[0]!);
   await writeFile(kubeconfigPath, kubeconfig({ server: url, cluster: ', certificate-authority: ca.crt' }));
   const { calls, watches, close } = await connect({ kubeconfigPath });
@@ -116,7 +116,7 @@ test('requests share one connection, watches have their own, and a new certifica
 });
 
 test('a body comes line by line, whatever the packets; after closing nothing is sent', async (t) => {
-  const { connection } = await scriptedServer(t, async ({ response }) => {
+  const { connection } = await scriptedApi(t, async ({ response }) => {
     for (const part of ['{"a":', '"ü', '"}\n\n{"b"', ':2}\n', 'rest'])
       await new Promise<void>((resolve) => void response.write(part, () => setImmediate(resolve)));
     response.end();

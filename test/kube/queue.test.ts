@@ -5,7 +5,7 @@ import type { Requeue } from '../../src/kube/reconcile-loop.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import { createQueue } from '../../src/kube/queue.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { recordingLog } from './scripted-server.ts';
+import { recordingLog } from '../harness/recording-log.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
 import { fixedRandom } from '../harness/random.ts';
 
@@ -54,6 +54,15 @@ test('live keys go before the others, a key can move up, and neither can starve 
     queue.done(key!);
   }
   t.is(turns, 16);
+});
+
+test('what comes back to be rechecked stands behind what just happened', async (t) => {
+  const { clock, queue } = setUp();
+  queue.addAfter('recheck', 60_000);
+  queue.addAfter('poll', 59_999);
+  await clock.advance(60_000);
+  queue.add('new');
+  t.deepEqual([await queue.take(), await queue.take(), await queue.take()], ['poll', 'new', 'recheck']);
 });
 
 test('of two deadlines the earlier counts, and being added now ends the wait', async (t) => {
@@ -321,6 +330,35 @@ test('keys of the express lane have workers of their own, and a key changes its 
   queue.done('fast');
   t.deepEqual(await Promise.all(last), [undefined, undefined]);
   await down;
+});
+
+test('a lane without room hands nothing out until it has some, and the others go on', async (t) => {
+  const clock = new ManualClock(1_700_000_000_000);
+  let room = 1;
+  const queue = createQueue({
+    clock,
+    random: fixedRandom(),
+    laneOf: (key) => (key.startsWith('buy') ? 'purchase' : 'main'),
+    roomOf: (lane) => (lane === 'purchase' ? room : Infinity),
+  });
+  const taken: string[] = [];
+  for (const lane of ['purchase', 'purchase', 'purchase', 'main'] as const)
+    void queue.take(lane).then((key) => taken.push(key ?? 'none'));
+  for (const key of ['buy-1', 'buy-2', 'buy-3', 'look']) queue.add(key);
+  await clock.advance(60_000);
+  t.deepEqual(taken, ['buy-1', 'look']);
+  queue.done('buy-1');
+  await settled();
+  t.deepEqual(taken, ['buy-1', 'look', 'buy-2'], 'one that is given back leaves its room to the next');
+  room = 2;
+  await clock.advance(100);
+  t.deepEqual(taken, ['buy-1', 'look', 'buy-2', 'buy-3']);
+  for (const key of ['buy-2', 'buy-3', 'look']) queue.done(key);
+  room = 0;
+  queue.add('buy-4');
+  const last = queue.take('purchase');
+  await queue.shutDown('drop');
+  t.is(await last, undefined);
 });
 
 test('a key that never comes to rest is slowed down and said to be so, once', async (t) => {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { parse } from 'yaml';
 import { createKube } from '../../src/kube/client.ts';
@@ -83,6 +86,50 @@ test('an answer is believed for a while and then asked for again; a failure is n
   t.is(server.asked.length, 5);
 });
 
+test('a flood of tokens waits for itself, is asked about a few at a time, and forgets nobody who may read', async (t) => {
+  const { server, transport } = apiServer();
+  const clock = new ManualClock();
+  let gate = Promise.resolve();
+  const held: KubeTransport = async (call) => {
+    await gate;
+    return transport(call);
+  };
+  const guard = createReaderAuthorizer({
+    kube: createKube({ transport: held, clock, qps: 0 }),
+    clock,
+    log: silentLog,
+  });
+  const app = createApp({ health: createHealth(), exposition, guard, log: silentLog });
+  const http = await serve(app, '127.0.0.1:0', systemClock);
+  const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+  const statusOf = async (token: string, localAddress = '127.0.0.3') => {
+    const headers = { authorization: `Bearer ${token}` };
+    const call = request(`${http.url}/metrics`, { headers, localAddress, agent });
+    const [response] = (await once(call.end(), 'response')) as [IncomingMessage];
+    await text(response);
+    return response.statusCode;
+  };
+  try {
+    t.is(await statusOf('prometheus'), 200);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    const flood = Array.from({ length: 20 }, (_, n) => statusOf(`held-${n}`));
+    t.is(await Promise.race(flood), 503);
+    t.is(await statusOf('prometheus'), 200, 'remembered');
+    const other = statusOf('stranger', '127.0.0.4');
+    resolve();
+    t.is(await other, 403, 'another address waits for nobody of this one');
+    t.true((await Promise.all(flood)).every((status) => status === 401 || status === 503));
+    for (let n = 0; n < 1_100; n += 1) await guard(`Bearer bogus-${n}`, '127.0.0.3');
+    const count = server.asked.length;
+    t.is(await statusOf('prometheus'), 200);
+    t.is(server.asked.length, count, 'a thousand refusals later, too');
+  } finally {
+    agent.destroy();
+    await http.close();
+  }
+});
+
 const exposition = () => Promise.resolve({ contentType: 'text/plain', body: 'up 1\n' });
 
 test('/metrics asks the guard, and everything else does not', async (t) => {
@@ -149,7 +196,7 @@ withPlane(
         );
         return status.token;
       };
-      await rbac('clusterroles', 'config/prometheus/metrics_reader_role.yaml');
+      await rbac('clusterroles', 'config/metrics/reader_role.yaml');
       await kube.create(resource('rbac.authorization.k8s.io', 'clusterrolebindings'), {
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'ClusterRoleBinding',

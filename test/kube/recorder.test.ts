@@ -3,7 +3,7 @@ import { createKube } from '../../src/kube/client.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
 import type { KubeEvent, RecorderOptions } from '../../src/kube/recorder.ts';
 import { MemoryApi, status } from './memory-api.ts';
-import { recordingLog } from './scripted-server.ts';
+import { recordingLog } from '../harness/recording-log.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
 import { fixedRandom } from '../harness/random.ts';
 

@@ -1,13 +1,15 @@
 import type { ExecutionContext } from 'ava';
 import { POD } from '../../src/api/core.ts';
 import type { Pod } from '../../src/api/core.ts';
-import type { KubeObject } from '../../src/kube/port.ts';
+import type { KubeObject, KubeTransport } from '../../src/kube/port.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { ReflectorOptions } from '../../src/kube/reflector.ts';
-import { systemClock as clock } from '../../src/lib/clock.ts';
-import { recordingLog, scriptedServer } from './scripted-server.ts';
-import type { Exchange } from './scripted-server.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { recordingLog } from '../harness/recording-log.ts';
+import { scriptedApi } from './scripted-api.ts';
+import type { KubeExchange } from './scripted-api.ts';
 import { fixedRandom } from '../harness/random.ts';
+import { ManualClock, settled } from '../harness/clock.ts';
 
 /** What the reflectors of these tests keep of a pod. */
 export interface Kept extends KubeObject {
@@ -42,7 +44,64 @@ export const status = (code: number, reason: string) => ({
   message: reason,
 });
 
-type Step = (exchange: Exchange) => void;
+type Step = (exchange: KubeExchange) => void;
+
+/** Counts something that happens, and says when there was enough of it. */
+const tally = () => {
+  let count = 0;
+  let waiting: { readonly enough: number; readonly resolve: () => void }[] = [];
+  return {
+    add: () => {
+      count += 1;
+      for (const { resolve } of waiting.filter(({ enough }) => count >= enough)) resolve();
+      waiting = waiting.filter(({ enough }) => count < enough);
+    },
+    reached: (enough: number) =>
+      new Promise<void>((resolve) => {
+        if (count >= enough) resolve();
+        else waiting.push({ enough, resolve });
+      }),
+  };
+};
+
+/**
+ * A clock on which backoffs are over at once and deadlines come where the test lets time pass: how long the machine
+ * takes for a request then decides nothing.
+ */
+export const hurriedClock = (): { readonly clock: Clock; readonly advance: (ms: number) => Promise<void> } => {
+  const manual = new ManualClock();
+  return {
+    clock: {
+      now: () => manual.now(),
+      mono: () => manual.mono(),
+      timer: (ms, fire) => manual.timer(ms, fire),
+      sleep: async (ms, signal) => {
+        await settled();
+        signal?.throwIfAborted();
+        manual.freeze(ms);
+      },
+    },
+    advance: (ms) => manual.advance(ms),
+  };
+};
+
+/** The same transport; `handled` is called for each line of a stream once its reader asks for the next one. */
+const telling =
+  (transport: KubeTransport, handled: () => void): KubeTransport =>
+  async (request) => {
+    const response = await transport(request);
+    return {
+      status: response.status,
+      header: (name) => response.header(name),
+      text: () => response.text(),
+      lines: async function* () {
+        for await (const line of response.lines()) {
+          yield line;
+          handled();
+        }
+      },
+    };
+  };
 
 /** Answers the n-th list and the n-th watch with the n-th step; the last step of each stays. */
 export const reflecting = async (
@@ -52,16 +111,21 @@ export const reflecting = async (
 ) => {
   const watches: URLSearchParams[] = [];
   const lists: URLSearchParams[] = [];
-  const { connection } = await scriptedServer(t, (exchange) => {
+  const watched = tally();
+  const handled = tally();
+  const told = tally();
+  const { clock, advance } = hurriedClock();
+  const { connection } = await scriptedApi(t, (exchange) => {
     const watching = exchange.query.has('watch');
     const [log, steps] = watching ? [watches, script.watches] : [lists, script.lists];
     log.push(exchange.query);
     if (watching) exchange.response.writeHead(200).flushHeaders();
     steps[Math.min(log.length, steps.length) - 1]?.(exchange);
+    if (watching) watched.add();
   });
   const log = recordingLog();
   const reflector = createReflector<Pod, Kept>({
-    transport: connection.watches,
+    transport: telling(connection.watches, handled.add),
     clock,
     random: fixedRandom(),
     log,
@@ -75,17 +139,11 @@ export const reflecting = async (
     ...more,
   });
   const events: string[] = [];
-  const awaited: { count: number; resolve: () => void }[] = [];
   reflector.subscribe(({ type, object, old, from }) => {
     const was = old === undefined ? '' : ` was ${old.metadata.resourceVersion}`;
     events.push(`${from} ${type} ${object.metadata.uid}@${object.metadata.resourceVersion}${was}`);
-    for (const { count, resolve } of awaited) if (events.length >= count) resolve();
+    told.add();
   });
-  const seen = (count: number) =>
-    new Promise<void>((resolve) => {
-      awaited.push({ count, resolve });
-      if (events.length >= count) resolve();
-    });
   const stop = new AbortController();
   const start = () => {
     const run = reflector.run(stop.signal);
@@ -95,7 +153,23 @@ export const reflecting = async (
     });
     return run;
   };
-  return { reflector, events, seen, lists, watches, log, stop, start };
+  return {
+    reflector,
+    events,
+    lists,
+    watches,
+    log,
+    stop,
+    start,
+    /** Lets time pass. */
+    advance,
+    /** Resolves once so many events were delivered. */
+    seen: told.reached,
+    /** Resolves once so many watches have been asked for, and the server has said to the last what it says at first. */
+    watched: watched.reached,
+    /** Resolves once so many lines of watches have been dealt with, bookmarks included. */
+    handled: handled.reached,
+  };
 };
 
 /** Leaves the stream open and says nothing. */

@@ -4,11 +4,12 @@ import type { Pod } from '../../src/api/core.ts';
 import type { KubeFault } from '../../src/kube/fault.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import { compareResourceVersions } from '../../src/kube/resourceversion.ts';
-import { systemClock as clock } from '../../src/lib/clock.ts';
-import { bookmark, listOf, pod, reflecting, status, stay } from './reflecting.ts';
-import { recordingLog, scriptedServer } from './scripted-server.ts';
-import type { Exchange } from './scripted-server.ts';
+import { bookmark, hurriedClock, listOf, pod, reflecting, status, stay } from './reflecting.ts';
+import { recordingLog } from '../harness/recording-log.ts';
+import { scriptedApi } from './scripted-api.ts';
+import type { KubeExchange } from './scripted-api.ts';
 import { fixedRandom } from '../harness/random.ts';
+import { settled } from '../harness/clock.ts';
 
 test('the list comes in pages, the watch goes on from it, and only what is kept is stored', async (t) => {
   const { reflector, events, seen, lists, watches, start } = await reflecting(t, {
@@ -64,11 +65,14 @@ test('the list comes in pages, the watch goes on from it, and only what is kept 
 });
 
 for (const [how, gone] of [
-  ['as an event', ({ event, response }: Exchange) => (event('ERROR', status(410, 'Expired')), response.end())],
-  ['after bookmarks', ({ event }: Exchange) => (event('BOOKMARK', bookmark(7)), event('ERROR', status(410, 'Gone')))],
+  ['as an event', ({ event, response }: KubeExchange) => (event('ERROR', status(410, 'Expired')), response.end())],
+  [
+    'after bookmarks',
+    ({ event }: KubeExchange) => (event('BOOKMARK', bookmark(7)), event('ERROR', status(410, 'Gone'))),
+  ],
 ] as const)
   test(`410 ${how} leads to a list that reports the differences only, a new UID as deletion and addition`, async (t) => {
-    const { events, seen, watches, start } = await reflecting(t, {
+    const { events, seen, watched, watches, start } = await reflecting(t, {
       lists: [
         ({ json }) => json(200, listOf(5, pod('a', 1), pod('b', 2), pod('c', 3))),
         ({ json }) => json(200, listOf(9, pod('a', 1), pod('b', 8, 'uid-new'), pod('d', 9))),
@@ -83,14 +87,14 @@ for (const [how, gone] of [
       'list added uid-d@9',
       'list deleted uid-c@3',
     ]);
-    while (watches.length < 2) await clock.sleep(2);
+    await watched(2);
     t.is(watches[1]!.get('resourceVersion'), '9');
   });
 
 test('410 as an HTTP status, on a watch and in the middle of a list, leads to a new list', async (t) => {
   let lists = 0;
   let watches = 0;
-  const { connection } = await scriptedServer(t, ({ query, json, response, event }) => {
+  const { connection } = await scriptedApi(t, ({ query, json, response, event }) => {
     if (!query.has('watch')) {
       lists += 1;
       const body = listOf(lists, pod('a', lists));
@@ -106,7 +110,7 @@ test('410 as an HTTP status, on a watch and in the middle of a list, leads to a 
   const { promise: modified, resolve } = Promise.withResolvers<void>();
   const reflector = createReflector<Pod, Pod>({
     transport: connection.watches,
-    clock,
+    clock: hurriedClock().clock,
     random: fixedRandom(),
     log,
     resource: POD,
@@ -149,7 +153,7 @@ test('a stream that is cut within a line goes on from the last whole event, with
 });
 
 test('a silent watch is replaced, from the last bookmark; bookmarks keep one alive', async (t) => {
-  const { reflector, seen, watches, lists, start } = await reflecting(
+  const { reflector, seen, handled, advance, watches, lists, start } = await reflecting(
     t,
     {
       lists: [({ json }) => json(200, listOf(5))],
@@ -158,30 +162,30 @@ test('a silent watch is replaced, from the last bookmark; bookmarks keep one ali
     { idleMs: 1_000 },
   );
   void start();
+  await handled(1);
+  await advance(1_000);
   await seen(1);
   t.is(watches[1]!.get('resourceVersion'), '42');
   t.is(lists.length, 1);
   t.is(reflector.stats().faults, 0, 'silence is no trouble');
 
-  let sent = 0;
+  const opened = Promise.withResolvers<KubeExchange['event']>();
   const alive = await reflecting(
     t,
     {
       lists: [({ json }) => json(200, listOf(5))],
-      watches: [
-        ({ event }) => {
-          const tick = () => {
-            sent += 1;
-            event(sent < 15 ? 'BOOKMARK' : 'ADDED', sent < 15 ? bookmark(5 + sent) : pod('a', 99));
-            if (sent < 15) clock.timer(100, tick);
-          };
-          tick();
-        },
-      ],
+      watches: [({ event }) => opened.resolve(event)],
     },
     { idleMs: 1_000 },
   );
   void alive.start();
+  const send = await opened.promise;
+  for (let sent = 1; sent < 15; sent += 1) {
+    send('BOOKMARK', bookmark(5 + sent));
+    await alive.handled(sent);
+    await alive.advance(100);
+  }
+  send('ADDED', pod('a', 99));
   await alive.seen(1);
   t.is(alive.watches.length, 1);
 });
@@ -264,9 +268,15 @@ test('an object that cannot be read or indexed is logged; what was known of it s
 });
 
 test('nothing is delivered after the stop, whether events are streaming or the watch is still connecting', async (t) => {
+  const cut = Promise.withResolvers<void>();
   const { reflector, events, stop, start } = await reflecting(t, {
     lists: [({ json }) => json(200, listOf(5))],
-    watches: [({ event }) => Array.from({ length: 50 }, (_, n) => event('ADDED', pod(`p${n}`, 6 + n)))],
+    watches: [
+      ({ event, response }) => {
+        response.on('close', cut.resolve);
+        for (let n = 0; n < 50; n += 1) event('ADDED', pod(`p${n}`, 6 + n));
+      },
+    ],
   });
   const other: unknown[] = [];
   reflector.subscribe(({ object }) => {
@@ -276,7 +286,8 @@ test('nothing is delivered after the stop, whether events are streaming or the w
   await start();
   t.is(events.length, 4);
   t.is(other.length, 3, 'not even to the handler behind the one that stopped it');
-  await clock.sleep(30);
+  await cut.promise;
+  await settled();
   t.is(events.length, 4);
 
   const { promise: asked, resolve } = Promise.withResolvers<unknown>();
@@ -309,7 +320,7 @@ test('old and repeated events neither overwrite what is newer nor bring back wha
 });
 
 test('three watches in a row that end at once make the reflector list anew', async (t) => {
-  const { seen, lists, watches, start } = await reflecting(t, {
+  const { seen, watched, lists, watches, start } = await reflecting(t, {
     lists: [({ json }) => json(200, listOf(5)), ({ json }) => json(200, listOf(9, pod('a', 9)))],
     watches: [
       ({ response }) => void response.end(),
@@ -321,7 +332,7 @@ test('three watches in a row that end at once make the reflector list anew', asy
   void start();
   await seen(1);
   t.is(lists.length, 2);
-  while (watches.length < 4) await clock.sleep(2);
+  await watched(4);
   t.deepEqual(
     watches.map((query) => query.get('resourceVersion')),
     ['5', '5', '5', '9'],
@@ -329,7 +340,7 @@ test('three watches in a row that end at once make the reflector list anew', asy
 });
 
 test('a list now and then finds what a watch that looks healthy has missed', async (t) => {
-  const { seen, events, start } = await reflecting(
+  const { seen, watched, advance, events, start } = await reflecting(
     t,
     {
       lists: [
@@ -342,6 +353,11 @@ test('a list now and then finds what a watch that looks healthy has missed', asy
     { relistEveryMs: 60 },
   );
   void start();
+  await watched(1);
+  await advance(60);
+  // The watch goes on meanwhile.
+  await watched(2);
+  await advance(60);
   await seen(5);
   t.deepEqual(events.slice(2), ['list updated uid-b@8 was 2', 'list added uid-c@9', 'list deleted uid-a@1']);
 });

@@ -122,11 +122,27 @@ test('an error of any part goes to the caller, or to who knows what it comes to,
     const parts = { [part]: failing[part] };
     await t.throwsAsync(runSteps(scripted(plan, last, parts).loop, [], open()), { message: 'must not be called' });
     let seen: Observed | undefined;
-    const failed: Loop['failed'] = (_error, observed) => {
+    let underWay: Step | undefined;
+    const failed: Loop['failed'] = (_error, { step, observed }) => {
       seen = observed;
+      underWay = step;
       return Promise.resolve('mended');
     };
     t.is(await runSteps(scripted(plan, last, { ...parts, failed }).loop, [], open()), 'mended', part);
     t.deepEqual(seen, known, part);
+    t.deepEqual(underWay, part === 'read' ? { do: 'Read', what: 'a' } : last, part);
   }
+});
+
+test('whoever counts successes hears of each read and action that succeeded, and of no other', async (t) => {
+  const heard: string[] = [];
+  const succeeded: Loop['succeeded'] = (step, observed) =>
+    void heard.push(`${step.do === 'Read' ? step.what : step.do} with ${observed.join()}`);
+  await runSteps(scripted(['a', 'b'], act, { succeeded }).loop, [], open());
+  t.deepEqual(heard.splice(0), ['a with a', 'b with a,b', 'Act with a,b']);
+  await runSteps(scripted(['a'], { do: 'Done' }, { succeeded }).loop, [], open());
+  await runSteps(scripted([], act, { succeeded, fence: () => 'fenced' }).loop, [], open());
+  await t.throwsAsync(runSteps(scripted([], act, { succeeded, act: never }).loop, [], open()));
+  await t.throwsAsync(runSteps(scripted(['b'], act, { succeeded, read: never }).loop, [], open()));
+  t.deepEqual(heard, ['a with a']);
 });

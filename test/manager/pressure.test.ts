@@ -56,7 +56,7 @@ test('throttling slows everybody down, fails nobody, and puts nobody behind thos
   const world = await Operating.create({ quota: 100 });
   world.cloud.inject({
     action: 'AllocateEipAddress',
-    times: 20,
+    times: 60,
     fault: { effect: 'never', answer: { code: 'Throttling.User' } },
   });
   const order: string[] = [];
@@ -69,10 +69,9 @@ test('throttling slows everybody down, fails nobody, and puts nobody behind thos
   // A call that was throttled takes a new turn, behind those that waited by then: at most a burst of them.
   const late = order.map((name, place) => place - Number(name.slice('pod-'.length)));
   t.true(Math.max(...late) <= 20, `places behind its turn: ${late.join(' ')}`);
-  t.deepEqual(
-    world.events.filter(({ type }) => type === 'Warning'),
-    [],
-  );
+  const warned = world.events.filter(({ type, about }) => type === 'Warning' && about.kind === 'Pod');
+  t.deepEqual([...new Set(warned.map(({ reason }) => reason))], ['CloudThrottled']);
+  t.is(new Set(warned.map(({ about }) => about.name)).size, warned.length, 'once each');
   await world.stop();
 });
 
@@ -93,6 +92,21 @@ const timeWith = async (poisoned: number): Promise<number> => {
   await world.stop();
   return ms;
 };
+
+test('one that is refused for ever is tried again a few times in a minute, whatever becomes of its tokens', async (t) => {
+  const world = await Operating.create({ quota: 10 });
+  const fault = { effect: 'never', answer: { code: 'OperationFailed.SystemBusy' } } as const;
+  world.cloud.inject({ action: 'AllocateEipAddress', times: Infinity, fault });
+  await run(world, 1, 'refused');
+  const asked = () =>
+    Object.values(world.cloud.calls()['AllocateEipAddress'] ?? {}).reduce((sum, count) => sum + count, 0);
+  await world.pass(5 * 60_000);
+  const before = asked();
+  await world.pass(10 * 60_000);
+  t.true(asked() > before, 'it is tried again');
+  t.true(asked() - before <= 10 * 4, `${asked() - before} attempts in ten minutes`);
+  await world.stop();
+});
 
 test('objects that always fail do not slow the others down', async (t) => {
   const alone = await timeWith(0);

@@ -4,7 +4,7 @@ import type { PodEip } from '../../src/api/podeip.ts';
 import { measure, measureWatches } from '../../src/manager/metrics-wiring.ts';
 import { createThrottle } from '../../src/cloud/throttle.ts';
 import { CLOUD_ACTIONS } from '../../src/cloud/api-actions.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import type { ConfigInput } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -15,6 +15,7 @@ import { STAGES } from '../../src/controllers/podeip/metrics.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
+import { configOf } from '../harness/settings.ts';
 
 const NAMESPACES = 50;
 const SCRAPES = 20;
@@ -76,20 +77,27 @@ interface Cost {
   readonly cpuMs: number;
 }
 
-const scrapes = async (podEips: readonly PodEip[], config: object): Promise<Cost> => {
+const scrapes = async (podEips: readonly PodEip[], metricsConfig: ConfigInput['metrics']): Promise<Cost> => {
   const stop = new AbortController();
   const metrics = createMetrics({ version: '1.0.0', nodeVersion: process.version });
-  const loaded = loadConfig({
-    base: { clusterID: 'c', regionID: 'cn-hangzhou', vpcID: 'vpc-1', metrics: config },
-    env: {},
-  });
   const parts = { clock, random, log: silentLog };
   const caches = createCaches({ ...parts, transport: listing(podEips), onTrouble: () => undefined });
   const running = Promise.all(caches.all.map(([, reflector]) => reflector.run(stop.signal)));
   await Promise.all(caches.all.map(([, { synced }]) => synced));
   measureWatches(metrics, caches);
   const cloud = { throttle: createThrottle(clock), countEips: () => Promise.resolve(podEips.length) };
-  const measuring = measure({ config: loaded.config, metrics, caches, cloud, clock, log: silentLog }, stop.signal);
+  const measuring = measure(
+    {
+      config: configOf({ metrics: metricsConfig }),
+      metrics,
+      caches,
+      cloud,
+      clock,
+      log: silentLog,
+      purchases: { counted: () => undefined },
+    },
+    stop.signal,
+  );
   for (const action of CLOUD_ACTIONS) metrics.cloudCalled(action, 'ok', 0.1);
   metrics.queue('podeip').waited(0.1);
   metrics.life.served('new', { queue: 0.1, allocate: 1, associate: 2, publish: 0.1 });

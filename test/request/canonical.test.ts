@@ -14,10 +14,9 @@ import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { canonicalAnnotations } from '../../src/request/provisioner.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
 import type { EipDefaults } from '../../src/request/request.ts';
+import { DEFAULTS as defaults } from '../harness/settings.ts';
 
 type Annotations = Readonly<Record<string, string>>;
-
-const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 
 test('the canonical annotations, completely', (t) => {
   const annotations = {

@@ -4,8 +4,8 @@ import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { sentence } from '../../src/api/finding.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
 import { parseRequest, writeRequest } from '../../src/request/request.ts';
+import { DEFAULTS as defaults } from '../harness/settings.ts';
 
-const defaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' } as const;
 const read = (annotations: Readonly<Record<string, string>>) => parseAnnotations(annotations, defaults);
 const allKeys = Object.values(KEYS).flat();
 

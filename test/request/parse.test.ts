@@ -12,10 +12,10 @@ import {
 } from 'fast-check';
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
-import { parseRequest, writeRequest, type EipDefaults, type EipRequest } from '../../src/request/request.ts';
+import { parseRequest, writeRequest, type EipRequest } from '../../src/request/request.ts';
 import { FOLLOW, readReleaseAfter } from '../../src/request/release.ts';
+import { DEFAULTS as defaults } from '../harness/settings.ts';
 
-const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 const NEW = { [KEYS.withEip[0]]: 'true' };
 const fresh = { kind: 'new', ...defaults, securityProtectionTypes: [], tags: [] };
 

@@ -4,10 +4,9 @@ import type { ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { planCreation } from '../../src/request/provisioner.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
 import { Stage } from '../virtualnode/stage.ts';
-import { table } from './readme.ts';
+import { table } from './documented-tables.ts';
 import {
   type Annotations,
-  defaults,
   NEW,
   NATIVE,
   OWN_EIP,
@@ -27,8 +26,9 @@ import {
   ACS,
   reviewed,
 } from './wire.ts';
+import { DEFAULTS } from '../harness/settings.ts';
 
-/** Situations in the words of the README's first table, and what the cloud must have received in each. */
+/** Situations in the words of the documentation's first table, and what the cloud must have received in each. */
 const situations: Readonly<Record<string, (t: ExecutionContext) => Promise<void>>> = {
   'an ECS node · a new or an existing EIP': async (t) => {
     for (const annotations of [NEW, NATIVE]) {
@@ -77,7 +77,7 @@ const situations: Readonly<Record<string, (t: ExecutionContext) => Promise<void>
   'ECI, our virtual node · an existing EIP that is free': async (t) => {
     const target = { on: 'eci', by: 'ours', certainty: 'proved', because: 'a test' } as const;
     const facts = { eipIsHeld: false, enableVirtualNode: false };
-    const plan = planCreation(parseAnnotations(EXISTING, defaults), EXISTING, target, facts);
+    const plan = planCreation(parseAnnotations(EXISTING, DEFAULTS), EXISTING, target, facts);
     if (plan.how !== 'container-group') return t.fail(plan.how);
     const stage = await Stage.create();
     stage.cloud.world.addEip({ allocationId: OWN_EIP });
@@ -166,7 +166,7 @@ const OF_STATEFUL_SET = {
   ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'u-1', controller: true }],
 };
 
-/** Settings in the words of the README's second table, and what our virtual node sends for each. */
+/** Settings in the words of the documentation's second table, and what our virtual node sends for each. */
 const settings: Readonly<Record<string, Row>> = {
   '`eip-bandwidth`, at most 200': { annotations: { [KEYS.bandwidth[0]]: '200' }, group: { EipBandwidth: '200' } },
   '`eip-bandwidth`, over 200 (`PayByBandwidth`)': {
@@ -213,7 +213,7 @@ const settings: Readonly<Record<string, Row>> = {
   },
 };
 
-test('every row of both tables of the README has a case here', (t) => {
+test('every row of both tables of the documentation has a case here', (t) => {
   const rows = table('The pod runs on').map(([where, what]) => `${where} · ${what}`);
   t.deepEqual(rows.toSorted(), Object.keys(situations).toSorted());
   const names = table('Setting').map(([name = '']) => name);

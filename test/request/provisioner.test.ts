@@ -18,13 +18,13 @@ import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { planCreation, type CreationFacts, type CreationPlan } from '../../src/request/provisioner.ts';
 import { parseAnnotations, type ParsedRequest } from '../../src/request/parse.ts';
 import { FOLLOW } from '../../src/request/release.ts';
-import type { EipDefaults, EipRequest } from '../../src/request/request.ts';
+import type { EipRequest } from '../../src/request/request.ts';
 import type { Target } from '../../src/request/target.ts';
-import { table } from './readme.ts';
+import { table } from './documented-tables.ts';
+import { DEFAULTS as defaults } from '../harness/settings.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 
-const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 const free: CreationFacts = { eipIsHeld: false, enableVirtualNode: false };
 const sure = { certainty: 'proved', because: 'a test' } as const;
 const ECS: Target = { on: 'ecs', ...sure };
@@ -40,7 +40,7 @@ const EXISTING = { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-bp1' };
 const plan = (annotations: Annotations, target: Target, facts: Partial<CreationFacts> = {}, given = defaults) =>
   planCreation(parseAnnotations(annotations, given), annotations, target, { ...free, ...facts });
 
-/** Situations in the words of the README's first table, and the plans that they lead to there. */
+/** Situations in the words of the documentation's first table, and the plans that they lead to there. */
 const situations: Readonly<Record<string, () => CreationPlan[]>> = {
   'an ECS node · a new or an existing EIP': () => [plan(NEW, ECS), plan(NATIVE, ECS), plan(EXISTING, ECS)],
   'ECI, our virtual node · a new EIP that CreateContainerGroup can express': () => [
@@ -95,7 +95,7 @@ test('the table of who makes the address is what the code does, row by row', (t)
   }
 });
 
-/** Settings in the words of the README's second table: annotations that make them, and CreateContainerGroup's name. */
+/** Settings in the words of the documentation's second table: annotations that ask for them, and ECI's name of each. */
 const settings: Readonly<Record<string, { setting: Setting; annotations: Annotations; parameter?: object }>> = {
   '`eip-bandwidth`, at most 200': {
     setting: 'bandwidth',

@@ -20,6 +20,8 @@ const node = (labels: Labels, taint?: string): Node => ({
   metadata: { name: 'n1', uid: 'n1', resourceVersion: '1', labels },
   spec: taint === undefined ? {} : { taints: [{ key: taint, value: 'alibabacloud', effect: 'NoSchedule' }] },
 });
+/** A node on which the cloud-controller-manager has written which ECS instance it is. */
+const instance = (providerID: string): Node => ({ ...node({ type: 'gpu' }), spec: { providerID } });
 const affinity = (...nodeSelectorTerms: NodeSelectorTerm[]): Placement => ({
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
 });
@@ -276,7 +278,8 @@ for (const [title, template, namespaceLabels, expected, because] of templates) {
 const NODES: Readonly<Record<string, Node | 'missing' | undefined>> = {
   none: undefined,
   missing: 'missing',
-  ecs: node({ 'kubernetes.io/os': 'linux', type: 'gpu' }, 'gpu'),
+  ecs: instance('cn-hangzhou.i-bp1'),
+  'no instance': node({ 'kubernetes.io/os': 'linux', type: 'gpu' }, 'gpu'),
   virtual: node(VIRTUAL),
   vnode: node({ 'k8s.aliyun.com/vnode': 'true' }),
   tainted: node({}, TAINT),
@@ -330,22 +333,29 @@ test('every combination of node, marks, labels and placement: proof decides, and
               const context = JSON.stringify({ nodeName, mark, labels, namespaceLabels, placement, provider, is });
               const isMarked = labels['serverless.alibabacloud.com/virtual-node'] === 'true';
               const isOurs = nodeName === 'ours';
-              const isVirtual = isMarked || ['virtual', 'vnode', 'tainted', 'tainted as a VNode'].includes(nodeName);
+              const isVirtualNode = ['virtual', 'vnode', 'tainted', 'tainted as a VNode'].includes(nodeName);
+              const isMachine = nodeName === 'ecs' || nodeName === 'no instance';
+              // Without the labels of the namespace it is the controller that asks.
+              const isBelieved = isVirtualNode || (!isMachine && namespaceLabels !== undefined);
+              const isVirtual = isVirtualNode || (isMarked && isBelieved);
 
               if (target.because === '') t.fail(`no reason: ${context}`);
               if (is === 'eci ours proved' && !isOurs) t.fail(context);
               if (isOurs) {
                 if (is !== 'eci ours proved') t.fail(context);
-              } else if (mark === 'eci') {
+              } else if (nodeName === 'ecs') {
+                if (is !== 'ecs proved') t.fail(context);
+              } else if (isMachine) {
+                const hasMark = isMarked || (mark !== 'none' && mark !== 'empty');
+                if (is !== (hasMark ? 'unknown' : 'ecs proved')) t.fail(context);
+              } else if (mark === 'eci' && isBelieved) {
                 if (target.on !== 'eci' || (target.certainty === 'proved') !== (known !== undefined)) t.fail(context);
-              } else if (mark.startsWith('acs')) {
-                if (is !== 'acs proved') t.fail(context);
+              } else if (mark.startsWith('acs') && isBelieved) {
+                if (is !== (known ? 'acs proved' : 'acs inferred')) t.fail(context);
               } else if (isVirtual) {
                 const isAcs = labels['alibabacloud.com/acs'] === 'true' && labels['eci'] !== 'true';
                 if (target.on !== 'eci' && target.on !== 'acs') t.fail(context);
                 if (isAcs && target.on !== 'acs') t.fail(context);
-              } else if (nodeName === 'ecs') {
-                if (is !== 'ecs proved') t.fail(context);
               } else if (nodeName === 'missing') {
                 if (is !== 'unknown') t.fail(context);
               } else if (namespaceLabels === undefined) {
@@ -354,7 +364,27 @@ test('every combination of node, marks, labels and placement: proof decides, and
               // A node that is known and not ours is the add-on's, whatever the pod selects or the cluster usually has.
               if (known && !isOurs && target.on === 'eci' && target.by !== 'add-on') t.fail(context);
             }
-  t.is(count, 8 * 5 * 7 * 5 * 5 * 2);
+  t.is(count, 9 * 5 * 7 * 5 * 5 * 2);
+});
+
+test('marks of a virtual node on a pod, which anybody may write who may edit it, prove nothing against its node', (t) => {
+  const spec = { nodeName: 'n1' };
+  const marks = [
+    { annotations: { 'k8s.aliyun.com/eci-instance-id': 'eci-forged' } },
+    { annotations: { 'alibabacloud.com/instance-id': 'acs-forged' } },
+    { labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } },
+  ];
+  for (const mark of marks) {
+    for (const id of ['cn-hangzhou.i-bp1', 'alicloud://cn-beijing.i-2ze'])
+      t.is(brief(targetOf(pod(spec, mark), instance(id))), 'ecs proved');
+    for (const id of ['', 'i-bp1', 'cn-hangzhou.eci-1', `${'x'.repeat(100_000)}.i-1`]) {
+      const target = targetOf(pod(spec, mark), instance(id));
+      t.is(brief(target), 'unknown');
+      t.regex(target.because, /label type=virtual-kubelet .* provider ID of an ECS instance/);
+    }
+    t.is(brief(targetOf(pod(spec, mark), undefined)), 'unknown', 'a node that nobody has seen');
+    t.is(brief(targetOf(pod({}, mark), undefined)), 'unknown', 'no node yet');
+  }
 });
 
 test('one Service may have pods on ECS and on ECI: the same template, told apart by the node alone', (t) => {

@@ -3,15 +3,14 @@ import type { ExecutionContext } from 'ava';
 import { createReviewers } from '../../src/webhook/handlers.ts';
 import { KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { NODE, POD } from '../../src/api/core.ts';
-import type { EipDefaults } from '../../src/request/request.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { Stage } from '../virtualnode/stage.ts';
 import { Operating } from '../harness/operating.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
 
-export const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 export const NEW = { [KEYS.withEip[1]]: 'true' };
 export const NATIVE = { [KEYS.withEip[2]]: 'true' };
 export const OWN_EIP = 'eip-users';
@@ -51,9 +50,13 @@ const among = (sent: Readonly<Record<string, string>>, isOne: (name: string) => 
 export const eipOf = (received: readonly Received[]) =>
   among(of(received, 'CreateContainerGroup'), (name) => name.includes('Eip'));
 
-/** All that AllocateEipAddress was told, but for the region and the tags. */
-export const allocationOf = (received: readonly Received[]) =>
-  among(of(received, 'AllocateEipAddress'), (name) => name !== 'RegionId' && !name.startsWith('Tag.'));
+/** All that AllocateEipAddress was told, but for the region, the tags, and the mark at the end of the description. */
+export const allocationOf = (received: readonly Received[]) => {
+  const told = among(of(received, 'AllocateEipAddress'), (name) => name !== 'RegionId' && !name.startsWith('Tag.'));
+  const { Description = '', ...others } = told;
+  const [written = ''] = Description.split(/ ?knative-eip-mark-[-0-9a-f]{50}$/);
+  return written === '' ? others : { ...others, Description: written };
+};
 
 export const PLAIN = { Bandwidth: '5', InternetChargeType: 'PayByTraffic', InstanceChargeType: 'PostPaid', ISP: 'BGP' };
 export const EXPRESSED = { AutoCreateEip: 'true', EipBandwidth: '5', EipISP: 'BGP' };
@@ -151,7 +154,7 @@ export const reviewed = async (annotations: Annotations, enableVirtualNode = fal
     kube,
     clock,
     log: silentLog,
-    settings: { defaults, statefulKinds: ['StatefulSet'], enableVirtualNode },
+    settings: ruleSettings({ enableVirtualNode }),
     provider: 'add-on',
   });
   const object = {

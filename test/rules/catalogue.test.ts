@@ -4,7 +4,7 @@ import type { FindingId } from '../../src/api/finding.ts';
 import type { RuleSettings } from '../../src/rules/rule.ts';
 import { CATALOGUE, FINDING_IDS, linkTo } from '../../src/rules/catalogue.ts';
 import type { EipClaim, ClusterFacts } from '../../src/rules/cluster-facts.ts';
-import { UNRESTRICTED, type EffectivePolicy } from '../../src/request/policy.ts';
+import { UNRESTRICTED, type EffectivePolicy } from '../../src/policies/policy.ts';
 import { findingsPage } from '../../src/rules/docs.ts';
 import {
   configuration,
@@ -304,10 +304,10 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
     },
     {
       say: 'another namespace',
-      with: service({ annotations: EXISTING, name: 'other' }),
-      without: service({ annotations: EXISTING, name: 'other' }),
-      around: { facts: claim({ namespace: 'elsewhere' }) },
-      otherwise: { facts: claim({}) },
+      with: service({ annotations: EXISTING }),
+      without: service({ annotations: EXISTING }),
+      around: { facts: claim({}) },
+      otherwise: { facts: claim({ namespace: 'elsewhere' }) },
     },
     {
       say: 'a Deployment and its own pod',
@@ -433,12 +433,48 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
     without: asks({}),
     around: { policy: { ...UNRESTRICTED, names: ['shops'], ...lists } },
   })),
+  NotAllowedOnVirtualNode: [
+    {
+      with: pod({ annotations: { [`${K8S}eci-ram-role-name`]: 'admin' }, labels: ECI }),
+      without: pod({ annotations: { [`${K8S}eci-spot-strategy`]: 'SpotAsPriceGo' }, labels: ECI }),
+      around: { instance: { vSwitchIds: ['vsw-1'] } },
+    },
+    {
+      say: 'a policy allows it',
+      with: pod({ annotations: { [`${K8S}eci-vswitch`]: 'vsw-2' }, labels: ECI }),
+      without: pod({ annotations: { [`${K8S}eci-vswitch`]: 'vsw-2' }, labels: ECI }),
+      around: { instance: { vSwitchIds: ['vsw-1'] } },
+      otherwise: {
+        instance: { vSwitchIds: ['vsw-1'] },
+        policy: { ...UNRESTRICTED, names: ['a'], virtualNode: [{ policy: 'a', allows: { vSwitches: ['vsw-2'] } }] },
+      },
+    },
+    {
+      say: 'it runs on an ECS node, which reads none of it',
+      with: deployment({ annotations: { [`${K8S}eci-use-specs`]: 'ecs.gn7i-c128g1.32xlarge' }, labels: ECI }),
+      without: deployment({ annotations: { [`${K8S}eci-use-specs`]: 'ecs.gn7i-c128g1.32xlarge' } }),
+      around: { instance: { vSwitchIds: ['vsw-1'] } },
+    },
+    {
+      say: 'a volume',
+      with: service({ spec: { volumes: [{ name: 'v', nfs: { server: 's', path: '/' } }] }, labels: ECI }),
+      without: service({ spec: { volumes: [{ name: 'v', emptyDir: {} }] }, labels: ECI }),
+      around: { instance: { vSwitchIds: ['vsw-1'] } },
+    },
+  ],
   QuotaOfNamespaceExceeded: [
     {
       with: asks({}),
       without: asks({}),
       around: { policy: limited({ eips: 2 }), facts: { held: { eips: 2, bandwidthMbps: 10 } } },
       otherwise: { policy: limited({ eips: 2 }), facts: { held: { eips: 1, bandwidthMbps: 5 } } },
+    },
+    {
+      say: 'more than the configuration lets a namespace hold that no policy limits',
+      with: deployment({ annotations: NEW, replicas: 4 }),
+      without: deployment({ annotations: NEW, replicas: 3 }),
+      around: { namespaceLimits: { eips: 3 } },
+      otherwise: { namespaceLimits: { eips: 3 } },
     },
     {
       say: 'bandwidth',
@@ -564,35 +600,21 @@ test('a misspelt key is answered with the right one', (t) => {
   t.is(evaluated(pod({ annotations: { [`${K8S}eip-zzzzzzzzzzzzzzzzzzz`]: 'x' } }))[0]?.remedy, 'remove it');
 });
 
-test('what is in another namespace is not told', (t) => {
-  const facts = {
-    claims: [{ allocationId: 'eip-bp1', kind: 'Pod', namespace: 'secret', name: 'hidden', service: undefined }],
-  };
-  const found = evaluated(service({ annotations: { ...EXISTING, ...ONE } }), { facts });
-  t.is(found.length, 1);
-  t.notRegex(JSON.stringify(found), /secret|hidden/);
-  const here = { claims: [{ ...facts.claims[0], namespace: 'default' } as EipClaim] };
+test('what is in another namespace is not told, and counts against nobody', (t) => {
+  const elsewhere = { allocationId: 'eip-bp1', kind: 'Pod', namespace: 'secret', name: 'hidden', service: undefined };
+  for (const existingEips of ['any', 'firstUse', 'granted'] as const)
+    for (const kind of ['Pod', 'PodEIP', 'Service'])
+      t.deepEqual(
+        evaluated(service({ annotations: { ...EXISTING, ...ONE } }), {
+          existingEips,
+          existingEipNamespaces: ['default', 'secret'],
+          facts: { claims: [{ ...elsewhere, kind }] },
+        }),
+        [],
+        `${existingEips} ${kind}`,
+      );
+  const here = { claims: [{ ...elsewhere, namespace: 'default' }] };
   t.regex(evaluated(service({ annotations: EXISTING }), { facts: here })[1]?.problem ?? '', /Pod hidden/);
-});
-
-const twice = (around: Partial<RuleSettings>, competitor: Partial<EipClaim>) =>
-  evaluated(service({ annotations: EXISTING, name: 'mine' }), {
-    existingEips: 'granted',
-    ...around,
-    facts: claim(competitor),
-  }).filter(({ id }) => id === 'EipWantedTwice').length;
-
-test('who needs a grant of the EIP’s own learns nothing from competing claims elsewhere, and keeps nobody from it by wishing for it', (t) => {
-  const [wish, has] = [{ namespace: 'other' }, { namespace: 'other', kind: 'PodEIP' }];
-  for (const competitor of [wish, has]) t.is(twice({}, competitor), 0, 'not granted as far as anybody can tell');
-  const open = { existingEipNamespaces: ['default'] };
-  t.is(twice(open, wish), 0, 'a wish of one that is not granted');
-  t.is(twice(open, has), 1, 'one that has it');
-  t.is(twice({ existingEipNamespaces: ['default', 'other'] }, wish), 1);
-  t.is(twice({ existingEips: 'any' }, wish), 1);
-  t.is(twice({}, {}), 1, 'what is in the same namespace is known there');
-  const listed = { ...UNRESTRICTED, names: ['shops'], existingEips: [{ ids: ['eip-bp1'] }] };
-  t.is(twice({ policy: listed }, has), 1);
 });
 
 test('the pods of a workload are known by their names, also where these were cut', (t) => {

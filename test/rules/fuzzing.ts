@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { readReview, ReviewError, writeReview } from '../../src/webhook/review.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { explainFiles } from '../../src/cli/explain-files.ts';
-import { defaultConfig, loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 import { textOf } from '../../src/explain/explain-text.ts';
 import { CATALOGUE } from '../../src/rules/catalogue.ts';
@@ -10,11 +10,9 @@ import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
 import { inputs } from './inputs.ts';
 import { settings } from './manifests.ts';
+import { configOf } from '../harness/settings.ts';
 
-const config = defaultConfig({
-  clusterID: 'c',
-  regionID: 'cn-hangzhou',
-  vpcID: 'vpc-1',
+const config = configOf({
   priceTable: { prices: [{ internetChargeType: 'PayByTraffic', perHour: 0.02 }] },
 });
 

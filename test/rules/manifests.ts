@@ -3,15 +3,9 @@ import type { ClusterFacts } from '../../src/rules/cluster-facts.ts';
 import { evaluate } from '../../src/rules/evaluate.ts';
 import { targetOfWorkload } from '../../src/rules/placement-facts.ts';
 import { readWorkload } from '../../src/manifest/read-workload.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
-export const settings: RuleSettings = {
-  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-  statefulKinds: ['StatefulSet'],
-  enableVirtualNode: false,
-  region: 'cn-hangzhou',
-  existingEips: 'any',
-  existingEipNamespaces: [],
-};
+export const settings = ruleSettings();
 
 export const NEW = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 export const EXISTING = { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-bp1' };
@@ -77,7 +71,7 @@ export const evaluated = (
   const { workload } = read;
   return evaluate({
     workload,
-    target: targetOfWorkload(workload, {}, 'add-on'),
+    target: targetOfWorkload(workload, {}, changes.instance ? 'ours' : 'add-on'),
     settings: { ...settings, ...changes },
     facts,
   });

@@ -1,21 +1,8 @@
-import type { Random } from '../../src/lib/random.ts';
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
 import { ManualClock } from '../harness/clock.ts';
-
-/** Chance that repeats itself: mulberry32. */
-export const seeded = (seed: number): Random => {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const hex = (length: number): string => Array.from({ length }, () => Math.floor(next() * 16).toString(16)).join('');
-  return { next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` };
-};
+import { seeded } from '../harness/random.ts';
 
 const versions: Readonly<Record<string, string>> = {
   DescribeNetworkInterfaces: '2014-05-26',

@@ -3,7 +3,8 @@ import { array, assert, nat, property } from 'fast-check';
 import { EventQueue } from '../../src/sandbox/cloud/event-queue.ts';
 import type { Fault } from '../../src/sandbox/cloud/injected-faults.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
-import { bench, seeded } from './cloud-bench.ts';
+import { bench } from './cloud-bench.ts';
+import { seeded } from '../harness/random.ts';
 
 const second = { InstanceId: 'eni-1', InstanceType: 'NetworkInterface', PrivateIpAddress: '10.0.0.2' };
 

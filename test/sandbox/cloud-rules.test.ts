@@ -210,7 +210,6 @@ test('AssociateEipAddress checks the EIP, the interface, the private address and
   t.is(await bind({ InstanceId: 'eni-0' }), 'InvalidInstanId.NotFound');
   t.is(await bind({ InstanceType: 'EciInstance' }), 'InvalidInstanceType.ValueNotSupported');
   t.is(await bind({ InstanceType: '' }), 'InvalidInstanId.NotFound', 'without a type, it is an ECS instance');
-  t.is(await bind({ PrivateIpAddress: '' }), 'InvalidParameter');
   t.is(await bind({ PrivateIpAddress: '10.9.9.9' }), 'InvalidParameter.EniInstanceId');
   t.is(await bind({ Mode: 'Some' }), 'IllegalParam.Mode');
   world.setNetworkInterfaceStatus('eni-1', 'Attaching');
@@ -230,8 +229,20 @@ test('AssociateEipAddress checks the EIP, the interface, the private address and
   t.is(await bind({ AllocationId: other, PrivateIpAddress: '10.0.0.3', Mode: 'BINDED' }), 'Mode.Conflict');
   const mixed = { AllocationId: other, PrivateIpAddress: '10.0.0.3', Mode: 'MULTI_BINDED' };
   t.is(await bind(mixed), 'OperationFailed.EipBindModeConflict');
-  t.is(await bind({ AllocationId: other, PrivateIpAddress: '10.0.0.1' }), 'OK');
+  t.is(await bind({ AllocationId: other, PrivateIpAddress: '' }), 'OK', 'the primary address');
   t.is((await at.describe(other))?.['PrivateIpAddress'], '', 'the primary address is described as empty');
+  t.is(at.cloud.eips()[1]?.binding?.privateIpAddress, '10.0.0.1');
+  t.is((await at.describe(await at.allocate()))?.['Mode'], 'NAT', 'also of one that is not bound');
+
+  world.addNetworkInterface({
+    networkInterfaceId: 'eni-2',
+    vpcId: 'vpc-1',
+    instanceId: '',
+    primaryIp: '10.0.0.9',
+    status: 'Available',
+  });
+  const loose = { AllocationId: await at.allocate(), InstanceId: 'eni-2', PrivateIpAddress: '10.0.0.9' };
+  t.is(await bind(loose), 'OK', 'an interface that is attached to nothing');
 });
 
 test('UnassociateEipAddress undoes exactly the binding that it names', async (t) => {

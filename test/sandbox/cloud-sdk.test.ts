@@ -32,11 +32,14 @@ const listening = async (options: Partial<CloudOptions> = {}): Promise<{ cloud: 
   return { cloud, port: server.port };
 };
 
+/** A machine that does much else at the time lets a test wait; the SDK's 3 s are too few then. */
+const PATIENCE_MS = 60_000;
 const settings = (port: number, credential: object = sandboxCredential) => ({
   ...credential,
   regionId,
   endpoint: `127.0.0.1:${port}`,
   protocol: 'HTTP',
+  readTimeout: PATIENCE_MS,
 });
 const vpcClient = (port: number, credential?: object) =>
   new Vpc.default(new $OpenApiUtil.Config(settings(port, credential)));

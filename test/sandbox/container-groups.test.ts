@@ -8,9 +8,10 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createSandboxCloud, sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { bench, seeded } from './cloud-bench.ts';
+import { bench } from './cloud-bench.ts';
+import { seeded } from '../harness/random.ts';
+import { adapterOn } from '../harness/cluster.ts';
 
 const SECOND = { minMs: 1000, maxMs: 1000 };
 
@@ -19,12 +20,7 @@ const stage = (options: Partial<CloudOptions> = {}) => {
   const at = bench({ random: seeded(7), ...options });
   at.cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/29' });
   at.cloud.world.addVSwitch({ vSwitchId: 'vsw-2', vpcId: 'vpc-1', cidrBlock: '10.2.0.0/16' });
-  const inProcess = callApi(at.cloud);
-  const { cloud: vpc, containerGroups: eci } = assembleCloud({
-    clock: at.clock,
-    region: 'cn-hangzhou',
-    callApi: (params, request) => inProcess(params, request, {}),
-  });
+  const { cloud: vpc, containerGroups: eci } = adapterOn(at.cloud, at.clock);
   return {
     ...at,
     vpc,
@@ -208,9 +204,18 @@ test('requests against the API reference are refused, and leave nothing', async 
   const codeOf = async (more: Record<string, string>) =>
     (await at.call('CreateContainerGroup', { ...raw, ...more })).code;
   t.is(await codeOf({ EipBandwidth: '5' }), 'InvalidParameter');
-  t.is(await codeOf({ AutoCreateEip: 'true', EipInstanceId: 'eip-1' }), 'InvalidParameter');
   t.is(await codeOf({ 'Container.1.Port.1.Port': '70000' }), 'InvalidParameter');
   t.deepEqual([at.cloud.containerGroups(), at.cloud.eips()], [[], []]);
+
+  // Nothing is documented against these two: the EIP that is named is taken, a package without an EIP is no matter.
+  at.cloud.world.addEip({ allocationId: 'eip-1', serviceManaged: false });
+  t.is(await codeOf({ AutoCreateEip: 'true', EipInstanceId: 'eip-1' }), undefined);
+  t.deepEqual(
+    at.cloud.eips().map(({ status }) => status),
+    ['InUse'],
+  );
+  t.is(await codeOf({ ContainerGroupName: 'cd', EipCommonBandwidthPackage: 'cbwp-1' }), undefined);
+  at.cloud.world.human.release('eip-1');
 
   await at.create({ autoCreateEip: true });
   t.like(await faultOf(at.create({ autoCreateEip: true })), { code: 'QuotaExceeded', kind: 'quota' });

@@ -111,6 +111,7 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
   t.is(
     await run(`apply -k ${CRD}`),
     [
+      'eipholders.podeip-controller.alibabacloud.com',
       'eippolicies.podeip-controller.alibabacloud.com',
       'eipusages.podeip-controller.alibabacloud.com',
       'podeips.alibabacloud.com',
@@ -139,8 +140,8 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
     'podeip.alibabacloud.com/web-0 patched\n',
   );
   const [header = '', row = ''] = (await run('get eip -l tier=1')).split('\n');
-  t.deepEqual(header.split(/ {2,}/), ['NAME', 'POD IP', 'EIP', 'STATE', 'MANAGED BY', 'READY', 'AGE']);
-  t.deepEqual(row.split(/ {2,}/).slice(0, 6), ['web-0', '10.0.0.7', '203.0.113.7', 'InUse', 'Controller', 'True']);
+  t.deepEqual(header.split(/ {2,}/), ['NAME', 'POD IP', 'EIP', 'STATE', 'READY', 'REASON', 'AGE']);
+  t.deepEqual(row.split(/ {2,}/).slice(0, 6), ['web-0', '10.0.0.7', '203.0.113.7', 'InUse', 'True', 'Bound']);
   t.regex(await run('get pod web-0 -o wide'), /web-0 +0\/1 +Pending +0 .* 0\/1\n/);
   t.regex(await run('get peip web-0 -o yaml'), /^ {2}eipAddress: 203\.0\.113\.7$/m);
   t.regex(await run('describe peip web-0'), /Eip Address: +203\.0\.113\.7/);
@@ -187,6 +188,25 @@ kubectlTest(named('kubectl creates from the command line, which it sends as prot
   const refused = await kubectl(t.context, 'create quota small --hard=pods=1');
   t.is(refused.code, 1);
   t.regex(refused.stderr, /ResourceQuota of v1 is only understood as JSON or YAML/);
+});
+
+kubectlTest(named('kubectl asks what it may, and is told plainly what is not emulated'), async (t) => {
+  const run = (words: string): Promise<Output> => kubectl(t.context, words);
+  t.is((await run('auth can-i create pods')).stdout, 'yes\n');
+  t.is((await run('auth can-i get pods/log -n default')).stdout, 'yes\n');
+  t.is((await run('auth can-i get /metrics')).stdout, 'yes\n');
+  t.regex((await run('auth can-i --list')).stdout, /^\*\.\* +\[\] +\[\] +\[\*\]$/m);
+  t.regex((await run('auth whoami')).stdout, /Username +sandbox/);
+  t.is((await run('create cronjob often --image=busybox --schedule=*/5 -- true')).code, 0);
+  const made = await run('create job now --from=cronjob/often');
+  t.is(made.code, 0, made.stderr);
+  t.is((await run('get job now -o jsonpath={.metadata.ownerReferences[0].name}')).stdout, 'often');
+  t.regex((await run('get cronjob')).stdout, /often +.*\*\/5 .* <none>/);
+  await kubectl(t.context, 'apply -f -', OBJECTS.split('---')[1]);
+  const NONE = /pods of the sandbox have an address and a status, but no containers/;
+  t.regex((await run('logs web-0')).stdout, NONE);
+  for (const words of ['exec web-0 -- ls', 'attach web-0']) t.regex((await run(words)).stderr, NONE, words);
+  t.regex((await run('top pods')).stderr, /Metrics API not available/);
 });
 
 kubectlTest(named('kubectl describe shows events that came through events.k8s.io'), async (t) => {

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { KEYS } from '../../src/api/annotations.ts';
-import { defaultConfig } from '../../src/config/load.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
@@ -10,7 +9,8 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
-import { until } from '../e2e/stage.ts';
+import { until } from '../harness/until.ts';
+import { configOf } from '../harness/settings.ts';
 
 /** What a person makes in it while the samples come and go. */
 const OWN = {
@@ -63,21 +63,23 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
-    config: defaultConfig({ clusterID: 'sandbox', regionID: 'cn-hangzhou', vpcID: 'vpc-sandbox' }),
+    config: configOf({ vpcID: 'vpc-sandbox' }),
     origins: new Map(),
     log: silentLog,
     version: '0.0.0',
     signal: stop.signal,
     forSeconds: undefined,
+    readings: [],
     ports: { kubernetes: 0, cloud: 0, http: 0 },
     terminal: undefined,
-    errIsTerminal: true,
+    plays: 'story',
+    showsLog: false,
     print: (text) => {
       out += text;
     },
   });
   // On a busy machine the controller takes its time until the webhooks answer.
-  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out)?.[1], Boolean, 200_000);
+  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out)?.[1], Boolean);
   const log = (await said(/^Log +(\S+)$/m)) ?? '';
   const connection = await connect({ kubeconfigPath: (await said(/--kubeconfig (\S+)/)) ?? '' });
   try {

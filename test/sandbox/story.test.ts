@@ -3,7 +3,6 @@ import test from 'ava';
 import { parse } from 'yaml';
 import { NAMESPACE, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { defaultConfig } from '../../src/config/load.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -12,7 +11,8 @@ import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { SERVICE } from '../../src/sandbox/knative/resources.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
 import { EXISTING_EIP, SAMPLES_NAMESPACE as SAMPLES, SAMPLES as ALL } from '../../src/sandbox/samples.ts';
-import { until } from '../e2e/stage.ts';
+import { until } from '../harness/until.ts';
+import { configOf } from '../harness/settings.ts';
 
 const manifest = (file: string) => {
   const object = parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')) as { metadata: object };
@@ -34,15 +34,17 @@ test('a full round of the story leaves alone what the user applies from the same
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
-    config: defaultConfig({ clusterID: 'sandbox', regionID: 'cn-hangzhou', vpcID: 'vpc-sandbox' }),
+    config: configOf({ vpcID: 'vpc-sandbox' }),
     origins: new Map(),
     log: silentLog,
     version: '0.0.0',
     signal: stop.signal,
     forSeconds: undefined,
+    readings: [],
     ports: { kubernetes: 0, cloud: 0, http: 0 },
     terminal: undefined,
-    errIsTerminal: false,
+    plays: 'story',
+    showsLog: false,
     print: (text) => {
       out += text;
     },
@@ -52,7 +54,6 @@ test('a full round of the story leaves alone what the user applies from the same
       `round ${count}`,
       () => out.split('+ samples are applied').length - 1,
       (seen) => seen >= count,
-      280_000,
     );
   const path = (await until('a kubeconfig', () => /--kubeconfig (\S+)/.exec(out)?.[1], Boolean)) ?? '';
   const connection = await connect({ kubeconfigPath: path });
@@ -69,7 +70,7 @@ test('a full round of the story leaves alone what the user applies from the same
       const podEips = await kube.list(PODEIP, { namespace: 'default' });
       return podEips.some(({ spec, status }) => spec.allocationID === EXISTING_EIP && status?.status === 'InUse');
     };
-    await until('my pod has the EIP that is free', served, Boolean, 120_000);
+    await until('my pod has the EIP that is free', served, Boolean);
     await rounds(2);
     const [first, second, third] = mine;
     const now = [
@@ -91,5 +92,5 @@ test('a full round of the story leaves alone what the user applies from the same
   }
   t.is(await running, 0, out);
   t.notRegex(out, /NOT (within|refused|FINE)/);
-  t.regex(out, /the user's own EIPs +2 of 2 detached, still there\n/);
+  t.regex(out, /the user's own EIPs +3 of 3 detached, still there\n/);
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import xterm from '@xterm/headless';
 import test from 'ava';
-import { until } from '../e2e/stage.ts';
+import { until } from '../harness/until.ts';
 
 const PSEUDO_TERMINAL = fileURLToPath(new URL('pseudo-terminal.py', import.meta.url));
 const BIN = fileURLToPath(new URL('../../src/bin.js', import.meta.url));
@@ -33,7 +33,7 @@ test('npm start in a terminal of 80x24 draws one table, also after a resize, and
     return linesOf({ length: window.buffer.active.length, getLine: (at) => window.buffer.active.getLine(at) });
   };
   try {
-    const lines = await until('a table with an address', seen, isTable, 120_000);
+    const lines = await until('a table with an address', seen, isTable);
     t.is(heads(lines), 1);
     t.is(lines.length, 24, 'nothing has scrolled away');
     for (const [columns, rows] of [

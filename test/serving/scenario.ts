@@ -5,7 +5,7 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import type { KubeEvent } from '../../src/kube/recorder.ts';
 import { LABEL } from '../../src/sandbox/knative/child-metadata.ts';
 import { SERVICE, type Service, type RouteTarget } from '../../src/sandbox/knative/resources.ts';
-import { until } from '../e2e/stage.ts';
+import { until } from '../harness/until.ts';
 import { ask, sendSteadily, hasFailed, type Exchange } from './client.ts';
 import { KUBELET_POD, type KubeletPod } from './cluster/pod.ts';
 import type { Stage } from './cluster/stage.ts';

@@ -1,4 +1,11 @@
-import { ALLOCATED_ADDRESS, HANDED_OVER, KEYS, READINESS_GATE, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  HANDED_OVER,
+  KEYS,
+  READINESS_GATE,
+  TAG_CLUSTER_UID,
+  TAG_PODEIP_UID,
+} from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
 import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
@@ -25,8 +32,16 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
 
   for (const eip of eips.values()) {
     if (eip.status !== 'Available' && eip.status !== 'InUse') return `I10: ${eip.allocationId} is ${eip.status}`;
-    const uid = eip.tags.get(TAG_PODEIP_UID);
+    const tagged = eip.tags.get(TAG_PODEIP_UID);
+    // Where a human took the tags off, it is the human's.
+    const uid =
+      tagged ?? (touched.has(eip.allocationId) ? undefined : inspector.purchases.buyerOf(eip.allocationId)?.podEipUid);
     const owner = [...podEips.values()].find(({ spec }) => spec.allocationID === eip.allocationId);
+    // Somebody declared it theirs: it is left to them once it is bound to nothing and carries no tag of the cluster.
+    const declared = inspector.oracle.everPodEips.get(tagged ?? '')?.spec.allocationType.type === 'Static';
+    if (declared && !owner && eip.binding === undefined && !eip.tags.has(TAG_CLUSTER_UID)) continue;
+    if (uid !== undefined && inspector.isHopeless && owner?.spec.allocationType.releaseStrategy === 'Follow')
+      return `I22: ${eip.allocationId} is paid for, and no interface can take it`;
     if (inspector.legacy.has(eip.allocationId) && !owner) return `I1: ${eip.allocationId} has leaked`;
     if (uid !== undefined && owner?.metadata.uid !== uid) return `I1: ${eip.allocationId} has leaked`;
     const isOurBinding = eip.binding !== undefined && !touched.has(eip.allocationId);
@@ -56,7 +71,7 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     const said = unrestOf(pod, inspector, eips, touched);
     if (said !== undefined) return said;
   }
-  for (const service of inspector.routing.services()) {
+  for (const service of inspector.isHopeless ? [] : inspector.routing.services()) {
     const said = unrestOfService(service, inspector, eips);
     if (said !== undefined) return said;
   }
@@ -122,6 +137,7 @@ const unrestOf = (
     ) ??
       false);
   const wanted = asks(pod);
+  if (isFinal(pod) && isTold) return `I6: pod ${name} has ended, and is told of an address`;
   if (isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || !pod.status?.podIP) return undefined;
   if (wanted === undefined) return isTold ? `I6: pod ${name} is told of an address that it did not ask for` : undefined;
   if (!podEip) return `I7: pod ${name} has no PodEIP`;
@@ -130,6 +146,9 @@ const unrestOf = (
   if (served && ready?.status === 'True') return isTold ? undefined : `I7: pod ${name} is not told of its address`;
   if (isTold) return `I6: pod ${name} is told of an address that it does not have (${ready?.reason})`;
   if (served || ready?.status !== 'False') return `I7: PodEIP ${name} says ${ready?.status} (${ready?.reason})`;
+  // An EIP of the user's goes to one of several pods, and the others are told that it has it.
+  if (inspector.isHopeless && (wanted !== 'new' || ready.reason === 'NoInterface')) return undefined;
+  if (inspector.lacksPackage && wanted === 'new' && /does not exist in /u.test(ready.message)) return undefined;
   // Not served, and the PodEIP says why: is that true?
   if (touched.has(podEip.spec.allocationID)) return undefined;
   if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;

@@ -2,19 +2,22 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ALLOCATED_ADDRESS, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import type { Pod } from '../../src/api/core.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { LEASE_NAMESPACE, VPC, configuration } from './product-process.ts';
+import { LEASE_NAMESPACE, configuration } from './product-process.ts';
 import { Knative } from './knative.ts';
-import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Which } from './script.ts';
+import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Script, type Which } from './script.ts';
 import type { ManualClock } from '../harness/clock.ts';
+import { VPC } from '../harness/settings.ts';
 
 const definition = (name: string): string =>
   JSON.stringify(parse(readFileSync(new URL(`../../config/crd/${name}.yaml`, import.meta.url), 'utf8')));
 
 const CRD = definition('podeips.alibabacloud.com');
+const HOLDER_CRD = definition(`${EIP_HOLDER.plural}.${EIP_HOLDER.group}`);
 const POLICY_CRDS = [EIP_POLICY, EIP_USAGE].map(({ plural, group }) => definition(`${plural}.${group}`));
 const POLICIES = `/apis/${EIP_POLICY.group}/${EIP_POLICY.version}/${EIP_POLICY.plural}`;
 
@@ -63,10 +66,13 @@ export class Cluster {
   readonly #cloud: EmbeddedCloud;
   readonly #time: ManualClock;
   readonly #frees: boolean;
+  readonly #areInstances: boolean;
   readonly #nodes: Node[] = [];
   readonly #knative: Knative;
   /** Which pod holds a private address, by address; values are UIDs. */
   readonly #held = new Map<string, string>();
+  /** The container instances that pods are, the latest last. */
+  readonly #instances: { readonly uid: string; readonly networkInterfaceId: string; isGone?: boolean }[] = [];
   readonly #trace: (what: string) => void;
   /** EIPs that a human has changed. */
   readonly touched = new Set<string>();
@@ -75,13 +81,14 @@ export class Cluster {
     server: ApiServer,
     cloud: EmbeddedCloud,
     time: ManualClock,
-    frees: boolean,
+    { freesAddresses, readings = [] }: Pick<Script, 'freesAddresses' | 'readings'>,
     trace: (what: string) => void,
   ) {
     this.#server = server;
     this.#cloud = cloud;
     this.#time = time;
-    this.#frees = frees;
+    this.#frees = freesAddresses;
+    this.#areInstances = readings.includes('eciSpelling');
     this.#trace = trace;
     this.#knative = new Knative(server, time, {
       send: (method, path, body, patch) => this.#send(method, path, body, patch),
@@ -95,7 +102,8 @@ export class Cluster {
   }
 
   async build(): Promise<void> {
-    await this.#send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', CRD);
+    for (const crd of [CRD, HOLDER_CRD])
+      await this.#send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd);
     for (const number of [1, 2]) {
       const node: Node = { name: '', networkInterfaceId: '', prefix: `10.0.${number}`, generation: 0 };
       this.#nodes.push(node);
@@ -153,7 +161,7 @@ export class Cluster {
       vpcId: VPC,
       instanceId: `i-${id}`,
       primaryIp: `${node.prefix}.1`,
-      privateIps: this.#frees ? [] : all,
+      privateIps: this.#frees || this.#areInstances ? [] : all,
     });
     const object = { apiVersion: 'v1', kind: 'Node', metadata: { name: node.name } };
     await this.#send('POST', '/api/v1/nodes', JSON.stringify(object));
@@ -202,6 +210,10 @@ export class Cluster {
       case 'deletePodEip':
         await this.#send('DELETE', `${PODEIPS}/${deed.pod}`);
         return;
+      case 'declare':
+        return this.#edit(deed.pod, { spec: { allocationType: { type: 'Static' } } });
+      case 'strip':
+        return this.#edit(deed.pod, { metadata: { finalizers: [] } });
       case 'detach':
       case 'rebind':
       case 'release':
@@ -226,6 +238,10 @@ export class Cluster {
         return;
       }
     }
+  }
+
+  async #edit(name: string, body: object): Promise<void> {
+    await this.#send('PATCH', `${PODEIPS}/${name}`, JSON.stringify(body), 'merge');
   }
 
   async #create(deed: Extract<Deed, { do: 'create' }>, labels: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -272,7 +288,8 @@ export class Cluster {
       return;
     }
     this.#held.set(free, uid);
-    if (this.#frees) this.#cloud.world.addPrivateIp(node.networkInterfaceId, free);
+    if (this.#areInstances) this.#bringInstance(uid, free);
+    else if (this.#frees) this.#cloud.world.addPrivateIp(node.networkInterfaceId, free);
     await this.#patchStatus(name, {
       phase: 'Running',
       podIP: free,
@@ -311,13 +328,31 @@ export class Cluster {
     await this.#send('DELETE', `${PODS}/${name}`, body);
   }
 
+  /** The pod is a container instance with an interface of its own. */
+  #bringInstance(uid: string, primaryIp: string): void {
+    const number = (this.#instances.length + 1).toString();
+    const networkInterfaceId = `eni-eci-${number}`;
+    this.#instances.push({ uid, networkInterfaceId });
+    this.#cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: `eci-${number}`, primaryIp });
+  }
+
+  /** It goes with its interface. */
+  #endInstance(uid: string): void {
+    for (const instance of this.#instances)
+      if (instance.uid === uid && !instance.isGone) {
+        instance.isGone = true;
+        this.#cloud.world.removeNetworkInterface(instance.networkInterfaceId);
+      }
+  }
+
   /** The private address of a pod that has ended goes back to the plug-in. */
   #free(uid: string): void {
     for (const [address, holder] of this.#held) {
       if (holder !== uid) continue;
       this.#held.delete(address);
       const node = this.#nodes.find(({ prefix }) => address.startsWith(`${prefix}.`));
-      if (this.#frees && node) this.#cloud.world.removePrivateIp(node.networkInterfaceId, address);
+      if (this.#areInstances) this.#endInstance(uid);
+      else if (this.#frees && node) this.#cloud.world.removePrivateIp(node.networkInterfaceId, address);
     }
   }
 
@@ -329,6 +364,7 @@ export class Cluster {
     await this.#send('DELETE', `/api/v1/nodes/${node.name}`);
     for (const { metadata } of pods) {
       for (const [address, holder] of this.#held) if (holder === metadata.uid) this.#held.delete(address);
+      this.#endInstance(metadata.uid);
       await this.#remove(metadata.name, metadata.uid);
     }
     for (const address of this.#held.keys()) if (address.startsWith(`${node.prefix}.`)) this.#held.delete(address);

@@ -1,4 +1,5 @@
 import type { Random } from '../../src/lib/random.ts';
+import { fitting, readingsOf } from './readings.ts';
 import { seeded } from './seeded-input.ts';
 import {
   USERS_EIPS,
@@ -203,20 +204,32 @@ export const generate = (seed: number): Script => {
       say(Math.round(ofPolicy.next() * span), { do: 'limit', eips: Math.floor(ofPolicy.next() * 4) });
   }
   actions.sort((a, b) => a.at - b.at);
+  const endMs = Math.max(...actions.map(({ at }) => at)) + (withStrategies && chance(0.5) ? 120_000 : 8_000);
+  const faultRate = pick([0, 0.03, 0.06, 0.1, 0.15, 0.25]);
+  const lifeMs = faultRate > 0 && !quiet ? lifeOf(seed, election) : undefined;
   return {
     name: `seed ${seed}`,
     actions,
-    endMs: Math.max(...actions.map(({ at }) => at)) + (withStrategies && chance(0.5) ? 120_000 : 8_000),
-    faultRate: pick([0, 0.03, 0.06, 0.1, 0.15, 0.25]),
+    endMs: endMs + (lifeMs === undefined ? 0 : 6 * lifeMs),
+    faultRate,
+    ...(lifeMs !== undefined && { lifeMs }),
     election,
     freesAddresses: chance(0.5),
     quota: 20,
+    readings: fitting(readingsOf(seed), isHeritage),
     ...(limit !== undefined && { limit }),
     ...(holdOffSeconds !== undefined && { holdOffSeconds }),
     sweeper,
     legacy,
     quiet,
   };
+};
+
+/** The lives of processes that die again and again; with an election after the wait for the Lease of the one before. */
+const lifeOf = (seed: number, election: boolean): number | undefined => {
+  const random = seeded(5_000_000 + seed);
+  if (random.next() > 0.15) return undefined;
+  return Math.round(election ? 18_000 + random.next() * 8_000 : 5_000 + random.next() * 20_000);
 };
 
 /** Which final phase a pod shows, and for how long before its object goes. */

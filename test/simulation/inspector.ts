@@ -12,6 +12,7 @@ import type { Pod } from '../../src/api/core.ts';
 import type { EipPolicy, EipUsage } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { ObjectMeta } from '../../src/kube/port.ts';
+import { Purchases } from './purchases.ts';
 import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
 import { readReleaseAfter } from '../../src/request/release.ts';
 import { isFinal } from '../../src/api/pod.ts';
@@ -26,7 +27,7 @@ import { Gates } from './gates.ts';
 import { RECHECK_MS } from './product-process.ts';
 import type { Way } from './knative.ts';
 import { Routing } from './routing.ts';
-import { legacyEip, USERS_EIPS, type Script } from './script.ts';
+import { isHopeless, legacyEip, USERS_EIPS, type Script } from './script.ts';
 import type { ManualClock } from '../harness/clock.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { Oracle, type Write } from './oracle.ts';
@@ -46,6 +47,17 @@ const TELLING_MS = READ_LAG_MS + 2 * 10_000 + LATEST_WRITE_MS;
 
 /** From a reading of the limit to the effect of what was bought under it may pass; milliseconds. */
 const BUYING_MS = LATEST_EFFECT_MS + 3 * 10_000 + LATEST_WRITE_MS;
+
+const isContainer = (instanceId: string): boolean => instanceId.startsWith('eci-');
+
+/** Whether what is asked for in the PodEIP is to join a bandwidth package. */
+const namesPackage = (podEip: PodEip): boolean => {
+  const { request } = readRecord(podEip);
+  return request?.kind === 'new' && request.bandwidthPackageId !== undefined;
+};
+
+/** The same where nothing is late. */
+const PUNCTUAL_MS = 5_000;
 
 /** How far the wall clocks of two processes differ at most. */
 const SKEW_MS = 5_000;
@@ -136,11 +148,18 @@ export class Inspector {
   isByController = false;
   /** Every private address that each pod has had, by UID. */
   readonly #podIps = new Map<string, Set<string>>();
+  /** Since when each pod has an address, by UID. */
+  readonly #hasIpSince = new Map<string, number>();
   /** How often an EIP was bought for each PodEIP, by UID. */
   readonly #bought = new Map<string, number>();
+  readonly purchases = new Purchases();
   /** EIPs that another controller has bought. */
   readonly legacy = new Set<string>();
   hasJumps = false;
+  /** Whether no pod can have an EIP. */
+  isHopeless = false;
+  /** Whether the bandwidth package is not there that pods name. */
+  lacksPackage = false;
   /** Since when no pod of this name has wanted an address, by name. */
   readonly unwantedSince = new Map<string, number>();
   /** When the pod that had it ended or was lost, by UID of the PodEIP. */
@@ -177,7 +196,10 @@ export class Inspector {
   }
 
   /** To be called once the world is complete. */
-  begin({ legacy, actions, holdOffSeconds = 0 }: Script): void {
+  begin(script: Script): void {
+    const { legacy, actions, holdOffSeconds = 0 } = script;
+    this.isHopeless = isHopeless(script);
+    this.lacksPackage = script.hasPackage === false;
     this.holdOffMs = holdOffSeconds * 1_000;
     for (const eip of this.#cloud.eips())
       if (this.isUsers(eip.allocationId)) this.#users.set(eip.allocationId, plain(eip));
@@ -192,10 +214,11 @@ export class Inspector {
 
   /** I4 and the fence, at every call that a controller sends to the cloud. */
   onCall(sender: string, action: string, query: Readonly<Record<string, string>>, isFencing: boolean): void {
-    if (
-      action === 'UnassociateEipAddress' &&
-      !(query['InstanceId'] && query['InstanceType'] && query['PrivateIpAddress'])
-    )
+    this.purchases.onCall(action, query);
+    const { InstanceId = '', InstanceType = '', PrivateIpAddress = '' } = query;
+    // A container instance has one address, and its ID is never used again.
+    const saysWhere = InstanceId !== '' && InstanceType !== '' && (PrivateIpAddress !== '' || isContainer(InstanceId));
+    if (action === 'UnassociateEipAddress' && !saysWhere)
       this.broken('I4', `${sender} sends Unassociate for ${query['AllocationId']} without saying from what`);
     if (!isFencing || action.startsWith('Describe')) return;
     const leftMs = this.leases.leftMs(sender);
@@ -250,6 +273,7 @@ export class Inspector {
   #onPod({ type, object, previous }: Write): void {
     const { uid, name } = object.metadata;
     const { podIP } = (object as Pod).status ?? {};
+    if (podIP !== undefined && !this.#hasIpSince.has(uid)) this.#hasIpSince.set(uid, this.#time.mono());
     if (podIP !== undefined) this.#podIps.set(uid, (this.#podIps.get(uid) ?? new Set()).add(podIP));
     const isWanted =
       type !== 'DELETED' &&
@@ -265,10 +289,12 @@ export class Inspector {
       const podEip = this.oracle.podEips.get(name);
       if (podEip && readRecord(podEip).podUid === uid) this.#lostAt.set(podEip.metadata.uid, this.#time.mono());
     }
-    // The next pod of the name uses an EIP of the user's: what was kept for it may go, also by a write that comes late.
+    // The next pod of the name uses an EIP of the user's, or has a PodEIP of its own after one that is only held off:
+    // what was kept may go, also by a write that comes late.
     const wants = asks(object as Pod);
     const kept = this.oracle.podEips.get(name);
-    if (isWanted && wants !== 'new' && kept && readRecord(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
+    const mayGo = wants !== 'new' || kept?.spec.allocationType.releaseStrategy === 'Follow';
+    if (isWanted && mayGo && kept && readRecord(kept).podUid !== uid) this.#lostAt.delete(kept.metadata.uid);
     const what = JSON.stringify([isFinal(object as Pod), object.metadata.deletionTimestamp, asks(object as Pod)]);
     if (this.#wants.get(uid)?.what !== what) this.#wants.set(uid, { what, since: this.#time.mono() });
     const address = type === 'DELETED' ? undefined : announces(object);
@@ -423,7 +449,7 @@ export class Inspector {
     const uid = tags.get(TAG_PODEIP_UID) ?? '';
     switch (action) {
       case 'AllocateEipAddress':
-        return this.#onAllocate(allocationId, uid, tags);
+        return this.#onAllocate(change);
       case 'ReleaseEipAddress': {
         const podEip = this.oracle.everPodEips.get(uid);
         if (!podEip || !tags.has(TAG_CLUSTER_UID))
@@ -468,12 +494,18 @@ export class Inspector {
 
   /** EIPs that were bought for pods and are there. */
   #ours(): readonly EipRecord[] {
-    return this.#cloud.eips().filter(({ tags }) => tags.has(TAG_CLUSTER_UID));
+    return this.#cloud
+      .eips()
+      .filter(({ allocationId, tags }) => tags.has(TAG_CLUSTER_UID) || this.purchases.buyerOf(allocationId));
   }
 
   /** Whether the namespace may hold no more: it has EIPs, or PodEIPs that have places for them. */
   isFull(): boolean {
-    const holders = new Set(this.#ours().map(({ tags }) => tags.get(TAG_PODEIP_UID)));
+    const holders = new Set(
+      this.#ours().map(
+        ({ allocationId, tags }) => tags.get(TAG_PODEIP_UID) ?? this.purchases.buyerOf(allocationId)?.podEipUid,
+      ),
+    );
     const there = new Set([...this.oracle.podEips.values()].map(({ metadata }) => metadata.uid));
     for (const uid of this.#reservations) if (there.has(uid)) holders.add(uid);
     return holders.size >= (this.#limits.at(-1)?.eips ?? Infinity);
@@ -490,17 +522,29 @@ export class Inspector {
     if (ours.length > most) this.broken('I19', `the namespace holds ${ours.length} EIPs and may hold ${most}`);
   }
 
-  #onAllocate(allocationId: string, uid: string, tags: ReadonlyMap<string, string>): void {
+  #onAllocate(change: CloudChange): void {
+    const { allocationId } = change;
+    const { podEipUid: uid, pod } = this.purchases.onAllocate(change);
     this.#onRoom();
     const podEip = this.oracle.everPodEips.get(uid);
     if (!podEip) return this.broken('I2', `${allocationId} was bought, and no PodEIP asked for it`);
+    if (this.lacksPackage && namesPackage(podEip))
+      this.broken('I22', `${allocationId} was bought for ${podEip.metadata.name}, whose package does not exist`);
+    const since = this.#hasIpSince.get(this.oracle.podOf(podEip)?.metadata.uid ?? '') ?? Infinity;
+    const withinMs = this.isPunctual ? PUNCTUAL_MS : BUYING_MS + this.pausedMs;
+    if (this.isHopeless && since < this.#time.mono() - withinMs)
+      this.broken('I22', `${allocationId} was bought for ${podEip.metadata.name}, whose address no interface holds`);
     const times = (this.#bought.get(uid) ?? 0) + 1;
     this.#bought.set(uid, times);
     if (times > 1) this.broken('I2', `${allocationId} is EIP number ${times} of PodEIP ${podEip.metadata.name}`);
-    const pod = tags.get(TAG_POD);
     for (const other of this.#cloud.eips())
-      if (other.allocationId !== allocationId && other.tags.get(TAG_POD) === pod)
+      if (other.allocationId !== allocationId && this.#podOf(other) === pod)
         this.broken('I2', `${pod} has two EIPs, ${other.allocationId} and ${allocationId}`);
+  }
+
+  /** The pod that its tags name, or that it was bought for. */
+  #podOf({ allocationId, tags }: EipRecord): string | undefined {
+    return tags.get(TAG_POD) ?? this.purchases.buyerOf(allocationId)?.pod;
   }
 
   /** I4 again: the binding that ended was no living pod's; I6 again: the pod was told before. */
@@ -520,7 +564,7 @@ export class Inspector {
   }
 
   #allowHuman({ action, allocationId, tags }: CloudChange): void {
-    const uid = tags.get(TAG_PODEIP_UID);
+    const uid = tags.get(TAG_PODEIP_UID) ?? this.purchases.buyerOf(allocationId)?.podEipUid;
     // What a human has released may be bought anew.
     if (action === 'ReleaseEipAddress' && uid !== undefined) this.#bought.set(uid, (this.#bought.get(uid) ?? 1) - 1);
     if (action === 'ReleaseEipAddress') this.#bound.delete(allocationId);

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { CLOUD_READINGS, isCloudReading } from '../../src/cloud/readings.ts';
 import { crashPointsOf, DEATHS, runScenario } from './crash-points.ts';
 import { readFixture, saveFixture } from './fixture.ts';
-import { generate } from './generate.ts';
 import { mutants, type Mutant } from './mutants.ts';
 import { share, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
-import { runSeed, type Sum } from './seeds.ts';
+import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
 import { replay, shrink, weight } from './shrink.ts';
 import type { Death } from './wire.ts';
 import type { Outcome } from './world.ts';
@@ -19,8 +19,10 @@ const USAGE = `npm run simulate -- [options]
   --replay FILE      run a recording
   --save FILE        keep the shrunk recording of --seed
   --trace            show everything that happens
-  --crash-points     kill the controller at every I/O of every scenario
+  --crash-points     kill the controller at every I/O of every scenario: before, in and after each write, at each read;
+                     with --scenario of that one
   --mutants          take away one defence after the other; each must be noticed. Or only those that contain --mutant TEXT
+  --reading NAME     with this reading of the cloud in every world (docs/cloud-readings.md); may be repeated
   --sink             with a sink for CloudEvents, which is told of everything that happens
   --jobs N           threads (default: one for each processor)
 `;
@@ -39,12 +41,19 @@ const { values: options } = parseArgs({
     mutants: { type: 'boolean', default: false },
     mutant: { type: 'string', multiple: true, default: [''] },
     sink: { type: 'boolean', default: false },
+    reading: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: String(availableParallelism()) },
     help: { type: 'boolean', default: false },
   },
 });
 
-const { sink } = options;
+const extras: Extras = {
+  sink: options.sink,
+  readings: options.reading.map((name) => {
+    if (isCloudReading(name)) return name;
+    throw new Error(`there is no reading ${name}; there are: ${CLOUD_READINGS.join(', ')}`);
+  }),
+};
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const jobs = Number(options.jobs);
 /** So many seeds are one piece of work: enough to be worth a message. */
@@ -52,7 +61,7 @@ const PIECE = 10;
 /** A mutant that lives for so many seeds is not noticed. */
 const MOST_SEEDS = 3_000;
 /** So many for one that another defence covers: it is noticed by none of them, and more would prove no more. */
-const REDUNDANT_SEEDS = 1_000;
+const REDUNDANT_SEEDS = 100;
 
 /** So many lines of a shrunk trace are shown unasked. */
 const LAST_LINES = 80;
@@ -60,10 +69,26 @@ const LAST_LINES = 80;
 const began = performance.now();
 const seconds = (): string => ((performance.now() - began) / 1_000).toFixed(1);
 
-const progress = (of: number) => (sum: Sum) => {
-  if (process.stdout.isTTY)
-    process.stdout.write(`\r${sum.runs} of ${of}, ${sum.violations.length} violations, ${seconds()} s `);
-  return 'go on' as const;
+/** How often it is said how far it is where nobody watches a terminal; milliseconds. */
+const SAY_EVERY_MS = 30_000;
+
+/** Says what has been shown so far, for a run that is stopped before its end. */
+let sayShown = (): void => undefined;
+
+const progress = (what: string, of: number) => {
+  let said = -Infinity;
+  const shown = (sum: Sum) => (): void => void summarize(`${what} until then`, sum);
+  sayShown = shown(NOTHING);
+  return (sum: Sum) => {
+    sayShown = shown(sum);
+    const text = `${sum.runs} of ${of}, ${sum.violations.length} violations, ${seconds()} s `;
+    if (process.stdout.isTTY) process.stdout.write(`\r${text}`);
+    else if (performance.now() - said >= SAY_EVERY_MS) {
+      said = performance.now();
+      process.stderr.write(`${text}\n`);
+    }
+    return 'go on' as const;
+  };
 };
 
 /** What broke, without the names that it broke for. */
@@ -89,7 +114,7 @@ const summarize = (what: string, sum: Sum): number => {
 
 function* seedsFrom(from: number, count: number, isFirstEnough: boolean): Generator<Work> {
   for (let done = 0; done < count; done += PIECE)
-    yield { kind: 'seeds', from: from + done, count: Math.min(PIECE, count - done), isFirstEnough, sink };
+    yield { kind: 'seeds', from: from + done, count: Math.min(PIECE, count - done), isFirstEnough, extras };
 }
 
 const report = (outcome: Outcome): number => {
@@ -101,11 +126,11 @@ const report = (outcome: Outcome): number => {
 };
 
 const oneSeed = async (seed: number): Promise<number> => {
-  const outcome = await runSeed(seed, sink, options.trace);
+  const outcome = await runSeed(seed, extras, options.trace);
   const code = report(outcome);
   const { violation } = outcome;
   if (!violation || (options.trace && options.save === undefined)) return code;
-  const shrunk = await shrink({ script: { ...generate(seed), sink }, draws: outcome.draws }, violation.invariant);
+  const shrunk = await shrink({ script: scriptOf(seed, extras), draws: outcome.draws }, violation.invariant);
   const { actions } = shrunk.script;
   say(
     `shrunk in ${shrunk.runs} runs: ${weight({ ...shrunk, draws: outcome.draws })} → ${weight(shrunk)} draws, ${actions.length} actions`,
@@ -120,18 +145,18 @@ const oneSeed = async (seed: number): Promise<number> => {
 
 const crashWorks = async (tell: (line: string) => void): Promise<Work[]> => {
   const works: Work[] = [];
-  for (const { name } of scenarios) {
-    const points = await crashPointsOf(name, sink);
+  for (const { name } of scenarios.filter(({ name }) => name === (options.scenario ?? name))) {
+    const points = await crashPointsOf(name, extras);
     tell(`${name}: ${points.length} crash points`);
     for (let from = 0; from < points.length; from += PIECE)
-      works.push({ kind: 'crash points', scenario: name, points: points.slice(from, from + PIECE), sink });
+      works.push({ kind: 'crash points', scenario: name, points: points.slice(from, from + PIECE), extras });
   }
   return works;
 };
 
 const allCrashPoints = async (): Promise<number> => {
   const works = await crashWorks(say);
-  return summarize('crash points', await share(works, { jobs }, progress(works.length * PIECE)));
+  return summarize('crash points', await share(works, { jobs }, progress('crash points', works.length * PIECE)));
 };
 
 /** Whether the same seed breaks the same without any mutant: then it says nothing about one. */
@@ -139,23 +164,31 @@ const breaksAnyway = async (violation: Sum['violations'][number]): Promise<boole
   const [, seed] = /--seed (\d+)$/.exec(violation.run) ?? [];
   // Crash points are run without mutants by --crash-points, and none may break there.
   if (seed === undefined) return false;
-  const intact = (await runSeed(Number(seed), sink)).violation;
+  const intact = (await runSeed(Number(seed), extras)).violation;
   return intact !== undefined && signature(intact) === signature(violation);
 };
 
 /** What broke. A seed that is another world each time proves nothing. */
 const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
 
-/** What noticed the mutant, and after how many runs of which kind. Rejects where a text is not in the source. */
-const noticeOf = async ({ replacements, redundant, seed }: Mutant) => {
+/** What noticed the mutant, and after how many runs of which kind. */
+const noticeOf = async ({ name: mutant, redundant, seed, scenario }: Mutant) => {
   const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
+  if (scenario !== undefined) {
+    const points = [undefined, ...(await crashPointsOf(scenario, extras))];
+    const works = points.map((point): Work => ({ kind: 'crash points', scenario, points: [point], extras }));
+    const sum = await share(works, { jobs: 1, mutant }, untilNoticed);
+    const [byScenario] = noticed(sum);
+    if (byScenario) return { first: byScenario, runs: sum.runs, of: 'runs of its scenario' };
+  }
   const most = redundant === undefined ? MOST_SEEDS : REDUNDANT_SEEDS;
-  const seeds = [...(seed === undefined ? [] : seedsFrom(seed, 1, false)), ...seedsFrom(1, most, false)];
-  const sum = await share(seeds, { jobs, replacements }, untilNoticed);
+  const seeds = [...(seed === undefined ? [] : seedsFrom(seed, 1, true)), ...seedsFrom(1, most, true)];
+  // One thread each: each loads the product anew, which costs more than most mutants live.
+  const sum = await share(seeds, { jobs: 1, mutant }, untilNoticed);
   const [bySeed] = noticed(sum);
   if (bySeed || redundant !== undefined) return { first: bySeed, runs: sum.runs, of: 'seeds' };
   // A window of a few calls is rarely hit by chance, and always by a crash at each of them.
-  const points = await share(await crashWorks(() => undefined), { jobs, replacements }, untilNoticed);
+  const points = await share(await crashWorks(() => undefined), { jobs: 1, mutant }, untilNoticed);
   return { first: noticed(points)[0], runs: points.runs, of: 'crash points' };
 };
 
@@ -180,8 +213,17 @@ const tryMutant = async (mutant: Mutant): Promise<boolean> => {
 
 const allMutants = async (): Promise<number> => {
   let missed = 0;
+  let tried = 0;
   const chosen = mutants.filter(({ name }) => options.mutant.some((part) => name.includes(part)));
-  for (const mutant of chosen) if (!(await tryMutant(mutant))) missed += 1;
+  sayShown = () => say(`${tried} of ${chosen.length} mutants until then, ${missed} not noticed, ${seconds()} s`);
+  const queue = chosen.values();
+  const tryOnes = async (): Promise<void> => {
+    for (const mutant of queue) {
+      if (!(await tryMutant(mutant))) missed += 1;
+      tried += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, tryOnes));
   say(`${chosen.length} mutants, ${missed} not noticed, ${seconds()} s`);
   return missed === 0 ? 0 : 1;
 };
@@ -193,17 +235,27 @@ const main = async (): Promise<number> => {
   }
   if (options.seed !== undefined) return oneSeed(Number(options.seed));
   if (options.replay !== undefined) return report(await replay(readFixture(options.replay), options.trace));
+  if (options['crash-points']) return allCrashPoints();
   if (options.scenario !== undefined) {
     const [io = '', ...death] = (options['crash-at'] ?? '').split(' ');
     const known = DEATHS.find((it) => it === death.join(' '));
     const crash = known === undefined ? undefined : { io: Number(io), death: known satisfies Death };
-    return report(await runScenario(options.scenario, crash, { sink, keepTrace: options.trace }));
+    return report(await runScenario(options.scenario, crash, { extras, keepTrace: options.trace }));
   }
-  if (options['crash-points']) return allCrashPoints();
   if (options.mutants) return allMutants();
   const count = Number(options.seeds);
   const works = seedsFrom(Number(options.from), count, false);
-  return summarize('seeds', await share(works, { jobs }, progress(count)));
+  return summarize('seeds', await share(works, { jobs }, progress('seeds', count)));
 };
+
+/** The shell's convention for a process that ended because of a signal. */
+const STOPPED = { SIGINT: 130, SIGTERM: 143 } as const;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    say(`stopped by ${signal}`);
+    sayShown();
+    process.exit(STOPPED[signal]);
+  });
 
 process.exitCode = await main();

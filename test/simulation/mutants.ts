@@ -1,4 +1,40 @@
+import { FINALIZER } from '../../src/api/podeip.ts';
+import { isFinal } from '../../src/api/pod.ts';
+import { FAULT } from '../../src/cloud/fault-policy.ts';
+import type { Caches } from '../../src/controllers/caches.ts';
+import type { Kube } from '../../src/kube/port.ts';
 import type { Replacement } from './mutation.ts';
+import {
+  podeip,
+  kube,
+  actions,
+  atRest,
+  bandwidthPackage,
+  bindings,
+  binding,
+  calls,
+  competing,
+  controller,
+  controllers,
+  fence,
+  finalizing,
+  locate,
+  ownership,
+  precedence,
+  queue,
+  quota,
+  reconciling,
+  record,
+  reflector,
+  retry,
+  sandboxCloud,
+  sending,
+  status,
+  step,
+  token,
+  transfer,
+  writes,
+} from './seams.ts';
 
 /** The product without one of its defences. */
 export interface Mutant {
@@ -6,392 +42,623 @@ export interface Mutant {
   readonly replacements: readonly Replacement[];
   /** A seed that noticed it, where few do: it is tried first, and the others all the same. */
   readonly seed?: number;
+  /** The scenario that is there for it: it is played first, without a crash and then with each. */
+  readonly scenario?: string;
   /** Why nobody can notice it, where that is so: another defence does the same work. */
   readonly redundant?: string;
 }
 
-const mutant = (name: string, ...replacements: (readonly [file: string, text: string, by: string])[]): Mutant => ({
-  name,
-  replacements: replacements.map(([file, text, by]) => ({ file, text, by })),
-});
+const mutant = (name: string, ...replacements: readonly Replacement[]): Mutant => ({ name, replacements });
 
 /** One that few seeds notice, with one that did. */
 const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 
-const TOKEN = [
-  'src/controllers/podeip/actions.ts',
-  'allocateCall(cluster, podEip, step.request, step.generation)',
-  'allocateCall(cluster, podEip, step.request, `${step.generation} ${epoch} ${ports.clock.mono()}` as never)',
-] as const;
+/** One that shows where what it is for is played. */
+const played = (scenario: string, it: Mutant): Mutant => ({ ...it, scenario });
 
-const NO_PROOF = [
-  'src/controllers/podeip/record.ts',
-  'eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid',
-  'true',
-] as const;
+interface Body {
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** The same client, but for what it sends to change objects. */
+const patching = (client: Kube, change: (body: Body) => Body): Kube => ({
+  ...client,
+  patch: (resource, ref, patch, signal) =>
+    client.patch(resource, ref, { ...patch, body: change(patch.body as Body) }, signal),
+});
+
+const randomToken = calls('allocateCall', (original) => {
+  let attempts = 0;
+  return (cluster, podEip, request, generation) => {
+    attempts += 1;
+    return original(cluster, podEip, request, generation + 1_000 * attempts);
+  };
+});
+
+const withoutProof = podeip('provesOwnership', () => () => true);
+
+const cachesOf = new WeakMap<Kube, Caches>();
 
 /**
- * Each takes one defence away, and must be noticed. They change the source as it is loaded and nothing else: the
+ * Each takes one defence away, and must be noticed. They replace exports as modules are loaded and nothing else: the
  * product has no switch for any of them.
  */
 export const mutants: readonly Mutant[] = [
   mutant(
     'intent after effect: the finalizer comes with the EIP, not before it',
-    ['src/controllers/podeip/writes.ts', '...others, FINALIZER]', '...others, ...(podEip ? [FINALIZER] : [])]'],
-    [
-      'src/controllers/podeip/writes.ts',
-      '{ spec: { allocationID } }',
-      '{ spec: { allocationID }, metadata: { finalizers: [FINALIZER] } }',
-    ],
+    podeip('finalizersFor', (original) => (request, podEip) => original(podEip ? request : undefined, podEip)),
+    // What puts a finalizer back that somebody took off would cover it.
+    podeip('hasLostFinalizer', () => () => false),
+    writes(
+      'recordEip',
+      (original) => (client, podEip, allocationId, signal) =>
+        original(
+          patching(client, (body) => ({ ...body, metadata: { ...body.metadata, finalizers: [FINALIZER] } })),
+          podEip,
+          allocationId,
+          signal,
+        ),
+    ),
   ),
-  mutant('random token: each attempt has its own', TOKEN),
-  mutant('random token without adoption: what is tagged is not looked for before buying', TOKEN, [
-    'src/controllers/podeip/provision.ts',
-    "if (found) return { do: 'Record'",
-    "if (found === null) return { do: 'Record'",
-  ]),
-  mutant('no adoption on the way out: an EIP that is not recorded was not bought', [
-    'src/controllers/podeip/finalize.ts',
-    "if (!tagged) return { do: 'ReadTaggedEips' };\n  const [found] = tagged;",
-    'const [found] = tagged ?? [];',
-  ]),
-  mutant('name instead of UID: a pod of the same name is the same pod', [
-    'src/controllers/podeip/decide.ts',
-    'pod.metadata.uid !== record.podUid',
-    'pod.metadata.name !== it.podEip.metadata.name',
-  ]),
-  mutant('finalizer first: the PodEIP goes before its EIP', [
-    'src/controllers/podeip/finalize.ts',
-    'return isUsers ? detach(it) : release(it);',
-    "return removeFinalizer(it, 'gone');",
-  ]),
+  played(
+    'somebody detaches the EIP of a pod at rest',
+    mutant(
+      'a list that is not read: whatever says that it is in use is at rest',
+      atRest(
+        'isAtRest',
+        () =>
+          ({ podEip }) =>
+            podEip.status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') ?? false,
+      ),
+    ),
+  ),
+  mutant('random token: each attempt has its own', randomToken),
+  mutant(
+    'random token without adoption: what is tagged is not looked for before buying',
+    randomToken,
+    podeip('boughtBefore', () => () => ({ kind: 'value', value: undefined })),
+  ),
+  mutant(
+    'no adoption on the way out: an EIP that is not recorded was not bought',
+    podeip('boughtUnrecorded', () => () => ({ kind: 'value', value: undefined })),
+  ),
+  rare(
+    284,
+    mutant(
+      'EIPs whose tags were dropped are not looked for by their marks',
+      ownership('sortByMark', () => () => ({ ours: [], suspects: [] })),
+    ),
+  ),
+  played(
+    'a pod whose EIP has lost its tags is deleted at once',
+    mutant(
+      'whether tags were dropped is not looked for right before a purchase, and before the PodEIP goes',
+      podeip('unseenMarks', () => () => undefined),
+    ),
+  ),
+  rare(
+    7,
+    mutant(
+      'an EIP whose tags were dropped is not tagged on its way in',
+      ownership('proveOurs', (original) => (it, eip) => {
+        const next = original(it, eip);
+        return next?.do === 'Tag' ? { do: 'Wait', reason: 'EipNotOurs', message: '', ms: 1_000 } : next;
+      }),
+    ),
+  ),
+  rare(
+    3,
+    mutant(
+      'any EIP without our tags is one that was bought here',
+      ownership('sortByMark', () => (free) => ({ ours: free, suspects: [] })),
+    ),
+  ),
+  played(
+    'a pod of an overlay network has no interface',
+    mutant(
+      'an EIP is bought before it is known that an interface can take it',
+      locate('locateInterface', (original) => (it, privateIpAddress) => {
+        const { podEip, record } = it;
+        return podEip.spec.allocationID === ''
+          ? {
+              kind: 'value',
+              value: { networkInterfaceId: '', privateIpAddress, isPrimary: false, podUid: record.podUid },
+            }
+          : original(it, privateIpAddress);
+      }),
+    ),
+  ),
+  played(
+    'a pod names a bandwidth package that does not exist, and then none',
+    mutant(
+      'an EIP is bought before it is known that its bandwidth package is there',
+      bandwidthPackage('packageObstacle', () => () => undefined),
+    ),
+  ),
+  played(
+    'pods that are container instances give their EIPs back',
+    mutant(
+      'the spelling of a binding is not learnt',
+      record('asDescribed', () => (binding) => binding),
+    ),
+  ),
+  played(
+    'an operator declares the EIP of a pod theirs',
+    mutant(
+      'an EIP that an operator declared theirs is released',
+      podeip('isGivenAway', () => () => false),
+    ),
+  ),
+  played(
+    'the finalizer is taken off, and the pod goes at once',
+    mutant(
+      'a finalizer that was taken off stays off',
+      podeip('hasLostFinalizer', () => () => false),
+    ),
+  ),
+  played(
+    'a pod ends by itself',
+    mutant(
+      'a pod that has ended keeps the address in its annotation',
+      podeip('toldPodOf', (original) => (it) => {
+        const pod = original(it);
+        return pod && isFinal(pod) ? undefined : pod;
+      }),
+    ),
+  ),
+  played(
+    'a pod whose EIP has lost its tags is deleted at once',
+    mutant(
+      'an EIP whose tags were dropped is not tagged on its way out',
+      ownership('tag', () => () => undefined),
+    ),
+  ),
+  {
+    ...mutant(
+      'a token is used for ever, however often it was refused',
+      podeip('isTokenGivenUp', () => () => false),
+    ),
+    redundant:
+      'the third refusal with a token is followed by a pause, and what was refused for a time has a new token after it',
+  },
+  mutant(
+    'name instead of UID: a pod of the same name is the same pod',
+    podeip(
+      'isItsPod',
+      () =>
+        ({ podEip }, pod) =>
+          pod.metadata.name === podEip.metadata.name,
+    ),
+  ),
+  mutant(
+    'finalizer first: the PodEIP goes before its EIP',
+    finalizing('finalize', (original) => (it) => {
+      const next = original(it);
+      const isTelling = ['ReadCompetingClaims', 'StandAside', 'Unpublish', 'Done'].includes(next.do);
+      return isTelling ? next : { do: 'RemoveFinalizer', podEip: it.podEip, because: 'gone' };
+    }),
+  ),
   mutant(
     'the EIPs of users are released too',
-    [
-      'src/controllers/podeip/finalize.ts',
-      'return isUsers ? detach(',
-      'return isUsers && podEip.spec.allocationID === "" ? detach(',
-    ],
-    NO_PROOF,
+    podeip('isUsers', (original) => (it) => original(it) && it.podEip.spec.allocationID === ''),
+    withoutProof,
   ),
   mutant(
     'not found means gone: another EIP is bought at once',
-    ['src/controllers/podeip/provision.ts', 'if (!isMissing(it)) return notVisibleYet(allocationID);', ''],
-    [
-      'src/controllers/podeip/provision.ts',
-      'if (seen.tagged.some(({ allocationId }) => allocationId === allocationID)) return notVisibleYet(allocationID);',
-      '',
-    ],
+    podeip('isGone', () => () => ({ kind: 'value', value: true })),
   ),
-  mutant('not found means gone: one look is enough on the way out', [
-    'src/controllers/podeip/finalize.ts',
-    'if (eip === null) return afterRelease(it, allocationId);',
-    "if (eip === null) return removeFinalizer(it, 'gone');",
-  ]),
+  mutant(
+    'not found means gone: one look is enough on the way out',
+    podeip('notReleasedYet', () => () => undefined),
+  ),
   mutant(
     'stale reads: decisions are made from the caches',
-    [
-      'src/manager/controllers.ts',
-      'const reconcile = reconcilePodEip({\n      kube,',
-      `const reconcile = reconcilePodEip({
-      kube: {
-        ...kube,
-        get: async (resource, ref, signal) => {
-          const store = { pods: caches.pods.store, podeips: caches.podEips.store }[resource.plural];
-          return store ? store.get(ref.namespace + '/' + ref.name) : kube.get(resource, ref, signal);
+    controllers('runControllers', (original) => (parts) => {
+      cachesOf.set(parts.kube, parts.caches);
+      return original(parts);
+    }),
+    controller('reconcilePodEip', (original) => (ports) => {
+      const caches = cachesOf.get(ports.kube);
+      const stores = { pods: caches?.pods.store, podeips: caches?.podEips.store };
+      return original({
+        ...ports,
+        kube: {
+          ...ports.kube,
+          get: async (resource, ref, signal) => {
+            const { plural } = resource;
+            return plural === 'pods' || plural === 'podeips'
+              ? (stores[plural]?.get(`${ref.namespace}/${ref.name}`) as never)
+              : ports.kube.get(resource, ref, signal);
+          },
         },
-      },`,
-    ],
-    ['src/controllers/caches.ts', 'const { annotations = {} } = metadata;', 'return { metadata, spec, status };'],
-    [
-      'src/controllers/caches.ts',
-      'const trimPodEip = ({ metadata, spec, status }: PodEip): PodEip => ({',
-      'const trimPodEip = (it) => it;\nexport const kept = ({ metadata, spec, status }) => ({',
-    ],
+      });
+    }),
+    // The caches keep less than decisions need.
+    reflector(
+      'createReflector',
+      (original) => (options) =>
+        original(
+          options.resource.plural === 'pods' || options.resource.plural === 'podeips'
+            ? { ...options, keep: (object) => object as never }
+            : options,
+        ),
+    ),
   ),
-  mutant('blind unbind: Unassociate does not say from what', [
-    'src/cloud/alicloud/vpc.ts',
-    'new sdk.UnassociateEipAddressRequest(bindingOf(binding))',
-    'new sdk.UnassociateEipAddressRequest({ regionId, allocationId: binding.allocationId, clientToken: binding.clientToken })',
-  ]),
-  mutant('no settle window', [
-    'src/manager/controllers.ts',
-    'settleMs: config.cloud.settleSeconds * 1_000 + CALL_TIMEOUT_MS',
-    'settleMs: 0',
-  ]),
-  mutant('no allowance for reads that lag', ['src/manager/controllers.ts', 'readLagMs: READ_LAG_MS', 'readLagMs: 0']),
-  mutant('token life 3 s', [
-    'src/sandbox/cloud/sandbox-cloud.ts',
-    'tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000',
-    'tokenLifetimeMs: 3_000',
-  ]),
+  mutant(
+    'blind unbind: Unassociate does not say from what',
+    bindings('unassociateParameters', () => (regionId, { allocationId, clientToken }) => ({
+      regionId,
+      allocationId,
+      clientToken,
+    })),
+  ),
+  mutant(
+    'no settle window',
+    controller(
+      'reconcilePodEip',
+      (original) => (ports) => original({ ...ports, settings: { ...ports.settings, settleMs: 0 } }),
+    ),
+  ),
+  mutant(
+    'no allowance for reads that lag',
+    controller(
+      'reconcilePodEip',
+      (original) => (ports) => original({ ...ports, settings: { ...ports.settings, readLagMs: 0 } }),
+    ),
+  ),
+  mutant(
+    'token life 3 s',
+    sandboxCloud('createSandboxCloud', (original) => (options) => original({ ...options, tokenLifetimeMs: 3_000 })),
+  ),
   rare(
-    2236,
-    mutant('everything is certain: silence means no', [
-      'src/controllers/podeip/tracker.ts',
-      "if (effect === 'possible') entry.isCertain = false;",
-      '',
-    ]),
+    3242,
+    mutant(
+      'everything is certain: silence means no',
+      podeip('mayTakeEffect', () => () => false),
+    ),
   ),
   {
-    ...mutant('a refusal is believed of silence too', [
-      'src/controllers/podeip/tracker.ts',
-      'const refusedMs = isTaken ?',
-      "const refusedMs = effect === 'possible' ? REFUSALS_MS : isTaken ?",
-    ]),
+    ...mutant(
+      'a refusal is believed of silence too',
+      retry(
+        'refusalMs',
+        (original) => (kind, action) =>
+          FAULT[kind].effect === 'possible' ? [60_000, 600_000] : original(kind, action),
+      ),
+    ),
     redundant:
       'a new token is used only after the settle window and after a look for what is tagged: by then an attempt that did buy is found',
   },
-  mutant('published before it is in use', [
-    'src/controllers/podeip/bind.ts',
-    "if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))",
-    "if (eip.status !== 'Available' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))",
-  ]),
-  mutant('not unpublished before it is taken away', [
-    'src/controllers/podeip/finalize.ts',
-    'isItsPod && isAnnounced(pod) && !hasEipOfInstance(asked) ? pod : undefined',
-    'undefined',
-  ]),
+  mutant(
+    'published before it is in use',
+    podeip(
+      'isServing',
+      (original) => (record, eip, podIP) =>
+        eip.status !== 'Available' && original(record, { ...eip, status: 'InUse' }, podIP),
+    ),
+  ),
+  mutant(
+    'not unpublished before it is taken away',
+    podeip('toldPodOf', () => () => undefined),
+  ),
   mutant(
     'taken from wherever it is: a binding of others is undone',
-    [
-      'src/controllers/podeip/attach.ts',
-      "if (from.kind === 'step') return from.step;\n    return from.value ? record : inUseElsewhere(eip);",
-      'return record;',
-    ],
-    [
-      'src/controllers/podeip/bind.ts',
-      'if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : takeAway(eip);',
-      "const taken = { do: 'Unassociate', podEip, allocationId, binding: { networkInterfaceId: eip.instanceId ?? '', privateIpAddress: eip.privateIpAddress ?? '', isPrimary: false, podUid: '' } };\n  if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, () => taken) : taken;",
-    ],
+    podeip('mayTakeFrom', () => (_, { instanceId = '', privateIpAddress = '' }) => ({
+      kind: 'value',
+      value: { instanceId, instanceType: 'NetworkInterface', privateIpAddress },
+    })),
+    podeip('ourBinding', (original) => (record, eip) => {
+      const { instanceId: networkInterfaceId = '', privateIpAddress = '' } = eip;
+      return original(record, eip) ?? { networkInterfaceId, privateIpAddress, isPrimary: false, podUid: '' };
+    }),
   ),
-  mutant('recorded after it is bound', [
-    'src/controllers/podeip/bind.ts',
-    'latest && isSameBinding(latest, binding) && latest.isPrimary === binding.isPrimary',
-    'true',
-  ]),
+  mutant(
+    'recorded after it is bound',
+    podeip('isRecorded', () => () => true),
+  ),
   mutant(
     'competitors are not looked for',
-    [
-      'src/controllers/podeip/attach.ts',
-      'if (others.value.length > 0) return resolveConflict',
-      'if (others.value.length > 9) return resolveConflict',
-    ],
-    ['src/controllers/podeip/attach.ts', 'if (isLost) return', 'if (isLost && seen.now < 0) return'],
-    [
-      'src/controllers/podeip/attach.ts',
-      'return competitors.length > 0\n    ? wait(',
-      'return competitors.length > 9\n    ? wait(',
-    ],
+    podeip('competitorsOf', () => () => ({ kind: 'value', value: [] })),
   ),
-  mutant('of two that record an EIP none yields', [
-    'src/controllers/podeip/attach.ts',
-    'latestBinding(record) ? undefined : yieldOrWait(it, asked, allocationId)',
-    'undefined',
-  ]),
+  mutant(
+    'of two that record an EIP none yields',
+    competing('yieldOrWait', () => () => undefined),
+  ),
   mutant(
     'an EIP is handed over although the other pod has not given it up',
-    [
-      'src/controllers/podeip/attach.ts',
-      'if (holder) return (handover',
-      'if (holder && seen.now < 0) return (handover',
-    ],
-    [
-      'src/controllers/podeip/attach.ts',
-      'return competitors.length > 0\n    ? wait(',
-      'return competitors.length > 9\n    ? wait(',
-    ],
-    [
-      'src/controllers/podeip/attach.ts',
-      'forceDetach(it, its)',
-      "({ do: 'RecordBinding', podEip, binding: { networkInterfaceId: its.instanceId ?? '', privateIpAddress: seen.pod?.status?.podIP ?? '', isPrimary: false, podUid: record.podUid } })",
-    ],
+    competing('yieldOrWait', (original) => (it, asked, allocationId) => {
+      const next = original(it, asked, allocationId);
+      return next?.do === 'Preempt' || next?.do === 'Wait' ? undefined : next;
+    }),
+    binding('bind', (original) => (it, eip, takeAway) => {
+      const { seen, podEip, record } = it;
+      const isAttached = record.bindings.at(-1)?.podUid === record.podUid;
+      if (record.request?.kind !== 'existing' || isAttached) return original(it, eip, takeAway);
+      return original(it, eip, ({ instanceId: networkInterfaceId = '' }) => {
+        const privateIpAddress = seen.pod?.status?.podIP ?? '';
+        const its = { networkInterfaceId, privateIpAddress, isPrimary: false, podUid: record.podUid };
+        return { do: 'RecordBinding', podEip, binding: its };
+      });
+    }),
   ),
-  mutant('kept for nobody: an EIP that is kept stays bound', [
-    'src/controllers/podeip/retain.ts',
-    "if (eip.status === 'InUse') return",
-    "if (eip.status === 'Unassociating') return",
-  ]),
-  mutant('kept for good: time does not pass', [
-    'src/controllers/podeip/retain.ts',
-    'if (leftMs <= 0)',
-    'if (leftMs <= -1e12)',
-  ]),
-  mutant('kept too short: only the wall clock counts', [
-    'src/controllers/podeip/retain.ts',
-    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs)',
-    'endsAt - seen.now',
-  ]),
-  mutant('kept too short: only this process counts', [
-    'src/controllers/podeip/retain.ts',
-    'Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs)',
-    'Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.retainedMs',
-  ]),
-  mutant('never is not never', [
-    'src/controllers/podeip/retain.ts',
-    "if (releaseStrategy === 'Never')",
-    "if (releaseStrategy === 'Never') return retire(podEip, 'nobody came');\n  if (seen.now < 0)",
-  ]),
-  mutant('a kept EIP is given up although its pod comes', [
-    'src/controllers/podeip/retain.ts',
-    'if (next && mayTakeOver(it, next) && ',
-    'if (next && it.seen.now < 0 && ',
-  ]),
-  mutant('taken over without tags: an EIP of the other controller is released as it is', NO_PROOF),
-  mutant('a PodEIP is written whatever it was when it was read', [
-    'src/controllers/podeip/writes.ts',
-    '{ ...body.metadata, uid, resourceVersion }',
-    '{ ...body.metadata, uid }',
-  ]),
-  mutant('a PodEIP is deleted by its name', [
-    'src/controllers/podeip/writes.ts',
-    'await kube.delete(PODEIP, refOf(podEip), { uid, resourceVersion }, signal);',
-    "await kube.delete(PODEIP, refOf(podEip), { uid: '' }, signal);",
-  ]),
-  mutant('a pod is told by its name', [
-    'src/controllers/podeip/publish.ts',
-    'metadata: { uid, resourceVersion, annotations:',
-    'metadata: { annotations:',
-  ]),
-  mutant('the way out does not wait for an EIP that is being bound', [
-    'src/controllers/podeip/finalize.ts',
-    "} else if (eip && eip.status !== 'Available') return inTransition(eip);",
-    '}',
-  ]),
-  mutant('an error ends the key: it is not tried again', [
-    'src/kube/reconcile-loop.ts',
-    'const retryInMs = Math.round(queue.retry(key, retryAfterOf(error)));',
-    'const retryInMs = 0;',
-  ]),
-  mutant('a fault of the cloud ends the key', [
-    'src/controllers/podeip/controller.ts',
-    "if (!needsSomebody) return 'backoff';",
-    "if (!needsSomebody) return 'done';",
-  ]),
-  mutant('an expired watch goes on', [
-    'src/kube/reflector.ts',
-    "if (fault.kind === 'expired' || (fault.kind === 'notFound' && !listing)) resourceVersion = undefined;",
-    "if (fault.kind === 'expired') return;",
-  ]),
-  mutant('a silent watch is waited for', ['src/kube/reflector.ts', 'idleMs = 90_000', 'idleMs = 9e9']),
-  mutant('a status is written at every look', [
-    'src/controllers/podeip/status.ts',
-    'return Object.keys(patch).length > 0 ? patch : undefined;',
-    'return { ...patch, managedBy: after.managedBy };',
-  ]),
-  mutant('two leaders: the lease is taken while another holds it', [
-    'src/kube/lease.ts',
-    'if (heldByOther()) return false;',
-    '',
-  ]),
-  mutant('no fence: a leader sends although its lease may be over', [
-    'src/cloud/fence.ts',
-    'const { kind } = mayMutate(needMs);',
-    "const { kind } = { ...mayMutate(0), kind: 'open' };",
-  ]),
-  mutant('what needs a person is looked at without a pause', [
-    'src/controllers/podeip/step.ts',
-    'export const RETRY_MS = 60_000;',
-    'export const RETRY_MS = 1;',
-  ]),
-  mutant('a failure is tried again at once', [
-    'src/kube/reconcile-loop.ts',
-    "if (isInCircles(key, again) || again === 'backoff') {\n        queue.retry(key);",
-    "if (again === 'backoff') {\n        queue.add(key);",
-  ]),
-  mutant('an EIP whose successor has it is given up on the word of an old reading', [
-    'src/controllers/podeip/transfer.ts',
-    'if (allocationID === allocationId && isTaken) return',
-    "if (allocationID === allocationId) return !isTaken ? valueOf('notTransferred') :",
-  ]),
-  mutant('an EIP is released although a successor may be taking it', [
-    'src/controllers/podeip/finalize.ts',
-    "if (transfer.kind === 'step') return transfer.step;",
-    '',
-  ]),
-  mutant('an EIP is taken over without being named in the PodEIP that has it', [
-    'src/controllers/podeip/transfer.ts',
-    "if (offered) return { do: 'AssignSuccessor', podEip, predecessor: offered };",
-    "if (offered) return { do: 'TransferOwnership', podEip, allocationId: offered.spec.allocationID };",
-  ]),
+  mutant(
+    'kept for nobody: an EIP that is kept stays bound',
+    podeip('isStillBound', () => () => false),
+  ),
+  mutant(
+    'kept for good: time does not pass',
+    podeip('retainedForMs', (original) => (it, until) => Math.max(60_000, original(it, until))),
+  ),
+  mutant(
+    'kept too short: only the wall clock counts',
+    podeip(
+      'retainedForMs',
+      () =>
+        ({ seen }, { endsAt }) =>
+          endsAt - seen.now,
+    ),
+  ),
+  mutant(
+    'kept too short: only this process counts',
+    podeip(
+      'retainedForMs',
+      () =>
+        ({ seen, settings }, { ttlMs }) =>
+          Math.min(ttlMs, settings.recheckMs) / 2 - seen.memory.retainedMs,
+    ),
+  ),
+  mutant(
+    'never is not never',
+    podeip('retentionMs', (original) => (it) => {
+      const ms = original(it);
+      return ms === Infinity ? 0 : ms;
+    }),
+  ),
+  mutant(
+    'a kept EIP is given up although its pod comes',
+    podeip('mayTakeOver', () => () => false),
+  ),
+  mutant('taken over without tags: an EIP of the other controller is released as it is', withoutProof),
+  mutant(
+    'a PodEIP is written whatever it was when it was read',
+    podeip('writtenAsSeen', () => ({ metadata: { uid } }) => ({ uid })),
+  ),
+  mutant(
+    'a PodEIP is deleted by its name',
+    podeip('deletedAsSeen', () => () => ({ uid: '' })),
+  ),
+  mutant(
+    'a pod is told by its name',
+    podeip('toldAsSeen', () => () => ({})),
+  ),
+  mutant(
+    'the way out does not wait for an EIP that is being bound',
+    podeip('isMoving', () => () => false),
+  ),
+  mutant(
+    'an error ends the key: it is not tried again',
+    reconciling(
+      'runController',
+      (original) => (options, stop) =>
+        original(
+          {
+            ...options,
+            reconcile: async (key, signal) => {
+              try {
+                return await options.reconcile(key, signal);
+              } catch (error) {
+                if (signal.aborted) throw error;
+                return 'done';
+              }
+            },
+          },
+          stop,
+        ),
+    ),
+  ),
+  mutant(
+    'a fault of the cloud ends the key',
+    retry('requeueAfter', (original) => (fault, refusal, settings) => {
+      const again = original(fault, refusal, settings);
+      return again === 'backoff' ? { afterMs: 1e9 } : again;
+    }),
+  ),
+  mutant(
+    'an expired watch goes on',
+    kube('needsList', (original) => (fault, isListing) => fault.kind !== 'expired' && original(fault, isListing)),
+  ),
+  mutant(
+    'a silent watch is waited for',
+    reflector('createReflector', (original) => (options) => original({ ...options, idleMs: 9e9 })),
+  ),
+  mutant(
+    'a status is written at every look',
+    status('statusPatch', (original) => (before, after) => ({
+      ...original(before, after),
+      managedBy: after.managedBy,
+    })),
+  ),
+  mutant(
+    'two leaders: the lease is taken while another holds it',
+    kube('isHeldByOther', () => () => false),
+  ),
+  mutant(
+    'no fence: a leader sends although its lease may be over',
+    fence('fenced', () => (cloud) => cloud),
+    fence('fencedContainerGroups', () => (groups) => groups),
+  ),
+  mutant(
+    'what needs a person is looked at without a pause',
+    step('RETRY_MS', () => 1),
+    step(
+      'fail',
+      (original) =>
+        (reason, message, ...[ms]) =>
+          original(reason, message, ms ?? 1),
+    ),
+  ),
+  mutant(
+    'a failure is tried again at once',
+    queue('createQueue', (original) => (options) => {
+      const it = original(options);
+      const retryAtOnce = (key: string): number => {
+        it.add(key);
+        return 0;
+      };
+      return { ...it, retry: retryAtOnce };
+    }),
+  ),
+  mutant(
+    'an EIP whose successor has it is given up on the word of an old reading',
+    transfer('transferState', (original) => (it, successorUid) => {
+      const state = original(it, successorUid);
+      const isWritten = it.seen.successor?.spec.allocationID === it.podEip.spec.allocationID;
+      return state.kind === 'step' && state.step.do === 'Wait' && isWritten
+        ? { kind: 'value', value: 'notTransferred' }
+        : state;
+    }),
+  ),
+  mutant(
+    'an EIP is released although a successor may be taking it',
+    transfer('transferState', (original) => (it, successorUid) => {
+      const state = original(it, successorUid);
+      const isEnding = it.podEip.metadata.deletionTimestamp !== undefined;
+      return state.kind === 'step' && isEnding ? { kind: 'value', value: 'notTransferred' } : state;
+    }),
+  ),
+  mutant(
+    'an EIP is taken over without being named in the PodEIP that has it',
+    transfer('receiveTransfer', (original) => (it) => {
+      const next = original(it);
+      if (next?.do !== 'AssignSuccessor') return next;
+      const { allocationID: allocationId } = next.predecessor.spec;
+      return { do: 'TransferOwnership', podEip: next.podEip, allocationId };
+    }),
+  ),
   rare(
     1620,
-    mutant('the PodEIP that hands its EIP on goes before its successor has written the EIP down', [
-      'src/controllers/podeip/transfer.ts',
-      'if (successor === null) return',
-      'if (successor === null || isTaken) return',
-    ]),
+    mutant(
+      'the PodEIP that hands its EIP on goes before its successor has written the EIP down',
+      transfer('transferState', (original) => (it, successorUid) => {
+        // As if it were gone: then what the tags say counts.
+        const byTags = original({ ...it, seen: { ...it.seen, successor: null } }, successorUid);
+        const isTransferred = byTags.kind === 'value' && byTags.value === 'transferred';
+        return it.seen.successor && isTransferred ? byTags : original(it, successorUid);
+      }),
+    ),
   ),
-  mutant('the limit of a namespace is counted against, and no reservation is written down', [
-    'src/controllers/podeip/quota.ts',
-    'if (!over) return hasReservation ? undefined : reserve([]);',
-    'if (!over) return undefined;',
-  ]),
+  mutant(
+    'the limit of a namespace is counted against, and no reservation is written down',
+    quota('checkQuota', (original) => (it, request) => {
+      const next = original(it, request);
+      return next?.do === 'Reserve' && next.reclaimed.length === 0 ? undefined : next;
+    }),
+  ),
   rare(
-    1793,
-    mutant('a reservation is written down whatever has been written since it was counted', [
-      'src/controllers/podeip/reserve.ts',
-      'metadata: { uid: usageUid, resourceVersion, ownerReferences: [owner] }, places }',
-      'metadata: { uid: usageUid, ownerReferences: [owner] }, places }',
-    ]),
+    2125,
+    mutant(
+      'a reservation is written down whatever has been written since it was counted',
+      actions('runAction', (original) => (action, ports, epoch, signal) => {
+        const blind = patching(ports.kube, (body) => ({
+          ...body,
+          // What is undefined is not sent.
+          metadata: { ...body.metadata, resourceVersion: undefined },
+        }));
+        return original(action, action.do === 'Reserve' ? { ...ports, kube: blind } : ports, epoch, signal);
+      }),
+    ),
   ),
   mutant(
     'the reservation of a PodEIP that has no EIP yet is given to another',
-    [
-      'src/controllers/podeip/quota.ts',
-      '.filter((uid) => !there.has(uid))',
-      '.filter((uid) => !eipsBought(podEips).has(uid))',
-    ],
-    [
-      'src/controllers/podeip/quota.ts',
-      '/** UIDs of the PodEIPs that have a place and are gone. */',
-      `const eipsBought = (podEips: readonly PodEip[]) =>
-  new Set(podEips.filter(({ spec }) => spec.allocationID !== '').map(({ metadata }) => metadata.uid));
-`,
-    ],
+    quota('checkQuota', (original) => (it, request) => {
+      const { quota: held } = it.seen;
+      const podEips = held?.podEips.filter(({ spec }) => spec.allocationID !== '') ?? [];
+      return original({ ...it, seen: { ...it.seen, quota: held && { ...held, podEips } } }, request);
+    }),
   ),
-  mutant('only the EIPs that are there count, and no reservation before them', [
-    'src/controllers/podeip/quota.ts',
-    'before.filter(({ podEipUID }) => podEipUID !== uid && !except.includes(podEipUID))',
-    'before.filter(({ podEipUID }) => podEipUID === "" && !except.includes(podEipUID))',
-  ]),
-  mutant('tokens do not say for which PodEIP a call is made', [
-    'src/lib/token.ts',
-    'clientToken(action, subject, attempt, JSON.stringify(sorted))',
-    'clientToken(action, attempt, JSON.stringify(sorted))',
-  ]),
-  mutant('the pod that an EIP was retained from counts as another one of the name', [
-    'src/controllers/podeip/retain.ts',
-    'const isFormer = asked !== null && asked.pod.metadata.uid === record.formerPodUid;\n  if (asked && !isItsPod(it, asked) && !isFormer && !isFinal(asked.pod))',
-    'if (asked && !isItsPod(it, asked))',
-  ]),
-  mutant('an EIP of a Service that is gone is held', [
-    'src/controllers/podeip/retain.ts',
-    "seen.service === null ? retire(podEip, 'its Knative Service is gone') : undefined",
-    'undefined',
-  ]),
+  mutant(
+    'only the EIPs that are there count, and no reservation before them',
+    quota('checkQuota', (original) => (it, request) => {
+      const { quota: held } = it.seen;
+      if (!held?.usage) return original(it, request);
+      const places = held.usage.places?.filter(({ podEipUID }) => podEipUID === it.podEip.metadata.uid);
+      const usage = { ...held.usage, places };
+      const next = original({ ...it, seen: { ...it.seen, quota: { ...held, usage } } }, request);
+      return next?.do === 'Reserve' ? { ...next, usage: held.usage } : next;
+    }),
+  ),
+  mutant(
+    'tokens do not say for which PodEIP a call is made',
+    token(
+      'withToken',
+      (original) =>
+        (action, { attempt }, parameters) =>
+          original(action, { subject: '', attempt }, parameters),
+    ),
+  ),
+  mutant(
+    'the pod that an EIP was retained from counts as another one of the name',
+    podeip(
+      'isAnotherOfTheName',
+      () =>
+        ({ record }, pod) =>
+          pod.metadata.uid !== record.podUid,
+    ),
+  ),
+  mutant(
+    'an EIP of a Service that is gone is held',
+    podeip('isServiceGone', () => () => false),
+  ),
   mutant(
     'the gate of the pod that hands its EIP over closes',
-    ['src/controllers/podeip/finalize.ts', 'return successor\n    ?', 'return successor && seenNever\n    ?'],
-    [
-      'src/controllers/podeip/finalize.ts',
-      'const isWanted = (podEip: PodEip): boolean =>',
-      'const seenNever = false;\n\nconst isWanted = (podEip: PodEip): boolean =>',
-    ],
+    finalizing('finalize', (original) => (it) => {
+      const next = original(it);
+      return next.do === 'StandAside' ? { do: 'Unpublish', pod: next.pod, isGated: next.isGated } : next;
+    }),
   ),
-  mutant('an EIP stays with the newest Revision, wherever the requests go', [
-    'src/controllers/podeip/precedence.ts',
-    'if (my !== undefined && their !== undefined && PRIORITY[my] !== PRIORITY[their])',
-    "if (my !== undefined && their !== undefined && my === 'none' && their === 'none')",
-  ]),
-  mutant('a pod without an address becomes ready before the one that has it gets the requests', [
-    'src/controllers/podeip/attach.ts',
-    "const isServed = routing(their) === 'routed' && ahead.pod !== null && isAnnounced(ahead.pod);",
-    'const isServed = ahead.pod !== null;',
-  ]),
-  mutant('a pod that no request gets to never becomes ready', [
-    'src/controllers/podeip/attach.ts',
-    "const isIdle = routing(my) === 'none' && isServed;",
-    'const isIdle = seen.now < 0 && isServed;',
-  ]),
+  mutant(
+    'an EIP stays with the newest Revision, wherever the requests go',
+    precedence(
+      'hasPriorityOver',
+      (original) => (podEip, pod, competitor) => original(podEip, pod, competitor, () => undefined),
+    ),
+  ),
+  mutant(
+    'a pod without an address becomes ready before the one that has it gets the requests',
+    podeip(
+      'isServed',
+      () =>
+        ({ pod }) =>
+          pod !== null,
+    ),
+  ),
+  {
+    ...mutant(
+      'what a process before wrote of its quiet counts after something was sent',
+      sending('endQuiet', () => () => Promise.resolve()),
+    ),
+    redundant:
+      'what is sent on the way out only undoes, and names what: one that comes late meets nothing, unless the same address is bound anew within its delay and a note is older than a minute by then',
+  },
+  played(
+    'the quota is exhausted for a while',
+    mutant(
+      'a new generation of a dead process may arrive after an EIP was bought with the old one',
+      sending(
+        'endQuiet',
+        (original) => (change, ports, signal) => original({ ...change, isPurchase: false }, ports, signal),
+      ),
+    ),
+  ),
+  mutant(
+    'a pod that no request gets to never becomes ready',
+    podeip('isIdle', () => () => false),
+  ),
 ];
+
+/** What the mutant of this name replaces: threads are told the name, as functions cannot be sent. */
+export const replacementsOf = (name: string): readonly Replacement[] => {
+  const found = mutants.find((it) => it.name === name);
+  if (!found) throw new Error(`there is no mutant ${name}`);
+  return found.replacements;
+};

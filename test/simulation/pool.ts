@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads';
-import type { Replacement } from './mutation.ts';
 import type { CrashWork } from './crash-points.ts';
-import { add, NOTHING, type Sum } from './seeds.ts';
+import { add, NOTHING, type Extras, type Sum } from './seeds.ts';
 
 export interface WorkerStart {
-  readonly replacements: readonly Replacement[];
+  /** Name of the mutant that the thread runs; undefined for the product as it is. */
+  readonly mutant: string | undefined;
 }
 
 export type Work =
@@ -13,7 +13,7 @@ export type Work =
       readonly from: number;
       readonly count: number;
       readonly isFirstEnough: boolean;
-      readonly sink?: boolean;
+      readonly extras?: Extras;
     }
   | ({ readonly kind: 'crash points' } & CrashWork);
 
@@ -25,14 +25,14 @@ export type Worked = Sum;
  */
 export const share = async (
   works: Iterable<Work>,
-  { jobs, replacements = [] }: { readonly jobs: number; readonly replacements?: readonly Replacement[] },
+  { jobs, mutant }: { readonly jobs: number; readonly mutant?: string },
   onProgress: (sum: Sum) => 'go on' | 'enough',
 ): Promise<Sum> => {
   const queue = works[Symbol.iterator]();
   let sum = NOTHING;
   let isEnough = false;
   const run = async (): Promise<void> => {
-    const start: WorkerStart = { replacements };
+    const start: WorkerStart = { mutant };
     const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: start });
     try {
       for (let next = queue.next(); !next.done && !isEnough; next = queue.next()) {

@@ -1,11 +1,11 @@
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
-import { createPolicyCache } from '../../src/controllers/policy-cache.ts';
+import { createPolicyCache } from '../../src/policies/policy-cache.ts';
 import { createServiceCache } from '../../src/controllers/service/controller.ts';
 import { createKube } from '../../src/kube/client.ts';
+import { tellingTime } from '../../src/kube/server-time.ts';
 import { createElection } from '../../src/kube/lease.ts';
 import { createRecorder } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
@@ -20,40 +20,36 @@ import type { Sender } from '../../src/cloudevents/sender.ts';
 import type { Process } from './process.ts';
 import { hasKnative, type Script } from './script.ts';
 import { EPOCH, type Wire } from './wire.ts';
+import { logTo } from '../harness/recording-log.ts';
+import { configOf } from '../harness/settings.ts';
 
-export const VPC = 'vpc-1';
 export const LEASE_NAMESPACE = 'kube-system';
 
 /** The configuration of the simulated controllers: production's but for what would only make a life longer. */
-const configOf = ({
+const freshConfiguration = ({
   election,
   sweeper,
   holdOffSeconds = 0,
 }: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>): Config =>
-  loadConfig({
-    base: {
-      clusterID: 'c-simulated',
-      regionID: 'cn-hangzhou',
-      vpcID: VPC,
-      // No limit that would hide a controller that spins.
-      kubeClientQPS: 500,
-      kubeClientBurst: 500,
-      networkController: { eipController: { garbageCollectionPeriodInMinutes: 2 } },
-      cloud: { settleSeconds: SETTLE_SECONDS },
-      leaderElection: { enabled: election, namespace: LEASE_NAMESPACE },
-      knative: { holdOffSeconds },
-      sweeper: { mode: sweeper ? 'release' : 'off' },
-      // Only what is there when a world begins is older than this.
-      adoptPodEIPsCreatedBefore: new Date(EPOCH + 1_000).toISOString(),
-    },
-    env: {},
-  }).config;
+  configOf({
+    clusterID: 'c-simulated',
+    // No limit that would hide a controller that spins.
+    kubeClientQPS: 500,
+    kubeClientBurst: 500,
+    networkController: { eipController: { garbageCollectionPeriodInMinutes: 2 } },
+    cloud: { settleSeconds: SETTLE_SECONDS },
+    leaderElection: { enabled: election, namespace: LEASE_NAMESPACE },
+    knative: { holdOffSeconds },
+    sweeper: { mode: sweeper ? 'release' : 'off' },
+    // Only what is there when a world begins is older than this.
+    adoptPodEIPsCreatedBefore: new Date(EPOCH + 1_000).toISOString(),
+  });
 
 const CONFIGS = new Map<string, Config>();
 
 export const configuration = (script: Pick<Script, 'election' | 'sweeper' | 'holdOffSeconds'>): Config => {
   const key = `${script.election} ${script.sweeper} ${script.holdOffSeconds}`;
-  const config = CONFIGS.get(key) ?? configOf(script);
+  const config = CONFIGS.get(key) ?? freshConfiguration(script);
   CONFIGS.set(key, config);
   return config;
 };
@@ -73,12 +69,15 @@ const noMetrics: Metrics = {
   accountMismatched: nothing,
   unmappedCloudCode: nothing,
   cloudEndpoint: nothing,
+  tagsDropped: nothing,
   reviewed: nothing,
   held: nothing,
   life: { did: nothing, served: nothing, gaveBack: nothing, lost: nothing, found: nothing },
   mayCall: nothing,
   cloudBudget: nothing,
   eipQuota: nothing,
+  quotaNow: () => undefined,
+  virtualNode: { orphans: nothing },
   sweeper: {
     passed: nothing,
     saw: nothing,
@@ -116,20 +115,12 @@ export interface ProductParts {
 }
 
 /** The product's log beside the trace. */
-const telling = (wire: Wire, name: string): Log => {
-  const line = (level: string) => (fields: object, message: string) =>
+const telling = (wire: Wire, name: string): Log =>
+  logTo((level, fields, message) =>
     wire.tell(
       `${name} ${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`,
-    );
-  const log: Log = {
-    debug: line('debug'),
-    info: line('info'),
-    warn: line('warn'),
-    error: line('error'),
-    child: () => log,
-  };
-  return log;
-};
+    ),
+  );
 
 /**
  * Starts the product in a process: everything that src/manager/manager.ts puts together, but for the HTTP server.
@@ -141,6 +132,7 @@ export const startController = (parts: ProductParts): { readonly terminate: () =
   const log = parts.tells ? telling(wire, process.name) : silentLog;
   const clock = process;
   const transport = kubeLink(wire, process, server);
+  const dated = tellingTime(transport);
   const { leaderElection: lease } = config;
   const election = parts.script.election
     ? createElection({
@@ -170,7 +162,13 @@ export const startController = (parts: ProductParts): { readonly terminate: () =
     clock,
     random,
     log,
-    kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
+    kube: createKube({
+      transport: dated.transport,
+      clock,
+      qps: config.kubeClientQPS,
+      burst: config.kubeClientBurst,
+    }),
+    serverTime: () => dated.time.latest(),
     caches: createCaches({ transport, clock, random, log, onTrouble: nothing }),
     ...(parts.script.limit !== undefined && { policies: createPolicyCache({ transport, clock, random, log }) }),
     ...(hasKnative(parts.script.actions) && { services: createServiceCache({ transport, clock, random, log }) }),

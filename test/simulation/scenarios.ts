@@ -129,6 +129,15 @@ export const scenarios: readonly Script[] = [
     end(WHILE + LONG, 'b'),
   ),
   scenario('an EIP joins and leaves a bandwidth package', create(0, 'a', IN_PACKAGE), end(WHILE, 'a')),
+  {
+    ...scenario(
+      'a pod names a bandwidth package that does not exist, and then none',
+      create(0, 'a', IN_PACKAGE),
+      { at: LONG, do: 'annotate', pod: 'a', ask: NEW },
+      end(LONG + WHILE, 'a'),
+    ),
+    hasPackage: false,
+  },
   scenario(
     'the quota is exhausted for a while',
     { at: 0, do: 'quota', eips: USERS_EIPS.length },
@@ -198,4 +207,54 @@ export const scenarios: readonly Script[] = [
     { at: WHILE, do: 'move', pod: 'a' },
     end(LONG, 'a'),
   ),
+  {
+    ...scenario('a pod whose EIP has lost its tags is deleted at once', create(0, 'a', NEW), force(900, 'a')),
+    readings: ['tagsIgnored'],
+  },
+  {
+    ...scenario(
+      'pods that are container instances give their EIPs back',
+      create(0, 'a', NEW),
+      create(500, 'b', EXISTING),
+      { at: WHILE, do: 'deletePodEip', pod: 'a' },
+      { at: WHILE, do: 'annotate', pod: 'b', ask: { for: 'nothing' } },
+      end(LONG, 'a'),
+    ),
+    readings: ['eciSpelling'],
+  },
+  scenario(
+    'an operator declares the EIP of a pod theirs',
+    create(0, 'a', NEW),
+    { at: WHILE, do: 'declare', pod: 'a' },
+    end(WHILE + 9_000, 'a'),
+  ),
+  scenario(
+    'the finalizer is taken off, and the pod goes at once',
+    create(0, 'a', NEW),
+    { at: WHILE, do: 'strip', pod: 'a' },
+    force(WHILE + 9_000, 'a'),
+  ),
+  {
+    ...scenario('somebody detaches the EIP of a pod at rest', create(0, 'a', NEW), {
+      at: LONG,
+      do: 'detach',
+      which: { ofPod: 'a' },
+    }),
+    sweeper: true,
+  },
+  scenario('a pod ends by itself', create(0, 'a', NEW), { at: WHILE, do: 'finish', pod: 'a', phase: 'Succeeded' }),
+  {
+    ...scenario(
+      'a pod of an overlay network has no interface',
+      create(0, 'a', { for: 'nothing' }),
+      // It has its address for long by then: nothing need be bought to see that it can have no EIP.
+      { at: WHILE, do: 'annotate', pod: 'a', ask: NEW },
+      end(LONG, 'a'),
+    ),
+    readings: ['noInterface'],
+  },
+  {
+    ...scenario('the address of a pod is out of a prefix', create(0, 'a', NEW), create(500, 'b', EXISTING)),
+    readings: ['prefixMode'],
+  },
 ];

@@ -1,3 +1,5 @@
+import type { CloudReading } from '../../src/cloud/readings.ts';
+
 /** What a pod's annotations ask for. */
 export type Ask =
   | { readonly for: 'new'; readonly inPackage: boolean; readonly strategy?: string | undefined }
@@ -71,6 +73,10 @@ export type Deed =
   /** Somebody writes into the pod that it has an address. Never generated: it breaks I6, to see that this is seen. */
   | { readonly do: 'lie'; readonly pod: string }
   | { readonly do: 'deletePodEip'; readonly pod: string }
+  /** An operator declares the EIP of the pod theirs: the type of its PodEIP becomes Static. */
+  | { readonly do: 'declare'; readonly pod: string }
+  /** Somebody takes the finalizers off the PodEIP. */
+  | { readonly do: 'strip'; readonly pod: string }
   /** A human at the console. */
   | { readonly do: 'detach' | 'rebind' | 'release'; readonly which: Which }
   | { readonly do: 'quota'; readonly eips: number }
@@ -109,6 +115,10 @@ export const isAttack = (action: Deed | Attack): action is Attack => ATTACKS.has
 
 export type Action = (Deed | Attack) & { readonly at: number };
 
+/** Whether no pod on a node can have an EIP in a cloud like this. */
+export const isHopeless = ({ readings = [] }: Pick<Script, 'readings'>): boolean =>
+  readings.includes('noInterface') || readings.includes('prefixMode');
+
 /** Whether Knative Serving is installed in the world of these actions. */
 export const hasKnative = (actions: readonly Action[]): boolean =>
   actions.some((it) => it.do === 'apply' || (it.do === 'create' && it.revision !== undefined));
@@ -121,11 +131,20 @@ export interface Script {
   readonly endMs: number;
   /** Probability of a fault at each I/O until then. */
   readonly faultRate: number;
+  /**
+   * So long each process lives, from its start, and the next one starts at once; until the faults end, where there are
+   * any. @default until something kills it
+   */
+  readonly lifeMs?: number | undefined;
   /** Whether the controllers elect a leader; otherwise each one that runs works. */
   readonly election: boolean;
   /** Whether the node's plug-in takes the address of a pod that has ended off the interface, or keeps it in a pool. */
   readonly freesAddresses: boolean;
   readonly quota: number;
+  /** What its cloud is like where the documentation leaves it open. @default none */
+  readonly readings?: readonly CloudReading[] | undefined;
+  /** Whether the bandwidth package is there that pods name. @default true */
+  readonly hasPackage?: boolean | undefined;
   /** How many EIPs the EipPolicy of the namespace allows at the beginning. @default there is no policy */
   readonly limit?: number | undefined;
   /** How long EIPs are kept for the next pod of the Service. @default 0 */

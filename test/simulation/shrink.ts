@@ -49,6 +49,10 @@ export const shrink = async (
     }
   };
   await attempt({ ...best, script: { ...best.script, quiet: false } });
+  for (const reading of best.script.readings ?? []) {
+    const readings = (best.script.readings ?? []).filter((other) => other !== reading);
+    await attempt({ ...best, script: { ...best.script, readings } });
+  }
   await attempt({ ...best, draws: [] });
   await withoutActions();
   for (let parts = 2; parts <= 64; parts *= 2) await withoutDraws(parts);

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Work, WorkerStart, Worked } from './pool.ts';
+import { replacementsOf } from './mutants.ts';
 import { mutate } from './mutation.ts';
 
-const { replacements } = workerData as WorkerStart;
-if (replacements.length > 0) mutate(replacements);
+const { mutant } = workerData as WorkerStart;
+if (mutant !== undefined) mutate(replacementsOf(mutant));
 // Only now, so that what it loads is mutated.
 const { runSeeds } = await import('./seeds.ts');
 const { runCrashPoints } = await import('./crash-points.ts');

@@ -6,7 +6,16 @@ import { LATEST_EFFECT_MS, READ_LAG_MS } from './fault-bounds.ts';
 import { startController } from './product-process.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
-import { hasKnative, isAttack, PACKAGE, USERS_EIPS, type Action, type Attack, type Script } from './script.ts';
+import {
+  hasKnative,
+  isAttack,
+  isHopeless,
+  PACKAGE,
+  USERS_EIPS,
+  type Action,
+  type Attack,
+  type Script,
+} from './script.ts';
 import { seeded, type SeededInput } from './seeded-input.ts';
 import { SimulatedSink, sinkLink } from './sink.ts';
 import { ManualClock } from '../harness/clock.ts';
@@ -15,6 +24,8 @@ import { EPOCH, type Death, type Wire } from './wire.ts';
 
 /** How long after the last fault everything must be as it has to be; milliseconds. */
 const CONVERGE_MS = 180_000;
+/** How much longer that may take where each process dies before it could wait for anything; milliseconds. */
+const CRASHING_MS = 420_000;
 /** The longest that a refused call is not tried again; milliseconds. */
 const REFUSAL_MS = 610_000;
 /** How often that is looked at, and for how long it must stay so. */
@@ -98,6 +109,7 @@ class World implements Wire {
       clock: time,
       random: { next: () => input.next(), uuid: () => chance.uuid() },
       quota: script.quota,
+      ...(script.readings && { readings: script.readings }),
       transitions: {
         associate: { minMs: 300, maxMs: 3_000 },
         unassociate: { minMs: 300, maxMs: 3_000 },
@@ -107,7 +119,7 @@ class World implements Wire {
     });
     this.inspector = new Inspector(this.#server, this.#cloud, time);
     this.inspector.isPunctual = script.faultRate === 0;
-    this.#cluster = new Cluster(this.#server, this.#cloud, time, script.freesAddresses, (what) => this.trace(what));
+    this.#cluster = new Cluster(this.#server, this.#cloud, time, script, (what) => this.trace(what));
   }
 
   faultRate(): number {
@@ -207,6 +219,15 @@ class World implements Wire {
       onExit: () => this.#startLater(500),
     });
     this.#processes.push({ process, terminate });
+    const { lifeMs } = this.#script;
+    if (lifeMs === undefined) return;
+    this.time.timer(lifeMs, () => {
+      if (!process.isAlive || (this.#isCalm && this.#script.faultRate > 0)) return;
+      this.trace(`${process.name} has lived for ${lifeMs} ms`);
+      this.counts.death += 1;
+      process.kill();
+      this.#startLater(500);
+    });
   }
 
   /** Starts one, unless one runs by then. */
@@ -285,7 +306,7 @@ class World implements Wire {
     if (this.#script.limit !== undefined) await this.#cluster.limit(this.#script.limit);
     for (const allocationId of USERS_EIPS)
       world.addEip({ allocationId, name: allocationId, tags: { team: 'web' }, bandwidthMbps: 10 });
-    world.addBandwidthPackage(PACKAGE);
+    if (this.#script.hasPackage !== false) world.addBandwidthPackage(PACKAGE);
     for (const legacy of this.#script.legacy) await this.#cluster.leaveBehind(legacy);
     inspector.begin(this.#script);
     this.#cluster.touched.clear();
@@ -335,7 +356,9 @@ class World implements Wire {
     // What is still travelling may yet arrive.
     if (!(await this.#pass(LATEST_EFFECT_MS))) return 0;
     // A quota is asked about again after ten minutes at the latest: nothing tells of room that others make.
-    let limit = began + CONVERGE_MS;
+    // An EIP that was bought before its pod had an address, and cannot be bound, is given back after ten minutes.
+    const hopelessMs = isHopeless(this.#script) ? REFUSAL_MS : 0;
+    let limit = began + CONVERGE_MS + hopelessMs + (this.#script.lifeMs === undefined ? 0 : CRASHING_MS);
     while (time.mono() < limit || wellSince !== undefined) {
       if (!(await this.#pass(LOOK_MS))) return 0;
       said = unrest(inspector, this.#cloud, time.mono());
@@ -384,6 +407,6 @@ class World implements Wire {
 /** Runs one script against one input. */
 export const runWorld = async (script: Script, options: RunOptions): Promise<Outcome> => {
   // Imported lazily by the product: loading it is real I/O, which no event may wait for.
-  await Promise.all([import('@alicloud/vpc20160428'), import('@alicloud/openapi-core')]);
+  await Promise.all([import('../../src/cloud/alicloud/vpc-client.ts'), import('@alicloud/openapi-core')]);
   return new World(script, options).run();
 };

@@ -1,17 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { parse } from 'yaml';
+import { CRD } from '../../src/api/apiextensions.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { READINESS_GATE, VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
@@ -21,11 +18,14 @@ import { silentLog, type Log } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
-import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
-import { createPodWatch, runVirtualNode } from '../../src/virtualnode/provider.ts';
+import { createPodWatch } from '../../src/virtualnode/pod-watch.ts';
+import { runVirtualNode } from '../../src/virtualnode/provider.ts';
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
+import { configOf, nodeSettings, virtualNodeSettings, VPC } from '../harness/settings.ts';
+import { until } from '../harness/until.ts';
+import { adapterOn, definitionOf } from '../harness/cluster.ts';
 
 const DEPLOYMENT: Resource<KubeObject> = {
   group: 'apps',
@@ -33,13 +33,6 @@ const DEPLOYMENT: Resource<KubeObject> = {
   plural: 'deployments',
   kind: 'Deployment',
   namespaced: true,
-};
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
 };
 const TOKEN = 'control-plane-of-a-test';
 const labels = { app: 'web' };
@@ -70,7 +63,6 @@ const isReady = ({ status }: WorkloadPod) =>
   status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false;
 
 const run = async (t: ExecutionContext) => {
-  t.timeout(120_000);
   const plane = await startControlPlane({ controllers: true, scheduler: true });
   if (!plane) throw new Error(HOW_TO_GET_ONE);
   const work = new AbortController();
@@ -83,19 +75,11 @@ const run = async (t: ExecutionContext) => {
     random,
     transitions: { schedule: second, containerStart: second, containerStop: second, associate: second },
   });
-  cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/16' });
-  const crd = new URL('../../config/crd/podeips.alibabacloud.com.yaml', import.meta.url);
-  await kube.create(CRD, parse(readFileSync(crd, 'utf8')));
-  const { config } = loadConfig({
-    base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: 'vpc-1', sweeper: { mode: 'off' } },
-    env: {},
-  });
-  const sent = callApi(cloud);
-  const assembled = assembleCloud({
-    clock,
-    region: config.regionID,
-    callApi: (params, options) => sent(params, options, {}),
-  });
+  cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: VPC, cidrBlock: '10.1.0.0/16' });
+  for (const kind of [PODEIP, EIP_HOLDER]) await kube.create(CRD, definitionOf(kind));
+  // There is no namespace of the product's own here.
+  const config = configOf({ sweeper: { mode: 'off' }, leaderElection: { namespace: 'kube-system' } });
+  const assembled = adapterOn(cloud, clock);
   const complaints: string[] = [];
   const log: Log = {
     ...silentLog,
@@ -123,43 +107,23 @@ const run = async (t: ExecutionContext) => {
       transport: connection.calls,
       pods: createPodWatch({ ...shared, transport: connection.watches }, 'virtual-1'),
       podEips: caches.podEips,
+      metrics: { orphans: () => undefined },
       cloud: assembled.cloud,
       containerGroups: assembled.containerGroups,
-      findEip: async (ipAddress, signal) => {
-        const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
-        return found && assembled.cloud.describeEip(found.allocationId, signal);
-      },
       record: () => undefined,
-      settings: {
-        nodeName: 'virtual-1',
-        description: {
-          name: 'virtual-1',
-          region: 'cn-hangzhou',
-          zone: undefined,
-          capacity: { cpu: '1000', memory: '4Ti', pods: '1000', ephemeralStorage: '40Ti' },
-          version: '0.1.0',
-        },
+      settings: virtualNodeSettings({
         kubelet: { listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
-        node: {
+        node: nodeSettings({
           clusterUid: (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '',
-          vSwitchIds: ['vsw-1'],
-          securityGroupId: 'sg-1',
           clusterDNS: ['10.96.0.10'],
-          clusterDomain: 'cluster.local',
-        },
-        defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-        statefulKinds: ['StatefulSet'],
-        enableVirtualNode: false,
-        existingEips: 'any',
-        existingEipNamespaces: [],
+        }),
         settleMs: 3_000,
         missingMs: 10_000,
         readLagMs: 500,
         workers: 4,
         pollMs: 300,
         garbageCollectionMs: 60_000,
-        brakeAbove: 5,
-      },
+      }),
     },
     work.signal,
   );
@@ -168,19 +132,19 @@ const run = async (t: ExecutionContext) => {
     await Promise.all([running, operation.drained]);
     await connection.close();
   });
-  const until = async (what: string, isSo: () => Promise<boolean>) => {
-    for (let turn = 0; turn < 200; turn += 1) {
-      if (await isSo()) return;
-      await sleep(200);
+  const isSo = async (what: string, holds: () => Promise<boolean>) => {
+    try {
+      await until(what, holds, Boolean);
+    } catch (error) {
+      const all = await kube.list(WORKLOAD_POD, { namespace: 'default' });
+      const pods = all.map(({ metadata: { name, annotations }, status }) => ({ name, annotations, status }));
+      t.fail(`${String(error)}: ${JSON.stringify({ complaints, pods, groups: cloud.containerGroups() })}`);
     }
-    const all = await kube.list(WORKLOAD_POD, { namespace: 'default' });
-    const pods = all.map(({ metadata: { name, annotations }, status }) => ({ name, annotations, status }));
-    t.fail(`${what}: ${JSON.stringify({ complaints, pods, groups: cloud.containerGroups() })}`);
   };
 
   // Admission taints every new Node; the node-lifecycle controller, which does not run here, takes that back once
   // it is Ready.
-  await until('the node is Ready', async () => {
+  await isSo('the node is Ready', async () => {
     const { spec, status } = (await kube.get(VIRTUAL_NODE, { name: 'virtual-1' })) ?? {};
     if (!status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')) return false;
     const taints = spec?.taints?.filter(({ key }) => key === VIRTUAL_NODE_TAINT);
@@ -189,7 +153,7 @@ const run = async (t: ExecutionContext) => {
   });
   await kube.create(DEPLOYMENT, deployment);
   const pods = () => kube.list(WORKLOAD_POD, { namespace: 'default' });
-  await until('two pods are Ready', async () => (await pods()).filter(isReady).length === 2);
+  await isSo('two pods are Ready', async () => (await pods()).filter(isReady).length === 2);
   t.is(cloud.containerGroups().length, 2);
   t.is(cloud.eips().length, 2);
   const [pod] = await pods();
@@ -210,14 +174,14 @@ const run = async (t: ExecutionContext) => {
 
   // One instance is reclaimed: its pod fails, and the ReplicaSet has another one made.
   cloud.world.removeContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '');
-  await until('one pod has failed, and two are Ready again', async () => {
+  await isSo('one pod has failed, and two are Ready again', async () => {
     const all = await pods();
     return all.some(({ status }) => status?.phase === 'Failed') && all.filter(isReady).length === 2;
   });
 
   const { metadata } = (await kube.get(DEPLOYMENT, { namespace: 'default', name: 'web' })) ?? {};
   await kube.delete(DEPLOYMENT, { namespace: 'default', name: 'web' }, { uid: metadata?.uid ?? '' });
-  await until('nothing is left', async () => {
+  await isSo('nothing is left', async () => {
     const left = await kube.list(PODEIP);
     return left.length + (await pods()).length + cloud.containerGroups().length + cloud.eips().length === 0;
   });

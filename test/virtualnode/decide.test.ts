@@ -14,29 +14,14 @@ import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import { MADE_WITH_GROUP, TAG_EIP } from '../../src/virtualnode/create.ts';
 import { decidePod } from '../../src/virtualnode/decide.ts';
+import { isKeptEnough } from '../../src/virtualnode/ended.ts';
 import type { DecideSettings, TrackedPod, ObservedPod } from '../../src/virtualnode/observation.ts';
 import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
 import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
-const settings: DecideSettings = {
-  nodeName: 'virtual-1',
-  node: {
-    clusterUid: 'c',
-    vSwitchIds: ['vsw-1'],
-    securityGroupId: 'sg-1',
-    clusterDNS: [],
-    clusterDomain: 'cluster.local',
-  },
-  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-  statefulKinds: [],
-  enableVirtualNode: false,
-  existingEips: 'any',
-  existingEipNamespaces: [],
-  settleMs: 15_000,
-  missingMs: 60_000,
-  readLagMs: 3_000,
-};
+const settings: DecideSettings = virtualNodeSettings({ statefulKinds: [] });
 const memory: TrackedPod = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
 
 const pod = (over: Partial<WorkloadPod['metadata']> = {}, status: WorkloadPod['status'] = {}): WorkloadPod => ({
@@ -102,6 +87,73 @@ test('the object of a pod goes only when nothing can be left', (t) => {
   t.is(step({ pod: deleting, group: group({ status: 'Succeeded' }) }).do, 'DeleteGroup');
 });
 
+const failed = (annotations = {}) => pod({ annotations }, { phase: 'Failed' });
+
+test('the group of a pod that has ended stays for its log, but not for its address', (t) => {
+  const [main] = group().containers;
+  const ended = (agoMs: number, over: Partial<ContainerGroup> = {}) =>
+    group({
+      status: 'Failed',
+      containers: main
+        ? [
+            {
+              ...main,
+              ready: false,
+              currentState: { state: 'Terminated', exitCode: 3, finishTime: new Date(NOW - agoMs).toISOString() },
+            },
+          ]
+        : [],
+      ...over,
+    });
+  const internetIp = '47.1.1.1';
+  t.is(step({ pod: failed(), group: ended(1_000) }).do, 'Done');
+  t.is(step({ pod: failed(), group: ended(7_200_000) }).do, 'Done', 'the search for groups ends it');
+  t.deepEqual(
+    [ended(3_500_000), ended(3_700_000), group()].map((each) => isKeptEnough(each, NOW, 0)),
+    [false, true, false],
+  );
+  const silent = { containers: [] };
+  t.deepEqual(
+    [3_500_000, 3_700_000].map((knownMs) => isKeptEnough(ended(0, silent), NOW, knownMs)),
+    [false, true],
+    'a group that does not say when it ended',
+  );
+  t.false(isKeptEnough(ended(0), NOW, 3_700_000));
+  t.is(step({ pod: failed(), group: group() }).do, 'DeleteGroup', 'the pod was failed by somebody else');
+  t.is(step({ pod: failed(), group: ended(0, { status: 'ScheduleFailed' }) }).do, 'DeleteGroup');
+  t.is(step({ pod: failed(), group: ended(1_000, { internetIp }) }).do, 'Wait');
+  t.is(step({ pod: failed(), group: ended(31_000, { internetIp }) }).do, 'DeleteGroup');
+  t.is(step({ pod: failed(), group: ended(-600_000, { internetIp }) }).do, 'DeleteGroup', 'the clocks differ');
+  const silently = (endedMs: number) => step({ pod: failed(), group: ended(0, { internetIp, ...silent }), endedMs }).do;
+  t.deepEqual([silently(1_000), silently(31_000)], ['Wait', 'DeleteGroup']);
+
+  const own = { tags: new Map([[TAG_EIP, MADE_WITH_GROUP]]) };
+  const had = failed({ [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: 'eip-1' });
+  const eip = { allocationId: 'eip-1', ipAddress: internetIp } as Eip;
+  const look = (agoMs: number, found?: Eip | null) =>
+    step({ pod: had, group: ended(agoMs, own), ...(found !== undefined && { eip: found }) });
+  t.deepEqual(look(1_000), { do: 'ReadEipByAddress', ipAddress: internetIp });
+  t.is(look(1_000, null).do, 'Done');
+  t.is(look(1_000, { ...eip, allocationId: 'eip-of-another' }).do, 'Done');
+  t.is(look(1_000, eip).do, 'Wait');
+  t.is(look(31_000, eip).do, 'DeleteGroup');
+
+  // It ended before its EIP was looked up, or before it showed an address at all.
+  const early = failed({ [ALLOCATED_ADDRESS]: internetIp });
+  const bound = (agoMs: number, found: Eip | null) => step({ pod: early, group: ended(agoMs, own), eip: found }).do;
+  t.is(step({ pod: early, group: ended(1_000, own) }).do, 'ReadEipByAddress');
+  t.is(bound(31_000, null), 'Done');
+  t.is(bound(31_000, { ...eip, instanceId: 'eci-of-another' }), 'Done');
+  t.is(bound(31_000, { ...eip, instanceId: '' }), 'Done');
+  for (const instanceId of ['eci-1', 'eni-1'])
+    t.deepEqual(
+      [1_000, 31_000].map((agoMs) => bound(agoMs, { ...eip, instanceId })),
+      ['Wait', 'DeleteGroup'],
+    );
+  const unknown = (agoMs: number) => step({ pod: failed(), group: ended(agoMs, own) }).do;
+  t.deepEqual([unknown(1_000), unknown(31_000)], ['Wait', 'DeleteGroup']);
+});
+
 test('the instance of another pod is not ended on the word of an annotation', (t) => {
   const annotations = { [ECI_INSTANCE_ID]: 'eci-of-another' };
   for (const phase of ['Pending', 'Running', 'Succeeded', 'Failed']) {
@@ -136,24 +188,37 @@ test('an instance ID that came with the template of the pod proves nothing', (t)
   });
 });
 
-test('an address is told only where it came with the instance and is bound to it', (t) => {
+test('an address that came with the instance is told at once, and its ID once the account shows it bound there', (t) => {
   const tags = new Map([[TAG_EIP, MADE_WITH_GROUP]]);
   const internetIp = '47.1.1.1';
   const eip = { allocationId: 'eip-1', ipAddress: internetIp, status: 'InUse', instanceId: 'eni-1' } as Eip;
-  t.deepEqual(step({ group: group({ tags, internetIp }) }), { do: 'ReadEipByAddress', ipAddress: internetIp });
-  t.like(step({ group: group({ tags, internetIp }), eip }), {
-    annotations: {
-      [EIP_MADE_WITH]: 'eci-1',
-      [ECI_INSTANCE_ID]: 'eci-1',
-      [ALLOCATED_ADDRESS]: internetIp,
-      [ALLOCATED_INSTANCE_ID]: 'eip-1',
-    },
-  });
-  const other = step({ group: group({ tags, internetIp }), eip: { ...eip, instanceId: 'eni-2' } });
-  t.deepEqual(other.do === 'WriteStatus' && other.annotations, {
-    [EIP_MADE_WITH]: 'eci-1',
-    [ECI_INSTANCE_ID]: 'eci-1',
-  });
+  const own = { [EIP_MADE_WITH]: 'eci-1', [ECI_INSTANCE_ID]: 'eci-1' };
+  const made = group({ tags, internetIp });
+  const annotated = (it: ReturnType<typeof step>) => (it.do === 'WriteStatus' ? it.annotations : it);
+  t.deepEqual(annotated(step({ group: made })), { ...own, [ALLOCATED_ADDRESS]: internetIp });
+  const told = (annotations: Readonly<Record<string, string>> = {}) => {
+    const all = { ...own, [ALLOCATED_ADDRESS]: internetIp, ...annotations };
+    const { conditions, ...status } = (podStatusOf(pod(), made, { now: NOW, hostIP: undefined }) ?? {}) as NonNullable<
+      WorkloadPod['status']
+    >;
+    return pod({ annotations: all }, { ...status, conditions: conditions ?? [] });
+  };
+  const ask = (over: Partial<ObservedPod>) => step({ pod: told(), group: made, ...over });
+  t.deepEqual(ask({}), { do: 'ReadEipByAddress', ipAddress: internetIp });
+  t.deepEqual(annotated(ask({ eip })), { [ALLOCATED_INSTANCE_ID]: 'eip-1' });
+  t.is(ask({ eip: { ...eip, instanceId: 'eni-2' } }).do, 'Wait', 'what it is bound to must be this instance');
+  t.is(ask({ pod: told({ [ALLOCATED_INSTANCE_ID]: 'eip-1' }) }).do, 'Done');
+  // Later and later: all pods share the rate of that call.
+  const look = (looks: number, agoMs: number, ipAddress = internetIp) =>
+    ask({ memory: { ...memory, addressLook: { ipAddress, looks, agoMs, isFound: false } } });
+  t.like(look(1, 1_000), { do: 'Wait', ms: 3_000 });
+  t.is(look(1, 3_000).do, 'ReadEipByAddress');
+  t.like(look(3, 2_000), { do: 'Wait', ms: 10_000 });
+  t.like(look(99, 0), { do: 'Wait', ms: 60_000 });
+  t.is(look(3, 2_000, '47.9.9.9').do, 'ReadEipByAddress');
+  const moved = told({ [ALLOCATED_ADDRESS]: '47.9.9.9', [ALLOCATED_INSTANCE_ID]: 'eip-9' });
+  t.deepEqual(annotated(ask({ pod: moved })), { [ALLOCATED_ADDRESS]: internetIp, [ALLOCATED_INSTANCE_ID]: null });
+
   const bound = step({ group: group({ internetIp }), eip });
   t.deepEqual(bound.do === 'WriteStatus' && bound.annotations, { [ECI_INSTANCE_ID]: 'eci-1' });
   const copied = step({ pod: pod({ annotations: { [EIP_MADE_WITH]: 'eci-0' } }), group: group({ internetIp }) });
@@ -205,6 +270,51 @@ test('a status that the pod shows already is not written again, and an end is ne
   t.is(podStatusOf(pod({}, { phase: 'Failed' }), group(), options)?.['phase'], undefined);
   t.is(podStatusOf(pod({}, { phase: 'Running' }), group({ status: 'Restarting' }), options)?.['phase'], undefined);
   t.is(podStatusOf(pod({}, { phase: 'Running' }), group({ status: 'Terminating' }), options)?.['phase'], undefined);
+});
+
+/** As the types of an API server write it: without what is zero there and `omitempty`, and a time of zero as null. */
+const stored = (value: unknown, key = ''): unknown => {
+  if (Array.isArray(value)) return value.map((each) => stored(each));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([name, each]) => {
+        const kept = stored(each, name);
+        return kept === undefined ? [] : [[name, kept]];
+      }),
+    );
+  if (value === '0001-01-01T00:00:00Z') return null;
+  if (value === 0 && key === 'signal') return undefined;
+  return value === '' && !['name', 'image', 'imageID'].includes(key) ? undefined : value;
+};
+
+test('a status from which the API server drops what is empty is not written again', (t) => {
+  const [main] = group().containers;
+  const none = '0001-01-01T00:00:00Z';
+  const states = {
+    'ended without a signal': { state: 'Terminated', exitCode: 0, signal: 0, reason: '', message: '' },
+    'ended by a signal': { state: 'Terminated', exitCode: 137, signal: 9, reason: 'OOMKilled' },
+    'without times': { state: 'Terminated', exitCode: 1, startTime: none, finishTime: none },
+    'with words for times': { state: 'Terminated', exitCode: 1, startTime: '', finishTime: '+012000-01-01T00:00:00Z' },
+    'runs since nobody knows when': { state: 'Running', startTime: none },
+    waits: { state: 'Waiting', reason: '', message: '' },
+  } as const;
+  const options = { now: NOW, hostIP: undefined };
+  for (const [what, currentState] of Object.entries(states))
+    for (const over of [{}, { status: 'Failed', creationTime: none, events: [] }]) {
+      const containers = main ? [{ ...main, ready: false, currentState, previousState: currentState }] : [];
+      const shown = group({ ...over, containers });
+      const written = podStatusOf(pod({}, {}), shown, options);
+      const { startTime } = written as { startTime: string };
+      t.regex(startTime, /^20/, what);
+      const status = stored(written) as WorkloadPod['status'];
+      t.is(podStatusOf(pod({}, status), shown, options), undefined, what);
+    }
+  const ended = podStatusOf(
+    pod(),
+    group({ containers: main ? [{ ...main, currentState: states.waits }] : [] }),
+    options,
+  );
+  t.like(ended?.['containerStatuses'], [{ state: { waiting: { reason: 'ContainerCreating' } } }]);
 });
 
 const wants = (status: WorkloadPod['status'] = {}) =>

@@ -228,7 +228,6 @@ for (const [title, before, after] of [
   ['goes', LIMIT, undefined],
 ] as const)
   test(`a limit that ${title} at any moment leaves a pod with one EIP, bought once`, async (t) => {
-    t.timeout(240_000);
     for (let ms = 0; ms <= 12_000; ms += 250) {
       const stage = await Stage.create({ operating: true });
       await stage.setPolicy('few', before);

@@ -2,7 +2,7 @@ import test from 'ava';
 import type { Fault } from '../../src/sandbox/cloud/injected-faults.ts';
 import { TAG_POD_UID } from '../../src/virtualnode/translate/group.ts';
 import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../harness/random.ts';
 import { Stage } from './stage.ts';
 
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true' };

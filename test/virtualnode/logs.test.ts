@@ -5,10 +5,8 @@ import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
-import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
 import { serveKubelet } from '../../src/virtualnode/logs.ts';
 import { NODE_NAME, Stage } from './stage.ts';
 
@@ -40,12 +38,7 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
   cloud.world.writeContainerLog(stage.group?.containerGroupId ?? '', 'main', 'second line');
   const asked: unknown[] = [];
   const write = (line: string) => cloud.world.writeContainerLog(stage.group?.containerGroupId ?? '', 'main', line);
-  const sent = callApi(cloud);
-  const { containerGroups } = assembleCloud({
-    clock,
-    region: 'cn-hangzhou',
-    callApi: (params, options) => sent(params, options, {}),
-  });
+  const { containerGroups } = stage;
   const clusterUid = stage.created[0]?.tags.find(({ key }) => key.endsWith('cluster-uid'))?.value ?? '';
   const endpoint = await serveKubelet(
     {
@@ -94,6 +87,12 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
     [403, 'weak'],
   ] as const)
     t.is((await get(path, token))[0], status);
+  t.deepEqual(await get(`${path}?tailLines=0`, 'good'), [200, '']);
+  t.deepEqual(await get(`${path}?previous=true`, 'good'), [
+    400,
+    'previous terminated container "main" in pod "web" not found',
+  ]);
+  t.is((await get(`${path}?stream=Stderr`, 'good'))[0], 400);
   for (const other of [
     '/containerLogs/default/web/other',
     '/containerLogs/default/none/main',
@@ -116,6 +115,25 @@ test('kubectl logs: the endpoint serves the output of a container to whoever may
   cloud.world.changeContainer(stage.group?.containerGroupId ?? '', 'main', { state: 'Terminated' });
   await stage.until(() => stream.complete);
   t.true(received.endsWith('later\nlast words\n'));
+
+  // In the kubelet's words, with the code of which the API server passes the text on.
+  const { containerGroupId = '' } = stage.group ?? {};
+  const waits = async (change: object) => {
+    cloud.world.changeContainer(containerGroupId, 'main', { state: 'Waiting', ...change });
+    await stage.pass(6_000);
+    return get(path, 'good');
+  };
+  const waiting = 'container "main" in pod "web" is waiting to start: ';
+  t.deepEqual(await waits({ reason: 'CreateContainerConfigError' }), [400, `${waiting}CreateContainerConfigError`]);
+  t.deepEqual(await waits({ reason: 'ErrImagePull', message: 'no such image' }), [
+    400,
+    `${waiting}image can't be pulled: no such image`,
+  ]);
+  await stage.runPod('held', {}, { hostNetwork: true });
+  await stage.until(async () => (await stage.pod('held'))?.status?.reason !== undefined);
+  const [status, words] = await get('/containerLogs/default/held/main', 'good');
+  t.is(status, 400);
+  t.regex(String(words), /^container "main" in pod "held" is waiting to start: UnsupportedByECI: .*spec\.hostNetwork/);
   await endpoint.close();
   await stage.stop();
 });

@@ -12,6 +12,7 @@ test('the node is registered, its Lease renewed, and both come back when they ar
     type: 'virtual-kubelet',
     'podeip-controller.alibabacloud.com/virtual-node': 'true',
     'kubernetes.io/hostname': NODE_NAME,
+    'kubernetes.io/role': 'agent',
     'topology.kubernetes.io/region': 'cn-hangzhou',
     'topology.kubernetes.io/zone': 'cn-hangzhou-a',
   });
@@ -19,7 +20,7 @@ test('the node is registered, its Lease renewed, and both come back when they ar
     { key: 'virtual-kubelet.io/provider', value: 'alibabacloud', effect: 'NoSchedule' },
   ]);
   t.like(node?.status, {
-    allocatable: { cpu: '1000', pods: '1000' },
+    allocatable: { cpu: '1000', pods: '1000', 'nvidia.com/gpu': '100' },
     addresses: [{ type: 'Hostname', address: NODE_NAME }],
   });
   t.is(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');

@@ -239,6 +239,18 @@ test('a pod whose instance is reclaimed fails, and gets no second one', async (t
   await stage.stop();
 });
 
+test('an ended instance whose address the cloud does not give back is deleted for it', async (t) => {
+  const stage = await Stage.create();
+  await stage.runPod('web', EIP, { restartPolicy: 'Never' });
+  await stage.until(async () => (await stage.pod('web'))?.metadata.annotations?.[ALLOCATED_INSTANCE_ID] !== undefined);
+  const [eip] = stage.cloud.eips();
+  stage.cloud.world.endContainerGroup(stage.group?.containerGroupId ?? '', 'Succeeded');
+  // As a cloud that releases the EIP with the deletion of the group only.
+  stage.cloud.world.addEip({ allocationId: eip?.allocationId ?? '', ipAddress: eip?.ipAddress ?? '' });
+  t.true((await stage.until(() => stage.cloud.containerGroups().length === 0, 120_000)) <= 60_000);
+  await stage.stop();
+});
+
 test('that an instance vanished is noticed by a process that never saw it', async (t) => {
   const stage = await Stage.create();
   await stage.runPod('web');
@@ -251,26 +263,41 @@ test('that an instance vanished is noticed by a process that never saw it', asyn
   await stage.stop();
 });
 
-test('a pod that ends keeps its exit code, and its instance is deleted', async (t) => {
+test('a pod that ends keeps its exit code and its log until its object goes, and no address', async (t) => {
   const stage = await Stage.create();
   await stage.runPod('good', {}, { restartPolicy: 'Never' });
   await stage.until(async () => (await stage.condition('good', 'Ready')) === 'True');
   stage.cloud.world.endContainerGroup(stage.group?.containerGroupId ?? '', 'Succeeded');
-  t.true((await stage.until(() => stage.cloud.containerGroups().length === 0)) < 30_000);
+  t.true((await stage.until(async () => (await stage.pod('good'))?.status?.phase === 'Succeeded')) < 15_000);
   const good = (await stage.pod('good'))?.status;
   t.like(good, { phase: 'Succeeded' });
   t.like(good?.containerStatuses?.[0], { state: { terminated: { exitCode: 0, reason: 'Completed' } } });
 
   await stage.runPod('bad', EIP, { restartPolicy: 'Never' });
   await stage.until(async () => (await stage.condition('bad', 'Ready')) === 'True');
-  stage.cloud.world.endContainerGroup(stage.group?.containerGroupId ?? '', 'Failed', 3);
-  t.true((await stage.until(() => stage.cloud.containerGroups().length === 0)) < 30_000);
+  const of = (pod: string) => stage.cloud.containerGroups().find(({ tags }) => tags.get(TAG_POD) === `default/${pod}`);
+  const { containerGroupId = '' } = of('bad') ?? {};
+  stage.cloud.world.writeContainerLog(containerGroupId, 'main', 'why it failed');
+  stage.cloud.world.endContainerGroup(containerGroupId, 'Failed', 3);
+  t.true((await stage.until(async () => (await stage.pod('bad'))?.status?.phase === 'Failed')) < 15_000);
   const bad = (await stage.pod('bad'))?.status;
   t.like(bad, { phase: 'Failed', reason: 'ContainersFailed' });
   t.like(bad?.containerStatuses?.[0], { state: { terminated: { exitCode: 3 } } });
-  await stage.pass(60_000);
+  // Past many looks, and two searches for groups without a pod.
+  await stage.pass(30_000 + 2 * GARBAGE_MS);
   t.is((await stage.pod('good'))?.status?.phase, 'Succeeded');
   t.is(stage.created.length, 2);
+  t.deepEqual(stage.cloud.eips(), []);
+  t.is(stage.cloud.containerGroups().length, 2);
+  const log = await stage.containerGroups.describeContainerLog({ containerGroupId, containerName: 'main' });
+  t.regex(log, /why it failed/);
+  const calls = () => Object.values(stage.cloud.calls()['DescribeContainerGroups'] ?? {}).reduce((a, b) => a + b, 0);
+  const before = calls();
+  await stage.pass(60_000);
+  t.true(calls() - before <= 1, 'an ended group costs no looks');
+  await stage.deletePod('bad');
+  t.true((await stage.until(() => of('bad') === undefined)) < 15_000);
+  t.not(of('good'), undefined);
   await stage.stop();
 });
 
@@ -292,7 +319,7 @@ test('the instance of a pod that was deleted without grace is ended at once', as
   const stage = await Stage.create();
   const { metadata } = await stage.runPod('web', EIP);
   await stage.until(() => stage.group !== undefined);
-  await stage.removePod('web');
+  await stage.forcePod('web');
   const successor = await stage.runPod('web');
   t.not(successor.metadata.uid, metadata.uid);
   t.true((await stage.until(() => stage.cloud.eips().length === 0)) < 15_000);
@@ -307,7 +334,7 @@ test('an instance whose pod vanished while nobody looked is deleted at its secon
   await stage.runPod('other');
   await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True');
   stage.kill();
-  await stage.removePod('web');
+  await stage.forcePod('web');
   await stage.start();
   await stage.pass(60_000);
   t.is(stage.cloud.containerGroups().length, 2, 'the first observation deletes nothing');
@@ -323,24 +350,10 @@ test('the instances of a node that has another name now are deleted once their p
   await stage.until(() => stage.cloud.containerGroups().filter(({ status }) => status === 'Running').length === 2);
   stage.kill();
   await stage.start({ nodeName: 'virtual-2' });
-  await stage.removePod('gone');
+  await stage.forcePod('gone');
   await stage.pass(30_000 + 2 * GARBAGE_MS);
   t.is(stage.cloud.containerGroups().length, 1);
   const uid = (await stage.pod('stays'))?.metadata.uid;
   t.is(stage.group?.tags.get('knative-eip/pod-uid'), uid);
-  await stage.stop();
-});
-
-test('where many instances have no pod at once, none is deleted', async (t) => {
-  const stage = await Stage.create();
-  stage.kill();
-  for (let n = 0; n < 3; n += 1) await stage.runPod(`web-${n}`);
-  await stage.start({ brakeAbove: 2 });
-  t.true((await stage.until(() => stage.cloud.containerGroups().length === 3)) < 15_000);
-  stage.kill();
-  for (let n = 0; n < 3; n += 1) await stage.removePod(`web-${n}`);
-  await stage.start({ brakeAbove: 2 });
-  await stage.pass(3 * GARBAGE_MS);
-  t.is(stage.cloud.containerGroups().length, 3);
   await stage.stop();
 });

@@ -1,48 +1,36 @@
-import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
-import { parse } from 'yaml';
 import { VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { NAMESPACE as NAMESPACES } from '../../src/api/core.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
-import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
-import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/controllers/policy-cache.ts';
-import { createKube } from '../../src/kube/client.ts';
-import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
+import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
-import { silentLog } from '../../src/lib/log.ts';
+import { silentLog, type Log } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
-import { createSandboxCloud, type CloudOptions, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
-import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { transport as inProcess } from '../../src/sandbox/kube/in-process-transport.ts';
-import { createPodWatch, runVirtualNode, type VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
+import type { VirtualNodeMetrics } from '../../src/virtualnode/metrics.ts';
+import { createPodWatch } from '../../src/virtualnode/pod-watch.ts';
+import { runVirtualNode, type VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
-import { ManualClock } from '../harness/clock.ts';
+import { seeded } from '../harness/random.ts';
 import { KillableProcess, type Death } from '../harness/process.ts';
+import { configOf, nodeSettings, virtualNodeSettings, VPC } from '../harness/settings.ts';
+import { adapterOn, EmbeddedCluster } from '../harness/cluster.ts';
 
-const definitionOf = ({ plural, group }: Pick<Resource<KubeObject>, 'plural' | 'group'>): object =>
-  parse(readFileSync(new URL(`../../config/crd/${plural}.${group}.yaml`, import.meta.url), 'utf8')) as object;
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
-
-const VPC = 'vpc-1';
-export const NODE_NAME = 'virtual-1';
+export const { nodeName: NODE_NAME } = virtualNodeSettings();
 export const SETTLE_MS = 15_000;
 export const GARBAGE_MS = 120_000;
 
 const between = (minMs: number, maxMs: number) => ({ minMs, maxMs });
+
+export type Send = ReturnType<typeof callApi>;
+/** What is between the product and the embedded cloud: a cloud that is another one than that. */
+export type Wire = (send: Send, cloud: EmbeddedCloud) => Send;
 
 /** A process of the provider. */
 interface Provider {
@@ -55,39 +43,37 @@ interface Provider {
  * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other.
  * In virtual time.
  */
-export class Stage {
-  readonly clock = new ManualClock();
-  readonly cloud: EmbeddedCloud;
-  readonly kube: Kube;
-  readonly transport: KubeTransport;
+export class Stage extends EmbeddedCluster {
   readonly events: (Happening & { readonly about: ObjectReference })[] = [];
   /** What CreateContainerGroup was asked for. */
   readonly created: ContainerGroupSpec[] = [];
+  /** The log of the virtual node. */
+  readonly said: string[] = [];
+  /** Of the same, what was a warning or an error. */
+  readonly warned: string[] = [];
+  /** What the last search for groups without a pod has found. */
+  orphans: Parameters<VirtualNodeMetrics['orphans']>[0] | undefined;
   /** Called before the answer of CreateContainerGroup reaches the process. */
   onCreated: () => void = () => undefined;
   readonly #work = new AbortController();
   readonly #random = seeded(3);
   readonly #policies: PolicyCache;
+  readonly #wire: (send: Send) => Send;
   #provider: Provider | undefined;
   #drained: Promise<void> = Promise.resolve();
 
-  private constructor(options: Partial<CloudOptions>) {
+  private constructor(options: Partial<CloudOptions>, wire: Wire) {
+    const transitions = {
+      schedule: between(2_000, 2_000),
+      containerStart: between(5_000, 5_000),
+      containerStop: between(3_000, 3_000),
+      associate: between(1_000, 1_000),
+      unassociate: between(1_000, 1_000),
+    };
+    super({ seeds: { api: 5, cloud: 4 }, cloud: { transitions, ...options }, stepMs: 250 });
     const { clock } = this;
-    this.cloud = createSandboxCloud({
-      clock,
-      random: seeded(4),
-      transitions: {
-        schedule: between(2_000, 2_000),
-        containerStart: between(5_000, 5_000),
-        containerStop: between(3_000, 3_000),
-        associate: between(1_000, 1_000),
-        unassociate: between(1_000, 1_000),
-      },
-      ...options,
-    });
+    this.#wire = (send) => wire(send, this.cloud);
     this.cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: VPC, cidrBlock: '10.1.0.0/16' });
-    this.transport = inProcess(createApiServer({ clock, random: seeded(5) }));
-    this.kube = createKube({ transport: this.transport, clock, qps: 0 });
     const shared = { clock, random: this.#random, log: silentLog };
     this.#policies = createPolicyCache({ ...shared, transport: this.transport });
   }
@@ -96,14 +82,16 @@ export class Stage {
   static async create({
     operating = false,
     cloud = {},
+    wire = (send) => send,
     policies,
   }: {
     operating?: boolean;
     cloud?: Partial<CloudOptions>;
+    wire?: Wire;
     policies?: Readonly<Record<string, EipPolicySpec>>;
   } = {}): Promise<Stage> {
-    const stage = new Stage(cloud);
-    for (const kind of [PODEIP, EIP_POLICY, EIP_USAGE]) await stage.kube.create(CRD, definitionOf(kind));
+    const stage = new Stage(cloud, wire);
+    await stage.define(PODEIP, EIP_HOLDER, EIP_POLICY, EIP_USAGE);
     for (const [name, spec] of Object.entries(policies ?? {})) await stage.setPolicy(name, spec);
     if (operating) stage.#operate();
     await stage.start();
@@ -120,17 +108,9 @@ export class Stage {
   }
 
   #operate(): void {
-    const { clock, kube, cloud, transport } = this;
-    const { config } = loadConfig({
-      base: { clusterID: 'cluster', regionID: 'cn-hangzhou', vpcID: VPC, sweeper: { mode: 'off' } },
-      env: {},
-    });
-    const sent = callApi(cloud);
-    const assembled = assembleCloud({
-      clock,
-      region: config.regionID,
-      callApi: (params, request) => sent(params, request, {}),
-    });
+    const { clock, kube, transport } = this;
+    const config = configOf({ sweeper: { mode: 'off' } });
+    const assembled = this.#adapter();
     const shared = { clock, random: this.#random, log: silentLog };
     this.#drained = runControllers({
       ...shared,
@@ -146,26 +126,22 @@ export class Stage {
     }).drained;
   }
 
+  /** The adapter through this wire. */
+  #adapter(): ReturnType<typeof adapterOn> {
+    const sent = this.#wire(callApi(this.cloud));
+    return adapterOn(this.cloud, this.clock, { callApi: (params, request) => sent(params, request, {}) });
+  }
+
   /** The ECI API for everybody but the provider. */
   get containerGroups(): ContainerGroups {
-    const sent = callApi(this.cloud);
-    return assembleCloud({
-      clock: this.clock,
-      region: 'cn-hangzhou',
-      callApi: (params, request) => sent(params, request, {}),
-    }).containerGroups;
+    return this.#adapter().containerGroups;
   }
 
   /** A process of the virtual node begins. */
   async start(over: Partial<VirtualNodeSettings> = {}, death?: Death): Promise<void> {
-    const { clock, cloud } = this;
+    const { clock } = this;
     const clusterUid = (await this.kube.get(NAMESPACES, { name: 'kube-system' }))?.metadata.uid ?? '';
-    const sent = callApi(cloud);
-    const assembled = assembleCloud({
-      clock,
-      region: 'cn-hangzhou',
-      callApi: (params, request) => sent(params, request, {}),
-    });
+    const assembled = this.#adapter();
     await assembled.warmUp();
     const stop = new AbortController();
     const process = new KillableProcess(clock, { death, counts: 'writes', once: 'hang' });
@@ -181,37 +157,19 @@ export class Stage {
     const calls: KubeTransport = (request) =>
       process.call(request.method === 'DELETE' ? 'finishDeletion' : 'request', () => this.transport(request));
     const transport: KubeTransport = process.throughCall('request', this.transport);
-    const settings: VirtualNodeSettings = {
-      nodeName: NODE_NAME,
-      description: {
-        name: NODE_NAME,
-        region: 'cn-hangzhou',
-        zone: 'cn-hangzhou-a',
-        capacity: { cpu: '1000', memory: '4Ti', pods: '1000', ephemeralStorage: '40Ti' },
-        version: '0.1.0',
-      },
-      node: {
-        clusterUid,
-        vSwitchIds: ['vsw-1'],
-        securityGroupId: 'sg-1',
-        clusterDNS: [],
-        clusterDomain: 'cluster.local',
-      },
-      defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-      statefulKinds: ['StatefulSet'],
-      enableVirtualNode: false,
-      existingEips: 'any',
-      existingEipNamespaces: [],
+    const settings = virtualNodeSettings({
+      node: nodeSettings({ clusterUid }),
       settleMs: SETTLE_MS,
-      missingMs: 60_000,
-      readLagMs: 3_000,
-      workers: 2,
-      pollMs: 2_000,
       garbageCollectionMs: GARBAGE_MS,
-      brakeAbove: 5,
       ...over,
+    });
+    const said = (_: object, message: string) => void this.said.push(message);
+    const warned = (fields: object, message: string) => {
+      said(fields, message);
+      this.warned.push(message);
     };
-    const shared = { clock, random: this.#random, log: silentLog };
+    const log: Log = { ...silentLog, info: said, warn: warned, error: warned, child: () => log };
+    const shared = { clock, random: this.#random, log };
     const processKube = process.through(this.kube);
     const policies = this.#policies;
     const running = runVirtualNode(
@@ -226,11 +184,8 @@ export class Stage {
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         cloud: process.through(assembled.cloud),
+        metrics: { orphans: (found) => void (this.orphans = found) },
         containerGroups: process.through(containerGroups),
-        findEip: async (ipAddress, signal) => {
-          const found = cloud.eips().find((eip) => eip.ipAddress === ipAddress);
-          return found && assembled.cloud.describeEip(found.allocationId, signal);
-        },
         record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
       },
       stop.signal,
@@ -287,13 +242,6 @@ export class Stage {
     if (pod) await this.kube.delete(WORKLOAD_POD, { namespace: 'default', name }, { uid: pod.metadata.uid });
   }
 
-  /** The object goes at once, without grace. */
-  async removePod(name: string): Promise<void> {
-    const body = JSON.stringify({ gracePeriodSeconds: 0 });
-    const path = `/api/v1/namespaces/default/pods/${name}`;
-    await this.transport({ method: 'DELETE', path, body, contentType: 'application/json' });
-  }
-
   /** The status of a condition of the pod. */
   async condition(name: string, type: string): Promise<string | undefined> {
     return (await this.pod(name))?.status?.conditions?.find((each) => each.type === type)?.status;
@@ -305,33 +253,10 @@ export class Stage {
     return others.length === 0 ? group : undefined;
   }
 
-  /** Lets `ms` of virtual time pass, in small steps, so that what is woken up can go on. */
-  async pass(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 250) {
-      for (let turn = 0; turn < 3; turn += 1) await setImmediate();
-      await this.clock.advance(Math.min(250, ms - passed));
-    }
-  }
-
-  /** Lets time pass until `isSo`; the milliseconds that it took, or Infinity after `atMostMs`. */
-  async until(isSo: () => unknown, atMostMs = 60_000): Promise<number> {
-    const start = this.clock.mono();
-    while (!(await isSo())) {
-      if (this.clock.mono() - start >= atMostMs) return Infinity;
-      await this.pass(500);
-    }
-    return this.clock.mono() - start;
-  }
-
   /** Everything ends in order. */
   async stop(): Promise<void> {
     this.#provider?.stop.abort(new Error('the test is over'));
     this.#work.abort(new Error('the test is over'));
-    let isDrained = this.#provider?.process.isDead === true;
-    if (!isDrained)
-      void Promise.all([this.#provider?.ended, this.#drained]).then(() => {
-        isDrained = true;
-      });
-    if ((await this.until(() => isDrained, 600_000)) === Infinity) throw new Error('it does not drain');
+    if (!this.isDead) await this.drained(Promise.all([this.#provider?.ended, this.#drained]));
   }
 }

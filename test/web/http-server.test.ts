@@ -221,7 +221,15 @@ test('the status page is for who comes from this machine, and for no page of ano
       t.is(await get(true, address, host), fine, `${address} ${host}`);
   for (const host of ['rebound.example:8080', '10.0.0.7:8080', 'localhost.rebound.example', ''])
     t.is(await get(true, '127.0.0.1', host), forbidden, host);
-  for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '2001:db8::1', '127.0.0.1.example'])
+  // 127.0.0.6 is where Istio's sidecar says that other pods' requests come from.
+  for (const address of [
+    '10.0.0.7',
+    '::ffff:10.0.0.7',
+    '2001:db8::1',
+    '127.0.0.1.example',
+    '127.0.0.6',
+    '::ffff:127.0.0.6',
+  ])
     for (const path of ['/', '/api/addresses', '/api/overview', '/api/history', '/api/stream', '/page.js'])
       t.is(await get(true, address, 'localhost:8080', path), forbidden, `${address} ${path}`);
   t.is(await get(false, '10.0.0.7', 'knative-eip.example'), fine);

@@ -81,7 +81,7 @@ test('every file of the page is served with a policy that lets nothing else run'
   const html = await (await fetch(server.url)).text();
   const files = [...html.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, path]) => path ?? '');
   t.true(files.includes('page.js') && files.includes('page.css') && files.includes('icon.svg'));
-  for (const path of ['', ...files.filter((it) => !it.startsWith('api/')), 'rows.js']) {
+  for (const path of ['', ...files.filter((it) => !it.startsWith('api/')), 'rows.js', 'controls.js']) {
     const { status, headers } = await fetch(`${server.url}/${path}`);
     t.is(status, 200, path);
     const policy = headers.get('content-security-policy') ?? '';
@@ -121,7 +121,10 @@ test('the stream begins with everything, goes on with what changed, and stops it
   change('a/y', address('y'));
   change('a/y', undefined);
   tick();
-  t.deepEqual(await one.next(), ['changed', { changed: [address('x', 'new\n\nevent: all\ndata: []')], gone: ['a/y'] }]);
+  t.deepEqual(await one.next(), [
+    'changed',
+    { changed: [address('x', String.raw`new\u000a\u000aevent: all\u000adata: []`)], gone: ['a/y'] },
+  ]);
   tick();
   say('two');
   tick();

@@ -112,3 +112,21 @@ row(117, 'text that is not UTF-8 is refused as a whole, or has its bad bytes rep
   }
   await isAlive(t);
 });
+
+test('who sends a great part of a body and then nothing is told that it made room for others, and let go', async (t) => {
+  const { hostname, port } = new URL(http.url);
+  const ends = Array.from({ length: 2 }, (_, n) => {
+    const socket = connect(Number(port), hostname);
+    let said = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+    socket.on('error', () => undefined);
+    socket.write(head(['Content-Length: 37000000']));
+    // 68 MB together, which is more than may be received at once. None of them ever sends the rest.
+    socket.write(Buffer.alloc(34_000_000 + n, ' '));
+    return { socket, said: once(socket, 'close').then(() => said) };
+  });
+  const first = await Promise.race(ends.map(({ said }) => said));
+  t.regex(first, /^HTTP\/1\.1 503 [^]*\r\nConnection: close\r\n[^]*too much is being received at once/i);
+  for (const { socket } of ends) socket.destroy();
+  await isAlive(t);
+});

@@ -12,6 +12,7 @@ import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createReviewApp } from '../../src/webhook/server.ts';
 import { serveTls } from '../../src/web/http-server.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
 const REVIEWS = 5_000;
 
@@ -20,16 +21,17 @@ const reviewers = createReviewers({
   kube,
   clock,
   log: silentLog,
-  settings: {
-    defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-    statefulKinds: ['StatefulSet'],
-    enableVirtualNode: false,
-  },
+  settings: ruleSettings(),
   provider: 'add-on',
 });
 const authority = await renew(undefined, ['127.0.0.1'], clock.now());
 const app = createReviewApp(reviewers, (error): error is ReviewError => error instanceof ReviewError, silentLog);
-const server = await serveTls(app, { address: '127.0.0.1:0', key: 'webhook.address' }, authority.leaf, clock);
+const server = await serveTls(
+  app,
+  { address: '127.0.0.1:0', key: 'webhook.address' },
+  { certificate: authority.leaf },
+  clock,
+);
 const agent = new Agent({ keepAlive: true, ca: bundleOf(authority) });
 
 // As large as a pod of Knative's with its queue-proxy.

@@ -67,7 +67,12 @@ test('the server presents a new certificate without closing what is open', async
   const one = await renew(undefined, HOSTS, Date.now());
   const two = await renew(undefined, HOSTS, Date.now() + 1);
   const app = new Koa();
-  const server = await serveTls(app, { address: '127.0.0.1:0', key: 'webhook.address' }, one.leaf, systemClock);
+  const server = await serveTls(
+    app,
+    { address: '127.0.0.1:0', key: 'webhook.address' },
+    { certificate: one.leaf },
+    systemClock,
+  );
   const port = Number(new URL(server.url).port);
   const open = (trusted: Authority) =>
     new Promise<ReturnType<typeof connect>>((resolve, reject) => {

@@ -4,7 +4,7 @@ import { createReviewers } from '../../src/webhook/handlers.ts';
 import { CONTROLLER, CONTROLLER_NAME } from '../../src/api/annotations.ts';
 import { EIP_USAGE, type EipPolicy } from '../../src/api/eippolicy.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { effectivePolicy, type EffectivePolicy } from '../../src/request/policy.ts';
+import { effectivePolicy, type EffectivePolicy } from '../../src/policies/policy.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';

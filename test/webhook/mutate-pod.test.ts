@@ -7,15 +7,12 @@ import { admitPod, type AdmissionFacts } from '../../src/webhook/mutate-pod.ts';
 import { UNCHANGED } from '../../src/webhook/review.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
 const GATE = { conditionType: READINESS_GATE };
 
 const facts = (changes: Partial<AdmissionFacts> = {}): AdmissionFacts => ({
-  settings: {
-    defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-    statefulKinds: ['StatefulSet'],
-    enableVirtualNode: false,
-  },
+  settings: ruleSettings(),
   namespaceLabels: {},
   provider: 'add-on',
   ...changes,
@@ -284,6 +281,21 @@ test('an EIP that only its own tag could grant is not named to the add-on, which
     t.deepEqual(named({ [eci]: 'eip-1' }, where), { [net]: 'eip-1' });
     for (const open of [{ existingEipNamespaces: ['default'] }, { existingEips: 'any' as const }])
       t.is(named({ [k8s]: 'eip-1' }, { ...where, settings: { ...granted, ...open } })?.[eci], 'eip-1');
+  }
+});
+
+test('an EIP of another namespace is not named to the add-on, which asks nobody whose it is', (t) => {
+  const [net, , eci] = KEYS.instanceId;
+  const settings = { ...facts().settings, existingEips: 'firstUse' as const };
+  const named = (foreignEips: readonly string[], where: Partial<AdmissionFacts>) => {
+    const pod = podOf({ annotations: { [eci]: 'eip-1' } });
+    const placed = { ...pod, metadata: { ...pod.metadata, namespace: 'default' } };
+    return after(placed, facts({ ...where, settings: { ...settings, foreignEips } })).metadata.annotations;
+  };
+  for (const where of [{ namespaceLabels: ECI }, { namespaceLabels: undefined }]) {
+    t.deepEqual(named(['eip-1'], where), { [net]: 'eip-1' });
+    t.is(named([], where)?.[eci], 'eip-1');
+    t.is(named(['eip-2'], where)?.[eci], 'eip-1');
   }
 });
 

@@ -4,13 +4,10 @@ import type { AdmissionFacts } from '../../src/webhook/mutate-pod.ts';
 import { admitService } from '../../src/webhook/mutate-service.ts';
 import { serviceSchema } from '../../src/manifest/template.ts';
 import { jsonPatch } from '../../src/sandbox/kube/patch.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
 const facts: AdmissionFacts = {
-  settings: {
-    defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-    statefulKinds: [],
-    enableVirtualNode: false,
-  },
+  settings: ruleSettings({ statefulKinds: [] }),
   namespaceLabels: {},
   provider: 'add-on',
 };

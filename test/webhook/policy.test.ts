@@ -4,19 +4,25 @@ import { NAMESPACE } from '../../src/api/core.ts';
 import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { createReviewers } from '../../src/webhook/handlers.ts';
 import { createKube } from '../../src/kube/client.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from '../controllers/podeip/situation.ts';
-import { seeded } from '../sandbox/cloud-bench.ts';
+import { seeded } from '../harness/random.ts';
 import { ManualClock } from '../harness/clock.ts';
 
 /** What the webhook says to a pod for the virtual node of the add-on in namespace web, whose label is team=web. */
-const review = async (spec: EipPolicySpec | undefined, annotations: object) => {
+const review = async (spec: EipPolicySpec | undefined, annotations: object, isSlow = false) => {
   const clock = new ManualClock();
-  const kube = createKube({ transport: transport(createApiServer({ clock, random: seeded(1) })), clock, qps: 0 });
+  const server = transport(createApiServer({ clock, random: seeded(1) }));
+  let isReady = false;
+  const answers: KubeTransport = (request) =>
+    isSlow && isReady ? Promise.reject(new Error('the API server is busy')) : server(request);
+  const kube = createKube({ transport: answers, clock, qps: 0 });
   const metadata = { name: 'web', labels: { team: 'web' } };
   await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata });
+  isReady = true;
   const policy: EipPolicy | undefined = spec && { metadata: { name: 'p', uid: 'p', resourceVersion: '1' }, spec };
   const known = () => (policy ? [policy] : undefined);
   const reviewers = createReviewers({ kube, clock, log: silentLog, settings, provider: 'add-on', policies: { known } });
@@ -87,4 +93,16 @@ test('on ECI an EIP that nobody can count under a limit is not asked for', async
   t.deepEqual(limited.patch, []);
   t.regex(limited.warnings.join(), /^UncountedOnEci: .*with enableVirtualNode: true in the configuration/);
   t.is(written((await review({ limits: {} }, NEW)).patch, ECI_KEYS.withEip), 'true');
+});
+
+test('where the labels of the namespace cannot be read, every policy that selects by labels applies', async (t) => {
+  const spec = { namespaceSelector: { matchLabels: { team: 'web' } }, limits: { eips: 5 } };
+  for (const isSlow of [false, true]) {
+    const limited = await review(spec, { [ECI_KEYS.withEip]: 'true' }, isSlow);
+    t.true(
+      limited.patch.some(({ path }) => path.endsWith(ECI_KEYS.withEip.replace('/', '~1'))),
+      `the key is withheld, slow: ${isSlow}`,
+    );
+  }
+  t.deepEqual((await review({ ...spec, namespaces: ['other'], namespaceSelector: undefined }, {}, true)).patch, []);
 });

@@ -1,14 +1,16 @@
 import test from 'ava';
 import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
-import { agree, MUTATING_WEBHOOKS, rotate, CERTIFICATE_SECRET } from '../../src/webhook/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { SECRET } from '../../src/api/core.ts';
+import { agree, rotate } from '../../src/webhook/rotation.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../harness/clock.ts';
+import { until } from '../harness/until.ts';
 
 const secret = { namespace: 'default', name: 'knative-eip-webhook' };
 const hosts = ['knative-eip-webhook.default.svc'];
@@ -34,14 +36,6 @@ const stage = async () => {
   return { server, kube, bundles };
 };
 
-const until = async (fits: () => Promise<boolean> | boolean): Promise<void> => {
-  for (let tries = 0; tries < 200; tries += 1) {
-    if (await fits()) return;
-    await sleep(10);
-  }
-  throw new Error('not within 2 s');
-};
-
 test('ten replicas that start at once agree on one certificate', async (t) => {
   const { kube } = await stage();
   const parts = { kube, clock: systemClock, log: silentLog, secret, hosts };
@@ -58,13 +52,13 @@ test('a Secret that says nothing sensible is made anew, and one that is right is
     { 'authority.json': 'AAAA' },
     { 'authority.json': Buffer.from('{"leaf":1}').toString('base64') },
   ]) {
-    const found = await kube.get(CERTIFICATE_SECRET, secret);
-    if (found) await kube.delete(CERTIFICATE_SECRET, secret, { uid: found.metadata.uid });
-    await kube.create(CERTIFICATE_SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: secret, data });
+    const found = await kube.get(SECRET, secret);
+    if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
+    await kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: secret, data });
     const made = await agree(parts);
-    const { resourceVersion } = (await kube.get(CERTIFICATE_SECRET, secret))?.metadata ?? {};
+    const { resourceVersion } = (await kube.get(SECRET, secret))?.metadata ?? {};
     t.deepEqual(await agree(parts), made);
-    t.is((await kube.get(CERTIFICATE_SECRET, secret))?.metadata.resourceVersion, resourceVersion);
+    t.is((await kube.get(SECRET, secret))?.metadata.resourceVersion, resourceVersion);
   }
 });
 
@@ -85,7 +79,11 @@ test('the bundle is there before the certificate is shown, and is written again 
     },
     stop.signal,
   );
-  await until(() => shown.length === 1);
+  await until(
+    'it is shown',
+    () => shown.length,
+    (count) => count === 1,
+  );
   const right = await bundles();
   t.is(right?.length, 2);
   t.truthy(right?.[0]);
@@ -93,18 +91,24 @@ test('the bundle is there before the certificate is shown, and is written again 
 
   const body = [{ op: 'add', path: '/webhooks/1/clientConfig/caBundle', value: '' }];
   await kube.patch(MUTATING_WEBHOOKS, { name: 'knative-eip' }, { type: 'json', body });
-  await until(async () => {
+  const aMinuteLater = async <T>(look: () => Promise<T> | T): Promise<T> => {
     await clock.advance(60_000);
-    return (await bundles())?.[1] === right?.[1];
-  });
+    return look();
+  };
+  await until(
+    'it is written again',
+    () => aMinuteLater(async () => (await bundles())?.[1]),
+    (bundle) => bundle === right?.[1],
+  );
   t.is(shown.length, 1, 'the certificate is still the same');
 
-  const found = await kube.get(CERTIFICATE_SECRET, secret);
-  if (found) await kube.delete(CERTIFICATE_SECRET, secret, { uid: found.metadata.uid });
-  await until(async () => {
-    await clock.advance(60_000);
-    return shown.length === 2;
-  });
+  const found = await kube.get(SECRET, secret);
+  if (found) await kube.delete(SECRET, secret, { uid: found.metadata.uid });
+  await until(
+    'another is shown',
+    () => aMinuteLater(() => shown.length),
+    (count) => count === 2,
+  );
   t.not(shown[1]?.leaf.cert, shown[0]?.leaf.cert);
   t.notDeepEqual(shown[1]?.bundles, right);
   stop.abort();
@@ -120,13 +124,21 @@ test('an API server that is away, or has no such configuration, is asked again',
   let shown = 0;
   const parts = { kube, clock, log: silentLog, secret, hosts, configuration: 'none', present: () => void (shown += 1) };
   const running = rotate(parts, stop.signal);
-  await sleep(50);
+  await until(
+    'it waits to ask again',
+    () => clock.pending(),
+    (timers) => timers > 0,
+  );
   t.is(shown, 0);
   isDown = false;
-  await until(async () => {
-    await clock.advance(5_000);
-    return shown === 1;
-  });
+  await until(
+    'it is shown',
+    async () => {
+      await clock.advance(5_000);
+      return shown;
+    },
+    (count) => count === 1,
+  );
   stop.abort();
   await running;
 });

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createReviewers, type ReviewerParts } from '../../src/webhook/handlers.ts';
+import { createReviewers } from '../../src/webhook/handlers.ts';
 import { ReviewError } from '../../src/webhook/review.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
 import { REVISION_LABEL } from '../../src/api/knative.ts';
@@ -11,12 +11,9 @@ import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createReviewApp, LARGEST_BODY_BYTES } from '../../src/webhook/server.ts';
 import { serve } from '../../src/web/http-server.ts';
+import { ruleSettings } from '../harness/settings.ts';
 
-const settings: ReviewerParts['settings'] = {
-  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-  statefulKinds: ['StatefulSet'],
-  enableVirtualNode: false,
-};
+const settings = ruleSettings();
 
 const pod = (more: object = {}) => ({
   metadata: { generateName: 'hello-', annotations: { [KEYS.withEip[2]]: 'true' }, labels: { [REVISION_LABEL]: 'r' } },
@@ -154,6 +151,17 @@ test('an API server that does not answer makes no pod wait for it: the pod is pr
   });
 });
 
+test('what somebody wrote does not deceive who reads the answer', async (t) => {
+  await serving(async (ask) => {
+    const odd = 'a\u001b[2K\u202eb';
+    const metadata = { annotations: { [KEYS.withEip[2]]: 'true', [`k8s.aliyun.com/eip-${odd}`]: odd, x: 1 } };
+    const { text } = await ask(review(pod({ metadata })));
+    for (const deceptive of ['\u001b', '\u202e']) t.false(JSON.stringify(JSON.parse(text)).includes(deceptive));
+    for (const escape of ['u001b', 'u202e']) t.false(text.replaceAll('\\\\u', '').includes(`\\${escape}`), text);
+    t.regex(text, /warnings/);
+  });
+});
+
 test('an object that cannot be read is let in as it is, with a warning that names the field', async (t) => {
   await serving(async (ask, { answers }) => {
     const wrong: [unknown, RegExp][] = [
@@ -174,6 +182,23 @@ test('an object that cannot be read is let in as it is, with a warning that name
   });
 });
 
+test.serial(
+  'a review is read that is as large as an API server makes it from what somebody filled with <',
+  async (t) => {
+    await serving(async (ask, { answers }) => {
+      // encoding/json writes each as \u003c. An API server takes 3 MiB of them, and sends them twice with an update.
+      const filled = JSON.stringify(pod({ spec: { containers: [{ name: 'c', env: ['FILLING'] }] } }));
+      const object = filled.replace('FILLING', String.raw`\u003c`.repeat(3 * 1024 * 1024 - filled.length));
+      const text = JSON.stringify(review('OBJECT', { oldObject: 'OBJECT' })).replaceAll('"OBJECT"', object);
+      t.true(text.length > 36_000_000);
+      const { status, json } = await ask(text);
+      t.is(status, 200);
+      t.like(json?.response, { allowed: true, patchType: 'JSONPatch' });
+      t.deepEqual(answers, ['pods changed']);
+    });
+  },
+);
+
 test('what is no review gets 4xx and one line', async (t) => {
   await serving(async (ask) => {
     const rows: [unknown, Parameters<Ask>[1], number, RegExp][] = [
@@ -185,7 +210,7 @@ test('what is no review gets 4xx and one line', async (t) => {
       [review(pod(), { uid: '' }), {}, 400, /request\.uid/u],
       [review(pod(), { operation: 'PATCH' }), {}, 400, /request\.operation/u],
       ['[['.repeat(400_000), {}, 400, /^the body is nested deeper than 64 /u],
-      [`${'x'.repeat(LARGEST_BODY_BYTES)}x`, {}, 413, /larger than 2097152 bytes/u],
+      [`${'x'.repeat(LARGEST_BODY_BYTES)}x`, {}, 413, /larger than 37814272 bytes/u],
       [review(pod()), { path: '/mutate' }, 404, /no webhook at \/mutate/u],
       [review(pod()), { path: '/__proto__' }, 404, /no webhook/u],
       [review(pod()), { method: 'GET' }, 405, /POST/u],

@@ -2,9 +2,11 @@ import test from 'ava';
 import { createReviewers } from '../../src/webhook/handlers.ts';
 import type { EipPolicy } from '../../src/api/eippolicy.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
+import { clusterClaims } from '../../src/webhook/claims.ts';
 import type { Kube, ObjectRef, Resource, KubeObject } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
+import { ManualClock } from '../harness/clock.ts';
 import { deployment, ECI, EXISTING, NEW, pod, settings, statefulSet } from '../rules/manifests.ts';
 
 const few: EipPolicy = {
@@ -18,7 +20,8 @@ interface Asked {
   readonly plural?: string;
   readonly from?: number | null;
   readonly to: number | null;
-  readonly username?: string;
+  /** @default one who may read everything */
+  readonly username?: string | undefined;
   readonly request?: object;
   readonly policies?: readonly EipPolicy[];
 }
@@ -30,7 +33,11 @@ const scale = (replicas: number | null) => ({
   spec: replicas === null ? {} : { replicas },
 });
 
-const review = async ({ scaled = null, plural = 'deployments', from = 1, to, username, ...more }: Asked) => {
+const ADMIN = 'kubernetes-admin';
+
+const review = async ({ scaled = null, plural = 'deployments', from = 1, to, ...more }: Asked) => {
+  const username = 'username' in more ? more.username : ADMIN;
+  const asked: object[] = [];
   const reads: string[] = [];
   const warnings: string[] = [];
   const answers: string[] = [];
@@ -41,8 +48,13 @@ const review = async ({ scaled = null, plural = 'deployments', from = 1, to, use
     // A single object comes without a kind from some API servers.
     return scaled ? { ...scaled, apiVersion: undefined, kind: undefined } : undefined;
   };
+  const create = async (_: unknown, { spec }: { readonly spec: { readonly user: string } }) => {
+    asked.push(spec);
+    if (spec.user === 'nobody-knows') throw new KubeFault({ kind: 'forbidden', message: 'no right to ask' });
+    return { status: { allowed: spec.user === ADMIN } };
+  };
   const reviewers = createReviewers({
-    kube: { get } as unknown as Kube,
+    kube: { get, create } as unknown as Kube,
     clock,
     log: { ...silentLog, warn: (_: object, text: string) => void warnings.push(text) },
     settings,
@@ -66,14 +78,17 @@ const review = async ({ scaled = null, plural = 'deployments', from = 1, to, use
     },
   })) as { response: { allowed: boolean; status?: { message: string }; warnings?: readonly string[] } };
   const { allowed, status, warnings: said = [] } = answer.response;
-  return { allowed, message: status?.message ?? '', said: said.join(), reads, warnings, answers };
+  return { allowed, message: status?.message ?? '', said: said.join(), reads, warnings, answers, asked };
 };
 
 test('more pods for one existing EIP are refused through the subresource too, by reading what is scaled', async (t) => {
   const existing = { scaled: deployment({ annotations: EXISTING, replicas: 1 }), to: 2 };
   const refused = await review(existing);
   t.false(refused.allowed);
-  t.regex(refused.message, /^ExistingEipForMany: eip-bp1 can serve one pod only, and there are to be 2; write 1, /);
+  t.regex(
+    refused.message,
+    /^ExistingEipForMany: the EIP that it names can serve one pod only, and there are to be 2; write 1, /,
+  );
   t.deepEqual(refused.reads, ['deployments default/web']);
   t.deepEqual(refused.answers, ['scale refused']);
   t.true((await review({ ...existing, from: null, to: 1 })).allowed);
@@ -111,13 +126,30 @@ test('controllers of the cluster are only warned: pods that do not start are wor
     t.true(told.allowed, username);
     t.regex(told.said, /^ExistingEipForMany/);
   }
+  t.false((await review(asked)).allowed);
+});
+
+test('whoever may scale an object and not read it hears nothing of it, and neither does who says nothing of themselves', async (t) => {
+  const asked = { scaled: deployment({ annotations: EXISTING, replicas: 1 }), to: 2 };
   for (const username of [
+    undefined,
     '',
-    'kubernetes-admin',
+    'scaler',
+    'nobody-knows',
     'system:serviceaccount:kube-system-2:x',
     'system:kube-controller-manager-2',
   ])
-    t.false((await review({ ...asked, username })).allowed, username);
+    t.like(await review({ ...asked, username }), { allowed: true, said: '', answers: ['scale unchanged'] }, username);
+  const { asked: questions, message } = await review(asked);
+  t.deepEqual(JSON.parse(JSON.stringify(questions)), [
+    {
+      user: ADMIN,
+      groups: [],
+      resourceAttributes: { verb: 'get', group: 'apps', resource: 'deployments', namespace: 'default', name: 'web' },
+    },
+  ]);
+  t.false(message.includes('eip-bp1'), 'not even they are told what only the object says');
+  t.deepEqual((await review({ ...asked, scaled: deployment({}) })).asked, [], 'nothing is asked about others');
 });
 
 test('what is scaled and gone, or not readable, or none of ours is let in', async (t) => {
@@ -153,4 +185,53 @@ test('a Scale that cannot be read is let in, and says so', async (t) => {
     t.like(read, { allowed: true, reads: [], answers: ['scale unreadable'] }, JSON.stringify(request));
     t.regex(read.said, /^knative-eip cannot read this object: /);
   }
+});
+
+test('an API server that answers each question at the last moment leaves time for the answer', async (t) => {
+  const slow = new ManualClock();
+  const after =
+    (ms: number, found: unknown) =>
+    async (...[, , signal]: readonly [unknown, unknown, AbortSignal]) => {
+      await slow.sleep(ms, signal);
+      return found;
+    };
+  const list = after(60_000, []);
+  const kube = {
+    get: after(999, { ...deployment({ annotations: EXISTING, replicas: 0 }), kind: undefined }),
+    create: after(499, { status: { allowed: true } }),
+    list,
+  } as unknown as Kube;
+  const claims = clusterClaims({ kube, clock: slow, log: silentLog });
+  let lists = 0;
+  const reviewers = createReviewers({
+    kube,
+    clock: slow,
+    log: silentLog,
+    settings,
+    provider: 'add-on',
+    known: (workload) => {
+      lists += 1;
+      return claims(workload);
+    },
+  });
+  let answeredAt = Infinity;
+  void reviewers['/validate/scale']?.({
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'u',
+      operation: 'UPDATE',
+      resource: { group: 'apps', version: 'v1', resource: 'deployments' },
+      subResource: 'scale',
+      namespace: 'default',
+      object: scale(1),
+      oldObject: scale(0),
+      userInfo: { username: ADMIN, groups: [] },
+    },
+  }).then(() => {
+    answeredAt = slow.mono();
+  });
+  await slow.advance(60_000);
+  t.is(lists, 1, 'everything was asked');
+  t.true(answeredAt > 2_000 && answeredAt < 2_500, `${answeredAt} ms`);
 });

@@ -77,6 +77,25 @@ test('what has an owner is told and never refused: the owner was asked, and its 
   t.truthy(answer(pod({ annotations: BAD }))?.denied);
 });
 
+test('every kind that makes pods is judged', (t) => {
+  const template = { metadata: { annotations: BAD }, spec: { containers: [{ name: 'app', image: 'nginx' }] } };
+  const jobTemplate = { spec: { template } };
+  for (const [apiVersion, kind, spec] of [
+    ['apps/v1', 'Deployment', { template }],
+    ['apps/v1', 'StatefulSet', { template }],
+    ['apps/v1', 'ReplicaSet', { template }],
+    ['apps/v1', 'DaemonSet', { template }],
+    ['batch/v1', 'Job', { template }],
+    ['batch/v1', 'CronJob', { jobTemplate }],
+    ['v1', 'ReplicationController', { template }],
+  ] as const)
+    t.regex(
+      answer({ apiVersion, kind, metadata: { name: 'web', namespace: 'default' }, spec })?.denied?.message ?? '',
+      /^InvalidBandwidth/,
+      kind,
+    );
+});
+
 /** Old, new, and what becomes of the change. */
 const CHANGES: readonly (readonly [
   say: string,

@@ -1,7 +1,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import type * as Vpc from '@alicloud/vpc20160428';
 import { noteRequest } from '../../lib/requests.ts';
-import type { Eip, NetworkInterface } from '../port.ts';
+import type { BandwidthPackage, Eip, NetworkInterface } from '../port.ts';
 import { UnreadableAnswer } from './to-fault.ts';
 import { plainRequestId } from './redact.ts';
 
@@ -110,7 +110,9 @@ export const tagsOfAnswer = (tags: unknown): ReadonlyMap<string, string> => {
 };
 
 const readEip = (eip: Vpc.DescribeEipAddressesResponseBodyEipAddressesEipAddress): Eip => {
-  const bandwidth = Number(eip.bandwidth);
+  // In a bandwidth package `Bandwidth` may be that of the package.
+  const bandwidth = Number(optional(eip.eipBandwidth) ?? eip.bandwidth);
+  const packageBandwidth = Number(optional(eip.bandwidthPackageBandwidth) ?? NaN);
   const privateIpAddress = eip.privateIpAddress;
   return {
     allocationId: resourceId('AllocationId', eip.allocationId),
@@ -123,6 +125,7 @@ const readEip = (eip: Vpc.DescribeEipAddressesResponseBodyEipAddressesEipAddress
         ? privateIpAddress
         : address('PrivateIpAddress', privateIpAddress),
     bandwidthMbps: Number.isFinite(bandwidth) ? bandwidth : 0,
+    packageBandwidthMbps: Number.isFinite(packageBandwidth) ? packageBandwidth : undefined,
     internetChargeType: textOfAnswer(eip.internetChargeType),
     chargeType: textOfAnswer(eip.chargeType),
     isp: textOfAnswer(eip.ISP),
@@ -172,6 +175,9 @@ const readNetworkInterface = (eni: Record<string, unknown>): NetworkInterface =>
   const more = inner('PrivateIpSets', eni['PrivateIpSets'] ?? {}, 'PrivateIpSet').map((set) =>
     address('PrivateIpSet.PrivateIpAddress', set['PrivateIpAddress']),
   );
+  const prefixes = inner('Ipv4PrefixSets', eni['Ipv4PrefixSets'] ?? {}, 'Ipv4PrefixSet').map((set) =>
+    textOfAnswer(set['Ipv4Prefix']),
+  );
   return {
     networkInterfaceId: resourceId('NetworkInterfaceId', eni['NetworkInterfaceId']),
     status: wordOfAnswer('Status', eni['Status']),
@@ -179,6 +185,7 @@ const readNetworkInterface = (eni: Record<string, unknown>): NetworkInterface =>
     instanceId: optional(eni['InstanceId']),
     primaryIpAddress,
     privateIpAddresses: [...new Set([primaryIpAddress, ...more])],
+    ...(prefixes.length > 0 && { prefixes }),
   };
 };
 
@@ -197,4 +204,19 @@ export const readNetworkInterfaces = (
     ),
     nextToken: optional(body['NextToken']),
   };
+};
+
+/** A page of DescribeCommonBandwidthPackages; `total` counts all pages. */
+export const readBandwidthPackages = (
+  body: Vpc.DescribeCommonBandwidthPackagesResponseBody,
+): { packages: BandwidthPackage[]; total: number } => {
+  const { totalCount, commonBandwidthPackages } = body;
+  if (typeof totalCount !== 'number' || !Number.isInteger(totalCount) || totalCount < 0)
+    throw bad('TotalCount', totalCount);
+  const packages = (commonBandwidthPackages?.commonBandwidthPackage ?? []).map((each) => ({
+    bandwidthPackageId: resourceId('BandwidthPackageId', each.bandwidthPackageId),
+    isp: textOfAnswer(each.ISP),
+    businessStatus: textOfAnswer(each.businessStatus),
+  }));
+  return { packages, total: totalCount };
 };

@@ -18,6 +18,8 @@ export interface CallerSettings {
   readonly callTimeoutMs?: number | undefined;
   /** Told of what the network does; see {@link EndpointChoice}. */
   readonly endpointChoice?: EndpointChoice | undefined;
+  /** The hosts that the configuration names. */
+  readonly endpoints?: { readonly vpc?: string; readonly ecs?: string; readonly eci?: string } | undefined;
 }
 
 /**
@@ -27,11 +29,7 @@ export interface CallerSettings {
  * read is a fault of this call. `secrets` are values of the request that no fault's message may repeat, should the
  * cloud quote them.
  */
-export type CallContext = <C, T>(
-  call: ApiCall,
-  prepare: () => Promise<C>,
-  send: (client: C) => Promise<T>,
-) => Promise<T>;
+export type ApiCaller = <C, T>(call: ApiCall, prepare: () => Promise<C>, send: (client: C) => Promise<T>) => Promise<T>;
 
 interface ApiCall {
   readonly action: CloudAction;
@@ -44,12 +42,17 @@ const productOf = (action: CloudAction): Product => {
   return action.includes('Container') ? 'eci' : 'vpc';
 };
 
-export const createCaller = (settings: CallerSettings): CallContext => {
+export const createCaller = (settings: CallerSettings): ApiCaller => {
   const { clock, credentials, observer, unmapped, callTimeoutMs = CALL_TIMEOUT_MS, endpointChoice } = settings;
 
   const known = (): string[] => {
     const latest = credentials?.latest();
     return latest === undefined ? [] : [latest.accessKeyId, latest.accessKeySecret, latest.securityToken];
+  };
+
+  const hostOf = (action: CloudAction): string | undefined => {
+    const product = productOf(action);
+    return (product === 'sts' ? undefined : settings.endpoints?.[product]) ?? endpointChoice?.latest(product);
   };
 
   return async ({ action, signal, secrets = [] }, prepare, send) => {
@@ -85,7 +88,7 @@ export const createCaller = (settings: CallerSettings): CallContext => {
         endpointChoice?.answered(productOf(action));
         return answer;
       } catch (error) {
-        const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped });
+        const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped, host: hostOf(action) });
         if (fault.status !== undefined) endpointChoice?.answered(productOf(action));
         // Nothing was sent where a parameter was refused here.
         else if (fault.kind !== 'refused') endpointChoice?.failed(productOf(action));

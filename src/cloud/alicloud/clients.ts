@@ -1,12 +1,14 @@
 import type eciSdk from '@alicloud/eci20180808';
-import type vpcSdk from '@alicloud/vpc20160428';
 import type { $OpenApiUtil } from '@alicloud/openapi-core';
+import type { NamedProduct } from '../named-answer.ts';
 import { CALL_TIMEOUT_MS } from '../deadline.ts';
 import type { Credentials } from '../credentials.ts';
 import type { EndpointChoice } from '../endpoint-choice.ts';
 import { CloudFault } from '../fault.ts';
-import { defaultEciHost, defaultEcsHost, parseApiEndpoint } from './endpoint.ts';
+import { defaultEciHost, defaultEcsHost, defaultVpcHost, parseApiEndpoint } from './endpoint.ts';
 import type { ApiEndpoint } from './endpoint.ts';
+import type { NamedCall } from './named-call.ts';
+import type { createVpcClient, requests } from './vpc-client.ts';
 
 /** The answer of an API call, as the SDK's `callApi` gives it: parsed JSON in the spelling of the wire. */
 interface ApiAnswer {
@@ -45,16 +47,21 @@ interface GenericClient {
   callApi(params: $OpenApiUtil.Params, request: $OpenApiUtil.OpenApiRequest, runtime: object): Promise<unknown>;
 }
 
+type VpcClient = ReturnType<typeof createVpcClient>;
+type VpcRequests = typeof requests;
+
 /** The SDK's clients. Each package is imported when it is first needed: together they cost more than half a second. */
 export interface Clients {
   readonly region: string;
-  readonly vpc: () => Promise<{ client: InstanceType<(typeof vpcSdk)['default']>; sdk: typeof vpcSdk }>;
+  readonly vpc: () => Promise<{ client: VpcClient; sdk: VpcRequests }>;
   /**
    * One call of the ECS API, by name. Not through @alicloud/ecs20140526: importing it for a single call costs 56 MiB
    * of memory and half a second; the generic client sends the same request.
    */
-  readonly ecs: () => Promise<(action: string, query: Readonly<Record<string, string>>) => Promise<unknown>>;
+  readonly ecs: () => Promise<NamedCall>;
   readonly eci: () => Promise<{ client: InstanceType<(typeof eciSdk)['default']>; sdk: typeof eciSdk }>;
+  /** Calls of each API by name, with the answer as it is on the wire. */
+  readonly named: Readonly<Record<NamedProduct, () => Promise<NamedCall>>>;
 }
 
 /** @throws RangeError when an endpoint setting cannot be read. */
@@ -65,9 +72,8 @@ export const createClients = (settings: ClientSettings): Clients => {
     ecs: endpoints.ecs === undefined ? undefined : parseApiEndpoint(endpoints.ecs),
     eci: endpoints.eci === undefined ? undefined : parseApiEndpoint(endpoints.eci),
   };
-  // Without an endpoint the SDK's own map decides (vpc.<region>.aliyuncs.com, vpc.aliyuncs.com for cn-hangzhou).
   const usual = {
-    vpc: undefined,
+    vpc: parseApiEndpoint(defaultVpcHost(region)),
     ecs: parseApiEndpoint(defaultEcsHost(region)),
     eci: parseApiEndpoint(defaultEciHost(region)),
   };
@@ -120,23 +126,15 @@ export const createClients = (settings: ClientSettings): Clients => {
   const plug = <C extends object>(client: C): C =>
     callApi === undefined ? client : Object.assign(client, { callApi });
 
-  return {
-    region,
-    vpc: clientOf('vpc', async (endpoint) => {
-      const [{ default: sdk }, { default: core }] = await Promise.all([
-        import('@alicloud/vpc20160428'),
-        import('@alicloud/openapi-core'),
-      ]);
-      return { client: plug(new sdk.default(new core.$OpenApiUtil.Config(config(endpoint)))), sdk };
-    }),
-    ecs: clientOf('ecs', async (endpoint) => {
+  const namedCalls = (product: NamedProduct, version: string): (() => Promise<NamedCall>) =>
+    clientOf(product, async (endpoint) => {
       const { default: core } = await import('@alicloud/openapi-core');
       const client: GenericClient = plug(new core.default(new core.$OpenApiUtil.Config(config(endpoint))));
       return (action, query) =>
         client.callApi(
           new core.$OpenApiUtil.Params({
             action,
-            version: '2014-05-26',
+            version,
             protocol: 'HTTPS',
             method: 'POST',
             authType: 'AK',
@@ -148,7 +146,21 @@ export const createClients = (settings: ClientSettings): Clients => {
           new core.$OpenApiUtil.OpenApiRequest({ query }),
           {},
         );
-    }),
+    });
+  const named = {
+    vpc: namedCalls('vpc', '2016-04-28'),
+    ecs: namedCalls('ecs', '2014-05-26'),
+    eci: namedCalls('eci', '2018-08-08'),
+  };
+
+  return {
+    region,
+    vpc: async () => {
+      const [{ createVpcClient, requests }, call] = await Promise.all([import('./vpc-client.ts'), named.vpc()]);
+      return { client: createVpcClient(call), sdk: requests };
+    },
+    ecs: named.ecs,
+    named,
     eci: clientOf('eci', async (endpoint) => {
       const { default: sdk } = await import('@alicloud/eci20180808');
       // Its configuration class belongs to an older core; the constructor only reads fields.

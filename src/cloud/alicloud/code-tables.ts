@@ -265,10 +265,12 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
       'InvalidTagValue.Malformed',
     ],
   },
+  UnTagResources: { gone: ['InvalidResourceId.NotFound'], refused: ['NumberExceed.Tags', 'InvalidTagKey.Malformed'] },
   DescribeEipAddresses: {
     // Refuses pages too deep, however slowly one asks.
     refused: ['Throttling.DeepPageSkip'],
   },
+  DescribeCommonBandwidthPackages: {},
   DescribeNetworkInterfaces: {
     // vpcID of the configuration.
     misconfigured: ['InvalidVpcId.NotFound'],
@@ -315,7 +317,15 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
       'InvalidParameter.NotFound',
     ],
   },
-  DescribeContainerGroups: {},
+  DescribeContainerGroups: {
+    // Terraform provider, service_alicloud_eci.go: the answer to an ID that does not exist.
+    gone: [
+      'ContainerGroupNotFound',
+      'ContainerGroup.NotFound',
+      'InvalidContainerGroupId.NotFound',
+      'InvalidParameter.NotFound',
+    ],
+  },
   DescribeContainerGroupStatus: {},
   DescribeContainerLog: {
     gone: [

@@ -77,9 +77,9 @@ export const kindOfNetworkCode = (action: CloudAction, code: string): CloudFault
 /**
  * The kind of an answer with this code and HTTP status, and whether the code is one that this file knows.
  *
- * An unknown 4xx is `later`: the API did answer, so nothing happened, and a caller that backs off neither spins nor
- * gives up on an EIP that is still being paid for; `mapped: false` makes it visible. 401 and 403 are an operator's
- * business, 408 is no answer, 429 a throttle, and 413, 414 and 431 will be refused again.
+ * An unknown 4xx is `unrecognized`: the API did answer, so nothing happened. A caller that is told at once and backs
+ * off neither spins nor gives up on an EIP that is still being paid for. 401 and 403 are an operator's business, 408 is
+ * no answer, 429 a throttle, and 413, 414 and 431 will be refused again.
  */
 export const kindOfAnswer = (
   action: CloudAction,
@@ -99,6 +99,6 @@ const kindOfStatus = (action: CloudAction, status: number): CloudFaultKind => {
   if (status === 429) return 'throttled';
   if (status === 401 || status === 403) return 'misconfigured';
   if (status === 413 || status === 414 || status === 431) return 'refused';
-  if (status >= 400 && status < 500 && status !== 408) return 'later';
+  if (status >= 400 && status < 500 && status !== 408) return 'unrecognized';
   return kindOfSilence(action);
 };

@@ -18,6 +18,7 @@ interface Query {
   readonly eipAddress?: string;
   readonly tag?: Tag[];
   readonly chargeType?: 'PostPaid';
+  readonly status?: 'Available';
   readonly pageNumber: number;
   readonly pageSize?: number;
 }
@@ -54,12 +55,15 @@ export const eipQueries = ({ clients, call, nextPage }: ApiContext) => {
   };
 
   /** One pass over all pages; undefined when the list changed under our hands. */
-  const listOnce = async (tag: Tag[], signal?: AbortSignal): Promise<Map<string, Eip> | undefined> => {
+  const listOnce = async (
+    where: Pick<Query, 'tag' | 'status'>,
+    signal?: AbortSignal,
+  ): Promise<Map<string, Eip> | undefined> => {
     const found = new Map<string, Eip>();
     let expected: number | undefined;
     for (let pageNumber = 1; expected === undefined || found.size < expected; pageNumber += 1) {
       if (pageNumber > 1) await nextPage?.('DescribeEipAddresses', signal);
-      const { eips, total } = await page({ tag, pageNumber }, signal);
+      const { eips, total } = await page({ ...where, pageNumber }, signal);
       expected ??= total;
       if (total !== expected || (eips.length === 0 && found.size < expected)) return undefined;
       for (const eip of eips) {
@@ -70,25 +74,42 @@ export const eipQueries = ({ clients, call, nextPage }: ApiContext) => {
     return found.size === expected ? found : undefined;
   };
 
-  const findEips = async (tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]> => {
-    if (tags.length === 0) throw refuse('DescribeEipAddresses', 'no tags: this would list every EIP of the account');
-    const tag = tags.slice(0, MOST_TAGS).map(({ key, value }) => ({ key, value }));
+  const list = async (where: Pick<Query, 'tag' | 'status'>, signal?: AbortSignal): Promise<readonly Eip[]> => {
     for (let pass = 1; pass <= LIST_PASSES; pass += 1) {
       if (pass > 1) await nextPage?.('DescribeEipAddresses', signal);
-      const found = await listOnce(tag, signal);
-      // An API that ignores the filter must not hand us EIPs of others.
-      if (found !== undefined) {
-        return [...found.values()].filter((eip) => tags.every(({ key, value }) => eip.tags.get(key) === value));
-      }
+      const found = await listOnce(where, signal);
+      if (found !== undefined) return [...found.values()];
     }
     throw inconsistent('DescribeEipAddresses', `the pages contradicted each other in ${LIST_PASSES} passes`);
   };
 
-  const findEipByAddress = async (ipAddress: string, signal?: AbortSignal): Promise<Eip | undefined> => {
-    if (!isIPv4(ipAddress))
-      throw refuse('DescribeEipAddresses', `${JSON.stringify(printable(ipAddress, 60))} is not an IPv4 address`);
-    const { eips } = await page({ eipAddress: ipAddress, pageNumber: 1 }, signal);
-    return eips.find((eip) => eip.ipAddress === ipAddress);
+  const findEips = async (tags: readonly Tag[], signal?: AbortSignal): Promise<readonly Eip[]> => {
+    if (tags.length === 0) throw refuse('DescribeEipAddresses', 'no tags: this would list every EIP of the account');
+    const tag = tags.slice(0, MOST_TAGS).map(({ key, value }) => ({ key, value }));
+    // An API that ignores the filter must not hand us EIPs of others.
+    return (await list({ tag }, signal)).filter((eip) => tags.every(({ key, value }) => eip.tags.get(key) === value));
+  };
+
+  const listFreeEips = async (signal?: AbortSignal): Promise<readonly Eip[]> =>
+    (await list({ status: 'Available' }, signal)).filter(({ status }) => status === 'Available');
+
+  const findEipsByAddress = async (
+    ipAddresses: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Eip>> => {
+    const bad = ipAddresses.find((ipAddress) => !isIPv4(ipAddress));
+    if (bad !== undefined)
+      throw refuse('DescribeEipAddresses', `${JSON.stringify(printable(bad, 60))} is not an IPv4 address`);
+    const addresses = [...new Set(ipAddresses)];
+    const found = new Map<string, Eip>();
+    for (let from = 0; from < addresses.length; from += LARGEST_BATCH) {
+      if (from > 0) await nextPage?.('DescribeEipAddresses', signal);
+      const some = addresses.slice(from, from + LARGEST_BATCH);
+      const { eips } = await page({ eipAddress: some.join(','), pageNumber: 1 }, signal);
+      // An API that ignores the filter must not hand us EIPs of others.
+      for (const eip of eips) if (some.includes(eip.ipAddress)) found.set(eip.ipAddress, eip);
+    }
+    return found;
   };
 
   return {
@@ -96,7 +117,8 @@ export const eipQueries = ({ clients, call, nextPage }: ApiContext) => {
       (await describeEips([allocationId], signal)).get(allocationId),
     describeEips,
     findEips,
-    findEipByAddress,
+    listFreeEips,
+    findEipsByAddress,
     // VPC documentation, "EIP quotas": the quota is of pay-as-you-go EIPs.
     countEips: async (signal?: AbortSignal) =>
       (await page({ chargeType: 'PostPaid', pageNumber: 1, pageSize: 1 }, signal)).total,

@@ -26,6 +26,7 @@ export const networkInterfaceQueries = ({ clients, call, nextPage }: ApiContext)
     const action = 'DescribeNetworkInterfaces';
     const found = new Map<string, NetworkInterface>();
     let token: string | undefined;
+    let emptyPages = 0;
     for (let pages = 1; pages <= MOST_INTERFACE_PAGES; pages += 1) {
       if (pages > 1) await nextPage?.(action, signal);
       const query: Record<string, string> = {
@@ -38,22 +39,31 @@ export const networkInterfaceQueries = ({ clients, call, nextPage }: ApiContext)
         readNetworkInterfaces(await ecs(action, query)),
       );
       for (const eni of read.networkInterfaces) if (fits(eni)) found.set(eni.networkInterfaceId, eni);
-      if (read.nextToken === undefined) return [...found.values()];
-      token = read.nextToken;
+      const { nextToken, networkInterfaces } = read;
+      const { length } = networkInterfaces;
+      emptyPages = length === 0 ? emptyPages + 1 : 0;
+      // A token may come with the last page too: what is found on a short page is all there is (Terway ends there), and
+      // so it is where nothing comes any more.
+      const isLast = (length < INTERFACE_PAGE_SIZE && found.size > 0) || emptyPages > 1 || nextToken === token;
+      if (nextToken === undefined || isLast) return [...found.values()];
+      token = nextToken;
     }
     throw inconsistent(action, `more than ${MOST_INTERFACE_PAGES} pages of interfaces for one address or instance`);
   };
 
-  const findNetworkInterfaces = (
+  const findNetworkInterfaces = async (
     { vpcId, privateIpAddress }: { vpcId: string; privateIpAddress: string },
     signal?: AbortSignal,
-  ): Promise<readonly NetworkInterface[]> =>
-    describeInterfaces(
-      // The VPC always: addresses repeat across VPCs.
-      { VpcId: vpcId, 'PrivateIpAddress.1': privateIpAddress },
-      (eni) => eni.vpcId === vpcId && eni.privateIpAddresses.includes(privateIpAddress),
-      signal,
-    );
+  ): Promise<readonly NetworkInterface[]> => {
+    const fits = (eni: NetworkInterface): boolean =>
+      eni.vpcId === vpcId && eni.privateIpAddresses.includes(privateIpAddress);
+    // The VPC always: addresses repeat across VPCs.
+    const found = await describeInterfaces({ VpcId: vpcId, 'PrivateIpAddress.1': privateIpAddress }, fits, signal);
+    if (found.length > 0) return found;
+    // By the text of the ECS API reference PrivateIpAddress.N knows secondary addresses only; Terway finds all by it.
+    await nextPage?.('DescribeNetworkInterfaces', signal);
+    return describeInterfaces({ VpcId: vpcId, PrimaryIpAddress: privateIpAddress }, fits, signal);
+  };
 
   const networkInterfacesOf = async (
     instanceId: string,

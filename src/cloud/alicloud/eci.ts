@@ -1,5 +1,7 @@
 import type { CloudAction } from '../api-actions.ts';
-import type { ContainerGroupFilter, ContainerGroups } from '../container-groups.ts';
+import type { ContainerGroup, ContainerGroupFilter, ContainerGroups } from '../container-groups.ts';
+import { CloudFault } from '../fault.ts';
+import { FAULT } from '../fault-policy.ts';
 import { bodyOf, resourceId } from './answers.ts';
 import { createCaller } from './call.ts';
 import { check, inconsistent, refuse } from './answer-checks.ts';
@@ -77,6 +79,34 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
     return [...found.values()].filter(({ containerGroupId }) => wanted?.has(containerGroupId) ?? true);
   };
 
+  const describeContainerGroups: ContainerGroups['describeContainerGroups'] = async (filter, signal) => {
+    const action = 'DescribeContainerGroups';
+    try {
+      const groups = await listAll(action, filter, signal, (query) =>
+        call({ action, signal }, clients.eci, async ({ client, sdk }) => {
+          const request = new sdk.DescribeContainerGroupsRequest({
+            regionId,
+            limit: MOST_IDS,
+            withEvent: true,
+            ...query,
+          });
+          return readContainerGroups(bodyOf(await client.describeContainerGroups(request)));
+        }),
+      );
+      return groups.filter((group) => (filter.tags ?? []).every(({ key, value }) => group.tags.get(key) === value));
+    } catch (error) {
+      const { containerGroupIds: ids } = filter;
+      if (!ids || !(error instanceof CloudFault) || FAULT[error.kind].effect !== 'absent') throw error;
+      // One of them does not exist, and for its sake nothing is said of the others.
+      const found: ContainerGroup[] = [];
+      for (const id of ids.length > 1 ? new Set(ids) : []) {
+        await nextPage?.(action, signal);
+        found.push(...(await describeContainerGroups({ ...filter, containerGroupIds: [id] }, signal)));
+      }
+      return found;
+    }
+  };
+
   return {
     createContainerGroup: async (spec, signal) =>
       call(
@@ -101,21 +131,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
       });
     },
 
-    describeContainerGroups: async (filter, signal) => {
-      const action = 'DescribeContainerGroups';
-      const groups = await listAll(action, filter, signal, (query) =>
-        call({ action, signal }, clients.eci, async ({ client, sdk }) => {
-          const request = new sdk.DescribeContainerGroupsRequest({
-            regionId,
-            limit: MOST_IDS,
-            withEvent: true,
-            ...query,
-          });
-          return readContainerGroups(bodyOf(await client.describeContainerGroups(request)));
-        }),
-      );
-      return groups.filter((group) => (filter.tags ?? []).every(({ key, value }) => group.tags.get(key) === value));
-    },
+    describeContainerGroups,
 
     // The answer has no tags to compare with.
     describeContainerGroupStatus: async (filter, signal) => {

@@ -52,6 +52,12 @@ export const endpointCandidates = (product: Product, region: string): readonly [
   }
 };
 
+/** VPC API reference, endpoints, and the SDK's own map: cn-hangzhou and the finance and government clouds differ. */
+export const defaultVpcHost = (region: string): string =>
+  region === 'cn-hangzhou' || region.includes('finance') || region.includes('gov')
+    ? 'vpc.aliyuncs.com'
+    : `vpc.${region}.aliyuncs.com`;
+
 /** ECS API reference, endpoints: cn-hangzhou is the one whose name differs. */
 export const defaultEcsHost = (region: string): string =>
   region === 'cn-hangzhou' ? 'ecs-cn-hangzhou.aliyuncs.com' : `ecs.${region}.aliyuncs.com`;

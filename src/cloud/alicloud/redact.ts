@@ -65,15 +65,55 @@ const withoutSecretPairs = (text: string): string => {
   return clean + text.slice(done);
 };
 
+/** Shorter texts are no secrets, and their like is everywhere. */
+const SHORTEST_SECRET = 4;
+/** So many characters of the beginning or the end of a secret tell it. */
+const TELLING = 8;
+
+/** A secret as it may stand in a text: as it is, within a URL, within JSON, or in Base64. */
+const formsOf = (secret: string): readonly string[] => {
+  if (secret.length < SHORTEST_SECRET) return [];
+  // In Base64 of a longer text a secret looks three ways, by where in a group of three bytes it begins.
+  const inBase64 = [0, 1, 2].map((before) => {
+    const text = Buffer.from(`${'\0'.repeat(before)}${secret}`)
+      .toString('base64')
+      .replace(/={1,2}$/, '');
+    const begin = before === 0 ? 0 : before + 1;
+    return text.slice(begin, Math.floor(((before + Buffer.byteLength(secret)) * 8) / 6));
+  });
+  return [secret, encodeURIComponent(secret.toWellFormed()), JSON.stringify(secret).slice(1, -1), ...inBase64];
+};
+
+/** The text without this, and without what is left of it where somebody has cut its beginning or its end off. */
+const without = (text: string, form: string): string => {
+  let clean = text.replaceAll(form, '[redacted]');
+  if (form.length < 2 * TELLING) return clean;
+  const [head, tail] = [form.slice(0, TELLING), form.slice(-TELLING)];
+  for (let at = clean.indexOf(head); at >= 0; at = clean.indexOf(head, at)) {
+    let length = TELLING;
+    while (length < form.length && clean[at + length] === form[length]) length += 1;
+    clean = `${clean.slice(0, at)}[redacted]${clean.slice(at + length)}`;
+  }
+  for (let at = clean.indexOf(tail); at >= 0; at = clean.indexOf(tail, at)) {
+    let length = TELLING;
+    while (at > 0 && length < form.length && clean[at - 1] === form[form.length - length - 1]) {
+      at -= 1;
+      length += 1;
+    }
+    clean = `${clean.slice(0, at)}[redacted]${clean.slice(at + length)}`;
+  }
+  return clean;
+};
+
 /**
  * The provider's text as one bounded line: without query strings, AccessKey IDs, tokens and the `known` secrets (the
- * credentials in use, literally).
+ * credentials in use, also cut or encoded).
  */
 export const redact = (text: unknown, known: readonly string[] = []): string => {
   if (typeof text !== 'string') return '';
   // Cut twice, so that the work is bounded and no known secret is cut in two.
   let clean = text.slice(0, LONGEST_MESSAGE * 64);
-  for (const secret of known) if (secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
+  for (const secret of known) for (const form of formsOf(secret)) clean = without(clean, form);
   clean = clean.slice(0, LONGEST_MESSAGE * 2);
   clean = withoutSecretPairs(clean.replaceAll(USER_INFO, '$1').replaceAll(URL_TEXT, withoutQuery));
   for (const [pattern, replacement] of PATTERNS) clean = clean.replaceAll(pattern, replacement);

@@ -22,6 +22,8 @@ interface FaultContext {
   /** The credentials in use, to be cut out of whatever the provider wrote. */
   readonly known: readonly string[];
   readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
+  /** The host that was asked, where it is known. */
+  readonly host?: string | undefined;
 }
 
 /** Longest wait that a provider's header can ask for, milliseconds: five minutes. */
@@ -109,6 +111,9 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
   });
 };
 
+/** The host for the end of a sentence, where it is known. */
+const hostIn = ({ host }: FaultContext): string => (host === undefined ? '' : ` at ${host}`);
+
 /**
  * Whatever a call of the SDK ended with, as a {@link CloudFault}. The classes of its two generations differ
  * (openapi-core and openapi-client), so only `code`, `statusCode`, `data`, `name` are looked at. No `cause` is kept:
@@ -117,10 +122,11 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
 export const toFault = (error: unknown, context: FaultContext): CloudFault => {
   if (error instanceof CloudFault) return error;
   const { action } = context;
+  const at = hostIn(context);
   const silence = (code: string, text: string) =>
     new CloudFault({ kind: kindOfSilence(action), action, code, message: `${action}: ${text}` });
 
-  if (error instanceof DeadlinePassed) return silence('RequestTimeout', error.message);
+  if (error instanceof DeadlinePassed) return silence('RequestTimeout', `${error.message}${at}`);
   if (error instanceof UnreadableAnswer) return silence('UnreadableAnswer', printable(error.message));
   if (!isRecord(error)) return silence('UnreadableAnswer', 'the SDK failed without an error');
 
@@ -131,7 +137,7 @@ export const toFault = (error: unknown, context: FaultContext): CloudFault => {
   const name = typeof error['name'] === 'string' ? error['name'] : '';
   const code = plainCode(error['code']);
   // httpx says RequestTimeoutError, or RequestTimeout glued to the name of the error that it wraps.
-  if (name.startsWith('RequestTimeout')) return silence('RequestTimeout', 'no answer in time');
+  if (name.startsWith('RequestTimeout')) return silence('RequestTimeout', `no answer in time${at}`);
   if (name === 'URIError' || code === 'ERR_INVALID_URI') {
     return new CloudFault({
       kind: 'refused',
@@ -145,7 +151,7 @@ export const toFault = (error: unknown, context: FaultContext): CloudFault => {
     return silence('UnreadableAnswer', 'the answer does not have the shape that the API reference promises');
 
   const kind = kindOfNetworkCode(action, code);
-  if (kind === undefined) return silence(code, `no answer (${code})`);
+  if (kind === undefined) return silence(code, `no answer (${code})${at}`);
   const advice = FAULT[kind].isOfSetup ? ' Check the configured region and endpoint.' : '';
-  return new CloudFault({ kind, action, code, message: `${action}: ${code}, nothing was sent.${advice}` });
+  return new CloudFault({ kind, action, code, message: `${action}: ${code}${at}, nothing was sent.${advice}` });
 };

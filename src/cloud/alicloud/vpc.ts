@@ -1,9 +1,10 @@
 import type { CloudAction } from '../api-actions.ts';
 import type { FoldableCloud } from '../batch.ts';
 import { CloudFault } from '../fault.ts';
-import type { AllocateEip, Binding, PackageMembership } from '../port.ts';
+import type { AllocateEip, PackageMembership } from '../port.ts';
 import { bodyOf, readAllocation } from './answers.ts';
 import type { ApiContext } from './api-context.ts';
+import { associateParameters, unassociateParameters } from './bindings.ts';
 import { createCaller } from './call.ts';
 import type { CallerSettings } from './call.ts';
 import { check } from './answer-checks.ts';
@@ -11,6 +12,7 @@ import { createClients } from './clients.ts';
 import type { ClientSettings } from './clients.ts';
 import { eipQueries } from './describe-eips.ts';
 import { networkInterfaceQueries } from './describe-network-interfaces.ts';
+import { packageQueries } from './describe-packages.ts';
 
 export interface CloudSettings extends ClientSettings, CallerSettings {
   /**
@@ -44,6 +46,7 @@ export const createCloud = (settings: CloudSettings): AlicloudCloud => {
   return {
     ...eipQueries(context),
     ...networkInterfaceQueries(context),
+    ...packageQueries(context),
     ...eipChanges(context),
     ...packageChanges(context),
     warmUp: async () => {
@@ -64,21 +67,13 @@ const mutate = async <T>(
   return call({ action, signal }, clients.vpc, send);
 };
 
-type EipChanges = Pick<FoldableCloud, 'allocateEip' | 'associateEip' | 'unassociateEip' | 'releaseEip' | 'tagEip'>;
+type EipChanges = Pick<
+  FoldableCloud,
+  'allocateEip' | 'associateEip' | 'unassociateEip' | 'releaseEip' | 'tagEip' | 'untagEip'
+>;
 
 const eipChanges = (context: ApiContext): EipChanges => {
   const regionId = context.clients.region;
-
-  /** The binding as Associate and Unassociate both name it: the address always, also the primary one. */
-  const bindingOf = ({ allocationId, networkInterfaceId, instanceType, privateIpAddress, clientToken }: Binding) => ({
-    regionId,
-    allocationId,
-    instanceId: networkInterfaceId,
-    instanceType: instanceType ?? 'NetworkInterface',
-    // An instance has no address that could be named.
-    ...(privateIpAddress !== '' && { privateIpAddress }),
-    clientToken,
-  });
 
   return {
     allocateEip: (eip: AllocateEip, signal) =>
@@ -116,7 +111,8 @@ const eipChanges = (context: ApiContext): EipChanges => {
         },
         async ({ client, sdk }) => {
           // Mode stays at its default, NAT.
-          bodyOf(await client.associateEipAddress(new sdk.AssociateEipAddressRequest(bindingOf(binding))));
+          const request = new sdk.AssociateEipAddressRequest(associateParameters(regionId, binding));
+          bodyOf(await client.associateEipAddress(request));
         },
       ),
 
@@ -130,7 +126,8 @@ const eipChanges = (context: ApiContext): EipChanges => {
           signal,
         },
         async ({ client, sdk }) => {
-          bodyOf(await client.unassociateEipAddress(new sdk.UnassociateEipAddressRequest(bindingOf(binding))));
+          const request = new sdk.UnassociateEipAddressRequest(unassociateParameters(regionId, binding));
+          bodyOf(await client.unassociateEipAddress(request));
         },
       ),
 
@@ -148,6 +145,12 @@ const eipChanges = (context: ApiContext): EipChanges => {
           tag: tags.map(({ key, value }) => ({ key, value })),
         });
         bodyOf(await client.tagResources(request));
+      }),
+
+    untagEip: (allocationId, keys, signal) =>
+      mutate(context, { action: 'UnTagResources', ids: [allocationId], signal }, async ({ client, sdk }) => {
+        const resource = { regionId, resourceType: 'EIP', resourceId: [allocationId] };
+        bodyOf(await client.unTagResources(new sdk.UnTagResourcesRequest({ ...resource, tagKey: [...keys] })));
       }),
   };
 };

@@ -2,17 +2,17 @@ import type { Cloud } from '../../cloud/port.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
 import type { ReleaseAction } from './release.ts';
 
-/** What is changed, and by whom. */
+/** The EIP to change, and who changes it. */
 interface ReleaseTarget {
   readonly cloud: Cloud;
   readonly allocationId: string;
-  /** The sweeper of this process, and the tries at this EIP. */
+  /** Identifies this process and its attempts at this EIP; part of the client token. */
   readonly caller: Caller;
 }
 
 /**
- * Changes one thing about a candidate EIP. Unassociate is a compare-and-swap: it undoes the named binding or nothing.
- * Rejects with a CloudFault.
+ * Makes one change to a candidate. Unassociate is a compare-and-swap: it undoes the named binding or nothing. Rejects
+ * with a CloudFault.
  */
 export const runReleaseAction = (
   step: ReleaseAction,
@@ -21,8 +21,13 @@ export const runReleaseAction = (
 ): Promise<void> => {
   switch (step.do) {
     case 'Unassociate': {
-      const { networkInterfaceId, privateIpAddress } = step;
-      const bound = { allocationId, networkInterfaceId, privateIpAddress };
+      const { networkInterfaceId, instanceType, privateIpAddress } = step;
+      const bound = {
+        allocationId,
+        networkInterfaceId,
+        privateIpAddress,
+        ...(instanceType !== undefined && { instanceType }),
+      };
       return cloud.unassociateEip(withToken('UnassociateEipAddress', caller, bound), signal);
     }
     case 'LeaveBandwidthPackage': {

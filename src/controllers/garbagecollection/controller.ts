@@ -1,8 +1,9 @@
 import { runReleaseAction } from './actions.ts';
 import { NAMESPACE } from '../../api/core.ts';
-import { TAG_CLUSTER_UID, TAG_POD } from '../../api/annotations.ts';
-import { PODEIP } from '../../api/podeip.ts';
+import { TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../api/annotations.ts';
+import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { CloudFault } from '../../cloud/fault.ts';
+import { FaultHistory } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Cloud, Eip } from '../../cloud/port.ts';
 import { KubeFault } from '../../kube/fault.ts';
@@ -12,6 +13,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Caller } from '../../lib/token.ts';
+import { isUntagged } from '../podeip/ownership.ts';
 import { readRecord } from '../podeip/record.ts';
 import {
   ownersOf,
@@ -35,13 +37,13 @@ import {
 import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { SweeperMetrics, SweepOutcome } from './metrics.ts';
 
-/** What the sweeper is told once and for all. */
+/** The fixed settings of garbage collection. */
 export interface GarbageCollectionSettings extends CollectionSettings {
-  /** `report`: everything but the release. */
+  /** `report`: everything except the release. */
   readonly mode: 'release' | 'report';
-  /** Between the end of a pass and the next one; milliseconds. */
+  /** Time between the end of a pass and the next one, milliseconds. */
   readonly periodMs: number;
-  /** How many EIPs are worked on in one pass; the rest waits for the next. */
+  /** How many EIPs are worked on in one pass; the others wait for the next one. */
   readonly maxReleases: number;
   /** The VPC in which network interfaces are looked up. */
   readonly vpcId: string;
@@ -55,18 +57,20 @@ interface GarbageCollectionPorts {
   readonly settings: GarbageCollectionSettings;
   readonly metrics: SweeperMetrics;
   readonly record: (regarding: Regarding, event: EventNote) => void;
+  /** Hears of both lists in each pass, the EIPs listed before the PodEIPs. Must not throw. */
+  readonly listed?: ((eips: readonly Eip[], podEips: readonly PodEip[]) => void) | undefined;
   readonly log: Log;
 }
 
 /**
- * Until the first pass, milliseconds: soon, for it begins the observations, but not amid what a start has to catch up
- * on.
+ * Time until the first pass, milliseconds: early, because it starts the observations, but after the work that has piled
+ * up before the start.
  */
 export const FIRST_PASS_MS = 30_000;
 
 /**
- * Looks for EIPs that carry the tags of this cluster and belong to no PodEIP, pass after pass, and releases them, until
- * the signal aborts. Begins to count observations when it begins: whoever takes over the leadership starts with none.
+ * Finds EIPs that have the tags of this cluster and belong to no PodEIP, in periodic passes, and releases them, until
+ * the signal aborts. Observations start from nothing, also after a change of the leader.
  */
 export const runGarbageCollection = async (ports: GarbageCollectionPorts, signal: AbortSignal): Promise<void> => {
   const { clock, settings, metrics } = ports;
@@ -83,9 +87,9 @@ export const runGarbageCollection = async (ports: GarbageCollectionPorts, signal
   }
 };
 
-/** What came of one EIP in one pass. */
+/** The outcome of one pass for one EIP. */
 interface CollectOutcome {
-  /** `passes`: nothing was done, and what is in the way passes by itself. */
+  /** `passes`: nothing was done, because of an obstacle that passes by itself. */
   readonly is: 'changed' | 'released' | 'passes' | 'blocked';
   readonly say: string;
 }
@@ -93,19 +97,22 @@ interface CollectOutcome {
 class GarbageCollector {
   readonly #ports: GarbageCollectionPorts;
   readonly #log: Log;
-  /** Who calls: the tries of the process before this one are not known. */
+  /** Identifies this process in client tokens, because the attempts of earlier processes are not known. */
   readonly #subject: string;
   #observations: CandidateObservations = new Map();
-  /** By allocation ID, what was said last: it is said again only when it changes. */
+  /** The last message by allocation ID: a message is repeated only if it changes. */
   #said = new Map<string, string>();
+  /** By allocation ID, what the cloud keeps answering. */
+  readonly #faults: FaultHistory;
 
   constructor(ports: GarbageCollectionPorts) {
     this.#ports = ports;
+    this.#faults = new FaultHistory(ports.clock);
     this.#log = ports.log.child({ controller: 'sweeper' });
     this.#subject = `sweeper/${ports.random.uuid()}`;
   }
 
-  /** One pass; undefined if it was given up because the signal aborted. Never rejects. */
+  /** Runs one pass; undefined if the signal aborted it. Never rejects. */
   async pass(signal: AbortSignal): Promise<SweepOutcome | undefined> {
     try {
       return await this.#pass(signal);
@@ -124,12 +131,14 @@ class GarbageCollector {
 
   async #pass(signal: AbortSignal): Promise<SweepOutcome> {
     const { cloud, kube, clock, settings, metrics } = this.#ports;
-    // In this order: see sweep().
+    // EIPs must be listed before PodEIPs: see findOrphans().
     const eips = await cloud.findEips([{ key: TAG_CLUSTER_UID, value: settings.clusterUid }], signal);
+    const untagged = await cloud.listFreeEips(signal);
     const podEips = await kube.list(PODEIP, {}, signal);
+    this.#ports.listed?.(eips, podEips);
     const { observations, verdicts, breaker } = findOrphans(
       this.#observations,
-      { eips, podEips, now: clock.mono() },
+      { eips, untagged, podEips, now: clock.mono() },
       settings,
     );
     this.#observations = observations;
@@ -139,6 +148,7 @@ class GarbageCollector {
     let left = verdicts.filter(({ is }) => is === 'due' || is === 'blocked').length;
     metrics.left(left);
     metrics.braked(breaker !== undefined);
+    this.#faults.keep((allocationId) => observations.has(allocationId));
     this.#said = new Map([...this.#said].filter(([allocationId]) => observations.has(allocationId)));
     for (const verdict of verdicts) this.#tell(verdict);
     const due = verdicts.filter(({ is }) => is === 'due');
@@ -159,7 +169,7 @@ class GarbageCollector {
     return 'ok';
   }
 
-  /** Says what a pass found out about an EIP, where that is news. */
+  /** Reports the verdict about an EIP if it has changed. */
   #tell(verdict: CandidateVerdict): void {
     const { is, eip, because, obstacle } = verdict;
     if (is === 'due' && this.#ports.settings.mode === 'release') return;
@@ -171,11 +181,11 @@ class GarbageCollector {
       this.#say(
         verdict,
         'warn',
-        `${what}; it is left alone. Release it in the console, or remove its tag ${TAG_CLUSTER_UID}`,
+        `${what}; it is left alone. Release it in the console, or ${isUntagged(eip) ? `give it the tag ${TAG_PODEIP_UID}=keep` : `remove its tag ${TAG_CLUSTER_UID}`}`,
       );
   }
 
-  /** Looks at the EIP once more, and does the one next thing that leads to its release. Whether it is released. */
+  /** Reads the EIP again, and makes the next change that leads to its release. Resolves to whether it is released. */
   async #work(verdict: CandidateVerdict, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const { allocationId } = verdict.eip;
@@ -183,6 +193,7 @@ class GarbageCollector {
     try {
       const result = await this.#release(verdict, caller, signal);
       this.#observations = tried(this.#observations, allocationId, result.is === 'released');
+      if (result.is === 'changed' || result.is === 'released') this.#faults.forget(allocationId);
       if (result.is === 'blocked') this.#blocked(verdict, result.say);
       else if (result.is === 'passes') this.#log.debug(fieldsOf(verdict), `${allocationId}: ${result.say}`);
       else this.#log.info(fieldsOf(verdict), `${result.say}, because it ${verdict.because}`);
@@ -191,7 +202,8 @@ class GarbageCollector {
       if (!(error instanceof CloudFault)) throw error;
       this.#observations = tried(this.#observations, allocationId, false);
       const { kind, action, code, requestId, message } = error;
-      if (FAULT[kind].tell !== 'nobody') this.#blocked(verdict, message, `${action}: ${code}`);
+      const { trouble } = this.#faults.failed(allocationId, action, error);
+      if (trouble) this.#blocked(verdict, trouble.message, trouble.topic);
       else this.#log.debug({ ...fieldsOf(verdict), kind, action, code, requestId }, message);
       return false;
     }
@@ -212,7 +224,7 @@ class GarbageCollector {
     };
   }
 
-  /** Looks at the EIP once more, and, if it is a surplus one, at the one that its PodEIP has. */
+  /** Reads the EIP again and, if it is a surplus one, the EIP that its PodEIP has recorded. */
   async #observe(verdict: CandidateVerdict, signal: AbortSignal): Promise<DueEip> {
     const { cloud, kube, settings } = this.#ports;
     const { allocationId } = verdict.eip;
@@ -259,7 +271,10 @@ class GarbageCollector {
     }
   }
 
-  /** The interface's primary address: a PodEIP may have noted which one that is, and the cloud must confirm. */
+  /**
+   * The primary address of a network interface. It is taken from bindings in the records of PodEIPs, and must be
+   * confirmed by the cloud.
+   */
   async #primaryAddress(
     { networkInterfaceId }: ReleaseRead,
     { podEips }: DueEip,
@@ -278,7 +293,10 @@ class GarbageCollector {
     return null;
   }
 
-  /** Somebody must act before the EIP can be released. `topic` is the obstacle without what differs each time. */
+  /**
+   * Reports that somebody has to act before the EIP can be released. `topic` is the obstacle without the parts that
+   * differ each time.
+   */
   #blocked(candidate: OrphanCandidate, obstacle: string, topic = obstacle): void {
     const { eip, because } = candidate;
     this.#ports.metrics.blocked();
@@ -287,7 +305,7 @@ class GarbageCollector {
     this.#record(candidate, { type: 'Warning', reason: 'ReleaseBlocked', action: 'Sweep', note });
   }
 
-  /** Whether it was news. */
+  /** Logs a sentence unless it is repeated; returns whether it was logged. */
   #say(candidate: OrphanCandidate, level: 'info' | 'warn', sentence: string, topic = sentence): boolean {
     const { allocationId } = candidate.eip;
     if (this.#said.get(allocationId) === topic) return false;
@@ -296,7 +314,10 @@ class GarbageCollector {
     return true;
   }
 
-  /** About the PodEIP, or, where there is none, about the namespace whose UID names the cluster. */
+  /**
+   * Records an Event about the PodEIP or, if there is none, about the namespace kube-system, whose UID identifies the
+   * cluster.
+   */
   #record({ podEip }: Pick<OrphanCandidate, 'podEip'>, event: EventNote): void {
     const { record, settings } = this.#ports;
     const { version, kind } = NAMESPACE;

@@ -2,23 +2,25 @@ import type { CandidateKind } from './orphans.ts';
 import type { Meter } from '../../metrics/definition.ts';
 
 /**
- * How a pass of the sweeper ended. `inconsistent`: the list of EIPs changed while it was read, nothing was concluded ·
- * `braked`: too much was due, nothing was released · `failed`: cloud or cluster did not answer.
+ * The outcome of a pass. `inconsistent`: the list of EIPs changed while it was read, so that nothing was concluded ·
+ * `braked`: the circuit breaker opened, and nothing was released · `failed`: cloud or cluster did not answer.
  */
 export type SweepOutcome = 'ok' | 'inconsistent' | 'braked' | 'failed';
 
-/** The measures of the sweeper. */
+/** Metrics of garbage collection. */
 export interface SweeperMetrics {
   passed(outcome: SweepOutcome): void;
-  /** What the last complete pass saw. */
+  /** Sets the number of candidates in the last complete pass. */
   saw(candidates: Readonly<Record<CandidateKind, number>>): void;
-  /** How many EIPs were due for release in the last complete pass and are there still. */
+  /** Sets the number of EIPs that were due for release in the last complete pass and still exist. */
   left(eips: number): void;
   braked(isBraked: boolean): void;
   released(): void;
-  /** An EIP was due, and somebody must act before it can be released. */
+  /** Counts an EIP that was due, and that cannot be released before somebody acts. */
   blocked(): void;
-  /** Asked at each scrape: seconds since the last complete pass, or undefined where this replica does not sweep. */
+  /**
+   * Called at each scrape: seconds since the last complete pass; undefined if this replica does not collect garbage.
+   */
   lastPassAge(collect: () => number | undefined): void;
 }
 

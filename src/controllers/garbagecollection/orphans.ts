@@ -1,20 +1,24 @@
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
+import { markOf, markOfCluster, type MarkIssuer } from '../../lib/mark.ts';
 import { obstacleToRelease } from '../podeip/releasable.ts';
-import { provesOwnership, readRecord } from '../podeip/record.ts';
+import { isUntagged } from '../podeip/ownership.ts';
+import { CONTAINER_INSTANCE, readRecord } from '../podeip/record.ts';
+import { provesOwnership } from '../podeip/safeguards.ts';
 
 /**
- * Why an EIP of this cluster seems to belong to nobody.
+ * Why an EIP of this cluster seems to belong to no PodEIP.
  *
- * - `orphan`: it was bought for a PodEIP that does not exist. UIDs do not come back, so it stays one.
- * - `surplus`: it was bought for a PodEIP that has another one, and that one is there too.
- * - `unidentified`: its tags name no PodEIP, or a cluster of another ID. Somebody edited them, or two clusters were
- *   made from one backup and have the same UID. It is only ever reported.
+ * - `orphan`: it was bought for a PodEIP that does not exist. UIDs are never reused, so it stays an orphan.
+ * - `surplus`: it was bought for a PodEIP that has recorded another EIP, which exists, too.
+ * - `unidentified`: its tags name no PodEIP, or a cluster of another ID, because somebody edited them or because two
+ * clusters were restored from one backup and have the same UID; or it has no tags, and the mark of this cluster. It is
+ * only reported, never released.
  */
 export type CandidateKind = 'orphan' | 'surplus' | 'unidentified';
 
-/** An EIP that seems to belong to nobody. */
+/** An EIP that seems to belong to no PodEIP. */
 export interface OrphanCandidate {
   readonly kind: CandidateKind;
   readonly eip: Eip;
@@ -26,25 +30,23 @@ export interface OrphanCandidate {
   readonly because: string;
 }
 
-/** How often an EIP was seen as the same candidate, in passes of this process that followed one another. */
+/** How often an EIP was observed as the same candidate, in consecutive passes of this process. */
 interface CandidateObservation {
   readonly kind: CandidateKind;
   readonly podEipUid: string;
-  /** When this process first saw it so; monotonic milliseconds. */
+  /** When this process first observed it; monotonic milliseconds. */
   readonly firstMs: number;
   /** In how many passes. A period lies between two. */
   readonly passes: number;
-  /** How often it was already worked on: who was tried least comes first. */
+  /** How often its release was attempted: those with the fewest attempts come first. */
   readonly tries: number;
 }
 
-/** By allocation ID. Only in memory: whoever starts anew begins to count anew. */
+/** By allocation ID. Kept in memory only: a new process starts to count anew. */
 export type CandidateObservations = ReadonlyMap<string, CandidateObservation>;
 
-/** Whose EIPs are looked at. */
-interface OwningCluster {
-  /** UID of the namespace kube-system. */
-  readonly clusterUid: string;
+/** The cluster whose EIPs are checked, and the limits of a pass. */
+interface OwningCluster extends MarkIssuer {
   /** clusterID of the configuration. */
   readonly clusterId: string;
 }
@@ -56,48 +58,60 @@ export interface CollectionSettings extends OwningCluster {
   readonly brakeAbove?: number | undefined;
 }
 
-/** What is to be said and done about a candidate. */
+/** The verdict on a candidate. */
 export interface CandidateVerdict extends OrphanCandidate {
   /**
-   * `young`: not seen long enough · `blocked`: somebody must act first · `reported`: never released · `due`: release it
+   * `young`: not observed long enough · `blocked`: a person must act first · `reported`: never released · `due`: to be
+   * released
    */
   readonly is: 'young' | 'blocked' | 'reported' | 'due';
-  /** What is in the way, of one that is blocked. */
+  /** Why a blocked one cannot be released. */
   readonly obstacle?: string | undefined;
 }
 
 export interface OrphanReport {
   readonly observations: CandidateObservations;
-  /** Those that are due come in the order in which to work on them. */
+  /** Those that are due are in the order of their release. */
   readonly verdicts: readonly CandidateVerdict[];
-  /** Why nothing at all may be released in this pass, and what to do about it. */
+  /** Why nothing may be released in this pass, and what to do about it. */
   readonly breaker?: string | undefined;
 }
 
-/** In so many passes an EIP must have been seen as the same candidate. */
+/** The number of passes in which an EIP must have been observed as the same candidate. */
 const MIN_OBSERVATIONS = 2;
 
 /**
- * More EIPs than this to release at once are rather a mistake than leaks: five, or a fifth of all that the cluster has.
+ * More EIPs than this to release at once indicate a mistake rather than leaks: five, or a fifth of all EIPs of the
+ * cluster.
  */
 export const defaultBreaker = (owned: number): number => Math.max(5, Math.floor(owned / 5));
 
 /**
- * One pass: what the observations so far and one consistent look at cloud and cluster say together.
+ * One pass: evaluates the observations so far together with one consistent read of cloud and cluster.
  *
- * `eips` are all that carry the tag of this cluster and must have been listed before `podEips` were, each completely:
- * the PodEIP is written before its EIP is bought, so that an EIP that is listed had its PodEIP when that list began.
+ * `eips` are all that carry the tag of this cluster. They must have been listed before `podEips` were, each list
+ * completely: a PodEIP is written before its EIP is bought, so the PodEIP of a listed EIP existed when the second list
+ * began.
  *
+ * @param untagged free EIPs of the account, listed before `podEips`, too; only those without tags are considered
  * @param now of this pass; monotonic milliseconds
  */
 export const findOrphans = (
   before: CandidateObservations,
-  { eips, podEips, now }: { eips: readonly Eip[]; podEips: readonly PodEip[]; now: number },
+  {
+    eips,
+    untagged = [],
+    podEips,
+    now,
+  }: { eips: readonly Eip[]; untagged?: readonly Eip[]; podEips: readonly PodEip[]; now: number },
   settings: CollectionSettings,
 ): OrphanReport => {
   const owners = ownersOf(podEips);
   const listed = new Map(eips.map((eip) => [eip.allocationId, eip]));
-  const candidates = eips.flatMap((eip) => orphanCandidateOf(eip, listed, owners, settings) ?? []);
+  const candidates = [
+    ...eips.flatMap((eip) => orphanCandidateOf(eip, listed, owners, settings) ?? []),
+    ...untaggedSuspects(untagged, podEips, settings).map(suspectOf),
+  ];
   const observations = new Map(
     candidates.map((candidate) => [candidate.eip.allocationId, observationOf(candidate, before, now)]),
   );
@@ -113,7 +127,30 @@ export const findOrphans = (
   return { observations, verdicts, breaker: breakerOn({ due, owned: eips.length, podEips: podEips.length }, settings) };
 };
 
-/** The observations with one more try at this EIP; without it, if the try has released it. */
+/**
+ * The free EIPs without our tags that were bought by this cluster, and for none of its PodEIPs: never bound, bought
+ * with tags that the purchase dropped, by a process that died before it could add them.
+ */
+export const untaggedSuspects = (
+  free: readonly Eip[],
+  podEips: readonly PodEip[],
+  issuer: MarkIssuer,
+): readonly Eip[] => {
+  const marked = free.filter((eip) => isUntagged(eip) && markOfCluster(eip.description, issuer) !== undefined);
+  if (marked.length === 0) return [];
+  const { named } = ownersOf(podEips);
+  const vouched = new Set(podEips.map(({ metadata }) => markOf(issuer, metadata.uid)));
+  return marked.filter((eip) => !named.has(eip.allocationId) && !vouched.has(markOfCluster(eip.description, issuer)));
+};
+
+const suspectOf = (eip: Eip): OrphanCandidate => ({
+  kind: 'unidentified',
+  eip,
+  podEipUid: '',
+  because: `${eip.name === undefined ? '' : `(named ${eip.name}) `}carries no tag, and the mark of an EIP that was bought in this cluster for a PodEIP that does not exist`,
+});
+
+/** The observations after one more attempt at this EIP; without it, if the attempt has released it. */
 export const tried = (
   observations: CandidateObservations,
   allocationId: string,
@@ -126,10 +163,10 @@ export const tried = (
   return next;
 };
 
-/** All PodEIPs of the cluster, as it matters here. */
+/** What the PodEIPs of the cluster say about EIPs. */
 interface Owners {
   readonly byUid: ReadonlyMap<string, PodEip>;
-  /** The allocation IDs that a PodEIP has, or asks for, whoever's they are. */
+  /** The allocation IDs that any PodEIP has recorded or asks for. */
   readonly named: ReadonlySet<string>;
 }
 
@@ -144,10 +181,9 @@ const asksFor = (podEip: PodEip): readonly string[] => {
 };
 
 /**
- * Whether the EIP is a candidate, by its own tags and by what the PodEIPs say; undefined where it is not, or where that
- * is not certain.
+ * The EIP as a candidate, by its tags and by what the PodEIPs say; undefined if it is none, or if that is not certain.
  *
- * @param listed EIPs by allocation ID: the one that its PodEIP has recorded must be among them, if that exists
+ * @param listed EIPs by allocation ID: must include the one that its PodEIP has recorded, if that exists
  */
 export const orphanCandidateOf = (
   eip: Eip,
@@ -171,9 +207,9 @@ export const orphanCandidateOf = (
   if (!podEip) {
     return { kind: 'orphan', eip, podEipUid, because: `was bought for the PodEIP ${podEipUid}, which does not exist` };
   }
-  // A PodEIP that is being deleted gives back, one after the other, whatever carries its UID.
+  // A PodEIP that is being deleted releases every EIP that carries its UID, one after the other.
   if (podEip.metadata.deletionTimestamp !== undefined) return undefined;
-  // Where the recorded EIP is gone, or nothing is recorded yet, this one may be the next to be recorded.
+  // If the recorded EIP is gone, or none is recorded yet, this one may be recorded next.
   const recorded = listed.get(podEip.spec.allocationID);
   if (!recorded || recorded.status === 'Releasing' || !provesOwnership(recorded, podEip, clusterUid)) return undefined;
   const { namespace = '', name } = podEip.metadata;
@@ -198,7 +234,9 @@ const verdictOn = (
   now: number,
   graceMs: number,
 ): CandidateVerdict => {
-  if (candidate.kind === 'unidentified') return { ...candidate, is: 'reported' };
+  // An EIP without tags may be about to be released or tagged.
+  const isUnsure = isUntagged(candidate.eip) && passes < MIN_OBSERVATIONS;
+  if (candidate.kind === 'unidentified') return { ...candidate, is: isUnsure ? 'young' : 'reported' };
   if (passes < MIN_OBSERVATIONS || now - firstMs < graceMs) return { ...candidate, is: 'young' };
   const obstacle = obstacleToCollect(candidate.eip);
   return obstacle === undefined ? { ...candidate, is: 'due' } : { ...candidate, is: 'blocked', obstacle };
@@ -218,22 +256,37 @@ const breakerOn = (
   return `${found} Nothing is released. To have them released, set sweeper.brakeAbove to ${due}; to keep one, remove its tag ${TAG_CLUSTER_UID}; to silence this, set sweeper.mode to off.`;
 };
 
-/** What to do next to an EIP that is released. `Blocked` needs somebody, `Wait` passes by itself. */
+/** The next step of a release. `Blocked` needs a person, `Wait` passes by itself. */
 export type CollectStep =
   /** Undo exactly this binding. `privateIpAddress` is "" where it is the interface's primary one. */
-  | { readonly do: 'Unassociate'; readonly networkInterfaceId: string; readonly privateIpAddress: string }
+  | {
+      readonly do: 'Unassociate';
+      /** Or the elastic container instance, if the EIP is described as bound to that. */
+      readonly networkInterfaceId: string;
+      /** Undefined for NetworkInterface. */
+      readonly instanceType?: string | undefined;
+      readonly privateIpAddress: string;
+    }
   | { readonly do: 'LeaveBandwidthPackage'; readonly bandwidthPackageId: string }
   | { readonly do: 'Release' }
   | { readonly do: 'Wait'; readonly because: string }
   | { readonly do: 'Blocked'; readonly because: string };
 
-/** The one next change that leads to the release of an EIP that is {@link orphanCandidateOf | a candidate} for sure. */
+/** The next step towards the release of an EIP that is certainly {@link orphanCandidateOf | a candidate}. */
 export const stepToRelease = (eip: Eip): CollectStep => {
   const obstacle = obstacleToCollect(eip);
   if (obstacle !== undefined) return { do: 'Blocked', because: obstacle };
-  const { status, instanceId, privateIpAddress, bandwidthPackageId } = eip;
+  const { status, instanceId, instanceType, bandwidthPackageId } = eip;
   if (status === 'InUse') {
-    // obstacleToCollect has made sure that it is a network interface.
+    // obstacleToCollect has ruled out anything but a network interface, or a container instance, which has one address.
+    if (instanceId !== undefined && isAtContainerInstance(eip))
+      return {
+        do: 'Unassociate',
+        networkInterfaceId: instanceId,
+        instanceType,
+        privateIpAddress: eip.privateIpAddress ?? '',
+      };
+    const { privateIpAddress } = eip;
     return privateIpAddress === undefined || instanceId === undefined
       ? { do: 'Blocked', because: 'what it is bound to is not shown completely; detach it in the console' }
       : { do: 'Unassociate', networkInterfaceId: instanceId, privateIpAddress };
@@ -243,9 +296,21 @@ export const stepToRelease = (eip: Eip): CollectStep => {
   return { do: 'Release' };
 };
 
-/** What the API would refuse a release for, or that it is bound where this controller never puts an EIP. */
+/**
+ * Whether the EIP is described as bound to the elastic container instance instead of the interface that it was bound
+ * to.
+ */
+const isAtContainerInstance = ({ instanceId, instanceType }: Eip): boolean =>
+  instanceType !== undefined &&
+  instanceType !== 'NetworkInterface' &&
+  instanceId?.startsWith(CONTAINER_INSTANCE) === true;
+
+/**
+ * Why the API would refuse the release, or that the EIP is bound to something that this controller never binds EIPs to;
+ * undefined if nothing prevents it.
+ */
 const obstacleToCollect = (eip: Eip): string | undefined =>
   obstacleToRelease(eip) ??
-  (eip.status === 'InUse' && eip.instanceType !== 'NetworkInterface'
+  (eip.status === 'InUse' && eip.instanceType !== 'NetworkInterface' && !isAtContainerInstance(eip)
     ? `it is bound to ${eip.instanceId ?? 'something'} (${eip.instanceType ?? 'of an unknown type'}), where this controller does not put EIPs; detach it in the console to have it released, or remove its tag ${TAG_CLUSTER_UID} to keep it`
     : undefined);

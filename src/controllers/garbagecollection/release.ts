@@ -58,7 +58,7 @@ export const decideRelease = ({ verdict, eip, candidate, primaryAddress }: DueEi
   switch (step.do) {
     case 'Unassociate': {
       const { networkInterfaceId } = step;
-      if (step.privateIpAddress !== '') return step;
+      if (step.privateIpAddress !== '' || step.instanceType !== undefined) return step;
       if (primaryAddress === undefined) return { do: 'ReadPrimaryAddress', networkInterfaceId };
       return primaryAddress === null
         ? {

@@ -2,27 +2,36 @@ import type { Cloud } from '../../cloud/port.ts';
 import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
-import { isCloudAction, isPodAction } from './step.ts';
-import type { Action, ActionOutcome, CloudAction, PodAction, RecordAction } from './step.ts';
-import { allocateCall, allTags, bindingCall, type Cluster } from './calls.ts';
-import { announce, type Announcement } from './publish.ts';
+import { isEipAction, isAnnounceAction } from './step.ts';
+import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
+import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
+import type { Announcement } from './announcement.ts';
+import type { Announce } from './publish.ts';
+import { readRecord } from './record.ts';
+import { asNoted } from './sending.ts';
+import type { Tracker } from './tracker.ts';
+import { TAG_PODEIP_UID } from '../../api/annotations.ts';
 import * as podEips from './writes.ts';
-import { reserve } from './reserve.ts';
+import { hold } from '../../policies/holders.ts';
+import { reserve } from '../../policies/reservations.ts';
 
-/** What an act needs of the world. */
+/** The ports and settings that actions use. */
 export interface ActionPorts {
   readonly kube: Kube;
   readonly cloud: Cloud;
   readonly clock: Clock;
   readonly cluster: Cluster;
+  readonly announce: Announce;
+  /** Which version of a PodEIP the note before a change has made. */
+  readonly tracker: Pick<Tracker, 'versionOf'>;
 }
 
 /**
- * Does one step. Guarantees: at most one change to the cloud, and it is never made before the write to the PodEIP that
- * announces it. Safe to stop on any line: whoever comes next finds the write, the tag or the token. Rejects with a
+ * Carries out one step. Guarantees: at most one change to the cloud, and never before the write to the PodEIP that
+ * announces it. Safe to interrupt on any line: the next process finds the write, the tag or the token. Rejects with a
  * CloudFault or a KubeFault.
  *
- * @param epoch the attempt of calls that may have to be made again: see {@link Caller}
+ * @param epoch the attempt of calls that may have to be repeated: see {@link Caller}
  */
 export const runAction = (
   step: Action,
@@ -30,12 +39,20 @@ export const runAction = (
   epoch: string,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
-  if (isCloudAction(step)) return changeCloud(step, ports, epoch, signal);
-  return isPodAction(step) ? tellPod(step, ports, signal) : writeRecord(step, ports, signal);
+  if (isEipAction(step)) return changeCloud(step, ports, epoch, signal);
+  if (step.do === 'Hold') return writeHolder(step, ports, signal);
+  return isAnnounceAction(step) ? tellPod(step, ports, signal) : writeRecord(step, ports, signal);
+};
+
+type Hold = Extract<RecordAction, { do: 'Hold' }>;
+
+const writeHolder = async (step: Hold, { kube, clock }: ActionPorts, signal: AbortSignal): Promise<ActionOutcome> => {
+  await hold(kube, step, clock.now(), signal);
+  return { allocationId: step.allocationId };
 };
 
 const writeRecord = async (
-  step: RecordAction,
+  step: Exclude<RecordAction, Hold>,
   { kube, clock, cluster }: ActionPorts,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
@@ -86,43 +103,64 @@ const writeRecord = async (
     case 'RecordBinding':
       await podEips.recordBinding(kube, step.podEip, step.binding, signal);
       return {};
+    case 'NoteQuiet':
+      await podEips.writeQuietNote(kube, step.podEip, step.note, signal);
+      return {};
+    case 'RestoreFinalizer':
+      await podEips.restoreFinalizer(kube, step.podEip, signal);
+      return {};
     case 'RemoveFinalizer':
       await podEips.dropFinalizer(kube, step.podEip, signal);
       return {};
   }
 };
 
-const tellPod = async (step: PodAction, { kube, clock }: ActionPorts, signal: AbortSignal): Promise<ActionOutcome> => {
+const tellPod = async (
+  step: AnnounceAction,
+  { announce, clock }: ActionPorts,
+  signal: AbortSignal,
+): Promise<ActionOutcome> => {
   const { pod, isGated } = step;
-  await announce(kube, pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
+  await announce(pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
   return step.do === 'Publish' ? { ipAddress: step.ipAddress } : {};
 };
 
-const announcementOf = (step: PodAction): Announcement => {
+const announcementOf = (step: AnnounceAction): Announcement => {
   if (step.do === 'Publish') return { ipAddress: step.ipAddress };
   return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
 };
 
 const changeCloud = async (
-  step: CloudAction,
+  step: EipAction,
   ports: ActionPorts,
   epoch: string,
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
-  const { kube, cloud, cluster } = ports;
+  const { kube, cloud, cluster, tracker } = ports;
   const { podEip } = step;
   if (step.do === 'Allocate') {
     const bought = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
-    // Not under the signal: whoever is stopping still writes down what has just been bought.
-    await podEips.recordEip(kube, podEip, bought.allocationId);
+    // Without the signal: a purchase is written down even while the process is stopping.
+    await podEips.recordEip(kube, asNoted(podEip, tracker), bought.allocationId);
     return bought;
   }
   const { allocationId } = step;
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };
   switch (step.do) {
-    case 'TransferOwnership':
     case 'Tag':
+      await cloud.tagEip(allocationId, tagsOfEip(cluster, podEip, readRecord(podEip).request), signal);
+      break;
+    case 'TransferOwnership':
       await cloud.tagEip(allocationId, allTags(cluster, podEip), signal);
+      break;
+    case 'Untag':
+      await cloud.untagEip(
+        allocationId,
+        // One tag of ours stays: an EIP with the mark and without any tag would be taken for a purchase that lost its
+        // tags.
+        allTags(cluster, podEip).flatMap(({ key }) => (key === TAG_PODEIP_UID ? [] : [key])),
+        signal,
+      );
       break;
     case 'ForceDetach': {
       const { instanceId: networkInterfaceId, instanceType, privateIpAddress } = step.from;
@@ -140,10 +178,10 @@ const changeCloud = async (
       break;
     }
     case 'Associate':
-      await cloud.associateEip(bindingCall('AssociateEipAddress', caller, allocationId, step.binding), signal);
+      await cloud.associateEip(associateCall(caller, allocationId, step.binding), signal);
       break;
     case 'Unassociate':
-      await cloud.unassociateEip(bindingCall('UnassociateEipAddress', caller, allocationId, step.binding), signal);
+      await cloud.unassociateEip(unassociateCall(caller, allocationId, step.binding), signal);
       break;
     case 'Release':
       await cloud.releaseEip(allocationId, signal);

@@ -3,19 +3,23 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { InternetChargeType } from '../../api/eip.ts';
 import type { EipRequest } from '../../request/request.ts';
+import { MAX_BANDWIDTH_MBPS } from '../../request/values.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
 import { isFinal } from '../../api/pod.ts';
 import { hasFinalizer, type NicBinding } from './record.ts';
 import type { Situation } from './situation.ts';
 import { fail, RETRY_MS, type Step } from './step.ts';
 
-/** Whose PodEIPs are taken over: Terway's migration writes no name, and hands them to this controller. */
+/**
+ * The controller whose PodEIPs are adopted. Terway's migration writes no name, and hands its PodEIPs to this
+ * controller.
+ */
 const PREDECESSOR = 'ack-extend-network-controller';
 
 /**
- * The one thing to do next for a PodEIP that this controller did not write. Taken over is only what was made before the
- * time that an operator has written into the configuration: whoever may write PodEIPs could otherwise have us tag, and
- * then release, any EIP of the account. The API server sets the creation time, so that it cannot be forged.
+ * The next step for a PodEIP that this controller did not write. Only PodEIPs from before the configured time are
+ * adopted: otherwise anybody who may write PodEIPs could make this controller tag, and then release, any EIP of the
+ * account. The API server sets the creation time, so that it cannot be forged.
  */
 export const adopt = (it: Situation, podEip: PodEip): Step => {
   const { seen, settings } = it;
@@ -55,7 +59,7 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
   };
 };
 
-/** The pod that the PodEIP serves; where there is none, since when. */
+/** The pod that the PodEIP serves; if there is none, since when it has been gone. */
 const servedPodOf = ({ seen: { now }, asked }: Situation, podEip: PodEip) => {
   const isServed = asked !== null && !isFinal(asked.pod) && asked.isWanted;
   if (isServed) return { podUid: asked.pod.metadata.uid, goneSince: undefined };
@@ -63,15 +67,16 @@ const servedPodOf = ({ seen: { now }, asked }: Situation, podEip: PodEip) => {
   return { podUid: '', goneSince: Number.isNaN(lastSeen) ? now : Math.min(now, lastSeen) };
 };
 
-const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest =>
-  spec.allocationType.type === 'Static'
+const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest => {
+  const internetChargeType: InternetChargeType =
+    eip.internetChargeType === 'PayByBandwidth' ? 'PayByBandwidth' : 'PayByTraffic';
+  return spec.allocationType.type === 'Static'
     ? { kind: 'existing', allocationId: spec.allocationID }
     : {
         kind: 'new',
-        bandwidthMbps: eip.bandwidthMbps,
-        internetChargeType: (eip.internetChargeType === 'PayByBandwidth'
-          ? 'PayByBandwidth'
-          : 'PayByTraffic') satisfies InternetChargeType,
+        // Should the cloud say what its package has: no EIP is bought with that.
+        bandwidthMbps: Math.min(eip.bandwidthMbps, MAX_BANDWIDTH_MBPS[internetChargeType]),
+        internetChargeType,
         isp: eip.isp,
         ...(eip.name !== undefined && { name: eip.name }),
         ...(eip.description !== undefined && { description: eip.description }),
@@ -82,8 +87,9 @@ const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest =>
         securityProtectionTypes: [],
         tags: [],
       };
+};
 
-/** Where the other controller put the EIP: where it is, if that is what its status says. */
+/** Where the other controller bound the EIP: its current binding, if that agrees with the status. */
 const bindingsOf = ({ asked }: Situation, { status }: PodEip, eip: Eip): readonly NicBinding[] => {
   const { networkInterfaceID = '', privateIPAddress = '' } = status ?? {};
   if (networkInterfaceID === '' || privateIPAddress === '') return [];

@@ -1,38 +1,38 @@
-import { OUR_VIRTUAL_NODE } from '../../api/annotations.ts';
+import { ECI_INSTANCE_ID, OUR_VIRTUAL_NODE } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { isPublished } from './pod-request.ts';
-import { isAnnounced, isGated } from '../../api/pod.ts';
-import { isBoundTo, isSameBinding, latestBinding, type NicBinding } from './record.ts';
-import { isSettled, justAccepted, type PodEipSituation } from './situation.ts';
+import { locateInterface } from './locate.ts';
+import { isPublished } from './announcement.ts';
+import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
 import {
-  done,
-  fail,
-  inTransition,
-  POLL_MS,
-  stepFirst,
-  unpublish,
-  valueOf,
-  wait,
-  type Outcome,
-  type Step,
-} from './step.ts';
+  asDescribed,
+  CONTAINER_INSTANCE,
+  isBoundTo,
+  isSameBinding,
+  latestBinding,
+  mayMean,
+  type NicBinding,
+} from './record.ts';
+import { isRecorded, isServing, isSettled, justAccepted, ourBinding, provesOwnership } from './safeguards.ts';
+import type { PodEipSituation } from './situation.ts';
+import { done, fail, inTransition, POLL_MS, publishOn, unpublish, wait, type Result, type Step } from './step.ts';
 
 /**
- * The EIP is ours to use: bind it to where the pod is now, see that it is, and tell the pod.
+ * Binds an EIP that this PodEIP may use to the current address of the pod, verifies the binding, and publishes it on
+ * the pod.
  *
- * @param takeAway what to do about an EIP that somebody else bound to something
+ * @param takeAway the step for an EIP that somebody else has bound to something
  */
 export const bind = (it: PodEipSituation, eip: Eip, takeAway: (eip: Eip) => Step): Step => {
   const { seen, record, settings } = it;
   const { pod, memory } = seen;
   const { allocationId } = eip;
-  if (!pod?.status?.podIP) return wait('NoPodIP', 'the pod has no address', settings.recheckMs);
-  const { podIP } = pod.status;
-  const latest = latestBinding(record);
-  if (eip.status === 'InUse' && latest?.privateIpAddress === podIP && isBoundTo(eip, latest))
-    return publish(it, eip, pod, podIP);
-  // One reading that contradicts what was published may come from a replica that lags. Two are the truth.
+  const podIP = pod ? ipv4Of(pod) : undefined;
+  if (!pod || podIP === undefined) return withoutIPv4(pod, settings.recheckMs);
+  const learnt = eip.status === 'InUse' && learnSpelling(it, eip, podIP);
+  if (learnt) return { do: 'RecordBinding', podEip: it.podEip, binding: learnt };
+  if (isServing(record, eip, podIP)) return publish(it, eip, pod, podIP);
+  // A single read that contradicts what was published may come from a lagging replica; two do not.
   const isTold = isAnnounced(pod);
   if (isTold && memory.driftMs < settings.readLagMs)
     return wait('EipNotVisibleYet', `${allocationId} is described as ${eip.status}`, POLL_MS);
@@ -42,27 +42,62 @@ export const bind = (it: PodEipSituation, eip: Eip, takeAway: (eip: Eip) => Step
   return associate(it, eip, podIP);
 };
 
-/** It is bound to where the pod is: the pod is told. */
-const publish = ({ settings }: PodEipSituation, eip: Eip, pod: Pod, podIP: string): Step => {
-  const { allocationId, ipAddress } = eip;
-  if (!isPublished(pod, eip)) return { do: 'Publish', pod, ipAddress, isGated: isGated(pod) };
-  return eip.lockReasons.length > 0
-    ? locked(eip, settings.recheckMs)
-    : done('InUse', `${ipAddress} (${allocationId}) is bound to ${podIP}`, settings.recheckMs);
+/** The pod has no address to which the EIP could be bound. */
+export const withoutIPv4 = (pod: Pod | null, recheckMs: number): Result =>
+  pod && hasNoIPv4(pod)
+    ? fail('NoIPv4', `the pod has no IPv4 address (${pod.status?.podIP}), and an EIP is bound to no other; give it one`)
+    : wait('NoPodIP', 'the pod has no address', recheckMs);
+
+/**
+ * For this long after a binding, an ambiguous description of what the EIP is bound to is taken for that binding;
+ * milliseconds.
+ */
+const LEARN_MS = 60_000;
+
+/**
+ * The binding, with the description that the cloud uses for it, if that is not the usual one and is not recorded yet.
+ * It is learnt before the address is published on the pod: from what ECS says of the interface, or because it is the
+ * first description after an accepted request of ours. An EIP that is being bound cannot be bound to anything else
+ * meanwhile.
+ */
+const learnSpelling = (
+  { seen: { memory, pod }, record, settings }: PodEipSituation,
+  eip: Eip,
+  podIP: string,
+): NicBinding | undefined => {
+  const latest = latestBinding(record);
+  if (latest?.privateIpAddress !== podIP) return undefined;
+  // A read from before the request may still show the previous binding.
+  const isFirst = memory.quietMs >= settings.readLagMs && memory.quietMs < LEARN_MS;
+  const wasJustBound = memory.accepted === 'Associate' && isFirst && !(pod && isAnnounced(pod));
+  const isMeant = isBoundTo(eip, latest) || (wasJustBound && mayMean(eip, latest));
+  const described = isMeant ? asDescribed(latest, eip) : latest;
+  return described === latest ? undefined : described;
 };
 
-/** It is bound, and not to what was written down last for this pod. */
+/** The EIP is bound to the address of the pod: publishes it. */
+const publish = ({ settings }: PodEipSituation, eip: Eip, pod: Pod, podIP: string): Step => {
+  const { allocationId, ipAddress } = eip;
+  const message = `${ipAddress} (${allocationId}) is bound to ${podIP}`;
+  if (!isPublished(pod, ipAddress, settings.networkKey)) return publishOn(pod, ipAddress, message);
+  return eip.lockReasons.length > 0 ? locked(eip, settings.recheckMs) : done('InUse', message, settings.recheckMs);
+};
+
+/** The EIP is bound, but not to the binding recorded last for this pod. */
 const unbindStale = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (eip: Eip) => Step): Step => {
   const { podEip, record } = it;
   const { allocationId } = eip;
-  const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
-  if (!binding) return isOnOurVirtualNode(it) ? acceptFromInstance(it, eip, podIP, takeAway) : takeAway(eip);
-  // The pod before this one had the same address: what is bound there may be right already.
+  const binding = ourBinding(record, eip);
+  if (!binding)
+    return isOnOurVirtualNode(it) || isSentToInstance(it, eip) || isBought(it)
+      ? acceptFromInstance(it, eip, podIP, takeAway)
+      : takeAway(eip);
+  // The previous pod had the same address: its binding may be the right one already.
   if (binding.privateIpAddress === podIP && binding.podUid !== record.podUid) {
     const found = locateInterface(it, podIP);
     if (found.kind === 'step') return found.step;
     if (isSameBinding(found.value, binding)) {
-      // A request to detach it from there that got no answer would take it from this pod.
+      // An unanswered request to detach the previous pod would take the EIP from this one.
       return isSettled(it)
         ? { do: 'RecordBinding', podEip, binding: found.value }
         : wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
@@ -70,18 +105,42 @@ const unbindStale = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (ei
   }
   return justAccepted('Unassociate', it)
     ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
-    : { do: 'Unassociate', podEip, allocationId, binding };
+    : { do: 'Unassociate', podEip, allocationId, binding: asDescribed(binding, eip) };
 };
 
-/** Our virtual node gives the EIP to the instance when that is made: bound there, it is right. */
+/**
+ * Whether the EIP was bound for this pod and is described by an elastic container instance: possibly the one that has
+ * the recorded interface, whose ID was not known when the binding was recorded.
+ */
+const isSentToInstance = ({ record }: PodEipSituation, { instanceId = '' }: Eip): boolean =>
+  instanceId.startsWith(CONTAINER_INSTANCE) && latestBinding(record) !== undefined;
+
+/**
+ * Whether the EIP was bought for this PodEIP. If it is bound to the pod without a recorded binding, the record was
+ * removed by hand.
+ */
+const isBought = ({ record }: PodEipSituation): boolean => record.request?.kind === 'new';
+
+/** The virtual node binds the EIP when it creates the instance: such a binding is accepted and recorded. */
 const acceptFromInstance = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (eip: Eip) => Step): Step => {
   const found = locateInterface(it, podIP);
   if (found.kind === 'step') return found.step;
   const binding = found.value;
-  return isBoundTo(eip, binding) ? { do: 'RecordBinding', podEip: it.podEip, binding } : takeAway(eip);
+  return isBoundTo(eip, binding) || isAtItsInstance(it, eip, binding)
+    ? { do: 'RecordBinding', podEip: it.podEip, binding: asDescribed(binding, eip) }
+    : takeAway(eip);
 };
 
-/** It is free: where the pod is is written down first, and then it is bound there. */
+/**
+ * Whether the EIP is bound to the instance that the pod names. Anybody may write that annotation, so it counts only for
+ * an EIP that was bought for this PodEIP and therefore cannot be taken from anyone else.
+ */
+const isAtItsInstance = ({ seen, podEip, settings }: PodEipSituation, eip: Eip, binding: NicBinding): boolean =>
+  seen.pod?.metadata.annotations?.[ECI_INSTANCE_ID] === eip.instanceId &&
+  mayMean(eip, binding) &&
+  provesOwnership(eip, podEip, settings.clusterUid);
+
+/** The EIP is free: the binding is recorded first, and made afterwards. */
 const associate = (it: PodEipSituation, eip: Eip, podIP: string): Step => {
   const { podEip, record } = it;
   const { allocationId } = eip;
@@ -90,13 +149,12 @@ const associate = (it: PodEipSituation, eip: Eip, podIP: string): Step => {
   const found = locateInterface(it, podIP);
   if (found.kind === 'step') return found.step;
   const binding = found.value;
-  // The pod before this one had the same address: a request to detach the EIP from there that got no answer would take
-  // it from this pod. Once the place is written down as this pod's, that was waited for.
+  // The previous pod had the same address: an unanswered request to detach the EIP from it would take the EIP from this
+  // pod. A binding that is recorded for this pod was recorded after that wait.
   const wasAnothers = record.bindings.some((other) => isSameBinding(other, binding) && other.podUid !== record.podUid);
   if (wasAnothers && !isSettled(it))
     return wait('Settling', `a request to detach ${allocationId} may still take effect`, POLL_MS);
-  const latest = latestBinding(record);
-  return latest && isSameBinding(latest, binding) && latest.isPrimary === binding.isPrimary
+  return isRecorded(record, binding)
     ? { do: 'Associate', podEip, allocationId, binding }
     : { do: 'RecordBinding', podEip, binding };
 };
@@ -107,31 +165,9 @@ const isOnOurVirtualNode = ({ seen: { node } }: PodEipSituation): boolean =>
 const locked = ({ allocationId, lockReasons }: Eip, ms?: number): Step =>
   fail('EipLocked', `${allocationId} is locked (${lockReasons.join(', ')}); clear the lock in the console`, ms);
 
-/** The EIP was bought for this pod and is bound to something else: not by us. */
+/** The EIP is bound to something that this controller did not bind it to. */
 export const boundElsewhere = (eip: Eip): Step =>
   fail(
     'EipBoundElsewhere',
     `${eip.allocationId} is bound to ${eip.instanceId ?? 'something else'}, where this controller did not put it; detach it there`,
   );
-
-/** The one network interface that holds the pod's address. */
-const locateInterface = ({ seen, record }: PodEipSituation, privateIpAddress: string): Outcome<NicBinding> => {
-  if (!seen.interfaces) return stepFirst({ do: 'ReadInterfaces', privateIpAddress });
-  const [one, ...others] = seen.interfaces;
-  if (!one)
-    return stepFirst(
-      wait('NoInterfaceYet', `no network interface of the VPC holds ${privateIpAddress} yet`, 2 * POLL_MS),
-    );
-  const { networkInterfaceId, status, primaryIpAddress } = one;
-  if (others.length > 0)
-    return stepFirst(
-      fail(
-        'AmbiguousInterface',
-        `${privateIpAddress} is held by ${seen.interfaces.length} network interfaces (${seen.interfaces.map((each) => each.networkInterfaceId).join(', ')}); check vpcID in the configuration`,
-      ),
-    );
-  if (status !== 'InUse')
-    return stepFirst(wait('NoInterfaceYet', `network interface ${networkInterfaceId} is ${status}`, 2 * POLL_MS));
-  const isPrimary = primaryIpAddress === privateIpAddress;
-  return valueOf({ networkInterfaceId, privateIpAddress, isPrimary, podUid: record.podUid });
-};

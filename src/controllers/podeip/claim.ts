@@ -1,16 +1,15 @@
 import { sentence } from '../../api/finding.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
+import { hasNoIPv4, ipv4Of } from '../../api/pod.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import type { PodRequest } from './pod-request.ts';
 import type { Situation } from './situation.ts';
 import { done, fail, retire, type Action, type Result, type Step } from './step.ts';
 
-/** Until it is asked again whether another controller makes EIPs; how often that is looked at. Milliseconds. */
+/** Interval between checks whether another controller of EIPs is still there, milliseconds. */
 const OTHERS_MS = 30_000;
 
-/**
- * The intent is written before the cloud is touched; a request that is refused is written too, so that it can be seen.
- */
+/** Writes the intent before the cloud is touched. A refused request is written as well, so that users see it. */
 export const claim = (it: Situation, asked: PodRequest, generation: number): Step => {
   const { podEip } = it.seen;
   const { parsed, target } = asked;
@@ -25,20 +24,30 @@ export const claim = (it: Situation, asked: PodRequest, generation: number): Ste
     case 'container-group':
       return podEip ? retire(podEip, `the virtual node makes the address (${target.because})`) : recordExternal(asked);
     case 'vpc-first':
-      // Bought before there is an address to bind it to: it is passed to the instance at its creation.
+      // Bought before the pod has an address: the instance will be created with the EIP.
       return hasPodIP(asked) || waitsForEip(asked.pod)
         ? write(it, asked, generation)
         : done('NoPodIP', 'the virtual node has not said yet that it can run the pod');
     case 'after-creation':
-      return hasPodIP(asked) ? write(it, asked, generation) : NO_POD_IP;
+      return hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked);
     case 'podeip':
-      return besideOthers(it, asked) ?? (hasPodIP(asked) ? write(it, asked, generation) : NO_POD_IP);
+      return besideOthers(it, asked) ?? (hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked));
   }
 };
 
+/** Why there is no address yet to which an EIP could be bound; undefined if there is one. */
+const noAddress = ({ settings }: Situation, { pod }: PodRequest): Result =>
+  hasNoIPv4(pod)
+    ? fail(
+        'NoIPv4',
+        `the pod has no IPv4 address (${pod.status?.podIP}), and an EIP is bound to no other; give it one`,
+        settings.recheckMs,
+      )
+    : NO_POD_IP;
+
 const NO_POD_IP: Result = done('NoPodIP', 'the pod has no address yet');
 
-const hasPodIP = ({ pod }: PodRequest): boolean => Boolean(pod.status?.podIP);
+const hasPodIP = ({ pod }: PodRequest): boolean => ipv4Of(pod) !== undefined;
 
 const write = ({ seen: { podEip } }: Situation, { pod, parsed, findings }: PodRequest, generation: number): Action => {
   const { request, release } = parsed;
@@ -52,7 +61,10 @@ const recordExternal = ({ pod, parsed, findings }: PodRequest): Action => ({
   findings,
 });
 
-/** Another controller makes an EIP for the pod. Not even a PodEIP is written: it writes one of the same name. */
+/**
+ * The result if another controller makes an EIP for the pod; undefined otherwise. No PodEIP is written then, since that
+ * controller writes one of the same name.
+ */
 const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | undefined => {
   const other = asked.findingsBeside(seen.otherControllers ?? []).find(({ id }) => id === 'OtherEipController');
   return other && fail(other.id, sentence(other), OTHERS_MS);

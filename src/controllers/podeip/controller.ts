@@ -1,74 +1,85 @@
 import { runAction, type ActionPorts } from './actions.ts';
+import { createAnnouncer, type AnnouncePorts } from './publish.ts';
 import { POD, type Node, type Pod } from '../../api/core.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
 import { CloudFault } from '../../cloud/fault.ts';
+import { LONGEST_UNTOLD_MS } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
-import { MOST_READS, runSteps, type StepLoop } from '../../kube/step-loop.ts';
-import type { Log } from '../../lib/log.ts';
+import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube/step-loop.ts';
+import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
-import { decide } from './decide.ts';
+import { decideCounted } from './counting.ts';
 import { isDrifting } from './pod-request.ts';
-import { isFinal } from '../../api/pod.ts';
+import { ipv4Of, isFinal } from '../../api/pod.ts';
 import { isOurs, isExternal, readRecord } from './record.ts';
-import type { ObservedState, Settings, TrackedState } from './observation.ts';
+import { provesOwnership } from './safeguards.ts';
+import type { ObservedState, RefusedChange, TrackedState } from './observation.ts';
 import {
-  isCloudAction,
+  isEipAction,
   isReadStep,
-  RETRY_MS,
   type Action,
   type ActionOutcome,
+  type EipAction,
   type ReadStep,
   type Result,
+  type Step,
 } from './step.ts';
+import { requeueAfter } from './retry.ts';
 import { labelOf } from './step-label.ts';
-import { noticesOf, regarding, warningsOf, type EventNote, type Regarding } from './events.ts';
-import { fieldsOf, sentenceOf } from './log-fields.ts';
+import { noticesOf, warningsOf } from './events.ts';
+import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields.ts';
+import { whyNotHeld } from './hold-failure.ts';
 import { readFor, type ReadPorts } from './reads.ts';
-import { statusOf, statusPatch, type Readiness } from './status.ts';
+import { readinessBefore } from './status.ts';
+import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
+import { quietByNote } from './quiet.ts';
+import { endQuiet } from './sending.ts';
 import { UNTRACKED, type Tracker } from './tracker.ts';
 import type { LatencyTracker } from './latency.ts';
-import { recallPolicy } from '../policy-cache.ts';
+import type { PurchaseHistory } from '../../policies/purchase-history.ts';
+import { recallPolicy } from '../../policies/policy-cache.ts';
 
-/** What the reconciler of pods and PodEIPs works with. */
-export interface PodEipPorts extends ActionPorts, ReadPorts {
-  readonly settings: Settings;
+/** The ports and settings of the reconciler of pods and PodEIPs. */
+export interface PodEipPorts extends Omit<ActionPorts, 'announce'>, ReadPorts, ReportPorts {
   readonly tracker: Tracker;
-  /** Times what is done; undefined where nobody reads the figures. */
+  /** The resource through which pods are annotated. @default 'status' */
+  readonly annotateThrough?: AnnouncePorts['through'] | undefined;
+  /** Measures latencies; undefined if no metrics are served. */
   readonly latency?: LatencyTracker | undefined;
-  /** Other controllers of EIPs in the cluster; undefined where nobody looks for them. */
+  /** Other controllers of EIPs in the cluster; undefined if they are not looked for. */
   readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
+  /** What namespaces have bought; undefined if nobody counts. */
+  readonly purchases?: Pick<PurchaseHistory, 'of' | 'decided' | 'bought'> | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
+  /** The API server's clock, in milliseconds; undefined where nobody asks it. */
+  readonly serverTime?: (() => number | undefined) | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
   readonly mayAct: () => boolean;
-  /** An EIP was given back: those that wait for room may ask again. */
+  /** Called once it is known that AllocateEipAddress drops its tags. */
+  readonly onTagsDropped?: (() => void) | undefined;
+  /** Called after an EIP was released: PodEIPs that wait for quota may try again. */
   readonly onQuotaFreed: () => void;
-  readonly record: (regarding: Regarding, event: EventNote) => void;
-  /** Tells the Knative Service of a pod, or of the pod of a PodEIP, what is wrong there. */
-  readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
-  /** Who notices what happens to addresses; undefined where nobody wants to know. */
+  /** Observes what happens to addresses; undefined if no CloudEvents are sent. */
   readonly changes?: Changes | undefined;
-  readonly log: Log;
 }
 
-/** Notices what happens to addresses, from what each pass sees. Neither method rejects. */
+/** Observes what happens to addresses in each pass. Neither method rejects. */
 interface Changes {
   /**
-   * Before a step. False if the step must wait: after it, what is not written down yet could not be noticed any more.
+   * Called before a step. False if the step must wait, since it would make a change undetectable that is not recorded
+   * yet.
    */
   observed(step: Action | Result, seen: ObservedState): Promise<boolean>;
-  /** The cloud refused something, and somebody must act. */
+  /** The cloud refused a change, and a person must act. */
   refused(podEip: PodEip, trouble: { readonly reason: Reason; readonly message: string }): void;
 }
 
-/** Before a throttled call takes its place in the queue of its action again; milliseconds. */
-const THROTTLED_MS = 1_000;
-
-/** Until a step that waits for a write is looked at again, if nobody calls before; milliseconds. */
+/** When a step that waits for a write is tried again, if no event comes before; milliseconds. */
 const HELD_MS = 10_000;
 
 /**
@@ -83,14 +94,18 @@ export const reconcilePodEip = (ports: PodEipPorts): ((ref: ObjectRef, signal: A
   return async (ref, signal) => runSteps(loop, await observe(ref, ports, signal), signal);
 };
 
+/** How long a PodEIP that was created waits for the watch to show it, where that lags; milliseconds. */
+const CLAIMED_MS = 1_000;
+
 /** What is known before anything is asked of the cloud. */
 const observe = async (ref: ObjectRef, ports: PodEipPorts, signal: AbortSignal): Promise<ObservedState> => {
   const { kube, tracker, policies, otherControllers, nodeOf, clock } = ports;
+  const readAt = clock.mono();
   const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
   if (podEip) tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod));
   const nodeName = pod?.spec.nodeName;
   const node = nodeName === undefined ? undefined : nodeOf(nodeName);
-  const now = clock.now();
+  const clocks = { now: clock.now(), serverNow: ports.serverTime?.() };
   const effective =
     policies && isAsking(pod, podEip) ? await recallPolicy(policies, kube, ref.namespace ?? '', signal) : undefined;
   return {
@@ -99,53 +114,96 @@ const observe = async (ref: ObjectRef, ports: PodEipPorts, signal: AbortSignal):
     node: node ?? null,
     otherControllers: otherControllers?.(),
     policy: effective && { effective, isFresh: false },
-    memory: recalled(podEip, tracker),
-    now,
+    memory: recalled({ podEip, pod, ...clocks }, ports),
+    ...clocks,
+    readAt,
   };
 };
 
-const recalled = (podEip: PodEip | null | undefined, tracker: Tracker): TrackedState =>
-  podEip ? tracker.recall(podEip.metadata.uid) : UNTRACKED;
+const recalled = (
+  seen: Pick<ObservedState, 'now' | 'serverNow'> & {
+    readonly podEip?: PodEip | null | undefined;
+    readonly pod?: Pod | null | undefined;
+  },
+  { tracker, settings }: Pick<PodEipPorts, 'tracker' | 'settings'>,
+): TrackedState => {
+  const { podEip, pod } = seen;
+  if (!podEip) return UNTRACKED;
+  const memory = tracker.recall(podEip.metadata.uid);
+  const noted = quietByNote(podEip, seen, settings);
+  return {
+    ...memory,
+    quietMs: Math.max(memory.quietMs, noted),
+    // Without a pod, whatever is sent for it ends the quiet; what is kept is detached before it is.
+    retainedMs: readRecord(podEip).podUid === '' ? Math.max(memory.retainedMs, noted) : memory.retainedMs,
+    givenBack: pod ? tracker.givenBack.of(pod.metadata.uid) : undefined,
+  };
+};
 
 const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Action, Result, Requeue> => {
-  const { tracker, settings, changes, mayAct, log } = ports;
+  const { kube, tracker, settings, changes, mayAct, annotateThrough = 'status', log } = ports;
+  const announce = createAnnouncer({ kube, networkKey: settings.networkKey, through: annotateThrough, log });
+  const acting = { ...ports, announce };
   return {
-    decide: (seen) => decide(seen, settings),
+    decide: (seen) => decideCounted(seen, ports),
     isRead: isReadStep,
     isResult,
-    // Each place under the limits of the namespace may be asked for by itself.
+    // Each reservation under the limits of the namespace may need a read of its own.
     mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
     read: async (step, seen, signal) => {
       const known = { ...seen, ...(await readFor(step, seen, ports, signal)) };
-      if (step.do === 'ReadEip') remember(step.allocationId, known, tracker);
-      return { ...known, memory: recalled(seen.podEip, tracker) };
+      if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
+      if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
+        tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
+      return { ...known, memory: recalled(seen, ports) };
     },
     beforeStep:
       changes && (async (step, seen) => ((await changes.observed(step, seen)) ? undefined : { afterMs: HELD_MS })),
     fence: () => (mayAct() ? undefined : 'backoff'),
     act: async (step, seen, signal) => {
-      const done = await perform(step, seen, ports, signal);
+      if ((await tellBefore(step, seen, ports, signal)) === 'first') return 'now';
+      const done = await perform(step, seen, acting, signal);
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
-      log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...done }, sentenceOf(step));
-      return 'now';
+      log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...done }, logSentence(step));
+      // Its lane in the queue is known once the watch shows it, which makes it due.
+      return step.do === 'Claim' && !seen.podEip ? { afterMs: CLAIMED_MS } : 'now';
     },
     settle: (step, seen, signal) => settle(step, seen, ports, signal),
-    failed: async (error, seen, signal) => {
+    succeeded: (step, seen) => {
+      tracker.faults.succeeded(subjectOf(seen), step.do);
+      if (!isReadStep(step) && isEipAction(step)) tracker.faults.movedOn(subjectOf(seen));
+    },
+    failed: async (error, at, signal) => {
       if (error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists')) return 'backoff';
+      const unheld = whyNotHeld(error, at.step);
+      // An address that its pod has, it has all the same.
+      if (unheld) return warnInUse(unheld, at.observed, ports) ?? settle(unheld, at.observed, ports, signal);
       if (!(error instanceof CloudFault)) throw error;
-      return faulted(error, seen, ports, signal);
+      return faulted(error, at, ports, signal);
     },
   };
 };
 
-/** What this reading of the EIP says of the time since when. */
-const remember = (allocationId: string, { pod, podEip, eip }: ObservedState, tracker: Tracker): void =>
-  tracker.observed(podEip?.metadata.uid ?? '', allocationId, {
+/** Updates the times since which the EIP has been missing, elsewhere or unused, from this read of it. */
+const remember = (
+  allocationId: string,
+  { pod, podEip, eip }: ObservedState,
+  { tracker, settings }: Pick<PodEipPorts, 'tracker' | 'settings'>,
+): void => {
+  const uid = podEip?.metadata.uid ?? '';
+  tracker.observed(uid, allocationId, {
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
   });
+  const isOwn = podEip !== null && eip && provesOwnership(eip, podEip, settings.clusterUid);
+  if (isOwn) tracker.sawTags(uid, allocationId, 'kept');
+  const isWaiting = pod !== null && pod.metadata.uid === (podEip ? readRecord(podEip).podUid : '');
+  // Not while there is no address to bind it to, nor while it is locked: that time does not count as unused.
+  const couldBeUsed = isWaiting && ipv4Of(pod) !== undefined && eip?.lockReasons.length === 0;
+  tracker.sawUnused(uid, allocationId, Boolean(isOwn) && couldBeUsed && eip.status === 'Available');
+};
 
-/** Whether what the policy says makes a difference: nothing is asked for by a pod that is not there. */
+/** Whether the policy makes a difference: without a pod nothing is requested. */
 const isAsking = (pod: Pod | undefined, podEip: PodEip | undefined): boolean =>
   pod !== undefined && podEip?.metadata.deletionTimestamp === undefined;
 
@@ -159,21 +217,27 @@ const isResult = (step: Action | Result): step is Result =>
   step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
 /**
- * Does one step, remembers what is known of its outcome, and tells people. Resolves to what its line of the log adds.
+ * Carries out one step, records its outcome in the tracker, and reports it. Resolves to the result for its log line.
  */
-const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<object> => {
+const perform = async (
+  step: Action,
+  seen: ObservedState,
+  ports: PodEipPorts & ActionPorts,
+  signal: AbortSignal,
+): Promise<object> => {
   const { tracker, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
-  const isCloud = isCloudAction(step);
+  const isCloud = isEipAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
   if (isCloud) tracker.sending(uid);
+  const run = () => runAction(step, ports, tracker.epoch(uid), signal);
   try {
     const { result: acted, requestIds } = await collectRequests(() =>
-      runAction(step, ports, tracker.epoch(uid), signal),
+      isCloud ? preparingChanges(() => endQuiet(changeOf(step, seen.readAt ?? began), ports, signal), run) : run(),
     );
     if (isCloud) tracker.accepted(uid, step);
-    if (step.do === 'Release') ports.onQuotaFreed();
+    noteDone(step, acted, seen, ports);
     if (acted.created !== undefined) tracker.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') tracker.renewed(uid);
     latency?.done(step, seen, began);
@@ -182,104 +246,150 @@ const perform = async (step: Action, seen: ObservedState, ports: PodEipPorts, si
   } catch (error) {
     if (isCloud && error instanceof CloudFault) tracker.failed(uid, step, error);
     else if (isCloud) tracker.lostTrack(uid);
+    if (seen.podEip && MAY_COME_LATE.has(step.do)) tracker.wrote(uid, false);
     throw error;
   }
 };
 
-/** What came of a step, for its line of the log. */
-const outcomeFields = (acted: ActionOutcome, requestIds: readonly string[]): object => ({
-  ...(acted.created !== undefined && { podEipUid: acted.created }),
-  ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
-  ...(acted.ipAddress !== undefined && { ipAddress: acted.ipAddress }),
-  ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
+const changeOf = (step: EipAction, readAt: number) => ({
+  podEip: step.podEip,
+  isPurchase: step.do === 'Allocate',
+  readAt,
 });
 
-/** Tells people what was done, and what there is to say about a request that was written down. */
+/** Steps that have changed the PodEIP itself, once they were answered. */
+const CHANGES_ITS_OWN: ReadonlySet<Step['do']> = new Set([
+  'Claim',
+  'Forget',
+  'Retain',
+  'Retire',
+  'Record',
+  'RecordBinding',
+]);
+
+/** Those that go through after what is sent next, and change what that rests on, if their answer is lost. */
+const MAY_COME_LATE: ReadonlySet<Step['do']> = new Set(['Claim', 'Forget', 'NoteQuiet']);
+
+/** Records the effects of a completed step that later steps, and other pods, depend on. */
+const noteDone = (step: Action, acted: ActionOutcome, { pod, podEip }: ObservedState, ports: PodEipPorts): void => {
+  const { tracker, log } = ports;
+  const uid = podEip?.metadata.uid ?? '';
+  if (podEip && CHANGES_ITS_OWN.has(step.do)) tracker.wrote(uid, true);
+  if (step.do === 'RestoreFinalizer') tracker.restored(uid);
+  if (step.do === 'Allocate' && acted.allocationId !== undefined) {
+    tracker.bought(uid, acted.allocationId);
+    ports.purchases?.bought(step.podEip);
+  }
+  if (step.do === 'Tag' && tracker.sawTags(uid, step.allocationId, 'dropped')) {
+    log.warn({ eip: step.allocationId, action: 'AllocateEipAddress' }, TAGS_DROPPED);
+    ports.onTagsDropped?.();
+  }
+  if (step.do === 'Release') ports.onQuotaFreed();
+  if (step.do === 'Retire' && step.unusable && pod) tracker.givenBack.add(pod.metadata.uid, step.unusable);
+};
+
+/**
+ * Writes the status before the pod is annotated: a client that is notified of the pod reads the address in its PodEIP,
+ * and no longer finds one that is about to be detached. `first`: the step waits for the next pass, which sees that
+ * status.
+ */
+const tellBefore = async (
+  step: Action,
+  seen: ObservedState,
+  ports: PodEipPorts,
+  signal: AbortSignal,
+): Promise<'first' | undefined> => {
+  const readiness = readinessBefore(step, seen.podEip?.status);
+  if (!readiness) return undefined;
+  // A read from before the detachment says nothing about the time after it.
+  const known = readiness.isReady ? seen : { ...seen, eip: undefined };
+  const isWritten = await tell({ ...readiness, isWarning: false }, known, ports, signal);
+  return readiness.isReady || !isWritten ? undefined : 'first';
+};
+
+/** Reports what was done, and the findings about a request that was recorded. */
 const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, ports: PodEipPorts): void => {
   const findings = step.do === 'Claim' || step.do === 'RecordExternal' ? step.findings : undefined;
   if (findings) ports.latency?.read({ findings });
   for (const { about, event } of noticesOf(step, acted, seen)) ports.record(about, event);
-  // What refuses is in the condition and its Event.
+  // Findings that refuse the request are in the condition and its Event.
   const isRefused = step.do === 'Claim' && !step.request;
   for (const warning of warningsOf({ findings: isRefused ? [] : (findings ?? []) }))
     warn(warning, { pod: seen.pod, podEip: null }, ports);
 };
 
-/** Nothing to do now: say how things stand. */
+/** Nothing to do now: reports the state. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
-  const isReady = step.do === 'Done' && step.reason === 'InUse';
+  const { tracker, settings } = ports;
   const { reason, message } = step;
-  await tell({ isReady, isWarning: step.do === 'Fail', reason, message }, seen, ports, signal);
-  return step.ms === undefined ? 'done' : { afterMs: step.ms };
+  const isReady = step.do === 'Done' && reason === 'InUse';
+  const again: Requeue = step.ms === undefined ? 'done' : { afterMs: step.ms };
+  const subject = subjectOf(seen);
+  // Between two attempts the reason is the answer of the cloud, and not what the pause waits for.
+  const trouble =
+    step.do === 'Wait'
+      ? (tracker.faults.current(subject, settings.settleMs + LONGEST_UNTOLD_MS) ?? toldBefore(step, seen))
+      : undefined;
+  if (trouble) {
+    await tell({ ...trouble, isReady: false, isWarning: false }, seen, ports, signal);
+    return again;
+  }
+  const topic = step.do === 'Fail' ? step.topic : undefined;
+  if (step.do === 'Done') tracker.faults.forget(subject);
+  else if (step.do === 'Fail' && topic === undefined) tracker.faults.movedOn(subject);
+  // A refusal of the cloud had its Event when it came.
+  const isWarning = step.do === 'Fail' && topic === undefined;
+  const logged = step.do === 'Fail' ? step.logged : undefined;
+  await tell({ isReady, isWarning, reason, message, topic, logged }, seen, ports, signal);
+  return again;
 };
 
-/** The cloud said no, or nothing at all. */
+/** Warns of a pod whose address is in use, which stays so; undefined for every other one. */
+const warnInUse = (
+  { reason, message, ms }: Extract<Result, { readonly do: 'Fail' }>,
+  seen: ObservedState,
+  ports: PodEipPorts,
+): Requeue | undefined => {
+  if (!isInUse(seen)) return undefined;
+  ports.log.warn({ reason, ...fieldsOf(seen) }, message);
+  warn(warningOf({ reason, message }), seen, ports);
+  return ms === undefined ? 'done' : { afterMs: ms };
+};
+
+/** Whose answers are counted. */
+const subjectOf = ({ pod, podEip }: ObservedState): string => (podEip ?? pod)?.metadata.uid ?? '';
+
+/** Handles a call of the cloud that was refused or not answered. */
 const faulted = async (
   fault: CloudFault,
-  seen: ObservedState,
+  { step, observed: seen }: FailedTurn<ObservedState, Step>,
   ports: PodEipPorts,
   signal: AbortSignal,
 ): Promise<Requeue> => {
+  const { tracker, log, changes } = ports;
   const { kind, action, code, requestId, message } = fault;
-  const { tell: whom, retry, reason } = FAULT[kind];
-  const needsSomebody = whom !== 'nobody';
-  const fields = { kind, action, code, requestId, ...fieldsOf(seen) };
-  if (needsSomebody) ports.log.warn(fields, message);
-  else ports.log.debug(fields, message);
-  // The bucket of the action slows everybody down together: a pause of its own would let newcomers pass this one.
-  if (retry === 'throttle') return { afterMs: Math.max(THROTTLED_MS, fault.retryAfterMs ?? 0) };
-  if (!needsSomebody) return 'backoff';
-  if (seen.podEip) ports.changes?.refused(seen.podEip, { reason, message });
-  await tell({ isReady: false, isWarning: true, reason, message, isOfCloud: true }, seen, ports, signal);
-  // Who may not take an EIP over buys one instead.
-  if (seen.podEip && ports.tracker.recall(seen.podEip.metadata.uid).refusal?.action === 'TransferOwnership')
-    return { afterMs: ports.settings.readLagMs };
-  return { afterMs: Math.max(RETRY_MS, fault.retryAfterMs ?? 0) };
-};
-
-/** Tells pod and PodEIP, and their Knative Service, which hears of each reason once and of which pod. */
-const warn = (
-  warning: EventNote,
-  { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
-  { record, warnService }: Pick<PodEipPorts, 'record' | 'warnService'>,
-): void => {
-  for (const object of regarding({ pod, podEip })) record(object, warning);
-  const one = pod ?? podEip;
-  if (one) warnService(one, warning);
-};
-
-/** Writes the status if it changed, and an Event if somebody must act and has not been told this yet. */
-const tell = async (
-  readiness: Readiness & { readonly isWarning: boolean },
-  seen: ObservedState,
-  ports: PodEipPorts,
-  signal: AbortSignal,
-): Promise<void> => {
-  const { kube, clock, settings } = ports;
-  const { podEip } = seen;
-  const { isWarning } = readiness;
-  const warning: EventNote = {
-    type: 'Warning',
-    reason: readiness.reason,
-    action: 'Reconcile',
-    note: readiness.message,
-  };
-  if (!podEip || !(isOurs(podEip) || isExternal(podEip))) {
-    if (isWarning) warn(warning, { pod: seen.pod, podEip: null }, ports);
-    return;
+  const name = step?.do ?? '';
+  const refusal = refusalOf(name, seen, ports);
+  const needsSomebody = FAULT[kind].tell !== 'nobody';
+  // A pause after a transient fault is not reported yet; any other reason, such as an address that is taken, is.
+  const isOwnReason = refusal !== undefined && refusal.reason !== FAULT[kind].reason;
+  const view = refusal && { reason: refusal.reason, needsSomebody: needsSomebody || isOwnReason };
+  const { trouble, isUnreported } = tracker.faults.failed(subjectOf(seen), name, fault, view);
+  log[isUnreported ? 'warn' : 'debug']({ kind, action, code, requestId, ...fieldsOf(seen) }, message);
+  if (trouble) {
+    if (needsSomebody && seen.podEip) changes?.refused(seen.podEip, trouble);
+    await tellTrouble(
+      { trouble, isUnreported, mayPass: !needsSomebody && step !== undefined && isReadStep(step) },
+      seen,
+      ports,
+      signal,
+    );
   }
-  const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready');
-  const time = { now: clock.now(), refreshMs: settings.recheckMs };
-  const status = statusPatch(podEip.status, statusOf(podEip, seen, readiness, time));
-  if (!status) return;
-  const { namespace, name, uid, resourceVersion } = podEip.metadata;
-  const body = { metadata: { uid, resourceVersion }, status };
-  await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
-  // The cloud's own messages carry the ID of each request: only another reason is news.
-  const hasChanged =
-    before?.reason !== readiness.reason || (!readiness.isOfCloud && before.message !== readiness.message);
-  // What the cloud refuses has its line already, with the ID of the request.
-  const line = { reason: readiness.reason, isReady: readiness.isReady, ...fieldsOf(seen) };
-  if (hasChanged && !readiness.isOfCloud) ports.log[isWarning ? 'warn' : 'debug'](line, readiness.message);
-  if (isWarning && hasChanged) warn(warning, seen, ports);
+  return requeueAfter(fault, refusal, ports.settings);
+};
+
+/** The refusal because of which this step of the PodEIP is not repeated before some time has passed. */
+const refusalOf = (step: string, { podEip }: ObservedState, { tracker }: PodEipPorts): RefusedChange | undefined => {
+  const refusal = podEip ? tracker.recall(podEip.metadata.uid).refusal : undefined;
+  return refusal?.action === step ? refusal : undefined;
 };

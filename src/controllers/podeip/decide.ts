@@ -3,29 +3,32 @@ import { claim } from './claim.ts';
 import { attach } from './attach.ts';
 import { finalize } from './finalize.ts';
 import { isRetained, retain } from './retain.ts';
-import { provision } from './provision.ts';
+import { lookInTime, provision } from './provision.ts';
 import { hasEipOfInstance } from './instance.ts';
 import type { PodRequest } from './pod-request.ts';
+import { FINALIZER } from '../../api/podeip.ts';
 import { isAnnounced, isFinal } from '../../api/pod.ts';
 import { refusedOnEci } from './grant-on-eci.ts';
 import { hasFinalizer, isOurs, isExternal } from './record.ts';
+import { hasLostFinalizer, isItsPod } from './safeguards.ts';
 import type { ObservedState, Settings } from './observation.ts';
+import { noteDue } from './quiet.ts';
 import { situationOf, withPodEip, type PodEipSituation, type Situation } from './situation.ts';
-import { done, fail, justTampered, retire, unpublish, type Step } from './step.ts';
+import { done, fail, justTampered, refusedUntil, retire, unpublish, type Step } from './step.ts';
 import { external } from './external.ts';
 
 /**
- * The one thing to do next for a pod and its PodEIP. Pure and total; reads from top to bottom, the first line that
- * applies wins. It never trusts an order of events: whoever runs it may have died on any line before, or may run twice
- * at once.
+ * The next step for a pod and its PodEIP. Pure and total; reads from top to bottom, and the first line that applies
+ * wins. It relies on no order of events: the process that runs it may have died on any line before, and two may run at
+ * once.
  */
 export const decide = (seen: ObservedState, settings: Settings): Step => {
   const step = next(situationOf(seen, settings));
   const { refusal } = seen.memory;
-  // What was refused is not asked again at each event, only when its time has come.
-  return refusal && refusal.action === step.do && refusal.dueInMs > 0
-    ? fail(refusal.reason, refusal.message, refusal.dueInMs)
-    : step;
+  // A refused step is not repeated at each event, but only when it is due.
+  const isEarly = refusal && refusal.action === step.do && refusal.dueInMs > 0;
+  const result = lookInTime(isEarly ? refusedUntil(refusal) : step, seen.memory);
+  return noteDue(result, seen, settings) ?? result;
 };
 
 const next = (it: Situation): Step => {
@@ -35,21 +38,22 @@ const next = (it: Situation): Step => {
   return isOurs(podEip) ? proceed(withPodEip(it, podEip)) : adopt(it, podEip);
 };
 
-/** There is no PodEIP: does there have to be one? */
+/** There is no PodEIP: decides whether one is needed. */
 const begin = (it: Situation): Step => {
   const { asked } = it;
   if (!asked || isFinal(asked.pod) || asked.pod.metadata.deletionTimestamp !== undefined)
     return done('NoAddressWanted', 'no running pod');
   if (!asked.isWanted) return done('NoAddressWanted', 'the pod asks for no address');
-  return refusedOnEci(asked) ?? claim(it, asked, 1);
+  return refusedOnEci(it, asked) ?? claim(it, asked, 1);
 };
 
-/** There is a PodEIP of ours: on to its address, or on to its end. */
+/** There is a PodEIP of this controller: provides its address, or ends it. */
 const proceed = (it: PodEipSituation): Step => {
   const { podEip, record, asked } = it;
   const misplaced = inOtherRegion(it);
   if (misplaced) return misplaced;
   if (podEip.metadata.deletionTimestamp !== undefined) return finalize(it);
+  if (hasLostFinalizer(it)) return restoreFinalizer(it);
 
   const because = endOf(it);
   if (because !== undefined) return isRetained(it) ? retain(it, because) : retire(podEip, because);
@@ -60,15 +64,26 @@ const proceed = (it: PodEipSituation): Step => {
     : withoutLost(it, asked, attach(it, asked, record.request));
 };
 
-/** Whatever stands in the way: a pod is not left with an address that it has lost. */
+/** Software that keeps taking it off is not answered each time; meanwhile nothing is bought, nor bound. */
+const restoreFinalizer = ({ podEip, seen: { memory } }: PodEipSituation): Step => {
+  const { restoreInMs = 0 } = memory;
+  if (restoreInMs === 0) return { do: 'RestoreFinalizer', podEip };
+  return fail(
+    'RecordTampered',
+    `something keeps taking the finalizer ${FINALIZER} off PodEIP ${podEip.metadata.name}, without which its EIP would be left behind; find out what, with the audit log of the API server or metadata.managedFields, and stop it`,
+    restoreInMs,
+  );
+};
+
+/** Whatever prevents the step: a lost address is removed from the pod first. */
 const withoutLost = ({ seen, settings }: Situation, { pod }: PodRequest, step: Step): Step => {
   const hasLost = step.do === 'Fail' && seen.memory.driftMs >= settings.readLagMs;
   return hasLost && isAnnounced(pod) ? unpublish(pod) : step;
 };
 
 /**
- * Where the configuration names another region than the one in which the EIP is, the EIP would count as released by
- * somebody: another one would be bought, and this one be paid for for ever.
+ * If the configuration names another region than that of the EIP, the EIP would count as released by somebody: another
+ * one would be bought, and this one would be paid for for ever.
  */
 const inOtherRegion = ({ podEip, record: { region }, settings }: PodEipSituation): Step | undefined =>
   region === undefined || settings.region === undefined || region === settings.region || !hasFinalizer(podEip)
@@ -85,7 +100,7 @@ const endOf = (it: PodEipSituation): string | undefined => {
   if (!asked) return 'the pod is gone';
   const { pod } = asked;
   if (record.podUid === '') return 'its pod was gone';
-  if (pod.metadata.uid !== record.podUid) return 'the pod was replaced by another of the same name';
+  if (!isItsPod(it, pod)) return 'the pod was replaced by another of the same name';
   if (isFinal(pod)) return `the pod has ended (${pod.status?.phase})`;
   if (pod.metadata.deletionTimestamp !== undefined && !isAnnounced(pod))
     return 'the pod is ending before it got an address';

@@ -1,17 +1,17 @@
 import type { Pod } from '../../api/core.ts';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../api/knative.ts';
 import { sentence } from '../../api/finding.ts';
-import { PODEIP, type PodEip } from '../../api/podeip.ts';
+import { FINALIZER, PODEIP, type PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
 import { isHandedOver } from '../../api/pod.ts';
 import { readRecord } from './record.ts';
 import type { ObservedState } from './observation.ts';
-import { isCloudAction, isPodAction } from './step.ts';
-import type { Action, ActionOutcome, CloudAction, PodAction, RecordAction } from './step.ts';
+import { isEipAction, isAnnounceAction } from './step.ts';
+import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
 import { labelOf } from './step-label.ts';
 
-/** What an Event is about. */
+/** The object of an Event. */
 export interface Regarding {
   readonly apiVersion: string;
   readonly kind: string;
@@ -20,11 +20,11 @@ export interface Regarding {
   readonly uid: string;
 }
 
-/** An Event that a person reads in `kubectl describe`. */
+/** An Event, as people read it in `kubectl describe`. */
 export interface EventNote {
   readonly type: 'Normal' | 'Warning';
   readonly reason: Reason;
-  /** What the controller was doing, CamelCase. */
+  /** What the controller was doing, in CamelCase. */
   readonly action: string;
   readonly note: string;
 }
@@ -45,7 +45,7 @@ const ofPodEip = ({ metadata: { namespace, name, uid } }: PodEip): Regarding => 
   uid,
 });
 
-/** The Knative Service of a pod, by the labels that Knative puts on it and a PodEIP has from its pod. */
+/** The Knative Service of a pod, by the labels that Knative sets on pods and that PodEIPs copy. */
 export const serviceOf = ({ metadata: { namespace, labels = {} } }: Pod | PodEip): Regarding | undefined => {
   const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = labels;
   return name === undefined || uid === undefined
@@ -53,32 +53,35 @@ export const serviceOf = ({ metadata: { namespace, labels = {} } }: Pod | PodEip
     : { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
 };
 
-/** The pod, where people look first, and the PodEIP, which outlives it: both are told what somebody must act on. */
+/**
+ * The objects for Events that need somebody to act: the pod, where people look first, and the PodEIP, which outlives
+ * it.
+ */
 export const regarding = ({ pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>): readonly Regarding[] => [
   ...(pod ? [ofPod(pod)] : []),
   ...(podEip ? [ofPodEip(podEip)] : []),
 ];
 
-/** An Event and the object that it is about. */
+/** An Event and its object. */
 interface Notice {
   readonly about: Regarding;
   readonly event: EventNote;
 }
 
 /**
- * What to tell people after an act, and where. Each thing is told once: to the pod while it is there, of what happens
- * to its address; to the PodEIP, of what becomes of the EIP after it; to the Knative Service, of hand-overs. With the
- * two summaries of the Service a pod's life costs at most six Events, hold-off included: some clusters keep them all in
- * etcd for an hour, and client-go's readers drop what comes too fast.
+ * The Events for an action. Each fact is recorded once: on the pod, while it exists, what happens to its address; on
+ * the PodEIP, what happens to the EIP after that; on the Knative Service, hand-overs. Including the two summaries of
+ * the Service, a pod's life causes at most six Events, even with hold-off: some clusters keep Events in etcd for an
+ * hour, and client-go's event recorders drop Events that come too fast.
  */
 export const noticesOf = (step: Action, acted: ActionOutcome, seen: Objects): readonly Notice[] => {
-  if (isCloudAction(step)) return noticesOfCloud(step, acted, seen);
-  return isPodAction(step) ? noticesOfPod(step, seen) : noticesOfRecord(step, acted, seen);
+  if (isEipAction(step)) return noticesOfCloud(step, acted, seen);
+  return isAnnounceAction(step) ? noticesOfPod(step, seen) : noticesOfRecord(step, acted, seen);
 };
 
 type Objects = Pick<ObservedState, 'pod' | 'podEip'>;
 
-/** What there is to say of a step. */
+/** The text of an Event. */
 interface Saying {
   readonly reason: Reason;
   readonly note: string;
@@ -92,14 +95,14 @@ const notice = (
   { reason, note, type = 'Normal' }: Saying,
 ): readonly Notice[] => [{ about, event: { type, reason, action: labelOf(step), note } }];
 
-/** To the pod, and where there is none to the PodEIP. */
+/** Records on the pod or, if there is none, on the PodEIP. */
 const toPod = (seen: Objects, step: Action, saying: Saying): readonly Notice[] =>
   seen.pod ? notice(ofPod(seen.pod), step, saying) : toPodEip(seen, step, saying);
 
 const toPodEip = ({ podEip }: Objects, step: Action, saying: Saying): readonly Notice[] =>
   podEip ? notice(ofPodEip(podEip), step, saying) : [];
 
-const noticesOfPod = (step: PodAction, seen: Objects): readonly Notice[] => {
+const noticesOfPod = (step: AnnounceAction, seen: Objects): readonly Notice[] => {
   switch (step.do) {
     case 'Publish':
       return toPod(seen, step, {
@@ -116,7 +119,7 @@ const noticesOfPod = (step: PodAction, seen: Objects): readonly Notice[] => {
   }
 };
 
-const noticesOfCloud = (step: CloudAction, acted: ActionOutcome, seen: Objects): readonly Notice[] => {
+const noticesOfCloud = (step: EipAction, acted: ActionOutcome, seen: Objects): readonly Notice[] => {
   switch (step.do) {
     case 'Allocate':
       return toPod(seen, step, {
@@ -132,6 +135,11 @@ const noticesOfCloud = (step: CloudAction, acted: ActionOutcome, seen: Objects):
       return noticesOfUnassociate(step, seen);
     case 'Release':
       return toPodEip(seen, step, { reason: 'Released', note: `released ${step.allocationId}` });
+    case 'Untag':
+      return toPodEip(seen, step, {
+        reason: 'Kept',
+        note: `${step.allocationId} is not released: type Static was written into the PodEIP; its tags of knative-eip are taken off, and it is yours from now on`,
+      });
     case 'TransferOwnership':
       return toPod(seen, step, {
         reason: 'HandedOver',
@@ -145,10 +153,10 @@ const noticesOfCloud = (step: CloudAction, acted: ActionOutcome, seen: Objects):
   }
 };
 
-const noticesOfUnassociate = (step: Extract<CloudAction, { do: 'Unassociate' }>, seen: Objects): readonly Notice[] => {
+const noticesOfUnassociate = (step: Extract<EipAction, { do: 'Unassociate' }>, seen: Objects): readonly Notice[] => {
   const { podEip, allocationId, binding } = step;
   const { deletionTimestamp } = podEip.metadata;
-  // Of a kept EIP, of one that is handed over and of one that is released next, the other Event says it all.
+  // For an EIP that is kept, handed over, or released next, the Event of that step says everything.
   const isSaid =
     podEip.spec.allocationType.type !== 'Static' &&
     (deletionTimestamp !== undefined || readRecord(podEip).podUid === '');
@@ -173,11 +181,19 @@ const noticesOfRecord = (step: RecordAction, acted: ActionOutcome, seen: Objects
       return toPod(seen, step, { reason: 'Kept', note: `${acted.allocationId} was kept for this pod` });
     case 'Preempt':
       return noticesOfPreempt(step, seen);
+    case 'RestoreFinalizer':
+      return toPodEip(seen, step, {
+        reason: 'RecordTampered',
+        note: `the finalizer ${FINALIZER} had been taken off and is put back: without it the EIP would be left behind, bound to the next pod of the address; delete the PodEIP to give the EIP back`,
+        type: 'Warning',
+      });
+    case 'NoteQuiet':
     case 'MarkReusable':
     case 'AssignSuccessor':
     case 'CancelTransfer':
     case 'Claim':
     case 'Reserve':
+    case 'Hold':
     case 'RecordExternal':
     case 'Unclaim':
     case 'Retire':
@@ -197,7 +213,7 @@ const noticesOfPreempt = (step: Extract<RecordAction, { do: 'Preempt' }>, { podE
   return notice(about, step, { reason: 'HandedOver', note });
 };
 
-/** The warnings about a request that is carried out all the same. */
+/** Warnings about a request that is carried out all the same. */
 export const warningsOf = ({ findings }: Pick<ParsedRequest, 'findings'>): readonly EventNote[] =>
   findings
     .filter(({ severity }) => severity === 'warn')

@@ -1,18 +1,22 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
+import type { Eip } from '../../cloud/port.ts';
+import { heldElsewhere, holding } from './holding.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
-import { isPublished, type PodRequest } from './pod-request.ts';
-import { isFinal, isGated } from '../../api/pod.ts';
+import { isPublished } from './announcement.ts';
+import type { PodRequest } from './pod-request.ts';
+import { isFinal } from '../../api/pod.ts';
 import { isExternal } from './record.ts';
 import type { PodEipSituation } from './situation.ts';
-import { done, fail, POLL_MS, retire, RETRY_MS, wait, type Step } from './step.ts';
+import { done, fail, POLL_MS, publishOn, retire, RETRY_MS, wait, type Step } from './step.ts';
 
 /**
- * An EIP that came with an instance goes with it; one that is still there after so long was left behind. Milliseconds.
+ * An EIP that came with an instance is released with it; one that still exists after this time was left behind.
+ * Milliseconds.
  */
 const LEFT_BEHIND_MS = 5 * 60_000;
-/** Between two looks at an instance that is ending, or has no address yet. */
+/** Interval between reads of an instance that is ending, or has no address yet. */
 const LOOK_MS = 10 * POLL_MS;
 
 /**
@@ -28,7 +32,7 @@ export const external = (it: PodEipSituation): Step => {
   if (!asked || asked.pod.metadata.uid !== record.podUid || isFinal(asked.pod)) return afterPod(it);
   if (!asked.isWanted) return retire(podEip, 'the pod no longer asks for an address');
   const because = podEip.spec.allocationID === '' ? madeElsewhere(asked) : undefined;
-  return because === undefined ? follow(it, asked.pod) : retire(podEip, because);
+  return because === undefined ? follow(it, asked) : retire(podEip, because);
 };
 
 /** Why the virtual node does not make the address, as things stand; undefined where it does. */
@@ -37,15 +41,16 @@ const madeElsewhere = (asked: PodRequest): string | undefined => {
   const { how } = plan;
   if (waitsForEip(pod) && (how === 'vpc-first' || how === 'after-creation'))
     return 'its EIP is bought before the instance is made';
-  // The pod has another annotation now than when it was recorded. With its address the instance says whether it has an
-  // EIP.
+  // The annotations of the pod have changed since it was recorded. Once the instance has its address, it shows whether
+  // it has an EIP.
   return how === 'after-creation' && pod.status?.podIP && !hasEipOfInstance(asked)
     ? 'its EIP is bound once the instance runs'
     : undefined;
 };
 
 /** Writes down, and tells the pod, what the virtual node says and the account shows. */
-const follow = ({ seen, podEip, settings }: PodEipSituation, pod: Pod): Step => {
+const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): Step => {
+  const { seen, podEip, settings } = it;
   const said = pod.metadata.annotations ?? {};
   const allocationId = said[ALLOCATED_INSTANCE_ID] ?? '';
   const address = said[ALLOCATED_ADDRESS];
@@ -66,12 +71,40 @@ const follow = ({ seen, podEip, settings }: PodEipSituation, pod: Pod): Step => 
       `the virtual node says ${address}, and the account does not show ${allocationId} in use with that address`,
       LOOK_MS,
     );
+  const elsewhere = notAtPod(it, eip, pod);
+  if (elsewhere) return elsewhere;
+  const held = (request?.kind === 'existing' ? holding : heldElsewhere)(it, eip);
+  if (held) return held;
   if (podEip.spec.allocationID !== allocationId) return { do: 'Record', podEip, allocationId };
-  if (!isPublished(pod, eip)) return { do: 'Publish', pod, ipAddress: address, isGated: isGated(pod) };
-  return done('InUse', `${address} (${allocationId}) was made by the virtual node`, settings.recheckMs);
+  const message = `${address} (${allocationId}) was made by the virtual node`;
+  if (!isPublished(pod, address, settings.networkKey)) return publishOn(pod, address, message);
+  return done('InUse', message, settings.recheckMs);
 };
 
-/** The instance ends, and its address with it: believed once the account shows it. */
+/**
+ * What comes before the account shows the EIP at the pod's own address; undefined where it does. The pod's annotations
+ * could name anybody's EIP; its private address is the kubelet's word, and no two pods of a VPC have the same.
+ */
+const notAtPod = ({ seen }: PodEipSituation, eip: Eip, pod: Pod): Step | undefined => {
+  // '' is what the account says of a primary address, and no address of a pod.
+  const privateIpAddress = pod.status?.podIP ?? '';
+  if (privateIpAddress === '') return notVisible('the pod has no address yet to which an EIP could be bound');
+  if (eip.privateIpAddress === privateIpAddress) return undefined;
+  const problem = `the virtual node names an EIP that the account does not show at the pod's own address ${privateIpAddress}`;
+  // "" stands for the primary address of the interface.
+  if (eip.privateIpAddress) return notVisible(problem);
+  if (!seen.interfaces) return { do: 'ReadInterfaces', privateIpAddress };
+  const isThere = seen.interfaces.some(
+    ({ networkInterfaceId, instanceId, primaryIpAddress }) =>
+      primaryIpAddress === privateIpAddress &&
+      (networkInterfaceId === eip.instanceId || (instanceId !== undefined && instanceId === eip.instanceId)),
+  );
+  return isThere ? undefined : notVisible(problem);
+};
+
+const notVisible = (message: string): Step => wait('EipNotVisibleYet', message, LOOK_MS);
+
+/** The instance ends, and its address with it: only a read of the account proves that. */
 const afterPod = ({ seen, podEip }: PodEipSituation): Step => {
   const { allocationID, allocationType } = podEip.spec;
   if (allocationID === '') return retire(podEip, 'the pod is gone, and no address of it is known');
@@ -82,7 +115,7 @@ const afterPod = ({ seen, podEip }: PodEipSituation): Step => {
     return retire(podEip, `${allocationID} was detached with the instance`);
   if (memory.retainedMs < LEFT_BEHIND_MS)
     return wait('Releasing', `${allocationID} is still ${eip.status}; it goes with the instance`, LOOK_MS);
-  // An EIP of the user's serves one pod after the other.
+  // An existing EIP of the user serves one pod after the other.
   if (!seen.competitors) return { do: 'ReadCompetingClaims', allocationId: allocationID };
   const next = seen.competitors.find(
     (competitor) => !isExternal(competitor.podEip) || isYounger(competitor.podEip, podEip),
@@ -97,7 +130,7 @@ const afterPod = ({ seen, podEip }: PodEipSituation): Step => {
   );
 };
 
-/** A strict order, so that of several records of one EIP one stays. */
+/** A strict order, so that one of several records of the same EIP stays. */
 const isYounger = ({ metadata: one }: PodEip, { metadata: other }: PodEip): boolean => {
   const [born, before] = [one.creationTimestamp ?? '', other.creationTimestamp ?? ''];
   return born === before ? one.uid > other.uid : born > before;

@@ -5,38 +5,46 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { isSameService } from './precedence.ts';
 import { transferState } from './transfer.ts';
-import { hasEipOfInstance } from './instance.ts';
-import { mayTag } from './ownership.ts';
+import { howToTag, isSuspect, notVisibleYet, recordAsTagged, tag } from './ownership.ts';
 import { obstacleToRelease } from './releasable.ts';
-import { isAnnounced, isFinal, isGated } from '../../api/pod.ts';
-import { hasFinalizer, isAnothers, isBoundTo, isOurs, provesOwnership } from './record.ts';
-import { isSettled, justAccepted, type PodEipSituation } from './situation.ts';
+import { isFinal, isGated } from '../../api/pod.ts';
+import { asDescribed, hasFinalizer, isOurs } from './record.ts';
+import {
+  boughtUnrecorded,
+  isAnothers,
+  isGivenAway,
+  isPlaceOfAnother,
+  isMissing,
+  isMoving,
+  isSettled,
+  isUsers,
+  justAccepted,
+  notReleasedYet,
+  ourBinding,
+  provesOwnership,
+  settling,
+  toldPodOf,
+  unseenMarks,
+} from './safeguards.ts';
+import type { PodEipSituation } from './situation.ts';
 import { done, fail, inTransition, POLL_MS, unpublish, wait, type Action, type Result, type Step } from './step.ts';
 
 /**
- * The one thing to do next for a PodEIP that is being deleted. There is no way back from here: whatever the pod wants
- * now, it gets from the next PodEIP. The finalizer goes last, and only once the cloud has said that nothing is left.
+ * The next step for a PodEIP that is being deleted. Deletion is final: whatever the pod asks for now, it gets from the
+ * next PodEIP. The finalizer is removed last, and only once the cloud has shown that nothing is left.
  */
 export const finalize = (it: PodEipSituation): Step => {
-  const { podEip, record } = it;
+  const { podEip } = it;
   if (!hasFinalizer(podEip)) return done('Released', 'nothing is held any more');
-  const isUsers = record.request ? record.request.kind === 'existing' : podEip.spec.allocationType.type === 'Static';
   const told = toldPodOf(it);
-  if (told) return isUsers ? withdraw(it, told) : unpublish(told);
-  return isUsers ? detach(it) : release(it);
-};
-
-/** The pod that still says that it has the address. */
-const toldPodOf = ({ asked, record }: PodEipSituation): Pod | undefined => {
-  if (!asked) return undefined;
-  const { pod } = asked;
-  const isItsPod = pod.metadata.uid === record.podUid && !isFinal(pod);
-  return isItsPod && isAnnounced(pod) && !hasEipOfInstance(asked) ? pod : undefined;
+  // A pod that has ended serves no requests: its gate need not stay open.
+  if (told) return isUsers(it) && !isFinal(told) ? withdraw(it, told) : unpublish(told);
+  return isUsers(it) ? detach(it) : release(it);
 };
 
 /**
- * A pod that runs is told that it has lost its address. Whether that is a hand-over shows from who wants the EIP, and
- * not from who deleted this PodEIP: whoever did may have died on the line after it.
+ * Tells a running pod that it has lost its address. Whether the EIP is handed over is decided by which PodEIP claims
+ * it, and not by who deleted this one: the process that did may have died on the next line.
  */
 const withdraw = ({ seen: { competitors }, podEip }: PodEipSituation, pod: Pod): Step => {
   const { allocationID: allocationId } = podEip.spec;
@@ -58,69 +66,95 @@ const removeFinalizer = ({ podEip }: PodEipSituation, because: string): Action =
   because,
 });
 
-const settling = ({ seen: { memory }, settings: { settleMs, readLagMs } }: PodEipSituation): Result =>
-  wait(
-    'Settling',
-    'a request without an answer may still take effect; looking again after that',
-    Math.max(POLL_MS, (memory.isCertain ? readLagMs : settleMs) - memory.quietMs),
-  );
-
-/** An EIP of our own goes back to the cloud. */
+/** Releases an EIP that was bought for the PodEIP. */
 const release = (it: PodEipSituation): Step => {
   const { seen, podEip, record, settings } = it;
   const { eip } = seen;
   const allocationId = podEip.spec.allocationID;
   if (allocationId === '') return releaseUnrecorded(it);
   if (eip === undefined) return { do: 'ReadEip', allocationId };
-  // While a successor may take it, it is not ours to release; nor may the successor lose sight of it.
+  // While a successor may take the EIP, it is not released, and its PodEIP stays, so that the successor finds it.
   if (record.successorUid !== undefined) {
     const transfer = transferState(it, record.successorUid);
     if (transfer.kind === 'step') return transfer.step;
   }
-  if (eip === null) return afterRelease(it, allocationId);
+  if (isGivenAway(it)) return giveAway(it, eip);
+  if (eip === null) return notReleasedYet(it) ?? removeFinalizer(it, `${allocationId} was released`);
   if (!provesOwnership(eip, podEip, settings.clusterUid)) return tagOrLeave(it, eip);
   if (eip.status === 'InUse') return unbind(it, eip) ?? boundElsewhere(eip);
   return eip.status === 'Available' ? releaseFree(it, eip) : inTransition(eip);
 };
 
-/** No EIP is written down: one that was bought all the same carries the tags of the PodEIP. */
+/**
+ * The PodEIP declares the EIP the property of the user (type Static): the EIP is detached, loses our tags, and is kept.
+ */
+const giveAway = (it: PodEipSituation, eip: Eip | null): Step => {
+  const { podEip, settings } = it;
+  const allocationId = podEip.spec.allocationID;
+  // Once the PodEIP is gone, garbage collection releases any EIP that still carries our tags.
+  if (eip === null)
+    return isMissing(it) ? removeFinalizer(it, `${allocationId} does not exist any more`) : notVisibleYet(allocationId);
+  // The EIP was transferred to another pod, and the recorded binding may be that of the other one.
+  if (isAnothers(eip, podEip, settings.clusterUid))
+    return removeFinalizer(it, `${allocationId} belongs to another PodEIP by now`);
+  const unbinding = eip.status === 'InUse' ? unbind(it, eip) : undefined;
+  if (unbinding) return unbinding;
+  if (isMoving(eip)) return inTransition(eip);
+  if (provesOwnership(eip, podEip, settings.clusterUid))
+    return justAccepted('Untag', it)
+      ? wait('EipNotVisibleYet', `the tags of ${allocationId} are still listed`, POLL_MS)
+      : { do: 'Untag', podEip, allocationId };
+  return isSettled(it) ? removeFinalizer(it, `${allocationId} is kept, as type Static says`) : settling(it);
+};
+
+/** No EIP is recorded: if one was bought, it carries the tags of the PodEIP. */
 const releaseUnrecorded = (it: PodEipSituation): Step => {
   const { seen, podEip, settings } = it;
-  const { memory, tagged } = seen;
-  if (!tagged) return { do: 'ReadTaggedEips' };
-  const [found] = tagged;
-  if (found) return { do: 'Record', podEip, allocationId: found.allocationId };
-  // Who made the PodEIP itself and sent nothing knows that nothing was sent; but for another process beside it.
+  const { memory } = seen;
+  const bought = boughtUnrecorded(it);
+  if (bought.kind === 'step') return bought.step;
+  if (bought.value) return { do: 'Record', podEip, allocationId: bought.value.allocationId };
+  // The process that created the PodEIP and sent nothing knows that nothing was sent, unless another process works
+  // beside it.
   const isOver = settings.isUnelected === true ? memory.quietMs >= settings.settleMs : isSettled(it);
-  return isOver ? removeFinalizer(it, 'no EIP was bought') : settling(it);
+  if (!isOver) return settling(it);
+  const unseen = unseenMarks(it);
+  if (unseen) return unseen;
+  const [suspect] = seen.suspects ?? [];
+  return suspect ? undecided(it, suspect) : removeFinalizer(it, 'no EIP was bought');
 };
 
 /** Whether the release of this EIP was accepted so recently that it may still be listed, or listed again. */
 const isLeaving = ({ seen: { memory }, settings }: PodEipSituation, allocationId: string): boolean =>
   memory.released === allocationId && memory.quietMs < settings.settleMs;
 
-/** It is not listed any more; another one that carries the tags of the PodEIP goes back as well. */
-const afterRelease = (it: PodEipSituation, allocationId: string): Step => {
-  const { seen, podEip, settings } = it;
-  const { memory, tagged } = seen;
-  if (memory.released !== allocationId && memory.quietMs < settings.settleMs) return settling(it);
-  if (!tagged) return { do: 'ReadTaggedEips' };
-  const other = tagged.find((each) => each.allocationId !== allocationId);
-  if (other) return { do: 'Record', podEip, allocationId: other.allocationId };
-  if (tagged.length > 0) return wait('Releasing', `${allocationId} is still listed`, POLL_MS);
-  return removeFinalizer(it, `${allocationId} was released`);
-};
-
-/** Its tags do not prove that it is ours to release. */
+/** The tags of the EIP do not prove that it may be released. */
 const tagOrLeave = (it: PodEipSituation, eip: Eip): Step => {
   const { seen, podEip, settings } = it;
   const allocationId = podEip.spec.allocationID;
-  if (mayTag(it, eip) && !justAccepted('Tag', it)) return { do: 'Tag', podEip, allocationId };
+  const tagging = tag(it, eip, 'ReleaseBlocked');
+  if (tagging) return tagging;
   if (seen.memory.quietMs < settings.settleMs) return settling(it);
+  const recording = recordAsTagged(it);
+  if (recording) return recording;
+  // No tags say whose the EIP is: it may be paid for until somebody adds them.
+  if (isSuspect(it, eip)) return undecided(it, eip);
   return removeFinalizer(it, `${allocationId} does not carry the tags that it was bought with and is left as it is`);
 };
 
-/** It is bound to nothing. */
+/**
+ * Nothing proves that the EIP is ours, and nothing that it is not: a person has to say. Which one it is the log says,
+ * and not the PodEIP, which whoever has the pod may read: it may be somebody else's.
+ */
+const undecided = (it: PodEipSituation, { allocationId, ipAddress, name }: Eip): Result => ({
+  ...fail(
+    'ReleaseBlocked',
+    `an EIP that carries no tag may have been bought for this PodEIP; the log of the controller names it: ${howToTag(it)}`,
+  ),
+  logged: { suspect: allocationId, suspectAddress: ipAddress, suspectName: name },
+});
+
+/** Releases an EIP that is bound to nothing. */
 const releaseFree = (it: PodEipSituation, eip: Eip): Step => {
   const { podEip } = it;
   const { bandwidthPackageId } = eip;
@@ -140,7 +174,7 @@ const boundElsewhere = (eip: Eip): Result =>
     `${eip.allocationId} is bound to ${eip.instanceId ?? 'something'}, where this controller did not put it; detach it there to have it released, or remove its tag ${TAG_PODEIP_UID} to keep it`,
   );
 
-/** An EIP of the user's is detached from where we put it, and otherwise left as it is. */
+/** Detaches an existing EIP of the user from where this controller bound it, and leaves it unchanged otherwise. */
 const detach = (it: PodEipSituation): Step => {
   const { seen, podEip, record, settings } = it;
   const { eip } = seen;
@@ -152,17 +186,20 @@ const detach = (it: PodEipSituation): Step => {
   if (eip?.status === 'InUse') {
     const unbinding = unbind(it, eip);
     if (unbinding) return unbinding;
-  } else if (eip && eip.status !== 'Available') return inTransition(eip);
+  } else if (eip && isMoving(eip)) return inTransition(eip);
   return isSettled(it) ? removeFinalizer(it, `${allocationId} was detached`) : settling(it);
 };
 
-/** Undoes the binding if it is one of ours. */
+/** Undoes the binding if this controller made it; undefined otherwise. */
 const unbind = (it: PodEipSituation, eip: Eip): Step | undefined => {
   const { podEip, record } = it;
   const { allocationId } = eip;
-  const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
+  const binding = ourBinding(record, eip);
   if (!binding) return undefined;
+  const others = isPlaceOfAnother(it, eip);
+  if (others.kind === 'step') return others.step;
+  if (others.value) return undefined;
   return justAccepted('Unassociate', it)
     ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
-    : { do: 'Unassociate', podEip, allocationId, binding };
+    : { do: 'Unassociate', podEip, allocationId, binding: asDescribed(binding, eip) };
 };

@@ -1,13 +1,23 @@
 import { sentence } from '../../api/finding.ts';
 import type { PodRequest } from './pod-request.ts';
-import { fail, type Result } from './step.ts';
+import type { Situation } from './situation.ts';
+import { fail, type Step } from './step.ts';
 
 /**
- * Says of a pod on the cluster's own virtual node that it names an EIP whose grant nobody there looks at. It gets no
- * record: that would be the namespace's word that it has the EIP. The webhook has kept the virtual node from binding
- * it; where there is none, this is how people hear of it.
+ * Refuses a pod on the cluster's own virtual node that names an EIP, if the grant for it cannot be checked there, or
+ * the EIP is another namespace's. The pod gets no record, which would claim that the namespace has the EIP. The webhook
+ * has kept the virtual node from binding the EIP; without the webhook, this tells users.
  */
-export const refusedOnEci = ({ findings }: PodRequest): Result | undefined => {
+export const refusedOnEci = (
+  { seen, settings }: Situation,
+  { findings, plan, parsed: { request } }: PodRequest,
+): Step | undefined => {
   const refusal = findings.find(({ id }) => id === 'GrantUnknownToEci');
-  return refusal && fail(refusal.id, sentence(refusal));
+  if (refusal) return fail(refusal.id, sentence(refusal));
+  return settings.existingEips === 'firstUse' &&
+    plan.how === 'add-on' &&
+    request?.kind === 'existing' &&
+    seen.holder === undefined
+    ? { do: 'ReadHolder', allocationId: request.allocationId }
+    : undefined;
 };

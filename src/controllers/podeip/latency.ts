@@ -12,20 +12,20 @@ import { labelOf } from './step-label.ts';
 import type { EipKind, LifeMetrics } from './metrics.ts';
 import type { Caches } from '../caches.ts';
 
-/** The way of one pod to its address; monotonic milliseconds. */
+/** The times of one pod on the way to its address; monotonic milliseconds. */
 interface Way {
-  /** When the pod was first seen with an IP address. */
+  /** When the pod was first seen with a private address. */
   readonly from: number;
   /** When work on its EIP began. */
   begun?: number | undefined;
-  /** When it had an EIP. */
+  /** When its EIP was allocated. */
   allocated?: number | undefined;
 }
 
 /**
- * Times how long pods wait for their addresses, and how long addresses take to go back. Only what this process saw from
- * its beginning is timed: a pod that had its IP address before the first list is not. By UID, and bounded by what there
- * is in the cluster: an entry goes with its pod or its PodEIP.
+ * Measures how long pods wait for their addresses, and how long it takes until addresses are given back. A pod is
+ * measured only if this process saw it from the beginning, and not if it had its private address before the first list.
+ * Memory is bounded by the objects in the cluster: an entry is removed with its pod or PodEIP.
  */
 export class LatencyTracker {
   readonly #clock: Clock;
@@ -40,7 +40,7 @@ export class LatencyTracker {
     this.#metrics = metrics;
   }
 
-  /** Learns from the watches when pods get their IP address and when they end. */
+  /** Subscribes to the caches, which show when pods get their private address and when they end. */
   follow({ pods, podEips }: Pick<Caches, 'pods' | 'podEips'>): void {
     pods.subscribe(({ type, object, old, from }) => {
       const { uid } = object.metadata;
@@ -58,7 +58,7 @@ export class LatencyTracker {
     });
   }
 
-  /** A step is about to be done. */
+  /** To be called before an action. */
   begins(step: Action, seen: ObservedState): void {
     const way = this.#wayOf(seen.pod);
     if (way && (step.do === 'Claim' || step.do === 'Allocate' || step.do === 'Associate'))
@@ -66,12 +66,12 @@ export class LatencyTracker {
     if (step.do === 'Associate' && way) way.allocated ??= this.#clock.mono();
   }
 
-  /** A request was read and written down: counts what was said about it. */
+  /** To be called when a request was read and recorded: counts its findings. */
   read(parsed: Pick<ParsedRequest, 'findings'> | undefined): void {
     for (const finding of parsed?.findings ?? []) this.#metrics.found(finding);
   }
 
-  /** A step was done; `began` is when, monotonic milliseconds. */
+  /** To be called after an action; `began` is the time before it, monotonic milliseconds. */
   done(step: Action, seen: ObservedState, began: number): void {
     const { pod, podEip } = seen;
     this.#metrics.did(labelOf(step.do));
@@ -99,7 +99,7 @@ export class LatencyTracker {
   #gaveBack(step: Action, podEip: PodEip): void {
     const { podUid } = readRecord(podEip);
     const kind = kindOf(podEip);
-    // Who keeps an address for the next pod is not slow.
+    // An address that is kept for the next pod is not measured: the time would mean nothing.
     if (step.do === 'Retain' || step.do === 'MarkReusable' || step.do === 'AssignSuccessor') this.#ends.delete(podUid);
     if (step.do !== (kind === 'new' ? 'Release' : 'Unassociate')) return;
     const end = this.#ends.get(podUid);
@@ -116,7 +116,7 @@ const seconds = (from: number, to: number): number => Math.max(0, to - from) / 1
 
 const kindOf = (podEip: PodEip): EipKind => (podEip.spec.allocationType.type === 'Static' ? 'existing' : 'new');
 
-/** Whether the pod goes on, nobody gives its address back, and the cloud shows another truth than it was told. */
+/** Whether the pod is still entitled to its address, but the cloud shows another state than the pod was told. */
 const hasLost = ({ pod, podEip, eip }: ObservedState): boolean =>
   pod !== null &&
   podEip !== null &&

@@ -1,12 +1,12 @@
 import type { ObservedState } from './observation.ts';
 import { readRecord } from './record.ts';
-import type { Action } from './step.ts';
+import type { Action, ActionOutcome } from './step.ts';
 import { labelOf } from './step-label.ts';
 
 /**
- * What a line of the log says about the objects.
+ * The fields of a log line that identify the objects.
  *
- * @param step what the line is about, if it is about a step
+ * @param step the action that the line is about, if there is one
  */
 export const fieldsOf = ({ pod, podEip }: ObservedState, step?: Action) => {
   const { metadata } = podEip ?? pod ?? {};
@@ -19,11 +19,13 @@ export const fieldsOf = ({ pod, podEip }: ObservedState, step?: Action) => {
   };
 };
 
-/** The steps that name an EIP. */
+/** The actions that name an EIP. */
 type NamesEip = Extract<Action, { readonly allocationId: string }>;
 const NAMES_EIP = {
   Tag: true,
+  Untag: true,
   TransferOwnership: true,
+  Hold: true,
   Forget: true,
   Preempt: true,
   Unclaim: true,
@@ -37,11 +39,23 @@ const NAMES_EIP = {
 } as const satisfies Record<NamesEip['do'], true>;
 const namesEip = (step: Action): step is NamesEip => Object.hasOwn(NAMES_EIP, step.do);
 
-/** The steps that say why. */
+/** The actions that have a reason. */
 type SaysWhy = Extract<Action, { readonly because: string }>;
 const SAYS_WHY = { Retire: true, Retain: true, RemoveFinalizer: true } as const satisfies Record<SaysWhy['do'], true>;
 const saysWhy = (step: Action): step is SaysWhy => Object.hasOwn(SAYS_WHY, step.do);
 
-/** The step, and why where it says so. */
-export const sentenceOf = (step: Action): string =>
+/** The message of a log line: the action, and its reason if it has one. */
+export const logSentence = (step: Action): string =>
   saysWhy(step) ? `${labelOf(step.do)}: ${step.because}` : labelOf(step.do);
+
+/** Told once in the life of a process. */
+export const TAGS_DROPPED =
+  'AllocateEipAddress drops the tags that it is given; each EIP is tagged after its purchase, and proved by its mark until then';
+
+/** What came of a step, for its line of the log. */
+export const outcomeFields = (acted: ActionOutcome, requestIds: readonly string[]): object => ({
+  ...(acted.created !== undefined && { podEipUid: acted.created }),
+  ...(acted.allocationId !== undefined && { eip: acted.allocationId }),
+  ...(acted.ipAddress !== undefined && { ipAddress: acted.ipAddress }),
+  ...(requestIds.length > 0 && { requestId: requestIds.join(' ') }),
+});

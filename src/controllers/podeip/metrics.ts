@@ -1,27 +1,27 @@
 import type { Finding } from '../../api/finding.ts';
 import { WAITING_SECONDS, type Meter } from '../../metrics/definition.ts';
 
-/** The way of an address to its pod, in the order in which it is gone. */
+/** The stages of an address on the way to its pod, in order. */
 export const STAGES = ['queue', 'allocate', 'associate', 'publish'] as const;
 type ReadyStage = (typeof STAGES)[number];
 
-/** Whose EIP it is: bought for the pod, or the user's own. */
+/** Whether the EIP was bought for the pod, or is the user's. */
 export type EipKind = 'new' | 'existing';
 
-/** What happens to addresses, one after the other. Durations in seconds. */
+/** Metrics of the life of addresses. Durations in seconds. */
 export interface LifeMetrics {
-  /** The controller did one step; its label, see step-label.ts. */
+  /** Counts an action by its label; see step-label.ts. */
   did(label: string): void;
-  /** A pod with an IP address got its EIP; `stages` are its parts, and their sum is the whole. */
+  /** Observes the time from a pod's private address to its published EIP, by its stages. */
   served(kind: EipKind, stages: Readonly<Record<ReadyStage, number>>): void;
-  /** The address of a pod that ended is given back: the EIP is released, or, where it is the user's, detached. */
+  /** Observes the time from the end of a pod until its EIP is released or, if it is the user's, detached. */
   gaveBack(kind: EipKind, seconds: number): void;
   /**
-   * A pod lost its address and not because of us. `gone`: the EIP no longer exists · `moved`: it is bound elsewhere, or
-   * to nothing.
+   * Counts an address that a pod lost, other than by our own actions. `gone`: the EIP no longer exists · `moved`: it is
+   * bound elsewhere, or not at all.
    */
   lost(kind: 'gone' | 'moved'): void;
-  /** A request was read that had something to be said about. */
+  /** Counts a finding about a request. */
   found(finding: Pick<Finding, 'id' | 'severity'>): void;
 }
 

@@ -1,5 +1,4 @@
-import { ALLOCATED_ADDRESS } from '../../api/annotations.ts';
-import { isAnnounced, isGated, isReadyByAddress } from '../../api/pod.ts';
+import { ipv4Of, isAnnounced } from '../../api/pod.ts';
 import type { Node, Pod } from '../../api/core.ts';
 import type { Finding } from '../../api/finding.ts';
 import type { Eip } from '../../cloud/port.ts';
@@ -8,21 +7,21 @@ import { NO_FACTS, type ClusterFacts } from '../../rules/cluster-facts.ts';
 import { evaluateRequest } from '../../rules/evaluate.ts';
 import { workloadOfPod, type Workload } from '../../rules/workload.ts';
 import { parseAnnotations, type ParsedRequest } from '../../request/parse.ts';
-import { creationFacts } from '../../request/policy.ts';
+import { creationFacts } from '../../policies/policy.ts';
 import { planCreation, type CreationPlan } from '../../request/provisioner.ts';
 import { targetOf, type Target } from '../../request/target.ts';
 import type { Handover } from '../../request/values.ts';
 import { isBoundTo, latestBinding, type PodEipRecord } from './record.ts';
 import type { Settings } from './observation.ts';
 
-/** Whether the pod's owner gives the pod that comes after it the same name. */
+/** Whether the owner of the pod gives the next pod the same name. */
 export const isStateful = ({ metadata }: Pod, { statefulKinds }: Pick<Settings, 'statefulKinds'>): boolean =>
   metadata.ownerReferences?.some(({ controller, kind }) => controller === true && statefulKinds.includes(kind)) ??
   false;
 
 /**
- * What a pod asks for, and what follows from where it runs. Each part is found out when it is first asked for, and
- * once: whoever only wants to know whether an address is wanted does not pay for the rules, nor for the plan.
+ * What a pod asks for, and what follows from where it runs. Each part is computed when it is first needed, and once:
+ * finding out whether an address is wanted costs neither the rules nor the plan.
  */
 export class PodRequest {
   readonly pod: Pod;
@@ -67,12 +66,12 @@ export class PodRequest {
     return (this.#plan ??= planCreation(this.parsed, annotations, this.target, creationFacts(this.#settings)));
   }
 
-  /** Everything that there is to say about the pod, where it runs. */
+  /** All findings about the pod on the node where it runs. */
   get findings(): readonly Finding[] {
     return (this.#findings ??= evaluateRequest(this.#input(this.target), this.#annotations).findings);
   }
 
-  /** What there is to say about the pod beside these other controllers of EIPs. */
+  /** The findings about the pod in a cluster with these other controllers of EIPs. */
   findingsBeside(otherControllers: readonly string[]): readonly Finding[] {
     if (otherControllers.length === 0) return this.findings;
     return evaluateRequest(this.#input(this.target, { otherControllers }), this.#annotations).findings;
@@ -91,11 +90,10 @@ export class PodRequest {
 /** What a pod asks for, as far as the pod itself can say. */
 export const parsePod = (pod: Pod, settings: RuleSettings): ParsedRequest => new PodRequest(pod, null, settings).parsed;
 
-/** Whether the pod says that it has this address, completely. */
-export const isPublished = (pod: Pod, eip: Eip): boolean =>
-  pod.metadata.annotations?.[ALLOCATED_ADDRESS] === eip.ipAddress && isGated(pod) === isReadyByAddress(pod);
-
-/** Whether the cloud shows something else than what the pod was told. One such reading may be a replica that lags. */
+/**
+ * Whether the cloud shows something else than what was published on the pod. A single such read may come from a lagging
+ * replica.
+ */
 export const isDrifting = (pod: Pod | null, eip: Eip | null, record: PodEipRecord): boolean => {
   if (!pod || !isAnnounced(pod)) return false;
   const binding = latestBinding(record);
@@ -103,6 +101,6 @@ export const isDrifting = (pod: Pod | null, eip: Eip | null, record: PodEipRecor
     eip?.status === 'InUse' &&
     binding !== undefined &&
     isBoundTo(eip, binding) &&
-    binding.privateIpAddress === pod.status?.podIP
+    binding.privateIpAddress === ipv4Of(pod)
   );
 };

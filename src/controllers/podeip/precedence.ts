@@ -6,29 +6,29 @@ import type { CompetingClaim, ObservedState } from './observation.ts';
 import { revisionOf, routingOf, type Routing } from './service-routing.ts';
 
 /**
- * An existing EIP moves between the pods of one Knative Service. Knative keeps the pod of the old Revision until the
- * one of the new Revision is Ready, so that in every rollout both want the EIP at once; and where readiness waits for
- * the EIP, the new one would wait for ever.
+ * Decides which of several pods of one Knative Service gets an existing EIP. Knative keeps the pod of the old Revision
+ * until the pod of the new Revision is Ready, so that both want the EIP in every rollout; and if readiness depends on
+ * the EIP, the new pod would wait for ever.
  */
 
-/** How a Service routes to a Revision, by its name; undefined where nobody can say. */
+/** How a Service routes to a Revision, by its name; undefined if that is not known. */
 export type RoutingOf = (revision: string) => Routing | undefined;
 
 export const routingIn = ({ service }: Pick<ObservedState, 'service'>): RoutingOf =>
   service && service !== 'unreadable' ? (revision) => routingOf(service, revision) : () => undefined;
 
-/** The Revision that gets the requests goes first, whatever its age: so the EIP follows a rollback. */
+/** The Revision that receives the requests comes first, whatever its age, so that the EIP follows a rollback. */
 const PRIORITY: Readonly<Record<Routing, number>> = { routed: 2, coming: 2, left: 1, none: 0 };
 
-/** What decides which of two pods of one Service an EIP goes to. */
+/** What determines which of two pods of one Service gets an EIP. */
 interface Rank {
   readonly namespace: string;
   readonly serviceUid: string;
   readonly generation: number;
   readonly templateHash: string;
-  /** Its pod is on its way out, or gone. */
+  /** Whether its pod is ending, or gone. */
   readonly isEnding: boolean;
-  /** When its pod was created, RFC 3339; '' where that is not known. */
+  /** When its pod was created, RFC 3339; '' if that is not known. */
   readonly createdAt: string;
 }
 
@@ -41,15 +41,15 @@ const rankOf = ({ metadata: { namespace = '', labels = {} } }: PodEip, pod: Pod 
   createdAt: pod?.metadata.creationTimestamp ?? '',
 });
 
-/** Whether both were made for pods of the same Knative Service: the same one, not one of the same name. */
+/** Whether both belong to pods of the same Knative Service, by its UID: a Service of the same name is another one. */
 export const isSameService = (a: PodEip, b: PodEip): boolean => {
   const [mine, theirs] = [rankOf(a, null), rankOf(b, null)];
   return mine.serviceUid !== '' && mine.serviceUid === theirs.serviceUid && mine.namespace === theirs.namespace;
 };
 
 /**
- * Whether the competitor was made for a pod of a Knative Service that had this one's name before: names are unique, so
- * that one has been deleted, and its pods end by themselves.
+ * Whether the competitor belongs to a pod of a Knative Service that had this one's name before. Names are unique, so
+ * that the former Service has been deleted, and its pods are ending.
  */
 export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs }: PodEip): boolean => {
   const [my = {}, their = {}] = [mine.labels, theirs.labels];
@@ -64,9 +64,9 @@ export const isOfFormerService = ({ metadata: mine }: PodEip, { metadata: theirs
 
 /**
  * Whether the EIP that the competitor holds goes to this pod. A strict order, so that an EIP never goes back and forth:
- * a pod that runs before one that is ending, then one whose Revision is routed to, then the newer Revision, then, where
+ * a running pod before one that is ending; then the pod whose Revision is routed to; then the newer Revision; then, if
  * a Deployment replaces the pods of one Revision, the pod that was created later. Pods of the same template never take
- * it from each other.
+ * an EIP from each other.
  */
 export const hasPriorityOver = (
   podEip: PodEip,
@@ -85,6 +85,6 @@ export const hasPriorityOver = (
   return mine.templateHash !== theirs.templateHash && mine.createdAt > theirs.createdAt;
 };
 
-/** Whether the pod could serve at once: all its containers are ready, and only readiness gates may be missing. */
+/** Whether the pod could serve at once: all its containers are ready, and only readiness gates are open. */
 export const areContainersReady = (pod: Pod | null): boolean =>
   pod?.status?.conditions?.some(({ type, status }) => type === 'ContainersReady' && status === 'True') ?? false;

@@ -12,8 +12,6 @@ import {
   POD_UID,
   REGION,
   REQUEST,
-  TAG_CLUSTER_UID,
-  TAG_PODEIP_UID,
 } from '../../api/annotations.ts';
 import { FINALIZER, type PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
@@ -27,9 +25,24 @@ export interface NicBinding {
   readonly isPrimary: boolean;
   /** UID of the pod that had the address. An address without its pod may be another pod's by now. */
   readonly podUid: string;
+  /** The elastic container instance that has the interface, where ECS names one: `eci-…`. */
+  readonly instanceId?: string | undefined;
+  /** How the cloud describes a binding to this address, if it was seen to name something else than the interface. */
+  readonly described?: DescribedPlace | undefined;
 }
 
-/** Our own notes in a PodEIP. Anybody who may write PodEIPs may forge them: nothing is released on their word alone. */
+/** What an EIP is bound to, as DescribeEipAddresses returns it and UnassociateEipAddress accepts it. */
+interface DescribedPlace {
+  readonly instanceId: string;
+  readonly instanceType: string;
+  /** "" where it names none. */
+  readonly privateIpAddress: string;
+}
+
+/**
+ * The record that this controller keeps in the annotations of a PodEIP. Anybody who may write PodEIPs can forge it:
+ * nothing is released on its word alone.
+ */
 export interface PodEipRecord {
   /** The pod that has the address; '' while it is kept for the next pod of the name. */
   readonly podUid: string;
@@ -48,16 +61,22 @@ export interface PodEipRecord {
   readonly generation: number;
   /** The region in which its EIP is, where that was written down. */
   readonly region: string | undefined;
-  /** Every place that the EIP was sent to, the latest last. */
+  /** Every binding that was requested for the EIP, the latest last. */
   readonly bindings: readonly NicBinding[];
 }
 
-/** Whether this controller wrote the PodEIP. Others' are left alone. */
-export const isOurs = (podEip: PodEip): boolean => podEip.metadata.annotations?.[CONTROLLER] === CONTROLLER_NAME;
+/** Whether this controller wrote the PodEIP. Those of others are not touched. */
+export const isOurs = (podEip: PodEip): boolean =>
+  controllerOf(podEip) === CONTROLLER_NAME || (controllerOf(podEip) === EXTERNAL_CONTROLLER && hasFinalizer(podEip));
 
-/** Whether it records the address that a virtual node makes, and holds nothing. */
+/**
+ * Whether the PodEIP records the address that a virtual node makes, and holds nothing. One with our finalizer may hold
+ * an EIP, whatever somebody has written into it.
+ */
 export const isExternal = (podEip: PodEip): boolean =>
-  podEip.metadata.annotations?.[CONTROLLER] === EXTERNAL_CONTROLLER;
+  controllerOf(podEip) === EXTERNAL_CONTROLLER && !hasFinalizer(podEip);
+
+const controllerOf = ({ metadata }: PodEip): string | undefined => metadata.annotations?.[CONTROLLER];
 
 export const hasFinalizer = (podEip: PodEip): boolean => podEip.metadata.finalizers?.includes(FINALIZER) ?? false;
 
@@ -83,10 +102,10 @@ const parseTime = (text: string | undefined): number | undefined => {
   return Number.isNaN(time) ? undefined : time;
 };
 
-/** How many places are kept. One suffices but for a pod whose address changes while answers are missing. */
+/** How many bindings are kept. One suffices, except for a pod whose address changes while requests are unanswered. */
 const MAX_BINDINGS = 8;
 
-/** The note with `place` as its latest entry. */
+/** The annotation with `binding` as its latest entry. */
 export const writeBindings = (bindings: readonly NicBinding[], binding: NicBinding): string =>
   JSON.stringify([...bindings.filter((other) => !isSameBinding(other, binding)), binding].slice(-MAX_BINDINGS));
 
@@ -105,36 +124,80 @@ const isNicBinding = (value: unknown): value is NicBinding => {
     typeof it?.networkInterfaceId === 'string' &&
     typeof it.privateIpAddress === 'string' &&
     typeof it.isPrimary === 'boolean' &&
-    typeof it.podUid === 'string'
+    typeof it.podUid === 'string' &&
+    (it.instanceId === undefined || typeof it.instanceId === 'string') &&
+    (it.described === undefined || isDescribedPlace(it.described))
+  );
+};
+
+const isDescribedPlace = (value: unknown): value is DescribedPlace => {
+  const it = value as Partial<Record<keyof DescribedPlace, unknown>> | null;
+  return (
+    typeof it?.instanceId === 'string' && typeof it.instanceType === 'string' && typeof it.privateIpAddress === 'string'
   );
 };
 
 export const isSameBinding = (a: NicBinding, b: NicBinding): boolean =>
   a.networkInterfaceId === b.networkInterfaceId && a.privateIpAddress === b.privateIpAddress;
 
-/** Where the EIP was sent for the pod that has the address now. */
+/** The binding that was requested last for the pod that has the address now. */
 export const latestBinding = ({ bindings, podUid }: PodEipRecord): NicBinding | undefined => {
   const latest = bindings.at(-1);
   return latest?.podUid === podUid ? latest : undefined;
 };
 
-/** Whether the cloud says that the EIP is bound to this place. "" stands for the interface's primary address. */
-export const isBoundTo = (eip: Eip, binding: NicBinding): boolean =>
+/** Whether the cloud shows the EIP bound to this interface and address, in any of the forms that it uses. */
+export const isBoundTo = (eip: Eip, binding: NicBinding): boolean => {
+  const { instanceId, described } = binding;
+  // A container instance has one interface, and no two pods have the same instance.
+  const isAtInstance = instanceId !== undefined && eip.instanceId === instanceId && namesAddressOf(eip, binding);
+  return isAtInterface(eip, binding) || isAtInstance || (described !== undefined && isSamePlace(eip, described));
+};
+
+const isAtInterface = (eip: Eip, binding: NicBinding): boolean =>
   eip.instanceId === binding.networkInterfaceId &&
   eip.instanceType === 'NetworkInterface' &&
-  (eip.privateIpAddress === binding.privateIpAddress || (!eip.privateIpAddress && binding.isPrimary));
+  namesAddressOf(eip, binding);
+
+/** "" stands for the interface's primary address. */
+const namesAddressOf = ({ privateIpAddress = '' }: Eip, binding: NicBinding): boolean =>
+  privateIpAddress === binding.privateIpAddress || (privateIpAddress === '' && binding.isPrimary);
+
+const isSamePlace = ({ instanceId, instanceType, privateIpAddress = '' }: Eip, place: DescribedPlace): boolean =>
+  instanceId === place.instanceId && instanceType === place.instanceType && privateIpAddress === place.privateIpAddress;
+
+const inUsualWords = (binding: NicBinding): NicBinding => {
+  if (!binding.described) return binding;
+  const { described: _, ...usual } = binding;
+  return usual;
+};
 
 /**
- * Whether the EIP's own tags prove that it was bought for this PodEIP of this cluster. Nothing else proves it: a PodEIP
- * can be edited, a cluster ID can be the same twice.
+ * The binding as the cloud describes it at present, which is how it has to be detached; unchanged if the description is
+ * the usual one.
  */
-export const provesOwnership = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
-  eip.tags.get(TAG_CLUSTER_UID) === clusterUid && eip.tags.get(TAG_PODEIP_UID) === podEip.metadata.uid;
+export const asDescribed = (binding: NicBinding, eip: Eip): NicBinding => {
+  const { instanceId, instanceType, privateIpAddress = '' } = eip;
+  if (instanceId === undefined || instanceType === undefined || isAtInterface(eip, binding))
+    return inUsualWords(binding);
+  if (binding.described && isSamePlace(eip, binding.described)) return binding;
+  return { ...binding, described: { instanceId, instanceType, privateIpAddress } };
+};
 
 /**
- * Whether the EIP's own tags say that it was bought for another PodEIP of this cluster. Nobody can have named such a
- * one as an EIP of the user's: whoever's notes say so, where it is bound is the other one's business.
+ * Whether this may be a description of the binding, as far as it says where the EIP is: the interface without the
+ * address, or an elastic container instance. It does not prove that the EIP is really bound there.
  */
-export const isAnothers = (eip: Eip, podEip: PodEip, clusterUid: string): boolean =>
-  eip.tags.get(TAG_CLUSTER_UID) === clusterUid &&
-  (eip.tags.get(TAG_PODEIP_UID) ?? podEip.metadata.uid) !== podEip.metadata.uid;
+export const mayMean = (eip: Eip, binding: NicBinding): boolean => {
+  const { instanceId = '', privateIpAddress = '' } = eip;
+  return (
+    (instanceId === binding.networkInterfaceId ||
+      (binding.instanceId === undefined
+        ? instanceId.startsWith(CONTAINER_INSTANCE)
+        : instanceId === binding.instanceId)) &&
+    (privateIpAddress === '' || privateIpAddress === binding.privateIpAddress)
+  );
+};
+
+/** How the IDs of elastic container instances begin. */
+export const CONTAINER_INSTANCE = 'eci-';

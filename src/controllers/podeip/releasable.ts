@@ -1,8 +1,8 @@
 import type { Eip } from '../../cloud/port.ts';
 
 /**
- * What the API would refuse to release the EIP for, and what to do about it; undefined where nothing stands in the way.
- * For people; follows the ID of the EIP in a sentence. Source: VPC API reference, ReleaseEipAddress.
+ * Why the API would refuse to release the EIP, and what to do about it; undefined if it would not. For people; follows
+ * the ID of the EIP in a sentence. Source: VPC API reference, ReleaseEipAddress.
  */
 export const obstacleToRelease = (eip: Eip): string | undefined => {
   const { serviceManaged, chargeType, lockReasons, deletionProtection, segmentInstanceId } = eip;

@@ -1,15 +1,28 @@
 import { EIP_PENDING } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { readReleaseAfter } from '../../request/release.ts';
 import { allRefusals } from './claim.ts';
 import { transferState, isHeldOff } from './transfer.ts';
 import { hasEipOfInstance } from './instance.ts';
-import { isMissing, notVisibleYet, proveOurs } from './ownership.ts';
+import { notVisibleYet, proveOurs } from './ownership.ts';
 import { isStateful, type PodRequest } from './pod-request.ts';
-import { isAnnounced, isFinal } from '../../api/pod.ts';
-import { isBoundTo } from './record.ts';
-import { isSettled, justAccepted, type PodEipSituation } from './situation.ts';
+import { ipv4Of, isFinal } from '../../api/pod.ts';
+import { asDescribed } from './record.ts';
+import {
+  isAnotherOfTheName,
+  isMissing,
+  isServiceGone,
+  isSettled,
+  isPlaceOfAnother,
+  isStillBound,
+  justAccepted,
+  mayTakeOver,
+  ourBinding,
+  retainedForMs,
+  retentionMs,
+  toldPodOf,
+} from './safeguards.ts';
+import type { PodEipSituation } from './situation.ts';
 import { readService } from './service-routing.ts';
 import {
   done,
@@ -25,20 +38,20 @@ import {
 } from './step.ts';
 import { boundElsewhere } from './bind.ts';
 
-/** Whether the EIP outlives its pod. Read from the PodEIP, where an operator may change it while the time runs. */
+/** Whether the EIP outlives its pod. Read from the PodEIP, whose strategy an operator may change at any time. */
 export const isRetained = (it: PodEipSituation): boolean =>
   it.record.request?.kind === 'new' && (it.podEip.spec.allocationType.releaseStrategy !== 'Follow' || isHeldOff(it));
 
 /**
- * The one thing to do next for an EIP that waits for the next pod of its name: detach it, because the private address
- * of a pod that is gone may be another pod's at any moment, hand it to the next pod, or let its time run out.
+ * The next step for an EIP that is kept for the next pod of its name: detach it, since the private address of a pod
+ * that is gone may be given to another pod at any moment; give it to the next pod; or let its time run out.
  *
- * @param because why the pod that had it has it no longer
+ * @param because why the pod that had it no longer has it
  */
 export const retain = (it: PodEipSituation, because: string): Step => {
-  const { podEip, record, asked } = it;
-  if (asked && isItsPod(it, asked) && !isFinal(asked.pod) && isAnnounced(asked.pod) && !hasEipOfInstance(asked))
-    return unpublish(asked.pod);
+  const { podEip, record } = it;
+  const told = toldPodOf(it);
+  if (told) return unpublish(told);
   const ended = endOfHoldOff(it, because);
   if (ended) return ended;
   const next = nextPodOf(it);
@@ -52,24 +65,18 @@ export const retain = (it: PodEipSituation, because: string): Step => {
   return detach(it, goneSince) ?? (next ? serveNext(it, next) : expireOrWait(it, goneSince));
 };
 
-/** Whether the pod is the one that had the address last. */
-const isItsPod = ({ record }: PodEipSituation, { pod }: PodRequest): boolean => pod.metadata.uid === record.podUid;
-
 /**
- * Why an EIP is not held off for the next pod of its Service, or what has to be read to know; undefined where it is, or
- * is not to be.
+ * Why an EIP is not held off for the next pod of its Service, or the read that is needed to know; undefined if it is
+ * held off, or need not be.
  */
 const endOfHoldOff = (it: PodEipSituation, because: string): Step | undefined => {
-  const { seen, podEip, record, asked } = it;
+  const { podEip, record, asked } = it;
   if (!isHeldOff(it) || record.successorUid !== undefined) return undefined;
-  // The pod that had it is seen again after it was retained from: kubelets write the final phase before the object
-  // goes.
-  const isFormer = asked !== null && asked.pod.metadata.uid === record.formerPodUid;
-  if (asked && !isItsPod(it, asked) && !isFormer && !isFinal(asked.pod)) return retire(podEip, because);
-  return readService(it) ?? (seen.service === null ? retire(podEip, 'its Knative Service is gone') : undefined);
+  if (asked && isAnotherOfTheName(it, asked.pod)) return retire(podEip, because);
+  return readService(it) ?? (isServiceGone(it) ? retire(podEip, 'its Knative Service is gone') : undefined);
 };
 
-/** It has a successor: once that one has it, or will not take it any more, this PodEIP goes. */
+/** The EIP has a successor: once that one has taken it, or will not take it any more, this PodEIP is deleted. */
 const afterTransfer = (it: PodEipSituation, successorUid: string): Step => {
   const transfer = transferState(it, successorUid);
   if (transfer.kind === 'step') return transfer.step;
@@ -81,7 +88,7 @@ const afterTransfer = (it: PodEipSituation, successorUid: string): Step => {
   );
 };
 
-/** What has to happen before the EIP is free for the next pod; undefined once it is, for sure. */
+/** The step that has to come before the EIP is certainly free for the next pod; undefined if it is. */
 const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
   const { seen, podEip, record, settings } = it;
   const { eip, memory } = seen;
@@ -90,9 +97,9 @@ const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
   if (!eip) return isMissing(it) ? retire(podEip, `${allocationId} no longer exists`) : notVisibleYet(allocationId);
   const unproven = proveOurs(it, eip);
   if (unproven) return unproven;
-  if (eip.status === 'InUse') return unbind(it, eip, goneSince);
+  if (isStillBound(eip)) return unbind(it, eip, goneSince);
   if (eip.status !== 'Available') return inTransition(eip);
-  // A request to bind it that got no answer may still take effect: look again after that.
+  // An unanswered request to bind the EIP may still take effect: it is read again after that.
   if (!isSettled(it))
     return wait(
       'Settling',
@@ -105,17 +112,20 @@ const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
 const unbind = (it: PodEipSituation, eip: Eip, goneSince: number): Step => {
   const { podEip, record } = it;
   const allocationId = podEip.spec.allocationID;
-  const binding = record.bindings.findLast((candidate) => isBoundTo(eip, candidate));
-  // Whoever bound it elsewhere has to detach it; meanwhile the time runs.
+  const binding = ourBinding(record, eip);
+  // A binding made by somebody else has to be removed by them; meanwhile the time runs.
   if (!binding) return expireOrWait(it, goneSince, boundElsewhere(eip));
+  const others = isPlaceOfAnother(it, eip);
+  if (others.kind === 'step') return others.step;
+  if (others.value) return expireOrWait(it, goneSince, boundElsewhere(eip));
   return justAccepted('Unassociate', it)
     ? wait('InTransition', `${allocationId} is being detached`, POLL_MS)
-    : { do: 'Unassociate', podEip, allocationId, binding };
+    : { do: 'Unassociate', podEip, allocationId, binding: asDescribed(binding, eip) };
 };
 
 /**
- * The pod that has the name now, if it may have the EIP: it wants one, its owner gives the same name again, and it does
- * not get another one from whoever runs it.
+ * The pod that now has the name, if it may have the EIP: it asks for one, its owner reuses names, and nothing else
+ * makes an address for it.
  */
 const nextPodOf = ({ asked, settings }: PodEipSituation): PodRequest | undefined => {
   if (!asked || isFinal(asked.pod) || asked.pod.metadata.deletionTimestamp !== undefined) return undefined;
@@ -127,13 +137,9 @@ const nextPodOf = ({ asked, settings }: PodEipSituation): PodRequest | undefined
 
 const wantsExisting = ({ parsed: { request } }: PodRequest): boolean => request?.kind === 'existing';
 
-/** Whether the next pod wants an EIP of this kind. What was handed on may be another one's already. */
-const mayTakeOver = ({ record }: PodEipSituation, next: PodRequest): boolean =>
-  !wantsExisting(next) && record.successorUid === undefined;
-
-/** Whether there is an address to bind it to. */
-const isRunning = ({ pod: { status }, plan: { how } }: PodRequest): boolean =>
-  status?.podIP !== undefined && status.podIP !== '' && (how === 'podeip' || how === 'vpc-first');
+/** Whether the pod has an address to which the EIP can be bound. */
+const isRunning = ({ pod, plan: { how } }: PodRequest): boolean =>
+  ipv4Of(pod) !== undefined && (how === 'podeip' || how === 'vpc-first');
 
 const takeOver = (podEip: PodEip, { pod, parsed }: PodRequest): Action => ({
   do: 'TakeOver',
@@ -142,7 +148,7 @@ const takeOver = (podEip: PodEip, { pod, parsed }: PodRequest): Action => ({
   release: parsed.release,
 });
 
-/** The EIP is free, and the next pod has no address to bind it to, or wants something else. */
+/** The EIP is free, but the next pod has no address to bind it to, or asks for something else. */
 const serveNext = (it: PodEipSituation, next: PodRequest): Step => {
   const { podEip, settings } = it;
   const allocationId = podEip.spec.allocationID;
@@ -153,7 +159,7 @@ const serveNext = (it: PodEipSituation, next: PodRequest): Step => {
       'EipKept',
       `this PodEIP keeps ${allocationId} for pods of its name until it is deleted; delete it to use ${request.allocationId}`,
     );
-  // It is passed to the instance at its creation, for which it must be free.
+  // The EIP is passed to the instance at its creation, and must be free for that.
   if (mayTakeOver(it, next) && plan.how === 'vpc-first' && pod.status?.reason === EIP_PENDING)
     return takeOver(podEip, next);
   return request
@@ -161,22 +167,19 @@ const serveNext = (it: PodEipSituation, next: PodRequest): Step => {
     : fail(parsed.findings[0]?.id ?? 'RecordTampered', allRefusals(parsed));
 };
 
-/**
- * Kept until its time is over. Two clocks must agree: the wall clock, which survives a restart, and this process's own
- * sight of the missing pod, which a jump of the wall clock does not shorten.
- */
+/** Kept until its time is over. */
 const expireOrWait = (it: PodEipSituation, goneSince: number, otherwise?: Step): Step => {
   const { seen, podEip, settings } = it;
   const { releaseStrategy, releaseAfter } = podEip.spec.allocationType;
   const { allocationID } = podEip.spec;
-  if (releaseStrategy === 'Never')
-    return otherwise ?? done('Kept', `${allocationID} is kept until this PodEIP is deleted`, settings.recheckMs);
   const isHold = releaseStrategy === 'Follow';
-  const ttlMs = isHold ? settings.holdOffMs : readReleaseAfter(releaseAfter);
+  const ttlMs = retentionMs(it);
   if (ttlMs === undefined) return justTampered('releaseAfter');
-  // A time that has not come yet was not written by a clock.
+  if (ttlMs === Infinity)
+    return otherwise ?? done('Kept', `${allocationID} is kept until this PodEIP is deleted`, settings.recheckMs);
+  // A time in the future was not written by a clock.
   const endsAt = Math.min(goneSince, seen.now) + ttlMs;
-  const leftMs = Math.max(endsAt - seen.now, Math.min(ttlMs, settings.recheckMs) - seen.memory.retainedMs);
+  const leftMs = retainedForMs(it, { endsAt, ttlMs });
   if (leftMs <= 0)
     return retire(
       podEip,

@@ -11,18 +11,18 @@ import type { PodEipSituation } from './situation.ts';
 import type { ReadStep } from './step.ts';
 
 /**
- * How much a Service has to do with a Revision. `routed`: its requests go there, as its spec says. `coming`: its spec
- * says so, and they will once the Revision is ready. `left`: they still go there, and its spec says that they shall
- * not. `none`: no request gets there.
+ * How a Service routes to a Revision. `routed`: it receives requests, and the spec says so. `coming`: the spec says so,
+ * and it will receive requests once it is ready. `left`: it still receives requests, and the spec says that it should
+ * not. `none`: it receives none.
  */
 export type Routing = 'routed' | 'coming' | 'left' | 'none';
 
-/** Where a Service without any traffic in its spec sends requests. Source: pkg/apis/serving/v1/route_defaults.go. */
+/** The traffic of a Service whose spec names none. Source: pkg/apis/serving/v1/route_defaults.go. */
 const LATEST: readonly TrafficTarget[] = [{ latestRevision: true, percent: 100 }];
 
 /**
- * A Revision that is being rolled out is wanted before the first request gets there: it becomes ready only with its
- * EIP, and is routed to only once it is ready.
+ * A Revision that is being rolled out counts before it receives requests: it becomes ready only with its EIP, and is
+ * routed to only once it is ready.
  */
 export const routingOf = ({ spec, status }: KnativeService, revision: string): Routing => {
   const wanted = spec?.traffic && spec.traffic.length > 0 ? spec.traffic : LATEST;
@@ -34,7 +34,9 @@ export const routingOf = ({ spec, status }: KnativeService, revision: string): R
   return isServing ? 'left' : 'none';
 };
 
-/** What decides what becomes of a Service's addresses: whether it is there, and where its requests go. */
+/**
+ * The parts of a Service that determine what happens to its addresses: whether it is being deleted, and its routing.
+ */
 export const routingFacts = ({ metadata, spec, status }: KnativeService): string =>
   JSON.stringify([
     metadata.deletionTimestamp !== undefined,
@@ -46,7 +48,7 @@ export const routingFacts = ({ metadata, spec, status }: KnativeService): string
 /** The Revision that the PodEIP's pod belongs to. */
 export const revisionOf = ({ metadata: { labels } }: PodEip): string => labels?.[REVISION_LABEL] ?? '';
 
-/** What has to be read to know the Service of a PodEIP; undefined where it is known, or there is no way to know it. */
+/** What must be read to know the Service of a PodEIP; undefined if it is known, or cannot be known. */
 export const readService = ({ seen, podEip }: PodEipSituation): ReadStep | undefined => {
   const { [SERVICE_LABEL]: name, [SERVICE_UID]: uid } = podEip.metadata.labels ?? {};
   return seen.service === undefined && name !== undefined && uid !== undefined

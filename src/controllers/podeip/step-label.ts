@@ -1,8 +1,8 @@
 import type { Action } from './step.ts';
 
 /**
- * What users read of a step where the code has another word for it today: the label `step` of knative_eip_steps_total,
- * the field `action` of Events, and the field `step` of the log. Queries and filters of users name them, so that they
+ * Names of actions for users, where the code now has another one: in the label `step` of knative_eip_steps_total, the
+ * field `action` of Events, and the field `step` of the log. Users' queries and filters depend on them, so that they
  * stay.
  */
 const LABEL: Readonly<Partial<Record<Action['do'], string>>> = {

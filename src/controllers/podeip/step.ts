@@ -1,23 +1,42 @@
 import type { Finding } from '../../api/finding.ts';
 import { isGated } from '../../api/pod.ts';
 import type { Namespace, Pod } from '../../api/core.ts';
-import type { EipUsage } from '../../api/eippolicy.ts';
+import type { EipHolder } from '../../api/eipholder.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { Reason } from '../../api/reason.ts';
+import type { PlannedReservation } from '../../policies/usage.ts';
 import type { ReleasePolicy } from '../../request/release.ts';
 import type { EipRequest, NewEip } from '../../request/request.ts';
 import type { NicBinding } from './record.ts';
 
-/** The one thing to do next. `Read…` reads, the others change one thing or nothing. */
+/** The next step. `Read…` reads, the others change one thing or nothing. */
 export type Step = ReadStep | Action | Result;
 
-/** Something must be read before anything can be said. */
+/** A read that is needed before anything can be decided. */
 export type ReadStep =
   | { readonly do: 'ReadEip'; readonly allocationId: string }
-  | { readonly do: 'ReadTaggedEips' }
+  /** Those whose tags name this PodEIP. */
+  | {
+      readonly do: 'ReadTaggedEips';
+      /** What the network interfaces are looked up by at the same time, as with `ReadInterfaces`. */
+      readonly privateIpAddress?: string;
+    }
+  /**
+   * The same, and those without tags whose mark names it. A step of its own, because it may keep failing where the look
+   * for tags succeeds.
+   */
+  | { readonly do: 'ReadMarkedEips' }
   | { readonly do: 'ReadInterfaces'; readonly privateIpAddress: string }
+  /** The network interfaces of the ECS instance that is the pod's node. */
+  | { readonly do: 'ReadNodeInterfaces'; readonly instanceId: string }
+  /** The bandwidth package that an EIP is to be bought for. */
+  | { readonly do: 'ReadBandwidthPackage'; readonly bandwidthPackageId: string }
   | { readonly do: 'ReadCompetingClaims'; readonly allocationId: string }
+  /** Which namespace the EIP belongs to. */
+  | { readonly do: 'ReadHolder'; readonly allocationId: string }
+  /** Whether a Knative Service of this namespace names the EIP. */
+  | { readonly do: 'ReadNamingServices'; readonly allocationId: string; readonly namespace: string }
   | { readonly do: 'ReadReusable' }
   /** The Knative Service of this name and UID. */
   | { readonly do: 'ReadService'; readonly name: string; readonly uid: string }
@@ -29,8 +48,16 @@ export type ReadStep =
   /** Whether the EIP of this PodEIP, which is gone, is gone too. */
   | { readonly do: 'ReadReclaimable'; readonly podEipUid: string };
 
-/** One side effect, with all that it needs: whoever carries it out looks nothing up, and finds nothing missing. */
-export type Action = RecordAction | PodAction | CloudAction;
+/** Why an EIP that was bought for a pod cannot be used. */
+export interface UnusableEip extends Pick<Result, 'reason' | 'message'> {
+  /** What was asked for, as it is written down. */
+  readonly request: string;
+}
+
+/**
+ * One side effect with everything that it needs: carrying it out reads nothing else, and cannot find anything missing.
+ */
+export type Action = RecordAction | AnnounceAction | EipAction;
 
 /** One write of PodEIPs, or of what a namespace holds. */
 export type RecordAction =
@@ -43,7 +70,7 @@ export type RecordAction =
       readonly request: EipRequest | undefined;
       readonly release: ReleasePolicy;
       readonly generation: number;
-      /** Everything that there is to say about the request. */
+      /** All findings about the request. */
       readonly findings: readonly Finding[];
     }
   /** Write down that a virtual node makes the address of this pod; nothing is held. */
@@ -54,7 +81,13 @@ export type RecordAction =
       readonly findings: readonly Finding[];
     }
   /** Delete the PodEIP, if it still is the one that was seen. From here on the address only goes back. */
-  | { readonly do: 'Retire'; readonly podEip: PodEip; readonly because: string }
+  | {
+      readonly do: 'Retire';
+      readonly podEip: PodEip;
+      readonly because: string;
+      /** Why the EIP cannot be used, where that is so: the next one is not bought at once. */
+      readonly unusable?: UnusableEip;
+    }
   /** Write down that the pod is gone and its address is kept for the next pod of the name. */
   | { readonly do: 'Retain'; readonly podEip: PodEip; readonly because: string }
   /** Give the kept address to the pod that has the name now, with the strategy that it asks for. */
@@ -63,7 +96,7 @@ export type RecordAction =
   | { readonly do: 'MarkReusable'; readonly podEip: PodEip }
   /** Name this PodEIP as the successor of another one's EIP, in the other one. */
   | { readonly do: 'AssignSuccessor'; readonly podEip: PodEip; readonly predecessor: PodEip }
-  /** Give up a bequest. */
+  /** Remove a successor that cannot take the EIP over. */
   | { readonly do: 'CancelTransfer'; readonly predecessor: PodEip }
   /** Take over the PodEIP of another controller: write down what it knew in our own notes. */
   | {
@@ -76,34 +109,44 @@ export type RecordAction =
       readonly request: EipRequest;
       readonly bindings: readonly NicBinding[];
     }
-  /** Take a place under the limits of the namespace, and give up those of PodEIPs that are gone. */
+  /** Reserve quota of the namespace, and reclaim the reservations of PodEIPs that are gone. */
+  | ({ readonly do: 'Reserve' } & PlannedReservation)
+  /** Write down that the existing EIP is this namespace's. */
   | {
-      readonly do: 'Reserve';
-      readonly podEip: PodEip;
+      readonly do: 'Hold';
+      readonly allocationId: string;
       readonly namespace: Namespace;
-      /** As it was when it was counted; null where there was none. */
-      readonly usage: EipUsage | null;
-      readonly bandwidthMbps: number;
-      /** UIDs of PodEIPs that are gone, whose places are given up. */
-      readonly reclaimed: readonly string[];
+      /** What was read: the namespace's own, to be renewed, or one that was let go; null where there was none. */
+      readonly holder: EipHolder | null;
     }
-  /** Strike out an EIP that no longer exists, and count up the attempts: the next one is bought with a new token. */
+  /** Remove an EIP that no longer exists, and raise the generation: the next one is bought with a new token. */
   | { readonly do: 'Forget'; readonly podEip: PodEip; readonly allocationId: string; readonly generation: number }
   /** Delete the PodEIP of another pod of the same Knative Service, so that its EIP comes free for this one. */
   | { readonly do: 'Preempt'; readonly competitor: PodEip; readonly allocationId: string }
-  /** Take back the claim to an existing EIP that another pod has won. */
+  /** Give up the claim to an existing EIP that another pod has won. */
   | { readonly do: 'Unclaim'; readonly podEip: PodEip; readonly allocationId: string }
   /** Write down which EIP it is. */
   | { readonly do: 'Record'; readonly podEip: PodEip; readonly allocationId: string }
   /** Write down where the EIP is about to be sent. */
   | { readonly do: 'RecordBinding'; readonly podEip: PodEip; readonly binding: NicBinding }
+  /** Write down since when nothing has been sent to the cloud, for processes to come: see quiet.ts. */
+  | { readonly do: 'NoteQuiet'; readonly podEip: PodEip; readonly note: string }
+  /** Put the finalizer back that somebody took off. */
+  | { readonly do: 'RestoreFinalizer'; readonly podEip: PodEip }
   | { readonly do: 'RemoveFinalizer'; readonly podEip: PodEip; readonly because: string };
 
 /** One write of the pod's status. */
-export type PodAction =
+export type AnnounceAction =
   /** Tell the pod: annotation, and readiness condition where it declares the gate. */
-  | { readonly do: 'Publish'; readonly pod: Pod; readonly ipAddress: string; readonly isGated: boolean }
-  /** Take that back, before the address is. */
+  | {
+      readonly do: 'Publish';
+      readonly pod: Pod;
+      readonly ipAddress: string;
+      readonly isGated: boolean;
+      /** What the PodEIP says of it. That is written first: whoever hears of the pod finds it there. */
+      readonly message: string;
+    }
+  /** Withdraw the announcement, before the address is detached. */
   | { readonly do: 'Unpublish'; readonly pod: Pod; readonly isGated: boolean }
   /**
    * Tell the pod that its EIP goes, or has gone, to another pod of the same Knative Service; its readiness gate is
@@ -112,10 +155,12 @@ export type PodAction =
   | { readonly do: 'StandAside'; readonly pod: Pod; readonly isGated: boolean; readonly successor: string };
 
 /** One change of the cloud on behalf of a PodEIP; each can take effect without an answer. */
-export type CloudAction = { readonly podEip: PodEip } & (
+export type EipAction = { readonly podEip: PodEip } & (
   | { readonly do: 'Allocate'; readonly request: NewEip; readonly generation: number }
-  /** Give the EIP of an adopted PodEIP the tags that prove whose it is. */
+  /** Give the EIP of an adopted PodEIP, or one that lost them at its purchase, the tags that prove whose it is. */
   | { readonly do: 'Tag'; readonly allocationId: string }
+  /** Take our tags off an EIP that somebody has declared theirs. */
+  | { readonly do: 'Untag'; readonly allocationId: string }
   /** Give the EIP that was handed on the tags that make it this PodEIP's. */
   | { readonly do: 'TransferOwnership'; readonly allocationId: string }
   | { readonly do: 'JoinBandwidthPackage'; readonly allocationId: string; readonly bandwidthPackageId: string }
@@ -134,7 +179,7 @@ export interface ForeignBinding {
   readonly privateIpAddress: string;
 }
 
-/** What came of it, for those who report. */
+/** The outcome, for reports. */
 export interface ActionOutcome {
   /** UID of the PodEIP that the act created. */
   readonly created?: string;
@@ -144,30 +189,67 @@ export interface ActionOutcome {
 
 /** Nothing to do now. */
 export type Result =
-  /** The cloud is under way, or something that passes by itself is in the way. */
+  /** The cloud is working, or the obstacle passes by itself. */
   | { readonly do: 'Wait'; readonly reason: Reason; readonly message: string; readonly ms: number }
-  /** Somebody must act. Looked at again after `ms` and at every change. */
-  | { readonly do: 'Fail'; readonly reason: Reason; readonly message: string; readonly ms: number }
+  /** A person must act. Reconciled again after `ms` and at every change. */
+  | {
+      readonly do: 'Fail';
+      readonly reason: Reason;
+      readonly message: string;
+      readonly ms: number;
+      /** Of a message of the cloud's: how it begins whenever it is the same that is said. */
+      readonly topic?: string | undefined;
+      /** What only those hear who read the log: fields of its line. */
+      readonly logged?: object | undefined;
+    }
   /** As wanted. `ms` until the next look at the truth; undefined where only an event can change anything. */
   | { readonly do: 'Done'; readonly reason: Reason; readonly message: string; readonly ms?: number | undefined };
 
-/** Between looks at a state that the cloud is leaving; milliseconds. */
+/** Interval between reads of a state that is changing; milliseconds. */
 export const POLL_MS = 1_000;
-/** Between looks at something that only a person can change and that sends no event; milliseconds. */
+/** Interval between reads of a state that only a person can change and that sends no event; milliseconds. */
 export const RETRY_MS = 60_000;
 
 export const wait = (reason: Reason, message: string, ms: number): Result => ({ do: 'Wait', reason, message, ms });
-export const fail = (reason: Reason, message: string, ms = RETRY_MS): Result => ({ do: 'Fail', reason, message, ms });
+export const fail = (reason: Reason, message: string, ms = RETRY_MS): Extract<Result, { readonly do: 'Fail' }> => ({
+  do: 'Fail',
+  reason,
+  message,
+  ms,
+});
+/** The cloud refused the change, and it is not its turn yet. */
+export const refusedUntil = ({
+  reason,
+  message,
+  topic,
+  isPassing = false,
+  dueInMs,
+}: Pick<Extract<Result, { readonly do: 'Fail' }>, 'reason' | 'message' | 'topic'> & {
+  readonly isPassing?: boolean | undefined;
+  /** Until its turn, milliseconds. */
+  readonly dueInMs: number;
+}): Result =>
+  isPassing
+    ? wait(reason, 'the cloud cannot do it at present; it is asked again in a moment', dueInMs)
+    : { do: 'Fail', reason, message, ms: dueInMs, topic };
 export const done = (reason: Reason, message: string, ms?: number): Result => ({ do: 'Done', reason, message, ms });
 export const inTransition = (eip: Eip): Result => wait('InTransition', `${eip.allocationId} is ${eip.status}`, POLL_MS);
 
-/** Somebody has edited our own notes: guessing could cost somebody an address. */
+/** The record of this controller was edited: guessing could cost somebody an address. */
 export const justTampered = (what: string): Result =>
   fail('RecordTampered', `the ${what} in this PodEIP was edited; delete the PodEIP to start again`);
 
 /** Deletes the PodEIP: whatever it holds is disposed of from there on. */
 export const retire = (podEip: PodEip, because: string): Action => ({ do: 'Retire', podEip, because });
-/** Takes back from the pod what it was told of its address. */
+/** Tells the pod its address, after the PodEIP says so. */
+export const publishOn = (pod: Pod, ipAddress: string, message: string): Action => ({
+  do: 'Publish',
+  pod,
+  ipAddress,
+  isGated: isGated(pod),
+  message,
+});
+/** Withdraws the address from the pod. */
 export const unpublish = (pod: Pod): Action => ({ do: 'Unpublish', pod, isGated: isGated(pod) });
 
 /** A value, or the step without which there is none yet. */
@@ -182,8 +264,13 @@ export const stepFirst = (step: Step): Outcome<never> => ({ kind: 'step', step }
 const EFFECT = {
   ReadEip: 'read',
   ReadTaggedEips: 'read',
+  ReadMarkedEips: 'read',
   ReadInterfaces: 'read',
+  ReadNodeInterfaces: 'read',
+  ReadBandwidthPackage: 'read',
   ReadCompetingClaims: 'read',
+  ReadHolder: 'read',
+  ReadNamingServices: 'read',
   ReadReusable: 'read',
   ReadService: 'read',
   ReadSuccessor: 'read',
@@ -201,17 +288,21 @@ const EFFECT = {
   CancelTransfer: 'record',
   Adopt: 'record',
   Reserve: 'record',
+  Hold: 'record',
   Forget: 'record',
   Preempt: 'record',
   Unclaim: 'record',
   Record: 'record',
   RecordBinding: 'record',
+  NoteQuiet: 'record',
+  RestoreFinalizer: 'record',
   RemoveFinalizer: 'record',
   Publish: 'pod',
   Unpublish: 'pod',
   StandAside: 'pod',
   Allocate: 'cloud',
   Tag: 'cloud',
+  Untag: 'cloud',
   TransferOwnership: 'cloud',
   JoinBandwidthPackage: 'cloud',
   Associate: 'cloud',
@@ -224,10 +315,10 @@ const EFFECT = {
   Done: 'none',
 } as const satisfies Readonly<Record<ReadStep['do'], 'read'>> &
   Readonly<Record<RecordAction['do'], 'record'>> &
-  Readonly<Record<PodAction['do'], 'pod'>> &
-  Readonly<Record<CloudAction['do'], 'cloud'>> &
+  Readonly<Record<AnnounceAction['do'], 'pod'>> &
+  Readonly<Record<EipAction['do'], 'cloud'>> &
   Readonly<Record<Result['do'], 'none'>>;
 
 export const isReadStep = (step: Step): step is ReadStep => EFFECT[step.do] === 'read';
-export const isPodAction = (step: Action): step is PodAction => EFFECT[step.do] === 'pod';
-export const isCloudAction = (step: Action): step is CloudAction => EFFECT[step.do] === 'cloud';
+export const isAnnounceAction = (step: Action): step is AnnounceAction => EFFECT[step.do] === 'pod';
+export const isEipAction = (step: Action): step is EipAction => EFFECT[step.do] === 'cloud';

@@ -1,9 +1,15 @@
-import type { CloudFault } from '../../cloud/fault.ts';
-import { FAULT, type FaultPolicy } from '../../cloud/fault-policy.ts';
+import { topicOf, type CloudFault } from '../../cloud/fault.ts';
+import { FaultHistory } from '../../cloud/fault-history.ts';
+import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
+import { countRefusal, isTokenSpent, refusalsOfNext } from '../../lib/token.ts';
+import { GivenBackPods } from './given-back.ts';
 import type { TrackedState } from './observation.ts';
+import type { PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
+import { FORGOTTEN_MS, isAddressTaken, refusalMs, restorePauseMs, SPENT_MS } from './retry.ts';
+import { mayTakeEffect } from './safeguards.ts';
 import type { Action } from './step.ts';
 
 /** What is remembered of one PodEIP. */
@@ -11,48 +17,67 @@ interface Entry {
   quietSince: number;
   isCertain: boolean;
   isUntouched: boolean;
+  hasSent: boolean;
+  hasWritten: boolean;
+  /** Versions of the PodEIP: the one that was read, and the one that its note made of it. */
+  noted: { readonly read: string; readonly written: string } | undefined;
+  /** What was last said in the log alone. */
+  logged: string | undefined;
   driftSince: number | undefined;
   accepted: Action['do'] | undefined;
   released: string | undefined;
+  bought: string | undefined;
+  /** Since when the EIP exists, as far as this process knows: since it was bought, or is known to be written down. */
+  existsSince: number;
+  /** Answered refusals of AllocateEipAddress with the token in use. */
+  tokenRefusals: number;
+  noInterfaceSince: number | undefined;
+  /** The EIP that is bound to nothing, and since when. */
+  unused: { readonly allocationId: string; readonly since: number } | undefined;
   /** The EIP that was not listed, and since when. */
   missing: { readonly allocationId: string; readonly since: number } | undefined;
   retainedSince: number | undefined;
-  refusal: { act: Action['do']; reason: Reason; message: string; dueAt: number; isQuota: boolean } | undefined;
+  refusal:
+    | {
+        act: Action['do'];
+        reason: Reason;
+        message: string;
+        topic: string;
+        isPassing: boolean;
+        dueAt: number;
+        isQuota: boolean;
+      }
+    | undefined;
+  /** How often the finalizer was put back, and when last. */
+  restores: { readonly times: number; readonly at: number } | undefined;
   /** Refusals in a row. */
   refusals: number;
   epoch: number;
 }
 
-/** Where there is no PodEIP there is nothing to remember. */
+/** The state of a pod without a PodEIP. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
-
-/**
- * First and longest wait after a refusal, milliseconds: nothing but a person, or a released EIP, changes the answer.
- */
-const REFUSAL_MS = 60_000;
-const REFUSALS_MS = [REFUSAL_MS, 600_000] as const;
-const REFUSED_MS = {
-  backoff: undefined,
-  throttle: undefined,
-  slow: REFUSALS_MS,
-  onceFreed: REFUSALS_MS,
-  steady: [REFUSAL_MS, REFUSAL_MS],
-} as const satisfies Record<FaultPolicy['retry'], readonly [base: number, cap: number] | undefined>;
-/** The same for an address that has an EIP already: most often that of a pod which has just gone. */
-const TAKEN_MS = [2_000, REFUSAL_MS] as const;
 
 /**
  * What this process remembers of the PodEIPs that it works on, by UID. May be lost at any time: see {@link
  * TrackedState}. An entry lives as long as its PodEIP.
  */
 export class Tracker {
+  /** What the cloud keeps answering. */
+  readonly givenBack: GivenBackPods;
+  readonly faults: FaultHistory;
   readonly #entries = new Map<string, Entry>();
   readonly #clock: Clock;
   /** Distinguishes this process from those before it in idempotency tokens of calls that may be repeated on purpose. */
   readonly #process: string;
+  #nonces = 0;
+  /** Whether AllocateEipAddress was observed to keep its tags or to drop them. */
+  #allocateTags: TrackedState['allocateTags'];
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
+    this.faults = new FaultHistory(clock);
+    this.givenBack = new GivenBackPods(clock);
     this.#process = random.uuid();
   }
 
@@ -61,34 +86,50 @@ export class Tracker {
     return this.#entries.size;
   }
 
-  /** What is remembered; an unknown PodEIP is remembered from now on, as one of which nothing is certain. */
+  /** The tracked state; an unknown PodEIP is tracked from now on, as one of which nothing is certain. */
   recall(uid: string): TrackedState {
     const entry = this.#entry(uid);
     const now = this.#clock.mono();
-    const { refusal } = entry;
+    const { refusal, restores } = entry;
     return {
       quietMs: now - entry.quietSince,
       isCertain: entry.isCertain,
       isUntouched: entry.isUntouched,
+      hasSent: entry.hasSent,
       driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
       accepted: entry.accepted,
       released: entry.released,
+      bought: entry.bought,
+      ageMs: now - entry.existsSince,
+      tokenRefusals: entry.tokenRefusals,
+      noInterfaceMs: entry.noInterfaceSince === undefined ? 0 : now - entry.noInterfaceSince,
+      unusedMs: entry.unused === undefined ? 0 : now - entry.unused.since,
+      allocateTags: this.#allocateTags,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
       retainedMs: entry.retainedSince === undefined ? 0 : now - entry.retainedSince,
+      restoreInMs: restores === undefined ? 0 : Math.max(0, restores.at + restorePauseMs(restores.times) - now),
       refusal: refusal && {
         action: refusal.act,
         reason: refusal.reason,
         message: refusal.message,
+        topic: refusal.topic,
+        isPassing: refusal.isPassing,
         dueInMs: Math.max(0, refusal.dueAt - now),
       },
     };
   }
 
-  /** This process has just created the PodEIP: nobody else can have sent anything for it. */
+  /** This process has just created the PodEIP: no other process can have sent anything for it. */
   created(uid: string): void {
     const entry = this.#entry(uid);
     entry.isCertain = true;
     entry.isUntouched = true;
+    entry.hasWritten = true;
+  }
+
+  /** The change that was accepted last. Asking begins no tracking: one that does not lead yet knows of no quiet. */
+  lastAccepted(uid: string): TrackedState['accepted'] {
+    return this.#entries.get(uid)?.accepted;
   }
 
   /** A change is about to be sent. Until its answer is here, anything may happen. */
@@ -98,6 +139,36 @@ export class Tracker {
     entry.accepted = undefined;
     entry.refusal = undefined;
     entry.isUntouched = false;
+    entry.hasSent = true;
+  }
+
+  /** Whether this process has changed the PodEIP, so that no write of a process before it goes through any more. */
+  hasWritten(uid: string): boolean {
+    return this.#entry(uid).hasWritten;
+  }
+
+  /** This process has changed the PodEIP; or it may have, or still may, by a write that got no answer. */
+  wrote(uid: string, isAnswered: boolean): void {
+    this.#entry(uid).hasWritten = isAnswered;
+  }
+
+  /** This process wrote a note into the PodEIP that it had read, and nothing else. */
+  noted({ metadata: { uid, resourceVersion } }: PodEip, written: PodEip): void {
+    this.#entry(uid).noted = { read: resourceVersion, written: written.metadata.resourceVersion };
+  }
+
+  /** The version of the PodEIP: where it is what this process read before its own note, the one after that note. */
+  versionOf({ metadata: { uid, resourceVersion } }: PodEip): string {
+    const noted = this.#entries.get(uid)?.noted;
+    return noted?.read === resourceVersion ? noted.written : resourceVersion;
+  }
+
+  /** Whether this process has not said this of the PodEIP in the log yet, or something else since. Then it says it. */
+  isNewInLog(uid: string, said: object): boolean {
+    const entry = this.#entry(uid);
+    const before = entry.logged;
+    entry.logged = JSON.stringify(said);
+    return before !== entry.logged;
   }
 
   /** The cloud accepted the change. */
@@ -107,19 +178,42 @@ export class Tracker {
     entry.accepted = step.do;
     entry.epoch += 1;
     entry.refusals = 0;
+    entry.tokenRefusals = 0;
     if (step.do === 'Release') entry.released = step.allocationId;
   }
 
+  /** The cloud has answered the purchase with this EIP. */
+  bought(uid: string, allocationId: string): void {
+    const entry = this.#entry(uid);
+    entry.bought = allocationId;
+    entry.existsSince = this.#clock.mono();
+  }
+
+  /**
+   * An EIP that this process bought was seen with its tags, or had to be given them. Returns whether that is news.
+   * Once tags were dropped, those of the next one may come from anywhere.
+   */
+  sawTags(uid: string, allocationId: string, are: 'kept' | 'dropped'): boolean {
+    const before = this.#allocateTags;
+    if (before === 'dropped' || this.#entry(uid).bought !== allocationId) return false;
+    this.#allocateTags = are;
+    return before !== are;
+  }
+
   /** The cloud, or the network, did not accept the change. */
-  failed(uid: string, step: Action, { kind, message, retryAfterMs }: CloudFault): void {
+  failed(uid: string, step: Action, fault: CloudFault): void {
+    const { kind, message, retryAfterMs } = fault;
     const entry = this.#entry(uid);
     entry.quietSince = this.#clock.mono();
     const { effect, token, retry, reason } = FAULT[kind];
-    if (effect === 'possible') entry.isCertain = false;
+    if (mayTakeEffect(kind)) entry.isCertain = false;
+    // A request that was never sent was not refused.
+    if (effect === 'none' && step.do === 'Allocate' && fault.status !== undefined)
+      entry.tokenRefusals = countRefusal(entry.tokenRefusals, fault.code);
     if (effect === 'absent' && step.do === 'Release') entry.released = step.allocationId;
-    // The private address has an EIP already, which is not ours to end.
-    const isTaken = effect === 'already' && step.do === 'Associate';
-    const refusedMs = isTaken ? TAKEN_MS : REFUSED_MS[retry];
+    const isSpent = step.do === 'Allocate' && isTokenSpent(entry.tokenRefusals);
+    const refusalPauses = refusalMs(kind, step.do);
+    const refusedMs = refusalPauses ?? (isSpent ? SPENT_MS : undefined);
     if (refusedMs !== undefined) {
       const [baseMs, capMs] = refusedMs;
       const waitMs = Math.min(capMs, baseMs * 2 ** Math.min(entry.refusals, 10));
@@ -127,8 +221,10 @@ export class Tracker {
       entry.refusals += 1;
       entry.refusal = {
         act: step.do,
-        reason: isTaken ? 'AddressTaken' : reason,
+        reason: isAddressTaken(kind, step.do) ? 'AddressTaken' : reason,
         message,
+        topic: topicOf(fault),
+        isPassing: refusalPauses === undefined,
         dueAt,
         isQuota: retry === 'onceFreed',
       };
@@ -138,7 +234,17 @@ export class Tracker {
 
   /** A new request with a new generation was written: its attempt has not been made yet. */
   renewed(uid: string): void {
-    this.#entry(uid).refusal = undefined;
+    const entry = this.#entry(uid);
+    entry.refusal = undefined;
+    entry.tokenRefusals = refusalsOfNext(entry.tokenRefusals);
+  }
+
+  /** The finalizer that somebody took off was put back. */
+  restored(uid: string): void {
+    const entry = this.#entry(uid);
+    const at = this.#clock.mono();
+    const isAgain = entry.restores !== undefined && at - entry.restores.at < FORGOTTEN_MS;
+    entry.restores = { times: isAgain ? (entry.restores?.times ?? 0) + 1 : 1, at };
   }
 
   /** Something went wrong between sending and writing down what came of it. */
@@ -148,7 +254,7 @@ export class Tracker {
     entry.quietSince = this.#clock.mono();
   }
 
-  /** An EIP was given back: whoever was refused for want of room may ask again now. Returns their UIDs. */
+  /** An EIP was released: PodEIPs that were refused for want of quota may ask again at once. Returns their UIDs. */
   quotaFreed(): readonly string[] {
     const waiting = [...this.#entries].filter(([, { refusal }]) => refusal?.isQuota === true);
     for (const [, entry] of waiting) if (entry.refusal) entry.refusal.dueAt = this.#clock.mono();
@@ -159,6 +265,19 @@ export class Tracker {
   retained(uid: string, isRetained: boolean): void {
     const entry = this.#entry(uid);
     entry.retainedSince = isRetained ? (entry.retainedSince ?? this.#clock.mono()) : undefined;
+  }
+
+  /** Whether a network interface holds the pod's address. */
+  sawInterface(uid: string, isThere: boolean): void {
+    const entry = this.#entry(uid);
+    entry.noInterfaceSince = isThere ? undefined : (entry.noInterfaceSince ?? this.#clock.mono());
+  }
+
+  /** Whether an EIP that was bought for a pod is bound to nothing although the pod is there. */
+  sawUnused(uid: string, allocationId: string, isUnused: boolean): void {
+    const entry = this.#entry(uid);
+    const before = entry.unused?.allocationId === allocationId ? entry.unused : undefined;
+    entry.unused = isUnused ? (before ?? { allocationId, since: this.#clock.mono() }) : undefined;
   }
 
   /** What a reading of the EIP says about what the pod was told. */
@@ -179,9 +298,16 @@ export class Tracker {
     return `${this.#process}/${this.#entry(uid).epoch}`;
   }
 
+  /** What nobody has written before. */
+  nonce(): string {
+    this.#nonces += 1;
+    return `${this.#process}/${this.#nonces}`;
+  }
+
   /** The PodEIP is gone. */
   forget(uid: string): void {
     this.#entries.delete(uid);
+    this.faults.forget(uid);
   }
 
   #entry(uid: string): Entry {
@@ -191,12 +317,22 @@ export class Tracker {
         quietSince: this.#clock.mono(),
         isCertain: false,
         isUntouched: false,
+        hasSent: false,
+        hasWritten: false,
+        noted: undefined,
+        logged: undefined,
         driftSince: undefined,
         accepted: undefined,
         released: undefined,
+        bought: undefined,
+        existsSince: this.#clock.mono(),
+        tokenRefusals: 0,
+        noInterfaceSince: undefined,
+        unused: undefined,
         missing: undefined,
         retainedSince: undefined,
         refusal: undefined,
+        restores: undefined,
         refusals: 0,
         epoch: 0,
       };

@@ -1,55 +1,57 @@
 import { REQUEST } from '../../api/annotations.ts';
 import { SERVICE_UID } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import { isMissing } from './ownership.ts';
-import { isOurs, provesOwnership, readRecord, type PodEipRecord } from './record.ts';
-import { isSettled, justAccepted, type PodEipSituation } from './situation.ts';
+import { isOurs, readRecord, type PodEipRecord } from './record.ts';
+import { isMissing, isSettled, justAccepted, provesOwnership } from './safeguards.ts';
+import type { PodEipSituation } from './situation.ts';
 import { POLL_MS, stepFirst, valueOf, wait, type Outcome, type Step } from './step.ts';
 
 /**
- * The hold-off: the EIP of a pod that is gone waits for a while for the next pod of the same Knative Service with the
- * same request, instead of being released and bought again. It changes hands in this order, each step a write that the
- * next one needs, so that it is nobody's at no time and two's at none:
+ * The hold-off: the EIP of a pod that is gone is kept for a while for the next pod of the same Knative Service with the
+ * same request, instead of being released and bought again. It changes hands in this order. Each step is a write that
+ * the next one requires, so that the EIP has exactly one owner at any time:
  *
- * 1. the old PodEIP, detached and settled, offers it;
- * 2. the new one is named as successor in the old one, by compare-and-swap, so that there is one successor;
- * 3. the EIP's own tags are changed to name the new one, which then finds it like one that it bought itself;
- * 4. the old one sees the tags, and goes without releasing what is not its own any more.
+ * 1. the old PodEIP offers the EIP, once it is detached and settled;
+ * 2. the new PodEIP is named as successor in the old one, by compare-and-swap, so that there is only one;
+ * 3. the tags of the EIP are changed to name the new PodEIP, which then finds it as if it had bought it;
+ * 4. the old PodEIP reads the new tags and is removed without releasing the EIP.
  *
- * While there is a living successor the old one releases nothing; if the successor goes before its tags are there, the
- * old one is what it was.
+ * While a successor exists, the old PodEIP releases nothing. If the successor is deleted before its tags are there, the
+ * old PodEIP owns the EIP as before.
  */
 export const isHeldOff = ({ podEip: { metadata, spec }, record, settings }: PodEipSituation): boolean =>
   settings.holdOffMs > 0 &&
   record.request?.kind === 'new' &&
+  spec.allocationType.type === 'Auto' &&
   spec.allocationType.releaseStrategy === 'Follow' &&
   spec.allocationID !== '' &&
   metadata.labels?.[SERVICE_UID] !== undefined;
 
-/** Whether `predecessor` is kept for whoever asks for the same in the same Service: for this PodEIP, too. */
+/** Whether `predecessor` is kept for the same request in the same Service, and so for this PodEIP, too. */
 export const isReusableFor = (predecessor: PodEip, podEip: PodEip): boolean => {
   const { metadata, spec } = predecessor;
   const { uid, namespace, labels, annotations } = podEip.metadata;
   if (metadata.uid === uid || metadata.namespace !== namespace || !isOurs(predecessor)) return false;
   if (metadata.labels?.[SERVICE_UID] === undefined || metadata.labels[SERVICE_UID] !== labels?.[SERVICE_UID])
     return false;
-  if (spec.allocationID === '' || spec.allocationType.releaseStrategy !== 'Follow') return false;
+  const { type, releaseStrategy } = spec.allocationType;
+  if (spec.allocationID === '' || type !== 'Auto' || releaseStrategy !== 'Follow') return false;
   if (metadata.annotations?.[REQUEST] !== annotations?.[REQUEST]) return false;
   const { podUid, successorUid } = readRecord(predecessor);
-  // Whose EIP is on its way here is of interest to its end.
+  // A PodEIP whose EIP is being transferred to this one stays in view until it is gone.
   return podUid === '' && (metadata.deletionTimestamp === undefined || successorUid === uid);
 };
 
-/** How long a new pod waits for an EIP that is being detached from the one before it; wall time, milliseconds. */
+/** How long a new pod waits for an EIP that is being detached from its predecessor; wall time, milliseconds. */
 const DETACHING_MS = 30_000;
 
-/** A PodEIP whose EIP may come from it to this one, with what is written down there. */
+/** A PodEIP whose EIP may be transferred to this one, with its record. */
 interface Predecessor {
   readonly podEip: PodEip;
   readonly record: PodEipRecord;
 }
 
-/** What to do about the EIP of an earlier pod of the Service before one is bought; undefined where there is none. */
+/** The step for the EIP of an earlier pod of the Service, before a new one is bought; undefined if there is none. */
 export const receiveTransfer = (it: PodEipSituation): Step | undefined => {
   const { seen, podEip, settings } = it;
   const { memory, reusable } = seen;
@@ -60,12 +62,13 @@ export const receiveTransfer = (it: PodEipSituation): Step | undefined => {
   const predecessors = reusable.map((its): Predecessor => ({ podEip: its, record: readRecord(its) }));
   const mine = predecessors.find(({ record }) => record.successorUid === uid);
   if (mine) return isRefused ? cancelTransfer(it, mine.podEip) : takeOwnership(it, mine.podEip);
-  // Who may have an EIP of its own on the way would end with two of them.
+  // A PodEIP whose own purchase may still take effect would end up with two EIPs.
   return isRefused || memory.isUntouched !== true ? undefined : chooseReusable(it, predecessors);
 };
 
 /**
- * The cloud refused to change the tags: another EIP is bought instead, once it is certain that they stay as they are.
+ * The cloud refused to change the tags: another EIP is bought instead, once it is certain that the tags stay as they
+ * are.
  */
 const cancelTransfer = (it: PodEipSituation, predecessor: PodEip): Step =>
   isSettled(it)
@@ -73,8 +76,7 @@ const cancelTransfer = (it: PodEipSituation, predecessor: PodEip): Step =>
     : wait('Settling', `a request to take ${predecessor.spec.allocationID} over may still take effect`, POLL_MS);
 
 /**
- * This PodEIP is named as successor: the EIP gets its tags, if those that it has prove that it was there to be handed
- * on.
+ * This PodEIP is named as successor: it tags the EIP as its own, provided that the current tags name the predecessor.
  */
 const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefined => {
   const { seen, podEip, settings } = it;
@@ -83,11 +85,11 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
   if (justAccepted('TransferOwnership', it))
     return wait('EipNotVisibleYet', `the tags of ${allocationID} are not listed yet`, POLL_MS);
   if (eip === undefined) return { do: 'ReadEip', allocationId: allocationID };
-  // Once it is known to be gone, the PodEIP that had it goes too.
+  // Once the EIP is known to be gone, the PodEIP that had it is removed, too.
   if (!eip || provesOwnership(eip, podEip, settings.clusterUid))
     return wait('EipNotVisibleYet', `${allocationID} is not listed with the tags of this PodEIP yet`, POLL_MS);
-  // Whoever may write PodEIPs may write any EIP of the account into one and hand on it: only its own tags say whose it
-  // is.
+  // Anybody who may write PodEIPs may record any EIP of the account in one and offer it: only the tags of the EIP prove
+  // whose it is.
   if (provesOwnership(eip, predecessor, settings.clusterUid))
     return { do: 'TransferOwnership', podEip, allocationId: allocationID };
   return isSettled(it)
@@ -96,8 +98,7 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
 };
 
 /**
- * Nobody has named this PodEIP as successor: it is named where an EIP is offered; one that is being detached is waited
- * for.
+ * No PodEIP names this one as successor: it is named where an EIP is offered, and waits for one that is being detached.
  */
 const chooseReusable = (
   { seen: { now }, podEip }: PodEipSituation,
@@ -109,7 +110,7 @@ const chooseReusable = (
     .map((predecessor) => predecessor.podEip)
     .toSorted((a, b) => (a.metadata.uid < b.metadata.uid ? -1 : 1));
   if (offered) return { do: 'AssignSuccessor', podEip, predecessor: offered };
-  // A time that has not come yet was written by another clock, and may be far away.
+  // A time in the future was written by another clock, and may be far away.
   const detaching = free.find(({ record }) => Math.abs(now - (record.goneSince ?? 0)) < DETACHING_MS);
   return (
     detaching && wait('InTransition', `${detaching.podEip.spec.allocationID} is coming from an earlier pod`, POLL_MS)
@@ -117,29 +118,30 @@ const chooseReusable = (
 };
 
 /**
- * What became of an EIP that has a successor. `transferred`: the successor has taken it over, and has written that
- * down, so that it no longer needs this PodEIP to find it. `notTransferred`: the successor will not take it any more,
- * and this PodEIP disposes of it again.
+ * The state of a transfer. `transferred`: the successor has taken the EIP over and recorded it, so that it no longer
+ * needs this PodEIP to find it. `notTransferred`: the successor will not take it any more, and this PodEIP disposes of
+ * it again.
  */
 type Transfer = 'transferred' | 'notTransferred';
 
-/** What became of an EIP that has a successor, or what has to come before that can be said. */
+/** The state of the transfer to a successor, or the step that has to come first. */
 export const transferState = (it: PodEipSituation, successorUid: string): Outcome<Transfer> => {
   const { seen, podEip, settings } = it;
   const { eip, successor, memory } = seen;
   const allocationId = podEip.spec.allocationID;
   if (eip === undefined) return stepFirst({ do: 'ReadEip', allocationId });
   if (successor === undefined) return stepFirst({ do: 'ReadSuccessor', uid: successorUid });
-  // Somebody released it: there is nothing left to take, and the successor buys one of its own once this PodEIP is
+  // Somebody released the EIP: there is nothing left to take, and the successor buys a new one once this PodEIP is
   // gone.
   if (eip === null && isMissing(it)) return valueOf('transferred');
   const isTaken = eip === null || !provesOwnership(eip, podEip, settings.clusterUid);
   const now = isTaken ? 'transferred' : 'notTransferred';
   if (successor === null) return valueOf(now);
   const { allocationID } = successor.spec;
-  // One that has it has seen its own tags on it: where this PodEIP's are still read, the reading is old.
+  // A successor that has recorded the EIP has read its own tags on it: a read that still shows those of this PodEIP is
+  // stale.
   if (allocationID === allocationId && isTaken) return valueOf('transferred');
-  // One that holds another EIP will not take this one; a request of its to do so may still be under way.
+  // A successor that holds another EIP will not take this one, but an earlier request to do so may still take effect.
   if (allocationID !== '' && allocationID !== allocationId && memory.quietMs >= settings.settleMs) return valueOf(now);
   return stepFirst(
     wait('HandedOver', `${allocationId} goes to pod ${successor.metadata.name} of the same Knative Service`, POLL_MS),

@@ -11,6 +11,7 @@ import {
   KEYS,
   REUSABLE,
   POD_UID,
+  QUIET_SINCE,
   REGION,
   REQUEST,
 } from '../../api/annotations.ts';
@@ -21,23 +22,20 @@ import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { writeRequest, type EipRequest } from '../../request/request.ts';
 import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
+import { mayBeQuiet } from './quiet.ts';
 import { readRecord, writeBindings, type NicBinding } from './record.ts';
+import { deletedAsSeen, finalizersFor, writtenAsSeen } from './safeguards.ts';
 import type { Action } from './step.ts';
 
 /**
- * Writes of the PodEIP. Each goes through only if the object still is as it was seen; otherwise 409, and a new look.
+ * Writes of the PodEIP. Each succeeds only if the object is unchanged since it was read; otherwise 409, and a new pass.
  */
 
 const refOf = ({ metadata: { namespace, name } }: PodEip): ObjectRef => ({ namespace, name });
 
 const change = (kube: Kube, podEip: PodEip, body: { metadata?: object; spec?: object }, signal?: AbortSignal) => {
-  const { uid, resourceVersion } = podEip.metadata;
-  return kube.patch(
-    PODEIP,
-    refOf(podEip),
-    { type: 'merge', body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } } },
-    signal,
-  );
+  const metadata = { ...body.metadata, ...writtenAsSeen(podEip) };
+  return kube.patch(PODEIP, refOf(podEip), { type: 'merge', body: { ...body, metadata } }, signal);
 };
 
 /** In a merge patch null removes the duration of a strategy before this one. */
@@ -47,7 +45,7 @@ const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['
   ...(release.strategy === 'TTL' && { releaseAfter: release.releaseAfter }),
 });
 
-/** What is written down about what a pod asks for. */
+/** The record of what a pod asks for. */
 interface ClaimInput {
   readonly pod: Pod;
   /** The one that holds nothing and is written anew; null where there is none. */
@@ -98,8 +96,7 @@ export const writeClaim = (kube: Kube, claiming: ClaimInput, signal: AbortSignal
   const { pod, podEip, request } = claiming;
   const { labels, annotations, spec } = claimOf(claiming);
   const { namespace, name } = pod.metadata;
-  const others = (podEip?.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
-  const finalizers = request ? [...others, FINALIZER] : others;
+  const finalizers = finalizersFor(request, podEip);
   if (podEip) {
     // In a merge patch null removes the package of a request before this one.
     const renewed = {
@@ -116,15 +113,14 @@ export const writeClaim = (kube: Kube, claiming: ClaimInput, signal: AbortSignal
 
 /** Marks the PodEIP for deletion: the point of no return. */
 export const deletePodEip = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
-  const { uid, resourceVersion } = podEip.metadata;
   try {
-    await kube.delete(PODEIP, refOf(podEip), { uid, resourceVersion }, signal);
+    await kube.delete(PODEIP, refOf(podEip), deletedAsSeen(podEip), signal);
   } catch (error) {
     if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
   }
 };
 
-/** Writes down that the pod is gone and its EIP is kept. */
+/** Records that the pod is gone and its EIP is kept. */
 export const markRetained = (kube: Kube, podEip: PodEip, now: number, signal: AbortSignal): Promise<PodEip> =>
   change(
     kube,
@@ -135,42 +131,51 @@ export const markRetained = (kube: Kube, podEip: PodEip, now: number, signal: Ab
           [POD_UID]: '',
           [FORMER_POD_UID]: readRecord(podEip).podUid || null,
           [GONE_SINCE]: new Date(now).toISOString(),
+          [QUIET_SINCE]: null,
         },
       },
     },
     signal,
   );
 
-/** Writes down that the EIP may go to the next pod of the Service. */
+/** Records that the EIP may go to the next pod of the Service. */
 export const markReusable = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
   change(kube, podEip, { metadata: { annotations: { [REUSABLE]: 'true' } } }, signal);
 
-/** Names the successor of the EIP of `predecessor`, or strikes it out. */
+/** Names the successor of the EIP of `predecessor`, or removes it. */
 export const assignSuccessor = (
   kube: Kube,
   predecessor: PodEip,
   successorUid: string | null,
   signal: AbortSignal,
 ): Promise<PodEip> =>
-  change(kube, predecessor, { metadata: { annotations: { [SUCCESSOR_UID]: successorUid } } }, signal);
+  change(
+    kube,
+    predecessor,
+    { metadata: { annotations: { [SUCCESSOR_UID]: successorUid, [QUIET_SINCE]: null } } },
+    signal,
+  );
 
 /** Gives the kept EIP to the pod that has the name now. */
 export const assignPod = (
   kube: Kube,
   { podEip, podUid, release }: Extract<Action, { do: 'TakeOver' }>,
   signal: AbortSignal,
-): Promise<PodEip> =>
-  change(
+): Promise<PodEip> => {
+  const isStatic = podEip.spec.allocationType.type === 'Static';
+  return change(
     kube,
     podEip,
     {
-      metadata: { annotations: { [POD_UID]: podUid, [FORMER_POD_UID]: null, [GONE_SINCE]: null } },
-      spec: { allocationType: { releaseAfter: null, ...allocationType(false, release) } },
+      metadata: { annotations: { [POD_UID]: podUid, [FORMER_POD_UID]: null, [GONE_SINCE]: null, [QUIET_SINCE]: null } },
+      // An EIP that was declared the property of the user stays so.
+      spec: { allocationType: { releaseAfter: null, ...allocationType(isStatic, release) } },
     },
     signal,
   );
+};
 
-/** Writes our notes into another controller's PodEIP; what is in it stays. */
+/** Writes our record into the PodEIP of another controller; its other contents stay. */
 export const writeAdoption = (
   kube: Kube,
   { podEip, from, podUid, goneSince, request, bindings }: Extract<Action, { do: 'Adopt' }>,
@@ -197,23 +202,31 @@ export const writeAdoption = (
     signal,
   );
 
-/** Strikes out an EIP that no longer exists. */
+/**
+ * Removes an EIP that no longer exists. The next one is bought by this controller, even if this one was declared the
+ * property of the user.
+ */
 export const forgetEip = (kube: Kube, podEip: PodEip, generation: number, signal: AbortSignal): Promise<PodEip> =>
   change(
     kube,
     podEip,
     {
       metadata: { annotations: { [GENERATION]: String(generation), [BINDINGS]: null } },
-      spec: { allocationID: '' },
+      spec: { allocationID: '', allocationType: { type: 'Auto' } },
     },
     signal,
   );
 
-/** Writes down which EIP it is. */
+/** Records the ID of the EIP; the note that was written before the purchase goes. */
 export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, signal?: AbortSignal): Promise<PodEip> =>
-  change(kube, podEip, { spec: { allocationID } }, signal);
+  change(
+    kube,
+    podEip,
+    { ...(!mayBeQuiet(podEip) && { metadata: { annotations: { [QUIET_SINCE]: null } } }), spec: { allocationID } },
+    signal,
+  );
 
-/** Writes down where the EIP is about to be sent. */
+/** Records the binding that is about to be requested. */
 export const recordBinding = (kube: Kube, podEip: PodEip, binding: NicBinding, signal: AbortSignal): Promise<PodEip> =>
   change(
     kube,
@@ -222,8 +235,27 @@ export const recordBinding = (kube: Kube, podEip: PodEip, binding: NicBinding, s
     signal,
   );
 
+/** Writes down since when nothing has been sent to the cloud, or that something is being sent. */
+export const writeQuietNote = (kube: Kube, podEip: PodEip, note: string, signal?: AbortSignal): Promise<PodEip> =>
+  change(kube, podEip, { metadata: { annotations: { [QUIET_SINCE]: note } } }, signal);
+
+/** Puts our finalizer beside those that there are. */
+export const restoreFinalizer = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
+  change(kube, podEip, { metadata: { finalizers: [...(podEip.metadata.finalizers ?? []), FINALIZER] } }, signal);
+
+/**
+ * Lets go of an EIP that is to stay as it is: with the finalizer goes what says that something is held, so that a
+ * controller which finds the PodEIP neither puts the finalizer back nor releases anything for it.
+ */
+export const letGo = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
+  const annotations = { [REQUEST]: null, [BINDINGS]: null };
+  await change(kube, podEip, { metadata: { finalizers: withoutOurs(podEip), annotations } }, signal);
+};
+
+const withoutOurs = ({ metadata: { finalizers = [] } }: PodEip): readonly string[] =>
+  finalizers.filter((finalizer) => finalizer !== FINALIZER);
+
 /** Lets the API server remove the PodEIP. Other controllers' finalizers stay. */
 export const dropFinalizer = async (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<void> => {
-  const finalizers = (podEip.metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
-  await change(kube, podEip, { metadata: { finalizers } }, signal);
+  await change(kube, podEip, { metadata: { finalizers: withoutOurs(podEip) } }, signal);
 };

@@ -9,14 +9,14 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 
 /*
- * Whether the credentials, the region and the VPC are those of the cluster. With credentials of another account every
- * EIP looks as if somebody had released it: all would be bought anew there, and the records of those that are still
- * paid for would be dropped. The cluster's own nodes bear that out: they are instances of the account, in the VPC.
+ * Checks that credentials, region and VPC are those of the cluster. With the credentials of another account every EIP
+ * would look as if it had been released: all would be bought again there, and the records of those that are still
+ * charged would be dropped. The cluster's own nodes are the proof: they are instances of the account, in the VPC.
  *
- * One look at the beginning is enough. The sources of credentials are fixed when the process starts (cloud/
- * credential-source.ts), and what is renewed later is renewed for the same RAM role, hence for the same account. The
- * exceptions are a profile file and a credentials URI, which somebody can change under a process that runs: whoever
- * moves them to another account has to restart it.
+ * One check at the beginning is enough. The sources of credentials are fixed when the process starts (cloud/
+ * credential-source.ts), and renewed credentials are for the same RAM role, and so for the same account. The exceptions
+ * are a profile file and a credentials URI, which can be changed while the process runs: whoever points them to another
+ * account has to restart it.
  */
 
 /** An ECS instance that is a node of the cluster. */
@@ -31,19 +31,22 @@ interface EcsNode {
 /** What the nodes say about the configuration. */
 type AccountVerdict =
   | { readonly kind: 'fits' }
-  /** There is no ECS node that could say anything: virtual nodes, nodes of other providers, none is ready. */
+  /** There is no ECS node that could prove anything: all nodes are virtual, of other providers, or not ready. */
   | { readonly kind: 'noNodeToCompare' }
   | { readonly kind: 'otherRegion'; readonly nodes: readonly EcsNode[] }
-  /** They are instances of this account, in other VPCs. */
+  /** The nodes are instances of this account, in other VPCs. */
   | { readonly kind: 'otherVpc'; readonly nodes: readonly EcsNode[]; readonly vpcIds: readonly string[] }
-  /** None of them is an instance of this account. */
+  /** None of the nodes is an instance of this account. */
   | { readonly kind: 'otherAccount'; readonly nodes: readonly EcsNode[] };
 
-/** So many nodes are asked about in one look: one that is found is enough, and one may have gone a moment ago. */
+/**
+ * The number of nodes that one check asks about: one that is found is enough, and one may have been deleted a moment
+ * ago.
+ */
 const MOST_NODES = 3;
-/** Between two looks while it does not fit, milliseconds: an operator who corrects it sees it work soon. */
+/** Interval between checks until one succeeds, milliseconds: short, so that an operator soon sees a correction work. */
 const LOOK_MS = 30_000;
-/** Between two looks that the cloud did not answer. */
+/** Waits between checks that the cloud does not answer, milliseconds. */
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 
 /**
@@ -56,14 +59,13 @@ const ECS = /^(?:alicloud:\/\/)?(?<region>[a-z0-9-]{1,60})\.(?<instanceId>i-[a-z
 const DENIED = /^(?:Forbidden|Forbbiden|Forbidden\.SubUser|UnauthorizedOperation)$|^(?:Forbidden\.RAM|NoPermission)/u;
 
 /**
- * Codes of a 403 that speak of something else than permissions: of the credentials, the region, or the account. Any
- * other is taken for a permission that is missing, known or not: RAM has more words for that than its documentation
- * lists.
+ * Codes of a 403 that is about something other than permissions: credentials, region or account. All other codes, known
+ * or not, count as a missing permission: RAM has more codes for that than its documentation lists.
  */
 const NOT_DENIED =
   /^(?:InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|InvalidCredentials|Signature|IncompleteSignature|InvalidTimeStamp|InvalidRegionId|Forbidden\.RegionNotFound|ServiceNotEnabled)/u;
 
-/** The nodes that can say something: ECS instances that are ready and have an IPv4 address, by name. */
+/** The nodes that can prove something, by name: ECS instances that are ready and have an IPv4 address. */
 export const ecsNodesOf = (nodes: Iterable<Node>): readonly EcsNode[] =>
   [...nodes]
     .flatMap(({ metadata: { name }, spec, status }): EcsNode[] => {
@@ -75,7 +77,7 @@ export const ecsNodesOf = (nodes: Iterable<Node>): readonly EcsNode[] =>
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-/** What a look needs. */
+/** What a check needs. */
 interface AccountQuestion {
   readonly cloud: Pick<Cloud, 'networkInterfacesOf'>;
   readonly region: string;
@@ -84,10 +86,10 @@ interface AccountQuestion {
 }
 
 /**
- * Asks the cloud for up to three nodes. `turn` chooses others each time: a cluster may have nodes in other VPCs too,
- * and one in the right VPC is enough. Nodes of other regions count only where there are no others.
+ * Asks the cloud for up to three nodes. `turn` selects others each time: a cluster may have nodes in several VPCs, and
+ * one in the right VPC is enough. Nodes of other regions count only if there are no others.
  *
- * @throws CloudFault where no node was found and the cloud did not answer for each
+ * @throws CloudFault if no node was found and the cloud did not answer for each of them
  */
 export const evaluateAccount = async (
   { cloud, region, vpcId, nodes }: AccountQuestion,
@@ -124,7 +126,7 @@ export const isQuestionDenied = ({ kind, action, code, status }: CloudFault): bo
   action === 'DescribeNetworkInterfaces' &&
   (DENIED.test(code) || (status === 403 && !NOT_DENIED.test(code)));
 
-/** What is wrong and what to check; undefined where nothing is. */
+/** What is wrong and what to check; undefined if nothing is. */
 export const complaintOf = (
   verdict: AccountVerdict,
   { region, vpcId }: Pick<AccountQuestion, 'region' | 'vpcId'>,
@@ -138,7 +140,7 @@ export const complaintOf = (
   return undefined;
 };
 
-/** The same for those who only wait, and may see nothing of the account. */
+/** The same for users of pods, who must not learn anything about the account. */
 const whatIsWrong = ({ kind }: AccountVerdict): string => {
   const what =
     kind === 'otherRegion'
@@ -156,18 +158,18 @@ export interface AccountParts extends AccountQuestion {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Told whether it is known not to fit, for metrics and health checks. */
+  /** Called with whether the account is known to be wrong, for metrics and health checks. */
   readonly mismatched: (isMismatched: boolean) => void;
-  /** Told why no work is begun, for those who wait for it; undefined once it is. */
+  /** Called with the reason why no work begins, for the users of waiting pods; undefined once it does. */
   readonly hindered: (why: string | undefined) => void;
 }
 
 /**
- * Resolves once work may begin: to `fits`, or to what stood in the way of a look: `noNodeToCompare`, `denied` (that
- * permission is missing) or `refused` (the credentials are). Until then it looks again and again, and says what is
- * wrong once. A cloud that does not answer proves nothing: it is asked until it does. But who may not ask is told so
- * and let pass, because addresses were given back without that permission, too. Rejects with the signal's reason when
- * it aborts.
+ * Resolves once work may begin: to `fits`, or to what prevented the check: `noNodeToCompare`, `denied` (the permission
+ * is missing) or `refused` (the credentials are). Until then it repeats the check, and reports each problem once. If
+ * the cloud does not answer, nothing is proved, and the check is repeated. A missing permission is reported and does
+ * not prevent the work, because installations from before this check do not have it. Rejects with the signal's reason
+ * when it aborts.
  */
 export const awaitAccount = async (
   parts: AccountParts,
@@ -213,7 +215,8 @@ export const awaitAccount = async (
         return 'denied';
       }
       if (FAULT[error.kind].isOfSetup) {
-        // Either each call fails, or none that changes something is sent meanwhile; pods are told why they get nothing.
+        // Reported elsewhere: with refused credentials every call fails and the pods are told, and no change is sent
+        // meanwhile.
         hindered(undefined);
         log.warn(
           fields,
@@ -221,7 +224,7 @@ export const awaitAccount = async (
         );
         return 'refused';
       }
-      // One answer that failed is soon followed by another.
+      // A single failure is not reported, because the next attempt follows soon.
       if (failures > 0)
         hindered(
           `no pod gets an address yet: whether knative-eip’s credentials are of this cluster’s account cannot be seen (${error.action}: ${error.code}); it is asked again and again`,
@@ -239,20 +242,21 @@ export const awaitAccount = async (
   }
 };
 
-/** The account, the region or the VPC turned out not to be the cluster's, after work had begun. */
+/** After work had begun, the account, the region or the VPC turned out not to be the cluster's. */
 export class WrongAccount extends Error {
   override readonly name = 'WrongAccount';
 }
 
 /**
- * For a cluster that had no ECS node when work began, or whose credentials were refused: looks again until it fits, or
- * there is nobody to ask. Nothing is taken for released in less than a minute, so that a look is always earlier.
+ * Repeats the check after work has begun without it, in a cluster without ECS nodes or with refused credentials, until
+ * it succeeds or nobody may be asked. An EIP counts as released only after a minute without a break, so that a check
+ * always comes first.
  *
- * @throws WrongAccount where it does not: only a new process, which waits, is safe then
+ * @throws WrongAccount if the account does not fit: only a new process, which waits, is safe then
  */
 export const watchAccount = async (
   parts: AccountParts & {
-    /** Told once the cloud has answered, and nothing speaks against the account. */
+    /** Called once the cloud has answered and nothing contradicts the account. */
     readonly answered: () => void;
   },
   signal: AbortSignal,

@@ -12,21 +12,19 @@ import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 
-/** Between two looks, milliseconds. Two reads that the API server answers in no time; such software comes rarely. */
+/** Interval between checks, milliseconds. A check is two cheap reads; such controllers are rarely installed. */
 const LOOK_MS = 30_000;
-/**
- * As long as not everything has been seen once, and is not known to be forbidden either: nothing is served meanwhile.
- */
+/** The interval until everything has been read once, or is known to be forbidden: no request is served before. */
 const FIRST_LOOK_MS = 2_000;
 const FIRST_LOOKS = 15;
 
-/** Other controllers of EIPs in the cluster. */
+/** The other controllers of EIPs in the cluster. */
 export interface OtherControllers {
-  /** Their names as people read them; undefined as long as nobody has looked. */
+  /** Their names, for people; undefined before the first check. */
   readonly known: () => readonly string[] | undefined;
-  /** Resolves once somebody has looked, or tried to for long enough. */
+  /** Resolves after the first check, or after enough attempts. */
   readonly looked: Promise<void>;
-  /** Looks again and again until the signal aborts. Never rejects. */
+  /** Repeats the check until the signal aborts. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -34,11 +32,11 @@ interface OthersParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told of what was seen, for metrics. */
+  /** Called with the names that were found, for metrics. */
   readonly seen?: ((names: readonly string[]) => void) | undefined;
 }
 
-/** What to look for, and how it is seen. */
+/** The known controllers, and how each is recognised. */
 const SIGNS: readonly {
   readonly name: string;
   readonly isThere: (kube: Kube, signal: AbortSignal) => Promise<boolean>;
@@ -58,16 +56,16 @@ const SIGNS: readonly {
 ];
 
 /**
- * Looks for other controllers of EIPs. What cannot be read is taken for what was last read, and, where it never was,
- * for not there: a cluster without the permission to look is served like one without another controller, and the log
- * says so. An API server that only does not answer is asked some more times before.
+ * Checks for other controllers of EIPs. If something cannot be read, its last known state counts and, if there is none,
+ * it counts as absent: a cluster without the permission is served like one without another controller, and the log says
+ * so. If the API server does not answer, the check is first repeated a few times.
  */
 export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts): OtherControllers => {
   let names: readonly string[] | undefined;
   let trouble = '';
   const there = new Map<string, boolean>();
   const first = Promise.withResolvers<void>();
-  /** Resolves to what could not be read. */
+  /** Resolves to the faults of what could not be read. */
   const look = async (signal: AbortSignal): Promise<readonly KubeFault[]> => {
     const faults = await Promise.all(
       SIGNS.map(async ({ name, isThere }) => {

@@ -5,26 +5,29 @@ import { isFinal } from '../../api/pod.ts';
 import { regarding, type EventNote, type Regarding } from '../podeip/events.ts';
 import type { Caches } from '../caches.ts';
 
-/** What tells those that wait. */
+/** How waiting pods are told. */
 interface WaitingPodPorts {
   readonly caches: Pick<Caches, 'pods' | 'podEips'>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly warnService: (of: Pod | PodEip, event: EventNote) => void;
 }
 
-/** What keeps the whole controller from its work. */
+/** Reports an obstacle to the work of the whole controller. */
 interface WaitingPodNotifier {
-  /** Why nothing is done for any pod, in a sentence that says what to do; undefined once work begins. */
+  /**
+   * To be called with the reason why nothing is done for any pod, as a sentence that says what to do; undefined once
+   * work begins.
+   */
   readonly told: (why: string | undefined) => void;
 }
 
 /**
- * Tells each pod that waits for an address, and its Knative Service, why nobody works on any: an alert reaches the
- * operator only, and who waits for a pod looks at the pod. Each is told once for each reason.
+ * Records on each pod that waits for an address, and on its Knative Service, why the controller does not work: an alert
+ * reaches operators only, and users look at their pods. Each pod gets each reason once.
  */
 export const createWaitingPodNotifier = ({ caches, record, warnService }: WaitingPodPorts): WaitingPodNotifier => {
   let why: string | undefined;
-  /** UIDs of the pods that know it. */
+  /** UIDs of the pods that have the current reason. */
   let told = new Set<string>();
   const tell = (pod: Pod): void => {
     if (why === undefined || told.has(pod.metadata.uid) || !isWaiting(pod, caches)) return;
@@ -47,7 +50,7 @@ export const createWaitingPodNotifier = ({ caches, record, warnService }: Waitin
   };
 };
 
-/** Whether it runs and has no address; before it has a private one, it would get none in any case. */
+/** Whether the pod runs and has no address. Before it has a private address, it could not get one in any case. */
 const isWaiting = (pod: Pod, { podEips }: Pick<Caches, 'podEips'>): boolean =>
   !isFinal(pod) &&
   pod.metadata.deletionTimestamp === undefined &&

@@ -28,12 +28,12 @@ import {
   idleSentence,
   newsOf,
   NOTHING_TOLD_YET,
-  sentenceOf,
+  summarySentence,
   summarize,
   type ToldSummary,
 } from './summary.ts';
 
-/** What the watch of Knative Services keeps, for as long as Knative Serving is installed. */
+/** The cache of Knative Services, while Knative Serving is installed. */
 export type ServiceCache = Reflector<KnativeService>;
 
 interface ServiceCacheOptions {
@@ -43,10 +43,10 @@ interface ServiceCacheOptions {
   readonly log: Log;
 }
 
-/** How often Knative is looked for while it is not installed. */
+/** Interval between attempts to watch while Knative is not installed, milliseconds. */
 const LOOK = { baseMs: 5_000, capMs: 60_000 };
 
-/** Watches Knative Services. That Knative is not installed is said once; it may be installed at any time. */
+/** Watches Knative Services. It logs once if Knative is not installed, and notices when it is installed later. */
 export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): ServiceCache => {
   let said = '';
   return createReflector<KnativeService, KnativeService>({
@@ -85,8 +85,8 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
 };
 
 /**
- * Puts the PodEIPs of a Service into the queue when it goes, or sends its requests elsewhere: an EIP is held for
- * nobody, or goes to another of its pods.
+ * Adds the PodEIPs of a Service to the queue when it is deleted or its routing changes: a held EIP may not be needed
+ * any more, or a named EIP may go to another pod.
  */
 export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
   services.subscribe(({ type, object, old }) => {
@@ -95,7 +95,7 @@ export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>,
   });
 };
 
-/** What the reporter of Knative Services works with. */
+/** What the reports on Knative Services need. */
 interface ServicesPorts {
   readonly kube: Kube;
   readonly clock: Clock;
@@ -105,29 +105,29 @@ interface ServicesPorts {
   readonly podEips: Reflector<PodEip>;
   readonly record: (regarding: Regarding, event: EventNote) => void;
   readonly settings: RuleSettings;
-  /** Whether the informational condition is written into the Service's status. */
+  /** Whether to write the informational condition into the Service's status. */
   readonly writesCondition: boolean;
 }
 
-/** What a Service was told last. */
+/** What was last reported about a Service. */
 interface Told {
   readonly summary: ToldSummary;
   /** What is wrong with it. */
   readonly wrong: readonly string[];
 }
 
-/** Changes that come together are told together; milliseconds. */
+/** Changes within this time are reported together, milliseconds. */
 const TOGETHER_MS = 2_000;
 
 /**
- * Tells each Knative Service how its addresses stand: an Event for each new state, and the condition where that is
- * wanted. Nothing depends on it. Never writes to Revisions or Configurations: their annotations and labels roll pods,
- * or are written over by Knative.
+ * Reports on each Knative Service the state of its addresses: an Event for each new state, and the condition if it is
+ * enabled. Nothing depends on it. Never writes to Revisions or Configurations: changed annotations and labels would
+ * restart pods, or Knative would overwrite them.
  */
 export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Promise<void> => {
   const { clock, random, log, services, podEips } = ports;
   const queue = createQueue({ clock, random });
-  /** What each Service was told last, by UID. */
+  /** What was last reported about each Service, by UID. */
   const told = new Map<string, Told>();
   services.subscribe(({ type, object }) => {
     if (type === 'deleted') told.delete(object.metadata.uid);
@@ -146,20 +146,20 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
   await reflecting;
 };
 
-/** Why no pod is there, as the PodAutoscalers of the Service say it; empty where nobody says it. */
+/** Why there are no pods, by the PodAutoscalers of the Service; empty if they do not say. */
 const whyIdle = async (kube: Kube, log: Log, { metadata: { namespace, name } }: KnativeService): Promise<string> => {
   try {
     const all = await kube.list(POD_AUTOSCALER, { namespace, labelSelector: `${SERVICE_LABEL}=${name}` });
     return idleSentence(all);
   } catch (error) {
     if (!(error instanceof KubeFault)) throw error;
-    // The API is Knative's own: it may be gone, changed or closed to us, and nothing depends on it.
+    // The API is internal to Knative: it may be missing, different or forbidden, and nothing depends on it.
     log.debug({ kind: error.kind, namespace, name }, `The PodAutoscalers cannot be read: ${error.message}`);
     return '';
   }
 };
 
-/** The Revisions that a Service which names an existing EIP routes to by their names. */
+/** The Revisions to which a Service that names an existing EIP routes by name. */
 const routedRevisions = async (
   kube: Kube,
   log: Log,
@@ -173,7 +173,7 @@ const routedRevisions = async (
     );
   } catch (error) {
     if (!(error instanceof KubeFault)) throw error;
-    // What is wrong with the Service is said on its pods too.
+    // The pods of the Service report its problems, too.
     log.debug({ kind: error.kind, namespace, name }, `The Revisions cannot be read: ${error.message}`);
     return [];
   }
@@ -188,7 +188,7 @@ const tell = async (
   const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };
   const before = told.get(uid);
   const summary = summarize(podEips.store.by('service', keyOf({ namespace, name })));
-  const text = sentenceOf(summary);
+  const text = summarySentence(summary);
   const revisions = await routedRevisions(kube, log, service);
   const wrong = findingsOf(service, settings, revisions).map((finding) => ({
     reason: finding.id,
@@ -214,13 +214,14 @@ const tell = async (
   return (await writeCondition(kube, service, wanted)) === 'conflict' ? 'backoff' : again;
 };
 
-/** Writes the condition of the Service, unless the name is another object's by now. */
+/** Writes the condition of the Service, unless another object has its name by now. */
 const writeCondition = async (
   kube: Kube,
   { metadata: { namespace, name, uid } }: KnativeService,
   wanted: ReturnType<typeof conditionOf>,
 ): Promise<'written' | 'conflict'> => {
-  // Conditions are a list without merge keys in a custom resource: it is written whole, or not at all if it changed.
+  // In a custom resource, conditions are a list without merge keys. So the whole list is written, and only if it has
+  // not changed.
   const current = await kube.get(KNATIVE_SERVICE, { namespace, name });
   if (current?.metadata.uid !== uid) return 'written';
   const conditions = [...(current.status?.conditions ?? []).filter(({ type }) => type !== EIP_READY), wanted];
@@ -228,8 +229,11 @@ const writeCondition = async (
   try {
     await kube.patch(KNATIVE_SERVICE, { namespace, name }, { type: 'merge', subresource: 'status', body });
   } catch (error) {
-    if (error instanceof KubeFault && error.kind === 'conflict') return 'conflict';
-    throw error;
+    if (!(error instanceof KubeFault)) throw error;
+    if (error.kind === 'conflict') return 'conflict';
+    if (error.kind !== 'forbidden') throw error;
+    const { kind, status, message } = error;
+    throw new KubeFault({ kind, status, message: `${message}; apply config/service-condition, which allows it` });
   }
   return 'written';
 };

@@ -7,24 +7,24 @@ import { evaluate } from '../../rules/evaluate.ts';
 import type { Workload } from '../../rules/workload.ts';
 import { readRecord } from '../podeip/record.ts';
 
-/** How the addresses of one Knative Service stand. */
+/** The state of the addresses of one Knative Service. */
 export interface ServiceSummary {
-  /** PodEIPs of its pods: one for each pod that asks for an address. */
+  /** The number of PodEIPs of its pods: one for each pod that asks for an address. */
   readonly asked: number;
   /** Addresses in use, by Revision. */
   readonly inUse: ReadonlyMap<string, readonly string[]>;
-  /** Reasons of those that have none yet, with the names of their pods. `Kept` and the like are not among them. */
+  /** The names of the pods that have no address yet, by reason. Reasons such as `Kept` are left out. */
   readonly waiting: ReadonlyMap<string, readonly string[]>;
-  /** Pods that go on without the EIP that another pod of the Service has now. */
+  /** The number of pods that go on without their EIP, because another pod of the Service has it now. */
   readonly handedOver: number;
 }
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
 /**
- * Sums up the PodEIPs of one Service. Those on their way out, and those that keep their EIP for the next pod, are not
- * counted, because nobody asks for them any more; nor are those whose EIP went to another pod: nothing is missing, and
- * they go when Knative scales their Revision down.
+ * Summarizes the PodEIPs of one Service. Not counted are those that are being deleted, or keep their EIP for the next
+ * pod, because no pod asks for them; and those whose EIP went to another pod: nothing is missing, and Knative will
+ * remove them with their Revision.
  */
 export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
   const inUse = new Map<string, string[]>();
@@ -50,11 +50,11 @@ export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
   return { asked, inUse, waiting, handedOver };
 };
 
-/** So many addresses, or pods, are named; a Service with more is not read one by one. */
+/** How many addresses, or pods, are listed by name. */
 const MOST_NAMED = 5;
 
-/** The summary in one sentence, the same words for the same state. */
-export const sentenceOf = ({ asked, inUse, waiting, handedOver }: ServiceSummary): string => {
+/** The summary as one sentence; equal states give equal sentences. */
+export const summarySentence = ({ asked, inUse, waiting, handedOver }: ServiceSummary): string => {
   if (asked === 0) return 'no pod asks for an address';
   const has = [...inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
   const named = [...inUse]
@@ -78,24 +78,24 @@ const someOf = (names: readonly string[]): string => {
   return `${names.toSorted().slice(0, MOST_NAMED).join(', ')}${more}`;
 };
 
-/** What a Service was told of its addresses, and what it would be told now. Times are monotonic milliseconds. */
+/** What was reported about a Service's addresses, and what would be reported now. Times are monotonic milliseconds. */
 export interface ToldSummary {
-  /** The addresses that it was told of; undefined before it was told anything. */
+  /** The reported addresses; undefined before the first report. */
   readonly addresses: ReadonlySet<string> | undefined;
-  /** Why pods wait, as it was told; '' where none waited. */
+  /** The reported reasons why pods wait; '' if none waited. */
   readonly waiting: string;
-  /** Why pods wait now, and since when. */
+  /** The current reasons why pods wait, and since when. */
   readonly now: { readonly waiting: string; readonly since: number };
 }
 
 export const NOTHING_TOLD_YET: ToldSummary = { addresses: undefined, waiting: '', now: { waiting: '', since: 0 } };
 
-/** Pods that come wait for some seconds in any case; who waits longer for the same is news. Milliseconds. */
+/** New pods always wait for some seconds. Waiting longer for the same reason is reported. Milliseconds. */
 export const LASTS_MS = 10_000;
 
 /**
- * Whether a summary is news: an address that the Service has not heard of, once none waits any more; pods that wait for
- * the same for long; that no pod asks any more. Fewer addresses of the same ones are none.
+ * Whether a summary is to be reported: it has a new address and no pod waits; pods have waited for long for the same
+ * reason; or no pod asks any more. Addresses that disappear are not reported.
  */
 export const newsOf = (
   told: ToldSummary,
@@ -117,7 +117,7 @@ export const newsOf = (
   }
   const addresses = new Set([...inUse.values()].flat());
   const known = told.addresses;
-  // A Service that never asked has nothing to hear.
+  // A Service that never asked for an address gets no report.
   const hasChanged =
     asked === 0
       ? told.waiting !== '' || (known !== undefined && known.size > 0)
@@ -129,7 +129,7 @@ export const newsOf = (
   };
 };
 
-/** What the autoscalers say of the Revisions that are at zero, as the end of a sentence; empty where none is. */
+/** What the autoscalers say about Revisions without pods, as the end of a sentence; empty if there are none. */
 export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
   const idle = autoscalers
     .flatMap(({ metadata, status }) => {
@@ -140,7 +140,7 @@ export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
   return idle.length === 0 ? '' : `: Knative has scaled ${idle.slice(0, MOST_NAMED).join(', ')} to zero`;
 };
 
-/** What only the Service shows: its pods get neither what is written on it, nor what it says about their number. */
+/** Findings about what only the Service has, and its pods do not: its own annotations, and the number of pods. */
 const OF_SERVICES: ReadonlySet<FindingId> = new Set([
   'AnnotationOnService',
   'ExistingEipForMany',
@@ -149,7 +149,7 @@ const OF_SERVICES: ReadonlySet<FindingId> = new Set([
   'ExistingEipInTwoRevisions',
 ]);
 
-/** What there is to say about a Service that nobody would hear of from its pods, where no webhook has said it. */
+/** Findings about a Service that its pods do not report; needed where no webhook has reported them. */
 export const findingsOf = (
   { metadata, spec, status }: KnativeService,
   settings: RuleSettings,
@@ -180,7 +180,7 @@ export const findingsOf = (
 export const EIP_READY = 'EIPReady';
 
 /**
- * The condition that shows the summary in `kn service describe`. Of severity Info: any other would count for the
+ * The condition that shows the summary in `kn service describe`. Its severity is Info: any other would affect the
  * Service's own readiness.
  */
 export const conditionOf = (
@@ -195,7 +195,7 @@ export const conditionOf = (
     status,
     severity: 'Info',
     reason: summary.asked === 0 ? 'NoAddressWanted' : reason,
-    message: sentenceOf(summary),
+    message: summarySentence(summary),
     lastTransitionTime:
       before?.status === status && before.lastTransitionTime !== undefined
         ? before.lastTransitionTime

@@ -3,20 +3,23 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { serviceOf, type EventNote, type Regarding } from '../podeip/events.ts';
 
-/** After this long the same reason is told again: as client-go's Event series, about. Milliseconds. */
+/**
+ * After this long the same reason is reported again, milliseconds: about as long as a series of client-go's Events
+ * lasts.
+ */
 const AGAIN_MS = 600_000;
-/** So many reasons are remembered; the one that was told longest ago is forgotten first. */
+/** The number of reasons that are remembered; the oldest one is forgotten first. */
 const MOST = 4_096;
 
 /**
- * Tells Knative Services what is wrong with their pods: each reason once, with the first pod that has it, however many
- * have. The others are told themselves.
+ * Reports on Knative Services what is wrong with their pods: each reason once, with the first pod that has it. The pods
+ * have Events of their own.
  */
 export const createServiceWarnings = (
   clock: Clock,
   record: (regarding: Regarding, event: EventNote) => void,
 ): ((of: Pod | PodEip, event: EventNote) => void) => {
-  /** When it was told last, monotonic; in that order. */
+  /** When each reason was last reported, monotonic milliseconds; in that order. */
   const told = new Map<string, number>();
   return (of, event) => {
     const service = serviceOf(of);

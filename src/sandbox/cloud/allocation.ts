@@ -119,7 +119,7 @@ const readWanted = (account: Account, parameters: Parameters) => {
     description: readText(parameters, 'Description', 256),
     securityProtectionTypes: readProtection(parameters),
     publicIpAddressPoolId: parameters.get('PublicIpAddressPoolId') ?? '',
-    tags: tagsOfRequest(parameters),
+    tags: account.is('tagsIgnored') ? new Map<string, string>() : tagsOfRequest(parameters),
   };
 };
 
@@ -186,8 +186,8 @@ export const refuseUnlessIdle = (eip: EipRecord): void => {
 };
 
 /**
- * ReleaseEipAddress: an Available pay-as-you-go EIP, at once. No error is documented for an EIP that is still in a
- * bandwidth package, so it leaves the package with its end.
+ * ReleaseEipAddress: an Available pay-as-you-go EIP, at once or after being Releasing for a while. No error is
+ * documented for an EIP that is still in a bandwidth package, so it leaves the package with its end.
  */
 export const releaseEipAddress = (account: Account, call: Call): CloudAnswer => {
   const eip = account.eip(call.parameters.required('AllocationId'));
@@ -196,15 +196,24 @@ export const releaseEipAddress = (account: Account, call: Call): CloudAnswer => 
   if (eip.segmentInstanceId !== '') throw refusal('Forbidden.ReleaseSegmentEip');
   refuseUnlessIdle(eip);
   if (eip.status !== 'Available') throw refusal('IncorrectEipStatus');
-  releaseAtOnce(account, eip, call);
+  if (account.is('asynchronousRelease')) {
+    account.record(call, eip);
+    account.endAfter({ ...eip, status: 'Releasing' }, account.settings.transitions.release, call.at, (at) =>
+      remove(account, eip, at),
+    );
+  } else releaseAtOnce(account, eip, call);
   return {};
 };
 
 /** The end of an EIP, whatever state it is in. */
 export const releaseAtOnce = (account: Account, eip: EipRecord, deed: Deed): void => {
   account.record(deed, eip);
-  account.eips.remove(eip.allocationId, deed.at);
-  account.addresses.release(eip.ipAddress, eip.allocationId, deed.at);
+  remove(account, eip, deed.at);
+};
+
+const remove = (account: Account, eip: EipRecord, at: number): void => {
+  account.eips.remove(eip.allocationId, at);
+  account.addresses.release(eip.ipAddress, eip.allocationId, at);
 };
 
 /** ModifyEipAddressAttribute: bandwidth, name and description of a pay-as-you-go EIP. */

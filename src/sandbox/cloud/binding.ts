@@ -1,6 +1,7 @@
 import type { Account, Call, Deed } from './cloud-account.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import type { EipBinding, EipRecord } from './eips.ts';
+import { isInPrefix } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
 import type { CloudAnswer, Parameters } from './wire.ts';
@@ -23,6 +24,27 @@ const readInstanceType = (parameters: Parameters): string => {
   return type;
 };
 
+/** Whether the interface is that of an elastic container instance. */
+const isOfContainerGroup = ({ instanceId }: InterfaceRecord): boolean => instanceId.startsWith('eci-');
+
+/** The interface that these two mean: itself, or under the reading `eciSpelling` that of a container instance. */
+const interfaceOf = (account: Account, instanceId: string, type: string): InterfaceRecord | undefined => {
+  if (type === 'NetworkInterface') return account.interfaces.get(instanceId);
+  if (type !== 'EcsInstance' || !account.is('eciSpelling')) return undefined;
+  return [...account.interfaces.all()].find((eni) => eni.instanceId === instanceId && isOfContainerGroup(eni));
+};
+
+/** What DescribeEipAddresses calls the instance of a binding, and UnassociateEipAddress wants to hear. */
+export const asDescribed = (
+  account: Account,
+  { instanceId, instanceType }: EipBinding,
+): Pick<EipBinding, 'instanceId' | 'instanceType'> => {
+  const eni = account.is('eciSpelling') ? account.interfaces.get(instanceId) : undefined;
+  return eni && isOfContainerGroup(eni)
+    ? { instanceId: eni.instanceId, instanceType: 'EcsInstance' }
+    : { instanceId, instanceType };
+};
+
 /**
  * What a call of Associate wants to bind to, with everything that does not depend on the EIP checked.
  * @throws Refusal
@@ -32,14 +54,16 @@ const readBinding = (account: Account, parameters: Parameters): EipBinding => {
   const instanceType = readInstanceType(parameters);
   const mode = parameters.get('Mode') ?? 'NAT';
   if (!modes.has(mode)) throw refusal('IllegalParam.Mode', `Mode: "${mode}".`);
-  const eni = instanceType === 'NetworkInterface' ? account.interfaces.get(instanceId) : undefined;
+  const eni = interfaceOf(account, instanceId, instanceType);
   if (!eni) throw refusal('InvalidInstanId.NotFound', `InstanceId: "${instanceId}".`);
-  const privateIpAddress = parameters.get('PrivateIpAddress');
-  if (privateIpAddress === undefined)
-    throw refusal('InvalidParameter', 'PrivateIpAddress is required for InstanceType NetworkInterface.');
+  // The page says that it is required for a NetworkInterface; Terraform's acceptance tests bind without it.
+  const privateIpAddress = parameters.get('PrivateIpAddress') ?? eni.primaryIp;
+  if (isInPrefix(eni, privateIpAddress)) throw refusal('UnsupportedFeature.EipBindPrefixIp');
   if (!eni.privateIps.includes(privateIpAddress))
     throw refusal('InvalidParameter.EniInstanceId', `PrivateIpAddress: "${privateIpAddress}".`);
-  if (eni.status !== 'InUse') throw refusal('InvalidStatus.EniStatusNotSupport', `Status: ${eni.status}.`);
+  // An interface that is attached to nothing may have an EIP (Terraform's acceptance tests).
+  if (eni.status !== 'InUse' && eni.status !== 'Available')
+    throw refusal('InvalidStatus.EniStatusNotSupport', `Status: ${eni.status}.`);
   return bindingTo(eni, privateIpAddress, mode);
 };
 
@@ -82,13 +106,14 @@ export const associateEipAddress = (account: Account, call: Call): CloudAnswer =
  * What the call does not name does not count; but an InstanceId without InstanceType means an ECS
  * instance, as documented.
  */
-const names = (parameters: Parameters, binding: EipBinding): boolean => {
+const names = (account: Account, parameters: Parameters, binding: EipBinding): boolean => {
+  const described = asDescribed(account, binding);
   const instanceId = parameters.get('InstanceId');
   const privateIp = parameters.get('PrivateIpAddress');
   const checksType = instanceId !== undefined || parameters.get('InstanceType') !== undefined;
   return (
-    (instanceId === undefined || instanceId === binding.instanceId) &&
-    (!checksType || readInstanceType(parameters) === binding.instanceType) &&
+    (instanceId === undefined || instanceId === described.instanceId) &&
+    (!checksType || readInstanceType(parameters) === described.instanceType) &&
     (privateIp === undefined || privateIp === binding.privateIpAddress)
   );
 };
@@ -99,7 +124,7 @@ export const unassociateEipAddress = (account: Account, call: Call): CloudAnswer
   const eip = account.eip(parameters.required('AllocationId'));
   refuseUnlessIdle(eip);
   if (eip.status !== 'InUse' || !eip.binding) throw refusal('IncorrectEipStatus');
-  if (!names(parameters, eip.binding)) throw refusal('InvalidBindInstance.NotFound');
+  if (!names(account, parameters, eip.binding)) throw refusal('InvalidBindInstance.NotFound');
   account.begin({ ...eip, status: 'Unassociating' }, account.settings.transitions.unassociate, at, unbound);
   account.record(call, eip);
   return {};

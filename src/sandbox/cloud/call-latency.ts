@@ -15,6 +15,10 @@ export interface Transitions {
   readonly unassociate: Span;
   /** Joining or leaving an Internet Shared Bandwidth instance. */
   readonly bandwidthPackage: Span;
+  /** From Releasing to its disappearance, under the reading `asynchronousRelease`. */
+  readonly release: Span;
+  /** From Running until an instance shows its public address, under the reading `lateInstanceAddress`. */
+  readonly instanceAddress: Span;
   /** A container group from Scheduling to Pending, when it has a place and an address. */
   readonly schedule: Span;
   /** From Pending to Running, all containers ready. */
@@ -43,6 +47,12 @@ export const answerTime = (action: string, scale: number, random: Random): numbe
 
 const none: Span = { minMs: 0, maxMs: 0 };
 
+/** What a reading says, however quick everything else is. */
+const ofReadings = {
+  release: { minMs: 1_000, maxMs: 3_000 },
+  instanceAddress: { minMs: 10_000, maxMs: 30_000 },
+};
+
 export const instantTransitions: Transitions = {
   associate: none,
   unassociate: none,
@@ -50,17 +60,19 @@ export const instantTransitions: Transitions = {
   schedule: none,
   containerStart: none,
   containerStop: none,
+  ...ofReadings,
 };
 
 /**
  * Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway,
- * pkg/aliyun/eip.go).
+ * pkg/aliyun/eip.go). An elastic container instance is Running after 17 s with an image cache, and 50 s without one.
  */
 export const realisticTransitions: Transitions = {
   associate: { minMs: 1000, maxMs: 3000 },
   unassociate: { minMs: 1000, maxMs: 3000 },
   bandwidthPackage: { minMs: 500, maxMs: 2000 },
-  schedule: { minMs: 1000, maxMs: 3000 },
-  containerStart: { minMs: 3000, maxMs: 10_000 },
+  schedule: { minMs: 2000, maxMs: 5000 },
+  containerStart: { minMs: 15_000, maxMs: 45_000 },
   containerStop: { minMs: 1000, maxMs: 5000 },
+  ...ofReadings,
 };

@@ -1,3 +1,4 @@
+import type { CloudReading } from '../../cloud/readings.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { Addresses } from './addresses.ts';
@@ -25,7 +26,11 @@ export interface Call {
 /** Who does something, and when, for the ledger. */
 export type Deed = Pick<Call, 'action' | 'caller' | 'at'> & { readonly parameters?: Parameters };
 
+/** The reading `tagFilterLag`: how old the state is that queries by tag know, milliseconds. */
+const TAG_LAG_MS = 5_000;
+
 interface AccountSettings {
+  readonly readings: ReadonlySet<CloudReading>;
   readonly regionId: string;
   readonly quota: number;
   /** Line types beyond BGP and BGP_PRO that this account may use. */
@@ -63,7 +68,12 @@ export class Account {
     this.random = random;
     this.#clock = clock;
     // A margin beyond the lag, because a version is forgotten only relative to a later write.
-    this.eips = new EipTable(2 * settings.readLag.maxMs);
+    this.eips = new EipTable(2 * Math.max(settings.readLag.maxMs, this.is('tagFilterLag') ? TAG_LAG_MS : 0));
+  }
+
+  /** Whether this reading of the documentation is on. */
+  is(reading: CloudReading): boolean {
+    return this.settings.readings.has(reading);
   }
 
   /** Lets everything happen that is due, and says what time it is (monotonic). */
@@ -99,6 +109,18 @@ export class Account {
     return this.eips.asOf(this.#lastRead);
   }
 
+  /**
+   * The EIPs whose tags fit, as a query by tag sees them now: which ones it knows of may lag behind, what it shows of
+   * them is what every query shows. Oldest first.
+   */
+  readTagged(now: number, fits: (tags: EipRecord['tags']) => boolean): readonly EipRecord[] {
+    if (!this.is('tagFilterLag')) return [...this.readEips(now)].filter(({ tags }) => fits(tags));
+    const known = new Set(
+      this.eips.asOf(now - TAG_LAG_MS).flatMap(({ allocationId, tags }) => (fits(tags) ? [allocationId] : [])),
+    );
+    return [...this.readEips(now)].filter(({ allocationId }) => known.has(allocationId));
+  }
+
   record(deed: Deed, eip: EipRecord): void {
     this.ledger.record({
       action: deed.action,
@@ -111,6 +133,12 @@ export class Account {
       caller: deed.caller,
       clientToken: deed.parameters?.get('ClientToken'),
     });
+  }
+
+  /** The EIP is `meanwhile` until the drawn time is over, then it ends; nothing else may happen to it any more. */
+  endAfter(meanwhile: EipRecord, span: Span, at: number, end: (at: number) => void): void {
+    this.eips.put(meanwhile, at);
+    this.eventQueue.at(at + draw(span, this.random), end);
   }
 
   /**

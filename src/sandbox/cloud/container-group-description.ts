@@ -1,12 +1,17 @@
 import type { Account, Call } from './cloud-account.ts';
 import type { ContainerGroupRecord, ContainerRecord } from './records.ts';
 import { refusal } from './refusal.ts';
+import type { CloudRefusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
 import { cloudTimestamp } from './timestamp.ts';
 import type { CloudAnswer, Parameters } from './wire.ts';
 
+/** The refusal of a container group that is not there. */
+export const gone = (account: Account, id: string): CloudRefusal =>
+  refusal(account.is('goneCodes') ? 'InvalidParameter.NotFound' : 'InvalidContainerGroupId.NotFound', `"${id}".`);
+
 /** A JSON array of at most 20 (ECI API reference, DescribeContainerGroups, ContainerGroupIds). */
-const readIds = (parameters: Parameters): readonly string[] | undefined => {
+const readIds = (account: Account, parameters: Parameters): readonly string[] | undefined => {
   const text = parameters.get('ContainerGroupIds');
   if (text === undefined) return undefined;
   let ids: unknown;
@@ -17,6 +22,8 @@ const readIds = (parameters: Parameters): readonly string[] | undefined => {
   }
   if (!Array.isArray(ids) || ids.length > 20)
     throw refusal('InvalidParameter', `ContainerGroupIds must be a JSON array of at most 20 IDs, not "${text}".`);
+  if (account.is('goneCodes'))
+    for (const id of ids.map(String)) if (!account.containerGroups.has(id)) throw gone(account, id);
   return ids.map(String);
 };
 
@@ -28,7 +35,7 @@ const select = (
   also: (group: ContainerGroupRecord) => boolean = () => true,
 ) => {
   parameters.required('RegionId');
-  const ids = readIds(parameters);
+  const ids = readIds(account, parameters);
   const name = parameters.get('ContainerGroupName');
   const status = parameters.get('Status');
   const zone = parameters.get('ZoneId');
@@ -73,6 +80,7 @@ const describeContainer = (container: ContainerRecord) => ({
   CurrentState: {
     State: container.state,
     Reason: container.reason,
+    Message: container.message,
     StartTime: time(container.startedAt),
     FinishTime: time(container.finishedAt),
     ExitCode: container.exitCode,
@@ -91,7 +99,7 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
     CreationTime: cloudTimestamp(group.createdAt),
     EniInstanceId: placed ? group.eniInstanceId : '',
     IntranetIp: placed ? group.intranetIp : '',
-    InternetIp: placed ? (eip?.ipAddress ?? '') : '',
+    InternetIp: placed && account.catchUp() >= (group.addressShownAt ?? 0) ? (eip?.ipAddress ?? '') : '',
     VpcId: group.vpcId,
     VSwitchId: group.vSwitchId,
     SecurityGroupId: group.securityGroupId,
@@ -102,8 +110,8 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
     Containers: group.containers.map(describeContainer),
     InitContainers: group.initContainers.map(describeContainer),
     Volumes: [],
-    Events: group.events.map(({ reason, message, at }) => ({
-      Type: 'Normal',
+    Events: group.events.map(({ type = 'Normal', reason, message, at }) => ({
+      Type: type,
       Reason: reason,
       Message: message,
       Count: 1,
@@ -134,7 +142,7 @@ const phases: Readonly<Record<string, string>> = {
 };
 
 const podState = (container: ContainerRecord) => {
-  if (container.state === 'Waiting') return { Waiting: { Reason: container.reason } };
+  if (container.state === 'Waiting') return { Waiting: { Reason: container.reason, Message: container.message } };
   // The SDK knows this field by no other name.
   if (container.state === 'Running') return { Running: { StartedAtstartedAt: time(container.startedAt) } };
   return {
@@ -177,7 +185,7 @@ export const describeContainerLog = (account: Account, { parameters, at }: Call)
   const id = parameters.required('ContainerGroupId');
   const name = parameters.required('ContainerName');
   const group = account.containerGroups.get(id);
-  if (!group) throw refusal('InvalidContainerGroupId.NotFound');
+  if (!group) throw gone(account, id);
   if (![...group.containers, ...group.initContainers].some((container) => container.name === name))
     throw refusal('InvalidParameter', `ContainerName: "${name}".`);
   const tail = parameters.integer('Tail', { min: 1, max: 2000, fallback: 500 });

@@ -14,7 +14,7 @@ const MOST_VARIABLES = 240;
 const MOST_VCPU = 64;
 const MOST_VSWITCHES = 10;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])$/;
-const VARIABLE = /^[A-Za-z_]\w{0,127}$/;
+const VARIABLE = /^[A-Za-z_.-][\w.-]{0,127}$/;
 
 const wrong = (text: string): CloudRefusal => refusal('InvalidParameter', text);
 
@@ -120,8 +120,10 @@ export type EipWish =
 
 const readEip = (parameters: Parameters): EipWish => {
   const allocationId = parameters.get('EipInstanceId');
-  if (parameters.boolean('AutoCreateEip')) {
-    if (allocationId !== undefined) throw wrong('Specify only one of AutoCreateEip and EipInstanceId.');
+  const isNew = parameters.boolean('AutoCreateEip');
+  // Nothing is documented for both: the EIP that is named is taken, and none is bought.
+  if (allocationId !== undefined) return { kind: 'existing', allocationId };
+  if (isNew) {
     return {
       kind: 'new',
       bandwidthMbps: parameters.integer('EipBandwidth', { min: 1, max: 200, fallback: 5 }),
@@ -129,9 +131,9 @@ const readEip = (parameters: Parameters): EipWish => {
       bandwidthPackageId: parameters.get('EipCommonBandwidthPackage'),
     };
   }
-  for (const name of ['EipBandwidth', 'EipISP', 'EipCommonBandwidthPackage'])
-    if (parameters.get(name) !== undefined) throw wrong(`${name} can only be set when AutoCreateEip is true.`);
-  return allocationId === undefined ? { kind: 'none' } : { kind: 'existing', allocationId };
+  if (parameters.get('EipBandwidth') !== undefined)
+    throw wrong('EipBandwidth can only be set when AutoCreateEip is true.');
+  return { kind: 'none' };
 };
 
 /** What CreateContainerGroup asks for, as far as the embedded cloud keeps it. @throws Refusal */

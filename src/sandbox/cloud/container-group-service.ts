@@ -1,15 +1,16 @@
 import type { Account, Call, Deed } from './cloud-account.ts';
 import { plainEip, refuseUnlessIdle, releaseAtOnce } from './allocation.ts';
 import { bindingTo, removeInterface } from './binding.ts';
+import { gone } from './container-group-description.ts';
 import { readContainerGroup } from './container-group-request.ts';
 import type { EipWish } from './container-group-request.ts';
 import type { EipRecord } from './eips.ts';
 import { draw } from './call-latency.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { ContainerGroupRecord, ContainerRecord } from './records.ts';
+import type { ContainerGroupRecord, ContainerRecord, GroupEvent } from './records.ts';
 import { refusal } from './refusal.ts';
 import { tagsOfRequest } from './tagging.ts';
-import type { VSwitch } from './vswitch.ts';
+import { takeAddress } from './private-addresses.ts';
 import type { CloudAnswer } from './wire.ts';
 
 /** DescribeContainerGroups shows an instance that has ended for one hour more (ECI, "Lifecycle"). */
@@ -17,22 +18,6 @@ const KEEP_ENDED_MS = 3_600_000;
 
 /** States from which there is only deletion. */
 export const FINAL_STATES: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'ScheduleFailed', 'Expired']);
-
-/** The first vSwitch that has an address left, and that address. @throws Refusal */
-const takeAddress = (account: Account, ids: readonly string[]): { vSwitch: VSwitch; address: string } => {
-  const vSwitches = ids.map((id) => {
-    const vSwitch = account.vSwitches.get(id);
-    if (!vSwitch) throw refusal('InvalidVSwitchId.NotFound', `VSwitchId: "${id}".`);
-    return vSwitch;
-  });
-  for (const vSwitch of vSwitches) {
-    const address = vSwitch.take((candidate) =>
-      account.interfaces.holding(candidate).some(({ vpcId }) => vpcId === vSwitch.vpcId),
-    );
-    if (address !== undefined) return { vSwitch, address };
-  }
-  throw refusal('InvalidVSwitchId.IpNotEnough');
-};
 
 /**
  * Refuses an EIP that cannot be had. No codes are documented for these.
@@ -87,7 +72,7 @@ export const changeGroup = (
   account: Account,
   group: ContainerGroupRecord,
   change: Partial<ContainerGroupRecord>,
-  { at, event }: { readonly at: number; readonly event?: { readonly reason: string; readonly message: string } },
+  { at, event }: { readonly at: number; readonly event?: Omit<GroupEvent, 'at'> },
 ): void => {
   const wall = account.wallTime(at);
   const events = event ? [...group.events, { ...event, at: wall }] : group.events;
@@ -140,7 +125,14 @@ const start = (account: Account, group: ContainerGroupRecord, at: number): void 
   changeGroup(
     account,
     group,
-    { status: 'Running', containers: group.containers.map(running), initContainers: group.initContainers.map(done) },
+    {
+      status: 'Running',
+      containers: group.containers.map(running),
+      initContainers: group.initContainers.map(done),
+      ...(account.is('lateInstanceAddress') && {
+        addressShownAt: at + draw(account.settings.transitions.instanceAddress, account.random),
+      }),
+    },
     { at, event: { reason: 'Started', message: 'Started all containers' } },
   );
 };
@@ -173,6 +165,8 @@ export const createContainerGroup = (account: Account, call: Call): CloudAnswer 
   const { eip, vSwitchIds, ...wanted } = readContainerGroup(parameters);
   const tags = tagsOfRequest(parameters);
   checkEip(account, eip);
+  // ECI API reference, CreateContainerGroup, DryRun: everything is checked, and the answer is this error.
+  if (parameters.boolean('DryRun')) throw refusal('DryRunOperation');
   const { vSwitch, address } = takeAddress(account, vSwitchIds);
   const containerGroupId = account.newId('eci');
   const eni: InterfaceRecord = {
@@ -199,6 +193,7 @@ export const createContainerGroup = (account: Account, call: Call): CloudAnswer 
     intranetIp: address,
     ownEip: bindEip(account, eip, eni, at),
     events: [],
+    ...(account.is('lateInstanceAddress') && { addressShownAt: Infinity }),
     createdAt: now,
     changedAt: now,
   };
@@ -225,7 +220,7 @@ export const forgetGroup = (account: Account, group: ContainerGroupRecord, at: n
 };
 
 /** The containers have ended by themselves: all is given back but what Describe shows, for an hour more. */
-export const endGroup = (
+export const finishGroup = (
   account: Account,
   group: ContainerGroupRecord,
   { status, exitCode }: { readonly status: string; readonly exitCode: number },
@@ -257,8 +252,9 @@ export const endGroup = (
 export const deleteContainerGroup = (account: Account, call: Call): CloudAnswer => {
   const { parameters, at } = call;
   parameters.required('RegionId');
-  const group = account.containerGroups.get(parameters.required('ContainerGroupId'));
-  if (!group) throw refusal('InvalidContainerGroupId.NotFound');
+  const id = parameters.required('ContainerGroupId');
+  const group = account.containerGroups.get(id);
+  if (!group) throw gone(account, id);
   if (group.status === 'Terminating') throw refusal('IncorrectStatus', 'It is being deleted.');
   if (FINAL_STATES.has(group.status)) {
     forgetGroup(account, group, at);

@@ -1,6 +1,9 @@
+import { removeInterface } from './binding.ts';
 import type { Account, Call } from './cloud-account.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
+import { carriesTags, tagsOfRequest } from './tagging.ts';
+import { takeAddress } from './private-addresses.ts';
 import type { CloudAnswer, Parameters } from './wire.ts';
 
 /** At most 100 (ECS API reference, DescribeNetworkInterfaces, PrivateIpAddress.N and NetworkInterfaceId.N). */
@@ -17,6 +20,12 @@ const equalities: Readonly<Record<string, (eni: InterfaceRecord) => string>> = {
   PrimaryIpAddress: (eni) => eni.primaryIp,
   Status: (eni) => eni.status,
   Type: (eni) => eni.type,
+  NetworkInterfaceName: (eni) => eni.name ?? '',
+};
+
+const byAddress = (account: Account, address: string): readonly InterfaceRecord[] => {
+  const holders = account.interfaces.holding(address);
+  return account.is('primaryFilterOnly') ? holders.filter(({ primaryIp }) => primaryIp !== address) : holders;
 };
 
 const candidates = (account: Account, parameters: Parameters): readonly InterfaceRecord[] => {
@@ -24,7 +33,7 @@ const candidates = (account: Account, parameters: Parameters): readonly Interfac
   const ids = readList(parameters, 'NetworkInterfaceId');
   const found =
     addresses.length > 0
-      ? [...new Set(addresses.flatMap((address) => account.interfaces.holding(address)))]
+      ? [...new Set(addresses.flatMap((address) => byAddress(account, address)))]
       : [...account.interfaces.all()];
   return ids.length > 0 ? found.filter((eni) => ids.includes(eni.networkInterfaceId)) : found;
 };
@@ -39,7 +48,14 @@ export const describeNetworkInterfaces = (account: Account, { parameters }: Call
     const value = parameters.get(name);
     return value === undefined ? [] : [(eni: InterfaceRecord) => field(eni) === value];
   });
-  const found = candidates(account, parameters).filter((eni) => filters.every((passes) => passes(eni)));
+  const instanceId = parameters.get('InstanceId');
+  const isThere = ({ instanceId: its }: InterfaceRecord): boolean => its === instanceId;
+  if (instanceId !== undefined && account.is('goneCodes') && ![...account.interfaces.all()].some(isThere))
+    throw refusal('InvalidEcsId.NotFound', `InstanceId: "${instanceId}".`);
+  const tags = parameters.tags();
+  const found = candidates(account, parameters).filter(
+    (eni) => filters.every((passes) => passes(eni)) && carriesTags(eni.tags ?? new Map<string, string>(), tags),
+  );
   const describeAll = (some: readonly InterfaceRecord[]) => ({
     NetworkInterfaceSet: some.map((eni) => describe(account, eni)),
   });
@@ -69,7 +85,9 @@ const describe = (account: Account, eni: InterfaceRecord) => ({
   InstanceId: eni.instanceId,
   PrivateIpAddress: eni.primaryIp,
   ServiceManaged: false,
-  Tags: { Tag: [] },
+  NetworkInterfaceName: eni.name ?? '',
+  Tags: { Tag: [...(eni.tags ?? [])].map(([TagKey, TagValue]) => ({ TagKey, TagValue })) },
+  Ipv4PrefixSets: { Ipv4PrefixSet: (eni.prefixes ?? []).map((Ipv4Prefix) => ({ Ipv4Prefix })) },
   PrivateIpSets: {
     PrivateIpSet: eni.privateIps.map((privateIp) => {
       const eip = account.eips.boundTo(eni.networkInterfaceId, privateIp)[0];
@@ -81,3 +99,44 @@ const describe = (account: Account, eni: InterfaceRecord) => ({
     }),
   },
 });
+
+/**
+ * CreateNetworkInterface: attached to nothing, with so many secondary addresses. It can be used at once; the real one
+ * is Creating for a moment.
+ */
+export const createNetworkInterface = (account: Account, call: Call): CloudAnswer => {
+  const { parameters } = call;
+  parameters.required('RegionId');
+  const vSwitchId = parameters.required('VSwitchId');
+  const count = parameters.integer('SecondaryPrivateIpAddressCount', { min: 1, max: 49 }) ?? 0;
+  const tags = tagsOfRequest(parameters);
+  const { vSwitch, address } = takeAddress(account, [vSwitchId]);
+  const privateIps = [address];
+  while (privateIps.length <= count) privateIps.push(takeAddress(account, [vSwitchId]).address);
+  const eni: InterfaceRecord = {
+    networkInterfaceId: account.newId('eni'),
+    name: parameters.get('NetworkInterfaceName') ?? '',
+    tags,
+    vpcId: vSwitch.vpcId,
+    vSwitchId,
+    instanceId: '',
+    status: 'Available',
+    type: 'Secondary',
+    primaryIp: address,
+    privateIps,
+  };
+  account.interfaces.put(eni);
+  return { ...describe(account, eni), NetworkInterfaceName: eni.name };
+};
+
+/** DeleteNetworkInterface: one that is attached to nothing. The cloud ends the bindings of the EIPs on it. */
+export const deleteNetworkInterface = (account: Account, call: Call): CloudAnswer => {
+  const { parameters, at } = call;
+  parameters.required('RegionId');
+  const id = parameters.required('NetworkInterfaceId');
+  const eni = account.interfaces.get(id);
+  if (!eni) throw refusal('InvalidEniId.NotFound', `NetworkInterfaceId: "${id}".`);
+  if (eni.instanceId !== '') throw refusal('InvalidOperation.InvalidEniState', `Status: ${eni.status}.`);
+  removeInterface(account, id, { action: 'UnassociateEipAddress', caller: 'cloud', at });
+  return {};
+};

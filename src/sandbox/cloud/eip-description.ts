@@ -1,4 +1,5 @@
 import type { Account, Call } from './cloud-account.ts';
+import { asDescribed } from './binding.ts';
 import type { EipRecord } from './eips.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
@@ -17,10 +18,10 @@ const readSet = (parameters: Parameters, name: string): ReadonlySet<string> | un
 type Filter = (eip: EipRecord) => boolean;
 
 /** The parameters that must equal a field, where they are given. */
-const equalities: Readonly<Record<string, (eip: EipRecord) => string | undefined>> = {
+const equalities: Readonly<Record<string, (eip: EipRecord, account: Account) => string | undefined>> = {
   Status: (eip) => eip.status,
-  AssociatedInstanceId: (eip) => eip.binding?.instanceId,
-  AssociatedInstanceType: (eip) => eip.binding?.instanceType,
+  AssociatedInstanceId: (eip, account) => eip.binding && asDescribed(account, eip.binding).instanceId,
+  AssociatedInstanceType: (eip, account) => eip.binding && asDescribed(account, eip.binding).instanceType,
   ChargeType: (eip) => eip.chargeType,
   ISP: (eip) => eip.isp,
   EipName: (eip) => eip.name,
@@ -30,7 +31,7 @@ const equalities: Readonly<Record<string, (eip: EipRecord) => string | undefined
   ServiceManaged: (eip) => String(eip.serviceManaged),
 };
 
-const readFilters = (parameters: Parameters): readonly Filter[] => {
+const readFilters = (account: Account, parameters: Parameters) => {
   const filters: Filter[] = [];
   const ids = readSet(parameters, 'AllocationId');
   if (ids) filters.push((eip) => ids.has(eip.allocationId));
@@ -38,15 +39,14 @@ const readFilters = (parameters: Parameters): readonly Filter[] => {
   if (addresses) filters.push((eip) => addresses.has(eip.ipAddress));
   for (const [name, field] of Object.entries(equalities)) {
     const value = parameters.get(name);
-    if (value !== undefined) filters.push((eip) => field(eip) === value);
+    if (value !== undefined) filters.push((eip) => field(eip, account) === value);
   }
   const lock = parameters.get('LockReason');
   if (lock !== undefined) filters.push((eip) => eip.lockReasons.includes(lock));
   const tags = parameters.tags();
   if (tags.length > 20) throw refusal('NumberExceed.Tags');
   if (tags.some(({ key }) => key === '')) throw refusal('InvalidTagKey.Malformed');
-  if (tags.length > 0) filters.push((eip) => carriesTags(eip.tags, tags));
-  return filters;
+  return { filters, tags };
 };
 
 /** DescribeEipAddresses: newest first, PageSize 10 by default and 100 at most, with the lag that the account has. */
@@ -54,8 +54,9 @@ export const describeEipAddresses = (account: Account, { parameters, at }: Call)
   parameters.required('RegionId');
   const number = parameters.integer('PageNumber', { min: 1, max: 1e9, fallback: 1 });
   const size = parameters.integer('PageSize', { min: 1, max: 100, fallback: 10 });
-  const filters = readFilters(parameters);
-  const found = [...account.readEips(at)].filter((eip) => filters.every((passes) => passes(eip))).toReversed();
+  const { filters, tags } = readFilters(account, parameters);
+  const seen = tags.length > 0 ? account.readTagged(at, (its) => carriesTags(its, tags)) : [...account.readEips(at)];
+  const found = seen.filter((eip) => filters.every((passes) => passes(eip))).toReversed();
   return {
     PageNumber: number,
     PageSize: size,
@@ -67,7 +68,9 @@ export const describeEipAddresses = (account: Account, { parameters, at }: Call)
 };
 
 /** An EIP in the spelling of the API. Whatever there is not is an empty string there, never absent. */
-const describe = (eip: EipRecord, { settings, packages }: Account) => {
+const describe = (eip: EipRecord, account: Account) => {
+  const { settings, packages } = account;
+  const bound = eip.binding && asDescribed(account, eip.binding);
   const joined = eip.bandwidthPackage && eip.bandwidthPackage.status !== 'BINDING' ? eip.bandwidthPackage.id : '';
   const shared = packages.get(joined);
   return {
@@ -77,7 +80,7 @@ const describe = (eip: EipRecord, { settings, packages }: Account) => {
     BandwidthPackageBandwidth: shared ? String(shared.bandwidthMbps) : '',
     BandwidthPackageId: joined,
     BandwidthPackageType: shared ? 'CommonBandwidthPackage' : '',
-    BusinessStatus: eip.lockReasons.includes('financial') ? 'FinancialLocked' : 'Normal',
+    BusinessStatus: eip.lockReasons.length > 0 ? 'OperationLock' : 'Normal',
     ChargeType: eip.chargeType,
     DeletionProtection: eip.deletionProtection,
     Description: eip.description,
@@ -86,12 +89,13 @@ const describe = (eip: EipRecord, { settings, packages }: Account) => {
     HDMonitorStatus: 'OFF',
     HasReservationData: 'false',
     ISP: eip.isp,
-    InstanceId: eip.binding?.instanceId ?? '',
+    InstanceId: bound?.instanceId ?? '',
     InstanceRegionId: eip.binding ? settings.regionId : '',
-    InstanceType: eip.binding?.instanceType ?? '',
+    InstanceType: bound?.instanceType ?? '',
     InternetChargeType: eip.internetChargeType,
     IpAddress: eip.ipAddress,
-    Mode: eip.binding?.mode ?? '',
+    // Also of an EIP that is not bound (an answer of 2019).
+    Mode: eip.binding?.mode ?? 'NAT',
     Name: eip.name,
     Netmode: 'public',
     OperationLocks: { LockReason: eip.lockReasons.map((LockReason) => ({ LockReason })) },

@@ -28,6 +28,7 @@ interface GatewaySettings {
   readonly credentials: readonly Credential[];
   readonly limits: Readonly<Record<string, number>>;
   readonly tokenLifetimeMs: number;
+  readonly tokensRememberRefusals: boolean;
   /** Of the answer times; 0 is no time at all. */
   readonly scale: number;
 }
@@ -58,7 +59,7 @@ export class Gateway {
     this.#clock = clock;
     this.#gatekeeper = new Gatekeeper(settings.credentials);
     this.throttle = new ApiThrottle(settings.limits);
-    this.#tokens = new ClientTokens(settings.tokenLifetimeMs);
+    this.#tokens = new ClientTokens(settings.tokenLifetimeMs, settings.tokensRememberRefusals);
     this.#scale = settings.scale;
   }
 
@@ -101,6 +102,7 @@ export class Gateway {
     latency: number,
   ): Promise<Outcome | undefined> {
     if (effect === 'never') {
+      this.#refuse(action, invocation, answer);
       await this.#pass(latency / 2);
       return undefined;
     }
@@ -137,6 +139,20 @@ export class Gateway {
     return this.#tokens.claim(name, token, parameters.fingerprint(), this.#account.catchUp());
   }
 
+  /** A token hears of a refusal that was injected, as it does of the cloud's own. One without certainty is none. */
+  #refuse(action: ServedAction, invocation: Invocation, answer: NonNullable<Fault['answer']>): void {
+    if (typeof answer === 'string' || 'garbage' in answer) return;
+    const refusal = new CloudRefusal({ ...documented(answer.code), ...answer });
+    if (refusal.status < 400 || refusal.status >= 500 || refusal.code.startsWith('Throttling')) return;
+    try {
+      const claimed = this.#claim(action, invocation);
+      if (claimed?.kind === 'use') claimed.use.refuse(refusal, this.#account.catchUp());
+    } catch (error) {
+      // The token has another fate already; anything else is a mistake in here.
+      refusalOf(error);
+    }
+  }
+
   #take(
     action: ServedAction,
     { action: name, parameters, caller }: Invocation,
@@ -148,8 +164,9 @@ export class Gateway {
       claim?.succeed(answer, at);
       return answered(answer);
     } catch (error) {
-      claim?.abandon();
-      return refused(refusalOf(error));
+      const refusal = refusalOf(error);
+      claim?.refuse(refusal, at);
+      return refused(refusal);
     }
   }
 

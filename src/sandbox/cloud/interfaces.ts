@@ -1,9 +1,11 @@
 /** An elastic network interface, as the world knows it. */
 export interface InterfaceRecord {
   readonly networkInterfaceId: string;
+  readonly name?: string | undefined;
+  readonly tags?: ReadonlyMap<string, string> | undefined;
   readonly vpcId: string;
   readonly vSwitchId: string;
-  /** The ECS instance or container group that it is attached to. */
+  /** The ECS instance or container group that it is attached to, or "". */
   readonly instanceId: string;
   /** InUse, Available, Attaching, Detaching, … */
   readonly status: string;
@@ -12,7 +14,19 @@ export interface InterfaceRecord {
   readonly primaryIp: string;
   /** All private addresses, the primary one first. */
   readonly privateIps: readonly string[];
+  /** Prefixes that were handed to it whole; addresses out of them are not among the private ones. */
+  readonly prefixes?: readonly string[] | undefined;
 }
+
+/** ECS, "IP prefixes": an IPv4 prefix is a /28. The one that an address is in. */
+export const prefixAround = (address: string): string => {
+  const dot = address.lastIndexOf('.') + 1;
+  const last = Number(address.slice(dot));
+  return `${address.slice(0, dot)}${last - (last % 16)}/28`;
+};
+
+export const isInPrefix = ({ prefixes = [] }: InterfaceRecord, address: string): boolean =>
+  prefixes.includes(prefixAround(address));
 
 /** All network interfaces, also by private address, because that is how a pod's is looked up. */
 export class InterfaceTable {

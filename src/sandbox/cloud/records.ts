@@ -7,12 +7,23 @@ export interface ContainerRecord {
   readonly image: string;
   readonly state: 'Waiting' | 'Running' | 'Terminated';
   readonly reason: string;
+  readonly message?: string | undefined;
   readonly ready: boolean;
   readonly restartCount: number;
   /** Wall-clock, milliseconds since the epoch. */
   readonly startedAt?: number | undefined;
   readonly finishedAt?: number | undefined;
   readonly exitCode?: number | undefined;
+}
+
+/** Something that the cloud tells about a container group. */
+export interface GroupEvent {
+  /** @default 'Normal' */
+  readonly type?: 'Normal' | 'Warning' | undefined;
+  readonly reason: string;
+  readonly message: string;
+  /** Wall-clock, milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** An elastic container instance ("container group"), as far as its network and its life go. */
@@ -37,7 +48,9 @@ export interface ContainerGroupRecord {
   readonly initContainers: readonly ContainerRecord[];
   /** Allocation ID of the EIP that was made with the instance and is released with it. */
   readonly ownEip?: string | undefined;
-  readonly events: readonly { readonly reason: string; readonly message: string; readonly at: number }[];
+  readonly events: readonly GroupEvent[];
+  /** When it begins to show its public address, monotonic milliseconds; undefined is from the beginning. */
+  readonly addressShownAt?: number | undefined;
   readonly tags: ReadonlyMap<string, string>;
   /** Wall-clock, milliseconds since the epoch. */
   readonly createdAt: number;

@@ -57,6 +57,7 @@ const catalogue = {
   'InvalidInstanceType.ValueNotSupported': [400, 'The specified value of InstanceType is not supported.'],
   'InvalidInstanId.NotFound': [404, 'Specified instance does not exist.'],
   'InvalidBindInstance.NotFound': [404, 'The specified bind instance does not exist.'],
+  'UnsupportedFeature.EipBindPrefixIp': [400, 'The IP address of a prefix does not support binding an EIP.'],
   'InvalidStatus.EniStatusNotSupport': [400, 'The status of the network interface does not support this operation.'],
   'InvalidParameter.EniInstanceId': [400, 'The network interface does not hold the specified PrivateIpAddress.'],
   'IllegalParam.Mode': [400, 'The param of Mode is illegal.'],
@@ -96,10 +97,19 @@ const catalogue = {
   'InvalidParameter.CPU.Memory': [400, 'The specified cpu and memory are not allowed.'],
   'InvalidVSwitchId.NotFound': [404, 'The specified VSwitch does not exist.'],
   'InvalidVSwitchId.IpNotEnough': [403, 'The specified VSwitch does not have enough IP addresses.'],
+  DryRunOperation: [400, 'Request validation has been passed with DryRun flag set.'],
   QuotaExceeded: [403, 'The quota of the account is exceeded.'],
   IncorrectStatus: [400, 'The status of the container group does not support this operation.'],
-  // No code is documented for an instance that does not exist.
+  // No code is documented for an instance that does not exist. With the reading goneCodes it is the second
+  // (terraform-provider-alicloud, service_alicloud_eci.go).
   'InvalidContainerGroupId.NotFound': [404, 'The specified container group does not exist.'],
+
+  'InvalidParameter.NotFound': [404, 'The specified container group does not exist.'],
+
+  // Network interfaces (terraform-provider-alicloud, service_alicloud_ecs.go).
+  'InvalidEcsId.NotFound': [404, 'The specified EcsId is not found.'],
+  'InvalidEniId.NotFound': [404, 'The specified EniId is not found.'],
+  'InvalidOperation.InvalidEniState': [400, 'The operation is not allowed in the current state of the interface.'],
 
   // Tags.
   'MissingParameter.ResourceIdOrTag': [400, 'You must specify ResourceId or Tag.'],

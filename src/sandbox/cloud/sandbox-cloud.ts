@@ -1,9 +1,11 @@
+import type { CloudReading } from '../../cloud/readings.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { Account } from './cloud-account.ts';
 import { Gateway } from './gateway.ts';
 import type { Invocation } from './gateway.ts';
 import type { EipRecord } from './eips.ts';
+import type { InterfaceRecord } from './interfaces.ts';
 import type { FaultRule } from './injected-faults.ts';
 import { instantTransitions, realisticTransitions } from './call-latency.ts';
 import type { Transitions } from './call-latency.ts';
@@ -38,9 +40,11 @@ export interface CloudOptions {
   readonly transitions?: Partial<Transitions>;
   /**
    * Describe shows the EIPs as they were up to `maxMs` ago. Not monotonic: as if two replicas with different lags
-   * answered in turn, a later read may show an older state. @default as `latency` says, monotonic
+   * answered in turn, a later read may show an older state. @default as `latency` or the reading `readLag` says
    */
   readonly readLag?: { readonly maxMs: number; readonly monotonic?: boolean };
+  /** What the cloud is like where the documentation leaves it open; see docs/cloud-readings.md. @default none */
+  readonly readings?: readonly CloudReading[];
   /** How long a ClientToken is remembered after success. The real time is not documented. @default 600000 */
   readonly tokenLifetimeMs?: number;
 }
@@ -68,6 +72,8 @@ export interface EmbeddedCloud {
   inject(rule: FaultRule): () => void;
   /** Every EIP alive, oldest first. */
   eips(): readonly EipRecord[];
+  /** Every network interface. */
+  interfaces(): readonly InterfaceRecord[];
   /** Every container group that Describe shows, oldest first. */
   containerGroups(): readonly ContainerGroupRecord[];
   /** Every change that took effect, in order; the latest 100,000 at least. */
@@ -79,19 +85,32 @@ export interface EmbeddedCloud {
   setLimits(action: string, perMinute: number | undefined): void;
 }
 
+/** The reading `readLag`: as far as the product reckons with (READ_LAG_MS of src/manager/controllers.ts). */
+const LAGGING = { maxMs: 3_000, monotonic: false };
+
 const scaleOf = (latency: CloudOptions['latency']): number =>
   typeof latency === 'object' ? latency.scale : latency === 'realistic' ? 1 : 0;
 
+/** @throws RangeError for readings that exclude each other */
 export const createSandboxCloud = (options: CloudOptions): EmbeddedCloud => {
   const { clock, random } = options;
   const scale = scaleOf(options.latency);
+  const readings = new Set(options.readings);
+  if (readings.has('noInterface') && readings.has('prefixMode'))
+    throw new RangeError(
+      "noInterface and prefixMode exclude each other: an address is an overlay network's or of a prefix.",
+    );
   const account = new Account(
     {
+      readings,
       regionId: options.regionId ?? 'cn-hangzhou',
       quota: options.quota ?? 20,
       whitelistedIsps: options.whitelistedIsps ?? [],
       transitions: { ...(scale > 0 ? realisticTransitions : instantTransitions), ...options.transitions },
-      readLag: { monotonic: true, ...(options.readLag ?? { maxMs: scale > 0 ? 1000 : 0 }) },
+      readLag: {
+        monotonic: true,
+        ...(options.readLag ?? (readings.has('readLag') ? LAGGING : { maxMs: scale > 0 ? 1000 : 0 })),
+      },
     },
     clock,
     random,
@@ -100,6 +119,7 @@ export const createSandboxCloud = (options: CloudOptions): EmbeddedCloud => {
     credentials: options.credentials ?? [sandboxCredential],
     limits: options.limits ?? documentedLimits,
     tokenLifetimeMs: options.tokenLifetimeMs ?? 600_000,
+    tokensRememberRefusals: readings.has('tokensRememberRefusals'),
     scale,
   });
   return {
@@ -111,6 +131,10 @@ export const createSandboxCloud = (options: CloudOptions): EmbeddedCloud => {
     eips: () => {
       account.catchUp();
       return [...account.eips.all()];
+    },
+    interfaces: () => {
+      account.catchUp();
+      return [...account.interfaces.all()];
     },
     containerGroups: () => {
       account.catchUp();

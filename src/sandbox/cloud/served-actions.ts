@@ -7,7 +7,7 @@ import {
   describeContainerLog,
 } from './container-group-description.ts';
 import { createContainerGroup, deleteContainerGroup } from './container-group-service.ts';
-import { describeNetworkInterfaces } from './ecs.ts';
+import { createNetworkInterface, deleteNetworkInterface, describeNetworkInterfaces } from './ecs.ts';
 import { describeEipAddresses } from './eip-description.ts';
 import {
   addCommonBandwidthPackageIp,
@@ -51,7 +51,11 @@ const products: Readonly<
   },
   '2014-05-26': {
     host: 'ecs.aliyuncs.com',
-    actions: { DescribeNetworkInterfaces: plain(describeNetworkInterfaces) },
+    actions: {
+      CreateNetworkInterface: withToken(createNetworkInterface),
+      DeleteNetworkInterface: plain(deleteNetworkInterface),
+      DescribeNetworkInterfaces: plain(describeNetworkInterfaces),
+    },
   },
   '2018-08-08': {
     host: 'eci.aliyuncs.com',

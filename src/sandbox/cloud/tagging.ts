@@ -89,8 +89,9 @@ export const listTagResources = (account: Account, { parameters, at }: Call): Cl
   const most = parameters.integer('MaxResults', { min: 1, max: 50, fallback: 50 });
   const skip = Number(parameters.get('NextToken') ?? 0);
   if (!Number.isInteger(skip) || skip < 0) throw refusal('InvalidParameter.NextToken');
-  const entries = [...account.readEips(at)]
-    .filter((eip) => (ids.length === 0 || ids.includes(eip.allocationId)) && carriesTags(eip.tags, wanted))
+  const entries = account
+    .readTagged(at, (tags) => carriesTags(tags, wanted))
+    .filter((eip) => ids.length === 0 || ids.includes(eip.allocationId))
     .flatMap(({ allocationId, tags }) =>
       [...tags].map(([TagKey, TagValue]) => ({ ResourceId: allocationId, ResourceType: 'EIP', TagKey, TagValue })),
     );

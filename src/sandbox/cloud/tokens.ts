@@ -1,4 +1,4 @@
-import { refusal } from './refusal.ts';
+import { CloudRefusal, refusal } from './refusal.ts';
 import type { CloudAnswer } from './wire.ts';
 
 /** `replay`: the token got its answer before. */
@@ -8,34 +8,37 @@ export type TokenClaim =
 interface Entry {
   readonly fingerprint: string;
   /** Absent while the first request is being processed. */
-  done?: { answer: CloudAnswer; until: number };
+  done?: { outcome: CloudAnswer | CloudRefusal; until: number };
 }
 
 /** A token that is in use: exactly one of the two functions must be called in the end. */
 export interface TokenUse {
   /** The call took effect: for the token's lifetime, replays get this answer. */
   succeed(answer: CloudAnswer, now: number): void;
-  /** The call was refused: the token is free again. */
-  abandon(): void;
+  /** The call was refused: the token is free again, or replays get the refusal where tokens remember those. */
+  refuse(refusal: CloudRefusal, now: number): void;
 }
 
 /**
  * The table behind `ClientToken` (VPC developer guide, "How to ensure idempotence"): the same token with the same
  * parameters gives the first answer again, with others IdempotentParameterMismatch. The real table forgets; how fast is
- * not documented, so the lifetime is a setting.
+ * not documented, so the lifetime is a setting. Whether it remembers refusals too is a reading.
  */
 export class ClientTokens {
   readonly #lifetimeMs: number;
+  readonly #remembersRefusals: boolean;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(lifetimeMs: number) {
+  constructor(lifetimeMs: number, remembersRefusals: boolean) {
     this.#lifetimeMs = lifetimeMs;
+    this.#remembersRefusals = remembersRefusals;
   }
 
   /**
    * Claims the token for one call, or returns the answer that it got before.
    *
-   * @throws Refusal InvalidClientToken.Malformed, IdempotentParameterMismatch or LastTokenProcessing
+   * @throws Refusal InvalidClientToken.Malformed, IdempotentParameterMismatch, LastTokenProcessing, or the one that
+   *   the token got before, where tokens remember refusals
    */
   claim(action: string, token: string, fingerprint: string, now: number): TokenClaim {
     if (token.length > 64 || !/^[\x20-\x7e]+$/.test(token)) throw refusal('InvalidClientToken.Malformed');
@@ -45,16 +48,18 @@ export class ClientTokens {
     if (before) {
       if (before.fingerprint !== fingerprint) throw refusal('IdempotentParameterMismatch');
       if (!before.done) throw refusal('LastTokenProcessing');
-      return { kind: 'replay', answer: before.done.answer };
+      if (before.done.outcome instanceof CloudRefusal) throw before.done.outcome;
+      return { kind: 'replay', answer: before.done.outcome };
     }
     const entry: Entry = { fingerprint };
     this.#entries.set(key, entry);
     const use: TokenUse = {
       succeed: (answer, at) => {
-        entry.done = { answer, until: at + this.#lifetimeMs };
+        entry.done = { outcome: answer, until: at + this.#lifetimeMs };
       },
-      abandon: () => {
-        this.#entries.delete(key);
+      refuse: (refusal, at) => {
+        if (this.#remembersRefusals) entry.done = { outcome: refusal, until: at + this.#lifetimeMs };
+        else this.#entries.delete(key);
       },
     };
     return { kind: 'use', use };

@@ -1,10 +1,11 @@
 import type { Account, Deed } from './cloud-account.ts';
 import { plainEip, releaseAtOnce } from './allocation.ts';
 import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
-import { FINAL_STATES, changeGroup, endGroup, forgetGroup, writeLog } from './container-group-service.ts';
+import { FINAL_STATES, changeGroup, finishGroup, forgetGroup, writeLog } from './container-group-service.ts';
 import type { EipRecord } from './eips.ts';
+import { prefixAround } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord, GroupEvent } from './records.ts';
 import { VSwitch } from './vswitch.ts';
 
 /**
@@ -79,6 +80,7 @@ export class CloudWorld {
   }
 
   addNetworkInterface(eni: NewNetworkInterface): InterfaceRecord {
+    const { own, prefixes } = this.#handedOut(eni.privateIps ?? []);
     const record: InterfaceRecord = {
       networkInterfaceId: eni.networkInterfaceId ?? this.#account.newId('eni'),
       vpcId: eni.vpcId,
@@ -87,7 +89,8 @@ export class CloudWorld {
       status: eni.status ?? 'InUse',
       type: eni.type ?? 'Secondary',
       primaryIp: eni.primaryIp,
-      privateIps: [...new Set([eni.primaryIp, ...(eni.privateIps ?? [])])],
+      privateIps: [...new Set([eni.primaryIp, ...own.filter((address) => address !== eni.primaryIp)])],
+      prefixes,
     };
     this.#account.catchUp();
     this.#account.interfaces.put(record);
@@ -103,7 +106,12 @@ export class CloudWorld {
   addPrivateIp(networkInterfaceId: string, privateIp: string): void {
     this.#account.catchUp();
     const eni = this.#eni(networkInterfaceId);
-    this.#account.interfaces.put({ ...eni, privateIps: [...new Set([...eni.privateIps, privateIp])] });
+    const { own, prefixes } = this.#handedOut([privateIp]);
+    this.#account.interfaces.put({
+      ...eni,
+      privateIps: [...new Set([...eni.privateIps, ...own])],
+      prefixes: [...new Set([...(eni.prefixes ?? []), ...prefixes])],
+    });
   }
 
   /** Takes an address off an interface; an EIP on it loses its binding. */
@@ -217,7 +225,7 @@ export class CloudWorld {
     const group = this.#group(containerGroupId);
     if (FINAL_STATES.has(group.status) || group.status === 'Terminating')
       throw new RangeError(`${containerGroupId} is ${group.status} already.`);
-    endGroup(this.#account, group, { status, exitCode }, at);
+    finishGroup(this.#account, group, { status, exitCode }, at);
   }
 
   /** Changes what is shown of a container, for example `{ ready: false }` or `{ restartCount: 3 }`. */
@@ -230,10 +238,25 @@ export class CloudWorld {
     changeGroup(this.#account, group, { containers }, { at });
   }
 
+  /** The cloud tells something about the group, in the list that only DescribeContainerGroups shows. */
+  tellOfContainerGroup(containerGroupId: string, event: Omit<GroupEvent, 'at'>): void {
+    const at = this.#account.catchUp();
+    changeGroup(this.#account, this.#group(containerGroupId), {}, { at, event });
+  }
+
   /** A container writes a line. */
   writeContainerLog(containerGroupId: string, container: string, line: string): void {
     const at = this.#account.catchUp();
     writeLog(this.#account, { group: this.#group(containerGroupId), container }, line, at);
+  }
+
+  /** Addresses of pods as an interface gets them: each by itself, with its prefix, or not at all. */
+  #handedOut(addresses: readonly string[]): { own: readonly string[]; prefixes: readonly string[] } {
+    // Those of an overlay network are known inside of the cluster only.
+    if (this.#account.is('noInterface')) return { own: [], prefixes: [] };
+    return this.#account.is('prefixMode')
+      ? { own: [], prefixes: [...new Set(addresses.map(prefixAround))] }
+      : { own: addresses, prefixes: [] };
   }
 
   #group(containerGroupId: string): ContainerGroupRecord {

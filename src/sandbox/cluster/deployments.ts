@@ -29,7 +29,8 @@ export const runDeployments = (ground: FollowContext, kube: Kube, signal: AbortS
     ),
   ]);
 
-const ownerKey = ({ metadata }: KubeObject, kind: string): string | undefined => {
+/** The key of the controller that made an object, where it is one of this kind. */
+export const ownerKey = ({ metadata }: KubeObject, kind: string): string | undefined => {
   const owner = metadata.ownerReferences?.find((it) => it.kind === kind && it.controller);
   return owner && keyOf({ namespace: metadata.namespace, name: owner.name });
 };
@@ -76,7 +77,8 @@ const report = async (
 const scale = (kube: Kube, { metadata: { namespace, name } }: DeployedWorkload, replicas: number) =>
   kube.patch(REPLICA_SET, { namespace, name }, { type: 'merge', body: { spec: { replicas } } });
 
-const unlessThere = async (creation: Promise<unknown>): Promise<void> => {
+/** A creation that somebody else may have been faster with. */
+export const unlessThere = async (creation: Promise<unknown>): Promise<void> => {
   try {
     await creation;
   } catch (error) {

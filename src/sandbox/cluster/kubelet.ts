@@ -20,6 +20,8 @@ export interface SandboxNode {
 interface PodTimes {
   readonly startMs: number;
   readonly stopMs: number;
+  /** How long the containers of a Job's pod run until they end well; without it, until they are stopped. */
+  readonly jobMs?: number | undefined;
 }
 
 /**
@@ -135,6 +137,8 @@ export const runKubelet = (
   const end = async (pod: Pod, ref: ObjectRef): Promise<Requeue> => {
     const { uid } = pod.metadata;
     if (!hasEnded(pod)) {
+      // What a Job's pod would have run for is no more of interest.
+      if (isOfJob(pod) && (due.get(uid) ?? 0) > clock.mono() + times.stopMs) due.delete(uid);
       const left = running.has(uid) ? waitFor(uid, times.stopMs) : 0;
       if (left > 0) return { afterMs: left };
       const exitCode = running.has(uid) ? exitCodeOf(pod) : 'never ran';
@@ -187,10 +191,25 @@ export const runKubelet = (
     const status = runningStatusOf(pod, running.get(uid)?.ip ?? '', new Date(clock.now()).toISOString());
     if (status)
       await kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } });
+    return complete(pod, ref);
+  };
+
+  /** Lets what is meant to end come to its end. */
+  const complete = async (pod: Pod, ref: ObjectRef): Promise<Requeue> => {
+    const { uid } = pod.metadata;
+    if (times.jobMs === undefined || !isOfJob(pod)) return 'done';
+    const left = waitFor(uid, times.jobMs);
+    if (left > 0) return { afterMs: left };
+    const status = endedStatusOf(pod, exitCodeOf(pod), new Date(clock.now()).toISOString());
+    await kube.patch(POD, ref, { type: 'strategic', subresource: 'status', body: { metadata: { uid }, status } });
+    stop(uid);
     return 'done';
   };
   return followObjects(ground, [{ resource: POD }], sync, signal);
 };
+
+const isOfJob = ({ metadata }: Pod): boolean =>
+  metadata.ownerReferences?.some(({ kind, controller }) => kind === 'Job' && controller === true) ?? false;
 
 /** Where a pod runs. */
 interface Place {

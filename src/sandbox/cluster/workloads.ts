@@ -1,7 +1,7 @@
 import type { KubeObject, ObjectRef, Resource } from '../../kube/port.ts';
 
-/** The kinds that the stand-ins for Kubernetes' own controllers work on. */
-interface PodTemplate {
+/** What pods are made from. */
+export interface PodTemplate {
   readonly metadata?: { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
   readonly spec: object;
 }
@@ -14,6 +14,7 @@ export interface Strategy {
     | undefined;
 }
 
+/** The kinds that the stand-ins for Kubernetes' own controllers work on. */
 export interface DeployedWorkload extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
@@ -62,8 +63,9 @@ export const hash = (text: string): string => {
   return value.toString(36).padStart(7, '0');
 };
 
-const ownedBy = (owner: KubeObject, kind: string) => ({
-  apiVersion: 'apps/v1',
+/** The reference of an object to the one that made it. */
+export const ownedBy = (owner: KubeObject, kind: string, apiVersion = 'apps/v1') => ({
+  apiVersion,
   kind,
   name: owner.metadata.name,
   uid: owner.metadata.uid,

@@ -1,17 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
-import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
+import { CRD } from '../../api/apiextensions.ts';
+import type { Kube, KubeObject } from '../../kube/port.ts';
 
 /** Knative Serving's own definitions, unmodified. */
 const FOLDER = new URL('../../../knative/crds/', import.meta.url);
-
-const CRD: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
 
 /** The CustomResourceDefinitions of Knative Serving, as its release has them. */
 const knativeDefinitions = (): readonly KubeObject[] =>

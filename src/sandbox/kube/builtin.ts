@@ -1,6 +1,7 @@
 import { BUILT_IN_COLUMNS, DEFAULT_COLUMNS } from './columns.ts';
 import { crdDefaults, crdErrors } from './crd.ts';
 import {
+  cronJobDefaults,
   daemonSetDefaults,
   deploymentDefaults,
   fixedPodSpec,
@@ -186,6 +187,13 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
     status: 'spec',
     fields: fieldsAt('status.successful'),
     prepare: jobDefaults,
+  }),
+  builtIn('batch', 'cronjobs', 'CronJob', {
+    ...ALL,
+    shortNames: ['cj'],
+    status: 'spec',
+    hasGeneration: true,
+    prepare: cronJobDefaults,
   }),
   builtIn('coordination.k8s.io', 'leases', 'Lease', {
     createOnUpdate: true,

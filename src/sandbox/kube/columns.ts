@@ -279,6 +279,15 @@ export const BUILT_IN_COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ...TEMPLATE,
     SELECTOR,
   ],
+  'batch/cronjobs': [
+    NAME,
+    column('Schedule', ({ spec }) => stringOf(spec?.['schedule'])),
+    column('Suspend', ({ spec }) => (spec?.['suspend'] === true ? 'True' : 'False')),
+    column('Last Schedule', ({ status }, now) =>
+      status?.['lastScheduleTime'] === undefined ? '<none>' : since(status['lastScheduleTime'], now),
+    ),
+    AGE,
+  ],
   'coordination.k8s.io/leases': [NAME, column('Holder', ({ spec }) => stringOf(spec?.['holderIdentity'])), AGE],
   'apiextensions.k8s.io/customresourcedefinitions': [
     NAME,

@@ -126,6 +126,17 @@ export const jobDefaults = workloadDefaults((spec) => {
   ensure(spec, 'backoffLimit', 6);
 });
 
+export const cronJobDefaults = (cronJob: ApiObject): void => {
+  const spec = ensureObject(cronJob, 'spec');
+  const job = ensureObject(ensureObject(spec, 'jobTemplate'), 'spec');
+  podSpecDefaults(ensureObject(ensureObject(job, 'template'), 'spec'));
+  ensure(spec, 'concurrencyPolicy', 'Allow');
+  ensure(spec, 'suspend', false);
+  ensure(spec, 'successfulJobsHistoryLimit', 3);
+  ensure(spec, 'failedJobsHistoryLimit', 1);
+  cronJob.status ??= {};
+};
+
 /** `clusterIP` gives the next free address. */
 export const serviceDefaults =
   (clusterIP: () => string) =>

@@ -127,6 +127,9 @@ export const methodNotAllowed = (
   message = 'the server does not allow this method on the requested resource',
 ): ApiError => new ApiError(405, 'MethodNotAllowed', message, {});
 
+/** What a cluster can do and this server cannot. */
+export const notEmulated = (why: string): ApiError => new ApiError(501, 'NotImplemented', why);
+
 export const noSuchResource = (): ApiError =>
   new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 

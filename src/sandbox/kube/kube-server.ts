@@ -150,7 +150,9 @@ export const createApiServer = ({
     request.signal?.throwIfAborted();
     if (fault?.instead === 'reset') throw new ConnectionReset('the connection was reset before the request was read');
     if (fault?.instead !== undefined) return fault.instead;
-    const response = await answer(request);
+    const { headers, ...rest } = await answer(request);
+    // As Go's net/http does it.
+    const response: ApiResponse = { ...rest, headers: { ...headers, date: new Date(clock.now()).toUTCString() } };
     if (fault?.lagMs !== undefined) await clock.sleep(fault.lagMs, request.signal);
     if (fault?.afterwards === 'reset') throw new ConnectionReset('the connection was reset before the answer was sent');
     return fault?.afterwards?.(response) ?? response;

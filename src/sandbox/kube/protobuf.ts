@@ -30,6 +30,14 @@ const META: Message = {
   8: field('creationTimestamp', 'time'),
   11: field('labels', 'stringMap'),
   12: field('annotations', 'stringMap'),
+  13: list('ownerReferences', {
+    1: field('kind'),
+    3: field('name'),
+    4: field('uid'),
+    5: field('apiVersion'),
+    6: field('controller', 'bool'),
+    7: field('blockOwnerDeletion', 'bool'),
+  }),
   14: list('finalizers'),
 };
 
@@ -46,6 +54,7 @@ const CONTAINER: Message = {
     4: field('protocol'),
     5: field('hostIP'),
   }),
+  7: list('env', { 1: field('name'), 2: field('value') }),
   8: field('resources', {}),
   13: field('terminationMessagePath'),
   14: field('imagePullPolicy'),
@@ -67,6 +76,7 @@ const POD_SPEC: Message = {
   11: field('hostNetwork', 'bool'),
   12: field('hostPID', 'bool'),
   13: field('hostIPC', 'bool'),
+  14: field('securityContext', {}),
   16: field('hostname'),
   17: field('subdomain'),
   19: field('schedulerName'),
@@ -104,7 +114,21 @@ const BINDING: Message = {
   3: field('roleRef', { 1: field('apiGroup'), 2: field('kind'), 3: field('name') }),
 };
 
-/** The kinds that `kubectl create` sends as protobuf. Source of the numbers: generated.proto in k8s.io/api. */
+const JOB_SPEC: Message = {
+  1: field('parallelism', 'pointer'),
+  2: field('completions', 'pointer'),
+  3: field('activeDeadlineSeconds', 'pointer'),
+  6: field('template', TEMPLATE),
+  7: field('backoffLimit', 'pointer'),
+  8: field('ttlSecondsAfterFinished', 'pointer'),
+  9: field('completionMode'),
+  10: field('suspend', 'bool'),
+};
+
+/**
+ * The kinds that `kubectl create` and `kubectl auth` send as protobuf. Source of the numbers: generated.proto in
+ * k8s.io/api.
+ */
 const KINDS: Readonly<Record<string, Message>> = {
   'v1/Namespace': { 1: METADATA, 2: field('spec', { 1: list('finalizers') }), 3: STATUS },
   'v1/ConfigMap': {
@@ -151,17 +175,43 @@ const KINDS: Readonly<Record<string, Message>> = {
     }),
     3: STATUS,
   },
-  'batch/v1/Job': {
+  'batch/v1/Job': { 1: METADATA, 2: field('spec', JOB_SPEC), 3: STATUS },
+  'batch/v1/CronJob': {
     1: METADATA,
     2: field('spec', {
-      1: field('parallelism', 'pointer'),
-      2: field('completions', 'pointer'),
-      3: field('activeDeadlineSeconds', 'pointer'),
-      6: field('template', TEMPLATE),
-      7: field('backoffLimit', 'pointer'),
+      1: field('schedule'),
+      2: field('startingDeadlineSeconds', 'pointer'),
+      3: field('concurrencyPolicy'),
+      4: field('suspend', 'bool'),
+      5: field('jobTemplate', { 1: METADATA, 2: field('spec', JOB_SPEC) }),
+      6: field('successfulJobsHistoryLimit', 'pointer'),
+      7: field('failedJobsHistoryLimit', 'pointer'),
+      8: field('timeZone'),
     }),
     3: STATUS,
   },
+  'authorization.k8s.io/v1/SelfSubjectAccessReview': {
+    1: METADATA,
+    2: field('spec', {
+      1: field('resourceAttributes', {
+        1: field('namespace'),
+        2: field('verb'),
+        3: field('group'),
+        4: field('version'),
+        5: field('resource'),
+        6: field('subresource'),
+        7: field('name'),
+      }),
+      2: field('nonResourceAttributes', { 1: field('path'), 2: field('verb') }),
+    }),
+    3: STATUS,
+  },
+  'authorization.k8s.io/v1/SelfSubjectRulesReview': {
+    1: METADATA,
+    2: field('spec', { 1: field('namespace') }),
+    3: STATUS,
+  },
+  'authentication.k8s.io/v1/SelfSubjectReview': { 1: METADATA, 2: STATUS },
   'rbac.authorization.k8s.io/v1/Role': { 1: METADATA, 2: list('rules', RULE) },
   'rbac.authorization.k8s.io/v1/ClusterRole': { 1: METADATA, 2: list('rules', RULE) },
   'rbac.authorization.k8s.io/v1/RoleBinding': BINDING,

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { accessReview } from './access-reviews.ts';
 import type { Backend, RequestTarget } from './backend.ts';
 import { deleteCollection, deleteOne, deleteOptions, deletionAnswer } from './delete.ts';
 import { discovery } from './discovery.ts';
@@ -6,7 +7,7 @@ import type { ApiObject, JsonObject } from './json-values.ts';
 import { openApiV2, openApiV3 } from './openapi.ts';
 import { get, listObjects } from './read.ts';
 import type { ApiRequest, ApiResponse } from './exchange.ts';
-import { badRequest, invalid, methodNotAllowed, noSuchResource, notSupported } from './failure-status.ts';
+import { badRequest, invalid, methodNotAllowed, noSuchResource, notEmulated, notSupported } from './failure-status.ts';
 import { bindPod, readScale, writeScale } from './subresources.ts';
 import { negotiate, Presenter, type IncludeObject, type Representation } from './table.ts';
 import { serveWatch } from './serve-watch.ts';
@@ -115,13 +116,17 @@ const onCollection = async ({
   }
 };
 
+const NEEDS_CONTAINERS = ['log', 'exec', 'attach', 'portforward', 'ephemeralcontainers', 'proxy'];
+const NO_CONTAINERS = 'pods of the sandbox have an address and a status, but no containers';
+
 const onSubresource = async (call: Call): Promise<ApiResponse | undefined> => {
   const { backend, target, request, options } = call;
   const { kind, subresource } = target;
   const contentType = request.headers['content-type'];
-  if (subresource === 'log' && kind.store === '/pods') {
+  if (kind.store === '/pods' && NEEDS_CONTAINERS.includes(subresource ?? '')) {
     get(backend, target);
-    return request.method === 'GET' ? text(200, '') : undefined;
+    if (subresource === 'log' && request.method === 'GET') return text(200, `There is no log: ${NO_CONTAINERS}.\n`);
+    throw notEmulated(`${subresource ?? ''} is not emulated: ${NO_CONTAINERS}`);
   }
   if (subresource === 'binding' && kind.store === '/pods' && request.method === 'POST')
     return answer(201, bindPod(backend, target, bodyOf(request), contentType));
@@ -195,12 +200,13 @@ const parsed = (path: string): { path: string[]; query: URLSearchParams } => {
   }
 };
 
-/** Answers one request. Throws ApiError where the answer is a failure. */
-export const route = async (backend: Backend, request: ApiRequest): Promise<ApiResponse> => {
-  const { path, query } = parsed(request.path);
+/** The answer to what asks for no object that is stored. */
+const besideObjects = (
+  backend: Backend,
+  path: readonly string[],
+  request: ApiRequest,
+): ApiResponse | Promise<ApiResponse> | undefined => {
   const [root = '', ...rest] = path;
-  if (Buffer.byteLength(request.body ?? '') > LARGEST_BODY)
-    return text(413, `the request is larger than ${LARGEST_BODY} bytes\n`);
   if (['healthz', 'readyz', 'livez'].includes(root)) return text(200, 'ok');
   if (root === 'version') return answer(200, VERSION);
   if (root === 'openapi') return openApi(backend, rest, request);
@@ -208,6 +214,18 @@ export const route = async (backend: Backend, request: ApiRequest): Promise<ApiR
     return answer(200, {
       paths: ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
     });
+  const review = accessReview(path, request);
+  return review && answer(201, review);
+};
+
+/** Answers one request. Throws ApiError where the answer is a failure. */
+export const route = async (backend: Backend, request: ApiRequest): Promise<ApiResponse> => {
+  const { path, query } = parsed(request.path);
+  const [root = '', ...rest] = path;
+  if (Buffer.byteLength(request.body ?? '') > LARGEST_BODY)
+    return text(413, `the request is larger than ${LARGEST_BODY} bytes\n`);
+  const aside = besideObjects(backend, path, request);
+  if (aside !== undefined) return aside;
   if (root !== 'api' && root !== 'apis') return PAGE_NOT_FOUND;
   if (path.length < 2 || (root === 'apis' && path.length < 4) || (root === 'api' && path.length === 2)) {
     const document = discovery(backend.registry, path);

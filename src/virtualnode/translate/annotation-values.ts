@@ -1,15 +1,14 @@
+import { itemsOf } from '../../request/instance-choices.ts';
 import { parseQuantity } from './quantity.ts';
 
-/*
- * Readers of the values of annotations. Each gives undefined for a text that it cannot read.
- */
+/* Parsers of the values of annotations. Each returns undefined for a text that it cannot parse. */
 
 export const oneOf =
   <T extends string>(...values: readonly T[]) =>
   (text: string): T | undefined =>
     values.find((each) => each === text);
 
-/** With at most three decimals, or none. */
+/** A number with at most three decimals, or none. */
 export const number =
   (least: number, most: number, isWhole = true) =>
   (text: string): number | undefined => {
@@ -17,11 +16,11 @@ export const number =
     return value >= least && value <= most && (!isWhole || Number.isInteger(value)) ? value : undefined;
   };
 
-/** Separated by commas. */
+/** A list with commas. */
 export const list =
   (pattern: RegExp, most: number) =>
   (text: string): readonly string[] | undefined => {
-    const items = text.split(',').map((each) => each.trim());
+    const items = itemsOf(text);
     return items.length <= most && items.every((each) => pattern.test(each)) ? items : undefined;
   };
 

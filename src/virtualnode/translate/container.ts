@@ -5,23 +5,25 @@ import type { Remarks, TranslationInput } from './input.ts';
 import { LONGEST_IMAGE, MOST_ITEMS } from './eci-limits.ts';
 import { hookOf, probeOf } from './probe.ts';
 import { parseQuantity } from './quantity.ts';
+import { withoutStartupProbe } from './startup-probe.ts';
 
 const GIB = 2 ** 30;
-/** The only ones that ECI adds: CreateContainerGroup, SecurityContext.Capability.Add. */
+/** The only capabilities that ECI can add: CreateContainerGroup, SecurityContext.Capability.Add. */
 const CAPABILITIES = new Set(['NET_ADMIN', 'NET_RAW']);
 const PROPAGATIONS = ['None', 'HostToContainer', 'Bidirectional'] as const;
 
-/** A container in the form of ECI. `at` is its field, for example `spec.containers[app]`. */
+/** Translates a container to ECI. `at` is its field, for example `spec.containers[app]`. */
 export const containerOf = (
-  container: WorkloadContainer,
+  given: WorkloadContainer,
   at: string,
   input: TranslationInput,
   remarks: Remarks,
 ): ContainerSpec => {
+  refuseWhatCannotBe(given, at, input.pod, remarks);
+  const container = withoutStartupProbe(given, at, remarks);
   const environment = environmentOf(container, at, input, remarks);
   const texts = (list: readonly string[] | undefined, field: string) =>
     list?.map((text, index) => expand(text, environment, `${at}.${field}[${index}]`, remarks));
-  refuseWhatCannotBe(container, at, input.pod, remarks);
   const { name, image, imagePullPolicy, workingDir, stdin, stdinOnce, tty } = container;
   const { terminationMessagePath, terminationMessagePolicy } = container;
   const command = texts(container.command, 'command');
@@ -52,8 +54,8 @@ export const containerOf = (
 };
 
 /**
- * An init container in the form of ECI, whose InitContainer.N has no parameters for groups, the check of root, hooks,
- * probes and terminals.
+ * Translates an init container to ECI, whose InitContainer.N has no parameters for groups, runAsNonRoot, hooks, probes
+ * and terminals.
  */
 export const initContainerOf = (
   container: WorkloadContainer,
@@ -84,7 +86,7 @@ export const initContainerOf = (
       `ECI cannot run an init container with the group ${runAsGroup}`,
       'give the containers a group of their own instead of the pod, or do the work in one of them',
     );
-  // What is not root by its number needs no check.
+  // A user ID other than 0 needs no check.
   if (runAsNonRoot && !rest.runAsUser)
     refuse('securityContext.runAsNonRoot', 'ECI does not check it for an init container', 'set runAsUser too');
   return rest;
@@ -93,9 +95,7 @@ export const initContainerOf = (
 const refuseWhatCannotBe = (container: WorkloadContainer, at: string, pod: WorkloadPod, remarks: Remarks): void => {
   const refuse = (field: string, problem: string, remedy: string) =>
     remarks.refusals.push({ field: `${at}.${field}`, problem, remedy });
-  const { securityContext, startupProbe, volumeDevices, restartPolicy } = container;
-  if (startupProbe)
-    refuse('startupProbe', 'ECI has no startup probes', 'use initialDelaySeconds of the readiness and liveness probes');
+  const { securityContext, volumeDevices, restartPolicy } = container;
   if (securityContext?.privileged === true)
     refuse('securityContext.privileged', 'true is not possible on ECI', 'leave it out, or run the pod on an ECS node');
   const added = securityContext?.capabilities?.add?.filter((each) => !CAPABILITIES.has(each)) ?? [];
@@ -126,8 +126,8 @@ const refuseWhatIsTooLarge = (
 };
 
 /**
- * Only limits bound a container; a request counts for the size of the instance, of which each container without a limit
- * may use all.
+ * Only limits restrict a container. Requests determine the size of the instance, all of which a container without a
+ * limit may use.
  */
 const limitsOf = ({ resources }: WorkloadContainer, at: string, remarks: Remarks) => {
   const limits = resources?.limits ?? {};
@@ -184,8 +184,8 @@ const mountOf = (
 };
 
 /**
- * What the container says goes before what the pod says. Every instance is a virtual machine of its own: nothing else
- * about isolation needs to be told.
+ * The container's security context takes precedence over the pod's. Every instance is a virtual machine of its own, so
+ * that no other isolation must be configured.
  */
 const securityOf = ({ securityContext }: WorkloadContainer, { pod }: TranslationInput) => {
   const ofPod = pod.spec.securityContext;
@@ -198,7 +198,7 @@ const securityOf = ({ securityContext }: WorkloadContainer, { pod }: Translation
   };
 };
 
-/** Without the keys that say nothing. */
+/** Removes keys without a value: undefined, or an empty list. */
 export const compact = <T extends object>(object: T): T =>
   Object.fromEntries(
     Object.entries(object).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),

@@ -3,8 +3,8 @@ import type { HttpGet, Probe } from '../workload-pod.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * A probe out of a text that no API server has checked; undefined where it has no httpGet, tcpSocket or grpc with a
- * port. What of it is not as core/v1 says is left out.
+ * Reads a probe from a text that no API server has validated; undefined if it has no httpGet, tcpSocket or grpc with a
+ * port. Fields that do not conform to core/v1 are left out.
  */
 export const decodedProbe = (value: unknown): Probe | undefined => {
   if (!isObject(value)) return undefined;

@@ -3,28 +3,31 @@ import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
 import { quote } from '../../lib/text.ts';
+import { gibOf, LONGEST_ANNOTATION } from '../../request/instance-choices.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 
 const K8S = 'k8s.aliyun.com/';
 const KUBERNETES = 'kubernetes.io/';
 const IDS = { vsw: /^vsw-[a-z0-9-]{1,60}$/, sg: /^sg-[a-z0-9-]{1,60}$/ };
 
-/**
- * Longest value that is looked at, characters: what may be written at most, three tags, has 773, and there may be
- * spaces.
- */
-const LONGEST = 1_024;
-
-/** On a pod: the types of ECS instances, or sizes such as 2-4Gi, that its instance may have. */
+/** On a pod: the ECS instance types, or sizes such as 2-4Gi, that its instance may have. */
 export const INSTANCE_TYPES = `${K8S}eci-use-specs`;
 /** The older name of {@link INSTANCE_TYPES}. */
 const FORMER_INSTANCE_TYPES = `${K8S}eci-instance-type`;
 
-/** Whether a pod names the types that its instance may have, and so leaves its size open. */
+/** Whether a pod names instance types, and with them leaves its size open. */
 export const namesInstanceTypes = (annotations: Readonly<Record<string, string>> = {}): boolean =>
   [INSTANCE_TYPES, FORMER_INSTANCE_TYPES].some((key) => annotations[key] !== undefined);
 
-/** What the managed virtual node honours and CreateContainerGroup, as far as it is used here, cannot be told. */
+/** Whether the cloud may take the instance of the pod back at any time. */
+export const isSpot = (annotations: Readonly<Record<string, string>> = {}): boolean =>
+  (annotations[`${K8S}eci-spot-strategy`] ?? NO_SPOT) !== NO_SPOT;
+const NO_SPOT = 'NoSpot';
+
+/**
+ * Annotations that the managed virtual node implements, but for which CreateContainerGroup, as it is used here, has no
+ * parameter.
+ */
 const NOT_HONOURED: readonly string[] = [
   'acr-instance-id',
   'acr-instance-ids',
@@ -61,15 +64,15 @@ const NOT_HONOURED: readonly string[] = [
 ];
 
 /**
- * Ours prove whose an instance is, and the other prefixes are Alibaba Cloud's (ECI API reference, CreateContainerGroup,
- * Tag).
+ * Tags that users may set. Our prefix is for the tags that prove whose an instance is; the other prefixes are Alibaba
+ * Cloud's (ECI API reference, CreateContainerGroup, Tag).
  */
 const CUSTOM_TAG = new RegExp(`^(?!${TAG_PREFIX}|aliyun|acs:|https?:)[^:,]{1,128}:[^,]{0,128}$`);
 
-/** A name such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */
+/** An instance type such as ecs.c6.large, or vCPU and GiB such as 2-4Gi. */
 const INSTANCE_TYPE = /^(?:[a-z][\w.-]{1,63}|\d{1,4}(?:\.\d{1,3})?-\d{1,5}(?:\.\d{1,3})?Gi)$/;
 
-/** A single size is said as one; only among others does it go as a type. */
+/** A single size is passed as vCPU and memory; one of several as an instance type. */
 const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu' | 'memory' | 'instanceTypes'> => {
   const [, cpu, memory] = (types?.length === 1 && /^([\d.]{1,8})-([\d.]{1,9})Gi$/.exec(types[0] ?? '')) || [];
   return cpu !== undefined && memory !== undefined
@@ -80,8 +83,8 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
 /**
- * What ECI's own annotations on a pod say about its instance. Source: ECI documentation, "Pod annotations supported by
- * ECI". A value that cannot be read is refused: a guess would be paid for.
+ * Reads ECI's own annotations of a pod. Source: ECI documentation, "Pod annotations supported by ECI". A value that
+ * cannot be parsed is refused, because a wrong guess would cost money.
  */
 export const annotated = (
   annotations: Readonly<Record<string, string>>,
@@ -98,8 +101,8 @@ export const annotated = (
     if (given === undefined) return undefined;
     const field = `metadata.annotations[${prefix}${key}]`;
     const remedy = `write ${allowed}`;
-    if (given.length > LONGEST) {
-      const problem = `${quote(given)} has ${given.length} characters, and more than ${LONGEST} are not looked at`;
+    if (given.length > LONGEST_ANNOTATION) {
+      const problem = `${quote(given)} has ${given.length} characters, and more than ${LONGEST_ANNOTATION} are not looked at`;
       remarks.refusals.push({ field, problem, remedy });
       return undefined;
     }
@@ -136,11 +139,11 @@ export const annotated = (
   const spec = {
     vSwitchIds: vSwitchIds ?? settings.vSwitchIds,
     securityGroupId: securityGroupId ?? settings.securityGroupId,
-    // A vSwitch is in one zone, which need not be the node's.
+    // A vSwitch determines the zone, which need not be the node's.
     zoneId: vSwitchIds ? undefined : settings.zoneId,
     scheduleStrategy: read(
       'eci-schedule-strategy',
-      // Alibaba Cloud's own pages also begin them with a small letter.
+      // Alibaba Cloud's own pages also spell them with a small letter at the beginning.
       (text) => oneOf('VSwitchOrdered', 'VSwitchRandom')(text.replace(/^v/, 'V')),
       'VSwitchOrdered or VSwitchRandom',
     ),
@@ -157,11 +160,11 @@ export const annotated = (
       read('eci-auto-imc', bool, '"true" or "false"') ?? read('eci-image-cache', bool, '"true" or "false"'),
     ephemeralStorage: read(
       'eci-extra-ephemeral-storage',
-      (text) => number(1, 2000)(text.replace(/Gi$/, '')),
+      (text) => number(1, 2000)(String(gibOf(text))),
       'a size such as 50Gi',
     ),
     ipv6AddressCount: read('eci-enable-ipv6', bool, '"true" or "false"') === true ? 1 : undefined,
-    // Bits per second, as Kubernetes' CNI plugin for bandwidth means it.
+    // In bits per second, like Kubernetes' CNI plugin for bandwidth.
     ingressBandwidth: read('ingress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
     egressBandwidth: read('egress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
   };

@@ -3,19 +3,19 @@
  * Container Instance, "Limits").
  */
 
-/** Containers and init containers of one instance. */
+/** Containers and init containers of an instance. */
 export const MOST_CONTAINERS = 20;
 export const MOST_VOLUMES = 20;
-/** Of one instance; each key once. */
+/** Tags of an instance, each with a key of its own. */
 export const MOST_TAGS = 20;
-/** Characters of an instance's name; two at least. */
+/** Characters of an instance's name; the shortest has two. */
 export const LONGEST_NAME = 128;
 
-/** Variables of one container. Their keys have 1–128 characters. */
+/** Environment variables of a container. Their keys have 1–128 characters. */
 export const MOST_VARIABLES = 240;
 /** Characters of a variable's value. */
 export const LONGEST_VALUE = 256;
-/** Characters of the name of an image. */
+/** Characters of an image's name. */
 export const LONGEST_IMAGE = 255;
 /** Items of each of a container's other lists: commands, arguments, ports, mounts. */
 export const MOST_ITEMS = 100;

@@ -5,14 +5,21 @@ import { quote } from '../../lib/text.ts';
 import type { Remarks, TranslationInput } from './input.ts';
 import { LONGEST_VALUE, MOST_VARIABLES } from './eci-limits.ts';
 
-/** ECI API reference, CreateContainerGroup, Container.EnvironmentVar.Key. */
+/** Source: ECI API reference, CreateContainerGroup, Container.EnvironmentVar.Key. */
 const ECI_KEY = /^[a-zA-Z_][0-9a-zA-Z_]{0,127}$/;
 
-/** The variables of a container by name, in the order of their first mention, as the kubelet computes them. */
+/**
+ * Whether a variable of this name is passed on. The API reference has no `-` and `.`, but the vendor's own samples need
+ * them (aliyuneci/Virtual-Kubelet-Example, eci-sls: `aliyun_logs_app-stdout`), and his provider passes them on
+ * (virtual-kubelet/alibabacloud-eci). Where the cloud refuses one, it says so.
+ */
+const isPassedOn = (key: string): boolean => ECI_KEY.test(key.replaceAll('-', '_').replaceAll('.', '_'));
+
+/** The variables of a container by name, in the order in which the kubelet computes them. */
 export type Environment = ReadonlyMap<string, string | typeof POD_IP>;
 
 /**
- * Resolves envFrom and env, references and `$(NAME)`. What cannot be is in `remarks`. Source: pkg/kubelet
+ * Resolves envFrom, env, references and `$(NAME)`. What cannot be resolved is added to `remarks`. Source: pkg/kubelet
  * makeEnvironmentVariables.
  */
 export const environmentOf = (
@@ -30,16 +37,16 @@ export const environmentOf = (
   return environment;
 };
 
-/** The variables in the form of ECI. */
+/** Translates the variables to ECI. */
 export const eciEnvironment = (environment: Environment, at: string, remarks: Remarks): ContainerEnv[] => {
   const variables: ContainerEnv[] = [];
   for (const [key, value] of environment) {
     const field = `${at}.env[${key}]`;
-    if (!ECI_KEY.test(key))
+    if (!isPassedOn(key))
       remarks.refusals.push({
         field,
         problem: `ECI takes no variable of this name`,
-        remedy: 'use 1–128 letters, digits and underscores, no digit first',
+        remedy: 'use 1–128 letters, digits, _, - and ., of which letters and _ may be first',
       });
     else if (value === POD_IP) variables.push({ key, fieldPath: 'status.podIP' });
     else if (value.length > LONGEST_VALUE)
@@ -81,7 +88,8 @@ function* fromReferences(
     }
     for (const [name, value] of Object.entries(object.data ?? {})) {
       const key = prefix + name;
-      // The kubelet leaves out names that no shell would take; so does this, by ECI's rule.
+      // The kubelet skips keys that are no valid names of variables; so does this, by ECI's rule: a key with a dot is
+      // the name of a file rather.
       if (ECI_KEY.test(key)) yield [key, isSecret ? decode(value) : value];
       else
         remarks.notes.push({
@@ -95,10 +103,10 @@ function* fromReferences(
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
-/** What the value of a variable may come from, and where it is said what is wrong with it. */
+/** Where the value of a variable may come from, and where its problems are reported. */
 interface Scope {
   readonly container: WorkloadContainer;
-  /** The variables before it. */
+  /** The variables that were resolved before it. */
   readonly environment: Environment;
   readonly input: TranslationInput;
   readonly remarks: Remarks;
@@ -155,9 +163,8 @@ const keyOf = (
 };
 
 /**
- * `$(NAME)` becomes the value of a variable that came before, `$$` a dollar sign, and everything else stays. Source:
- * kubernetes third_party/forked/golang/expansion. The instance's address is not known here, so inside a text it is
- * refused.
+ * Replaces `$(NAME)` by the value of a variable that was resolved before, and `$$` by a dollar sign. Source: kubernetes
+ * third_party/forked/golang/expansion. The instance's address is not known yet, so that it is refused inside of a text.
  */
 export const expand = (text: string, environment: Environment, field: string, remarks: Remarks): string => {
   let expanded = '';
@@ -187,15 +194,15 @@ export const expand = (text: string, environment: Environment, field: string, re
   return expanded + text.slice(done);
 };
 
-/** Whether the text is a reference to the instance's address, and nothing else. */
+/** Whether the text is nothing but a reference to the instance's address. */
 const isPodIp = (text: string, environment: Environment): boolean => {
   const { value: only } = referencesIn(text).next();
   return only?.start === 0 && only.end === text.length && environment.get(only.name ?? '') === POD_IP;
 };
 
 /**
- * Characters of a text with its variables in it. Each may hold the one before it twice: forty of them would fill any
- * memory.
+ * Limit on an expanded text, characters. Without it, forty variables that contain the one before twice would exhaust
+ * any memory.
  */
 const LONGEST_EXPANDED = 64 * 1024;
 
@@ -205,9 +212,7 @@ interface Reference {
   readonly name?: string;
 }
 
-/**
- * Where `$(NAME)` and `$$` stand, in their order; the latter has no name. One way through the text, however it looks.
- */
+/** Yields each `$(NAME)` and `$$`, in order; the latter has no name. Reads the text once, whatever it contains. */
 function* referencesIn(text: string): Generator<Reference, undefined> {
   const lastClose = text.lastIndexOf(')');
   let start = text.indexOf('$');

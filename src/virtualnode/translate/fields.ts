@@ -5,11 +5,11 @@ import type { NodeSettings, Remarks } from './input.ts';
 import { inUnits, parseQuantity } from './quantity.ts';
 import { sizeOf } from './size.ts';
 
-/** Where a value comes from that is only known once the instance runs; ECI resolves nothing else. */
+/** Stands for a value that is known only once the instance runs. ECI resolves no other one. */
 export const POD_IP = Symbol('status.podIP');
 
 /**
- * What a fieldRef gives; undefined where it is refused. Source: kubernetes pkg/fieldpath and pkg/kubelet
+ * The value of a fieldRef; undefined if it is refused. Source: kubernetes pkg/fieldpath and pkg/kubelet
  * podFieldSelectorRuntimeValue.
  */
 export const fieldValue = (
@@ -43,7 +43,7 @@ export const fieldValue = (
   }
 };
 
-/** One label or annotation; '' where there is none of that key. */
+/** The value of one label or annotation; '' if the key does not exist. */
 const keyedValue = (fieldPath: string, { metadata }: WorkloadPod): string | undefined => {
   const [, kind, key = ''] = /^metadata\.(labels|annotations)\['(.{1,320})'\]$/.exec(fieldPath) ?? [];
   if (kind === undefined) return undefined;
@@ -58,9 +58,9 @@ const formatMap = (map: Readonly<Record<string, string>> = {}): string =>
     .join('\n');
 
 /**
- * What a resourceFieldRef gives. Of a limit that is not set, Kubernetes gives what the node has, which here is the
- * instance; of a request, zero (kubernetes pkg/api/v1/resource, ExtractContainerResourceValue). Undefined, and refused,
- * where there is no such container or the instance does not say how much of the resource it has.
+ * The value of a resourceFieldRef. For a limit that is not set, Kubernetes returns what the node has, which here is the
+ * instance; for a request, zero (kubernetes pkg/api/v1/resource, ExtractContainerResourceValue). Undefined, and
+ * refused, if there is no such container, or if the size of the instance is not known.
  */
 export const resourceValue = (
   ref: ResourceFieldRef,
@@ -89,7 +89,7 @@ export const resourceValue = (
 };
 
 const wholeInstance = (pod: WorkloadPod, resource: string): number | undefined => {
-  // An instance type has sizes of its own.
+  // The size depends on the instance type that ECI chooses.
   if (namesInstanceTypes(pod.metadata.annotations)) return undefined;
   const size = sizeOf(pod);
   return resource === 'cpu' ? size?.cpu : resource === 'memory' && size ? size.memory * 2 ** 30 : undefined;

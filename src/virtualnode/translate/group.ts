@@ -1,34 +1,38 @@
 import { createHash } from 'node:crypto';
-import { TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/annotations.ts';
+import { ECI_ATTEMPT, TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
+import { forbiddenChoices } from '../../policies/instance-policy.ts';
+import { instanceChoices } from '../../request/instance-choices.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
 import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
 import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
 import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './eci-limits.ts';
 import { withQueueProxyEquivalents } from './queue-proxy.ts';
+import { unsaidToEci } from './pod-security.ts';
 import { registryCredentialsOf } from './image-registry.ts';
+import { parseQuantity } from './quantity.ts';
 import { sizeOf } from './size.ts';
 import { volumeOf } from './volumes.ts';
 import { withoutEnd, withoutStart } from '../../lib/text.ts';
 
-/** UID of the pod that an instance runs. */
+/** Tag: UID of the pod that an instance runs. */
 export const TAG_POD_UID = `${TAG_PREFIX}pod-uid`;
-/** Name of the virtual node that made an instance. */
+/** Tag: name of the virtual node that created an instance. */
 export const TAG_NODE = `${TAG_PREFIX}node`;
-/** As the kubelet (pkg/kubelet/network/dns): what is more is left out. */
+/** Like the kubelet (pkg/kubelet/network/dns): further ones are dropped. */
 const MOST_NAME_SERVERS = 3;
 
-/** What becomes of a pod. `notes` are for an Event: it runs, a little differently from what was written. */
+/** The result of a translation. `notes` become an Event: the pod runs, with small differences from what was written. */
 export type Translation =
   | { readonly kind: 'spec'; readonly spec: ContainerGroupSpec; readonly notes: readonly Remark[] }
-  /** It cannot run here as it is, whatever happens. Nothing may be bought. */
+  /** The pod cannot run here as it is. Nothing may be bought. */
   | { readonly kind: 'refused'; readonly refusals: readonly Remark[] }
-  /** Something that it refers to is not there yet. */
+  /** Something that the pod refers to does not exist yet. */
   | { readonly kind: 'waiting'; readonly missing: readonly Remark[] };
 
-/** A pod as CreateContainerGroup takes it. Pure and total. */
+/** Translates a pod to the parameters of CreateContainerGroup. Pure and total. */
 export const translate = (input: TranslationInput): Translation => {
   const remarks = noRemarks();
   const spec = specOf({ ...input, pod: withQueueProxyEquivalents(input.pod, remarks) }, remarks);
@@ -37,13 +41,33 @@ export const translate = (input: TranslationInput): Translation => {
   return { kind: 'spec', spec, notes: remarks.notes };
 };
 
+/** The temporary storage that every instance has (ECI, "Increase the size of the temporary storage space"), bytes. */
+const FREE_STORAGE = 30 * 2 ** 30;
+
+const ephemeralOf = (requests: Readonly<Record<string, string | number>> | undefined): number =>
+  parseQuantity(requests?.['ephemeral-storage'] ?? '0') ?? 0;
+
 const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec => {
   const { pod, settings, eip } = input;
   const { spec, metadata } = pod;
   refuseWhatCannotBe(pod, remarks);
+  remarks.notes.push(...unsaidToEci(pod));
+  for (const { choice, problem, remedy } of forbiddenChoices(
+    instanceChoices(metadata.annotations, spec.volumes),
+    input.policy,
+    settings,
+  ))
+    remarks.refusals.push({ field: choice.field, problem, remedy });
   const own = annotated(metadata.annotations ?? {}, settings, remarks);
   const size = own.spec.instanceTypes || own.spec.cpu ? {} : sizeOf(pod);
   const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);
+  const ephemeral = spec.containers.reduce((sum, { resources }) => sum + ephemeralOf(resources?.requests), 0);
+  if (ephemeral > FREE_STORAGE && own.spec.ephemeralStorage === undefined)
+    remarks.notes.push({
+      field: 'spec.containers[*].resources.requests[ephemeral-storage]',
+      problem: 'an instance has 30 GiB, and more is bought only where it is asked for by annotation',
+      remedy: 'write the GiB above 30 into k8s.aliyun.com/eci-extra-ephemeral-storage, for example "70Gi"',
+    });
   if (hasGpu && !own.spec.instanceTypes)
     remarks.refusals.push({
       field: 'spec.containers[*].resources.limits[nvidia.com/gpu]',
@@ -58,7 +82,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     });
   const { terminationGracePeriodSeconds, activeDeadlineSeconds, shareProcessNamespace, hostname } = spec;
   return compact({
-    clientToken: groupToken(settings.clusterUid, metadata.uid),
+    clientToken: groupToken(settings.clusterUid, metadata.uid, attemptOf(pod)),
     containerGroupName: groupName(metadata.namespace ?? 'default', metadata.name, metadata.uid),
     ...own.spec,
     ...size,
@@ -81,7 +105,7 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   });
 };
 
-/** The tags that prove whose an instance is, and find it again. */
+/** The tags that prove whose an instance is, and by which it is found again. */
 const ownTags = ({ settings, pod: { metadata }, nodeName }: TranslationInput): Tag[] => [
   ...nodeTags(settings.clusterUid, nodeName),
   { key: TAG_POD_UID, value: metadata.uid },
@@ -101,17 +125,23 @@ const digest = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
 /**
- * The same for a pod each time, so that a request that is repeated starts no second instance. 60 characters of ASCII.
+ * The client token of an attempt of a pod: always the same, so that a repeated request creates no second instance. 60
+ * ASCII characters.
  */
-export const groupToken = (clusterUid: string, podUid: string): string =>
-  `kg1-${digest(clusterUid, podUid).slice(0, 56)}`;
+export const groupToken = (clusterUid: string, podUid: string, attempt = 0): string =>
+  `kg1-${digest(clusterUid, podUid, ...(attempt === 0 ? [] : [String(attempt)])).slice(0, 56)}`;
 
-/** A namespace, a hyphen, and the longest name that a pod can have. */
+/** Which attempt at an instance the pod's object says is being made; the first is 0, and is not written down. */
+export const attemptOf = ({ metadata: { annotations } }: WorkloadPod): number => {
+  const attempt = Number(annotations?.[ECI_ATTEMPT]);
+  return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 0;
+};
+
+/** A namespace, a hyphen, and the longest name of a pod. */
 const LONGEST_GIVEN = 63 + 1 + 253;
 
 /**
- * `namespace-name`, cut with a hash where it is longer than the 128 characters that ECI takes. Pods' names may have
- * dots.
+ * `namespace-name`, shortened with a hash if it is longer than ECI's 128 characters. Names of pods may contain dots.
  */
 export const groupName = (namespace: string, name: string, uid: string): string => {
   const all = `${namespace}-${name}`
@@ -125,16 +155,17 @@ export const groupName = (namespace: string, name: string, uid: string): string 
 };
 
 /**
- * As the kubelet names a pod's host (pkg/kubelet GeneratePodHostname): 63 characters at most, no dot or hyphen last.
+ * The host name of a pod, as the kubelet determines it (pkg/kubelet GeneratePodHostname): at most 63 characters, with
+ * no dot or hyphen at the end.
  */
 const hostName = (name: string): string | undefined => {
   const cut = withoutEnd(name.slice(0, 63), '-.');
-  // ECI's has two at least.
+  // ECI requires at least two characters.
   return cut.length >= 2 ? cut : undefined;
 };
 
 /**
- * Of two tags with one key the first counts, so that nobody's takes the place of the proof of whose the instance is.
+ * Of several tags with one key the first counts, so that no other tag replaces those that prove whose the instance is.
  */
 const tagsOf = (tags: readonly Tag[], remarks: Remarks): Tag[] => {
   const byKey = new Map<string, Tag>();
@@ -173,10 +204,10 @@ const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
     );
 };
 
-/** They ask the cluster's name servers first. */
+/** DNS policies that use the cluster's name servers. */
 const CLUSTER_POLICIES: ReadonlySet<string> = new Set(['ClusterFirst', 'ClusterFirstWithHostNet']);
 
-/** Search domains as the kubelet writes them (pkg/kubelet/network/dns), and ndots 5. */
+/** Search domains and ndots 5, as the kubelet writes them (pkg/kubelet/network/dns). */
 const dnsOf = ({ spec, metadata }: WorkloadPod, settings: NodeSettings, remarks: Remarks) => {
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig ?? {};
   const policy = spec.dnsPolicy ?? 'ClusterFirst';

@@ -8,14 +8,14 @@ interface Credential {
 }
 
 /**
- * The credentials in the pod's image pull secrets: `.dockerconfigjson` and the older `.dockercfg`. The first of a
+ * The credentials in the pod's image pull secrets: `.dockerconfigjson` and the older `.dockercfg`. The first one for a
  * server counts.
  */
 export const registryCredentialsOf = ({ pod, secrets }: TranslationInput, remarks: Remarks): Credential[] => {
   const byServer = new Map<string, Credential>();
   for (const { name } of pod.spec.imagePullSecrets ?? []) {
     const secret = secrets.get(name);
-    // As for the kubelet, a pull secret that is not there is no reason to wait: the image may be public.
+    // Like the kubelet, this does not wait for a missing pull secret: the image may be public.
     if (!secret) continue;
     const auths = authsOf(secret.data ?? {});
     if (!auths)

@@ -1,31 +1,32 @@
 import type { Tag } from '../../cloud/port.ts';
 import type { EipCreationParameters } from '../../cloud/container-groups.ts';
-import type { ConfigMap } from '../../api/core.ts';
-import type { Secret, TokenProjection, WorkloadPod } from '../workload-pod.ts';
+import type { ConfigMap, Secret } from '../../api/core.ts';
+import type { EffectivePolicy } from '../../policies/policy.ts';
+import type { TokenProjection, WorkloadPod } from '../workload-pod.ts';
 
-/** What the translation says of the cluster and the node; the same for every pod. */
+/** What the translation needs to know about cluster and node; the same for every pod. */
 export interface NodeSettings {
   readonly clusterUid: string;
-  /** What `status.hostIP` becomes; without it the instance's own address, for on ECI the instance is the host. */
+  /** The value of `status.hostIP`; undefined: the instance's own address, because on ECI the instance is the host. */
   readonly hostIP?: string | undefined;
   readonly zoneId?: string | undefined;
   readonly vSwitchIds: readonly string[];
   readonly securityGroupId: string;
   readonly resourceGroupId?: string | undefined;
-  /** Name servers of the cluster, for the DNS policy ClusterFirst; without them the VPC's own are used. */
+  /** Name servers of the cluster, for the DNS policy ClusterFirst; if there are none, the VPC's are used. */
   readonly clusterDNS: readonly string[];
   /** For example `cluster.local`. */
   readonly clusterDomain: string;
   /**
-   * Variables that every container has unless it sets them itself, as the kubelet adds those of the Service
-   * `kubernetes`: KUBERNETES_SERVICE_HOST and so on (pkg/kubelet getServiceEnvVarMap).
+   * Variables that every container has unless it sets them itself, such as KUBERNETES_SERVICE_HOST, which the kubelet
+   * adds for the Service `kubernetes` (pkg/kubelet getServiceEnvVarMap).
    */
   readonly serviceEnvironment?: ReadonlyMap<string, string> | undefined;
-  /** Tags that every instance gets. */
+  /** Tags of every instance. */
   readonly tags?: readonly Tag[] | undefined;
 }
 
-/** A pod, and everything that it refers to and that was there. Objects are those of the pod's namespace, by name. */
+/** A pod, and the existing objects that it refers to, by name. All are in the pod's namespace. */
 export interface TranslationInput {
   readonly pod: WorkloadPod;
   readonly nodeName: string;
@@ -35,14 +36,17 @@ export interface TranslationInput {
   /** Tokens of the pod's service account, by {@link tokenKey}. */
   readonly tokens: ReadonlyMap<string, string>;
   readonly eip: EipCreationParameters;
+  /** What the pod's namespace may choose of the account. */
+  readonly policy: EffectivePolicy;
 }
 
-/** Under which key a service-account token is handed in. */
+/** The key of a service-account token in `tokens`. */
 export const tokenKey = ({ audience = '', expirationSeconds = 3600 }: TokenProjection): string =>
   JSON.stringify([audience, expirationSeconds]);
 
 /**
- * A field of the pod, what about it cannot be, and what to do. Sentences without full stop; never a secret's content.
+ * A problem with a field of the pod, and its remedy. Sentences without full stop; never contain the content of a
+ * secret.
  */
 export interface Remark {
   /** For example `spec.containers[app].startupProbe`. */
@@ -51,12 +55,12 @@ export interface Remark {
   readonly remedy: string;
 }
 
-/** What is collected on the way. A pod is run only where there are no refusals and nothing is missing. */
+/** Collects the problems of a translation. A pod is run only if there are no refusals and nothing is missing. */
 export interface Remarks {
   readonly refusals: Remark[];
-  /** It goes on, a little differently from what was written. */
+  /** The pod runs, with small differences from what was written. */
   readonly notes: Remark[];
-  /** ConfigMaps, Secrets and keys that may still come: the kubelet waits for them too. */
+  /** ConfigMaps, Secrets and keys that may still be created: the kubelet waits for them as well. */
   readonly missing: Remark[];
 }
 

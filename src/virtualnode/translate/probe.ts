@@ -2,10 +2,12 @@ import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups
 import type { WorkloadContainer, Hook, HttpGet, Probe } from '../workload-pod.ts';
 import type { Remarks } from './input.ts';
 
-/** Characters of a port's name that are repeated; Kubernetes allows 15. */
+/** Limit on the name of a port in a message, characters; Kubernetes allows 15. */
 const LONGEST_SHOWN = 30;
 
-/** The number of a port that may be named; undefined, and refused, where the container has none of the name. */
+/**
+ * The number of a port that may be given by name; undefined, and refused, if the container has no port of that name.
+ */
 const portOf = (
   port: number | string,
   container: WorkloadContainer,
@@ -29,7 +31,7 @@ const schemeOf = ({ scheme }: HttpGet): 'HTTP' | 'HTTPS' => (scheme === 'HTTPS' 
 
 const LOCAL = new Set(['', '127.0.0.1', 'localhost']);
 
-/** A readiness or liveness probe in the form of ECI; undefined where there is none or it is refused. */
+/** Translates a readiness or liveness probe to ECI; undefined if there is none, or if it is refused. */
 export const probeOf = (
   probe: Probe | undefined,
   container: WorkloadContainer,
@@ -41,7 +43,7 @@ export const probeOf = (
   return action && { ...action, ...timingOf(probe) };
 };
 
-/** ECI's smallest period is one second and its defaults are Kubernetes', so what is not written stays so. */
+/** ECI's smallest period is one second, and its defaults are Kubernetes', so that undefined values are not set. */
 const timingOf = ({
   initialDelaySeconds,
   periodSeconds,
@@ -97,7 +99,7 @@ const actionOf = (
   return refuse('', 'the probe has no action', 'use httpGet, tcpSocket or exec');
 };
 
-/** A lifecycle hook in the form of ECI, which, unlike its probes, may send headers. */
+/** Translates a lifecycle hook to ECI. Unlike probes, hooks may have headers there. */
 export const hookOf = (
   hook: Hook | undefined,
   container: WorkloadContainer,

@@ -20,14 +20,14 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|[MGTPE]|[KMGTPE]i))?$/;
 
 /**
- * Longest text that is looked at. Kubernetes has no limit; no quantity that it keeps comes near this one (2^63-1 has 19
- * digits).
+ * The longest text that is parsed. Kubernetes has no limit, but no quantity that it stores is nearly as long (2^63-1
+ * has 19 digits).
  */
 const LONGEST = 64;
 
 /**
- * A Kubernetes quantity as a number: "250m" is 0.25, "1Gi" 1073741824. Undefined for anything else. Source:
- * apimachinery pkg/api/resource.
+ * Parses a Kubernetes quantity: "250m" is 0.25, "1Gi" is 1073741824. Undefined for anything else. Source: apimachinery
+ * pkg/api/resource.
  */
 export const parseQuantity = (text: string | number): number | undefined => {
   if (typeof text === 'number') return Number.isFinite(text) ? text : undefined;
@@ -39,9 +39,11 @@ export const parseQuantity = (text: string | number): number | undefined => {
   return Number.isFinite(value) ? value : undefined;
 };
 
-/** Whole units of a divisor, rounded up, as resourceFieldRef gives them (kubernetes pkg/api/v1/resource/helpers.go). */
+/**
+ * The value in units of a divisor, rounded up, as for a resourceFieldRef (kubernetes pkg/api/v1/resource/helpers.go).
+ */
 export const inUnits = (value: number, divisor: string | number | undefined): number => {
   const unit = parseQuantity(divisor ?? '1');
-  // A divisor of "0" means the default.
+  // A divisor of "0" is the default, 1.
   return Math.ceil(value / (unit === undefined || unit === 0 ? 1 : unit) - 1e-9);
 };

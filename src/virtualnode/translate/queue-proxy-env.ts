@@ -3,21 +3,21 @@ import type { Remarks } from './input.ts';
 import { LONGEST_VALUE } from './eci-limits.ts';
 
 /*
- * The variables of Knative's queue-proxy that are longer than ECI takes, said in fewer characters. What each of them
- * means is in knative/serving pkg/queue/sharedmain/main.go (type config) and pkg/observability/config.go.
+ * Shortens variables of Knative's queue-proxy that are longer than ECI allows. Their meaning is in knative/serving
+ * pkg/queue/sharedmain/main.go (type config) and pkg/observability/config.go.
  */
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What to write for a value that is too long, and what is lost by it; without `loss` nothing that matters is. */
+/** A replacement for a value that is too long. `loss` says what it leaves out, if that matters. */
 interface Shorter {
   readonly value: string;
   readonly loss?: string | undefined;
 }
 
 /**
- * The variable in at most {@link LONGEST_VALUE} characters, where queue-proxy has an equivalent. Others are returned as
- * they are.
+ * The variable with at most {@link LONGEST_VALUE} characters, if queue-proxy accepts an equivalent value. Other
+ * variables are returned unchanged.
  */
 export const shortened = (variable: EnvVar, env: readonly EnvVar[], at: string, remarks: Remarks): EnvVar => {
   const { name, value } = variable;
@@ -36,7 +36,7 @@ export const shortened = (variable: EnvVar, env: readonly EnvVar[], at: string, 
 const literal = (env: readonly EnvVar[], key: string): string | undefined =>
   env.find(({ name }) => name === key)?.value;
 
-/** The first that is short enough. */
+/** The first candidate that is short enough. */
 const firstThatFits = (candidates: Iterable<unknown>): string | undefined => {
   for (const candidate of candidates) {
     const text = JSON.stringify(candidate);
@@ -60,7 +60,7 @@ const isObject = (value: unknown): value is Json =>
 const without = (object: Json, ...keys: readonly string[]): Json =>
   Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 
-/** As Go's encoding/json reads it: what is empty is the same as what is not there. */
+/** Removes empty values: Go's encoding/json reads them like absent ones. */
 const withoutEmpty = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (!isObject(value)) return value;
@@ -73,9 +73,9 @@ const withoutEmpty = (value: unknown): unknown => {
 };
 
 /**
- * zap's configuration, without its looks. An encoder's name may be empty, which means zap's own, but may not be left
- * out: zap calls an encoder that is not there (go.uber.org/zap zapcore/json_encoder.go). So a key goes with its
- * encoder.
+ * zap's configuration without its format. The name of an encoder may be empty, for zap's default, but must not be
+ * missing: zap calls it without a check (go.uber.org/zap zapcore/json_encoder.go). So a key is removed together with
+ * its encoder.
  */
 function* loggingConfigs(given: Json): Generator<Json> {
   yield given;
@@ -95,10 +95,7 @@ function* loggingConfigs(given: Json): Generator<Json> {
   yield next();
 }
 
-/**
- * Without headers, and at last only that the port accepts connections: the activator still learns when the container
- * listens.
- */
+/** First without empty fields, at last a mere TCP probe: the activator still learns when the container listens. */
 function* readinessProbes(given: unknown): Generator {
   yield given;
   yield withoutEmpty(given);
@@ -136,7 +133,7 @@ const SHORTENED: Readonly<Record<string, (value: string, env: readonly EnvVar[])
       ? { value: '', loss: 'it is left empty: ECI alone asks the containers whether they are ready' }
       : { value: text };
   },
-  // Before Knative 1.19 a variable of its own, which is filled even where no request is logged.
+  // Before Knative 1.19 this was a variable of its own, which is set even if no requests are logged.
   SERVING_REQUEST_LOG_TEMPLATE: (_, env) => ({
     value: '',
     loss: literal(env, 'SERVING_ENABLE_REQUEST_LOG') === 'false' ? undefined : NO_REQUEST_LOG,

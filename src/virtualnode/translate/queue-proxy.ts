@@ -2,9 +2,10 @@ import type { WorkloadContainer, Probe, WorkloadPod } from '../workload-pod.ts';
 import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
 import { shortened } from './queue-proxy-env.ts';
+import { withoutStartupProbe } from './startup-probe.ts';
 
 /**
- * Name of Knative's sidecar, and variables that it has. Source: knative/serving
+ * Name of Knative's sidecar, and variables that identify it. Source: knative/serving
  * pkg/reconciler/revision/resources/queue.go.
  */
 const QUEUE_PROXY = 'queue-proxy';
@@ -12,22 +13,20 @@ const QUEUE_PORT = 'QUEUE_SERVING_PORT';
 const USER_PORT = 'USER_PORT';
 const READINESS = 'SERVING_READINESS_PROBE';
 
-/** Where queue-proxy answers requests, if the container does not say (knative.dev/networking BackendHTTPPort). */
+/** queue-proxy's default port for requests (knative.dev/networking BackendHTTPPort). */
 const BACKEND_PORT = 8012;
 
 /**
- * Marks a probe for Istio and the user's container; it changes nothing (knative.dev/networking pkg/http/header
+ * Marks probes for Istio and for the user's container; it has no effect itself (knative.dev/networking pkg/http/header
  * KubeletProbeKey).
  */
 const KUBELET_PROBE = 'k-kubelet-probe';
 
-/** Whether a container is the sidecar that Knative adds, and not merely called like it. */
+/** Whether a container is Knative's sidecar, and does not merely have its name. */
 export const isQueueProxy = ({ name, env }: WorkloadContainer): boolean =>
   name === QUEUE_PROXY && env?.some((variable) => variable.name === 'SERVING_POD') === true;
 
-/**
- * The pod with the parts of Knative's that ECI cannot express said in another way. Other pods are returned as they are.
- */
+/** The pod with equivalents for the parts of Knative's that ECI cannot express. Other pods are returned unchanged. */
 export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): WorkloadPod => {
   const proxy = pod.spec.containers.find(isQueueProxy);
   if (!proxy) return pod;
@@ -42,11 +41,11 @@ const literal = ({ env }: WorkloadContainer, key: string): string | undefined =>
   env?.find(({ name }) => name === key)?.value;
 
 /**
- * The readiness of the sidecar is asked with the header K-Network-Probe: queue. ECI's probes have no headers, and
- * without it the sidecar either answers 400 (pkg/queue/health ProbeHandler) or hands the probe on to the user's
- * container and counts it as a request, which would keep the Service from scaling to zero. So the sidecar is Ready when
- * it listens, and the user's container gets the probe that the sidecar would have made, {@link probesByContainer}: the
- * pod is Ready when both are, which is what Knative means by it.
+ * The readiness probe of the sidecar has the header K-Network-Probe: queue. ECI's probes have no headers. Without it,
+ * the sidecar either answers 400 (pkg/queue/health ProbeHandler), or forwards the probe to the user's container and
+ * counts it as a request, so that the Service would never scale to zero. Therefore the sidecar is Ready when it
+ * listens, and the user's container gets the probe that the sidecar would make ({@link probesByContainer}). The pod is
+ * Ready when both are, as in Knative.
  */
 const ofQueueProxy = (proxy: WorkloadContainer, remarks: Remarks): WorkloadContainer => {
   const { readinessProbe, ...rest } = proxy;
@@ -65,7 +64,7 @@ const timing = (probe: Probe): Probe => {
 };
 
 /**
- * What queue-proxy would probe: one probe as JSON, or a list of them (knative/serving pkg/queue/readiness,
+ * The probes that queue-proxy would make: one as JSON, or a list of them (knative/serving pkg/queue/readiness,
  * EncodeProbe).
  */
 const encodedProbes = (proxy: WorkloadContainer): readonly Probe[] => {
@@ -82,9 +81,9 @@ const has = ({ ports }: WorkloadContainer, port: number | undefined): boolean =>
   ports?.some(({ containerPort }) => containerPort === port) === true;
 
 /**
- * Which container gets which of the probes that Knative took from them: the one with the port; of the others, the one
- * that requests go to first. The containers share their addresses, so that the pod is Ready at the same time whoever
- * has it.
+ * Gives the probes that Knative took from the containers back to them: to the container with the port of the probe; any
+ * others in order, beginning with the container that receives requests. The containers share their addresses, so that
+ * the pod is Ready at the same time whichever of them has the probe.
  */
 const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): ReadonlyMap<WorkloadContainer, Probe> => {
   const userPort = Number(literal(proxy, USER_PORT));
@@ -105,44 +104,26 @@ const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): Rea
   return taken;
 };
 
-/** The container of the user with the readiness probe that Knative took from it, as far as ECI can make it. */
+/** A user's container with the readiness probe that Knative took from it, as far as ECI supports it. */
 const ofUser = (
   container: WorkloadContainer,
   encoded: Probe | undefined,
   proxy: WorkloadContainer,
   remarks: Remarks,
 ): WorkloadContainer => {
-  const { startupProbe, ...rest } = container;
   const at = `spec.containers[${container.name}]`;
-  // Without a period queue-proxy probes as often as it can; ECI at most once a second.
+  // Without a period, queue-proxy probes continuously; ECI at most once a second.
   const often = encoded && { ...encoded, periodSeconds: Math.max(1, encoded.periodSeconds ?? 0) };
   const readinessProbe = container.readinessProbe ?? (often && expressible(often, at, remarks));
   const livenessProbe = container.livenessProbe && straight(container.livenessProbe, proxy);
   const probes = { ...(readinessProbe && { readinessProbe }), ...(livenessProbe && { livenessProbe }) };
-  if (!startupProbe) return { ...rest, ...probes };
-  // Not before the startup probe would have given up does a liveness probe end the container.
-  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = startupProbe;
-  const longest = initialDelaySeconds + periodSeconds * failureThreshold;
-  remarks.notes.push({
-    field: `${at}.startupProbe`,
-    problem: 'ECI has no startup probes',
-    remedy: `readiness starts after ${initialDelaySeconds} s and liveness after ${longest} s in its place`,
-  });
-  const readiness = readinessProbe ?? expressible(straight(startupProbe, proxy), at, remarks);
-  return {
-    ...rest,
-    readinessProbe: delayed(readiness, initialDelaySeconds),
-    ...(livenessProbe && { livenessProbe: delayed(livenessProbe, longest) }),
-  };
+  return withoutStartupProbe({ ...container, ...probes }, at, remarks, (probe) =>
+    expressible(straight(probe, proxy), at, remarks),
+  );
 };
 
-const delayed = (probe: Probe, seconds: number): Probe => ({
-  ...probe,
-  initialDelaySeconds: Math.max(seconds, probe.initialDelaySeconds ?? 0),
-});
-
 /**
- * A probe that Knative marked, or led through the sidecar as its older versions do, asks the user's container itself.
+ * Redirects a probe that Knative marked, or routed through the sidecar as older versions do, to the user's container.
  */
 const straight = (probe: Probe, proxy: WorkloadContainer): Probe => {
   const { httpGet } = probe;
@@ -159,7 +140,10 @@ const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
   return Number.isInteger(port) ? port : undefined;
 };
 
-/** Knative's own header only marks a probe and is left out; others are the user's, and become TCP as gRPC does. */
+/**
+ * Knative's own header only marks a probe, and is removed. Probes with other headers, which are the user's, become TCP
+ * probes, as do gRPC probes.
+ */
 const expressible = (probe: Probe, at: string, remarks: Remarks): Probe => {
   const { httpGet, grpc } = probe;
   if (grpc) {

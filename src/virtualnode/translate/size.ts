@@ -5,8 +5,8 @@ import { isQueueProxy } from './queue-proxy.ts';
 const GIB = 2 ** 30;
 
 /**
- * vCPU → GiB that an instance without a type may have everywhere. Source: ECI documentation, "Specify vCPU and memory
- * to create an instance".
+ * The sizes, vCPU → GiB, that are available everywhere without an instance type. Source: ECI documentation, "Specify
+ * vCPU and memory to create an instance".
  */
 const SIZES: readonly (readonly [vcpu: number, memory: readonly number[]])[] = [
   [0.25, [0.5, 1]],
@@ -24,18 +24,15 @@ const SIZES: readonly (readonly [vcpu: number, memory: readonly number[]])[] = [
 ];
 
 /**
- * On a container, with the value TRUE: it has no say in the size (ECI documentation, "Configure resource adjustment to
- * ignore specific containers").
+ * A variable of a container; with the value TRUE the container does not count for the size (ECI documentation,
+ * "Configure resource adjustment to ignore specific containers").
  */
 const IGNORED = '__ECI_RESOURCE_IGNORE__';
 
-/**
- * What Knative's sidecar asks for unless the operator of Knative says otherwise (knative/serving pkg/deployment,
- * queueSidecarCPURequest).
- */
+/** The default CPU request of Knative's sidecar (knative/serving pkg/deployment, queueSidecarCPURequest). */
 const QUEUE_PROXY_CPU = 0.025;
 
-/** What an instance gets whose containers ask for nothing, as in Alibaba Cloud's provider of virtual-kubelet. */
+/** The size for containers without requests, as in Alibaba Cloud's provider of virtual-kubelet. */
 const UNSPECIFIED = { cpu: 1, memory: 2 };
 
 /** vCPU and GiB of an instance. */
@@ -45,11 +42,11 @@ interface Size {
 }
 
 /**
- * The smallest size that holds the pod: the sum of its containers, or its largest init container where that is more.
- * Where nobody speaks of memory there are two GiB for each vCPU. Undefined where no size is large enough.
+ * The smallest size that fits the pod: the sum of its containers, or its largest init container if that is more.
+ * Without any memory request, two GiB for each vCPU. Undefined if no size is large enough.
  *
- * What Knative's sidecar asks for by default does not count, as ECI lets a sidecar be ignored: with it, a container of
- * one vCPU would be charged as two.
+ * The default request of Knative's sidecar does not count, because ECI lets sidecars be ignored: otherwise a container
+ * of one vCPU would be charged as two.
  */
 export const sizeOf = ({ spec }: WorkloadPod): Size | undefined => {
   const containers = spec.containers.filter(counts);
@@ -76,12 +73,11 @@ const counts = (container: WorkloadContainer): boolean => {
   return !(isByDefault && isQueueProxy(container));
 };
 
-/** Ten containers of 0.1 vCPU are one. */
+/** Tolerance for sums of floating-point numbers: ten containers of 0.1 vCPU need 1. */
 const ROUNDING = 1e-9;
 
 /**
- * Requests count, and where there is none the limit, as in Kubernetes; a limit above the request counts too, for it is
- * what may be used.
+ * The larger of request and limit, because the container may use its limit; either may be missing, as in Kubernetes.
  */
 const need = ({ resources }: WorkloadContainer, name: string): number =>
   Math.max(0, ...[resources?.limits?.[name], resources?.requests?.[name]].map((each) => parseQuantity(each ?? 0) ?? 0));

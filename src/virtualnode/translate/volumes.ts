@@ -1,5 +1,6 @@
 import type { ContainerGroupVolume } from '../../cloud/container-groups.ts';
 import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload-pod.ts';
+import { FLEX_DRIVERS } from '../../request/instance-choices.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
 
@@ -9,10 +10,9 @@ interface ConfigFile {
   readonly mode?: number | undefined;
 }
 
-const FLEX_DRIVERS = new Set(['alicloud/disk', 'alicloud/nas', 'alicloud/oss']);
 const SUPPORTED = 'use emptyDir, configMap, secret, projected, downwardAPI, nfs or an alicloud/* flexVolume';
 
-/** A volume in the form of ECI: everything that Kubernetes itself fills becomes files in the request. */
+/** Translates a volume to ECI. Volumes that Kubernetes itself fills become files in the request. */
 export const volumeOf = (
   volume: Volume,
   input: TranslationInput,
@@ -54,7 +54,7 @@ export const volumeOf = (
     return undefined;
   }
   const files = filesOf(volume, field, input, remarks);
-  // ECI has no volume of configuration without a file; an empty directory looks the same.
+  // ECI has no configuration volumes without files; an empty directory is the same for the container.
   if (files.length === 0) return { name, emptyDir: {} };
   return { name, configFiles: { defaultMode: source.defaultMode ?? 0o644, files } };
 };
@@ -64,7 +64,7 @@ const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks
   if (configMap) return keysOf({ ...configMap, kind: 'ConfigMap' }, field, input, remarks);
   if (secret) return keysOf({ ...secret, kind: 'Secret', name: secret.secretName }, field, input, remarks);
   if (downwardAPI) return downward(downwardAPI.items ?? [], field, input, remarks);
-  // Of two sources with the same path the later wins, as in the kubelet.
+  // Of several sources with one path the last one counts, as in the kubelet.
   const byPath = new Map<string, ConfigFile>();
   for (const source of projected?.sources ?? [])
     for (const file of [
@@ -77,7 +77,7 @@ const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks
   return [...byPath.values()];
 };
 
-/** A reference to an object whose keys become files; without items, all of them. */
+/** A reference to an object whose keys become files; without `items`, all of them. */
 interface FileSource {
   readonly kind: 'ConfigMap' | 'Secret';
   readonly name: string;
@@ -139,7 +139,7 @@ const downward = (
     return [];
   });
 
-/** The file does not change afterwards: ECI reads it once. So the token must be one that lives long enough. */
+/** ECI reads the file once, so that the token must live long enough. */
 const token = (
   projection: TokenProjection,
   field: string,

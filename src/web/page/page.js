@@ -1,17 +1,21 @@
 /** @import { Overview, ShownAddress, ShownEntry } from '../overview.ts' */
+import { select, tabs, whenChosen } from './controls.js';
 import {
   addressCells,
   budgetCells,
+  cloudSentences,
   element,
   facts,
   findingCells,
   historyItem,
+  labelled,
+  quotaParts,
   refreshAges,
   serviceCells,
   tiles,
 } from './rows.js';
 
-/** So many rows are shown at first, and more with each press of the button. */
+/** The number of rows that are shown at first, and that each press of the button adds. */
 const PAGE = 100;
 const RETRY_MS = 5_000;
 
@@ -20,7 +24,6 @@ const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const search = /** @type {HTMLInputElement} */ (at('search'));
 const standing = /** @type {HTMLSelectElement} */ (at('standing'));
 const namespace = /** @type {HTMLSelectElement} */ (at('namespace'));
-const theme = /** @type {HTMLSelectElement} */ (at('theme'));
 const detail = /** @type {HTMLDialogElement} */ (at('detail'));
 
 /** @type {Map<string, ShownAddress>} */
@@ -34,7 +37,7 @@ let open = '';
 
 const asked = new URLSearchParams(location.search);
 
-/** Keeps what was asked for in the page's address, so that it can be passed on. */
+/** Keeps filters, tab and open address in the page's URL, so that a link to it shows the same. */
 const remember = () => {
   const query = new URLSearchParams();
   const tab = document.querySelector('[role=tab][aria-selected=true]')?.getAttribute('aria-controls') ?? '';
@@ -72,6 +75,9 @@ const order = (a, b) => {
   return first || SMALLER(a.key, b.key);
 };
 
+/** Whether the list is of fewer addresses than there are. */
+const isFiltered = () => search.value !== '' || standing.value !== '' || namespace.value !== '';
+
 const show = () => {
   const all = [...addresses.values()].filter(fits).sort(order);
   const shown = all.slice(0, limit);
@@ -87,9 +93,9 @@ const show = () => {
     let known = rows.get(it.key);
     if (!known) rows.set(it.key, (known = { row: element('tr'), json: '' }));
     if (known.json !== json) {
-      // The row stays, and with it the keyboard focus on its button.
+      // The row element is kept, so that its button keeps the keyboard focus.
       const hadFocus = known.row.contains(document.activeElement);
-      known.row.replaceChildren(...addressCells(it));
+      known.row.replaceChildren(...labelled(body, addressCells(it)));
       known.json = json;
       if (hadFocus) known.row.querySelector('button')?.focus();
     }
@@ -104,8 +110,14 @@ const show = () => {
     at('shown'),
     count === 0
       ? 'No pod has asked for an address.'
-      : `${all.length} of ${count} ${count === 1 ? 'address' : 'addresses'}`,
+      : all.length === 0
+        ? `None of ${count} ${count === 1 ? 'address' : 'addresses'} fits the filters.`
+        : `${all.length} of ${count} ${count === 1 ? 'address' : 'addresses'}`,
   );
+  at('clear').hidden = !isFiltered();
+  for (const tile of document.querySelectorAll('.tile'))
+    tile.setAttribute('aria-pressed', String(tile.getAttribute('data-standing') === standing.value));
+  at('list').hidden = all.length === 0;
   at('more').hidden = all.length <= limit;
   say(tabCount('addresses'), String(count));
   showNamespaces();
@@ -122,7 +134,7 @@ const showNamespaces = () => {
 };
 
 /**
- * Sets a text only if it is another one: a status that is set again is read out again.
+ * Sets a text only if it changes: screen readers announce a status again whenever it is set.
  * @param {Element} where
  * @param {string} text
  */
@@ -132,24 +144,34 @@ const say = (where, text) => {
 
 /** @param {ParentNode} inside @param {string} key */
 const focusOpener = (inside, key) => {
-  const button = inside.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const button = inside.querySelector(`[data-key="${CSS.escape(key)}"], [data-service="${CSS.escape(key)}"]`);
   if (button instanceof HTMLElement) button.focus();
 };
 
 /** @param {string} panel @returns {Element} */
 const tabCount = (panel) => /** @type {Element} */ (document.querySelector(`#tab-${panel} span`));
 
-/** @param {string} id @param {Node[][]} cells @param {string} otherwise */
+/** @param {string} id @param {HTMLElement[][]} cells @param {string} otherwise */
 const fill = (id, cells, otherwise) => {
   const body = at(id);
-  const focus = body.contains(document.activeElement) ? document.activeElement?.getAttribute('data-key') : undefined;
+  const active = body.contains(document.activeElement) ? document.activeElement : null;
+  const focus = active?.getAttribute('data-key') ?? active?.getAttribute('data-service');
   const columns = String(body.parentElement?.querySelectorAll('thead th').length ?? 1);
   body.replaceChildren(
     ...(cells.length > 0
-      ? cells.map((row) => element('tr', {}, ...row))
+      ? cells.map((row) => element('tr', {}, ...labelled(body, row)))
       : [element('tr', {}, element('td', { colspan: columns }, otherwise))]),
   );
   if (focus) focusOpener(body, focus);
+};
+
+/** @type {Overview['services']} */
+let shownServices = [];
+
+const showServices = () => {
+  const of = Map.groupBy(addresses.values(), (it) => `${it.namespace}/${it.service ?? ''}`);
+  const cells = shownServices.map((it) => serviceCells(it, of.get(it.key) ?? []));
+  fill('service-rows', cells, 'No Knative Service asks for addresses.');
 };
 
 /** @param {Overview} overview */
@@ -163,10 +185,17 @@ const showOverview = (overview) => {
     : 'The cluster has not been read completely yet: what is missing here may be there.';
   say(at('notice'), notice);
   at('notice').hidden = notice === '';
-  at('tiles').replaceChildren(...tiles(overview));
-  fill('service-rows', services.map(serviceCells), 'No Knative Service asks for addresses.');
+  for (const tile of document.querySelectorAll('.tile')) {
+    const standing = /** @type {import('../overview.ts').Phase} */ (tile.getAttribute('data-standing'));
+    tile.toggleAttribute('data-any', overview.counts[standing] > 0);
+    say(/** @type {Element} */ (tile.querySelector('.count')), String(overview.counts[standing]));
+  }
+  shownServices = services;
+  showServices();
+  at('quota').replaceChildren(...quotaParts(overview.quota));
   fill('finding-rows', findings.map(findingCells), 'Nothing is wrong.');
   fill('budget-rows', budget.map(budgetCells), 'No call is known.');
+  say(at('endpoints'), cloudSentences(overview));
   say(tabCount('services'), String(services.length));
   say(tabCount('findings'), String(findings.length));
   historyBegins = overview.started;
@@ -205,19 +234,45 @@ const openDetail = (key) => {
 };
 
 document.addEventListener('click', ({ target }) => {
-  const key = target instanceof Element ? target.closest('.open')?.getAttribute('data-key') : undefined;
+  if (!(target instanceof Element)) return;
+  const key = target.closest('.open')?.getAttribute('data-key');
   if (key) openDetail(key);
+  const tile = target.closest('.tile')?.getAttribute('data-standing');
+  if (tile) filterBy({ state: standing.value === tile ? '' : tile, q: search.value, space: namespace.value });
+  const service = target.closest('.filter')?.getAttribute('data-service')?.split('/');
+  if (service) filterBy({ state: '', q: service[1] ?? '', space: service[0] ?? '' });
 });
+
+/**
+ * Shows the addresses that these filters let through.
+ *
+ * @param {{ state: string, q: string, space: string }} filters
+ */
+const filterBy = ({ state, q, space }) => {
+  standing.value = state;
+  search.value = q;
+  namespace.value = space;
+  limit = PAGE;
+  const [first] = tabs;
+  if (first) select(first);
+  show();
+  remember();
+};
+at('clear').addEventListener('click', () => {
+  filterBy({ state: '', q: '', space: '' });
+  search.focus();
+});
+at('tiles').append(...tiles());
 at('close').addEventListener('click', () => detail.close());
 detail.addEventListener('close', () => {
   const key = open;
   open = '';
   remember();
-  // The button that opened it may be another element by now.
+  // The button that opened the dialog may have been replaced by another element.
   if (document.activeElement === document.body) focusOpener(document, key);
 });
 
-// ── search, sort, tabs, theme ──
+// ── search, sort, tabs ──
 
 for (const field of [search, standing, namespace])
   field.addEventListener('input', () => {
@@ -245,46 +300,7 @@ for (const header of headers)
     show();
   });
 
-/** @type {HTMLElement[]} */
-const tabs = [...document.querySelectorAll('[role=tab]')].filter((tab) => tab instanceof HTMLElement);
-/** @param {HTMLElement} chosen */
-const select = (chosen) => {
-  for (const tab of tabs) {
-    tab.setAttribute('aria-selected', String(tab === chosen));
-    tab.tabIndex = tab === chosen ? 0 : -1;
-    at(tab.getAttribute('aria-controls') ?? '').hidden = tab !== chosen;
-  }
-};
-tabs.forEach((tab, index) => {
-  tab.addEventListener('click', () => {
-    select(tab);
-    remember();
-  });
-  // WAI-ARIA Authoring Practices, "Tabs".
-  tab.addEventListener('keydown', (event) => {
-    const steps = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 };
-    const next = /** @type {Record<string, number>} */ (steps)[event.key];
-    const to = next === undefined ? undefined : tabs.at(next % tabs.length);
-    if (!to) return;
-    event.preventDefault();
-    select(to);
-    to.focus();
-    remember();
-  });
-});
-
-const THEME = 'knative-eip theme';
-const showTheme = () => {
-  if (theme.value === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = theme.value;
-};
-theme.addEventListener('input', () => {
-  localStorage.setItem(THEME, theme.value);
-  showTheme();
-});
-theme.value = localStorage.getItem(THEME) ?? 'system';
-if (!theme.value) theme.value = 'system';
-showTheme();
+whenChosen(remember);
 
 document.querySelector('.skip')?.addEventListener('click', (event) => {
   event.preventDefault();
@@ -304,9 +320,10 @@ const takeAll = (all) => {
   addresses.clear();
   for (const it of all) addresses.set(it.key, it);
   show();
+  showServices();
 };
 
-/** Where no stream is to be had: asks once. */
+/** Loads the data once, while there is no stream. */
 const ask = async () => {
   try {
     const [all, overview] = await Promise.all(
@@ -355,7 +372,7 @@ const listen = () => {
   });
 };
 
-// Browsers open six connections to a server: pages that nobody looks at would leave none for the one that is looked at.
+// Browsers open at most six connections to a server. Hidden pages give theirs up, so that a visible one gets one.
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') listen();
   else {

@@ -1,7 +1,7 @@
 /** @import { Overview, ShownAddress, ShownBudget, ShownEntry } from '../overview.ts' */
-/** @import { ShownFinding, ShownService, Standing } from '../overview.ts' */
+/** @import { ShownFinding, ShownService, Phase } from '../overview.ts' */
 
-/** @type {Readonly<Record<Standing, string>>} */
+/** @type {Readonly<Record<Phase, string>>} */
 const WORDS = {
   inUse: 'In use',
   waiting: 'Waiting',
@@ -41,9 +41,14 @@ const age = (iso) => {
  * @param {string | undefined} iso
  */
 const since = (iso) =>
-  iso === undefined
-    ? ''
-    : element('time', { datetime: iso, title: new Date(iso).toLocaleString(), 'data-age': '' }, age(iso));
+  iso === undefined ? '' : element('time', { datetime: iso, title: exactly(iso), 'data-age': '' }, age(iso));
+
+/**
+ * The local time to the second with its zone, and the same in UTC, which logs have.
+ *
+ * @param {string} iso
+ */
+const exactly = (iso) => `${new Date(iso).toLocaleString([], { timeZoneName: 'short' })} · ${iso}`;
 
 /** Brings every "3 min" on the page up to date. */
 export const refreshAges = () => {
@@ -51,6 +56,18 @@ export const refreshAges = () => {
     const text = age(time.getAttribute('datetime') ?? undefined);
     if (time.textContent !== text) time.textContent = text;
   }
+};
+
+/**
+ * Says in each cell which column it is of: on a narrow screen, where rows are cards, no heading stands above it.
+ *
+ * @param {HTMLElement} body of the table
+ * @param {HTMLElement[]} cells
+ */
+export const labelled = (body, cells) => {
+  const heads = body.parentElement?.querySelectorAll('thead th') ?? [];
+  cells.forEach((cell, index) => (cell.dataset['label'] = heads[index]?.textContent?.trim() ?? ''));
+  return cells;
 };
 
 /** @param {string} kind @param {string} text */
@@ -66,10 +83,23 @@ const quiet = (text) => (text ? element('span', { class: 'quiet' }, text) : unde
  */
 const opener = (key, text) => element('button', { type: 'button', class: 'open', 'data-key': key }, text);
 
+/**
+ * How an address came to be, where it is not what most are: an EIP that the controller has bought.
+ *
+ * @param {ShownAddress} it
+ */
+const origin = (it) => (it.managedBy === 'ECI' ? 'made by ECI' : it.owner === 'Static' ? 'existing EIP' : undefined);
+
 /** @param {ShownAddress} it */
 export const addressCells = (it) => [
   element('th', { scope: 'row' }, opener(it.key, it.pod), quiet(it.namespace)),
-  element('td', {}, element('span', { class: 'address' }, it.ipAddress ?? '–'), quiet(it.allocationId)),
+  element(
+    'td',
+    {},
+    element('span', { class: 'address' }, it.ipAddress ?? '–'),
+    quiet(it.allocationId),
+    quiet(origin(it)),
+  ),
   element(
     'td',
     {},
@@ -77,18 +107,30 @@ export const addressCells = (it) => [
     it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, `${it.reason}: ${it.message}`),
   ),
   element('td', {}, it.service ?? '', quiet(it.revision)),
-  element('td', {}, it.managedBy ?? '', quiet(it.owner === 'Static' ? 'existing EIP' : undefined)),
   element('td', { class: 'number' }, it.bandwidth ?? ''),
   element('td', { class: 'number' }, since(it.since ?? it.created)),
 ];
 
-/** @param {ShownService} it */
-export const serviceCells = (it) => [
-  element('th', { scope: 'row' }, it.name, quiet(it.namespace)),
-  element('td', { class: 'number' }, String(it.inUse)),
-  element('td', { class: 'number' }, String(it.asked)),
-  element('td', { class: 'message' }, it.summary),
-];
+/** What is worst comes first: the state of a Service is that of its worst address. @type {readonly Phase[]} */
+const WORST_FIRST = ['attention', 'waiting', 'goingBack', 'kept', 'inUse'];
+
+/** @param {ShownService} it @param {readonly ShownAddress[]} its its addresses */
+export const serviceCells = (it, its) => {
+  const standing = WORST_FIRST.find((each) => its.some((address) => address.standing === each));
+  const revisions = [...new Set(its.map(({ revision }) => revision ?? ''))].filter((name) => name !== '').sort();
+  const name =
+    its.length === 0
+      ? it.name
+      : element('button', { type: 'button', class: 'filter', 'data-service': it.key }, it.name);
+  return [
+    element('th', { scope: 'row' }, name, quiet(it.namespace)),
+    element('td', {}, standing ? badge(standing, WORDS[standing]) : quiet('no address')),
+    element('td', { class: 'message' }, revisions.join(', ')),
+    element('td', { class: 'number' }, String(it.inUse)),
+    element('td', { class: 'number' }, String(it.asked)),
+    element('td', { class: 'message' }, it.summary),
+  ];
+};
 
 /** @param {ShownFinding} it */
 export const findingCells = (it) => [
@@ -124,21 +166,40 @@ export const budgetCells = (it) => [
   ),
 ];
 
-/** @param {Overview} overview */
-export const tiles = ({ counts }) =>
-  /** @type {Standing[]} */ (Object.keys(WORDS)).map((standing) =>
+/** The tiles, each of which shows the addresses in its state. */
+export const tiles = () =>
+  /** @type {Phase[]} */ (Object.keys(WORDS)).map((standing) =>
     element(
-      'div',
-      { class: standing === 'attention' ? 'attention' : '' },
-      element('dt', {}, WORDS[standing]),
-      element('dd', { 'data-count': String(counts[standing]) }, String(counts[standing])),
+      'button',
+      { type: 'button', class: 'tile', 'data-standing': standing, 'aria-pressed': 'false' },
+      element('span', { class: 'count' }, '0'),
+      ' ',
+      element('span', { class: 'word' }, WORDS[standing]),
     ),
   );
+
+/** @param {Overview['quota']} quota */
+export const quotaParts = (quota) => {
+  if (!quota)
+    return ['How many EIPs the account has is not known here yet; the replica that works counts them each minute.'];
+  const { used, limit } = quota;
+  return [
+    element('meter', {
+      min: '0',
+      max: String(limit),
+      high: String(limit * 0.8),
+      optimum: '0',
+      value: String(Math.min(used, limit)),
+      'aria-label': `${used} of ${limit} EIPs`,
+    }),
+    ` ${used} of ${limit} used, ${Math.max(0, limit - used)} left in this region, whoever made them. The quota is that of the configuration (cloud.eipQuota).`,
+  ];
+};
 
 /** @param {ShownAddress} it */
 export const facts = (it) =>
   /** @type {[string, string | undefined][]} */ ([
-    ['State', `${WORDS[it.standing]}: ${it.reason}`],
+    ['State', it.standing === 'inUse' ? WORDS.inUse : `${WORDS[it.standing]}: ${it.reason}`],
     ['Message', it.message],
     ['Address', it.ipAddress],
     ['EIP', it.allocationId],
@@ -161,9 +222,25 @@ export const historyItem = (it) =>
   element(
     'li',
     {},
-    element('time', { datetime: it.at, class: 'quiet number' }, new Date(it.at).toLocaleTimeString()),
+    element(
+      'time',
+      { datetime: it.at, class: 'quiet number', title: exactly(it.at) },
+      new Date(it.at).toLocaleTimeString(),
+    ),
     ' ',
     badge(it.type, it.reason),
     ` ${it.note}`,
     it.count > 1 ? quiet(`${it.count} times`) : undefined,
   );
+
+/** @param {Pick<import('../overview.ts').Overview, 'endpoints' | 'areTagsDropped'>} overview */
+export const cloudSentences = ({ endpoints, areTagsDropped }) =>
+  [
+    ...endpoints.map(({ product, host, is }) => {
+      const how = { configured: ', as configured', reached: '', unreached: ', although no host of it answers' };
+      return `The ${product.toUpperCase()} API is asked at ${host}${how[is]}.`;
+    }),
+    ...(areTagsDropped
+      ? ['AllocateEipAddress drops the tags that it is given here; each EIP is tagged after its purchase.']
+      : []),
+  ].join(' ');

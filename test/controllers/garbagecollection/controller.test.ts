@@ -3,7 +3,8 @@ import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../../src/api/annotations.ts
 import { FIRST_PASS_MS } from '../../../src/controllers/garbagecollection/controller.ts';
 import { KubeFault } from '../../../src/kube/fault.ts';
 import type { Death } from '../../harness/process.ts';
-import { CLUSTER, Sweeping } from '../../harness/sweeping.ts';
+import { CLUSTER_UID } from '../../harness/settings.ts';
+import { Sweeping } from '../../harness/sweeping.ts';
 
 const PERIOD_MS = 60_000;
 /** From the start to a moment after the n-th pass, of which none takes longer than that. */
@@ -29,7 +30,7 @@ test('an orphan is released at its second observation, and the one that has its 
   const [event, ...others] = world.events;
   t.is(others.length, 0);
   t.is(event?.reason, 'Released');
-  t.is(event?.about.uid, CLUSTER);
+  t.is(event?.about.uid, CLUSTER_UID);
   t.regex(event?.note ?? '', /^released eip-1 \([\d.]+\), which was bought for the PodEIP gone, which does not exist$/);
 });
 
@@ -244,7 +245,7 @@ test('what is in the way of a release is said once, and what is bound elsewhere 
   t.is(await world.sample(candidatesOf('unidentified')), 1);
   world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: 'other' });
   await world.pass(PERIOD_MS);
-  world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: CLUSTER });
+  world.cloud.world.human.tag('eip-3', { [TAG_CLUSTER_UID]: CLUSTER_UID });
   await world.pass(PERIOD_MS);
   t.is(world.said('warn').length, 4, 'it is said again of one that was away');
 });
@@ -286,8 +287,8 @@ test('an orphan goes back step by step, wherever the controller is killed', asyn
   const whole = await goBack();
   const steps = ['UnassociateEipAddress eip-1', 'RemoveCommonBandwidthPackageIp eip-1', 'ReleaseEipAddress eip-1'];
   t.deepEqual(whole.changes(), steps);
-  // Four passes with two reads each, and in three of them two more and a change; the later passes repeat the first.
-  const calls = (whole.processes[0]?.calls ?? []).slice(0, 17);
+  // Four passes with three reads each, and in three of them two more and a change; the later passes repeat the first.
+  const calls = (whole.processes[0]?.calls ?? []).slice(0, 21);
   t.is(calls.filter(({ isWrite }) => isWrite).length, 3);
   for (const [index, { isWrite, name }] of calls.entries()) {
     for (const how of isWrite ? (['before', 'after', 'late'] as const) : (['before'] as const)) {
@@ -335,6 +336,32 @@ test('a release that the cloud forbids is said to people, and tried again', asyn
   t.is(await world.sample('knative_eip_leaked_eips'), 0);
   t.deepEqual(world.ids(), ['eip-bystander']);
 });
+
+for (const [what, answer, says] of [
+  ['a code that nobody knows', { code: 'Brand.New', status: 400 }, 'Brand.New'],
+  ['a state that does not pass', { code: 'TaskConflict', status: 400 }, 'TaskConflict'],
+  ['an internal error', { code: 'InternalError', status: 500 }, 'InternalError'],
+  ['nothing', 'drop', 'no answer'],
+] as const)
+  test(`a release to which the cloud keeps saying ${what} is told once, in its words`, async (t) => {
+    const world = await Sweeping.create();
+    world.addOrphans(1);
+    const mend = world.cloud.inject({
+      action: 'ReleaseEipAddress',
+      times: Infinity,
+      fault: { effect: 'never', answer },
+    });
+    await world.pass(20 * 60_000);
+    const warnings = world.events.filter(({ type }) => type === 'Warning');
+    t.is(warnings.length, 1);
+    t.is(warnings[0]?.reason, 'ReleaseBlocked');
+    t.true(warnings[0]?.note.includes(says), warnings[0]?.note);
+    t.is(world.said('warn').filter((line) => line.includes(says)).length, 1);
+    mend();
+    await world.pass(5 * 60_000);
+    t.deepEqual(world.ids(), ['eip-bystander']);
+    world.stop();
+  });
 
 test('two processes at once release each orphan once', async (t) => {
   const world = await Sweeping.create();

@@ -13,13 +13,13 @@ import {
   type CollectionSettings,
   type CandidateVerdict,
 } from '../../../src/controllers/garbagecollection/orphans.ts';
+import { CLUSTER_ID, CLUSTER_UID, garbageCollectionSettings } from '../../harness/settings.ts';
 
-const CLUSTER = 'cluster';
 const GRACE_MS = 600_000;
-const settings: CollectionSettings = { clusterUid: CLUSTER, clusterId: 'cluster-id', graceMs: GRACE_MS };
+const settings: CollectionSettings = garbageCollectionSettings({ graceMs: GRACE_MS });
 const NONE: CandidateObservations = new Map();
 
-const tagsOf = (podEipUid?: string, clusterUid = CLUSTER): ReadonlyMap<string, string> =>
+const tagsOf = (podEipUid?: string, clusterUid = CLUSTER_UID): ReadonlyMap<string, string> =>
   new Map([[TAG_CLUSTER_UID, clusterUid], ...(podEipUid === undefined ? [] : [[TAG_PODEIP_UID, podEipUid] as const])]);
 
 const eip = (allocationId: string, parts: Partial<Eip> = {}): Eip => ({
@@ -123,7 +123,7 @@ const NEAREST: readonly (readonly [title: string, is: CandidateVerdict['is'] | u
   [
     'of a cluster of the same UID and ID',
     'due',
-    twice(eip('eip-1', { tags: new Map([...tagsOf('gone'), [TAG_CLUSTER_ID, 'cluster-id']]) })),
+    twice(eip('eip-1', { tags: new Map([...tagsOf('gone'), [TAG_CLUSTER_ID, CLUSTER_ID]]) })),
   ],
   ['that another service manages', 'blocked', twice(eip('eip-1', { serviceManaged: true }))],
   ['that is a subscription', 'blocked', twice(eip('eip-1', { chargeType: 'PrePaid' }))],
@@ -317,7 +317,7 @@ const anyUid = fc.constantFrom('a', 'b', 'c', '');
 const anyId = fc.constantFrom('eip-1', 'eip-2', 'eip-3', 'eip-4');
 const anyEip = fc.record({
   id: anyId,
-  cluster: fc.constantFrom(CLUSTER, 'other'),
+  cluster: fc.constantFrom(CLUSTER_UID, 'other'),
   uid: fc.option(anyUid, { nil: undefined }),
   status: fc.constantFrom('Available', 'InUse', 'Releasing'),
   isLocked: fc.boolean(),
@@ -364,7 +364,7 @@ test('in whatever way the world changes, only what nobody has is ever due, and n
         for (const { is, eip: it } of outcome.verdicts) {
           const uid = it.tags.get(TAG_PODEIP_UID) ?? '';
           const owner = podEips.find(({ metadata }) => metadata.uid === uid);
-          t.is(it.tags.get(TAG_CLUSTER_UID), CLUSTER);
+          t.is(it.tags.get(TAG_CLUSTER_UID), CLUSTER_UID);
           t.false(podEips.some(({ spec }) => spec.allocationID === it.allocationId));
           if (owner) t.not(owner.spec.allocationID, '');
           const since = candidateSince.get(it.allocationId);

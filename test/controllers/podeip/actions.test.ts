@@ -1,6 +1,8 @@
 import test from 'ava';
 import { array, assert as assertProperty, integer, oneof, property, string } from 'fast-check';
-import { allocateCall, bindingCall } from '../../../src/controllers/podeip/calls.ts';
+import { allocateCall, associateCall, unassociateCall } from '../../../src/controllers/podeip/calls.ts';
+import { createAnnouncer } from '../../../src/controllers/podeip/publish.ts';
+import { silentLog } from '../../../src/lib/log.ts';
 import { runAction } from '../../../src/controllers/podeip/actions.ts';
 import { clientToken, withToken } from '../../../src/lib/token.ts';
 import { TAG_POD } from '../../../src/api/annotations.ts';
@@ -8,9 +10,11 @@ import type { PodEip } from '../../../src/api/podeip.ts';
 import type { Cloud } from '../../../src/cloud/port.ts';
 import { readTags } from '../../../src/request/values.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
-import type { Action, CloudAction } from '../../../src/controllers/podeip/step.ts';
+import type { Action, EipAction } from '../../../src/controllers/podeip/step.ts';
 import { fresh, binding, pod, podEip } from './situation.ts';
+import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import { ManualClock } from '../../harness/clock.ts';
+import { seeded } from '../../harness/random.ts';
 
 const cluster = { uid: 'cluster', id: 'c'.repeat(200) };
 
@@ -66,12 +70,33 @@ test('what is only for us is not sent to the cloud', (t) => {
 });
 
 test('binding and unbinding have tokens of their own, for each PodEIP, and new ones in each epoch', (t) => {
-  const tokens = (['AssociateEipAddress', 'UnassociateEipAddress'] as const).flatMap((action) =>
+  const tokens = [associateCall, unassociateCall].flatMap((call) =>
     ['podeip-1', 'podeip-2'].flatMap((subject) =>
-      ['p/0', 'p/1'].map((attempt) => bindingCall(action, { subject, attempt }, 'eip-1', binding).clientToken),
+      ['p/0', 'p/1'].map((attempt) => call({ subject, attempt }, 'eip-1', binding).clientToken),
     ),
   );
   t.is(new Set(tokens).size, 8);
+});
+
+test('an EIP is detached from what the cloud says that it is bound to, and bound to the interface', (t) => {
+  const caller = { subject: 's', attempt: 0 };
+  const at = { networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.7' };
+  const usual = { ...at, isPrimary: true, podUid: 'pod' };
+  t.like(unassociateCall(caller, 'eip-1', usual), at);
+  t.is(unassociateCall(caller, 'eip-1', usual).instanceType, undefined);
+  const described = { instanceId: 'eci-1', instanceType: 'EcsInstance', privateIpAddress: '' };
+  t.like(unassociateCall(caller, 'eip-1', { ...usual, described }), {
+    networkInterfaceId: 'eci-1',
+    instanceType: 'EcsInstance',
+    privateIpAddress: '',
+  });
+  t.like(associateCall(caller, 'eip-1', { ...usual, described }), at);
+  // Another EIP may be at another address of the interface.
+  const silent = { ...described, instanceId: 'eni-1', instanceType: 'NetworkInterface' };
+  t.like(unassociateCall(caller, 'eip-1', { ...usual, described: silent }), {
+    ...at,
+    instanceType: 'NetworkInterface',
+  });
 });
 
 test('a token depends on the action, the caller and every parameter, and on nothing else', (t) => {
@@ -90,8 +115,12 @@ test('a token depends on the action, the caller and every parameter, and on noth
   t.is(new Set([one, ...others]).size, 7);
 });
 
+/** Nothing was written before. */
+const tracker = new Tracker(new ManualClock(), seeded(1));
+const notTold = () => Promise.reject(new Error('nobody is told'));
+
 /** What each step that changes the cloud sends as its token, for one PodEIP or another. */
-const tokenOf = async (step: CloudAction): Promise<string | undefined> => {
+const tokenOf = async (step: EipAction): Promise<string | undefined> => {
   let sent: string | undefined;
   const cloud = new Proxy({} as Cloud, {
     get: () => (call: { readonly clientToken?: string }) => {
@@ -100,14 +129,14 @@ const tokenOf = async (step: CloudAction): Promise<string | undefined> => {
     },
   });
   const kube = { ...(forbidden as Kube), patch: () => Promise.resolve({ metadata: {} } as never) } satisfies Kube;
-  const world = { kube, cloud, clock: new ManualClock(), cluster };
+  const world = { kube, cloud, clock: new ManualClock(), cluster, announce: notTold, tracker };
   await runAction(step, world, 'p/0', new AbortController().signal);
   return sent;
 };
 
 test('no two PodEIPs ever send the same token, whatever they send', async (t) => {
   const from = { instanceId: 'i-1', instanceType: 'EcsInstance', privateIpAddress: '10.0.0.2' } as const;
-  const stepsOf = (its: PodEip): readonly CloudAction[] => [
+  const stepsOf = (its: PodEip): readonly EipAction[] => [
     { do: 'Allocate', podEip: its, request: fresh, generation: 1 },
     { do: 'Associate', podEip: its, allocationId: 'eip-1', binding },
     { do: 'Unassociate', podEip: its, allocationId: 'eip-1', binding },
@@ -132,13 +161,14 @@ const patchesOf = async (step: Action): Promise<readonly Patch[]> => {
       return Promise.resolve({ metadata } as never);
     },
   } satisfies Kube;
-  const world = { kube, cloud: forbidden as Cloud, clock: new ManualClock(), cluster };
+  const announce = createAnnouncer({ kube, networkKey: 'never', through: 'status', log: silentLog });
+  const world = { kube, cloud: forbidden as Cloud, clock: new ManualClock(), cluster, announce, tracker };
   await runAction(step, world, 'p/0', new AbortController().signal);
   return patches;
 };
 
 test('a gated pod is told its address and made ready in one write that is for this pod only', async (t) => {
-  t.deepEqual(await patchesOf({ do: 'Publish', pod: pod(), ipAddress: '203.0.113.1', isGated: true }), [
+  t.deepEqual(await patchesOf({ do: 'Publish', pod: pod(), ipAddress: '203.0.113.1', isGated: true, message: '' }), [
     {
       type: 'strategic',
       subresource: 'status',

@@ -27,6 +27,7 @@ const users = podEip({ request: the.existing, allocationID, bindings });
 const wanted = podEip({ request: the.existing });
 const wantsUsers = pod({ annotations: the.EXISTING });
 const other = { uid: 'another' };
+const virtual = { ...the.node, metadata: { ...the.node.metadata, labels: { type: 'virtual-kubelet' } } };
 
 const refusedPurchase = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
 
@@ -45,8 +46,13 @@ const rows: readonly Row[] = [
   ['a pod on a node that is not known waits', { node: null }, { do: 'Done', reason: 'NotScheduled' }],
   [
     'a pod on a virtual node is left to it, and recorded',
-    { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }) },
+    { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }), node: virtual },
     { do: 'RecordExternal' },
+  ],
+  [
+    'a pod that only says so itself, on a node that nothing shows to be virtual, gets nothing before somebody has looked',
+    { pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }) },
+    { do: 'Done', reason: 'NotScheduled' },
   ],
   ['a pod without an address waits for one', { pod: pod({ podIP: '' }) }, { do: 'Done', reason: 'NoPodIP' }],
   [
@@ -59,6 +65,7 @@ const rows: readonly Row[] = [
     {
       otherControllers: ['ack-extend-network-controller'],
       pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
+      node: virtual,
     },
     { do: 'RecordExternal' },
   ],
@@ -144,7 +151,7 @@ const rows: readonly Row[] = [
   [
     'one that is not listed for long is looked for',
     { podEip: ours, eip: null, memory: gone },
-    { do: 'ReadTaggedEips' },
+    { do: 'ReadMarkedEips' },
   ],
   [
     'one that is listed by its tags only is there',
@@ -166,10 +173,16 @@ const rows: readonly Row[] = [
     { podEip: ours, eip: usersEip(), memory: justStarted },
     { reason: 'EipNotVisibleYet' },
   ],
-  ['one without tags is not ours', { podEip: ours, eip: usersEip() }, { do: 'Fail', reason: 'EipNotOurs' }],
+  ['one without tags is not ours: is there one', { podEip: ours, eip: usersEip() }, { do: 'ReadTaggedEips' }],
+  [
+    'the one that is ours is written down again',
+    { podEip: ours, eip: usersEip(), tagged: [eip({ allocationId: 'eip-2' })] },
+    { do: 'Record', allocationId: 'eip-2' },
+  ],
+  ['one without tags is not ours', { podEip: ours, eip: usersEip(), tagged: [] }, { do: 'Fail', reason: 'EipNotOurs' }],
   [
     'one of another cluster is not ours',
-    { podEip: ours, eip: eip() },
+    { podEip: ours, eip: eip(), tagged: [] },
     { do: 'Fail', reason: 'EipNotOurs' },
     { clusterUid: 'x' },
   ],
@@ -252,13 +265,13 @@ const rows: readonly Row[] = [
   ],
   [
     'a grant that is withdrawn takes effect',
-    { pod: wantsUsers, podEip: users, eip: usersEip(bound) },
+    { pod: wantsUsers, podEip: users, eip: usersEip(bound), competitors: [] },
     { do: 'Unassociate', binding: the.binding },
     { existingEipNamespaces: [] },
   ],
   [
     'nor before the pod is told',
-    { pod: pod({ annotations: the.EXISTING, isTold: true }), podEip: users, eip: usersEip(bound) },
+    { pod: pod({ annotations: the.EXISTING, isTold: true }), podEip: users, eip: usersEip(bound), competitors: [] },
     { do: 'Unpublish' },
     { existingEipNamespaces: [] },
   ],
@@ -338,7 +351,7 @@ const rows: readonly Row[] = [
   ],
   [
     'a foreign binding is left',
-    { podEip: ours, eip: eip(boundElsewhere) },
+    { podEip: ours, eip: eip(boundElsewhere), interfaces: [eni()] },
     { do: 'Fail', reason: 'EipBoundElsewhere' },
   ],
   ['a transition is waited for', { podEip: ours, eip: eip({ status: 'Associating' }) }, { reason: 'InTransition' }],

@@ -9,7 +9,7 @@ import {
   OUR_VIRTUAL_NODE,
 } from '../../../src/api/annotations.ts';
 import type { Node, Pod } from '../../../src/api/core.ts';
-import { effectivePolicy } from '../../../src/request/policy.ts';
+import { effectivePolicy } from '../../../src/policies/policy.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import type { CompetingClaim, ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import {
@@ -26,6 +26,7 @@ import {
   podEip,
   quiet,
   settings,
+  eni,
 } from './situation.ts';
 
 const virtual: Node = {
@@ -101,7 +102,7 @@ test('of the controller and our own virtual node at least one sees what the othe
   t.like(asked({ pod: waiting }), { do: 'ReadQuota' });
   // The virtual node may be making an instance with an EIP of its own.
   t.like(asked({ pod: eciPod({}, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
-  t.like(asked({ pod: eciPod({}) }), { do: 'ReadQuota' }, 'it has made one without');
+  t.like(asked({ pod: eciPod({}), interfaces: [eni()] }), { do: 'ReadQuota' }, 'it has made one without');
   t.like(asked({ pod: eciPod(MADE) }), { do: 'Retire' }, 'it has made one with it');
   t.like(step({ pod: eciPod(MADE), node: ours, policy: limited }), { do: 'RecordExternal' });
   // Copies in a template mean nothing, neither on another node nor before there is an address.
@@ -135,7 +136,8 @@ test('what the virtual node says of the address that came with the instance is n
   // The virtual node would say it again, and so on for ever.
   const retired = podEip({ request: fresh, isEnding: true });
   t.deepEqual(at({ podEip: retired }), { do: 'ReadTaggedEips' });
-  t.like(at({ podEip: retired, tagged: [] }), { do: 'RemoveFinalizer' });
+  t.deepEqual(at({ podEip: retired, tagged: [] }), { do: 'ReadMarkedEips' });
+  t.like(at({ podEip: retired, tagged: [], suspects: [] }), { do: 'RemoveFinalizer' });
   t.like(at({ podEip: podEip({ request: fresh, isEnding: true, allocationID: 'eip-1' }) }), { do: 'ReadEip' });
   const release = { strategy: 'TTL', releaseAfter: '1h' } as const;
   const mine = podEip({ request: fresh, allocationID: 'eip-1', release });
@@ -156,7 +158,7 @@ test('what the virtual node says of the address that came with the instance is n
 test('what the virtual node says is written down, looked up, and then said to the readiness gate', (t) => {
   t.like(step({ pod: eciPod({}), podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
   t.deepEqual(step({ pod: eciPod(TOLD), podEip: record() }), { do: 'ReadEip', allocationId: 'eip-1' });
-  const inUse = eip({ ...bound, privateIpAddress: '', tags: new Map() });
+  const inUse = eip({ ...bound, privateIpAddress: '10.0.0.2', tags: new Map() });
   const others = [null, eip({ tags: new Map() }), eip({ ...inUse, ipAddress: '203.0.113.9' })];
   for (const podEip of [record(), record({ allocationID: 'eip-1' })])
     for (const other of others)
@@ -175,8 +177,38 @@ test('what the virtual node says is written down, looked up, and then said to th
     pod: gated,
     ipAddress: '203.0.113.1',
     isGated: true,
+    message: '203.0.113.1 (eip-1) was made by the virtual node',
   });
   t.like(step({ pod: eciPod(TOLD, { isGated: true, isGateOpen: true }), podEip: held, eip: inUse }), { do: 'Done' });
+});
+
+test('an EIP that the account does not show at the pod’s own address is neither written down nor told', (t) => {
+  const at = (parts: Partial<Parameters<typeof eip>[0] & object>, more: Partial<ObservedState> = {}) =>
+    step({ pod: eciPod(TOLD), podEip: record(), eip: eip({ ...bound, tags: new Map(), ...parts }), ...more });
+  t.like(at({ privateIpAddress: '10.0.0.2' }), { do: 'Record' });
+  t.like(at({ privateIpAddress: '10.0.0.66' }), { do: 'Wait', reason: 'EipNotVisibleYet' }, 'another pod’s');
+  // "" is the primary address of an interface, or of the instance: whose, the interface of the pod's address says.
+  t.deepEqual(at({ privateIpAddress: '' }), { do: 'ReadInterfaces', privateIpAddress: '10.0.0.2' });
+  const own = eni({ networkInterfaceId: 'eni-own', primaryIpAddress: '10.0.0.2', instanceId: 'eci-own' });
+  const interfaces = [own];
+  t.like(at({ privateIpAddress: '', instanceId: 'eni-own' }, { interfaces }), { do: 'Record' });
+  t.like(at({ privateIpAddress: '', instanceId: 'eci-own', instanceType: 'EcsInstance' }, { interfaces }), {
+    do: 'Record',
+  });
+  for (const [instanceId, found] of [
+    ['eni-victim', interfaces],
+    ['eci-victim', interfaces],
+    ['eni-own', []],
+    ['eni-own', [{ ...own, primaryIpAddress: '10.0.0.1' }]],
+    [undefined, [{ ...own, instanceId: undefined }]],
+  ] as const)
+    for (const podEip of [record(), record({ allocationID: 'eip-1' })]) {
+      const said = at({ privateIpAddress: '', instanceId }, { interfaces: found, podEip });
+      t.like(said, { do: 'Wait', reason: 'EipNotVisibleYet' });
+      t.notRegex(JSON.stringify(said), /203\.0\.113|victim/);
+    }
+  const unborn = eciPod(TOLD, { podIP: '' });
+  t.like(at({ privateIpAddress: '' }, { pod: unborn }), { do: 'Wait', reason: 'EipNotVisibleYet' });
 });
 
 test('annotations that the account does not bear out are not written down, and nothing of the EIP is told', (t) => {

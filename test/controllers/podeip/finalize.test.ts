@@ -74,11 +74,16 @@ const rows: readonly (readonly [title: string, situation: Partial<ObservedState>
     { pod: null, podEip: ending, eip: null, memory: justStarted },
     { reason: 'Settling' },
   ],
-  ['one that is gone may have a twin', { pod: null, podEip: ending, eip: null }, { do: 'ReadTaggedEips' }],
+  ['one that is gone may have a twin', { pod: null, podEip: ending, eip: null }, { do: 'ReadMarkedEips' }],
   [
     'one that was released may have a twin',
     { pod: null, podEip: ending, eip: null, memory: { ...justStarted, released: allocationId } },
-    { do: 'ReadTaggedEips' },
+    { do: 'ReadMarkedEips' },
+  ],
+  [
+    'one that was bought a moment ago is not missed by a look that may be older',
+    { pod: null, podEip: ending, eip: null, memory: { ...justStarted, released: allocationId, ageMs: 500 } },
+    { reason: 'Releasing', ms: 1_500 },
   ],
   [
     'a twin goes too',
@@ -100,7 +105,11 @@ const rows: readonly (readonly [title: string, situation: Partial<ObservedState>
     { pod: null, podEip: ending, eip: usersEip(), memory: justStarted },
     { do: 'Wait', reason: 'Settling' },
   ],
-  ['one without tags is never released', { pod: null, podEip: ending, eip: usersEip() }, { do: 'RemoveFinalizer' }],
+  [
+    'one without tags is never released',
+    { pod: null, podEip: ending, eip: usersEip(), tagged: [] },
+    { do: 'RemoveFinalizer' },
+  ],
   ['ours is detached', { pod: null, podEip: ending, eip: eip(bound) }, { do: 'Unassociate', binding: the.binding }],
   [
     'it is detached once',
@@ -174,7 +183,16 @@ const rows: readonly (readonly [title: string, situation: Partial<ObservedState>
     { do: 'RemoveFinalizer' },
   ],
   ['the user’s is looked at', { pod: null, podEip: usersEnding }, { do: 'ReadEip', allocationId }],
-  ['the user’s is detached', { pod: null, podEip: usersEnding, eip: usersEip(bound) }, { do: 'Unassociate' }],
+  [
+    'the user’s is looked up first',
+    { pod: null, podEip: usersEnding, eip: usersEip(bound) },
+    { do: 'ReadCompetingClaims' },
+  ],
+  [
+    'the user’s is detached',
+    { pod: null, podEip: usersEnding, eip: usersEip(bound), competitors: [] },
+    { do: 'Unassociate' },
+  ],
   [
     'the user’s that is bound elsewhere stays there',
     { pod: null, podEip: usersEnding, eip: usersEip(boundElsewhere) },

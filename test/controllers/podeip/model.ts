@@ -11,17 +11,20 @@ import {
   HANDED_OVER,
   REUSABLE,
   POD_UID,
+  QUIET_SINCE,
   READINESS_GATE,
   REQUEST,
 } from '../../../src/api/annotations.ts';
 import type { Namespace, Pod } from '../../../src/api/core.ts';
+import type { EipHolder } from '../../../src/api/eipholder.ts';
 import type { EipUsage } from '../../../src/api/eippolicy.ts';
 import type { KnativeService } from '../../../src/api/knative.ts';
-import type { PodEip } from '../../../src/api/podeip.ts';
+import { FINALIZER, type PodEip } from '../../../src/api/podeip.ts';
 import type { Eip } from '../../../src/cloud/port.ts';
-import type { EffectivePolicy } from '../../../src/request/policy.ts';
+import type { EffectivePolicy } from '../../../src/policies/policy.ts';
 import { writeRequest } from '../../../src/request/request.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
+import { sortByMark } from '../../../src/controllers/podeip/ownership.ts';
 import { isDrifting } from '../../../src/controllers/podeip/pod-request.ts';
 import { readRecord, writeBindings } from '../../../src/controllers/podeip/record.ts';
 import type {
@@ -52,6 +55,8 @@ export interface State {
   readonly policy?: EffectivePolicy;
   /** UIDs of the PodEIPs that have a place, in order. @default [] */
   readonly taken?: readonly string[];
+  /** Whose the existing EIP is. @default null */
+  readonly holder?: EipHolder | null;
   /** UIDs of other PodEIPs that are there, none of which has an EIP. @default [] */
   readonly waiting?: readonly string[];
 }
@@ -66,17 +71,27 @@ const usageOf = (taken: readonly string[]): EipUsage => ({
   places: taken.map((podEipUID) => ({ podEipUID, podEip: podEipUID, bandwidthMbps: 5 })),
 });
 
-const answer = (look: ReadStep, state: State): Partial<ObservedState> => {
+const answer = (look: ReadStep, state: State, settings: Settings): Partial<ObservedState> => {
   const { eip, podEip, pod, competitors = [], reusable = [], successor = null, policy, taken, waiting = [] } = state;
   switch (look.do) {
     case 'ReadEip':
       return { eip: eip?.allocationId === look.allocationId ? eip : null };
     case 'ReadTaggedEips':
-      return {
-        tagged: eip && eip.tags.get('knative-eip/podeip-uid') === podEip?.metadata.uid ? [eip] : [],
-      };
+    case 'ReadMarkedEips': {
+      const tagged = eip && eip.tags.get('knative-eip/podeip-uid') === podEip?.metadata.uid ? [eip] : [];
+      if (look.do === 'ReadTaggedEips') return { tagged };
+      if (eip?.status !== 'Available' || !podEip) return { tagged, suspects: [] };
+      const { ours, suspects } = sortByMark([eip], podEip, settings);
+      return { tagged: [...tagged, ...ours], suspects };
+    }
     case 'ReadInterfaces':
       return { interfaces: [eni({ privateIpAddresses: ['10.0.0.1', pod?.status?.podIP ?? ''] })] };
+    case 'ReadNodeInterfaces':
+      return { nodeInterfaces: [] };
+    case 'ReadBandwidthPackage':
+      return {
+        bandwidthPackage: { bandwidthPackageId: look.bandwidthPackageId, isp: 'BGP', businessStatus: 'Normal' },
+      };
     case 'ReadCompetingClaims':
       return { competitors };
     case 'ReadReusable':
@@ -85,8 +100,12 @@ const answer = (look: ReadStep, state: State): Partial<ObservedState> => {
       return { successor };
     case 'ReadService':
       return { service: state.service === undefined ? 'unreadable' : state.service };
+    case 'ReadHolder':
+      return { holder: state.holder ?? null };
+    case 'ReadNamingServices':
+      return { isNamedByService: false };
     case 'ReadNamespace':
-      return { namespace: null };
+      return { namespace: settings.existingEips === 'firstUse' ? namespace : null };
     case 'ReadPolicy':
       return { policy: policy && { effective: policy, isFresh: true }, namespace };
     case 'ReadQuota': {
@@ -105,7 +124,7 @@ export const settle = (state: State, settings: Settings): { step: Action | Resul
   for (let looks = 0; looks <= MOST_LOOKS; looks += 1) {
     const step = decide(seen, settings);
     if (!isReadStep(step)) return { step, looks };
-    seen = { ...seen, ...answer(step, state) };
+    seen = { ...seen, ...answer(step, state, settings) };
   }
   throw new Error(`more than ${MOST_LOOKS} looks`);
 };
@@ -194,6 +213,11 @@ export const apply = (step: Action, state: State): State => {
     }
     case 'Tag':
       return { ...state, eip: { ...mustBe(eip), tags: anEip().tags } };
+    case 'Hold': {
+      const holder = { namespace: step.namespace.metadata.name, lastNamed: new Date(state.now).toISOString() };
+      const metadata = { name: step.allocationId, uid: 'holder', resourceVersion: '1' };
+      return { ...state, holder: { metadata, ...holder } };
+    }
     case 'Reserve': {
       const { uid } = podEip.metadata;
       const kept = (state.taken ?? []).filter((it) => it !== uid && !step.reclaimed.includes(it));
@@ -218,6 +242,8 @@ export const apply = (step: Action, state: State): State => {
       const { privateIpAddress, networkInterfaceId } = step.binding;
       return { ...state, eip: { ...mustBe(eip), ...bound, instanceId: networkInterfaceId, privateIpAddress } };
     }
+    case 'Untag':
+      return { ...state, eip: { ...mustBe(eip), tags: new Map() } };
     case 'Unassociate':
     case 'ForceDetach':
       return { ...state, eip: unbound(mustBe(eip)) };
@@ -229,6 +255,12 @@ export const apply = (step: Action, state: State): State => {
     }
     case 'Release':
       return { ...state, eip: null };
+    case 'NoteQuiet':
+      return note({ [QUIET_SINCE]: step.note });
+    case 'RestoreFinalizer': {
+      const its = step.podEip;
+      return { ...state, podEip: { ...its, metadata: { ...its.metadata, finalizers: [FINALIZER] } } };
+    }
     case 'RemoveFinalizer':
       return { ...state, podEip: null };
     case 'Publish':

@@ -8,9 +8,10 @@ import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import type { Kube, KubeObject } from '../../../src/kube/port.ts';
 import { MOST_READS } from '../../../src/kube/step-loop.ts';
 import { silentLog } from '../../../src/lib/log.ts';
-import { seeded } from '../../sandbox/cloud-bench.ts';
+import { seeded } from '../../harness/random.ts';
 import { ManualClock } from '../../harness/clock.ts';
-import { node, eip, pod, podEip, settings } from './situation.ts';
+import { node, eip, pod, podEip, settings, eni } from './situation.ts';
+import { CLUSTER_ID, CLUSTER_UID, VPC } from '../../harness/settings.ts';
 
 const PLACES = 3 * MOST_READS;
 
@@ -43,6 +44,7 @@ test('each of many places whose PodEIPs are gone is looked at in one turn, howev
   } as unknown as Kube;
   const looked: string[] = [];
   const cloud = {
+    findNetworkInterfaces: () => Promise.resolve([eni()]),
     findEips: (tags: readonly { value: string }[]) => {
       const uid = tags.at(-1)?.value ?? '';
       looked.push(uid);
@@ -56,9 +58,9 @@ test('each of many places whose PodEIPs are gone is looked at in one turn, howev
     kube,
     cloud,
     clock,
-    cluster: { uid: settings.clusterUid, id: 'cluster' },
+    cluster: { uid: CLUSTER_UID, id: CLUSTER_ID },
     settings,
-    vpcId: 'vpc-1',
+    vpcId: VPC,
     tracker,
     policies: { known: () => undefined, isNotInstalled: () => undefined },
     nodeOf: () => node,

@@ -2,7 +2,7 @@ import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../../src/api/annotations.ts';
 import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { NEW } from './situation.ts';
-import { seeded } from '../../sandbox/cloud-bench.ts';
+import { seeded } from '../../harness/random.ts';
 import { Operating } from '../../harness/operating.ts';
 
 test('a process with another region buys nothing anew, forgets nothing, and says what is wrong', async (t) => {

@@ -19,25 +19,12 @@ import type { Eip, NetworkInterface } from '../../../src/cloud/port.ts';
 import type { ReleasePolicy } from '../../../src/request/release.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../../src/request/request.ts';
 import type { NicBinding } from '../../../src/controllers/podeip/record.ts';
-import type { TrackedState, ObservedState, Settings } from '../../../src/controllers/podeip/observation.ts';
+import type { TrackedState, ObservedState } from '../../../src/controllers/podeip/observation.ts';
+import { CLUSTER_UID, podEipSettings } from '../../harness/settings.ts';
 
 /** The parts of situations: each is as it should be, but for what is said. */
 
-export const settings: Settings = {
-  clusterUid: 'cluster',
-  defaults: { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' },
-  existingEips: 'granted',
-  existingEipNamespaces: ['default'],
-  statefulKinds: ['StatefulSet'],
-  enableVirtualNode: false,
-  holdOffMs: 0,
-  allowEipRob: false,
-  adoptBefore: undefined,
-  missingMs: 30_000,
-  settleMs: 10_000,
-  readLagMs: 2_000,
-  recheckMs: 600_000,
-};
+export const settings = podEipSettings({ existingEipNamespaces: ['default'], missingMs: 30_000, networkKey: 'never' });
 
 /** The time of every situation. */
 export const NOW = Date.parse('2026-11-21T12:00:00Z');
@@ -152,7 +139,7 @@ export const podEip = (parts: PodEipParts = {}): PodEip => {
 };
 
 const ownTags = new Map([
-  [TAG_CLUSTER_UID, 'cluster'],
+  [TAG_CLUSTER_UID, CLUSTER_UID],
   [TAG_PODEIP_UID, 'podeip'],
 ]);
 
@@ -171,8 +158,9 @@ export const eip = (parts: Partial<Eip> = {}): Eip => ({
   ...parts,
 });
 
-/** An EIP of the user's. */
-export const usersEip = (parts: Partial<Eip> = {}): Eip => eip({ tags: new Map(), ...parts });
+/** An EIP of the user's, which was there before every PodEIP. */
+export const usersEip = (parts: Partial<Eip> = {}): Eip =>
+  eip({ tags: new Map(), allocationTime: '2026-10-01T00:00:00Z', ...parts });
 
 export const bound: Partial<Eip> = {
   status: 'InUse',
@@ -202,5 +190,7 @@ export const seen = (parts: Partial<ObservedState>): ObservedState => ({
   node,
   memory: quiet,
   now: NOW,
+  // The interfaces are read at once with the tags, and the marks, where they matter, right after.
+  ...(parts.tagged && { interfaces: [eni()], suspects: [] }),
   ...parts,
 });

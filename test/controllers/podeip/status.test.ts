@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Condition, PodEip, PodEipStatus } from '../../../src/api/podeip.ts';
+import { heldAddressOf, type Condition, type PodEip, type PodEipStatus } from '../../../src/api/podeip.ts';
 import { statusOf, statusPatch, type Readiness } from '../../../src/controllers/podeip/status.ts';
 import { bound, eip, existing, binding, pod, podEip, seen, usersEip } from './situation.ts';
 
@@ -21,7 +21,10 @@ const stand = (
   now: number,
   parsed: Parameters<typeof seen>[0] = { eip: eip(bound) },
 ): PodEipStatus =>
-  statusOf(its, seen({ pod: pod(), podEip: its, ...parsed }), readiness, { now, refreshMs: REFRESH_MS });
+  statusOf(its, seen({ pod: pod({ isTold: true }), podEip: its, ...parsed }), readiness, {
+    now,
+    refreshMs: REFRESH_MS,
+  });
 
 const condition = (status: PodEipStatus, type: string): Condition | undefined =>
   status.conditions?.find((it) => it.type === type);
@@ -75,8 +78,9 @@ test('nothing is written where nothing changed, until the pod was last seen long
 test('a patch says only what changed, and takes back what is no longer', (t) => {
   const first = stand(withStatus(), inUse, NOW);
   const patch = statusPatch(first, stand(withStatus(first), busy, LATER, { eip: eip() })) ?? {};
-  t.deepEqual(Object.keys(patch).toSorted(), ['conditions', 'networkInterfaceID', 'privateIPAddress', 'status']);
-  t.like(patch, { status: 'Available', networkInterfaceID: null, privateIPAddress: null });
+  const served = ['eipAddress', 'networkInterfaceID', 'privateIPAddress'];
+  t.deepEqual(Object.keys(patch).toSorted(), ['conditions', ...served, 'status']);
+  t.like(patch, { status: 'Available', eipAddress: null, networkInterfaceID: null, privateIPAddress: null });
 });
 
 test('what was not looked at in this pass stays as it was', (t) => {
@@ -111,10 +115,42 @@ test('nothing is shown of an EIP that is not the PodEIP’s: not yet won, not gr
     t.notRegex(JSON.stringify(status), /203\.0\.113|neighbours|rg-secret|eni-/);
     t.is(status.status, undefined);
   }
-  t.like(told(won, 'EipLocked'), { eipAddress: '203.0.113.1', name: 'of the neighbours' });
+  t.like(told(won, 'EipLocked'), { name: 'of the neighbours', status: 'InUse' });
   // What was shown while it was granted goes with the grant.
   const before = { ...won, status: told(won, 'EipLocked') };
-  t.like(statusPatch(before.status, told(before, 'EipNotGranted')), { eipAddress: null, name: null, status: null });
+  t.like(statusPatch(before.status, told(before, 'EipNotGranted')), { name: null, status: null });
+});
+
+const three = (status: PodEipStatus) => [status.eipAddress, status.privateIPAddress, status.networkInterfaceID];
+
+test('address, private address and interface are there together while the pod has them, and not otherwise', (t) => {
+  const all = ['203.0.113.1', '10.0.0.2', 'eni-1'];
+  const none = [undefined, undefined, undefined];
+  const untold = { pod: pod(), eip: eip(bound) };
+  t.deepEqual(three(stand(withStatus(), busy, NOW, { eip: eip({ ...bound, status: 'Associating' }) })), none);
+  t.deepEqual(three(stand(withStatus(), busy, NOW, untold)), none, 'bound, and the pod has not been told');
+  t.deepEqual(three(stand(withStatus(), inUse, NOW, untold)), all, 'the write before the pod is told');
+  const first = withStatus(stand(withStatus(), inUse, NOW));
+  const doubtful: Readiness = { isReady: false, reason: 'EipNotVisibleYet', message: 'not listed' };
+  t.deepEqual(three(stand(first, doubtful, NOW, { eip: null })), all, 'one reading may lag');
+  t.deepEqual(three(stand(first, busy, NOW, {})), all, 'nobody looked');
+  t.deepEqual(three(stand(first, busy, NOW, { pod: pod() })), none, 'the pod was told that it has none');
+  t.deepEqual(three(stand(first, doubtful, NOW, { pod: null, eip: null })), none, 'the pod is gone');
+  t.deepEqual(three(stand(first, busy, NOW, { pod: pod({ uid: 'other', isTold: true }), eip: eip(bound) })), none);
+});
+
+const message = (status: PodEipStatus) => condition(status, 'Allocated')?.message;
+
+test('the address of an EIP that no pod has stands in the condition Allocated', (t) => {
+  const bought = stand(withStatus(), busy, NOW, { pod: pod(), eip: eip() });
+  t.is(message(bought), 'eip-1 (203.0.113.1)');
+  t.is(heldAddressOf(withStatus(bought)), '203.0.113.1');
+  t.is(message(stand(withStatus(bought), busy, NOW, {})), 'eip-1 (203.0.113.1)', 'nobody looked');
+  t.is(message(stand(withStatus(), busy, NOW, {})), 'eip-1');
+  t.is(heldAddressOf(withStatus(stand(withStatus(), busy, NOW, {}))), undefined);
+  const notGranted: Readiness = { isReady: false, reason: 'EipNotGranted', message: 'no' };
+  t.is(message(stand(withStatus(bought), notGranted, NOW, {})), 'eip-1', 'nor is it to be seen');
+  t.is(heldAddressOf(podEip()), undefined);
 });
 
 test('of an EIP that the pod only names, nothing is shown', (t) => {

@@ -5,6 +5,7 @@ import type { PodEip } from '../../../src/api/podeip.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import type { TrackedState, ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import * as the from './situation.ts';
+import { CLUSTER_UID } from '../../harness/settings.ts';
 
 const settings = { ...the.settings, holdOffMs: 60_000 };
 
@@ -31,7 +32,7 @@ const next = (parts: Partial<ObservedState>) =>
 
 const tagsOf = (podEipUid: string) =>
   new Map([
-    [TAG_CLUSTER_UID, 'cluster'],
+    [TAG_CLUSTER_UID, CLUSTER_UID],
     [TAG_PODEIP_UID, podEipUid],
   ]);
 

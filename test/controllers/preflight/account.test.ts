@@ -13,7 +13,7 @@ import {
 import { LEASE } from '../../../src/kube/lease.ts';
 import { createSandboxCloud, type EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { NEW } from '../podeip/situation.ts';
-import { seeded } from '../../sandbox/cloud-bench.ts';
+import { seeded } from '../../harness/random.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const VPC = 'vpc-1';

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { CRD } from '../../../src/api/apiextensions.ts';
 import { KEYS } from '../../../src/api/annotations.ts';
 import {
   KNATIVE_REVISION,
@@ -9,7 +10,8 @@ import {
   SERVICE_UID,
 } from '../../../src/api/knative.ts';
 import { EXISTING } from '../podeip/situation.ts';
-import { CRD, KNATIVE_SERVICES, Operating } from '../../harness/operating.ts';
+import { KNATIVE_SERVICES } from '../../harness/knative-services.ts';
+import { Operating } from '../../harness/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
 

@@ -3,7 +3,7 @@ import {
   LASTS_MS,
   newsOf,
   NOTHING_TOLD_YET,
-  sentenceOf,
+  summarySentence,
   type ServiceSummary,
 } from '../../../src/controllers/service/summary.ts';
 
@@ -147,9 +147,9 @@ test('a Service hears once that all have addresses, of waiting only when it last
 });
 
 test('the sentence names addresses by Revision, pods by reason, and those that gave theirs away', (t) => {
-  t.is(sentenceOf(none), 'no pod asks for an address');
+  t.is(summarySentence(none), 'no pod asks for an address');
   t.is(
-    sentenceOf(
+    summarySentence(
       summary({
         asked: 9,
         inUse: new Map([

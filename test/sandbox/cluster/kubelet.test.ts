@@ -5,7 +5,7 @@ import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts'
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../kube/virtual.ts';
+import { seeded } from '../../harness/random.ts';
 import { ManualClock } from '../../harness/clock.ts';
 
 const NAMESPACE = 'default';

@@ -17,7 +17,8 @@ import {
   ROUTE,
   SERVICE,
 } from '../../../src/sandbox/knative/resources.ts';
-import { isRealAvailable, setStage, until, type Kind } from '../../e2e/stage.ts';
+import { isRealAvailable, setStage, type Kind } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import { HOW_TO_GET_ONE } from '../../kube-api/real.ts';
 import { isReady, NAMESPACE, said } from './world.ts';
 
@@ -136,7 +137,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const declare = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const title = `a Service gets an address, gives it back at zero, gets one on a request and through a rollout, on ${kind === 'real' ? 'a real control plane' : 'the embedded API'}`;
   declare(isRealAvailable() || kind === 'embedded' ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-    t.timeout(180_000);
     await run(t, kind);
   });
 }

@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { parse } from 'yaml';
 import { parseAnnotations } from '../../../src/request/parse.ts';
-import type { EipDefaults, EipRequest } from '../../../src/request/request.ts';
+import type { EipRequest } from '../../../src/request/request.ts';
 import { SERVICE, type Service } from '../../../src/sandbox/knative/resources.ts';
 import { NAMESPACE, said, world } from './world.ts';
+import { DEFAULTS as defaults } from '../../harness/settings.ts';
 
 const FOLDER = new URL('../../../knative/', import.meta.url);
 
-const defaults: EipDefaults = { bandwidthMbps: 5, internetChargeType: 'PayByTraffic', isp: 'BGP' };
 const fresh = { kind: 'new', ...defaults, securityProtectionTypes: [], tags: [] } as const;
 
 /** Each file and what its pods ask for. */
@@ -30,7 +30,7 @@ const load = (file: string): Service => parse(readFileSync(new URL(file, FOLDER)
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
 /** Samples of Knative Eventing, which ask for no EIP. */
-const EVENTING = new Set(['broker-trigger.yaml', 'sinkbinding.yaml']);
+const EVENTING = new Set(['eventtypes.yaml', 'broker-trigger.yaml', 'sinkbinding.yaml']);
 
 test('every sample is in the table, and in the list that people read', (t) => {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml') && !EVENTING.has(file));

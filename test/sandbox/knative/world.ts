@@ -10,7 +10,7 @@ import { LABEL } from '../../../src/sandbox/knative/child-metadata.ts';
 import { SERVICE, type ResourceCondition, type Service } from '../../../src/sandbox/knative/resources.ts';
 import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../kube/virtual.ts';
+import { seeded } from '../../harness/random.ts';
 import { ManualClock } from '../../harness/clock.ts';
 
 export const NAMESPACE = 'default';

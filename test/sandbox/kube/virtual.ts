@@ -1,21 +1,7 @@
-import type { Random } from '../../../src/lib/random.ts';
 import type { ApiResponse } from '../../../src/sandbox/kube/exchange.ts';
 import { createApiServer, type ApiServer, type ApiServerOptions } from '../../../src/sandbox/kube/kube-server.ts';
 import { ManualClock } from '../../harness/clock.ts';
-
-/** The same draws for the same seed (mulberry32). */
-export const seeded = (seed: number): Random => {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const hex = (digits: number): string =>
-    Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('');
-  return { next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}` };
-};
+import { seeded } from '../../harness/random.ts';
 
 export interface Sandbox {
   readonly server: ApiServer;

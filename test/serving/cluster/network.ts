@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 
 const run = promisify(execFile);
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { CONFIG_MAP } from '../../../src/api/core.ts';
+import { CONFIG_MAP, SECRET } from '../../../src/api/core.ts';
 import { objectPath } from '../../../src/kube/path.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../../../src/kube/port.ts';
 import { createPodNetwork } from './network.ts';
@@ -39,11 +39,6 @@ export interface ProcessPod {
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-interface Secret extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-const SECRET: Resource<Secret> = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
 const SERVICE_ACCOUNT: Resource<KubeObject> = {
   group: '',
   version: 'v1',

@@ -1,12 +1,13 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { MUTATING_WEBHOOKS } from '../../../src/webhook/rotation.ts';
+import { MUTATING_WEBHOOKS } from '../../../src/api/admission.ts';
 import type { Kube } from '../../../src/kube/port.ts';
 import { sandboxCredential } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOME } from '../../e2e/rights.ts';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import type { Kubectl } from './kubectl.ts';
+import { configuration } from '../../harness/settings.ts';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 
@@ -25,20 +26,20 @@ export interface ProductOptions {
 
 export const VIRTUAL_NODE_NAME = 'knative-eip-virtual-node';
 
-const configurationOf = ({ cloudUrl, vpcID, vSwitchID, settings }: ProductOptions): object => ({
-  clusterID: 'stage',
-  regionID: 'cn-hangzhou',
-  vpcID,
-  endpoints: { vpc: cloudUrl, ecs: cloudUrl, eci: cloudUrl },
-  webhook: { enabled: true },
-  logFormat: 'json',
-  // A dozen Services at once are more than the defaults are made for.
-  kubeClientQPS: 200,
-  kubeClientBurst: 400,
-  networkController: { eipController: { maxConcurrentReconciles: 10 } },
-  virtualNode: { enabled: true, vSwitchIDs: [vSwitchID], securityGroupID: 'sg-stage' },
-  ...settings,
-});
+const configurationOf = ({ cloudUrl, vpcID, vSwitchID, settings }: ProductOptions): object =>
+  configuration({
+    clusterID: 'stage',
+    vpcID,
+    endpoints: { vpc: cloudUrl, ecs: cloudUrl, eci: cloudUrl },
+    webhook: { enabled: true },
+    logFormat: 'json',
+    // A dozen Services at once are more than the defaults are made for.
+    kubeClientQPS: 200,
+    kubeClientBurst: 400,
+    networkController: { eipController: { maxConcurrentReconciles: 10 } },
+    virtualNode: { enabled: true, vSwitchIDs: [vSwitchID], securityGroupID: 'sg-stage' },
+    ...settings,
+  });
 
 /**
  * `vi config/manager/config.yaml` and `kubectl apply -k config/virtual-node`, also for a change of the configuration.

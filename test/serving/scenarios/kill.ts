@@ -2,7 +2,7 @@ import { REUSABLE } from '../../../src/api/annotations.ts';
 import { POD } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOME } from '../../e2e/rights.ts';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import type { Stage } from '../cluster/stage.ts';
 import type { Play } from '../play.ts';
 import { timeWithout } from '../recorder.ts';

@@ -1,6 +1,6 @@
 import { ALLOCATED_ADDRESS, EIP_BEFORE_TRAFFIC } from '../../../src/api/annotations.ts';
 import { REVISION, SERVICE } from '../../../src/sandbox/knative/resources.ts';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import { ask } from '../client.ts';
 import type { Play } from '../play.ts';
 import { timeWithout } from '../recorder.ts';

@@ -1,4 +1,4 @@
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import { createKn, type KnPrinted } from '../cluster/kn.ts';
 import type { Play } from '../play.ts';
 import { KEYS } from '../../../src/api/annotations.ts';

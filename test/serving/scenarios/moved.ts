@@ -1,6 +1,6 @@
 import { WANTS_ECI } from '../../../src/api/annotations.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import type { Play } from '../play.ts';
 import { timeWithout } from '../recorder.ts';
 import { MAX_SCALE, MIN_SCALE, NAMED_EIP, NEW_EIP, seconds, type Scene } from '../scenario.ts';

@@ -2,7 +2,7 @@ import { EIP_BEFORE_TRAFFIC, KEYS, WANTS_ECI } from '../../../src/api/annotation
 import type { KubeObject, Resource } from '../../../src/kube/port.ts';
 import { CONFIG_MAP } from '../../../src/api/core.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import { KNATIVE_HOME } from '../cluster/knative.ts';
 import type { Play } from '../play.ts';
 import { timeWithout } from '../recorder.ts';

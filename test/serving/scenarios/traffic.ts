@@ -1,5 +1,5 @@
 import { MIN_SCALE, NAMED_EIP, NEW_EIP, seconds } from '../scenario.ts';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import type { Play } from '../play.ts';
 
 /** What an Event said that never came: that a pod gets its EIP once another one is gone, which stays. */

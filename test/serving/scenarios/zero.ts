@@ -1,6 +1,6 @@
 import { EIP_BEFORE_TRAFFIC } from '../../../src/api/annotations.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../../e2e/stage.ts';
+import { until } from '../../harness/until.ts';
 import type { Exchange } from '../client.ts';
 import type { Play } from '../play.ts';
 import type { PodHistory } from '../recorder.ts';

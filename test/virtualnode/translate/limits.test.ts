@@ -42,7 +42,7 @@ function* brokenIn(container: ContainerSpec): Generator<string> {
   if (environmentVar.length > 240) yield 'variables';
   if (new Set(environmentVar.map(({ key }) => key)).size < environmentVar.length) yield 'a variable twice';
   for (const variable of environmentVar) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(variable.key)) yield `variable ${variable.key}`;
+    if (!/^[A-Za-z_.-][A-Za-z0-9_.-]{0,127}$/.test(variable.key)) yield `variable ${variable.key}`;
     if ('value' in variable && variable.value.length > 256) yield `value of ${variable.key}`;
   }
   if (image.length === 0 || image.length > 255) yield 'image';

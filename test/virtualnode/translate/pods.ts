@@ -1,17 +1,17 @@
-import type { ConfigMap } from '../../../src/api/core.ts';
+import type { ConfigMap, Secret } from '../../../src/api/core.ts';
 import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/container-groups.ts';
+import type { VirtualNodeAllowances } from '../../../src/api/eippolicy.ts';
+import { UNRESTRICTED, type EffectivePolicy } from '../../../src/policies/policy.ts';
 import { translate, type Translation } from '../../../src/virtualnode/translate/group.ts';
 import type { NodeSettings, Remark, TranslationInput } from '../../../src/virtualnode/translate/input.ts';
-import type { WorkloadContainer, Secret, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
+import type { WorkloadContainer, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
+import { nodeSettings } from '../../harness/settings.ts';
 
-export const settings: NodeSettings = {
-  clusterUid: 'c0ffee00-0000-4000-8000-000000000000',
+export const settings = nodeSettings({
   zoneId: 'cn-hangzhou-k',
   vSwitchIds: ['vsw-1', 'vsw-2'],
-  securityGroupId: 'sg-1',
   clusterDNS: ['172.21.0.10'],
-  clusterDomain: 'cluster.local',
-};
+});
 
 export const POD_UID = '7d7a5d26-0000-4000-8000-000000000001';
 
@@ -51,6 +51,31 @@ export const app = (change: Partial<WorkloadContainer> = {}): WorkloadContainer 
   ...change,
 });
 
+/** What one policy allows. */
+export const allowing = (allows: VirtualNodeAllowances, policy = 'team'): EffectivePolicy => ({
+  ...UNRESTRICTED,
+  names: [policy],
+  virtualNode: [{ policy, allows }],
+});
+
+const ALL = ['*'];
+/** A policy under which pods may choose whatever there is: these tests are of the translation. */
+export const EVERYTHING = allowing({
+  ramRoles: ALL,
+  securityGroups: ALL,
+  vSwitches: ALL,
+  resourceGroups: ALL,
+  imageCaches: ALL,
+  instanceTypes: ALL,
+  disks: ALL,
+  fileServers: ALL,
+  buckets: ALL,
+  mountOptions: ALL,
+  tagKeys: ALL,
+  ephemeralStorageGiB: 2000,
+  newDiskGiB: 2000,
+});
+
 export type InputChange = Partial<Omit<TranslationInput, 'configMaps' | 'secrets' | 'settings'>> & {
   readonly configMaps?: readonly ConfigMap[];
   readonly secrets?: readonly Secret[];
@@ -61,6 +86,7 @@ export const inputOf = (pod: WorkloadPod, { configMaps = [], secrets = [], ...ch
   nodeName: 'vnode-1',
   tokens: new Map<string, string>(),
   eip: {},
+  policy: EVERYTHING,
   pod,
   ...change,
   settings: { ...settings, ...change.settings },

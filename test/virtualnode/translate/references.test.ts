@@ -103,6 +103,46 @@ test('references come before variables, which may use and replace them', (t) => 
   t.regex(notes.map(({ problem }) => problem).join(), /C_app\.yaml of conf is no name of a variable and is left out/);
 });
 
+test('names of variables with - and . are passed on, as the vendor’s own samples need them', (t) => {
+  const env = [
+    { name: 'aliyun_logs_app-stdout', value: 'stdout' },
+    { name: 'spring.profiles.active', value: 'prod' },
+  ];
+  t.deepEqual(
+    ranApp({ env }).environmentVar,
+    env.map(({ name, value }) => ({ key: name, value })),
+  );
+});
+
+test('a startup probe becomes delays of the others, or is the readiness probe, and that is said', (t) => {
+  const startupProbe = { httpGet: { path: '/up', port: 80 }, initialDelaySeconds: 2, failureThreshold: 30 };
+  const livenessProbe = { tcpSocket: { port: 80 }, initialDelaySeconds: 5 };
+  const { spec, notes } = ran(podOf({ containers: [app({ startupProbe, livenessProbe })] }));
+  t.like(spec.containers[0], {
+    readinessProbe: { httpGet: { path: '/up', port: 80 }, initialDelaySeconds: 2 },
+    livenessProbe: { tcpSocket: { port: 80 }, initialDelaySeconds: 302 },
+  });
+  t.deepEqual(
+    notes.map(({ field }) => field),
+    ['spec.containers[app].startupProbe'],
+  );
+  const readinessProbe = { exec: { command: ['true'] } };
+  t.like(ranApp({ startupProbe, readinessProbe }).readinessProbe, {
+    exec: { command: ['true'] },
+    initialDelaySeconds: 2,
+  });
+});
+
+const noted = (amount: string) =>
+  ran(podOf({ containers: [app({ resources: { requests: { 'ephemeral-storage': amount } } })] })).notes.map(
+    ({ field }) => field,
+  );
+
+test('temporary storage beyond what every instance has is not bought silently, nor left out silently', (t) => {
+  t.deepEqual(noted('30Gi'), []);
+  t.deepEqual(noted('100Gi'), ['spec.containers[*].resources.requests[ephemeral-storage]']);
+});
+
 test('the variables of the cluster’s Services come first, and the container’s own replace them', (t) => {
   const serviceEnvironment = new Map([
     ['KUBERNETES_SERVICE_HOST', '172.21.0.1'],

@@ -38,10 +38,10 @@ const rows: Readonly<Record<string, Row>> = {
     fields: ['spec.containers[app].env[B]'],
     says: /400 characters/,
   },
-  'a variable with a dot': {
-    pod: of({ env: [{ name: 'a.b', value: '1' }] }),
-    fields: ['spec.containers[app].env[a.b]'],
-    says: /letters, digits and underscores/,
+  'a variable with a colon': {
+    pod: of({ env: [{ name: 'a:b', value: '1' }] }),
+    fields: ['spec.containers[app].env[a:b]'],
+    says: /letters, digits, _, - and \./,
   },
   '241 variables': {
     pod: of({ env: many(241).map((index) => ({ name: `V${index}`, value: '1' })) }),
@@ -74,10 +74,10 @@ const rows: Readonly<Record<string, Row>> = {
     fields: ['spec.containers[app].env[A]'],
     says: /set resources\.limits\.ephemeral-storage/,
   },
-  'a startup probe': {
-    pod: of({ startupProbe: { tcpSocket: { port: 1 } } }),
-    fields: ['spec.containers[app].startupProbe'],
-    says: /ECI has no startup probes; use initialDelaySeconds/,
+  'a gRPC probe at the start': {
+    pod: of({ startupProbe: { grpc: { port: 9 } } }),
+    fields: ['spec.containers[app].readinessProbe.grpc'],
+    says: /ECI has no gRPC probes; use tcpSocket on port 9, or exec/,
   },
   'gRPC probes': {
     pod: of({ readinessProbe: { grpc: { port: 9 } }, livenessProbe: { grpc: { port: 9, service: 'x' } } }),
@@ -284,11 +284,11 @@ for (const [key, values] of Object.entries(unreadable))
 test('everything that is wrong is said at once, and before what is missing', (t) => {
   const pod = podOf({
     hostNetwork: true,
-    containers: [app({ startupProbe: { tcpSocket: { port: 1 } }, envFrom: [{ secretRef: { name: 'none' } }] })],
+    containers: [app({ readinessProbe: { grpc: { port: 9 } }, envFrom: [{ secretRef: { name: 'none' } }] })],
   });
   t.deepEqual(
     refusalsOf(pod).map(({ field }) => field),
-    ['spec.hostNetwork', 'spec.containers[app].startupProbe'],
+    ['spec.hostNetwork', 'spec.containers[app].readinessProbe.grpc'],
   );
 });
 

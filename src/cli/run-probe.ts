@@ -1,0 +1,152 @@
+import { writeFileSync } from 'node:fs';
+import { createClients } from '../cloud/alicloud/clients.ts';
+import { endpointCandidates } from '../cloud/alicloud/endpoint.ts';
+import { namedCalls } from '../cloud/alicloud/named-calls.ts';
+import { createCredentials } from '../cloud/credentials.ts';
+import type { NamedAnswer } from '../cloud/named-answer.ts';
+import { reaches } from '../cloud/reach.ts';
+import { systemRandom as random } from '../lib/random.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { clean } from '../probe/clean.ts';
+import { markOf, newRun } from '../probe/mark.ts';
+import type { ProbeApi, Site } from '../probe/port.ts';
+import { callMade, findingLine, planText, reportOf, settingLines, type CallMade } from '../probe/report.ts';
+import { runProbes } from '../probe/run-probes.ts';
+import type { ProbeOptions, RunProbe } from './shell.ts';
+
+/** How long a host has to answer, milliseconds. */
+const REACH_MS = 2_000;
+/** How often a call that is throttled is made again, and how long is waited before. */
+const MOST_THROTTLED = 10;
+const THROTTLED_MS = 3_000;
+
+/** ECI's own image, which is had without a way to the Internet (ECI, "Image registry"). */
+const usualImage = (region: string): string => `registry-vpc.${region}.aliyuncs.com/eci_open/busybox:1.30`;
+
+/** Calls as the controller's, and of a throttled one only the answer that counts. */
+const apiOf = (
+  { config, clock, log, env }: ProbeOptions,
+  onCall: (action: string, answer: NamedAnswer) => void,
+): ProbeApi => {
+  const endpointChoice = chooseEndpoints(config, { clock, log });
+  const credentials = createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock);
+  const clients = createClients({
+    region: config.regionID,
+    endpoints: endpointsOf(config),
+    endpointChoice,
+    credentials,
+  });
+  const call = namedCalls({ clock, clients, credentials });
+  return async (product, action, query) => {
+    for (let times = 1; ; times += 1) {
+      const answer = await call(product, action, query);
+      onCall(action, answer);
+      if (!answer.code.startsWith('Throttling') || times >= MOST_THROTTLED) return answer;
+      await clock.sleep(THROTTLED_MS);
+    }
+  };
+};
+
+/** The hosts of each API, where the configuration does not say which. */
+const hostsOf = ({ config }: ProbeOptions): Site['hosts'] => {
+  const { endpoints, regionID } = config;
+  const open = (['vpc', 'ecs', 'eci', 'sts'] as const).filter((product) => endpoints[product] === undefined);
+  return Object.fromEntries(open.map((product) => [product, endpointCandidates(product, regionID)]));
+};
+
+/** Where the run takes place, or what is missing on the command line. */
+const siteOf = (options: ProbeOptions): Site | string => {
+  const { config, packageId, withEci, image, podAddress } = options;
+  const vSwitchId = options.vSwitchId ?? config.virtualNode.vSwitchIDs[0];
+  const securityGroupId = options.securityGroupId ?? config.virtualNode.securityGroupID;
+  if (vSwitchId === undefined) return 'write --vswitch: the network interface of the run is made there';
+  if (securityGroupId === undefined) return 'write --security-group: the network interface of the run must have one';
+  const region = config.regionID;
+  return {
+    region,
+    vSwitchId,
+    securityGroupId,
+    packageId,
+    withEci,
+    image: image ?? usualImage(region),
+    podAddress,
+    hosts: hostsOf(options),
+  };
+};
+
+const cleanUp = async (options: ProbeOptions, run: string): Promise<number> => {
+  const { config, clock, out, err } = options;
+  const ports = { api: apiOf(options, () => undefined), clock, say: (line: string) => out(`${line}\n`) };
+  const left = await clean({ ports, mark: markOf(run), region: config.regionID, withEci: true });
+  if (left.length === 0) {
+    out(`Nothing of the run ${run} is in the account.\n`);
+    return 0;
+  }
+  err(`Left of the run ${run}, to be given back by hand or by the same command again:\n  ${left.join('\n  ')}\n`);
+  return 1;
+};
+
+/** `knative-eip probe`. 0 if it came to its end and nothing is left, 1 if not, 2 if something has to be written. */
+export const runProbe: RunProbe = async (options) => {
+  const { clock, out, err, ask, signal } = options;
+  if (options.clean !== undefined) return cleanUp(options, options.clean);
+  const site = siteOf(options);
+  if (typeof site === 'string') {
+    err(`knative-eip: ${site}\n`);
+    return 2;
+  }
+  out(planText(site));
+  if (options.dryRun) {
+    out('Nothing was called.\n');
+    return 0;
+  }
+  const startedAt = clock.now();
+  const began = clock.mono();
+  const calls: CallMade[] = [];
+  const api = apiOf(options, (action, answer) => calls.push(callMade(clock.mono() - began, action, answer)));
+  const look = await api('vpc', 'DescribeEipAddresses', { RegionId: site.region, PageSize: '10' });
+  if (look.code !== 'OK') {
+    err(
+      `knative-eip: the account cannot be seen, and nothing was begun: DescribeEipAddresses: ${look.code} ${look.message}\n`,
+    );
+    return 1;
+  }
+  if (!options.yes) {
+    if (!ask) {
+      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be done\n');
+      return 2;
+    }
+    if ((await ask('Begin? [yes/no] ', signal)).trim() !== 'yes') {
+      err('Nothing was begun.\n');
+      return 1;
+    }
+  }
+  const run = newRun(random.uuid());
+  // Before anything is bought: whoever is killed must know it.
+  out(`The run is ${run}. Should it be killed: knative-eip probe --region ${site.region} --clean ${run}\n`);
+  const ports = {
+    api,
+    clock,
+    reaches: (host: string) => reaches(host, REACH_MS),
+    say: (line: string) => out(`${line}\n`),
+  };
+  const ran = await runProbes(
+    { ports, site, mark: markOf(run) },
+    (finding) => out(`${findingLine(finding)}\n`),
+    signal,
+  );
+  const file = options.output ?? `knative-eip-probe-${run}.json`;
+  const report = reportOf(ran, { version: options.version, run, site, startedAt, calls });
+  writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
+  out(`The report, without secrets and fit for an issue: ${file}\n`);
+  const settings = settingLines(ran.findings);
+  out(
+    settings.length === 0
+      ? 'The cloud is as assumed; nothing to set.\n'
+      : `What it calls for:\n  ${settings.join('\n  ')}\n`,
+  );
+  if (ran.stopped !== undefined) err(`It was stopped: ${ran.stopped}\n`);
+  if (ran.left.length > 0)
+    err(`Left in the account; run --clean ${run}, or give it back by hand:\n  ${ran.left.join('\n  ')}\n`);
+  return ran.stopped === undefined && ran.left.length === 0 ? 0 : 1;
+};

@@ -1,0 +1,61 @@
+import type { Pod } from '../api/core.ts';
+import { isFinal } from '../api/pod.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { QueueLane } from '../kube/queue.ts';
+import type { TrackedState } from './podeip/observation.ts';
+import { isExternal, isOurs, readRecord } from './podeip/record.ts';
+
+/**
+ * What is worked on first, as far as the caches know. Nothing of what is decided depends on it.
+ *
+ * - `priority`: the address is being given back. It costs money, and others may wait for its place.
+ * - `detach`: the same of an EIP that is still bound. Only as many are worked on as may call UnassociateEipAddress now,
+ *   so that what is detached is released before the next one is detached.
+ * - `started`: there is an EIP, and the pod does not have it yet. One step more brings an address into use, while a
+ *   step for a newcomer brings one more EIP that is paid for and used by nobody.
+ * - `purchase`: an EIP is to be bought. Only as many are worked on as may call AllocateEipAddress now.
+ * - `main`: newcomers, whose wish is written down first, and behind them (`resync` in src/kube/queue.ts) what is only
+ *   looked at again.
+ */
+export const laneOf = ({
+  pod,
+  podEip,
+  accepted,
+}: {
+  readonly pod: Pod | undefined;
+  readonly podEip: PodEip | undefined;
+  /** The last change of its EIP that this process has had accepted. */
+  readonly accepted?: TrackedState['accepted'];
+}): QueueLane => {
+  if (!podEip) return 'main';
+  if (isGoingBack(pod, podEip))
+    return podEip.status?.status === 'InUse' && accepted !== 'Unassociate' ? 'detach' : 'priority';
+  if (podEip.spec.allocationID !== '') return isReady(podEip) ? 'main' : 'started';
+  return isOurs(podEip) && !isExternal(podEip) && readRecord(podEip).request?.kind === 'new' ? 'purchase' : 'main';
+};
+
+/** So many may wait for their turn at the cloud, so that no turn is left unused. */
+const WAIT_FOR_TURN = 2;
+
+type ScarceAction = 'AllocateEipAddress' | 'UnassociateEipAddress';
+
+/** What a key of the lane will call next, where only so many may. */
+const NEXT_CALL: Readonly<Partial<Record<QueueLane, ScarceAction>>> = {
+  purchase: 'AllocateEipAddress',
+  detach: 'UnassociateEipAddress',
+};
+
+/** How many keys of a lane may be worked on at once. `left` is how many calls of an action may be sent now. */
+export const roomOf = (lane: QueueLane, left: (action: ScarceAction) => number): number => {
+  const action = NEXT_CALL[lane];
+  return action === undefined ? Infinity : left(action) + WAIT_FOR_TURN;
+};
+
+const isGoingBack = (pod: Pod | undefined, podEip: PodEip): boolean =>
+  podEip.metadata.deletionTimestamp !== undefined ||
+  !pod ||
+  isFinal(pod) ||
+  pod.metadata.uid !== readRecord(podEip).podUid;
+
+const isReady = ({ status }: PodEip): boolean =>
+  status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') ?? false;

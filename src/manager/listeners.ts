@@ -1,0 +1,92 @@
+import type { Config } from '../config/schema.ts';
+import type { Kube } from '../kube/port.ts';
+import { createReaderAuthorizer } from '../kube/reader.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { selfSigned } from '../virtualnode/certificate.ts';
+import { createApp } from '../web/app.ts';
+import type { Health } from '../web/health.ts';
+import { serve, serveTls, type Serving } from '../web/http-server.ts';
+import type { Exposition } from '../web/metrics-endpoint.ts';
+import type { Status } from '../web/overview.ts';
+import { followCertificate } from './certificate-files.ts';
+
+interface ListenerParts {
+  readonly config: Config;
+  /** For reviews of tokens only: they have a rate limit of their own. */
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly health: Health;
+  readonly exposition: Exposition;
+  readonly status: Status;
+  /** Ends the streams of the status page. */
+  readonly pageSignal: AbortSignal;
+}
+
+interface Listeners {
+  /** Base URLs; `page` is undefined where there is no status page. */
+  readonly urls: { readonly health: string; readonly metrics: string; readonly page: string | undefined };
+  close(): Promise<void>;
+}
+
+/** The Service of config/manager that Prometheus finds the replicas by. */
+const METRICS_SERVICE = 'knative-eip-metrics';
+
+/**
+ * Serves health, metrics and the status page, each at an address of its own, so that none of them can be kept busy
+ * through another.
+ *
+ * @throws {ServeError} if one of them cannot listen
+ */
+export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise<Listeners> => {
+  const { config, clock, log, health, status, pageSignal } = parts;
+  const { address, statusPage } = config.http;
+  const serving: Serving[] = [];
+  const close = async () => {
+    await Promise.all(serving.map((each) => each.close()));
+  };
+  const keep = <T extends Serving>(one: T): T => {
+    serving.push(one);
+    return one;
+  };
+  try {
+    const healthServer = keep(await serve(createApp({ health, log }), config.health.address, clock, 'health.address'));
+    const metrics = keep(await serveMetrics(parts, signal));
+    const isLocalOnly = statusPage === 'local';
+    const page =
+      statusPage === 'off'
+        ? undefined
+        : keep(
+            await serve(createApp({ page: { status, clock, signal: pageSignal, isLocalOnly }, log }), address, clock),
+          );
+    return { urls: { health: healthServer.url, metrics: metrics.url, page: page?.url }, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const serveMetrics = async (
+  { config, kube, clock, random, log, exposition }: ListenerParts,
+  signal: AbortSignal,
+): Promise<Serving> => {
+  const { address, tls, authorization, certificateDirectory } = config.metrics;
+  const guard = authorization ? createReaderAuthorizer({ kube, clock, log }) : undefined;
+  const app = createApp({ exposition, guard, log });
+  const where = { address, key: 'metrics.address' };
+  if (!tls) return serve(app, where.address, clock, where.key);
+  const service = `${METRICS_SERVICE}.${config.leaderElection.namespace}.svc`;
+  // Also where files follow: a scrape before these are there fails at their client, and not at a port that is closed.
+  const own = await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
+  const server = await serveTls(app, where, { certificate: own }, clock);
+  if (certificateDirectory !== undefined)
+    void followCertificate(
+      { directory: certificateDirectory, whose: 'metrics', present: (next) => server.present(next) },
+      { clock, log },
+      signal,
+    );
+  return server;
+};

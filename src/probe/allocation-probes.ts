@@ -1,0 +1,164 @@
+import { textAt } from './json.ts';
+import { totalOf } from './lab.ts';
+import type { EipSeen } from './seen.ts';
+import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe } from './probe.ts';
+
+/** How far the product reckons that reads lag: READ_LAG_MS of src/manager/controllers.ts. */
+const RECKONED_MS = 3_000;
+/** Looks are this far apart; what differs by less is the same. */
+const NOISE_MS = 1_000;
+
+/** A tag without a value. */
+const EMPTY_TAG = 'knative-eip-probe-empty';
+const hasEmptyTag = (eip: EipSeen | undefined): boolean => eip?.tags.has(EMPTY_TAG) ?? false;
+
+/** About the purchase of an EIP: tags, lag and tokens. */
+export const allocationProbes: readonly Probe[] = [
+  probe({
+    id: 'P1',
+    assumption: 'an EIP has the tags that AllocateEipAddress was sent',
+    run: async (lab) => {
+      const { bought } = await lab.purchase();
+      return { hasTag: bought.hasTag, untaggedMs: bought.untaggedMs };
+    },
+    evaluate: ({ hasTag, untaggedMs }) =>
+      hasTag
+        ? asAssumed(untaggedMs === 0 ? 'at once' : `after ${untaggedMs} ms`)
+        : differs('it has none before TagResources', 'tagsIgnored'),
+  }),
+  probe({
+    id: 'P1-name',
+    assumption: 'the name of an EIP may have a slash and a colon',
+    run: async (lab) => ({ code: (await lab.purchase()).nameCode }),
+    evaluate: ({ code }) => (code === 'OK' ? asAssumed('it was accepted') : differs(`refused with ${code}`)),
+  }),
+  probe({
+    id: 'P2',
+    assumption: 'a query by ID shows an EIP at once, and does not go back in time',
+    run: async (lab) => {
+      const { bought, tagged } = await lab.purchase();
+      return { unlistedMs: bought.unlistedMs, wentBack: bought.wentBack || tagged.wentBack };
+    },
+    evaluate: ({ unlistedMs, wentBack }) =>
+      unlistedMs === 0 && !wentBack
+        ? asAssumed('at once')
+        : differs(
+            `it was not listed for ${unlistedMs} ms${wentBack ? ', and vanished again meanwhile' : ''}` +
+              (unlistedMs > RECKONED_MS ? '; that is longer than the product reckons with' : ''),
+            'readLag',
+          ),
+  }),
+  probe({
+    id: 'P2-tag',
+    assumption: 'a query by tag knows what a query by ID knows',
+    run: async (lab) => {
+      const { untaggedMs, unlistedByTagMs } = (await lab.purchase()).tagged;
+      return { untaggedMs, unlistedByTagMs };
+    },
+    evaluate: ({ untaggedMs, unlistedByTagMs }) =>
+      unlistedByTagMs > RECKONED_MS && unlistedByTagMs - untaggedMs >= NOISE_MS
+        ? differs(`by tag it was not found for ${unlistedByTagMs} ms`, 'tagFilterLag')
+        : asAssumed(unlistedByTagMs === 0 ? 'at once' : `after ${unlistedByTagMs} ms`),
+  }),
+  probe({
+    id: 'P3',
+    assumption: 'the same token and the same parameters give the same EIP',
+    run: async (lab) => {
+      const { allocationId, query } = await lab.purchase();
+      const answer = await lab.call('AllocateEipAddress', query);
+      return { code: answer.code, isSame: textAt(answer.body, 'AllocationId') === allocationId };
+    },
+    evaluate: ({ code, isSame }) => {
+      if (isSame) return asAssumed('it did');
+      return differs(code === 'OK' ? 'a second EIP was bought' : `refused with ${code}`);
+    },
+  }),
+  probe({
+    id: 'P4',
+    assumption: 'the same token with other parameters is refused',
+    run: async (lab) => {
+      const { query } = await lab.purchase();
+      return codeSeen(await lab.call('AllocateEipAddress', { ...query, Bandwidth: '2' }));
+    },
+    evaluate: refusedAsKnown,
+  }),
+  probe({
+    id: 'P5',
+    assumption: 'a token is free again after a refusal of AllocateEipAddress',
+    run: async (lab) => {
+      const { refused, again } = await lab.second();
+      return { refused: refused.code, again: again.code };
+    },
+    evaluate: ({ refused, again }) => {
+      if (refused === 'OK') return notAsked('a bandwidth of 100,000 Mbit/s was accepted');
+      return again === 'OK' ? asAssumed('it was') : differs(`refused again with ${again}`, 'tokensRememberRefusals');
+    },
+  }),
+  probe({
+    id: 'P17',
+    assumption: 'a query for two IDs, one of which does not exist, shows the other',
+    run: async (lab) => {
+      const { allocationId } = await lab.purchase();
+      const unknown = `${allocationId.slice(0, -4)}0000`;
+      const answer = await lab.call('DescribeEipAddresses', { AllocationId: `${allocationId},${unknown}` });
+      return { code: answer.code, total: totalOf(answer) };
+    },
+    evaluate: ({ code, total }) => {
+      if (code !== 'OK') return differs(`refused with ${code}`);
+      return total === 1 ? asAssumed('TotalCount is 1') : differs(`TotalCount is ${total}`);
+    },
+  }),
+  probe({
+    id: 'P15',
+    assumption: 'TagResources adds a tag, also one with an empty value',
+    run: async (lab) => {
+      const { allocationId } = await lab.purchase();
+      const answer = await lab.call('TagResources', {
+        ResourceType: 'EIP',
+        'ResourceId.1': allocationId,
+        'Tag.1.Key': EMPTY_TAG,
+        'Tag.1.Value': '',
+      });
+      const { last } = await lab.settle(allocationId, (eip) => hasEmptyTag(eip));
+      return { code: answer.code, shown: hasEmptyTag(last) };
+    },
+    evaluate: ({ code, shown }) => {
+      if (code !== 'OK') return differs(`refused with ${code}`);
+      return shown ? asAssumed('it is shown') : differs('it is not shown');
+    },
+  }),
+];
+
+/** The end of the first EIP: the last thing that is asked of it. */
+export const releaseProbes: readonly Probe[] = [
+  probe({
+    id: 'P16',
+    assumption: 'a released EIP is gone at once',
+    run: async (lab) => {
+      const { allocationId } = await lab.purchase();
+      await lab.unassociate(allocationId);
+      await lab.must('ReleaseEipAddress', { AllocationId: allocationId });
+      const second = await lab.call('ReleaseEipAddress', { AllocationId: allocationId });
+      const { states, ms } = await lab.settle(allocationId, (eip) => eip === undefined);
+      return { second: second.code, states, ms };
+    },
+    evaluate: ({ second, states, ms }) =>
+      states.includes('Releasing') || second === 'IncorrectEipStatus'
+        ? differs(`it was Releasing, and gone after ${ms} ms (a second release: ${second})`, 'asynchronousRelease')
+        : asAssumed(`gone after ${ms} ms (a second release: ${second})`),
+  }),
+  probe({
+    id: 'P6',
+    assumption: 'the token of an EIP that was released buys no other one',
+    run: async (lab) => {
+      const { allocationId, query } = await lab.purchase();
+      // Should it buy one all the same, that carries the mark of the run, and is given back with everything.
+      const { code, body } = await lab.call('AllocateEipAddress', query);
+      return { code, isSame: textAt(body, 'AllocationId') === allocationId };
+    },
+    evaluate: ({ code, isSame }) => {
+      if (code !== 'OK') return asAssumed(`refused with ${code}`);
+      return isSame ? asAssumed('it is answered as before') : differs('another EIP was bought');
+    },
+  }),
+];

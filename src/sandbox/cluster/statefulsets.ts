@@ -1,0 +1,67 @@
+import { isDeepStrictEqual } from 'node:util';
+import { POD, type Pod } from '../../api/core.ts';
+import type { Requeue } from '../../kube/reconcile-loop.ts';
+import type { Kube, Resource } from '../../kube/port.ts';
+import { refOf } from '../../kube/store.ts';
+import { ownerKey, unlessThere } from './deployments.ts';
+import { followObjects, type FollowContext } from './follow-objects.ts';
+import { REVISION_HASH, revisionOf, statefulStatus, statefulSteps, type StatefulSet } from './stateful-rollout.ts';
+import { isOwnedBy, ownedBy } from './workloads.ts';
+
+export const STATEFUL_SET: Resource<StatefulSet> = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'statefulsets',
+  kind: 'StatefulSet',
+  namespaced: true,
+};
+
+/** Stand-in for the StatefulSet controller, without volumes and ControllerRevisions. */
+export const runStatefulSets = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+  followObjects(
+    ground,
+    [{ resource: STATEFUL_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'StatefulSet') }],
+    (key) => sync(kube, key),
+    signal,
+  );
+
+const sync = async (kube: Kube, key: string): Promise<Requeue> => {
+  const set = await kube.get(STATEFUL_SET, refOf(key));
+  if (!set || set.metadata.deletionTimestamp !== undefined) return 'done';
+  const { namespace, name, uid } = set.metadata;
+  const pods: readonly Pod[] = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, set));
+  const { create, remove } = statefulSteps(set, pods);
+  for (const ordinal of create) await unlessThere(kube.create(POD, podOf(set, ordinal)));
+  for (const { metadata } of remove) await kube.delete(POD, { namespace, name: metadata.name }, { uid: metadata.uid });
+  const status = statefulStatus(set, pods);
+  if (!isDeepStrictEqual({ ...set.status, ...status }, { ...set.status }))
+    await kube.patch(
+      STATEFUL_SET,
+      { namespace, name },
+      { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
+    );
+  return 'done';
+};
+
+const podOf = (set: StatefulSet, ordinal: number) => {
+  const { namespace, name: setName } = set.metadata;
+  const { metadata, spec } = set.spec.template;
+  const name = `${setName}-${ordinal}`;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...metadata,
+      namespace,
+      name,
+      labels: {
+        ...metadata?.labels,
+        [REVISION_HASH]: revisionOf(set),
+        'statefulset.kubernetes.io/pod-name': name,
+        'apps.kubernetes.io/pod-index': String(ordinal),
+      },
+      ownerReferences: [ownedBy(set, 'StatefulSet')],
+    },
+    spec: { ...spec, hostname: name, subdomain: set.spec.serviceName },
+  };
+};

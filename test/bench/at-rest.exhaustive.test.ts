@@ -1,0 +1,23 @@
+import test from 'ava';
+import { Bed } from './bed.ts';
+
+test('a thousand EIPs at rest cost a page of a hundred every ten minutes and no write, and nobody waits behind them', async (t) => {
+  const bed = await Bed.create();
+  await bed.attach(1_000);
+  await bed.idle(1_800_000);
+  const before = bed.calls();
+  await bed.idle(3_600_000);
+  const { cloud, kubeReads, kubeWrites } = bed.callsSince(before);
+  // Ten pages, the free EIPs, and the count for the metrics once a minute.
+  t.deepEqual(Object.keys(cloud), ['DescribeEipAddresses']);
+  t.true(cloud['DescribeEipAddresses']! <= 6 * 11 + 61, `${cloud['DescribeEipAddresses']} calls to the cloud`);
+  t.true(kubeReads <= 300, `${kubeReads} reads`);
+  t.is(kubeWrites, 0);
+  const [ms] = await bed.attach(1);
+  const empty = await Bed.create();
+  const [aloneMs] = await empty.attach(1);
+  // A status that is written once more or less, and no wait.
+  t.true(Math.abs(ms! - aloneMs!) <= 50, `${ms} ms, and ${aloneMs} in an empty cluster`);
+  await empty.stop();
+  await bed.stop();
+});

@@ -1,0 +1,179 @@
+import { POD, type Pod } from '../../src/api/core.ts';
+import { isAnnounced } from '../../src/api/pod.ts';
+import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { NEW } from '../controllers/podeip/situation.ts';
+import { Operating, type Way } from '../harness/operating.ts';
+
+/** How long the API server takes, milliseconds. Its watches tell at once. */
+const READ_MS = 5;
+const WRITE_MS = 10;
+/** How long the cloud takes to answer, milliseconds; half of it before the effect. */
+const CLOUD_MS: Readonly<Record<string, number>> = {
+  AllocateEipAddress: 300,
+  AssociateEipAddress: 200,
+  UnassociateEipAddress: 200,
+  ReleaseEipAddress: 200,
+};
+const OTHER_CLOUD_MS = 80;
+/** How long an EIP is Associating or Unassociating, milliseconds. */
+const TRANSITION_MS = 1_500;
+
+/**
+ * What one address takes that nothing waits for: Allocate, Associate until it is accepted, the transition, the way back
+ * of the Describe that shows InUse, half a write. Milliseconds.
+ */
+export const ATTACH_BOUND_MS = 300 + 100 + TRANSITION_MS + 40 + 5;
+/** The same of a release: Unassociate and Release until their effect, the transition, the way back of a Describe. */
+export const RELEASE_BOUND_MS = 100 + TRANSITION_MS + 40 + 100;
+
+export interface Calls {
+  /** Calls to the cloud by action. */
+  readonly cloud: Readonly<Record<string, number>>;
+  /** Calls that the cloud refused because there were too many. */
+  readonly throttled: number;
+  readonly kubeReads: number;
+  readonly kubeWrites: number;
+}
+
+const INSTANT = { minMs: 0, maxMs: 0 };
+const TRANSITION = { minMs: TRANSITION_MS, maxMs: TRANSITION_MS };
+
+/** How much time passes at once, milliseconds. */
+const STEP_MS = 250;
+const HOURS_MS = 6 * 3_600_000;
+
+/**
+ * The whole controller as production composes it, with production's limits, in virtual time. Figures are exact: no
+ * machine's speed is in them.
+ */
+export class Bed {
+  readonly world: Operating;
+  readonly #kube: { reads: number; writes: number };
+  readonly #publishedAt = new Map<string, number>();
+  #pods = 0;
+
+  private constructor(world: Operating, kube: { reads: number; writes: number }) {
+    this.world = world;
+    this.#kube = kube;
+    world.server.onWrite(({ object }) => {
+      if (object['kind'] !== POD.kind) return;
+      const pod = object as unknown as Pod;
+      const { name } = pod.metadata;
+      if (!this.#publishedAt.has(name) && isAnnounced(pod)) this.#publishedAt.set(name, world.clock.mono());
+    });
+  }
+
+  /** @param config over the default configuration */
+  static async create(config: object = {}): Promise<Bed> {
+    const kube = { reads: 0, writes: 0 };
+    const world = await Operating.create({
+      quota: 100_000,
+      // All pods are of one namespace, and what is measured is the controller.
+      config: { sweeper: {}, namespaceLimits: { eips: 0, purchasesPerMinute: 0 }, ...config },
+      transitions: { associate: TRANSITION, unassociate: TRANSITION, bandwidthPackage: INSTANT },
+      way: (clock) => wayOf(clock, kube),
+    });
+    return new Bed(world, kube);
+  }
+
+  get #now(): number {
+    return this.world.clock.mono();
+  }
+
+  /** So many pods start at once. Resolves to how long each waited for its address, in order, milliseconds. */
+  async attach(count: number): Promise<readonly number[]> {
+    const names = Array.from({ length: count }, () => `pod-${(this.#pods += 1)}`);
+    const began = this.#now;
+    for (const name of names) await this.world.runPod(name, NEW);
+    await this.#until(() => names.every((name) => this.#publishedAt.has(name)));
+    return names.map((name) => this.#publishedAt.get(name)! - began).sort((a, b) => a - b);
+  }
+
+  /** All pods end at once. Resolves to how long each EIP was still held, in order, milliseconds. */
+  async release(): Promise<readonly number[]> {
+    const { kube, cloud, clock } = this.world;
+    const began = clock.now();
+    const before = cloud.ledger().at(-1)?.sequence ?? -1;
+    for (const { metadata } of await this.world.pods()) {
+      const body = { status: { phase: 'Succeeded' } };
+      await kube.patch(POD, metadata, { type: 'strategic', subresource: 'status', body });
+      await kube.delete(POD, metadata, { uid: metadata.uid });
+    }
+    await this.#until(async () => (await this.world.podEips()).length === 0);
+    return cloud
+      .ledger()
+      .filter(({ sequence, action }) => sequence > before && action === 'ReleaseEipAddress')
+      .map(({ at }) => at - began)
+      .sort((a, b) => a - b);
+  }
+
+  /** Lets time pass and nothing happen. */
+  async idle(ms: number): Promise<void> {
+    await this.world.clock.advance(ms);
+  }
+
+  /** All calls so far. */
+  calls(): Calls {
+    const byOutcome = Object.entries(this.world.cloud.calls());
+    return {
+      cloud: Object.fromEntries(
+        byOutcome.map(([action, outcomes]) => [action, Object.values(outcomes).reduce((sum, is) => sum + is, 0)]),
+      ),
+      throttled: byOutcome.reduce((sum, [, outcomes]) => sum + (outcomes['Throttling.User'] ?? 0), 0),
+      kubeReads: this.#kube.reads,
+      kubeWrites: this.#kube.writes,
+    };
+  }
+
+  /** What was called since an earlier answer of {@link calls}. */
+  callsSince(before: Calls): Calls {
+    const now = this.calls();
+    const cloud = Object.entries(now.cloud).map(([action, count]) => [action, count - (before.cloud[action] ?? 0)]);
+    return {
+      cloud: Object.fromEntries(cloud.filter(([, count]) => count !== 0)) as Record<string, number>,
+      throttled: now.throttled - before.throttled,
+      kubeReads: now.kubeReads - before.kubeReads,
+      kubeWrites: now.kubeWrites - before.kubeWrites,
+    };
+  }
+
+  stop(): Promise<void> {
+    return this.world.stop();
+  }
+
+  async #until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+    const end = this.#now + HOURS_MS;
+    while (!(await isSo())) {
+      if (this.#now > end) throw new Error(`Not in ${HOURS_MS} ms: ${this.world.complaints.slice(-3).join('; ')}`);
+      await this.world.clock.advance(STEP_MS);
+    }
+  }
+}
+
+const wayOf = (clock: Clock, kube: { reads: number; writes: number }): Way => ({
+  isLimited: true,
+  kube:
+    (transport: KubeTransport): KubeTransport =>
+    async (request) => {
+      const isRead = request.method === 'GET';
+      kube[isRead ? 'reads' : 'writes'] += 1;
+      const half = (isRead ? READ_MS : WRITE_MS) / 2;
+      await clock.sleep(half, request.signal);
+      const response = await transport(request);
+      await clock.sleep(half, request.signal);
+      return response;
+    },
+  cloud:
+    (callApi: SdkCallApi): SdkCallApi =>
+    async (params, request, runtime) => {
+      const half = (CLOUD_MS[params.action] ?? OTHER_CLOUD_MS) / 2;
+      await clock.sleep(half);
+      try {
+        return await callApi(params, request, runtime);
+      } finally {
+        await clock.sleep(half);
+      }
+    },
+});

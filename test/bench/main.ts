@@ -1,0 +1,115 @@
+/**
+ * How fast addresses come and go, and what they cost, by the shape of the work: in virtual time and exact. Prints
+ * Markdown.
+ *
+ *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest
+ *   npm run bench -- --pods 1,50 --rest 0          only these numbers of pods, and nothing at rest
+ *   npm run bench -- --config '{"kubeClientQPS":20}'
+ */
+import { parseArgs } from 'node:util';
+import { ATTACH_BOUND_MS, Bed, RELEASE_BOUND_MS, type Calls } from './bed.ts';
+
+const { values } = parseArgs({
+  options: {
+    pods: { type: 'string', default: '1,10,50,200,1000' },
+    rest: { type: 'string', default: '1000' },
+    config: { type: 'string', default: '{}' },
+  },
+});
+const numbersOf = (text: string): readonly number[] =>
+  text
+    .split(',')
+    .map(Number)
+    .filter((it) => it > 0);
+const config = JSON.parse(values.config) as object;
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(2);
+const at = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
+const row = (...cells: readonly (string | number)[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
+
+const table = (title: string, ...head: readonly string[]): void => {
+  process.stdout.write(`\n### ${title}\n\n`);
+  row(...head);
+  row(...head.map(() => '---'));
+};
+
+const timesOf = (times: readonly number[], boundMs: number): readonly string[] => [
+  seconds(times[0] ?? 0),
+  seconds(at(times, 0.5)),
+  seconds(at(times, 0.99)),
+  seconds(at(times, 1)),
+  (at(times, 0.5) / boundMs).toFixed(2),
+  (at(times, 0.99) / boundMs).toFixed(2),
+];
+
+const callsOf = (calls: Calls, per: number): readonly string[] => [
+  Object.entries(calls.cloud)
+    .map(([action, count]) => `${action} ${(count / per).toFixed(per === 1 ? 0 : 2)}`)
+    .join(', '),
+  String(calls.throttled),
+  (calls.kubeReads / per).toFixed(per === 1 ? 0 : 2),
+  (calls.kubeWrites / per).toFixed(per === 1 ? 0 : 2),
+];
+
+const TIMES = ['first s', 'median s', 'p99 s', 'last s', 'median ÷ bound', 'p99 ÷ bound'];
+const PER_POD = ['cloud calls per pod', 'throttled', 'API reads per pod', 'API writes per pod'];
+
+const attached: (readonly [string, ...string[]])[] = [];
+const released: (readonly [string, ...string[]])[] = [];
+for (const pods of numbersOf(values.pods)) {
+  const bed = await Bed.create(config);
+  let before = bed.calls();
+  attached.push([
+    String(pods),
+    ...timesOf(await bed.attach(pods), ATTACH_BOUND_MS),
+    ...callsOf(bed.callsSince(before), pods),
+  ]);
+  // What the last look finds out is no part of the release.
+  await bed.idle(120_000);
+  before = bed.calls();
+  released.push([
+    String(pods),
+    ...timesOf(await bed.release(), RELEASE_BOUND_MS),
+    ...callsOf(bed.callsSince(before), pods),
+  ]);
+  await bed.stop();
+}
+table(
+  `So many pods at once, until the address is published (bound ${seconds(ATTACH_BOUND_MS)} s)`,
+  'pods',
+  ...TIMES,
+  ...PER_POD,
+);
+for (const cells of attached) row(...cells);
+table(
+  `All of them end at once, until the EIP is released (bound ${seconds(RELEASE_BOUND_MS)} s)`,
+  'pods',
+  ...TIMES,
+  ...PER_POD,
+);
+for (const cells of released) row(...cells);
+
+const resting = numbersOf(values.rest);
+if (resting.length > 0)
+  table(
+    'EIPs at rest',
+    'EIPs',
+    'new pod, address after s',
+    'cloud calls in an hour',
+    'throttled',
+    'API reads',
+    'API writes',
+  );
+for (const eips of resting) {
+  const bed = await Bed.create(config);
+  await bed.attach(eips);
+  // Until the rechecks have found their rhythm.
+  await bed.idle(1_800_000);
+  const before = bed.calls();
+  await bed.idle(3_600_000);
+  const calls = callsOf(bed.callsSince(before), 1);
+  const [time = 0] = await bed.attach(1);
+  row(eips, seconds(time), ...calls);
+  await bed.stop();
+}

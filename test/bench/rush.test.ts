@@ -1,0 +1,44 @@
+import test from 'ava';
+import { ATTACH_BOUND_MS, Bed, RELEASE_BOUND_MS } from './bed.ts';
+
+/* Bounds on calls and on virtual time, which are exact: what fails here has got slower or dearer by its shape. */
+
+/** The value below which half of them are. */
+const median = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] ?? Infinity;
+
+test('one pod has its address in less than twice the time that the cloud needs, for few calls', async (t) => {
+  const bed = await Bed.create();
+  const [attachMs] = await bed.attach(1);
+  t.true(attachMs! <= 1.75 * ATTACH_BOUND_MS, `${attachMs} ms`);
+  await bed.idle(60_000);
+  const [releaseMs] = await bed.release();
+  t.true(releaseMs! <= 1.7 * RELEASE_BOUND_MS, `${releaseMs} ms`);
+  const { cloud, throttled, kubeReads, kubeWrites } = bed.calls();
+  const { DescribeEipAddresses: describes = 0, DescribeNetworkInterfaces: interfaces = 0, ...writes } = cloud;
+  t.deepEqual(writes, {
+    AllocateEipAddress: 1,
+    AssociateEipAddress: 1,
+    UnassociateEipAddress: 1,
+    ReleaseEipAddress: 1,
+  });
+  t.true(describes + interfaces <= 22, `${describes} + ${interfaces} reads of the cloud`);
+  t.is(throttled, 0);
+  t.true(kubeReads <= 50, `${kubeReads} reads of the API server`);
+  t.true(kubeWrites <= 11, `${kubeWrites} writes`);
+  await bed.stop();
+});
+
+test('of fifty pods at once none waits for the others to be bought for', async (t) => {
+  const bed = await Bed.create();
+  const times = await bed.attach(50);
+  t.true(median(times) <= 2 * ATTACH_BOUND_MS, `median ${median(times)} ms`);
+  t.true(times.at(-1)! <= 4.6 * ATTACH_BOUND_MS, `last ${times.at(-1)} ms`);
+  const attach = bed.calls();
+  t.is(attach.throttled, 0);
+  t.true(attach.cloud['DescribeEipAddresses']! <= 50 * 5, `${attach.cloud['DescribeEipAddresses']} describes`);
+  await bed.idle(60_000);
+  const released = await bed.release();
+  t.is(released.length, 50);
+  t.true(median(released) <= 2 * RELEASE_BOUND_MS, `median ${median(released)} ms`);
+  await bed.stop();
+});

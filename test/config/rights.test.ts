@@ -1,0 +1,299 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { parseAllDocuments } from 'yaml';
+import { TAG_CLUSTER_UID } from '../../src/api/annotations.ts';
+import type { KubeRequest } from '../../src/kube/port.ts';
+import { EXISTING, NEW } from '../controllers/podeip/situation.ts';
+import type { Sender } from '../../src/cloudevents/sender.ts';
+import { Operating } from '../harness/operating.ts';
+
+/*
+ * Whether each right is used. The controller as a whole works in virtual time, and each request that it makes is judged
+ * by the roles that are shipped, as the API server judges it. A right that nobody uses is one too many.
+ */
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+/** One verb on one resource: what can be taken away by itself. */
+interface Right {
+  readonly folder: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly verb: string;
+  readonly names: readonly string[] | undefined;
+  /** Where a Role lies; undefined for a ClusterRole. */
+  readonly namespace: string | undefined;
+}
+
+const FILES = {
+  rbac: ['role', 'leader_election_role', 'mark_role', 'other_controllers_role'],
+  webhook: ['role'],
+  metrics: ['auth_role'],
+  cloudevents: ['role'],
+  'service-condition': ['role'],
+  'announce-on-pods': ['role'],
+  'virtual-node': ['role'],
+};
+
+const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, names]) =>
+  names.flatMap((name) =>
+    parseAllDocuments(readFileSync(new URL(`../../config/${folder}/${name}.yaml`, import.meta.url), 'utf8')).flatMap(
+      (document) => {
+        const { metadata, rules } = document.toJS() as { metadata: { namespace?: string }; rules: readonly Rule[] };
+        return rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+          apiGroups.flatMap((group) =>
+            resources.flatMap((resource) =>
+              verbs.map((verb) => ({
+                folder,
+                group,
+                resource,
+                verb,
+                names: resourceNames,
+                namespace: metadata.namespace,
+              })),
+            ),
+          ),
+        );
+      },
+    ),
+  ),
+);
+
+/** As kubectl and the tables of docs/security.md write it: `podeips.alibabacloud.com/status`. */
+const nameOf = ({ group, resource }: Pick<Right, 'group' | 'resource'>): string => {
+  const [plural = '', subresource] = resource.split('/');
+  return `${plural}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
+};
+
+const titleOf = (right: Pick<Right, 'group' | 'resource' | 'verb'>): string => `${nameOf(right)} ${right.verb}`;
+
+interface Asked {
+  readonly group: string;
+  readonly resource: string;
+  readonly verb: string;
+  readonly name: string | undefined;
+  readonly namespace: string | undefined;
+}
+
+const VERBS = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as const;
+
+/** What the API server takes a request for (kubernetes/apiserver, pkg/endpoints/request/requestinfo.go). */
+const askedBy = ({ method, path }: KubeRequest): Asked => {
+  const url = new URL(path, 'http://api');
+  const parts = url.pathname.split('/').filter(Boolean);
+  const group = parts[0] === 'api' ? '' : (parts[1] ?? '');
+  let rest = parts.slice(parts[0] === 'api' ? 2 : 3);
+  let namespace: string | undefined;
+  if (rest[0] === 'namespaces' && rest.length > 2) [namespace, rest] = [rest[1], rest.slice(2)];
+  const [plural = '', name, subresource] = rest;
+  const selected = /^metadata\.name=([^,]+)$/u.exec(url.searchParams.get('fieldSelector') ?? '')?.[1];
+  const isWatch = ['1', 'true'].includes(url.searchParams.get('watch') ?? '');
+  const reading = isWatch ? 'watch' : name === undefined ? 'list' : 'get';
+  return {
+    group,
+    resource: subresource === undefined ? plural : `${plural}/${subresource}`,
+    verb: method === 'GET' ? reading : VERBS[method],
+    name: name ?? selected,
+    namespace,
+  };
+};
+
+const covers = (right: Right, asked: Asked): boolean =>
+  right.group === asked.group &&
+  right.resource === asked.resource &&
+  right.verb === asked.verb &&
+  (right.names === undefined || (asked.name !== undefined && right.names.includes(asked.name))) &&
+  // Here everything of the product is in kube-system, which is where the stand-in has it.
+  (right.namespace === undefined || asked.namespace === right.namespace || asked.namespace === 'kube-system');
+
+/**
+ * Who uses a right that the scenario below does not: in test/e2e on a real control plane, where the product has these
+ * roles and no others; elsewhere on the embedded one, which asks for no rights, so that only the request is shown.
+ */
+const USED_BY: Readonly<Record<string, string>> = {
+  'events.events.k8s.io create': 'test/e2e/life.test.ts',
+  'events.events.k8s.io patch': 'test/e2e/bad-input.test.ts',
+  'leases.coordination.k8s.io create': 'test/e2e/leaders.test.ts',
+  'leases.coordination.k8s.io get': 'test/e2e/leaders.test.ts',
+  'leases.coordination.k8s.io update': 'test/e2e/leaders.test.ts',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io get': 'test/e2e/webhooks.test.ts',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io patch': 'test/e2e/webhooks.test.ts',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io get': 'test/e2e/guard.test.ts',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io patch': 'test/e2e/guard.test.ts',
+  'secrets get': 'test/webhook/rotation.test.ts',
+  'secrets patch': 'test/webhook/rotation.test.ts',
+  'deployments.apps get': 'test/e2e/guard.test.ts',
+  'statefulsets.apps get': 'test/webhook/validate-scale.test.ts',
+  'tokenreviews.authentication.k8s.io create': 'test/virtualnode/kubelet-flood.test.ts',
+  'subjectaccessreviews.authorization.k8s.io create': 'test/virtualnode/kubelet-flood.test.ts',
+  'customresourcedefinitions.apiextensions.k8s.io get': 'test/controllers/preflight/definition.test.ts',
+  'eipholders.podeip-controller.alibabacloud.com patch': 'test/controllers/podeip/first-use.test.ts',
+  'nodes create': 'test/virtualnode/node.test.ts',
+  'nodes get': 'test/virtualnode/node.test.ts',
+  'nodes patch': 'test/virtualnode/node.test.ts',
+  'nodes/status get': 'test/virtualnode/node.test.ts',
+  'nodes/status patch': 'test/virtualnode/node.test.ts',
+  'leases.coordination.k8s.io patch': 'test/virtualnode/node.test.ts',
+  'pods delete': 'test/e2e/knative-on-eci.test.ts',
+  'serviceaccounts/token create': 'test/virtualnode/tokens.test.ts',
+  'podautoscalers.autoscaling.internal.knative.dev list': 'test/controllers/service/controller.test.ts',
+  'revisions.serving.knative.dev get': 'test/controllers/podeip/handover.test.ts',
+};
+
+const SERVICE = 'hello';
+
+/** A day in the life of the controller, with everything on that is of its own process. */
+const requests = async (): Promise<readonly Asked[]> => {
+  const asked: Asked[] = [];
+  const refuse = (request: KubeRequest): undefined => void asked.push(askedBy(request));
+  const sender: Sender = { send: () => Promise.resolve({ is: 'delivered' }), close: () => undefined };
+  const everything = {
+    config: {
+      knative: { serviceCondition: true },
+      announcement: { through: 'pod' },
+      cloudEvents: { sink: 'http://sink.example' },
+    },
+    sender,
+  };
+  for (const options of [everything, {}]) {
+    const world = await Operating.create({ refuse, policies: { few: { limits: { eips: 2 } } }, ...options });
+    world.cloud.world.addEip({ allocationId: 'eip-1' });
+    await world.addPolicy('by-label', { namespaceSelector: { matchLabels: { team: 'a' } } });
+    await world.addService(SERVICE, { spec: {} });
+    await world.runPod('new', NEW, { labels: { 'serving.knative.dev/service': SERVICE }, isGated: true });
+    await world.runPod('again', NEW);
+    await world.runPod('existing', EXISTING);
+    await world.pass(60_000);
+    world.kill();
+    await world.start();
+    for (const name of ['new', 'again', 'existing']) await world.endPod(name);
+    await world.pass(120_000);
+
+    await world.stop();
+  }
+  return asked;
+};
+
+const made = await requests();
+
+test('whatever the controller asks of the API server is allowed by the roles that are shipped', (t) => {
+  t.true(made.length > 100);
+  const refused = made.filter((asked) => !rights.some((right) => covers(right, asked)));
+  t.deepEqual([...new Set(refused.map((asked) => `${titleOf(asked)} ${asked.name ?? ''}`))], []);
+});
+
+test('each right is used: by a request that was made, or by a test that is named', (t) => {
+  const idle = new Set<string>();
+  for (const right of rights) if (!made.some((asked) => covers(right, asked))) idle.add(titleOf(right));
+  t.deepEqual([...idle].filter((title) => USED_BY[title] === undefined).toSorted(), []);
+  for (const path of new Set(Object.values(USED_BY)))
+    t.notThrows(() => readFileSync(new URL(`../../${path}`, import.meta.url)), path);
+});
+
+test('no right is for everything, and none of these is there that make an administrator', (t) => {
+  for (const { group, resource, verb } of rights) t.false([group, resource, verb].includes('*'));
+  const titles = rights.filter(({ folder }) => folder !== 'virtual-node').map((right) => titleOf(right));
+  for (const title of [
+    'pods create',
+    'pods delete',
+    'secrets list',
+    'secrets watch',
+    'secrets update',
+    'secrets delete',
+    'serviceaccounts/token create',
+    'nodes patch',
+    'users impersonate',
+    'clusterroles.rbac.authorization.k8s.io escalate',
+    'clusterroles.rbac.authorization.k8s.io bind',
+    'eippolicies.podeip-controller.alibabacloud.com patch',
+    'eipholders.podeip-controller.alibabacloud.com delete',
+  ])
+    t.false(titles.includes(title), title);
+  // Secrets are read by name only, but where a virtual node runs pods that refer to others.
+  for (const { resource, verb, names, folder } of rights)
+    if (resource === 'secrets' && verb !== 'create' && folder !== 'virtual-node') t.truthy(names);
+});
+
+/** Whether the row of the page is about the right. */
+const isOf = (row: string, right: Right): boolean => {
+  const [, resources = '', verbs = '', folder = ''] = row.split('|');
+  return (
+    folder.includes(`\`config/${right.folder}\``) &&
+    resources.includes(`\`${nameOf(right)}\``) &&
+    new RegExp(`\\b${right.verb}\\b`, 'u').test(verbs)
+  );
+};
+
+test('docs/security.md has a row for each right, and no row for what is none', (t) => {
+  const page = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  const rows = page
+    .split('\n')
+    .filter((line) => line.startsWith('|') && /`config\/[a-z-]+`/u.test(line.split('|')[3] ?? ''));
+  t.true(rows.length > 25);
+  for (const right of rights)
+    t.true(
+      rows.some((row) => isOf(row, right)),
+      `${titleOf(right)} of ${right.folder}`,
+    );
+  for (const row of rows)
+    t.true(
+      rights.some((right) => isOf(row, right)),
+      row,
+    );
+});
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+  readonly Condition?: { readonly StringEquals: Readonly<Record<string, readonly string[]>> };
+}
+
+const statements = (name: string): readonly Statement[] =>
+  (
+    JSON.parse(readFileSync(new URL(`../../config/${name}.json`, import.meta.url), 'utf8')) as {
+      Statement: readonly Statement[];
+    }
+  ).Statement;
+
+const actions = (list: readonly Statement[]): readonly string[] =>
+  list.flatMap(({ Effect, Action }) => (Effect === 'Allow' ? Action : [])).toSorted();
+
+const DESTRUCTIVE = ['vpc:ReleaseEipAddress', 'vpc:TagResources', 'vpc:UnTagResources', 'eci:DeleteContainerGroup'];
+
+for (const name of ['ram-policy', 'ram-policy-virtual-node'])
+  test(`${name}-strict allows what ${name} does, and destroys only what carries the tag of the cluster`, (t) => {
+    const strict = statements(`${name}-strict`);
+    t.deepEqual(actions(strict), actions(statements(name)));
+    for (const { Effect, Action, Resource, Condition } of strict) {
+      if (Effect === 'Deny') {
+        t.deepEqual([Action, Resource], [['ram:PassRole'], ['*']]);
+        continue;
+      }
+      const isDestructive = Action.some((action) => DESTRUCTIVE.includes(action));
+      t.is(isDestructive, Condition !== undefined);
+      if (isDestructive) {
+        t.true(Action.every((action) => DESTRUCTIVE.includes(action)));
+        const [product] = Action[0]?.split(':') ?? [];
+        t.deepEqual(Object.keys(Condition?.StringEquals ?? {}), [`${product}:tag/${TAG_CLUSTER_UID}`]);
+      }
+      if (Action.some((action) => !/:Describe/u.test(action)))
+        t.true(Resource.every((resource) => /^acs:[a-z]+:REGION:/u.test(resource)));
+    }
+    t.true(strict.some(({ Effect }) => Effect === 'Deny'));
+  });
+
+test('docs/security.md says of each action of the RAM policies what breaks without it', (t) => {
+  const page = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  for (const { Action } of ['ram-policy', 'ram-policy-virtual-node'].flatMap(statements))
+    for (const action of Action)
+      t.true(
+        page.split('\n').some((line) => line.startsWith('|') && line.split('|')[1]?.includes(`\`${action}\``)),
+        action,
+      );
+});

@@ -1,0 +1,73 @@
+import test from 'ava';
+import { EXTERNAL_CONTROLLER } from '../../src/api/annotations.ts';
+import type { Pod } from '../../src/api/core.ts';
+import type { PodEip } from '../../src/api/podeip.ts';
+import { laneOf, roomOf } from '../../src/controllers/work-order.ts';
+import { existing, pod, podEip } from './podeip/situation.ts';
+
+const NO_EIP = podEip({});
+const HAS_EIP = podEip({ allocationID: 'eip-1' });
+const READY: PodEip = {
+  ...HAS_EIP,
+  status: { conditions: [{ type: 'Ready', status: 'True', reason: 'InUse', message: '', lastTransitionTime: '' }] },
+};
+const BEING_DELETED: PodEip = { ...READY, metadata: { ...READY.metadata, deletionTimestamp: '2026-11-21T12:00:00Z' } };
+const BOUND: PodEip = { ...BEING_DELETED, status: { ...READY.status, status: 'InUse' } };
+const ENDED: Pod = { ...pod(), status: { phase: 'Succeeded' } };
+const OTHER: Pod = { ...pod(), metadata: { ...pod().metadata, uid: 'another pod of the same name' } };
+
+test('what goes back, what is under way and what is to be bought for have workers of their own, and the rest others', (t) => {
+  const lanes = {
+    newcomer: laneOf({ pod: pod(), podEip: undefined }),
+    'asks for a new EIP': laneOf({ pod: pod(), podEip: NO_EIP }),
+    'names an EIP': laneOf({ pod: pod(), podEip: podEip({ request: existing }) }),
+    'is recorded only': laneOf({
+      pod: pod(),
+      podEip: podEip({ controller: EXTERNAL_CONTROLLER, hasFinalizer: false }),
+    }),
+    'has an EIP': laneOf({ pod: pod(), podEip: HAS_EIP }),
+    'has its address': laneOf({ pod: pod(), podEip: READY }),
+    'is being deleted, still bound': laneOf({ pod: pod(), podEip: BOUND }),
+    'is being deleted, detached': laneOf({ pod: pod(), podEip: BOUND, accepted: 'Unassociate' }),
+    'is being deleted': laneOf({ pod: pod(), podEip: BEING_DELETED }),
+    'pod has ended': laneOf({ pod: ENDED, podEip: READY }),
+    'pod is gone': laneOf({ pod: undefined, podEip: READY }),
+    'pod is another': laneOf({ pod: OTHER, podEip: READY }),
+    'nothing is there': laneOf({ pod: undefined, podEip: undefined }),
+  };
+  t.deepEqual(lanes, {
+    newcomer: 'main',
+    'asks for a new EIP': 'purchase',
+    'names an EIP': 'main',
+    'is recorded only': 'main',
+    'has an EIP': 'started',
+    'has its address': 'main',
+    'is being deleted, still bound': 'detach',
+    'is being deleted, detached': 'priority',
+    'is being deleted': 'priority',
+    'pod has ended': 'priority',
+    'pod is gone': 'priority',
+    'pod is another': 'priority',
+    'nothing is there': 'main',
+  });
+});
+
+test('as many are worked on that need a new EIP as may be bought now, so that none sleeps over what it has seen', (t) => {
+  t.is(
+    roomOf('purchase', () => 5),
+    7,
+  );
+  t.is(
+    roomOf('purchase', () => 0),
+    2,
+    'the next turn finds somebody',
+  );
+  t.is(
+    roomOf('detach', (action) => (action === 'UnassociateEipAddress' ? 3 : 0)),
+    5,
+  );
+  t.is(
+    roomOf('started', () => 0),
+    Infinity,
+  );
+});

@@ -1,0 +1,64 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PAGES = ['*.md', 'docs/**/*.md', 'knative/**/*.md', 'dashboards/**/*.md', 'config/**/*.md', 'examples/**/*.md'];
+
+const pages = PAGES.flatMap((pattern) => globSync(pattern, { cwd: ROOT }));
+const textOf = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+/** What is in code is shown, and is no link. */
+const proseOf = (page: string): string => textOf(page).replaceAll(/```[\s\S]*?```|`[^`\n]*`/gu, '');
+
+/** The anchors that GitHub gives to the headings of a page. */
+const anchorsOf = (page: string): string[] =>
+  [
+    ...textOf(page)
+      .replaceAll(/```[\s\S]*?```/gu, '')
+      .matchAll(/^#+ (.+)$/gmu),
+  ].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+
+const isOutside = (link: string): boolean => /^[a-z]+:/u.test(link);
+
+const linksOf = (page: string): string[] =>
+  [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/gu)].map(([, link = '']) => link).filter((link) => !isOutside(link));
+
+const isBroken = (page: string, link: string): boolean => {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? page : relative(ROOT, join(ROOT, dirname(page), path));
+  if (!existsSync(join(ROOT, target))) return true;
+  return anchor !== undefined && !anchorsOf(target).includes(anchor);
+};
+
+test('every link between pages leads to a file, and every anchor to a heading', (t) => {
+  const links = pages.flatMap((page) => linksOf(page).map((link) => ({ page, link })));
+  t.true(links.length > 50, `${links.length} links are found`);
+  t.deepEqual(
+    links.filter(({ page, link }) => isBroken(page, link)),
+    [],
+  );
+});
+
+test('a link to a page or a heading that is not there is broken', (t) => {
+  t.true(isBroken('README.md', 'docs/nothing.md'));
+  t.true(isBroken('README.md', 'docs/design.md#nothing'));
+  t.false(isBroken('README.md', '#in-a-cluster'));
+  t.false(isBroken('docs/README.md', '../CONTRIBUTING.md'));
+});
+
+test('every page of the documentation is in its index, and the README is short enough to be read', (t) => {
+  const indexed = linksOf('docs/README.md').map((link) => join('docs', link));
+  const own = pages.filter((page) => /^docs\/[^/]+\.md$/u.test(page) && page !== 'docs/README.md');
+  t.deepEqual(
+    own.filter((page) => !indexed.includes(page)),
+    [],
+  );
+  t.true(textOf('README.md').split('\n').length <= 150);
+});

@@ -1,0 +1,47 @@
+import { silentLog } from '../../src/lib/log.ts';
+import { runSandbox } from '../../src/sandbox/run.ts';
+import { configOf } from './settings.ts';
+import { until } from './until.ts';
+
+interface EmptySandbox {
+  readonly kubeconfig: string;
+  /** All that it has printed so far. */
+  readonly text: () => string;
+  /** Ends it as Ctrl-C does; resolves to its exit code. */
+  readonly end: () => Promise<number>;
+}
+
+/** Starts a sandbox without a story, in this process; resolves once it can be used. */
+export const startEmptySandbox = async (): Promise<EmptySandbox> => {
+  let out = '';
+  const stop = new AbortController();
+  const running = runSandbox({
+    config: configOf({ vpcID: 'vpc-sandbox' }),
+    origins: new Map(),
+    log: silentLog,
+    version: '0.0.0',
+    signal: stop.signal,
+    forSeconds: undefined,
+    plays: 'nothing',
+    readings: [],
+    ports: { kubernetes: 0, cloud: 0, http: 0 },
+    terminal: undefined,
+    showsLog: true,
+    print: (text) => {
+      out += text;
+    },
+  });
+  await until(
+    'it is ready',
+    () => out,
+    (text) => text.includes('it is empty'),
+  );
+  return {
+    kubeconfig: /--kubeconfig (\S+)/u.exec(out)?.[1] ?? '',
+    text: () => out,
+    end: () => {
+      stop.abort(new Error('Ctrl-C'));
+      return running;
+    },
+  };
+};
