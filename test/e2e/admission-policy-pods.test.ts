@@ -29,7 +29,6 @@ const tolerating = (value: object) => [{ op: 'add', path: '/spec/tolerations/-',
 const annotations = (values: object) => ({ metadata: { annotations: values } });
 
 declare(controlPlaneAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-  t.timeout(600_000);
   const plane = (await startControlPlane())!;
   const kubectl = (words: readonly string[], input?: object) => {
     const args = ['--kubeconfig', plane.kubeconfig, ...words, ...(input === undefined ? [] : ['-f', '-'])];

@@ -27,7 +27,6 @@ const podEip = (name: string, annotations: object = {}) => ({
 });
 
 declare(controlPlaneAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-  t.timeout(600_000);
   const plane = (await startControlPlane())!;
   const kubectl = (words: readonly string[], input?: object | string) => {
     const args = ['--kubeconfig', plane.kubeconfig, ...words, ...(input === undefined ? [] : ['-f', '-'])];

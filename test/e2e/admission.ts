@@ -6,7 +6,16 @@ import { POD, type Pod } from '../../src/api/core.ts';
 import { type Stage } from './stage.ts';
 import { until } from '../harness/until.ts';
 
-/** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
+/**
+ * As long as the API server may wait for a webhook, seconds: after that it goes on without it, which on a busy machine
+ * looks as if the webhook had let something pass. Source: ValidateWebhookConfiguration of the API server.
+ */
+export const LONGEST_WAIT_SECONDS = 30;
+
+/**
+ * The manifest of the product, with the address of this machine in place of a Service of the cluster, and all the time
+ * that it may be given.
+ */
 export const webhookConfiguration = (port: number) => {
   const manifest = parse(readFileSync('config/webhook/mutating_webhook_configuration.yaml', 'utf8')) as {
     webhooks: { clientConfig: { service: { path: string } } }[];
@@ -15,6 +24,7 @@ export const webhookConfiguration = (port: number) => {
     ...manifest,
     webhooks: manifest.webhooks.map((webhook) => ({
       ...webhook,
+      timeoutSeconds: LONGEST_WAIT_SECONDS,
       clientConfig: { url: `https://127.0.0.1:${port}${webhook.clientConfig.service.path}` },
     })),
   };

@@ -99,7 +99,6 @@ for (const kind of ['embedded', 'real'] as const) {
   const run = kind === 'real' && !isRealAvailable() ? test.skip : test.serial;
   const where = kind === 'real' ? `a real API server (${HOW_TO_GET_ONE})` : 'the embedded API';
   run(`a webhook on pods hears of the address once the PodEIP has all of it, on ${where}`, async (t) => {
-    t.timeout(300_000);
     await hearsOfAddress(t, kind);
   });
 }

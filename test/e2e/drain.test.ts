@@ -110,7 +110,7 @@ const uninstall = async (t: ExecutionContext, kind: Kind) => {
   }
   const killed = await drain(stage, ['--release', '--yes'], /1\/3 /);
   t.is(killed.code, null, killed.err);
-  const again = await drain(stage, ['--release', '--yes', '--timeout', '60s']);
+  const again = await drain(stage, ['--release', '--yes', '--timeout', '1h']);
   t.is(again.code, 0, again.err);
   t.is((await stage.kube.list(PODEIP)).length, 0);
   t.is(bought(stage).length, 0);

@@ -9,6 +9,7 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { deployment, EXISTING, NEW, ONE, service } from '../rules/manifests.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
+import { LONGEST_WAIT_SECONDS } from './admission.ts';
 import { isRealAvailable, setStage, type Controller, type Stage } from './stage.ts';
 import { until } from '../harness/until.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -22,6 +23,7 @@ const configuration = (port: number): object => {
     ...manifest,
     webhooks: manifest.webhooks.map((webhook) => ({
       ...webhook,
+      timeoutSeconds: LONGEST_WAIT_SECONDS,
       clientConfig: { url: `https://127.0.0.1:${port}${webhook.clientConfig.service.path}` },
     })),
   };

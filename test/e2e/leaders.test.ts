@@ -24,13 +24,16 @@ const deployment = (name: string, replicas: number) => ({
   },
 });
 
-/** The shortest lease that outlasts a call to the cloud. */
+/**
+ * It outlasts a call to the cloud, and a process that waits long for its turn on a busy machine still renews it. One that
+ * is stopped does not.
+ */
 const ELECTING = {
   leaderElection: {
     namespace: 'knative-eip-system',
-    leaseDurationSeconds: 10,
-    renewDeadlineSeconds: 5,
-    retryPeriodSeconds: 1,
+    leaseDurationSeconds: 30,
+    renewDeadlineSeconds: 24,
+    retryPeriodSeconds: 3,
   },
 };
 

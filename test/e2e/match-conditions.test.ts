@@ -16,6 +16,7 @@ import {
 } from '../kube-api/client.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
 import { reviewServer } from '../harness/review-server.ts';
+import { LONGEST_WAIT_SECONDS } from './admission.ts';
 
 const CONFIGURATIONS = {
   mutating: 'config/webhook/mutating_webhook_configuration.yaml',
@@ -119,6 +120,7 @@ const withWebhooks = async (
       const manifest = yamlOf(path) as Configuration;
       const webhooks = manifest.webhooks.map((webhook) => ({
         ...webhook,
+        timeoutSeconds: LONGEST_WAIT_SECONDS,
         clientConfig: served.clientConfig(`${kind}/${webhook.name.replace(/\..*/, '')}`),
       }));
       const configurations = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;

@@ -35,6 +35,9 @@ export const isRealAvailable = controlPlaneAvailable;
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const VPC = 'vpc-e2e';
 
+/** One that a busy machine does not cost a controller: who ends by SIGTERM gives it back at once. */
+export const LONG_LEASE = { namespace: 'knative-eip-system', leaseDurationSeconds: 600, renewDeadlineSeconds: 300 };
+
 /** The controller as a process of its own, started as an operator starts it. */
 export interface Controller {
   readonly process: ChildProcess;
@@ -181,7 +184,7 @@ export const setStage = async (
           http: { address: '127.0.0.1:0' },
           health: { address: '127.0.0.1:0' },
           metrics: { address: '127.0.0.1:0', tls: false, authorization: false },
-          leaderElection: { namespace: 'knative-eip-system' },
+          leaderElection: LONG_LEASE,
           logFormat: 'json',
           cloud: { settleSeconds: 2 },
           ...settings,
@@ -197,7 +200,8 @@ export const setStage = async (
     let output = '';
     outputs.push(() => output);
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
-    const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+    // Not its exit: by then not all that it wrote need have been read.
+    const ended = once(child, 'close') as Promise<[number | null, string | null]>;
     // A process that still loads itself has no handler for SIGTERM, and dies of it: its first line says that it has.
     const hasStarted = once(child.stderr, 'data');
     hasStarted.catch(() => undefined);

@@ -9,7 +9,7 @@ import type { KubeObject } from '../../src/kube/port.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { areWebhooksTrusted, webhookConfiguration, webhookSettings } from './admission.ts';
-import { isRealAvailable, setStage, type Stage } from './stage.ts';
+import { isRealAvailable, LONG_LEASE, setStage, type Stage } from './stage.ts';
 import { until } from '../harness/until.ts';
 import { freePort } from '../harness/free-port.ts';
 
@@ -128,9 +128,7 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   // Two replicas start at once, over what was broken: they agree, and the API server trusts both.
   const ports = [port, await freePort()] as const;
   const replicas = await Promise.all(
-    ports.map((each) =>
-      stage.startController({ ...settings(each), leaderElection: { namespace: 'knative-eip-system' } }),
-    ),
+    ports.map((each) => stage.startController({ ...settings(each), leaderElection: LONG_LEASE })),
   );
   await areWebhooksTrusted(stage, 2);
   await isPrepared(stage, 'the webhooks are called again', 'again', NEW);
@@ -159,7 +157,7 @@ test('a controller whose webhooks cannot be served says why and ends', async (t)
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
     const controller = await stage.startController(settings(port));
-    const [code] = (await once(controller.process, 'exit')) as [number | null];
+    const [code] = (await once(controller.process, 'close')) as [number | null];
     t.is(code, 1, controller.output());
     t.regex(controller.output(), /another process listens there already; change webhook\.address/);
   } finally {

@@ -33,7 +33,7 @@ const listening = async (options: Partial<CloudOptions> = {}): Promise<{ cloud: 
 };
 
 /** A machine that does much else at the time lets a test wait; the SDK's 3 s are too few then. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 const settings = (port: number, credential: object = sandboxCredential) => ({
   ...credential,
   regionId,

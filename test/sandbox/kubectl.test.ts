@@ -150,7 +150,7 @@ kubectlTest(named('kubectl applies, changes and shows objects'), async (t) => {
     /podeips +peip +alibabacloud\.com\/v1beta1 +true +PodEIP/,
   );
   t.is(
-    await run('wait --for=condition=Ready peip/web-0 --timeout=5s'),
+    await run('wait --for=condition=Ready peip/web-0 --timeout=10m'),
     'podeip.alibabacloud.com/web-0 condition met\n',
   );
   // Newer ones name the namespace too.

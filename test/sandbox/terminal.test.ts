@@ -26,7 +26,7 @@ test('npm start in a terminal of 80x24 draws one table, also after a resize, and
   child.stdout.on('data', (data: Uint8Array) => window.write(data));
   let complaints = '';
   child.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
-  const ended = once(child, 'exit');
+  const ended = once(child, 'close');
   const written = () => new Promise<void>((resolve) => window.write('', resolve));
   const seen = async () => {
     await written();

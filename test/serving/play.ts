@@ -5,9 +5,6 @@ import { createScene, seconds, type Scene } from './scenario.ts';
 
 export type Play = (t: ExecutionContext, scene: Scene, stage: Stage) => Promise<void>;
 
-/** Longer than any scenario takes on a slow machine. */
-const TIMEOUT_MS = 420_000;
-
 /** So many scenarios play at once: more of them would only show how many pods a small machine bears. */
 const AT_ONCE = 8;
 
@@ -35,7 +32,6 @@ export const onStage = (options: StageOptions = {}) => {
 
   if (why === undefined) {
     test.before(async (t) => {
-      t.timeout(TIMEOUT_MS);
       stage = await setStage(options);
       t.log(`the stage was set in ${seconds(stage.tookMs)}`);
     });
@@ -59,7 +55,6 @@ export const onStage = (options: StageOptions = {}) => {
   };
 
   const run = async (t: ExecutionContext, number: string, play: Play): Promise<void> => {
-    t.timeout(TIMEOUT_MS);
     if (!stage) throw new Error('the stage was not set');
     await play(t, await createScene(t, stage, `s${number}`), stage);
   };
@@ -68,7 +63,6 @@ export const onStage = (options: StageOptions = {}) => {
     /** `number` as on the page of the first run. */
     scenario: (number: string, text: string, play: Play): void => {
       declare(titled(`${number}: ${text}`), (t) => {
-        t.timeout(2 * TIMEOUT_MS);
         const played = inTurn(() => run(t, number, play));
         playing.push(played);
         return played;
@@ -77,7 +71,6 @@ export const onStage = (options: StageOptions = {}) => {
     /** Plays alone, once the others have ended: it changes what all of them stand on. */
     afterwards: (number: string, text: string, play: Play): void => {
       declare(titled(`${number}: ${text}`), (t) => {
-        t.timeout(2 * TIMEOUT_MS);
         // They were declared before, and so are playing by now.
         const played = Promise.allSettled([...playing, alone]).then(() => run(t, number, play));
         alone = played;

@@ -23,6 +23,6 @@ test('a simulation that is stopped says what it has shown until then', async (t)
 test('a reading that there is not is named', async (t) => {
   const child = spawn(process.execPath, [MAIN, '--reading', 'tags'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const said = text(child.stderr);
-  t.not((await once(child, 'exit'))[0], 0);
+  t.not((await once(child, 'close'))[0], 0);
   t.regex(await said, /there is no reading tags; there are: tagsIgnored,/);
 });

@@ -4,7 +4,7 @@ import { CLOUD_READINGS, isCloudReading } from '../../src/cloud/readings.ts';
 import { crashPointsOf, DEATHS, runScenario } from './crash-points.ts';
 import { readFixture, saveFixture } from './fixture.ts';
 import { mutants, type Mutant } from './mutants.ts';
-import { share, type Work } from './pool.ts';
+import { share, type Shared, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
 import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
 import { replay, shrink, weight } from './shrink.ts';
@@ -171,38 +171,40 @@ const breaksAnyway = async (violation: Sum['violations'][number]): Promise<boole
 /** What broke. A seed that is another world each time proves nothing. */
 const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
 
-/** What noticed the mutant, and after how many runs of which kind. */
+/** What noticed the mutant, after how many runs of which kind, and what that took of CPU time in seconds. */
 const noticeOf = async ({ name: mutant, redundant, seed, scenario }: Mutant) => {
   const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
+  let cpuMs = 0;
+  const notice = (sum: Shared, of: string) => {
+    cpuMs += sum.cpuMs;
+    return { first: noticed(sum)[0], runs: sum.runs, of, cpu: `${(cpuMs / 1_000).toFixed(1)} s` };
+  };
   if (scenario !== undefined) {
     const points = [undefined, ...(await crashPointsOf(scenario, extras))];
     const works = points.map((point): Work => ({ kind: 'crash points', scenario, points: [point], extras }));
-    const sum = await share(works, { jobs: 1, mutant }, untilNoticed);
-    const [byScenario] = noticed(sum);
-    if (byScenario) return { first: byScenario, runs: sum.runs, of: 'runs of its scenario' };
+    const byScenario = notice(await share(works, { jobs: 1, mutant }, untilNoticed), 'runs of its scenario');
+    if (byScenario.first) return byScenario;
   }
   const most = redundant === undefined ? MOST_SEEDS : REDUNDANT_SEEDS;
   const seeds = [...(seed === undefined ? [] : seedsFrom(seed, 1, true)), ...seedsFrom(1, most, true)];
   // One thread each: each loads the product anew, which costs more than most mutants live.
-  const sum = await share(seeds, { jobs: 1, mutant }, untilNoticed);
-  const [bySeed] = noticed(sum);
-  if (bySeed || redundant !== undefined) return { first: bySeed, runs: sum.runs, of: 'seeds' };
+  const bySeed = notice(await share(seeds, { jobs: 1, mutant }, untilNoticed), 'seeds');
+  if (bySeed.first || redundant !== undefined) return bySeed;
   // A window of a few calls is rarely hit by chance, and always by a crash at each of them.
-  const points = await share(await crashWorks(() => undefined), { jobs: 1, mutant }, untilNoticed);
-  return { first: noticed(points)[0], runs: points.runs, of: 'crash points' };
+  return notice(await share(await crashWorks(() => undefined), { jobs: 1, mutant }, untilNoticed), 'crash points');
 };
 
 /** Whether the mutant is noticed, or is known to be none. */
 const tryMutant = async (mutant: Mutant): Promise<boolean> => {
   const { name, redundant } = mutant;
   try {
-    const { first, runs, of } = await noticeOf(mutant);
+    const { first, runs, of, cpu } = await noticeOf(mutant);
     if (first && (await breaksAnyway(first))) {
       say(`BREAKS WITHOUT IT  ${name}\n    ${first.run} ${first.said}`);
       return false;
     }
-    if (first) say(`noticed after ${String(runs).padStart(4)} ${of}  ${name}\n    ${first.run} ${first.said}`);
-    else if (redundant !== undefined) say(`redundant in ${runs} ${of}  ${name}\n    ${redundant}`);
+    if (first) say(`noticed after ${String(runs).padStart(4)} ${of}, ${cpu}  ${name}\n    ${first.run} ${first.said}`);
+    else if (redundant !== undefined) say(`redundant in ${runs} ${of}, ${cpu}  ${name}\n    ${redundant}`);
     else say(`NOT NOTICED in ${MOST_SEEDS} seeds and ${runs} ${of}  ${name}`);
     return first !== undefined || redundant !== undefined;
   } catch (error) {

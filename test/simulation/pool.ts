@@ -19,6 +19,9 @@ export type Work =
 
 export type Worked = Sum;
 
+/** What came of it, and the CPU time that the threads took for it, what they load included; milliseconds. */
+export type Shared = Sum & { readonly cpuMs: number };
+
 /**
  * Does all the work on `jobs` threads and adds up what came of it. `onProgress` is called after each piece, and says
  * whether that is enough.
@@ -27,9 +30,10 @@ export const share = async (
   works: Iterable<Work>,
   { jobs, mutant }: { readonly jobs: number; readonly mutant?: string },
   onProgress: (sum: Sum) => 'go on' | 'enough',
-): Promise<Sum> => {
+): Promise<Shared> => {
   const queue = works[Symbol.iterator]();
   let sum = NOTHING;
+  let cpuMs = 0;
   let isEnough = false;
   const run = async (): Promise<void> => {
     const start: WorkerStart = { mutant };
@@ -40,12 +44,14 @@ export const share = async (
         sum = add(sum, worked);
         if (onProgress(sum) === 'enough') isEnough = true;
       }
+      const { user, system } = await worker.cpuUsage();
+      cpuMs += (user + system) / 1_000;
     } finally {
       await worker.terminate();
     }
   };
   await Promise.all(Array.from({ length: jobs }, run));
-  return sum;
+  return { ...sum, cpuMs };
 };
 
 const answerOf = async (worker: Worker, work: Work): Promise<Worked> => {
