@@ -51,8 +51,8 @@ export const watchBundles =
         },
       }),
     );
-    for (const { subscribe } of reflectors)
-      subscribe(({ type, object }) => {
+    for (const reflector of reflectors)
+      reflector.subscribe(({ type, object }) => {
         if (type !== 'deleted') changed(object.bundles);
       });
     await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
