@@ -1,11 +1,13 @@
-import { Option, type Command } from 'commander';
+import { Option } from 'commander';
 import type * as Commands from './eip-read.ts';
 import { explainCommand } from './explain-command.ts';
+import { connectionArgs, connectionFlags } from './kubectl-flags.ts';
 import type { Register, Shell } from './shell.ts';
 
 const DETAILS = `
 This is also a plugin of kubectl: with kubectl-eip on the PATH, "kubectl eip" is the same. Installing the package with
-npm install --global puts it there, and so does npm link in a checkout. It reads the cluster through the user's own kubectl, with the rights of the user, and changes nothing.
+npm install --global puts it there, and so does npm link in a checkout. It reads the cluster through the user's own
+kubectl, whose flags it takes, with the rights of the user, and changes nothing.
 
 Examples:
   kubectl eip list -A                         every address of the cluster
@@ -13,12 +15,11 @@ Examples:
   kubectl eip describe web-1                  one address: what it is, why it is not there, what to do
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
   kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
+  kubectl eip list -A --as ops --as-group sre what somebody else would see
   kubectl eip explain ksvc/hello              the same for what is in the cluster, under its policies
 `;
 
 interface Flags {
-  readonly kubeconfig?: string;
-  readonly context?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly selector?: string;
@@ -26,14 +27,8 @@ interface Flags {
   readonly output: 'table' | 'wide' | 'json';
 }
 
+const NAMESPACE = 'the namespace, instead of that of the context';
 const STATES = ['inUse', 'waiting', 'attention', 'kept', 'goingBack'];
-
-/** The flags of every command that talks to a cluster, named like kubectl's. */
-const clusterFlags = (command: Command): Command =>
-  command
-    .option('--kubeconfig <file>', 'the kubeconfig, instead of that of KUBECONFIG or ~/.kube/config')
-    .option('--context <name>', 'the context, instead of the current one')
-    .option('-n, --namespace <name>', 'the namespace, instead of that of the context');
 
 /** `knative-eip eip`, and so `kubectl eip`. Its subcommands are registered here. */
 export const eipCommand: Register = (program, shell, end) => {
@@ -43,28 +38,38 @@ export const eipCommand: Register = (program, shell, end) => {
     .addHelpText('after', DETAILS);
 
   explainCommand(eip, shell, end);
-  clusterFlags(eip.command('list').alias('ls'))
+  const list = eip
+    .command('list')
+    .alias('ls')
     .description('list addresses: one for each pod that asked')
+    .option('-n, --namespace <name>', NAMESPACE)
     .option('-A, --all-namespaces', 'in all namespaces')
-    .option('-l, --selector <labels>', 'only PodEIPs with these labels; they have those of Knative from their pods')
+    .option('-l, --selector <labels>', 'only those of pods with these labels, and PodEIPs that have them')
     .addOption(new Option('--state <state>', 'only those in this state').choices(STATES))
     .addOption(
       new Option('-o, --output <format>', 'how it is written').choices(['table', 'wide', 'json']).default('table'),
     )
-    .action((flags: Flags) => runRead(shell, end, async ({ listAddresses }) => listAddresses(flags, shell)));
+    .action((flags: Flags) => runRead(shell, end, async ({ listAddresses }) => listAddresses(connected(flags), shell)));
+  connectionFlags(list);
 
   for (const [name, description] of [
     ['describe', 'say everything about the address of a pod, and what to do if there is none'],
     ['history', 'say what happened to the address of a pod'],
-  ] as const)
-    clusterFlags(eip.command(name))
+  ] as const) {
+    const one = eip
+      .command(name)
       .description(description)
       .argument('<pod>', 'the name of the pod, which is that of its PodEIP')
+      .option('-n, --namespace <name>', NAMESPACE)
       .addOption(new Option('-o, --output <format>', 'how it is written').choices(['table', 'json']).default('table'))
       .action((pod: string, flags: Flags) =>
-        runRead(shell, end, async (commands) => commands[name](pod, flags, shell)),
+        runRead(shell, end, async (commands) => commands[name](pod, connected(flags), shell)),
       );
+    connectionFlags(one);
+  }
 };
+
+const connected = (flags: Flags) => ({ ...flags, connection: connectionArgs({ ...flags }) });
 
 /** Runs one of the subcommands; errors of kubectl are printed as they are. */
 const runRead = async (

@@ -1,6 +1,8 @@
 import { KEYS } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
+import type { ObjectMeta } from '../kube/port.ts';
+import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { phaseOf } from '../view/phase.ts';
 import type { ShownAddress } from '../web/overview.ts';
@@ -29,11 +31,29 @@ const PODEIPS = 'podeips.v1beta1.alibabacloud.com';
 /** The reportingController of the controller's Events. */
 const REPORTER = 'alibabacloud.com/knative-eip';
 
+/**
+ * The keys of what has these labels: pods, by which people choose, and PodEIPs, which have Knative's labels also when
+ * their pod is gone. They do not have the others: tools that prune what carries their label would take them for theirs.
+ */
+const selectedBy = async (selector: string, flags: KubectlFlags): Promise<ReadonlySet<string>> => {
+  const lists = await Promise.all(
+    ['pods', PODEIPS].map((kind) =>
+      kubectlJson<{ items: readonly { metadata: ObjectMeta }[] }>(['get', kind, `--selector=${selector}`], flags),
+    ),
+  );
+  return new Set(lists.flatMap(({ items }) => items.map(({ metadata }) => keyOf(metadata))));
+};
+
 /** `kubectl eip list` */
 export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
-  const selector = flags.selector === undefined ? [] : [`--selector=${flags.selector}`];
-  const { items } = await kubectlJson<{ items: readonly PodEip[] }>(['get', PODEIPS, ...selector], flags);
-  const all = items.filter((it) => flags.state === undefined || phaseOf(it) === flags.state).map(addressOf);
+  const [{ items }, selected] = await Promise.all([
+    kubectlJson<{ items: readonly PodEip[] }>(['get', PODEIPS], flags),
+    flags.selector === undefined ? undefined : selectedBy(flags.selector, flags),
+  ]);
+  const all = items
+    .filter((it) => selected === undefined || selected.has(keyOf(it.metadata)))
+    .filter((it) => flags.state === undefined || phaseOf(it) === flags.state)
+    .map(addressOf);
   if (flags.output === 'json') {
     out(`${JSON.stringify(all, null, 2)}\n`);
     return 0;

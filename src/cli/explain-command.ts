@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { plain } from './eip-text.ts';
 import type { ManifestSource } from './explain-files.ts';
 import type { KubectlFlags } from './kubectl.ts';
+import { connectionArgs, connectionFlags } from './kubectl-flags.ts';
 import type { Register, Shell } from './shell.ts';
 
 const DETAILS = `
@@ -29,8 +30,6 @@ interface Options {
   readonly namespace?: string;
   readonly output: 'text' | 'json';
   readonly findings?: boolean;
-  readonly kubeconfig?: string;
-  readonly context?: string;
 }
 
 /** `knative-eip explain` */
@@ -47,13 +46,12 @@ export const explainCommand: Register = (program, shell, end) => {
   // Options about a live cluster exist only in the kubectl plugin, because they need kubectl.
   const isPlugin = program.name() === 'eip';
   if (isPlugin)
-    command
-      .argument('[object]', 'a live object instead, as kubectl names it: ksvc/hello, deploy/web, pod/web-1')
-      .option('--kubeconfig <file>', 'the kubeconfig, instead of that of KUBECONFIG or ~/.kube/config')
-      .option('--context <name>', 'the context, instead of the current one');
+    connectionFlags(
+      command.argument('[object]', 'a live object instead, as kubectl names it: ksvc/hello, deploy/web, pod/web-1'),
+    );
   command.action(async (...given: readonly unknown[]) => {
     const object = isPlugin ? (given[0] as string | undefined) : undefined;
-    const { filename = [], config: path, namespace, output, findings, kubeconfig, context } = command.opts<Options>();
+    const { filename = [], config: path, namespace, output, findings } = command.opts<Options>();
     if (findings === true) {
       const { findingsPage } = await import('../rules/docs.ts');
       shell.out(findingsPage());
@@ -69,7 +67,8 @@ export const explainCommand: Register = (program, shell, end) => {
     const base = { clusterID: 'explained', regionID: 'cn-hangzhou', vpcID: 'vpc-0' } as const;
     const { config } = path === undefined ? loadConfig({ base, env: {} }) : loadConfig({ path, env: shell.env });
     const { explainFiles } = await import('./explain-files.ts');
-    const live = object === undefined ? undefined : await readLiveOr(object, { kubeconfig, context, namespace }, shell);
+    const flags = { connection: connectionArgs(command.opts()), namespace };
+    const live = object === undefined ? undefined : await readLiveOr(object, flags, shell);
     if (live === 'failed') return end(2);
     const files = filename.map((name) => ({ name: name === '-' ? 'stdin' : name, read: () => textOf(name) }));
     const { explanations, problems } = explainFiles([...files, ...(live ?? [])], {

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, type ExecFileException } from 'node:child_process';
 
-/** Which cluster and user, by kubectl's own flags; kubectl's defaults hold for what is undefined. */
+/** What kubectl is to be given beside what is asked for; its own defaults hold for the rest. */
 export interface KubectlFlags {
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
+  /** Which cluster as whom: see {@link connectionArgs}. */
+  readonly connection: readonly string[];
   readonly namespace?: string | undefined;
   readonly allNamespaces?: boolean | undefined;
 }
@@ -28,8 +28,7 @@ const MOST_BYTES = 512 * 1024 * 1024;
 export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlags): Promise<T> => {
   const all = [
     ...args,
-    ...(flags.kubeconfig === undefined ? [] : [`--kubeconfig=${flags.kubeconfig}`]),
-    ...(flags.context === undefined ? [] : [`--context=${flags.context}`]),
+    ...flags.connection,
     ...(flags.namespace === undefined ? [] : [`--namespace=${flags.namespace}`]),
     ...(flags.allNamespaces ? ['--all-namespaces'] : []),
     '--output=json',
@@ -39,8 +38,12 @@ export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlag
       if (!error) resolve(stdout);
       else if (error.code === 'ENOENT')
         reject(new KubectlError('kubectl is not on the PATH; this command reads the cluster through it'));
-      else reject(new KubectlError(stderr.trim() || error.message));
+      // Not the message of the error: it has the command line, and with it the token.
+      else reject(new KubectlError(stderr.trim() || `kubectl ${args[0] ?? ''} ended with ${endOf(error)}`));
     });
   });
   return JSON.parse(text) as T;
 };
+
+const endOf = ({ code, signal }: ExecFileException): string =>
+  signal ? `the signal ${signal}` : (code?.toString() ?? 'an unknown error');

@@ -29,7 +29,7 @@ export const readLive = async (object: string, flags: KubectlFlags): Promise<Liv
   const target = await kubectlJson<Live & { readonly items?: readonly Live[] }>(['get', object], flags);
   const targets = target.items ?? [target];
   const namespaces = [...new Set(targets.flatMap(({ metadata }) => metadata?.namespace ?? []))];
-  const cluster: KubectlFlags = { kubeconfig: flags.kubeconfig, context: flags.context };
+  const cluster: KubectlFlags = { connection: flags.connection };
   const asked: readonly (readonly [what: string, args: readonly string[]])[] = [
     ...namespaces.map((name) => [`the labels of namespace ${name}`, ['get', 'namespaces', name]] as const),
     ...namespaces.map(

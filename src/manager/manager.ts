@@ -148,7 +148,9 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
         {
           config,
           kube: createKube({ transport: connection.calls, clock }),
+          transport: connection.watches,
           clock,
+          random,
           log,
           metrics,
           policies,

@@ -4,13 +4,15 @@ import { namespaceHoldings } from '../webhook/holdings.ts';
 import { createReviewers } from '../webhook/handlers.ts';
 import { ReviewError } from '../webhook/review.ts';
 import { routedRevisions } from '../webhook/revisions.ts';
+import { watchBundles } from '../webhook/bundle-watch.ts';
 import { rotate } from '../webhook/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
-import type { Kube } from '../kube/port.ts';
+import type { Kube, KubeTransport } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
 import { followCertificate } from './certificate-files.ts';
 import type { Metrics } from './metrics-registry.ts';
 import { createReviewApp } from '../webhook/server.ts';
@@ -20,7 +22,10 @@ import { ruleSettingsOf } from './settings.ts';
 interface WebhookParts {
   readonly config: Config;
   readonly kube: Kube;
+  /** For watches. */
+  readonly transport: KubeTransport;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyCache, 'known'>;
@@ -39,7 +44,7 @@ interface Webhooks {
 
 /** Serves the webhooks until the signal aborts, on every replica, leader or not. */
 export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhooks => {
-  const { config, kube, clock, log, metrics } = parts;
+  const { config, kube, transport, clock, random, log, metrics } = parts;
   const { address, serviceName, secretName, configurationName, certificateDirectory, clientCA, hosts } = config.webhook;
   const { namespace } = config.leaderElection;
   const claims = clusterClaims({ kube, clock, log });
@@ -84,6 +89,7 @@ export const serveWebhooks = (parts: WebhookParts, signal: AbortSignal): Webhook
             configuration: configurationName,
             hosts: [`${serviceName}.${namespace}.svc`, `${serviceName}.${namespace}.svc.cluster.local`, ...hosts],
             present: ({ cert, key }) => present({ cert, key }),
+            follow: watchBundles({ transport, clock, random, log, configuration: configurationName }),
           },
           signal,
         )

@@ -5,6 +5,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { JsonPatchOperation, Kube, ObjectRef } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { FollowBundles } from './bundle-watch.ts';
 import { bundleOf, renew, type Authority, type Pair } from './certificates.ts';
 
 interface RotationParts {
@@ -19,13 +20,20 @@ interface RotationParts {
   readonly hosts: readonly string[];
   /** Called with each new certificate; the first call starts the server. */
   readonly present: (leaf: Pair) => void | Promise<void>;
+  /** A caBundle that somebody changes is put right at once; without webhooks, what they refuse goes through. */
+  readonly follow: FollowBundles;
 }
 
 /**
- * Interval between two checks, milliseconds: a Secret or a caBundle that somebody has damaged is repaired within this
- * time.
+ * Interval between two checks, milliseconds: a Secret that somebody has damaged is repaired within this time, and so is
+ * a caBundle whose change was not seen.
  */
 const LOOK_MS = 60_000;
+/**
+ * How long after one repair of a caBundle the next is made, milliseconds; doubled with each, up to {@link LOOK_MS}. Two
+ * that hold different bundles for right would otherwise write as fast as they can.
+ */
+const REPAIRED_AGAIN_MS = 1_000;
 const RETRY_MS = 5_000;
 /** The key of the Secret that holds the shared state; `ca.crt` is only there for people. */
 const STATE = 'authority.json';
@@ -50,7 +58,7 @@ const stateOf = (secret: Secret | undefined): Authority | undefined => {
  * write wins, by compare-and-swap; the others use what it has written.
  */
 export const agree = async (
-  { kube, clock, log, secret: ref, hosts }: Omit<RotationParts, 'present' | 'configuration'>,
+  { kube, clock, log, secret: ref, hosts }: Omit<RotationParts, 'present' | 'configuration' | 'follow'>,
   signal?: AbortSignal,
 ): Promise<Authority> => {
   for (;;) {
@@ -80,20 +88,20 @@ export const agree = async (
 };
 
 /**
- * Writes the trusted authorities to every webhook of the two configurations that has others. Resolves to false if
- * neither configuration exists. One of them may be missing, because it may not have been installed.
+ * Writes the trusted authorities to every webhook of the two configurations that has others. `missing`: neither
+ * configuration exists. One of them may be, because it may not have been installed.
  */
 export const trust = async (
   { kube, configuration }: Pick<RotationParts, 'kube' | 'configuration'>,
   authority: Authority,
   signal?: AbortSignal,
-): Promise<boolean> => {
+): Promise<'missing' | 'right' | 'written'> => {
   const value = base64(bundleOf(authority));
-  let isThere = false;
+  let result: 'missing' | 'right' | 'written' = 'missing';
   for (const resource of [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS]) {
     const found = await kube.get(resource, { name: configuration }, signal);
     if (!found) continue;
-    isThere = true;
+    if (result === 'missing') result = 'right';
     const body = (found.webhooks ?? []).flatMap(({ name, clientConfig }, index): JsonPatchOperation[] =>
       clientConfig.caBundle === value
         ? []
@@ -102,36 +110,77 @@ export const trust = async (
             { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
           ],
     );
-    if (body.length > 0) await kube.patch(resource, { name: configuration }, { type: 'json', body }, signal);
+    if (body.length === 0) continue;
+    await kube.patch(resource, { name: configuration }, { type: 'json', body }, signal);
+    result = 'written';
   }
-  return isThere;
+  return result;
+};
+
+/** Waits, and can be woken; what rings while nobody waits ends the next wait at once. */
+const createBell = (clock: Clock) => {
+  let hasRung = false;
+  let nap: AbortController | undefined;
+  return {
+    ring: () => {
+      hasRung = true;
+      nap?.abort();
+    },
+    /** Resolves to whether it was woken. */
+    wait: async (ms: number, signal: AbortSignal): Promise<boolean> => {
+      nap = new AbortController();
+      if (!hasRung) await clock.sleep(ms, AbortSignal.any([nap.signal, signal])).catch(() => undefined);
+      nap = undefined;
+      const wasWoken = hasRung;
+      hasRung = false;
+      return wasWoken;
+    },
+  };
 };
 
 /** Maintains certificate, Secret and caBundle until the signal aborts. Failures are retried. */
 export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise<void> => {
-  const { clock, log } = parts;
+  const { clock, log, configuration } = parts;
+  const bell = createBell(clock);
   let presented = '';
+  /** What every webhook must have; undefined before it was written for the first time. */
+  let right: string | undefined;
   let isMissingSaid = false;
-  const turn = async () => {
+  const turn = async (): Promise<'repaired' | 'kept'> => {
     const authority = await agree(parts, signal);
+    const before = right;
+    // Before it is written: what is changed right after that must ring.
+    right = base64(bundleOf(authority));
     // API servers must trust a certificate before the server presents it.
-    const isThere = await trust(parts, authority, signal);
-    if (!isThere && !isMissingSaid)
+    const trusted = await trust(parts, authority, signal);
+    const isRepair = trusted === 'written' && right === before;
+    if (isRepair)
+      log.warn({ configuration }, `Somebody has changed the caBundle of ${configuration}; it is written again`);
+    if (trusted === 'missing' && !isMissingSaid)
       log.warn(
-        { configuration: parts.configuration },
-        `There is no webhook configuration ${parts.configuration}, so nobody calls the webhooks; apply config/webhook`,
+        { configuration },
+        `There is no webhook configuration ${configuration}, so nobody calls the webhooks; apply config/webhook`,
       );
-    isMissingSaid = !isThere;
-    if (authority.leaf.cert === presented) return;
-    await parts.present(authority.leaf);
-    presented = authority.leaf.cert;
+    isMissingSaid = trusted === 'missing';
+    if (authority.leaf.cert !== presented) {
+      await parts.present(authority.leaf);
+      presented = authority.leaf.cert;
+    }
+    return isRepair ? 'repaired' : 'kept';
   };
+  const following = parts.follow((bundles) => {
+    if (right !== undefined && bundles.some((bundle) => bundle !== right)) bell.ring();
+  }, signal);
+  let repairs = 0;
   while (!signal.aborted) {
     let waitMs = LOOK_MS;
     try {
-      await turn();
+      if ((await turn()) === 'repaired') {
+        await clock.sleep(Math.min(LOOK_MS, REPAIRED_AGAIN_MS * 2 ** repairs), signal).catch(() => undefined);
+        repairs += 1;
+      }
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       if (!(error instanceof KubeFault)) throw error;
       waitMs = RETRY_MS;
       const hint = error.status === 403 ? '; apply config/webhook' : '';
@@ -140,6 +189,7 @@ export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise
         `The certificate of the webhooks cannot be kept${hint} (retrying): ${error.message}`,
       );
     }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    if (!(await bell.wait(waitMs, signal))) repairs = 0;
   }
+  await following;
 };

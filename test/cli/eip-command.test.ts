@@ -65,7 +65,7 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
     err: 'No addresses found in this namespace; -A looks in all.\n',
   });
   const wants = { 'k8s.aliyun.com/pod-with-eip': 'true' };
-  await kube.create(POD, pod('web', wants, { [SERVICE_LABEL]: 'shop', [SERVICE_UID]: 'u' }));
+  await kube.create(POD, pod('web', wants, { [SERVICE_LABEL]: 'shop', [SERVICE_UID]: 'u', app: 'web' }));
   await kube.create(POD, pod('wrong', { ...wants, 'k8s.aliyun.com/eip-bandwidth': '\u001B[31mred' }));
   await kube.create(POD, pod('quiet', {}));
   const [web] = await until(
@@ -92,6 +92,14 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
   const narrowed = await kubectl(kubeconfig, `eip list -l ${SERVICE_LABEL}=shop --state inUse -o json -n default`);
   t.like(JSON.parse(narrowed.out), [{ pod: 'web', ipAddress: address, allocationId, standing: 'inUse' }]);
   t.is((await kubectl(kubeconfig, 'eip list --state attention -o wide')).out.split('\n').length, 3);
+  t.is(web?.metadata.labels?.['app'], undefined, 'the label is of the pod alone');
+  const ofPods = await kubectl(kubeconfig, 'eip list -l app=web -o json');
+  t.deepEqual(
+    (JSON.parse(ofPods.out) as { pod: string }[]).map((it) => it.pod),
+    ['web'],
+    ofPods.err,
+  );
+  t.is((await kubectl(kubeconfig, 'eip list -l app=other')).out, '');
 
   const described = await kubectl(kubeconfig, 'eip describe web');
   t.is(described.code, 0, described.err);
@@ -160,6 +168,69 @@ kubectlTest(named('what kubectl cannot do is said in its own words'), async (t) 
   const { code, err } = await kubectl(path, 'eip list --context nowhere');
   t.is(code, 1);
   t.regex(err, /context.*nowhere/);
+});
+
+/** A kubectl that prints what it is called with, and one that says nothing. */
+const pretender = (script: string): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'kubectl-'));
+  writeFileSync(join(folder, 'kubectl'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return folder;
+};
+
+/** Runs the plugin as kubectl does, with another kubectl to ask. */
+const plugin = (folder: string, words: readonly string[]): Promise<{ code: number; out: string; err: string }> =>
+  new Promise((done) => {
+    const env = { ...process.env, PATH: `${folder}${delimiter}${process.env['PATH'] ?? ''}` };
+    execFile(process.execPath, [resolve('src/kubectl-eip.js'), ...words], { env }, (error, out, err) =>
+      done({ code: Number(error?.code ?? 0), out, err }),
+    );
+  });
+
+/** Each of kubectl's own flags, as it must arrive. */
+const PASSED_ON = [
+  '--kubeconfig=/a/file',
+  '--context=c',
+  '--cluster=k',
+  '--user=u',
+  '--server=https://127.0.0.1:1',
+  '--tls-server-name=t',
+  '--certificate-authority=/ca',
+  '--client-certificate=/crt',
+  '--client-key=/key',
+  '--token=secret',
+  '--as=system:serviceaccount:a:b',
+  '--as-group=one',
+  '--as-group=two',
+  '--as-uid=1',
+  '--request-timeout=10s',
+  '--cache-dir=/cache',
+];
+
+test("each of kubectl's own flags reaches kubectl, for every command of the plugin", async (t) => {
+  const folder = pretender('echo "$*" >&2; exit 1');
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const words of [['list'], ['describe', 'web'], ['history', 'web'], ['explain', 'pod/web']]) {
+    const { code, err } = await plugin(folder, [...words, ...PASSED_ON, '-n', 'there']);
+    t.is(code, words[0] === 'explain' ? 2 : 1);
+    for (const flag of [...PASSED_ON, '--namespace=there']) t.true(err.split(/\s/u).includes(flag), `${flag}: ${err}`);
+    t.notRegex(err, /insecure|compression/u, 'what was not said is not passed on');
+  }
+  for (const [given, passed] of [
+    ['--insecure-skip-tls-verify', '--insecure-skip-tls-verify=true'],
+    ['--insecure-skip-tls-verify=false', '--insecure-skip-tls-verify=false'],
+    ['--disable-compression=true', '--disable-compression=true'],
+  ] as const) {
+    const { err } = await plugin(folder, ['describe', given, 'web']);
+    t.true(err.split(/\s/u).includes(passed), err);
+    t.true(err.split(/\s/u).includes('web'), 'the pod is no value of the flag');
+  }
+});
+
+test('a kubectl that says nothing does not make the plugin print the token', async (t) => {
+  const folder = pretender('exit 3');
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const { code, out, err } = await plugin(folder, ['list', '--token', 'secret']);
+  t.deepEqual({ code, out, err }, { code: 1, out: '', err: 'kubectl get ended with 3\n' });
 });
 
 test('tables are as wide as their cells, and texts do not command the terminal', (t) => {

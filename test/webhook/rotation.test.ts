@@ -2,7 +2,9 @@ import test from 'ava';
 import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
 import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { SECRET } from '../../src/api/core.ts';
+import { watchBundles } from '../../src/webhook/bundle-watch.ts';
 import { agree, rotate } from '../../src/webhook/rotation.ts';
+import type { Kube } from '../../src/kube/port.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -10,10 +12,14 @@ import { systemRandom as random } from '../../src/lib/random.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { ManualClock } from '../harness/clock.ts';
+import { recordingLog } from '../harness/recording-log.ts';
 import { until } from '../harness/until.ts';
 
 const secret = { namespace: 'default', name: 'knative-eip-webhook' };
 const hosts = ['knative-eip-webhook.default.svc'];
+
+/** A watch that does not work: then each minute is looked. */
+const seesNothing = () => Promise.resolve();
 
 const stage = async () => {
   const server = createApiServer({ clock: systemClock, random });
@@ -76,6 +82,7 @@ test('the bundle is there before the certificate is shown, and is written again 
       hosts,
       configuration: 'knative-eip',
       present: async (leaf) => void shown.push({ leaf, bundles: await bundles() }),
+      follow: seesNothing,
     },
     stop.signal,
   );
@@ -115,6 +122,56 @@ test('the bundle is there before the certificate is shown, and is written again 
   await running;
 });
 
+const wipe = (kube: Kube, index: number) =>
+  kube.patch(
+    MUTATING_WEBHOOKS,
+    { name: 'knative-eip' },
+    { type: 'json', body: [{ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: '' }] },
+  );
+
+test('a caBundle that somebody empties is put right without any time passing, and who insists is not raced', async (t) => {
+  const { server, kube, bundles } = await stage();
+  const clock = new ManualClock(0);
+  const stop = new AbortController();
+  const log = recordingLog();
+  const configuration = 'knative-eip';
+  let shown = 0;
+  const running = rotate(
+    {
+      kube,
+      clock,
+      log,
+      secret,
+      hosts,
+      configuration,
+      present: () => void (shown += 1),
+      follow: watchBundles({ transport: transport(server), clock, random, log, configuration }),
+    },
+    stop.signal,
+  );
+  await until(
+    'it is shown',
+    () => shown,
+    (count) => count === 1,
+  );
+  const right = await bundles();
+  const isRight = (all: typeof right) => all?.every((bundle, index) => bundle === right?.[index]) ?? false;
+  await wipe(kube, 1);
+  await until('it is written again', bundles, isRight);
+  t.is(clock.mono(), 0, 'nobody waited');
+  await wipe(kube, 0);
+  t.false(isRight(await bundles()));
+  await clock.advance(500);
+  t.false(isRight(await bundles()), 'not as fast as two can write');
+  await clock.advance(500);
+  await until('it is written again, after a second', bundles, isRight);
+  t.is(clock.mono(), 1_000);
+  t.is(log.lines.filter((line) => line.includes('changed the caBundle of knative-eip')).length, 2, 'and it is said');
+  t.is(shown, 1);
+  stop.abort();
+  await running;
+});
+
 test('an API server that is away, or has no such configuration, is asked again', async (t) => {
   const { server, kube } = await stage();
   const clock = new ManualClock(0);
@@ -122,7 +179,8 @@ test('an API server that is away, or has no such configuration, is asked again',
   let isDown = true;
   server.intercept(() => (isDown ? { instead: { status: 503, headers: {}, body: '{}' } } : undefined));
   let shown = 0;
-  const parts = { kube, clock, log: silentLog, secret, hosts, configuration: 'none', present: () => void (shown += 1) };
+  const present = () => void (shown += 1);
+  const parts = { kube, clock, log: silentLog, secret, hosts, configuration: 'none', present, follow: seesNothing };
   const running = rotate(parts, stop.signal);
   await until(
     'it waits to ask again',

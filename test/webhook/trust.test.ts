@@ -13,7 +13,7 @@ test('the caBundles of both configurations are kept right, and one of them may b
   const authority = await renew(undefined, ['127.0.0.1'], clock.now());
   const bundle = Buffer.from(bundleOf(authority)).toString('base64');
   const parts = { kube, configuration: 'knative-eip' };
-  t.false(await trust(parts, authority), 'there is none');
+  t.is(await trust(parts, authority), 'missing');
   for (const resource of [VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS]) {
     await kube.create(resource, {
       apiVersion: `${resource.group}/${resource.version}`,
@@ -26,14 +26,14 @@ test('the caBundles of both configurations are kept right, and one of them may b
         admissionReviewVersions: ['v1'],
       })),
     });
-    t.true(await trust(parts, authority));
+    t.is(await trust(parts, authority), 'written');
     const found = await kube.get(resource, { name: 'knative-eip' });
     t.deepEqual(
       found?.webhooks?.map(({ clientConfig }) => clientConfig.caBundle),
       [bundle, bundle],
       resource.kind,
     );
-    await trust(parts, authority);
+    t.is(await trust(parts, authority), 'right');
     const again = await kube.get(resource, { name: 'knative-eip' });
     t.is(again?.metadata.resourceVersion, found?.metadata.resourceVersion, 'what is right is not written');
   }
