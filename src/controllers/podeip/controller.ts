@@ -155,6 +155,7 @@ const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Actio
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
+      if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
       return { ...known, memory: recalled(seen, ports) };
     },
     beforeStep:
@@ -369,6 +370,7 @@ const faulted = async (
   const { tracker, log, changes } = ports;
   const { kind, action, code, requestId, message } = fault;
   const name = step?.do ?? '';
+  if (seen.podEip && name === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, false);
   const refusal = refusalOf(name, seen, ports);
   const needsSomebody = FAULT[kind].tell !== 'nobody';
   // A pause after a transient fault is not reported yet; any other reason, such as an address that is taken, is.
