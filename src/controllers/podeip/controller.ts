@@ -327,13 +327,12 @@ const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, sig
   const again: Requeue = step.ms === undefined ? 'done' : { afterMs: step.ms };
   const subject = subjectOf(seen);
   // Between two attempts the reason is the answer of the cloud, and not what the pause waits for.
-  const trouble =
-    step.do === 'Wait'
-      ? (tracker.faults.current(subject, settings.settleMs + LONGEST_UNTOLD_MS) ?? toldBefore(step, seen))
-      : undefined;
+  const pauseMs = settings.settleMs + LONGEST_UNTOLD_MS;
+  const trouble = step.do === 'Wait' ? (tracker.faults.current(subject, pauseMs) ?? toldBefore(step, seen)) : undefined;
   if (trouble) {
     await tell({ ...trouble, isReady: false, isWarning: false }, seen, ports, signal);
-    return again;
+    // By then it is over, or has been said again: what is waited for may come late or never, and is said then.
+    return { afterMs: Math.min(step.ms ?? Infinity, pauseMs) };
   }
   const topic = step.do === 'Fail' ? step.topic : undefined;
   if (step.do === 'Done') tracker.faults.forget(subject);
