@@ -1,7 +1,6 @@
 import { legible } from '../lib/text.ts';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
-import type { Eip } from '../cloud/port.ts';
-import type { Drained, Holding } from '../controllers/drain.ts';
+import type { Drained, Holding, OwnerlessEip } from '../controllers/drain.ts';
 
 /** What will happen, or has happened, to the EIP of a PodEIP. */
 export const outcomeOf = ({ origin }: Holding, how: 'release' | 'keep'): Drained['outcome'] => {
@@ -107,12 +106,12 @@ export const summary = (drained: readonly Drained[]): string => {
   ].join('\n');
 };
 
-/** The EIPs that nobody can prove to be ours, although they were bought in this cluster. */
-export const untaggedText = (eips: readonly Eip[]): string =>
+/** The EIPs that were bought in this cluster and that no PodEIP is there for. A drain gives none of them back. */
+export const ownerlessText = (eips: readonly OwnerlessEip[]): string =>
   eips
     .map(
-      ({ allocationId, ipAddress, name }) =>
-        `  ${allocationId} (${ipAddress}${name === undefined ? '' : `, named ${name}`}): it was bought in this cluster, carries no tags, and belongs to no PodEIP; release it in the console if nobody needs it\n`,
+      ({ eip: { allocationId, ipAddress }, because }) =>
+        `  ${allocationId} (${ipAddress}) ${because}, and is paid for; release it in the console if nobody needs it\n`,
     )
     .join('');
 

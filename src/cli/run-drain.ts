@@ -1,13 +1,14 @@
 import { NAMESPACE } from '../api/core.ts';
+import type { PodEip } from '../api/podeip.ts';
 import { assembleCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN } from '../cloud/fence.ts';
-import type { Eip } from '../cloud/port.ts';
+import { CloudFault } from '../cloud/fault.ts';
 import { createCredentials } from '../cloud/credentials.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
 import {
   drainPodEips,
-  findUntagged,
   findManaged,
+  findOwnerless,
   holdingOf,
   keepTurn,
   releaseTurn,
@@ -23,7 +24,7 @@ import { systemRandom as random } from '../lib/random.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
-import { keptText, outcomeOf, planText, progress, protection, summary, untaggedText } from './drain-report.ts';
+import { keptText, outcomeOf, ownerlessText, planText, progress, protection, summary } from './drain-report.ts';
 import { settingsOf } from '../manager/settings.ts';
 import { readMarkKey } from '../manager/mark-key.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
@@ -49,10 +50,6 @@ export const runDrain: RunDrain = async (options) => {
     if (error instanceof KubeconfigError) {
       err(`knative-eip: ${error.message}\n`);
       return 2;
-    }
-    if (error instanceof KubeFault && error.kind === 'notFound') {
-      err('The CRD of PodEIP is not installed: nothing is left.\n');
-      return 0;
     }
     if (error instanceof WrongAccount) {
       err(`knative-eip: ${error.message}. Nothing was changed.\n`);
@@ -89,7 +86,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
       return 1;
     }
   }
-  const podEips = await findManaged(kube, options.namespace, signal);
+  const podEips = await managedIn(options, kube, signal);
   const holdings = podEips.map(holdingOf);
   if (options.dryRun) {
     out(planText(holdings, how, output));
@@ -115,9 +112,9 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     out(keptText(holdings, output));
     err(protection(holdings, config.regionID));
   }
-  const { turn, isNotOurs, suspects, idle } =
+  const { turn, isNotOurs, ownerless, idle } =
     how === 'keep'
-      ? { turn: keepTurn(kube), isNotOurs: () => false, suspects: async () => [], idle: async () => {} }
+      ? { turn: keepTurn(kube), isNotOurs: () => false, ownerless: async () => '', idle: async () => {} }
       : await releasing(options, kube, podEips.length > 0, signal);
   const drained = await drainPodEips(
     podEips,
@@ -131,16 +128,31 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     },
     signal,
   );
-  const untagged = await suspects(signal);
+  const notHeld = await ownerless(signal);
   await idle();
   err(summary(drained));
-  err(untaggedText(untagged));
+  err(notHeld);
   const left = signal.aborted
     ? drained.filter(({ outcome }) => outcome === 'left')
-    : await findManaged(kube, options.namespace, signal);
+    : await managedIn(options, kube, signal);
   if (left.length === 0 && drained.every(({ outcome }) => outcome !== 'failed')) return 0;
   err(`${left.length} PodEIPs are left; run the same command again.\n`);
   return 1;
+};
+
+/** The PodEIPs to be drained; none where their kind is not installed. */
+const managedIn = async (
+  { namespace, err }: Pick<DrainOptions, 'namespace' | 'err'>,
+  kube: Kube,
+  signal: AbortSignal,
+): Promise<readonly PodEip[]> => {
+  try {
+    return await findManaged(kube, namespace, signal);
+  } catch (error) {
+    if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+    err('The CRD of PodEIP is not installed: there are no PodEIPs.\n');
+    return [];
+  }
 };
 
 /** Releases with the steps of the controller and the real cloud. */
@@ -151,8 +163,8 @@ const releasing = async (
   signal: AbortSignal,
 ): Promise<
   Releasing & {
-    /** EIPs that were bought here, carry no tags and belong to no PodEIP. */
-    suspects: (signal: AbortSignal) => Promise<readonly Eip[]>;
+    /** What is said of EIPs that were bought here and belong to no PodEIP. */
+    ownerless: (signal: AbortSignal) => Promise<string>;
     idle: () => Promise<unknown>;
   }
 > => {
@@ -177,8 +189,11 @@ const releasing = async (
     rateShare: config.cloud.apiShare,
     mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
   });
-  if (isAnythingThere && config.cloud.checkAccount)
-    await checkAccount({ config, kube, cloud: assembled.cloud, err }, signal);
+  const check = () =>
+    config.cloud.checkAccount
+      ? checkAccount({ config, kube, cloud: assembled.cloud, err }, signal)
+      : Promise.resolve(undefined);
+  if (isAnythingThere) await check();
   const release = releaseTurn({
     kube,
     cloud: assembled.cloud,
@@ -197,9 +212,19 @@ const releasing = async (
   });
   return {
     ...release,
-    suspects: async (until) => {
-      if (!isAnythingThere || until.aborted) return [];
-      return findUntagged({ kube, cloud: assembled.cloud, issuer: { clusterUid, markKey } }, until);
+    ownerless: async (until) => {
+      if (until.aborted) return '';
+      try {
+        // In another account none would be seen.
+        if (!isAnythingThere) await check();
+        const podEips = () => managedIn({ namespace: undefined, err: () => undefined }, kube, until);
+        const cluster = { clusterUid, clusterId: config.clusterID, markKey };
+        return ownerlessText(await findOwnerless({ cloud: assembled.cloud, podEips, cluster }, until));
+      } catch (error) {
+        if (until.aborted) return '';
+        if (!(error instanceof CloudFault || error instanceof KubeFault || error instanceof WrongAccount)) throw error;
+        return `Whether EIPs are left that were bought in this cluster and belong to no PodEIP is not known: ${error.message}\n`;
+      }
     },
     idle: () => assembled.idle(),
   };

@@ -1,4 +1,5 @@
 import { letGo, deletePodEip } from './podeip/writes.ts';
+import { TAG_CLUSTER_UID } from '../api/annotations.ts';
 import { heldAddressOf, PODEIP, type PodEip } from '../api/podeip.ts';
 import { reasonPolicyOf } from '../api/reason-policy.ts';
 import { CloudFault } from '../cloud/fault.ts';
@@ -8,8 +9,7 @@ import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { MarkIssuer } from '../lib/mark.ts';
-import { untaggedSuspects } from './garbagecollection/orphans.ts';
+import { orphanCandidates, type OwningCluster } from './garbagecollection/orphans.ts';
 import { hasFinalizer, isOurs, readRecord } from './podeip/record.ts';
 import { provesOwnership } from './podeip/safeguards.ts';
 import { reconcilePodEip, type PodEipPorts } from './podeip/controller.ts';
@@ -88,16 +88,30 @@ export const findManaged = async (
 const refuse = () =>
   Promise.reject(new KubeFault({ kind: 'conflict', message: 'the PodEIP is another than a moment ago' }));
 
+/** An EIP that was bought in this cluster and belongs to no PodEIP, and how that is known: `because` follows its ID. */
+export interface OwnerlessEip {
+  readonly eip: Eip;
+  readonly because: string;
+}
+
 /**
- * The EIPs that were bought in this cluster, carry no tags and belong to no PodEIP. Rejects with a CloudFault or a
- * KubeFault.
+ * The EIPs that were bought in this cluster and belong to no PodEIP: by their tags, or by their marks where they carry
+ * no tags. The account is listed before the PodEIPs are; see findOrphans(). Rejects with a CloudFault or a KubeFault.
  */
-export const findUntagged = async (
-  { kube, cloud, issuer }: { readonly kube: Kube; readonly cloud: Cloud; readonly issuer: MarkIssuer },
+export const findOwnerless = async (
+  {
+    cloud,
+    podEips,
+    cluster,
+  }: { readonly cloud: Cloud; readonly cluster: OwningCluster } & {
+    readonly podEips: () => Promise<readonly PodEip[]>;
+  },
   signal: AbortSignal,
-): Promise<readonly Eip[]> => {
-  const free = await cloud.listFreeEips(signal);
-  return untaggedSuspects(free, await findManaged(kube, undefined, signal), issuer);
+): Promise<readonly OwnerlessEip[]> => {
+  const eips = await cloud.findEips([{ key: TAG_CLUSTER_UID, value: cluster.clusterUid }], signal);
+  const untagged = await cloud.listFreeEips(signal);
+  const there = eips.filter(({ status }) => status !== 'Releasing');
+  return orphanCandidates({ eips: there, untagged, podEips: await podEips() }, cluster);
 };
 
 /** The steps that release EIPs, and what they saw. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { CONTROLLER, CONTROLLER_NAME } from '../../src/api/annotations.ts';
+import { CONTROLLER, CONTROLLER_NAME, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../src/api/annotations.ts';
+import { CRD } from '../../src/api/apiextensions.ts';
 import { NAMESPACE, NODE } from '../../src/api/core.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import { runCommand, type DrainOptions } from '../../src/cli/commands.ts';
@@ -316,6 +317,56 @@ test('with credentials of another account nothing is given back: there, every EI
   );
   takeOut();
   t.is((await kube.list(NODE)).length, nodes.length);
+});
+
+test('with or without PodEIPs, what was bought here and has none is named, and that it is not known if so', async (t) => {
+  const { kube, drain } = await cluster(t, {});
+  const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom });
+  await createNodes(kube, cloud, VPC);
+  const clusterUid = (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '';
+  cloud.world.addEip({
+    allocationId: 'eip-of-nobody',
+    tags: { [TAG_CLUSTER_UID]: clusterUid, [TAG_PODEIP_UID]: 'u-1' },
+  });
+  cloud.world.addEip({ allocationId: 'eip-of-others', tags: { [TAG_CLUSTER_UID]: 'u-2', [TAG_PODEIP_UID]: 'u-1' } });
+  const http = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
+  t.teardown(() => http.close());
+  const { accessKeyId: accessKey, accessKeySecret: accessSecret } = sandboxCredential;
+  const settings = {
+    credential: { accessKey, accessSecret },
+    endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
+    leaderElection: { namespace: 'kube-system' },
+  };
+  const release = (more: object = {}) =>
+    drain({ how: 'release', yes: true, ...loadConfig({ base: configuration({ ...settings, ...more }), env: {} }) });
+  const named =
+    /^ {2}eip-of-nobody \(\S+\) was bought for the PodEIP u-1, which does not exist, and is paid for; release it in the console/m;
+
+  const empty = await release();
+  t.is(empty.code, 0);
+  t.regex(empty.err, named);
+  t.notRegex(empty.err, /eip-of-others/);
+  t.is(cloud.eips().length, 2, 'nothing is given back');
+
+  const elsewhere = await release({ regionID: 'cn-beijing' });
+  t.is(elsewhere.code, 0);
+  t.regex(elsewhere.err, /^Whether EIPs are left .* is not known: .*regionID is cn-beijing/m);
+
+  const crd = await kube.get(CRD, { name: 'podeips.alibabacloud.com' });
+  await kube.delete(CRD, { name: 'podeips.alibabacloud.com' }, { uid: crd?.metadata.uid ?? '' });
+  const without = await release();
+  t.is(without.code, 0);
+  t.regex(without.err, /^The CRD of PodEIP is not installed: there are no PodEIPs\.\n/);
+  t.regex(without.err, named);
+
+  cloud.inject({
+    action: 'DescribeEipAddresses',
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'Forbidden.RAM', status: 403 } },
+  });
+  const unseen = await release();
+  t.is(unseen.code, 0);
+  t.regex(unseen.err, /^Whether EIPs are left .* is not known: DescribeEipAddresses: Forbidden\.RAM/m);
 });
 
 test('the configuration says how drain and controller sign in', (t) => {

@@ -4,6 +4,7 @@ import { CLOUD_READINGS, isCloudReading } from '../../src/cloud/readings.ts';
 import { crashPointsOf, DEATHS, runScenario } from './crash-points.ts';
 import { readFixture, saveFixture } from './fixture.ts';
 import { mutants, type Mutant } from './mutants.ts';
+import { noticeByTest } from './noticing-test.ts';
 import { share, type Shared, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
 import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
@@ -160,7 +161,7 @@ const allCrashPoints = async (): Promise<number> => {
 };
 
 /** Whether the same seed breaks the same without any mutant: then it says nothing about one. */
-const breaksAnyway = async (violation: Sum['violations'][number]): Promise<boolean> => {
+const breaksAnyway = async (violation: Pick<Sum['violations'][number], 'run' | 'said'>): Promise<boolean> => {
   const [, seed] = /--seed (\d+)$/.exec(violation.run) ?? [];
   // Crash points are run without mutants by --crash-points, and none may break there.
   if (seed === undefined) return false;
@@ -172,7 +173,12 @@ const breaksAnyway = async (violation: Sum['violations'][number]): Promise<boole
 const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
 
 /** What noticed the mutant, after how many runs of which kind, and what that took of CPU time in seconds. */
-const noticeOf = async ({ name: mutant, redundant, seed, scenario }: Mutant) => {
+const noticeOf = async ({ name: mutant, redundant, seed, scenario, test }: Mutant) => {
+  if (test !== undefined) {
+    const said = await noticeByTest(mutant, test);
+    const first = said === undefined ? undefined : { run: `ava test/${test.file}`, said };
+    return { first, runs: 1, of: 'run of its test', cpu: 'in a process of its own' };
+  }
   const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
   let cpuMs = 0;
   const notice = (sum: Shared, of: string) => {
@@ -205,7 +211,7 @@ const tryMutant = async (mutant: Mutant): Promise<boolean> => {
     }
     if (first) say(`noticed after ${String(runs).padStart(4)} ${of}, ${cpu}  ${name}\n    ${first.run} ${first.said}`);
     else if (redundant !== undefined) say(`redundant in ${runs} ${of}, ${cpu}  ${name}\n    ${redundant}`);
-    else say(`NOT NOTICED in ${MOST_SEEDS} seeds and ${runs} ${of}  ${name}`);
+    else say(`NOT NOTICED in ${mutant.test ? '' : `${MOST_SEEDS} seeds and `}${runs} ${of}  ${name}`);
     return first !== undefined || redundant !== undefined;
   } catch (error) {
     say(`BROKEN  ${name}\n    ${error instanceof Error ? error.message : String(error)}`);

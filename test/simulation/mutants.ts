@@ -4,6 +4,7 @@ import { FAULT } from '../../src/cloud/fault-policy.ts';
 import type { Caches } from '../../src/controllers/caches.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { Replacement } from './mutation.ts';
+import { tellingMutants } from './telling-mutants.ts';
 import {
   podeip,
   kube,
@@ -44,8 +45,21 @@ export interface Mutant {
   readonly seed?: number;
   /** The scenario that is there for it: it is played first, without a crash and then with each. */
   readonly scenario?: string;
+  /**
+   * The test that notices it, where what is lost shows in no world of the simulation: what people are told, and what
+   * the commands of operators say.
+   */
+  readonly test?: NoticingTest;
   /** Why nobody can notice it, where that is so: another defence does the same work. */
   readonly redundant?: string;
+}
+
+/** A test of AVA's. */
+export interface NoticingTest {
+  /** Below `test`. */
+  readonly file: string;
+  /** As AVA's `--match` takes it: `*` stands for anything. */
+  readonly title: string;
 }
 
 const mutant = (name: string, ...replacements: readonly Replacement[]): Mutant => ({ name, replacements });
@@ -83,7 +97,7 @@ const cachesOf = new WeakMap<Kube, Caches>();
  * Each takes one defence away, and must be noticed. They replace exports as modules are loaded and nothing else: the
  * product has no switch for any of them.
  */
-export const mutants: readonly Mutant[] = [
+const worldMutants: readonly Mutant[] = [
   mutant(
     'intent after effect: the finalizer comes with the EIP, not before it',
     podeip('finalizersFor', (original) => (request, podEip) => original(podEip ? request : undefined, podEip)),
@@ -655,6 +669,9 @@ export const mutants: readonly Mutant[] = [
     podeip('isIdle', () => () => false),
   ),
 ];
+
+/** All of them. */
+export const mutants: readonly Mutant[] = [...worldMutants, ...tellingMutants];
 
 /** What the mutant of this name replaces: threads are told the name, as functions cannot be sent. */
 export const replacementsOf = (name: string): readonly Replacement[] => {

@@ -1,9 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { runScenario } from './crash-points.ts';
 import { readFixture } from './fixture.ts';
 import { generate } from './generate.ts';
 import { mutants } from './mutants.ts';
+import { noticeByTest } from './noticing-test.ts';
 import { share } from './pool.ts';
 import { scenarios } from './scenarios.ts';
 import { isHopeless } from './script.ts';
@@ -125,6 +126,22 @@ test('a mutant that nobody knows fails', async (t) => {
     share([work], { jobs: 1, mutant: 'no such mutant' }, () => 'go on'),
     { message: /no such mutant/u },
   );
+});
+
+test('a mutant of what people are told is noticed by the test that it names, which is there', async (t) => {
+  const title = 'a look-up of the bandwidth package that keeps failing is told*';
+  const named = mutants.find((it) => it.test?.title === title);
+  t.truthy(named?.test);
+  if (!named?.test) return;
+  t.regex((await noticeByTest(named.name, named.test)) ?? 'nothing', /^a look-up of the bandwidth package/u);
+  await t.throwsAsync(noticeByTest('no such mutant', named.test), { message: /was not run.*no such mutant/su });
+  for (const { test: its } of mutants) {
+    if (!its) continue;
+    const source = readFileSync(new URL(`../${its.file}`, import.meta.url), 'utf8');
+    // Titles that are made of parts are found by running them.
+    const [part = ''] = its.title.split(/[:*]/u);
+    t.true(source.includes(part.split(' ').slice(-3).join(' ')), `${its.file}: ${its.title}`);
+  }
 });
 
 test('what fails is made simpler as long as it fails', async (t) => {

@@ -1,11 +1,12 @@
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { markOf, markOfCluster, type MarkIssuer } from '../../lib/mark.ts';
+import type { MarkIssuer } from '../../lib/mark.ts';
 import { obstacleToRelease } from '../podeip/releasable.ts';
 import { isUntagged } from '../podeip/ownership.ts';
 import { CONTAINER_INSTANCE, readRecord } from '../podeip/record.ts';
 import { provesOwnership } from '../podeip/safeguards.ts';
+import { untaggedSuspects } from './suspects.ts';
 
 /**
  * Why an EIP of this cluster seems to belong to no PodEIP.
@@ -45,12 +46,13 @@ interface CandidateObservation {
 /** By allocation ID. Kept in memory only: a new process starts to count anew. */
 export type CandidateObservations = ReadonlyMap<string, CandidateObservation>;
 
-/** The cluster whose EIPs are checked, and the limits of a pass. */
-interface OwningCluster extends MarkIssuer {
+/** The cluster whose EIPs are checked. */
+export interface OwningCluster extends MarkIssuer {
   /** clusterID of the configuration. */
   readonly clusterId: string;
 }
 
+/** The cluster, and the limits of a pass. */
 export interface CollectionSettings extends OwningCluster {
   /** How long before the release an EIP must have been seen first; milliseconds. */
   readonly graceMs: number;
@@ -106,12 +108,7 @@ export const findOrphans = (
   }: { eips: readonly Eip[]; untagged?: readonly Eip[]; podEips: readonly PodEip[]; now: number },
   settings: CollectionSettings,
 ): OrphanReport => {
-  const owners = ownersOf(podEips);
-  const listed = new Map(eips.map((eip) => [eip.allocationId, eip]));
-  const candidates = [
-    ...eips.flatMap((eip) => orphanCandidateOf(eip, listed, owners, settings) ?? []),
-    ...untaggedSuspects(untagged, podEips, settings).map(suspectOf),
-  ];
+  const candidates = orphanCandidates({ eips, untagged, podEips }, settings);
   const observations = new Map(
     candidates.map((candidate) => [candidate.eip.allocationId, observationOf(candidate, before, now)]),
   );
@@ -127,20 +124,17 @@ export const findOrphans = (
   return { observations, verdicts, breaker: breakerOn({ due, owned: eips.length, podEips: podEips.length }, settings) };
 };
 
-/**
- * The free EIPs without our tags that were bought by this cluster, and for none of its PodEIPs: never bound, bought
- * with tags that the purchase dropped, by a process that died before it could add them.
- */
-export const untaggedSuspects = (
-  free: readonly Eip[],
-  podEips: readonly PodEip[],
-  issuer: MarkIssuer,
-): readonly Eip[] => {
-  const marked = free.filter((eip) => isUntagged(eip) && markOfCluster(eip.description, issuer) !== undefined);
-  if (marked.length === 0) return [];
-  const { named } = ownersOf(podEips);
-  const vouched = new Set(podEips.map(({ metadata }) => markOf(issuer, metadata.uid)));
-  return marked.filter((eip) => !named.has(eip.allocationId) && !vouched.has(markOfCluster(eip.description, issuer)));
+/** What seems to belong to no PodEIP now; see {@link findOrphans} for what the lists must be. */
+export const orphanCandidates = (
+  { eips, untagged, podEips }: { eips: readonly Eip[]; untagged: readonly Eip[]; podEips: readonly PodEip[] },
+  cluster: OwningCluster,
+): readonly OrphanCandidate[] => {
+  const owners = ownersOf(podEips);
+  const listed = new Map(eips.map((eip) => [eip.allocationId, eip]));
+  return [
+    ...eips.flatMap((eip) => orphanCandidateOf(eip, listed, owners, cluster) ?? []),
+    ...untaggedSuspects(untagged, { podEips, named: owners.named }, cluster).map(suspectOf),
+  ];
 };
 
 const suspectOf = (eip: Eip): OrphanCandidate => ({

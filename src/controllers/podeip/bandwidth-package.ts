@@ -6,17 +6,25 @@ import { fail, type Step } from './step.ts';
 const REMEDY = 'correct the annotation, or leave it out';
 
 /**
+ * How long a look-up that keeps failing holds a purchase back; milliseconds. A throttle or an outage of this one call
+ * must not keep pods without an address for good: the look-up only spares the price of an EIP that its package does not
+ * take, for the ten minutes until it is given back.
+ */
+const PATIENCE_MS = 60_000;
+
+/**
  * Why an EIP that is bought for the request could not join its bandwidth package, or the look-up without which that is
  * not known; undefined where nothing is known against it. What shows only when it joins costs an EIP that is given back
- * ten minutes later; where packages may not be looked up, so does everything.
+ * ten minutes later; where packages may not be looked up, or cannot be for a minute, so does everything.
  */
 export const packageObstacle = (
   { seen, settings: { region } }: PodEipSituation,
   { bandwidthPackageId, isp }: NewEip,
 ): Step | undefined => {
   if (bandwidthPackageId === undefined) return undefined;
-  const { bandwidthPackage } = seen;
-  if (bandwidthPackage === undefined) return { do: 'ReadBandwidthPackage', bandwidthPackageId };
+  const { bandwidthPackage, memory } = seen;
+  if (bandwidthPackage === undefined)
+    return (memory.packageUnseenMs ?? 0) < PATIENCE_MS ? { do: 'ReadBandwidthPackage', bandwidthPackageId } : undefined;
   if (bandwidthPackage === 'unreadable') return undefined;
   const named = `bandwidth package ${bandwidthPackageId}`;
   if (bandwidthPackage === null) {

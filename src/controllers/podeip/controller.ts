@@ -155,6 +155,7 @@ const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Actio
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
+      if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
       return { ...known, memory: recalled(seen, ports) };
     },
     beforeStep:
@@ -326,13 +327,12 @@ const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, sig
   const again: Requeue = step.ms === undefined ? 'done' : { afterMs: step.ms };
   const subject = subjectOf(seen);
   // Between two attempts the reason is the answer of the cloud, and not what the pause waits for.
-  const trouble =
-    step.do === 'Wait'
-      ? (tracker.faults.current(subject, settings.settleMs + LONGEST_UNTOLD_MS) ?? toldBefore(step, seen))
-      : undefined;
+  const pauseMs = settings.settleMs + LONGEST_UNTOLD_MS;
+  const trouble = step.do === 'Wait' ? (tracker.faults.current(subject, pauseMs) ?? toldBefore(step, seen)) : undefined;
   if (trouble) {
     await tell({ ...trouble, isReady: false, isWarning: false }, seen, ports, signal);
-    return again;
+    // By then it is over, or has been said again: what is waited for may come late or never, and is said then.
+    return { afterMs: Math.min(step.ms ?? Infinity, pauseMs) };
   }
   const topic = step.do === 'Fail' ? step.topic : undefined;
   if (step.do === 'Done') tracker.faults.forget(subject);
@@ -369,6 +369,7 @@ const faulted = async (
   const { tracker, log, changes } = ports;
   const { kind, action, code, requestId, message } = fault;
   const name = step?.do ?? '';
+  if (seen.podEip && name === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, false);
   const refusal = refusalOf(name, seen, ports);
   const needsSomebody = FAULT[kind].tell !== 'nobody';
   // A pause after a transient fault is not reported yet; any other reason, such as an address that is taken, is.

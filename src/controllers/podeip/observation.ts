@@ -115,6 +115,11 @@ export interface TrackedState {
   readonly released?: string | undefined;
   /** How long, without a break, no network interface has held the pod's address; 0 if one does. @default 0 */
   readonly noInterfaceMs?: number | undefined;
+  /**
+   * For how long the look-up of the bandwidth package has failed, as of the last attempt; 0 once it has succeeded, and
+   * when it is time for another attempt. @default 0
+   */
+  readonly packageUnseenMs?: number | undefined;
   /** How long this process has seen the EIP, bought for a pod that is there, bound to nothing. @default 0 */
   readonly unusedMs?: number | undefined;
   /** Why an EIP was given back for this pod, and none is bought again before some time has passed. */

@@ -32,6 +32,8 @@ interface Entry {
   /** Answered refusals of AllocateEipAddress with the token in use. */
   tokenRefusals: number;
   noInterfaceSince: number | undefined;
+  /** Since when the look-up of the bandwidth package has failed, and when it did last. */
+  packageUnseen: { readonly since: number; readonly at: number } | undefined;
   /** The EIP that is bound to nothing, and since when. */
   unused: { readonly allocationId: string; readonly since: number } | undefined;
   /** The EIP that was not listed, and since when. */
@@ -54,6 +56,9 @@ interface Entry {
   refusals: number;
   epoch: number;
 }
+
+/** After this long without an attempt, the bandwidth package is looked up again; milliseconds. */
+const UNSEEN_MS = 60_000;
 
 /** The state of a pod without a PodEIP. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
@@ -90,7 +95,7 @@ export class Tracker {
   recall(uid: string): TrackedState {
     const entry = this.#entry(uid);
     const now = this.#clock.mono();
-    const { refusal, restores } = entry;
+    const { refusal, restores, packageUnseen } = entry;
     return {
       quietMs: now - entry.quietSince,
       isCertain: entry.isCertain,
@@ -103,6 +108,7 @@ export class Tracker {
       ageMs: now - entry.existsSince,
       tokenRefusals: entry.tokenRefusals,
       noInterfaceMs: entry.noInterfaceSince === undefined ? 0 : now - entry.noInterfaceSince,
+      packageUnseenMs: packageUnseen && now - packageUnseen.at < UNSEEN_MS ? packageUnseen.at - packageUnseen.since : 0,
       unusedMs: entry.unused === undefined ? 0 : now - entry.unused.since,
       allocateTags: this.#allocateTags,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
@@ -273,6 +279,15 @@ export class Tracker {
     entry.noInterfaceSince = isThere ? undefined : (entry.noInterfaceSince ?? this.#clock.mono());
   }
 
+  /** Whether a look-up of the bandwidth package that is asked for got an answer. */
+  lookedUpPackage(uid: string, isAnswered: boolean): void {
+    const entry = this.#entry(uid);
+    const at = this.#clock.mono();
+    const before = entry.packageUnseen;
+    const isAgain = before !== undefined && at - before.at < 2 * UNSEEN_MS;
+    entry.packageUnseen = isAnswered ? undefined : { since: isAgain ? before.since : at, at };
+  }
+
   /** Whether an EIP that was bought for a pod is bound to nothing although the pod is there. */
   sawUnused(uid: string, allocationId: string, isUnused: boolean): void {
     const entry = this.#entry(uid);
@@ -328,6 +343,7 @@ export class Tracker {
         existsSince: this.#clock.mono(),
         tokenRefusals: 0,
         noInterfaceSince: undefined,
+        packageUnseen: undefined,
         unused: undefined,
         missing: undefined,
         retainedSince: undefined,

@@ -2,12 +2,13 @@ import test from 'ava';
 import { ALLOCATED_ADDRESS, KEYS, TAG_CLUSTER_UID, TAG_PODEIP_UID, TAG_PREFIX } from '../../../src/api/annotations.ts';
 import { NAMESPACE as NAMESPACES, SECRET } from '../../../src/api/core.ts';
 import { PODEIP } from '../../../src/api/podeip.ts';
-import { untaggedText } from '../../../src/cli/drain-report.ts';
-import { findUntagged } from '../../../src/controllers/drain.ts';
+import { ownerlessText } from '../../../src/cli/drain-report.ts';
+import { findOwnerless } from '../../../src/controllers/drain.ts';
 import { MARK_SECRET } from '../../../src/manager/mark-key.ts';
 import type { KubeObject } from '../../../src/kube/port.ts';
 import { adapterOn } from '../../harness/cluster.ts';
 import { Operating } from '../../harness/operating.ts';
+import { CLUSTER_ID } from '../../harness/settings.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true', [KEYS.name[0]]: 'for-a' };
 const TAGGED = { ...NEW, [KEYS.tags[0]]: '{"team":"web"}' };
@@ -158,8 +159,11 @@ test('an EIP without tags, pod and PodEIP is named by the sweeper and by drain, 
   const { cloud } = adapterOn(world.cloud, world.clock);
   const markKey = Buffer.from(key, 'base64').toString();
   for (const issuer of [{ clusterUid, markKey }, { clusterUid }]) {
-    const suspects = await findUntagged({ kube: world.kube, cloud, issuer }, new AbortController().signal);
-    t.regex(untaggedText(suspects), new RegExp(`${allocationId} \\(${ipAddress}, named for-a\\): it was bought in`));
+    const podEips = () => world.podEips();
+    const parts = { cloud, podEips, cluster: { ...issuer, clusterId: CLUSTER_ID } };
+    const said = ownerlessText(await findOwnerless(parts, new AbortController().signal));
+    t.true(said.startsWith(`  ${named}`), said);
+    t.regex(said, /release it in the console/);
   }
 });
 

@@ -2,9 +2,14 @@ import test from 'ava';
 import { ALLOCATED_ADDRESS, KEYS } from '../../../src/api/annotations.ts';
 import { NODE, POD } from '../../../src/api/core.ts';
 import type { Eip } from '../../../src/cloud/port.ts';
+import { packageObstacle } from '../../../src/controllers/podeip/bandwidth-package.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
+import { situationOf, withPodEip } from '../../../src/controllers/podeip/situation.ts';
+import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import * as the from './situation.ts';
+import { ManualClock } from '../../harness/clock.ts';
 import { Operating } from '../../harness/operating.ts';
+import { seeded } from '../../harness/random.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };
 const PACKAGED = { ...NEW, [KEYS.bandwidthPackageId[0]]: 'cbwp-none' };
@@ -129,6 +134,54 @@ test('an EIP that its bandwidth package does not take is given back, and said wh
   t.is(status, 'False');
   for (const part of ['cbwp-none', 'given back', 'correct the package']) t.true(message.includes(part), message);
   await world.stop();
+});
+
+test('a look-up of the bandwidth package that keeps failing is told, and holds the purchase back for a minute and no longer', async (t) => {
+  const world = await Operating.create();
+  world.cloud.world.addBandwidthPackage('cbwp-none');
+  const fault = { effect: 'never', answer: { code: 'Throttling.User', status: 400 } } as const;
+  world.cloud.inject({ action: 'DescribeCommonBandwidthPackages', times: Infinity, fault });
+  await world.runPod('a', PACKAGED);
+  await world.pass(50_000);
+  t.deepEqual(world.cloud.eips(), [], 'it may pass by itself');
+  t.regex(
+    (await readyOf(world))?.message ?? '',
+    /^DescribeCommonBandwidthPackages: Throttling\.User /,
+    'people are told what is waited for',
+  );
+  t.true((await world.until(isServed(world, 'a'), 120_000)) < Infinity);
+  t.is(world.cloud.eips()[0]?.bandwidthPackage?.id, 'cbwp-none');
+  await world.stop();
+});
+
+test('after a minute of failed look-ups of the bandwidth package the EIP is bought without one', (t) => {
+  const request = { ...the.fresh, bandwidthPackageId: 'cbwp-1' };
+  const podEip = the.podEip({ request });
+  const obstacle = (packageUnseenMs: number) => {
+    const seen = the.seen({ podEip, memory: { ...the.quiet, packageUnseenMs } });
+    return packageObstacle(withPodEip(situationOf(seen, the.settings), podEip), request);
+  };
+  t.like(obstacle(59_999), { do: 'ReadBandwidthPackage', bandwidthPackageId: 'cbwp-1' });
+  t.is(obstacle(60_000), undefined);
+});
+
+test('the look-up of a bandwidth package is tried again a minute after it failed, and counts anew after a break', async (t) => {
+  const clock = new ManualClock();
+  const tracker = new Tracker(clock, seeded(1));
+  const after = async (ms: number, isAnswered: boolean) => {
+    await clock.advance(ms);
+    tracker.lookedUpPackage('u', isAnswered);
+    return tracker.recall('u').packageUnseenMs;
+  };
+  t.is(await after(0, false), 0);
+  t.is(await after(30_000, false), 30_000);
+  t.is(await after(30_000, true), 0, 'answered');
+  t.is(await after(0, false), 0);
+  t.is(await after(60_000, false), 60_000);
+  await clock.advance(60_000);
+  t.is(tracker.recall('u').packageUnseenMs, 0, 'it is looked up again');
+  t.is(await after(0, false), 120_000, 'which is part of the same trouble');
+  t.is(await after(120_000, false), 0, 'and this is another one');
 });
 
 test('an EIP that cannot be bound for ten minutes is given back, and said why', async (t) => {

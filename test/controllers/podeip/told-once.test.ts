@@ -1,5 +1,6 @@
 import test from 'ava';
 import { KEYS } from '../../../src/api/annotations.ts';
+import { POD } from '../../../src/api/core.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };
@@ -116,4 +117,18 @@ test('a list of free EIPs that keeps failing is told, although the look for tags
     t.true((await world.until(isTold, 180_000)) < Infinity, `${way}: ${await said(world)}`);
     await world.stop();
   }
+});
+
+test('what the cloud said to a call is said as long as it is the trouble, and not for another pause', async (t) => {
+  const world = await Operating.create();
+  const fault = { effect: 'never', answer: { code: 'TaskConflict', status: 400 } } as const;
+  world.cloud.inject({ action: 'AssociateEipAddress', times: Infinity, fault });
+  await world.runPod('a', NEW);
+  await world.pass(60_000);
+  t.regex(await said(world), /^AssociateEipAddress: TaskConflict /);
+  // Its sandbox is made anew: there is nothing to bind to.
+  const body = { status: { podIP: null, podIPs: null } };
+  await world.kube.patch(POD, { namespace: 'default', name: 'a' }, { type: 'merge', subresource: 'status', body });
+  t.true((await world.until(async () => !(await said(world)).includes('TaskConflict'), 300_000)) < 90_000);
+  await world.stop();
 });

@@ -1,0 +1,112 @@
+import { FAULT } from '../../src/cloud/fault-policy.ts';
+import type { FaultHistory } from '../../src/cloud/fault-history.ts';
+import type { ObservedState } from '../../src/controllers/podeip/observation.ts';
+import type { PodEipSituation } from '../../src/controllers/podeip/situation.ts';
+import type { Mutant } from './mutants.ts';
+import type { Replacement } from './mutation.ts';
+import { bandwidthPackage, drain, faultHistory, locate, provision, report, suspects } from './seams.ts';
+
+/** One that a test of AVA's notices: its file below `test`, and its title as `--match` takes it. */
+const told = (
+  [file, title]: readonly [file: string, title: string],
+  name: string,
+  ...replacements: readonly Replacement[]
+): Mutant => ({ name, replacements, test: { file, title } });
+
+/** The same situation with another memory. */
+const remembering = (it: PodEipSituation, memory: Partial<ObservedState['memory']>): PodEipSituation => ({
+  ...it,
+  seen: { ...it.seen, memory: { ...it.seen.memory, ...memory } },
+});
+
+const TROUBLES = 'controllers/podeip/troubles.exhaustive.test.ts';
+const TOLD_ONCE = 'controllers/podeip/told-once.test.ts';
+const BEFORE_BUYING = 'controllers/podeip/look-before-buying.test.ts';
+
+/** Each takes away that somebody is told, or told in time. No EIP is lost by it, so that no world shows it. */
+export const tellingMutants: readonly Mutant[] = [
+  told(
+    [TROUBLES, 'an address to be bought:*'],
+    'what passes by itself is told to nobody, however long it lasts',
+    faultHistory(
+      'FaultHistory',
+      (Original) =>
+        class extends Original {
+          override failed(...[subject, step, fault, view]: Parameters<FaultHistory['failed']>) {
+            const hearing = super.failed(subject, step, fault, view);
+            const needsSomebody = view?.needsSomebody ?? FAULT[fault.kind].tell !== 'nobody';
+            return needsSomebody ? hearing : { trouble: undefined, isUnreported: false };
+          }
+        },
+    ),
+  ),
+  told(
+    [TROUBLES, 'an address to be bought:*'],
+    'of a cloud that keeps saying no nothing is said during the pause between two attempts',
+    faultHistory(
+      'FaultHistory',
+      (Original) =>
+        class extends Original {
+          override current(): undefined {
+            return undefined;
+          }
+        },
+    ),
+    // What the status says already would cover it.
+    report('toldBefore', () => () => undefined),
+  ),
+  told(
+    [TOLD_ONCE, 'what the cloud said to a call is said as long as*'],
+    'what a cloud has said to a call stays said for the whole of another pause',
+    faultHistory(
+      'FaultHistory',
+      (Original) =>
+        class extends Original {
+          override current(subject: string) {
+            return super.current(subject, Infinity);
+          }
+        },
+    ),
+  ),
+  told(
+    [TOLD_ONCE, 'what the cloud keeps saying stays said through restarts*'],
+    'what a process before it told of the cloud is not known to the next one',
+    report('toldBefore', () => () => undefined),
+  ),
+  told(
+    [BEFORE_BUYING, 'where no interface holds the address nothing is bought, and within a minute*'],
+    'why no interface holds an address is said when a minute is over',
+    locate(
+      'locateInterface',
+      (original) => (it, address) =>
+        original(remembering(it, { noInterfaceMs: (it.seen.memory.noInterfaceMs ?? 0) - 20_000 }), address),
+    ),
+  ),
+  told(
+    [BEFORE_BUYING, 'a look-up of the bandwidth package that keeps failing is told*'],
+    'a look-up of the bandwidth package that keeps failing holds the purchase back for good',
+    bandwidthPackage(
+      'packageObstacle',
+      (original) => (it, request) => original(remembering(it, { packageUnseenMs: 0 }), request),
+    ),
+  ),
+  told(
+    [BEFORE_BUYING, 'an EIP that cannot be bound for ten minutes*'],
+    'an EIP that cannot be used is paid for as long as its pod waits',
+    provision('provision', (original) => (it, asked, request) => {
+      const next = original(it, asked, request);
+      const isUnusable = next.do === 'Retire' && next.unusable !== undefined;
+      return isUnusable ? { do: 'Wait', reason: 'CloudBusy', message: '', ms: 60_000 } : next;
+    }),
+  ),
+  told(
+    ['controllers/podeip/dropped-tags.test.ts', 'an EIP without tags, pod and PodEIP is named*'],
+    'EIPs that were bought here and carry no tags are named to nobody',
+    suspects('untaggedSuspects', () => () => []),
+  ),
+  told(
+    ['cli/drain-command.test.ts', 'with or without PodEIPs, what was bought here*'],
+    'a drain does not name what no PodEIP is there for',
+    drain('findOwnerless', () => () => Promise.resolve([])),
+  ),
+];
