@@ -1,4 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
+import { currentOwner } from '../lib/owner.ts';
+import { Turns } from '../lib/turns.ts';
 import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
@@ -79,8 +81,9 @@ const SAME_THROTTLE_MS = 1_000;
 /** Token buckets with a window over the last minute, one for each action. */
 export interface Throttle {
   /**
-   * Resolves when the action may be called, in the order of asking; rejects with the signal's reason when it aborts
-   * before that. Passes at once while the bucket has tokens.
+   * Resolves when the action may be called; rejects with the signal's reason when it aborts before that. Passes at
+   * once while the bucket has tokens. Those who wait go in the order of asking, and owners (src/lib/owner.ts) take
+   * turns: the rate is the account's, and no namespace waits until another one has all that it wants.
    */
   acquire(action: CloudAction, signal?: AbortSignal): Promise<void>;
   /** The cloud throttled the action: empties its bucket, halves its rate, and waits at least `retryAfterMs`. */
@@ -105,6 +108,7 @@ interface RateKind {
 
 interface Waiter {
   readonly resolve: () => void;
+  isGone: boolean;
 }
 
 class Bucket {
@@ -113,7 +117,8 @@ class Bucket {
   readonly #published: number | undefined;
   /** When the calls of the last {@link WINDOW_MS} passed, oldest first; undefined where only a bucket holds. */
   readonly #passed: number[] | undefined;
-  readonly #queue: Waiter[] = [];
+  readonly #queue = new Turns<Waiter>(({ isGone }) => !isGone);
+  #waiting = 0;
   #tokens: number;
   #filledAt: number;
   #notBefore = Number.NEGATIVE_INFINITY;
@@ -135,7 +140,7 @@ class Bucket {
   }
 
   get waiting(): number {
-    return this.#queue.length;
+    return this.#waiting;
   }
 
   pace(): number {
@@ -153,7 +158,8 @@ class Bucket {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const leave = () => {
-        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        waiter.isGone = true;
+        this.#waiting -= 1;
         reject(signal?.reason as Error);
         this.#pump();
       };
@@ -162,9 +168,11 @@ class Bucket {
           signal?.removeEventListener('abort', leave);
           resolve();
         },
+        isGone: false,
       };
       signal?.addEventListener('abort', leave, { once: true });
-      this.#queue.push(waiter);
+      this.#queue.push(currentOwner(), waiter);
+      this.#waiting += 1;
       this.#pump();
     });
   }
@@ -236,11 +244,12 @@ class Bucket {
     while (this.#notBefore <= this.#filledAt && this.#tokens >= 1 && this.#leftInWindow() > 0) {
       const next = this.#queue.shift();
       if (next === undefined) return;
+      this.#waiting -= 1;
       this.#tokens -= 1;
       this.#passed?.push(this.#filledAt);
       next.resolve();
     }
-    if (this.#queue.length === 0) return;
+    if (this.#waiting === 0) return;
     const blockedMs = this.#notBefore - this.#filledAt;
     const tokenMs = (1 - this.#tokens) / (this.#perMs() * this.#share);
     const windowMs = this.#leftInWindow() > 0 ? 0 : this.#passed![0]! + WINDOW_MS - this.#filledAt;

@@ -2,7 +2,9 @@ import { backoffMs } from '../lib/backoff.ts';
 import type { Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
+import { Turns } from '../lib/turns.ts';
 import { createDelays } from './delays.ts';
+import { refOf } from './store.ts';
 
 /** `live` is what just happened; `resync` is everything else, for example all objects after a start. */
 type Priority = 'live' | 'resync';
@@ -107,69 +109,48 @@ interface Waiting {
   readonly entry: Entry;
 }
 
-/** First in, first out, without the cost of shifting an array. */
-class Fifo {
-  #items: Waiting[] = [];
-  #head = 0;
-
-  push(item: Waiting): void {
-    this.#items.push(item);
-  }
-
-  /** The first item that still waits here; those that were moved or dropped meanwhile are skipped. */
-  peek(lane: QueueLane, priority: Priority): Waiting | undefined {
-    for (; this.#head < this.#items.length; this.#head += 1) {
-      const item = this.#items[this.#head]!;
-      const { entry } = item;
-      if (entry.dueAt !== undefined && !entry.processing && entry.priority === priority && entry.lane === lane)
-        return item;
-    }
-    this.#items = [];
-    this.#head = 0;
-    return undefined;
-  }
-
-  shift(): void {
-    this.#head += 1;
-    if (this.#head < 1024 || this.#head * 2 < this.#items.length) return;
-    this.#items = this.#items.slice(this.#head);
-    this.#head = 0;
-  }
-}
-
 /** What waits in one lane, and who waits for it. */
 class Waitlist {
-  readonly #lane: QueueLane;
-  readonly #live = new Fifo();
-  readonly #resync = new Fifo();
+  readonly #live: Turns<Waiting>;
+  readonly #resync: Turns<Waiting>;
   readonly takers: ((key: string | undefined) => void)[] = [];
   #liveInARow = 0;
   /** How many of the keys that were handed out here are not given back yet. */
   processing = 0;
 
   constructor(lane: QueueLane) {
-    this.#lane = lane;
+    const waiting = (priority: Priority) =>
+      new Turns<Waiting>(
+        ({ entry }) =>
+          entry.dueAt !== undefined && !entry.processing && entry.priority === priority && entry.lane === lane,
+      );
+    this.#live = waiting('live');
+    this.#resync = waiting('resync');
   }
 
   push(key: string, entry: Entry): void {
-    (entry.priority === 'live' ? this.#live : this.#resync).push({ key, entry });
+    (entry.priority === 'live' ? this.#live : this.#resync).push(refOf(key).namespace ?? '', { key, entry });
   }
 
   /** Takes the next one out; undefined where none waits. */
   shift(): Waiting | undefined {
-    const live = this.#live.peek(this.#lane, 'live');
-    const resync = this.#resync.peek(this.#lane, 'resync');
-    const takeLive = live !== undefined && (resync === undefined || this.#liveInARow < RESYNC_SHARE - 1);
-    this.#liveInARow = takeLive && resync !== undefined ? this.#liveInARow + 1 : 0;
-    const next = takeLive ? live : resync;
-    if (next) (takeLive ? this.#live : this.#resync).shift();
-    return next;
+    const hasLive = this.#live.peek() !== undefined;
+    const hasResync = this.#resync.peek() !== undefined;
+    const takeLive = hasLive && (!hasResync || this.#liveInARow < RESYNC_SHARE - 1);
+    this.#liveInARow = takeLive && hasResync ? this.#liveInARow + 1 : 0;
+    return (takeLive ? this.#live : this.#resync).shift();
+  }
+
+  isEmpty(): boolean {
+    return this.#live.peek() === undefined && this.#resync.peek() === undefined;
   }
 
   /** Since when the one that waits longest has been due; Infinity where none waits. */
   oldest(): number {
-    const waiting = [this.#live.peek(this.#lane, 'live'), this.#resync.peek(this.#lane, 'resync')];
-    return Math.min(...waiting.map((it) => it?.entry.dueAt ?? Infinity));
+    let oldest = Infinity;
+    for (const turns of [this.#live, this.#resync])
+      for (const { entry } of turns.heads()) oldest = Math.min(oldest, entry.dueAt ?? Infinity);
+    return oldest;
   }
 }
 
@@ -232,7 +213,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
 
   const serve = () => {
     for (const [name, lane] of Object.entries(lanes) as [QueueLane, Waitlist][]) {
-      while (lane.takers.length > 0 && lane.oldest() < Infinity && hasRoom(name)) {
+      while (lane.takers.length > 0 && !lane.isEmpty() && hasRoom(name)) {
         const waiting = lane.shift();
         if (waiting === undefined) break;
         const { key, entry } = waiting;
@@ -248,7 +229,7 @@ export const createQueue = ({ clock, random, backoff, laneOf, roomOf, observer }
     }
     if (!closed) return;
     for (const lane of Object.values(lanes))
-      if (lane.oldest() === Infinity) for (const taker of lane.takers.splice(0)) taker(undefined);
+      if (lane.isEmpty()) for (const taker of lane.takers.splice(0)) taker(undefined);
     if (readyCount === 0 && processing === 0) idle.resolve();
   };
 

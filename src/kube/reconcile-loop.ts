@@ -1,6 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { onBehalfOf } from '../lib/owner.ts';
 import type { QueueLane, WorkQueue } from './queue.ts';
+import { refOf } from './store.ts';
 
 /**
  * When a key wants to be looked at again, unless something happens to it before.
@@ -26,8 +28,8 @@ interface ControllerOptions {
   readonly clock: Clock;
   readonly log: Log;
   /**
-   * Brings one key closer to what it should be. Whatever it throws is logged and retried with backoff, and not before
-   * the error's `retryAfterMs`, where it has one.
+   * Brings one key closer to what it should be, on behalf of its namespace (src/lib/owner.ts). Whatever it throws is
+   * logged and retried with backoff, and not before the error's `retryAfterMs`, where it has one.
    */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<Requeue>;
   /** Called after each reconcile; for metrics. Must not throw. */
@@ -65,7 +67,7 @@ export const runController = async (options: ControllerOptions, signal: AbortSig
     const start = clock.mono();
     let outcome: ReconcileOutcome;
     try {
-      const again = await reconcile(key, signal);
+      const again = await onBehalfOf(refOf(key).namespace ?? '', () => reconcile(key, signal));
       outcome = typeof again === 'string' ? again : 'after';
       if (isInCircles(key, again) || again === 'backoff') {
         queue.retry(key);

@@ -1,4 +1,4 @@
-import { POD, type Pod } from '../../src/api/core.ts';
+import { NAMESPACE, POD, type Pod } from '../../src/api/core.ts';
 import { isAnnounced } from '../../src/api/pod.ts';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
@@ -83,12 +83,25 @@ export class Bed {
   }
 
   /** So many pods start at once. Resolves to how long each waited for its address, in order, milliseconds. */
-  async attach(count: number): Promise<readonly number[]> {
-    const names = Array.from({ length: count }, () => `pod-${(this.#pods += 1)}`);
+  async attach(count: number, namespace = 'default'): Promise<readonly number[]> {
     const began = this.#now;
-    for (const name of names) await this.world.runPod(name, NEW);
+    const names = await this.begin(count, namespace);
     await this.#until(() => names.every((name) => this.#publishedAt.has(name)));
     return names.map((name) => this.#publishedAt.get(name)! - began).sort((a, b) => a - b);
+  }
+
+  /** So many pods start at once; nobody waits for them. Resolves to their names. */
+  async begin(count: number, namespace: string): Promise<readonly string[]> {
+    if (!(await this.world.kube.get(NAMESPACE, { name: namespace })))
+      await this.world.kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    const names = Array.from({ length: count }, () => `pod-${(this.#pods += 1)}`);
+    for (const name of names) await this.world.runPod(name, NEW, { namespace });
+    return names;
+  }
+
+  /** Whether the pod has its address. */
+  isServed(name: string): boolean {
+    return this.#publishedAt.has(name);
   }
 
   /** All pods end at once. Resolves to how long each EIP was still held, in order, milliseconds. */

@@ -6,6 +6,7 @@ import { CloudFault } from '../../src/cloud/fault.ts';
 import type { CloudFaultKind } from '../../src/cloud/fault.ts';
 import { fenced, OPEN } from '../../src/cloud/fence.ts';
 import { rememberPackages } from '../../src/cloud/package-cache.ts';
+import { onBehalfOf } from '../../src/lib/owner.ts';
 import { preparingChanges } from '../../src/lib/prepare.ts';
 import { observeCalls } from '../../src/cloud/observe.ts';
 import type { ObservedCall } from '../../src/cloud/observe.ts';
@@ -133,6 +134,26 @@ test('a single pod is never delayed, callers pass in the order of asking, and on
   });
   t.throws(() => createThrottle(clock, 0), { instanceOf: RangeError });
   t.throws(() => createThrottle(clock, 1.01), { instanceOf: RangeError });
+});
+
+test('those on whose behalf calls wait take turns, however many of them one of them makes', async (t) => {
+  const clock = new ManualClock(0);
+  const throttle = createThrottle(clock);
+  for (let n = 0; n < 60; n += 1) await throttle.acquire('AssociateEipAddress');
+  const order: string[] = [];
+  const ask = (owner: string, signal?: AbortSignal) =>
+    void onBehalfOf(owner, () => throttle.acquire('AssociateEipAddress', signal)).then(
+      () => order.push(owner),
+      () => undefined,
+    );
+  for (let n = 0; n < 30; n += 1) ask('crowd');
+  const abort = new AbortController();
+  ask('gone', abort.signal);
+  for (const owner of ['one', 'two', 'two']) ask(owner);
+  abort.abort(new Error('gone'));
+  await clock.advance(3_100);
+  t.deepEqual(order, ['crowd', 'one', 'two', 'crowd', 'two', 'crowd']);
+  t.is(throttle.waiting('AssociateEipAddress'), 27);
 });
 
 test('creating container groups begins with a hundred at once and comes to a thousand in a minute', async (t) => {

@@ -1,0 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+const owners = new AsyncLocalStorage<string>();
+
+/**
+ * Runs `work` on behalf of an owner, for example a namespace: where calls that it makes have to wait for something that
+ * is scarce, owners take turns. Nothing else depends on it.
+ */
+export const onBehalfOf = <T>(owner: string, work: () => Promise<T>): Promise<T> => owners.run(owner, work);
+
+/** On whose behalf the code at hand runs; empty where on nobody's. */
+export const currentOwner = (): string => owners.getStore() ?? '';
