@@ -20,6 +20,7 @@ const READING_ACTIONS = [
   'DescribeContainerGroups',
   'DescribeContainerGroupStatus',
   'DescribeContainerLog',
+  'DescribeMultiContainerGroupMetric',
 ] as const;
 
 /** What the product calls at the cloud: names of the VPC, ECS and ECI APIs. */

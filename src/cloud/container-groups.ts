@@ -3,7 +3,7 @@ import type { Tag } from './port.ts';
 /**
  * Elastic container instances ("container groups"), as far as the product uses them. Shapes and limits: ECI API
  * reference 2018-08-08, CreateContainerGroup, DescribeContainerGroups, DescribeContainerGroupStatus,
- * DescribeContainerLog.
+ * DescribeContainerLog, DescribeMultiContainerGroupMetric.
  */
 
 /** What CreateContainerGroup can say about a public address. Nothing else about it can be said there. */
@@ -244,6 +244,58 @@ export interface ContainerGroupStatus {
   };
 }
 
+/**
+ * What a container, or a whole instance, has used of its CPUs. Sources: API reference,
+ * DescribeMultiContainerGroupMetric ("UsageCoreNanoSeconds: the cumulative usage of vCPUs"); ECI documentation, "View
+ * the monitoring metrics" (that divided by the time between two records is the use). The names, and so the units, are
+ * those of a kubelet's /stats/summary.
+ */
+export interface CpuUsage {
+  /** Cumulative, from its start: nanoseconds of one vCPU. */
+  readonly usageCoreNanoSeconds?: number | undefined;
+  /** In the last sample, 15 s: 1 vCPU is 1e9. */
+  readonly usageNanoCores?: number | undefined;
+}
+
+/** Bytes. */
+export interface MemoryUsage {
+  readonly availableBytes?: number | undefined;
+  readonly usageBytes?: number | undefined;
+  readonly workingSetBytes?: number | undefined;
+  readonly rssBytes?: number | undefined;
+  readonly cacheBytes?: number | undefined;
+}
+
+/** A network interface of an instance; cumulative. */
+export interface InterfaceUsage {
+  readonly name: string;
+  readonly rxBytes?: number | undefined;
+  readonly rxErrors?: number | undefined;
+  readonly rxPackets?: number | undefined;
+  readonly rxDrops?: number | undefined;
+  readonly txBytes?: number | undefined;
+  readonly txErrors?: number | undefined;
+  readonly txPackets?: number | undefined;
+  readonly txDrops?: number | undefined;
+}
+
+/** The latest record of an instance; the cloud makes one every 15 s. */
+export interface ContainerGroupMetrics {
+  readonly containerGroupId: string;
+  /** When it was made: milliseconds since the epoch. */
+  readonly at: number;
+  readonly cpu: CpuUsage;
+  readonly memory: MemoryUsage;
+  readonly interfaces: readonly InterfaceUsage[];
+  /** Bytes. */
+  readonly filesystems: readonly {
+    readonly name: string;
+    readonly capacityBytes?: number | undefined;
+    readonly usedBytes?: number | undefined;
+  }[];
+  readonly containers: readonly { readonly name: string; readonly cpu: CpuUsage; readonly memory: MemoryUsage }[];
+}
+
 /** Which container groups are meant: all that carry every one of `tags`, or those of `containerGroupIds`. */
 export interface ContainerGroupFilter {
   readonly containerGroupIds?: readonly string[] | undefined;
@@ -282,4 +334,9 @@ export interface ContainerGroups {
     },
     signal?: AbortSignal,
   ): Promise<string>;
+  /** The latest record of each; at most 20 IDs. One that does not exist, or has no record yet, is not in the answer. */
+  describeContainerGroupMetrics(
+    containerGroupIds: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly ContainerGroupMetrics[]>;
 }

@@ -88,5 +88,6 @@ export const fencedContainerGroups = (
     describeContainerGroups: (filter, signal) => groups.describeContainerGroups(filter, signal),
     describeContainerGroupStatus: (filter, signal) => groups.describeContainerGroupStatus(filter, signal),
     describeContainerLog: (query, signal) => groups.describeContainerLog(query, signal),
+    describeContainerGroupMetrics: (ids, signal) => groups.describeContainerGroupMetrics(ids, signal),
   };
 };

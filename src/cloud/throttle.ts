@@ -15,7 +15,8 @@ import { FAULT } from './fault-policy.ts';
  * DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20 a second: both are kept
  * to, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a careful 60 stands for those that change
  * something, and for bandwidth packages, which are seldom looked up. The look-up of network interfaces, which every pod
- * needs, begins as fast as the other reads; if that is too fast, the cloud says so and it slows down.
+ * needs, begins as fast as the other reads, and that of metrics as fast as that of logs; if that is too fast, the cloud
+ * says so and it slows down.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
@@ -27,6 +28,7 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeContainerGroups: 2000,
   DescribeContainerGroupStatus: 10_000,
   DescribeContainerLog: 500,
+  DescribeMultiContainerGroupMetric: 500,
   UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
@@ -351,5 +353,7 @@ export const throttledContainerGroups = (groups: ContainerGroups, throttle: Thro
       take('DescribeContainerGroupStatus', signal, () => groups.describeContainerGroupStatus(filter, signal)),
     describeContainerLog: (query, signal) =>
       take('DescribeContainerLog', signal, () => groups.describeContainerLog(query, signal)),
+    describeContainerGroupMetrics: (ids, signal) =>
+      take('DescribeMultiContainerGroupMetric', signal, () => groups.describeContainerGroupMetrics(ids, signal)),
   };
 };

@@ -12,7 +12,7 @@ export interface User {
 }
 
 /** What is asked for: part of the spec of a SubjectAccessReview. */
-type Attributes =
+export type Attributes =
   | { readonly nonResourceAttributes: Readonly<Record<'path' | 'verb', string>> }
   | { readonly resourceAttributes: Readonly<Record<string, string>> };
 
@@ -24,6 +24,8 @@ interface Asker {
   readonly authorization: string | undefined;
   /** The remote address; undefined counts as one. */
   readonly address: string | undefined;
+  /** What is asked for; one of them is enough, and they are looked at in turn. */
+  readonly attributes: readonly Attributes[];
 }
 
 /**
@@ -35,7 +37,6 @@ type Decision = 200 | 401 | 403 | 503;
 interface AuthorizerParts {
   readonly kube: Kube;
   readonly clock: Clock;
-  readonly attributes: Attributes;
   /** How many requests may wait for the API server at once: whoever floods the port waits for himself. */
   readonly limits: { readonly perAddress: number; readonly inAll: number };
 }
@@ -66,12 +67,12 @@ export class Authorizer {
   }
 
   /** Rejects with a KubeFault if the API server cannot be asked; that is not remembered. */
-  async decide({ user, authorization = '', address = '' }: Asker, signal?: AbortSignal): Promise<Decision> {
+  async decide({ user, authorization = '', address = '', attributes }: Asker, signal?: AbortSignal): Promise<Decision> {
     const { clock, limits } = this.#parts;
     const [, token] = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization) ?? [];
     if (!user && token === undefined) return 401;
     const key = createHash('sha256')
-      .update(JSON.stringify(user ?? token))
+      .update(JSON.stringify([user ?? token, attributes]))
       .digest('base64');
     const now = clock.mono();
     if ((this.#allowed.get(key) ?? 0) > now) return 200;
@@ -82,7 +83,7 @@ export class Authorizer {
     this.#underWay.set(address, ofAddress + 1);
     this.#inAll += 1;
     try {
-      const decision = await this.#ask(user, token ?? '', signal);
+      const decision = await this.#ask({ user, token: token ?? '', attributes }, signal);
       if (decision === 200) remember(this.#allowed, key, clock.mono() + ALLOWED_MS);
       else remember(this.#refused, key, { decision, until: clock.mono() + REFUSED_MS });
       return decision;
@@ -94,21 +95,33 @@ export class Authorizer {
     }
   }
 
-  async #ask(shown: User | undefined, token: string, signal?: AbortSignal): Promise<200 | 401 | 403> {
-    const { kube, attributes } = this.#parts;
+  async #ask(
+    {
+      user: shown,
+      token,
+      attributes,
+    }: Pick<Asker, 'user' | 'attributes'> & {
+      readonly token: string;
+    },
+    signal?: AbortSignal,
+  ): Promise<200 | 401 | 403> {
+    const { kube } = this.#parts;
     const user = shown ?? (await userOfToken(kube, token, signal));
     if (!user) return 401;
     const { username, uid, groups, extra } = user;
-    const { status } = await kube.create(
-      SUBJECT_ACCESS_REVIEW,
-      {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SubjectAccessReview',
-        spec: { user: username, uid, groups, extra, ...attributes },
-      },
-      signal,
-    );
-    return status?.allowed === true ? 200 : 403;
+    for (const one of attributes) {
+      const { status } = await kube.create(
+        SUBJECT_ACCESS_REVIEW,
+        {
+          apiVersion: 'authorization.k8s.io/v1',
+          kind: 'SubjectAccessReview',
+          spec: { user: username, uid, groups, extra, ...one },
+        },
+        signal,
+      );
+      if (status?.allowed === true) return 200;
+    }
+    return 403;
   }
 }
 

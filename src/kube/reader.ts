@@ -18,11 +18,11 @@ const LIMITS = { perAddress: 4, inAll: 32 };
  * metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters).
  */
 export const createReaderAuthorizer = ({ kube, clock, log }: GuardParts) => {
-  const attributes = { nonResourceAttributes: { path: '/metrics', verb: 'get' } };
-  const authorizer = new Authorizer({ kube, clock, attributes, limits: LIMITS });
+  const attributes = [{ nonResourceAttributes: { path: '/metrics', verb: 'get' } }];
+  const authorizer = new Authorizer({ kube, clock, limits: LIMITS });
   return async (authorization: string | undefined, address?: string): Promise<200 | 401 | 403 | 503> => {
     try {
-      return await authorizer.decide({ authorization, address });
+      return await authorizer.decide({ authorization, address, attributes });
     } catch (error) {
       if (!(error instanceof KubeFault)) throw error;
       const hint = error.kind === 'forbidden' ? '; apply config/metrics' : '';

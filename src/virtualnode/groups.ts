@@ -31,6 +31,8 @@ export class NodeGroups {
   #denied: { readonly fault: CloudFault; readonly until: number } | undefined;
   /** By ID, the pod. */
   readonly #podOf = new Map<string, string>();
+  /** By ID, what was described last, also where it has changed since. */
+  readonly #described = new Map<string, ContainerGroup>();
   /** By UID of the pod, what was fetched since the last change. */
   readonly #details = new Map<string, { readonly groups: readonly ContainerGroup[]; readonly at: number }>();
   /** By UID of the pod, when the status call showed a change last. */
@@ -109,6 +111,14 @@ export class NodeGroups {
     }
   }
 
+  /** Every group with its pod, as it was described last; without a call. */
+  described(): readonly { readonly uid: string; readonly group: ContainerGroup }[] {
+    return inOrder([...this.#described.values()]).flatMap((group) => {
+      const uid = this.#podOf.get(group.containerGroupId);
+      return uid === undefined ? [] : [{ uid, group }];
+    });
+  }
+
   /** What is known of the group of the pod without a call. */
   known(uid: string): readonly ContainerGroup[] {
     return this.#details.get(uid)?.groups ?? [];
@@ -152,7 +162,7 @@ export class NodeGroups {
   forget(uid: string): void {
     this.refresh(uid);
     this.#changedAt.delete(uid);
-    for (const [id, other] of this.#podOf) if (other === uid) this.#podOf.delete(id);
+    for (const [id, other] of this.#podOf) if (other === uid) this.#lose(id);
   }
 
   /** Whether any group is known. */
@@ -186,7 +196,7 @@ export class NodeGroups {
         if (state !== undefined) this.#states.set(id, state);
         else {
           this.#states.delete(id);
-          this.#podOf.delete(id);
+          this.#lose(id);
         }
       }
       for (const uid of pods) onChange(uid);
@@ -219,9 +229,16 @@ export class NodeGroups {
     return { states, listed: { groups, at } };
   }
 
-  #learn({ containerGroupId, tags }: ContainerGroup): void {
-    const uid = tags.get(TAG_POD_UID);
-    if (uid !== undefined) this.#podOf.set(containerGroupId, uid);
+  #learn(group: ContainerGroup): void {
+    const uid = group.tags.get(TAG_POD_UID);
+    if (uid === undefined) return;
+    this.#podOf.set(group.containerGroupId, uid);
+    this.#described.set(group.containerGroupId, group);
+  }
+
+  #lose(containerGroupId: string): void {
+    this.#podOf.delete(containerGroupId);
+    this.#described.delete(containerGroupId);
   }
 }
 

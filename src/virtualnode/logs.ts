@@ -13,16 +13,23 @@ import type { Random } from '../lib/random.ts';
 import { HANDSHAKE_MS, limitConnections } from '../web/connections.ts';
 import { Absences } from './absences.ts';
 import { selfSigned } from './certificate.ts';
+import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
 import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
-import { createLogReaderAuthorizer } from './log-reader.ts';
+import { createNodeRoutes } from './node-routes.ts';
+import { NodeUsageReader, type PodInstance } from './node-usage.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
 interface KubeletEndpointParts {
   readonly kube: Kube;
-  readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'describeContainerLog'>;
+  readonly containerGroups: Pick<
+    ContainerGroups,
+    'describeContainerGroups' | 'describeContainerLog' | 'describeContainerGroupMetrics'
+  >;
+  /** Every pod of the node that has an instance, as it was described last. By default none. */
+  readonly instances?: (() => readonly PodInstance[]) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -52,8 +59,8 @@ const CONNECTIONS = { perAddress: 64, inAll: 256, handshakesPerAddress: 4 };
 const MOST_FOLLOWERS = 32;
 
 /**
- * Serves the part of a kubelet's HTTPS API that the API server needs for `kubectl logs`: /containerLogs. All other
- * paths are 404. Rejects if it cannot listen.
+ * Serves a kubelet's HTTPS API: /containerLogs for `kubectl logs`, and what is said of the node and its pods (see
+ * node-routes.ts). All other paths are 404. Rejects if it cannot listen.
  */
 export const serveKubelet = async (
   parts: KubeletEndpointParts,
@@ -62,7 +69,8 @@ export const serveKubelet = async (
   const { listen, nodeName, address, clientCA } = settings;
   const ending = new AbortController();
   const state: EndpointState = {
-    authorize: createLogReaderAuthorizer(parts.kube, parts.clock, nodeName),
+    admit: createEndpointAuthorizer(parts.kube, parts.clock, nodeName),
+    nodeRoutes: routesOf(parts, settings),
     absences: new Absences(parts.clock),
     followers: 0,
   };
@@ -91,11 +99,18 @@ export const serveKubelet = async (
   };
 };
 
+const routesOf = (parts: KubeletEndpointParts, { nodeName, listen }: KubeletEndpointSettings) => {
+  const { instances = () => [], clock } = parts;
+  const usage = new NodeUsageReader({ ...parts, instances });
+  return createNodeRoutes({ ...parts, usage, instances }, { nodeName, listen, startedAt: clock.now() });
+};
+
 const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
 
 /** What the requests have in common. */
 interface EndpointState {
-  readonly authorize: ReturnType<typeof createLogReaderAuthorizer>;
+  readonly admit: ReturnType<typeof createEndpointAuthorizer>;
+  readonly nodeRoutes: ReturnType<typeof createNodeRoutes>;
   readonly absences: Absences;
   followers: number;
 }
@@ -120,29 +135,16 @@ const answer = async (
   };
   try {
     // Before anybody is asked: other paths are nothing that an API server has to look up.
-    const wanted = wantedBy(request);
-    const verdict = await state.authorize(request, signal);
-    if (verdict === 503) throw new Refusal(503, 'Too many requests are being looked at; try again');
-    if (verdict === 401) throw new Refusal(401, 'Unauthorized');
-    if (verdict === 403) throw new Refusal(403, 'Forbidden: it takes the verb get on nodes/proxy');
-    const logs = await findLogs({ ...parts, absences: state.absences }, settings, wanted, signal);
-    const { options } = wanted;
-    if (!options.follow || options.previous) {
-      send(200, await readLog(logs.read, options));
+    const url = urlOf(request);
+    const wanted = state.nodeRoutes.get(url.pathname) ?? wantedBy(url);
+    if (request.method !== 'GET') throw new Refusal(405, 'Method not allowed');
+    await state.admit(request, url.pathname, signal);
+    if (typeof wanted !== 'function') {
+      await sendLog(parts, settings, wanted, { request, response, state, signal });
       return;
     }
-    const leaving = new AbortController();
-    response.on('close', () => leaving.abort(new Error('The reader has left.')));
-    signal.addEventListener('abort', () => leaving.abort(signal.reason), { once: true, signal: leaving.signal });
-    if (state.followers >= MOST_FOLLOWERS) throw new Refusal(429, `There are ${MOST_FOLLOWERS} followers already`);
-    state.followers += 1;
-    try {
-      response.writeHead(200, PLAIN).flushHeaders();
-      await follow(logs, options, { response, clock: parts.clock, signal: leaving.signal });
-      response.end();
-    } finally {
-      state.followers -= 1;
-    }
+    const { contentType, body } = await wanted({ query: url.searchParams, signal });
+    response.writeHead(200, { 'content-type': contentType }).end(body);
   } catch (error) {
     if (error instanceof Refusal) send(error.status, error.message);
     else if (error instanceof CloudFault || error instanceof KubeFault) send(503, error.message);
@@ -150,6 +152,33 @@ const answer = async (
       if (!signal.aborted) parts.log.error({ error }, 'A request to the kubelet endpoint failed');
       send(500, 'The request failed; see the log of the controller');
     }
+  }
+};
+
+const sendLog = async (
+  parts: KubeletEndpointParts,
+  settings: KubeletEndpointSettings,
+  wanted: Wanted,
+  { response, state, signal }: Exchange,
+): Promise<void> => {
+  const logs = await findLogs({ ...parts, absences: state.absences }, settings, wanted, signal);
+  const { options } = wanted;
+  if (!options.follow || options.previous) {
+    const text = await readLog(logs.read, options);
+    response.writeHead(200, PLAIN).end(text);
+    return;
+  }
+  const leaving = new AbortController();
+  response.on('close', () => leaving.abort(new Error('The reader has left.')));
+  signal.addEventListener('abort', () => leaving.abort(signal.reason), { once: true, signal: leaving.signal });
+  if (state.followers >= MOST_FOLLOWERS) throw new Refusal(429, `There are ${MOST_FOLLOWERS} followers already`);
+  state.followers += 1;
+  try {
+    response.writeHead(200, PLAIN).flushHeaders();
+    await follow(logs, options, { response, clock: parts.clock, signal: leaving.signal });
+    response.end();
+  } finally {
+    state.followers -= 1;
   }
 };
 
@@ -188,17 +217,19 @@ interface Wanted {
   readonly options: LogOptions;
 }
 
-const wantedBy = ({ url = '/', method }: IncomingMessage): Wanted => {
+const urlOf = ({ url = '' }: IncomingMessage): URL => {
   const parsed = url.startsWith('/') ? URL.parse(`https://kubelet${url}`) : null;
-  const [, kind, namespace = '', name = '', containerName = '', ...rest] = (parsed?.pathname ?? '')
-    .split('/')
-    .map(decoded);
-  if (!parsed || kind !== 'containerLogs' || containerName === '' || rest.length > 0)
+  if (!parsed) throw new Refusal(404, 'page not found');
+  return parsed;
+};
+
+const wantedBy = (parsed: URL): Wanted => {
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname.split('/').map(decoded);
+  if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
       'There is only /containerLogs/{namespace}/{pod}/{container}; ECI pods have no exec, attach or port-forward here',
     );
-  if (method !== 'GET') throw new Refusal(405, 'Method not allowed');
   return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };
 };
 

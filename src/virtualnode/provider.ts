@@ -16,6 +16,7 @@ import { isSpot } from './translate/eci-annotations.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { PodTracker } from './tracker.ts';
 import type { NodeDescription } from './node.ts';
+import type { PodInstance } from './node-usage.ts';
 import { reconcilePod, type ReconcilePorts } from './reconcile.ts';
 import type { DecideSettings } from './observation.ts';
 import { isRelevantChange, type PodWatch } from './pod-watch.ts';
@@ -93,10 +94,15 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   };
   const addresses = new AddressLookUps(parts.cloud, clock, again);
   const keyOfUid = new Map<string, string>();
+  const instances = () =>
+    groups.described().flatMap(({ uid, group }) => {
+      const { namespace = '', name = '' } = pods.store.get(keyOfUid.get(uid) ?? '')?.metadata ?? {};
+      return name === '' ? [] : [{ namespace, name, uid, group }];
+    });
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
 
-  const endpoint = await listen(parts, log);
+  const endpoint = await listen(parts, log, instances);
   const description = endpoint ? { ...settings.description, endpoint } : settings.description;
   const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
   const watching = pods.run(signal);
@@ -164,18 +170,22 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
 const listen = async (
   parts: VirtualNodeParts,
   log: Log,
+  instances: () => readonly PodInstance[],
 ): Promise<(KubeletEndpoint & { readonly address: string }) | undefined> => {
   const { kubelet, nodeName, node } = parts.settings;
   if (!kubelet) return undefined;
   try {
     const kube = parts.endpointKube ?? parts.kube;
-    const endpoint = await serveKubelet({ ...parts, kube }, { ...kubelet, nodeName, clusterUid: node.clusterUid });
+    const endpoint = await serveKubelet(
+      { ...parts, kube, log, instances },
+      { ...kubelet, nodeName, clusterUid: node.clusterUid },
+    );
     return { ...endpoint, address: kubelet.address };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     log.error(
       { host: kubelet.listen.host, port: kubelet.listen.port },
-      `There will be no kubectl logs of the virtual node: ${message}`,
+      `There will be neither kubectl logs nor kubectl top of the virtual node: ${message}`,
     );
     return undefined;
   }

@@ -235,6 +235,49 @@ test.serial('the status poll and the log are read as the SDK gives them', async 
   t.is(await groups.describeContainerLog({ containerGroupId: 'eci-1', containerName: 'main' }), '');
 });
 
+test.serial('metrics: the newest record of each instance, and of the others nothing', async (t) => {
+  const at = '2026-01-01T00:00:15Z';
+  server.play(() => ({
+    RequestId: 'REQ-1',
+    MonitorDatas: [
+      {
+        ContainerGroupId: 'eci-1',
+        Records: [
+          { Timestamp: '2026-01-01T00:00:00Z', CPU: { UsageCoreNanoSeconds: 1 } },
+          {
+            Timestamp: at,
+            CPU: { UsageCoreNanoSeconds: 5_000_000_000, UsageNanoCores: 250_000_000, Load: 1, Limit: 2000 },
+            Memory: { AvailableBytes: 1, UsageBytes: 2, Cache: 3, WorkingSet: 4, Rss: 5 },
+            Network: { Interfaces: [{ Name: 'eth0', RxBytes: 6, TxBytes: 7, RxErrors: -1 }] },
+            Filesystem: [{ FsName: '/dev/vda', Capacity: 8, Usage: 9, Available: 10 }],
+            Containers: [{ Name: 'main', CPU: { UsageCoreNanoSeconds: 11 }, Memory: { WorkingSet: 12 } }, {}],
+          },
+        ],
+      },
+      { ContainerGroupId: 'eci-2' },
+      { ContainerGroupId: 'eci-3', Records: [{ Timestamp: 'soon' }] },
+      { ContainerGroupId: 'eci-4', Records: [{ Timestamp: at }] },
+    ],
+  }));
+  const found = await groups.describeContainerGroupMetrics(['eci-1', 'eci-2', 'eci-3']);
+  t.deepEqual(server.requests[0]?.query, {
+    RegionId: 'cn-beijing',
+    ContainerGroupIds: '["eci-1","eci-2","eci-3"]',
+  });
+  t.is(found.length, 1, 'without a time it is no record, and eci-4 was not asked for');
+  t.like(found[0], {
+    containerGroupId: 'eci-1',
+    at: Date.parse(at),
+    cpu: { usageCoreNanoSeconds: 5_000_000_000, usageNanoCores: 250_000_000 },
+    memory: { availableBytes: 1, usageBytes: 2, cacheBytes: 3, workingSetBytes: 4, rssBytes: 5 },
+  });
+  t.like(found[0]?.interfaces[0], { name: 'eth0', rxBytes: 6, txBytes: 7, rxErrors: undefined });
+  t.deepEqual(found[0]?.filesystems, [{ name: '/dev/vda', capacityBytes: 8, usedBytes: 9 }]);
+  t.like(found[0]?.containers[0], { name: 'main', cpu: { usageCoreNanoSeconds: 11 }, memory: { workingSetBytes: 12 } });
+  const many = Array.from({ length: 21 }, (_, n) => `eci-${n}`);
+  t.regex((await faultOf(groups.describeContainerGroupMetrics(many))).message, /21 IDs; there may be 20/);
+});
+
 test.serial('the assembled API is fenced, throttled and observed', async (t) => {
   let leading = true;
   const seen: string[] = [];

@@ -11,6 +11,7 @@ const versions: Readonly<Record<string, string>> = {
   DescribeContainerGroups: '2018-08-08',
   DescribeContainerGroupStatus: '2018-08-08',
   DescribeContainerLog: '2018-08-08',
+  DescribeMultiContainerGroupMetric: '2018-08-08',
 };
 
 /** What came of a call: the body, or of an error its code and status. */

@@ -42,6 +42,7 @@ const endpointOn = async () => {
       return Promise.resolve([]);
     },
     describeContainerLog: () => Promise.resolve(''),
+    describeContainerGroupMetrics: () => Promise.resolve([]),
   };
   const endpoint = await serveKubelet(
     { kube, containerGroups, clock, random: systemRandom, log: { ...silentLog, ...log } },
@@ -103,10 +104,10 @@ test('what is not there is not looked for each time, and other paths are looked 
   for (const path of [
     '//',
     '/',
-    '/pods',
     '/exec/a/b/c',
     `${LOGS}/x`,
-    '/containerLogs/../metrics',
+    '/containerLogs/../metric',
+    '/metrics/none',
     '/containerLogs//a/b/c/d',
   ])
     t.is(await get(path), 404, path);
@@ -132,7 +133,7 @@ test('closing the endpoint closes who has connected and said nothing', async (t)
   const { port, get, close } = await endpointOn();
   const silent = connect(port, '127.0.0.1');
   await once(silent, 'connect');
-  t.is(await get('/pods'), 404, 'by then the first one has been accepted');
+  t.is(await get('/pods'), 401, 'by then the first one has been accepted');
   const closed = once(silent.resume(), 'close');
   await close();
   await closed;

@@ -7,6 +7,7 @@ import { runControllers } from '../../src/manager/controllers.ts';
 import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/container-groups.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
+import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
@@ -53,6 +54,8 @@ export class Stage extends EmbeddedCluster {
   readonly warned: string[] = [];
   /** What the last search for groups without a pod has found. */
   orphans: Parameters<VirtualNodeMetrics['orphans']>[0] | undefined;
+  /** What is between the kubelet endpoint of the next process and the API server, which knows no users by itself. */
+  reviews: (transport: KubeTransport) => KubeTransport = (transport) => transport;
   /** Called before the answer of CreateContainerGroup reaches the process. */
   onCreated: () => void = () => undefined;
   readonly #work = new AbortController();
@@ -177,6 +180,7 @@ export class Stage extends EmbeddedCluster {
         ...shared,
         settings,
         kube: processKube,
+        endpointKube: createKube({ transport: this.reviews(this.transport), clock, qps: 0 }),
         policyOf: async (namespace, isFresh, signal) =>
           isFresh
             ? (await readPolicy(policies, processKube, namespace, signal)).effective

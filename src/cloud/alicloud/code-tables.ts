@@ -335,4 +335,12 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
       'InvalidParameter.NotFound',
     ],
   },
+  DescribeMultiContainerGroupMetric: {
+    gone: [
+      'ContainerGroupNotFound',
+      'ContainerGroup.NotFound',
+      'InvalidContainerGroupId.NotFound',
+      'InvalidParameter.NotFound',
+    ],
+  },
 };

@@ -1,5 +1,13 @@
 import type * as Eci from '@alicloud/eci20180808';
-import type { ContainerGroup, ContainerGroupStatus, ContainerOfGroup, ContainerState } from '../container-groups.ts';
+import type {
+  ContainerGroup,
+  ContainerGroupMetrics,
+  ContainerGroupStatus,
+  ContainerOfGroup,
+  ContainerState,
+  CpuUsage,
+  MemoryUsage,
+} from '../container-groups.ts';
 import {
   address,
   bad,
@@ -150,6 +158,67 @@ export const readContainerGroupStatus = (
   items: records('Data', body.data).map(readStatus),
   nextToken: optional(body.nextToken),
 });
+
+/** A count or an amount, which describes; undefined where it is none. */
+const amount = (value: unknown): number | undefined => {
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) && number >= 0 ? number : undefined;
+};
+
+const readCpu = (given: Fields): CpuUsage => ({
+  usageCoreNanoSeconds: amount(given['usageCoreNanoSeconds']),
+  usageNanoCores: amount(given['usageNanoCores']),
+});
+
+const readMemory = (given: Fields): MemoryUsage => ({
+  availableBytes: amount(given['availableBytes']),
+  usageBytes: amount(given['usageBytes']),
+  workingSetBytes: amount(given['workingSet']),
+  rssBytes: amount(given['rss']),
+  cacheBytes: amount(given['cache']),
+});
+
+const readRecord = (containerGroupId: string, given: Fields): ContainerGroupMetrics | undefined => {
+  const at = Date.parse(textOfAnswer(given['timestamp']));
+  if (Number.isNaN(at)) return undefined;
+  return {
+    containerGroupId,
+    at,
+    cpu: readCpu(fields(given['CPU'])),
+    memory: readMemory(fields(given['memory'])),
+    interfaces: list('Interfaces', fields(given['network'])['interfaces']).map((each) => ({
+      name: textOfAnswer(each['name']),
+      rxBytes: amount(each['rxBytes']),
+      rxErrors: amount(each['rxErrors']),
+      rxPackets: amount(each['rxPackets']),
+      rxDrops: amount(each['rxDrops']),
+      txBytes: amount(each['txBytes']),
+      txErrors: amount(each['txErrors']),
+      txPackets: amount(each['txPackets']),
+      txDrops: amount(each['txDrops']),
+    })),
+    filesystems: list('Filesystem', given['filesystem']).map((each) => ({
+      name: textOfAnswer(each['fsName']),
+      capacityBytes: amount(each['capacity']),
+      usedBytes: amount(each['usage']),
+    })),
+    containers: list('Containers', given['containers']).map((each) => ({
+      name: textOfAnswer(each['name']),
+      cpu: readCpu(fields(each['CPU'])),
+      memory: readMemory(fields(each['memory'])),
+    })),
+  };
+};
+
+/** DescribeMultiContainerGroupMetric: of each instance the newest record that has a time. */
+export const readMetrics = (
+  body: Eci.DescribeMultiContainerGroupMetricResponseBody,
+): readonly ContainerGroupMetrics[] =>
+  list('MonitorDatas', body.monitorDatas).flatMap((data) => {
+    const id = resourceId('ContainerGroupId', data['containerGroupId']);
+    const all = list('Records', data['records']).flatMap((given) => readRecord(id, given) ?? []);
+    return all.toSorted((a, b) => b.at - a.at).slice(0, 1);
+  });
 
 /** DescribeContainerLog: the text, "" where there is none. */
 export const readLog = (body: Eci.DescribeContainerLogResponseBody): string => {

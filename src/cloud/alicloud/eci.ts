@@ -7,11 +7,14 @@ import { createCaller } from './call.ts';
 import { check, inconsistent, refuse } from './answer-checks.ts';
 import { createClients } from './clients.ts';
 import type { CloudSettings } from './vpc.ts';
-import { readContainerGroups, readContainerGroupStatus, readLog } from './eci-answers.ts';
+import { readContainerGroups, readContainerGroupStatus, readLog, readMetrics } from './eci-answers.ts';
 import type { GroupPage } from './eci-answers.ts';
 import { createRequest, secretsOf } from './eci-request.ts';
 
-/** ECI API reference, DescribeContainerGroups: ContainerGroupIds and Limit, at most 20. */
+/**
+ * ECI API reference, DescribeContainerGroups: ContainerGroupIds and Limit, at most 20;
+ * DescribeMultiContainerGroupMetric: ContainerGroupIds, at most 20.
+ */
 const MOST_IDS = 20;
 /** ECI API reference, DescribeContainerGroupStatus: Limit, 200 by default. */
 const STATUS_PAGE_SIZE = 200;
@@ -162,6 +165,22 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
           lastTime: previous,
         });
         return readLog(bodyOf(await client.describeContainerLog(request)));
+      });
+    },
+
+    describeContainerGroupMetrics: async (containerGroupIds, signal) => {
+      const action = 'DescribeMultiContainerGroupMetric';
+      check(action, containerGroupIds);
+      if (containerGroupIds.length > MOST_IDS)
+        throw refuse(action, `${containerGroupIds.length} IDs; there may be ${MOST_IDS}`);
+      return call({ action, signal }, clients.eci, async ({ client, sdk }) => {
+        const request = new sdk.DescribeMultiContainerGroupMetricRequest({
+          regionId,
+          containerGroupIds: JSON.stringify(containerGroupIds),
+        });
+        const wanted = new Set(containerGroupIds);
+        const found = readMetrics(bodyOf(await client.describeMultiContainerGroupMetric(request)));
+        return found.filter(({ containerGroupId }) => wanted.has(containerGroupId));
       });
     },
   };

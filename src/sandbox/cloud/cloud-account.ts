@@ -9,7 +9,7 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, Transitions } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord, LogLine } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, ContainerUse, LogLine } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
@@ -54,6 +54,8 @@ export class Account {
   readonly containerGroups = new Map<string, ContainerGroupRecord>();
   /** What containers have written, by `<container group>/<container>`. */
   readonly containerLogs = new Map<string, LogLine[]>();
+  /** What containers use, by `GROUP/CONTAINER`, where somebody has said it. */
+  readonly containerUse = new Map<string, ContainerUse>();
   readonly vSwitches = new Map<string, VSwitch>();
   readonly ledger = new CallLedger();
   quota: number;

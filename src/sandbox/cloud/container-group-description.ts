@@ -11,7 +11,7 @@ export const gone = (account: Account, id: string): CloudRefusal =>
   refusal(account.is('goneCodes') ? 'InvalidParameter.NotFound' : 'InvalidContainerGroupId.NotFound', `"${id}".`);
 
 /** A JSON array of at most 20 (ECI API reference, DescribeContainerGroups, ContainerGroupIds). */
-const readIds = (account: Account, parameters: Parameters): readonly string[] | undefined => {
+export const readIds = (account: Account, parameters: Parameters): readonly string[] | undefined => {
   const text = parameters.get('ContainerGroupIds');
   if (text === undefined) return undefined;
   let ids: unknown;

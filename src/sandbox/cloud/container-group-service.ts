@@ -216,7 +216,10 @@ const releaseResources = (account: Account, group: ContainerGroupRecord, at: num
 export const forgetGroup = (account: Account, group: ContainerGroupRecord, at: number): void => {
   releaseResources(account, group, at);
   account.containerGroups.delete(group.containerGroupId);
-  for (const { name } of group.containers) account.containerLogs.delete(`${group.containerGroupId}/${name}`);
+  for (const { name } of group.containers) {
+    account.containerLogs.delete(`${group.containerGroupId}/${name}`);
+    account.containerUse.delete(`${group.containerGroupId}/${name}`);
+  }
 };
 
 /** The containers have ended by themselves: all is given back but what Describe shows, for an hour more. */

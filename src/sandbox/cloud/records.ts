@@ -57,6 +57,17 @@ export interface ContainerGroupRecord {
   readonly changedAt: number;
 }
 
+/** What a container uses from a time on. */
+export interface ContainerUse {
+  /** vCPUs. */
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** Wall-clock, milliseconds since the epoch. */
+  readonly since: number;
+  /** What it had used by then: nanoseconds of one vCPU. */
+  readonly usedBefore: number;
+}
+
 /** A line of a container's output. */
 export interface LogLine {
   /** Wall-clock, milliseconds since the epoch. */

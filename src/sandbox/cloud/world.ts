@@ -2,6 +2,7 @@ import type { Account, Deed } from './cloud-account.ts';
 import { plainEip, releaseAtOnce } from './allocation.ts';
 import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
 import { FINAL_STATES, changeGroup, finishGroup, forgetGroup, writeLog } from './container-group-service.ts';
+import { useInContainer } from './container-group-metrics.ts';
 import type { EipRecord } from './eips.ts';
 import { prefixAround } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
@@ -248,6 +249,12 @@ export class CloudWorld {
   writeContainerLog(containerGroupId: string, container: string, line: string): void {
     const at = this.#account.catchUp();
     writeLog(this.#account, { group: this.#group(containerGroupId), container }, line, at);
+  }
+
+  /** What a container uses from now on: vCPUs, and bytes of memory. */
+  useInContainer(containerGroupId: string, container: string, use: { cores: number; memoryBytes: number }): void {
+    const now = this.#account.wallTime(this.#account.catchUp());
+    useInContainer(this.#account, { group: this.#group(containerGroupId), container }, use, now);
   }
 
   /** Addresses of pods as an interface gets them: each by itself, with its prefix, or not at all. */
