@@ -8,6 +8,7 @@ import { noticeByTest } from './noticing-test.ts';
 import { share, type Shared, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
 import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
+import { noticeIn, readNotices, saveNotices, workOf, type Notice } from './notices.ts';
 import { replay, shrink, weight } from './shrink.ts';
 import type { Death } from './wire.ts';
 import type { Outcome } from './world.ts';
@@ -23,6 +24,7 @@ const USAGE = `npm run simulate -- [options]
   --crash-points     kill the controller at every I/O of every scenario: before, in and after each write, at each read;
                      with --scenario of that one
   --mutants          take away one defence after the other; each must be noticed. Or only those that contain --mutant TEXT
+  --remember         with --mutants: write down what noticed each (test/simulation/notices.json), to try it first
   --reading NAME     with this reading of the cloud in every world (docs/cloud-readings.md); may be repeated
   --sink             with a sink for CloudEvents, which is told of everything that happens
   --jobs N           threads (default: one for each processor)
@@ -41,6 +43,7 @@ const { values: options } = parseArgs({
     'crash-points': { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     mutant: { type: 'string', multiple: true, default: [''] },
+    remember: { type: 'boolean', default: false },
     sink: { type: 'boolean', default: false },
     reading: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -172,19 +175,30 @@ const breaksAnyway = async (violation: Pick<Sum['violations'][number], 'run' | '
 /** What broke. A seed that is another world each time proves nothing. */
 const noticed = ({ violations }: Sum) => violations.filter(({ invariant }) => invariant !== 'replay');
 
+const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
+
+const notices = readNotices();
+
 /** What noticed the mutant, after how many runs of which kind, and what that took of CPU time in seconds. */
-const noticeOf = async ({ name: mutant, redundant, seed, scenario, test }: Mutant) => {
+const noticeOf = async ({ name: mutant, redundant, scenario, test }: Mutant) => {
   if (test !== undefined) {
     const said = await noticeByTest(mutant, test);
     const first = said === undefined ? undefined : { run: `ava test/${test.file}`, said };
     return { first, runs: 1, of: 'run of its test', cpu: 'in a process of its own' };
   }
-  const untilNoticed = (sum: Sum) => (noticed(sum).length > 0 ? 'enough' : 'go on');
   let cpuMs = 0;
   const notice = (sum: Shared, of: string) => {
     cpuMs += sum.cpuMs;
     return { first: noticed(sum)[0], runs: sum.runs, of, cpu: `${(cpuMs / 1_000).toFixed(1)} s` };
   };
+  const last = notices.get(mutant);
+  if (last !== undefined) {
+    const again = notice(await share([workOf(last, extras)], { jobs: 1, mutant }, untilNoticed), 'run that noticed it');
+    if (again.first) return again;
+    say(
+      `not noticed by what noticed it last  ${mutant}\n    ${JSON.stringify(last)}; --remember writes down what does`,
+    );
+  }
   if (scenario !== undefined) {
     const points = [undefined, ...(await crashPointsOf(scenario, extras))];
     const works = points.map((point): Work => ({ kind: 'crash points', scenario, points: [point], extras }));
@@ -192,9 +206,8 @@ const noticeOf = async ({ name: mutant, redundant, seed, scenario, test }: Mutan
     if (byScenario.first) return byScenario;
   }
   const most = redundant === undefined ? MOST_SEEDS : REDUNDANT_SEEDS;
-  const seeds = [...(seed === undefined ? [] : seedsFrom(seed, 1, true)), ...seedsFrom(1, most, true)];
   // One thread each: each loads the product anew, which costs more than most mutants live.
-  const bySeed = notice(await share(seeds, { jobs: 1, mutant }, untilNoticed), 'seeds');
+  const bySeed = notice(await share(seedsFrom(1, most, true), { jobs: 1, mutant }, untilNoticed), 'seeds');
   if (bySeed.first || redundant !== undefined) return bySeed;
   // A window of a few calls is rarely hit by chance, and always by a crash at each of them.
   return notice(await share(await crashWorks(() => undefined), { jobs: 1, mutant }, untilNoticed), 'crash points');
@@ -209,6 +222,8 @@ const tryMutant = async (mutant: Mutant): Promise<boolean> => {
       say(`BREAKS WITHOUT IT  ${name}\n    ${first.run} ${first.said}`);
       return false;
     }
+    const noticedBy = first && noticeIn(first.run);
+    if (noticedBy) notices.set(name, noticedBy);
     if (first) say(`noticed after ${String(runs).padStart(4)} ${of}, ${cpu}  ${name}\n    ${first.run} ${first.said}`);
     else if (redundant !== undefined) say(`redundant in ${runs} ${of}, ${cpu}  ${name}\n    ${redundant}`);
     else say(`NOT NOTICED in ${mutant.test ? '' : `${MOST_SEEDS} seeds and `}${runs} ${of}  ${name}`);
@@ -218,6 +233,10 @@ const tryMutant = async (mutant: Mutant): Promise<boolean> => {
     return false;
   }
 };
+
+/** As they are declared, and none of a mutant that there is no more. */
+const inOrderOfMutants = (all: ReadonlyMap<string, Notice>): ReadonlyMap<string, Notice> =>
+  new Map(mutants.flatMap(({ name }) => (all.has(name) ? [[name, all.get(name)!] as const] : [])));
 
 const allMutants = async (): Promise<number> => {
   let missed = 0;
@@ -229,6 +248,7 @@ const allMutants = async (): Promise<number> => {
     for (const mutant of queue) {
       if (!(await tryMutant(mutant))) missed += 1;
       tried += 1;
+      if (options.remember) saveNotices(inOrderOfMutants(notices));
     }
   };
   await Promise.all(Array.from({ length: jobs }, tryOnes));

@@ -41,8 +41,6 @@ import {
 export interface Mutant {
   readonly name: string;
   readonly replacements: readonly Replacement[];
-  /** A seed that noticed it, where few do: it is tried first, and the others all the same. */
-  readonly seed?: number;
   /** The scenario that is there for it: it is played first, without a crash and then with each. */
   readonly scenario?: string;
   /**
@@ -63,9 +61,6 @@ export interface NoticingTest {
 }
 
 const mutant = (name: string, ...replacements: readonly Replacement[]): Mutant => ({ name, replacements });
-
-/** One that few seeds notice, with one that did. */
-const rare = (seed: number, it: Mutant): Mutant => ({ ...it, seed });
 
 /** One that shows where what it is for is played. */
 const played = (scenario: string, it: Mutant): Mutant => ({ ...it, scenario });
@@ -136,8 +131,8 @@ const worldMutants: readonly Mutant[] = [
     'no adoption on the way out: an EIP that is not recorded was not bought',
     podeip('boughtUnrecorded', () => () => ({ kind: 'value', value: undefined })),
   ),
-  rare(
-    284,
+  played(
+    'a pod whose EIP has lost its tags is deleted at once',
     mutant(
       'EIPs whose tags were dropped are not looked for by their marks',
       ownership('sortByMark', () => () => ({ ours: [], suspects: [] })),
@@ -150,22 +145,16 @@ const worldMutants: readonly Mutant[] = [
       podeip('unseenMarks', () => () => undefined),
     ),
   ),
-  rare(
-    7,
-    mutant(
-      'an EIP whose tags were dropped is not tagged on its way in',
-      ownership('proveOurs', (original) => (it, eip) => {
-        const next = original(it, eip);
-        return next?.do === 'Tag' ? { do: 'Wait', reason: 'EipNotOurs', message: '', ms: 1_000 } : next;
-      }),
-    ),
+  mutant(
+    'an EIP whose tags were dropped is not tagged on its way in',
+    ownership('proveOurs', (original) => (it, eip) => {
+      const next = original(it, eip);
+      return next?.do === 'Tag' ? { do: 'Wait', reason: 'EipNotOurs', message: '', ms: 1_000 } : next;
+    }),
   ),
-  rare(
-    3,
-    mutant(
-      'any EIP without our tags is one that was bought here',
-      ownership('sortByMark', () => (free) => ({ ours: free, suspects: [] })),
-    ),
+  mutant(
+    'any EIP without our tags is one that was bought here',
+    ownership('sortByMark', () => (free) => ({ ours: free, suspects: [] })),
   ),
   played(
     'a pod of an overlay network has no interface',
@@ -324,12 +313,9 @@ const worldMutants: readonly Mutant[] = [
     'token life 3 s',
     sandboxCloud('createSandboxCloud', (original) => (options) => original({ ...options, tokenLifetimeMs: 3_000 })),
   ),
-  rare(
-    3242,
-    mutant(
-      'everything is certain: silence means no',
-      podeip('mayTakeEffect', () => () => false),
-    ),
+  mutant(
+    'everything is certain: silence means no',
+    podeip('mayTakeEffect', () => () => false),
   ),
   {
     ...mutant(
@@ -549,8 +535,8 @@ const worldMutants: readonly Mutant[] = [
       return { do: 'TransferOwnership', podEip: next.podEip, allocationId };
     }),
   ),
-  rare(
-    1620,
+  played(
+    'an EIP that is not needed goes to the next pod of its Service',
     mutant(
       'the PodEIP that hands its EIP on goes before its successor has written the EIP down',
       transfer('transferState', (original) => (it, successorUid) => {
@@ -568,19 +554,16 @@ const worldMutants: readonly Mutant[] = [
       return next?.do === 'Reserve' && next.reclaimed.length === 0 ? undefined : next;
     }),
   ),
-  rare(
-    2125,
-    mutant(
-      'a reservation is written down whatever has been written since it was counted',
-      actions('runAction', (original) => (action, ports, epoch, signal) => {
-        const blind = patching(ports.kube, (body) => ({
-          ...body,
-          // What is undefined is not sent.
-          metadata: { ...body.metadata, resourceVersion: undefined },
-        }));
-        return original(action, action.do === 'Reserve' ? { ...ports, kube: blind } : ports, epoch, signal);
-      }),
-    ),
+  mutant(
+    'a reservation is written down whatever has been written since it was counted',
+    actions('runAction', (original) => (action, ports, epoch, signal) => {
+      const blind = patching(ports.kube, (body) => ({
+        ...body,
+        // What is undefined is not sent.
+        metadata: { ...body.metadata, resourceVersion: undefined },
+      }));
+      return original(action, action.do === 'Reserve' ? { ...ports, kube: blind } : ports, epoch, signal);
+    }),
   ),
   mutant(
     'the reservation of a PodEIP that has no EIP yet is given to another',

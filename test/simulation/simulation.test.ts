@@ -4,6 +4,7 @@ import { runScenario } from './crash-points.ts';
 import { readFixture } from './fixture.ts';
 import { generate } from './generate.ts';
 import { mutants } from './mutants.ts';
+import { noticeIn, readNotices, workOf } from './notices.ts';
 import { noticeByTest } from './noticing-test.ts';
 import { share } from './pool.ts';
 import { scenarios } from './scenarios.ts';
@@ -118,6 +119,23 @@ test('every mutant has a name of its own, and replaces what its modules export',
       t.true(replacement.name in module, `${name}: ${replacement.file} exports ${replacement.name}`);
     }
   }
+});
+
+test('what noticed a mutant is written down, and brings the same run back', async (t) => {
+  const names = new Set(mutants.map(({ name }) => name));
+  for (const name of readNotices().keys()) t.true(names.has(name), name);
+  t.deepEqual(noticeIn('--sink --seed 12'), { seed: 12 });
+  const scenario = 'a pod comes and goes';
+  t.deepEqual(noticeIn(`--scenario '${scenario}' --crash-at '3 in flight'`), {
+    scenario,
+    crash: { io: 3, death: 'in flight' },
+  });
+  t.is(noticeIn('--replay file'), undefined);
+  const notice = noticeIn(`--scenario '${scenario}'`);
+  t.deepEqual(notice, { scenario });
+  const mutant = 'finalizer first: the PodEIP goes before its EIP';
+  const sum = await share([workOf({ scenario }, {})], { jobs: 1, mutant }, () => 'go on');
+  t.is(sum.violations[0]?.run, `--scenario '${scenario}'`);
 });
 
 test('a mutant that nobody knows fails', async (t) => {
