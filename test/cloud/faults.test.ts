@@ -252,11 +252,12 @@ test.serial('the advice is for what the code says, not for the kind alone', asyn
   t.notRegex((await faultOf(calls['AssociateEipAddress']?.(cloud) ?? Promise.resolve())).message, /endpoint/u);
 });
 
+const asking = async (code: string, status: number, call: () => Promise<unknown>): Promise<string> => {
+  server.play(refusal(status, code));
+  return (await faultOf(call())).message;
+};
+
 test.serial('a refusal says with which values it was asked, and a throttle or a missing right does not', async (t) => {
-  const asking = async (code: string, status: number, call: () => Promise<unknown>) => {
-    server.play(refusal(status, code));
-    return (await faultOf(call())).message;
-  };
   const eip = { ...allocation, bandwidthMbps: 900, isp: 'BGP_PRO', publicIpAddressPoolId: 'pippool-1', name: 'hush' };
   const bought = await asking('InvalidBandwidth.Malformed', 400, () => cloud.allocateEip(eip));
   t.regex(bought, /: Asked for was an EIP of 900 Mbit\/s, PayBy\w+, line type BGP_PRO, pool pippool-1.*: Correct the/u);

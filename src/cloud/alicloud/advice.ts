@@ -5,7 +5,7 @@ import type { CloudFaultKind } from '../fault.ts';
 interface Advice {
   readonly codes: RegExp;
   /** @default any */
-  readonly actions?: RegExp;
+  readonly actions?: readonly CloudAction[];
   /** Whole sentences. */
   readonly text: string;
 }
@@ -89,7 +89,7 @@ const ADVICE: readonly Advice[] = [
   },
   {
     codes: /^(?:QuotaExceeded|Throttling\.Vcpu\.PerDay)$/u,
-    actions: /^CreateContainerGroup$/u,
+    actions: ['CreateContainerGroup'],
     text: `End instances that nobody needs, or have the quota of vCPUs raised (Quota Center of the console). ${AGAIN}`,
   },
   // Orders that are not sold like this.
@@ -104,7 +104,7 @@ const ADVICE: readonly Advice[] = [
   },
   {
     codes: /Bandwidth\.(?:Malformed|ValueNotSupported)$|EipBandwidthMax|^InvalidBandwidth/u,
-    actions: /^(?:AllocateEipAddress|CreateContainerGroup)$/u,
+    actions: ['AllocateEipAddress', 'CreateContainerGroup'],
     text: 'Correct the bandwidth (annotation eip-bandwidth).',
   },
   { codes: /\bIsp\b|^InvalidRegion\.NotSupport$/u, text: 'Correct the line type (annotation eip-isp).' },
@@ -116,7 +116,7 @@ const ADVICE: readonly Advice[] = [
   {
     codes:
       /^(?:Mode\.|OperationFailed\.EipBindModeConflict|Eni\.|OperationFailed\.EniSubIp|EIP_CAN_NOT_ASSOCIATE_WITH_PUBLIC_IP)/u,
-    actions: /^AssociateEipAddress$/u,
+    actions: ['AssociateEipAddress'],
     text: 'An EIP in another mode, or a fixed public address, is on the interface or its instance: take that off.',
   },
   {
@@ -139,14 +139,14 @@ const ADVICE: readonly Advice[] = [
   },
   {
     codes: /BandwidthPackage|^IpInstanceId\.|^AttrMismatching/u,
-    actions: /^AddCommonBandwidthPackageIp$/u,
+    actions: ['AddCommonBandwidthPackageIp'],
     text: 'Correct the bandwidth package (annotation eip-common-bandwidth-package-id), or leave it out, and make the pod anew.',
   },
 ];
 
 /** What somebody can do about an answer with this code; undefined where the cloud's own words have to do. */
 export const adviceOn = (action: CloudAction, code: string, kind: CloudFaultKind): string | undefined =>
-  ADVICE.find(({ codes, actions }) => codes.test(code) && (actions?.test(action) ?? true))?.text ??
+  ADVICE.find(({ codes, actions }) => codes.test(code) && (actions?.includes(action) ?? true))?.text ??
   (kind === 'unrecognized'
     ? 'knative-eip does not know this code; the API reference may. It is tried again by itself, within ten minutes.'
     : undefined);
