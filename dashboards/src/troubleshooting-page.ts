@@ -47,7 +47,7 @@ const REASONS: Readonly<Record<Exclude<Reason, FindingId>, Explained>> = {
   Releasing: { means: 'The EIP is being given back.', act: PASSES },
   CloudBusy: {
     means: 'The cloud says that now is not the time.',
-    act: 'If it stays: is somebody else at work on the EIP or the instance?',
+    act: 'If it stays: is somebody else at work on the EIP or the interface that the message names?',
   },
   CloudThrottled: {
     means: 'The account makes too many calls.',
@@ -76,7 +76,7 @@ const REASONS: Readonly<Record<Exclude<Reason, FindingId>, Explained>> = {
   },
   AddressTaken: {
     means: 'The pod’s private address carries another EIP already.',
-    act: 'Unbind that one; the message names it.',
+    act: 'One of a pod before it is taken off by itself; else unbind it from the address that the message names.',
   },
   EipKept: {
     means: 'An EIP was kept where it would have gone back.',
@@ -124,8 +124,9 @@ const REASONS: Readonly<Record<Exclude<Reason, FindingId>, Explained>> = {
   NoIPv4: { means: 'The pod has IPv6 addresses only.', act: 'An EIP needs an IPv4 address.' },
   ReleaseBlocked: { means: 'Something keeps the EIP from being given back.', act: 'The message names it.' },
   QuotaExceeded: {
-    means: 'The account may have no more EIPs, or has no money.',
-    act: 'Raise the quota, or release EIPs: see the [runbook](runbooks/KnativeEipQuotaExhausted.md).',
+    means:
+      'There is no more of it: EIPs or instances in the account, room in a bandwidth package, addresses in a vSwitch, money.',
+    act: 'The message says of what, and what to do; about EIPs see the [runbook](runbooks/KnativeEipQuotaExhausted.md).',
   },
   PurchasesLimited: {
     means: 'The namespace, or pods of this name, had as many EIPs bought as ten minutes allow.',
@@ -133,7 +134,7 @@ const REASONS: Readonly<Record<Exclude<Reason, FindingId>, Explained>> = {
   },
   CloudRefused: {
     means: 'The cloud refuses the request.',
-    act: 'The message is the cloud’s own: most often line type, pool or bandwidth cannot be had in the region.',
+    act: 'The message has the cloud’s words, what was asked for, and what to correct: most often line type, pool or bandwidth.',
   },
   CloudUnknownAnswer: {
     means: 'The cloud refuses with a code that this version does not know.',

@@ -27,6 +27,7 @@ interface Flags {
   readonly eci?: boolean;
   readonly image?: string;
   readonly podAddress?: string;
+  readonly long?: boolean;
   readonly output?: string;
   readonly clean?: string;
   readonly dryRun?: boolean;
@@ -55,6 +56,7 @@ export const probeCommand: Register = (program, shell, end) => {
     .option('--eci', 'also ask about elastic container instances')
     .option('--image <reference>', "the instances' image; it must have sleep")
     .option('--pod-address <ip>', 'the private address of a pod on a node; it is only looked for')
+    .option('--long', 'also ask how long a token is remembered; it takes an hour')
     .option('-o, --output <file>', 'where the report (JSON) is written')
     .option('--clean <run>', 'only give back what the run of this ID has left')
     .option('--dry-run', 'say what would be done and what it costs, and call nothing')
@@ -81,6 +83,7 @@ export const probeCommand: Register = (program, shell, end) => {
             withEci: flags.eci ?? false,
             image: flags.image,
             podAddress: flags.podAddress,
+            isLong: flags.long ?? false,
             output: flags.output,
             clean: flags.clean,
             dryRun: flags.dryRun ?? false,

@@ -1,15 +1,19 @@
 import { writeFileSync } from 'node:fs';
+import type { Agent } from 'node:https';
 import { createClients } from '../cloud/alicloud/clients.ts';
 import { endpointCandidates } from '../cloud/alicloud/endpoint.ts';
 import { namedCalls } from '../cloud/alicloud/named-calls.ts';
-import { createCredentials } from '../cloud/credentials.ts';
+import { createCredentials, type Credentials } from '../cloud/credentials.ts';
+import { CloudFault } from '../cloud/fault.ts';
 import type { NamedAnswer } from '../cloud/named-answer.ts';
-import { reaches } from '../cloud/reach.ts';
+import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
+import { reaches, reachesThrough } from '../cloud/reach.ts';
+import { SecretText } from '../config/secret.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { clean } from '../probe/clean.ts';
 import { markOf, newRun } from '../probe/mark.ts';
-import type { ProbeApi, Site } from '../probe/port.ts';
+import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';
 import { callMade, findingLine, planText, reportOf, settingLines, type CallMade } from '../probe/report.ts';
 import { runProbes } from '../probe/run-probes.ts';
 import type { ProbeOptions, RunProbe } from './shell.ts';
@@ -23,27 +27,72 @@ const THROTTLED_MS = 3_000;
 /** ECI's own image, which is had without a way to the Internet (ECI, "Image registry"). */
 const usualImage = (region: string): string => `registry-vpc.${region}.aliyuncs.com/eci_open/busybox:1.30`;
 
+/** The variables of credentials that may do nothing, beside those of the run. */
+const DENIED = {
+  id: 'KNATIVE_EIP_PROBE_DENIED_ACCESS_KEY_ID',
+  secret: 'KNATIVE_EIP_PROBE_DENIED_ACCESS_KEY_SECRET',
+  token: 'KNATIVE_EIP_PROBE_DENIED_SECURITY_TOKEN',
+} as const;
+
+const isDeniedGiven = (env: ProbeOptions['env']): boolean =>
+  env[DENIED.id] !== undefined && env[DENIED.secret] !== undefined;
+
+type Ways = Pick<ProbePorts, 'api' | 'denied' | 'renew'>;
+
 /** Calls as the controller's, and of a throttled one only the answer that counts. */
-const apiOf = (
+const waysOf = (
   { config, clock, log, env }: ProbeOptions,
-  onCall: (action: string, answer: NamedAnswer) => void,
-): ProbeApi => {
-  const endpointChoice = chooseEndpoints(config, { clock, log });
-  const credentials = createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock);
-  const clients = createClients({
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials,
-  });
-  const call = namedCalls({ clock, clients, credentials });
-  return async (product, action, query) => {
-    for (let times = 1; ; times += 1) {
-      const answer = await call(product, action, query);
-      onCall(action, answer);
-      if (!answer.code.startsWith('Throttling') || times >= MOST_THROTTLED) return answer;
-      await clock.sleep(THROTTLED_MS);
+  {
+    proxy,
+    onCall = () => undefined,
+  }: { proxy: Agent | undefined; onCall?: (action: string, answer: NamedAnswer) => void },
+): Ways => {
+  const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
+  const apiWith = (credentials: Credentials): ProbeApi => {
+    const clients = createClients({
+      region: config.regionID,
+      endpoints: endpointsOf(config),
+      endpointChoice,
+      credentials,
+    });
+    const call = namedCalls({ clock, clients, credentials });
+    return async (product, action, query) => {
+      for (let times = 1; ; times += 1) {
+        const answer = await call(product, action, query);
+        onCall(action, answer);
+        if (!answer.code.startsWith('Throttling') || times >= MOST_THROTTLED) return answer;
+        await clock.sleep(THROTTLED_MS);
+      }
+    };
+  };
+  const settings = { ...credentialsOf(config, env), endpointChoice };
+  const credentials = createCredentials(settings, clock);
+  const token = env[DENIED.token];
+  const denied = isDeniedGiven(env)
+    ? createCredentials(
+        {
+          ...settings,
+          accessKeyId: env[DENIED.id],
+          accessKeySecret: new SecretText(env[DENIED.secret] ?? ''),
+          securityToken: token === undefined ? undefined : new SecretText(token),
+        },
+        clock,
+      )
+    : undefined;
+  const renew = async (): Promise<string | undefined> => {
+    credentials.discard();
+    try {
+      await credentials.get();
+      return undefined;
+    } catch (error) {
+      if (error instanceof CloudFault) return error.message;
+      throw error;
     }
+  };
+  return {
+    api: apiWith(credentials),
+    denied: denied && apiWith(denied),
+    renew: credentials.source.startsWith('RRSA') ? renew : undefined,
   };
 };
 
@@ -70,13 +119,14 @@ const siteOf = (options: ProbeOptions): Site | string => {
     withEci,
     image: image ?? usualImage(region),
     podAddress,
+    isLong: options.isLong,
     hosts: hostsOf(options),
   };
 };
 
-const cleanUp = async (options: ProbeOptions, run: string): Promise<number> => {
+const cleanUp = async (options: ProbeOptions, run: string, proxy: Agent | undefined): Promise<number> => {
   const { config, clock, out, err } = options;
-  const ports = { api: apiOf(options, () => undefined), clock, say: (line: string) => out(`${line}\n`) };
+  const ports = { ...waysOf(options, { proxy }), clock, say: (line: string) => out(`${line}\n`) };
   const left = await clean({ ports, mark: markOf(run), region: config.regionID, withEci: true });
   if (left.length === 0) {
     out(`Nothing of the run ${run} is in the account.\n`);
@@ -86,16 +136,15 @@ const cleanUp = async (options: ProbeOptions, run: string): Promise<number> => {
   return 1;
 };
 
-/** `knative-eip probe`. 0 if it came to its end and nothing is left, 1 if not, 2 if something has to be written. */
-export const runProbe: RunProbe = async (options) => {
+/** The whole run. 0 if it came to its end and nothing is left, 1 if not, 2 if something has to be written. */
+const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promise<number> => {
   const { clock, out, err, ask, signal } = options;
-  if (options.clean !== undefined) return cleanUp(options, options.clean);
   const site = siteOf(options);
   if (typeof site === 'string') {
     err(`knative-eip: ${site}\n`);
     return 2;
   }
-  out(planText(site));
+  out(planText(site, isDeniedGiven(options.env)));
   if (options.dryRun) {
     out('Nothing was called.\n');
     return 0;
@@ -103,7 +152,11 @@ export const runProbe: RunProbe = async (options) => {
   const startedAt = clock.now();
   const began = clock.mono();
   const calls: CallMade[] = [];
-  const api = apiOf(options, (action, answer) => calls.push(callMade(clock.mono() - began, action, answer)));
+  const ways = waysOf(options, {
+    proxy,
+    onCall: (action, answer) => calls.push(callMade(clock.mono() - began, action, answer)),
+  });
+  const { api } = ways;
   const look = await api('vpc', 'DescribeEipAddresses', { RegionId: site.region, PageSize: '10' });
   if (look.code !== 'OK') {
     err(
@@ -125,9 +178,9 @@ export const runProbe: RunProbe = async (options) => {
   // Before anything is bought: whoever is killed must know it.
   out(`The run is ${run}. Should it be killed: knative-eip probe --region ${site.region} --clean ${run}\n`);
   const ports = {
-    api,
+    ...ways,
     clock,
-    reaches: (host: string) => reaches(host, REACH_MS),
+    reaches: (host: string) => (proxy ? reachesThrough(proxy) : reaches)(host, REACH_MS),
     say: (line: string) => out(`${line}\n`),
   };
   const ran = await runProbes(
@@ -149,4 +202,15 @@ export const runProbe: RunProbe = async (options) => {
   if (ran.left.length > 0)
     err(`Left in the account; run --clean ${run}, or give it back by hand:\n  ${ran.left.join('\n  ')}\n`);
   return ran.stopped === undefined && ran.left.length === 0 ? 0 : 1;
+};
+
+/** `knative-eip probe` */
+export const runProbe: RunProbe = async (options) => {
+  const proxy = proxyAgentOf(options.env);
+  const undo = proxy && (await sendThrough(proxy));
+  try {
+    return await (options.clean === undefined ? wholeRun(options, proxy) : cleanUp(options, options.clean, proxy));
+  } finally {
+    undo?.();
+  }
 };

@@ -1,5 +1,5 @@
 import { textAt } from './json.ts';
-import { totalOf } from './lab.ts';
+import { AskFailed, totalOf } from './lab.ts';
 import type { EipSeen } from './seen.ts';
 import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe } from './probe.ts';
 
@@ -159,6 +159,40 @@ export const releaseProbes: readonly Probe[] = [
     evaluate: ({ code, isSame }) => {
       if (code !== 'OK') return asAssumed(`refused with ${code}`);
       return isSame ? asAssumed('it is answered as before') : differs('another EIP was bought');
+    },
+  }),
+];
+
+/** When the token of a purchase is tried again, minutes after it. */
+const TRIED_AT_MINUTES = [1, 2, 5, 10, 30, 60] as const;
+
+/** What takes an hour: it is asked last. */
+export const longProbes: readonly Probe[] = [
+  probe({
+    id: 'P6-long',
+    assumption: 'the token of a purchase is remembered for a minute and longer',
+    needs: ['long'],
+    run: async (lab) => {
+      const query = { ...lab.eipQuery('5', lab.mark.plainEipName('5')), ClientToken: lab.token() };
+      const first = await lab.call('AllocateEipAddress', query);
+      if (first.code !== 'OK') throw new AskFailed(`AllocateEipAddress was answered with ${first.code}`);
+      const allocationId = textAt(first.body, 'AllocationId');
+      let [remembered, code] = [0, first.code];
+      for (const minutes of TRIED_AT_MINUTES) {
+        await lab.ports.clock.sleep((minutes - (TRIED_AT_MINUTES.findLast((it) => it < minutes) ?? 0)) * 60_000);
+        const again = await lab.call('AllocateEipAddress', query);
+        code = again.code;
+        // What is bought by a token that is forgotten carries the mark of the run, and is given back with everything.
+        if (code !== 'OK' || textAt(again.body, 'AllocationId') !== allocationId) return { remembered, minutes, code };
+        remembered = minutes;
+      }
+      return { remembered, minutes: undefined, code };
+    },
+    evaluate: ({ remembered, minutes, code }) => {
+      if (code !== 'OK') return differs(`after ${minutes} minutes it was refused with ${code}`);
+      const says =
+        minutes === undefined ? `for ${remembered} minutes at least` : `for ${remembered} minutes, and not ${minutes}`;
+      return remembered > 0 ? asAssumed(says) : differs('it is forgotten within a minute');
     },
   }),
 ];

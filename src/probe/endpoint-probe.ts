@@ -19,4 +19,15 @@ export const endpointProbes: readonly Probe[] = [
     evaluate: ({ answering, silent }) =>
       silent.length === 0 ? asAssumed(answering.join(', ')) : differs(`none answers for ${silent.join(', ')}`),
   }),
+  probe({
+    id: 'P0-sts',
+    assumption: 'STS gives credentials for the token of the service account (AssumeRoleWithOIDC)',
+    needs: ['sts'],
+    run: async ({ ports }) => {
+      const began = ports.clock.mono();
+      const problem = await ports.renew?.();
+      return { problem, ms: Math.round(ports.clock.mono() - began) };
+    },
+    evaluate: ({ problem, ms }) => (problem === undefined ? asAssumed(`after ${ms} ms`) : differs(problem)),
+  }),
 ];

@@ -38,7 +38,7 @@ const PASSING: ReadonlySet<string> = new Set([
 const MOST_SENDS = 3;
 
 /** Each action's API. */
-const productOf = (action: string): NamedProduct => {
+export const productOf = (action: string): NamedProduct => {
   if (action.includes('NetworkInterface')) return 'ecs';
   return action.includes('Container') ? 'eci' : 'vpc';
 };

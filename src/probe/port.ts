@@ -14,6 +14,10 @@ export type ProbeApi = (
 /** All that a probe touches of the world. */
 export interface ProbePorts {
   readonly api: ProbeApi;
+  /** The same with credentials that may do nothing; undefined where none were given. */
+  readonly denied?: ProbeApi | undefined;
+  /** Has STS give new credentials; resolves to why it did not, in words. Undefined where they are not from STS. */
+  readonly renew?: (() => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   /** Whether a host answers TLS at port 443 with a certificate that is trusted. Never rejects. */
   readonly reaches: (host: string) => Promise<boolean>;
@@ -34,6 +38,8 @@ export interface Site {
   readonly image: string;
   /** The private address of a pod on a node; it is only looked for. */
   readonly podAddress: string | undefined;
+  /** Whether it may take an hour more. */
+  readonly isLong: boolean;
   /** The hosts where each API may be; empty where the configuration fixes them. */
   readonly hosts: Readonly<Record<string, readonly string[]>>;
 }

@@ -20,8 +20,8 @@ export const notAsked = (says: string): Verdict => ({ kind: 'could not be asked'
 /** What was seen: codes, counts, states and times. It goes into the report, with nothing of other resources. */
 export type Observation = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
-/** What must have been given on the command line. */
-export type Need = 'eci' | 'package' | 'podAddress' | 'hosts';
+/** What must have been given on the command line, by the environment or by the configuration. */
+export type Need = 'eci' | 'package' | 'podAddress' | 'hosts' | 'sts' | 'denied' | 'long';
 
 /** One assumption of the product, and how the cloud is asked about it. */
 export interface Probe {

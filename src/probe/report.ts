@@ -28,17 +28,21 @@ export const callMade = (atMs: number, action: string, answer: NamedAnswer): Cal
  * What a run makes, and what it costs. The prices are of the order of magnitude: an idle EIP some ¥0.02 an hour, an
  * instance of 0.5 vCPU and 1 GiB ¥0.07 an hour (Singapore).
  */
-export const planText = ({ region, vSwitchId, securityGroupId, packageId, withEci, podAddress }: Site): string =>
+export const planText = (
+  { region, vSwitchId, securityGroupId, packageId, withEci, podAddress, isLong }: Site,
+  hasDenied: boolean,
+): string =>
   [
     `In ${region}, a run`,
-    '  buys 2 EIPs, pay-by-traffic with 1 Mbit/s, for some minutes (up to 4 where the cloud is not as assumed): ¥0.10 at most',
+    `  buys ${2 + (packageId === undefined ? 0 : 1) + (hasDenied ? 1 : 0)} EIPs, pay-by-traffic with 1 Mbit/s, for some minutes (some more where the cloud is not as assumed): ¥0.20 at most`,
+    ...(isLong ? ['  keeps 3 or 4 EIPs for an hour, to see how long a token is remembered: ¥0.20 at most'] : []),
     `  makes a network interface with 2 private addresses in ${vSwitchId} and ${securityGroupId}: free`,
     ...(withEci
       ? [
           '  starts 2 container instances of 0.5 vCPU and 1 GiB for 2 minutes each, one with an EIP of its own: ¥0.05 at most',
         ]
       : []),
-    ...(packageId === undefined ? [] : [`  lets one of the EIPs join ${packageId} and leave it: free`]),
+    ...(packageId === undefined ? [] : [`  lets two of the EIPs join ${packageId} and leave it: free`]),
     ...(podAddress === undefined ? [] : [`  looks for the interface that has ${podAddress}`]),
     '  sends no traffic, and gives everything back at its end.',
     '',

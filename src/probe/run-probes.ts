@@ -1,12 +1,13 @@
-import { allocationProbes, releaseProbes } from './allocation-probes.ts';
+import { allocationProbes, longProbes, releaseProbes } from './allocation-probes.ts';
 import { bindingProbes, interfaceProbes } from './binding-probes.ts';
 import { clean } from './clean.ts';
+import { denialProbes } from './denial-probes.ts';
 import { endpointProbes } from './endpoint-probe.ts';
 import { instanceProbes } from './instance-probes.ts';
 import { AskFailed, Lab } from './lab.ts';
 import type { Mark } from './mark.ts';
 import { packageProbes } from './package-probes.ts';
-import type { ProbePorts, Site } from './port.ts';
+import type { ProbeApi, ProbePorts, Site } from './port.ts';
 import { notAsked, type Need, type Observation, type Probe, type Verdict } from './probe.ts';
 
 /** Every question, in the order in which they are put: each stands on what those before have made. */
@@ -14,10 +15,12 @@ const PROBES: readonly Probe[] = [
   ...endpointProbes,
   ...allocationProbes,
   ...interfaceProbes,
+  ...denialProbes,
   ...bindingProbes,
   ...packageProbes,
   ...instanceProbes,
   ...releaseProbes,
+  ...longProbes,
 ];
 
 /** What came of one question. */
@@ -28,19 +31,22 @@ export interface Finding {
   readonly observation: Observation;
 }
 
-/** Why a question is not put, where something was not given on the command line. */
-const lackOf = (site: Site, needs: readonly Need[]): string | undefined => {
+/** Why a question is not put, where something was not given. */
+const lackOf = ({ site, ports }: Lab, needs: readonly Need[]): string | undefined => {
   const lacks: Readonly<Record<Need, string | undefined>> = {
     eci: site.withEci ? undefined : 'it needs --eci',
     package: site.packageId === undefined ? 'it needs --package' : undefined,
     podAddress: site.podAddress === undefined ? 'it needs --pod-address' : undefined,
+    long: site.isLong ? undefined : 'it needs --long',
+    denied: ports.denied ? undefined : 'it needs credentials that may do nothing, in the environment',
+    sts: ports.renew ? undefined : 'the credentials are not those of RRSA',
     hosts: Object.keys(site.hosts).length > 0 ? undefined : 'the configuration fixes the endpoints',
   };
   return needs.map((need) => lacks[need]).find((lack) => lack !== undefined);
 };
 
 const put = async ({ id, assumption, needs, ask }: Probe, lab: Lab): Promise<Finding> => {
-  const lack = lackOf(lab.site, needs);
+  const lack = lackOf(lab, needs);
   if (lack !== undefined) return { id, assumption, verdict: notAsked(lack), observation: {} };
   try {
     return { id, assumption, ...(await ask(lab)) };
@@ -69,12 +75,24 @@ export const runProbes = async (
 ): Promise<Run> => {
   const findings: Finding[] = [];
   let stopped: string | undefined;
+  const { clock } = ports;
+  const until =
+    (api: ProbeApi): ProbeApi =>
+    async (...call) => {
+      signal?.throwIfAborted();
+      return api(...call);
+    };
   const lab = new Lab(
     {
       ...ports,
-      api: async (...call) => {
-        signal?.throwIfAborted();
-        return ports.api(...call);
+      api: until(ports.api),
+      denied: ports.denied && until(ports.denied),
+      // Some waits are of half an hour.
+      clock: {
+        now: () => clock.now(),
+        mono: () => clock.mono(),
+        timer: (ms, fire) => clock.timer(ms, fire),
+        sleep: (ms) => clock.sleep(ms, signal),
       },
     },
     site,

@@ -212,10 +212,72 @@ test.serial('the advice is for what the code says, not for the kind alone', asyn
     ['OperationDenied.NotOpenDdosOriginProtectService', 400, /Activate Anti-DDoS Origin/u],
     ['InvalidVpcId.NotFound', 404, /Check vpcID of the configuration/u],
     ['Forbidden.RamRoleNotExist', 403, /ram:PassRole for it is missing/u],
+    ['InsufficientBalance.Eip', 400, /Top up the account/u],
+    ['PAY.INSUFFICIENT_BALANCE', 400, /Top up the account/u],
+    ['Forbidden.FinancialLocked', 403, /locked for want of payment/u],
+    ['OrderError.EIP', 400, /may not order this/u],
+    ['COMMODITY.INVALID_COMPONENT', 400, /may not order this/u],
+    ['OperationFailed.RiskControl', 400, /ask its support/u],
+    ['QuotaExceeded.Eip', 400, /Release EIPs that nobody needs, or have the quota of EIPs raised/u],
+    ['ReserveIpFail', 400, /ask for another line type, or wait/u],
+    ['InvalidBandwidth.Malformed', 400, /Correct the bandwidth \(annotation eip-bandwidth\)/u],
+    ['InvalidComponent.EipBandwidthMax', 400, /Correct the bandwidth/u],
+    ['IllegalParam.Isp', 400, /Correct the line type \(annotation eip-isp\)/u],
+    ['InvalidResourceGroupId', 404, /Correct the resource group/u],
+    ['ResourceNotFound.PublicIpAddressPool', 404, /Correct the address pool/u],
+    ['FrequentPurchase.EIP', 400, /knative\.holdOffSeconds/u],
+    ['Brand.New', 400, /does not know this code.*within ten minutes/u],
   ];
   for (const [code, status, text] of advice) {
     server.play(refusal(status, code));
-    t.regex((await faultOf(cloud.allocateEip(allocation))).message, text);
+    t.regex((await faultOf(cloud.allocateEip(allocation))).message, text, code);
+  }
+  const ofActions: readonly (readonly [action: string, code: string, text: RegExp])[] = [
+    ['AssociateEipAddress', 'UnsupportedFeature.EipBindPrefixIp', /turn prefix mode .* off/u],
+    ['AssociateEipAddress', 'Mode.Conflict', /An EIP in another mode/u],
+    ['AssociateEipAddress', 'InvalidAssociation.Duplicated', /The address has another EIP/u],
+    ['AssociateEipAddress', 'OperationDenied.Unauthorized', /name one of your own/u],
+    ['AddCommonBandwidthPackageIp', 'InvalidBandwidthPackage.NotExist', /Correct the bandwidth package/u],
+    ['AddCommonBandwidthPackageIp', 'IpInstanceId.QuotaExceeded', /The bandwidth package is full/u],
+    ['AddCommonBandwidthPackageIp', 'BandwidthPackage.FinancialLocked', /Pay for the bandwidth package/u],
+    ['ReleaseEipAddress', 'InvalidOperation.DeletionProtection', /Turn its deletion protection off/u],
+    ['ReleaseEipAddress', 'Forbidden.ChargeTypeIsPrepaid', /a subscription/u],
+  ];
+  for (const [action, code, text] of ofActions) {
+    server.play(refusal(400, code));
+    t.regex((await faultOf(calls[action]?.(cloud) ?? Promise.resolve())).message, text, code);
+  }
+  // What is refused to an action is not the endpoint's fault.
+  server.play(refusal(400, 'InvalidAction.Denied'));
+  t.notRegex((await faultOf(calls['AssociateEipAddress']?.(cloud) ?? Promise.resolve())).message, /endpoint/u);
+});
+
+const asking = async (code: string, status: number, call: () => Promise<unknown>): Promise<string> => {
+  server.play(refusal(status, code));
+  return (await faultOf(call())).message;
+};
+
+test.serial('a refusal says with which values it was asked, and a throttle or a missing right does not', async (t) => {
+  const eip = { ...allocation, bandwidthMbps: 900, isp: 'BGP_PRO', publicIpAddressPoolId: 'pippool-1', name: 'hush' };
+  const bought = await asking('InvalidBandwidth.Malformed', 400, () => cloud.allocateEip(eip));
+  t.regex(bought, /: Asked for was an EIP of 900 Mbit\/s, PayBy\w+, line type BGP_PRO, pool pippool-1.*: Correct the/u);
+  t.false(bought.includes('hush'));
+  const words: Readonly<Record<string, RegExp>> = {
+    AssociateEipAddress: /Asked for was to bind eip-\w+ at \d[\d.]+ of eni-\w+/u,
+    UnassociateEipAddress: /Asked for was to unbind eip-\w+ at \d[\d.]+ of eni-\w+/u,
+    ReleaseEipAddress: /Asked for was to release eip-\w+/u,
+    AddCommonBandwidthPackageIp: /Asked for was to put eip-\w+ into cbwp-\w+/u,
+    RemoveCommonBandwidthPackageIp: /Asked for was to take eip-\w+ out of cbwp-\w+/u,
+    TagResources: /Asked for was to tag eip-\w+/u,
+  };
+  for (const [action, text] of Object.entries(words)) {
+    const call = () => calls[action]?.(cloud) ?? Promise.resolve();
+    t.regex(await asking('OperationDenied', 400, call), text);
+    for (const [code, status] of [
+      ['Throttling.User', 400],
+      ['Forbidden.RAM', 403],
+    ] as const)
+      t.notRegex(await asking(code, status, call), /Asked for/u);
   }
 });
 

@@ -22,6 +22,7 @@ export const site: Site = {
   withEci: true,
   image: 'busybox',
   podAddress: POD_ADDRESS,
+  isLong: true,
   hosts: { vpc: ['vpc-vpc.cn-hangzhou.aliyuncs.com', 'vpc.cn-hangzhou.aliyuncs.com'] },
 };
 
@@ -33,12 +34,17 @@ class QuickClock extends ManualClock {
 }
 
 /** An account with what other people have in it, some of it with names that are nearly the run's. */
-export const account = (readings: readonly CloudReading[], seed = 1, epoch?: number) => {
+export const account = (
+  readings: readonly CloudReading[],
+  seed = 1,
+  { epoch, tokenLifetimeMs }: { readonly epoch?: number; readonly tokenLifetimeMs?: number } = {},
+) => {
   const clock = new QuickClock(epoch);
   const cloud = createSandboxCloud({
     clock,
     random: seeded(seed),
     readings,
+    ...(tokenLifetimeMs !== undefined && { tokenLifetimeMs }),
     transitions: {
       associate: { minMs: 500, maxMs: 1_500 },
       unassociate: { minMs: 500, maxMs: 1_500 },
@@ -68,6 +74,13 @@ export const stateOf = (cloud: EmbeddedCloud) => ({
   interfaces: cloud.interfaces(),
 });
 
+/** What RAM says to whom everything is denied, as the SDK rejects with it. */
+const refusing: SdkCallApi = ({ action }) => {
+  const AccessDeniedDetail = { AuthAction: `vpc:${action}`, NoPermissionType: 'ExplicitDeny' };
+  const data = { Code: 'Forbidden.RAM', Message: 'User not authorized.', RequestId: 'REQ-1', AccessDeniedDetail };
+  return Promise.reject(Object.assign(new Error('no'), { code: 'Forbidden.RAM', statusCode: 403, data }));
+};
+
 /** The ports of one process; `through` stands between it and the cloud. */
 export const portsTo = (
   { clock, cloud }: ReturnType<typeof account>,
@@ -81,6 +94,8 @@ export const portsTo = (
   const said: string[] = [];
   return {
     api: namedCalls({ clock, clients }),
+    denied: namedCalls({ clock, clients: createClients({ region: site.region, callApi: refusing }) }),
+    renew: () => Promise.resolve(undefined),
     clock,
     reaches: (host) => Promise.resolve(host.startsWith('vpc-vpc')),
     say: (line) => void said.push(line),

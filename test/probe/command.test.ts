@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,14 +14,14 @@ import { account, stateOf } from './account.ts';
 /** The command line against an account that answers over HTTP. */
 const stage = async (t: ExecutionContext, readings: readonly CloudReading[]) => {
   // Requests are signed with the time of the controller's clock, and with that of the machine by the SDK.
-  const there = account(readings, 1, Date.now());
+  const there = account(readings, 1, { epoch: Date.now() });
   const server = await serveCloud(there.cloud);
   const folder = mkdtempSync(join(tmpdir(), 'probe-'));
   t.teardown(async () => {
     rmSync(folder, { recursive: true });
     await server.close();
   });
-  const run = async (line: string, answer?: string) => {
+  const run = async (line: string, answer?: string, env: Readonly<Record<string, string>> = {}) => {
     let [out, err] = ['', ''];
     const code = await runCommand(['probe', ...line.split(' ')], {
       env: {
@@ -30,6 +31,7 @@ const stage = async (t: ExecutionContext, readings: readonly CloudReading[]) => 
         KNATIVE_EIP_ENDPOINT_ECS: server.url,
         KNATIVE_EIP_ENDPOINT_ECI: server.url,
         KNATIVE_EIP_ENDPOINT_STS: 'sts.example.com',
+        ...env,
       },
       clock: there.clock,
       out: (text) => void (out += text),
@@ -50,7 +52,7 @@ test('it says what it costs and asks, and a dry run calls nothing', async (t) =>
   const at = await stage(t, []);
   const dry = await at.run(`${WHERE} --eci --dry-run`);
   t.is(dry.code, 0, dry.err);
-  t.regex(dry.out, /buys 2 EIPs.*¥0\.10.*\n.*vsw-1 and sg-1: free\n.*2 container instances.*¥0\.05/);
+  t.regex(dry.out, /buys 2 EIPs.*¥0\.20.*\n.*vsw-1 and sg-1: free\n.*2 container instances.*¥0\.05/);
   t.deepEqual(at.cloud.calls(), {});
 
   const unasked = await at.run(WHERE);
@@ -107,4 +109,47 @@ test('an account that cannot be seen is told before anything is begun', async (t
   const clean = await at.run('--region cn-hangzhou --clean 0123456789');
   t.is(clean.code, 1);
   t.regex(clean.err, /the account could not be seen: DescribeEipAddresses: Forbidden\.RAM/);
+});
+
+test('with credentials that may do nothing it asks what they are told, and gives back what that took', async (t) => {
+  const at = await stage(t, []);
+  const denied = {
+    KNATIVE_EIP_PROBE_DENIED_ACCESS_KEY_ID: 'LTAInobody',
+    KNATIVE_EIP_PROBE_DENIED_ACCESS_KEY_SECRET: 'no-secret-of-anybody',
+  };
+  const { code, out, err } = await at.run(`${WHERE} --yes -o ${at.file}`, undefined, denied);
+  t.is(code, 0, err);
+  t.regex(out, /buys 3 EIPs/);
+  // The embedded account knows no such key: that is another answer than a missing permission.
+  t.regex(out, /^P22 +differs .*AllocateEipAddress: 404 InvalidAccessKeyId\.NotFound; .*ReleaseEipAddress: /m);
+  t.regex(
+    (await at.run(`${WHERE} --yes -o ${at.file}`)).out,
+    /^P22 +could not be asked +.*credentials that may do nothing/m,
+  );
+  t.deepEqual(stateOf(at.cloud), at.before);
+  t.false(readFileSync(at.file, 'utf8').includes('no-secret-of-anybody'));
+});
+
+test('it goes through the proxy of HTTPS_PROXY', async (t) => {
+  const at = await stage(t, []);
+  const asked: string[] = [];
+  const proxy = createServer((client) => {
+    client.on('error', () => undefined);
+    client.once('data', (head) => {
+      asked.push(head.toString().split('\r\n')[0] ?? '');
+      client.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => {
+    proxy.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const { code, err } = await at.run(`${WHERE} --yes -o ${at.file}`, undefined, {
+    HTTPS_PROXY: `http://127.0.0.1:${port}`,
+    KNATIVE_EIP_ENDPOINT_VPC: 'https://vpc.example.com',
+  });
+  t.is(code, 1);
+  t.regex(err, /the account cannot be seen, and nothing was begun: DescribeEipAddresses: NoAnswer/);
+  t.deepEqual([...new Set(asked)], ['CONNECT vpc.example.com:443 HTTP/1.1']);
 });

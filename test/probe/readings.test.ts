@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { CLOUD_READINGS, type CloudReading } from '../../src/cloud/readings.ts';
+import type { ProbePorts } from '../../src/probe/port.ts';
 import { runProbes, type Finding, type Run } from '../../src/probe/run-probes.ts';
 import { seeded } from '../harness/random.ts';
 import { account, mark, portsTo, site, stateOf } from './account.ts';
@@ -58,4 +60,42 @@ test('of ten random sets exactly what is on is found', async (t) => {
     t.deepEqual([ran.left, ran.stopped], [[], undefined]);
     t.deepEqual(ran.after, ran.before, readings.join(', '));
   }
+});
+
+/** What one question came to, for an account that is asked in this way. */
+const verdictOf = async (id: string, more: Partial<ProbePorts>, options: Parameters<typeof account>[2] = {}) => {
+  const there = account([], 1, options);
+  const before = stateOf(there.cloud);
+  const ports = portsTo(there);
+  const { findings, left } = await runProbes({ ports: { ...ports, ...more }, site, mark }, () => undefined);
+  const after = stateOf(there.cloud);
+  const { kind, says } = findings.find((it) => it.id === id)?.verdict ?? { kind: 'not there', says: '' };
+  return { kind, says, left, isAsBefore: isDeepStrictEqual(after, before) };
+};
+const CLEAN = { left: [], isAsBefore: true };
+
+test('how long a token is remembered is found within the hour, and what that bought is given back', async (t) => {
+  for (const [tokenLifetimeMs, kind, says] of [
+    [150_000, 'as assumed', 'for 2 minutes, and not 5'],
+    [86_400_000, 'as assumed', 'for 60 minutes at least'],
+    [30_000, 'differs', 'it is forgotten within a minute'],
+  ] as const)
+    t.like(await verdictOf('P6-long', {}, { tokenLifetimeMs }), { kind, says, ...CLEAN });
+});
+
+test('a missing permission that is told in another way, or not at all, is found', async (t) => {
+  const answer = { requestId: undefined, ms: 1, known: false, message: '', body: {} };
+  const denied = () => Promise.resolve({ ...answer, code: 'Brand.New', status: 400 });
+  const differs = await verdictOf('P22', { denied });
+  t.like(differs, { kind: 'differs', ...CLEAN });
+  t.regex(differs.says, /^DescribeNetworkInterfaces: 400 Brand\.New; .*CreateContainerGroup: 400 Brand\.New/u);
+  const allowed = () => Promise.resolve({ ...answer, code: 'OK', status: 200 });
+  t.like(await verdictOf('P22', { denied: allowed }), { kind: 'could not be asked', ...CLEAN });
+  t.like(await verdictOf('P22', { denied: undefined }), { kind: 'could not be asked', ...CLEAN });
+});
+
+test('an STS that gives no credentials is found, and is not asked where they come from elsewhere', async (t) => {
+  const problem = 'No credentials from RRSA (OIDC) (403)';
+  t.like(await verdictOf('P0-sts', { renew: () => Promise.resolve(problem) }), { kind: 'differs', says: problem });
+  t.like(await verdictOf('P0-sts', { renew: undefined }), { kind: 'could not be asked' });
 });

@@ -35,6 +35,8 @@ interface ApiCall {
   readonly action: CloudAction;
   readonly signal: AbortSignal | undefined;
   readonly secrets?: readonly string[] | undefined;
+  /** What the call is to do, for people; goes into the message of a refusal. */
+  readonly asked?: string | undefined;
 }
 
 const productOf = (action: CloudAction): Product => {
@@ -55,7 +57,7 @@ export const createCaller = (settings: CallerSettings): ApiCaller => {
     return (product === 'sts' ? undefined : settings.endpoints?.[product]) ?? endpointChoice?.latest(product);
   };
 
-  return async ({ action, signal, secrets = [] }, prepare, send) => {
+  return async ({ action, signal, secrets = [], asked }, prepare, send) => {
     signal?.throwIfAborted();
     const start = clock.mono();
 
@@ -88,7 +90,13 @@ export const createCaller = (settings: CallerSettings): ApiCaller => {
         endpointChoice?.answered(productOf(action));
         return answer;
       } catch (error) {
-        const fault = toFault(error, { action, known: [...known(), ...secrets], unmapped, host: hostOf(action) });
+        const fault = toFault(error, {
+          action,
+          asked,
+          known: [...known(), ...secrets],
+          unmapped,
+          host: hostOf(action),
+        });
         if (fault.status !== undefined) endpointChoice?.answered(productOf(action));
         // Nothing was sent where a parameter was refused here.
         else if (fault.kind !== 'refused') endpointChoice?.failed(productOf(action));

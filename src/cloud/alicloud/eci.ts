@@ -1,5 +1,5 @@
 import type { CloudAction } from '../api-actions.ts';
-import type { ContainerGroup, ContainerGroupFilter, ContainerGroups } from '../container-groups.ts';
+import type { ContainerGroup, ContainerGroupFilter, ContainerGroups, ContainerGroupSpec } from '../container-groups.ts';
 import { CloudFault } from '../fault.ts';
 import { FAULT } from '../fault-policy.ts';
 import { bodyOf, resourceId } from './answers.ts';
@@ -47,6 +47,15 @@ const queriesOf = (action: CloudAction, { containerGroupIds, tags = [] }: Contai
     containerGroupIds: JSON.stringify(ids.slice(n * MOST_IDS, (n + 1) * MOST_IDS)),
   }));
 };
+
+/** What decides whether such an instance can be had. */
+const instanceInWords = ({ cpu, memory, instanceTypes = [], vSwitchIds, ramRoleName }: ContainerGroupSpec): string =>
+  [
+    `an instance${cpu === undefined ? '' : ` of ${cpu} vCPU`}${memory === undefined ? '' : ` and ${memory} GiB`}`,
+    ...(instanceTypes.length === 0 ? [] : [`type ${instanceTypes.join(' or ')}`]),
+    `in ${vSwitchIds.join(' or ')}`,
+    ...(ramRoleName === undefined ? [] : [`with the RAM role ${ramRoleName}`]),
+  ].join(', ');
 
 /** The ECI API on Alibaba Cloud's SDK: one API call for each function, for a list one for each page. */
 export const createContainerGroups = (settings: CloudSettings): ContainerGroups => {
@@ -113,7 +122,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
   return {
     createContainerGroup: async (spec, signal) =>
       call(
-        { action: 'CreateContainerGroup', signal, secrets: secretsOf(spec) },
+        { action: 'CreateContainerGroup', signal, secrets: secretsOf(spec), asked: instanceInWords(spec) },
         async () => {
           const { client, sdk } = await clients.eci();
           return { client, request: createRequest(sdk, regionId, spec) };

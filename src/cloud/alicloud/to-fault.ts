@@ -2,6 +2,7 @@ import type { CloudAction } from '../api-actions.ts';
 import { DeadlinePassed } from '../deadline.ts';
 import { CloudFault } from '../fault.ts';
 import { FAULT } from '../fault-policy.ts';
+import { adviceOn } from './advice.ts';
 import { isOwnerError, kindOfAnswer, kindOfNetworkCode, kindOfSilence } from './codes.ts';
 import { plainCode, plainRequestId, printable, redact } from './redact.ts';
 
@@ -22,6 +23,8 @@ interface FaultContext {
   /** The credentials in use, to be cut out of whatever the provider wrote. */
   readonly known: readonly string[];
   readonly unmapped?: ((answer: UnmappedAnswer) => void) | undefined;
+  /** What the call was to do, in words that follow "Asked for was"; it has no secret. */
+  readonly asked?: string | undefined;
   /** The host that was asked, where it is known. */
   readonly host?: string | undefined;
 }
@@ -55,31 +58,6 @@ const ramRemedy = (action: CloudAction, body: Record<string, unknown>): string =
     : `To grant it, add "${name}" to the RAM policy of the user or role that signs in.`;
 };
 
-const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/^InvalidAccessKeyId/u, 'Check the AccessKey ID: it is unknown or switched off.'],
-  [/^(?:InvalidSecurityToken|MissingSecurityToken)/u, 'Check the STS token: it has expired or belongs to another key.'],
-  [
-    /^(?:Signature|IncompleteSignature)/u,
-    'Check the AccessKey secret, and that no proxy rewrites the request. The API’s own text is left out: it quotes ' +
-      'the signed request.',
-  ],
-  [/^InvalidTimeStamp/u, 'Check the clock of this machine.'],
-  [/^(?:InvalidRegionId|Forbidden\.RegionNotFound)/u, 'Check the configured region.'],
-  [/^(?:InvalidAction|InvalidApi|InvalidProduct|InvalidVersion)/u, 'Check the configured endpoint.'],
-  [
-    /^Forbidden\.RamRoleNotExist/u,
-    'The RAM role that the instance is to have does not exist, or ram:PassRole for it is missing.',
-  ],
-  [/^RealNameAuthenticationError/u, 'Register the real name of the account in its console.'],
-  [/^InvalidVpcId/u, 'Check vpcID of the configuration.'],
-  [
-    /NotOpenDdosOriginProtectService/u,
-    'Activate Anti-DDoS Origin in the console of the account, or leave security-protection-types out.',
-  ],
-  [/^ServiceNotEnabled/u, 'Activate the service in the console of the account.'],
-  [/^InvalidCredentials/u, 'No credentials are configured.'],
-];
-
 const fromAnswer = (error: Record<string, unknown>, status: number, context: FaultContext): CloudFault => {
   const { action, known } = context;
   const body = isRecord(error['data']) ? error['data'] : {};
@@ -95,11 +73,13 @@ const fromAnswer = (error: Record<string, unknown>, status: number, context: Fau
     ? ''
     : redact(body['Message'] ?? body['message'], known);
   if (said !== '') parts.push(said);
-  const advice = ADVICE.find(([codes]) => codes.test(code))?.[1];
+  const { isOfSetup, retry } = FAULT[kind];
+  if (context.asked !== undefined && retry !== 'throttle' && !isOfSetup) parts.push(`Asked for was ${context.asked}.`);
+  const advice = adviceOn(action, code, kind);
   if (isOwnerError(action, code, status))
     parts.push('The EIP belongs to another account, or another cloud service manages it; name one of your own.');
   else if (advice !== undefined) parts.push(advice);
-  else if (FAULT[kind].isOfSetup) parts.push(ramRemedy(action, body));
+  else if (isOfSetup) parts.push(ramRemedy(action, body));
   return new CloudFault({
     kind,
     action,

@@ -1,7 +1,7 @@
 import type { CloudAction } from '../api-actions.ts';
 import type { FoldableCloud } from '../batch.ts';
 import { CloudFault } from '../fault.ts';
-import type { AllocateEip, PackageMembership } from '../port.ts';
+import type { AllocateEip, Binding, PackageMembership } from '../port.ts';
 import { bodyOf, readAllocation } from './answers.ts';
 import type { ApiContext } from './api-context.ts';
 import { associateParameters, unassociateParameters } from './bindings.ts';
@@ -35,6 +35,8 @@ interface Mutation {
   readonly action: CloudAction;
   readonly ids: readonly string[];
   readonly clientToken?: string | undefined;
+  /** See {@link ApiContext.call}. */
+  readonly asked: string;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -60,17 +62,38 @@ type Vpc = Awaited<ReturnType<ApiContext['clients']['vpc']>>;
 /** Sends a call that changes something; an answer that is no clear success is a fault. */
 const mutate = async <T>(
   { clients, call }: ApiContext,
-  { action, ids, clientToken, signal }: Mutation,
+  { action, ids, clientToken, asked, signal }: Mutation,
   send: (vpc: Vpc) => Promise<T>,
 ): Promise<T> => {
   check(action, ids, clientToken);
-  return call({ action, signal }, clients.vpc, send);
+  return call({ action, signal, asked }, clients.vpc, send);
 };
 
 type EipChanges = Pick<
   FoldableCloud,
   'allocateEip' | 'associateEip' | 'unassociateEip' | 'releaseEip' | 'tagEip' | 'untagEip'
 >;
+
+/** What decides whether such an EIP can be had. */
+const eipInWords = ({
+  bandwidthMbps,
+  internetChargeType,
+  isp,
+  publicIpAddressPoolId,
+  resourceGroupId,
+  securityProtectionTypes = [],
+}: AllocateEip): string =>
+  [
+    `an EIP of ${bandwidthMbps} Mbit/s`,
+    internetChargeType,
+    `line type ${isp}`,
+    ...(publicIpAddressPoolId === undefined ? [] : [`pool ${publicIpAddressPoolId}`]),
+    ...(resourceGroupId === undefined ? [] : [`resource group ${resourceGroupId}`]),
+    ...securityProtectionTypes,
+  ].join(', ');
+
+const placeInWords = ({ allocationId, privateIpAddress, networkInterfaceId }: Binding): string =>
+  `${allocationId} at ${privateIpAddress === '' ? 'the primary address' : privateIpAddress} of ${networkInterfaceId}`;
 
 const eipChanges = (context: ApiContext): EipChanges => {
   const regionId = context.clients.region;
@@ -79,7 +102,7 @@ const eipChanges = (context: ApiContext): EipChanges => {
     allocateEip: (eip: AllocateEip, signal) =>
       mutate(
         context,
-        { action: 'AllocateEipAddress', ids: [], clientToken: eip.clientToken, signal },
+        { action: 'AllocateEipAddress', ids: [], clientToken: eip.clientToken, asked: eipInWords(eip), signal },
         async ({ client, sdk }) => {
           const request = new sdk.AllocateEipAddressRequest({
             regionId,
@@ -107,6 +130,7 @@ const eipChanges = (context: ApiContext): EipChanges => {
           action: 'AssociateEipAddress',
           ids: [binding.allocationId, binding.networkInterfaceId],
           clientToken: binding.clientToken,
+          asked: `to bind ${placeInWords(binding)}`,
           signal,
         },
         async ({ client, sdk }) => {
@@ -123,6 +147,7 @@ const eipChanges = (context: ApiContext): EipChanges => {
           action: 'UnassociateEipAddress',
           ids: [binding.allocationId, binding.networkInterfaceId],
           clientToken: binding.clientToken,
+          asked: `to unbind ${placeInWords(binding)}`,
           signal,
         },
         async ({ client, sdk }) => {
@@ -132,26 +157,38 @@ const eipChanges = (context: ApiContext): EipChanges => {
       ),
 
     releaseEip: (allocationId, signal) =>
-      mutate(context, { action: 'ReleaseEipAddress', ids: [allocationId], signal }, async ({ client, sdk }) => {
-        bodyOf(await client.releaseEipAddress(new sdk.ReleaseEipAddressRequest({ regionId, allocationId })));
-      }),
+      mutate(
+        context,
+        { action: 'ReleaseEipAddress', ids: [allocationId], asked: `to release ${allocationId}`, signal },
+        async ({ client, sdk }) => {
+          bodyOf(await client.releaseEipAddress(new sdk.ReleaseEipAddressRequest({ regionId, allocationId })));
+        },
+      ),
 
     tagEip: (allocationId, tags, signal) =>
-      mutate(context, { action: 'TagResources', ids: [allocationId], signal }, async ({ client, sdk }) => {
-        const request = new sdk.TagResourcesRequest({
-          regionId,
-          resourceType: 'EIP',
-          resourceId: [allocationId],
-          tag: tags.map(({ key, value }) => ({ key, value })),
-        });
-        bodyOf(await client.tagResources(request));
-      }),
+      mutate(
+        context,
+        { action: 'TagResources', ids: [allocationId], asked: `to tag ${allocationId}`, signal },
+        async ({ client, sdk }) => {
+          const request = new sdk.TagResourcesRequest({
+            regionId,
+            resourceType: 'EIP',
+            resourceId: [allocationId],
+            tag: tags.map(({ key, value }) => ({ key, value })),
+          });
+          bodyOf(await client.tagResources(request));
+        },
+      ),
 
     untagEip: (allocationId, keys, signal) =>
-      mutate(context, { action: 'UnTagResources', ids: [allocationId], signal }, async ({ client, sdk }) => {
-        const resource = { regionId, resourceType: 'EIP', resourceId: [allocationId] };
-        bodyOf(await client.unTagResources(new sdk.UnTagResourcesRequest({ ...resource, tagKey: [...keys] })));
-      }),
+      mutate(
+        context,
+        { action: 'UnTagResources', ids: [allocationId], asked: `to untag ${allocationId}`, signal },
+        async ({ client, sdk }) => {
+          const resource = { regionId, resourceType: 'EIP', resourceId: [allocationId] };
+          bodyOf(await client.unTagResources(new sdk.UnTagResourcesRequest({ ...resource, tagKey: [...keys] })));
+        },
+      ),
   };
 };
 
@@ -163,7 +200,13 @@ const packageChanges = (context: ApiContext): PackageChanges => {
     joinBandwidthPackage: ({ allocationId, bandwidthPackageId, clientToken }: PackageMembership, signal) =>
       mutate(
         context,
-        { action: 'AddCommonBandwidthPackageIp', ids: [allocationId, bandwidthPackageId], clientToken, signal },
+        {
+          action: 'AddCommonBandwidthPackageIp',
+          ids: [allocationId, bandwidthPackageId],
+          clientToken,
+          asked: `to put ${allocationId} into ${bandwidthPackageId}`,
+          signal,
+        },
         async ({ client, sdk }) => {
           const request = new sdk.AddCommonBandwidthPackageIpRequest({
             regionId,
@@ -180,7 +223,13 @@ const packageChanges = (context: ApiContext): PackageChanges => {
       try {
         await mutate(
           context,
-          { action: 'RemoveCommonBandwidthPackageIp', ids: [allocationId, bandwidthPackageId], clientToken, signal },
+          {
+            action: 'RemoveCommonBandwidthPackageIp',
+            ids: [allocationId, bandwidthPackageId],
+            clientToken,
+            asked: `to take ${allocationId} out of ${bandwidthPackageId}`,
+            signal,
+          },
           async ({ client, sdk }) => {
             const request = new sdk.RemoveCommonBandwidthPackageIpRequest({
               regionId,

@@ -24,7 +24,10 @@ export const proveOurs = (it: PodEipSituation, eip: Eip): Step | undefined => {
     return wait('EipNotVisibleYet', `the tags of ${allocationId} are not listed yet`, POLL_MS);
   return (
     recordAsTagged(it) ??
-    fail('EipNotOurs', `${allocationId} does not carry the tags that it was bought with and is left alone`)
+    fail(
+      'EipNotOurs',
+      `${allocationId} does not carry the tags that it was bought with and is left alone; ${howToTag(it)}`,
+    )
   );
 };
 

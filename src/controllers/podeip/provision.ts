@@ -155,7 +155,7 @@ const joinPackage = (it: PodEipSituation, eip: Eip, { bandwidthPackageId }: NewE
   if (eip.bandwidthPackageId !== undefined)
     return fail(
       'EipInOtherPackage',
-      `${allocationId} is in bandwidth package ${eip.bandwidthPackageId}, not ${bandwidthPackageId}`,
+      `${allocationId} is in bandwidth package ${eip.bandwidthPackageId}, not ${bandwidthPackageId}; take it out of that one in the console, or correct the annotation and make the pod anew`,
     );
   if (eip.status !== 'Available' && eip.status !== 'InUse') return inTransition(eip);
   return justAccepted('JoinBandwidthPackage', it)
