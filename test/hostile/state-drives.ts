@@ -139,7 +139,7 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
           competitors: [],
           interfaces: [eni()],
           holder: { metadata: { name: 'eip-1', uid: 'h', resourceVersion: '1' }, ...whose, lastNamed: text },
-        } as Partial<ObservedState>,
+        },
         { ...settings, existingEips: 'firstUse', existingEipIdleMs: 86_400_000 },
       ),
     ),
@@ -152,7 +152,7 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
         node: { ...node, spec: { providerID: text, podCIDR: text } },
         nodeInterfaces,
         memory: { ...seen({}).memory, noInterfaceMs: 600_000 },
-      } as Partial<ObservedState>),
+      }),
     ),
   'whose a mark says that an EIP is': (text) =>
     [text, `x ${text}`, `x knative-eip-mark-${text}`].flatMap((description) => [
@@ -171,12 +171,10 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     noted(text).map((each) => {
       const state = seen({ podEip: each, memory: { ...seen({}).memory } });
       toldBefore({ do: 'Wait', reason: 'Settling', message: 'x', ms: 1 } as never, state);
-      return statusOf(
-        each,
-        state,
-        { isReady: false, reason: 'Settling', message: text } as never,
-        { now: NOW, refreshMs: 3_600_000 } as never,
-      );
+      return statusOf(each, state, { isReady: false, reason: 'Settling', message: text } as never, {
+        now: NOW,
+        refreshMs: 3_600_000,
+      });
     }),
   'what ECI tells of an instance': (text) => [
     newsOf(podOf({ annotations: { [ECI_EVENTS_TOLD]: text } }), group('2026-11-20T11:59:00Z')),
