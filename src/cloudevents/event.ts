@@ -37,7 +37,7 @@ export const eventOf = (
   const count = String(sequence).padStart(10, '0');
   return new CloudEvent({
     id: `${podEIPUID}-${count}`,
-    source: `/${source.map(encodeURIComponent).join('/')}`,
+    source: `/${source.map((part) => encodeURIComponent(part.toWellFormed())).join('/')}`,
     type: typeOf(kind),
     subject: `/api/v1/namespaces/${namespace}/pods/${pod}`,
     time: new Date(at).toISOString(),

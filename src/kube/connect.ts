@@ -134,9 +134,13 @@ async function* lines(stream: ReadableStream<Uint8Array> | null): AsyncGenerator
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts;
+    // What came before is not looked through again: a line may be megabytes, in thousands of pieces.
+    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
+    rest += first;
+    for (const begun of others) {
+      yield rest;
+      rest = begun;
+    }
   }
   rest += decoder.decode();
   if (rest !== '') yield rest;

@@ -1,115 +1,16 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { parseAllDocuments } from 'yaml';
 import { TAG_CLUSTER_UID } from '../../src/api/annotations.ts';
 import type { KubeRequest } from '../../src/kube/port.ts';
 import { EXISTING, NEW } from '../controllers/podeip/situation.ts';
 import type { Sender } from '../../src/cloudevents/sender.ts';
 import { Operating } from '../harness/operating.ts';
+import { askedBy, covers, nameOf, rights, titleOf, type Asked, type Right } from './roles.ts';
 
 /*
  * Whether each right is used. The controller as a whole works in virtual time, and each request that it makes is judged
  * by the roles that are shipped, as the API server judges it. A right that nobody uses is one too many.
  */
-
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-  readonly resourceNames?: readonly string[];
-}
-
-/** One verb on one resource: what can be taken away by itself. */
-interface Right {
-  readonly folder: string;
-  readonly group: string;
-  readonly resource: string;
-  readonly verb: string;
-  readonly names: readonly string[] | undefined;
-  /** Where a Role lies; undefined for a ClusterRole. */
-  readonly namespace: string | undefined;
-}
-
-const FILES = {
-  rbac: ['role', 'leader_election_role', 'mark_role', 'other_controllers_role'],
-  webhook: ['role'],
-  metrics: ['auth_role'],
-  cloudevents: ['role'],
-  'service-condition': ['role'],
-  'announce-on-pods': ['role'],
-  'virtual-node': ['role'],
-};
-
-const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, names]) =>
-  names.flatMap((name) =>
-    parseAllDocuments(readFileSync(new URL(`../../config/${folder}/${name}.yaml`, import.meta.url), 'utf8')).flatMap(
-      (document) => {
-        const { metadata, rules } = document.toJS() as { metadata: { namespace?: string }; rules: readonly Rule[] };
-        return rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
-          apiGroups.flatMap((group) =>
-            resources.flatMap((resource) =>
-              verbs.map((verb) => ({
-                folder,
-                group,
-                resource,
-                verb,
-                names: resourceNames,
-                namespace: metadata.namespace,
-              })),
-            ),
-          ),
-        );
-      },
-    ),
-  ),
-);
-
-/** As kubectl and the tables of docs/security.md write it: `podeips.alibabacloud.com/status`. */
-const nameOf = ({ group, resource }: Pick<Right, 'group' | 'resource'>): string => {
-  const [plural = '', subresource] = resource.split('/');
-  return `${plural}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
-};
-
-const titleOf = (right: Pick<Right, 'group' | 'resource' | 'verb'>): string => `${nameOf(right)} ${right.verb}`;
-
-interface Asked {
-  readonly group: string;
-  readonly resource: string;
-  readonly verb: string;
-  readonly name: string | undefined;
-  readonly namespace: string | undefined;
-}
-
-const VERBS = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as const;
-
-/** What the API server takes a request for (kubernetes/apiserver, pkg/endpoints/request/requestinfo.go). */
-const askedBy = ({ method, path }: KubeRequest): Asked => {
-  const url = new URL(path, 'http://api');
-  const parts = url.pathname.split('/').filter(Boolean);
-  const group = parts[0] === 'api' ? '' : (parts[1] ?? '');
-  let rest = parts.slice(parts[0] === 'api' ? 2 : 3);
-  let namespace: string | undefined;
-  if (rest[0] === 'namespaces' && rest.length > 2) [namespace, rest] = [rest[1], rest.slice(2)];
-  const [plural = '', name, subresource] = rest;
-  const selected = /^metadata\.name=([^,]+)$/u.exec(url.searchParams.get('fieldSelector') ?? '')?.[1];
-  const isWatch = ['1', 'true'].includes(url.searchParams.get('watch') ?? '');
-  const reading = isWatch ? 'watch' : name === undefined ? 'list' : 'get';
-  return {
-    group,
-    resource: subresource === undefined ? plural : `${plural}/${subresource}`,
-    verb: method === 'GET' ? reading : VERBS[method],
-    name: name ?? selected,
-    namespace,
-  };
-};
-
-const covers = (right: Right, asked: Asked): boolean =>
-  right.group === asked.group &&
-  right.resource === asked.resource &&
-  right.verb === asked.verb &&
-  (right.names === undefined || (asked.name !== undefined && right.names.includes(asked.name))) &&
-  // Here everything of the product is in kube-system, which is where the stand-in has it.
-  (right.namespace === undefined || asked.namespace === right.namespace || asked.namespace === 'kube-system');
 
 /**
  * Who uses a right that the scenario below does not: in test/e2e on a real control plane, where the product has these
@@ -137,6 +38,7 @@ const USED_BY: Readonly<Record<string, string>> = {
   'subjectaccessreviews.authorization.k8s.io create': 'test/virtualnode/kubelet-flood.test.ts',
   'customresourcedefinitions.apiextensions.k8s.io get': 'test/controllers/preflight/definition.test.ts',
   'eipholders.podeip-controller.alibabacloud.com patch': 'test/controllers/podeip/first-use.test.ts',
+  'configmaps get': 'test/config/taken.exhaustive.test.ts',
   'nodes create': 'test/virtualnode/node.test.ts',
   'nodes get': 'test/virtualnode/node.test.ts',
   'nodes patch': 'test/virtualnode/node.test.ts',
@@ -165,7 +67,12 @@ const requests = async (): Promise<readonly Asked[]> => {
     sender,
   };
   for (const options of [everything, {}]) {
-    const world = await Operating.create({ refuse, policies: { few: { limits: { eips: 2 } } }, ...options });
+    const world = await Operating.create({
+      home: 'knative-eip-system',
+      refuse,
+      policies: { few: { limits: { eips: 2 } } },
+      ...options,
+    });
     world.cloud.world.addEip({ allocationId: 'eip-1' });
     await world.addPolicy('by-label', { namespaceSelector: { matchLabels: { team: 'a' } } });
     await world.addService(SERVICE, { spec: {} });

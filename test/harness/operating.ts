@@ -1,6 +1,6 @@
 import { CRD } from '../../src/api/apiextensions.ts';
 import { READINESS_GATE } from '../../src/api/annotations.ts';
-import { NODE, POD, type Pod } from '../../src/api/core.ts';
+import { NAMESPACE as NAMESPACE_KIND, NODE, POD, type Pod } from '../../src/api/core.ts';
 import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
@@ -38,6 +38,8 @@ const PODS_PER_INTERFACE = 20;
 export interface OperatingOptions {
   /** Over the configuration. */
   readonly config?: object;
+  /** The namespace that the product is installed in. @default kube-system, which is there anyway */
+  readonly home?: string;
   /** EipPolicies that are there from the beginning, by name. @default the kind is not installed */
   readonly policies?: Readonly<Record<string, EipPolicySpec>>;
   /** What the cloud is like where its documentation leaves it open. @default none */
@@ -123,6 +125,9 @@ export class Operating extends EmbeddedCluster {
     await world.define(PODEIP, EIP_HOLDER);
     if (options.policies) await world.installPolicies(options.policies);
     await world.kube.create(NODE, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
+    const { home: name } = options;
+    if (name !== undefined)
+      await world.kube.create(NAMESPACE_KIND, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     await world.start();
     return world;
   }
@@ -175,8 +180,7 @@ export class Operating extends EmbeddedCluster {
       if (status === undefined) return this.transport(request);
       return status === 0 ? new Promise<never>(() => undefined) : refusal(status);
     });
-    // The one namespace of the system that there is here.
-    const leaderElection = { namespace: 'kube-system' };
+    const leaderElection = { namespace: this.#options.home ?? 'kube-system' };
     const config = configOf({ sweeper: { mode: 'off' }, leaderElection, ...over, ...other });
     const way = this.#options.way?.(clock) ?? NO_WAY;
     const { kubeClientQPS: qps, kubeClientBurst: burst } = config;
@@ -205,7 +209,8 @@ export class Operating extends EmbeddedCluster {
       ...silentLog,
       warn: complain,
       error: complain,
-      child: ({ controller }) => (controller === 'sweeper' ? complaining : silentLog),
+      child: ({ controller, component }) =>
+        controller === 'sweeper' || component === 'cloudevents' ? complaining : silentLog,
     };
     const log: Log = { ...silentLog, info: (_, message) => void this.said.push(message), child: () => silentLog };
     const operation = runControllers({

@@ -21,7 +21,7 @@ export interface Readers {
   readonly patterns: readonly Pattern[];
   /** Regular expressions that are put together: `new RegExp(…)`. */
   readonly made: readonly Site[];
-  /** Calls of JSON.parse and of the parser of YAML. */
+  /** Calls of JSON.parse, Date.parse, split and the parser of YAML. */
   readonly parses: readonly Site[];
 }
 
@@ -52,14 +52,12 @@ export const readersIn = (files: readonly string[]): Readers => {
       CallExpression: (node) => {
         const { callee } = node;
         if (isRegExp(callee)) made.push(at(node));
-        const isJson =
-          callee.type === 'MemberExpression' &&
-          callee.object.type === 'Identifier' &&
-          callee.object.name === 'JSON' &&
-          callee.property.type === 'Identifier' &&
-          callee.property.name === 'parse';
-        const isYaml = callee.type === 'Identifier' && /^parse(All)?Documents?$/.test(callee.name);
-        if (isJson || isYaml) parses.push(at(node));
+        if (callee.type === 'Identifier' && /^parse(All)?Documents?$/.test(callee.name)) parses.push(at(node));
+        if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier') return;
+        const { object, property } = callee;
+        const isOfBuiltIn = object.type === 'Identifier' && ['JSON', 'Date'].includes(object.name);
+        // In a chain over several lines, the engine says the line of the name.
+        if (property.name === 'split' || (isOfBuiltIn && property.name === 'parse')) parses.push(at(property));
       },
     });
   }

@@ -8,6 +8,10 @@ import { textOf } from '../../src/explain/explain-text.ts';
 import { CATALOGUE } from '../../src/rules/catalogue.ts';
 import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
+import { remarkLine } from '../../src/virtualnode/translate/input.ts';
+import { DRIVES } from '../hostile/drives.ts';
+import { STATE_DRIVES } from '../hostile/state-drives.ts';
+import { podOf, translated } from '../virtualnode/translate/pods.ts';
 import { inputs } from './inputs.ts';
 import { settings } from './manifests.ts';
 import { configOf } from '../harness/settings.ts';
@@ -21,7 +25,7 @@ const must = (is: boolean, what: string): void => {
 };
 
 /** How one input is tried: each throws where the answer is not a clear one, and names what it was in a word. */
-export const WAYS = ['annotations', 'review', 'manifest', 'configuration'] as const;
+export const WAYS = ['annotations', 'review', 'manifest', 'configuration', 'virtual node', 'reader'] as const;
 export type Way = (typeof WAYS)[number];
 
 /** One input of a seed, and its answer: the same seed and way give the same. */
@@ -92,11 +96,46 @@ export const tryOne = (way: Way, seed: number): string => {
         must(error.message.length > 10, 'refused, and nobody says why');
         return 'refused';
       }
+    case 'virtual node': {
+      const pod = podOf(make.virtualPod());
+      const translation = translated(pod);
+      must(isDeepStrictEqual(translation, translated(pod)), 'the same pod has two answers');
+      if (translation.kind === 'refused') {
+        const lines = translation.refusals.map(remarkLine);
+        must(
+          lines.length > 0 && lines.every((line) => line !== '' && line.length < 5_000),
+          'refused, and nobody says why',
+        );
+      }
+      return translation.kind;
+    }
+    case 'reader': {
+      const [name, drive] = make.oneOf(READERS);
+      void drive(make.text());
+      return name;
+    }
   }
 };
+
+/** Drives that wait for something, so that they are no fuzzing by the million. */
+const WAITING: ReadonlySet<string> = new Set([
+  'the body of a review',
+  'a log',
+  'IDs that are asked about',
+  'journals of events',
+  'the Secret of the webhooks',
+  'what an API server answers',
+  'the clock of an API server',
+]);
+/** Readers that answer at once: what waits for something is driven by test/hostile/readers.test.ts. */
+const READERS = Object.entries({ ...DRIVES, ...STATE_DRIVES }).filter(([name]) => !WAITING.has(name));
 
 /** How often each way is taken in a hundred: configurations and manifests take the longest. */
 export const wayOf = (seed: number): Way => {
   const of = seed % 100;
-  return of < 60 ? 'annotations' : of < 90 ? 'review' : of < 98 ? 'manifest' : 'configuration';
+  if (of < 30) return 'annotations';
+  if (of < 50) return 'virtual node';
+  if (of < 85) return 'reader';
+  if (of < 95) return 'review';
+  return of < 99 ? 'manifest' : 'configuration';
 };

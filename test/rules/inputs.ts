@@ -1,4 +1,7 @@
 import { ECI_KEYS, KEYS } from '../../src/api/annotations.ts';
+import { HONOURED_ANNOTATIONS } from '../../src/request/instance-table.ts';
+import type { EnvVar, Probe } from '../../src/virtualnode/workload-pod.ts';
+import { app, type PodChange } from '../virtualnode/translate/pods.ts';
 
 /** Chance that is the same each time: mulberry32. */
 export const seeded = (seed: number): (() => number) => {
@@ -252,5 +255,57 @@ export const inputs = (seed: number) => {
     const whole = lines.filter(() => often(0.95)).join('\n');
     return often(0.7) ? bent(whole) : whole;
   };
-  return { annotations, object, review, manifest, configuration };
+  const some = <T>(make: () => T, most = 3): T[] => Array.from({ length: count(most) }, make);
+  /** A pod of our virtual node, as an API server lets it pass: what is a text may be any, and the rest has its type. */
+  const virtualPod = (): PodChange => {
+    const word = (...usual: readonly string[]) => (often(0.96) ? one(usual) : text());
+    const quantities = () =>
+      Object.fromEntries(some(() => [word('cpu', 'memory', 'nvidia.com/gpu'), word('1', '2Gi', '500m')]));
+    const probe = () =>
+      one<Probe>([
+        { httpGet: { port: word('http', '8080'), path: word('/', '/ready') } },
+        { tcpSocket: { port: count(70_000) } },
+        { exec: { command: some(text) } },
+        {},
+      ]);
+    const variable = () =>
+      one<EnvVar>([
+        { name: word('A', 'B'), value: often(0.5) ? text() : `$(${word('A', 'B')})${text()}` },
+        { name: word('A'), valueFrom: { fieldRef: { fieldPath: word('metadata.name', "metadata.labels['a']") } } },
+        {
+          name: word('A'),
+          valueFrom: { resourceFieldRef: { resource: word('limits.cpu'), divisor: word('1', '1Mi') } },
+        },
+      ]);
+    return {
+      ...(often(0.2) && { name: text() }),
+      annotations: {
+        ...(often(0.3) && annotations()),
+        ...Object.fromEntries(
+          some(() => [one(HONOURED_ANNOTATIONS), word('true', '2-4Gi', '10', '10M', 'vsw-1,vsw-2')]),
+        ),
+      },
+      containers: [
+        app({
+          env: some(variable, 5),
+          command: some(text),
+          image: word('nginx:1.29', 'r.example/a/b@sha256:0'),
+          resources: { limits: quantities(), requests: quantities() },
+          ...(often(0.5) && { readinessProbe: probe(), livenessProbe: probe() }),
+        }),
+      ],
+      volumes: some(() =>
+        often(0.5)
+          ? { name: word('v'), nfs: { server: word('nas.example'), path: word('/', '/a/../b') } }
+          : {
+              name: word('v'),
+              flexVolume: {
+                driver: word('alicloud/disk', 'alicloud/nas', 'alicloud/oss'),
+                options: Object.fromEntries(some(() => [word('volumeId', 'volumeSize', 'server', 'bucket'), text()])),
+              },
+            },
+      ),
+    };
+  };
+  return { annotations, object, review, manifest, configuration, virtualPod, text, oneOf: one };
 };
