@@ -8,6 +8,7 @@ import { metricsPage } from './metrics-page.ts';
 import { overview } from './overview.ts';
 import { service } from './service.ts';
 import { troubleshootingPage } from './troubleshooting-page.ts';
+import { CHINESE } from './troubleshooting-zh.ts';
 
 /** All dashboards, by the name of their file. */
 export const BOARDS: Readonly<Record<string, Dashboard>> = { overview, service, cloud, internals, cost };
@@ -59,4 +60,5 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
     ],
     ['docs/metrics.md', metricsPage()],
     ['docs/troubleshooting.md', troubleshootingPage()],
+    ['docs/zh/troubleshooting.md', troubleshootingPage(CHINESE)],
   ]);
