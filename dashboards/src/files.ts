@@ -1,6 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { stringify } from 'yaml';
 import { groups } from './alerts.ts';
+import { asyncApi } from './asyncapi.ts';
 import { cloud } from './cloud.ts';
 import { cost } from './cost.ts';
 import { internals } from './internals.ts';
@@ -58,6 +59,7 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
         spec: { groups: groups(runbooks) },
       }),
     ],
+    ['knative/cloudevents/asyncapi.yaml', yaml(asyncApi())],
     ['docs/metrics.md', metricsPage()],
     ['docs/troubleshooting.md', troubleshootingPage()],
     ['docs/zh/troubleshooting.md', troubleshootingPage(CHINESE)],

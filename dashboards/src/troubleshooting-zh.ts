@@ -148,7 +148,11 @@ export const CHINESE: TroubleshootingWords = {
       '[ReleaseBlocked](#releaseblocked)，或没有控制器在运行',
       '参见[卸载](../uninstalling.md)；EIP 归还之前不要移除 finalizer',
     ],
-    ['出现 `denied the request`：`kubectl apply` 被拒绝', '请求自相矛盾', '其后的单词在[问题列表](../findings.md)中有说明'],
+    [
+      '出现 `denied the request`：`kubectl apply` 被拒绝',
+      '请求自相矛盾',
+      '其后的单词在[问题列表](../findings.md)中有说明',
+    ],
   ],
   headings: {
     attention: '需要有人处理',
