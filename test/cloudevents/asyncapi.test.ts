@@ -71,7 +71,7 @@ for (const kind of CHANGES)
     const message = document.components.messages[`eip.${kind}.v1`];
     if (!message) return t.fail();
     const { headers, body } = messageOfKind(kind);
-    t.is(message.name, headers['ce-type']);
+    t.is(headers['ce-type'], message.name);
     t.deepEqual(
       Object.keys(headers).filter((name) => message.headers.properties[name] === undefined),
       [],

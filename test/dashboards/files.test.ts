@@ -147,6 +147,13 @@ test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a
   },
 );
 
+/** What promtool is to find at a minute: one sample with these labels, or none. */
+const marked = (expr: string | undefined, minute: number, labels?: string) => ({
+  expr,
+  eval_time: `${minute}m`,
+  exp_samples: labels === undefined ? [] : [{ labels, value: 1 }],
+});
+
 (isPrometheusInstalled ? test : test.skip)(
   `leader changes and deployments are marked while they are new${isPrometheusInstalled ? '' : ` – ${WHY_SKIPPED}`}`,
   async (t) => {
@@ -159,11 +166,6 @@ test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a
       { series: 'knative_eip_build_info{job="j",instance="b",version="1"}', values: '1x19 stale' },
       { series: 'knative_eip_build_info{job="j",instance="b",version="2"}', values: '_x20 1x19' },
     ];
-    const marked = (expr: string | undefined, minute: number, labels?: string) => ({
-      expr,
-      eval_time: `${minute}m`,
-      exp_samples: labels === undefined ? [] : [{ labels, value: 1 }],
-    });
     const b = 'knative_eip_leader{job="j",instance="b"}';
     const second = 'knative_eip_build_info{job="j",instance="b",version="2"}';
     const tests = [
