@@ -1,5 +1,6 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
+  AnnotationQueryBuilder,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
@@ -80,6 +81,38 @@ const VARIABLES = [
 /** Those that a text asks for: a list to choose from that changes nothing misleads. */
 const variablesIn = (text: string) => VARIABLES.filter(({ name }) => text.includes(`$${name}`));
 
+/** How long a change is marked for: at least two scrapes, or it could fall between them. */
+const MARK = '2m';
+
+/** What is marked in every panel, because it explains what happens beside it. */
+const MARKS = [
+  {
+    name: 'Leader changes',
+    color: 'orange',
+    expr: `knative_eip_leader{${FLEET}} == 1 unless (knative_eip_leader{${FLEET}} offset ${MARK} == 1)`,
+    title: 'Another replica leads',
+    text: '{{instance}} {{cluster}}',
+  },
+  {
+    name: 'Deployments',
+    color: 'blue',
+    expr: `knative_eip_build_info{${FLEET}} unless on (cluster, job, instance, version) (knative_eip_build_info{${FLEET}} offset ${MARK})`,
+    title: 'A replica of {{version}} is there',
+    text: '{{instance}} {{cluster}}',
+  },
+] as const;
+
+const annotation = ({ name, color, expr, title, text }: (typeof MARKS)[number]) =>
+  new AnnotationQueryBuilder()
+    .name(name)
+    .datasource(DATASOURCE)
+    .enable(true)
+    .iconColor(color)
+    .expr(expr)
+    .step('60s')
+    .titleFormat(title)
+    .textFormat(text);
+
 /** A dashboard with the variables that its panels ask for; `name` is its UID and the name of its file. */
 export const board = (name: string, title: string, description: string, rows: readonly Row[]): Dashboard => {
   const builder = new DashboardBuilder(`Knative Serving - EIP ${title}`)
@@ -100,6 +133,7 @@ export const board = (name: string, title: string, description: string, rows: re
     )
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'));
   const asked = JSON.stringify(rows.flatMap(({ panels }) => panels.map((panel) => panel.build())));
+  for (const mark of MARKS) builder.annotation(annotation(mark));
   for (const { name, label, query } of variablesIn(asked)) builder.withVariable(variable(name, label, query));
   for (const { title, panels } of rows) {
     builder.withRow(new RowBuilder(title));

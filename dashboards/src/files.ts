@@ -1,6 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { stringify } from 'yaml';
 import { groups } from './alerts.ts';
+import { asyncApi } from './asyncapi.ts';
 import { cloud } from './cloud.ts';
 import { cost } from './cost.ts';
 import { internals } from './internals.ts';
@@ -8,6 +9,7 @@ import { metricsPage } from './metrics-page.ts';
 import { overview } from './overview.ts';
 import { service } from './service.ts';
 import { troubleshootingPage } from './troubleshooting-page.ts';
+import { CHINESE } from './troubleshooting-zh.ts';
 
 /** All dashboards, by the name of their file. */
 export const BOARDS: Readonly<Record<string, Dashboard>> = { overview, service, cloud, internals, cost };
@@ -57,6 +59,8 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
         spec: { groups: groups(runbooks) },
       }),
     ],
+    ['knative/cloudevents/asyncapi.yaml', yaml(asyncApi())],
     ['docs/metrics.md', metricsPage()],
     ['docs/troubleshooting.md', troubleshootingPage()],
+    ['docs/zh/troubleshooting.md', troubleshootingPage(CHINESE)],
   ]);

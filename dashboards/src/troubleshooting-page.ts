@@ -1,16 +1,31 @@
 import type { FindingId } from '../../src/api/finding.ts';
 import type { Reason } from '../../src/api/reason.ts';
-import { REASON } from '../../src/api/reason-policy.ts';
+import { REASON, type ReasonPolicy } from '../../src/api/reason-policy.ts';
 
-interface Explained {
+/** What a reason means, and what to do about it; Markdown. */
+export interface Explained {
   readonly means: string;
   readonly act: string;
 }
 
+/** Every reason that is no finding. Findings have a page of their own. */
+export type ExplainedReasons = Readonly<Record<Exclude<Reason, FindingId>, Explained>>;
+
+/** The page in one language. */
+export interface TroubleshootingWords {
+  /** Title and introduction. */
+  readonly head: readonly string[];
+  /** What one sees, why, and what to do. */
+  readonly columns: readonly [string, string, string];
+  readonly symptoms: readonly (readonly [string, string, string])[];
+  readonly headings: Readonly<Record<ReasonPolicy['phase'], string>>;
+  readonly act: string;
+  readonly reasons: ExplainedReasons;
+}
+
 const PASSES = 'Nothing: it passes by itself.';
 
-/** Every reason that is no finding: what it means, and what to do. Findings have a page of their own. */
-const REASONS: Readonly<Record<Exclude<Reason, FindingId>, Explained>> = {
+const REASONS: ExplainedReasons = {
   InUse: { means: 'The EIP is bound to the pod.', act: 'Nothing.' },
   Allocated: { means: 'There is an EIP, and it is bound next.', act: PASSES },
   Associated: { means: 'The EIP is bound, and the pod is told next.', act: PASSES },
@@ -190,7 +205,7 @@ const SYMPTOMS: readonly (readonly [string, string, string])[] = [
   ],
 ];
 
-const HEADINGS: Readonly<Record<string, string>> = {
+const HEADINGS: TroubleshootingWords['headings'] = {
   attention: 'Somebody must act',
   waiting: 'It passes by itself',
   inUse: 'As wanted',
@@ -198,37 +213,47 @@ const HEADINGS: Readonly<Record<string, string>> = {
   none: 'About Knative Services',
 };
 
-const sectionOf = (phase: string): string[] => {
-  const names = (Object.keys(REASONS) as (keyof typeof REASONS)[]).filter((name) => REASON[name].phase === phase);
-  return [
-    `## ${HEADINGS[phase] ?? phase}`,
-    '',
-    ...names.flatMap((name) => [
-      `### ${name}`,
-      '',
-      REASONS[name].means,
-      '',
-      `**What to do**: ${REASONS[name].act}`,
-      '',
-    ]),
-  ];
-};
-
-/** docs/troubleshooting.md. */
-export const troubleshootingPage = (): string =>
-  [
+const ENGLISH: TroubleshootingWords = {
+  head: [
     '# Troubleshooting',
     '',
     '<!-- Made by npm run docs. -->',
     '',
     'What `kubectl` shows, why, and what to do. `kubectl get podeip` has the reason in its column REASON, `kubectl describe` the',
     'sentence; `kubectl eip describe` and the status page have it too. What a manifest does wrong is in [findings](findings.md).',
+  ],
+  columns: ['What you see', 'Why', 'What to do'],
+  symptoms: SYMPTOMS,
+  headings: HEADINGS,
+  act: '**What to do**: ',
+  reasons: REASONS,
+};
+
+const PHASES = ['attention', 'waiting', 'inUse', 'kept', 'none'] as const;
+
+const sectionOf = (phase: ReasonPolicy['phase'], { headings, reasons, act }: TroubleshootingWords): string[] => {
+  const names = (Object.keys(reasons) as (keyof ExplainedReasons)[])
+    .filter((name) => REASON[name].phase === phase)
+    .toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  return [
+    `## ${headings[phase]}`,
     '',
-    '| What you see | Why | What to do |',
+    ...names.flatMap((name) => [`### ${name}`, '', reasons[name].means, '', `${act}${reasons[name].act}`, '']),
+  ];
+};
+
+const ORDER = Object.keys(REASONS);
+
+/** docs/troubleshooting.md, or the same in another language. */
+export const troubleshootingPage = (words: TroubleshootingWords = ENGLISH): string =>
+  [
+    ...words.head,
+    '',
+    `| ${words.columns.join(' | ')} |`,
     '| --- | --- | --- |',
-    ...SYMPTOMS.map((row) => `| ${row.join(' | ')} |`),
+    ...words.symptoms.map((row) => `| ${row.join(' | ')} |`),
     '',
-    ...['attention', 'waiting', 'inUse', 'kept', 'none'].flatMap(sectionOf),
+    ...PHASES.flatMap((phase) => sectionOf(phase, words)),
   ]
     .join('\n')
     .replace(/\n+$/, '\n');

@@ -137,4 +137,7 @@ export const REASON = {
 
 /** The policy of a reason that was read from an object; undefined for one that this version does not know. */
 export const reasonPolicyOf = (reason: string): ReasonPolicy | undefined =>
-  Object.hasOwn(REASON, reason) ? REASON[reason as Reason] : undefined;
+  isReason(reason) ? REASON[reason] : undefined;
+
+/** Whether a reason that was read from an object is one that this version knows. */
+export const isReason = (reason: string): reason is Reason => Object.hasOwn(REASON, reason);

@@ -11,7 +11,7 @@ Nothing leaves this machine: the Kubernetes API and the cloud are embedded and l
 is the real one. Credentials and endpoints of the environment are not looked at. It prints how to reach everything
 and ends at Ctrl-C, once everything in it is deleted and every address is given back.
 
-Pods, Deployments, StatefulSets, Jobs, CronJobs and Knative Services run in it, also your own; DaemonSets do not.
+Pods, Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Knative Services run in it, also your own.
 Knative is a stand-in without a gateway: with autoscaling.knative.dev/min-scale: "1" a Service has a pod. There are
 no containers: no kubectl logs, exec and top; the pods of a Job end well after 20 seconds.
 The samples that come and go are in the namespace samples; what you make elsewhere stays until the end.

@@ -22,7 +22,23 @@ export interface RunControllerOptions extends RunOptions {
 }
 
 /** The lessons of the sandbox. */
-export const SCENARIOS = ['rollout', 'scale-to-zero', 'quota', 'outage', 'tags-ignored'] as const;
+export const SCENARIOS = [
+  'rollout',
+  'scale-to-zero',
+  'quota',
+  'outage',
+  'tags-ignored',
+  'tokens-remember-refusals',
+  'eci-spelling',
+  'asynchronous-release',
+  'tag-filter-lag',
+  'read-lag',
+  'late-instance-address',
+  'gone-codes',
+  'primary-filter-only',
+  'no-interface',
+  'prefix-mode',
+] as const;
 
 export type Scenario = (typeof SCENARIOS)[number];
 

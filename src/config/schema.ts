@@ -136,6 +136,16 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta(rule('The status page.', 'a mapping')),
+  docsURL: z
+    .url({ protocol: /^https?$/u })
+    .max(512)
+    .optional()
+    .meta(
+      rule(
+        'Where you have published the folder docs, so that refusals, conditions, Warning Events and the status page lead to the page about their reason. With {page} for the name of a page where pages do not end in .md. Without it there are no links.',
+        'a URL such as https://wiki.example.com/knative-eip/docs, or https://wiki.example.com/knative-eip/{page}/',
+      ),
+    ),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
     .default('info')

@@ -1,6 +1,6 @@
 import type { EipPolicy } from '../api/eippolicy.ts';
 import type { RuleSettings } from '../rules/rule.ts';
-import { linkTo } from '../rules/catalogue.ts';
+import { docsLink } from '../rules/docs-link.ts';
 import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
 import { evaluateRequest } from '../rules/evaluate.ts';
 import { instanceFindings } from '../rules/instance.ts';
@@ -80,7 +80,7 @@ const explainOne = ({ workload, file, line }: Placed, facts: ExplainFacts): Expl
       keys,
       problem,
       remedy,
-      docs: linkTo(id),
+      docs: docsLink(id, settings.docsURL),
     })),
     cost: prices && request?.kind === 'new' && plan.how !== 'none' ? costOf(request, scale, prices) : null,
   };

@@ -12,6 +12,7 @@ import { createOtherControllers } from '../controllers/preflight/other-controlle
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';
 import { senderOf } from '../cloudevents/assemble-cloudevents.ts';
+import type { EventNote } from '../controllers/podeip/events.ts';
 import { createKube } from '../kube/client.ts';
 import { tellingTime } from '../kube/server-time.ts';
 import type { Connection } from '../kube/connect.ts';
@@ -27,8 +28,16 @@ import type { ShownEndpoint } from '../web/overview.ts';
 import { createHealth } from '../web/health.ts';
 import { runControllers } from './controllers.ts';
 import { listen } from './listeners.ts';
+import { withLink } from '../rules/docs-link.ts';
 import { createStatus } from './status-page.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
+
+/** As long as an Event may be (kubernetes pkg/apis/core/validation/events.go). */
+const LONGEST_NOTE = 1_024;
+
+/** A Warning says where its reason is explained. */
+const explained = (event: EventNote, docsURL: string | undefined): EventNote =>
+  event.type === 'Warning' ? { ...event, note: withLink(event.note, event.reason, docsURL, LONGEST_NOTE) } : event;
 
 interface ManagerOptions {
   readonly config: Config;
@@ -198,7 +207,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     election,
     record: (regarding, event) => {
       overview.recorded(regarding, event);
-      recorder.record(regarding, event);
+      recorder.record(regarding, explained(event, config.docsURL));
     },
     assemble: (mayMutate) => {
       const cloud = assembleCloud({

@@ -19,6 +19,7 @@ export const settingsOf = (config: Config, clusterUid: string, markKey?: string)
     isp: config.eipDefaults.isp,
   },
   region: config.regionID,
+  docsURL: config.docsURL,
   vpcId: config.vpcID,
   existingEips: config.existingEips,
   existingEipIdleMs: config.existingEipIdleDays === 0 ? Infinity : config.existingEipIdleDays * DAY_MS,

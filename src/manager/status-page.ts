@@ -2,6 +2,7 @@ import { KEYS } from '../api/annotations.ts';
 import { sentence } from '../api/finding.ts';
 import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { isReason } from '../api/reason-policy.ts';
 import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
 import { FAULT } from '../cloud/fault-policy.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
@@ -16,6 +17,7 @@ import { createCallBudget, type CallEnd } from '../view/budget.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createHistory, type HistoryEntry } from '../view/history.ts';
 import { settingsOf } from './settings.ts';
+import { docsLink, withoutLink } from '../rules/docs-link.ts';
 import { findingsOf, summarySentence, summarize } from '../controllers/service/summary.ts';
 import { readyReasonOf, serviceNameOf, phaseOf } from '../view/phase.ts';
 import { addressOf } from '../view/shown-address.ts';
@@ -106,6 +108,7 @@ export const createStatus = ({
         reason,
         text,
         since: time(at),
+        docs: config.docsURL !== undefined && isReason(reason) ? docsLink(reason, config.docsURL) : undefined,
       };
     }
   };
@@ -117,7 +120,7 @@ export const createStatus = ({
     for (const podEip of podEips.store.values()) {
       const standing = phaseOf(podEip);
       counts[standing] += 1;
-      if (standing === 'attention') findings.push(findingOf(podEip));
+      if (standing === 'attention') findings.push(findingOf(podEip, config.docsURL));
       const name = serviceNameOf(podEip);
       if (name === undefined) continue;
       const key = keyOf({ namespace: podEip.metadata.namespace, name });
@@ -136,6 +139,7 @@ export const createStatus = ({
           reason: finding.id,
           text: sentence(finding),
           since: undefined,
+          docs: config.docsURL && docsLink(finding.id, config.docsURL),
         });
       if (asks(service) && !byService.has(keyOf(service.metadata))) byService.set(keyOf(service.metadata), []);
     }
@@ -233,18 +237,21 @@ const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: stri
   return { reason: readyReasonOf(podEip), note: parts.join(', ') };
 };
 
-const findingOf = (podEip: PodEip): ShownFinding => {
+const findingOf = (podEip: PodEip, docsURL: string | undefined): ShownFinding => {
   const { namespace = '', name } = podEip.metadata;
   const ready = readyOf(podEip);
-  const text = ready?.message ?? '';
+  const reason = readyReasonOf(podEip);
+  const message = ready?.message ?? '';
+  const isKnown = docsURL !== undefined && isReason(reason);
   return {
     severity: 'attention',
     kind: 'Pod',
     namespace,
     name,
-    reason: readyReasonOf(podEip),
-    text,
+    reason,
+    text: isKnown ? withoutLink(message, reason, docsURL) : message,
     since: ready?.lastTransitionTime,
+    docs: isKnown ? docsLink(reason, docsURL) : undefined,
   };
 };
 

@@ -234,6 +234,3 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
 
 /** All IDs, in the order of the page. */
 export const FINDING_IDS = Object.keys(CATALOGUE) as readonly FindingId[];
-
-/** Where a finding is explained, relative to the root of the product. */
-export const linkTo = (id: FindingId): string => `docs/findings.md#${id.toLowerCase()}`;

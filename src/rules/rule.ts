@@ -29,6 +29,8 @@ export interface RuleSettings {
   readonly foreignEips?: readonly string[] | undefined;
   /** What every instance of our virtual node has; undefined where there is none. */
   readonly instance?: ConfiguredInstance | undefined;
+  /** Where messages lead to; see `docsLink`. @default nowhere */
+  readonly docsURL?: string | undefined;
 }
 
 /** Everything that a judgement depends on. */

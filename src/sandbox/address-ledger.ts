@@ -62,7 +62,8 @@ export class AddressLedger {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       const requester = this.requesters.get(byName.get(keyOf(podEip))?.metadata.uid ?? '');
       const isRefusal =
-        ready?.status === 'False' && /^(Invalid|Annotations|ExistingAndNew|EipNotFound)/.test(ready.reason);
+        ready?.status === 'False' &&
+        /^(Invalid|Annotations|ExistingAndNew|EipNotFound|NoInterface$)/.test(ready.reason);
       if (requester && isRefusal) requester.refusal = ready.reason;
     }
     return podEips.map((podEip) => {

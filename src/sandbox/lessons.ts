@@ -1,53 +1,7 @@
-import { KEYS } from '../api/annotations.ts';
-import { POD } from '../api/core.ts';
-import { PODEIP } from '../api/podeip.ts';
-import type { CloudReading } from '../cloud/readings.ts';
-import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
-import { ON_ECS, SAMPLES, SAMPLES_NAMESPACE, WITH_OWN_EIP } from './samples.ts';
-import { knativePods, make, removeAll, rollOut, served, until, visitor, type DemoStage } from './story.ts';
-
-/** A story with one subject. Its sentences fit 80 columns. */
-export interface Lesson {
-  readonly is: readonly string[];
-  /** What the cloud must be like for it. */
-  readonly readings?: readonly CloudReading[];
-  play(stage: Classroom): Promise<void>;
-}
-
-interface Classroom extends DemoStage {
-  readonly cloud: EmbeddedCloud;
-}
-
-/** Tells a lesson, plays it, and clears up. */
-export const teach = async (lesson: Lesson, stage: Classroom): Promise<void> => {
-  const { kube, say, signal } = stage;
-  for (const line of ['', ...lesson.is]) say(line);
-  try {
-    await lesson.play(stage);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  say('- everything is deleted, and addresses go back');
-  await removeAll(kube);
-};
-
-const sample = (name: string) => SAMPLES.filter((one) => one.name === name);
-
-const pod = ({ kube }: Classroom, name: string) =>
-  kube.create(POD, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: SAMPLES_NAMESPACE, annotations: { [KEYS.withEip[1]]: 'true' } },
-    spec: { containers: [{ name: 'app', image: 'nginx' }] },
-  });
-
-const readyReasonOf = async ({ kube }: Classroom, name: string): Promise<string | undefined> => {
-  const podEip = await kube.get(PODEIP, { namespace: SAMPLES_NAMESPACE, name });
-  return podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
-};
-
-/** How many EIPs were bought so far, as the cloud has it. */
-const boughtOf = ({ ledger }: Classroom) => ledger.trade().bought;
+import { ON_ECS, WITH_OWN_EIP } from './samples.ts';
+import { boughtOf, deletePod, pod, readyReasonOf, sample, type Lesson } from './lesson.ts';
+import { READING_LESSONS } from './reading-lessons.ts';
+import { knativePods, make, rollOut, served, until, visitor } from './story.ts';
 
 export const LESSONS = {
   rollout: {
@@ -95,14 +49,14 @@ export const LESSONS = {
       '  room: nobody has to do anything to it.',
     ],
     play: async (stage) => {
-      const { cloud, kube, say } = stage;
+      const { cloud, say } = stage;
       cloud.setQuota(cloud.eips().length + 1);
-      const { metadata: first } = await pod(stage, 'first');
+      const first = await pod(stage, 'first');
       await served(stage);
       await pod(stage, 'second');
       await until(stage, 'it says why', async () => (await readyReasonOf(stage, 'second')) === 'QuotaExceeded');
       say('  `kubectl get podeip` says QuotaExceeded. The first pod is deleted:');
-      await kube.delete(POD, first, { uid: first.uid });
+      await deletePod(stage, first);
       await until(stage, 'the second has an address', async () => (await readyReasonOf(stage, 'second')) === 'InUse');
       say('  The second has it.');
     },
@@ -147,4 +101,5 @@ export const LESSONS = {
       stage.say('  and wrote them. docs/cloud-readings.md has the other readings.');
     },
   },
+  ...READING_LESSONS,
 } as const satisfies Readonly<Record<string, Lesson>>;

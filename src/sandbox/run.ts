@@ -7,7 +7,7 @@ import { PODEIP } from '../api/podeip.ts';
 import { startManager, type Manager } from '../manager/manager.ts';
 import { nodeVersion } from '../cli/version.ts';
 import { createLog } from '../cli/logging.ts';
-import type { RunSandbox, Scenario } from '../cli/shell.ts';
+import type { RunSandbox, SandboxOptions, Scenario } from '../cli/shell.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
@@ -20,6 +20,7 @@ import { AddressLedger } from './address-ledger.ts';
 import { createSandboxCloud, sandboxCredential } from './cloud/sandbox-cloud.ts';
 import { serveCloud } from './cloud/serve-cloud.ts';
 import { runCronJobs } from './cluster/cronjobs.ts';
+import { runDaemonSets } from './cluster/daemonsets.ts';
 import { runDeployments } from './cluster/deployments.ts';
 import { runJobs } from './cluster/jobs.ts';
 import { createNodes, runKubelet } from './cluster/kubelet.ts';
@@ -45,13 +46,20 @@ import {
   USERS_EIPS,
   WEBHOOK_FILES,
 } from './samples.ts';
-import { LESSONS as ALL_LESSONS, teach, type Lesson } from './lessons.ts';
+import { teach, type Lesson } from './lesson.ts';
+import { LESSONS as ALL_LESSONS } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { play, stayEmpty } from './story.ts';
 import { summarize } from './summary.ts';
 
 /** Every lesson that the command line offers. */
 const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;
+
+const lessonOf = ({ plays }: SandboxOptions): Lesson | undefined =>
+  plays in LESSONS ? LESSONS[plays as Scenario] : undefined;
+
+/** What the cloud is to be like: as was asked for, and as the lesson needs it. */
+const readingsOf = (options: SandboxOptions) => [...options.readings, ...(lessonOf(options)?.readings ?? [])];
 
 const HOST = '127.0.0.1';
 /** Quick, so that the story is not long; the cloud beside it takes its realistic time. */
@@ -78,11 +86,11 @@ const V_SWITCH = 'vsw-sandbox0000000000001';
  */
 export const runSandbox: RunSandbox = async (options) => {
   const { config: given, version, signal, forSeconds, terminal, ports, print } = options;
+  const lesson = lessonOf(options);
   const screen =
-    terminal && forSeconds === undefined && !(options.plays in LESSONS)
+    terminal && forSeconds === undefined && !lesson
       ? liveScreen(print, terminal)
       : plainScreen(print, terminal && (() => terminal.size().columns));
-  const lesson = options.plays in LESSONS ? LESSONS[options.plays as Scenario] : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const logFile = options.showsLog ? undefined : join(folder, 'log');
   const log = logFile === undefined ? options.log : logTo(logFile, given);
@@ -100,7 +108,7 @@ export const runSandbox: RunSandbox = async (options) => {
     regionId: given.regionID,
     latency: 'realistic',
     transitions: INSTANCE_TIMES,
-    readings: [...options.readings, ...(lesson?.readings ?? [])],
+    readings: readingsOf(options),
   });
   const [kubeHttp, cloudHttp] = await Promise.all([
     serveKube(server, { host: HOST, port: ports.kubernetes }),
@@ -131,6 +139,7 @@ export const runSandbox: RunSandbox = async (options) => {
       runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
       runDeployments(base, kube, ground.signal),
       runStatefulSets(base, kube, ground.signal),
+      runDaemonSets(base, kube, ground.signal),
       runJobs(base, kube, ground.signal),
       runCronJobs(base, kube, ground.signal),
     ]);
@@ -203,7 +212,7 @@ export const runSandbox: RunSandbox = async (options) => {
     ground.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
-    exit = summarize(ledger, { isClean, isCutShort: signal.aborted }, cloud, print);
+    exit = summarize(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
     return exit;
   } finally {
     screen.close();
@@ -232,7 +241,7 @@ const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
 const watch = async (ledger: AddressLedger, screen: Screen, signal: AbortSignal) => {
   while (!signal.aborted) {
     const rows = await ledger.look();
-    screen.show(rows, `${ledger.bought()} EIPs of the controller's in the account`);
+    screen.show(rows, `${ledger.bought()} EIPs bought by the controller in the account, beside ECI's and yours`);
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
 };

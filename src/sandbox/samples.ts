@@ -82,7 +82,7 @@ export const ANOTHER_EIP = 'eip-bp14qxxxxxxx';
 export const ADDRESS_POOL = { id: 'pippool-bp187arfugi543y1sxxxx', addresses: 16 } as const;
 export const SECURITY_GROUP = 'sg-sandbox0000000000001';
 /** The existing EIP of the story. */
-const STORY_EIP = 'eip-bp1samples0ofthestory';
+export const STORY_EIP = 'eip-bp1samples0ofthestory';
 /** The EIPs that are in the account from the beginning, and must be at the end. */
 export const USERS_EIPS: readonly string[] = [EXISTING_EIP, ANOTHER_EIP, STORY_EIP];
 

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { AddressLedger } from './address-ledger.ts';
 import type { Knative } from './knative/run-knative.ts';
 import { CRON_JOB } from './cluster/cronjobs.ts';
+import { DAEMON_SET } from './cluster/daemonsets.ts';
 import { JOB } from './cluster/jobs.ts';
 import { STATEFUL_SET } from './cluster/statefulsets.ts';
 import { FULL_DEPLOYMENT, REPLICA_SET } from './cluster/workloads.ts';
@@ -38,7 +39,7 @@ export interface DemoStage {
 const ROUND_S = 60;
 const LOOK_EVERY_MS = 250;
 /** How long one scene may take to come to its end. */
-const SCENE_MS = 180_000;
+const SCENE_MS = 300_000;
 
 /** What the story has made, and it alone takes away again. */
 interface Made {
@@ -197,6 +198,7 @@ export const removeAll = async (kube: Kube): Promise<void> => {
     SERVICE,
     FULL_DEPLOYMENT,
     STATEFUL_SET,
+    DAEMON_SET,
     CRON_JOB,
     JOB,
     REPLICA_SET,

@@ -2,21 +2,28 @@ import type { AddressLedger } from './address-ledger.ts';
 import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
 import { isOfSample, REFUSED, USERS_EIPS } from './samples.ts';
 
+interface SummaryFacts {
+  readonly isClean: boolean;
+  readonly isCutShort: boolean;
+  /** No sample can have an address: each must have been told so. @default false */
+  readonly areRefused?: boolean | undefined;
+}
+
 /**
  * Prints what came of it all, and resolves to the exit code: 0 where every sample got its address, or its refusal, and
  * everything was given back.
  */
 export const summarize = (
   ledger: AddressLedger,
-  { isClean, isCutShort }: { readonly isClean: boolean; readonly isCutShort: boolean },
+  { isClean, isCutShort, areRefused = false }: SummaryFacts,
   cloud: EmbeddedCloud,
   print: (text: string) => void,
 ): number => {
   const eips = cloud.eips();
   const requesters = [...ledger.requesters.values()].filter(isOfSample);
   const guests = [...ledger.requesters.values()].filter((each) => !isOfSample(each));
-  const refused = requesters.filter(({ pod }) => pod === REFUSED);
-  const others = requesters.filter(({ pod }) => pod !== REFUSED);
+  const refused = requesters.filter(({ pod }) => areRefused || pod === REFUSED);
+  const others = requesters.filter((each) => !refused.includes(each));
   const served = others.filter(({ address }) => address !== undefined);
   const waits = served.map(({ askedAt, servedAt }) => (servedAt ?? askedAt) - askedAt).toSorted((a, b) => a - b);
   const median = waits[Math.floor(waits.length / 2)];
@@ -62,7 +69,7 @@ export const summarize = (
       `  the user's own EIPs              ${free.length} of ${USERS_EIPS.length} detached, still there`,
       `  EIPs left in the account         ${eips.length - own.length}`,
       isFine
-        ? `  fine: ${isCutShort ? '' : 'every pod got its address and '}every address was given back`
+        ? `  fine: ${isCutShort || areRefused ? '' : 'every pod got its address and '}every address was given back`
         : '  NOT FINE: see above',
       '',
     ].join('\n'),

@@ -55,6 +55,8 @@ export interface ShownFinding {
   readonly reason: string;
   readonly text: string;
   readonly since: string | undefined;
+  /** Where the reason is explained (http or https); undefined where the documents are not published. */
+  readonly docs: string | undefined;
 }
 
 /** The rate limit of one action of the cloud's APIs. */

@@ -22,6 +22,9 @@ const FILES = [
   ['/page.js', 'page.js', 'text/javascript; charset=utf-8'],
   ['/controls.js', 'controls.js', 'text/javascript; charset=utf-8'],
   ['/rows.js', 'rows.js', 'text/javascript; charset=utf-8'],
+  ['/live.js', 'live.js', 'text/javascript; charset=utf-8'],
+  ['/language.js', 'language.js', 'text/javascript; charset=utf-8'],
+  ['/words.js', 'words.js', 'text/javascript; charset=utf-8'],
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
 ] as const;
 

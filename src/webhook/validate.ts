@@ -3,6 +3,7 @@ import { KEYS } from '../api/annotations.ts';
 import type { Finding, FindingId } from '../api/finding.ts';
 import type { RuleSettings } from '../rules/rule.ts';
 import type { ClusterFacts } from '../rules/cluster-facts.ts';
+import { withLink } from '../rules/docs-link.ts';
 import { evaluate } from '../rules/evaluate.ts';
 import { podsOf, SCALE_KEYS } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
@@ -155,7 +156,7 @@ export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted
     findings,
     denied: {
       ...(isConflict ? { code: 409, reason: 'Conflict' } : { code: 403, reason: 'Forbidden' }),
-      message: refusals.map(said).join('. '),
+      message: refusals.map((it) => withLink(said(it), it.id, settings.docsURL)).join('. '),
     },
   };
 };

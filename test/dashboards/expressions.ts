@@ -68,6 +68,12 @@ export const ofPanels = (rateInterval: string): readonly Expression[] =>
     })),
   );
 
+/** What every board marks in its panels. */
+export const ofMarks = (): readonly Expression[] =>
+  Object.entries(BOARDS).flatMap(([board, { annotations }]) =>
+    (annotations?.list ?? []).map(({ name, expr = '' }) => ({ where: `${board}: ${name}`, expr: filled(expr, '5m') })),
+  );
+
 /** What every alert looks at, without the threshold. */
 export const ofAlerts = (): readonly Expression[] =>
   ALERTS.map(({ name, expr }) => ({ where: name, expr: expr.replace(/ [<>] [\d. *]+( or absent\(.*)?$/, '') }));

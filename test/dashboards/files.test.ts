@@ -11,7 +11,16 @@ import { BOARDS, files } from '../../dashboards/src/files.ts';
 import { FAULT } from '../../src/cloud/fault-policy.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { LABELS } from '../../src/metrics/definition.ts';
-import { isPrometheusInstalled, metricsIn, ofAlerts, ofPanels, panels, promtool, WHY_SKIPPED } from './expressions.ts';
+import {
+  isPrometheusInstalled,
+  metricsIn,
+  ofAlerts,
+  ofMarks,
+  ofPanels,
+  panels,
+  promtool,
+  WHY_SKIPPED,
+} from './expressions.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
@@ -63,7 +72,7 @@ test('every panel has a title, an explanation and the data source that is chosen
 
 test('dashboards and alerts name metrics that exist, and every metric is shown somewhere', (t) => {
   const names = new Set(createMetrics({ version: '', nodeVersion: '' }).names());
-  const used = new Set([...ofPanels('5m'), ...ofAlerts()].flatMap(({ expr }) => metricsIn(expr)));
+  const used = new Set([...ofPanels('5m'), ...ofMarks(), ...ofAlerts()].flatMap(({ expr }) => metricsIn(expr)));
   // The sink of CloudEvents is measured by the module that sends them.
   const unknown = [...used].filter((name) => !names.has(name) && !name.startsWith('knative_eip_cloudevents_'));
   t.deepEqual(unknown, []);
@@ -119,7 +128,7 @@ test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a
   async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'eip-rules-'));
     try {
-      const rules = [...ofPanels('5m'), ...ofAlerts()].map(({ expr, where }, index) => ({
+      const rules = [...ofPanels('5m'), ...ofMarks(), ...ofAlerts()].map(({ expr, where }, index) => ({
         record: `panel:${index}`,
         expr,
         labels: { where },
@@ -132,6 +141,52 @@ test('kubectl apply -k gives ConfigMaps that Grafana’s sidecar collects, and a
       t.regex(await promtool('check', 'rules', join(folder, 'panels.yaml')), new RegExp(`${rules.length} rules found`));
       const plain = await promtool('check', 'rules', join(ROOT, 'dashboards/knative-eip.rules.yaml'));
       t.regex(plain, new RegExp(`${ALERTS.length} rules found`));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+/** What promtool is to find at a minute: one sample with these labels, or none. */
+const marked = (expr: string | undefined, minute: number, labels?: string) => ({
+  expr,
+  eval_time: `${minute}m`,
+  exp_samples: labels === undefined ? [] : [{ labels, value: 1 }],
+});
+
+(isPrometheusInstalled ? test : test.skip)(
+  `leader changes and deployments are marked while they are new${isPrometheusInstalled ? '' : ` – ${WHY_SKIPPED}`}`,
+  async (t) => {
+    const [leaders, deployments] = ofMarks().map(({ expr }) => expr);
+    const folder = await mkdtemp(join(tmpdir(), 'eip-marks-'));
+    // a leads for ten minutes, then b does; b is of a new version from the twentieth minute on.
+    const series = [
+      { series: 'knative_eip_leader{job="j",instance="a"}', values: '1x9 0x30' },
+      { series: 'knative_eip_leader{job="j",instance="b"}', values: '0x9 1x30' },
+      { series: 'knative_eip_build_info{job="j",instance="b",version="1"}', values: '1x19 stale' },
+      { series: 'knative_eip_build_info{job="j",instance="b",version="2"}', values: '_x20 1x19' },
+    ];
+    const b = 'knative_eip_leader{job="j",instance="b"}';
+    const second = 'knative_eip_build_info{job="j",instance="b",version="2"}';
+    const tests = [
+      {
+        interval: '1m',
+        input_series: series,
+        promql_expr_test: [
+          marked(leaders, 9),
+          marked(leaders, 10, b),
+          marked(leaders, 11, b),
+          marked(leaders, 12),
+          marked(deployments, 15),
+          marked(deployments, 20, second),
+          marked(deployments, 21, second),
+          marked(deployments, 22),
+        ],
+      },
+    ];
+    try {
+      await writeFile(join(folder, 'marks.yaml'), stringify({ tests }, { lineWidth: 0 }));
+      t.regex(await promtool('test', 'rules', join(folder, 'marks.yaml')), /SUCCESS/u);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -219,7 +219,7 @@ const skeleton = (page: string) => {
   };
 };
 
-for (const name of ['tutorial.md', 'annotations.md'])
+for (const name of ['tutorial.md', 'annotations.md', 'troubleshooting.md'])
   test(`${name} says the same in Chinese: headings, code, tables and links`, (t) => {
     t.deepEqual(skeleton(`docs/zh/${name}`), skeleton(`docs/${name}`));
   });

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import type { FindingId } from '../../src/api/finding.ts';
 import type { RuleSettings } from '../../src/rules/rule.ts';
-import { CATALOGUE, FINDING_IDS, linkTo } from '../../src/rules/catalogue.ts';
+import { CATALOGUE, FINDING_IDS } from '../../src/rules/catalogue.ts';
 import type { EipClaim, ClusterFacts } from '../../src/rules/cluster-facts.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../src/policies/policy.ts';
+import { docsLink } from '../../src/rules/docs-link.ts';
 import { findingsPage } from '../../src/rules/docs.ts';
 import {
   configuration,
@@ -642,7 +643,7 @@ test('docs/findings.md is what npm run docs makes, and has the place that each f
   const page = readFileSync('docs/findings.md', 'utf8');
   t.is(page, findingsPage());
   for (const id of FINDING_IDS) {
-    t.is(linkTo(id), `docs/findings.md#${id.toLowerCase()}`);
+    t.is(docsLink(id, undefined), `docs/findings.md#${id.toLowerCase()}`);
     t.true(page.includes(`\n## ${id}\n`), id);
     for (const text of [CATALOGUE[id].what, CATALOGUE[id].remedy]) t.regex(text, /^[A-Z][^\n]*\.$/, id);
   }

@@ -205,10 +205,40 @@ const isAccessible = async (t: ExecutionContext, page: Page) => {
   await page.selectOption('#theme', 'system');
 };
 
+/** In Chinese everything is that the page says by itself, and the choice stays. */
+const speaksChinese = async (t: ExecutionContext, page: Page) => {
+  await page.click('#tab-addresses');
+  await page.selectOption('#language', 'zh');
+  t.is(await page.getAttribute('html', 'lang'), 'zh-CN');
+  t.is(await page.textContent('#shown'), '4 / 4 个地址');
+  t.is(await page.textContent(`${tile('inUse')} .word`), '使用中');
+  const states = (await rowsOf(page)).map(([, , state]) => state);
+  t.is(states.filter((state) => state === '使用中').length, 3);
+  t.is(states.filter((state) => state === '需要处理').length, 1);
+  t.is(await page.getAttribute('#rows td.number:last-child', 'data-label'), '时长', 'also what stands in the cards');
+  t.regex((await page.textContent('#rows time')) ?? '', /^\d+ (秒|分钟)$/);
+  t.is(await page.textContent('#link'), '实时');
+  t.is(await page.getAttribute('#search', 'placeholder'), 'Pod、地址、EIP、服务、原因…');
+  for (const view of ['addresses', 'services', 'findings', 'cloud']) {
+    await page.click(`#tab-${view}`);
+    t.deepEqual(await violationsOf(page), [], `${view} in Chinese`);
+    await screenshot(page, `${view}-zh`);
+  }
+  await page.reload();
+  await page.waitForSelector('#link[data-link=live]');
+  t.is(await page.textContent('#shown'), '4 / 4 个地址');
+  await page.selectOption('#language', 'en');
+  t.is(await page.textContent('#link'), 'Live');
+  t.is(await page.textContent('#shown'), '4 of 4 addresses');
+};
+
 const showsFindingsAndServices = async (t: ExecutionContext, page: Page) => {
   t.regex((await page.textContent('#finding-rows')) ?? '', /hostile.*InvalidBandwidth/);
   t.true((await page.textContent('#finding-rows'))?.includes(HOSTILE), 'markup is shown as it was written');
   t.is(await page.$('main img, main script'), null, 'and is none');
+  const link = await page.getAttribute('#finding-rows a', 'href');
+  t.is(link, 'https://docs.example/findings#invalidbandwidth');
+  t.false((await page.textContent('#finding-rows'))?.includes('https:'), 'the reason is the link');
   t.regex((await page.textContent('#service-rows')) ?? '', /shop.*3 of 3 pods have an address/);
   const calls = await page.textContent('#budget-rows tr:has-text("AllocateEipAddress") td:nth-of-type(2)');
   t.is(calls, '3');
@@ -220,7 +250,7 @@ const title = 'the status page in a real browser shows what the API says, live, 
 (isBrowserThere ? test : test.skip)(isBrowserThere ? title : `${title} (not run: ${HOW_TO_GET_ONE})`, async (t) => {
   const stage = await setStage('embedded');
   t.teardown(stage.close);
-  const controller = await stage.startController();
+  const controller = await stage.startController({ docsURL: 'https://docs.example/{page}' });
   const url = await until(
     'the URL of the controller',
     () => urlOf(controller.output()),
@@ -244,6 +274,12 @@ const title = 'the status page in a real browser shows what the API says, live, 
   await showsHistory(t, page);
   await showsFindingsAndServices(t, page);
   await isAccessible(t, page);
+  await speaksChinese(t, page);
+  const chinese = await browser.newContext({ locale: 'zh-CN' });
+  const other = await chinese.newPage();
+  await other.goto(`${url}/`);
+  t.is(await other.textContent('#tab-addresses [data-word]'), '地址', 'the language of the browser');
+  await chinese.close();
   t.deepEqual(complaints, []);
   t.deepEqual(
     requests.filter((it) => !it.startsWith(`${url}/`)),

@@ -8,11 +8,16 @@ import { launch } from './browser.ts';
 
 /**
  * `node test/web/screenshots.ts FOLDER`: the status page of a sandbox, each view at the widths of a phone, a tablet and
- * a desktop, light and dark, to be looked at.
+ * a desktop, light and dark, in English and, light, in Chinese, to be looked at.
  */
 const [folder = 'screenshots'] = process.argv.slice(2);
 const BIN = fileURLToPath(new URL('../../src/bin.js', import.meta.url));
 const WIDTHS = [390, 800, 1440];
+const LOOKS = [
+  ['light', 'light', 'en'],
+  ['dark', 'dark', 'en'],
+  ['zh', 'light', 'zh-CN'],
+] as const;
 const VIEWS = ['addresses', 'services', 'findings', 'cloud'];
 
 await mkdir(folder, { recursive: true });
@@ -29,11 +34,11 @@ try {
     (text) => /is rolled out/.test(text),
   );
   const url = /Status page +(\S+)/.exec(out)?.[1] ?? '';
-  for (const colorScheme of ['light', 'dark'] as const)
+  for (const [name, colorScheme, locale] of LOOKS)
     for (const width of WIDTHS) {
-      const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme });
-      const shot = (name: string) =>
-        page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: name !== 'detail' });
+      const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme, locale });
+      const shot = (view: string) =>
+        page.screenshot({ path: join(folder, `${view}-${width}-${name}.png`), fullPage: view !== 'detail' });
       for (const view of VIEWS) {
         await page.goto(`${url}?tab=${view}`);
         await page.waitForSelector('#link[data-link=live]');

@@ -177,6 +177,8 @@ export interface Settings {
    * what the operator grants.
    */
   readonly existingEips: ExistingEips;
+  /** Where messages lead to; see `docsLink`. @default nowhere */
+  readonly docsURL?: string | undefined;
   /** Existing EIPs that belong to other namespaces, as far as they have been looked up; see `situationOf`. */
   readonly foreignEips?: readonly string[] | undefined;
   /**

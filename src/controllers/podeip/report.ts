@@ -1,12 +1,12 @@
 import { isAnnounced, isFinal } from '../../api/pod.ts';
 import type { Pod } from '../../api/core.ts';
 import { PODEIP, type Condition, type PodEip } from '../../api/podeip.ts';
-import type { Reason } from '../../api/reason.ts';
-import { REASON } from '../../api/reason-policy.ts';
+import { isReason, REASON } from '../../api/reason-policy.ts';
 import type { Trouble } from '../../cloud/fault-history.ts';
 import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { withLink } from '../../rules/docs-link.ts';
 import { regarding, type EventNote, type Regarding } from './events.ts';
 import { fieldsOf } from './log-fields.ts';
 import type { ObservedState, Settings } from './observation.ts';
@@ -77,10 +77,7 @@ export const toldBefore = (step: Result, { podEip, memory }: ObservedState): Tro
   // Messages of the cloud begin with the call. What a look was answered with is over once one succeeds.
   const [call = ''] = message.split(' ');
   const isOfChange = call.endsWith(':') && !call.startsWith('Describe');
-  const isKnown = Object.hasOwn(REASON, reason);
-  return status === 'False' && isKnown && isOfChange
-    ? { reason: reason as Reason, message, topic: message }
-    : undefined;
+  return status === 'False' && isReason(reason) && isOfChange ? { reason, message, topic: message } : undefined;
 };
 
 /** What is said, as an Event. */
@@ -123,7 +120,7 @@ export const tell = async (
     if (isWarning) warn(warning, { pod: seen.pod, podEip: null }, ports);
     return false;
   }
-  const said = inSameWords(readiness, readyOf(podEip));
+  const said = explained(inSameWords(readiness, readyOf(podEip)), settings);
   const ignored = isOurs(podEip) ? ignoredChange(withPodEip(situationOf(seen, settings), podEip)) : undefined;
   const time = { now: clock.now(), refreshMs: Math.max(settings.recheckMs, LAST_SEEN_MS), ignored };
   const after = statusOf(podEip, seen, said, time);
@@ -154,6 +151,10 @@ export const tell = async (
   if (isWarning && hasChanged) warn(warning, seen, ports);
   return true;
 };
+
+/** With the link to its reason, where somebody must act: what passes by itself is read by nobody. */
+const explained = (it: Readiness, { docsURL }: Settings): Readiness =>
+  REASON[it.reason].phase === 'attention' ? { ...it, message: withLink(it.message, it.reason, docsURL) } : it;
 
 /** What is said already, where it is the same but for the ID of the request, or of several answers the one before. */
 const inSameWords = (

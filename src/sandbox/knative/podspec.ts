@@ -1,4 +1,5 @@
 import { LABEL } from './child-metadata.ts';
+import { encodedReadinessProbe } from './readiness-probe.ts';
 import type { Container, Revision } from './resources.ts';
 
 const QUEUE_PROXY_IMAGE = 'gcr.io/knative-releases/knative.dev/serving/cmd/queue:v1.23.0';
@@ -12,7 +13,8 @@ const USER_PORT = 8080;
 export const podSpecOf = ({ metadata, spec }: Revision): { readonly [field: string]: unknown } => {
   const { containers, timeoutSeconds = 300, containerConcurrency = 0, ...rest } = spec;
   const labels = metadata.labels ?? {};
-  const port = containers.flatMap(({ ports }) => ports ?? []).find(({ containerPort }) => containerPort)?.containerPort;
+  const serving = containers.find(({ ports }) => ports?.some(({ containerPort }) => containerPort)) ?? containers[0];
+  const port = serving?.ports?.find(({ containerPort }) => containerPort)?.containerPort ?? USER_PORT;
   const user = (container: Container): object => {
     const { readinessProbe, ...others } = container;
     return {
@@ -21,7 +23,7 @@ export const podSpecOf = ({ metadata, spec }: Revision): { readonly [field: stri
       ...(readinessProbe?.exec === undefined ? {} : { readinessProbe }),
       env: [
         ...(container.env ?? []),
-        { name: 'PORT', value: String(port ?? USER_PORT) },
+        { name: 'PORT', value: String(port) },
         { name: 'K_REVISION', value: metadata.name },
         { name: 'K_CONFIGURATION', value: labels[LABEL.configuration] ?? '' },
         { name: 'K_SERVICE', value: labels[LABEL.service] ?? '' },
@@ -51,7 +53,8 @@ export const podSpecOf = ({ metadata, spec }: Revision): { readonly [field: stri
       { name: 'SERVING_CONFIGURATION', value: labels[LABEL.configuration] ?? '' },
       { name: 'SERVING_REVISION', value: metadata.name },
       { name: 'QUEUE_SERVING_PORT', value: '8012' },
-      { name: 'USER_PORT', value: String(port ?? USER_PORT) },
+      { name: 'USER_PORT', value: String(port) },
+      { name: 'SERVING_READINESS_PROBE', value: encodedReadinessProbe(serving ?? {}, port) },
       { name: 'CONTAINER_CONCURRENCY', value: String(containerConcurrency) },
       { name: 'REVISION_TIMEOUT_SECONDS', value: String(timeoutSeconds) },
       { name: 'SERVING_POD', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },

@@ -1,4 +1,5 @@
 import type { KubeObject, Resource } from '../../kube/port.ts';
+import type { ReadinessProbe } from './readiness-probe.ts';
 
 /** A condition as Knative writes it. `severity` is empty where the condition counts for Ready. */
 export interface ResourceCondition {
@@ -21,7 +22,7 @@ export interface Container {
   readonly image?: string | undefined;
   readonly ports?: readonly { readonly containerPort?: number | undefined }[] | undefined;
   readonly env?: readonly object[] | undefined;
-  readonly readinessProbe?: { readonly exec?: object | undefined } | undefined;
+  readonly readinessProbe?: ReadinessProbe | undefined;
   readonly startupProbe?: object | undefined;
 }
 

@@ -1,5 +1,7 @@
 /** @import { Overview, ShownAddress, ShownEntry } from '../overview.ts' */
 import { select, tabs, whenChosen } from './controls.js';
+import { locale, whenLanguageChanges, words } from './language.js';
+import { follow } from './live.js';
 import {
   addressCells,
   budgetCells,
@@ -17,7 +19,6 @@ import {
 
 /** The number of rows that are shown at first, and that each press of the button adds. */
 const PAGE = 100;
-const RETRY_MS = 5_000;
 
 /** @param {string} id */
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -108,11 +109,7 @@ const show = () => {
   const count = addresses.size;
   say(
     at('shown'),
-    count === 0
-      ? 'No pod has asked for an address.'
-      : all.length === 0
-        ? `None of ${count} ${count === 1 ? 'address' : 'addresses'} fits the filters.`
-        : `${all.length} of ${count} ${count === 1 ? 'address' : 'addresses'}`,
+    count === 0 ? words().none : all.length === 0 ? words().noneFits(count) : words().fits(all.length, count),
   );
   at('clear').hidden = !isFiltered();
   for (const tile of document.querySelectorAll('.tile'))
@@ -129,7 +126,13 @@ const showNamespaces = () => {
   const present = [...namespace.options].map(({ value }) => value);
   if (wanted.join(' ') === present.join(' ')) return;
   const { value } = namespace;
-  namespace.replaceChildren(...wanted.map((name) => element('option', { value: name }, name || 'All')));
+  namespace.replaceChildren(
+    ...wanted.map((name) =>
+      name
+        ? element('option', { value: name }, name)
+        : element('option', { value: '', 'data-word': 'all' }, words().all),
+    ),
+  );
   namespace.value = value;
 };
 
@@ -149,7 +152,7 @@ const focusOpener = (inside, key) => {
 };
 
 /** @param {string} panel @returns {Element} */
-const tabCount = (panel) => /** @type {Element} */ (document.querySelector(`#tab-${panel} span`));
+const tabCount = (panel) => /** @type {Element} */ (document.querySelector(`#tab-${panel} .entries`));
 
 /** @param {string} id @param {HTMLElement[][]} cells @param {string} otherwise */
 const fill = (id, cells, otherwise) => {
@@ -171,18 +174,18 @@ let shownServices = [];
 const showServices = () => {
   const of = Map.groupBy(addresses.values(), (it) => `${it.namespace}/${it.service ?? ''}`);
   const cells = shownServices.map((it) => serviceCells(it, of.get(it.key) ?? []));
-  fill('service-rows', cells, 'No Knative Service asks for addresses.');
+  fill('service-rows', cells, words().noServices);
 };
+
+/** The last that the server told. @type {Overview | undefined} */
+let known;
 
 /** @param {Overview} overview */
 const showOverview = (overview) => {
-  const { cluster, region, version, isLeader, leader, isComplete, services, findings, budget } = overview;
-  say(at('where'), `Cluster ${cluster} in ${region} · version ${version}`);
-  const notice = isComplete
-    ? isLeader
-      ? ''
-      : `This replica waits${leader ? `, ${leader} works` : ''}. The addresses are the same everywhere; findings about pods, Events and the cloud budget are on the page of the replica that works.`
-    : 'The cluster has not been read completely yet: what is missing here may be there.';
+  const { isLeader, leader, isComplete, services, findings, budget } = overview;
+  known = overview;
+  say(at('where'), words().where(overview));
+  const notice = isComplete ? (isLeader ? '' : words().follower(leader)) : words().incomplete;
   say(at('notice'), notice);
   at('notice').hidden = notice === '';
   for (const tile of document.querySelectorAll('.tile')) {
@@ -193,35 +196,27 @@ const showOverview = (overview) => {
   shownServices = services;
   showServices();
   at('quota').replaceChildren(...quotaParts(overview.quota));
-  fill('finding-rows', findings.map(findingCells), 'Nothing is wrong.');
-  fill('budget-rows', budget.map(budgetCells), 'No call is known.');
+  fill('finding-rows', findings.map(findingCells), words().nothingWrong);
+  fill('budget-rows', budget.map(budgetCells), words().noCalls);
   say(at('endpoints'), cloudSentences(overview));
   say(tabCount('services'), String(services.length));
   say(tabCount('findings'), String(findings.length));
-  historyBegins = overview.started;
 };
 
 // ── one address ──
-
-let historyBegins = '';
 
 const showDetail = async () => {
   const key = open;
   const it = addresses.get(key);
   say(at('detail-title'), key);
   at('detail-facts').replaceChildren(
-    ...(it ? facts(it) : [element('dt', {}, 'State'), element('dd', {}, 'There is no PodEIP of this pod.')]),
+    ...(it ? facts(it) : [element('dt', {}, words().state), element('dd', {}, words().noPodEip)]),
   );
   const answer = await fetch(`api/history?pod=${encodeURIComponent(key)}`).catch(() => undefined);
   const entries = answer?.ok ? /** @type {ShownEntry[]} */ (await answer.json()) : [];
   if (key !== open) return;
-  const began = historyBegins && new Date(historyBegins).toLocaleString();
-  say(
-    at('history-note'),
-    answer === undefined
-      ? 'The server does not answer.'
-      : `What this replica has seen since it started${began ? ` on ${began}` : ''}, the latest first. Older: kubectl eip history.`,
-  );
+  const began = known ? new Date(known.started).toLocaleString(locale()) : '';
+  say(at('history-note'), answer === undefined ? words().serverSilent : words().historyNote(began));
   at('history').replaceChildren(...entries.toReversed().map(historyItem));
 };
 
@@ -309,77 +304,33 @@ document.querySelector('.skip')?.addEventListener('click', (event) => {
 
 // ── the stream ──
 
-/** @param {'live' | 'waiting'} state @param {string} text */
-const link = (state, text) => {
-  at('link').dataset['link'] = state;
-  say(at('link'), text);
-};
-
-/** @param {readonly ShownAddress[]} all */
-const takeAll = (all) => {
-  addresses.clear();
-  for (const it of all) addresses.set(it.key, it);
-  show();
-  showServices();
-};
-
-/** Loads the data once, while there is no stream. */
-const ask = async () => {
-  try {
-    const [all, overview] = await Promise.all(
-      ['api/addresses', 'api/overview'].map(async (path) => {
-        const answer = await fetch(path);
-        if (!answer.ok) throw new Error(String(answer.status));
-        return answer.json();
-      }),
-    );
-    showOverview(overview);
-    takeAll(all);
-    link('live', `Asked every ${RETRY_MS / 1000} s`);
-  } catch {
-    link('waiting', 'The controller does not answer; trying again');
-  }
-};
-
-/** @type {EventSource | undefined} */
-let source;
-let retry = 0;
-
-const listen = () => {
-  clearTimeout(retry);
-  source?.close();
-  const stream = new EventSource('api/stream');
-  source = stream;
-  stream.addEventListener('all', ({ data }) => {
-    takeAll(JSON.parse(data));
-    link('live', 'Live');
+follow({
+  all: (all) => {
+    addresses.clear();
+    for (const it of all) addresses.set(it.key, it);
+    show();
+    showServices();
     if (open) void showDetail();
-  });
-  stream.addEventListener('changed', ({ data }) => {
-    /** @type {{ changed: ShownAddress[], gone: string[] }} */
-    const { changed, gone } = JSON.parse(data);
+  },
+  changed: ({ changed, gone }) => {
     for (const it of changed) addresses.set(it.key, it);
     for (const key of gone) addresses.delete(key);
     show();
     if (open && (gone.includes(open) || changed.some(({ key }) => key === open))) void showDetail();
-  });
-  stream.addEventListener('overview', ({ data }) => showOverview(JSON.parse(data)));
-  stream.addEventListener('error', () => {
-    link('waiting', 'Reconnecting…');
-    if (stream.readyState !== EventSource.CLOSED) return;
-    void ask();
-    retry = setTimeout(listen, RETRY_MS);
-  });
-};
+  },
+  overview: showOverview,
+  link: (state, text) => {
+    at('link').dataset['link'] = state;
+    say(at('link'), text);
+  },
+});
 
-// Browsers open at most six connections to a server. Hidden pages give theirs up, so that a visible one gets one.
-document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') listen();
-  else {
-    clearTimeout(retry);
-    source?.close();
-    link('waiting', 'Paused');
-  }
+whenLanguageChanges(() => {
+  for (const { row } of rows.values()) row.remove();
+  rows.clear();
+  show();
+  if (known) showOverview(known);
+  if (open) void showDetail();
 });
 
 search.value = asked.get('q') ?? '';
@@ -393,6 +344,5 @@ const tab = tabs.find((it) => it.getAttribute('aria-controls') === asked.get('ta
 if (tab) select(tab);
 showSort();
 setInterval(refreshAges, 1_000);
-listen();
 const pod = asked.get('pod');
 if (pod) openDetail(pod);

@@ -1,14 +1,10 @@
 /** @import { Overview, ShownAddress, ShownBudget, ShownEntry } from '../overview.ts' */
 /** @import { ShownFinding, ShownService, Phase } from '../overview.ts' */
 
-/** @type {Readonly<Record<Phase, string>>} */
-const WORDS = {
-  inUse: 'In use',
-  waiting: 'Waiting',
-  attention: 'Needs attention',
-  kept: 'Kept',
-  goingBack: 'Going back',
-};
+import { locale, words } from './language.js';
+
+/** The states, in the order of the tiles. @type {readonly Phase[]} */
+const STATES = ['inUse', 'waiting', 'attention', 'kept', 'goingBack'];
 
 /**
  * An element with attributes and children. Texts are set as texts: nothing that comes from the server is ever
@@ -29,10 +25,11 @@ export const element = (name, attributes = {}, ...children) => {
 const age = (iso) => {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(iso ?? '')) / 1000));
   if (Number.isNaN(seconds)) return '';
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} d`;
+  const say = words();
+  if (seconds < 60) return say.seconds(seconds);
+  if (seconds < 3600) return say.minutes(Math.floor(seconds / 60));
+  if (seconds < 48 * 3600) return say.hours(Math.floor(seconds / 3600));
+  return say.days(Math.floor(seconds / 86400));
 };
 
 /**
@@ -48,7 +45,7 @@ const since = (iso) =>
  *
  * @param {string} iso
  */
-const exactly = (iso) => `${new Date(iso).toLocaleString([], { timeZoneName: 'short' })} · ${iso}`;
+const exactly = (iso) => `${new Date(iso).toLocaleString(locale(), { timeZoneName: 'short' })} · ${iso}`;
 
 /** Brings every "3 min" on the page up to date. */
 export const refreshAges = () => {
@@ -88,7 +85,7 @@ const opener = (key, text) => element('button', { type: 'button', class: 'open',
  *
  * @param {ShownAddress} it
  */
-const origin = (it) => (it.managedBy === 'ECI' ? 'made by ECI' : it.owner === 'Static' ? 'existing EIP' : undefined);
+const origin = (it) => (it.managedBy === 'ECI' ? words().byEci : it.owner === 'Static' ? words().existing : undefined);
 
 /** @param {ShownAddress} it */
 export const addressCells = (it) => [
@@ -103,7 +100,7 @@ export const addressCells = (it) => [
   element(
     'td',
     {},
-    badge(it.standing, WORDS[it.standing]),
+    badge(it.standing, words()[it.standing]),
     it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, `${it.reason}: ${it.message}`),
   ),
   element('td', {}, it.service ?? '', quiet(it.revision)),
@@ -124,7 +121,7 @@ export const serviceCells = (it, its) => {
       : element('button', { type: 'button', class: 'filter', 'data-service': it.key }, it.name);
   return [
     element('th', { scope: 'row' }, name, quiet(it.namespace)),
-    element('td', {}, standing ? badge(standing, WORDS[standing]) : quiet('no address')),
+    element('td', {}, standing ? badge(standing, words()[standing]) : quiet(words().noAddress)),
     element('td', { class: 'message' }, revisions.join(', ')),
     element('td', { class: 'number' }, String(it.inUse)),
     element('td', { class: 'number' }, String(it.asked)),
@@ -134,14 +131,18 @@ export const serviceCells = (it, its) => {
 
 /** @param {ShownFinding} it */
 export const findingCells = (it) => [
-  element('td', {}, badge(it.severity, it.severity === 'warn' ? 'Warning' : 'Needs attention')),
+  element('td', {}, badge(it.severity, it.severity === 'warn' ? words().warning : words().attention)),
   element(
     'th',
     { scope: 'row' },
     it.kind === 'Pod' ? opener(`${it.namespace}/${it.name}`, it.name) : it.name,
-    quiet(`${it.kind} in ${it.namespace}`),
+    quiet(words().kindIn(it.kind, it.namespace)),
   ),
-  element('td', {}, it.reason),
+  element(
+    'td',
+    {},
+    it.docs ? element('a', { href: it.docs, rel: 'noreferrer', target: '_blank' }, it.reason) : it.reason,
+  ),
   element('td', { class: 'message' }, it.text),
   element('td', { class: 'number' }, since(it.since)),
 ];
@@ -158,7 +159,7 @@ export const budgetCells = (it) => [
       high: String(it.perMinute * 0.8),
       optimum: '0',
       value: String(Math.min(it.called, it.perMinute)),
-      'aria-label': `${it.called} of ${it.perMinute} calls of ${it.action}`,
+      'aria-label': words().callsOf(it.action, it.called, it.perMinute),
     }),
   ),
   ...[it.called, it.perMinute, it.waiting, it.throttled, it.failed].map((number) =>
@@ -168,20 +169,19 @@ export const budgetCells = (it) => [
 
 /** The tiles, each of which shows the addresses in its state. */
 export const tiles = () =>
-  /** @type {Phase[]} */ (Object.keys(WORDS)).map((standing) =>
+  STATES.map((standing) =>
     element(
       'button',
       { type: 'button', class: 'tile', 'data-standing': standing, 'aria-pressed': 'false' },
       element('span', { class: 'count' }, '0'),
       ' ',
-      element('span', { class: 'word' }, WORDS[standing]),
+      element('span', { class: 'word', 'data-word': standing }, words()[standing]),
     ),
   );
 
 /** @param {Overview['quota']} quota */
 export const quotaParts = (quota) => {
-  if (!quota)
-    return ['How many EIPs the account has is not known here yet; the replica that works counts them each minute.'];
+  if (!quota) return [words().quotaUnknown];
   const { used, limit } = quota;
   return [
     element('meter', {
@@ -190,32 +190,34 @@ export const quotaParts = (quota) => {
       high: String(limit * 0.8),
       optimum: '0',
       value: String(Math.min(used, limit)),
-      'aria-label': `${used} of ${limit} EIPs`,
+      'aria-label': words().eipsOf(used, limit),
     }),
-    ` ${used} of ${limit} used, ${Math.max(0, limit - used)} left in this region, whoever made them. The quota is that of the configuration (cloud.eipQuota).`,
+    ` ${words().quota(used, limit, Math.max(0, limit - used))}`,
   ];
 };
 
 /** @param {ShownAddress} it */
-export const facts = (it) =>
-  /** @type {[string, string | undefined][]} */ ([
-    ['State', it.standing === 'inUse' ? WORDS.inUse : `${WORDS[it.standing]}: ${it.reason}`],
-    ['Message', it.message],
-    ['Address', it.ipAddress],
+export const facts = (it) => {
+  const say = words();
+  return /** @type {[string, string | undefined][]} */ ([
+    [say.state, it.standing === 'inUse' ? say.inUse : `${say[it.standing]}: ${it.reason}`],
+    [say.message, it.message],
+    [say.address, it.ipAddress],
     ['EIP', it.allocationId],
-    ['State of the EIP', it.state],
-    ['Private address', it.privateIpAddress],
-    ['Network interface', it.networkInterfaceId],
-    ['Service', it.service],
-    ['Revision', it.revision],
-    ['Made by', it.managedBy],
-    ['EIP is', it.owner === 'Static' ? 'the user’s; never released' : 'bought, and given back'],
-    ['Given back', it.owner === 'Static' ? undefined : it.releaseStrategy],
-    ['Bandwidth', it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}`],
-    ['Line', it.isp],
-    ['Bandwidth package', it.bandwidthPackageId],
-    ['Asked for', it.created && new Date(it.created).toLocaleString()],
+    [say.eipState, it.state],
+    [say.privateAddress, it.privateIpAddress],
+    [say.interface, it.networkInterfaceId],
+    [say.service, it.service],
+    [say.revision, it.revision],
+    [say.madeBy, it.managedBy],
+    [say.whose, it.owner === 'Static' ? say.users : say.bought],
+    [say.givenBack, it.owner === 'Static' ? undefined : it.releaseStrategy],
+    [say.bandwidth, it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}`],
+    [say.line, it.isp],
+    [say.package, it.bandwidthPackageId],
+    [say.askedAt, it.created && new Date(it.created).toLocaleString(locale())],
   ]).flatMap(([name, value]) => (value ? [element('dt', {}, name), element('dd', {}, value)] : []));
+};
 
 /** @param {ShownEntry} it */
 export const historyItem = (it) =>
@@ -225,22 +227,17 @@ export const historyItem = (it) =>
     element(
       'time',
       { datetime: it.at, class: 'quiet number', title: exactly(it.at) },
-      new Date(it.at).toLocaleTimeString(),
+      new Date(it.at).toLocaleTimeString(locale()),
     ),
     ' ',
     badge(it.type, it.reason),
     ` ${it.note}`,
-    it.count > 1 ? quiet(`${it.count} times`) : undefined,
+    it.count > 1 ? quiet(words().times(it.count)) : undefined,
   );
 
 /** @param {Pick<import('../overview.ts').Overview, 'endpoints' | 'areTagsDropped'>} overview */
 export const cloudSentences = ({ endpoints, areTagsDropped }) =>
   [
-    ...endpoints.map(({ product, host, is }) => {
-      const how = { configured: ', as configured', reached: '', unreached: ', although no host of it answers' };
-      return `The ${product.toUpperCase()} API is asked at ${host}${how[is]}.`;
-    }),
-    ...(areTagsDropped
-      ? ['AllocateEipAddress drops the tags that it is given here; each EIP is tagged after its purchase.']
-      : []),
+    ...endpoints.map(({ product, host, is }) => words().endpoint(product.toUpperCase(), host, is)),
+    ...(areTagsDropped ? [words().tagsDropped] : []),
   ].join(' ');

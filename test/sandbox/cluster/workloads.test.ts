@@ -4,6 +4,7 @@ import { createKube } from '../../../src/kube/client.ts';
 import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { isDue } from '../../../src/sandbox/cluster/cron-schedule.ts';
 import { CRON_JOB, runCronJobs } from '../../../src/sandbox/cluster/cronjobs.ts';
+import { DAEMON_SET, runDaemonSets } from '../../../src/sandbox/cluster/daemonsets.ts';
 import { JOB, runJobs } from '../../../src/sandbox/cluster/jobs.ts';
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
 import { runStatefulSets, STATEFUL_SET } from '../../../src/sandbox/cluster/statefulsets.ts';
@@ -110,6 +111,7 @@ const bench = async () => {
   const running = Promise.all([
     runKubelet(ground, { kube, cloud, nodes, times }, stop.signal),
     runStatefulSets(ground, kube, stop.signal),
+    runDaemonSets(ground, kube, stop.signal),
     runJobs(ground, kube, stop.signal),
     runCronJobs(ground, kube, stop.signal),
   ]);
@@ -126,6 +128,8 @@ const bench = async () => {
     },
   };
 };
+
+const byName = (a = '', b = ''): number => (a < b ? -1 : 1);
 
 const TEMPLATE = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'x', image: 'x' }] } };
 
@@ -151,6 +155,31 @@ test('a StatefulSet has its pods by name, and kubectl sees a rollout through', a
   );
   await pass(10_000);
   t.deepEqual(await pods(), []);
+  await end();
+});
+
+test('a DaemonSet has a pod on each node, and replaces them one after the other', async (t) => {
+  const { kube, during, pass, end } = await bench();
+  const object = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'agent', namespace: 'default' } };
+  const spec = { selector: { matchLabels: { app: 'x' } }, template: TEMPLATE };
+  await during(kube.create(DAEMON_SET, { ...object, spec }));
+  await pass(5_000);
+  const nodes = async () => (await during(kube.list(POD))).map(({ spec: { nodeName } }) => nodeName).toSorted(byName);
+  const ref = { namespace: 'default', name: 'agent' };
+  t.deepEqual(await nodes(), ['cn-hangzhou.10.0.1.1', 'cn-hangzhou.10.0.2.1']);
+  const status = async () => (await during(kube.get(DAEMON_SET, ref)))?.status;
+  t.like(await status(), { desiredNumberScheduled: 2, numberReady: 2, updatedNumberScheduled: 2 });
+  const template = { metadata: { annotations: { changed: 'yes' } } };
+  await during(kube.patch(DAEMON_SET, ref, { type: 'merge', body: { spec: { template } } }));
+  let fewest = 2;
+  for (let seconds = 0; seconds < 20; seconds += 1) {
+    await pass(1_000);
+    const { numberReady = 0 } = ((await status()) ?? {}) as { numberReady?: number };
+    fewest = Math.min(fewest, numberReady);
+  }
+  t.is(fewest, 1, 'one is always there');
+  t.like(await status(), { numberReady: 2, updatedNumberScheduled: 2, observedGeneration: 2 });
+  t.deepEqual(await nodes(), ['cn-hangzhou.10.0.1.1', 'cn-hangzhou.10.0.2.1']);
   await end();
 });
 

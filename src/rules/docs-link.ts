@@ -1,0 +1,46 @@
+import type { Reason } from '../api/reason.ts';
+import { CATALOGUE } from './catalogue.ts';
+
+/** What the operator writes for the name of a page, where links do not end in it. */
+const PAGE = '{page}';
+
+/**
+ * Where a reason is explained: findings on one page, what befalls an address on another, each under a heading of its
+ * name. Without `docsURL` it is the path in the product's own files.
+ *
+ * @param docsURL where the folder docs is published (`https://wiki.example.com/eip/docs`), or with `{page}` for the
+ * name of a page where those have no `.md` (`https://wiki.example.com/eip/{page}/`)
+ */
+export const docsLink = (reason: Reason, docsURL: string | undefined): string => {
+  const page = Object.hasOwn(CATALOGUE, reason) ? 'findings' : 'troubleshooting';
+  const anchor = `#${reason.toLowerCase()}`;
+  if (docsURL === undefined) return `docs/${page}.md${anchor}`;
+  return docsURL.includes(PAGE)
+    ? docsURL.replaceAll(PAGE, page) + anchor
+    : `${docsURL.replace(/\/$/u, '')}/${page}.md${anchor}`;
+};
+
+const suffixOf = (reason: Reason, docsURL: string): string => `; see ${docsLink(reason, docsURL)}`;
+
+/**
+ * A message with the link to its reason behind it, once, where the documents are published and there is room for all of
+ * it: half a link leads nowhere, and a message is more than its link.
+ *
+ * @param longest how long the message may be, in characters
+ */
+export const withLink = (
+  message: string,
+  reason: Reason,
+  docsURL: string | undefined,
+  longest = Number.POSITIVE_INFINITY,
+): string => {
+  if (docsURL === undefined) return message;
+  const suffix = suffixOf(reason, docsURL);
+  return message.endsWith(suffix) || message.length + suffix.length > longest ? message : message + suffix;
+};
+
+/** The message alone. */
+export const withoutLink = (message: string, reason: Reason, docsURL: string | undefined): string => {
+  const suffix = docsURL === undefined ? '' : suffixOf(reason, docsURL);
+  return suffix !== '' && message.endsWith(suffix) ? message.slice(0, -suffix.length) : message;
+};
