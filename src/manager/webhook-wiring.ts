@@ -4,7 +4,7 @@ import { namespaceHoldings } from '../webhook/holdings.ts';
 import { createReviewers } from '../webhook/handlers.ts';
 import { ReviewError } from '../webhook/review.ts';
 import { routedRevisions } from '../webhook/revisions.ts';
-import { watchBundles } from '../webhook/bundle-watch.ts';
+import { watchBundles } from './bundle-watch.ts';
 import { rotate } from '../webhook/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
