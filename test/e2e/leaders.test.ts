@@ -25,8 +25,8 @@ const deployment = (name: string, replicas: number) => ({
 });
 
 /**
- * It outlasts a call to the cloud, and a process that waits long for its turn on a busy machine still renews it. One that
- * is stopped does not.
+ * It outlasts a call to the cloud, and a process that waits long for its turn on a busy machine still renews it. One
+ * that is stopped does not.
  */
 const ELECTING = {
   leaderElection: {
