@@ -584,13 +584,16 @@ const worldMutants: readonly Mutant[] = [
       return next?.do === 'Reserve' ? { ...next, usage: held.usage } : next;
     }),
   ),
-  mutant(
-    'tokens do not say for which PodEIP a call is made',
-    token(
-      'withToken',
-      (original) =>
-        (action, { attempt }, parameters) =>
-          original(action, { subject: '', attempt }, parameters),
+  played(
+    'a pod is replaced and its private address is used again',
+    mutant(
+      'tokens do not say for which PodEIP a call is made',
+      token(
+        'withToken',
+        (original) =>
+          (action, { attempt }, parameters) =>
+            original(action, { subject: '', attempt }, parameters),
+      ),
     ),
   ),
   mutant(
