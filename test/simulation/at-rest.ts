@@ -80,8 +80,8 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
 };
 
 /**
- * Whether this is what the cloud said to a call, which it would not say any more: nothing goes wrong, there is room, and
- * where no interface can take an EIP the cloud refuses to bind one for ever.
+ * Whether this is what the cloud said to a call, which it would not say any more: nothing goes wrong, and there is room.
+ * Where no interface can take an EIP, the cloud refuses to bind one for ever.
  */
 const isStale = (inspector: Inspector, message: string): boolean =>
   !inspector.isHopeless && /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(message);
