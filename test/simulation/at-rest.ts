@@ -80,8 +80,8 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
 };
 
 /**
- * Whether this is what the cloud said to a call, which it would not say any more: nothing goes wrong, and there is room.
- * Where no interface can take an EIP, the cloud refuses to bind one for ever.
+ * Whether this is what the cloud said to a call, and would not say any more, since nothing goes wrong now. Where no
+ * interface can take an EIP, it goes on refusing to bind one.
  */
 const isStale = (inspector: Inspector, message: string): boolean =>
   !inspector.isHopeless && /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(message);
