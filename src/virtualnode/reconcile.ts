@@ -1,6 +1,6 @@
 import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroups } from '../cloud/container-groups.ts';
-import { CloudFault } from '../cloud/fault.ts';
+import { CloudFault, topicOf } from '../cloud/fault.ts';
 import { FAULT } from '../cloud/fault-policy.ts';
 import type { Cloud } from '../cloud/port.ts';
 import type { Requeue } from '../kube/reconcile-loop.ts';
@@ -246,6 +246,9 @@ const create = async (
 /** The longest pause after a refusal that passes by itself; milliseconds. */
 const BUSY_MS = 60_000;
 
+/** An Event takes 1,024 bytes of text; characters. */
+const MOST_SAID = 1_000;
+
 /** @throws the fault, if it is transient or the group may have been created: neither is reported */
 const notCreated = (
   { log, tracker }: ReconcilePorts,
@@ -254,7 +257,7 @@ const notCreated = (
   clientToken: string,
 ): Requeue => {
   const { uid, namespace, name } = pod.metadata;
-  const { kind, action, code, status, requestId, retryAfterMs } = fault;
+  const { kind, code, status, requestId, retryAfterMs } = fault;
   const { effect, tell, reason } = FAULT[kind];
   if (effect === 'possible') throw fault;
   // From here on it is certain that no group was created. A request that was never sent was not refused, either.
@@ -267,9 +270,8 @@ const notCreated = (
     if (isSpent) tracker.pause(uid, BUSY_MS);
     throw fault;
   }
-  const topic = `${action} answered ${code}: `;
-  const message = `${topic}${fault.message}`;
-  tracker.refused(uid, { reason, message: message.slice(0, 1000), topic }, retryAfterMs);
+  const { message } = fault;
+  tracker.refused(uid, { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) }, retryAfterMs);
   const { isUnreported } = tracker.faults.failed(uid, 'CreateGroup', fault);
   log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
   return 'now';

@@ -53,6 +53,7 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     const ready = readyOf(podEip);
     const excused = touched.has(allocationID) && ready?.status !== 'True';
     if (deletionTimestamp !== undefined && !excused) return `I8: PodEIP ${name} does not go (${ready?.reason})`;
+    if (isStale(inspector, ready?.message ?? '')) return `I23: PodEIP ${name} goes on saying: ${ready?.message}`;
     const pod = inspector.oracle.podOf(podEip);
     if (!pod && !excused) {
       const said = unrestOfKept(
@@ -77,6 +78,13 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
   }
   return undefined;
 };
+
+/**
+ * Whether this is what the cloud said to a call, and would not say any more, since nothing goes wrong now. Where no
+ * interface can take an EIP, it goes on refusing to bind one.
+ */
+const isStale = (inspector: Inspector, message: string): boolean =>
+  !inspector.isHopeless && /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(message);
 
 /** How long the way out may take once the time of a kept EIP is over; milliseconds. */
 const WAY_OUT_MS = 90_000;

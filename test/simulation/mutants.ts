@@ -1,5 +1,4 @@
 import { FINALIZER } from '../../src/api/podeip.ts';
-import { isFinal } from '../../src/api/pod.ts';
 import { FAULT } from '../../src/cloud/fault-policy.ts';
 import type { Caches } from '../../src/controllers/caches.ts';
 import type { Kube } from '../../src/kube/port.ts';
@@ -89,6 +88,8 @@ const withoutProof = podeip('provesOwnership', () => () => true);
 const cachesOf = new WeakMap<Kube, Caches>();
 
 /**
+ * What is imported here is loaded before anything is replaced, so that no module of a mutant may be.
+ *
  * Each takes one defence away, and must be noticed. They replace exports as modules are loaded and nothing else: the
  * product has no switch for any of them.
  */
@@ -205,7 +206,7 @@ const worldMutants: readonly Mutant[] = [
       'a pod that has ended keeps the address in its annotation',
       podeip('toldPodOf', (original) => (it) => {
         const pod = original(it);
-        return pod && isFinal(pod) ? undefined : pod;
+        return /^(?:Succeeded|Failed)$/u.test(pod?.status?.phase ?? '') ? undefined : pod;
       }),
     ),
   ),
@@ -477,6 +478,17 @@ const worldMutants: readonly Mutant[] = [
       ...original(before, after),
       managedBy: after.managedBy,
     })),
+  ),
+  rare(
+    84,
+    mutant(
+      'what the cloud has said stays in the condition when it says it no more',
+      status('statusOf', (original) => (podEip, seen, said, time) => {
+        const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+        const isOfCloud = /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(before);
+        return original(podEip, seen, isOfCloud ? { ...said, message: before } : said, time);
+      }),
+    ),
   ),
   mutant(
     'two leaders: the lease is taken while another holds it',

@@ -4,7 +4,19 @@ import type { ObservedState } from '../../src/controllers/podeip/observation.ts'
 import type { PodEipSituation } from '../../src/controllers/podeip/situation.ts';
 import type { Mutant } from './mutants.ts';
 import type { Replacement } from './mutation.ts';
-import { bandwidthPackage, drain, faultHistory, locate, provision, report, suspects } from './seams.ts';
+import {
+  bandwidthPackage,
+  creation,
+  ignoredChange,
+  pod,
+  status,
+  drain,
+  faultHistory,
+  locate,
+  provision,
+  report,
+  suspects,
+} from './seams.ts';
 
 /** One that a test of AVA's notices: its file below `test`, and its title as `--match` takes it. */
 const told = (
@@ -98,6 +110,45 @@ export const tellingMutants: readonly Mutant[] = [
       const isUnusable = next.do === 'Retire' && next.unusable !== undefined;
       return isUnusable ? { do: 'Wait', reason: 'CloudBusy', message: '', ms: 60_000 } : next;
     }),
+  ),
+  told(
+    [BEFORE_BUYING, 'IPv4 is taken from the pod*'],
+    'the first address of a pod is taken, of whatever family',
+    pod(
+      'ipv4Of',
+      () =>
+        ({ status }) =>
+          status?.podIP,
+    ),
+    pod('hasNoIPv4', () => () => false),
+  ),
+  told(
+    ['controllers/podeip/clients.test.ts', 'OpenKruiseGame reads one whole status*'],
+    'a pod hears of its address before its PodEIP shows it',
+    status('readinessBefore', () => () => undefined),
+  ),
+  told(
+    ['controllers/podeip/edits.test.ts', 'an annotation that is changed on a running pod*'],
+    'nobody is told that a changed annotation has no effect',
+    ignoredChange('ignoredChange', () => () => undefined),
+  ),
+  told(
+    ['virtualnode/tokens.test.ts', 'a token that remembers its refusals keeps no pod*'],
+    'each attempt at a container group has the same token',
+    creation(
+      'createGroup',
+      (original) => (seen, settings) =>
+        original({ ...seen, memory: { ...seen.memory, tokenRefusals: undefined } }, settings),
+    ),
+  ),
+  told(
+    ['virtualnode/tokens.test.ts', 'a request without an answer is waited for*'],
+    'another token is used although the attempt before may still make a container group',
+    creation(
+      'createGroup',
+      (original) => (seen, settings) =>
+        original({ ...seen, memory: { ...seen.memory, unanswered: undefined } }, { ...settings, settleMs: 0 }),
+    ),
   ),
   told(
     ['controllers/podeip/dropped-tags.test.ts', 'an EIP without tags, pod and PodEIP is named*'],

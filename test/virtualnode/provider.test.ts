@@ -173,7 +173,12 @@ test('without stock the pod waits and tries again', async (t) => {
   });
   await stage.runPod('web', EIP);
   await stage.pass(4_000);
-  t.like((await stage.pod('web'))?.status, { phase: 'Pending', reason: 'QuotaExceeded' });
+  const { status } = (await stage.pod('web')) ?? {};
+  t.like(status, { phase: 'Pending', reason: 'QuotaExceeded' });
+  t.regex(
+    status?.message ?? '',
+    /^CreateContainerGroup: OperationDenied\.NoStock \(HTTP 403, request .*: Asked for was an instance of [\d.]+ vCPU and [\d.]+ GiB, in vsw-\w+: The zone has no such instance left/u,
+  );
   t.like(stage.events, [{ type: 'Warning', reason: 'QuotaExceeded' }]);
   t.is(stage.cloud.containerGroups().length, 0);
   t.true((await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True')) < 60_000);
