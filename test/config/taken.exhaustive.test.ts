@@ -107,7 +107,7 @@ const ON_OUR_NODE: Play = {
           },
         ],
       },
-    } as never);
+    });
     await world.pass(60_000);
     await checked('the pod runs');
     const { uid } = (await kube.get(POD, metadata))!.metadata;
