@@ -36,7 +36,7 @@ const eipOf = (tenant: number): string => `eip-own${tenant}`;
 const isGranted = (tenant: number): boolean => tenant % GRANTED_EVERY === 0;
 
 /** What was found; each list is empty where nothing crossed over. */
-export interface Witnessed {
+export interface Crossings {
   /** EIPs that pods of more than one namespace had, without a grant. */
   readonly crossed: readonly string[];
   /** What the account was asked for on behalf of a namespace that neither configuration nor policy allows. */
@@ -160,7 +160,7 @@ class Tenants {
 }
 
 /** Plays so many tenants; the same seed gives the same play. */
-export const playTenants = async (tenants: number, seed: number): Promise<Witnessed> => {
+export const playTenants = async (tenants: number, seed: number): Promise<Crossings> => {
   const random = seeded(seed);
   const chance = () => random.next();
   const requests: Readonly<Record<string, unknown>>[] = [];
@@ -224,9 +224,9 @@ export const playTenants = async (tenants: number, seed: number): Promise<Witnes
     else await play.runOnVirtualNode(tenant, 'any', written);
   });
   await quiet(180_000 + 2 * perPodMs * tenants);
-  const witnessed = witness(world, play, requests);
+  const found = crossingsOf(world, play, requests);
   await world.stop();
-  return witnessed;
+  return found;
 };
 
 /** Groups are called by namespace and pod. */
@@ -235,7 +235,7 @@ const tenantOfGroup = (name: string): number | undefined => {
   return tenant === undefined ? undefined : Number(tenant);
 };
 
-const witness = ({ cloud }: Operating, play: Tenants, requests: readonly object[]): Witnessed => {
+const crossingsOf = ({ cloud }: Operating, play: Tenants, requests: readonly object[]): Crossings => {
   const ofInstance = new Map<string, number | undefined>();
   for (const group of cloud.containerGroups()) {
     const tenant = tenantOfGroup(group.containerGroupName);
