@@ -11,6 +11,7 @@ import { MAY_SAY_RETIRED, retiredIn } from './house/retired-words.ts';
  * - the ports of kube/ and cloud/ (interfaces, faults with what they mean, and the kinds of reviews) are nearer to
  *   everybody than their implementations;
  * - the decisions of a controller are pure, and lie beside what carries them out;
+ * - what the virtual node makes of a pod is pure, and asked before there is one;
  * - the record of a PodEIP is read by more than its controller: policies count by it what a namespace holds;
  * - what policies say and what is held under them is pure, and lies beside what watches, parses and writes it;
  * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
@@ -26,7 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   request: ['lib', 'api', 'cloud/port'],
   'podeip/record': ['api', 'cloud/port', 'request'],
   policies: ['lib', 'api', 'request', 'podeip/record'],
-  rules: ['lib', 'api', 'request', 'policies'],
+  translation: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'policies'],
+  rules: ['lib', 'api', 'request', 'policies', 'translation'],
   manifest: ['api', 'rules'],
   explain: ['api', 'cloud/port', 'request', 'policies', 'rules'],
   decisions: ['lib', 'api', 'cloud/port', 'request', 'podeip/record', 'policies', 'rules'],
@@ -69,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'kube/port',
     'cloud/port',
     'request',
+    'translation',
     'podeip/record',
     'policies',
     'decisions',
@@ -197,6 +200,7 @@ const partOf = (file: string): string => {
   if (/^src\/cloud\/(port|fault|fault-policy|fault-history|container-groups|readings|named-answer)\.ts$/.test(file))
     return 'cloud/port';
   if (file === 'src/controllers/podeip/record.ts') return 'podeip/record';
+  if (/^src\/virtualnode\/(translate\/|workload-pod\.ts$)/.test(file)) return 'translation';
   if (/^src\/policies\/(policy-cache|read-policy|reservations|holders|purchase-history)\.ts$/.test(file))
     return 'policies/io';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';

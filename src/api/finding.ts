@@ -55,6 +55,10 @@ export type FindingId =
   | 'NotAllowedByPolicy'
   /** No policy lets pods of the namespace choose this of the account for their instances. */
   | 'NotAllowedOnVirtualNode'
+  /** An elastic container instance cannot do what the pod says, and our virtual node will not run it. */
+  | 'UnsupportedByECI'
+  /** Our virtual node runs the pod, with small differences from what is written. */
+  | 'ChangedForECI'
   /** The namespace holds what an EipPolicy lets it hold. */
   | 'QuotaOfNamespaceExceeded'
   /** Neither "true" nor "false" where a Knative Service says whether requests wait for the EIP. */

@@ -58,6 +58,8 @@ export const REASON = {
   HostNetwork: attention,
   NotAllowedByPolicy: attention,
   NotAllowedOnVirtualNode: attention,
+  UnsupportedByECI: attention,
+  ChangedForECI: attention,
   QuotaOfNamespaceExceeded: attention,
   BeforeTrafficIgnored: attention,
   SettingsWithoutRequest: attention,

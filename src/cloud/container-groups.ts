@@ -211,6 +211,7 @@ export interface ContainerGroup {
   readonly eniInstanceId?: string | undefined;
   /** Its private address. */
   readonly intranetIp?: string | undefined;
+  readonly ipv6Address?: string | undefined;
   /** Its public address. The answer has no allocation ID: ask the VPC API for it. */
   readonly internetIp?: string | undefined;
   /** ISO 8601. */

@@ -54,6 +54,24 @@ export const virtualNode = z
     clusterDomain: textRule(/^[a-z0-9.-]+$/, 253)
       .default('cluster.local')
       .meta(rule('The domain of the cluster.', 'a DNS domain such as cluster.local')),
+    apiServerAddress: z
+      .string()
+      .refine((value) => parseHostPort(value) !== undefined)
+      .optional()
+      .meta(
+        rule(
+          'Where containers reach the API server: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, as clients in the cluster read them. The cluster IP of the Service kubernetes cannot be reached from an instance. Its certificate has to name this host.',
+          'host:port such as 10.0.0.5:6443',
+        ),
+      ),
+    providerID: textRule(/^[a-z0-9-]+:\/\/[\w./-]+$/, 253)
+      .optional()
+      .meta(
+        rule(
+          'spec.providerID of the Node. Without one, cluster-autoscaler stops at this Node; with one, a cloud controller manager that does not know it may delete the Node whenever it is not Ready.',
+          'a provider and an ID, such as eci://cn-hangzhou.virtual',
+        ),
+      ),
     tokenSeconds: int(600, 31_536_000)
       .default(86_400)
       .meta(
@@ -96,6 +114,18 @@ export const virtualNode = z
               'an absolute path',
             ),
           ),
+        certFile: textRule(/^\//, 4096)
+          .optional()
+          .meta(
+            rule(
+              'The certificate that it serves with, PEM, with those of intermediate authorities. It has to name advertiseAddress. Read anew every minute. Without it the controller makes one that nobody can check.',
+              'an absolute path',
+            ),
+          ),
+        keyFile: textRule(/^\//, 4096).optional().meta(rule('The private key of certFile, PEM.', 'an absolute path')),
+      })
+      .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
+        error: 'certFile and keyFile belong together: give both, or neither',
       })
       .prefault({})
       .meta(rule('The kubelet endpoint of the Node.', 'a mapping')),

@@ -45,7 +45,13 @@ export const settingsOf = (config: Config, clusterUid: string, markKey?: string)
 
 /** The settings of the rules for what is about to be made: with what every instance of the virtual node has. */
 export const ruleSettingsOf = (config: Config) => {
-  const { enabled, vSwitchIDs, securityGroupID, resourceGroupID } = config.virtualNode;
-  const instance = { vSwitchIds: vSwitchIDs, securityGroupId: securityGroupID, resourceGroupId: resourceGroupID };
+  const { enabled, vSwitchIDs, securityGroupID, resourceGroupID, clusterDNS, clusterDomain } = config.virtualNode;
+  const instance = {
+    vSwitchIds: vSwitchIDs,
+    securityGroupId: securityGroupID,
+    resourceGroupId: resourceGroupID,
+    clusterDNS,
+    clusterDomain,
+  };
   return { ...settingsOf(config, ''), ...(enabled && { instance }) };
 };

@@ -74,7 +74,14 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
   const listen = parseHostPort(kubelet.address);
   return {
     nodeName,
-    description: { name: nodeName, region: regionID, zone: zoneID, capacity: virtualNode.capacity, version },
+    description: {
+      name: nodeName,
+      region: regionID,
+      zone: zoneID,
+      capacity: virtualNode.capacity,
+      providerID: virtualNode.providerID,
+      version,
+    },
     node: {
       clusterUid: settings.clusterUid,
       zoneId: zoneID,
@@ -84,6 +91,7 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
       resourceGroupId: resourceGroupID,
       clusterDNS: virtualNode.clusterDNS,
       clusterDomain: virtualNode.clusterDomain,
+      serviceEnvironment: serviceEnvironmentOf(virtualNode.apiServerAddress),
     },
     ...(listen &&
       kubelet.advertiseAddress !== undefined && {
@@ -91,6 +99,7 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
           listen,
           address: kubelet.advertiseAddress,
           ...(kubelet.clientCAFile !== undefined && { clientCA: readFileSync(kubelet.clientCAFile, 'utf8') }),
+          certificate: certificateIn(kubelet),
         },
       }),
     defaults: settings.defaults,
@@ -108,4 +117,23 @@ const virtualNodeSettings = (config: Config, settings: Settings, version: string
     garbageCollectionMs: settings.recheckMs,
     brakeAbove: virtualNode.orphanBrakeAbove,
   };
+};
+
+/** Reads the files of the certificate; undefined if there are none. */
+const certificateIn = ({ certFile, keyFile }: Config['virtualNode']['kubelet']) =>
+  certFile === undefined || keyFile === undefined
+    ? undefined
+    : () => ({ cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') });
+
+/** What a kubelet sets for the Service `kubernetes` (pkg/kubelet/envvars), as far as clients in a cluster read it. */
+const serviceEnvironmentOf = (address: string | undefined): ReadonlyMap<string, string> | undefined => {
+  const api = parseHostPort(address ?? '');
+  return (
+    api &&
+    new Map([
+      ['KUBERNETES_SERVICE_HOST', api.host],
+      ['KUBERNETES_SERVICE_PORT', String(api.port)],
+      ['KUBERNETES_SERVICE_PORT_HTTPS', String(api.port)],
+    ])
+  );
 };

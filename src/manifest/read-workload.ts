@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../api/knative.ts';
 import type { Workload } from '../rules/workload.ts';
+import { readPodSpec } from './pod-spec.ts';
 import { cronJobSchema, headSchema, podLikeSchema, routedSchema, templatedSchema } from './template.ts';
 import { unreadable, valueAt, type Problem, type Unreadable } from './wire.ts';
 
@@ -139,6 +140,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     outside,
     template: { metadata: { labels, annotations }, spec },
     hostNetwork: spec?.hostNetwork === true,
+    podSpec: readPodSpec(spec),
     volumes: spec?.volumes,
     replicas,
     isEnding: metadata.deletionTimestamp !== undefined,

@@ -7,7 +7,8 @@ const expressions = maybe(
   z.array(z.object({ key: z.string(), operator: z.string(), values: maybe(z.array(z.string())) })),
 );
 
-const podSpec = z.object({
+/** The rest goes through, for `readPodSpec`. */
+const podSpec = z.looseObject({
   nodeName: maybe(z.string()),
   nodeSelector: maybe(strings),
   tolerations: maybe(
@@ -36,7 +37,7 @@ const podSpec = z.object({
   hostNetwork: maybe(z.boolean()),
   volumes: maybe(
     z.array(
-      z.object({
+      z.looseObject({
         name: z.string(),
         nfs: maybe(z.object({ server: z.string(), path: z.string() })),
         flexVolume: maybe(z.object({ driver: z.string(), options: maybe(strings) })),

@@ -220,6 +220,16 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'The pod is to run on our virtual node and chooses a RAM role, a network, a disk, an instance type or something else of the account that neither the configuration nor an EipPolicy lets its namespace choose.',
     'Leave it out, or write what the message offers, or have an operator write it under virtualNode of an EipPolicy.',
   ),
+  UnsupportedByECI: entry(
+    'refuse',
+    'The pod is to run on our virtual node, and says something that an elastic container instance cannot do; the virtual node would hold it as Pending. The webhook only warns, because what becomes of a template is seen when the pod is there.',
+    'Write what the message offers, or run the pod on a node.',
+  ),
+  ChangedForECI: entry(
+    'note',
+    'The pod is to run on our virtual node, which runs it with a small difference from what is written, because an elastic container instance cannot do exactly that.',
+    'Nothing has to be done where the difference does not matter.',
+  ),
   QuotaOfNamespaceExceeded: entry(
     'refuse',
     'The namespace holds as many EIPs, or as much bandwidth, as an EipPolicy or namespaceLimits of the configuration lets it hold, or its share of an account that is nearly full.',

@@ -28,7 +28,8 @@ export interface RuleSettings {
   /** Existing EIPs that belong to other namespaces, as far as somebody has looked. @default none */
   readonly foreignEips?: readonly string[] | undefined;
   /** What every instance of our virtual node has; undefined where there is none. */
-  readonly instance?: ConfiguredInstance | undefined;
+  readonly instance?:
+    (ConfiguredInstance & { readonly clusterDNS?: readonly string[]; readonly clusterDomain?: string }) | undefined;
   /** Where messages lead to; see `docsLink`. @default nowhere */
   readonly docsURL?: string | undefined;
 }

@@ -1,5 +1,6 @@
 import type { Pod, PodTemplate } from '../api/core.ts';
 import type { ChoosingVolume } from '../request/instance-choices.ts';
+import type { WorkloadPod } from '../virtualnode/workload-pod.ts';
 import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID, type TrafficTarget } from '../api/knative.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -23,6 +24,8 @@ export interface Workload {
   readonly outside: Annotations;
   readonly template: PodTemplate;
   readonly hostNetwork: boolean;
+  /** The whole of what its pods are; undefined where nothing has to be said about it. */
+  readonly podSpec?: WorkloadPod['spec'] | undefined;
   /** As far as they are read. */
   readonly volumes?: readonly ChoosingVolume[] | undefined;
   /** How many pods at once, where the object says it; a Deployment that says nothing has 1. */

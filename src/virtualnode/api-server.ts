@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { tokenSecondsOf } from './token-lifetime.ts';
 import { WORKLOAD_POD, type TokenProjection, type WorkloadPod } from './workload-pod.ts';
 
-/** The two requests of a kubelet that the Kubernetes port does not offer. Both reject as that port does. */
+/** The requests of a kubelet that the Kubernetes port does not offer. Both reject as that port does. */
 export interface KubeletCalls {
   /**
    * Removes the object of a pod whose containers have ended: without grace period, and only if it still has this UID.
@@ -18,6 +18,8 @@ export interface KubeletCalls {
    * after its time (TokenRequest; see `tokenSecondsOf`).
    */
   requestToken(pod: WorkloadPod, projection: TokenProjection, signal?: AbortSignal): Promise<string>;
+  /** The API server's minor version, such as `1.36`; undefined if its answer has none. */
+  version(signal?: AbortSignal): Promise<string | undefined>;
 }
 
 const SERVICE_ACCOUNT: Resource<KubeObject> = {
@@ -74,6 +76,13 @@ export const createKubeletCalls = ({
       });
       const answer = await exchange({ method: 'POST', path: objectPath(SERVICE_ACCOUNT, place), body }, signal, false);
       return tokenIn(answer);
+    },
+    version: async (signal) => {
+      const answer = JSON.parse(await exchange({ method: 'GET', path: '/version' }, signal, false)) as unknown;
+      const { major, minor } = (answer ?? {}) as { readonly major?: unknown; readonly minor?: unknown };
+      // Distributions write a plus sign behind the minor version.
+      const numbers = [major, minor].map((each) => Number.parseInt(String(each), 10));
+      return numbers.every((number) => number >= 0) ? numbers.join('.') : undefined;
     },
   };
 };

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 
 /** Private key and certificate, PEM. */
-interface ServingCertificate {
+export interface ServingCertificate {
   readonly key: string;
   readonly cert: string;
 }

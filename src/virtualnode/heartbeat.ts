@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts';
 import {
   isOurNode,
   missingLabels,
+  missingProviderID,
   newNode,
   nodeStatusPatch,
   VIRTUAL_NODE,
@@ -94,6 +95,14 @@ const keepNode = async (
   const { uid } = node.metadata;
   if (labels)
     node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'merge', body: { metadata: { uid, labels } } }, signal);
+  const providerID = missingProviderID(node, description);
+  if (providerID !== undefined)
+    node = await kube.patch(
+      VIRTUAL_NODE,
+      { name },
+      { type: 'merge', body: { metadata: { uid }, spec: { providerID } } },
+      signal,
+    );
   const status = nodeStatusPatch(node, description, clock.now(), REPORT_MS);
   if (status) {
     const body = { metadata: { uid }, status };

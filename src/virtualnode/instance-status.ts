@@ -54,13 +54,13 @@ export const podStatusOf = (
   const containers = containersOf(pod.spec.containers, group.containers, group);
   const initContainers = containersOf(pod.spec.initContainers ?? [], group.initContainers, group);
   const failure = failureOf(group, phase);
-  const { intranetIp } = group;
+  const { intranetIp, ipv6Address } = group;
   const wanted = {
     phase,
     ...failure,
     ...(intranetIp !== undefined && {
       podIP: intranetIp,
-      podIPs: [{ ip: intranetIp }],
+      podIPs: [intranetIp, ipv6Address].flatMap((ip) => (ip === undefined ? [] : [{ ip }])),
       hostIP: hostIP ?? intranetIp,
     }),
     startTime: current.startTime ?? wholeSeconds(group.creationTime) ?? timestamp(now),

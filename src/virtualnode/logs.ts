@@ -12,7 +12,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { HANDSHAKE_MS, limitConnections } from '../web/connections.ts';
 import { Absences } from './absences.ts';
-import { selfSigned } from './certificate.ts';
+import { selfSigned, type ServingCertificate } from './certificate.ts';
 import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
 import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
@@ -43,6 +43,8 @@ export interface KubeletEndpointSettings {
   readonly address: string;
   /** PEM of the authority that signs the client certificates of API servers; without it only tokens are accepted. */
   readonly clientCA?: string | undefined;
+  /** Reads the certificate to serve with, which may be renewed at any time. By default the process makes one. */
+  readonly certificate?: (() => ServingCertificate) | undefined;
 }
 
 export interface KubeletEndpoint {
@@ -51,6 +53,8 @@ export interface KubeletEndpoint {
   close(): Promise<void>;
 }
 
+/** Interval between two looks at the files of the certificate, milliseconds. */
+const CERTIFICATE_MS = 60_000;
 /** Time limit for receiving a request, milliseconds. */
 const REQUEST_MS = 10_000;
 /** Who reads logs are API servers, of which there are few, with a connection for each reader. */
@@ -74,18 +78,23 @@ export const serveKubelet = async (
     absences: new Absences(parts.clock),
     followers: 0,
   };
+  // Without an authority no certificate could be verified, and requesting one would only confuse clients.
+  const clients = clientCA !== undefined && { ca: clientCA, requestCert: true, rejectUnauthorized: false };
+  const first = settings.certificate?.() ?? (await selfSigned(parts, nodeName, [address]));
   const server = createServer(
     {
-      ...(await selfSigned(parts, nodeName, [address])),
+      ...first,
+      ...clients,
       minVersion: 'TLSv1.2',
       requestTimeout: REQUEST_MS,
       handshakeTimeout: HANDSHAKE_MS,
-      // Without an authority no certificate could be verified, and requesting one would only confuse clients.
-      ...(clientCA !== undefined && { ca: clientCA, requestCert: true, rejectUnauthorized: false }),
     },
     (request, response) => void answer(parts, settings, { request, response, state, signal: ending.signal }),
   );
   const connections = limitConnections(server, CONNECTIONS, parts.clock);
+  void renewCertificate(parts, settings, { first, signal: ending.signal }, (certificate) =>
+    server.setSecureContext({ ...certificate, ...clients }),
+  );
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
   return {
@@ -97,6 +106,35 @@ export const serveKubelet = async (
       await once(server, 'close');
     },
   };
+};
+
+/** Presents each new certificate that the files have; one that cannot be used is told of, and the old one stays. */
+const renewCertificate = async (
+  { clock, log }: KubeletEndpointParts,
+  { certificate, listen }: KubeletEndpointSettings,
+  { first, signal }: { readonly first: ServingCertificate; readonly signal: AbortSignal },
+  present: (certificate: ServingCertificate) => void,
+): Promise<void> => {
+  let known = JSON.stringify(first);
+  let isFailing = false;
+  if (!certificate) return;
+  while (!signal.aborted) {
+    await clock.sleep(CERTIFICATE_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      const found = certificate();
+      const isNew = JSON.stringify(found) !== known;
+      if (isNew) present(found);
+      known = JSON.stringify(found);
+      if (isNew) log.info(listen, 'The kubelet endpoint has a new certificate');
+      isFailing = false;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!isFailing)
+        log.warn(listen, `The kubelet endpoint keeps its certificate, for the new one is not usable: ${message}`);
+      isFailing = true;
+    }
+  }
 };
 
 const routesOf = (parts: KubeletEndpointParts, { nodeName, listen }: KubeletEndpointSettings) => {

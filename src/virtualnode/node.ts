@@ -51,8 +51,12 @@ export interface NodeDescription {
   };
   /** Where the API server reaches the kubelet endpoint; undefined if there is none. */
   readonly endpoint?: { readonly address: string; readonly port: number } | undefined;
-  /** The product's version, shown by `kubectl get nodes`. */
+  /** `spec.providerID`; it can be written once, and not changed. */
+  readonly providerID?: string | undefined;
+  /** The product's version. */
   readonly version: string;
+  /** The minor version of the API server, such as `1.36`; undefined if it did not say. */
+  readonly clusterVersion?: string | undefined;
 }
 
 /** Labels of the Node. Source: Kubernetes, "Well-Known Labels, Annotations and Taints". */
@@ -75,7 +79,10 @@ export const newNode = (description: NodeDescription): object => ({
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name: description.name, labels: labelsOf(description) },
-  spec: { taints: [{ key: VIRTUAL_NODE_TAINT, value: VIRTUAL_NODE_TAINT_VALUE, effect: 'NoSchedule' }] },
+  spec: {
+    ...(description.providerID !== undefined && { providerID: description.providerID }),
+    taints: [{ key: VIRTUAL_NODE_TAINT, value: VIRTUAL_NODE_TAINT_VALUE, effect: 'NoSchedule' }],
+  },
 });
 
 /** Whether the Node belongs to this product. A Node of the same name without the label is somebody else's machine. */
@@ -92,6 +99,18 @@ export const missingLabels = (
   const missing = Object.entries(labelsOf(description)).filter(([key, value]) => metadata.labels?.[key] !== value);
   return missing.length === 0 ? undefined : Object.fromEntries(missing);
 };
+
+/** The provider ID to write on a Node that has none; undefined if there is nothing to write. */
+export const missingProviderID = ({ spec }: Node, { providerID }: NodeDescription): string | undefined =>
+  spec?.providerID ? undefined : providerID;
+
+/**
+ * The version that `kubectl get nodes` shows, in the shape of a Kubernetes version of the cluster's: tools compare it
+ * with the control plane's (kubeadm, "version skew"). With the minor version of the product instead, it would be too
+ * old.
+ */
+const kubeletVersion = ({ version, clusterVersion }: NodeDescription): string =>
+  clusterVersion === undefined ? `v${version}-knative-eip` : `v${clusterVersion}.0-knative-eip-${version}`;
 
 const conditionsOf = (): readonly Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>[] => [
   { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'the virtual-node provider runs' },
@@ -114,7 +133,8 @@ const conditionsOf = (): readonly Pick<NodeCondition, 'type' | 'status' | 'reaso
 ];
 
 /** The part of the status that does not change by itself. */
-const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) => {
+const lastingStatus = (description: NodeDescription) => {
+  const { name, capacity, endpoint } = description;
   const { cpu, memory, pods, ephemeralStorage, gpu } = capacity;
   const resources = { cpu, memory, pods, 'ephemeral-storage': ephemeralStorage, 'nvidia.com/gpu': gpu };
   return {
@@ -128,7 +148,7 @@ const lastingStatus = ({ name, capacity, endpoint, version }: NodeDescription) =
     nodeInfo: {
       architecture: 'amd64',
       operatingSystem: 'linux',
-      kubeletVersion: `v${version}-knative-eip`,
+      kubeletVersion: kubeletVersion(description),
       kubeProxyVersion: '',
       containerRuntimeVersion: 'eci://2018-08-08',
       kernelVersion: '',

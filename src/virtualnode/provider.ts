@@ -25,7 +25,7 @@ import { isRelevantChange, type PodWatch } from './pod-watch.ts';
 export interface VirtualNodeSettings extends DecideSettings {
   readonly description: Omit<NodeDescription, 'endpoint'>;
   /** The endpoint from which the API server reads the output of containers; undefined for none. */
-  readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA'> | undefined;
+  readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA' | 'certificate'> | undefined;
   /** How many pods are reconciled at the same time. */
   readonly workers: number;
   /** Interval between status calls while something changes; milliseconds. */
@@ -103,7 +103,15 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
   const restless = new Set<string>();
 
   const endpoint = await listen(parts, log, instances);
-  const description = endpoint ? { ...settings.description, endpoint } : settings.description;
+  const calls = createKubeletCalls({ transport, clock, tokenSeconds: settings.tokenSeconds });
+  // What is not said is not waited for: the Node is needed more than its version.
+  const clusterVersion = await calls.version(signal).catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!signal.aborted)
+      log.warn({}, `The version of the API server cannot be read, so the Node shows the product's: ${message}`);
+    return undefined;
+  });
+  const description = { ...settings.description, clusterVersion, ...(endpoint && { endpoint }) };
   const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
   const watching = pods.run(signal);
   pods.subscribe((event) => {
@@ -127,7 +135,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     log.info({ pods: pods.store.size }, 'The virtual node runs');
     const reconcile = reconcilePod({
       ...parts,
-      calls: createKubeletCalls({ transport, clock, tokenSeconds: settings.tokenSeconds }),
+      calls,
       log,
       tracker,
       groups,

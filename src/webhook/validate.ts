@@ -86,9 +86,10 @@ export const isEvaluated = ({ annotations, outside, volumes, isEnding }: Workloa
  * The parts that the evaluation depends on. Users and their tools write them; what controllers write on objects is not
  * included.
  */
-const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, volumes }: Workload) => ({
+const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, podSpec }: Workload) => ({
   traffic,
-  volumes,
+  // Another image is what most updates bring, and nothing that anything here depends on.
+  podSpec: podSpec && { ...podSpec, containers: podSpec.containers.map((each) => ({ ...each, image: '' })) },
   annotations: pick(annotations),
   outside: pick(outside),
   replicas,
@@ -101,6 +102,12 @@ const relevant = ({ annotations, outside, replicas, hostNetwork, template, traff
 
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));
+
+/**
+ * What is only warned about: what Knative and other webhooks make of a template is seen when the pod is there, and then
+ * the virtual node says the same.
+ */
+const WARNED: ReadonlySet<FindingId> = new Set(['UnsupportedByECI']);
 
 /** Findings about the number of pods, and about what they hold together. */
 const COUNTED: ReadonlySet<FindingId> = new Set(['ExistingEipForMany', 'QuotaOfNamespaceExceeded', 'UncountedOnEci']);
@@ -145,7 +152,7 @@ export const validate = (change: ObjectChange, facts: ValidationFacts): Admitted
   const old = before ? evaluated(before, undefined) : [];
   const wasThere = (it: Finding) =>
     old.some((existing) => said(existing) === said(it) || isLess(it, existing, change, settings));
-  const refusals = findings.filter((it) => it.severity === 'refuse' && !wasThere(it));
+  const refusals = findings.filter((it) => it.severity === 'refuse' && !WARNED.has(it.id) && !wasThere(it));
   if (findings.length === 0) return UNCHANGED;
   if (refusals.length === 0 || onConflict === 'warn' || after.owner)
     return { patch: [], warnings: findings.map(said), findings };

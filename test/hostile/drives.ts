@@ -367,6 +367,7 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     await kube.list(MUTATING_WEBHOOKS).catch(() => undefined);
     const calls = createKubeletCalls({ transport: answering(text), clock, tokenSeconds: 86_400 });
     await calls.requestToken({ metadata, spec: { containers: [] } }, { path: 'x' }).catch(() => undefined);
+    await calls.version().catch(() => undefined);
     for (const body of [text, `{${text}`, JSON.stringify({ kind: 'Status', message: text, reason: text })])
       faultOfAnswer({ status: 500, header: () => text }, body, 0);
     const events = watch(

@@ -50,6 +50,8 @@ const claim = (changes: Partial<EipClaim>): ClusterFacts => ({
     { allocationId: 'eip-bp1', kind: 'Service', namespace: 'default', name: 'other', service: 'other', ...changes },
   ],
 });
+const NGINX = { name: 'main', image: 'nginx' };
+const ON_OUR_NODE: Around = { instance: { vSwitchIds: ['vsw-1'] } };
 const setting = (key: string, wrong: string, right: string): Pair => ({
   with: asks({ [key]: wrong }),
   without: asks({ [key]: right }),
@@ -461,6 +463,27 @@ const ROWS: Readonly<Record<FindingId, readonly Pair[]>> = {
       with: service({ spec: { volumes: [{ name: 'v', nfs: { server: 's', path: '/' } }] }, labels: ECI }),
       without: service({ spec: { volumes: [{ name: 'v', emptyDir: {} }] }, labels: ECI }),
       around: { instance: { vSwitchIds: ['vsw-1'] } },
+    },
+  ],
+  UnsupportedByECI: [
+    {
+      say: 'a volume',
+      with: pod({ labels: ECI, spec: { containers: [NGINX], volumes: [{ name: 'v', persistentVolumeClaim: {} }] } }),
+      without: pod({ labels: ECI, spec: { containers: [NGINX], volumes: [{ name: 'v', emptyDir: {} }] } }),
+      around: ON_OUR_NODE,
+    },
+    {
+      say: 'another node',
+      with: pod({ labels: ECI, spec: { containers: [NGINX], hostPID: true } }),
+      without: pod({ spec: { containers: [NGINX], hostPID: true } }),
+      around: ON_OUR_NODE,
+    },
+  ],
+  ChangedForECI: [
+    {
+      with: pod({ labels: ECI, spec: { containers: [NGINX], securityContext: { fsGroup: 1 } } }),
+      without: pod({ labels: ECI, spec: { containers: [NGINX] } }),
+      around: ON_OUR_NODE,
     },
   ],
   QuotaOfNamespaceExceeded: [

@@ -31,7 +31,7 @@ const explained = (...objects: readonly object[]) =>
     ...findings.map(({ id, problem, remedy }) => `${id}: ${problem}; ${remedy}`),
   ]);
 
-const denied = (
+const admittedOf = (
   object: object,
   { labels = {}, isKnown = true }: { labels?: object | undefined; isKnown?: boolean } = {},
 ) => {
@@ -59,8 +59,10 @@ const denied = (
     namespaceLabels: isKnown ? (labels as Record<string, string>) : undefined,
     onConflict: 'refuse',
     known: {},
-  }).denied?.message;
+  });
 };
+
+const denied = (...of: Parameters<typeof admittedOf>) => admittedOf(...of)?.denied?.message;
 
 test('explain, the webhook and the virtual node say the same of what a pod may not choose', (t) => {
   const [first] = refusalsOf(podOf({ annotations: { [KEY]: 'admin' } }), { policy: allowing(ALLOWS) });
@@ -77,4 +79,78 @@ test('without any policy, explain refuses too', (t) => {
 
 test('where the policies of the namespace are not known, nobody is refused at admission: the virtual node asks again', (t) => {
   t.is(denied(attack, { isKnown: false }), undefined);
+});
+
+const onNode = (spec: object, kind: 'Deployment' | 'Service' | 'DaemonSet' = 'Deployment') => ({
+  apiVersion: kind === 'Service' ? 'serving.knative.dev/v1' : 'apps/v1',
+  kind,
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { template: { metadata: { labels: ECI }, spec } },
+});
+const main = (change: object) => ({ containers: [{ name: 'main', image: 'nginx', ...change }] });
+const saidOf = (object: object) => (explained(object)[0] ?? []).map((line) => line.split(';')[0] ?? '');
+
+test('explain refuses what the virtual node would refuse, in its words, and notes what it would change', (t) => {
+  const claim = { ...main({}), volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] };
+  const [refusal] = refusalsOf(podOf({ volumes: [{ name: 'data', persistentVolumeClaim: {} } as never] }));
+  t.deepEqual(explained(onNode(claim)), [
+    ['refused', `UnsupportedByECI: ${refusal?.field}: ${refusal?.problem}; ${refusal?.remedy}`],
+  ]);
+  t.deepEqual(saidOf(onNode(main({ env: [{ name: 'A', value: 'x'.repeat(300) }] }))).slice(0, 1), ['refused']);
+  t.deepEqual(saidOf(onNode(main({ resources: { limits: { 'nvidia.com/gpu': 1 } } }))), [
+    'refused',
+    'UnsupportedByECI: spec.containers[*].resources.limits[nvidia.com/gpu]: only instances of a type with GPUs have some, and no type is named',
+  ]);
+  t.deepEqual(saidOf(onNode(main({ startupProbe: { tcpSocket: { port: 1 } } }))), [
+    'nothing',
+    'ChangedForECI: spec.containers[main].startupProbe: ECI has no startup probes',
+  ]);
+  t.is(saidOf(onNode(main({}), 'DaemonSet'))[0], 'refused');
+  t.deepEqual(
+    saidOf({ ...onNode(claim), spec: { template: { spec: claim } } }),
+    ['nothing'],
+    'on a node it is none of this',
+  );
+});
+
+test('of what a pod refers to nothing is known before it is there, and nothing is said', (t) => {
+  const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } }];
+  t.deepEqual(explained(onNode({ ...main({ env }), volumes: [{ name: 's', secret: { secretName: 's' } }] })), [
+    ['nothing'],
+  ]);
+});
+
+test('a Knative Service is judged as the pod that Knative makes of it', (t) => {
+  // The sidecar makes this probe, and the port is filled in.
+  t.deepEqual(saidOf(onNode(main({ readinessProbe: { httpGet: { path: '/' } } }), 'Service')), ['nothing']);
+  const grpc = { readinessProbe: { grpc: {} }, ports: [{ containerPort: 9000 }] };
+  t.deepEqual(explained(onNode(main(grpc), 'Service')), [
+    [
+      'nothing',
+      'ChangedForECI: spec.containers[main].readinessProbe.grpc: ECI has no gRPC probes; the container counts as ready when port 9000 accepts connections',
+    ],
+  ]);
+  t.is(saidOf(onNode(main({ readinessProbe: { grpc: { port: 9000 } } })))[0], 'refused', 'a plain pod has no sidecar');
+  t.deepEqual(
+    saidOf(
+      onNode({ ...main({}), volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'd' } }] }, 'Service'),
+    )[0],
+    'refused',
+  );
+  t.deepEqual(saidOf(onNode({ containers: [{ image: 'nginx' }] }, 'Service')), ['nothing'], 'the name is filled in');
+});
+
+test('at admission it is a warning: what becomes of a template is seen when the pod is there', (t) => {
+  const unsupported = { ...pod({ annotations: { [KEY]: 'reader' }, labels: ECI }) };
+  Object.assign(unsupported, { spec: { ...main({}), hostPID: true } });
+  const admitted = admittedOf(unsupported);
+  t.is(admitted?.denied, undefined);
+  t.deepEqual(admitted?.warnings, [
+    'UnsupportedByECI: spec.hostPID: true is not possible: an ECI instance has no host; leave it out',
+  ]);
+});
+
+test('a spec that is none is left to the API server', (t) => {
+  for (const spec of [{ containers: 'none' }, { containers: [{ name: 1 }] }, {}, { containers: [] }])
+    t.deepEqual(explained(onNode(spec)), [['nothing']], JSON.stringify(spec));
 });

@@ -21,6 +21,7 @@ import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { createPodWatch } from '../../src/virtualnode/pod-watch.ts';
 import { runVirtualNode } from '../../src/virtualnode/provider.ts';
+import { getFrom } from './kubelet-client.ts';
 import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
 import { configOf, nodeSettings, virtualNodeSettings, VPC } from '../harness/settings.ts';
@@ -171,6 +172,21 @@ const run = async (t: ExecutionContext) => {
   });
   const [response] = (await once(logs.end(), 'response')) as [IncomingMessage];
   t.deepEqual([response.statusCode, await text(response)], [200, 'started nginx\n']);
+
+  // What metrics-server scrapes, by the rights that the real API server gives.
+  const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
+  const scraped = () => getFrom(port, '/metrics/resource', { token: TOKEN });
+  await isSo('both pods have CPU and memory', async () => {
+    const { body } = await scraped();
+    return (await pods()).every(({ metadata: { name } }) =>
+      ['container_cpu_usage_seconds_total', 'container_memory_working_set_bytes'].every((series) =>
+        body.includes(`${series}{container="main",namespace="default",pod="${name}"} `),
+      ),
+    );
+  });
+  t.is((await getFrom(port, '/pods', { token: TOKEN })).status, 200);
+  t.is((await getFrom(port, '/pods', { token: 'nobody' })).status, 401);
+  t.regex(node?.status?.nodeInfo?.['kubeletVersion'] ?? '', /^v1\.\d+\.0-knative-eip-/);
 
   // One instance is reclaimed: its pod fails, and the ReplicaSet has another one made.
   cloud.world.removeContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '');

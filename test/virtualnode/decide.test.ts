@@ -351,3 +351,9 @@ test('an instance with an EIP of its own is made only where none is being bought
   t.like(begun({ policy: limited, podEip: null, memory: young }), { do: 'Wait', ms: 10_000 });
   t.is(step({ group: null, references, policy: undefined }).do, 'CreateGroup', 'whoever wants no address, asks nobody');
 });
+
+test('both addresses of an instance with IPv6 are in podIPs', (t) => {
+  const options = { now: NOW, hostIP: undefined };
+  const status = podStatusOf(pod(), group({ ipv6Address: '2001:db8::7' }), options);
+  t.like(status, { podIP: '10.1.0.1', podIPs: [{ ip: '10.1.0.1' }, { ip: '2001:db8::7' }] });
+});

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { LEASE } from '../../src/kube/lease.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
 import { NODE_NAME, Stage } from './stage.ts';
 
 const LEASE_REF = { namespace: 'kube-node-lease', name: NODE_NAME };
@@ -91,4 +92,25 @@ test('a machine that has the name of the virtual node is left alone, and so are 
     machine.metadata.resourceVersion,
   );
   await stage.stop();
+});
+
+test('the version of the Node is in the shape of the cluster’s, and its provider ID is written once', async (t) => {
+  const stage = await Stage.create();
+  t.teardown(() => stage.stop());
+  const node = () => stage.kube.get(VIRTUAL_NODE, { name: NODE_NAME });
+  const { major, minor } = JSON.parse(
+    await (await stage.transport({ method: 'GET', path: '/version', accept: 'application/json' })).text(),
+  ) as { major: string; minor: string };
+  t.is(
+    (await node())?.status?.nodeInfo?.['kubeletVersion'],
+    `v${major}.${Number.parseInt(minor, 10)}.0-knative-eip-0.1.0`,
+  );
+  t.is((await node())?.spec?.providerID, undefined);
+  stage.kill();
+  const { description } = virtualNodeSettings();
+  await stage.start({ description: { ...description, providerID: 'eci://cn-hangzhou.virtual' } });
+  await stage.until(async () => (await node())?.spec?.providerID === 'eci://cn-hangzhou.virtual');
+  const { resourceVersion } = (await node())?.metadata ?? {};
+  await stage.pass(30_000);
+  t.is((await node())?.metadata.resourceVersion, resourceVersion, 'nothing is written without need');
 });

@@ -106,7 +106,7 @@ const CHANGES: readonly (readonly [
   ['nothing changes', service({ annotations: BAD }), service({ annotations: BAD }), 'unasked'],
   [
     'another image',
-    service({ annotations: BAD }),
+    service({ annotations: BAD, spec: { containers: [{ image: 'old' }] } }),
     service({ annotations: BAD, spec: { containers: [{ image: 'new' }] } }),
     'unasked',
   ],

@@ -80,6 +80,7 @@ const readGroup = (given: Fields): ContainerGroup => ({
   vpcId: optionalId('VpcId', given['vpcId']),
   eniInstanceId: optionalId('EniInstanceId', given['eniInstanceId']),
   intranetIp: optionalAddress('IntranetIp', given['intranetIp']),
+  ipv6Address: optionalAddress('Ipv6Address', given['ipv6Address']),
   internetIp: optionalAddress('InternetIp', given['internetIp']),
   creationTime: optional(given['creationTime']),
   tags: tagsOfAnswer(given['tags'] ?? undefined),

@@ -3,6 +3,7 @@ import { ECI_ATTEMPT, TAG_CLUSTER_UID, TAG_POD, TAG_PREFIX } from '../../api/ann
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { forbiddenChoices } from '../../policies/instance-policy.ts';
+import { UNRESTRICTED } from '../../policies/policy.ts';
 import { instanceChoices } from '../../request/instance-choices.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
 import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
@@ -34,11 +35,41 @@ export type Translation =
 
 /** Translates a pod to the parameters of CreateContainerGroup. Pure and total. */
 export const translate = (input: TranslationInput): Translation => {
-  const remarks = noRemarks();
-  const spec = specOf({ ...input, pod: withQueueProxyEquivalents(input.pod, remarks) }, remarks);
-  if (remarks.refusals.length > 0) return { kind: 'refused', refusals: remarks.refusals };
+  const { pod, policy, settings } = input;
+  const forbidden = forbiddenChoices(instanceChoices(pod.metadata.annotations, pod.spec.volumes), policy, settings).map(
+    ({ choice: { field }, problem, remedy }): Remark => ({ field, problem, remedy }),
+  );
+  const { remarks, spec } = translated(input);
+  const refusals = [...forbidden, ...remarks.refusals];
+  if (refusals.length > 0) return { kind: 'refused', refusals };
   if (remarks.missing.length > 0) return { kind: 'waiting', missing: remarks.missing };
   return { kind: 'spec', spec, notes: remarks.notes };
+};
+
+const translated = (input: TranslationInput) => {
+  const remarks = noRemarks();
+  return { remarks, spec: specOf({ ...input, pod: withQueueProxyEquivalents(input.pod, remarks) }, remarks) };
+};
+
+/**
+ * What the translation would refuse of a pod, and change, as far as it depends on nothing that the pod refers to, nor
+ * on what its namespace may choose: before anything runs. Pure and total.
+ */
+export const remarksOn = (
+  pod: WorkloadPod,
+  settings: Pick<NodeSettings, 'vSwitchIds' | 'clusterDNS' | 'clusterDomain'>,
+): Pick<Remarks, 'refusals' | 'notes'> => {
+  const { refusals, notes } = translated({
+    pod,
+    nodeName: '',
+    settings: { clusterUid: '', securityGroupId: '', ...settings },
+    configMaps: new Map(),
+    secrets: new Map(),
+    tokens: new Map(),
+    eip: {},
+    policy: UNRESTRICTED,
+  }).remarks;
+  return { refusals, notes };
 };
 
 /** The temporary storage that every instance has (ECI, "Increase the size of the temporary storage space"), bytes. */
@@ -52,12 +83,6 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
   const { spec, metadata } = pod;
   refuseWhatCannotBe(pod, remarks);
   remarks.notes.push(...unsaidToEci(pod));
-  for (const { choice, problem, remedy } of forbiddenChoices(
-    instanceChoices(metadata.annotations, spec.volumes),
-    input.policy,
-    settings,
-  ))
-    remarks.refusals.push({ field: choice.field, problem, remedy });
   const own = annotated(metadata.annotations ?? {}, settings, remarks);
   const size = own.spec.instanceTypes || own.spec.cpu ? {} : sizeOf(pod);
   const hasGpu = spec.containers.some(({ resources }) => resources?.limits?.['nvidia.com/gpu'] !== undefined);

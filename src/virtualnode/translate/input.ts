@@ -55,6 +55,10 @@ export interface Remark {
   readonly remedy: string;
 }
 
+/** A virtual node has no machine of its own that a pod of a DaemonSet could look after. */
+export const DAEMON_SET =
+  'pods of a DaemonSet are not run on a virtual node, which has no machine to look after; exclude nodes with the label type=virtual-kubelet in its affinity';
+
 /** Collects the problems of a translation. A pod is run only if there are no refusals and nothing is missing. */
 export interface Remarks {
   readonly refusals: Remark[];

@@ -37,6 +37,38 @@ export const withQueueProxyEquivalents = (pod: WorkloadPod, remarks: Remarks): W
   return { ...pod, spec: { ...pod.spec, containers } };
 };
 
+/** Knative's port for requests where the container names none (knative/serving pkg/apis/serving/v1). */
+const DEFAULT_PORT = 8080;
+
+/**
+ * The pod that Knative makes of a template, as far as it matters here: its sidecar makes the readiness probe, to the
+ * port for requests where it names none (knative/serving pkg/reconciler/revision/resources/deploy.go and queue.go).
+ */
+export const asKnativeMakesIt = (pod: WorkloadPod): WorkloadPod => {
+  if (pod.spec.containers.some(isQueueProxy)) return pod;
+  const user = pod.spec.containers.find(({ ports }) => ports?.length) ?? pod.spec.containers[0];
+  const port = user?.ports?.[0]?.containerPort ?? DEFAULT_PORT;
+  const toPort = (probe: Probe): Probe => ({
+    ...probe,
+    ...(probe.httpGet && { httpGet: { ...probe.httpGet, port: probe.httpGet.port || port } }),
+    ...(probe.tcpSocket && { tcpSocket: { ...probe.tcpSocket, port: probe.tcpSocket.port || port } }),
+    ...(probe.grpc && { grpc: { ...probe.grpc, port: probe.grpc.port || port } }),
+  });
+  const containers = pod.spec.containers.map(({ readinessProbe, livenessProbe, startupProbe, ...rest }) => ({
+    ...rest,
+    // A command is run by the kubelet, and not by the sidecar.
+    ...(readinessProbe?.exec && { readinessProbe }),
+    ...(livenessProbe && { livenessProbe: toPort(livenessProbe) }),
+    ...(startupProbe && { startupProbe: toPort(startupProbe) }),
+  }));
+  const probes = pod.spec.containers.flatMap(({ readinessProbe }) =>
+    readinessProbe && !readinessProbe.exec ? [toPort(readinessProbe)] : [],
+  );
+  const env = Object.entries({ SERVING_POD: '', [USER_PORT]: String(port), [READINESS]: JSON.stringify(probes) });
+  const proxy = { name: QUEUE_PROXY, image: QUEUE_PROXY, env: env.map(([name, value]) => ({ name, value })) };
+  return { ...pod, spec: { ...pod.spec, containers: [...containers, proxy] } };
+};
+
 const literal = ({ env }: WorkloadContainer, key: string): string | undefined =>
   env?.find(({ name }) => name === key)?.value;
 
