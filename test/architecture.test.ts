@@ -81,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'api',
     'kube/port',
     'cloud/port',
+    'rules',
     'decisions',
     'config',
     'metrics',

@@ -5,8 +5,13 @@ import { KubeFault } from '../kube/fault.ts';
 import type { JsonPatchOperation, Kube, ObjectRef } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { FollowBundles } from './bundle-watch.ts';
 import { bundleOf, renew, type Authority, type Pair } from './certificates.ts';
+
+/**
+ * Calls back with the `caBundle` of each webhook of a configuration, base64, whenever one is there or has changed.
+ * Resolves when the signal aborts.
+ */
+export type FollowBundles = (changed: (bundles: readonly string[]) => void, signal: AbortSignal) => Promise<void>;
 
 interface RotationParts {
   readonly kube: Kube;

@@ -6,8 +6,8 @@ import { until } from '../harness/until.ts';
 import { launch } from './browser.ts';
 
 /**
- * `node test/web/picture.ts [FILE]`: the picture of the README, made of one run of the sandbox: what the terminal shows,
- * and the status page at the same moment.
+ * `node test/web/picture.ts [FILE]`: the picture of the README, made of one run of the sandbox: what the terminal
+ * shows, and the status page at the same moment.
  */
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const [file = at('../../docs/pictures/sandbox.png')] = process.argv.slice(2);

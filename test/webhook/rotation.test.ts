@@ -2,7 +2,7 @@ import test from 'ava';
 import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
 import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { SECRET } from '../../src/api/core.ts';
-import { watchBundles } from '../../src/webhook/bundle-watch.ts';
+import { watchBundles } from '../../src/manager/bundle-watch.ts';
 import { agree, rotate } from '../../src/webhook/rotation.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { createKube } from '../../src/kube/client.ts';

@@ -1,5 +1,3 @@
-import type { Container } from './resources.ts';
-
 type Port = { readonly port?: number | string | undefined };
 
 /** A readiness probe of a Knative Service, whose port may be left out. Source: k8s.io/api/core/v1, Probe. */
@@ -24,7 +22,10 @@ const LOCAL = '127.0.0.1';
  * Source: knative/serving pkg/apis/serving/v1/revision_defaults.go (applyUserContainerDefaultReadinessProbe,
  * applyReadinessProbeDefaults), pkg/reconciler/revision/resources/queue.go (applyReadinessProbeDefaults).
  */
-export const encodedReadinessProbe = ({ readinessProbe = {} }: Container, userPort: number): string => {
+export const encodedReadinessProbe = (
+  { readinessProbe = {} }: { readonly readinessProbe?: ReadinessProbe | undefined },
+  userPort: number,
+): string => {
   const { httpGet, tcpSocket, grpc, exec: _, ...timing } = readinessProbe;
   const { periodSeconds = 0, failureThreshold = 3, timeoutSeconds = 1, successThreshold } = timing;
   const at = (given: Port | undefined) => Number(given?.port) || userPort;

@@ -5,6 +5,7 @@ import { createReflector } from '../kube/reflector.ts';
 import type { Clock } from '../lib/clock.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import type { FollowBundles } from '../webhook/rotation.ts';
 
 interface BundleWatchOptions {
   readonly transport: KubeTransport;
@@ -14,12 +15,6 @@ interface BundleWatchOptions {
   /** Name of both configurations. */
   readonly configuration: string;
 }
-
-/**
- * Calls back with the `caBundle` of each webhook of a configuration, base64, whenever one is there or has changed.
- * Resolves when the signal aborts.
- */
-export type FollowBundles = (changed: (bundles: readonly string[]) => void, signal: AbortSignal) => Promise<void>;
 
 /** What cannot be watched is looked at each minute all the same, so that it is no hurry to try again; milliseconds. */
 const AGAIN = { baseMs: 1_000, capMs: 300_000 };
