@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { groups } from './alerts.ts';
 import { asyncApi } from './asyncapi.ts';
 import { cloud } from './cloud.ts';
+import { configurationPage } from './configuration-page.ts';
 import { cost } from './cost.ts';
 import { internals } from './internals.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -60,6 +61,7 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
       }),
     ],
     ['knative/cloudevents/asyncapi.yaml', yaml(asyncApi())],
+    ['docs/configuration.md', configurationPage()],
     ['docs/metrics.md', metricsPage()],
     ['docs/troubleshooting.md', troubleshootingPage()],
     ['docs/zh/troubleshooting.md', troubleshootingPage(CHINESE)],

@@ -30,6 +30,7 @@ import { runControllers } from './controllers.ts';
 import { listen } from './listeners.ts';
 import { withLink } from '../rules/docs-link.ts';
 import { createStatus } from './status-page.ts';
+import { lookForUnserved } from './unserved-webhooks.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
 
 /** As long as an Event may be (kubernetes pkg/apis/core/validation/events.go). */
@@ -168,8 +169,12 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
         ending.signal,
       )
     : undefined;
-  if (webhooks) health.ready('webhooks', webhooks.isServing);
   const looking = { kube: createKube({ transport: connection.calls, clock }), clock, log };
+  health.ready(
+    'webhooks',
+    webhooks?.isServing ??
+      lookForUnserved({ ...looking, configuration: config.webhook.configurationName }, work.signal),
+  );
   void checkDefinitions({ ...looking, existingEips: config.existingEips }, work.signal);
   const sender = senderOf(config, clock);
   const running = runControllers({

@@ -4,7 +4,6 @@ import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import { isReason } from '../api/reason-policy.ts';
 import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
-import { FAULT } from '../cloud/fault-policy.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
 import type { ObservedCall } from '../cloud/observe.ts';
 import type { Config } from '../config/schema.ts';
@@ -164,11 +163,12 @@ export const createStatus = ({
   const budgets = (): ShownBudget[] => {
     const called = new Set(budget.actions());
     return CLOUD_ACTIONS.filter((action) => !action.includes('Container') || called.has(action)).map((action) => {
-      const { ok, throttled, failed } = budget.lastMinute(action);
+      const { ok, later, throttled, failed } = budget.lastMinute(action);
       return {
         action,
         perMinute: Math.round(ACCOUNT_RATES_PER_MINUTE[action] * config.cloud.apiShare * (throttle?.pace(action) ?? 1)),
-        called: ok + throttled + failed,
+        called: ok + later + throttled + failed,
+        later,
         throttled,
         failed,
         waiting: throttle?.waiting(action) ?? 0,
@@ -209,9 +209,14 @@ export const createStatus = ({
   };
 };
 
-const callEndOf = (outcome: ObservedCall['outcome']): CallEnd => {
-  if (outcome === 'success') return 'ok';
-  return FAULT[outcome].retry === 'throttle' ? 'throttled' : 'failed';
+/** The answers by which nothing is wrong: it is as was wanted already, or it is not there any more. */
+const AS_WANTED: ReadonlySet<ObservedCall['outcome']> = new Set(['success', 'already', 'gone']);
+const NOT_NOW: ReadonlySet<ObservedCall['outcome']> = new Set(['again', 'later']);
+
+export const callEndOf = (outcome: ObservedCall['outcome']): CallEnd => {
+  if (AS_WANTED.has(outcome)) return 'ok';
+  if (NOT_NOW.has(outcome)) return 'later';
+  return outcome === 'throttled' ? 'throttled' : 'failed';
 };
 
 /** The kind under which the history keeps what the watch of PodEIPs saw. */

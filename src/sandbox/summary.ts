@@ -2,6 +2,15 @@ import type { AddressLedger } from './address-ledger.ts';
 import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
 import { isOfSample, REFUSED, USERS_EIPS } from './samples.ts';
 
+/** What to try next, in 80 columns. */
+const NEXT = [
+  'Next',
+  '  npm start -- --empty             a sandbox of your own: docs/tutorial.md',
+  '  npm start -- --scenario rollout  a lesson; --help names the others',
+  '  docs/installing.md               in a cluster',
+  '',
+];
+
 interface SummaryFacts {
   readonly isClean: boolean;
   readonly isCutShort: boolean;
@@ -72,6 +81,7 @@ export const summarize = (
         ? `  fine: ${isCutShort || areRefused ? '' : 'every pod got its address and '}every address was given back`
         : '  NOT FINE: see above',
       '',
+      ...(isFine ? NEXT : []),
     ].join('\n'),
   );
   return isFine ? 0 : 1;

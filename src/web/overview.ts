@@ -64,8 +64,12 @@ export interface ShownBudget {
   readonly action: string;
   /** Calls per minute that this cluster may make at the moment; throttled answers lower it. */
   readonly perMinute: number;
-  /** Calls of the last 60 s; the next two are those of them that were throttled, and that failed for another reason. */
+  /**
+   * Calls of the last 60 s; the next three are those of them that were to be tried again later, as happens while an
+   * EIP changes, that were throttled, and that failed for another reason.
+   */
   readonly called: number;
+  readonly later: number;
   readonly throttled: number;
   readonly failed: number;
   /** Calls that are queued. */

@@ -162,9 +162,13 @@ test('the webhooks, the Service, the Secret and the names that the configuration
   t.deepEqual(Object.fromEntries(roles.map(({ kind, rules }) => [kind, permissions(rules)])), {
     ClusterRole: [
       `admissionregistration.k8s.io/mutatingwebhookconfigurations get only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/mutatingwebhookconfigurations list only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/mutatingwebhookconfigurations patch only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/mutatingwebhookconfigurations watch only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/validatingwebhookconfigurations get only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/validatingwebhookconfigurations list only ${webhook.configurationName}`,
       `admissionregistration.k8s.io/validatingwebhookconfigurations patch only ${webhook.configurationName}`,
+      `admissionregistration.k8s.io/validatingwebhookconfigurations watch only ${webhook.configurationName}`,
       'apps/deployments get',
       'apps/statefulsets get',
       'authorization.k8s.io/subjectaccessreviews create',

@@ -45,6 +45,26 @@ test('docs/metrics.md has every metric, and every label has its meaning', (t) =>
   );
 });
 
+test('docs/configuration.md has every key of the configuration, with what it is for', (t) => {
+  const page = files().get('docs/configuration.md') ?? '';
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  t.true(rows.length > 90, `${rows.length} keys`);
+  for (const row of rows) t.regex(row, /\| [A-Za-z][^|]+[.)] \|$/u, row);
+  for (const key of [
+    'clusterID',
+    'docsURL',
+    'webhook.enabled',
+    'networkController.eipController.maxConcurrentReconciles',
+  ])
+    t.is(rows.filter((row) => row.startsWith(`| \`${key}\` |`)).length, 1, key);
+  t.true(rows.some((row) => row.startsWith('| `clusterID` | string | **required** |')));
+  t.true(
+    rows.some(
+      (row) => row.includes('| `true`, `false`') || row.startsWith('| `webhook.enabled` | boolean | `false` |'),
+    ),
+  );
+});
+
 test('every panel has a title, an explanation and the data source that is chosen; nothing is fixed to one Grafana', (t) => {
   for (const { board, panel } of panels()) {
     const where = `${board}: ${panel.title}`;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { parse, parseAllDocuments, stringify } from 'yaml';
+import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
@@ -171,7 +172,7 @@ const apply = async (kubeconfig: string, object: unknown, namespace: string): Pr
 type Manifest = { spec: { template: { metadata: { annotations: Record<string, string> } } } };
 
 (installed ? test.serial : test.serial.skip)(
-  'every manifest of the README gets its address in the sandbox',
+  'every manifest of the README, and of the guides, gets its address in the sandbox',
   async (t) => {
     const { kubeconfig, text: printed, end } = await startEmptySandbox();
     t.teardown(async () => {
@@ -198,6 +199,15 @@ type Manifest = { spec: { template: { metadata: { annotations: Record<string, st
         (all) => all.some(({ status }) => status?.status === 'InUse'),
       );
     }
+    for (const { text } of blocksOf('docs/guides.md').filter(({ info }) => info === 'yaml'))
+      await apply(kubeconfig, text, 'default');
+    const named = await until(
+      'the pod of the guide has a target for external-dns',
+      () => kube.get(POD, { namespace: 'default', name: 'game-0' }),
+      (pod) => pod?.metadata.annotations?.['external-dns.alpha.kubernetes.io/target'] !== undefined,
+    );
+    const podEip = await kube.get(PODEIP, { namespace: 'default', name: 'game-0' });
+    t.is(named?.metadata.annotations?.['external-dns.alpha.kubernetes.io/target'], podEip?.status?.eipAddress);
     await connection.close();
   },
 );

@@ -122,6 +122,11 @@ const prepares = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   t.log(`a pod was made in ${Math.round(performance.now() - began)} ms with the webhooks down`);
   const again = await stage.startController({ ...settings(port), webhook: { enabled: false } });
   await until(
+    'it says that the API server calls what nobody serves',
+    () => again.output(),
+    (text) => text.includes('webhooks that are not served (MutatingWebhookConfiguration knative-eip)'),
+  );
+  await until(
     'the pod has an address',
     () => kube.get(POD, { namespace: 'default', name: 'plain' }),
     (pod) => pod?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,

@@ -41,11 +41,11 @@ test('the budget counts the calls of the last minute, by how they ended', (t) =>
   budget.called('Allocate', 'throttled');
   budget.called('Allocate', 'ok');
   budget.called('Release', 'failed');
-  t.deepEqual(budget.lastMinute('Allocate'), { ok: 2, throttled: 1, failed: 0 });
+  t.deepEqual(budget.lastMinute('Allocate'), { ok: 2, later: 0, throttled: 1, failed: 0 });
   now = 61_000;
-  t.deepEqual(budget.lastMinute('Allocate'), { ok: 1, throttled: 1, failed: 0 });
-  t.deepEqual(budget.lastMinute('Release'), { ok: 0, throttled: 0, failed: 1 });
+  t.deepEqual(budget.lastMinute('Allocate'), { ok: 1, later: 0, throttled: 1, failed: 0 });
+  t.deepEqual(budget.lastMinute('Release'), { ok: 0, later: 0, throttled: 0, failed: 1 });
   now = 200_000;
-  t.deepEqual(budget.lastMinute('Allocate'), { ok: 0, throttled: 0, failed: 0 });
+  t.deepEqual(budget.lastMinute('Allocate'), { ok: 0, later: 0, throttled: 0, failed: 0 });
   t.deepEqual([...budget.actions()], ['Allocate', 'Release']);
 });

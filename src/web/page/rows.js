@@ -162,7 +162,7 @@ export const budgetCells = (it) => [
       'aria-label': words().callsOf(it.action, it.called, it.perMinute),
     }),
   ),
-  ...[it.called, it.perMinute, it.waiting, it.throttled, it.failed].map((number) =>
+  ...[it.called, it.perMinute, it.waiting, it.later, it.throttled, it.failed].map((number) =>
     element('td', { class: 'number' }, String(number)),
   ),
 ];
