@@ -88,5 +88,7 @@ export const fencedContainerGroups = (
     describeContainerGroups: (filter, signal) => groups.describeContainerGroups(filter, signal),
     describeContainerGroupStatus: (filter, signal) => groups.describeContainerGroupStatus(filter, signal),
     describeContainerLog: (query, signal) => groups.describeContainerLog(query, signal),
+    execContainerCommand: (query, signal) =>
+      guard('ExecContainerCommand', () => groups.execContainerCommand(query, signal)),
   };
 };

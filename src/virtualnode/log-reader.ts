@@ -12,8 +12,13 @@ const LIMITS = { perAddress: 4, inAll: 8 };
  * anonymous access (kubernetes pkg/kubelet/server/auth.go: all but a few paths are the resource nodes/proxy). Client
  * certificates are accepted if an authority is configured.
  */
-export const createLogReaderAuthorizer = (kube: Kube, clock: Clock, nodeName: string) => {
-  const resourceAttributes = { verb: 'get', version: 'v1', resource: 'nodes', subresource: 'proxy', name: nodeName };
+export const createLogReaderAuthorizer = (
+  kube: Kube,
+  clock: Clock,
+  nodeName: string,
+  verb: 'get' | 'create' = 'get',
+) => {
+  const resourceAttributes = { verb, version: 'v1', resource: 'nodes', subresource: 'proxy', name: nodeName };
   const authorizer = new Authorizer({ kube, clock, attributes: { resourceAttributes }, limits: LIMITS });
   return (request: IncomingMessage, signal: AbortSignal) => {
     const { headers, socket } = request;

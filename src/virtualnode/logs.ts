@@ -17,12 +17,16 @@ import { followLog } from './follow-log.ts';
 import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
 import { createLogReaderAuthorizer } from './log-reader.ts';
+import { serveStreams } from './streaming/serve-streams.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
 interface KubeletEndpointParts {
   readonly kube: Kube;
-  readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'describeContainerLog'>;
+  readonly containerGroups: Pick<
+    ContainerGroups,
+    'describeContainerGroups' | 'describeContainerLog' | 'execContainerCommand'
+  >;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -77,6 +81,7 @@ export const serveKubelet = async (
     },
     (request, response) => void answer(parts, settings, { request, response, state, signal: ending.signal }),
   );
+  serveStreams(server, { ...parts, nodeName, clusterUid: settings.clusterUid }, ending.signal);
   const connections = limitConnections(server, CONNECTIONS, parts.clock);
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
@@ -196,7 +201,7 @@ const wantedBy = ({ url = '/', method }: IncomingMessage): Wanted => {
   if (!parsed || kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
-      'There is only /containerLogs/{namespace}/{pod}/{container}; ECI pods have no exec, attach or port-forward here',
+      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 /exec and /portForward',
     );
   if (method !== 'GET') throw new Refusal(405, 'Method not allowed');
   return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };

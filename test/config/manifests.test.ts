@@ -448,6 +448,7 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
     'DescribeContainerGroups',
     'DescribeContainerGroupStatus',
     'DescribeContainerLog',
+    'ExecContainerCommand',
   ];
   t.deepEqual(
     policy.Statement.flatMap(({ Action }) => Action),

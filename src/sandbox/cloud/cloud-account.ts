@@ -9,7 +9,7 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, Transitions } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord, LogLine } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
@@ -54,6 +54,10 @@ export class Account {
   readonly containerGroups = new Map<string, ContainerGroupRecord>();
   /** What containers have written, by `<container group>/<container>`. */
   readonly containerLogs = new Map<string, LogLine[]>();
+  /** Commands that nobody has begun yet, by the secret that their address has. */
+  readonly commands = new Map<string, PendingCommand>();
+  /** Where commands are run, such as `ws://127.0.0.1:1234`; undefined: nowhere. */
+  commandsAt: string | undefined;
   readonly vSwitches = new Map<string, VSwitch>();
   readonly ledger = new CallLedger();
   quota: number;

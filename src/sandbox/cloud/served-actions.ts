@@ -6,6 +6,7 @@ import {
   describeContainerGroupStatus,
   describeContainerLog,
 } from './container-group-description.ts';
+import { execContainerCommand } from './commands.ts';
 import { createContainerGroup, deleteContainerGroup } from './container-group-service.ts';
 import { createNetworkInterface, deleteNetworkInterface, describeNetworkInterfaces } from './ecs.ts';
 import { describeEipAddresses } from './eip-description.ts';
@@ -65,6 +66,7 @@ const products: Readonly<
       DescribeContainerGroups: plain(describeContainerGroups),
       DescribeContainerGroupStatus: plain(describeContainerGroupStatus),
       DescribeContainerLog: plain(describeContainerLog),
+      ExecContainerCommand: plain(execContainerCommand),
     },
   },
 };
