@@ -86,7 +86,19 @@ export const readEnding = (text: string): Ending => {
     if (Number.isInteger(code)) return { kind: 'exit', code };
     return { kind: 'failed', message: typeof message === 'string' ? message : text };
   } catch {
-    const [, code] = /exit (?:code|status):? (\d{1,3})\s*$/.exec(text.slice(-200)) ?? [];
-    return code === undefined ? { kind: 'failed', message: text } : { kind: 'exit', code: Number(code) };
+    const code = exitCodeIn(text.slice(-LONGEST_CODE).trimEnd());
+    return code === undefined ? { kind: 'failed', message: text } : { kind: 'exit', code };
   }
+};
+
+/** At the end of a text, behind what comes before it: characters. */
+const LONGEST_CODE = 40;
+
+/** `command terminated with exit code 3`, `exit status 3` (Go's os/exec, ExitError). */
+const exitCodeIn = (text: string): number | undefined => {
+  const at = text.lastIndexOf(' ');
+  const code = text.slice(at + 1);
+  const before = text.slice(0, Math.max(at, 0));
+  const isNamed = ['exit code', 'exit code:', 'exit status', 'exit status:'].some((words) => before.endsWith(words));
+  return isNamed && /^\d{1,3}$/.test(code) ? Number(code) : undefined;
 };

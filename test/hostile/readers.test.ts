@@ -96,12 +96,6 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   [String.raw`src/kube/kubeconfig.ts [.:]$`]: 'the kubeconfig of whoever starts it',
   [String.raw`src/kube/authorizer.ts ^Bearer +([\x21-\x7e]+)$`]: 'a header: Node takes 16 KiB of them',
   [String.raw`src/virtualnode/log-query.ts ^\d{1,15}$`]: 'a query: Node takes 16 KiB of it, and the pattern 15 digits',
-  'src/cloud/terminal-message.ts parse': 'a size of 4 KiB at most, or how a command ended, 16 KiB at most',
-  [String.raw`src/cloud/terminal-message.ts exit (?:code|status):? (\d{1,3})\s*$`]: 'the last 200 characters of a text',
-  [String.raw`src/virtualnode/streaming/cloud-terminal.ts \S*:\/\/\S*`]: 'a message of the library ws',
-  [String.raw`src/virtualnode/streaming/cloud-terminal.ts ^(127\.0\.0\.1|localhost|\[::1\])$`]:
-    'a host name of the cloud',
-  [String.raw`src/virtualnode/streaming/stream-request.ts \s*,\s*`]: 'a header: Node takes 16 KiB of them',
   [String.raw`src/web/connections.ts ^::ffff:`]: 'the address of a socket',
   [String.raw`src/web/page.ts ^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$`]: 'a header: Node takes 16 KiB of them',
   [String.raw`src/virtualnode/decide.ts \.\d+Z$`]: 'the time now, as Date writes it',

@@ -39,12 +39,12 @@ interface TerminalParts {
   readonly onOutput: (channel: 'stdout' | 'stderr', data: Buffer) => Promise<void>;
 }
 
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
 /** An address of a WebSocket that a secret may be sent to. */
 const isSafe = (address: string): boolean => {
   const url = URL.parse(address);
-  return (
-    url?.protocol === 'wss:' || (url?.protocol === 'ws:' && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname))
-  );
+  return url?.protocol === 'wss:' || (url?.protocol === 'ws:' && LOOPBACK.has(url.hostname));
 };
 
 /**
@@ -99,7 +99,7 @@ export const openTerminal = async (
   socket.on('message', (message, isBinary) => take(readTerminalMessage(message, isBinary)));
   socket.on('error', ({ message }) => {
     // The library quotes the address where it cannot be read.
-    cause = message.replaceAll(/\S*:\/\/\S*/g, 'the address');
+    cause = message.includes('://') ? 'its address cannot be read' : message;
   });
   socket.on('close', (code) => {
     stopPinging?.();
