@@ -1,11 +1,10 @@
 /** Of the package `ws`, which has no types of its own: what is used of it. Source: its doc/ws.md. */
 declare module 'ws' {
   import type { EventEmitter } from 'node:events';
-  import type { Agent, IncomingMessage } from 'node:http';
+  import type { IncomingMessage } from 'node:http';
   import type { Duplex } from 'node:stream';
 
   export interface ClientOptions {
-    readonly agent?: Agent | undefined;
     readonly followRedirects?: boolean;
     /** Milliseconds. */
     readonly handshakeTimeout?: number;

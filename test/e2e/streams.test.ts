@@ -149,12 +149,32 @@ const forward = async (t: ExecutionContext) => {
   t.regex(attached.stderr, /ECI has no way to attach .* kubectl logs -f/);
 };
 
+const run = async (t: ExecutionContext) => {
+  const { cloud, start } = await setKubectlStage(t);
+  const overrides = '--overrides={"spec":{"nodeName":"virtual-1"}}';
+  const child = start('run', 'once', '--image=busybox', '--restart=Never', '-i', '--rm', overrides);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = once(child, 'close');
+  await until(
+    'its log shows',
+    () => said,
+    (it) => it.includes('started busybox'),
+  );
+  t.regex(said, /couldn't attach to pod\/once, falling back to streaming logs: .*ECI has no way to attach/);
+  cloud.world.endContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '', 'Succeeded');
+  const [code] = (await ended) as [number | null];
+  t.is(code, 0, said);
+  t.regex(said, /pod "once" deleted/);
+};
+
 const TESTS: readonly (readonly [string, (t: ExecutionContext) => Promise<void>])[] = [
   ['kubectl exec runs commands in containers of the virtual node, with input, output and exit code', exec],
   ['kubectl exec -it is a terminal whose size follows', terminal],
   ['kubectl cp copies 5 MiB there and back', copy],
   ['kubectl port-forward reaches the instance, and attach is refused with what to do', forward],
+  ['kubectl run -i --rm shows the log, because there is no attach, and ends with the pod', run],
 ];
-for (const [title, run] of TESTS)
-  if (controlPlaneAvailable()) test.serial(title, run);
-  else test.skip(`${title} (${HOW_TO_GET_ONE})`, run);
+for (const [title, play] of TESTS)
+  if (controlPlaneAvailable()) test.serial(title, play);
+  else test.skip(`${title} (${HOW_TO_GET_ONE})`, play);

@@ -220,13 +220,28 @@ test('a client that breaks the protocol, and the end of the endpoint, end a sess
   t.pass();
 });
 
-test('there are 64 sessions at most, and the one after that is told so', async (t) => {
+test('there are 48 sessions at most, the one after that is told so, and a log can still be read', async (t) => {
   const endpoint = await serve();
   t.teardown(() => endpoint.close());
   const clients = [];
-  // Of one address there are 64 connections.
-  for (let n = 0; n < 64; n += 1) clients.push(await client(endpoint.port));
-  const { head } = clients[63] ?? {};
-  t.regex(head ?? '', / 101 /);
-  for (const { socket } of clients) socket.destroy();
+  for (let n = 0; n < 48; n += 1) clients.push(await client(endpoint.port));
+  for (const { head } of clients) t.regex(head, / 101 /);
+  const { head, rest, socket } = await ask(endpoint.port, EXEC);
+  socket.destroy();
+  t.regex(head, /^HTTP\/1\.1 429 /);
+  t.regex(rest.toString(), /48 sessions already/);
+  const logs = await ask(endpoint.port, '/containerLogs/default/web/main', {
+    method: 'GET',
+    headers: { connection: 'close', upgrade: '' },
+  });
+  t.regex(logs.head, /^HTTP\/1\.1 200 /);
+  logs.socket.destroy();
+  // Who leaves makes room.
+  clients[0]?.socket.destroy();
+  for (;;) {
+    const next = await ask(endpoint.port, EXEC);
+    next.socket.destroy();
+    if (/ 101 /.test(next.head)) break;
+  }
+  for (const { socket: other } of clients) other.destroy();
 });

@@ -1,4 +1,3 @@
-import type { Agent } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Clock } from '../../lib/clock.ts';
 import {
@@ -33,8 +32,6 @@ export interface CloudTerminal {
 
 interface TerminalParts {
   readonly clock: Clock;
-  /** The way to the cloud, where it is not the direct one. */
-  readonly agent?: Agent | undefined;
   /** Takes output; as long as it does not resolve, no more is read. */
   readonly onOutput: (channel: 'stdout' | 'stderr', data: Buffer) => Promise<void>;
 }
@@ -53,12 +50,11 @@ const isSafe = (address: string): boolean => {
  */
 export const openTerminal = async (
   address: string,
-  { clock, agent, onOutput }: TerminalParts,
+  { clock, onOutput }: TerminalParts,
   signal: AbortSignal,
 ): Promise<CloudTerminal> => {
   if (!isSafe(address)) throw new Error('the cloud answered an address that is no wss://');
   const socket = new WebSocket(address, {
-    agent,
     followRedirects: false,
     handshakeTimeout: HANDSHAKE_MS,
     maxPayload: LONGEST_MESSAGE,

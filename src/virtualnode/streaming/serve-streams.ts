@@ -24,8 +24,11 @@ interface StreamParts extends TargetParts {
   readonly log: Log;
 }
 
-/** Clients at once. Each has a connection from an API server, and one to the cloud. */
-const MOST_SESSIONS = 64;
+/**
+ * Clients at once. Each has a connection from an API server, and one to the cloud. Fewer than one address may have, so
+ * that there is always room for who reads logs (CONNECTIONS in src/virtualnode/logs.ts).
+ */
+const MOST_SESSIONS = 48;
 /** A session on which nothing has flowed for so long ends; as a kubelet's (streamingConnectionIdleTimeout). */
 const IDLE_MS = 4 * 3_600_000;
 /** Streams of one client at once; a command has five. */

@@ -103,7 +103,7 @@ export class SpdyConnection {
     if (streamId % 2 === 0 || streamId <= this.#lastStreamId)
       throw new SpdyError(`stream ${streamId} after ${this.#lastStreamId}`);
     this.#lastStreamId = streamId;
-    const stream = new SpdyStream(streamId, headers, {
+    const stream = new SpdyStream(headers, {
       write: (data, done) => {
         this.#parts.onData();
         this.#send({ type: 'data', streamId, fin: false, data }, done);
@@ -147,16 +147,14 @@ interface StreamWire {
 /** One stream of a connection. What is written waits until the peer has heard that there is one. */
 export class SpdyStream extends Duplex {
   readonly headers: Headers;
-  readonly id: number;
   readonly #wire: StreamWire;
   /** What waits until the peer has heard of the stream: null, nothing; undefined, it has heard. */
   #waiting: (() => void) | undefined | null = null;
   #room: (() => void) | undefined;
   #isRefused = false;
 
-  constructor(id: number, headers: Headers, wire: StreamWire) {
+  constructor(headers: Headers, wire: StreamWire) {
     super({ readableHighWaterMark: RECEIVE_AHEAD, writableHighWaterMark: PIECE });
-    this.id = id;
     this.headers = headers;
     this.#wire = wire;
     // A stream that breaks off is seen by who reads it; without a listener it would end the process.
