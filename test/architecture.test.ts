@@ -134,6 +134,7 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
   { name: /^@peculiar\/x509$/, only: /^src\/(webhook\/certificates|virtualnode\/certificate)\.ts$/ },
   { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
+  { name: /^ws$/, only: /^src\/(virtualnode\/streaming\/cloud-terminal|sandbox\/cloud\/run-commands)\.ts$/ },
   { name: /^koa$/, only: /^src\/(web\/|webhook\/server\.ts$)/ },
   { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
@@ -197,7 +198,11 @@ const importsOf = (source: string): Import[] => {
 
 const partOf = (file: string): string => {
   if (/^src\/kube\/(port|fault|access-reviews)\.ts$/.test(file)) return 'kube/port';
-  if (/^src\/cloud\/(port|fault|fault-policy|fault-history|container-groups|readings|named-answer)\.ts$/.test(file))
+  if (
+    /^src\/cloud\/(port|fault|fault-policy|fault-history|container-groups|readings|named-answer|terminal-message)\.ts$/.test(
+      file,
+    )
+  )
     return 'cloud/port';
   if (file === 'src/controllers/podeip/record.ts') return 'podeip/record';
   if (/^src\/virtualnode\/(translate\/|workload-pod\.ts$)/.test(file)) return 'translation';

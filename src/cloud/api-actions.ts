@@ -10,6 +10,7 @@ const MUTATING_ACTIONS = [
   'UnTagResources',
   'CreateContainerGroup',
   'DeleteContainerGroup',
+  'ExecContainerCommand',
 ] as const;
 
 /** API actions that only read. No answer of theirs is ever "unknown": they can simply be asked again. */

@@ -3,7 +3,7 @@ import type { Tag } from './port.ts';
 /**
  * Elastic container instances ("container groups"), as far as the product uses them. Shapes and limits: ECI API
  * reference 2018-08-08, CreateContainerGroup, DescribeContainerGroups, DescribeContainerGroupStatus,
- * DescribeContainerLog, DescribeMultiContainerGroupMetric.
+ * DescribeContainerLog, DescribeMultiContainerGroupMetric, ExecContainerCommand.
  */
 
 /** What CreateContainerGroup can say about a public address. Nothing else about it can be said there. */
@@ -340,4 +340,19 @@ export interface ContainerGroups {
     containerGroupIds: readonly string[],
     signal?: AbortSignal,
   ): Promise<readonly ContainerGroupMetrics[]>;
+  /**
+   * Runs a command in a container that runs: in truth once somebody opens the WebSocket whose address this answers, in
+   * the next 30 s. Whoever has the address may do that, so that it belongs in no log.
+   */
+  execContainerCommand(
+    call: {
+      readonly containerGroupId: string;
+      readonly containerName: string;
+      /** At most 20 parts of at most 256 characters. */
+      readonly command: readonly string[];
+      readonly tty: boolean;
+      readonly stdin: boolean;
+    },
+    signal?: AbortSignal,
+  ): Promise<{ webSocketUri: string }>;
 }

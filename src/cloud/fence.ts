@@ -89,5 +89,7 @@ export const fencedContainerGroups = (
     describeContainerGroupStatus: (filter, signal) => groups.describeContainerGroupStatus(filter, signal),
     describeContainerLog: (query, signal) => groups.describeContainerLog(query, signal),
     describeContainerGroupMetrics: (ids, signal) => groups.describeContainerGroupMetrics(ids, signal),
+    execContainerCommand: (query, signal) =>
+      guard('ExecContainerCommand', () => groups.execContainerCommand(query, signal)),
   };
 };

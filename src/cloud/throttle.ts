@@ -11,12 +11,12 @@ import { FAULT } from './fault-policy.ts';
  * Calls per minute that an account may make (VPC documentation, "EIP quotas": AllocateEipAddress and
  * AssociateEipAddress 120, DescribeEipAddresses and ReleaseEipAddress 600 per 60 s; API reference,
  * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
- * DescribeContainerGroupStatus 10000, DescribeContainerLog 500 per 60 s; of CreateContainerGroup and
- * DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20 a second: both are kept
- * to, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a careful 60 stands for those that change
- * something, and for bandwidth packages, which are seldom looked up. The look-up of network interfaces, which every pod
- * needs, begins as fast as the other reads, and that of metrics as fast as that of logs; if that is too fast, the cloud
- * says so and it slows down.
+ * DescribeContainerGroupStatus 10000, DescribeContainerLog and ExecContainerCommand 500 per 60 s; of
+ * CreateContainerGroup and DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20
+ * a second: both are kept to, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a careful 60 stands
+ * for those that change something, and for bandwidth packages, which are seldom looked up. The look-up of network
+ * interfaces, which every pod needs, begins as fast as the other reads, and that of metrics as fast as that of logs; if
+ * that is too fast, the cloud says so and it slows down.
  */
 export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   AllocateEipAddress: 120,
@@ -29,6 +29,7 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeContainerGroupStatus: 10_000,
   DescribeContainerLog: 500,
   DescribeMultiContainerGroupMetric: 500,
+  ExecContainerCommand: 500,
   UnassociateEipAddress: 120,
   AddCommonBandwidthPackageIp: 60,
   RemoveCommonBandwidthPackageIp: 60,
@@ -355,5 +356,7 @@ export const throttledContainerGroups = (groups: ContainerGroups, throttle: Thro
       take('DescribeContainerLog', signal, () => groups.describeContainerLog(query, signal)),
     describeContainerGroupMetrics: (ids, signal) =>
       take('DescribeMultiContainerGroupMetric', signal, () => groups.describeContainerGroupMetrics(ids, signal)),
+    execContainerCommand: (query, signal) =>
+      take('ExecContainerCommand', signal, () => groups.execContainerCommand(query, signal)),
   };
 };

@@ -97,7 +97,12 @@ export const virtualNode = z
           .string()
           .refine((value) => parseHostPort(value) !== undefined)
           .default('0.0.0.0:10250')
-          .meta(rule('Where `kubectl logs` is answered, over TLS.', 'host:port such as 0.0.0.0:10250')),
+          .meta(
+            rule(
+              'Where `kubectl logs`, `exec`, `cp` and `port-forward` are answered, over TLS.',
+              'host:port such as 0.0.0.0:10250',
+            ),
+          ),
         advertiseAddress: textRule(/^[0-9a-fA-F.:]+$/, 45)
           .optional()
           .meta(

@@ -30,23 +30,24 @@ const PARTS: readonly (readonly [path: string, subresources: readonly string[]])
 const subresourcesOf = (path: string): readonly string[] =>
   PARTS.find(([part]) => path === part || path.startsWith(`${part}/`))?.[1] ?? ['proxy'];
 
-const verbOf = (method: string): string => VERBS[method] ?? '';
-
-const attributesOf = (method: string, path: string, nodeName: string): readonly Attributes[] =>
+const attributesOf = (verb: string, path: string, nodeName: string): readonly Attributes[] =>
   subresourcesOf(path).map((subresource) => ({
-    resourceAttributes: { verb: verbOf(method), version: 'v1', resource: 'nodes', subresource, name: nodeName },
+    resourceAttributes: { verb, version: 'v1', resource: 'nodes', subresource, name: nodeName },
   }));
 
 /**
  * Resolves where a request is allowed, and rejects with the Refusal of the others. Works like a kubelet with webhook
  * authentication and authorization and without anonymous access. Client certificates are accepted if an authority is
  * configured.
+ *
+ * @param verb what every request has to be allowed, whatever its method. By default the method says it
  */
-export const createEndpointAuthorizer = (kube: Kube, clock: Clock, nodeName: string) => {
+export const createEndpointAuthorizer = (kube: Kube, clock: Clock, nodeName: string, verb?: string) => {
   const authorizer = new Authorizer({ kube, clock, limits: LIMITS });
   return async (request: IncomingMessage, path: string, signal: AbortSignal): Promise<void> => {
     const { headers, socket, method = '' } = request;
-    const attributes = attributesOf(method, path, nodeName);
+    const wanted = verb ?? VERBS[method] ?? '';
+    const attributes = attributesOf(wanted, path, nodeName);
     const { authorization } = headers;
     const asker = { user: userOf(request), authorization, address: socket.remoteAddress, attributes };
     const decision = await authorizer.decide(asker, signal);
@@ -55,7 +56,7 @@ export const createEndpointAuthorizer = (kube: Kube, clock: Clock, nodeName: str
     if (decision === 403)
       throw new Refusal(
         403,
-        `Forbidden (verb=${verbOf(method)}, resource=nodes, subresource(s)=[${subresourcesOf(path).join(' ')}])`,
+        `Forbidden (verb=${wanted}, resource=nodes, subresource(s)=[${subresourcesOf(path).join(' ')}])`,
       );
   };
 };

@@ -19,6 +19,7 @@ import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
+import { serveStreams } from './streaming/serve-streams.ts';
 import { nodeTags, TAG_POD_UID } from './translate/group.ts';
 import { WORKLOAD_POD } from './workload-pod.ts';
 
@@ -26,7 +27,7 @@ interface KubeletEndpointParts {
   readonly kube: Kube;
   readonly containerGroups: Pick<
     ContainerGroups,
-    'describeContainerGroups' | 'describeContainerLog' | 'describeContainerGroupMetrics'
+    'describeContainerGroups' | 'describeContainerLog' | 'describeContainerGroupMetrics' | 'execContainerCommand'
   >;
   /** Every pod of the node that has an instance, as it was described last. By default none. */
   readonly instances?: (() => readonly PodInstance[]) | undefined;
@@ -91,6 +92,7 @@ export const serveKubelet = async (
     },
     (request, response) => void answer(parts, settings, { request, response, state, signal: ending.signal }),
   );
+  serveStreams(server, { ...parts, nodeName, clusterUid: settings.clusterUid }, ending.signal);
   const connections = limitConnections(server, CONNECTIONS, parts.clock);
   void renewCertificate(parts, settings, { first, signal: ending.signal }, (certificate) =>
     server.setSecureContext({ ...certificate, ...clients }),
@@ -266,7 +268,7 @@ const wantedBy = (parsed: URL): Wanted => {
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
-      'There is only /containerLogs/{namespace}/{pod}/{container}; ECI pods have no exec, attach or port-forward here',
+      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 /exec and /portForward',
     );
   return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };
 };

@@ -193,7 +193,7 @@ const listen = async (
     const message = error instanceof Error ? error.message : String(error);
     log.error(
       { host: kubelet.listen.host, port: kubelet.listen.port },
-      `There will be neither kubectl logs nor kubectl top of the virtual node: ${message}`,
+      `There will be no kubectl logs, top, exec and port-forward of the virtual node: ${message}`,
     );
     return undefined;
   }

@@ -26,8 +26,8 @@ interface Connection {
   readonly address: string;
   /** Requests that have arrived completely and are not answered yet. */
   readonly answering: Set<IncomingMessage>;
-  /** `waiting` and `handshake` are of TLS only. */
-  state: 'waiting' | 'handshake' | 'open';
+  /** `waiting` and `handshake` are of TLS only; `upgraded` is of streams, for which whoever serves them has a limit. */
+  state: 'waiting' | 'handshake' | 'open' | 'upgraded';
 }
 
 /** All connections of a server; Node's own list lacks those whose handshake has not ended. */
@@ -63,7 +63,7 @@ export const limitConnections = (server: Server, limits: ConnectionLimits, clock
   const makeRoom = (isCandidate: (connection: Connection) => boolean): boolean => {
     for (const [key, connection] of open) {
       const isAnswering = [...connection.answering].some((request) => request.complete);
-      if (isAnswering || !isCandidate(connection)) continue;
+      if (isAnswering || connection.state === 'upgraded' || !isCandidate(connection)) continue;
       open.delete(key);
       connection.socket.destroy();
       return true;
@@ -118,6 +118,11 @@ export const limitConnections = (server: Server, limits: ConnectionLimits, clock
     if (!connection) return;
     connection.state = 'open';
     takeWaiting(connection.address);
+  });
+  // Nobody looks after what happens on it any more: it neither gives way nor is it idle.
+  server.prependListener('upgrade', (request: IncomingMessage) => {
+    const connection = open.get(keyOf(request.socket));
+    if (connection) connection.state = 'upgraded';
   });
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const key = keyOf(request.socket);

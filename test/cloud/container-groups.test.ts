@@ -233,6 +233,29 @@ test.serial('the status poll and the log are read as the SDK gives them', async 
   });
   server.play(() => ({ RequestId: 'REQ-1', ContainerName: 'main' }));
   t.is(await groups.describeContainerLog({ containerGroupId: 'eci-1', containerName: 'main' }), '');
+
+  const address = 'wss://eci.example/exec/?s=secret';
+  server.play(() => ({ RequestId: 'REQ-1', WebSocketUri: address, HttpUrl: 'https://eci.example' }));
+  const call = { containerGroupId: 'eci-1', containerName: 'main', tty: false, stdin: true };
+  t.deepEqual(await groups.execContainerCommand({ ...call, command: ['sh', '-c', 'a "b"'] }), {
+    webSocketUri: address,
+  });
+  t.deepEqual(server.requests[0]?.query, {
+    RegionId: 'cn-beijing',
+    ContainerGroupId: 'eci-1',
+    ContainerName: 'main',
+    Command: '["sh","-c","a \\"b\\""]',
+    TTY: 'false',
+    Stdin: 'true',
+    Sync: 'false',
+  });
+  server.play(() => ({ RequestId: 'REQ-1' }));
+  await t.throwsAsync(groups.execContainerCommand({ ...call, command: ['true'] }), { message: /WebSocketUri/ });
+  for (const [command, words] of [
+    [Array<string>(21).fill('a'), /21 parts; ECI takes 20/],
+    [['a', 'b'.repeat(257)], /part 2 of the command has 257 characters; ECI takes 256/],
+  ] as const)
+    await t.throwsAsync(groups.execContainerCommand({ ...call, command }), { message: words });
 });
 
 test.serial('metrics: the newest record of each instance, and of the others nothing', async (t) => {

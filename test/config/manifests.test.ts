@@ -453,6 +453,7 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
     'DescribeContainerGroupStatus',
     'DescribeContainerLog',
     'DescribeMultiContainerGroupMetric',
+    'ExecContainerCommand',
   ];
   t.deepEqual(
     policy.Statement.flatMap(({ Action }) => Action),

@@ -1,3 +1,5 @@
+import { readEnding, readSize } from '../../src/cloud/terminal-message.ts';
+import { ReportReader } from '../../src/virtualnode/streaming/reported-command.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { admitPod } from '../../src/webhook/mutate-pod.ts';
@@ -131,6 +133,15 @@ const context = { action: 'AllocateEipAddress', known: ['0123456789abcdef'] } as
 const CODES = ['Signature', 'Throttling', 'InvalidTimeStamp', 'Forbidden.RAM', 'SomethingNew', 'EPROTO'];
 
 export const DRIVES: Readonly<Record<string, Drive>> = {
+  'what a container writes': (text) => [
+    new ReportReader('word').push(Buffer.from(`word+${text}word${text}`)),
+    new ReportReader('word').push(Buffer.from(`word1`)),
+  ],
+  'how a command ended, and the size of its terminal': (text) => [
+    readEnding(text),
+    readEnding(`${text} exit code 1`),
+    readSize(text),
+  ],
   'annotations of a pod': (text) => {
     for (const key of ALL_KEYS) evaluated({ ...NEW, [key]: text });
     return evaluated({ [KEYS.instanceId[1]]: text });

@@ -31,6 +31,8 @@ export interface ControlPlaneOptions {
    * @default '127.0.0.1'
    */
   readonly address?: string | undefined;
+  /** Files with the certificate and the key by which the API server shows kubelets who it is. */
+  readonly kubeletClient?: { readonly certificate: string; readonly key: string } | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -136,7 +138,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
-    const { address = '127.0.0.1' } = options;
+    const { address = '127.0.0.1', kubeletClient } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
       'bind-address': address,
@@ -151,6 +153,11 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'service-account-issuer': 'https://kubernetes.default.svc',
       'service-cluster-ip-range': '10.96.0.0/16',
       'disable-admission-plugins': 'ServiceAccount',
+      ...(kubeletClient && {
+        'kubelet-client-certificate': kubeletClient.certificate,
+        'kubelet-client-key': kubeletClient.key,
+        'kubelet-preferred-address-types': 'InternalIP',
+      }),
     });
 
     const url = `https://${address}:${secure}`;

@@ -479,16 +479,13 @@ const worldMutants: readonly Mutant[] = [
       managedBy: after.managedBy,
     })),
   ),
-  rare(
-    84,
-    mutant(
-      'what the cloud has said stays in the condition when it says it no more',
-      status('statusOf', (original) => (podEip, seen, said, time) => {
-        const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
-        const isOfCloud = /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(before);
-        return original(podEip, seen, isOfCloud ? { ...said, message: before } : said, time);
-      }),
-    ),
+  mutant(
+    'what the cloud has said stays in the condition when it says it no more',
+    status('statusOf', (original) => (podEip, seen, said, time) => {
+      const before = podEip.status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+      const isOfCloud = /^[A-Z][A-Za-z]+: \S+ \(HTTP/u.test(before);
+      return original(podEip, seen, isOfCloud ? { ...said, message: before } : said, time);
+    }),
   ),
   mutant(
     'two leaders: the lease is taken while another holds it',

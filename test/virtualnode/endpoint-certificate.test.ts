@@ -39,6 +39,7 @@ const endpoint = async (t: ExecutionContext, settings: Partial<KubeletEndpointSe
     describeContainerGroups: nothing,
     describeContainerLog: () => Promise.resolve(''),
     describeContainerGroupMetrics: nothing,
+    execContainerCommand: () => Promise.reject(new Error('nobody asks for it')),
   };
   const served = await serveKubelet(
     { kube, containerGroups, clock, random: systemRandom, log },

@@ -41,6 +41,7 @@ const endpointOn = async () => {
       asked.cloud += 1;
       return Promise.resolve([]);
     },
+    execContainerCommand: () => Promise.reject(new Error('no commands here')),
     describeContainerLog: () => Promise.resolve(''),
     describeContainerGroupMetrics: () => Promise.resolve([]),
   };

@@ -343,4 +343,14 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
       'InvalidParameter.NotFound',
     ],
   },
+  // ECI API reference, ExecContainerCommand: an instance or a container that does not run.
+  ExecContainerCommand: {
+    refused: ['IncorrectStatus', 'InvalidParameter.ValueExceeded'],
+    gone: [
+      'ContainerGroupNotFound',
+      'ContainerGroup.NotFound',
+      'InvalidContainerGroupId.NotFound',
+      'InvalidParameter.NotFound',
+    ],
+  },
 };

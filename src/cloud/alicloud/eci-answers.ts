@@ -221,6 +221,13 @@ export const readMetrics = (
     return all.toSorted((a, b) => b.at - a.at).slice(0, 1);
   });
 
+/** ExecContainerCommand: the address of the WebSocket. Its text is in no error. */
+export const readExec = ({ webSocketUri }: Eci.ExecContainerCommandResponseBody): { webSocketUri: string } => {
+  const address: unknown = webSocketUri;
+  if (typeof address === 'string' && address !== '') return { webSocketUri: address };
+  throw bad('WebSocketUri', typeof address);
+};
+
 /** DescribeContainerLog: the text, "" where there is none. */
 export const readLog = (body: Eci.DescribeContainerLogResponseBody): string => {
   const content: unknown = body.content ?? '';

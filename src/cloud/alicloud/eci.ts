@@ -7,7 +7,7 @@ import { createCaller } from './call.ts';
 import { check, inconsistent, refuse } from './answer-checks.ts';
 import { createClients } from './clients.ts';
 import type { CloudSettings } from './vpc.ts';
-import { readContainerGroups, readContainerGroupStatus, readLog, readMetrics } from './eci-answers.ts';
+import { readContainerGroups, readContainerGroupStatus, readExec, readLog, readMetrics } from './eci-answers.ts';
 import type { GroupPage } from './eci-answers.ts';
 import { createRequest, secretsOf } from './eci-request.ts';
 
@@ -21,6 +21,11 @@ const STATUS_PAGE_SIZE = 200;
 /** ECI API reference, DescribeContainerLog: Tail, at most 2,000; LimitBytes, at most 1 MB. */
 const MOST_LINES = 2000;
 const MOST_BYTES = 1_048_576;
+/** ECI API reference, ExecContainerCommand: Command. */
+const MOST_PARTS = 20;
+const LONGEST_PART = 256;
+/** Shorter words of a command are not kept out of messages: they are parts of other words. */
+const SECRET_LENGTH = 8;
 /** ECI API reference: Tag.N, at most 20. */
 const MOST_TAGS = 20;
 /** More pages than this mean that the token leads in a circle. */
@@ -191,6 +196,35 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
         const found = readMetrics(bodyOf(await client.describeMultiContainerGroupMetric(request)));
         return found.filter(({ containerGroupId }) => wanted.has(containerGroupId));
       });
+    },
+
+    execContainerCommand: async ({ containerGroupId, containerName, command, tty, stdin }, signal) => {
+      const action = 'ExecContainerCommand';
+      check(action, [containerGroupId]);
+      if (command.length > MOST_PARTS)
+        throw refuse(action, `the command has ${command.length} parts; ECI takes ${MOST_PARTS}`);
+      const long = command.findIndex((part) => part.length > LONGEST_PART);
+      if (long >= 0)
+        throw refuse(
+          action,
+          `part ${long + 1} of the command has ${command[long]?.length} characters; ECI takes ${LONGEST_PART}`,
+        );
+      return call(
+        { action, signal, secrets: command.filter(({ length }) => length >= SECRET_LENGTH) },
+        clients.eci,
+        async ({ client, sdk }) => {
+          const request = new sdk.ExecContainerCommandRequest({
+            regionId,
+            containerGroupId,
+            containerName,
+            command: JSON.stringify(command),
+            TTY: tty,
+            stdin,
+            sync: false,
+          });
+          return readExec(bodyOf(await client.execContainerCommand(request)));
+        },
+      );
     },
   };
 };

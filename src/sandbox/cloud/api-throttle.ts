@@ -16,6 +16,7 @@ export const documentedLimits: Readonly<Record<string, number>> = {
   DescribeContainerGroups: 2000,
   DescribeContainerGroupStatus: 10_000,
   DescribeContainerLog: 500,
+  ExecContainerCommand: 500,
 };
 
 const MINUTE_MS = 60_000;

@@ -9,7 +9,7 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, Transitions } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerUse, LogLine } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
@@ -56,6 +56,10 @@ export class Account {
   readonly containerLogs = new Map<string, LogLine[]>();
   /** What containers use, by `GROUP/CONTAINER`, where somebody has said it. */
   readonly containerUse = new Map<string, ContainerUse>();
+  /** Commands that nobody has begun yet, by the secret that their address has. */
+  readonly commands = new Map<string, PendingCommand>();
+  /** Where commands are run, such as `ws://127.0.0.1:1234`; undefined: nowhere. */
+  commandsAt: string | undefined;
   readonly vSwitches = new Map<string, VSwitch>();
   readonly ledger = new CallLedger();
   quota: number;

@@ -26,6 +26,17 @@ export interface GroupEvent {
   readonly at: number;
 }
 
+/** What ExecContainerCommand was asked for, until somebody opens the address that it has answered. */
+export interface PendingCommand {
+  readonly containerGroupId: string;
+  readonly containerName: string;
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Monotonic, milliseconds. */
+  readonly until: number;
+}
+
 /** An elastic container instance ("container group"), as far as its network and its life go. */
 export interface ContainerGroupRecord {
   readonly containerGroupId: string;

@@ -100,6 +100,8 @@ const catalogue = {
   DryRunOperation: [400, 'Request validation has been passed with DryRun flag set.'],
   QuotaExceeded: [403, 'The quota of the account is exceeded.'],
   IncorrectStatus: [400, 'The status of the container group does not support this operation.'],
+  // The same, ExecContainerCommand.
+  'InvalidParameter.ValueExceeded': [400, 'The specified parameter is too long.'],
   // No code is documented for an instance that does not exist. With the reading goneCodes it is the second
   // (terraform-provider-alicloud, service_alicloud_eci.go).
   'InvalidContainerGroupId.NotFound': [404, 'The specified container group does not exist.'],

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { runCommands } from './run-commands.ts';
 import type { EmbeddedCloud } from './sandbox-cloud.ts';
 import { ConnectionDropped } from './wire.ts';
 
@@ -22,7 +23,16 @@ export interface CloudServer {
  */
 export const serveCloud = async (
   cloud: EmbeddedCloud,
-  { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
+  {
+    host = '127.0.0.1',
+    port = 0,
+    commandsIn,
+  }: {
+    host?: string;
+    port?: number;
+    /** A folder, in which commands are really run. @default ExecContainerCommand is refused */
+    commandsIn?: string;
+  } = {},
 ): Promise<CloudServer> => {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
     answer(cloud, request, response).catch((error: unknown) => {
@@ -36,6 +46,10 @@ export const serveCloud = async (
     server.listen(port, host, resolve);
   });
   const { port: actual } = server.address() as AddressInfo;
+  if (commandsIn !== undefined) {
+    runCommands(server, { cloud, folder: commandsIn });
+    cloud.world.runCommandsAt(`ws://${host}:${actual}`);
+  }
   return {
     url: `http://${host}:${actual}`,
     port: actual,

@@ -6,6 +6,7 @@ import {
   describeContainerGroupStatus,
   describeContainerLog,
 } from './container-group-description.ts';
+import { execContainerCommand } from './commands.ts';
 import { describeMultiContainerGroupMetric } from './container-group-metrics.ts';
 import { createContainerGroup, deleteContainerGroup } from './container-group-service.ts';
 import { createNetworkInterface, deleteNetworkInterface, describeNetworkInterfaces } from './ecs.ts';
@@ -67,6 +68,7 @@ const products: Readonly<
       DescribeContainerGroupStatus: plain(describeContainerGroupStatus),
       DescribeContainerLog: plain(describeContainerLog),
       DescribeMultiContainerGroupMetric: plain(describeMultiContainerGroupMetric),
+      ExecContainerCommand: plain(execContainerCommand),
     },
   },
 };

@@ -1,12 +1,13 @@
 import type { Account, Deed } from './cloud-account.ts';
 import { plainEip, releaseAtOnce } from './allocation.ts';
+import { takeCommand } from './commands.ts';
 import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
 import { FINAL_STATES, changeGroup, finishGroup, forgetGroup, writeLog } from './container-group-service.ts';
 import { useInContainer } from './container-group-metrics.ts';
 import type { EipRecord } from './eips.ts';
 import { prefixAround } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord, GroupEvent } from './records.ts';
+import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord, GroupEvent, PendingCommand } from './records.ts';
 import { VSwitch } from './vswitch.ts';
 
 /**
@@ -255,6 +256,16 @@ export class CloudWorld {
   useInContainer(containerGroupId: string, container: string, use: { cores: number; memoryBytes: number }): void {
     const now = this.#account.wallTime(this.#account.catchUp());
     useInContainer(this.#account, { group: this.#group(containerGroupId), container }, use, now);
+  }
+
+  /** ExecContainerCommand answers addresses at this URL from now on. */
+  runCommandsAt(url: string): void {
+    this.#account.commandsAt = url;
+  }
+
+  /** The command that the address with this secret stands for, once and for 30 s. */
+  takeCommand(secret: string): PendingCommand | undefined {
+    return takeCommand(this.#account, secret, this.#account.catchUp());
   }
 
   /** Addresses of pods as an interface gets them: each by itself, with its prefix, or not at all. */

@@ -1,0 +1,91 @@
+import { connect, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../../lib/clock.ts';
+import type { SpdyStream } from './spdy-connection.ts';
+
+/**
+ * Port-forward as kubelets speak it (client-go tools/portforward/portforward.go): for each connection a stream `error`
+ * and a stream `data`, which have the headers `port` and `requestid` in common.
+ */
+export const PORT_FORWARD_PROTOCOLS: readonly string[] = ['portforward.k8s.io'];
+
+/** Where a port leads to. */
+interface ForwardTarget {
+  /** The private address of the instance. */
+  readonly address: string;
+  /** As it is named in messages: `pod web, uid 1-2-3`. */
+  readonly name: string;
+}
+
+/** Time limit for a connection to the instance. */
+const CONNECT_MS = 10_000;
+
+/** Pairs the streams of one client, and connects each pair to a port of the instance. */
+export class PortForwarding {
+  readonly #target: ForwardTarget;
+  readonly #clock: Clock;
+  readonly #errors = new Map<string, SpdyStream>();
+
+  constructor(target: ForwardTarget, clock: Clock) {
+    this.#target = target;
+    this.#clock = clock;
+  }
+
+  /** False for a stream that is none of port-forward's. */
+  take(stream: SpdyStream): boolean {
+    const { headers } = stream;
+    const port = Number(headers.get('port') ?? NaN);
+    const id = headers.get('requestid');
+    if (!Number.isInteger(port) || port < 1 || port > 65_535 || id === undefined) return false;
+    const key = `${id} ${port}`;
+    switch (headers.get('streamtype') ?? '') {
+      case 'error':
+        if (this.#errors.has(key)) return false;
+        this.#errors.set(key, stream);
+        stream.once('close', () => this.#errors.delete(key));
+        return true;
+      case 'data': {
+        // Clients open it after the other, and wait for the answer to that.
+        const errors = this.#errors.get(key);
+        if (!errors) return false;
+        this.#errors.delete(key);
+        void this.#forward(stream, errors, port);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  async #forward(data: SpdyStream, errors: SpdyStream, port: number): Promise<void> {
+    const socket = connect({ host: this.#target.address, port, allowHalfOpen: true });
+    try {
+      await this.#connected(socket);
+      // Each way ends by itself: a client that has sent all may still be answered.
+      await Promise.all([pipeline(data, socket, { end: true }), pipeline(socket, data, { end: true })]);
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error);
+      if (!errors.destroyed) errors.write(`error forwarding port ${port} to ${this.#target.name}: ${words}`);
+    } finally {
+      errors.end();
+      socket.destroy();
+      data.destroy();
+    }
+  }
+
+  #connected(socket: Socket): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.timer(CONNECT_MS, () =>
+        socket.destroy(new Error(`nothing answers at ${this.#target.address} in ${CONNECT_MS / 1_000} s`)),
+      );
+      socket.once('connect', () => {
+        cancel();
+        resolve();
+      });
+      socket.once('error', (error) => {
+        cancel();
+        reject(error);
+      });
+    });
+  }
+}

@@ -1,0 +1,124 @@
+import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib';
+import { SpdyError } from './spdy-frame.ts';
+
+/**
+ * The dictionary that both ends of SPDY/3 begin to compress header blocks with: words, each behind its length, and a
+ * text. Source: draft-mbelshe-httpbis-spdy-00, section 2.6.10.1.
+ */
+const WORDS =
+  `options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age
+allow authorization cache-control connection content-base content-encoding content-language content-length
+content-location content-md5 content-range content-type date etag expect expires from host if-match if-modified-since
+if-none-match if-range if-unmodified-since last-modified location max-forwards pragma proxy-authenticate
+proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade user-agent vary via warning
+www-authenticate method get status`.split(/\s+/);
+const MORE_WORDS = ['200 OK', 'version', 'HTTP/1.1', 'url', 'public', 'set-cookie', 'keep-alive', 'origin'];
+const TEXT =
+  '100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505' +
+  '203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden' +
+  '404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug ' +
+  'Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png,image/jpg,image/gif,' +
+  'application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdch' +
+  'charset=utf-8charset=iso-8859-1,utf-,*,enq=0.';
+
+const length32 = (length: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length);
+  return bytes;
+};
+
+const prefixed = (text: string): Buffer => {
+  const bytes = Buffer.from(text, 'latin1');
+  return Buffer.concat([length32(bytes.length), bytes]);
+};
+
+export const DICTIONARY: Buffer = Buffer.concat([...[...WORDS, ...MORE_WORDS].map(prefixed), Buffer.from(TEXT)]);
+
+export type Headers = ReadonlyMap<string, string>;
+
+/** A stream of Kubernetes has at most four headers; more than these are not read. */
+const MOST_HEADERS = 64;
+/** Longest header block, bytes, as it is before compression: few compressed bytes may be many. */
+const LONGEST_BLOCK = 65_536;
+
+/** The block of name/value pairs, before compression. */
+export const encodeHeaders = (headers: Headers): Buffer =>
+  Buffer.concat([
+    length32(headers.size),
+    ...[...headers].flatMap(([name, value]) => [prefixed(name.toLowerCase()), prefixed(value)]),
+  ]);
+
+/** Names in lower case. Of several values of one name the first counts. @throws SpdyError */
+export const decodeHeaders = (block: Buffer): Headers => {
+  let at = 0;
+  const number = (what: string): number => {
+    if (at + 4 > block.length) throw new SpdyError(`a header block ends before ${what}`);
+    at += 4;
+    return block.readUInt32BE(at - 4);
+  };
+  const text = (what: string): string => {
+    const length = number(`the length of ${what}`);
+    if (length > block.length - at)
+      throw new SpdyError(`a header block has ${block.length - at} bytes left for ${what} of ${length}`);
+    at += length;
+    return block.toString('latin1', at - length, at);
+  };
+  const count = number('the number of headers');
+  if (count > MOST_HEADERS) throw new SpdyError(`${count} headers; ${MOST_HEADERS} are taken`);
+  const headers = new Map<string, string>();
+  for (let n = 0; n < count; n += 1) {
+    const name = text('a name').toLowerCase();
+    const [value = ''] = text('a value').split('\0');
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  return headers;
+};
+
+/**
+ * The two compressors of a connection. Each goes on where it was after the last block, so that blocks are to be given
+ * one after the other, in the order of the wire.
+ */
+export class HeaderCompression {
+  readonly #inflate: Inflate = createInflate({ dictionary: DICTIONARY, finishFlush: constants.Z_SYNC_FLUSH });
+  readonly #deflate: Deflate = createDeflate({ dictionary: DICTIONARY, flush: constants.Z_SYNC_FLUSH });
+
+  /** Rejects with a SpdyError; the connection is of no use after that. */
+  async decompress(block: Buffer): Promise<Headers> {
+    return decodeHeaders(await through(this.#inflate, block, LONGEST_BLOCK));
+  }
+
+  async compress(headers: Headers): Promise<Buffer> {
+    return through(this.#deflate, encodeHeaders(headers), Infinity);
+  }
+
+  close(): void {
+    this.#inflate.destroy();
+    this.#deflate.destroy();
+  }
+}
+
+/** What comes out when this goes in. Stops as soon as that is more than `longest` bytes. */
+const through = (codec: Inflate | Deflate, block: Buffer, longest: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let length = 0;
+    const end = (error?: Error) => {
+      codec.off('data', take).off('error', fail).off('close', closed);
+      if (error) reject(error);
+      else resolve(Buffer.concat(parts));
+    };
+    const take = (part: Buffer) => {
+      parts.push(part);
+      length += part.length;
+      if (length <= longest) return;
+      codec.destroy();
+      end(new SpdyError(`a header block of more than ${longest} bytes`));
+    };
+    const fail = (error: Error) => end(new SpdyError(`a header block cannot be decompressed: ${error.message}`));
+    const closed = () => end(new SpdyError('a header block cannot be decompressed: the connection has ended'));
+    if (codec.destroyed) return closed();
+    codec.on('data', take).on('error', fail).on('close', closed);
+    codec.write(block, (error) => {
+      if (!error) end();
+    });
+  });

@@ -1,0 +1,180 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
+import { controlPlaneAvailable, HOW_TO_GET_ONE } from '../kube-api/real.ts';
+import { freePorts } from '../harness/free-port.ts';
+import { until } from '../harness/until.ts';
+import { setKubectlStage } from './kubectl-stage.ts';
+
+const exec = async (t: ExecutionContext) => {
+  const stage = await setKubectlStage(t);
+  await stage.runPod('web');
+  const { kubectl, kubectlWith } = stage;
+
+  const said = await kubectl('exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3');
+  t.deepEqual([said.code, said.stdout.toString()], [3, 'out\n'], said.stderr);
+  t.regex(said.stderr, /^err\ncommand terminated with exit code 3\n$/);
+  t.is((await kubectl('exec', 'web', '--', 'true')).code, 0);
+  t.is((await kubectl('exec', 'web', '--', 'false')).code, 1);
+  t.is((await kubectl('exec', 'web', '--', 'no-such-program')).code, 127);
+
+  // Arguments that ECI would not take, and that a shell would read otherwise.
+  const odd = [
+    '',
+    'two words',
+    "it's",
+    '$HOME `id` \\',
+    'a\nb\n',
+    'é',
+    'x'.repeat(1_000),
+    ...Array<string>(30).fill('n'),
+  ];
+  const echoed = await kubectl('exec', 'web', '--', 'printf', '%s|', ...odd);
+  t.is(echoed.stdout.toString(), odd.map((one) => `${one}|`).join(''), echoed.stderr);
+
+  const many = await kubectl('exec', 'web', '--', 'head', '-c', '5242880', '/dev/zero');
+  t.deepEqual([many.code, many.stdout.length], [0, 5_242_880], many.stderr);
+  const counted = await kubectlWith(Buffer.alloc(5_242_880, 7), 'exec', '-i', 'web', '--', 'wc', '-c');
+  t.deepEqual([counted.code, counted.stdout.toString().trim()], [0, '5242880'], counted.stderr);
+  // Who does not read its input does not wait for its end either.
+  t.is((await kubectlWith(Buffer.alloc(1_000_000), 'exec', '-i', 'web', '--', 'true')).code, 0);
+
+  const other = await kubectl('exec', 'web', '-c', 'other', '--', 'true');
+  t.regex(other.stderr, /container other is not valid|container not found/);
+  t.deepEqual(stage.complaints, []);
+};
+
+const digest = async (path: string) =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+
+const copy = async (t: ExecutionContext) => {
+  const { folder, kubectl, runPod } = await setKubectlStage(t);
+  const inside = await runPod('web');
+  const bytes = randomBytes(5_242_880);
+  await writeFile(join(folder, 'there'), bytes);
+  const there = await kubectl('cp', 'there', 'default/web:copied', '-c', 'main');
+  t.is(there.code, 0, there.stderr);
+  t.is(await digest(join(inside, 'copied')), await digest(join(folder, 'there')));
+  const back = await kubectl('cp', 'default/web:copied', 'back');
+  t.is(back.code, 0, back.stderr);
+  t.is(await digest(join(folder, 'back')), await digest(join(folder, 'there')));
+};
+
+const terminal = async (t: ExecutionContext) => {
+  const { folder, env, runPod } = await setKubectlStage(t);
+  await runPod('web');
+  // A terminal for kubectl, of which the size changes; what is typed is sent once the shell has spoken.
+  const program = `
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp('kubectl', ['kubectl', 'exec', '-it', 'web', '--', 'sh'])
+size = lambda rows, columns: fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+size(33, 101)
+seen, all = b'', b''
+def until(words):
+    global seen, all
+    while words not in seen:
+        data = os.read(fd, 4096)
+        seen, all = seen + data, all + data
+    seen = seen[seen.index(words) + len(words):]
+try:
+    until(b'# ' if os.getuid() == 0 else b'$ ')
+    os.write(fd, b'tty; echo size:$(stty size)\\n')
+    until(b'size:33 101')
+    size(44, 120)
+    os.write(fd, b'while [ "$(stty size)" != "44 120" ]; do sleep 0.1; done; echo re""sized\\n')
+    until(b'resized')
+    os.write(fd, b'exit\\n')
+    while True:
+        all += os.read(fd, 4096)
+except OSError:
+    pass
+sys.stdout.buffer.write(all)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
+`;
+  const child = spawn('python3', ['-c', program], { env, cwd: folder });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  t.regex(stdout, /\/dev\/pts\/\d+[\s\S]*size:33 101[\s\S]*resized/, stderr);
+  t.is(code, 0, stdout + stderr);
+};
+
+const forward = async (t: ExecutionContext) => {
+  const { cloud, kubectl, start, runPod } = await setKubectlStage(t);
+  await runPod('web');
+  const address = cloud.containerGroups()[0]?.intranetIp;
+  const server = createServer((request, response) => {
+    request.pipe(response);
+  });
+  await once(server.listen(0, address), 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const [silent = 0] = await freePorts(1);
+  const child = start('port-forward', 'pod/web', `:${port}`, `:${silent}`);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => (said += data.toString()));
+  const local = async (to: number) => {
+    const line = new RegExp(`127\\.0\\.0\\.1:(\\d+) -> ${to}\\n`);
+    await until(
+      `port ${to} is forwarded`,
+      () => said,
+      (it) => line.test(it),
+    );
+    return line.exec(said)?.[1];
+  };
+  const url = `http://127.0.0.1:${await local(port)}/`;
+  const bodies = [Buffer.from('hello'), randomBytes(3_000_000), randomBytes(1_000_000)];
+  const answers = await Promise.all(
+    bodies.map(async (body) => Buffer.from(await (await fetch(url, { method: 'POST', body })).arrayBuffer())),
+  );
+  for (const [n, answer] of answers.entries()) t.true(answer.equals(bodies[n] ?? Buffer.alloc(0)), said);
+  await t.throwsAsync(fetch(`http://127.0.0.1:${await local(silent)}/`));
+  await until(
+    'kubectl says why',
+    () => said,
+    (it) => /error forwarding port \d+ to pod web, uid .*ECONNREFUSED/.test(it),
+  );
+
+  const attached = await kubectl('attach', 'web');
+  t.not(attached.code, 0);
+  t.regex(attached.stderr, /ECI has no way to attach .* kubectl logs -f/);
+};
+
+const run = async (t: ExecutionContext) => {
+  const { cloud, start } = await setKubectlStage(t);
+  const overrides = '--overrides={"spec":{"nodeName":"virtual-1"}}';
+  const child = start('run', 'once', '--image=busybox', '--restart=Never', '-i', '--rm', overrides);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = once(child, 'close');
+  await until(
+    'its log shows',
+    () => said,
+    (it) => it.includes('started busybox'),
+  );
+  t.regex(said, /couldn't attach to pod\/once, falling back to streaming logs: .*ECI has no way to attach/);
+  cloud.world.endContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '', 'Succeeded');
+  const [code] = (await ended) as [number | null];
+  t.is(code, 0, said);
+  t.regex(said, /pod "once" deleted/);
+};
+
+const TESTS: readonly (readonly [string, (t: ExecutionContext) => Promise<void>])[] = [
+  ['kubectl exec runs commands in containers of the virtual node, with input, output and exit code', exec],
+  ['kubectl exec -it is a terminal whose size follows', terminal],
+  ['kubectl cp copies 5 MiB there and back', copy],
+  ['kubectl port-forward reaches the instance, and attach is refused with what to do', forward],
+  ['kubectl run -i --rm shows the log, because there is no attach, and ends with the pod', run],
+];
+for (const [title, play] of TESTS)
+  if (controlPlaneAvailable()) test.serial(title, play);
+  else test.skip(`${title} (${HOW_TO_GET_ONE})`, play);

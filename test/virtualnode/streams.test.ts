@@ -1,0 +1,248 @@
+import { once } from 'node:events';
+import { connect, type TLSSocket } from 'node:tls';
+import test from 'ava';
+import { createKube } from '../../src/kube/client.ts';
+import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
+import type { KubeTransport } from '../../src/kube/port.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
+import { serveKubelet } from '../../src/virtualnode/logs.ts';
+import { encodeFrame, FrameDecoder, type Frame } from '../../src/virtualnode/streaming/spdy-frame.ts';
+import { HeaderCompression } from '../../src/virtualnode/streaming/spdy-headers.ts';
+
+const POD = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web', namespace: 'default', uid: 'uid-1', creationTimestamp: null },
+  spec: {
+    nodeName: 'virtual-1',
+    containers: [
+      { name: 'main', image: 'nginx' },
+      { name: 'waiting', image: 'nginx' },
+    ],
+  },
+};
+
+/** An API server with one pod; `good` may create nodes/proxy, `weak` is known and may only read it. */
+const transport: KubeTransport = ({ path, body = '{}' }) => {
+  const { spec } = JSON.parse(body) as {
+    spec?: { token?: string; user?: string; resourceAttributes?: { verb: string } };
+  };
+  const answer = path.endsWith('/tokenreviews')
+    ? { status: { authenticated: ['good', 'weak'].includes(spec?.token ?? ''), user: { username: spec?.token } } }
+    : path.endsWith('/subjectaccessreviews')
+      ? { status: { allowed: spec?.user === 'good' || spec?.resourceAttributes?.verb === 'get' } }
+      : path.endsWith('/pods/web')
+        ? POD
+        : undefined;
+  const text = JSON.stringify(
+    answer
+      ? { metadata: { creationTimestamp: null }, ...answer }
+      : {
+          apiVersion: 'v1',
+          kind: 'Status',
+          status: 'Failure',
+          code: 404,
+          reason: 'NotFound',
+          details: { name: 'none' },
+        },
+  );
+  return Promise.resolve({
+    status: answer ? (body === '{}' ? 200 : 201) : 404,
+    header: () => undefined,
+    text: () => Promise.resolve(text),
+    lines: () => (async function* () {})(),
+  });
+};
+
+const state = (name: string, now: 'Running' | 'Waiting') => ({
+  name,
+  image: '',
+  ready: true,
+  restartCount: 0,
+  currentState: { state: now, ...(now === 'Waiting' && { reason: 'ImagePullBackOff' }) },
+});
+const GROUP: ContainerGroup = {
+  containerGroupId: 'eci-1',
+  containerGroupName: 'web',
+  status: 'Running',
+  tags: new Map(),
+  events: [],
+  containers: [state('main', 'Running'), state('waiting', 'Waiting')],
+  initContainers: [],
+};
+
+const serve = () =>
+  serveKubelet(
+    {
+      kube: createKube({ transport, clock, qps: 0 }),
+      containerGroups: {
+        describeContainerGroups: () => Promise.resolve([GROUP]),
+        describeContainerLog: () => Promise.resolve(''),
+        describeContainerGroupMetrics: () => Promise.resolve([]),
+        // Nobody listens there.
+        execContainerCommand: () => Promise.resolve({ webSocketUri: 'ws://127.0.0.1:1/exec/?s=secret' }),
+      },
+      clock,
+      random,
+      log: silentLog,
+    },
+    { nodeName: 'virtual-1', clusterUid: 'c', listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
+  );
+
+const EXEC = '/exec/default/web/main?command=true&output=1';
+
+/** Sends the head of a request, and resolves to the head of the answer, the rest and the socket. */
+const ask = async (
+  port: number,
+  path: string,
+  { token = 'good', headers = {}, method = 'POST' }: { token?: string; headers?: object; method?: string } = {},
+): Promise<{ head: string; rest: Buffer; socket: TLSSocket }> => {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  const all = {
+    host: 'kubelet',
+    connection: 'Upgrade',
+    upgrade: 'SPDY/3.1',
+    'x-stream-protocol-version': 'v4.channel.k8s.io',
+    authorization: `Bearer ${token}`,
+    ...headers,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+  let received = Buffer.alloc(0);
+  for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+    received = Buffer.concat([received, piece as Buffer]);
+    const end = received.indexOf('\r\n\r\n');
+    const length = Number(/content-length: (\d+)/i.exec(received.toString('latin1'))?.[1] ?? 0);
+    if (end >= 0 && received.length >= end + 4 + length)
+      return { head: received.subarray(0, end).toString(), rest: received.subarray(end + 4), socket };
+  }
+  throw new Error(`no answer: ${received.toString()}`);
+};
+
+test('streams are refused with a Status that says why, and asked about with the verb create', async (t) => {
+  const endpoint = await serve();
+  t.teardown(() => endpoint.close());
+  const refused = async (path: string, more?: Parameters<typeof ask>[2]) => {
+    const { rest, socket } = await ask(endpoint.port, path, more);
+    socket.destroy();
+    const { kind, code, message } = JSON.parse(rest.toString()) as { kind: string; code: number; message: string };
+    t.is(kind, 'Status');
+    return `${code} ${message}`;
+  };
+  t.regex(await refused(EXEC, { token: 'nobody' }), /^401 /);
+  t.regex(await refused(EXEC, { token: 'weak' }), /^403 .*create on nodes\/proxy/);
+  // To read is not to run commands, by GET neither.
+  t.regex(await refused(EXEC, { token: 'weak', method: 'GET' }), /^403 /);
+  t.regex(await refused(EXEC, { method: 'PUT' }), /^405 /);
+  t.regex(await refused(EXEC, { headers: { upgrade: 'websocket' } }), /^400 .*speaks SPDY\/3\.1, not "websocket"/);
+  const protocol = { 'x-stream-protocol-version': 'v1.channel.k8s.io, v9.channel.k8s.io' };
+  t.regex(await refused(EXEC, { headers: protocol }), /^403 .*client supports \[v1\.channel\.k8s\.io, v9/);
+  for (const path of ['/run/default/web/main', '/exec/default/web', '/exec/default/web/uid-1/main/x', '/exec//a', '/%'])
+    t.regex(await refused(path), /^40[04] /, path);
+  t.regex(await refused('/exec/default/web/main?command=true'), /^400 you must specify at least 1 of stdin/);
+  t.regex(await refused('/exec/default/web/main?output=1'), /^400 there is no command/);
+  t.regex(await refused('/exec/default/none/main?command=true&output=1'), /^404 pod does not exist/);
+  t.regex(await refused('/exec/default/web/uid-2/main?command=true&output=1'), /^404 pod does not exist/);
+  t.regex(await refused('/exec/default/web/other?command=true&output=1'), /^404 container not found \("other"\)/);
+  t.regex(
+    await refused('/exec/default/web/waiting?command=true&output=1'),
+    /^400 container "waiting" in pod "web" is not running: it is Waiting \(ImagePullBackOff\)/,
+  );
+});
+
+const isRefused = (id: number) => (frame: Frame) =>
+  frame.type === 'rst-stream' && frame.streamId === id && frame.status === 3;
+
+/** A client that has been let in. */
+const client = async (port: number) => {
+  const { head, rest, socket } = await ask(port, EXEC);
+  const compression = new HeaderCompression();
+  const decoder = new FrameDecoder();
+  const frames: Frame[] = [...decoder.push(rest)];
+  socket.on('error', () => undefined);
+  socket.on('data', (piece: Buffer) => void frames.push(...decoder.push(piece)));
+  const closed = once(socket, 'close');
+  const open = async (streamId: number, streamtype: string) =>
+    socket.write(
+      encodeFrame({
+        type: 'syn-stream',
+        streamId,
+        fin: false,
+        block: await compression.compress(new Map([['streamtype', streamtype]])),
+      }),
+    );
+  const seen = async (fits: (frame: Frame) => boolean): Promise<Frame> => {
+    for (;;) {
+      const found = frames.find(fits);
+      if (found) return found;
+      if (socket.destroyed) throw new Error(`closed; seen ${JSON.stringify(frames)}`);
+      await Promise.race([once(socket, 'data'), closed]);
+    }
+  };
+  return { head, socket, open, seen, frames, closed };
+};
+
+test('a command that cannot be run says so on the error stream, without the secret address', async (t) => {
+  const endpoint = await serve();
+  t.teardown(() => endpoint.close());
+  const { head, socket, open, seen, frames, closed } = await client(endpoint.port);
+  t.regex(head, /^HTTP\/1\.1 101 [\s\S]*X-Stream-Protocol-Version: v4\.channel\.k8s\.io/);
+  socket.write(encodeFrame({ type: 'ping', id: 1 }));
+  await seen(({ type }) => type === 'ping');
+  await open(1, 'error');
+  // Neither a stream that was not asked for, nor one for the second time.
+  await open(3, 'stdin');
+  await open(5, 'error');
+  await seen(isRefused(3));
+  await seen(isRefused(5));
+  await open(7, 'stdout');
+  const told = await seen((frame) => frame.type === 'data' && frame.streamId === 1 && frame.data.length > 0);
+  const { status, message } = JSON.parse(told.type === 'data' ? told.data.toString() : '') as Record<string, string>;
+  t.is(status, 'Failure');
+  t.regex(message ?? '', /the WebSocket of the cloud cannot be opened/);
+  t.notRegex(message ?? '', /secret/);
+  for (const id of [1, 7]) await seen((frame) => frame.type === 'data' && frame.streamId === id && frame.fin);
+  t.is(frames.filter(({ type }) => type === 'syn-reply').length, 2);
+  socket.end();
+  await closed;
+});
+
+test('a client that breaks the protocol, and the end of the endpoint, end a session', async (t) => {
+  const endpoint = await serve();
+  const wrong = await client(endpoint.port);
+  wrong.socket.write(Buffer.from('800200060000000400000001', 'hex'));
+  await wrong.closed;
+  t.deepEqual(wrong.frames, [{ type: 'goaway', lastStreamId: 0, status: 1 }]);
+  const waiting = await client(endpoint.port);
+  await endpoint.close();
+  await waiting.closed;
+  t.pass();
+});
+
+test('there are 48 sessions at most, the one after that is told so, and a log can still be read', async (t) => {
+  const endpoint = await serve();
+  t.teardown(() => endpoint.close());
+  const clients = [];
+  for (let n = 0; n < 48; n += 1) clients.push(await client(endpoint.port));
+  for (const { head } of clients) t.regex(head, / 101 /);
+  const { head, rest, socket } = await ask(endpoint.port, EXEC);
+  socket.destroy();
+  t.regex(head, /^HTTP\/1\.1 429 /);
+  t.regex(rest.toString(), /48 sessions already/);
+  const logs = await ask(endpoint.port, '/containerLogs/default/web/main', {
+    method: 'GET',
+    headers: { connection: 'close', upgrade: '' },
+  });
+  t.regex(logs.head, /^HTTP\/1\.1 200 /);
+  logs.socket.destroy();
+  // Who leaves makes room.
+  clients[0]?.socket.destroy();
+  for (;;) {
+    const next = await ask(endpoint.port, EXEC);
+    next.socket.destroy();
+    if (/ 101 /.test(next.head)) break;
+  }
+  for (const { socket: other } of clients) other.destroy();
+});
