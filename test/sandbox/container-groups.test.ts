@@ -275,6 +275,8 @@ test('a container’s output is read by lines, bytes and time', async (t) => {
   t.is((await faultOf(log({ containerGroupId: 'eci-none' }))).kind, 'gone');
 });
 
+const secretOf = (uri: string) => URL.parse(uri)?.searchParams.get('s') ?? '';
+
 test('a command has an address that is good once and for 30 s, where the embedded cloud was told to run any', async (t) => {
   const at = stage();
   const containerGroupId = await at.create();
@@ -285,7 +287,6 @@ test('a command has an address that is good once and for 30 s, where the embedde
   t.regex(refused.message, /runs no commands/);
   at.cloud.world.runCommandsAt('ws://127.0.0.1:9');
   const { webSocketUri } = await exec();
-  const secretOf = (uri: string) => URL.parse(uri)?.searchParams.get('s') ?? '';
   t.true(webSocketUri.startsWith('ws://127.0.0.1:9/exec/?s='));
   t.like(at.cloud.world.takeCommand(secretOf(webSocketUri)), call);
   t.is(at.cloud.world.takeCommand(secretOf(webSocketUri)), undefined);
