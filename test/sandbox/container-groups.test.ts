@@ -275,6 +275,30 @@ test('a container’s output is read by lines, bytes and time', async (t) => {
   t.is((await faultOf(log({ containerGroupId: 'eci-none' }))).kind, 'gone');
 });
 
+const secretOf = (uri: string) => URL.parse(uri)?.searchParams.get('s') ?? '';
+
+test('a command has an address that is good once and for 30 s, where the embedded cloud was told to run any', async (t) => {
+  const at = stage();
+  const containerGroupId = await at.create();
+  const call = { containerGroupId, containerName: 'main', command: ['sh', '-c', 'a'], tty: false, stdin: true };
+  const exec = (more: object = {}) => at.eci.execContainerCommand({ ...call, ...more });
+  const refused = await faultOf(exec());
+  t.is(refused.kind, 'refused');
+  t.regex(refused.message, /runs no commands/);
+  at.cloud.world.runCommandsAt('ws://127.0.0.1:9');
+  const { webSocketUri } = await exec();
+  t.true(webSocketUri.startsWith('ws://127.0.0.1:9/exec/?s='));
+  t.like(at.cloud.world.takeCommand(secretOf(webSocketUri)), call);
+  t.is(at.cloud.world.takeCommand(secretOf(webSocketUri)), undefined);
+  const late = await exec();
+  await at.clock.advance(31_000);
+  t.is(at.cloud.world.takeCommand(secretOf(late.webSocketUri)), undefined);
+  t.is((await faultOf(exec({ containerName: 'none' }))).kind, 'refused');
+  t.is((await faultOf(exec({ containerGroupId: 'eci-none' }))).kind, 'gone');
+  // An init container has ended.
+  t.is((await faultOf(exec({ containerName: 'first' }))).kind, 'refused');
+});
+
 test('a request of half a mebibyte passes over HTTP', async (t) => {
   const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom });
   cloud.world.addVSwitch({ vSwitchId: 'vsw-1', vpcId: 'vpc-1', cidrBlock: '10.1.0.0/24' });
