@@ -50,6 +50,6 @@ export const configurationPage = (): string =>
     '',
     '| Key | Type | Default | What it is for |',
     '| --- | --- | --- | --- |',
-    ...rowsOf(configSchema() as Schema),
+    ...rowsOf(configSchema()),
     '',
   ].join('\n');

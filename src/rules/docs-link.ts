@@ -15,9 +15,8 @@ export const docsLink = (reason: Reason, docsURL: string | undefined): string =>
   const page = Object.hasOwn(CATALOGUE, reason) ? 'findings' : 'troubleshooting';
   const anchor = `#${reason.toLowerCase()}`;
   if (docsURL === undefined) return `docs/${page}.md${anchor}`;
-  return docsURL.includes(PAGE)
-    ? docsURL.replaceAll(PAGE, page) + anchor
-    : `${docsURL.replace(/\/$/u, '')}/${page}.md${anchor}`;
+  if (docsURL.includes(PAGE)) return docsURL.replaceAll(PAGE, page) + anchor;
+  return `${docsURL}${docsURL.endsWith('/') ? '' : '/'}${page}.md${anchor}`;
 };
 
 const suffixOf = (reason: Reason, docsURL: string): string => `; see ${docsLink(reason, docsURL)}`;
