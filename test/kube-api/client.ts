@@ -133,7 +133,7 @@ export const connect = async (kubeconfig: string, compact: (() => Promise<void>)
   config.loadFromFile(kubeconfig);
   const server = new URL(config.getCurrentCluster()?.server ?? '');
   const secured: RequestOptions = {};
-  await config.applyToHTTPSOptions(secured as Parameters<typeof config.applyToHTTPSOptions>[0]);
+  await config.applyToHTTPSOptions(secured);
 
   const send = (method: string, path: string, body: unknown, { contentType, accept }: Sent): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
