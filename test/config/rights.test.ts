@@ -175,10 +175,17 @@ const statements = (name: string): readonly Statement[] =>
 const actions = (list: readonly Statement[]): readonly string[] =>
   list.flatMap(({ Effect, Action }) => (Effect === 'Allow' ? Action : [])).toSorted();
 
-const DESTRUCTIVE = ['vpc:ReleaseEipAddress', 'vpc:TagResources', 'vpc:UnTagResources', 'eci:DeleteContainerGroup'];
+/** What destroys something that is there, or runs commands in it. */
+const HARMFUL = [
+  'vpc:ReleaseEipAddress',
+  'vpc:TagResources',
+  'vpc:UnTagResources',
+  'eci:DeleteContainerGroup',
+  'eci:ExecContainerCommand',
+];
 
 for (const name of ['ram-policy', 'ram-policy-virtual-node'])
-  test(`${name}-strict allows what ${name} does, and destroys only what carries the tag of the cluster`, (t) => {
+  test(`${name}-strict allows what ${name} does, and destroys or enters only what carries the tag of the cluster`, (t) => {
     const strict = statements(`${name}-strict`);
     t.deepEqual(actions(strict), actions(statements(name)));
     for (const { Effect, Action, Resource, Condition } of strict) {
@@ -186,10 +193,10 @@ for (const name of ['ram-policy', 'ram-policy-virtual-node'])
         t.deepEqual([Action, Resource], [['ram:PassRole'], ['*']]);
         continue;
       }
-      const isDestructive = Action.some((action) => DESTRUCTIVE.includes(action));
-      t.is(isDestructive, Condition !== undefined);
-      if (isDestructive) {
-        t.true(Action.every((action) => DESTRUCTIVE.includes(action)));
+      const isHarmful = Action.some((action) => HARMFUL.includes(action));
+      t.is(isHarmful, Condition !== undefined);
+      if (isHarmful) {
+        t.true(Action.every((action) => HARMFUL.includes(action)));
         const [product] = Action[0]?.split(':') ?? [];
         t.deepEqual(Object.keys(Condition?.StringEquals ?? {}), [`${product}:tag/${TAG_CLUSTER_UID}`]);
       }
