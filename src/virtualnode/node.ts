@@ -23,13 +23,23 @@ interface NodeCondition {
   readonly lastTransitionTime?: string | undefined;
 }
 
+interface NodeAddress {
+  readonly type: string;
+  readonly address: string;
+}
+
 interface NodeStatus {
   readonly capacity?: Readonly<Record<string, string>> | undefined;
   readonly allocatable?: Readonly<Record<string, string>> | undefined;
   readonly conditions?: readonly NodeCondition[] | undefined;
-  readonly addresses?: readonly { readonly type: string; readonly address: string }[] | undefined;
+  readonly addresses?: readonly NodeAddress[] | undefined;
   readonly daemonEndpoints?: { readonly kubeletEndpoint?: { readonly Port: number } | undefined } | undefined;
   readonly nodeInfo?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A strategic patch of the status: of the addresses, which are merged by their type, one is taken away by a directive. */
+interface NodeStatusPatch extends Omit<NodeStatus, 'addresses'> {
+  readonly addresses: readonly (NodeAddress | { readonly $patch: 'delete'; readonly type: string })[];
 }
 
 /** A {@link NODE} with the whole status that its kubelet writes. */
@@ -132,18 +142,28 @@ const conditionsOf = (): readonly Pick<NodeCondition, 'type' | 'status' | 'reaso
   },
 ];
 
+/**
+ * Where API servers and metrics-server reach the kubelet endpoint. There is no host name beside it: both prefer that by
+ * default (`--kubelet-preferred-address-types`), and the name of a virtual node is in no DNS.
+ */
+const addressesOf = ({ name, endpoint }: NodeDescription): readonly NodeAddress[] =>
+  endpoint ? [{ type: 'InternalIP', address: endpoint.address }] : [{ type: 'Hostname', address: name }];
+
+/** Addresses of types that only we write, from when the Node had an endpoint, or had none. */
+const formerAddresses = (status: NodeStatus | undefined, wanted: readonly NodeAddress[]): readonly string[] =>
+  ['InternalIP', 'Hostname'].filter(
+    (type) => status?.addresses?.some((it) => it.type === type) && !wanted.some((it) => it.type === type),
+  );
+
 /** The part of the status that does not change by itself. */
 const lastingStatus = (description: NodeDescription) => {
-  const { name, capacity, endpoint } = description;
+  const { capacity, endpoint } = description;
   const { cpu, memory, pods, ephemeralStorage, gpu } = capacity;
   const resources = { cpu, memory, pods, 'ephemeral-storage': ephemeralStorage, 'nvidia.com/gpu': gpu };
   return {
     capacity: resources,
     allocatable: resources,
-    addresses: [
-      ...(endpoint ? [{ type: 'InternalIP', address: endpoint.address }] : []),
-      { type: 'Hostname', address: name },
-    ],
+    addresses: addressesOf(description),
     daemonEndpoints: { kubeletEndpoint: { Port: endpoint?.port ?? 0 } },
     nodeInfo: {
       architecture: 'amd64',
@@ -169,7 +189,7 @@ export const nodeStatusPatch = (
   description: NodeDescription,
   now: number,
   refreshMs: number,
-): NodeStatus | undefined => {
+): NodeStatusPatch | undefined => {
   const lasting = lastingStatus(description);
   const at = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
   const current = new Map(status?.conditions?.map((condition) => [condition.type, condition]));
@@ -177,7 +197,9 @@ export const nodeStatusPatch = (
   const beat = Date.parse(current.get('Ready')?.lastHeartbeatTime ?? '');
   const isFresh = !Number.isNaN(beat) && now - beat < refreshMs;
   const { capacity, allocatable, ...others } = lasting;
+  const former = formerAddresses(status, lasting.addresses);
   const isSame =
+    former.length === 0 &&
     wanted.every(({ type, status: value, reason }) => covers(current.get(type), { status: value, reason })) &&
     hasAmounts(status?.capacity, capacity) &&
     hasAmounts(status?.allocatable, allocatable) &&
@@ -188,7 +210,8 @@ export const nodeStatusPatch = (
     const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
     return { ...condition, lastHeartbeatTime: at, lastTransitionTime: since ?? at };
   });
-  return { ...lasting, conditions };
+  const addresses = [...lasting.addresses, ...former.map((type) => ({ $patch: 'delete' as const, type }))];
+  return { ...lasting, addresses, conditions };
 };
 
 type Quantities = Readonly<Record<string, string>>;

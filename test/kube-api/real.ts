@@ -156,7 +156,6 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       ...(kubeletClient && {
         'kubelet-client-certificate': kubeletClient.certificate,
         'kubelet-client-key': kubeletClient.key,
-        'kubelet-preferred-address-types': 'InternalIP',
       }),
     });
 

@@ -94,6 +94,21 @@ test('a machine that has the name of the virtual node is left alone, and so are 
   await stage.stop();
 });
 
+test('a Node is reached at its address, and has a host name only where nobody reaches it', async (t) => {
+  const stage = await Stage.create();
+  t.teardown(() => stage.stop());
+  const addresses = async () => (await stage.kube.get(VIRTUAL_NODE, { name: NODE_NAME }))?.status?.addresses;
+  t.deepEqual(await addresses(), [{ type: 'Hostname', address: NODE_NAME }]);
+  const external = { type: 'ExternalIP', address: '203.0.113.1' };
+  const patch = { type: 'strategic', subresource: 'status', body: { status: { addresses: [external] } } } as const;
+  await stage.kube.patch(VIRTUAL_NODE, { name: NODE_NAME }, patch);
+  stage.kill();
+  await stage.start({ kubelet: { listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' } });
+  await stage.pass(11_000);
+  const inner = { type: 'InternalIP', address: '127.0.0.1' };
+  t.deepEqual(new Set(await addresses()), new Set([inner, external]), 'what others write stays');
+});
+
 test('the version of the Node is in the shape of the cluster’s, and its provider ID is written once', async (t) => {
   const stage = await Stage.create();
   t.teardown(() => stage.stop());
