@@ -95,6 +95,8 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   'src/kube/kubeconfig.ts parse': 'the kubeconfig of whoever starts it',
   'src/manager/settings.ts parse': 'the configuration',
   'src/virtualnode/logs.ts parse': 'the path of a request: Node takes 16 KiB of it',
+  'src/virtualnode/streaming/spdy-dictionary.ts parse': 'words of the product',
+  'src/virtualnode/streaming/stream-request.ts parse': 'the path and headers of a request: Node takes 16 KiB of each',
   'src/virtualnode/translate/queue-proxy-env.ts parse': 'what it has written itself, 256 characters at most',
   [String.raw`src/cloud/alicloud/codes.ts ^(?:InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|SignatureDoesNotMatch)`]:
     'a code, of which plainCode has taken 128 characters at most',

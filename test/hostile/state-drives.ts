@@ -10,6 +10,7 @@ import {
   QUIET_SINCE,
   REQUEST,
 } from '../../src/api/annotations.ts';
+import { readMetrics } from '../../src/cloud/alicloud/eci-answers.ts';
 import type { ContainerGroup } from '../../src/cloud/container-groups.ts';
 import { decide } from '../../src/controllers/podeip/decide.ts';
 import type { ObservedState } from '../../src/controllers/podeip/observation.ts';
@@ -27,6 +28,8 @@ import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
 import { logOptionsOf } from '../../src/virtualnode/log-query.ts';
 import { nodeStatusPatch } from '../../src/virtualnode/node.ts';
 import { brakeOn } from '../../src/virtualnode/orphan-brake.ts';
+import { summaryOf } from '../../src/virtualnode/stats-summary.ts';
+import { decodeHeaders, encodeHeaders } from '../../src/virtualnode/streaming/spdy-headers.ts';
 import { virtualNodeSettings } from '../harness/settings.ts';
 import { app, podOf, translated } from '../virtualnode/translate/pods.ts';
 import {
@@ -183,6 +186,26 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     podStatusOf(podOf({}), group(text), { now: NOW, hostIP: undefined }),
     translated(podOf({ annotations: { [ECI_ATTEMPT]: text } })),
   ],
+  'what ECI measures': (text) => {
+    const amounts = { usageCoreNanoSeconds: text, usageNanoCores: text, workingSet: text };
+    const record = (timestamp: string) => ({
+      timestamp,
+      CPU: amounts,
+      memory: amounts,
+      containers: [{ name: 'main', CPU: amounts, memory: amounts }],
+    });
+    const answer = (timestamp: string) =>
+      readMetrics({ monitorDatas: [{ containerGroupId: 'eci-1', records: [record(timestamp)] }] } as never);
+    const running = (group_: ContainerGroup) => ({
+      ...group_,
+      containers: [{ name: 'main', image: text, currentState: { state: 'Running', startTime: text } }],
+    });
+    const [metrics] = answer('2026-11-20T11:59:00Z');
+    const whole = { name: 'web', namespace: 'default', uid: 'u', group: running(group(text)), metrics };
+    const usage = { at: NOW, pods: [whole], cpuCoreNanoSeconds: 1 };
+    return [attempt(() => answer(text)), summaryOf(usage as never, { nodeName: 'virtual-1', startedAt: NOW }, false)];
+  },
+  'headers of a stream': (text) => decodeHeaders(encodeHeaders(new Map([[text, text]]))),
   'the Node that is ours': (text) => {
     const condition = { type: 'Ready', status: 'True', lastHeartbeatTime: text };
     const status = { conditions: [condition], capacity: { cpu: text, memory: text } };

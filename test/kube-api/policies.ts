@@ -67,7 +67,16 @@ export const policies: readonly Behaviour[] = [
       const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
       const table = await request('GET', POLICIES, undefined, { accept });
       const columns = arrayIn(table.body, 'columnDefinitions').map((it) => (it as { name: string }).name);
-      t.deepEqual(columns, ['Name', 'Namespaces', 'EIPs', 'Mbit/s', 'Default Mbit/s', 'Default Package', 'Age']);
+      t.deepEqual(columns, [
+        'Name',
+        'Namespaces',
+        'Selector',
+        'EIPs',
+        'Mbit/s',
+        'Default Mbit/s',
+        'Default Package',
+        'Age',
+      ]);
       for (const { metadata } of samples) await request('DELETE', `${POLICIES}/${metadata.name}`);
     },
   },

@@ -1,25 +1,6 @@
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib';
+import { DICTIONARY_TEXT, DICTIONARY_WORDS } from './spdy-dictionary.ts';
 import { SpdyError } from './spdy-frame.ts';
-
-/**
- * The dictionary that both ends of SPDY/3 begin to compress header blocks with: words, each behind its length, and a
- * text. Source: draft-mbelshe-httpbis-spdy-00, section 2.6.10.1.
- */
-const WORDS =
-  `options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age
-allow authorization cache-control connection content-base content-encoding content-language content-length
-content-location content-md5 content-range content-type date etag expect expires from host if-match if-modified-since
-if-none-match if-range if-unmodified-since last-modified location max-forwards pragma proxy-authenticate
-proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade user-agent vary via warning
-www-authenticate method get status`.split(/\s+/);
-const MORE_WORDS = ['200 OK', 'version', 'HTTP/1.1', 'url', 'public', 'set-cookie', 'keep-alive', 'origin'];
-const TEXT =
-  '100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505' +
-  '203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden' +
-  '404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug ' +
-  'Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png,image/jpg,image/gif,' +
-  'application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdch' +
-  'charset=utf-8charset=iso-8859-1,utf-,*,enq=0.';
 
 const length32 = (length: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -32,7 +13,8 @@ const prefixed = (text: string): Buffer => {
   return Buffer.concat([length32(bytes.length), bytes]);
 };
 
-export const DICTIONARY: Buffer = Buffer.concat([...[...WORDS, ...MORE_WORDS].map(prefixed), Buffer.from(TEXT)]);
+/** What both ends begin to compress with: words, each behind its length, and a text. */
+export const DICTIONARY: Buffer = Buffer.concat([...DICTIONARY_WORDS.map(prefixed), Buffer.from(DICTIONARY_TEXT)]);
 
 export type Headers = ReadonlyMap<string, string>;
 
