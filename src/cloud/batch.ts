@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { onBehalfOfMany } from '../lib/owner.ts';
 import { CloudFault } from './fault.ts';
 import { FAULT } from './fault-policy.ts';
 import type { Cloud, Eip } from './port.ts';
@@ -119,7 +120,8 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
 
   const flush = (batch: Batch) => {
     close(batch);
-    void send(batch);
+    // Who opened it may have much that waits; who joined it has not.
+    void onBehalfOfMany(() => send(batch));
   };
 
   const join = (): Batch => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { onBehalfOfMany } from '../lib/owner.ts';
 import { CloudFault } from './fault.ts';
 import { FAULT } from './fault-policy.ts';
 import type { BandwidthPackage, Cloud } from './port.ts';
@@ -39,7 +40,7 @@ export const rememberPackages = (cloud: Cloud, clock: Clock): Cloud => {
     const now = clock.mono();
     for (const [known, { until }] of answers) if (until <= now) answers.delete(known);
     // Without the signal of one caller: others wait for the same answer.
-    const answer = cloud.findBandwidthPackage(id);
+    const answer = onBehalfOfMany(() => cloud.findBandwidthPackage(id));
     const answered = { answer, until: now + REMEMBERED_MS };
     answers.set(id, answered);
     answer.catch((error: unknown) => {

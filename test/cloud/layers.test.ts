@@ -156,6 +156,22 @@ test('those on whose behalf calls wait take turns, however many of them one of t
   t.is(throttle.waiting('AssociateEipAddress'), 27);
 });
 
+test('a look-up that is shared waits behind nobody who has much that waits', async (t) => {
+  const clock = new ManualClock(0);
+  const throttle = createThrottle(clock);
+  const cloud = batched(throttled(notingCloud().cloud, throttle), clock);
+  while (throttle.waiting('DescribeEipAddresses') < 40) void onBehalfOf('crowd', () => cloud.findEips([]));
+  const opened = onBehalfOf('crowd', () => cloud.describeEip('eip-1'));
+  let left = -1;
+  const joined = onBehalfOf('one', () => cloud.describeEip('eip-2')).then((found) => {
+    left = throttle.waiting('DescribeEipAddresses');
+    return found;
+  });
+  await clock.advance(60_000);
+  t.deepEqual([await opened, await joined], [eip('eip-1'), eip('eip-2')]);
+  t.true(left >= 38, `of 40 that waited before it, ${left} still waited then`);
+});
+
 test('creating container groups begins with a hundred at once and comes to a thousand in a minute', async (t) => {
   const clock = new ManualClock(0);
   const throttle = createThrottle(clock);

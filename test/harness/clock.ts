@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../../src/lib/clock.ts';
 
 /** When the world of a test begins. Any date will do; this one is no leap second and no change to summer time. */
@@ -44,7 +45,9 @@ export class ManualClock implements Clock {
   }
 
   timer(ms: number, fire: () => void): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, fire };
+    // As with a timer of Node, what fires is in the context of who has set it.
+    const bound = AsyncLocalStorage.bind(fire);
+    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, fire: bound };
     const heap = this.#timers;
     let index = heap.push(timer) - 1;
     while (index > 0) {
