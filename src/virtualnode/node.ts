@@ -37,7 +37,7 @@ interface NodeStatus {
   readonly nodeInfo?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A strategic patch of the status: of the addresses, which are merged by their type, one is taken away by a directive. */
+/** A strategic patch of the status: of the addresses, which are merged by type, one is taken away by a directive. */
 interface NodeStatusPatch extends Omit<NodeStatus, 'addresses'> {
   readonly addresses: readonly (NodeAddress | { readonly $patch: 'delete'; readonly type: string })[];
 }

@@ -29,8 +29,13 @@ export const noticeByTest = async (mutant: string, { file, title }: NoticingTest
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (said += text));
   const [code] = (await once(child, 'close')) as [number | null];
   const lines = said.split('\n');
-  const failed = lines.find((line) => line.startsWith('not ok'));
-  if (failed !== undefined) return failed.replace(/^not ok \d+ - /u, '');
+  const failed = lines.filter((line) => line.startsWith('not ok')).map((line) => line.replace(/^not ok \d+ - /u, ''));
+  // A time-out, or an exception outside of the test, says nothing about the mutant.
+  const [first = '', ...rest] = title.split('*');
+  const isIt = (name: string) => name.startsWith(first) && name.endsWith(rest.at(-1) ?? first);
+  const other = failed.find((name) => !isIt(name));
+  if (other !== undefined) throw new Error(`test/${file} failed otherwise: ${other}`);
+  if (failed[0] !== undefined) return failed[0];
   if (code !== 0 || !lines.some((line) => line.startsWith('ok'))) throw new Error(`test/${file} was not run: ${said}`);
   return undefined;
 };
