@@ -5,13 +5,15 @@ import type { WorkQueue } from '../kube/queue.ts';
 import { keyOf } from '../kube/store.ts';
 import { isAtRest, saysInUse } from './at-rest.ts';
 import type { Settings } from './podeip/observation.ts';
+import { isOurs, readRecord } from './podeip/record.ts';
 
 /** A recheck waits longer than the time between two lists, so that each spares it the next time. */
 const PATIENCE = 1.5;
 
 /**
  * Spares what is at rest its recheck: the lists of garbage collection, a hundred EIPs a page, say as much as a close
- * look at each. What is in use by its own words and not as it is listed is looked at now. What is not in the list, such
+ * look at each. What is in use by its own words and not as it is listed is looked at now, and so is an EIP that was
+ * bought and is missing in the list: somebody has released it, or it has lost its tags. What the list cannot show, such
  * as an EIP that a pod names, is rechecked in its time.
  */
 export const recheckByList = (
@@ -32,6 +34,8 @@ export const recheckByList = (
     const key = keyOf(podEip.metadata);
     const eip = listed.get(podEip.spec.allocationID);
     if (isAtRest({ pod: podOf(key), podEip, eip }, settings)) queue.postpone(key, settings.recheckMs * PATIENCE);
-    else if (eip && saysInUse(podEip)) queue.add(key, 'resync');
+    else if (saysInUse(podEip) && (eip || wasBought(podEip))) queue.add(key, 'resync');
   }
 };
+
+const wasBought = (podEip: PodEip): boolean => isOurs(podEip) && readRecord(podEip).request?.kind === 'new';

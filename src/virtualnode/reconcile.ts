@@ -98,7 +98,9 @@ const stepLoopOf = (
     read: async (step, seen, signal) => {
       const { pod } = seen;
       const known = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
-      return { ...known, memory: recall(ports, pod.metadata.uid, key) };
+      const memory = recall(ports, pod.metadata.uid, key);
+      // A reading says nothing of the time after it was asked for, however long its answer took.
+      return { ...known, memory: { ...memory, quietMs: Math.min(memory.quietMs, seen.memory.quietMs) } };
     },
     act: (step, { pod }, signal) => {
       onRest(pod.metadata.uid, false);
@@ -323,10 +325,12 @@ const endOneFormer = async (
   signal: AbortSignal,
 ): Promise<Requeue | undefined> => {
   const { groups, log, tracker, settings, onRest, onForget } = ports;
+  // A look says nothing of the time after it was asked for, however long its answer takes.
+  const { quietMs } = tracker.of(former, key);
   groups.refresh(former);
   const found = await groups.ofPod(former, signal);
   tracker.looked(former, found.length > 0);
-  const { quietMs, missingMs, wasListed, deletion } = tracker.of(former, key);
+  const { missingMs, wasListed, deletion } = tracker.of(former, key);
   if (found.length === 0) {
     const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
     if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {

@@ -76,6 +76,7 @@ test('the list spares what is at rest its recheck, brings what differs, and leav
       podEips: [
         named('rests'),
         named('differs', { allocationID: 'eip-2' }),
+        named('is not listed', { allocationID: 'eip-4' }),
         named('names its EIP', { allocationID: 'eip-3', request: existing }),
         podEip({}),
       ],
@@ -89,5 +90,9 @@ test('the list spares what is at rest its recheck, brings what differs, and leav
       settings: SETTINGS,
     },
   );
-  t.deepEqual(done, ['default/rests in 900000', 'look at default/differs (resync)']);
+  t.deepEqual(done, [
+    'default/rests in 900000',
+    'look at default/differs (resync)',
+    'look at default/is not listed (resync)',
+  ]);
 });

@@ -24,6 +24,7 @@ import {
   queue,
   quota,
   reconciling,
+  quiet,
   record,
   reflector,
   retry,
@@ -640,6 +641,10 @@ const worldMutants: readonly Mutant[] = [
         ({ pod }) =>
           pod !== null,
     ),
+  ),
+  mutant(
+    'a reading that took long counts as one of the moment when it came',
+    quiet('asOfAsking', () => (memory) => memory),
   ),
   {
     ...mutant(

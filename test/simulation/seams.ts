@@ -25,6 +25,7 @@ import type * as Suspects from '../../src/controllers/garbagecollection/suspects
 import type * as Quota from '../../src/controllers/podeip/quota.ts';
 import type * as Queue from '../../src/kube/queue.ts';
 import type * as Reconciling from '../../src/kube/reconcile-loop.ts';
+import type * as Quiet from '../../src/controllers/podeip/quiet.ts';
 import type * as Record from '../../src/controllers/podeip/record.ts';
 import type * as Reflector from '../../src/kube/reflector.ts';
 import type * as Retry from '../../src/controllers/podeip/retry.ts';
@@ -69,6 +70,7 @@ export const suspects = exportsOf<typeof Suspects>('src/controllers/garbagecolle
 export const quota = exportsOf<typeof Quota>('src/controllers/podeip/quota.ts');
 export const queue = exportsOf<typeof Queue>('src/kube/queue.ts');
 export const reconciling = exportsOf<typeof Reconciling>('src/kube/reconcile-loop.ts');
+export const quiet = exportsOf<typeof Quiet>('src/controllers/podeip/quiet.ts');
 export const record = exportsOf<typeof Record>('src/controllers/podeip/record.ts');
 export const reflector = exportsOf<typeof Reflector>('src/kube/reflector.ts');
 export const retry = exportsOf<typeof Retry>('src/controllers/podeip/retry.ts');

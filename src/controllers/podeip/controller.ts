@@ -36,7 +36,7 @@ import { whyNotHeld } from './hold-failure.ts';
 import { readFor, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
-import { quietByNote } from './quiet.ts';
+import { asOfAsking, quietByNote } from './quiet.ts';
 import { endQuiet } from './sending.ts';
 import { UNTRACKED, type Tracker } from './tracker.ts';
 import type { LatencyTracker } from './latency.ts';
@@ -156,7 +156,7 @@ const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Actio
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
       if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
-      return { ...known, memory: recalled(seen, ports) };
+      return { ...known, memory: asOfAsking(recalled(seen, ports), seen.memory) };
     },
     beforeStep:
       changes && (async (step, seen) => ((await changes.observed(step, seen)) ? undefined : { afterMs: HELD_MS })),

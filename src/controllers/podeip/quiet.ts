@@ -1,7 +1,7 @@
 import { QUIET_SINCE } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import { sign, type MarkIssuer } from '../../lib/mark.ts';
-import type { ObservedState, Settings } from './observation.ts';
+import type { ObservedState, Settings, TrackedState } from './observation.ts';
 import { hasFinalizer, isOurs, readRecord } from './record.ts';
 import type { RecordAction, Step } from './step.ts';
 
@@ -96,3 +96,13 @@ export const noteDue = (step: Step, seen: ObservedState, settings: Settings): Re
   const note = writeQuiet(settings, podEip.metadata.uid, serverNow);
   return note === undefined ? undefined : { do: 'NoteQuiet', podEip, note };
 };
+
+/**
+ * What is remembered after a reading. How long it has been quiet is held against the reading, which says nothing of the
+ * time after it was asked for, however long its answer took: that stays as it was when the pass began.
+ */
+export const asOfAsking = (memory: TrackedState, before: TrackedState): TrackedState => ({
+  ...memory,
+  quietMs: Math.min(memory.quietMs, before.quietMs),
+  ...(memory.ageMs !== undefined && { ageMs: Math.min(memory.ageMs, before.ageMs ?? 0) }),
+});
