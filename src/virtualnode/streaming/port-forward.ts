@@ -42,6 +42,8 @@ export class PortForwarding {
       case 'error':
         if (this.#errors.has(key)) return false;
         this.#errors.set(key, stream);
+        // Clients finish it at once; nothing that they say there is read, and its end is only seen by who reads.
+        stream.resume();
         stream.once('close', () => this.#errors.delete(key));
         return true;
       case 'data': {
@@ -58,7 +60,9 @@ export class PortForwarding {
   }
 
   async #forward(data: SpdyStream, errors: SpdyStream, port: number): Promise<void> {
-    const socket = connect({ host: this.#target.address, port, allowHalfOpen: true });
+    // What the instance does not take waits in the stream, where it is counted.
+    const options = { host: this.#target.address, port, allowHalfOpen: true, writableHighWaterMark: 1 };
+    const socket = connect(options);
     try {
       await this.#connected(socket);
       // Each way ends by itself: a client that has sent all may still be answered.
