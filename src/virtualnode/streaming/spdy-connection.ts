@@ -46,6 +46,7 @@ export class SpdyConnection {
   readonly #streams = new Map<number, SpdyStream>();
   #lastStreamId = 0;
   #lastPing = 0;
+  #isClosing = false;
   #stopPinging: (() => void) | undefined;
   /** Bytes of all streams that wait to be read, and answers that wait to be sent. */
   #unread = 0;
@@ -75,6 +76,7 @@ export class SpdyConnection {
       await this.#sayFarewell();
       return error;
     } finally {
+      this.#stopPinging?.();
       this.close();
     }
   }
@@ -102,9 +104,11 @@ export class SpdyConnection {
 
   /** Ends the connection and all streams at once. */
   close(): void {
+    // What the streams say when they end may be what is too much.
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     for (const stream of this.#streams.values()) stream.destroy();
     this.#streams.clear();
-    this.#stopPinging?.();
     this.#compression.close();
     this.#socket.destroy();
     this.#goOn?.();
