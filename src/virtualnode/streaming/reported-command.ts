@@ -72,7 +72,10 @@ type Heard =
   | { readonly kind: 'started' }
   | { readonly kind: 'exit'; readonly code: number };
 
-/** Finds the shell's words in the output of one channel, and takes them out. Holds back what may be the beginning of one. */
+/**
+ * Finds the shell's words in the output of one channel, and takes them out. Holds back what may be the beginning of
+ * one.
+ */
 export class ReportReader {
   readonly #word: string;
   #held = '';
