@@ -314,6 +314,36 @@ test('port-forward takes connection after connection, each with an error stream 
   }
 });
 
+test('a client that resets its stream when the instance has closed is told of no fault', async (t) => {
+  const instance = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined).end('bye');
+  }).listen(0, '127.0.0.1');
+  await once(instance, 'listening');
+  t.teardown(() => instance.close());
+  const { near, far } = await pair(t);
+  const forwarding = new PortForwarding({ address: '127.0.0.1', name: 'pod web' }, clock);
+  const onStream = (stream: SpdyStream) => forwarding.take(stream);
+  void new SpdyConnection(near, { ...EVERYTHING, clock, onStream }).serve(Buffer.alloc(0));
+  const { opened, said } = writer();
+  const port = String((instance.address() as AddressInfo).port);
+  far.write(await opened(1, { streamtype: 'error', port, requestid: '0' }));
+  far.write(said(1, undefined, true));
+  far.write(await opened(3, { streamtype: 'data', port, requestid: '0' }));
+  const decoder = new FrameDecoder();
+  const heard = { 1: '', 3: '' };
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  far.on('data', (piece: Buffer) => {
+    for (const frame of decoder.push(piece)) {
+      if (frame.type !== 'data') continue;
+      heard[frame.streamId as 1 | 3] += `${frame.data.toString()}${frame.fin ? '.' : ''}`;
+      if (frame.streamId === 3 && frame.fin) far.write(encodeFrame({ type: 'rst-stream', streamId: 3, status: 5 }));
+      if (frame.streamId === 1 && frame.fin) tell();
+    }
+  });
+  await told;
+  t.deepEqual(heard, { 1: '.', 3: 'bye.' });
+});
+
 /** A connection whose peer sends what it is given and, as long as it is told so, reads nothing. */
 class Peer extends Duplex {
   isReading = false;

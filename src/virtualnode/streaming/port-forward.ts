@@ -68,8 +68,12 @@ export class PortForwarding {
       // Each way ends by itself: a client that has sent all may still be answered.
       await Promise.all([pipeline(data, socket, { end: true }), pipeline(socket, data, { end: true })]);
     } catch (error) {
+      // Clients reset the stream when the instance has closed (client-go, handleConnection), and close all connections
+      // if they are told of a fault then.
+      const hasLeft = error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
       const words = error instanceof Error ? error.message : String(error);
-      if (!errors.destroyed) errors.write(`error forwarding port ${port} to ${this.#target.name}: ${words}`);
+      if (!hasLeft && !errors.destroyed)
+        errors.write(`error forwarding port ${port} to ${this.#target.name}: ${words}`);
     } finally {
       errors.end();
       socket.destroy();
