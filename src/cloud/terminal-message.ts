@@ -8,7 +8,8 @@
  * websocket-client). These are the channels of `channel.k8s.io`, the WebSocket of a kubelet
  * (k8s.io/kubelet/pkg/cri/streaming/remotecommand), which ECI's agent is one of. What is assumed therefore: channel 3
  * is how it ended and 4 the size of the terminal, as there. The first program calls 3 "resize" and 4 "exit", and sends
- * and reads neither. Nothing here hangs on that: see src/virtualnode/streaming/reported-command.ts.
+ * and reads neither. Commands without a terminal need neither this nor that channel 2 is standard error: see
+ * src/virtualnode/streaming/reported-command.ts.
  */
 
 const CHANNELS = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4 } as const;

@@ -137,6 +137,11 @@ const forward = async (t: ExecutionContext) => {
     bodies.map(async (body) => Buffer.from(await (await fetch(url, { method: 'POST', body })).arrayBuffer())),
   );
   for (const [n, answer] of answers.entries()) t.true(answer.equals(bodies[n] ?? Buffer.alloc(0)), said);
+  // More than one session may have open at once.
+  for (let n = 0; n < 140; n += 1) {
+    const answer = await fetch(url, { method: 'POST', body: String(n), headers: { connection: 'close' } });
+    t.is(await answer.text(), String(n), said);
+  }
   await t.throwsAsync(fetch(`http://127.0.0.1:${await local(silent)}/`));
   await until(
     'kubectl says why',

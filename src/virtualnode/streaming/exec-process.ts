@@ -33,6 +33,8 @@ interface ExecParts {
 
 /** How long output may come after the command has ended, milliseconds. */
 const LINGER_MS = 10_000;
+/** How long the shell may take to say that it is there, milliseconds: a second or two, if it is. */
+const START_MS = 15_000;
 
 /**
  * A command that the cloud has been asked to run. Resolves to a function that lets it run, to its end. Rejects with a
@@ -59,10 +61,9 @@ export const startExec = async (
   return async (streams) => {
     const ending = await runReported(parts, { address, word, command: encoded }, streams, signal);
     if (ending.kind !== 'not-run') return ending;
-    const plain = await ask(request.command, stdin);
-    const note = '[knative-eip: this container has no /bin/sh, so the exit code of the command is not known]\n';
-    await streams.stderr(Buffer.from(note));
-    return runPlain(parts, plain, streams, signal);
+    const consequence = 'so the exit code of the command is not known unless ECI tells it';
+    await streams.stderr(Buffer.from(`[knative-eip: ${ending.why}, ${consequence}]\n`));
+    return runPlain(parts, await ask(request.command, stdin), streams, signal);
   };
 };
 
@@ -104,48 +105,80 @@ interface Reported {
   readonly command: Buffer;
 }
 
-/** `not-run`: there was no shell, so that nothing was. */
+type Channel = 'stdout' | 'stderr';
+
+/** No shell was heard, so that nothing of the command was sent: it may be run otherwise. */
+interface NotRun {
+  readonly kind: 'not-run';
+  /** What the user is told. */
+  readonly why: string;
+}
+
 const runReported = async (
   { clock }: ExecParts,
   { address, word, command }: Reported,
   streams: ExecStreams,
   signal: AbortSignal,
-): Promise<Ending | { readonly kind: 'not-run' }> => {
-  const report = new ReportReader(word);
-  const { promise: started, resolve: start } = Promise.withResolvers<boolean>();
+): Promise<Ending | NotRun> => {
+  const readers = { stdout: new ReportReader(word), stderr: new ReportReader(word) };
+  const { promise: started, resolve: start } = Promise.withResolvers<'heard' | 'silent' | 'late'>();
   const { promise: reported, resolve: end } = Promise.withResolvers<void>();
-  let hasStarted = false;
+  /** Where the shell was heard: its standard error may come as output, if ECI keeps no channels apart. */
+  let voice: Channel | undefined;
+  let isSent = false;
   let exit: number | undefined;
-  const onOutput = async (channel: 'stdout' | 'stderr', data: Buffer): Promise<void> => {
-    if (channel === 'stdout') return hasStarted ? streams.stdout(data) : undefined;
-    const { rest, heard } = report.push(data);
-    if (heard.kind !== 'nothing') hasStarted = true;
-    if (rest.length > 0 && hasStarted) await streams.stderr(rest);
+  const onOutput = async (channel: Channel, data: Buffer): Promise<void> => {
+    if (voice !== undefined && channel !== voice) return streams[channel](data);
+    const { rest, heard } = readers[channel].push(data);
+    // A shell that has ended before it was told anything had no input.
+    if (heard.kind === 'exit' && !isSent) return start('silent');
+    if (heard.kind === 'started') {
+      voice = channel;
+      start('heard');
+    }
+    // What comes before is none of the command's.
+    if (voice === undefined) return;
+    if (rest.length > 0) await streams[channel](rest);
     if (heard.kind === 'exit') {
       exit = heard.code;
       end();
-    } else if (hasStarted) start(true);
+    }
   };
   const terminal = await openTerminal(address, { clock, onOutput }, signal);
-  void terminal.ended.then(() => start(false));
-  if (await started) {
-    await terminal.send(command);
-    const input = async (data: Buffer) => {
-      for (const piece of encodeInput(data)) if (exit === undefined) await terminal.send(piece);
-    };
-    const fed = streams.stdin ? feed(streams.stdin, input) : Promise.resolve();
-    // The shell waits for the end of its input, so that it is told when the command needs none any more.
-    void Promise.race([fed, reported]).then(() => terminal.send(END_OF_INPUT));
-    // What the command has left behind may hold the output open.
-    void reported.then(() => {
-      const cancel = clock.timer(LINGER_MS, () => terminal.close());
-      void terminal.ended.then(cancel);
-    });
+  void terminal.ended.then(() => start('silent'));
+  const cancelStart = clock.timer(START_MS, () => start('late'));
+  const beginning = await started;
+  cancelStart();
+  if (beginning !== 'heard') {
+    terminal.close();
+    const ending = await terminal.ended;
+    return signal.aborted ? { kind: 'failed', message: 'the client has left' } : notRun(beginning, ending);
   }
+  isSent = true;
+  await terminal.send(command);
+  const input = async (data: Buffer) => {
+    for (const piece of encodeInput(data)) if (exit === undefined) await terminal.send(piece);
+  };
+  const fed = streams.stdin ? feed(streams.stdin, input) : Promise.resolve();
+  // The shell waits for the end of its input, so that it is told when the command needs none any more.
+  void Promise.race([fed, reported]).then(() => terminal.send(END_OF_INPUT));
+  // What the command has left behind may hold the output open.
+  void reported.then(() => {
+    const cancel = clock.timer(LINGER_MS, () => terminal.close());
+    void terminal.ended.then(cancel);
+  });
   const ending = await terminal.ended;
-  if (!hasStarted) return ending.kind === 'failed' ? ending : { kind: 'not-run' };
-  const held = report.end();
-  if (held.length > 0) await streams.stderr(held);
+  const channel = voice ?? 'stderr';
+  const held = readers[channel].end();
+  if (held.length > 0) await streams[channel](held);
   if (exit !== undefined) return { kind: 'exit', code: exit };
   return ending.kind === 'failed' ? ending : { kind: 'failed', message: 'the connection ended before the command did' };
+};
+
+const notRun = (beginning: 'silent' | 'late', ending: Ending): NotRun => {
+  if (beginning === 'late')
+    return { kind: 'not-run', why: `no shell of this container has answered in ${START_MS / 1_000} s` };
+  // As a runtime says it: exec: "/bin/sh": stat /bin/sh: no such file or directory.
+  const why = ending.kind === 'failed' ? `no shell has answered (${ending.message})` : 'this container has no /bin/sh';
+  return { kind: 'not-run', why };
 };

@@ -42,6 +42,8 @@ export class PortForwarding {
       case 'error':
         if (this.#errors.has(key)) return false;
         this.#errors.set(key, stream);
+        // Clients finish it at once; nothing that they say there is read, and its end is only seen by who reads.
+        stream.resume();
         stream.once('close', () => this.#errors.delete(key));
         return true;
       case 'data': {
@@ -58,14 +60,20 @@ export class PortForwarding {
   }
 
   async #forward(data: SpdyStream, errors: SpdyStream, port: number): Promise<void> {
-    const socket = connect({ host: this.#target.address, port, allowHalfOpen: true });
+    // What the instance does not take waits in the stream, where it is counted.
+    const options = { host: this.#target.address, port, allowHalfOpen: true, writableHighWaterMark: 1 };
+    const socket = connect(options);
     try {
       await this.#connected(socket);
       // Each way ends by itself: a client that has sent all may still be answered.
       await Promise.all([pipeline(data, socket, { end: true }), pipeline(socket, data, { end: true })]);
     } catch (error) {
+      // Clients reset the stream when the instance has closed (client-go, handleConnection), and close all connections
+      // if they are told of a fault then.
+      const hasLeft = error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
       const words = error instanceof Error ? error.message : String(error);
-      if (!errors.destroyed) errors.write(`error forwarding port ${port} to ${this.#target.name}: ${words}`);
+      if (!hasLeft && !errors.destroyed)
+        errors.write(`error forwarding port ${port} to ${this.#target.name}: ${words}`);
     } finally {
       errors.end();
       socket.destroy();

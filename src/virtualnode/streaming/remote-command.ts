@@ -55,6 +55,8 @@ export class CommandStreams {
     const type = stream.headers.get('streamtype') ?? '';
     if (!this.#missing.delete(type)) return false;
     this.#found.set(type, stream);
+    // What a client says where it only listens is nobody's.
+    if (type !== 'stdin' && type !== 'resize') stream.resume();
     if (this.#missing.size === 0) this.#complete.resolve();
     return true;
   }

@@ -6,9 +6,13 @@
  * - the shell writes a word that nobody else knows, and `+`, to standard error: it is there. Until then nothing is
  *   sent, so that what was written before is none of the command's, but says why there is no shell.
  * - it reads the command: the number of arguments, a line; for each the number of bytes, a line, and the bytes. So
- *   ECI's limits, 20 arguments of 256 characters, do not hold for it, and no argument stands in a request.
+ *   ECI's limits, 20 arguments of 256 characters, do not hold for it, and no argument stands in a request. Where there
+ *   is no input it ends without a word: nothing was run.
  * - it reads standard input in pieces: the number of bytes, a line, and the bytes; 0 ends it.
  * - it writes the word, the exit code and a line feed to standard error: the command has ended.
+ *
+ * The first word is looked for in all output, and the exit code where that was heard: nothing hangs on how ECI tells
+ * standard error from standard output.
  *
  * It takes `/bin/sh` and `dd`, as every image has that has a shell, `dd` with `iflag=fullblock` (GNU coreutils, busybox
  * since 1.23, toybox).
@@ -21,7 +25,7 @@ const LONGEST_ARGUMENT = 131_071;
 
 /** ECI API reference, ExecContainerCommand: each part of the command has at most 256 characters. */
 const BEGIN =
-  'i=$3;printf %s+ "$i" >&2;d(){ dd bs="$1" count=1 iflag=fullblock 2>/dev/null;};read -r n;set --;' +
+  'i=$3;printf %s+ "$i" >&2;d(){ dd bs="$1" count=1 iflag=fullblock 2>/dev/null;};read -r n||exit;set --;' +
   'while [ "$n" -gt 0 ];do read -r l;a="$(d "$l";echo x)";set -- "$@" "${a%x}";n=$((n-1));done;';
 const REPORT = 'printf %s%d\\\\n "$i" "$?" >&2';
 const WITH_INPUT = `f(){ while read -r l&&[ "$l" -gt 0 ];do d "$l"||return;done;};f|{ "$@";${REPORT};}`;
@@ -61,14 +65,17 @@ export const END_OF_INPUT: Buffer = Buffer.from('0\n');
 
 const line = (number: number): Buffer => Buffer.from(`${number}\n`);
 
-/** What standard error has said so far. */
+/** What the output has said so far. */
 type Heard =
   | { readonly kind: 'nothing' }
   /** The shell is there. */
   | { readonly kind: 'started' }
   | { readonly kind: 'exit'; readonly code: number };
 
-/** Finds the shell's words in standard error, and takes them out. Holds back what may be the beginning of one. */
+/**
+ * Finds the shell's words in the output of one channel, and takes them out. Holds back what may be the beginning of
+ * one.
+ */
 export class ReportReader {
   readonly #word: string;
   #held = '';

@@ -162,7 +162,7 @@ const converse = async (
   const onData = () => {
     lastAt = clock.mono();
   };
-  const connection = new SpdyConnection(socket, { mostStreams, onStream, onData });
+  const connection = new SpdyConnection(socket, { clock, mostStreams, onStream, onData });
   const gone = new AbortController();
   let cancel: () => void;
   const watch = (ms: number) => {

@@ -1,14 +1,29 @@
 import { Duplex } from 'node:stream';
+import type { Clock } from '../../lib/clock.ts';
 import { encodeFrame, FrameDecoder, RST, SpdyError, type Frame } from './spdy-frame.ts';
 import { HeaderCompression, type Headers } from './spdy-headers.ts';
 
-/** Bytes of one stream that were received and not read yet; above that, nothing more of the connection is read. */
+/**
+ * Bytes that were received and not read yet, of all streams of a connection together; above that, nothing more of the
+ * connection is read.
+ */
 const RECEIVE_AHEAD = 262_144;
-/** A piece of data that is sent in one frame, bytes. */
+/** What a piece that waits costs beside its bytes, in bytes: one of a single byte is an object all the same. */
+const PIECE_COST = 512;
+/** A piece of data that is sent in one frame, or handed on as one, bytes. */
 const PIECE = 32_768;
+/** Answers that the system has not taken yet; as long as there are so many, nothing more is read. */
+const MOST_ANSWERS = 64;
+/** Bytes that the system has not taken yet, at which a connection ends: twice what its streams can come to. */
+const MOST_UNSENT = 8_388_608;
+/** How often the peer is asked whether it is there: one that has gone is not seen as long as nothing is read. */
+const PING_MS = 30_000;
+/** How long a peer may take to read why the connection is closed. */
+const FAREWELL_MS = 5_000;
 
 /** What a connection does with what it is told. */
 interface SpdyParts {
+  readonly clock: Clock;
   /** Streams that may be open at once. */
   readonly mostStreams: number;
   /** Of a new stream; false refuses it. */
@@ -30,6 +45,14 @@ export class SpdyConnection {
   readonly #compression = new HeaderCompression();
   readonly #streams = new Map<number, SpdyStream>();
   #lastStreamId = 0;
+  #lastPing = 0;
+  #isClosing = false;
+  #stopPinging: (() => void) | undefined;
+  /** Bytes of all streams that wait to be read, and answers that wait to be sent. */
+  #unread = 0;
+  #unsentAnswers = 0;
+  /** Goes on with reading, if it waits for room. */
+  #goOn: (() => void) | undefined;
 
   constructor(socket: Duplex, parts: SpdyParts) {
     this.#socket = socket;
@@ -41,35 +64,84 @@ export class SpdyConnection {
   /** Serves the connection until it ends. Resolves to what the peer did wrong, if that ended it; never rejects. */
   async serve(first: Buffer): Promise<SpdyError | undefined> {
     const decoder = new FrameDecoder();
+    this.#pingLater();
     try {
-      for (const frame of decoder.push(first)) await this.#take(frame);
+      await this.#takeAll(decoder.push(first));
       for await (const piece of this.#socket.iterator({ destroyOnReturn: false }))
-        for (const frame of decoder.push(piece as Buffer)) await this.#take(frame);
+        await this.#takeAll(decoder.push(piece as Buffer));
       return undefined;
     } catch (error) {
-      if (!(error instanceof SpdyError)) return undefined;
-      // It is told why, before the connection is closed.
-      await new Promise((resolve) =>
-        this.#send({ type: 'goaway', lastStreamId: this.#lastStreamId, status: 1 }, resolve),
-      );
+      // Of a connection that has ended meanwhile, frames cannot be read either.
+      if (!(error instanceof SpdyError) || this.#socket.destroyed) return undefined;
+      await this.#sayFarewell();
       return error;
     } finally {
+      this.#stopPinging?.();
       this.close();
     }
   }
 
+  /** The peer is told that it was wrong, before the connection is closed; if it reads. */
+  #sayFarewell(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.timer(FAREWELL_MS, resolve);
+      this.#send({ type: 'goaway', lastStreamId: this.#lastStreamId, status: 1 }, () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** The system answers what is sent to a peer that has gone with a reset, which closes the socket. */
+  #pingLater(): void {
+    this.#stopPinging = this.#parts.clock.timer(PING_MS, () => {
+      // 2.6.5: those of a server are even.
+      this.#lastPing += 2;
+      this.#send({ type: 'ping', id: this.#lastPing });
+      if (!this.#socket.destroyed) this.#pingLater();
+    });
+  }
+
   /** Ends the connection and all streams at once. */
   close(): void {
+    // What the streams say when they end may be what is too much.
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     for (const stream of this.#streams.values()) stream.destroy();
     this.#streams.clear();
     this.#compression.close();
     this.#socket.destroy();
+    this.#goOn?.();
   }
 
   /** Calls back once the bytes are with the system. */
   #send(frame: Frame, done?: (error?: Error | null) => void): void {
     if (this.#socket.destroyed) done?.(new Error('The connection has ended.'));
     else this.#socket.write(encodeFrame(frame), done);
+    if (this.#socket.writableLength > MOST_UNSENT) this.close();
+  }
+
+  /** Sends what the peer has caused: who does not read the answers is not read from. */
+  #answer(frame: Frame): void {
+    this.#unsentAnswers += 1;
+    this.#send(frame, () => {
+      this.#unsentAnswers -= 1;
+      this.#goOn?.();
+    });
+  }
+
+  get #isFull(): boolean {
+    return this.#unread >= RECEIVE_AHEAD || this.#unsentAnswers >= MOST_ANSWERS;
+  }
+
+  async #takeAll(frames: readonly Frame[]): Promise<void> {
+    for (const frame of frames) {
+      await this.#take(frame);
+      while (this.#isFull && !this.#socket.destroyed)
+        await new Promise<void>((resolve) => {
+          this.#goOn = resolve;
+        });
+    }
   }
 
   async #take(frame: Frame): Promise<void> {
@@ -89,7 +161,7 @@ export class SpdyConnection {
         return;
       case 'ping':
         // 2.6.5: those of a client are odd; an even one would be the answer to one of ours.
-        if (frame.id % 2 === 1) this.#send(frame);
+        if (frame.id % 2 === 1) this.#answer(frame);
         return;
       case 'goaway':
       case 'settings':
@@ -111,28 +183,31 @@ export class SpdyConnection {
       finish: (done) => this.#send({ type: 'data', streamId, fin: true, data: Buffer.alloc(0) }, done),
       gone: (isWhole) => {
         this.#streams.delete(streamId);
-        if (!isWhole && !this.#socket.destroyed) this.#send({ type: 'rst-stream', streamId, status: RST.cancel });
+        if (!isWhole && !this.#socket.destroyed) this.#answer({ type: 'rst-stream', streamId, status: RST.cancel });
+      },
+      held: (change) => {
+        this.#unread += change;
+        this.#goOn?.();
       },
     });
     if (this.#streams.size >= this.#parts.mostStreams || !this.#parts.onStream(stream)) {
       stream.refuse();
-      this.#send({ type: 'rst-stream', streamId, status: RST.refusedStream });
+      this.#answer({ type: 'rst-stream', streamId, status: RST.refusedStream });
       return;
     }
     this.#streams.set(streamId, stream);
-    this.#send({ type: 'syn-reply', streamId, fin: false, block: await this.#compression.compress(new Map()) });
+    this.#answer({ type: 'syn-reply', streamId, fin: false, block: await this.#compression.compress(new Map()) });
     stream.open();
-    if (fin) stream.receive(null);
+    if (fin) stream.finishReceiving();
   }
 
-  async #data({ streamId, fin, data }: Frame & { type: 'data' }): Promise<void> {
+  #data({ streamId, fin, data }: Frame & { type: 'data' }): void {
     const stream = this.#streams.get(streamId);
     // Of a stream that has ended here, which the peer does not know yet.
     if (!stream || stream.destroyed) return;
     this.#parts.onData();
-    const isFull = data.length > 0 && !stream.receive(data);
-    if (fin) stream.receive(null);
-    else if (isFull) await stream.room();
+    stream.receive(data);
+    if (fin) stream.finishReceiving();
   }
 }
 
@@ -142,6 +217,8 @@ interface StreamWire {
   readonly finish: (done: (error?: Error | null) => void) => void;
   /** @param isWhole whether both sides had finished */
   readonly gone: (isWhole: boolean) => void;
+  /** @param change how many bytes more wait to be read */
+  readonly held: (change: number) => void;
 }
 
 /** One stream of a connection. What is written waits until the peer has heard that there is one. */
@@ -150,11 +227,15 @@ export class SpdyStream extends Duplex {
   readonly #wire: StreamWire;
   /** What waits until the peer has heard of the stream: null, nothing; undefined, it has heard. */
   #waiting: (() => void) | undefined | null = null;
-  #room: (() => void) | undefined;
+  /** What was received and is not asked for yet; null is the end. */
+  readonly #received: (Buffer | null)[] = [];
+  #isAskedFor = false;
+  #hasFinished = false;
   #isRefused = false;
 
   constructor(headers: Headers, wire: StreamWire) {
-    super({ readableHighWaterMark: RECEIVE_AHEAD, writableHighWaterMark: PIECE });
+    // Nothing waits where it is not counted.
+    super({ readableHighWaterMark: 1, writableHighWaterMark: PIECE });
     this.headers = headers;
     this.#wire = wire;
     // A stream that breaks off is seen by who reads it; without a listener it would end the process.
@@ -177,26 +258,38 @@ export class SpdyStream extends Duplex {
     this.destroy();
   }
 
-  /** False if it has as much as may wait. Null: the peer has finished. */
-  receive(data: Buffer | null): boolean {
-    return this.readableEnded || this.push(data);
+  receive(data: Buffer): void {
+    if (this.#hasFinished || this.destroyed) return;
+    for (let at = 0; at < data.length; at += PIECE) {
+      // A copy: a part would keep all that came with it from the system.
+      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, data.length - at));
+      data.copy(piece, 0, at);
+      this.#received.push(piece);
+      this.#wire.held(costOf(piece));
+    }
+    this.#handOn();
   }
 
-  /** Resolves when there is room again, or the stream has ended. */
-  room(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.destroyed) resolve();
-      else this.#room = resolve;
-    });
+  /** The peer sends nothing more. */
+  finishReceiving(): void {
+    if (this.#hasFinished || this.destroyed) return;
+    this.#hasFinished = true;
+    this.#received.push(null);
+    this.#handOn();
   }
 
-  #makeRoom(): void {
-    this.#room?.();
-    this.#room = undefined;
+  #handOn(): void {
+    const [next] = this.#received;
+    if (!this.#isAskedFor || next === undefined) return;
+    this.#isAskedFor = false;
+    this.#received.shift();
+    this.#wire.held(-costOf(next));
+    this.push(next);
   }
 
   override _read(): void {
-    this.#makeRoom();
+    this.#isAskedFor = true;
+    this.#handOn();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -215,9 +308,12 @@ export class SpdyStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#makeRoom();
+    this.#wire.held(-this.#received.reduce((sum, piece) => sum + costOf(piece), 0));
+    this.#received.length = 0;
     this.#waiting = undefined;
     if (!this.#isRefused) this.#wire.gone(this.readableEnded && this.writableFinished);
     done(error);
   }
 }
+
+const costOf = (piece: Buffer | null): number => (piece ? piece.length + PIECE_COST : 0);
