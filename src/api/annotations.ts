@@ -215,6 +215,8 @@ export const TAG_PREFIX = 'knative-eip/';
 export const TAG_CLUSTER_UID = `${TAG_PREFIX}cluster-uid`;
 export const TAG_CLUSTER_ID = `${TAG_PREFIX}cluster-id`;
 export const TAG_PODEIP_UID = `${TAG_PREFIX}podeip-uid`;
+/** What a person writes there of an EIP that is to stay: it was bought for nothing that anybody looks after. */
+export const UID_TO_KEEP = 'keep';
 export const TAG_POD = `${TAG_PREFIX}pod`;
 /** How many of the 20 tags that an EIP may carry are ours. */
 export const OWN_TAGS = 4;

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { TAG_PODEIP_UID, UID_TO_KEEP } from '../api/annotations.ts';
 import { parseDuration, toMs } from '../lib/duration.ts';
 import type { Register } from './shell.ts';
 
@@ -7,6 +8,10 @@ Run it before you uninstall, after the controller was stopped: PodEIPs carry a f
 CRD cannot be deleted while nobody takes it away. Exactly one of --release and --keep says what becomes of the
 EIPs. It may be stopped at any moment and run again.
 
+At its end --release looks for EIPs that were bought in this cluster and that no PodEIP is there for. It names them and
+releases none. Release each in the console, or give it the tag ${TAG_PODEIP_UID}=${UID_TO_KEEP} if it is to stay, and run
+the same command again: until then it ends with 1, but with --namespace, because nobody knows whose they were.
+
 Examples:
   knative-eip drain --release --dry-run -c config.yaml -k ~/.kube/config    what would happen
   knative-eip drain --release -c config.yaml -k ~/.kube/config              give everything back
@@ -14,8 +19,8 @@ Examples:
   knative-eip drain --release --yes --namespace shop --timeout 10m -c config.yaml
 
 Exit codes:
-  0  nothing is left
-  1  something is left, or a controller is still running; what and why is printed
+  0  nothing is left but what users brought, what somebody has made his own by its tags, and what --keep has kept
+  1  something is left, or whether it is cannot be told, or a controller is still running; what and why is printed
   2  the command line or the configuration is wrong, or a question could not be asked
 `;
 

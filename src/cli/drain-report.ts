@@ -1,5 +1,5 @@
 import { legible } from '../lib/text.ts';
-import { TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../api/annotations.ts';
+import { TAG_CLUSTER_UID, TAG_PODEIP_UID, UID_TO_KEEP } from '../api/annotations.ts';
 import type { Drained, Holding, OwnerlessEip } from '../controllers/drain.ts';
 
 /** What will happen, or has happened, to the EIP of a PodEIP. */
@@ -111,9 +111,13 @@ export const ownerlessText = (eips: readonly OwnerlessEip[]): string =>
   eips
     .map(
       ({ eip: { allocationId, ipAddress }, because }) =>
-        `  ${allocationId} (${ipAddress}) ${because}, and is paid for; release it in the console if nobody needs it\n`,
+        `  ${allocationId} (${ipAddress}) ${because}, and is paid for; release it in the console, or give it the tag ${TAG_PODEIP_UID}=${UID_TO_KEEP} if it is to stay\n`,
     )
     .join('');
+
+/** That it is not known which those are. */
+export const unknownText = (why: string): string =>
+  `Whether EIPs are left that were bought in this cluster and belong to no PodEIP is not known: ${why}. Run the same command again once that is mended, or --keep to let go without looking.\n`;
 
 /** Shows the progress: in place on a terminal, otherwise one line for each PodEIP. */
 export const progress = (

@@ -34,21 +34,33 @@ const REPORTER = 'alibabacloud.com/knative-eip';
 /**
  * The keys of what has these labels: pods, by which people choose, and PodEIPs, which have Knative's labels also when
  * their pod is gone. They do not have the others: tools that prune what carries their label would take them for theirs.
+ * Who may not list pods is told so, and gets the PodEIPs that have the labels themselves.
  */
-const selectedBy = async (selector: string, flags: KubectlFlags): Promise<ReadonlySet<string>> => {
-  const lists = await Promise.all(
-    ['pods', PODEIPS].map((kind) =>
-      kubectlJson<{ items: readonly { metadata: ObjectMeta }[] }>(['get', kind, `--selector=${selector}`], flags),
-    ),
-  );
-  return new Set(lists.flatMap(({ items }) => items.map(({ metadata }) => keyOf(metadata))));
+const selectedBy = async (
+  selector: string,
+  flags: KubectlFlags,
+  err: (text: string) => void,
+): Promise<ReadonlySet<string>> => {
+  const keysOf = async (kind: string): Promise<readonly string[]> => {
+    const args = ['get', kind, `--selector=${selector}`];
+    const { items } = await kubectlJson<{ items: readonly { metadata: ObjectMeta }[] }>(args, flags);
+    return items.map(({ metadata }) => keyOf(metadata));
+  };
+  const ofPods = keysOf('pods').catch((error: unknown) => {
+    if (!(error instanceof KubectlError && error.isForbidden)) throw error;
+    err(
+      `Pods cannot be listed, so that only PodEIPs that have these labels themselves are shown; those have Knative's labels and no others: ${plain(error.message)}\n`,
+    );
+    return [];
+  });
+  return new Set((await Promise.all([ofPods, keysOf(PODEIPS)])).flat());
 };
 
 /** `kubectl eip list` */
 export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
   const [{ items }, selected] = await Promise.all([
     kubectlJson<{ items: readonly PodEip[] }>(['get', PODEIPS], flags),
-    flags.selector === undefined ? undefined : selectedBy(flags.selector, flags),
+    flags.selector === undefined ? undefined : selectedBy(flags.selector, flags, err),
   ]);
   const all = items
     .filter((it) => selected === undefined || selected.has(keyOf(it.metadata)))

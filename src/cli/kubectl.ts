@@ -12,8 +12,10 @@ export interface KubectlFlags {
 export class KubectlError extends Error {
   override readonly name = 'KubectlError';
   readonly isNotFound: boolean;
+  readonly isForbidden: boolean;
   constructor(message: string) {
     super(message);
+    this.isForbidden = message.includes('(Forbidden)');
     this.isNotFound = message.includes('(NotFound)');
   }
 }

@@ -24,7 +24,16 @@ import { systemRandom as random } from '../lib/random.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
-import { keptText, outcomeOf, ownerlessText, planText, progress, protection, summary } from './drain-report.ts';
+import {
+  keptText,
+  outcomeOf,
+  ownerlessText,
+  planText,
+  progress,
+  protection,
+  summary,
+  unknownText,
+} from './drain-report.ts';
 import { settingsOf } from '../manager/settings.ts';
 import { readMarkKey } from '../manager/mark-key.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
@@ -33,8 +42,8 @@ import type { DrainOptions, RunDrain } from './shell.ts';
 const AT_ONCE = 10;
 
 /**
- * `knative-eip drain`. Exit code 0 if nothing is left, 1 if something is left or a controller leads, 2 if a question
- * must be asked and there is no terminal.
+ * `knative-eip drain`. Exit code 0 if nothing is left; 1 if something is left, if it is not known, or if a controller
+ * leads; 2 if a question must be asked and there is no terminal.
  */
 export const runDrain: RunDrain = async (options) => {
   const { config, kubeconfig, clock, err } = options;
@@ -114,7 +123,7 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
   }
   const { turn, isNotOurs, ownerless, idle } =
     how === 'keep'
-      ? { turn: keepTurn(kube), isNotOurs: () => false, ownerless: async () => '', idle: async () => {} }
+      ? { turn: keepTurn(kube), isNotOurs: () => false, ownerless: async () => NO_OWNERLESS, idle: async () => {} }
       : await releasing(options, kube, podEips.length > 0, signal);
   const drained = await drainPodEips(
     podEips,
@@ -128,17 +137,34 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     },
     signal,
   );
-  const notHeld = await ownerless(signal);
+  const rest = await ownerless(signal);
   await idle();
   err(summary(drained));
-  err(notHeld);
+  err(rest.text);
   const left = signal.aborted
     ? drained.filter(({ outcome }) => outcome === 'left')
     : await managedIn(options, kube, signal);
-  if (left.length === 0 && drained.every(({ outcome }) => outcome !== 'failed')) return 0;
-  err(`${left.length} PodEIPs are left; run the same command again.\n`);
+  if (left.length > 0 || drained.some(({ outcome }) => outcome === 'failed')) {
+    err(`${left.length} PodEIPs are left; run the same command again.\n`);
+    return 1;
+  }
+  // Whose namespace an EIP without a PodEIP was bought in is not known: it must not hold up the drain of another one.
+  if (rest.is === 'none' || options.namespace !== undefined) return 0;
+  if (rest.is === 'stopped') err(unknownText('it was not looked for, because the drain was stopped'));
   return 1;
 };
+
+/**
+ * What is left of EIPs that were bought here and belong to no PodEIP. `stopped`: there was no time to look, of which
+ * nothing is said yet.
+ */
+interface Ownerless {
+  readonly is: 'none' | 'some' | 'unknown' | 'stopped';
+  readonly text: string;
+}
+
+const NO_OWNERLESS: Ownerless = { is: 'none', text: '' };
+const STOPPED: Ownerless = { is: 'stopped', text: '' };
 
 /** The PodEIPs to be drained; none where their kind is not installed. */
 const managedIn = async (
@@ -163,8 +189,7 @@ const releasing = async (
   signal: AbortSignal,
 ): Promise<
   Releasing & {
-    /** What is said of EIPs that were bought here and belong to no PodEIP. */
-    ownerless: (signal: AbortSignal) => Promise<string>;
+    ownerless: (signal: AbortSignal) => Promise<Ownerless>;
     idle: () => Promise<unknown>;
   }
 > => {
@@ -213,17 +238,18 @@ const releasing = async (
   return {
     ...release,
     ownerless: async (until) => {
-      if (until.aborted) return '';
+      if (until.aborted) return STOPPED;
       try {
         // In another account none would be seen.
         if (!isAnythingThere) await check();
         const podEips = () => managedIn({ namespace: undefined, err: () => undefined }, kube, until);
         const cluster = { clusterUid, clusterId: config.clusterID, markKey };
-        return ownerlessText(await findOwnerless({ cloud: assembled.cloud, podEips, cluster }, until));
+        const found = await findOwnerless({ cloud: assembled.cloud, podEips, cluster }, until);
+        return found.length === 0 ? NO_OWNERLESS : { is: 'some', text: ownerlessText(found) };
       } catch (error) {
-        if (until.aborted) return '';
+        if (until.aborted) return STOPPED;
         if (!(error instanceof CloudFault || error instanceof KubeFault || error instanceof WrongAccount)) throw error;
-        return `Whether EIPs are left that were bought in this cluster and belong to no PodEIP is not known: ${error.message}\n`;
+        return { is: 'unknown', text: unknownText(error.message) };
       }
     },
     idle: () => assembled.idle(),

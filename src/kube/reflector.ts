@@ -27,6 +27,8 @@ export interface ReflectorOptions<T extends KubeObject, K extends KubeObject> ex
   readonly indexes?: Readonly<Record<string, IndexFunction<K>>> | undefined;
   /** Called for each failure, for example kind `notFound` while the CRD is not installed. It is retried in any case. */
   readonly onTrouble?: ((fault: KubeFault) => void) | undefined;
+  /** Called whenever the server has accepted a watch. */
+  readonly onWatch?: (() => void) | undefined;
   /** How often everything is listed anew, although the watch seems healthy. Default 10 min, ±10 %. */
   readonly relistEveryMs?: number | undefined;
   /** Silence after which a watch is taken for dead. Default 90 s: API servers send a bookmark each minute. */
@@ -79,7 +81,7 @@ const STRIKES = 3;
 export const createReflector = <T extends KubeObject, K extends KubeObject>(
   options: ReflectorOptions<T, K>,
 ): Reflector<K> => {
-  const { transport, clock, random, resource, keep, onTrouble } = options;
+  const { transport, clock, random, resource, keep, onTrouble, onWatch } = options;
   const { relistEveryMs = 600_000, idleMs = 90_000, pageTimeoutMs = 60_000 } = options;
   const { backoff = { baseMs: 800, capMs: 30_000 } } = options;
   const log = options.log.child({ resource: resource.plural });
@@ -97,6 +99,11 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
   const heard = () => {
     heardAt = clock.mono();
     trouble = undefined;
+  };
+
+  const opened = () => {
+    heard();
+    onWatch?.();
   };
 
   const list = async (signal: AbortSignal) => {
@@ -146,7 +153,7 @@ export const createReflector = <T extends KubeObject, K extends KubeObject>(
     );
     const limit = { idleMs, maxMs: Math.min(maxMs, seconds * 1000 + 30_000) };
     let any = false;
-    for await (const { type, object } of watch<T>({ transport, clock, path, onOpen: heard, ...limit }, signal)) {
+    for await (const { type, object } of watch<T>({ transport, clock, path, onOpen: opened, ...limit }, signal)) {
       signal.throwIfAborted();
       heard();
       any = true;

@@ -23,7 +23,8 @@ const AGAIN = { baseMs: 1_000, capMs: 300_000 };
 export const watchBundles =
   ({ log, configuration, ...ports }: BundleWatchOptions): FollowBundles =>
   async (changed, signal) => {
-    let said = '';
+    /** What is wrong with each of the two watches, until it works again. */
+    const troubles = new Map<string, string>();
     const reflectors = [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS].map((resource) =>
       createReflector({
         ...ports,
@@ -35,9 +36,12 @@ export const watchBundles =
           metadata: { name, uid, resourceVersion },
           bundles: webhooks.map(({ clientConfig }) => clientConfig.caBundle ?? ''),
         }),
+        onWatch: () => void troubles.delete(resource.plural),
         onTrouble: ({ kind, status, message }) => {
-          if (kind === said || kind === 'expired') return;
-          said = kind;
+          if (kind === 'expired') return;
+          const isSaid = [...troubles.values()].includes(kind);
+          troubles.set(resource.plural, kind);
+          if (isSaid) return;
           const hint = kind === 'forbidden' && status !== UNAUTHORIZED ? '; apply config/webhook' : '';
           log.warn(
             { kind },

@@ -254,7 +254,7 @@ const findingOf = (podEip: PodEip, docsURL: string | undefined): ShownFinding =>
     namespace,
     name,
     reason,
-    text: isKnown ? withoutLink(message, reason, docsURL) : message,
+    text: isReason(reason) ? withoutLink(message, reason) : message,
     since: ready?.lastTransitionTime,
     docs: isKnown ? docsLink(reason, docsURL) : undefined,
   };

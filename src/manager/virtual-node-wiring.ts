@@ -68,7 +68,8 @@ export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal):
   );
 };
 
-const virtualNodeSettings = (config: Config, settings: Settings, version: string): VirtualNodeSettings => {
+/** What the configuration makes of the virtual node. Reads the files that it names. */
+export const virtualNodeSettings = (config: Config, settings: Settings, version: string): VirtualNodeSettings => {
   const { virtualNode, regionID } = config;
   const { nodeName, zoneID, vSwitchIDs, securityGroupID, resourceGroupID, kubelet } = virtualNode;
   const listen = parseHostPort(kubelet.address);

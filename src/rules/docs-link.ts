@@ -13,13 +13,18 @@ const PAGE = '{page}';
  */
 export const docsLink = (reason: Reason, docsURL: string | undefined): string => {
   const page = Object.hasOwn(CATALOGUE, reason) ? 'findings' : 'troubleshooting';
-  const anchor = `#${reason.toLowerCase()}`;
+  const anchor = anchorOf(reason);
   if (docsURL === undefined) return `docs/${page}.md${anchor}`;
   if (docsURL.includes(PAGE)) return docsURL.replaceAll(PAGE, page) + anchor;
   return `${docsURL}${docsURL.endsWith('/') ? '' : '/'}${page}.md${anchor}`;
 };
 
-const suffixOf = (reason: Reason, docsURL: string): string => `; see ${docsLink(reason, docsURL)}`;
+/** Between a message and its link. */
+const SEE = '; see ';
+
+const anchorOf = (reason: Reason): string => `#${reason.toLowerCase()}`;
+
+const suffixOf = (reason: Reason, docsURL: string): string => SEE + docsLink(reason, docsURL);
 
 /**
  * A message with the link to its reason behind it, once, where the documents are published and there is room for all of
@@ -38,8 +43,13 @@ export const withLink = (
   return message.endsWith(suffix) || message.length + suffix.length > longest ? message : message + suffix;
 };
 
-/** The message alone. */
-export const withoutLink = (message: string, reason: Reason, docsURL: string | undefined): string => {
-  const suffix = docsURL === undefined ? '' : suffixOf(reason, docsURL);
-  return suffix !== '' && message.endsWith(suffix) ? message.slice(0, -suffix.length) : message;
+/**
+ * The message alone, wherever the link behind it leads: `docsURL` may have been another when it was written, and two
+ * links would stand behind each other.
+ */
+export const withoutLink = (message: string, reason: Reason): string => {
+  const at = message.lastIndexOf(SEE);
+  const link = message.slice(at + SEE.length);
+  const isLink = link.endsWith(anchorOf(reason)) && !link.includes(' ') && URL.canParse(link);
+  return at > 0 && isLink ? message.slice(0, at) : message;
 };

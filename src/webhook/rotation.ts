@@ -92,34 +92,43 @@ export const agree = async (
   }
 };
 
+/** A webhook of the configurations, and whether it had the right caBundle. */
+interface FoundWebhook {
+  /** Another one after its configuration was deleted and made again. */
+  readonly key: string;
+  readonly name: string;
+  readonly wasRight: boolean;
+}
+
 /**
- * Writes the trusted authorities to every webhook of the two configurations that has others. `missing`: neither
- * configuration exists. One of them may be, because it may not have been installed.
+ * Writes the trusted authorities to every webhook of the two configurations that has others, and says which had them.
+ * Undefined where neither configuration exists; one of them may be missing, because it may not have been installed.
  */
 export const trust = async (
   { kube, configuration }: Pick<RotationParts, 'kube' | 'configuration'>,
   authority: Authority,
   signal?: AbortSignal,
-): Promise<'missing' | 'right' | 'written'> => {
+): Promise<readonly FoundWebhook[] | undefined> => {
   const value = base64(bundleOf(authority));
-  let result: 'missing' | 'right' | 'written' = 'missing';
+  let all: readonly FoundWebhook[] | undefined;
   for (const resource of [MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS]) {
     const found = await kube.get(resource, { name: configuration }, signal);
     if (!found) continue;
-    if (result === 'missing') result = 'right';
-    const body = (found.webhooks ?? []).flatMap(({ name, clientConfig }, index): JsonPatchOperation[] =>
-      clientConfig.caBundle === value
+    const webhooks = (found.webhooks ?? []).map(({ name, clientConfig }): FoundWebhook => {
+      return { key: `${found.metadata.uid}/${name}`, name, wasRight: clientConfig.caBundle === value };
+    });
+    all = [...(all ?? []), ...webhooks];
+    const body = webhooks.flatMap(({ name, wasRight }, index): JsonPatchOperation[] =>
+      wasRight
         ? []
         : [
             { op: 'test', path: `/webhooks/${index}/name`, value: name },
             { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
           ],
     );
-    if (body.length === 0) continue;
-    await kube.patch(resource, { name: configuration }, { type: 'json', body }, signal);
-    result = 'written';
+    if (body.length > 0) await kube.patch(resource, { name: configuration }, { type: 'json', body }, signal);
   }
-  return result;
+  return all;
 };
 
 /** Waits, and can be woken; what rings while nobody waits ends the next wait at once. */
@@ -151,22 +160,34 @@ export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise
   /** What every webhook must have; undefined before it was written for the first time. */
   let right: string | undefined;
   let isMissingSaid = false;
+  /** The keys of the webhooks that have had it. */
+  let had: ReadonlySet<string> = new Set();
   const turn = async (): Promise<'repaired' | 'kept'> => {
     const authority = await agree(parts, signal);
     const before = right;
     // Before it is written: what is changed right after that must ring.
     right = base64(bundleOf(authority));
     // API servers must trust a certificate before the server presents it.
-    const trusted = await trust(parts, authority, signal);
-    const isRepair = trusted === 'written' && right === before;
+    const found = await trust(parts, authority, signal);
+    const written = right === before ? (found ?? []).filter(({ wasRight }) => !wasRight) : [];
+    // Of one that was just installed nobody has changed anything.
+    const isRepair = written.some(({ key }) => had.has(key));
     if (isRepair)
       log.warn({ configuration }, `Somebody has changed the caBundle of ${configuration}; it is written again`);
-    if (trusted === 'missing' && !isMissingSaid)
+    else if (written.length > 0) {
+      const names = written.map(({ name }) => name).join(', ');
+      log.info(
+        { configuration },
+        `Webhooks of ${configuration} are new and had no caBundle of ours; it is written: ${names}`,
+      );
+    }
+    had = new Set(found?.map(({ key }) => key));
+    if (!found && !isMissingSaid)
       log.warn(
         { configuration },
         `There is no webhook configuration ${configuration}, so nobody calls the webhooks; apply config/webhook`,
       );
-    isMissingSaid = trusted === 'missing';
+    isMissingSaid = !found;
     if (authority.leaf.cert !== presented) {
       await parts.present(authority.leaf);
       presented = authority.leaf.cert;

@@ -86,8 +86,10 @@ export const isEvaluated = ({ annotations, outside, volumes, isEnding }: Workloa
  * The parts that the evaluation depends on. Users and their tools write them; what controllers write on objects is not
  * included.
  */
-const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, podSpec }: Workload) => ({
+const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, podSpec, volumes }: Workload) => ({
   traffic,
+  // They choose of the account also where the rest of the pod cannot be read.
+  volumes: volumes ?? [],
   // Another image is what most updates bring, and nothing that anything here depends on.
   podSpec: podSpec && { ...podSpec, containers: podSpec.containers.map((each) => ({ ...each, image: '' })) },
   annotations: pick(annotations),

@@ -337,25 +337,34 @@ test('with or without PodEIPs, what was bought here and has none is named, and t
     endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
     leaderElection: { namespace: 'kube-system' },
   };
-  const release = (more: object = {}) =>
-    drain({ how: 'release', yes: true, ...loadConfig({ base: configuration({ ...settings, ...more }), env: {} }) });
+  const release = (more: object = {}, options: Partial<DrainOptions> = {}) =>
+    drain({
+      how: 'release',
+      yes: true,
+      ...loadConfig({ base: configuration({ ...settings, ...more }), env: {} }),
+      ...options,
+    });
   const named =
     /^ {2}eip-of-nobody \(\S+\) was bought for the PodEIP u-1, which does not exist, and is paid for; release it in the console/m;
 
   const empty = await release();
-  t.is(empty.code, 0);
+  t.is(empty.code, 1, 'what is left is paid for');
   t.regex(empty.err, named);
   t.notRegex(empty.err, /eip-of-others/);
   t.is(cloud.eips().length, 2, 'nothing is given back');
 
+  const ofOne = await release({}, { namespace: 'shop' });
+  t.is(ofOne.code, 0, 'nobody knows whose it was');
+  t.regex(ofOne.err, named);
+
   const elsewhere = await release({ regionID: 'cn-beijing' });
-  t.is(elsewhere.code, 0);
+  t.is(elsewhere.code, 1);
   t.regex(elsewhere.err, /^Whether EIPs are left .* is not known: .*regionID is cn-beijing/m);
 
   const crd = await kube.get(CRD, { name: 'podeips.alibabacloud.com' });
   await kube.delete(CRD, { name: 'podeips.alibabacloud.com' }, { uid: crd?.metadata.uid ?? '' });
   const without = await release();
-  t.is(without.code, 0);
+  t.is(without.code, 1);
   t.regex(without.err, /^The CRD of PodEIP is not installed: there are no PodEIPs\.\n/);
   t.regex(without.err, named);
 
@@ -365,8 +374,54 @@ test('with or without PodEIPs, what was bought here and has none is named, and t
     fault: { effect: 'never', answer: { code: 'Forbidden.RAM', status: 403 } },
   });
   const unseen = await release();
-  t.is(unseen.code, 0);
+  t.is(unseen.code, 1);
   t.regex(unseen.err, /^Whether EIPs are left .* is not known: DescribeEipAddresses: Forbidden\.RAM/m);
+  t.is((await release({}, { namespace: 'shop' })).code, 0, 'what is not known of the cluster holds up no namespace');
+  t.deepEqual(await drain({ how: 'keep', yes: true }).then(({ code }) => code), 0, 'and nobody who keeps');
+});
+
+test('an EIP that a person keeps by its tag is not named, and one that the time was too short for is not known', async (t) => {
+  const { kube, drain } = await cluster(t, {});
+  const cloud = createSandboxCloud({ clock: systemClock, random: systemRandom });
+  await createNodes(kube, cloud, VPC);
+  const clusterUid = (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '';
+  for (const tags of [
+    { [TAG_CLUSTER_UID]: clusterUid, [TAG_PODEIP_UID]: 'keep' },
+    { [TAG_PODEIP_UID]: 'keep' },
+    { team: 'users' },
+  ])
+    cloud.world.addEip({ tags });
+  const http = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
+  t.teardown(() => http.close());
+  const { accessKeyId: accessKey, accessKeySecret: accessSecret } = sandboxCredential;
+  const given: Partial<DrainOptions> = {
+    how: 'release',
+    yes: true,
+    ...loadConfig({
+      base: configuration({
+        credential: { accessKey, accessSecret },
+        endpoints: { vpc: http.url, ecs: http.url, eci: http.url },
+        leaderElection: { namespace: 'kube-system' },
+      }),
+      env: {},
+    }),
+  };
+  const kept = await drain(given);
+  t.is(kept.code, 0, kept.err);
+  t.notRegex(kept.err, /eip-/);
+
+  const stop = new AbortController();
+  const when = () => {
+    stop.abort(new Error('Ctrl-C'));
+    return true;
+  };
+  cloud.inject({ action: 'DescribeEipAddresses', when, times: Infinity, fault: { effect: 'never', answer: 'drop' } });
+  const stopped = await drain({ ...given, signal: stop.signal });
+  t.is(stopped.code, 1);
+  t.regex(
+    stopped.err,
+    /^Whether EIPs are left .* is not known: it was not looked for, because the drain was stopped\. Run/m,
+  );
 });
 
 test('the configuration says how drain and controller sign in', (t) => {

@@ -226,6 +226,30 @@ test("each of kubectl's own flags reaches kubectl, for every command of the plug
   }
 });
 
+/** What a script says in the place of a kubectl that is refused. */
+const refused = (what: string, reason: string) =>
+  `echo 'Error from server (${reason}): ${what} is ${reason.toLowerCase()}: User "dev" cannot list it' >&2; exit 1`;
+
+test('who may list PodEIPs and no pods chooses by the labels of PodEIPs, and is told so', async (t) => {
+  const podEip = {
+    metadata: { name: 'web', namespace: 'shop', uid: 'u', resourceVersion: '1' },
+    spec: { allocationID: 'eip-1', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+  };
+  const list = JSON.stringify({ items: [podEip] });
+  for (const [pods, podEips, code, says] of [
+    [refused('pods', 'Forbidden'), `echo '${list}'`, 0, /^Pods cannot be listed, .*pods is forbidden: User "dev"/],
+    [refused('pods', 'ServiceUnavailable'), `echo '${list}'`, 1, /^Error from server \(ServiceUnavailable\)/],
+    [`echo '${list}'`, refused('podeips', 'Forbidden'), 1, /^Error from server \(Forbidden\): podeips/],
+  ] as const) {
+    const folder = pretender(`case "$2" in pods) ${pods};; *) ${podEips};; esac`);
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const listed = await plugin(folder, ['list', '-A', '-l', 'serving.knative.dev/service=web']);
+    t.is(listed.code, code, listed.err);
+    t.regex(listed.err, says);
+    t.is(listed.out.includes('web'), code === 0, listed.out);
+  }
+});
+
 test('a kubectl that says nothing does not make the plugin print the token', async (t) => {
   const folder = pretender('exit 3');
   t.teardown(() => rmSync(folder, { recursive: true }));

@@ -35,9 +35,17 @@ test('a message has its link once, whole, or not at all', (t) => {
   t.is(withLink(once, 'EipClaimed', DOCS), once);
   t.is(withLink('no', 'EipClaimed', DOCS, once.length), once);
   t.is(withLink('no', 'EipClaimed', DOCS, once.length - 1), 'no');
-  t.is(withoutLink(once, 'EipClaimed', DOCS), 'no');
-  t.is(withoutLink('no', 'EipClaimed', DOCS), 'no');
-  t.is(withoutLink(once, 'EipClaimed', undefined), once);
+  t.is(withoutLink('no', 'EipClaimed'), 'no');
+  for (const docsURL of [DOCS, `${DOCS}/`, 'https://e.example/{page}/', 'http://docs'])
+    t.is(withoutLink(withLink('no; see below', 'EipClaimed', docsURL), 'EipClaimed'), 'no; see below', docsURL);
+  for (const other of [
+    `no; see ${DOCS}/troubleshooting.md#eipnotfound`,
+    'no; see docs/troubleshooting.md#eipclaimed',
+    `no; see what ${DOCS}/troubleshooting.md#eipclaimed`,
+    `${DOCS}/troubleshooting.md#eipclaimed`,
+    '',
+  ])
+    t.is(withoutLink(other, 'EipClaimed'), other);
 });
 
 test('a refusal says of each finding where it is explained; a warning, which kubectl cuts, does not', (t) => {
@@ -87,4 +95,43 @@ test('a condition that somebody must act on says where, is written once, and sta
   t.is((await readyOf('a')).message, said.message);
   t.is((await readyOf('a')).version, said.version, 'nothing is written again');
   await world.stop();
+});
+
+test('where docsURL changes, or goes, a condition has the link of now alone, and nobody is warned again', async (t) => {
+  const other = 'https://docs.example/{page}/';
+  for (const [action, code] of [
+    ['AllocateEipAddress', 'Forbidden.RAM'],
+    ['AllocateEipAddress', 'QuotaExceeded.Eip'],
+    ['AssociateEipAddress', 'Forbidden.RAM'],
+    [],
+  ] as const) {
+    const world = await Operating.create({ config: { docsURL: DOCS } });
+    if (action)
+      world.cloud.inject({ action, times: Infinity, fault: { effect: 'never', answer: { code, status: 400 } } });
+    await world.runPod('a', action ? NEW : EXISTING);
+    await world.pass(120_000);
+    const said = async () =>
+      (await world.podEips())[0]?.status?.conditions?.find(({ type }) => type === 'Ready') ?? {
+        reason: '',
+        message: '',
+      };
+    const { reason, message } = await said();
+    const words = withoutLink(message, reason as Reason);
+    t.is(message, withLink(words, reason as Reason, DOCS));
+    const warnings = () =>
+      world.events.filter(({ type, about }) => type === 'Warning' && about.kind === 'PodEIP').length;
+    const before = warnings();
+    for (const docsURL of [other, undefined, DOCS]) {
+      world.kill();
+      await world.start({ config: { docsURL } });
+      await world.pass(120_000);
+      t.is((await said()).reason, reason);
+      // The cloud names another request each time.
+      const now = (await said()).message;
+      t.is(now.split('; see ').length, docsURL === undefined ? 1 : 2, now);
+      t.is(now, withLink(withoutLink(now, reason as Reason), reason as Reason, docsURL));
+    }
+    t.is(warnings(), before, `${action ?? 'a look'}: ${code ?? reason}`);
+    await world.stop();
+  }
 });

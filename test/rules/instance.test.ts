@@ -7,7 +7,7 @@ import { readReview } from '../../src/webhook/review.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { configOf } from '../harness/settings.ts';
 import { allowing, podOf, refusalsOf } from '../virtualnode/translate/pods.ts';
-import { ECI, pod } from './manifests.ts';
+import { deployment, ECI, NEW, pod } from './manifests.ts';
 
 const KEY = 'k8s.aliyun.com/eci-ram-role-name';
 const ALLOWS = { ramRoles: ['reader'] };
@@ -33,7 +33,11 @@ const explained = (...objects: readonly object[]) =>
 
 const admittedOf = (
   object: object,
-  { labels = {}, isKnown = true }: { labels?: object | undefined; isKnown?: boolean } = {},
+  {
+    labels = {},
+    isKnown = true,
+    oldObject,
+  }: { labels?: object | undefined; isKnown?: boolean; oldObject?: object } = {},
 ) => {
   const change = changeOf(
     readReview({
@@ -41,10 +45,11 @@ const admittedOf = (
       kind: 'AdmissionReview',
       request: {
         uid: 'u',
-        operation: 'CREATE',
+        operation: oldObject ? 'UPDATE' : 'CREATE',
         resource: { group: '', version: 'v1', resource: 'pods' },
         namespace: 'default',
         object,
+        oldObject,
       },
     }),
   );
@@ -71,6 +76,18 @@ test('explain, the webhook and the virtual node say the same of what a pod may n
   t.is(denied(attack), sentence);
   t.deepEqual(explained(policy, fine), [['nothing']]);
   t.is(denied(fine), undefined);
+});
+
+test('an update that adds a volume of the account is judged also where nothing else of the pod can be read', (t) => {
+  const nfs = { name: 'data', nfs: { server: 'nas.example.com', path: '/' } };
+  // As the API server refuses it, but not what stores a template of its own, such as Knative.
+  const unreadable = { env: [{ name: 'A', valueFrom: { secretKeyRef: { key: 'k' } } }] };
+  for (const more of [{}, unreadable]) {
+    const of = (volumes: readonly object[], image = 'nginx') =>
+      deployment({ annotations: NEW, labels: ECI, spec: { containers: [{ name: 'app', image, ...more }], volumes } });
+    t.regex(denied(of([nfs]), { oldObject: of([]) }) ?? 'let in', /^NotAllowedOnVirtualNode: .*nas\.example\.com/);
+    t.is(admittedOf(of([nfs], 'other'), { oldObject: of([nfs]) }), undefined, 'what was there is not asked about');
+  }
 });
 
 test('without any policy, explain refuses too', (t) => {

@@ -24,22 +24,24 @@ const seesNothing = () => Promise.resolve();
 const stage = async () => {
   const server = createApiServer({ clock: systemClock, random });
   const kube = createKube({ transport: transport(server), clock: systemClock, qps: 1e6, burst: 1e6 });
-  await kube.create(MUTATING_WEBHOOKS, {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'MutatingWebhookConfiguration',
-    metadata: { name: 'knative-eip' },
-    webhooks: ['a', 'b'].map((name) => ({
-      name: `${name}.example.com`,
-      clientConfig: { url: `https://127.0.0.1:1/${name}` },
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-    })),
-  });
+  const install = () =>
+    kube.create(MUTATING_WEBHOOKS, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: { name: 'knative-eip' },
+      webhooks: ['a', 'b'].map((name) => ({
+        name: `${name}.example.com`,
+        clientConfig: { url: `https://127.0.0.1:1/${name}` },
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+      })),
+    });
+  await install();
   const bundles = async () =>
     (await kube.get(MUTATING_WEBHOOKS, { name: 'knative-eip' }))?.webhooks?.map(
       ({ clientConfig }) => clientConfig.caBundle,
     );
-  return { server, kube, bundles };
+  return { server, kube, bundles, install };
 };
 
 test('ten replicas that start at once agree on one certificate', async (t) => {
@@ -168,6 +170,92 @@ test('a caBundle that somebody empties is put right without any time passing, an
   t.is(clock.mono(), 1_000);
   t.is(log.lines.filter((line) => line.includes('changed the caBundle of knative-eip')).length, 2, 'and it is said');
   t.is(shown, 1);
+  stop.abort();
+  await running;
+});
+
+test('what was just installed has no caBundle yet: it is written at once, as often as it happens, and blames nobody', async (t) => {
+  const { server, kube, bundles, install } = await stage();
+  const clock = new ManualClock(0);
+  const stop = new AbortController();
+  const log = recordingLog();
+  const configuration = 'knative-eip';
+  const follow = watchBundles({ transport: transport(server), clock, random, log, configuration });
+  const running = rotate(
+    { kube, clock, log, secret, hosts, configuration, present: () => undefined, follow },
+    stop.signal,
+  );
+  const areWritten = (all: Awaited<ReturnType<typeof bundles>>) => all?.every((it) => it !== undefined) === true;
+  await until('it is written', bundles, areWritten);
+  const right = (await bundles())?.[0];
+  for (let times = 0; times < 3; times += 1) {
+    const { uid = '' } = (await kube.get(MUTATING_WEBHOOKS, { name: configuration }))?.metadata ?? {};
+    await kube.delete(MUTATING_WEBHOOKS, { name: configuration }, { uid });
+    await install();
+    await until('it is written', bundles, areWritten);
+  }
+  // An upgrade brings one more.
+  const { sideEffects, admissionReviewVersions } = { sideEffects: 'None', admissionReviewVersions: ['v1'] };
+  const value = {
+    name: 'c.example.com',
+    clientConfig: { url: 'https://127.0.0.1:1/c' },
+    sideEffects,
+    admissionReviewVersions,
+  };
+  const body = [{ op: 'add', path: '/webhooks/-', value }] as const;
+  await kube.patch(MUTATING_WEBHOOKS, { name: configuration }, { type: 'json', body: [...body] });
+  await until('it is written', bundles, (all) => all?.length === 3 && areWritten(all));
+  t.is(clock.mono(), 0, 'nobody waited');
+  t.deepEqual(new Set(await bundles()), new Set([right]));
+  const said = log.lines.filter((line) => line.includes('caBundle'));
+  t.deepEqual(
+    said.map((line) => line.replace(/ \{.*/u, '')),
+    [...Array.from({ length: 3 }, () => 'a.example.com, b.example.com'), 'c.example.com'].map(
+      (names) => `info Webhooks of knative-eip are new and had no caBundle of ours; it is written: ${names}`,
+    ),
+  );
+  stop.abort();
+  await running;
+});
+
+test('that the configurations cannot be watched is said once for both, and again when it happens again', async (t) => {
+  const { server } = await stage();
+  const clock = new ManualClock(0);
+  const stop = new AbortController();
+  const log = recordingLog();
+  let status: number | undefined = 503;
+  let refused = 0;
+  let opened = 0;
+  server.intercept(({ path }) => {
+    if (!/[?&]watch=/u.test(path)) return undefined;
+    if (status === undefined) opened += 1;
+    else refused += 1;
+    return status === undefined ? undefined : { instead: { status, headers: {}, body: '{}' } };
+  });
+  const follow = watchBundles({ transport: transport(server), clock, random, log, configuration: 'knative-eip' });
+  const running = follow(() => undefined, stop.signal);
+  // A watch without a word is given up after 90 s.
+  const later = async <T>(look: () => T): Promise<T> => {
+    await clock.advance(100_000);
+    return look();
+  };
+  const said = () => log.lines.filter((line) => line.includes('cannot be watched')).length;
+  for (const [outages, answer] of [503, 503, 403, 403].entries()) {
+    [status, refused] = [answer, 0];
+    await until(
+      'several attempts',
+      () => later(() => refused),
+      (count) => count >= 6,
+    );
+    t.is(said(), outages + 1, log.lines.join('\n'));
+    [status, opened] = [undefined, 0];
+    await until(
+      'both are watched',
+      () => later(() => opened),
+      (count) => count >= 4,
+    );
+  }
+  t.is(said(), 4);
   stop.abort();
   await running;
 });

@@ -13,7 +13,9 @@ test('the caBundles of both configurations are kept right, and one of them may b
   const authority = await renew(undefined, ['127.0.0.1'], clock.now());
   const bundle = Buffer.from(bundleOf(authority)).toString('base64');
   const parts = { kube, configuration: 'knative-eip' };
-  t.is(await trust(parts, authority), 'missing');
+  const had = async () => (await trust(parts, authority))?.map((it) => `${it.name} ${it.wasRight ? 'right' : 'wrong'}`);
+  t.is(await had(), undefined);
+  let others: readonly string[] = [];
   for (const resource of [VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS]) {
     await kube.create(resource, {
       apiVersion: `${resource.group}/${resource.version}`,
@@ -26,14 +28,18 @@ test('the caBundles of both configurations are kept right, and one of them may b
         admissionReviewVersions: ['v1'],
       })),
     });
-    t.is(await trust(parts, authority), 'written');
+    const names = ['a.example.com', 'b.example.com'];
+    const now = (each: string) => names.map((name) => `${name} ${each}`);
+    const inOrder = (these: readonly string[]) => (resource === MUTATING_WEBHOOKS ? [...these, ...others] : these);
+    t.deepEqual(await had(), inOrder(now('wrong')));
     const found = await kube.get(resource, { name: 'knative-eip' });
     t.deepEqual(
       found?.webhooks?.map(({ clientConfig }) => clientConfig.caBundle),
       [bundle, bundle],
       resource.kind,
     );
-    t.is(await trust(parts, authority), 'right');
+    t.deepEqual(await had(), inOrder(now('right')));
+    others = now('right');
     const again = await kube.get(resource, { name: 'knative-eip' });
     t.is(again?.metadata.resourceVersion, found?.metadata.resourceVersion, 'what is right is not written');
   }

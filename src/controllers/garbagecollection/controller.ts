@@ -1,6 +1,6 @@
 import { runReleaseAction } from './actions.ts';
 import { NAMESPACE } from '../../api/core.ts';
-import { TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../api/annotations.ts';
+import { TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID, UID_TO_KEEP } from '../../api/annotations.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import { FaultHistory } from '../../cloud/fault-history.ts';
@@ -181,7 +181,7 @@ class GarbageCollector {
       this.#say(
         verdict,
         'warn',
-        `${what}; it is left alone. Release it in the console, or ${isUntagged(eip) ? `give it the tag ${TAG_PODEIP_UID}=keep` : `remove its tag ${TAG_CLUSTER_UID}`}`,
+        `${what}; it is left alone. Release it in the console, or ${isUntagged(eip) ? `give it the tag ${TAG_PODEIP_UID}=${UID_TO_KEEP}` : `remove its tag ${TAG_CLUSTER_UID}`}`,
       );
   }
 

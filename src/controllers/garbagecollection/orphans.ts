@@ -1,4 +1,4 @@
-import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID } from '../../api/annotations.ts';
+import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_PODEIP_UID, UID_TO_KEEP } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { MarkIssuer } from '../../lib/mark.ts';
@@ -188,6 +188,7 @@ export const orphanCandidateOf = (
   if (eip.tags.get(TAG_CLUSTER_UID) !== clusterUid) return undefined;
   if (named.has(eip.allocationId)) return undefined;
   const podEipUid = eip.tags.get(TAG_PODEIP_UID) ?? '';
+  if (podEipUid === UID_TO_KEEP) return undefined;
   if (podEipUid === '') {
     const because = `carries the tag ${TAG_CLUSTER_UID} of this cluster, but its tag ${TAG_PODEIP_UID} names no PodEIP`;
     return { kind: 'unidentified', eip, podEipUid, because };

@@ -1,4 +1,4 @@
-import { TAG_CLUSTER_UID, TAG_PODEIP_UID, TAG_PREFIX } from '../../api/annotations.ts';
+import { TAG_CLUSTER_UID, TAG_PODEIP_UID, TAG_PREFIX, UID_TO_KEEP } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { readMark, type MarkIssuer, type MarkReading } from '../../lib/mark.ts';
@@ -68,7 +68,7 @@ const awaitsNoTags = ({ seen: { memory }, settings: { readLagMs } }: PodEipSitua
 
 /** How a person says whose an EIP is that carries no tags. Follows a sentence about it. */
 export const howToTag = ({ podEip, settings }: PodEipSituation): string =>
-  `give it the tags ${TAG_CLUSTER_UID}=${settings.clusterUid} and ${TAG_PODEIP_UID}=${podEip.metadata.uid} if it was bought for this PodEIP, or ${TAG_PODEIP_UID}=keep to keep it`;
+  `give it the tags ${TAG_CLUSTER_UID}=${settings.clusterUid} and ${TAG_PODEIP_UID}=${podEip.metadata.uid} if it was bought for this PodEIP, or ${TAG_PODEIP_UID}=${UID_TO_KEEP} to keep it`;
 
 /** Nobody has marked the EIP as theirs in our way. */
 export const isUntagged = (eip: Eip): boolean => ![...eip.tags.keys()].some((key) => key.startsWith(TAG_PREFIX));

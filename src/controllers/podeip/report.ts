@@ -6,7 +6,7 @@ import type { Trouble } from '../../cloud/fault-history.ts';
 import type { Kube } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { withLink } from '../../rules/docs-link.ts';
+import { withLink, withoutLink } from '../../rules/docs-link.ts';
 import { regarding, type EventNote, type Regarding } from './events.ts';
 import { fieldsOf } from './log-fields.ts';
 import type { ObservedState, Settings } from './observation.ts';
@@ -73,7 +73,8 @@ const readyOf = (podEip: PodEip | null): Condition | undefined =>
 export const toldBefore = (step: Result, { podEip, memory }: ObservedState): Trouble | undefined => {
   const isPause = step.do === 'Wait' && (step.reason === 'Settling' || step.reason === 'CloudBusy');
   if (!isPause || memory.accepted !== undefined) return undefined;
-  const { status, reason = '', message = '' } = readyOf(podEip) ?? {};
+  const { status, reason = '', message: written = '' } = readyOf(podEip) ?? {};
+  const message = isReason(reason) ? withoutLink(written, reason) : written;
   // Messages of the cloud begin with the call. What a look was answered with is over once one succeeds.
   const [call = ''] = message.split(' ');
   const isOfChange = call.endsWith(':') && !call.startsWith('Describe');
@@ -138,7 +139,9 @@ export const tell = async (
     return false;
   }
   const before = readyOf(podEip);
-  const hasChanged = before?.reason !== said.reason || before.message !== said.message;
+  const wordsOf = (it: Pick<Condition, 'message'>): string => withoutLink(it.message, said.reason);
+  // Another link alone is nothing new.
+  const hasChanged = before?.reason !== said.reason || wordsOf(before) !== wordsOf(said);
   // That the cloud's words are new is known only now, whatever becomes of the write.
   if (isWarning && hasChanged && topic !== undefined) warn(warning, seen, ports);
   const { namespace, name, uid } = podEip.metadata;
@@ -163,5 +166,6 @@ const inSameWords = (
 ): Readiness => {
   const { reason, topic, isWarning } = readiness;
   if (topic === undefined || before?.reason !== reason) return readiness;
-  return !isWarning || before.message.startsWith(topic) ? { ...readiness, message: before.message } : readiness;
+  const message = withoutLink(before.message, reason);
+  return !isWarning || message.startsWith(topic) ? { ...readiness, message } : readiness;
 };

@@ -88,6 +88,7 @@ const theirs = eip('eip-2', bought);
 
 const NEAREST: readonly (readonly [title: string, is: CandidateVerdict['is'] | undefined, OrphanReport])[] = [
   ['whose PodEIP does not exist', 'due', twice(eip('eip-1'))],
+  ['that somebody keeps by its tag', undefined, twice(eip('eip-1', { tags: tagsOf('keep') }))],
   ['whose PodEIP exists and has it', undefined, twice(eip('eip-1', bought), [podEip('a', 'eip-1')])],
   ['whose PodEIP has not recorded one yet', undefined, twice(eip('eip-1', bought), [podEip('a', '')], [theirs])],
   ['whose PodEIP has another one', 'due', twice(eip('eip-1', bought), [podEip('a', 'eip-2')], [theirs])],
