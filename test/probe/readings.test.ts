@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { CLOUD_READINGS, type CloudReading } from '../../src/cloud/readings.ts';
+import type { NamedAnswer } from '../../src/cloud/named-answer.ts';
 import type { ProbePorts } from '../../src/probe/port.ts';
 import { runProbes, type Finding, type Run } from '../../src/probe/run-probes.ts';
+import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { seeded } from '../harness/random.ts';
 import { account, mark, portsTo, site, stateOf } from './account.ts';
 
@@ -62,12 +64,45 @@ test('of ten random sets exactly what is on is found', async (t) => {
   }
 });
 
+type Query = Readonly<Record<string, string>>;
+
+/** An answer that the embedded cloud does not give. */
+const refusedWith = (code: string): NamedAnswer => ({
+  code,
+  status: 400,
+  requestId: undefined,
+  ms: 1,
+  known: false,
+  message: '',
+  body: {},
+});
+
 /** What one question came to, for an account that is asked in this way. */
-const verdictOf = async (id: string, more: Partial<ProbePorts>, options: Parameters<typeof account>[2] = {}) => {
+const verdictOf = async (
+  id: string,
+  more: Partial<ProbePorts>,
+  {
+    prepare = () => undefined,
+    networkInterfaceId = site.networkInterfaceId,
+    answers,
+    ...options
+  }: Parameters<typeof account>[2] & {
+    readonly prepare?: (cloud: EmbeddedCloud) => void;
+    readonly networkInterfaceId?: string | undefined;
+    /** What a call is answered with instead, or what is made of the cloud's answer. */
+    readonly answers?: (action: string, query: Query, ask: () => Promise<NamedAnswer>) => Promise<NamedAnswer>;
+  } = {},
+) => {
   const there = account([], 1, options);
+  prepare(there.cloud);
   const before = stateOf(there.cloud);
   const ports = portsTo(there);
-  const { findings, left } = await runProbes({ ports: { ...ports, ...more }, site, mark }, () => undefined);
+  const api: ProbePorts['api'] = (product, action, query) => {
+    const ask = () => ports.api(product, action, query);
+    return answers ? answers(action, query, ask) : ask();
+  };
+  const at = { ports: { ...ports, api, ...more }, site: { ...site, networkInterfaceId }, mark };
+  const { findings, left } = await runProbes(at, () => undefined);
   const after = stateOf(there.cloud);
   const { kind, says } = findings.find((it) => it.id === id)?.verdict ?? { kind: 'not there', says: '' };
   return { kind, says, left, isAsBefore: isDeepStrictEqual(after, before) };
@@ -98,4 +133,93 @@ test('an STS that gives no credentials is found, and is not asked where they com
   const problem = 'No credentials from RRSA (OIDC) (403)';
   t.like(await verdictOf('P0-sts', { renew: () => Promise.resolve(problem) }), { kind: 'differs', says: problem });
   t.like(await verdictOf('P0-sts', { renew: undefined }), { kind: 'could not be asked' });
+});
+
+test('an interface of a type at which no EIP is bound is found, and one that cannot be asked is left alone', async (t) => {
+  const notBound = await verdictOf(
+    'P10-eni',
+    {},
+    {
+      answers: (action, query, ask) =>
+        action === 'AssociateEipAddress' && query['InstanceId'] === 'eni-trunk'
+          ? Promise.resolve(refusedWith('Brand.New'))
+          : ask(),
+    },
+  );
+  const says = 'Trunk: refused with Brand.New, which the product does not know';
+  t.like(notBound, { kind: 'differs', says, ...CLEAN });
+
+  const member = { networkInterfaceId: 'eni-member', type: 'Member', vpcId: 'vpc-1', instanceId: 'i-node' };
+  const prepare = ({ world }: EmbeddedCloud) => {
+    world.addNetworkInterface({ ...member, primaryIp: '10.0.0.33' });
+    world.addNetworkInterface({
+      ...member,
+      networkInterfaceId: 'eni-primary',
+      type: 'Primary',
+      primaryIp: '10.0.0.49',
+    });
+    world.addNetworkInterface({ ...member, networkInterfaceId: 'eni-full', primaryIp: '10.0.0.65' });
+    const { allocationId } = world.addEip({ name: 'of the member' });
+    world.human.associate(allocationId, 'eni-full', '10.0.0.65');
+  };
+  for (const [networkInterfaceId, kind, text] of [
+    ['eni-member', 'as assumed', 'Member: it is'],
+    ['eni-primary', 'could not be asked', "the interface of --eni is a node's primary one"],
+    ['eni-full', 'could not be asked', 'each address of the interface of --eni has an EIP'],
+    ['eni-nobody', 'could not be asked', 'DescribeNetworkInterfaces does not list the interface of --eni'],
+  ] as const)
+    t.like(await verdictOf('P10-eni', {}, { prepare, networkInterfaceId }), { kind, says: text, ...CLEAN });
+});
+
+test('an interface is asked about only where it is named', async (t) => {
+  const there = account([]);
+  const { findings } = await runProbes(
+    { ports: portsTo(there), site: { ...site, networkInterfaceId: undefined }, mark },
+    () => undefined,
+  );
+  t.deepEqual(
+    findings.flatMap(({ id, verdict }) => (verdict.kind === 'as assumed' ? [] : [`${id}: ${verdict.says}`])),
+    ['P10-eni: it needs --eni'],
+  );
+});
+
+test('a cloud that must be told the instance whose binding ends is found', async (t) => {
+  const found = await verdictOf(
+    'P11-none',
+    {},
+    {
+      answers: (action, query, ask) =>
+        action === 'UnassociateEipAddress' && query['InstanceId'] === undefined
+          ? Promise.resolve(refusedWith('MissingInstanceId'))
+          : ask(),
+    },
+  );
+  t.like(found, { kind: 'differs', ...CLEAN });
+  t.regex(found.says, /^refused with MissingInstanceId.*; the product names it always$/u);
+});
+
+/** The same without what has this name, however deep. */
+const without = (name: string, value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map((one) => without(name, one));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => (key === name ? [] : [[key, without(name, inner)]])),
+  );
+};
+
+/** A cloud whose answers to one action lack something. */
+const lacking =
+  (wanted: string, name: string) =>
+  async (action: string, _query: Query, ask: () => Promise<NamedAnswer>): Promise<NamedAnswer> => {
+    const answer = await ask();
+    return action === wanted ? { ...answer, body: without(name, answer.body) } : answer;
+  };
+
+test('a cloud whose answers lack what is looked for is found', async (t) => {
+  for (const [id, action, name, kind, says] of [
+    ['P7-public', 'DescribeNetworkInterfaces', 'AssociatedPublicIp', 'differs', 'it shows none'],
+    ['P1-answer', 'AllocateEipAddress', 'EipAddress', 'differs', 'it names no address'],
+    ['P2-address', 'AllocateEipAddress', 'EipAddress', 'could not be asked', 'AllocateEipAddress named no address'],
+  ] as const)
+    t.like(await verdictOf(id, {}, { answers: lacking(action, name) }), { kind, says, ...CLEAN });
 });
