@@ -193,10 +193,12 @@ export class Lab {
 
   /** The container group whose EIP is made with it; its address is waited for. */
   readonly autoGroup = once(async () => {
+    const { clock } = this.ports;
+    const asked = clock.mono();
     const id = await this.#createGroup(this.mark.groupNames.auto, { AutoCreateEip: 'true', EipBandwidth: '1' });
     const running = await this.runningGroup(id);
-    const { clock } = this.ports;
     const began = clock.mono();
+    const runningMs = began - asked;
     const shown = await this.until(
       TRANSITION_MS,
       GROUP_LOOK_MS,
@@ -208,7 +210,8 @@ export class Lab {
     // It is the instance's, and goes with it; should it not, this is how it is found.
     if (eip && !eip.isManaged)
       await this.must('TagResources', { ResourceType: 'EIP', 'ResourceId.1': eip.allocationId, ...this.mark.tag });
-    return { id, wasLate: running.publicIp === '', lateMs: clock.mono() - began, group: shown ?? running, eip };
+    const lateMs = clock.mono() - began;
+    return { id, runningMs, wasLate: running.publicIp === '', lateMs, group: shown ?? running, eip };
   });
 
   /** The container group without an EIP. */

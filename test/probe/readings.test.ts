@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { CLOUD_READINGS, type CloudReading } from '../../src/cloud/readings.ts';
@@ -125,8 +126,29 @@ test('a missing permission that is told in another way, or not at all, is found'
   t.like(differs, { kind: 'differs', ...CLEAN });
   t.regex(differs.says, /^DescribeNetworkInterfaces: 400 Brand\.New; .*CreateContainerGroup: 400 Brand\.New/u);
   const allowed = () => Promise.resolve({ ...answer, code: 'OK', status: 200 });
+  const ofInstance = await verdictOf('P22-eci', { denied });
+  t.like(ofInstance, { kind: 'differs', ...CLEAN });
+  t.regex(ofInstance.says, /^DescribeContainerLog: 400 Brand\.New; .*DeleteContainerGroup: 400 Brand\.New$/u);
   t.like(await verdictOf('P22', { denied: allowed }), { kind: 'could not be asked', ...CLEAN });
   t.like(await verdictOf('P22', { denied: undefined }), { kind: 'could not be asked', ...CLEAN });
+});
+
+test('every action of the RAM policies is called by whom RAM does not allow it', async (t) => {
+  const asked = new Set<string>();
+  const denied: ProbePorts['api'] = (product, action) => {
+    asked.add(`${product}:${action}`);
+    return Promise.resolve(refusedWith('Forbidden.RAM'));
+  };
+  await verdictOf('P22', { denied });
+  const actions = ['ram-policy.json', 'ram-policy-virtual-node.json'].flatMap((file) => {
+    const policy = JSON.parse(readFileSync(new URL(`../../config/${file}`, import.meta.url), 'utf8')) as {
+      readonly Statement: readonly { readonly Action: readonly string[] | string }[];
+    };
+    return policy.Statement.flatMap(({ Action }) => Action);
+  });
+  const ofClouds = actions.filter((action) => /^(?:vpc|ecs|eci):/u.test(action));
+  t.true(ofClouds.length >= 18);
+  t.deepEqual([...asked].toSorted(), [...new Set(ofClouds)].toSorted());
 });
 
 test('an STS that gives no credentials is found, and is not asked where they come from elsewhere', async (t) => {
@@ -218,8 +240,60 @@ const lacking =
 test('a cloud whose answers lack what is looked for is found', async (t) => {
   for (const [id, action, name, kind, says] of [
     ['P7-public', 'DescribeNetworkInterfaces', 'AssociatedPublicIp', 'differs', 'it shows none'],
+    ['P14-package', 'DescribeCommonBandwidthPackages', 'ISP', 'differs', 'ISP (none), BusinessStatus Normal'],
+    ['P14-package', 'DescribeCommonBandwidthPackages', 'CommonBandwidthPackage', 'differs', 'it does not list it'],
+    ['P19-status', 'DescribeContainerGroupStatus', 'Data', 'differs', 'it does not list the instance'],
+    [
+      'P19-status',
+      'DescribeContainerGroupStatus',
+      'ContainerStatuses',
+      'differs',
+      'Status Running, Phase Running, containers: 0',
+    ],
     ['P1-answer', 'AllocateEipAddress', 'EipAddress', 'differs', 'it names no address'],
     ['P2-address', 'AllocateEipAddress', 'EipAddress', 'could not be asked', 'AllocateEipAddress named no address'],
   ] as const)
     t.like(await verdictOf(id, {}, { answers: lacking(action, name) }), { kind, says, ...CLEAN });
+});
+
+/** A cloud that answers a dry run so where it names an EIP of which this is true. */
+const dryRun = (code: string, isMeant: (status: string) => boolean) => {
+  let status = '';
+  return (action: string, query: Query, ask: () => Promise<NamedAnswer>): Promise<NamedAnswer> => {
+    if (action === 'AssociateEipAddress') status = 'InUse';
+    if (action === 'UnassociateEipAddress' || action === 'DeleteNetworkInterface') status = 'Available';
+    const isDry = action === 'CreateContainerGroup' && query['DryRun'] === 'true';
+    return isDry && query['EipInstanceId'] !== undefined && isMeant(status)
+      ? Promise.resolve(refusedWith(code))
+      : ask();
+  };
+};
+
+test('what a dry run says of an EIP by its ID is found, and that it says nothing', async (t) => {
+  const named = await verdictOf('P18', {}, { answers: dryRun('Brand.New', (status) => status === 'Available') });
+  t.like(named, { kind: 'differs', says: 'with the ID of an EIP it is refused with Brand.New', ...CLEAN });
+  const silent = await verdictOf('P18-bound', {}, { answers: dryRun('DryRunOperation', (it) => it === 'InUse') });
+  t.like(silent, { kind: 'could not be asked', says: 'a dry run does not look at the EIP', ...CLEAN });
+  const unknown = await verdictOf('P18-bound', {}, { answers: dryRun('Brand.New', (it) => it === 'InUse') });
+  t.like(unknown, { kind: 'differs', says: 'refused with Brand.New, which the product does not know', ...CLEAN });
+});
+
+test('a cloud that does not end the binding to an instance is found', async (t) => {
+  let toInstance = false;
+  const found = await verdictOf(
+    'P20-unbind',
+    {},
+    {
+      answers: (action, query, ask) => {
+        // The plain group is made right before, and deleted after.
+        if (action === 'CreateContainerGroup' && query['ContainerGroupName'] === mark.groupNames.plain)
+          toInstance = true;
+        if (action === 'DeleteContainerGroup') toInstance = false;
+        return action === 'UnassociateEipAddress' && toInstance
+          ? Promise.resolve(refusedWith('OperationDenied'))
+          : ask();
+      },
+    },
+  );
+  t.like(found, { kind: 'differs', says: 'refused with OperationDenied', ...CLEAN });
 });
