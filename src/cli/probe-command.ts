@@ -27,6 +27,7 @@ interface Flags {
   readonly eci?: boolean;
   readonly image?: string;
   readonly podAddress?: string;
+  readonly eni?: string;
   readonly long?: boolean;
   readonly output?: string;
   readonly clean?: string;
@@ -56,6 +57,7 @@ export const probeCommand: Register = (program, shell, end) => {
     .option('--eci', 'also ask about elastic container instances')
     .option('--image <reference>', "the instances' image; it must have sleep")
     .option('--pod-address <ip>', 'the private address of a pod on a node; it is only looked for')
+    .option('--eni <id>', 'a trunk or member interface; an EIP is bound to a free address of it for some seconds')
     .option('--long', 'also ask how long a token is remembered; it takes an hour')
     .option('-o, --output <file>', 'where the report (JSON) is written')
     .option('--clean <run>', 'only give back what the run of this ID has left')
@@ -67,6 +69,8 @@ export const probeCommand: Register = (program, shell, end) => {
         return wrong('write --region, or --config with a configuration of the controller');
       if (flags.clean !== undefined && !isRun(flags.clean))
         return wrong(`"${flags.clean}" is no ID of a run; it is the ten letters and digits that the run printed`);
+      if (flags.eni !== undefined && !flags.eni.startsWith('eni-'))
+        return wrong(`"${flags.eni}" is no ID of a network interface, which begins with eni-`);
       const { loadConfig } = await import('../config/load.ts');
       const base = { ...PLACEHOLDERS, ...(flags.region !== undefined && { regionID: flags.region }) };
       const loaded = loadConfig({ path: flags.config, env: shell.env, base });
@@ -83,6 +87,7 @@ export const probeCommand: Register = (program, shell, end) => {
             withEci: flags.eci ?? false,
             image: flags.image,
             podAddress: flags.podAddress,
+            networkInterfaceId: flags.eni,
             isLong: flags.long ?? false,
             output: flags.output,
             clean: flags.clean,

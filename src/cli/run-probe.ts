@@ -105,7 +105,7 @@ const hostsOf = ({ config }: ProbeOptions): Site['hosts'] => {
 
 /** Where the run takes place, or what is missing on the command line. */
 const siteOf = (options: ProbeOptions): Site | string => {
-  const { config, packageId, withEci, image, podAddress } = options;
+  const { config, packageId, withEci, image, podAddress, networkInterfaceId } = options;
   const vSwitchId = options.vSwitchId ?? config.virtualNode.vSwitchIDs[0];
   const securityGroupId = options.securityGroupId ?? config.virtualNode.securityGroupID;
   if (vSwitchId === undefined) return 'write --vswitch: the network interface of the run is made there';
@@ -119,6 +119,7 @@ const siteOf = (options: ProbeOptions): Site | string => {
     withEci,
     image: image ?? usualImage(region),
     podAddress,
+    networkInterfaceId,
     isLong: options.isLong,
     hosts: hostsOf(options),
   };

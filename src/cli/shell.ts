@@ -90,6 +90,8 @@ export interface ProbeOptions extends RunOptions {
   /** The image of the container instances; undefined for a small one of ECI's own. */
   readonly image: string | undefined;
   readonly podAddress: string | undefined;
+  /** The ID of a trunk or member interface. */
+  readonly networkInterfaceId: string | undefined;
   /** Also ask what takes an hour. */
   readonly isLong: boolean;
   /** Give back what the run of this ID has left, and ask nothing. */

@@ -2,6 +2,7 @@ import { textAt } from './json.ts';
 import { AskFailed, totalOf } from './lab.ts';
 import type { EipSeen } from './seen.ts';
 import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe } from './probe.ts';
+import { LOOK_MS, TAGS_MS } from './watch.ts';
 
 /** How far the product reckons that reads lag: READ_LAG_MS of src/manager/controllers.ts. */
 const RECKONED_MS = 3_000;
@@ -10,6 +11,8 @@ const NOISE_MS = 1_000;
 
 /** A tag without a value. */
 const EMPTY_TAG = 'knative-eip-probe-empty';
+/** A tag with a value that the EIP did not have when it was bought. */
+const LATER_TAG = 'knative-eip-probe-later';
 const hasEmptyTag = (eip: EipSeen | undefined): boolean => eip?.tags.has(EMPTY_TAG) ?? false;
 
 /** About the purchase of an EIP: tags, lag and tokens. */
@@ -31,6 +34,18 @@ export const allocationProbes: readonly Probe[] = [
     assumption: 'the name of an EIP may have a slash and a colon',
     run: async (lab) => ({ code: (await lab.purchase()).nameCode }),
     evaluate: ({ code }) => (code === 'OK' ? asAssumed('it was accepted') : differs(`refused with ${code}`)),
+  }),
+  probe({
+    id: 'P1-answer',
+    assumption: 'AllocateEipAddress answers with the ID and the address of the EIP',
+    run: async (lab) => {
+      const { allocationId, address, tagged } = await lab.purchase();
+      return { hasId: allocationId !== '', hasAddress: address !== '', isSame: address === tagged.described };
+    },
+    evaluate: ({ hasId, hasAddress, isSame }) => {
+      if (!hasId || !hasAddress) return differs(hasId ? 'it names no address' : 'it names no ID');
+      return isSame ? asAssumed('it does') : differs('with another address than DescribeEipAddresses');
+    },
   }),
   probe({
     id: 'P2',
@@ -59,6 +74,19 @@ export const allocationProbes: readonly Probe[] = [
       unlistedByTagMs > RECKONED_MS && unlistedByTagMs - untaggedMs >= NOISE_MS
         ? differs(`by tag it was not found for ${unlistedByTagMs} ms`, 'tagFilterLag')
         : asAssumed(unlistedByTagMs === 0 ? 'at once' : `after ${unlistedByTagMs} ms`),
+  }),
+  probe({
+    id: 'P2-address',
+    assumption: 'a query by address knows what a query by ID knows',
+    run: async (lab) => {
+      const { address, bought } = await lab.purchase();
+      if (address === '') throw new AskFailed('AllocateEipAddress named no address');
+      return { unlistedMs: bought.unlistedMs, unlistedByAddressMs: bought.unlistedByAddressMs };
+    },
+    evaluate: ({ unlistedMs, unlistedByAddressMs }) =>
+      unlistedByAddressMs > RECKONED_MS && unlistedByAddressMs - unlistedMs >= NOISE_MS
+        ? differs(`by address it was not found for ${unlistedByAddressMs} ms`)
+        : asAssumed(unlistedByAddressMs === 0 ? 'at once' : `after ${unlistedByAddressMs} ms`),
   }),
   probe({
     id: 'P3',
@@ -110,21 +138,36 @@ export const allocationProbes: readonly Probe[] = [
   }),
   probe({
     id: 'P15',
-    assumption: 'TagResources adds a tag, also one with an empty value',
+    assumption: 'TagResources adds a tag, also one with an empty value, and a filter finds it',
     run: async (lab) => {
       const { allocationId } = await lab.purchase();
+      const { clock } = lab.ports;
       const answer = await lab.call('TagResources', {
         ResourceType: 'EIP',
         'ResourceId.1': allocationId,
         'Tag.1.Key': EMPTY_TAG,
         'Tag.1.Value': '',
+        'Tag.2.Key': LATER_TAG,
+        'Tag.2.Value': lab.mark.run,
       });
+      const began = clock.mono();
+      const byFilter = { 'Tag.1.Key': LATER_TAG, 'Tag.1.Value': lab.mark.run };
+      const isFound = await lab.until(
+        TAGS_MS,
+        LOOK_MS,
+        async () => (await lab.eips(byFilter)).some((eip) => eip.allocationId === allocationId),
+        (found) => found || answer.code !== 'OK',
+      );
+      const filterMs = clock.mono() - began;
       const { last } = await lab.settle(allocationId, (eip) => hasEmptyTag(eip));
-      return { code: answer.code, shown: hasEmptyTag(last) };
+      return { code: answer.code, shown: hasEmptyTag(last), isFound, filterMs };
     },
-    evaluate: ({ code, shown }) => {
+    evaluate: ({ code, shown, isFound, filterMs }) => {
       if (code !== 'OK') return differs(`refused with ${code}`);
-      return shown ? asAssumed('it is shown') : differs('it is not shown');
+      if (!shown) return differs('it is not shown');
+      return isFound
+        ? asAssumed(`it is shown, and found by a filter after ${filterMs} ms`)
+        : differs(`it is shown, and not found by a filter for ${filterMs} ms`);
     },
   }),
 ];

@@ -1,5 +1,7 @@
+import { interfaceTypeProbe } from './interface-type-probe.ts';
 import { unbindingQuery } from './lab.ts';
 import { asAssumed, codeSeen, differs, probe, refusedAsKnown, type Probe, type Verdict } from './probe.ts';
+import { LAG_MS, LOOK_MS } from './watch.ts';
 
 /** An ID in the style of the cloud's that nothing has. */
 const NO_INSTANCE = 'i-00000000000000000000';
@@ -100,26 +102,49 @@ export const interfaceProbes: readonly Probe[] = [
   }),
 ];
 
-/** About binding and unbinding, on the interface of the run. */
+/** About binding and unbinding, on the interface of the run, and for one question on that of `--eni`. */
 export const bindingProbes: readonly Probe[] = [
   probe({
     id: 'P8',
     assumption: 'an EIP at a secondary address is described as NetworkInterface, eni-… and that address',
     run: async (lab) => {
-      const { states, eip, eni } = await lab.bound();
+      const { states, ms, eip, eni } = await lab.bound();
       return {
         states,
+        ms,
         instanceType: eip.instanceType,
         isInterface: eip.instanceId === eni.id,
         isAddress: eip.privateIp === eni.secondaryIp,
       };
     },
-    evaluate: ({ instanceType, isInterface, isAddress, states }) =>
+    evaluate: ({ instanceType, isInterface, isAddress, states, ms }) =>
       instanceType === 'NetworkInterface' && isInterface && isAddress
-        ? asAssumed(`it is (${states.join(', ')})`)
+        ? asAssumed(`it is (${states.join(', ')}, after ${ms} ms)`)
         : differs(
             `as ${instanceType}, ${isInterface ? 'the interface' : 'another ID'}, ${isAddress ? 'the address' : 'another address'}`,
           ),
+  }),
+  probe({
+    id: 'P7-public',
+    assumption: 'DescribeNetworkInterfaces shows the EIP at an address (AssociatedPublicIp)',
+    run: async (lab) => {
+      const { allocationId, eip, eni } = await lab.bound();
+      const shown = await lab.until(
+        LAG_MS,
+        LOOK_MS,
+        async () => (await lab.interfaces({ 'NetworkInterfaceId.1': eni.id }))[0]?.publicIps.get(eni.secondaryIp),
+        (at) => at !== undefined,
+      );
+      return {
+        isShown: shown !== undefined,
+        isId: shown?.allocationId === allocationId,
+        isAddress: shown?.ipAddress === eip.ipAddress,
+      };
+    },
+    evaluate: ({ isShown, isId, isAddress }) => {
+      if (!isShown) return differs('it shows none');
+      return isId && isAddress ? asAssumed('it does') : differs(`with another ${isId ? 'address' : 'ID'}`);
+    },
   }),
   probe({
     id: 'P8-again',
@@ -172,12 +197,12 @@ export const bindingProbes: readonly Probe[] = [
       const [{ allocationId, eni }, other] = [await lab.bound(), await lab.second()];
       const query = lab.bindingQuery(other.allocationId, { ...eni, ip: eni.secondaryIp });
       const refused = await lab.call('AssociateEipAddress', query);
-      await lab.unassociate(allocationId);
+      const { states, ms } = await lab.unassociate(allocationId);
       // The same request, now that the cause is gone.
       const again = await lab.call('AssociateEipAddress', query);
       await lab.settle(other.allocationId, (eip) => eip?.status === (again.code === 'OK' ? 'InUse' : 'Available'));
       await lab.unassociate(other.allocationId);
-      return { refused: refused.code, known: refused.known, again: again.code };
+      return { refused: refused.code, known: refused.known, again: again.code, states, ms };
     },
     evaluate: ({ refused, known, again }) => {
       if (refused === 'OK') return differs('it was accepted');
@@ -194,6 +219,29 @@ export const bindingProbes: readonly Probe[] = [
       return codeSeen(await lab.call('UnassociateEipAddress', { ...unbindingQuery(eip), ClientToken: lab.token() }));
     },
     evaluate: refusedAsKnown,
+  }),
+  probe({
+    id: 'P11-none',
+    assumption: 'UnassociateEipAddress without an InstanceId ends the binding: what is not named is not compared',
+    run: async (lab) => {
+      const { allocationId, eni } = await lab.bound();
+      await lab.unassociate(allocationId);
+      await lab.associate(lab.bindingQuery(allocationId, { ...eni, ip: eni.secondaryIp }));
+      const query = { AllocationId: allocationId, ClientToken: lab.token() };
+      const { code, known } = await lab.call('UnassociateEipAddress', query);
+      const { last, ms } = await lab.settle(
+        allocationId,
+        (eip) => eip?.status === (code === 'OK' ? 'Available' : 'InUse'),
+      );
+      await lab.unassociate(allocationId);
+      return { code, known, status: last?.status ?? 'not listed', ms };
+    },
+    evaluate: ({ code, known, status, ms }) => {
+      if (code !== 'OK') return differs(`${refusedAsKnown({ code, known }).says}; the product names it always`);
+      return status === 'Available'
+        ? asAssumed(`it did, after ${ms} ms`)
+        : differs(`it was accepted, and is ${status}`);
+    },
   }),
   probe({
     id: 'P10',
@@ -218,6 +266,7 @@ export const bindingProbes: readonly Probe[] = [
       return refusedAsKnown({ code: beside, known });
     },
   }),
+  interfaceTypeProbe,
   probe({
     id: 'P9-primary',
     assumption: 'an EIP at a primary address is described with an empty address, or with that one',

@@ -27,7 +27,9 @@ const callsOf = async (lab: Lab): Promise<readonly Call[]> => {
   return [
     ['DescribeNetworkInterfaces', { 'NetworkInterfaceId.1': eni.id }],
     ['TagResources', { ResourceType: 'EIP', 'ResourceId.1': allocationId, ...lab.mark.tag }],
+    ['UnTagResources', { ResourceType: 'EIP', 'ResourceId.1': allocationId, 'TagKey.1': 'knative-eip-probe-none' }],
     ['AllocateEipAddress', { ...lab.eipQuery('4b', lab.mark.plainEipName('4b')), ClientToken: lab.token() }],
+    ['AssociateEipAddress', { ...place, PrivateIpAddress: eni.primaryIp, ClientToken: lab.token() }],
     ['UnassociateEipAddress', { ...place, PrivateIpAddress: eni.secondaryIp, ClientToken: lab.token() }],
     ...(packageId === undefined
       ? []
@@ -47,19 +49,33 @@ const callsOf = async (lab: Lab): Promise<readonly Call[]> => {
   ];
 };
 
-/** What is answered where a permission is missing. */
-export const denialProbes: readonly Probe[] = [
+/** The same on a container instance that runs; its deletion is what the run does next. */
+const callsOfInstance = async (lab: Lab): Promise<readonly Call[]> => {
+  const { id } = await lab.plainGroup();
+  const container = { ContainerGroupId: id, ContainerName: 'sleep' };
+  return [
+    ['DescribeContainerLog', container],
+    ['DescribeMultiContainerGroupMetric', { ContainerGroupIds: JSON.stringify([id]) }],
+    ['ExecContainerCommand', { ...container, Command: JSON.stringify(['true']) }],
+    ['DeleteContainerGroup', { ContainerGroupId: id }],
+  ];
+};
+
+const denialProbe = (
+  { id, assumption, needs }: Pick<Probe, 'id' | 'assumption' | 'needs'>,
+  calls: (lab: Lab) => Promise<readonly Call[]>,
+): Probe =>
   probe({
-    id: 'P22',
-    assumption: 'a call that RAM does not allow is refused with 403 and a code that is known',
-    needs: ['denied'],
+    id,
+    assumption,
+    needs,
     run: async (lab) => {
       const { code } = await callDenied(lab, 'DescribeEipAddresses', { PageSize: '10' });
       if (code === 'OK') throw new AskFailed('the credentials that may do nothing may call DescribeEipAddresses');
       const answers: string[] = [];
       const unlike: string[] = [];
       let named = 0;
-      for (const [action, query] of await callsOf(lab)) {
+      for (const [action, query] of await calls(lab)) {
         const answer = await callDenied(lab, action, query);
         const says = `${action}: ${answer.status ?? ''} ${answer.code}`;
         answers.push(says);
@@ -72,5 +88,26 @@ export const denialProbes: readonly Probe[] = [
       unlike.length === 0
         ? asAssumed(`${answers.length} actions, of which ${named} name the missing permission`)
         : differs(unlike.join('; ')),
-  }),
+  });
+
+/** What is answered where a permission is missing. */
+export const denialProbes: readonly Probe[] = [
+  denialProbe(
+    {
+      id: 'P22',
+      assumption: 'a call that RAM does not allow is refused with 403 and a code that is known',
+      needs: ['denied'],
+    },
+    callsOf,
+  ),
 ];
+
+/** The same of what is done to container instances. */
+export const instanceDenialProbe: Probe = denialProbe(
+  {
+    id: 'P22-eci',
+    assumption: 'a call on an instance that RAM does not allow is refused with 403 and a code that is known',
+    needs: ['eci', 'denied'],
+  },
+  callsOfInstance,
+);

@@ -1,7 +1,16 @@
-import { asAssumed, codeSeen, differs, notAsked, probe, type Probe, type Verdict } from './probe.ts';
+import { instanceDenialProbe } from './denial-probes.ts';
+import { listAt, textAt } from './json.ts';
+import { AskFailed, unbindingQuery } from './lab.ts';
+import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe, type Verdict } from './probe.ts';
 
 /** The code of ECI for a group that is not there, as Terraform's provider expects it. */
 const NOT_FOUND = 'InvalidParameter.NotFound';
+
+/** The code of a dry run that found nothing wrong. */
+const DRY_RUN = 'DryRunOperation';
+
+/** How far back a change is asked for: the instance has run for less, seconds. */
+const STATUS_SECONDS = '300';
 
 /** How an EIP at an instance is described. */
 const spellingOf = (
@@ -27,16 +36,17 @@ const evaluateSpelling = ({ instanceType, id }: { readonly instanceType: string;
 export const instanceProbes: readonly Probe[] = [
   probe({
     id: 'P18',
-    assumption: 'CreateContainerGroup with AutoCreateEip passes a dry run',
+    assumption: 'CreateContainerGroup passes a dry run, with AutoCreateEip and with the ID of an EIP',
     needs: ['eci'],
     run: async (lab) => {
       const { auto } = lab.mark.groupNames;
       const dry = async (more: Readonly<Record<string, string>>) =>
         (await lab.call('CreateContainerGroup', { ...lab.groupQuery(auto), ...more, DryRun: 'true' })).code;
-      const code = await dry({ AutoCreateEip: 'true' });
+      const code = await lab.dryRunCode();
       // Where a dry run is none, one is enough.
       if (code === 'OK') return { code };
       const { allocationId } = await lab.second();
+      await lab.unassociate(allocationId);
       return {
         code,
         named: await dry({ EipInstanceId: allocationId }),
@@ -46,9 +56,16 @@ export const instanceProbes: readonly Probe[] = [
           lab.site.packageId === undefined ? undefined : await dry({ EipCommonBandwidthPackage: lab.site.packageId }),
       };
     },
-    evaluate: ({ code }) => {
-      if (code === 'DryRunOperation') return asAssumed('it does');
-      return code === 'OK' ? differs('a dry run makes an instance') : differs(`refused with ${code}`);
+    evaluate: ({ code, named, namedAndMade, bandwidthAlone, packageAlone }) => {
+      if (code === 'OK') return differs('a dry run makes an instance');
+      if (code !== DRY_RUN) return differs(`refused with ${code}`);
+      if (named !== DRY_RUN) return differs(`with the ID of an EIP it is refused with ${named}`);
+      const rest = `with both: ${namedAndMade}; with EipBandwidth alone: ${bandwidthAlone}`;
+      return asAssumed(
+        packageAlone === undefined
+          ? `it does; ${rest}`
+          : `it does; ${rest}; with EipCommonBandwidthPackage alone: ${packageAlone}`,
+      );
     },
   }),
   probe({
@@ -56,12 +73,14 @@ export const instanceProbes: readonly Probe[] = [
     assumption: 'an instance that runs shows the public address that is made with it',
     needs: ['eci'],
     run: async (lab) => {
-      const { wasLate, lateMs, group } = await lab.autoGroup();
-      return { wasLate, lateMs, hasAddress: group.publicIp !== '' };
+      const { runningMs, wasLate, lateMs, group } = await lab.autoGroup();
+      return { runningMs, wasLate, lateMs, hasAddress: group.publicIp !== '' };
     },
-    evaluate: ({ wasLate, lateMs, hasAddress }) => {
+    evaluate: ({ runningMs, wasLate, lateMs, hasAddress }) => {
       if (!hasAddress) return differs(`it shows none for ${lateMs} ms`, 'lateInstanceAddress');
-      return wasLate ? differs(`${lateMs} ms after it was Running`, 'lateInstanceAddress') : asAssumed('it does');
+      return wasLate
+        ? differs(`${lateMs} ms after it was Running`, 'lateInstanceAddress')
+        : asAssumed(`it does, after ${runningMs} ms`);
     },
   }),
   probe({
@@ -73,6 +92,7 @@ export const instanceProbes: readonly Probe[] = [
       return {
         listed: eip !== undefined,
         isManaged: eip?.isManaged,
+        tags: eip?.tags.size,
         meteredBy: eip?.meteredBy,
         bandwidth: eip?.bandwidth,
       };
@@ -94,13 +114,26 @@ export const instanceProbes: readonly Probe[] = [
   }),
   probe({
     id: 'P19-status',
-    assumption: 'DescribeContainerGroupStatus may be called',
+    assumption: 'DescribeContainerGroupStatus shows the state of an instance that has changed, and of its containers',
     needs: ['eci'],
     run: async (lab) => {
-      await lab.autoGroup();
-      return codeSeen(await lab.call('DescribeContainerGroupStatus', { SinceSecond: '60' }));
+      const { id } = await lab.autoGroup();
+      const { code, body } = await lab.call('DescribeContainerGroupStatus', { SinceSecond: STATUS_SECONDS });
+      const shown = listAt(body, 'Data').find((group) => textAt(group, 'ContainerGroupId') === id);
+      return {
+        code,
+        isListed: shown !== undefined,
+        status: textAt(shown, 'Status'),
+        phase: textAt(shown, 'PodStatus', 'Phase'),
+        containers: listAt(shown, 'PodStatus', 'ContainerStatuses').length,
+      };
     },
-    evaluate: ({ code }) => (code === 'OK' ? asAssumed('it may') : differs(`refused with ${code}`)),
+    evaluate: ({ code, isListed, status, phase, containers }) => {
+      if (code !== 'OK') return differs(`refused with ${code}`);
+      if (!isListed) return differs('it does not list the instance');
+      const says = `Status ${status || '(none)'}, Phase ${phase || '(none)'}, containers: ${containers}`;
+      return status !== '' && phase !== '' && containers > 0 ? asAssumed(says) : differs(says);
+    },
   }),
   probe({
     id: 'P20',
@@ -115,6 +148,45 @@ export const instanceProbes: readonly Probe[] = [
     },
     evaluate: evaluateSpelling,
   }),
+  probe({
+    id: 'P18-bound',
+    assumption: 'CreateContainerGroup with the ID of an EIP that is bound is refused',
+    needs: ['eci'],
+    run: async (lab) => {
+      if ((await lab.dryRunCode()) !== DRY_RUN) throw new AskFailed('CreateContainerGroup passes no dry run');
+      const { allocationId } = await lab.second();
+      if ((await lab.eip(allocationId))?.status !== 'InUse') throw new AskFailed('the EIP could not be bound');
+      const query = { ...lab.groupQuery(lab.mark.groupNames.auto), EipInstanceId: allocationId, DryRun: 'true' };
+      return codeSeen(await lab.call('CreateContainerGroup', query));
+    },
+    evaluate: (seen) => (seen.code === DRY_RUN ? notAsked('a dry run does not look at the EIP') : refusedAsKnown(seen)),
+  }),
+  probe({
+    id: 'P20-unbind',
+    assumption: 'UnassociateEipAddress ends a binding to an instance, named as it is described',
+    needs: ['eci'],
+    run: async (lab) => {
+      const [{ allocationId }, { group }] = [await lab.second(), await lab.plainGroup()];
+      const eip = await lab.eip(allocationId);
+      if (eip?.status !== 'InUse') throw new AskFailed('the EIP could not be bound');
+      const query = { ...unbindingQuery(eip), ClientToken: lab.token() };
+      const { code } = await lab.call('UnassociateEipAddress', query);
+      const { states, last, ms } = await lab.settle(
+        allocationId,
+        (seen) => seen?.status === (code === 'OK' ? 'Available' : 'InUse'),
+      );
+      const status = last?.status ?? 'not listed';
+      // For the end of the instance, which comes next.
+      if (status === 'Available')
+        await lab.associate(lab.bindingQuery(allocationId, { id: group.networkInterfaceId, ip: group.privateIp }));
+      return { code, status, states, ms };
+    },
+    evaluate: ({ code, status, ms }) => {
+      if (code !== 'OK') return differs(`refused with ${code}`);
+      return status === 'Available' ? asAssumed(`after ${ms} ms`) : differs(`it was accepted, and is ${status}`);
+    },
+  }),
+  instanceDenialProbe,
   probe({
     id: 'P20-end',
     assumption: 'an EIP that was bound to an instance outlives it, and is not bound then',

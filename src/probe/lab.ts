@@ -4,20 +4,15 @@ import type { Mark } from './mark.ts';
 import { MARK_TAG } from './mark.ts';
 import type { ProbePorts, Site } from './port.ts';
 import { eipsIn, groupsIn, interfacesIn, type EipSeen, type GroupSeen, type InterfaceSeen } from './seen.ts';
+import { LAG_MS, LOOK_MS, watch } from './watch.ts';
 
 /** A question that could not be put, because what it needs could not be had. */
 export class AskFailed extends Error {
   override readonly name = 'AskFailed';
 }
 
-/** How often an EIP is looked at while it is waited for, milliseconds. */
-const LOOK_MS = 250;
-/** How far reads may lag, as far as the product reckons with, and something; milliseconds. */
-const LAG_MS = 3_500;
 /** How long a read that did not lag before is trusted not to, milliseconds. */
 const SHORT_MS = 750;
-/** How long tags are waited for, milliseconds. */
-const TAGS_MS = 12_000;
 /** How long a transition of an EIP is waited for, milliseconds. */
 const TRANSITION_MS = 60_000;
 /** How often a container group is looked at, milliseconds. */
@@ -42,20 +37,6 @@ export const productOf = (action: string): NamedProduct => {
   if (action.includes('NetworkInterface')) return 'ecs';
   return action.includes('Container') ? 'eci' : 'vpc';
 };
-
-/** How an EIP came to be listed; times in milliseconds after the change. */
-interface Watched {
-  /** The last look by ID that did not list it; 0 where every one did. */
-  readonly unlistedMs: number;
-  /** Whether it was listed, and then was not. */
-  readonly wentBack: boolean;
-  /** Whether it ever showed the tag. */
-  readonly hasTag: boolean;
-  /** The last look by ID at which the tag was not there. */
-  readonly untaggedMs: number;
-  /** The last look by tag that did not list it. */
-  readonly unlistedByTagMs: number;
-}
 
 /** Computes once, and gives everybody the same. */
 const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
@@ -138,33 +119,6 @@ export class Lab {
     };
   }
 
-  /** Watches an EIP until what shows of it is steady: by its ID, and by the tag of the run. */
-  async #watch(allocationId: string): Promise<Watched> {
-    const { clock } = this.ports;
-    const began = clock.mono();
-    let [unlistedMs, untaggedMs, unlistedByTagMs] = [0, 0, 0];
-    let [wasListed, wentBack, hasTag] = [false, false, false];
-    let steadySince: number | undefined;
-    for (;;) {
-      const nowMs = Math.max(1, clock.mono() - began);
-      const byId = await this.eip(allocationId);
-      const tagged = await this.eips(this.mark.tag);
-      const isTagged = byId?.tags.get(MARK_TAG) === this.mark.run;
-      const isListedByTag = tagged.some((eip) => eip.allocationId === allocationId);
-      if (!byId) unlistedMs = nowMs;
-      if (!byId && wasListed) wentBack = true;
-      if (!isTagged) untaggedMs = nowMs;
-      if (!isListedByTag) unlistedByTagMs = nowMs;
-      wasListed ||= byId !== undefined;
-      hasTag ||= isTagged;
-      steadySince = byId && isTagged && isListedByTag ? (steadySince ?? clock.mono()) : undefined;
-      const isSteady = steadySince !== undefined && clock.mono() - steadySince >= LAG_MS;
-      if (isSteady || clock.mono() - began >= TAGS_MS)
-        return { unlistedMs, wentBack, hasTag, untaggedMs, unlistedByTagMs };
-      await clock.sleep(LOOK_MS);
-    }
-  }
-
   /** Buys the first EIP, and watches it; where it has no tags, it is tagged and watched again. */
   readonly purchase = once(async () => {
     const query = { ...this.eipQuery('1'), ClientToken: this.token() };
@@ -173,13 +127,13 @@ export class Lab {
     const isNameRefused = first.code !== 'OK' && first.code !== NO_ANSWER && first.code.includes('Name');
     if (isNameRefused) sent = { ...this.eipQuery('1', this.mark.plainEipName('1')), ClientToken: this.token() };
     const { body } = first.code === 'OK' ? first : await this.must('AllocateEipAddress', sent);
-    const allocationId = textAt(body, 'AllocationId');
-    const bought = await this.#watch(allocationId);
+    const [allocationId, address] = [textAt(body, 'AllocationId'), textAt(body, 'EipAddress')];
+    const bought = await watch(this, { allocationId, address });
     const tag = { ResourceType: 'EIP', 'ResourceId.1': allocationId, ...this.mark.tag };
     if (!bought.hasTag) await this.must('TagResources', tag);
-    const tagged = bought.hasTag ? bought : await this.#watch(allocationId);
+    const tagged = bought.hasTag ? bought : await watch(this, { allocationId, address });
     this.#lags = bought.unlistedMs > 0 || bought.wentBack || tagged.wentBack;
-    return { allocationId, query: sent, nameCode: isNameRefused ? first.code : 'OK', bought, tagged };
+    return { allocationId, address, query: sent, nameCode: isNameRefused ? first.code : 'OK', bought, tagged };
   });
 
   /**
@@ -218,7 +172,7 @@ export class Lab {
       ...this.mark.tag,
     });
     const id = textAt(body, 'NetworkInterfaceId');
-    const eni = await this.#until(
+    const eni = await this.until(
       TRANSITION_MS,
       LOOK_MS * 4,
       async () => (await this.interfaces({ 'NetworkInterfaceId.1': id }))[0],
@@ -233,17 +187,19 @@ export class Lab {
   readonly bound = once(async () => {
     const [{ allocationId }, eni] = [await this.purchase(), await this.networkInterface()];
     const query = this.bindingQuery(allocationId, { ip: eni.secondaryIp, ...eni });
-    const { states, eip } = await this.associate(query);
-    return { allocationId, query, states, eip, eni };
+    const { states, eip, ms } = await this.associate(query);
+    return { allocationId, query, states, eip, ms, eni };
   });
 
   /** The container group whose EIP is made with it; its address is waited for. */
   readonly autoGroup = once(async () => {
+    const { clock } = this.ports;
+    const asked = clock.mono();
     const id = await this.#createGroup(this.mark.groupNames.auto, { AutoCreateEip: 'true', EipBandwidth: '1' });
     const running = await this.runningGroup(id);
-    const { clock } = this.ports;
     const began = clock.mono();
-    const shown = await this.#until(
+    const runningMs = began - asked;
+    const shown = await this.until(
       TRANSITION_MS,
       GROUP_LOOK_MS,
       () => this.group(id),
@@ -254,13 +210,20 @@ export class Lab {
     // It is the instance's, and goes with it; should it not, this is how it is found.
     if (eip && !eip.isManaged)
       await this.must('TagResources', { ResourceType: 'EIP', 'ResourceId.1': eip.allocationId, ...this.mark.tag });
-    return { id, wasLate: running.publicIp === '', lateMs: clock.mono() - began, group: shown ?? running, eip };
+    const lateMs = clock.mono() - began;
+    return { id, runningMs, wasLate: running.publicIp === '', lateMs, group: shown ?? running, eip };
   });
 
   /** The container group without an EIP. */
   readonly plainGroup = once(async () => {
     const id = await this.#createGroup(this.mark.groupNames.plain, {});
     return { id, group: await this.runningGroup(id) };
+  });
+
+  /** What a dry run of the call that makes the first group is answered with. */
+  readonly dryRunCode = once(async () => {
+    const query = { ...this.groupQuery(this.mark.groupNames.auto), AutoCreateEip: 'true', DryRun: 'true' };
+    return (await this.call('CreateContainerGroup', query)).code;
   });
 
   /** What CreateContainerGroup is asked for: one container that sleeps. */
@@ -293,7 +256,7 @@ export class Lab {
 
   /** @throws AskFailed where it does not run in time */
   async runningGroup(id: string): Promise<GroupSeen> {
-    const group = await this.#until(
+    const group = await this.until(
       GROUP_MS,
       GROUP_LOOK_MS,
       () => this.group(id),
@@ -305,7 +268,7 @@ export class Lab {
 
   /** Waits until a group is not there. @throws AskFailed */
   async goneGroup(id: string): Promise<void> {
-    const left = await this.#until(
+    const left = await this.until(
       GROUP_MS,
       GROUP_LOOK_MS,
       () => this.group(id),
@@ -329,21 +292,23 @@ export class Lab {
   }
 
   /** Binds, and waits until it is. @throws AskFailed */
-  async associate(query: Readonly<Record<string, string>>): Promise<{ states: readonly string[]; eip: EipSeen }> {
+  async associate(
+    query: Readonly<Record<string, string>>,
+  ): Promise<{ states: readonly string[]; eip: EipSeen; ms: number }> {
     await this.must('AssociateEipAddress', query);
-    const { states, last } = await this.settle(query['AllocationId'] ?? '', (eip) => eip?.status === 'InUse');
+    const { states, last, ms } = await this.settle(query['AllocationId'] ?? '', (eip) => eip?.status === 'InUse');
     if (last?.status !== 'InUse') throw new AskFailed(`the EIP is ${last?.status ?? 'not listed'} and not InUse`);
-    return { states, eip: last };
+    return { states, eip: last, ms };
   }
 
   /** Ends a binding as it is described, and waits until the EIP is Available. @throws AskFailed */
-  async unassociate(allocationId: string): Promise<readonly string[]> {
+  async unassociate(allocationId: string): Promise<{ readonly states: readonly string[]; readonly ms: number }> {
     const eip = await this.eip(allocationId);
     if (eip && eip.status !== 'Available')
       await this.must('UnassociateEipAddress', { ...unbindingQuery(eip), ClientToken: this.token() });
-    const { states, last } = await this.settle(allocationId, (seen) => seen?.status === 'Available');
+    const { states, last, ms } = await this.settle(allocationId, (seen) => seen?.status === 'Available');
     if (last?.status !== 'Available') throw new AskFailed(`the EIP is ${last?.status ?? 'not listed'}, not Available`);
-    return states;
+    return { states, ms };
   }
 
   /** Looks at an EIP until it fits, and goes on fitting for as long as reads may lag. */
@@ -367,7 +332,8 @@ export class Lab {
     }
   }
 
-  async #until<T>(mostMs: number, everyMs: number, look: () => Promise<T>, fits: (seen: T) => boolean): Promise<T> {
+  /** What a look shows as soon as it fits, or after `mostMs`. */
+  async until<T>(mostMs: number, everyMs: number, look: () => Promise<T>, fits: (seen: T) => boolean): Promise<T> {
     const { clock } = this.ports;
     const began = clock.mono();
     for (;;) {

@@ -1,7 +1,29 @@
+import { listAt, textAt } from './json.ts';
 import { asAssumed, differs, probe, refusedAsKnown, type Probe } from './probe.ts';
 
 /** About the bandwidth package that was named; the second EIP joins and leaves it. */
 export const packageProbes: readonly Probe[] = [
+  probe({
+    id: 'P14-package',
+    assumption:
+      'DescribeCommonBandwidthPackages shows a bandwidth package by its ID, with its line and business status',
+    needs: ['package'],
+    run: async (lab) => {
+      const id = lab.site.packageId ?? '';
+      const { code, body } = await lab.call('DescribeCommonBandwidthPackages', { BandwidthPackageId: id });
+      const shown = listAt(body, 'CommonBandwidthPackages', 'CommonBandwidthPackage').find(
+        (one) => textAt(one, 'BandwidthPackageId') === id,
+      );
+      const [line, businessStatus] = [textAt(shown, 'ISP'), textAt(shown, 'BusinessStatus')];
+      return { code, isListed: shown !== undefined, line, businessStatus };
+    },
+    evaluate: ({ code, isListed, line, businessStatus }) => {
+      if (code !== 'OK') return differs(`refused with ${code}`);
+      if (!isListed) return differs('it does not list it');
+      const says = `ISP ${line || '(none)'}, BusinessStatus ${businessStatus || '(none)'}`;
+      return line !== '' && businessStatus !== '' ? asAssumed(says) : differs(says);
+    },
+  }),
   probe({
     id: 'P14',
     assumption: 'an EIP joins a bandwidth package and leaves it, and twice is refused',

@@ -38,6 +38,8 @@ export interface Site {
   readonly image: string;
   /** The private address of a pod on a node; it is only looked for. */
   readonly podAddress: string | undefined;
+  /** A trunk or member interface, at an address of which the EIP of the run is bound for a moment. */
+  readonly networkInterfaceId: string | undefined;
   /** Whether it may take an hour more. */
   readonly isLong: boolean;
   /** The hosts where each API may be; empty where the configuration fixes them. */

@@ -21,7 +21,7 @@ export const notAsked = (says: string): Verdict => ({ kind: 'could not be asked'
 export type Observation = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 /** What must have been given on the command line, by the environment or by the configuration. */
-export type Need = 'eci' | 'package' | 'podAddress' | 'hosts' | 'sts' | 'denied' | 'long';
+export type Need = 'eci' | 'package' | 'podAddress' | 'eni' | 'hosts' | 'sts' | 'denied' | 'long';
 
 /** One assumption of the product, and how the cloud is asked about it. */
 export interface Probe {

@@ -29,7 +29,7 @@ export const callMade = (atMs: number, action: string, answer: NamedAnswer): Cal
  * instance of 0.5 vCPU and 1 GiB ¥0.07 an hour (Singapore).
  */
 export const planText = (
-  { region, vSwitchId, securityGroupId, packageId, withEci, podAddress, isLong }: Site,
+  { region, vSwitchId, securityGroupId, packageId, withEci, podAddress, networkInterfaceId, isLong }: Site,
   hasDenied: boolean,
 ): string =>
   [
@@ -44,6 +44,11 @@ export const planText = (
       : []),
     ...(packageId === undefined ? [] : [`  lets two of the EIPs join ${packageId} and leave it: free`]),
     ...(podAddress === undefined ? [] : [`  looks for the interface that has ${podAddress}`]),
+    ...(networkInterfaceId === undefined
+      ? []
+      : [
+          `  binds one of the EIPs to an address of ${networkInterfaceId} that has none, for some seconds: free; connections from there to the Internet may break`,
+        ]),
     '  sends no traffic, and gives everything back at its end.',
     '',
   ].join('\n');
@@ -100,6 +105,7 @@ export const reportOf = (
   withEci: about.site.withEci,
   withPackage: about.site.packageId !== undefined,
   withPodAddress: about.site.podAddress !== undefined,
+  withInterface: about.site.networkInterfaceId !== undefined,
   readings: readingsFound(findings),
   settings: settingLines(findings),
   findings: findings.map(({ id, assumption, verdict, observation }) => ({ id, assumption, ...verdict, observation })),

@@ -37,6 +37,7 @@ const lackOf = ({ site, ports }: Lab, needs: readonly Need[]): string | undefine
     eci: site.withEci ? undefined : 'it needs --eci',
     package: site.packageId === undefined ? 'it needs --package' : undefined,
     podAddress: site.podAddress === undefined ? 'it needs --pod-address' : undefined,
+    eni: site.networkInterfaceId === undefined ? 'it needs --eni' : undefined,
     long: site.isLong ? undefined : 'it needs --long',
     denied: ports.denied ? undefined : 'it needs credentials that may do nothing, in the environment',
     sts: ports.renew ? undefined : 'the credentials are not those of RRSA',

@@ -41,10 +41,14 @@ export interface InterfaceSeen {
   readonly networkInterfaceId: string;
   readonly name: string;
   readonly status: string;
+  /** Primary, Secondary, Trunk or Member. */
+  readonly type: string;
   readonly vpcId: string;
   readonly primaryIp: string;
   /** The primary one too. */
   readonly privateIps: readonly string[];
+  /** The EIP at each private address that has one. */
+  readonly publicIps: ReadonlyMap<string, { readonly allocationId: string; readonly ipAddress: string }>;
   /** CIDR blocks. */
   readonly prefixes: readonly string[];
   readonly tags: ReadonlyMap<string, string>;
@@ -55,9 +59,19 @@ export const interfacesIn = (body: unknown): readonly InterfaceSeen[] =>
     networkInterfaceId: textAt(eni, 'NetworkInterfaceId'),
     name: textAt(eni, 'NetworkInterfaceName'),
     status: textAt(eni, 'Status'),
+    type: textAt(eni, 'Type'),
     vpcId: textAt(eni, 'VpcId'),
     primaryIp: textAt(eni, 'PrivateIpAddress'),
     privateIps: listAt(eni, 'PrivateIpSets', 'PrivateIpSet').map((ip) => textAt(ip, 'PrivateIpAddress')),
+    publicIps: new Map(
+      listAt(eni, 'PrivateIpSets', 'PrivateIpSet').flatMap((ip) => {
+        const allocationId = textAt(ip, 'AssociatedPublicIp', 'AllocationId');
+        const ipAddress = textAt(ip, 'AssociatedPublicIp', 'PublicIpAddress');
+        return allocationId === '' && ipAddress === ''
+          ? []
+          : [[textAt(ip, 'PrivateIpAddress'), { allocationId, ipAddress }] as const];
+      }),
+    ),
     prefixes: listAt(eni, 'Ipv4PrefixSets', 'Ipv4PrefixSet').map((prefix) => textAt(prefix, 'Ipv4Prefix')),
     tags: tagsIn(listAt(eni, 'Tags', 'Tag')),
   }));

@@ -14,6 +14,15 @@ export const mark = markOf(RUN);
 /** Where a pod of the cluster has its address. */
 const POD_ADDRESS = '10.0.0.2';
 
+/** An interface of Terway's trunk mode; in no prefix of the node's. */
+const TRUNK = {
+  networkInterfaceId: 'eni-trunk',
+  type: 'Trunk',
+  vpcId: 'vpc-1',
+  instanceId: 'i-node',
+  primaryIp: '10.0.0.17',
+};
+
 export const site: Site = {
   region: 'cn-hangzhou',
   vSwitchId: 'vsw-1',
@@ -22,6 +31,7 @@ export const site: Site = {
   withEci: true,
   image: 'busybox',
   podAddress: POD_ADDRESS,
+  networkInterfaceId: TRUNK.networkInterfaceId,
   isLong: true,
   hosts: { vpc: ['vpc-vpc.cn-hangzhou.aliyuncs.com', 'vpc.cn-hangzhou.aliyuncs.com'] },
 };
@@ -59,6 +69,7 @@ export const account = (
   world.addBandwidthPackage('cbwp-1');
   const node = { networkInterfaceId: 'eni-node', vpcId: 'vpc-1', instanceId: 'i-node', primaryIp: '10.0.0.1' };
   world.addNetworkInterface({ ...node, privateIps: [POD_ADDRESS] });
+  world.addNetworkInterface({ ...TRUNK, privateIps: ['10.0.0.3'] });
   world.addEip({ name: 'mine' });
   world.addEip({ name: `knative-eip-probe/${RUN}0:1`, tags: { 'knative-eip-probe': `${RUN}0` } });
   world.addEip({ name: `knative-eip-probe-${RUN}0-1` });

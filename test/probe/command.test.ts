@@ -54,6 +54,10 @@ test('it says what it costs and asks, and a dry run calls nothing', async (t) =>
   t.is(dry.code, 0, dry.err);
   t.regex(dry.out, /buys 2 EIPs.*¥0\.20.*\n.*vsw-1 and sg-1: free\n.*2 container instances.*¥0\.05/);
   t.deepEqual(at.cloud.calls(), {});
+  t.notRegex(dry.out, /connections from there/);
+  const withInterface = await at.run(`${WHERE} --eni eni-trunk --dry-run`);
+  t.regex(withInterface.out, /an address of eni-trunk that has none, for some seconds: free; connections from there/);
+  t.deepEqual(at.cloud.calls(), {});
 
   const unasked = await at.run(WHERE);
   t.is(unasked.code, 2);
@@ -65,12 +69,13 @@ test('it says what it costs and asks, and a dry run calls nothing', async (t) =>
   t.regex((await at.run('--vswitch vsw-1')).err, /write --region/);
   t.regex((await at.run('--region cn-hangzhou --security-group sg-1')).err, /write --vswitch/);
   t.regex((await at.run('--region cn-hangzhou --vswitch vsw-1')).err, /write --security-group/);
+  t.regex((await at.run(`${WHERE} --eni i-1 --dry-run`)).err, /"i-1" is no ID of a network interface/);
   t.regex((await at.run('--region cn-hangzhou --clean run')).err, /"run" is no ID of a run/);
 });
 
 test('over HTTP it prints a line for each assumption, and writes a report without secrets', async (t) => {
   const at = await stage(t, ['tagsIgnored', 'asynchronousRelease', 'prefixMode']);
-  const more = `--eci --package cbwp-1 --pod-address 10.0.0.2 -o ${at.file}`;
+  const more = `--eci --package cbwp-1 --pod-address 10.0.0.2 --eni eni-trunk -o ${at.file}`;
   const { code, out, err } = await at.run(`${WHERE} ${more}`, 'yes');
   t.is(err, '');
   t.is(code, 0);
@@ -78,6 +83,7 @@ test('over HTTP it prints a line for each assumption, and writes a report withou
   t.regex(out, /^P0 +could not be asked +.*: the configuration fixes the endpoints$/m);
   t.regex(out, /^P1 +differs +an EIP has the tags that AllocateEipAddress was sent: it has none before TagResources$/m);
   t.regex(out, /^P3 +as assumed +/m);
+  t.regex(out, /^P10-eni +as assumed +.*: Trunk: it is$/m);
   t.regex(
     out,
     /What it calls for:\n {2}tagsIgnored: .*vpc:TagResources\n {2}asynchronousRelease: .*\n {2}prefixMode: /,
@@ -92,7 +98,7 @@ test('over HTTP it prints a line for each assumption, and writes a report withou
   t.true(report.calls.length > 100);
   const ids = at.cloud.ledger().flatMap(({ allocationId, ipAddress }) => [allocationId, ipAddress]);
   const secrets = Object.values(sandboxCredential).filter((value) => value !== undefined);
-  for (const secret of [...ids, ...secrets, 'vsw-1', 'sg-1', 'cbwp-1', '10.0.0.2', 'eni-node'])
+  for (const secret of [...ids, ...secrets, 'vsw-1', 'sg-1', 'cbwp-1', '10.0.0.2', 'eni-node', 'eni-trunk'])
     t.false(text.includes(`"${secret}`) || text.includes(` ${secret}`), secret);
 
   const again = await at.run(`--region cn-hangzhou --clean ${report.run}`);

@@ -9,7 +9,7 @@ export interface InterfaceRecord {
   readonly instanceId: string;
   /** InUse, Available, Attaching, Detaching, … */
   readonly status: string;
-  /** Primary or Secondary. */
+  /** Primary, Secondary, Trunk or Member; an EIP is bound to any of them (Terway binds without a look at it). */
   readonly type: string;
   readonly primaryIp: string;
   /** All private addresses, the primary one first. */
