@@ -186,9 +186,9 @@ export const asDescribed = (binding: NicBinding, eip: Eip): NicBinding => {
 
 /**
  * Whether this may be a description of the binding, as far as it says where the EIP is: the interface, or an elastic
- * container instance without the address. It does not prove that the EIP is really bound there. An interface without the
- * address means its primary one, and is another place than a secondary address: a binding to that one is described with
- * it (terraform-provider-alicloud, acceptance test of alicloud_eip_association).
+ * container instance without the address. It does not prove that the EIP is really bound there. An interface without
+ * the address means its primary one, and is another place than a secondary address: a binding to that one is described
+ * with it (terraform-provider-alicloud, acceptance test of alicloud_eip_association).
  */
 export const mayMean = (eip: Eip, binding: NicBinding): boolean => {
   const { instanceId = '', privateIpAddress = '' } = eip;
