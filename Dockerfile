@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Tags move. docs/supply-chain.md says how to give both images by digest.
-ARG BUILD_IMAGE=node:24-slim
-ARG BASE_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+ARG BUILD_IMAGE=node:26-slim
+ARG BASE_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /app

@@ -71,7 +71,7 @@ test('an old Node without the pinned one is told what to do', async (t) => {
   const root = project({ 'src/main.ts': MAIN });
   t.teardown(() => rmSync(root, { recursive: true }));
   t.like(await run(root, true), {
-    err: 'knative-eip: Node 24.12 or newer is needed, and this is 20.11.0: run npm ci, which installs the right one, or use a newer Node\n',
+    err: 'knative-eip: Node 26.0 or newer is needed, and this is 20.11.0: run npm ci, which installs the right one, or use a newer Node\n',
     code: 2,
   });
 });
@@ -81,7 +81,7 @@ test('the published package runs what was built, and tells an old Node what to d
   t.teardown(() => rmSync(root, { recursive: true }));
   t.like(await run(root, false, '--help'), { out: 'built --help\n', code: 0 });
   t.like(await run(root, true), {
-    err: 'knative-eip: Node 24.12 or newer is needed, and this is 20.11.0: use a newer Node\n',
+    err: 'knative-eip: Node 26.0 or newer is needed, and this is 20.11.0: use a newer Node\n',
     code: 2,
   });
 });
