@@ -24,11 +24,17 @@ const isServed = (pod: Pod, eip: EipRecord): boolean =>
 
 const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION_LABEL] ?? '';
 
-/** A pod that asks for an existing EIP, whose PodEIP asks for the same. */
-const namedBy = (pod: Pod, { oracle }: Inspector): string | undefined => {
+/** The existing EIP that the PodEIP of a pod asks for: what it asked for when it came, whatever it says by now. */
+const askedFor = (pod: Pod, { oracle }: Inspector): string | undefined => {
   const podEip = oracle.podEips.get(pod.metadata.name);
   const request = podEip && oracle.podOf(podEip) === pod ? readRecord(podEip).request : undefined;
-  return request?.kind === 'existing' && asks(pod) === request.allocationId ? request.allocationId : undefined;
+  return request?.kind === 'existing' ? request.allocationId : undefined;
+};
+
+/** A pod that asks for an existing EIP, whose PodEIP asks for the same. */
+const namedBy = (pod: Pod, inspector: Inspector): string | undefined => {
+  const allocationId = askedFor(pod, inspector);
+  return allocationId !== undefined && asks(pod) === allocationId ? allocationId : undefined;
 };
 
 /**
@@ -57,7 +63,7 @@ export const unrestOfService = (
     );
     if (isStrangers) continue;
     const mine = serving.filter((pod) => namedBy(pod, inspector) === eip.allocationId);
-    if (!mine.some((pod) => isServed(pod, eip)))
+    if (!serving.some((pod) => askedFor(pod, inspector) === eip.allocationId && isServed(pod, eip)))
       return `I20: all requests get to Revision ${alone}, and its pod ${mine[0]?.metadata.name} does not have ${eip.allocationId}`;
     const closed = pods.find(
       (pod) =>
