@@ -116,7 +116,7 @@ const releaseUnrecorded = (it: PodEipSituation): Step => {
   if (bought.value) return { do: 'Record', podEip, allocationId: bought.value.allocationId };
   // The process that created the PodEIP and sent nothing knows that nothing was sent, unless another process works
   // beside it.
-  // An EIP whose tags were just written for it is found by its tags, and a query by tags may know them later than others.
+  // An EIP whose tags were just written for it is found by them, and a query by tags may know later than others.
   const isLate = settings.isUnelected === true || memory.accepted === 'TransferOwnership';
   const isOver = isLate ? memory.quietMs >= settings.settleMs : isSettled(it);
   if (!isOver) return settling(it);
