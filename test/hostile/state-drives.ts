@@ -46,10 +46,9 @@ import {
   settings,
   usersEip,
 } from '../controllers/podeip/situation.ts';
+import { attempt, type Drive } from './drive.ts';
 
 /* Texts that stand in what is remembered: notes, times and messages on objects, whoever wrote them there. */
-
-type Drive = (text: string) => unknown;
 
 const NOTES = [CONTROLLER, REQUEST, BINDINGS, GONE_SINCE, ADOPTED, QUIET_SINCE] as const;
 const MARKING = { ...settings, markKey: 'k'.repeat(32), adoptBefore: NOW };
@@ -93,15 +92,6 @@ const group = (text: string): ContainerGroup => {
     containers: [{ ...ended, currentState: { state: 'Terminated', startTime: text, finishTime: text, reason: text } }],
     initContainers: [],
   } as unknown as ContainerGroup;
-};
-
-const attempt = (read: () => unknown): unknown => {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) throw error;
-    return error;
-  }
 };
 
 export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
