@@ -53,7 +53,7 @@ export const pod = (
 export const deletePod = ({ kube }: Classroom, { metadata }: Pod): Promise<void> =>
   kube.delete(POD, metadata, { uid: metadata.uid });
 
-export const readyReasonOf = async ({ kube }: Classroom, name: string): Promise<string | undefined> => {
+export const readReadyReason = async ({ kube }: Classroom, name: string): Promise<string | undefined> => {
   const podEip = await kube.get(PODEIP, { namespace: SAMPLES_NAMESPACE, name });
   return podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
 };

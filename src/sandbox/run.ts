@@ -50,7 +50,7 @@ import { teach, type Lesson } from './lesson.ts';
 import { LESSONS as ALL_LESSONS } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { play, stayEmpty } from './story.ts';
-import { summarize } from './summary.ts';
+import { printSummary } from './summary.ts';
 
 /** Every lesson that the command line offers. */
 const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;
@@ -212,7 +212,7 @@ export const runSandbox: RunSandbox = async (options) => {
     ground.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
-    exit = summarize(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
+    exit = printSummary(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
     return exit;
   } finally {
     screen.close();

@@ -22,7 +22,7 @@ interface SummaryFacts {
  * Prints what came of it all, and resolves to the exit code: 0 where every sample got its address, or its refusal, and
  * everything was given back.
  */
-export const summarize = (
+export const printSummary = (
   ledger: AddressLedger,
   { isClean, isCutShort, areRefused = false }: SummaryFacts,
   cloud: EmbeddedCloud,

@@ -12,7 +12,7 @@ import { endGroup } from './end-group.ts';
 import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
 import { isFinal } from '../api/pod.ts';
-import { hasEnded, isKeptEnough } from './ended.ts';
+import { hasGroupEnded, isKeptEnough } from './ended.ts';
 import { podStatusOf } from './instance-status.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
@@ -116,12 +116,13 @@ const pass = async (
   for (const pod of pods) if (isAstray(pod, groups, { now: clock.now(), hostIP })) changed(pod.metadata.uid);
   const alive = new Set(pods.map(({ metadata }) => metadata.uid));
   const orphans = all.filter(
-    (group) => isOrphan(group, alive) || (hasEnded(group) && isKeptEnough(group, clock.now(), groups.endedMs(group))),
+    (group) =>
+      isOrphan(group, alive) || (hasGroupEnded(group) && isKeptEnough(group, clock.now(), groups.endedMs(group))),
   );
   // Those that have ended cost nothing and run nothing, so they are no sign of anything.
   const running = {
-    all: all.filter((group) => !hasEnded(group)),
-    orphans: orphans.filter((group) => !hasEnded(group)),
+    all: all.filter((group) => !hasGroupEnded(group)),
+    orphans: orphans.filter((group) => !hasGroupEnded(group)),
   };
   const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
   const braked = brakeOn({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
@@ -161,19 +162,19 @@ const deleteSeen = async (
   for (const group of orphans) {
     const { containerGroupId, tags } = group;
     const fields = { containerGroupId, pod: tags.get(TAG_POD), podUid: tags.get(TAG_POD_UID) };
-    const what = hasEnded(group)
+    const what = hasGroupEnded(group)
       ? 'a container group that ended long ago, or has no pod'
       : 'a container group that has no pod';
     if (!seenBefore.orphans.has(containerGroupId)) {
-      if (!hasEnded(group))
+      if (!hasGroupEnded(group))
         log.warn(fields, 'This container group has no pod; it is deleted if that is still so at the next pass');
       seen.add(containerGroupId);
       continue;
     }
     try {
       await endGroup(containerGroups, withToken('DeleteContainerGroup', caller, { containerGroupId }), signal);
-      log[hasEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
-      if (!hasEnded(group)) deleted += 1;
+      log[hasGroupEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
+      if (!hasGroupEnded(group)) deleted += 1;
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
       const { isUnreported } = faults.failed(containerGroupId, 'DeleteGroup', error, { needsSomebody: true });

@@ -23,7 +23,7 @@ import { tellingTime } from '../../src/kube/server-time.ts';
 import { markOfCluster } from '../../src/lib/mark.ts';
 import { workloadKindOf } from '../../src/manifest/read-workload.ts';
 import { isKeptEnough } from '../../src/virtualnode/ended.ts';
-import { newsOf } from '../../src/virtualnode/group-events.ts';
+import { groupNewsOf } from '../../src/virtualnode/group-events.ts';
 import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
 import { logOptionsOf } from '../../src/virtualnode/log-query.ts';
 import { nodeStatusPatch } from '../../src/virtualnode/node.ts';
@@ -170,8 +170,8 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
       });
     }),
   'what ECI tells of an instance': (text) => [
-    newsOf(podOf({ annotations: { [ECI_EVENTS_TOLD]: text } }), group('2026-11-20T11:59:00Z')),
-    newsOf(podOf({ annotations: {} }), group(text)),
+    groupNewsOf(podOf({ annotations: { [ECI_EVENTS_TOLD]: text } }), group('2026-11-20T11:59:00Z')),
+    groupNewsOf(podOf({ annotations: {} }), group(text)),
     isKeptEnough(group(text), NOW, 0),
     podStatusOf(podOf({}), group(text), { now: NOW, hostIP: undefined }),
     translated(podOf({ annotations: { [ECI_ATTEMPT]: text } })),
