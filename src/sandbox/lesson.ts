@@ -4,9 +4,9 @@ import { PODEIP } from '../api/podeip.ts';
 import type { CloudReading } from '../cloud/readings.ts';
 import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
 import { SAMPLES, SAMPLES_NAMESPACE } from './samples.ts';
-import { removeAll, type DemoStage } from './story.ts';
+import { removeAll, type DemoStage } from './demo.ts';
 
-/** A story with one subject. Its sentences fit 80 columns. */
+/** A demo with one subject. Its sentences fit 80 columns. */
 export interface Lesson {
   readonly is: readonly string[];
   /** What the cloud must be like for it. */

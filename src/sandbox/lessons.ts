@@ -1,7 +1,7 @@
 import { ON_ECS, WITH_OWN_EIP } from './samples.ts';
 import { boughtOf, deletePod, pod, readReadyReason, sample, type Lesson } from './lesson.ts';
 import { READING_LESSONS } from './reading-lessons.ts';
-import { knativePods, make, rollOutSample, served, until, visitor } from './story.ts';
+import { knativePods, make, rollOutSample, served, until, visitor } from './demo.ts';
 
 export const LESSONS = {
   rollout: {

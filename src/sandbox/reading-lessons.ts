@@ -1,8 +1,8 @@
 import { KEYS } from '../api/annotations.ts';
 import { PODEIP } from '../api/podeip.ts';
-import { WITH_OWN_EIP, ON_ECI, SAMPLES_NAMESPACE, STORY_EIP } from './samples.ts';
+import { WITH_OWN_EIP, ON_ECI, SAMPLES_NAMESPACE, DEMO_EIP } from './samples.ts';
 import { boughtOf, deletePod, pod, readReadyReason, sample, type Classroom, type Lesson } from './lesson.ts';
-import { knativePods, make, served, until, visitor } from './story.ts';
+import { knativePods, make, served, until, visitor } from './demo.ts';
 
 /** Two pods get their EIPs, and the EIPs go back. */
 const twoPods = async (stage: Classroom): Promise<void> => {
@@ -138,7 +138,7 @@ export const READING_LESSONS = {
     ],
     readings: ['primaryFilterOnly'],
     play: async (stage) => {
-      await pod(stage, WITH_OWN_EIP, { [KEYS.instanceId[1]]: STORY_EIP }, { 'alibabacloud.com/eci': 'true' });
+      await pod(stage, WITH_OWN_EIP, { [KEYS.instanceId[1]]: DEMO_EIP }, { 'alibabacloud.com/eci': 'true' });
       await served(stage);
       const podEip = await stage.kube.get(PODEIP, { namespace: SAMPLES_NAMESPACE, name: WITH_OWN_EIP });
       stage.say(`  ${podEip?.spec.allocationID} is bound to the instance's interface.`);

@@ -17,7 +17,7 @@ import { podStatusOf } from './instance-status.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { VIRTUAL_NODE, type VirtualNode } from './node.ts';
-import { brakeOn } from './orphan-brake.ts';
+import { breakerOf } from './orphan-breaker.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 interface CollectPorts {
@@ -43,7 +43,7 @@ interface CollectSettings {
   readonly hostIP: string | undefined;
   /** Interval between passes; milliseconds. */
   readonly periodMs: number;
-  /** With more orphans than this at once, nothing is deleted. See `brakeOn` for the default. */
+  /** With more orphans than this at once, nothing is deleted. See `breakerOf` for the default. */
   readonly brakeAbove: number | undefined;
 }
 
@@ -67,7 +67,7 @@ const NOTHING: Seen = { orphans: new Set(), leave: undefined };
  *
  * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group
  * without a pod then has lost it for good. It is deleted at the second observation, one period later, unless too many
- * have lost their pods at once; see `brakeOn`.
+ * have lost their pods at once; see `breakerOf`.
  */
 export const collectOrphans = async (
   ports: CollectPorts,
@@ -125,7 +125,7 @@ const pass = async (
     orphans: orphans.filter((group) => !hasGroupEnded(group)),
   };
   const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
-  const braked = brakeOn({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
+  const braked = breakerOf({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
   metrics.orphans({ running: running.orphans.length, isBraked: braked !== undefined });
   const tell = (type: 'Normal' | 'Warning', reason: string, note: string): void => {
     if (node) record(referenceToNode(node), { type, reason, action: 'CollectOrphans', note });

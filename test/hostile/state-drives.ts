@@ -27,7 +27,7 @@ import { groupNewsOf } from '../../src/virtualnode/group-events.ts';
 import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
 import { logOptionsOf } from '../../src/virtualnode/log-query.ts';
 import { nodeStatusPatch } from '../../src/virtualnode/node.ts';
-import { brakeOn } from '../../src/virtualnode/orphan-brake.ts';
+import { breakerOf } from '../../src/virtualnode/orphan-breaker.ts';
 import { summaryOf } from '../../src/virtualnode/stats-summary.ts';
 import { decodeHeaders, encodeHeaders } from '../../src/virtualnode/streaming/spdy-headers.ts';
 import { virtualNodeSettings } from '../harness/settings.ts';
@@ -201,7 +201,7 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     const status = { conditions: [condition], capacity: { cpu: text, memory: text } };
     return [
       nodeStatusPatch({ ...node, status } as never, virtualNodeSettings().description, NOW, 1_000),
-      brakeOn({
+      breakerOf({
         groups: 9,
         orphans: 9,
         brakeAbove: undefined,

@@ -38,10 +38,10 @@ export interface DemoStage {
 /** One round of samples without `--for`, seconds. */
 const ROUND_S = 60;
 const LOOK_EVERY_MS = 250;
-/** How long one scene may take to come to its end. */
+/** How long one part of it may take to come to its end. */
 const SCENE_MS = 300_000;
 
-/** What the story has made, and it alone takes away again. */
+/** What the demo has made, and it alone takes away again. */
 interface Made {
   readonly resource: Resource<KubeObject>;
   readonly object: KubeObject;
