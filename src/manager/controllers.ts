@@ -12,8 +12,8 @@ import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { feedPolicies, type PolicyCache } from '../policies/policy-cache.ts';
-import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
+import { enqueueForPolicies, type PolicyCache } from '../policies/policy-cache.ts';
+import { enqueueForServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
 import { PurchaseHistory } from '../policies/purchase-history.ts';
 import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
@@ -142,8 +142,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
-  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
-  if (parts.services) feedServices(parts.services, caches.podEips, queue);
+  if (parts.policies) enqueueForPolicies(parts.policies, caches.podEips, queue);
+  if (parts.services) enqueueForServices(parts.services, caches.podEips, queue);
 
   /**
    * Set while the credentials have been refused. Once they are accepted, it must be checked whose they are before

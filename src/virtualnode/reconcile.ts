@@ -17,7 +17,7 @@ import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
 import { endGroup } from './end-group.ts';
-import { hasEnded } from './ended.ts';
+import { hasGroupEnded } from './ended.ts';
 import type { NodeGroups } from './groups.ts';
 import { causeOf } from './healing.ts';
 import { tokensEnd } from './token-lifetime.ts';
@@ -25,7 +25,7 @@ import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
-import { END_FORMER, onFault, onFaultOfFormer, referenceTo, warningOf } from './trouble.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
@@ -153,7 +153,7 @@ const readForPod = async (
       // The group that is recorded for the pod; the oldest one if none is.
       const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
       const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
-      const endedMs = group && hasEnded(group) ? groups.endedMs(group) : undefined;
+      const endedMs = group && hasGroupEnded(group) ? groups.endedMs(group) : undefined;
       return { group: group ?? null, endedMs, surplus: found.filter((other) => other !== group) };
     }
     case 'ReadPodEip':
@@ -199,7 +199,7 @@ const runPodAction = async (
       if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
       const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
       await kube.patch(WORKLOAD_POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
-      if (warning) record(about, warningOf(warning));
+      if (warning) record(about, troubleEvent(warning));
       for (const happening of happenings) record(about, happening);
       return 'now';
     }
