@@ -65,6 +65,32 @@ test('docs/configuration.md has every key of the configuration, with what it is 
   );
 });
 
+test('docs/kinds.md has every field of the kinds, and each says what it is', (t) => {
+  const page = files().get('docs/kinds.md') ?? '';
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  for (const field of [
+    'spec.allocationType.releaseStrategy',
+    'spec.virtualNode.ramRoles',
+    'status.conditions[].reason',
+    'lastNamed',
+    'places[].podEipUID',
+  ])
+    t.true(
+      rows.some((row) => row.startsWith(`| \`${field}\` |`)),
+      field,
+    );
+  t.true(rows.length >= 90, `${rows.length} fields`);
+  for (const row of rows) t.regex(row, /\| [A-Z].+[.)`…] \|$/u, row);
+});
+
+test('docs/cli.md has every command with every flag, as --help prints them', (t) => {
+  const page = files().get('docs/cli.md') ?? '';
+  for (const command of ['controller', 'drain', 'sandbox', 'probe', 'explain', 'config', 'version', 'eip list'])
+    t.true(page.includes(`\n## knative-eip ${command}\n`), command);
+  for (const flag of ['--scenario <name>', '--all-namespaces', '--dry-run', '--origin', '--as-group'])
+    t.true(page.includes(flag), flag);
+});
+
 test('every panel has a title, an explanation and the data source that is chosen; nothing is fixed to one Grafana', (t) => {
   for (const { board, panel } of panels()) {
     const where = `${board}: ${panel.title}`;
