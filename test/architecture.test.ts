@@ -49,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'decisions',
     'metrics',
     'kube',
+    'policies',
     'policies/io',
   ],
   webhook: ['lib', 'api', 'kube/port', 'request', 'podeip/record', 'policies', 'rules', 'manifest', 'policies/io'],

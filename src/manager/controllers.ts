@@ -12,6 +12,7 @@ import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
+import { runPolicies } from '../controllers/policies/controller.ts';
 import { enqueueForPolicies, type PolicyCache } from '../policies/policy-cache.ts';
 import { enqueueForServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
@@ -94,7 +95,7 @@ interface OperationParts {
 
 /** Waits for the leadership, and runs the controllers while it lasts. */
 export const runControllers = (parts: OperationParts): Operation => {
-  const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
@@ -142,7 +143,7 @@ export const runControllers = (parts: OperationParts): Operation => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
-  if (parts.policies) enqueueForPolicies(parts.policies, caches.podEips, queue);
+  if (policies) enqueueForPolicies(policies, caches.podEips, queue);
   if (parts.services) enqueueForServices(parts.services, caches.podEips, queue);
 
   /**
@@ -188,10 +189,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       if (how === 'lost') lost.resolve('lost');
     });
 
-  const reflectors = [
-    ...caches.all.map(([, reflector]) => reflector),
-    ...(parts.policies ? [parts.policies.reflector] : []),
-  ];
+  const reflectors = [...caches.all.map(([, reflector]) => reflector), ...(policies ? [policies.reflector] : [])];
   const reflecting = Promise.all([
     ...reflectors.map((reflector) => reflector.run(work)),
     ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
@@ -286,6 +284,8 @@ export const runControllers = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const judging =
+      policies && runPolicies({ kube, clock, random, log, policies, podEips: caches.podEips, mayAct }, work);
     const measuring = measure({ config, metrics, caches, cloud, clock, log, purchases }, work);
     const delivering = cloudEvents?.run(work);
     const listed: Listed = (eips, all) =>
@@ -310,7 +310,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, measuring, delivering]);
+    await Promise.all([sweeping, telling, judging, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch(fail);
   const drained = (async () => {

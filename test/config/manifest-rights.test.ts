@@ -7,6 +7,8 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
   const role = find(await built('rbac'), 'ClusterRole', 'knative-eip');
   t.deepEqual(permissions(role.rules), [
     '/namespaces get',
+    '/namespaces list',
+    '/namespaces watch',
     '/nodes list',
     '/nodes watch',
     '/pods get',
@@ -30,6 +32,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'podeip-controller.alibabacloud.com/eipholders patch',
     'podeip-controller.alibabacloud.com/eippolicies list',
     'podeip-controller.alibabacloud.com/eippolicies watch',
+    'podeip-controller.alibabacloud.com/eippolicies/status patch',
     'podeip-controller.alibabacloud.com/eipusages create',
     'podeip-controller.alibabacloud.com/eipusages get',
     'podeip-controller.alibabacloud.com/eipusages patch',
