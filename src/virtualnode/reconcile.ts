@@ -31,7 +31,10 @@ import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** The reconciler of single pods. */
 export interface ReconcilePorts {
+  /** For PodEIPs. */
   readonly kube: Kube;
+  /** For pods of the node, and what they refer to. */
+  readonly nodeKube: Kube;
   readonly calls: KubeletCalls;
   readonly cloud: Pick<Cloud, 'describeEip' | 'findEipsByAddress'>;
   /** What the policies say about a namespace; undefined where there are none. Rejects with a KubeFault. */
@@ -60,8 +63,8 @@ const AFTER_DELETION_MS = 1_000;
 export const reconcilePod =
   (ports: ReconcilePorts) =>
   async (key: string, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, clock, settings } = ports;
-    const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
+    const { nodeKube, clock, settings } = ports;
+    const pod = await nodeKube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
     if (former.isStuck) return former.again;
     if (!pod || pod.spec.nodeName !== settings.nodeName) return former.again;
@@ -115,7 +118,7 @@ const stepLoopOf = (
     },
     failed: async (error, { step, observed: { pod } }, signal) => {
       if (!(error instanceof CloudFault)) throw error;
-      return onFault(ports, error, { pod, step: step?.do ?? '' }, signal);
+      return onFault({ ...ports, kube: ports.nodeKube }, error, { pod, step: step?.do ?? '' }, signal);
     },
   };
 };
@@ -140,7 +143,7 @@ const restFor = (
 };
 
 const readForPod = async (
-  { kube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, nodeKube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -167,7 +170,7 @@ const readForPod = async (
       return { policy: { effective, isFresh: step.isFresh } };
     }
     case 'ReadReferences':
-      return { references: await readReferences({ kube, calls }, pod, signal) };
+      return { references: await readReferences({ kube: nodeKube, calls }, pod, signal) };
   }
 };
 
@@ -177,7 +180,7 @@ const runPodAction = async (
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Requeue> => {
-  const { kube, calls, log, tracker, addresses, record } = ports;
+  const { nodeKube, calls, log, tracker, addresses, record } = ports;
   const { uid, namespace, name } = pod.metadata;
   const about = referenceTo(pod.metadata);
   switch (step.do) {
@@ -198,7 +201,12 @@ const runPodAction = async (
       const { annotations, status, warning, happenings = [] } = step;
       if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
       const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
-      await kube.patch(WORKLOAD_POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
+      await nodeKube.patch(
+        WORKLOAD_POD,
+        { namespace, name },
+        { type: 'strategic', subresource: 'status', body },
+        signal,
+      );
       if (warning) record(about, troubleEvent(warning));
       for (const happening of happenings) record(about, happening);
       return 'now';
