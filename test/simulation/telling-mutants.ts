@@ -2,7 +2,7 @@ import { FAULT } from '../../src/cloud/fault-policy.ts';
 import type { FaultHistory } from '../../src/cloud/fault-history.ts';
 import type { ObservedState } from '../../src/controllers/podeip/observation.ts';
 import type { PodEipSituation } from '../../src/controllers/podeip/situation.ts';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 import type { Replacement } from './mutation.ts';
 import {
   bandwidthPackage,
