@@ -62,8 +62,8 @@ const transport: KubeTransport = ({ path, signal }) =>
     header: () => 'application/json',
     text: () => Promise.resolve(path.includes('/podeips') ? all : '{"metadata":{"resourceVersion":"1"},"items":[]}'),
     lines: async function* () {
-      const goesOn = () => path.includes('/podeips') && signal?.aborted !== true;
-      for (let change = 0; goesOn(); change += 1) {
+      for (let change = 0; path.includes('/podeips'); change += 1) {
+        if (signal?.aborted === true) return;
         await sleep(1_000 / CHANGES_PER_SECOND);
         const object = podEip((change * 7_919) % count, 3 + Math.floor(change / 2));
         if (open) yield JSON.stringify({ type: 'MODIFIED', object });
