@@ -266,6 +266,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
+      watched: (key) => ({ pod: caches.pods.store.get(key), podEip: caches.podEips.store.get(key) }),
       record,
       warnService,
       log,

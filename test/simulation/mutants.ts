@@ -13,6 +13,7 @@ import {
   bindings,
   binding,
   calls,
+  carry,
   competing,
   controller,
   controllers,
@@ -649,7 +650,7 @@ const worldMutants: readonly Mutant[] = [
   {
     ...mutant(
       'what a process before wrote of its quiet counts after something was sent',
-      sending('endQuiet', () => () => Promise.resolve()),
+      sending('endQuiet', () => () => Promise.resolve(undefined)),
     ),
     redundant:
       'what is sent on the way out only undoes, and names what: one that comes late meets nothing, unless the same address is bound anew within its delay and a note is older than a minute by then',
@@ -663,6 +664,17 @@ const worldMutants: readonly Mutant[] = [
         (original) => (change, ports, signal) => original({ ...change, isPurchase: false }, ports, signal),
       ),
     ),
+  ),
+  mutant(
+    'a turn goes on with what the last one has left, whatever the watches show',
+    carry('isCurrent', () => () => true),
+  ),
+  mutant(
+    'a reading of the EIP goes on after a change of the cloud',
+    carry('stateAfter', (original) => (step, seen, acted) => {
+      const after = original(step, seen, acted);
+      return after && { ...after, eip: seen.eip };
+    }),
   ),
   mutant(
     'a pod that no request gets to never becomes ready',
