@@ -35,6 +35,7 @@ import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { looksFor } from './looks.ts';
 import { settingsOf } from './settings.ts';
 
 /**
@@ -266,7 +267,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
-      watched: (key) => ({ pod: caches.pods.store.get(key), podEip: caches.podEips.store.get(key) }),
+      ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,
       warnService,
       log,

@@ -2,11 +2,13 @@ import { runAction, type ActionPorts } from './actions.ts';
 import { createAnnouncer, type AnnouncePorts } from './publish.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
+import type { Eip } from '../../cloud/port.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import { LONGEST_UNTOLD_MS } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
+import { keyOf } from '../../kube/store.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube/step-loop.ts';
 import { preparingChanges } from '../../lib/prepare.ts';
@@ -30,12 +32,13 @@ import { labelOf } from './step-label.ts';
 import { noticesOf, warningsOf } from './events.ts';
 import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields.ts';
 import { whyNotHeld } from './hold-failure.ts';
-import { readFor, type ReadPorts } from './reads.ts';
+import { lookAhead, readFor, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
 import { endQuiet } from './sending.ts';
 import type { Tracker } from './tracker.ts';
+import { asOf, FOLLOWED_MS, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
 import type { LatencyTracker } from './latency.ts';
 import type { PurchaseHistory } from '../../policies/purchase-history.ts';
 
@@ -44,6 +47,8 @@ export interface PodEipPorts extends Omit<ActionPorts, 'announce'>, ObservePorts
   readonly tracker: Tracker;
   /** The resource through which pods are annotated. @default 'status' */
   readonly annotateThrough?: AnnouncePorts['through'] | undefined;
+  /** Looks at EIPs in transition; undefined where each turn looks by itself. */
+  readonly transitions?: TransitionWatch | undefined;
   /** Measures latencies; undefined if no metrics are served. */
   readonly latency?: LatencyTracker | undefined;
   /** What namespaces have bought; undefined if nobody counts. */
@@ -102,12 +107,14 @@ const stepLoopOf = (
     // Each reservation under the limits of the namespace may need a read of its own.
     mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
     read: async (step, seen, signal) => {
-      const known = { ...seen, ...(await readFor(step, seen, ports, signal)) };
+      const taken = step.do === 'ReadEip' ? takeReading(step.allocationId, ports) : undefined;
+      const known = { ...seen, ...(taken ? { eip: taken.eip } : await readFor(step, seen, ports, signal)) };
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
       if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
-      return { ...known, memory: asOfAsking(recalled(seen, ports), seen.memory) };
+      const memory = asOfAsking(recalled(seen, ports), seen.memory);
+      return { ...known, memory: taken ? asOf(memory, taken.agoMs) : memory };
     },
     beforeStep:
       changes && (async (step, seen) => ((await changes.observed(step, seen)) ? undefined : { afterMs: HELD_MS })),
@@ -118,9 +125,10 @@ const stepLoopOf = (
         carried.leave(told);
         return 'now';
       }
+      const ahead = lookAhead(step, ports, signal);
       const { fields, acted } = await perform(step, told ?? seen, acting, signal);
       const after = stateAfter(step, told ?? seen, acted);
-      if (after) carried.leave(after);
+      if (after) carried.leave({ ...after, ...(await ahead) });
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
       log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));
       // Its lane in the queue is known once the watch shows it, which makes it due.
@@ -251,12 +259,25 @@ const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, p
     warn(warning, { pod: seen.pod, podEip: null }, ports);
 };
 
+/** What a look has shown that was waited for, unless it was a while ago. */
+const takeReading = (
+  allocationId: string,
+  { transitions, clock }: Pick<PodEipPorts, 'transitions' | 'clock'>,
+): { readonly eip: Eip; readonly agoMs: number } | undefined => {
+  const reading = transitions?.take(allocationId);
+  const agoMs = reading ? clock.mono() - reading.askedAt : Infinity;
+  return reading && agoMs < YOUNG_MS ? { eip: reading.eip, agoMs } : undefined;
+};
+
 /** Nothing to do now: reports the state. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
   const { tracker, settings } = ports;
   const { reason, message } = step;
   const isReady = step.do === 'Done' && reason === 'InUse';
-  const again: Requeue = step.ms === undefined ? 'done' : { afterMs: step.ms };
+  const transition = ports.transitions && transitionOf(step, seen, ports.clock.mono());
+  if (transition && seen.podEip) ports.transitions?.follow(transition, keyOf(seen.podEip.metadata));
+  const afterMs = transition ? FOLLOWED_MS : step.ms;
+  const again: Requeue = afterMs === undefined ? 'done' : { afterMs };
   const subject = subjectOf(seen);
   // Between two attempts the reason is the answer of the cloud, and not what the pause waits for.
   const pauseMs = settings.settleMs + LONGEST_UNTOLD_MS;
@@ -264,7 +285,7 @@ const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, sig
   if (trouble) {
     await tell({ ...trouble, isReady: false, isWarning: false }, seen, ports, signal);
     // By then it is over, or has been said again: what is waited for may come late or never, and is said then.
-    return { afterMs: Math.min(step.ms ?? Infinity, pauseMs) };
+    return { afterMs: Math.min(afterMs ?? Infinity, pauseMs) };
   }
   const topic = step.do === 'Fail' ? step.topic : undefined;
   if (step.do === 'Done') tracker.faults.forget(subject);
