@@ -34,6 +34,7 @@ import type { ReconcileResult } from '../metrics/work.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { looksFor } from './looks.ts';
 import { settingsOf } from './settings.ts';
 
 /**
@@ -266,6 +267,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
+      ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,
       warnService,
       log,

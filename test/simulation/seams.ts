@@ -4,6 +4,7 @@ import type * as Actions from '../../src/controllers/podeip/actions.ts';
 import type * as Bindings from '../../src/cloud/alicloud/bindings.ts';
 import type * as BandwidthPackage from '../../src/controllers/podeip/bandwidth-package.ts';
 import type * as Binding from '../../src/controllers/podeip/bind.ts';
+import type * as Carry from '../../src/controllers/podeip/carry.ts';
 import type * as Calls from '../../src/controllers/podeip/calls.ts';
 import type * as Competing from '../../src/controllers/podeip/competing-claims.ts';
 import type * as Controller from '../../src/controllers/podeip/controller.ts';
@@ -49,6 +50,7 @@ export const actions = exportsOf<typeof Actions>('src/controllers/podeip/actions
 export const bindings = exportsOf<typeof Bindings>('src/cloud/alicloud/bindings.ts');
 export const bandwidthPackage = exportsOf<typeof BandwidthPackage>('src/controllers/podeip/bandwidth-package.ts');
 export const binding = exportsOf<typeof Binding>('src/controllers/podeip/bind.ts');
+export const carry = exportsOf<typeof Carry>('src/controllers/podeip/carry.ts');
 export const calls = exportsOf<typeof Calls>('src/controllers/podeip/calls.ts');
 export const competing = exportsOf<typeof Competing>('src/controllers/podeip/competing-claims.ts');
 export const controller = exportsOf<typeof Controller>('src/controllers/podeip/controller.ts');

@@ -58,8 +58,8 @@ const writeRecord = async (
 ): Promise<ActionOutcome> => {
   switch (step.do) {
     case 'Claim': {
-      const { metadata } = await podEips.writeClaim(kube, { ...step, region: cluster.region }, signal);
-      return step.podEip ? {} : { created: metadata.uid };
+      const podEip = await podEips.writeClaim(kube, { ...step, region: cluster.region }, signal);
+      return { ...(!step.podEip && { created: podEip.metadata.uid }), written: { podEip } };
     }
     case 'RecordExternal':
       await podEips.createExternal(kube, step.pod, step.isExisting, signal);
@@ -68,11 +68,12 @@ const writeRecord = async (
       await podEips.deletePodEip(kube, step.podEip, signal);
       return {};
     case 'Retain':
-      await podEips.markRetained(kube, step.podEip, clock.now(), signal);
-      return {};
+      return { written: { podEip: await podEips.markRetained(kube, step.podEip, clock.now(), signal) } };
     case 'TakeOver':
-      await podEips.assignPod(kube, step, signal);
-      return { allocationId: step.podEip.spec.allocationID };
+      return {
+        allocationId: step.podEip.spec.allocationID,
+        written: { podEip: await podEips.assignPod(kube, step, signal) },
+      };
     case 'Adopt':
       await podEips.writeAdoption(kube, step, cluster.region, signal);
       return { allocationId: step.podEip.spec.allocationID };
@@ -80,14 +81,15 @@ const writeRecord = async (
       await podEips.deletePodEip(kube, step.competitor, signal);
       return { allocationId: step.allocationId };
     case 'Unclaim':
-      await podEips.recordEip(kube, step.podEip, '', signal);
-      return { allocationId: step.allocationId };
+      return {
+        allocationId: step.allocationId,
+        written: { podEip: await podEips.recordEip(kube, step.podEip, '', signal) },
+      };
     case 'Forget':
       await podEips.forgetEip(kube, step.podEip, step.generation, signal);
       return { allocationId: step.allocationId };
     case 'MarkReusable':
-      await podEips.markReusable(kube, step.podEip, signal);
-      return {};
+      return { written: { podEip: await podEips.markReusable(kube, step.podEip, signal) } };
     case 'AssignSuccessor':
       await podEips.assignSuccessor(kube, step.predecessor, step.podEip.metadata.uid, signal);
       return {};
@@ -98,17 +100,16 @@ const writeRecord = async (
       await reserve(kube, step, signal);
       return {};
     case 'Record':
-      await podEips.recordEip(kube, step.podEip, step.allocationId, signal);
-      return { allocationId: step.allocationId };
+      return {
+        allocationId: step.allocationId,
+        written: { podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, signal) },
+      };
     case 'RecordBinding':
-      await podEips.recordBinding(kube, step.podEip, step.binding, signal);
-      return {};
+      return { written: { podEip: await podEips.recordBinding(kube, step.podEip, step.binding, signal) } };
     case 'NoteQuiet':
-      await podEips.writeQuietNote(kube, step.podEip, step.note, signal);
-      return {};
+      return { written: { podEip: await podEips.writeQuietNote(kube, step.podEip, step.note, signal) } };
     case 'RestoreFinalizer':
-      await podEips.restoreFinalizer(kube, step.podEip, signal);
-      return {};
+      return { written: { podEip: await podEips.restoreFinalizer(kube, step.podEip, signal) } };
     case 'RemoveFinalizer':
       await podEips.dropFinalizer(kube, step.podEip, signal);
       return {};
@@ -121,8 +122,8 @@ const tellPod = async (
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
   const { pod, isGated } = step;
-  await announce(pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
-  return step.do === 'Publish' ? { ipAddress: step.ipAddress } : {};
+  const after = await announce(pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
+  return { ...(step.do === 'Publish' && { ipAddress: step.ipAddress }), ...(after && { written: { pod: after } }) };
 };
 
 const announcementOf = (step: AnnounceAction): Announcement => {
@@ -141,8 +142,8 @@ const changeCloud = async (
   if (step.do === 'Allocate') {
     const bought = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
     // Without the signal: a purchase is written down even while the process is stopping.
-    await podEips.recordEip(kube, asNoted(podEip, tracker), bought.allocationId);
-    return bought;
+    const written = await podEips.recordEip(kube, asNoted(podEip, tracker), bought.allocationId);
+    return { ...bought, written: { podEip: written } };
   }
   const { allocationId } = step;
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };

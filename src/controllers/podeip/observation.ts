@@ -65,6 +65,8 @@ export interface ObservedState {
   readonly serverNow?: number | undefined;
   /** When the reading of pod and PodEIP began; monotonic milliseconds. @default 0 */
   readonly readAt?: number | undefined;
+  /** Versions that the PodEIP has had since, before writes of this process; '' where there was none. @default none */
+  readonly versions?: readonly string[] | undefined;
 }
 
 /** The policy of the namespace at hand. */

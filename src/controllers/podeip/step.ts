@@ -185,6 +185,8 @@ export interface ActionOutcome {
   readonly created?: string;
   readonly allocationId?: string;
   readonly ipAddress?: string;
+  /** What was written, as the API server answered; undefined where everything has to be read after the act. */
+  readonly written?: { readonly podEip?: PodEip | undefined; readonly pod?: Pod | undefined } | undefined;
 }
 
 /** Nothing to do now. */
