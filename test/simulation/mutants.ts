@@ -17,6 +17,7 @@ import {
   competing,
   controller,
   controllers,
+  detached,
   fence,
   finalizing,
   locate,
@@ -103,11 +104,11 @@ const worldMutants: readonly Mutant[] = [
     podeip('hasLostFinalizer', () => () => false),
     writes(
       'recordEip',
-      (original) => (client, podEip, allocationId, signal) =>
+      (original) => (client, podEip, record, signal) =>
         original(
           patching(client, (body) => ({ ...body, metadata: { ...body.metadata, finalizers: [FINALIZER] } })),
           podEip,
-          allocationId,
+          record,
           signal,
         ),
     ),
@@ -666,16 +667,41 @@ const worldMutants: readonly Mutant[] = [
     ),
   ),
   mutant(
-    'a turn goes on with what the last one has left, whatever the watches show',
-    carry('isCurrent', () => () => true),
+    'an EIP is free by any reading that says so after it was detached',
+    detached(
+      'isSeenDetached',
+      () =>
+        ({ seen: { eip, memory } }) =>
+          eip?.status === 'Available' && memory.accepted === 'Unassociate',
+    ),
   ),
   mutant(
-    'a reading of the EIP goes on after a change of the cloud',
-    carry('stateAfter', (original) => (step, seen, acted) => {
-      const after = original(step, seen, acted);
-      return after && { ...after, eip: seen.eip };
-    }),
+    'the answer to a purchase says all, whatever is known of tags',
+    ownership(
+      'isReadByAnswer',
+      () =>
+        ({ memory }) =>
+          memory.isUntouched === true,
+    ),
   ),
+  {
+    ...mutant(
+      'a turn goes on with what the last one has left, whatever the watches show',
+      carry('isCurrent', () => () => true),
+    ),
+    redundant:
+      'the next turn comes at once, so that what it goes on from is as old as a slow reading, and each write names the version that it was decided on',
+  },
+  {
+    ...mutant(
+      'a reading of the EIP goes on after a change of the cloud',
+      carry('stateAfter', (original) => (step, seen, acted, settings) => {
+        const after = original(step, seen, acted, settings);
+        return after && { ...after, eip: seen.eip };
+      }),
+    ),
+    redundant: 'a reading may lag anyway: what was just accepted is not sent again before a reading shows it',
+  },
   mutant(
     'a pod that no request gets to never becomes ready',
     podeip('isIdle', () => () => false),
