@@ -127,8 +127,8 @@ const stepLoopOf = (
       }
       const ahead = lookAhead(step, ports, signal);
       const { fields, acted } = await perform(step, told ?? seen, acting, signal);
-      const after = stateAfter(step, told ?? seen, acted);
-      if (after) carried.leave({ ...after, ...(await ahead) });
+      const after = stateAfter(step, told ?? seen, acted, settings);
+      if (after) carried.leave(after, ahead);
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
       log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));
       // Its lane in the queue is known once the watch shows it, which makes it due.
@@ -165,7 +165,7 @@ const perform = async (
   const isCloud = isEipAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
-  if (isCloud) tracker.sending(uid);
+  if (isCloud) tracker.sending(uid, step.do);
   const run = () => runAction(step, ports, tracker.epoch(uid), signal);
   let noted: PodEip | undefined;
   const prepare = async (its: EipAction) => {
