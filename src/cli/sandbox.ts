@@ -87,7 +87,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
       count(1, HIGHEST_PORT),
     )
     .option('-f, --for <seconds>', 'play one round with pauses of so many seconds in all, and end', count(1, LONGEST_S))
-    .option('-e, --empty', 'play no story: only what you make is in it')
+    .option('-e, --empty', 'play no demo: only what you make is in it')
     .addOption(
       new Option('-s, --scenario <name>', 'play one lesson, tell what happens in it and why, and end')
         .choices(SCENARIOS)
@@ -124,7 +124,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
             ...options,
             readings: cloudReading,
             forSeconds,
-            plays: empty ? 'nothing' : (scenario ?? 'story'),
+            plays: empty ? 'nothing' : (scenario ?? 'demo'),
             showsLog: log ?? false,
             ports,
             terminal,

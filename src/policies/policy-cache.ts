@@ -139,7 +139,7 @@ export const recallPolicy = async (
 };
 
 /** Adds all PodEIPs to the queue when a policy is created, changed or deleted. */
-export const feedPolicies = ({ reflector }: PolicyCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
+export const enqueueForPolicies = ({ reflector }: PolicyCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
   reflector.subscribe(({ type, object, old }) => {
     if (type === 'updated' && JSON.stringify(object.spec) === JSON.stringify(old?.spec)) return;
     for (const { metadata } of podEips.store.values()) queue.add(keyOf(metadata), 'resync');
