@@ -49,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'decisions',
     'metrics',
     'kube',
+    'policies',
     'policies/io',
   ],
   webhook: ['lib', 'api', 'kube/port', 'request', 'podeip/record', 'policies', 'rules', 'manifest', 'policies/io'],
@@ -132,8 +133,8 @@ const EFFECTS =
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
-  { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
-  { name: /^@peculiar\/x509$/, only: /^src\/(webhook\/certificates|virtualnode\/certificate)\.ts$/ },
+  { name: /^@kubernetes\/client-node(\/|$)/, only: /^src\/kube\/client-node\.ts$/, types: true },
+  { name: /^@peculiar\/x509$/, only: /^src\/(webhook\/certificates|virtualnode\/(certificate|signing-request))\.ts$/ },
   { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
   { name: /^ws$/, only: /^src\/(virtualnode\/streaming\/cloud-terminal|sandbox\/cloud\/run-commands)\.ts$/ },
   { name: /^koa$/, only: /^src\/(web\/|webhook\/server\.ts$)/ },

@@ -19,6 +19,8 @@ interface RunOptions {
 export interface RunControllerOptions extends RunOptions {
   /** A kubeconfig file; without it, the service account of the pod. */
   readonly kubeconfig: string | undefined;
+  /** The only part that this process runs. */
+  readonly only?: 'eip' | 'virtual-node' | undefined;
 }
 
 /** The lessons of the sandbox. */

@@ -24,6 +24,8 @@ export interface PolicyCache {
   readonly reflector: Reflector<EipPolicy>;
   /** All policies; undefined until they are known. Empty if the kind is known not to be installed. */
   known(): readonly EipPolicy[] | undefined;
+  /** A watch of namespaces, by their names and labels. It works once it is run. */
+  watchNamespaces(onTrouble: (fault: KubeFault) => void): Reflector<Namespace>;
   /** To be called when a quorum read has shown that the kind is not installed. */
   isNotInstalled(): void;
 }
@@ -45,9 +47,10 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
     log: silentLog,
     resource: EIP_POLICY,
     backoff: LOOK,
-    keep: ({ metadata: { name, uid, resourceVersion, generation }, spec }) => ({
+    keep: ({ metadata: { name, uid, resourceVersion, generation }, spec, status }) => ({
       metadata: { name, uid, resourceVersion, generation },
       spec,
+      status,
     }),
     onTrouble: (fault) => {
       if (fault.kind === said || fault.kind === 'expired') return;
@@ -64,6 +67,16 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
   });
   return {
     reflector,
+    watchNamespaces: (onTrouble) =>
+      createReflector<Namespace, Namespace>({
+        ...ports,
+        log: silentLog,
+        resource: NAMESPACE,
+        keep: ({ metadata: { name, uid, resourceVersion, labels } }) => ({
+          metadata: { name, uid, resourceVersion, labels },
+        }),
+        onTrouble,
+      }),
     known: () => (reflector.hasSynced() ? [...reflector.store.values()] : isNotInstalled ? [] : undefined),
     isNotInstalled: () => {
       isNotInstalled = true;

@@ -164,7 +164,13 @@ export const runSandbox: RunSandbox = async (options) => {
           renewDeadlineSeconds: LEASE_SECONDS - 60,
         },
         webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
-        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: SECURITY_GROUP },
+        // Nobody signs certificates there.
+        virtualNode: {
+          enabled: true,
+          identity: 'serviceAccount',
+          vSwitchIDs: [V_SWITCH],
+          securityGroupID: SECURITY_GROUP,
+        },
       },
       env: {},
     });

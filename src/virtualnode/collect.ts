@@ -16,7 +16,7 @@ import { hasGroupEnded, isKeptEnough } from './ended.ts';
 import { podStatusOf } from './instance-status.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
-import { VIRTUAL_NODE, type VirtualNode } from './node.ts';
+import { referenceToNode, VIRTUAL_NODE } from './node.ts';
 import { breakerOf } from './orphan-breaker.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
@@ -198,13 +198,6 @@ const isAstray = (pod: WorkloadPod, groups: NodeGroups, context: Parameters<type
 };
 
 const WITHOUT_LEAVE = { metadata: { annotations: { [DELETE_ORPHANS]: null } } };
-
-const referenceToNode = ({ metadata: { name, uid } }: VirtualNode): ObjectReference => ({
-  apiVersion: 'v1',
-  kind: 'Node',
-  name,
-  uid,
-});
 
 const isOrphan = ({ tags, status }: ContainerGroup, alive: ReadonlySet<string>): boolean => {
   const uid = tags.get(TAG_POD_UID);

@@ -56,3 +56,6 @@ export const permissions = (rules: readonly Rule[] = []): string[] =>
       ),
     )
     .toSorted();
+
+/** The port of an address `HOST:PORT`. */
+export const portOf = (address: string): number => Number(address.split(':').at(-1));

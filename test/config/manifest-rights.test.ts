@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { loadConfig } from '../../src/config/load.ts';
-import { built, find, permissions } from './built-manifests.ts';
+import { built, find, permissions, portOf } from './built-manifests.ts';
 
 test('the controller may do in the cluster what it needs, and nothing else', async (t) => {
   const role = find(await built('rbac'), 'ClusterRole', 'knative-eip');
   t.deepEqual(permissions(role.rules), [
     '/namespaces get',
+    '/namespaces list',
+    '/namespaces watch',
     '/nodes list',
     '/nodes watch',
     '/pods get',
@@ -30,6 +32,7 @@ test('the controller may do in the cluster what it needs, and nothing else', asy
     'podeip-controller.alibabacloud.com/eipholders patch',
     'podeip-controller.alibabacloud.com/eippolicies list',
     'podeip-controller.alibabacloud.com/eippolicies watch',
+    'podeip-controller.alibabacloud.com/eippolicies/status patch',
     'podeip-controller.alibabacloud.com/eipusages create',
     'podeip-controller.alibabacloud.com/eipusages get',
     'podeip-controller.alibabacloud.com/eipusages patch',
@@ -115,10 +118,87 @@ test('the RAM policy allows the actions that the product calls, and no other', (
   ]);
 });
 
-test('a virtual node of our own may do what a kubelet does, and needs the ECI API beside the others', async (t) => {
+test('the virtual node has a process, a service account and few rights of its own, and the controller runs without it', async (t) => {
   const manifests = await built('virtual-node');
-  const role = find(manifests, 'ClusterRole', 'knative-eip-virtual-node');
-  t.deepEqual(permissions(role.rules), [
+  const { nodeName, kubelet } = loadConfig({ text: 'clusterID: c\nregionID: cn-x\nvpcID: vpc-1\n', env: {} }).config
+    .virtualNode;
+  t.deepEqual(permissions(find(manifests, 'ClusterRole', 'knative-eip-virtual-node').rules), [
+    '/namespaces get',
+    `/nodes get only ${nodeName}`,
+    '/nodes list',
+    `/nodes patch only ${nodeName}`,
+    '/nodes watch',
+    `/nodes/status patch only ${nodeName}`,
+    '/pods list',
+    'alibabacloud.com/podeips get',
+    'alibabacloud.com/podeips list',
+    'alibabacloud.com/podeips watch',
+    'apiextensions.k8s.io/customresourcedefinitions get only eippolicies.podeip-controller.alibabacloud.com',
+    'certificates.k8s.io/certificatesigningrequests create',
+    'certificates.k8s.io/certificatesigningrequests get',
+    'events.k8s.io/events create',
+    'events.k8s.io/events patch',
+    'podeip-controller.alibabacloud.com/eippolicies list',
+    'podeip-controller.alibabacloud.com/eippolicies watch',
+  ]);
+  const own = find(manifests, 'Role', 'knative-eip-virtual-node');
+  t.is(own.metadata.namespace, 'knative-eip-system');
+  t.deepEqual(permissions(own.rules), [
+    '/secrets create',
+    '/secrets get only knative-eip-virtual-node-identity',
+    '/secrets patch only knative-eip-virtual-node-identity',
+    'coordination.k8s.io/leases create',
+    `coordination.k8s.io/leases get only ${nodeName}`,
+    `coordination.k8s.io/leases update only ${nodeName}`,
+  ]);
+  // The two share no rights: what is bound to one is not bound to the other, but who may read /metrics.
+  for (const { kind, metadata, subjects = [] } of manifests.filter((each) => each.kind.endsWith('Binding'))) {
+    t.is(subjects.length, 1);
+    const isOfNode = metadata.name.startsWith('knative-eip-virtual-node');
+    t.is(subjects[0]?.name.includes('virtual-node'), isOfNode, `${kind} ${metadata.name}`);
+  }
+  t.deepEqual(find(manifests, 'ClusterRoleBinding', 'knative-eip-virtual-node-renewal').subjects as unknown, [
+    { kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: `system:node:${nodeName}` },
+  ]);
+
+  interface PodSpec {
+    template: {
+      metadata: { labels: Record<string, string> };
+      spec: {
+        serviceAccountName: string;
+        securityContext: object;
+        containers: {
+          args: string[];
+          env: { name: string }[];
+          envFrom: { secretRef: { name: string } }[];
+          ports: { containerPort: number }[];
+          securityContext: object;
+        }[];
+      };
+    };
+  }
+  const [controller, node] = ['knative-eip', 'knative-eip-virtual-node'].map(
+    (name) => find(manifests, 'Deployment', name).spec as unknown as PodSpec,
+  );
+  const runs = [controller, node].map((each) => each?.template.spec.containers[0]?.args.at(-1));
+  t.deepEqual(runs, ['--only=eip', '--only=virtual-node']);
+  t.is(node?.template.spec.serviceAccountName, 'knative-eip-virtual-node');
+  t.not(
+    node?.template.metadata.labels['app.kubernetes.io/name'],
+    controller?.template.metadata.labels['app.kubernetes.io/name'],
+    'the Services of the controller do not lead there',
+  );
+  t.deepEqual(node?.template.spec.securityContext, controller?.template.spec.securityContext);
+  const [container] = node?.template.spec.containers ?? [];
+  t.deepEqual(container?.securityContext, controller?.template.spec.containers[0]?.securityContext);
+  t.true(container?.env.some(({ name }) => name === 'POD_IP'));
+  t.true(container?.ports.some(({ containerPort }) => containerPort === portOf(kubelet.address)));
+  t.is(container?.envFrom[0]?.secretRef.name, 'knative-eip-virtual-node-credentials', 'a RAM identity of its own');
+});
+
+test('what a kubelet does is a right of the service account only where the cluster has no identities of nodes', async (t) => {
+  const manifests = await built('virtual-node-service-account');
+  t.deepEqual(permissions(find(manifests, 'ClusterRole', 'knative-eip-virtual-node-service-account').rules), [
     '/configmaps get',
     '/nodes create',
     '/nodes get only knative-eip-virtual-node',
@@ -135,13 +215,13 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
     'authentication.k8s.io/tokenreviews create',
     'authorization.k8s.io/subjectaccessreviews create',
   ]);
-  const leases = find(manifests, 'Role', 'knative-eip-virtual-node');
+  const leases = find(manifests, 'Role', 'knative-eip-virtual-node-service-account');
   t.is(leases.metadata.namespace, 'kube-node-lease');
-  const { spec } = (find(manifests, 'Deployment', 'knative-eip').spec ?? {})['template'] as {
-    spec: { containers: { env: { name: string }[]; ports: { containerPort: number }[] }[] };
-  };
-  t.true(spec.containers[0]?.env.some(({ name }) => name === 'POD_IP'));
-  t.true(spec.containers[0]?.ports.some(({ containerPort }) => containerPort === 10_250));
+  for (const { subjects } of manifests.filter((each) => each.kind.endsWith('Binding')))
+    t.is(subjects?.[0]?.name, 'knative-eip-virtual-node');
+});
+
+test('the RAM policy of the virtual node allows the actions that its process calls, and no other', (t) => {
   const policy = JSON.parse(readFileSync('config/ram-policy-virtual-node.json', 'utf8')) as {
     Statement: { Action: string[] }[];
   };
@@ -153,10 +233,11 @@ test('a virtual node of our own may do what a kubelet does, and needs the ECI AP
     'DescribeContainerLog',
     'DescribeMultiContainerGroupMetric',
     'ExecContainerCommand',
-  ];
+  ].map((action) => `eci:${action}`);
+  // Whose account it is, and which EIP an instance has.
   t.deepEqual(
-    policy.Statement.flatMap(({ Action }) => Action),
-    actions.map((action) => `eci:${action}`),
+    policy.Statement.flatMap(({ Action }) => Action).toSorted(),
+    [...actions, 'ecs:DescribeNetworkInterfaces', 'vpc:DescribeEipAddresses'].toSorted(),
   );
 });
 

@@ -190,8 +190,9 @@ export class CloudWorld {
   addContainerGroup(group: NewContainerGroup): string {
     const eni = this.#eni(group.eniInstanceId);
     const containerGroupId = group.containerGroupId ?? this.#account.newId('eci');
-    const now = this.#account.wallTime(this.#account.catchUp());
-    this.#account.containerGroups.set(containerGroupId, {
+    const at = this.#account.catchUp();
+    const now = this.#account.wallTime(at);
+    const record: ContainerGroupRecord = {
       containerGroupId,
       containerGroupName: group.containerGroupName,
       eniInstanceId: group.eniInstanceId,
@@ -210,7 +211,8 @@ export class CloudWorld {
       tags: new Map(Object.entries(group.tags ?? {})),
       createdAt: now,
       changedAt: now,
-    });
+    };
+    this.#account.containerGroups.put(record, at);
     return containerGroupId;
   }
 

@@ -223,6 +223,24 @@ row(
       do: 'Fail',
       reason: 'NotManagedHere',
     });
+    // Described without an address it is at the primary one, and only the interface says whether the pod has that.
+    const { networkInterfaceId, privateIpAddress } = the.binding;
+    const status = { networkInterfaceID: networkInterfaceId, privateIPAddress: privateIpAddress };
+    const bound = { ...podEip, status };
+    const atPrimary = { ...the.usersEip(), ...the.bound, privateIpAddress: '' };
+    t.like(next({ podEip: bound, eip: atPrimary }, adopting), {
+      do: 'ReadInterfaces',
+      privateIpAddress,
+    });
+    for (const [interfaces, isPrimary] of [
+      [[the.eni({ primaryIpAddress: privateIpAddress })], true],
+      [[the.eni({})], false],
+      [[], false],
+    ] as const)
+      t.like(next({ podEip: bound, eip: atPrimary, interfaces }, adopting), {
+        do: 'Adopt',
+        bindings: [{ privateIpAddress, isPrimary }],
+      });
     t.like(next({ podEip, eip: anothers }, adopting), { do: 'Fail', reason: 'NotManagedHere' });
     t.like(next({ podEip, eip: null }, adopting), { do: 'Fail', reason: 'EipNotFound' });
     for (const creationTimestamp of ['2026-11-22T00:00:00Z', 'yesterday', ''])
