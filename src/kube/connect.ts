@@ -57,7 +57,7 @@ export const connect = async (options: ConnectOptions = {}): Promise<Connection>
   const userAgent = options.userAgent ?? 'knative-eip';
   const connectAs = (certificate: () => ClientCertificate): KubeTransport & { close: () => Promise<void> } => {
     const config = new Pooled();
-    loadKubeconfig(config, options, library.loadYaml);
+    loadKubeconfig(config, options);
     const { name } = config.getCurrentUser() ?? { name: '' };
     const send = transport(library, config, server, userAgent);
     const request = async (asked: KubeRequest) => {
