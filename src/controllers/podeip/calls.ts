@@ -65,7 +65,7 @@ export const allocateCall = (cluster: Cluster, podEip: PodEip, request: NewEip, 
 
 /** The EIP that was bought, as it is by the answer: free, and as it was asked for. */
 export const eipOf = (
-  { clientToken: _, securityProtectionTypes: __, tags, ...settings }: AllocateEip,
+  { clientToken: _token, securityProtectionTypes: _types, tags, ...settings }: AllocateEip,
   answer: { readonly allocationId: string; readonly ipAddress: string },
 ): Eip => ({
   ...settings,
