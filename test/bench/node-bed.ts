@@ -15,7 +15,7 @@ export interface Times {
 }
 
 /** What happened to a pod, and when; virtual milliseconds. */
-interface PodTimes {
+interface NodeRun {
   address?: number;
   ready?: number;
   gone?: number;
@@ -24,7 +24,7 @@ interface PodTimes {
 /** The virtual node, as production composes it with the controller, in virtual time. */
 export class NodeBed {
   readonly bed: Bed;
-  readonly #lives = new Map<string, PodTimes>();
+  readonly #lives = new Map<string, NodeRun>();
   #pods = 0;
 
   private constructor(bed: Bed) {
@@ -62,10 +62,10 @@ export class NodeBed {
   async run(count: number, { isEipFirst = false }: { readonly isEipFirst?: boolean } = {}): Promise<Times> {
     const { clock, kube } = this.bed.world;
     const began = clock.mono();
-    const lives: PodTimes[] = [];
+    const lives: NodeRun[] = [];
     for (let made = 0; made < count; made += 1) {
       const name = `pod-${(this.#pods += 1)}`;
-      const life: PodTimes = {};
+      const life: NodeRun = {};
       lives.push(life);
       this.#lives.set(name, life);
       await kube.create(WORKLOAD_POD, {
