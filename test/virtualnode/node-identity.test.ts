@@ -87,10 +87,7 @@ const world = async () => {
   /** Who has sent each request that changed something, or read a request. */
   const asked: string[] = [];
   /** @param dies whether the process dies before or after this write, by its number */
-  const start = (
-    mayUseServiceAccount = false,
-    dies: { readonly at: number; readonly when: 'before' | 'after' } | undefined = undefined,
-  ) => {
+  const start = (mayUseServiceAccount = false, dies?: { readonly at: number; readonly when: 'before' | 'after' }) => {
     const stop = new AbortController();
     let writes = 0;
     const by =
