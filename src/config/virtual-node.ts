@@ -98,8 +98,13 @@ export const virtualNode = z
         ),
       ),
     maxConcurrentReconciles: int(1, 64)
-      .default(8)
-      .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),
+      .default(64)
+      .meta(
+        rule(
+          'How many pods are worked on at the same time, of each of three groups: without an instance, with one, and going back. One that waits for an answer costs nothing.',
+          'a whole number from 1 to 64',
+        ),
+      ),
     kubelet: z
       .strictObject({
         address: z

@@ -11,8 +11,9 @@ import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { feedPolicies, type PolicyCache } from '../policies/policy-cache.ts';
-import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
+import { runPolicies } from '../controllers/policies/controller.ts';
+import { enqueueForPolicies, type PolicyCache } from '../policies/policy-cache.ts';
+import { enqueueForServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
 import { PurchaseHistory } from '../policies/purchase-history.ts';
 import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
@@ -33,6 +34,7 @@ import type { ReconcileResult } from '../metrics/work.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { looksFor } from './looks.ts';
 import { settingsOf } from './settings.ts';
 
 /**
@@ -92,7 +94,7 @@ interface OperationParts {
 
 /** Waits for the leadership, and runs the controllers while it lasts. */
 export const runControllers = (parts: OperationParts): Operation => {
-  const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
@@ -140,8 +142,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
-  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
-  if (parts.services) feedServices(parts.services, caches.podEips, queue);
+  if (policies) enqueueForPolicies(policies, caches.podEips, queue);
+  if (parts.services) enqueueForServices(parts.services, caches.podEips, queue);
 
   /**
    * Set while the credentials have been refused. Once they are accepted, it must be checked whose they are before
@@ -190,10 +192,7 @@ export const runControllers = (parts: OperationParts): Operation => {
 
   void parts.virtualNode?.claim?.lost.then(lost.resolve);
 
-  const reflectors = [
-    ...caches.all.map(([, reflector]) => reflector),
-    ...(parts.policies ? [parts.policies.reflector] : []),
-  ];
+  const reflectors = [...caches.all.map(([, reflector]) => reflector), ...(policies ? [policies.reflector] : [])];
   const reflecting = Promise.all([
     ...reflectors.map((reflector) => reflector.run(work)),
     ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
@@ -268,6 +267,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
+      ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,
       warnService,
       log,
@@ -288,6 +288,8 @@ export const runControllers = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const judging =
+      policies && runPolicies({ kube, clock, random, log, policies, podEips: caches.podEips, mayAct }, work);
     const measuring = measure({ config, metrics, caches, cloud, clock, log, purchases }, work);
     const delivering = cloudEvents?.run(work);
     const listed: Listed = (eips, all) =>
@@ -300,8 +302,8 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles.
-        laneWorkers: { purchase: workers, started: workers, detach: workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account allows.
+        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -312,7 +314,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, measuring, delivering]);
+    await Promise.all([sweeping, telling, judging, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch(fail);
   const drained = (async () => {

@@ -55,8 +55,8 @@ interface VirtualNodeWorld extends VirtualNodeSource {
   readonly settings: Settings;
 }
 
-/** Interval between reads of pods that are changing, milliseconds. One call lists all of them. */
-const POLL_MS = 2_000;
+/** Interval between reads of pods that are changing, milliseconds. Each of 10,000 calls in a minute shows 200. */
+const POLL_MS = 500;
 
 /**
  * Runs the virtual node as configured until the signal aborts, once its Lease is ours and it may ask the API server as

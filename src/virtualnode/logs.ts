@@ -16,7 +16,7 @@ import { selfSigned, type ServingCertificate } from './certificate.ts';
 import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
 import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
-import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
+import { callOf, logOptionsOf, readLog, type LogCall, type PodLogOptions } from './log-query.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
 import { serveStreams } from './streaming/serve-streams.ts';
@@ -239,7 +239,7 @@ interface Logs {
 /** Writes what a container says until it ends, the reader leaves, or he has as many bytes as he wants. */
 const follow = async (
   { read, isRunning }: Logs,
-  options: LogOptions,
+  options: PodLogOptions,
   { response, clock, signal }: { response: ServerResponse; clock: Clock; signal: AbortSignal },
 ): Promise<void> => {
   const call = callOf({ ...options, tail: undefined, limitBytes: undefined, timestamps: true });
@@ -262,7 +262,7 @@ interface Wanted {
   readonly namespace: string;
   readonly name: string;
   readonly containerName: string;
-  readonly options: LogOptions;
+  readonly options: PodLogOptions;
 }
 
 const urlOf = ({ url = '' }: IncomingMessage): URL => {
