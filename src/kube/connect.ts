@@ -27,8 +27,19 @@ export interface Connection {
   readonly calls: KubeTransport;
   /** For lists and watches of reflectors. */
   readonly watches: KubeTransport;
+  /**
+   * The same API server as somebody else: whose client certificate this is at the time of each request. A request
+   * rejects with what it throws.
+   */
+  readonly as: (certificate: () => ClientCertificate) => Pick<Connection, 'calls' | 'watches' | 'close'>;
   /** Breaks what is still open and frees the connections. */
   readonly close: () => Promise<void>;
+}
+
+/** PEM. */
+interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /**
@@ -45,16 +56,34 @@ export const connect = async (options: ConnectOptions = {}): Promise<Connection>
   loadKubeconfig(watches, options, library.loadYaml);
   const server = calls.getCurrentCluster()?.server ?? '';
   const userAgent = options.userAgent ?? 'knative-eip';
+  const connectAs = (certificate: () => ClientCertificate): KubeTransport & { close: () => Promise<void> } => {
+    const config = new Pooled();
+    loadKubeconfig(config, options, library.loadYaml);
+    const { name } = config.getCurrentUser() ?? { name: '' };
+    const send = transport(library, config, server, userAgent);
+    const request = async (asked: KubeRequest) => {
+      const { cert, key } = certificate();
+      config.users = [{ name, certData: base64(cert), keyData: base64(key) }];
+      return send(asked);
+    };
+    return Object.assign(request, { close: () => config.close() });
+  };
   return {
     server,
     namespace: calls.getContextObject(calls.getCurrentContext())?.namespace,
     calls: transport(library, calls, server, userAgent),
     watches: transport(library, watches, server, userAgent),
+    as: (certificate) => {
+      const [calls, watches] = [connectAs(certificate), connectAs(certificate)];
+      return { calls, watches, close: async () => void (await Promise.all([calls.close(), watches.close()])) };
+    },
     close: async () => {
       await Promise.all([calls.close(), watches.close()]);
     },
   };
 };
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /**
  * KubeConfig whose requests share one pool of connections. The library (2.0.1) makes an Agent for each request as soon

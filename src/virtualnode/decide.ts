@@ -9,10 +9,10 @@ import type { Eip } from '../cloud/port.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../api/pod.ts';
 import { keepEnded } from './ended.ts';
-import { newsOf } from './group-events.ts';
+import { groupNewsOf } from './group-events.ts';
 import { healInMs } from './healing.ts';
 import { createGroup } from './create.ts';
-import { isBoundTo, makesEip } from './own-eip.ts';
+import { isBoundToGroup, makesEip } from './own-eip.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { failedStatus, podStatusOf, type Failure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
@@ -99,7 +99,7 @@ const unsureMs = ({ sole, deletion, missingMs }: TrackedPod, { readLagMs }: Deci
 const run = (seen: ObservedPod, group: ContainerGroup, { node }: DecideSettings): PodStep => {
   const { pod, eip, now } = seen;
   const hasOwnEip = makesEip(group);
-  const news = newsOf(pod, group);
+  const news = groupNewsOf(pod, group);
   const annotations = {
     ...news?.told,
     ...instanceAnnotations(pod, group, hasOwnEip),
@@ -125,7 +125,7 @@ const addressAnnotations = ({ metadata }: WorkloadPod, group: ContainerGroup, ei
   const { internetIp } = group;
   if (internetIp === undefined) return {};
   const isNew = said[ALLOCATED_ADDRESS] !== internetIp;
-  const found = eip?.ipAddress === internetIp && isBoundTo(eip, group) ? eip.allocationId : undefined;
+  const found = eip?.ipAddress === internetIp && isBoundToGroup(eip, group) ? eip.allocationId : undefined;
   return {
     ...(isNew && { [ALLOCATED_ADDRESS]: internetIp }),
     // Another address is another EIP.

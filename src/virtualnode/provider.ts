@@ -29,7 +29,8 @@ import { isRelevantChange, type PodWatch } from './pod-watch.ts';
 export interface VirtualNodeSettings extends DecideSettings {
   readonly description: Omit<NodeDescription, 'endpoint'>;
   /** The endpoint from which the API server reads the output of containers; undefined for none. */
-  readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA' | 'certificate'> | undefined;
+  readonly kubelet?:
+    Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA' | 'certificate' | 'renewed'> | undefined;
   /** How many pods are reconciled at the same time. */
   readonly workers: number;
   /** Interval between status calls while something changes, and between thoughts of one; milliseconds. */
@@ -45,6 +46,11 @@ interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
+  /**
+   * For what a kubelet does: the pods of the node, and what they refer to. The rest (PodEIPs, orphans on other nodes,
+   * labels of the Node) goes through `kube`. By default that, too.
+   */
+  readonly nodeKube?: Kube | undefined;
   /**
    * For Node and Lease, with a rate limit of its own: a Lease that waits behind pods would be renewed too late. By
    * default `kube`.
@@ -126,7 +132,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     return undefined;
   });
   const description = { ...settings.description, clusterVersion, ...(endpoint && { endpoint }) };
-  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
+  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, labelKube: kube, clock, log }, description, signal);
   const watching = pods.run(signal);
   pods.subscribe((event) => {
     const { uid } = event.object.metadata;
@@ -155,6 +161,7 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     const fresh = sharedRead((namespace) => policyOf?.(namespace, true, signal) ?? Promise.resolve(UNRESTRICTED));
     const reconcile = reconcilePod({
       ...parts,
+      nodeKube: parts.nodeKube ?? kube,
       calls,
       log,
       tracker,
@@ -229,7 +236,7 @@ const listen = async (
   const { kubelet, nodeName, node } = parts.settings;
   if (!kubelet) return undefined;
   try {
-    const kube = parts.endpointKube ?? parts.kube;
+    const kube = parts.endpointKube ?? parts.nodeKube ?? parts.kube;
     const endpoint = await serveKubelet(
       { ...parts, kube, log, instances },
       { ...kubelet, nodeName, clusterUid: node.clusterUid },

@@ -17,7 +17,7 @@ import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
 import { endGroup } from './end-group.ts';
-import { hasEnded } from './ended.ts';
+import { hasGroupEnded } from './ended.ts';
 import type { NodeGroups } from './groups.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { causeOf } from './healing.ts';
@@ -26,13 +26,16 @@ import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
-import { END_FORMER, onFault, onFaultOfFormer, referenceTo, warningOf } from './trouble.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** The reconciler of single pods. */
 export interface ReconcilePorts {
+  /** For PodEIPs. */
   readonly kube: Kube;
+  /** For pods of the node, and what they refer to. */
+  readonly nodeKube: Kube;
   readonly calls: KubeletCalls;
   readonly cloud: Pick<Cloud, 'describeEip' | 'findEipsByAddress'>;
   /** What the policies say about a namespace; undefined where there are none. Rejects with a KubeFault. */
@@ -65,8 +68,8 @@ const MOST_WRITES = 4;
 export const reconcilePod =
   (ports: ReconcilePorts) =>
   async (key: string, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, clock, settings } = ports;
-    const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
+    const { nodeKube, clock, settings } = ports;
+    const pod = await nodeKube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
     if (former.isStuck) return former.again;
     if (!pod || pod.spec.nodeName !== settings.nodeName) return former.again;
@@ -142,7 +145,7 @@ const stepLoopOf = (
     },
     failed: async (error, { step, observed: { pod } }, signal) => {
       if (!(error instanceof CloudFault)) throw error;
-      return onFault(ports, error, { pod, step: step?.do ?? '' }, signal);
+      return onFault({ ...ports, kube: ports.nodeKube }, error, { pod, step: step?.do ?? '' }, signal);
     },
   };
 };
@@ -164,7 +167,7 @@ const idsOf = (groups: readonly ContainerGroup[]): readonly string[] =>
   groups.map(({ containerGroupId }) => containerGroupId);
 
 const readForPod = async (
-  { kube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, nodeKube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -177,7 +180,7 @@ const readForPod = async (
       // The group that is recorded for the pod; the oldest one if none is.
       const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
       const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
-      const endedMs = group && hasEnded(group) ? groups.endedMs(group) : undefined;
+      const endedMs = group && hasGroupEnded(group) ? groups.endedMs(group) : undefined;
       return { group: group ?? null, endedMs, surplus: found.filter((other) => other !== group) };
     }
     case 'ReadPodEip':
@@ -191,7 +194,7 @@ const readForPod = async (
       return { policy: { effective, isFresh: step.isFresh } };
     }
     case 'ReadReferences':
-      return { references: await readReferences({ kube, calls }, pod, signal) };
+      return { references: await readReferences({ kube: nodeKube, calls }, pod, signal) };
   }
 };
 
@@ -201,7 +204,7 @@ const runPodAction = async (
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Outcome> => {
-  const { kube, calls, log, tracker, addresses, ownWrites, record } = ports;
+  const { nodeKube, calls, log, tracker, addresses, ownWrites, record } = ports;
   const { uid, namespace, name } = pod.metadata;
   const about = referenceTo(pod.metadata);
   switch (step.do) {
@@ -223,8 +226,8 @@ const runPodAction = async (
       if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
       const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
       const patch = { type: 'strategic', subresource: 'status', body } as const;
-      const written = await ownWrites.send(uid, () => kube.patch(WORKLOAD_POD, { namespace, name }, patch, signal));
-      if (warning) record(about, warningOf(warning));
+      const written = await ownWrites.send(uid, () => nodeKube.patch(WORKLOAD_POD, { namespace, name }, patch, signal));
+      if (warning) record(about, troubleEvent(warning));
       for (const happening of happenings) record(about, happening);
       return { written };
     }

@@ -16,14 +16,14 @@ import type { Routing } from './routing.ts';
 const SKEW_MS = 5_000;
 
 /** What decides between two pods of one Service that want the same EIP. */
-interface Kin {
+interface Claimant {
   readonly service: string;
   readonly revision: string;
   readonly generation: number;
   readonly wanted: string | undefined;
 }
 
-const kinOf = (pod: Pod): Kin => ({
+const claimantOf = (pod: Pod): Claimant => ({
   service: pod.metadata.labels?.[SERVICE_UID] ?? '',
   revision: pod.metadata.labels?.[REVISION_LABEL] ?? '',
   generation: Number(pod.metadata.labels?.[CONFIGURATION_GENERATION]),
@@ -49,7 +49,7 @@ export class Retirements {
   /**
    * Every pod that ever wanted an address, by UID: of which Service and Revision it is, and until when it wanted it.
    */
-  readonly #kin = new Map<string, Kin & { until: number }>();
+  readonly #claimants = new Map<string, Claimant & { until: number }>();
 
   constructor(
     {
@@ -87,9 +87,9 @@ export class Retirements {
     const { uid, name, deletionTimestamp } = pod.metadata;
     const wants = asks(pod);
     const isWanted = type !== 'DELETED' && !isFinal(pod) && deletionTimestamp === undefined && wants !== undefined;
-    const kin = this.#kin.get(uid);
-    if (isWanted) this.#kin.set(uid, { ...kinOf(pod), until: Infinity });
-    else if (kin?.until === Infinity) this.#kin.set(uid, { ...kin, until: this.#time.mono() });
+    const claimant = this.#claimants.get(uid);
+    if (isWanted) this.#claimants.set(uid, { ...claimantOf(pod), until: Infinity });
+    else if (claimant?.until === Infinity) this.#claimants.set(uid, { ...claimant, until: this.#time.mono() });
     const podEip = this.#oracle.podEips.get(name);
     if (isWanted) this.#unwantedSince.delete(name);
     else if (!this.#unwantedSince.has(name)) {
@@ -114,7 +114,7 @@ export class Retirements {
     this.#onExpiry(podEip);
     const pod = this.#oracle.podOf(podEip);
     if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined || asks(pod) === undefined) return;
-    if (this.#isOutranked(pod, podEip)) return;
+    if (this.#isBehindAnother(pod, podEip)) return;
     if (this.#time.mono() - this.wantsSince(pod) > TELLING_MS + pausedMs)
       this.#broken('I16', `PodEIP ${name} is given up, although its pod runs and wants it`);
   }
@@ -123,10 +123,10 @@ export class Retirements {
    * Whether a pod of a Revision that goes first in the Service wants the same EIP, or did so a moment ago: the one that
    * this pod asks for, or the one that it has because it asked for it before its annotations changed.
    */
-  #isOutranked(pod: Pod, { spec }: PodEip): boolean {
-    const mine = kinOf(pod);
+  #isBehindAnother(pod: Pod, { spec }: PodEip): boolean {
+    const mine = claimantOf(pod);
     const withinMs = TELLING_MS + this.#circumstances.pausedMs;
-    return [...this.#kin.values()].some(
+    return [...this.#claimants.values()].some(
       ({ service, revision, generation, wanted, until }) =>
         service !== '' &&
         service === mine.service &&

@@ -156,7 +156,7 @@ export const tellingMutants: readonly Mutant[] = [
     suspects('untaggedSuspects', () => () => []),
   ),
   told(
-    ['cli/drain-command.test.ts', 'with or without PodEIPs, what was bought here*'],
+    ['cli/drain-leftovers.test.ts', 'with or without PodEIPs, what was bought here*'],
     'a drain does not name what no PodEIP is there for',
     drain('findOwnerless', () => () => Promise.resolve([])),
   ),

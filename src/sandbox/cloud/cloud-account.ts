@@ -10,7 +10,7 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, Transitions } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
+import type { BandwidthPackageRecord, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
@@ -49,7 +49,7 @@ export class Account {
   readonly eips: EipTable;
   readonly addresses = new Addresses();
   readonly interfaces = new InterfaceTable();
-  readonly packages = new Map<string, BandwidthPackage>();
+  readonly packages = new Map<string, BandwidthPackageRecord>();
   /** Public address pools: how many addresses each has left. */
   readonly pools = new Map<string, number>();
   readonly containerGroups: ContainerGroupTable;

@@ -7,7 +7,13 @@ import { useInContainer } from './container-group-metrics.ts';
 import type { EipRecord } from './eips.ts';
 import { prefixAround } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord, GroupEvent, PendingCommand } from './records.ts';
+import type {
+  BandwidthPackageRecord,
+  ContainerGroupRecord,
+  ContainerRecord,
+  GroupEvent,
+  PendingCommand,
+} from './records.ts';
 import { VSwitch } from './vswitch.ts';
 
 /**
@@ -153,7 +159,7 @@ export class CloudWorld {
 
   addBandwidthPackage(
     bandwidthPackageId: string,
-    properties: Partial<Omit<BandwidthPackage, 'bandwidthPackageId' | 'createdAt'>> = {},
+    properties: Partial<Omit<BandwidthPackageRecord, 'bandwidthPackageId' | 'createdAt'>> = {},
   ): void {
     const createdAt = this.#account.wallTime(this.#account.catchUp());
     this.#account.packages.set(bandwidthPackageId, {

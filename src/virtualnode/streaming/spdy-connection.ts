@@ -200,8 +200,8 @@ export class SpdyConnection {
     this.#streams.set(streamId, stream);
     this.#answer({ type: 'syn-reply', streamId, fin: false, block: await this.#compression.compress(new Map()) });
     hasReplied = true;
-    // It may have ended meanwhile, as where a port refuses. A peer that is told so before the reply takes the stream for
-    // refused, and does not read why on the other one.
+    // It may have ended meanwhile, as where a port refuses. A peer that is told so before the reply takes the stream
+    // for refused, and does not read why on the other one.
     if (stream.destroyed) return reset();
     stream.open();
     if (fin) stream.finishReceiving();
