@@ -128,12 +128,12 @@ const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain'
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
-  /^src\/controllers\/(podeip\/(controller|reads|actions|hold-failure|writes|sending|calls|publish|tracker|latency|status|report|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
+  /^src\/controllers\/(podeip\/(controller|observe|reads|actions|hold-failure|writes|sending|calls|publish|tracker|latency|status|report|events|metrics)|garbagecollection\/(controller|actions|metrics))\.ts$/;
 
 /** Packages that only one place may know at run time. Types may be imported from anywhere where `types` says so. */
 const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^@alicloud\//, only: /^src\/cloud\// },
-  { name: /^@kubernetes\/client-node$/, only: /^src\/kube\/connect\.ts$/, types: true },
+  { name: /^@kubernetes\/client-node(\/|$)/, only: /^src\/kube\/client-node\.ts$/, types: true },
   { name: /^@peculiar\/x509$/, only: /^src\/(webhook\/certificates|virtualnode\/(certificate|signing-request))\.ts$/ },
   { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
   { name: /^ws$/, only: /^src\/(virtualnode\/streaming\/cloud-terminal|sandbox\/cloud\/run-commands)\.ts$/ },

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type * as Library from '@kubernetes/client-node';
 import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { importClientNode, type ClientNode } from './client-node.ts';
 import { raceAbort } from './deadline.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { KubeconfigOptions } from './kubeconfig.ts';
@@ -8,7 +8,6 @@ import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
 
 export { KubeconfigError } from './kubeconfig.ts';
 
-type ClientNode = typeof Library;
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 interface ConnectOptions extends KubeconfigOptions {
@@ -47,18 +46,18 @@ interface ClientCertificate {
  * Rejects with KubeconfigError. The transports reject with whatever the network or the credential plug-in threw.
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Connection> => {
-  // Lazily, because it takes more than half a second: `--help` must not wait for it.
-  const library = await import('@kubernetes/client-node');
+  // Not before it is wanted: `--help` must not wait for it.
+  const library = await importClientNode();
   const Pooled = pooledKubeConfig(library);
   const calls = new Pooled();
   const watches = new Pooled();
-  loadKubeconfig(calls, options, library.loadYaml);
-  loadKubeconfig(watches, options, library.loadYaml);
+  loadKubeconfig(calls, options);
+  loadKubeconfig(watches, options);
   const server = calls.getCurrentCluster()?.server ?? '';
   const userAgent = options.userAgent ?? 'knative-eip';
   const connectAs = (certificate: () => ClientCertificate): KubeTransport & { close: () => Promise<void> } => {
     const config = new Pooled();
-    loadKubeconfig(config, options, library.loadYaml);
+    loadKubeconfig(config, options);
     const { name } = config.getCurrentUser() ?? { name: '' };
     const send = transport(library, config, server, userAgent);
     const request = async (asked: KubeRequest) => {

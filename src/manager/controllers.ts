@@ -34,6 +34,7 @@ import type { ReconcileResult } from '../metrics/work.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { looksFor } from './looks.ts';
 import { settingsOf } from './settings.ts';
 
 /**
@@ -266,6 +267,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
+      ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,
       warnService,
       log,
@@ -300,8 +302,8 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles.
-        laneWorkers: { purchase: workers, started: workers, detach: workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account allows.
+        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),

@@ -12,6 +12,10 @@ test('describes that come together become one call of at most fifty IDs', async 
     Promise.resolve(new Map(ids.filter((id) => id !== 'eip-3').map((id) => [id, eip(id)]))),
   );
   const folding = batched(cloud, clock);
+  const lone = folding.describeEip('eip-0');
+  await clock.advance(0);
+  t.is((await lone)?.allocationId, 'eip-0');
+  t.deepEqual(calls.splice(0), ['eip-0'], 'who is alone waits for nobody');
   const few = Promise.all(['eip-1', 'eip-2', 'eip-3', 'eip-1'].map((id) => folding.describeEip(id)));
   await clock.advance(19);
   t.deepEqual(calls, []);
@@ -23,6 +27,11 @@ test('describes that come together become one call of at most fifty IDs', async 
   t.deepEqual(calls, ['eip-1,eip-2,eip-3']);
 
   calls.length = 0;
+  await clock.advance(20);
+  const both = Promise.all(['eip-1', 'eip-2'].map((id) => folding.describeEip(id)));
+  await clock.advance(0);
+  await both;
+  t.deepEqual(calls.splice(0), ['eip-1,eip-2'], 'who ask in the same moment go together');
   const many = Promise.all(Array.from({ length: 120 }, (_, n) => folding.describeEip(`eip-${n}`)));
   await clock.advance(0);
   t.deepEqual(

@@ -8,6 +8,7 @@ import {
   calls,
   controller,
   locate,
+  ownership,
   quota,
   retry,
   sandboxCloud,
@@ -33,11 +34,11 @@ export const buyingMutants: readonly Mutant[] = [
     podeip('hasLostFinalizer', () => () => false),
     writes(
       'recordEip',
-      (original) => (client, podEip, allocationId, signal) =>
+      (original) => (client, podEip, record, signal) =>
         original(
           patching(client, (body) => ({ ...body, metadata: { ...body.metadata, finalizers: [FINALIZER] } })),
           podEip,
-          allocationId,
+          record,
           signal,
         ),
     ),
@@ -166,6 +167,15 @@ export const buyingMutants: readonly Mutant[] = [
         'endQuiet',
         (original) => (change, ports, signal) => original({ ...change, isPurchase: false }, ports, signal),
       ),
+    ),
+  ),
+  mutant(
+    'the answer to a purchase says all, whatever is known of tags',
+    ownership(
+      'isReadByAnswer',
+      () =>
+        ({ memory }) =>
+          memory.isUntouched === true,
     ),
   ),
 ];

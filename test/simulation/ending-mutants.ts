@@ -1,5 +1,5 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, finalizing, precedence, quiet, sending, transfer } from './seams.ts';
+import { podeip, detached, finalizing, precedence, quiet, sending, transfer } from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -132,9 +132,18 @@ export const endingMutants: readonly Mutant[] = [
   {
     ...mutant(
       'what a process before wrote of its quiet counts after something was sent',
-      sending('endQuiet', () => () => Promise.resolve()),
+      sending('endQuiet', () => () => Promise.resolve(undefined)),
     ),
     redundant:
       'what is sent on the way out only undoes, and names what: one that comes late meets nothing, unless the same address is bound anew within its delay and a note is older than a minute by then',
   },
+  mutant(
+    'an EIP is free by any reading that says so after it was detached',
+    detached(
+      'isSeenDetached',
+      () =>
+        ({ seen: { eip, memory } }) =>
+          eip?.status === 'Available' && memory.accepted === 'Unassociate',
+    ),
+  ),
 ];

@@ -4,6 +4,7 @@ import { mutant, played, type Mutant } from './mutant.ts';
 import {
   kube,
   atRest,
+  carry,
   controller,
   controllers,
   fence,
@@ -152,4 +153,22 @@ export const reconcilingMutants: readonly Mutant[] = [
       return { ...it, retry: retryAtOnce };
     }),
   ),
+  {
+    ...mutant(
+      'a turn goes on with what the last one has left, whatever the watches show',
+      carry('isCurrent', () => () => true),
+    ),
+    redundant:
+      'the next turn comes at once, so that what it goes on from is as old as a slow reading, and each write names the version that it was decided on',
+  },
+  {
+    ...mutant(
+      'a reading of the EIP goes on after a change of the cloud',
+      carry('stateAfter', (original) => (step, seen, acted, settings) => {
+        const after = original(step, seen, acted, settings);
+        return after && { ...after, eip: seen.eip };
+      }),
+    ),
+    redundant: 'a reading may lag anyway: what was just accepted is not sent again before a reading shows it',
+  },
 ];
