@@ -305,8 +305,9 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles.
-        laneWorkers: { purchase: workers, started: workers, detach: workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account
+        // allows.
+        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),

@@ -69,9 +69,14 @@ const TIMES = ['first s', 'median s', 'p99 s', 'last s', 'median ÷ bound', 'p99
 const PER_POD = ['cloud calls per pod', 'throttled', 'API reads per pod', 'API writes per pod'];
 
 const attached: (readonly [string, ...string[]])[] = [];
+const firsts = new Set<string>();
 const released: (readonly [string, ...string[]])[] = [];
 for (const pods of numbersOf(values.pods)) {
   const bed = await Bed.create(config);
+  // What the first purchase of a process shows: whether tags are kept.
+  const [firstMs = 0] = await bed.attach(1);
+  firsts.add(seconds(firstMs));
+  await bed.idle(60_000);
   let before = bed.calls();
   attached.push([
     String(pods),
@@ -96,6 +101,7 @@ if (attached.length > 0) {
     ...PER_POD,
   );
   for (const cells of attached) row(...cells);
+  process.stdout.write(`\nThe first pod of a process: ${[...firsts].join(', ')} s.\n`);
   table(
     `All of them end at once, until the EIP is released (bound ${seconds(RELEASE_BOUND_MS)} s)`,
     'pods',

@@ -1,6 +1,7 @@
 import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { ObservedState } from './observation.ts';
+import type { ObservedState, Settings } from './observation.ts';
+import { isReadByAnswer } from './ownership.ts';
 import { isEipAction, type Action, type ActionOutcome } from './step.ts';
 
 /*
@@ -35,12 +36,17 @@ export const isCurrent = (
   [...versions, versionOf(podEip)].includes(versionOf(watched.podEip));
 
 /** What is known after an action; undefined where everything has to be read. */
-export const stateAfter = (step: Action, seen: ObservedState, acted: ActionOutcome): ObservedState | undefined => {
+export const stateAfter = (
+  step: Action,
+  seen: ObservedState,
+  acted: ActionOutcome,
+  settings: Settings,
+): ObservedState | undefined => {
   const { pod, podEip } = acted.written ?? {};
   if (!pod && !podEip) return undefined;
   const { node, policy, interfaces, memory, now, serverNow, readAt } = seen;
   return {
-    ...written(seen, { pod: pod ?? seen.pod, podEip: podEip ?? seen.podEip }),
+    ...withWritten(seen, { pod: pod ?? seen.pod, podEip: podEip ?? seen.podEip }),
     node,
     interfaces,
     memory,
@@ -48,17 +54,25 @@ export const stateAfter = (step: Action, seen: ObservedState, acted: ActionOutco
     serverNow,
     readAt,
     policy: policy && { ...policy, isFresh: false },
-    // A change of the cloud is seen in a reading that was asked for after it.
-    eip: isEipAction(step) ? undefined : eipAfter(step, seen),
+    eip: eipAfter(step, seen, acted, settings),
   };
 };
 
 /** The same reading with a newer PodEIP, or pod. */
-export const written = (
+export const withWritten = (
   { versions = [], podEip: before }: Pick<ObservedState, 'versions' | 'podEip'>,
   { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
 ): Pick<ObservedState, 'pod' | 'podEip' | 'versions'> => ({ pod, podEip, versions: [...versions, versionOf(before)] });
 
-/** The reading of the EIP, which a write to the cluster leaves as it was. */
-const eipAfter = (step: Action, { eip, tagged }: ObservedState): ObservedState['eip'] =>
-  step.do === 'Record' ? (tagged?.find(({ allocationId }) => allocationId === step.allocationId) ?? eip) : eip;
+/** The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not. */
+const eipAfter = (
+  step: Action,
+  seen: ObservedState,
+  { bought }: ActionOutcome,
+  settings: Settings,
+): ObservedState['eip'] => {
+  const { eip, tagged } = seen;
+  if (step.do === 'Record') return tagged?.find(({ allocationId }) => allocationId === step.allocationId) ?? eip;
+  if (isEipAction(step)) return bought && isReadByAnswer(seen, settings) ? bought : undefined;
+  return eip;
+};

@@ -14,7 +14,7 @@ import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube
 import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decideCounted } from './counting.ts';
-import { stateAfter, written } from './carry.ts';
+import { stateAfter, withWritten } from './carry.ts';
 import { Carried, observe, recalled, remember, type ObservePorts } from './observe.ts';
 import type { ObservedState, RefusedChange } from './observation.ts';
 import {
@@ -127,8 +127,8 @@ const stepLoopOf = (
       }
       const ahead = lookAhead(step, ports, signal);
       const { fields, acted } = await perform(step, told ?? seen, acting, signal);
-      const after = stateAfter(step, told ?? seen, acted);
-      if (after) carried.leave({ ...after, ...(await ahead) });
+      const after = stateAfter(step, told ?? seen, acted, settings);
+      if (after) carried.leave(after, ahead);
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
       log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));
       // Its lane in the queue is known once the watch shows it, which makes it due.
@@ -165,7 +165,7 @@ const perform = async (
   const isCloud = isEipAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
-  if (isCloud) tracker.sending(uid);
+  if (isCloud) tracker.sending(uid, step.do);
   const run = () => runAction(step, ports, tracker.epoch(uid), signal);
   let noted: PodEip | undefined;
   const prepare = async (its: EipAction) => {
@@ -245,7 +245,7 @@ const tellBefore = async (
   // A read from before the detachment says nothing about the time after it.
   const known = readiness.isReady ? seen : { ...seen, eip: undefined };
   const podEip = await tell({ ...readiness, isWarning: false }, known, ports, signal);
-  return podEip && { ...seen, ...written(seen, { pod: seen.pod, podEip }) };
+  return podEip && { ...seen, ...withWritten(seen, { pod: seen.pod, podEip }) };
 };
 
 /** Reports what was done, and the findings about a request that was recorded. */

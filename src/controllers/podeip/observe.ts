@@ -30,19 +30,28 @@ export interface ObservePorts {
   readonly watched?: ((key: string) => Watched) | undefined;
 }
 
+/** What is looked up meanwhile. Never rejects. */
+type Ahead = Promise<Partial<ObservedState>>;
+
 /** What turns leave to the next one of the same key, by key. */
 export class Carried {
-  readonly #left = new Map<string, ObservedState>();
+  readonly #left = new Map<string, { readonly state: ObservedState; readonly ahead: Ahead }>();
 
-  leave(state: ObservedState): void {
+  leave(state: ObservedState, ahead: Ahead = Promise.resolve({})): void {
     const one = state.podEip ?? state.pod;
-    if (one) this.#left.set(keyOf(one.metadata), state);
+    if (one) this.#left.set(keyOf(one.metadata), { state, ahead });
   }
 
-  take(key: string): ObservedState | undefined {
-    const state = this.#left.get(key);
+  /** What was left, where it still holds; undefined where everything has to be read. */
+  async take(
+    key: string,
+    { watched, clock }: Pick<ObservePorts, 'watched' | 'clock'>,
+  ): Promise<ObservedState | undefined> {
+    const left = this.#left.get(key);
     this.#left.delete(key);
-    return state;
+    if (!left || !watched) return undefined;
+    const ahead = await left.ahead;
+    return isCurrent(left.state, watched(key), clock.mono()) ? { ...left.state, ...ahead } : undefined;
   }
 }
 
@@ -54,10 +63,8 @@ export const observe = async (
   signal: AbortSignal,
 ): Promise<ObservedState> => {
   const { clock, nodeOf, otherControllers } = ports;
-  const key = keyOf(ref);
-  const left = carried.take(key);
-  const isLeft = left && ports.watched && isCurrent(left, ports.watched(key), clock.mono());
-  const { pod, podEip, readAt, policy, ...rest } = isLeft ? left : await readBoth(ref, ports, signal);
+  const left = await carried.take(keyOf(ref), ports);
+  const { pod, podEip, readAt, policy, ...rest } = left ?? (await readBoth(ref, ports, signal));
   if (podEip) ports.tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod));
   const nodeName = pod?.spec.nodeName;
   const clocks = { now: clock.now(), serverNow: ports.serverTime?.() };
@@ -70,7 +77,7 @@ export const observe = async (
     otherControllers: otherControllers?.(),
     policy: policy ?? (await policyFor(ref, { pod, podEip }, ports, signal)),
     // What was read before is held against the time when it was asked for.
-    memory: isLeft && left.eip !== undefined ? asOfAsking(memory, left.memory) : memory,
+    memory: left && left.eip !== undefined ? asOfAsking(memory, left.memory) : memory,
     ...clocks,
     readAt,
   };
@@ -129,6 +136,7 @@ export const remember = (
     isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
     isMissing: eip === null,
   });
+  if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
   const isOwn = podEip !== null && eip && provesOwnership(eip, podEip, settings.clusterUid);
   if (isOwn) tracker.sawTags(uid, allocationId, 'kept');
   const isWaiting = pod !== null && pod.metadata.uid === (podEip ? readRecord(podEip).podUid : '');

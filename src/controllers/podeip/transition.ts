@@ -59,6 +59,7 @@ export const transitionOf = (
 export const asOf = (memory: ObservedState['memory'], agoMs: number): ObservedState['memory'] => ({
   ...memory,
   quietMs: Math.max(0, memory.quietMs - agoMs),
+  inUseMs: Math.max(0, (memory.inUseMs ?? 0) - agoMs),
   ...(memory.ageMs !== undefined && { ageMs: Math.max(0, memory.ageMs - agoMs) }),
 });
 

@@ -217,14 +217,19 @@ export const forgetEip = (kube: Kube, podEip: PodEip, generation: number, signal
     signal,
   );
 
-/** Records the ID of the EIP; the note that was written before the purchase goes. */
-export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, signal?: AbortSignal): Promise<PodEip> =>
-  change(
-    kube,
-    podEip,
-    { ...(!mayBeQuiet(podEip) && { metadata: { annotations: { [QUIET_SINCE]: null } } }), spec: { allocationID } },
-    signal,
-  );
+/** Records the ID of the EIP, and where it goes if that is said; the note that was written before the purchase goes. */
+export const recordEip = (
+  kube: Kube,
+  podEip: PodEip,
+  { allocationID, binding }: { readonly allocationID: string; readonly binding?: NicBinding | undefined },
+  signal?: AbortSignal,
+): Promise<PodEip> => {
+  const annotations = {
+    ...(!mayBeQuiet(podEip) && { [QUIET_SINCE]: null }),
+    ...(binding && { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) }),
+  };
+  return change(kube, podEip, { metadata: { annotations }, spec: { allocationID } }, signal);
+};
 
 /** Records the binding that is about to be requested. */
 export const recordBinding = (kube: Kube, podEip: PodEip, binding: NicBinding, signal: AbortSignal): Promise<PodEip> =>

@@ -21,7 +21,7 @@ test('what a result waits for is what the last change leads to, and otherwise wh
   const goals = CHANGES.map((accepted) =>
     MOVING.map((status) => {
       const reading = { ...eip(), status };
-      const found = transitionOf(inTransition(reading) as never, { eip: reading, memory: memory({ accepted }) }, AT);
+      const found = transitionOf(inTransition(reading), { eip: reading, memory: memory({ accepted }) }, AT);
       return found && `${found.goal} since ${found.since}`;
     }),
   );
@@ -45,6 +45,7 @@ test('a change of long ago, another wait and an EIP that nobody has read are loo
 });
 
 test('a reading that another has made says nothing of the time after it was asked for', (t) => {
-  t.deepEqual(asOf(memory({ quietMs: 200, ageMs: 900 }), 150), memory({ quietMs: 50, ageMs: 750 }));
-  t.deepEqual(asOf(memory({ quietMs: 100 }), 150), memory({ quietMs: 0 }));
+  const before = memory({ quietMs: 200, ageMs: 900, inUseMs: 3_100 });
+  t.deepEqual(asOf(before, 150), memory({ quietMs: 50, ageMs: 750, inUseMs: 2_950 }));
+  t.deepEqual(asOf(memory({ quietMs: 100 }), 150), memory({ quietMs: 0, inUseMs: 0 }));
 });
