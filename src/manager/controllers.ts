@@ -1,4 +1,3 @@
-import { NAMESPACE } from '../api/core.ts';
 import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
@@ -12,18 +11,17 @@ import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { feedPolicies, type PolicyCache } from '../policies/policy-cache.ts';
-import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
+import { runPolicies } from '../controllers/policies/controller.ts';
+import { enqueueForPolicies, type PolicyCache } from '../policies/policy-cache.ts';
+import { enqueueForServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
 import { PurchaseHistory } from '../policies/purchase-history.ts';
 import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
 import { runController } from '../kube/reconcile-loop.ts';
-import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
 import { keyOf, refOf } from '../kube/store.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -33,6 +31,7 @@ import { createServiceWarnings } from '../controllers/service/warnings.ts';
 import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
+import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
 import { looksFor } from './looks.ts';
@@ -95,8 +94,9 @@ interface OperationParts {
 
 /** Waits for the leadership, and runs the controllers while it lasts. */
 export const runControllers = (parts: OperationParts): Operation => {
-  const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
+  const many = 2 * workers;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
@@ -143,8 +143,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
-  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
-  if (parts.services) feedServices(parts.services, caches.podEips, queue);
+  if (policies) enqueueForPolicies(policies, caches.podEips, queue);
+  if (parts.services) enqueueForServices(parts.services, caches.podEips, queue);
 
   /**
    * Set while the credentials have been refused. Once they are accepted, it must be checked whose they are before
@@ -152,7 +152,9 @@ export const runControllers = (parts: OperationParts): Operation => {
    */
   let isAccountOpen = false;
   const cloud = parts.assemble((needMs) => {
-    if (work.aborted || (election && election.remainingMs() <= needMs)) return { kind: 'leadershipUncertain' };
+    const isSafe =
+      (!election || election.remainingMs() > needMs) && parts.virtualNode?.claim?.outlasts(needMs) !== false;
+    if (work.aborted || !isSafe) return { kind: 'leadershipUncertain' };
     return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
   });
 
@@ -189,10 +191,9 @@ export const runControllers = (parts: OperationParts): Operation => {
       if (how === 'lost') lost.resolve('lost');
     });
 
-  const reflectors = [
-    ...caches.all.map(([, reflector]) => reflector),
-    ...(parts.policies ? [parts.policies.reflector] : []),
-  ];
+  void parts.virtualNode?.claim?.lost.then(lost.resolve);
+
+  const reflectors = [...caches.all.map(([, reflector]) => reflector), ...(policies ? [policies.reflector] : [])];
   const reflecting = Promise.all([
     ...reflectors.map((reflector) => reflector.run(work)),
     ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
@@ -288,6 +289,8 @@ export const runControllers = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const judging =
+      policies && runPolicies({ kube, clock, random, log, policies, podEips: caches.podEips, mayAct }, work);
     const measuring = measure({ config, metrics, caches, cloud, clock, log, purchases }, work);
     const delivering = cloudEvents?.run(work);
     const listed: Listed = (eips, all) =>
@@ -300,8 +303,9 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account allows.
-        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. Calls that change the cloud take long, and a worker that waits for one
+        // costs nothing: as many begin as the account allows.
+        laneWorkers: { purchase: many, started: many, detach: many, priority: many },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -312,7 +316,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, measuring, delivering]);
+    await Promise.all([sweeping, telling, judging, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch(fail);
   const drained = (async () => {
@@ -331,19 +335,6 @@ const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', Re
   backoff: 'requeue',
   after: 'requeue_after',
   error: 'error',
-};
-
-/** Resolves when `work` does, or rejects as soon as the signal aborts. */
-const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promise<void> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason as Error);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 };
 
 type Listed = NonNullable<Parameters<typeof runGarbageCollection>[0]['listed']>;
@@ -372,27 +363,4 @@ const sweep = async (
     vpcId: config.vpcID,
   };
   await runGarbageCollection({ ...ports, metrics: metrics.sweeper, settings }, signal);
-};
-
-/** The UID of the namespace kube-system, which identifies the cluster. Retries until the API server answers. */
-const findClusterUid = async (
-  {
-    kube,
-    clock,
-    random,
-    log,
-  }: { readonly kube: Kube; readonly clock: Clock; readonly random: Random; readonly log: Log },
-  signal: AbortSignal,
-): Promise<string> => {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      const namespace = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
-      if (namespace) return namespace.metadata.uid;
-      log.error({}, 'There is no namespace kube-system, whose UID names the cluster; waiting for it');
-    } catch (error) {
-      if (!(error instanceof KubeFault)) throw error;
-      log.error({ kind: error.kind }, `The UID of the namespace kube-system cannot be read: ${error.message}`);
-    }
-    await clock.sleep(backoffMs(BACKOFF, failures, random), signal);
-  }
 };

@@ -21,7 +21,8 @@ interface ListenerParts {
   readonly log: Log;
   readonly health: Health;
   readonly exposition: Exposition;
-  readonly status: Status;
+  /** Undefined where there is no status page. */
+  readonly status?: Status | undefined;
   /** Ends the streams of the status page. */
   readonly pageSignal: AbortSignal;
 }
@@ -57,7 +58,7 @@ export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise
     const metrics = keep(await serveMetrics(parts, signal));
     const isLocalOnly = statusPage === 'local';
     const page =
-      statusPage === 'off'
+      !status || statusPage === 'off'
         ? undefined
         : keep(
             await serve(createApp({ page: { status, clock, signal: pageSignal, isLocalOnly }, log }), address, clock),

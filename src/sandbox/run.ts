@@ -49,8 +49,8 @@ import {
 import { teach, type Lesson } from './lesson.ts';
 import { LESSONS as ALL_LESSONS } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
-import { play, stayEmpty } from './story.ts';
-import { summarize } from './summary.ts';
+import { play, stayEmpty } from './demo.ts';
+import { printSummary } from './summary.ts';
 
 /** Every lesson that the command line offers. */
 const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;
@@ -62,7 +62,7 @@ const lessonOf = ({ plays }: SandboxOptions): Lesson | undefined =>
 const readingsOf = (options: SandboxOptions) => [...options.readings, ...(lessonOf(options)?.readings ?? [])];
 
 const HOST = '127.0.0.1';
-/** Quick, so that the story is not long; the cloud beside it takes its realistic time. */
+/** Quick, so that the demo is not long; the cloud beside it takes its realistic time. */
 const POD_TIMES = { startMs: 500, stopMs: 500, jobMs: 20_000 };
 const INSTANCE_TIMES = { schedule: { minMs: 1_000, maxMs: 3_000 }, containerStart: { minMs: 3_000, maxMs: 10_000 } };
 const LOOK_EVERY_MS = 500;
@@ -164,7 +164,13 @@ export const runSandbox: RunSandbox = async (options) => {
           renewDeadlineSeconds: LEASE_SECONDS - 60,
         },
         webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
-        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: SECURITY_GROUP },
+        // Nobody signs certificates there.
+        virtualNode: {
+          enabled: true,
+          identity: 'serviceAccount',
+          vSwitchIDs: [V_SWITCH],
+          securityGroupID: SECURITY_GROUP,
+        },
       },
       env: {},
     });
@@ -205,14 +211,14 @@ export const runSandbox: RunSandbox = async (options) => {
       say: (line: string) => screen.say(line),
     };
     if (lesson) await teach(lesson, { ...stage, cloud });
-    else await (options.plays === 'story' ? play(stage) : stayEmpty(stage));
+    else await (options.plays === 'demo' ? play(stage) : stayEmpty(stage));
     const isClean = await cleared(ledger, kube);
     stop.abort();
     await stopped(controller, print);
     ground.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
-    exit = summarize(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
+    exit = printSummary(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
     return exit;
   } finally {
     screen.close();

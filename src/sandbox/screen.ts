@@ -5,7 +5,7 @@ import type { Terminal } from '../lib/terminal.ts';
 import type { Row } from './address-ledger.ts';
 import { line, table } from './text-table.ts';
 
-/** Where the story is told. */
+/** Where the demo is told. */
 export interface Screen {
   /** What is worth knowing all the time: how everything is reached. */
   head(line: string): void;

@@ -15,7 +15,7 @@ import { inSameWords, waitingStatus, type Failure, type StatusFailure } from './
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
-import { DAEMON_SET, remarkLine, type Remark } from './translate/input.ts';
+import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
 /** Tag of a group whose EIP was created with it, and is released with it. */
@@ -41,7 +41,7 @@ export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodSte
   const { nodeName } = settings;
   const { refusal, unanswered, pauseMs = 0 } = memory;
   if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
-    return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET }, REFUSED_MS);
+    return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
   if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
   if (pauseMs > 0) return waitFor('the cloud is busy', pauseMs);
   // The same token with other contents would be refused, and the outcome of the first request would stay unknown.

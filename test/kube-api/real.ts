@@ -33,6 +33,11 @@ export interface ControlPlaneOptions {
   readonly address?: string | undefined;
   /** Files with the certificate and the key by which the API server shows kubelets who it is. */
   readonly kubeletClient?: { readonly certificate: string; readonly key: string } | undefined;
+  /**
+   * Files of an authority that signs certificates of nodes, as kubeadm sets a cluster up: with the Node authorizer and
+   * NodeRestriction, and kubelets whose certificates are checked.
+   */
+  readonly nodeAuthority?: { readonly certificate: string; readonly key: string } | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -138,7 +143,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
-    const { address = '127.0.0.1', kubeletClient } = options;
+    const { address = '127.0.0.1', kubeletClient, nodeAuthority } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
       'bind-address': address,
@@ -147,12 +152,17 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'secure-port': secure,
       'cert-dir': dir,
       'token-auth-file': tokens,
-      'authorization-mode': 'RBAC',
+      'authorization-mode': nodeAuthority ? 'Node,RBAC' : 'RBAC',
       'service-account-key-file': serviceAccountKey,
       'service-account-signing-key-file': serviceAccountKey,
       'service-account-issuer': 'https://kubernetes.default.svc',
       'service-cluster-ip-range': '10.96.0.0/16',
       'disable-admission-plugins': 'ServiceAccount',
+      ...(nodeAuthority && {
+        'enable-admission-plugins': 'NodeRestriction',
+        'client-ca-file': nodeAuthority.certificate,
+        'kubelet-certificate-authority': nodeAuthority.certificate,
+      }),
       ...(kubeletClient && {
         'kubelet-client-certificate': kubeletClient.certificate,
         'kubelet-client-key': kubeletClient.key,
@@ -190,6 +200,10 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         'cert-dir': dir,
         'use-service-account-credentials': false,
         'service-account-private-key-file': serviceAccountKey,
+        ...(nodeAuthority && {
+          'cluster-signing-cert-file': nodeAuthority.certificate,
+          'cluster-signing-key-file': nodeAuthority.key,
+        }),
         'kube-api-qps': 500,
         'kube-api-burst': 1000,
         // Those that would want a cloud, or kubelets that report every few seconds.

@@ -2,7 +2,7 @@ import type { Requeue } from '../../kube/reconcile-loop.ts';
 import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { isDue } from './cron-schedule.ts';
+import { isScheduledAt } from './cron-schedule.ts';
 import { ownerKey, unlessThere } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { hasFinished, JOB, type Job } from './jobs.ts';
@@ -62,7 +62,7 @@ const isItsTime = ({ metadata, spec, status }: CronJob, now: number): boolean =>
   const { creationTimestamp = '' } = metadata as { readonly creationTimestamp?: string };
   if (minute < Date.parse(creationTimestamp) || minute <= Date.parse(status?.lastScheduleTime ?? '')) return false;
   try {
-    return isDue(spec.schedule, now);
+    return isScheduledAt(spec.schedule, now);
   } catch {
     return false;
   }

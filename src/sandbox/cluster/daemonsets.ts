@@ -8,10 +8,13 @@ import { isReady, ownerKey } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { hasEnded } from './pod-status.ts';
 import { REVISION_HASH } from './stateful-rollout.ts';
-import { hash, isOwnedBy, ownedBy, type PodTemplate } from './workloads.ts';
+import { hash, isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
 
 interface DaemonSet extends KubeObject {
-  readonly spec: { readonly template: PodTemplate; readonly updateStrategy?: { readonly type?: string | undefined } };
+  readonly spec: {
+    readonly template: FullPodTemplate;
+    readonly updateStrategy?: { readonly type?: string | undefined };
+  };
   readonly status?: object | undefined;
 }
 

@@ -6,14 +6,14 @@ import { refOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isReady, ownerKey } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
-import { isOwnedBy, ownedBy, type PodTemplate } from './workloads.ts';
+import { isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
 
 interface JobSpec {
   readonly completions?: number | undefined;
   readonly parallelism?: number | undefined;
   readonly backoffLimit?: number | undefined;
   readonly suspend?: boolean | undefined;
-  readonly template: PodTemplate;
+  readonly template: FullPodTemplate;
 }
 
 export interface Job extends KubeObject {

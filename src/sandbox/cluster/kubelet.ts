@@ -33,6 +33,9 @@ export const OBJECT_AFTER_PHASE_MS = 200;
 /** How often a pod that no node is there for is looked at again; milliseconds. */
 const RESCHEDULE_MS = 1_000;
 
+/** Of each node. Nothing is measured against it but by `kubectl top` and `kubectl describe node`. */
+const CAPACITY = { cpu: '8', memory: '32Gi', pods: '253' };
+
 /** What the stand-in has at hand. */
 interface KubeletParts {
   readonly kube: Kube;
@@ -71,6 +74,8 @@ export const createNodes = async (
         spec: { providerID: `${region}.i-sandbox${number}` },
       });
       const status = {
+        capacity: CAPACITY,
+        allocatable: CAPACITY,
         addresses: [{ type: 'InternalIP', address: `${prefix}.1` }],
         conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
       };

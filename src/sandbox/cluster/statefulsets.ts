@@ -5,10 +5,16 @@ import type { Kube, Resource } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import { ownerKey, unlessThere } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
-import { REVISION_HASH, revisionOf, statefulStatus, statefulSteps, type StatefulSet } from './stateful-rollout.ts';
+import {
+  REVISION_HASH,
+  controllerRevisionOf,
+  statefulStatus,
+  statefulSteps,
+  type StatefulSet,
+} from './stateful-rollout.ts';
 import { isOwnedBy, ownedBy } from './workloads.ts';
 
-export const STATEFUL_SET: Resource<StatefulSet> = {
+export const FULL_STATEFUL_SET: Resource<StatefulSet> = {
   group: 'apps',
   version: 'v1',
   plural: 'statefulsets',
@@ -20,13 +26,13 @@ export const STATEFUL_SET: Resource<StatefulSet> = {
 export const runStatefulSets = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
     ground,
-    [{ resource: STATEFUL_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'StatefulSet') }],
+    [{ resource: FULL_STATEFUL_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'StatefulSet') }],
     (key) => sync(kube, key),
     signal,
   );
 
 const sync = async (kube: Kube, key: string): Promise<Requeue> => {
-  const set = await kube.get(STATEFUL_SET, refOf(key));
+  const set = await kube.get(FULL_STATEFUL_SET, refOf(key));
   if (!set || set.metadata.deletionTimestamp !== undefined) return 'done';
   const { namespace, name, uid } = set.metadata;
   const pods: readonly Pod[] = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, set));
@@ -36,7 +42,7 @@ const sync = async (kube: Kube, key: string): Promise<Requeue> => {
   const status = statefulStatus(set, pods);
   if (!isDeepStrictEqual({ ...set.status, ...status }, { ...set.status }))
     await kube.patch(
-      STATEFUL_SET,
+      FULL_STATEFUL_SET,
       { namespace, name },
       { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
     );
@@ -56,7 +62,7 @@ const podOf = (set: StatefulSet, ordinal: number) => {
       name,
       labels: {
         ...metadata?.labels,
-        [REVISION_HASH]: revisionOf(set),
+        [REVISION_HASH]: controllerRevisionOf(set),
         'statefulset.kubernetes.io/pod-name': name,
         'apps.kubernetes.io/pod-index': String(ordinal),
       },

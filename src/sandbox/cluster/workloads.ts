@@ -1,7 +1,7 @@
 import type { KubeObject, ObjectRef, Resource } from '../../kube/port.ts';
 
 /** What pods are made from. */
-export interface PodTemplate {
+export interface FullPodTemplate {
   readonly metadata?: { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
   readonly spec: object;
 }
@@ -19,7 +19,7 @@ export interface DeployedWorkload extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
     readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> | undefined };
-    readonly template: PodTemplate;
+    readonly template: FullPodTemplate;
     readonly strategy?: Strategy | undefined;
     readonly progressDeadlineSeconds?: number | undefined;
   };
