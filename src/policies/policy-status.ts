@@ -9,7 +9,7 @@ import type {
 import type { PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { readRecord } from '../controllers/podeip/record.ts';
-import { contradictions } from './contradictions.ts';
+import { policyContradictions } from './contradictions.ts';
 import { means, type PolicyNamespace } from './policy.ts';
 import { heldWithout } from './usage.ts';
 
@@ -49,7 +49,7 @@ export const reportPolicies = (facts: PolicyFacts): ReadonlyMap<string, PolicyRe
     const together = meant.map(({ metadata }) => metadata.name).join(' ');
     if (seen.has(together)) continue;
     seen.add(together);
-    for (const { policy, about, sentence } of contradictions(meant, namespace.name)) {
+    for (const { policy, about, sentence } of policyContradictions(meant, namespace.name)) {
       const said = contradicted.get(policy)!;
       if (!said.has(about)) said.set(about, sentence);
     }

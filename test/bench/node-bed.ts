@@ -15,7 +15,7 @@ export interface Times {
 }
 
 /** What happened to a pod, and when; virtual milliseconds. */
-interface Life {
+interface PodTimes {
   address?: number;
   ready?: number;
   gone?: number;
@@ -24,7 +24,7 @@ interface Life {
 /** The virtual node, as production composes it with the controller, in virtual time. */
 export class NodeBed {
   readonly bed: Bed;
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Map<string, PodTimes>();
   #pods = 0;
 
   private constructor(bed: Bed) {
@@ -62,10 +62,10 @@ export class NodeBed {
   async run(count: number, { isEipFirst = false }: { readonly isEipFirst?: boolean } = {}): Promise<Times> {
     const { clock, kube } = this.bed.world;
     const began = clock.mono();
-    const lives: Life[] = [];
+    const lives: PodTimes[] = [];
     for (let made = 0; made < count; made += 1) {
       const name = `pod-${(this.#pods += 1)}`;
-      const life: Life = {};
+      const life: PodTimes = {};
       lives.push(life);
       this.#lives.set(name, life);
       await kube.create(WORKLOAD_POD, {

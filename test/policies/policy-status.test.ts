@@ -2,7 +2,7 @@ import test from 'ava';
 import { array, assert, constantFrom, option, property, record, uniqueArray } from 'fast-check';
 import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
-import { contradictions } from '../../src/policies/contradictions.ts';
+import { policyContradictions } from '../../src/policies/contradictions.ts';
 import { effectivePolicy } from '../../src/policies/policy.ts';
 import { reportPolicies, type PolicyReport } from '../../src/policies/policy-status.ts';
 import { unknownFields } from '../../src/policies/read-policy.ts';
@@ -205,7 +205,7 @@ test('a policy of which nothing is said has the effect that it says, and one of 
         internetChargeType: defaults.internetChargeType,
         bandwidthPackage: defaults.bandwidthPackageId,
       };
-      const told = contradictions(policies, 'web').map(({ policy: name, sentence }) => [name, sentence] as const);
+      const told = policyContradictions(policies, 'web').map(({ policy: name, sentence }) => [name, sentence] as const);
       for (const { metadata, spec } of policies)
         for (const [field, value] of Object.entries(spec.defaults ?? {})) {
           const isTold = told.some(([name, text]) => name === metadata.name && text.startsWith(`defaults.${field}: `));
