@@ -15,7 +15,7 @@ import { Absences } from './absences.ts';
 import { selfSigned, type ServingCertificate } from './certificate.ts';
 import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
-import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
+import { decodedSegment, Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type PodLogOptions } from './log-query.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
@@ -272,7 +272,9 @@ const urlOf = ({ url = '' }: IncomingMessage): URL => {
 };
 
 const wantedBy = (parsed: URL): Wanted => {
-  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname.split('/').map(decoded);
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname
+    .split('/')
+    .map(decodedSegment);
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
@@ -316,12 +318,4 @@ const findLogs = async (
     },
     read: (call) => containerGroups.describeContainerLog({ containerGroupId, containerName, ...call }, signal),
   };
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };

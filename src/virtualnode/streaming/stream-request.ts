@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../kubelet-refusal.ts';
+import { decodedSegment, Refusal } from '../kubelet-refusal.ts';
 import type { NamedPod } from './stream-target.ts';
 
 /** What a request for streams is for. */
@@ -43,7 +43,7 @@ export const streamRequestOf = ({ url = '/', method, headers }: IncomingMessage)
 /** What the path and the query say. @throws Refusal */
 const wantedBy = (url: string): Omit<StreamRequest, 'protocols'> => {
   const parsed = url.startsWith('/') ? URL.parse(`https://kubelet${url}`) : null;
-  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decoded);
+  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decodedSegment);
   const containerName = kind === 'portForward' ? '' : (rest.pop() ?? '');
   const [uid, ...more] = rest;
   const isWhole = name !== '' && more.length === 0 && (kind === 'portForward' || containerName !== '');
@@ -63,12 +63,4 @@ export const protocolOf = ({ protocols }: StreamRequest, known: readonly string[
     403,
     `unable to upgrade: unable to negotiate protocol: client supports [${offered}], server accepts [${known.join(', ')}]`,
   );
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };
