@@ -188,7 +188,7 @@ export class Stage extends EmbeddedCluster {
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         cloud: process.through(assembled.cloud),
-        metrics: { orphans: (found) => void (this.orphans = found) },
+        metrics: { orphans: (found) => void (this.orphans = found), session: () => () => undefined },
         containerGroups: process.through(containerGroups),
         record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
       },

@@ -11,7 +11,8 @@ import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { serveKubelet } from '../../src/virtualnode/logs.ts';
 import { PortForwarding } from '../../src/virtualnode/streaming/port-forward.ts';
-import { SpdyConnection, type SpdyStream } from '../../src/virtualnode/streaming/spdy-connection.ts';
+import type { ClientStream } from '../../src/virtualnode/streaming/client-stream.ts';
+import { SpdyConnection } from '../../src/virtualnode/streaming/spdy-connection.ts';
 import { encodeFrame, FrameDecoder, type Frame } from '../../src/virtualnode/streaming/spdy-frame.ts';
 import { HeaderCompression } from '../../src/virtualnode/streaming/spdy-headers.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
@@ -126,6 +127,17 @@ const ask = async (
   throw new Error(`no answer: ${received.toString()}`);
 };
 
+/** The handshake of a WebSocket (RFC 6455, 4.1). */
+const webSocket = (headers: object) => ({
+  method: 'GET',
+  headers: {
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    ...headers,
+  },
+});
+
 test('streams are refused with a Status that says why, and asked about with the verb create', async (t) => {
   const endpoint = await serve();
   t.teardown(() => endpoint.close());
@@ -141,7 +153,20 @@ test('streams are refused with a Status that says why, and asked about with the 
   // To read is not to run commands, by GET neither.
   t.regex(await refused(EXEC, { token: 'weak', method: 'GET' }), /^403 /);
   t.regex(await refused(EXEC, { method: 'PUT' }), /^405 /);
-  t.regex(await refused(EXEC, { headers: { upgrade: 'websocket' } }), /^400 .*speaks SPDY\/3\.1, not "websocket"/);
+  t.regex(await refused(EXEC, { headers: { upgrade: 'h2c' } }), /^400 .*speaks SPDY\/3\.1 and WebSocket, not "h2c"/);
+  t.regex(await refused(EXEC, { headers: { upgrade: 'websocket' } }), /^405 /);
+  t.regex(await refused(EXEC, { ...webSocket({}), token: 'weak' }), /^403 .*verb=create/);
+  t.regex(await refused(EXEC, webSocket({ 'sec-websocket-key': 'short' })), /^400 .*no handshake of WebSocket 13/);
+  t.regex(await refused(EXEC, webSocket({ 'sec-websocket-version': '8' })), /^400 .*no handshake of WebSocket 13/);
+  const unknown = webSocket({ 'sec-websocket-protocol': 'v9.channel.k8s.io' });
+  t.regex(await refused(EXEC, unknown), /^403 .*client supports \[v9\.channel/);
+  for (const [query, words] of [
+    ['', /^400 query parameter "port" is required/],
+    ['?port=80,http', /^400 unable to parse "http" as a port/],
+    ['?port=65536', /^400 unable to parse "65536" as a port/],
+    [`?port=${Array(65).fill('80').join(',')}`, /^400 .*names 65 ports, and 64 are the most/],
+  ] as const)
+    t.regex(await refused(`/portForward/default/web${query}`, webSocket({})), words);
   const protocol = { 'x-stream-protocol-version': 'v1.channel.k8s.io, v9.channel.k8s.io' };
   t.regex(await refused(EXEC, { headers: protocol }), /^403 .*client supports \[v1\.channel\.k8s\.io, v9/);
   for (const path of ['/run/default/web/main', '/exec/default/web', '/exec/default/web/uid-1/main/x', '/exec//a', '/%'])
@@ -290,7 +315,7 @@ test('port-forward takes connection after connection, each with an error stream 
   t.teardown(() => echo.close());
   const { near, far } = await pair(t);
   const forwarding = new PortForwarding({ address: '127.0.0.1', name: 'pod web' }, clock);
-  const onStream = (stream: SpdyStream) => forwarding.take(stream);
+  const onStream = (stream: ClientStream) => forwarding.take(stream);
   void new SpdyConnection(near, { ...EVERYTHING, clock, onStream }).serve(Buffer.alloc(0));
   const decoder = new FrameDecoder();
   const ended = new Map<number, (how: string) => void>();
@@ -322,7 +347,7 @@ test('a client that resets its stream when the instance has closed is told of no
   t.teardown(() => instance.close());
   const { near, far } = await pair(t);
   const forwarding = new PortForwarding({ address: '127.0.0.1', name: 'pod web' }, clock);
-  const onStream = (stream: SpdyStream) => forwarding.take(stream);
+  const onStream = (stream: ClientStream) => forwarding.take(stream);
   void new SpdyConnection(near, { ...EVERYTHING, clock, onStream }).serve(Buffer.alloc(0));
   const { opened, said } = writer();
   const port = String((instance.address() as AddressInfo).port);
@@ -384,8 +409,8 @@ test('who does not read the answers is not read from', async (t) => {
   t.is(peer.writableLength, 0);
   peer.destroy();
 
-  const seen: SpdyStream[] = [];
-  const onStream = (stream: SpdyStream) => seen.push(stream) === 0;
+  const seen: ClientStream[] = [];
+  const onStream = (stream: ClientStream) => seen.push(stream) === 0;
   const { opened } = writer();
   const streams: Buffer[] = [];
   for (let n = 0; n < 500; n += 1) streams.push(await opened(2 * n + 1, { streamtype: 'error' }));
@@ -411,10 +436,10 @@ test('of all streams of a connection together no more is held than its limit, ho
     for (let n = 0; n < 20; n += 1) sent.push(...Array<Buffer>(pieces).fill(said(2 * n + 1, Buffer.alloc(length, n))));
     const peer = new Peer();
     peer.readOn();
-    const streams: SpdyStream[] = [];
+    const streams: ClientStream[] = [];
     const taken: number[] = [];
     const onData = () => void taken.push(length);
-    const onStream = (stream: SpdyStream) => streams.push(stream) > 0;
+    const onStream = (stream: ClientStream) => streams.push(stream) > 0;
     void new SpdyConnection(peer, { ...EVERYTHING, clock, onStream, onData }).serve(Buffer.concat(sent));
     while (streams.length < 20 || taken.length === 0) await settled();
     await atRest(() => taken.length);
@@ -441,8 +466,8 @@ test('a connection ends when more than its limit waits to be sent', async (t) =>
   for (let n = 0; n < 300; n += 1) sent.push(await opened(2 * n + 1, {}));
   const peer = new Peer();
   peer.readOn();
-  const streams: SpdyStream[] = [];
-  const onStream = (stream: SpdyStream) => streams.push(stream) > 0;
+  const streams: ClientStream[] = [];
+  const onStream = (stream: ClientStream) => streams.push(stream) > 0;
   const serving = new SpdyConnection(peer, { ...EVERYTHING, mostStreams: 300, clock, onStream }).serve(
     Buffer.concat(sent),
   );
