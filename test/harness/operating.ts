@@ -6,6 +6,8 @@ import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
+import { workAsVirtualNode } from '../../src/manager/virtual-node-wiring.ts';
+import { assembleCloudEvents } from '../../src/cloudevents/assemble-cloudevents.ts';
 import { OPEN, type MayMutate } from '../../src/cloud/fence.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
@@ -226,6 +228,7 @@ export class Operating extends EmbeddedCluster {
       }),
       ...(config.virtualNode.enabled && {
         virtualNode: {
+          run: workAsVirtualNode,
           transport: way.kube(transport),
           nodeKube: createKube({ transport: way.kube(transport), clock, ...limits }),
           pods: createPodWatch({ ...shared, transport, onTrouble: () => undefined }, config.virtualNode.nodeName),
@@ -243,6 +246,7 @@ export class Operating extends EmbeddedCluster {
         return assembled;
       },
       cloudEvents: sender && {
+        assemble: assembleCloudEvents,
         sender: { ...sender, send: process.throughCall<Sender['send']>('send', (...parts) => sender.send(...parts)) },
         kube,
       },
