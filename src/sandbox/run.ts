@@ -93,7 +93,7 @@ export const runSandbox: RunSandbox = async (options) => {
       : plainScreen(print, terminal && (() => terminal.size().columns));
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const logFile = options.showsLog ? undefined : join(folder, 'log');
-  const log = logFile === undefined ? options.log : logTo(logFile, given);
+  const log = logFile === undefined ? options.log : await logTo(logFile, given);
   let exit = 1;
   const stop = new AbortController();
   const context = new AbortController();
@@ -238,7 +238,7 @@ const stopped = async ({ ended }: Manager, print: (text: string) => void): Promi
 };
 
 /** A log beside the screen: on one terminal they would write over each other. */
-const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
+const logTo = (file: string, { logLevel, logFormat }: Config): Promise<Log> => {
   const descriptor = openSync(file, 'a');
   const to = { write: (line: string) => void writeSync(descriptor, line) };
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });

@@ -17,6 +17,7 @@ import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
 import { decodedSegment, Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type PodLogOptions } from './log-query.ts';
+import type { VirtualNodeMetrics } from './metrics.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
 import { serveStreams } from './streaming/serve-streams.ts';
@@ -34,6 +35,7 @@ interface KubeletEndpointParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics?: Pick<VirtualNodeMetrics, 'session'> | undefined;
 }
 
 export interface KubeletEndpointSettings {
@@ -278,7 +280,7 @@ const wantedBy = (parsed: URL): Wanted => {
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
-      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 /exec and /portForward',
+      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 or WebSocket /exec and /portForward',
     );
   return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };
 };
