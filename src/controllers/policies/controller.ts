@@ -11,7 +11,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { PolicyCache } from '../../policies/policy-cache.ts';
-import { holdingOf, reportPolicies, type Holding, type PolicyReport } from '../../policies/policy-status.ts';
+import { heldIn, reportPolicies, type HeldInNamespace, type PolicyReport } from '../../policies/policy-status.ts';
 import { unknownFields } from '../../policies/read-policy.ts';
 
 interface PoliciesPorts {
@@ -62,7 +62,7 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
   });
   namespaces.subscribe(() => queue.addAfter(ALL, SOON_MS));
   /** What each namespace holds, until one of its PodEIPs changes: there may be 100,000 of them. */
-  const holdings = new Map<string, Holding>();
+  const holdings = new Map<string, HeldInNamespace>();
   podEips.subscribe(({ object }) => {
     holdings.delete(object.metadata.namespace ?? '');
     if (reflecting) queue.addAfter(ALL, COUNTED_MS);
@@ -78,7 +78,7 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
 
 interface Known {
   readonly namespaces: Reflector<Namespace>;
-  readonly holdings: Map<string, Holding>;
+  readonly holdings: Map<string, HeldInNamespace>;
 }
 
 const writeAll = async (
@@ -90,7 +90,7 @@ const writeAll = async (
   const reports = reportPolicies({
     policies: all,
     namespaces: [...namespaces.store.values()].map(({ metadata: { name, labels } }) => ({ name, labels })),
-    holdingOf: rememberedIn(holdings, podEips.store.values()),
+    heldIn: rememberedIn(holdings, podEips.store.values()),
     unknownFields: ({ spec }) => unknownFields(spec),
   });
   let counted = 0;
@@ -129,13 +129,16 @@ const isThere = async (kube: Kube, { metadata: { uid } }: EipPolicy): Promise<bo
   (await kube.list(EIP_POLICY)).some(({ metadata }) => metadata.uid === uid);
 
 /** What a namespace holds: as it was counted before, or counted now. */
-const rememberedIn = (holdings: Map<string, Holding>, podEips: Iterable<PodEip>): ((namespace: string) => Holding) => {
+const rememberedIn = (
+  holdings: Map<string, HeldInNamespace>,
+  podEips: Iterable<PodEip>,
+): ((namespace: string) => HeldInNamespace) => {
   let groups: Map<string, PodEip[]> | undefined;
   return (namespace) => {
     const known = holdings.get(namespace);
     if (known) return known;
     groups ??= Map.groupBy(podEips, ({ metadata }) => metadata.namespace ?? '');
-    const holding = holdingOf(namespace, groups.get(namespace) ?? []);
+    const holding = heldIn(namespace, groups.get(namespace) ?? []);
     holdings.set(namespace, holding);
     return holding;
   };
