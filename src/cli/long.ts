@@ -11,7 +11,7 @@ export const runLong = async (
   { config, origins }: { config: Config; origins: Origins },
   run: (options: Omit<RunControllerOptions, 'kubeconfig' | 'only'>) => Promise<number>,
 ): Promise<number> => {
-  const log = createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
+  const log = await createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
   const { signal, dispose } = stopSignal(shell.clock);
   try {
     return await run({ config, origins, log, version: version(), signal });

@@ -69,7 +69,7 @@ interface TransitionPorts {
  * waits for one is told once a look shows what it is to become, and sees that reading. What does not come, or cannot be
  * read, is for them to find out.
  */
-export class Transitions {
+export class SharedTransitionPoll {
   readonly #ports: TransitionPorts;
   readonly #followed = new Map<string, Followed>();
   readonly #readings = new Map<string, Reading>();

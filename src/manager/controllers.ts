@@ -1,4 +1,4 @@
-import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
+import type { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN, type MayMutate } from '../cloud/fence.ts';
@@ -28,7 +28,7 @@ import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createServiceWarnings } from '../controllers/service/warnings.ts';
-import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node-wiring.ts';
+import type { workAsVirtualNode, VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
@@ -70,7 +70,7 @@ interface OperationParts {
   /** The cache of Knative Services; undefined if they are not watched. */
   readonly services?: ServiceCache | undefined;
   /** Undefined without a virtual node of our own. */
-  readonly virtualNode?: VirtualNodeSource | undefined;
+  readonly virtualNode?: (VirtualNodeSource & { readonly run: typeof workAsVirtualNode }) | undefined;
   /** The cache of EipPolicies; undefined if no namespace is restricted. */
   readonly policies?: PolicyCache | undefined;
   /** The watch of other controllers of EIPs; undefined if they are ignored. */
@@ -85,7 +85,8 @@ interface OperationParts {
    */
   readonly assemble: (mayMutate: MayMutate) => AssembledCloud;
   /** The sink of CloudEvents and a client for their journals; undefined without a sink. */
-  readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
+  readonly cloudEvents?:
+    { readonly assemble: typeof assembleCloudEvents; readonly sender: Sender; readonly kube: Kube } | undefined;
   /** Called once it is known that AllocateEipAddress drops its tags. */
   readonly onTagsDropped?: (() => void) | undefined;
   /** Aborts when the drain starts. */
@@ -96,6 +97,7 @@ interface OperationParts {
 export const runControllers = (parts: OperationParts): Operation => {
   const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
+  const many = 2 * workers;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
@@ -127,7 +129,7 @@ export const runControllers = (parts: OperationParts): Operation => {
   const mayAct = () => election === undefined || election.remainingMs() > 0;
   const cloudEvents =
     parts.cloudEvents &&
-    assembleCloudEvents({
+    parts.cloudEvents.assemble({
       ...parts.cloudEvents,
       config,
       clock,
@@ -216,23 +218,25 @@ export const runControllers = (parts: OperationParts): Operation => {
     // Started before the account is checked: if nobody renewed the Node's Lease while a person corrects the account,
     // the node would count as dead and lose all its pods.
     if (parts.virtualNode)
-      running = workAsVirtualNode(
-        {
-          ...parts.virtualNode,
-          config,
-          clock,
-          random,
-          log,
-          kube,
-          caches,
-          cloud,
-          settings,
-          metrics: parts.metrics.virtualNode,
-          policies: parts.policies,
-          begin: begin.promise,
-        },
-        work,
-      ).catch(fail);
+      running = parts.virtualNode
+        .run(
+          {
+            ...parts.virtualNode,
+            config,
+            clock,
+            random,
+            log,
+            kube,
+            caches,
+            cloud,
+            settings,
+            metrics: parts.metrics.virtualNode,
+            policies: parts.policies,
+            begin: begin.promise,
+          },
+          work,
+        )
+        .catch(fail);
     // Must precede the first look at an EIP: in another account, each EIP would look as if it had been released.
     const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
@@ -302,8 +306,9 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account allows.
-        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. Calls that change the cloud take long, and a worker that waits for one
+        // costs nothing: as many begin as the account allows.
+        laneWorkers: { purchase: many, started: many, detach: many, priority: many },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),

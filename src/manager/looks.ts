@@ -1,5 +1,5 @@
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
-import { Transitions } from '../cloud/transitions.ts';
+import { SharedTransitionPoll } from '../cloud/transitions.ts';
 import type { WorkQueue } from '../kube/queue.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Caches } from '../controllers/caches.ts';
@@ -24,5 +24,5 @@ export const looksFor = ({
 }: LookParts): Pick<PodEipPorts, 'watched' | 'mayLookAhead' | 'transitions'> => ({
   watched: (key) => ({ pod: caches.pods.store.get(key), podEip: caches.podEips.store.get(key) }),
   mayLookAhead: () => mayLookAhead((action) => throttle.left(action)),
-  transitions: new Transitions({ cloud, clock, throttle, signal, arrived: (key) => queue.add(key) }),
+  transitions: new SharedTransitionPoll({ cloud, clock, throttle, signal, arrived: (key) => queue.add(key) }),
 });

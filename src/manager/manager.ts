@@ -11,7 +11,6 @@ import { checkDefinitions } from '../controllers/preflight/definition.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';
-import { senderOf } from '../cloudevents/assemble-cloudevents.ts';
 import type { EventNote } from '../controllers/podeip/events.ts';
 import { createKube } from '../kube/client.ts';
 import { tellingTime } from '../kube/server-time.ts';
@@ -30,7 +29,6 @@ import { listen } from './listeners.ts';
 import { withLink } from '../rules/docs-link.ts';
 import { createStatus } from './status-page.ts';
 import { lookForUnserved } from './unserved-webhooks.ts';
-import { createVirtualNodeSource } from './virtual-node-source.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
 
 /** As long as an Event may be (kubernetes pkg/apis/core/validation/events.go). */
@@ -78,9 +76,20 @@ export interface Manager {
 /** Time limit of a drain, milliseconds: less than the 10 s that are promised. */
 export const DRAIN_MS = 8_500;
 
+/** What not everybody runs, undefined where it is not configured: loaded, it takes memory whether it runs or not. */
+const loadOptional = async ({ config, runs }: Pick<ManagerOptions, 'config' | 'runs'>) => ({
+  virtualNode:
+    config.virtualNode.enabled && runs !== 'eip'
+      ? { ...(await import('./virtual-node-source.ts')), ...(await import('./virtual-node-wiring.ts')) }
+      : undefined,
+  cloudEvents:
+    config.cloudEvents.sink === undefined ? undefined : await import('../cloudevents/assemble-cloudevents.ts'),
+});
+
 /** Assembles the controller as configured, and runs it until the signal. */
 export const startManager = async (options: ManagerOptions): Promise<Manager> => {
   const { config, connection, clock, random, log, signal } = options;
+  const optional = await loadOptional(options);
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
   const proxy = proxyAgentOf(options.env);
   if (proxy) {
@@ -105,7 +114,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     clock,
     random,
     log,
-    onTrouble: (resource, fault) => tellTrouble(log, connection.server, resource, fault),
+    onTrouble: (resource, fault) => logTrouble(log, connection.server, resource, fault),
   });
   for (const [name, reflector] of caches.all) {
     health.ready(name, () => reflector.hasSynced());
@@ -181,15 +190,12 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       lookForUnserved({ ...looking, configuration: config.webhook.configurationName }, work.signal),
   );
   void checkDefinitions({ ...looking, existingEips: config.existingEips }, work.signal);
-  const sender = senderOf(config, clock);
-  const virtualNode =
-    config.virtualNode.enabled && options.runs !== 'eip'
-      ? createVirtualNodeSource({
-          ...options,
-          record: (about, happening) => recorder.record(about, happening),
-          onTrouble: (fault) => tellTrouble(log, connection.server, 'pods', fault),
-        })
-      : undefined;
+  const sender = optional.cloudEvents?.senderOf(config, clock);
+  const virtualNode = optional.virtualNode?.createVirtualNodeSource({
+    ...options,
+    record: (about, happening) => recorder.record(about, happening),
+    onTrouble: (fault) => logTrouble(log, connection.server, 'pods', fault),
+  });
   const running = runControllers({
     config,
     clock,
@@ -200,7 +206,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     onTagsDropped: () => overview.tagsDropped(),
     caches,
     services,
-    virtualNode,
+    virtualNode: virtualNode && optional.virtualNode && { ...virtualNode, run: optional.virtualNode.workAsVirtualNode },
     policies,
     otherControllers,
     metrics,
@@ -228,7 +234,12 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       overview.throttledBy(cloud.throttle);
       return cloud;
     },
-    cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
+    cloudEvents: sender &&
+      optional.cloudEvents && {
+        assemble: optional.cloudEvents.assembleCloudEvents,
+        sender,
+        kube: createKube({ transport: connection.calls, clock, ...limits }),
+      },
     work: work.signal,
   });
   health.ready('account', running.fitsAccount);
@@ -311,7 +322,7 @@ export const credentialsOf = (config: Config, env: ManagerOptions['env']): Crede
 });
 
 /** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
-export const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
+export const logTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
   const fields = { resource, kind: fault.kind };
   if (fault.kind === 'notFound' && resource === 'podeips')
     log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');

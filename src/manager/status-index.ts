@@ -170,7 +170,7 @@ export const createStatusIndex = ({ config, caches, services, history }: IndexSo
 };
 
 /** The condition Ready of a PodEIP. */
-export const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
+export const readyConditionOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
 const serviceKeyOf = (podEip: PodEip): string | undefined => {
   const name = serviceNameOf(podEip);
@@ -179,7 +179,7 @@ const serviceKeyOf = (podEip: PodEip): string | undefined => {
 
 const findingOf = (podEip: PodEip, docsURL: string | undefined): ShownFinding => {
   const { namespace = '', name } = podEip.metadata;
-  const ready = readyOf(podEip);
+  const ready = readyConditionOf(podEip);
   const reason = readyReasonOf(podEip);
   const message = ready?.message ?? '';
   const isKnown = docsURL !== undefined && isReason(reason);

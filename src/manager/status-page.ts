@@ -14,7 +14,7 @@ import { createHistory, type HistoryEntry } from '../view/history.ts';
 import { readyReasonOf } from '../view/phase.ts';
 import { addressOf } from '../view/shown-address.ts';
 import type { Overview, ShownBudget, ShownEndpoint, Status, Summary } from '../web/overview.ts';
-import { createStatusIndex, readyOf, type StatusIndex } from './status-index.ts';
+import { createStatusIndex, readyConditionOf, type StatusIndex } from './status-index.ts';
 
 type StateNote = Pick<HistoryEntry, 'type' | 'reason' | 'action' | 'note'>;
 
@@ -173,7 +173,7 @@ const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: stri
     ...(spec.allocationID === '' ? ['no EIP yet'] : [`EIP ${spec.allocationID}`]),
     ...(status?.eipAddress ? [status.eipAddress] : []),
     ...(status?.status ? [`is ${status.status}`] : []),
-    readyOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
+    readyConditionOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
     ...(metadata.deletionTimestamp === undefined ? [] : ['on its way back']),
   ];
   return { reason: readyReasonOf(podEip), note: parts.join(', ') };

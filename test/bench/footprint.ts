@@ -182,7 +182,7 @@ const measure = async (url: string) => {
         endpoints: { vpc: cloud.url, ecs: cloud.url, eci: cloud.url },
         http: { address: '127.0.0.1:0' },
         health: { address: `127.0.0.1:${port}` },
-        metrics: { address: '127.0.0.1:0', tls: false, authorization: false },
+        metrics: { address: '127.0.0.1:0' },
         leaderElection: { namespace: 'knative-eip-system', enabled: false },
         ...(JSON.parse(values.config) as object),
       }),

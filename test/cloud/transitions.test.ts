@@ -1,7 +1,7 @@
 import test from 'ava';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import type { Eip } from '../../src/cloud/port.ts';
-import { Transitions } from '../../src/cloud/transitions.ts';
+import { SharedTransitionPoll } from '../../src/cloud/transitions.ts';
 import { eip } from '../controllers/podeip/situation.ts';
 import { ManualClock } from '../harness/clock.ts';
 
@@ -13,7 +13,7 @@ const watching = (left = () => 300) => {
   const arrived: string[] = [];
   let isBroken = false;
   const abort = new AbortController();
-  const transitions = new Transitions({
+  const transitions = new SharedTransitionPoll({
     clock,
     signal: abort.signal,
     arrived: (key) => void arrived.push(`${key} ${clock.mono()}`),

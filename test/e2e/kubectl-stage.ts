@@ -49,6 +49,7 @@ export const setKubectlStage = async (t: ExecutionContext) => {
   const assembled = adapterOn(cloud, clock);
   const complaints: string[] = [];
   const complain = (fields: object, message: string) => void complaints.push(`${message} ${JSON.stringify(fields)}`);
+  const sessions: string[] = [];
   const work = new AbortController();
   const settings = virtualNodeSettings({
     kubelet: {
@@ -66,7 +67,10 @@ export const setKubectlStage = async (t: ExecutionContext) => {
       kube,
       transport: connection.calls,
       pods: createPodWatch({ ...shared, transport: connection.watches }, settings.nodeName),
-      metrics: { orphans: () => undefined },
+      metrics: {
+        orphans: () => undefined,
+        session: (kind) => (outcome) => void sessions.push(`${kind} ${outcome}`),
+      },
       cloud: assembled.cloud,
       containerGroups: assembled.containerGroups,
       record: () => undefined,
@@ -134,6 +138,8 @@ export const setKubectlStage = async (t: ExecutionContext) => {
     runPod,
     stop,
     complaints,
+    /** What was opened at the kubelet endpoint and is over, with how it ended. */
+    sessions,
     credential: sandboxCredential,
   };
 };

@@ -1,5 +1,5 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, detached, finalizing, precedence, quiet, sending, transfer } from './seams.ts';
+import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer } from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -120,7 +120,7 @@ export const endingMutants: readonly Mutant[] = [
   ),
   mutant(
     'an EIP stays with the newest Revision, wherever the requests go',
-    precedence(
+    handoverOrder(
       'hasPriorityOver',
       (original) => (podEip, pod, competitor) => original(podEip, pod, competitor, () => undefined),
     ),

@@ -46,7 +46,7 @@ export const stateAfter = (
   if (!pod && !podEip) return undefined;
   const { node, policy, interfaces, memory, now, serverNow, readAt } = seen;
   return {
-    ...written(seen, { pod: pod ?? seen.pod, podEip: podEip ?? seen.podEip }),
+    ...withWritten(seen, { pod: pod ?? seen.pod, podEip: podEip ?? seen.podEip }),
     node,
     interfaces,
     memory,
@@ -59,7 +59,7 @@ export const stateAfter = (
 };
 
 /** The same reading with a newer PodEIP, or pod. */
-export const written = (
+export const withWritten = (
   { versions = [], podEip: before }: Pick<ObservedState, 'versions' | 'podEip'>,
   { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
 ): Pick<ObservedState, 'pod' | 'podEip' | 'versions'> => ({ pod, podEip, versions: [...versions, versionOf(before)] });

@@ -14,7 +14,7 @@ import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube
 import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decideCounted } from './counting.ts';
-import { stateAfter, written } from './carry.ts';
+import { stateAfter, withWritten } from './carry.ts';
 import { Carried, observe, recalled, remember, type ObservePorts } from './observe.ts';
 import type { ObservedState, RefusedChange } from './observation.ts';
 import {
@@ -245,7 +245,7 @@ const tellBefore = async (
   // A read from before the detachment says nothing about the time after it.
   const known = readiness.isReady ? seen : { ...seen, eip: undefined };
   const podEip = await tell({ ...readiness, isWarning: false }, known, ports, signal);
-  return podEip && { ...seen, ...written(seen, { pod: seen.pod, podEip }) };
+  return podEip && { ...seen, ...withWritten(seen, { pod: seen.pod, podEip }) };
 };
 
 /** Reports what was done, and the findings about a request that was recorded. */

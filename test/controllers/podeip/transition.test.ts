@@ -21,7 +21,7 @@ test('what a result waits for is what the last change leads to, and otherwise wh
   const goals = CHANGES.map((accepted) =>
     MOVING.map((status) => {
       const reading = { ...eip(), status };
-      const found = transitionOf(inTransition(reading) as never, { eip: reading, memory: memory({ accepted }) }, AT);
+      const found = transitionOf(inTransition(reading), { eip: reading, memory: memory({ accepted }) }, AT);
       return found && `${found.goal} since ${found.since}`;
     }),
   );
