@@ -16,8 +16,8 @@ import type { FloodCounts, Flooded } from './flood.ts';
 import { setStage, VIRTUAL_NODE_NAME, VIRTUAL_NODE_SETTINGS } from './stage.ts';
 
 /*
- * The whole program while somebody holds 300 idle connections, floods each of its ports with 150, sends reviews of 2 MiB,
- * and has annotations as long as the API server takes them.
+ * The whole program while somebody holds 300 idle connections, floods each of its ports with 150, sends reviews of
+ * 2 MiB, and has annotations as long as the API server takes them.
  */
 
 const HOME = 'knative-eip-system';

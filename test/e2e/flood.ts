@@ -26,8 +26,8 @@ export type FloodCounts = Readonly<Record<keyof Flooded['ports'], number>>;
 const PAUSE_MS = 250;
 const IDLE_PAUSE_MS = 1_000;
 /**
- * Requests on each connection, and how often an idle one comes again that was closed: a flood that went on for as long as
- * the test would take a busy machine for ever.
+ * Requests on each connection, and how often an idle one comes again that was closed: a flood that went on for as long
+ * as the test would take a busy machine for ever.
  */
 const ROUNDS = 6;
 const TIMEOUT_MS = 20_000;
