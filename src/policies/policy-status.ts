@@ -51,7 +51,7 @@ export const reportPolicies = (facts: PolicyFacts): ReadonlyMap<string, PolicyRe
   for (const namespace of facts.namespaces) {
     const meant = meaning(namespace);
     if (meant.length === 0) continue;
-    const holds = facts.heldIn(namespace.name);
+    const holds = facts.holdingOf(namespace.name);
     for (const { metadata } of meant) sums.get(metadata.name)!.add(holds);
     const together = meant.map(({ metadata }) => metadata.name).join(' ');
     if (seen.has(together)) continue;

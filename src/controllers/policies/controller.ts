@@ -95,7 +95,7 @@ const writeAll = async (
   const reports = reportPolicies({
     policies: all,
     namespaces: [...namespaces.store.values()].map(({ metadata: { name, labels } }) => ({ name, labels })),
-    heldIn: rememberedIn(holdings, podEips.store.values()),
+    holdingOf: rememberedIn(holdings, podEips.store.values()),
     unknownFields: ({ spec }) => unknownFields(spec),
   });
   let counted = 0;
