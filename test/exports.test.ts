@@ -2,8 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { exportedNames } from './house/syntax.ts';
 
-/* What is exported is somebody's: a name that no other file imports is a part of its own file, and stays there. */
+/*
+ * What is exported is somebody's: a name that no other file imports is a part of its own file, and stays there. And it
+ * means one thing: a reader who looks for a name finds one declaration.
+ */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -53,6 +57,25 @@ const unused = (files: ReadonlyMap<string, string>): readonly string[] => {
         .map((name) => `${file}: ${name}`),
     );
 };
+
+/** `name: file, file` of every name that two files of `src/` and more declare for others. */
+const ambiguous = (files: ReadonlyMap<string, string>): readonly string[] => {
+  const declared = [...files]
+    .filter(([file]) => file.startsWith('src/') && file.endsWith('.ts'))
+    .flatMap(([file, source]) => exportedNames(source).map((name) => ({ name, file })));
+  return [...Map.groupBy(declared, ({ name }) => name)]
+    .filter(([, places]) => places.length > 1)
+    .map(([name, places]) => `${name}: ${places.map(({ file }) => file).join(', ')}`);
+};
+
+test('an exported name means one thing', (t) => {
+  t.deepEqual(ambiguous(sources()), []);
+  const files = new Map([
+    ['src/a.ts', 'export const one = 1;\nexport type Two = 2;'],
+    ['src/b.ts', "export { one } from './a.ts';\nexport interface Two {}"],
+  ]);
+  t.deepEqual(ambiguous(files), ['Two: src/a.ts, src/b.ts']);
+});
 
 test('every export is imported somewhere', (t) => {
   const files = sources();

@@ -24,6 +24,8 @@ export const FLEET = `${CLUSTERS}, job=~"$job", instance=~"$instance"`;
 export const SPACE = `${FLEET}, ${SPACES}`;
 /** The same of the chosen Knative Services. */
 export const SERVICE = `${SPACE}, kn_service_name=~"$service"`;
+/** Narrows series that every Node process or exporter may have to those of the product's own processes. */
+export const OURS = `and on (cluster, job, instance) knative_eip_build_info{${FLEET}}`;
 /** Series of the chosen Services that Knative's own jobs have. */
 export const KNATIVES = `${CLUSTERS}, ${SPACES}, kn_service_name=~"$service"`;
 
@@ -45,6 +47,12 @@ export interface Row {
   readonly panels: readonly Builder<Panel>[];
 }
 
+/**
+ * `.+` where every series has the label, so that all of them means those that were scraped; the others may be missing,
+ * and `.*` matches that, too.
+ */
+const ALL: Readonly<Record<string, string>> = { job: '.+', instance: '.+' };
+
 const variable = (name: string, label: string, query: string) =>
   new QueryVariableBuilder(name)
     .label(label)
@@ -55,7 +63,7 @@ const variable = (name: string, label: string, query: string) =>
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue('.*')
+    .allValue(ALL[name] ?? '.*')
     .current({ selected: true, text: ['All'], value: ['$__all'] });
 
 /** Tag of all of them, by which they link to each other. */
@@ -122,6 +130,8 @@ export const board = (name: string, title: string, description: string, rows: re
     .time({ from: 'now-6h', to: 'now' })
     .refresh('1m')
     .timezone('browser')
+    // What is changed in Grafana would be lost with the next version of the file.
+    .readonly()
     .tooltip(DashboardCursorSync.Crosshair)
     .link(
       new DashboardLinkBuilder('EIP dashboards')

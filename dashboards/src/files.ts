@@ -2,10 +2,12 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { stringify } from 'yaml';
 import { groups } from './alerts.ts';
 import { asyncApi } from './asyncapi.ts';
+import { cliPage } from './cli-page.ts';
 import { cloud } from './cloud.ts';
 import { configurationPage } from './configuration-page.ts';
 import { cost } from './cost.ts';
 import { internals } from './internals.ts';
+import { kindsPage } from './kinds-page.ts';
 import { metricsPage } from './metrics-page.ts';
 import { overview } from './overview.ts';
 import { service } from './service.ts';
@@ -61,6 +63,8 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
       }),
     ],
     ['knative/cloudevents/asyncapi.yaml', yaml(asyncApi())],
+    ['docs/cli.md', cliPage()],
+    ['docs/kinds.md', kindsPage()],
     ['docs/configuration.md', configurationPage()],
     ['docs/metrics.md', metricsPage()],
     ['docs/troubleshooting.md', troubleshootingPage()],

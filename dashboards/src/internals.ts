@@ -1,4 +1,4 @@
-import { board, FLEET, inTheHour, quantile, rate } from './board.ts';
+import { board, FLEET, inTheHour, OURS, quantile, rate } from './board.ts';
 import { lines, stat, table } from './panel.ts';
 
 /** How the controller itself feels. */
@@ -40,27 +40,18 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
         title: 'Memory',
         description: 'Resident memory of each replica',
         unit: 'bytes',
-        queries: [
-          [`process_resident_memory_bytes{${FLEET}} and on (instance, job) knative_eip_build_info`, '{{instance}}'],
-        ],
+        queries: [[`process_resident_memory_bytes{${FLEET}} ${OURS}`, '{{instance}}']],
       }),
       lines({
         title: 'CPU',
         description: 'Seconds of CPU per second, of each replica',
-        queries: [
-          [
-            `rate(process_cpu_seconds_total{${FLEET}}[$__rate_interval]) and on (instance, job) knative_eip_build_info`,
-            '{{instance}}',
-          ],
-        ],
+        queries: [[`rate(process_cpu_seconds_total{${FLEET}}[$__rate_interval]) ${OURS}`, '{{instance}}']],
       }),
       lines({
         title: 'Event loop lag, p99',
         description: 'How late the process is with what is due',
         unit: 's',
-        queries: [
-          [`nodejs_eventloop_lag_p99_seconds{${FLEET}} and on (instance, job) knative_eip_build_info`, '{{instance}}'],
-        ],
+        queries: [[`nodejs_eventloop_lag_p99_seconds{${FLEET}} ${OURS}`, '{{instance}}']],
       }),
     ],
   },

@@ -121,6 +121,7 @@ export const table = (shown: Shown & { readonly columns: Readonly<Record<string,
     .title(shown.title)
     .description(shown.description)
     .datasource(DATASOURCE)
+    .unit(shown.unit ?? 'none')
     .span(shown.width ?? 24)
     .height(HEIGHT + 2)
     .targets(

@@ -167,6 +167,9 @@ const OURS = 'podeip-controller.alibabacloud.com/';
 /** Label of a node, with the value `true`: this product's own virtual-node provider runs it. */
 export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
 
+/** Condition of our Node: whether its requests are made with a certificate of its own. */
+export const NODE_CERTIFICATE = `${OURS}node-certificate`;
+
 /** On a PodEIP: which software looks after it. ack-extend-network-controller writes its own name here. */
 export const CONTROLLER = `${K8S}eip-controller`;
 export const CONTROLLER_NAME = 'knative-eip';

@@ -1,5 +1,6 @@
 import type { KubeObject, ObjectMeta, Resource } from '../kube/port.ts';
 import type { InternetChargeType } from './eip.ts';
+import type { Condition } from './podeip.ts';
 
 /**
  * What namespaces may do with EIPs. Cluster-scoped, so that the right to write in a namespace does not include changing
@@ -9,7 +10,43 @@ import type { InternetChargeType } from './eip.ts';
 export interface EipPolicy extends KubeObject {
   readonly metadata: ObjectMeta;
   readonly spec: EipPolicySpec;
+  readonly status?: EipPolicyStatus | undefined;
 }
+
+/**
+ * What a policy means at present, for people; no decision reads it. Numbers are of all namespaces that it means
+ * together, while limits are of each.
+ */
+export interface EipPolicyStatus {
+  readonly observedGeneration?: number | undefined;
+  /** By what it selects, as a person would say it. */
+  readonly selects?: string | undefined;
+  /** Namespaces that it means and that exist. */
+  readonly namespaces?: number | undefined;
+  /** Pods of these that ask for an address. */
+  readonly pods?: number | undefined;
+  /** Of these, those that wait for a place under a limit of their namespace. */
+  readonly waiting?: number | undefined;
+  /** EIPs that count under limits.eips. */
+  readonly eips?: number | undefined;
+  /** What they count under limits.bandwidthMbps. */
+  readonly bandwidthMbps?: number | undefined;
+  /** The namespace that holds the most; null in a merge patch: none holds any. */
+  readonly fullest?: FullestNamespace | null | undefined;
+  readonly conditions?: readonly Condition[] | undefined;
+}
+
+export interface FullestNamespace {
+  readonly namespace: string;
+  readonly eips: number;
+  readonly bandwidthMbps: number;
+}
+
+/**
+ * Why the condition `Ready` of a policy is as it is. `NoNamespace` is True, too: what it means may be created later.
+ * With `False` the policy holds all the same, as far as it is understood: nothing that it forbids becomes allowed.
+ */
+export type PolicyReason = 'InForce' | 'NoNamespace' | 'FieldNotUnderstood' | 'Contradicted';
 
 export interface EipPolicySpec {
   /** Names. With `namespaceSelector`, a namespace is meant that either of the two means; with neither, every one is. */

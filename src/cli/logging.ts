@@ -1,5 +1,4 @@
 import { destination, pino, type DestinationStream, type Logger } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../lib/log.ts';
 import { legible } from '../lib/text.ts';
@@ -76,14 +75,20 @@ const cleaning = (logger: Logger): Log => {
   };
 };
 
+/** Makes a line of JSON legible for people. */
+const prettifier = async (terminal: boolean): Promise<(line: string) => string> => {
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ colorize: terminal, translateTime: 'SYS:HH:MM:ss.l' });
+};
+
 /**
  * Creates the logger of the process. Lines are written synchronously: nothing needs to be flushed at the end, and no
  * line is lost when the process dies.
  */
-export const createLog = ({ level, format, terminal, to }: LogOptions): Log => {
+export const createLog = async ({ level, format, terminal, to }: LogOptions): Promise<Log> => {
   const stream = to ?? destination({ dest: 2, sync: true });
-  const readable = format === 'pretty' || (format === 'auto' && terminal);
-  const prettify = prettyFactory({ colorize: terminal, translateTime: 'SYS:HH:MM:ss.l' });
+  const isPretty = format === 'pretty' || (format === 'auto' && terminal);
+  const prettify = isPretty ? await prettifier(terminal) : undefined;
   return cleaning(
     pino(
       {
@@ -93,7 +98,7 @@ export const createLog = ({ level, format, terminal, to }: LogOptions): Log => {
         formatters: { level: (label) => ({ level: label }) },
         serializers: { err: (error: unknown) => error },
       },
-      readable ? { write: (line) => stream.write(prettify(line)) } : stream,
+      prettify ? { write: (line) => stream.write(prettify(line)) } : stream,
     ),
   );
 };

@@ -9,9 +9,9 @@ import { version } from './version.ts';
 export const runLong = async (
   shell: Shell,
   { config, origins }: { config: Config; origins: Origins },
-  run: (options: Omit<RunControllerOptions, 'kubeconfig'>) => Promise<number>,
+  run: (options: Omit<RunControllerOptions, 'kubeconfig' | 'only'>) => Promise<number>,
 ): Promise<number> => {
-  const log = createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
+  const log = await createLog({ level: config.logLevel, format: config.logFormat, terminal: shell.errIsTerminal });
   const { signal, dispose } = stopSignal(shell.clock);
   try {
     return await run({ config, origins, log, version: version(), signal });

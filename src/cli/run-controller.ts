@@ -10,11 +10,17 @@ import { nodeVersion } from './version.ts';
  * `knative-eip controller`. Exit code 0 after a stop, 1 if it could not start, 2 if the kubeconfig is wrong. When the
  * leadership is lost the process exits at once, so that its calls do not overlap with the new leader's.
  */
-export const runControllerCommand: RunController = async ({ config, kubeconfig, log, version, signal }) => {
+export const runControllerCommand: RunController = async ({ config, kubeconfig, only, log, version, signal }) => {
   try {
     const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
     log.info({ server: connection.server, version }, 'Starting');
-    const { urls, ended } = await startManager({
+    if (only === 'virtual-node' && !config.virtualNode.enabled) {
+      log.error({}, 'There is nothing to run: virtualNode.enabled is false in the configuration; set it to true');
+      return 2;
+    }
+    const start =
+      only === 'virtual-node' ? (await import('../manager/virtual-node-manager.ts')).startVirtualNode : startManager;
+    const { urls, ended } = await start({
       config,
       connection,
       clock: systemClock,
@@ -23,6 +29,7 @@ export const runControllerCommand: RunController = async ({ config, kubeconfig, 
       version,
       nodeVersion: nodeVersion(),
       env: process.env,
+      runs: only,
       signal,
     });
     log.info({ ...urls }, 'Serving health, metrics and the status page');

@@ -12,9 +12,9 @@ import { SecretText } from '../config/secret.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { clean } from '../probe/clean.ts';
-import { markOf, newRun } from '../probe/mark.ts';
+import { markOfRun, newRun } from '../probe/mark.ts';
 import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';
-import { callMade, findingLine, planText, reportOf, settingLines, type CallMade } from '../probe/report.ts';
+import { callMade, findingLine, probePlanText, reportOf, settingLines, type CallMade } from '../probe/report.ts';
 import { runProbes } from '../probe/run-probes.ts';
 import type { ProbeOptions, RunProbe } from './shell.ts';
 
@@ -128,7 +128,7 @@ const siteOf = (options: ProbeOptions): Site | string => {
 const cleanUp = async (options: ProbeOptions, run: string, proxy: Agent | undefined): Promise<number> => {
   const { config, clock, out, err } = options;
   const ports = { ...waysOf(options, { proxy }), clock, say: (line: string) => out(`${line}\n`) };
-  const left = await clean({ ports, mark: markOf(run), region: config.regionID, withEci: true });
+  const left = await clean({ ports, mark: markOfRun(run), region: config.regionID, withEci: true });
   if (left.length === 0) {
     out(`Nothing of the run ${run} is in the account.\n`);
     return 0;
@@ -145,7 +145,7 @@ const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promis
     err(`knative-eip: ${site}\n`);
     return 2;
   }
-  out(planText(site, isDeniedGiven(options.env)));
+  out(probePlanText(site, isDeniedGiven(options.env)));
   if (options.dryRun) {
     out('Nothing was called.\n');
     return 0;
@@ -185,7 +185,7 @@ const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promis
     say: (line: string) => out(`${line}\n`),
   };
   const ran = await runProbes(
-    { ports, site, mark: markOf(run) },
+    { ports, site, mark: markOfRun(run) },
     (finding) => out(`${findingLine(finding)}\n`),
     signal,
   );

@@ -13,7 +13,8 @@ and ends at Ctrl-C, once everything in it is deleted and every address is given 
 
 Pods, Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Knative Services run in it, also your own.
 Knative is a stand-in without a gateway: with autoscaling.knative.dev/min-scale: "1" a Service has a pod. There are
-no containers: no kubectl logs, exec and top; the pods of a Job end well after 20 seconds.
+no processes: kubectl logs tells what became of the pod, kubectl top shows 0, there is no exec, and the pods of a Job
+end well after 20 seconds.
 The samples that come and go are in the namespace samples; what you make elsewhere stays until the end.
 
 Examples:
@@ -86,7 +87,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
       count(1, HIGHEST_PORT),
     )
     .option('-f, --for <seconds>', 'play one round with pauses of so many seconds in all, and end', count(1, LONGEST_S))
-    .option('-e, --empty', 'play no story: only what you make is in it')
+    .option('-e, --empty', 'play no demo: only what you make is in it')
     .addOption(
       new Option('-s, --scenario <name>', 'play one lesson, tell what happens in it and why, and end')
         .choices(SCENARIOS)
@@ -123,7 +124,7 @@ export const sandboxCommand: Register = (program, shell, end) => {
             ...options,
             readings: cloudReading,
             forSeconds,
-            plays: empty ? 'nothing' : (scenario ?? 'story'),
+            plays: empty ? 'nothing' : (scenario ?? 'demo'),
             showsLog: log ?? false,
             ports,
             terminal,

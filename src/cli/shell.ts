@@ -19,6 +19,8 @@ interface RunOptions {
 export interface RunControllerOptions extends RunOptions {
   /** A kubeconfig file; without it, the service account of the pod. */
   readonly kubeconfig: string | undefined;
+  /** The only part that this process runs. */
+  readonly only?: 'eip' | 'virtual-node' | undefined;
 }
 
 /** The lessons of the sandbox. */
@@ -49,9 +51,9 @@ export interface SandboxOptions extends RunOptions {
   readonly readings: readonly CloudReading[];
   /** Where to listen on 127.0.0.1; 0 takes a free port. */
   readonly ports: { readonly kubernetes: number; readonly cloud: number; readonly http: number };
-  /** What happens in it by itself: the story, nothing, or one lesson. */
-  readonly plays: 'story' | 'nothing' | Scenario;
-  /** The log goes to `log`, and not to a file: between the lines of the story hardly anybody wants it. */
+  /** What happens in it by itself: the demo, nothing, or one lesson. */
+  readonly plays: 'demo' | 'nothing' | Scenario;
+  /** The log goes to `log`, and not to a file: between the lines of the demo hardly anybody wants it. */
   readonly showsLog: boolean;
   /** Standard output if it is a terminal: then the table is updated in place. */
   readonly terminal: Terminal | undefined;

@@ -7,7 +7,10 @@ import type { Cloud, Eip } from './port.ts';
 /** DescribeEipAddresses takes at most 50 IDs (alibabacloud-go/vpc-20160428, DescribeEipAddressesRequest). */
 export const LARGEST_BATCH = 50;
 
-/** How long the first describe waits for company, milliseconds: short beside a call, long beside a queue's turn. */
+/**
+ * How long the first describe waits for company, milliseconds: short beside a call, long beside a queue's turn. One
+ * that comes after such a time without any is probably alone, and goes with those that ask in the same moment.
+ */
 const BATCH_WINDOW_MS = 20;
 
 /** A cloud that can describe several EIPs in one call. An ID that the answer does not list is not in the map. */
@@ -46,7 +49,7 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
 };
 
 /**
- * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS} into one call of at most
+ * Folds describes of single EIPs that come within {@link BATCH_WINDOW_MS}, or together, into one call of at most
  * {@link LARGEST_BATCH} IDs. A fault goes to everybody who waits for the call, but one that blames the request sends
  * each ID again alone, so that one bad ID does not hide the others. So does an answer that cannot be read; the EIP that
  * spoilt it travels alone from then on, until it can be read: otherwise every EIP would be asked for alone each time. A
@@ -54,6 +57,7 @@ const settle = (waiters: ReadonlySet<Waiter> | undefined, tell: (waiter: Waiter)
  */
 export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
   let open: Batch | undefined;
+  let lastAskedAt = Number.NEGATIVE_INFINITY;
   /** EIPs whose answer, alone, could not be read the last time. */
   const spoilers = new Set<string>();
 
@@ -125,11 +129,13 @@ export const batched = (cloud: FoldableCloud, clock: Clock): Cloud => {
   };
 
   const join = (): Batch => {
+    const isQuiet = clock.mono() - lastAskedAt >= BATCH_WINDOW_MS;
+    lastAskedAt = clock.mono();
     if (open !== undefined) return open;
     const batch: Batch = {
       waiters: new Map(),
       abort: new AbortController(),
-      cancelTimer: clock.timer(BATCH_WINDOW_MS, () => flush(batch)),
+      cancelTimer: clock.timer(isQuiet ? 0 : BATCH_WINDOW_MS, () => flush(batch)),
     };
     open = batch;
     return batch;

@@ -40,7 +40,9 @@ export const READINGS = {
     source: 'none: tags are a service of their own (Tag Management), and nothing promises how soon it knows',
   },
   readLag: {
-    means: 'DescribeEipAddresses shows a state of up to three seconds ago, and a later answer may show an older state',
+    means:
+      'DescribeEipAddresses, DescribeContainerGroups and DescribeContainerGroupStatus show a state of up to three ' +
+      'seconds ago, and a later answer may show an older state',
     otherwise: 'reads lag for as long as the settings of the embedded cloud say, and never go back in time',
     source: 'Terway, pkg/aliyun/eip.go: it waits three seconds after a change before it reads',
   },

@@ -60,7 +60,7 @@ export class Delivery {
   async run(signal: AbortSignal): Promise<void> {
     const { outbox, metrics, clock } = this.#ports;
     this.#signal = signal;
-    outbox.onReady = (lane) => this.#wake(lane);
+    outbox.onReady = (partition) => this.#wake(partition);
     metrics.waiting(() => {
       const { count, oldestAt } = outbox.waiting();
       return { count, oldestSeconds: oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) / 1_000 };
@@ -70,8 +70,8 @@ export class Delivery {
     this.#ports.sender.close();
   }
 
-  #wake(lane: Partition): void {
-    if (lane.head && !lane.isSending) this.#ready.add(lane);
+  #wake(partition: Partition): void {
+    if (partition.head && !partition.isSending) this.#ready.add(partition);
     this.#pump();
   }
 
@@ -88,13 +88,13 @@ export class Delivery {
       this.#pause(DOUBT_MS);
       return;
     }
-    for (const lane of this.#ready) {
+    for (const partition of this.#ready) {
       if (this.#underWay >= (this.#isDown ? 1 : AT_ONCE)) return;
-      this.#ready.delete(lane);
-      const { head } = lane;
+      this.#ready.delete(partition);
+      const { head } = partition;
       // The partition that must go first, or a timer, will call again.
-      if (!head || lane.isSending || lane.dueAt > now || outbox.isBehindAnother(lane, head)) continue;
-      void this.#deliver(lane, head, signal);
+      if (!head || partition.isSending || partition.dueAt > now || outbox.isBehindAnother(partition, head)) continue;
+      void this.#deliver(partition, head, signal);
     }
   }
 
@@ -104,9 +104,9 @@ export class Delivery {
     clock.timer(ms, () => this.#pump());
   }
 
-  async #deliver(lane: Partition, change: EipChange, signal: AbortSignal): Promise<void> {
+  async #deliver(partition: Partition, change: EipChange, signal: AbortSignal): Promise<void> {
     const { sender, context, mode, clock, metrics } = this.#ports;
-    lane.isSending = true;
+    partition.isSending = true;
     this.#underWay += 1;
     const start = clock.mono();
     let verdict: SinkVerdict;
@@ -118,36 +118,36 @@ export class Delivery {
       this.#log.error({ error, type: typeOf(change.kind) }, 'A CloudEvent cannot be made');
       verdict = { is: 'refused', why: 'invalid' };
     } finally {
-      lane.isSending = false;
+      partition.isSending = false;
       this.#underWay -= 1;
     }
     metrics.attempted(verdict.is, (clock.mono() - start) / 1_000);
-    this.#settle(lane, change, verdict);
+    this.#settle(partition, change, verdict);
     this.#pump();
   }
 
-  #settle(lane: Partition, change: EipChange, verdict: SinkVerdict): void {
+  #settle(partition: Partition, change: EipChange, verdict: SinkVerdict): void {
     const { outbox, clock, random, metrics, windowMs } = this.#ports;
     if (verdict.is !== 'later') {
       this.#reached();
-      if (verdict.is === 'refused') this.#drop(lane, change, 'refused', verdict.why);
+      if (verdict.is === 'refused') this.#drop(partition, change, 'refused', verdict.why);
       else metrics.sent(change.kind);
-      outbox.settled(lane, change);
+      outbox.settled(partition, change);
       return;
     }
     this.#failed(verdict);
     // All expired events are dropped together: tried one by one, they would pile up while the sink is down.
-    const expired = lane.waiting.filter(({ at }) => clock.now() - at > windowMs);
-    for (const it of expired) this.#drop(lane, it, 'expired', verdict.why);
+    const expired = partition.waiting.filter(({ at }) => clock.now() - at > windowMs);
+    for (const it of expired) this.#drop(partition, it, 'expired', verdict.why);
     const last = expired.at(-1);
     if (last) {
-      outbox.settled(lane, last);
+      outbox.settled(partition, last);
       return;
     }
-    const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, lane.failures, random));
-    lane.failures += 1;
-    lane.dueAt = clock.mono() + waitMs;
-    clock.timer(waitMs, () => this.#wake(lane));
+    const waitMs = Math.max(verdict.afterMs ?? 0, backoffMs(BACKOFF, partition.failures, random));
+    partition.failures += 1;
+    partition.dueAt = clock.mono() + waitMs;
+    clock.timer(waitMs, () => this.#wake(partition));
   }
 
   #failed({ why, afterMs }: Extract<SinkVerdict, { is: 'later' }>): void {
@@ -165,15 +165,15 @@ export class Delivery {
     if (!wasDown) return;
     this.#log.info({}, 'The sink of CloudEvents is back');
     this.#notBefore = 0;
-    for (const lane of this.#ports.outbox.lanes()) {
-      lane.dueAt = 0;
-      if (lane.head && !lane.isSending) this.#ready.add(lane);
+    for (const partition of this.#ports.outbox.partitions()) {
+      partition.dueAt = 0;
+      if (partition.head && !partition.isSending) this.#ready.add(partition);
     }
   }
 
-  #drop(lane: Partition, { kind, sequence }: EipChange, reason: 'expired' | 'refused', why: string): void {
+  #drop(partition: Partition, { kind, sequence }: EipChange, reason: 'expired' | 'refused', why: string): void {
     this.#ports.metrics.dropped(kind, reason);
-    const { namespace, name } = lane.podEip;
+    const { namespace, name } = partition.podEip;
     this.#log.error(
       { namespace, pod: name, type: typeOf(kind), sequence, reason, why },
       'A CloudEvent was not delivered and is given up',

@@ -1,9 +1,12 @@
 import { reasonPolicyOf } from '../api/reason-policy.ts';
 import type { EipChange, ChangeData, ChangeKind, WhyUnbound } from './change.ts';
-import type { Bound, Fact } from './fact.ts';
+import type { Bound, EipObservation } from './eip-observation.ts';
 
-/** What has been reported about an address so far. Together with the next fact it determines which changes are new. */
-export interface Told {
+/**
+ * What has been reported about an address so far. Together with the next observation it determines which changes are
+ * new.
+ */
+export interface ProjectedState {
   /** Number of the last change. */
   readonly sequence: number;
   /** The time of the last change, wall time in milliseconds. */
@@ -25,36 +28,40 @@ export interface Told {
 }
 
 /** The state of an address about which nothing has been reported. */
-export const NOTHING_TOLD: Told = { sequence: 0, at: 0 };
+export const NOTHING_TOLD: ProjectedState = { sequence: 0, at: 0 };
 
 /**
- * Determines the changes in a fact. Pure; the same fact again gives no change. All changes except troubles are derived
- * from states, not from steps: if a process dies before it has stored a change, the next one sees the same state and
- * derives the same change.
+ * Determines the changes in an observation. Pure; the same observation again gives no change. All changes except
+ * troubles are derived from states, not from steps: if a process dies before it has stored a change, the next one sees
+ * the same state and derives the same change.
  *
  * @param now wall time, milliseconds
  */
-export const fold = (before: Told, fact: Fact, now: number): { told: Told; changes: readonly EipChange[] } => {
+export const fold = (
+  before: ProjectedState,
+  observation: EipObservation,
+  now: number,
+): { told: ProjectedState; changes: readonly EipChange[] } => {
   if (before.isOver) return { told: before, changes: [] };
-  const news = new News(before, fact, now);
-  foldAddress(news, fact);
-  foldDrift(news, fact);
-  foldBinding(news, fact);
-  foldTrouble(news, fact);
-  if (fact.isLast) foldEnd(news, fact);
+  const news = new News(before, observation, now);
+  foldAddress(news, observation);
+  foldDrift(news, observation);
+  foldBinding(news, observation);
+  foldTrouble(news, observation);
+  if (observation.isLast) foldEnd(news, observation);
   return { told: news.told, changes: news.changes };
 };
 
-/** The state after the fact, and the changes that the fact adds. */
+/** The state after the observation, and the changes that the observation adds. */
 class News {
-  told: Told;
+  told: ProjectedState;
   readonly changes: EipChange[] = [];
-  readonly #fact: Fact;
+  readonly #observation: EipObservation;
   readonly #now: number;
 
-  constructor(before: Told, fact: Fact, now: number) {
+  constructor(before: ProjectedState, observation: EipObservation, now: number) {
     this.told = before;
-    this.#fact = fact;
+    this.#observation = observation;
     this.#now = now;
   }
 
@@ -64,51 +71,51 @@ class News {
     return address === undefined ? {} : { address };
   }
 
-  tell(kind: ChangeKind, data: object, known: Partial<Told> = {}): void {
+  tell(kind: ChangeKind, data: object, known: Partial<ProjectedState> = {}): void {
     const { told } = this;
     this.told = { ...told, ...known, sequence: told.sequence + 1, at: Math.max(this.#now, told.at) };
     const { sequence, at } = this.told;
-    this.changes.push({ kind, sequence, at, data: { ...this.#fact.about, ...data } as unknown as ChangeData });
+    this.changes.push({ kind, sequence, at, data: { ...this.#observation.about, ...data } as unknown as ChangeData });
   }
 
   /** Updates the state without a change. */
-  know(known: Partial<Told>): void {
+  know(known: Partial<ProjectedState>): void {
     this.told = { ...this.told, ...known };
   }
 }
 
-const isAuto = ({ about }: Fact): boolean => about.allocationType === 'Auto';
+const isAuto = ({ about }: EipObservation): boolean => about.allocationType === 'Auto';
 
-const foldAddress = (news: News, fact: Fact): void => {
-  const { allocationId, address, statusAddress, isLast } = fact;
+const foldAddress = (news: News, observation: EipObservation): void => {
+  const { allocationId, address, statusAddress, isLast } = observation;
   const { told } = news;
   if (typeof address === 'string' && (told.allocationId !== allocationId || told.address === undefined)) {
     const known = { allocationId, address };
-    if (isAuto(fact) && told.allocationId !== allocationId)
+    if (isAuto(observation) && told.allocationId !== allocationId)
       news.tell('allocated', { allocationID: allocationId, address }, known);
     else news.know(known);
   }
   // The EIP was bought, recorded and given back by processes that died before they could report it.
-  if (isLast && isAuto(fact) && address === null && told.allocationId !== allocationId) {
+  if (isLast && isAuto(observation) && address === null && told.allocationId !== allocationId) {
     const known = statusAddress === undefined ? {} : { address: statusAddress };
     news.tell('allocated', { allocationID: allocationId, ...known }, { allocationId, ...known });
   }
 };
 
-const foldDrift = (news: News, { drift }: Fact): void => {
+const foldDrift = (news: News, { drift }: EipObservation): void => {
   const { allocationId, drifted } = news.told;
   if (drift && allocationId !== undefined && drifted !== allocationId)
     news.tell('drift', { allocationID: allocationId, ...news.address, ...drift }, { drifted: allocationId });
 };
 
-const foldBinding = (news: News, fact: Fact): void => {
-  const { bound, isUsed, isLeaving } = fact;
+const foldBinding = (news: News, observation: EipObservation): void => {
+  const { bound, isUsed, isLeaving } = observation;
   const { bound: old } = news.told;
-  if (old && fact.isHandedOver && !news.told.isHandedOver) news.know({ isHandedOver: true });
-  if (old && isElsewhere(old, fact) && (fact.isCertain || (bound && isUsed)))
+  if (old && observation.isHandedOver && !news.told.isHandedOver) news.know({ isHandedOver: true });
+  if (old && isElsewhere(old, observation) && (observation.isCertain || (bound && isUsed)))
     news.tell(
       'disassociated',
-      { ...dataOf(old), ...news.address, reason: whyUnbound(old, fact, news.told) },
+      { ...dataOf(old), ...news.address, reason: whyUnbound(old, observation, news.told) },
       { bound: undefined, was: old, isHandedOver: undefined },
     );
   const { told } = news;
@@ -120,10 +127,10 @@ const foldBinding = (news: News, fact: Fact): void => {
 };
 
 /** Whether the EIP is no longer bound there; false while the cloud was not asked about it. */
-const isElsewhere = (old: Bound, { address, bound }: Fact): boolean =>
+const isElsewhere = (old: Bound, { address, bound }: EipObservation): boolean =>
   address !== undefined && !(bound && isSame(bound, old));
 
-const whyUnbound = (old: Bound, { running, drift, address }: Fact, told: Told): WhyUnbound => {
+const whyUnbound = (old: Bound, { running, drift, address }: EipObservation, told: ProjectedState): WhyUnbound => {
   if (told.isHandedOver) return 'HandedOver';
   if (running?.uid !== old.podUid) return 'PodDeleted';
   const [had, has] = [old.privateIpAddress, running.address];
@@ -131,7 +138,7 @@ const whyUnbound = (old: Bound, { running, drift, address }: Fact, told: Told): 
   return drift || told.drifted === old.allocationId || address === null ? 'Lost' : 'Withdrawn';
 };
 
-const foldTrouble = (news: News, { trouble }: Fact): void => {
+const foldTrouble = (news: News, { trouble }: EipObservation): void => {
   const { told } = news;
   if (!trouble || trouble.reason === told.reason) return;
   const { reason } = trouble;
@@ -139,9 +146,9 @@ const foldTrouble = (news: News, { trouble }: Fact): void => {
   news.tell(reasonPolicyOf(reason)?.change ?? 'failed', { ...of, ...trouble }, { reason });
 };
 
-const foldEnd = (news: News, fact: Fact): void => {
+const foldEnd = (news: News, observation: EipObservation): void => {
   const { allocationId } = news.told;
-  if (isAuto(fact) && fact.address === null && allocationId !== undefined)
+  if (isAuto(observation) && observation.address === null && allocationId !== undefined)
     news.tell('released', { allocationID: allocationId, ...news.address });
   news.know({ isOver: true });
 };

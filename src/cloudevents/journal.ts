@@ -1,12 +1,12 @@
 import { CONFIG_MAP, type ConfigMap } from '../api/core.ts';
 import type { Kube } from '../kube/port.ts';
 import { parseChange, type EipChange } from './change.ts';
-import { NOTHING_TOLD, type Told } from './fold.ts';
+import { NOTHING_TOLD, type ProjectedState } from './fold.ts';
 
 /** The stored state of one address: what has been reported, and what has not been delivered yet. */
 export interface Journal {
   readonly podEip: { readonly namespace: string; readonly name: string };
-  readonly told: Told;
+  readonly told: ProjectedState;
   /** Changes that are not delivered yet, in the order in which they happened. */
   readonly changes: readonly EipChange[];
 }
@@ -95,7 +95,7 @@ const parse = (text: string | undefined): unknown => {
   }
 };
 
-const isTold = (value: unknown): value is Told => {
-  const it = value as Partial<Record<keyof Told, unknown>> | null | undefined;
+const isTold = (value: unknown): value is ProjectedState => {
+  const it = value as Partial<Record<keyof ProjectedState, unknown>> | null | undefined;
   return Number.isSafeInteger(it?.sequence) && typeof it?.at === 'number';
 };

@@ -7,7 +7,7 @@ import type { Random } from '../lib/random.ts';
 import type { ObservedState } from '../controllers/podeip/observation.ts';
 import type { Action, Result } from '../controllers/podeip/step.ts';
 import type { EipChange } from './change.ts';
-import { factOf, troubleOf, type Fact, type ReasonGiven } from './fact.ts';
+import { eipObservationOf, troubleOf, type EipObservation, type ReasonGiven } from './eip-observation.ts';
 import type { Journal, Journals } from './journal.ts';
 import { Partition } from './partition.ts';
 
@@ -56,14 +56,14 @@ interface OutboxPorts {
 export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #log: Log;
-  readonly #lanes = new Map<string, Partition>();
+  readonly #partitions = new Map<string, Partition>();
   /** The partitions that have waiting changes about an EIP, by its ID. */
   readonly #byEip = new Map<string, Set<Partition>>();
   readonly #gone = new Set<string>();
   readonly #ending = new AbortController();
   #isLoaded = false;
   /** Called when a partition may have something to deliver. */
-  onReady: (lane: Partition) => void = () => undefined;
+  onReady: (partition: Partition) => void = () => undefined;
 
   constructor(ports: OutboxPorts) {
     this.#ports = ports;
@@ -75,19 +75,19 @@ export class Outbox {
    * that are not stored yet could not be derived after it. Never rejects.
    */
   async observed(step: Action | Result, seen: ObservedState): Promise<boolean> {
-    const fact = factOf(step, seen);
-    const lane = fact && this.#take(fact);
-    if (!lane) return true;
-    if (fact.isLast || step.do === 'MarkReusable') return this.#isWritten(lane);
+    const observation = eipObservationOf(step, seen);
+    const partition = observation && this.#take(observation);
+    if (!partition) return true;
+    if (observation.isLast || step.do === 'MarkReusable') return this.#isWritten(partition);
     // Withdrawing a wrong address is not a release: it waits for one attempt to store the reason.
-    if (fact.drift) await this.#patiently(this.#flush(lane));
+    if (observation.drift) await this.#patiently(this.#flush(partition));
     return true;
   }
 
   /** Takes a refusal of the cloud. */
   refused(podEip: PodEip, trouble: ReasonGiven): void {
-    const fact = troubleOf(podEip, trouble);
-    if (fact) this.#take(fact);
+    const observation = troubleOf(podEip, trouble);
+    if (observation) this.#take(observation);
   }
 
   /** To be called when the PodEIP of this UID no longer exists. */
@@ -95,10 +95,10 @@ export class Outbox {
     this.#gone.add(uid);
     const [oldest] = this.#gone;
     if (this.#gone.size > MOST_GONE && oldest !== undefined) this.#gone.delete(oldest);
-    const lane = this.#lanes.get(uid);
-    if (!lane) return;
-    lane.isGone = true;
-    this.#tidy(lane);
+    const partition = this.#partitions.get(uid);
+    if (!partition) return;
+    partition.isGone = true;
+    this.#tidy(partition);
   }
 
   /** Reads all journals, and retries until it succeeds. Nothing is written or sent before. */
@@ -128,31 +128,32 @@ export class Outbox {
       const { podEipUid, journal, unreadable } = stored;
       if (unreadable !== undefined)
         this.#log.error({ configMap: unreadable }, 'A journal of CloudEvents was edited and cannot be read as a whole');
-      const lane = this.#lanes.get(podEipUid) ?? new Partition(podEipUid, journal.podEip, false);
-      lane.isGone ||= gone.has(podEipUid) || this.#gone.has(podEipUid);
-      this.#lanes.set(podEipUid, lane);
-      lane.restore(stored, this.#latestAbout(lane));
-      this.#file(lane);
+      const partition = this.#partitions.get(podEipUid) ?? new Partition(podEipUid, journal.podEip, false);
+      partition.isGone ||= gone.has(podEipUid) || this.#gone.has(podEipUid);
+      this.#partitions.set(podEipUid, partition);
+      partition.restore(stored, this.#latestAbout(partition));
+      this.#file(partition);
     }
-    for (const lane of this.#lanes.values()) {
-      if (!lane.isLoaded) lane.restore(undefined, this.#latestAbout(lane));
-      this.#file(lane);
-      this.#tidy(lane);
-      if (lane.isUnwritten) void this.#flush(lane);
-      this.onReady(lane);
+    for (const partition of this.#partitions.values()) {
+      if (!partition.isLoaded) partition.restore(undefined, this.#latestAbout(partition));
+      this.#file(partition);
+      this.#tidy(partition);
+      if (partition.isUnwritten) void this.#flush(partition);
+      this.onReady(partition);
     }
     this.#log.info({ journals: all.length }, 'Read the journals of CloudEvents');
   }
 
   /** Whether another PodEIP has an earlier change about the same EIP to deliver. */
-  isBehindAnother(lane: Partition, { at, data: { allocationID } }: EipChange): boolean {
+  isBehindAnother(partition: Partition, { at, data: { allocationID } }: EipChange): boolean {
     if (allocationID === undefined) return false;
     for (const other of this.#byEip.get(allocationID) ?? [])
       if (
-        other !== lane &&
+        other !== partition &&
         other.waiting.some(
           (it) =>
-            it.data.allocationID === allocationID && (it.at < at || (it.at === at && other.podEipUid < lane.podEipUid)),
+            it.data.allocationID === allocationID &&
+            (it.at < at || (it.at === at && other.podEipUid < partition.podEipUid)),
         )
       )
         return true;
@@ -160,24 +161,24 @@ export class Outbox {
   }
 
   /** To be called when the changes of the partition up to this one have been delivered or dropped. */
-  settled(lane: Partition, change: EipChange): void {
-    const ids = lane.filed;
-    lane.settle(change.sequence);
-    this.#file(lane);
-    this.#tidy(lane);
-    this.onReady(lane);
-    for (const id of ids) for (const other of this.#byEip.get(id) ?? []) if (other !== lane) this.onReady(other);
+  settled(partition: Partition, change: EipChange): void {
+    const ids = partition.filed;
+    partition.settle(change.sequence);
+    this.#file(partition);
+    this.#tidy(partition);
+    this.onReady(partition);
+    for (const id of ids) for (const other of this.#byEip.get(id) ?? []) if (other !== partition) this.onReady(other);
   }
 
-  lanes(): Iterable<Partition> {
-    return this.#lanes.values();
+  partitions(): Iterable<Partition> {
+    return this.#partitions.values();
   }
 
   /** The number of changes that wait for delivery, and the time of the oldest. */
   waiting(): { readonly count: number; readonly oldestAt: number | undefined } {
     let count = 0;
     let oldestAt: number | undefined;
-    for (const { waiting } of this.#lanes.values()) {
+    for (const { waiting } of this.#partitions.values()) {
       count += waiting.length;
       if (waiting[0] && waiting[0].at < (oldestAt ?? Infinity)) oldestAt = waiting[0].at;
     }
@@ -186,78 +187,81 @@ export class Outbox {
 
   /** Tries once more to write every journal that is not up to date, then stops. */
   async close(): Promise<void> {
-    const unwritten = [...this.#lanes.values()].filter((lane) => lane.isUnwritten);
-    await Promise.all(unwritten.map((lane) => this.#flush(lane)));
+    const unwritten = [...this.#partitions.values()].filter((partition) => partition.isUnwritten);
+    await Promise.all(unwritten.map((partition) => this.#flush(partition)));
     this.#ending.abort(new Error('the controller is stopping'));
   }
 
-  #take(fact: Fact): Partition | undefined {
-    const { podEIPUID: uid, namespace, pod: name } = fact.about;
+  #take(observation: EipObservation): Partition | undefined {
+    const { podEIPUID: uid, namespace, pod: name } = observation.about;
     if (this.#gone.has(uid)) return undefined;
-    const lane = this.#lanes.get(uid) ?? new Partition(uid, { namespace, name }, this.#isLoaded);
-    const hasChanged = lane.take(fact, this.#ports.clock.now(), this.#latestAbout(lane));
+    const partition = this.#partitions.get(uid) ?? new Partition(uid, { namespace, name }, this.#isLoaded);
+    const hasChanged = partition.take(observation, this.#ports.clock.now(), this.#latestAbout(partition));
     // Most observations of most PodEIPs change nothing and are not remembered.
-    if (hasChanged || !lane.isLoaded || lane.told.sequence > 0 || lane.told.allocationId !== undefined)
-      this.#lanes.set(uid, lane);
+    if (hasChanged || !partition.isLoaded || partition.told.sequence > 0 || partition.told.allocationId !== undefined)
+      this.#partitions.set(uid, partition);
     if (hasChanged) {
-      this.#file(lane);
-      void this.#flush(lane);
+      this.#file(partition);
+      void this.#flush(partition);
     }
-    return lane;
+    return partition;
   }
 
   /** The time of the latest change about an EIP that other PodEIPs have to deliver. */
   readonly #latestAbout =
-    (lane: Partition) =>
+    (partition: Partition) =>
     (allocationId: string): number => {
       let latest = 0;
       for (const other of this.#byEip.get(allocationId) ?? [])
-        if (other !== lane)
+        if (other !== partition)
           for (const { at, data } of other.waiting)
             if (data.allocationID === allocationId) latest = Math.max(latest, at);
       return latest;
     };
 
-  #file(lane: Partition): void {
-    const ids = new Set(lane.waiting.map(({ data }) => data.allocationID).filter((id) => id !== undefined));
-    for (const id of lane.filed) {
+  #file(partition: Partition): void {
+    const ids = new Set(partition.waiting.map(({ data }) => data.allocationID).filter((id) => id !== undefined));
+    for (const id of partition.filed) {
       if (ids.has(id)) continue;
       const shelf = this.#byEip.get(id);
-      shelf?.delete(lane);
+      shelf?.delete(partition);
       if (shelf?.size === 0) this.#byEip.delete(id);
     }
     for (const id of ids) {
       const shelf = this.#byEip.get(id) ?? new Set();
-      this.#byEip.set(id, shelf.add(lane));
+      this.#byEip.set(id, shelf.add(partition));
     }
-    lane.filed = ids;
+    partition.filed = ids;
   }
 
   /**
    * Removes delivered changes from the journal: after a while, or at once if the PodEIP is gone and nothing is left to
    * deliver.
    */
-  #tidy(lane: Partition): void {
-    if (lane.isGone && lane.waiting.length === 0) {
-      if (lane.stored) void this.#flush(lane);
-      else this.#lanes.delete(lane.podEipUid);
-    } else if (lane.stored?.journal.changes.some(({ sequence }) => sequence <= lane.delivered) && !lane.isTrimming) {
-      lane.isTrimming = true;
+  #tidy(partition: Partition): void {
+    if (partition.isGone && partition.waiting.length === 0) {
+      if (partition.stored) void this.#flush(partition);
+      else this.#partitions.delete(partition.podEipUid);
+    } else if (
+      partition.stored?.journal.changes.some(({ sequence }) => sequence <= partition.delivered) &&
+      !partition.isTrimming
+    ) {
+      partition.isTrimming = true;
       this.#ports.clock.timer(TRIM_MS, () => {
-        lane.isTrimming = false;
-        lane.isTrimDue = true;
-        void this.#flush(lane);
+        partition.isTrimming = false;
+        partition.isTrimDue = true;
+        void this.#flush(partition);
       });
     }
   }
 
-  async #isWritten(lane: Partition): Promise<boolean> {
+  async #isWritten(partition: Partition): Promise<boolean> {
     const { clock } = this.#ports;
-    if (lane.isLoaded && !lane.isUnwritten) return true;
-    if (await this.#patiently(this.#flush(lane))) return true;
-    lane.heldSince ??= clock.mono();
-    if (!lane.isHopeless && clock.mono() - lane.heldSince < HOLD_MS) return false;
-    const { namespace, name } = lane.podEip;
+    if (partition.isLoaded && !partition.isUnwritten) return true;
+    if (await this.#patiently(this.#flush(partition))) return true;
+    partition.heldSince ??= clock.mono();
+    if (!partition.isHopeless && clock.mono() - partition.heldSince < HOLD_MS) return false;
+    const { namespace, name } = partition.podEip;
     this.#log.error(
       { namespace, pod: name },
       'The PodEIP goes although its last CloudEvents cannot be written down; they are lost if this process ends first',
@@ -277,79 +281,79 @@ export class Outbox {
   }
 
   /** Writes the journal if it is not up to date; resolves to whether it is afterwards. Never rejects. */
-  async #flush(lane: Partition): Promise<boolean> {
-    while (lane.writing) await lane.writing;
-    if (!lane.isLoaded || this.#ending.signal.aborted) return false;
-    if (!lane.isDirty) return true;
-    lane.writing = this.#write(lane);
-    const isWritten = await lane.writing;
-    if (isWritten && lane.isDirty) void this.#flush(lane);
+  async #flush(partition: Partition): Promise<boolean> {
+    while (partition.writing) await partition.writing;
+    if (!partition.isLoaded || this.#ending.signal.aborted) return false;
+    if (!partition.isDirty) return true;
+    partition.writing = this.#write(partition);
+    const isWritten = await partition.writing;
+    if (isWritten && partition.isDirty) void this.#flush(partition);
     return isWritten;
   }
 
-  async #write(lane: Partition): Promise<boolean> {
+  async #write(partition: Partition): Promise<boolean> {
     const { clock, random } = this.#ports;
     const { signal } = this.#ending;
     try {
-      await this.#writeOnce(lane, signal);
-      lane.writeFailures = 0;
-      lane.isHopeless = false;
-      if (lane.heldSince !== undefined) this.#ports.again(lane.podEip);
-      lane.heldSince = undefined;
-      this.onReady(lane);
+      await this.#writeOnce(partition, signal);
+      partition.writeFailures = 0;
+      partition.isHopeless = false;
+      if (partition.heldSince !== undefined) this.#ports.again(partition.podEip);
+      partition.heldSince = undefined;
+      this.onReady(partition);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
       const fault = error instanceof KubeFault ? error : undefined;
       if (!fault) this.#log.error({ error }, 'A journal of CloudEvents cannot be written');
-      else if (fault.kind === 'conflict' || fault.kind === 'exists') await this.#reload(lane, signal);
-      else this.#tell(fault, `The journal of CloudEvents of ${lane.podEip.name} cannot be written`);
-      lane.isHopeless = !fault || LASTING.has(fault.kind);
-      const waitMs = Math.max(fault?.retryAfterMs ?? 0, backoffMs(BACKOFF, lane.writeFailures, random));
-      lane.writeFailures += 1;
-      clock.timer(waitMs, () => void this.#flush(lane));
+      else if (fault.kind === 'conflict' || fault.kind === 'exists') await this.#reload(partition, signal);
+      else this.#tell(fault, `The journal of CloudEvents of ${partition.podEip.name} cannot be written`);
+      partition.isHopeless = !fault || LASTING.has(fault.kind);
+      const waitMs = Math.max(fault?.retryAfterMs ?? 0, backoffMs(BACKOFF, partition.writeFailures, random));
+      partition.writeFailures += 1;
+      clock.timer(waitMs, () => void this.#flush(partition));
       return false;
     } finally {
-      lane.writing = undefined;
+      partition.writing = undefined;
     }
   }
 
-  async #writeOnce(lane: Partition, signal: AbortSignal): Promise<void> {
+  async #writeOnce(partition: Partition, signal: AbortSignal): Promise<void> {
     const { journals } = this.#ports;
-    const { journal, stored, podEipUid } = lane;
-    const facts = lane.facts.length;
-    lane.isTrimDue = false;
+    const { journal, stored, podEipUid } = partition;
+    const observations = partition.observations.length;
+    partition.isTrimDue = false;
     try {
-      if (lane.isGone && journal.changes.length === 0) {
+      if (partition.isGone && journal.changes.length === 0) {
         if (stored) await journals.remove(stored, signal);
-        lane.stored = undefined;
-        this.#lanes.delete(podEipUid);
+        partition.stored = undefined;
+        this.#partitions.delete(podEipUid);
         return;
       }
-      lane.stored = await (stored
+      partition.stored = await (stored
         ? journals.write(stored, journal, signal)
         : journals.create(podEipUid, journal, signal));
-      lane.facts.splice(0, facts);
+      partition.observations.splice(0, observations);
     } catch (error) {
       if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
       // Somebody deleted the journal: it is created again, with everything that is not delivered yet.
-      lane.stored = undefined;
-      if (lane.isGone && journal.changes.length === 0) this.#lanes.delete(podEipUid);
-      else lane.stored = await journals.create(podEipUid, journal, signal);
+      partition.stored = undefined;
+      if (partition.isGone && journal.changes.length === 0) this.#partitions.delete(podEipUid);
+      else partition.stored = await journals.create(podEipUid, journal, signal);
     }
   }
 
   /** Continues from the stored journal: another process wrote it, or an earlier write of this one got no answer. */
-  async #reload(lane: Partition, signal: AbortSignal): Promise<void> {
+  async #reload(partition: Partition, signal: AbortSignal): Promise<void> {
     try {
-      const stored = await this.#ports.journals.get(lane.podEipUid, signal);
-      if (stored) lane.restore(stored, this.#latestAbout(lane));
-      else lane.stored = undefined;
-      this.#file(lane);
+      const stored = await this.#ports.journals.get(partition.podEipUid, signal);
+      if (stored) partition.restore(stored, this.#latestAbout(partition));
+      else partition.stored = undefined;
+      this.#file(partition);
       // The stored journal may be the one that was to be written: then nothing is left to write, but something may be
       // to deliver.
-      this.#tidy(lane);
-      this.onReady(lane);
+      this.#tidy(partition);
+      this.onReady(partition);
     } catch (error) {
       if (!signal.aborted)
         this.#log.warn({ error }, 'A journal of CloudEvents cannot be read; its next write tries again');

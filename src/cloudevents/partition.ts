@@ -1,6 +1,6 @@
 import type { EipChange } from './change.ts';
-import type { Fact } from './fact.ts';
-import { fold, NOTHING_TOLD, type Told } from './fold.ts';
+import type { EipObservation } from './eip-observation.ts';
+import { fold, NOTHING_TOLD, type ProjectedState } from './fold.ts';
 import type { Journal, Stored } from './journal.ts';
 
 /**
@@ -12,14 +12,14 @@ export class Partition {
   readonly podEip: Journal['podEip'];
   /** The journal as it was last written or read; undefined while there is none. */
   stored: Stored | undefined;
-  told: Told = NOTHING_TOLD;
+  told: ProjectedState = NOTHING_TOLD;
   /** Not delivered yet, the oldest first. */
   waiting: EipChange[] = [];
   /**
-   * Facts that have led to changes since the journal was written, each with its time. They are applied again if another
-   * leader has written the journal in between.
+   * Observations that have led to changes since the journal was written, each with its time. They are applied again if
+   * another leader has written the journal in between.
    */
-  facts: { readonly fact: Fact; readonly at: number }[] = [];
+  observations: { readonly observation: EipObservation; readonly at: number }[] = [];
   /** The number of the last change that was delivered or dropped. */
   delivered = 0;
   /** Whether the journals of former processes have been read. */
@@ -56,29 +56,30 @@ export class Partition {
       this.told = stored.journal.told;
       this.waiting = stored.journal.changes.filter(({ sequence }) => sequence > this.delivered);
     }
-    for (const { fact, at } of this.facts) this.#fold(fact, at, latest);
-    if (!this.isUnwritten) this.facts = [];
+    for (const { observation, at } of this.observations) this.#fold(observation, at, latest);
+    if (!this.isUnwritten) this.observations = [];
   }
 
-  /** Applies a fact; true if it leads to changes. */
-  take(fact: Fact, now: number, latest: (allocationId: string) => number): boolean {
+  /** Applies an observation; true if it leads to changes. */
+  take(observation: EipObservation, now: number, latest: (allocationId: string) => number): boolean {
     if (!this.isLoaded) {
-      // Applied once the journals are read; a repeated fact would change nothing.
-      if (JSON.stringify(this.facts.at(-1)?.fact) !== JSON.stringify(fact)) this.facts.push({ fact, at: now });
+      // Applied once the journals are read; a repeated observation would change nothing.
+      if (JSON.stringify(this.observations.at(-1)?.observation) !== JSON.stringify(observation))
+        this.observations.push({ observation, at: now });
       return false;
     }
     const { told } = this;
-    this.#fold(fact, now, latest);
+    this.#fold(observation, now, latest);
     if (this.told === told) return false;
-    this.facts.push({ fact, at: now });
+    this.observations.push({ observation, at: now });
     return this.isUnwritten;
   }
 
-  #fold(fact: Fact, at: number, latest: (allocationId: string) => number): void {
+  #fold(observation: EipObservation, at: number, latest: (allocationId: string) => number): void {
     // After all changes about the same EIP that other PodEIPs have to deliver, even if another process' clock was
     // ahead.
-    const now = fact.allocationId === '' ? at : Math.max(at, latest(fact.allocationId) + 1);
-    const { told, changes } = fold(this.told, fact, now);
+    const now = observation.allocationId === '' ? at : Math.max(at, latest(observation.allocationId) + 1);
+    const { told, changes } = fold(this.told, observation, now);
     this.told = told;
     this.waiting.push(...changes);
   }

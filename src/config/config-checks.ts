@@ -13,7 +13,7 @@ const election = (key: string) => ['leaderElection', key];
 const credential = (key: string) => ['credential', key];
 
 /** The rules that need more than one key to be checked, in the order of the schema. */
-export const contradictions = (config: Config): readonly Contradiction[] =>
+export const contradictionsIn = (config: Config): readonly Contradiction[] =>
   [signIn, apiServer, leaderElection, existingEips, virtualNode, garbageCollection, bandwidth, sinkToken].flatMap(
     (check) => check(config),
   );
@@ -90,7 +90,35 @@ const existingEips = (config: Config) =>
     `namespaces are listed, but existingEips is ${config.existingEips}, which lets others name EIPs too: set existingEips to granted, or remove the list`,
   );
 
-const virtualNode = ({ virtualNode: { enabled, vSwitchIDs, securityGroupID }, enableVirtualNode }: Config) => [
+const virtualNode = ({
+  virtualNode: { enabled, nodeName, identity, vSwitchIDs, securityGroupID, kubelet },
+  leaderElection: { name },
+  enableVirtualNode,
+}: Config) => [
+  ...when(
+    enabled && nodeName === name,
+    [
+      ['virtualNode', 'nodeName'],
+      ['leaderElection', 'name'],
+    ],
+    'leaderElection.name is the same; the virtual node has a Lease of its own, which is called as the node: give one of them another name',
+  ),
+  ...when(
+    kubelet.requestCertificate && kubelet.certFile !== undefined,
+    [
+      ['virtualNode', 'kubelet', 'requestCertificate'],
+      ['virtualNode', 'kubelet', 'certFile'],
+    ],
+    'requestCertificate and certFile are two ways to the same certificate: use one',
+  ),
+  ...when(
+    kubelet.requestCertificate && identity === 'serviceAccount',
+    [
+      ['virtualNode', 'kubelet', 'requestCertificate'],
+      ['virtualNode', 'identity'],
+    ],
+    'only a node gets such a certificate: set virtualNode.identity to certificate, or requestCertificate to false',
+  ),
   ...when(
     enabled && vSwitchIDs.length === 0,
     [

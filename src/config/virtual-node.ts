@@ -20,6 +20,15 @@ export const virtualNode = z
     nodeName: textRule(OBJECT_NAME, 63)
       .default('knative-eip-virtual-node')
       .meta(rule('The name of the Node.', 'lower-case letters, digits, - and ., at most 63')),
+    identity: z
+      .enum(['certificate', 'certificateOrServiceAccount', 'serviceAccount'])
+      .default('certificate')
+      .meta(
+        rule(
+          'As whom the API server knows what runs the Node. certificate: as system:node:NAME, by a client certificate that it asks for (kubernetes.io/kube-apiserver-client-kubelet) and that somebody approves once, so that the Node authorizer shows it Secrets, ConfigMaps and tokens of its own pods only; nothing runs before. certificateOrServiceAccount: while there is none, as the service account. serviceAccount: always; the last two need config/virtual-node-service-account, and with it every Secret of the cluster can be read.',
+          'one of certificate, certificateOrServiceAccount, serviceAccount',
+        ),
+      ),
     vSwitchIDs: z
       .array(ID('vsw'))
       .max(10)
@@ -89,8 +98,13 @@ export const virtualNode = z
         ),
       ),
     maxConcurrentReconciles: int(1, 64)
-      .default(8)
-      .meta(rule('How many pods are worked on at the same time.', 'a whole number from 1 to 64')),
+      .default(64)
+      .meta(
+        rule(
+          'How many pods are worked on at the same time, of each of three groups: without an instance, with one, and going back. One that waits for an answer costs nothing.',
+          'a whole number from 1 to 64',
+        ),
+      ),
     kubelet: z
       .strictObject({
         address: z
@@ -125,6 +139,15 @@ export const virtualNode = z
             rule(
               'The certificate that it serves with, PEM, with those of intermediate authorities. It has to name advertiseAddress. Read anew every minute. Without it the controller makes one that nobody can check.',
               'an absolute path',
+            ),
+          ),
+        requestCertificate: z
+          .boolean()
+          .default(false)
+          .meta(
+            rule(
+              'Whether a certificate for advertiseAddress is asked for (kubernetes.io/kubelet-serving), in place of certFile. Kubernetes approves none by itself: an administrator or an approver such as kubelet-csr-approver does, for each new address. Until then it serves with one that nobody can check. Not with identity: serviceAccount.',
+              'true or false',
             ),
           ),
         keyFile: textRule(/^\//, 4096).optional().meta(rule('The private key of certFile, PEM.', 'an absolute path')),

@@ -219,6 +219,10 @@ const isRelevantChange = ({ type, object, old }: StoreEvent<Pod> | StoreEvent<Po
 const losesUse = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
   type === 'updated' && old !== undefined && saysInUse(old) && !saysInUse(object);
 
+/** Whether an EIP is offered to the next pod of the Service from now on. */
+const isOffered = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'updated' && old !== undefined && readRecord(object).isReusable && !readRecord(old).isReusable;
+
 /** Adds the key of every object that changes to the queue. `forget` is called with the UIDs of deleted PodEIPs. */
 export const enqueueChanges = (
   { pods, podEips, nodes }: Caches,
@@ -231,6 +235,10 @@ export const enqueueChanges = (
   podEips.subscribe((event) => {
     if (!isRelevantChange(event) && !losesUse(event)) return;
     queue.add(keyOf(event.object.metadata), event.from === 'list' ? 'resync' : 'live');
+    // PodEIPs of the Service that wait for an EIP may have it now.
+    for (const service of isOffered(event) ? serviceOf(event.object) : [])
+      for (const { metadata, spec } of podEips.store.by('service', service))
+        if (spec.allocationID === '') queue.add(keyOf(metadata));
     if (event.type !== 'deleted') return;
     forget(event.object.metadata.uid);
     // PodEIPs that wait for this EIP may have it now.

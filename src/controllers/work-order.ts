@@ -51,6 +51,13 @@ export const roomOf = (lane: QueueLane, left: (action: ScarceAction) => number):
   return action === undefined ? Infinity : left(action) + WAIT_FOR_TURN;
 };
 
+/** So many look-ups of interfaces are left to those that have more need of them. */
+const LOOKS_LEFT = 20;
+
+/** Whether what a purchase needs may be looked up before it is its turn: who cannot buy now only stands in the way. */
+export const mayLookAhead = (left: (action: ScarceAction | 'DescribeNetworkInterfaces') => number): boolean =>
+  left('AllocateEipAddress') > 0 && left('DescribeNetworkInterfaces') > LOOKS_LEFT;
+
 const isGoingBack = (pod: Pod | undefined, podEip: PodEip): boolean =>
   podEip.metadata.deletionTimestamp !== undefined ||
   !pod ||

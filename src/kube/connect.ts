@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type * as Library from '@kubernetes/client-node';
 import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { importClientNode, type ClientNode } from './client-node.ts';
 import { raceAbort } from './deadline.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { KubeconfigOptions } from './kubeconfig.ts';
@@ -8,7 +8,6 @@ import type { KubeRequest, KubeResponse, KubeTransport } from './port.ts';
 
 export { KubeconfigError } from './kubeconfig.ts';
 
-type ClientNode = typeof Library;
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 interface ConnectOptions extends KubeconfigOptions {
@@ -27,8 +26,19 @@ export interface Connection {
   readonly calls: KubeTransport;
   /** For lists and watches of reflectors. */
   readonly watches: KubeTransport;
+  /**
+   * The same API server as somebody else: whose client certificate this is at the time of each request. A request
+   * rejects with what it throws.
+   */
+  readonly as: (certificate: () => ClientCertificate) => Pick<Connection, 'calls' | 'watches' | 'close'>;
   /** Breaks what is still open and frees the connections. */
   readonly close: () => Promise<void>;
+}
+
+/** PEM. */
+interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /**
@@ -36,25 +46,43 @@ export interface Connection {
  * Rejects with KubeconfigError. The transports reject with whatever the network or the credential plug-in threw.
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Connection> => {
-  // Lazily, because it takes more than half a second: `--help` must not wait for it.
-  const library = await import('@kubernetes/client-node');
+  // Not before it is wanted: `--help` must not wait for it.
+  const library = await importClientNode();
   const Pooled = pooledKubeConfig(library);
   const calls = new Pooled();
   const watches = new Pooled();
-  loadKubeconfig(calls, options, library.loadYaml);
-  loadKubeconfig(watches, options, library.loadYaml);
+  loadKubeconfig(calls, options);
+  loadKubeconfig(watches, options);
   const server = calls.getCurrentCluster()?.server ?? '';
   const userAgent = options.userAgent ?? 'knative-eip';
+  const connectAs = (certificate: () => ClientCertificate): KubeTransport & { close: () => Promise<void> } => {
+    const config = new Pooled();
+    loadKubeconfig(config, options);
+    const { name } = config.getCurrentUser() ?? { name: '' };
+    const send = transport(library, config, server, userAgent);
+    const request = async (asked: KubeRequest) => {
+      const { cert, key } = certificate();
+      config.users = [{ name, certData: base64(cert), keyData: base64(key) }];
+      return send(asked);
+    };
+    return Object.assign(request, { close: () => config.close() });
+  };
   return {
     server,
     namespace: calls.getContextObject(calls.getCurrentContext())?.namespace,
     calls: transport(library, calls, server, userAgent),
     watches: transport(library, watches, server, userAgent),
+    as: (certificate) => {
+      const [calls, watches] = [connectAs(certificate), connectAs(certificate)];
+      return { calls, watches, close: async () => void (await Promise.all([calls.close(), watches.close()])) };
+    },
     close: async () => {
       await Promise.all([calls.close(), watches.close()]);
     },
   };
 };
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /**
  * KubeConfig whose requests share one pool of connections. The library (2.0.1) makes an Agent for each request as soon

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { KubeConfig, User } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 
 /** The kubeconfig, or the service account of the pod, cannot be used. The message says which, why and what to do. */
 export class KubeconfigError extends Error {
@@ -22,16 +23,8 @@ export interface KubeconfigOptions {
 /** Where Kubernetes mounts the token of a pod's service account ("Configure Service Accounts for Pods"). */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/**
- * Fills `config` and checks it as far as that goes without a connection. Throws {@link KubeconfigError}.
- *
- * @param parseYaml client-node's own YAML parser, so that what is checked is what is loaded
- */
-export const loadKubeconfig = (
-  config: KubeConfig,
-  options: KubeconfigOptions,
-  parseYaml: (text: string) => unknown,
-): void => {
+/** Fills `config` and checks it as far as that goes without a connection. Throws {@link KubeconfigError}. */
+export const loadKubeconfig = (config: KubeConfig, options: KubeconfigOptions): void => {
   if (options.server !== undefined) {
     config.loadFromClusterAndUser(
       { name: 'server', server: options.server.replace(/\/$/, ''), skipTLSVerify: false },
@@ -40,7 +33,7 @@ export const loadKubeconfig = (
     return check(config, options.server);
   }
   if (options.kubeconfigPath !== undefined) {
-    loadFile(config, options.kubeconfigPath, parseYaml);
+    loadFile(config, options.kubeconfigPath);
     if (options.context !== undefined) config.setCurrentContext(options.context);
     return check(config, `kubeconfig ${options.kubeconfigPath}`);
   }
@@ -56,7 +49,7 @@ export const loadKubeconfig = (
 
 const ANONYMOUS: User = { name: 'anonymous' };
 
-const loadFile = (config: KubeConfig, file: string, parseYaml: (text: string) => unknown) => {
+const loadFile = (config: KubeConfig, file: string) => {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -67,7 +60,7 @@ const loadFile = (config: KubeConfig, file: string, parseYaml: (text: string) =>
   }
   let content: unknown;
   try {
-    content = parseYaml(text);
+    content = parse(text, { merge: true });
   } catch (error) {
     throw new KubeconfigError(`The kubeconfig ${file} is not valid YAML: ${reason(error)}. Correct the file.`);
   }

@@ -4,7 +4,7 @@ import { Authorizer } from './authorizer.ts';
 import { KubeFault } from './fault.ts';
 import type { Kube } from './port.ts';
 
-interface GuardParts {
+interface AuthorizerParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Log;
@@ -17,7 +17,7 @@ const LIMITS = { perAddress: 4, inAll: 32 };
  * Whether requests may read /metrics: by the token of a user who may get that path, as controller-runtime protects
  * metrics (sigs.k8s.io/controller-runtime pkg/metrics/filters).
  */
-export const createReaderAuthorizer = ({ kube, clock, log }: GuardParts) => {
+export const createReaderAuthorizer = ({ kube, clock, log }: AuthorizerParts) => {
   const attributes = [{ nonResourceAttributes: { path: '/metrics', verb: 'get' } }];
   const authorizer = new Authorizer({ kube, clock, limits: LIMITS });
   return async (authorization: string | undefined, address?: string): Promise<200 | 401 | 403 | 503> => {

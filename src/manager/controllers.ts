@@ -1,5 +1,4 @@
-import { NAMESPACE } from '../api/core.ts';
-import { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
+import type { assembleCloudEvents } from '../cloudevents/assemble-cloudevents.ts';
 import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN, type MayMutate } from '../cloud/fence.ts';
@@ -12,29 +11,30 @@ import { createWaitingPodNotifier } from '../controllers/preflight/waiting-pods.
 import { Tracker } from '../controllers/podeip/tracker.ts';
 import { reconcilePodEip } from '../controllers/podeip/controller.ts';
 import type { OtherControllers } from '../controllers/preflight/other-controllers.ts';
-import { feedPolicies, type PolicyCache } from '../policies/policy-cache.ts';
-import { feedServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
+import { runPolicies } from '../controllers/policies/controller.ts';
+import { enqueueForPolicies, type PolicyCache } from '../policies/policy-cache.ts';
+import { enqueueForServices, runServices, type ServiceCache } from '../controllers/service/controller.ts';
 import { LatencyTracker } from '../controllers/podeip/latency.ts';
 import { PurchaseHistory } from '../policies/purchase-history.ts';
 import { runGarbageCollection } from '../controllers/garbagecollection/controller.ts';
 import { runController } from '../kube/reconcile-loop.ts';
-import { KubeFault } from '../kube/fault.ts';
 import type { Election } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { createQueue } from '../kube/queue.ts';
 import { keyOf, refOf } from '../kube/store.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createServiceWarnings } from '../controllers/service/warnings.ts';
-import { workAsVirtualNode, type VirtualNodeSource } from './virtual-node-wiring.ts';
+import type { workAsVirtualNode, VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
+import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
+import { looksFor } from './looks.ts';
 import { settingsOf } from './settings.ts';
 
 /**
@@ -70,7 +70,7 @@ interface OperationParts {
   /** The cache of Knative Services; undefined if they are not watched. */
   readonly services?: ServiceCache | undefined;
   /** Undefined without a virtual node of our own. */
-  readonly virtualNode?: VirtualNodeSource | undefined;
+  readonly virtualNode?: (VirtualNodeSource & { readonly run: typeof workAsVirtualNode }) | undefined;
   /** The cache of EipPolicies; undefined if no namespace is restricted. */
   readonly policies?: PolicyCache | undefined;
   /** The watch of other controllers of EIPs; undefined if they are ignored. */
@@ -85,7 +85,8 @@ interface OperationParts {
    */
   readonly assemble: (mayMutate: MayMutate) => AssembledCloud;
   /** The sink of CloudEvents and a client for their journals; undefined without a sink. */
-  readonly cloudEvents?: { readonly sender: Sender; readonly kube: Kube } | undefined;
+  readonly cloudEvents?:
+    { readonly assemble: typeof assembleCloudEvents; readonly sender: Sender; readonly kube: Kube } | undefined;
   /** Called once it is known that AllocateEipAddress drops its tags. */
   readonly onTagsDropped?: (() => void) | undefined;
   /** Aborts when the drain starts. */
@@ -94,8 +95,9 @@ interface OperationParts {
 
 /** Waits for the leadership, and runs the controllers while it lasts. */
 export const runControllers = (parts: OperationParts): Operation => {
-  const { config, clock, random, log, kube, caches, metrics, election, record, work } = parts;
+  const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
+  const many = 2 * workers;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
@@ -127,7 +129,7 @@ export const runControllers = (parts: OperationParts): Operation => {
   const mayAct = () => election === undefined || election.remainingMs() > 0;
   const cloudEvents =
     parts.cloudEvents &&
-    assembleCloudEvents({
+    parts.cloudEvents.assemble({
       ...parts.cloudEvents,
       config,
       clock,
@@ -142,8 +144,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     tracker.forget(uid);
     cloudEvents?.outbox.forget(uid);
   });
-  if (parts.policies) feedPolicies(parts.policies, caches.podEips, queue);
-  if (parts.services) feedServices(parts.services, caches.podEips, queue);
+  if (policies) enqueueForPolicies(policies, caches.podEips, queue);
+  if (parts.services) enqueueForServices(parts.services, caches.podEips, queue);
 
   /**
    * Set while the credentials have been refused. Once they are accepted, it must be checked whose they are before
@@ -151,7 +153,9 @@ export const runControllers = (parts: OperationParts): Operation => {
    */
   let isAccountOpen = false;
   const cloud = parts.assemble((needMs) => {
-    if (work.aborted || (election && election.remainingMs() <= needMs)) return { kind: 'leadershipUncertain' };
+    const isSafe =
+      (!election || election.remainingMs() > needMs) && parts.virtualNode?.claim?.outlasts(needMs) !== false;
+    if (work.aborted || !isSafe) return { kind: 'leadershipUncertain' };
     return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
   });
 
@@ -188,10 +192,9 @@ export const runControllers = (parts: OperationParts): Operation => {
       if (how === 'lost') lost.resolve('lost');
     });
 
-  const reflectors = [
-    ...caches.all.map(([, reflector]) => reflector),
-    ...(parts.policies ? [parts.policies.reflector] : []),
-  ];
+  void parts.virtualNode?.claim?.lost.then(lost.resolve);
+
+  const reflectors = [...caches.all.map(([, reflector]) => reflector), ...(policies ? [policies.reflector] : [])];
   const reflecting = Promise.all([
     ...reflectors.map((reflector) => reflector.run(work)),
     ...(parts.otherControllers ? [parts.otherControllers.run(work)] : []),
@@ -215,23 +218,25 @@ export const runControllers = (parts: OperationParts): Operation => {
     // Started before the account is checked: if nobody renewed the Node's Lease while a person corrects the account,
     // the node would count as dead and lose all its pods.
     if (parts.virtualNode)
-      running = workAsVirtualNode(
-        {
-          ...parts.virtualNode,
-          config,
-          clock,
-          random,
-          log,
-          kube,
-          caches,
-          cloud,
-          settings,
-          metrics: parts.metrics.virtualNode,
-          policies: parts.policies,
-          begin: begin.promise,
-        },
-        work,
-      ).catch(fail);
+      running = parts.virtualNode
+        .run(
+          {
+            ...parts.virtualNode,
+            config,
+            clock,
+            random,
+            log,
+            kube,
+            caches,
+            cloud,
+            settings,
+            metrics: parts.metrics.virtualNode,
+            policies: parts.policies,
+            begin: begin.promise,
+          },
+          work,
+        )
+        .catch(fail);
     // Must precede the first look at an EIP: in another account, each EIP would look as if it had been released.
     const began = config.cloud.checkAccount ? await awaitAccount(account, work) : 'fits';
     isAccountOpen = began === 'refused';
@@ -266,6 +271,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
       nodeOf: (name) => caches.nodes.store.get(name),
+      ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,
       warnService,
       log,
@@ -286,6 +292,8 @@ export const runControllers = (parts: OperationParts): Operation => {
           work,
         )
       : Promise.resolve();
+    const judging =
+      policies && runPolicies({ kube, clock, random, log, policies, podEips: caches.podEips, mayAct }, work);
     const measuring = measure({ config, metrics, caches, cloud, clock, log, purchases }, work);
     const delivering = cloudEvents?.run(work);
     const listed: Listed = (eips, all) =>
@@ -298,8 +306,9 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles.
-        laneWorkers: { purchase: workers, started: workers, detach: workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. Calls that change the cloud take long, and a worker that waits for one
+        // costs nothing: as many begin as the account allows.
+        laneWorkers: { purchase: many, started: many, detach: many, priority: many },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),
@@ -310,7 +319,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       },
       work,
     );
-    await Promise.all([sweeping, telling, measuring, delivering]);
+    await Promise.all([sweeping, telling, judging, measuring, delivering]);
     await cloudEvents?.outbox.close();
   })().catch(fail);
   const drained = (async () => {
@@ -329,19 +338,6 @@ const RESULT: Readonly<Record<'done' | 'now' | 'backoff' | 'after' | 'error', Re
   backoff: 'requeue',
   after: 'requeue_after',
   error: 'error',
-};
-
-/** Resolves when `work` does, or rejects as soon as the signal aborts. */
-const unlessStopped = async (signal: AbortSignal, work: Promise<unknown>): Promise<void> => {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason as Error);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 };
 
 type Listed = NonNullable<Parameters<typeof runGarbageCollection>[0]['listed']>;
@@ -370,27 +366,4 @@ const sweep = async (
     vpcId: config.vpcID,
   };
   await runGarbageCollection({ ...ports, metrics: metrics.sweeper, settings }, signal);
-};
-
-/** The UID of the namespace kube-system, which identifies the cluster. Retries until the API server answers. */
-const findClusterUid = async (
-  {
-    kube,
-    clock,
-    random,
-    log,
-  }: { readonly kube: Kube; readonly clock: Clock; readonly random: Random; readonly log: Log },
-  signal: AbortSignal,
-): Promise<string> => {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      const namespace = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
-      if (namespace) return namespace.metadata.uid;
-      log.error({}, 'There is no namespace kube-system, whose UID names the cluster; waiting for it');
-    } catch (error) {
-      if (!(error instanceof KubeFault)) throw error;
-      log.error({ kind: error.kind }, `The UID of the namespace kube-system cannot be read: ${error.message}`);
-    }
-    await clock.sleep(backoffMs(BACKOFF, failures, random), signal);
-  }
 };

@@ -4,7 +4,6 @@ import { createReaderAuthorizer } from '../kube/reader.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { selfSigned } from '../virtualnode/certificate.ts';
 import { createApp } from '../web/app.ts';
 import type { Health } from '../web/health.ts';
 import { serve, serveTls, type Serving } from '../web/http-server.ts';
@@ -21,7 +20,8 @@ interface ListenerParts {
   readonly log: Log;
   readonly health: Health;
   readonly exposition: Exposition;
-  readonly status: Status;
+  /** Undefined where there is no status page. */
+  readonly status?: Status | undefined;
   /** Ends the streams of the status page. */
   readonly pageSignal: AbortSignal;
 }
@@ -57,7 +57,7 @@ export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise
     const metrics = keep(await serveMetrics(parts, signal));
     const isLocalOnly = statusPage === 'local';
     const page =
-      statusPage === 'off'
+      !status || statusPage === 'off'
         ? undefined
         : keep(
             await serve(createApp({ page: { status, clock, signal: pageSignal, isLocalOnly }, log }), address, clock),
@@ -79,6 +79,7 @@ const serveMetrics = async (
   const where = { address, key: 'metrics.address' };
   if (!tls) return serve(app, where.address, clock, where.key);
   const service = `${METRICS_SERVICE}.${config.leaderElection.namespace}.svc`;
+  const { selfSigned } = await import('../virtualnode/certificate.ts');
   // Also where files follow: a scrape before these are there fails at their client, and not at a port that is closed.
   const own = await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
   const server = await serveTls(app, where, { certificate: own }, clock);

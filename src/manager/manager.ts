@@ -11,22 +11,20 @@ import { checkDefinitions } from '../controllers/preflight/definition.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';
-import { senderOf } from '../cloudevents/assemble-cloudevents.ts';
 import type { EventNote } from '../controllers/podeip/events.ts';
 import { createKube } from '../kube/client.ts';
 import { tellingTime } from '../kube/server-time.ts';
 import type { Connection } from '../kube/connect.ts';
 import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
-import { createElection } from '../kube/lease.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { createPodWatch } from '../virtualnode/pod-watch.ts';
 import { createMetrics } from './metrics-registry.ts';
 import type { ShownEndpoint } from '../web/overview.ts';
 import { createHealth } from '../web/health.ts';
 import { runControllers } from './controllers.ts';
+import { electionOf } from './elections.ts';
 import { listen } from './listeners.ts';
 import { withLink } from '../rules/docs-link.ts';
 import { createStatus } from './status-page.ts';
@@ -40,7 +38,7 @@ const LONGEST_NOTE = 1_024;
 const explained = (event: EventNote, docsURL: string | undefined): EventNote =>
   event.type === 'Warning' ? { ...event, note: withLink(event.note, event.reason, docsURL, LONGEST_NOTE) } : event;
 
-interface ManagerOptions {
+export interface ManagerOptions {
   readonly config: Config;
   readonly connection: Connection;
   readonly clock: Clock;
@@ -51,9 +49,17 @@ interface ManagerOptions {
   readonly nodeVersion: string;
   /** The environment variables that may hold credentials. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * What this process runs: the EIPs of pods, with webhooks and status page; the virtual node (see
+   * virtual-node-manager.ts); or both, as far as they are configured, where it is left out.
+   */
+  readonly runs?: Part | undefined;
   /** Starts the drain. */
   readonly signal: AbortSignal;
 }
+
+/** A part of the product that may have a process of its own. */
+type Part = 'eip' | 'virtual-node';
 
 /** A running controller. */
 export interface Manager {
@@ -68,14 +74,22 @@ export interface Manager {
 }
 
 /** Time limit of a drain, milliseconds: less than the 10 s that are promised. */
-const DRAIN_MS = 8_500;
+export const DRAIN_MS = 8_500;
 
-/** Calls per second for those who read logs on the virtual node; each costs one or two, and is remembered. */
-const ENDPOINT_BUDGET = { qps: 5, burst: 10 };
+/** What not everybody runs, undefined where it is not configured: loaded, it takes memory whether it runs or not. */
+const loadOptional = async ({ config, runs }: Pick<ManagerOptions, 'config' | 'runs'>) => ({
+  virtualNode:
+    config.virtualNode.enabled && runs !== 'eip'
+      ? { ...(await import('./virtual-node-source.ts')), ...(await import('./virtual-node-wiring.ts')) }
+      : undefined,
+  cloudEvents:
+    config.cloudEvents.sink === undefined ? undefined : await import('../cloudevents/assemble-cloudevents.ts'),
+});
 
 /** Assembles the controller as configured, and runs it until the signal. */
 export const startManager = async (options: ManagerOptions): Promise<Manager> => {
   const { config, connection, clock, random, log, signal } = options;
+  const optional = await loadOptional(options);
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
   const proxy = proxyAgentOf(options.env);
   if (proxy) {
@@ -100,14 +114,14 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     clock,
     random,
     log,
-    onTrouble: (resource, fault) => tellTrouble(log, connection.server, resource, fault),
+    onTrouble: (resource, fault) => logTrouble(log, connection.server, resource, fault),
   });
   for (const [name, reflector] of caches.all) {
     health.ready(name, () => reflector.hasSynced());
   }
 
   // Leases and Events have a rate limit of their own: a renewal must not wait behind reconciles.
-  const election = electionOf(options);
+  const election = electionOf(options, config.leaderElection.name);
   const services = config.knative.watch
     ? createServiceCache({ transport: connection.watches, clock, random, log })
     : undefined;
@@ -176,7 +190,12 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       lookForUnserved({ ...looking, configuration: config.webhook.configurationName }, work.signal),
   );
   void checkDefinitions({ ...looking, existingEips: config.existingEips }, work.signal);
-  const sender = senderOf(config, clock);
+  const sender = optional.cloudEvents?.senderOf(config, clock);
+  const virtualNode = optional.virtualNode?.createVirtualNodeSource({
+    ...options,
+    record: (about, happening) => recorder.record(about, happening),
+    onTrouble: (fault) => logTrouble(log, connection.server, 'pods', fault),
+  });
   const running = runControllers({
     config,
     clock,
@@ -187,25 +206,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     onTagsDropped: () => overview.tagsDropped(),
     caches,
     services,
-    ...(config.virtualNode.enabled && {
-      virtualNode: {
-        transport: connection.calls,
-        pods: createPodWatch(
-          {
-            transport: connection.watches,
-            clock,
-            random,
-            log,
-            onTrouble: (fault) => tellTrouble(log, connection.server, 'pods', fault),
-          },
-          config.virtualNode.nodeName,
-        ),
-        heartbeatKube: createKube({ transport: connection.calls, clock }),
-        endpointKube: createKube({ transport: connection.calls, clock, ...ENDPOINT_BUDGET }),
-        version: options.version,
-        record: (about, happening) => recorder.record(about, happening),
-      },
-    }),
+    virtualNode: virtualNode && optional.virtualNode && { ...virtualNode, run: optional.virtualNode.workAsVirtualNode },
     policies,
     otherControllers,
     metrics,
@@ -233,10 +234,16 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       overview.throttledBy(cloud.throttle);
       return cloud;
     },
-    cloudEvents: sender && { sender, kube: createKube({ transport: connection.calls, clock, ...limits }) },
+    cloudEvents: sender &&
+      optional.cloudEvents && {
+        assemble: optional.cloudEvents.assembleCloudEvents,
+        sender,
+        kube: createKube({ transport: connection.calls, clock, ...limits }),
+      },
     work: work.signal,
   });
   health.ready('account', running.fitsAccount);
+  if (virtualNode?.identity) health.ready('virtual-node-certificate', () => virtualNode.identity?.isWaiting() !== true);
   const ended = (async (): Promise<'stopped' | 'lost'> => {
     const stopped = new Promise<'stopped'>((resolve) => {
       if (signal.aborted) resolve('stopped');
@@ -253,11 +260,11 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     await Promise.race([running.drained, clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
     enough.abort();
     await recorder.stop(500);
-    await election?.release();
+    await Promise.all([election?.release(), virtualNode?.claim?.release()]);
     ending.abort(new Error('the controller is stopping'));
     await webhooks?.ended.catch(() => undefined);
     await listeners.close();
-    await connection.close();
+    await Promise.all([connection.close(), virtualNode?.identity?.close()]);
     log.info({}, 'Stopped');
     if (how !== 'stopped') throw how.error;
     return how;
@@ -270,24 +277,6 @@ const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => resolve({ error }));
   });
-
-const electionOf = ({ config, connection, clock, random, log }: ManagerOptions) => {
-  const { enabled, namespace, name, identity, ...seconds } = config.leaderElection;
-  if (!enabled) return undefined;
-  return createElection({
-    kube: createKube({ transport: connection.calls, clock, timeoutMs: seconds.retryPeriodSeconds * 2_000 }),
-    clock,
-    random,
-    log,
-    namespace,
-    name,
-    // A name alone would be the same after a restart of the container.
-    identity: `${identity ?? 'knative-eip'}_${random.uuid()}`,
-    leaseDurationMs: seconds.leaseDurationSeconds * 1_000,
-    renewDeadlineMs: seconds.renewDeadlineSeconds * 1_000,
-    retryPeriodMs: seconds.retryPeriodSeconds * 1_000,
-  });
-};
 
 /**
  * Chooses the endpoints of the cloud's APIs that the configuration leaves open. Choices are logged, and reported to
@@ -333,7 +322,7 @@ export const credentialsOf = (config: Config, env: ManagerOptions['env']): Crede
 });
 
 /** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
-const tellTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
+export const logTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
   const fields = { resource, kind: fault.kind };
   if (fault.kind === 'notFound' && resource === 'podeips')
     log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');

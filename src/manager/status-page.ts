@@ -1,8 +1,4 @@
-import { KEYS } from '../api/annotations.ts';
-import { sentence } from '../api/finding.ts';
-import type { KnativeService } from '../api/knative.ts';
 import { PODEIP, type PodEip } from '../api/podeip.ts';
-import { isReason } from '../api/reason-policy.ts';
 import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
 import type { ObservedCall } from '../cloud/observe.ts';
@@ -10,25 +6,17 @@ import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
 import type { ServiceCache } from '../controllers/service/controller.ts';
 import type { Election } from '../kube/lease.ts';
-import { keyOf, refOf } from '../kube/store.ts';
+import { keyOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createCallBudget, type CallEnd } from '../view/budget.ts';
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
 import { createHistory, type HistoryEntry } from '../view/history.ts';
-import { settingsOf } from './settings.ts';
-import { docsLink, withoutLink } from '../rules/docs-link.ts';
-import { findingsOf, summarySentence, summarize } from '../controllers/service/summary.ts';
-import { readyReasonOf, serviceNameOf, phaseOf } from '../view/phase.ts';
+import { readyReasonOf } from '../view/phase.ts';
 import { addressOf } from '../view/shown-address.ts';
-import type {
-  Overview,
-  Phase,
-  ShownBudget,
-  ShownFinding,
-  ShownService,
-  Status,
-  ShownEndpoint,
-} from '../web/overview.ts';
+import type { Overview, ShownBudget, ShownEndpoint, Status, Summary } from '../web/overview.ts';
+import { createStatusIndex, readyConditionOf, type StatusIndex } from './status-index.ts';
+
+type StateNote = Pick<HistoryEntry, 'type' | 'reason' | 'action' | 'note'>;
 
 interface StatusSources {
   readonly config: Config;
@@ -69,13 +57,22 @@ export const createStatus = ({
   endpoints,
   quota,
 }: StatusSources): StatusFeed => {
-  const { podEips, pods } = caches;
-  const settings = settingsOf(config, '');
+  const { podEips } = caches;
   const history = createHistory();
   const budget = createCallBudget(clock);
   const started = time(clock.now());
   let throttle: Throttle | undefined;
   let areTagsDropped = false;
+
+  let made: StatusIndex | undefined;
+  /** Nobody may ever look: it is made for the first who does. */
+  const index = (): StatusIndex => (made ??= createStatusIndex({ config, caches, services, history }));
+
+  const remember = (about: Regarding, note: EventNote | StateNote) => {
+    const dropped = history.add(about, note, clock.now());
+    if (about.kind === 'Pod' && note.type === 'Warning') made?.told(keyOf(about));
+    if (dropped?.kind === 'Pod') made?.told(dropped.key);
+  };
 
   // Every replica sees these changes; Events are known to the leader only.
   podEips.subscribe(({ type, object, old, from }) => {
@@ -83,82 +80,23 @@ export const createStatus = ({
     const isKnown = type === 'updated' ? old !== undefined && stateOf(old).note === state.note : from === 'list';
     if (isKnown && type !== 'deleted') return;
     const { namespace, name, uid } = object.metadata;
-    history.add(
-      { apiVersion: '', kind: WATCHED, namespace, name, uid },
-      { type: 'State', action: '', ...state },
-      clock.now(),
-    );
+    remember({ apiVersion: '', kind: WATCHED, namespace, name, uid }, { type: 'State', action: '', ...state });
   });
 
-  const findingsOfPods = function* (): Generator<ShownFinding> {
-    for (const { about, entry } of history.warnings('Pod')) {
-      const key = keyOf(about);
-      if (pods.store.get(key)?.metadata.uid !== about.uid) continue;
-      // A PodEIP's own condition is preferred: it is newer than the Event, and every replica knows it.
-      const isOfRequest = entry.action === 'Claim' || entry.action === 'RecordExternal';
-      if (!isOfRequest && podEips.store.get(key)) continue;
-      const { namespace = '', name } = about;
-      const { reason, note: text, at } = entry;
-      yield {
-        severity: isOfRequest ? 'warn' : 'attention',
-        kind: 'Pod',
-        namespace,
-        name,
-        reason,
-        text,
-        since: time(at),
-        docs: config.docsURL !== undefined && isReason(reason) ? docsLink(reason, config.docsURL) : undefined,
-      };
-    }
-  };
-
-  const overview: Status['overview'] = () => {
-    const counts: Record<Phase, number> = { inUse: 0, waiting: 0, attention: 0, kept: 0, goingBack: 0 };
-    const findings: ShownFinding[] = [...findingsOfPods()];
-    const byService = new Map<string, PodEip[]>();
-    for (const podEip of podEips.store.values()) {
-      const standing = phaseOf(podEip);
-      counts[standing] += 1;
-      if (standing === 'attention') findings.push(findingOf(podEip, config.docsURL));
-      const name = serviceNameOf(podEip);
-      if (name === undefined) continue;
-      const key = keyOf({ namespace: podEip.metadata.namespace, name });
-      const others = byService.get(key);
-      if (others) others.push(podEip);
-      else byService.set(key, [podEip]);
-    }
-    for (const service of services?.store.values() ?? []) {
-      const { namespace = '', name } = service.metadata;
-      for (const finding of findingsOf(service, settings))
-        findings.push({
-          severity: finding.severity === 'refuse' ? 'attention' : 'warn',
-          kind: 'Service',
-          namespace,
-          name,
-          reason: finding.id,
-          text: sentence(finding),
-          since: undefined,
-          docs: config.docsURL && docsLink(finding.id, config.docsURL),
-        });
-      if (asks(service) && !byService.has(keyOf(service.metadata))) byService.set(keyOf(service.metadata), []);
-    }
-    return {
-      cluster: config.clusterID,
-      region: config.regionID,
-      version,
-      started,
-      isComplete: caches.all.every(([, reflector]) => reflector.hasSynced()),
-      isLeader: election?.isLeader() ?? true,
-      leader: election?.holder(),
-      counts,
-      services: [...byService].map(([key, all]) => serviceOf(key, all)).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-      findings: findings.toSorted(compare),
-      budget: budgets(),
-      endpoints: endpoints(),
-      areTagsDropped,
-      quota: quota(),
-    };
-  };
+  const summary = (): Summary => ({
+    cluster: config.clusterID,
+    region: config.regionID,
+    version,
+    started,
+    isComplete: caches.all.every(([, reflector]) => reflector.hasSynced()),
+    isLeader: election?.isLeader() ?? true,
+    leader: election?.holder(),
+    counts: index().counts(),
+    budget: budgets(),
+    endpoints: endpoints(),
+    areTagsDropped,
+    quota: quota(),
+  });
 
   const budgets = (): ShownBudget[] => {
     const called = new Set(budget.actions());
@@ -178,7 +116,10 @@ export const createStatus = ({
 
   return {
     status: {
-      overview,
+      summary,
+      overview: () => ({ ...summary(), services: index().services(), findings: index().findings() }),
+      service: (key) => index().service(key),
+      findingsAbout: (object) => index().findingsAbout(object),
       *addresses() {
         for (const podEip of podEips.store.values()) yield addressOf(podEip);
       },
@@ -194,11 +135,9 @@ export const createStatus = ({
           .toSorted((a, b) => a.at - b.at)
           .map(({ at, count, type, reason, note }) => ({ at: time(at), count, type, reason, note }));
       },
-      subscribe: (changed) => podEips.subscribe(({ object }) => changed(keyOf(object.metadata))),
+      subscribe: (changed) => index().subscribe(changed),
     },
-    recorded: (about, note) => {
-      history.add(about, note, clock.now());
-    },
+    recorded: remember,
     called: ({ action, outcome }) => budget.called(action, callEndOf(outcome)),
     tagsDropped: () => {
       areTagsDropped = true;
@@ -227,8 +166,6 @@ const GONE = { reason: 'Gone', note: 'the PodEIP is gone: nothing is held for th
 const isSame = (a: HistoryEntry, b: HistoryEntry): boolean =>
   a.reason === b.reason && a.note === b.note && Math.abs(a.at - b.at) < 1_000;
 
-const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
-
 /** The state of a PodEIP as an entry of its history. */
 const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: string } => {
   const { spec, status, metadata } = podEip;
@@ -236,44 +173,8 @@ const stateOf = (podEip: PodEip): { readonly reason: string; readonly note: stri
     ...(spec.allocationID === '' ? ['no EIP yet'] : [`EIP ${spec.allocationID}`]),
     ...(status?.eipAddress ? [status.eipAddress] : []),
     ...(status?.status ? [`is ${status.status}`] : []),
-    readyOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
+    readyConditionOf(podEip)?.status === 'True' ? 'ready' : 'not ready',
     ...(metadata.deletionTimestamp === undefined ? [] : ['on its way back']),
   ];
   return { reason: readyReasonOf(podEip), note: parts.join(', ') };
-};
-
-const findingOf = (podEip: PodEip, docsURL: string | undefined): ShownFinding => {
-  const { namespace = '', name } = podEip.metadata;
-  const ready = readyOf(podEip);
-  const reason = readyReasonOf(podEip);
-  const message = ready?.message ?? '';
-  const isKnown = docsURL !== undefined && isReason(reason);
-  return {
-    severity: 'attention',
-    kind: 'Pod',
-    namespace,
-    name,
-    reason,
-    text: isReason(reason) ? withoutLink(message, reason) : message,
-    since: ready?.lastTransitionTime,
-    docs: isKnown ? docsLink(reason, docsURL) : undefined,
-  };
-};
-
-const serviceOf = (key: string, podEips: readonly PodEip[]): ShownService => {
-  const { namespace = '', name } = refOf(key);
-  const summary = summarize(podEips);
-  const inUse = [...summary.inUse.values()].reduce((sum, addresses) => sum + addresses.length, 0);
-  return { key, namespace, name, asked: summary.asked, inUse, summary: summarySentence(summary) };
-};
-
-/** Whether the Service's template asks for addresses, in any spelling. */
-const asks = ({ spec }: KnativeService): boolean => {
-  const annotations = spec?.template?.metadata?.annotations ?? {};
-  return [...KEYS.withEip, ...KEYS.instanceId].some((key) => annotations[key] !== undefined);
-};
-
-const compare = (a: ShownFinding, b: ShownFinding): number => {
-  if (a.severity !== b.severity) return a.severity === 'attention' ? -1 : 1;
-  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
 };

@@ -11,8 +11,11 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
+import type { NodeIdentity } from '../virtualnode/node-identity.ts';
 import type { PodWatch } from '../virtualnode/pod-watch.ts';
 import { runVirtualNode, type VirtualNodeSettings } from '../virtualnode/provider.ts';
+import type { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
+import type { NodeClaim } from './node-claim.ts';
 
 /** What the virtual node needs beside the dependencies of the controllers. */
 export interface VirtualNodeSource {
@@ -23,6 +26,14 @@ export interface VirtualNodeSource {
   readonly heartbeatKube: Kube;
   /** For the kubelet endpoint, whose readers must not slow the work on pods. */
   readonly endpointKube: Kube;
+  /** For the pods of the node and what they refer to. By default the controller's. */
+  readonly nodeKube?: Kube | undefined;
+  /** The node's own identity; undefined if all is asked by the service account. */
+  readonly identity?: Pick<NodeIdentity, 'usable' | 'isWaiting' | 'run' | 'close'> | undefined;
+  /** The certificate of the kubelet endpoint, where it is asked for. */
+  readonly serving?: ReturnType<typeof requestServingCertificate> | undefined;
+  /** The Lease of the node; undefined if this process is the only one. */
+  readonly claim?: NodeClaim | undefined;
   /** The version of the product. */
   readonly version: string;
   readonly record: (about: ObjectReference, happening: Happening) => void;
@@ -35,7 +46,7 @@ interface VirtualNodeWorld extends VirtualNodeSource {
   readonly random: Random;
   readonly log: Log;
   readonly kube: Kube;
-  readonly caches: Caches;
+  readonly caches: Pick<Caches, 'podEips'>;
   readonly cloud: AssembledCloud;
   readonly policies?: Policies | undefined;
   /** Until this resolves, only the Node is kept alive. */
@@ -44,28 +55,57 @@ interface VirtualNodeWorld extends VirtualNodeSource {
   readonly settings: Settings;
 }
 
-/** Interval between reads of pods that are changing, milliseconds. One call lists all of them. */
-const POLL_MS = 2_000;
+/** Interval between reads of pods that are changing, milliseconds. Each of 10,000 calls in a minute shows 200. */
+const POLL_MS = 500;
 
-/** Runs the virtual node as configured until the signal aborts; resolves when nothing is under way any more. */
-export const workAsVirtualNode = (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
-  const { cloud, caches, config, settings, version, policies, ...ports } = world;
-  return runVirtualNode(
-    {
-      ...ports,
-      cloud: cloud.cloud,
-      ...(policies && {
-        policyOf: async (namespace: string, isFresh: boolean, stop: AbortSignal) =>
-          isFresh
-            ? (await readPolicy(policies, ports.kube, namespace, stop)).effective
-            : recallPolicy(policies, ports.kube, namespace, stop),
-      }),
-      containerGroups: cloud.containerGroups,
-      podEips: caches.podEips,
-      settings: virtualNodeSettings(config, settings, version),
-    },
-    signal,
-  );
+/**
+ * Runs the virtual node as configured until the signal aborts, once its Lease is ours and it may ask the API server as
+ * who it is; resolves when nothing is under way any more.
+ */
+export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSignal): Promise<void> => {
+  const { cloud, caches, config, settings, version, policies, identity, serving, claim, ...ports } = world;
+  // What is held is given back by whoever ends the process, and not at the signal.
+  await unlessStopped(signal, claim?.acquire(new AbortController().signal));
+  const keeping = identity?.run(signal);
+  await unlessStopped(signal, identity?.usable);
+  // Only who is known as the node may ask for it.
+  const asking = serving?.run(signal);
+  if (!signal.aborted)
+    await runVirtualNode(
+      {
+        ...ports,
+        cloud: cloud.cloud,
+        ...(policies && {
+          policyOf: async (namespace: string, isFresh: boolean, stop: AbortSignal) =>
+            isFresh
+              ? (await readPolicy(policies, ports.kube, namespace, stop)).effective
+              : recallPolicy(policies, ports.kube, namespace, stop),
+        }),
+        containerGroups: cloud.containerGroups,
+        podEips: caches.podEips,
+        settings: withServing(virtualNodeSettings(config, settings, version), serving),
+      },
+      signal,
+    );
+  await keeping;
+  await asking;
+};
+
+/** The certificate of the endpoint comes from the request for it, where there is one. */
+const withServing = (
+  { kubelet, ...settings }: VirtualNodeSettings,
+  serving: VirtualNodeSource['serving'],
+): VirtualNodeSettings => ({
+  ...settings,
+  kubelet: kubelet && serving ? { ...kubelet, certificate: serving.certificate, renewed: serving.renewed } : kubelet,
+});
+
+/** Resolves when `work` does, or the signal aborts. */
+const unlessStopped = async (signal: AbortSignal, work: Promise<void> | undefined): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await Promise.race([work, promise]);
 };
 
 /** What the configuration makes of the virtual node. Reads the files that it names. */

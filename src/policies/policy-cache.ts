@@ -24,6 +24,8 @@ export interface PolicyCache {
   readonly reflector: Reflector<EipPolicy>;
   /** All policies; undefined until they are known. Empty if the kind is known not to be installed. */
   known(): readonly EipPolicy[] | undefined;
+  /** A watch of namespaces, by their names and labels. It works once it is run. */
+  watchNamespaces(onTrouble: (fault: KubeFault) => void): Reflector<Namespace>;
   /** To be called when a quorum read has shown that the kind is not installed. */
   isNotInstalled(): void;
 }
@@ -45,9 +47,10 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
     log: silentLog,
     resource: EIP_POLICY,
     backoff: LOOK,
-    keep: ({ metadata: { name, uid, resourceVersion, generation }, spec }) => ({
+    keep: ({ metadata: { name, uid, resourceVersion, generation }, spec, status }) => ({
       metadata: { name, uid, resourceVersion, generation },
       spec,
+      status,
     }),
     onTrouble: (fault) => {
       if (fault.kind === said || fault.kind === 'expired') return;
@@ -64,6 +67,16 @@ export const createPolicyCache = ({ log, ...ports }: PolicyCacheOptions): Policy
   });
   return {
     reflector,
+    watchNamespaces: (onTrouble) =>
+      createReflector<Namespace, Namespace>({
+        ...ports,
+        log: silentLog,
+        resource: NAMESPACE,
+        keep: ({ metadata: { name, uid, resourceVersion, labels } }) => ({
+          metadata: { name, uid, resourceVersion, labels },
+        }),
+        onTrouble,
+      }),
     known: () => (reflector.hasSynced() ? [...reflector.store.values()] : isNotInstalled ? [] : undefined),
     isNotInstalled: () => {
       isNotInstalled = true;
@@ -126,7 +139,7 @@ export const recallPolicy = async (
 };
 
 /** Adds all PodEIPs to the queue when a policy is created, changed or deleted. */
-export const feedPolicies = ({ reflector }: PolicyCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
+export const enqueueForPolicies = ({ reflector }: PolicyCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
   reflector.subscribe(({ type, object, old }) => {
     if (type === 'updated' && JSON.stringify(object.spec) === JSON.stringify(old?.spec)) return;
     for (const { metadata } of podEips.store.values()) queue.add(keyOf(metadata), 'resync');

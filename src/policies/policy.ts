@@ -87,7 +87,7 @@ export const effectivePolicy = (policies: readonly EipPolicy[], namespace: Polic
 };
 
 /** A policy's default package is allowed by that policy, even if its list does not have it. */
-const packagesOf = ({ bandwidthPackages, defaults }: EipPolicySpec): readonly string[] | undefined =>
+export const packagesOf = ({ bandwidthPackages, defaults }: EipPolicySpec): readonly string[] | undefined =>
   bandwidthPackages && defaults?.bandwidthPackage !== undefined
     ? [...new Set([...bandwidthPackages, defaults.bandwidthPackage])]
     : bandwidthPackages;
@@ -108,7 +108,11 @@ const common = (lists: readonly (readonly string[] | undefined)[]): readonly str
   return one && [...new Set(one)].filter((id) => others.every((other) => other.includes(id))).toSorted();
 };
 
-const means = ({ namespaces, namespaceSelector }: EipPolicySpec, { name, labels = {} }: PolicyNamespace): boolean =>
+/** Whether a policy means the namespace. */
+export const means = (
+  { namespaces, namespaceSelector }: EipPolicySpec,
+  { name, labels = {} }: PolicyNamespace,
+): boolean =>
   namespaces === undefined && namespaceSelector === undefined
     ? true
     : (namespaces?.includes(name) ?? false) ||

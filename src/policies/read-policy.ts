@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EIP_POLICY, type EipPolicy } from '../api/eippolicy.ts';
 import { workloadKindOf } from '../manifest/read-workload.ts';
-import { maybe, strings, unreadable, type Unreadable } from '../manifest/wire.ts';
+import { maybe, oneLineOf, strings, unreadable, type Unreadable } from '../manifest/wire.ts';
 
 const ids = maybe(z.array(z.string()));
 
@@ -61,4 +61,24 @@ export const readPolicyObject = (object: unknown): ReadPolicy => {
   if (!read.success) return unreadable(read.error, object);
   const { metadata, spec } = read.data;
   return { kind: 'policy', policy: { metadata: { name: metadata.name, uid: '', resourceVersion: '' }, spec } };
+};
+
+/**
+ * The fields of a policy's spec that this version does not know, as paths, and where one has another type than this
+ * version expects, why. Empty where all is understood. The definition in the cluster may be newer than the controller.
+ */
+export const unknownFields = (spec: unknown): readonly string[] => {
+  const read = schema.shape.spec.safeParse(spec);
+  return read.success ? leftOut(spec, read.data, 'spec') : [oneLineOf(unreadable(read.error, spec), 'spec')];
+};
+
+/** The paths of what is in `whole` and not in `read`. */
+const leftOut = (whole: unknown, read: unknown, path: string): readonly string[] => {
+  if (typeof whole !== 'object' || whole === null) return [];
+  return Object.entries(whole).flatMap(([key, value]) => {
+    const at = Array.isArray(whole) ? `${path}[${key}]` : `${path}.${key}`;
+    if (value === null || value === undefined) return [];
+    const there = (read as Readonly<Record<string, unknown>> | undefined)?.[key];
+    return there === undefined ? [at] : leftOut(value, there, at);
+  });
 };

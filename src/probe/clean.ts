@@ -1,4 +1,4 @@
-import { dismantle, isNothing, type Belongings, type Step } from './dismantle.ts';
+import { dismantle, isNothing, type Belongings, type ReturningCall } from './dismantle.ts';
 import { textAt } from './json.ts';
 import { carriesMark, type Mark } from './mark.ts';
 import type { NamedAnswer, NamedProduct } from '../cloud/named-answer.ts';
@@ -96,7 +96,7 @@ const look = async (eyes: Eyes): Promise<Belongings> => {
   };
 };
 
-const sentence = ({ action, query }: Step): string =>
+const sentence = ({ action, query }: ReturningCall): string =>
   `${action} ${textAt(query, 'AllocationId') || textAt(query, 'ResourceId.1') || textAt(query, 'NetworkInterfaceId') || textAt(query, 'ContainerGroupId') || textAt(query, 'IpInstanceId')}`;
 
 /**

@@ -1,4 +1,4 @@
-import { at } from './json.ts';
+import { fieldAt } from './json.ts';
 import { AskFailed, productOf, type Lab } from './lab.ts';
 import type { NamedAnswer } from '../cloud/named-answer.ts';
 import { asAssumed, differs, probe, type Probe } from './probe.ts';
@@ -80,7 +80,7 @@ const denialProbe = (
         const says = `${action}: ${answer.status ?? ''} ${answer.code}`;
         answers.push(says);
         if (answer.status !== FORBIDDEN || !answer.known) unlike.push(says);
-        if (at(answer.body, 'AccessDeniedDetail', 'AuthAction') !== undefined) named += 1;
+        if (fieldAt(answer.body, 'AccessDeniedDetail', 'AuthAction') !== undefined) named += 1;
       }
       return { code, answers, unlike, named };
     },

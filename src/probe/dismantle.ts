@@ -13,7 +13,7 @@ export interface Belongings {
 }
 
 /** One call that gives something back. */
-export interface Step {
+export interface ReturningCall {
   readonly product: NamedProduct;
   readonly action: string;
   readonly query: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface Step {
 export const isNothing = ({ eips, eipsOfGroups, interfaces, groups }: Belongings): boolean =>
   eips.length + eipsOfGroups.length + interfaces.length + groups.length === 0;
 
-const stepOfEip = (eip: EipSeen): Step | undefined => {
+const stepOfEip = (eip: EipSeen): ReturningCall | undefined => {
   const AllocationId = eip.allocationId;
   if (eip.status === 'InUse') return { product: 'vpc', action: 'UnassociateEipAddress', query: unbindingQuery(eip) };
   if (eip.status !== 'Available') return undefined;
@@ -40,8 +40,8 @@ const stepOfEip = (eip: EipSeen): Step | undefined => {
 export const dismantle = (
   { eips, eipsOfGroups, interfaces, groups }: Belongings,
   mark: Mark,
-): { readonly steps: readonly Step[]; readonly waiting: readonly string[] } => {
-  const steps: Step[] = [];
+): { readonly steps: readonly ReturningCall[]; readonly waiting: readonly string[] } => {
+  const steps: ReturningCall[] = [];
   const waiting: string[] = [];
   // An EIP that is made with an instance should go with it. Marked, it is found if it does not.
   for (const eip of eipsOfGroups)

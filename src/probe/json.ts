@@ -6,18 +6,18 @@ const isRecord = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What is at the path, or undefined. */
-export const at = (body: unknown, ...path: readonly string[]): unknown =>
+export const fieldAt = (body: unknown, ...path: readonly string[]): unknown =>
   path.reduce<unknown>((inner, key) => (isRecord(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined), body);
 
 /** The objects of the list at the path. */
 export const listAt = (body: unknown, ...path: readonly string[]): readonly Json[] => {
-  const list = at(body, ...path);
+  const list = fieldAt(body, ...path);
   return Array.isArray(list) ? list.filter(isRecord) : [];
 };
 
 /** Text or number at the path as text, '' where there is neither. */
 export const textAt = (body: unknown, ...path: readonly string[]): string => {
-  const value = at(body, ...path);
+  const value = fieldAt(body, ...path);
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 };
 

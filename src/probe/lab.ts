@@ -1,10 +1,10 @@
 import { NO_ANSWER, type NamedAnswer, type NamedProduct } from '../cloud/named-answer.ts';
-import { at, textAt } from './json.ts';
+import { fieldAt, textAt } from './json.ts';
 import type { Mark } from './mark.ts';
 import { MARK_TAG } from './mark.ts';
 import type { ProbePorts, Site } from './port.ts';
 import { eipsIn, groupsIn, interfacesIn, type EipSeen, type GroupSeen, type InterfaceSeen } from './seen.ts';
-import { LAG_MS, LOOK_MS, watch } from './watch.ts';
+import { LAG_MS, LOOK_MS, watchEip } from './watch.ts';
 
 /** A question that could not be put, because what it needs could not be had. */
 export class AskFailed extends Error {
@@ -128,10 +128,10 @@ export class Lab {
     if (isNameRefused) sent = { ...this.eipQuery('1', this.mark.plainEipName('1')), ClientToken: this.token() };
     const { body } = first.code === 'OK' ? first : await this.must('AllocateEipAddress', sent);
     const [allocationId, address] = [textAt(body, 'AllocationId'), textAt(body, 'EipAddress')];
-    const bought = await watch(this, { allocationId, address });
+    const bought = await watchEip(this, { allocationId, address });
     const tag = { ResourceType: 'EIP', 'ResourceId.1': allocationId, ...this.mark.tag };
     if (!bought.hasTag) await this.must('TagResources', tag);
-    const tagged = bought.hasTag ? bought : await watch(this, { allocationId, address });
+    const tagged = bought.hasTag ? bought : await watchEip(this, { allocationId, address });
     this.#lags = bought.unlistedMs > 0 || bought.wentBack || tagged.wentBack;
     return { allocationId, address, query: sent, nameCode: isNameRefused ? first.code : 'OK', bought, tagged };
   });
@@ -354,6 +354,6 @@ export const unbindingQuery = (eip: EipSeen): Readonly<Record<string, string>> =
 
 /** How many entries an answer says that there are, or -1. */
 export const totalOf = ({ body }: NamedAnswer): number => {
-  const total = at(body, 'TotalCount');
+  const total = fieldAt(body, 'TotalCount');
   return typeof total === 'number' ? total : -1;
 };

@@ -17,7 +17,7 @@ export interface Mark {
   readonly tag: Readonly<Record<string, string>>;
 }
 
-export const markOf = (run: string): Mark => ({
+export const markOfRun = (run: string): Mark => ({
   run,
   eipName: (what) => `${MARK_TAG}/${run}:${what}`,
   plainEipName: (what) => `${MARK_TAG}-${run}-${what}`,

@@ -2,7 +2,7 @@ import type { CloudReading } from '../cloud/readings.ts';
 import { CLOUD_READINGS } from '../cloud/readings.ts';
 import type { NamedAnswer } from '../cloud/named-answer.ts';
 import type { Site } from './port.ts';
-import type { Finding, Run } from './run-probes.ts';
+import type { ProbeFinding, Run } from './run-probes.ts';
 
 /** One call, without what it was about: for the report. */
 export interface CallMade {
@@ -28,7 +28,7 @@ export const callMade = (atMs: number, action: string, answer: NamedAnswer): Cal
  * What a run makes, and what it costs. The prices are of the order of magnitude: an idle EIP some ¥0.02 an hour, an
  * instance of 0.5 vCPU and 1 GiB ¥0.07 an hour (Singapore).
  */
-export const planText = (
+export const probePlanText = (
   { region, vSwitchId, securityGroupId, packageId, withEci, podAddress, networkInterfaceId, isLong }: Site,
   hasDenied: boolean,
 ): string =>
@@ -54,11 +54,11 @@ export const planText = (
   ].join('\n');
 
 /** One line for one question. */
-export const findingLine = ({ id, assumption, verdict }: Finding): string =>
+export const findingLine = ({ id, assumption, verdict }: ProbeFinding): string =>
   `${id.padEnd(13)} ${verdict.kind.padEnd(19)} ${assumption}: ${verdict.says}`;
 
 /** The readings that were found, in the order of docs/cloud-readings.md. */
-const readingsFound = (findings: readonly Finding[]): readonly CloudReading[] => {
+const readingsFound = (findings: readonly ProbeFinding[]): readonly CloudReading[] => {
   const found = new Set(findings.flatMap(({ verdict }) => (verdict.kind === 'differs' ? verdict.readings : [])));
   return CLOUD_READINGS.filter((reading) => found.has(reading));
 };
@@ -80,7 +80,7 @@ const SETTINGS: Readonly<Record<CloudReading, string>> = {
 };
 
 /** The settings that the findings call for, one line each. */
-export const settingLines = (findings: readonly Finding[]): readonly string[] =>
+export const settingLines = (findings: readonly ProbeFinding[]): readonly string[] =>
   readingsFound(findings).map((reading) => `${reading}: ${SETTINGS[reading]}`);
 
 /**

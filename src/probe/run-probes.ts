@@ -24,7 +24,7 @@ const PROBES: readonly Probe[] = [
 ];
 
 /** What came of one question. */
-export interface Finding {
+export interface ProbeFinding {
   readonly id: string;
   readonly assumption: string;
   readonly verdict: Verdict;
@@ -46,7 +46,7 @@ const lackOf = ({ site, ports }: Lab, needs: readonly Need[]): string | undefine
   return needs.map((need) => lacks[need]).find((lack) => lack !== undefined);
 };
 
-const put = async ({ id, assumption, needs, ask }: Probe, lab: Lab): Promise<Finding> => {
+const put = async ({ id, assumption, needs, ask }: Probe, lab: Lab): Promise<ProbeFinding> => {
   const lack = lackOf(lab, needs);
   if (lack !== undefined) return { id, assumption, verdict: notAsked(lack), observation: {} };
   try {
@@ -59,7 +59,7 @@ const put = async ({ id, assumption, needs, ask }: Probe, lab: Lab): Promise<Fin
 
 /** What a run has shown, and what of it is left in the account. */
 export interface Run {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ProbeFinding[];
   readonly left: readonly string[];
   /** Why it ended before the last question. */
   readonly stopped: string | undefined;
@@ -71,10 +71,10 @@ export interface Run {
  */
 export const runProbes = async (
   { ports, site, mark }: { readonly ports: ProbePorts; readonly site: Site; readonly mark: Mark },
-  onFinding: (finding: Finding) => void,
+  onFinding: (finding: ProbeFinding) => void,
   signal?: AbortSignal,
 ): Promise<Run> => {
-  const findings: Finding[] = [];
+  const findings: ProbeFinding[] = [];
   let stopped: string | undefined;
   const { clock } = ports;
   const until =

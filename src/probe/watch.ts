@@ -76,7 +76,7 @@ const withLook = (seen: Watched, nowMs: number, look: Awaited<ReturnType<typeof 
 });
 
 /** Watches an EIP until what shows of it is steady: by its ID, by the tag of the run and by its address. */
-export const watch = async (lab: Looks, purchase: Purchase): Promise<Watched> => {
+export const watchEip = async (lab: Looks, purchase: Purchase): Promise<Watched> => {
   const { clock } = lab.ports;
   const began = clock.mono();
   let seen = NOTHING_SEEN;

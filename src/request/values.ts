@@ -92,7 +92,10 @@ export const readId =
           /^\d{1,3}(\.\d{1,3}){3}$/.test(text)
             ? 'is an address, and this annotation takes an ID'
             : 'is not the ID that this annotation takes',
-          `write one ID of the form "${prefix}-…"`,
+          // Alibaba Cloud's documentation hides the end of the IDs in its examples.
+          text.includes('*')
+            ? `write the whole ID of one of yours, "${prefix}-…", without asterisks`
+            : `write one ID of the form "${prefix}-…"`,
         );
 
 // eslint-disable-next-line no-control-regex -- finding control characters is the point

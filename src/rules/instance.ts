@@ -3,7 +3,7 @@ import { notAllowedOnNode } from '../policies/instance-policy.ts';
 import { UNRESTRICTED } from '../policies/policy.ts';
 import { instanceChoices } from '../request/instance-choices.ts';
 import { remarksOn } from '../virtualnode/translate/group.ts';
-import { DAEMON_SET, type Remark } from '../virtualnode/translate/input.ts';
+import { DAEMON_SET_REFUSED, type Remark } from '../virtualnode/translate/input.ts';
 import { asKnativeMakesIt } from '../virtualnode/translate/queue-proxy.ts';
 import type { WorkloadPod } from '../virtualnode/workload-pod.ts';
 import { cutAt } from '../lib/text.ts';
@@ -39,7 +39,7 @@ const translationFindings = (
 ): readonly Finding[] => {
   const { podSpec, kind, owner } = workload;
   if (kind === 'DaemonSet' || owner?.kind === 'DaemonSet')
-    return [finding('UnsupportedByECI', [], ...halves(DAEMON_SET))];
+    return [finding('UnsupportedByECI', [], ...halves(DAEMON_SET_REFUSED))];
   if (!podSpec) return [];
   const pod = podOf(workload, podSpec);
   const { refusals, notes } = remarksOn(workload.isKnative ? asKnativeMakesIt(pod) : pod, {

@@ -4,9 +4,9 @@ import { PODEIP } from '../api/podeip.ts';
 import type { CloudReading } from '../cloud/readings.ts';
 import type { EmbeddedCloud } from './cloud/sandbox-cloud.ts';
 import { SAMPLES, SAMPLES_NAMESPACE } from './samples.ts';
-import { removeAll, type DemoStage } from './story.ts';
+import { removeAll, type DemoStage } from './demo.ts';
 
-/** A story with one subject. Its sentences fit 80 columns. */
+/** A demo with one subject. Its sentences fit 80 columns. */
 export interface Lesson {
   readonly is: readonly string[];
   /** What the cloud must be like for it. */
@@ -53,7 +53,7 @@ export const pod = (
 export const deletePod = ({ kube }: Classroom, { metadata }: Pod): Promise<void> =>
   kube.delete(POD, metadata, { uid: metadata.uid });
 
-export const readyReasonOf = async ({ kube }: Classroom, name: string): Promise<string | undefined> => {
+export const readReadyReason = async ({ kube }: Classroom, name: string): Promise<string | undefined> => {
   const podEip = await kube.get(PODEIP, { namespace: SAMPLES_NAMESPACE, name });
   return podEip?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
 };

@@ -1,7 +1,7 @@
 import { ON_ECS, WITH_OWN_EIP } from './samples.ts';
-import { boughtOf, deletePod, pod, readyReasonOf, sample, type Lesson } from './lesson.ts';
+import { boughtOf, deletePod, pod, readReadyReason, sample, type Lesson } from './lesson.ts';
 import { READING_LESSONS } from './reading-lessons.ts';
-import { knativePods, make, rollOut, served, until, visitor } from './story.ts';
+import { knativePods, make, rollOutSample, served, until, visitor } from './demo.ts';
 
 export const LESSONS = {
   rollout: {
@@ -15,7 +15,7 @@ export const LESSONS = {
       const leave = visitor(stage)(WITH_OWN_EIP);
       await served(stage);
       stage.say('  The first Revision has the EIP. A new template is applied:');
-      await rollOut(stage);
+      await rollOutSample(stage);
       stage.say('  The old pod stayed Ready without the EIP, so that no request was lost.');
       await leave();
     },
@@ -54,10 +54,10 @@ export const LESSONS = {
       const first = await pod(stage, 'first');
       await served(stage);
       await pod(stage, 'second');
-      await until(stage, 'it says why', async () => (await readyReasonOf(stage, 'second')) === 'QuotaExceeded');
+      await until(stage, 'it says why', async () => (await readReadyReason(stage, 'second')) === 'QuotaExceeded');
       say('  `kubectl get podeip` says QuotaExceeded. The first pod is deleted:');
       await deletePod(stage, first);
-      await until(stage, 'the second has an address', async () => (await readyReasonOf(stage, 'second')) === 'InUse');
+      await until(stage, 'the second has an address', async () => (await readReadyReason(stage, 'second')) === 'InUse');
       say('  The second has it.');
     },
   },

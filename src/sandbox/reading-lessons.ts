@@ -1,8 +1,8 @@
 import { KEYS } from '../api/annotations.ts';
 import { PODEIP } from '../api/podeip.ts';
-import { WITH_OWN_EIP, ON_ECI, SAMPLES_NAMESPACE, STORY_EIP } from './samples.ts';
-import { boughtOf, deletePod, pod, readyReasonOf, sample, type Classroom, type Lesson } from './lesson.ts';
-import { knativePods, make, served, until, visitor } from './story.ts';
+import { WITH_OWN_EIP, ON_ECI, SAMPLES_NAMESPACE, DEMO_EIP } from './samples.ts';
+import { boughtOf, deletePod, pod, readReadyReason, sample, type Classroom, type Lesson } from './lesson.ts';
+import { knativePods, make, served, until, visitor } from './demo.ts';
 
 /** Two pods get their EIPs, and the EIPs go back. */
 const twoPods = async (stage: Classroom): Promise<void> => {
@@ -30,7 +30,7 @@ const onInstance = async (stage: Classroom): Promise<void> => {
 /** A pod whose address no EIP can be bound to is told so, and nothing is paid for. */
 const noPlace = async (stage: Classroom): Promise<void> => {
   await pod(stage, 'first');
-  await until(stage, 'it says why', async () => (await readyReasonOf(stage, 'first')) === 'NoInterface');
+  await until(stage, 'it says why', async () => (await readReadyReason(stage, 'first')) === 'NoInterface');
   stage.say(`  \`kubectl get podeip\` says NoInterface, and ${boughtOf(stage)} EIPs were bought.`);
 };
 
@@ -49,10 +49,10 @@ export const READING_LESSONS = {
       const first = await pod(stage, 'first');
       await served(stage);
       await pod(stage, 'second');
-      await until(stage, 'it is refused', async () => (await readyReasonOf(stage, 'second')) === 'QuotaExceeded');
+      await until(stage, 'it is refused', async () => (await readReadyReason(stage, 'second')) === 'QuotaExceeded');
       stage.say('  The second pod is refused. The first is deleted:');
       await deletePod(stage, first);
-      await until(stage, 'the second has one', async () => (await readyReasonOf(stage, 'second')) === 'InUse');
+      await until(stage, 'the second has one', async () => (await readReadyReason(stage, 'second')) === 'InUse');
       stage.say('  The second has an EIP, which another token has bought.');
     },
   },
@@ -138,7 +138,7 @@ export const READING_LESSONS = {
     ],
     readings: ['primaryFilterOnly'],
     play: async (stage) => {
-      await pod(stage, WITH_OWN_EIP, { [KEYS.instanceId[1]]: STORY_EIP }, { 'alibabacloud.com/eci': 'true' });
+      await pod(stage, WITH_OWN_EIP, { [KEYS.instanceId[1]]: DEMO_EIP }, { 'alibabacloud.com/eci': 'true' });
       await served(stage);
       const podEip = await stage.kube.get(PODEIP, { namespace: SAMPLES_NAMESPACE, name: WITH_OWN_EIP });
       stage.say(`  ${podEip?.spec.allocationID} is bound to the instance's interface.`);

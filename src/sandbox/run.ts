@@ -49,8 +49,8 @@ import {
 import { teach, type Lesson } from './lesson.ts';
 import { LESSONS as ALL_LESSONS } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
-import { play, stayEmpty } from './story.ts';
-import { summarize } from './summary.ts';
+import { play, stayEmpty } from './demo.ts';
+import { printSummary } from './summary.ts';
 
 /** Every lesson that the command line offers. */
 const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;
@@ -62,7 +62,7 @@ const lessonOf = ({ plays }: SandboxOptions): Lesson | undefined =>
 const readingsOf = (options: SandboxOptions) => [...options.readings, ...(lessonOf(options)?.readings ?? [])];
 
 const HOST = '127.0.0.1';
-/** Quick, so that the story is not long; the cloud beside it takes its realistic time. */
+/** Quick, so that the demo is not long; the cloud beside it takes its realistic time. */
 const POD_TIMES = { startMs: 500, stopMs: 500, jobMs: 20_000 };
 const INSTANCE_TIMES = { schedule: { minMs: 1_000, maxMs: 3_000 }, containerStart: { minMs: 3_000, maxMs: 10_000 } };
 const LOOK_EVERY_MS = 500;
@@ -93,10 +93,10 @@ export const runSandbox: RunSandbox = async (options) => {
       : plainScreen(print, terminal && (() => terminal.size().columns));
   const folder = mkdtempSync(join(tmpdir(), 'knative-eip-'));
   const logFile = options.showsLog ? undefined : join(folder, 'log');
-  const log = logFile === undefined ? options.log : logTo(logFile, given);
+  const log = logFile === undefined ? options.log : await logTo(logFile, given);
   let exit = 1;
   const stop = new AbortController();
-  const ground = new AbortController();
+  const context = new AbortController();
 
   let controller: Manager | undefined;
   // There is no network of Services here: the API server reaches the webhooks directly.
@@ -132,16 +132,16 @@ export const runSandbox: RunSandbox = async (options) => {
       base,
       kube,
       { stableWindowMs: options.plays === 'nothing' ? REAL_WINDOW_MS : STABLE_WINDOW_MS },
-      ground.signal,
+      context.signal,
     );
     const cluster = Promise.all([
       knative.ended,
-      runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
-      runDeployments(base, kube, ground.signal),
-      runStatefulSets(base, kube, ground.signal),
-      runDaemonSets(base, kube, ground.signal),
-      runJobs(base, kube, ground.signal),
-      runCronJobs(base, kube, ground.signal),
+      runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, context.signal),
+      runDeployments(base, kube, context.signal),
+      runStatefulSets(base, kube, context.signal),
+      runDaemonSets(base, kube, context.signal),
+      runJobs(base, kube, context.signal),
+      runCronJobs(base, kube, context.signal),
     ]);
 
     // The controller sees what it sees in production: a kubeconfig, and endpoints that speak the cloud's protocol.
@@ -164,7 +164,13 @@ export const runSandbox: RunSandbox = async (options) => {
           renewDeadlineSeconds: LEASE_SECONDS - 60,
         },
         webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
-        virtualNode: { enabled: true, vSwitchIDs: [V_SWITCH], securityGroupID: SECURITY_GROUP },
+        // Nobody signs certificates there.
+        virtualNode: {
+          enabled: true,
+          identity: 'serviceAccount',
+          vSwitchIDs: [V_SWITCH],
+          securityGroupID: SECURITY_GROUP,
+        },
       },
       env: {},
     });
@@ -193,7 +199,7 @@ export const runSandbox: RunSandbox = async (options) => {
     if (logFile !== undefined) screen.head(`Log              ${logFile}`);
 
     const ledger = new AddressLedger(kube, cloud, clock);
-    const watching = watch(ledger, screen, ground.signal);
+    const watching = watch(ledger, screen, context.signal);
     await prepared(kube, transport, signal);
     const stage = {
       kube,
@@ -205,19 +211,19 @@ export const runSandbox: RunSandbox = async (options) => {
       say: (line: string) => screen.say(line),
     };
     if (lesson) await teach(lesson, { ...stage, cloud });
-    else await (options.plays === 'story' ? play(stage) : stayEmpty(stage));
+    else await (options.plays === 'demo' ? play(stage) : stayEmpty(stage));
     const isClean = await cleared(ledger, kube);
     stop.abort();
     await stopped(controller, print);
-    ground.abort();
+    context.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
-    exit = summarize(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
+    exit = printSummary(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
     return exit;
   } finally {
     screen.close();
     stop.abort();
-    ground.abort();
+    context.abort();
     stopCollecting();
     await Promise.allSettled([kubeHttp.close(), cloudHttp.close()]);
     if (exit === 0 || logFile === undefined) rmSync(folder, { recursive: true, force: true });
@@ -232,7 +238,7 @@ const stopped = async ({ ended }: Manager, print: (text: string) => void): Promi
 };
 
 /** A log beside the screen: on one terminal they would write over each other. */
-const logTo = (file: string, { logLevel, logFormat }: Config): Log => {
+const logTo = (file: string, { logLevel, logFormat }: Config): Promise<Log> => {
   const descriptor = openSync(file, 'a');
   const to = { write: (line: string) => void writeSync(descriptor, line) };
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });

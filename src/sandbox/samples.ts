@@ -62,10 +62,10 @@ export const WEBHOOK_FILES = [
   'config/webhook/validating_webhook_configuration.yaml',
 ] as const;
 
-/** Where the story plays: everything that the user makes elsewhere is left alone. */
+/** Where the demo plays: everything that the user makes elsewhere is left alone. */
 export const SAMPLES_NAMESPACE = 'samples';
 
-/** Knative Services of the story. */
+/** Knative Services of the demo. */
 export const ON_ECS = 'on-ecs';
 export const ON_ECI = 'on-eci';
 export const WITH_OWN_EIP = 'own-eip';
@@ -81,10 +81,10 @@ export const BANDWIDTH_PACKAGE = 'cbwp-2zeukbj916scmj51mxxxx';
 export const ANOTHER_EIP = 'eip-bp14qxxxxxxx';
 export const ADDRESS_POOL = { id: 'pippool-bp187arfugi543y1sxxxx', addresses: 16 } as const;
 export const SECURITY_GROUP = 'sg-sandbox0000000000001';
-/** The existing EIP of the story. */
-export const STORY_EIP = 'eip-bp1samples0ofthestory';
+/** The existing EIP of the demo. */
+export const DEMO_EIP = 'eip-bp1samples0ofthestory';
 /** The EIPs that are in the account from the beginning, and must be at the end. */
-export const USERS_EIPS: readonly string[] = [EXISTING_EIP, ANOTHER_EIP, STORY_EIP];
+export const USERS_EIPS: readonly string[] = [EXISTING_EIP, ANOTHER_EIP, DEMO_EIP];
 
 /** A workload that comes and goes. */
 export interface Sample {
@@ -99,7 +99,7 @@ export const SAMPLES: readonly Sample[] = [
   { file: 'config/samples/web.yaml', resource: FULL_DEPLOYMENT, name: 'web' },
   { file: 'knative/bandwidth-plan.yaml', resource: SERVICE, name: ON_ECS },
   { file: 'knative/on-eci.yaml', resource: SERVICE, name: ON_ECI },
-  { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP, eip: STORY_EIP },
+  { file: 'knative/existing-eip.yaml', resource: SERVICE, name: WITH_OWN_EIP, eip: DEMO_EIP },
   { file: 'config/samples/unknown-eip.yaml', resource: POD, name: REFUSED },
   { file: 'config/samples/contradiction.yaml', resource: POD, name: CONTRADICTION },
 ];

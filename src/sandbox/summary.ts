@@ -22,7 +22,7 @@ interface SummaryFacts {
  * Prints what came of it all, and resolves to the exit code: 0 where every sample got its address, or its refusal, and
  * everything was given back.
  */
-export const summarize = (
+export const printSummary = (
   ledger: AddressLedger,
   { isClean, isCutShort, areRefused = false }: SummaryFacts,
   cloud: EmbeddedCloud,
@@ -41,7 +41,7 @@ export const summarize = (
   const own = eips.filter(({ allocationId }) => USERS_EIPS.includes(allocationId));
   const free = own.filter(({ status }) => status === 'Available');
   const isRefused = refused.every(({ refusal, address }) => refusal !== undefined && address === undefined);
-  // A demo that is stopped in the middle of a scene has not served its last workloads.
+  // A demo that is stopped in the middle has not served its last workloads.
   const isServed = isCutShort || (served.length === others.length && isRefused);
   const { applied, denied } = ledger.contradictions;
   const isFine =

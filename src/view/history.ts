@@ -1,4 +1,5 @@
 import type { EventNote, Regarding } from '../controllers/podeip/events.ts';
+import { keyOf } from '../kube/store.ts';
 
 /** One entry of a history; repetitions are counted. Times are wall-clock time, in milliseconds. */
 export interface HistoryEntry {
@@ -16,11 +17,16 @@ export interface HistoryEntry {
  * not.
  */
 interface History {
-  add(about: Regarding, note: Omit<HistoryEntry, 'firstAt' | 'at' | 'count'>, now: number): void;
+  /** Returns the object that had to make room, if one had to. */
+  add(
+    about: Regarding,
+    note: Omit<HistoryEntry, 'firstAt' | 'at' | 'count'>,
+    now: number,
+  ): { readonly kind: string; readonly key: string } | undefined;
   /** In chronological order. */
   of(kind: string, key: string): readonly HistoryEntry[];
-  /** The Warnings about objects of this kind, with the UID that each was about. */
-  warnings(kind: string): Iterable<{ readonly about: Regarding; readonly entry: HistoryEntry }>;
+  /** The Warnings about objects of this kind, or about one of them, with the UID that each was about. */
+  warnings(kind: string, key?: string): Iterable<{ readonly about: Regarding; readonly entry: HistoryEntry }>;
 }
 
 /**
@@ -44,7 +50,7 @@ export const createHistory = (mostObjects = MOST_OBJECTS): History => {
   const known = new Map<string, Remembered>();
   return {
     add: (about, { type, reason, action, note }, now) => {
-      const id = idOf(about.kind, about.namespace === undefined ? about.name : `${about.namespace}/${about.name}`);
+      const id = idOf(about.kind, keyOf(about));
       const it = known.get(id) ?? { about, entries: [] };
       it.about = about;
       const text = note.slice(0, LONGEST_NOTE);
@@ -58,12 +64,15 @@ export const createHistory = (mostObjects = MOST_OBJECTS): History => {
           ];
       known.delete(id);
       known.set(id, it);
-      const [oldest] = known.keys();
-      if (known.size > mostObjects && oldest !== undefined) known.delete(oldest);
+      const [oldest] = known;
+      if (known.size <= mostObjects || oldest === undefined) return undefined;
+      known.delete(oldest[0]);
+      return { kind: oldest[1].about.kind, key: keyOf(oldest[1].about) };
     },
     of: (kind, key) => known.get(idOf(kind, key))?.entries ?? [],
-    *warnings(kind) {
-      for (const { about, entries } of known.values())
+    *warnings(kind, key) {
+      const one = key === undefined ? undefined : known.get(idOf(kind, key));
+      for (const { about, entries } of key === undefined ? known.values() : one ? [one] : [])
         if (about.kind === kind) for (const entry of entries) if (entry.type === 'Warning') yield { about, entry };
     },
   };

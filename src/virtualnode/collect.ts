@@ -12,12 +12,12 @@ import { endGroup } from './end-group.ts';
 import type { NodeGroups } from './groups.ts';
 import { TAG_POD_UID } from './translate/group.ts';
 import { isFinal } from '../api/pod.ts';
-import { hasEnded, isKeptEnough } from './ended.ts';
+import { hasGroupEnded, isKeptEnough } from './ended.ts';
 import { podStatusOf } from './instance-status.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
-import { VIRTUAL_NODE, type VirtualNode } from './node.ts';
-import { brakeOn } from './orphan-brake.ts';
+import { referenceToNode, VIRTUAL_NODE } from './node.ts';
+import { breakerOf } from './orphan-breaker.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 interface CollectPorts {
@@ -43,7 +43,7 @@ interface CollectSettings {
   readonly hostIP: string | undefined;
   /** Interval between passes; milliseconds. */
   readonly periodMs: number;
-  /** With more orphans than this at once, nothing is deleted. See `brakeOn` for the default. */
+  /** With more orphans than this at once, nothing is deleted. See `breakerOf` for the default. */
   readonly brakeAbove: number | undefined;
 }
 
@@ -67,7 +67,7 @@ const NOTHING: Seen = { orphans: new Set(), leave: undefined };
  *
  * The account is listed first and the pods second, by a quorum read: a pod exists before its group does, so a group
  * without a pod then has lost it for good. It is deleted at the second observation, one period later, unless too many
- * have lost their pods at once; see `brakeOn`.
+ * have lost their pods at once; see `breakerOf`.
  */
 export const collectOrphans = async (
   ports: CollectPorts,
@@ -116,15 +116,16 @@ const pass = async (
   for (const pod of pods) if (isAstray(pod, groups, { now: clock.now(), hostIP })) changed(pod.metadata.uid);
   const alive = new Set(pods.map(({ metadata }) => metadata.uid));
   const orphans = all.filter(
-    (group) => isOrphan(group, alive) || (hasEnded(group) && isKeptEnough(group, clock.now(), groups.endedMs(group))),
+    (group) =>
+      isOrphan(group, alive) || (hasGroupEnded(group) && isKeptEnough(group, clock.now(), groups.endedMs(group))),
   );
   // Those that have ended cost nothing and run nothing, so they are no sign of anything.
   const running = {
-    all: all.filter((group) => !hasEnded(group)),
-    orphans: orphans.filter((group) => !hasEnded(group)),
+    all: all.filter((group) => !hasGroupEnded(group)),
+    orphans: orphans.filter((group) => !hasGroupEnded(group)),
   };
   const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
-  const braked = brakeOn({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
+  const braked = breakerOf({ groups: running.all.length, orphans: running.orphans.length, node, brakeAbove });
   metrics.orphans({ running: running.orphans.length, isBraked: braked !== undefined });
   const tell = (type: 'Normal' | 'Warning', reason: string, note: string): void => {
     if (node) record(referenceToNode(node), { type, reason, action: 'CollectOrphans', note });
@@ -161,19 +162,19 @@ const deleteSeen = async (
   for (const group of orphans) {
     const { containerGroupId, tags } = group;
     const fields = { containerGroupId, pod: tags.get(TAG_POD), podUid: tags.get(TAG_POD_UID) };
-    const what = hasEnded(group)
+    const what = hasGroupEnded(group)
       ? 'a container group that ended long ago, or has no pod'
       : 'a container group that has no pod';
     if (!seenBefore.orphans.has(containerGroupId)) {
-      if (!hasEnded(group))
+      if (!hasGroupEnded(group))
         log.warn(fields, 'This container group has no pod; it is deleted if that is still so at the next pass');
       seen.add(containerGroupId);
       continue;
     }
     try {
       await endGroup(containerGroups, withToken('DeleteContainerGroup', caller, { containerGroupId }), signal);
-      log[hasEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
-      if (!hasEnded(group)) deleted += 1;
+      log[hasGroupEnded(group) ? 'info' : 'warn'](fields, `Deleted ${what}`);
+      if (!hasGroupEnded(group)) deleted += 1;
     } catch (error) {
       if (!(error instanceof CloudFault)) throw error;
       const { isUnreported } = faults.failed(containerGroupId, 'DeleteGroup', error, { needsSomebody: true });
@@ -197,13 +198,6 @@ const isAstray = (pod: WorkloadPod, groups: NodeGroups, context: Parameters<type
 };
 
 const WITHOUT_LEAVE = { metadata: { annotations: { [DELETE_ORPHANS]: null } } };
-
-const referenceToNode = ({ metadata: { name, uid } }: VirtualNode): ObjectReference => ({
-  apiVersion: 'v1',
-  kind: 'Node',
-  name,
-  uid,
-});
 
 const isOrphan = ({ tags, status }: ContainerGroup, alive: ReadonlySet<string>): boolean => {
   const uid = tags.get(TAG_POD_UID);

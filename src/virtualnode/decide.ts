@@ -9,13 +9,14 @@ import type { Eip } from '../cloud/port.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import { isFinal } from '../api/pod.ts';
 import { keepEnded } from './ended.ts';
-import { newsOf } from './group-events.ts';
+import { groupNewsOf } from './group-events.ts';
 import { healInMs } from './healing.ts';
 import { createGroup } from './create.ts';
-import { isBoundTo, makesEip } from './own-eip.ts';
-import type { DecideSettings, ObservedPod } from './observation.ts';
+import { isBoundToGroup, makesEip } from './own-eip.ts';
+import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { failedStatus, podStatusOf, type Failure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
+import { attemptOf } from './translate/group.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
 /** Interval between reads of a group that is changing, in case the cheap status call misses a change. */
@@ -35,7 +36,8 @@ const AGAIN_MS = 20_000;
 export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, group, surplus } = seen;
   if (pod.metadata.deletionTimestamp !== undefined && seen.memory.isFinished) return { do: 'Done' };
-  if (group === undefined) return { do: 'ReadGroup' };
+  if (group === undefined)
+    return isUntouched(seen) ? decidePod({ ...seen, group: null }, settings) : { do: 'ReadGroup' };
   const extra = surplus.find(({ status }) => status !== 'Terminating');
   if (extra) return end(extra, seen, `it is a second instance of pod ${pod.metadata.name}`);
   if (pod.metadata.deletionTimestamp !== undefined) return endPod(seen, group, settings);
@@ -45,6 +47,13 @@ export const decidePod = (seen: ObservedPod, settings: DecideSettings): PodStep 
       : { do: 'Done' };
   return group ? run(seen, group, settings) : begin(seen, settings);
 };
+
+/**
+ * Whether there can be no group of the pod: this process saw it come, and nothing was sent for it. A twin of this
+ * process would send the same token.
+ */
+const isUntouched = ({ pod, memory }: ObservedPod): boolean =>
+  memory.isNew === true && instanceOf(pod) === undefined && attemptOf(pod) === 0;
 
 /** Asks the group to end, once. */
 const end = ({ containerGroupId, status }: ContainerGroup, { memory }: ObservedPod, because: string): PodStep => {
@@ -66,7 +75,7 @@ const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: Decid
     return { do: 'DeleteGroup', containerGroupId: createdId, because: 'the pod is being deleted' };
   const isKnownToEnd = memory.wasListed || memory.deletion !== undefined;
   const leftMs = Math.max(
-    (isKnownToEnd ? settings.readLagMs : 0) - memory.missingMs,
+    isKnownToEnd ? unsureMs(memory, settings) : 0,
     memory.wasListed ? 0 : settings.settleMs - memory.quietMs,
   );
   if (leftMs > 0) return waitFor('a request that got no answer may still take effect', leftMs);
@@ -78,11 +87,19 @@ const endPod = (seen: ObservedPod, group: ContainerGroup | null, settings: Decid
   return { do: 'FinishDeletion' };
 };
 
+/**
+ * For how long a group that is not listed may be there all the same. Once a reading shows none whose delay is shorter
+ * than the group has been known, it is gone for good: what ends does not come again. That is enough only where this
+ * process has had the group ended, for an answer may be wrong as a whole.
+ */
+const unsureMs = ({ sole, deletion, missingMs }: TrackedPod, { readLagMs }: DecideSettings): number =>
+  readLagMs - Math.max(missingMs, sole && deletion?.containerGroupId === sole.containerGroupId ? sole.agoMs : 0);
+
 /** The pod has its group: the status of the pod follows that of the group. */
 const run = (seen: ObservedPod, group: ContainerGroup, { node }: DecideSettings): PodStep => {
   const { pod, eip, now } = seen;
   const hasOwnEip = makesEip(group);
-  const news = newsOf(pod, group);
+  const news = groupNewsOf(pod, group);
   const annotations = {
     ...news?.told,
     ...instanceAnnotations(pod, group, hasOwnEip),
@@ -108,7 +125,7 @@ const addressAnnotations = ({ metadata }: WorkloadPod, group: ContainerGroup, ei
   const { internetIp } = group;
   if (internetIp === undefined) return {};
   const isNew = said[ALLOCATED_ADDRESS] !== internetIp;
-  const found = eip?.ipAddress === internetIp && isBoundTo(eip, group) ? eip.allocationId : undefined;
+  const found = eip?.ipAddress === internetIp && isBoundToGroup(eip, group) ? eip.allocationId : undefined;
   return {
     ...(isNew && { [ALLOCATED_ADDRESS]: internetIp }),
     // Another address is another EIP.

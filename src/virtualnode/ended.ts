@@ -1,7 +1,7 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID } from '../api/annotations.ts';
 import type { ContainerGroup } from '../cloud/container-groups.ts';
 import type { ObservedPod } from './observation.ts';
-import { isBoundTo, makesEip } from './own-eip.ts';
+import { isBoundToGroup, makesEip } from './own-eip.ts';
 import { waitFor, type PodStep } from './step.ts';
 
 /*
@@ -20,7 +20,7 @@ const ADDRESS_MS = 30_000;
 /** Interval between reads of a group that is about to lose its address. */
 const LOOK_MS = 3_000;
 
-export const hasEnded = ({ status }: ContainerGroup): boolean => FINAL.has(status);
+export const hasGroupEnded = ({ status }: ContainerGroup): boolean => FINAL.has(status);
 
 /** How long ago the last container ended; undefined if the group does not say. Milliseconds. */
 const endedAgoMs = ({ containers, initContainers }: ContainerGroup, now: number): number | undefined => {
@@ -36,12 +36,12 @@ const endedAgoMs = ({ containers, initContainers }: ContainerGroup, now: number)
  * @param knownMs how long this process has known that it has ended, for groups that do not say when
  */
 export const isKeptEnough = (group: ContainerGroup, now: number, knownMs: number): boolean =>
-  hasEnded(group) && (endedAgoMs(group, now) ?? knownMs) > KEEP_MS;
+  hasGroupEnded(group) && (endedAgoMs(group, now) ?? knownMs) > KEEP_MS;
 
 /** What to do with the group of a pod that has ended; undefined: it is to be deleted. */
 export const keepEnded = (seen: ObservedPod, group: ContainerGroup): PodStep | undefined => {
   // Without a place nothing ran, and there is nothing to read.
-  if (!hasEnded(group) || group.status === 'ScheduleFailed') return undefined;
+  if (!hasGroupEnded(group) || group.status === 'ScheduleFailed') return undefined;
   const holds = holdsAddress(seen, group);
   if (holds === undefined) return { do: 'ReadEipByAddress', ipAddress: addressOf(seen) ?? '' };
   if (!holds) return { do: 'Done' };
@@ -67,5 +67,5 @@ const holdsAddress = (seen: ObservedPod, group: ContainerGroup): boolean | undef
   if (seen.eip === null) return false;
   // Addresses are given to others once they are released.
   const allocationId = seen.pod.metadata.annotations?.[ALLOCATED_INSTANCE_ID];
-  return allocationId === undefined ? isBoundTo(seen.eip, group) : seen.eip.allocationId === allocationId;
+  return allocationId === undefined ? isBoundToGroup(seen.eip, group) : seen.eip.allocationId === allocationId;
 };

@@ -20,7 +20,7 @@ interface GroupNews {
 }
 
 /** Undefined where there is nothing to tell. */
-export const newsOf = ({ metadata }: WorkloadPod, { events }: ContainerGroup): GroupNews | undefined => {
+export const groupNewsOf = ({ metadata }: WorkloadPod, { events }: ContainerGroup): GroupNews | undefined => {
   const before = readMark(metadata.annotations?.[ECI_EVENTS_TOLD]);
   const notable = events.filter(({ type, reason }) => reason !== '' && (type === 'Warning' || NOTABLE.has(reason)));
   const news = notable.filter(

@@ -7,6 +7,8 @@ import { clusterTag, nodeTags, TAG_POD_UID } from './translate/group.ts';
 
 /** How long the cheap call is not tried again after it was denied; milliseconds. */
 const DENIED_MS = 300_000;
+/** So many IDs are asked for in one call (ECI API reference, DescribeContainerGroups, ContainerGroupIds). */
+const MOST_IDS = 20;
 
 /** The state of all groups at one time. */
 interface Snapshot {
@@ -16,10 +18,19 @@ interface Snapshot {
   readonly listed?: { readonly groups: readonly ContainerGroup[]; readonly at: number } | undefined;
 }
 
+/** The groups of a pod, as they were described. */
+interface Details {
+  readonly groups: readonly ContainerGroup[];
+  /** When they were asked for, monotonic milliseconds. */
+  readonly at: number;
+  /** From when on they are read again although no change was seen. */
+  readonly until?: number | undefined;
+}
+
 /**
  * The container groups of one virtual node, as the account shows them. One cheap call for all of them detects changes
- * (DescribeContainerGroupStatus: 10,000 calls in 60 s); the details of one are fetched only after a change. If that
- * call is denied, or unknown in the region, all groups are listed instead.
+ * (DescribeContainerGroupStatus: 10,000 calls in 60 s); details are fetched only after a change, together for all that
+ * have changed. If that call is denied, or unknown in the region, all groups are listed instead.
  */
 export class NodeGroups {
   readonly #api: ContainerGroups;
@@ -34,20 +45,27 @@ export class NodeGroups {
   /** By ID, what was described last, also where it has changed since. */
   readonly #described = new Map<string, ContainerGroup>();
   /** By UID of the pod, what was fetched since the last change. */
-  readonly #details = new Map<string, { readonly groups: readonly ContainerGroup[]; readonly at: number }>();
-  /** By UID of the pod, when the status call showed a change last. */
+  readonly #details = new Map<string, Details>();
+  /** By UID of the pod, when the status call showed the last change after which details may lag behind it. */
   readonly #changedAt = new Map<string, number>();
   /** By UID of the pod, the fetches under way whose answer may still be kept. */
   readonly #fetching = new Map<string, object>();
   /** By ID, when this process first saw that the group has ended. */
   readonly #endedAt = new Map<string, number>();
   readonly #clock: Clock;
+  readonly #readLagMs: number;
 
-  constructor(api: ContainerGroups, clock: Clock, clusterUid: string, nodeName: string) {
+  /** @param settings `readLagMs`: see DecideSettings */
+  constructor(
+    api: ContainerGroups,
+    clock: Clock,
+    settings: { readonly clusterUid: string; readonly nodeName: string; readonly readLagMs: number },
+  ) {
     this.#api = api;
     this.#clock = clock;
-    this.#tags = nodeTags(clusterUid, nodeName);
-    this.#clusterUid = clusterUid;
+    this.#tags = nodeTags(settings.clusterUid, settings.nodeName);
+    this.#clusterUid = settings.clusterUid;
+    this.#readLagMs = settings.readLagMs;
   }
 
   /** Every group of the node. */
@@ -127,8 +145,8 @@ export class NodeGroups {
   /** The groups of a pod, oldest first; from memory where the status call has shown no change since. */
   async ofPod(uid: string, signal: AbortSignal): Promise<readonly ContainerGroup[]> {
     const known = this.#details.get(uid);
-    if (known && known.groups.length > 0) return known.groups;
     const at = this.#clock.mono();
+    if (known && known.groups.length > 0 && at < (known.until ?? Infinity)) return known.groups;
     const fetch = {};
     this.#fetching.set(uid, fetch);
     const tags = [...this.#tags, { key: TAG_POD_UID, value: uid }];
@@ -147,16 +165,22 @@ export class NodeGroups {
     this.#details.delete(uid);
   }
 
-  /** Whether the last read of the pod followed a change so soon that the account may have shown the state before it. */
-  mayLag(uid: string, lagMs: number): boolean {
-    const { at = -Infinity } = this.#details.get(uid) ?? {};
-    return at - (this.#changedAt.get(uid) ?? -Infinity) < lagMs;
+  /** What is known of the pod's groups holds for so long; after that, the next read goes to the account. */
+  trust(uid: string, ms: number): void {
+    const known = this.#details.get(uid);
+    const until = this.#clock.mono() + ms;
+    if (known && until < (known.until ?? Infinity)) this.#details.set(uid, { ...known, until });
   }
 
-  /** The pod of a group that was just made. */
+  /** Whether all details followed the last change so late that the account cannot have shown the state before it. */
+  get isSure(): boolean {
+    return this.#changedAt.size === 0;
+  }
+
+  /** The pod of a group that was just made, and may have been described before that was answered. */
   made(containerGroupId: string, uid: string): void {
     this.#podOf.set(containerGroupId, uid);
-    this.refresh(uid);
+    if (!this.known(uid).some((group) => group.containerGroupId === containerGroupId)) this.refresh(uid);
   }
 
   forget(uid: string): void {
@@ -176,38 +200,129 @@ export class NodeGroups {
   }
 
   /**
-   * Reads the state of all groups. `onChange` is called with the UIDs of the pods whose groups have changed, come or
-   * gone since the last call. Changes of groups whose pod is not visible yet are reported by the next call.
+   * Reads the state of all groups, and the details of those that have changed. `onChange` is called with the UIDs of
+   * the pods whose groups have changed, come or gone since the last call. Changes of groups whose pod is not visible
+   * yet are reported by the next call.
    */
   async poll(signal: AbortSignal, onChange: (uid: string) => void): Promise<void> {
     const { states, listed } = await this.#look(signal);
     const changed = [...new Set([...states.keys(), ...this.#states.keys()])].filter(
       (id) => states.get(id) !== this.#states.get(id),
     );
-    const report = (ids: readonly string[]): void => {
-      const pods = new Set(ids.map((id) => this.#podOf.get(id)).filter((uid) => uid !== undefined));
-      for (const uid of pods) {
-        this.refresh(uid);
-        this.#changedAt.set(uid, this.#clock.mono());
-      }
-      if (listed) this.#keep(listed.groups, listed.at, pods);
-      for (const id of ids) {
-        const state = states.get(id);
-        if (state !== undefined) this.#states.set(id, state);
-        else {
-          this.#states.delete(id);
-          this.#lose(id);
-        }
-      }
-      for (const uid of pods) onChange(uid);
-    };
     const strange = changed.filter((id) => states.has(id) && !this.#podOf.has(id));
-    report(changed.filter((id) => !strange.includes(id)));
-    if (strange.length === 0) return;
-    // This call may fail although the one before it did not: what is known was reported already.
-    const described = await this.#api.describeContainerGroups({ containerGroupIds: strange }, signal);
+    const known = changed.filter((id) => !strange.includes(id));
+    // Each of these may fail although the call before did not, and none of them hides what the others have found.
+    const done = await Promise.allSettled([
+      this.#report(known, states, { listed, signal, onChange }),
+      ...(strange.length > 0 ? [this.#meet(strange, states, onChange, signal)] : []),
+      ...(listed ? [] : [this.#lookAgain(states, onChange, signal)]),
+    ]);
+    for (const each of done) if (each.status === 'rejected') throw each.reason;
+  }
+
+  /** These have changed, come or gone. */
+  async #report(
+    ids: readonly string[],
+    states: Snapshot['states'],
+    { listed, signal, onChange }: Pick<Snapshot, 'listed'> & { signal: AbortSignal; onChange: (uid: string) => void },
+  ): Promise<void> {
+    const pods = this.#podsOf(ids);
+    for (const uid of pods) this.refresh(uid);
+    this.#note(ids, states);
+    let failure: unknown;
+    if (listed) this.#keep(listed.groups, listed.at, pods);
+    else {
+      const now = this.#clock.mono();
+      for (const uid of pods) this.#changedAt.set(uid, now);
+      // What cannot be had now is fetched when it is needed.
+      await this.#fetch(pods, states, signal).catch((error: unknown) => void (failure = error));
+    }
+    for (const uid of pods) onChange(uid);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Of these it is not known whose they are. */
+  async #meet(
+    ids: readonly string[],
+    states: Snapshot['states'],
+    onChange: (uid: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const at = this.#clock.mono();
+    const described = await this.#api.describeContainerGroups({ containerGroupIds: ids }, signal);
     for (const group of described) this.#learn(group);
-    report(described.map(({ containerGroupId }) => containerGroupId));
+    const met = described.map(({ containerGroupId }) => containerGroupId);
+    const pods = this.#podsOf(met);
+    for (const uid of pods) {
+      this.refresh(uid);
+      this.#changedAt.set(uid, at);
+    }
+    this.#note(met, states);
+    const all = [...states.keys()].filter((id) => pods.has(this.#podOf.get(id) ?? ''));
+    if (all.every((id) => met.includes(id))) this.#keep(described, at, pods);
+    for (const uid of pods) onChange(uid);
+  }
+
+  /** Reads once more what was read so soon after a change that the account may have shown the state before it. */
+  async #lookAgain(states: Snapshot['states'], onChange: (uid: string) => void, signal: AbortSignal): Promise<void> {
+    const now = this.#clock.mono();
+    const due = new Map<string, Details>();
+    for (const [uid, changedAt] of this.#changedAt) {
+      if (now - changedAt < this.#readLagMs) continue;
+      const known = this.#details.get(uid);
+      if (known && known.groups.length > 0 && known.at - changedAt < this.#readLagMs) due.set(uid, known);
+      else this.#changedAt.delete(uid);
+    }
+    await this.#fetch(new Set(due.keys()), states, signal);
+    for (const [uid, known] of due) {
+      const latest = this.#details.get(uid);
+      if (latest && JSON.stringify(latest.groups) !== JSON.stringify(known.groups)) onChange(uid);
+    }
+  }
+
+  /**
+   * Fetches the details of the groups of these pods that the status call shows. Those of a pod are kept if all of them
+   * are described, and nobody wanted them fresher meanwhile.
+   */
+  async #fetch(pods: ReadonlySet<string>, states: Snapshot['states'], signal: AbortSignal): Promise<void> {
+    const ids = [...states.keys()].filter((id) => pods.has(this.#podOf.get(id) ?? ''));
+    const idsOf = Map.groupBy(ids, (id) => this.#podOf.get(id) ?? '');
+    const at = this.#clock.mono();
+    const fetch = {};
+    for (const uid of pods) this.#fetching.set(uid, fetch);
+    const parts = Array.from({ length: Math.ceil(ids.length / MOST_IDS) }, (_, part) =>
+      this.#api.describeContainerGroups(
+        { containerGroupIds: ids.slice(part * MOST_IDS, (part + 1) * MOST_IDS), tags: this.#tags },
+        signal,
+      ),
+    );
+    const answers = await Promise.allSettled(parts);
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    for (const group of found) this.#learn(group);
+    const byPod = Map.groupBy(found, ({ tags }) => tags.get(TAG_POD_UID));
+    for (const uid of pods) {
+      if (this.#fetching.get(uid) !== fetch) continue;
+      this.#fetching.delete(uid);
+      const groups = inOrder(byPod.get(uid) ?? []);
+      if (groups.length > 0 && groups.length === idsOf.get(uid)?.length) this.#details.set(uid, { groups, at });
+    }
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+  }
+
+  #podsOf(ids: readonly string[]): ReadonlySet<string> {
+    return new Set(ids.map((id) => this.#podOf.get(id)).filter((uid) => uid !== undefined));
+  }
+
+  /** Their present state has been reported. */
+  #note(ids: readonly string[], states: Snapshot['states']): void {
+    for (const id of ids) {
+      const state = states.get(id);
+      if (state !== undefined) this.#states.set(id, state);
+      else {
+        this.#states.delete(id);
+        this.#lose(id);
+      }
+    }
   }
 
   async #look(signal: AbortSignal): Promise<Snapshot> {

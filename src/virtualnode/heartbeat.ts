@@ -29,6 +29,8 @@ const RETRY_MS = 5_000;
 
 interface HeartbeatPorts {
   readonly kube: Kube;
+  /** For labels, of which a node may not write all itself. By default `kube`. */
+  readonly labelKube?: Kube | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -80,7 +82,7 @@ export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, s
 
 /** Updates the Node; undefined if a Node of this name belongs to somebody else. */
 const keepNode = async (
-  { kube, clock, log }: HeartbeatPorts,
+  { kube, labelKube = kube, clock, log }: HeartbeatPorts,
   description: NodeDescription,
   signal: AbortSignal,
 ): Promise<VirtualNode | undefined> => {
@@ -94,7 +96,12 @@ const keepNode = async (
   const labels = missingLabels(node, description);
   const { uid } = node.metadata;
   if (labels)
-    node = await kube.patch(VIRTUAL_NODE, { name }, { type: 'merge', body: { metadata: { uid, labels } } }, signal);
+    node = await labelKube.patch(
+      VIRTUAL_NODE,
+      { name },
+      { type: 'merge', body: { metadata: { uid, labels } } },
+      signal,
+    );
   const providerID = missingProviderID(node, description);
   if (providerID !== undefined)
     node = await kube.patch(

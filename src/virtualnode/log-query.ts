@@ -14,7 +14,7 @@ const MOST_BYTES = 1_048_576;
 const LONGEST_CHARACTER = 4;
 
 /** The options of `kubectl logs`, as the API server forwards them (core/v1 PodLogOptions). */
-export interface LogOptions {
+export interface PodLogOptions {
   /** How many of the last lines; undefined: all. */
   readonly tail: number | undefined;
   readonly sinceSeconds: number | undefined;
@@ -28,7 +28,7 @@ export interface LogOptions {
 }
 
 /** @throws Refusal */
-export const logOptionsOf = (given: URLSearchParams): LogOptions => {
+export const logOptionsOf = (given: URLSearchParams): PodLogOptions => {
   const number = (key: string): number | undefined => {
     const text = given.get(key);
     if (text === null) return undefined;
@@ -51,7 +51,7 @@ export const logOptionsOf = (given: URLSearchParams): LogOptions => {
 };
 
 /** What a call may say at most. */
-export const callOf = ({ tail, limitBytes, ...options }: LogOptions): LogCall => ({
+export const callOf = ({ tail, limitBytes, ...options }: PodLogOptions): LogCall => ({
   sinceSeconds: options.sinceSeconds,
   startTime: options.startTime,
   timestamps: options.timestamps,
@@ -76,7 +76,7 @@ export const notice = (text: string, neighbour: string | undefined): string => {
  * missing, that is the first line. The newest lines are what matters, so that fewer are asked for where they are too
  * long for one answer, which has its end cut off.
  */
-export const readLog = async (read: (call: LogCall) => Promise<string>, options: LogOptions): Promise<string> => {
+export const readLog = async (read: (call: LogCall) => Promise<string>, options: PodLogOptions): Promise<string> => {
   if (options.tail === 0 || options.limitBytes === 0) return '';
   const call = callOf(options);
   let { tail = MOST_LINES } = call;

@@ -15,8 +15,8 @@ import { Absences } from './absences.ts';
 import { selfSigned, type ServingCertificate } from './certificate.ts';
 import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
-import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
-import { callOf, logOptionsOf, readLog, type LogCall, type LogOptions } from './log-query.ts';
+import { decodedSegment, Refusal, refusalOfLog } from './kubelet-refusal.ts';
+import { callOf, logOptionsOf, readLog, type LogCall, type PodLogOptions } from './log-query.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
@@ -46,8 +46,13 @@ export interface KubeletEndpointSettings {
   readonly address: string;
   /** PEM of the authority that signs the client certificates of API servers; without it only tokens are accepted. */
   readonly clientCA?: string | undefined;
-  /** Reads the certificate to serve with, which may be renewed at any time. By default the process makes one. */
-  readonly certificate?: (() => ServingCertificate) | undefined;
+  /**
+   * Reads the certificate to serve with, which may be renewed at any time. While there is none the process serves with
+   * one that it makes.
+   */
+  readonly certificate?: (() => ServingCertificate | undefined) | undefined;
+  /** Has the function called when there is another one; without it, it is looked for from time to time. */
+  readonly renewed?: ((listener: () => void) => void) | undefined;
 }
 
 export interface KubeletEndpoint {
@@ -115,21 +120,24 @@ export const serveKubelet = async (
 /** Presents each new certificate that the files have; one that cannot be used is told of, and the old one stays. */
 const renewCertificate = async (
   { clock, log }: KubeletEndpointParts,
-  { certificate, listen }: KubeletEndpointSettings,
+  { certificate, renewed, listen }: KubeletEndpointSettings,
   { first, signal }: { readonly first: ServingCertificate; readonly signal: AbortSignal },
   present: (certificate: ServingCertificate) => void,
 ): Promise<void> => {
   let known = JSON.stringify(first);
   let isFailing = false;
   if (!certificate) return;
+  let nap = new AbortController();
+  renewed?.(() => nap.abort());
   while (!signal.aborted) {
-    await clock.sleep(CERTIFICATE_MS, signal).catch(() => undefined);
+    await clock.sleep(CERTIFICATE_MS, AbortSignal.any([nap.signal, signal])).catch(() => undefined);
+    nap = new AbortController();
     if (signal.aborted) return;
     try {
       const found = certificate();
-      const isNew = JSON.stringify(found) !== known;
+      const isNew = found !== undefined && JSON.stringify(found) !== known;
       if (isNew) present(found);
-      known = JSON.stringify(found);
+      known = found === undefined ? known : JSON.stringify(found);
       if (isNew) log.info(listen, 'The kubelet endpoint has a new certificate');
       isFailing = false;
     } catch (error) {
@@ -233,7 +241,7 @@ interface Logs {
 /** Writes what a container says until it ends, the reader leaves, or he has as many bytes as he wants. */
 const follow = async (
   { read, isRunning }: Logs,
-  options: LogOptions,
+  options: PodLogOptions,
   { response, clock, signal }: { response: ServerResponse; clock: Clock; signal: AbortSignal },
 ): Promise<void> => {
   const call = callOf({ ...options, tail: undefined, limitBytes: undefined, timestamps: true });
@@ -256,7 +264,7 @@ interface Wanted {
   readonly namespace: string;
   readonly name: string;
   readonly containerName: string;
-  readonly options: LogOptions;
+  readonly options: PodLogOptions;
 }
 
 const urlOf = ({ url = '' }: IncomingMessage): URL => {
@@ -266,7 +274,9 @@ const urlOf = ({ url = '' }: IncomingMessage): URL => {
 };
 
 const wantedBy = (parsed: URL): Wanted => {
-  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname.split('/').map(decoded);
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname
+    .split('/')
+    .map(decodedSegment);
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
@@ -310,12 +320,4 @@ const findLogs = async (
     },
     read: (call) => containerGroups.describeContainerLog({ containerGroupId, containerName, ...call }, signal),
   };
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };

@@ -7,6 +7,7 @@ import {
 } from '../api/annotations.ts';
 import { NODE, type Node } from '../api/core.ts';
 import type { Resource } from '../kube/port.ts';
+import type { ObjectReference } from '../kube/recorder.ts';
 import { parseQuantity } from './translate/quantity.ts';
 
 /** A Node with the status that its kubelet writes. */
@@ -84,11 +85,20 @@ const labelsOf = ({ name, region, zone }: NodeDescription): Readonly<Record<stri
   'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
 });
 
+/**
+ * Labels that NodeRestriction keeps from nodes themselves (kubernetes plugin/pkg/admission/noderestriction,
+ * getForbiddenLabels); they are written afterwards.
+ */
+const NOT_FOR_NODES = new Set(['kubernetes.io/role']);
+
 /** The Node to create, with the taint that keeps away pods that were not sent here. */
 export const newNode = (description: NodeDescription): object => ({
   apiVersion: 'v1',
   kind: 'Node',
-  metadata: { name: description.name, labels: labelsOf(description) },
+  metadata: {
+    name: description.name,
+    labels: Object.fromEntries(Object.entries(labelsOf(description)).filter(([key]) => !NOT_FOR_NODES.has(key))),
+  },
   spec: {
     ...(description.providerID !== undefined && { providerID: description.providerID }),
     taints: [{ key: VIRTUAL_NODE_TAINT, value: VIRTUAL_NODE_TAINT_VALUE, effect: 'NoSchedule' }],
@@ -213,6 +223,14 @@ export const nodeStatusPatch = (
   const addresses = [...lasting.addresses, ...former.map((type) => ({ $patch: 'delete' as const, type }))];
   return { ...lasting, addresses, conditions };
 };
+
+/** For Events. */
+export const referenceToNode = ({ metadata: { name, uid } }: Node): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  name,
+  uid,
+});
 
 type Quantities = Readonly<Record<string, string>>;
 

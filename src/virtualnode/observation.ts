@@ -38,6 +38,8 @@ export interface TrackedPod {
    * Infinity where it saw the pod come and sent none. Milliseconds.
    */
   readonly quietMs: number;
+  /** This process saw the pod come and has never sent a request for it. @default false */
+  readonly isNew?: boolean | undefined;
   /** The group that CreateContainerGroup answered with. */
   readonly createdId?: string | undefined;
   /** The request that got no answer; it is sent again as it was. */
@@ -48,6 +50,11 @@ export interface TrackedPod {
   readonly wasListed: boolean;
   /** How long, without a break, none has been listed; 0 if one is. */
   readonly missingMs: number;
+  /**
+   * The only group that this process has ever known of the pod, and for how long, when the account was asked last;
+   * undefined for none, or several.
+   */
+  readonly sole?: { readonly containerGroupId: string; readonly agoMs: number } | undefined;
   /** The deletion that the cloud accepted last, or to which it answered that there is no such group. */
   readonly deletion?: { readonly containerGroupId: string; readonly agoMs: number } | undefined;
   /** The address whose EIP is looked up; undefined where none is. */

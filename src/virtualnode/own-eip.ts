@@ -6,5 +6,5 @@ import { MADE_WITH_GROUP, TAG_EIP } from './create.ts';
 export const makesEip = ({ tags }: ContainerGroup): boolean => tags.get(TAG_EIP) === MADE_WITH_GROUP;
 
 /** The EIP must be bound to this instance: addresses are given to others once they are released. */
-export const isBoundTo = ({ instanceId }: Eip, { eniInstanceId, containerGroupId }: ContainerGroup): boolean =>
+export const isBoundToGroup = ({ instanceId }: Eip, { eniInstanceId, containerGroupId }: ContainerGroup): boolean =>
   instanceId === containerGroupId || (instanceId !== undefined && instanceId === eniInstanceId);

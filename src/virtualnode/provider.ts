@@ -1,7 +1,8 @@
 import type { PodEip } from '../api/podeip.ts';
 import { runController } from '../kube/reconcile-loop.ts';
-import type { Kube, KubeTransport } from '../kube/port.ts';
-import { createQueue } from '../kube/queue.ts';
+import type { StoreEvent } from '../kube/mirror.ts';
+import type { Kube, KubeTransport, ObjectMeta } from '../kube/port.ts';
+import { createQueue, type QueueLane } from '../kube/queue.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { keyOf } from '../kube/store.ts';
 import type { Log } from '../lib/log.ts';
@@ -10,6 +11,9 @@ import { AddressLookUps } from './address-look-ups.ts';
 import { createKubeletCalls } from './api-server.ts';
 import { collectOrphans } from './collect.ts';
 import { NodeGroups } from './groups.ts';
+import { OwnWrites } from './own-writes.ts';
+import { sharedRead } from '../lib/shared-read.ts';
+import { UNRESTRICTED } from '../policies/policy.ts';
 import { keepAlive } from './heartbeat.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
 import { isSpot } from './translate/eci-annotations.ts';
@@ -25,10 +29,11 @@ import { isRelevantChange, type PodWatch } from './pod-watch.ts';
 export interface VirtualNodeSettings extends DecideSettings {
   readonly description: Omit<NodeDescription, 'endpoint'>;
   /** The endpoint from which the API server reads the output of containers; undefined for none. */
-  readonly kubelet?: Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA' | 'certificate'> | undefined;
+  readonly kubelet?:
+    Pick<KubeletEndpointSettings, 'listen' | 'address' | 'clientCA' | 'certificate' | 'renewed'> | undefined;
   /** How many pods are reconciled at the same time. */
   readonly workers: number;
-  /** Interval between status calls while something changes; milliseconds. */
+  /** Interval between status calls while something changes, and between thoughts of one; milliseconds. */
   readonly pollMs: number;
   /** Interval between searches for groups without a pod; milliseconds. */
   readonly garbageCollectionMs: number;
@@ -41,6 +46,11 @@ interface VirtualNodeParts extends Pick<
   ReconcilePorts,
   'kube' | 'cloud' | 'policyOf' | 'containerGroups' | 'clock' | 'log' | 'record'
 > {
+  /**
+   * For what a kubelet does: the pods of the node, and what they refer to. The rest (PodEIPs, orphans on other nodes,
+   * labels of the Node) goes through `kube`. By default that, too.
+   */
+  readonly nodeKube?: Kube | undefined;
   /**
    * For Node and Lease, with a rate limit of its own: a Lease that waits behind pods would be renewed too late. By
    * default `kube`.
@@ -67,8 +77,12 @@ interface VirtualNodeParts extends Pick<
 const BACKOFF = { baseMs: 500, capMs: 60_000 };
 /** Backoff after the cloud refused to create a group: no stock, no quota. */
 const REFUSED = { baseMs: 10_000, capMs: 300_000 };
+/** For so long after the last change or step the status is read in each turn; milliseconds. */
+const SOON_MS = 60_000;
+/** After that, while some pods wait for something, it is read in one of this many turns. */
+const SLOW_TURNS = 4;
 /** While nothing changes, or while the status needs a list of all groups, it is read in one of this many turns. */
-const IDLE_TURNS = 5;
+const IDLE_TURNS = 20;
 
 /**
  * Runs the pods that are bound to the node as elastic container instances, until the signal aborts; resolves once
@@ -83,16 +97,17 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     clock,
     random,
     backoff: BACKOFF,
-    // What costs money is ended first.
-    laneOf: (key) => (pods.store.get(key)?.metadata.deletionTimestamp === undefined ? 'main' : 'priority'),
+    laneOf: (key) => laneOf(pods.store.get(key)?.metadata, tracker),
   });
   const tracker = new PodTracker(clock, random, REFUSED);
-  const groups = new NodeGroups(containerGroups, clock, node.clusterUid, nodeName);
+  const { readLagMs } = settings;
+  const groups = new NodeGroups(containerGroups, clock, { clusterUid: node.clusterUid, nodeName, readLagMs });
   const again = (uid: string) => {
     const key = keyOfUid.get(uid);
     if (key !== undefined) queue.add(key);
   };
   const addresses = new AddressLookUps(parts.cloud, clock, again);
+  const ownWrites = new OwnWrites(again);
   const keyOfUid = new Map<string, string>();
   const instances = () =>
     groups.described().flatMap(({ uid, group }) => {
@@ -101,6 +116,11 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     });
   /** Pods at which something is about to change. */
   const restless = new Set<string>();
+  let movedAt = clock.mono();
+  const changed = (uid: string) => {
+    movedAt = clock.mono();
+    again(uid);
+  };
 
   const endpoint = await listen(parts, log, instances);
   const calls = createKubeletCalls({ transport, clock, tokenSeconds: settings.tokenSeconds });
@@ -112,18 +132,21 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     return undefined;
   });
   const description = { ...settings.description, clusterVersion, ...(endpoint && { endpoint }) };
-  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, clock, log }, description, signal);
+  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, labelKube: kube, clock, log }, description, signal);
   const watching = pods.run(signal);
   pods.subscribe((event) => {
     const { uid } = event.object.metadata;
     const key = keyOf(event.object.metadata);
     if (event.type !== 'deleted') keyOfUid.set(uid, key);
     if (event.type === 'added') tracker.meet(uid, key, event.from === 'watch');
+    if (event.type === 'updated' && ownWrites.isOwn(uid, event.object.metadata.resourceVersion)) return;
     if (isRelevantChange(event)) queue.add(key, event.from === 'list' ? 'resync' : 'live');
   });
-  const unsubscribe = podEips?.subscribe(({ object: { metadata } }) => {
-    const key = keyOf(metadata);
-    if (restless.has(pods.store.get(key)?.metadata.uid ?? '')) queue.add(key);
+  const unsubscribe = podEips?.subscribe((event) => {
+    const key = keyOf(event.object.metadata);
+    if (!isNewsOfEip(event)) return;
+    const { uid = '' } = pods.store.get(key)?.metadata ?? {};
+    if (restless.has(uid) && !tracker.hasBegun(uid)) queue.add(key);
   });
 
   const isReady = await started(signal, Promise.all([heartbeat.registered, pods.synced, parts.begin]));
@@ -133,25 +156,40 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
       log.warn({}, `The container groups could not be listed, so each pod's is looked for by itself: ${message}`);
     });
     log.info({ pods: pods.store.size }, 'The virtual node runs');
+    const { policyOf } = parts;
+    // A quorum read says the same to all who have asked for it before.
+    const fresh = sharedRead((namespace) => policyOf?.(namespace, true, signal) ?? Promise.resolve(UNRESTRICTED));
     const reconcile = reconcilePod({
       ...parts,
+      nodeKube: parts.nodeKube ?? kube,
       calls,
       log,
       tracker,
       groups,
       addresses,
-      onRest: (uid, isAtRest) => void (isAtRest ? restless.delete(uid) : restless.add(uid)),
+      ownWrites,
+      policyOf:
+        policyOf && ((namespace, isFresh, stop) => (isFresh ? fresh(namespace) : policyOf(namespace, false, stop))),
+      onRest: (uid, how) => {
+        if (how === 'moves') movedAt = clock.mono();
+        if (how === 'rests') restless.delete(uid);
+        else restless.add(uid);
+      },
       onForget: (uid) => {
         restless.delete(uid);
         keyOfUid.delete(uid);
         addresses.forget(uid);
+        ownWrites.forget(uid);
       },
     });
     const polling = poll({ clock, settings, groups, log }, signal, {
       isIdle: () => pods.store.size === 0 && groups.isEmpty,
-      isAtRest: () => restless.size === 0,
+      turns: () => {
+        if (groups.whyListed !== undefined || (restless.size === 0 && groups.isSure)) return IDLE_TURNS;
+        return clock.mono() - movedAt < SOON_MS ? 1 : SLOW_TURNS;
+      },
       mayBeReclaimed: () => [...pods.store.values()].some(({ metadata }) => isSpot(metadata.annotations)),
-      changed: again,
+      changed,
     });
     const collecting = collectOrphans(
       { kube, containerGroups, groups, clock, random, log, record, metrics, changed: again },
@@ -164,15 +202,30 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
       signal,
     );
     const { workers } = settings;
-    await runController(
-      { name: 'virtualnode', queue, workers, laneWorkers: { priority: workers }, clock, log, reconcile },
-      signal,
-    );
+    const laneWorkers = { started: workers, priority: workers };
+    await runController({ name: 'virtualnode', queue, workers, laneWorkers, clock, log, reconcile }, signal);
     await Promise.all([polling, collecting]);
   }
   unsubscribe?.();
   await Promise.all([heartbeat.ended, watching, endpoint?.close()]);
 };
+
+/**
+ * What costs money is ended first, and what has its instance does not stand behind those for which one is created, a
+ * call whose turn the account's rate makes them wait for.
+ */
+const laneOf = (metadata: ObjectMeta | undefined, tracker: PodTracker): QueueLane => {
+  if (metadata?.deletionTimestamp !== undefined || metadata === undefined) return 'priority';
+  return tracker.hasGroup(metadata.uid) ? 'started' : 'main';
+};
+
+/** What a pod whose EIP comes first looks at. */
+const shownOfEip = ({ metadata, spec, status }: PodEip): string =>
+  JSON.stringify([metadata.uid, metadata.deletionTimestamp, spec.allocationID, status?.status]);
+
+/** Whether that is something else now. */
+const isNewsOfEip = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'deleted' || (old ? shownOfEip(old) !== shownOfEip(object) : object.spec.allocationID !== '');
 
 /** The kubelet endpoint, if it is configured and can be started: pods run without it, too. */
 const listen = async (
@@ -183,7 +236,7 @@ const listen = async (
   const { kubelet, nodeName, node } = parts.settings;
   if (!kubelet) return undefined;
   try {
-    const kube = parts.endpointKube ?? parts.kube;
+    const kube = parts.endpointKube ?? parts.nodeKube ?? parts.kube;
     const endpoint = await serveKubelet(
       { ...parts, kube, log, instances },
       { ...kubelet, nodeName, clusterUid: node.clusterUid },
@@ -224,7 +277,8 @@ const poll = async (
   signal: AbortSignal,
   see: {
     isIdle: () => boolean;
-    isAtRest: () => boolean;
+    /** How many turns there are from one look to the next. */
+    turns: () => number;
     mayBeReclaimed: () => boolean;
     changed: (uid: string) => void;
   },
@@ -243,10 +297,11 @@ const poll = async (
       );
     else log.info({}, 'The cheap look at the container groups is allowed again');
   };
-  for (let turn = 0; !signal.aborted; turn += 1) {
+  for (let passed = IDLE_TURNS; !signal.aborted; passed += 1) {
     tellHow();
-    const isQuiet = see.isAtRest() || groups.whyListed !== undefined;
-    if (!see.isIdle() && (turn % IDLE_TURNS === 0 || !isQuiet))
+    const began = clock.mono();
+    if (!see.isIdle() && passed >= see.turns()) {
+      passed = 0;
       try {
         await groups.poll(signal, see.changed);
         if (clock.mono() - listedAt >= NOTICE_MS && see.mayBeReclaimed()) {
@@ -260,6 +315,8 @@ const poll = async (
         if (!isFailing) log.warn({}, `The status of the container groups cannot be read (retrying): ${message}`);
         isFailing = true;
       }
-    await clock.sleep(settings.pollMs, signal).catch(() => undefined);
+    }
+    const tookMs = clock.mono() - began;
+    await clock.sleep(Math.max(settings.pollMs / 2, settings.pollMs - tookMs), signal).catch(() => undefined);
   }
 };

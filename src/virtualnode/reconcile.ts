@@ -1,5 +1,5 @@
 import { PODEIP } from '../api/podeip.ts';
-import type { ContainerGroups } from '../cloud/container-groups.ts';
+import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault, topicOf } from '../cloud/fault.ts';
 import { FAULT } from '../cloud/fault-policy.ts';
 import type { Cloud } from '../cloud/port.ts';
@@ -17,21 +17,25 @@ import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
 import { endGroup } from './end-group.ts';
-import { hasEnded } from './ended.ts';
+import { hasGroupEnded } from './ended.ts';
 import type { NodeGroups } from './groups.ts';
+import type { OwnWrites } from './own-writes.ts';
 import { causeOf } from './healing.ts';
 import { tokensEnd } from './token-lifetime.ts';
 import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
-import { END_FORMER, onFault, onFaultOfFormer, referenceTo, warningOf } from './trouble.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** The reconciler of single pods. */
 export interface ReconcilePorts {
+  /** For PodEIPs. */
   readonly kube: Kube;
+  /** For pods of the node, and what they refer to. */
+  readonly nodeKube: Kube;
   readonly calls: KubeletCalls;
   readonly cloud: Pick<Cloud, 'describeEip' | 'findEipsByAddress'>;
   /** What the policies say about a namespace; undefined where there are none. Rejects with a KubeFault. */
@@ -45,27 +49,31 @@ export interface ReconcilePorts {
   readonly tracker: PodTracker;
   readonly groups: NodeGroups;
   readonly addresses: AddressLookUps;
-  /** Whether something of the pod is about to change. */
-  readonly onRest: (uid: string, isAtRest: boolean) => void;
+  readonly ownWrites: OwnWrites;
+  /** Whether something of the pod is about to change, and soon: something was just done about it. */
+  readonly onRest: (uid: string, how: 'rests' | 'waits' | 'moves') => void;
   /** The pod is gone, and so is all that was made for it. */
   readonly onForget: (uid: string) => void;
 }
 
 /** Interval between reads of the group of a pod whose object is gone. */
 const LEFTOVER_MS = 3_000;
-/** How long after an accepted deletion its effect is looked for. */
-const AFTER_DELETION_MS = 1_000;
+/** How long after an accepted call its effect is looked for, if the status call does not show it before. */
+const EFFECT_MS = 3_000;
+
+/** After so many writes of the status a turn ends, and the pod is read again. */
+const MOST_WRITES = 4;
 
 /** Reconciles one pod: observes, decides, and carries out one step. */
 export const reconcilePod =
   (ports: ReconcilePorts) =>
   async (key: string, signal: AbortSignal): Promise<Requeue> => {
-    const { kube, clock, settings } = ports;
-    const pod = await kube.get(WORKLOAD_POD, refOf(key), signal);
+    const { nodeKube, clock, settings } = ports;
+    const pod = await nodeKube.get(WORKLOAD_POD, refOf(key), signal);
     const former = await endFormer(ports, key, pod?.metadata.uid, signal);
     if (former.isStuck) return former.again;
     if (!pod || pod.spec.nodeName !== settings.nodeName) return former.again;
-    const seen: ObservedPod = {
+    const observed = (pod: WorkloadPod): ObservedPod => ({
       pod,
       group: undefined,
       surplus: [],
@@ -75,13 +83,36 @@ export const reconcilePod =
       policy: undefined,
       memory: recall(ports, pod.metadata.uid, key),
       now: clock.now(),
-    };
-    return runSteps(stepLoopOf(ports, key, former.again), seen, signal);
+    });
+    const loop = stepLoopOf(ports, key, former.again);
+    let outcome = await runSteps(loop, observed(pod), signal);
+    for (let writes = 1; isWritten(outcome); writes += 1) {
+      if (writes >= MOST_WRITES) return 'now';
+      outcome = await runSteps(loop, observed(outcome.written), signal);
+    }
+    return outcome;
   };
+
+/** The pod as a write of its status has left it: the turn goes on with it, as the write was a compare-and-swap. */
+interface Written {
+  readonly written: WorkloadPod;
+}
+
+type Outcome = Requeue | Written;
+
+const isWritten = (outcome: Outcome): outcome is Written => typeof outcome === 'object' && 'written' in outcome;
 
 const recall = ({ tracker, addresses }: ReconcilePorts, uid: string, key: string): TrackedPod => ({
   ...tracker.of(uid, key),
   addressLook: addresses.of(uid),
+});
+
+/** A reading says nothing of the time after it was asked for, however long its answer took. */
+const asOfAsking = (memory: TrackedPod, before: TrackedPod): TrackedPod => ({
+  ...memory,
+  quietMs: Math.min(memory.quietMs, before.quietMs),
+  missingMs: Math.min(memory.missingMs, before.missingMs),
+  sole: memory.sole && before.sole && { ...memory.sole, agoMs: Math.min(memory.sole.agoMs, before.sole.agoMs) },
 });
 
 /** @param former when to look again at the pods that had the name before */
@@ -89,7 +120,7 @@ const stepLoopOf = (
   ports: ReconcilePorts,
   key: string,
   former: Requeue,
-): StepLoop<ObservedPod, PodRead, PodAction, PodResult, Requeue> => {
+): StepLoop<ObservedPod, PodRead, PodAction, PodResult, Outcome> => {
   const { settings, tracker, onRest } = ports;
   return {
     decide: (seen) => decidePod(seen, settings),
@@ -99,11 +130,10 @@ const stepLoopOf = (
       const { pod } = seen;
       const known = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
       const memory = recall(ports, pod.metadata.uid, key);
-      // A reading says nothing of the time after it was asked for, however long its answer took.
-      return { ...known, memory: { ...memory, quietMs: Math.min(memory.quietMs, seen.memory.quietMs) } };
+      return { ...known, memory: asOfAsking(memory, seen.memory) };
     },
     act: (step, { pod }, signal) => {
-      onRest(pod.metadata.uid, false);
+      onRest(pod.metadata.uid, 'moves');
       return runPodAction(ports, step, pod, signal);
     },
     settle: (step, { pod }) => Promise.resolve(restFor(ports, step, pod.metadata.uid) ?? former),
@@ -115,32 +145,29 @@ const stepLoopOf = (
     },
     failed: async (error, { step, observed: { pod } }, signal) => {
       if (!(error instanceof CloudFault)) throw error;
-      return onFault(ports, error, { pod, step: step?.do ?? '' }, signal);
+      return onFault({ ...ports, kube: ports.nodeKube }, error, { pod, step: step?.do ?? '' }, signal);
     },
   };
 };
 
 /** When to reconcile the pod again; undefined if only an event can change anything. */
-const restFor = (
-  { groups, settings, addresses, onRest }: ReconcilePorts,
-  step: PodResult,
-  uid: string,
-): Requeue | undefined => {
-  onRest(uid, step.do === 'Done');
+const restFor = ({ groups, addresses, onRest }: ReconcilePorts, step: PodResult, uid: string): Requeue | undefined => {
+  onRest(uid, step.do === 'Done' ? 'rests' : 'waits');
   switch (step.do) {
     case 'Done':
       addresses.forget(uid);
-      if (!groups.mayLag(uid, settings.readLagMs)) return undefined;
-      groups.refresh(uid);
-      return { afterMs: settings.readLagMs };
+      return undefined;
     case 'Wait':
-      groups.refresh(uid);
+      groups.trust(uid, step.ms);
       return { afterMs: Math.max(1, Math.ceil(step.ms)) };
   }
 };
 
+const idsOf = (groups: readonly ContainerGroup[]): readonly string[] =>
+  groups.map(({ containerGroupId }) => containerGroupId);
+
 const readForPod = async (
-  { kube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, nodeKube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -149,11 +176,11 @@ const readForPod = async (
   switch (step.do) {
     case 'ReadGroup': {
       const found = await groups.ofPod(uid, signal);
-      tracker.looked(uid, found.length > 0);
+      tracker.looked(uid, idsOf(found));
       // The group that is recorded for the pod; the oldest one if none is.
       const told = pod.metadata.annotations?.[ECI_INSTANCE_ID];
       const group = found.find(({ containerGroupId }) => containerGroupId === told) ?? found[0];
-      const endedMs = group && hasEnded(group) ? groups.endedMs(group) : undefined;
+      const endedMs = group && hasGroupEnded(group) ? groups.endedMs(group) : undefined;
       return { group: group ?? null, endedMs, surplus: found.filter((other) => other !== group) };
     }
     case 'ReadPodEip':
@@ -167,7 +194,7 @@ const readForPod = async (
       return { policy: { effective, isFresh: step.isFresh } };
     }
     case 'ReadReferences':
-      return { references: await readReferences({ kube, calls }, pod, signal) };
+      return { references: await readReferences({ kube: nodeKube, calls }, pod, signal) };
   }
 };
 
@@ -176,8 +203,8 @@ const runPodAction = async (
   step: PodAction,
   pod: WorkloadPod,
   signal: AbortSignal,
-): Promise<Requeue> => {
-  const { kube, calls, log, tracker, addresses, record } = ports;
+): Promise<Outcome> => {
+  const { nodeKube, calls, log, tracker, addresses, ownWrites, record } = ports;
   const { uid, namespace, name } = pod.metadata;
   const about = referenceTo(pod.metadata);
   switch (step.do) {
@@ -193,15 +220,16 @@ const runPodAction = async (
         action: step.do,
         note: `deleted elastic container instance ${step.containerGroupId}, because ${step.because}`,
       });
-      return { afterMs: AFTER_DELETION_MS };
+      return { afterMs: EFFECT_MS };
     case 'WriteStatus': {
       const { annotations, status, warning, happenings = [] } = step;
       if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
       const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
-      await kube.patch(WORKLOAD_POD, { namespace, name }, { type: 'strategic', subresource: 'status', body }, signal);
-      if (warning) record(about, warningOf(warning));
+      const patch = { type: 'strategic', subresource: 'status', body } as const;
+      const written = await ownWrites.send(uid, () => nodeKube.patch(WORKLOAD_POD, { namespace, name }, patch, signal));
+      if (warning) record(about, troubleEvent(warning));
       for (const happening of happenings) record(about, happening);
-      return 'now';
+      return { written };
     }
     case 'FinishDeletion':
       await calls.finishDeletion(pod, signal);
@@ -242,7 +270,7 @@ const create = async (
   });
   for (const note of notes)
     record(about, { type: 'Warning', reason: 'ChangedForECI', action: 'CreateGroup', note: remarkLine(note) });
-  return 'now';
+  return { afterMs: EFFECT_MS };
 };
 
 /** The longest pause after a refusal that passes by itself; milliseconds. */
@@ -324,23 +352,25 @@ const endOneFormer = async (
   former: string,
   signal: AbortSignal,
 ): Promise<Requeue | undefined> => {
-  const { groups, log, tracker, settings, onRest, onForget } = ports;
+  const { groups, log, tracker, settings, onRest } = ports;
   // A look says nothing of the time after it was asked for, however long its answer takes.
-  const { quietMs } = tracker.of(former, key);
+  const { quietMs, missingMs, isFinished } = tracker.of(former, key);
+  if (isFinished) {
+    forget(ports, former);
+    return undefined;
+  }
   groups.refresh(former);
   const found = await groups.ofPod(former, signal);
-  tracker.looked(former, found.length > 0);
-  const { missingMs, wasListed, deletion } = tracker.of(former, key);
+  tracker.looked(former, idsOf(found));
+  const { wasListed, deletion } = tracker.of(former, key);
   if (found.length === 0) {
     const mayAppear = quietMs !== Infinity && quietMs < settings.settleMs;
     if (!mayAppear && (!wasListed || missingMs >= settings.readLagMs)) {
-      tracker.forget(former);
-      groups.forget(former);
-      onForget(former);
+      forget(ports, former);
       return undefined;
     }
   }
-  onRest(former, false);
+  onRest(former, 'moves');
   for (const { containerGroupId, status } of found) {
     const isAsked = deletion?.containerGroupId === containerGroupId && deletion.agoMs < settings.settleMs;
     if (status === 'Terminating' || isAsked) continue;
@@ -348,4 +378,11 @@ const endOneFormer = async (
     log.info({ pod: key, podUid: former }, `Ends ${containerGroupId}, whose pod is gone`);
   }
   return { afterMs: LEFTOVER_MS };
+};
+
+/** The pod is gone, and so is all that was made for it. */
+const forget = ({ tracker, groups, onForget }: ReconcilePorts, uid: string): void => {
+  tracker.forget(uid);
+  groups.forget(uid);
+  onForget(uid);
 };

@@ -14,6 +14,8 @@ interface Record {
    */
   sentAt: number;
   createdId?: string | undefined;
+  /** By ID, when each group of the pod came to be known. */
+  readonly knownAt: Map<string, number>;
   unanswered?: ContainerGroupSpec | undefined;
   /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
@@ -59,7 +61,7 @@ export class PodTracker {
   meet(uid: string, key: string, isNew: boolean): void {
     if (this.#records.has(uid)) return;
     const sentAt = isNew ? -Infinity : this.#clock.mono();
-    this.#records.set(uid, { key, sentAt, wasListed: false, refusals: 0, isFinished: false });
+    this.#records.set(uid, { key, sentAt, knownAt: new Map(), wasListed: false, refusals: 0, isFinished: false });
   }
 
   of(uid: string, key: string): TrackedPod {
@@ -70,11 +72,13 @@ export class PodTracker {
     const now = this.#clock.mono();
     return {
       quietMs: now - sentAt,
+      isNew: sentAt === -Infinity && record.before === undefined,
       createdId,
       unanswered,
       tokenRefusals,
       wasListed,
       missingMs: missingSince === undefined ? 0 : now - missingSince,
+      sole: soleOf(record, now),
       deletion: deletion && { containerGroupId: deletion.containerGroupId, agoMs: now - deletion.at },
       refusal: refusal && {
         reason: refusal.reason,
@@ -105,13 +109,15 @@ export class PodTracker {
   }
 
   /** To be called after the account was read. */
-  looked(uid: string, isListed: boolean): void {
+  looked(uid: string, listed: readonly string[]): void {
     const record = this.#get(uid);
-    if (isListed) {
+    const now = this.#clock.mono();
+    for (const id of listed) if (!record.knownAt.has(id)) record.knownAt.set(id, now);
+    if (listed.length > 0) {
       record.wasListed = true;
       record.missingSince = undefined;
       record.unanswered = undefined;
-    } else record.missingSince ??= this.#clock.mono();
+    } else record.missingSince ??= now;
   }
 
   /** To be called before a request to create a group is sent: until it is answered, it may take effect. */
@@ -125,6 +131,7 @@ export class PodTracker {
   created(uid: string, containerGroupId: string): void {
     const record = this.#get(uid);
     record.createdId = containerGroupId;
+    if (!record.knownAt.has(containerGroupId)) record.knownAt.set(containerGroupId, this.#clock.mono());
     record.unanswered = undefined;
     record.refusal = undefined;
     record.refusals = 0;
@@ -187,6 +194,16 @@ export class PodTracker {
     return this.#records.get(uid)?.deletion?.attempts ?? 0;
   }
 
+  /** Whether a group of the pod is known. */
+  hasGroup(uid: string): boolean {
+    return (this.#records.get(uid)?.knownAt.size ?? 0) > 0;
+  }
+
+  /** Whether a group of the pod is known, or may be about to be made. */
+  hasBegun(uid: string): boolean {
+    return this.hasGroup(uid) || this.#records.get(uid)?.unanswered !== undefined;
+  }
+
   finished(uid: string): void {
     this.#get(uid).isFinished = true;
   }
@@ -207,3 +224,8 @@ export class PodTracker {
     return record;
   }
 }
+
+const soleOf = ({ knownAt }: Record, now: number): TrackedPod['sole'] => {
+  const [first, ...others] = knownAt;
+  return first && others.length === 0 ? { containerGroupId: first[0], agoMs: now - first[1] } : undefined;
+};

@@ -32,7 +32,7 @@ export const onFault = async (
   const { kind, action, code, requestId, message, retryAfterMs } = fault;
   const { trouble, isUnreported } = tracker.faults.failed(uid, step, fault);
   log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, action, code, requestId }, message);
-  if (trouble && isUnreported && !isSaid(pod, trouble)) record(referenceTo(pod.metadata), warningOf(trouble));
+  if (trouble && isUnreported && !isSaid(pod, trouble)) record(referenceTo(pod.metadata), troubleEvent(trouble));
   // The pod hears of its own change, and is looked at again at once: answers that alternate would void the back-off.
   const isDue = isUnreported || tracker.mayRestate(uid);
   const status = trouble && isDue && isWaiting(pod) && waitingStatus(pod, inSameWords(pod, trouble), clock.now());
@@ -54,7 +54,7 @@ export const onFaultOfFormer = (
   const { trouble, isUnreported } = tracker.faults.failed(uid, END_FORMER, fault);
   const fields = { pod: `${namespace}/${name}`, podUid: uid, kind, action, code, requestId };
   log[isUnreported ? 'warn' : 'debug'](fields, message);
-  if (trouble && isUnreported) record(referenceTo({ namespace, name, uid }), warningOf(trouble));
+  if (trouble && isUnreported) record(referenceTo({ namespace, name, uid }), troubleEvent(trouble));
   return retryAfterMs === undefined ? 'backoff' : { afterMs: retryAfterMs };
 };
 
@@ -81,7 +81,7 @@ export const referenceTo = ({
   uid,
 });
 
-export const warningOf = ({ reason, message }: Failure): Happening => ({
+export const troubleEvent = ({ reason, message }: Failure): Happening => ({
   type: 'Warning',
   reason,
   action: 'Run',

@@ -92,9 +92,9 @@ export interface WorkloadContainer {
       }[]
     | undefined;
   readonly volumeDevices?: readonly { readonly name: string }[] | undefined;
-  readonly readinessProbe?: Probe | undefined;
-  readonly livenessProbe?: Probe | undefined;
-  readonly startupProbe?: Probe | undefined;
+  readonly readinessProbe?: WorkloadProbe | undefined;
+  readonly livenessProbe?: WorkloadProbe | undefined;
+  readonly startupProbe?: WorkloadProbe | undefined;
   readonly lifecycle?: { readonly postStart?: Hook | undefined; readonly preStop?: Hook | undefined } | undefined;
   readonly securityContext?:
     | {
@@ -159,7 +159,7 @@ export interface Hook {
   readonly sleep?: { readonly seconds: number } | undefined;
 }
 
-export interface Probe extends Hook {
+export interface WorkloadProbe extends Hook {
   readonly grpc?: { readonly port: number; readonly service?: string | null | undefined } | undefined;
   readonly initialDelaySeconds?: number | undefined;
   readonly periodSeconds?: number | undefined;

@@ -85,8 +85,8 @@ export interface ShownEndpoint {
   readonly is: 'configured' | 'reached' | 'unreached';
 }
 
-/** Everything on the page except the addresses. */
-export interface Overview {
+/** What the page shows beside lists. Its size does not depend on how much there is. */
+export interface Summary {
   readonly cluster: string;
   readonly region: string;
   readonly version: string;
@@ -99,8 +99,6 @@ export interface Overview {
   /** The leader, as far as this replica knows. */
   readonly leader: string | undefined;
   readonly counts: Readonly<Record<Phase, number>>;
-  readonly services: readonly ShownService[];
-  readonly findings: readonly ShownFinding[];
   readonly budget: readonly ShownBudget[];
   readonly endpoints: readonly ShownEndpoint[];
   /** Whether this process has seen that AllocateEipAddress drops the tags of an EIP. */
@@ -108,6 +106,24 @@ export interface Overview {
   /** EIPs that the account has in the region, and may have; undefined while that is not known, and on followers. */
   readonly quota: { readonly used: number; readonly limit: number } | undefined;
 }
+
+/** Everything on the page except the addresses. */
+export interface Overview extends Summary {
+  /** By key. */
+  readonly services: readonly ShownService[];
+  /** What somebody has to act on first; then by object. */
+  readonly findings: readonly ShownFinding[];
+}
+
+/** What of the summary has another value than the page was told last; null is what is not known any more. */
+export type SummaryNews = { readonly [K in keyof Summary]?: Exclude<Summary[K], undefined> | null };
+
+/** What is different in the overview since the page was last told. */
+export type OverviewNews = SummaryNews & {
+  readonly services?: { readonly changed: readonly ShownService[]; readonly gone: readonly string[] };
+  /** All findings of each object that has others than before: by kind, namespace and name, with slashes between. */
+  readonly findings?: Readonly<Record<string, readonly ShownFinding[]>>;
+};
 
 /** One entry of an address's history. */
 export interface ShownEntry {
@@ -120,13 +136,19 @@ export interface ShownEntry {
   readonly note: string;
 }
 
+/** An address or a Knative Service, each with its key, or the findings about one object, with kind and key. */
+export type Changed = 'address' | 'service' | 'findings';
+
 /** The data source of the status page. It only returns what the process knows already: nothing is requested for it. */
 export interface Status {
+  summary(): Summary;
   overview(): Overview;
   addresses(): Iterable<ShownAddress>;
   address(key: string): ShownAddress | undefined;
+  service(key: string): ShownService | undefined;
+  findingsAbout(object: string): readonly ShownFinding[];
   /** The history of one address, in chronological order. */
   history(key: string): readonly ShownEntry[];
-  /** Calls back with the key of each address that changes. Returns a function that ends the subscription. */
-  subscribe(changed: (key: string) => void): () => void;
+  /** Calls back with each thing that changes. Returns a function that ends the subscription. */
+  subscribe(changed: (what: Changed, key: string) => void): () => void;
 }

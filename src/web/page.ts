@@ -23,6 +23,7 @@ const FILES = [
   ['/controls.js', 'controls.js', 'text/javascript; charset=utf-8'],
   ['/rows.js', 'rows.js', 'text/javascript; charset=utf-8'],
   ['/live.js', 'live.js', 'text/javascript; charset=utf-8'],
+  ['/news.js', 'news.js', 'text/javascript; charset=utf-8'],
   ['/language.js', 'language.js', 'text/javascript; charset=utf-8'],
   ['/words.js', 'words.js', 'text/javascript; charset=utf-8'],
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
 import { jsonOf } from './legible-json.ts';
 import type { Route } from './route.ts';
-import type { ShownAddress, Status } from './overview.ts';
+import type { OverviewNews, Status, SummaryNews } from './overview.ts';
 
 /** The number of streams at once. Each is a connection; further pages poll every few seconds instead. */
 export const MOST_STREAMS = 32;
@@ -15,18 +15,43 @@ const QUIET_ROUNDS = 15;
 
 interface Reader {
   readonly out: PassThrough;
-  overview: string;
   quiet: number;
 }
 
+/** What is there of `keys`, and which of them are gone. */
+const newsOf = <T>(keys: Iterable<string>, get: (key: string) => T | undefined) => {
+  const changed: T[] = [];
+  const gone: string[] = [];
+  for (const key of keys) {
+    const it = get(key);
+    if (it) changed.push(it);
+    else gone.push(key);
+  }
+  return changed.length + gone.length > 0 ? { changed, gone } : undefined;
+};
+
+/** Compares the summary with how it was last, part by part. */
+const followSummary = (status: Status): (() => SummaryNews) => {
+  const partsOf = () =>
+    Object.entries(status.summary()).map(([part, value]) => [part, value, jsonOf(value ?? null)] as const);
+  const known = new Map(partsOf().map(([part, , json]) => [part, json]));
+  return () => {
+    const news = partsOf().filter(([part, , json]) => known.get(part) !== json);
+    for (const [part, , json] of news) known.set(part, json);
+    return Object.fromEntries(news.map(([part, value]) => [part, value ?? null])) as SummaryNews;
+  };
+};
+
 /**
- * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `all` with every address, then
- * `changed` with `{ changed, gone }`, and `overview` whenever it differs from the last one. No timer runs while there
- * is no reader.
+ * `/api/stream`: server-sent events (HTML standard, "Server-sent events"). First `overview` and `all` with everything,
+ * then what has changed, once a second: `news` of the overview ({@link OverviewNews}), and `changed` with the addresses
+ * `{ changed, gone }`. What is sent for a change does not depend on how much there is. No timer runs while there is no
+ * reader.
  */
 export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): Route => {
   const readers = new Set<Reader>();
-  const dirty = new Set<string>();
+  const dirty = { address: new Set<string>(), service: new Set<string>(), findings: new Set<string>() };
+  let summaryNews: (() => SummaryNews) | undefined;
   let stop: (() => void) | undefined;
   let cancel: (() => void) | undefined;
 
@@ -35,36 +60,43 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     else out.write(`event: ${event}\ndata: ${json}\n\n`);
   };
 
+  const forget = () => {
+    for (const keys of Object.values(dirty)) keys.clear();
+  };
+
+  const overviewNews = (): OverviewNews | undefined => {
+    const services = newsOf(dirty.service, (key) => status.service(key));
+    const about = [...dirty.findings].map((object) => [object, status.findingsAbout(object)] as const);
+    const news = {
+      ...summaryNews?.(),
+      ...(services && { services }),
+      ...(about.length > 0 && { findings: Object.fromEntries(about) }),
+    };
+    return Object.keys(news).length > 0 ? news : undefined;
+  };
+
   const round = () => {
     cancel = clock.timer(EVERY_MS, round);
-    const changed: ShownAddress[] = [];
-    const gone: string[] = [];
-    for (const key of dirty) {
-      const address = status.address(key);
-      if (address) changed.push(address);
-      else gone.push(key);
-    }
-    dirty.clear();
-    const news = changed.length + gone.length > 0 ? jsonOf({ changed, gone }) : undefined;
-    const overview = jsonOf(status.overview());
+    const events = [
+      ['changed', newsOf(dirty.address, (key) => status.address(key))],
+      ['news', overviewNews()],
+    ] as const;
+    forget();
+    const news = events.flatMap(([event, body]) => (body ? [[event, jsonOf(body)] as const] : []));
     for (const reader of readers) {
-      reader.quiet += 1;
-      if (news === undefined && overview === reader.overview) {
-        if (reader.quiet >= QUIET_ROUNDS) reader.out.write(': still here\n\n');
-        if (reader.quiet >= QUIET_ROUNDS) reader.quiet = 0;
-        continue;
-      }
+      reader.quiet = news.length > 0 ? 0 : reader.quiet + 1;
+      for (const [event, json] of news) say(reader, event, json);
+      if (reader.quiet < QUIET_ROUNDS) continue;
+      reader.out.write(': still here\n\n');
       reader.quiet = 0;
-      if (news !== undefined) say(reader, 'changed', news);
-      if (overview !== reader.overview) say(reader, 'overview', overview);
-      reader.overview = overview;
     }
   };
 
   const begin = () => {
-    stop = status.subscribe((key) => dirty.add(key));
+    stop = status.subscribe((what, key) => dirty[what].add(key));
     // A new reader starts with everything, so that pending changes need not be sent to it.
-    dirty.clear();
+    forget();
+    summaryNews = followSummary(status);
     cancel = clock.timer(EVERY_MS, round);
   };
 
@@ -91,13 +123,12 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     ctx.set('X-Accel-Buffering', 'no');
     ctx.status = 200;
     if (ctx.method === 'HEAD') return;
-    const reader: Reader = { out: new PassThrough(), overview: '', quiet: 0 };
+    const reader: Reader = { out: new PassThrough(), quiet: 0 };
     if (!stop) begin();
     readers.add(reader);
     reader.out.on('close', () => leave(reader));
     ctx.res.on('close', () => reader.out.destroy());
-    reader.overview = jsonOf(status.overview());
-    say(reader, 'overview', reader.overview);
+    say(reader, 'overview', jsonOf(status.overview()));
     say(reader, 'all', jsonOf([...status.addresses()]));
     ctx.body = reader.out;
   };

@@ -15,10 +15,16 @@ const CLOUD_MS: Readonly<Record<string, number>> = {
   AssociateEipAddress: 200,
   UnassociateEipAddress: 200,
   ReleaseEipAddress: 200,
+  CreateContainerGroup: 500,
+  DeleteContainerGroup: 300,
 };
 const OTHER_CLOUD_MS = 80;
 /** How long an EIP is Associating or Unassociating, milliseconds. */
 const TRANSITION_MS = 1_500;
+/** How long a container group takes until it has a place and an address, from there until it runs, and to end. */
+const SCHEDULE_MS = 2_000;
+const CONTAINER_START_MS = 5_000;
+const CONTAINER_STOP_MS = 3_000;
 
 /**
  * What one address takes that nothing waits for: Allocate, Associate until it is accepted, the transition, the way back
@@ -27,6 +33,17 @@ const TRANSITION_MS = 1_500;
 export const ATTACH_BOUND_MS = 300 + 100 + TRANSITION_MS + 40 + 5;
 /** The same of a release: Unassociate and Release until their effect, the transition, the way back of a Describe. */
 export const RELEASE_BOUND_MS = 100 + TRANSITION_MS + 40 + 100;
+/**
+ * The address of a container group that is made with one: Create until its effect, its place, the way back of the
+ * Describe that shows it, half a write.
+ */
+export const INSTANCE_BOUND_MS = 250 + SCHEDULE_MS + 40 + 5;
+/** The same where its EIP is bought first. */
+export const EIP_FIRST_BOUND_MS = 300 + INSTANCE_BOUND_MS;
+/** Until all of its containers run, and the pod is Ready. */
+export const READY_BOUND_MS = INSTANCE_BOUND_MS + CONTAINER_START_MS;
+/** Until the object of a pod that was deleted goes: Delete until its effect, the end, a Describe, half a write. */
+export const END_BOUND_MS = 150 + CONTAINER_STOP_MS + 40 + 5;
 
 export interface Calls {
   /** Calls to the cloud by action. */
@@ -37,8 +54,9 @@ export interface Calls {
   readonly kubeWrites: number;
 }
 
-const INSTANT = { minMs: 0, maxMs: 0 };
-const TRANSITION = { minMs: TRANSITION_MS, maxMs: TRANSITION_MS };
+const lasting = (ms: number) => ({ minMs: ms, maxMs: ms });
+const INSTANT = lasting(0);
+const TRANSITION = lasting(TRANSITION_MS);
 
 /** How much time passes at once, milliseconds. */
 const STEP_MS = 250;
@@ -72,7 +90,14 @@ export class Bed {
       quota: 100_000,
       // All pods are of one namespace, and what is measured is the controller.
       config: { sweeper: {}, namespaceLimits: { eips: 0, purchasesPerMinute: 0 }, ...config },
-      transitions: { associate: TRANSITION, unassociate: TRANSITION, bandwidthPackage: INSTANT },
+      transitions: {
+        associate: TRANSITION,
+        unassociate: TRANSITION,
+        bandwidthPackage: INSTANT,
+        schedule: lasting(SCHEDULE_MS),
+        containerStart: lasting(CONTAINER_START_MS),
+        containerStop: lasting(CONTAINER_STOP_MS),
+      },
       way: (clock) => wayOf(clock, kube),
     });
     return new Bed(world, kube);
@@ -86,7 +111,7 @@ export class Bed {
   async attach(count: number, namespace = 'default'): Promise<readonly number[]> {
     const began = this.#now;
     const names = await this.begin(count, namespace);
-    await this.#until(() => names.every((name) => this.#publishedAt.has(name)));
+    await this.until(() => names.every((name) => this.#publishedAt.has(name)));
     return names.map((name) => this.#publishedAt.get(name)! - began).sort((a, b) => a - b);
   }
 
@@ -114,7 +139,7 @@ export class Bed {
       await kube.patch(POD, metadata, { type: 'strategic', subresource: 'status', body });
       await kube.delete(POD, metadata, { uid: metadata.uid });
     }
-    await this.#until(async () => (await this.world.podEips()).length === 0);
+    await this.until(async () => (await this.world.podEips()).length === 0);
     return cloud
       .ledger()
       .filter(({ sequence, action }) => sequence > before && action === 'ReleaseEipAddress')
@@ -156,7 +181,8 @@ export class Bed {
     return this.world.stop();
   }
 
-  async #until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  /** Lets time pass until it is so. */
+  async until(isSo: () => boolean | Promise<boolean>): Promise<void> {
     const end = this.#now + HOURS_MS;
     while (!(await isSo())) {
       if (this.#now > end) throw new Error(`Not in ${HOURS_MS} ms: ${this.world.complaints.slice(-3).join('; ')}`);

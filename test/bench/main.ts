@@ -2,17 +2,30 @@
  * How fast addresses come and go, and what they cost, by the shape of the work: in virtual time and exact. Prints
  * Markdown.
  *
- *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest
+ *   npm run bench                                  1, 10, 50, 200 and 1,000 pods at once; 1,000 EIPs at rest; up to 200
+ *                                                  pods at once on the virtual node
  *   npm run bench -- --pods 1,50 --rest 0          only these numbers of pods, and nothing at rest
+ *   npm run bench -- --pods 0 --rest 0 --node 50   only the virtual node
  *   npm run bench -- --config '{"kubeClientQPS":20}'
  */
 import { parseArgs } from 'node:util';
-import { ATTACH_BOUND_MS, Bed, RELEASE_BOUND_MS, type Calls } from './bed.ts';
+import {
+  ATTACH_BOUND_MS,
+  Bed,
+  EIP_FIRST_BOUND_MS,
+  END_BOUND_MS,
+  INSTANCE_BOUND_MS,
+  READY_BOUND_MS,
+  RELEASE_BOUND_MS,
+  type Calls,
+} from './bed.ts';
+import { NodeBed } from './node-bed.ts';
 
 const { values } = parseArgs({
   options: {
     pods: { type: 'string', default: '1,10,50,200,1000' },
     rest: { type: 'string', default: '1000' },
+    node: { type: 'string', default: '1,10,50,200' },
     config: { type: 'string', default: '{}' },
   },
 });
@@ -56,9 +69,14 @@ const TIMES = ['first s', 'median s', 'p99 s', 'last s', 'median ÷ bound', 'p99
 const PER_POD = ['cloud calls per pod', 'throttled', 'API reads per pod', 'API writes per pod'];
 
 const attached: (readonly [string, ...string[]])[] = [];
+const firsts = new Set<string>();
 const released: (readonly [string, ...string[]])[] = [];
 for (const pods of numbersOf(values.pods)) {
   const bed = await Bed.create(config);
+  // What the first purchase of a process shows: whether tags are kept.
+  const [firstMs = 0] = await bed.attach(1);
+  firsts.add(seconds(firstMs));
+  await bed.idle(60_000);
   let before = bed.calls();
   attached.push([
     String(pods),
@@ -75,20 +93,23 @@ for (const pods of numbersOf(values.pods)) {
   ]);
   await bed.stop();
 }
-table(
-  `So many pods at once, until the address is published (bound ${seconds(ATTACH_BOUND_MS)} s)`,
-  'pods',
-  ...TIMES,
-  ...PER_POD,
-);
-for (const cells of attached) row(...cells);
-table(
-  `All of them end at once, until the EIP is released (bound ${seconds(RELEASE_BOUND_MS)} s)`,
-  'pods',
-  ...TIMES,
-  ...PER_POD,
-);
-for (const cells of released) row(...cells);
+if (attached.length > 0) {
+  table(
+    `So many pods at once, until the address is published (bound ${seconds(ATTACH_BOUND_MS)} s)`,
+    'pods',
+    ...TIMES,
+    ...PER_POD,
+  );
+  for (const cells of attached) row(...cells);
+  process.stdout.write(`\nThe first pod of a process: ${[...firsts].join(', ')} s.\n`);
+  table(
+    `All of them end at once, until the EIP is released (bound ${seconds(RELEASE_BOUND_MS)} s)`,
+    'pods',
+    ...TIMES,
+    ...PER_POD,
+  );
+  for (const cells of released) row(...cells);
+}
 
 const resting = numbersOf(values.rest);
 if (resting.length > 0)
@@ -112,4 +133,38 @@ for (const eips of resting) {
   const [time = 0] = await bed.attach(1);
   row(eips, seconds(time), ...calls);
   await bed.stop();
+}
+
+const onNode = numbersOf(values.node);
+const NODE = ['pods', '', 'bound s', ...TIMES, ...PER_POD] as const;
+if (onNode.length > 0) table('So many pods at once on the virtual node, and all of them deleted at once', ...NODE);
+for (const pods of onNode) {
+  const node = await NodeBed.create(config);
+  const { bed } = node;
+  const time = (what: string, times: readonly number[], boundMs: number, calls: readonly string[] = []) =>
+    row(pods, what, seconds(boundMs), ...timesOf(times, boundMs), ...calls);
+  for (const isEipFirst of [false, true]) {
+    let before = bed.calls();
+    const { address, ready } = await node.run(pods, { isEipFirst });
+    // What is looked at once more belongs to the start.
+    await bed.idle(60_000);
+    const started = callsOf(bed.callsSince(before), pods);
+    time(
+      isEipFirst ? 'address, EIP bought first' : 'address',
+      address,
+      isEipFirst ? EIP_FIRST_BOUND_MS : INSTANCE_BOUND_MS,
+      started,
+    );
+    if (!isEipFirst) time('Ready', ready, READY_BOUND_MS);
+    before = bed.calls();
+    const gone = await node.end();
+    await bed.idle(60_000);
+    time(
+      isEipFirst ? 'pod gone, EIP bought first' : 'pod gone',
+      gone,
+      END_BOUND_MS,
+      callsOf(bed.callsSince(before), pods),
+    );
+  }
+  await node.stop();
 }

@@ -6,39 +6,50 @@ import { ATTACH_BOUND_MS, Bed, RELEASE_BOUND_MS } from './bed.ts';
 /** The value below which half of them are. */
 const median = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] ?? Infinity;
 
-test('one pod has its address in less than twice the time that the cloud needs, for few calls', async (t) => {
+test('one pod has its address in little more than the time that the cloud needs, for few calls', async (t) => {
   const bed = await Bed.create();
-  const [attachMs] = await bed.attach(1);
-  t.true(attachMs! <= 1.75 * ATTACH_BOUND_MS, `${attachMs} ms`);
+  const [firstMs] = await bed.attach(1);
+  // What nobody has seen yet, whether tags are kept, costs one look.
+  t.true(firstMs! <= 1.16 * ATTACH_BOUND_MS, `${firstMs} ms`);
   await bed.idle(60_000);
-  const [releaseMs] = await bed.release();
-  t.true(releaseMs! <= 1.7 * RELEASE_BOUND_MS, `${releaseMs} ms`);
+  const before = bed.calls();
+  const [attachMs] = await bed.attach(1);
+  t.true(attachMs! <= 1.1 * ATTACH_BOUND_MS, `${attachMs} ms`);
+  const { kubeReads: reads, kubeWrites: written } = bed.callsSince(before);
+  t.true(reads <= 6 && written <= 5, `${reads} reads of the API server, ${written} writes`);
+  await bed.idle(60_000);
+  const released = await bed.release();
+  t.true(released.at(-1)! <= 1.13 * RELEASE_BOUND_MS, `${released.at(-1)} ms`);
   const { cloud, throttled, kubeReads, kubeWrites } = bed.calls();
   const { DescribeEipAddresses: describes = 0, DescribeNetworkInterfaces: interfaces = 0, ...writes } = cloud;
   t.deepEqual(writes, {
-    AllocateEipAddress: 1,
-    AssociateEipAddress: 1,
-    UnassociateEipAddress: 1,
-    ReleaseEipAddress: 1,
+    AllocateEipAddress: 2,
+    AssociateEipAddress: 2,
+    UnassociateEipAddress: 2,
+    ReleaseEipAddress: 2,
   });
-  t.true(describes + interfaces <= 22, `${describes} + ${interfaces} reads of the cloud`);
+  t.true(describes + interfaces <= 35, `${describes} + ${interfaces} reads of the cloud`);
   t.is(throttled, 0);
-  t.true(kubeReads <= 50, `${kubeReads} reads of the API server`);
-  t.true(kubeWrites <= 11, `${kubeWrites} writes`);
+  t.true(kubeReads <= 44, `${kubeReads} reads of the API server`);
+  t.true(kubeWrites <= 20, `${kubeWrites} writes`);
   await bed.stop();
 });
 
 test('of fifty pods at once none waits for the others to be bought for', async (t) => {
   const bed = await Bed.create();
+  await bed.attach(1);
+  await bed.idle(60_000);
+  const before = bed.calls();
   const times = await bed.attach(50);
-  t.true(median(times) <= 2 * ATTACH_BOUND_MS, `median ${median(times)} ms`);
-  t.true(times.at(-1)! <= 4.6 * ATTACH_BOUND_MS, `last ${times.at(-1)} ms`);
-  const attach = bed.calls();
+  t.true(median(times) <= 1.1 * ATTACH_BOUND_MS, `median ${median(times)} ms`);
+  t.true(times.at(-1)! <= 1.25 * ATTACH_BOUND_MS, `last ${times.at(-1)} ms`);
+  const attach = bed.callsSince(before);
   t.is(attach.throttled, 0);
-  t.true(attach.cloud['DescribeEipAddresses']! <= 50 * 5, `${attach.cloud['DescribeEipAddresses']} describes`);
+  t.true(attach.cloud['DescribeEipAddresses']! <= 50 * 0.2, `${attach.cloud['DescribeEipAddresses']} describes`);
   await bed.idle(60_000);
   const released = await bed.release();
-  t.is(released.length, 50);
-  t.true(median(released) <= 2 * RELEASE_BOUND_MS, `median ${median(released)} ms`);
+  t.is(released.length, 51);
+  t.true(median(released) <= 1.16 * RELEASE_BOUND_MS, `median ${median(released)} ms`);
+  t.true(released.at(-1)! <= 1.35 * RELEASE_BOUND_MS, `last ${released.at(-1)} ms`);
   await bed.stop();
 });

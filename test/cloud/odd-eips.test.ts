@@ -135,7 +135,7 @@ row(146, 'a token that is refused at its first use is followed by a new one, and
   const clock = new ManualClock(0);
   const tracker = new Tracker(clock, { next: () => 0, uuid: () => 'process' });
   const podEip = the.podEip({ generation: 3 });
-  tracker.sending('podeip');
+  tracker.sending('podeip', 'Allocate');
   tracker.failed('podeip', { do: 'Allocate', podEip, request: the.fresh, generation: 3 }, fault);
   const next = (tagged: readonly Eip[] | undefined): Step =>
     decide(the.seen({ podEip, tagged, memory: tracker.recall('podeip') }), the.settings);

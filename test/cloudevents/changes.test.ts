@@ -17,15 +17,18 @@ const labels = (generation: number) => ({
   [CONFIGURATION_GENERATION]: String(generation),
 });
 
-interface Told {
+interface ReceivedEvent {
   readonly kind: string;
   readonly id: string;
   readonly data: ChangeData & { readonly reason?: string };
 }
 
 /** A world whose sink takes what `verdict` lets it. */
-const create = async ({ config, ...options }: OperatingOptions = {}, verdict?: (data: Told['data']) => SinkVerdict) => {
-  const told: Told[] = [];
+const create = async (
+  { config, ...options }: OperatingOptions = {},
+  verdict?: (data: ReceivedEvent['data']) => SinkVerdict,
+) => {
+  const told: ReceivedEvent[] = [];
   let requests = 0;
   const world = await Operating.create({
     ...options,
@@ -38,7 +41,7 @@ const create = async ({ config, ...options }: OperatingOptions = {}, verdict?: (
     sender: {
       send: ({ headers, body }) => {
         requests += 1;
-        const data = JSON.parse(body) as Told['data'];
+        const data = JSON.parse(body) as ReceivedEvent['data'];
         const said = verdict?.(data) ?? { is: 'delivered' as const };
         if (said.is === 'delivered')
           told.push({ kind: headers['ce-type']?.split('.').at(-2) ?? '', id: headers['ce-id'] ?? '', data });

@@ -2,8 +2,8 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import type { EipChange } from '../../src/cloudevents/change.ts';
 import { parseChange } from '../../src/cloudevents/change.ts';
-import type { Bound, Fact } from '../../src/cloudevents/fact.ts';
-import { fold, NOTHING_TOLD, type Told } from '../../src/cloudevents/fold.ts';
+import type { Bound, EipObservation } from '../../src/cloudevents/eip-observation.ts';
+import { fold, NOTHING_TOLD, type ProjectedState } from '../../src/cloudevents/fold.ts';
 
 const bound = fc.record({
   allocationId: fc.constant('eip-1'),
@@ -18,7 +18,7 @@ const trouble = fc.record({
 });
 
 /** Whatever a pass may see, likely or not. */
-const fact: fc.Arbitrary<Fact> = fc
+const observation: fc.Arbitrary<EipObservation> = fc
   .record({
     allocationType: fc.constantFrom('Auto' as const, 'Static' as const),
     parsed: fc.constantFrom('none', 'address', 'bound', 'gone'),
@@ -51,10 +51,13 @@ const fact: fc.Arbitrary<Fact> = fc
     bound: parsed === 'bound' ? place : undefined,
   }));
 
-const foldAll = (facts: readonly Fact[], from: Told = NOTHING_TOLD): { told: Told; changes: EipChange[] } => {
+const foldAll = (
+  observations: readonly EipObservation[],
+  from: ProjectedState = NOTHING_TOLD,
+): { told: ProjectedState; changes: EipChange[] } => {
   let told = from;
   const changes: EipChange[] = [];
-  for (const [index, it] of facts.entries()) {
+  for (const [index, it] of observations.entries()) {
     const next = fold(told, it, 1_000 + index);
     told = next.told;
     changes.push(...next.changes);
@@ -64,8 +67,8 @@ const foldAll = (facts: readonly Fact[], from: Told = NOTHING_TOLD): { told: Tol
 
 test('whatever is seen, what is told is numbered without gaps, in the order of time, and follows the schemas', (t) => {
   fc.assert(
-    fc.property(fc.array(fact, { maxLength: 12 }), (facts) => {
-      const { told, changes } = foldAll(facts);
+    fc.property(fc.array(observation, { maxLength: 12 }), (observations) => {
+      const { told, changes } = foldAll(observations);
       t.deepEqual(
         changes.map(({ sequence }) => sequence),
         changes.map((_, index) => index + 1),
@@ -82,8 +85,8 @@ test('whatever is seen, what is told is numbered without gaps, in the order of t
 
 test('whatever is seen, an address is bound before it is unbound, and nothing is told after its end', (t) => {
   fc.assert(
-    fc.property(fc.array(fact, { maxLength: 12 }), (facts) => {
-      const { changes } = foldAll(facts);
+    fc.property(fc.array(observation, { maxLength: 12 }), (observations) => {
+      const { changes } = foldAll(observations);
       const kinds = changes.map(({ kind }) => kind);
       let isBound = false;
       for (const kind of kinds) {
@@ -98,9 +101,9 @@ test('whatever is seen, an address is bound before it is unbound, and nothing is
 
 test('what has been told is no news, to this process or to the next, which reads it from the journal', (t) => {
   fc.assert(
-    fc.property(fc.array(fact, { minLength: 1, maxLength: 12 }), (facts) => {
-      const { told } = foldAll(facts);
-      const again = fold(JSON.parse(JSON.stringify(told)) as Told, facts.at(-1)!, 9_000);
+    fc.property(fc.array(observation, { minLength: 1, maxLength: 12 }), (observations) => {
+      const { told } = foldAll(observations);
+      const again = fold(JSON.parse(JSON.stringify(told)) as ProjectedState, observations.at(-1)!, 9_000);
       t.deepEqual(again.changes, []);
     }),
     { numRuns: 1_000 },
@@ -108,9 +111,9 @@ test('what has been told is no news, to this process or to the next, which reads
 });
 
 /** An address that was bound to pod `one` at 10.0.0.1, and what is seen next. */
-const unbound = (next: Partial<Fact>, before: Partial<Fact> = {}): unknown => {
+const unbound = (next: Partial<EipObservation>, before: Partial<EipObservation> = {}): unknown => {
   const place = { allocationId: 'eip-1', networkInterfaceId: 'eni-1', privateIpAddress: '10.0.0.1', podUid: 'one' };
-  const seen: Fact = {
+  const seen: EipObservation = {
     about: { namespace: 'default', pod: 'pod', podEIPUID: 'uid', managedBy: 'Controller', allocationType: 'Static' },
     allocationId: 'eip-1',
     address: '203.0.113.1',

@@ -30,6 +30,7 @@ const FILES = {
   'service-condition': ['role'],
   'announce-on-pods': ['role'],
   'virtual-node': ['role'],
+  'virtual-node-service-account': ['role'],
 };
 
 export const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, names]) =>

@@ -86,8 +86,9 @@ const ON_NODES: Play = {
 /** A kubelet's work, with what a pod may refer to; the embedded API server has no tokens. */
 const ON_OUR_NODE: Play = {
   config: { virtualNode: { enabled: true, nodeName: VIRTUAL_NODE, vSwitchIDs: ['vsw-1'], securityGroupID: 'sg-1' } },
-  folders: ['rbac', 'webhook', 'metrics', 'virtual-node'],
-  taken: ['virtual-node'],
+  // By its service account: the embedded API server knows no other identity.
+  folders: ['rbac', 'webhook', 'metrics', 'virtual-node-service-account'],
+  taken: ['virtual-node-service-account'],
   run: async (world, checked) => {
     const { kube } = world;
     const metadata = { namespace: 'default', name: 'refers' };

@@ -9,7 +9,7 @@ import { isPrometheusInstalled, promtool, WHY_SKIPPED } from './expressions.ts';
 const RULES = join(import.meta.dirname, '../../dashboards/knative-eip.rules.yaml');
 
 /** Series in promtool's notation, one sample a minute: `0+1x30` grows by one each minute. */
-interface Story {
+interface Scenario {
   readonly series: Readonly<Record<string, string>>;
   /** When the alert fires, and with which labels beside the severity; and when it does not yet, or no longer. */
   readonly at: string;
@@ -24,7 +24,7 @@ const REVIEW = 'knative_eip_webhook_duration_seconds_bucket';
 const SWEPT = 'knative_eip_sweeper_last_pass_age_seconds';
 
 /** What makes each alert fire. The quiet time shows that it is not always on. */
-const STORIES: Readonly<Record<string, Story>> = {
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
   KnativeEipNoLeader: {
     series: {
       [`knative_eip_leader{${C}, instance="a"}`]: '1x10 0x20',
@@ -188,17 +188,17 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
 };
 
-test('there is a story for every alert', (t) => {
-  t.deepEqual(Object.keys(STORIES).toSorted(), ALERTS.map(({ name }) => name).toSorted());
+test('there is a scenario for every alert', (t) => {
+  t.deepEqual(Object.keys(SCENARIOS).toSorted(), ALERTS.map(({ name }) => name).toSorted());
 });
 
 for (const { name, severity } of ALERTS) {
-  const story = STORIES[name];
-  if (!story) continue;
+  const scenario = SCENARIOS[name];
+  if (!scenario) continue;
   (isPrometheusInstalled ? test : test.skip)(
     `${name} fires when it should and not before${isPrometheusInstalled ? '' : ` – ${WHY_SKIPPED}`}`,
     async (t) => {
-      const { series, at, quietAt, labels } = story;
+      const { series, at, quietAt, labels } = scenario;
       const folder = await mkdtemp(join(tmpdir(), 'eip-alert-'));
       // Without these, somebody leads: only the alert that is looked at is to be seen.
       const leads = name === 'KnativeEipNoLeader' ? {} : { 'knative_eip_leader{cluster="one"}': '1x600' };

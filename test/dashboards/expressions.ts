@@ -57,7 +57,10 @@ export interface Expression {
 
 /** What Grafana puts in place of its variables when everything is chosen. */
 const filled = (expr: string, rateInterval: string): string =>
-  expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$(cluster|job|instance|namespace|service)\b/g, '.*');
+  expr
+    .replaceAll('$__rate_interval', rateInterval)
+    .replaceAll(/\$(job|instance)\b/g, '.+')
+    .replaceAll(/\$(cluster|namespace|service)\b/g, '.*');
 
 /** Every expression of every panel. */
 export const ofPanels = (rateInterval: string): readonly Expression[] =>

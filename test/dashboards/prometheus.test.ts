@@ -29,7 +29,7 @@ import { scriptedServer, type ScriptedServer } from '../harness/scripted-server.
 
 const RULES = join(import.meta.dirname, '../../dashboards/knative-eip.rules.yaml');
 const SCRAPE_MS = 500;
-/** Between two scrapes so many virtual milliseconds pass: the test lasts seconds, the story a quarter of an hour. */
+/** Between two scrapes so many virtual milliseconds pass: the test lasts seconds, the scenario a quarter of an hour. */
 const STEP_MS = 25_000;
 /** Ends while there are more pods than the account may have EIPs. */
 const SCRAPES = 37;
@@ -96,7 +96,7 @@ const prometheus = async (targets: readonly string[], use: (url: string) => Prom
 };
 
 /** A quarter of an hour in a cluster where everything that the dashboards show happens once. */
-const story = async (world: Operating, scraped: () => Promise<void>): Promise<void> => {
+const scenario = async (world: Operating, scraped: () => Promise<void>): Promise<void> => {
   const { cloud, kube, metrics } = world;
   const clusterUid = (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '';
   cloud.world.addEip({ allocationId: 'eip-mine' });
@@ -155,7 +155,7 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
           const query = new URLSearchParams({ query: expr, ...(at !== undefined && { time: String(at) }) });
           return (await (await fetch(`${url}/api/v1/query`, { method: 'POST', body: query })).json()) as Answer;
         };
-        await story(world, () => next.promise);
+        await scenario(world, () => next.promise);
 
         // A busy machine may miss a scrape: everything is asked for the moment at which both were there.
         let up = await ask('up == 1');
@@ -174,7 +174,7 @@ const story = async (world: Operating, scraped: () => Promise<void>): Promise<vo
 
         const names = new Set(world.metrics.names());
         const isMeasured = ({ expr }: Expression) => metricsIn(expr).every((name) => names.has(name));
-        // The interval holds all of the story, however long a busy machine takes for it.
+        // The interval holds all of the scenario, however long a busy machine takes for it.
         const everything = [...ofPanels('1h'), ...ofAlerts()];
         const wrong: string[] = [];
         for (const expression of everything) {

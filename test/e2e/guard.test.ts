@@ -179,6 +179,11 @@ declare(named('limits of namespaces hold for what kubectl applies and scales, on
         () => kube.list(PODEIP, { namespace: 'shop' }),
         (them) => them.filter(({ spec }) => spec.allocationID !== '').length === 2,
       );
+      await until(
+        'the policy shows what its namespace holds, as far as the shipped roles go',
+        () => kubectl(undefined, 'get', 'eippolicy', 'shops', '--no-headers'),
+        ({ out }) => /^shops +shop +1 +2 +2 +2 +True +InForce +\d+m?s?\S*\s*$/.test(out),
+      );
       const full = apply(shop('late', NEW, 1));
       t.regex(
         full.err,

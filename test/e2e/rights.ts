@@ -42,20 +42,44 @@ const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<vo
 export const createHome = (kube: Kube): Promise<void> =>
   createAll(kube, [{ kind: 'Namespace', metadata: { name: HOME } } as KubeObject]);
 
-/** Everything that this folder of config/ says about who may do what, as `kubectl apply -k` would send it. */
-export const grant = async (kube: Kube, folder: string): Promise<void> => {
+interface Binding extends KubeObject {
+  readonly subjects?: readonly { readonly kind: string; readonly name: string }[];
+}
+
+/**
+ * Everything that this folder of config/ says about who may do what, as `kubectl apply -k` would send it.
+ *
+ * @param to the service account that it is bound to, in place of the folder's own: for a process that does the work of
+ *   both
+ */
+export const grant = async (kube: Kube, folder: string, to?: string): Promise<void> => {
   const { stdout } = await run('kubectl', ['kustomize', new URL(`../../config/${folder}`, import.meta.url).pathname]);
   await createAll(
     kube,
-    parseAllDocuments(stdout).map((each) => each.toJS() as KubeObject),
+    parseAllDocuments(stdout).map((document) => {
+      const object = document.toJS() as Binding;
+      const { metadata, subjects } = object;
+      if (to === undefined || !subjects?.some(({ kind, name }) => kind === 'ServiceAccount' && name !== to))
+        return object;
+      return {
+        ...object,
+        metadata: { ...metadata, name: `${metadata.name}-to-${to}` },
+        subjects: subjects.map((subject) => ({ ...subject, name: to })),
+      };
+    }),
   );
 };
 
-/** Writes the kubeconfig of the product's service account, made from an administrator's. */
-export const actAsProduct = async (admin: string, path: string, transport: KubeTransport): Promise<void> => {
+/** Writes the kubeconfig of a service account of the product, made from an administrator's. */
+export const actAsProduct = async (
+  admin: string,
+  path: string,
+  transport: KubeTransport,
+  account = 'knative-eip',
+): Promise<void> => {
   const response = await transport({
     method: 'POST',
-    path: `/api/v1/namespaces/${HOME}/serviceaccounts/knative-eip/token`,
+    path: `/api/v1/namespaces/${HOME}/serviceaccounts/${account}/token`,
     contentType: 'application/json',
     body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }),
   });

@@ -88,6 +88,8 @@ export interface StageOptions {
   readonly api?: SharedApi | undefined;
   /** How the cloud is. */
   readonly readings?: readonly CloudReading[];
+  /** How long an instance takes until it runs, milliseconds. @default as in the real cloud */
+  readonly startMs?: number;
 }
 
 export type Stage = Awaited<ReturnType<typeof setStage>>;
@@ -98,7 +100,13 @@ const V_SWITCH = 'vsw-e2e';
 
 /** The configuration of a controller that runs a virtual node. */
 export const VIRTUAL_NODE_SETTINGS = {
-  virtualNode: { enabled: true, nodeName: VIRTUAL_NODE_NAME, vSwitchIDs: [V_SWITCH], securityGroupID: 'sg-e2e' },
+  virtualNode: {
+    enabled: true,
+    nodeName: VIRTUAL_NODE_NAME,
+    identity: 'serviceAccount',
+    vSwitchIDs: [V_SWITCH],
+    securityGroupID: 'sg-e2e',
+  },
 };
 
 /**
@@ -129,11 +137,18 @@ const ECS_NODE_STATUS = {
  */
 export const setStage = async (
   kind: Kind,
-  { withCrd = true, withScheduler = false, api: shared, readings = [] }: StageOptions = {},
+  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs }: StageOptions = {},
 ) => {
   const stopping = new AbortController();
   const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
-  const cloud = createSandboxCloud({ clock, random, latency: { scale: 0.2 }, readings });
+  const span = { minMs: startMs ?? 0, maxMs: startMs ?? 0 };
+  const cloud = createSandboxCloud({
+    clock,
+    random,
+    latency: { scale: 0.2 },
+    readings,
+    ...(startMs !== undefined && { transitions: { schedule: span, containerStart: span } }),
+  });
   cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
   const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
   const connection = await connect({ kubeconfigPath: api.path });
@@ -148,15 +163,15 @@ export const setStage = async (
   await createHome(kube);
   const nodes = await createNodes(kube, cloud, VPC);
   if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
-  const ground: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
+  const context: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
     transport: connection.calls,
     clock,
     random,
   };
   const times = { startMs: 50, stopMs: 50 };
   const running = Promise.allSettled([
-    runKubelet(ground, { kube, cloud, nodes, times, binds: !api.schedules }, stopping.signal),
-    ...(api.deployments ? [runDeployments(ground, kube, stopping.signal)] : []),
+    runKubelet(context, { kube, cloud, nodes, times, binds: !api.schedules }, stopping.signal),
+    ...(api.deployments ? [runDeployments(context, kube, stopping.signal)] : []),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
   // On a real API server the controller has the rights that its manifests give it, and no others.
@@ -169,8 +184,17 @@ export const setStage = async (
   const outputs: (() => string)[] = [];
   let started = 0;
 
-  const startController = async (settings: object = {}): Promise<Controller> => {
-    if (kind === 'real' && 'virtualNode' in settings) await grant(kube, 'virtual-node');
+  /** @param only the part that it runs, with the service account of its own */
+  const startController = async (settings: object = {}, only?: 'eip' | 'virtual-node'): Promise<Controller> => {
+    if (kind === 'real' && 'virtualNode' in settings)
+      for (const each of ['virtual-node', 'virtual-node-service-account'])
+        if (only === undefined) await grant(kube, each, 'knative-eip');
+        else if (each === 'virtual-node') await grant(kube, each);
+    let account = kubeconfigOfProduct;
+    if (kind === 'real' && only === 'virtual-node') {
+      account = join(folder, 'kubeconfig-virtual-node');
+      await actAsProduct(api.path, account, connection.calls, 'knative-eip-virtual-node');
+    }
     const path = join(folder, `config-${(started += 1)}.yaml`);
     const endpoint = cloudHttp.url;
     await writeFile(
@@ -191,7 +215,8 @@ export const setStage = async (
         }),
       ),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', kubeconfigOfProduct];
+    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', account];
+    if (only !== undefined) args.push('--only', only);
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
@@ -264,6 +289,7 @@ export const setStage = async (
     describe,
     close,
     kubeconfig: api.path,
+    folder,
     cloudUrl: cloudHttp.url,
   };
 };

@@ -165,10 +165,11 @@ const run = async (t: ExecutionContext) => {
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => (said += data.toString()));
   const ended = once(child, 'close');
+  // Which of the two pipes is read first is not said.
   await until(
-    'its log shows',
+    'its log shows, and why it is all that shows',
     () => said,
-    (it) => it.includes('started busybox'),
+    (it) => it.includes('started busybox') && it.includes('falling back'),
   );
   t.regex(said, /couldn't attach to pod\/once, falling back to streaming logs: .*ECI has no way to attach/);
   cloud.world.endContainerGroup(cloud.containerGroups()[0]?.containerGroupId ?? '', 'Succeeded');

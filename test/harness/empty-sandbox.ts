@@ -11,7 +11,7 @@ interface EmptySandbox {
   readonly end: () => Promise<number>;
 }
 
-/** Starts a sandbox without a story, in this process; resolves once it can be used. */
+/** Starts a sandbox without a demo, in this process; resolves once it can be used. */
 export const startEmptySandbox = async (): Promise<EmptySandbox> => {
   let out = '';
   const stop = new AbortController();

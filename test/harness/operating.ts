@@ -6,6 +6,8 @@ import { KNATIVE_SERVICE, type KnativeService } from '../../src/api/knative.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
+import { workAsVirtualNode } from '../../src/manager/virtual-node-wiring.ts';
+import { assembleCloudEvents } from '../../src/cloudevents/assemble-cloudevents.ts';
 import { OPEN, type MayMutate } from '../../src/cloud/fence.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
@@ -184,11 +186,8 @@ export class Operating extends EmbeddedCluster {
     const config = configOf({ sweeper: { mode: 'off' }, leaderElection, ...over, ...other });
     const way = this.#options.way?.(clock) ?? NO_WAY;
     const { kubeClientQPS: qps, kubeClientBurst: burst } = config;
-    const kube = createKube({
-      transport: way.kube(transport),
-      clock,
-      ...(way.isLimited ? { qps, burst } : { qps: 0 }),
-    });
+    const limits = way.isLimited ? { qps, burst } : { qps: 0 };
+    const kube = createKube({ transport: way.kube(transport), clock, ...limits });
     const sent = way.cloud(callApi(cloud) as SdkCallApi);
     let mayMutate: MayMutate | undefined;
     const assembled = adapterOn(cloud, clock, {
@@ -229,7 +228,9 @@ export class Operating extends EmbeddedCluster {
       }),
       ...(config.virtualNode.enabled && {
         virtualNode: {
-          transport,
+          run: workAsVirtualNode,
+          transport: way.kube(transport),
+          nodeKube: createKube({ transport: way.kube(transport), clock, ...limits }),
           pods: createPodWatch({ ...shared, transport, onTrouble: () => undefined }, config.virtualNode.nodeName),
           heartbeatKube: kube,
           endpointKube: kube,
@@ -245,6 +246,7 @@ export class Operating extends EmbeddedCluster {
         return assembled;
       },
       cloudEvents: sender && {
+        assemble: assembleCloudEvents,
         sender: { ...sender, send: process.throughCall<Sender['send']>('send', (...parts) => sender.send(...parts)) },
         kube,
       },

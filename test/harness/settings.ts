@@ -105,7 +105,7 @@ export const virtualNodeSettings = (over: Partial<VirtualNodeSettings> = {}): Vi
   readLagMs: 3_000,
   tokenSeconds: 86_400,
   workers: 2,
-  pollMs: 2_000,
+  pollMs: 500,
   garbageCollectionMs: 120_000,
   ...over,
 });

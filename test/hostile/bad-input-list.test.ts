@@ -13,7 +13,9 @@ const DECIDE = 'test/controllers/podeip/decide.test.ts';
 /** Whose cases are rows with the number. */
 const BY_NUMBER = [
   'test/controllers/podeip/bad-podeips.test.ts',
+  'test/controllers/podeip/forged-podeips.test.ts',
   'test/cloud/bad-answers.test.ts',
+  'test/cloud/odd-answers.test.ts',
   'test/cloud/odd-eips.test.ts',
   'test/webhook/bad-requests.test.ts',
 ];

@@ -10,17 +10,10 @@ import { changeOf, validate } from '../../src/webhook/validate.ts';
 import { EIP_BEFORE_TRAFFIC, KEYS, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
-import { batched, type FoldableCloud } from '../../src/cloud/batch.ts';
-import { readEips, readNetworkInterfaces } from '../../src/cloud/alicloud/answers.ts';
-import { credentialProblemOf } from '../../src/cloud/credentials.ts';
-import { CloudFault } from '../../src/cloud/fault.ts';
-import { check } from '../../src/cloud/alicloud/answer-checks.ts';
-import { toFault } from '../../src/cloud/alicloud/to-fault.ts';
-import { plainRequestId, redact } from '../../src/cloud/alicloud/redact.ts';
 import { eventOf, messageOf } from '../../src/cloudevents/event.ts';
 import { createJournals } from '../../src/cloudevents/journal.ts';
 import { retryAfterMs } from '../../src/cloudevents/sink.ts';
-import { ecsNodesOf, isQuestionDenied } from '../../src/controllers/preflight/account.ts';
+import { ecsNodesOf } from '../../src/controllers/preflight/account.ts';
 import { SCALE_KEYS } from '../../src/rules/scale.ts';
 import { isOwn } from '../../src/rules/duplicate-claims.ts';
 import { hasEipPool } from '../../src/rules/conflicting-controllers.ts';
@@ -50,16 +43,11 @@ import { knativePod } from '../virtualnode/translate/knative-pod.ts';
 import { app, configMap, podOf, secret, translated } from '../virtualnode/translate/pods.ts';
 import { NEW, pod, settings } from '../rules/manifests.ts';
 import { eip, settings as planSettings } from '../controllers/podeip/situation.ts';
-
-/** Gives a reader the text wherever somebody else than this product may have written it. */
-type Drive = (text: string) => unknown;
+import { fieldsOf, type Drive } from './drive.ts';
 
 /** Every key that is asked for has the text. */
 const everywhere = (text: string): Record<string, string> =>
   new Proxy<Record<string, string>>({}, { get: () => text, has: () => true });
-
-const fieldsOf = <T extends object>(whole: T, text: string): T[] =>
-  Object.keys(whole).map((key) => ({ ...whole, [key]: text }));
 
 const ALL_KEYS = [...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC, ...SCALE_KEYS];
 
@@ -100,9 +88,12 @@ const answering =
         yield text;
       },
     });
+
 /** One that has this object, whatever is asked for. */
 const having = (object: object) => createKube({ transport: answering(JSON.stringify(object)), clock });
+
 const metadata = { name: 'x', namespace: 'default', uid: 'u', resourceVersion: '1' };
+
 const podEip = (text: string) => ({
   metadata: { ...metadata, annotations: everywhere(text) },
   spec: {
@@ -111,26 +102,6 @@ const podEip = (text: string) => ({
   },
   status: { bandwidth: text },
 });
-
-const EIP_ANSWER = {
-  allocationId: 'eip-1',
-  ipAddress: '203.0.113.1',
-  status: 'Available',
-  instanceId: 'eni-1',
-  instanceType: 'NetworkInterface',
-  privateIpAddress: '10.0.0.1',
-  bandwidth: '5',
-  name: 'n',
-};
-const ENI_ANSWER = {
-  NetworkInterfaceId: 'eni-1',
-  PrivateIpAddress: '10.0.0.1',
-  Status: 'InUse',
-  VpcId: 'vpc-1',
-  InstanceId: 'i-1',
-};
-const context = { action: 'AllocateEipAddress', known: ['0123456789abcdef'] } as const;
-const CODES = ['Signature', 'Throttling', 'InvalidTimeStamp', 'Forbidden.RAM', 'SomethingNew', 'EPROTO'];
 
 export const DRIVES: Readonly<Record<string, Drive>> = {
   'what a container writes': (text) => [
@@ -274,70 +245,10 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     ]),
   'the instance behind a node': (text) =>
     [text, `cn-hangzhou.i-${text}`].map((providerID) => isEcsInstance({ metadata, spec: { providerID } })),
-  'EIPs in an answer': (text) =>
-    fieldsOf(EIP_ANSWER, text).map((each) =>
-      attempt(() =>
-        readEips({
-          totalCount: 1,
-          eipAddresses: { eipAddress: [{ ...each, tags: { tag: [{ key: text, value: text }] } }] },
-        } as never),
-      ),
-    ),
-  'network interfaces in an answer': (text) =>
-    fieldsOf(ENI_ANSWER, text).map((each) =>
-      attempt(() =>
-        readNetworkInterfaces({
-          statusCode: 200,
-          body: { NetworkInterfaceSets: { NetworkInterfaceSet: [each] }, NextToken: text },
-        }),
-      ),
-    ),
-  'refusals in an answer': (text) =>
-    [text, ...CODES].flatMap((code) =>
-      [400, 403, undefined].map((statusCode) =>
-        toFault(
-          {
-            code,
-            statusCode,
-            name: text,
-            data: { Message: text, RequestId: text, AccessDeniedDetail: { AuthAction: text } },
-          },
-          context,
-        ),
-      ),
-    ),
-  'what is secret in a text': (text) => [
-    redact(text, ['0123456789abcdef']),
-    redact(`https://h/p?${text}`),
-    redact(`secret: ${text} token=${text}`),
-  ],
-  'failures of the source of credentials': (text) =>
-    credentialProblemOf(Object.assign(new Error(text), { code: text })),
-  'refusals of the question for the account': (text) =>
-    isQuestionDenied(
-      new CloudFault({
-        kind: 'misconfigured',
-        action: 'DescribeNetworkInterfaces',
-        code: text,
-        status: 403,
-        message: text,
-      }),
-    ),
   'tags of a pod': (text) => [
     evaluated({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ [text.slice(0, 100)]: text.slice(0, 100) }) }),
     evaluated({ ...NEW, [KEYS.tags[1]]: JSON.stringify({ team: text }) }),
   ],
-  'IDs that are sent': (text) => [plainRequestId(text), attempt(() => check('AllocateEipAddress', [text], text))],
-  'IDs that are asked about': async (text) => {
-    const cloud = batched(
-      {
-        describeEip: () => Promise.resolve(undefined),
-        describeEips: () => Promise.resolve([]),
-      } as unknown as FoldableCloud,
-      clock,
-    );
-    await cloud.describeEip(text).catch(() => undefined);
-  },
   'what a CloudEvent says': (given) => {
     // Names, which an API server keeps short.
     const text = given.slice(0, 2_000);
@@ -389,16 +300,6 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
     compareResourceVersions(text, '1');
     return having({ metadata, items: [] }).list(CONFIG_MAP);
   },
-};
-
-const attempt = (read: () => unknown): unknown => {
-  try {
-    return read();
-  } catch (error) {
-    // A mistake of ours is none of the answers.
-    if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) throw error;
-    return error;
-  }
 };
 
 const isOurs = (error: unknown): error is Error => error instanceof Error;

@@ -23,11 +23,11 @@ import { tellingTime } from '../../src/kube/server-time.ts';
 import { markOfCluster } from '../../src/lib/mark.ts';
 import { workloadKindOf } from '../../src/manifest/read-workload.ts';
 import { isKeptEnough } from '../../src/virtualnode/ended.ts';
-import { newsOf } from '../../src/virtualnode/group-events.ts';
+import { groupNewsOf } from '../../src/virtualnode/group-events.ts';
 import { podStatusOf } from '../../src/virtualnode/instance-status.ts';
 import { logOptionsOf } from '../../src/virtualnode/log-query.ts';
 import { nodeStatusPatch } from '../../src/virtualnode/node.ts';
-import { brakeOn } from '../../src/virtualnode/orphan-brake.ts';
+import { breakerOf } from '../../src/virtualnode/orphan-breaker.ts';
 import { summaryOf } from '../../src/virtualnode/stats-summary.ts';
 import { decodeHeaders, encodeHeaders } from '../../src/virtualnode/streaming/spdy-headers.ts';
 import { virtualNodeSettings } from '../harness/settings.ts';
@@ -46,10 +46,9 @@ import {
   settings,
   usersEip,
 } from '../controllers/podeip/situation.ts';
+import { attempt, type Drive } from './drive.ts';
 
 /* Texts that stand in what is remembered: notes, times and messages on objects, whoever wrote them there. */
-
-type Drive = (text: string) => unknown;
 
 const NOTES = [CONTROLLER, REQUEST, BINDINGS, GONE_SINCE, ADOPTED, QUIET_SINCE] as const;
 const MARKING = { ...settings, markKey: 'k'.repeat(32), adoptBefore: NOW };
@@ -93,15 +92,6 @@ const group = (text: string): ContainerGroup => {
     containers: [{ ...ended, currentState: { state: 'Terminated', startTime: text, finishTime: text, reason: text } }],
     initContainers: [],
   } as unknown as ContainerGroup;
-};
-
-const attempt = (read: () => unknown): unknown => {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) throw error;
-    return error;
-  }
 };
 
 export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
@@ -180,8 +170,8 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
       });
     }),
   'what ECI tells of an instance': (text) => [
-    newsOf(podOf({ annotations: { [ECI_EVENTS_TOLD]: text } }), group('2026-11-20T11:59:00Z')),
-    newsOf(podOf({ annotations: {} }), group(text)),
+    groupNewsOf(podOf({ annotations: { [ECI_EVENTS_TOLD]: text } }), group('2026-11-20T11:59:00Z')),
+    groupNewsOf(podOf({ annotations: {} }), group(text)),
     isKeptEnough(group(text), NOW, 0),
     podStatusOf(podOf({}), group(text), { now: NOW, hostIP: undefined }),
     translated(podOf({ annotations: { [ECI_ATTEMPT]: text } })),
@@ -211,7 +201,7 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     const status = { conditions: [condition], capacity: { cpu: text, memory: text } };
     return [
       nodeStatusPatch({ ...node, status } as never, virtualNodeSettings().description, NOW, 1_000),
-      brakeOn({
+      breakerOf({
         groups: 9,
         orphans: 9,
         brakeAbove: undefined,

@@ -69,10 +69,18 @@ export const policies: readonly Behaviour[] = [
       const columns = arrayIn(table.body, 'columnDefinitions').map((it) => (it as { name: string }).name);
       t.deepEqual(columns, [
         'Name',
+        'Selects',
         'Namespaces',
-        'Selector',
+        'Pods',
         'EIPs',
+        'Limit',
+        'Ready',
+        'Reason',
+        'Waiting',
+        'Fullest',
+        'Holds',
         'Mbit/s',
+        'Limit Mbit/s',
         'Default Mbit/s',
         'Default Package',
         'Age',
@@ -99,6 +107,49 @@ export const policies: readonly Behaviour[] = [
       const nothing = await request('POST', POLICIES, policy('nothing', {}));
       t.is(nothing.status, 201);
       await request('DELETE', `${POLICIES}/nothing`);
+    },
+  },
+  {
+    title: 'the status of a policy is written through its subresource only, whole, and is shown in the columns',
+    check: async (t, { request }) => {
+      await install(request);
+      const made = await request('POST', POLICIES, policy('shown', { limits: { eips: 3 } }));
+      t.is(made.status, 201, JSON.stringify(made.body));
+      const condition = {
+        type: 'Ready',
+        status: 'True',
+        observedGeneration: 1,
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+        reason: 'InForce',
+        message: 'all of it is in force as it is written',
+      };
+      const status = {
+        observedGeneration: 1,
+        selects: 'every namespace',
+        namespaces: 4,
+        pods: 3,
+        waiting: 1,
+        eips: 2,
+        bandwidthMbps: 10,
+        fullest: { namespace: 'a', eips: 2, bandwidthMbps: 10 },
+        conditions: [condition],
+      };
+      const { body: ignored } = await request('PATCH', `${POLICIES}/shown`, { status }, MERGE);
+      t.is(ignored.status, undefined, 'not with the rest');
+      const change = { status, spec: { limits: { eips: 9 } } };
+      const written = await request('PATCH', `${POLICIES}/shown/status`, change, MERGE);
+      t.deepEqual(written.body.status, status, 'no field is dropped');
+      t.deepEqual(written.body.spec, { limits: { eips: 3 } }, 'who may write the status may not write the rest');
+      t.is(written.body.metadata.generation, 1);
+      const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+      const { body: table } = await request('GET', `${POLICIES}/shown`, undefined, { accept });
+      const [row] = arrayIn(table, 'rows') as readonly { readonly cells: readonly unknown[] }[];
+      t.deepEqual(row?.cells.slice(0, 8), ['shown', 'every namespace', 4, 3, 2, 3, 'True', 'InForce']);
+      const gone = await request('PATCH', `${POLICIES}/shown/status`, { status: { fullest: null } }, MERGE);
+      t.false('fullest' in (gone.body.status ?? {}));
+      const bad = { status: { conditions: [{ ...condition, status: 'Yes' }] } };
+      t.is((await request('PATCH', `${POLICIES}/shown/status`, bad, MERGE)).status, 422);
+      await request('DELETE', `${POLICIES}/shown`);
     },
   },
   {

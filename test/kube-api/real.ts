@@ -45,6 +45,11 @@ export interface ControlPlaneOptions {
    * (APIService) that it is the one that asks, and for whom.
    */
   readonly frontProxy?: { readonly certificate: string; readonly key: string } | undefined;
+  /**
+   * Files of an authority that signs certificates of nodes, as kubeadm sets a cluster up: with the Node authorizer and
+   * NodeRestriction, and kubelets whose certificates are checked.
+   */
+  readonly nodeAuthority?: { readonly certificate: string; readonly key: string } | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -150,7 +155,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
-    const { address = '127.0.0.1', kubeletClient, frontProxy } = options;
+    const { address = '127.0.0.1', kubeletClient, frontProxy, nodeAuthority } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
       'bind-address': address,
@@ -159,12 +164,17 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'secure-port': secure,
       'cert-dir': dir,
       'token-auth-file': tokens,
-      'authorization-mode': 'RBAC',
+      'authorization-mode': nodeAuthority ? 'Node,RBAC' : 'RBAC',
       'service-account-key-file': serviceAccountKey,
       'service-account-signing-key-file': serviceAccountKey,
       'service-account-issuer': 'https://kubernetes.default.svc',
       'service-cluster-ip-range': '10.96.0.0/16',
       'disable-admission-plugins': 'ServiceAccount',
+      ...(nodeAuthority && {
+        'enable-admission-plugins': 'NodeRestriction',
+        'client-ca-file': nodeAuthority.certificate,
+        'kubelet-certificate-authority': nodeAuthority.certificate,
+      }),
       ...(kubeletClient && {
         'kubelet-client-certificate': kubeletClient.certificate,
         'kubelet-client-key': kubeletClient.key,
@@ -210,6 +220,10 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         'cert-dir': dir,
         'use-service-account-credentials': false,
         'service-account-private-key-file': serviceAccountKey,
+        ...(nodeAuthority && {
+          'cluster-signing-cert-file': nodeAuthority.certificate,
+          'cluster-signing-key-file': nodeAuthority.key,
+        }),
         'kube-api-qps': 500,
         'kube-api-burst': 1000,
         'horizontal-pod-autoscaler-sync-period': '2s',

@@ -1,7 +1,7 @@
 import { createClients, type SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import { namedCalls } from '../../src/cloud/alicloud/named-calls.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
-import { markOf } from '../../src/probe/mark.ts';
+import { markOfRun } from '../../src/probe/mark.ts';
 import type { ProbePorts, Site } from '../../src/probe/port.ts';
 import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';
@@ -9,7 +9,7 @@ import { ManualClock } from '../harness/clock.ts';
 import { seeded } from '../harness/random.ts';
 
 export const RUN = '0123456789';
-export const mark = markOf(RUN);
+export const mark = markOfRun(RUN);
 
 /** Where a pod of the cluster has its address. */
 const POD_ADDRESS = '10.0.0.2';

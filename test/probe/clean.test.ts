@@ -2,7 +2,7 @@ import test from 'ava';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
 import { clean } from '../../src/probe/clean.ts';
-import { isRun, markOf, newRun } from '../../src/probe/mark.ts';
+import { isRun, markOfRun, newRun } from '../../src/probe/mark.ts';
 import { runProbes } from '../../src/probe/run-probes.ts';
 import type { ManualClock } from '../harness/clock.ts';
 import { account, mark, portsTo, RUN, site, stateOf } from './account.ts';
@@ -129,5 +129,5 @@ test('a run has an ID that is no part of another one', (t) => {
   t.is(run, '0a1b2c3d4e');
   t.true(isRun(run));
   for (const text of ['', '0a1b2c3d4', '0a1b2c3d4e5', '0a1b2c3d4g', '0A1B2C3D4E']) t.false(isRun(text), text);
-  t.is(markOf(run).description, 'knative-eip-probe 0a1b2c3d4e');
+  t.is(markOfRun(run).description, 'knative-eip-probe 0a1b2c3d4e');
 });

@@ -4,7 +4,7 @@ import test from 'ava';
 import { CLOUD_READINGS, type CloudReading } from '../../src/cloud/readings.ts';
 import type { NamedAnswer } from '../../src/cloud/named-answer.ts';
 import type { ProbePorts } from '../../src/probe/port.ts';
-import { runProbes, type Finding, type Run } from '../../src/probe/run-probes.ts';
+import { runProbes, type ProbeFinding, type Run } from '../../src/probe/run-probes.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { seeded } from '../harness/random.ts';
 import { account, mark, portsTo, site, stateOf } from './account.ts';
@@ -16,7 +16,7 @@ const run = async (readings: readonly CloudReading[], seed = 1) => {
   return { findings, left, stopped, before, after: stateOf(there.cloud), cloud: there.cloud };
 };
 
-const foundIn = (findings: readonly Finding[]): readonly CloudReading[] => {
+const foundIn = (findings: readonly ProbeFinding[]): readonly CloudReading[] => {
   const found = new Set(findings.flatMap(({ verdict }) => (verdict.kind === 'differs' ? verdict.readings : [])));
   return CLOUD_READINGS.filter((reading) => found.has(reading));
 };

@@ -274,6 +274,9 @@ test('an existing EIP is named under every key; what is no ID is refused', (t) =
     '203.0.113.1',
   ])
     t.deepEqual(found({ [KEYS.instanceId[0]]: text }), ['refuse InvalidId'], text);
+  // As the examples of Alibaba Cloud's documentation have it.
+  const [finding] = read({ [KEYS.instanceId[0]]: 'eip-bp1q5n8cq4p7f6dzu****' }).findings;
+  t.is(finding?.remedy, 'write the whole ID of one of yours, "eip-…", without asterisks');
 });
 
 test('an existing EIP beside a wish for a new one, or for none, is refused', (t) => {

@@ -9,6 +9,7 @@ import { CATALOGUE } from '../../src/rules/catalogue.ts';
 import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
 import { remarkLine } from '../../src/virtualnode/translate/input.ts';
+import { CLOUD_DRIVES } from '../hostile/cloud-drives.ts';
 import { DRIVES } from '../hostile/drives.ts';
 import { STATE_DRIVES } from '../hostile/state-drives.ts';
 import { podOf, translated } from '../virtualnode/translate/pods.ts';
@@ -128,7 +129,7 @@ const WAITING: ReadonlySet<string> = new Set([
   'the clock of an API server',
 ]);
 /** Readers that answer at once: what waits for something is driven by test/hostile/readers.test.ts. */
-const READERS = Object.entries({ ...DRIVES, ...STATE_DRIVES }).filter(([name]) => !WAITING.has(name));
+const READERS = Object.entries({ ...DRIVES, ...CLOUD_DRIVES, ...STATE_DRIVES }).filter(([name]) => !WAITING.has(name));
 
 /** How often each way is taken in a hundred: configurations and manifests take the longest. */
 export const wayOf = (seed: number): Way => {

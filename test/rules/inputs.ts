@@ -1,6 +1,6 @@
 import { ECI_KEYS, KEYS } from '../../src/api/annotations.ts';
 import { HONOURED_ANNOTATIONS } from '../../src/request/instance-table.ts';
-import type { EnvVar, Probe } from '../../src/virtualnode/workload-pod.ts';
+import type { EnvVar, WorkloadProbe } from '../../src/virtualnode/workload-pod.ts';
 import { app, type PodChange } from '../virtualnode/translate/pods.ts';
 
 /** Chance that is the same each time: mulberry32. */
@@ -262,7 +262,7 @@ export const inputs = (seed: number) => {
     const quantities = () =>
       Object.fromEntries(some(() => [word('cpu', 'memory', 'nvidia.com/gpu'), word('1', '2Gi', '500m')]));
     const probe = () =>
-      one<Probe>([
+      one<WorkloadProbe>([
         { httpGet: { port: word('http', '8080'), path: word('/', '/ready') } },
         { tcpSocket: { port: count(70_000) } },
         { exec: { command: some(text) } },

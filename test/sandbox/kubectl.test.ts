@@ -204,10 +204,60 @@ kubectlTest(named('kubectl asks what it may, and is told plainly what is not emu
   t.regex((await run('get cronjob')).stdout, /often +.*\*\/5 .* <none>/);
   await kubectl(t.context, 'apply -f -', OBJECTS.split('---')[1]);
   const NONE = /pods of the sandbox have an address and a status, but no containers/;
-  t.regex((await run('logs web-0')).stdout, NONE);
   for (const words of ['exec web-0 -- ls', 'attach web-0']) t.regex((await run(words)).stderr, NONE, words);
-  t.regex((await run('top pods')).stderr, /Metrics API not available/);
 });
+
+const RUNNING = {
+  status: {
+    phase: 'Running',
+    podIP: '10.0.0.7',
+    containerStatuses: [
+      {
+        name: 'app',
+        ready: true,
+        restartCount: 0,
+        image: 'nginx',
+        imageID: '',
+        state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+      },
+    ],
+  },
+};
+
+kubectlTest(
+  named('kubectl logs shows what became of a pod, follows it to its end, and top shows that nothing is used'),
+  async (t) => {
+    const run = (words: string): Promise<Output> => kubectl(t.context, words);
+    const [, pod] = OBJECTS.split('---');
+    await kubectl(t.context, 'apply -f -', pod);
+    t.regex((await run('logs web-0')).stderr, /container "app" in pod "web-0" is waiting to start: ContainerCreating/);
+    const following = spawn('kubectl', [...flags(t.context), 'logs', '-f', 'web-0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: AsyncIterator<string> = createInterface({ input: following.stdout })[Symbol.asyncIterator]();
+    const next = async (): Promise<unknown> => (await lines.next()).value;
+    t.is((await run(`patch pod web-0 --subresource status --type merge -p ${JSON.stringify(RUNNING)}`)).code, 0);
+    t.is(await next(), 'the sandbox runs no processes: this stands for what nginx would print');
+    t.is(await next(), 'started with the address 10.0.0.7');
+    await run('annotate pod web-0 k8s.aliyun.com/allocated-eipAddress=203.0.113.7');
+    t.is(await next(), 'public address 203.0.113.7');
+
+    t.is((await run('logs web-0 --tail=1 --timestamps')).stdout, '2026-01-01T00:00:00Z public address 203.0.113.7\n');
+    t.is((await run('logs web-0 --since=1s')).stdout, '');
+    t.is((await run('logs web-0 --limit-bytes=11')).stdout, 'the sandbox');
+    t.regex((await run('logs web-0 -c other')).stderr, /container other is not valid for pod web-0/);
+    t.regex(
+      (await run('logs web-0 --previous')).stderr,
+      /previous terminated container "app" in pod "web-0" not found/,
+    );
+    t.regex((await run('top pod web-0')).stdout, /^NAME +CPU\(cores\) +MEMORY\(bytes\) *\nweb-0 +0m +0Mi *\n$/);
+    t.regex((await run('top pod --containers -l app=other')).stderr, /No resources found/);
+
+    await run('delete pod web-0 --grace-period=0 --force');
+    t.is(await next(), undefined, 'the stream ends with the pod');
+    t.regex((await run('top pod web-0')).stderr, /NotFound/);
+  },
+);
 
 kubectlTest(named('kubectl describe shows events that came through events.k8s.io'), async (t) => {
   await kubectl(t.context, 'apply -f -', OBJECTS.split('---')[1]);

@@ -72,7 +72,7 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
     readings: [],
     ports: { kubernetes: 0, cloud: 0, http: 0 },
     terminal: undefined,
-    plays: 'story',
+    plays: 'demo',
     showsLog: false,
     print: (text) => {
       out += text;

@@ -42,10 +42,13 @@ export class Associations {
       );
   }
 
-  /** What was bound is not any more: the next call is for another binding. */
+  /**
+   * What was bound is not any more: the next call is for another binding. It may still be the repetition of one whose
+   * sender got no answer, and the cloud then says OK to its token once more, and binds nothing.
+   */
   onChange({ action, allocationId }: CloudChange): void {
     if (action === 'AssociateEipAddress') return;
-    for (const [key, calls] of this.#calls) if (calls.allocationId === allocationId) this.#calls.delete(key);
+    for (const calls of this.#calls.values()) if (calls.allocationId === allocationId) calls.accepted = 0;
   }
 
   #ownerOf(allocationId: string, networkInterfaceId: string, privateIpAddress: string): PodEip | undefined {

@@ -5,7 +5,8 @@ import { isFinal } from '../../src/api/pod.ts';
 import { readRecord } from '../../src/controllers/podeip/record.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { isGateOpen } from './gates.ts';
-import { asks, type Inspector } from './inspector.ts';
+import { asks } from './asking.ts';
+import type { Inspector } from './inspector.ts';
 import { wayTo } from './knative.ts';
 
 const isGated = ({ spec }: Pod): boolean =>

@@ -15,7 +15,8 @@ import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { unrestOfService } from './at-rest-service.ts';
 import { RECHECK_MS } from './product-process.ts';
-import { asks, type Inspector } from './inspector.ts';
+import { asks } from './asking.ts';
+import type { Inspector } from './inspector.ts';
 
 const readyOf = ({ status }: PodEip) => status?.conditions?.find(({ type }) => type === 'Ready');
 
@@ -27,7 +28,7 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
   const { touched } = inspector;
   const { pods, podEips } = inspector.oracle;
   const eips = new Map(cloud.eips().map((eip) => [eip.allocationId, eip]));
-  const users = inspector.usersEips();
+  const users = inspector.usersEips.problem();
   if (users !== undefined) return users;
 
   for (const eip of eips.values()) {
@@ -56,13 +57,7 @@ export const unrest = (inspector: Inspector, cloud: EmbeddedCloud, now: number):
     if (isStale(inspector, ready?.message ?? '')) return `I23: PodEIP ${name} goes on saying: ${ready?.message}`;
     const pod = inspector.oracle.podOf(podEip);
     if (!pod && !excused) {
-      const said = unrestOfKept(
-        inspector,
-        podEip,
-        eips,
-        touched,
-        now - (inspector.unwantedSince.get(name) ?? -Infinity),
-      );
+      const said = unrestOfKept(inspector, podEip, eips, touched, now - inspector.retirements.unwantedSince(name));
       if (said !== undefined) return said;
     }
     if (ready?.status === 'True' && !(pod && isServed(pod, podEip, eips)))
@@ -160,7 +155,7 @@ const unrestOf = (
   // Not served, and the PodEIP says why: is that true?
   if (touched.has(podEip.spec.allocationID)) return undefined;
   if (KEYS.bandwidth.some((key) => pod.metadata.annotations?.[key] === 'fast')) return undefined;
-  if (ready.reason === 'QuotaOfNamespaceExceeded' && wanted === 'new' && inspector.isFull()) return undefined;
+  if (ready.reason === 'QuotaOfNamespaceExceeded' && wanted === 'new' && inspector.limit.isFull()) return undefined;
   if (ready.reason === 'EipKept' && podEip.spec.allocationType.releaseStrategy === 'Never') return undefined;
   if (wanted !== 'new' && wanted !== podEip.spec.allocationID) {
     const isElsewhere = eips.get(wanted)?.status === 'InUse' || !eips.has(wanted);

@@ -7,6 +7,8 @@ import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { annotationsOf } from './asking.ts';
+import { ContainerInstances } from './container-instances.ts';
 import { LEASE_NAMESPACE, configuration } from './product-process.ts';
 import { Knative } from './knative.ts';
 import { legacyEip, type Ask, type Deed, type Ending, type Legacy, type Script, type Which } from './script.ts';
@@ -37,26 +39,6 @@ interface Node {
   generation: number;
 }
 
-export const annotationsOf = (ask: Ask): Record<string, string> => {
-  switch (ask.for) {
-    case 'new':
-      return {
-        [KEYS.withEip[1]]: 'true',
-        ...(ask.inPackage && { [KEYS.bandwidthPackageId[1]]: 'cbwp-1' }),
-        ...(ask.strategy !== undefined && { [KEYS.releaseStrategy[1]]: ask.strategy }),
-      };
-    case 'existing':
-      return {
-        [KEYS.instanceId[1]]: ask.allocationId,
-        ...(ask.strategy !== undefined && { [KEYS.releaseStrategy[1]]: ask.strategy }),
-      };
-    case 'nothing':
-      return {};
-    case 'nonsense':
-      return { [KEYS.withEip[1]]: 'true', [KEYS.bandwidth[1]]: 'fast' };
-  }
-};
-
 /**
  * Everybody else: users, StatefulSets, kubelets, network plug-ins, and humans at the console. Nothing goes
  * wrong for them.
@@ -71,8 +53,7 @@ export class Cluster {
   readonly #knative: Knative;
   /** Which pod holds a private address, by address; values are UIDs. */
   readonly #held = new Map<string, string>();
-  /** The container instances that pods are, the latest last. */
-  readonly #instances: { readonly uid: string; readonly networkInterfaceId: string; isGone?: boolean }[] = [];
+  readonly #instances: ContainerInstances;
   readonly #trace: (what: string) => void;
   /** EIPs that a human has changed. */
   readonly touched = new Set<string>();
@@ -86,6 +67,7 @@ export class Cluster {
   ) {
     this.#server = server;
     this.#cloud = cloud;
+    this.#instances = new ContainerInstances(cloud);
     this.#time = time;
     this.#frees = freesAddresses;
     this.#areInstances = readings.includes('eciSpelling');
@@ -288,7 +270,7 @@ export class Cluster {
       return;
     }
     this.#held.set(free, uid);
-    if (this.#areInstances) this.#bringInstance(uid, free);
+    if (this.#areInstances) this.#instances.bring(uid, free);
     else if (this.#frees) this.#cloud.world.addPrivateIp(node.networkInterfaceId, free);
     await this.#patchStatus(name, {
       phase: 'Running',
@@ -328,30 +310,13 @@ export class Cluster {
     await this.#send('DELETE', `${PODS}/${name}`, body);
   }
 
-  /** The pod is a container instance with an interface of its own. */
-  #bringInstance(uid: string, primaryIp: string): void {
-    const number = (this.#instances.length + 1).toString();
-    const networkInterfaceId = `eni-eci-${number}`;
-    this.#instances.push({ uid, networkInterfaceId });
-    this.#cloud.world.addNetworkInterface({ networkInterfaceId, vpcId: VPC, instanceId: `eci-${number}`, primaryIp });
-  }
-
-  /** It goes with its interface. */
-  #endInstance(uid: string): void {
-    for (const instance of this.#instances)
-      if (instance.uid === uid && !instance.isGone) {
-        instance.isGone = true;
-        this.#cloud.world.removeNetworkInterface(instance.networkInterfaceId);
-      }
-  }
-
   /** The private address of a pod that has ended goes back to the plug-in. */
   #free(uid: string): void {
     for (const [address, holder] of this.#held) {
       if (holder !== uid) continue;
       this.#held.delete(address);
       const node = this.#nodes.find(({ prefix }) => address.startsWith(`${prefix}.`));
-      if (this.#areInstances) this.#endInstance(uid);
+      if (this.#areInstances) this.#instances.end(uid);
       else if (this.#frees && node) this.#cloud.world.removePrivateIp(node.networkInterfaceId, address);
     }
   }
@@ -364,7 +329,7 @@ export class Cluster {
     await this.#send('DELETE', `/api/v1/nodes/${node.name}`);
     for (const { metadata } of pods) {
       for (const [address, holder] of this.#held) if (holder === metadata.uid) this.#held.delete(address);
-      this.#endInstance(metadata.uid);
+      this.#instances.end(metadata.uid);
       await this.#remove(metadata.name, metadata.uid);
     }
     for (const address of this.#held.keys()) if (address.startsWith(`${node.prefix}.`)) this.#held.delete(address);

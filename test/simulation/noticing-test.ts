@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { NoticingTest } from './mutants.ts';
+import type { NoticingTest } from './mutant.ts';
 import { MUTANT } from './mutate-by-name.ts';
 
 const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));

@@ -1,4 +1,5 @@
 import { assembleCloud } from '../../src/cloud/assemble-cloud.ts';
+import { assembleCloudEvents } from '../../src/cloudevents/assemble-cloudevents.ts';
 import { runControllers } from '../../src/manager/controllers.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createCaches } from '../../src/controllers/caches.ts';
@@ -184,6 +185,7 @@ export const startController = (parts: ProductParts): { readonly terminate: () =
         mayMutate,
       }),
     cloudEvents: parts.sender && {
+      assemble: assembleCloudEvents,
       sender: parts.sender,
       kube: createKube({ transport, clock, qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
     },

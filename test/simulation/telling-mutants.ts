@@ -2,7 +2,7 @@ import { FAULT } from '../../src/cloud/fault-policy.ts';
 import type { FaultHistory } from '../../src/cloud/fault-history.ts';
 import type { ObservedState } from '../../src/controllers/podeip/observation.ts';
 import type { PodEipSituation } from '../../src/controllers/podeip/situation.ts';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 import type { Replacement } from './mutation.ts';
 import {
   bandwidthPackage,
@@ -156,7 +156,7 @@ export const tellingMutants: readonly Mutant[] = [
     suspects('untaggedSuspects', () => () => []),
   ),
   told(
-    ['cli/drain-command.test.ts', 'with or without PodEIPs, what was bought here*'],
+    ['cli/drain-leftovers.test.ts', 'with or without PodEIPs, what was bought here*'],
     'a drain does not name what no PodEIP is there for',
     drain('findOwnerless', () => () => Promise.resolve([])),
   ),

@@ -3,6 +3,7 @@ import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-ser
 import { unrest } from './at-rest.ts';
 import { Cluster } from './cluster.ts';
 import { LATEST_EFFECT_MS, READ_LAG_MS } from './fault-bounds.ts';
+import { Looks } from './looks.ts';
 import { startController } from './product-process.ts';
 import { Inspector, type Violation } from './inspector.ts';
 import { Process, type Io } from './process.ts';
@@ -33,11 +34,6 @@ const LOOK_MS = 5_000;
 const STAYS_MS = 20_000;
 /** How long nothing is written once nothing happens; longer than every interval of the product. */
 const QUIET_MS = 1_500_000;
-/**
- * How often a process may look at one PodEIP in a minute: once a second while it waits for the cloud, and some more for
- * what happens meanwhile.
- */
-const MOST_LOOKS = 130;
 /** How long a delivery may be put off by failures before; milliseconds. */
 const DELIVERED_MS = 150_000;
 /** The most events of one world: beyond this something spins. */
@@ -93,7 +89,7 @@ class World implements Wire {
   #starting = 0;
   #isCalm = false;
   readonly #out = { kubernetes: -1, cloud: -1 };
-  readonly #minute = { begins: 0, looks: new Map<string, number>() };
+  readonly #looks: Looks;
   readonly firstIos: string[] = [];
   readonly counts = { io: 0, fault: 0, watch: 0, death: 0, write: 0 };
 
@@ -118,6 +114,7 @@ class World implements Wire {
       readLag: { maxMs: READ_LAG_MS, monotonic: false },
     });
     this.inspector = new Inspector(this.#server, this.#cloud, time);
+    this.#looks = new Looks(time, (said) => this.inspector.broken('I10', said));
     this.inspector.isPunctual = script.faultRate === 0;
     this.#cluster = new Cluster(this.#server, this.#cloud, time, script, (what) => this.trace(what));
   }
@@ -144,7 +141,7 @@ class World implements Wire {
 
   onIo({ process, label, number, isWrite }: Io): Death | undefined {
     if (number === undefined) return undefined;
-    this.#meter(process, label);
+    this.#looks.onIo(process.name, label);
     if (isWrite) this.counts.write += 1;
     const { crash } = this.#options;
     if (process.name === 'controller-1') {
@@ -179,22 +176,6 @@ class World implements Wire {
     const downMs = this.#isCalm ? 1_000 : this.input.between(0, 20_000);
     this.#startLater(downMs);
     return death;
-  }
-
-  /** I10: nobody spins. */
-  #meter(process: Process, label: string): void {
-    const [, name] = /^GET .*\/podeips\/([^/?]+)$/u.exec(label) ?? [];
-    if (name === undefined) return;
-    const minute = this.#minute;
-    if (this.time.mono() - minute.begins >= 60_000) {
-      minute.begins = this.time.mono();
-      minute.looks.clear();
-    }
-    const key = `${process.name} ${name}`;
-    const looks = (minute.looks.get(key) ?? 0) + 1;
-    minute.looks.set(key, looks);
-    if (looks === MOST_LOOKS)
-      this.inspector.broken('I10', `${process.name} looks ${looks} times a minute at PodEIP ${name}`);
   }
 
   #start(): void {

@@ -25,12 +25,15 @@ test('a history forgets the object that was quiet longest, and cuts what is too 
   t.is(history.of('Pod', 'a/x')[0]?.note.length, 1_024);
   history.add(about('y'), note('1', 'Warning'), 2);
   history.add(about('x'), note('2', 'Warning'), 3);
-  history.add(about('z'), note('3'), 4);
+  t.is(history.add(about('x'), note('2', 'Warning'), 3), undefined);
+  t.deepEqual(history.add(about('z'), note('3'), 4), { kind: 'Pod', key: 'a/y' });
   t.deepEqual(history.of('Pod', 'a/y'), []);
   t.deepEqual(
     [...history.warnings('Pod')].map(({ about, entry }) => [about.name, entry.note]),
     [['x', '2']],
   );
+  t.is([...history.warnings('Pod', 'a/x')].length, 1);
+  t.is([...history.warnings('Pod', 'a/y')].length, 0);
 });
 
 test('the budget counts the calls of the last minute, by how they ended', (t) => {

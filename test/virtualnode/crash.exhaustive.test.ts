@@ -3,6 +3,10 @@ import type { Death } from '../harness/process.ts';
 import { Stage } from './stage.ts';
 
 const LIMIT = { limits: { eips: 5 } };
+/** As far as reads may lag for the product; every other life has reads that lag, and not in order. */
+const LAG_MS = 2_900;
+const lagOf = (death?: Death) => ({ readLag: { maxMs: (death?.at ?? 1) % 2 === 0 ? LAG_MS : 0, monotonic: false } });
+
 const EIP = { 'k8s.aliyun.com/eci-with-eip': 'true' };
 
 /**
@@ -16,7 +20,7 @@ const live = async (
   isShort = false,
   limits?: { readonly before: boolean; readonly after: boolean },
 ): Promise<{ wrote: readonly string[]; problems: string[] }> => {
-  const stage = await Stage.create({ operating: limits !== undefined });
+  const stage = await Stage.create({ operating: limits !== undefined, cloud: lagOf(death) });
   if (limits?.before) await stage.setPolicy('few', LIMIT);
   stage.kill();
   await stage.pass(1_000);
@@ -76,7 +80,7 @@ test('whichever write a process dies at, there is one instance, and nothing is l
 
 /** The life of a pod that ends by itself, with a process that dies once, if at all; what it wrote. */
 const liveOut = async (death?: Death): Promise<{ wrote: readonly string[]; problems: string[] }> => {
-  const stage = await Stage.create();
+  const stage = await Stage.create({ cloud: lagOf(death) });
   stage.kill();
   await stage.pass(1_000);
   await stage.start({}, death);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import {
+  ECI_ATTEMPT,
   ALLOCATED_ADDRESS,
   ALLOCATED_INSTANCE_ID,
   CONTROLLER,
@@ -71,6 +72,15 @@ test('a group is looked for before one is made', (t) => {
   t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} } });
 });
 
+test('a pod that came to this process, and for which nothing was ever sent, can have no group', (t) => {
+  const isNew = { memory: { ...memory, isNew: true } };
+  t.is(step(isNew).do, 'ReadReferences');
+  t.is(step({ ...isNew, pod: deleting }).do, 'FinishDeletion');
+  t.is(step({ ...isNew, pod: pod({ annotations: { [ECI_ATTEMPT]: '1' } }) }).do, 'ReadGroup', 'an attempt was refused');
+  const told = pod({ annotations: { [ECI_INSTANCE_ID]: 'eci-1' } }, { startTime: '2026-11-20T12:00:00Z' });
+  t.is(step({ ...isNew, pod: told }).do, 'ReadGroup', 'somebody had it run before');
+});
+
 test('the object of a pod goes only when nothing can be left', (t) => {
   const gone = (over: Partial<TrackedPod>) => step({ pod: deleting, group: null, memory: { ...memory, ...over } });
   t.is(gone({}).do, 'FinishDeletion', 'this process saw it come, and made nothing');
@@ -82,6 +92,13 @@ test('the object of a pod goes only when nothing can be left', (t) => {
   const deletion = { containerGroupId: 'eci-9', agoMs: 4_000 };
   t.like(gone({ createdId: 'eci-9', deletion, quietMs: 5_000, missingMs: 4_000 }), { do: 'Wait', ms: 10_000 });
   t.is(gone({ isFinished: true }).do, 'Done');
+  // A reading shows none whose delay is shorter than the group has been known.
+  const listed = { wasListed: true, quietMs: 60_000, sole: { containerGroupId: 'eci-9', agoMs: 50_000 } };
+  t.is(gone({ ...listed, deletion }).do, 'FinishDeletion');
+  t.like(gone({ ...listed, deletion, sole: { ...listed.sole, agoMs: 1_000 } }), { do: 'Wait', ms: 2_000 });
+  t.like(gone(listed), { do: 'Wait', ms: 3_000 }, 'nobody had it ended, so the answer may be wrong as a whole');
+  t.like(gone({ ...listed, deletion: { ...deletion, containerGroupId: 'eci-8' } }), { do: 'Wait', ms: 3_000 });
+  t.like(gone({ ...listed, deletion, sole: undefined }), { do: 'Wait', ms: 3_000 }, 'there are several');
   t.is(step({ pod: deleting, group: group() }).do, 'DeleteGroup');
   t.is(step({ pod: deleting, group: group({ status: 'Terminating' }) }).do, 'Wait');
   t.is(step({ pod: deleting, group: group({ status: 'Succeeded' }) }).do, 'DeleteGroup');

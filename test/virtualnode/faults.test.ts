@@ -18,10 +18,17 @@ const TROUBLES: readonly (readonly [share: number, fault: Fault])[] = [
 ];
 const UNREADABLE: Fault = { effect: 'never', answer: { code: 'ServiceUnavailable', status: 503 } };
 
-/** Pods come and go while half of all changes and a third of all reads go wrong; what was wrong with that. */
+/** As far as reads may lag for the product, and not in order; milliseconds. */
+const LAG_MS = 2_900;
+
+/**
+ * Pods come and go while half of all changes and a third of all reads go wrong, and lag under every other seed; what
+ * was wrong with that.
+ */
 const weather = async (seed: number): Promise<string[]> => {
   const random = seeded(seed);
-  const stage = await Stage.create();
+  const readLag = { maxMs: seed % 2 === 0 ? LAG_MS : 0, monotonic: false };
+  const stage = await Stage.create({ cloud: { readLag } });
   const problems = new Set<string>();
   const isBad = () => random.next() < 0.35;
   const rules = TROUBLES.flatMap(([share, fault]) =>

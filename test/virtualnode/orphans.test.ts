@@ -1,7 +1,7 @@
 import test from 'ava';
 import { DELETE_ORPHANS } from '../../src/api/annotations.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
-import { brakeOn, type OrphanCount } from '../../src/virtualnode/orphan-brake.ts';
+import { breakerOf, type OrphanCount } from '../../src/virtualnode/orphan-breaker.ts';
 import type { VirtualNodeSettings } from '../../src/virtualnode/provider.ts';
 import { GARBAGE_MS, NODE_NAME, Stage } from './stage.ts';
 
@@ -126,7 +126,7 @@ const annotated = (annotations = {}) => ({
 });
 
 const isBraked = (orphans: number, over: Partial<OrphanCount> = {}) =>
-  brakeOn({
+  breakerOf({
     groups: 20,
     orphans,
     node: annotated(),

@@ -190,7 +190,10 @@ test('closing cuts what has not ended when the second is over', async (t) => {
 const NO_STATUS: Status = {
   addresses: () => [],
   address: () => undefined,
+  summary: () => ({}) as Overview,
   overview: () => ({}) as Overview,
+  service: () => undefined,
+  findingsAbout: () => [],
   history: () => [],
   subscribe: () => () => undefined,
 };

@@ -7,7 +7,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
 import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
-import type { Overview, ShownAddress, Status } from '../../src/web/overview.ts';
+import type { Changed, Overview, ShownAddress, Status } from '../../src/web/overview.ts';
 import { MOST_STREAMS } from '../../src/web/stream.ts';
 
 const address = (pod: string, message = ''): ShownAddress =>
@@ -16,17 +16,20 @@ const address = (pod: string, message = ''): ShownAddress =>
 /** A page over data that the test changes, and a ticker that it drives. */
 const page = async () => {
   const known = new Map([['a/x', address('x')]]);
-  const listeners = new Set<(key: string) => void>();
+  const listeners = new Set<(what: Changed, key: string) => void>();
   const due: (() => void)[] = [];
   let overview = { cluster: 'one' } as Overview;
   const status: Status = {
+    summary: () => ({ cluster: overview.cluster }) as Overview,
     overview: () => overview,
+    service: () => undefined,
+    findingsAbout: () => [],
     addresses: () => known.values(),
     address: (key) => known.get(key),
     history: () => [],
     subscribe: (changed) => {
       listeners.add(changed);
-      for (const key of known.keys()) changed(key);
+      for (const key of known.keys()) changed('address', key);
       return () => listeners.delete(changed);
     },
   };
@@ -52,7 +55,7 @@ const page = async () => {
     change: (key: string, to: ShownAddress | undefined) => {
       if (to) known.set(key, to);
       else known.delete(key);
-      for (const changed of listeners) changed(key);
+      for (const changed of listeners) changed('address', key);
     },
     say: (cluster: string) => (overview = { cluster } as Overview),
     /** Lets the second pass that changes are gathered in. */
@@ -81,7 +84,14 @@ test('every file of the page is served with a policy that lets nothing else run'
   const html = await (await fetch(server.url)).text();
   const files = [...html.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, path]) => path ?? '');
   t.true(files.includes('page.js') && files.includes('page.css') && files.includes('icon.svg'));
-  for (const path of ['', ...files.filter((it) => !it.startsWith('api/')), 'rows.js', 'controls.js']) {
+  for (const path of [
+    '',
+    ...files.filter((it) => !it.startsWith('api/')),
+    'rows.js',
+    'controls.js',
+    'live.js',
+    'news.js',
+  ]) {
     const { status, headers } = await fetch(`${server.url}/${path}`);
     t.is(status, 200, path);
     const policy = headers.get('content-security-policy') ?? '';
@@ -128,7 +138,7 @@ test('the stream begins with everything, goes on with what changed, and stops it
   tick();
   say('two');
   tick();
-  t.deepEqual(await one.next(), ['overview', { cluster: 'two' }], 'a second without news sends nothing');
+  t.deepEqual(await one.next(), ['news', { cluster: 'two' }], 'a second without news sends nothing');
   t.is(listeners.size, 1);
   const two = await stream(server.url);
   t.is((await two.next())[0], 'overview');

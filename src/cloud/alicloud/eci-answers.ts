@@ -229,7 +229,7 @@ export const readExec = ({ webSocketUri }: Eci.ExecContainerCommandResponseBody)
 };
 
 /** DescribeContainerLog: the text, "" where there is none. */
-export const readLog = (body: Eci.DescribeContainerLogResponseBody): string => {
+export const readContainerLog = (body: Eci.DescribeContainerLogResponseBody): string => {
   const content: unknown = body.content ?? '';
   if (typeof content === 'string') return content;
   throw bad('Content', content);

@@ -7,7 +7,13 @@ import { createCaller } from './call.ts';
 import { check, inconsistent, refuse } from './answer-checks.ts';
 import { createClients } from './clients.ts';
 import type { CloudSettings } from './vpc.ts';
-import { readContainerGroups, readContainerGroupStatus, readExec, readLog, readMetrics } from './eci-answers.ts';
+import {
+  readContainerGroups,
+  readContainerGroupStatus,
+  readExec,
+  readContainerLog,
+  readMetrics,
+} from './eci-answers.ts';
 import type { GroupPage } from './eci-answers.ts';
 import { createRequest, secretsOf } from './eci-request.ts';
 
@@ -178,7 +184,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
           limitBytes: limitBytes === undefined ? undefined : Math.min(limitBytes, MOST_BYTES),
           lastTime: previous,
         });
-        return readLog(bodyOf(await client.describeContainerLog(request)));
+        return readContainerLog(bodyOf(await client.describeContainerLog(request)));
       });
     },
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
 import { isEipAction, isAnnounceAction } from './step.ts';
 import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
-import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
+import { allocateCall, allTags, eipOf, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
 import type { Announcement } from './announcement.ts';
 import type { Announce } from './publish.ts';
 import { readRecord } from './record.ts';
@@ -58,8 +58,8 @@ const writeRecord = async (
 ): Promise<ActionOutcome> => {
   switch (step.do) {
     case 'Claim': {
-      const { metadata } = await podEips.writeClaim(kube, { ...step, region: cluster.region }, signal);
-      return step.podEip ? {} : { created: metadata.uid };
+      const podEip = await podEips.writeClaim(kube, { ...step, region: cluster.region }, signal);
+      return { ...(!step.podEip && { created: podEip.metadata.uid }), written: { podEip } };
     }
     case 'RecordExternal':
       await podEips.createExternal(kube, step.pod, step.isExisting, signal);
@@ -68,11 +68,12 @@ const writeRecord = async (
       await podEips.deletePodEip(kube, step.podEip, signal);
       return {};
     case 'Retain':
-      await podEips.markRetained(kube, step.podEip, clock.now(), signal);
-      return {};
+      return { written: { podEip: await podEips.markRetained(kube, step.podEip, clock.now(), signal) } };
     case 'TakeOver':
-      await podEips.assignPod(kube, step, signal);
-      return { allocationId: step.podEip.spec.allocationID };
+      return {
+        allocationId: step.podEip.spec.allocationID,
+        written: { podEip: await podEips.assignPod(kube, step, signal) },
+      };
     case 'Adopt':
       await podEips.writeAdoption(kube, step, cluster.region, signal);
       return { allocationId: step.podEip.spec.allocationID };
@@ -80,17 +81,18 @@ const writeRecord = async (
       await podEips.deletePodEip(kube, step.competitor, signal);
       return { allocationId: step.allocationId };
     case 'Unclaim':
-      await podEips.recordEip(kube, step.podEip, '', signal);
-      return { allocationId: step.allocationId };
+      return {
+        allocationId: step.allocationId,
+        written: { podEip: await podEips.recordEip(kube, step.podEip, { allocationID: '' }, signal) },
+      };
     case 'Forget':
       await podEips.forgetEip(kube, step.podEip, step.generation, signal);
       return { allocationId: step.allocationId };
     case 'MarkReusable':
-      await podEips.markReusable(kube, step.podEip, signal);
-      return {};
+      return { written: { podEip: await podEips.markReusable(kube, step.podEip, signal) } };
     case 'AssignSuccessor':
       await podEips.assignSuccessor(kube, step.predecessor, step.podEip.metadata.uid, signal);
-      return {};
+      return { written: { podEip: step.podEip } };
     case 'CancelTransfer':
       await podEips.assignSuccessor(kube, step.predecessor, null, signal);
       return {};
@@ -98,17 +100,16 @@ const writeRecord = async (
       await reserve(kube, step, signal);
       return {};
     case 'Record':
-      await podEips.recordEip(kube, step.podEip, step.allocationId, signal);
-      return { allocationId: step.allocationId };
+      return {
+        allocationId: step.allocationId,
+        written: { podEip: await podEips.recordEip(kube, step.podEip, { allocationID: step.allocationId }, signal) },
+      };
     case 'RecordBinding':
-      await podEips.recordBinding(kube, step.podEip, step.binding, signal);
-      return {};
+      return { written: { podEip: await podEips.recordBinding(kube, step.podEip, step.binding, signal) } };
     case 'NoteQuiet':
-      await podEips.writeQuietNote(kube, step.podEip, step.note, signal);
-      return {};
+      return { written: { podEip: await podEips.writeQuietNote(kube, step.podEip, step.note, signal) } };
     case 'RestoreFinalizer':
-      await podEips.restoreFinalizer(kube, step.podEip, signal);
-      return {};
+      return { written: { podEip: await podEips.restoreFinalizer(kube, step.podEip, signal) } };
     case 'RemoveFinalizer':
       await podEips.dropFinalizer(kube, step.podEip, signal);
       return {};
@@ -121,8 +122,8 @@ const tellPod = async (
   signal: AbortSignal,
 ): Promise<ActionOutcome> => {
   const { pod, isGated } = step;
-  await announce(pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
-  return step.do === 'Publish' ? { ipAddress: step.ipAddress } : {};
+  const after = await announce(pod, { says: announcementOf(step), isGated, now: clock.now() }, signal);
+  return { ...(step.do === 'Publish' && { ipAddress: step.ipAddress }), ...(after && { written: { pod: after } }) };
 };
 
 const announcementOf = (step: AnnounceAction): Announcement => {
@@ -139,10 +140,12 @@ const changeCloud = async (
   const { kube, cloud, cluster, tracker } = ports;
   const { podEip } = step;
   if (step.do === 'Allocate') {
-    const bought = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
+    const call = allocateCall(cluster, podEip, step.request, step.generation);
+    const answer = await cloud.allocateEip(call, signal);
     // Without the signal: a purchase is written down even while the process is stopping.
-    await podEips.recordEip(kube, asNoted(podEip, tracker), bought.allocationId);
-    return bought;
+    const record = { allocationID: answer.allocationId, binding: step.binding };
+    const written = await podEips.recordEip(kube, asNoted(podEip, tracker), record);
+    return { ...answer, bought: eipOf(call, answer), written: { podEip: written } };
   }
   const { allocationId } = step;
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };

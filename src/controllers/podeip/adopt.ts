@@ -49,6 +49,8 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
   if (!eip) return fail('EipNotFound', `${spec.allocationID} is not listed in this region and account`, RETRY_MS);
   if (spec.allocationType.type !== 'Static' && (!isUntagged(eip) || eip.serviceManaged))
     return leftAlone(`${spec.allocationID} belongs to somebody else`);
+  if (isAmbiguous(podEip, eip) && seen.interfaces === undefined)
+    return { do: 'ReadInterfaces', privateIpAddress: podEip.status?.privateIPAddress ?? '' };
   return {
     do: 'Adopt',
     podEip,
@@ -89,11 +91,32 @@ const requestOf = ({ spec }: PodEip, eip: Eip): EipRequest => {
       };
 };
 
-/** Where the other controller bound the EIP: its current binding, if that agrees with the status. */
-const bindingsOf = ({ asked }: Situation, { status }: PodEip, eip: Eip): readonly NicBinding[] => {
+/**
+ * Whether the description of the EIP leaves open at which address of the interface it is: at the primary one it is
+ * described without an address, and the other controller did not write down which one that is.
+ */
+const isAmbiguous = ({ status }: PodEip, eip: Eip): boolean => {
   const { networkInterfaceID = '', privateIPAddress = '' } = status ?? {};
+  return (
+    networkInterfaceID !== '' &&
+    privateIPAddress !== '' &&
+    eip.instanceId === networkInterfaceID &&
+    eip.privateIpAddress === ''
+  );
+};
+
+/**
+ * Where the other controller bound the EIP. Only the interface itself says whether that is its primary address: the EIP
+ * may have been moved there since by somebody else, and is then not at the address of the pod.
+ */
+const bindingsOf = ({ seen, asked }: Situation, podEip: PodEip, eip: Eip): readonly NicBinding[] => {
+  const { networkInterfaceID = '', privateIPAddress = '' } = podEip.status ?? {};
   if (networkInterfaceID === '' || privateIPAddress === '') return [];
-  const isPrimary = eip.instanceId === networkInterfaceID && eip.privateIpAddress === '';
+  const isPrimary =
+    isAmbiguous(podEip, eip) &&
+    (seen.interfaces ?? []).some(
+      (each) => each.networkInterfaceId === networkInterfaceID && each.primaryIpAddress === privateIPAddress,
+    );
   const podUid = asked?.isWanted === true ? asked.pod.metadata.uid : '';
   return [{ networkInterfaceId: networkInterfaceID, privateIpAddress: privateIPAddress, isPrimary, podUid }];
 };

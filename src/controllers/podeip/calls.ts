@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { AllocateEip, Binding, Tag } from '../../cloud/port.ts';
+import type { AllocateEip, Binding, Eip, Tag } from '../../cloud/port.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../request/request.ts';
 import { markOf, withMark } from '../../lib/mark.ts';
 import { clientToken, withToken, type Caller } from '../../lib/token.ts';
@@ -60,6 +60,24 @@ export const allocateCall = (cluster: Cluster, podEip: PodEip, request: NewEip, 
     clientToken: clientToken('allocate', cluster.uid, uid, generation, writeRequest(request)),
     description: withMark(request.description, mark),
     tags: tagsOfEip(cluster, podEip, request),
+  };
+};
+
+/** The EIP that was bought, as it is by the answer: free, and as it was asked for. */
+export const eipOf = (
+  call: AllocateEip,
+  answer: { readonly allocationId: string; readonly ipAddress: string },
+): Eip => {
+  const { clientToken: _, securityProtectionTypes: __, tags, ...settings } = call;
+  return {
+    ...settings,
+    ...answer,
+    status: 'Available',
+    chargeType: 'PostPaid',
+    tags: new Map(tags.map(({ key, value }) => [key, value])),
+    serviceManaged: false,
+    deletionProtection: false,
+    lockReasons: [],
   };
 };
 

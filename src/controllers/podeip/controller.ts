@@ -1,23 +1,22 @@
 import { runAction, type ActionPorts } from './actions.ts';
 import { createAnnouncer, type AnnouncePorts } from './publish.ts';
-import { POD, type Node, type Pod } from '../../api/core.ts';
-import { PODEIP, type PodEip } from '../../api/podeip.ts';
+import type { PodEip } from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
+import type { Eip } from '../../cloud/port.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import { LONGEST_UNTOLD_MS } from '../../cloud/fault-history.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { ObjectRef } from '../../kube/port.ts';
+import { keyOf } from '../../kube/store.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { MOST_READS, runSteps, type FailedTurn, type StepLoop } from '../../kube/step-loop.ts';
 import { preparingChanges } from '../../lib/prepare.ts';
 import { collectRequests } from '../../lib/requests.ts';
 import { decideCounted } from './counting.ts';
-import { isDrifting } from './pod-request.ts';
-import { ipv4Of, isFinal } from '../../api/pod.ts';
-import { isOurs, isExternal, readRecord } from './record.ts';
-import { provesOwnership } from './safeguards.ts';
-import type { ObservedState, RefusedChange, TrackedState } from './observation.ts';
+import { stateAfter, withWritten } from './carry.ts';
+import { Carried, observe, recalled, remember, type ObservePorts } from './observe.ts';
+import type { ObservedState, RefusedChange } from './observation.ts';
 import {
   isEipAction,
   isReadStep,
@@ -33,31 +32,27 @@ import { labelOf } from './step-label.ts';
 import { noticesOf, warningsOf } from './events.ts';
 import { fieldsOf, logSentence, outcomeFields, TAGS_DROPPED } from './log-fields.ts';
 import { whyNotHeld } from './hold-failure.ts';
-import { readFor, type ReadPorts } from './reads.ts';
+import { lookAhead, readFor, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
-import { asOfAsking, quietByNote } from './quiet.ts';
+import { asOfAsking } from './quiet.ts';
 import { endQuiet } from './sending.ts';
-import { UNTRACKED, type Tracker } from './tracker.ts';
+import type { Tracker } from './tracker.ts';
+import { asOf, FOLLOWED_MS, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
 import type { LatencyTracker } from './latency.ts';
 import type { PurchaseHistory } from '../../policies/purchase-history.ts';
-import { recallPolicy } from '../../policies/policy-cache.ts';
 
 /** The ports and settings of the reconciler of pods and PodEIPs. */
-export interface PodEipPorts extends Omit<ActionPorts, 'announce'>, ReadPorts, ReportPorts {
+export interface PodEipPorts extends Omit<ActionPorts, 'announce'>, ObservePorts, ReadPorts, ReportPorts {
   readonly tracker: Tracker;
   /** The resource through which pods are annotated. @default 'status' */
   readonly annotateThrough?: AnnouncePorts['through'] | undefined;
+  /** Looks at EIPs in transition; undefined where each turn looks by itself. */
+  readonly transitions?: TransitionWatch | undefined;
   /** Measures latencies; undefined if no metrics are served. */
   readonly latency?: LatencyTracker | undefined;
-  /** Other controllers of EIPs in the cluster; undefined if they are not looked for. */
-  readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
   /** What namespaces have bought; undefined if nobody counts. */
   readonly purchases?: Pick<PurchaseHistory, 'of' | 'decided' | 'bought'> | undefined;
-  /** The node of this name, from the cache. */
-  readonly nodeOf: (name: string) => Node | undefined;
-  /** The API server's clock, in milliseconds; undefined where nobody asks it. */
-  readonly serverTime?: (() => number | undefined) | undefined;
   /** Whether this process may still change anything: false once the leadership is in doubt. */
   readonly mayAct: () => boolean;
   /** Called once it is known that AllocateEipAddress drops its tags. */
@@ -90,57 +85,18 @@ const HELD_MS = 10_000;
  * of the watches only say when to look.
  */
 export const reconcilePodEip = (ports: PodEipPorts): ((ref: ObjectRef, signal: AbortSignal) => Promise<Requeue>) => {
-  const loop = stepLoopOf(ports);
-  return async (ref, signal) => runSteps(loop, await observe(ref, ports, signal), signal);
+  const carried = new Carried();
+  const loop = stepLoopOf(ports, carried);
+  return async (ref, signal) => runSteps(loop, await observe(ref, ports, carried, signal), signal);
 };
 
 /** How long a PodEIP that was created waits for the watch to show it, where that lags; milliseconds. */
 const CLAIMED_MS = 1_000;
 
-/** What is known before anything is asked of the cloud. */
-const observe = async (ref: ObjectRef, ports: PodEipPorts, signal: AbortSignal): Promise<ObservedState> => {
-  const { kube, tracker, policies, otherControllers, nodeOf, clock } = ports;
-  const readAt = clock.mono();
-  const [podEip, pod] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
-  if (podEip) tracker.retained(podEip.metadata.uid, isWithoutPod(podEip, pod));
-  const nodeName = pod?.spec.nodeName;
-  const node = nodeName === undefined ? undefined : nodeOf(nodeName);
-  const clocks = { now: clock.now(), serverNow: ports.serverTime?.() };
-  const effective =
-    policies && isAsking(pod, podEip) ? await recallPolicy(policies, kube, ref.namespace ?? '', signal) : undefined;
-  return {
-    pod: pod ?? null,
-    podEip: podEip ?? null,
-    node: node ?? null,
-    otherControllers: otherControllers?.(),
-    policy: effective && { effective, isFresh: false },
-    memory: recalled({ podEip, pod, ...clocks }, ports),
-    ...clocks,
-    readAt,
-  };
-};
-
-const recalled = (
-  seen: Pick<ObservedState, 'now' | 'serverNow'> & {
-    readonly podEip?: PodEip | null | undefined;
-    readonly pod?: Pod | null | undefined;
-  },
-  { tracker, settings }: Pick<PodEipPorts, 'tracker' | 'settings'>,
-): TrackedState => {
-  const { podEip, pod } = seen;
-  if (!podEip) return UNTRACKED;
-  const memory = tracker.recall(podEip.metadata.uid);
-  const noted = quietByNote(podEip, seen, settings);
-  return {
-    ...memory,
-    quietMs: Math.max(memory.quietMs, noted),
-    // Without a pod, whatever is sent for it ends the quiet; what is kept is detached before it is.
-    retainedMs: readRecord(podEip).podUid === '' ? Math.max(memory.retainedMs, noted) : memory.retainedMs,
-    givenBack: pod ? tracker.givenBack.of(pod.metadata.uid) : undefined,
-  };
-};
-
-const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Action, Result, Requeue> => {
+const stepLoopOf = (
+  ports: PodEipPorts,
+  carried: Carried,
+): StepLoop<ObservedState, ReadStep, Action, Result, Requeue> => {
   const { kube, tracker, settings, changes, mayAct, annotateThrough = 'status', log } = ports;
   const announce = createAnnouncer({ kube, networkKey: settings.networkKey, through: annotateThrough, log });
   const acting = { ...ports, announce };
@@ -151,21 +107,30 @@ const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Actio
     // Each reservation under the limits of the namespace may need a read of its own.
     mostReads: ({ quota }) => MOST_READS + (quota?.usage?.places?.length ?? 0),
     read: async (step, seen, signal) => {
-      const known = { ...seen, ...(await readFor(step, seen, ports, signal)) };
+      const taken = step.do === 'ReadEip' ? takeReading(step.allocationId, ports) : undefined;
+      const known = { ...seen, ...(taken ? { eip: taken.eip } : await readFor(step, seen, ports, signal)) };
       if (step.do === 'ReadEip') remember(step.allocationId, known, ports);
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
       if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
-      return { ...known, memory: asOfAsking(recalled(seen, ports), seen.memory) };
+      const memory = asOfAsking(recalled(seen, ports), seen.memory);
+      return { ...known, memory: taken ? asOf(memory, taken.agoMs) : memory };
     },
     beforeStep:
       changes && (async (step, seen) => ((await changes.observed(step, seen)) ? undefined : { afterMs: HELD_MS })),
     fence: () => (mayAct() ? undefined : 'backoff'),
     act: async (step, seen, signal) => {
-      if ((await tellBefore(step, seen, ports, signal)) === 'first') return 'now';
-      const done = await perform(step, seen, acting, signal);
+      const told = await tellBefore(step, seen, ports, signal);
+      if (told && step.do !== 'Publish') {
+        carried.leave(told);
+        return 'now';
+      }
+      const ahead = lookAhead(step, ports, signal);
+      const { fields, acted } = await perform(step, told ?? seen, acting, signal);
+      const after = stateAfter(step, told ?? seen, acted, settings);
+      if (after) carried.leave(after, ahead);
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
-      log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...done }, logSentence(step));
+      log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));
       // Its lane in the queue is known once the watch shows it, which makes it due.
       return step.do === 'Claim' && !seen.podEip ? { afterMs: CLAIMED_MS } : 'now';
     },
@@ -185,65 +150,40 @@ const stepLoopOf = (ports: PodEipPorts): StepLoop<ObservedState, ReadStep, Actio
   };
 };
 
-/** Updates the times since which the EIP has been missing, elsewhere or unused, from this read of it. */
-const remember = (
-  allocationId: string,
-  { pod, podEip, eip }: ObservedState,
-  { tracker, settings }: Pick<PodEipPorts, 'tracker' | 'settings'>,
-): void => {
-  const uid = podEip?.metadata.uid ?? '';
-  tracker.observed(uid, allocationId, {
-    isDrifting: podEip !== null && isDrifting(pod, eip ?? null, readRecord(podEip)),
-    isMissing: eip === null,
-  });
-  const isOwn = podEip !== null && eip && provesOwnership(eip, podEip, settings.clusterUid);
-  if (isOwn) tracker.sawTags(uid, allocationId, 'kept');
-  const isWaiting = pod !== null && pod.metadata.uid === (podEip ? readRecord(podEip).podUid : '');
-  // Not while there is no address to bind it to, nor while it is locked: that time does not count as unused.
-  const couldBeUsed = isWaiting && ipv4Of(pod) !== undefined && eip?.lockReasons.length === 0;
-  tracker.sawUnused(uid, allocationId, Boolean(isOwn) && couldBeUsed && eip.status === 'Available');
-};
-
-/** Whether the policy makes a difference: without a pod nothing is requested. */
-const isAsking = (pod: Pod | undefined, podEip: PodEip | undefined): boolean =>
-  pod !== undefined && podEip?.metadata.deletionTimestamp === undefined;
-
-/** Whether the PodEIP outlives its pod at present. */
-const isWithoutPod = (podEip: PodEip, pod: Pod | undefined): boolean => {
-  const { podUid } = readRecord(podEip);
-  return isOurs(podEip) ? podUid === '' : isExternal(podEip) && (!pod || isFinal(pod) || pod.metadata.uid !== podUid);
-};
-
 const isResult = (step: Action | Result): step is Result =>
   step.do === 'Wait' || step.do === 'Fail' || step.do === 'Done';
 
-/**
- * Carries out one step, records its outcome in the tracker, and reports it. Resolves to the result for its log line.
- */
+/** Carries out one step, records its outcome in the tracker, and reports it. Resolves to it, with its log line. */
 const perform = async (
   step: Action,
   seen: ObservedState,
   ports: PodEipPorts & ActionPorts,
   signal: AbortSignal,
-): Promise<object> => {
+): Promise<{ readonly acted: ActionOutcome; readonly fields: object }> => {
   const { tracker, latency, clock } = ports;
   const uid = seen.podEip?.metadata.uid ?? '';
   const isCloud = isEipAction(step);
   const began = clock.mono();
   latency?.begins(step, seen);
-  if (isCloud) tracker.sending(uid);
+  if (isCloud) tracker.sending(uid, step.do);
   const run = () => runAction(step, ports, tracker.epoch(uid), signal);
+  let noted: PodEip | undefined;
+  const prepare = async (its: EipAction) => {
+    noted = (await endQuiet(changeOf(its, seen.readAt ?? began), ports, signal)) ?? noted;
+  };
   try {
-    const { result: acted, requestIds } = await collectRequests(() =>
-      isCloud ? preparingChanges(() => endQuiet(changeOf(step, seen.readAt ?? began), ports, signal), run) : run(),
+    const { result, requestIds } = await collectRequests(() =>
+      isCloud ? preparingChanges(() => prepare(step), run) : run(),
     );
+    // A change of the cloud alone leaves the PodEIP as it was, but for the note before it.
+    const acted = isCloud && !result.written ? { ...result, written: { podEip: noted ?? step.podEip } } : result;
     if (isCloud) tracker.accepted(uid, step);
     noteDone(step, acted, seen, ports);
     if (acted.created !== undefined) tracker.created(acted.created);
     else if (step.do === 'Claim' || step.do === 'Forget') tracker.renewed(uid);
     latency?.done(step, seen, began);
     announceDone(step, acted, seen, ports);
-    return outcomeFields(acted, requestIds);
+    return { acted, fields: outcomeFields(acted, requestIds) };
   } catch (error) {
     if (isCloud && error instanceof CloudFault) tracker.failed(uid, step, error);
     else if (isCloud) tracker.lostTrack(uid);
@@ -291,21 +231,21 @@ const noteDone = (step: Action, acted: ActionOutcome, { pod, podEip }: ObservedS
 
 /**
  * Writes the status before the pod is annotated: a client that is notified of the pod reads the address in its PodEIP,
- * and no longer finds one that is about to be detached. `first`: the step waits for the next pass, which sees that
- * status.
+ * and no longer finds one that is about to be detached. Resolves to the state after that; undefined where there was
+ * nothing to write.
  */
 const tellBefore = async (
   step: Action,
   seen: ObservedState,
   ports: PodEipPorts,
   signal: AbortSignal,
-): Promise<'first' | undefined> => {
+): Promise<ObservedState | undefined> => {
   const readiness = readinessBefore(step, seen.podEip?.status);
   if (!readiness) return undefined;
   // A read from before the detachment says nothing about the time after it.
   const known = readiness.isReady ? seen : { ...seen, eip: undefined };
-  const isWritten = await tell({ ...readiness, isWarning: false }, known, ports, signal);
-  return readiness.isReady || !isWritten ? undefined : 'first';
+  const podEip = await tell({ ...readiness, isWarning: false }, known, ports, signal);
+  return podEip && { ...seen, ...withWritten(seen, { pod: seen.pod, podEip }) };
 };
 
 /** Reports what was done, and the findings about a request that was recorded. */
@@ -319,12 +259,25 @@ const announceDone = (step: Action, acted: ActionOutcome, seen: ObservedState, p
     warn(warning, { pod: seen.pod, podEip: null }, ports);
 };
 
+/** What a look has shown that was waited for, unless it was a while ago. */
+const takeReading = (
+  allocationId: string,
+  { transitions, clock }: Pick<PodEipPorts, 'transitions' | 'clock'>,
+): { readonly eip: Eip; readonly agoMs: number } | undefined => {
+  const reading = transitions?.take(allocationId);
+  const agoMs = reading ? clock.mono() - reading.askedAt : Infinity;
+  return reading && agoMs < YOUNG_MS ? { eip: reading.eip, agoMs } : undefined;
+};
+
 /** Nothing to do now: reports the state. */
 const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, signal: AbortSignal): Promise<Requeue> => {
   const { tracker, settings } = ports;
   const { reason, message } = step;
   const isReady = step.do === 'Done' && reason === 'InUse';
-  const again: Requeue = step.ms === undefined ? 'done' : { afterMs: step.ms };
+  const transition = ports.transitions && transitionOf(step, seen, ports.clock.mono());
+  if (transition && seen.podEip) ports.transitions?.follow(transition, keyOf(seen.podEip.metadata));
+  const afterMs = transition ? FOLLOWED_MS : step.ms;
+  const again: Requeue = afterMs === undefined ? 'done' : { afterMs };
   const subject = subjectOf(seen);
   // Between two attempts the reason is the answer of the cloud, and not what the pause waits for.
   const pauseMs = settings.settleMs + LONGEST_UNTOLD_MS;
@@ -332,7 +285,7 @@ const settle = async (step: Result, seen: ObservedState, ports: PodEipPorts, sig
   if (trouble) {
     await tell({ ...trouble, isReady: false, isWarning: false }, seen, ports, signal);
     // By then it is over, or has been said again: what is waited for may come late or never, and is said then.
-    return { afterMs: Math.min(step.ms ?? Infinity, pauseMs) };
+    return { afterMs: Math.min(afterMs ?? Infinity, pauseMs) };
   }
   const topic = step.do === 'Fail' ? step.topic : undefined;
   if (step.do === 'Done') tracker.faults.forget(subject);

@@ -3,7 +3,8 @@ import type { Pod } from '../../api/core.ts';
 import { SERVICE_UID } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { isSameService } from './precedence.ts';
+import { isSameService } from './handover-order.ts';
+import { isSeenDetached } from './detached.ts';
 import { transferState } from './transfer.ts';
 import { howToTag, isSuspect, notVisibleYet, recordAsTagged, tag } from './ownership.ts';
 import { obstacleToRelease } from './releasable.ts';
@@ -189,7 +190,8 @@ const detach = (it: PodEipSituation): Step => {
     const unbinding = unbind(it, eip);
     if (unbinding) return unbinding;
   } else if (eip && isMoving(eip)) return inTransition(eip);
-  return isSettled(it) ? removeFinalizer(it, `${allocationId} was detached`) : settling(it);
+  const isOver = isSettled(it) || isSeenDetached(it);
+  return isOver ? removeFinalizer(it, `${allocationId} was detached`) : settling(it);
 };
 
 /** Undoes the binding if this controller made it; undefined otherwise. */

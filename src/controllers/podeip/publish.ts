@@ -20,12 +20,15 @@ export interface AnnouncePorts {
   readonly log: Log;
 }
 
-/** Publishes on a pod. Rejects with a KubeFault; it is no error if the pod is gone. */
+/**
+ * Publishes on a pod. Resolves to the pod as it is then, undefined where it is gone, which is no error. Rejects with a
+ * KubeFault.
+ */
 export type Announce = (
   pod: Pod,
   what: { readonly says: Announcement; readonly isGated: boolean; readonly now: number },
   signal: AbortSignal,
-) => Promise<void>;
+) => Promise<Pod | undefined>;
 
 /**
  * Publishes on a pod which address it has, or that it has none: annotations and, if the pod declares the gate, the
@@ -89,14 +92,16 @@ export const createAnnouncer = ({ kube, networkKey, through, log }: AnnouncePort
       condition.status === 'True' ? turnGate(await annotate(pod)) : annotate(await turnGate(pod));
     const after = await (through === 'pod' ? inTwo() : writeStatus(pod, { ...toldAsSeen(pod), annotations }, gate));
     assertStays(after, annotations);
+    return after;
   };
 
   return async (pod, what, signal) => {
     try {
-      await tell(pod, what, signal);
+      return await tell(pod, what, signal);
     } catch (error) {
       // A pod that has ended is often removed before it can be annotated.
       if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+      return undefined;
     }
   };
 };

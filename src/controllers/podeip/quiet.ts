@@ -104,5 +104,6 @@ export const noteDue = (step: Step, seen: ObservedState, settings: Settings): Re
 export const asOfAsking = (memory: TrackedState, before: TrackedState): TrackedState => ({
   ...memory,
   quietMs: Math.min(memory.quietMs, before.quietMs),
+  inUseMs: Math.min(memory.inUseMs ?? 0, before.inUseMs ?? 0),
   ...(memory.ageMs !== undefined && { ageMs: Math.min(memory.ageMs, before.ageMs ?? 0) }),
 });

@@ -1,6 +1,7 @@
 import { CRD } from '../../api/apiextensions.ts';
 import { NAMESPACE, POD } from '../../api/core.ts';
 import { KNATIVE_SERVICE, SERVICE_UID } from '../../api/knative.ts';
+import { ipv4Of } from '../../api/pod.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { CloudFault, type CloudFaultKind } from '../../cloud/fault.ts';
 import type { Cloud, Eip } from '../../cloud/port.ts';
@@ -11,9 +12,9 @@ import { readHolder } from '../../policies/holders.ts';
 import { readQuota } from '../../policies/reservations.ts';
 import { ownershipTags, type Cluster } from './calls.ts';
 import type { CompetingClaim, ObservedState } from './observation.ts';
-import { isSameService } from './precedence.ts';
+import { isSameService } from './handover-order.ts';
 import { isExternal, readRecord } from './record.ts';
-import type { ReadStep } from './step.ts';
+import type { Action, ReadStep } from './step.ts';
 import { isReusableFor } from './transfer.ts';
 import { sortByMark } from './ownership.ts';
 import { namesExisting } from '../../rules/naming.ts';
@@ -27,7 +28,28 @@ export interface ReadPorts {
   readonly vpcId: string;
   /** The policies of namespaces; undefined where there are none. */
   readonly policies?: Policies | undefined;
+  /** Whether an EIP could be bought now, and network interfaces be looked up meanwhile. @default they may */
+  readonly mayLookAhead?: (() => boolean) | undefined;
 }
+
+/**
+ * What the purchase will have to know, looked up beside the write of the wish: the network interface of the pod.
+ * Nothing where that is not clear at once; the decision asks for it then, and hears of the fault too.
+ */
+export const lookAhead = async (
+  step: Action,
+  { cloud, vpcId, mayLookAhead }: Pick<ReadPorts, 'cloud' | 'vpcId' | 'mayLookAhead'>,
+  signal: AbortSignal,
+): Promise<Pick<ObservedState, 'interfaces'>> => {
+  const privateIpAddress = step.do === 'Claim' && step.request?.kind === 'new' ? ipv4Of(step.pod) : undefined;
+  if (privateIpAddress === undefined || mayLookAhead?.() === false) return {};
+  try {
+    const interfaces = await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal);
+    return interfaces.length === 1 && interfaces[0]?.status === 'InUse' ? { interfaces } : {};
+  } catch {
+    return {};
+  }
+};
 
 /** Reads what the decision asked for. Rejects with a CloudFault or a KubeFault. */
 export const readFor = (

@@ -105,21 +105,21 @@ export const warn = (
  * says differs with each request: there its words stay until it says something else.
  *
  * @param readiness with `isWarning`: what is said is worth an Event; of the cloud's words, that they are new
- * @returns whether the status was written
+ * @returns the PodEIP as it was written; undefined where it was not
  */
 export const tell = async (
   readiness: Readiness & { readonly isWarning: boolean; readonly logged?: object | undefined },
   seen: ObservedState,
   ports: ReportPorts,
   signal: AbortSignal,
-): Promise<boolean> => {
+): Promise<PodEip | undefined> => {
   const { kube, clock, settings, tracker } = ports;
   const { podEip } = seen;
   const { isWarning, topic } = readiness;
   const warning = warningOf(readiness);
   if (!podEip || !(isOurs(podEip) || isExternal(podEip))) {
     if (isWarning) warn(warning, { pod: seen.pod, podEip: null }, ports);
-    return false;
+    return undefined;
   }
   const said = explained(inSameWords(readiness, readyOf(podEip)), settings);
   const ignored = isOurs(podEip) ? ignoredChange(withPodEip(situationOf(seen, settings), podEip)) : undefined;
@@ -136,7 +136,7 @@ export const tell = async (
     );
   if (!status) {
     if (isNewInLog) say();
-    return false;
+    return undefined;
   }
   const before = readyOf(podEip);
   const wordsOf = (it: Pick<Condition, 'message'>): string => withoutLink(it.message, said.reason);
@@ -146,13 +146,13 @@ export const tell = async (
   if (isWarning && hasChanged && topic !== undefined) warn(warning, seen, ports);
   const { namespace, name, uid } = podEip.metadata;
   const body = { metadata: { uid, resourceVersion: tracker.versionOf(podEip) }, status };
-  await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
+  const written = await kube.patch(PODEIP, { namespace, name }, { type: 'merge', subresource: 'status', body }, signal);
   for (const change of unsaidChanges(podEip.status, after)) warn(warningOf(change), seen, ports);
   // What the cloud says has its line already, with the ID of the request.
-  if (topic !== undefined) return true;
+  if (topic !== undefined) return written;
   if (hasChanged || isNewInLog) say();
   if (isWarning && hasChanged) warn(warning, seen, ports);
-  return true;
+  return written;
 };
 
 /** With the link to its reason, where somebody must act: what passes by itself is read by nobody. */

@@ -2,6 +2,7 @@ import { EIP_PENDING } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { allRefusals } from './claim.ts';
+import { isSeenDetached } from './detached.ts';
 import { transferState, isHeldOff } from './transfer.ts';
 import { hasEipOfInstance } from './instance.ts';
 import { notVisibleYet, proveOurs } from './ownership.ts';
@@ -100,7 +101,7 @@ const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
   if (isStillBound(eip)) return unbind(it, eip, goneSince);
   if (eip.status !== 'Available') return inTransition(eip);
   // An unanswered request to bind the EIP may still take effect: it is read again after that.
-  if (!isSettled(it))
+  if (!isSettled(it) && !isSeenDetached(it))
     return wait(
       'Settling',
       'a request without an answer may still take effect',

@@ -11,7 +11,7 @@ import type { EipRequest } from '../../request/request.ts';
 import { hasEipOfInstance } from './instance.ts';
 import type { CompetingClaim } from './observation.ts';
 import type { PodRequest } from './pod-request.ts';
-import { isSameService, type RoutingOf } from './precedence.ts';
+import { isSameService, type RoutingOf } from './handover-order.ts';
 import {
   hasFinalizer,
   isBoundTo,
@@ -93,8 +93,10 @@ export const unseenMarks = (it: Situation): ReadStep | undefined =>
 /**
  * What an earlier attempt bought, by its tags; looked for before buying. The cloud forgets a token after some minutes:
  * where the answer was lost, or the process died before it wrote the ID down, the same call would buy a second one.
+ * There was none where this process, the only one, has just made the PodEIP. A twin would send the same token.
  */
-export const boughtBefore = (it: PodEipSituation): Outcome<Eip | undefined> => bought(it);
+export const boughtBefore = (it: PodEipSituation): Outcome<Eip | undefined> =>
+  it.seen.memory.isUntouched === true && it.settings.isUnelected !== true ? valueOf(undefined) : bought(it);
 
 /**
  * What was bought for a PodEIP that has no ID written down, by its tags; looked for before it goes. The process may

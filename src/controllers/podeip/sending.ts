@@ -51,15 +51,20 @@ export const asNoted = (podEip: PodEip, tracker: Pick<Tracker, 'versionOf'>): Po
  * Ends the quiet of a PodEIP (see quiet.ts), right before a change is sent for it: resolves once nothing that another
  * process has decided before counts, nor goes through if it is still on its way, and rejects where the change must not
  * be sent. That takes a write of this process since any other could have read the PodEIP; with a leader election mostly
- * an earlier one, so that none is made here.
+ * an earlier one, so that none is made here. Resolves to the PodEIP as it was written; undefined where it was not.
  */
-export const endQuiet = async (change: Change, ports: SendingPorts, signal: AbortSignal): Promise<void> => {
+export const endQuiet = async (
+  change: Change,
+  ports: SendingPorts,
+  signal: AbortSignal,
+): Promise<PodEip | undefined> => {
   const { podEip } = change;
   const { kube, clock, tracker, settings } = ports;
   const { uid, namespace, name } = podEip.metadata;
   const began = clock.mono();
+  let written: PodEip | undefined;
   if (needsWrite(change, ports)) {
-    const written = await writeQuietNote(kube, asNoted(podEip, tracker), `${CHANGING}${tracker.nonce()}`, signal);
+    written = await writeQuietNote(kube, asNoted(podEip, tracker), `${CHANGING}${tracker.nonce()}`, signal);
     tracker.wrote(uid, true);
     tracker.noted(podEip, written);
   } else if (settings.isUnelected === true) {
@@ -67,4 +72,5 @@ export const endQuiet = async (change: Change, ports: SendingPorts, signal: Abor
     if (present?.metadata.uid !== uid || mayBeQuiet(present)) throw changed(podEip);
   }
   if (clock.mono() - began > SEND_WITHIN_MS) throw changed(podEip);
+  return written;
 };

@@ -36,6 +36,8 @@ interface Entry {
   packageUnseen: { readonly since: number; readonly at: number } | undefined;
   /** The EIP that is bound to nothing, and since when. */
   unused: { readonly allocationId: string; readonly since: number } | undefined;
+  /** The EIP that a look has shown in use, and since when; not since before it was bound the last time. */
+  inUse: { readonly allocationId: string; readonly since: number } | undefined;
   /** The EIP that was not listed, and since when. */
   missing: { readonly allocationId: string; readonly since: number } | undefined;
   retainedSince: number | undefined;
@@ -60,6 +62,9 @@ interface Entry {
 /** After this long without an attempt, the bandwidth package is looked up again; milliseconds. */
 const UNSEEN_MS = 60_000;
 
+/** For so long after its purchase an EIP is new; milliseconds. */
+const NEW_MS = 3_000;
+
 /** The state of a pod without a PodEIP. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
 
@@ -78,6 +83,8 @@ export class Tracker {
   #nonces = 0;
   /** Whether AllocateEipAddress was observed to keep its tags or to drop them. */
   #allocateTags: TrackedState['allocateTags'];
+  /** Whether an EIP could not be bound that had just been bought. */
+  #answersLate = false;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -110,7 +117,9 @@ export class Tracker {
       noInterfaceMs: entry.noInterfaceSince === undefined ? 0 : now - entry.noInterfaceSince,
       packageUnseenMs: packageUnseen && now - packageUnseen.at < UNSEEN_MS ? packageUnseen.at - packageUnseen.since : 0,
       unusedMs: entry.unused === undefined ? 0 : now - entry.unused.since,
+      inUseMs: entry.inUse === undefined ? 0 : now - entry.inUse.since,
       allocateTags: this.#allocateTags,
+      answersLate: this.#answersLate,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
       retainedMs: entry.retainedSince === undefined ? 0 : now - entry.retainedSince,
       restoreInMs: restores === undefined ? 0 : Math.max(0, restores.at + restorePauseMs(restores.times) - now),
@@ -139,8 +148,9 @@ export class Tracker {
   }
 
   /** A change is about to be sent. Until its answer is here, anything may happen. */
-  sending(uid: string): void {
+  sending(uid: string, action: Action['do']): void {
     const entry = this.#entry(uid);
+    if (action !== 'Unassociate') entry.inUse = undefined;
     entry.quietSince = this.#clock.mono();
     entry.accepted = undefined;
     entry.refusal = undefined;
@@ -235,6 +245,8 @@ export class Tracker {
         isQuota: retry === 'onceFreed',
       };
     }
+    const isNew = this.#clock.mono() - entry.existsSince < NEW_MS && entry.bought !== undefined;
+    if (step.do === 'Associate' && isNew && reason === 'CloudBusy') this.#answersLate = true;
     if (token === 'new') entry.epoch += 1;
   }
 
@@ -295,6 +307,12 @@ export class Tracker {
     entry.unused = isUnused ? (before ?? { allocationId, since: this.#clock.mono() }) : undefined;
   }
 
+  /** A reading shows that the EIP is in use. */
+  sawInUse(uid: string, allocationId: string): void {
+    const entry = this.#entry(uid);
+    if (entry.inUse?.allocationId !== allocationId) entry.inUse = { allocationId, since: this.#clock.mono() };
+  }
+
   /** What a reading of the EIP says about what the pod was told. */
   observed(
     uid: string,
@@ -345,6 +363,7 @@ export class Tracker {
         noInterfaceSince: undefined,
         packageUnseen: undefined,
         unused: undefined,
+        inUse: undefined,
         missing: undefined,
         retainedSince: undefined,
         refusal: undefined,

@@ -88,7 +88,7 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
  * Adds the PodEIPs of a Service to the queue when it is deleted or its routing changes: a held EIP may not be needed
  * any more, or a named EIP may go to another pod.
  */
-export const feedServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
+export const enqueueForServices = (services: ServiceCache, podEips: Reflector<PodEip>, queue: WorkQueue): void => {
   services.subscribe(({ type, object, old }) => {
     if (type !== 'deleted' && old !== undefined && routingFacts(old) === routingFacts(object)) return;
     for (const { metadata } of podEips.store.by('service', keyOf(object.metadata))) queue.add(keyOf(metadata));
@@ -110,7 +110,7 @@ interface ServicesPorts {
 }
 
 /** What was last reported about a Service. */
-interface Told {
+interface ReportedService {
   readonly summary: ToldSummary;
   /** What is wrong with it. */
   readonly wrong: readonly string[];
@@ -128,7 +128,7 @@ export const runServices = async (ports: ServicesPorts, signal: AbortSignal): Pr
   const { clock, random, log, services, podEips } = ports;
   const queue = createQueue({ clock, random });
   /** What was last reported about each Service, by UID. */
-  const told = new Map<string, Told>();
+  const told = new Map<string, ReportedService>();
   services.subscribe(({ type, object }) => {
     if (type === 'deleted') told.delete(object.metadata.uid);
     else queue.addAfter(keyOf(object.metadata), TOGETHER_MS);
@@ -182,7 +182,7 @@ const routedRevisions = async (
 const tell = async (
   { kube, clock, log, podEips, record, settings, writesCondition }: ServicesPorts,
   service: KnativeService,
-  told: Map<string, Told>,
+  told: Map<string, ReportedService>,
 ): Promise<Requeue> => {
   const { namespace, name, uid } = service.metadata;
   const regarding: Regarding = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name, uid };

@@ -41,13 +41,18 @@ export const summarize = (podEips: Iterable<PodEip>): ServiceSummary => {
     asked += 1;
     if (ready?.status === 'True') {
       const revision = podEip.metadata.labels?.[REVISION_LABEL] ?? '';
-      inUse.set(revision, [...(inUse.get(revision) ?? []), podEip.status?.eipAddress ?? podEip.spec.allocationID]);
+      addTo(inUse, revision, podEip.status?.eipAddress ?? podEip.spec.allocationID);
     } else {
-      const reason = ready?.reason ?? 'Pending';
-      waiting.set(reason, [...(waiting.get(reason) ?? []), podEip.metadata.name]);
+      addTo(waiting, ready?.reason ?? 'Pending', podEip.metadata.name);
     }
   }
   return { asked, inUse, waiting, handedOver };
+};
+
+const addTo = (lists: Map<string, string[]>, key: string, value: string): void => {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 };
 
 /** How many addresses, or pods, are listed by name. */

@@ -35,7 +35,7 @@ const interfaceOf = (account: Account, instanceId: string, type: string): Interf
 };
 
 /** What DescribeEipAddresses calls the instance of a binding, and UnassociateEipAddress wants to hear. */
-export const asDescribed = (
+export const describedInstance = (
   account: Account,
   { instanceId, instanceType }: EipBinding,
 ): Pick<EipBinding, 'instanceId' | 'instanceType'> => {
@@ -107,7 +107,7 @@ export const associateEipAddress = (account: Account, call: Call): CloudAnswer =
  * instance, as documented.
  */
 const names = (account: Account, parameters: Parameters, binding: EipBinding): boolean => {
-  const described = asDescribed(account, binding);
+  const described = describedInstance(account, binding);
   const instanceId = parameters.get('InstanceId');
   const privateIp = parameters.get('PrivateIpAddress');
   const checksType = instanceId !== undefined || parameters.get('InstanceType') !== undefined;

@@ -2,14 +2,15 @@ import type { CloudReading } from '../../cloud/readings.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { Addresses } from './addresses.ts';
+import { ContainerGroupTable } from './container-group-table.ts';
 import { EventQueue } from './event-queue.ts';
 import { EipTable } from './eips.ts';
 import type { EipRecord } from './eips.ts';
 import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
-import type { Span, Transitions } from './call-latency.ts';
+import type { Span, TransitionTimes } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
+import type { BandwidthPackageRecord, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './wire.ts';
@@ -35,7 +36,7 @@ interface AccountSettings {
   readonly quota: number;
   /** Line types beyond BGP and BGP_PRO that this account may use. */
   readonly whitelistedIsps: readonly string[];
-  readonly transitions: Transitions;
+  readonly transitions: TransitionTimes;
   /** Describe answers with the state of up to so long ago. */
   readonly readLag: { readonly maxMs: number; readonly monotonic: boolean };
 }
@@ -48,10 +49,10 @@ export class Account {
   readonly eips: EipTable;
   readonly addresses = new Addresses();
   readonly interfaces = new InterfaceTable();
-  readonly packages = new Map<string, BandwidthPackage>();
+  readonly packages = new Map<string, BandwidthPackageRecord>();
   /** Public address pools: how many addresses each has left. */
   readonly pools = new Map<string, number>();
-  readonly containerGroups = new Map<string, ContainerGroupRecord>();
+  readonly containerGroups: ContainerGroupTable;
   /** What containers have written, by `<container group>/<container>`. */
   readonly containerLogs = new Map<string, LogLine[]>();
   /** What containers use, by `GROUP/CONTAINER`, where somebody has said it. */
@@ -75,6 +76,7 @@ export class Account {
     this.#clock = clock;
     // A margin beyond the lag, because a version is forgotten only relative to a later write.
     this.eips = new EipTable(2 * Math.max(settings.readLag.maxMs, this.is('tagFilterLag') ? TAG_LAG_MS : 0));
+    this.containerGroups = new ContainerGroupTable(2 * settings.readLag.maxMs);
   }
 
   /** Whether this reading of the documentation is on. */
@@ -108,11 +110,22 @@ export class Account {
 
   /** All EIPs as a query sees them now: with the lag of the settings. Oldest first. */
   readEips(now: number): Iterable<EipRecord> {
+    if (this.settings.readLag.maxMs <= 0) return this.eips.all();
+    return this.eips.asOf(this.#timeOfRead(now));
+  }
+
+  /** All container groups as a query sees them now, likewise. */
+  readContainerGroups(now: number): Iterable<ContainerGroupRecord> {
+    if (this.settings.readLag.maxMs <= 0) return this.containerGroups.values();
+    return this.containerGroups.asOf(this.#timeOfRead(now));
+  }
+
+  /** Of when the state is that a query at this time sees. */
+  #timeOfRead(now: number): number {
     const { maxMs, monotonic } = this.settings.readLag;
-    if (maxMs <= 0) return this.eips.all();
     const drawn = now - maxMs * this.random.next();
     this.#lastRead = monotonic ? Math.max(this.#lastRead, drawn) : drawn;
-    return this.eips.asOf(this.#lastRead);
+    return this.#lastRead;
   }
 
   /**

@@ -30,7 +30,7 @@ export const readIds = (account: Account, parameters: Parameters): readonly stri
 /** The groups that the parameters of both lists choose, one page of them. */
 const select = (
   account: Account,
-  parameters: Parameters,
+  { parameters, at }: Pick<Call, 'parameters' | 'at'>,
   largest: number,
   also: (group: ContainerGroupRecord) => boolean = () => true,
 ) => {
@@ -44,7 +44,7 @@ const select = (
   const most = parameters.integer('Limit', { min: 1, max: largest, fallback: largest });
   const skip = Number(parameters.get('NextToken') ?? 0);
   if (!Number.isInteger(skip) || skip < 0) throw refusal('InvalidParameter.NextToken');
-  const found = [...account.containerGroups.values()].filter(
+  const found = [...account.readContainerGroups(at)].filter(
     (group) =>
       (ids === undefined || ids.includes(group.containerGroupId)) &&
       (name === undefined || group.containerGroupName === name) &&
@@ -62,8 +62,8 @@ const select = (
 };
 
 /** DescribeContainerGroups: 20 at most, paged with NextToken. Shows the public address, not the EIP's allocation ID. */
-export const describeContainerGroups = (account: Account, { parameters }: Call): CloudAnswer => {
-  const { page, ...counts } = select(account, parameters, 20);
+export const describeContainerGroups = (account: Account, call: Call): CloudAnswer => {
+  const { page, ...counts } = select(account, call, 20);
   return { ...counts, ContainerGroups: page.map((group) => describe(account, group)) };
 };
 
@@ -125,10 +125,11 @@ const describe = (account: Account, group: ContainerGroupRecord) => {
 /**
  * DescribeContainerGroupStatus: 200 at most, those that changed in the last `SinceSecond` seconds where it is given.
  */
-export const describeContainerGroupStatus = (account: Account, { parameters, at }: Call): CloudAnswer => {
+export const describeContainerGroupStatus = (account: Account, call: Call): CloudAnswer => {
+  const { parameters, at } = call;
   const since = parameters.integer('SinceSecond', { min: 1, max: 1e9 });
   const oldest = since === undefined ? -Infinity : account.wallTime(at) - since * 1000;
-  const { page, ...counts } = select(account, parameters, 200, ({ changedAt }) => changedAt >= oldest);
+  const { page, ...counts } = select(account, call, 200, ({ changedAt }) => changedAt >= oldest);
   return { ...counts, Data: page.map(describeStatus) };
 };
 

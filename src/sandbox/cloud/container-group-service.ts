@@ -76,7 +76,7 @@ export const changeGroup = (
 ): void => {
   const wall = account.wallTime(at);
   const events = event ? [...group.events, { ...event, at: wall }] : group.events;
-  account.containerGroups.set(group.containerGroupId, { ...group, ...change, events, changedAt: wall });
+  account.containerGroups.put({ ...group, ...change, events, changedAt: wall }, at);
 };
 
 /** Lets a step of a group's life happen after a drawn time, unless it is in another state by then. */
@@ -197,7 +197,7 @@ export const createContainerGroup = (account: Account, call: Call): CloudAnswer 
     createdAt: now,
     changedAt: now,
   };
-  account.containerGroups.set(containerGroupId, group);
+  account.containerGroups.put(group, at);
   later(account, group, { at, span: account.settings.transitions.schedule }, (then, when) =>
     place(account, then, when),
   );
@@ -215,7 +215,7 @@ const releaseResources = (account: Account, group: ContainerGroupRecord, at: num
 /** The group is not there any more, nor what it held. */
 export const forgetGroup = (account: Account, group: ContainerGroupRecord, at: number): void => {
   releaseResources(account, group, at);
-  account.containerGroups.delete(group.containerGroupId);
+  account.containerGroups.remove(group.containerGroupId, at);
   for (const { name } of group.containers) {
     account.containerLogs.delete(`${group.containerGroupId}/${name}`);
     account.containerUse.delete(`${group.containerGroupId}/${name}`);

@@ -1,5 +1,5 @@
 import type { Account, Call } from './cloud-account.ts';
-import { asDescribed } from './binding.ts';
+import { describedInstance } from './binding.ts';
 import type { EipRecord } from './eips.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
@@ -20,8 +20,8 @@ type Filter = (eip: EipRecord) => boolean;
 /** The parameters that must equal a field, where they are given. */
 const equalities: Readonly<Record<string, (eip: EipRecord, account: Account) => string | undefined>> = {
   Status: (eip) => eip.status,
-  AssociatedInstanceId: (eip, account) => eip.binding && asDescribed(account, eip.binding).instanceId,
-  AssociatedInstanceType: (eip, account) => eip.binding && asDescribed(account, eip.binding).instanceType,
+  AssociatedInstanceId: (eip, account) => eip.binding && describedInstance(account, eip.binding).instanceId,
+  AssociatedInstanceType: (eip, account) => eip.binding && describedInstance(account, eip.binding).instanceType,
   ChargeType: (eip) => eip.chargeType,
   ISP: (eip) => eip.isp,
   EipName: (eip) => eip.name,
@@ -70,7 +70,7 @@ export const describeEipAddresses = (account: Account, { parameters, at }: Call)
 /** An EIP in the spelling of the API. Whatever there is not is an empty string there, never absent. */
 const describe = (eip: EipRecord, account: Account) => {
   const { settings, packages } = account;
-  const bound = eip.binding && asDescribed(account, eip.binding);
+  const bound = eip.binding && describedInstance(account, eip.binding);
   const joined = eip.bandwidthPackage && eip.bandwidthPackage.status !== 'BINDING' ? eip.bandwidthPackage.id : '';
   const shared = packages.get(joined);
   return {

@@ -1,3 +1,5 @@
+import { Versions } from './versions.ts';
+
 /** What an EIP is bound to. */
 export interface EipBinding {
   readonly instanceId: string;
@@ -41,25 +43,17 @@ export interface EipRecord {
   readonly allocatedAt: number;
 }
 
-/** One state of one EIP, from `at` (monotonic) on; no record means that it does not exist. */
-interface Version {
-  readonly at: number;
-  readonly eip: EipRecord | undefined;
-}
-
 /** All EIPs: as they are now, and as they were a while ago, for reads that lag. */
 export class EipTable {
   readonly #now = new Map<string, EipRecord>();
   readonly #byAddress = new Map<string, Set<string>>();
   readonly #byPackage = new Map<string, Set<string>>();
-  readonly #versions = new Map<string, Version[]>();
-  readonly #released: { readonly allocationId: string; readonly at: number }[] = [];
-  readonly #keepMs: number;
+  readonly #past: Versions<EipRecord>;
   #counted = 0;
 
   /** `keepMs`: how far back `asOf` can look. */
   constructor(keepMs: number) {
-    this.#keepMs = keepMs;
+    this.#past = new Versions(keepMs);
   }
 
   get(allocationId: string): EipRecord | undefined {
@@ -93,33 +87,18 @@ export class EipTable {
     if (eip.binding) add(this.#byAddress, eip.binding.instanceId, eip.allocationId);
     if (eip.bandwidthPackage) add(this.#byPackage, eip.bandwidthPackage.id, eip.allocationId);
     if (counts(eip)) this.#counted++;
-    this.#remember(eip.allocationId, eip, at);
+    this.#past.remember(eip.allocationId, eip, at);
   }
 
   remove(allocationId: string, at: number): void {
     this.#unindex(this.#now.get(allocationId));
     this.#now.delete(allocationId);
-    this.#remember(allocationId, undefined, at);
-    if (this.#keepMs > 0) this.#released.push({ allocationId, at });
+    this.#past.remember(allocationId, undefined, at);
   }
 
   /** Every EIP as it was at `at` (monotonic), oldest first. */
   asOf(at: number): readonly EipRecord[] {
-    return [...this.#versions.values()].flatMap(
-      (versions) => versions.findLast((version) => version.at <= at)?.eip ?? [],
-    );
-  }
-
-  #remember(allocationId: string, eip: EipRecord | undefined, at: number): void {
-    if (this.#keepMs <= 0) return;
-    const horizon = at - this.#keepMs;
-    const versions = this.#versions.get(allocationId) ?? [];
-    versions.push({ at, eip });
-    const needed = versions.findLastIndex((version) => version.at <= horizon);
-    if (needed > 0) versions.splice(0, needed);
-    this.#versions.set(allocationId, versions);
-    while (this.#released[0] && this.#released[0].at <= horizon)
-      this.#versions.delete(this.#released.shift()!.allocationId);
+    return this.#past.asOf(at);
   }
 
   #unindex(eip: EipRecord | undefined): void {

@@ -1,11 +1,11 @@
 import type { Account, Call } from './cloud-account.ts';
-import type { BandwidthPackage } from './records.ts';
+import type { BandwidthPackageRecord } from './records.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import { refusal } from './refusal.ts';
 import { cloudTimestamp } from './timestamp.ts';
 import type { CloudAnswer, Parameters } from './wire.ts';
 
-const packageOf = (account: Account, parameters: Parameters): BandwidthPackage => {
+const packageOf = (account: Account, parameters: Parameters): BandwidthPackageRecord => {
   const found = account.packages.get(parameters.required('BandwidthPackageId'));
   if (!found) throw refusal('InvalidBandwidthPackageId.NotFound');
   return found;
@@ -77,7 +77,7 @@ export const describeCommonBandwidthPackages = (account: Account, { parameters }
   };
 };
 
-const describe = (account: Account, one: BandwidthPackage) => ({
+const describe = (account: Account, one: BandwidthPackageRecord) => ({
   BandwidthPackageId: one.bandwidthPackageId,
   Name: one.name,
   ISP: one.isp,

@@ -87,7 +87,7 @@ export interface LogLine {
 }
 
 /** An Internet Shared Bandwidth instance ("common bandwidth package"). Its members are in the EIPs. */
-export interface BandwidthPackage {
+export interface BandwidthPackageRecord {
   readonly bandwidthPackageId: string;
   readonly name: string;
   readonly isp: string;

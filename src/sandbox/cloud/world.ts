@@ -7,7 +7,13 @@ import { useInContainer } from './container-group-metrics.ts';
 import type { EipRecord } from './eips.ts';
 import { prefixAround } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
-import type { BandwidthPackage, ContainerGroupRecord, ContainerRecord, GroupEvent, PendingCommand } from './records.ts';
+import type {
+  BandwidthPackageRecord,
+  ContainerGroupRecord,
+  ContainerRecord,
+  GroupEvent,
+  PendingCommand,
+} from './records.ts';
 import { VSwitch } from './vswitch.ts';
 
 /**
@@ -153,7 +159,7 @@ export class CloudWorld {
 
   addBandwidthPackage(
     bandwidthPackageId: string,
-    properties: Partial<Omit<BandwidthPackage, 'bandwidthPackageId' | 'createdAt'>> = {},
+    properties: Partial<Omit<BandwidthPackageRecord, 'bandwidthPackageId' | 'createdAt'>> = {},
   ): void {
     const createdAt = this.#account.wallTime(this.#account.catchUp());
     this.#account.packages.set(bandwidthPackageId, {
@@ -184,8 +190,9 @@ export class CloudWorld {
   addContainerGroup(group: NewContainerGroup): string {
     const eni = this.#eni(group.eniInstanceId);
     const containerGroupId = group.containerGroupId ?? this.#account.newId('eci');
-    const now = this.#account.wallTime(this.#account.catchUp());
-    this.#account.containerGroups.set(containerGroupId, {
+    const at = this.#account.catchUp();
+    const now = this.#account.wallTime(at);
+    const record: ContainerGroupRecord = {
       containerGroupId,
       containerGroupName: group.containerGroupName,
       eniInstanceId: group.eniInstanceId,
@@ -204,7 +211,8 @@ export class CloudWorld {
       tags: new Map(Object.entries(group.tags ?? {})),
       createdAt: now,
       changedAt: now,
-    });
+    };
+    this.#account.containerGroups.put(record, at);
     return containerGroupId;
   }
 

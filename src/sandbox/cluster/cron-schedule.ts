@@ -40,7 +40,7 @@ const isIn = (field: string, kind: (typeof FIELDS)[number], value: number): bool
  *
  * @throws an error that says which field is wrong
  */
-export const isDue = (schedule: string, time: number): boolean => {
+export const isScheduledAt = (schedule: string, time: number): boolean => {
   const fields = (NAMED[schedule.trim()] ?? schedule).split(' ').filter((field) => field !== '');
   if (fields.length !== FIELDS.length)
     throw new Error(`"${schedule}" has ${fields.length} fields; a schedule has 5, such as "*/5 * * * *"`);

@@ -2,7 +2,7 @@ import type { Requeue } from '../../kube/reconcile-loop.ts';
 import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { isDue } from './cron-schedule.ts';
+import { isScheduledAt } from './cron-schedule.ts';
 import { ownerKey, unlessThere } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { hasFinished, JOB, type Job } from './jobs.ts';
@@ -33,11 +33,11 @@ export const CRON_JOB: Resource<CronJob> = {
 const MINUTE_MS = 60_000;
 
 /** Stand-in for the CronJob controller: a Job in each minute that is due; what was missed is not made up for. */
-export const runCronJobs = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const runCronJobs = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: CRON_JOB }, { resource: JOB, keyOf: (job) => ownerKey(job, 'CronJob') }],
-    (key) => sync(kube, ground.clock, key),
+    (key) => sync(kube, context.clock, key),
     signal,
   );
 
@@ -62,7 +62,7 @@ const isItsTime = ({ metadata, spec, status }: CronJob, now: number): boolean =>
   const { creationTimestamp = '' } = metadata as { readonly creationTimestamp?: string };
   if (minute < Date.parse(creationTimestamp) || minute <= Date.parse(status?.lastScheduleTime ?? '')) return false;
   try {
-    return isDue(spec.schedule, now);
+    return isScheduledAt(spec.schedule, now);
   } catch {
     return false;
   }

@@ -33,6 +33,9 @@ export const OBJECT_AFTER_PHASE_MS = 200;
 /** How often a pod that no node is there for is looked at again; milliseconds. */
 const RESCHEDULE_MS = 1_000;
 
+/** Of each node. Nothing is measured against it but by `kubectl top` and `kubectl describe node`. */
+const CAPACITY = { cpu: '8', memory: '32Gi', pods: '253' };
+
 /** What the stand-in has at hand. */
 interface KubeletParts {
   readonly kube: Kube;
@@ -71,6 +74,8 @@ export const createNodes = async (
         spec: { providerID: `${region}.i-sandbox${number}` },
       });
       const status = {
+        capacity: CAPACITY,
+        allocatable: CAPACITY,
         addresses: [{ type: 'InternalIP', address: `${prefix}.1` }],
         conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
       };
@@ -89,7 +94,7 @@ export const createNodes = async (
  * Source: kubernetes/kubernetes pkg/kubelet/kubelet.go SyncTerminatedPod, pkg/kubelet/status/status_manager.go.
  */
 export const runKubelet = (
-  ground: FollowContext,
+  context: FollowContext,
   { kube, cloud, nodes, times, exitCodeOf = () => 0, binds = true }: KubeletParts,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -97,7 +102,7 @@ export const runKubelet = (
   const running = new Map<string, Place>();
   /** When a pod may start, has stopped, or goes, by UID; monotonic. */
   const due = new Map<string, number>();
-  const { clock, transport } = ground;
+  const { clock, transport } = context;
 
   const takeAddress = (node: SandboxNode): string => {
     const used = new Set([...running.values()].map(({ ip }) => ip));
@@ -205,7 +210,7 @@ export const runKubelet = (
     stop(uid);
     return 'done';
   };
-  return followObjects(ground, [{ resource: POD }], sync, signal);
+  return followObjects(context, [{ resource: POD }], sync, signal);
 };
 
 const isOfJob = ({ metadata }: Pod): boolean =>

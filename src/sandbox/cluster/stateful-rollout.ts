@@ -1,13 +1,13 @@
 import type { Pod } from '../../api/core.ts';
 import type { KubeObject } from '../../kube/port.ts';
 import { hasEnded } from './pod-status.ts';
-import { hash, type PodTemplate } from './workloads.ts';
+import { hash, type FullPodTemplate } from './workloads.ts';
 
 export interface StatefulSet extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
     readonly serviceName?: string | undefined;
-    readonly template: PodTemplate;
+    readonly template: FullPodTemplate;
     readonly podManagementPolicy?: string | undefined;
     readonly updateStrategy?:
       | { readonly type?: string | undefined; readonly rollingUpdate?: { readonly partition?: number } | undefined }
@@ -19,7 +19,7 @@ export interface StatefulSet extends KubeObject {
 /** What a pod is made by the template of; its label. */
 export const REVISION_HASH = 'controller-revision-hash';
 
-export const revisionOf = ({ metadata, spec }: StatefulSet): string =>
+export const controllerRevisionOf = ({ metadata, spec }: StatefulSet): string =>
   `${metadata.name}-${hash(JSON.stringify(spec.template))}`;
 
 /** The number at the end of a pod's name; -1 where it has none. */
@@ -66,7 +66,7 @@ export const statefulSteps = (set: StatefulSet, pods: readonly Pod[]): Steps => 
     return { create, remove: isParallel ? leaving : surplus.slice(0, 1).filter((pod) => !isGoing(pod)) };
   if (updateStrategy?.type === 'OnDelete' || firstGap !== undefined) return { create, remove: [] };
   const { partition = 0 } = updateStrategy?.rollingUpdate ?? {};
-  const revision = revisionOf(set);
+  const revision = controllerRevisionOf(set);
   const outdated = wanted
     .filter((ordinal) => ordinal >= partition)
     .toReversed()
@@ -78,7 +78,7 @@ export const statefulSteps = (set: StatefulSet, pods: readonly Pod[]): Steps => 
 /** What `kubectl rollout status` and `kubectl get` read. */
 export const statefulStatus = (set: StatefulSet, pods: readonly Pod[]): object => {
   const { replicas: desired = 1 } = set.spec;
-  const updateRevision = revisionOf(set);
+  const updateRevision = controllerRevisionOf(set);
   const staying = pods.filter((pod) => !isGoing(pod));
   const ready = staying.filter(isReady);
   const updated = staying.filter(({ metadata }) => metadata.labels?.[REVISION_HASH] === updateRevision);

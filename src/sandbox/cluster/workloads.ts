@@ -1,7 +1,8 @@
-import type { KubeObject, ObjectRef, Resource } from '../../kube/port.ts';
+import { appsResource } from '../../api/apps.ts';
+import type { KubeObject, ObjectRef } from '../../kube/port.ts';
 
 /** What pods are made from. */
-export interface PodTemplate {
+export interface FullPodTemplate {
   readonly metadata?: { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
   readonly spec: object;
 }
@@ -19,7 +20,7 @@ export interface DeployedWorkload extends KubeObject {
   readonly spec: {
     readonly replicas?: number | undefined;
     readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> | undefined };
-    readonly template: PodTemplate;
+    readonly template: FullPodTemplate;
     readonly strategy?: Strategy | undefined;
     readonly progressDeadlineSeconds?: number | undefined;
   };
@@ -43,16 +44,8 @@ export interface DeploymentCondition {
   readonly lastTransitionTime?: string | undefined;
 }
 
-const apps = (plural: string, kind: string): Resource<DeployedWorkload> => ({
-  group: 'apps',
-  version: 'v1',
-  plural,
-  kind,
-  namespaced: true,
-});
-
-export const FULL_DEPLOYMENT = apps('deployments', 'Deployment');
-export const REPLICA_SET = apps('replicasets', 'ReplicaSet');
+export const FULL_DEPLOYMENT = appsResource<DeployedWorkload>('deployments', 'Deployment');
+export const REPLICA_SET = appsResource<DeployedWorkload>('replicasets', 'ReplicaSet');
 
 const TEMPLATE_HASH = 'pod-template-hash';
 

@@ -1,6 +1,6 @@
 import type { OwnerReference } from '../../kube/port.ts';
 import { hash, type DeployedWorkload } from '../cluster/workloads.ts';
-import { AUTOSCALING, ANNOTATION, LABEL, among, ownedBy, without, type Strings } from './child-metadata.ts';
+import { AUTOSCALING, ANNOTATION, LABEL, among, controlledBy, without, type Strings } from './child-metadata.ts';
 import { podSpecOf } from './podspec.ts';
 import {
   CONFIGURATION,
@@ -48,7 +48,7 @@ export const configurationOf = (service: Service): Wanted<Configuration['spec']>
       ...without(service.metadata.annotations, among(ANNOTATION.lastApplied, ANNOTATION.rolloutDuration)),
       [ANNOTATION.routes]: service.metadata.name,
     },
-    ownerReferences: [ownedBy(SERVICE, service)],
+    ownerReferences: [controlledBy(SERVICE, service)],
   },
   spec: { template: service.spec.template },
 });
@@ -62,7 +62,7 @@ export const routeOf = (service: Service): Wanted<KnativeRoute['spec']> => ({
     name: service.metadata.name,
     labels: { ...service.metadata.labels, [LABEL.service]: service.metadata.name },
     annotations: without(service.metadata.annotations, among(ANNOTATION.lastApplied)),
-    ownerReferences: [ownedBy(SERVICE, service)],
+    ownerReferences: [controlledBy(SERVICE, service)],
   },
   spec: {
     traffic: (service.spec.traffic ?? [{ latestRevision: true, percent: 100 }]).map((target) =>
@@ -104,7 +104,7 @@ export const revisionObjectOf = (configuration: Configuration, now: string): Wan
         [ANNOTATION.routes]: metadata.name,
         [ANNOTATION.routingStateModified]: now,
       },
-      ownerReferences: [ownedBy(CONFIGURATION, configuration)],
+      ownerReferences: [controlledBy(CONFIGURATION, configuration)],
     },
     // What Knative's defaulting webhook fills in. Source: pkg/apis/serving/v1/revision_defaults.go.
     spec: {
@@ -180,7 +180,7 @@ export const deploymentOf = (
       name: deploymentNameOf(revision),
       labels: { ...labels, ...foreign(have?.metadata.labels), [LABEL.deploymentHash]: id },
       annotations: { ...annotations, ...foreign(have?.metadata.annotations) },
-      ownerReferences: [ownedBy(REVISION, revision)],
+      ownerReferences: [controlledBy(REVISION, revision)],
     },
     spec: {
       replicas: have?.spec.replicas ?? replicas,
@@ -215,7 +215,7 @@ export const podAutoscalerOf = (revision: Revision, reachability: Reachability):
       [`${AUTOSCALING}metric`]: 'concurrency',
       ...without(revision.metadata.annotations, NOT_FOR_PODS),
     },
-    ownerReferences: [ownedBy(REVISION, revision)],
+    ownerReferences: [controlledBy(REVISION, revision)],
   },
   spec: {
     protocolType: 'http1',

@@ -37,7 +37,7 @@ export const among =
     keys.includes(key);
 
 /** The reference to the one controller that an object of Knative's has. */
-export const ownedBy = ({ group, version, kind }: Resource<KubeObject>, { metadata }: KubeObject) => ({
+export const controlledBy = ({ group, version, kind }: Resource<KubeObject>, { metadata }: KubeObject) => ({
   apiVersion: `${group}/${version}`,
   kind,
   name: metadata.name,

@@ -1,5 +1,6 @@
 import type { JsonObject } from './json-values.ts';
 import { groupVersionOf, verbsOf, type Kind, type Registry } from './served-kinds.ts';
+import { METRICS_GROUP } from './usage-metrics.ts';
 
 const HELD = ['get', 'patch', 'update'];
 
@@ -49,7 +50,11 @@ export const discovery = (registry: Registry, path: readonly string[]): JsonObje
     return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
   if (root === 'apis' && group === undefined) {
     const names = [...new Set(registry.list().map((kind) => kind.group))].filter((name) => name !== '');
-    return { kind: 'APIGroupList', apiVersion: 'v1', groups: names.map((name) => groupOf(registry, name)) };
+    return {
+      kind: 'APIGroupList',
+      apiVersion: 'v1',
+      groups: [...names.map((name) => groupOf(registry, name)), METRICS_GROUP],
+    };
   }
   if (root === 'apis' && version === undefined && group !== undefined)
     return registry.list(group).length === 0

@@ -8,6 +8,8 @@ import { openApiV2, openApiV3 } from './openapi.ts';
 import { get, listObjects } from './read.ts';
 import type { ApiRequest, ApiResponse } from './exchange.ts';
 import { badRequest, invalid, methodNotAllowed, noSuchResource, notEmulated, notSupported } from './failure-status.ts';
+import { podLog } from './pod-log.ts';
+import { usageMetrics } from './usage-metrics.ts';
 import { bindPod, readScale, writeScale } from './subresources.ts';
 import { negotiate, Presenter, type IncludeObject, type Representation } from './table.ts';
 import { serveWatch } from './serve-watch.ts';
@@ -116,16 +118,17 @@ const onCollection = async ({
   }
 };
 
-const NEEDS_CONTAINERS = ['log', 'exec', 'attach', 'portforward', 'ephemeralcontainers', 'proxy'];
+const NEEDS_CONTAINERS = ['exec', 'attach', 'portforward', 'ephemeralcontainers', 'proxy'];
 const NO_CONTAINERS = 'pods of the sandbox have an address and a status, but no containers';
 
 const onSubresource = async (call: Call): Promise<ApiResponse | undefined> => {
-  const { backend, target, request, options } = call;
+  const { backend, target, request, query, options } = call;
   const { kind, subresource } = target;
   const contentType = request.headers['content-type'];
+  if (kind.store === '/pods' && subresource === 'log' && request.method === 'GET')
+    return { ...text(200, ''), body: podLog(backend, target, query, request.signal) };
   if (kind.store === '/pods' && NEEDS_CONTAINERS.includes(subresource ?? '')) {
     get(backend, target);
-    if (subresource === 'log' && request.method === 'GET') return text(200, `There is no log: ${NO_CONTAINERS}.\n`);
     throw notEmulated(`${subresource ?? ''} is not emulated: ${NO_CONTAINERS}`);
   }
   if (subresource === 'binding' && kind.store === '/pods' && request.method === 'POST')
@@ -204,6 +207,7 @@ const parsed = (path: string): { path: string[]; query: URLSearchParams } => {
 const besideObjects = (
   backend: Backend,
   path: readonly string[],
+  query: URLSearchParams,
   request: ApiRequest,
 ): ApiResponse | Promise<ApiResponse> | undefined => {
   const [root = '', ...rest] = path;
@@ -214,6 +218,8 @@ const besideObjects = (
     return answer(200, {
       paths: ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
     });
+  const usage = usageMetrics(backend, path, query, request.method);
+  if (usage !== undefined) return answer(200, usage);
   const review = accessReview(path, request);
   return review && answer(201, review);
 };
@@ -224,7 +230,7 @@ export const route = async (backend: Backend, request: ApiRequest): Promise<ApiR
   const [root = '', ...rest] = path;
   if (Buffer.byteLength(request.body ?? '') > LARGEST_BODY)
     return text(413, `the request is larger than ${LARGEST_BODY} bytes\n`);
-  const aside = besideObjects(backend, path, request);
+  const aside = besideObjects(backend, path, query, request);
   if (aside !== undefined) return aside;
   if (root !== 'api' && root !== 'apis') return PAGE_NOT_FOUND;
   if (path.length < 2 || (root === 'apis' && path.length < 4) || (root === 'api' && path.length === 2)) {

@@ -1,6 +1,7 @@
 import { onTheWire, type Backend, type RequestTarget } from './backend.ts';
 import { CRD_STORE } from './crd.ts';
 import type { ApiObject, JsonObject } from './json-values.ts';
+import { Lines } from './lines.ts';
 import { checkedOptions } from './list-options.ts';
 import { parseVersion, selectorOf } from './read.ts';
 import type { Selector } from './selectors.ts';
@@ -17,55 +18,6 @@ const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
 
 /** A watch without a timeout ends after one to two times this. Source: kube-apiserver --min-request-timeout. */
 const DEFAULT_TIMEOUT_MS = 1_800_000;
-
-/** Lines that are put in one by one and read as they come, until the end. One reader. */
-class Lines implements AsyncIterableIterator<string> {
-  readonly #waiting: string[] = [];
-  #wake: ((result: IteratorResult<string>) => void) | undefined;
-  #ended = false;
-  readonly #onEnd: () => void;
-
-  constructor(onEnd: () => void) {
-    this.#onEnd = onEnd;
-  }
-
-  push(line: string): void {
-    if (this.#ended) return;
-    const wake = this.#wake;
-    if (wake === undefined) this.#waiting.push(line);
-    else {
-      this.#wake = undefined;
-      wake({ done: false, value: line });
-    }
-  }
-
-  /** What is waiting is still read. */
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#onEnd();
-    this.#wake?.({ done: true, value: undefined });
-  }
-
-  next(): Promise<IteratorResult<string>> {
-    const line = this.#waiting.shift();
-    if (line !== undefined) return Promise.resolve({ done: false, value: line });
-    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  return(): Promise<IteratorResult<string>> {
-    this.#waiting.length = 0;
-    this.end();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-}
 
 interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
@@ -160,11 +112,6 @@ export const serveWatch = (
     schedule();
     cleanups.push(() => cancel?.());
   }
-  if (signal !== undefined) {
-    const end = () => lines.end();
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-    cleanups.push(() => signal.removeEventListener('abort', end));
-  }
+  cleanups.push(lines.endWith(signal));
   return lines;
 };

@@ -167,6 +167,8 @@ export class SpdyConnection implements ClientConnection {
     if (streamId % 2 === 0 || streamId <= this.#lastStreamId)
       throw new SpdyError(`stream ${streamId} after ${this.#lastStreamId}`);
     this.#lastStreamId = streamId;
+    const reset = () => this.#answer({ type: 'rst-stream', streamId, status: RST.cancel });
+    let hasReplied = false;
     const stream = new ClientStream(headers, {
       write: (data, done) => {
         this.#parts.onData();
@@ -175,7 +177,7 @@ export class SpdyConnection implements ClientConnection {
       finish: (done) => this.#send({ type: 'data', streamId, fin: true, data: Buffer.alloc(0) }, done),
       gone: (isWhole) => {
         this.#streams.delete(streamId);
-        if (!isWhole && !this.#socket.destroyed) this.#answer({ type: 'rst-stream', streamId, status: RST.cancel });
+        if (!isWhole && hasReplied && !this.#socket.destroyed) reset();
       },
       held: (change) => {
         this.#unread += change;
@@ -189,6 +191,10 @@ export class SpdyConnection implements ClientConnection {
     }
     this.#streams.set(streamId, stream);
     this.#answer({ type: 'syn-reply', streamId, fin: false, block: await this.#compression.compress(new Map()) });
+    hasReplied = true;
+    // It may have ended meanwhile, as where a port refuses. A peer that is told so before the reply takes the stream
+    // for refused, and does not read why on the other one.
+    if (stream.destroyed) return reset();
     stream.open();
     if (fin) stream.finishReceiving();
   }

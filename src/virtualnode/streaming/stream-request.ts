@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../kubelet-refusal.ts';
+import { decodedSegment, Refusal } from '../kubelet-refusal.ts';
 import type { SessionKind } from './session-outcome.ts';
 import type { NamedPod } from './stream-target.ts';
 
@@ -70,7 +70,7 @@ export const portsOf = ({ query }: StreamRequest, most: number): readonly number
 /** What the path and the query say. @throws Refusal */
 const wantedBy = (url: string): Omit<StreamRequest, 'protocols' | 'transport'> => {
   const parsed = url.startsWith('/') ? URL.parse(`https://kubelet${url}`) : null;
-  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decoded);
+  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decodedSegment);
   const containerName = kind === 'portForward' ? '' : (rest.pop() ?? '');
   const [uid, ...more] = rest;
   const isWhole = name !== '' && more.length === 0 && (kind === 'portForward' || containerName !== '');
@@ -90,12 +90,4 @@ export const protocolOf = ({ protocols }: StreamRequest, known: readonly string[
     403,
     `unable to upgrade: unable to negotiate protocol: client supports [${offered}], server accepts [${known.join(', ')}]`,
   );
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };

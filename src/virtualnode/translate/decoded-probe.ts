@@ -1,4 +1,4 @@
-import type { HttpGet, Probe } from '../workload-pod.ts';
+import type { HttpGet, WorkloadProbe } from '../workload-pod.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -6,7 +6,7 @@ type Json = Readonly<Record<string, unknown>>;
  * Reads a probe from a text that no API server has validated; undefined if it has no httpGet, tcpSocket or grpc with a
  * port. Fields that do not conform to core/v1 are left out.
  */
-export const decodedProbe = (value: unknown): Probe | undefined => {
+export const decodedProbe = (value: unknown): WorkloadProbe | undefined => {
   if (!isObject(value)) return undefined;
   const timing = Object.fromEntries(
     TIMES.flatMap((key) => {

@@ -56,7 +56,7 @@ export interface Remark {
 }
 
 /** A virtual node has no machine of its own that a pod of a DaemonSet could look after. */
-export const DAEMON_SET =
+export const DAEMON_SET_REFUSED =
   'pods of a DaemonSet are not run on a virtual node, which has no machine to look after; exclude nodes with the label type=virtual-kubelet in its affinity';
 
 /** Collects the problems of a translation. A pod is run only if there are no refusals and nothing is missing. */

@@ -1,5 +1,5 @@
 import type { ContainerHook, ContainerProbe } from '../../cloud/container-groups.ts';
-import type { WorkloadContainer, Hook, HttpGet, Probe } from '../workload-pod.ts';
+import type { WorkloadContainer, Hook, HttpGet, WorkloadProbe } from '../workload-pod.ts';
 import type { Remarks } from './input.ts';
 
 /** Limit on the name of a port in a message, characters; Kubernetes allows 15. */
@@ -33,7 +33,7 @@ const LOCAL = new Set(['', '127.0.0.1', 'localhost']);
 
 /** Translates a readiness or liveness probe to ECI; undefined if there is none, or if it is refused. */
 export const probeOf = (
-  probe: Probe | undefined,
+  probe: WorkloadProbe | undefined,
   container: WorkloadContainer,
   field: string,
   remarks: Remarks,
@@ -50,7 +50,7 @@ const timingOf = ({
   timeoutSeconds,
   successThreshold,
   failureThreshold,
-}: Probe) => ({
+}: WorkloadProbe) => ({
   ...(initialDelaySeconds !== undefined && { initialDelaySeconds }),
   ...(periodSeconds !== undefined && periodSeconds > 0 && { periodSeconds }),
   ...(timeoutSeconds !== undefined && timeoutSeconds > 0 && { timeoutSeconds }),
@@ -59,7 +59,7 @@ const timingOf = ({
 });
 
 const actionOf = (
-  probe: Probe,
+  probe: WorkloadProbe,
   container: WorkloadContainer,
   field: string,
   remarks: Remarks,

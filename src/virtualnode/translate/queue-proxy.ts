@@ -1,4 +1,4 @@
-import type { WorkloadContainer, Probe, WorkloadPod } from '../workload-pod.ts';
+import type { WorkloadContainer, WorkloadProbe, WorkloadPod } from '../workload-pod.ts';
 import { decodedProbe } from './decoded-probe.ts';
 import type { Remarks } from './input.ts';
 import { shortened } from './queue-proxy-env.ts';
@@ -48,7 +48,7 @@ export const asKnativeMakesIt = (pod: WorkloadPod): WorkloadPod => {
   if (pod.spec.containers.some(isQueueProxy)) return pod;
   const user = pod.spec.containers.find(({ ports }) => ports?.length) ?? pod.spec.containers[0];
   const port = user?.ports?.[0]?.containerPort ?? DEFAULT_PORT;
-  const toPort = (probe: Probe): Probe => ({
+  const toPort = (probe: WorkloadProbe): WorkloadProbe => ({
     ...probe,
     ...(probe.httpGet && { httpGet: { ...probe.httpGet, port: probe.httpGet.port || port } }),
     ...(probe.tcpSocket && { tcpSocket: { ...probe.tcpSocket, port: probe.tcpSocket.port || port } }),
@@ -90,7 +90,7 @@ const ofQueueProxy = (proxy: WorkloadContainer, remarks: Remarks): WorkloadConta
   };
 };
 
-const timing = (probe: Probe): Probe => {
+const timing = (probe: WorkloadProbe): WorkloadProbe => {
   const { httpGet: _, tcpSocket: __, exec: ___, grpc: ____, ...rest } = probe;
   return rest;
 };
@@ -99,7 +99,7 @@ const timing = (probe: Probe): Probe => {
  * The probes that queue-proxy would make: one as JSON, or a list of them (knative/serving pkg/queue/readiness,
  * EncodeProbe).
  */
-const encodedProbes = (proxy: WorkloadContainer): readonly Probe[] => {
+const encodedProbes = (proxy: WorkloadContainer): readonly WorkloadProbe[] => {
   try {
     const decoded: unknown = JSON.parse(literal(proxy, READINESS) ?? 'null');
     const list: unknown[] = Array.isArray(decoded) ? decoded : [decoded];
@@ -117,13 +117,16 @@ const has = ({ ports }: WorkloadContainer, port: number | undefined): boolean =>
  * others in order, beginning with the container that receives requests. The containers share their addresses, so that
  * the pod is Ready at the same time whichever of them has the probe.
  */
-const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): ReadonlyMap<WorkloadContainer, Probe> => {
+const probesByContainer = (
+  { spec }: WorkloadPod,
+  proxy: WorkloadContainer,
+): ReadonlyMap<WorkloadContainer, WorkloadProbe> => {
   const userPort = Number(literal(proxy, USER_PORT));
   const users = spec.containers
     .filter((each) => each !== proxy)
     .toSorted((a, b) => +has(b, userPort) - +has(a, userPort));
-  const taken = new Map<WorkloadContainer, Probe>();
-  const left: Probe[] = [];
+  const taken = new Map<WorkloadContainer, WorkloadProbe>();
+  const left: WorkloadProbe[] = [];
   for (const probe of encodedProbes(proxy)) {
     const owner = users.find((container) => !taken.has(container) && has(container, portOf(probe)));
     if (owner) taken.set(owner, probe);
@@ -139,7 +142,7 @@ const probesByContainer = ({ spec }: WorkloadPod, proxy: WorkloadContainer): Rea
 /** A user's container with the readiness probe that Knative took from it, as far as ECI supports it. */
 const ofUser = (
   container: WorkloadContainer,
-  encoded: Probe | undefined,
+  encoded: WorkloadProbe | undefined,
   proxy: WorkloadContainer,
   remarks: Remarks,
 ): WorkloadContainer => {
@@ -157,7 +160,7 @@ const ofUser = (
 /**
  * Redirects a probe that Knative marked, or routed through the sidecar as older versions do, to the user's container.
  */
-const straight = (probe: Probe, proxy: WorkloadContainer): Probe => {
+const straight = (probe: WorkloadProbe, proxy: WorkloadContainer): WorkloadProbe => {
   const { httpGet } = probe;
   if (!httpGet) return probe;
   const { httpHeaders = [], ...action } = httpGet;
@@ -167,7 +170,7 @@ const straight = (probe: Probe, proxy: WorkloadContainer): Probe => {
   return { ...probe, httpGet: { ...action, port, ...(own.length > 0 && { httpHeaders: own }) } };
 };
 
-const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
+const portOf = ({ httpGet, tcpSocket, grpc }: WorkloadProbe): number | undefined => {
   const port = Number(httpGet?.port ?? tcpSocket?.port ?? grpc?.port);
   return Number.isInteger(port) ? port : undefined;
 };
@@ -176,7 +179,7 @@ const portOf = ({ httpGet, tcpSocket, grpc }: Probe): number | undefined => {
  * Knative's own header only marks a probe, and is removed. Probes with other headers, which are the user's, become TCP
  * probes, as do gRPC probes.
  */
-const expressible = (probe: Probe, at: string, remarks: Remarks): Probe => {
+const expressible = (probe: WorkloadProbe, at: string, remarks: Remarks): WorkloadProbe => {
   const { httpGet, grpc } = probe;
   if (grpc) {
     remarks.notes.push({

@@ -1,4 +1,4 @@
-import type { Probe, WorkloadContainer } from '../workload-pod.ts';
+import type { WorkloadProbe, WorkloadContainer } from '../workload-pod.ts';
 import type { Remarks } from './input.ts';
 
 /**
@@ -12,7 +12,7 @@ export const withoutStartupProbe = (
   container: WorkloadContainer,
   at: string,
   remarks: Remarks,
-  express: (probe: Probe) => Probe = (probe) => probe,
+  express: (probe: WorkloadProbe) => WorkloadProbe = (probe) => probe,
 ): WorkloadContainer => {
   const { startupProbe, ...rest } = container;
   if (!startupProbe) return container;
@@ -31,7 +31,7 @@ export const withoutStartupProbe = (
   };
 };
 
-const delayed = (probe: Probe, seconds: number): Probe => ({
+const delayed = (probe: WorkloadProbe, seconds: number): WorkloadProbe => ({
   ...probe,
   initialDelaySeconds: Math.max(seconds, probe.initialDelaySeconds ?? 0),
 });

@@ -1,6 +1,7 @@
 // What the server tells as it happens, and by asking where there is no stream.
 /** @import { Overview, ShownAddress } from '../overview.ts' */
 import { whenLanguageChanges, words } from './language.js';
+import { withNews } from './news.js';
 
 const RETRY_MS = 5_000;
 
@@ -45,6 +46,14 @@ export const follow = (listener) => {
     }
   };
 
+  /** The last that the stream told. @type {Overview | undefined} */
+  let known;
+  /** @param {Overview} overview */
+  const know = (overview) => {
+    known = overview;
+    listener.overview(overview);
+  };
+
   /** @type {EventSource | undefined} */
   let source;
   let retry = 0;
@@ -59,7 +68,8 @@ export const follow = (listener) => {
       link('live', () => words().live);
     });
     stream.addEventListener('changed', ({ data }) => listener.changed(JSON.parse(data)));
-    stream.addEventListener('overview', ({ data }) => listener.overview(JSON.parse(data)));
+    stream.addEventListener('overview', ({ data }) => know(JSON.parse(data)));
+    stream.addEventListener('news', ({ data }) => known && know(withNews(known, JSON.parse(data))));
     stream.addEventListener('error', () => {
       link('waiting', () => words().reconnecting);
       if (stream.readyState !== EventSource.CLOSED) return;

@@ -1,21 +1,7 @@
-import test from 'ava';
-import { KEYS, TAG_ALLOW_NAMESPACES } from '../../../src/api/annotations.ts';
-import { decide } from '../../../src/controllers/podeip/decide.ts';
-import type { ObservedState, Settings } from '../../../src/controllers/podeip/observation.ts';
+import { KEYS } from '../../../src/api/annotations.ts';
 import * as the from './situation.ts';
-import {
-  bound,
-  boundElsewhere,
-  justStarted,
-  eip,
-  eni,
-  pod,
-  podEip,
-  quiet,
-  seen,
-  settings,
-  usersEip,
-} from './situation.ts';
+import { bound, boundElsewhere, justStarted, eip, eni, pod, podEip, quiet, usersEip } from './situation.ts';
+import { testDecisions } from './decisions.ts';
 
 const bandwidthPackageId = 'cbwp-1';
 const allocationID = 'eip-1';
@@ -23,20 +9,13 @@ const allocationId = allocationID;
 const bindings = [the.binding];
 const packaged = { ...the.fresh, bandwidthPackageId };
 const ours = podEip({ allocationID, bindings });
-const users = podEip({ request: the.existing, allocationID, bindings });
-const wanted = podEip({ request: the.existing });
-const wantsUsers = pod({ annotations: the.EXISTING });
 const other = { uid: 'another' };
 const virtual = { ...the.node, metadata: { ...the.node.metadata, labels: { type: 'virtual-kubelet' } } };
-
 const refusedPurchase = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
-
 const gone = { ...quiet, missingMs: 30_000 };
 
-type Row = readonly [title: string, situation: Partial<ObservedState>, wanted: object, settings?: Partial<Settings>];
-
-/** Each row is one line of the decision. */
-const rows: readonly Row[] = [
+/* Each row is one line of the decision. EIPs of users are in decide-users-eip.test.ts. */
+testDecisions([
   // no PodEIP
   ['nothing is done without a pod', { pod: null }, { do: 'Done', reason: 'NoAddressWanted' }],
   ['nothing is done for a pod that has ended', { pod: pod({ phase: 'Succeeded' }) }, { reason: 'NoAddressWanted' }],
@@ -215,108 +194,6 @@ const rows: readonly Row[] = [
     { podEip: podEip({ request: packaged, allocationID }), eip: eip({ bandwidthPackageId }) },
     { do: 'ReadInterfaces' },
   ],
-  // an EIP of the user's
-  [
-    'an edited allocationID is not guessed at',
-    { pod: wantsUsers, podEip: podEip({ request: the.existing, allocationID: 'eip-2' }) },
-    { do: 'Fail', reason: 'RecordTampered' },
-  ],
-  [
-    'until it is won another one may be named',
-    { pod: pod({ annotations: { [KEYS.instanceId[0]]: 'eip-2' } }), podEip: wanted },
-    { do: 'Claim', request: { kind: 'existing', allocationId: 'eip-2' } },
-  ],
-  [
-    'a correction that is wrong is said',
-    { pod: pod({ annotations: { [KEYS.instanceId[0]]: 'x' } }), podEip: wanted },
-    { do: 'Fail', reason: 'InvalidId' },
-  ],
-  ['the user’s EIP is looked at', { pod: wantsUsers, podEip: wanted }, { do: 'ReadEip', allocationId }],
-  ['it must exist', { pod: wantsUsers, podEip: wanted, eip: null }, { do: 'Fail', reason: 'EipNotFound' }],
-  ['one of ours cannot be named', { pod: wantsUsers, podEip: wanted, eip: eip() }, { reason: 'EipReserved' }],
-  [
-    'one of another service cannot be named',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip({ serviceManaged: true }) },
-    { do: 'Fail', reason: 'EipReserved' },
-  ],
-  [
-    'who may not name it is not told that it is ours',
-    { pod: wantsUsers, podEip: wanted, eip: eip() },
-    { do: 'Fail', reason: 'EipNotGranted' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'who may not name it is not told that it is another service’s',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip({ serviceManaged: true }) },
-    { do: 'Fail', reason: 'EipNotGranted' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'one that is not granted cannot be named',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip() },
-    { do: 'Fail', reason: 'EipNotGranted' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'its own tag grants it',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip({ tags: new Map([[TAG_ALLOW_NAMESPACES, 'x default']]) }) },
-    { do: 'ReadCompetingClaims' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'a grant that is withdrawn takes effect',
-    { pod: wantsUsers, podEip: users, eip: usersEip(bound), competitors: [] },
-    { do: 'Unassociate', binding: the.binding },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'nor before the pod is told',
-    { pod: pod({ annotations: the.EXISTING, isTold: true }), podEip: users, eip: usersEip(bound), competitors: [] },
-    { do: 'Unpublish' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'and once it is detached another namespace can have it',
-    { pod: wantsUsers, podEip: users, eip: usersEip() },
-    { do: 'Unclaim', allocationId },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'but not while a request may still bind it',
-    { pod: wantsUsers, podEip: users, eip: usersEip(), memory: justStarted },
-    { do: 'Fail', reason: 'EipNotGranted' },
-    { existingEipNamespaces: [] },
-  ],
-  [
-    'competing claims are looked for',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip() },
-    { do: 'ReadCompetingClaims' },
-  ],
-  [
-    'who comes second gets nothing',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), competitors: [{ podEip: users, pod: null }] },
-    { do: 'Fail', reason: 'EipClaimed' },
-  ],
-  [
-    'it is not taken from where it is',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(boundElsewhere), competitors: [] },
-    { do: 'Fail', reason: 'EipInUse' },
-  ],
-  [
-    'it must rest before it is won',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip({ status: 'Unassociating' }), competitors: [] },
-    { do: 'Wait', reason: 'InTransition' },
-  ],
-  [
-    'a free one is won by writing it down',
-    { pod: wantsUsers, podEip: wanted, eip: usersEip(), competitors: [] },
-    { do: 'Record', allocationId },
-  ],
-  [
-    'once it is won it is put to use',
-    { pod: wantsUsers, podEip: users, eip: usersEip(), interfaces: [eni()] },
-    { do: 'Associate', binding: the.binding },
-  ],
   // put to use
   [
     'without an address there is nowhere to bind',
@@ -404,12 +281,4 @@ const rows: readonly Row[] = [
     { do: 'RecordBinding', binding: the.binding },
   ],
   ['a written place is used', { podEip: ours, eip: eip(), interfaces: [eni()] }, { do: 'Associate', allocationId }],
-];
-
-for (const [title, situation, step, special] of rows) {
-  test(`${title}: ${Object.values(step)
-    .filter((value) => typeof value === 'string')
-    .join(' ')}`, (t) => {
-    t.like(decide(seen(situation), { ...settings, ...special }), step);
-  });
-}
+]);

@@ -2,15 +2,15 @@ import test from 'ava';
 import { POD, type Pod } from '../../../src/api/core.ts';
 import { createKube } from '../../../src/kube/client.ts';
 import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
-import { isDue } from '../../../src/sandbox/cluster/cron-schedule.ts';
+import { isScheduledAt } from '../../../src/sandbox/cluster/cron-schedule.ts';
 import { CRON_JOB, runCronJobs } from '../../../src/sandbox/cluster/cronjobs.ts';
 import { DAEMON_SET, runDaemonSets } from '../../../src/sandbox/cluster/daemonsets.ts';
 import { JOB, runJobs } from '../../../src/sandbox/cluster/jobs.ts';
 import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
-import { runStatefulSets, STATEFUL_SET } from '../../../src/sandbox/cluster/statefulsets.ts';
+import { runStatefulSets, FULL_STATEFUL_SET } from '../../../src/sandbox/cluster/statefulsets.ts';
 import {
   ordinalOf,
-  revisionOf,
+  controllerRevisionOf,
   REVISION_HASH,
   statefulSteps,
   type StatefulSet,
@@ -31,7 +31,7 @@ const pod = (ordinal: number, what = 'ready', of: StatefulSet | 'older' = set(0)
     name: `db-${ordinal}`,
     uid: String(ordinal),
     resourceVersion: '1',
-    labels: { [REVISION_HASH]: of === 'older' ? 'db-older' : revisionOf(of) },
+    labels: { [REVISION_HASH]: of === 'older' ? 'db-older' : controllerRevisionOf(of) },
     ...(what === 'going' && { deletionTimestamp: '2026-01-01T00:00:00Z' }),
   },
   spec: {},
@@ -72,18 +72,20 @@ test('pods of a StatefulSet go, and are replaced, from the highest number down',
 const at = (text: string): number => Date.parse(`2026-03-01T${text}:00Z`);
 
 test('schedules of CronJobs are read as cron reads them', (t) => {
-  t.true(isDue('* * * * *', at('10:17')));
-  t.true(isDue('*/5 * * * *', at('10:15')));
-  t.false(isDue('*/5 * * * *', at('10:17')));
-  t.true(isDue('17 8-12/2 * * *', at('10:17')));
-  t.false(isDue('17 8-12/2 * * *', at('11:17')));
-  t.true(isDue('10,17 * * * *', at('10:17')));
-  t.true(isDue('@hourly', at('10:00')));
-  t.true(isDue('0 0 * * 7', at('00:00')), '1 March 2026 is a Sunday');
-  t.true(isDue('0 0 1 * 3', at('00:00')), 'where both days are given, either is enough');
-  t.false(isDue('0 0 * * 3', at('00:00')));
-  t.throws(() => isDue('61 * * * *', at('10:00')), { message: '"61" is no minute; write a number from 0 to 59' });
-  t.throws(() => isDue('* * *', at('10:00')), { message: /3 fields/u });
+  t.true(isScheduledAt('* * * * *', at('10:17')));
+  t.true(isScheduledAt('*/5 * * * *', at('10:15')));
+  t.false(isScheduledAt('*/5 * * * *', at('10:17')));
+  t.true(isScheduledAt('17 8-12/2 * * *', at('10:17')));
+  t.false(isScheduledAt('17 8-12/2 * * *', at('11:17')));
+  t.true(isScheduledAt('10,17 * * * *', at('10:17')));
+  t.true(isScheduledAt('@hourly', at('10:00')));
+  t.true(isScheduledAt('0 0 * * 7', at('00:00')), '1 March 2026 is a Sunday');
+  t.true(isScheduledAt('0 0 1 * 3', at('00:00')), 'where both days are given, either is enough');
+  t.false(isScheduledAt('0 0 * * 3', at('00:00')));
+  t.throws(() => isScheduledAt('61 * * * *', at('10:00')), {
+    message: '"61" is no minute; write a number from 0 to 59',
+  });
+  t.throws(() => isScheduledAt('* * *', at('10:00')), { message: /3 fields/u });
 });
 
 const STEP_MS = 50;
@@ -107,13 +109,13 @@ const bench = async () => {
   };
   const nodes = await during(createNodes(kube, cloud, 'vpc-1'));
   const times = { startMs: 500, stopMs: 500, jobMs: 20_000 };
-  const ground = { transport, clock, random };
+  const context = { transport, clock, random };
   const running = Promise.all([
-    runKubelet(ground, { kube, cloud, nodes, times }, stop.signal),
-    runStatefulSets(ground, kube, stop.signal),
-    runDaemonSets(ground, kube, stop.signal),
-    runJobs(ground, kube, stop.signal),
-    runCronJobs(ground, kube, stop.signal),
+    runKubelet(context, { kube, cloud, nodes, times }, stop.signal),
+    runStatefulSets(context, kube, stop.signal),
+    runDaemonSets(context, kube, stop.signal),
+    runJobs(context, kube, stop.signal),
+    runCronJobs(context, kube, stop.signal),
   ]);
   return {
     kube,
@@ -137,21 +139,29 @@ test('a StatefulSet has its pods by name, and kubectl sees a rollout through', a
   const { kube, during, pass, pods, end } = await bench();
   const object = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'db', namespace: 'default' } };
   const spec = { replicas: 2, serviceName: 'db', selector: { matchLabels: { app: 'x' } }, template: TEMPLATE };
-  await during(kube.create(STATEFUL_SET, { ...object, spec }));
+  await during(kube.create(FULL_STATEFUL_SET, { ...object, spec }));
   await pass(5_000);
   t.deepEqual(await pods(), ['db-0', 'db-1']);
-  const before = await during(kube.get(STATEFUL_SET, { namespace: 'default', name: 'db' }));
+  const before = await during(kube.get(FULL_STATEFUL_SET, { namespace: 'default', name: 'db' }));
   t.like(before?.status, { replicas: 2, readyReplicas: 2, updatedReplicas: 2, observedGeneration: 1 });
   const template = { metadata: { annotations: { changed: 'yes' } } };
   await during(
-    kube.patch(STATEFUL_SET, { namespace: 'default', name: 'db' }, { type: 'merge', body: { spec: { template } } }),
+    kube.patch(
+      FULL_STATEFUL_SET,
+      { namespace: 'default', name: 'db' },
+      { type: 'merge', body: { spec: { template } } },
+    ),
   );
   await pass(10_000);
-  const after = await during(kube.get(STATEFUL_SET, { namespace: 'default', name: 'db' }));
+  const after = await during(kube.get(FULL_STATEFUL_SET, { namespace: 'default', name: 'db' }));
   t.not(after?.status?.currentRevision, before?.status?.currentRevision);
   t.like(after?.status, { readyReplicas: 2, updatedReplicas: 2, observedGeneration: 2 });
   await during(
-    kube.patch(STATEFUL_SET, { namespace: 'default', name: 'db' }, { type: 'merge', body: { spec: { replicas: 0 } } }),
+    kube.patch(
+      FULL_STATEFUL_SET,
+      { namespace: 'default', name: 'db' },
+      { type: 'merge', body: { spec: { replicas: 0 } } },
+    ),
   );
   await pass(10_000);
   t.deepEqual(await pods(), []);

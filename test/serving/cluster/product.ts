@@ -37,7 +37,12 @@ const configurationOf = ({ cloudUrl, vpcID, vSwitchID, settings }: ProductOption
     kubeClientQPS: 200,
     kubeClientBurst: 400,
     networkController: { eipController: { maxConcurrentReconciles: 10 } },
-    virtualNode: { enabled: true, vSwitchIDs: [vSwitchID], securityGroupID: 'sg-stage' },
+    virtualNode: {
+      enabled: true,
+      identity: 'serviceAccount',
+      vSwitchIDs: [vSwitchID],
+      securityGroupID: 'sg-stage',
+    },
     ...settings,
   });
 
@@ -49,28 +54,32 @@ export const installProduct = async (options: ProductOptions): Promise<void> => 
   const config = join(folder, 'config');
   await cp(join(ROOT, 'config'), config, { recursive: true });
   await writeFile(join(config, 'manager/config.yaml'), stringify(configurationOf(options)));
-  const deployment = join(config, 'manager/deployment.yaml');
-  const manifest = await readFile(deployment, 'utf8');
-  await writeFile(deployment, manifest.replace(/^ {2}replicas: \d+$/mu, `  replicas: ${replicas}`));
+  for (const part of ['manager', 'virtual-node']) {
+    const deployment = join(config, part, 'deployment.yaml');
+    const manifest = await readFile(deployment, 'utf8');
+    await writeFile(deployment, manifest.replace(/^ {2}replicas: \d+$/mu, `  replicas: ${replicas}`));
+  }
   await kubectl('apply', '-f', join(config, 'manager/namespace.yaml'));
   const { accessKeyId, accessKeySecret } = sandboxCredential;
-  await kubectl.apply([
-    {
+  await kubectl.apply(
+    ['knative-eip', 'knative-eip-virtual-node'].map((process) => ({
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name: 'knative-eip-credentials', namespace: HOME },
+      metadata: { name: `${process}-credentials`, namespace: HOME },
       stringData: {
         ALIBABA_CLOUD_ACCESS_KEY_ID: accessKeyId,
         ALIBABA_CLOUD_ACCESS_KEY_SECRET: accessKeySecret,
       },
-    },
-  ]);
+    })),
+  );
   await kubectl('apply', '-k', join(config, 'virtual-node'));
+  await kubectl('apply', '-k', join(config, 'virtual-node-service-account'));
 };
 
 /** Waits until it works, and the API server calls its webhooks. */
 export const productIsReady = async ({ kubectl, kube }: ProductOptions): Promise<void> => {
-  await kubectl('-n', HOME, 'rollout', 'status', 'deployment', 'knative-eip', '--timeout=120s');
+  for (const name of ['knative-eip', 'knative-eip-virtual-node'])
+    await kubectl('-n', HOME, 'rollout', 'status', 'deployment', name, '--timeout=120s');
   await until(
     'the API server trusts the webhooks',
     () => kube.get(MUTATING_WEBHOOKS, { name: 'knative-eip' }),

@@ -1,5 +1,11 @@
 import * as fc from 'fast-check';
-import type { WorkloadContainer, EnvVar, Probe, Volume, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
+import type {
+  WorkloadContainer,
+  EnvVar,
+  WorkloadProbe,
+  Volume,
+  WorkloadPod,
+} from '../../../src/virtualnode/workload-pod.ts';
 import { knativePod } from './knative-pod.ts';
 import { podOf } from './pods.ts';
 
@@ -44,7 +50,7 @@ const variable: fc.Arbitrary<EnvVar> = fc.oneof(
   }),
 );
 
-const action = mostly<Probe, Probe>(
+const action = mostly<WorkloadProbe, WorkloadProbe>(
   fc.oneof(
     record({ exec: record({ command: fc.array(fc.string(), { minLength: 1, maxLength: 3 }) }) }),
     record({ tcpSocket: record({ port, host: fc.constantFrom(undefined, '', '127.0.0.1') }) }),
@@ -57,10 +63,10 @@ const action = mostly<Probe, Probe>(
       }),
     }),
   ),
-  fc.constantFrom<Probe>({}, { grpc: { port: 1 } }, { exec: {} }, { tcpSocket: { port: 1, host: 'h' } }),
+  fc.constantFrom<WorkloadProbe>({}, { grpc: { port: 1 } }, { exec: {} }, { tcpSocket: { port: 1, host: 'h' } }),
 );
 const seconds = sometimes(fc.integer({ min: 0, max: 600 }));
-const probe: fc.Arbitrary<Probe> = fc
+const probe: fc.Arbitrary<WorkloadProbe> = fc
   .tuple(action, record({ initialDelaySeconds: seconds, periodSeconds: seconds, failureThreshold: seconds }))
   .map(([what, when]) => ({ ...when, ...what }));
 const quantity = mostly(

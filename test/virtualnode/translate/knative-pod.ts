@@ -1,4 +1,4 @@
-import type { WorkloadContainer, EnvVar, Probe, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
+import type { WorkloadContainer, EnvVar, WorkloadProbe, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
 
 /*
  * A pod as Knative Serving's deployment makes it and the API server fills it in: knative/serving
@@ -149,7 +149,7 @@ const userContainer = (change: Partial<WorkloadContainer> = {}): WorkloadContain
 });
 
 /** As an API server fills in a probe. */
-export const filledIn = (probe: Probe): Probe => ({ ...timing, ...probe });
+export const filledIn = (probe: WorkloadProbe): WorkloadProbe => ({ ...timing, ...probe });
 
 export const knativePod = (change: KnativeChange = {}): WorkloadPod => ({
   metadata: {

@@ -1,205 +1,28 @@
 import test from 'ava';
 import { HANDED_OVER, KEYS, READINESS_GATE } from '../../../src/api/annotations.ts';
-import {
-  CONFIGURATION_GENERATION,
-  POD_TEMPLATE_HASH,
-  REVISION_LABEL,
-  SERVICE_LABEL,
-  SERVICE_UID,
-  type KnativeService,
-} from '../../../src/api/knative.ts';
-import type { Pod } from '../../../src/api/core.ts';
-import type { PodEip } from '../../../src/api/podeip.ts';
-import {
-  isSameService,
-  hasPriorityOver,
-  routingIn,
-  type RoutingOf,
-} from '../../../src/controllers/podeip/precedence.ts';
+import type { KnativeService } from '../../../src/api/knative.ts';
 import type { CompetingClaim } from '../../../src/controllers/podeip/observation.ts';
-import type { Routing } from '../../../src/controllers/podeip/service-routing.ts';
 import { apply, settle, type State } from './model.ts';
-import { bound, EXISTING, existing, NOW, binding, pod, podEip, quiet, settings, usersEip } from './situation.ts';
-
-/** One of the pods of a Service that want the same EIP. */
-interface Competitor {
-  readonly service?: string;
-  readonly namespace?: string;
-  readonly generation: number;
-  readonly hash: string;
-  readonly createdAt: string;
-  readonly isEnding: boolean;
-  readonly isReady: boolean;
-}
-
-const revisionName = (generation: number): string => `hello-0000${generation}`;
-
-const labelsOf = ({ service = 'service', generation, hash }: Competitor) => ({
-  [SERVICE_UID]: service,
-  [CONFIGURATION_GENERATION]: String(generation),
-  [POD_TEMPLATE_HASH]: hash,
-  [SERVICE_LABEL]: 'hello',
-  [REVISION_LABEL]: revisionName(generation),
-});
-
-const podOf = (it: Competitor, uid: string, annotations: Readonly<Record<string, string>> = EXISTING): Pod => {
-  const base = pod({ uid, annotations, labels: labelsOf(it), isEnding: it.isEnding });
-  const conditions = [{ type: 'ContainersReady', status: it.isReady ? 'True' : 'False' }];
-  return {
-    ...base,
-    metadata: { ...base.metadata, name: uid, creationTimestamp: it.createdAt },
-    status: { ...base.status, conditions },
-  };
-};
-
-const podEipOf = (it: Competitor, uid: string, parts: Parameters<typeof podEip>[0] = {}): PodEip => {
-  const base = podEip({ request: existing, podUid: uid, ...parts });
-  const namespace = it.namespace ?? base.metadata.namespace;
-  return { ...base, metadata: { ...base.metadata, name: uid, uid: `${uid}-eip`, namespace, labels: labelsOf(it) } };
-};
+import { bound, EXISTING, NOW, binding, quiet, settings, usersEip } from './situation.ts';
+import {
+  type Competitor,
+  revisionName,
+  podOf,
+  podEipOf,
+  all,
+  beats,
+  one,
+  two,
+  serviceOf,
+  LATEST,
+  to,
+  without,
+  createdAt,
+} from './competitors.ts';
 
 const competitorOf = (it: Competitor): CompetingClaim => ({
   podEip: podEipOf(it, 'old', { allocationID: 'eip-1', bindings: [{ ...binding, podUid: 'old' }] }),
   pod: podOf(it, 'old'),
-});
-
-const all: readonly Competitor[] = [1, 2].flatMap((generation) =>
-  ['x', 'y'].flatMap((hash) =>
-    ['2026-11-21T10:00:00Z', '2026-11-21T11:00:00Z'].flatMap((createdAt) =>
-      [true, false].flatMap((isEnding) =>
-        [true, false].map((isReady) => ({ generation, hash, createdAt, isEnding, isReady })),
-      ),
-    ),
-  ),
-);
-
-const unknown: RoutingOf = () => undefined;
-
-const beats = (a: Competitor, b: Competitor, routing = unknown): boolean =>
-  hasPriorityOver(podEipOf(a, 'a'), podOf(a, 'a'), { podEip: podEipOf(b, 'b'), pod: podOf(b, 'b') }, routing);
-
-const ROUTINGS: readonly Routing[] = ['routed', 'coming', 'left', 'none'];
-/** How a Service may route to its first and its second Revision, and that nobody can say. */
-const routings: readonly RoutingOf[] = [
-  unknown,
-  ...ROUTINGS.flatMap((first) =>
-    ROUTINGS.map(
-      (second): RoutingOf =>
-        (revision) =>
-          revision === revisionName(1) ? first : second,
-    ),
-  ),
-];
-
-test('who goes before whom is a strict order however the Service routes: nobody before himself, no two before each other, no circles', (t) => {
-  let count = 0;
-  for (const routing of routings) {
-    const table = all.map((a) => all.map((b) => beats(a, b, routing)));
-    const before = (a: number, b: number): boolean => table[a]?.[b] === true;
-    for (const a of all.keys())
-      for (const b of all.keys()) {
-        if (before(a, b) && before(b, a)) t.fail(JSON.stringify([all[a], all[b]]));
-        for (const c of all.keys()) {
-          count += 1;
-          if (before(a, b) && before(b, c) && !before(a, c)) t.fail(JSON.stringify([all[a], all[b], all[c]]));
-        }
-      }
-  }
-  t.is(count, 17 * 32 ** 3);
-});
-
-const one: Competitor = { generation: 1, hash: 'x', createdAt: '2026-11-21T10:00:00Z', isEnding: false, isReady: true };
-const two: Competitor = { ...one, generation: 2 };
-
-/** As Knative Serving shows a Service. */
-const serviceOf = (spec: KnativeService['spec'], status: KnativeService['status']): KnativeService => ({
-  metadata: { name: 'hello', namespace: 'default', uid: 'service', resourceVersion: '1' },
-  spec,
-  status,
-});
-const LATEST = [{ latestRevision: true, percent: 100 }];
-const to = (generation: number, parts: object = { percent: 100 }) => ({
-  revisionName: revisionName(generation),
-  ...parts,
-});
-
-test('the pod whose Revision is routed to goes first, generation decides among equals', (t) => {
-  const rows: readonly [string, KnativeService, 1 | 2][] = [
-    [
-      'a rollout: the second is not ready yet',
-      serviceOf({ traffic: LATEST }, { traffic: [to(1)], latestCreatedRevisionName: revisionName(2) }),
-      2,
-    ],
-    [
-      'a rollout that is over',
-      serviceOf({ traffic: LATEST }, { traffic: [to(2)], latestCreatedRevisionName: revisionName(2) }),
-      2,
-    ],
-    ['no traffic in the spec', serviceOf({}, { traffic: [to(1)], latestCreatedRevisionName: revisionName(2) }), 2],
-    [
-      'a rollback that begins',
-      serviceOf({ traffic: [to(1)] }, { traffic: [to(2)], latestCreatedRevisionName: revisionName(2) }),
-      1,
-    ],
-    [
-      'a rollback that is over',
-      serviceOf({ traffic: [to(1)] }, { traffic: [to(1)], latestCreatedRevisionName: revisionName(2) }),
-      1,
-    ],
-    ['all that a status says', serviceOf(undefined, { traffic: [to(1)] }), 1],
-    [
-      'pinned, and a newer Revision is made',
-      serviceOf({ traffic: [to(1)] }, { traffic: [to(1)], latestCreatedRevisionName: revisionName(2) }),
-      1,
-    ],
-    [
-      'half and half',
-      serviceOf(
-        { traffic: [to(1, { percent: 50 }), { latestRevision: true, percent: 50 }] },
-        { traffic: [to(1, { percent: 50 }), to(2, { percent: 50 })], latestCreatedRevisionName: revisionName(2) },
-      ),
-      2,
-    ],
-    [
-      'an old one with a tag and no percent',
-      serviceOf(
-        { traffic: [to(1, { percent: 0, tag: 'old' }), ...LATEST] },
-        { traffic: [to(1, { percent: 0, tag: 'old' }), to(2)], latestCreatedRevisionName: revisionName(2) },
-      ),
-      2,
-    ],
-    [
-      'only the old one has a tag',
-      serviceOf({ traffic: [to(1, { tag: 'old' }), to(2, { percent: 0 }), to(1)] }, { traffic: [to(1)] }),
-      1,
-    ],
-    ['nobody knows the latest', serviceOf({ traffic: LATEST }, {}), 2],
-    ['nothing at all', serviceOf(undefined, undefined), 2],
-  ];
-  for (const [title, service, first] of rows) {
-    const routing = routingIn({ service });
-    t.is(beats(two, one, routing), first === 2, title);
-    t.is(beats(one, two, routing), first === 1, title);
-  }
-  const rollback = routingIn({ service: serviceOf({ traffic: [to(1)] }, { traffic: [to(1)] }) });
-  t.true(beats(two, { ...one, isEnding: true }, rollback), 'but never to a pod that ends');
-  t.true(beats(two, one, routingIn({ service: 'unreadable' })), 'without a word of the Service: the newer');
-  t.true(beats(two, one, routingIn({ service: null })));
-});
-
-test('a running pod goes before one that is ending, then the newer Revision, then the later template', (t) => {
-  const later = '2026-11-21T11:00:00Z';
-  t.true(beats(one, { ...one, isEnding: true }));
-  t.true(beats(one, { ...one, generation: 2, isEnding: true }));
-  t.true(beats({ ...one, generation: 2 }, { ...one, createdAt: later }));
-  t.true(beats({ ...one, hash: 'y', createdAt: later }, one));
-  t.false(beats({ ...one, createdAt: later }, one), 'a second pod of the same template');
-  t.false(beats({ ...one, isEnding: true }, one));
-  t.false(beats({ ...one, isEnding: true, generation: 2 }, { ...one, isEnding: true }));
-  for (const other of [{ service: 'other' }, { service: '' }, { namespace: 'elsewhere' }])
-    t.false(beats({ ...one, generation: 2, ...other }, one), JSON.stringify(other));
-  const alone = podEipOf({ ...one, service: '' }, 'a');
-  t.false(isSameService(alone, podEipOf({ ...one, service: '' }, 'b')), 'no Service is not the same Service');
 });
 
 /** Steps until nothing is left to do; the names of the steps. */
@@ -339,36 +162,6 @@ test('a gate that was open stays open on a pod whose EIP goes to another pod of 
   }
 });
 
-/** The pod of the first Revision after its EIP has gone to the second. */
-const without = (
-  service: KnativeService | undefined,
-  gate: { status: string; reason?: string } | undefined,
-  mine = one,
-  theirs = two,
-): State => {
-  const holder = podOf(theirs, 'new');
-  const told = { ...holder.metadata.annotations, 'k8s.aliyun.com/allocated-eipAddress': '203.0.113.1' };
-  const base = podOf(mine, 'old');
-  return {
-    pod: {
-      ...base,
-      spec: { ...base.spec, readinessGates: [{ conditionType: READINESS_GATE }] },
-      status: { ...base.status, conditions: gate ? [{ type: READINESS_GATE, ...gate }] : [] },
-    },
-    podEip: podEipOf(mine, 'old'),
-    eip: usersEip({ ...bound }),
-    memory: quiet,
-    now: NOW,
-    competitors: [
-      {
-        podEip: podEipOf(theirs, 'new', { allocationID: 'eip-1', bindings: [{ ...binding, podUid: 'new' }] }),
-        pod: { ...holder, metadata: { ...holder.metadata, annotations: told } },
-      },
-    ],
-    ...(service && { service }),
-  };
-};
-
 test('a pod whose Revision gets no requests and never will have the EIP opens its gate, so that Knative scales it down', (t) => {
   const latest = { latestCreatedRevisionName: revisionName(2) };
   const over = serviceOf({ traffic: LATEST }, { traffic: [to(2)], ...latest });
@@ -391,11 +184,6 @@ test('a pod whose Revision gets no requests and never will have the EIP opens it
   }
   const { step } = settle(without(over, undefined, { ...two, hash: 'x' }, two), settings);
   t.like(step, { do: 'Fail', reason: 'EipClaimed' }, 'a second pod of one Revision');
-});
-
-const createdAt = (it: PodEip, creationTimestamp: string | undefined): PodEip => ({
-  ...it,
-  metadata: { ...it.metadata, creationTimestamp },
 });
 
 test('a pod of a Service that was deleted and made again waits for the pod from before, and nothing is wrong', (t) => {

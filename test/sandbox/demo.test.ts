@@ -30,7 +30,7 @@ const awake = (file: string) => {
   };
 };
 
-test('a full round of the story leaves alone what the user applies from the same files, and takes the free EIP from nobody', async (t) => {
+test('a full round of the demo leaves alone what the user applies from the same files, and takes the free EIP from nobody', async (t) => {
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
@@ -43,7 +43,7 @@ test('a full round of the story leaves alone what the user applies from the same
     readings: [],
     ports: { kubernetes: 0, cloud: 0, http: 0 },
     terminal: undefined,
-    plays: 'story',
+    plays: 'demo',
     showsLog: false,
     print: (text) => {
       out += text;
@@ -83,8 +83,8 @@ test('a full round of the story leaves alone what the user applies from the same
       mine.map(({ metadata }) => [metadata.name, metadata.uid, undefined]),
     );
     t.true(await served(), 'and has it still');
-    const ofTheStory = () => kube.list(POD, { namespace: SAMPLES });
-    const names = await until('the samples are back', ofTheStory, ({ length }) => length > 0);
+    const ofTheDemo = () => kube.list(POD, { namespace: SAMPLES });
+    const names = await until('the samples are back', ofTheDemo, ({ length }) => length > 0);
     t.true(names.every(({ metadata }) => ALL.some(({ name }) => metadata.name.startsWith(name))));
   } finally {
     stop.abort(new Error('Ctrl-C'));

@@ -35,7 +35,7 @@ interface About {
 }
 
 /** What a reconcile observed and is about to do, reduced to what may become an event. */
-export interface Fact {
+export interface EipObservation {
   readonly about: About;
   /** The EIP of the PodEIP; '' while it has none. */
   readonly allocationId: string;
@@ -58,7 +58,7 @@ export interface Fact {
   readonly isCertain: boolean;
   /** Whether the address is being given back. */
   readonly isLeaving: boolean;
-  /** Whether this is the last fact of the PodEIP. */
+  /** Whether this is the last observation of the PodEIP. */
   readonly isLast: boolean;
   /** Set if something other than the controller took the address from the pod. */
   readonly drift: ReasonGiven | undefined;
@@ -88,8 +88,8 @@ const aboutOf = (podEip: PodEip, notes: PodEipRecord): About | undefined => {
   };
 };
 
-/** Derives the fact of a reconcile; undefined if there is nothing to report. */
-export const factOf = (step: Action | Result, seen: ObservedState): Fact | undefined => {
+/** Derives the observation of a reconcile; undefined if there is nothing to report. */
+export const eipObservationOf = (step: Action | Result, seen: ObservedState): EipObservation | undefined => {
   const { pod, podEip } = seen;
   if (!podEip) return undefined;
   const notes = readRecord(podEip);
@@ -124,12 +124,12 @@ const isUse = (step: Action | Result): boolean =>
 
 const isWithdrawal = (step: Action | Result): boolean => step.do === 'Unpublish' || step.do === 'StandAside';
 
-/** Whether no fact can follow this step. */
+/** Whether no observation can follow this step. */
 const isEnd = (step: Action | Result, podEip: PodEip): boolean =>
   step.do === 'RemoveFinalizer' || (step.do === 'Retire' && !hasFinalizer(podEip));
 
-/** Derives the fact of a reconcile that ended with a refusal of the cloud. */
-export const troubleOf = (podEip: PodEip, trouble: ReasonGiven): Fact | undefined => {
+/** Derives the observation of a reconcile that ended with a refusal of the cloud. */
+export const troubleOf = (podEip: PodEip, trouble: ReasonGiven): EipObservation | undefined => {
   const about = aboutOf(podEip, readRecord(podEip));
   return (
     about && {

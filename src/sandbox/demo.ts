@@ -8,7 +8,7 @@ import type { Knative } from './knative/run-knative.ts';
 import { CRON_JOB } from './cluster/cronjobs.ts';
 import { DAEMON_SET } from './cluster/daemonsets.ts';
 import { JOB } from './cluster/jobs.ts';
-import { STATEFUL_SET } from './cluster/statefulsets.ts';
+import { FULL_STATEFUL_SET } from './cluster/statefulsets.ts';
 import { FULL_DEPLOYMENT, REPLICA_SET } from './cluster/workloads.ts';
 import { SERVICE } from './knative/resources.ts';
 import {
@@ -38,10 +38,10 @@ export interface DemoStage {
 /** One round of samples without `--for`, seconds. */
 const ROUND_S = 60;
 const LOOK_EVERY_MS = 250;
-/** How long one scene may take to come to its end. */
+/** How long one part of it may take to come to its end. */
 const SCENE_MS = 300_000;
 
-/** What the story has made, and it alone takes away again. */
+/** What the demo has made, and it alone takes away again. */
 interface Made {
   readonly resource: Resource<KubeObject>;
   readonly object: KubeObject;
@@ -69,7 +69,7 @@ export const play = async (stage: DemoStage): Promise<void> => {
       const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
       await served(stage);
       await pause(0.15);
-      await rollOut(stage);
+      await rollOutSample(stage);
       await pause(0.1);
       say('~ the visitors leave: Knative scales its Services to zero');
       for (const leave of visits) await leave();
@@ -167,7 +167,7 @@ const samplePods = ({ kube }: DemoStage, labelSelector?: string) =>
 export const knativePods = (stage: DemoStage) => samplePods(stage, REVISION_LABEL);
 
 /** A new Revision of the Service that has the user's own EIP: it goes from the old pod to the new one. */
-export const rollOut = async (stage: DemoStage): Promise<void> => {
+export const rollOutSample = async (stage: DemoStage): Promise<void> => {
   const { kube, clock, say } = stage;
   const before = (await kube.get(SERVICE, inSamples(WITH_OWN_EIP)))?.status?.latestReadyRevisionName;
   say(`~ ${WITH_OWN_EIP} is rolled out: its EIP is handed to the new Revision`);
@@ -197,7 +197,7 @@ export const removeAll = async (kube: Kube): Promise<void> => {
   const kinds: readonly Resource<KubeObject>[] = [
     SERVICE,
     FULL_DEPLOYMENT,
-    STATEFUL_SET,
+    FULL_STATEFUL_SET,
     DAEMON_SET,
     CRON_JOB,
     JOB,

@@ -5,7 +5,10 @@ import type { Node } from '../api/core.ts';
 const USUAL_MOST = 5;
 const USUAL_SHARE = 0.2;
 
-/** What is known when the brake decides. Groups that have ended are left out: they cost nothing and run nothing. */
+/**
+ * What is known when the circuit breaker decides. Groups that have ended are left out: they cost nothing and run
+ * nothing.
+ */
 export interface OrphanCount {
   /** How many groups of the cluster run. */
   readonly groups: number;
@@ -24,7 +27,7 @@ export interface OrphanCount {
  * that it was deleted, and its pods with it (pod garbage collector), may have happened in a copy, whose original still
  * uses the groups. A process that is there when pods go ends their groups by itself (`endFormer`), and none is left.
  */
-export const brakeOn = ({ groups, orphans, node, brakeAbove }: OrphanCount): string | undefined => {
+export const breakerOf = ({ groups, orphans, node, brakeAbove }: OrphanCount): string | undefined => {
   const most = brakeAbove ?? Math.max(USUAL_MOST, Math.floor(USUAL_SHARE * groups));
   if (orphans <= Math.max(most, allowedOn(node))) return undefined;
   const name = node?.metadata.name ?? '';

@@ -1,0 +1,166 @@
+import type { Clock } from '../lib/clock.ts';
+import { onBehalfOfMany } from '../lib/owner.ts';
+import type { Cloud, Eip } from './port.ts';
+import type { Throttle } from './throttle.ts';
+
+/** What an EIP in transition is to become. */
+type Goal = 'InUse' | 'Available';
+
+/** An EIP as it was read. */
+interface Reading {
+  readonly eip: Eip;
+  /** When it was asked for; monotonic milliseconds. */
+  readonly askedAt: number;
+}
+
+/** An EIP that is on its way to another state. */
+interface Transition {
+  readonly allocationId: string;
+  readonly goal: Goal;
+  /** When the change was accepted, or the transition first seen; monotonic milliseconds. */
+  readonly since: number;
+}
+
+/** The first look at a transition of which nothing is known; milliseconds. */
+const FIRST_MS = 600;
+/** The first look is neither sooner nor later, whatever was learnt; milliseconds. */
+const SOONEST_MS = 250;
+const LATEST_MS = 10_000;
+/** So many of the last transitions say how long the next one will take. */
+const LEARNT = 16;
+/** So long after it began a transition is no longer looked at: whoever waits for it looks by himself; milliseconds. */
+const GIVE_UP_MS = 60_000;
+/** So long a reading is kept for whoever waits for it; milliseconds. */
+const KEPT_MS = 10_000;
+/** So long after a look that failed, milliseconds. */
+const AFTER_FAULT_MS = 1_000;
+
+/**
+ * How long it is until the next look, milliseconds: soon while few of the account's calls of a minute are used up, and
+ * seldom where others need what is left.
+ */
+const everyMs = ({ left, perMinute }: Pick<Throttle, 'left' | 'perMinute'>): number => {
+  const share = left('DescribeEipAddresses') / perMinute('DescribeEipAddresses');
+  if (share >= 0.3) return 125;
+  return share >= 0.1 ? 500 : 1_000;
+};
+
+interface Followed {
+  readonly goal: Goal;
+  readonly since: number;
+  nextAt: number;
+  /** When the last look was asked for that showed something else; undefined where there was none. */
+  notYetAt: number | undefined;
+  readonly key: string;
+}
+
+interface TransitionPorts {
+  readonly cloud: Pick<Cloud, 'describeEip'>;
+  readonly clock: Clock;
+  readonly throttle: Pick<Throttle, 'left' | 'perMinute'>;
+  /** Called with the key of whoever waits, once a look shows what they wait for. Must not throw. */
+  readonly arrived: (key: string) => void;
+  /** Aborts when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks at all EIPs in transition, many in one call, when they should be over: it learns how long they take. Whoever
+ * waits for one is told once a look shows what it is to become, and sees that reading. What does not come, or cannot be
+ * read, is for them to find out.
+ */
+export class SharedTransitionPoll {
+  readonly #ports: TransitionPorts;
+  readonly #followed = new Map<string, Followed>();
+  readonly #readings = new Map<string, Reading>();
+  /** How long the last transitions have taken at least; milliseconds. */
+  readonly #took: Readonly<Record<Goal, number[]>> = { InUse: [], Available: [] };
+  #cancel: (() => void) | undefined;
+
+  constructor(ports: TransitionPorts) {
+    this.#ports = ports;
+    ports.signal.addEventListener('abort', () => this.#cancel?.(), { once: true });
+  }
+
+  /** Looks at the EIP until it is what it is to become, and calls `arrived` with the key then, once. */
+  follow({ allocationId, goal, since }: Transition, key: string): void {
+    if (this.#followed.get(allocationId)?.goal === goal) return;
+    const nextAt = Math.max(this.#ports.clock.mono(), since + this.#firstMs(goal));
+    this.#followed.set(allocationId, { goal, since, nextAt, notYetAt: undefined, key });
+    this.#schedule();
+  }
+
+  /** What the last look has shown, where it was what was waited for; once. */
+  take(allocationId: string): Reading | undefined {
+    const reading = this.#readings.get(allocationId);
+    this.#readings.delete(allocationId);
+    return reading;
+  }
+
+  #firstMs(goal: Goal): number {
+    const took = this.#took[goal];
+    return took.length === 0 ? FIRST_MS : Math.min(LATEST_MS, Math.max(SOONEST_MS, Math.min(...took)));
+  }
+
+  #schedule(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const { clock, signal } = this.#ports;
+    if (this.#followed.size === 0 || signal.aborted) return;
+    const nextAt = Math.min(...[...this.#followed.values()].map((it) => it.nextAt));
+    this.#cancel = clock.timer(Math.max(0, nextAt - clock.mono()), () => this.#look());
+  }
+
+  /** Looks at all that are due, or nearly: they fit into one call. */
+  #look(): void {
+    const { clock, throttle } = this.#ports;
+    const now = clock.mono();
+    const ms = everyMs(throttle);
+    for (const [allocationId, it] of this.#followed) {
+      if (now - it.since > GIVE_UP_MS) this.#followed.delete(allocationId);
+      else if (it.nextAt <= now + ms / 2) {
+        it.nextAt = now + ms;
+        void onBehalfOfMany(() => this.#lookAt(allocationId, it));
+      }
+    }
+    this.#schedule();
+  }
+
+  async #lookAt(allocationId: string, it: Followed): Promise<void> {
+    const { cloud, clock, signal } = this.#ports;
+    const askedAt = clock.mono();
+    let eip: Eip | undefined;
+    try {
+      eip = await cloud.describeEip(allocationId, signal);
+    } catch {
+      // Whoever waits for it looks by himself in the end, and says what is wrong.
+      it.nextAt = askedAt + AFTER_FAULT_MS;
+    }
+    if (this.#followed.get(allocationId) !== it) return;
+    if (eip?.status !== it.goal) {
+      it.notYetAt = eip ? askedAt : it.notYetAt;
+      return;
+    }
+    this.#learn(it, askedAt);
+    this.#followed.delete(allocationId);
+    this.#keep(allocationId, { eip, askedAt });
+    this.#ports.arrived(it.key);
+  }
+
+  /** With those that nobody has taken soon, the oldest first, which nobody will. */
+  #keep(allocationId: string, reading: Reading): void {
+    this.#readings.delete(allocationId);
+    for (const [id, { askedAt }] of this.#readings) {
+      if (reading.askedAt - askedAt < KEPT_MS) break;
+      this.#readings.delete(id);
+    }
+    this.#readings.set(allocationId, reading);
+  }
+
+  /** One that was over at the first look may have been over for long: the next one is looked at sooner. */
+  #learn({ goal, since, notYetAt }: Followed, askedAt: number): void {
+    const took = this.#took[goal];
+    took.push(notYetAt === undefined ? (askedAt - since) / 2 : notYetAt - since);
+    if (took.length > LEARNT) took.shift();
+  }
+}

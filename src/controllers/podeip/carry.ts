@@ -1,0 +1,78 @@
+import type { Pod } from '../../api/core.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import type { ObservedState, Settings } from './observation.ts';
+import { isReadByAnswer } from './ownership.ts';
+import { isEipAction, type Action, type ActionOutcome } from './step.ts';
+
+/*
+ * A write of ours was a compare-and-swap, so that its answer is the newest state of what it wrote: the next turn of the
+ * key goes on from there, instead of reading everything anew. May be lost at any time: then everything is read.
+ */
+
+/** What the watches show of a key. */
+export interface Watched {
+  readonly pod: Pod | undefined;
+  readonly podEip: PodEip | undefined;
+}
+
+/** So long after pod and PodEIP were read they are read again, whatever was written since; milliseconds. */
+const CARRIED_MS = 2_000;
+
+/** The version of an object; '' where there is none. */
+const versionOf = (object: Pod | PodEip | null | undefined): string => object?.metadata.resourceVersion ?? '';
+
+/**
+ * Whether the next turn may go on with what the last one has left: it was read a moment ago, and the watches show
+ * nothing that was not read or written since. They may lag: what somebody else does is seen a moment later, as it would
+ * be after a reading that was just made.
+ */
+export const isCurrent = (
+  { pod, podEip, versions = [], readAt = 0 }: ObservedState,
+  watched: Watched,
+  now: number,
+): boolean =>
+  now - readAt < CARRIED_MS &&
+  versionOf(watched.pod) === versionOf(pod) &&
+  [...versions, versionOf(podEip)].includes(versionOf(watched.podEip));
+
+/** What is known after an action; undefined where everything has to be read. */
+export const stateAfter = (
+  step: Action,
+  seen: ObservedState,
+  acted: ActionOutcome,
+  settings: Settings,
+): ObservedState | undefined => {
+  const { pod, podEip } = acted.written ?? {};
+  if (!pod && !podEip) return undefined;
+  const { node, policy, interfaces, memory, now, serverNow, readAt } = seen;
+  return {
+    ...withWritten(seen, { pod: pod ?? seen.pod, podEip: podEip ?? seen.podEip }),
+    node,
+    interfaces,
+    memory,
+    now,
+    serverNow,
+    readAt,
+    policy: policy && { ...policy, isFresh: false },
+    eip: eipAfter(step, seen, acted, settings),
+  };
+};
+
+/** The same reading with a newer PodEIP, or pod. */
+export const withWritten = (
+  { versions = [], podEip: before }: Pick<ObservedState, 'versions' | 'podEip'>,
+  { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
+): Pick<ObservedState, 'pod' | 'podEip' | 'versions'> => ({ pod, podEip, versions: [...versions, versionOf(before)] });
+
+/** The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not. */
+const eipAfter = (
+  step: Action,
+  seen: ObservedState,
+  { bought }: ActionOutcome,
+  settings: Settings,
+): ObservedState['eip'] => {
+  const { eip, tagged } = seen;
+  if (step.do === 'Record') return tagged?.find(({ allocationId }) => allocationId === step.allocationId) ?? eip;
+  if (isEipAction(step)) return bought && isReadByAnswer(seen, settings) ? bought : undefined;
+  return eip;
+};

@@ -1,0 +1,179 @@
+import { EIP_POLICY, type EipPolicy, type EipPolicyStatus } from '../../api/eippolicy.ts';
+import type { Namespace } from '../../api/core.ts';
+import type { PodEip } from '../../api/podeip.ts';
+import { KubeFault } from '../../kube/fault.ts';
+import type { Kube } from '../../kube/port.ts';
+import { createQueue } from '../../kube/queue.ts';
+import { runController, type Requeue } from '../../kube/reconcile-loop.ts';
+import type { Reflector } from '../../kube/reflector.ts';
+import { patchUnchanged } from '../../kube/write.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import type { PolicyCache } from '../../policies/policy-cache.ts';
+import { holdingOf, reportPolicies, type Holding, type PolicyReport } from '../../policies/policy-status.ts';
+import { unknownFields } from '../../policies/read-policy.ts';
+
+interface PoliciesPorts {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly policies: PolicyCache;
+  readonly podEips: Reflector<PodEip>;
+  /** Whether this process leads. */
+  readonly mayAct: () => boolean;
+}
+
+/** All policies are looked at together, because each may contradict another. */
+const ALL = 'policies';
+
+/** How soon after a change of a policy or namespace it is looked at them, milliseconds. */
+const SOON_MS = 1_000;
+/** The same for PodEIPs, which change all the time. */
+const COUNTED_MS = 10_000;
+/** How many policies are written in one turn whose numbers alone are others. */
+const MOST_COUNTED = 20;
+
+/**
+ * Keeps the status of each EipPolicy: what it means at present, and what of it has no effect. For people: no decision
+ * depends on it. Without any policy it asks for nothing.
+ */
+export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Promise<void> => {
+  const { clock, random, log, policies, podEips } = ports;
+  const queue = createQueue({ clock, random });
+  const told = new Set<string>();
+  const sayOnce = (message: string) => {
+    if (!told.has(message)) log.warn({}, message);
+    told.add(message);
+  };
+  const namespaces = policies.watchNamespaces((fault) => {
+    if (fault.kind === 'forbidden')
+      sayOnce(
+        'The service account may not watch namespaces; apply config/rbac. Until then the status of EipPolicies is not written: what they say holds all the same',
+      );
+    else log.debug({ kind: fault.kind }, `Namespaces cannot be watched (retrying): ${fault.message}`);
+  });
+  let reflecting: Promise<void> | undefined;
+  policies.reflector.subscribe(({ type, object, old }) => {
+    if (type === 'updated' && object.metadata.generation === old?.metadata.generation) return;
+    reflecting ??= namespaces.run(signal);
+    queue.addAfter(ALL, SOON_MS);
+  });
+  namespaces.subscribe(() => queue.addAfter(ALL, SOON_MS));
+  /** What each namespace holds, until one of its PodEIPs changes: there may be 100,000 of them. */
+  const holdings = new Map<string, Holding>();
+  podEips.subscribe(({ object }) => {
+    holdings.delete(object.metadata.namespace ?? '');
+    if (reflecting) queue.addAfter(ALL, COUNTED_MS);
+  });
+  const reconcile = async (): Promise<Requeue> => {
+    // The end of its first list adds the key by the namespaces that it finds.
+    if (!namespaces.hasSynced()) return { afterMs: SOON_MS };
+    return writeAll(ports, { namespaces, holdings }, sayOnce);
+  };
+  await runController({ name: 'policies', queue, workers: 1, clock, log, reconcile }, signal);
+  await reflecting;
+};
+
+interface Known {
+  readonly namespaces: Reflector<Namespace>;
+  readonly holdings: Map<string, Holding>;
+}
+
+const writeAll = async (
+  { kube, clock, policies, podEips, mayAct }: PoliciesPorts,
+  { namespaces, holdings }: Known,
+  sayOnce: (message: string) => void,
+): Promise<Requeue> => {
+  const all = [...policies.reflector.store.values()];
+  const reports = reportPolicies({
+    policies: all,
+    namespaces: [...namespaces.store.values()].map(({ metadata: { name, labels } }) => ({ name, labels })),
+    holdingOf: rememberedIn(holdings, podEips.store.values()),
+    unknownFields: ({ spec }) => unknownFields(spec),
+  });
+  let counted = 0;
+  let requeue: Requeue = 'done';
+  for (const policy of all) {
+    const report = reports.get(policy.metadata.name);
+    if (!report) continue;
+    const wanted = statusOf(policy, report, clock.now());
+    const change = changeOf(policy.status, wanted);
+    if (change === 'none') continue;
+    if (change === 'numbers' && (counted += 1) > MOST_COUNTED) {
+      requeue = { afterMs: COUNTED_MS };
+      continue;
+    }
+    if (!mayAct()) return { afterMs: COUNTED_MS };
+    try {
+      await patchUnchanged(kube, EIP_POLICY, policy, { subresource: 'status', status: wanted });
+    } catch (error) {
+      if (!(error instanceof KubeFault)) throw error;
+      // The cache is behind: what comes by the watch brings the next look, and this one is for what has come already.
+      if (error.kind === 'conflict') requeue = { afterMs: SOON_MS };
+      else if (error.kind === 'forbidden')
+        sayOnce(`The status of EipPolicies cannot be written; apply config/rbac: ${error.message}`);
+      else if (error.kind !== 'notFound') throw error;
+      else if (await isThere(kube, policy))
+        sayOnce(
+          'The status of EipPolicies cannot be written, because the definition of the kind in the cluster is older than this version; apply config/crd',
+        );
+    }
+  }
+  return requeue;
+};
+
+/** Whether a 404 was for the subresource, and not for a policy that was just deleted. */
+const isThere = async (kube: Kube, { metadata: { uid } }: EipPolicy): Promise<boolean> =>
+  (await kube.list(EIP_POLICY)).some(({ metadata }) => metadata.uid === uid);
+
+/** What a namespace holds: as it was counted before, or counted now. */
+const rememberedIn = (holdings: Map<string, Holding>, podEips: Iterable<PodEip>): ((namespace: string) => Holding) => {
+  let groups: Map<string, PodEip[]> | undefined;
+  return (namespace) => {
+    const known = holdings.get(namespace);
+    if (known) return known;
+    groups ??= Map.groupBy(podEips, ({ metadata }) => metadata.namespace ?? '');
+    const holding = holdingOf(namespace, groups.get(namespace) ?? []);
+    holdings.set(namespace, holding);
+    return holding;
+  };
+};
+
+const statusOf = (
+  { metadata: { generation }, status }: EipPolicy,
+  { ready, ...numbers }: PolicyReport,
+  now: number,
+): EipPolicyStatus => {
+  const others = status?.conditions?.filter(({ type }) => type !== 'Ready') ?? [];
+  const before = status?.conditions?.find(({ type }) => type === 'Ready');
+  const lastTransitionTime =
+    before?.status === ready.status ? before.lastTransitionTime : `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const condition = { type: 'Ready', observedGeneration: generation, lastTransitionTime, ...ready };
+  return { observedGeneration: generation, ...numbers, conditions: [...others, condition] };
+};
+
+/** What people are told at once when it changes. */
+const wordsOf = ({ observedGeneration, selects, conditions = [] }: EipPolicyStatus): string =>
+  JSON.stringify([
+    observedGeneration,
+    selects,
+    conditions.map(({ type, status, reason, message }) => [type, status, reason, message]),
+  ]);
+
+/** What is written when there is time. */
+const numbersOf = ({ namespaces, pods, waiting, eips, bandwidthMbps, fullest }: EipPolicyStatus): string =>
+  JSON.stringify([
+    namespaces,
+    pods,
+    waiting,
+    eips,
+    bandwidthMbps,
+    fullest && [fullest.namespace, fullest.eips, fullest.bandwidthMbps],
+  ]);
+
+const changeOf = (now: EipPolicyStatus | undefined, wanted: EipPolicyStatus): 'none' | 'numbers' | 'words' => {
+  if (wordsOf(now ?? {}) !== wordsOf(wanted)) return 'words';
+  return numbersOf({ fullest: null, ...now }) === numbersOf(wanted) ? 'none' : 'numbers';
+};

@@ -1,0 +1,42 @@
+import type { Config } from '../config/schema.ts';
+import { createKube } from '../kube/client.ts';
+import type { Connection } from '../kube/connect.ts';
+import { createElection, type Election } from '../kube/lease.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+
+interface ElectionParts {
+  readonly config: Config;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * The election as it is configured; undefined if this process is the only one. It has a client of its own, so that a
+ * renewal does not wait behind reconciles.
+ *
+ * @param name of the Lease
+ */
+export const electionOf = (
+  { config, connection, clock, random, log }: ElectionParts,
+  name: string,
+): Election | undefined => {
+  const { enabled, namespace, identity, ...seconds } = config.leaderElection;
+  if (!enabled) return undefined;
+  return createElection({
+    kube: createKube({ transport: connection.calls, clock, timeoutMs: seconds.retryPeriodSeconds * 2_000 }),
+    clock,
+    random,
+    log,
+    namespace,
+    name,
+    // A name alone would be the same after a restart of the container.
+    identity: `${identity ?? 'knative-eip'}_${random.uuid()}`,
+    leaseDurationMs: seconds.leaseDurationSeconds * 1_000,
+    renewDeadlineMs: seconds.renewDeadlineSeconds * 1_000,
+    retryPeriodMs: seconds.retryPeriodSeconds * 1_000,
+  });
+};

@@ -1,0 +1,190 @@
+import { assembleCloud } from '../cloud/assemble-cloud.ts';
+import { createCredentials } from '../cloud/credentials.ts';
+import { OPEN } from '../cloud/fence.ts';
+import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
+import { createCaches } from '../controllers/caches.ts';
+import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
+import { createKube } from '../kube/client.ts';
+import { createRecorder } from '../kube/recorder.ts';
+import { createPolicyCache } from '../policies/policy-cache.ts';
+import { createHealth } from '../web/health.ts';
+import { findClusterUid, unlessStopped } from './cluster-uid.ts';
+import { listen } from './listeners.ts';
+import {
+  chooseEndpoints,
+  credentialsOf,
+  DRAIN_MS,
+  endpointsOf,
+  logTrouble,
+  type Manager,
+  type ManagerOptions,
+} from './manager.ts';
+import { createMetrics } from './metrics-registry.ts';
+import { settingsOf } from './settings.ts';
+import { createVirtualNodeSource } from './virtual-node-source.ts';
+import { workAsVirtualNode } from './virtual-node-wiring.ts';
+
+/**
+ * Runs the virtual node as configured and nothing else until the signal: in a process of its own, whose service account
+ * and whose rights in the cloud are those of the node alone. It shares nothing with the controller but the API server.
+ */
+export const startVirtualNode = async (options: ManagerOptions): Promise<Manager> => {
+  const { config, connection, clock, random, log, signal } = options;
+  const shared = { clock, random, log };
+  const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
+  const proxy = proxyAgentOf(options.env);
+  if (proxy) await sendThrough(proxy);
+  const endpointChoice = chooseEndpoints(config, { ...options, proxy }, (product, host) =>
+    metrics.cloudEndpoint(product, host),
+  );
+  const health = createHealth();
+  const kube = createKube({
+    transport: connection.calls,
+    clock,
+    qps: config.kubeClientQPS,
+    burst: config.kubeClientBurst,
+  });
+  const caches = createCaches({
+    ...shared,
+    transport: connection.watches,
+    onTrouble: (resource, fault) => logTrouble(log, connection.server, resource, fault),
+  });
+  // Of pods it watches its own only, and as the node.
+  const watched = [['podeips', caches.podEips] as const, ['nodes', caches.nodes] as const];
+  for (const [name, reflector] of watched) {
+    health.ready(name, () => reflector.hasSynced());
+    metrics.watching(
+      name,
+      () => reflector.lastActivityAgeMs() / 1_000,
+      () => reflector.stats(),
+    );
+  }
+  const policies = createPolicyCache({ ...shared, transport: connection.watches });
+  const recorder = createRecorder({
+    ...shared,
+    kube: createKube({ transport: connection.calls, clock }),
+    controller: 'alibabacloud.com/knative-eip',
+    instance: config.leaderElection.identity ?? 'knative-eip',
+  });
+  const source = createVirtualNodeSource({
+    ...options,
+    record: (about, happening) => recorder.record(about, happening),
+    onTrouble: (fault) => logTrouble(log, connection.server, 'pods', fault),
+  });
+  const { claim, identity } = source;
+  health.ready('virtual-node-certificate', () => identity?.isWaiting() !== true);
+  const work = new AbortController();
+  const ending = new AbortController();
+  const listeners = await listen(
+    {
+      ...options,
+      kube: createKube({ transport: connection.calls, clock }),
+      health,
+      exposition: () => metrics.render(),
+      pageSignal: work.signal,
+    },
+    ending.signal,
+  );
+
+  /** Set while the credentials have been refused; see controllers.ts. */
+  let isAccountOpen = false;
+  const cloud = assembleCloud({
+    clock,
+    region: config.regionID,
+    endpoints: endpointsOf(config),
+    endpointChoice,
+    credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
+    rateShare: config.cloud.apiShare,
+    mayMutate: (needMs) => {
+      if (work.signal.aborted || claim?.outlasts(needMs) === false) return { kind: 'leadershipUncertain' };
+      return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
+    },
+    onCall: ({ action, outcome, durationMs }) =>
+      metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
+    unmapped: ({ code }) => metrics.unmappedCloudCode(code),
+  });
+  let isMismatched = false;
+  health.ready('account', () => !isMismatched);
+  const account: AccountParts = {
+    ...shared,
+    cloud: cloud.cloud,
+    region: config.regionID,
+    vpcId: config.vpcID,
+    nodes: () => caches.nodes.store.values(),
+    mismatched: (is) => {
+      isMismatched = is;
+      metrics.accountMismatched(is);
+    },
+    // The log says why. Pods are told by whoever makes their addresses.
+    hindered: () => undefined,
+  };
+
+  const failed = Promise.withResolvers<{ readonly error: unknown }>();
+  const fail = (error: unknown) => {
+    if (work.signal.aborted) return;
+    log.error({ error }, 'The virtual node cannot work');
+    failed.resolve({ error });
+  };
+  const reflecting = Promise.all([
+    ...watched.map(([, reflector]) => reflector.run(work.signal)),
+    policies.reflector.run(work.signal),
+  ]);
+  const begin = Promise.withResolvers<void>();
+  const checkAccount = async (): Promise<void> => {
+    // Must precede the first look at an instance: in another account, each would look as if it had been deleted.
+    const began = config.cloud.checkAccount ? await awaitAccount(account, work.signal) : 'fits';
+    isAccountOpen = began === 'refused';
+    begin.resolve();
+    if (began === 'noNodeToCompare' || began === 'refused')
+      await watchAccount({ ...account, answered: () => (isAccountOpen = false) }, work.signal);
+  };
+  const working = (async () => {
+    await unlessStopped(work.signal, Promise.all(watched.map(([, reflector]) => reflector.synced)));
+    const clusterUid = await findClusterUid({ kube, ...shared }, work.signal);
+    const { namespace } = config.leaderElection;
+    log.info({ lease: `${namespace}/${config.virtualNode.nodeName}` }, 'Waiting for the Lease of the virtual node');
+    await unlessStopped(work.signal, claim?.acquire(new AbortController().signal) ?? Promise.resolve());
+    metrics.leading(true);
+    void checkAccount().catch(fail);
+    await workAsVirtualNode(
+      {
+        ...source,
+        // It is ours already.
+        claim: undefined,
+        ...shared,
+        config,
+        kube,
+        caches,
+        cloud,
+        settings: settingsOf(config, clusterUid),
+        metrics: metrics.virtualNode,
+        policies,
+        begin: begin.promise,
+      },
+      work.signal,
+    );
+  })().catch(fail);
+
+  const ended = (async (): Promise<'stopped' | 'lost'> => {
+    const stopped = Promise.withResolvers<'stopped'>();
+    if (signal.aborted) stopped.resolve('stopped');
+    signal.addEventListener('abort', () => stopped.resolve('stopped'), { once: true });
+    const how = await Promise.race([stopped.promise, failed.promise, ...(claim ? [claim.lost] : [])]);
+    if (how === 'lost') return how;
+    log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
+    work.abort(new Error('the virtual node is stopping'));
+    const enough = new AbortController();
+    const drained = Promise.all([working, reflecting, cloud.idle()]);
+    await Promise.race([drained, clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
+    enough.abort();
+    await recorder.stop(500);
+    await claim?.release();
+    ending.abort(new Error('the virtual node is stopping'));
+    await listeners.close();
+    await Promise.all([connection.close(), identity?.close()]);
+    log.info({}, 'Stopped');
+    if (how !== 'stopped') throw how.error;
+    return how;
+  })();
+  return { urls: listeners.urls, webhookUrl: () => undefined, ended };
+};

@@ -1,0 +1,75 @@
+import type { Config } from '../config/schema.ts';
+import { createKube } from '../kube/client.ts';
+import type { Connection } from '../kube/connect.ts';
+import type { KubeFault } from '../kube/fault.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { createNodeIdentity } from '../virtualnode/node-identity.ts';
+import { nodeScoped } from '../virtualnode/node-scoped.ts';
+import { createPodWatch } from '../virtualnode/pod-watch.ts';
+import { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
+import { electionOf } from './elections.ts';
+import { claimNode } from './node-claim.ts';
+import type { VirtualNodeSource } from './virtual-node-wiring.ts';
+
+interface SourceParts {
+  readonly config: Config;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly version: string;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
+  /** Called for each failure of the watch of pods. */
+  readonly onTrouble: (fault: KubeFault) => void;
+}
+
+/** Calls per second for those who read logs on the virtual node; each costs one or two, and is remembered. */
+const ENDPOINT_BUDGET = { qps: 5, burst: 10 };
+/** The Secret of the client certificate, in the namespace of the Lease; config/virtual-node has its name, too. */
+const IDENTITY_SECRET = 'knative-eip-virtual-node-identity';
+
+/** What the virtual node of the configuration runs on: as whom it asks the API server, and by which Lease. */
+export const createVirtualNodeSource = (parts: SourceParts): VirtualNodeSource => {
+  const { config, connection, clock, random, log, version, record, onTrouble } = parts;
+  const { nodeName, identity: asWhom, kubelet } = config.virtualNode;
+  const own = { kube: createKube({ transport: connection.calls, clock }), clock, log, record, nodeName };
+  const identity =
+    asWhom === 'serviceAccount'
+      ? undefined
+      : createNodeIdentity({
+          ...own,
+          connection,
+          secret: { namespace: config.leaderElection.namespace, name: IDENTITY_SECRET },
+          mayUseServiceAccount: asWhom === 'certificateOrServiceAccount',
+        });
+  const { calls, watches } = identity ?? connection;
+  const kubeOf = (limits: { readonly qps?: number; readonly burst?: number } = {}) => {
+    const kube = createKube({ transport: calls, clock, ...limits });
+    return identity ? nodeScoped(kube, nodeName) : kube;
+  };
+  const serving =
+    identity && kubelet.requestCertificate && kubelet.advertiseAddress !== undefined
+      ? requestServingCertificate({
+          ...own,
+          kube: kubeOf(),
+          isCertified: () => identity.isCertified(),
+          address: kubelet.advertiseAddress,
+        })
+      : undefined;
+  const election = electionOf(parts, nodeName);
+  return {
+    transport: calls,
+    pods: createPodWatch({ transport: watches, clock, random, log, onTrouble }, nodeName),
+    nodeKube: kubeOf({ qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
+    heartbeatKube: kubeOf(),
+    endpointKube: kubeOf(ENDPOINT_BUDGET),
+    version,
+    record,
+    identity,
+    serving,
+    claim: election && claimNode(election),
+  };
+};

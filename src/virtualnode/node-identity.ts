@@ -1,0 +1,184 @@
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../api/certificates.ts';
+import { NODE_CERTIFICATE } from '../api/annotations.ts';
+import { createKube } from '../kube/client.ts';
+import type { Connection } from '../kube/connect.ts';
+import type { Kube, KubeTransport, ObjectRef } from '../kube/port.ts';
+import type { Happening, ObjectReference } from '../kube/recorder.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { ServingCertificate } from './certificate.ts';
+import { keepCertificate, type Standing } from './certificate-keeper.ts';
+import { inSecret } from './identity-secret.ts';
+import { referenceToNode, VIRTUAL_NODE } from './node.ts';
+import type { CertificateSubject } from './signing-request.ts';
+
+interface NodeIdentityParts {
+  /** Of the service account. */
+  readonly connection: Pick<Connection, 'calls' | 'watches' | 'as'>;
+  /** Of the service account, for the Secret, the first request and the condition of the Node. */
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly record: (about: ObjectReference, happening: Happening) => void;
+  readonly nodeName: string;
+  readonly secret: Required<ObjectRef>;
+  /** Whether the service account does the work while there is no certificate. */
+  readonly mayUseServiceAccount: boolean;
+}
+
+/** The identity `system:node:NAME`, by which the Node authorizer and NodeRestriction bind all rights to the node. */
+export interface NodeIdentity {
+  /** Requests of the node. They reject while there is no certificate and the service account may not stand in. */
+  readonly calls: KubeTransport;
+  readonly watches: KubeTransport;
+  /** Resolves as soon as requests can be sent. */
+  readonly usable: Promise<void>;
+  /** Whether it runs, and no request can be sent. */
+  isWaiting(): boolean;
+  /** Whether there is a certificate that is good, so that the requests are the node's. */
+  isCertified(): boolean;
+  /** Gets the certificate and renews it, until the signal aborts. To be called while this process leads. */
+  run(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A kubelet's is asked for as long as the signer gives, mostly a year. Here the key lies in a Secret. */
+const SECONDS = 30 * 24 * 3_600;
+/** How long an approval may take before it is told of; csrapproving of the controller manager needs a moment. */
+const PATIENCE_MS = 30_000;
+
+export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
+  const { connection, kube, clock, nodeName, mayUseServiceAccount } = parts;
+  const log = parts.log.child({ node: nodeName });
+  const usable = Promise.withResolvers<void>();
+  let current: ServingCertificate | undefined;
+  let standsIn = false;
+  let isRunning = false;
+  const node = connection.as(() => {
+    if (!current) throw new Error('The virtual node has no certificate');
+    return current;
+  });
+  const through =
+    (asNode: KubeTransport, asServiceAccount: KubeTransport): KubeTransport =>
+    (request) =>
+      !current && standsIn ? asServiceAccount(request) : asNode(request);
+  const calls = through(node.calls, connection.calls);
+  const nodeKube = createKube({ transport: node.calls, clock });
+  const subject: CertificateSubject = { nodeName, addresses: [] };
+  const tell = createTeller({ ...parts, log });
+  /** When the request was seen first that nobody has answered. */
+  let waitingSince: number | undefined;
+
+  const told = async (standing: Standing, signal: AbortSignal) => {
+    const isIssued = standing.kind === 'issued';
+    waitingSince = isIssued ? undefined : (waitingSince ?? clock.mono());
+    const isLate = standing.kind === 'refused' || clock.mono() - (waitingSince ?? clock.mono()) >= PATIENCE_MS;
+    standsIn = mayUseServiceAccount && !current && isLate;
+    if (current || standsIn) usable.resolve();
+    return isIssued || isLate ? tell(standing, signal) : false;
+  };
+  return {
+    calls,
+    watches: through(node.watches, connection.watches),
+    usable: usable.promise,
+    isWaiting: () => isRunning && current === undefined && !standsIn,
+    isCertified: () => current !== undefined,
+    run: (signal) => {
+      isRunning = true;
+      return keepCertificate(
+        {
+          clock,
+          log,
+          store: inSecret(kube, parts.secret),
+          // A node may ask for its own next certificate, and mostly gets it without a person.
+          requestor: (isOurs) => (isOurs ? nodeKube : kube),
+          subject,
+          signer: KUBELET_SIGNERS.client,
+          seconds: SECONDS,
+          present: (certificate) => {
+            current = certificate;
+            if (current) usable.resolve();
+          },
+          inUse: () => current,
+          tell: told,
+          whose: `of ${nodeUser(nodeName)}`,
+        },
+        signal,
+      );
+    },
+    close: () => node.close(),
+  };
+};
+
+interface Telling {
+  readonly status: 'True' | 'False';
+  readonly reason: 'Issued' | 'Pending' | 'Refused';
+  readonly message: string;
+}
+
+/** What people are told. The same words for the same, so that it is written once. */
+const tellingOf = (standing: Standing, { nodeName, mayUseServiceAccount }: NodeIdentityParts): Telling => {
+  if (standing.kind === 'issued')
+    return {
+      status: 'True',
+      reason: 'Issued',
+      message: `the requests of the node are made as ${nodeUser(nodeName)}, until ${time(standing.validity.until)}`,
+    };
+  const { name } = standing.request.metadata;
+  const { validity } = standing;
+  const meanwhile = validity
+    ? `the one in use ends at ${time(validity.until)}`
+    : mayUseServiceAccount
+      ? 'until then its service account does the work, as far as its roles go'
+      : 'until then no pod runs on the node';
+  const problem = {
+    pending: `nobody has approved the request ${name}; look at it (kubectl describe csr ${name}), and approve it: kubectl certificate approve ${name}`,
+    approved: `the request ${name} is approved and not signed: kube-controller-manager signs it, where it has --cluster-signing-cert-file or --cluster-signing-kube-apiserver-client-cert-file`,
+    refused: `the request ${name} was refused (${standing.why}); delete it, and another one is made: kubectl delete csr ${name}`,
+  }[standing.kind];
+  return {
+    status: 'False',
+    reason: standing.kind === 'refused' ? 'Refused' : 'Pending',
+    message: `${problem}; ${meanwhile}`,
+  };
+};
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+/**
+ * Says how it stands, when that changes: in the log, by an Event of the request and the Node, and on the Node. Resolves
+ * to false while there is no Node to say it on.
+ */
+const createTeller = (parts: NodeIdentityParts) => {
+  const { kube, clock, log, record, nodeName } = parts;
+  let said = '';
+  return async (standing: Standing, signal: AbortSignal): Promise<boolean> => {
+    const { status, reason, message } = tellingOf(standing, parts);
+    const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
+    if (said !== message && standing.kind !== 'issued') {
+      const note = `The virtual node has no certificate of its own: ${message}`;
+      log[reason === 'Refused' ? 'error' : 'warn']({ request: standing.request.metadata.name }, note);
+      const { name, uid } = standing.request.metadata;
+      const { group, version, kind } = CERTIFICATE_SIGNING_REQUEST;
+      const request = { apiVersion: `${group}/${version}`, kind, name, uid };
+      for (const about of [request, ...(node ? [referenceToNode(node)] : [])])
+        record(about, { type: 'Warning', reason: `NodeCertificate${reason}`, action: 'RequestCertificate', note });
+    }
+    said = message;
+    const shown = node?.status?.conditions?.find(({ type }) => type === NODE_CERTIFICATE);
+    if (!node || (shown?.status === status && shown.message === message)) return node !== undefined;
+    const at = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+    const since = shown?.status === status ? shown.lastTransitionTime : at;
+    const condition = {
+      type: NODE_CERTIFICATE,
+      status,
+      reason,
+      message,
+      lastHeartbeatTime: at,
+      lastTransitionTime: since,
+    };
+    const body = { metadata: { uid: node.metadata.uid }, status: { conditions: [condition] } };
+    await kube.patch(VIRTUAL_NODE, { name: nodeName }, { type: 'strategic', subresource: 'status', body }, signal);
+    return true;
+  };
+};

@@ -1,0 +1,238 @@
+/**
+ * What a controller takes that has nothing to do: memory, CPU and time until it is ready, on the embedded API, with so
+ * many pods in the cluster of which one in a hundred asks for an address. It runs as it does in the image: the built
+ * program, with the options of the Dockerfile. Prints Markdown. CPU and memory are the controller's own; the time until
+ * it is ready depends on what else the machine does.
+ *
+ *   npm run build && npm run bench:footprint
+ *   npm run bench:footprint -- --pods 0,10000,50000 --runs 3
+ *   npm run bench:footprint -- --entry src/main.ts --options ''
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import { CRD } from '../../src/api/apiextensions.ts';
+import { EIP_HOLDER } from '../../src/api/eipholder.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { createKube } from '../../src/kube/client.ts';
+import { connect } from '../../src/kube/connect.ts';
+import { systemClock as clock } from '../../src/lib/clock.ts';
+import { systemRandom as random } from '../../src/lib/random.ts';
+import { createSandboxCloud, sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { serveCloud } from '../../src/sandbox/cloud/serve-cloud.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { serveKube } from '../../src/sandbox/kube/serve-kube.ts';
+import { kubeconfig } from '../../src/sandbox/kube/write-kubeconfig.ts';
+import { createHome } from '../e2e/rights.ts';
+import { definitionOf } from '../harness/cluster.ts';
+import { freePort } from '../harness/free-port.ts';
+import { configuration } from '../harness/settings.ts';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+const MIB = 2 ** 20;
+/** Linux tells CPU time in hundredths of a second. */
+const TICK_MS = 10;
+/** How long after it is ready the memory is looked at again. */
+const LATER_MS = 10_000;
+const ASKING_ONE_IN = 100;
+
+/** What the image gives to Node: by its environment and on its command line. */
+const imageOptions = (): string => {
+  const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+  const [, environment = ''] = /NODE_OPTIONS="([^"]*)"/.exec(dockerfile) ?? [];
+  const entryPoint = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
+  return [environment, ...entryPoint.filter((it) => it.startsWith('--'))].join(' ');
+};
+
+const { values } = parseArgs({
+  options: {
+    pods: { type: 'string', default: '0' },
+    runs: { type: 'string', default: '3' },
+    entry: { type: 'string', default: 'dist/main.js' },
+    options: { type: 'string', default: imageOptions() },
+    config: { type: 'string', default: '{}' },
+  },
+});
+
+const options = values.options.split(' ').filter((it) => it !== '');
+
+/** A pod as the API server has it: 6 KB, as Knative's are. */
+const podOf = (index: number): object => {
+  const name = `checkout-frontend-00001-deployment-7f6d9c5b8-${index.toString(36).padStart(5, 'x')}`;
+  const labels = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`team.example/label-${n}`, `value-${n}`]));
+  const env = Array.from({ length: 30 }, (_, n) => ({ name: `SETTING_${n}`, value: `https://service-${n}.example/` }));
+  const container = (of: string) => ({
+    name: of,
+    image: `registry.example/${of}:1.2.3`,
+    env,
+    ports: [],
+    resources: {},
+  });
+  return {
+    metadata: {
+      name,
+      namespace: `team-${index % 50}`,
+      uid: `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      labels,
+      annotations: index % ASKING_ONE_IN === 0 ? { 'k8s.aliyun.com/pod-with-eip': 'true' } : { note: 'x'.repeat(500) },
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'rs', uid: 'rs', controller: true }],
+    },
+    spec: { containers: [container('user-container'), container('queue-proxy')] },
+    status: {
+      phase: 'Pending',
+      conditions: ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((type) => ({
+        type,
+        status: 'False',
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      })),
+    },
+  };
+};
+
+const pass = (url: string, incoming: IncomingMessage, answer: ServerResponse): void => {
+  const { method, headers, url: path = '' } = incoming;
+  const outgoing = request(`${url}${path}`, { method, headers }, (response) => {
+    answer.writeHead(response.statusCode ?? 502, response.headers);
+    response.pipe(answer);
+  });
+  outgoing.on('error', () => answer.destroy());
+  answer.on('close', () => outgoing.destroy());
+  incoming.pipe(outgoing);
+};
+
+/** An API server like the one at `url`, but with these pods, page by page. */
+const serveWithPods = async (url: string, count: number) => {
+  const server = createServer((incoming, answer) => {
+    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://127.0.0.1');
+    if (count === 0 || pathname !== '/api/v1/pods') return pass(url, incoming, answer);
+    answer.writeHead(200, { 'content-type': 'application/json' });
+    if (searchParams.has('watch')) return answer.flushHeaders();
+    const from = Number(searchParams.get('continue') ?? 0);
+    const to = Math.min(count, from + Number(searchParams.get('limit') ?? count));
+    const items = Array.from({ length: to - from }, (_, n) => podOf(from + n));
+    const metadata = { resourceVersion: '1', ...(to < count && { continue: String(to) }) };
+    answer.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items }));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const close = async () => {
+    server.closeAllConnections();
+    await once(server.close(), 'close');
+  };
+  return { url: `http://127.0.0.1:${port}`, close };
+};
+
+interface Taken {
+  readonly memoryMiB: number;
+  readonly cpuMs: number;
+}
+
+/** What the process has taken, by Linux. */
+const takenBy = (pid: number): Taken & { readonly highestMiB: number } => {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]);
+  // After the name of the program, which may have spaces: state is the first, user and system time the 12th and 13th.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  return { memoryMiB: (kib('VmRSS') * 1024) / MIB, highestMiB: (kib('VmHWM') * 1024) / MIB, cpuMs };
+};
+
+const isReady = (port: number): Promise<boolean> =>
+  fetch(`http://127.0.0.1:${port}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
+const ended = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+};
+
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? NaN;
+
+const row = (...cells: readonly (string | number)[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
+
+const folder = await mkdtemp(join(tmpdir(), 'eip-footprint-'));
+const api = await serveKube(createApiServer({ clock, random, webhooks: {} }), { host: '127.0.0.1', port: 0 });
+const cloud = await serveCloud(createSandboxCloud({ clock, random }), { host: '127.0.0.1', port: 0 });
+await writeFile(join(folder, 'admin'), kubeconfig(api.url));
+const admin = await connect({ kubeconfigPath: join(folder, 'admin') });
+const kube = createKube({ transport: admin.calls, clock, qps: 0 });
+for (const kind of [PODEIP, EIP_HOLDER]) await kube.create(CRD, definitionOf(kind));
+await createHome(kube);
+
+const measure = async (url: string) => {
+  const port = await freePort();
+  const [kubeconfigPath, path] = [join(folder, 'kubeconfig'), join(folder, 'config.yaml')];
+  await writeFile(kubeconfigPath, kubeconfig(url));
+  await writeFile(
+    path,
+    stringify(
+      configuration({
+        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+        endpoints: { vpc: cloud.url, ecs: cloud.url, eci: cloud.url },
+        http: { address: '127.0.0.1:0' },
+        health: { address: `127.0.0.1:${port}` },
+        metrics: { address: '127.0.0.1:0' },
+        leaderElection: { namespace: 'knative-eip-system', enabled: false },
+        ...(JSON.parse(values.config) as object),
+      }),
+    ),
+  );
+  const started = performance.now();
+  const child = spawn(
+    process.execPath,
+    [...options, resolve(ROOT, values.entry), 'controller', '-c', path, '-k', kubeconfigPath],
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { NODE_ENV: 'production' } },
+  );
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+  try {
+    while (!(await isReady(port))) {
+      if (child.exitCode !== null || child.pid === undefined) throw new Error(`the controller has ended:\n${said}`);
+      await sleep(5);
+    }
+    const readyMs = performance.now() - started;
+    const { pid = 0 } = child;
+    const then = takenBy(pid);
+    await sleep(LATER_MS);
+    const later = takenBy(pid);
+    return { readyMs, cpuMs: then.cpuMs, memoryMiB: then.memoryMiB, later };
+  } finally {
+    child.kill('SIGKILL');
+    await ended(child);
+  }
+};
+
+process.stdout.write(`${values.entry}, Node ${process.versions.node}, options: ${values.options || 'none'}\n\n`);
+const HEAD = ['pods', 'ready after s', 'CPU until ready ms', 'MiB when ready', 'MiB 10 s later', 'highest MiB'];
+row(...HEAD);
+row(...HEAD.map(() => '---'));
+for (const pods of values.pods.split(',').map(Number)) {
+  const front = await serveWithPods(api.url, pods);
+  const runs: Awaited<ReturnType<typeof measure>>[] = [];
+  for (let run = 0; run < Number(values.runs); run += 1) runs.push(await measure(front.url));
+  const of = (pick: (one: (typeof runs)[number]) => number) => median(runs.map(pick)).toFixed(0);
+  row(
+    pods,
+    (median(runs.map(({ readyMs }) => readyMs)) / 1_000).toFixed(2),
+    of(({ cpuMs }) => cpuMs),
+    of(({ memoryMiB }) => memoryMiB),
+    of(({ later }) => later.memoryMiB),
+    of(({ later }) => later.highestMiB),
+  );
+  await front.close();
+}
+await admin.close();
+await api.close();
+await cloud.close();
+await rm(folder, { recursive: true });
