@@ -24,8 +24,8 @@ interface PolicyFacts {
   readonly policies: readonly EipPolicy[];
   /** All that exist. */
   readonly namespaces: readonly KnownNamespace[];
-  /** What the PodEIPs of a namespace come to, see {@link holdingOf}. */
-  readonly holdingOf: (namespace: string) => Holding;
+  /** What the PodEIPs of a namespace come to, see {@link namespaceHoldingOf}. */
+  readonly holdingOf: (namespace: string) => NamespaceHolding;
   /** The fields of a policy that this version does not know, as paths or sentences. */
   readonly unknownFields: (policy: EipPolicy) => readonly string[];
 }
@@ -51,7 +51,7 @@ export const reportPolicies = (facts: PolicyFacts): ReadonlyMap<string, PolicyRe
   for (const namespace of facts.namespaces) {
     const meant = meaning(namespace);
     if (meant.length === 0) continue;
-    const holds = facts.holdingOf(namespace.name);
+    const holds = facts.heldIn(namespace.name);
     for (const { metadata } of meant) sums.get(metadata.name)!.add(holds);
     const together = meant.map(({ metadata }) => metadata.name).join(' ');
     if (seen.has(together)) continue;
@@ -107,7 +107,7 @@ const addTo = (index: Map<string, number[]>, key: string, at: number): void => {
 };
 
 /** What one namespace holds. */
-export interface Holding extends FullestNamespace {
+export interface NamespaceHolding extends FullestNamespace {
   readonly pods: number;
   readonly waiting: number;
 }
@@ -115,7 +115,7 @@ export interface Holding extends FullestNamespace {
 const WAITING: Reason = 'QuotaOfNamespaceExceeded';
 
 /** @param all all PodEIPs of the namespace */
-export const holdingOf = (namespace: string, all: Iterable<PodEip>): Holding => {
+export const namespaceHoldingOf = (namespace: string, all: Iterable<PodEip>): NamespaceHolding => {
   const podEips = [...all];
   const ofPods = podEips.filter(
     (podEip) => podEip.metadata.deletionTimestamp === undefined && readRecord(podEip).goneSince === undefined,
@@ -134,7 +134,7 @@ class Sum {
   #bandwidthMbps = 0;
   #fullest: FullestNamespace | null = null;
 
-  add({ namespace, pods, waiting, eips, bandwidthMbps }: Holding): void {
+  add({ namespace, pods, waiting, eips, bandwidthMbps }: NamespaceHolding): void {
     this.namespaces += 1;
     this.#pods += pods;
     this.#waiting += waiting;
