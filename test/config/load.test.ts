@@ -304,22 +304,3 @@ test('the nearest word is found, and none where none is near', (t) => {
   t.is(nearest('something', known), undefined);
   t.is(nearest('x'.repeat(100_000), known), undefined);
 });
-
-/** What is wrong with a virtual node, without the place. */
-const wrongNode = (keys: string, more = '') =>
-  wrong(`${SMALL}${more}virtualNode: {enabled: true, vSwitchIDs: [vsw-1], securityGroupID: sg-1, ${keys}}\n`).map(
-    (line) => line.replace(/^c\.yaml:\d+:\d+: /u, ''),
-  );
-
-test('what of the virtual node does not go together is refused', (t) => {
-  t.deepEqual(wrongNode('identity: certificate, kubelet: {requestCertificate: true}'), []);
-  t.deepEqual(wrongNode('nodeName: one', 'leaderElection: {name: one}\n'), [
-    'virtualNode.nodeName: leaderElection.name is the same; the virtual node has a Lease of its own, which is called as the node: give one of them another name',
-  ]);
-  t.deepEqual(wrongNode('kubelet: {requestCertificate: true, certFile: /a, keyFile: /b}'), [
-    'virtualNode.kubelet.requestCertificate: requestCertificate and certFile are two ways to the same certificate: use one',
-  ]);
-  t.deepEqual(wrongNode('identity: serviceAccount, kubelet: {requestCertificate: true}'), [
-    'virtualNode.kubelet.requestCertificate: only a node gets such a certificate: set virtualNode.identity to certificate, or requestCertificate to false',
-  ]);
-});
