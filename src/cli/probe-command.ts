@@ -1,4 +1,4 @@
-import { isRun } from '../probe/mark.ts';
+import { isRun } from '../probe/run-mark.ts';
 import type { Register } from './shell.ts';
 
 const DETAILS = `

@@ -12,9 +12,9 @@ import { SecretText } from '../config/secret.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { clean } from '../probe/clean.ts';
-import { markOfRun, newRun } from '../probe/mark.ts';
+import { markOfRun, newRun } from '../probe/run-mark.ts';
 import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';
-import { callMade, findingLine, probePlanText, reportOf, settingLines, type CallMade } from '../probe/report.ts';
+import { callMade, findingLine, probePlanText, reportOf, settingLines, type CallMade } from '../probe/probe-report.ts';
 import { runProbes } from '../probe/run-probes.ts';
 import type { ProbeOptions, RunProbe } from './shell.ts';
 

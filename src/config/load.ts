@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { contradictionsIn } from './config-checks.ts';
 import { environment, UNKNOWN_ENDPOINT } from './environment.ts';
-import { readYaml, type Located, type ConfigLocation } from './locate.ts';
+import { readYaml, type Located, type ConfigLocation } from './yaml-position.ts';
 import { ConfigError, spelled, spoken, type ConfigProblem } from './problem.ts';
 import { ALIASES, keysAt, leaves, ruleAt, schema, type Config, type ConfigInput } from './schema.ts';
 import { nearest } from '../lib/suggest.ts';

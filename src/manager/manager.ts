@@ -7,7 +7,7 @@ import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { reaches, reachesThrough } from '../cloud/reach.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
-import { checkDefinitions } from '../controllers/preflight/definition.ts';
+import { checkDefinitions } from '../controllers/preflight/installed-definition.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createServiceCache } from '../controllers/service/controller.ts';

@@ -1,8 +1,8 @@
-import { textAt } from './json.ts';
+import { textAt } from './answer-fields.ts';
 import { AskFailed, totalOf } from './lab.ts';
 import type { EipSeen } from './seen.ts';
 import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe } from './probe.ts';
-import { LOOK_MS, TAGS_MS } from './watch.ts';
+import { LOOK_MS, TAGS_MS } from './watch-eip.ts';
 
 /** How far the product reckons that reads lag: READ_LAG_MS of src/manager/controllers.ts. */
 const RECKONED_MS = 3_000;

@@ -1,7 +1,7 @@
 import { interfaceTypeProbe } from './interface-type-probe.ts';
 import { unbindingQuery } from './lab.ts';
 import { asAssumed, codeSeen, differs, probe, refusedAsKnown, type Probe, type Verdict } from './probe.ts';
-import { LAG_MS, LOOK_MS } from './watch.ts';
+import { LAG_MS, LOOK_MS } from './watch-eip.ts';
 
 /** An ID in the style of the cloud's that nothing has. */
 const NO_INSTANCE = 'i-00000000000000000000';

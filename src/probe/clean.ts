@@ -1,6 +1,6 @@
 import { dismantle, isNothing, type Belongings, type ReturningCall } from './dismantle.ts';
-import { textAt } from './json.ts';
-import { carriesMark, type Mark } from './mark.ts';
+import { textAt } from './answer-fields.ts';
+import { carriesMark, type Mark } from './run-mark.ts';
 import type { NamedAnswer, NamedProduct } from '../cloud/named-answer.ts';
 import type { ProbePorts } from './port.ts';
 import { eipsIn, groupsIn, interfacesIn, type EipSeen } from './seen.ts';

@@ -1,4 +1,4 @@
-import { fieldAt } from './json.ts';
+import { fieldAt } from './answer-fields.ts';
 import { AskFailed, productOf, type Lab } from './lab.ts';
 import type { NamedAnswer } from '../cloud/named-answer.ts';
 import { asAssumed, differs, probe, type Probe } from './probe.ts';

@@ -1,5 +1,5 @@
 import { unbindingQuery } from './lab.ts';
-import type { Mark } from './mark.ts';
+import type { Mark } from './run-mark.ts';
 import type { NamedProduct } from '../cloud/named-answer.ts';
 import type { EipSeen, GroupSeen, InterfaceSeen } from './seen.ts';
 

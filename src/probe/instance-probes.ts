@@ -1,5 +1,5 @@
 import { instanceDenialProbe } from './denial-probes.ts';
-import { listAt, textAt } from './json.ts';
+import { listAt, textAt } from './answer-fields.ts';
 import { AskFailed, unbindingQuery } from './lab.ts';
 import { asAssumed, codeSeen, differs, notAsked, probe, refusedAsKnown, type Probe, type Verdict } from './probe.ts';
 

@@ -1,10 +1,10 @@
 import { NO_ANSWER, type NamedAnswer, type NamedProduct } from '../cloud/named-answer.ts';
-import { fieldAt, textAt } from './json.ts';
-import type { Mark } from './mark.ts';
-import { MARK_TAG } from './mark.ts';
+import { fieldAt, textAt } from './answer-fields.ts';
+import type { Mark } from './run-mark.ts';
+import { MARK_TAG } from './run-mark.ts';
 import type { ProbePorts, Site } from './port.ts';
 import { eipsIn, groupsIn, interfacesIn, type EipSeen, type GroupSeen, type InterfaceSeen } from './seen.ts';
-import { LAG_MS, LOOK_MS, watchEip } from './watch.ts';
+import { LAG_MS, LOOK_MS, watchEip } from './watch-eip.ts';
 
 /** A question that could not be put, because what it needs could not be had. */
 export class AskFailed extends Error {

@@ -1,4 +1,4 @@
-import { listAt, textAt } from './json.ts';
+import { listAt, textAt } from './answer-fields.ts';
 import { asAssumed, differs, probe, refusedAsKnown, type Probe } from './probe.ts';
 
 /** About the bandwidth package that was named; the second EIP joins and leaves it. */

@@ -5,7 +5,7 @@ import { denialProbes } from './denial-probes.ts';
 import { endpointProbes } from './endpoint-probe.ts';
 import { instanceProbes } from './instance-probes.ts';
 import { AskFailed, Lab } from './lab.ts';
-import type { Mark } from './mark.ts';
+import type { Mark } from './run-mark.ts';
 import { packageProbes } from './package-probes.ts';
 import type { ProbeApi, ProbePorts, Site } from './port.ts';
 import { notAsked, type Need, type Observation, type Probe, type Verdict } from './probe.ts';

@@ -1,4 +1,4 @@
-import { listAt, tagsIn, textAt } from './json.ts';
+import { listAt, tagsIn, textAt } from './answer-fields.ts';
 
 /** An EIP as DescribeEipAddresses shows it; '' is what the API leaves empty. */
 export interface EipSeen {

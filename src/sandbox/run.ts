@@ -50,7 +50,7 @@ import { teach, type Lesson } from './lesson.ts';
 import { LESSONS as ALL_LESSONS } from './lessons.ts';
 import { liveScreen, plainScreen, type Screen } from './screen.ts';
 import { play, stayEmpty } from './demo.ts';
-import { printSummary } from './summary.ts';
+import { printSummary } from './print-summary.ts';
 
 /** Every lesson that the command line offers. */
 const LESSONS: Readonly<Record<Scenario, Lesson>> = ALL_LESSONS;

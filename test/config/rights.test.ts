@@ -36,7 +36,7 @@ const USED_BY: Readonly<Record<string, string>> = {
   'statefulsets.apps get': 'test/webhook/validate-scale.test.ts',
   'tokenreviews.authentication.k8s.io create': 'test/virtualnode/kubelet-flood.test.ts',
   'subjectaccessreviews.authorization.k8s.io create': 'test/virtualnode/kubelet-flood.test.ts',
-  'customresourcedefinitions.apiextensions.k8s.io get': 'test/controllers/preflight/definition.test.ts',
+  'customresourcedefinitions.apiextensions.k8s.io get': 'test/controllers/preflight/installed-definition.test.ts',
   'eipholders.podeip-controller.alibabacloud.com patch': 'test/controllers/podeip/first-use.test.ts',
   'configmaps get': 'test/config/taken.exhaustive.test.ts',
   'certificatesigningrequests.certificates.k8s.io create': 'test/e2e/node-identity.test.ts',

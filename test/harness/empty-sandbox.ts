@@ -3,6 +3,19 @@ import { runSandbox } from '../../src/sandbox/run.ts';
 import { configOf } from './settings.ts';
 import { until } from './until.ts';
 
+/** A sandbox in this process that says nothing by itself, on ports that are free. */
+export const quietSandbox = {
+  config: configOf({ vpcID: 'vpc-sandbox' }),
+  origins: new Map<string, string>(),
+  log: silentLog,
+  version: '0.0.0',
+  forSeconds: undefined,
+  readings: [],
+  ports: { kubernetes: 0, cloud: 0, http: 0 },
+  terminal: undefined,
+  showsLog: false,
+} satisfies Partial<Parameters<typeof runSandbox>[0]>;
+
 interface EmptySandbox {
   readonly kubeconfig: string;
   /** All that it has printed so far. */
@@ -16,16 +29,9 @@ export const startEmptySandbox = async (): Promise<EmptySandbox> => {
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
-    config: configOf({ vpcID: 'vpc-sandbox' }),
-    origins: new Map(),
-    log: silentLog,
-    version: '0.0.0',
+    ...quietSandbox,
     signal: stop.signal,
-    forSeconds: undefined,
     plays: 'nothing',
-    readings: [],
-    ports: { kubernetes: 0, cloud: 0, http: 0 },
-    terminal: undefined,
     showsLog: true,
     print: (text) => {
       out += text;

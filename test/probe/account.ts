@@ -1,7 +1,7 @@
 import { createClients, type SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import { namedCalls } from '../../src/cloud/alicloud/named-calls.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
-import { markOfRun } from '../../src/probe/mark.ts';
+import { markOfRun } from '../../src/probe/run-mark.ts';
 import type { ProbePorts, Site } from '../../src/probe/port.ts';
 import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { callApi } from '../../src/sandbox/cloud/sdk-transport.ts';

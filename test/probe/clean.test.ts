@@ -2,7 +2,7 @@ import test from 'ava';
 import type { SdkCallApi } from '../../src/cloud/alicloud/clients.ts';
 import type { CloudReading } from '../../src/cloud/readings.ts';
 import { clean } from '../../src/probe/clean.ts';
-import { isRun, markOfRun, newRun } from '../../src/probe/mark.ts';
+import { isRun, markOfRun, newRun } from '../../src/probe/run-mark.ts';
 import { runProbes } from '../../src/probe/run-probes.ts';
 import type { ManualClock } from '../harness/clock.ts';
 import { account, mark, portsTo, RUN, site, stateOf } from './account.ts';

@@ -1,6 +1,6 @@
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { CloudOptions, EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
-import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/wire.ts';
+import { ConnectionDropped, Parameters } from '../../src/sandbox/cloud/rpc-wire.ts';
 import { ManualClock } from '../harness/clock.ts';
 import { seeded } from '../harness/random.ts';
 

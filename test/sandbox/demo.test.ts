@@ -6,13 +6,12 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { silentLog } from '../../src/lib/log.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { SERVICE } from '../../src/sandbox/knative/resources.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
 import { EXISTING_EIP, SAMPLES_NAMESPACE as SAMPLES, SAMPLES as ALL } from '../../src/sandbox/samples.ts';
 import { until } from '../harness/until.ts';
-import { configOf } from '../harness/settings.ts';
+import { quietSandbox } from '../harness/empty-sandbox.ts';
 
 const manifest = (file: string) => {
   const object = parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')) as { metadata: object };
@@ -34,17 +33,9 @@ test('a full round of the demo leaves alone what the user applies from the same 
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
-    config: configOf({ vpcID: 'vpc-sandbox' }),
-    origins: new Map(),
-    log: silentLog,
-    version: '0.0.0',
+    ...quietSandbox,
     signal: stop.signal,
-    forSeconds: undefined,
-    readings: [],
-    ports: { kubernetes: 0, cloud: 0, http: 0 },
-    terminal: undefined,
     plays: 'demo',
-    showsLog: false,
     print: (text) => {
       out += text;
     },

@@ -6,11 +6,10 @@ import { connect } from '../../src/kube/connect.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { silentLog } from '../../src/lib/log.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
 import { runSandbox } from '../../src/sandbox/run.ts';
 import { until } from '../harness/until.ts';
-import { configOf } from '../harness/settings.ts';
+import { quietSandbox } from '../harness/empty-sandbox.ts';
 
 /** What a person makes in it while the samples come and go. */
 const OWN = {
@@ -63,17 +62,9 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
-    config: configOf({ vpcID: 'vpc-sandbox' }),
-    origins: new Map(),
-    log: silentLog,
-    version: '0.0.0',
+    ...quietSandbox,
     signal: stop.signal,
-    forSeconds: undefined,
-    readings: [],
-    ports: { kubernetes: 0, cloud: 0, http: 0 },
-    terminal: undefined,
     plays: 'demo',
-    showsLog: false,
     print: (text) => {
       out += text;
     },

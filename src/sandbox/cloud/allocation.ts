@@ -2,7 +2,7 @@ import type { Account, Call, Deed } from './cloud-account.ts';
 import type { EipRecord } from './eips.ts';
 import { missing, refusal } from './refusal.ts';
 import { tagsOfRequest } from './tagging.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** VPC API reference, AllocateEipAddress, ISP: where BGP (Multi-ISP) Pro lines exist. */
 const bgpProRegions: ReadonlySet<string> = new Set([

@@ -4,7 +4,7 @@ import type { EipBinding, EipRecord } from './eips.ts';
 import { isInPrefix } from './interfaces.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** VPC API reference, AssociateEipAddress, InstanceType. The embedded cloud has network interfaces and nothing else. */
 const instanceTypes: ReadonlySet<string> = new Set([

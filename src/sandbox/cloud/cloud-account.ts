@@ -13,7 +13,7 @@ import { CallLedger } from './ledger.ts';
 import type { BandwidthPackageRecord, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
-import type { Parameters } from './wire.ts';
+import type { Parameters } from './rpc-wire.ts';
 
 /** One call of an API action, after the gateway. */
 export interface Call {

@@ -4,7 +4,7 @@ import { refusal } from './refusal.ts';
 import type { CloudRefusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
 import { cloudTimestamp } from './timestamp.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** The refusal of a container group that is not there. */
 export const gone = (account: Account, id: string): CloudRefusal =>

@@ -3,7 +3,7 @@ import { readIds } from './container-group-description.ts';
 import type { ContainerGroupRecord, ContainerRecord, ContainerUse } from './records.ts';
 import { refusal } from './refusal.ts';
 import { cloudTimestamp } from './timestamp.ts';
-import type { CloudAnswer } from './wire.ts';
+import type { CloudAnswer } from './rpc-wire.ts';
 
 /** Between two records (ECI API reference, DescribeContainerGroupMetric: 15 s for what is shown in real time). */
 const SAMPLE_MS = 15_000;

@@ -1,7 +1,7 @@
 import { refusal } from './refusal.ts';
 import type { CloudRefusal } from './refusal.ts';
 import type { ContainerRecord } from './records.ts';
-import type { Parameters } from './wire.ts';
+import type { Parameters } from './rpc-wire.ts';
 
 /*
  * The parameters of CreateContainerGroup, checked (ECI API reference, CreateContainerGroup; Elastic Container Instance,

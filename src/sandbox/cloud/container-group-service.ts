@@ -11,7 +11,7 @@ import type { ContainerGroupRecord, ContainerRecord, GroupEvent } from './record
 import { refusal } from './refusal.ts';
 import { tagsOfRequest } from './tagging.ts';
 import { takeAddress } from './private-addresses.ts';
-import type { CloudAnswer } from './wire.ts';
+import type { CloudAnswer } from './rpc-wire.ts';
 
 /** DescribeContainerGroups shows an instance that has ended for one hour more (ECI, "Lifecycle"). */
 const KEEP_ENDED_MS = 3_600_000;

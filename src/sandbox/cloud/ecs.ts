@@ -4,7 +4,7 @@ import type { InterfaceRecord } from './interfaces.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags, tagsOfRequest } from './tagging.ts';
 import { takeAddress } from './private-addresses.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** At most 100 (ECS API reference, DescribeNetworkInterfaces, PrivateIpAddress.N and NetworkInterfaceId.N). */
 const readList = (parameters: Parameters, name: string): readonly string[] => {

@@ -4,7 +4,7 @@ import type { EipRecord } from './eips.ts';
 import { refusal } from './refusal.ts';
 import { carriesTags } from './tagging.ts';
 import { cloudTimestamp } from './timestamp.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** A comma list of at most 50 (VPC API reference, DescribeEipAddresses, AllocationId and EipAddress). */
 const readSet = (parameters: Parameters, name: string): ReadonlySet<string> | undefined => {

@@ -11,8 +11,8 @@ import type { Credential } from './signature.ts';
 import { ApiThrottle } from './api-throttle.ts';
 import { ClientTokens } from './tokens.ts';
 import type { TokenClaim, TokenUse } from './tokens.ts';
-import { ConnectionDropped, failure, readParameters, success } from './wire.ts';
-import type { CloudAnswer, CloudRequest, CloudResponse, Parameters } from './wire.ts';
+import { ConnectionDropped, failure, readParameters, success } from './rpc-wire.ts';
+import type { CloudAnswer, CloudRequest, CloudResponse, Parameters } from './rpc-wire.ts';
 
 /** A call of an API action by somebody whose identity is known. */
 export interface Invocation {

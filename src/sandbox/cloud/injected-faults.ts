@@ -1,4 +1,4 @@
-import type { Parameters } from './wire.ts';
+import type { Parameters } from './rpc-wire.ts';
 
 /**
  * What goes wrong with a call. Effect and answer are independent, as in life.

@@ -3,7 +3,7 @@ import type { BandwidthPackageRecord } from './records.ts';
 import { refuseUnlessIdle } from './allocation.ts';
 import { refusal } from './refusal.ts';
 import { cloudTimestamp } from './timestamp.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 const packageOf = (account: Account, parameters: Parameters): BandwidthPackageRecord => {
   const found = account.packages.get(parameters.required('BandwidthPackageId'));

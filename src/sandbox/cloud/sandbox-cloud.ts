@@ -13,7 +13,7 @@ import type { CloudChange } from './ledger.ts';
 import type { ContainerGroupRecord } from './records.ts';
 import type { Credential } from './signature.ts';
 import { documentedLimits } from './api-throttle.ts';
-import type { CloudRequest, CloudResponse } from './wire.ts';
+import type { CloudRequest, CloudResponse } from './rpc-wire.ts';
 import { CloudWorld } from './world.ts';
 
 /** How the embedded cloud behaves. Durations in milliseconds. */

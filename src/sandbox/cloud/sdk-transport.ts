@@ -1,7 +1,7 @@
 import { stringify } from 'node:querystring';
 import type { EmbeddedCloud } from './sandbox-cloud.ts';
-import { ConnectionDropped, Parameters } from './wire.ts';
-import type { CloudResponse } from './wire.ts';
+import { ConnectionDropped, Parameters } from './rpc-wire.ts';
+import type { CloudResponse } from './rpc-wire.ts';
 
 /** What the SDKs give their `callApi`, as far as it matters here; both families' classes fit. */
 interface CallParameters {

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { runCommands } from './run-commands.ts';
 import type { EmbeddedCloud } from './sandbox-cloud.ts';
-import { ConnectionDropped } from './wire.ts';
+import { ConnectionDropped } from './rpc-wire.ts';
 
 /** The SDKs put every parameter into the URL, which then outgrows Node's own limit of 16 KiB. */
 const MAX_HEADER_BYTES = 1024 * 1024;

@@ -6,7 +6,7 @@ import {
   describeContainerGroupStatus,
   describeContainerLog,
 } from './container-group-description.ts';
-import { execContainerCommand } from './commands.ts';
+import { execContainerCommand } from './container-commands.ts';
 import { describeMultiContainerGroupMetric } from './container-group-metrics.ts';
 import { createContainerGroup, deleteContainerGroup } from './container-group-service.ts';
 import { createNetworkInterface, deleteNetworkInterface, describeNetworkInterfaces } from './ecs.ts';
@@ -18,7 +18,7 @@ import {
 } from './packages.ts';
 import { refusal } from './refusal.ts';
 import { listTagResources, tagResources, untagResources } from './tagging.ts';
-import type { CloudAnswer } from './wire.ts';
+import type { CloudAnswer } from './rpc-wire.ts';
 
 /** One API action. `run` throws a Refusal before it has changed anything, or changes everything and answers. */
 export interface ServedAction {

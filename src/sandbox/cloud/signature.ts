@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { refusal } from './refusal.ts';
-import { queryOf } from './wire.ts';
-import type { CloudRequest } from './wire.ts';
+import { queryOf } from './rpc-wire.ts';
+import type { CloudRequest } from './rpc-wire.ts';
 
 /** An access key that the cloud knows. With a security token it is a temporary one of STS. */
 export interface Credential {

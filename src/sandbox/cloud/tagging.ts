@@ -1,6 +1,6 @@
 import type { Account, Call } from './cloud-account.ts';
 import { missing, refusal } from './refusal.ts';
-import type { CloudAnswer, Parameters } from './wire.ts';
+import type { CloudAnswer, Parameters } from './rpc-wire.ts';
 
 /** VPC API reference, TagResources: at most 20 tags per call and per resource, 50 resources per call. */
 const MOST_TAGS = 20;

@@ -1,5 +1,5 @@
 import { CloudRefusal, refusal } from './refusal.ts';
-import type { CloudAnswer } from './wire.ts';
+import type { CloudAnswer } from './rpc-wire.ts';
 
 /** `replay`: the token got its answer before. */
 export type TokenClaim =

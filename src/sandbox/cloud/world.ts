@@ -1,6 +1,6 @@
 import type { Account, Deed } from './cloud-account.ts';
 import { plainEip, releaseAtOnce } from './allocation.ts';
-import { takeCommand } from './commands.ts';
+import { takeCommand } from './container-commands.ts';
 import { bindingTo, packageTask, removeInterface, unbindAtOnce } from './binding.ts';
 import { FINAL_STATES, changeGroup, finishGroup, forgetGroup, writeLog } from './container-group-service.ts';
 import { useInContainer } from './container-group-metrics.ts';

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { accessReview } from './access-reviews.ts';
+import { accessReview } from './answer-access-reviews.ts';
 import type { Backend, RequestTarget } from './backend.ts';
 import { deleteCollection, deleteOne, deleteOptions, deletionAnswer } from './delete.ts';
 import { discovery } from './discovery.ts';

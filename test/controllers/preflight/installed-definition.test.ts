@@ -2,7 +2,7 @@ import test from 'ava';
 import { EIP_HOLDER, type ExistingEips } from '../../../src/api/eipholder.ts';
 import { PODEIP } from '../../../src/api/podeip.ts';
 import type { CustomResourceDefinition } from '../../../src/api/apiextensions.ts';
-import { checkDefinitions, lackingIn } from '../../../src/controllers/preflight/definition.ts';
+import { checkDefinitions, lackingIn } from '../../../src/controllers/preflight/installed-definition.ts';
 import { KubeFault } from '../../../src/kube/fault.ts';
 import type { Kube } from '../../../src/kube/port.ts';
 import { silentLog } from '../../../src/lib/log.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import { MARK_TAG, type Mark } from './mark.ts';
+import { MARK_TAG, type Mark } from './run-mark.ts';
 import type { EipSeen } from './seen.ts';
 
 /** How often an EIP is looked at while it is waited for, milliseconds. */

@@ -2,7 +2,7 @@ import type { Account, Call } from './cloud-account.ts';
 import { gone } from './container-group-description.ts';
 import type { PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
-import type { CloudAnswer } from './wire.ts';
+import type { CloudAnswer } from './rpc-wire.ts';
 
 /** How long the address of a command is good (ECI API reference, ExecContainerCommand: HttpUrl). */
 const VALID_MS = 30_000;
