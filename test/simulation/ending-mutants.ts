@@ -137,13 +137,17 @@ export const endingMutants: readonly Mutant[] = [
     redundant:
       'what is sent on the way out only undoes, and names what: one that comes late meets nothing, unless the same address is bound anew within its delay and a note is older than a minute by then',
   },
-  mutant(
-    'an EIP is free by any reading that says so after it was detached',
-    detached(
-      'isSeenDetached',
-      () =>
-        ({ seen: { eip, memory } }) =>
-          eip?.status === 'Available' && memory.accepted === 'Unassociate',
+  {
+    ...mutant(
+      'an EIP is free by any reading that says so after it was detached',
+      detached(
+        'isSeenDetached',
+        () =>
+          ({ seen: { eip, memory } }) =>
+            eip?.status === 'Available' && memory.accepted === 'Unassociate',
+      ),
     ),
-  ),
+    // It takes a binding without an answer, to another address than the one before it, that comes after the detachment.
+    test: { file: 'controllers/podeip/detached.test.ts', title: 'what was answered and read is over*' },
+  },
 ];
