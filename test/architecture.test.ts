@@ -139,7 +139,10 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
     only: /^src\/(webhook\/make-certificates|virtualnode\/(certificate|signing-request))\.ts$/,
   },
   { name: /^cloudevents$/, only: /^src\/cloudevents\/event\.ts$/ },
-  { name: /^ws$/, only: /^src\/(virtualnode\/streaming\/cloud-terminal|sandbox\/cloud\/run-commands)\.ts$/ },
+  {
+    name: /^ws$/,
+    only: /^src\/(virtualnode\/streaming\/(cloud-terminal|websocket-channels)|sandbox\/cloud\/run-commands)\.ts$/,
+  },
   { name: /^koa$/, only: /^src\/(web\/|webhook\/server\.ts$)/ },
   { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },

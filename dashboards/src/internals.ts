@@ -159,6 +159,15 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
         queries: [[quantile(0.99, 'knative_eip_webhook_duration_seconds', FLEET, 'webhook'), '{{webhook}}']],
       }),
       lines({
+        title: 'Sessions with containers',
+        description:
+          'Of our virtual node: kubectl exec and port-forward that are open, and those of the hour by how they ended',
+        queries: [
+          [`sum by (kind) (knative_eip_virtual_node_sessions_open{${FLEET}})`, 'open: {{kind}}'],
+          [inTheHour('knative_eip_virtual_node_sessions_total', FLEET, 'kind', 'outcome'), '{{kind}}: {{outcome}}'],
+        ],
+      }),
+      lines({
         title: 'CloudEvents',
         description: 'Sent per second by what they tell, dropped per second, and how many wait for the sink',
         queries: [

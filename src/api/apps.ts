@@ -5,7 +5,8 @@ export interface Scalable extends KubeObject {
   readonly spec?: { readonly replicas?: number | undefined } | undefined;
 }
 
-const apps = (plural: string, kind: string): Resource<Scalable> => ({
+/** A kind of the group apps/v1. */
+export const appsResource = <T extends KubeObject>(plural: string, kind: string): Resource<T> => ({
   group: 'apps',
   version: 'v1',
   plural,
@@ -13,5 +14,5 @@ const apps = (plural: string, kind: string): Resource<Scalable> => ({
   namespaced: true,
 });
 
-export const DEPLOYMENT = apps('deployments', 'Deployment');
-export const STATEFUL_SET = apps('statefulsets', 'StatefulSet');
+export const DEPLOYMENT = appsResource<Scalable>('deployments', 'Deployment');
+export const STATEFUL_SET = appsResource<Scalable>('statefulsets', 'StatefulSet');

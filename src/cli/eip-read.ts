@@ -217,7 +217,11 @@ const givenBackOf = ({ releaseStrategy, managedBy }: ShownAddress): string => {
 const withoutPodEip = async (pod: string, flags: OneFlags, { out, err }: Out): Promise<number> => {
   const object = await found<Pod>(['get', 'pods', pod], flags);
   if (!object) {
-    err(`There is neither a PodEIP nor a pod ${plain(pod)} in this namespace.\n`);
+    const where =
+      flags.namespace === undefined ? 'the namespace of the context' : `namespace ${plain(flags.namespace)}`;
+    err(
+      `There is neither a PodEIP nor a pod ${plain(pod)} in ${where}. "kubectl eip list -A" lists all; -n says another namespace.\n`,
+    );
     return 1;
   }
   const asking = [...KEYS.withEip, ...KEYS.instanceId].filter(

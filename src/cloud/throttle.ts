@@ -13,7 +13,7 @@ import { FAULT } from './fault-policy.ts';
  * UnassociateEipAddress: 120 per 60 s; ECI, "API throttling": DescribeContainerGroups 2000,
  * DescribeContainerGroupStatus 10000, DescribeContainerLog and ExecContainerCommand 500 per 60 s; of
  * CreateContainerGroup and DeleteContainerGroup one page says 1000 per 60 s and another a bucket of 100 that regains 20
- * a second: both are kept to, see {@link ACCOUNT_BURSTS}). No figure is published for the others: a careful 60 stands
+ * a second: both are kept to, see {@link ACCOUNT_BUCKETS}). No figure is published for the others: a careful 60 stands
  * for those that change something, and for bandwidth packages, which are seldom looked up. The look-up of network
  * interfaces, which every pod needs, begins as fast as the other reads, and that of metrics as fast as that of logs; if
  * that is too fast, the cloud says so and it slows down.
@@ -39,13 +39,19 @@ export const ACCOUNT_RATES_PER_MINUTE: Readonly<Record<CloudAction, number>> = {
   DescribeCommonBandwidthPackages: 60,
 };
 
+/** A bucket: calls at once, and those that it regains in a second. */
+interface PublishedBucket {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
 /**
- * Actions whose bucket is published (ECI, "API throttling"): so many calls at once, of those in any minute. Elsewhere
- * only the number in any minute is known.
+ * Actions whose bucket is published (ECI, "API throttling"), beside the number of calls in any minute. Elsewhere only
+ * that is known.
  */
-const ACCOUNT_BURSTS: Readonly<Partial<Record<CloudAction, number>>> = {
-  CreateContainerGroup: 100,
-  DeleteContainerGroup: 100,
+const ACCOUNT_BUCKETS: Readonly<Partial<Record<CloudAction, PublishedBucket>>> = {
+  CreateContainerGroup: { burst: 100, perSecond: 20 },
+  DeleteContainerGroup: { burst: 100, perSecond: 20 },
 };
 
 /**
@@ -58,6 +64,8 @@ const DOCUMENTED: ReadonlySet<CloudAction> = new Set([
   'UnassociateEipAddress',
   'DescribeEipAddresses',
   'ReleaseEipAddress',
+  'CreateContainerGroup',
+  'DeleteContainerGroup',
 ]);
 /**
  * A minute of the account, with a second for calls that overtake each other on their way: in no such time are there
@@ -105,8 +113,8 @@ export interface Throttle {
 interface RateKind {
   /** Whether the number of calls in any minute is documented. */
   readonly isDocumented: boolean;
-  /** Calls at once, where a bucket is published. */
-  readonly published: number | undefined;
+  /** This cluster's share of the bucket, where one is published. */
+  readonly published: PublishedBucket | undefined;
 }
 
 interface Waiter {
@@ -117,7 +125,7 @@ interface Waiter {
 class Bucket {
   readonly #clock: Clock;
   readonly #perMinute: number;
-  readonly #published: number | undefined;
+  readonly #published: PublishedBucket | undefined;
   /** When the calls of the last {@link WINDOW_MS} passed, oldest first; undefined where only a bucket holds. */
   readonly #passed: number[] | undefined;
   readonly #queue = new Turns<Waiter>(({ isGone }) => !isGone);
@@ -202,7 +210,7 @@ class Bucket {
 
   /** Calls at once, at the full rate. */
   #burst(): number {
-    return Math.max(1, Math.floor(this.#published ?? this.#perMinute * (this.#isFull() ? AT_ONCE : 1 / 6)));
+    return Math.max(1, Math.floor(this.#published?.burst ?? this.#perMinute * (this.#isFull() ? AT_ONCE : 1 / 6)));
   }
 
   /**
@@ -210,7 +218,7 @@ class Bucket {
    * minute is the rate.
    */
   #perMs(): number {
-    if (this.#isFull()) return this.#perMinute / 60_000;
+    if (this.#isFull()) return this.#published ? this.#published.perSecond / 1_000 : this.#perMinute / 60_000;
     return Math.max(this.#perMinute - this.#burst(), (this.#perMinute * 5) / 6) / 60_000;
   }
 
@@ -276,10 +284,10 @@ export const createThrottle = (
   const bucket = (action: CloudAction): Bucket => {
     const known = buckets.get(action);
     if (known !== undefined) return known;
-    const burst = ACCOUNT_BURSTS[action];
+    const published = ACCOUNT_BUCKETS[action];
     const fresh = new Bucket(clock, rates[action] * share, {
       isDocumented: DOCUMENTED.has(action),
-      published: burst === undefined ? undefined : burst * share,
+      published: published && { burst: published.burst * share, perSecond: published.perSecond * share },
     });
     buckets.set(action, fresh);
     return fresh;

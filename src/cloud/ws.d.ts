@@ -6,6 +6,8 @@ declare module 'ws' {
 
   export interface ClientOptions {
     readonly followRedirects?: boolean;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly rejectUnauthorized?: boolean;
     /** Milliseconds. */
     readonly handshakeTimeout?: number;
     /** Bytes of one message. */
@@ -15,6 +17,9 @@ declare module 'ws' {
 
   export class WebSocket extends EventEmitter {
     constructor(address: string, options?: ClientOptions);
+    constructor(address: string, protocols: readonly string[], options?: ClientOptions);
+    /** The subprotocol that was agreed on; "" for none. */
+    readonly protocol: string;
     readonly isPaused: boolean;
     close(code?: number, reason?: string): void;
     pause(): void;
@@ -31,8 +36,11 @@ declare module 'ws' {
   export class WebSocketServer extends EventEmitter {
     constructor(options: {
       readonly noServer: true;
+      readonly clientTracking?: boolean;
       readonly maxPayload?: number;
       readonly perMessageDeflate?: boolean;
+      /** Which of those that the client offers; not asked if it offers none. */
+      readonly handleProtocols?: () => string;
     });
     handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (client: WebSocket) => void): void;
   }

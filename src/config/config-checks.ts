@@ -13,7 +13,7 @@ const election = (key: string) => ['leaderElection', key];
 const credential = (key: string) => ['credential', key];
 
 /** The rules that need more than one key to be checked, in the order of the schema. */
-export const contradictions = (config: Config): readonly Contradiction[] =>
+export const contradictionsIn = (config: Config): readonly Contradiction[] =>
   [signIn, apiServer, leaderElection, existingEips, virtualNode, garbageCollection, bandwidth, sinkToken].flatMap(
     (check) => check(config),
   );

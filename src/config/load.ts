@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { contradictions } from './config-checks.ts';
+import { contradictionsIn } from './config-checks.ts';
 import { environment, UNKNOWN_ENDPOINT } from './environment.ts';
 import { readYaml, type Located, type ConfigLocation } from './locate.ts';
 import { ConfigError, spelled, spoken, type ConfigProblem } from './problem.ts';
@@ -242,7 +242,7 @@ const check = ({ values, problems }: Draft, whereIs: PlaceOf): Config => {
   }
   const parsed = schema.safeParse(values);
   if (parsed.success)
-    for (const { keys, message } of contradictions(parsed.data)) {
+    for (const { keys, message } of contradictionsIn(parsed.data)) {
       const [first = []] = keys;
       if (keys.some((key) => failed.has(spelled(key)))) continue;
       problems.push({ where: whereIs(first), key: spelled(first), message });

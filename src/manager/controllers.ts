@@ -97,6 +97,7 @@ interface OperationParts {
 export const runControllers = (parts: OperationParts): Operation => {
   const { config, clock, random, log, kube, caches, metrics, election, record, work, policies } = parts;
   const workers = config.networkController.eipController.maxConcurrentReconciles;
+  const many = 2 * workers;
   const measured = metrics.queue('podeip');
   const queue = createQueue({
     clock,
@@ -305,9 +306,9 @@ export const runControllers = (parts: OperationParts): Operation => {
         queue,
         workers,
         // What is under way and what goes back have workers of their own, so that they never wait behind requests for
-        // EIPs, whose calls the cloud throttles. A purchase and a detachment take long: as many begin as the account
-        // allows.
-        laneWorkers: { purchase: 2 * workers, started: workers, detach: 2 * workers, priority: workers },
+        // EIPs, whose calls the cloud throttles. Calls that change the cloud take long, and a worker that waits for one
+        // costs nothing: as many begin as the account allows.
+        laneWorkers: { purchase: many, started: many, detach: many, priority: many },
         clock,
         log,
         reconcile: (key, signal) => reconcile(refOf(key), signal),

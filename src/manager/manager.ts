@@ -114,7 +114,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     clock,
     random,
     log,
-    onTrouble: (resource, fault) => logApiTrouble(log, connection.server, resource, fault),
+    onTrouble: (resource, fault) => logTrouble(log, connection.server, resource, fault),
   });
   for (const [name, reflector] of caches.all) {
     health.ready(name, () => reflector.hasSynced());
@@ -194,7 +194,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
   const virtualNode = optional.virtualNode?.createVirtualNodeSource({
     ...options,
     record: (about, happening) => recorder.record(about, happening),
-    onTrouble: (fault) => logApiTrouble(log, connection.server, 'pods', fault),
+    onTrouble: (fault) => logTrouble(log, connection.server, 'pods', fault),
   });
   const running = runControllers({
     config,
@@ -322,7 +322,7 @@ export const credentialsOf = (config: Config, env: ManagerOptions['env']): Crede
 });
 
 /** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
-export const logApiTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
+export const logTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {
   const fields = { resource, kind: fault.kind };
   if (fault.kind === 'notFound' && resource === 'podeips')
     log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');

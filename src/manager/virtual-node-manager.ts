@@ -15,7 +15,7 @@ import {
   credentialsOf,
   DRAIN_MS,
   endpointsOf,
-  logApiTrouble,
+  logTrouble,
   type Manager,
   type ManagerOptions,
 } from './manager.ts';
@@ -47,7 +47,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   const caches = createCaches({
     ...shared,
     transport: connection.watches,
-    onTrouble: (resource, fault) => logApiTrouble(log, connection.server, resource, fault),
+    onTrouble: (resource, fault) => logTrouble(log, connection.server, resource, fault),
   });
   // Of pods it watches its own only, and as the node.
   const watched = [['podeips', caches.podEips] as const, ['nodes', caches.nodes] as const];
@@ -69,7 +69,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   const source = createVirtualNodeSource({
     ...options,
     record: (about, happening) => recorder.record(about, happening),
-    onTrouble: (fault) => logApiTrouble(log, connection.server, 'pods', fault),
+    onTrouble: (fault) => logTrouble(log, connection.server, 'pods', fault),
   });
   const { claim, identity } = source;
   health.ready('virtual-node-certificate', () => identity?.isWaiting() !== true);

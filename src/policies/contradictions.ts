@@ -17,7 +17,7 @@ interface Contradiction {
  *
  * @param meant all policies that mean the namespace, by name
  */
-export const policyContradictions = (meant: readonly EipPolicy[], namespace: string): readonly Contradiction[] => {
+export const contradictionsAmong = (meant: readonly EipPolicy[], namespace: string): readonly Contradiction[] => {
   const effective = effectivePolicy(meant, { name: namespace, labels: 'unread' });
   return [
     ...emptyLists(meant, namespace),

@@ -9,17 +9,23 @@ import type {
 import type { PodEip } from '../api/podeip.ts';
 import type { Reason } from '../api/reason.ts';
 import { readRecord } from '../controllers/podeip/record.ts';
-import { policyContradictions } from './contradictions.ts';
-import { means, type PolicyNamespace } from './policy.ts';
+import { contradictionsAmong } from './contradictions.ts';
+import { means } from './policy.ts';
 import { heldWithout } from './usage.ts';
+
+/** A namespace whose labels are known. */
+interface KnownNamespace {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
 
 /** What is known of the cluster. */
 interface PolicyFacts {
   readonly policies: readonly EipPolicy[];
-  /** All that exist, with their labels. */
-  readonly namespaces: readonly PolicyNamespace[];
-  /** All PodEIPs of a namespace. */
-  readonly podEipsOf: (namespace: string) => Iterable<PodEip>;
+  /** All that exist. */
+  readonly namespaces: readonly KnownNamespace[];
+  /** What the PodEIPs of a namespace come to, see {@link namespaceHoldingOf}. */
+  readonly holdingOf: (namespace: string) => NamespaceHolding;
   /** The fields of a policy that this version does not know, as paths or sentences. */
   readonly unknownFields: (policy: EipPolicy) => readonly string[];
 }
@@ -41,15 +47,16 @@ export const reportPolicies = (facts: PolicyFacts): ReadonlyMap<string, PolicyRe
   /** Sentences by policy and by what they are about. */
   const contradicted = new Map(policies.map(({ metadata }) => [metadata.name, new Map<string, string>()]));
   const seen = new Set<string>();
+  const meaning = whoMeans(policies);
   for (const namespace of facts.namespaces) {
-    const meant = policies.filter(({ spec }) => means(spec, namespace));
+    const meant = meaning(namespace);
     if (meant.length === 0) continue;
-    const holds = holdingOf(namespace.name, facts.podEipsOf(namespace.name));
+    const holds = facts.holdingOf(namespace.name);
     for (const { metadata } of meant) sums.get(metadata.name)!.add(holds);
     const together = meant.map(({ metadata }) => metadata.name).join(' ');
     if (seen.has(together)) continue;
     seen.add(together);
-    for (const { policy, about, sentence } of policyContradictions(meant, namespace.name)) {
+    for (const { policy, about, sentence } of contradictionsAmong(meant, namespace.name)) {
       const said = contradicted.get(policy)!;
       if (!said.has(about)) said.set(about, sentence);
     }
@@ -65,14 +72,50 @@ export const reportPolicies = (facts: PolicyFacts): ReadonlyMap<string, PolicyRe
   );
 };
 
-interface Holding extends FullestNamespace {
+/**
+ * The policies that mean a namespace, in their order. Asking each policy about each namespace would take seconds where
+ * there are a thousand teams: those that go by names, or by a label, are looked up.
+ */
+const whoMeans = (policies: readonly EipPolicy[]): ((namespace: KnownNamespace) => readonly EipPolicy[]) => {
+  const byName = new Map<string, number[]>();
+  const byLabel = new Map<string, number[]>();
+  const others: number[] = [];
+  for (const [at, { spec }] of policies.entries()) {
+    for (const name of spec.namespaces ?? []) addTo(byName, name, at);
+    const [label] = Object.entries(spec.namespaceSelector?.matchLabels ?? {});
+    if (label) addTo(byLabel, label.join('='), at);
+    else if (spec.namespaceSelector || !spec.namespaces) others.push(at);
+  }
+  return (namespace) => {
+    const labels = Object.entries(namespace.labels ?? {}).map((label) => label.join('='));
+    const candidates = new Set([
+      ...others,
+      ...(byName.get(namespace.name) ?? []),
+      ...labels.flatMap((label) => byLabel.get(label) ?? []),
+    ]);
+    return [...candidates]
+      .toSorted((a, b) => a - b)
+      .flatMap((at) => policies[at] ?? [])
+      .filter(({ spec }) => means(spec, namespace));
+  };
+};
+
+const addTo = (index: Map<string, number[]>, key: string, at: number): void => {
+  const there = index.get(key);
+  if (there) there.push(at);
+  else index.set(key, [at]);
+};
+
+/** What one namespace holds. */
+export interface NamespaceHolding extends FullestNamespace {
   readonly pods: number;
   readonly waiting: number;
 }
 
 const WAITING: Reason = 'QuotaOfNamespaceExceeded';
 
-const holdingOf = (namespace: string, all: Iterable<PodEip>): Holding => {
+/** @param all all PodEIPs of the namespace */
+export const namespaceHoldingOf = (namespace: string, all: Iterable<PodEip>): NamespaceHolding => {
   const podEips = [...all];
   const ofPods = podEips.filter(
     (podEip) => podEip.metadata.deletionTimestamp === undefined && readRecord(podEip).goneSince === undefined,
@@ -91,7 +134,7 @@ class Sum {
   #bandwidthMbps = 0;
   #fullest: FullestNamespace | null = null;
 
-  add({ namespace, pods, waiting, eips, bandwidthMbps }: Holding): void {
+  add({ namespace, pods, waiting, eips, bandwidthMbps }: NamespaceHolding): void {
     this.namespaces += 1;
     this.#pods += pods;
     this.#waiting += waiting;

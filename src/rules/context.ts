@@ -2,7 +2,7 @@ import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, notAllowed, UNRESTRICTED } from '../policies/policy.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import { isForeign, isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
 
@@ -95,14 +95,14 @@ export const policy: Rule = ({ workload, target, parsed, settings }) => {
   const { namespace, annotations } = workload;
   const { policy: effective = UNRESTRICTED } = settings;
   if (request.kind === 'new')
-    return notAllowed(effective, request).map((it) => ({ ...it, keys: written(it.keys, annotations) }));
+    return notAllowed(effective, request).map((it) => ({ ...it, keys: writtenKeys(it.keys, annotations) }));
   const { allocationId } = request;
   if (isFreeToName(settings, namespace, allocationId)) return [];
   if (target && planCreation(parsed, annotations, target, creationFacts(settings)).how === 'add-on')
     return [
       finding(
         'GrantUnknownToEci',
-        written(KEYS.instanceId, annotations),
+        writtenKeys(KEYS.instanceId, annotations),
         `namespace ${namespace} may name ${allocationId} only if the EIP itself grants it, and the virtual node that runs the pod binds it without looking`,
         `have an operator name ${allocationId} in an EipPolicy of the namespace, or the namespace in existingEipNamespaces`,
       ),
@@ -112,7 +112,7 @@ export const policy: Rule = ({ workload, target, parsed, settings }) => {
   return [
     finding(
       'GrantNeeded',
-      written(KEYS.instanceId, annotations),
+      writtenKeys(KEYS.instanceId, annotations),
       `namespace ${namespace} may name ${allocationId} only if the EIP itself grants it`,
       `have an operator put the tag ${TAG_ALLOW_NAMESPACES}=${namespace} on the EIP`,
     ),

@@ -1,6 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import type { EipRequest } from '../request/request.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import type { EipClaim } from './cluster-facts.ts';
 import type { Workload } from './workload.ts';
 
@@ -70,7 +70,7 @@ export const duplicateClaims: Rule = ({ workload, parsed: { request }, facts: { 
   return [
     finding(
       'EipWantedTwice',
-      written(KEYS.instanceId, workload.annotations),
+      writtenKeys(KEYS.instanceId, workload.annotations),
       `${allocationId} is wanted by ${names.slice(0, MOST_NAMED).join(', ')} already, and an EIP can serve one pod only`,
       'name another EIP, or take this one from the other first',
     ),

@@ -1,6 +1,6 @@
 import { KEYS } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 
 /** Regions with BGP (Multi-ISP) Pro lines. Source: VPC API reference, AllocateEipAddress, ISP. */
 const BGP_PRO_REGIONS = [
@@ -23,7 +23,7 @@ const where = (keys: readonly string[]): string => (keys.length > 0 ? '' : ' (of
 export const ispRules: Rule = ({ workload: { annotations }, parsed: { request }, settings: { region } }) => {
   if (request?.kind !== 'new') return [];
   const { isp } = request;
-  const keys = written(KEYS.isp, annotations);
+  const keys = writtenKeys(KEYS.isp, annotations);
   const found: Finding[] = [];
   if (region !== undefined && (isp === FINANCE_ISP) !== (region === FINANCE_REGION))
     found.push(
@@ -56,7 +56,7 @@ export const ispRules: Rule = ({ workload: { annotations }, parsed: { request },
       found.push(
         finding(
           'SingleLineByTraffic',
-          [...keys, ...written(KEYS.internetChargeType, annotations)],
+          [...keys, ...writtenKeys(KEYS.internetChargeType, annotations)],
           `the line type ${isp}${where(keys)} is sold by bandwidth, and the EIP is to be paid by traffic`,
           `write ${KEYS.internetChargeType[0]}: "PayByBandwidth"`,
         ),
@@ -69,7 +69,10 @@ export const ispRules: Rule = ({ workload: { annotations }, parsed: { request },
 export const packages: Rule = ({ workload: { annotations }, parsed: { request } }) => {
   if (request?.kind !== 'new' || request.bandwidthPackageId === undefined) return [];
   if (request.internetChargeType !== 'PayByBandwidth') return [];
-  const keys = [...written(KEYS.bandwidthPackageId, annotations), ...written(KEYS.internetChargeType, annotations)];
+  const keys = [
+    ...writtenKeys(KEYS.bandwidthPackageId, annotations),
+    ...writtenKeys(KEYS.internetChargeType, annotations),
+  ];
   return [
     finding(
       'PackagePaidByBandwidth',

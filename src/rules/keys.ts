@@ -10,7 +10,7 @@ import {
 import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
 import { quote } from '../lib/text.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import type { Annotations } from './workload.ts';
 
 const PREFIXES = ['network.alibabacloud.com/', 'k8s.aliyun.com/'] as const;
@@ -96,7 +96,7 @@ export const unknownKeys = (given: Annotations): readonly Finding[] =>
 const LABELS_OF_ECI = ['alibabacloud.com/eci', 'eci', 'alibabacloud.com/acs'];
 
 export const labelsAsAnnotations: Rule = ({ workload: { annotations } }) =>
-  written(LABELS_OF_ECI, annotations).map((key) =>
+  writtenKeys(LABELS_OF_ECI, annotations).map((key) =>
     finding(
       'UnknownKey',
       [key],
@@ -131,7 +131,7 @@ const SETTINGS: readonly string[] = [
 export const nothingAsked: Rule = ({ workload: { annotations, outside }, parsed: { wanted } }) => {
   if (wanted || [...KEYS.withEip, ...KEYS.instanceId].some((key) => [annotations, outside].some((it) => key in it)))
     return [];
-  const keys = written(SETTINGS, annotations);
+  const keys = writtenKeys(SETTINGS, annotations);
   const [first] = keys;
   if (first === undefined) return [];
   return [

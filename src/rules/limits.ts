@@ -2,7 +2,7 @@ import { ECI_KEYS, KEYS } from '../api/annotations.ts';
 import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, isLimited, overLimits, policiesOf, UNRESTRICTED } from '../policies/policy.ts';
 import { overDefaultLimit } from '../policies/purchases.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import { podsOf } from './scale.ts';
 
 /**
@@ -16,7 +16,7 @@ export const limits: Rule = ({ workload, target, parsed: { request }, settings, 
   const pods = podsOf(workload);
   const over =
     overLimits(policy, held, request, pods) ?? overDefaultLimit(namespaceLimits?.eips, policy, { request, pods });
-  return over ? [{ ...over, keys: written(over.keys, workload.annotations) }] : [];
+  return over ? [{ ...over, keys: writtenKeys(over.keys, workload.annotations) }] : [];
 };
 
 /**
@@ -30,7 +30,7 @@ export const uncounted: Rule = ({ workload, target, settings, parsed }) => {
   const pods = podsOf(workload);
   if (pods <= 0) return [];
   if (planCreation(parsed, annotations, target, creationFacts(settings)).how !== 'add-on') return [];
-  const keys = written(KEYS.withEip, annotations);
+  const keys = writtenKeys(KEYS.withEip, annotations);
   const [key = KEYS.withEip[1]] = keys;
   return [
     finding(

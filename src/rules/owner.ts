@@ -1,5 +1,5 @@
 import { KEYS } from '../api/annotations.ts';
-import { finding, written, type RuleSettings, type Rule } from './rule.ts';
+import { finding, writtenKeys, type RuleSettings, type Rule } from './rule.ts';
 import type { Workload } from './workload.ts';
 
 /** Whether the pod that comes after another has its name. */
@@ -19,7 +19,7 @@ export const statelessOwner: Rule = ({ workload, parsed: { release }, settings }
   return [
     finding(
       'StatelessOwner',
-      written(KEYS.releaseStrategy, workload.annotations),
+      writtenKeys(KEYS.releaseStrategy, workload.annotations),
       `the release strategy ${strategy} keeps the EIP for the next pod of this name, and ${renamed(workload)}`,
       `write "Follow", or use a ${settings.statefulKinds.join(' or a ')}`,
     ),

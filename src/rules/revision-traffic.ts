@@ -1,7 +1,7 @@
 import { KEYS } from '../api/annotations.ts';
 import { isReached, type TrafficTarget } from '../api/knative.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import { namesExisting } from './naming.ts';
 import type { Annotations } from './workload.ts';
 
@@ -42,7 +42,7 @@ export const twoRevisions: Rule = ({ workload, parsed: { request }, settings, fa
   return [
     finding(
       'ExistingEipInTwoRevisions',
-      written(KEYS.instanceId, annotations),
+      writtenKeys(KEYS.instanceId, annotations),
       `${request.allocationId} is named by Revision ${names.join(', ')} and by ${latestRevision === undefined ? 'the latest Revision' : `the latest Revision, ${latestRevision}`}; spec.traffic routes to all of them, and an EIP can serve one pod only`,
       'name another EIP in the template, or route to one of them only',
     ),

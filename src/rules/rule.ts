@@ -61,5 +61,5 @@ export const finding = (id: FindingId, keys: readonly string[], problem: string,
 });
 
 /** The keys of a setting that are written. */
-export const written = (keys: readonly string[], given: Annotations): readonly string[] =>
+export const writtenKeys = (keys: readonly string[], given: Annotations): readonly string[] =>
   keys.filter((key) => Object.hasOwn(given, key));

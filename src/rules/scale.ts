@@ -1,5 +1,5 @@
 import { KEYS } from '../api/annotations.ts';
-import { finding, written, type Rule } from './rule.ts';
+import { finding, writtenKeys, type Rule } from './rule.ts';
 import type { Annotations, Workload } from './workload.ts';
 
 /** Knative's bounds of scale, with their older spellings. Source: knative/serving pkg/apis/autoscaling/register.go. */
@@ -50,7 +50,7 @@ const NAMED = 'can serve one pod only';
 export const manyPods: Rule = ({ workload, parsed: { request } }) => {
   if (request?.kind !== 'existing') return [];
   const { kind, annotations, replicas, isKnative, owner } = workload;
-  const keys = written(KEYS.instanceId, annotations);
+  const keys = writtenKeys(KEYS.instanceId, annotations);
   const { allocationId } = request;
   const refuse = (why: string, remedy: string, more: readonly string[] = []) => [
     finding('ExistingEipForMany', [...keys, ...more], `${allocationId} ${NAMED}, and ${why}`, remedy),
@@ -67,7 +67,7 @@ export const manyPods: Rule = ({ workload, parsed: { request } }) => {
       return refuse(
         `${MIN_SCALE[0]} keeps ${least}`,
         `write ${MIN_SCALE[0]}: "1" and ${MAX_SCALE[0]}: "1", ${asNew}`,
-        written(MIN_SCALE, annotations),
+        writtenKeys(MIN_SCALE, annotations),
       );
     if (most === undefined || most > 1)
       return warn(
@@ -75,13 +75,13 @@ export const manyPods: Rule = ({ workload, parsed: { request } }) => {
           ? 'nothing keeps Knative from starting more of them'
           : `${MAX_SCALE[0]} allows ${most} of them`,
         `write ${MAX_SCALE[0]}: "1"`,
-        written(MAX_SCALE, annotations),
+        writtenKeys(MAX_SCALE, annotations),
       );
     return initial > 1
       ? warn(
           `${INITIAL_SCALE[0]} starts ${initial}`,
           `write ${INITIAL_SCALE[0]}: "1"`,
-          written(INITIAL_SCALE, annotations),
+          writtenKeys(INITIAL_SCALE, annotations),
         )
       : [];
   }

@@ -96,7 +96,7 @@ export const runSandbox: RunSandbox = async (options) => {
   const log = logFile === undefined ? options.log : await logTo(logFile, given);
   let exit = 1;
   const stop = new AbortController();
-  const ground = new AbortController();
+  const context = new AbortController();
 
   let controller: Manager | undefined;
   // There is no network of Services here: the API server reaches the webhooks directly.
@@ -132,16 +132,16 @@ export const runSandbox: RunSandbox = async (options) => {
       base,
       kube,
       { stableWindowMs: options.plays === 'nothing' ? REAL_WINDOW_MS : STABLE_WINDOW_MS },
-      ground.signal,
+      context.signal,
     );
     const cluster = Promise.all([
       knative.ended,
-      runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, ground.signal),
-      runDeployments(base, kube, ground.signal),
-      runStatefulSets(base, kube, ground.signal),
-      runDaemonSets(base, kube, ground.signal),
-      runJobs(base, kube, ground.signal),
-      runCronJobs(base, kube, ground.signal),
+      runKubelet(base, { kube, cloud, nodes, times: POD_TIMES }, context.signal),
+      runDeployments(base, kube, context.signal),
+      runStatefulSets(base, kube, context.signal),
+      runDaemonSets(base, kube, context.signal),
+      runJobs(base, kube, context.signal),
+      runCronJobs(base, kube, context.signal),
     ]);
 
     // The controller sees what it sees in production: a kubeconfig, and endpoints that speak the cloud's protocol.
@@ -199,7 +199,7 @@ export const runSandbox: RunSandbox = async (options) => {
     if (logFile !== undefined) screen.head(`Log              ${logFile}`);
 
     const ledger = new AddressLedger(kube, cloud, clock);
-    const watching = watch(ledger, screen, ground.signal);
+    const watching = watch(ledger, screen, context.signal);
     await prepared(kube, transport, signal);
     const stage = {
       kube,
@@ -215,7 +215,7 @@ export const runSandbox: RunSandbox = async (options) => {
     const isClean = await cleared(ledger, kube);
     stop.abort();
     await stopped(controller, print);
-    ground.abort();
+    context.abort();
     await Promise.allSettled([cluster, watching]);
     screen.close();
     exit = printSummary(ledger, { isClean, isCutShort: signal.aborted, areRefused: lesson?.isRefused }, cloud, print);
@@ -223,7 +223,7 @@ export const runSandbox: RunSandbox = async (options) => {
   } finally {
     screen.close();
     stop.abort();
-    ground.abort();
+    context.abort();
     stopCollecting();
     await Promise.allSettled([kubeHttp.close(), cloudHttp.close()]);
     if (exit === 0 || logFile === undefined) rmSync(folder, { recursive: true, force: true });

@@ -31,13 +31,23 @@ const LEAST_SAID = 3;
 const SHORT_HEAD = 2;
 
 /**
+ * A line in as many as it needs: those after the first stand below it, and none begins with the space between words.
+ */
+const wrapped = (line: string, columns: number): readonly string[] => {
+  const text = line.trimStart();
+  const indent = Math.min(line.length - text.length, Math.floor(columns / 2));
+  return wrapAnsi(text, columns - indent, { hard: true })
+    .split('\n')
+    .map((part) => ' '.repeat(indent) + part);
+};
+
+/**
  * The picture in a window of this size: never more lines than it has, and none wider. The table is whole as long as it
  * can be; the head gives way first, then what was said.
  */
 export const frame = ({ head, said, rows, footer }: Picture, size: ReturnType<Terminal['size']>): readonly string[] => {
   const { columns } = size;
-  const wrap = (lines: readonly string[]) =>
-    lines.flatMap((each) => wrapAnsi(each, columns, { hard: true, trim: false }).split('\n'));
+  const wrap = (lines: readonly string[]) => lines.flatMap((each) => wrapped(each, columns));
   const [title = '', ...body] = table(rows, columns);
   // The footer, and an empty line on either side of the table.
   const room = Math.max(1, size.rows - 3);

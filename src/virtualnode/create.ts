@@ -23,7 +23,9 @@ export const TAG_EIP = `${TAG_PREFIX}eip`;
 export const MADE_WITH_GROUP = 'made-with-group';
 const EIP_TAG = { key: TAG_EIP, value: MADE_WITH_GROUP };
 
-/** Interval between reads of a PodEIP that has no EIP yet. */
+/** Interval between reads of a PodEIP that has no EIP yet, in case the watch misses a change. */
+const BUYING_MS = 10_000;
+/** Interval between reads of an EIP that is not listed yet, or not Available. */
 const EIP_MS = 2_000;
 /** Interval between reads of objects that a pod refers to and that do not exist; the period of the kubelet. */
 const REFERENCES_MS = 10_000;
@@ -178,14 +180,23 @@ const wait = (step: PodStep): BoughtEip => ({ kind: 'wait', step });
 const boughtEip = (seen: ObservedPod, because: string, { node }: DecideSettings): BoughtEip => {
   const { pod, podEip, eip } = seen;
   if (podEip === undefined) return wait({ do: 'ReadPodEip' });
-  const pending = (message: string) => wait(hold(seen, { reason: EIP_PENDING, message }, EIP_MS, true));
+  const pending = (message: string, ms: number) => wait(hold(seen, { reason: EIP_PENDING, message }, ms, true));
   if (!isPodEipOf(pod, podEip) || podEip.metadata.deletionTimestamp !== undefined || podEip.spec.allocationID === '')
-    return pending(`the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`);
+    return pending(
+      `the EIP is bought before the instance is made, because ${because}; see the PodEIP of the pod`,
+      BUYING_MS,
+    );
   const { allocationID } = podEip.spec;
   if (eip === undefined) return wait({ do: 'ReadEip', allocationId: allocationID });
   if (eip?.status !== 'Available')
-    return pending(`${allocationID} is ${eip?.status ?? 'not listed yet'}; the instance waits until it is Available`);
+    return pending(
+      `${allocationID} is ${eip?.status ?? 'not listed yet'}; the instance waits until it is Available`,
+      EIP_MS,
+    );
   if (!provesOwnership(eip, podEip, node.clusterUid))
-    return pending(`the tags of ${allocationID} do not name this cluster and the PodEIP of the pod; it is not used`);
+    return pending(
+      `the tags of ${allocationID} do not name this cluster and the PodEIP of the pod; it is not used`,
+      EIP_MS,
+    );
   return { kind: 'bought', eip: { eipInstanceId: allocationID } };
 };

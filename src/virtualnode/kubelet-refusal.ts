@@ -12,6 +12,15 @@ export class Refusal extends Error {
   }
 }
 
+/** A part of the path of a request. @throws Refusal */
+export const decodedSegment = (segment: string): string => {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Refusal(400, 'The path cannot be read');
+  }
+};
+
 /** The container that is asked for, and what is known of it. */
 interface Asked {
   readonly pod: WorkloadPod;

@@ -15,8 +15,9 @@ import { Absences } from './absences.ts';
 import { selfSigned, type ServingCertificate } from './certificate.ts';
 import { createEndpointAuthorizer } from './endpoint-access.ts';
 import { followLog } from './follow-log.ts';
-import { Refusal, refusalOfLog } from './kubelet-refusal.ts';
+import { decodedSegment, Refusal, refusalOfLog } from './kubelet-refusal.ts';
 import { callOf, logOptionsOf, readLog, type LogCall, type PodLogOptions } from './log-query.ts';
+import type { VirtualNodeMetrics } from './metrics.ts';
 import { createNodeRoutes } from './node-routes.ts';
 import { NodeUsageReader, type PodInstance } from './node-usage.ts';
 import { serveStreams } from './streaming/serve-streams.ts';
@@ -34,6 +35,7 @@ interface KubeletEndpointParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics?: Pick<VirtualNodeMetrics, 'session'> | undefined;
 }
 
 export interface KubeletEndpointSettings {
@@ -272,11 +274,13 @@ const urlOf = ({ url = '' }: IncomingMessage): URL => {
 };
 
 const wantedBy = (parsed: URL): Wanted => {
-  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname.split('/').map(decoded);
+  const [, kind, namespace = '', name = '', containerName = '', ...rest] = parsed.pathname
+    .split('/')
+    .map(decodedSegment);
   if (kind !== 'containerLogs' || containerName === '' || rest.length > 0)
     throw new Refusal(
       404,
-      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 /exec and /portForward',
+      'There is only /containerLogs/{namespace}/{pod}/{container}, and by SPDY/3.1 or WebSocket /exec and /portForward',
     );
   return { namespace, name, containerName, options: logOptionsOf(parsed.searchParams) };
 };
@@ -316,12 +320,4 @@ const findLogs = async (
     },
     read: (call) => containerGroups.describeContainerLog({ containerGroupId, containerName, ...call }, signal),
   };
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };

@@ -1,10 +1,16 @@
 import type { Meter } from '../metrics/definition.ts';
+import type { SessionKind, SessionOutcome } from './streaming/session-outcome.ts';
 
 /** Metrics of the virtual node. */
 export interface VirtualNodeMetrics {
   /** What the last search for groups without a pod has found. */
   orphans(found: { readonly running: number; readonly isBraked: boolean }): void;
+  /** A client asks for a session with a container. Returns what is to be called when it is over. */
+  session(kind: SessionKind): (outcome: SessionOutcome) => void;
 }
+
+/** As kubectl calls them. */
+const KINDS: Readonly<Record<SessionKind, string>> = { exec: 'exec', attach: 'attach', portForward: 'port-forward' };
 
 export const virtualNodeMetrics = (meter: Meter): VirtualNodeMetrics => {
   const orphans = meter.gauge(
@@ -15,7 +21,26 @@ export const virtualNodeMetrics = (meter: Meter): VirtualNodeMetrics => {
     'knative_eip_virtual_node_braked',
     '1 while so many container groups have no pod that none is deleted, otherwise 0',
   );
+  const open = meter.gauge(
+    'knative_eip_virtual_node_sessions_open',
+    'Clients that run a command in a container of the virtual node or reach its ports, or have just asked to, by kind: `exec`, `attach` or `port-forward`',
+    'kind',
+  );
+  const sessions = meter.counter(
+    'knative_eip_virtual_node_sessions_total',
+    'Sessions of clients with containers of the virtual node that are over, by kind and outcome: `ended`, `left` (the client, before its command ended), `failed` (the cloud or the container), `refused` or `stopped` (this process)',
+    'kind',
+    'outcome',
+  );
   return {
+    session: (name) => {
+      const kind = KINDS[name];
+      open.inc({ kind });
+      return (outcome) => {
+        open.dec({ kind });
+        sessions.inc({ kind, outcome });
+      };
+    },
     orphans: ({ running, isBraked }) => {
       orphans.set(running);
       braked.set(isBraked ? 1 : 0);

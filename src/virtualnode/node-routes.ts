@@ -2,7 +2,7 @@ import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { cadvisorMetrics, kubeletMetrics, resourceMetrics } from './node-metrics.ts';
 import type { NodeUsage, PodInstance } from './node-usage.ts';
-import { summaryOf, type SummarizedNode } from './stats-summary.ts';
+import { summaryOf, type StatsNode } from './stats-summary.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
 /** What an answer of these paths says; they are answered with 200. */
@@ -19,7 +19,7 @@ interface Ports {
   readonly instances: () => readonly PodInstance[];
 }
 
-interface Settings extends SummarizedNode {
+interface Settings extends StatsNode {
   readonly listen: { readonly host: string; readonly port: number };
 }
 

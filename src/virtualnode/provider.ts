@@ -1,5 +1,6 @@
 import type { PodEip } from '../api/podeip.ts';
 import { runController } from '../kube/reconcile-loop.ts';
+import type { StoreEvent } from '../kube/mirror.ts';
 import type { Kube, KubeTransport, ObjectMeta } from '../kube/port.ts';
 import { createQueue, type QueueLane } from '../kube/queue.ts';
 import type { Reflector } from '../kube/reflector.ts';
@@ -141,8 +142,9 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     if (event.type === 'updated' && ownWrites.isOwn(uid, event.object.metadata.resourceVersion)) return;
     if (isRelevantChange(event)) queue.add(key, event.from === 'list' ? 'resync' : 'live');
   });
-  const unsubscribe = podEips?.subscribe(({ object: { metadata } }) => {
-    const key = keyOf(metadata);
+  const unsubscribe = podEips?.subscribe((event) => {
+    const key = keyOf(event.object.metadata);
+    if (!isNewsOfEip(event)) return;
     const { uid = '' } = pods.store.get(key)?.metadata ?? {};
     if (restless.has(uid) && !tracker.hasBegun(uid)) queue.add(key);
   });
@@ -216,6 +218,14 @@ const laneOf = (metadata: ObjectMeta | undefined, tracker: PodTracker): QueueLan
   if (metadata?.deletionTimestamp !== undefined || metadata === undefined) return 'priority';
   return tracker.hasGroup(metadata.uid) ? 'started' : 'main';
 };
+
+/** What a pod whose EIP comes first looks at. */
+const shownOfEip = ({ metadata, spec, status }: PodEip): string =>
+  JSON.stringify([metadata.uid, metadata.deletionTimestamp, spec.allocationID, status?.status]);
+
+/** Whether that is something else now. */
+const isNewsOfEip = ({ type, object, old }: StoreEvent<PodEip>): boolean =>
+  type === 'deleted' || (old ? shownOfEip(old) !== shownOfEip(object) : object.spec.allocationID !== '');
 
 /** The kubelet endpoint, if it is configured and can be started: pods run without it, too. */
 const listen = async (

@@ -121,7 +121,7 @@ const podStatsOf = (pod: PodUsage, isShort: boolean): PodStats => {
 };
 
 /** What the node is called, and when the process began that counts for it: milliseconds since the epoch. */
-export interface SummarizedNode {
+export interface StatsNode {
   readonly nodeName: string;
   readonly startedAt: number;
 }
@@ -131,7 +131,7 @@ export const nodeMemoryOf = ({ pods }: NodeUsage): Amount =>
   sumOf(pods.map(({ metrics }) => metrics.memory.workingSetBytes));
 
 /** Of the node itself there is what its pods use together: it is no machine. */
-export const summaryOf = (usage: NodeUsage, { nodeName, startedAt }: SummarizedNode, isShort: boolean): Summary => {
+export const summaryOf = (usage: NodeUsage, { nodeName, startedAt }: StatsNode, isShort: boolean): Summary => {
   const time = timestamp(usage.at);
   return {
     node: {

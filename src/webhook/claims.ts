@@ -8,18 +8,7 @@ import { namesExisting } from '../rules/naming.ts';
 import type { Workload } from '../rules/workload.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import { readWithin } from './read-within.ts';
-
-interface ClaimsParts {
-  readonly kube: Kube;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** After the labels of the namespace (1 s) and, for `scale`, the right to read (0.5 s), of 3 s. Milliseconds. */
-const TIMEOUT_MS = 900;
+import { CONTEXT_TIMEOUT_MS, readWithin, type ContextReader } from './read-within.ts';
 
 /**
  * Finds what else in the namespace names an existing EIP: PodEIPs, and Knative Services, which may have no pod at the
@@ -28,9 +17,9 @@ const TIMEOUT_MS = 900;
  * old one. If the API server does not answer in time, the workload is admitted without this check. The controller
  * checks again and decides, also between two workloads that were admitted at the same moment.
  */
-export const clusterClaims = ({ kube, clock, log }: ClaimsParts): ((workload: Workload) => Promise<ClusterFacts>) => {
+export const clusterClaims = ({ kube, clock, log }: ContextReader): ((workload: Workload) => Promise<ClusterFacts>) => {
   const read = async (namespace: string, named: string): Promise<readonly EipClaim[] | undefined> => {
-    const reading = await readWithin(clock, TIMEOUT_MS, async (signal) => {
+    const reading = await readWithin(clock, CONTEXT_TIMEOUT_MS, async (signal) => {
       const [podEips, services] = await Promise.all([
         kube.list(PODEIP, { namespace }, signal),
         kube.list(KNATIVE_SERVICE, { namespace }, signal).catch((error: unknown) => {

@@ -8,20 +8,8 @@ import { podsOf } from '../rules/scale.ts';
 import type { Workload } from '../rules/workload.ts';
 import { isLimited, UNRESTRICTED, type Usage } from '../policies/policy.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import type { Kube } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
 import { heldWithout } from '../policies/usage.ts';
-import { readWithin } from './read-within.ts';
-
-interface HoldingsParts {
-  readonly kube: Kube;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** After the labels of the namespace (1 s) and, for `scale`, the right to read (0.5 s), of 3 s. Milliseconds. */
-const TIMEOUT_MS = 900;
+import { CONTEXT_TIMEOUT_MS, readWithin, type ContextReader } from './read-within.ts';
 
 /**
  * Whether what the namespace holds matters for the workload: the namespace is limited, and the workload asks for new
@@ -44,10 +32,10 @@ export const namespaceHoldings = ({
   kube,
   clock,
   log,
-}: HoldingsParts): ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) => {
+}: ContextReader): ((workload: Workload, settings: RuleSettings) => Promise<ClusterFacts>) => {
   const read = async (workload: Workload): Promise<Usage | undefined> => {
     const { namespace } = workload;
-    const reading = await readWithin(clock, TIMEOUT_MS, (signal) =>
+    const reading = await readWithin(clock, CONTEXT_TIMEOUT_MS, (signal) =>
       Promise.all([kube.get(EIP_USAGE, { name: namespace }, signal), kube.list(PODEIP, { namespace }, signal)]),
     );
     if (reading.kind === 'unread') {

@@ -1,5 +1,17 @@
 import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+
+/** What is needed to read the cluster around a workload. */
+export interface ContextReader {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** After the labels of the namespace (1 s) and, for `scale`, the right to read (0.5 s), of 3 s. Milliseconds. */
+export const CONTEXT_TIMEOUT_MS = 900;
 
 /** `unread`: the API server answered with an error, or not in time. */
 type Reading<T> = { readonly kind: 'read'; readonly value: T } | { readonly kind: 'unread'; readonly why: string };

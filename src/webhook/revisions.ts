@@ -2,19 +2,7 @@ import { KNATIVE_REVISION } from '../api/knative.ts';
 import type { ClusterFacts, RevisionFacts } from '../rules/cluster-facts.ts';
 import { revisionsToRead } from '../rules/revision-traffic.ts';
 import type { Workload } from '../rules/workload.ts';
-import type { Kube } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import { readWithin } from './read-within.ts';
-
-interface RevisionsParts {
-  readonly kube: Kube;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** After the labels of the namespace (1 s) and, for `scale`, the right to read (0.5 s), of 3 s. Milliseconds. */
-const TIMEOUT_MS = 900;
+import { CONTEXT_TIMEOUT_MS, readWithin, type ContextReader } from './read-within.ts';
 
 /**
  * Reads the Revisions to which a Knative Service that names an existing EIP routes by name. If the API server does not
@@ -22,11 +10,11 @@ const TIMEOUT_MS = 900;
  * it there.
  */
 export const routedRevisions =
-  ({ kube, clock, log }: RevisionsParts): ((workload: Workload) => Promise<ClusterFacts>) =>
+  ({ kube, clock, log }: ContextReader): ((workload: Workload) => Promise<ClusterFacts>) =>
   async ({ kind, isKnative, namespace, annotations, traffic }) => {
     const names = kind === 'Service' && isKnative ? revisionsToRead(annotations, traffic) : [];
     if (names.length === 0) return {};
-    const reading = await readWithin(clock, TIMEOUT_MS, (signal) =>
+    const reading = await readWithin(clock, CONTEXT_TIMEOUT_MS, (signal) =>
       Promise.all(names.map((name) => kube.get(KNATIVE_REVISION, { namespace, name }, signal))),
     );
     if (reading.kind === 'unread') {

@@ -88,6 +88,8 @@ export class Bed {
     const kube = { reads: 0, writes: 0 };
     const world = await Operating.create({
       quota: 100_000,
+      // The kind is installed, as in production, and no policy is there.
+      policies: {},
       // All pods are of one namespace, and what is measured is the controller.
       config: { sweeper: {}, namespaceLimits: { eips: 0, purchasesPerMinute: 0 }, ...config },
       transitions: {

@@ -15,7 +15,7 @@ export interface Times {
 }
 
 /** What happened to a pod, and when; virtual milliseconds. */
-interface PodTimes {
+interface Milestones {
   address?: number;
   ready?: number;
   gone?: number;
@@ -24,7 +24,7 @@ interface PodTimes {
 /** The virtual node, as production composes it with the controller, in virtual time. */
 export class NodeBed {
   readonly bed: Bed;
-  readonly #lives = new Map<string, PodTimes>();
+  readonly #reached = new Map<string, Milestones>();
   #pods = 0;
 
   private constructor(bed: Bed) {
@@ -33,12 +33,12 @@ export class NodeBed {
     server.onWrite(({ type, object }) => {
       if (object['kind'] !== WORKLOAD_POD.kind) return;
       const { metadata, status } = object as unknown as WorkloadPod;
-      const life = this.#lives.get(metadata.name);
-      if (!life) return;
+      const reached = this.#reached.get(metadata.name);
+      if (!reached) return;
       const now = clock.mono();
-      if (type === 'DELETED') life.gone ??= now;
-      if (metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined) life.address ??= now;
-      if (status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')) life.ready ??= now;
+      if (type === 'DELETED') reached.gone ??= now;
+      if (metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined) reached.address ??= now;
+      if (status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')) reached.ready ??= now;
     });
   }
 
@@ -62,12 +62,12 @@ export class NodeBed {
   async run(count: number, { isEipFirst = false }: { readonly isEipFirst?: boolean } = {}): Promise<Times> {
     const { clock, kube } = this.bed.world;
     const began = clock.mono();
-    const lives: PodTimes[] = [];
+    const all: Milestones[] = [];
     for (let made = 0; made < count; made += 1) {
       const name = `pod-${(this.#pods += 1)}`;
-      const life: PodTimes = {};
-      lives.push(life);
-      this.#lives.set(name, life);
+      const reached: Milestones = {};
+      all.push(reached);
+      this.#reached.set(name, reached);
       await kube.create(WORKLOAD_POD, {
         apiVersion: 'v1',
         kind: 'Pod',
@@ -75,9 +75,9 @@ export class NodeBed {
         spec: { nodeName: NODE_NAME, containers: [{ name: 'main', image: 'nginx' }] },
       });
     }
-    await this.bed.until(() => lives.every(({ address, ready }) => address !== undefined && ready !== undefined));
+    await this.bed.until(() => all.every(({ address, ready }) => address !== undefined && ready !== undefined));
     const since = (times: readonly (number | undefined)[]) => inOrder(times.map((at) => (at ?? Infinity) - began));
-    return { address: since(lives.map(({ address }) => address)), ready: since(lives.map(({ ready }) => ready)) };
+    return { address: since(all.map(({ address }) => address)), ready: since(all.map(({ ready }) => ready)) };
   }
 
   /** All pods are deleted at once. Resolves to how long the object of each was still there, in order, milliseconds. */
@@ -86,10 +86,10 @@ export class NodeBed {
     const began = clock.mono();
     for (const { metadata } of await kube.list(WORKLOAD_POD, { namespace: 'default' }))
       await kube.delete(WORKLOAD_POD, metadata, { uid: metadata.uid });
-    const lives = [...this.#lives.values()];
-    await this.bed.until(() => lives.every(({ gone }) => gone !== undefined));
-    this.#lives.clear();
-    return inOrder(lives.map(({ gone }) => (gone ?? Infinity) - began));
+    const all = [...this.#reached.values()];
+    await this.bed.until(() => all.every(({ gone }) => gone !== undefined));
+    this.#reached.clear();
+    return inOrder(all.map(({ gone }) => (gone ?? Infinity) - began));
   }
 
   stop(): Promise<void> {

@@ -16,7 +16,7 @@ test('one pod has its address in little more than the time that the cloud needs,
   const [attachMs] = await bed.attach(1);
   t.true(attachMs! <= 1.1 * ATTACH_BOUND_MS, `${attachMs} ms`);
   const { kubeReads: reads, kubeWrites: written } = bed.callsSince(before);
-  t.true(reads <= 6 && written <= 5, `${reads} reads of the API server, ${written} writes`);
+  t.true(reads <= 5 && written <= 5, `${reads} reads of the API server, ${written} writes`);
   await bed.idle(60_000);
   const released = await bed.release();
   t.true(released.at(-1)! <= 1.13 * RELEASE_BOUND_MS, `${released.at(-1)} ms`);
@@ -30,7 +30,7 @@ test('one pod has its address in little more than the time that the cloud needs,
   });
   t.true(describes + interfaces <= 35, `${describes} + ${interfaces} reads of the cloud`);
   t.is(throttled, 0);
-  t.true(kubeReads <= 44, `${kubeReads} reads of the API server`);
+  t.true(kubeReads <= 40, `${kubeReads} reads of the API server`);
   t.true(kubeWrites <= 20, `${kubeWrites} writes`);
   await bed.stop();
 });
@@ -42,7 +42,7 @@ test('of fifty pods at once none waits for the others to be bought for', async (
   const before = bed.calls();
   const times = await bed.attach(50);
   t.true(median(times) <= 1.1 * ATTACH_BOUND_MS, `median ${median(times)} ms`);
-  t.true(times.at(-1)! <= 1.25 * ATTACH_BOUND_MS, `last ${times.at(-1)} ms`);
+  t.true(times.at(-1)! <= 1.1 * ATTACH_BOUND_MS, `last ${times.at(-1)} ms`);
   const attach = bed.callsSince(before);
   t.is(attach.throttled, 0);
   t.true(attach.cloud['DescribeEipAddresses']! <= 50 * 0.2, `${attach.cloud['DescribeEipAddresses']} describes`);
@@ -50,6 +50,6 @@ test('of fifty pods at once none waits for the others to be bought for', async (
   const released = await bed.release();
   t.is(released.length, 51);
   t.true(median(released) <= 1.16 * RELEASE_BOUND_MS, `median ${median(released)} ms`);
-  t.true(released.at(-1)! <= 1.25 * RELEASE_BOUND_MS, `last ${released.at(-1)} ms`);
+  t.true(released.at(-1)! <= 1.35 * RELEASE_BOUND_MS, `last ${released.at(-1)} ms`);
   await bed.stop();
 });

@@ -157,8 +157,9 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
   t.regex(quiet.err, /^Pod quiet asks for no address: .*k8s.aliyun.com\/pod-with-eip/);
   t.like(await kubectl(kubeconfig, 'eip describe nobody'), {
     code: 1,
-    err: 'There is neither a PodEIP nor a pod nobody in this namespace.\n',
+    err: 'There is neither a PodEIP nor a pod nobody in the namespace of the context. "kubectl eip list -A" lists all; -n says another namespace.\n',
   });
+  t.regex((await kubectl(kubeconfig, 'eip describe nobody -n far')).err, /nor a pod nobody in namespace far\. /);
   t.is((await kubectl(kubeconfig, 'eip list --state odd')).code, 2);
 });
 

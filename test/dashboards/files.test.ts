@@ -91,6 +91,13 @@ test('docs/cli.md has every command with every flag, as --help prints them', (t)
     t.true(page.includes(flag), flag);
 });
 
+const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+
+test('the pages that count dashboards and alerts count right', (t) => {
+  t.true(read('README.md').includes(`| ${Object.keys(BOARDS).length} dashboards, ${ALERTS.length} alerts |`));
+  t.true(read('docs/observing.md').includes(` and ${ALERTS.length} alerts, each with a page`));
+});
+
 test('every panel has a title, an explanation and the data source that is chosen; nothing is fixed to one Grafana', (t) => {
   for (const { board, panel } of panels()) {
     const where = `${board}: ${panel.title}`;

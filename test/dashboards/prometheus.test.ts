@@ -103,6 +103,7 @@ const scenario = async (world: Operating, scraped: () => Promise<void>): Promise
   for (const name of ['a', 'b', 'c']) await world.runPod(name, WITH_EIP, { labels: hello(1) });
   await world.runPod('mine', { 'k8s.aliyun.com/pod-eip-instanceid': 'eip-mine' });
   await world.runPod('both', { ...WITH_EIP, 'k8s.aliyun.com/pod-eip-instanceid': 'eip-mine' });
+  let endSession: ((outcome: 'ended') => void) | undefined;
   for (let scrape = 0; scrape < SCRAPES; scrape += 1) {
     await world.pass(STEP_MS);
     await scraped();
@@ -114,8 +115,11 @@ const scenario = async (world: Operating, scraped: () => Promise<void>): Promise
     // The account may have six: some of these get none.
     if (scrape % 8 === 2) for (const name of ['x', 'y', 'z']) await world.runPod(`${name}${scrape}`, WITH_EIP);
     if (scrape % 8 === 6) for (const name of ['x', 'y', 'z']) await world.endPod(`${name}${scrape - 4}`);
-    // Beside the controllers: the webhooks of this process, and a code that only a new release of the API would send.
+    // Beside the controllers: the webhooks and the kubelet endpoint of this process, and a code that only a new release
+    // of the API would send.
     metrics.reviewed('pods', 'changed', 0.004);
+    endSession?.('ended');
+    endSession = metrics.virtualNode.session('exec');
     if (scrape % 4 === 0) metrics.unmappedCloudCode('Surprise.NotDocumented');
     metrics.cloudEndpoint('vpc', 'vpc-vpc.cn-hangzhou.aliyuncs.com');
   }

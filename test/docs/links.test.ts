@@ -60,5 +60,49 @@ test('every page of the documentation is in its index, and the README is short e
     own.filter((page) => !indexed.includes(page)),
     [],
   );
-  t.true(textOf('README.md').split('\n').length <= 150);
+  const lines = textOf('README.md').split('\n');
+  t.true(lines.length <= 150);
+  t.deepEqual(
+    lines.filter((line) => line.length > 120),
+    [],
+    'also its tables can be read in an editor',
+  );
+});
+
+const sources = ['src', 'test', 'image', 'dashboards', 'examples'].flatMap((folder) =>
+  globSync(`${folder}/**/*.{ts,js}`, { cwd: ROOT }),
+);
+
+/** The files that a page may mean: by a path from the root, or from `src/controllers/podeip`, or by the end of one. */
+const filesCalled = (name: string): readonly string[] => {
+  const path = name.startsWith('../') ? join('src/controllers/podeip', name) : name;
+  return sources.filter((file) => file === path || file.endsWith(`/${path}`));
+};
+
+/** Names of files, and functions that are said to be in one, which are not there. */
+const missingIn = (text: string): readonly string[] => [
+  ...[...text.matchAll(/`((?:\.\.\/)?(?:[\w-]+\/)*[\w-]+\.(?:ts|js))`/gu)].flatMap(([, file = '']) =>
+    filesCalled(file).length > 0 ? [] : [file],
+  ),
+  ...[...text.matchAll(/`((?:src|test|config|dashboards|knative|image|examples)(?:\/[\w.*-]+)*)\/?`/gu)].flatMap(
+    ([, path = '']) => (globSync(path, { cwd: ROOT }).length > 0 ? [] : [path]),
+  ),
+  ...[...text.matchAll(/((?:`\w+`(?:, | and ))*`\w+`) (?:\([^)]*\) )?in `([\w./-]+\.ts)`/gu)].flatMap(
+    ([, names = '', file = '']) =>
+      [...names.matchAll(/\w+/gu)]
+        .filter(([name]) => !filesCalled(file).some((path) => new RegExp(`\\b${name}\\b`, 'u').test(textOf(path))))
+        .map(([name]) => `${name} in ${file}`),
+  ),
+];
+
+test('the files and the functions that a page speaks of are there', (t) => {
+  // One is history, and one speaks of another repository's files.
+  for (const page of pages.filter((name) => !['CHANGELOG.md', 'knative/crds/README.md'].includes(name)))
+    t.deepEqual(missingIn(textOf(page)), [], page);
+  t.deepEqual(
+    missingIn(
+      '`src/kube/nothing.ts`, `src/nowhere`, `nothing.ts`; `decide` in `decide.ts`, `noSuch`, `decide` in `decide.ts`',
+    ),
+    ['src/kube/nothing.ts', 'nothing.ts', 'src/kube/nothing.ts', 'src/nowhere', 'noSuch in decide.ts'],
+  );
 });

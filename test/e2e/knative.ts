@@ -62,8 +62,8 @@ export const withKnative = async (
         () => false,
       );
     await until('Knative’s API is served', areServed, (served) => served);
-    const ground = { transport: connection.calls, clock, random };
-    const knative = runKnative(ground, stage.kube, { stableWindowMs: 4_000 }, stop.signal);
+    const context = { transport: connection.calls, clock, random };
+    const knative = runKnative(context, stage.kube, { stableWindowMs: 4_000 }, stop.signal);
     const port = await freePort();
     // Also where nobody answers: the API server knows of them.
     await stage.kube.create(MUTATING_WEBHOOKS, webhookConfiguration(port));

@@ -163,15 +163,15 @@ export const setStage = async (
   await createHome(kube);
   const nodes = await createNodes(kube, cloud, VPC);
   if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
-  const ground: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
+  const context: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
     transport: connection.calls,
     clock,
     random,
   };
   const times = { startMs: 50, stopMs: 50 };
   const running = Promise.allSettled([
-    runKubelet(ground, { kube, cloud, nodes, times, binds: !api.schedules }, stopping.signal),
-    ...(api.deployments ? [runDeployments(ground, kube, stopping.signal)] : []),
+    runKubelet(context, { kube, cloud, nodes, times, binds: !api.schedules }, stopping.signal),
+    ...(api.deployments ? [runDeployments(context, kube, stopping.signal)] : []),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
   // On a real API server the controller has the rights that its manifests give it, and no others.

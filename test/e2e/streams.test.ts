@@ -5,8 +5,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { Exec, KubeConfig, PortForward, type V1Status } from '@kubernetes/client-node';
 import test, { type ExecutionContext } from 'ava';
+import { WebSocket, type ClientOptions } from 'ws';
 import { controlPlaneAvailable, HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { freePorts } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
@@ -109,7 +112,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
 };
 
 const forward = async (t: ExecutionContext) => {
-  const { cloud, kubectl, start, runPod } = await setKubectlStage(t);
+  const { cloud, kubectl, start, runPod, sessions } = await setKubectlStage(t);
   await runPod('web');
   const address = cloud.containerGroups()[0]?.intranetIp;
   const server = createServer((request, response) => {
@@ -152,6 +155,7 @@ const forward = async (t: ExecutionContext) => {
   const attached = await kubectl('attach', 'web');
   t.not(attached.code, 0);
   t.regex(attached.stderr, /ECI has no way to attach .* kubectl logs -f/);
+  t.true(sessions.includes('attach refused'));
 };
 
 const run = async (t: ExecutionContext) => {
@@ -174,11 +178,131 @@ const run = async (t: ExecutionContext) => {
   t.regex(said, /pod "once" deleted/);
 };
 
+/** As libraries send what they read: a message of more than a mebibyte is not taken. */
+const piecesOf = (bytes: Buffer): Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / 65_536) }, (_, n) => bytes.subarray(n * 65_536, (n + 1) * 65_536));
+
+/**
+ * Clients that are no kubectl. The API server translates v5.channel.k8s.io, and hands everything before it, and their
+ * port-forward, to the kubelet as it is: v4 is what the libraries in Python and Java speak, and JavaScript's before it
+ * had v5; base64 what web consoles do.
+ */
+const libraries = async (t: ExecutionContext) => {
+  const { folder, env, cloud, runPod, sessions, complaints } = await setKubectlStage(t);
+  const inside = await runPod('web');
+  const config = new KubeConfig();
+  config.loadFromFile(env.KUBECONFIG);
+  /** Resolves to which protocol was agreed on, what was said, and how it ended. */
+  const run = async (offered: RegExp, command: string, input?: Buffer) => {
+    const exec = new Exec(config);
+    const socketFactory = (uri: string, protocols: string[], options: ClientOptions) =>
+      new WebSocket(
+        uri,
+        protocols.filter((each) => offered.test(each)),
+        options,
+      );
+    Object.assign(exec.handler, { socketFactory });
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+    const statuses: V1Status[] = [];
+    const stdin = input ? Readable.from(piecesOf(input)) : null;
+    const words = ['sh', '-c', command];
+    const socket: WebSocket = await exec.exec(
+      'default',
+      'web',
+      'main',
+      words,
+      stdout,
+      stderr,
+      stdin,
+      false,
+      (status) => {
+        statuses.push(status);
+      },
+    );
+    socket.on('close', () => close());
+    const { protocol } = socket;
+    await closed;
+    for (const stream of [stdout, stderr]) stream.end();
+    return { protocol, said: await Promise.all([text(stdout), text(stderr)]), status: statuses[0] };
+  };
+  for (const offered of [/./, /^v4\./]) {
+    const { protocol, said, status } = await run(offered, 'echo out; echo err >&2; exit 3');
+    t.is(protocol, offered.test('v5') ? 'v5.channel.k8s.io' : 'v4.channel.k8s.io');
+    t.deepEqual(said, ['out\n', 'err\n'], protocol);
+    t.like(
+      status,
+      { reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '3' }] } },
+      protocol,
+    );
+    t.like((await run(offered, 'true')).status, { status: 'Success' }, protocol);
+  }
+  // Of what v4 and the client make of the end of an input, nothing is lost: it closes the connection.
+  const bytes = randomBytes(3_000_000);
+  await run(/^v4\./, 'cat > copied && mv copied there', bytes);
+  await writeFile(join(folder, 'bytes'), bytes);
+  await until(
+    'all has arrived',
+    async () => (await digest(join(inside, 'there')).catch(() => '')) === (await digest(join(folder, 'bytes'))),
+    Boolean,
+  );
+
+  const url = `${config.getCurrentCluster()?.server.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/exec`;
+  const headers = { authorization: `Bearer ${config.getCurrentUser()?.token}` };
+  const query = 'container=main&stdin=1&stdout=1&stderr=1&command=sh&command=-c&command=';
+  const options = { headers, rejectUnauthorized: false };
+  const script = encodeURIComponent('read word; echo heard $word; exit 4');
+  const console = new WebSocket(`${url}?${query}${script}`, ['base64.channel.k8s.io'], options);
+  const heard: string[] = [];
+  console.on('message', (message) => void heard.push(message.toString()));
+  console.on('open', () => console.send(`0${Buffer.from('it\n').toString('base64')}`, () => undefined));
+  await new Promise((resolve, reject) => console.on('close', resolve).on('error', reject));
+  const [greeting, ...rest] = heard.map((one) => `${one[0]} ${Buffer.from(one.slice(1), 'base64').toString()}`);
+  t.is(greeting, '1 ');
+  t.deepEqual(rest, [
+    '1 heard it\n',
+    '3 command terminated with non-zero exit code: command terminated with exit code 4',
+  ]);
+
+  const server = createServer((request, response) => void request.pipe(response));
+  await once(server.listen(0, cloud.containerGroups()[0]?.intranetIp), 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const [output, errors, input] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const socket = (await new PortForward(config).portForward(
+    'default',
+    'web',
+    [port],
+    output,
+    errors,
+    input,
+  )) as unknown as WebSocket;
+  t.is(socket.protocol, 'v4.channel.k8s.io');
+  socket.on('close', () => [output, errors].forEach((stream) => stream.end()));
+  input.write(`POST / HTTP/1.0\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+  for (const piece of piecesOf(bytes)) input.write(piece);
+  const answer = await buffer(output);
+  t.regex(answer.subarray(0, 100).toString(), /^HTTP\/1\.1 200 OK/);
+  t.is(createHash('sha256').update(answer.subarray(-bytes.length)).digest('hex'), await digest(join(folder, 'bytes')));
+  t.is(await text(errors), '');
+  await until(
+    'all is over',
+    () => sessions,
+    ({ length }) => length === 7,
+  );
+  t.deepEqual(sessions.toSorted(), [...Array<string>(6).fill('exec ended'), 'portForward ended']);
+  t.deepEqual(complaints, []);
+};
+
 const TESTS: readonly (readonly [string, (t: ExecutionContext) => Promise<void>])[] = [
   ['kubectl exec runs commands in containers of the virtual node, with input, output and exit code', exec],
   ['kubectl exec -it is a terminal whose size follows', terminal],
   ['kubectl cp copies 5 MiB there and back', copy],
   ['kubectl port-forward reaches the instance, and attach is refused with what to do', forward],
+  [
+    'clients of other libraries run commands and reach ports by WebSocket, each in the protocol that it knows',
+    libraries,
+  ],
   ['kubectl run -i --rm shows the log, because there is no attach, and ends with the pod', run],
 ];
 for (const [title, play] of TESTS)

@@ -186,11 +186,8 @@ export class Operating extends EmbeddedCluster {
     const config = configOf({ sweeper: { mode: 'off' }, leaderElection, ...over, ...other });
     const way = this.#options.way?.(clock) ?? NO_WAY;
     const { kubeClientQPS: qps, kubeClientBurst: burst } = config;
-    const kube = createKube({
-      transport: way.kube(transport),
-      clock,
-      ...(way.isLimited ? { qps, burst } : { qps: 0 }),
-    });
+    const limits = way.isLimited ? { qps, burst } : { qps: 0 };
+    const kube = createKube({ transport: way.kube(transport), clock, ...limits });
     const sent = way.cloud(callApi(cloud) as SdkCallApi);
     let mayMutate: MayMutate | undefined;
     const assembled = adapterOn(cloud, clock, {
@@ -232,7 +229,8 @@ export class Operating extends EmbeddedCluster {
       ...(config.virtualNode.enabled && {
         virtualNode: {
           run: workAsVirtualNode,
-          transport,
+          transport: way.kube(transport),
+          nodeKube: createKube({ transport: way.kube(transport), clock, ...limits }),
           pods: createPodWatch({ ...shared, transport, onTrouble: () => undefined }, config.virtualNode.nodeName),
           heartbeatKube: kube,
           endpointKube: kube,

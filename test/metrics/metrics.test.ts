@@ -66,6 +66,19 @@ test('the metrics that dashboards are built on are there', (t) => {
     t.true(names.has(name), name);
 });
 
+test('sessions with containers are open until they are over, and are counted by how they ended', async (t) => {
+  const metrics = fresh();
+  const [first, second] = [metrics.virtualNode.session('exec'), metrics.virtualNode.session('portForward')];
+  metrics.virtualNode.session('exec');
+  first('left');
+  second('refused');
+  const seen = await samples(metrics);
+  t.is(seen.get('knative_eip_virtual_node_sessions_open{kind="exec"}'), 1);
+  t.is(seen.get('knative_eip_virtual_node_sessions_open{kind="port-forward"}'), 0);
+  t.is(seen.get('knative_eip_virtual_node_sessions_total{kind="exec",outcome="left"}'), 1);
+  t.is(seen.get('knative_eip_virtual_node_sessions_total{kind="port-forward",outcome="refused"}'), 1);
+});
+
 test('reconciles and cloud calls are counted and timed', async (t) => {
   const metrics = fresh();
   metrics.reconciled('podeip', 'success', 0.2);

@@ -2,9 +2,9 @@ import test from 'ava';
 import { array, assert, constantFrom, option, property, record, uniqueArray } from 'fast-check';
 import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
-import { policyContradictions } from '../../src/policies/contradictions.ts';
+import { contradictionsAmong } from '../../src/policies/contradictions.ts';
 import { effectivePolicy } from '../../src/policies/policy.ts';
-import { reportPolicies, type PolicyReport } from '../../src/policies/policy-status.ts';
+import { namespaceHoldingOf, reportPolicies, type PolicyReport } from '../../src/policies/policy-status.ts';
 import { unknownFields } from '../../src/policies/read-policy.ts';
 
 const policy = (name: string, spec: EipPolicySpec): EipPolicy => ({
@@ -29,7 +29,11 @@ const report = (
     reportPolicies({
       policies: Object.entries(specs).map(([name, spec]) => policy(name, spec as EipPolicySpec)),
       namespaces: [SHOP, WEB],
-      podEipsOf: (namespace) => podEips.filter(({ metadata }) => metadata.namespace === namespace),
+      holdingOf: (namespace) =>
+        namespaceHoldingOf(
+          namespace,
+          podEips.filter(({ metadata }) => metadata.namespace === namespace),
+        ),
       unknownFields: ({ spec }) => unknownFields(spec),
     }),
   );
@@ -205,7 +209,7 @@ test('a policy of which nothing is said has the effect that it says, and one of 
         internetChargeType: defaults.internetChargeType,
         bandwidthPackage: defaults.bandwidthPackageId,
       };
-      const told = policyContradictions(policies, 'web').map(({ policy: name, sentence }) => [name, sentence] as const);
+      const told = contradictionsAmong(policies, 'web').map(({ policy: name, sentence }) => [name, sentence] as const);
       for (const { metadata, spec } of policies)
         for (const [field, value] of Object.entries(spec.defaults ?? {})) {
           const isTold = told.some(([name, text]) => name === metadata.name && text.startsWith(`defaults.${field}: `));
@@ -217,4 +221,48 @@ test('a policy of which nothing is said has the effect that it says, and one of 
     { numRuns: 500 },
   );
   t.true(contradicted > 100);
+});
+
+test('each policy counts the namespaces for which it is in force, however it selects them', (t) => {
+  const name = constantFrom('a', 'b', 'c');
+  const value = constantFrom('x', 'y');
+  const labels = record({ team: value, stage: value }, { requiredKeys: [] });
+  const expressions = array(
+    record({
+      key: constantFrom('team', 'stage'),
+      operator: constantFrom('In', 'NotIn', 'Exists', 'DoesNotExist'),
+    }).chain((it) =>
+      (it.operator.endsWith('In') ? record({ values: array(value, { minLength: 1 }) }) : record({})).map((more) => ({
+        ...it,
+        ...more,
+      })),
+    ),
+    { maxLength: 2 },
+  );
+  const spec = record({
+    namespaces: one(['a'], ['b', 'c'], ['d']),
+    namespaceSelector: option(record({ matchLabels: labels, matchExpressions: expressions }, { requiredKeys: [] }), {
+      nil: undefined,
+    }),
+  });
+  const namespaces = uniqueArray(record({ name, labels }), { selector: (it) => it.name });
+  let meant = 0;
+  assert(
+    property(array(spec, { maxLength: 4 }), namespaces, (specs, all) => {
+      const policies = specs.map((each, index) => policy(`p${index}`, each));
+      const reports = reportPolicies({
+        policies,
+        namespaces: all,
+        holdingOf: (namespace) => namespaceHoldingOf(namespace, []),
+        unknownFields: () => [],
+      });
+      for (const { metadata } of policies) {
+        const expected = all.filter((namespace) => effectivePolicy(policies, namespace).names.includes(metadata.name));
+        meant += expected.length;
+        if (reports.get(metadata.name)?.namespaces !== expected.length) throw new Error(metadata.name);
+      }
+    }),
+    { numRuns: 500 },
+  );
+  t.true(meant > 100);
 });

@@ -63,6 +63,20 @@ test('the lines for a terminal that is not drawn on fit it too', (t) => {
   t.true(line(ROWS[4]!).includes('helloworld-bandwidth-plan-00001'));
 });
 
+test('what goes on in the next line begins below where it began, without the space between words', (t) => {
+  const said = [
+    '"501" is no bandwidth that PayByTraffic allows; write a number',
+    '  the new Revision is Ready, with the address',
+  ];
+  const lines = frame({ head: [], said, rows: [], footer: '' }, { columns: 40, rows: 24 });
+  t.deepEqual(lines.slice(1, 5), [
+    '"501" is no bandwidth that PayByTraffic',
+    'allows; write a number',
+    '  the new Revision is Ready, with the',
+    '  address',
+  ]);
+});
+
 test('the picture never has more lines than the window, nor wider ones, and the table is there as long as it can be', (t) => {
   const said = Array.from({ length: 50 }, (_, index) => `~ ${index} ${LONG}`);
   for (const columns of SIZES)

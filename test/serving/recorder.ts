@@ -65,11 +65,11 @@ const add = (history: Record, pod: KubeletPod, now: number): void => {
 export type Recorder = ReturnType<typeof record>;
 
 /** Watches pods of Knative Services and Events from now on. */
-export const record = (ground: FollowContext, signal: AbortSignal) => {
+export const record = (context: FollowContext, signal: AbortSignal) => {
   const histories = new Map<string, Record>();
   const events: { readonly at: number; readonly event: KubeEvent; readonly isNew: boolean }[] = [];
   const watch = <T extends KubeObject>(resource: Resource<T>, labelSelector?: string) =>
-    createReflector<T, T>({ ...ground, log: silentLog, resource, labelSelector, keep: (object) => object });
+    createReflector<T, T>({ ...context, log: silentLog, resource, labelSelector, keep: (object) => object });
 
   const pods = watch(KUBELET_POD, LABEL.revision);
   pods.subscribe(({ type, object }) => {

@@ -1,5 +1,5 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, detached, finalizing, precedence, quiet, sending, transfer } from './seams.ts';
+import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer } from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -120,7 +120,7 @@ export const endingMutants: readonly Mutant[] = [
   ),
   mutant(
     'an EIP stays with the newest Revision, wherever the requests go',
-    precedence(
+    handoverOrder(
       'hasPriorityOver',
       (original) => (podEip, pod, competitor) => original(podEip, pod, competitor, () => undefined),
     ),
@@ -137,13 +137,17 @@ export const endingMutants: readonly Mutant[] = [
     redundant:
       'what is sent on the way out only undoes, and names what: one that comes late meets nothing, unless the same address is bound anew within its delay and a note is older than a minute by then',
   },
-  mutant(
-    'an EIP is free by any reading that says so after it was detached',
-    detached(
-      'isSeenDetached',
-      () =>
-        ({ seen: { eip, memory } }) =>
-          eip?.status === 'Available' && memory.accepted === 'Unassociate',
+  {
+    ...mutant(
+      'an EIP is free by any reading that says so after it was detached',
+      detached(
+        'isSeenDetached',
+        () =>
+          ({ seen: { eip, memory } }) =>
+            eip?.status === 'Available' && memory.accepted === 'Unassociate',
+      ),
     ),
-  ),
+    // It takes a binding without an answer, to another address than the one before it, that comes after the detachment.
+    test: { file: 'controllers/podeip/detached.test.ts', title: 'what was answered and read is over*' },
+  },
 ];

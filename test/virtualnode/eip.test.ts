@@ -8,7 +8,7 @@ import {
   READINESS_GATE,
   EIP_PENDING,
 } from '../../src/api/annotations.ts';
-import { CONFIG_MAP, POD } from '../../src/api/core.ts';
+import { CONFIG_MAP, POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { Stage } from './stage.ts';
 
@@ -86,10 +86,15 @@ test('annotations that change before there is an instance buy nothing twice, and
   const annotate = (name: string, annotations: Readonly<Record<string, string | null>>) =>
     stage.kube.patch(POD, { namespace: 'default', name }, { type: 'merge', body: { metadata: { annotations } } });
   // Bought first, and then ECI could have made it as well.
+  const unsubscribe = stage.server.onWrite(({ object }) => {
+    if ((object as unknown as Pod).status?.reason === EIP_PENDING) stage.kill();
+  });
   await stage.runPod('simpler', { 'k8s.aliyun.com/eci-with-eip': 'true', [NAME]: 'shop' }, GATED);
   await stage.until(async () => (await stage.podEip('simpler'))?.spec.allocationID);
   t.deepEqual(stage.created, [], 'the instance is still to be made');
   await annotate('simpler', { [NAME]: null });
+  unsubscribe();
+  await stage.start();
   t.true((await stage.until(isReady(stage, 'simpler'))) < 40_000);
   t.like(stage.cloud.eips(), [{ name: 'shop', status: 'InUse' }]);
   t.is(stage.cloud.eips().length, 1);

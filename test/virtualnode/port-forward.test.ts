@@ -4,7 +4,8 @@ import { Duplex } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { PortForwarding } from '../../src/virtualnode/streaming/port-forward.ts';
-import { SpdyConnection, type SpdyStream } from '../../src/virtualnode/streaming/spdy-connection.ts';
+import type { ClientStream } from '../../src/virtualnode/streaming/client-stream.ts';
+import { SpdyConnection } from '../../src/virtualnode/streaming/spdy-connection.ts';
 import { encodeFrame, FrameDecoder, type Frame } from '../../src/virtualnode/streaming/spdy-frame.ts';
 import { HeaderCompression } from '../../src/virtualnode/streaming/spdy-headers.ts';
 import { ManualClock, settled } from '../harness/clock.ts';
@@ -47,7 +48,7 @@ test('port-forward takes connection after connection, each with an error stream 
   t.teardown(() => echo.close());
   const { near, far } = await pair(t);
   const forwarding = new PortForwarding({ address: '127.0.0.1', name: 'pod web' }, clock);
-  const onStream = (stream: SpdyStream) => forwarding.take(stream);
+  const onStream = (stream: ClientStream) => forwarding.take(stream);
   void new SpdyConnection(near, { ...EVERYTHING, clock, onStream }).serve(Buffer.alloc(0));
   const decoder = new FrameDecoder();
   const ended = new Map<number, (how: string) => void>();
@@ -79,7 +80,7 @@ test('a client that resets its stream when the instance has closed is told of no
   t.teardown(() => instance.close());
   const { near, far } = await pair(t);
   const forwarding = new PortForwarding({ address: '127.0.0.1', name: 'pod web' }, clock);
-  const onStream = (stream: SpdyStream) => forwarding.take(stream);
+  const onStream = (stream: ClientStream) => forwarding.take(stream);
   void new SpdyConnection(near, { ...EVERYTHING, clock, onStream }).serve(Buffer.alloc(0));
   const { opened, said } = writer();
   const port = String((instance.address() as AddressInfo).port);
@@ -141,8 +142,8 @@ test('who does not read the answers is not read from', async (t) => {
   t.is(peer.writableLength, 0);
   peer.destroy();
 
-  const seen: SpdyStream[] = [];
-  const onStream = (stream: SpdyStream) => seen.push(stream) === 0;
+  const seen: ClientStream[] = [];
+  const onStream = (stream: ClientStream) => seen.push(stream) === 0;
   const { opened } = writer();
   const streams: Buffer[] = [];
   for (let n = 0; n < 500; n += 1) streams.push(await opened(2 * n + 1, { streamtype: 'error' }));
@@ -168,10 +169,10 @@ test('of all streams of a connection together no more is held than its limit, ho
     for (let n = 0; n < 20; n += 1) sent.push(...Array<Buffer>(pieces).fill(said(2 * n + 1, Buffer.alloc(length, n))));
     const peer = new Peer();
     peer.readOn();
-    const streams: SpdyStream[] = [];
+    const streams: ClientStream[] = [];
     const taken: number[] = [];
     const onData = () => void taken.push(length);
-    const onStream = (stream: SpdyStream) => streams.push(stream) > 0;
+    const onStream = (stream: ClientStream) => streams.push(stream) > 0;
     void new SpdyConnection(peer, { ...EVERYTHING, clock, onStream, onData }).serve(Buffer.concat(sent));
     while (streams.length < 20 || taken.length === 0) await settled();
     await atRest(() => taken.length);
@@ -198,8 +199,8 @@ test('a connection ends when more than its limit waits to be sent', async (t) =>
   for (let n = 0; n < 300; n += 1) sent.push(await opened(2 * n + 1, {}));
   const peer = new Peer();
   peer.readOn();
-  const streams: SpdyStream[] = [];
-  const onStream = (stream: SpdyStream) => streams.push(stream) > 0;
+  const streams: ClientStream[] = [];
+  const onStream = (stream: ClientStream) => streams.push(stream) > 0;
   const serving = new SpdyConnection(peer, { ...EVERYTHING, mostStreams: 300, clock, onStream }).serve(
     Buffer.concat(sent),
   );

@@ -9,6 +9,7 @@ import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeTransport } from '../../src/kube/port.ts';
+import type { Reflector } from '../../src/kube/reflector.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
@@ -63,6 +64,7 @@ export class Stage extends EmbeddedCluster {
   readonly #policies: PolicyCache;
   readonly #wire: (send: Send) => Send;
   #provider: Provider | undefined;
+  #podEips: Reflector<PodEip> | undefined;
   #drained: Promise<void> = Promise.resolve();
 
   private constructor(options: Partial<CloudOptions>, wire: Wire) {
@@ -115,11 +117,13 @@ export class Stage extends EmbeddedCluster {
     const config = configOf({ sweeper: { mode: 'off' } });
     const assembled = this.#adapter();
     const shared = { clock, random: this.#random, log: silentLog };
+    const caches = createCaches({ ...shared, transport, onTrouble: () => undefined });
+    this.#podEips = caches.podEips;
     this.#drained = runControllers({
       ...shared,
       config,
       kube,
-      caches: createCaches({ ...shared, transport, onTrouble: () => undefined }),
+      caches,
       policies: this.#policies,
       metrics: createMetrics({ version: '0', nodeVersion: '0' }),
       election: undefined,
@@ -187,8 +191,9 @@ export class Stage extends EmbeddedCluster {
             : recallPolicy(policies, processKube, namespace, signal),
         transport: calls,
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
+        podEips: this.#podEips,
         cloud: process.through(assembled.cloud),
-        metrics: { orphans: (found) => void (this.orphans = found) },
+        metrics: { orphans: (found) => void (this.orphans = found), session: () => () => undefined },
         containerGroups: process.through(containerGroups),
         record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
       },

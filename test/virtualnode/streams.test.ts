@@ -90,6 +90,17 @@ const serve = () =>
     { nodeName: 'virtual-1', clusterUid: 'c', listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' },
   );
 
+/** The handshake of a WebSocket (RFC 6455, 4.1). */
+const webSocket = (headers: object) => ({
+  method: 'GET',
+  headers: {
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    ...headers,
+  },
+});
+
 test('streams are refused with a Status that says why, and asked about with the verb create', async (t) => {
   const endpoint = await serve();
   t.teardown(() => endpoint.close());
@@ -105,7 +116,20 @@ test('streams are refused with a Status that says why, and asked about with the 
   // To read is not to run commands, by GET neither.
   t.regex(await refused(EXEC, { token: 'weak', method: 'GET' }), /^403 /);
   t.regex(await refused(EXEC, { method: 'PUT' }), /^405 /);
-  t.regex(await refused(EXEC, { headers: { upgrade: 'websocket' } }), /^400 .*speaks SPDY\/3\.1, not "websocket"/);
+  t.regex(await refused(EXEC, { headers: { upgrade: 'h2c' } }), /^400 .*speaks SPDY\/3\.1 and WebSocket, not "h2c"/);
+  t.regex(await refused(EXEC, { headers: { upgrade: 'websocket' } }), /^405 /);
+  t.regex(await refused(EXEC, { ...webSocket({}), token: 'weak' }), /^403 .*verb=create/);
+  t.regex(await refused(EXEC, webSocket({ 'sec-websocket-key': 'short' })), /^400 .*no handshake of WebSocket 13/);
+  t.regex(await refused(EXEC, webSocket({ 'sec-websocket-version': '8' })), /^400 .*no handshake of WebSocket 13/);
+  const unknown = webSocket({ 'sec-websocket-protocol': 'v9.channel.k8s.io' });
+  t.regex(await refused(EXEC, unknown), /^403 .*client supports \[v9\.channel/);
+  for (const [query, words] of [
+    ['', /^400 query parameter "port" is required/],
+    ['?port=80,http', /^400 unable to parse "http" as a port/],
+    ['?port=65536', /^400 unable to parse "65536" as a port/],
+    [`?port=${Array(65).fill('80').join(',')}`, /^400 .*names 65 ports, and 64 are the most/],
+  ] as const)
+    t.regex(await refused(`/portForward/default/web${query}`, webSocket({})), words);
   const protocol = { 'x-stream-protocol-version': 'v1.channel.k8s.io, v9.channel.k8s.io' };
   t.regex(await refused(EXEC, { headers: protocol }), /^403 .*client supports \[v1\.channel\.k8s\.io, v9/);
   for (const path of ['/run/default/web/main', '/exec/default/web', '/exec/default/web/uid-1/main/x', '/exec//a', '/%'])

@@ -174,6 +174,7 @@ const showsHistory = async (t: ExecutionContext, page: Page) => {
   t.true(at(`allocated EIP ${address}`) >= 0, lines.join('\n'));
   t.true(at(`EIP ${address} is bound to pod `) > at(`allocated EIP ${address}`), lines.join('\n'));
   t.true(at(`${address}, is InUse, ready`) > 0, lines.join('\n'));
+  t.true((await page.textContent('.facts'))?.includes('Given backwith the pod'), 'the strategy is said in words');
   await screenshot(page, 'history-light');
   t.deepEqual(await violationsOf(page), []);
   await page.emulateMedia({ colorScheme: 'dark' });

@@ -6,7 +6,7 @@ import { yieldOrWait } from './competing-claims.ts';
 import { mayName, notThere } from './grant.ts';
 import { holdFirst, holding } from './holding.ts';
 import { notVisibleYet } from './ownership.ts';
-import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './precedence.ts';
+import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './handover-order.ts';
 import { isAnnounced, isGated, isGateOpen } from '../../api/pod.ts';
 import type { PodRequest } from './pod-request.ts';
 import { asDescribed, isBoundTo, latestBinding, readRecord, type PodEipRecord } from './record.ts';

@@ -1,7 +1,7 @@
 import type { PodEip } from '../../api/podeip.ts';
 import type { CompetingClaim } from './observation.ts';
 import type { PodRequest } from './pod-request.ts';
-import { hasPriorityOver, routingIn } from './precedence.ts';
+import { hasPriorityOver, routingIn } from './handover-order.ts';
 import { readRecord } from './record.ts';
 import { competitorsOf } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';

@@ -3,7 +3,7 @@ import type { Pod } from '../../api/core.ts';
 import { SERVICE_UID } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
-import { isSameService } from './precedence.ts';
+import { isSameService } from './handover-order.ts';
 import { isSeenDetached } from './detached.ts';
 import { transferState } from './transfer.ts';
 import { howToTag, isSuspect, notVisibleYet, recordAsTagged, tag } from './ownership.ts';

@@ -12,7 +12,7 @@ import { readHolder } from '../../policies/holders.ts';
 import { readQuota } from '../../policies/reservations.ts';
 import { ownershipTags, type Cluster } from './calls.ts';
 import type { CompetingClaim, ObservedState } from './observation.ts';
-import { isSameService } from './precedence.ts';
+import { isSameService } from './handover-order.ts';
 import { isExternal, readRecord } from './record.ts';
 import type { Action, ReadStep } from './step.ts';
 import { isReusableFor } from './transfer.ts';

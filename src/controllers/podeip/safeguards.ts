@@ -11,7 +11,7 @@ import type { EipRequest } from '../../request/request.ts';
 import { hasEipOfInstance } from './instance.ts';
 import type { CompetingClaim } from './observation.ts';
 import type { PodRequest } from './pod-request.ts';
-import { isSameService, type RoutingOf } from './precedence.ts';
+import { isSameService, type RoutingOf } from './handover-order.ts';
 import {
   hasFinalizer,
   isBoundTo,

@@ -20,7 +20,7 @@ import { INHERITED_LABELS } from '../../api/knative.ts';
 import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../../api/podeip.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
-import { writeRequest, type EipRequest } from '../../request/request.ts';
+import { writeRequest } from '../../request/request.ts';
 import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
 import { mayBeQuiet } from './quiet.ts';
 import { readRecord, writeBindings, type NicBinding } from './record.ts';
@@ -45,17 +45,8 @@ const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['
   ...(release.strategy === 'TTL' && { releaseAfter: release.releaseAfter }),
 });
 
-/** The record of what a pod asks for. */
-interface ClaimInput {
-  readonly pod: Pod;
-  /** The one that holds nothing and is written anew; null where there is none. */
-  readonly podEip: PodEip | null;
-  readonly request: EipRequest | undefined;
-  readonly release: ReleasePolicy;
-  readonly generation: number;
-  /** Where the EIP is, or will be; undefined where nobody says. */
-  readonly region?: string | undefined;
-}
+/** The record of what a pod asks for; `region` is where the EIP is, or will be, undefined where nobody says. */
+type ClaimInput = Omit<Extract<Action, { do: 'Claim' }>, 'do' | 'findings'> & { readonly region?: string | undefined };
 
 /** What a PodEIP says of a request. Without a request nothing is ever held, and no finalizer is needed. */
 const claimOf = ({ pod, request, release, generation, region }: Omit<ClaimInput, 'podEip'>) => {

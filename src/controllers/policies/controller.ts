@@ -11,7 +11,12 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { PolicyCache } from '../../policies/policy-cache.ts';
-import { reportPolicies, type PolicyReport } from '../../policies/policy-status.ts';
+import {
+  namespaceHoldingOf,
+  reportPolicies,
+  type NamespaceHolding,
+  type PolicyReport,
+} from '../../policies/policy-status.ts';
 import { unknownFields } from '../../policies/read-policy.ts';
 
 interface PoliciesPorts {
@@ -61,28 +66,36 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
     queue.addAfter(ALL, SOON_MS);
   });
   namespaces.subscribe(() => queue.addAfter(ALL, SOON_MS));
-  podEips.subscribe(() => {
+  /** What each namespace holds, until one of its PodEIPs changes: there may be 100,000 of them. */
+  const holdings = new Map<string, NamespaceHolding>();
+  podEips.subscribe(({ object }) => {
+    holdings.delete(object.metadata.namespace ?? '');
     if (reflecting) queue.addAfter(ALL, COUNTED_MS);
   });
   const reconcile = async (): Promise<Requeue> => {
     // The end of its first list adds the key by the namespaces that it finds.
     if (!namespaces.hasSynced()) return { afterMs: SOON_MS };
-    return writeAll(ports, namespaces, sayOnce);
+    return writeAll(ports, { namespaces, holdings }, sayOnce);
   };
   await runController({ name: 'policies', queue, workers: 1, clock, log, reconcile }, signal);
   await reflecting;
 };
 
+interface Known {
+  readonly namespaces: Reflector<Namespace>;
+  readonly holdings: Map<string, NamespaceHolding>;
+}
+
 const writeAll = async (
   { kube, clock, policies, podEips, mayAct }: PoliciesPorts,
-  namespaces: Reflector<Namespace>,
+  { namespaces, holdings }: Known,
   sayOnce: (message: string) => void,
 ): Promise<Requeue> => {
   const all = [...policies.reflector.store.values()];
   const reports = reportPolicies({
     policies: all,
     namespaces: [...namespaces.store.values()].map(({ metadata: { name, labels } }) => ({ name, labels })),
-    podEipsOf: groupedByNamespace(podEips.store.values()),
+    holdingOf: rememberedIn(holdings, podEips.store.values()),
     unknownFields: ({ spec }) => unknownFields(spec),
   });
   let counted = 0;
@@ -120,11 +133,20 @@ const writeAll = async (
 const isThere = async (kube: Kube, { metadata: { uid } }: EipPolicy): Promise<boolean> =>
   (await kube.list(EIP_POLICY)).some(({ metadata }) => metadata.uid === uid);
 
-const NONE: readonly PodEip[] = [];
-
-const groupedByNamespace = (podEips: Iterable<PodEip>): ((namespace: string) => readonly PodEip[]) => {
-  const groups = Map.groupBy(podEips, ({ metadata }) => metadata.namespace ?? '');
-  return (namespace) => groups.get(namespace) ?? NONE;
+/** What a namespace holds: as it was counted before, or counted now. */
+const rememberedIn = (
+  holdings: Map<string, NamespaceHolding>,
+  podEips: Iterable<PodEip>,
+): ((namespace: string) => NamespaceHolding) => {
+  let groups: Map<string, PodEip[]> | undefined;
+  return (namespace) => {
+    const known = holdings.get(namespace);
+    if (known) return known;
+    groups ??= Map.groupBy(podEips, ({ metadata }) => metadata.namespace ?? '');
+    const holding = namespaceHoldingOf(namespace, groups.get(namespace) ?? []);
+    holdings.set(namespace, holding);
+    return holding;
+  };
 };
 
 const statusOf = (

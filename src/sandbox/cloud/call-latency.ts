@@ -10,7 +10,7 @@ export const draw = ({ minMs, maxMs }: Span, random: Random): number =>
   maxMs > minMs ? minMs + (maxMs - minMs) * random.next() : minMs;
 
 /** How long the asynchronous part of an operation takes after the call has been answered. */
-export interface Transitions {
+export interface TransitionTimes {
   readonly associate: Span;
   readonly unassociate: Span;
   /** Joining or leaving an Internet Shared Bandwidth instance. */
@@ -53,7 +53,7 @@ const ofReadings = {
   instanceAddress: { minMs: 10_000, maxMs: 30_000 },
 };
 
-export const instantTransitions: Transitions = {
+export const instantTransitions: TransitionTimes = {
   associate: none,
   unassociate: none,
   bandwidthPackage: none,
@@ -67,7 +67,7 @@ export const instantTransitions: Transitions = {
  * Estimates; Terway waits three seconds before it looks the first time (AliyunContainerService/terway,
  * pkg/aliyun/eip.go). An elastic container instance is Running after 17 s with an image cache, and 50 s without one.
  */
-export const realisticTransitions: Transitions = {
+export const realisticTransitions: TransitionTimes = {
   associate: { minMs: 1000, maxMs: 3000 },
   unassociate: { minMs: 1000, maxMs: 3000 },
   bandwidthPackage: { minMs: 500, maxMs: 2000 },

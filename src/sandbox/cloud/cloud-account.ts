@@ -8,7 +8,7 @@ import { EipTable } from './eips.ts';
 import type { EipRecord } from './eips.ts';
 import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
-import type { Span, Transitions } from './call-latency.ts';
+import type { Span, TransitionTimes } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
 import type { BandwidthPackageRecord, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
 import { refusal } from './refusal.ts';
@@ -36,7 +36,7 @@ interface AccountSettings {
   readonly quota: number;
   /** Line types beyond BGP and BGP_PRO that this account may use. */
   readonly whitelistedIsps: readonly string[];
-  readonly transitions: Transitions;
+  readonly transitions: TransitionTimes;
   /** Describe answers with the state of up to so long ago. */
   readonly readLag: { readonly maxMs: number; readonly monotonic: boolean };
 }

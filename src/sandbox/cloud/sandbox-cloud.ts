@@ -8,7 +8,7 @@ import type { EipRecord } from './eips.ts';
 import type { InterfaceRecord } from './interfaces.ts';
 import type { FaultRule } from './injected-faults.ts';
 import { instantTransitions, realisticTransitions } from './call-latency.ts';
-import type { Transitions } from './call-latency.ts';
+import type { TransitionTimes } from './call-latency.ts';
 import type { CloudChange } from './ledger.ts';
 import type { ContainerGroupRecord } from './records.ts';
 import type { Credential } from './signature.ts';
@@ -37,7 +37,7 @@ export interface CloudOptions {
    */
   readonly latency?: 'none' | 'realistic' | { readonly scale: number };
   /** How long Associating, Unassociating and the bandwidth package's states last. @default as `latency` says */
-  readonly transitions?: Partial<Transitions>;
+  readonly transitions?: Partial<TransitionTimes>;
   /**
    * Describe shows the EIPs as they were up to `maxMs` ago. Not monotonic: as if two replicas with different lags
    * answered in turn, a later read may show an older state. @default as `latency` or the reading `readLag` says

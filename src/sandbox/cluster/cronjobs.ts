@@ -33,11 +33,11 @@ export const CRON_JOB: Resource<CronJob> = {
 const MINUTE_MS = 60_000;
 
 /** Stand-in for the CronJob controller: a Job in each minute that is due; what was missed is not made up for. */
-export const runCronJobs = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const runCronJobs = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: CRON_JOB }, { resource: JOB, keyOf: (job) => ownerKey(job, 'CronJob') }],
-    (key) => sync(kube, ground.clock, key),
+    (key) => sync(kube, context.clock, key),
     signal,
   );
 

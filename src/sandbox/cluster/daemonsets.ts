@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
+import { appsResource } from '../../api/apps.ts';
 import { NODE, POD, type Pod } from '../../api/core.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
-import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
+import type { Kube, KubeObject } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import { kindOf } from '../../request/placement.ts';
 import { isReady, ownerKey } from './deployments.ts';
@@ -9,6 +9,7 @@ import { followObjects, type FollowContext } from './follow-objects.ts';
 import { hasEnded } from './pod-status.ts';
 import { REVISION_HASH } from './stateful-rollout.ts';
 import { hash, isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
+import { writeWorkloadStatus } from './workload-status.ts';
 
 interface DaemonSet extends KubeObject {
   readonly spec: {
@@ -18,21 +19,15 @@ interface DaemonSet extends KubeObject {
   readonly status?: object | undefined;
 }
 
-export const DAEMON_SET: Resource<DaemonSet> = {
-  group: 'apps',
-  version: 'v1',
-  plural: 'daemonsets',
-  kind: 'DaemonSet',
-  namespaced: true,
-};
+export const DAEMON_SET = appsResource<DaemonSet>('daemonsets', 'DaemonSet');
 
 /**
  * Stand-in for the DaemonSet controller, without selectors, surge and ControllerRevisions: one pod on each ECS node,
  * replaced one after the other. Virtual nodes have a taint that daemons do not tolerate.
  */
-export const runDaemonSets = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const runDaemonSets = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: DAEMON_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'DaemonSet') }],
     (key) => sync(kube, key),
     signal,
@@ -41,7 +36,7 @@ export const runDaemonSets = (ground: FollowContext, kube: Kube, signal: AbortSi
 const sync = async (kube: Kube, key: string): Promise<Requeue> => {
   const set = await kube.get(DAEMON_SET, refOf(key));
   if (!set || set.metadata.deletionTimestamp !== undefined) return 'done';
-  const { namespace, name, uid, generation } = set.metadata;
+  const { namespace, generation } = set.metadata;
   const nodes = (await kube.list(NODE)).filter((node) => kindOf(node).kind === 'ecs');
   const pods = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, set));
   const present = hash(JSON.stringify(set.spec.template));
@@ -67,12 +62,7 @@ const sync = async (kube: Kube, key: string): Promise<Requeue> => {
     numberMisscheduled: 0,
     observedGeneration: generation,
   };
-  if (!isDeepStrictEqual({ ...set.status, ...status }, { ...set.status }))
-    await kube.patch(
-      DAEMON_SET,
-      { namespace, name },
-      { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
-    );
+  await writeWorkloadStatus(kube, DAEMON_SET, set, status);
   return 'done';
 };
 

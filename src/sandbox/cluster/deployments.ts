@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { POD, type Pod } from '../../api/core.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import { KubeFault } from '../../kube/fault.ts';
@@ -8,21 +7,22 @@ import type { Clock } from '../../lib/clock.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { countsOf, progressOf, rollOut } from './rollout.ts';
 import { FULL_DEPLOYMENT, isOwnedBy, podOf, REPLICA_SET, replicaSetOf, type DeployedWorkload } from './workloads.ts';
+import { writeWorkloadStatus } from './workload-status.ts';
 
 /**
  * Stand-ins for the deployment and the replica-set controller: as many pods as asked for, of the present template,
  * rolled out within surge and unavailability. What is left of deleted owners is the garbage collector's.
  */
-export const runDeployments = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<unknown> =>
+export const runDeployments = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<unknown> =>
   Promise.all([
     followObjects(
-      ground,
+      context,
       [{ resource: FULL_DEPLOYMENT }, { resource: REPLICA_SET, keyOf: (it) => ownerKey(it, 'Deployment') }],
-      (key) => syncDeployment(kube, ground.clock, key),
+      (key) => syncDeployment(kube, context.clock, key),
       signal,
     ),
     followObjects(
-      ground,
+      context,
       [{ resource: REPLICA_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'ReplicaSet') }],
       (key) => syncReplicaSet(kube, key),
       signal,
@@ -54,24 +54,12 @@ const syncDeployment = async (kube: Kube, clock: Clock, key: string): Promise<Re
   }
   const counts = countsOf(current, old);
   const { condition, leftMs } = progressOf(deployment, current, { counts, isNew: !there }, clock.now());
-  await report(kube, FULL_DEPLOYMENT, deployment, { ...counts, conditions: [condition] });
+  await writeWorkloadStatus(kube, FULL_DEPLOYMENT, deployment, {
+    ...counts,
+    conditions: [condition],
+    observedGeneration: deployment.metadata.generation,
+  });
   return leftMs === undefined ? 'done' : { afterMs: leftMs };
-};
-
-const report = async (
-  kube: Kube,
-  resource: typeof FULL_DEPLOYMENT,
-  object: DeployedWorkload,
-  counts: object,
-): Promise<void> => {
-  const { namespace, name, uid, generation } = object.metadata;
-  const status = { ...counts, observedGeneration: generation };
-  if (isDeepStrictEqual({ ...object.status, ...status }, { ...object.status })) return;
-  await kube.patch(
-    resource,
-    { namespace, name },
-    { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
-  );
 };
 
 const scale = (kube: Kube, { metadata: { namespace, name } }: DeployedWorkload, replicas: number) =>
@@ -101,10 +89,11 @@ const syncReplicaSet = async (kube: Kube, key: string): Promise<'done'> => {
   for (const { metadata } of dispensable)
     await kube.delete(POD, { namespace, name: metadata.name }, { uid: metadata.uid });
   const readyReplicas = pods.filter(isReady).length;
-  await report(kube, REPLICA_SET, replicaSet, {
+  await writeWorkloadStatus(kube, REPLICA_SET, replicaSet, {
     replicas: pods.length,
     readyReplicas,
     availableReplicas: readyReplicas,
+    observedGeneration: replicaSet.metadata.generation,
   });
   return 'done';
 };

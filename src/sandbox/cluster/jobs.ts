@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { POD, type Pod } from '../../api/core.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
@@ -7,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { isReady, ownerKey } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
+import { writeWorkloadStatus } from './workload-status.ts';
 
 interface JobSpec {
   readonly completions?: number | undefined;
@@ -35,11 +35,11 @@ export const hasFinished = ({ status }: Job): boolean =>
   false;
 
 /** Stand-in for the Job controller, without indexes, deadlines and policies: as many pods as must end well. */
-export const runJobs = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const runJobs = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: JOB }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'Job') }],
-    (key) => sync(kube, ground.clock, key),
+    (key) => sync(kube, context.clock, key),
     signal,
   );
 
@@ -47,7 +47,7 @@ const sync = async (kube: Kube, clock: Clock, key: string): Promise<Requeue> => 
   const job = await kube.get(JOB, refOf(key));
   if (!job || job.metadata.deletionTimestamp !== undefined || hasFinished(job) || job.spec.suspend === true)
     return 'done';
-  const { namespace, name, uid } = job.metadata;
+  const { namespace } = job.metadata;
   const { completions = 1, parallelism = 1, backoffLimit = 6 } = job.spec;
   const pods: readonly Pod[] = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, job));
   const inPhase = (phase: string) => pods.filter(({ status }) => status?.phase === phase);
@@ -72,12 +72,7 @@ const sync = async (kube: Kube, clock: Clock, key: string): Promise<Requeue> => 
     ...(succeeded >= completions && { completionTime: now, ...end('Complete', 'CompletionsReached') }),
     ...(failed > backoffLimit && end('Failed', 'BackoffLimitExceeded')),
   };
-  if (!isDeepStrictEqual({ ...job.status, ...status }, { ...job.status }))
-    await kube.patch(
-      JOB,
-      { namespace, name },
-      { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
-    );
+  await writeWorkloadStatus(kube, JOB, job, status);
   return 'done';
 };
 

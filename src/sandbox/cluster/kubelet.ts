@@ -94,7 +94,7 @@ export const createNodes = async (
  * Source: kubernetes/kubernetes pkg/kubelet/kubelet.go SyncTerminatedPod, pkg/kubelet/status/status_manager.go.
  */
 export const runKubelet = (
-  ground: FollowContext,
+  context: FollowContext,
   { kube, cloud, nodes, times, exitCodeOf = () => 0, binds = true }: KubeletParts,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -102,7 +102,7 @@ export const runKubelet = (
   const running = new Map<string, Place>();
   /** When a pod may start, has stopped, or goes, by UID; monotonic. */
   const due = new Map<string, number>();
-  const { clock, transport } = ground;
+  const { clock, transport } = context;
 
   const takeAddress = (node: SandboxNode): string => {
     const used = new Set([...running.values()].map(({ ip }) => ip));
@@ -210,7 +210,7 @@ export const runKubelet = (
     stop(uid);
     return 'done';
   };
-  return followObjects(ground, [{ resource: POD }], sync, signal);
+  return followObjects(context, [{ resource: POD }], sync, signal);
 };
 
 const isOfJob = ({ metadata }: Pod): boolean =>

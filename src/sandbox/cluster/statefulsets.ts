@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
+import { appsResource } from '../../api/apps.ts';
 import { POD, type Pod } from '../../api/core.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
-import type { Kube, Resource } from '../../kube/port.ts';
+import type { Kube } from '../../kube/port.ts';
 import { refOf } from '../../kube/store.ts';
 import { ownerKey, unlessThere } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
@@ -13,19 +13,14 @@ import {
   type StatefulSet,
 } from './stateful-rollout.ts';
 import { isOwnedBy, ownedBy } from './workloads.ts';
+import { writeWorkloadStatus } from './workload-status.ts';
 
-export const FULL_STATEFUL_SET: Resource<StatefulSet> = {
-  group: 'apps',
-  version: 'v1',
-  plural: 'statefulsets',
-  kind: 'StatefulSet',
-  namespaced: true,
-};
+export const FULL_STATEFUL_SET = appsResource<StatefulSet>('statefulsets', 'StatefulSet');
 
 /** Stand-in for the StatefulSet controller, without volumes and ControllerRevisions. */
-export const runStatefulSets = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const runStatefulSets = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: FULL_STATEFUL_SET }, { resource: POD, keyOf: (pod) => ownerKey(pod, 'StatefulSet') }],
     (key) => sync(kube, key),
     signal,
@@ -34,18 +29,13 @@ export const runStatefulSets = (ground: FollowContext, kube: Kube, signal: Abort
 const sync = async (kube: Kube, key: string): Promise<Requeue> => {
   const set = await kube.get(FULL_STATEFUL_SET, refOf(key));
   if (!set || set.metadata.deletionTimestamp !== undefined) return 'done';
-  const { namespace, name, uid } = set.metadata;
+  const { namespace } = set.metadata;
   const pods: readonly Pod[] = (await kube.list(POD, { namespace })).filter((pod) => isOwnedBy(pod, set));
   const { create, remove } = statefulSteps(set, pods);
   for (const ordinal of create) await unlessThere(kube.create(POD, podOf(set, ordinal)));
   for (const { metadata } of remove) await kube.delete(POD, { namespace, name: metadata.name }, { uid: metadata.uid });
   const status = statefulStatus(set, pods);
-  if (!isDeepStrictEqual({ ...set.status, ...status }, { ...set.status }))
-    await kube.patch(
-      FULL_STATEFUL_SET,
-      { namespace, name },
-      { type: 'merge', subresource: 'status', body: { metadata: { uid }, status } },
-    );
+  await writeWorkloadStatus(kube, FULL_STATEFUL_SET, set, status);
   return 'done';
 };
 

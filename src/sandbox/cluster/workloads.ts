@@ -1,4 +1,5 @@
-import type { KubeObject, ObjectRef, Resource } from '../../kube/port.ts';
+import { appsResource } from '../../api/apps.ts';
+import type { KubeObject, ObjectRef } from '../../kube/port.ts';
 
 /** What pods are made from. */
 export interface FullPodTemplate {
@@ -43,16 +44,8 @@ export interface DeploymentCondition {
   readonly lastTransitionTime?: string | undefined;
 }
 
-const apps = (plural: string, kind: string): Resource<DeployedWorkload> => ({
-  group: 'apps',
-  version: 'v1',
-  plural,
-  kind,
-  namespaced: true,
-});
-
-export const FULL_DEPLOYMENT = apps('deployments', 'Deployment');
-export const REPLICA_SET = apps('replicasets', 'ReplicaSet');
+export const FULL_DEPLOYMENT = appsResource<DeployedWorkload>('deployments', 'Deployment');
+export const REPLICA_SET = appsResource<DeployedWorkload>('replicasets', 'ReplicaSet');
 
 const TEMPLATE_HASH = 'pod-template-hash';
 

@@ -7,7 +7,7 @@ import { deploymentNameOf, progressDeadlineMs } from './chain.ts';
 import { LABEL } from './child-metadata.ts';
 import { FULL_POD_AUTOSCALER, REVISION, type ResourceCondition } from './resources.ts';
 import { decideScale } from './scale-bounds.ts';
-import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
+import { knativeConditionOf, overallReadiness, writeStatus, type Hands } from './knative-status.ts';
 import type { Traffic } from './traffic.ts';
 
 /**
@@ -57,7 +57,7 @@ export const createAutoscaler = (hands: Hands, traffic: Traffic, stableWindowMs:
       { type: 'SKSReady', status: 'True' },
     ];
     await writeStatus(hands, FULL_POD_AUTOSCALER, autoscaler, {
-      conditions: [...conditions, readyOf(conditions)],
+      conditions: [...conditions, overallReadiness(conditions)],
       desiredScale: desired,
       actualScale: ready,
       serviceName: name,

@@ -45,7 +45,7 @@ export const knativeConditionOf = (
  * Ready as it follows from the conditions that count, those without a severity: the first that is False, else the first
  * that is Unknown, else True. Source: knative.dev/pkg apis/condition_set.go findUnhappyDependent.
  */
-export const readyOf = (conditions: readonly ResourceCondition[]): ResourceCondition => {
+export const overallReadiness = (conditions: readonly ResourceCondition[]): ResourceCondition => {
   const counting = conditions.filter(({ type, severity = '' }) => type !== 'Ready' && severity === '');
   const unhappy = counting.find(({ status }) => status === 'False') ?? counting.find(({ status }) => status !== 'True');
   return unhappy === undefined

@@ -13,7 +13,7 @@ import {
   type KnativeRoute,
   type RouteTarget,
 } from './resources.ts';
-import { knativeConditionOf, readyOf, knativeTimestamp, writeStatus, type Hands } from './knative-status.ts';
+import { knativeConditionOf, overallReadiness, knativeTimestamp, writeStatus, type Hands } from './knative-status.ts';
 
 const FINALIZER = 'routes.serving.knative.dev';
 
@@ -59,7 +59,7 @@ export const syncRoute = async (hands: Hands, key: string): Promise<Requeue> => 
     (traffic ?? []).some(({ latestRevision }) => latestRevision === true);
   const named = [...(traffic ?? []), ...route.spec.traffic].flatMap(({ revisionName }) => revisionName ?? []);
   const routed = new Set([...named, ...(follows ? [configuration?.status?.latestCreatedRevisionName] : [])]);
-  const ready = readyOf(conditions);
+  const ready = overallReadiness(conditions);
   // As long as it is not known where the traffic goes, no Revision loses its pods.
   for (const revision of revisions)
     if (routed.has(revision.metadata.name)) await label(hands, revision, name, true);

@@ -13,7 +13,7 @@ import {
   type Revision,
 } from './resources.ts';
 import { initialScaleOf } from './scale-bounds.ts';
-import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
+import { knativeConditionOf, overallReadiness, writeStatus, type Hands } from './knative-status.ts';
 
 /** Source: knative/serving pkg/apis/serving/v1/revision_helpers.go GetReachability by routing state. */
 const reachabilityOf = ({ metadata }: Revision): Reachability => {
@@ -37,7 +37,7 @@ export const syncRevision = async (hands: Hands, key: string): Promise<Requeue> 
     deployment && autoscaler ? conditionsOf(deployment, autoscaler) : conditionsOfForeign(revision.metadata.name);
   const { actualScale, desiredScale } = autoscaler?.status ?? {};
   await writeStatus(hands, REVISION, revision, {
-    conditions: [...conditions, readyOf(conditions)],
+    conditions: [...conditions, overallReadiness(conditions)],
     actualReplicas: actualScale,
     desiredReplicas: desiredScale,
   });

@@ -45,16 +45,16 @@ const labelKey = ({ metadata }: KubeObject, label: string): string | undefined =
  * pods. Its definitions must be installed. Deployments are run, pods started and orphans collected by others.
  */
 export const runKnative = (
-  ground: FollowContext,
+  context: FollowContext,
   kube: Kube,
   { stableWindowMs = STABLE_WINDOW_MS }: KnativeOptions,
   signal: AbortSignal,
 ): Knative => {
-  const hands = { kube, clock: ground.clock };
-  const traffic = new Traffic(ground.clock);
+  const hands = { kube, clock: context.clock };
+  const traffic = new Traffic(context.clock);
   const ended = Promise.all([
     followObjects(
-      ground,
+      context,
       [
         { resource: SERVICE },
         { resource: CONFIGURATION, keyOf: (it) => ownerKey(it, 'Service') },
@@ -64,13 +64,13 @@ export const runKnative = (
       signal,
     ),
     followObjects(
-      ground,
+      context,
       [{ resource: CONFIGURATION }, { resource: REVISION, keyOf: (it) => ownerKey(it, 'Configuration') }],
       (key) => syncConfiguration(hands, key),
       signal,
     ),
     followObjects(
-      ground,
+      context,
       // A Service's Configuration and Route have its name.
       [
         { resource: ROUTE },
@@ -81,7 +81,7 @@ export const runKnative = (
       signal,
     ),
     followObjects(
-      ground,
+      context,
       [
         { resource: REVISION },
         { resource: FULL_DEPLOYMENT, keyOf: (it) => ownerKey(it, 'Revision') },
@@ -91,7 +91,7 @@ export const runKnative = (
       signal,
     ),
     followObjects(
-      { ...ground, trigger: traffic.trigger },
+      { ...context, trigger: traffic.trigger },
       [
         { resource: FULL_POD_AUTOSCALER },
         { resource: FULL_DEPLOYMENT, keyOf: (it) => ownerKey(it, 'Revision') },
@@ -101,5 +101,5 @@ export const runKnative = (
       signal,
     ),
   ]);
-  return { request: createActivator(hands, ground.random, traffic), ended };
+  return { request: createActivator(hands, context.random, traffic), ended };
 };

@@ -11,7 +11,7 @@ import {
   type Configuration,
   type KnativeRoute,
 } from './resources.ts';
-import { knativeConditionOf, readyOf, writeStatus, type Hands } from './knative-status.ts';
+import { knativeConditionOf, overallReadiness, writeStatus, type Hands } from './knative-status.ts';
 
 /**
  * Keeps Configuration and Route as the Service says, and tells of both in its status.
@@ -34,7 +34,7 @@ export const syncService = async (hands: Hands, key: string): Promise<Requeue> =
   const { latestCreatedRevisionName, latestReadyRevisionName } = configuration?.status ?? {};
   const { url, address, traffic } = route?.status ?? {};
   await writeStatus(hands, SERVICE, service, {
-    conditions: [...conditions, readyOf(conditions)],
+    conditions: [...conditions, overallReadiness(conditions)],
     latestCreatedRevisionName,
     latestReadyRevisionName,
     url,

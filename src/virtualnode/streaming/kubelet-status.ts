@@ -44,3 +44,9 @@ export const endingStatus = (ending: Ending): Status => {
     details: { causes: [{ reason: 'ExitCode', message: String(ending.code) }] },
   };
 };
+
+/** The same before version 4 of the protocol (remotecommand, v1WriteStatusFunc): plain words, and none of a success. */
+export const endingWords = (ending: Ending): string => {
+  const { status, message } = endingStatus(ending);
+  return status === 'Success' ? '' : String(message);
+};

@@ -1,13 +1,34 @@
 import { connect, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { SpdyStream } from './spdy-connection.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { Channel } from './websocket-channels.ts';
 
 /**
  * Port-forward as kubelets speak it (client-go tools/portforward/portforward.go): for each connection a stream `error`
  * and a stream `data`, which have the headers `port` and `requestid` in common.
  */
 export const PORT_FORWARD_PROTOCOLS: readonly string[] = ['portforward.k8s.io'];
+/** By WebSocket (k8s.io/cri-streaming pkg/streaming/portforward/websocket.go); the last is of who asks for none. */
+export const PORT_FORWARD_CHANNELS: readonly string[] = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io', ''];
+
+/**
+ * On a WebSocket there is one connection for each port of the query, with two channels that begin with the number of
+ * the port (k8s.io/cri-streaming pkg/streaming/portforward/websocket.go).
+ */
+export const forwardChannels = (ports: readonly number[]): readonly Channel[] =>
+  ports.flatMap((port, at) => {
+    const greeting = Buffer.alloc(2);
+    greeting.writeUInt16LE(port);
+    return ['data', 'error'].map((type) => ({
+      headers: new Map([
+        ['streamtype', type],
+        ['port', String(port)],
+        ['requestid', String(at)],
+      ]),
+      greeting,
+    }));
+  });
 
 /** Where a port leads to. */
 interface ForwardTarget {
@@ -24,7 +45,7 @@ const CONNECT_MS = 10_000;
 export class PortForwarding {
   readonly #target: ForwardTarget;
   readonly #clock: Clock;
-  readonly #errors = new Map<string, SpdyStream>();
+  readonly #errors = new Map<string, ClientStream>();
 
   constructor(target: ForwardTarget, clock: Clock) {
     this.#target = target;
@@ -32,7 +53,7 @@ export class PortForwarding {
   }
 
   /** False for a stream that is none of port-forward's. */
-  take(stream: SpdyStream): boolean {
+  take(stream: ClientStream): boolean {
     const { headers } = stream;
     const port = Number(headers.get('port') ?? NaN);
     const id = headers.get('requestid');
@@ -59,7 +80,7 @@ export class PortForwarding {
     }
   }
 
-  async #forward(data: SpdyStream, errors: SpdyStream, port: number): Promise<void> {
+  async #forward(data: ClientStream, errors: ClientStream, port: number): Promise<void> {
     // What the instance does not take waits in the stream, where it is counted.
     const options = { host: this.#target.address, port, allowHalfOpen: true, writableHighWaterMark: 1 };
     const socket = connect(options);

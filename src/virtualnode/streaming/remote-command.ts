@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../lib/clock.ts';
 import type { ExecStreams } from './exec-process.ts';
-import { endingStatus } from './kubelet-status.ts';
-import type { SpdyStream } from './spdy-connection.ts';
+import { endingStatus, endingWords } from './kubelet-status.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { Channel } from './websocket-channels.ts';
 import { readSize, type Ending, type TerminalSize } from '../../cloud/terminal-message.ts';
 
 /**
@@ -34,6 +35,19 @@ export const commandOptionsOf = (query: URLSearchParams): CommandOptions | undef
   return options.stdin || options.stdout || options.stderr ? options : undefined;
 };
 
+/**
+ * The channels of a command on a WebSocket, by their numbers (remotecommand/websocket.go). As by kubelets, the client
+ * is told by an empty message on the first that it reads that it was let in.
+ */
+export const commandChannels = (options: CommandOptions): readonly Channel[] => {
+  const types = ['stdin', 'stdout', 'stderr', 'error', 'resize'];
+  const first = options.stdout ? 'stdout' : options.stderr ? 'stderr' : 'error';
+  return types.map((type) => ({
+    headers: new Map([['streamtype', type]]),
+    ...(type === first && { greeting: Buffer.alloc(0) }),
+  }));
+};
+
 /** As kubelets: StreamCreationTimeout. */
 const STREAMS_MS = 30_000;
 /** Longest size of a terminal, as JSON, bytes. */
@@ -42,16 +56,18 @@ const LONGEST_SIZE = 4_096;
 /** Collects the streams that a client opens. */
 export class CommandStreams {
   readonly #missing: Set<string>;
-  readonly #found = new Map<string, SpdyStream>();
+  readonly #found = new Map<string, ClientStream>();
   readonly #complete = Promise.withResolvers<void>();
+  readonly #saysJson: boolean;
 
-  constructor({ stdin, stdout, stderr, tty }: CommandOptions) {
+  constructor({ stdin, stdout, stderr, tty }: CommandOptions, protocol: string) {
+    this.#saysJson = protocol.startsWith('v4.') || protocol.startsWith('v5.');
     const wanted = { error: true, stdin, stdout, stderr, resize: tty };
     this.#missing = new Set(Object.entries(wanted).flatMap(([type, isWanted]) => (isWanted ? [type] : [])));
   }
 
   /** False for one that was not asked for, or is there already. */
-  take(stream: SpdyStream): boolean {
+  take(stream: ClientStream): boolean {
     const type = stream.headers.get('streamtype') ?? '';
     if (!this.#missing.delete(type)) return false;
     this.#found.set(type, stream);
@@ -61,8 +77,11 @@ export class CommandStreams {
     return true;
   }
 
-  /** Lets the command run on the streams, and tells the client how it ended. Rejects where the streams do not come. */
-  async run(command: (streams: ExecStreams) => Promise<Ending>, clock: Clock, signal: AbortSignal): Promise<void> {
+  /**
+   * Lets the command run on the streams, tells the client how it ended, and resolves to that. Rejects where the streams
+   * do not come.
+   */
+  async run(command: (streams: ExecStreams) => Promise<Ending>, clock: Clock, signal: AbortSignal): Promise<Ending> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const cancel = clock.timer(STREAMS_MS, () =>
       reject(new Error(`the client has not opened ${[...this.#missing].join(', ')} in ${STREAMS_MS / 1_000} s`)),
@@ -86,9 +105,11 @@ export class CommandStreams {
     }).catch((error: unknown): Ending => {
       return { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
     });
-    await writerTo(get('error'))(Buffer.from(JSON.stringify(endingStatus(ending))));
+    const said = this.#saysJson ? JSON.stringify(endingStatus(ending)) : endingWords(ending);
+    if (said !== '') await writerTo(get('error'))(Buffer.from(said));
     // The output first, then how it ended: a client that has the latter need not wait for more.
     for (const type of ['stdout', 'stderr', 'error', 'resize', 'stdin']) get(type)?.end();
+    return ending;
   }
 }
 

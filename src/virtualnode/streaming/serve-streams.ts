@@ -11,17 +11,22 @@ import { Refusal } from '../kubelet-refusal.ts';
 import { createEndpointAuthorizer } from '../endpoint-access.ts';
 import { startExec } from './exec-process.ts';
 import { refusalStatus } from './kubelet-status.ts';
-import { COMMAND_PROTOCOLS, commandOptionsOf, CommandStreams } from './remote-command.ts';
-import { PORT_FORWARD_PROTOCOLS, PortForwarding } from './port-forward.ts';
-import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
-import { protocolOf, streamRequestOf, type StreamRequest } from './stream-request.ts';
+import type { VirtualNodeMetrics } from '../metrics.ts';
+import type { ClientConnection, ClientStream } from './client-stream.ts';
+import { COMMAND_PROTOCOLS, commandChannels, commandOptionsOf, CommandStreams } from './remote-command.ts';
+import { forwardChannels, PORT_FORWARD_CHANNELS, PORT_FORWARD_PROTOCOLS, PortForwarding } from './port-forward.ts';
+import type { SessionOutcome } from './session-outcome.ts';
+import { SpdyConnection } from './spdy-connection.ts';
+import { portsOf, protocolOf, streamRequestOf, type StreamRequest } from './stream-request.ts';
 import { checkRunning, findTarget, type TargetParts } from './stream-target.ts';
+import { CHANNEL_PROTOCOLS, openWebSocket, WebSocketChannels, type Channel } from './websocket-channels.ts';
 
 interface StreamParts extends TargetParts {
   readonly containerGroups: Pick<ContainerGroups, 'describeContainerGroups' | 'execContainerCommand'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics?: Pick<VirtualNodeMetrics, 'session'> | undefined;
 }
 
 /**
@@ -42,9 +47,21 @@ const LEAVE_MS = 10_000;
 interface Session {
   readonly protocol: string;
   readonly mostStreams: number;
-  readonly onStream: (stream: SpdyStream) => boolean;
-  /** Resolves when there is nothing more to say. */
-  readonly work: (signal: AbortSignal) => Promise<void>;
+  /** What a WebSocket has in place of streams. */
+  readonly channels: readonly Channel[];
+  /** See ChannelsParts. */
+  readonly outlives: boolean;
+  readonly onStream: (stream: ClientStream) => boolean;
+  /** Resolves to how it went when there is nothing more to say. */
+  readonly work: (signal: AbortSignal) => Promise<'ended' | 'failed'>;
+}
+
+/** A connection that is to be upgraded. */
+interface Upgraded {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -56,22 +73,13 @@ interface Session {
 export const serveStreams = (server: Server, parts: StreamParts, signal: AbortSignal): void => {
   const authorize = createEndpointAuthorizer(parts.kube, parts.clock, parts.nodeName, 'create');
   let sessions = 0;
-  const admit = async (request: IncomingMessage): Promise<StreamRequest> => {
-    // Before anybody is asked: other paths are nothing that an API server has to look up.
-    const wanted = streamRequestOf(request);
-    await authorize(request, `/${wanted.kind}`, signal);
+  const serve = async (wanted: StreamRequest, upgraded: Upgraded): Promise<SessionOutcome> => {
+    await authorize(upgraded.request, `/${wanted.kind}`, signal);
     if (sessions >= MOST_SESSIONS) throw new Refusal(429, `There are ${MOST_SESSIONS} sessions already`);
-    return wanted;
-  };
-  const serve = async (wanted: StreamRequest, upgraded: Upgraded): Promise<void> => {
     sessions += 1;
     try {
       const session = await sessionOf(parts, wanted, signal);
-      upgraded.socket.write(
-        `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n` +
-          `X-Stream-Protocol-Version: ${session.protocol}\r\n\r\n`,
-      );
-      await converse(parts, session, upgraded);
+      return await converse(parts, await connectionOf(parts, wanted, session, upgraded), session, signal);
     } finally {
       sessions -= 1;
     }
@@ -79,10 +87,26 @@ export const serveStreams = (server: Server, parts: StreamParts, signal: AbortSi
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Until it is a connection of streams; without a listener a reset would end the process.
     socket.on('error', () => undefined);
-    admit(request)
-      .then((wanted) => serve(wanted, { socket, head, signal }))
-      .catch((error: unknown) => refuse(parts.log, socket, error, signal));
+    const answer = async () => {
+      // Before anybody is asked: other paths are nothing that an API server has to look up.
+      const wanted = streamRequestOf(request);
+      const end = parts.metrics?.session(wanted.kind);
+      try {
+        const outcome = await serve(wanted, { request, socket, head, signal });
+        end?.(outcome);
+      } catch (error) {
+        end?.(outcomeOf(error, signal));
+        throw error;
+      }
+    };
+    answer().catch((error: unknown) => refuse(parts.log, socket, error, signal));
   });
+};
+
+/** Of one that never was. */
+const outcomeOf = (error: unknown, signal: AbortSignal): SessionOutcome => {
+  if (signal.aborted) return 'stopped';
+  return refusalOf(error)[0] < 500 ? 'refused' : 'failed';
 };
 
 const sessionOf = (parts: StreamParts, wanted: StreamRequest, signal: AbortSignal): Promise<Session> => {
@@ -103,7 +127,7 @@ const sessionOf = (parts: StreamParts, wanted: StreamRequest, signal: AbortSigna
 };
 
 const execSession = async (parts: StreamParts, wanted: StreamRequest, signal: AbortSignal): Promise<Session> => {
-  const protocol = protocolOf(wanted, COMMAND_PROTOCOLS);
+  const protocol = protocolOf(wanted, wanted.transport === 'spdy' ? COMMAND_PROTOCOLS : CHANNEL_PROTOCOLS);
   const options = commandOptionsOf(wanted.query);
   if (!options) throw new Refusal(400, 'you must specify at least 1 of stdin, stdout, stderr');
   const { containerName } = wanted;
@@ -116,20 +140,25 @@ const execSession = async (parts: StreamParts, wanted: StreamRequest, signal: Ab
   const leaving = new AbortController();
   const call = { containerGroupId, containerName, command, tty, stdin };
   const exec = await startExec(parts, call, AbortSignal.any([signal, leaving.signal]));
-  const streams = new CommandStreams(options);
+  const streams = new CommandStreams(options, protocol);
   return {
     protocol,
     mostStreams: MOST_STREAMS,
+    channels: commandChannels(options),
+    // Nothing ends what a terminal shows, but who looks at it.
+    outlives: stdin && !tty && !protocol.startsWith('v5.'),
     onStream: (stream) => streams.take(stream),
     work: async (gone) => {
       gone.addEventListener('abort', () => leaving.abort(gone.reason), { once: true });
-      await streams.run(exec, parts.clock, gone);
+      return (await streams.run(exec, parts.clock, gone)).kind === 'failed' ? 'failed' : 'ended';
     },
   };
 };
 
 const forwardSession = async (parts: StreamParts, wanted: StreamRequest, signal: AbortSignal): Promise<Session> => {
-  const protocol = protocolOf(wanted, PORT_FORWARD_PROTOCOLS);
+  const isSpdy = wanted.transport === 'spdy';
+  const protocol = protocolOf(wanted, isSpdy ? PORT_FORWARD_PROTOCOLS : PORT_FORWARD_CHANNELS);
+  const channels = isSpdy ? [] : forwardChannels(portsOf(wanted, MOST_FORWARDED / 2));
   const { pod, group } = await findTarget(parts, wanted.pod, signal);
   // The cloud's own word: anybody who may write the status of the pod could name another address there.
   const address = group.intranetIp;
@@ -140,29 +169,53 @@ const forwardSession = async (parts: StreamParts, wanted: StreamRequest, signal:
   return {
     protocol,
     mostStreams: MOST_FORWARDED,
+    channels,
+    outlives: false,
     onStream: (stream) => forwarding.take(stream),
     // It has no end of its own.
-    work: (gone) => new Promise((resolve) => gone.addEventListener('abort', () => resolve(), { once: true })),
+    work: (gone) => new Promise((resolve) => gone.addEventListener('abort', () => resolve('ended'), { once: true })),
   };
 };
 
-interface Upgraded {
-  readonly socket: Duplex;
-  readonly head: Buffer;
-  readonly signal: AbortSignal;
+/** What to be told of while a connection is served. */
+interface ConnectionHooks {
+  readonly onData: () => void;
 }
+
+/** Answers the upgrade. */
+const connectionOf = async (
+  { clock }: StreamParts,
+  { transport }: StreamRequest,
+  session: Session,
+  { request, socket, head }: Upgraded,
+): Promise<(hooks: ConnectionHooks) => Pick<ClientConnection, 'close'> & { serve(): Promise<Error | undefined> }> => {
+  const { protocol } = session;
+  if (transport === 'websocket') {
+    const opened = await openWebSocket(request, { socket, head }, protocol);
+    return (hooks) => new WebSocketChannels(opened, { ...session, ...hooks, clock });
+  }
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n` +
+      `X-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
+  );
+  return (hooks) => {
+    const connection = new SpdyConnection(socket, { ...session, ...hooks, clock });
+    return { serve: () => connection.serve(head), close: () => connection.close() };
+  };
+};
 
 /** Serves the streams of one client until all is said, it leaves, or nothing flows any more. */
 const converse = async (
   { clock, log }: StreamParts,
-  { mostStreams, onStream, work }: Session,
-  { socket, head, signal }: Upgraded,
-): Promise<void> => {
+  connect: Awaited<ReturnType<typeof connectionOf>>,
+  { work }: Session,
+  signal: AbortSignal,
+): Promise<SessionOutcome> => {
   let lastAt = clock.mono();
   const onData = () => {
     lastAt = clock.mono();
   };
-  const connection = new SpdyConnection(socket, { clock, mostStreams, onStream, onData });
+  const connection = connect({ onData });
   const gone = new AbortController();
   let cancel: () => void;
   const watch = (ms: number) => {
@@ -173,21 +226,25 @@ const converse = async (
     });
   };
   watch(IDLE_MS);
-  const serving = connection.serve(head).then((fault) => {
-    if (fault) log.warn({}, `A client of the kubelet endpoint does not speak SPDY/3.1: ${fault.message}`);
+  const serving = connection.serve().then((fault) => {
+    if (fault) log.warn({}, `A client of the kubelet endpoint does not keep to its protocol: ${fault.message}`);
     gone.abort(new Error('The client has left.'));
   });
-  await work(AbortSignal.any([gone.signal, signal])).catch((error: unknown) => {
+  const done = await work(AbortSignal.any([gone.signal, signal])).catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
     if (!gone.signal.aborted && !signal.aborted)
       log.info({}, `A session of the kubelet endpoint has ended: ${message}`);
     connection.close();
+    return 'failed' as const;
   });
+  const hasLeft = gone.signal.aborted;
   // The client closes the connection when it has read all; what was written would be lost if it were closed here.
   const cancelLeaving = clock.timer(LEAVE_MS, () => connection.close());
   await serving;
   cancelLeaving();
   cancel!();
+  if (signal.aborted) return 'stopped';
+  return done === 'failed' && hasLeft ? 'left' : done;
 };
 
 /** Answers in place of the upgrade. */

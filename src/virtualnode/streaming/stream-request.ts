@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../kubelet-refusal.ts';
+import { decodedSegment, Refusal } from '../kubelet-refusal.ts';
+import type { SessionKind } from './session-outcome.ts';
 import type { NamedPod } from './stream-target.ts';
 
 /** What a request for streams is for. */
 export interface StreamRequest {
-  readonly kind: 'exec' | 'attach' | 'portForward';
+  readonly kind: SessionKind;
+  readonly transport: 'spdy' | 'websocket';
   readonly pod: NamedPod;
   /** "" for port-forward. */
   readonly containerName: string;
@@ -19,31 +21,56 @@ const KINDS = new Set(['exec', 'attach', 'portForward']);
  * The paths of a kubelet (kubernetes pkg/kubelet/server/server.go, InstallDebuggingHandlers):
  * `/exec/{namespace}/{pod}[/{uid}]/{container}`, the same for attach, and `/portForward/{namespace}/{pod}[/{uid}]`.
  *
- * Only SPDY/3.1 is spoken. That is what arrives from the API servers of Kubernetes 1.30 to 1.36, whatever their clients
- * speak: they translate WebSockets themselves (TranslateStreamCloseWebsocketRequests, 1.30; PortForwardWebsockets,
- * 1.31). From 1.36 on they leave it to a kubelet whose Node declares the feature ExtendWebSocketsToKubelet, as this one
- * does not (pkg/registry/core/pod/rest/subresources.go). Only the WebSocket protocols before v5, which kubectl never
- * spoke, are passed on as they are.
+ * What arrives of `kubectl` from the API servers of Kubernetes 1.30 to 1.36 is SPDY/3.1, whatever it speaks: they
+ * translate `v5.channel.k8s.io` (TranslateStreamCloseWebsocketRequests, 1.30) and `SPDY/3.1+portforward.k8s.io`
+ * (PortForwardWebsockets, 1.31) themselves. From 1.36 on they leave it to a kubelet whose Node declares the feature
+ * ExtendWebSocketsToKubelet, as this one does not (pkg/registry/core/pod/rest/subresources.go). Every other WebSocket
+ * is passed on as it is: exec of clients that do not know v5, and port-forward of all that do not tunnel SPDY.
  *
  * @throws Refusal
  */
 export const streamRequestOf = ({ url = '/', method, headers }: IncomingMessage): StreamRequest => {
   const wanted = wantedBy(url);
   if (method !== 'POST' && method !== 'GET') throw new Refusal(405, 'Method not allowed');
-  if (headers.upgrade?.toLowerCase() !== 'spdy/3.1')
+  const upgrade = headers.upgrade?.toLowerCase();
+  if (upgrade === 'websocket') {
+    if (method !== 'GET') throw new Refusal(405, 'Method not allowed');
+    const key = headers['sec-websocket-key'] ?? '';
+    if (key.length !== 24 || headers['sec-websocket-version'] !== '13')
+      throw new Refusal(400, 'unable to upgrade: this is no handshake of WebSocket 13 (RFC 6455)');
+    return { ...wanted, transport: 'websocket', protocols: namesIn(headers['sec-websocket-protocol'] ?? '') };
+  }
+  if (upgrade !== 'spdy/3.1')
     throw new Refusal(
       400,
-      `unable to upgrade: this kubelet speaks SPDY/3.1, not ${JSON.stringify(headers.upgrade?.slice(0, 40) ?? '')}; ` +
-        'clients that speak WebSocket have to know v5.channel.k8s.io, which API servers translate',
+      `unable to upgrade: this kubelet speaks SPDY/3.1 and WebSocket, not ${JSON.stringify(headers.upgrade?.slice(0, 40) ?? '')}`,
     );
   const offered = [headers['x-stream-protocol-version'] ?? []].flat();
-  return { ...wanted, protocols: offered.flatMap((value) => value.split(',').map((each) => each.trim())) };
+  return { ...wanted, transport: 'spdy', protocols: offered.flatMap(namesIn) };
+};
+
+const namesIn = (header: string): string[] => header.split(',').map((each) => each.trim());
+
+/**
+ * The ports that a WebSocket is to lead to: `port=80,8080` (cri-streaming, NewV4Options).
+ *
+ * @throws Refusal
+ */
+export const portsOf = ({ query }: StreamRequest, most: number): readonly number[] => {
+  const texts = query.getAll('port').flatMap(namesIn);
+  const ports = texts.map((text) => (/^\d{1,5}$/.test(text) ? Number(text) : 0));
+  if (ports.length === 0) throw new Refusal(400, 'query parameter "port" is required');
+  if (ports.length > most)
+    throw new Refusal(400, `query parameter "port" names ${ports.length} ports, and ${most} are the most`);
+  const wrong = ports.findIndex((port) => port < 1 || port > 65_535);
+  if (wrong >= 0) throw new Refusal(400, `unable to parse ${JSON.stringify(texts[wrong]?.slice(0, 40))} as a port`);
+  return ports;
 };
 
 /** What the path and the query say. @throws Refusal */
-const wantedBy = (url: string): Omit<StreamRequest, 'protocols'> => {
+const wantedBy = (url: string): Omit<StreamRequest, 'protocols' | 'transport'> => {
   const parsed = url.startsWith('/') ? URL.parse(`https://kubelet${url}`) : null;
-  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decoded);
+  const [, kind = '', namespace = '', name = '', ...rest] = (parsed?.pathname ?? '').split('/').map(decodedSegment);
   const containerName = kind === 'portForward' ? '' : (rest.pop() ?? '');
   const [uid, ...more] = rest;
   const isWhole = name !== '' && more.length === 0 && (kind === 'portForward' || containerName !== '');
@@ -63,12 +90,4 @@ export const protocolOf = ({ protocols }: StreamRequest, known: readonly string[
     403,
     `unable to upgrade: unable to negotiate protocol: client supports [${offered}], server accepts [${known.join(', ')}]`,
   );
-};
-
-const decoded = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Refusal(400, 'The path cannot be read');
-  }
 };

@@ -223,6 +223,8 @@ const showDetail = async () => {
 /** @param {string} key */
 const openDetail = (key) => {
   open = key;
+  // Until its own history is read, nothing stands there rather than that of the pod before.
+  at('history').replaceChildren();
   void showDetail();
   detail.showModal();
   remember();

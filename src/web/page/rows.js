@@ -87,6 +87,9 @@ const opener = (key, text) => element('button', { type: 'button', class: 'open',
  */
 const origin = (it) => (it.managedBy === 'ECI' ? words().byEci : it.owner === 'Static' ? words().existing : undefined);
 
+/** Why an address is not in use, as far as that is known yet. @param {ShownAddress} it */
+const why = ({ reason, message }) => (message === '' ? reason : `${reason}: ${message}`);
+
 /** @param {ShownAddress} it */
 export const addressCells = (it) => [
   element('th', { scope: 'row' }, opener(it.key, it.pod), quiet(it.namespace)),
@@ -99,12 +102,12 @@ export const addressCells = (it) => [
   ),
   element(
     'td',
-    {},
+    { class: 'state' },
     badge(it.standing, words()[it.standing]),
-    it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, `${it.reason}: ${it.message}`),
+    it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, why(it)),
   ),
   element('td', {}, it.service ?? '', quiet(it.revision)),
-  element('td', { class: 'number' }, it.bandwidth ?? ''),
+  element('td', { class: 'number bandwidth' }, it.bandwidth ?? ''),
   element('td', { class: 'number' }, since(it.since ?? it.created)),
 ];
 
@@ -121,17 +124,17 @@ export const serviceCells = (it, its) => {
       : element('button', { type: 'button', class: 'filter', 'data-service': it.key }, it.name);
   return [
     element('th', { scope: 'row' }, name, quiet(it.namespace)),
-    element('td', {}, standing ? badge(standing, words()[standing]) : quiet(words().noAddress)),
+    element('td', { class: 'state' }, standing ? badge(standing, words()[standing]) : quiet(words().noAddress)),
     element('td', { class: 'message' }, revisions.join(', ')),
     element('td', { class: 'number' }, String(it.inUse)),
     element('td', { class: 'number' }, String(it.asked)),
-    element('td', { class: 'message' }, it.summary),
+    element('td', { class: 'message sentence' }, it.summary),
   ];
 };
 
 /** @param {ShownFinding} it */
 export const findingCells = (it) => [
-  element('td', {}, badge(it.severity, it.severity === 'warn' ? words().warning : words().attention)),
+  element('td', { class: 'state' }, badge(it.severity, it.severity === 'warn' ? words().warning : words().attention)),
   element(
     'th',
     { scope: 'row' },
@@ -143,7 +146,7 @@ export const findingCells = (it) => [
     {},
     it.docs ? element('a', { href: it.docs, rel: 'noreferrer', target: '_blank' }, it.reason) : it.reason,
   ),
-  element('td', { class: 'message' }, it.text),
+  element('td', { class: 'message sentence' }, it.text),
   element('td', { class: 'number' }, since(it.since)),
 ];
 
@@ -162,8 +165,9 @@ export const budgetCells = (it) => [
       'aria-label': words().callsOf(it.action, it.called, it.perMinute),
     }),
   ),
-  ...[it.called, it.perMinute, it.waiting, it.later, it.throttled, it.failed].map((number) =>
-    element('td', { class: 'number' }, String(number)),
+  ...[it.called, it.perMinute].map((number) => element('td', { class: 'number' }, String(number))),
+  ...[it.waiting, it.later, it.throttled, it.failed].map((number) =>
+    element('td', { class: number === 0 ? 'number zero' : 'number' }, String(number)),
   ),
 ];
 
@@ -196,6 +200,12 @@ export const quotaParts = (quota) => {
   ];
 };
 
+/** @param {string} strategy as the PodEIP has it */
+const whenGivenBack = (strategy) => {
+  const say = words();
+  return { Follow: say.follow, TTL: say.ttl, Never: say.never }[strategy] ?? strategy;
+};
+
 /** @param {ShownAddress} it */
 export const facts = (it) => {
   const say = words();
@@ -211,7 +221,7 @@ export const facts = (it) => {
     [say.revision, it.revision],
     [say.madeBy, it.managedBy],
     [say.whose, it.owner === 'Static' ? say.users : say.bought],
-    [say.givenBack, it.owner === 'Static' ? undefined : it.releaseStrategy],
+    [say.givenBack, it.owner === 'Static' ? undefined : whenGivenBack(it.releaseStrategy)],
     [say.bandwidth, it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}`],
     [say.line, it.isp],
     [say.package, it.bandwidthPackageId],
@@ -240,4 +250,4 @@ export const cloudSentences = ({ endpoints, areTagsDropped }) =>
   [
     ...endpoints.map(({ product, host, is }) => words().endpoint(product.toUpperCase(), host, is)),
     ...(areTagsDropped ? [words().tagsDropped] : []),
-  ].join(' ');
+  ].join('\n');

@@ -9,7 +9,7 @@ import {
 } from '../../../src/api/knative.ts';
 import type { Pod } from '../../../src/api/core.ts';
 import type { PodEip } from '../../../src/api/podeip.ts';
-import { hasPriorityOver, type RoutingOf } from '../../../src/controllers/podeip/precedence.ts';
+import { hasPriorityOver, type RoutingOf } from '../../../src/controllers/podeip/handover-order.ts';
 import type { State } from './model.ts';
 import { bound, EXISTING, existing, NOW, binding, pod, podEip, quiet, usersEip } from './situation.ts';
 

@@ -109,13 +109,13 @@ const bench = async () => {
   };
   const nodes = await during(createNodes(kube, cloud, 'vpc-1'));
   const times = { startMs: 500, stopMs: 500, jobMs: 20_000 };
-  const ground = { transport, clock, random };
+  const context = { transport, clock, random };
   const running = Promise.all([
-    runKubelet(ground, { kube, cloud, nodes, times }, stop.signal),
-    runStatefulSets(ground, kube, stop.signal),
-    runDaemonSets(ground, kube, stop.signal),
-    runJobs(ground, kube, stop.signal),
-    runCronJobs(ground, kube, stop.signal),
+    runKubelet(context, { kube, cloud, nodes, times }, stop.signal),
+    runStatefulSets(context, kube, stop.signal),
+    runDaemonSets(context, kube, stop.signal),
+    runJobs(context, kube, stop.signal),
+    runCronJobs(context, kube, stop.signal),
   ]);
   return {
     kube,

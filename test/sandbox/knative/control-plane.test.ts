@@ -121,8 +121,8 @@ const run = async (t: ExecutionContext, kind: Kind): Promise<void> => {
   try {
     await installKnative(stage.kube);
     await until('Knative’s API is served', isServed(stage), (served) => served);
-    const ground = { transport: connection.calls, clock, random };
-    const knative = runKnative(ground, stage.kube, { stableWindowMs: 4_000 }, stop.signal);
+    const context = { transport: connection.calls, clock, random };
+    const knative = runKnative(context, stage.kube, { stableWindowMs: 4_000 }, stop.signal);
     await live(t, stage, knative);
     stop.abort();
     await knative.ended;

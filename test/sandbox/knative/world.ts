@@ -61,7 +61,7 @@ export const world = async (
   };
   const cloud = createSandboxCloud({ clock, random });
   const stop = new AbortController();
-  const ground = { transport, clock, random };
+  const context = { transport, clock, random };
 
   const during = async <T>(work: Promise<T>): Promise<T> => {
     const over = new AbortController();
@@ -77,10 +77,10 @@ export const world = async (
   const nodes = await during(createNodes(kube, cloud, 'vpc-1'));
   const times = { startMs: START_MS, stopMs: STOP_MS };
   const running = [
-    runKubelet(ground, { kube, cloud, nodes, times }, stop.signal),
-    runDeployments(ground, admitting, stop.signal),
+    runKubelet(context, { kube, cloud, nodes, times }, stop.signal),
+    runDeployments(context, admitting, stop.signal),
   ];
-  const knative = runKnative(ground, kube, { stableWindowMs: WINDOW_MS }, stop.signal);
+  const knative = runKnative(context, kube, { stableWindowMs: WINDOW_MS }, stop.signal);
 
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= STEP_MS) await clock.advance(Math.min(left, STEP_MS));

@@ -77,14 +77,14 @@ const matches = ({ path = '/', headers = {} }: Path, request: IncomingMessage): 
  * endpoints of the Services that they name: pods, or the activator.
  */
 export const runIngress = async (
-  ground: FollowContext,
+  context: FollowContext,
   kube: Kube,
   { backends }: Services,
   host: string,
   signal: AbortSignal,
 ): Promise<{ readonly ended: Promise<unknown> }> => {
   const ingresses = createReflector<Ingress, Ingress>({
-    ...ground,
+    ...context,
     log: silentLog,
     resource: INGRESS,
     keep: (object) => object,
@@ -154,5 +154,5 @@ export const runIngress = async (
     server.close();
     server.closeAllConnections();
   });
-  return { ended: Promise.all([ingresses.run(signal), followObjects(ground, [{ resource: INGRESS }], sync, signal)]) };
+  return { ended: Promise.all([ingresses.run(signal), followObjects(context, [{ resource: INGRESS }], sync, signal)]) };
 };

@@ -67,7 +67,7 @@ export interface Kubelet {
  * Probes are really made, readiness gates count, pods end in their final phase before their object goes, and addresses
  * are given out again at once.
  */
-export const runKubelet = (ground: FollowContext, parts: KubeletParts, signal: AbortSignal): Kubelet => {
+export const runKubelet = (context: FollowContext, parts: KubeletParts, signal: AbortSignal): Kubelet => {
   const { kube, cloud, nodes, times } = parts;
   const used = new Set<string>();
   const lives = new Map<string, ReturnType<typeof begin>>();
@@ -227,7 +227,7 @@ export const runKubelet = (ground: FollowContext, parts: KubeletParts, signal: A
     };
   };
   const run = async (): Promise<void> => {
-    await followObjects({ ...ground, trigger }, [{ resource: KUBELET_POD }], sync, signal);
+    await followObjects({ ...context, trigger }, [{ resource: KUBELET_POD }], sync, signal);
     await Promise.all([...lives.values()].map((life) => life.end()));
   };
   return {

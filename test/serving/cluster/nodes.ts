@@ -17,9 +17,9 @@ const isReady = ({ status }: Node): boolean =>
 const isOfLifecycle = ({ key }: { readonly key: string }): boolean => key.startsWith('node.kubernetes.io/');
 
 /** Stand-in for the node-lifecycle controller: takes the taints of new nodes away once they are Ready. */
-export const openNodes = (ground: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
+export const openNodes = (context: FollowContext, kube: Kube, signal: AbortSignal): Promise<void> =>
   followObjects(
-    ground,
+    context,
     [{ resource: NODE }],
     async (key) => {
       const node = await kube.get(NODE, refOf(key));

@@ -45,9 +45,9 @@ export interface Backend {
 }
 
 /** What the stand-ins for kube-proxy, DNS and ingress know of Services: a watch of them and of their EndpointSlices. */
-export const followServices = (ground: FollowContext, signal: AbortSignal) => {
+export const followServices = (context: FollowContext, signal: AbortSignal) => {
   const watch = <T extends KubeObject>(resource: Resource<T>, indexes?: Record<string, (object: T) => string[]>) =>
-    createReflector<T, T>({ ...ground, log: silentLog, resource, keep: (object) => object, indexes });
+    createReflector<T, T>({ ...context, log: silentLog, resource, keep: (object) => object, indexes });
   const services = watch(CORE_SERVICE);
   const slices = watch(ENDPOINT_SLICE, {
     service: ({ metadata }) => [`${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`],

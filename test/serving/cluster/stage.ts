@@ -98,24 +98,24 @@ export const setStage = async (options: StageOptions = {}) => {
     undo.push(connection.close);
     const transport = connection.calls;
     const kube = createKube({ transport, clock, qps: 1e4, burst: 1e4 });
-    const ground = { transport: connection.watches, clock, random };
+    const context = { transport: connection.watches, clock, random };
     const { cloud, calls } = bookCalls(createSandboxCloud({ clock, random, latency: { scale: latency }, quota: 500 }));
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
     const cloudHttp = await serveCloud(cloud, { host: ADDRESS.cloud, port: 80 });
     undo.push(() => cloudHttp.close());
 
     const pods = createReflector<KubeletPod, KubeletPod>({
-      ...ground,
+      ...context,
       log: silentLog,
       resource: KUBELET_POD,
       keep: (pod) => pod,
       indexes: { ip: ({ status }) => (status?.podIP === undefined ? [] : [status.podIP]) },
     });
-    const services = followServices(ground, stop.signal);
+    const services = followServices(context, stop.signal);
     running.push(pods.run(stop.signal), services.ended);
     await pods.synced;
 
-    const recorder = record(ground, stop.signal);
+    const recorder = record(context, stop.signal);
     running.push(recorder.ended);
 
     const describe = ({ metadata }: KubeletPod): Answer => ({
@@ -133,15 +133,15 @@ export const setStage = async (options: StageOptions = {}) => {
     await runDns(services, ADDRESS.dns, stop.signal);
     const kubectl = createKubectl(plane.kubeconfig, folder);
     await installKnative(kubectl, knative);
-    const ingress = await runIngress(ground, kube, services, ADDRESS.ingress, stop.signal);
+    const ingress = await runIngress(context, kube, services, ADDRESS.ingress, stop.signal);
     running.push(ingress.ended);
 
     const nodes = await createNodes(kube, cloud, VPC);
     for (const { name } of nodes) await sayCapacity(kube, name);
-    running.push(openNodes(ground, kube, stop.signal));
+    running.push(openNodes(context, kube, stop.signal));
     const authority = await authorityOf(plane.kubeconfig);
     const parts = { kube, transport, cloud, nodes, describe, failed, folder, programOf, times: POD_TIMES };
-    const kubelet = runKubelet(ground, { ...parts, api: { server: plane.url, authority } }, stop.signal);
+    const kubelet = runKubelet(context, { ...parts, api: { server: plane.url, authority } }, stop.signal);
     running.push(kubelet.ended, runContainerGroups(cloud, describeIp, stop.signal).catch(failed));
 
     const product: ProductOptions = {

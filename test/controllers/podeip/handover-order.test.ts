@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { KnativeService } from '../../../src/api/knative.ts';
-import { isSameService, routingIn, type RoutingOf } from '../../../src/controllers/podeip/precedence.ts';
+import { isSameService, routingIn, type RoutingOf } from '../../../src/controllers/podeip/handover-order.ts';
 import type { Routing } from '../../../src/controllers/podeip/service-routing.ts';
 import { revisionName, podEipOf, all, unknown, beats, one, two, serviceOf, LATEST, to } from './competitors.ts';
 
