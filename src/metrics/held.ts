@@ -41,8 +41,19 @@ const known = new WeakMap<PodEip, Facts>();
 /** The facts that the last scrape has seen, by all that they say. */
 let shared = new Map<string, Facts>();
 
-const readFacts = ({ metadata: { namespace = '', labels }, spec, status }: PodEip): Facts => {
+const readinessOf = ({ status }: PodEip): Pick<Facts, 'ready' | 'reason'> => {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return { ready: String(ready?.status === 'True'), reason: ready?.reason ?? 'Pending' };
+};
+
+const mbpsOf = ({ status }: PodEip): string => (status?.bandwidthPackageID ? '0' : (status?.bandwidth ?? '0'));
+
+const readFacts = (podEip: PodEip): Facts => {
+  const {
+    metadata: { namespace = '', labels },
+    spec,
+    status,
+  } = podEip;
   return {
     state: spec.allocationID === '' && !status?.eipAddress ? 'None' : (status?.status ?? 'None'),
     manager: status?.managedBy ?? 'Controller',
@@ -51,9 +62,8 @@ const readFacts = ({ metadata: { namespace = '', labels }, spec, status }: PodEi
     kn_revision_name: labels?.[REVISION_LABEL] ?? '',
     isp: status?.isp ?? '',
     internet_charge_type: status?.internetChargeType ?? '',
-    ready: String(ready?.status === 'True'),
-    reason: ready?.reason ?? 'Pending',
-    mbps: status?.bandwidthPackageID ? '0' : (status?.bandwidth ?? '0'),
+    ...readinessOf(podEip),
+    mbps: mbpsOf(podEip),
   };
 };
 
