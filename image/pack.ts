@@ -1,6 +1,17 @@
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { packageOf, reach } from './reach.ts';
+import { withoutComments } from './comments.ts';
+import { isCode, isModule, packageOf, reach } from './reach.ts';
 
 /**
  * Copies what the built program can load into a folder of its own, for the image:
@@ -8,16 +19,18 @@ import { packageOf, reach } from './reach.ts';
  *     node --experimental-import-meta-resolve image/pack.ts FOLDER
  *
  * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json`, `dist/` and the reached files of
- * `node_modules/` in FOLDER, with the licences of their packages. It says how many packages and bytes a production
- * install has, and how many are left.
+ * `node_modules/` in FOLDER, without their comments and with the licences of their packages. It says how many packages
+ * and bytes a production install has, and how many are left.
  */
 
 /** Their conditions ask for being passed on with the code. */
 const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
 
+/** Copies a file, and of code what is run. */
 const copy = (from: string, to: string): void => {
   mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to);
+  if (isCode(from)) writeFileSync(to, withoutComments(readFileSync(from, 'utf8'), isModule(from)));
+  else cpSync(from, to);
 };
 
 /** The package.json files between a file and the folder of its package: by them Node knows what a `.js` is. */
@@ -91,14 +104,17 @@ export const pack = (root: string, program: string, folder: string): Packed => {
   rmSync(folder, { recursive: true, force: true });
   for (const path of files) copy(path, join(folder, relative(root, path)));
   copy(join(root, 'package.json'), join(folder, 'package.json'));
-  cpSync(program, join(folder, 'dist'), { recursive: true });
+  for (const path of filesIn(program)) copy(path, join(folder, 'dist', relative(program, path)));
   const production = productionFolders(root);
   return {
     installed: amountOf(
       production.length,
       production.flatMap((each) => filesIn(each)),
     ),
-    packed: amountOf(new Set(files.map((path) => packageOf(path))).size, files),
+    packed: amountOf(
+      new Set(files.map((path) => packageOf(path))).size,
+      files.map((path) => join(folder, relative(root, path))),
+    ),
   };
 };
 

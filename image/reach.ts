@@ -79,7 +79,7 @@ export const scan = (text: string, isModule: boolean): Scan => {
 
 const CODE = new Set(['.js', '.mjs', '.cjs']);
 
-const isCode = (path: string): boolean => CODE.has(extname(path));
+export const isCode = (path: string): boolean => CODE.has(extname(path));
 
 /** The folder of the package that the file is of, or nothing where it is the program's own. */
 export const packageOf = (path: string): string | undefined => {
@@ -101,7 +101,8 @@ const isModuleFolder = (folder: string): boolean => {
   }
 };
 
-const isModule = (path: string): boolean => {
+/** Whether Node takes the file for an ECMAScript module. */
+export const isModule = (path: string): boolean => {
   const ending = extname(path);
   return ending === '.mjs' || (ending === '.js' && isModuleFolder(dirname(path)));
 };

@@ -21,6 +21,7 @@ export interface HeldMetrics {
   held(podEips: () => Iterable<PodEip>, limits: HeldLimits): void;
 }
 
+/** What of a PodEIP is counted. PodEIPs of which the same is true share one. */
 interface Facts {
   readonly state: string;
   readonly manager: string;
@@ -29,22 +30,31 @@ interface Facts {
   readonly kn_revision_name: string;
   readonly isp: string;
   readonly internet_charge_type: string;
+  readonly ready: string;
+  readonly reason: string;
+  /** Mbit/s; 0 in a shared bandwidth package. */
+  readonly mbps: string;
 }
 
-/**
- * The cache returns the same object until the PodEIP changes. With 10,000 PodEIPs this halves the duration of a scrape.
- */
+/** The cache returns the same object until the PodEIP changes. */
 const known = new WeakMap<PodEip, Facts>();
+/** The facts that the last scrape has seen, by all that they say. */
+let shared = new Map<string, Facts>();
 
-const factsOf = (podEip: PodEip): Facts => {
-  const before = known.get(podEip);
-  if (before) return before;
+const readinessOf = ({ status }: PodEip): Pick<Facts, 'ready' | 'reason'> => {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return { ready: String(ready?.status === 'True'), reason: ready?.reason ?? 'Pending' };
+};
+
+const mbpsOf = ({ status }: PodEip): string => (status?.bandwidthPackageID ? '0' : (status?.bandwidth ?? '0'));
+
+const readFacts = (podEip: PodEip): Facts => {
   const {
     metadata: { namespace = '', labels },
     spec,
     status,
   } = podEip;
-  const facts = {
+  return {
     state: spec.allocationID === '' && !status?.eipAddress ? 'None' : (status?.status ?? 'None'),
     manager: status?.managedBy ?? 'Controller',
     k8s_namespace_name: namespace,
@@ -52,9 +62,32 @@ const factsOf = (podEip: PodEip): Facts => {
     kn_revision_name: labels?.[REVISION_LABEL] ?? '',
     isp: status?.isp ?? '',
     internet_charge_type: status?.internetChargeType ?? '',
+    ...readinessOf(podEip),
+    mbps: mbpsOf(podEip),
   };
+};
+
+const keyOf = (facts: Facts): string => Object.values(facts).join('\n');
+
+const factsOf = (podEip: PodEip): Facts => {
+  const before = known.get(podEip);
+  if (before) return before;
+  const read = readFacts(podEip);
+  const key = keyOf(read);
+  const facts = shared.get(key) ?? read;
+  shared.set(key, facts);
   known.set(podEip, facts);
   return facts;
+};
+
+/** How many PodEIPs of each kind there are: there are fewer kinds than PodEIPs. */
+const kindsOf = (podEips: Iterable<PodEip>): ReadonlyMap<Facts, number> => {
+  const kinds = new Map<Facts, number>();
+  for (const podEip of podEips) {
+    const facts = factsOf(podEip);
+    kinds.set(facts, (kinds.get(facts) ?? 0) + 1);
+  }
+  return kinds;
 };
 
 /** Sums per label set. */
@@ -90,11 +123,16 @@ const WHOSE = ['k8s_namespace_name', 'kn_service_name', 'kn_revision_name'] as c
 /** The cloud's unit is Mbit/s; Prometheus' base unit is the byte. */
 const BYTES_PER_MBIT = 125_000;
 
-/** Counts PodEIPs by state, namespace, Service and Revision. The facts in `without` replace those of each PodEIP. */
-const countOf = (podEips: Iterable<PodEip>, without: Partial<Facts>) => {
+/**
+ * Counts PodEIPs by state, namespace, Service and Revision, where that makes at most so many counts. The facts in
+ * `without` replace those of each PodEIP.
+ */
+const countOf = (kinds: ReadonlyMap<Facts, number>, without: Partial<Facts>, most: number) => {
   const sums = new Sums('state', ...WHOSE);
-  const isWhole = Object.keys(without).length === 0;
-  for (const podEip of podEips) sums.add(isWhole ? factsOf(podEip) : { ...factsOf(podEip), ...without }, 1);
+  for (const [facts, count] of kinds) {
+    sums.add({ ...facts, ...without }, count);
+    if (sums.size > most) return undefined;
+  }
   return sums;
 };
 
@@ -143,34 +181,32 @@ export const heldMetrics = (meter: Meter): HeldMetrics => {
     held: (source, limits) => {
       eips(() => {
         const sums = new Sums('state', 'manager', 'k8s_namespace_name', 'isp', 'internet_charge_type');
-        for (const podEip of source()) sums.add(factsOf(podEip), 1);
+        const kinds = kindsOf(source());
+        for (const [facts, count] of kinds) sums.add(facts, count);
+        // What nobody says any more must not be kept.
+        shared = new Map([...kinds.keys()].map((facts) => [keyOf(facts), facts]));
         return sums.entries();
       });
       podEips(() => {
         const sums = new Sums('ready', 'reason', 'k8s_namespace_name');
-        for (const { metadata, status } of source()) {
-          const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-          const reason = ready?.reason ?? 'Pending';
-          const k8s_namespace_name = metadata.namespace ?? '';
-          sums.add({ ready: String(ready?.status === 'True'), reason, k8s_namespace_name }, 1);
-        }
+        for (const [facts, count] of kindsOf(source())) sums.add(facts, count);
         return sums.entries();
       });
       bandwidth(() => {
         const sums = new Sums('manager', 'k8s_namespace_name', 'isp', 'internet_charge_type');
-        for (const podEip of source()) {
-          const { status } = podEip;
-          const mbps = Number(status?.bandwidth ?? 0);
-          if (mbps > 0 && !status?.bandwidthPackageID) sums.add(factsOf(podEip), mbps * BYTES_PER_MBIT);
+        for (const [facts, count] of kindsOf(source())) {
+          const mbps = Number(facts.mbps);
+          if (mbps > 0) sums.add(facts, count * mbps * BYTES_PER_MBIT);
         }
         return sums.entries();
       });
       ofRevision(() => {
-        const exact = countOf(source(), {});
-        if (exact.size <= limits.revisions) return exact.entries();
-        const services = countOf(source(), { kn_revision_name: '' });
-        if (services.size <= limits.revisions) return services.entries();
-        return countOf(source(), { kn_revision_name: '', kn_service_name: '' }).entries();
+        const kinds = kindsOf(source());
+        const sums =
+          countOf(kinds, {}, limits.revisions) ??
+          countOf(kinds, { kn_revision_name: '' }, limits.revisions) ??
+          countOf(kinds, { kn_revision_name: '', kn_service_name: '' }, Infinity);
+        return sums?.entries() ?? [];
       });
       const inUse = function* () {
         for (const podEip of source())
