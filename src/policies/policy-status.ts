@@ -24,8 +24,8 @@ interface PolicyFacts {
   readonly policies: readonly EipPolicy[];
   /** All that exist. */
   readonly namespaces: readonly KnownNamespace[];
-  /** What the PodEIPs of a namespace come to, see {@link holdingOf}. */
-  readonly holdingOf: (namespace: string) => Holding;
+  /** What the PodEIPs of a namespace come to, see {@link namespaceHoldingOf}. */
+  readonly holdingOf: (namespace: string) => NamespaceHolding;
   /** The fields of a policy that this version does not know, as paths or sentences. */
   readonly unknownFields: (policy: EipPolicy) => readonly string[];
 }
@@ -107,7 +107,7 @@ const addTo = (index: Map<string, number[]>, key: string, at: number): void => {
 };
 
 /** What one namespace holds. */
-export interface Holding extends FullestNamespace {
+export interface NamespaceHolding extends FullestNamespace {
   readonly pods: number;
   readonly waiting: number;
 }
@@ -115,7 +115,7 @@ export interface Holding extends FullestNamespace {
 const WAITING: Reason = 'QuotaOfNamespaceExceeded';
 
 /** @param all all PodEIPs of the namespace */
-export const holdingOf = (namespace: string, all: Iterable<PodEip>): Holding => {
+export const namespaceHoldingOf = (namespace: string, all: Iterable<PodEip>): NamespaceHolding => {
   const podEips = [...all];
   const ofPods = podEips.filter(
     (podEip) => podEip.metadata.deletionTimestamp === undefined && readRecord(podEip).goneSince === undefined,
@@ -134,7 +134,7 @@ class Sum {
   #bandwidthMbps = 0;
   #fullest: FullestNamespace | null = null;
 
-  add({ namespace, pods, waiting, eips, bandwidthMbps }: Holding): void {
+  add({ namespace, pods, waiting, eips, bandwidthMbps }: NamespaceHolding): void {
     this.namespaces += 1;
     this.#pods += pods;
     this.#waiting += waiting;

@@ -30,7 +30,9 @@ const LEAST_SAID = 3;
 /** Of the head, there are at least so many lines, or none: how the API is reached. The first lines stay longest. */
 const SHORT_HEAD = 2;
 
-/** A line in as many as it needs: those after the first stand below it, and none begins with the space between words. */
+/**
+ * A line in as many as it needs: those after the first stand below it, and none begins with the space between words.
+ */
 const wrapped = (line: string, columns: number): readonly string[] => {
   const text = line.trimStart();
   const indent = Math.min(line.length - text.length, Math.floor(columns / 2));

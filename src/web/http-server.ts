@@ -48,6 +48,11 @@ const HANDSHAKES = 8;
  */
 const MANY: ConnectionLimits = { perAddress: 256, inAll: 768 };
 const GRACE_MS = 1_000;
+/**
+ * How many connections the system keeps until they are accepted; it has a limit of its own (net.core.somaxconn). Node's
+ * 511 were too few for a flood: who comes then is not refused, but tries again after 1, 3, 7, 15 and 31 s.
+ */
+const BACKLOG = 4_096;
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there already',
@@ -125,7 +130,7 @@ const listen = async (
       const reason = REASONS[error.code ?? ''] ?? error.code ?? 'unknown error';
       reject(new ServeError(`cannot serve HTTP on ${address}: ${reason}; change ${key}`, { cause: error }));
     });
-    server.listen({ host: where.host, port: where.port }, resolve);
+    server.listen({ host: where.host, port: where.port, backlog: BACKLOG }, resolve);
   });
   const { port, family, address: host } = server.address() as AddressInfo;
   return {

@@ -15,6 +15,9 @@ test('a thousand EIPs at rest cost a page of a hundred every ten minutes and no 
   t.is(kubeWrites, 0);
   const [ms] = await bed.attach(1);
   const empty = await Bed.create();
+  // The first pod of a process costs one look more.
+  await empty.attach(1);
+  await empty.idle(60_000);
   const [aloneMs] = await empty.attach(1);
   // A status that is written once more or less, and no wait.
   t.true(Math.abs(ms! - aloneMs!) <= 50, `${ms} ms, and ${aloneMs} in an empty cluster`);

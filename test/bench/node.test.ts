@@ -55,7 +55,7 @@ test('fifty pods of the virtual node at once are served as fast as one, and look
   atMost(t, 'gone, median', median(gone), 1.25 * END_BOUND_MS);
   await bed.idle(60_000);
   const bought = await node.run(50, { isEipFirst: true });
-  atMost(t, 'address, EIP bought first, median', median(bought.address), 1.75 * EIP_FIRST_BOUND_MS);
+  atMost(t, 'address, EIP bought first, median', median(bought.address), 1.45 * EIP_FIRST_BOUND_MS);
   const all = bed.calls();
   t.is(all.cloud['DeleteContainerGroup'], 50);
   t.is(all.cloud['CreateContainerGroup'], 100);

@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect } from 'node:util';
 import test from 'ava';
 import * as fc from 'fast-check';
 import { defaultConfig, loadConfig } from '../../src/config/load.ts';
@@ -9,21 +8,7 @@ import { printConfig } from '../../src/config/print.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { nearest } from '../../src/lib/suggest.ts';
-
-const SMALL = 'clusterID: c1\nregionID: cn-hangzhou\nvpcID: vpc-1\n';
-
-const load = (text: string, env: Record<string, string> = {}) => loadConfig({ path: 'c.yaml', text, env });
-
-/** What is wrong with a text, line by line. */
-const wrong = (text: string, env: Record<string, string> = {}): string[] => {
-  try {
-    load(text, env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split('\n');
-    throw error;
-  }
-  return [];
-};
+import { SMALL, load, wrong } from './load-fixture.ts';
 
 /** The Helm values of ack-extend-network-controller, as ACK's documentation gives them. */
 const HELM = `
@@ -265,71 +250,6 @@ test('any text at all gives a configuration or a ConfigError that names the file
   t.pass();
 });
 
-const TAINT = 'LTAI5tSECRETSECRET';
-
-test('a secret is never shown: not when printed, not when wrong, not in a YAML error, not in a URL', (t) => {
-  const { config, origins } = load(`${SMALL}credential: {accessKey: ${TAINT}, accessSecret: ${TAINT}}`);
-  t.is(config.credential.accessKey?.reveal(), TAINT);
-  for (const shown of [
-    JSON.stringify(config),
-    inspect(config, { depth: 9, showHidden: true }),
-    `${config.credential.accessKey?.toString()}`,
-    printConfig({ config, origins }, true),
-  ])
-    t.false(shown.includes(TAINT), shown);
-
-  for (const yaml of [
-    `credential: ${TAINT}`,
-    `credential: [${TAINT}]`,
-    `credential: {${TAINT}: x}`,
-    `credential: {accessKey: [${TAINT}], accessSecret: {${TAINT}: ${TAINT}}}`,
-    `credential: {accessKey: *${TAINT}}`,
-    `credential: {accessKey: &${TAINT} "x`,
-    `credential: {accessKey: !${TAINT} x}`,
-    `credential: {accessKey: ${TAINT}}`,
-    `endpoints: {vpc: "https://me:${TAINT}@vpc.example.com"}`,
-  ]) {
-    const said = wrong(SMALL + yaml).join('\n');
-    t.not(said, '');
-    t.false(said.includes(TAINT), said);
-  }
-});
-
-test('the environment gives credentials as a whole, and endpoints', (t) => {
-  const file = `${SMALL}credential: {accessKey: a, accessSecret: b, securityToken: c}\nendpoints: {vpc: one}\n`;
-  const { config, origins } = load(file, {
-    ALIBABA_CLOUD_ACCESS_KEY_ID: 'x',
-    ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'y',
-    KNATIVE_EIP_ENDPOINT_VPC: 'https://two:444',
-    KNATIVE_EIP_ENDPOINT_ECS: '',
-  });
-  t.is(config.credential.accessKey?.reveal(), 'x');
-  t.is(config.credential.accessSecret?.reveal(), 'y');
-  t.is(config.credential.securityToken, undefined, 'the token of the file belongs to another key');
-  t.is(config.endpoints.vpc, 'https://two:444');
-  t.is(config.endpoints.ecs, undefined);
-  t.is(origins.get('endpoints.vpc'), 'environment KNATIVE_EIP_ENDPOINT_VPC');
-});
-
-test('half a pair of credentials in the environment does not mix with the file', (t) => {
-  const file = `${SMALL}credential: {accessKey: a, accessSecret: b}\n`;
-  t.regex(wrong(file, { ALIBABA_CLOUD_ACCESS_KEY_ID: 'x' }).join(), /two halves/);
-});
-
-test('a wrong variable is named', (t) => {
-  t.deepEqual(wrong(SMALL, { KNATIVE_EIP_ENDPOINT_VPC: 'x/y', KNATIVE_EIP_ENDPOINT_SLB: 'x' }), [
-    'environment KNATIVE_EIP_ENDPOINT_SLB: there is no such API; known are KNATIVE_EIP_ENDPOINT_VPC, _ECS, _ECI and _STS',
-    'environment KNATIVE_EIP_ENDPOINT_VPC: endpoints.vpc: found the text "x/y"; allowed is host, host:port, http://host[:port] or https://host[:port], without path or user',
-  ]);
-  t.deepEqual(wrong(SMALL, { KNATIVE_EIP_METRICS_PORT: 'tcp://10.0.0.1:8080' }), [], "Kubernetes' Service links");
-});
-
-test('the pod’s name and namespace are the defaults of the leader election', (t) => {
-  const env = { POD_NAME: 'knative-eip-abc', POD_NAMESPACE: 'eips' };
-  t.like(load(SMALL, env).config.leaderElection, { identity: 'knative-eip-abc', namespace: 'eips' });
-  t.like(load(`${SMALL}leaderElection: {namespace: mine}`, env).config.leaderElection, { namespace: 'mine' });
-});
-
 test('a key with nothing after it is not set', (t) => {
   t.deepEqual(wrong(`${SMALL}credential:\nendpoints: {vpc: }\nlogLevel:\n`), []);
   t.regex(wrong('clusterID:\nregionID: cn-x\nvpcID: vpc-1\n').join(), /^c.yaml:1:11: clusterID: this key is required/);
@@ -383,23 +303,4 @@ test('the nearest word is found, and none where none is near', (t) => {
   t.is(nearest('vcpId', known), 'vpcID');
   t.is(nearest('something', known), undefined);
   t.is(nearest('x'.repeat(100_000), known), undefined);
-});
-
-/** What is wrong with a virtual node, without the place. */
-const wrongNode = (keys: string, more = '') =>
-  wrong(`${SMALL}${more}virtualNode: {enabled: true, vSwitchIDs: [vsw-1], securityGroupID: sg-1, ${keys}}\n`).map(
-    (line) => line.replace(/^c\.yaml:\d+:\d+: /u, ''),
-  );
-
-test('what of the virtual node does not go together is refused', (t) => {
-  t.deepEqual(wrongNode('identity: certificate, kubelet: {requestCertificate: true}'), []);
-  t.deepEqual(wrongNode('nodeName: one', 'leaderElection: {name: one}\n'), [
-    'virtualNode.nodeName: leaderElection.name is the same; the virtual node has a Lease of its own, which is called as the node: give one of them another name',
-  ]);
-  t.deepEqual(wrongNode('kubelet: {requestCertificate: true, certFile: /a, keyFile: /b}'), [
-    'virtualNode.kubelet.requestCertificate: requestCertificate and certFile are two ways to the same certificate: use one',
-  ]);
-  t.deepEqual(wrongNode('identity: serviceAccount, kubelet: {requestCertificate: true}'), [
-    'virtualNode.kubelet.requestCertificate: only a node gets such a certificate: set virtualNode.identity to certificate, or requestCertificate to false',
-  ]);
 });

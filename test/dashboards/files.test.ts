@@ -91,8 +91,9 @@ test('docs/cli.md has every command with every flag, as --help prints them', (t)
     t.true(page.includes(flag), flag);
 });
 
+const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+
 test('the pages that count dashboards and alerts count right', (t) => {
-  const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
   t.true(read('README.md').includes(`| ${Object.keys(BOARDS).length} dashboards, ${ALERTS.length} alerts |`));
   t.true(read('docs/observing.md').includes(` and ${ALERTS.length} alerts, each with a page`));
 });

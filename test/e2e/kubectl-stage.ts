@@ -29,15 +29,42 @@ interface Run {
   readonly stderr: string;
 }
 
-/** A virtual node on a real control plane, whose containers run real processes of this machine; and kubectl. */
-export const setKubectlStage = async (t: ExecutionContext) => {
+/** Files with a certificate of this subject, which is its own authority, and with its key. */
+const makeCertificate = (folder: string, name: string, subject: string) => {
+  const files = { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', files.key];
+  const rest = ['-subj', subject, '-days', '2', '-out', files.certificate];
+  execFileSync('openssl', ['req', '-x509', ...key, ...rest], { stdio: 'ignore' });
+  return files;
+};
+
+interface StageOptions {
+  /** With kube-controller-manager, and for extension API servers. */
+  readonly extended?: boolean;
+  /** Also with kube-scheduler, and the node-lifecycle controller; see ControlPlaneOptions. */
+  readonly nodeGraceSeconds?: number;
+}
+
+/**
+ * A virtual node on a real control plane, whose containers run real processes of this machine; and kubectl.
+ */
+export const setKubectlStage = async (
+  t: ExecutionContext,
+  { extended = false, nodeGraceSeconds }: StageOptions = {},
+) => {
   const folder = await mkdtemp(join(tmpdir(), 'kubectl-stage-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const kubeletClient = { certificate: join(folder, 'client.crt'), key: join(folder, 'client.key') };
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', kubeletClient.key];
-  const subject = ['-subj', '/O=system:masters/CN=kube-apiserver-kubelet-client', '-days', '2'];
-  execFileSync('openssl', ['req', '-x509', ...key, ...subject, '-out', kubeletClient.certificate], { stdio: 'ignore' });
-  const plane = await startControlPlane({ kubeletClient });
+  const apiServer = '/O=system:masters/CN=kube-apiserver-kubelet-client';
+  const kubeletClient = makeCertificate(folder, 'client', apiServer);
+  const frontProxy = extended ? makeCertificate(folder, 'front-proxy', '/CN=front-proxy-client') : undefined;
+  const isWhole = nodeGraceSeconds !== undefined;
+  const plane = await startControlPlane({
+    kubeletClient,
+    frontProxy,
+    controllers: extended || isWhole,
+    scheduler: isWhole,
+    nodeGraceSeconds,
+  });
   if (!plane) throw new Error(HOW_TO_GET_ONE);
   t.teardown(plane.stop);
   const connection = await connect({ kubeconfigPath: plane.kubeconfig });
@@ -50,7 +77,6 @@ export const setKubectlStage = async (t: ExecutionContext) => {
   const complaints: string[] = [];
   const complain = (fields: object, message: string) => void complaints.push(`${message} ${JSON.stringify(fields)}`);
   const sessions: string[] = [];
-  const work = new AbortController();
   const settings = virtualNodeSettings({
     kubelet: {
       listen: { host: '127.0.0.1', port: 0 },
@@ -59,38 +85,51 @@ export const setKubectlStage = async (t: ExecutionContext) => {
     },
     node: nodeSettings({ clusterUid: (await kube.get(NAMESPACE, { name: 'kube-system' }))?.metadata.uid ?? '' }),
     pollMs: 200,
+    ...(isWhole && { garbageCollectionMs: 2_000 }),
   });
   const shared = { clock, random, log: { ...silentLog, child: () => shared.log, warn: complain, error: complain } };
-  const running = runVirtualNode(
-    {
-      ...shared,
-      kube,
-      transport: connection.calls,
-      pods: createPodWatch({ ...shared, transport: connection.watches }, settings.nodeName),
-      metrics: {
-        orphans: () => undefined,
-        session: (kind) => (outcome) => void sessions.push(`${kind} ${outcome}`),
+  const beginNode = () => {
+    const work = new AbortController();
+    const running = runVirtualNode(
+      {
+        ...shared,
+        kube,
+        transport: connection.calls,
+        pods: createPodWatch({ ...shared, transport: connection.watches }, settings.nodeName),
+        metrics: {
+          orphans: () => undefined,
+          session: (kind) => (outcome) => void sessions.push(`${kind} ${outcome}`),
+        },
+        cloud: assembled.cloud,
+        containerGroups: assembled.containerGroups,
+        record: () => undefined,
+        settings,
       },
-      cloud: assembled.cloud,
-      containerGroups: assembled.containerGroups,
-      record: () => undefined,
-      settings,
-    },
-    work.signal,
-  );
-  const stop = async () => {
-    work.abort(new Error('the test is over'));
-    await running;
+      work.signal,
+    );
+    return async () => {
+      work.abort(new Error('the node is to end'));
+      await running;
+    };
   };
+  let end = beginNode();
+  const stop = () => end();
   t.teardown(async () => {
     await stop();
     await connection.close();
   });
-  await until(
-    'the node is Ready',
-    () => kube.get(VIRTUAL_NODE, { name: settings.nodeName }),
-    (it) => it?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true,
-  );
+  const nodeIsReady = () =>
+    until(
+      'the node is Ready',
+      () => kube.get(VIRTUAL_NODE, { name: settings.nodeName }),
+      (it) => it?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true,
+    );
+  await nodeIsReady();
+  /** As the next process, after {@link stop}. */
+  const startAgain = async (): Promise<void> => {
+    end = beginNode();
+    await nodeIsReady();
+  };
 
   /** A pod on the node, with its container's folder on this machine. */
   const runPod = async (name: string, spec: object = {}): Promise<string> => {
@@ -110,8 +149,9 @@ export const setKubectlStage = async (t: ExecutionContext) => {
     return join(folder, 'containers', group?.containerGroupId ?? '', 'main');
   };
   const env = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: plane.kubeconfig };
-  const start = (...words: readonly string[]): ChildProcess => {
-    const child = spawn('kubectl', words, { env, cwd: folder });
+  const start = (...words: readonly string[]): ChildProcess => startProgram('kubectl', words);
+  const startProgram = (program: string, words: readonly string[]): ChildProcess => {
+    const child = spawn(program, words, { env, cwd: folder });
     t.teardown(() => child.kill('SIGKILL'));
     return child;
   };
@@ -135,8 +175,11 @@ export const setKubectlStage = async (t: ExecutionContext) => {
     kubectl,
     kubectlWith,
     start,
+    startProgram,
     runPod,
     stop,
+    startAgain,
+    freezeApiServer: plane.freeze,
     complaints,
     /** What was opened at the kubelet endpoint and is over, with how it ended. */
     sessions,

@@ -17,6 +17,8 @@ export interface ControlPlane {
   readonly url: string;
   /** Makes etcd forget all but the present; undefined for somebody's cluster. */
   readonly compact?: (() => Promise<void>) | undefined;
+  /** Stops the API server (SIGSTOP), and returns what lets it go on; undefined for somebody's cluster. */
+  readonly freeze?: (() => () => void) | undefined;
   /** Ends the processes and deletes their data. Does nothing to a cluster that was there before. */
   readonly stop: () => Promise<void>;
 }
@@ -24,6 +26,11 @@ export interface ControlPlane {
 export interface ControlPlaneOptions {
   /** Also run kube-controller-manager (namespace deletion, garbage collection), if its binary is there. */
   readonly controllers?: boolean | undefined;
+  /**
+   * The node-lifecycle controller among them, which believes a node dead after so many seconds without a heartbeat. By
+   * default there is none.
+   */
+  readonly nodeGraceSeconds?: number | undefined;
   /** Also run kube-scheduler, if its binary is there. */
   readonly scheduler?: boolean | undefined;
   /**
@@ -33,6 +40,11 @@ export interface ControlPlaneOptions {
   readonly address?: string | undefined;
   /** Files with the certificate and the key by which the API server shows kubelets who it is. */
   readonly kubeletClient?: { readonly certificate: string; readonly key: string } | undefined;
+  /**
+   * Files with a certificate, which is its own authority, and its key: by it the API server shows extension API servers
+   * (APIService) that it is the one that asks, and for whom.
+   */
+  readonly frontProxy?: { readonly certificate: string; readonly key: string } | undefined;
   /**
    * Files of an authority that signs certificates of nodes, as kubeadm sets a cluster up: with the Node authorizer and
    * NodeRestriction, and kubelets whose certificates are checked.
@@ -143,7 +155,7 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
-    const { address = '127.0.0.1', kubeletClient, nodeAuthority } = options;
+    const { address = '127.0.0.1', kubeletClient, frontProxy, nodeAuthority } = options;
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
       'bind-address': address,
@@ -166,6 +178,14 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       ...(kubeletClient && {
         'kubelet-client-certificate': kubeletClient.certificate,
         'kubelet-client-key': kubeletClient.key,
+      }),
+      ...(frontProxy && {
+        'proxy-client-cert-file': frontProxy.certificate,
+        'proxy-client-key-file': frontProxy.key,
+        'requestheader-client-ca-file': frontProxy.certificate,
+        'requestheader-username-headers': 'X-Remote-User',
+        'requestheader-group-headers': 'X-Remote-Group',
+        'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
       }),
     });
 
@@ -206,14 +226,19 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         }),
         'kube-api-qps': 500,
         'kube-api-burst': 1000,
+        'horizontal-pod-autoscaler-sync-period': '2s',
         // Those that would want a cloud, or kubelets that report every few seconds.
         controllers: [
           '*',
           '-node-ipam-controller',
           '-cloud-node-lifecycle-controller',
           '-persistentvolume-attach-detach-controller',
-          '-node-lifecycle-controller',
+          ...(options.nodeGraceSeconds === undefined ? ['-node-lifecycle-controller'] : []),
         ].join(','),
+        ...(options.nodeGraceSeconds !== undefined && {
+          'node-monitor-grace-period': `${options.nodeGraceSeconds}s`,
+          'node-monitor-period': '1s',
+        }),
       });
     const kubeScheduler = binary('kube-scheduler');
     if (options.scheduler && kubeScheduler !== undefined)
@@ -224,7 +249,11 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         'secure-port': scheduler,
         'cert-dir': dir,
       });
-    return { kubeconfig, url, stop, compact: () => compact(etcdUrl) };
+    const freeze = () => {
+      server.kill('SIGSTOP');
+      return () => void server.kill('SIGCONT');
+    };
+    return { kubeconfig, url, stop, freeze, compact: () => compact(etcdUrl) };
   } catch (error) {
     await stop();
     throw error;

@@ -4,7 +4,7 @@ import type { EipPolicy, EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { contradictionsAmong } from '../../src/policies/contradictions.ts';
 import { effectivePolicy } from '../../src/policies/policy.ts';
-import { holdingOf, reportPolicies, type PolicyReport } from '../../src/policies/policy-status.ts';
+import { namespaceHoldingOf, reportPolicies, type PolicyReport } from '../../src/policies/policy-status.ts';
 import { unknownFields } from '../../src/policies/read-policy.ts';
 
 const policy = (name: string, spec: EipPolicySpec): EipPolicy => ({
@@ -30,7 +30,7 @@ const report = (
       policies: Object.entries(specs).map(([name, spec]) => policy(name, spec as EipPolicySpec)),
       namespaces: [SHOP, WEB],
       holdingOf: (namespace) =>
-        holdingOf(
+        namespaceHoldingOf(
           namespace,
           podEips.filter(({ metadata }) => metadata.namespace === namespace),
         ),
@@ -253,7 +253,7 @@ test('each policy counts the namespaces for which it is in force, however it sel
       const reports = reportPolicies({
         policies,
         namespaces: all,
-        holdingOf: (namespace) => holdingOf(namespace, []),
+        holdingOf: (namespace) => namespaceHoldingOf(namespace, []),
         unknownFields: () => [],
       });
       for (const { metadata } of policies) {

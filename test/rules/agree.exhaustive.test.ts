@@ -6,6 +6,7 @@ import type { Node, Pod } from '../../src/api/core.ts';
 import type { EipPolicySpec } from '../../src/api/eippolicy.ts';
 import type { Finding } from '../../src/api/finding.ts';
 import { explainFiles } from '../../src/cli/explain-files.ts';
+import type { ConfigInput } from '../../src/config/schema.ts';
 import { settingsOf } from '../../src/manager/settings.ts';
 import { readReview } from '../../src/webhook/review.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
@@ -159,8 +160,20 @@ const SIGNS: Readonly<Record<string, object>> = {
   },
 };
 
+/** Of what few values are drawn for, each is made once. */
+const madeOnce = <K, V>(make: (key: K) => V): ((key: K) => V) => {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
+  };
+};
+
+const signOf = madeOnce((name: string) => stringify(SIGNS[name]));
+
 /** The policies as manifests, with the namespace, and what they say of it. */
-const policiesOf = (specs: readonly EipPolicySpec[]) => {
+const policiesOf = madeOnce((specs: readonly EipPolicySpec[]) => {
   const names = specs.map((_, index) => `p${index}`);
   const policies = specs.map((spec, index) => ({
     metadata: { name: names[index] ?? '', uid: 'u', resourceVersion: '1' },
@@ -175,10 +188,15 @@ const policiesOf = (specs: readonly EipPolicySpec[]) => {
         metadata: { name: names[index] },
         spec,
       })),
-    ],
+    ].map((manifest) => stringify(manifest)),
     effective: effectivePolicy(policies, { name: 'default', labels: TEAM }),
   };
-};
+});
+
+type Drawn = Pick<ConfigInput, 'regionID' | 'enableVirtualNode' | 'existingEips'>;
+const configFor = madeOnce((drawn: string) =>
+  configOf({ ...(JSON.parse(drawn) as Drawn), networkController: { customStatefulWorkloadKinds: ['CloneSet'] } }),
+);
 
 /** What people are told of a finding. */
 const inShort = (found: readonly Pick<Finding, 'id' | 'severity' | 'keys' | 'problem' | 'remedy'>[]) =>
@@ -190,12 +208,8 @@ test('explain, the webhook and the controller find the same in the same pod', (t
   const seen = new Map<string, number>();
   fc.assert(
     fc.property(input, (it) => {
-      const config = configOf({
-        regionID: it.region,
-        enableVirtualNode: it.enableVirtualNode,
-        existingEips: it.existingEips,
-        networkController: { customStatefulWorkloadKinds: ['CloneSet'] },
-      });
+      const { region: regionID, enableVirtualNode, existingEips } = it;
+      const config = configFor(JSON.stringify({ regionID, enableVirtualNode, existingEips } satisfies Drawn));
       const pod = {
         apiVersion: 'v1',
         kind: 'Pod',
@@ -215,9 +229,7 @@ test('explain, the webhook and the controller find the same in the same pod', (t
 
       const { otherControllers } = it;
       const { manifests, effective } = policiesOf(it.policies);
-      const text = [pod, ...otherControllers.map((name) => SIGNS[name]), ...manifests]
-        .map((each) => stringify(each))
-        .join('---\n');
+      const text = [stringify(pod), ...otherControllers.map(signOf), ...manifests].join('---\n');
       const { explanations, problems } = explainFiles([{ name: 'pod.yaml', read: () => text }], {
         config,
         isRegionKnown: true,
@@ -302,7 +314,7 @@ test('explain and the webhook find the same in the same template', (t) => {
           },
         };
         const { manifests, effective } = policiesOf(policies);
-        const text = [object, ...manifests].map((each) => stringify(each)).join('---\n');
+        const text = [stringify(object), ...manifests].join('---\n');
         const { explanations } = explainFiles([{ name: 'k.yaml', read: () => text }], {
           config,
           isRegionKnown: true,

@@ -59,7 +59,7 @@ const world = async () => {
   await admin.create(CRD, DEFINITION);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const requests = () => admin.list(CERTIFICATE_SIGNING_REQUEST);
-  const judge = (request: CertificateSigningRequest, status: object) =>
+  const answerTo = (request: CertificateSigningRequest, status: object) =>
     admin.patch(
       CERTIFICATE_SIGNING_REQUEST,
       { name: request.metadata.name },
@@ -77,7 +77,7 @@ const world = async () => {
       notBefore: new Date(clock.now()),
       notAfter: new Date(clock.now() + LIFE_MS),
     });
-    await judge(request, {
+    await answerTo(request, {
       conditions: [{ type: 'Approved', status: 'True', reason: 'ByTest' }],
       certificate: Buffer.from(certificate.toString('pem')).toString('base64'),
     });
@@ -161,7 +161,7 @@ const world = async () => {
       fits,
     );
   const keysIn = async () => Object.keys((await admin.get(SECRET, SECRET_REF))?.data ?? {}).toSorted();
-  return { admin, clock, requests, judge, sign, events, log, asked, start, passUntil, keysIn };
+  return { admin, clock, requests, answerTo, sign, events, log, asked, start, passUntil, keysIn };
 };
 
 test('a certificate is asked for by the service account and renewed by the node, before it ends', async (t) => {
@@ -227,45 +227,45 @@ test('wherever the process dies, the next one goes on with the same key and the 
   for (const when of ['before', 'after'] as const)
     for (let at = 1; ; at += 1) {
       const { requests, sign, start, passUntil, keysIn } = await world();
-      const mortal = start(false, { at, when });
+      const first = start(false, { at, when });
       // It dies by its write, or has its certificate without one more.
       await passUntil(
         'the first has died, or is done',
         async () => {
           const [open] = (await requests()).filter(({ status }) => !status?.certificate);
           if (open) await sign(open);
-          return mortal.isDead() || mortal.identity.isCertified();
+          return first.isDead() || first.identity.isCertified();
         },
         Boolean,
       );
-      if (!mortal.isDead()) {
+      if (!first.isDead()) {
         t.is(at, 4, 'a key is kept, a request made, a certificate kept');
-        await mortal.kill();
+        await first.kill();
         break;
       }
       tried += 1;
-      const heir = start();
+      const next = start();
       await passUntil(
         'the next one has the certificate',
         async () => {
           const [open] = (await requests()).filter(({ status }) => !status?.certificate);
           if (open) await sign(open);
-          return heir.identity.isCertified();
+          return next.identity.isCertified();
         },
         Boolean,
       );
       t.is((await requests()).length, 1, `${when} write ${at}`);
       t.deepEqual(await keysIn(), ['tls.crt', 'tls.key']);
-      await heir.kill();
+      await next.kill();
     }
   t.is(tried, 6);
 });
 
 test('a request that is denied is told of and made again once it is gone; a certificate of another key is not taken', async (t) => {
-  const { admin, requests, judge, sign, events, log, start, passUntil, keysIn } = await world();
+  const { admin, requests, answerTo, sign, events, log, start, passUntil, keysIn } = await world();
   const { identity, kill } = start();
   const [first] = await passUntil('it is asked for', requests, (all) => all.length === 1);
-  await judge(first!, { conditions: [{ type: 'Denied', status: 'True', reason: 'No', message: 'not this one' }] });
+  await answerTo(first!, { conditions: [{ type: 'Denied', status: 'True', reason: 'No', message: 'not this one' }] });
   await passUntil(
     'people are told',
     () => events,

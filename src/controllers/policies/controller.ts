@@ -11,7 +11,12 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { PolicyCache } from '../../policies/policy-cache.ts';
-import { holdingOf, reportPolicies, type Holding, type PolicyReport } from '../../policies/policy-status.ts';
+import {
+  namespaceHoldingOf,
+  reportPolicies,
+  type NamespaceHolding,
+  type PolicyReport,
+} from '../../policies/policy-status.ts';
 import { unknownFields } from '../../policies/read-policy.ts';
 
 interface PoliciesPorts {
@@ -62,7 +67,7 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
   });
   namespaces.subscribe(() => queue.addAfter(ALL, SOON_MS));
   /** What each namespace holds, until one of its PodEIPs changes: there may be 100,000 of them. */
-  const holdings = new Map<string, Holding>();
+  const holdings = new Map<string, NamespaceHolding>();
   podEips.subscribe(({ object }) => {
     holdings.delete(object.metadata.namespace ?? '');
     if (reflecting) queue.addAfter(ALL, COUNTED_MS);
@@ -78,7 +83,7 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
 
 interface Known {
   readonly namespaces: Reflector<Namespace>;
-  readonly holdings: Map<string, Holding>;
+  readonly holdings: Map<string, NamespaceHolding>;
 }
 
 const writeAll = async (
@@ -129,13 +134,16 @@ const isThere = async (kube: Kube, { metadata: { uid } }: EipPolicy): Promise<bo
   (await kube.list(EIP_POLICY)).some(({ metadata }) => metadata.uid === uid);
 
 /** What a namespace holds: as it was counted before, or counted now. */
-const rememberedIn = (holdings: Map<string, Holding>, podEips: Iterable<PodEip>): ((namespace: string) => Holding) => {
+const rememberedIn = (
+  holdings: Map<string, NamespaceHolding>,
+  podEips: Iterable<PodEip>,
+): ((namespace: string) => NamespaceHolding) => {
   let groups: Map<string, PodEip[]> | undefined;
   return (namespace) => {
     const known = holdings.get(namespace);
     if (known) return known;
     groups ??= Map.groupBy(podEips, ({ metadata }) => metadata.namespace ?? '');
-    const holding = holdingOf(namespace, groups.get(namespace) ?? []);
+    const holding = namespaceHoldingOf(namespace, groups.get(namespace) ?? []);
     holdings.set(namespace, holding);
     return holding;
   };

@@ -2,6 +2,7 @@ import type { ContainerGroupVolume } from '../../cloud/container-groups.ts';
 import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload-pod.ts';
 import { FLEX_DRIVERS } from '../../request/instance-choices.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
+import { LONGEST_FILE } from './eci-limits.ts';
 import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
 
 interface ConfigFile {
@@ -56,7 +57,21 @@ export const volumeOf = (
   const files = filesOf(volume, field, input, remarks);
   // ECI has no configuration volumes without files; an empty directory is the same for the container.
   if (files.length === 0) return { name, emptyDir: {} };
+  tellLongFiles(files, field, remarks);
   return { name, configFiles: { defaultMode: source.defaultMode ?? 0o644, files } };
+};
+
+/** Told, and not refused: nobody has tried whether the cloud keeps to it. */
+const tellLongFiles = (files: readonly ConfigFile[], field: string, { notes }: Remarks): void => {
+  for (const { path, content } of files) {
+    const bytes = Buffer.byteLength(content, 'base64');
+    if (bytes > LONGEST_FILE)
+      notes.push({
+        field: `${field}.${path}`,
+        problem: `the file has ${bytes} bytes, and ECI's documents let it have ${LONGEST_FILE}: the instance may be refused`,
+        remedy: 'divide it, or put it into a volume of NFS, NAS or OSS',
+      });
+  }
 };
 
 const filesOf = (volume: Volume, field: string, input: TranslationInput, remarks: Remarks): ConfigFile[] => {

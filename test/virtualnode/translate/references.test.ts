@@ -226,6 +226,19 @@ for (const [title, volume, expected] of sources)
     t.deepEqual(plain(ran(pod, input).spec.volumes), [{ name: 'v', ...expected }]);
   });
 
+test('a file of more bytes than ECI documents is given to it all the same, and that is said', (t) => {
+  const volumes = [{ name: 'v', configMap: { name: 'big' } }];
+  const notesOf = (bytes: number) =>
+    ran(podOf({ volumes }), { configMaps: [configMap('big', { 'a.bin': 'x'.repeat(bytes) })] }).notes;
+  t.deepEqual(notesOf(32_768), []);
+  t.deepEqual(
+    notesOf(600_000).map(({ field, problem }) => `${field} ${problem}`),
+    [
+      "spec.volumes[v].a.bin the file has 600000 bytes, and ECI's documents let it have 32768: the instance may be refused",
+    ],
+  );
+});
+
 const projection = { path: 'token', expirationSeconds: 3607 };
 const apiAccess: Volume = {
   name: 'kube-api-access-x2v7k',

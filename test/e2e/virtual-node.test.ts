@@ -1,0 +1,116 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { stringify } from 'yaml';
+import { WORKLOAD_POD, type WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
+import { until } from '../harness/until.ts';
+import { controlPlaneAvailable, HOW_TO_GET_ONE } from '../kube-api/real.ts';
+import { setKubectlStage } from './kubectl-stage.ts';
+
+const PODS = 20;
+/**
+ * How long Kubernetes believes in a node without heartbeats: 50 s by default, less here so that the API server need not
+ * be stopped for a minute. The node sends one every 10 s.
+ */
+const GRACE_SECONDS = 20;
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    replicas: PODS,
+    selector: { matchLabels: { app: 'web' } },
+    template: {
+      metadata: { labels: { app: 'web' } },
+      spec: {
+        nodeSelector: { type: 'virtual-kubelet' },
+        tolerations: [{ key: 'virtual-kubelet.io/provider', operator: 'Exists' }],
+        terminationGracePeriodSeconds: 1,
+        containers: [{ name: 'main', image: 'nginx' }],
+      },
+    },
+  },
+};
+
+const isReady = ({ status }: WorkloadPod): boolean =>
+  status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
+
+const play = async (t: ExecutionContext) => {
+  const stage = await setKubectlStage(t, { nodeGraceSeconds: GRACE_SECONDS });
+  const { folder, kubectl, kube, cloud, stop, startAgain, freezeApiServer, complaints } = stage;
+  const done = async (...words: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await kubectl(...words);
+    if (code !== 0) throw new Error(`kubectl ${words.join(' ')}: ${stderr}`);
+    return stdout.toString();
+  };
+  const pods = () => kube.list(WORKLOAD_POD, { namespace: 'default' });
+  const uids = async () => (await pods()).map(({ metadata }) => metadata.uid).toSorted();
+  const instances = () =>
+    cloud
+      .containerGroups()
+      .map(({ containerGroupId }) => containerGroupId)
+      .toSorted();
+  const allReady = (what: string, count = PODS) =>
+    until(
+      what,
+      async () => (await pods()).map(isReady),
+      (they) => they.length === count && they.every(Boolean),
+    );
+
+  await writeFile(join(folder, 'web.yaml'), stringify(deployment));
+  await done('apply', '-f', 'web.yaml');
+  await allReady('twenty pods run');
+  const first = instances();
+  t.is(first.length, PODS);
+
+  // A rolling update: every pod is another one, and has an instance of its own; none of the old ones is left.
+  await done('set', 'env', 'deployment/web', 'VERSION=2');
+  await done('rollout', 'status', 'deployment/web');
+  await allReady('twenty new pods run, and no old one');
+  t.deepEqual(
+    instances().filter((id) => first.includes(id)),
+    [],
+  );
+  t.is(instances().length, PODS);
+
+  // The API server stops until Kubernetes has called pods not ready, and goes on.
+  const before = { uids: await uids(), instances: instances() };
+  const marked = new Set<string>();
+  for (let round = 0; round < 5 && marked.size === 0; round += 1) {
+    const goOn = freezeApiServer?.();
+    await sleep((GRACE_SECONDS + 5) * 1_000);
+    goOn?.();
+    for (let look = 0; look < 100 && marked.size === 0; look += 1)
+      for (const pod of await pods()) if (!isReady(pod)) marked.add(pod.metadata.uid);
+  }
+  t.true(marked.size > 0, 'Kubernetes never called a pod not ready');
+  await allReady('all pods are Ready again');
+  t.deepEqual({ uids: await uids(), instances: instances() }, before);
+  t.notRegex(JSON.stringify(await pods()), /"restartCount":[1-9]/);
+
+  // Drained, nothing runs there any more, and nothing is paid for; afterwards everything comes back.
+  await done('drain', 'virtual-1', '--ignore-daemonsets', '--force');
+  await until('no instance is left', instances, ({ length }) => length === 0);
+  await done('uncordon', 'virtual-1');
+  await allReady('twenty pods run again');
+
+  // The Node is deleted while no controller runs, and its pods with it, as the pod garbage collector does in a minute.
+  await done('scale', 'deployment/web', '--replicas=3');
+  await until('three instances are left', instances, ({ length }) => length === 3);
+  await allReady('three pods are left', 3);
+  await stop();
+  await done('delete', 'node', 'virtual-1');
+  await done('delete', 'deployment', 'web');
+  await done('delete', 'pods', '--all', '--force', '--grace-period=0');
+  t.is(instances().length, 3);
+  await startAgain();
+  await until('no orphan is left', instances, ({ length }) => length === 0);
+  t.is(complaints.filter((line) => line.startsWith('Deleted a container group that has no pod')).length, 3);
+};
+
+const title =
+  'twenty pods of the virtual node are rolled out, outlive a stopped API server, are drained, and leave no orphan when the Node is deleted';
+if (controlPlaneAvailable() && process.env['KUBECONFIG'] === undefined) test(title, play);
+else test.skip(`${title} (${HOW_TO_GET_ONE})`, play);
