@@ -29,7 +29,9 @@ const LATEST_MS = 10_000;
 /** So many of the last transitions say how long the next one will take. */
 const LEARNT = 16;
 /** So long after it began a transition is no longer looked at: whoever waits for it looks by himself; milliseconds. */
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = 600_000;
+/** A transition is looked at again after this part of the time that it has taken: one that does not end costs little. */
+const PART_OF_AGE = 1 / 8;
 /** So long a reading is kept for whoever waits for it; milliseconds. */
 const KEPT_MS = 10_000;
 /** So long after a look that failed, milliseconds. */
@@ -51,7 +53,10 @@ interface Followed {
   nextAt: number;
   /** When the last look was asked for that showed something else; undefined where there was none. */
   notYetAt: number | undefined;
-  readonly key: string;
+  /** Who waits for it. */
+  readonly keys: Set<string>;
+  /** Whether a look is under way: the next one waits for its answer. */
+  isLooking: boolean;
 }
 
 interface TransitionPorts {
@@ -84,9 +89,20 @@ export class SharedTransitionPoll {
 
   /** Looks at the EIP until it is what it is to become, and calls `arrived` with the key then, once. */
   follow({ allocationId, goal, since }: Transition, key: string): void {
-    if (this.#followed.get(allocationId)?.goal === goal) return;
+    const followed = this.#followed.get(allocationId);
+    if (followed?.goal === goal) {
+      followed.keys.add(key);
+      return;
+    }
     const nextAt = Math.max(this.#ports.clock.mono(), since + this.#firstMs(goal));
-    this.#followed.set(allocationId, { goal, since, nextAt, notYetAt: undefined, key });
+    this.#followed.set(allocationId, {
+      goal,
+      since,
+      nextAt,
+      notYetAt: undefined,
+      keys: new Set([key]),
+      isLooking: false,
+    });
     this.#schedule();
   }
 
@@ -119,8 +135,8 @@ export class SharedTransitionPoll {
     for (const [allocationId, it] of this.#followed) {
       if (now - it.since > GIVE_UP_MS) this.#followed.delete(allocationId);
       else if (it.nextAt <= now + ms / 2) {
-        it.nextAt = now + ms;
-        void onBehalfOfMany(() => this.#lookAt(allocationId, it));
+        it.nextAt = now + Math.max(ms, (now - it.since) * PART_OF_AGE);
+        if (!it.isLooking) void onBehalfOfMany(() => this.#lookAt(allocationId, it));
       }
     }
     this.#schedule();
@@ -130,11 +146,14 @@ export class SharedTransitionPoll {
     const { cloud, clock, signal } = this.#ports;
     const askedAt = clock.mono();
     let eip: Eip | undefined;
+    it.isLooking = true;
     try {
       eip = await cloud.describeEip(allocationId, signal);
     } catch {
       // Whoever waits for it looks by himself in the end, and says what is wrong.
-      it.nextAt = askedAt + AFTER_FAULT_MS;
+      it.nextAt = Math.max(it.nextAt, askedAt + AFTER_FAULT_MS);
+    } finally {
+      it.isLooking = false;
     }
     if (this.#followed.get(allocationId) !== it) return;
     if (eip?.status !== it.goal) {
@@ -144,7 +163,7 @@ export class SharedTransitionPoll {
     this.#learn(it, askedAt);
     this.#followed.delete(allocationId);
     this.#keep(allocationId, { eip, askedAt });
-    this.#ports.arrived(it.key);
+    for (const key of it.keys) this.#ports.arrived(key);
   }
 
   /** With those that nobody has taken soon, the oldest first, which nobody will. */

@@ -74,7 +74,7 @@ test('all that are due together are looked at together, and each is told of once
   transitions.follow({ allocationId: 'b', goal: 'InUse', since: 0 }, 'another key');
   await clock.advance(2_000);
   t.deepEqual(looks, ['a 600', 'b 600', 'a 725', 'b 725', 'b 850']);
-  t.deepEqual(arrived, ['key-a 725', 'key-b 850']);
+  t.deepEqual(arrived, ['key-a 725', 'key-b 850', 'another key 850']);
 });
 
 test('where few calls are left, others go first, and a look that fails is made again', async (t) => {
@@ -92,11 +92,14 @@ test('where few calls are left, others go first, and a look that fails is made a
   t.deepEqual(broken.arrived, ['key-a 1600']);
 });
 
-test('what does not come is given up, and nobody is looked at after the end', async (t) => {
+test('what does not come is looked at more and more seldom and given up, and nobody is looked at after the end', async (t) => {
   const { clock, looks, follow, abort } = watching();
   follow('a', Infinity);
-  await clock.advance(70_000);
+  await clock.advance(10_000);
+  const atFirst = looks.length;
+  await clock.advance(610_000);
   const count = looks.length;
+  t.true(atFirst <= 26 && count <= 62, `${atFirst} looks in ten seconds, ${count} in ten minutes`);
   await clock.advance(70_000);
   t.is(looks.length, count);
   follow('b', 1_000);

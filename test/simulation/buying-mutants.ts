@@ -8,7 +8,6 @@ import {
   calls,
   controller,
   locate,
-  ownership,
   quota,
   retry,
   sandboxCloud,
@@ -34,11 +33,11 @@ export const buyingMutants: readonly Mutant[] = [
     podeip('hasLostFinalizer', () => () => false),
     writes(
       'recordEip',
-      (original) => (client, podEip, record, signal) =>
+      (original) => (client, podEip, allocationId, signal) =>
         original(
           patching(client, (body) => ({ ...body, metadata: { ...body.metadata, finalizers: [FINALIZER] } })),
           podEip,
-          record,
+          allocationId,
           signal,
         ),
     ),
@@ -167,15 +166,6 @@ export const buyingMutants: readonly Mutant[] = [
         'endQuiet',
         (original) => (change, ports, signal) => original({ ...change, isPurchase: false }, ports, signal),
       ),
-    ),
-  ),
-  mutant(
-    'the answer to a purchase says all, whatever is known of tags',
-    ownership(
-      'isReadByAnswer',
-      () =>
-        ({ memory }) =>
-          memory.isUntouched === true,
     ),
   ),
 ];

@@ -164,8 +164,8 @@ export const reconcilingMutants: readonly Mutant[] = [
   {
     ...mutant(
       'a reading of the EIP goes on after a change of the cloud',
-      carry('stateAfter', (original) => (step, seen, acted, settings) => {
-        const after = original(step, seen, acted, settings);
+      carry('stateAfter', (original) => (step, seen, acted) => {
+        const after = original(step, seen, acted);
         return after && { ...after, eip: seen.eip };
       }),
     ),

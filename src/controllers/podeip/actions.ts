@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { withToken, type Caller } from '../../lib/token.ts';
 import { isEipAction, isAnnounceAction } from './step.ts';
 import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
-import { allocateCall, allTags, eipOf, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
+import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
 import type { Announcement } from './announcement.ts';
 import type { Announce } from './publish.ts';
 import { readRecord } from './record.ts';
@@ -83,7 +83,7 @@ const writeRecord = async (
     case 'Unclaim':
       return {
         allocationId: step.allocationId,
-        written: { podEip: await podEips.recordEip(kube, step.podEip, { allocationID: '' }, signal) },
+        written: { podEip: await podEips.recordEip(kube, step.podEip, '', signal) },
       };
     case 'Forget':
       await podEips.forgetEip(kube, step.podEip, step.generation, signal);
@@ -102,7 +102,7 @@ const writeRecord = async (
     case 'Record':
       return {
         allocationId: step.allocationId,
-        written: { podEip: await podEips.recordEip(kube, step.podEip, { allocationID: step.allocationId }, signal) },
+        written: { podEip: await podEips.recordEip(kube, step.podEip, step.allocationId, signal) },
       };
     case 'RecordBinding':
       return { written: { podEip: await podEips.recordBinding(kube, step.podEip, step.binding, signal) } };
@@ -140,12 +140,10 @@ const changeCloud = async (
   const { kube, cloud, cluster, tracker } = ports;
   const { podEip } = step;
   if (step.do === 'Allocate') {
-    const call = allocateCall(cluster, podEip, step.request, step.generation);
-    const answer = await cloud.allocateEip(call, signal);
+    const answer = await cloud.allocateEip(allocateCall(cluster, podEip, step.request, step.generation), signal);
     // Without the signal: a purchase is written down even while the process is stopping.
-    const record = { allocationID: answer.allocationId, binding: step.binding };
-    const written = await podEips.recordEip(kube, asNoted(podEip, tracker), record);
-    return { ...answer, bought: eipOf(call, answer), written: { podEip: written } };
+    const written = await podEips.recordEip(kube, asNoted(podEip, tracker), answer.allocationId);
+    return { ...answer, written: { podEip: written } };
   }
   const { allocationId } = step;
   const caller: Caller = { subject: podEip.metadata.uid, attempt: epoch };

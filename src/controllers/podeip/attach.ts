@@ -4,6 +4,7 @@ import { writeRequest, type ExistingEip } from '../../request/request.ts';
 import { claim } from './claim.ts';
 import { yieldOrWait } from './competing-claims.ts';
 import { mayName, notThere } from './grant.ts';
+import { awaitDetached } from './detached.ts';
 import { holdFirst, holding } from './holding.ts';
 import { notVisibleYet } from './ownership.ts';
 import { areContainersReady, isOfFormerService, isSameService, hasPriorityOver, routingIn } from './handover-order.ts';
@@ -37,7 +38,7 @@ export const attach = (it: PodEipSituation, asked: PodRequest, request: Existing
   // Until the EIP is claimed, the user may still correct the annotation.
   if (!isWon && isOtherRequest(asked, request)) return claim(it, asked, record.generation);
   const { eip } = seen;
-  if (eip === undefined) return { do: 'ReadEip', allocationId };
+  if (eip === undefined || (eip && eip.allocationId !== allocationId)) return { do: 'ReadEip', allocationId };
   // An EIP that was there before is read again before it counts as gone: a replica may lag.
   if (!eip && isWon && !isMissing(it)) return notVisibleYet(allocationId);
   const namespace = podEip.metadata.namespace ?? '';
@@ -92,6 +93,8 @@ const revoke = (it: PodEipSituation, eip: Eip, refusal: Result): Step => {
 const win = (it: PodEipSituation, asked: PodRequest, eip: Eip): Step => {
   const { podEip } = it;
   const { allocationId } = eip;
+  const stale = awaitDetached(it, eip);
+  if (stale) return stale;
   const others = competitorsOf(it, allocationId);
   if (others.kind === 'step') return others.step;
   const record: Step = holdFirst(it, eip) ?? { do: 'Record', podEip, allocationId };

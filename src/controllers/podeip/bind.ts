@@ -2,6 +2,7 @@ import { ECI_INSTANCE_ID, OUR_VIRTUAL_NODE } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { locateInterface } from './locate.ts';
+import { awaitDetached } from './detached.ts';
 import { isPublished } from './announcement.ts';
 import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
 import {
@@ -88,6 +89,8 @@ const unbindStale = (it: PodEipSituation, eip: Eip, podIP: string, takeAway: (ei
   const { podEip, record } = it;
   const { allocationId } = eip;
   const binding = ourBinding(record, eip);
+  const stale = binding ? undefined : awaitDetached(it, eip);
+  if (stale) return stale;
   if (!binding)
     return isOnOurVirtualNode(it) || isSentToInstance(it, eip) || isBought(it)
       ? acceptFromInstance(it, eip, podIP, takeAway)

@@ -63,24 +63,6 @@ export const allocateCall = (cluster: Cluster, podEip: PodEip, request: NewEip, 
   };
 };
 
-/** The EIP that was bought, as it is by the answer: free, and as it was asked for. */
-export const eipOf = (
-  call: AllocateEip,
-  answer: { readonly allocationId: string; readonly ipAddress: string },
-): Eip => {
-  const { clientToken: _, securityProtectionTypes: __, tags, ...settings } = call;
-  return {
-    ...settings,
-    ...answer,
-    status: 'Available',
-    chargeType: 'PostPaid',
-    tags: new Map(tags.map(({ key, value }) => [key, value])),
-    serviceManaged: false,
-    deletionProtection: false,
-    lockReasons: [],
-  };
-};
-
 /** The call that binds. */
 export const associateCall = (
   caller: Caller,

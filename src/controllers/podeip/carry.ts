@@ -1,7 +1,6 @@
 import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { ObservedState, Settings } from './observation.ts';
-import { isReadByAnswer } from './ownership.ts';
+import type { ObservedState } from './observation.ts';
 import { isEipAction, type Action, type ActionOutcome } from './step.ts';
 
 /*
@@ -36,12 +35,7 @@ export const isCurrent = (
   [...versions, versionOf(podEip)].includes(versionOf(watched.podEip));
 
 /** What is known after an action; undefined where everything has to be read. */
-export const stateAfter = (
-  step: Action,
-  seen: ObservedState,
-  acted: ActionOutcome,
-  settings: Settings,
-): ObservedState | undefined => {
+export const stateAfter = (step: Action, seen: ObservedState, acted: ActionOutcome): ObservedState | undefined => {
   const { pod, podEip } = acted.written ?? {};
   if (!pod && !podEip) return undefined;
   const { node, policy, interfaces, memory, now, serverNow, readAt } = seen;
@@ -54,7 +48,7 @@ export const stateAfter = (
     serverNow,
     readAt,
     policy: policy && { ...policy, isFresh: false },
-    eip: eipAfter(step, seen, acted, settings),
+    eip: eipAfter(step, seen),
   };
 };
 
@@ -64,15 +58,11 @@ export const withWritten = (
   { pod, podEip }: Pick<ObservedState, 'pod' | 'podEip'>,
 ): Pick<ObservedState, 'pod' | 'podEip' | 'versions'> => ({ pod, podEip, versions: [...versions, versionOf(before)] });
 
-/** The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not. */
-const eipAfter = (
-  step: Action,
-  seen: ObservedState,
-  { bought }: ActionOutcome,
-  settings: Settings,
-): ObservedState['eip'] => {
-  const { eip, tagged } = seen;
+/**
+ * The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not. After
+ * a claim, or its end, another EIP may be meant.
+ */
+const eipAfter = (step: Action, { eip, tagged }: ObservedState): ObservedState['eip'] => {
   if (step.do === 'Record') return tagged?.find(({ allocationId }) => allocationId === step.allocationId) ?? eip;
-  if (isEipAction(step)) return bought && isReadByAnswer(seen, settings) ? bought : undefined;
-  return eip;
+  return isEipAction(step) || step.do === 'Claim' || step.do === 'Unclaim' ? undefined : eip;
 };

@@ -127,7 +127,7 @@ const stepLoopOf = (
       }
       const ahead = lookAhead(step, ports, signal);
       const { fields, acted } = await perform(step, told ?? seen, acting, signal);
-      const after = stateAfter(step, told ?? seen, acted, settings);
+      const after = stateAfter(step, told ?? seen, acted);
       if (after) carried.leave(after, ahead);
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
       log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));

@@ -126,6 +126,8 @@ export interface TrackedState {
   readonly unusedMs?: number | undefined;
   /** How long ago a look first showed the EIP in use, since it was bound the last time; 0 if none has. @default 0 */
   readonly inUseMs?: number | undefined;
+  /** How long ago a look showed the EIP free after it was detached, from whatever pod; undefined where none did lately. */
+  readonly detachedMs?: number | undefined;
   /** Why an EIP was given back for this pod, and none is bought again before some time has passed. */
   readonly givenBack?: GivenBack | undefined;
   /** How often the cloud has answered no to the token with which an EIP is to be bought. @default 0 */
@@ -136,8 +138,6 @@ export interface TrackedState {
   readonly ageMs?: number;
   /** What this process has learnt of the tags of AllocateEipAddress; undefined as long as it has seen neither. */
   readonly allocateTags?: 'kept' | 'dropped' | undefined;
-  /** An EIP could not be bound that had just been bought: the answer comes before it is there. @default false */
-  readonly answersLate?: boolean | undefined;
   /** Until the finalizer is put back that somebody keeps taking off, milliseconds; 0 once it is due. @default 0 */
   readonly restoreInMs?: number | undefined;
   /** The cloud refused the last change, and it is not tried again before `dueInMs`. */

@@ -49,9 +49,12 @@ export class Carried {
   ): Promise<ObservedState | undefined> {
     const left = this.#left.get(key);
     this.#left.delete(key);
-    if (!left || !watched) return undefined;
+    const isStillCurrent = (): boolean =>
+      left !== undefined && watched !== undefined && isCurrent(left.state, watched(key), clock.mono());
+    // What is looked up meanwhile is waited for only where it may be of use.
+    if (!left || !isStillCurrent()) return undefined;
     const ahead = await left.ahead;
-    return isCurrent(left.state, watched(key), clock.mono()) ? { ...left.state, ...ahead } : undefined;
+    return isStillCurrent() ? { ...left.state, ...ahead } : undefined;
   }
 }
 
@@ -107,6 +110,12 @@ const policyFor = async (
   return { effective: await recallPolicy(policies, kube, ref.namespace ?? '', signal), isFresh: false };
 };
 
+/** The EIP that the PodEIP has, or names. */
+const eipOf = (podEip: PodEip): string => {
+  const { request } = readRecord(podEip);
+  return podEip.spec.allocationID || (request?.kind === 'existing' ? request.allocationId : '');
+};
+
 /** What this process remembers of the PodEIP. */
 export const recalled = (
   seen: Pick<ObservedState, 'now' | 'serverNow' | 'pod' | 'podEip'>,
@@ -121,6 +130,7 @@ export const recalled = (
     quietMs: Math.max(memory.quietMs, noted),
     // Without a pod, whatever is sent for it ends the quiet; what is kept is detached before it is.
     retainedMs: readRecord(podEip).podUid === '' ? Math.max(memory.retainedMs, noted) : memory.retainedMs,
+    detachedMs: tracker.detachedMs(eipOf(podEip)),
     givenBack: pod ? tracker.givenBack.of(pod.metadata.uid) : undefined,
   };
 };
@@ -137,6 +147,7 @@ export const remember = (
     isMissing: eip === null,
   });
   if (eip?.status === 'InUse') tracker.sawInUse(uid, allocationId);
+  if (eip?.status === 'Available') tracker.sawDetached(uid, allocationId);
   const isOwn = podEip !== null && eip && provesOwnership(eip, podEip, settings.clusterUid);
   if (isOwn) tracker.sawTags(uid, allocationId, 'kept');
   const isWaiting = pod !== null && pod.metadata.uid === (podEip ? readRecord(podEip).podUid : '');

@@ -2,7 +2,7 @@ import { TAG_CLUSTER_UID, TAG_PODEIP_UID, TAG_PREFIX, UID_TO_KEEP } from '../../
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { readMark, type MarkIssuer, type MarkReading } from '../../lib/mark.ts';
-import type { ObservedState, Settings } from './observation.ts';
+import type { Settings } from './observation.ts';
 import { provesOwnership } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
 import { fail, POLL_MS, wait, type Result, type Step } from './step.ts';
@@ -70,23 +70,13 @@ const awaitsNoTags = ({ seen: { memory }, settings: { readLagMs } }: PodEipSitua
 export const howToTag = ({ podEip, settings }: PodEipSituation): string =>
   `give it the tags ${TAG_CLUSTER_UID}=${settings.clusterUid} and ${TAG_PODEIP_UID}=${podEip.metadata.uid} if it was bought for this PodEIP, or ${TAG_PODEIP_UID}=${UID_TO_KEEP} to keep it`;
 
-/**
- * Whether the answer to the purchase says what a reading of the EIP would: that it is there, free, and carries the tags
- * that it was bought with. Only where this process has seen that tags are kept and that a new EIP can be bound at once,
- * and where nothing can have been bought, and used, with this token before. Then where it goes to may be written down
- * with its ID, too: otherwise that waits for the tags, because an EIP that was bound and has none was taken from us.
- */
-export const isReadByAnswer = ({ memory }: Pick<ObservedState, 'memory'>, { isUnelected }: Settings): boolean =>
-  memory.isUntouched === true && memory.allocateTags === 'kept' && memory.answersLate !== true && isUnelected !== true;
-
 /** Nobody has marked the EIP as theirs in our way. */
 export const isUntagged = (eip: Eip): boolean => ![...eip.tags.keys()].some((key) => key.startsWith(TAG_PREFIX));
 
 /**
  * Whether the EIP was bought for this PodEIP although it carries no tag of ours: AllocateEipAddress has dropped them.
  * Proved by the cloud's answer to this process, or by the mark that the EIP was bought with. It ends with the first
- * binding, which is written down only after the tags were seen, or where they are known to be kept: an EIP without them
- * was taken from us by a person.
+ * binding, which is written down only after the tags were seen: an EIP without them was taken from us by a person.
  */
 const isBoughtUntagged = (it: PodEipSituation, eip: Eip): boolean => {
   const { seen, record } = it;

@@ -3,7 +3,7 @@ import { writeRequest, type NewEip } from '../../request/request.ts';
 import { claim } from './claim.ts';
 import { receiveTransfer } from './transfer.ts';
 import { awaitsInstance } from './instance.ts';
-import { isReadByAnswer, notVisibleYet, proveOurs } from './ownership.ts';
+import { notVisibleYet, proveOurs } from './ownership.ts';
 import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
 import type { PodRequest } from './pod-request.ts';
 import { checkPurchases, checkQuota } from './quota.ts';
@@ -22,7 +22,6 @@ import { boundElsewhere, bind, withoutIPv4 } from './bind.ts';
 import { locateInterface } from './locate.ts';
 import { packageObstacle } from './bandwidth-package.ts';
 import type { GivenBack, TrackedState } from './observation.ts';
-import type { NicBinding } from './record.ts';
 
 /** An EIP that is bought for the pod: find or buy it, record it, bind it. */
 export const provision = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
@@ -131,16 +130,8 @@ const buy = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
     checkQuota(it, request) ??
     // After the policy of the namespace: who may not name the package does not hear of it either.
     packageObstacle(it, request) ??
-    unseenMarks(it) ?? { do: 'Allocate', podEip, request, generation: record.generation, ...whereTo(it, asked) }
+    unseenMarks(it) ?? { do: 'Allocate', podEip, request, generation: record.generation }
   );
-};
-
-/** Where the EIP goes to, if that may be written down with its ID. */
-const whereTo = (it: PodEipSituation, { pod }: PodRequest): { readonly binding?: NicBinding } => {
-  const address = ipv4Of(pod);
-  if (address === undefined || !isReadByAnswer(it.seen, it.settings)) return {};
-  const found = locateInterface(it, address);
-  return found.kind === 'value' ? { binding: found.value } : {};
 };
 
 /**

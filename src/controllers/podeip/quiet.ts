@@ -105,5 +105,6 @@ export const asOfAsking = (memory: TrackedState, before: TrackedState): TrackedS
   ...memory,
   quietMs: Math.min(memory.quietMs, before.quietMs),
   inUseMs: Math.min(memory.inUseMs ?? 0, before.inUseMs ?? 0),
+  ...(memory.detachedMs !== undefined && { detachedMs: Math.min(memory.detachedMs, before.detachedMs ?? 0) }),
   ...(memory.ageMs !== undefined && { ageMs: Math.min(memory.ageMs, before.ageMs ?? 0) }),
 });

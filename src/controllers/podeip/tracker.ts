@@ -62,8 +62,8 @@ interface Entry {
 /** After this long without an attempt, the bandwidth package is looked up again; milliseconds. */
 const UNSEEN_MS = 60_000;
 
-/** For so long after its purchase an EIP is new; milliseconds. */
-const NEW_MS = 3_000;
+/** So long it is remembered that an EIP was detached: longer than any reading may lag; milliseconds. */
+const DETACHED_MS = 60_000;
 
 /** The state of a pod without a PodEIP. */
 export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 0, missingMs: 0, retainedMs: 0 };
@@ -81,10 +81,10 @@ export class Tracker {
   /** Distinguishes this process from those before it in idempotency tokens of calls that may be repeated on purpose. */
   readonly #process: string;
   #nonces = 0;
+  /** When EIPs were last seen to be free after they were detached, by allocation ID. */
+  readonly #detached = new Map<string, number>();
   /** Whether AllocateEipAddress was observed to keep its tags or to drop them. */
   #allocateTags: TrackedState['allocateTags'];
-  /** Whether an EIP could not be bound that had just been bought. */
-  #answersLate = false;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -119,7 +119,6 @@ export class Tracker {
       unusedMs: entry.unused === undefined ? 0 : now - entry.unused.since,
       inUseMs: entry.inUse === undefined ? 0 : now - entry.inUse.since,
       allocateTags: this.#allocateTags,
-      answersLate: this.#answersLate,
       missingMs: entry.missing === undefined ? 0 : now - entry.missing.since,
       retainedMs: entry.retainedSince === undefined ? 0 : now - entry.retainedSince,
       restoreInMs: restores === undefined ? 0 : Math.max(0, restores.at + restorePauseMs(restores.times) - now),
@@ -245,8 +244,6 @@ export class Tracker {
         isQuota: retry === 'onceFreed',
       };
     }
-    const isNew = this.#clock.mono() - entry.existsSince < NEW_MS && entry.bought !== undefined;
-    if (step.do === 'Associate' && isNew && reason === 'CloudBusy') this.#answersLate = true;
     if (token === 'new') entry.epoch += 1;
   }
 
@@ -305,6 +302,21 @@ export class Tracker {
     const entry = this.#entry(uid);
     const before = entry.unused?.allocationId === allocationId ? entry.unused : undefined;
     entry.unused = isUnused ? (before ?? { allocationId, since: this.#clock.mono() }) : undefined;
+  }
+
+  /** A reading shows that the EIP is free, after this process had it detached. */
+  sawDetached(uid: string, allocationId: string): void {
+    const { accepted } = this.#entry(uid);
+    if (accepted !== 'Unassociate' && accepted !== 'ForceDetach') return;
+    const now = this.#clock.mono();
+    for (const [id, at] of this.#detached) if (now - at > DETACHED_MS) this.#detached.delete(id);
+    this.#detached.set(allocationId, now);
+  }
+
+  /** How long ago that was, milliseconds; undefined where it was not lately. Whatever PodEIP had the EIP then. */
+  detachedMs(allocationId: string): number | undefined {
+    const at = this.#detached.get(allocationId);
+    return at === undefined ? undefined : this.#clock.mono() - at;
   }
 
   /** A reading shows that the EIP is in use. */

@@ -208,17 +208,9 @@ export const forgetEip = (kube: Kube, podEip: PodEip, generation: number, signal
     signal,
   );
 
-/** Records the ID of the EIP, and where it goes if that is said; the note that was written before the purchase goes. */
-export const recordEip = (
-  kube: Kube,
-  podEip: PodEip,
-  { allocationID, binding }: { readonly allocationID: string; readonly binding?: NicBinding | undefined },
-  signal?: AbortSignal,
-): Promise<PodEip> => {
-  const annotations = {
-    ...(!mayBeQuiet(podEip) && { [QUIET_SINCE]: null }),
-    ...(binding && { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) }),
-  };
+/** Records the ID of the EIP; the note that was written before the purchase goes. */
+export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, signal?: AbortSignal): Promise<PodEip> => {
+  const annotations = mayBeQuiet(podEip) ? {} : { [QUIET_SINCE]: null };
   return change(kube, podEip, { metadata: { annotations }, spec: { allocationID } }, signal);
 };
 

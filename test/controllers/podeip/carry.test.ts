@@ -23,7 +23,7 @@ const seen: ObservedState = {
 
 test('a turn goes on with the answer of its own write, as long as the watches show nothing else', (t) => {
   const step = { do: 'RecordBinding', podEip: seen.podEip!, binding } as const;
-  const after = stateAfter(step, seen, { written: { podEip: at(podEip(), '4') } }, settings)!;
+  const after = stateAfter(step, seen, { written: { podEip: at(podEip(), '4') } })!;
   const shown = (podVersion: string, podEipVersion: string, now = 1_100) =>
     isCurrent(after, { pod: at(pod(), podVersion), podEip: at(podEip(), podEipVersion) }, now);
   t.true(shown('7', '4'), 'both are as they were written');
@@ -38,20 +38,22 @@ test('a turn goes on with the answer of its own write, as long as the watches sh
 test('of the readings only those go on that the act has left as they were', (t) => {
   const podEipAfter = at(podEip(), '4');
   const record = { do: 'RecordBinding', podEip: seen.podEip!, binding } as const;
-  const recorded = stateAfter(record, seen, { written: { podEip: podEipAfter } }, settings)!;
+  const recorded = stateAfter(record, seen, { written: { podEip: podEipAfter } })!;
   t.is(recorded.eip, seen.eip);
   t.is(recorded.podEip, podEipAfter);
   t.is(recorded.competitors, undefined, 'who else wants the EIP is read after it was written down');
   t.false(recorded.policy?.isFresh);
   const bind = { do: 'Associate', podEip: seen.podEip!, allocationId: 'eip-1', binding } as const;
-  t.is(stateAfter(bind, seen, { written: { podEip: seen.podEip! } }, settings)?.eip, undefined);
-  t.is(stateAfter({ do: 'Retire', podEip: seen.podEip!, because: '' }, seen, {}, settings), undefined);
+  t.is(stateAfter(bind, seen, { written: { podEip: seen.podEip! } })?.eip, undefined);
+  const unclaim = { do: 'Unclaim', podEip: seen.podEip!, allocationId: 'eip-1' } as const;
+  t.is(stateAfter(unclaim, seen, { written: { podEip: podEipAfter } })?.eip, undefined, 'another EIP may be meant');
+  t.is(stateAfter({ do: 'Retire', podEip: seen.podEip!, because: '' }, seen, {}), undefined);
 });
 
 test('what was created goes on from nothing, also where the watch does not show it yet', (t) => {
   const before = { ...seen, podEip: null };
   const claim = { do: 'Claim', pod: seen.pod!, podEip: null, request: undefined, generation: 1, findings: [] } as never;
-  const after = stateAfter(claim, before, { created: 'podeip', written: { podEip: at(podEip(), '1') } }, settings)!;
+  const after = stateAfter(claim, before, { created: 'podeip', written: { podEip: at(podEip(), '1') } })!;
   t.true(isCurrent(after, { pod: at(pod(), '7'), podEip: undefined }, 1_100));
   t.true(isCurrent(after, { pod: at(pod(), '7'), podEip: at(podEip(), '1') }, 1_100));
   t.false(isCurrent(after, { pod: at(pod(), '7'), podEip: at(podEip(), '2') }, 1_100));

@@ -1,10 +1,8 @@
 import test from 'ava';
-import { isSeenDetached } from '../../../src/controllers/podeip/detached.ts';
+import { awaitDetached, isSeenDetached } from '../../../src/controllers/podeip/detached.ts';
 import type { ObservedState, Settings, TrackedState } from '../../../src/controllers/podeip/observation.ts';
-import { isReadByAnswer } from '../../../src/controllers/podeip/ownership.ts';
 import { situationOf } from '../../../src/controllers/podeip/situation.ts';
 import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
-import { CloudFault } from '../../../src/cloud/fault.ts';
 import { seeded } from '../../harness/random.ts';
 import { ManualClock } from '../../harness/clock.ts';
 import { binding, eip, NOW, podEip, settings } from './situation.ts';
@@ -61,28 +59,22 @@ test('since when an EIP has been seen in use is forgotten with each change but i
   t.is(tracker.recall('podeip').inUseMs, 0);
 });
 
-test('the answer to a purchase is a reading where tags are kept, and nothing can have happened to the EIP before', (t) => {
-  const memory = { ...detached, isUntouched: true, allocateTags: 'kept' } as const;
-  const believes = (parts: Partial<TrackedState>, over: Partial<Settings> = {}) =>
-    isReadByAnswer({ memory: { ...memory, ...parts } }, { ...settings, ...over });
-  t.true(believes({}));
-  t.false(believes({ isUntouched: false }), 'the answer may be that of an earlier call');
-  t.false(believes({ allocateTags: 'dropped' }), 'it has no tags');
-  t.false(believes({ allocateTags: undefined }), 'nobody knows whether it has tags');
-  t.false(believes({ answersLate: true }), 'it cannot be bound yet');
-  t.false(believes({}, { isUnelected: true }), 'another process may be at work');
-});
-
-test('once a new EIP could not be bound, the answer to a purchase is no reading any more', (t) => {
+test('who comes once an EIP is free does not believe a reading of the time before', async (t) => {
   const clock = new ManualClock(0);
   const tracker = new Tracker(clock, seeded(1));
-  const fails = (kind: 'gone' | 'unknown') => {
-    const fault = new CloudFault({ kind, action: 'AssociateEipAddress', code: 'X', message: '' });
-    tracker.failed('podeip', { do: 'Associate', podEip: podEip(), allocationId: 'eip-1', binding }, fault);
-    return tracker.recall('podeip').answersLate;
+  tracker.sawDetached('podeip', 'eip-1');
+  t.is(tracker.detachedMs('eip-1'), undefined, 'it was not this process that had it detached');
+  tracker.accepted('podeip', { do: 'Unassociate', podEip: podEip(), allocationId: 'eip-1', binding });
+  tracker.sawDetached('podeip', 'eip-1');
+  await clock.advance(1_000);
+  t.is(tracker.detachedMs('eip-1'), 1_000);
+  t.is(tracker.detachedMs('eip-2'), undefined);
+  const said = (detachedMs: number | undefined, status = 'InUse') => {
+    const { eip: read, ...state } = seen({ detachedMs }, status);
+    return awaitDetached(situationOf({ ...state, eip: read }, settings), read!)?.do;
   };
-  t.false(fails('gone'), 'it was not bought here');
-  tracker.bought('podeip', 'eip-1');
-  t.false(fails('unknown'), 'nobody knows why');
-  t.true(fails('gone'));
+  t.is(said(1_000), 'Wait');
+  t.is(said(1_000, 'Available'), undefined);
+  t.is(said(LONG), undefined, 'no reading lags as long');
+  t.is(said(undefined), undefined);
 });

@@ -209,3 +209,17 @@ test('marks are looked for right before a purchase that could double one, and no
   t.true(describes(world) - before < 10 * (asked() - attempts));
   await world.stop();
 });
+
+test('tags that show after a TagResources without an answer are not taken for those of the purchase', async (t) => {
+  const { world } = await start();
+  world.cloud.inject({ action: 'TagResources', times: 1, fault: { answer: 'drop' } });
+  await world.runPod('a', NEW);
+  t.true((await world.until(isServed(world, 'a'), 60_000)) < 30_000);
+  await world.runPod('b', NEW);
+  t.true((await world.until(isServed(world, 'b'), 60_000)) < 30_000);
+  await world.endPod('a');
+  await world.endPod('b');
+  await world.until(async () => (await world.podEips()).length === 0, 120_000);
+  t.deepEqual(world.cloud.eips(), []);
+  await world.stop();
+});
