@@ -1,7 +1,7 @@
 import { EIP_POLICY, type EipPolicy, type EipPolicyStatus } from '../../api/eippolicy.ts';
 import type { Namespace } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import { KubeFault } from '../../kube/fault.ts';
+import { KubeFault, UNAUTHORIZED } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
 import { createQueue } from '../../kube/queue.ts';
 import { runController, type Requeue } from '../../kube/reconcile-loop.ts';
@@ -39,6 +39,15 @@ const SOON_MS = 1_000;
 const COUNTED_MS = 10_000;
 /** How many policies are written in one turn whose numbers alone are others. */
 const MOST_COUNTED = 20;
+/** How soon it is tried again where no status can be written, milliseconds: until somebody applies something. */
+const REST_MS = 600_000;
+
+/** What is older than this version where no status can be written, as in the middle of an upgrade. */
+const OLD = {
+  rbac: 'The service account may not patch the status of EipPolicies, so that none is written; apply config/rbac',
+  crd: 'The status of EipPolicies cannot be written, because the definition of the kind in the cluster is older than this version; apply config/crd',
+};
+type Old = keyof typeof OLD;
 
 /**
  * Keeps the status of each EipPolicy: what it means at present, and what of it has no effect. For people: no decision
@@ -48,8 +57,8 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
   const { clock, random, log, policies, podEips } = ports;
   const queue = createQueue({ clock, random });
   const told = new Set<string>();
-  const sayOnce = (message: string) => {
-    if (!told.has(message)) log.warn({}, message);
+  const sayOnce = (message: string, fields = {}) => {
+    if (!told.has(message)) log.warn(fields, message);
     told.add(message);
   };
   const namespaces = policies.watchNamespaces((fault) => {
@@ -72,10 +81,20 @@ export const runPolicies = async (ports: PoliciesPorts, signal: AbortSignal): Pr
     holdings.delete(object.metadata.namespace ?? '');
     if (reflecting) queue.addAfter(ALL, COUNTED_MS);
   });
+  let restUntil = 0;
+  const rest: Rest = (old, { message }) => {
+    // The answer names one policy, and so is no part of what is said once for all of them.
+    sayOnce(OLD[old], { error: message });
+    restUntil = clock.mono() + REST_MS;
+    return { afterMs: REST_MS };
+  };
   const reconcile = async (): Promise<Requeue> => {
+    // PodEIPs that change bring the key back all the time.
+    const restMs = restUntil - clock.mono();
+    if (restMs > 0) return { afterMs: restMs };
     // The end of its first list adds the key by the namespaces that it finds.
     if (!namespaces.hasSynced()) return { afterMs: SOON_MS };
-    return writeAll(ports, { namespaces, holdings }, sayOnce);
+    return writeAll(ports, { namespaces, holdings }, rest);
   };
   await runController({ name: 'policies', queue, workers: 1, clock, log, reconcile }, signal);
   await reflecting;
@@ -86,10 +105,13 @@ interface Known {
   readonly holdings: Map<string, NamespaceHolding>;
 }
 
+/** Ends a look at which it was seen that no status can be written. */
+type Rest = (old: Old, fault: KubeFault) => Requeue;
+
 const writeAll = async (
   { kube, clock, policies, podEips, mayAct }: PoliciesPorts,
   { namespaces, holdings }: Known,
-  sayOnce: (message: string) => void,
+  rest: Rest,
 ): Promise<Requeue> => {
   const all = [...policies.reflector.store.values()];
   const reports = reportPolicies({
@@ -116,22 +138,30 @@ const writeAll = async (
     } catch (error) {
       if (!(error instanceof KubeFault)) throw error;
       // The cache is behind: what comes by the watch brings the next look, and this one is for what has come already.
-      if (error.kind === 'conflict') requeue = { afterMs: SOON_MS };
-      else if (error.kind === 'forbidden')
-        sayOnce(`The status of EipPolicies cannot be written; apply config/rbac: ${error.message}`);
-      else if (error.kind !== 'notFound') throw error;
-      else if (await isThere(kube, policy))
-        sayOnce(
-          'The status of EipPolicies cannot be written, because the definition of the kind in the cluster is older than this version; apply config/crd',
-        );
+      if (error.kind === 'conflict') {
+        requeue = { afterMs: SOON_MS };
+        continue;
+      }
+      // It is the same for all policies: the others are not tried.
+      const old = await whatIsOld(kube, policy, error);
+      if (old) return rest(old, error);
     }
   }
   return requeue;
 };
 
-/** Whether a 404 was for the subresource, and not for a policy that was just deleted. */
-const isThere = async (kube: Kube, { metadata: { uid } }: EipPolicy): Promise<boolean> =>
-  (await kube.list(EIP_POLICY)).some(({ metadata }) => metadata.uid === uid);
+/** Why no status can be written; undefined if only this policy is gone. Throws whatever else the fault is. */
+const whatIsOld = async (
+  kube: Kube,
+  { metadata: { name, uid } }: EipPolicy,
+  fault: KubeFault,
+): Promise<Old | undefined> => {
+  if (fault.kind === 'forbidden' && fault.status !== UNAUTHORIZED) return 'rbac';
+  if (fault.kind !== 'notFound') throw fault;
+  // A 404 may be for the subresource, or for a policy that was just deleted. There is no right to get a policy.
+  const found = await kube.list(EIP_POLICY, { fieldSelector: `metadata.name=${name}` });
+  return found.some(({ metadata }) => metadata.uid === uid) ? 'crd' : undefined;
+};
 
 /** What a namespace holds: as it was counted before, or counted now. */
 const rememberedIn = (
