@@ -1,15 +1,21 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { POD } from '../../src/api/core.ts';
-import { PODEIP } from '../../src/api/podeip.ts';
+import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
+import { systemRandom } from '../../src/lib/random.ts';
+import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
+import { serveKube } from '../../src/sandbox/kube/serve-kube.ts';
+import { kubeconfig as kubeconfigFor } from '../../src/sandbox/kube/write-kubeconfig.ts';
 import { startEmptySandbox } from '../harness/empty-sandbox.ts';
 import { until } from '../harness/until.ts';
 
@@ -166,6 +172,49 @@ const apply = async (kubeconfig: string, object: unknown, namespace: string): Pr
     );
     t.true(addresses.length >= 2, said.join('\n'));
     t.is(new Set(addresses).size, 1, 'the pod has the address that it had before');
+  },
+);
+
+const hasJq = spawnSync('jq', ['--version']).status === 0;
+(installed && hasJq ? test : test.skip)(
+  'PodEIPs are taken out of a copy of etcd as the page about backups does it',
+  async (t) => {
+    const server = createApiServer({ clock, random: systemRandom });
+    const { url, close } = await serveKube(server);
+    const folder = await mkdtemp(join(tmpdir(), 'backup-'));
+    t.teardown(async () => {
+      await close();
+      await rm(folder, { recursive: true });
+    });
+    const config = join(folder, 'kubeconfig');
+    await writeFile(config, kubeconfigFor(url));
+    const deployment = readFileSync(join(ROOT, 'config/manager/deployment.yaml'), 'utf8');
+    for (const namespace of ['knative-eip-system', 'one', 'two'])
+      await run('kubectl', ['--kubeconfig', config, 'create', 'namespace', namespace]);
+    await run('kubectl', ['--kubeconfig', config, 'apply', '-k', join(ROOT, 'config/crd')]);
+    await apply(config, deployment, 'knative-eip-system');
+    const { group, version, kind } = PODEIP;
+    for (const namespace of ['one', 'two'])
+      await apply(
+        config,
+        {
+          apiVersion: `${group}/${version}`,
+          kind,
+          metadata: { name: 'web', finalizers: [FINALIZER] },
+          spec: { allocationID: 'eip-1', allocationType: { type: 'Auto', releaseStrategy: 'Follow' } },
+        },
+        namespace,
+      );
+    const [block] = blocksOf('docs/backup.md').filter(({ text }) => text.includes('delete podeips'));
+    const { code, said } = await shell(`set -o pipefail\n${block?.text}`, config);
+    t.is(code, 0, said);
+    t.regex(said, /No resources found\n$/u);
+    const connection = await connect({ kubeconfigPath: config });
+    const kube = createKube({ transport: connection.calls, clock });
+    t.deepEqual(await kube.list(PODEIP, {}), []);
+    const read = 'kubectl -n knative-eip-system get deployment knative-eip -o jsonpath={.spec.replicas}';
+    t.is((await shell(read, config)).said, '0');
+    await connection.close();
   },
 );
 

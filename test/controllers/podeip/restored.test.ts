@@ -74,3 +74,58 @@ for (const [loss, lose] of Object.entries(LOSSES))
     );
     await world.stop();
   });
+
+/** The page's commands: without finalizers, and then gone. */
+const takePodEipsOut = async (world: Operating): Promise<void> => {
+  for (const { metadata } of await world.podEips()) {
+    await world.kube.patch(PODEIP, metadata, { type: 'merge', body: { metadata: { finalizers: [] } } });
+    await world.kube.delete(PODEIP, metadata, { uid: metadata.uid });
+  }
+};
+
+/** A copy of etcd, before its controller starts; what runs in the cloud is at work for the first cluster. */
+const copyOfEtcd = async () => {
+  const world = await Operating.create();
+  await world.runPod('a', NEW);
+  await world.until(async () => (await addressOf(world)) !== undefined);
+  world.kill();
+  return { world, first: structuredClone(world.cloud.eips()) };
+};
+
+/** The copy's controller begins to work, in all that a clusterID and the sweeper can do. */
+const startCopy = (world: Operating): Promise<void> =>
+  world.start({ config: { clusterID: 'copy', sweeper: { mode: 'release', graceSeconds: 60 } } });
+
+test('the controller of a copy of etcd gives back an EIP of the first cluster, whatever its clusterID', async (t) => {
+  const { world, first } = await copyOfEtcd();
+  t.is(first.length, 1);
+  await startCopy(world);
+  await world.endPod('a');
+  t.true((await world.until(() => world.cloud.eips().length === 0, 300_000)) < Infinity);
+  await world.stop();
+});
+
+test('a copy of etcd without its PodEIPs, and with another clusterID, touches no EIP of the first cluster', async (t) => {
+  const { world, first } = await copyOfEtcd();
+  await takePodEipsOut(world);
+  t.deepEqual(await world.podEips(), []);
+  const ofFirst = () =>
+    structuredClone(world.cloud.eips()).filter(({ allocationId }) => allocationId === first[0]?.allocationId);
+  await startCopy(world);
+  // The pod as the copy has it stands where the first cluster's pod is; the other one is new.
+  await world.runPod('b', NEW);
+  const has = async (name: string) =>
+    (await world.podEips()).find(({ metadata }) => metadata.name === name)?.status?.eipAddress !== undefined;
+  t.true((await world.until(() => has('b'), 120_000)) < Infinity, 'the copy works');
+  await world.pass(3 * 3_600_000);
+  t.deepEqual(ofFirst(), first);
+  for (const name of ['a', 'b']) await world.endPod(name);
+  t.true((await world.until(async () => (await world.podEips()).length === 0, 300_000)) < Infinity);
+  await world.pass(3 * 3_600_000);
+  t.deepEqual(
+    structuredClone(world.cloud.eips()),
+    first,
+    'what was bought for the copy is given back, and nothing else',
+  );
+  await world.stop();
+});
