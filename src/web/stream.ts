@@ -75,17 +75,26 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     return Object.keys(news).length > 0 ? news : undefined;
   };
 
-  const round = () => {
-    cancel = clock.timer(EVERY_MS, round);
+  /** Tells every reader what has changed since they were told last. */
+  const tell = () => {
     const events = [
       ['changed', newsOf(dirty.address, (key) => status.address(key))],
       ['news', overviewNews()],
     ] as const;
     forget();
     const news = events.flatMap(([event, body]) => (body ? [[event, jsonOf(body)] as const] : []));
+    if (news.length === 0) return;
     for (const reader of readers) {
-      reader.quiet = news.length > 0 ? 0 : reader.quiet + 1;
+      reader.quiet = 0;
       for (const [event, json] of news) say(reader, event, json);
+    }
+  };
+
+  const round = () => {
+    cancel = clock.timer(EVERY_MS, round);
+    for (const reader of readers) reader.quiet += 1;
+    tell();
+    for (const reader of readers) {
       if (reader.quiet < QUIET_ROUNDS) continue;
       reader.out.write(': still here\n\n');
       reader.quiet = 0;
@@ -124,7 +133,9 @@ export const streamRoute = (status: Status, clock: Clock, signal: AbortSignal): 
     ctx.status = 200;
     if (ctx.method === 'HEAD') return;
     const reader: Reader = { out: new PassThrough(), quiet: 0 };
-    if (!stop) begin();
+    // What is told is compared with what all readers were told last, and this one starts with how it is now.
+    if (stop) tell();
+    else begin();
     readers.add(reader);
     reader.out.on('close', () => leave(reader));
     ctx.res.on('close', () => reader.out.destroy());

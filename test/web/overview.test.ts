@@ -150,6 +150,29 @@ test('the stream begins with everything, goes on with what changed, and stops it
   await server.close();
 });
 
+test('a page that joins between two rounds is told of what is again as the others knew it', async (t) => {
+  const { server, say, tick } = await page();
+  const one = await stream(server.url);
+  t.deepEqual(await one.next(), ['overview', { cluster: 'one' }]);
+  t.is((await one.next())[0], 'all');
+  say('two');
+  const two = await stream(server.url);
+  t.deepEqual(await two.next(), ['overview', { cluster: 'two' }]);
+  t.is((await two.next())[0], 'all');
+  say('one');
+  tick();
+  t.deepEqual(await two.next(), ['news', { cluster: 'one' }]);
+  t.deepEqual(
+    await one.next(),
+    ['news', { cluster: 'two' }],
+    'who was there before knows what the other one began with',
+  );
+  t.deepEqual(await one.next(), ['news', { cluster: 'one' }]);
+  one.close();
+  two.close();
+  await server.close();
+});
+
 test('there are only so many streams, and all of them end with the drain', async (t) => {
   const { server, ending } = await page();
   const streams = await Promise.all(Array.from({ length: MOST_STREAMS }, () => stream(server.url)));
