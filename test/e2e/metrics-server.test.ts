@@ -110,10 +110,18 @@ const play = async (t: ExecutionContext) => {
   await until('metrics-server knows what the pod uses', used, (it) => it.includes('"web-')).catch((error: unknown) =>
     t.fail(`${String(error)}\n${said.slice(-4_000)}`),
   );
-  const { stdout: pods } = await kubectl('top', 'pod', '--no-headers');
-  t.regex(pods.toString(), /^web-\S+ +[78]\d\dm +300Mi/);
-  const { stdout: nodes } = await kubectl('top', 'node', 'virtual-1', '--no-headers');
-  t.regex(nodes.toString(), /^virtual-1 +[78]\d\dm +0% +300Mi/);
+  // The first rate may be of a time in which the container did not use anything yet.
+  const top = async (...words: readonly string[]) => (await kubectl('top', ...words, '--no-headers')).stdout.toString();
+  await until(
+    'kubectl top pod shows what the pod uses',
+    () => top('pod'),
+    (it) => /^web-\S+ +[78]\d\dm +300Mi/u.test(it),
+  );
+  await until(
+    'kubectl top node shows what its pod uses',
+    () => top('node', 'virtual-1'),
+    (it) => /^virtual-1 +[78]\d\dm +0% +300Mi/u.test(it),
+  );
 
   await until(
     'the autoscaler has scaled by what metrics-server says',
