@@ -31,8 +31,10 @@ export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa 
   const app = new Koa();
   // No answer depends on the sender, so X-Forwarded-* are never trusted.
   app.proxy = false;
-  app.on('error', (error: Error & { status?: number }) => {
-    // Client errors, such as a closed connection, are not logged.
+  app.on('error', (error: Error & { status?: number; code?: string }) => {
+    // Who leaves in the middle of an answer, as everybody does who closes a page with a stream, is no failure.
+    if (error.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    // Nor are requests that are wrong.
     if ((error.status ?? 500) >= 500) log.warn({ error }, 'An HTTP answer failed');
   });
   app.use(async (ctx) => {

@@ -41,15 +41,18 @@ const page = async () => {
     },
   };
   const ending = new AbortController();
+  const warnings: object[] = [];
   const app = createApp({
     health: createHealth(),
     exposition: async () => ({ contentType: 'text/plain', body: '' }),
     page: { status, clock, signal: ending.signal, isLocalOnly: true },
-    log: silentLog,
+    log: { ...silentLog, warn: (fields) => void warnings.push(fields) },
   });
   const server = await serve(app, '127.0.0.1:0', systemClock);
   return {
+    app,
     server,
+    warnings,
     listeners,
     ending,
     change: (key: string, to: ShownAddress | undefined) => {
@@ -170,6 +173,18 @@ test('a page that joins between two rounds is told of what is again as the other
   t.deepEqual(await one.next(), ['news', { cluster: 'one' }]);
   one.close();
   two.close();
+  await server.close();
+});
+
+test('who closes a page is no failure in the log', async (t) => {
+  const { app, server, warnings } = await page();
+  const left = new Promise<Error & { code?: string }>((resolve) => app.once('error', resolve));
+  const one = await stream(server.url);
+  await one.next();
+  one.close();
+  // Koa has told whoever was there to listen before this test.
+  t.is((await left).code, 'ERR_STREAM_PREMATURE_CLOSE');
+  t.deepEqual(warnings, []);
   await server.close();
 });
 
