@@ -113,8 +113,9 @@ export const podLog = (
       follow(object);
       if (type === 'DELETED') stream.end();
     }),
-    stream.endWith(signal),
   );
+  // By itself, because a signal that has aborted already ends the stream here, and the subscription with it.
+  cleanups.push(stream.endWith(signal));
   follow(pod);
   return stream;
 };
