@@ -37,8 +37,8 @@ export const attach = (it: PodEipSituation, asked: PodRequest, request: Existing
   if (isWon && allocationID !== allocationId) return justTampered('allocationID');
   // Until the EIP is claimed, the user may still correct the annotation.
   if (!isWon && isOtherRequest(asked, request)) return claim(it, asked, record.generation);
-  const { eip } = seen;
-  if (eip === undefined || (eip && eip.allocationId !== allocationId)) return { do: 'ReadEip', allocationId };
+  const eip = readingOf(allocationId, seen.eip);
+  if (eip === undefined) return { do: 'ReadEip', allocationId };
   // An EIP that was there before is read again before it counts as gone: a replica may lag.
   if (!eip && isWon && !isMissing(it)) return notVisibleYet(allocationId);
   const namespace = podEip.metadata.namespace ?? '';
@@ -59,6 +59,10 @@ export const attach = (it: PodEipSituation, asked: PodRequest, request: Existing
     )
   );
 };
+
+/** The reading, unless it is of another EIP, which was named before. */
+const readingOf = (allocationId: string, eip: Eip | null | undefined): Eip | null | undefined =>
+  eip && eip.allocationId !== allocationId ? undefined : eip;
 
 /** Whether the EIP is bound where it was bound for this pod. */
 const hasIt = (record: PodEipRecord, eip: Eip): boolean => {

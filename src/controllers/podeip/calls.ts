@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID, TAG_POD, TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { AllocateEip, Binding, Eip, Tag } from '../../cloud/port.ts';
+import type { AllocateEip, Binding, Tag } from '../../cloud/port.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../request/request.ts';
 import { markOf, withMark } from '../../lib/mark.ts';
 import { clientToken, withToken, type Caller } from '../../lib/token.ts';

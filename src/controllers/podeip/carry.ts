@@ -59,8 +59,8 @@ export const withWritten = (
 ): Pick<ObservedState, 'pod' | 'podEip' | 'versions'> => ({ pod, podEip, versions: [...versions, versionOf(before)] });
 
 /**
- * The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not. After
- * a claim, or its end, another EIP may be meant.
+ * The reading of the EIP that goes on: a write to the cluster leaves it as it was, a change of the cloud does not.
+ * After a claim, or its end, another EIP may be meant.
  */
 const eipAfter = (step: Action, { eip, tagged }: ObservedState): ObservedState['eip'] => {
   if (step.do === 'Record') return tagged?.find(({ allocationId }) => allocationId === step.allocationId) ?? eip;

@@ -126,7 +126,7 @@ export interface TrackedState {
   readonly unusedMs?: number | undefined;
   /** How long ago a look first showed the EIP in use, since it was bound the last time; 0 if none has. @default 0 */
   readonly inUseMs?: number | undefined;
-  /** How long ago a look showed the EIP free after it was detached, from whatever pod; undefined where none did lately. */
+  /** How long ago a look showed the EIP free after it was detached from any pod; undefined where none did lately. */
   readonly detachedMs?: number | undefined;
   /** Why an EIP was given back for this pod, and none is bought again before some time has passed. */
   readonly givenBack?: GivenBack | undefined;

@@ -2,7 +2,7 @@ import test from 'ava';
 import { isCurrent, stateAfter } from '../../../src/controllers/podeip/carry.ts';
 import type { ObservedState } from '../../../src/controllers/podeip/observation.ts';
 import { UNTRACKED } from '../../../src/controllers/podeip/tracker.ts';
-import { binding, eip, node, NOW, pod, podEip, settings } from './situation.ts';
+import { binding, eip, node, NOW, pod, podEip } from './situation.ts';
 
 const at = <T extends { readonly metadata: object }>(object: T, resourceVersion: string): T => ({
   ...object,

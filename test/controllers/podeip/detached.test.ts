@@ -59,6 +59,11 @@ test('since when an EIP has been seen in use is forgotten with each change but i
   t.is(tracker.recall('podeip').inUseMs, 0);
 });
 
+const awaited = (detachedMs: number | undefined, status = 'InUse') => {
+  const state = seen({ detachedMs }, status);
+  return awaitDetached(situationOf(state, settings), state.eip!)?.do;
+};
+
 test('who comes once an EIP is free does not believe a reading of the time before', async (t) => {
   const clock = new ManualClock(0);
   const tracker = new Tracker(clock, seeded(1));
@@ -69,12 +74,8 @@ test('who comes once an EIP is free does not believe a reading of the time befor
   await clock.advance(1_000);
   t.is(tracker.detachedMs('eip-1'), 1_000);
   t.is(tracker.detachedMs('eip-2'), undefined);
-  const said = (detachedMs: number | undefined, status = 'InUse') => {
-    const { eip: read, ...state } = seen({ detachedMs }, status);
-    return awaitDetached(situationOf({ ...state, eip: read }, settings), read!)?.do;
-  };
-  t.is(said(1_000), 'Wait');
-  t.is(said(1_000, 'Available'), undefined);
-  t.is(said(LONG), undefined, 'no reading lags as long');
-  t.is(said(undefined), undefined);
+  t.is(awaited(1_000), 'Wait');
+  t.is(awaited(1_000, 'Available'), undefined);
+  t.is(awaited(LONG), undefined, 'no reading lags as long');
+  t.is(awaited(undefined), undefined);
 });
