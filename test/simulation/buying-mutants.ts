@@ -116,17 +116,23 @@ export const buyingMutants: readonly Mutant[] = [
       return next?.do === 'Reserve' && next.reclaimed.length === 0 ? undefined : next;
     }),
   ),
-  mutant(
-    'a reservation is written down whatever has been written since it was counted',
-    actions('runAction', (original) => (action, ports, epoch, signal) => {
-      const blind = patching(ports.kube, (body) => ({
-        ...body,
-        // What is undefined is not sent.
-        metadata: { ...body.metadata, resourceVersion: undefined },
-      }));
-      return original(action, action.do === 'Reserve' ? { ...ports, kube: blind } : ports, epoch, signal);
-    }),
-  ),
+  {
+    ...mutant(
+      'a reservation is written down whatever has been written since it was counted',
+      actions('runAction', (original) => (action, ports, epoch, signal) => {
+        const blind = patching(ports.kube, (body) => ({
+          ...body,
+          // What is undefined is not sent.
+          metadata: { ...body.metadata, resourceVersion: undefined },
+        }));
+        return original(action, action.do === 'Reserve' ? { ...ports, kube: blind } : ports, epoch, signal);
+      }),
+    ),
+    test: {
+      file: 'controllers/podeip/actions.test.ts',
+      title: 'a reservation is a compare-and-swap: it is for the usage that was counted, as it was then',
+    },
+  },
   mutant(
     'the reservation of a PodEIP that has no EIP yet is given to another',
     quota('checkQuota', (original) => (it, request) => {
@@ -158,14 +164,17 @@ export const buyingMutants: readonly Mutant[] = [
       ),
     ),
   ),
-  played(
-    'the quota is exhausted for a while',
-    mutant(
+  {
+    ...mutant(
       'a new generation of a dead process may arrive after an EIP was bought with the old one',
       sending(
         'endQuiet',
         (original) => (change, ports, signal) => original({ ...change, isPurchase: false }, ports, signal),
       ),
     ),
-  ),
+    test: {
+      file: 'controllers/podeip/quiet.test.ts',
+      title: 'before a purchase no new generation of a process before is on its way any more',
+    },
+  },
 ];

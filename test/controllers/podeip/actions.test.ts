@@ -225,3 +225,11 @@ test('a request that is corrected leaves nothing of the one before it', async (t
   });
   t.like(patch?.body, { spec: { allocationID: '', bandwidthPackageID: null, allocationType: { releaseAfter: null } } });
 });
+
+test('a reservation is a compare-and-swap: it is for the usage that was counted, as it was then', async (t) => {
+  const usage = { metadata: { name: 'default', uid: 'usage', resourceVersion: '7' }, places: [] };
+  const namespace = { metadata: { name: 'default', uid: 'namespace', resourceVersion: '1' } };
+  const step = { do: 'Reserve', podEip: podEip(), namespace, usage, bandwidthMbps: 5, reclaimed: [] } as const;
+  const [patch] = await patchesOf(step);
+  t.like(patch?.body, { metadata: { uid: 'usage', resourceVersion: '7' } });
+});
