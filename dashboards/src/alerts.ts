@@ -37,6 +37,18 @@ export const ALERTS: readonly Alert[] = [
     description: 'No pod gets an address and none is given back until a replica leads.',
   },
   {
+    name: 'KnativeEipVirtualNodeDown',
+    severity: 'critical',
+    // Where there is no virtual node there are no series, so that `absent` would fire there: they have to have been there.
+    expr:
+      'sum by (cluster) (knative_eip_virtual_node_leader) < 1 or ' +
+      '(sum by (cluster) (last_over_time(knative_eip_virtual_node_leader[1h])) unless sum by (cluster) (knative_eip_virtual_node_leader))',
+    for: '2m',
+    summary: 'No process runs the virtual node of knative-eip',
+    description:
+      'Its Node has no heartbeat: Kubernetes takes it for dead and removes its pods after some minutes, and nothing ends their instances.',
+  },
+  {
     name: 'KnativeEipCloudMisconfigured',
     severity: 'critical',
     expr: `${increase('knative_eip_cloud_calls_total{outcome="misconfigured"}', '10m', 'action')} > 0`,

@@ -66,6 +66,7 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
   const { cloud, caches, config, settings, version, policies, identity, serving, claim, ...ports } = world;
   // What is held is given back by whoever ends the process, and not at the signal.
   await unlessStopped(signal, claim?.acquire(new AbortController().signal));
+  if (!signal.aborted) ports.metrics.leading(true);
   const keeping = identity?.run(signal);
   await unlessStopped(signal, identity?.usable);
   // Only who is known as the node may ask for it.

@@ -3,6 +3,8 @@ import type { SessionKind, SessionOutcome } from './streaming/session-outcome.ts
 
 /** Metrics of the virtual node. */
 export interface VirtualNodeMetrics {
+  /** Whether this process runs the node. Never called where there is none, so that nobody is told that it does not run. */
+  leading(leads: boolean): void;
   /** What the last search for groups without a pod has found. */
   orphans(found: { readonly running: number; readonly isBraked: boolean }): void;
   /** A client asks for a session with a container. Returns what is to be called when it is over. */
@@ -13,6 +15,13 @@ export interface VirtualNodeMetrics {
 const KINDS: Readonly<Record<SessionKind, string>> = { exec: 'exec', attach: 'attach', portForward: 'port-forward' };
 
 export const virtualNodeMetrics = (meter: Meter): VirtualNodeMetrics => {
+  let leads: boolean | undefined;
+  meter.scraped(
+    'knative_eip_virtual_node_leader',
+    '1 while this process runs the virtual node, otherwise 0; only of processes that are to run one',
+  )(function* () {
+    if (leads !== undefined) yield [{}, leads ? 1 : 0] as const;
+  });
   const orphans = meter.gauge(
     'knative_eip_virtual_node_orphans',
     'Container groups of this cluster that run and whose pod does not exist, as the last search saw them',
@@ -33,6 +42,9 @@ export const virtualNodeMetrics = (meter: Meter): VirtualNodeMetrics => {
     'outcome',
   );
   return {
+    leading: (is) => {
+      leads = is;
+    },
     session: (name) => {
       const kind = KINDS[name];
       open.inc({ kind });
