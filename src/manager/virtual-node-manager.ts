@@ -74,6 +74,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   });
   const { claim, identity } = source;
   health.ready('virtual-node-certificate', () => identity?.isWaiting() !== true);
+  health.ready('virtual-node-registered', () => source.registration?.isMissing() !== true);
   const work = new AbortController();
   const ending = new AbortController();
   const listeners = await listen(

@@ -13,6 +13,7 @@ import type { Settings } from '../controllers/podeip/observation.ts';
 import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
 import type { NodeIdentity } from '../virtualnode/node-identity.ts';
 import type { PodWatch } from '../virtualnode/pod-watch.ts';
+import type { Registration } from '../virtualnode/registration.ts';
 import { runVirtualNode, type VirtualNodeSettings } from '../virtualnode/provider.ts';
 import type { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
 import type { NodeClaim } from './node-claim.ts';
@@ -24,6 +25,10 @@ export interface VirtualNodeSource {
   readonly pods: PodWatch;
   /** For the Node's Lease, whose renewal must not wait behind the work on pods. */
   readonly heartbeatKube: Kube;
+  /** Whether the requests for the Node and its pods are the node's at the moment, and not the service account's. */
+  readonly isNode?: (() => boolean) | undefined;
+  /** Whether the Node is there. */
+  readonly registration?: Registration | undefined;
   /** For the kubelet endpoint, whose readers must not slow the work on pods. */
   readonly endpointKube: Kube;
   /** For the pods of the node and what they refer to. By default the controller's. */

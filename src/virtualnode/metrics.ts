@@ -3,7 +3,7 @@ import type { SessionKind, SessionOutcome } from './streaming/session-outcome.ts
 
 /** Metrics of the virtual node. */
 export interface VirtualNodeMetrics {
-  /** Whether this process runs the node. Never called where there is none, so that nobody is told that it does not run. */
+  /** Whether this process runs the node. Never called where there is none, so that nobody is told that none runs. */
   leading(leads: boolean): void;
   /** What the last search for groups without a pod has found. */
   orphans(found: { readonly running: number; readonly isBraked: boolean }): void;
