@@ -106,6 +106,15 @@ export const ALERTS: readonly Alert[] = [
     description: 'They run and are paid for, and none is deleted before somebody has looked.',
   },
   {
+    name: 'KnativeEipNodeCertificateEnds',
+    severity: 'warning',
+    // It is renewed after two thirds of its life, mostly ten days before its end.
+    expr: 'min by (cluster) (knative_eip_virtual_node_certificate_expiry_timestamp_seconds - time()) < 7 * 86400',
+    for: '1h',
+    summary: 'The certificate of the virtual node ends in {{ $value | humanizeDuration }} and is not renewed',
+    description: 'Once it has ended, the Node has no heartbeat, and Kubernetes removes its pods.',
+  },
+  {
     name: 'KnativeEipLeaked',
     severity: 'warning',
     expr: 'max by (cluster) (knative_eip_leaked_eips) > 0',

@@ -34,7 +34,7 @@ export interface VirtualNodeSource {
   /** For the pods of the node and what they refer to. By default the controller's. */
   readonly nodeKube?: Kube | undefined;
   /** The node's own identity; undefined if all is asked by the service account. */
-  readonly identity?: Pick<NodeIdentity, 'usable' | 'isWaiting' | 'run' | 'close'> | undefined;
+  readonly identity?: Pick<NodeIdentity, 'usable' | 'isWaiting' | 'certifiedUntil' | 'run' | 'close'> | undefined;
   /** The certificate of the kubelet endpoint, where it is asked for. */
   readonly serving?: ReturnType<typeof requestServingCertificate> | undefined;
   /** The Lease of the node; undefined if this process is the only one. */
@@ -72,6 +72,7 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
   // What is held is given back by whoever ends the process, and not at the signal.
   await unlessStopped(signal, claim?.acquire(new AbortController().signal));
   if (!signal.aborted) ports.metrics.leading(true);
+  if (identity) ports.metrics.certificate(() => ({ until: identity.certifiedUntil() }));
   const keeping = identity?.run(signal);
   await unlessStopped(signal, identity?.usable);
   // Only who is known as the node may ask for it.

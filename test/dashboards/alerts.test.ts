@@ -93,6 +93,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     at: '15m',
     labels: { cluster: 'one' },
   },
+  KnativeEipNodeCertificateEnds: {
+    // promtool's time begins in 1970: a certificate of eight days, with which a day passes and nothing more.
+    series: {
+      [`knative_eip_virtual_node_certificate_expiry_timestamp_seconds{${C}}`]: `${8 * 86_400}x1560`,
+    },
+    quietAt: '24h',
+    at: '26h',
+    labels: { cluster: 'one' },
+  },
   KnativeEipLeaked: {
     series: { [`knative_eip_leaked_eips{${C}}`]: '0x10 2x40' },
     quietAt: '15m',

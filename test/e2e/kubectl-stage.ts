@@ -98,6 +98,7 @@ export const setKubectlStage = async (
         pods: createPodWatch({ ...shared, transport: connection.watches }, settings.nodeName),
         metrics: {
           leading: () => undefined,
+          certificate: () => undefined,
           orphans: () => undefined,
           session: (kind) => (outcome) => void sessions.push(`${kind} ${outcome}`),
         },

@@ -78,6 +78,16 @@ test('who runs the virtual node is told of it alone, and only where there is one
   t.is(seen.get('knative_eip_leader'), 0, 'the alert about the controller is not silenced');
 });
 
+test('the end of the certificate of the virtual node is shown while there is one', async (t) => {
+  const metrics = fresh();
+  const name = 'knative_eip_virtual_node_certificate_expiry_timestamp_seconds';
+  let until: number | undefined;
+  metrics.virtualNode.certificate(() => ({ until }));
+  t.false((await samples(metrics)).has(name));
+  until = 1_800_000_000_500;
+  t.is((await samples(metrics)).get(name), 1_800_000_000.5);
+});
+
 test('sessions with containers are open until they are over, and are counted by how they ended', async (t) => {
   const metrics = fresh();
   const [first, second] = [metrics.virtualNode.session('exec'), metrics.virtualNode.session('portForward')];

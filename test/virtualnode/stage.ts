@@ -197,6 +197,7 @@ export class Stage extends EmbeddedCluster {
           orphans: (found) => void (this.orphans = found),
           session: () => () => undefined,
           leading: () => undefined,
+          certificate: () => undefined,
         },
         containerGroups: process.through(containerGroups),
         record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
