@@ -37,6 +37,18 @@ export const ALERTS: readonly Alert[] = [
     description: 'No pod gets an address and none is given back until a replica leads.',
   },
   {
+    name: 'KnativeEipVirtualNodeDown',
+    severity: 'critical',
+    // Where there is no virtual node there are no series, so that `absent` would fire there: they have to have been there.
+    expr:
+      'sum by (cluster) (knative_eip_virtual_node_leader) < 1 or ' +
+      '(sum by (cluster) (last_over_time(knative_eip_virtual_node_leader[1h])) unless sum by (cluster) (knative_eip_virtual_node_leader))',
+    for: '2m',
+    summary: 'No process runs the virtual node of knative-eip',
+    description:
+      'Its Node has no heartbeat: Kubernetes takes it for dead and removes its pods after some minutes, and nothing ends their instances.',
+  },
+  {
     name: 'KnativeEipCloudMisconfigured',
     severity: 'critical',
     expr: `${increase('knative_eip_cloud_calls_total{outcome="misconfigured"}', '10m', 'action')} > 0`,
@@ -92,6 +104,15 @@ export const ALERTS: readonly Alert[] = [
     for: '0m',
     summary: 'Elastic container instances whose pods are gone are kept: too many at once',
     description: 'They run and are paid for, and none is deleted before somebody has looked.',
+  },
+  {
+    name: 'KnativeEipNodeCertificateEnds',
+    severity: 'warning',
+    // It is renewed after two thirds of its life, mostly ten days before its end.
+    expr: 'min by (cluster) (knative_eip_virtual_node_certificate_expiry_timestamp_seconds - time()) < 7 * 86400',
+    for: '1h',
+    summary: 'The certificate of the virtual node ends in {{ $value | humanizeDuration }} and is not renewed',
+    description: 'Once it has ended, the Node has no heartbeat, and Kubernetes removes its pods.',
   },
   {
     name: 'KnativeEipLeaked',

@@ -12,6 +12,17 @@ export const internals = board('internals', 'Controller Internals', 'Leadership,
         queries: [[`sum(knative_eip_leader{${FLEET}})`]],
       }),
       stat({
+        title: 'Processes that run the virtual node',
+        description: 'One in each cluster that has a virtual node of our own; empty without one',
+        queries: [[`sum(knative_eip_virtual_node_leader{${FLEET}})`]],
+      }),
+      stat({
+        title: 'Certificate of the virtual node',
+        description: 'How long it is good for. It is renewed after two thirds of its life; empty without one',
+        unit: 's',
+        queries: [[`min(knative_eip_virtual_node_certificate_expiry_timestamp_seconds{${FLEET}} - time())`]],
+      }),
+      stat({
         title: 'Replicas',
         description: 'Those that are scraped',
         queries: [[`count(knative_eip_build_info{${FLEET}})`]],

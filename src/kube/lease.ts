@@ -167,7 +167,10 @@ export const createElection = (options: ElectionOptions): Election => {
       const fields = { error: message, leader: renewedAt !== undefined };
       if (race) log.debug({ error: message }, 'Another candidate was faster.');
       else if (error instanceof KubeFault && error.status === 403)
-        log.error(fields, 'The service account may not read or write the Lease; apply config/rbac (retrying).');
+        log.error(
+          fields,
+          'The service account may not read or write the Lease; apply config/rbac, and config/virtual-node for the Lease of a virtual node (retrying).',
+        );
       else log.warn(fields, 'The Lease could not be read or written.');
       return false;
     }

@@ -193,6 +193,7 @@ export const runControllers = (parts: OperationParts): Operation => {
     });
 
   void parts.virtualNode?.claim?.lost.then(lost.resolve);
+  if (parts.virtualNode) metrics.virtualNode.leading(false);
 
   const reflectors = [...caches.all.map(([, reflector]) => reflector), ...(policies ? [policies.reflector] : [])];
   const reflecting = Promise.all([

@@ -243,7 +243,10 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     work: work.signal,
   });
   health.ready('account', running.fitsAccount);
-  if (virtualNode?.identity) health.ready('virtual-node-certificate', () => virtualNode.identity?.isWaiting() !== true);
+  if (virtualNode?.identity) {
+    health.ready('virtual-node-certificate', () => virtualNode.identity?.isWaiting() !== true);
+    health.ready('virtual-node-registered', () => virtualNode.registration?.isMissing() !== true);
+  }
   const ended = (async (): Promise<'stopped' | 'lost'> => {
     const stopped = new Promise<'stopped'>((resolve) => {
       if (signal.aborted) resolve('stopped');
@@ -327,7 +330,10 @@ export const logTrouble = (log: Log, server: string, resource: string, fault: Ku
   if (fault.kind === 'notFound' && resource === 'podeips')
     log.error(fields, 'The CRD of PodEIP is not installed; install it with: kubectl apply -k config/crd (retrying)');
   else if (fault.kind === 'forbidden' && fault.status !== UNAUTHORIZED)
-    log.error(fields, `The service account may not watch ${resource}; apply config/rbac (retrying): ${fault.message}`);
+    log.error(
+      fields,
+      `The service account may not watch ${resource}; apply config/rbac, and config/virtual-node for the process of a virtual node (retrying): ${fault.message}`,
+    );
   else if (fault.kind === 'unavailable')
     log.warn(fields, `The API server ${server} does not answer (retrying): ${fault.message}`);
   else if (fault.kind !== 'expired') log.warn(fields, `Watching ${resource} failed (retrying): ${fault.message}`);

@@ -32,6 +32,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   const { config, connection, clock, random, log, signal } = options;
   const shared = { clock, random, log };
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
+  metrics.virtualNode.leading(false);
   const proxy = proxyAgentOf(options.env);
   if (proxy) await sendThrough(proxy);
   const endpointChoice = chooseEndpoints(config, { ...options, proxy }, (product, host) =>
@@ -73,6 +74,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   });
   const { claim, identity } = source;
   health.ready('virtual-node-certificate', () => identity?.isWaiting() !== true);
+  health.ready('virtual-node-registered', () => source.registration?.isMissing() !== true);
   const work = new AbortController();
   const ending = new AbortController();
   const listeners = await listen(
@@ -144,7 +146,6 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
     const { namespace } = config.leaderElection;
     log.info({ lease: `${namespace}/${config.virtualNode.nodeName}` }, 'Waiting for the Lease of the virtual node');
     await unlessStopped(work.signal, claim?.acquire(new AbortController().signal) ?? Promise.resolve());
-    metrics.leading(true);
     void checkAccount().catch(fail);
     await workAsVirtualNode(
       {

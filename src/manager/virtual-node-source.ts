@@ -9,6 +9,7 @@ import type { Random } from '../lib/random.ts';
 import { createNodeIdentity } from '../virtualnode/node-identity.ts';
 import { nodeScoped } from '../virtualnode/node-scoped.ts';
 import { createPodWatch } from '../virtualnode/pod-watch.ts';
+import { createRegistration, hintForNode } from '../virtualnode/registration.ts';
 import { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
 import { electionOf } from './elections.ts';
 import { claimNode } from './node-claim.ts';
@@ -60,9 +61,17 @@ export const createVirtualNodeSource = (parts: SourceParts): VirtualNodeSource =
         })
       : undefined;
   const election = electionOf(parts, nodeName);
+  const isNode = () => identity?.isCertified() === true;
+  const onPodTrouble = (fault: KubeFault) => {
+    const hint = isNode() ? hintForNode(fault) : undefined;
+    if (hint === undefined) onTrouble(fault);
+    else log.error({ node: nodeName }, `The node may not watch its pods (retrying): ${fault.message}. ${hint}`);
+  };
   return {
+    isNode,
+    registration: createRegistration(),
     transport: calls,
-    pods: createPodWatch({ transport: watches, clock, random, log, onTrouble }, nodeName),
+    pods: createPodWatch({ transport: watches, clock, random, log, onTrouble: onPodTrouble }, nodeName),
     nodeKube: kubeOf({ qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
     heartbeatKube: kubeOf(),
     endpointKube: kubeOf(ENDPOINT_BUDGET),

@@ -13,6 +13,7 @@ import type { Settings } from '../controllers/podeip/observation.ts';
 import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
 import type { NodeIdentity } from '../virtualnode/node-identity.ts';
 import type { PodWatch } from '../virtualnode/pod-watch.ts';
+import type { Registration } from '../virtualnode/registration.ts';
 import { runVirtualNode, type VirtualNodeSettings } from '../virtualnode/provider.ts';
 import type { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
 import type { NodeClaim } from './node-claim.ts';
@@ -24,12 +25,16 @@ export interface VirtualNodeSource {
   readonly pods: PodWatch;
   /** For the Node's Lease, whose renewal must not wait behind the work on pods. */
   readonly heartbeatKube: Kube;
+  /** Whether the requests for the Node and its pods are the node's at the moment, and not the service account's. */
+  readonly isNode?: (() => boolean) | undefined;
+  /** Whether the Node is there. */
+  readonly registration?: Registration | undefined;
   /** For the kubelet endpoint, whose readers must not slow the work on pods. */
   readonly endpointKube: Kube;
   /** For the pods of the node and what they refer to. By default the controller's. */
   readonly nodeKube?: Kube | undefined;
   /** The node's own identity; undefined if all is asked by the service account. */
-  readonly identity?: Pick<NodeIdentity, 'usable' | 'isWaiting' | 'run' | 'close'> | undefined;
+  readonly identity?: Pick<NodeIdentity, 'usable' | 'isWaiting' | 'certifiedUntil' | 'run' | 'close'> | undefined;
   /** The certificate of the kubelet endpoint, where it is asked for. */
   readonly serving?: ReturnType<typeof requestServingCertificate> | undefined;
   /** The Lease of the node; undefined if this process is the only one. */
@@ -66,6 +71,8 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
   const { cloud, caches, config, settings, version, policies, identity, serving, claim, ...ports } = world;
   // What is held is given back by whoever ends the process, and not at the signal.
   await unlessStopped(signal, claim?.acquire(new AbortController().signal));
+  if (!signal.aborted) ports.metrics.leading(true);
+  if (identity) ports.metrics.certificate(() => ({ until: identity.certifiedUntil() }));
   const keeping = identity?.run(signal);
   await unlessStopped(signal, identity?.usable);
   // Only who is known as the node may ask for it.

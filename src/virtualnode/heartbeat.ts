@@ -4,6 +4,7 @@ import { microTime } from '../kube/microtime.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { hintForNode, type Registration } from './registration.ts';
 import {
   isOurNode,
   missingLabels,
@@ -31,6 +32,9 @@ interface HeartbeatPorts {
   readonly kube: Kube;
   /** For labels, of which a node may not write all itself. By default `kube`. */
   readonly labelKube?: Kube | undefined;
+  /** Whether `kube` asks as the node at the moment, and not as a service account. */
+  readonly isNode?: (() => boolean) | undefined;
+  readonly registration?: Registration | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -50,6 +54,7 @@ interface Heartbeat {
 export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, signal: AbortSignal): Heartbeat => {
   const { clock, log } = ports;
   const registered = Promise.withResolvers<void>();
+  ports.registration?.begun();
   const run = async () => {
     let trouble = '';
     while (!signal.aborted) {
@@ -59,6 +64,7 @@ export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, s
         if (node) {
           await renewLease(ports, node, signal);
           registered.resolve();
+          ports.registration?.done();
           trouble = '';
         } else if (trouble !== 'foreign') {
           trouble = 'foreign';
@@ -71,7 +77,12 @@ export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, s
         if (signal.aborted) break;
         waitMs = RETRY_MS;
         const message = error instanceof Error ? error.message : String(error);
-        if (message !== trouble) log.warn({ node: description.name }, `The virtual node could not report: ${message}`);
+        const hint = ports.isNode?.() === true ? hintForNode(error) : undefined;
+        if (message !== trouble)
+          log[hint === undefined ? 'warn' : 'error'](
+            { node: description.name },
+            `The virtual node could not report: ${message}${hint === undefined ? '' : `. ${hint}`}`,
+          );
         trouble = message;
       }
       await clock.sleep(waitMs, signal).catch(() => undefined);

@@ -10,7 +10,7 @@ import type { ServingCertificate } from './certificate.ts';
 import { keepCertificate, type Standing } from './certificate-keeper.ts';
 import { inSecret } from './identity-secret.ts';
 import { referenceToNode, VIRTUAL_NODE } from './node.ts';
-import type { CertificateSubject } from './signing-request.ts';
+import { validityOf, type CertificateSubject } from './signing-request.ts';
 
 interface NodeIdentityParts {
   /** Of the service account. */
@@ -37,6 +37,8 @@ export interface NodeIdentity {
   isWaiting(): boolean;
   /** Whether there is a certificate that is good, so that the requests are the node's. */
   isCertified(): boolean;
+  /** When the certificate that was used last ends or ended, milliseconds since 1970; undefined if there was none. */
+  certifiedUntil(): number | undefined;
   /** Gets the certificate and renews it, until the signal aborts. To be called while this process leads. */
   run(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -52,6 +54,7 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   const log = parts.log.child({ node: nodeName });
   const usable = Promise.withResolvers<void>();
   let current: ServingCertificate | undefined;
+  let last: ServingCertificate | undefined;
   let standsIn = false;
   let isRunning = false;
   const node = connection.as(() => {
@@ -83,6 +86,7 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
     usable: usable.promise,
     isWaiting: () => isRunning && current === undefined && !standsIn,
     isCertified: () => current !== undefined,
+    certifiedUntil: () => last && validityOf(last, subject)?.until,
     run: (signal) => {
       isRunning = true;
       return keepCertificate(
@@ -97,6 +101,7 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
           seconds: SECONDS,
           present: (certificate) => {
             current = certificate;
+            last = certificate ?? last;
             if (current) usable.resolve();
           },
           inUse: () => current,

@@ -15,6 +15,7 @@ import { OwnWrites } from './own-writes.ts';
 import { sharedRead } from '../lib/shared-read.ts';
 import { UNRESTRICTED } from '../policies/policy.ts';
 import { keepAlive } from './heartbeat.ts';
+import type { Registration } from './registration.ts';
 import { serveKubelet, type KubeletEndpoint, type KubeletEndpointSettings } from './logs.ts';
 import { isSpot } from './translate/eci-annotations.ts';
 import type { VirtualNodeMetrics } from './metrics.ts';
@@ -56,6 +57,10 @@ interface VirtualNodeParts extends Pick<
    * default `kube`.
    */
   readonly heartbeatKube?: Kube | undefined;
+  /** Whether `heartbeatKube` asks as the node at the moment. */
+  readonly isNode?: (() => boolean) | undefined;
+  /** Is told when the Node is there. */
+  readonly registration?: Registration | undefined;
   /** For the kubelet endpoint, with a rate limit of its own: a flood there must not slow pods. By default `kube`. */
   readonly endpointKube?: Kube | undefined;
   /** For calls that are not plain operations on objects. */
@@ -132,7 +137,11 @@ export const runVirtualNode = async (parts: VirtualNodeParts, signal: AbortSigna
     return undefined;
   });
   const description = { ...settings.description, clusterVersion, ...(endpoint && { endpoint }) };
-  const heartbeat = keepAlive({ kube: parts.heartbeatKube ?? kube, labelKube: kube, clock, log }, description, signal);
+  const heartbeat = keepAlive(
+    { ...parts, kube: parts.heartbeatKube ?? kube, labelKube: kube, log },
+    description,
+    signal,
+  );
   const watching = pods.run(signal);
   pods.subscribe((event) => {
     const { uid } = event.object.metadata;

@@ -144,7 +144,6 @@ test('the virtual node has a process, a service account and few rights of its ow
   const own = find(manifests, 'Role', 'knative-eip-virtual-node');
   t.is(own.metadata.namespace, 'knative-eip-system');
   t.deepEqual(permissions(own.rules), [
-    '/secrets create',
     '/secrets get only knative-eip-virtual-node-identity',
     '/secrets patch only knative-eip-virtual-node-identity',
     'coordination.k8s.io/leases create',
@@ -169,8 +168,8 @@ test('the virtual node has a process, a service account and few rights of its ow
         securityContext: object;
         containers: {
           args: string[];
-          env: { name: string }[];
-          envFrom: { secretRef: { name: string } }[];
+          env: { name: string; valueFrom: { secretKeyRef?: { name: string; key: string; optional: boolean } } }[];
+          envFrom?: unknown;
           ports: { containerPort: number }[];
           securityContext: object;
         }[];
@@ -193,7 +192,31 @@ test('the virtual node has a process, a service account and few rights of its ow
   t.deepEqual(container?.securityContext, controller?.template.spec.containers[0]?.securityContext);
   t.true(container?.env.some(({ name }) => name === 'POD_IP'));
   t.true(container?.ports.some(({ containerPort }) => containerPort === portOf(kubelet.address)));
-  t.is(container?.envFrom[0]?.secretRef.name, 'knative-eip-virtual-node-credentials', 'a RAM identity of its own');
+  // A RAM identity of its own. And whoever may create Secrets chooses no other variable of a process.
+  for (const [deployment, secret] of [
+    [controller, 'knative-eip-credentials'],
+    [node, 'knative-eip-virtual-node-credentials'],
+  ] as const) {
+    const [{ env, envFrom } = { env: [] }] = deployment?.template.spec.containers ?? [];
+    t.is(envFrom, undefined);
+    t.deepEqual(
+      env.flatMap(({ name, valueFrom: { secretKeyRef } }) =>
+        secretKeyRef ? [{ variable: name, ...secretKeyRef }] : [],
+      ),
+      ['ACCESS_KEY_ID', 'ACCESS_KEY_SECRET', 'SECURITY_TOKEN'].map((each) => ({
+        variable: `ALIBABA_CLOUD_${each}`,
+        name: secret,
+        key: `ALIBABA_CLOUD_${each}`,
+        optional: true,
+      })),
+    );
+  }
+  const secrets = manifests.filter(({ kind }) => kind === 'Secret');
+  t.deepEqual(
+    secrets.map(({ metadata, ...more }) => [metadata.name, 'data' in more, 'stringData' in more]),
+    [['knative-eip-virtual-node-identity', false, false]],
+    'applying the folder again overwrites no certificate',
+  );
 });
 
 test('what a kubelet does is a right of the service account only where the cluster has no identities of nodes', async (t) => {

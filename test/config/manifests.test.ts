@@ -208,6 +208,10 @@ test('one NetworkPolicy says who reaches which port, so that half of it is never
       [
         [['ipBlock'], apiServers.map(portOf)],
         [['namespaceSelector'], [portOf(metrics.address)]],
+        // kubectl top asks through metrics-server, which is no API server.
+        ...(folder === 'network-policy-virtual-node'
+          ? [[['namespaceSelector', 'podSelector'], [portOf(virtualNode.kubelet.address)]]]
+          : []),
       ],
       'none is open to everybody',
     );

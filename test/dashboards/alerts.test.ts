@@ -29,6 +29,19 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     series: {
       [`knative_eip_leader{${C}, instance="a"}`]: '1x10 0x20',
       [`knative_eip_leader{${C}, instance="b"}`]: '0x30',
+      // The virtual node has a process of its own, which goes on.
+      [`knative_eip_leader{${C}, instance="node"}`]: '0x30',
+      [`knative_eip_virtual_node_leader{${C}, instance="node"}`]: '1x30',
+    },
+    quietAt: '10m',
+    at: '20m',
+    labels: { cluster: 'one' },
+  },
+  // The controller leads all the time (see below): the two are not told from the same series.
+  KnativeEipVirtualNodeDown: {
+    series: {
+      [`knative_eip_virtual_node_leader{${C}, instance="a"}`]: '1x10 _x20',
+      [`knative_eip_virtual_node_leader{${C}, instance="b"}`]: '0x5 _x20',
     },
     quietAt: '10m',
     at: '20m',
@@ -78,6 +91,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     series: { [`knative_eip_virtual_node_braked{${C}}`]: '0x10 1x10' },
     quietAt: '5m',
     at: '15m',
+    labels: { cluster: 'one' },
+  },
+  KnativeEipNodeCertificateEnds: {
+    // promtool's time begins in 1970: a certificate of eight days, with which a day passes and nothing more.
+    series: {
+      [`knative_eip_virtual_node_certificate_expiry_timestamp_seconds{${C}}`]: `${8 * 86_400}x1560`,
+    },
+    quietAt: '24h',
+    at: '26h',
     labels: { cluster: 'one' },
   },
   KnativeEipLeaked: {

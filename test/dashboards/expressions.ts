@@ -79,7 +79,7 @@ export const ofMarks = (): readonly Expression[] =>
 
 /** What every alert looks at, without the threshold. */
 export const ofAlerts = (): readonly Expression[] =>
-  ALERTS.map(({ name, expr }) => ({ where: name, expr: expr.replace(/ [<>] [\d. *]+( or absent\(.*)?$/, '') }));
+  ALERTS.map(({ name, expr }) => ({ where: name, expr: expr.replace(/ [<>] [\d. *]+( or (absent)?\(.*)?$/, '') }));
 
 /** The product's own metrics that an expression names, as they are declared. */
 export const metricsIn = (expr: string): readonly string[] =>

@@ -118,6 +118,8 @@ const scenario = async (world: Operating, scraped: () => Promise<void>): Promise
     // Beside the controllers: the webhooks and the kubelet endpoint of this process, and a code that only a new release
     // of the API would send.
     metrics.reviewed('pods', 'changed', 0.004);
+    metrics.virtualNode.leading(true);
+    metrics.virtualNode.certificate(() => ({ until: Date.now() + 30 * 86_400_000 }));
     endSession?.('ended');
     endSession = metrics.virtualNode.session('exec');
     if (scrape % 4 === 0) metrics.unmappedCloudCode('Surprise.NotDocumented');

@@ -97,6 +97,8 @@ export const setKubectlStage = async (
         transport: connection.calls,
         pods: createPodWatch({ ...shared, transport: connection.watches }, settings.nodeName),
         metrics: {
+          leading: () => undefined,
+          certificate: () => undefined,
           orphans: () => undefined,
           session: (kind) => (outcome) => void sessions.push(`${kind} ${outcome}`),
         },

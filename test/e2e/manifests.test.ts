@@ -55,6 +55,18 @@ declare('kubectl applies config/default and config/virtual-node on the server’
     await applies(t, plane, / serverside-applied$/, '--server-side', '-k', `config/${folder}`);
 });
 
+declare('the certificate of the virtual node outlives every kubectl apply', async (t, plane) => {
+  const secret = `/api/v1/namespaces/${HOME}/secrets/knative-eip-virtual-node-identity`;
+  const { request } = await connect(plane.kubeconfig, undefined);
+  const data = { 'tls.crt': 'Y2VydA==', 'tls.key': 'a2V5' };
+  await kubectl(plane, 'apply', '-k', 'config/virtual-node');
+  t.is((await request('PATCH', secret, { data }, STRATEGIC)).status, 200);
+  for (const how of [[], ['--server-side', '--force-conflicts'], []]) {
+    await kubectl(plane, 'apply', ...how, '-k', 'config/virtual-node');
+    t.deepEqual((await request('GET', secret)).body['data'], data);
+  }
+});
+
 declare('the pods of the Deployment are admitted to its restricted namespace without a warning', async (t, plane) => {
   await kubectl(plane, 'apply', '-k', 'config/default');
   const { request } = await connect(plane.kubeconfig, undefined);

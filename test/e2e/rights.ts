@@ -26,6 +26,8 @@ const KINDS: readonly Resource<KubeObject>[] = [
   kind('ClusterRoleBinding', 'clusterrolebindings', RBAC, false),
   kind('Role', 'roles', RBAC, true),
   kind('RoleBinding', 'rolebindings', RBAC, true),
+  // One that is there for its owner to write into, who may not create it.
+  kind('Secret', 'secrets', '', true),
 ];
 
 const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<void> => {

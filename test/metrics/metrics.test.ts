@@ -66,6 +66,28 @@ test('the metrics that dashboards are built on are there', (t) => {
     t.true(names.has(name), name);
 });
 
+test('who runs the virtual node is told of it alone, and only where there is one', async (t) => {
+  const metrics = fresh();
+  const name = 'knative_eip_virtual_node_leader';
+  t.false((await samples(metrics)).has(name), 'a controller without a virtual node calls nobody');
+  metrics.virtualNode.leading(false);
+  t.is((await samples(metrics)).get(name), 0);
+  metrics.virtualNode.leading(true);
+  const seen = await samples(metrics);
+  t.is(seen.get(name), 1);
+  t.is(seen.get('knative_eip_leader'), 0, 'the alert about the controller is not silenced');
+});
+
+test('the end of the certificate of the virtual node is shown while there is one', async (t) => {
+  const metrics = fresh();
+  const name = 'knative_eip_virtual_node_certificate_expiry_timestamp_seconds';
+  let until: number | undefined;
+  metrics.virtualNode.certificate(() => ({ until }));
+  t.false((await samples(metrics)).has(name));
+  until = 1_800_000_000_500;
+  t.is((await samples(metrics)).get(name), 1_800_000_000.5);
+});
+
 test('sessions with containers are open until they are over, and are counted by how they ended', async (t) => {
   const metrics = fresh();
   const [first, second] = [metrics.virtualNode.session('exec'), metrics.virtualNode.session('portForward')];

@@ -78,7 +78,7 @@ const noMetrics: Metrics = {
   cloudBudget: nothing,
   eipQuota: nothing,
   quotaNow: () => undefined,
-  virtualNode: { orphans: nothing, session: () => nothing },
+  virtualNode: { leading: nothing, certificate: nothing, orphans: nothing, session: () => nothing },
   sweeper: {
     passed: nothing,
     saw: nothing,

@@ -108,7 +108,12 @@ const run = async (t: ExecutionContext) => {
       transport: connection.calls,
       pods: createPodWatch({ ...shared, transport: connection.watches }, 'virtual-1'),
       podEips: caches.podEips,
-      metrics: { orphans: () => undefined, session: () => () => undefined },
+      metrics: {
+        orphans: () => undefined,
+        session: () => () => undefined,
+        leading: () => undefined,
+        certificate: () => undefined,
+      },
       cloud: assembled.cloud,
       containerGroups: assembled.containerGroups,
       record: () => undefined,

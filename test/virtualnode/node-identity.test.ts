@@ -175,6 +175,7 @@ test('a certificate is asked for by the service account and renewed by the node,
   t.deepEqual(await keysIn(), ['next.key'], 'the key is kept before the request is made');
   t.is(await asWhom(), undefined);
   t.true(identity.isWaiting());
+  t.is(identity.certifiedUntil(), undefined);
   await passUntil(
     'people are told',
     () => events,
@@ -195,6 +196,8 @@ test('a certificate is asked for by the service account and renewed by the node,
   await passUntil('it is used', () => identity.isCertified(), Boolean);
   await identity.usable;
   t.is(await asWhom(), 'node');
+  const leftMs = (identity.certifiedUntil() ?? 0) - clock.now();
+  t.true(leftMs > 2 * HOUR_MS && leftMs <= LIFE_MS, `${leftMs}`);
   t.deepEqual(await keysIn(), ['tls.crt', 'tls.key']);
   await passUntil('the Node says so', condition, (it) => it?.status === 'True');
 

@@ -193,7 +193,12 @@ export class Stage extends EmbeddedCluster {
         pods: createPodWatch({ ...shared, transport }, NODE_NAME),
         podEips: this.#podEips,
         cloud: process.through(assembled.cloud),
-        metrics: { orphans: (found) => void (this.orphans = found), session: () => () => undefined },
+        metrics: {
+          orphans: (found) => void (this.orphans = found),
+          session: () => () => undefined,
+          leading: () => undefined,
+          certificate: () => undefined,
+        },
         containerGroups: process.through(containerGroups),
         record: (about, happening) => void (process.isDead || this.events.push({ ...happening, about })),
       },

@@ -81,7 +81,7 @@ const actAs = async ({ transport, api }: ProcessPodParts, pod: KubeletPod, path:
 const environmentOf = async (
   { kube }: ProcessPodParts,
   pod: KubeletPod,
-  { name, env = [], envFrom = [] }: Container,
+  { name, env = [] }: Container,
   ip: string,
 ): Promise<Record<string, string>> => {
   const { namespace } = pod.metadata;
@@ -93,12 +93,15 @@ const environmentOf = async (
     'spec.nodeName': pod.spec.nodeName,
   };
   const environment: Record<string, string> = {};
-  for (const { secretRef } of envFrom) {
-    const secret = secretRef && (await kube.get(SECRET, { namespace, name: secretRef.name }));
-    for (const [key, value] of Object.entries(secret?.data ?? {}))
-      environment[key] = Buffer.from(value, 'base64').toString();
-  }
   for (const { name: variable, value, valueFrom } of env) {
+    const { secretKeyRef } = valueFrom ?? {};
+    if (secretKeyRef) {
+      const secret = await kube.get(SECRET, { namespace, name: secretKeyRef.name });
+      const text = secret?.data?.[secretKeyRef.key];
+      if (text !== undefined) environment[variable] = Buffer.from(text, 'base64').toString();
+      // As a kubelet does it: a variable that may be missing is not set.
+      if (text !== undefined || secretKeyRef.optional === true) continue;
+    }
     const found = valueFrom === undefined ? (value ?? '') : fields[valueFrom.fieldRef?.fieldPath ?? ''];
     if (found === undefined)
       throw new Error(
