@@ -31,6 +31,11 @@ export interface NodeIdentity {
   /** Requests of the node. They reject while there is no certificate and the service account may not stand in. */
   readonly calls: KubeTransport;
   readonly watches: KubeTransport;
+  /**
+   * For the heartbeat of the Node, which does not wait for a certificate: while there is none, the service account's.
+   * A Node without one is taken for dead, and all its pods are evicted.
+   */
+  readonly heartbeats: KubeTransport;
   /** Resolves as soon as requests can be sent. */
   readonly usable: Promise<void>;
   /** Whether it runs, and no request can be sent. */
@@ -80,6 +85,7 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   return {
     calls,
     watches: through(node.watches, connection.watches),
+    heartbeats: (request) => (current ? node.calls : connection.calls)(request),
     usable: usable.promise,
     isWaiting: () => isRunning && current === undefined && !standsIn,
     isCertified: () => current !== undefined,

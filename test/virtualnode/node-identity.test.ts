@@ -13,10 +13,13 @@ import type { KubeRequest, KubeTransport } from '../../src/kube/port.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
+import { LEASE } from '../../src/kube/lease.ts';
+import { keepFromEviction } from '../../src/virtualnode/heartbeat.ts';
+import { newNode, VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { createNodeIdentity } from '../../src/virtualnode/node-identity.ts';
 import { ManualClock } from '../harness/clock.ts';
 import { recordingLog } from '../harness/recording-log.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
 
 const NODE_NAME = 'virtual-1';
@@ -309,4 +312,47 @@ test('the service account stands in only where it may, and only while there is n
   t.is(await strict.asWhom(), undefined);
   t.true(strict.identity.isWaiting());
   await strict.kill();
+});
+
+test('a Node that is there has its heartbeat while the certificate is waited for, and none is made', async (t) => {
+  const { admin, clock, requests, sign, asked, start, passUntil } = await world();
+  const description = { ...virtualNodeSettings().description, name: NODE_NAME };
+  const { identity, kill } = start();
+  const stop = new AbortController();
+  const kube = createKube({ transport: identity.heartbeats, clock, qps: 1e6, burst: 1e6 });
+  const log = recordingLog();
+  const kept = keepFromEviction({ kube, clock, log }, description, stop.signal);
+  const [request] = await passUntil('the certificate is asked for', requests, (all) => all.length === 1);
+  t.is(await admin.get(VIRTUAL_NODE, { name: NODE_NAME }), undefined);
+
+  // The process before has left it, and the node-lifecycle controller has noticed.
+  await admin.create(VIRTUAL_NODE, newNode(description));
+  const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
+  await admin.patch(
+    VIRTUAL_NODE,
+    { name: NODE_NAME },
+    { type: 'strategic', subresource: 'status', body: { status: { conditions } } },
+  );
+  const lease = { namespace: 'kube-node-lease', name: NODE_NAME };
+  const renewed = async () => (await admin.get(LEASE, lease))?.spec?.renewTime ?? '';
+  const first = await passUntil('the Lease is renewed', renewed, (time) => time !== '');
+  await passUntil('it is renewed again', renewed, (time) => time > first);
+  const node = await admin.get(VIRTUAL_NODE, { name: NODE_NAME });
+  t.like(
+    node?.status?.conditions?.find(({ type }) => type === 'Ready'),
+    { status: 'True' },
+  );
+  t.deepEqual(log.lines, []);
+  t.true(asked.every((line) => line.startsWith('service account ')));
+  t.true(identity.isWaiting(), 'nothing else goes on');
+
+  await sign(request!);
+  await passUntil(
+    'it is the node’s',
+    () => asked.at(-1),
+    (line) => line === `node PATCH v1/namespaces/kube-node-lease/leases/${NODE_NAME}`,
+  );
+  stop.abort(new Error('enough'));
+  await kept;
+  await kill();
 });
