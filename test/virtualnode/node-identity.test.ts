@@ -341,21 +341,14 @@ test('a Node that is there has its heartbeat while the certificate is waited for
 
   // The process before has left it, and the node-lifecycle controller has noticed.
   await admin.create(VIRTUAL_NODE, newNode(description));
-  const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
-  await admin.patch(
-    VIRTUAL_NODE,
-    { name: NODE_NAME },
-    { type: 'strategic', subresource: 'status', body: { status: { conditions } } },
-  );
+  const body = { status: { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] } };
+  await admin.patch(VIRTUAL_NODE, { name: NODE_NAME }, { type: 'strategic', subresource: 'status', body });
   const lease = { namespace: 'kube-node-lease', name: NODE_NAME };
   const renewed = async () => (await admin.get(LEASE, lease))?.spec?.renewTime ?? '';
   const first = await passUntil('the Lease is renewed', renewed, (time) => time !== '');
   await passUntil('it is renewed again', renewed, (time) => time > first);
   const node = await admin.get(VIRTUAL_NODE, { name: NODE_NAME });
-  t.like(
-    node?.status?.conditions?.find(({ type }) => type === 'Ready'),
-    { status: 'True' },
-  );
+  t.is(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
   t.deepEqual(log.lines, []);
   t.true(asked.every((line) => line.startsWith('service account ')));
   t.true(identity.isWaiting(), 'nothing else goes on');
@@ -387,14 +380,7 @@ test('a certificate that API servers refuse is given up after a minute, and the 
   t.is(await asWhom(), 'node');
 
   setRefusing(true);
-  await passUntil(
-    'it is given up',
-    async () => {
-      await asWhom();
-      return identity.isCertified();
-    },
-    (is) => !is,
-  );
+  await passUntil('it is given up', asWhom, () => !identity.isCertified());
   t.regex(log.lines.join('\n'), /API servers have refused the certificate of the node for 60 s \(401\)/);
   t.true(identity.isWaiting());
   const all = await passUntil('another is asked for', requests, (it) => it.length === 2);

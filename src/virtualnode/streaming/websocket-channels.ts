@@ -67,7 +67,7 @@ export const openWebSocket = (
 ): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     const left = new Refusal(400, 'the client has left before its handshake was answered');
-    // While it was found out what the client may do: `close` is not emitted again, and ws says nothing of such a socket.
+    // While it was found out what the client may do: `close` does not come again, and ws says nothing of such a socket.
     if (socket.destroyed || !socket.readable || !socket.writable) {
       socket.destroy();
       reject(left);
