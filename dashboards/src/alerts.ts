@@ -112,7 +112,7 @@ export const ALERTS: readonly Alert[] = [
     expr: 'min by (cluster) (knative_eip_virtual_node_certificate_expiry_timestamp_seconds - time()) < 7 * 86400',
     for: '1h',
     summary: 'The certificate of the virtual node ends in {{ $value | humanizeDuration }} and is not renewed',
-    description: 'Once it has ended, the Node has no heartbeat, and Kubernetes removes its pods.',
+    description: 'Once it has ended, nothing new runs on the Node, and nothing on it ends; only its heartbeat goes on.',
   },
   {
     name: 'KnativeEipLeaked',

@@ -73,7 +73,7 @@ export const createVirtualNodeSource = (parts: SourceParts): VirtualNodeSource =
     transport: calls,
     pods: createPodWatch({ transport: watches, clock, random, log, onTrouble: onPodTrouble }, nodeName),
     nodeKube: kubeOf({ qps: config.kubeClientQPS, burst: config.kubeClientBurst }),
-    heartbeatKube: kubeOf(),
+    heartbeatKube: createKube({ transport: identity?.heartbeats ?? calls, clock }),
     endpointKube: kubeOf(ENDPOINT_BUDGET),
     version,
     record,

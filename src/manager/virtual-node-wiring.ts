@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import type { VirtualNodeMetrics } from '../virtualnode/metrics.ts';
+import { keepFromEviction } from '../virtualnode/heartbeat.ts';
 import type { NodeIdentity } from '../virtualnode/node-identity.ts';
 import type { PodWatch } from '../virtualnode/pod-watch.ts';
 import type { Registration } from '../virtualnode/registration.ts';
@@ -74,7 +75,7 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
   if (!signal.aborted) ports.metrics.leading(true);
   if (identity) ports.metrics.certificate(() => ({ until: identity.certifiedUntil() }));
   const keeping = identity?.run(signal);
-  await unlessStopped(signal, identity?.usable);
+  await unlessStopped(signal, identity && waitFor(identity, world, signal));
   // Only who is known as the node may ask for it.
   const asking = serving?.run(signal);
   if (!signal.aborted)
@@ -96,6 +97,24 @@ export const workAsVirtualNode = async (world: VirtualNodeWorld, signal: AbortSi
     );
   await keeping;
   await asking;
+};
+
+/** Waits until requests can be sent. A Node that is there already has its heartbeat meanwhile. */
+const waitFor = async (
+  { usable }: Pick<NodeIdentity, 'usable'>,
+  { config, settings, version, heartbeatKube, ...ports }: VirtualNodeWorld,
+  signal: AbortSignal,
+): Promise<void> => {
+  const waiting = new AbortController();
+  const { description } = virtualNodeSettings(config, settings, version);
+  const kept = keepFromEviction(
+    { ...ports, kube: heartbeatKube },
+    description,
+    AbortSignal.any([signal, waiting.signal]),
+  );
+  await unlessStopped(signal, usable);
+  waiting.abort(new Error('the node can be asked for by its own identity'));
+  await kept;
 };
 
 /** The certificate of the endpoint comes from the request for it, where there is one. */

@@ -57,6 +57,8 @@ interface CertificateKeeperParts {
   readonly present: (certificate: ServingCertificate | undefined) => void;
   /** What was presented last. */
   readonly inUse: () => ServingCertificate | undefined;
+  /** Whether API servers refuse it, which its date does not show. */
+  readonly isRefused?: ((certificate: ServingCertificate) => boolean) | undefined;
   /** Called after each look. Resolves to whether all is said that there is to say; otherwise it is called again. */
   readonly tell: (standing: Standing, signal: AbortSignal) => Promise<boolean>;
   /** For the log, for example `of the virtual node`. */
@@ -103,9 +105,13 @@ const pauseAfter = (standing: Standing, now: number): number =>
 const look = async (parts: CertificateKeeperParts, signal: AbortSignal): Promise<Standing> => {
   const { clock, log, store, requestor, subject, signer, present, whose } = parts;
   const read = await store.read(signal);
-  // What is in use is not given up because somebody deleted the Secret: nobody might approve another one for days.
-  const kept = { ...read, current: read.current ?? parts.inUse() };
-  const validity = goodFor(kept, subject, clock.now());
+  // What is in use is not given up because somebody deleted the Secret: nobody might approve another one for days. What
+  // is refused is not put there again.
+  const isGood = (certificate: ServingCertificate | undefined) =>
+    certificate && parts.isRefused?.(certificate) !== true;
+  const inUse = parts.inUse();
+  const kept = { ...read, current: read.current ?? (isGood(inUse) ? inUse : undefined) };
+  const validity = isGood(kept.current) ? goodFor(kept, subject, clock.now()) : undefined;
   if (validity && !read.current) await store.write(kept, signal);
   present(validity && kept.current);
   if (validity && clock.now() < renewalOf(validity)) return { kind: 'issued', validity };

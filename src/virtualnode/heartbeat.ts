@@ -52,43 +52,81 @@ interface Heartbeat {
  * Lease, it is created again. Nothing is deleted at the end, because the next leader continues with the same Node.
  */
 export const keepAlive = (ports: HeartbeatPorts, description: NodeDescription, signal: AbortSignal): Heartbeat => {
-  const { clock, log } = ports;
   const registered = Promise.withResolvers<void>();
   ports.registration?.begun();
-  const run = async () => {
-    let trouble = '';
-    while (!signal.aborted) {
-      let waitMs = BEAT_MS;
-      try {
-        const node = await keepNode(ports, description, signal);
-        if (node) {
-          await renewLease(ports, node, signal);
-          registered.resolve();
-          ports.registration?.done();
-          trouble = '';
-        } else if (trouble !== 'foreign') {
-          trouble = 'foreign';
-          log.error(
-            { node: description.name },
-            'There is a Node of this name that is not the virtual node of this provider; nothing is run. Choose another name, or delete that Node if it is no machine.',
-          );
-        }
-      } catch (error) {
-        if (signal.aborted) break;
-        waitMs = RETRY_MS;
-        const message = error instanceof Error ? error.message : String(error);
-        const hint = ports.isNode?.() === true ? hintForNode(error) : undefined;
-        if (message !== trouble)
-          log[hint === undefined ? 'warn' : 'error'](
-            { node: description.name },
-            `The virtual node could not report: ${message}${hint === undefined ? '' : `. ${hint}`}`,
-          );
-        trouble = message;
-      }
-      await clock.sleep(waitMs, signal).catch(() => undefined);
-    }
+  const keep = () => keepNode(ports, description, signal);
+  const kept = () => {
+    registered.resolve();
+    ports.registration?.done();
   };
-  return { registered: registered.promise, ended: run() };
+  const ended = beat(ports, { name: description.name, keep, kept }, signal);
+  return { registered: registered.promise, ended };
+};
+
+/**
+ * Keeps a Node that is there from being taken for dead until the signal aborts, and makes none: its pods would be
+ * evicted, and their instances and addresses with them, while nobody may do more for them yet. Never rejects.
+ */
+export const keepFromEviction = (
+  ports: HeartbeatPorts,
+  description: NodeDescription,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { kube, clock } = ports;
+  const { name } = description;
+  const keep = async (): Promise<VirtualNode | 'absent'> => {
+    const node = await kube.get(VIRTUAL_NODE, { name }, signal);
+    if (!node || !isOurNode(node)) return 'absent';
+    // Its Lease alone keeps it Ready; what the node-lifecycle controller has written is taken back.
+    if (node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return node;
+    const conditions = nodeStatusPatch(node, description, clock.now(), 0)?.conditions;
+    const body = { metadata: { uid: node.metadata.uid }, status: { conditions } };
+    return kube.patch(VIRTUAL_NODE, { name }, { type: 'strategic', subresource: 'status', body }, signal);
+  };
+  return beat(ports, { name, keep, kept: () => undefined }, signal);
+};
+
+interface Beating {
+  readonly name: string;
+  /** Resolves to the Node whose Lease is to be renewed; undefined if it is somebody else's. */
+  readonly keep: () => Promise<VirtualNode | 'absent' | undefined>;
+  readonly kept: () => void;
+}
+
+const beat = async (ports: HeartbeatPorts, { name, keep, kept }: Beating, signal: AbortSignal): Promise<void> => {
+  const { clock, log } = ports;
+  let trouble = '';
+  while (!signal.aborted) {
+    let waitMs = BEAT_MS;
+    try {
+      const node = await keep();
+      if (node) {
+        if (node !== 'absent') {
+          await renewLease(ports, node, signal);
+          kept();
+        }
+        trouble = '';
+      } else if (trouble !== 'foreign') {
+        trouble = 'foreign';
+        log.error(
+          { node: name },
+          'There is a Node of this name that is not the virtual node of this provider; nothing is run. Choose another name, or delete that Node if it is no machine.',
+        );
+      }
+    } catch (error) {
+      if (signal.aborted) break;
+      waitMs = RETRY_MS;
+      const message = error instanceof Error ? error.message : String(error);
+      const hint = ports.isNode?.() === true ? hintForNode(error) : undefined;
+      if (message !== trouble)
+        log[hint === undefined ? 'warn' : 'error'](
+          { node: name },
+          `The virtual node could not report: ${message}${hint === undefined ? '' : `. ${hint}`}`,
+        );
+      trouble = message;
+    }
+    await clock.sleep(waitMs, signal).catch(() => undefined);
+  }
 };
 
 /** Updates the Node; undefined if a Node of this name belongs to somebody else. */

@@ -1,6 +1,7 @@
 import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../api/certificates.ts';
 import { NODE_CERTIFICATE } from '../api/annotations.ts';
 import { createKube } from '../kube/client.ts';
+import { UNAUTHORIZED } from '../kube/fault.ts';
 import type { Connection } from '../kube/connect.ts';
 import type { Kube, KubeTransport, ObjectRef } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
@@ -31,6 +32,11 @@ export interface NodeIdentity {
   /** Requests of the node. They reject while there is no certificate and the service account may not stand in. */
   readonly calls: KubeTransport;
   readonly watches: KubeTransport;
+  /**
+   * For the heartbeat of the Node, which does not wait for a certificate: while there is none, the service account's.
+   * A Node without one is taken for dead, and all its pods are evicted.
+   */
+  readonly heartbeats: KubeTransport;
   /** Resolves as soon as requests can be sent. */
   readonly usable: Promise<void>;
   /** Whether it runs, and no request can be sent. */
@@ -48,6 +54,8 @@ export interface NodeIdentity {
 const SECONDS = 30 * 24 * 3_600;
 /** How long an approval may take before it is told of; csrapproving of the controller manager needs a moment. */
 const PATIENCE_MS = 30_000;
+/** An API server that has just started may not know the authority yet, and a certificate costs a person's time. */
+const REFUSED_MS = 60_000;
 
 export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   const { connection, kube, clock, nodeName, mayUseServiceAccount } = parts;
@@ -57,14 +65,19 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   let last: ServingCertificate | undefined;
   let standsIn = false;
   let isRunning = false;
-  const node = connection.as(() => {
+  const asNode = connection.as(() => {
     if (!current) throw new Error('The virtual node has no certificate');
     return current;
   });
+  const refusals = createRefusals(clock, log);
+  const node = {
+    calls: refusals.watch(asNode.calls, () => current),
+    watches: refusals.watch(asNode.watches, () => current),
+  };
   const through =
-    (asNode: KubeTransport, asServiceAccount: KubeTransport): KubeTransport =>
+    (ofNode: KubeTransport, ofServiceAccount: KubeTransport): KubeTransport =>
     (request) =>
-      !current && standsIn ? asServiceAccount(request) : asNode(request);
+      !current && standsIn ? ofServiceAccount(request) : ofNode(request);
   const calls = through(node.calls, connection.calls);
   const nodeKube = createKube({ transport: node.calls, clock });
   const subject: CertificateSubject = { nodeName, addresses: [] };
@@ -83,6 +96,7 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   return {
     calls,
     watches: through(node.watches, connection.watches),
+    heartbeats: (request) => (current ? node.calls : connection.calls)(request),
     usable: usable.promise,
     isWaiting: () => isRunning && current === undefined && !standsIn,
     isCertified: () => current !== undefined,
@@ -105,13 +119,44 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
             if (current) usable.resolve();
           },
           inUse: () => current,
+          isRefused: refusals.isRefused,
           tell: told,
           whose: `of ${nodeUser(nodeName)}`,
         },
         signal,
       );
     },
-    close: () => node.close(),
+    close: () => asNode.close(),
+  };
+};
+
+/**
+ * Notices that API servers do not know a certificate (401) whose time is not over: another authority, or the Secret of
+ * another cluster. One answer that is something else says that they do.
+ */
+const createRefusals = (clock: Clock, log: Log) => {
+  let refused: { readonly cert: string; readonly since: number } | undefined;
+  let given = '';
+  return {
+    isRefused: ({ cert }: ServingCertificate): boolean => cert === given,
+    watch:
+      (send: KubeTransport, inUse: () => ServingCertificate | undefined): KubeTransport =>
+      async (request) => {
+        const { cert = '' } = inUse() ?? {};
+        const response = await send(request);
+        if (cert === given) return response;
+        if (response.status !== UNAUTHORIZED) {
+          if (refused?.cert === cert) refused = undefined;
+        } else if (refused?.cert !== cert) refused = { cert, since: clock.mono() };
+        else if (clock.mono() - refused.since >= REFUSED_MS) {
+          given = cert;
+          log.error(
+            {},
+            `API servers have refused the certificate of the node for ${REFUSED_MS / 1_000} s (401), as where their client CA is another one; a new one is asked for, and somebody has to approve it`,
+          );
+        }
+        return response;
+      },
   };
 };
 

@@ -167,7 +167,7 @@ const idsOf = (groups: readonly ContainerGroup[]): readonly string[] =>
   groups.map(({ containerGroupId }) => containerGroupId);
 
 const readForPod = async (
-  { kube, nodeKube, cloud, calls, addresses, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, nodeKube, cloud, calls, clock, addresses, policyOf, groups, tracker }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -194,7 +194,7 @@ const readForPod = async (
       return { policy: { effective, isFresh: step.isFresh } };
     }
     case 'ReadReferences':
-      return { references: await readReferences({ kube: nodeKube, calls }, pod, signal) };
+      return { references: await readReferences({ kube: nodeKube, calls, clock }, pod, signal) };
   }
 };
 

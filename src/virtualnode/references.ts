@@ -1,6 +1,7 @@
 import { CONFIG_MAP, SECRET } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { tokenKey, type TranslationInput } from './translate/input.ts';
 import type { TokenProjection, Volume, WorkloadPod } from './workload-pod.ts';
@@ -61,7 +62,7 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
  * does not exist yet.
  */
 export const readReferences = async (
-  { kube, calls }: { readonly kube: Kube; readonly calls: KubeletCalls },
+  { kube, calls, clock }: { readonly kube: Kube; readonly calls: KubeletCalls; readonly clock: Clock },
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References> => {
@@ -78,9 +79,32 @@ export const readReferences = async (
   const made = new Map<string, string>();
   for (const projection of tokens)
     try {
-      made.set(tokenKey(projection), await calls.requestToken(pod, projection, signal));
+      made.set(tokenKey(projection), await requestToken({ calls, clock }, pod, projection, signal));
     } catch (error) {
       if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
     }
   return { configMaps: await read(CONFIG_MAP, configMaps), secrets: await read(SECRET, secrets), tokens: made };
+};
+
+/** For how many more times, and after which pause, what is forbidden is asked for again. */
+const MORE = 2;
+const LAG_MS = 500;
+
+/**
+ * A token, though the API server that is asked may not have seen yet that the pod is the node's: the Node authorizer of
+ * each follows by a watch of its own, and answers 403 until then, as where a right is missing.
+ */
+const requestToken = async (
+  { calls, clock }: { readonly calls: KubeletCalls; readonly clock: Clock },
+  pod: WorkloadPod,
+  projection: TokenProjection,
+  signal: AbortSignal,
+): Promise<string> => {
+  for (let left = MORE; ; left -= 1)
+    try {
+      return await calls.requestToken(pod, projection, signal);
+    } catch (error) {
+      if (left === 0 || !(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
+      await clock.sleep(LAG_MS, signal);
+    }
 };

@@ -150,6 +150,12 @@ test('the virtual node has a process, a service account and few rights of its ow
     `coordination.k8s.io/leases get only ${nodeName}`,
     `coordination.k8s.io/leases update only ${nodeName}`,
   ]);
+  const heartbeat = find(manifests, 'Role', 'knative-eip-virtual-node-heartbeat');
+  t.is(heartbeat.metadata.namespace, 'kube-node-lease');
+  t.deepEqual(permissions(heartbeat.rules), [
+    `coordination.k8s.io/leases get only ${nodeName}`,
+    `coordination.k8s.io/leases patch only ${nodeName}`,
+  ]);
   // The two share no rights: what is bound to one is not bound to the other, but who may read /metrics.
   for (const { kind, metadata, subjects = [] } of manifests.filter((each) => each.kind.endsWith('Binding'))) {
     t.is(subjects.length, 1);

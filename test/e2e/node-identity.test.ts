@@ -10,6 +10,7 @@ import { CONFIG_MAP, NODE, POD, SECRET } from '../../src/api/core.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
+import { LEASE } from '../../src/kube/lease.ts';
 import type { Kube, KubeTransport } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { inSecret } from '../../src/virtualnode/identity-secret.ts';
@@ -275,5 +276,16 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
     'the thief’s alone, which nobody approves',
   );
   t.is(await again.terminate(), 0);
+
+  // Where it does need somebody, the pods are not evicted meanwhile.
+  const { metadata } = (await kube.get(SECRET, IDENTITY))!;
+  await kube.delete(SECRET, IDENTITY, { uid: metadata.uid });
+  const lease = { namespace: 'kube-node-lease', name: VIRTUAL_NODE_NAME };
+  const renewedAt = async () => (await kube.get(LEASE, lease))?.spec?.renewTime;
+  const before = await renewedAt();
+  const third = await stage.startController(settings, 'virtual-node');
+  await until('the Lease is renewed without a certificate', renewedAt, (time) => time !== undefined && time !== before);
+  t.false(Object.keys((await kube.get(SECRET, IDENTITY))?.data ?? {}).includes('tls.crt'));
+  t.is(await third.terminate(), 0);
   t.is(await controller.terminate(), 0);
 });

@@ -9,14 +9,17 @@ import { CRD } from '../../src/api/apiextensions.ts';
 import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../../src/api/certificates.ts';
 import { SECRET } from '../../src/api/core.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { KubeRequest, KubeTransport } from '../../src/kube/port.ts';
+import type { KubeRequest, KubeResponse, KubeTransport } from '../../src/kube/port.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
+import { LEASE } from '../../src/kube/lease.ts';
+import { keepFromEviction } from '../../src/virtualnode/heartbeat.ts';
+import { newNode, VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
 import { createNodeIdentity } from '../../src/virtualnode/node-identity.ts';
 import { ManualClock } from '../harness/clock.ts';
 import { recordingLog } from '../harness/recording-log.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
 
 const NODE_NAME = 'virtual-1';
@@ -49,6 +52,14 @@ const DEFINITION = {
 };
 
 class Killed extends Error {}
+
+const unauthorized = (): KubeResponse => ({
+  status: 401,
+  header: () => undefined,
+  text: () =>
+    Promise.resolve(JSON.stringify({ kind: 'Status', status: 'Failure', message: 'Unauthorized', code: 401 })),
+  lines: () => (async function* () {})(),
+});
 
 /** A cluster with an authority that signs when it is told to, and processes that want the identity of the node. */
 const world = async () => {
@@ -86,6 +97,11 @@ const world = async () => {
   const log = recordingLog();
   /** Who has sent each request that changed something, or read a request. */
   const asked: string[] = [];
+  /** Whether API servers do not know the authority of the node's certificate. */
+  let isRefusing = false;
+  const setRefusing = (is: boolean) => {
+    isRefusing = is;
+  };
   /** @param dies whether the process dies before or after this write, by its number */
   const start = (mayUseServiceAccount = false, dies?: { readonly at: number; readonly when: 'before' | 'after' }) => {
     const stop = new AbortController();
@@ -113,6 +129,7 @@ const world = async () => {
         as: (certificate) => {
           const asNode: KubeTransport = async (request) => {
             certificate();
+            if (isRefusing) return unauthorized();
             return by('node')(request);
           };
           return { calls: asNode, watches: asNode, close: () => Promise.resolve() };
@@ -161,7 +178,7 @@ const world = async () => {
       fits,
     );
   const keysIn = async () => Object.keys((await admin.get(SECRET, SECRET_REF))?.data ?? {}).toSorted();
-  return { admin, clock, requests, answerTo, sign, events, log, asked, start, passUntil, keysIn };
+  return { admin, clock, requests, answerTo, sign, setRefusing, events, log, asked, start, passUntil, keysIn };
 };
 
 test('a certificate is asked for by the service account and renewed by the node, before it ends', async (t) => {
@@ -312,4 +329,70 @@ test('the service account stands in only where it may, and only while there is n
   t.is(await strict.asWhom(), undefined);
   t.true(strict.identity.isWaiting());
   await strict.kill();
+});
+
+test('a Node that is there has its heartbeat while the certificate is waited for, and none is made', async (t) => {
+  const { admin, clock, requests, sign, asked, start, passUntil } = await world();
+  const description = { ...virtualNodeSettings().description, name: NODE_NAME };
+  const { identity, kill } = start();
+  const stop = new AbortController();
+  const kube = createKube({ transport: identity.heartbeats, clock, qps: 1e6, burst: 1e6 });
+  const log = recordingLog();
+  const kept = keepFromEviction({ kube, clock, log }, description, stop.signal);
+  const [request] = await passUntil('the certificate is asked for', requests, (all) => all.length === 1);
+  t.is(await admin.get(VIRTUAL_NODE, { name: NODE_NAME }), undefined);
+
+  // The process before has left it, and the node-lifecycle controller has noticed.
+  await admin.create(VIRTUAL_NODE, newNode(description));
+  const body = { status: { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] } };
+  await admin.patch(VIRTUAL_NODE, { name: NODE_NAME }, { type: 'strategic', subresource: 'status', body });
+  const lease = { namespace: 'kube-node-lease', name: NODE_NAME };
+  const renewed = async () => (await admin.get(LEASE, lease))?.spec?.renewTime ?? '';
+  const first = await passUntil('the Lease is renewed', renewed, (time) => time !== '');
+  await passUntil('it is renewed again', renewed, (time) => time > first);
+  const node = await admin.get(VIRTUAL_NODE, { name: NODE_NAME });
+  t.is(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+  t.deepEqual(log.lines, []);
+  t.true(asked.every((line) => line.startsWith('service account ')));
+  t.true(identity.isWaiting(), 'nothing else goes on');
+
+  await sign(request!);
+  await passUntil(
+    'it is the node’s',
+    () => asked.at(-1),
+    (line) => line === `node PATCH v1/namespaces/kube-node-lease/leases/${NODE_NAME}`,
+  );
+  stop.abort(new Error('enough'));
+  await kept;
+  await kill();
+});
+
+test('a certificate that API servers refuse is given up after a minute, and the service account asks for the next', async (t) => {
+  const { clock, requests, sign, setRefusing, log, asked, start, passUntil, keysIn } = await world();
+  const { identity, asWhom, kill } = start();
+  const [first] = await passUntil('it is asked for', requests, (all) => all.length === 1);
+  await sign(first!);
+  await passUntil('it is used', () => identity.isCertified(), Boolean);
+  // One of several API servers has just started: answers of the others count.
+  for (const is of [true, false, true, false]) {
+    setRefusing(is);
+    await asWhom();
+    await clock.advance(50_000);
+  }
+  t.true(identity.isCertified());
+  t.is(await asWhom(), 'node');
+
+  setRefusing(true);
+  await passUntil('it is given up', asWhom, () => !identity.isCertified());
+  t.regex(log.lines.join('\n'), /API servers have refused the certificate of the node for 60 s \(401\)/);
+  t.true(identity.isWaiting());
+  const all = await passUntil('another is asked for', requests, (it) => it.length === 2);
+  t.is(asked.filter((line) => line.endsWith(plural)).at(-1), `service account POST v1/${plural}`);
+  t.deepEqual(await keysIn(), ['next.key', 'tls.crt', 'tls.key'], 'the next process may try it again');
+  setRefusing(false);
+  await sign(all.find(({ metadata: { name } }) => name !== first?.metadata.name)!);
+  await passUntil('the new one is used', () => identity.isCertified(), Boolean);
+  t.is(await asWhom(), 'node');
+  t.deepEqual(await keysIn(), ['tls.crt', 'tls.key']);
+  await kill();
 });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
 import type { ClientStream } from '../../src/virtualnode/streaming/client-stream.ts';
@@ -96,4 +97,30 @@ test('a client that breaks off has nothing more done for it, and one that says t
   loud.client.send(Buffer.alloc(1_048_577), () => undefined);
   t.regex((await loud.channels.serve())?.message ?? '', /payload size/i);
   t.is(await loud.left, 1009);
+});
+
+test('a client that has left before its handshake is answered holds nothing', async (t) => {
+  const upgraded = Promise.withResolvers<{ readonly request: IncomingMessage; readonly socket: Socket }>();
+  const server = createServer().on('upgrade', (request: IncomingMessage, socket: Socket) => {
+    socket.on('error', () => undefined);
+    upgraded.resolve({ request, socket });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  client.write(
+    'GET / HTTP/1.1\r\nhost: k\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n' +
+      'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n\r\n',
+  );
+  const { request, socket } = await upgraded.promise;
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.resume();
+  client.resetAndDestroy();
+  await closed;
+  // What waits for nothing outside comes before the next turn of the event loop.
+  const settled = openWebSocket(request, { socket, head: Buffer.alloc(0) }, 'v4.channel.k8s.io').then(
+    () => 'open',
+    (error: unknown) => String(error),
+  );
+  t.regex(await Promise.race([settled, setImmediate('it is waited for')]), /has left before its handshake/);
 });

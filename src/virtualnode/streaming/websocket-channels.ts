@@ -66,7 +66,14 @@ export const openWebSocket = (
   protocol: string,
 ): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
-    socket.once('close', () => reject(new Refusal(400, 'the client has left before its handshake was answered')));
+    const left = new Refusal(400, 'the client has left before its handshake was answered');
+    // While it was found out what the client may do: `close` does not come again, and ws says nothing of such a socket.
+    if (socket.destroyed || !socket.readable || !socket.writable) {
+      socket.destroy();
+      reject(left);
+      return;
+    }
+    socket.once('close', () => reject(left));
     const server = new WebSocketServer({
       noServer: true,
       clientTracking: false,

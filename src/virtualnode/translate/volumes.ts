@@ -166,7 +166,8 @@ const token = (
   remarks.missing.push({
     field,
     problem: `there is no token of the service account ${pod.spec.serviceAccountName ?? 'default'} yet`,
-    remedy: 'allow the provider to create serviceaccounts/token',
+    remedy:
+      'see that the service account exists; as the node, API servers allow its token once they have seen the pod on it, and otherwise the provider needs the right to create serviceaccounts/token',
   });
   return [];
 };
