@@ -82,14 +82,20 @@ export const endingMutants: readonly Mutant[] = [
         : state;
     }),
   ),
-  mutant(
-    'an EIP is released although a successor may be taking it',
-    transfer('transferState', (original) => (it, successorUid) => {
-      const state = original(it, successorUid);
-      const isEnding = it.podEip.metadata.deletionTimestamp !== undefined;
-      return state.kind === 'step' && isEnding ? { kind: 'value', value: 'notTransferred' } : state;
-    }),
-  ),
+  {
+    ...mutant(
+      'an EIP is released although a successor may be taking it',
+      transfer('transferState', (original) => (it, successorUid) => {
+        const state = original(it, successorUid);
+        const isEnding = it.podEip.metadata.deletionTimestamp !== undefined;
+        return state.kind === 'step' && isEnding ? { kind: 'value', value: 'notTransferred' } : state;
+      }),
+    ),
+    test: {
+      file: 'controllers/podeip/transfer.test.ts',
+      title: 'an EIP is not released as long as a successor may be taking it',
+    },
+  },
   mutant(
     'an EIP is taken over without being named in the PodEIP that has it',
     transfer('receiveTransfer', (original) => (it) => {
@@ -125,10 +131,16 @@ export const endingMutants: readonly Mutant[] = [
       (original) => (podEip, pod, competitor) => original(podEip, pod, competitor, () => undefined),
     ),
   ),
-  mutant(
-    'a reading that took long counts as one of the moment when it came',
-    quiet('asOfAsking', () => (memory) => memory),
-  ),
+  {
+    ...mutant(
+      'a reading that took long counts as one of the moment when it came',
+      quiet('asOfAsking', () => (memory) => memory),
+    ),
+    test: {
+      file: 'controllers/podeip/quiet.test.ts',
+      title: 'a reading counts from when it was asked for, however long its answer took',
+    },
+  },
   {
     ...mutant(
       'what a process before wrote of its quiet counts after something was sent',

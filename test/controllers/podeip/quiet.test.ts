@@ -5,7 +5,13 @@ import type { PodEip } from '../../../src/api/podeip.ts';
 import { NAMESPACE } from '../../../src/api/core.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
 import type { Settings } from '../../../src/controllers/podeip/observation.ts';
-import { CHANGING, quietByNote, SEND_WITHIN_MS, writeQuiet } from '../../../src/controllers/podeip/quiet.ts';
+import {
+  asOfAsking,
+  CHANGING,
+  quietByNote,
+  SEND_WITHIN_MS,
+  writeQuiet,
+} from '../../../src/controllers/podeip/quiet.ts';
 import { asNoted, endQuiet } from '../../../src/controllers/podeip/sending.ts';
 import { Tracker } from '../../../src/controllers/podeip/tracker.ts';
 import { markRetained, assignPod, assignSuccessor } from '../../../src/controllers/podeip/writes.ts';
@@ -232,4 +238,13 @@ test('the API server tells the time with each answer', async (t) => {
   t.is(time.latest(), clock.now() - 900);
   await clock.advance(60_000);
   t.is(time.latest(), clock.now() - 60_900);
+});
+
+test('a reading counts from when it was asked for, however long its answer took', (t) => {
+  const asked = { quietMs: 100, isCertain: true, driftMs: 0, missingMs: 0, retainedMs: 0, inUseMs: 50, ageMs: 200 };
+  const answered = { ...asked, quietMs: 9_100, inUseMs: 9_050, ageMs: 9_200, missingMs: 9_000, detachedMs: 9_010 };
+  t.deepEqual(asOfAsking(answered, asked), { ...answered, quietMs: 100, inUseMs: 50, ageMs: 200, detachedMs: 0 });
+  t.deepEqual(asOfAsking(answered, { ...asked, detachedMs: 10 }).detachedMs, 10);
+  const sentMeanwhile = { ...answered, quietMs: 7 };
+  t.is(asOfAsking(sentMeanwhile, asked).quietMs, 7);
 });

@@ -59,3 +59,16 @@ test('an EIP that is being detached is waited for, but not for as long as a wron
   t.like(next({ reusable: [reusableOf({}, '2026-11-21T11:59:00Z')] }), { do: 'Allocate' });
   t.like(next({ reusable: [reusableOf({}, '2026-11-22T12:00:00Z')] }), { do: 'Allocate' });
 });
+
+test('an EIP is not released as long as a successor may be taking it', (t) => {
+  const ending = the.podEip({ allocationID: 'eip-1', podUid: '', goneSince: '2026-11-21T11:59:50Z', isEnding: true });
+  const podEip = ofService(ending, 'reusable', { [REUSABLE]: 'true', [SUCCESSOR_UID]: 'podeip' });
+  const of = (parts: Partial<ObservedState>) =>
+    decide(
+      the.seen({ pod: null, podEip, eip: the.eip({ tags: tagsOf('reusable') }), memory: the.quiet, ...parts }),
+      settings,
+    );
+  t.deepEqual(of({}), { do: 'ReadSuccessor', uid: 'podeip' });
+  t.like(of({ successor: mine }), { do: 'Wait', reason: 'HandedOver' });
+  t.like(of({ successor: null }), { do: 'Release', allocationId: 'eip-1' });
+});
