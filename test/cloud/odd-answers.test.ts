@@ -1,7 +1,10 @@
+import test from 'ava';
 import * as the from '../controllers/podeip/situation.ts';
 import { allocation, cloud, eipPage, eni, faultOf, raw, server, unmapped, wireEip } from './alicloud-fixture.ts';
 import { isUnreadable, OURS, allocationID, BOUND, doneAbout, toldOf, refused, reading, tagsOf } from './odd-answers.ts';
 import { row } from './bad-answer-fixture.ts';
+
+test.after.always(() => server.close());
 
 /** A page with this in the binding of its list. */
 const listed = (EipAddresses: unknown) => ({ RequestId: 'REQ-1', TotalCount: 1, EipAddresses });
