@@ -8,6 +8,8 @@ const allocationId = allocationID;
 const bindings = [the.binding];
 const users = podEip({ request: the.existing, allocationID, bindings });
 const wanted = podEip({ request: the.existing });
+/** Of whatever pod had the EIP until a moment ago. */
+const justDetached = { ...the.quiet, detachedMs: 1_000 };
 const wantsUsers = pod({ annotations: the.EXISTING });
 
 /* Each row is one line of the decision about an EIP that a user has named. */
@@ -28,6 +30,27 @@ testDecisions([
     { do: 'Fail', reason: 'InvalidId' },
   ],
   ['the user’s EIP is looked at', { pod: wantsUsers, podEip: wanted }, { do: 'ReadEip', allocationId }],
+  [
+    'a reading of another EIP, which was named before, says nothing of it',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip({ allocationId: 'eip-2' }) },
+    { do: 'ReadEip', allocationId },
+  ],
+  [
+    'one that is free since a moment ago may still be read in use, and is waited for',
+    { pod: wantsUsers, podEip: wanted, eip: usersEip(boundElsewhere), competitors: [], memory: justDetached },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
+  [
+    'also once it is won',
+    {
+      pod: wantsUsers,
+      podEip: podEip({ request: the.existing, allocationID }),
+      eip: usersEip(boundElsewhere),
+      competitors: [],
+      memory: justDetached,
+    },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
   ['it must exist', { pod: wantsUsers, podEip: wanted, eip: null }, { do: 'Fail', reason: 'EipNotFound' }],
   ['one of ours cannot be named', { pod: wantsUsers, podEip: wanted, eip: eip() }, { reason: 'EipReserved' }],
   [

@@ -227,6 +227,11 @@ testDecisions([
     { do: 'Unassociate', binding: the.binding },
   ],
   [
+    'one that was handed over may still be read where it was, and is waited for',
+    { podEip: ours, eip: eip(boundElsewhere), interfaces: [eni()], memory: { ...quiet, detachedMs: 1_000 } },
+    { do: 'Wait', reason: 'InTransition' },
+  ],
+  [
     'a foreign binding is left',
     { podEip: ours, eip: eip(boundElsewhere), interfaces: [eni()] },
     { do: 'Fail', reason: 'EipBoundElsewhere' },
