@@ -86,11 +86,14 @@ const holderOf = async ({ kube }: Stage): Promise<string> =>
 const eipTime = async (stage: Stage): Promise<number> => {
   const began = performance.now();
   const name = await makePod(stage);
-  await wait(async () => {
-    const pod = await stage.kube.get(POD, { namespace: 'default', name });
-    return pod?.metadata.annotations?.[ALLOCATED_ADDRESS];
+  const pod = await wait(async () => {
+    const found = await stage.kube.get(POD, { namespace: 'default', name });
+    return found?.metadata.annotations?.[ALLOCATED_ADDRESS] === undefined ? undefined : found;
   });
-  return performance.now() - began;
+  const tookMs = performance.now() - began;
+  // The next rounds need the EIPs of the account.
+  await stage.kube.delete(POD, { namespace: 'default', name }, { uid: pod.metadata.uid });
+  return tookMs;
 };
 
 const isWaiting = ({ output }: Controller): boolean => output().includes('Waiting for the lease');
@@ -166,7 +169,7 @@ const rollOut = async (stage: Stage): Promise<Times> => {
   const making = (async () => {
     while (!over.signal.aborted) {
       waits.push(eipTime(stage));
-      await sleep(1_000);
+      await sleep(2_000);
     }
   })();
   const third = await begin(stage);
