@@ -137,6 +137,38 @@ const caBundles = async ({ kube }: Stage): Promise<(string | undefined)[]> =>
     ({ clientConfig }) => clientConfig.caBundle,
   ) ?? [];
 
+/** What is left once the garbage collector has taken away what belonged to Deployments and Services. */
+const remains = (stage: Stage): Promise<string[]> =>
+  until(
+    'what belonged to the release is gone',
+    () => leftovers(stage.transport),
+    (all) =>
+      !all.some((each) => /^(?:pods|replicasets\.apps|endpoints|endpointslices\.discovery\.k8s\.io) /u.test(each)),
+  );
+
+/** What `kubectl apply -k` has made is taken over where the user says so, and not before; then Helm takes it away. */
+const takesOver = async (t: ExecutionContext, stage: Stage): Promise<void> => {
+  const uid = async (): Promise<string> =>
+    kubectl(stage, '-n', HOME, 'get', 'deployment', 'knative-eip', '-o', 'jsonpath={.metadata.uid}');
+  await kubectl(stage, 'apply', '-k', join(ROOT, 'config/default'));
+  const before = await uid();
+  const words = ['install', 'knative-eip', CHART, '-n', HOME];
+  const values = [SEED, { crds: { keep: false } }];
+  const refused = await helm(words, values, stage.kubeconfig);
+  t.not(refused.code, 0);
+  t.regex(refused.err, /cannot be imported into the current release/u);
+  const taken = await helm([...words, '--take-ownership', '--force-conflicts'], values, stage.kubeconfig);
+  t.is(taken.code, 0, taken.err);
+  t.is(await uid(), before, 'the Deployment is the same, and never was away');
+  const gone = await helm(['uninstall', 'knative-eip', '-n', HOME, '--wait'], [], stage.kubeconfig);
+  t.is(gone.code, 0, gone.err);
+  // The name of kustomize's ConfigMap is a hash; nothing of Helm's is called like it.
+  t.deepEqual(
+    (await remains(stage)).map((each) => each.replace(/-[a-z0-9]{10}$/u, '-HASH')),
+    [`configmaps ${HOME}/knative-eip-config-HASH`, `namespaces ${HOME}`],
+  );
+};
+
 const play = async (t: ExecutionContext): Promise<void> => {
   const stage = await setStage('real', { withCrd: false, withRights: false, vpc: SEED.vpcID });
   t.teardown(stage.close);
@@ -264,7 +296,7 @@ const play = async (t: ExecutionContext): Promise<void> => {
     'eipusages.podeip-controller.',
     'podeips.',
   ];
-  t.deepEqual(await leftovers(stage.transport), [
+  t.deepEqual(await remains(stage), [
     ...kept.map((name) => `customresourcedefinitions.apiextensions.k8s.io ${name}alibabacloud.com`),
     // Of the kinds that are kept.
     `eipholders.podeip-controller.alibabacloud.com ${NAMED}`,
@@ -278,7 +310,8 @@ const play = async (t: ExecutionContext): Promise<void> => {
   ]);
   await kubectl(stage, 'delete', '--wait', 'namespace', HOME);
   await kubectl(stage, 'delete', '--wait', 'crd', ...kept.map((name) => `${name}alibabacloud.com`));
-  t.deepEqual(await leftovers(stage.transport), []);
+  t.deepEqual(await remains(stage), []);
+  await takesOver(t, stage);
   stop.abort();
   await knative();
 };
