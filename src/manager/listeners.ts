@@ -81,10 +81,18 @@ const serveMetrics = async (
   const where = { address, key: 'metrics.address' };
   if (!tls) return serve(app, where.address, clock, where.key);
   const service = `${METRICS_SERVICE}.${config.leaderElection.namespace}.svc`;
-  const { selfSigned } = await import('../virtualnode/certificate.ts');
   // Also where files follow: a scrape before these are there fails at their client, and not at a port that is closed.
-  const own = await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
-  const server = await serveTls(app, where, { certificate: own }, clock);
+  // Not before it is wanted: what makes it is a tenth of the CPU until the process is ready.
+  const makeOwn = async () => {
+    try {
+      const { selfSigned } = await import('../virtualnode/certificate.ts');
+      return await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
+    } catch (error) {
+      log.error({ error: String(error) }, 'No certificate for /metrics could be made; the next scrape tries again');
+      throw error;
+    }
+  };
+  const server = await serveTls(app, where, { certificate: makeOwn }, clock);
   if (certificateDirectory !== undefined)
     void followCertificate(
       { directory: certificateDirectory, whose: 'metrics', present: (next) => server.present(next) },

@@ -1,5 +1,6 @@
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type Koa from 'koa';
 import type { Clock } from '../lib/clock.ts';
 import { HANDSHAKE_MS, limitConnections, type ConnectionLimits } from './connections.ts';
@@ -24,7 +25,8 @@ const HANDSHAKES = 8;
  */
 const MANY: ConnectionLimits = { perAddress: 256, inAll: 768 };
 interface TlsOptions {
-  readonly certificate: ServerCertificate;
+  /** A function makes it when the first connection comes, unless another one was presented before; it says why not. */
+  readonly certificate: ServerCertificate | (() => Promise<ServerCertificate>);
   /** PEM of the authorities of clients: whoever shows no certificate of theirs is not answered. */
   readonly clientCA?: string | undefined;
   /** @default few */
@@ -51,6 +53,7 @@ export const serveTls = async (
 ): Promise<TlsServing> => {
   const handle = app.callback();
   const trusted = clientCA === undefined ? {} : { ca: clientCA };
+  const make = typeof certificate === 'function' ? certificate : undefined;
   const server = createTlsServer(
     {
       ...LIMITS,
@@ -58,12 +61,46 @@ export const serveTls = async (
       handshakeTimeout: HANDSHAKE_MS,
       ...trusted,
       ...(clientCA !== undefined && { requestCert: true, rejectUnauthorized: true }),
-      ...certificate,
+      ...(typeof certificate !== 'function' && certificate),
     },
     (request, response) => void handle(request, response),
   );
+  let isPresented = !make;
+  const present = (next: ServerCertificate) => {
+    isPresented = true;
+    server.setSecureContext({ minVersion: 'TLSv1.2', ...trusted, ...next });
+  };
+  const prepare = async (making: () => Promise<ServerCertificate>) => {
+    const made = await making();
+    if (!isPresented) present(made);
+  };
+  if (make) holdConnections(server, { isReady: () => isPresented, prepare: () => prepare(make) });
   const limits = { ...(connections === 'many' ? MANY : FEW), handshakesPerAddress: HANDSHAKES };
   const limited = { server, connections: limitConnections(server, limits, clock), scheme: 'https' } as const;
   const serving = await listenOn(limited, where, clock);
-  return { ...serving, present: (next) => server.setSecureContext({ minVersion: 'TLSv1.2', ...trusted, ...next }) };
+  return { ...serving, present };
+};
+
+/**
+ * Connections wait until `prepare` has ended, which begins with the first of them; where it rejects they are closed,
+ * and it begins anew with the next one.
+ */
+const holdConnections = (
+  server: Server,
+  { isReady, prepare }: { readonly isReady: () => boolean; readonly prepare: () => Promise<void> },
+): void => {
+  const takers = server.listeners('connection') as ((socket: Socket) => void)[];
+  let prepared: Promise<void> | undefined;
+  const hold = async (socket: Socket): Promise<void> => {
+    try {
+      if (!isReady()) await (prepared ??= prepare());
+    } catch {
+      prepared = undefined;
+      socket.destroy();
+      return;
+    }
+    if (!socket.destroyed) for (const take of takers) take.call(server, socket);
+  };
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => void hold(socket));
 };

@@ -267,3 +267,32 @@ test('with an authority of clients, whoever has no certificate of it is not answ
   t.is(await get({ rejectUnauthorized: false }), undefined, 'also after the certificate was replaced');
   await server.close();
 });
+
+test('a certificate that is made when it is wanted is made once, again where that failed, and not beside another', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  let made = 0;
+  const make = async () => {
+    made += 1;
+    if (made === 1) throw new Error('no luck');
+    begun.resolve();
+    await promise;
+    return authority.leaf;
+  };
+  const server = await serveTls(ready(), where, { certificate: make }, systemClock);
+  t.is(made, 0, 'nobody has asked');
+  t.is(await ask(server, '127.0.0.1'), 'ECONNRESET');
+  const waiting = [ask(server, '127.0.0.1'), ask(server, '127.0.0.3')];
+  await begun.promise;
+  resolve();
+  t.deepEqual(await Promise.all(waiting), [200, 200]);
+  t.is(await ask(server, '127.0.0.1'), 200);
+  t.is(made, 2);
+  await server.close();
+
+  const given = await serveTls(ready(), where, { certificate: make }, systemClock);
+  given.present(authority.leaf);
+  t.is(await ask(given, '127.0.0.1'), 200);
+  t.is(made, 2);
+  await given.close();
+});
