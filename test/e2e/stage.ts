@@ -34,6 +34,7 @@ export const isRealAvailable = controlPlaneAvailable;
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const VPC = 'vpc-e2e';
+const CHECKOUT: readonly string[] = [process.execPath, join(ROOT, 'src/bin.js')];
 
 /** One that a busy machine does not cost a controller: who ends by SIGTERM gives it back at once. */
 export const LONG_LEASE = { namespace: 'knative-eip-system', leaseDurationSeconds: 600, renewDeadlineSeconds: 300 };
@@ -90,6 +91,8 @@ export interface StageOptions {
   readonly readings?: readonly CloudReading[];
   /** How long an instance takes until it runs, milliseconds. @default as in the real cloud */
   readonly startMs?: number;
+  /** What a controller is started as: a program, and what stands before its own arguments. @default the checkout */
+  readonly program?: readonly string[];
 }
 
 export type Stage = Awaited<ReturnType<typeof setStage>>;
@@ -137,7 +140,7 @@ const ECS_NODE_STATUS = {
  */
 export const setStage = async (
   kind: Kind,
-  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs }: StageOptions = {},
+  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs, program = CHECKOUT }: StageOptions = {},
 ) => {
   const stopping = new AbortController();
   const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
@@ -227,9 +230,10 @@ export const setStage = async (
         }),
       ),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', account];
+    const [command = '', ...before] = program;
+    const args = [...before, 'controller', '--config', path, '--kubeconfig', account];
     if (only !== undefined) args.push('--only', only);
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });
