@@ -4,6 +4,7 @@ import { controllerCommand } from './controller-command.ts';
 import { drainCommand } from './drain-command.ts';
 import { eipCommand } from './eip-command.ts';
 import { explainCommand } from './explain-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { probeCommand } from './probe-command.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
@@ -12,6 +13,7 @@ import { version, versionCommand } from './version.ts';
 export type {
   RunControllerOptions,
   DrainOptions,
+  MigrateOptions,
   RunController,
   RunDrain,
   Runs,
@@ -52,6 +54,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
   for (const register of [
     controllerCommand,
     drainCommand,
+    migrateCommand,
     eipCommand,
     sandboxCommand,
     probeCommand,
