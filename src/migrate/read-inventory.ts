@@ -161,7 +161,7 @@ const readSurroundings = async (
       pods: running.filter((pod) => isOfAckExtend(pod) && !isFinal(pod)).map(({ metadata }) => keyOf(metadata)),
       leases: leases
         .map(leaseOf)
-        .filter(({ name, holder }) => name.endsWith(`/${ACK_EXTEND}`) || holder.startsWith(ACK_EXTEND)),
+        .filter(({ name, holder }) => name.includes(ACK_EXTEND) || holder.includes(ACK_EXTEND)),
     },
     own: {
       deployments: seenDeployments.filter(
