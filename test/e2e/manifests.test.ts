@@ -44,6 +44,8 @@ declare('kubectl applies config/default, twice, and takes it away again', async 
   t.deepEqual((await kubectl(plane, 'get', 'deploy', '-n', HOME, '-o', 'jsonpath={..metadata.generation}')).lines, [
     '1',
   ]);
+  // What kubectl diff and Argo CD compare: it ends with 1 where there is a difference.
+  t.deepEqual((await kubectl(plane, 'diff', '-k', 'config/default')).lines.filter(Boolean), []);
   // Flux and Argo CD take over what was applied by hand.
   await applies(t, plane, / serverside-applied$/, '--server-side', '-k', 'config/default');
   const { warnings } = await kubectl(plane, 'delete', '--wait', '-k', 'config/default');
@@ -76,6 +78,9 @@ declare('the pods of the Deployment are admitted to its restricted namespace wit
   );
   t.like(made.body.status, { replicas: 2, unavailableReplicas: 2 });
   t.false(JSON.stringify(made.body.status).includes('ReplicaFailure'));
+  // The class is no privilege of kube-system: admission gives its pods the priority here, too.
+  const { lines } = await kubectl(plane, 'get', 'pods', '-n', HOME, '-o', 'jsonpath={.items[*].spec.priority}');
+  t.deepEqual(lines, ['2000000000 2000000000']);
 
   // With what is missing from its security context it would be warned of, and its pods would be refused.
   const lax = { name: 'controller', securityContext: { allowPrivilegeEscalation: true } };

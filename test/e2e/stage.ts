@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -34,6 +34,7 @@ export const isRealAvailable = controlPlaneAvailable;
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const VPC = 'vpc-e2e';
+const CHECKOUT: readonly string[] = [process.execPath, join(ROOT, 'src/bin.js')];
 
 /** One that a busy machine does not cost a controller: who ends by SIGTERM gives it back at once. */
 export const LONG_LEASE = { namespace: 'knative-eip-system', leaseDurationSeconds: 600, renewDeadlineSeconds: 300 };
@@ -90,6 +91,8 @@ export interface StageOptions {
   readonly readings?: readonly CloudReading[];
   /** How long an instance takes until it runs, milliseconds. @default as in the real cloud */
   readonly startMs?: number;
+  /** What a controller is started as: a program, and what stands before its own arguments. @default the checkout */
+  readonly program?: readonly string[];
 }
 
 export type Stage = Awaited<ReturnType<typeof setStage>>;
@@ -137,7 +140,7 @@ const ECS_NODE_STATUS = {
  */
 export const setStage = async (
   kind: Kind,
-  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs }: StageOptions = {},
+  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs, program = CHECKOUT }: StageOptions = {},
 ) => {
   const stopping = new AbortController();
   const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
@@ -184,8 +187,15 @@ export const setStage = async (
   const outputs: (() => string)[] = [];
   let started = 0;
 
-  /** @param only the part that it runs, with the service account of its own */
-  const startController = async (settings: object = {}, only?: 'eip' | 'virtual-node'): Promise<Controller> => {
+  /**
+   * @param only the part that it runs, with the service account of its own
+   * @param server where it believes the API server to be, such as a proxy in front of it
+   */
+  const startController = async (
+    settings: object = {},
+    only?: 'eip' | 'virtual-node',
+    server?: string,
+  ): Promise<Controller> => {
     if (kind === 'real' && 'virtualNode' in settings)
       for (const each of ['virtual-node', 'virtual-node-service-account'])
         if (only === undefined) await grant(kube, each, 'knative-eip');
@@ -196,6 +206,11 @@ export const setStage = async (
       await actAsProduct(api.path, account, connection.calls, 'knative-eip-virtual-node');
     }
     const path = join(folder, `config-${(started += 1)}.yaml`);
+    if (server !== undefined) {
+      const reached = (await readFile(account, 'utf8')).replaceAll(connection.server, server);
+      account = join(folder, `kubeconfig-${started}`);
+      await writeFile(account, reached, { mode: 0o600 });
+    }
     const endpoint = cloudHttp.url;
     await writeFile(
       path,
@@ -215,9 +230,10 @@ export const setStage = async (
         }),
       ),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', account];
+    const [command = '', ...before] = program;
+    const args = [...before, 'controller', '--config', path, '--kubeconfig', account];
     if (only !== undefined) args.push('--only', only);
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });
@@ -289,6 +305,7 @@ export const setStage = async (
     describe,
     close,
     kubeconfig: api.path,
+    server: connection.server,
     folder,
     cloudUrl: cloudHttp.url,
   };
