@@ -14,6 +14,7 @@ import { MAY_SAY_RETIRED, retiredIn } from './house/retired-words.ts';
  * - the decisions of a controller are pure, and lie beside what carries them out;
  * - what the virtual node makes of a pod is pure, and asked before there is one;
  * - the record of a PodEIP is read by more than its controller: policies count by it what a namespace holds;
+ * - the plan of a migration is pure, and lies beside what reads and writes for it;
  * - what policies say and what is held under them is pure, and lies beside what watches, parses and writes it;
  * - what doctor makes of what it read is pure, and lies beside what reads it;
  * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
@@ -118,6 +119,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'virtualnode',
     'doctor',
   ],
+  migrate: ['lib', 'api', 'cloud/port', 'request', 'podeip/record', 'decisions'],
+  'migrate/io': [
+    'lib',
+    'api',
+    'kube/port',
+    'cloud/port',
+    'request',
+    'rules',
+    'podeip/record',
+    'decisions',
+    'kube',
+    'controllers',
+    'migrate',
+  ],
   cli: [
     'lib',
     'api',
@@ -137,13 +152,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'probe',
     'doctor',
     'doctor/reader',
+    'migrate',
+    'migrate/io',
   ],
   sandbox: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'kube'],
   'sandbox/run': ['lib', 'api', 'kube/port', 'config', 'kube', 'manager', 'cli', 'sandbox'],
   main: ['lib', 'cli', 'sandbox/run'],
 };
 
-const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions', 'doctor']);
+const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions', 'doctor', 'migrate']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
@@ -238,6 +255,7 @@ const partOf = (file: string): string => {
     return 'policies/io';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
   if (file.startsWith('src/doctor/reader/')) return 'doctor/reader';
+  if (/^src\/migrate\/(read-inventory|carry-out|apply|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
   return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js'].includes(file) ? 'main' : (file.split('/')[1] ?? '');
