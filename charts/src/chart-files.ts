@@ -83,6 +83,14 @@ export const valuesSchema = (): ValueSchema & Readonly<Record<string, unknown>> 
   };
 };
 
+/** Mappings that templates look into: `image:` with nothing after it takes the default away. */
+const MAPPINGS = [
+  ...Object.entries(OWN_VALUES).flatMap(([key, { properties }]) => (properties ? [key] : [])),
+  'webhook',
+  'cloudEvents',
+  'virtualNode',
+];
+
 const chartYaml = (): string => {
   const { version, description } = JSON.parse(read('package.json')) as { version: string; description: string };
   return `# Made by npm run docs.\n${stringify({
@@ -124,7 +132,7 @@ const page = (): string =>
 export const chartFiles = (): ReadonlyMap<string, string> =>
   new Map([
     [`${CHART}/Chart.yaml`, chartYaml()],
-    [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 2)}\n`],
+    [`${CHART}/values.schema.json`, `${JSON.stringify({ ...valuesSchema(), required: MAPPINGS }, null, 2)}\n`],
     [`${CHART}/README.md`, page()],
     [`${CHART}/templates/_own-values.tpl`, ownValues()],
     ...manifests(),

@@ -46,6 +46,7 @@ const REFUSED: readonly { readonly values: object; readonly said: readonly RegEx
     values: { rrsaRoleName: 'eip', credential: { securityToken: 'x' } },
     said: [/rrsaRoleName names a role, but enableRRSA is false/u, /credential\.securityToken means nothing without/u],
   },
+  { values: { image: null, webhook: null }, said: [/missing properties .*image.*webhook/u] },
   { values: { image: { repo: 'x' }, enableControllers: ['route'] }, said: [/image.*repo/su, /enableControllers/u] },
 ];
 

@@ -306,7 +306,7 @@ helmTest(
   async (t) => {
     const spellings = [
       { vpcID: 'vpc-1', networkController: { customStatefulWorkloadKinds: ['foo'] } },
-      { vpcID: null, networkController: { vpcid: 'vpc-1' }, customStatefulWorkloadKinds: ['foo'] },
+      { vpcID: null, networkController: { vpcid: 'vpc-1' }, customStatefulWorkloadKinds: ['foo'], credential: null },
     ];
     const configs = await Promise.all(
       spellings.map(async (each) =>

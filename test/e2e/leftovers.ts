@@ -14,23 +14,29 @@ const TRACES = new Set(['events', 'events.events.k8s.io', 'apiservices.apiregist
 
 /** Every object of every kind of the cluster that has the product in its name: `resource.group namespace/name`. */
 export const leftovers = async (transport: KubeTransport): Promise<string[]> => {
-  const get = async <T>(path: string): Promise<T> => {
+  /** Undefined where the path is not served any more: a kind may go while this looks, after its objects. */
+  const get = async <T>(path: string): Promise<T | undefined> => {
     const response = await transport({ method: 'GET', path });
     const body = await response.text();
+    if (response.status === 404) return undefined;
     if (response.status !== 200) throw new Error(`${path}: ${body}`);
     return JSON.parse(body) as T;
   };
-  const { groups } = await get<{ groups: { name: string; preferredVersion: { groupVersion: string } }[] }>('/apis');
+  const all = await get<{ groups: { name: string; preferredVersion: { groupVersion: string } }[] }>('/apis');
+  if (!all) throw new Error('this is no API server: it has no /apis');
   const found: string[] = [];
   for (const { group, base } of [
     { group: '', base: '/api/v1' },
-    ...groups.map(({ name, preferredVersion }) => ({ group: name, base: `/apis/${preferredVersion.groupVersion}` })),
+    ...all.groups.map(({ name, preferredVersion }) => ({
+      group: name,
+      base: `/apis/${preferredVersion.groupVersion}`,
+    })),
   ]) {
-    const { resources } = await get<ResourceList>(base);
+    const { resources = [] } = (await get<ResourceList>(base)) ?? {};
     for (const { name, verbs } of resources) {
       const resource = group === '' ? name : `${name}.${group}`;
       if (!verbs.includes('list') || TRACES.has(resource)) continue;
-      const { items = [] } = await get<List>(`${base}/${name}`);
+      const { items = [] } = (await get<List>(`${base}/${name}`)) ?? {};
       for (const { metadata } of items)
         if (OURS.test(metadata.name) || resource.endsWith('.alibabacloud.com'))
           found.push(`${resource} ${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name}`);

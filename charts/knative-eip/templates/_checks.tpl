@@ -25,7 +25,7 @@ what to write. What the controller itself checks, it says at its start.
 {{- $deployments := dict "" .Values }}
 {{- if .Values.virtualNode.enabled }}{{ $_ := set $deployments "virtualNode.deployment." .Values.virtualNode.deployment }}{{ end }}
 {{- range $at, $deployment := $deployments }}
-{{- $credential := $deployment.credential }}
+{{- $credential := $deployment.credential | default dict }}
 {{- $name := printf "%scredential" $at }}
 {{- if ne (empty $credential.accessKey) (empty $credential.accessSecret) }}
 {{- $wrong = append $wrong (printf "an AccessKey has two halves, and only one is set: write %s.accessKey and %s.accessSecret, or neither" $name $name) }}
@@ -61,8 +61,8 @@ what to write. What the controller itself checks, it says at its start.
 {{- if $values.enableVirtualNode }}
 {{- $wrong = append $wrong "enableVirtualNode is for pods on the virtual nodes of ack-virtual-node, which does not run beside our own (virtualNode.enabled): set one of them to false" }}
 {{- end }}
-{{- $own := .deployment.credential }}
-{{- if and (or $values.credential.existingSecret $values.credential.accessKey) (not (or $own.existingSecret $own.accessKey)) }}
+{{- $own := .deployment.credential | default dict }}
+{{- if and (or ($values.credential).existingSecret ($values.credential).accessKey) (not (or $own.existingSecret $own.accessKey)) }}
 {{- $wrong = append $wrong "the virtual node signs in by itself, and only the controller has an AccessKey: write virtualNode.deployment.credential, for example its existingSecret: knative-eip-virtual-node-credentials" }}
 {{- end }}
 {{- end }}

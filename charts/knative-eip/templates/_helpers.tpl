@@ -112,10 +112,10 @@ A Deployment of config/, with what values say of it. Takes: root, object, values
 {{- $_ := set $container "imagePullPolicy" $root.Values.image.pullPolicy }}
 {{- with $values.resources }}{{ $_ := set $container "resources" . }}{{ end }}
 {{- /* A Secret that somebody names has to be there: without it, the role of the node would be taken. */ -}}
-{{- $isNamed := or $values.credential.existingSecret $values.credential.accessKey }}
+{{- $isNamed := or ($values.credential).existingSecret ($values.credential).accessKey }}
 {{- range $variable := $container.env }}
 {{- with ($variable.valueFrom).secretKeyRef }}
-{{- $_ := set . "name" (default $secret $values.credential.existingSecret) }}
+{{- $_ := set . "name" (default $secret ($values.credential).existingSecret) }}
 {{- if and $isNamed (ne .key "ALIBABA_CLOUD_SECURITY_TOKEN") }}{{ $_ := unset . "optional" }}{{ end }}
 {{- end }}
 {{- end }}
