@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller-command.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { drainCommand } from './drain-command.ts';
 import { eipCommand } from './eip-command.ts';
 import { explainCommand } from './explain-command.ts';
@@ -53,6 +54,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
     });
   for (const register of [
     controllerCommand,
+    doctorCommand,
     drainCommand,
     migrateCommand,
     eipCommand,
