@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { connect, eventually, pod, pods, STRATEGIC } from '../kube-api/client.ts';
+import { connect as connectAsProduct } from '../../src/kube/connect.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane, type ControlPlane } from '../kube-api/real.ts';
+import { leftovers } from './leftovers.ts';
 import { HOME } from './rights.ts';
 
 const run = promisify(execFile);
@@ -51,6 +53,9 @@ declare('kubectl applies config/default, twice, and takes it away again', async 
   await applies(t, plane, / serverside-applied$/, '--server-side', '-k', 'config/default');
   const { warnings } = await kubectl(plane, 'delete', '--wait', '-k', 'config/default');
   t.is(warnings, '');
+  const connection = await connectAsProduct({ kubeconfigPath: plane.kubeconfig });
+  t.deepEqual(await leftovers(connection.calls), [], 'nothing is left');
+  await connection.close();
 });
 
 declare('kubectl applies config/default and config/virtual-node on the server’s side', async (t, plane) => {
