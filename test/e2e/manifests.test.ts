@@ -44,6 +44,8 @@ declare('kubectl applies config/default, twice, and takes it away again', async 
   t.deepEqual((await kubectl(plane, 'get', 'deploy', '-n', HOME, '-o', 'jsonpath={..metadata.generation}')).lines, [
     '1',
   ]);
+  // What kubectl diff and Argo CD compare: it ends with 1 where there is a difference.
+  t.deepEqual((await kubectl(plane, 'diff', '-k', 'config/default')).lines.filter(Boolean), []);
   // Flux and Argo CD take over what was applied by hand.
   await applies(t, plane, / serverside-applied$/, '--server-side', '-k', 'config/default');
   const { warnings } = await kubectl(plane, 'delete', '--wait', '-k', 'config/default');
