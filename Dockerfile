@@ -1,13 +1,16 @@
-# syntax=docker/dockerfile:1
-# Tags move. docs/supply-chain.md says how to give both images by digest.
+# Tags move. docs/supply-chain.md says how to give both images by digest, and from where they can be had elsewhere. There is
+# no line "syntax": it would have BuildKit fetch one more image, from a registry that not everybody reaches.
 ARG BUILD_IMAGE=node:26-slim
 ARG BASE_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot
 
-FROM ${BUILD_IMAGE} AS build
+# On the machine that builds, whatever the image is for: what comes out is JavaScript, the same for every processor.
+FROM --platform=${BUILDPLATFORM} ${BUILD_IMAGE} AS build
 WORKDIR /app
+# Where npm fetches from; empty for its own. What it fetches must be what the lockfile says, wherever it is from.
+ARG NPM_REGISTRY=
 COPY package.json package-lock.json .npmrc ./
 # No package's script is run: the only one that is wanted elsewhere fetches Node, and that is here.
-RUN npm ci --ignore-scripts --no-audit
+RUN npm ci --ignore-scripts --no-audit ${NPM_REGISTRY:+--registry=${NPM_REGISTRY}}
 COPY tsconfig.json ./
 COPY src ./src
 COPY image ./image

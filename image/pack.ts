@@ -18,9 +18,10 @@ import { isCode, isModule, packageOf, reach } from './reach.ts';
  *
  *     node --experimental-import-meta-resolve image/pack.ts FOLDER
  *
- * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json`, `dist/` and the reached files of
- * `node_modules/` in FOLDER, without their comments and with the licences of their packages. It says how many packages
- * and bytes a production install has, and how many are left.
+ * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json` and the reached files of `dist/` and
+ * `node_modules/` in FOLDER, without their comments and with the licences of their packages. The sandbox is left out: in a
+ * cluster nobody wants an embedded cloud. It says how many packages and bytes a production install has, and how many are
+ * left.
  */
 
 /** Their conditions ask for being passed on with the code. */
@@ -47,15 +48,26 @@ const licencesOf = (folder: string): string[] =>
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
 
-/** The files of other packages that go with the program, by what it can load. */
-export const filesToPack = (entry: string): ReadonlySet<string> => {
-  const files = new Set<string>();
-  for (const path of reach([entry]).files) {
+interface Wanted {
+  /** Files of the program itself. */
+  readonly own: readonly string[];
+  /** Files of other packages. */
+  readonly others: readonly string[];
+}
+
+/** What goes with the program, by what it can load. */
+const filesToPack = (program: string): Wanted => {
+  const own = new Set<string>();
+  const others = new Set<string>();
+  for (const path of reach([join(program, 'main.js')], join(program, 'sandbox')).files) {
     const folder = packageOf(path);
-    if (folder === undefined) continue;
-    for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) files.add(each);
+    if (folder === undefined) own.add(path);
+    else for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) others.add(each);
   }
-  return files;
+  const maps = [...own].map((path) => `${path}.map`).filter((path) => existsSync(path));
+  // The page is sent to browsers, and not loaded.
+  const page = filesIn(join(program, 'web/page'));
+  return { own: [...own, ...maps, ...page], others: [...others] };
 };
 
 /** The folders of a production install, by the lockfile. */
@@ -100,11 +112,11 @@ const amountOf = (packages: number, files: readonly string[]): Amount => ({
  * @param folder what to pack into; it is emptied first
  */
 export const pack = (root: string, program: string, folder: string): Packed => {
-  const files = [...filesToPack(join(program, 'main.js'))];
+  const { own, others: files } = filesToPack(program);
   rmSync(folder, { recursive: true, force: true });
   for (const path of files) copy(path, join(folder, relative(root, path)));
   copy(join(root, 'package.json'), join(folder, 'package.json'));
-  for (const path of filesIn(program)) copy(path, join(folder, 'dist', relative(program, path)));
+  for (const path of own) copy(path, join(folder, 'dist', relative(program, path)));
   const production = productionFolders(root);
   return {
     installed: amountOf(

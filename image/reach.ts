@@ -132,9 +132,11 @@ const filesOfPackage = (folder: string): string[] =>
  * `require()` of a literal. A package in which any of its reached files computes a name, or asks where it lies itself,
  * is kept whole. So what this leaves out cannot be loaded; what it keeps may never be.
  *
+ * @param without a folder of which nothing is kept, nor what only it leads to
+ *
  * Needs Node's flag `--experimental-import-meta-resolve`: without it imports cannot be resolved from another file.
  */
-export const reach = (entries: readonly string[]): Reach => {
+export const reach = (entries: readonly string[], without?: string): Reach => {
   const files = new Set<string>();
   const whole = new Set<string>();
   const missing = new Set<string>();
@@ -148,7 +150,7 @@ export const reach = (entries: readonly string[]): Reach => {
     }
   };
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if (files.has(path)) continue;
+    if (files.has(path) || (without !== undefined && path.startsWith(without + sep))) continue;
     files.add(path);
     if (!isCode(path)) continue;
     const { edges, isOpaque } = scan(readFileSync(path, 'utf8'), isModule(path));

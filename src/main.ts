@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { runCommand } from './cli/commands.ts';
 import { systemClock } from './lib/clock.ts';
@@ -18,6 +19,9 @@ const ask = async (question: string, signal?: AbortSignal): Promise<string> => {
   }
 };
 
+/** The image comes without the sandbox (image/pack.ts): there it is not offered. */
+const hasSandbox = existsSync(new URL('sandbox', import.meta.url));
+
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   clock: systemClock,
@@ -29,7 +33,8 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   runs: {
     controller: async () => (await import('./cli/run-controller.ts')).runControllerCommand,
     drain: async () => (await import('./cli/run-drain.ts')).runDrain,
+    migrate: async () => (await import('./cli/run-migrate.ts')).runMigrate,
     probe: async () => (await import('./cli/run-probe.ts')).runProbe,
-    sandbox: async () => (await import('./sandbox/run.ts')).runSandbox,
+    ...(hasSandbox && { sandbox: async () => (await import('./sandbox/run.ts')).runSandbox }),
   },
 });

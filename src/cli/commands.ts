@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor-command.ts';
 import { drainCommand } from './drain-command.ts';
 import { eipCommand } from './eip-command.ts';
 import { explainCommand } from './explain-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { probeCommand } from './probe-command.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
@@ -13,6 +14,7 @@ import { version, versionCommand } from './version.ts';
 export type {
   RunControllerOptions,
   DrainOptions,
+  MigrateOptions,
   RunController,
   RunDrain,
   Runs,
@@ -54,6 +56,7 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
     controllerCommand,
     doctorCommand,
     drainCommand,
+    migrateCommand,
     eipCommand,
     sandboxCommand,
     probeCommand,

@@ -1,7 +1,7 @@
 import type { Reading } from '../../src/doctor/reader/ask.ts';
 import type { ReadFacts } from '../../src/doctor/reader/read-facts.ts';
 import { knownAs } from '../../src/doctor/facts.ts';
-import type { Kube, KubeObject, KubeResponse } from '../../src/kube/port.ts';
+import type { Kube, KubeResponse } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { factsOf } from './healthy.ts';
 
@@ -9,7 +9,7 @@ const unasked = () => Promise.reject(new Error('doctor does not ask for this'));
 
 /** A cluster that has these objects of each plural, and answers everything else with a text. */
 export const readingOf = (objects: Readonly<Record<string, readonly unknown[]>>, text = ''): Reading => {
-  const of = <T extends KubeObject>(plural: string) => (objects[plural] ?? []) as readonly T[];
+  const of = (plural: string): readonly unknown[] => objects[plural] ?? [];
   const kube: Kube = {
     get: (resource) => Promise.resolve(of(resource.plural)[0] as never),
     list: (resource) => Promise.resolve(of(resource.plural) as never),

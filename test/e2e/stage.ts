@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -34,6 +34,7 @@ export const isRealAvailable = controlPlaneAvailable;
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const VPC = 'vpc-e2e';
+const CHECKOUT: readonly string[] = [process.execPath, join(ROOT, 'src/bin.js')];
 
 /** One that a busy machine does not cost a controller: who ends by SIGTERM gives it back at once. */
 export const LONG_LEASE = { namespace: 'knative-eip-system', leaseDurationSeconds: 600, renewDeadlineSeconds: 300 };
@@ -82,6 +83,10 @@ export const startApi = async (kind: Kind, { scheduler = false } = {}): Promise<
 export interface StageOptions {
   /** @default true */
   readonly withCrd?: boolean;
+  /** Whether the rights of the product are there: somebody who installs it brings them. @default true */
+  readonly withRights?: boolean;
+  /** Where its nodes are. @default VPC */
+  readonly vpc?: string;
   /** A real control plane has its real scheduler too, in place of the stand-in's. */
   readonly withScheduler?: boolean;
   /** Where the stage stands; it stays as it is, and is stopped by whoever started it. @default one of its own */
@@ -90,6 +95,8 @@ export interface StageOptions {
   readonly readings?: readonly CloudReading[];
   /** How long an instance takes until it runs, milliseconds. @default as in the real cloud */
   readonly startMs?: number;
+  /** What a controller is started as: a program, and what stands before its own arguments. @default the checkout */
+  readonly program?: readonly string[];
 }
 
 export type Stage = Awaited<ReturnType<typeof setStage>>;
@@ -137,7 +144,16 @@ const ECS_NODE_STATUS = {
  */
 export const setStage = async (
   kind: Kind,
-  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs }: StageOptions = {},
+  {
+    withCrd = true,
+    withRights = true,
+    vpc = VPC,
+    withScheduler = false,
+    api: shared,
+    readings = [],
+    startMs,
+    program = CHECKOUT,
+  }: StageOptions = {},
 ) => {
   const stopping = new AbortController();
   const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
@@ -149,7 +165,7 @@ export const setStage = async (
     readings,
     ...(startMs !== undefined && { transitions: { schedule: span, containerStart: span } }),
   });
-  cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
+  cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: vpc, cidrBlock: '10.200.0.0/16' });
   const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
   const connection = await connect({ kubeconfigPath: api.path });
   const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
@@ -161,7 +177,7 @@ export const setStage = async (
   };
   if (withCrd) await installCrd();
   await createHome(kube);
-  const nodes = await createNodes(kube, cloud, VPC);
+  const nodes = await createNodes(kube, cloud, vpc);
   if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
   const context: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
     transport: connection.calls,
@@ -176,7 +192,7 @@ export const setStage = async (
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
   // On a real API server the controller has the rights that its manifests give it, and no others.
   const kubeconfigOfProduct = kind === 'real' ? join(folder, 'kubeconfig') : api.path;
-  if (kind === 'real') {
+  if (kind === 'real' && withRights) {
     await grant(kube, 'default');
     await actAsProduct(api.path, kubeconfigOfProduct, connection.calls);
   }
@@ -184,8 +200,15 @@ export const setStage = async (
   const outputs: (() => string)[] = [];
   let started = 0;
 
-  /** @param only the part that it runs, with the service account of its own */
-  const startController = async (settings: object = {}, only?: 'eip' | 'virtual-node'): Promise<Controller> => {
+  /**
+   * @param only the part that it runs, with the service account of its own
+   * @param server where it believes the API server to be, such as a proxy in front of it
+   */
+  const startController = async (
+    settings: object = {},
+    only?: 'eip' | 'virtual-node',
+    server?: string,
+  ): Promise<Controller> => {
     if (kind === 'real' && 'virtualNode' in settings)
       for (const each of ['virtual-node', 'virtual-node-service-account'])
         if (only === undefined) await grant(kube, each, 'knative-eip');
@@ -196,6 +219,11 @@ export const setStage = async (
       await actAsProduct(api.path, account, connection.calls, 'knative-eip-virtual-node');
     }
     const path = join(folder, `config-${(started += 1)}.yaml`);
+    if (server !== undefined) {
+      const reached = (await readFile(account, 'utf8')).replaceAll(connection.server, server);
+      account = join(folder, `kubeconfig-${started}`);
+      await writeFile(account, reached, { mode: 0o600 });
+    }
     const endpoint = cloudHttp.url;
     await writeFile(
       path,
@@ -215,9 +243,10 @@ export const setStage = async (
         }),
       ),
     );
-    const args = [join(ROOT, 'src/bin.js'), 'controller', '--config', path, '--kubeconfig', account];
+    const [command = '', ...before] = program;
+    const args = [...before, 'controller', '--config', path, '--kubeconfig', account];
     if (only !== undefined) args.push('--only', only);
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });
@@ -289,6 +318,7 @@ export const setStage = async (
     describe,
     close,
     kubeconfig: api.path,
+    server: connection.server,
     folder,
     cloudUrl: cloudHttp.url,
   };

@@ -1,56 +1,62 @@
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
+import { POD } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
+import { setStage } from '../e2e/stage.ts';
+import { freePort } from '../harness/free-port.ts';
+import { until } from '../harness/until.ts';
+import { environmentOf, readDockerfile, textsOf } from './dockerfile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PACK = join(ROOT, 'image/pack.ts');
-
-/** The options of Node that the image runs the program with. */
-const options = (): string => {
-  const [, text = ''] = /NODE_OPTIONS="([^"]+)"/u.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
-  return text;
-};
+const dockerfile = readDockerfile(join(ROOT, 'Dockerfile'));
+const [build, final] = dockerfile.stages;
+if (!build || !final) throw new Error('the Dockerfile has not two stages');
 
 /** Elsewhere than the checkout: nothing in a folder above can stand in for what is missing. */
 const image = mkdtempSync(join(tmpdir(), 'knative-eip-image-'));
-/** Inside of the checkout, where imports find node_modules. */
-const program = mkdtempSync(join(ROOT, 'dist-'));
+/** On the file system of the checkout, whose packages are linked into it. */
+const scratch = mkdtempSync(join(ROOT, 'dist-'));
 
-const node = (args: readonly string[], cwd = image): SpawnSyncReturns<string> =>
-  spawnSync(process.execPath, args, {
-    cwd,
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'], NODE_ENV: 'production', NODE_OPTIONS: cwd === image ? options() : '' },
-  });
+const environment = { PATH: process.env['PATH'], ...environmentOf(final) };
+/** The entry point; the image's Node is in a place of its own. */
+const entryPoint = (JSON.parse(textsOf(final, 'ENTRYPOINT')[0] ?? '[]') as string[]).map((word) =>
+  word === '/nodejs/bin/node' ? process.execPath : word,
+);
 
-interface Amount {
-  readonly packages: number;
-  readonly bytes: number;
-}
-let amounts: { readonly installed: Amount; readonly packed: Amount };
+const run = (args: readonly string[]): SpawnSyncReturns<string> =>
+  spawnSync(process.execPath, args, { cwd: image, encoding: 'utf8', env: environment });
 
-test.before((t) => {
-  const built = node([join(ROOT, 'node_modules/.bin/tsc'), '--outDir', program], ROOT);
-  t.is(built.status, 0, built.stdout + built.stderr);
-  cpSync(join(ROOT, 'src/web/page'), join(program, 'web/page'), { recursive: true });
-  const script = `
-    const { pack } = await import(${JSON.stringify(PACK)});
-    process.stdout.write(JSON.stringify(pack(${[ROOT.replace(/\/$/u, ''), program, image].map((path) => JSON.stringify(path)).join(', ')})));`;
-  const packed = node(['--experimental-import-meta-resolve', '--input-type=module', '--eval', script], ROOT);
-  t.is(packed.status, 0, packed.stderr);
-  amounts = JSON.parse(packed.stdout) as typeof amounts;
+let said = '';
+
+/** What the build stage does, but for npm ci: its packages are those of the checkout, which npm ci has put there. */
+test.before(() => {
+  for (const { name, text } of build.instructions) {
+    if (name === 'COPY') {
+      const sources = text.split(/\s+/u);
+      const target = sources.pop() ?? '';
+      for (const source of sources)
+        cpSync(join(ROOT, source), join(scratch, target, target.endsWith('/') ? source : ''), { recursive: true });
+    } else if (name === 'RUN') {
+      const command = text.startsWith('npm ci ')
+        ? `cp -al ${join(ROOT, 'node_modules')} .`
+        : text.replaceAll('/packed', image);
+      said += execFileSync('sh', ['-c', command], { cwd: scratch, encoding: 'utf8', env: { PATH: environment.PATH } });
+    } else if (!['WORKDIR', 'ARG'].includes(name)) throw new Error(`${name} is not understood`);
+  }
 });
 
 test.after.always(() => {
-  for (const folder of [image, program]) rmSync(folder, { recursive: true, force: true });
+  for (const folder of [image, scratch]) rmSync(folder, { recursive: true, force: true });
 });
 
 test.serial('the program starts from what is packed, and prints its version and its schema', (t) => {
   for (const args of [['--help'], ['version'], ['config', '--schema']]) {
-    const { status, stdout, stderr } = node(['--enable-source-maps', 'dist/main.js', ...args]);
+    const { status, stdout, stderr } = run([...entryPoint.slice(1), ...args]);
     t.is(status, 0, stderr);
     t.true(stdout.length > 20);
   }
@@ -60,10 +66,10 @@ test.serial(
   'every file of the program loads from what is packed, also those that a command loads only when it runs',
   (t) => {
     const files = globSync('dist/**/*.js', { cwd: image }).filter(
-      (name) => !/^dist\/(?:main\.js|web\/page\/)/u.test(name),
+      (name) => !/^dist\/(?:main\.js|web\/health-thread\.js|web\/page\/)/u.test(name),
     );
     t.true(files.length > 200, `${files.length} files`);
-    const { status, stdout, stderr } = node([
+    const { status, stdout, stderr } = run([
       '--input-type=module',
       '--eval',
       `for (const name of ${JSON.stringify(files)}) await import(${JSON.stringify(`${image}/`)} + name);
@@ -76,25 +82,84 @@ test.serial(
   },
 );
 
-test.serial(
-  'the sandbox, which is the controller with its real clients, serves every sample from what is packed',
-  (t) => {
-    for (const folder of ['config', 'knative']) symlinkSync(join(ROOT, folder), join(image, folder));
-    const { status, stdout, stderr } = node(['dist/main.js', 'sandbox', '--for', '30']);
-    t.is(status, 0, stdout.slice(-3_000) + stderr.slice(-3_000));
-    t.regex(stdout, /fine: every pod got its address and every address was given back/u);
+test.serial('the sandbox is not in the image, nor offered by it, and what is there runs on every processor', (t) => {
+  t.false(existsSync(join(image, 'dist/sandbox')));
+  t.false(run([...entryPoint.slice(1), '--help']).stdout.includes('sandbox'));
+  t.is(run([...entryPoint.slice(1), 'sandbox']).status, 2);
+  t.deepEqual(globSync('**/*.{node,so,so.*,wasm}', { cwd: image }), []);
+  t.true(existsSync(join(image, 'dist/web/page/page.html')), 'what the status page is made of is there');
+});
+
+const isRoot = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
+const USER = textsOf(final, 'USER')[0] ?? '';
+/** A user that nobody else is, a read-only file system, no way to get more rights: as in config/manager. */
+const CONFINED = `mount --make-rprivate / && mount -o remount,bind,ro / && cd "$IMAGE" &&
+exec setpriv --reuid "$UID_OF" --regid "$GID_OF" --clear-groups --no-new-privs --inh-caps=-all "$@"`;
+
+(isRoot ? test.serial : test.serial.skip)(
+  'the image’s user serves a pod, and /healthz and /readyz, on a file system that cannot be written to',
+  async (t) => {
+    const [uid = '', gid = ''] = USER.split(':');
+    const port = await freePort();
+    const confine = ['env', `IMAGE=${image}`, `UID_OF=${uid}`, `GID_OF=${gid}`, 'unshare', '--mount'];
+    const inside = [...confine, 'sh', '-c', CONFINED, 'sh'];
+    const options = Object.entries(environmentOf(final)).map(([name, value]) => `${name}=${value}`);
+    const stage = await setStage('embedded', { program: [...inside, 'env', ...options, ...entryPoint] });
+    t.teardown(() => stage.close());
+    for (const folder of [image, stage.folder, dirname(stage.kubeconfig)]) chmodSync(folder, 0o755);
+    const probe = spawnSync(inside[0] ?? '', [...inside.slice(1), 'sh', '-c', `id -u; touch here ${tmpdir()}/here`], {
+      encoding: 'utf8',
+    });
+    t.is(probe.stdout, '65532\n');
+    t.is(probe.stderr.match(/Read-only file system/gu)?.length, 2, probe.stderr);
+
+    const controller = await stage.startController({ health: { address: `127.0.0.1:${port}` } });
+    for (const path of ['healthz', 'readyz'])
+      await until(
+        path,
+        () =>
+          fetch(`http://127.0.0.1:${port}/${path}`).then(
+            ({ ok }) => ok,
+            () => controller.process.exitCode ?? false,
+          ),
+        (answer) => {
+          if (typeof answer === 'number') throw new Error(controller.output());
+          return answer;
+        },
+      );
+    await stage.kube.create(POD, {
+      metadata: { name: 'web', namespace: 'default', annotations: { 'k8s.aliyun.com/pod-with-eip': 'true' } },
+      spec: { containers: [{ name: 'web', image: 'nginx' }] },
+    });
+    const pod = await until(
+      'an address',
+      () => stage.kube.get(POD, { namespace: 'default', name: 'web' }),
+      (it) => it?.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined,
+    );
+    await stage.kube.delete(POD, { namespace: 'default', name: 'web' }, { uid: pod?.metadata.uid ?? '' });
+    await until(
+      'the address is given back',
+      () => stage.kube.list(PODEIP),
+      (all) => all.length === 0,
+    );
+    t.is(await controller.terminate(), 0, controller.output());
   },
 );
 
 test.serial('what is packed is a fifth of a production install, and more is noticed', (t) => {
-  const { installed, packed } = amounts;
+  const [installed, packed] = [...said.matchAll(/: (\d+) packages, (\d+) files, ([\d.]+) MiB/gu)].map(
+    ([, packages, files, size]) => ({ packages: Number(packages), files: Number(files), size: Number(size) }),
+  );
+  if (!installed || !packed) return t.fail(said);
   t.log(`# packages | ${installed.packages} -> ${packed.packages}`);
-  t.log(`# MiB | ${(installed.bytes / 2 ** 20).toFixed(1)} -> ${(packed.bytes / 2 ** 20).toFixed(1)}`);
+  t.log(`# files | ${installed.files} -> ${packed.files}`);
+  t.log(`# MiB | ${installed.size} -> ${packed.size}`);
   t.true(packed.packages <= 165, `${packed.packages} packages`);
-  t.true(packed.bytes <= 18 * 2 ** 20, `${packed.bytes} bytes`);
-  t.true(packed.bytes < installed.bytes / 4);
+  t.true(packed.size <= 18, `${packed.size} MiB`);
+  t.true(packed.size < installed.size / 4);
   for (const name of ['moment/locale', '@types', 'bare-fs', '@alicloud/vpc20160428/dist/client.js'])
     t.false(existsSync(join(image, 'node_modules', name)), name);
+  return undefined;
 });
 
 test.serial('each package goes with its licence, where it came with one', (t) => {

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { parse } from 'yaml';
+import { readDockerfile, textsOf } from './dockerfile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (name: string): string => readFileSync(`${ROOT}/${name}`, 'utf8');
@@ -44,17 +46,41 @@ test('every production package has a licence that lets us pass it on', (t) => {
   );
 });
 
+const { args, stages } = readDockerfile(`${ROOT}/Dockerfile`);
+const [build, final] = stages;
+
 test('the image is built from the lockfile, and no script of a package is run on the way', (t) => {
-  const dockerfile = read('Dockerfile');
-  const installs = [...dockerfile.matchAll(/npm (?:ci|install|i|add)\b[^\n&]*/gu)].map(([command]) => command.trim());
-  t.deepEqual(installs, ['npm ci --ignore-scripts --no-audit']);
+  const installs = build && textsOf(build, 'RUN').filter((text) => /npm (?:ci|install|i|add)\b/u.test(text));
+  t.deepEqual(installs, ['npm ci --ignore-scripts --no-audit ${NPM_REGISTRY:+--registry=${NPM_REGISTRY}}']);
+  t.is(final && textsOf(final, 'RUN').length, 0, 'the image has no shell');
 });
 
-test('both base images can be given by digest', (t) => {
-  const dockerfile = read('Dockerfile');
-  const from = [...dockerfile.matchAll(/^FROM (\S+)/gmu)].map(([, image = '']) => image);
-  t.deepEqual(from, ['${BUILD_IMAGE}', '${BASE_IMAGE}']);
-  for (const name of ['BUILD_IMAGE', 'BASE_IMAGE']) t.regex(dockerfile, new RegExp(`^ARG ${name}=`, 'mu'));
+test('where everything comes from is an argument: base images, also by digest, and what npm asks', (t) => {
+  t.deepEqual(
+    stages.map(({ from }) => from),
+    ['--platform=${BUILDPLATFORM} ${BUILD_IMAGE}', '${BASE_IMAGE}'],
+  );
+  t.deepEqual([...args.keys()], ['BUILD_IMAGE', 'BASE_IMAGE']);
+  t.deepEqual(build && textsOf(build, 'ARG'), ['NPM_REGISTRY=']);
+  // It would name a third image, that BuildKit fetches first.
+  t.notRegex(read('Dockerfile'), /^# *syntax *=/mu);
+});
+
+test('without the argument npm asks whom it is set up to ask, and with it who is named', (t) => {
+  const [command = ''] = (build && textsOf(build, 'RUN')) ?? [];
+  const said = (registry: string): string =>
+    execFileSync('sh', ['-c', command.replace(/^npm/u, 'echo')], { encoding: 'utf8', env: { NPM_REGISTRY: registry } });
+  t.is(said(''), 'ci --ignore-scripts --no-audit\n');
+  t.is(said('https://mirror.example'), 'ci --ignore-scripts --no-audit --registry=https://mirror.example\n');
+});
+
+test('the user of the image is the one that config/manager demands, and it is not root', (t) => {
+  const { spec } = parse(read('config/manager/deployment.yaml')) as {
+    spec: { template: { spec: { securityContext: { runAsUser: number; runAsGroup: number; runAsNonRoot: boolean } } } };
+  };
+  const { runAsUser, runAsGroup, runAsNonRoot } = spec.template.spec.securityContext;
+  t.true(runAsNonRoot);
+  t.deepEqual(final && textsOf(final, 'USER'), [`${runAsUser}:${runAsGroup}`]);
 });
 
 test('npm run sbom lists every production package with its licence and its digest', (t) => {
