@@ -85,7 +85,18 @@ test('docs/kinds.md has every field of the kinds, and each says what it is', (t)
 
 test('docs/cli.md has every command with every flag, as --help prints them', (t) => {
   const page = files().get('docs/cli.md') ?? '';
-  for (const command of ['controller', 'drain', 'sandbox', 'probe', 'explain', 'config', 'version', 'eip list'])
+  for (const command of [
+    'controller',
+    'doctor',
+    'drain',
+    'eip doctor',
+    'sandbox',
+    'probe',
+    'explain',
+    'config',
+    'version',
+    'eip list',
+  ])
     t.true(page.includes(`\n## knative-eip ${command}\n`), command);
   for (const flag of ['--scenario <name>', '--all-namespaces', '--dry-run', '--origin', '--as-group'])
     t.true(page.includes(flag), flag);

@@ -10,11 +10,13 @@ import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { until } from '../harness/until.ts';
 import { FAULTS } from './doctor-faults.ts';
 import { setDoctorStage, type DoctorStage } from './doctor-stage.ts';
-import { HOME } from './rights.ts';
+import { grant, HOME } from './rights.ts';
 import { isRealAvailable } from './stage.ts';
 
 const onReal = isRealAvailable() ? test.serial : test.serial.skip;
 const named = (title: string) => (isRealAvailable() ? title : `${title} (not run: ${HOW_TO_GET_ONE})`);
+
+const RBAC = 'rbac.authorization.k8s.io';
 
 let stage: DoctorStage | undefined;
 test.after.always(() => stage?.close());
@@ -102,3 +104,30 @@ onReal(named('as a program through kubectl it fits into 80 columns, and its bund
   t.is(nobody.code, 2);
   t.regex(nobody.err, /kubeconfig .* cannot be read/u);
 });
+
+onReal(
+  named('whoever has the roles of config/doctor can ask everything but of Secrets, and by dry runs'),
+  async (t) => {
+    const { kube, kubeconfig } = await theStage();
+    await grant(kube, 'doctor');
+    const subjects = [{ kind: 'User', apiGroup: RBAC, name: 'helper' }];
+    for (const [plural, kind, role, metadata] of [
+      ['clusterrolebindings', 'ClusterRoleBinding', 'ClusterRole', { name: 'helper' }],
+      ['rolebindings', 'RoleBinding', 'Role', { name: 'helper', namespace: HOME }],
+    ] as const) {
+      const roleRef = { apiGroup: RBAC, kind: role, name: 'knative-eip-doctor' };
+      const resource = { group: RBAC, version: 'v1', plural, kind, namespaced: kind === 'RoleBinding' };
+      await kube.create(resource, { apiVersion: `${RBAC}/v1`, kind, metadata, roleRef, subjects });
+    }
+    const { code, out, err } = await run(['eip', 'doctor', '--as', 'helper', '--output', 'json'], {
+      KUBECONFIG: kubeconfig,
+    });
+    t.is(code, 0, `${out}${err}`);
+    const { findings, notAsked } = JSON.parse(out) as { findings: object[]; notAsked: { question: string }[] };
+    t.deepEqual(findings, []);
+    t.deepEqual(
+      notAsked.map(({ question }) => question),
+      ['webhookSecret', 'webhookAnswer', 'nodeCertificate'],
+    );
+  },
+);

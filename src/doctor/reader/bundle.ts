@@ -14,6 +14,8 @@ import type { ReadFacts } from './read-facts.ts';
 const REPORTER = 'alibabacloud.com/knative-eip';
 const LOG_LINES = 500;
 const LOG_BYTES = 1_000_000;
+/** Of a text so much is in it, characters: annotations may have 256 KiB, and nobody reads them. */
+const LONGEST = 8_000;
 
 interface BundleParts {
   readonly read: ReadFacts;
@@ -77,7 +79,7 @@ const readLogs = (reading: Reading, namespace: string): Promise<Answer<Readonly<
         const path = `/api/v1/namespaces/${namespace}/pods/${name}/log?tailLines=${LOG_LINES}&limitBytes=${LOG_BYTES}`;
         const answer = await reading.transport({ method: 'GET', path, accept: '*/*', signal });
         const text = await answer.text();
-        return [name, answer.status === 200 ? text.split('\n') : [`cannot be read: ${answer.status}`]];
+        return [name, answer.status === 200 ? text.split('\n', LOG_LINES + 1) : [`cannot be read: ${answer.status}`]];
       }),
     );
     return Object.fromEntries(tails);
@@ -94,7 +96,8 @@ export const supportBundle = async (reading: Reading, parts: BundleParts): Promi
   const { facts, installation, objects } = read;
   const [events, logs] = await Promise.all([eventsOf(reading), readLogs(reading, facts.namespace)]);
   const secrets = secretsOf(installation.loaded?.config, env);
-  const clean = (text: string): string => {
+  const clean = (whole: string): string => {
+    const text = whole.length > LONGEST ? `${whole.slice(0, LONGEST)}… (${whole.length} characters)` : whole;
     const shown = withoutSecrets(text, secrets);
     return hashKey === undefined ? shown : shown.replaceAll(IDENTIFYING, hashed(hashKey));
   };

@@ -10,11 +10,14 @@ import { ask, type Reading } from './ask.ts';
 const DEFAULT = { name: 'knative-eip', secret: 'knative-eip-webhook' };
 /** How the names of our webhooks end. */
 const OURS = '.knative-eip.alibabacloud.com';
-const PEM = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----/gu;
+const PEM = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,16000}-----END CERTIFICATE-----/gu;
+
+/** So much of a caBundle is looked at, characters: ours has two or three certificates of 700. */
+const LONGEST = 16_000;
 
 /** The certificates in a text. @throws Error for one that is none */
 const certificatesIn = (text: string): readonly CertificateFact[] =>
-  [...text.matchAll(PEM)].map(([pem]) => {
+  [...text.slice(0, LONGEST).matchAll(PEM)].map(([pem]) => {
     const certificate = new X509Certificate(pem);
     return {
       fingerprint: certificate.fingerprint256,
