@@ -48,6 +48,9 @@ const licencesOf = (folder: string): string[] =>
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
 
+/** What Node is started with, and a thread of it: its file is named by a URL, which is no import. */
+const ENTRIES = ['main.js', 'web/health-thread.js'];
+
 interface Wanted {
   /** Files of the program itself. */
   readonly own: readonly string[];
@@ -59,7 +62,8 @@ interface Wanted {
 const filesToPack = (program: string): Wanted => {
   const own = new Set<string>();
   const others = new Set<string>();
-  for (const path of reach([join(program, 'main.js')], join(program, 'sandbox')).files) {
+  const entries = ENTRIES.map((name) => join(program, name));
+  for (const path of reach(entries, join(program, 'sandbox')).files) {
     const folder = packageOf(path);
     if (folder === undefined) own.add(path);
     else for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) others.add(each);
