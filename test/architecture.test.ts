@@ -4,127 +4,10 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { BROKEN, LONGEST_FILE } from './house/broken-rules.ts';
 import { WIDEST_COMMENT, wideCommentLines } from './house/comment-lines.ts';
+import { MAY_IMPORT } from './house/may-import.ts';
 import { MAY_SAY_RETIRED, retiredIn } from './house/retired-words.ts';
 
-/**
- * Which part may import which; each may import itself. A part is a folder of src/, but for these:
- *
- * - the ports of kube/ and cloud/ (interfaces, faults with what they mean, and the kinds of reviews) are nearer to
- *   everybody than their implementations;
- * - the decisions of a controller are pure, and lie beside what carries them out;
- * - what the virtual node makes of a pod is pure, and asked before there is one;
- * - the record of a PodEIP is read by more than its controller: policies count by it what a namespace holds;
- * - what policies say and what is held under them is pure, and lies beside what watches, parses and writes it;
- * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
- * - web/page/ is what browsers load: nothing imports it, and time is the browser's there.
- *
- * A folder that is not here has no place yet. From top to bottom: what is nearer to everybody comes first.
- */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  lib: [],
-  'kube/port': ['lib'],
-  api: ['lib', 'kube/port'],
-  'cloud/port': ['lib', 'api'],
-  request: ['lib', 'api', 'cloud/port'],
-  'podeip/record': ['api', 'cloud/port', 'request'],
-  policies: ['lib', 'api', 'request', 'podeip/record'],
-  translation: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'policies'],
-  rules: ['lib', 'api', 'request', 'policies', 'translation'],
-  manifest: ['api', 'rules'],
-  explain: ['api', 'cloud/port', 'request', 'policies', 'rules'],
-  decisions: ['lib', 'api', 'cloud/port', 'request', 'podeip/record', 'policies', 'rules'],
-  config: ['lib', 'api'],
-  metrics: ['api', 'cloud/port', 'rules'],
-  kube: ['lib', 'kube/port'],
-  cloud: ['lib', 'cloud/port', 'config'],
-  'policies/io': ['lib', 'api', 'kube/port', 'policies', 'manifest', 'kube'],
-  controllers: [
-    'lib',
-    'api',
-    'kube/port',
-    'cloud/port',
-    'request',
-    'podeip/record',
-    'rules',
-    'decisions',
-    'metrics',
-    'kube',
-    'policies',
-    'policies/io',
-  ],
-  webhook: ['lib', 'api', 'kube/port', 'request', 'podeip/record', 'policies', 'rules', 'manifest', 'policies/io'],
-  web: ['lib'],
-  'web/page': [],
-  view: ['lib', 'api', 'podeip/record', 'kube', 'controllers', 'web'],
-  cloudevents: [
-    'lib',
-    'api',
-    'kube/port',
-    'cloud/port',
-    'podeip/record',
-    'config',
-    'metrics',
-    'decisions',
-    'controllers',
-  ],
-  virtualnode: [
-    'lib',
-    'api',
-    'kube/port',
-    'cloud/port',
-    'request',
-    'translation',
-    'podeip/record',
-    'policies',
-    'decisions',
-    'kube',
-    'web',
-    'metrics',
-  ],
-  manager: [
-    'lib',
-    'api',
-    'kube/port',
-    'cloud/port',
-    'rules',
-    'decisions',
-    'config',
-    'metrics',
-    'kube',
-    'cloud',
-    'policies/io',
-    'controllers',
-    'webhook',
-    'web',
-    'view',
-    'cloudevents',
-    'virtualnode',
-  ],
-  probe: ['lib', 'cloud/port'],
-  cli: [
-    'lib',
-    'api',
-    'kube/port',
-    'cloud/port',
-    'rules',
-    'manifest',
-    'explain',
-    'config',
-    'kube',
-    'cloud',
-    'policies/io',
-    'controllers',
-    'web',
-    'view',
-    'manager',
-    'probe',
-  ],
-  sandbox: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'kube'],
-  'sandbox/run': ['lib', 'api', 'kube/port', 'config', 'kube', 'manager', 'cli', 'sandbox'],
-  main: ['lib', 'cli', 'sandbox/run'],
-};
-
-const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions']);
+const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions', 'doctor', 'migrate']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
@@ -147,7 +30,10 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
-  { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|text-table)\.ts$/ },
+  {
+    name: /^(cli-truncate|string-width|wrap-ansi)$/,
+    only: /^src\/(sandbox\/(screen|text-table)|cli\/doctor-text)\.ts$/,
+  },
   { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|kubectl-eip\.js|config\/load\.ts|cli\/.*)$/ },
   { name: /^(node:)?timers(\/promises)?$/, only: /^src\/lib\/clock\.ts$/ },
 ];
@@ -215,6 +101,8 @@ const partOf = (file: string): string => {
   if (/^src\/policies\/(policy-cache|read-policy|reservations|holders|purchase-history)\.ts$/.test(file))
     return 'policies/io';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
+  if (file.startsWith('src/doctor/reader/')) return 'doctor/reader';
+  if (/^src\/migrate\/(read-inventory|carry-out|apply|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
   return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js'].includes(file) ? 'main' : (file.split('/')[1] ?? '');
