@@ -5,7 +5,10 @@ import { seeded as repeatable } from '../harness/random.ts';
 import { app, type PodChange } from '../virtualnode/translate/pods.ts';
 
 /** Chance that is the same each time. */
-export const seeded = (seed: number): (() => number) => repeatable(seed).next;
+export const seeded = (seed: number): (() => number) => {
+  const random = repeatable(seed);
+  return () => random.next();
+};
 
 const K8S = 'k8s.aliyun.com/';
 const ALL_KEYS = [...new Set([...Object.values(KEYS).flat(), ...Object.values(ECI_KEYS)])];

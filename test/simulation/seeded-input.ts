@@ -6,7 +6,8 @@ const STEPS = 4_096;
 
 /** Chance that repeats itself; its UUIDs take fewer draws than those of the harness. */
 export const seeded = (seed: number): Random => {
-  const { next } = repeatable(seed);
+  const random = repeatable(seed);
+  const next = (): number => random.next();
   const hex = (digits: number): string => {
     let text = '';
     while (text.length < digits)
