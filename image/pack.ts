@@ -25,7 +25,7 @@ import { isCode, isModule, packageOf, reach } from './reach.ts';
  */
 
 /** Their conditions ask for being passed on with the code. */
-const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
+export const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
 
 /** Copies a file, and of code what is run. */
 const copy = (from: string, to: string): void => {

@@ -92,7 +92,7 @@ test.serial('the sandbox is not in the image, nor offered by it, and what is the
 
 const isRoot = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
 const USER = textsOf(final, 'USER')[0] ?? '';
-/** A user that nobody else is, a file system that cannot be written to, no way to get more rights: as in config/manager. */
+/** A user that nobody else is, a file system that cannot be written to, no more rights: as in config/manager. */
 const CONFINED = `mount --make-rprivate / && mount -o remount,bind,ro / && cd "$IMAGE" &&
 exec setpriv --reuid "$UID_OF" --regid "$GID_OF" --clear-groups --no-new-privs --inh-caps=-all "$@"`;
 
