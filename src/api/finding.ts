@@ -49,6 +49,8 @@ export type FindingId =
   | 'NotHonouredByEci'
   /** On the object itself instead of its template. */
   | 'AnnotationOnService'
+  /** A label, where only annotations are read. */
+  | 'AnnotationAsLabel'
   /** The pod has no address of its own. */
   | 'HostNetwork'
   /** An EipPolicy does not let the namespace name this. */

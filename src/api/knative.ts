@@ -59,7 +59,14 @@ export interface KnativeService extends KubeObject {
   readonly spec?:
     | {
         readonly template?:
-          | { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | undefined } | undefined }
+          | {
+              readonly metadata?:
+                | {
+                    readonly annotations?: Readonly<Record<string, string>> | undefined;
+                    readonly labels?: Readonly<Record<string, string>> | undefined;
+                  }
+                | undefined;
+            }
           | undefined;
         /** Knative's webhook writes the latest Revision at 100 percent where there is none. */
         readonly traffic?: readonly TrafficTarget[] | undefined;

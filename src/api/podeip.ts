@@ -16,6 +16,13 @@ export interface Condition {
   readonly message: string;
 }
 
+/**
+ * The condition, True or absent, that only a person can help.
+ *
+ * @see https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+ */
+export const STALLED = 'Stalled';
+
 export interface PodEipSpec {
   /** `eip-…`; empty until the EIP exists. */
   readonly allocationID: string;

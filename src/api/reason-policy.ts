@@ -55,6 +55,7 @@ export const REASON = {
   StatelessOwner: attention,
   NotHonouredByEci: attention,
   AnnotationOnService: attention,
+  AnnotationAsLabel: attention,
   HostNetwork: attention,
   NotAllowedByPolicy: attention,
   NotAllowedOnVirtualNode: attention,

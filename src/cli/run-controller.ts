@@ -1,7 +1,7 @@
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import { systemClock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/random.ts';
-import { ServeError } from '../web/http-server.ts';
+import { ServeError } from '../web/listen.ts';
 import { startManager } from '../manager/manager.ts';
 import type { RunController } from './shell.ts';
 import { nodeVersion } from './version.ts';

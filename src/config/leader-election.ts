@@ -30,7 +30,12 @@ export const leaderElection = z
       .meta(rule('How long a leader that cannot renew its Lease goes on.', 'a whole number from 1 to 600')),
     retryPeriodSeconds: int(1, 600)
       .default(2)
-      .meta(rule('How often the Lease is renewed, or tried for.', 'a whole number from 1 to 600')),
+      .meta(
+        rule(
+          'How often the Lease is renewed. A replica that waits looks four times as often.',
+          'a whole number from 1 to 600',
+        ),
+      ),
   })
   .prefault({})
   .meta(rule('How one of several replicas becomes the one that works.', 'a mapping'));

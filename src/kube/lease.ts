@@ -42,7 +42,7 @@ export interface ElectionOptions {
   readonly leaseDurationMs?: number | undefined;
   /** Default 10 s. */
   readonly renewDeadlineMs?: number | undefined;
-  /** Default 2 s. */
+  /** Default 2 s. Who waits looks more often: see {@link LOOKS_PER_RETRY}. */
   readonly retryPeriodMs?: number | undefined;
   readonly onAcquired?: (() => void) | undefined;
   /** Called once; the process must end then. Not called by `release`. */
@@ -78,6 +78,15 @@ export interface Election {
 }
 
 class Lost extends Error {}
+
+/**
+ * How often whoever waits looks at the Lease within a retry period, while the API server answers. client-go looks once
+ * in one to two periods, so that a Lease that was given back lies there for up to four seconds. One small read twice a
+ * second is what it costs.
+ */
+const LOOKS_PER_RETRY = 4;
+/** Keeps candidates that have started together from always looking together. */
+const LOOK_JITTER = 0.2;
 
 export const createElection = (options: ElectionOptions): Election => {
   const { kube, clock, random, namespace, name, identity } = options;
@@ -154,12 +163,12 @@ export const createElection = (options: ElectionOptions): Election => {
     return true;
   };
 
-  const attempt = async (signal: AbortSignal): Promise<boolean> => {
+  const attempt = async (signal: AbortSignal): Promise<'leading' | 'held' | 'failed'> => {
     // Half the renew deadline, as in controller-runtime, so that one hanging call leaves time for a second.
     const left = renewedAt === undefined ? Infinity : renewedAt + renewDeadlineMs - clock.mono();
     const timeoutMs = Math.min(renewDeadlineMs / 2, left);
     try {
-      return await withDeadline(clock, timeoutMs, signal, acquireOrRenew);
+      return (await withDeadline(clock, timeoutMs, signal, acquireOrRenew)) ? 'leading' : 'held';
     } catch (error) {
       if (signal.aborted || error instanceof Lost) throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -172,15 +181,14 @@ export const createElection = (options: ElectionOptions): Election => {
           'The service account may not read or write the Lease; apply config/rbac, and config/virtual-node for the Lease of a virtual node (retrying).',
         );
       else log.warn(fields, 'The Lease could not be read or written.');
-      return false;
+      return race ? 'held' : 'failed';
     }
   };
 
   const loop = async (signal: AbortSignal): Promise<never> => {
-    while (!(await attempt(signal))) {
-      // client-go's JitterFactor 1.2 keeps candidates from knocking together.
-      await clock.sleep(retryPeriodMs * (1 + 1.2 * random.next()), signal);
-    }
+    for (let how = await attempt(signal); how !== 'leading'; how = await attempt(signal))
+      // client-go's JitterFactor 1.2 keeps candidates from knocking together where nothing answers.
+      await clock.sleep(how === 'held' ? untilNextLook() : retryPeriodMs * (1 + 1.2 * random.next()), signal);
     log.info({ epoch }, 'Leading.');
     options.onAcquired?.();
     acquired.resolve();
@@ -189,6 +197,13 @@ export const createElection = (options: ElectionOptions): Election => {
       if (left() <= 0) throw new Lost(`it was not renewed within ${renewDeadlineMs} ms`);
       await attempt(signal);
     }
+  };
+
+  /** No later than the moment when the Lease as it was seen last is over. */
+  const untilNextLook = (): number => {
+    const lookMs = (retryPeriodMs / LOOKS_PER_RETRY) * (1 + LOOK_JITTER * random.next());
+    const heldMs = observed === undefined ? 0 : observed.sinceMs + observed.validMs - clock.mono();
+    return heldMs > 0 ? Math.min(lookMs, heldMs) : lookMs;
   };
 
   const left = () => (renewedAt ?? 0) + renewDeadlineMs - clock.mono();

@@ -6,9 +6,11 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { createApp } from '../web/app.ts';
 import type { Health } from '../web/health.ts';
-import { serve, serveTls, type Serving } from '../web/http-server.ts';
+import { serve, serveTls } from '../web/http-server.ts';
+import type { Serving } from '../web/listen.ts';
 import type { Exposition } from '../web/metrics-endpoint.ts';
 import type { Status } from '../web/overview.ts';
+import { serveHealth } from '../web/serve-health.ts';
 import { followCertificate } from './certificate-files.ts';
 
 interface ListenerParts {
@@ -37,7 +39,7 @@ const METRICS_SERVICE = 'knative-eip-metrics';
 
 /**
  * Serves health, metrics and the status page, each at an address of its own, so that none of them can be kept busy
- * through another.
+ * through another; health in a thread of its own.
  *
  * @throws {ServeError} if one of them cannot listen
  */
@@ -53,7 +55,7 @@ export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise
     return one;
   };
   try {
-    const healthServer = keep(await serve(createApp({ health, log }), config.health.address, clock, 'health.address'));
+    const healthServer = keep(await serveHealth(health, config.health.address, log));
     const metrics = keep(await serveMetrics(parts, signal));
     const isLocalOnly = statusPage === 'local';
     const page =
@@ -79,10 +81,18 @@ const serveMetrics = async (
   const where = { address, key: 'metrics.address' };
   if (!tls) return serve(app, where.address, clock, where.key);
   const service = `${METRICS_SERVICE}.${config.leaderElection.namespace}.svc`;
-  const { selfSigned } = await import('../virtualnode/certificate.ts');
   // Also where files follow: a scrape before these are there fails at their client, and not at a port that is closed.
-  const own = await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
-  const server = await serveTls(app, where, { certificate: own }, clock);
+  // Not before it is wanted: what makes it is a tenth of the CPU until the process is ready.
+  const makeOwn = async () => {
+    try {
+      const { selfSigned } = await import('../virtualnode/certificate.ts');
+      return await selfSigned({ clock, random }, service, [`${service}.cluster.local`]);
+    } catch (error) {
+      log.error({ error: String(error) }, 'No certificate for /metrics could be made; the next scrape tries again');
+      throw error;
+    }
+  };
+  const server = await serveTls(app, where, { certificate: makeOwn }, clock);
   if (certificateDirectory !== undefined)
     void followCertificate(
       { directory: certificateDirectory, whose: 'metrics', present: (next) => server.present(next) },

@@ -16,7 +16,8 @@ import { watchBundles } from './bundle-watch.ts';
 import { followCertificate } from './certificate-files.ts';
 import type { Metrics } from './metrics-registry.ts';
 import { createReviewApp } from '../webhook/server.ts';
-import { serveTls, ServeError, type ServerCertificate, type TlsServing } from '../web/http-server.ts';
+import { serveTls, type ServerCertificate, type TlsServing } from '../web/http-server.ts';
+import { ServeError } from '../web/listen.ts';
 import { ruleSettingsOf } from './settings.ts';
 
 interface WebhookParts {

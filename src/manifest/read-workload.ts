@@ -80,6 +80,7 @@ interface Source {
   readonly labels: Metadata['labels'];
   readonly spec: z.output<typeof podLikeSchema>['spec'];
   readonly outside: Metadata['annotations'];
+  readonly outsideLabels?: Metadata['labels'];
   readonly replicas: number | undefined;
 }
 
@@ -120,6 +121,7 @@ const templated = (of: Kind, metadata: Metadata, spec: TemplatedSpec | undefined
     labels: template?.metadata?.labels,
     spec: template?.spec,
     outside: metadata.annotations,
+    outsideLabels: metadata.labels,
     replicas: of.isKnative || of.kind === 'DaemonSet' ? undefined : (replicas ?? parallelism ?? 1),
   });
 };
@@ -128,7 +130,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const { name = metadata.generateName ?? '', namespace = '' } = metadata;
   const own = metadata.labels ?? {};
-  const { annotations = {}, labels, spec, outside = {}, replicas } = source;
+  const { annotations = {}, labels, spec, outside = {}, outsideLabels, replicas } = source;
   const workload: Workload = {
     kind,
     namespace,
@@ -138,6 +140,7 @@ const workloadOf = ({ kind, isKnative }: Kind, metadata: Metadata, source: Sourc
     owner: owner && { kind: owner.kind, name: owner.name },
     annotations,
     outside,
+    outsideLabels,
     template: { metadata: { labels, annotations }, spec },
     hostNetwork: spec?.hostNetwork === true,
     podSpec: readPodSpec(spec),

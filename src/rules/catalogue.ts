@@ -110,6 +110,11 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
     'Annotations about EIPs are on the object itself, and its pods get those of its template only.',
     'Write them into spec.template.metadata.annotations.',
   ),
+  AnnotationAsLabel: entry(
+    'warn',
+    'A key of an annotation about EIPs is among the labels, where nothing reads it.',
+    'Write it into metadata.annotations of the pod, or into spec.template.metadata.annotations of what makes the pods.',
+  ),
   HostNetwork: entry(
     'refuse',
     'The pod uses the network of its node, so that its EIP would be the whole node’s.',

@@ -2,7 +2,14 @@ import type { Finding, FindingId } from '../api/finding.ts';
 import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
 import { FOLLOW } from '../request/release.ts';
 import type { RuleContext, RuleInput, Rule } from './rule.ts';
-import { beforeTraffic, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
+import {
+  annotationsAsLabels,
+  beforeTraffic,
+  labelsAsAnnotations,
+  legacyKeys,
+  nothingAsked,
+  unknownKeys,
+} from './keys.ts';
 import { ispRules, packages } from './isp.ts';
 import { limits, uncounted } from './limits.ts';
 import { instanceFindings } from './instance.ts';
@@ -37,6 +44,7 @@ const RULES: readonly Rule[] = [
 const ALWAYS: readonly Rule[] = [
   tooLateForEci,
   onTheObject,
+  annotationsAsLabels,
   ({ workload }) => unknownKeys(workload.annotations),
   nothingAsked,
 ];

@@ -11,7 +11,7 @@ import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
 import { quote } from '../lib/text.ts';
 import { finding, writtenKeys, type Rule } from './rule.ts';
-import type { Annotations } from './workload.ts';
+import type { Annotations, Workload } from './workload.ts';
 
 const PREFIXES = ['network.alibabacloud.com/', 'k8s.aliyun.com/'] as const;
 
@@ -105,6 +105,40 @@ export const labelsAsAnnotations: Rule = ({ workload: { annotations } }) =>
     ),
   );
 
+/** Every key that asks for an EIP or says what it is to be like. */
+const READ_KEYS: readonly string[] = [...new Set([...Object.values(KEYS).flat(), EIP_BEFORE_TRAFFIC])];
+
+const NO_LABELS: Annotations = {};
+
+/** Keys of annotations among the labels of the object or its pods, in the order of the settings. */
+const keysAmongLabels = ({ template, outsideLabels = NO_LABELS }: Workload): readonly string[] => {
+  const inner = template.metadata?.labels ?? NO_LABELS;
+  // Nearly every object: its labels are few, and none is looked for under forty keys.
+  if (![inner, outsideLabels].some((labels) => Object.keys(labels).some((key) => key.includes('eip')))) return [];
+  return READ_KEYS.filter((key) => Object.hasOwn(inner, key) || Object.hasOwn(outsideLabels, key));
+};
+
+/** Where annotations of the workload are to be written so that its pods get them. */
+const placeOfAnnotations = ({ kind, owner }: Workload): string => {
+  if (kind !== 'Pod' && kind !== 'Revision') return 'spec.template.metadata.annotations';
+  return owner ? `the annotations of the template of its ${owner.kind}` : 'metadata.annotations';
+};
+
+/** Annotations that were written as labels: `kubectl label` takes the same keys and says nothing. */
+export const annotationsAsLabels: Rule = ({ workload }) => {
+  const keys = keysAmongLabels(workload).filter((key) => !Object.hasOwn(workload.annotations, key));
+  if (keys.length === 0) return [];
+  const [are, them] = keys.length > 1 ? ['are labels', 'them'] : ['is a label', 'it'];
+  return [
+    finding(
+      'AnnotationAsLabel',
+      keys,
+      `${keys.join(', ')} ${are}, and only annotations are read`,
+      `write ${them} into ${placeOfAnnotations(workload)}`,
+    ),
+  ];
+};
+
 /** Read by the webhook where it is "true", and by nobody otherwise. */
 export const beforeTraffic: Rule = ({ workload: { annotations } }) => {
   const text = annotations[EIP_BEFORE_TRAFFIC];
@@ -127,10 +161,14 @@ const SETTINGS: readonly string[] = [
   EIP_BEFORE_TRAFFIC,
 ];
 
+const ASKING: ReadonlySet<string> = new Set([...KEYS.withEip, ...KEYS.instanceId]);
+
 /** How an EIP is to be is said, and that there is to be one is not. With pod-with-eip: "false" that is meant. */
-export const nothingAsked: Rule = ({ workload: { annotations, outside }, parsed: { wanted } }) => {
-  if (wanted || [...KEYS.withEip, ...KEYS.instanceId].some((key) => [annotations, outside].some((it) => key in it)))
-    return [];
+export const nothingAsked: Rule = ({ workload, parsed: { wanted } }) => {
+  if (wanted) return [];
+  const { annotations, outside } = workload;
+  const written = [...Object.keys(annotations), ...Object.keys(outside), ...keysAmongLabels(workload)];
+  if (written.some((key) => ASKING.has(key))) return [];
   const keys = writtenKeys(SETTINGS, annotations);
   const [first] = keys;
   if (first === undefined) return [];

@@ -22,6 +22,8 @@ export interface Workload {
   readonly annotations: Annotations;
   /** Those of the object itself, which no pod gets; empty where the object is a pod or a Revision. */
   readonly outside: Annotations;
+  /** Labels of the object itself; undefined where the object is a pod or a Revision, whose own are the template's. */
+  readonly outsideLabels?: Annotations | undefined;
   readonly template: PodTemplate;
   readonly hostNetwork: boolean;
   /** The whole of what its pods are; undefined where nothing has to be said about it. */

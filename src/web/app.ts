@@ -1,14 +1,11 @@
 import Koa from 'koa';
 import type { Log } from '../lib/log.ts';
-import { healthRoutes, type Health } from './health.ts';
 import { metricsRoute, type Exposition, type Guard } from './metrics-endpoint.ts';
 import { pageRoutes, type PageOptions } from './page.ts';
 import type { Route } from './route.ts';
 
 /** What an HTTP server serves: what is undefined is not there. */
 export interface Shown {
-  /** /healthz and /readyz. */
-  readonly health?: Health | undefined;
   /** /metrics, in the Prometheus text format. */
   readonly exposition?: Exposition | undefined;
   /** Decides who may read the metrics; without it, everybody may. */
@@ -19,12 +16,11 @@ export interface Shown {
 }
 
 /**
- * The application behind `health.address`, `metrics.address` or `http.address`. Each of them has one part only, and a
- * listener of its own, so that whoever keeps one busy does not keep the kubelet from the health.
+ * The application behind `metrics.address` or `http.address`. Each of them has one part only, and a listener of its
+ * own, so that whoever keeps one busy keeps nobody from the other. Health has a thread of its own: see serve-health.ts.
  */
-export const createApp = ({ health, exposition, guard, page, log }: Shown): Koa => {
+export const createApp = ({ exposition, guard, page, log }: Shown): Koa => {
   const routes = new Map<string, Route>([
-    ...(health ? healthRoutes(health) : []),
     ...(exposition ? ([['/metrics', metricsRoute(exposition, guard)]] as const) : []),
     ...(page ? pageRoutes(page) : []),
   ]);

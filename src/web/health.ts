@@ -1,7 +1,14 @@
-import type { Route } from './route.ts';
-
 /** Returns whether something works at the moment. Must not block. Throwing counts as failed. */
 type Check = () => boolean;
+
+/** Each check's name and whether it passes, in the order in which they were registered. */
+export type CheckResults = readonly (readonly [name: string, passes: boolean])[];
+
+/** What the checks of both kinds say at one moment. */
+export interface HealthReport {
+  readonly live: CheckResults;
+  readonly ready: CheckResults;
+}
 
 /**
  * The checks behind Kubernetes' probes. Liveness: would a restart help? Readiness: can this process do its work, as
@@ -12,8 +19,7 @@ export interface Health {
   live(name: string, check: Check): void;
   /** The process is not ready while one of these fails. */
   ready(name: string, check: Check): void;
-  /** Each check's name and whether it passes, in the order in which they were registered. */
-  results(kind: 'live' | 'ready'): readonly (readonly [name: string, passes: boolean])[];
+  report(): HealthReport;
 }
 
 const passes = (check: Check): boolean => {
@@ -28,27 +34,10 @@ const passes = (check: Check): boolean => {
 /** Creates an empty registry of checks. Registering a name again replaces its check. */
 export const createHealth = (): Health => {
   const checks = { live: new Map<string, Check>(), ready: new Map<string, Check>() };
+  const results = (kind: 'live' | 'ready') => [...checks[kind]].map(([name, check]) => [name, passes(check)] as const);
   return {
     live: (name, check) => void checks.live.set(name, check),
     ready: (name, check) => void checks.ready.set(name, check),
-    results: (kind) => [...checks[kind]].map(([name, check]) => [name, passes(check)] as const),
+    report: () => ({ live: results('live'), ready: results('ready') }),
   };
 };
-
-/** Writes the same lines as Kubernetes' own components do for `?verbose`. */
-const probe =
-  (path: string, kind: 'live' | 'ready', health: Health): Route =>
-  (ctx) => {
-    const results = health.results(kind);
-    const well = results.every(([, passes]) => passes);
-    const verdict = `${path} check ${well ? 'passed' : 'failed'}\n`;
-    const lines = results.map(([name, passes]) => `[${passes ? '+' : '-'}]${name} ${passes ? 'ok' : 'failed'}\n`);
-    ctx.status = well ? 200 : 503;
-    ctx.body = 'verbose' in ctx.query ? [...lines, verdict].join('') : well ? 'ok\n' : verdict;
-  };
-
-/** `/healthz` and `/readyz`. Any answer from /healthz shows that the event loop is not blocked. */
-export const healthRoutes = (health: Health): [string, Route][] => [
-  ['/healthz', probe('healthz', 'live', health)],
-  ['/readyz', probe('readyz', 'ready', health)],
-];

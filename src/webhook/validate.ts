@@ -77,30 +77,48 @@ const OURS = /eip|^(network\.alibabacloud\.com|k8s\.aliyun\.com)\//i;
  * Whether any rule reads something of the object. Most objects have nothing to read; objects that are being deleted are
  * not evaluated.
  */
-export const isEvaluated = ({ annotations, outside, volumes, isEnding }: Workload): boolean =>
-  !isEnding &&
-  (volumes?.some(({ nfs, flexVolume }) => nfs ?? flexVolume) === true ||
-    [...Object.keys(annotations), ...Object.keys(outside)].some((key) => key.length <= LONGEST_KEY && OURS.test(key)));
+export const isEvaluated = (workload: Workload): boolean =>
+  !workload.isEnding &&
+  (workload.volumes?.some(({ nfs, flexVolume }) => nfs ?? flexVolume) === true ||
+    [workload.annotations, workload.outside, ...labelsOf(workload)]
+      .flatMap((written) => Object.keys(written ?? {}))
+      .some((key) => key.length <= LONGEST_KEY && OURS.test(key)));
+
+const labelsOf = ({ template, outsideLabels }: Workload) => [template.metadata?.labels, outsideLabels];
 
 /**
  * The parts that the evaluation depends on. Users and their tools write them; what controllers write on objects is not
  * included.
  */
-const relevant = ({ annotations, outside, replicas, hostNetwork, template, traffic, podSpec, volumes }: Workload) => ({
-  traffic,
-  // They choose of the account also where the rest of the pod cannot be read.
-  volumes: volumes ?? [],
-  // Another image is what most updates bring, and nothing that anything here depends on.
-  podSpec: podSpec && { ...podSpec, containers: podSpec.containers.map((each) => ({ ...each, image: '' })) },
-  annotations: pick(annotations),
-  outside: pick(outside),
-  replicas,
-  hostNetwork,
-  labels: template.metadata?.labels ?? {},
-  nodeSelector: template.spec?.nodeSelector ?? {},
-  tolerations: template.spec?.tolerations ?? [],
-  affinity: template.spec?.affinity,
-});
+const relevant = (workload: Workload) => {
+  const {
+    annotations,
+    outside,
+    outsideLabels = {},
+    replicas,
+    hostNetwork,
+    template,
+    traffic,
+    podSpec,
+    volumes,
+  } = workload;
+  return {
+    traffic,
+    // They choose of the account also where the rest of the pod cannot be read.
+    volumes: volumes ?? [],
+    // Another image is what most updates bring, and nothing that anything here depends on.
+    podSpec: podSpec && { ...podSpec, containers: podSpec.containers.map((each) => ({ ...each, image: '' })) },
+    annotations: pick(annotations),
+    outside: pick(outside),
+    outsideLabels: pick(outsideLabels),
+    replicas,
+    hostNetwork,
+    labels: template.metadata?.labels ?? {},
+    nodeSelector: template.spec?.nodeSelector ?? {},
+    tolerations: template.spec?.tolerations ?? [],
+    affinity: template.spec?.affinity,
+  };
+};
 
 const pick = (annotations: Workload['annotations']) =>
   Object.fromEntries(Object.entries(annotations).filter(([key]) => OURS.test(key) || SCALE_KEYS.includes(key)));

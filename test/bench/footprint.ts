@@ -4,11 +4,15 @@
  * program, with the options of the Dockerfile. Prints Markdown. CPU and memory are the controller's own; the time until
  * it is ready depends on what else the machine does.
  *
+ * Two ratios are of pairs, one after the other in the same run, so that a busy machine is in both: the start in an
+ * empty cluster with `node -e 0`; and what pods add to it with a process of the same options that fetches the same
+ * pages and parses them, and does nothing with them.
+ *
  *   npm run build && npm run bench:footprint
  *   npm run bench:footprint -- --pods 0,10000,50000 --runs 3
  *   npm run bench:footprint -- --entry src/main.ts --options ''
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -17,7 +21,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
@@ -36,10 +40,13 @@ import { definitionOf } from '../harness/cluster.ts';
 import { freePort } from '../harness/free-port.ts';
 import { configuration } from '../harness/settings.ts';
 
+const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
 const MIB = 2 ** 20;
 /** Linux tells CPU time in hundredths of a second. */
 const TICK_MS = 10;
+/** How often it is asked whether it is ready, which costs it CPU. */
+const POLL_MS = 20;
 /** How long after it is ready the memory is looked at again. */
 const LATER_MS = 10_000;
 const ASKING_ONE_IN = 100;
@@ -132,6 +139,11 @@ const serveWithPods = async (url: string, count: number) => {
   return { url: `http://127.0.0.1:${port}`, close };
 };
 
+interface Cost {
+  readonly cpuMs: number;
+  readonly wallMs: number;
+}
+
 interface Taken {
   readonly memoryMiB: number;
   readonly cpuMs: number;
@@ -170,7 +182,38 @@ const kube = createKube({ transport: admin.calls, clock, qps: 0 });
 for (const kind of [PODEIP, EIP_HOLDER]) await kube.create(CRD, definitionOf(kind));
 await createHome(kube);
 
-const measure = async (url: string) => {
+/** What a program that is given to Node took, by its own word: milliseconds. */
+const ownWord = async (nodeOptions: readonly string[], program: string): Promise<Cost> => {
+  const { stdout } = await run(process.execPath, [...nodeOptions, '--input-type=module', '-e', program], {
+    env: { NODE_ENV: 'production' },
+  });
+  return JSON.parse(stdout) as Cost;
+};
+
+const TELL = `console.log(JSON.stringify({ cpuMs: (process.cpuUsage().user + process.cpuUsage().system) / 1_000 - cpuMs, wallMs: performance.now() - wallMs }))`;
+
+/** Node that does nothing, from its first moment to its end. */
+const nothing = async (): Promise<Cost> => {
+  const started = performance.now();
+  const { cpuMs } = await ownWord([], `const [cpuMs, wallMs] = [0, 0]; process.on('exit', () => ${TELL});`);
+  return { cpuMs, wallMs: performance.now() - started };
+};
+
+/** Fetches and parses all pods, page by page, and keeps none. */
+const fetchAndParse = (url: string): Promise<Cost> =>
+  ownWord(
+    options,
+    `const { user, system } = process.cpuUsage();
+    const [cpuMs, wallMs] = [(user + system) / 1_000, performance.now()];
+    let token = '';
+    do {
+      const response = await fetch('${url}/api/v1/pods?limit=500' + (token && '&continue=' + token));
+      token = JSON.parse(await response.text()).metadata.continue ?? '';
+    } while (token);
+    ${TELL};`,
+  );
+
+const measure = async (url: string, laterMs: number) => {
   const port = await freePort();
   const [kubeconfigPath, path] = [join(folder, 'kubeconfig'), join(folder, 'config.yaml')];
   await writeFile(kubeconfigPath, kubeconfig(url));
@@ -199,12 +242,12 @@ const measure = async (url: string) => {
   try {
     while (!(await isReady(port))) {
       if (child.exitCode !== null || child.pid === undefined) throw new Error(`the controller has ended:\n${said}`);
-      await sleep(5);
+      await sleep(POLL_MS);
     }
     const readyMs = performance.now() - started;
     const { pid = 0 } = child;
     const then = takenBy(pid);
-    await sleep(LATER_MS);
+    await sleep(laterMs);
     const later = takenBy(pid);
     return { readyMs, cpuMs: then.cpuMs, memoryMiB: then.memoryMiB, later };
   } finally {
@@ -214,21 +257,37 @@ const measure = async (url: string) => {
 };
 
 process.stdout.write(`${values.entry}, Node ${process.versions.node}, options: ${values.options || 'none'}\n\n`);
-const HEAD = ['pods', 'ready after s', 'CPU until ready ms', 'MiB when ready', 'MiB 10 s later', 'highest MiB'];
+const HEAD = [
+  'pods',
+  'ready after s',
+  'CPU until ready ms',
+  'MiB when ready',
+  'MiB 10 s later',
+  'highest MiB',
+  'start ÷ node -e 0: CPU, time',
+  'pods ÷ fetch and parse: CPU, time',
+];
 row(...HEAD);
 row(...HEAD.map(() => '---'));
 for (const pods of values.pods.split(',').map(Number)) {
   const front = await serveWithPods(api.url, pods);
-  const runs: Awaited<ReturnType<typeof measure>>[] = [];
-  for (let run = 0; run < Number(values.runs); run += 1) runs.push(await measure(front.url));
-  const of = (pick: (one: (typeof runs)[number]) => number) => median(runs.map(pick)).toFixed(0);
+  const runs: (Awaited<ReturnType<typeof measure>> & { readonly cpu: number; readonly wall: number })[] = [];
+  for (let index = 0; index < Number(values.runs); index += 1) {
+    const [base, empty] = pods === 0 ? [await nothing()] : [await fetchAndParse(front.url), await measure(api.url, 0)];
+    const one = await measure(front.url, LATER_MS);
+    const [cpuMs, readyMs] = [one.cpuMs - (empty?.cpuMs ?? 0), one.readyMs - (empty?.readyMs ?? 0)];
+    runs.push({ ...one, cpu: cpuMs / base.cpuMs, wall: readyMs / base.wallMs });
+  }
+  const of = (pick: (one: (typeof runs)[number]) => number, digits = 0) => median(runs.map(pick)).toFixed(digits);
+  const ratios = `${of(({ cpu }) => cpu, 2)}, ${of(({ wall }) => wall, 2)}`;
   row(
     pods,
-    (median(runs.map(({ readyMs }) => readyMs)) / 1_000).toFixed(2),
+    of(({ readyMs }) => readyMs / 1_000, 2),
     of(({ cpuMs }) => cpuMs),
     of(({ memoryMiB }) => memoryMiB),
     of(({ later }) => later.memoryMiB),
     of(({ later }) => later.highestMiB),
+    ...(pods === 0 ? [ratios, ''] : ['', ratios]),
   );
   await front.close();
 }

@@ -83,7 +83,6 @@ test('the pods meet the restricted Pod Security Standard, and the namespace enfo
   const { spec } = (deployment.spec ?? {})['template'] as {
     spec: {
       securityContext: object;
-      priorityClassName: string;
       containers: { securityContext: object; image: string; resources: object }[];
     };
   };

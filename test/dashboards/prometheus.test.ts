@@ -12,7 +12,6 @@ import { REVISION_LABEL, SERVICE_LABEL, SERVICE_UID } from '../../src/api/knativ
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
 import { Operating } from '../harness/operating.ts';
 import {
@@ -147,7 +146,7 @@ const scenario = async (world: Operating, scraped: () => Promise<void>): Promise
       next = Promise.withResolvers();
       return answer;
     };
-    const app = createApp({ health: createHealth(), exposition, log: silentLog });
+    const app = createApp({ exposition, log: silentLog });
     const server = await serve(app, '127.0.0.1:0', systemClock);
     const knative = await serveKnative();
     const targets = [new URL(server.url).host, knative.host];

@@ -76,6 +76,9 @@ declare('the pods of the Deployment are admitted to its restricted namespace wit
   );
   t.like(made.body.status, { replicas: 2, unavailableReplicas: 2 });
   t.false(JSON.stringify(made.body.status).includes('ReplicaFailure'));
+  // The class is no privilege of kube-system: admission gives its pods the priority here, too.
+  const { lines } = await kubectl(plane, 'get', 'pods', '-n', HOME, '-o', 'jsonpath={.items[*].spec.priority}');
+  t.deepEqual(lines, ['2000000000 2000000000']);
 
   // With what is missing from its security context it would be warned of, and its pods would be refused.
   const lax = { name: 'controller', securityContext: { allowPrivilegeEscalation: true } };

@@ -61,6 +61,19 @@ const service = (metadata: object | undefined) => ({
   spec: { template: { ...(metadata && { metadata }), spec: { containers: [{ image: 'hello' }] } } },
 });
 
+const cronJob = (ofPods: object) => ({
+  apiVersion: 'batch/v1',
+  kind: 'CronJob',
+  metadata: { name: 'a' },
+  spec: {
+    schedule: '@daily',
+    jobTemplate: {
+      spec: { template: { metadata: ofPods, spec: { ...template({}).spec, restartPolicy: 'Never' } } },
+    },
+  },
+});
+
+const cronJobs = (namespace: string) => `/apis/batch/v1/namespaces/${namespace}/cronjobs`;
 const deployments = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`;
 const services = (namespace: string) => `/apis/serving.knative.dev/v1/namespaces/${namespace}/services`;
 
@@ -94,6 +107,16 @@ const CASES: readonly Case[] = [
   ['a Deployment that speaks of something else', deployments, deployment('a', UNRELATED, UNRELATED), []],
   ['a Deployment with a key on its pods', deployments, deployment('a', {}, { annotations: NEW }), [IS_EVALUATED]],
   ['a Deployment with a key on itself', deployments, deployment('a', { annotations: NEW }), [IS_EVALUATED]],
+  ['a pod with a key among its labels', pods, pod('a', { labels: NEW }), [POD_IS_EVALUATED]],
+  ['a Deployment with a key among its labels', deployments, deployment('a', { labels: NEW }), [IS_EVALUATED]],
+  [
+    'a Deployment with a key among the labels of its pods',
+    deployments,
+    deployment('a', {}, { labels: { app: 'hello', ...NEW } }),
+    [IS_EVALUATED],
+  ],
+  ['a CronJob with a key among the labels of its pods', cronJobs, cronJob({ labels: NEW }), [IS_EVALUATED]],
+  ['a Knative Service with a key among the labels of its pods', services, service({ labels: NEW }), [IS_EVALUATED]],
   ['a Knative Service whose template has no metadata', services, service(undefined), []],
   ['a Knative Service that speaks of something else', services, service(UNRELATED), []],
   ['a Knative Service with a key', services, service({ annotations: NEW }), [IS_EVALUATED]],

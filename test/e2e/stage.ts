@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -187,8 +187,15 @@ export const setStage = async (
   const outputs: (() => string)[] = [];
   let started = 0;
 
-  /** @param only the part that it runs, with the service account of its own */
-  const startController = async (settings: object = {}, only?: 'eip' | 'virtual-node'): Promise<Controller> => {
+  /**
+   * @param only the part that it runs, with the service account of its own
+   * @param server where it believes the API server to be, such as a proxy in front of it
+   */
+  const startController = async (
+    settings: object = {},
+    only?: 'eip' | 'virtual-node',
+    server?: string,
+  ): Promise<Controller> => {
     if (kind === 'real' && 'virtualNode' in settings)
       for (const each of ['virtual-node', 'virtual-node-service-account'])
         if (only === undefined) await grant(kube, each, 'knative-eip');
@@ -199,6 +206,11 @@ export const setStage = async (
       await actAsProduct(api.path, account, connection.calls, 'knative-eip-virtual-node');
     }
     const path = join(folder, `config-${(started += 1)}.yaml`);
+    if (server !== undefined) {
+      const reached = (await readFile(account, 'utf8')).replaceAll(connection.server, server);
+      account = join(folder, `kubeconfig-${started}`);
+      await writeFile(account, reached, { mode: 0o600 });
+    }
     const endpoint = cloudHttp.url;
     await writeFile(
       path,
@@ -293,6 +305,7 @@ export const setStage = async (
     describe,
     close,
     kubeconfig: api.path,
+    server: connection.server,
     folder,
     cloudUrl: cloudHttp.url,
   };

@@ -81,10 +81,11 @@ test('after a crash a candidate takes over when the record has not changed for i
     t.false(b.isLeader());
     t.is(b.holder(), 'a');
     a.crash();
-    // b asks every 3.2 s. It saw the last renewal (of second 30) at second 32, so it waits until second 47.
-    await clock.advance(16_900);
+    // b looks every 550 ms. It has seen the last renewal (of second 30) within that, and waits 15 s from there on: no
+    // longer, although its next look would be later.
+    await clock.advance(14_999);
     t.false(b.isLeader());
-    await clock.advance(1200);
+    await clock.advance(551);
     t.true(b.isLeader());
     t.is(b.epoch(), 1);
     t.is(specOf(api)['holderIdentity'], 'b');
@@ -221,7 +222,7 @@ test('a release hands over at once, and the Lease is renewed until then', async 
   t.deepEqual(a.lost, []);
   t.is(specOf(api)['holderIdentity'], '');
   t.false(a.isLeader());
-  await clock.advance(4400);
+  await clock.advance(600);
   t.true(b.isLeader());
   await b.release();
 
@@ -232,6 +233,32 @@ test('a release hands over at once, and the Lease is renewed until then', async 
   t.is(specOf(api)['holderIdentity'], 'c', 'who does not lead releases nothing');
   api.before = () => status(503, 'ServiceUnavailable', LEASE_PATH);
   await t.notThrowsAsync(idle.release());
+});
+
+test('who waits looks twice a second while the API server answers, and far less often where it does not', async (t) => {
+  const clock = new ManualClock(1_700_000_000_000);
+  const api = new MemoryApi();
+  const a = candidate(api, clock, 'a');
+  await a.acquired;
+  let looks = 0;
+  let isDown = false;
+  api.before = () => {
+    looks += 1;
+    return isDown ? status(503, 'ServiceUnavailable', LEASE_PATH) : undefined;
+  };
+  a.crash();
+  const b = candidate(api, clock, 'b');
+  await clock.advance(11_000);
+  t.is(looks, 1 + 11_000 / 550);
+  isDown = true;
+  looks = 0;
+  await clock.advance(32_000);
+  t.is(looks, 32_000 / 3_200);
+  isDown = false;
+  // It is over long since: the first look that is answered takes it.
+  await clock.advance(3_200);
+  t.true(b.isLeader());
+  b.crash();
 });
 
 test('durations that leave no room for a late renewal are refused', (t) => {

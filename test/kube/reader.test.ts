@@ -10,7 +10,6 @@ import type { KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts
 import { createReaderAuthorizer } from '../../src/kube/reader.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
@@ -99,7 +98,7 @@ test('a flood of tokens waits for itself, is asked about a few at a time, and fo
     clock,
     log: silentLog,
   });
-  const app = createApp({ health: createHealth(), exposition, guard, log: silentLog });
+  const app = createApp({ exposition, guard, log: silentLog });
   const http = await serve(app, '127.0.0.1:0', systemClock);
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   const statusOf = async (token: string, localAddress = '127.0.0.3') => {
@@ -134,7 +133,7 @@ const exposition = () => Promise.resolve({ contentType: 'text/plain', body: 'up 
 
 test('/metrics asks the guard, and everything else does not', async (t) => {
   const { guard } = guarded();
-  const app = createApp({ health: createHealth(), exposition, guard, log: silentLog });
+  const app = createApp({ exposition, guard, log: silentLog });
   const server = await serve(app, '127.0.0.1:0', systemClock);
   try {
     const get = (path: string, authorization?: string) =>
@@ -150,7 +149,7 @@ test('/metrics asks the guard, and everything else does not', async (t) => {
       headers: { authorization: 'Bearer prometheus', 'accept-encoding': 'identity' },
     });
     t.is(plain.headers.get('content-encoding'), null);
-    t.is((await get('/healthz')).status, 200);
+    t.is((await get('/other')).status, 404);
   } finally {
     await server.close();
   }

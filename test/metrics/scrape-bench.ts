@@ -13,7 +13,6 @@ import { systemRandom as random } from '../../src/lib/random.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { STAGES } from '../../src/controllers/podeip/metrics.ts';
 import { createApp } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
 import { configOf } from '../harness/settings.ts';
 
@@ -102,7 +101,7 @@ const scrapes = async (podEips: readonly PodEip[], metricsConfig: ConfigInput['m
   metrics.queue('podeip').waited(0.1);
   metrics.life.served('new', { queue: 0.1, allocate: 1, associate: 2, publish: 0.1 });
   for (const _ of STAGES) metrics.life.did('Allocate');
-  const app = createApp({ health: createHealth(), exposition: () => metrics.render(), log: silentLog });
+  const app = createApp({ exposition: () => metrics.render(), log: silentLog });
   const server = await serve(app, '127.0.0.1:0', clock);
   const get = async (encoding: string) => {
     const start = performance.now();

@@ -110,6 +110,12 @@ const ANNOTATIONS: readonly (readonly [say: string, object: object, ids: readonl
     ['StatelessOwner'],
   ],
   ['on the Service itself', service({ outside: NEW }), ['AnnotationOnService']],
+  ['a label on the Service itself', service({ outsideLabels: NEW }), ['AnnotationAsLabel']],
+  [
+    'a label that asks, and annotations that say what the EIP is to be like',
+    deployment({ labels: NEW, annotations: { [KEYS.bandwidth[1]]: '10' } }),
+    ['AnnotationAsLabel'],
+  ],
   ['hostNetwork', pod({ annotations: NEW, spec: { hostNetwork: true } }), ['HostNetwork']],
   ['on Container Compute Service', pod({ annotations: NEW, labels: { 'alibabacloud.com/acs': 'true' } }), []],
   ['both sorts of virtual node', pod({ annotations: NEW, labels: { ...ECI, 'alibabacloud.com/acs': 'true' } }), []],

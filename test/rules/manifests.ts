@@ -18,6 +18,8 @@ interface Shape {
   readonly spec?: object | undefined;
   /** Annotations of the object itself, where it has a template. */
   readonly outside?: object | undefined;
+  /** Labels of the object itself, where it has a template. */
+  readonly outsideLabels?: object | undefined;
   readonly name?: string | undefined;
   readonly namespace?: string | undefined;
   readonly owner?: string | undefined;
@@ -41,10 +43,19 @@ export const pod = ({ annotations, labels, spec, name = 'web', namespace = 'defa
 
 const templated =
   (apiVersion: string, kind: string) =>
-  ({ annotations, labels, spec, outside, name = 'web', namespace = 'default', replicas }: Shape): object => ({
+  ({
+    annotations,
+    labels,
+    spec,
+    outside,
+    outsideLabels,
+    name = 'web',
+    namespace = 'default',
+    replicas,
+  }: Shape): object => ({
     apiVersion,
     kind,
-    metadata: { name, namespace, annotations: outside },
+    metadata: { name, namespace, annotations: outside, labels: outsideLabels },
     spec: {
       ...(replicas !== undefined && { replicas }),
       ...(apiVersion === 'apps/v1' && { selector: { matchLabels: { app: name } } }),

@@ -94,6 +94,27 @@ export const REQUEST_PAIRS = {
     with: make({ outside: NEW }),
     without: make({ annotations: NEW, outside: NEW }),
   })),
+  AnnotationAsLabel: [
+    {
+      with: pod({ labels: { [`${K8S}eci-with-eip`]: 'true' } }),
+      // Other keys that mention an EIP are somebody else's.
+      without: pod({ labels: { 'example.com/eip': 'true', 'k8s.aliyun.com/eci-use-specs': '2-4Gi' } }),
+    },
+    {
+      say: 'beside the annotation',
+      with: asks({}, { labels: { [`${K8S}eip-bandwidth`]: '10' } }),
+      without: asks({ [`${K8S}eip-bandwidth`]: '10' }, { labels: { [`${K8S}eip-bandwidth`]: '10' } }),
+    },
+    ...[service, deployment, statefulSet].flatMap((make) =>
+      [{ labels: { [`${K8S}eci-with-eip`]: 'true' } }, { outsideLabels: { [`${K8S}eci-with-eip`]: 'true' } }].map(
+        (labels) => ({
+          say: Object.keys(labels).join(),
+          with: make(labels),
+          without: make({ ...labels, annotations: { [`${K8S}eci-with-eip`]: 'true' } }),
+        }),
+      ),
+    ),
+  ],
   HostNetwork: [
     { with: asks({}, { spec: { hostNetwork: true } }), without: asks({}, { spec: { hostNetwork: false } }) },
     {

@@ -129,8 +129,8 @@ export const buyingMutants: readonly Mutant[] = [
       }),
     ),
     test: {
-      file: 'controllers/podeip/actions.test.ts',
-      title: 'a reservation is a compare-and-swap: it is for the usage that was counted, as it was then',
+      file: 'controllers/podeip/late-answers.test.ts',
+      title: 'of two pods that counted the same last place, one gets it*',
     },
   },
   mutant(
@@ -173,8 +173,8 @@ export const buyingMutants: readonly Mutant[] = [
       ),
     ),
     test: {
-      file: 'controllers/podeip/quiet.test.ts',
-      title: 'before a purchase no new generation of a process before is on its way any more',
+      file: 'controllers/podeip/late-answers.test.ts',
+      title: 'a new generation that a process before wrote does not arrive once another process is about to buy',
     },
   },
 ];

@@ -137,8 +137,8 @@ export const endingMutants: readonly Mutant[] = [
       quiet('asOfAsking', () => (memory) => memory),
     ),
     test: {
-      file: 'controllers/podeip/quiet.test.ts',
-      title: 'a reading counts from when it was asked for, however long its answer took',
+      file: 'controllers/podeip/late-answers.test.ts',
+      title: 'what was not listed when it was asked for is not taken for gone*',
     },
   },
   {

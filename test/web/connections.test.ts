@@ -6,10 +6,8 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import Koa from 'koa';
 import { systemClock } from '../../src/lib/clock.ts';
-import { silentLog } from '../../src/lib/log.ts';
-import { createApp } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
-import { serve, serveTls, type Serving } from '../../src/web/http-server.ts';
+import { serve, serveTls } from '../../src/web/http-server.ts';
+import type { Serving } from '../../src/web/listen.ts';
 import { bundleOf, renew } from '../../src/webhook/certificates.ts';
 import { ManualClock } from '../harness/clock.ts';
 
@@ -20,7 +18,8 @@ import { ManualClock } from '../harness/clock.ts';
 
 const authority = await renew(undefined, ['127.0.0.1'], Date.now());
 const ca = bundleOf(authority);
-const health = () => createApp({ health: createHealth(), log: silentLog });
+/** Answers at once. */
+const ready = () => new Koa().use((ctx) => void (ctx.body = 'ok'));
 const where = { address: '127.0.0.1:0', key: 'webhook.address' };
 
 const portOf = ({ url }: Serving): number => Number(new URL(url).port);
@@ -50,7 +49,7 @@ const holdTls = async (server: Serving, localAddress: string): Promise<Socket> =
 };
 
 /** The status of an answer to a new connection of this address; what was wrong where there is none. */
-const ask = (server: Serving, localAddress: string, path = '/healthz'): Promise<number | string> =>
+const ask = (server: Serving, localAddress: string, path = '/'): Promise<number | string> =>
   new Promise((resolve) => {
     const options = { port: portOf(server), host: '127.0.0.1', path, localAddress, agent: false };
     const got = (response: { statusCode?: number | undefined; resume(): void }) => {
@@ -91,7 +90,7 @@ const isAnswered = async (t: ExecutionContext, server: Serving, addresses: reado
 };
 
 test('300 idle connections of one pod leave it with its share, and everybody is answered', async (t) => {
-  const server = await serve(health(), '127.0.0.1:0', systemClock);
+  const server = await serve(ready(), '127.0.0.1:0', systemClock);
   const sockets: Socket[] = [];
   for (let index = 0; index < 300; index += 1) sockets.push(await hold(server, '127.0.0.3'));
   await isAnswered(t, server, ['127.0.0.1', '127.0.0.3']);
@@ -104,17 +103,17 @@ test('300 idle connections of one pod leave it with its share, and everybody is 
 });
 
 test('idle connections of forty addresses keep nobody out', async (t) => {
-  const server = await serve(health(), '127.0.0.1:0', systemClock);
+  const server = await serve(ready(), '127.0.0.1:0', systemClock);
   const sockets: Socket[] = [];
   for (let index = 0; index < 400; index += 1)
-    sockets.push(await hold(server, `127.0.1.${1 + (index % 40)}`, index % 2 === 0 ? '' : 'GET /healthz HT'));
+    sockets.push(await hold(server, `127.0.1.${1 + (index % 40)}`, index % 2 === 0 ? '' : 'GET / HT'));
   await isAnswered(t, server, ['127.0.0.1', '127.0.1.7']);
   await closedDownTo(sockets, 256);
   await releasing(server, sockets);
 });
 
 test('a flood of requests, 150 connections at a time, keeps nobody out', async (t) => {
-  const server = await serve(health(), '127.0.0.1:0', systemClock);
+  const server = await serve(ready(), '127.0.0.1:0', systemClock);
   const over = new AbortController();
   const flood = Array.from({ length: 150 }, async () => {
     while (!over.signal.aborted) await ask(server, '127.0.0.3');
@@ -150,7 +149,7 @@ test('what is being answered is never cut off; one address more than its share o
 });
 
 test('over TLS those give way that do not end their handshake, and those that ended it and say nothing', async (t) => {
-  const server = await serveTls(health(), where, { certificate: authority.leaf }, systemClock);
+  const server = await serveTls(ready(), where, { certificate: authority.leaf }, systemClock);
   const sockets: Socket[] = [];
   for (let index = 0; index < 300; index += 1) sockets.push(await hold(server, '127.0.0.3'));
   await isAnswered(t, server, ['127.0.0.1', '127.0.0.3']);
@@ -161,7 +160,7 @@ test('over TLS those give way that do not end their handshake, and those that en
 });
 
 test('handshakes of a flood wait for their turn, and so does nobody else', async (t) => {
-  const server = await serveTls(health(), where, { certificate: authority.leaf, connections: 'many' }, systemClock);
+  const server = await serveTls(ready(), where, { certificate: authority.leaf, connections: 'many' }, systemClock);
   // Eight that begin and never end hold up their own address, where two hundred more have sent all that they have to.
   const stalled = await stall(server);
   const waiting = Array.from({ length: 200 }, () => ask(server, '127.0.0.3'));
@@ -172,7 +171,7 @@ test('handshakes of a flood wait for their turn, and so does nobody else', async
 });
 
 test('a reset before the handshake, of a connection that is silent or waits for its turn, ends nothing but itself', async (t) => {
-  const server = await serveTls(health(), where, { certificate: authority.leaf }, systemClock);
+  const server = await serveTls(ready(), where, { certificate: authority.leaf }, systemClock);
   const stalled = await stall(server);
   for (const text of ['', BEGUN]) {
     const reset: Socket[] = [];
@@ -187,7 +186,7 @@ test('a reset before the handshake, of a connection that is silent or waits for 
 
 test('a connection that waits for its handshake has as long as a handshake has', async (t) => {
   const clock = new ManualClock();
-  const server = await serveTls(health(), where, { certificate: authority.leaf }, clock);
+  const server = await serveTls(ready(), where, { certificate: authority.leaf }, clock);
   const stalled = await stall(server);
   const waiting = [await hold(server, '127.0.0.3'), await hold(server, '127.0.0.3', BEGUN)];
   t.is(await ask(server, '127.0.0.1'), 200);
@@ -201,7 +200,7 @@ test('a connection that waits for its handshake has as long as a handshake has',
 });
 
 test('who ends a connection before its handshake takes no place any more', async (t) => {
-  const server = await serveTls(health(), where, { certificate: authority.leaf }, new ManualClock());
+  const server = await serveTls(ready(), where, { certificate: authority.leaf }, new ManualClock());
   const silent = await hold(server, '127.0.0.3');
   silent.end();
   t.deepEqual(await closedDownTo([silent], 0), []);
@@ -215,7 +214,7 @@ test('who ends a connection before its handshake takes no place any more', async
 });
 
 test('closing a server closes what is silent, what waits and what is in its handshake', async (t) => {
-  const server = await serveTls(health(), where, { certificate: authority.leaf }, systemClock);
+  const server = await serveTls(ready(), where, { certificate: authority.leaf }, systemClock);
   const sockets = [...(await stall(server)), await hold(server, '127.0.0.3'), await hold(server, '127.0.0.3', BEGUN)];
   t.is(await ask(server, '127.0.0.1'), 200);
   await server.close();
@@ -246,13 +245,13 @@ test('with an authority of clients, whoever has no certificate of it is not answ
   const clients = await renew(undefined, ['kube-apiserver'], Date.now());
   const others = await renew(undefined, ['kube-apiserver'], Date.now());
   const options = { certificate: authority.leaf, clientCA: bundleOf(clients) };
-  const server = await serveTls(health(), where, options, systemClock);
+  const server = await serveTls(ready(), where, options, systemClock);
   const get = (more: object) =>
     new Promise<number | undefined>((resolve) => {
       const asked = requestTls({
         port: portOf(server),
         host: '127.0.0.1',
-        path: '/healthz',
+        path: '/',
         ca,
         agent: false,
         ...more,
@@ -267,4 +266,33 @@ test('with an authority of clients, whoever has no certificate of it is not answ
   server.present((await renew(undefined, ['127.0.0.1'], Date.now())).leaf);
   t.is(await get({ rejectUnauthorized: false }), undefined, 'also after the certificate was replaced');
   await server.close();
+});
+
+test('a certificate that is made when it is wanted is made once, again where that failed, and not beside another', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  let made = 0;
+  const make = async () => {
+    made += 1;
+    if (made === 1) throw new Error('no luck');
+    begun.resolve();
+    await promise;
+    return authority.leaf;
+  };
+  const server = await serveTls(ready(), where, { certificate: make }, systemClock);
+  t.is(made, 0, 'nobody has asked');
+  t.is(await ask(server, '127.0.0.1'), 'ECONNRESET');
+  const waiting = [ask(server, '127.0.0.1'), ask(server, '127.0.0.3')];
+  await begun.promise;
+  resolve();
+  t.deepEqual(await Promise.all(waiting), [200, 200]);
+  t.is(await ask(server, '127.0.0.1'), 200);
+  t.is(made, 2);
+  await server.close();
+
+  const given = await serveTls(ready(), where, { certificate: make }, systemClock);
+  given.present(authority.leaf);
+  t.is(await ask(given, '127.0.0.1'), 200);
+  t.is(made, 2);
+  await given.close();
 });

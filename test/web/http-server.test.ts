@@ -7,14 +7,13 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/manager/metrics-registry.ts';
 import { createApp, type Shown } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
-import { serve, ServeError, type Serving } from '../../src/web/http-server.ts';
+import { serve } from '../../src/web/http-server.ts';
+import { ServeError, type Serving } from '../../src/web/listen.ts';
 import type { Overview, Status } from '../../src/web/overview.ts';
 
 /** Serves the application on a free port for as long as `use` takes. */
 const serving = async (shown: Partial<Shown>, use: (server: Serving) => Promise<void>) => {
   const app = createApp({
-    health: createHealth(),
     exposition: async () => ({ contentType: 'text/plain', body: '' }),
     log: silentLog,
     ...shown,
@@ -43,45 +42,6 @@ const raw = async (url: string, bytes: string): Promise<string> => {
   return said;
 };
 
-test('/healthz answers ok, and 503 while a liveness check fails', (t) => {
-  const health = createHealth();
-  let alive = true;
-  health.live('queue', () => alive);
-  return serving({ health }, async ({ url }) => {
-    t.like(await answer(`${url}/healthz`), { status: 200, body: 'ok\n' });
-    alive = false;
-    t.like(await answer(`${url}/healthz`), { status: 503, body: 'healthz check failed\n' });
-  });
-});
-
-test('/readyz?verbose names every check; a readiness check is no liveness check', (t) => {
-  const health = createHealth();
-  health.ready('pods listed', () => true);
-  health.ready('credentials', () => false);
-  return serving({ health }, async ({ url }) => {
-    t.like(await answer(`${url}/readyz?verbose`), {
-      status: 503,
-      body: '[+]pods listed ok\n[-]credentials failed\nreadyz check failed\n',
-    });
-    t.like(await answer(`${url}/readyz`), { status: 503, body: 'readyz check failed\n' });
-    t.is((await answer(`${url}/healthz`)).status, 200);
-    health.ready('credentials', () => true);
-    t.like(await answer(`${url}/readyz`), { status: 200, body: 'ok\n' });
-  });
-});
-
-test('a check that throws has failed, and what it threw is not shown', (t) => {
-  const health = createHealth();
-  health.ready('cloud', () => {
-    throw new Error('10.1.2.3 refused LTAIx');
-  });
-  return serving({ health }, async ({ url }) => {
-    const { status, body } = await answer(`${url}/readyz?verbose`);
-    t.is(status, 503);
-    t.is(body, '[-]cloud failed\nreadyz check failed\n');
-  });
-});
-
 test('/metrics is in the Prometheus text format', (t) => {
   const metrics = createMetrics({ version: '1.2.3', nodeVersion: '24' });
   return serving({ exposition: () => metrics.render() }, async ({ url }) => {
@@ -107,13 +67,13 @@ test('metrics that cannot be collected are a 500 without details, and a line in 
 
 test('other paths are 404, other methods 405, HEAD has no body', (t) =>
   serving({}, async ({ url }) => {
-    for (const path of ['/', '/metrics/', '/METRICS', '/healthz/x', '/..%2fhealthz', '/%'])
+    for (const path of ['/', '/metrics/', '/METRICS', '/metrics/x', '/..%2fmetrics', '/%', '/healthz', '/readyz'])
       t.like(await answer(url + path), { status: 404, body: 'Not found\n' }, path);
-    const refused = await answer(`${url}/healthz`, { method: 'POST', body: 'x' });
+    const refused = await answer(`${url}/metrics`, { method: 'POST', body: 'x' });
     t.is(refused.status, 405);
     t.is(refused.headers.get('allow'), 'GET, HEAD');
-    t.like(await answer(`${url}/healthz`, { method: 'HEAD' }), { status: 200, body: '' });
-    const plain = await answer(`${url}/healthz`);
+    t.like(await answer(`${url}/metrics`, { method: 'HEAD' }), { status: 200, body: '' });
+    const plain = await answer(`${url}/metrics`);
     t.is(plain.headers.get('x-content-type-options'), 'nosniff');
     t.is(plain.headers.get('cache-control'), 'no-store');
   }));
@@ -121,7 +81,7 @@ test('other paths are 404, other methods 405, HEAD has no body', (t) =>
 test('headers that are too long and requests that are none are refused', (t) =>
   serving({}, async ({ url }) => {
     t.regex(
-      await raw(url, `GET /healthz HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(17 * 1024)}\r\n\r\n`),
+      await raw(url, `GET /metrics HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(17 * 1024)}\r\n\r\n`),
       /^HTTP\/1.1 431 /,
     );
     t.regex(await raw(url, 'hello\r\n\r\n'), /^HTTP\/1.1 400 /);
@@ -203,7 +163,7 @@ const exposition = async () => ({ contentType: 'text/plain', body: 'metrics' });
 /** The first line of the answer to a request that comes from this address. */
 const get = async (isLocalOnly: boolean, remoteAddress: string, host: string, path = '/api/addresses') => {
   const page = { status: NO_STATUS, clock: systemClock, signal: new AbortController().signal, isLocalOnly };
-  const handle = createApp({ health: createHealth(), exposition, page, log: silentLog }).callback();
+  const handle = createApp({ exposition, page, log: silentLog }).callback();
   const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
   server.on('connection', (socket) => Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress }));
   await once(server, 'listening');
@@ -236,5 +196,5 @@ test('the status page is for who comes from this machine, and for no page of ano
     for (const path of ['/', '/api/addresses', '/api/overview', '/api/history', '/api/stream', '/page.js'])
       t.is(await get(true, address, 'localhost:8080', path), forbidden, `${address} ${path}`);
   t.is(await get(false, '10.0.0.7', 'knative-eip.example'), fine);
-  t.is(await get(true, '10.0.0.7', '10.0.0.8:8080', '/metrics'), fine, 'metrics and health are for the cluster');
+  t.is(await get(true, '10.0.0.7', '10.0.0.8:8080', '/metrics'), fine, 'metrics are for the cluster');
 });

@@ -5,7 +5,6 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { createApp } from '../../src/web/app.ts';
-import { createHealth } from '../../src/web/health.ts';
 import { serve } from '../../src/web/http-server.ts';
 import type { Changed, Overview, ShownAddress, Status } from '../../src/web/overview.ts';
 import { MOST_STREAMS } from '../../src/web/stream.ts';
@@ -43,7 +42,6 @@ const page = async () => {
   const ending = new AbortController();
   const warnings: object[] = [];
   const app = createApp({
-    health: createHealth(),
     exposition: async () => ({ contentType: 'text/plain', body: '' }),
     page: { status, clock, signal: ending.signal, isLocalOnly: true },
     log: { ...silentLog, warn: (fields) => void warnings.push(fields) },

@@ -171,8 +171,8 @@ const showsHistory = async (t: ExecutionContext, page: Page) => {
   await page.waitForSelector('#history li');
   const lines = (await page.$$eval('#history li', (all) => all.map(({ textContent }) => textContent))).toReversed();
   const at = (text: string) => lines.findIndex((line) => line?.includes(text));
-  t.true(at(`allocated EIP ${address}`) >= 0, lines.join('\n'));
-  t.true(at(`EIP ${address} is bound to pod `) > at(`allocated EIP ${address}`), lines.join('\n'));
+  t.true(at(`Allocated EIP ${address}`) >= 0, lines.join('\n'));
+  t.true(at(`EIP ${address} is bound to pod `) > at(`Allocated EIP ${address}`), lines.join('\n'));
   t.true(at(`${address}, is InUse, ready`) > 0, lines.join('\n'));
   t.true((await page.textContent('.facts'))?.includes('Given backwith the pod'), 'the strategy is said in words');
   await screenshot(page, 'history-light');

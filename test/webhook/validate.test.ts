@@ -119,6 +119,13 @@ const CHANGES: readonly (readonly [
     }),
     'unasked',
   ],
+  ['a key comes in as a label', service({}), service({ labels: { 'k8s.aliyun.com/eci-with-eip': 'true' } }), 'warned'],
+  [
+    'a key was a label before',
+    deployment({ outsideLabels: NEW }),
+    deployment({ outsideLabels: { ...NEW, team: 'web' } }),
+    'unasked',
+  ],
   ['the violation comes in', service({ annotations: NEW }), service({ annotations: BAD }), 'refused'],
   [
     'the violation becomes another',

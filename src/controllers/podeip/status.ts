@@ -1,7 +1,14 @@
 import { TAG_PODEIP_UID } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import { isAnnounced } from '../../api/pod.ts';
-import { heldAddressOf, heldMessage, type Condition, type PodEip, type PodEipStatus } from '../../api/podeip.ts';
+import {
+  heldAddressOf,
+  heldMessage,
+  STALLED,
+  type Condition,
+  type PodEip,
+  type PodEipStatus,
+} from '../../api/podeip.ts';
 import type { Reason } from '../../api/reason.ts';
 import { REASON } from '../../api/reason-policy.ts';
 import type { Eip } from '../../cloud/port.ts';
@@ -67,9 +74,11 @@ export const statusOf = (
   { now, refreshMs, ignored }: StatusTime,
 ): PodEipStatus => {
   const it = viewOf(podEip, seen, readiness, now);
-  const ours = [ready(it), allocated(it), associated(it), ...releasable(it), ...upToDate(it, ignored)];
+  const ours = [ready(it), ...stalled(it), allocated(it), associated(it), ...releasable(it), ...upToDate(it, ignored)];
   const { before } = it;
-  const foreign = (before.conditions ?? []).filter(({ type }) => !ours.some((own) => own.type === type));
+  const foreign = (before.conditions ?? []).filter(
+    ({ type }) => type !== STALLED && !ours.some((own) => own.type === type),
+  );
   return {
     ...before,
     ...fieldsOfEip(it),
@@ -125,6 +134,15 @@ const condition = ({ podEip, before, now }: View, type: string, is: boolean, { r
 };
 
 const ready = (it: View): Condition => condition(it, 'Ready', it.readiness.isReady, it.readiness);
+
+/**
+ * For whoever reads conditions as kstatus does (Flux, kpt, cli-utils): failed, and not on its way. It is not there
+ * while anything goes on by itself.
+ */
+const stalled = (it: View): readonly Condition[] =>
+  it.readiness.isReady || REASON[it.readiness.reason].phase !== 'attention'
+    ? []
+    : [condition(it, STALLED, true, it.readiness)];
 
 const allocated = (it: View): Condition => {
   const { podEip, eip, shown, readiness } = it;

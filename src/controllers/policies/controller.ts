@@ -1,6 +1,6 @@
 import { EIP_POLICY, type EipPolicy, type EipPolicyStatus } from '../../api/eippolicy.ts';
 import type { Namespace } from '../../api/core.ts';
-import type { PodEip } from '../../api/podeip.ts';
+import { STALLED, type PodEip } from '../../api/podeip.ts';
 import { KubeFault, UNAUTHORIZED } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
 import { createQueue } from '../../kube/queue.ts';
@@ -184,12 +184,14 @@ const statusOf = (
   { ready, ...numbers }: PolicyReport,
   now: number,
 ): EipPolicyStatus => {
-  const others = status?.conditions?.filter(({ type }) => type !== 'Ready') ?? [];
+  const others = status?.conditions?.filter(({ type }) => type !== 'Ready' && type !== STALLED) ?? [];
   const before = status?.conditions?.find(({ type }) => type === 'Ready');
   const lastTransitionTime =
     before?.status === ready.status ? before.lastTransitionTime : `${new Date(now).toISOString().slice(0, 19)}Z`;
   const condition = { type: 'Ready', observedGeneration: generation, lastTransitionTime, ...ready };
-  return { observedGeneration: generation, ...numbers, conditions: [...others, condition] };
+  // What has no effect gets none by itself.
+  const stalled = ready.status === 'False' ? [{ ...condition, type: STALLED, status: 'True' as const }] : [];
+  return { observedGeneration: generation, ...numbers, conditions: [...others, condition, ...stalled] };
 };
 
 /** What people are told at once when it changes. */

@@ -46,6 +46,12 @@ interface ServiceCacheOptions {
 /** Interval between attempts to watch while Knative is not installed, milliseconds. */
 const LOOK = { baseMs: 5_000, capMs: 60_000 };
 
+/** Labels that somebody meant as annotations about EIPs; the others are not cached. */
+const readLabels = (labels: Readonly<Record<string, string>> | undefined) => {
+  const meant = Object.entries(labels ?? {}).filter(([key]) => key.includes('eip'));
+  return meant.length === 0 ? undefined : Object.fromEntries(meant);
+};
+
 /** Watches Knative Services. It logs once if Knative is not installed, and notices when it is installed later. */
 export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): ServiceCache => {
   let said = '';
@@ -62,9 +68,18 @@ export const createServiceCache = ({ log, ...ports }: ServiceCacheOptions): Serv
         resourceVersion: metadata.resourceVersion,
         generation: metadata.generation,
         annotations: metadata.annotations,
+        labels: readLabels(metadata.labels),
         deletionTimestamp: metadata.deletionTimestamp,
       },
-      spec: { template: { metadata: { annotations: spec?.template?.metadata?.annotations } }, traffic: spec?.traffic },
+      spec: {
+        template: {
+          metadata: {
+            annotations: spec?.template?.metadata?.annotations,
+            labels: readLabels(spec?.template?.metadata?.labels),
+          },
+        },
+        traffic: spec?.traffic,
+      },
       status: {
         conditions: status?.conditions?.filter(({ type }) => type === EIP_READY),
         traffic: status?.traffic,

@@ -71,7 +71,7 @@ export const summarySentence = ({ asked, inUse, waiting, handedOver }: ServiceSu
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([reason, pods]) => `${pods.length} × ${reason} (${someOf(pods)})`);
   return [
-    `${has} of ${asked} pods ${asked === 1 ? 'has' : 'have'} an address`,
+    `${has} of ${asked} ${asked === 1 ? 'pod has' : 'pods have'} an address`,
     ...(named.length > 0 ? [named.join('; ')] : []),
     ...(without.length > 0 ? [`without one: ${without.join(', ')}`] : []),
     ...(handedOver > 0 ? [`${handedOver} ${handedOver === 1 ? 'goes' : 'go'} on without the one handed over`] : []),
@@ -148,6 +148,7 @@ export const idleSentence = (autoscalers: readonly PodAutoscaler[]): string => {
 /** Findings about what only the Service has, and its pods do not: its own annotations, and the number of pods. */
 const OF_SERVICES: ReadonlySet<FindingId> = new Set([
   'AnnotationOnService',
+  'AnnotationAsLabel',
   'ExistingEipForMany',
   'ExistingEipMayScale',
   'ReservedInstanceKeepsEip',
@@ -170,7 +171,8 @@ export const findingsOf = (
     owner: undefined,
     annotations,
     outside: metadata.annotations ?? {},
-    template: { metadata: { annotations } },
+    outsideLabels: metadata.labels,
+    template: { metadata: { annotations, labels: spec?.template?.metadata?.labels } },
     hostNetwork: false,
     replicas: undefined,
     traffic: spec?.traffic,

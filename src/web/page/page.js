@@ -1,6 +1,6 @@
 /** @import { Overview, ShownAddress, ShownEntry } from '../overview.ts' */
 import { select, tabs, whenChosen } from './controls.js';
-import { locale, whenLanguageChanges, words } from './language.js';
+import { whenLanguageChanges, words } from './language.js';
 import { follow } from './live.js';
 import {
   addressCells,
@@ -10,6 +10,7 @@ import {
   facts,
   findingCells,
   historyItem,
+  inFull,
   labelled,
   quotaParts,
   refreshAges,
@@ -215,7 +216,7 @@ const showDetail = async () => {
   const answer = await fetch(`api/history?pod=${encodeURIComponent(key)}`).catch(() => undefined);
   const entries = answer?.ok ? /** @type {ShownEntry[]} */ (await answer.json()) : [];
   if (key !== open) return;
-  const began = known ? new Date(known.started).toLocaleString(locale()) : '';
+  const began = known ? inFull(known.started) : '';
   say(at('history-note'), answer === undefined ? words().serverSilent : words().historyNote(began));
   at('history').replaceChildren(...entries.toReversed().map(historyItem));
 };

@@ -41,11 +41,33 @@ const since = (iso) =>
   iso === undefined ? '' : element('time', { datetime: iso, title: exactly(iso), 'data-age': '' }, age(iso));
 
 /**
- * The local time to the second with its zone, and the same in UTC, which logs have.
+ * The local time to the second with its zone. The month is a word where the language has one: 03/04 is read as March
+ * by some and as April by others.
  *
  * @param {string} iso
  */
-const exactly = (iso) => `${new Date(iso).toLocaleString(locale(), { timeZoneName: 'short' })} · ${iso}`;
+export const inFull = (iso) => new Date(iso).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'long' });
+
+/** The same, and in UTC, which logs have. @param {string} iso */
+const exactly = (iso) => `${inFull(iso)} · ${iso}`;
+
+/** @param {number} number */
+const counted = (number) => number.toLocaleString(locale());
+
+/**
+ * With a capital letter where a sentence begins with a word; IDs and names are as they are.
+ *
+ * @param {string} text
+ */
+const asSentence = (text) => (/^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+
+/**
+ * The name of an API's action, which may break between its words and nowhere else.
+ *
+ * @param {string} name
+ */
+const breakable = (name) =>
+  name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, at) => (at === 0 ? [word] : [element('wbr'), word]));
 
 /** Brings every "3 min" on the page up to date. */
 export const refreshAges = () => {
@@ -107,7 +129,7 @@ export const addressCells = (it) => [
     it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, why(it)),
   ),
   element('td', {}, it.service ?? '', quiet(it.revision)),
-  element('td', { class: 'number bandwidth' }, it.bandwidth ?? ''),
+  element('td', { class: 'number bandwidth' }, it.bandwidth ? counted(Number(it.bandwidth)) : ''),
   element('td', { class: 'number' }, since(it.since ?? it.created)),
 ];
 
@@ -125,10 +147,10 @@ export const serviceCells = (it, its) => {
   return [
     element('th', { scope: 'row' }, name, quiet(it.namespace)),
     element('td', { class: 'state' }, standing ? badge(standing, words()[standing]) : quiet(words().noAddress)),
-    element('td', { class: 'message' }, revisions.join(', ')),
+    element('td', { class: 'names' }, ...revisions.map((each) => element('span', {}, each))),
     element('td', { class: 'number' }, String(it.inUse)),
     element('td', { class: 'number' }, String(it.asked)),
-    element('td', { class: 'message sentence' }, it.summary),
+    element('td', { class: 'message sentence' }, asSentence(it.summary)),
   ];
 };
 
@@ -146,13 +168,13 @@ export const findingCells = (it) => [
     {},
     it.docs ? element('a', { href: it.docs, rel: 'noreferrer', target: '_blank' }, it.reason) : it.reason,
   ),
-  element('td', { class: 'message sentence' }, it.text),
+  element('td', { class: 'message sentence' }, asSentence(it.text)),
   element('td', { class: 'number' }, since(it.since)),
 ];
 
 /** @param {ShownBudget} it */
 export const budgetCells = (it) => [
-  element('th', { scope: 'row' }, it.action),
+  element('th', { scope: 'row' }, ...breakable(it.action)),
   element(
     'td',
     {},
@@ -165,9 +187,9 @@ export const budgetCells = (it) => [
       'aria-label': words().callsOf(it.action, it.called, it.perMinute),
     }),
   ),
-  ...[it.called, it.perMinute].map((number) => element('td', { class: 'number' }, String(number))),
+  ...[it.called, it.perMinute].map((number) => element('td', { class: 'number' }, counted(number))),
   ...[it.waiting, it.later, it.throttled, it.failed].map((number) =>
-    element('td', { class: number === 0 ? 'number zero' : 'number' }, String(number)),
+    element('td', { class: number === 0 ? 'number zero' : 'number' }, counted(number)),
   ),
 ];
 
@@ -210,8 +232,8 @@ const whenGivenBack = (strategy) => {
 export const facts = (it) => {
   const say = words();
   return /** @type {[string, string | undefined][]} */ ([
-    [say.state, it.standing === 'inUse' ? say.inUse : `${say[it.standing]}: ${it.reason}`],
-    [say.message, it.message],
+    [say.state, it.standing === 'inUse' ? say.inUse : say.because(say[it.standing], it.reason)],
+    [say.message, asSentence(it.message)],
     [say.address, it.ipAddress],
     ['EIP', it.allocationId],
     [say.eipState, it.state],
@@ -225,8 +247,10 @@ export const facts = (it) => {
     [say.bandwidth, it.bandwidth && `${it.bandwidth} Mbit/s, ${it.internetChargeType ?? ''}`],
     [say.line, it.isp],
     [say.package, it.bandwidthPackageId],
-    [say.askedAt, it.created && new Date(it.created).toLocaleString(locale())],
-  ]).flatMap(([name, value]) => (value ? [element('dt', {}, name), element('dd', {}, value)] : []));
+    [say.askedAt, it.created && inFull(it.created)],
+  ]).flatMap(([name, value]) =>
+    value ? [element('dt', {}, name), element('dd', name === say.message ? { class: 'long' } : {}, value)] : [],
+  );
 };
 
 /** @param {ShownEntry} it */
@@ -241,7 +265,7 @@ export const historyItem = (it) =>
     ),
     ' ',
     badge(it.type, it.reason),
-    ` ${it.note}`,
+    ` ${asSentence(it.note)}`,
     it.count > 1 ? quiet(words().times(it.count)) : undefined,
   );
 

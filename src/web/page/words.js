@@ -117,6 +117,8 @@ const en = {
   // one address
   close: 'Close',
   history: 'History',
+  /** @param {string} state @param {string} reason */
+  because: (state, reason) => `${state}: ${reason}`,
   noPodEip: 'There is no PodEIP of this pod.',
   serverSilent: 'The server does not answer.',
   /** @param {string} began */
@@ -245,6 +247,7 @@ const zh = {
 
   close: '关闭',
   history: '历史',
+  because: (state, reason) => `${state}（原因：${reason}）`,
   noPodEip: '该 Pod 没有对应的 PodEIP。',
   serverSilent: '服务器没有响应。',
   historyNote: (began) =>

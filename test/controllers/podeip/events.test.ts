@@ -50,7 +50,7 @@ test('the life of a pod with an EIP of its own: each thing is told once', async 
   t.deepEqual(lines(world), [
     `Pod pod Normal Allocated: allocated EIP ${ipAddress} (${allocationId})`,
     `Pod pod Normal Associated: EIP ${ipAddress} is bound to pod pod`,
-    `Service hello Normal AddressesReady: 1 of 1 pods has an address; hello-00001: ${ipAddress}`,
+    `Service hello Normal AddressesReady: 1 of 1 pod has an address; hello-00001: ${ipAddress}`,
     `PodEIP pod Normal Released: released ${allocationId}`,
     'Service hello Normal AddressesReady: no pod asks for an address',
   ]);

@@ -1,5 +1,7 @@
 import test from 'ava';
 import { heldAddressOf, type Condition, type PodEip, type PodEipStatus } from '../../../src/api/podeip.ts';
+import type { Reason } from '../../../src/api/reason.ts';
+import { REASON, type ReasonPolicy } from '../../../src/api/reason-policy.ts';
 import { statusOf, statusPatch, type Readiness } from '../../../src/controllers/podeip/status.ts';
 import { bound, eip, existing, binding, pod, podEip, seen, usersEip } from './situation.ts';
 
@@ -50,6 +52,17 @@ test('a transition time changes only with its status, not with reason or message
   const third = stand(withStatus(second), inUse, LATER);
   t.is(condition(third, 'Ready')?.lastTransitionTime, '2026-11-20T12:01:30Z');
   t.is(condition(third, 'Allocated')?.lastTransitionTime, '2026-11-20T12:00:00Z');
+});
+
+test('a PodEIP is stalled for as long as only a person can help, and for every such reason', (t) => {
+  for (const [reason, { phase }] of Object.entries(REASON) as [Reason, ReasonPolicy][]) {
+    const before = withStatus(stand(withStatus(), { ...busy, reason }, NOW));
+    const stalled = condition(before.status ?? {}, 'Stalled');
+    if (phase !== 'attention') t.is(stalled, undefined, reason);
+    else t.like(stalled, { status: 'True', reason, message: 'moving', lastTransitionTime: '2026-11-20T12:00:00Z' });
+    for (const next of [inUse, busy]) t.is(condition(stand(before, next, LATER), 'Stalled'), undefined, reason);
+    t.is(condition(stand(before, { ...busy, reason, isReady: true }, LATER), 'Stalled'), undefined, reason);
+  }
 });
 
 test('other controllers’ conditions and fields stay', (t) => {

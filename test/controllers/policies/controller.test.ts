@@ -89,8 +89,14 @@ test('two policies that contradict each other say so until one of them is change
     (await world.until(async () => (await reasons()) === 'Contradicted,Contradicted')) < Infinity,
     await reasons(),
   );
+  // Flux and others that read conditions as kstatus does need not wait for what never comes.
+  const stalled = async (name: string) =>
+    (await policyOf(world, name))?.status?.conditions?.find(({ type }) => type === 'Stalled');
+  for (const name of ['mine', 'theirs'])
+    t.like(await stalled(name), { status: 'True', reason: 'Contradicted', observedGeneration: 1 });
   await world.changePolicy('theirs', { bandwidthPackages: ['cbwp-1', 'cbwp-2'] });
   t.true((await world.until(async () => (await reasons()) === 'InForce,InForce')) < Infinity, await reasons());
+  t.deepEqual([await stalled('mine'), await stalled('theirs')], [undefined, undefined]);
   t.is((await policyOf(world, 'theirs'))?.status?.observedGeneration, 2);
   await world.stop();
 });

@@ -19,13 +19,23 @@ const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
 const serve = async (
   world: Operating,
   name: string,
-  { own = {}, template = {} }: { own?: object; template?: object } = {},
+  {
+    own = {},
+    labels = {},
+    template = {},
+    templateLabels = {},
+  }: { own?: object; labels?: object; template?: object; templateLabels?: object } = {},
 ): Promise<string> => {
   const { metadata } = await world.kube.create(KNATIVE_SERVICE, {
     apiVersion: 'serving.knative.dev/v1',
     kind: 'Service',
-    metadata: { name, namespace: 'default', annotations: own },
-    spec: { template: { metadata: { annotations: template }, spec: { containers: [{ image: 'hello' }] } } },
+    metadata: { name, namespace: 'default', annotations: own, labels },
+    spec: {
+      template: {
+        metadata: { annotations: template, labels: templateLabels },
+        spec: { containers: [{ image: 'hello' }] },
+      },
+    },
     status: {},
   });
   return metadata.uid;
@@ -55,7 +65,7 @@ test('Knative that is not installed is said once, and once it is, its Services h
   t.like(told(world, 'hello').at(-1), {
     type: 'Normal',
     reason: 'AddressesReady',
-    note: `1 of 1 pods has an address; hello-00001: ${address}`,
+    note: `1 of 1 pod has an address; hello-00001: ${address}`,
   });
   await world.runPod('two', NEW, { labels });
   await world.pass(30_000);
@@ -101,6 +111,37 @@ test('annotations on the Service itself are pointed out, once, and those that Kn
     ],
   );
   t.deepEqual(told(world, 'both'), []);
+  await world.stop();
+});
+
+test('an annotation that was written as a label is pointed out on the Service, wherever the label is', async (t) => {
+  const world = await Operating.create();
+  await world.kube.create(CRD, KNATIVE_SERVICES);
+  const asked = KEYS.withEip[2];
+  await serve(world, 'own', { labels: { [asked]: 'true', app: 'own' } });
+  await serve(world, 'inner', { templateLabels: { [asked]: 'true', [KEYS.bandwidth[1]]: '10' } });
+  await serve(world, 'fine', { labels: { app: 'fine' }, template: NEW });
+  await world.pass(120_000);
+  t.deepEqual(
+    ['own', 'inner', 'fine'].map((name) => told(world, name).map(({ type, reason, note }) => [type, reason, note])),
+    [
+      [
+        [
+          'Warning',
+          'AnnotationAsLabel',
+          'k8s.aliyun.com/eci-with-eip is a label, and only annotations are read; write it into spec.template.metadata.annotations',
+        ],
+      ],
+      [
+        [
+          'Warning',
+          'AnnotationAsLabel',
+          'k8s.aliyun.com/eci-with-eip, k8s.aliyun.com/eip-bandwidth are labels, and only annotations are read; write them into spec.template.metadata.annotations',
+        ],
+      ],
+      [],
+    ],
+  );
   await world.stop();
 });
 
