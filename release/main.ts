@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,8 +14,8 @@ import { run } from './run.ts';
  *
  *     npm run release -- --url https://HOST/OWNER/REPOSITORY/releases/download/v0.2.0 --image REGISTRY/knative-eip
  *
- * Needs kubectl (its kustomize), GNU tar, npm's registry for Node of other platforms, and helm where there is a chart. Two
- * runs on the same commit give the same files, and so the same SHA256SUMS.
+ * Needs kubectl (its kustomize), GNU tar, npm's registry for Node of other platforms, and helm. Two runs on the same
+ * commit give the same files, and so the same SHA256SUMS.
  */
 const { values } = parseArgs({
   options: {
@@ -75,13 +75,19 @@ const setDates = (folder: string, date: Date): void => {
     utimesSync(join(folder, entry), date, date);
 };
 
+/** The chart, by helm of HELM_ASSETS (see test/assets/build) or of the PATH. */
 const packageChart = (date: Date): void => {
-  const chart = join(root, 'charts/knative-eip');
-  if (!existsSync(chart)) return say('no chart: charts/knative-eip is not there');
   const copy = join(scratch, 'knative-eip');
-  cpSync(chart, copy, { recursive: true });
+  cpSync(join(root, 'charts/knative-eip'), copy, { recursive: true });
   setDates(copy, date);
-  run('helm', ['package', copy, '--version', version, '--app-version', version, '--destination', out], root);
+  const helm = join(process.env['HELM_ASSETS'] ?? '', 'helm');
+  run(helm, ['package', copy, '--version', version, '--app-version', version, '--destination', out], root);
+};
+
+/** What `npm install` takes. The name that npm gives it is that of the chart. */
+const packForNpm = (): void => {
+  run('npm', ['pack', '--silent', '--pack-destination', scratch], root);
+  copyFileSync(join(scratch, `knative-eip-${version}.tgz`), join(out, `knative-eip-${version}.npm.tgz`));
 };
 
 const platforms = values.platforms.split(',').filter((name) => name !== '');
@@ -128,7 +134,7 @@ try {
   writeManifests();
   writeBillOfMaterials(date);
   packageChart(date);
-  run('npm', ['pack', '--silent', '--pack-destination', out], root);
+  packForNpm();
   if (platforms.length > 0) {
     const released = await buildPlugins(date);
     if (values.url === undefined) say('no manifest for krew: --url says where the archives will be');

@@ -33,6 +33,7 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   runs: {
     controller: async () => (await import('./cli/run-controller.ts')).runControllerCommand,
     drain: async () => (await import('./cli/run-drain.ts')).runDrain,
+    migrate: async () => (await import('./cli/run-migrate.ts')).runMigrate,
     probe: async () => (await import('./cli/run-probe.ts')).runProbe,
     ...(hasSandbox && { sandbox: async () => (await import('./sandbox/run.ts')).runSandbox }),
   },

@@ -14,7 +14,9 @@ import { MAY_SAY_RETIRED, retiredIn } from './house/retired-words.ts';
  * - the decisions of a controller are pure, and lie beside what carries them out;
  * - what the virtual node makes of a pod is pure, and asked before there is one;
  * - the record of a PodEIP is read by more than its controller: policies count by it what a namespace holds;
+ * - the plan of a migration is pure, and lies beside what reads and writes for it;
  * - what policies say and what is held under them is pure, and lies beside what watches, parses and writes it;
+ * - what doctor makes of what it read is pure, and lies beside what reads it;
  * - sandbox/run.ts, which plugs the sandbox into the real controller, is nearer to main.ts than the sandbox;
  * - web/page/ is what browsers load: nothing imports it, and time is the browser's there.
  *
@@ -101,6 +103,36 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'virtualnode',
   ],
   probe: ['lib', 'cloud/port'],
+  doctor: [],
+  'doctor/reader': [
+    'lib',
+    'api',
+    'kube/port',
+    'cloud/port',
+    'policies',
+    'policies/io',
+    'config',
+    'kube',
+    'cloud',
+    'controllers',
+    'translation',
+    'virtualnode',
+    'doctor',
+  ],
+  migrate: ['lib', 'api', 'cloud/port', 'request', 'podeip/record', 'decisions'],
+  'migrate/io': [
+    'lib',
+    'api',
+    'kube/port',
+    'cloud/port',
+    'request',
+    'rules',
+    'podeip/record',
+    'decisions',
+    'kube',
+    'controllers',
+    'migrate',
+  ],
   cli: [
     'lib',
     'api',
@@ -118,13 +150,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'view',
     'manager',
     'probe',
+    'doctor',
+    'doctor/reader',
+    'migrate',
+    'migrate/io',
   ],
   sandbox: ['lib', 'api', 'kube/port', 'cloud/port', 'request', 'kube'],
   'sandbox/run': ['lib', 'api', 'kube/port', 'config', 'kube', 'manager', 'cli', 'sandbox'],
   main: ['lib', 'cli', 'sandbox/run'],
 };
 
-const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions']);
+const PURE = new Set(['request', 'podeip/record', 'policies', 'rules', 'explain', 'decisions', 'doctor', 'migrate']);
 
 /** What carries decisions out, and tells of them; all else in the two folders decides. */
 const EFFECTS =
@@ -147,7 +183,10 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
   { name: /^prom-client$/, only: /^src\/(metrics\/definition|manager\/metrics-registry)\.ts$/ },
   { name: /^pino(-pretty)?$/, only: /^src\/cli\/logging\.ts$/ },
   { name: /^commander$/, only: /^src\/cli\// },
-  { name: /^(cli-truncate|string-width|wrap-ansi)$/, only: /^src\/sandbox\/(screen|text-table)\.ts$/ },
+  {
+    name: /^(cli-truncate|string-width|wrap-ansi)$/,
+    only: /^src\/(sandbox\/(screen|text-table)|cli\/doctor-text)\.ts$/,
+  },
   {
     name: /^(node:)?process$/,
     only: /^src\/(main\.ts|bin\.js|kubectl-(?:complete-)?eip\.js|config\/load\.ts|cli\/.*)$/,
@@ -218,6 +257,8 @@ const partOf = (file: string): string => {
   if (/^src\/policies\/(policy-cache|read-policy|reservations|holders|purchase-history)\.ts$/.test(file))
     return 'policies/io';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
+  if (file.startsWith('src/doctor/reader/')) return 'doctor/reader';
+  if (/^src\/migrate\/(read-inventory|carry-out|apply|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
   return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js', 'src/kubectl-complete-eip.js'].includes(file)

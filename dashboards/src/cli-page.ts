@@ -17,7 +17,7 @@ const helpOf = async (path: readonly string[]): Promise<string> => {
     clock: { now: () => 0, mono: () => 0, sleep: nothing, timer: () => () => undefined },
     ask: undefined,
     columns: WIDTH,
-    runs: { controller: nothing, drain: nothing, probe: nothing, sandbox: nothing },
+    runs: { controller: nothing, drain: nothing, migrate: nothing, probe: nothing, sandbox: nothing },
   };
   const code = await runCommand([...path, '--help'], shell);
   if (code !== 0) throw new Error(`knative-eip ${path.join(' ')} --help ends with ${code}: ${written.join('')}`);

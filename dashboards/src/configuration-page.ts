@@ -4,7 +4,7 @@ import { configSchema } from '../../src/config/schema.ts';
 interface Schema {
   readonly description?: string;
   readonly default?: unknown;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly enum?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -16,14 +16,15 @@ const code = (text: string): string => `\`${text}\``;
 /** The kind of a value, for a reader; a list of what is allowed where that is closed. */
 const typeOf = ({ enum: values, type = 'any', items }: Schema): string => {
   if (values) return values.map(code).join(', ');
-  return type === 'array' ? `list of ${items?.enum?.map(code).join(', ') ?? items?.type ?? 'values'}` : type;
+  if (typeof type !== 'string') return type.filter((each) => each !== 'null').join(' or ');
+  return type === 'array' ? `list of ${items ? typeOf(items) : 'values'}` : type;
 };
 
 /** In a cell of a table, a bar would end it. */
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
-/** One row for each key, those inside others by their path. */
-const rowsOf = (schema: Schema, path = ''): readonly string[] =>
+/** Rows of a table: one for each key, those inside others by their path. */
+export const keyTable = (schema: Schema, path = ''): readonly string[] =>
   Object.entries(schema.properties ?? {}).flatMap(([name, key]) => {
     const at = path === '' ? name : `${path}.${name}`;
     const isRequired = schema.required?.includes(name) === true && key.default === undefined;
@@ -34,7 +35,7 @@ const rowsOf = (schema: Schema, path = ''): readonly string[] =>
       isRequired ? '**required**' : fallback,
       key.description ?? '',
     ];
-    return [`| ${row.map(cell).join(' | ')} |`, ...rowsOf(key, at)];
+    return [`| ${row.map(cell).join(' | ')} |`, ...keyTable(key, at)];
   });
 
 /** docs/configuration.md. */
@@ -50,6 +51,6 @@ export const configurationPage = (): string =>
     '',
     '| Key | Type | Default | What it is for |',
     '| --- | --- | --- | --- |',
-    ...rowsOf(configSchema()),
+    ...keyTable(configSchema()),
     '',
   ].join('\n');

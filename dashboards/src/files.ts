@@ -6,6 +6,7 @@ import { cliPage } from './cli-page.ts';
 import { cloud } from './cloud.ts';
 import { configurationPage } from './configuration-page.ts';
 import { cost } from './cost.ts';
+import { doctorPage } from './doctor-page.ts';
 import { internals } from './internals.ts';
 import { kindsPage } from './kinds-page.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -64,6 +65,7 @@ export const files = (runbooks?: string): ReadonlyMap<string, string> =>
     ],
     ['knative/cloudevents/asyncapi.yaml', yaml(asyncApi())],
     ['docs/cli.md', cliPage()],
+    ['docs/doctor.md', doctorPage()],
     ['docs/kinds.md', kindsPage()],
     ['docs/configuration.md', configurationPage()],
     ['docs/metrics.md', metricsPage()],

@@ -191,7 +191,7 @@ const SYMPTOMS: readonly (readonly [string, string, string])[] = [
   [
     'nothing gets an address',
     'nobody leads, or [CloudMisconfigured](#cloudmisconfigured)',
-    '`kubectl -n knative-eip-system get lease,pods`, and the log of the one that leads',
+    '[`knative-eip doctor`](doctor.md) says what is wrong; or `kubectl -n knative-eip-system get lease,pods`, and the log of the one that leads',
   ],
   [
     'a namespace or a pod does not go away',

@@ -141,7 +141,7 @@ export const CHINESE: TroubleshootingWords = {
     [
       '所有 Pod 都得不到地址',
       '没有副本在工作，或 [CloudMisconfigured](#cloudmisconfigured)',
-      '`kubectl -n knative-eip-system get lease,pods`，以及正在工作的副本的日志',
+      '[`knative-eip doctor`](../doctor.md) 会指出问题；或查看 `kubectl -n knative-eip-system get lease,pods`，以及正在工作的副本的日志',
     ],
     [
       '命名空间或 Pod 一直不消失',

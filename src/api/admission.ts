@@ -3,7 +3,12 @@ import type { KubeObject, Resource } from '../kube/port.ts';
 /** What both kinds of webhook configurations have. */
 interface WebhookConfiguration extends KubeObject {
   readonly webhooks?:
-    readonly { readonly name: string; readonly clientConfig: { readonly caBundle?: string | undefined } }[] | undefined;
+    | readonly {
+        readonly name: string;
+        readonly failurePolicy?: string | undefined;
+        readonly clientConfig: { readonly caBundle?: string | undefined };
+      }[]
+    | undefined;
 }
 
 const configuration = (plural: string, kind: string): Resource<WebhookConfiguration> => ({

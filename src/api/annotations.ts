@@ -162,7 +162,7 @@ export const VNODE = `${K8S}vnode`;
 export const VIRTUAL_NODE_TAINT = 'virtual-kubelet.io/provider';
 export const VIRTUAL_NODE_TAINT_VALUE = 'alibabacloud';
 
-const OURS = 'podeip-controller.alibabacloud.com/';
+export const OURS = 'podeip-controller.alibabacloud.com/';
 
 /** Label of a node, with the value `true`: this product's own virtual-node provider runs it. */
 export const OUR_VIRTUAL_NODE = `${OURS}virtual-node`;
@@ -206,6 +206,9 @@ export const SUCCESSOR_UID = `${OURS}bequeathed-to`;
  * On a PodEIP that another controller wrote and this one took over: the EIP may get our tags, if it carries none yet.
  */
 export const ADOPTED = `${OURS}adopted-from`;
+
+/** On Terway's ConfigMap: when `knative-eip migrate` switched its EIP pool off, RFC 3339. */
+export const POOL_OFF_SINCE = `${OURS}eip-pool-off-since`;
 
 /**
  * On a namespace, as a label: its pods may take an existing EIP from what it is bound to, where

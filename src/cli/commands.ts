@@ -2,9 +2,11 @@ import { Command, CommanderError } from 'commander';
 import { complete } from './complete.ts';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller-command.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { drainCommand } from './drain-command.ts';
 import { eipCommand } from './eip-command.ts';
 import { explainCommand } from './explain-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { probeCommand } from './probe-command.ts';
 import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
@@ -13,6 +15,7 @@ import { version, versionCommand } from './version.ts';
 export type {
   RunControllerOptions,
   DrainOptions,
+  MigrateOptions,
   RunController,
   RunDrain,
   Runs,
@@ -52,7 +55,9 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
     });
   for (const register of [
     controllerCommand,
+    doctorCommand,
     drainCommand,
+    migrateCommand,
     eipCommand,
     sandboxCommand,
     probeCommand,

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type * as Commands from './eip-read.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { explainCommand } from './explain-command.ts';
 import { connectionArgs, connectionFlags } from './kubectl-flags.ts';
 import type { Register, Shell } from './shell.ts';
@@ -16,6 +17,7 @@ Examples:
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
   kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
   kubectl eip list -A --as ops --as-group sre what somebody else would see
+  kubectl eip doctor                          what does not work, and how to mend it
   kubectl eip explain ksvc/hello              the same for what is in the cluster, under its policies
 `;
 
@@ -38,6 +40,7 @@ export const eipCommand: Register = (program, shell, end) => {
     .addHelpText('after', DETAILS);
 
   explainCommand(eip, shell, end);
+  doctorCommand(eip, shell, end);
   const list = eip
     .command('list')
     .alias('ls')

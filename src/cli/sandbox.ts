@@ -22,7 +22,7 @@ Examples:
   knative-eip sandbox --empty            without the samples: only what you make
   knative-eip sandbox --port 7000        Kubernetes API on 7000, cloud on 7001, metrics and health on 7002
   knative-eip sandbox --scenario outage  a lesson, told in sentences: what happens when the cloud does not answer
-  knative-eip sandbox --for 30           plays one round, with pauses of 30 seconds at most, and ends
+  knative-eip sandbox --for 15           plays one round, with pauses of 15 seconds in all, and ends
   knative-eip sandbox --cloud-reading tagsIgnored
                                          a cloud that drops the tags of AllocateEipAddress
 

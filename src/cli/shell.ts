@@ -110,6 +110,26 @@ export interface ProbeOptions extends RunOptions {
   readonly ask: Shell['ask'];
 }
 
+/** The options of `knative-eip migrate`. */
+export interface MigrateOptions extends RunControllerOptions {
+  readonly from: 'ack-extend-network-controller' | 'terway';
+  /** `plan` and `dryRun` write nothing; the second one names every write. */
+  readonly mode: 'plan' | 'dryRun' | 'apply';
+  /** Give everything back to the other controller. */
+  readonly isRollBack: boolean;
+  readonly includeGone: boolean;
+  /** Do not ask before something is changed. */
+  readonly yes: boolean;
+  readonly output: 'table' | 'json';
+  readonly clock: Clock;
+  /** The environment variables that may hold credentials. */
+  readonly env: Shell['env'];
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly ask: Shell['ask'];
+}
+
+export type RunMigrate = (options: MigrateOptions) => Promise<number>;
 export type RunProbe = (options: ProbeOptions) => Promise<number>;
 export type RunDrain = (options: DrainOptions) => Promise<number>;
 export type RunController = (options: RunControllerOptions) => Promise<number>;
@@ -123,6 +143,7 @@ export interface Runs {
   readonly controller?: () => Promise<RunController>;
   readonly sandbox?: () => Promise<RunSandbox>;
   readonly drain?: () => Promise<RunDrain>;
+  readonly migrate?: () => Promise<RunMigrate>;
   readonly probe?: () => Promise<RunProbe>;
 }
 

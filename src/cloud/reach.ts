@@ -1,3 +1,4 @@
+import { request as requestInClear } from 'node:http';
 import { request, type Agent } from 'node:https';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
@@ -36,3 +37,21 @@ export const reachesThrough =
       asked.once('error', () => resolve(false));
       asked.end();
     });
+
+/**
+ * The time of the server that answers there, by its header Date, milliseconds since 1970; `answered` where it says
+ * none, undefined where nothing answers. Never rejects.
+ */
+export const serverDate = (url: string, timeoutMs: number, agent?: Agent): Promise<number | 'answered' | undefined> =>
+  new Promise((resolve) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const isInClear = url.startsWith('http:');
+    const options = { method: 'HEAD', signal, ...(agent && !isInClear && { agent }) };
+    const asked = (isInClear ? requestInClear : request)(url, options, (answer) => {
+      answer.resume();
+      const date = Date.parse(answer.headers.date ?? '');
+      resolve(Number.isNaN(date) ? 'answered' : date);
+    });
+    asked.once('error', () => resolve(undefined));
+    asked.end();
+  });

@@ -30,8 +30,8 @@ const LATEST_MS = 10_000;
 const LEARNT = 16;
 /** So long after it began a transition is no longer looked at: whoever waits for it looks by himself; milliseconds. */
 const GIVE_UP_MS = 600_000;
-/** A transition is looked at again after this part of the time that it took so far: one without an end costs little. */
-const PART_OF_AGE = 1 / 8;
+/** A transition is looked at again after this part of the time since the first look: one without an end costs little. */
+const PART_OF_OVERDUE = 1 / 8;
 /** So long a reading is kept for whoever waits for it; milliseconds. */
 const KEPT_MS = 10_000;
 /** So long after a look that failed, milliseconds. */
@@ -43,6 +43,7 @@ const AFTER_FAULT_MS = 1_000;
  */
 const everyMs = ({ left, perMinute }: Pick<Throttle, 'left' | 'perMinute'>): number => {
   const share = left('DescribeEipAddresses') / perMinute('DescribeEipAddresses');
+  if (share >= 0.6) return 60;
   if (share >= 0.3) return 125;
   return share >= 0.1 ? 500 : 1_000;
 };
@@ -50,6 +51,8 @@ const everyMs = ({ left, perMinute }: Pick<Throttle, 'left' | 'perMinute'>): num
 interface Followed {
   readonly goal: Goal;
   readonly since: number;
+  readonly firstAt: number;
+  /** While a look is under way, the soonest. */
   nextAt: number;
   /** When the last look was asked for that showed something else; undefined where there was none. */
   notYetAt: number | undefined;
@@ -94,11 +97,12 @@ export class SharedTransitionPoll {
       followed.keys.add(key);
       return;
     }
-    const nextAt = Math.max(this.#ports.clock.mono(), since + this.#firstMs(goal));
+    const firstAt = Math.max(this.#ports.clock.mono(), since + this.#firstMs(goal));
     this.#followed.set(allocationId, {
       goal,
       since,
-      nextAt,
+      firstAt,
+      nextAt: firstAt,
       notYetAt: undefined,
       keys: new Set([key]),
       isLooking: false,
@@ -122,8 +126,10 @@ export class SharedTransitionPoll {
     this.#cancel?.();
     this.#cancel = undefined;
     const { clock, signal } = this.#ports;
-    if (this.#followed.size === 0 || signal.aborted) return;
-    const nextAt = Math.min(...[...this.#followed.values()].map((it) => it.nextAt));
+    // Whose look is under way comes again with its answer.
+    const idle = [...this.#followed.values()].filter(({ isLooking }) => !isLooking);
+    if (idle.length === 0 || signal.aborted) return;
+    const nextAt = Math.min(...idle.map((it) => it.nextAt));
     this.#cancel = clock.timer(Math.max(0, nextAt - clock.mono()), () => this.#look());
   }
 
@@ -134,9 +140,9 @@ export class SharedTransitionPoll {
     const ms = everyMs(throttle);
     for (const [allocationId, it] of this.#followed) {
       if (now - it.since > GIVE_UP_MS) this.#followed.delete(allocationId);
-      else if (it.nextAt <= now + ms / 2) {
-        it.nextAt = now + Math.max(ms, (now - it.since) * PART_OF_AGE);
-        if (!it.isLooking) void onBehalfOfMany(() => this.#lookAt(allocationId, it));
+      else if (!it.isLooking && it.nextAt <= now + ms / 2) {
+        it.nextAt = now + Math.max(ms, (now - it.firstAt) * PART_OF_OVERDUE);
+        void onBehalfOfMany(() => this.#lookAt(allocationId, it));
       }
     }
     this.#schedule();
@@ -158,6 +164,7 @@ export class SharedTransitionPoll {
     if (this.#followed.get(allocationId) !== it) return;
     if (eip?.status !== it.goal) {
       it.notYetAt = eip ? askedAt : it.notYetAt;
+      this.#schedule();
       return;
     }
     this.#learn(it, askedAt);

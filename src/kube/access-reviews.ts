@@ -37,3 +37,10 @@ export const SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
   kind: 'SubjectAccessReview',
   namespaced: false,
 };
+
+/** authorization.k8s.io/v1 SelfSubjectAccessReview: the same about whoever asks, which everybody may ask. */
+export const SELF_SUBJECT_ACCESS_REVIEW: Resource<SubjectAccessReview> = {
+  ...SUBJECT_ACCESS_REVIEW,
+  plural: 'selfsubjectaccessreviews',
+  kind: 'SelfSubjectAccessReview',
+};

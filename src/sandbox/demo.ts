@@ -35,8 +35,12 @@ export interface DemoStage {
   readonly say: (line: string) => void;
 }
 
-/** One round of samples without `--for`, seconds. */
-const ROUND_S = 60;
+/** Pauses of one round of samples without `--for`, seconds. */
+const ROUND_S = 30;
+/** How the pauses of one round are divided: together they are the time that was given. */
+export const PAUSES = { served: 0.3, rolledOut: 0.2, atZero: 0.2, awake: 0.3 } as const;
+/** Before the next round, of its time. */
+const BETWEEN = 0.3;
 const LOOK_EVERY_MS = 250;
 /** How long one part of it may take to come to its end. */
 const SCENE_MS = 300_000;
@@ -58,9 +62,10 @@ export const play = async (stage: DemoStage): Promise<void> => {
   const pause = (share: number) => clock.sleep((seconds ?? ROUND_S) * 1_000 * share, signal);
   try {
     for (;;) {
-      say(`+ samples are applied: web (3 pods on ECS nodes), three Knative Services (${ON_ECS} on ECS nodes,`);
-      say(`  ${ON_ECI} on elastic container instances, ${WITH_OWN_EIP} with an EIP of the user's),`);
-      say(`  ${REFUSED} with an EIP that nobody has, ${CONTRADICTION} with annotations that cannot be meant`);
+      say(`+ samples are applied: web, three pods on ECS nodes; three Knative Services:`);
+      say(`  ${ON_ECS} on ECS nodes, ${ON_ECI} on ECI, ${WITH_OWN_EIP} with an EIP of the user's;`);
+      say(`  ${REFUSED} with an EIP that nobody has, and ${CONTRADICTION},`);
+      say(`  with annotations that cannot be meant`);
       const made: Made[] = [];
       for (const sample of SAMPLES)
         if (sample.name === CONTRADICTION) await contradict(stage, sample);
@@ -68,13 +73,13 @@ export const play = async (stage: DemoStage): Promise<void> => {
       const visit = visitor(stage);
       const visits = [ON_ECS, ON_ECI, WITH_OWN_EIP].map((name) => visit(name));
       await served(stage);
-      await pause(0.15);
+      await pause(PAUSES.served);
       await rollOutSample(stage);
-      await pause(0.1);
+      await pause(PAUSES.rolledOut);
       say('~ the visitors leave: Knative scales its Services to zero');
       for (const leave of visits) await leave();
       await until(stage, 'Knative Services are at zero', async () => (await knativePods(stage)).length === 0);
-      await pause(0.1);
+      await pause(PAUSES.atZero);
       say('~ requests come: two Services wake up');
       const again = [ON_ECS, ON_ECI].map((name) => visit(name));
       await until(
@@ -83,13 +88,13 @@ export const play = async (stage: DemoStage): Promise<void> => {
         async () => new Set((await knativePods(stage)).map(serviceOf)).size === 2,
       );
       await served(stage);
-      await pause(0.15);
+      await pause(PAUSES.awake);
       for (const leave of again) await leave();
       say('- samples are deleted');
       await remove(kube, made);
       if (seconds !== undefined) return await removeAll(kube);
       await until(stage, 'everything is gone', async () => (await samplePods(stage)).length === 0);
-      await pause(0.15);
+      await pause(BETWEEN);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -98,12 +103,15 @@ export const play = async (stage: DemoStage): Promise<void> => {
   }
 };
 
+/** How long one sleep of an empty sandbox is, seconds. */
+const EMPTY_S = 60;
+
 /** Nothing happens but what the user makes: until the signal, or for as long as was said. */
 export const stayEmpty = async ({ kube, clock, seconds, signal, say }: DemoStage): Promise<void> => {
   say('+ it is empty: apply something, such as knative/bandwidth.yaml or config/samples/web.yaml');
   try {
     for (;;) {
-      await clock.sleep((seconds ?? ROUND_S) * 1_000, signal);
+      await clock.sleep((seconds ?? EMPTY_S) * 1_000, signal);
       if (seconds !== undefined) break;
     }
   } catch (error) {

@@ -2,7 +2,7 @@ import { mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OUR_VIRTUAL_NODE } from '../api/annotations.ts';
-import { NAMESPACE, NODE } from '../api/core.ts';
+import { CONFIG_MAP, NAMESPACE, NODE } from '../api/core.ts';
 import { PODEIP } from '../api/podeip.ts';
 import { startManager, type Manager } from '../manager/manager.ts';
 import { nodeVersion } from '../cli/version.ts';
@@ -126,6 +126,7 @@ export const runSandbox: RunSandbox = async (options) => {
     cloud.world.addBandwidthPackage(BANDWIDTH_PACKAGE);
     cloud.world.addAddressPool(ADDRESS_POOL.id, ADDRESS_POOL.addresses);
     cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: given.vpcID, cidrBlock: '10.200.0.0/16' });
+    cloud.world.addNatGateway(given.vpcID, 1);
     const nodes = await createNodes(kube, cloud, given.vpcID, given.regionID);
     const base = { transport, clock, random };
     const knative = runKnative(
@@ -146,33 +147,38 @@ export const runSandbox: RunSandbox = async (options) => {
 
     // The controller sees what it sees in production: a kubeconfig, and endpoints that speak the cloud's protocol.
     const endpoint = cloudHttp.url;
-    const { config } = loadConfig({
-      base: {
-        ...JSON.parse(JSON.stringify(given)),
-        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
-        endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
-        http: { address: `${HOST}:${ports.http}` },
-        health: { address: `${HOST}:0` },
-        // Nobody but this machine reaches them.
-        metrics: { ...given.metrics, address: `${HOST}:0`, tls: false, authorization: false },
-        // Nobody else is there. A machine that has no time for half a minute would otherwise cost the leadership, after
-        // which a controller does nothing until it is started anew.
-        leaderElection: {
-          ...given.leaderElection,
-          namespace: 'kube-system',
-          leaseDurationSeconds: LEASE_SECONDS,
-          renewDeadlineSeconds: LEASE_SECONDS - 60,
-        },
-        webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
-        // Nobody signs certificates there.
-        virtualNode: {
-          enabled: true,
-          identity: 'serviceAccount',
-          vSwitchIDs: [V_SWITCH],
-          securityGroupID: SECURITY_GROUP,
-        },
+    const values = {
+      ...JSON.parse(JSON.stringify(given)),
+      credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
+      endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
+      http: { address: `${HOST}:${ports.http}` },
+      health: { address: `${HOST}:0` },
+      // Nobody but this machine reaches them.
+      metrics: { ...given.metrics, address: `${HOST}:0`, tls: false, authorization: false },
+      // Nobody else is there. A machine that has no time for half a minute would otherwise cost the leadership, after
+      // which a controller does nothing until it is started anew.
+      leaderElection: {
+        ...given.leaderElection,
+        namespace: 'kube-system',
+        leaseDurationSeconds: LEASE_SECONDS,
+        renewDeadlineSeconds: LEASE_SECONDS - 60,
       },
-      env: {},
+      webhook: { enabled: true, address: `${HOST}:0`, hosts: [HOST] },
+      // Nobody signs certificates there.
+      virtualNode: {
+        enabled: true,
+        identity: 'serviceAccount',
+        vSwitchIDs: [V_SWITCH],
+        securityGroupID: SECURITY_GROUP,
+      },
+    };
+    const { config } = loadConfig({ base: values, env: {} });
+    // For `knative-eip doctor`. Nothing in it is a secret: everybody has these credentials.
+    await kube.create(CONFIG_MAP, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { namespace: config.leaderElection.namespace, name: 'knative-eip-config' },
+      data: { 'config.yaml': JSON.stringify(values) },
     });
     controller = await startManager({
       config,
@@ -187,6 +193,7 @@ export const runSandbox: RunSandbox = async (options) => {
     });
     screen.head(`Kubernetes API   ${kubeHttp.url}`);
     screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
+    screen.head(`  knative-eip doctor --kubeconfig ${path}`);
     screen.head(`Status page      ${controller.urls.page ?? 'off'}/`);
     screen.head(`Free to name     EIPs ${EXISTING_EIP}, ${ANOTHER_EIP}`);
     screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);

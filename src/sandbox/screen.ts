@@ -121,7 +121,8 @@ export const liveScreen = (print: (text: string) => void, terminal: Terminal): S
       forgetResize();
       forgetExit();
       leave();
-      print([...head, '', ...said, ''].join('\n'));
+      const { columns } = terminal.size();
+      print([...head, '', ...said, ''].flatMap((each) => wrapped(each, columns)).join('\n'));
     },
   };
 };
@@ -131,9 +132,15 @@ export const liveScreen = (print: (text: string) => void, terminal: Terminal): S
  */
 export const plainScreen = (print: (text: string) => void, columns?: () => number): Screen => {
   const before = new Map<string, string>();
+  /** What a pipe gets is for programs, which want a line whole. */
+  const tell = (text: string): void => {
+    const width = columns?.();
+    const lines = text.split('\n');
+    print(`${(width === undefined ? lines : lines.flatMap((each) => wrapped(each, width))).join('\n')}\n`);
+  };
   return {
-    head: (text) => print(`${text}\n`),
-    say: (text) => print(`${text}\n`),
+    head: tell,
+    say: tell,
     show: (rows) => {
       for (const row of rows) {
         const now = `${row.state} ${row.eip} ${row.ready}`;

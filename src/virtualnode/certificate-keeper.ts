@@ -41,6 +41,13 @@ export type Standing =
       /** What an approver or the signer said; empty where nobody said anything. */
       readonly why: string;
       readonly validity: Validity | undefined;
+    }
+  | {
+      /** The API server lets none be made, or none be kept. */
+      readonly kind: 'failed';
+      /** In the API server's own words. */
+      readonly why: string;
+      readonly validity: Validity | undefined;
     };
 
 interface CertificateKeeperParts {
@@ -78,25 +85,40 @@ const RETRY_MS = 5_000;
 export const keepCertificate = async (parts: CertificateKeeperParts, signal: AbortSignal): Promise<void> => {
   const { clock, log, whose } = parts;
   let trouble = '';
+  const warn = (why: string): void => {
+    if (why !== trouble) log.warn({}, `The certificate ${whose} cannot be asked for (retrying): ${why}`);
+    trouble = why;
+  };
   while (!signal.aborted) {
     let waitMs = RETRY_MS;
     try {
-      const standing = await look(parts, signal);
+      const standing = await look(parts, signal).catch((error: unknown) => failed(parts, error));
+      if (standing.kind === 'failed') warn(standing.why);
+      else trouble = '';
       const isSaid = await parts.tell(standing, signal);
       waitMs = isSaid ? pauseAfter(standing, clock.now()) : PENDING_MS;
-      trouble = '';
     } catch (error) {
       if (signal.aborted) return;
-      // Another replica has written first, or a request of this name was just made: the next look sees it.
-      const isRace = error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists');
-      const message = error instanceof Error ? error.message : String(error);
-      const hint = error instanceof KubeFault && error.kind === 'forbidden' ? '; apply config/virtual-node' : '';
-      if (!isRace && message !== trouble)
-        log.warn({}, `The certificate ${whose} cannot be asked for${hint} (retrying): ${message}`);
-      trouble = isRace ? '' : message;
+      if (!isRace(error)) warn(error instanceof Error ? error.message : String(error));
     }
     await clock.sleep(waitMs, signal).catch(() => undefined);
   }
+};
+
+/** Another replica has written first, or a request of this name was just made: the next look sees it. */
+const isRace = (error: unknown): boolean =>
+  error instanceof KubeFault && (error.kind === 'conflict' || error.kind === 'exists');
+
+/** What an API server's refusal comes to: a right that is missing, an admission policy, a webhook that fails. */
+const failed = ({ subject, inUse, present, isRefused, clock }: CertificateKeeperParts, error: unknown): Standing => {
+  // Where there was no answer, no other identity gets one either.
+  if (!(error instanceof KubeFault) || error.status === undefined || isRace(error)) throw error;
+  const current = inUse();
+  const validity = current && isRefused?.(current) !== true ? goodFor({ current }, subject, clock.now()) : undefined;
+  present(validity && current);
+  const hint =
+    error.kind === 'forbidden' ? '; if a right or the Secret is missing: kubectl apply -k config/virtual-node' : '';
+  return { kind: 'failed', why: `${error.message}${hint}`, validity };
 };
 
 const pauseAfter = (standing: Standing, now: number): number =>
@@ -105,19 +127,16 @@ const pauseAfter = (standing: Standing, now: number): number =>
 const look = async (parts: CertificateKeeperParts, signal: AbortSignal): Promise<Standing> => {
   const { clock, log, store, requestor, subject, signer, present, whose } = parts;
   const read = await store.read(signal);
-  // What is in use is not given up because somebody deleted the Secret: nobody might approve another one for days. What
-  // is refused is not put there again.
-  const isGood = (certificate: ServingCertificate | undefined) =>
-    certificate && parts.isRefused?.(certificate) !== true;
-  const inUse = parts.inUse();
-  const kept = { ...read, current: read.current ?? (isGood(inUse) ? inUse : undefined) };
-  const validity = isGood(kept.current) ? goodFor(kept, subject, clock.now()) : undefined;
-  if (validity && !read.current) await store.write(kept, signal);
-  present(validity && kept.current);
-  if (validity && clock.now() < renewalOf(validity)) return { kind: 'issued', validity };
-  const { nextKey = '' } = kept;
+  // Whoever takes it out of the store wants another one. Until that is there, what is in use has to do, because
+  // somebody may have to approve it; it is not put there again.
+  const current = read.current ?? parts.inUse();
+  const isGood = current && parts.isRefused?.(current) !== true;
+  const validity = isGood ? goodFor({ current }, subject, clock.now()) : undefined;
+  present(validity && current);
+  if (validity && read.current && clock.now() < renewalOf(validity)) return { kind: 'issued', validity };
+  const { nextKey = '' } = read;
   const key = isKey(nextKey) ? nextKey : await makeKey();
-  if (key !== nextKey) await store.write({ ...kept, nextKey: key }, signal);
+  if (key !== nextKey) await store.write({ ...read, nextKey: key }, signal);
   const kube = requestor(validity !== undefined);
   const name = requestName(key, signer.signerName, subject);
   const request =
@@ -135,7 +154,7 @@ const look = async (parts: CertificateKeeperParts, signal: AbortSignal): Promise
       { request: name },
       `The certificate ${whose} that was issued is not the one that was asked for; a new key is made`,
     );
-    await store.write({ current: kept.current }, signal);
+    await store.write({ current: read.current }, signal);
     return { kind: 'refused', request, why: 'the certificate is not the one that was asked for', validity };
   }
   await store.write({ current: issued }, signal);

@@ -1,4 +1,9 @@
-import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../api/certificates.ts';
+import {
+  CERTIFICATE_SIGNING_REQUEST,
+  KUBELET_SIGNERS,
+  nodeUser,
+  type CertificateSigningRequest,
+} from '../api/certificates.ts';
 import { NODE_CERTIFICATE } from '../api/annotations.ts';
 import { createKube } from '../kube/client.ts';
 import { UNAUTHORIZED } from '../kube/fault.ts';
@@ -10,7 +15,7 @@ import type { Log } from '../lib/log.ts';
 import type { ServingCertificate } from './certificate.ts';
 import { keepCertificate, type Standing } from './certificate-keeper.ts';
 import { inSecret } from './identity-secret.ts';
-import { referenceToNode, VIRTUAL_NODE } from './node.ts';
+import { referenceToNode, VIRTUAL_NODE, type VirtualNode } from './node.ts';
 import { validityOf, type CertificateSubject } from './signing-request.ts';
 
 interface NodeIdentityParts {
@@ -81,8 +86,9 @@ export const createNodeIdentity = (parts: NodeIdentityParts): NodeIdentity => {
   const calls = through(node.calls, connection.calls);
   const nodeKube = createKube({ transport: node.calls, clock });
   const subject: CertificateSubject = { nodeName, addresses: [] };
-  const tell = createTeller({ ...parts, log });
-  /** When the request was seen first that nobody has answered. */
+  const isVoid = () => current === undefined && last !== undefined && refusals.isRefused(last);
+  const tell = createTeller({ ...parts, log, isVoid });
+  /** When it was seen first that there is a request that nobody has answered, or that none can be made. */
   let waitingSince: number | undefined;
 
   const told = async (standing: Standing, signal: AbortSignal) => {
@@ -166,31 +172,49 @@ interface Telling {
   readonly message: string;
 }
 
+interface TellerParts extends NodeIdentityParts {
+  /** Whether API servers refuse the certificate that was used last. */
+  readonly isVoid: () => boolean;
+}
+
 /** What people are told. The same words for the same, so that it is written once. */
-const tellingOf = (standing: Standing, { nodeName, mayUseServiceAccount }: NodeIdentityParts): Telling => {
+const tellingOf = (standing: Standing, { nodeName, mayUseServiceAccount, isVoid }: TellerParts): Telling => {
   if (standing.kind === 'issued')
     return {
       status: 'True',
       reason: 'Issued',
       message: `the requests of the node are made as ${nodeUser(nodeName)}, until ${time(standing.validity.until)}`,
     };
-  const { name } = standing.request.metadata;
   const { validity } = standing;
   const meanwhile = validity
     ? `the one in use ends at ${time(validity.until)}`
     : mayUseServiceAccount
       ? 'until then its service account does the work, as far as its roles go'
       : 'until then no pod runs on the node';
-  const problem = {
+  const before = isVoid()
+    ? 'API servers have refused the certificate that it had (401), as where their client CA is another one, or the Secret came from another cluster; '
+    : '';
+  return {
+    status: 'False',
+    reason: standing.kind === 'refused' || standing.kind === 'failed' ? 'Refused' : 'Pending',
+    message: `${before}${problemOf(standing)}; ${meanwhile}`,
+  };
+};
+
+/** Why there is no certificate, and what to do about it. */
+const problemOf = (standing: Exclude<Standing, { readonly kind: 'issued' }>): string => {
+  if (standing.kind === 'failed') return `the API server lets none be asked for: ${standing.why}`;
+  const { name } = standing.request.metadata;
+  return {
     pending: `nobody has approved the request ${name}; look at it (kubectl describe csr ${name}), and approve it: kubectl certificate approve ${name}`,
     approved: `the request ${name} is approved and not signed: kube-controller-manager signs it, where it has --cluster-signing-cert-file or --cluster-signing-kube-apiserver-client-cert-file`,
     refused: `the request ${name} was refused (${standing.why}); delete it, and another one is made: kubectl delete csr ${name}`,
   }[standing.kind];
-  return {
-    status: 'False',
-    reason: standing.kind === 'refused' ? 'Refused' : 'Pending',
-    message: `${problem}; ${meanwhile}`,
-  };
+};
+
+const referenceToRequest = ({ metadata: { name, uid } }: CertificateSigningRequest): ObjectReference => {
+  const { group, version, kind } = CERTIFICATE_SIGNING_REQUEST;
+  return { apiVersion: `${group}/${version}`, kind, name, uid };
 };
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -199,36 +223,38 @@ const time = (ms: number): string => new Date(ms).toISOString();
  * Says how it stands, when that changes: in the log, by an Event of the request and the Node, and on the Node. Resolves
  * to false while there is no Node to say it on.
  */
-const createTeller = (parts: NodeIdentityParts) => {
+const createTeller = (parts: TellerParts) => {
   const { kube, clock, log, record, nodeName } = parts;
   let said = '';
-  return async (standing: Standing, signal: AbortSignal): Promise<boolean> => {
-    const { status, reason, message } = tellingOf(standing, parts);
-    const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
-    if (said !== message && standing.kind !== 'issued') {
-      const note = `The virtual node has no certificate of its own: ${message}`;
-      log[reason === 'Refused' ? 'error' : 'warn']({ request: standing.request.metadata.name }, note);
-      const { name, uid } = standing.request.metadata;
-      const { group, version, kind } = CERTIFICATE_SIGNING_REQUEST;
-      const request = { apiVersion: `${group}/${version}`, kind, name, uid };
-      for (const about of [request, ...(node ? [referenceToNode(node)] : [])])
-        record(about, { type: 'Warning', reason: `NodeCertificate${reason}`, action: 'RequestCertificate', note });
-    }
-    said = message;
-    const shown = node?.status?.conditions?.find(({ type }) => type === NODE_CERTIFICATE);
-    if (!node || (shown?.status === status && shown.message === message)) return node !== undefined;
+  let saidOnNode = '';
+  const showOn = async (node: VirtualNode, telling: Telling, signal: AbortSignal): Promise<void> => {
+    const { status, message } = telling;
+    const shown = node.status?.conditions?.find(({ type }) => type === NODE_CERTIFICATE);
+    if (shown?.status === status && shown.message === message) return;
     const at = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
     const since = shown?.status === status ? shown.lastTransitionTime : at;
-    const condition = {
-      type: NODE_CERTIFICATE,
-      status,
-      reason,
-      message,
-      lastHeartbeatTime: at,
-      lastTransitionTime: since,
-    };
+    const condition = { type: NODE_CERTIFICATE, ...telling, lastHeartbeatTime: at, lastTransitionTime: since };
     const body = { metadata: { uid: node.metadata.uid }, status: { conditions: [condition] } };
     await kube.patch(VIRTUAL_NODE, { name: nodeName }, { type: 'strategic', subresource: 'status', body }, signal);
-    return true;
+  };
+  return async (standing: Standing, signal: AbortSignal): Promise<boolean> => {
+    const { status, reason, message } = tellingOf(standing, parts);
+    const request = standing.kind === 'issued' || standing.kind === 'failed' ? undefined : standing.request;
+    const note = `The virtual node has no certificate of its own: ${message}`;
+    const happening: Happening = {
+      type: 'Warning',
+      reason: `NodeCertificate${reason}`,
+      action: 'RequestCertificate',
+      note,
+    };
+    const isNew = said !== message && standing.kind !== 'issued';
+    if (isNew) log[reason === 'Refused' ? 'error' : 'warn']({ request: request?.metadata.name }, note);
+    if (isNew && request) record(referenceToRequest(request), happening);
+    said = message;
+    const node = await kube.get(VIRTUAL_NODE, { name: nodeName }, signal);
+    if (node && saidOnNode !== message && standing.kind !== 'issued') record(referenceToNode(node), happening);
+    if (node) saidOnNode = message;
+    if (node) await showOn(node, { status, reason, message }, signal);
+    return node !== undefined;
   };
 };

@@ -79,13 +79,14 @@ const createTeller = ({ kube, clock, log, record, nodeName, address }: ServingCe
   let said = '';
   return async (standing: Standing, signal: AbortSignal): Promise<boolean> => {
     if (standing.kind === 'issued') return true;
-    const { name } = standing.request.metadata;
+    const name = standing.kind === 'failed' ? 'none' : standing.request.metadata.name;
     if (waiting?.name !== name) waiting = { name, since: clock.mono() };
     if (standing.kind !== 'refused' && clock.mono() - waiting.since < PATIENCE_MS) return false;
     const problem = {
       pending: `nobody has approved the request ${name} for ${address}; Kubernetes approves none by itself: kubectl certificate approve ${name}, or let an approver do it`,
       approved: `the request ${name} is approved and not signed`,
       refused: `the request ${name} was refused (${standing.why})`,
+      failed: `the API server lets none be asked for: ${standing.why}`,
     }[standing.kind];
     const note = `The kubelet endpoint has no certificate that API servers can check: ${problem}`;
     if (note === said) return true;
@@ -95,7 +96,10 @@ const createTeller = ({ kube, clock, log, record, nodeName, address }: ServingCe
     if (node)
       record(referenceToNode(node), {
         type: 'Warning',
-        reason: standing.kind === 'refused' ? 'ServingCertificateRefused' : 'ServingCertificatePending',
+        reason:
+          standing.kind === 'refused' || standing.kind === 'failed'
+            ? 'ServingCertificateRefused'
+            : 'ServingCertificatePending',
         action: 'RequestCertificate',
         note,
       });

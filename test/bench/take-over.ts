@@ -6,13 +6,12 @@
  *   npm run bench:take-over                                           three rounds of everything
  *   npm run bench:take-over -- --rounds 1 --only SIGTERM,partition
  */
-import { once } from 'node:events';
-import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
 import { POD } from '../../src/api/core.ts';
 import { LEASE } from '../../src/kube/lease.ts';
+import { networkTo } from '../harness/cut-network.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { isRealAvailable, setStage, type Controller, type Stage } from '../e2e/stage.ts';
 
@@ -32,39 +31,6 @@ const wait = async <T>(ask: () => Promise<T | undefined> | T | undefined): Promi
     if (answer !== undefined) return answer;
     await sleep(LOOK_MS);
   }
-};
-
-/** A TCP proxy in front of the API server, which can stop to forward, as a network that drops packets. */
-const startProxy = async (target: URL) => {
-  let isCut = false;
-  const sockets = new Set<Socket>();
-  const server = createServer((inside) => {
-    const outside = createConnection({ host: target.hostname, port: Number(target.port) });
-    for (const [from, to] of [
-      [inside, outside],
-      [outside, inside],
-    ] as const) {
-      sockets.add(from);
-      from.on('data', (data) => {
-        if (!isCut) to.write(data);
-      });
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        sockets.delete(from);
-        if (!isCut) to.destroy();
-      });
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut: () => void (isCut = true),
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
 };
 
 let pods = 0;
@@ -98,8 +64,8 @@ const eipTime = async (stage: Stage): Promise<number> => {
 
 const isWaiting = ({ output }: Controller): boolean => output().includes('Waiting for the lease');
 const isWorking = ({ output }: Controller): boolean => output().includes('"Working"');
-const begin = async (stage: Stage, proxied?: string): Promise<Controller> => {
-  const one = await stage.startController(SETTINGS, undefined, proxied);
+const begin = async (stage: Stage, server?: string): Promise<Controller> => {
+  const one = await stage.startController(SETTINGS, undefined, server);
   await wait(() => isWaiting(one) || undefined);
   return one;
 };
@@ -111,6 +77,13 @@ interface Times {
   readonly eip: number;
 }
 
+/** Milliseconds from `began` until the Lease names another leader than `first`. */
+const nextLeader = (stage: Stage, first: string, began: number): Promise<number> =>
+  wait(async () => {
+    const holder = await holderOf(stage);
+    return holder !== '' && holder !== first ? performance.now() - began : undefined;
+  });
+
 /** What happens to the leader. */
 type Happening = (leader: Controller, cut: () => void) => void;
 
@@ -121,30 +94,41 @@ const signalled =
 
 /** One of two replicas leads, and then this happens; a pod is made in the same moment. */
 const takeOver = async (stage: Stage, happening: Happening): Promise<Times> => {
-  const proxy = await startProxy(new URL(stage.server));
+  const network = await networkTo(stage.server);
   try {
-    const leader = await begin(stage, proxy.url);
+    const leader = await begin(stage, network.url);
     await wait(() => isWorking(leader) || undefined);
     const standby = await begin(stage);
     const first = await holderOf(stage);
     // Anywhere between two renewals.
     await sleep(2_500 + Math.random() * 2_000);
     const began = performance.now();
-    happening(leader, proxy.cut);
-    const [leaderMs, eip] = await Promise.all([
-      wait(async () => {
-        const holder = await holderOf(stage);
-        return holder !== '' && holder !== first ? performance.now() - began : undefined;
-      }),
-      eipTime(stage),
-    ]);
+    happening(leader, network.cut);
+    const [leaderMs, eip] = await Promise.all([nextLeader(stage, first, began), eipTime(stage)]);
     leader.process.kill('SIGCONT');
     leader.process.kill('SIGKILL');
     await standby.terminate();
     return { leader: leaderMs, eip };
   } finally {
-    proxy.close();
+    network.close();
   }
+};
+
+/** The leader dies when it has just bought an EIP: how long its pod waits from then on. */
+const killedBuying = async (stage: Stage): Promise<Times> => {
+  const leader = await begin(stage);
+  await wait(() => isWorking(leader) || undefined);
+  const standby = await begin(stage);
+  const first = await holderOf(stage);
+  const before = stage.cloud.ledger().length;
+  const served = eipTime(stage);
+  const made = performance.now();
+  await wait(() => stage.cloud.ledger().length > before || undefined);
+  leader.process.kill('SIGKILL');
+  const killed = performance.now();
+  const [leaderMs, eip] = await Promise.all([nextLeader(stage, first, killed), served]);
+  await standby.terminate();
+  return { leader: leaderMs, eip: made + eip - killed };
 };
 
 /** Two replicas are replaced as the Deployment does it, the leader first: pods are made all the while. */
@@ -196,6 +180,7 @@ const SCENARIOS: Readonly<Record<string, readonly [what: string, (stage: Stage) 
   none: ['nothing: a leader that works', undisturbed],
   SIGTERM: ['SIGTERM: a node that is drained', (stage) => takeOver(stage, signalled('SIGTERM'))],
   kill: ['kill -9: out of memory, a node without power', (stage) => takeOver(stage, signalled('SIGKILL'))],
+  killBuying: ['kill -9 when it has just bought; the address of that pod', killedBuying],
   freeze: ['SIGSTOP: a node that hangs', (stage) => takeOver(stage, signalled('SIGSTOP'))],
   partition: ['the leader is cut off from the API server', (stage) => takeOver(stage, (_, cut) => cut())],
   rollOut: ['a roll-out, the leader first; the slowest of the pods made meanwhile', rollOut],

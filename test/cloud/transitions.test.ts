@@ -99,7 +99,7 @@ test('what does not come is looked at more and more seldom and given up, and nob
   const atFirst = looks.length;
   await clock.advance(610_000);
   const count = looks.length;
-  t.true(atFirst <= 26 && count <= 62, `${atFirst} looks in ten seconds, ${count} in ten minutes`);
+  t.true(atFirst <= 28 && count <= 63, `${atFirst} looks in ten seconds, ${count} in ten minutes`);
   await clock.advance(70_000);
   t.is(looks.length, count);
   follow('b', 1_000);

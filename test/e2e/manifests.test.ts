@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { connect, eventually, pod, pods, STRATEGIC } from '../kube-api/client.ts';
+import { connect as connectAsProduct } from '../../src/kube/connect.ts';
 import { controlPlaneAvailable, HOW_TO_GET_ONE, startControlPlane, type ControlPlane } from '../kube-api/real.ts';
+import { leftovers } from './leftovers.ts';
 import { HOME } from './rights.ts';
 
 const run = promisify(execFile);
@@ -44,10 +46,15 @@ declare('kubectl applies config/default, twice, and takes it away again', async 
   t.deepEqual((await kubectl(plane, 'get', 'deploy', '-n', HOME, '-o', 'jsonpath={..metadata.generation}')).lines, [
     '1',
   ]);
+  // What kubectl diff and Argo CD compare: it ends with 1 where there is a difference.
+  t.deepEqual((await kubectl(plane, 'diff', '-k', 'config/default')).lines.filter(Boolean), []);
   // Flux and Argo CD take over what was applied by hand.
   await applies(t, plane, / serverside-applied$/, '--server-side', '-k', 'config/default');
   const { warnings } = await kubectl(plane, 'delete', '--wait', '-k', 'config/default');
   t.is(warnings, '');
+  const connection = await connectAsProduct({ kubeconfigPath: plane.kubeconfig });
+  t.deepEqual(await leftovers(connection.calls), [], 'nothing is left');
+  await connection.close();
 });
 
 declare('kubectl applies config/default and config/virtual-node on the server’s side', async (t, plane) => {

@@ -83,6 +83,10 @@ export const startApi = async (kind: Kind, { scheduler = false } = {}): Promise<
 export interface StageOptions {
   /** @default true */
   readonly withCrd?: boolean;
+  /** Whether the rights of the product are there: somebody who installs it brings them. @default true */
+  readonly withRights?: boolean;
+  /** Where its nodes are. @default VPC */
+  readonly vpc?: string;
   /** A real control plane has its real scheduler too, in place of the stand-in's. */
   readonly withScheduler?: boolean;
   /** Where the stage stands; it stays as it is, and is stopped by whoever started it. @default one of its own */
@@ -140,7 +144,16 @@ const ECS_NODE_STATUS = {
  */
 export const setStage = async (
   kind: Kind,
-  { withCrd = true, withScheduler = false, api: shared, readings = [], startMs, program = CHECKOUT }: StageOptions = {},
+  {
+    withCrd = true,
+    withRights = true,
+    vpc = VPC,
+    withScheduler = false,
+    api: shared,
+    readings = [],
+    startMs,
+    program = CHECKOUT,
+  }: StageOptions = {},
 ) => {
   const stopping = new AbortController();
   const api = shared ?? (await startApi(kind, { scheduler: withScheduler }));
@@ -152,7 +165,7 @@ export const setStage = async (
     readings,
     ...(startMs !== undefined && { transitions: { schedule: span, containerStart: span } }),
   });
-  cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: VPC, cidrBlock: '10.200.0.0/16' });
+  cloud.world.addVSwitch({ vSwitchId: V_SWITCH, vpcId: vpc, cidrBlock: '10.200.0.0/16' });
   const cloudHttp = await serveCloud(cloud, { host: '127.0.0.1', port: 0 });
   const connection = await connect({ kubeconfigPath: api.path });
   const kube = createKube({ transport: connection.calls, clock, qps: 1e4, burst: 1e4 });
@@ -164,7 +177,7 @@ export const setStage = async (
   };
   if (withCrd) await installCrd();
   await createHome(kube);
-  const nodes = await createNodes(kube, cloud, VPC);
+  const nodes = await createNodes(kube, cloud, vpc);
   if (api.schedules) for (const { name } of nodes) await openNode(kube, name, ECS_NODE_STATUS);
   const context: { transport: KubeTransport; clock: typeof clock; random: typeof random } = {
     transport: connection.calls,
@@ -179,7 +192,7 @@ export const setStage = async (
   const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
   // On a real API server the controller has the rights that its manifests give it, and no others.
   const kubeconfigOfProduct = kind === 'real' ? join(folder, 'kubeconfig') : api.path;
-  if (kind === 'real') {
+  if (kind === 'real' && withRights) {
     await grant(kube, 'default');
     await actAsProduct(api.path, kubeconfigOfProduct, connection.calls);
   }

@@ -12,6 +12,7 @@ import { transport as inProcess } from '../../src/sandbox/kube/in-process-transp
 import { createApiServer, type ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { seeded } from './random.ts';
 import { ManualClock } from './clock.ts';
+import { waitDuring } from './during.ts';
 import { REGION } from './settings.ts';
 
 const definitions = new Map<string, object>();
@@ -93,17 +94,8 @@ export class EmbeddedCluster {
   }
 
   /** Waits for something; time passes only while nothing else moves. */
-  async during<T>(work: Promise<T>): Promise<T> {
-    let isOver = false;
-    const end = () => {
-      isOver = true;
-    };
-    work.then(end, end);
-    for (;;) {
-      await setImmediate();
-      if (isOver) return work;
-      await this.clock.advance(1);
-    }
+  during<T>(work: Promise<T>): Promise<T> {
+    return waitDuring(this.clock, work, 1);
   }
 
   /** Lets `ms` of virtual time pass, in small steps, so that whoever is woken up gets on. */

@@ -24,29 +24,32 @@ interface EmptySandbox {
   readonly end: () => Promise<number>;
 }
 
-/** Starts a sandbox without a demo, in this process; resolves once it can be used. */
-export const startEmptySandbox = async (): Promise<EmptySandbox> => {
+/** A sandbox in this process, what it has printed so far, and its end. */
+export const playSandbox = (
+  parts: Pick<Parameters<typeof runSandbox>[0], 'plays'> & { readonly showsLog?: boolean },
+) => {
   let out = '';
   const stop = new AbortController();
   const running = runSandbox({
     ...quietSandbox,
+    ...parts,
     signal: stop.signal,
-    plays: 'nothing',
-    showsLog: true,
     print: (text) => {
       out += text;
     },
   });
-  await until(
-    'it is ready',
-    () => out,
-    (text) => text.includes('it is empty'),
-  );
+  return { text: () => out, stop: () => stop.abort(new Error('Ctrl-C')), running };
+};
+
+/** Starts a sandbox without a demo, in this process; resolves once it can be used. */
+export const startEmptySandbox = async (): Promise<EmptySandbox> => {
+  const { text: printed, stop, running } = playSandbox({ plays: 'nothing', showsLog: true });
+  await until('it is ready', printed, (text) => text.includes('it is empty'));
   return {
-    kubeconfig: /--kubeconfig (\S+)/u.exec(out)?.[1] ?? '',
-    text: () => out,
+    kubeconfig: /--kubeconfig (\S+)/u.exec(printed())?.[1] ?? '',
+    text: printed,
     end: () => {
-      stop.abort(new Error('Ctrl-C'));
+      stop();
       return running;
     },
   };

@@ -1,10 +1,11 @@
 import test from 'ava';
 import { CLOUD_DRIVES } from './cloud-drives.ts';
 import { DRIVES as TEXT_DRIVES } from './drives.ts';
+import { MIGRATION_DRIVES } from './migration-drives.ts';
 import { readersIn, sources } from './source.ts';
 import { STATE_DRIVES } from './state-drives.ts';
 
-const DRIVES = { ...TEXT_DRIVES, ...CLOUD_DRIVES, ...STATE_DRIVES };
+const DRIVES = { ...TEXT_DRIVES, ...CLOUD_DRIVES, ...STATE_DRIVES, ...MIGRATION_DRIVES };
 
 /** All the annotations of an object together have at most so many bytes (apimachinery, TotalAnnotationSizeLimitB). */
 const SIZE = 256 * 1024;

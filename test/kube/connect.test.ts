@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { promisify } from 'node:util';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { connect, KubeconfigError } from '../../src/kube/connect.ts';
@@ -72,7 +74,32 @@ test('inside a pod the service account is used, with its token', async (t) => {
   // The environment of this process has no KUBERNETES_SERVICE_HOST, and a test must not change it for the others.
   const error = await t.throwsAsync(connect({ rootDirectory }), { instanceOf: KubeconfigError });
   t.regex(error.message, /KUBERNETES_SERVICE_HOST/);
+
+  const program = `
+    const { connect } = await import(${JSON.stringify(new URL('../../src/kube/connect.ts', import.meta.url).href)});
+    const { server, close } = await connect({ rootDirectory: ${JSON.stringify(rootDirectory)} });
+    process.stdout.write(server);
+    await close();`;
+  for (const [host, server] of [
+    ['10.96.0.1', 'https://10.96.0.1:443'],
+    ['fd00::1', 'https://[fd00::1]:443'],
+  ] as const) {
+    const env = { ...process.env, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: '443' };
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { env });
+    t.is(stdout, server);
+  }
 });
+
+/** A user of a kubeconfig whose credentials a program prints. */
+const byPlugin = (command: string, ...args: readonly string[]): string =>
+  JSON.stringify({
+    exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args, interactiveMode: 'Never' },
+  });
+const CREDENTIAL = {
+  apiVersion: 'client.authentication.k8s.io/v1',
+  kind: 'ExecCredential',
+  status: { token: 'of-a-plugin' },
+};
 
 test('credentials of the kubeconfig are sent, also from a token file', async (t) => {
   const folder = await temporary(t);
@@ -85,6 +112,7 @@ test('credentials of the kubeconfig are sent, also from a token file', async (t)
     ['{token: plain}', 'Bearer plain'],
     [`{tokenFile: ${join(folder, 'token')}}`, 'Bearer from-a-file'],
     ['{username: a, password: b}', 'Basic YTpi'],
+    [byPlugin(process.execPath, '--print', JSON.stringify(JSON.stringify(CREDENTIAL))), 'Bearer of-a-plugin'],
   ] as const) {
     await writeFile(kubeconfigPath, kubeconfig({ server: url, user }));
     const { calls, close } = await connect({ kubeconfigPath, userAgent: 'test/1' });
@@ -92,6 +120,10 @@ test('credentials of the kubeconfig are sent, also from a token file', async (t)
     t.deepEqual(JSON.parse(await response.text()), [expected, 'test/1']);
     await close();
   }
+  await writeFile(kubeconfigPath, kubeconfig({ server: url, user: byPlugin('/nowhere/plugin') }));
+  const { calls, close } = await connect({ kubeconfigPath });
+  await t.throwsAsync(calls({ method: 'GET', path: '/version' }), { message: /\/nowhere\/plugin/ });
+  await close();
 });
 
 test('requests share one connection, watches have their own, and a new certificate makes a new one', async (t) => {

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { TAG_POD } from '../../src/api/annotations.ts';
@@ -17,6 +16,7 @@ import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { NEW, settings } from '../controllers/podeip/situation.ts';
+import { waitDuring } from '../harness/during.ts';
 import { seeded } from '../harness/random.ts';
 import { Killed, KillableProcess, type Death } from '../harness/process.ts';
 import { adapterOn, definitionOf } from '../harness/cluster.ts';
@@ -52,18 +52,7 @@ const slow = <T extends object>(port: T, random: Random): T =>
     },
   });
 
-const over = async <T>(work: Promise<T>): Promise<T> => {
-  let isOver = false;
-  const end = () => {
-    isOver = true;
-  };
-  work.then(end, end);
-  for (;;) {
-    await setImmediate();
-    if (isOver) return work;
-    await clock.advance(50);
-  }
-};
+const over = <T>(work: Promise<T>): Promise<T> => waitDuring(clock, work, 50);
 
 const install = async (): Promise<void> => {
   for (const kind of [PODEIP, EIP_HOLDER, EIP_POLICY, EIP_USAGE]) await kube.create(CRD, definitionOf(kind));

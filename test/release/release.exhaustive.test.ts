@@ -10,6 +10,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { NODE } from '../../release/executable.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
+import { HOW_TO_GET_HELM, isHelmAvailable } from '../chart/helm.ts';
 import { setStage } from '../e2e/stage.ts';
 import { definitionOf } from '../harness/cluster.ts';
 
@@ -36,6 +37,7 @@ const copyTree = (to: string): void => {
 const released = (copy: string): string => join(copy, 'dist-release');
 
 test.before(async () => {
+  if (!isHelmAvailable) throw new Error(HOW_TO_GET_HELM);
   for (const copy of copies) copyTree(copy);
   for (const [index, copy] of copies.entries()) {
     // Made on another day: nothing but what the files say may be in a release.
@@ -62,7 +64,8 @@ test.serial('two folders, at two times, give the same files to the byte', (t) =>
     another,
   );
   const names = one.map((line) => line.split('  ')[1] ?? '');
-  for (const name of ['crds.yaml', 'install.yaml', `knative-eip-${version}.cdx.json`, `knative-eip-${version}.tgz`])
+  const [bill, chart, npm] = ['.cdx.json', '.tgz', '.npm.tgz'].map((ending) => `knative-eip-${version}${ending}`);
+  for (const name of ['crds.yaml', 'install.yaml', bill ?? '', chart ?? '', npm ?? ''])
     t.true(names.includes(name), `${name} in ${names.join(' ')}`);
   t.deepEqual([...names, 'SHA256SUMS'].toSorted(), readdirSync(released(copies[0] ?? '')).toSorted());
   // sha256sum, as a user checks it.

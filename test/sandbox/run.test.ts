@@ -7,9 +7,8 @@ import type { KubeTransport } from '../../src/kube/port.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { FULL_DEPLOYMENT } from '../../src/sandbox/cluster/workloads.ts';
-import { runSandbox } from '../../src/sandbox/run.ts';
 import { until } from '../harness/until.ts';
-import { quietSandbox } from '../harness/empty-sandbox.ts';
+import { playSandbox } from '../harness/empty-sandbox.ts';
 
 /** What a person makes in it while the samples come and go. */
 const OWN = {
@@ -59,18 +58,9 @@ const isRefused = async (t: ExecutionContext, transport: KubeTransport): Promise
 };
 
 test('the sandbox refuses contradictions, ends at once and well with what the user has made in it, and logs beside the screen', async (t) => {
-  let out = '';
-  const stop = new AbortController();
-  const running = runSandbox({
-    ...quietSandbox,
-    signal: stop.signal,
-    plays: 'demo',
-    print: (text) => {
-      out += text;
-    },
-  });
+  const { text: out, stop, running } = playSandbox({ plays: 'demo' });
   // On a busy machine the controller takes its time until the webhooks answer.
-  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out)?.[1], Boolean);
+  const said = (pattern: RegExp) => until(String(pattern), () => pattern.exec(out())?.[1], Boolean);
   const log = (await said(/^Log +(\S+)$/m)) ?? '';
   const connection = await connect({ kubeconfigPath: (await said(/--kubeconfig (\S+)/)) ?? '' });
   try {
@@ -86,16 +76,16 @@ test('the sandbox refuses contradictions, ends at once and well with what the us
     );
     t.regex(readFileSync(log, 'utf8'), /INFO: Working/);
   } finally {
-    stop.abort(new Error('Ctrl-C'));
+    stop();
     await connection.close();
   }
-  t.is(await running, 0, out);
+  t.is(await running, 0, out());
   t.regex(
-    out,
+    out(),
     /^x Error from server \(Forbidden\): .*contradiction\.yaml": admission webhook "pods\..*: InvalidBandwidth: /m,
   );
-  t.regex(out, /contradictory requests refused +1 of 1 /);
-  t.regex(out, /pods of your own +[12] asked/);
-  t.regex(out, /EIPs left in the account +0\n/);
+  t.regex(out(), /contradictory requests refused +1 of 1 /);
+  t.regex(out(), /pods of your own +[12] asked/);
+  t.regex(out(), /EIPs left in the account +0\n/);
   t.false(existsSync(log), 'nothing is left behind where all is well');
 });

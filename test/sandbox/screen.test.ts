@@ -182,6 +182,21 @@ test('a window that becomes narrower, wider, lower and higher shows one table ea
   t.is(heads(await ordinary()), 0);
 });
 
+test('what is said on a terminal breaks between words, and is one line in a pipe', (t) => {
+  const said = (columns?: () => number): string => {
+    let out = '';
+    plainScreen((text) => (out += text), columns).say(`x ${LONG}`);
+    return out;
+  };
+  t.is(said(), `x ${LONG}\n`);
+  const lines = said(() => 60)
+    .trimEnd()
+    .split('\n');
+  t.true(lines.length > 1);
+  for (const each of lines) t.true(stringWidth(each) <= 60, each);
+  t.is(lines.join(' '), `x ${LONG}`.trimEnd(), 'no word is cut');
+});
+
 test('the plain screen says what changes, once, in lines that fit a terminal', (t) => {
   const out: string[] = [];
   const screen = plainScreen(

@@ -21,6 +21,7 @@ import { ManualClock } from '../harness/clock.ts';
 import { recordingLog } from '../harness/recording-log.ts';
 import { virtualNodeSettings } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
+import { SIGNING_REQUESTS } from './signing-requests.ts';
 
 const NODE_NAME = 'virtual-1';
 const SECRET_REF = { namespace: 'default', name: 'identity' };
@@ -29,27 +30,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const LIFE_MS = 3 * 3_600_000;
 const HOUR_MS = 3_600_000;
 
-const { plural, group, version, kind } = CERTIFICATE_SIGNING_REQUEST;
-/** The embedded API has no such kind. */
-const DEFINITION = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: `${plural}.${group}` },
-  spec: {
-    group,
-    scope: 'Cluster',
-    names: { plural, kind, singular: 'certificatesigningrequest', listKind: `${kind}List` },
-    versions: [
-      {
-        name: version,
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+const { plural } = CERTIFICATE_SIGNING_REQUEST;
 
 class Killed extends Error {}
 
@@ -67,7 +48,7 @@ const world = async () => {
   const server = createApiServer({ clock, random });
   const send = transport(server);
   const admin = createKube({ transport: send, clock, qps: 1e6, burst: 1e6 });
-  await admin.create(CRD, DEFINITION);
+  await admin.create(CRD, SIGNING_REQUESTS);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const requests = () => admin.list(CERTIFICATE_SIGNING_REQUEST);
   const answerTo = (request: CertificateSigningRequest, status: object) =>
@@ -138,7 +119,8 @@ const world = async () => {
       kube: createKube({ transport: own, clock, qps: 1e6, burst: 1e6 }),
       clock,
       log,
-      record: (about, { reason }) => void events.push(`${about.kind} ${reason}`),
+      record: (about, { reason, note }) =>
+        void events.push(`${about.kind} ${reason}${note.includes('(401)') ? ' (401)' : ''}`),
       nodeName: NODE_NAME,
       secret: SECRET_REF,
       mayUseServiceAccount,
@@ -217,12 +199,6 @@ test('a certificate is asked for by the service account and renewed by the node,
   t.true(leftMs > 2 * HOUR_MS && leftMs <= LIFE_MS, `${leftMs}`);
   t.deepEqual(await keysIn(), ['tls.crt', 'tls.key']);
   await passUntil('the Node says so', condition, (it) => it?.status === 'True');
-
-  // Somebody deletes the Secret: what is in use is written again.
-  const { metadata } = (await admin.get(SECRET, SECRET_REF))!;
-  await admin.delete(SECRET, SECRET_REF, { uid: metadata.uid });
-  await clock.advance(60_000);
-  t.deepEqual(await passUntil('it is kept again', keysIn, (all) => all.length === 2), ['tls.crt', 'tls.key']);
 
   await clock.advance(1.8 * HOUR_MS);
   t.is((await requests()).length, 1, 'two thirds of its three hours are not over');
@@ -368,7 +344,7 @@ test('a Node that is there has its heartbeat while the certificate is waited for
 });
 
 test('a certificate that API servers refuse is given up after a minute, and the service account asks for the next', async (t) => {
-  const { clock, requests, sign, setRefusing, log, asked, start, passUntil, keysIn } = await world();
+  const { clock, requests, sign, setRefusing, events, log, asked, start, passUntil, keysIn } = await world();
   const { identity, asWhom, kill } = start();
   const [first] = await passUntil('it is asked for', requests, (all) => all.length === 1);
   await sign(first!);
@@ -386,6 +362,11 @@ test('a certificate that API servers refuse is given up after a minute, and the 
   await passUntil('it is given up', asWhom, () => !identity.isCertified());
   t.regex(log.lines.join('\n'), /API servers have refused the certificate of the node for 60 s \(401\)/);
   t.true(identity.isWaiting());
+  await passUntil(
+    'people are told why',
+    () => events.at(-1),
+    (it) => it?.includes('(401)') === true,
+  );
   const all = await passUntil('another is asked for', requests, (it) => it.length === 2);
   t.is(asked.filter((line) => line.endsWith(plural)).at(-1), `service account POST v1/${plural}`);
   t.deepEqual(await keysIn(), ['next.key', 'tls.crt', 'tls.key'], 'the next process may try it again');
@@ -394,5 +375,25 @@ test('a certificate that API servers refuse is given up after a minute, and the 
   await passUntil('the new one is used', () => identity.isCertified(), Boolean);
   t.is(await asWhom(), 'node');
   t.deepEqual(await keysIn(), ['tls.crt', 'tls.key']);
+  await kill();
+});
+
+test('whoever deletes the Secret gets another certificate, by the node itself; the one in use does until then', async (t) => {
+  const { admin, requests, sign, asked, start, passUntil, keysIn } = await world();
+  const { identity, asWhom, kill } = start();
+  const [first] = await passUntil('it is asked for', requests, (all) => all.length === 1);
+  await sign(first!);
+  await passUntil('it is used', () => identity.isCertified(), Boolean);
+  await admin.delete(SECRET, SECRET_REF, { uid: (await admin.get(SECRET, SECRET_REF))!.metadata.uid });
+  const all = await passUntil('another is asked for', requests, (it) => it.length === 2);
+  t.is(
+    asked.filter((line) => line.endsWith(plural)).at(-1),
+    `node POST v1/${plural}`,
+    'so that nobody has to approve it',
+  );
+  t.deepEqual(await keysIn(), ['next.key'], 'the old one is not put back');
+  t.is(await asWhom(), 'node');
+  await sign(all.find(({ metadata: { name } }) => name !== first?.metadata.name)!);
+  t.deepEqual(await passUntil('the new one is kept', keysIn, (keys) => keys.length === 2), ['tls.crt', 'tls.key']);
   await kill();
 });

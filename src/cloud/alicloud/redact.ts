@@ -105,6 +105,19 @@ const without = (text: string, form: string): string => {
   return clean;
 };
 
+/** Of a text of any length and any number of lines: for what is not the provider's, such as a log. */
+export const withoutSecrets = (text: string, known: readonly string[] = []): string => {
+  let clean = text;
+  for (const secret of known) for (const form of formsOf(secret)) clean = without(clean, form);
+  clean = withoutSecretPairs(clean.replaceAll(USER_INFO, '$1').replaceAll(URL_TEXT, withoutQuery));
+  for (const [pattern, replacement] of PATTERNS)
+    // Names of objects are long, too, and never of mixed case.
+    clean = clean.replaceAll(pattern, (found) => (isName(found) ? found : replacement));
+  return clean;
+};
+
+const isName = (text: string): boolean => /^[a-z0-9/_=-]+$/u.test(text);
+
 /**
  * The provider's text as one bounded line: without query strings, AccessKey IDs, tokens and the `known` secrets (the
  * credentials in use, also cut or encoded).

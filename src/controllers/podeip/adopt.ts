@@ -7,14 +7,21 @@ import { MAX_BANDWIDTH_MBPS } from '../../request/values.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
 import { isFinal } from '../../api/pod.ts';
 import { hasFinalizer, type NicBinding } from './record.ts';
+import { provesOwnership } from './safeguards.ts';
 import type { Situation } from './situation.ts';
 import { fail, RETRY_MS, type Step } from './step.ts';
 
-/**
- * The controller whose PodEIPs are adopted. Terway's migration writes no name, and hands its PodEIPs to this
- * controller.
- */
-const PREDECESSOR = 'ack-extend-network-controller';
+/** The controller whose name a PodEIP without one stands for: Terway's own migration hands its PodEIPs to it. */
+export const ACK_EXTEND_CONTROLLER = 'ack-extend-network-controller';
+/** On a PodEIP that `knative-eip migrate` has made for the EIP of a pod of Terway's, until it is taken over. */
+export const TERWAY_CONTROLLER = 'terway';
+
+/** The controllers whose PodEIPs are adopted. */
+const PREDECESSORS: readonly string[] = [ACK_EXTEND_CONTROLLER, TERWAY_CONTROLLER];
+
+/** Who looks after a PodEIP that is not ours. */
+export const predecessorOf = ({ metadata }: PodEip): string =>
+  metadata.annotations?.[CONTROLLER] ?? ACK_EXTEND_CONTROLLER;
 
 /**
  * The next step for a PodEIP that this controller did not write. Only PodEIPs from before the configured time are
@@ -24,7 +31,7 @@ const PREDECESSOR = 'ack-extend-network-controller';
 export const adopt = (it: Situation, podEip: PodEip): Step => {
   const { seen, settings } = it;
   const { metadata, spec } = podEip;
-  const from = metadata.annotations?.[CONTROLLER] ?? PREDECESSOR;
+  const from = predecessorOf(podEip);
   const leftAlone = (why: string): Step =>
     fail(
       'NotManagedHere',
@@ -35,7 +42,7 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
     return leftAlone(
       'once the controller that wrote it is uninstalled, set adoptPodEIPsCreatedBefore in the configuration to have it taken over, or delete it',
     );
-  if (from !== PREDECESSOR) return leftAlone(`it belongs to ${from}`);
+  if (!PREDECESSORS.includes(from)) return leftAlone(`it belongs to ${from}`);
   if (!isOfBefore(podEip, settings))
     return leftAlone(
       `it was created at ${metadata.creationTimestamp ?? 'an unknown time'}, not before adoptPodEIPsCreatedBefore`,
@@ -47,7 +54,8 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
   if (seen.eip === undefined) return { do: 'ReadEip', allocationId: spec.allocationID };
   const { eip } = seen;
   if (!eip) return fail('EipNotFound', `${spec.allocationID} is not listed in this region and account`, RETRY_MS);
-  if (spec.allocationType.type !== 'Static' && (!isUntagged(eip) || eip.serviceManaged))
+  const mayBeOurs = !eip.serviceManaged && (isUntagged(eip) || provesOwnership(eip, podEip, settings.clusterUid));
+  if (spec.allocationType.type !== 'Static' && !mayBeOurs)
     return leftAlone(`${spec.allocationID} belongs to somebody else`);
   if (isAmbiguous(podEip, eip) && seen.interfaces === undefined)
     return { do: 'ReadInterfaces', privateIpAddress: podEip.status?.privateIPAddress ?? '' };

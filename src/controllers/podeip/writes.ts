@@ -9,6 +9,7 @@ import {
   GENERATION,
   GONE_SINCE,
   KEYS,
+  OURS,
   REUSABLE,
   POD_UID,
   QUIET_SINCE,
@@ -192,6 +193,25 @@ export const writeAdoption = (
     },
     signal,
   );
+
+/** Creates the PodEIP of a pod in the name of the controller that looks after its EIP; the finalizer is the same. */
+export const createAsForeign = (
+  kube: Kube,
+  { metadata: { namespace, name } }: Pod,
+  { spec, controller }: { readonly spec: PodEipSpec; readonly controller: string },
+  signal: AbortSignal,
+): Promise<PodEip> => {
+  const { group, version, kind } = PODEIP;
+  const metadata = { name, namespace, annotations: { [CONTROLLER]: controller }, finalizers: [FINALIZER] };
+  return kube.create(PODEIP, { apiVersion: `${group}/${version}`, kind, metadata, spec }, signal);
+};
+
+/** Takes our notes off the PodEIP, and names the controller that looks after it from here on. */
+export const handBack = (kube: Kube, podEip: PodEip, to: string, signal: AbortSignal): Promise<PodEip> => {
+  const notes = Object.keys(podEip.metadata.annotations ?? {}).filter((key) => key.startsWith(OURS));
+  const annotations = { ...Object.fromEntries(notes.map((key) => [key, null])), [CONTROLLER]: to };
+  return change(kube, podEip, { metadata: { annotations } }, signal);
+};
 
 /**
  * Removes an EIP that no longer exists. The next one is bought by this controller, even if this one was declared the

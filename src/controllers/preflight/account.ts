@@ -120,11 +120,13 @@ export const evaluateAccount = async (
     : { kind: 'otherAccount', nodes: tried };
 };
 
+/** Whether an answer says that the RAM policy does not allow the action. */
+export const isDenial = ({ code, status }: Pick<CloudFault, 'code' | 'status'>): boolean =>
+  DENIED.test(code) || (status === 403 && !NOT_DENIED.test(code));
+
 /** Whether the RAM policy does not allow the question itself. */
-export const isQuestionDenied = ({ kind, action, code, status }: CloudFault): boolean =>
-  FAULT[kind].isOfSetup &&
-  action === 'DescribeNetworkInterfaces' &&
-  (DENIED.test(code) || (status === 403 && !NOT_DENIED.test(code)));
+export const isQuestionDenied = (fault: CloudFault): boolean =>
+  FAULT[fault.kind].isOfSetup && fault.action === 'DescribeNetworkInterfaces' && isDenial(fault);
 
 /** What is wrong and what to check; undefined if nothing is. */
 export const complaintOf = (

@@ -1,5 +1,6 @@
 import { CRD, type CustomResourceDefinition } from '../../api/apiextensions.ts';
 import { EIP_HOLDER, type EipHolder, type ExistingEips } from '../../api/eipholder.ts';
+import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../api/eippolicy.ts';
 import { PODEIP, type PodEipSpec, type PodEipStatus } from '../../api/podeip.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
@@ -40,12 +41,46 @@ export const lackingIn = ({ spec }: CustomResourceDefinition): readonly string[]
 };
 
 /** What of the kind EipHolder this version needs and the definition in the cluster lacks, as paths. Pure. */
-const lackingInHolders = ({ spec }: CustomResourceDefinition): readonly string[] => {
-  const version = spec?.versions?.find(({ name, served }) => name === EIP_HOLDER.version && served !== false);
-  if (!version) return [`version ${EIP_HOLDER.version}`];
-  const fields = version.schema?.openAPIV3Schema?.properties ?? {};
-  return (['namespace', 'lastNamed'] as const satisfies readonly (keyof EipHolder)[]).filter((name) => !fields[name]);
+const lackingInHolders = (definition: CustomResourceDefinition): readonly string[] =>
+  lackingFields(EIP_HOLDER.version, undefined, HOLDER)(definition);
+const HOLDER = ['namespace', 'lastNamed'] as const satisfies readonly (keyof EipHolder)[];
+
+/** The fields of an EipPolicy and of an EipUsage that this version knows. */
+const POLICY = [
+  'namespaces',
+  'namespaceSelector',
+  'existingEips',
+  'bandwidthPackages',
+  'publicIpAddressPools',
+  'resourceGroups',
+  'limits',
+  'defaults',
+  'virtualNode',
+] as const satisfies readonly (keyof EipPolicySpec)[];
+
+/** What of these fields the definition of a kind lacks; `part` is `spec`, or undefined for the object itself. Pure. */
+const lackingFields =
+  (served: string, part: string | undefined, names: readonly string[]) =>
+  ({ spec }: CustomResourceDefinition): readonly string[] => {
+    const version = spec?.versions?.find(({ name, served: isServed }) => name === served && isServed !== false);
+    if (!version) return [`version ${served}`];
+    const fields = version.schema?.openAPIV3Schema?.properties ?? {};
+    const there = part === undefined ? fields : (fields[part]?.properties ?? {});
+    return names
+      .filter((name) => there[name] === undefined)
+      .map((name) => (part === undefined ? name : `${part}.${name}`));
+  };
+
+const LACKING: Readonly<Record<string, (definition: CustomResourceDefinition) => readonly string[]>> = {
+  [`${PODEIP.plural}.${PODEIP.group}`]: (definition) => lackingIn(definition),
+  [`${EIP_HOLDER.plural}.${EIP_HOLDER.group}`]: (definition) => lackingInHolders(definition),
+  [`${EIP_POLICY.plural}.${EIP_POLICY.group}`]: lackingFields(EIP_POLICY.version, 'spec', POLICY),
+  [`${EIP_USAGE.plural}.${EIP_USAGE.group}`]: lackingFields(EIP_USAGE.version, undefined, ['places']),
 };
+
+/** What of a kind of ours, by the name of its definition, this version needs and the definition lacks. Pure. */
+export const lackingOf = (name: string, definition: CustomResourceDefinition): readonly string[] =>
+  LACKING[name]?.(definition) ?? [];
 
 const LOOK_MS = 10_000;
 const MOST_LOOKS = 30;

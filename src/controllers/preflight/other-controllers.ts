@@ -55,6 +55,12 @@ const SIGNS: readonly {
   },
 ];
 
+/** The names of those that are there now, for people. Rejects with a KubeFault if one cannot be looked for. */
+export const findOtherControllers = async (kube: Kube, signal: AbortSignal): Promise<readonly string[]> => {
+  const there = await Promise.all(SIGNS.map(({ isThere }) => isThere(kube, signal)));
+  return SIGNS.filter((_, index) => there[index]).map(({ name }) => name);
+};
+
 /**
  * Checks for other controllers of EIPs. If something cannot be read, its last known state counts and, if there is none,
  * it counts as absent: a cluster without the permission is served like one without another controller, and the log says

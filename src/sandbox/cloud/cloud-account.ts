@@ -10,7 +10,14 @@ import { InterfaceTable } from './interfaces.ts';
 import { draw } from './call-latency.ts';
 import type { Span, TransitionTimes } from './call-latency.ts';
 import { CallLedger } from './ledger.ts';
-import type { BandwidthPackageRecord, ContainerGroupRecord, ContainerUse, LogLine, PendingCommand } from './records.ts';
+import type {
+  BandwidthPackageRecord,
+  ContainerGroupRecord,
+  ContainerUse,
+  LogLine,
+  NatGatewayRecord,
+  PendingCommand,
+} from './records.ts';
 import { refusal } from './refusal.ts';
 import type { VSwitch } from './vswitch.ts';
 import type { Parameters } from './rpc-wire.ts';
@@ -52,6 +59,7 @@ export class Account {
   readonly packages = new Map<string, BandwidthPackageRecord>();
   /** Public address pools: how many addresses each has left. */
   readonly pools = new Map<string, number>();
+  readonly natGateways: NatGatewayRecord[] = [];
   readonly containerGroups: ContainerGroupTable;
   /** What containers have written, by `<container group>/<container>`. */
   readonly containerLogs = new Map<string, LogLine[]>();

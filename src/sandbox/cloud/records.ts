@@ -100,3 +100,11 @@ export interface BandwidthPackageRecord {
   /** Wall-clock, milliseconds since the epoch. */
   readonly createdAt: number;
 }
+
+/** An Internet NAT gateway, which is only looked at. */
+export interface NatGatewayRecord {
+  readonly natGatewayId: string;
+  readonly vpcId: string;
+  readonly snatTableId: string;
+  readonly snatEntries: number;
+}

@@ -16,6 +16,7 @@ import {
   describeCommonBandwidthPackages,
   removeCommonBandwidthPackageIp,
 } from './packages.ts';
+import { describeNatGateways, describeSnatTableEntries } from './nat-gateways.ts';
 import { refusal } from './refusal.ts';
 import { listTagResources, tagResources, untagResources } from './tagging.ts';
 import type { CloudAnswer } from './rpc-wire.ts';
@@ -46,6 +47,8 @@ const products: Readonly<
       AddCommonBandwidthPackageIp: withToken(addCommonBandwidthPackageIp),
       RemoveCommonBandwidthPackageIp: withToken(removeCommonBandwidthPackageIp),
       DescribeCommonBandwidthPackages: plain(describeCommonBandwidthPackages),
+      DescribeNatGateways: plain(describeNatGateways),
+      DescribeSnatTableEntries: plain(describeSnatTableEntries),
       TagResources: plain(tagResources),
       UnTagResources: plain(untagResources),
       ListTagResources: plain(listTagResources),

@@ -175,6 +175,14 @@ export class CloudWorld {
     });
   }
 
+  /** An Internet NAT gateway with so many SNAT entries; returns what takes it away. */
+  addNatGateway(vpcId: string, snatEntries: number): () => void {
+    const natGatewayId = this.#account.newId('ngw');
+    const gateway = { natGatewayId, vpcId, snatTableId: this.#account.newId('stb'), snatEntries };
+    this.#account.natGateways.push(gateway);
+    return () => void this.#account.natGateways.splice(this.#account.natGateways.indexOf(gateway), 1);
+  }
+
   /** A public address pool with so many addresses. */
   addAddressPool(poolId: string, addresses: number): void {
     this.#account.pools.set(poolId, addresses);

@@ -4,6 +4,7 @@ import type { Kube, KubeTransport, ObjectRef } from '../../kube/port.ts';
 import { keyOf, refOf } from '../../kube/store.ts';
 import type { Requeue } from '../../kube/reconcile-loop.ts';
 import type { EmbeddedCloud } from '../cloud/sandbox-cloud.ts';
+import { CLUSTER_VERSION } from '../cluster-version.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { endedStatusOf, hasEnded, runningStatusOf } from './pod-status.ts';
 import { chooseNode } from './scheduler.ts';
@@ -67,17 +68,27 @@ export const createNodes = async (
         instanceId: `i-sandbox${number}`,
         primaryIp: `${prefix}.1`,
       });
-      await kube.create(NODE, {
+      const { metadata } = await kube.create(NODE, {
         apiVersion: 'v1',
         kind: 'Node',
         metadata: { name, labels: { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/region': region } },
         spec: { providerID: `${region}.i-sandbox${number}` },
       });
+      const created = metadata.creationTimestamp;
       const status = {
         capacity: CAPACITY,
         allocatable: CAPACITY,
         addresses: [{ type: 'InternalIP', address: `${prefix}.1` }],
-        conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'True',
+            reason: 'KubeletReady',
+            lastTransitionTime: created,
+            lastHeartbeatTime: created,
+          },
+        ],
+        nodeInfo: { kubeletVersion: CLUSTER_VERSION, operatingSystem: 'linux' },
       };
       await kube.patch(NODE, { name }, { type: 'merge', subresource: 'status', body: { status } });
       return { name, networkInterfaceId: eni.networkInterfaceId, prefix };

@@ -12,6 +12,7 @@ import { podLog } from './pod-log.ts';
 import { usageMetrics } from './usage-metrics.ts';
 import { bindPod, readScale, writeScale } from './subresources.ts';
 import { negotiate, Presenter, type IncludeObject, type Representation } from './table.ts';
+import { CLUSTER_VERSION } from '../cluster-version.ts';
 import { serveWatch } from './serve-watch.ts';
 import { createObject, patch, replace, type WriteOptions, type Written } from './write-objects.ts';
 
@@ -22,7 +23,7 @@ const LARGEST_BODY = 3 * 1024 * 1024;
 const VERSION = {
   major: '1',
   minor: '36',
-  gitVersion: 'v1.36.3+sandbox',
+  gitVersion: CLUSTER_VERSION,
   gitCommit: '',
   gitTreeState: 'clean',
   buildDate: '1970-01-01T00:00:00Z',

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { CRD } from '../../../src/api/apiextensions.ts';
 import { POD } from '../../../src/api/core.ts';
@@ -19,6 +18,7 @@ import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
 import { transport } from '../../../src/sandbox/kube/in-process-transport.ts';
 import { ManualClock } from '../../harness/clock.ts';
 import { adapterOn, definitionOf } from '../../harness/cluster.ts';
+import { waitDuring } from '../../harness/during.ts';
 import { seeded } from '../../harness/random.ts';
 import { CLUSTER_ID, CLUSTER_UID, VPC } from '../../harness/settings.ts';
 import { NEW, node, settings } from './situation.ts';
@@ -38,16 +38,7 @@ const createStage = async () => {
   const kube = createKube({ transport: transport(server), clock, qps: 0 });
   const cloud = createSandboxCloud({ clock, random: seeded(2) });
   const assembled = adapterOn(cloud, clock);
-  const over = async <T>(work: Promise<T>): Promise<T> => {
-    let isOver = false;
-    const end = () => void (isOver = true);
-    work.then(end, end);
-    for (;;) {
-      await setImmediate();
-      if (isOver) return work;
-      await clock.advance(50);
-    }
-  };
+  const over = <T>(work: Promise<T>): Promise<T> => waitDuring(clock, work, 50);
   for (const kind of [PODEIP, EIP_HOLDER, EIP_POLICY, EIP_USAGE]) await over(kube.create(CRD, definitionOf(kind)));
   await over(assembled.warmUp());
   cloud.world.addNetworkInterface({

@@ -1,12 +1,7 @@
 import test from 'ava';
 import { POD, type Pod } from '../../../src/api/core.ts';
-import { createKube } from '../../../src/kube/client.ts';
-import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
-import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
-import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
-import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { seeded } from '../../harness/random.ts';
-import { ManualClock } from '../../harness/clock.ts';
+import { runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
+import { createBareCluster } from './stand-ins.ts';
 
 const NAMESPACE = 'default';
 const START_MS = 1_000;
@@ -17,25 +12,9 @@ const AFTER_MS = 500;
 
 /** A cluster with nothing but nodes and their kubelets. */
 const bench = async (exitCodeOf?: (pod: Pod) => number) => {
-  const clock = new ManualClock(Date.UTC(2026, 0, 1));
-  const random = seeded(1);
-  const transport = inProcess(createApiServer({ clock, random }));
-  const kube = createKube({ transport, clock, qps: 0 });
-  const cloud = createSandboxCloud({ clock, random });
-  const stop = new AbortController();
-  const during = async <T>(work: Promise<T>): Promise<T> => {
-    const over = new AbortController();
-    const end = () => over.abort();
-    work.then(end, end);
-    while (!over.signal.aborted) await clock.advance(STEP_MS);
-    return work;
-  };
-  const nodes = await during(createNodes(kube, cloud, 'vpc-1'));
+  const { kube, cloud, nodes, transport, context, stop, during, pass } = await createBareCluster(Date.UTC(2026, 0, 1));
   const times = { startMs: START_MS, stopMs: STOP_MS };
-  const running = runKubelet({ transport, clock, random }, { kube, cloud, nodes, times, exitCodeOf }, stop.signal);
-  const pass = async (ms: number): Promise<void> => {
-    for (let left = ms; left > 0; left -= STEP_MS) await clock.advance(STEP_MS);
-  };
+  const running = runKubelet(context, { kube, cloud, nodes, times, exitCodeOf }, stop.signal);
   const get = (name: string) => during(kube.get(POD, { namespace: NAMESPACE, name }));
   return {
     pass,
@@ -69,7 +48,7 @@ const bench = async (exitCodeOf?: (pod: Pod) => number) => {
         const pod = await get(name);
         if (!pod) throw new Error(`pod ${name} went without its final phase`);
         if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return pod;
-        await clock.advance(STEP_MS);
+        await context.clock.advance(STEP_MS);
       }
       throw new Error(`pod ${name} does not end`);
     },

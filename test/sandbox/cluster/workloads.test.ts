@@ -1,12 +1,11 @@
 import test from 'ava';
 import { POD, type Pod } from '../../../src/api/core.ts';
-import { createKube } from '../../../src/kube/client.ts';
-import { createSandboxCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { isScheduledAt } from '../../../src/sandbox/cluster/cron-schedule.ts';
 import { CRON_JOB, runCronJobs } from '../../../src/sandbox/cluster/cronjobs.ts';
 import { DAEMON_SET, runDaemonSets } from '../../../src/sandbox/cluster/daemonsets.ts';
 import { JOB, runJobs } from '../../../src/sandbox/cluster/jobs.ts';
-import { createNodes, runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
+import { runKubelet } from '../../../src/sandbox/cluster/kubelet.ts';
+import { createBareCluster } from './stand-ins.ts';
 import { runStatefulSets, FULL_STATEFUL_SET } from '../../../src/sandbox/cluster/statefulsets.ts';
 import {
   ordinalOf,
@@ -15,10 +14,6 @@ import {
   statefulSteps,
   type StatefulSet,
 } from '../../../src/sandbox/cluster/stateful-rollout.ts';
-import { createApiServer } from '../../../src/sandbox/kube/kube-server.ts';
-import { transport as inProcess } from '../../../src/sandbox/kube/in-process-transport.ts';
-import { ManualClock } from '../../harness/clock.ts';
-import { seeded } from '../../harness/random.ts';
 
 const set = (replicas: number, more: Partial<StatefulSet['spec']> = {}): StatefulSet => ({
   metadata: { name: 'db', uid: 'db', resourceVersion: '1' },
@@ -88,28 +83,12 @@ test('schedules of CronJobs are read as cron reads them', (t) => {
   t.throws(() => isScheduledAt('* * *', at('10:00')), { message: /3 fields/u });
 });
 
-const STEP_MS = 50;
-
 /** The stand-ins in virtual time. */
 const bench = async () => {
-  const clock = new ManualClock(Date.UTC(2026, 0, 1, 12, 0, 30));
-  const random = seeded(1);
-  const server = createApiServer({ clock, random });
-  server.startGarbageCollector();
-  const transport = inProcess(server);
-  const kube = createKube({ transport, clock, qps: 0 });
-  const cloud = createSandboxCloud({ clock, random });
-  const stop = new AbortController();
-  const during = async <T>(work: Promise<T>): Promise<T> => {
-    const over = new AbortController();
-    const end = () => over.abort();
-    work.then(end, end);
-    while (!over.signal.aborted) await clock.advance(STEP_MS);
-    return work;
-  };
-  const nodes = await during(createNodes(kube, cloud, 'vpc-1'));
+  const cluster = await createBareCluster(Date.UTC(2026, 0, 1, 12, 0, 30));
+  const { kube, cloud, nodes, context, stop, during, pass } = cluster;
+  cluster.server.startGarbageCollector();
   const times = { startMs: 500, stopMs: 500, jobMs: 20_000 };
-  const context = { transport, clock, random };
   const running = Promise.all([
     runKubelet(context, { kube, cloud, nodes, times }, stop.signal),
     runStatefulSets(context, kube, stop.signal),
@@ -120,9 +99,7 @@ const bench = async () => {
   return {
     kube,
     during,
-    pass: async (ms: number): Promise<void> => {
-      for (let left = ms; left > 0; left -= STEP_MS) await clock.advance(STEP_MS);
-    },
+    pass,
     pods: async () => (await during(kube.list(POD))).map(({ metadata }) => metadata.name).toSorted(),
     end: async () => {
       stop.abort();

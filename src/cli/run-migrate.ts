@@ -1,0 +1,206 @@
+import { NAMESPACE } from '../api/core.ts';
+import { assembleCloud } from '../cloud/assemble-cloud.ts';
+import { createCredentials } from '../cloud/credentials.ts';
+import { CloudFault } from '../cloud/fault.ts';
+import { OPEN } from '../cloud/fence.ts';
+import type { Cloud } from '../cloud/port.ts';
+import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
+import { WrongAccount } from '../controllers/preflight/account.ts';
+import { createKube } from '../kube/client.ts';
+import { connect, KubeconfigError } from '../kube/connect.ts';
+import { KubeFault } from '../kube/fault.ts';
+import type { Kube } from '../kube/port.ts';
+import { systemRandom as random } from '../lib/random.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { settingsOf } from '../manager/settings.ts';
+import { applyPlan, type AppliedPod } from '../migrate/apply.ts';
+import type { Inventory } from '../migrate/inventory.ts';
+import { planMigration, type Plan } from '../migrate/plan.ts';
+import { blocked, type PlannedPod } from '../migrate/planned.ts';
+import { readInventory, type InventoryPorts } from '../migrate/read-inventory.ts';
+import { readPolicies, rehearse } from '../migrate/rehearse.ts';
+import { checkAccount } from './drain-account.ts';
+import { blockedText, countsText, migrationText, refusalsText, writesText } from './migrate-report.ts';
+import type { MigrateOptions, RunMigrate } from './shell.ts';
+
+/** `knative-eip migrate`. */
+export const runMigrate: RunMigrate = async (options) => {
+  const { config, kubeconfig, clock, err, signal } = options;
+  try {
+    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+    try {
+      const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
+      return await migrate(options, createKube({ transport: connection.calls, clock, ...limits }));
+    } finally {
+      await connection.close();
+    }
+  } catch (error) {
+    if (error instanceof KubeconfigError) {
+      err(`knative-eip: ${error.message}\n`);
+      return 2;
+    }
+    if (signal.aborted) {
+      err('Stopped; run the same command again to go on.\n');
+      return 1;
+    }
+    if (error instanceof WrongAccount || error instanceof CloudFault || error instanceof KubeFault) {
+      const isForbidden = error instanceof KubeFault && error.kind === 'forbidden';
+      err(`knative-eip: ${error.message}${isForbidden ? '; use the kubeconfig of an administrator' : ''}\n`);
+      return 1;
+    }
+    throw error;
+  }
+};
+
+const no = (action: string) => () => Promise.reject(new Error(`${action} is never called by a migration`));
+
+/** Of the cloud nothing can be changed but tags, whatever the code says. */
+const onlyTags = (cloud: Cloud): Cloud => ({
+  ...cloud,
+  allocateEip: no('AllocateEipAddress'),
+  associateEip: no('AssociateEipAddress'),
+  unassociateEip: no('UnassociateEipAddress'),
+  releaseEip: no('ReleaseEipAddress'),
+  joinBandwidthPackage: no('AddCommonBandwidthPackageIp'),
+  leaveBandwidthPackage: no('RemoveCommonBandwidthPackageIp'),
+});
+
+const connectCloud = async ({ config, clock, log, env, signal }: MigrateOptions) => {
+  const proxy = proxyAgentOf(env);
+  if (proxy) await sendThrough(proxy);
+  const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
+  const assembled = assembleCloud({
+    clock,
+    region: config.regionID,
+    endpoints: endpointsOf(config),
+    endpointChoice,
+    credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
+    rateShare: config.cloud.apiShare,
+    mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
+  });
+  return { cloud: onlyTags(assembled.cloud), idle: () => assembled.idle() };
+};
+
+const migrate = async (options: MigrateOptions, kube: Kube): Promise<number> => {
+  const { cloud, idle } = await connectCloud(options);
+  try {
+    return await migrateWith(options, kube, cloud);
+  } finally {
+    await idle();
+  }
+};
+
+const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): Promise<number> => {
+  const { config, from, includeGone, isRollBack, clock, signal, err } = options;
+  const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
+  if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
+  if (config.cloud.checkAccount) await checkAccount({ config, kube, cloud, err }, signal);
+  const { uid } = system.metadata;
+  const { namespace, name } = config.leaderElection;
+  const reading: InventoryPorts = {
+    kube,
+    cloud,
+    clock,
+    from,
+    includeGone,
+    settings: settingsOf(config, uid),
+    vpcId: config.vpcID,
+    ownLease: { namespace, name },
+  };
+  const cluster = { uid, id: config.clusterID, region: config.regionID };
+  const inventory = await readAll(reading, signal, err);
+  if (!inventory) return 1;
+  const plan = await rehearsed(
+    planMigration(inventory, isRollBack),
+    inventory,
+    { ...reading, random, cluster },
+    signal,
+  );
+  if (options.mode === 'apply') return apply(plan, inventory, { options, reading, cluster });
+  return show(plan, options);
+};
+
+type Cluster = Parameters<typeof rehearse>[2]['cluster'];
+
+const readAll = async (reading: InventoryPorts, signal: AbortSignal, err: (text: string) => void) => {
+  try {
+    return await readInventory(reading, signal);
+  } catch (error) {
+    if (!(error instanceof KubeFault && error.kind === 'notFound')) throw error;
+    err('The CRD of PodEIP is not installed; install knative-eip first: kubectl apply -k config/default\n');
+    return undefined;
+  }
+};
+
+/** With what the controller would change stopped: it is asked itself. */
+const rehearsed = async (
+  plan: Plan,
+  { seen }: Inventory,
+  ports: InventoryPorts & { readonly random: typeof random; readonly cluster: Cluster },
+  signal: AbortSignal,
+): Promise<Plan> => {
+  const policies = await readPolicies(ports.kube, signal);
+  const seenOf = new Map(seen.map((it) => [it.key, it]));
+  const evaluate = async (pod: PlannedPod): Promise<PlannedPod> => {
+    const adoption = pod.steps.find((step) => step.do === 'Adopt');
+    const it = seenOf.get(pod.key);
+    if (!adoption || !it || (adoption.podUid === '' && ports.includeGone)) return pod;
+    const change = await rehearse(it, adoption, { ...ports, policies }, signal);
+    return change === undefined
+      ? pod
+      : blocked(
+          it,
+          `the controller would not leave it as it is (${change})`,
+          'look at the EipPolicies of its namespace, and at who else names the EIP',
+        );
+  };
+  return { ...plan, pods: await Promise.all(plan.pods.map(evaluate)) };
+};
+
+const isAllFine = ({ refusals, pods }: Plan): boolean =>
+  refusals.length === 0 && pods.every(({ is }) => is !== 'blocked' && is !== 'waits');
+
+const show = (plan: Plan, { mode, output, out, err }: MigrateOptions): number => {
+  out(mode === 'dryRun' && output === 'table' ? writesText(plan) : migrationText(plan, output));
+  err(refusalsText(plan.refusals) + blockedText(plan.pods));
+  err(`${countsText(plan.pods)}; nothing was changed.\n`);
+  return isAllFine(plan) ? 0 : 1;
+};
+
+interface Applying {
+  readonly options: MigrateOptions;
+  readonly reading: InventoryPorts;
+  readonly cluster: Cluster;
+}
+
+const apply = async (plan: Plan, inventory: Inventory, { options, reading, cluster }: Applying): Promise<number> => {
+  const { isRollBack, yes, ask, err, out, output, signal } = options;
+  if (plan.refusals.length > 0) {
+    err(refusalsText(plan.refusals));
+    return 1;
+  }
+  const isThereWork = [...plan.first, ...plan.last].length > 0 || plan.pods.some(({ steps }) => steps.length > 0);
+  if (isThereWork && !yes) {
+    if (!ask) {
+      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be written\n');
+      return 2;
+    }
+    const answer = await ask(`${countsText(plan.pods)}. Begin? [yes/no] `, signal);
+    if (answer.trim() !== 'yes') {
+      err('Nothing was changed.\n');
+      return 1;
+    }
+  }
+  out(migrationText(plan, output));
+  const writing = { kube: reading.kube, cloud: reading.cloud, clock: reading.clock, cluster };
+  const told = (it: AppliedPod) => {
+    if (it.because !== undefined) err(`${it.key}: ${it.is}: ${it.because}\n`);
+  };
+  const ports = { reading, writing, isRollBack, onApplied: told };
+  const { applied, isWhole } = await applyPlan(plan, inventory, ports, signal);
+  err(blockedText(plan.pods));
+  const writes = applied.reduce((sum, it) => sum + it.written, 0);
+  err(`${countsText(plan.pods)}; ${writes} writes for them.\n`);
+  for (const step of plan.afterwards) err(`Next: ${step}\n`);
+  return isWhole && isAllFine(plan) ? 0 : 1;
+};

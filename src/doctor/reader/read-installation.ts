@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs';
+import type { Scalable } from '../../api/apps.ts';
+import { DEPLOYMENT } from '../../api/apps.ts';
+import { CONFIG_MAP, NAMESPACE } from '../../api/core.ts';
+import { loadConfig, type Origins } from '../../config/load.ts';
+import { ConfigError } from '../../config/problem.ts';
+import type { Config } from '../../config/schema.ts';
+import { KubeFault } from '../../kube/fault.ts';
+import { LEASE, type Lease } from '../../kube/lease.ts';
+import type { Kube, Resource } from '../../kube/port.ts';
+import { knownAs, type Answer, type ConfigurationFact, type DeploymentFact, type LeaseFact } from '../facts.ts';
+import { ask, Unanswerable, type Reading } from './ask.ts';
+
+/** A Deployment with what doctor reads of it. */
+interface RunningDeployment extends Scalable {
+  readonly spec?:
+    | {
+        readonly replicas?: number | undefined;
+        readonly template?:
+          | {
+              readonly spec?:
+                | {
+                    readonly serviceAccountName?: string | undefined;
+                    readonly containers?: readonly { readonly image?: string | undefined }[] | undefined;
+                    readonly volumes?:
+                      | readonly { readonly configMap?: { readonly name?: string | undefined } | undefined }[]
+                      | undefined;
+                  }
+                | undefined;
+            }
+          | undefined;
+      }
+    | undefined;
+  readonly status?: { readonly readyReplicas?: number | undefined } | undefined;
+}
+
+const RUNNING_DEPLOYMENT: Resource<RunningDeployment> = { ...DEPLOYMENT, of: undefined };
+
+const OURS = ['knative-eip', 'knative-eip-virtual-node'] as const;
+export const USUAL_NAMESPACE = 'knative-eip-system';
+const USUAL_LEASE = 'knative-eip';
+/** Where config/manager mounts it. */
+const MOUNTED = '/etc/knative-eip/config.yaml';
+/** As kustomize names it, with a hash behind it. */
+const CONFIG_MAP_NAME = 'knative-eip-config';
+const FILE = 'config.yaml';
+
+/** Where the product is, and what it was told. */
+export interface Installation {
+  readonly namespace: string;
+  readonly serviceAccount: string | undefined;
+  readonly deployments: Answer<readonly DeploymentFact[]>;
+  readonly leases: Answer<readonly LeaseFact[]>;
+  readonly configuration: Answer<ConfigurationFact | undefined>;
+  /** The configuration itself, where it can be used; with its secrets. */
+  readonly loaded: { readonly config: Config; readonly origins: Origins } | undefined;
+}
+
+interface Wanted {
+  /** Instead of that of the Deployment. */
+  readonly namespace: string | undefined;
+  /** Instead of the file of the pod, or of the ConfigMap of the Deployment. */
+  readonly configPath: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The clock of the API server, for the age of what it has written. */
+type ServerNow = () => number;
+
+export const readInstallation = async (
+  reading: Reading,
+  wanted: Wanted,
+  serverNow: ServerNow,
+): Promise<Installation> => {
+  const { kube } = reading;
+  const within = wanted.namespace ?? (reading.isInPod ? wanted.env['POD_NAMESPACE'] : undefined);
+  const found = await ask(reading, (signal) =>
+    kube.list(RUNNING_DEPLOYMENT, { labelSelector: `app.kubernetes.io/name in (${OURS.join(',')})` }, signal),
+  );
+  const all = valueOf(found) ?? [];
+  const main = all.find((each) => !isVirtualNode(each) && (within === undefined || each.metadata.namespace === within));
+  const usual = await ask(reading, (signal) => leasesOf(kube, USUAL_LEASE, within, signal));
+  const namespace = within ?? main?.metadata.namespace ?? heldIn(valueOf(usual) ?? []) ?? USUAL_NAMESPACE;
+  const configuration = await ask(reading, (signal) =>
+    readConfiguration(kube, { ...wanted, namespace, main, isInPod: reading.isInPod }, signal),
+  );
+  const loaded = valueOf(configuration)?.loaded;
+  const name = loaded?.config.leaderElection.name ?? USUAL_LEASE;
+  const leases = name === USUAL_LEASE ? usual : await ask(reading, (signal) => leasesOf(kube, name, namespace, signal));
+  return {
+    namespace,
+    serviceAccount: main?.spec?.template?.spec?.serviceAccountName,
+    deployments: whereKnown(found, (known) => known.map(deploymentFact)),
+    leases: whereKnown(leases, (known) => known.map((lease) => leaseFact(lease, serverNow()))),
+    configuration: whereKnown(configuration, (read) => read?.fact),
+    loaded,
+  };
+};
+
+const valueOf = <T>(answer: Answer<T>): T | undefined => (answer.known ? answer.value : undefined);
+
+const whereKnown = <T, R>(answer: Answer<T>, make: (value: T) => R): Answer<R> =>
+  answer.known ? knownAs(make(answer.value)) : answer;
+
+const isVirtualNode = ({ metadata }: RunningDeployment): boolean =>
+  metadata.labels?.['app.kubernetes.io/name'] === 'knative-eip-virtual-node';
+
+const deploymentFact = (deployment: RunningDeployment): DeploymentFact => ({
+  namespace: deployment.metadata.namespace ?? '',
+  name: deployment.metadata.name,
+  isVirtualNode: isVirtualNode(deployment),
+  wanted: deployment.spec?.replicas ?? 1,
+  ready: deployment.status?.readyReplicas ?? 0,
+  images: (deployment.spec?.template?.spec?.containers ?? []).flatMap(({ image }) => image ?? []),
+});
+
+/** Of all namespaces where that may be asked, because a second installation is in another. */
+const leasesOf = async (
+  kube: Kube,
+  name: string,
+  namespace: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly Lease[]> => {
+  try {
+    return await kube.list(LEASE, { fieldSelector: `metadata.name=${name}` }, signal);
+  } catch (error) {
+    if (!(error instanceof KubeFault && error.kind === 'forbidden')) throw error;
+    const lease = await kube.get(LEASE, { namespace: namespace ?? USUAL_NAMESPACE, name }, signal);
+    return lease ? [lease] : [];
+  }
+};
+
+/** The namespace of the Lease that was renewed last. */
+const heldIn = (leases: readonly Lease[]): string | undefined =>
+  leases.filter(({ spec }) => Boolean(spec?.holderIdentity)).toSorted((a, b) => renewedAt(b) - renewedAt(a))[0]
+    ?.metadata.namespace;
+
+const renewedAt = ({ spec }: Lease): number => Date.parse(spec?.renewTime ?? '') || 0;
+
+export const leaseFact = (lease: Lease, now: number): LeaseFact => {
+  const renewed = Date.parse(lease.spec?.renewTime ?? '');
+  return {
+    namespace: lease.metadata.namespace ?? '',
+    name: lease.metadata.name,
+    holder: lease.spec?.holderIdentity ?? '',
+    ...(!Number.isNaN(renewed) && { ageMs: now - renewed }),
+    durationMs: (lease.spec?.leaseDurationSeconds ?? 0) * 1_000,
+  };
+};
+
+interface Source {
+  readonly from: string;
+  readonly path?: string | undefined;
+  readonly text?: string | undefined;
+  readonly env: Wanted['env'];
+}
+
+interface ReadConfiguration {
+  readonly fact: ConfigurationFact;
+  readonly loaded?: Installation['loaded'];
+}
+
+const readConfiguration = async (
+  kube: Kube,
+  where: Wanted & {
+    readonly namespace: string;
+    readonly main: RunningDeployment | undefined;
+    readonly isInPod: boolean;
+  },
+  signal: AbortSignal,
+): Promise<ReadConfiguration | undefined> => {
+  const source = await sourceOf(kube, where, signal);
+  if (!source) return undefined;
+  try {
+    const loaded = loadConfig({ path: source.path ?? source.from, text: source.text, env: source.env });
+    return { fact: { from: source.from, settings: settingsFact(loaded.config) }, loaded };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { fact: { from: source.from, problem: error.message.split('\n').join('; ') } };
+  }
+};
+
+const sourceOf = async (
+  kube: Kube,
+  { configPath, env, namespace, main, isInPod }: Parameters<typeof readConfiguration>[1],
+  signal: AbortSignal,
+): Promise<Source | undefined> => {
+  if (configPath !== undefined) return { from: configPath, path: configPath, env };
+  if (isInPod && existsSync(MOUNTED)) return { from: MOUNTED, path: MOUNTED, env };
+  const mounted = main?.spec?.template?.spec?.volumes?.flatMap(({ configMap }) => configMap?.name ?? []) ?? [];
+  const map =
+    mounted[0] === undefined
+      ? await guessed(kube, namespace, signal)
+      : await kube.get(CONFIG_MAP, { namespace, name: mounted[0] }, signal);
+  const name = mounted[0] ?? map?.metadata.name ?? '';
+  if (!map) {
+    if (mounted[0] === undefined) return undefined;
+    // An empty text says everything that is missing in it, which is not what is wrong.
+    throw new Unanswerable(
+      `the Deployment mounts the ConfigMap ${namespace}/${name}, and there is none: run kubectl apply -k config/default`,
+    );
+  }
+  const text = map.data?.[FILE] ?? '';
+  return { from: `ConfigMap ${namespace}/${name}`, text, env: { POD_NAMESPACE: namespace } };
+};
+
+/** The newest that is called like it. Kustomize leaves those of former configurations behind. */
+const guessed = async (kube: Kube, namespace: string, signal: AbortSignal) =>
+  (await kube.list(CONFIG_MAP, { namespace }, signal))
+    .filter(({ metadata }) => metadata.name.startsWith(CONFIG_MAP_NAME))
+    .toSorted(
+      (a, b) => Date.parse(b.metadata.creationTimestamp ?? '') - Date.parse(a.metadata.creationTimestamp ?? ''),
+    )[0];
+
+const settingsFact = (config: Config): NonNullable<ConfigurationFact['settings']> => ({
+  clusterID: config.clusterID,
+  regionID: config.regionID,
+  vpcID: config.vpcID,
+  leaseNamespace: config.leaderElection.namespace,
+  leaseName: config.leaderElection.name,
+  hasElection: config.leaderElection.enabled,
+  hasWebhooks: config.webhook.enabled,
+  refusesConflicts: config.webhook.onConflict === 'refuse',
+  webhookConfiguration: config.webhook.configurationName,
+  makesCertificate: config.webhook.certificateDirectory === undefined,
+  hasVirtualNode: config.virtualNode.enabled,
+  nodeName: config.virtualNode.nodeName,
+  podCapacity: config.virtualNode.capacity.pods,
+  takesOthersForGranted: config.otherEipControllers === 'ignore',
+  ...(config.cloud.eipQuota !== undefined && { eipQuota: config.cloud.eipQuota }),
+  namespaceEips: config.namespaceLimits.eips,
+  endpoints: Object.fromEntries(
+    Object.entries(config.endpoints).flatMap(([product, host]) => (host === undefined ? [] : [[product, host]])),
+  ),
+});
+
+/** The UID by which EIPs name their cluster. */
+export const readClusterUid = (reading: Reading): Promise<Answer<string>> =>
+  ask(reading, async (signal) => {
+    const namespace = await reading.kube.get(NAMESPACE, { name: 'kube-system' }, signal);
+    if (!namespace) throw new Unanswerable('there is no namespace kube-system');
+    return namespace.metadata.uid;
+  });

@@ -1,0 +1,91 @@
+import { POOL_OFF_SINCE } from '../api/annotations.ts';
+import { CONFIG_MAP } from '../api/core.ts';
+import type { PodEip } from '../api/podeip.ts';
+import type { Cloud } from '../cloud/port.ts';
+import { TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
+import { TERWAY_CONTROLLER } from '../controllers/podeip/adopt.ts';
+import { tagsOfEip, type Cluster } from '../controllers/podeip/calls.ts';
+import { provesOwnership } from '../controllers/podeip/safeguards.ts';
+import { createAsForeign, deletePodEip, dropFinalizer, handBack, writeAdoption } from '../controllers/podeip/writes.ts';
+import type { Kube } from '../kube/port.ts';
+import type { Clock } from '../lib/clock.ts';
+import { guardDefinition } from './guard.ts';
+import { TERWAY_KEY } from './read-inventory.ts';
+import { OUR_TAGS, type MigrationStep } from './steps.ts';
+
+/** With what steps are carried out. */
+export interface CarryOutPorts {
+  readonly kube: Kube;
+  /** Of the cloud nothing is changed but tags. */
+  readonly cloud: Pick<Cloud, 'describeEip' | 'tagEip' | 'untagEip'>;
+  readonly clock: Clock;
+  readonly cluster: Cluster;
+}
+
+/** How often, and with which pause, it is looked whether the cloud shows the tags; milliseconds. */
+const LOOKS = 30;
+const LOOK_MS = 1_000;
+
+/**
+ * Carries out one step: one write, of an object that must still be as it was read, or of tags. Safe to stop anywhere
+ * and to repeat. Rejects with a KubeFault, a CloudFault, or an Error that says what to do.
+ */
+export const carryOut = async (step: MigrationStep, ports: CarryOutPorts, signal: AbortSignal): Promise<void> => {
+  const { kube, cluster } = ports;
+  switch (step.do) {
+    case 'GuardDefinition':
+      return guardDefinition(kube, signal);
+    case 'CreatePodEip':
+      await createAsForeign(kube, step.pod, { spec: step.spec, controller: TERWAY_CONTROLLER }, signal);
+      return undefined;
+    case 'SwitchPool':
+      return switchPool(step, ports, signal);
+    case 'Tag':
+      return tag(step.podEip, step.allocationId, ports, signal);
+    case 'Adopt':
+      await writeAdoption(kube, step, cluster.region, signal);
+      return undefined;
+    case 'HandBack':
+      await handBack(kube, step.podEip, step.to, signal);
+      return undefined;
+    case 'Untag':
+      return ports.cloud.untagEip(step.allocationId, OUR_TAGS, signal);
+    case 'LetGo':
+      return dropFinalizer(kube, step.podEip, signal);
+    case 'Remove':
+      return deletePodEip(kube, step.podEip, signal);
+  }
+};
+
+const switchPool = async (
+  { to, configuration }: Extract<MigrationStep, { do: 'SwitchPool' }>,
+  { kube, clock }: CarryOutPorts,
+  signal: AbortSignal,
+): Promise<void> => {
+  const ref = { namespace: 'kube-system', name: TERWAY_CONFIG };
+  const configMap = await kube.get(CONFIG_MAP, ref, signal);
+  if (!configMap) throw new Error('there is no ConfigMap kube-system/eni-config any more; run this again');
+  const { uid, resourceVersion } = configMap.metadata;
+  const since = to === 'off' ? new Date(clock.now()).toISOString() : null;
+  const body = {
+    metadata: { uid, resourceVersion, annotations: { [POOL_OFF_SINCE]: since } },
+    data: { [TERWAY_KEY]: configuration },
+  };
+  await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal);
+};
+
+/** The notes are written only once the tags are to be seen: by them the controller knows the EIP. */
+const tag = async (
+  podEip: PodEip,
+  allocationId: string,
+  { cloud, clock, cluster }: CarryOutPorts,
+  signal: AbortSignal,
+): Promise<void> => {
+  await cloud.tagEip(allocationId, tagsOfEip(cluster, podEip, undefined), signal);
+  for (let look = 1; look <= LOOKS; look += 1) {
+    const eip = await cloud.describeEip(allocationId, signal);
+    if (eip && provesOwnership(eip, podEip, cluster.uid)) return;
+    await clock.sleep(LOOK_MS, signal);
+  }
+  throw new Error(`the cloud has accepted tags for ${allocationId} and does not show them; run this again`);
+};

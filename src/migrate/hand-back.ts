@@ -1,0 +1,74 @@
+import { ADOPTED } from '../api/annotations.ts';
+import type { PodEip } from '../api/podeip.ts';
+import { ACK_EXTEND_CONTROLLER, predecessorOf, TERWAY_CONTROLLER } from '../controllers/podeip/adopt.ts';
+import { hasFinalizer, isExternal, isOurs, readRecord } from '../controllers/podeip/record.ts';
+import { provesOwnership } from '../controllers/podeip/safeguards.ts';
+import type { SeenPod, Surroundings } from './inventory.ts';
+import { blocked, nothingToDo, planned, type PlannedPod } from './planned.ts';
+import type { MigrationStep } from './steps.ts';
+import { withoutPodEip } from './terway.ts';
+
+const FINISH =
+  'start knative-eip (kubectl -n knative-eip-system scale deployment knative-eip --replicas=1) until it is done, stop it, and run this again';
+
+/**
+ * What becomes of a PodEIP when the other controller is to have it: our notes and tags go, and nothing else. The EIP
+ * stays where it is.
+ */
+export const planHandBack = (seen: SeenPod, around: Surroundings): PlannedPod => {
+  const { podEip } = seen;
+  if (!podEip) return nothingToDo(seen, 'there is no PodEIP');
+  if (isExternal(podEip))
+    return planned(
+      seen,
+      'discard',
+      [{ do: 'Remove', podEip }],
+      'it records what a virtual node made, and holds nothing',
+    );
+  if (!isOurs(podEip)) return finishHandBack(seen, podEip, around);
+  if (around.from === 'terway' && podEip.metadata.annotations?.[ADOPTED] === ACK_EXTEND_CONTROLLER)
+    return nothingToDo(seen, `it came from ${ACK_EXTEND_CONTROLLER}`);
+  const obstacle = obstacleOf(seen, podEip, around);
+  if (obstacle) return blocked(seen, obstacle.because, obstacle.todo);
+  if (!hasFinalizer(podEip)) return planned(seen, 'discard', [{ do: 'Remove', podEip }], 'it holds nothing');
+  const to = around.from === 'terway' ? TERWAY_CONTROLLER : ACK_EXTEND_CONTROLLER;
+  const steps: readonly MigrationStep[] = [
+    { do: 'HandBack', podEip, to },
+    ...untagged(seen, podEip, around),
+    ...(around.from === 'terway' ? withoutPodEip(seen) : []),
+  ];
+  return planned(seen, 'handBack', steps, 'the EIP stays where it is');
+};
+
+/** What an earlier run, or a take-over that was not finished, has left. */
+const finishHandBack = (seen: SeenPod, podEip: PodEip, around: Surroundings): PlannedPod => {
+  const isOfTerway = around.from === 'terway' && predecessorOf(podEip) === TERWAY_CONTROLLER;
+  const steps = [...untagged(seen, podEip, around), ...(isOfTerway ? withoutPodEip(seen) : [])];
+  return steps.length === 0
+    ? nothingToDo(seen, `${predecessorOf(podEip)} looks after it`)
+    : planned(seen, 'handBack', steps, 'the EIP stays where it is');
+};
+
+const untagged = ({ eip }: SeenPod, podEip: PodEip, { settings }: Surroundings): readonly MigrationStep[] =>
+  eip && provesOwnership(eip, podEip, settings.clusterUid)
+    ? [{ do: 'Untag', podEip, allocationId: eip.allocationId }]
+    : [];
+
+const obstacleOf = ({ eip }: SeenPod, podEip: PodEip, { from }: Surroundings) => {
+  const { metadata, spec } = podEip;
+  const { request, successorUid } = readRecord(podEip);
+  if (metadata.deletionTimestamp !== undefined) return { because: 'its EIP is being given back', todo: FINISH };
+  if (!hasFinalizer(podEip)) return undefined;
+  if (spec.allocationID === '')
+    return { because: request ? 'an EIP may just have been bought for it' : 'its notes were edited', todo: FINISH };
+  if (successorUid !== undefined) return { because: 'its EIP goes to another pod', todo: FINISH };
+  if (!eip) return { because: `${spec.allocationID} is not listed in this region and account`, todo: FINISH };
+  if (eip.status !== 'InUse' && eip.status !== 'Available')
+    return { because: `${eip.allocationId} is ${eip.status}`, todo: FINISH };
+  if (from === 'terway' && metadata.annotations?.[ADOPTED] !== TERWAY_CONTROLLER)
+    return {
+      because: 'Terway does not know this EIP, and would never release it',
+      todo: 'delete its pod while knative-eip runs, which gives the EIP back; then stop it, and run this again',
+    };
+  return undefined;
+};

@@ -1,0 +1,216 @@
+import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK, POOL_OFF_SINCE } from '../api/annotations.ts';
+import { DEPLOYMENT } from '../api/apps.ts';
+import { CONFIG_MAP, NODE, POD, type ConfigMap, type Node, type Pod } from '../api/core.ts';
+import { ipv4Of, isFinal } from '../api/pod.ts';
+import { PODEIP, type PodEip } from '../api/podeip.ts';
+import type { Cloud, Eip } from '../cloud/port.ts';
+import { targetOf } from '../request/target.ts';
+import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
+import type { Settings } from '../controllers/podeip/observation.ts';
+import { LEASE, type Lease } from '../kube/lease.ts';
+import type { Kube, KubeObject, ObjectRef } from '../kube/port.ts';
+import { keyOf, refOf } from '../kube/store.ts';
+import type { Clock } from '../lib/clock.ts';
+import { isDefinitionGuarded } from './guard.ts';
+import type { Inventory, Predecessor, SeenDeployment, SeenLease, SeenPod } from './inventory.ts';
+
+/** Where the inventory is read, and for what. */
+export interface InventoryPorts {
+  readonly kube: Kube;
+  readonly cloud: Cloud;
+  readonly clock: Clock;
+  readonly from: Predecessor;
+  readonly includeGone: boolean;
+  readonly settings: Settings;
+  readonly vpcId: string;
+  /** The Lease of the controller that goes on. */
+  readonly ownLease: Required<ObjectRef> & { readonly namespace: string };
+}
+
+/** Where ACK installs its add-ons. */
+const SYSTEM = 'kube-system';
+/** `eni_conf` is Terway's configuration in its ConfigMap. */
+export const TERWAY_KEY = 'eni_conf';
+/** Labels of Terway's DaemonSets. Source: ACK documentation, "Attach an independent EIP to a pod"; terway, deploy. */
+const TERWAY_APPS = 'app in (terway,terway-eni,terway-eniip)';
+/** The Deployments of this product. */
+const OWN: readonly string[] = ['knative-eip', 'knative-eip-virtual-node'];
+/** The number of EIPs that one call asks for by their addresses. */
+const BATCH = 50;
+
+/** Reads everything that a plan is made from. Rejects with a KubeFault or a CloudFault. */
+export const readInventory = async (ports: InventoryPorts, signal: AbortSignal): Promise<Inventory> => {
+  const { kube, clock, from, includeGone, settings } = ports;
+  const [around, podEips, pods, nodes] = await Promise.all([
+    readSurroundings(ports, signal),
+    kube.list(PODEIP, {}, signal),
+    kube.list(POD, {}, signal),
+    kube.list(NODE, {}, signal),
+  ]);
+  const podOf = new Map(pods.map((pod) => [keyOf(pod.metadata), pod]));
+  const nodeOf = new Map(nodes.map((node) => [node.metadata.name, node]));
+  const recorded = new Map(podEips.map((podEip) => [keyOf(podEip.metadata), podEip]));
+  const told =
+    from === 'terway' ? pods.filter((pod) => !recorded.has(keyOf(pod.metadata)) && isToldByTerway(pod, nodeOf)) : [];
+  const byAddress = await eipsByAddress(told, ports.cloud, signal);
+  const keys = [...recorded.keys(), ...told.map(({ metadata }) => keyOf(metadata))].toSorted((a, b) =>
+    a.localeCompare(b),
+  );
+  const seen = await Promise.all(
+    keys.map((key) => {
+      const pod = podOf.get(key) ?? null;
+      const podEip = recorded.get(key) ?? null;
+      const node = nodeOf.get(pod?.spec.nodeName ?? '') ?? null;
+      const known = podEip ? undefined : (byAddress.get(toldAddress(pod) ?? '') ?? null);
+      return complete({ key, pod, podEip, node }, known, ports, signal);
+    }),
+  );
+  return { ...around, from, settings, includeGone, now: clock.now(), seen: withCompetitors(seen) };
+};
+
+/** Reads one pod again, as it is now. `competitors` stay those that were found. */
+export const readAgain = async (
+  { key, node, competitors }: SeenPod,
+  ports: InventoryPorts,
+  signal: AbortSignal,
+): Promise<SeenPod> => {
+  const { kube, cloud } = ports;
+  const ref = refOf(key);
+  const [podEip = null, pod = null] = await Promise.all([kube.get(PODEIP, ref, signal), kube.get(POD, ref, signal)]);
+  const known =
+    podEip || !pod ? undefined : ((await eipsByAddress([pod], cloud, signal)).get(toldAddress(pod) ?? '') ?? null);
+  return { ...(await complete({ key, pod, podEip, node }, known, ports, signal)), competitors };
+};
+
+type Objects = Pick<SeenPod, 'key' | 'pod' | 'podEip' | 'node'>;
+
+/** With the EIP, and the network interfaces where the EIP alone does not say where it is. */
+const complete = async (
+  objects: Objects,
+  known: Eip | null | undefined,
+  { cloud, vpcId }: InventoryPorts,
+  signal: AbortSignal,
+): Promise<SeenPod> => {
+  const { pod, podEip } = objects;
+  const id = podEip?.spec.allocationID ?? '';
+  const eip = podEip ? (id === '' ? undefined : ((await cloud.describeEip(id, signal)) ?? null)) : known;
+  const privateIpAddress = (pod && !isFinal(pod) ? ipv4Of(pod) : undefined) ?? podEip?.status?.privateIPAddress ?? '';
+  const isClear = !eip || privateIpAddress === '' || eip.status !== 'InUse' || isNoted(podEip, eip, privateIpAddress);
+  const interfaces = isClear ? [] : await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal);
+  return { ...objects, eip, interfaces, competitors: [] };
+};
+
+/** Whether the EIP names the same interface and address as the PodEIP. */
+const isNoted = (podEip: PodEip | null, eip: Eip, address: string): boolean =>
+  eip.privateIpAddress === address &&
+  podEip?.status?.privateIPAddress === address &&
+  podEip.status.networkInterfaceID === eip.instanceId;
+
+const toldAddress = (pod: Pod | null): string | undefined =>
+  pod?.metadata.annotations?.[ALLOCATED_ADDRESS] ?? pod?.metadata.annotations?.[ALLOCATED_ADDRESS_NETWORK];
+
+/** Only pods on ECS nodes are Terway's: the virtual node writes the same annotation. */
+const isToldByTerway = (pod: Pod, nodeOf: ReadonlyMap<string, Node>): boolean =>
+  toldAddress(pod) !== undefined && !isFinal(pod) && targetOf(pod, nodeOf.get(pod.spec.nodeName ?? '')).on === 'ecs';
+
+const eipsByAddress = async (
+  pods: readonly Pod[],
+  cloud: Cloud,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Eip>> => {
+  const addresses = [...new Set(pods.flatMap((pod) => toldAddress(pod) ?? []))];
+  const found = new Map<string, Eip>();
+  for (let at = 0; at < addresses.length; at += BATCH)
+    for (const [address, eip] of await cloud.findEipsByAddress(addresses.slice(at, at + BATCH), signal))
+      found.set(address, eip);
+  return found;
+};
+
+const withCompetitors = (seen: readonly SeenPod[]): readonly SeenPod[] => {
+  const claims = Map.groupBy(seen, ({ podEip, eip }) => podEip?.spec.allocationID || eip?.allocationId || '');
+  return seen.map((it) => {
+    const id = it.podEip?.spec.allocationID || it.eip?.allocationId || '';
+    const competitors = id === '' ? [] : (claims.get(id) ?? []).filter(({ key }) => key !== it.key);
+    return { ...it, competitors: competitors.map(({ key }) => key) };
+  });
+};
+
+const readSurroundings = async (
+  { kube, ownLease }: InventoryPorts,
+  signal: AbortSignal,
+): Promise<Pick<Inventory, 'others' | 'own' | 'terway' | 'isGuarded'>> => {
+  const inSystem = { namespace: SYSTEM };
+  const [deployments, leases, podsOfOthers, terwayPods, configMap, ownLeaseNow, isGuarded] = await Promise.all([
+    kube.list(DEPLOYMENT, {}, signal),
+    kube.list(LEASE, {}, signal),
+    kube.list(POD, inSystem, signal),
+    kube.list(POD, { ...inSystem, labelSelector: TERWAY_APPS }, signal),
+    kube.get(CONFIG_MAP, { ...inSystem, name: TERWAY_CONFIG }, signal),
+    kube.get(LEASE, ownLease, signal),
+    isDefinitionGuarded(kube, signal),
+  ]);
+  const seenDeployments = deployments.map(({ metadata: { namespace = '', name }, spec }): SeenDeployment => ({
+    namespace,
+    name,
+    replicas: spec?.replicas ?? 1,
+  }));
+  const running = [...podsOfOthers, ...(await podsElsewhere(seenDeployments, kube, signal))];
+  return {
+    others: {
+      deployments: seenDeployments.filter(({ name }) => name === ACK_EXTEND),
+      pods: running.filter((pod) => isOfAckExtend(pod) && !isFinal(pod)).map(({ metadata }) => keyOf(metadata)),
+      leases: leases
+        .map(leaseOf)
+        .filter(({ name, holder }) => name.includes(ACK_EXTEND) || holder.includes(ACK_EXTEND)),
+    },
+    own: {
+      deployments: seenDeployments.filter(
+        ({ namespace, name }) => namespace === ownLease.namespace && OWN.includes(name),
+      ),
+      leases: ownLeaseNow ? [leaseOf(ownLeaseNow)] : [],
+    },
+    terway: {
+      configuration: configMap?.data?.[TERWAY_KEY],
+      offSince: offSinceOf(configMap),
+      pods: terwayPods
+        .filter((pod) => !isFinal(pod))
+        .map(({ metadata }) => ({ name: metadata.name, createdAt: Date.parse(metadata.creationTimestamp ?? '') })),
+    },
+    isGuarded,
+  };
+};
+
+/** Pods in the other namespaces into which somebody has installed ack-extend-network-controller. */
+const podsElsewhere = async (deployments: readonly SeenDeployment[], kube: Kube, signal: AbortSignal) => {
+  const namespaces = new Set(
+    deployments.filter(({ name, namespace }) => name === ACK_EXTEND && namespace !== SYSTEM).map((it) => it.namespace),
+  );
+  return (await Promise.all([...namespaces].map((namespace) => kube.list(POD, { namespace }, signal)))).flat();
+};
+
+const isOfAckExtend = ({ metadata }: Pod): boolean =>
+  metadata.name.startsWith(`${ACK_EXTEND}-`) &&
+  metadata.ownerReferences?.some(({ kind, name }) => kind === 'ReplicaSet' && name.startsWith(ACK_EXTEND)) === true;
+
+const leaseOf = ({ metadata, spec }: Lease): SeenLease => {
+  const renewedAt = Date.parse(spec?.renewTime ?? '');
+  const seconds = spec?.leaseDurationSeconds;
+  return {
+    name: keyOf(metadata),
+    holder: spec?.holderIdentity ?? '',
+    renewedAt: Number.isNaN(renewedAt) ? undefined : renewedAt,
+    durationMs: (typeof seconds === 'number' && seconds > 0 ? seconds : 15) * 1_000,
+  };
+};
+
+/** When the pool was switched off by this command; else when somebody last wrote the ConfigMap, as far as it says. */
+const offSinceOf = (configMap: ConfigMap | undefined): number | undefined => {
+  if (!configMap) return undefined;
+  const noted = Date.parse(configMap.metadata.annotations?.[POOL_OFF_SINCE] ?? '');
+  if (!Number.isNaN(noted)) return noted;
+  const { managedFields = [] } = configMap.metadata as KubeObject['metadata'] & {
+    readonly managedFields?: readonly { readonly time?: string }[];
+  };
+  const times = managedFields.map(({ time = '' }) => Date.parse(time)).filter((time) => !Number.isNaN(time));
+  return times.length === 0 ? undefined : Math.max(...times);
+};
