@@ -11,7 +11,7 @@ import { ServeError, type Serving } from './listen.ts';
  * restarted: a machine with twenty times as much to do as it has processors lets one turn of the event loop take almost
  * as long under a flood, and a restart would only add to its troubles; another replica leads long before.
  */
-const PATIENCE: Patience = { answerMs: 1_000, stuckMs: 60_000 };
+const PATIENCE: Patience = { answerMs: 2_000, stuckMs: 60_000 };
 
 /** The thread answers probes and no more. Its memory beside the heap is 6 MiB, which no limit changes. */
 const RESOURCES = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };

@@ -99,14 +99,13 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
     folders: ['config/cert-manager'],
     config: { webhook: { enabled: true, certificateDirectory: '/etc/knative-eip-webhook' } },
   },
-  'all rights, the API server’s policies and the alerts': {
+  'all rights, the API server’s policies and the dashboards': {
     values: {
       virtualNode: { enabled: true, identity: 'certificateOrServiceAccount', ...NODE },
       cloudEvents: { journals: true },
       knative: { serviceCondition: true },
       announcement: { through: 'pod' },
       admissionPolicies: { enabled: true },
-      prometheusRules: { enabled: true },
       dashboards: { enabled: true },
     },
     folders: [
@@ -129,11 +128,6 @@ const SETS: Readonly<Record<string, { values: object; folders: string[]; config:
 for (const [title, { values, folders, config }] of Object.entries(SETS))
   helmTest(titled(`the chart gives what config/ gives, object by object: ${title}`), async (t) => {
     const expected = byName(await kustomized(folders));
-    if (title.includes('alerts'))
-      Object.assign(
-        expected,
-        byName((await kustomized(['config/prometheus'])).filter(({ kind }) => kind === 'PrometheusRule')),
-      );
     const base = (expected[CONFIG] as { data: { 'config.yaml': object } }).data;
     base['config.yaml'] = { ...base['config.yaml'], ...WHERE, enableRRSA: false, enableVirtualNode: false, ...config };
     const given = byName(await template(values));
@@ -159,6 +153,18 @@ helmTest(titled('who may reach which port is as in config/, for the addresses th
     });
     t.deepEqual(byName(objects)[name], policy, folder);
   }
+});
+
+helmTest(titled('the ServiceMonitor is that of config/, and nothing is scraped twice'), async (t) => {
+  const expected = byName(await kustomized(['config/prometheus']));
+  const objects = await template({ serviceMonitor: { enabled: true }, prometheusRules: { enabled: true } });
+  const given = byName(objects);
+  for (const [name, object] of Object.entries(expected)) t.deepEqual(given[name], object, name);
+  t.deepEqual(Object.keys(expected), [
+    'PrometheusRule knative-eip-system/knative-eip',
+    'ServiceMonitor knative-eip-system/knative-eip',
+  ]);
+  t.false(JSON.stringify(find(objects, 'Deployment knative-eip-system/knative-eip')).includes('prometheus.io/'));
 });
 
 const find = (objects: readonly Rendered[], name: string): Rendered => {

@@ -102,7 +102,5 @@ export const runAsDeployed = async (stage: Stage) => {
       const [code] = await ended;
       return code;
     },
-    /** The file that its --config names. */
-    configPath: args[args.indexOf('--config') + 1] ?? '',
   };
 };

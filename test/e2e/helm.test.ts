@@ -272,9 +272,14 @@ const play = async (t: ExecutionContext): Promise<void> => {
 
   // Away: after the drain nothing is left but the kinds.
   await kubectl(stage, '-n', HOME, 'scale', 'deployment', 'knative-eip', '--replicas=0');
+  // The configuration is where the notes say.
+  const config = join(stage.folder, 'config.yaml');
+  const path = String.raw`jsonpath={.data.config\.yaml}`;
+  t.true(notes.includes(`get configmap knative-eip-config -o '${path}' > config.yaml`));
+  await writeFile(config, await kubectl(stage, '-n', HOME, 'get', 'configmap', 'knative-eip-config', '-o', path));
   await run(
     process.execPath,
-    [join(ROOT, 'src/bin.js'), 'drain', '--release', '--yes', '-c', second.configPath, '-k', stage.kubeconfig],
+    [join(ROOT, 'src/bin.js'), 'drain', '--release', '--yes', '-c', config, '-k', stage.kubeconfig],
     {
       env: {
         ...process.env,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { connect, eventually, pod, pods, STRATEGIC } from '../kube-api/client.ts';
@@ -100,4 +101,37 @@ declare('the pods of the Deployment are admitted to its restricted namespace wit
   const refused = await request('POST', pods(HOME), pod('lax'));
   t.is(refused.status, 403);
   t.regex(String(refused.body.message), /violates PodSecurity/);
+});
+
+/** A row of `kubectl auth can-i --list`: resources, URLs, names and verbs; the page leaves the URLs out. */
+const ROW = /^(\S+) +(?:(\[[^\]]*\]) +)??(\[[^\]]*\]) +(\[[^\]]*\])(?: +# (\S+))?$/u;
+const rowsOf = (lines: readonly string[]) =>
+  lines.flatMap((line) => {
+    const [, resource = '', , names = '', verbs = '', namespace = HOME] = ROW.exec(line.trimEnd()) ?? [];
+    // What every authenticated user has: to ask about himself.
+    return resource === '' || resource.startsWith('selfsubject')
+      ? []
+      : [{ row: [resource, names, verbs].join(' '), namespace }];
+  });
+
+declare('docs/security.md lists what kubectl auth can-i lists for each service account', async (t, plane) => {
+  for (const folder of ['default', 'virtual-node']) await kubectl(plane, 'apply', '-k', `config/${folder}`);
+  const page = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  const [cluster = [], here = [], virtualNode = [], ...others] = [
+    ...page.matchAll(/```text\n(Resources +Resource Names .*?)```/gsu),
+  ].map(([, block = '']) => rowsOf(block.split('\n')));
+  t.deepEqual(others, []);
+  const can = async (account: string, namespace: string) => {
+    const who = `system:serviceaccount:${HOME}:${account}`;
+    const { lines } = await kubectl(plane, 'auth', 'can-i', '--list', '--no-headers', '--as', who, '-n', namespace);
+    return rowsOf(lines)
+      .map(({ row }) => row)
+      .toSorted();
+  };
+  for (const namespace of [HOME, 'kube-system']) {
+    const said = [...cluster, ...here.filter((it) => it.namespace === namespace)].map(({ row }) => row);
+    t.true(said.length > 20);
+    t.deepEqual(await can('knative-eip', namespace), said.toSorted(), namespace);
+  }
+  t.deepEqual(await can('knative-eip-virtual-node', HOME), virtualNode.map(({ row }) => row).toSorted());
 });

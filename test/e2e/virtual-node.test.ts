@@ -10,10 +10,11 @@ import { setKubectlStage } from './kubectl-stage.ts';
 
 const PODS = 20;
 /**
- * How long Kubernetes believes in a node without heartbeats: 50 s by default, less here so that the API server need not
- * be stopped for a minute. The node sends one every 10 s.
+ * How long Kubernetes believes in a node without heartbeats, which sends one every 10 s: 50 s by default, less here so
+ * that a minute without an API server is enough on a slow machine, too.
  */
 const GRACE_SECONDS = 20;
+const STOPPED_MS = 60_000;
 
 const deployment = {
   apiVersion: 'apps/v1',
@@ -80,7 +81,7 @@ const play = async (t: ExecutionContext) => {
   const marked = new Set<string>();
   for (let round = 0; round < 5 && marked.size === 0; round += 1) {
     const goOn = freezeApiServer?.();
-    await sleep((GRACE_SECONDS + 5) * 1_000);
+    await sleep(STOPPED_MS);
     goOn?.();
     for (let look = 0; look < 100 && marked.size === 0; look += 1)
       for (const pod of await pods()) if (!isReady(pod)) marked.add(pod.metadata.uid);
