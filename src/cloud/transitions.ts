@@ -30,7 +30,7 @@ const LATEST_MS = 10_000;
 const LEARNT = 16;
 /** So long after it began a transition is no longer looked at: whoever waits for it looks by himself; milliseconds. */
 const GIVE_UP_MS = 600_000;
-/** A transition is looked at again after this part of the time since the first look: one without end costs little. */
+/** A transition is looked at again after this part of the time since its first look: an endless one costs little. */
 const PART_OF_OVERDUE = 1 / 8;
 /** So long a reading is kept for whoever waits for it; milliseconds. */
 const KEPT_MS = 10_000;

@@ -1,19 +1,11 @@
 import { ECI_KEYS, KEYS } from '../../src/api/annotations.ts';
 import { HONOURED_ANNOTATIONS } from '../../src/request/instance-table.ts';
 import type { EnvVar, WorkloadProbe } from '../../src/virtualnode/workload-pod.ts';
+import { seeded as repeatable } from '../harness/random.ts';
 import { app, type PodChange } from '../virtualnode/translate/pods.ts';
 
-/** Chance that is the same each time: mulberry32. */
-export const seeded = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-};
+/** Chance that is the same each time. */
+export const seeded = (seed: number): (() => number) => repeatable(seed).next;
 
 const K8S = 'k8s.aliyun.com/';
 const ALL_KEYS = [...new Set([...Object.values(KEYS).flat(), ...Object.values(ECI_KEYS)])];

@@ -126,7 +126,8 @@ export const addressCells = (it) => [
     'td',
     { class: 'state' },
     badge(it.standing, words()[it.standing]),
-    it.standing === 'inUse' ? undefined : element('span', { class: 'quiet message' }, why(it)),
+    // On its way back it may still say that it is in use, which is no answer to why it goes.
+    it.standing === 'inUse' || it.reason === 'InUse' ? undefined : element('span', { class: 'quiet message' }, why(it)),
   ),
   element('td', {}, it.service ?? '', quiet(it.revision)),
   element('td', { class: 'number bandwidth' }, it.bandwidth ? counted(Number(it.bandwidth)) : ''),
