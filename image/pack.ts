@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { withoutComments } from './comments.ts';
 import { isCode, isModule, packageOf, reach } from './reach.ts';
 
@@ -18,14 +18,14 @@ import { isCode, isModule, packageOf, reach } from './reach.ts';
  *
  *     node --experimental-import-meta-resolve image/pack.ts FOLDER
  *
- * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json` and the reached files of `dist/` and
+ * wants `dist/` and `node_modules/` in the working directory, and leaves `package.json`, `dist/` and the reached files of
  * `node_modules/` in FOLDER, without their comments and with the licences of their packages. The sandbox is left out: in a
  * cluster nobody wants an embedded cloud. It says how many packages and bytes a production install has, and how many are
  * left.
  */
 
 /** Their conditions ask for being passed on with the code. */
-const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
+export const isLicence = (name: string): boolean => /^(?:licen[cs]e|notice|copying|copyright)/iu.test(name);
 
 /** Copies a file, and of code what is run. */
 const copy = (from: string, to: string): void => {
@@ -48,9 +48,6 @@ const licencesOf = (folder: string): string[] =>
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
 
-/** What Node is started with, and a thread of it: its file is named by a URL, which is no import. */
-const ENTRIES = ['main.js', 'web/health-thread.js'];
-
 interface Wanted {
   /** Files of the program itself. */
   readonly own: readonly string[];
@@ -58,20 +55,22 @@ interface Wanted {
   readonly others: readonly string[];
 }
 
-/** What goes with the program, by what it can load. */
+/**
+ * What goes with the program. Its own files are all entries: a thread is started by the name of a file, which is no import.
+ */
 const filesToPack = (program: string): Wanted => {
-  const own = new Set<string>();
-  const others = new Set<string>();
-  const entries = ENTRIES.map((name) => join(program, name));
-  for (const path of reach(entries, join(program, 'sandbox')).files) {
-    const folder = packageOf(path);
-    if (folder === undefined) own.add(path);
-    else for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) others.add(each);
-  }
-  const maps = [...own].map((path) => `${path}.map`).filter((path) => existsSync(path));
+  const sandbox = join(program, 'sandbox');
+  const own = filesIn(program).filter((path) => !path.startsWith(sandbox + sep));
   // The page is sent to browsers, and not loaded.
-  const page = filesIn(join(program, 'web/page'));
-  return { own: [...own, ...maps, ...page], others: [...others] };
+  const page = join(program, 'web/page') + sep;
+  const entries = own.filter((path) => isCode(path) && !path.startsWith(page));
+  const others = new Set<string>();
+  for (const path of reach(entries, sandbox).files) {
+    const folder = packageOf(path);
+    if (folder === undefined) continue;
+    for (const each of [path, ...manifestsAbove(path, folder), ...licencesOf(folder)]) others.add(each);
+  }
+  return { own, others: [...others] };
 };
 
 /** The folders of a production install, by the lockfile. */

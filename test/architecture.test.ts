@@ -34,7 +34,10 @@ const PACKAGES: readonly { name: RegExp; only: RegExp; types?: true }[] = [
     name: /^(cli-truncate|string-width|wrap-ansi)$/,
     only: /^src\/(sandbox\/(screen|text-table)|cli\/doctor-text)\.ts$/,
   },
-  { name: /^(node:)?process$/, only: /^src\/(main\.ts|bin\.js|kubectl-eip\.js|config\/load\.ts|cli\/.*)$/ },
+  {
+    name: /^(node:)?process$/,
+    only: /^src\/(main\.ts|bin\.js|kubectl-(?:complete-)?eip\.js|config\/load\.ts|cli\/.*)$/,
+  },
   { name: /^(node:)?timers(\/promises)?$/, only: /^src\/lib\/clock\.ts$/ },
 ];
 
@@ -45,7 +48,7 @@ const RANDOM = /^src\/lib\/random\.ts$/;
 const WORDS: readonly { word: RegExp; only: RegExp; say: string }[] = [
   {
     word: /(?<![.\w])process\s*\./,
-    only: /^src\/(main\.ts|bin\.js|kubectl-eip\.js|config\/load\.ts|cli\/.*)$/,
+    only: /^src\/(main\.ts|bin\.js|kubectl-(?:complete-)?eip\.js|config\/load\.ts|cli\/.*)$/,
     say: 'process is for main.ts, bin.js, config/load.ts and cli/',
   },
   { word: /\bDate\s*\.\s*now\b/, only: CLOCK, say: 'take a Clock instead of Date.now()' },
@@ -105,7 +108,9 @@ const partOf = (file: string): string => {
   if (/^src\/migrate\/(read-inventory|carry-out|apply|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
-  return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js'].includes(file) ? 'main' : (file.split('/')[1] ?? '');
+  return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js', 'src/kubectl-complete-eip.js'].includes(file)
+    ? 'main'
+    : (file.split('/')[1] ?? '');
 };
 
 const cycles = (graph: ReadonlyMap<string, readonly string[]>): string[] => {

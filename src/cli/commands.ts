@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { complete } from './complete.ts';
 import { configCommand } from './config.ts';
 import { controllerCommand } from './controller-command.ts';
 import { doctorCommand } from './doctor-command.ts';
@@ -67,6 +68,9 @@ export const runCommand = async (argv: readonly string[], shell: Shell): Promise
     register(program, shell, (code) => {
       exit = code;
     });
+  const [, asked, ...words] = argv;
+  const eip = program.commands.find((each) => each.name() === argv[0]);
+  if (eip?.name() === 'eip' && asked === '__complete') return complete(eip, words, shell);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exit;

@@ -47,5 +47,13 @@ export const kubectlJson = async <T>(args: readonly string[], flags: KubectlFlag
   return JSON.parse(text) as T;
 };
 
+/** What kubectl offers at the end of this command line, as it prints it to the shell; undefined where it cannot say. */
+export const kubectlCompletion = (args: readonly string[]): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    execFile('kubectl', ['__complete', ...args], { encoding: 'utf8' }, (error, stdout) =>
+      resolve(error ? undefined : stdout),
+    );
+  });
+
 const endOf = ({ code, signal }: ExecFileException): string =>
   signal ? `the signal ${signal}` : (code?.toString() ?? 'an unknown error');

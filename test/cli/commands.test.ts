@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -6,6 +6,7 @@ import { runCommand, type RunControllerOptions, type Runs, type SandboxOptions }
 import type { Clock } from '../../src/lib/clock.ts';
 import { stopSignal } from '../../src/cli/stop.ts';
 
+const { version: VERSION } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const directory = mkdtempSync(join(tmpdir(), 'knative-eip-cli-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
 
@@ -111,7 +112,7 @@ test('the controller gets the configuration, the kubeconfig, the environment and
   t.like(controllers[0], {
     kubeconfig: '/k',
     config: { clusterID: 'c1', leaderElection: { namespace: 'eips' } },
-    version: '0.1.0',
+    version: VERSION,
   });
   t.is(controllers[0]?.origins.get('leaderElection.namespace'), 'environment POD_NAMESPACE');
   t.false(controllers[0]?.signal.aborted);
@@ -198,8 +199,8 @@ test('config --schema prints the JSON Schema', async (t) => {
 });
 
 test('version and --version agree', async (t) => {
-  t.is((await run('version')).out, `knative-eip 0.1.0\nnode ${process.versions.node}\n`);
-  t.is((await run('--version')).out, '0.1.0\n');
+  t.is((await run('version')).out, `knative-eip ${VERSION}\nnode ${process.versions.node}\n`);
+  t.is((await run('--version')).out, `${VERSION}\n`);
 });
 
 test.serial('the first signal asks to stop; a launcher’s copy of it changes nothing', (t) => {
