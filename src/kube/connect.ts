@@ -139,7 +139,8 @@ const overHttp1 = (options: DispatcherOptions): DispatcherOptions => {
       return { ...options, connect: { ...options.connect, ...HTTP1 } };
     case 'proxy':
       return { ...options, requestTls: { ...options.requestTls, ...HTTP1 } };
-    default:
+    case 'socks':
+    case 'none':
       return options;
   }
 };
