@@ -21,8 +21,8 @@ const { values } = parseArgs({
   options: {
     /** Where the artifacts will be found: for the manifest of krew, which is not made without it. */
     url: { type: 'string' },
-    /** What install.yaml pulls, without the tag, which is the version. */
-    image: { type: 'string', default: 'knative-eip' },
+    /** What install.yaml pulls, with its registry and without the tag, which is the version; no install.yaml without. */
+    image: { type: 'string' },
     /** Of the plugin; empty for none. */
     platforms: { type: 'string', default: NODE.platforms.map(({ name }) => name).join(',') },
     out: { type: 'string', default: 'dist-release' },
@@ -46,15 +46,35 @@ const dateOfRelease = (): Date => {
   return new Date(`${heading.slice(-10)}T00:00:00Z`);
 };
 
-/** The tree that `kubectl apply -k config/default` applies, and its CRDs alone. */
+/** How install.yaml is used; docs/upgrading.md says the same. */
+const HOW_TO_INSTALL = `# knative-eip ${version}, without its configuration: a base, and nothing to be applied by itself. Beside this file:
+#   config.yaml         config/manager/config.yaml with your clusterID, regionID and vpcID
+#   kustomization.yaml  resources: [install.yaml]
+#                       configMapGenerator:
+#                         - name: knative-eip-config
+#                           namespace: knative-eip-system
+#                           files: [config.yaml]
+# Then kubectl apply -k FOLDER. Applied by itself, its pods wait for a ConfigMap that is not there.
+`;
+
+/**
+ * The tree that `kubectl apply -k config/default` applies, and its CRDs alone. The configuration is left out: with the
+ * places to be filled in, it would overwrite that of an installation.
+ */
 const writeManifests = (): void => {
+  write('crds.yaml', run('kubectl', ['kustomize', join(root, 'config/crd')], root));
+  if (values.image === undefined) {
+    say('no install.yaml: --image says what it pulls');
+    return;
+  }
   const overlay = join(scratch, 'overlay');
   mkdirSync(overlay);
   const images = [{ name: 'knative-eip', newName: values.image, newTag: version }];
   const resources = [relative(overlay, join(root, 'config/default'))];
-  writeFileSync(join(overlay, 'kustomization.yaml'), stringify({ resources, images }));
-  write('install.yaml', run('kubectl', ['kustomize', overlay], root));
-  write('crds.yaml', run('kubectl', ['kustomize', join(root, 'config/crd')], root));
+  const configuration = { name: 'knative-eip-config', namespace: 'knative-eip-system' };
+  const patch = stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: configuration, $patch: 'delete' });
+  writeFileSync(join(overlay, 'kustomization.yaml'), stringify({ resources, images, patches: [{ patch }] }));
+  write('install.yaml', HOW_TO_INSTALL + run('kubectl', ['kustomize', overlay], root));
 };
 
 /** npm gives each bill of materials a number by chance and the time of day; here both follow from what is in it. */
@@ -125,6 +145,8 @@ const buildPlugins = async (date: Date): Promise<Released[]> => {
   });
 };
 
+if (values.image !== undefined && !values.image.includes('/'))
+  throw new Error(`--image ${values.image} has no registry, so that no node could pull it: REGISTRY/knative-eip`);
 rmSync(out, { recursive: true, force: true });
 rmSync(scratch, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });

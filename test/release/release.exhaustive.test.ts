@@ -1,13 +1,23 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { parse, parseAllDocuments } from 'yaml';
-import { NODE } from '../../release/executable.ts';
+import { bundle, NODE } from '../../release/executable.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { HOW_TO_GET_HELM, isHelmAvailable } from '../chart/helm.ts';
@@ -28,6 +38,7 @@ const named = (title: string): string =>
 /** Two copies of what is in the repository, on its file system so that packages are linked and not copied. */
 const place = mkdtempSync(join(ROOT, 'dist-'));
 const copies = ['one', 'another'].map((name) => join(place, name));
+const IMAGE = 'registry.example/knative-eip';
 const URL_OF_RELEASE = `https://releases.example/v${version}`;
 
 const copyTree = (to: string): void => {
@@ -47,7 +58,8 @@ test.before(async () => {
     // Made on another day: nothing but what the files say may be in a release.
     const day = new Date(Date.UTC(2020 + index, 1, 3));
     for (const name of ['config/crd', 'docs', 'src/main.ts', 'LICENSE']) utimesSync(join(copy, name), day, day);
-    const args = ['release/main.ts', '--url', URL_OF_RELEASE, '--platforms', (index === 0 && here?.name) || ''];
+    const args = ['release/main.ts', '--url', URL_OF_RELEASE, '--image', IMAGE];
+    args.push('--platforms', (index === 0 && here?.name) || '');
     await run(process.execPath, args, { cwd: copy, maxBuffer: 2 ** 26 });
   }
 });
@@ -61,7 +73,7 @@ const sumsOf = (copy: string): string[] =>
     .split('\n');
 
 // The executable is made once, for the sake of time; that the folder is not in it is seen below.
-release(named('two folders, at two times, give the same files to the byte'), (t) => {
+release(named('two folders, at two times, give the same files to the byte'), async (t) => {
   const [one = [], another = []] = copies.map((copy) => sumsOf(copy));
   t.deepEqual(
     one.filter((line) => !line.includes('eip.yaml') && !line.includes('kubectl-eip')),
@@ -74,26 +86,80 @@ release(named('two folders, at two times, give the same files to the byte'), (t)
   t.deepEqual([...names, 'SHA256SUMS'].toSorted(), readdirSync(released(copies[0] ?? '')).toSorted());
   // sha256sum, as a user checks it.
   execFileSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: released(copies[0] ?? '') });
+
+  const programs = await Promise.all(
+    copies.map(async (copy) => {
+      const { main, licences } = await bundle(copy, join(copy, 'dist-plugin'));
+      t.is(basename(main), 'kubectl-eip.mjs');
+      return { sha256: createHash('sha256').update(readFileSync(main)).digest('hex'), licences };
+    }),
+  );
+  t.deepEqual(programs[0], programs[1]);
 });
 
 interface Manifest {
   readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly data?: Readonly<Record<string, string>>;
   readonly spec?: { readonly template?: { readonly spec: { readonly containers: readonly { image: string }[] } } };
 }
 
 const objects = (text: string) => parseAllDocuments(text).map((it) => it.toJS() as Manifest);
 
-release(named('install.yaml is config/default with the image of this version, crds.yaml its definitions'), (t) => {
-  const [copy = ''] = copies;
-  const all = objects(read(join(released(copy), 'install.yaml')));
-  const applied = objects(execFileSync('kubectl', ['kustomize', join(ROOT, 'config/default')], { encoding: 'utf8' }));
-  t.deepEqual(all, applied);
-  const images = all.flatMap(({ spec }) => spec?.template?.spec.containers.map(({ image }) => image) ?? []);
-  t.deepEqual(images, [`knative-eip:${version}`]);
-  t.deepEqual(
-    objects(read(join(released(copy), 'crds.yaml'))),
-    all.filter(({ kind }) => kind === 'CustomResourceDefinition'),
-  );
+const imagesOf = (all: readonly Manifest[]) =>
+  all.flatMap(({ spec }) => spec?.template?.spec.containers.map(({ image }) => image) ?? []);
+const kustomize = (folder: string) => objects(execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' }));
+const isConfiguration = ({ kind }: Manifest) => kind === 'ConfigMap';
+
+release(
+  named('install.yaml is config/default without its configuration, which an overlay adds as the page says'),
+  (t) => {
+    const [copy = ''] = copies;
+    const text = read(join(released(copy), 'install.yaml'));
+    const all = objects(text);
+    t.deepEqual(
+      all.map(({ kind, metadata: { name } }) => `${kind} ${name}`),
+      kustomize(join(ROOT, 'config/default'))
+        .filter((each) => !isConfiguration(each))
+        .map(({ kind, metadata: { name } }) => `${kind} ${name}`),
+    );
+    t.deepEqual(imagesOf(all), [`${IMAGE}:${version}`]);
+    t.deepEqual(
+      objects(read(join(released(copy), 'crds.yaml'))),
+      all.filter(({ kind }) => kind === 'CustomResourceDefinition'),
+    );
+    const page = read(join(ROOT, 'docs/upgrading.md'));
+    const overlay = /```yaml\n(# kustomization\.yaml\n.*?)```/su.exec(page)?.[1] ?? '';
+    const folder = join(copy, 'dist-overlay');
+    mkdirSync(folder);
+    cpSync(join(released(copy), 'install.yaml'), join(folder, 'install.yaml'));
+    const configuration = read(join(ROOT, 'config/manager/config.yaml')).replace('<cluster ID>', 'c1234567890');
+    writeFileSync(join(folder, 'config.yaml'), configuration);
+    // As the page says, and as the file itself does.
+    const said = text.slice(text.indexOf('resources:'), text.indexOf('# Then')).replaceAll(/^# {23}/gmu, '');
+    for (const [kustomization, image] of [
+      [overlay, 'REGISTRY/knative-eip'],
+      [said, IMAGE],
+    ] as const) {
+      writeFileSync(join(folder, 'kustomization.yaml'), kustomization);
+      const installed = kustomize(folder);
+      t.deepEqual(imagesOf(installed), [`${image}:${version}`]);
+      const [configMap, ...others] = installed.filter((each) => isConfiguration(each));
+      t.deepEqual(others, []);
+      t.is(configMap?.data?.['config.yaml'], configuration);
+      t.true(JSON.stringify(installed).includes(`"configMap":{"name":"${configMap?.metadata.name}"}`));
+    }
+  },
+);
+
+release(named('without a registry there is no install.yaml, which could not be pulled for'), async (t) => {
+  const [, copy = ''] = copies;
+  const make = (...args: string[]) =>
+    run(process.execPath, ['release/main.ts', '--platforms', '', '--out', 'dist-other', ...args], { cwd: copy });
+  await t.throwsAsync(make('--image', 'knative-eip'), { message: /--image knative-eip has no registry/u });
+  const { stdout } = await make();
+  t.regex(stdout, /^no install\.yaml: --image says what it pulls$/mu);
+  t.false(readdirSync(join(copy, 'dist-other')).includes('install.yaml'));
 });
 
 release(named('the bill of materials has no time of day and no number by chance'), (t) => {
