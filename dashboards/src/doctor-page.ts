@@ -31,9 +31,15 @@ it are not made.
   \`\`\`
 - **In the sandbox**, with the kubeconfig that it prints.
 
+It looks for a Deployment \`knative-eip\` with the label of that name, first in \`knative-eip-system\`. Where others are called like it, and none is
+there, it judges none before you give \`-n NAMESPACE\`. Whoever may make a Deployment and a ConfigMap anywhere can write what an installation
+looks like, so from your machine no credentials are sent to \`endpoints\` of a configuration that it has only found: give \`-n\` or \`--config\`. They
+are never sent over plain http to another machine.
+
 ## Rights
 
-An administrator has all. For others \`config/doctor\` has a ClusterRole and a Role, which let nobody change anything and read no Secret:
+An administrator has all. For others \`config/doctor\` has a ClusterRole and a Role, which let nobody change anything and read no Secret. The Role is for
+the namespace \`knative-eip-system\`; change it where the product is elsewhere:
 
 \`\`\`sh
 kubectl apply -k config/doctor

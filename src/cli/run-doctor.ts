@@ -3,7 +3,6 @@ import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { diagnose } from '../doctor/diagnose.ts';
 import { supportBundle } from '../doctor/reader/bundle.ts';
 import { readFacts, type FactsWanted } from '../doctor/reader/read-facts.ts';
-import { USUAL_NAMESPACE } from '../doctor/reader/read-installation.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import type { KubeTransport } from '../kube/port.ts';
@@ -74,8 +73,8 @@ export const runDoctor = async (options: DoctorOptions, shell: Shell): Promise<n
       namespace: options.namespace,
       configPath: options.config,
       env,
-      cloudOf: ({ config }) =>
-        cloudReadingOf(config, { clock, env, isInPod, namespace: options.namespace ?? USUAL_NAMESPACE, proxy }),
+      cloudOf: ({ config }, { namespace, isNamed }) =>
+        cloudReadingOf(config, { clock, env, isInPod, isNamed, namespace, proxy }),
     });
   } catch (error) {
     if (!(error instanceof KubeconfigError)) throw error;

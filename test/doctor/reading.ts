@@ -39,6 +39,7 @@ export const readingOf = (objects: Readonly<Record<string, readonly unknown[]>>,
 export const readOf = (podEips: readonly unknown[] = []): ReadFacts => ({
   facts: factsOf(),
   installation: {
+    isNamed: true,
     namespace: 'knative-eip-system',
     serviceAccount: undefined,
     deployments: knownAs([]),

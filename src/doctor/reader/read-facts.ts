@@ -28,7 +28,10 @@ export interface FactsWanted extends Reading {
   readonly configPath: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The cloud by what the configuration says, or why it cannot be asked from here. */
-  readonly cloudOf: (loaded: NonNullable<Installation['loaded']>) => CloudQuestioning | string;
+  readonly cloudOf: (
+    loaded: NonNullable<Installation['loaded']>,
+    place: Pick<Installation, 'namespace' | 'isNamed'>,
+  ) => CloudQuestioning | string;
 }
 
 /** Everything that was read, and the objects that the bundle shows beside it. */
@@ -68,9 +71,10 @@ const notAsked = (why: string): CloudQuestions => {
 
 const cloudAnswers = async (
   wanted: FactsWanted,
-  { loaded, configuration }: Installation,
+  installation: Installation,
   known: { readonly uid: Answer<string>; readonly podEips: Facts['answers']['podEips'] },
 ): Promise<CloudQuestions> => {
+  const { loaded, configuration } = installation;
   if (!loaded)
     return notAsked(
       configuration.known && configuration.value === undefined
@@ -78,7 +82,7 @@ const cloudAnswers = async (
         : 'the configuration says where, and it cannot be used',
     );
   const { config } = loaded;
-  const cloud = wanted.cloudOf(loaded);
+  const cloud = wanted.cloudOf(loaded, installation);
   if (typeof cloud === 'string') return notAsked(cloud);
   const [endpoints, credentials] = await Promise.all([
     readEndpoints(wanted, cloud, config),
