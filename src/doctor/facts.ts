@@ -116,6 +116,15 @@ export interface VirtualNodeFact {
   readonly pods: number;
 }
 
+export interface NodeRequestFact {
+  readonly name: string;
+  /** Who made it; the API server says so. */
+  readonly user: string;
+  readonly signer: string;
+  /** Made by the Node or by the service account of the virtual node, for a certificate of a kubelet. */
+  readonly isGenuine: boolean;
+}
+
 /** Knative Serving; undefined version where it does not say. */
 export interface KnativeFact {
   readonly version?: string | undefined;
@@ -138,6 +147,8 @@ export interface PodEipFact {
   readonly message: string;
   /** Somebody must act. */
   readonly isStuck: boolean;
+  /** It is being deleted. */
+  readonly isLeaving: boolean;
   /** Since it is as it is, milliseconds. */
   readonly ageMs: number;
 }
@@ -204,8 +215,8 @@ export interface Questions {
   readonly webhookSecret: WebhookSecretFact | undefined;
   readonly webhookAnswer: WebhookAnswerFact | undefined;
   readonly virtualNode: VirtualNodeFact | undefined;
-  /** Names of certificate requests of the Node that nobody has answered. */
-  readonly nodeRequests: readonly string[];
+  /** Certificate requests of the Node that nobody has answered. */
+  readonly nodeRequests: readonly NodeRequestFact[];
   /** The end of the Node's client certificate, milliseconds since 1970. */
   readonly nodeCertificate: number | undefined;
   readonly knative: KnativeFact | undefined;

@@ -42,6 +42,7 @@ export const readOf = (podEips: readonly unknown[] = []): ReadFacts => ({
     isNamed: true,
     namespace: 'knative-eip-system',
     serviceAccount: undefined,
+    part: undefined,
     deployments: knownAs([]),
     leases: knownAs([]),
     configuration: knownAs(undefined),

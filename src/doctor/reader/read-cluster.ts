@@ -11,6 +11,7 @@ import type { KubeObject } from '../../kube/port.ts';
 import { DEFINED_NAMES } from '../defined-kinds.ts';
 import type { Answer, ApiServerFact, DefinitionFact, KnativeFact, RightsFact } from '../facts.ts';
 import { ask, Unanswerable, type Reading } from './ask.ts';
+import type { Part } from './read-installation.ts';
 
 /** The version, and by how much its clock is ahead: compared with ours in the middle between question and answer. */
 export const readApiServer = (reading: Reading): Promise<Answer<ApiServerFact>> =>
@@ -86,11 +87,14 @@ export const readRights = (
   where: {
     readonly namespace: string;
     readonly serviceAccount: string | undefined;
+    readonly part: Part | undefined;
     readonly config: Config | undefined;
   },
 ): Promise<Answer<RightsFact | undefined>> =>
   ask(reading, async (signal) => {
     const { kube, isInPod } = reading;
+    // It asks about itself there, and is not the controller.
+    if (isInPod && where.part === 'virtual-node') return undefined;
     if (!isInPod && where.serviceAccount === undefined) return undefined;
     const user = `system:serviceaccount:${where.namespace}:${where.serviceAccount ?? 'knative-eip'}`;
     const asked = neededRights(where.namespace, where.config);

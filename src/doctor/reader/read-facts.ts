@@ -103,7 +103,7 @@ const cloudAnswers = async (
       calls: { known: true, value: [] },
     };
   const [account, fit, otherClusters, missingEips] = await Promise.all([
-    readAccount(wanted, cloud, config),
+    readAccount(wanted, cloud, { config, part: installation.part }),
     readAccountFit(wanted, cloud, config),
     readOtherClusters(wanted, cloud, { clusterID: config.clusterID, uid: known.uid }),
     readMissingEips(wanted, cloud, known.podEips),
@@ -118,17 +118,17 @@ export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts> => {
   const ahead = apiServer.known ? (apiServer.value.aheadMs ?? 0) : 0;
   const serverNow = () => clock.now() + ahead;
   const installation = await readInstallation(wanted, wanted, serverNow);
-  const { namespace, serviceAccount, loaded } = installation;
+  const { namespace, serviceAccount, part, loaded } = installation;
   const config = loaded?.config;
   const [clusterUid, objects, webhooks, ...rest] = await Promise.all([
     readClusterUid(wanted),
     readAddressObjects(wanted),
     readWebhooks(wanted, config),
     readDefinitions(wanted),
-    readRights(wanted, { namespace, serviceAccount, config }),
+    readRights(wanted, { namespace, serviceAccount, part, config }),
     readWebhookSecret(wanted, { namespace, config }),
     readVirtualNode(wanted, config, serverNow),
-    readNodeRequests(wanted, config),
+    readNodeRequests(wanted, { namespace, config }),
     readNodeCertificate(wanted, { namespace, config }),
     readKnative(wanted),
     readOtherControllers(wanted),

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { Scalable } from '../../api/apps.ts';
 import { DEPLOYMENT } from '../../api/apps.ts';
-import { CONFIG_MAP, NAMESPACE } from '../../api/core.ts';
+import { CONFIG_MAP, NAMESPACE, POD } from '../../api/core.ts';
 import { loadConfig, type Origins } from '../../config/load.ts';
 import { ConfigError } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import { LEASE, type Lease } from '../../kube/lease.ts';
-import type { Kube, Resource } from '../../kube/port.ts';
+import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
 import {
   couldNotBeRead,
   knownAs,
@@ -17,6 +17,11 @@ import {
   type LeaseFact,
 } from '../facts.ts';
 import { ask, Unanswerable, type Reading } from './ask.ts';
+
+interface RunningContainer {
+  readonly image?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+}
 
 /** A Deployment with what doctor reads of it. */
 interface RunningDeployment extends Scalable {
@@ -28,7 +33,7 @@ interface RunningDeployment extends Scalable {
               readonly spec?:
                 | {
                     readonly serviceAccountName?: string | undefined;
-                    readonly containers?: readonly { readonly image?: string | undefined }[] | undefined;
+                    readonly containers?: readonly RunningContainer[] | undefined;
                     readonly volumes?:
                       | readonly { readonly configMap?: { readonly name?: string | undefined } | undefined }[]
                       | undefined;
@@ -54,12 +59,23 @@ const MOUNTED = '/etc/knative-eip/config.yaml';
 const CONFIG_MAP_NAME = 'knative-eip-config';
 const FILE = 'config.yaml';
 
+/** As `--only` names them. */
+const PARTS = ['eip', 'virtual-node'] as const;
+export type Part = (typeof PARTS)[number];
+
+const partIn = (containers: readonly RunningContainer[] | undefined): Part | undefined => {
+  const args = (containers ?? []).flatMap((container) => container.args ?? []);
+  return PARTS.find((part) => args.includes(`--only=${part}`));
+};
+
 /** Where the product is, and what it was told. */
 export interface Installation {
   /** Whether a person has named the place or the configuration, or it is the pod's own; not found by a name alone. */
   readonly isNamed: boolean;
   readonly namespace: string;
   readonly serviceAccount: string | undefined;
+  /** What the process does whose rights are judged, where the other part has a process and an identity of its own. */
+  readonly part: Part | undefined;
   readonly deployments: Answer<readonly DeploymentFact[]>;
   readonly leases: Answer<readonly LeaseFact[]>;
   readonly configuration: Answer<ConfigurationFact | undefined>;
@@ -94,6 +110,7 @@ export const readInstallation = async (
   const namespace = place.namespace ?? heldIn(valueOf(usual) ?? []) ?? USUAL_NAMESPACE;
   const here = named.filter(({ metadata }) => metadata.namespace === namespace);
   const main = here.find((each) => !isVirtualNode(each));
+  const identity = reading.isInPod ? await ownIdentity(reading, wanted.env) : identityIn(here);
   const configuration = await ask(reading, (signal) => {
     if (place.doubt !== undefined && wanted.configPath === undefined) throw new Unanswerable(place.doubt);
     return readConfiguration(kube, { ...wanted, namespace, main, isInPod: reading.isInPod }, signal);
@@ -104,13 +121,48 @@ export const readInstallation = async (
   return {
     isNamed: reading.isInPod || wanted.namespace !== undefined || wanted.configPath !== undefined,
     namespace,
-    serviceAccount: main?.spec?.template?.spec?.serviceAccountName,
+    ...identity,
     deployments:
       place.doubt === undefined ? whereKnown(found, () => here.map(deploymentFact)) : couldNotBeRead(place.doubt),
     leases: whereKnown(leases, (known) => known.map((lease) => leaseFact(lease, serverNow()))),
     configuration: whereKnown(configuration, (read) => read?.fact),
     loaded,
   };
+};
+
+interface OwnPod extends KubeObject {
+  readonly spec?:
+    | {
+        readonly serviceAccountName?: string | undefined;
+        readonly containers?: readonly RunningContainer[] | undefined;
+      }
+    | undefined;
+}
+
+const { group, version, plural, kind, namespaced } = POD;
+const OWN_POD: Resource<OwnPod> = { group, version, plural, kind, namespaced };
+
+/** Of the controller, by its Deployments. */
+const identityIn = (here: readonly RunningDeployment[]): Pick<Installation, 'serviceAccount' | 'part'> => {
+  const spec = here.find((each) => !isVirtualNode(each))?.spec?.template?.spec;
+  return {
+    serviceAccount: spec?.serviceAccountName,
+    part: here.some(isVirtualNode) ? 'eip' : partIn(spec?.containers),
+  };
+};
+
+const ownIdentity = async (
+  reading: Reading,
+  env: Wanted['env'],
+): Promise<Pick<Installation, 'serviceAccount' | 'part'>> => {
+  const spec = valueOf(await ask(reading, (signal) => ownPod(reading.kube, env, signal)))?.spec;
+  return { serviceAccount: spec?.serviceAccountName, part: partIn(spec?.containers) };
+};
+
+/** The pod in which doctor runs, by the variables that config/ and the chart give it. */
+const ownPod = async (kube: Kube, env: Wanted['env'], signal: AbortSignal): Promise<OwnPod | undefined> => {
+  const [namespace, name] = [env['POD_NAMESPACE'], env['POD_NAME']];
+  return namespace === undefined || name === undefined ? undefined : kube.get(OWN_POD, { namespace, name }, signal);
 };
 
 const valueOf = <T>(answer: Answer<T>): T | undefined => (answer.known ? answer.value : undefined);
