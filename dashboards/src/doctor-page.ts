@@ -17,8 +17,8 @@ knative-eip doctor --bundle support.json      # also what helps others to help y
 \`\`\`
 
 It ends with 0 where nothing is an error (there may be warnings), with 1 where something is, and with 2 where the cluster cannot be
-asked. Every question has 20 seconds, and all are asked at once; what gets no answer is listed with the reason, and the checks that need
-it are not made.
+asked. Every question has 20 seconds, and those that need no other answer are asked at once; where the API server does not answer the first in that
+time, it ends with 2. What gets no answer later is listed with the reason, and the checks that need it are not made.
 
 ## Where to run it
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { diagnose } from '../doctor/diagnose.ts';
+import type { Facts } from '../doctor/facts.ts';
 import { supportBundle } from '../doctor/reader/bundle.ts';
 import { readFacts, type FactsWanted } from '../doctor/reader/read-facts.ts';
 import { createKube } from '../kube/client.ts';
@@ -87,12 +88,15 @@ export const runDoctor = async (options: DoctorOptions, shell: Shell): Promise<n
   }
 };
 
+const whyNobodyAnswers = ({ answers: { apiServer, definitions } }: Facts): string | undefined =>
+  apiServer.known || definitions.known ? undefined : apiServer.why;
+
 const examine = async (options: DoctorOptions, shell: Shell, wanted: FactsWanted): Promise<number> => {
   const { out, err, columns, env } = shell;
   const read = await readFacts(wanted);
-  const { apiServer, definitions } = read.facts.answers;
-  if (!apiServer.known && !definitions.known) {
-    err(`knative-eip: the cluster cannot be asked: ${plain(apiServer.why)}\n`);
+  const silence = 'silence' in read ? read.silence : whyNobodyAnswers(read.facts);
+  if ('silence' in read || silence !== undefined) {
+    err(`knative-eip: the cluster cannot be asked: ${plain(silence ?? '')}\n`);
     return EXIT.notRun;
   }
   const diagnosis = diagnose(read.facts);

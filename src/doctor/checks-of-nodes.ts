@@ -42,7 +42,7 @@ export const NODE_CHECKS = {
             : `there is no Node ${settings.nodeName}`,
           remedy: isTaken
             ? 'write another virtualNode.nodeName'
-            : 'apply config/virtual-node, approve its certificate (docs/virtual-node.md), and look at the log of the process',
+            : 'apply config/virtual-node (the chart: virtualNode.enabled true), approve its certificate (docs/virtual-node.md), and look at the log of the process',
         },
       ];
     },

@@ -1,7 +1,14 @@
 import type { DefinedName } from './defined-kinds.ts';
 
 /** What became of one question: its answer, or why there is none. */
-export type Answer<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
+export type Answer<T> = { readonly known: true; readonly value: T } | Unknown;
+
+interface Unknown {
+  readonly known: false;
+  readonly why: string;
+  /** Nobody answered; otherwise somebody did, and it was no answer to the question. */
+  readonly isSilent?: true;
+}
 
 /** Of the configuration: what checks read. No secret is in it. */
 export interface ConfigurationFact {
@@ -47,6 +54,8 @@ export interface ApiServerFact {
 export interface DefinitionFact {
   readonly name: DefinedName;
   readonly isThere: boolean;
+  /** Helm owns it, by its label. */
+  readonly isByHelm?: boolean | undefined;
   /** Paths that this version writes and the definition does not have. */
   readonly lacking: readonly string[];
 }
@@ -255,7 +264,11 @@ export interface Facts {
 }
 
 export const knownAs = <T>(value: T): Answer<T> => ({ known: true, value });
-export const couldNotBeRead = (why: string): { readonly known: false; readonly why: string } => ({ known: false, why });
+export const couldNotBeRead = (why: string, isSilent = false): Unknown => ({
+  known: false,
+  why,
+  ...(isSilent && { isSilent }),
+});
 
 /** What each question is about, for people: "could not be asked: …". */
 export const QUESTIONS: Readonly<Record<QuestionName, string>> = {

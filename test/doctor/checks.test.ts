@@ -259,6 +259,16 @@ for (const [id, cases] of Object.entries(CASES))
     }
   });
 
+const remedyOf = (isByHelm: boolean) =>
+  diagnose(
+    factsOf({ definitions: [{ name: 'podeips.alibabacloud.com', isThere: true, isByHelm, lacking: ['status'] }] }),
+  ).findings[0]?.remedy ?? '';
+
+test('what Helm owns is mended by Helm', (t) => {
+  t.regex(remedyOf(true), /^helm upgrade .*crds\.enabled/u);
+  t.regex(remedyOf(false), /^kubectl apply --server-side -k config\/crd/u);
+});
+
 test('what is not a fault is none: the same values on the other side of each bound', (t) => {
   const fine: readonly Partial<Questions>[] = [
     { apiServer: { version: 'v1.30.0' }, virtualNode: undefined },

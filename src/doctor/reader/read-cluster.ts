@@ -34,7 +34,13 @@ export const readDefinitions = (reading: Reading): Promise<Answer<readonly Defin
     Promise.all(
       DEFINED_NAMES.map(async (name): Promise<DefinitionFact> => {
         const definition = await reading.kube.get<CustomResourceDefinition>(CRD, { name }, signal);
-        return { name, isThere: definition !== undefined, lacking: definition ? lackingOf(name, definition) : [] };
+        const isByHelm = definition?.metadata.labels?.['app.kubernetes.io/managed-by'] === 'Helm';
+        return {
+          name,
+          isThere: definition !== undefined,
+          isByHelm,
+          lacking: definition ? lackingOf(name, definition) : [],
+        };
       }),
     ),
   );

@@ -111,10 +111,14 @@ const cloudAnswers = async (
   return { endpoints, credentials, ...account, account: fit, otherClusters, missingEips };
 };
 
-/** Reads all that doctor asks. Never rejects: what could not be read says why. */
-export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts> => {
+/**
+ * Reads all that doctor asks. Never rejects: what could not be read says why. Where the API server is silent at the
+ * first question, nothing else is asked: each would wait for as long.
+ */
+export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { readonly silence: string }> => {
   const { clock } = wanted;
   const apiServer = await readApiServer(wanted);
+  if (!apiServer.known && apiServer.isSilent) return { silence: apiServer.why };
   const ahead = apiServer.known ? (apiServer.value.aheadMs ?? 0) : 0;
   const serverNow = () => clock.now() + ahead;
   const installation = await readInstallation(wanted, wanted, serverNow);
