@@ -105,7 +105,7 @@ const pooledKubeConfig = ({ KubeConfig }: ClientNode) =>
       // The library refuses plain HTTP unless certificates go unchecked, and has no pool for servers
       // without TLS options.
       const options = plain ? ({ type: 'none' } as const) : super.createDispatcherOptions(cluster, material);
-      return options.type === 'none' ? { type: 'agent', connect: KEEP_ALIVE } : options;
+      return options.type === 'none' ? { type: 'agent', connect: KEEP_ALIVE } : overHttp1(options);
     }
 
     override async applySecurityAuthentication(context: RequestContext): Promise<void> {
@@ -125,6 +125,28 @@ const pooledKubeConfig = ({ KubeConfig }: ClientNode) =>
       await this.#pool?.destroy();
     }
   };
+
+type DispatcherOptions = ReturnType<KubeConfig['createDispatcherOptions']>;
+
+/**
+ * HTTP/1.1, although API servers offer HTTP/2 and undici takes it: Node (26.10) can fall into an endless loop where
+ * streams of a session end while data goes out (Http2Session::SendPendingData). It answers nothing any more, no signal
+ * either, and takes all memory: a controller that was told to stop, whose watches end all at once, has taken 19 GiB.
+ */
+const overHttp1 = (options: DispatcherOptions): DispatcherOptions => {
+  switch (options.type) {
+    case 'agent':
+      return { ...options, connect: { ...options.connect, ...HTTP1 } };
+    case 'proxy':
+      return { ...options, requestTls: { ...options.requestTls, ...HTTP1 } };
+    case 'socks':
+    case 'none':
+      return options;
+  }
+};
+
+/** An option of undici's connector: it offers the server nothing else (ALPN). */
+const HTTP1 = { allowH2: false };
 
 /** As in client-go and the library's own Agents: cloud load balancers drop what is idle for 60 s. */
 const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 30_000 };

@@ -31,6 +31,8 @@ interface ListenerParts {
 interface Listeners {
   /** Base URLs; `page` is undefined where there is no status page. */
   readonly urls: { readonly health: string; readonly metrics: string; readonly page: string | undefined };
+  /** Resolves to the reason where a server that listened does no longer, and cannot be started anew. */
+  readonly failed: Promise<{ readonly error: unknown }>;
   close(): Promise<void>;
 }
 
@@ -64,7 +66,8 @@ export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise
         : keep(
             await serve(createApp({ page: { status, clock, signal: pageSignal, isLocalOnly }, log }), address, clock),
           );
-    return { urls: { health: healthServer.url, metrics: metrics.url, page: page?.url }, close };
+    const urls = { health: healthServer.url, metrics: metrics.url, page: page?.url };
+    return { urls, failed: healthServer.failed, close };
   } catch (error) {
     await close();
     throw error;

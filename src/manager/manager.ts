@@ -254,7 +254,7 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     });
     // If a server cannot listen, or the controllers cannot work, everything stops: otherwise a process that does half
     // of its work would keep the leadership.
-    const failures = [running.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
+    const failures = [running.failed, listeners.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
     const how = await Promise.race([stopped, running.lost, ...failures]);
     if (how === 'lost') return how;
     log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');

@@ -170,7 +170,7 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
     const stopped = Promise.withResolvers<'stopped'>();
     if (signal.aborted) stopped.resolve('stopped');
     signal.addEventListener('abort', () => stopped.resolve('stopped'), { once: true });
-    const how = await Promise.race([stopped.promise, failed.promise, ...(claim ? [claim.lost] : [])]);
+    const how = await Promise.race([stopped.promise, failed.promise, listeners.failed, ...(claim ? [claim.lost] : [])]);
     if (how === 'lost') return how;
     log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
     work.abort(new Error('the virtual node is stopping'));

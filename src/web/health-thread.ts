@@ -1,5 +1,6 @@
 import type * as NodeHttp from 'node:http';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock as clock } from '../lib/clock.ts';
 import { limitConnections } from './connections.ts';
@@ -68,9 +69,35 @@ const createMainThread = ({ answerMs, stuckMs }: Patience) => {
   };
 };
 
+/** Octets that the parser gets at once; a probe has some 150. */
+const PIECE = 512;
+
+/**
+ * Node's parser takes up the whole of what was read, thousands of requests, before a connection can end at the second
+ * one, which fills the memory here. In pieces it has a few.
+ */
+const readInPieces = (socket: Socket): void => {
+  const takers = socket.listeners('data') as ((chunk: Buffer) => void)[];
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Buffer) => {
+    for (let at = 0; at < chunk.length && !socket.destroyed; at += PIECE)
+      for (const take of takers) take.call(socket, chunk.subarray(at, at + PIECE));
+  });
+};
+
 const run = async ({ address, patience }: HealthThreadData): Promise<void> => {
   const main = createMainThread(patience);
-  const server = createServer(LIMITS, (request, response) => {
+  const unanswered = new WeakSet<Socket>();
+  // Each request, also one that Node would answer itself (without a host, with an expectation), comes to the listener.
+  const server = createServer({ ...LIMITS, requireHostHeader: false }, (request, response) => {
+    const { socket } = request;
+    if (unanswered.has(socket)) {
+      // No probe asks again before it has its answer.
+      socket.destroy();
+      return;
+    }
+    unanswered.add(socket);
+    response.once('close', () => unanswered.delete(socket));
     request.resume();
     void main.look().then((report) => {
       const { method = '', url: target = '' } = request;
@@ -85,6 +112,9 @@ const run = async ({ address, patience }: HealthThreadData): Promise<void> => {
       response.end(method === 'HEAD' ? undefined : body);
     });
   });
+  for (const event of ['checkContinue', 'checkExpectation'] as const)
+    server.on(event, (request, response) => void server.emit('request', request, response));
+  server.on('connection', readInPieces);
   const connections = limitConnections(server, FEW, clock);
   let serving: Serving | undefined;
   parentPort?.on('message', (message: ToHealthThread) => {

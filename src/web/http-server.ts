@@ -67,8 +67,9 @@ export const serveTls = async (
   );
   let isPresented = !make;
   const present = (next: ServerCertificate) => {
-    isPresented = true;
+    // Throws where the key is not that of the certificate; then the own one is still wanted.
     server.setSecureContext({ minVersion: 'TLSv1.2', ...trusted, ...next });
+    isPresented = true;
   };
   const prepare = async (making: () => Promise<ServerCertificate>) => {
     const made = await making();

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,8 +92,12 @@ test.serial('the sandbox is not in the image, nor offered by it, and what is the
 
 const isRoot = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
 const USER = textsOf(final, 'USER')[0] ?? '';
-/** A user that nobody else is, a read-only file system, no way to get more rights: as in config/manager. */
-const CONFINED = `mount --make-rprivate / && mount -o remount,bind,ro / && cd "$IMAGE" &&
+/**
+ * A user that nobody else is, a read-only file system, no way to get more rights: as in config/manager. The folder of
+ * temporary files may be a mount of its own, which stays writable unless it is bound on itself.
+ */
+const CONFINED = `mount --make-rprivate / && mount --bind "$TEMPORARY" "$TEMPORARY" &&
+mount -o remount,bind,ro "$TEMPORARY" && mount -o remount,bind,ro / && cd "$IMAGE" &&
 exec setpriv --reuid "$UID_OF" --regid "$GID_OF" --clear-groups --no-new-privs --inh-caps=-all "$@"`;
 
 (isRoot ? test.serial : test.serial.skip)(
@@ -101,10 +105,24 @@ exec setpriv --reuid "$UID_OF" --regid "$GID_OF" --clear-groups --no-new-privs -
   async (t) => {
     const [uid = '', gid = ''] = USER.split(':');
     const port = await freePort();
-    const confine = ['env', `IMAGE=${image}`, `UID_OF=${uid}`, `GID_OF=${gid}`, 'unshare', '--mount'];
+    // That user may not get to the checkout, and so not to its Node: the folder may be somebody's own.
+    const node = join(image, 'node');
+    copyFileSync(process.execPath, node);
+    chmodSync(node, 0o755);
+    t.teardown(() => rmSync(node));
+    const program = entryPoint.map((word) => (word === process.execPath ? node : word));
+    const confine = [
+      'env',
+      `IMAGE=${image}`,
+      `TEMPORARY=${tmpdir()}`,
+      `UID_OF=${uid}`,
+      `GID_OF=${gid}`,
+      'unshare',
+      '--mount',
+    ];
     const inside = [...confine, 'sh', '-c', CONFINED, 'sh'];
     const options = Object.entries(environmentOf(final)).map(([name, value]) => `${name}=${value}`);
-    const stage = await setStage('embedded', { program: [...inside, 'env', ...options, ...entryPoint] });
+    const stage = await setStage('embedded', { program: [...inside, 'env', ...options, ...program] });
     t.teardown(() => stage.close());
     for (const folder of [image, stage.folder, dirname(stage.kubeconfig)]) chmodSync(folder, 0o755);
     const probe = spawnSync(inside[0] ?? '', [...inside.slice(1), 'sh', '-c', `id -u; touch here ${tmpdir()}/here`], {

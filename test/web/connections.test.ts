@@ -290,9 +290,16 @@ test('a certificate that is made when it is wanted is made once, again where tha
   t.is(made, 2);
   await server.close();
 
+  const mismatched = await serveTls(ready(), where, { certificate: make }, systemClock);
+  const other = await renew(undefined, ['127.0.0.1'], Date.now());
+  t.throws(() => mismatched.present({ ...authority.leaf, key: other.leaf.key }), { message: /key values mismatch/ });
+  t.is(await ask(mismatched, '127.0.0.1'), 200, 'its own is made all the same');
+  t.is(made, 3);
+  await mismatched.close();
+
   const given = await serveTls(ready(), where, { certificate: make }, systemClock);
   given.present(authority.leaf);
   t.is(await ask(given, '127.0.0.1'), 200);
-  t.is(made, 2);
+  t.is(made, 3);
   await given.close();
 });

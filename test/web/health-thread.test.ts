@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -7,6 +9,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { createHealth, type Health } from '../../src/web/health.ts';
 import { ServeError } from '../../src/web/listen.ts';
 import { serveHealth } from '../../src/web/serve-health.ts';
+import { ManualClock } from '../harness/clock.ts';
 import { recordingLog } from '../harness/recording-log.ts';
 import { until } from '../harness/until.ts';
 
@@ -15,7 +18,7 @@ const UNHURRIED = { answerMs: 300_000, stuckMs: 300_000 };
 
 /** Serves on a free port for as long as `use` takes. */
 const serving = async (health: Health, use: (url: string) => Promise<void>) => {
-  const server = await serveHealth(health, '127.0.0.1:0', silentLog, UNHURRIED);
+  const server = await serveHealth(health, '127.0.0.1:0', silentLog, { patience: UNHURRIED });
   try {
     await use(server.url);
   } finally {
@@ -78,7 +81,7 @@ test('an address that is taken is named, with the key to change', (t) =>
 
 test('once it is closed nothing listens there any more', async (t) => {
   const log = recordingLog();
-  const server = await serveHealth(createHealth(), '127.0.0.1:0', log, UNHURRIED);
+  const server = await serveHealth(createHealth(), '127.0.0.1:0', log, { patience: UNHURRIED });
   t.is((await answer(`${server.url}/healthz`)).status, 200);
   await server.close();
   await t.throwsAsync(fetch(server.url));
@@ -97,7 +100,7 @@ const blockable = async (stuckMs: number): Promise<{ child: ChildProcess; lines:
     import { silentLog } from ${at('lib/log.ts')};
     const health = createHealth();
     health.ready('pods listed', () => true);
-    const { url } = await serveHealth(health, '127.0.0.1:0', silentLog, { answerMs: 10, stuckMs: ${stuckMs} });
+    const { url } = await serveHealth(health, '127.0.0.1:0', silentLog, { patience: { answerMs: 10, stuckMs: ${stuckMs} } });
     const byte = Buffer.alloc(1);
     process.on('SIGUSR2', () => {
       writeSync(1, 'blocked\\n');
@@ -143,4 +146,145 @@ test('while the main thread is blocked, probes have their answer; beyond the bou
     t.deepEqual(await free, ['free']);
     await isWell(url);
   }
+});
+
+/** The status for a connection of its own, as the kubelet's. */
+const probe = (url: string): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const asked = request(`${url}/healthz`, { agent: false, localAddress: '127.0.0.2' }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.on('error', reject).end();
+  });
+
+test('thousands of requests in one write, on many connections, end nothing but those connections', async (t) => {
+  const log = recordingLog();
+  const health = createHealth();
+  const server = await serveHealth(health, '127.0.0.1:0', log, { patience: UNHURRIED });
+  const port = Number(new URL(server.url).port);
+  for (const lines of ['', 'Host: a\r\n', 'Host: a\r\nExpect: x\r\n', 'Host: a\r\nExpect: 100-continue\r\n']) {
+    const flood = Buffer.from(`GET /healthz HTTP/1.1\r\n${lines}\r\n`.repeat(10_000));
+    for (const connections of [1, 32]) {
+      const sockets = Array.from({ length: connections }, () => connect(port, '127.0.0.1'));
+      const closed = sockets.map((socket) => {
+        // A reset is what they are here for.
+        socket.on('error', () => undefined).resume();
+        socket.write(flood);
+        return new Promise((resolve) => socket.once('close', resolve));
+      });
+      await Promise.all(closed);
+      t.is(await probe(server.url), 200, `${connections} × ${lines}`);
+    }
+  }
+  await server.close();
+  t.deepEqual(log.lines, []);
+});
+
+/** What the thread runs when it is to end at a check of the name `exit` or `throw`. */
+const KILLABLE = new URL('killable-health-thread.ts', import.meta.url);
+
+/** A report that ends the next thread that asks for it, by the name of its check. */
+const killable = () => {
+  const health = createHealth();
+  let by: string | undefined;
+  return {
+    kill: (how: string) => (by = how),
+    health: {
+      ...health,
+      report: () => {
+        const checks = by === undefined ? [] : [[by, true] as const];
+        by = undefined;
+        return { live: checks, ready: checks };
+      },
+    },
+  };
+};
+
+test('a thread that ends is started anew at the same port, later each time; in the end the server has failed', async (t) => {
+  const clock = new ManualClock();
+  const log = recordingLog();
+  const { health, kill } = killable();
+  const server = await serveHealth(health, '127.0.0.1:0', log, { patience: UNHURRIED, clock, file: KILLABLE });
+  let failed: Error | undefined;
+  void server.failed.then(({ error }) => (failed = error));
+  let endings = 0;
+  const endOne = async (how: string) => {
+    kill(how);
+    await t.throwsAsync(probe(server.url));
+    endings += 1;
+  };
+  const logged = () =>
+    until(
+      'the log says it',
+      () => Promise.resolve(log.lines.length),
+      (count) => count === endings,
+    );
+  const isBack = () =>
+    until(
+      'it answers',
+      () => probe(server.url).catch(() => undefined),
+      (status) => status === 200,
+    );
+  await endOne('exit');
+  await logged();
+  await isBack();
+  t.regex(log.lines[0] ?? '', /^error The thread that answers \/healthz and \/readyz has ended; it is started anew /);
+  for (const waitMs of [1_000, 2_000, 4_000, 8_000]) {
+    await endOne('throw');
+    await logged();
+    await clock.advance(waitMs - 1);
+    await t.throwsAsync(probe(server.url), { code: 'ECONNREFUSED' }, `before ${waitMs} ms`);
+    await clock.advance(1);
+    await isBack();
+  }
+  // One that has worked for long is no thread that keeps ending.
+  await clock.advance(300_000);
+  await endOne('exit');
+  await logged();
+  await isBack();
+  for (const waitMs of [1_000, 2_000, 4_000, 8_000]) {
+    await endOne('exit');
+    await logged();
+    await clock.advance(waitMs);
+    await isBack();
+  }
+  t.is(failed, undefined);
+  await endOne('throw');
+  await server.failed;
+  t.true(failed instanceof ServeError);
+  t.regex(failed?.message ?? '', /has ended 6 times, the last time because of: no luck; without it/);
+  await server.close();
+});
+
+test('closing ends what waits to be started anew', async (t) => {
+  const log = recordingLog();
+  const { health, kill } = killable();
+  const options = { patience: UNHURRIED, clock: new ManualClock(), file: KILLABLE };
+  const server = await serveHealth(health, '127.0.0.1:0', log, options);
+  for (const endings of [1, 2]) {
+    await until(
+      'it answers',
+      () => probe(server.url).catch(() => undefined),
+      (status) => status === 200,
+    );
+    kill('exit');
+    await t.throwsAsync(probe(server.url));
+    await until(
+      'the log says it',
+      () => Promise.resolve(log.lines.length),
+      (count) => count === endings,
+    );
+  }
+  await server.close();
+  t.is(log.lines.length, 2);
+});
+
+test('a thread that ends before it listens is no start, and says so', async (t) => {
+  const file = new URL('data:text/javascript,process.exit(3)');
+  await t.throwsAsync(serveHealth(createHealth(), '127.0.0.1:0', silentLog, { file }), {
+    instanceOf: ServeError,
+    message:
+      'cannot serve HTTP on 127.0.0.1:0: the thread that answers /healthz and /readyz ended before it listened: it ended with the exit code 3',
+  });
 });

@@ -16,7 +16,9 @@ const releasedAfter = (scene: Scene): number => {
 
 export const onNode: Play = async (t, scene) => {
   const began = Date.now();
-  await scene.apply({ annotations: NEW_EIP });
+  // On a slow machine Knative would otherwise scale to zero, and make another pod, before the question.
+  const onePod = { 'autoscaling.knative.dev/min-scale': '1', 'autoscaling.knative.dev/max-scale': '1' };
+  await scene.apply({ annotations: { ...NEW_EIP, ...onePod } });
   await scene.isReady(1);
   scene.figure('Ready after', '8.8 s', seconds(Date.now() - began));
   const { status, answer, said } = await scene.ask();
