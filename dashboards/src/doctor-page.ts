@@ -17,8 +17,8 @@ knative-eip doctor --bundle support.json      # also what helps others to help y
 \`\`\`
 
 It ends with 0 where nothing is an error (there may be warnings), with 1 where something is, and with 2 where the cluster cannot be
-asked. Every question has 20 seconds, and all are asked at once; what gets no answer is listed with the reason, and the checks that need
-it are not made.
+asked. Every question has 20 seconds, and those that need no other answer are asked at once; where the API server does not answer the first in that
+time, it ends with 2. What gets no answer later is listed with the reason, and the checks that need it are not made.
 
 ## Where to run it
 
@@ -31,9 +31,15 @@ it are not made.
   \`\`\`
 - **In the sandbox**, with the kubeconfig that it prints.
 
+It looks for a Deployment \`knative-eip\` with the label of that name, first in \`knative-eip-system\`. Where others are called like it, and none is
+there, it judges none before you give \`-n NAMESPACE\`. Whoever may make a Deployment and a ConfigMap anywhere can write what an installation
+looks like, so from your machine no credentials are sent to \`endpoints\` of a configuration that it has only found: give \`-n\` or \`--config\`. They
+are never sent over plain http to another machine.
+
 ## Rights
 
-An administrator has all. For others \`config/doctor\` has a ClusterRole and a Role, which let nobody change anything and read no Secret:
+An administrator has all. For others \`config/doctor\` has a ClusterRole and a Role, which let nobody change anything and read no Secret. The Role is for
+the namespace \`knative-eip-system\`; change it where the product is elsewhere:
 
 \`\`\`sh
 kubectl apply -k config/doctor

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { diagnose } from '../doctor/diagnose.ts';
+import type { Facts } from '../doctor/facts.ts';
 import { supportBundle } from '../doctor/reader/bundle.ts';
 import { readFacts, type FactsWanted } from '../doctor/reader/read-facts.ts';
-import { USUAL_NAMESPACE } from '../doctor/reader/read-installation.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import type { KubeTransport } from '../kube/port.ts';
@@ -74,8 +74,8 @@ export const runDoctor = async (options: DoctorOptions, shell: Shell): Promise<n
       namespace: options.namespace,
       configPath: options.config,
       env,
-      cloudOf: ({ config }) =>
-        cloudReadingOf(config, { clock, env, isInPod, namespace: options.namespace ?? USUAL_NAMESPACE, proxy }),
+      cloudOf: ({ config }, { namespace, isNamed }) =>
+        cloudReadingOf(config, { clock, env, isInPod, isNamed, namespace, proxy }),
     });
   } catch (error) {
     if (!(error instanceof KubeconfigError)) throw error;
@@ -88,12 +88,15 @@ export const runDoctor = async (options: DoctorOptions, shell: Shell): Promise<n
   }
 };
 
+const whyNobodyAnswers = ({ answers: { apiServer, definitions } }: Facts): string | undefined =>
+  apiServer.known || definitions.known ? undefined : apiServer.why;
+
 const examine = async (options: DoctorOptions, shell: Shell, wanted: FactsWanted): Promise<number> => {
   const { out, err, columns, env } = shell;
   const read = await readFacts(wanted);
-  const { apiServer, definitions } = read.facts.answers;
-  if (!apiServer.known && !definitions.known) {
-    err(`knative-eip: the cluster cannot be asked: ${plain(apiServer.why)}\n`);
+  const silence = 'silence' in read ? read.silence : whyNobodyAnswers(read.facts);
+  if ('silence' in read || silence !== undefined) {
+    err(`knative-eip: the cluster cannot be asked: ${plain(silence ?? '')}\n`);
     return EXIT.notRun;
   }
   const diagnosis = diagnose(read.facts);

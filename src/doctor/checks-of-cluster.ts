@@ -88,7 +88,8 @@ export const CLUSTER_CHECKS = {
             {
               problem: 'knative-eip does not run in this cluster, so that nothing gets an address',
               evidence: `no Deployment with the label app.kubernetes.io/name=knative-eip, and nobody renews a Lease in ${namespace}`,
-              remedy: 'fill in config/manager/config.yaml and run kubectl apply -k config/default',
+              remedy:
+                'fill in config/manager/config.yaml and run kubectl apply -k config/default, or helm install the chart',
             },
           ],
   }),
@@ -120,7 +121,7 @@ export const CLUSTER_CHECKS = {
         .map((each) => ({
           problem: `the Deployment ${nameOfDeployment(each)} is scaled to zero: nothing gets an address or gives one back`,
           evidence: 'spec.replicas is 0',
-          remedy: `kubectl -n ${each.namespace} scale deployment ${each.name} --replicas 2`,
+          remedy: `kubectl -n ${each.namespace} scale deployment ${each.name} --replicas 2, or helm upgrade where Helm owns it`,
         })),
   }),
   'no-leader': checkOf({
@@ -173,7 +174,7 @@ export const CLUSTER_CHECKS = {
     area: 'installation',
     severity: 'error',
     what: 'A CustomResourceDefinition is not installed.',
-    mend: '`kubectl apply -k config/crd`',
+    mend: '`kubectl apply -k config/crd`; with the chart `helm upgrade` with `crds.enabled: true`.',
     needs: ['definitions'],
     find: ({ definitions }) =>
       whenAny(
@@ -181,7 +182,8 @@ export const CLUSTER_CHECKS = {
         (missing) => ({
           problem: 'kinds of knative-eip are not installed, and the controller cannot work without them',
           evidence: `no CustomResourceDefinition ${listed(missing.map(({ name }) => name))}`,
-          remedy: 'kubectl apply -k config/crd, of the version of the controller',
+          remedy:
+            'kubectl apply -k config/crd, of the version of the controller; with the Helm chart: helm upgrade with crds.enabled true',
         }),
       ),
   }),
@@ -189,28 +191,31 @@ export const CLUSTER_CHECKS = {
     area: 'installation',
     severity: 'error',
     what: 'A CustomResourceDefinition is older than the code, or another product’s: the API server drops what it lacks.',
-    mend: '`kubectl apply -k config/crd` of the version of the controller. Helm does not upgrade definitions.',
+    mend: '`kubectl apply -k config/crd` of the version of the controller. With the chart `helm upgrade`, which upgrades them where `crds.enabled` is true.',
     needs: ['definitions'],
     find: ({ definitions }) =>
       definitions
         .filter(({ isThere, lacking }) => isThere && lacking.length > 0)
-        .map(({ name, lacking }) => ({
+        .map(({ name, lacking, isByHelm }) => ({
           problem: `the CustomResourceDefinition ${name} is older than this version, or another product’s`,
           evidence: `it lacks ${listed(lacking)}`,
-          remedy: `kubectl apply -f config/crd/${name}.yaml, of the version of the controller`,
+          remedy: isByHelm
+            ? 'helm upgrade with the chart of the version of the controller, and crds.enabled true'
+            : `kubectl apply --server-side -k config/crd, of the version of the controller`,
         })),
   }),
   'controller-rights-missing': checkOf({
     area: 'installation',
     severity: 'error',
     what: 'The service account of the controller lacks rights in the cluster.',
-    mend: '`kubectl apply -k config/default`, which has the roles; or the folder of `config/` that the feature needs.',
+    mend: '`kubectl apply -k config/default`, which has the roles; or the folder of `config/` that the feature needs; with the chart `helm upgrade`.',
     needs: ['rights'],
     find: ({ rights }) =>
       whenAny(rights?.missing ?? [], (missing) => ({
         problem: 'the service account of the controller may not do what it has to',
         evidence: `${rights?.user ?? ''} may not ${listed(missing)}`,
-        remedy: 'kubectl apply -k config/rbac (and config/webhook, config/virtual-node where they are used)',
+        remedy:
+          'kubectl apply -k config/rbac (and config/webhook, config/virtual-node where they are used); with the Helm chart: helm upgrade',
       })),
   }),
   'other-controller': checkOf({

@@ -1,5 +1,6 @@
 import { checkOf, listed, whenAny, type Check } from './check.ts';
 import { seconds } from './checks-of-cluster.ts';
+import type { NodeRequestFact } from './facts.ts';
 
 /** As the node-lifecycle controller has it: a Node whose Lease is older is dead, and its pods are evicted. */
 const BEAT_MS = 40_000;
@@ -20,6 +21,8 @@ const rank = (minor: string): number => {
 /** By these a Knative Service gets to a virtual node where no webhook prepares its pods. */
 const PLACING = ['kubernetes.podspec-nodeselector', 'kubernetes.podspec-tolerations'];
 
+const sayRequest = ({ name, user, signer }: NodeRequestFact): string => `${name} (of ${user}, to ${signer})`;
+
 export const NODE_CHECKS = {
   'virtual-node-missing': checkOf({
     area: 'virtual node',
@@ -39,7 +42,7 @@ export const NODE_CHECKS = {
             : `there is no Node ${settings.nodeName}`,
           remedy: isTaken
             ? 'write another virtualNode.nodeName'
-            : 'apply config/virtual-node, approve its certificate (docs/virtual-node.md), and look at the log of the process',
+            : 'apply config/virtual-node (the chart: virtualNode.enabled true), approve its certificate (docs/virtual-node.md), and look at the log of the process',
         },
       ];
     },
@@ -106,15 +109,28 @@ export const NODE_CHECKS = {
   'node-certificate-not-approved': checkOf({
     area: 'virtual node',
     severity: 'error',
-    what: 'The certificate of the virtual node was asked for, and nobody has approved it.',
-    mend: '`kubectl certificate approve NAME`: see [approve its certificate](virtual-node.md#whose-rights-it-has).',
+    what: 'The certificate of the virtual node was asked for, and nobody has approved it. A warning where somebody else than the virtual node has asked under its name, or for a certificate that is none of a kubelet.',
+    mend: '`kubectl certificate approve NAME` for a request of the virtual node: see [approve its certificate](virtual-node.md#whose-rights-it-has). Never approve another: whoever made it would be the Node; ask who they are, and deny it.',
     needs: ['nodeRequests', 'virtualNode'],
-    find: ({ nodeRequests, virtualNode }) =>
-      whenAny(nodeRequests, (names) => ({
-        problem: 'the virtual node waits until somebody approves its certificate',
-        evidence: `CertificateSigningRequest ${listed(names)} is pending${virtualNode?.certificateProblem === undefined ? '' : `: ${virtualNode.certificateProblem}`}`,
-        remedy: `look at it, and run kubectl certificate approve ${names[0] ?? ''}`,
-      })),
+    find: ({ nodeRequests, virtualNode }) => [
+      ...whenAny(
+        nodeRequests.filter(({ isGenuine }) => isGenuine),
+        (requests) => ({
+          problem: 'the virtual node waits until somebody approves its certificate',
+          evidence: `CertificateSigningRequest ${listed(requests.map(sayRequest))} is pending${virtualNode?.certificateProblem === undefined ? '' : `: ${virtualNode.certificateProblem}`}`,
+          remedy: `look at it, and run kubectl certificate approve ${requests[0]?.name ?? ''}`,
+        }),
+      ),
+      ...whenAny(
+        nodeRequests.filter(({ isGenuine }) => !isGenuine),
+        (requests) => ({
+          severity: 'warning' as const,
+          problem: 'somebody else than the virtual node has asked for a certificate under its name',
+          evidence: `CertificateSigningRequest ${listed(requests.map(sayRequest))}`,
+          remedy: `do not approve it; ask who that is, and run kubectl certificate deny ${requests[0]?.name ?? ''}`,
+        }),
+      ),
+    ],
   }),
   'node-certificate-ends': checkOf({
     area: 'virtual node',

@@ -1,7 +1,14 @@
 import type { DefinedName } from './defined-kinds.ts';
 
 /** What became of one question: its answer, or why there is none. */
-export type Answer<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
+export type Answer<T> = { readonly known: true; readonly value: T } | Unknown;
+
+interface Unknown {
+  readonly known: false;
+  readonly why: string;
+  /** Nobody answered; otherwise somebody did, and it was no answer to the question. */
+  readonly isSilent?: true;
+}
 
 /** Of the configuration: what checks read. No secret is in it. */
 export interface ConfigurationFact {
@@ -47,6 +54,8 @@ export interface ApiServerFact {
 export interface DefinitionFact {
   readonly name: DefinedName;
   readonly isThere: boolean;
+  /** Helm owns it, by its label. */
+  readonly isByHelm?: boolean | undefined;
   /** Paths that this version writes and the definition does not have. */
   readonly lacking: readonly string[];
 }
@@ -116,6 +125,15 @@ export interface VirtualNodeFact {
   readonly pods: number;
 }
 
+export interface NodeRequestFact {
+  readonly name: string;
+  /** Who made it; the API server says so. */
+  readonly user: string;
+  readonly signer: string;
+  /** Made by the Node or by the service account of the virtual node, for a certificate of a kubelet. */
+  readonly isGenuine: boolean;
+}
+
 /** Knative Serving; undefined version where it does not say. */
 export interface KnativeFact {
   readonly version?: string | undefined;
@@ -138,6 +156,8 @@ export interface PodEipFact {
   readonly message: string;
   /** Somebody must act. */
   readonly isStuck: boolean;
+  /** It is being deleted. */
+  readonly isLeaving: boolean;
   /** Since it is as it is, milliseconds. */
   readonly ageMs: number;
 }
@@ -204,8 +224,8 @@ export interface Questions {
   readonly webhookSecret: WebhookSecretFact | undefined;
   readonly webhookAnswer: WebhookAnswerFact | undefined;
   readonly virtualNode: VirtualNodeFact | undefined;
-  /** Names of certificate requests of the Node that nobody has answered. */
-  readonly nodeRequests: readonly string[];
+  /** Certificate requests of the Node that nobody has answered. */
+  readonly nodeRequests: readonly NodeRequestFact[];
   /** The end of the Node's client certificate, milliseconds since 1970. */
   readonly nodeCertificate: number | undefined;
   readonly knative: KnativeFact | undefined;
@@ -244,7 +264,11 @@ export interface Facts {
 }
 
 export const knownAs = <T>(value: T): Answer<T> => ({ known: true, value });
-export const couldNotBeRead = (why: string): { readonly known: false; readonly why: string } => ({ known: false, why });
+export const couldNotBeRead = (why: string, isSilent = false): Unknown => ({
+  known: false,
+  why,
+  ...(isSilent && { isSilent }),
+});
 
 /** What each question is about, for people: "could not be asked: …". */
 export const QUESTIONS: Readonly<Record<QuestionName, string>> = {

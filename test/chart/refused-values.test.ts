@@ -46,6 +46,20 @@ const REFUSED: readonly { readonly values: object; readonly said: readonly RegEx
     values: { rrsaRoleName: 'eip', credential: { securityToken: 'x' } },
     said: [/rrsaRoleName names a role, but enableRRSA is false/u, /credential\.securityToken means nothing without/u],
   },
+  {
+    values: {
+      replicas: 1,
+      leaderElection: { enabled: false },
+      health: { address: '127.0.0.1:8081' },
+      webhook: { certificateDirectory: '/tls' },
+    },
+    said: [
+      /leaderElection\.enabled is false, replicas is 1, .*Recreate.*take the key away/u,
+      /health\.address is 127\.0\.0\.1:8081, .*write ":8081"/u,
+      /webhook\.certificateDirectory is \/tls, .*set webhook\.certManager\.enabled to true/u,
+    ],
+  },
+  { values: { health: { address: '[::1]:8081' } }, said: [/health\.address is \[::1\]:8081/u] },
   { values: { image: null, webhook: null }, said: [/missing properties .*image.*webhook/u] },
   { values: { image: { repo: 'x' }, enableControllers: ['route'] }, said: [/image.*repo/su, /enableControllers/u] },
 ];

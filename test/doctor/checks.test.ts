@@ -30,6 +30,13 @@ const withPolicy = (reason: string): Partial<Questions> => ({
 });
 const authority = (from: number, until: number) => [{ fingerprint: 'AA:BB', from: NOW + from, until: NOW + until }];
 
+const nodeRequest = (isGenuine: boolean) => ({
+  name: 'node-csr-ours-1',
+  user: 'somebody',
+  signer: 'a-signer',
+  isGenuine,
+});
+
 interface Case {
   readonly over: Partial<Questions>;
   readonly isInPod?: boolean;
@@ -129,7 +136,10 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
     { over: withNode({ pods: 90 }), severity: 'warning', seen: '90 of 100' },
     { over: withNode({ pods: 100 }), seen: '100 of 100' },
   ],
-  'node-certificate-not-approved': [{ over: { nodeRequests: ['node-csr-ours-1'] }, seen: 'node-csr-ours-1' }],
+  'node-certificate-not-approved': [
+    { over: { nodeRequests: [nodeRequest(true)] }, seen: 'node-csr-ours-1 (of somebody, to a-signer) is pending' },
+    { over: { nodeRequests: [nodeRequest(false)] }, severity: 'warning', seen: 'node-csr-ours-1 (of somebody, to a' },
+  ],
   'node-certificate-ends': [
     { over: { nodeCertificate: NOW + DAY_MS }, severity: 'warning', seen: '2026-12-01' },
     { over: { nodeCertificate: NOW - DAY_MS }, seen: '2026-11-29' },
@@ -248,6 +258,16 @@ for (const [id, cases] of Object.entries(CASES))
       for (const sentence of [findings[0]?.problem, findings[0]?.remedy]) t.regex(sentence ?? '', /\S.*[^.\s]$/u);
     }
   });
+
+const remedyOf = (isByHelm: boolean) =>
+  diagnose(
+    factsOf({ definitions: [{ name: 'podeips.alibabacloud.com', isThere: true, isByHelm, lacking: ['status'] }] }),
+  ).findings[0]?.remedy ?? '';
+
+test('what Helm owns is mended by Helm', (t) => {
+  t.regex(remedyOf(true), /^helm upgrade .*crds\.enabled/u);
+  t.regex(remedyOf(false), /^kubectl apply --server-side -k config\/crd/u);
+});
 
 test('what is not a fault is none: the same values on the other side of each bound', (t) => {
   const fine: readonly Partial<Questions>[] = [

@@ -65,6 +65,7 @@ const answers: Questions = {
       name: 'web',
       allocationId: 'eip-1',
       isAuto: true,
+      isLeaving: false,
       reason: 'InUse',
       message: '',
       isStuck: false,

@@ -39,8 +39,10 @@ export const readingOf = (objects: Readonly<Record<string, readonly unknown[]>>,
 export const readOf = (podEips: readonly unknown[] = []): ReadFacts => ({
   facts: factsOf(),
   installation: {
+    isNamed: true,
     namespace: 'knative-eip-system',
     serviceAccount: undefined,
+    part: undefined,
     deployments: knownAs([]),
     leases: knownAs([]),
     configuration: knownAs(undefined),

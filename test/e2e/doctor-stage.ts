@@ -199,10 +199,13 @@ export const setDoctorStage = async () => {
   await areWebhooksTrusted(stage);
 
   /** The command in this process, as JSON. */
-  const examine = async (): Promise<Examination> => {
+  const examine = async (
+    where: readonly string[] = ['-n', HOME],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Examination> => {
     let out = '';
-    const code = await runCommand(['doctor', '--kubeconfig', stage.kubeconfig, '--output', 'json'], {
-      env: {},
+    const code = await runCommand(['doctor', '--kubeconfig', stage.kubeconfig, '--output', 'json', ...where], {
+      env,
       clock,
       out: (text) => (out += text),
       err: (text) => (out += text),

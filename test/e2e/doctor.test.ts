@@ -1,15 +1,19 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import test from 'ava';
-import { SECRET } from '../../src/api/core.ts';
+import { DEPLOYMENT } from '../../src/api/apps.ts';
+import { CONFIG_MAP, NAMESPACE, SECRET } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 import { until } from '../harness/until.ts';
 import { FAULTS } from './doctor-faults.ts';
-import { setDoctorStage, type DoctorStage } from './doctor-stage.ts';
+import { CONFIG, configurationOf, deployment, OURS, setDoctorStage, type DoctorStage } from './doctor-stage.ts';
 import { grant, HOME } from './rights.ts';
 import { isRealAvailable } from './stage.ts';
 
@@ -34,7 +38,11 @@ const run = (words: readonly string[], env: object): Promise<{ code: number; out
 onReal(named('a healthy cluster has no finding, and every question is answered'), async (t) => {
   const { examine } = await theStage();
   // The API server takes a moment until it calls webhooks that were just configured.
-  const last = await until('nothing is found', examine, ({ findings }) => findings.length === 0);
+  const last = await until(
+    'nothing is found',
+    () => examine(),
+    ({ findings }) => findings.length === 0,
+  );
   t.deepEqual(last, { ...last, code: 0, findings: [], notAsked: [] });
 });
 
@@ -45,13 +53,17 @@ onReal(named('each planted fault is found by its name, alone, and no more once i
     // The API server tells its parts of a change a moment later; and what was planted before must be gone.
     const { findings, code } = await until(
       id,
-      examine,
+      () => examine(),
       (it) => it.findings.every((each) => each.id === id) && it.findings.length > 0,
     );
     t.is(code, findings.some(({ severity }) => severity === 'error') ? 1 : 0, id);
     await undo();
   }
-  await until('all is taken away', examine, (it) => it.findings.length === 0);
+  await until(
+    'all is taken away',
+    () => examine(),
+    (it) => it.findings.length === 0,
+  );
   t.true(Object.keys(FAULTS).length >= 20);
 });
 
@@ -85,7 +97,7 @@ onReal(named('as a program through kubectl it fits into 80 columns, and its bund
   });
   const file = join(folder, 'bundle.json');
   const env = { KUBECONFIG: kubeconfig };
-  const { code, out, err } = await run(['eip', 'doctor', '--bundle', file, '--redact'], env);
+  const { code, out, err } = await run(['eip', 'doctor', '-n', HOME, '--bundle', file, '--redact'], env);
   t.is(code, 0, `${out}${err}`);
   t.regex(out, /^\d+ checks were made\. Well: cluster/mu);
   t.true(
@@ -119,7 +131,7 @@ onReal(
       const resource = { group: RBAC, version: 'v1', plural, kind, namespaced: kind === 'RoleBinding' };
       await kube.create(resource, { apiVersion: `${RBAC}/v1`, kind, metadata, roleRef, subjects });
     }
-    const { code, out, err } = await run(['eip', 'doctor', '--as', 'helper', '--output', 'json'], {
+    const { code, out, err } = await run(['eip', 'doctor', '-n', HOME, '--as', 'helper', '--output', 'json'], {
       KUBECONFIG: kubeconfig,
     });
     t.is(code, 0, `${out}${err}`);
@@ -129,5 +141,52 @@ onReal(
       notAsked.map(({ question }) => question),
       ['webhookSecret', 'webhookAnswer', 'nodeCertificate'],
     );
+  },
+);
+
+onReal(
+  named('a tenant who makes what looks like the product gets no signed call until somebody names them'),
+  async (t) => {
+    const { kube, examine } = await theStage();
+    const got: string[] = [];
+    const server = createServer(({ url = '' }, response) => {
+      got.push(url);
+      response.end('{}');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const cloudUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const namespace = 'a-tenant';
+      await kube.create(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+      await kube.create(DEPLOYMENT, deployment({ namespace, name: 'knative-eip' }, { account: 'default' }));
+      await kube.create(CONFIG_MAP, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { ...CONFIG, namespace },
+        data: { 'config.yaml': configurationOf({ cloudUrl }, { credential: {} }) },
+      });
+      const env = { ALIBABA_CLOUD_ACCESS_KEY_ID: 'LTAIofAnAdmin', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'secretOfAnAdmin' };
+      const whyNot = async (where: readonly string[]) =>
+        (await examine(where, env)).notAsked.find(({ question }) => question === 'calls')?.why;
+      t.regex(
+        (await whyNot([])) ?? 'asked',
+        /in the namespace knative-eip-system .*only if you give -n knative-eip-system/u,
+      );
+      const real = await kube.get(DEPLOYMENT, OURS);
+      await kube.delete(DEPLOYMENT, OURS, { uid: real?.metadata.uid ?? '' });
+      await until(
+        'the tenant is all that looks like it',
+        () => kube.get(DEPLOYMENT, OURS),
+        (it) => it === undefined,
+      );
+      t.regex((await whyNot([])) ?? 'asked', /in the namespace a-tenant .*only if you give -n a-tenant/u);
+      t.deepEqual(got, []);
+      t.is(await whyNot(['-n', namespace]), undefined);
+      t.true(got.length > 0, 'who names the tenant asks where the tenant says');
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   },
 );

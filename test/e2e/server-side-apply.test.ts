@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
 import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { POD } from '../../src/api/core.ts';
@@ -27,6 +30,36 @@ const run = (program: string, ...words: readonly string[]): Promise<Ended> =>
 const MANAGERS = ['argocd-controller', 'kustomize-controller'] as const;
 const FOLDERS = ['config/default', 'examples/gitops/flux/policies'] as const;
 
+/** The command by which people make way for the budgets of 0.2, as the page has it. */
+const [MAKE_WAY = ''] = /(?<=^kubectl )-n knative-eip-system delete pdb .*$/mu.exec(
+  readFileSync('docs/gitops.md', 'utf8'),
+) ?? [''];
+
+/** 0.1 had `minAvailable`, applied by kubectl: without the command, what has `maxUnavailable` is refused. */
+const withBudgetsOfFirstVersion = async (
+  t: ExecutionContext,
+  kubectl: (...words: readonly string[]) => Promise<Ended>,
+): Promise<void> => {
+  t.is((await kubectl('apply', '-f', 'config/manager/namespace.yaml')).code, 0);
+  const budget = 'config/manager/pod_disruption_budget.yaml';
+  const folder = await mkdtemp(join(tmpdir(), 'eip-budget-'));
+  try {
+    const former = join(folder, 'former.yaml');
+    await writeFile(former, readFileSync(budget, 'utf8').replace('maxUnavailable:', 'minAvailable:'));
+    t.is((await kubectl('apply', '-f', former)).code, 0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  const apply = () =>
+    kubectl('apply', '--server-side', '--force-conflicts', '--field-manager', MANAGERS[0], '-f', budget);
+  const refused = await apply();
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /minAvailable and maxUnavailable cannot be both set/u);
+  const made = await kubectl(...MAKE_WAY.split(' '));
+  t.is(made.code, 0, made.stderr);
+  t.is((await apply()).code, 0);
+};
+
 const isThere = isRealAvailable();
 (isThere ? test.serial : test.skip)(
   `Argo CD and Flux apply around a working controller without conflict or difference, and give all back before they go${isThere ? '' : ` (${HOW_TO_GET_ONE})`}`,
@@ -40,6 +73,7 @@ const isThere = isRealAvailable();
       }
     };
     try {
+      await withBudgetsOfFirstVersion(t, kubectl);
       await apply(MANAGERS[0]);
       const stage = await setStage('real', { api });
       try {

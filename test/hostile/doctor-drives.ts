@@ -70,6 +70,6 @@ export const DOCTOR_DRIVES: Readonly<Record<string, Drive>> = {
         reaches: () => Promise.resolve(true),
         dateAt: () => Promise.resolve(undefined),
       },
-      configOf(),
+      { config: configOf(), part: undefined },
     ),
 };

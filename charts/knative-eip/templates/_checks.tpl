@@ -75,8 +75,19 @@ what to write. What the controller itself checks, it says at its start.
 {{- $wrong = append $wrong "networkPolicy.apiServers is empty: no API server would reach the webhooks; write their addresses (kubectl get endpointslices -n default -l kubernetes.io/service-name=kubernetes), such as 10.0.0.0/28, or set networkPolicy.enabled to false" }}
 {{- end }}
 
+{{- if and .Values.webhook.certificateDirectory (not .Values.webhook.certManager.enabled) }}
+{{- $wrong = append $wrong (printf "webhook.certificateDirectory is %s, and nothing is mounted there without cert-manager, so that no replica would start: set webhook.certManager.enabled to true, or take the key away" .Values.webhook.certificateDirectory) }}
+{{- end }}
+{{- $health := toString (.Values.health | default dict).address }}
+{{- if or (hasPrefix "127." $health) (hasPrefix "localhost" $health) (hasPrefix "[::1]" $health) }}
+{{- $wrong = append $wrong (printf "health.address is %s, where the kubelet does not reach it, and restarts every pod: write \":8081\", or take the key away" $health) }}
+{{- end }}
+
 {{- /* Names that the objects of the chart have. */ -}}
 {{- $election := .Values.leaderElection | default dict }}
+{{- if eq (toString $election.enabled) "false" }}
+{{- $wrong = append $wrong (printf "leaderElection.enabled is false, replicas is %v, and a roll-out starts the next pod before the one before it ends (which only the strategy Recreate would not): two controllers would work at once, and each buy; take the key away" .Values.replicas) }}
+{{- end }}
 {{- $fixed := list (list "leaderElection.namespace" $election.namespace .Release.Namespace) (list "leaderElection.name" $election.name "knative-eip") (list "webhook.serviceName" .Values.webhook.serviceName "knative-eip-webhook") (list "webhook.configurationName" .Values.webhook.configurationName "knative-eip") (list "webhook.secretName" .Values.webhook.secretName "knative-eip-webhook") }}
 {{- range $fixed }}
 {{- $found := index . 1 }}

@@ -5,7 +5,7 @@ import type { Kube, KubeTransport } from '../../kube/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { couldNotBeRead, knownAs, type Answer } from '../facts.ts';
 
-/** How long one question may take, milliseconds. All are asked at once, so that this is about how long all take. */
+/** How long one question may take, milliseconds. What needs no other answer is asked at once. */
 const QUESTION_MS = 20_000;
 
 /** What every reading is done with. */
@@ -26,7 +26,7 @@ export const ask = async <T>(
   try {
     return knownAs(await withDeadline(clock, QUESTION_MS, signal, work));
   } catch (error) {
-    return couldNotBeRead(signal.aborted ? 'it was stopped' : whyOf(error));
+    return couldNotBeRead(signal.aborted ? 'it was stopped' : whyOf(error), error instanceof DeadlineExceeded);
   }
 };
 

@@ -44,6 +44,7 @@ const podEipFact = (podEip: PodEip, now: number): PodEipFact => {
     namespace: podEip.metadata.namespace ?? '',
     name: podEip.metadata.name,
     allocationId: podEip.spec.allocationID,
+    isLeaving: podEip.metadata.deletionTimestamp !== undefined,
     isAuto: podEip.spec.allocationType.type === 'Auto',
     reason,
     message: ready?.message ?? '',

@@ -1,5 +1,6 @@
 import { TAG_CLUSTER_ID, TAG_CLUSTER_UID } from '../../api/annotations.ts';
 import { NODE } from '../../api/core.ts';
+import { PODEIP } from '../../api/podeip.ts';
 import { endpointCandidates, type Product } from '../../cloud/alicloud/endpoint.ts';
 import { CloudFault } from '../../cloud/fault.ts';
 import { NO_ANSWER, type NamedAnswer, type NamedProduct } from '../../cloud/named-answer.ts';
@@ -18,6 +19,7 @@ import {
   type PodEipFact,
 } from '../facts.ts';
 import { ask, Unanswerable, type Reading } from './ask.ts';
+import type { Part } from './read-installation.ts';
 
 /** The account, to be looked at only: what would change it is refused before it is sent. */
 export interface CloudQuestioning {
@@ -152,12 +154,23 @@ interface Question {
   readonly isExtra?: boolean;
 }
 
-const questionsOf = (config: Config): readonly Question[] => {
+/** Of whom it is asked: the RAM policies of both parts have only what is needed by each. */
+interface Asker {
+  readonly config: Config;
+  readonly part: Part | undefined;
+}
+
+const questionsOf = ({ config, part }: Asker): readonly Question[] => {
   const place = { RegionId: config.regionID };
   const { virtualNode, vpcID } = config;
   return [
     { product: 'vpc', action: 'DescribeEipAddresses', query: { ...place, PageSize: '10' } },
-    { product: 'vpc', action: 'DescribeCommonBandwidthPackages', query: { ...place, PageSize: String(PAGE) } },
+    {
+      product: 'vpc',
+      action: 'DescribeCommonBandwidthPackages',
+      query: { ...place, PageSize: String(PAGE) },
+      isExtra: part === 'virtual-node',
+    },
     { product: 'ecs', action: 'DescribeNetworkInterfaces', query: { ...place, VpcId: vpcID, MaxResults: '10' } },
     ...(virtualNode.enabled
       ? ([
@@ -167,8 +180,13 @@ const questionsOf = (config: Config): readonly Question[] => {
             query: { ...place, VpcId: vpcID, PageSize: String(PAGE) },
             isExtra: true,
           },
-          { product: 'eci', action: 'DescribeContainerGroups', query: { ...place, Limit: '1' } },
-          { product: 'eci', action: 'CreateContainerGroup', query: dryRunOf(config) },
+          {
+            product: 'eci',
+            action: 'DescribeContainerGroups',
+            query: { ...place, Limit: '1' },
+            isExtra: part === 'eip',
+          },
+          { product: 'eci', action: 'CreateContainerGroup', query: dryRunOf(config), isExtra: part === 'eip' },
         ] satisfies Question[])
       : []),
   ];
@@ -208,8 +226,9 @@ interface CloudAnswers {
 }
 
 /** Harmless reads: each tells whether it is allowed, and something of the account beside it. */
-export const readAccount = async (reading: Reading, cloud: CloudQuestioning, config: Config): Promise<CloudAnswers> => {
-  const asked = questionsOf(config);
+export const readAccount = async (reading: Reading, cloud: CloudQuestioning, asker: Asker): Promise<CloudAnswers> => {
+  const { config } = asker;
+  const asked = questionsOf(asker);
   const answers = await Promise.all(
     asked.map((question) => ask(reading, () => cloud.call(question.product, question.action, question.query))),
   );
@@ -313,6 +332,15 @@ export const readOtherClusters = (
     return [...new Set(uids)].filter((each) => each !== uid.value);
   });
 
+const isStillNamed = async (
+  { kube }: Reading,
+  { namespace, name, allocationId }: PodEipFact,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const now = await kube.get(PODEIP, { namespace, name }, signal);
+  return now?.spec.allocationID === allocationId && now.metadata.deletionTimestamp === undefined;
+};
+
 export const readMissingEips = (
   reading: Reading,
   { cloud }: CloudQuestioning,
@@ -320,10 +348,17 @@ export const readMissingEips = (
 ): Promise<Answer<{ readonly asked: number; readonly missing: readonly string[] }>> =>
   ask(reading, async (signal) => {
     if (!podEips.known) throw new Unanswerable(podEips.why);
-    const ids = podEips.value
-      .filter(({ allocationId, ageMs }) => allocationId !== '' && ageMs >= SETTLED_MS)
-      .map(({ allocationId }) => allocationId);
-    const asked = [...new Set(ids)].slice(0, MOST_EIPS);
-    const found = await Promise.all(asked.map((id) => cloud.describeEip(id, signal)));
-    return { asked: asked.length, missing: asked.filter((_, index) => found[index] === undefined) };
+    const settled = podEips.value.filter(
+      ({ allocationId, ageMs, isLeaving }) => allocationId !== '' && ageMs >= SETTLED_MS && !isLeaving,
+    );
+    const asked = [...Map.groupBy(settled, ({ allocationId }) => allocationId)].slice(0, MOST_EIPS);
+    const missing = await Promise.all(
+      asked.map(async ([id, named]) => {
+        if ((await cloud.describeEip(id, signal)) !== undefined) return [];
+        // Whoever gave it back in the meantime has taken it out of the PodEIP, or the PodEIP away.
+        const still = await Promise.all(named.map((each) => isStillNamed(reading, each, signal)));
+        return still.includes(true) ? [id] : [];
+      }),
+    );
+    return { asked: asked.length, missing: missing.flat() };
   });

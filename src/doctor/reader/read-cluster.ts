@@ -11,6 +11,7 @@ import type { KubeObject } from '../../kube/port.ts';
 import { DEFINED_NAMES } from '../defined-kinds.ts';
 import type { Answer, ApiServerFact, DefinitionFact, KnativeFact, RightsFact } from '../facts.ts';
 import { ask, Unanswerable, type Reading } from './ask.ts';
+import type { Part } from './read-installation.ts';
 
 /** The version, and by how much its clock is ahead: compared with ours in the middle between question and answer. */
 export const readApiServer = (reading: Reading): Promise<Answer<ApiServerFact>> =>
@@ -33,7 +34,13 @@ export const readDefinitions = (reading: Reading): Promise<Answer<readonly Defin
     Promise.all(
       DEFINED_NAMES.map(async (name): Promise<DefinitionFact> => {
         const definition = await reading.kube.get<CustomResourceDefinition>(CRD, { name }, signal);
-        return { name, isThere: definition !== undefined, lacking: definition ? lackingOf(name, definition) : [] };
+        const isByHelm = definition?.metadata.labels?.['app.kubernetes.io/managed-by'] === 'Helm';
+        return {
+          name,
+          isThere: definition !== undefined,
+          isByHelm,
+          lacking: definition ? lackingOf(name, definition) : [],
+        };
       }),
     ),
   );
@@ -86,11 +93,14 @@ export const readRights = (
   where: {
     readonly namespace: string;
     readonly serviceAccount: string | undefined;
+    readonly part: Part | undefined;
     readonly config: Config | undefined;
   },
 ): Promise<Answer<RightsFact | undefined>> =>
   ask(reading, async (signal) => {
     const { kube, isInPod } = reading;
+    // It asks about itself there, and is not the controller.
+    if (isInPod && where.part === 'virtual-node') return undefined;
     if (!isInPod && where.serviceAccount === undefined) return undefined;
     const user = `system:serviceaccount:${where.namespace}:${where.serviceAccount ?? 'knative-eip'}`;
     const asked = neededRights(where.namespace, where.config);

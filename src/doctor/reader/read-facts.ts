@@ -28,7 +28,10 @@ export interface FactsWanted extends Reading {
   readonly configPath: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The cloud by what the configuration says, or why it cannot be asked from here. */
-  readonly cloudOf: (loaded: NonNullable<Installation['loaded']>) => CloudQuestioning | string;
+  readonly cloudOf: (
+    loaded: NonNullable<Installation['loaded']>,
+    place: Pick<Installation, 'namespace' | 'isNamed'>,
+  ) => CloudQuestioning | string;
 }
 
 /** Everything that was read, and the objects that the bundle shows beside it. */
@@ -68,9 +71,10 @@ const notAsked = (why: string): CloudQuestions => {
 
 const cloudAnswers = async (
   wanted: FactsWanted,
-  { loaded, configuration }: Installation,
+  installation: Installation,
   known: { readonly uid: Answer<string>; readonly podEips: Facts['answers']['podEips'] },
 ): Promise<CloudQuestions> => {
+  const { loaded, configuration } = installation;
   if (!loaded)
     return notAsked(
       configuration.known && configuration.value === undefined
@@ -78,7 +82,7 @@ const cloudAnswers = async (
         : 'the configuration says where, and it cannot be used',
     );
   const { config } = loaded;
-  const cloud = wanted.cloudOf(loaded);
+  const cloud = wanted.cloudOf(loaded, installation);
   if (typeof cloud === 'string') return notAsked(cloud);
   const [endpoints, credentials] = await Promise.all([
     readEndpoints(wanted, cloud, config),
@@ -99,7 +103,7 @@ const cloudAnswers = async (
       calls: { known: true, value: [] },
     };
   const [account, fit, otherClusters, missingEips] = await Promise.all([
-    readAccount(wanted, cloud, config),
+    readAccount(wanted, cloud, { config, part: installation.part }),
     readAccountFit(wanted, cloud, config),
     readOtherClusters(wanted, cloud, { clusterID: config.clusterID, uid: known.uid }),
     readMissingEips(wanted, cloud, known.podEips),
@@ -107,24 +111,28 @@ const cloudAnswers = async (
   return { endpoints, credentials, ...account, account: fit, otherClusters, missingEips };
 };
 
-/** Reads all that doctor asks. Never rejects: what could not be read says why. */
-export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts> => {
+/**
+ * Reads all that doctor asks. Never rejects: what could not be read says why. Where the API server is silent at the
+ * first question, nothing else is asked: each would wait for as long.
+ */
+export const readFacts = async (wanted: FactsWanted): Promise<ReadFacts | { readonly silence: string }> => {
   const { clock } = wanted;
   const apiServer = await readApiServer(wanted);
+  if (!apiServer.known && apiServer.isSilent) return { silence: apiServer.why };
   const ahead = apiServer.known ? (apiServer.value.aheadMs ?? 0) : 0;
   const serverNow = () => clock.now() + ahead;
   const installation = await readInstallation(wanted, wanted, serverNow);
-  const { namespace, serviceAccount, loaded } = installation;
+  const { namespace, serviceAccount, part, loaded } = installation;
   const config = loaded?.config;
   const [clusterUid, objects, webhooks, ...rest] = await Promise.all([
     readClusterUid(wanted),
     readAddressObjects(wanted),
     readWebhooks(wanted, config),
     readDefinitions(wanted),
-    readRights(wanted, { namespace, serviceAccount, config }),
+    readRights(wanted, { namespace, serviceAccount, part, config }),
     readWebhookSecret(wanted, { namespace, config }),
     readVirtualNode(wanted, config, serverNow),
-    readNodeRequests(wanted, config),
+    readNodeRequests(wanted, { namespace, config }),
     readNodeCertificate(wanted, { namespace, config }),
     readKnative(wanted),
     readOtherControllers(wanted),

@@ -1,15 +1,27 @@
 import { existsSync } from 'node:fs';
 import type { Scalable } from '../../api/apps.ts';
 import { DEPLOYMENT } from '../../api/apps.ts';
-import { CONFIG_MAP, NAMESPACE } from '../../api/core.ts';
+import { CONFIG_MAP, NAMESPACE, POD } from '../../api/core.ts';
 import { loadConfig, type Origins } from '../../config/load.ts';
 import { ConfigError } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import { LEASE, type Lease } from '../../kube/lease.ts';
-import type { Kube, Resource } from '../../kube/port.ts';
-import { knownAs, type Answer, type ConfigurationFact, type DeploymentFact, type LeaseFact } from '../facts.ts';
+import type { Kube, KubeObject, Resource } from '../../kube/port.ts';
+import {
+  couldNotBeRead,
+  knownAs,
+  type Answer,
+  type ConfigurationFact,
+  type DeploymentFact,
+  type LeaseFact,
+} from '../facts.ts';
 import { ask, Unanswerable, type Reading } from './ask.ts';
+
+interface RunningContainer {
+  readonly image?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+}
 
 /** A Deployment with what doctor reads of it. */
 interface RunningDeployment extends Scalable {
@@ -21,7 +33,7 @@ interface RunningDeployment extends Scalable {
               readonly spec?:
                 | {
                     readonly serviceAccountName?: string | undefined;
-                    readonly containers?: readonly { readonly image?: string | undefined }[] | undefined;
+                    readonly containers?: readonly RunningContainer[] | undefined;
                     readonly volumes?:
                       | readonly { readonly configMap?: { readonly name?: string | undefined } | undefined }[]
                       | undefined;
@@ -36,19 +48,34 @@ interface RunningDeployment extends Scalable {
 
 const RUNNING_DEPLOYMENT: Resource<RunningDeployment> = { ...DEPLOYMENT, of: undefined };
 
-const OURS = ['knative-eip', 'knative-eip-virtual-node'] as const;
-export const USUAL_NAMESPACE = 'knative-eip-system';
-const USUAL_LEASE = 'knative-eip';
+const MAIN = 'knative-eip';
+/** What config/ and the chart call their Deployments, and label them with. */
+const OURS: readonly string[] = [MAIN, 'knative-eip-virtual-node'];
+const USUAL_NAMESPACE = 'knative-eip-system';
+const USUAL_LEASE = MAIN;
 /** Where config/manager mounts it. */
 const MOUNTED = '/etc/knative-eip/config.yaml';
 /** As kustomize names it, with a hash behind it. */
 const CONFIG_MAP_NAME = 'knative-eip-config';
 const FILE = 'config.yaml';
 
+/** As `--only` names them. */
+const PARTS = ['eip', 'virtual-node'] as const;
+export type Part = (typeof PARTS)[number];
+
+const partIn = (containers: readonly RunningContainer[] | undefined): Part | undefined => {
+  const args = (containers ?? []).flatMap((container) => container.args ?? []);
+  return PARTS.find((part) => args.includes(`--only=${part}`));
+};
+
 /** Where the product is, and what it was told. */
 export interface Installation {
+  /** Whether a person has named the place or the configuration, or it is the pod's own; not found by a name alone. */
+  readonly isNamed: boolean;
   readonly namespace: string;
   readonly serviceAccount: string | undefined;
+  /** What the process does whose rights are judged, where the other part has a process and an identity of its own. */
+  readonly part: Part | undefined;
   readonly deployments: Answer<readonly DeploymentFact[]>;
   readonly leases: Answer<readonly LeaseFact[]>;
   readonly configuration: Answer<ConfigurationFact | undefined>;
@@ -77,30 +104,98 @@ export const readInstallation = async (
   const found = await ask(reading, (signal) =>
     kube.list(RUNNING_DEPLOYMENT, { labelSelector: `app.kubernetes.io/name in (${OURS.join(',')})` }, signal),
   );
-  const all = valueOf(found) ?? [];
-  const main = all.find((each) => !isVirtualNode(each) && (within === undefined || each.metadata.namespace === within));
+  const named = (valueOf(found) ?? []).filter(isOurs);
   const usual = await ask(reading, (signal) => leasesOf(kube, USUAL_LEASE, within, signal));
-  const namespace = within ?? main?.metadata.namespace ?? heldIn(valueOf(usual) ?? []) ?? USUAL_NAMESPACE;
-  const configuration = await ask(reading, (signal) =>
-    readConfiguration(kube, { ...wanted, namespace, main, isInPod: reading.isInPod }, signal),
-  );
+  const place = placeOfProduct(named, within);
+  const namespace = place.namespace ?? heldIn(valueOf(usual) ?? []) ?? USUAL_NAMESPACE;
+  const here = named.filter(({ metadata }) => metadata.namespace === namespace);
+  const main = here.find((each) => !isVirtualNode(each));
+  const identity = reading.isInPod ? await ownIdentity(reading, wanted.env) : identityIn(here);
+  const configuration = await ask(reading, (signal) => {
+    if (place.doubt !== undefined && wanted.configPath === undefined) throw new Unanswerable(place.doubt);
+    return readConfiguration(kube, { ...wanted, namespace, main, isInPod: reading.isInPod }, signal);
+  });
   const loaded = valueOf(configuration)?.loaded;
   const name = loaded?.config.leaderElection.name ?? USUAL_LEASE;
   const leases = name === USUAL_LEASE ? usual : await ask(reading, (signal) => leasesOf(kube, name, namespace, signal));
   return {
+    isNamed: reading.isInPod || wanted.namespace !== undefined || wanted.configPath !== undefined,
     namespace,
-    serviceAccount: main?.spec?.template?.spec?.serviceAccountName,
-    deployments: whereKnown(found, (known) => known.map(deploymentFact)),
+    ...identity,
+    deployments:
+      place.doubt === undefined ? whereKnown(found, () => here.map(deploymentFact)) : couldNotBeRead(place.doubt),
     leases: whereKnown(leases, (known) => known.map((lease) => leaseFact(lease, serverNow()))),
     configuration: whereKnown(configuration, (read) => read?.fact),
     loaded,
   };
 };
 
+interface OwnPod extends KubeObject {
+  readonly spec?:
+    | {
+        readonly serviceAccountName?: string | undefined;
+        readonly containers?: readonly RunningContainer[] | undefined;
+      }
+    | undefined;
+}
+
+const { group, version, plural, kind, namespaced } = POD;
+const OWN_POD: Resource<OwnPod> = { group, version, plural, kind, namespaced };
+
+/** Of the controller, by its Deployments. */
+const identityIn = (here: readonly RunningDeployment[]): Pick<Installation, 'serviceAccount' | 'part'> => {
+  const spec = here.find((each) => !isVirtualNode(each))?.spec?.template?.spec;
+  return {
+    serviceAccount: spec?.serviceAccountName,
+    part: here.some(isVirtualNode) ? 'eip' : partIn(spec?.containers),
+  };
+};
+
+const ownIdentity = async (
+  reading: Reading,
+  env: Wanted['env'],
+): Promise<Pick<Installation, 'serviceAccount' | 'part'>> => {
+  const spec = valueOf(await ask(reading, (signal) => ownPod(reading.kube, env, signal)))?.spec;
+  return { serviceAccount: spec?.serviceAccountName, part: partIn(spec?.containers) };
+};
+
+/** The pod in which doctor runs, by the variables that config/ and the chart give it. */
+const ownPod = async (kube: Kube, env: Wanted['env'], signal: AbortSignal): Promise<OwnPod | undefined> => {
+  const [namespace, name] = [env['POD_NAMESPACE'], env['POD_NAME']];
+  return namespace === undefined || name === undefined ? undefined : kube.get(OWN_POD, { namespace, name }, signal);
+};
+
 const valueOf = <T>(answer: Answer<T>): T | undefined => (answer.known ? answer.value : undefined);
 
 const whereKnown = <T, R>(answer: Answer<T>, make: (value: T) => R): Answer<R> =>
   answer.known ? knownAs(make(answer.value)) : answer;
+
+/** The label alone is written by anybody who may make a Deployment anywhere. */
+const isOurs = ({ metadata: { name, labels } }: RunningDeployment): boolean =>
+  OURS.includes(name) && labels?.['app.kubernetes.io/name'] === name;
+
+interface Place {
+  readonly namespace: string | undefined;
+  /** Why nobody can tell which installation is meant. */
+  readonly doubt?: string;
+}
+
+/**
+ * The usual namespace wins: a name and a label are written by whoever may make Deployments in a namespace of their own,
+ * and what they say must not be taken for the installation.
+ */
+const placeOfProduct = (named: readonly RunningDeployment[], within: string | undefined): Place => {
+  if (within !== undefined) return { namespace: within };
+  const places = named.filter((each) => !isVirtualNode(each)).map(({ metadata }) => metadata.namespace ?? '');
+  if (places.includes(USUAL_NAMESPACE)) return { namespace: USUAL_NAMESPACE };
+  if (places.length <= 1) return { namespace: places[0] };
+  const most = 5;
+  const shown = `${places.slice(0, most).join(', ')}${places.length > most ? ` and ${places.length - most} more` : ''}`;
+  return {
+    namespace: USUAL_NAMESPACE,
+    doubt: `there are Deployments called ${MAIN} in ${shown}: write -n NAMESPACE, the one that you have installed`,
+  };
+};
 
 const isVirtualNode = ({ metadata }: RunningDeployment): boolean =>
   metadata.labels?.['app.kubernetes.io/name'] === 'knative-eip-virtual-node';
@@ -130,10 +225,12 @@ const leasesOf = async (
   }
 };
 
-/** The namespace of the Lease that was renewed last. */
-const heldIn = (leases: readonly Lease[]): string | undefined =>
-  leases.filter(({ spec }) => Boolean(spec?.holderIdentity)).toSorted((a, b) => renewedAt(b) - renewedAt(a))[0]
-    ?.metadata.namespace;
+/** The usual namespace where its Lease has a holder; otherwise that of the Lease that was renewed last. */
+const heldIn = (leases: readonly Lease[]): string | undefined => {
+  const held = leases.filter(({ spec }) => Boolean(spec?.holderIdentity));
+  const usual = held.find(({ metadata }) => metadata.namespace === USUAL_NAMESPACE);
+  return (usual ?? held.toSorted((a, b) => renewedAt(b) - renewedAt(a))[0])?.metadata.namespace;
+};
 
 const renewedAt = ({ spec }: Lease): number => Date.parse(spec?.renewTime ?? '') || 0;
 

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { NODE_CERTIFICATE } from '../../api/annotations.ts';
-import { CERTIFICATE_SIGNING_REQUEST, nodeUser } from '../../api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../api/certificates.ts';
 import { POD, SECRET } from '../../api/core.ts';
 import type { Config } from '../../config/schema.ts';
 import { LEASE } from '../../kube/lease.ts';
 import { isOurNode, VIRTUAL_NODE, type VirtualNode } from '../../virtualnode/node.ts';
 import { parseQuantity } from '../../virtualnode/translate/quantity.ts';
-import type { Answer, VirtualNodeFact } from '../facts.ts';
+import type { Answer, NodeRequestFact, VirtualNodeFact } from '../facts.ts';
 import { knownAs } from '../facts.ts';
 import { ask, type Reading } from './ask.ts';
 import { leaseFact } from './read-installation.ts';
@@ -51,8 +51,17 @@ export const readVirtualNode = (
 const hasIdentity = (config: Config | undefined): config is Config =>
   config !== undefined && config.virtualNode.enabled && config.virtualNode.identity !== 'serviceAccount';
 
+const SIGNERS: readonly string[] = Object.values(KUBELET_SIGNERS).map(({ signerName }) => signerName);
+
+/** The accounts as which the first certificate is asked for: of the Deployment of its own, and of the controller. */
+const requestersIn = (namespace: string): readonly string[] =>
+  ['knative-eip-virtual-node', 'knative-eip'].map((name) => `system:serviceaccount:${namespace}:${name}`);
+
 /** Requests for certificates of the Node, client or serving, that nobody has approved or denied. */
-export const readNodeRequests = (reading: Reading, config: Config | undefined): Promise<Answer<readonly string[]>> =>
+export const readNodeRequests = (
+  reading: Reading,
+  { namespace, config }: { readonly namespace: string; readonly config: Config | undefined },
+): Promise<Answer<readonly NodeRequestFact[]>> =>
   hasIdentity(config)
     ? ask(reading, async (signal) =>
         (await reading.kube.list(CERTIFICATE_SIGNING_REQUEST, {}, signal))
@@ -63,7 +72,14 @@ export const readNodeRequests = (reading: Reading, config: Config | undefined): 
               (status?.conditions ?? []).length === 0 &&
               status?.certificate === undefined,
           )
-          .map(({ metadata }) => metadata.name),
+          .map(({ metadata: { name }, spec: { username = '', signerName } }) => ({
+            name,
+            user: username,
+            signer: signerName,
+            isGenuine:
+              SIGNERS.includes(signerName) &&
+              [nodeUser(config.virtualNode.nodeName), ...requestersIn(namespace)].includes(username),
+          })),
       )
     : Promise.resolve(knownAs([]));
 
