@@ -65,7 +65,8 @@ const EDITS: Readonly<Record<string, Edit>> = {
   'spec.bandwidthPackageID': { body: { spec: { bandwidthPackageID: 'cbwp-of-others' } } },
   'metadata.finalizers': { body: { metadata: { finalizers: [] } } },
   'metadata.labels': { body: { metadata: { labels: { [SERVICE_LABEL]: 'theirs', [SERVICE_UID]: 'theirs' } } } },
-  'controller: none': { body: note(CONTROLLER, null), end: 'left alone' },
+  // The tags of its EIP prove that it is this PodEIP's, and no other controller's: it is taken up again.
+  'controller: none': { body: note(CONTROLLER, null) },
   'controller: another': { body: note(CONTROLLER, 'somebody'), end: 'left alone' },
   'controller: the virtual node, which has no finalizer': { body: note(CONTROLLER, 'eci-virtual-node') },
   'pod UID: none': { body: note(POD_UID, null) },
