@@ -91,7 +91,7 @@ const migrate = async (options: MigrateOptions, kube: Kube): Promise<number> => 
 };
 
 const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): Promise<number> => {
-  const { config, from, includeGone, isRollBack, clock, signal, err } = options;
+  const { config, from, takeOver, isRollBack, clock, signal, err } = options;
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
   if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
   if (config.cloud.checkAccount) await checkAccount({ config, kube, cloud, err }, signal);
@@ -102,7 +102,7 @@ const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): P
     cloud,
     clock,
     from,
-    includeGone,
+    vouchedFor: new Set(takeOver),
     settings: settingsOf(config, uid),
     vpcId: config.vpcID,
     ownLease: { namespace, name },
@@ -144,7 +144,7 @@ const rehearsed = async (
   const evaluate = async (pod: PlannedPod): Promise<PlannedPod> => {
     const adoption = pod.steps.find((step) => step.do === 'Adopt');
     const it = seenOf.get(pod.key);
-    if (!adoption || !it || (adoption.podUid === '' && ports.includeGone)) return pod;
+    if (!adoption || !it || adoption.podUid === '') return pod;
     const change = await rehearse(it, adoption, { ...ports, policies }, signal);
     return change === undefined
       ? pod

@@ -2,7 +2,7 @@ import { CloudFault } from '../cloud/fault.ts';
 import { KubeFault } from '../kube/fault.ts';
 import { carryOut, type CarryOutPorts } from './carry-out.ts';
 import type { Inventory, SeenPod, Surroundings } from './inventory.ts';
-import { planPod, surroundingsOf, type Plan } from './plan.ts';
+import { isAllOrNothing, planPod, surroundingsOf, type Plan } from './plan.ts';
 import type { PlannedPod } from './planned.ts';
 import { readAgain, type InventoryPorts } from './read-inventory.ts';
 import type { MigrationStep } from './steps.ts';
@@ -64,9 +64,12 @@ const applyToPods = async (
 ): Promise<readonly AppliedPod[]> => {
   const applied: AppliedPod[] = [];
   const left = pods.values();
+  let isStopped = false;
   const work = async () => {
     for (const seen of left) {
+      if (isStopped) return;
       const one = await applyToPod(seen, ports, signal);
+      isStopped ||= isAllOrNothing(ports.around, ports.isRollBack) && one.is !== 'done';
       applied.push(one);
       ports.onApplied(one);
     }

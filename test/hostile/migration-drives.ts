@@ -48,7 +48,7 @@ export const MIGRATION_DRIVES: Readonly<Record<string, Drive>> = {
             cloud: cloud as Cloud,
             clock,
             from,
-            includeGone: false,
+            vouchedFor: new Set<string>(),
             settings: podEipSettings(),
             vpcId: VPC,
             ownLease: { namespace: 'shop', name: 'knative-eip' },

@@ -12,7 +12,7 @@ import type { Predecessor } from '../../src/migrate/inventory.ts';
 import { planMigration } from '../../src/migrate/plan.ts';
 import { readInventory } from '../../src/migrate/read-inventory.ts';
 import { bindingTo } from '../../src/sandbox/cloud/binding.ts';
-import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
+import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { apply, CRD_FILE } from '../../src/sandbox/samples.ts';
@@ -25,8 +25,11 @@ const MOVES = /^(Allocate|Associate|Unassociate|Release)EipAddress$|CommonBandwi
 
 /** One pod each: of the other controller with an EIP that was bought, and with a user's; of Terway the same. */
 const setScene = async () => {
-  const server = createApiServer({ clock, random: seeded(1) });
-  const kube = withAdmissionPolicies(createKube({ transport: transport(server), clock, qps: 0 }));
+  let ahead = 0;
+  const serverClock = { ...clock, now: () => clock.now() + ahead };
+  const server = createApiServer({ clock: serverClock, random: seeded(1) });
+  const plain = createKube({ transport: transport(server), clock, qps: 0 });
+  const kube = withManagedFields(withAdmissionPolicies(plain), serverClock.now);
   const cloud = createSandboxCloud({ clock, random: seeded(2) });
   await apply(kube, CRD_FILE);
   await kube.create(NODE, { metadata: { name: 'node-1' }, spec: { providerID: 'cn-hangzhou.i-1' } });
@@ -66,7 +69,44 @@ const setScene = async () => {
     metadata: { namespace: 'kube-system', name: 'eni-config' },
     data: { eni_conf: '{"enable_eip_pool": "true"}' },
   });
-  return { kube, cloud };
+  /** A new process of Terway, some time after whatever was written before. */
+  const restartTerway = async () => {
+    ahead += 120_000;
+    const ref = { namespace: 'kube-system', name: 'terway-eniip-1' };
+    const old = await kube.get(POD, ref);
+    if (old) await kube.delete(POD, ref, { uid: old.metadata.uid });
+    await kube.create(POD, {
+      metadata: { ...ref, labels: { app: 'terway-eniip' } },
+      spec: { containers: [{ name: 'terway', image: 'terway' }] },
+    });
+    ahead += 120_000;
+  };
+  await restartTerway();
+  return { kube, cloud, restartTerway };
+};
+
+/** The embedded API server does not write down who wrote what when. */
+const withManagedFields = (kube: Kube, now: () => number): Kube => {
+  let time: string | undefined;
+  const dated = <T extends KubeObject>(resource: Resource<T>, object: T): T =>
+    resource.plural === 'configmaps' && time !== undefined
+      ? { ...object, metadata: { ...object.metadata, managedFields: [{ time }] } }
+      : object;
+  return {
+    ...kube,
+    get: async (resource, ref, until) => {
+      const object = await kube.get(resource, ref, until);
+      return object && dated(resource, object);
+    },
+    list: (resource, options, until) => kube.list(resource, options, until),
+    create: (resource, object, until) => kube.create(resource, object, until),
+    delete: (resource, ref, preconditions, until) => kube.delete(resource, ref, preconditions, until),
+    patch: async (resource, ref, patch, until) => {
+      const object = await kube.patch(resource, ref, patch, until);
+      if (resource.plural === 'configmaps') time = new Date(now()).toISOString();
+      return dated(resource, object);
+    },
+  };
 };
 
 const isPolicy = ({ plural }: { readonly plural: string }) => plural.startsWith('validatingadmissionpolic');
@@ -127,7 +167,7 @@ const runOnce = async ({ kube, cloud }: Scene, process: Process, from: Predecess
     cloud: process.cloudOf(assembled.cloud),
     clock,
     from,
-    includeGone: false,
+    vouchedFor: new Set<string>(),
     settings,
     vpcId: VPC,
     ownLease: { namespace: 'knative-eip-system', name: 'knative-eip' },
@@ -142,11 +182,14 @@ const runOnce = async ({ kube, cloud }: Scene, process: Process, from: Predecess
 
 /** Runs the command until it is done, as many times as that takes. */
 const runAll = async (scene: Scene, process: Process, from: Predecessor, isRollBack: boolean): Promise<void> => {
-  for (let run = 1; run <= 4; run += 1) if (await runOnce(scene, process, from, isRollBack)) return;
+  for (let run = 1; run <= 4; run += 1) {
+    if (await runOnce(scene, process, from, isRollBack)) return;
+    await scene.restartTerway();
+  }
 };
 
 /** What can be seen of the end: all but times and versions. */
-const endOf = async ({ kube, cloud }: { kube: Kube; cloud: EmbeddedCloud }) => ({
+const endOf = async ({ kube, cloud }: Pick<Scene, 'kube' | 'cloud'>) => ({
   podEips: (await kube.list(PODEIP)).map(({ metadata, spec }) => ({
     name: metadata.name,
     controller: metadata.annotations?.[CONTROLLER],
