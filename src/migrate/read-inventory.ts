@@ -145,7 +145,8 @@ const withCompetitors = (seen: readonly SeenPod[]): readonly SeenPod[] => {
   });
 };
 
-const readSurroundings = async (
+/** What is at work in the cluster. Rejects with a KubeFault. */
+export const readSurroundings = async (
   { kube, ownLease }: InventoryPorts,
   signal: AbortSignal,
 ): Promise<Pick<Inventory, 'others' | 'own' | 'terway' | 'isGuarded'>> => {
