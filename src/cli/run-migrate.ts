@@ -44,7 +44,7 @@ export const runMigrate: RunMigrate = async (options) => {
       return 1;
     }
     if (error instanceof StoppedByOther) {
-      err(`Stopped, since somebody else has begun; run this again then.\n${refusalsText(error.refusals)}`);
+      err(`Stopped, since something has changed meanwhile; run this again then.\n${refusalsText(error.refusals)}`);
       return 1;
     }
     if (error instanceof WrongAccount || error instanceof CloudFault || error instanceof KubeFault) {

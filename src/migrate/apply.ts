@@ -42,7 +42,7 @@ type Watch = () => Promise<Surroundings>;
 
 type PodPorts = ApplyPorts & { readonly watch: Watch };
 
-/** Somebody has come who may be at work on the same PodEIPs. */
+/** Nothing more may be written: somebody may be at work on the same PodEIPs, or not all can go back to Terway. */
 export class StoppedByOther extends Error {
   readonly refusals: readonly MigrationRefusal[];
   constructor(refusals: readonly MigrationRefusal[]) {
@@ -74,6 +74,10 @@ export const applyPlan = async (
 ): Promise<{ readonly applied: readonly AppliedPod[]; readonly isWhole: boolean }> => {
   const watch = createWatch(inventory, ports, signal);
   await watch();
+  const refusals = isAllOrNothing(inventory, ports.isRollBack)
+    ? planMigration(await readInventory(ports.reading, signal), ports.isRollBack).refusals
+    : plan.refusals;
+  if (refusals.length > 0) throw new StoppedByOther(refusals);
   for (const step of plan.first) await carryOut(step, ports.writing, signal);
   const applied: AppliedPod[] = [];
   let seen = inventory.seen;

@@ -19,11 +19,17 @@ const { signal } = new AbortController();
 const ENC = 'ack-extend-network-controller';
 const ENI_CONFIG = { namespace: 'kube-system', name: 'eni-config' };
 
+interface Happening {
+  readonly between?: () => Promise<unknown>;
+  readonly change?: string;
+  readonly isRollBack?: boolean;
+}
+
 /** Plans, then applies after something has happened. */
 const runAfter = async (
   { kube, cloud }: Scene,
   from: Predecessor,
-  { between, change }: { readonly between?: () => Promise<unknown>; readonly change?: string },
+  { between, change, isRollBack = false }: Happening,
 ) => {
   const reading = {
     kube,
@@ -36,11 +42,11 @@ const runAfter = async (
     ownLease: { namespace: 'knative-eip-system', name: 'knative-eip' },
   };
   const inventory = await readInventory(reading, signal);
-  const plan = planMigration(inventory, false);
+  const plan = planMigration(inventory, isRollBack);
   await between?.();
   const cluster = { uid: CLUSTER_UID, id: 'cluster', region: 'cn-hangzhou' };
   const rehearse = () => Promise.resolve(change);
-  const ports = { reading, writing: { ...reading, cluster }, rehearse, isRollBack: false, onApplied: () => undefined };
+  const ports = { reading, writing: { ...reading, cluster }, rehearse, isRollBack, onApplied: () => undefined };
   return applyPlan(plan, inventory, ports, signal);
 };
 
@@ -67,6 +73,27 @@ test('who begins between the plan and its writes stops them all', async (t) => {
     t.deepEqual(await scene.kube.list(PODEIP), before);
     t.is(await poolOf(scene.kube), '{"enable_eip_pool": "true"}');
   }
+});
+
+test('a pod that cannot go back to Terway any more when the work begins leaves all as it is', async (t) => {
+  const scene = await setScene();
+  const { kube } = scene;
+  await runAfter(scene, 'terway', {});
+  await scene.restartTerway();
+  await runAfter(scene, 'terway', {});
+  const before = await kube.list(PODEIP);
+  t.is(before.filter(({ metadata }) => metadata.annotations?.[CONTROLLER] === 'knative-eip').length, 4);
+  const ref = { namespace: 'default', name: 'terway-bought' };
+  const between = async () => {
+    const { uid } = (await kube.get(POD, ref))!.metadata;
+    await kube.delete(POD, ref, { uid });
+  };
+  const error = await t.throwsAsync(runAfter(scene, 'terway', { between, isRollBack: true }), {
+    instanceOf: StoppedByOther,
+  });
+  t.regex(error?.refusals[0]?.because ?? '', /default\/terway-bought cannot go back to Terway \(its pod is gone/);
+  t.deepEqual(await kube.list(PODEIP), before);
+  t.is(await poolOf(kube), '{"enable_eip_pool": "false"}', 'knative-eip may go on');
 });
 
 test('what the controller would change at the last moment is neither tagged nor taken over', async (t) => {
