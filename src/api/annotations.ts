@@ -209,6 +209,8 @@ export const ADOPTED = `${OURS}adopted-from`;
 
 /** On Terway's ConfigMap: when `knative-eip migrate` switched its EIP pool off, RFC 3339. */
 export const POOL_OFF_SINCE = `${OURS}eip-pool-off-since`;
+/** The same, once a roll-back has switched it on again. */
+export const POOL_WAS_OFF_SINCE = `${OURS}eip-pool-was-off-since`;
 
 /**
  * On a namespace, as a label: its pods may take an existing EIP from what it is bound to, where

@@ -9,7 +9,8 @@ switch enable_eip_pool in the ConfigMap eni-config. It calls neither AllocateEip
 UnassociateEipAddress or ReleaseEipAddress, and takes over only what the controller has nothing to do with then.
 It may die at any moment: run it again, and it goes on.
 
-While another controller runs it writes nothing. From Terway it takes two runs, with a restart of Terway in between.
+While another controller runs it writes nothing. From Terway it takes two runs, with a restart of Terway in between,
+and knative-eip is started only after the second.
 --roll-back takes notes and tags off again, once knative-eip is stopped; the EIPs stay where they are.
 
 Examples:
@@ -31,7 +32,7 @@ interface Flags {
   readonly dryRun?: boolean;
   readonly apply?: boolean;
   readonly rollBack?: boolean;
-  readonly includeGone?: boolean;
+  readonly takeOver?: readonly string[];
   readonly yes?: boolean;
   readonly output: 'table' | 'json';
 }
@@ -49,7 +50,7 @@ export const migrateCommand: Register = (program, shell, end) => {
     .addOption(new Option('--dry-run', 'list each write, and write nothing').conflicts('apply'))
     .option('--apply', 'do it')
     .option('--roll-back', 'give them back to the other controller')
-    .option('--include-gone', 'also those whose pod is gone, which the controller then gives back')
+    .option('--take-over <EIP ID...>', 'vouch for the EIP of a PodEIP whose pod is gone')
     .option('-y, --yes', 'do not ask before the work begins')
     .addOption(
       new Option('-o, --output <format>', 'how the plan is written').choices(['table', 'json']).default('table'),
@@ -68,7 +69,7 @@ export const migrateCommand: Register = (program, shell, end) => {
             from: flags.from,
             mode: flags.apply ? 'apply' : flags.dryRun ? 'dryRun' : 'plan',
             isRollBack: flags.rollBack ?? false,
-            includeGone: flags.includeGone ?? false,
+            takeOver: flags.takeOver ?? [],
             yes: flags.yes ?? false,
             output: flags.output,
             clock: shell.clock,

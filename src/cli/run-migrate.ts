@@ -13,10 +13,10 @@ import type { Kube } from '../kube/port.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { settingsOf } from '../manager/settings.ts';
-import { applyPlan, type AppliedPod } from '../migrate/apply.ts';
+import { applyPlan, rehearsedPod, StoppedByOther, type AppliedPod } from '../migrate/apply.ts';
 import type { Inventory } from '../migrate/inventory.ts';
 import { planMigration, type Plan } from '../migrate/plan.ts';
-import { blocked, type PlannedPod } from '../migrate/planned.ts';
+import type { PlannedPod } from '../migrate/planned.ts';
 import { readInventory, type InventoryPorts } from '../migrate/read-inventory.ts';
 import { readPolicies, rehearse } from '../migrate/rehearse.ts';
 import { checkAccount } from './drain-account.ts';
@@ -41,6 +41,10 @@ export const runMigrate: RunMigrate = async (options) => {
     }
     if (signal.aborted) {
       err('Stopped; run the same command again to go on.\n');
+      return 1;
+    }
+    if (error instanceof StoppedByOther) {
+      err(`Stopped, since something has changed meanwhile; run this again then.\n${refusalsText(error.refusals)}`);
       return 1;
     }
     if (error instanceof WrongAccount || error instanceof CloudFault || error instanceof KubeFault) {
@@ -91,7 +95,7 @@ const migrate = async (options: MigrateOptions, kube: Kube): Promise<number> => 
 };
 
 const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): Promise<number> => {
-  const { config, from, includeGone, isRollBack, clock, signal, err } = options;
+  const { config, from, takeOver, isRollBack, clock, signal, err } = options;
   const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
   if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
   if (config.cloud.checkAccount) await checkAccount({ config, kube, cloud, err }, signal);
@@ -102,7 +106,7 @@ const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): P
     cloud,
     clock,
     from,
-    includeGone,
+    vouchedFor: new Set(takeOver),
     settings: settingsOf(config, uid),
     vpcId: config.vpcID,
     ownLease: { namespace, name },
@@ -110,10 +114,11 @@ const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): P
   const cluster = { uid, id: config.clusterID, region: config.regionID };
   const inventory = await readAll(reading, signal, err);
   if (!inventory) return 1;
+  const policies = await readPolicies(kube, signal);
   const plan = await rehearsed(
     planMigration(inventory, isRollBack),
     inventory,
-    { ...reading, random, cluster },
+    (seen, adoption, until) => rehearse(seen, adoption, { ...reading, random, cluster, policies }, until),
     signal,
   );
   if (options.mode === 'apply') return apply(plan, inventory, { options, reading, cluster });
@@ -121,6 +126,7 @@ const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): P
 };
 
 type Cluster = Parameters<typeof rehearse>[2]['cluster'];
+type Rehearse = Parameters<typeof rehearsedPod>[2];
 
 const readAll = async (reading: InventoryPorts, signal: AbortSignal, err: (text: string) => void) => {
   try {
@@ -133,26 +139,11 @@ const readAll = async (reading: InventoryPorts, signal: AbortSignal, err: (text:
 };
 
 /** With what the controller would change stopped: it is asked itself. */
-const rehearsed = async (
-  plan: Plan,
-  { seen }: Inventory,
-  ports: InventoryPorts & { readonly random: typeof random; readonly cluster: Cluster },
-  signal: AbortSignal,
-): Promise<Plan> => {
-  const policies = await readPolicies(ports.kube, signal);
+const rehearsed = async (plan: Plan, { seen }: Inventory, rehearsing: Rehearse, signal: AbortSignal): Promise<Plan> => {
   const seenOf = new Map(seen.map((it) => [it.key, it]));
   const evaluate = async (pod: PlannedPod): Promise<PlannedPod> => {
-    const adoption = pod.steps.find((step) => step.do === 'Adopt');
     const it = seenOf.get(pod.key);
-    if (!adoption || !it || (adoption.podUid === '' && ports.includeGone)) return pod;
-    const change = await rehearse(it, adoption, { ...ports, policies }, signal);
-    return change === undefined
-      ? pod
-      : blocked(
-          it,
-          `the controller would not leave it as it is (${change})`,
-          'look at the EipPolicies of its namespace, and at who else names the EIP',
-        );
+    return it ? rehearsedPod(pod, it, rehearsing, signal) : pod;
   };
   return { ...plan, pods: await Promise.all(plan.pods.map(evaluate)) };
 };
@@ -196,7 +187,20 @@ const apply = async (plan: Plan, inventory: Inventory, { options, reading, clust
   const told = (it: AppliedPod) => {
     if (it.because !== undefined) err(`${it.key}: ${it.is}: ${it.because}\n`);
   };
-  const ports = { reading, writing, isRollBack, onApplied: told };
+  const ports = {
+    reading,
+    writing,
+    // With the policies as they are by then.
+    rehearse: async (seen, adoption, until) =>
+      rehearse(
+        seen,
+        adoption,
+        { ...reading, random, cluster, policies: await readPolicies(reading.kube, until) },
+        until,
+      ),
+    isRollBack,
+    onApplied: told,
+  } satisfies Parameters<typeof applyPlan>[2];
   const { applied, isWhole } = await applyPlan(plan, inventory, ports, signal);
   err(blockedText(plan.pods));
   const writes = applied.reduce((sum, it) => sum + it.written, 0);

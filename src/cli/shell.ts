@@ -117,7 +117,7 @@ export interface MigrateOptions extends RunControllerOptions {
   readonly mode: 'plan' | 'dryRun' | 'apply';
   /** Give everything back to the other controller. */
   readonly isRollBack: boolean;
-  readonly includeGone: boolean;
+  readonly takeOver: readonly string[];
   /** Do not ask before something is changed. */
   readonly yes: boolean;
   readonly output: 'table' | 'json';

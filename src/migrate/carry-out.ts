@@ -1,4 +1,4 @@
-import { POOL_OFF_SINCE } from '../api/annotations.ts';
+import { POOL_OFF_SINCE, POOL_WAS_OFF_SINCE } from '../api/annotations.ts';
 import { CONFIG_MAP } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Cloud } from '../cloud/port.ts';
@@ -10,8 +10,9 @@ import { createAsForeign, deletePodEip, dropFinalizer, handBack, writeAdoption }
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { guardDefinition } from './guard.ts';
-import { TERWAY_KEY } from './read-inventory.ts';
+import { lastWriteOf, TERWAY_KEY } from './read-inventory.ts';
 import { OUR_TAGS, type MigrationStep } from './steps.ts';
+import { switchedPool } from './terway.ts';
 
 /** With what steps are carried out. */
 export interface CarryOutPorts {
@@ -51,27 +52,49 @@ export const carryOut = async (step: MigrationStep, ports: CarryOutPorts, signal
     case 'Untag':
       return ports.cloud.untagEip(step.allocationId, OUR_TAGS, signal);
     case 'LetGo':
+      if (step.isReleased === true) await assertReleased(step.podEip, ports, signal);
       return dropFinalizer(kube, step.podEip, signal);
     case 'Remove':
       return deletePodEip(kube, step.podEip, signal);
   }
 };
 
+/**
+ * Switches the EIP pool in the configuration as it is now, then notes when: by the clock of the API server, which also
+ * says when a process of Terway was created. Without the note, the last write of the ConfigMap counts.
+ */
 const switchPool = async (
-  { to, configuration }: Extract<MigrationStep, { do: 'SwitchPool' }>,
-  { kube, clock }: CarryOutPorts,
+  { to }: Extract<MigrationStep, { do: 'SwitchPool' }>,
+  { kube }: CarryOutPorts,
   signal: AbortSignal,
 ): Promise<void> => {
   const ref = { namespace: 'kube-system', name: TERWAY_CONFIG };
   const configMap = await kube.get(CONFIG_MAP, ref, signal);
   if (!configMap) throw new Error('there is no ConfigMap kube-system/eni-config any more; run this again');
-  const { uid, resourceVersion } = configMap.metadata;
-  const since = to === 'off' ? new Date(clock.now()).toISOString() : null;
-  const body = {
-    metadata: { uid, resourceVersion, annotations: { [POOL_OFF_SINCE]: since } },
-    data: { [TERWAY_KEY]: configuration },
-  };
-  await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal);
+  const configuration = switchedPool(configMap.data?.[TERWAY_KEY], to);
+  if (configuration === undefined) return;
+  const { uid, resourceVersion, annotations } = configMap.metadata;
+  const noted = annotations?.[POOL_OFF_SINCE] ?? null;
+  // What Terway knows of is told by when its pool was off last: that stays known once it is on again.
+  const notes = { [POOL_OFF_SINCE]: null, ...(to === 'on' && { [POOL_WAS_OFF_SINCE]: noted }) };
+  const body = { metadata: { uid, resourceVersion, annotations: notes }, data: { [TERWAY_KEY]: configuration } };
+  const switched = await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal);
+  const since = lastWriteOf(switched);
+  if (to === 'on' || since === undefined) return;
+  const note = { [POOL_OFF_SINCE]: new Date(since).toISOString(), [POOL_WAS_OFF_SINCE]: null };
+  const metadata = { uid, resourceVersion: switched.metadata.resourceVersion, annotations: note };
+  await kube.patch(CONFIG_MAP, ref, { type: 'merge', body: { metadata } }, signal);
+};
+
+/** One reading without the EIP is not enough to forget it. */
+const assertReleased = async (
+  { spec: { allocationID } }: PodEip,
+  { cloud, clock }: CarryOutPorts,
+  signal: AbortSignal,
+): Promise<void> => {
+  await clock.sleep(LOOK_MS, signal);
+  if (await cloud.describeEip(allocationID, signal))
+    throw new Error(`the cloud left ${allocationID} out of a listing, and lists it again; run this again`);
 };
 
 /** The notes are written only once the tags are to be seen: by them the controller knows the EIP. */

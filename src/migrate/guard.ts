@@ -18,6 +18,8 @@ const GUARD = 'crd-of-podeips.knative-eip.alibabacloud.com';
 /** The definition that ack-extend-network-controller and this product share. */
 const DEFINITION = 'podeips.alibabacloud.com';
 
+const EXPRESSION = `oldObject == null || oldObject.metadata.name != '${DEFINITION}'`;
+
 /*
  * The other controller's chart may have the definition in its templates, and uninstalling it would delete the
  * definition with every PodEIP: the controller that looks after them would then give all EIPs back. The annotation
@@ -37,14 +39,14 @@ const policy = {
           apiVersions: ['*'],
           operations: ['DELETE'],
           resources: ['customresourcedefinitions'],
-          resourceNames: [DEFINITION],
           scope: 'Cluster',
         },
       ],
     },
     validations: [
       {
-        expression: 'false',
+        // A delete of a collection names nothing: only the object itself says what it is.
+        expression: EXPRESSION,
         reason: 'Forbidden',
         message: `with the CRD ${DEFINITION} every PodEIP would be deleted, and the EIPs of pods given back; if that is meant, delete the ValidatingAdmissionPolicy ${GUARD} first`,
       },
@@ -59,22 +61,50 @@ const binding = {
   spec: { policyName: GUARD, validationActions: ['Deny'] },
 };
 
-/** Whether both objects are there. */
+type Policy = KubeObject & { readonly spec?: Partial<typeof policy.spec> };
+type Binding = KubeObject & { readonly spec?: Partial<typeof binding.spec> & { readonly matchResources?: unknown } };
+
+/** Whether it refuses what it has to; an earlier version of it, or what somebody changed, may not. */
+const isAsStrict = ({ spec }: Policy): boolean =>
+  spec?.failurePolicy === 'Fail' &&
+  spec.validations?.some(({ expression }) => expression === EXPRESSION) === true &&
+  spec.matchConstraints?.resourceRules.some(
+    (rule) =>
+      rule.operations.includes('DELETE') &&
+      rule.resources.includes('customresourcedefinitions') &&
+      !('resourceNames' in rule),
+  ) === true;
+
+const isDenying = ({ spec }: Binding): boolean =>
+  spec?.policyName === GUARD && spec.validationActions?.includes('Deny') === true && spec.matchResources === undefined;
+
+/** Whether both objects are there, and refuse the delete. */
 export const isDefinitionGuarded = async (kube: Kube, signal: AbortSignal): Promise<boolean> => {
-  const there = await Promise.all([POLICY, BINDING].map((kind) => kube.get(kind, { name: GUARD }, signal)));
-  return there.every((object) => object !== undefined);
+  const [ofPolicy, ofBinding] = await Promise.all([
+    kube.get<Policy>(POLICY, { name: GUARD }, signal),
+    kube.get<Binding>(BINDING, { name: GUARD }, signal),
+  ]);
+  return ofPolicy !== undefined && isAsStrict(ofPolicy) && ofBinding !== undefined && isDenying(ofBinding);
 };
 
 /** Has the API server refuse to delete the definition. */
 export const guardDefinition = async (kube: Kube, signal: AbortSignal): Promise<void> => {
-  await createOnce(kube, POLICY, policy, signal);
-  await createOnce(kube, BINDING, binding, signal);
+  await write(kube, POLICY, policy, signal);
+  await write(kube, BINDING, binding, signal);
 };
 
-const createOnce = async (kube: Kube, kind: Resource<KubeObject>, object: object, signal: AbortSignal) => {
+/** Creates it; one that is there gets what it has to say. */
+const write = async (
+  kube: Kube,
+  kind: Resource<KubeObject>,
+  object: { readonly spec: object },
+  signal: AbortSignal,
+): Promise<void> => {
   try {
     await kube.create(kind, object, signal);
   } catch (error) {
     if (!(error instanceof KubeFault && error.kind === 'exists')) throw error;
+    const body = { spec: kind === BINDING ? { ...object.spec, matchResources: null } : object.spec };
+    await kube.patch(kind, { name: GUARD }, { type: 'merge', body }, signal);
   }
 };

@@ -1,4 +1,5 @@
 import { ADOPTED } from '../api/annotations.ts';
+import { isFinal } from '../api/pod.ts';
 import type { PodEip } from '../api/podeip.ts';
 import { ACK_EXTEND_CONTROLLER, predecessorOf, TERWAY_CONTROLLER } from '../controllers/podeip/adopt.ts';
 import { hasFinalizer, isExternal, isOurs, readRecord } from '../controllers/podeip/record.ts';
@@ -10,6 +11,10 @@ import { withoutPodEip } from './terway.ts';
 
 const FINISH =
   'start knative-eip (kubectl -n knative-eip-system scale deployment knative-eip --replicas=1) until it is done, stop it, and run this again';
+
+/** Of an EIP that nobody else would release. */
+const GIVE_BACK =
+  'start knative-eip until it has given the EIP back (a PodEIP with the strategy Never: kubectl delete podeip), stop it, and run this again';
 
 /**
  * What becomes of a PodEIP when the other controller is to have it: our notes and tags go, and nothing else. The EIP
@@ -54,7 +59,8 @@ const untagged = ({ eip }: SeenPod, podEip: PodEip, { settings }: Surroundings):
     ? [{ do: 'Untag', podEip, allocationId: eip.allocationId }]
     : [];
 
-const obstacleOf = ({ eip }: SeenPod, podEip: PodEip, { from }: Surroundings) => {
+const obstacleOf = (seen: SeenPod, podEip: PodEip, around: Surroundings) => {
+  const { eip } = seen;
   const { metadata, spec } = podEip;
   const { request, successorUid } = readRecord(podEip);
   if (metadata.deletionTimestamp !== undefined) return { because: 'its EIP is being given back', todo: FINISH };
@@ -65,10 +71,24 @@ const obstacleOf = ({ eip }: SeenPod, podEip: PodEip, { from }: Surroundings) =>
   if (!eip) return { because: `${spec.allocationID} is not listed in this region and account`, todo: FINISH };
   if (eip.status !== 'InUse' && eip.status !== 'Available')
     return { because: `${eip.allocationId} is ${eip.status}`, todo: FINISH };
-  if (from === 'terway' && metadata.annotations?.[ADOPTED] !== TERWAY_CONTROLLER)
-    return {
-      because: 'Terway does not know this EIP, and would never release it',
-      todo: 'delete its pod while knative-eip runs, which gives the EIP back; then stop it, and run this again',
-    };
-  return undefined;
+  return around.from === 'terway' ? unknownToTerway(seen, podEip, around) : undefined;
+};
+
+/**
+ * Terway remembers the EIPs of the pods that it set up itself, as long as they live. It would never release another.
+ */
+const unknownToTerway = ({ pod }: SeenPod, podEip: PodEip, { poolOffSince }: Surroundings) => {
+  if (!pod || isFinal(pod) || pod.metadata.deletionTimestamp !== undefined)
+    return { because: 'its pod is gone or ending, and Terway would never release the EIP', todo: GIVE_BACK };
+  const createdAt = Date.parse(pod.metadata.creationTimestamp ?? '');
+  const isOld = poolOffSince !== undefined && createdAt < poolOffSince;
+  if (isOld && podEip.metadata.annotations?.[ADOPTED] === TERWAY_CONTROLLER && readRecord(podEip).generation === 1)
+    return undefined;
+  return {
+    because:
+      poolOffSince === undefined
+        ? 'nobody noted when the EIP pool was switched off, so Terway may not know this EIP, and never release it'
+        : 'Terway does not know this EIP, and would never release it',
+    todo: `delete its pod; ${GIVE_BACK}`,
+  };
 };

@@ -7,6 +7,9 @@ import type { Settings } from '../controllers/podeip/observation.ts';
 export const PREDECESSORS = ['ack-extend-network-controller', 'terway'] as const;
 export type Predecessor = (typeof PREDECESSORS)[number];
 
+/** Clocks of two machines differ by less; milliseconds. */
+export const CLOCK_SKEW_MS = 30_000;
+
 /** One pod, and the PodEIP of its name, as they were read. */
 export interface SeenPod {
   /** `namespace/name` of both. */
@@ -19,7 +22,7 @@ export interface SeenPod {
    * account does not list it, undefined where none is named.
    */
   readonly eip: Eip | null | undefined;
-  /** The network interfaces that hold the private address at hand; none where the EIP itself says enough. */
+  /** The network interfaces of the cluster's VPC that hold the private address at hand. */
   readonly interfaces: readonly NetworkInterface[];
   /** The other pods and PodEIPs that name the same EIP. */
   readonly competitors: readonly string[];
@@ -34,8 +37,13 @@ export interface Surroundings {
   /** As of the controller that goes on from here, without the PodEIPs of others being left alone. */
   readonly settings: Settings;
   readonly pool: PoolState;
-  /** Whether PodEIPs are taken over whose EIPs the controller gives back at once, because their pods are gone. */
-  readonly includeGone: boolean;
+  /** When this command switched the EIP pool of Terway off; undefined where it did not. Wall time, milliseconds. */
+  readonly poolOffSince: number | undefined;
+  /**
+   * Allocation IDs that the operator vouches for: a PodEIP that names one is believed, although no pod has it. Anybody
+   * who may write PodEIPs can name any EIP of the account in one, and whatever is taken over may be released.
+   */
+  readonly vouchedFor: ReadonlySet<string>;
   /** Wall time, milliseconds. */
   readonly now: number;
 }
@@ -58,7 +66,7 @@ export interface SeenDeployment {
 }
 
 /** Everything that a plan is made from. */
-export interface Inventory extends Omit<Surroundings, 'pool'> {
+export interface Inventory extends Omit<Surroundings, 'pool' | 'poolOffSince'> {
   /** Of ack-extend-network-controller. */
   readonly others: {
     readonly deployments: readonly SeenDeployment[];
@@ -73,6 +81,8 @@ export interface Inventory extends Omit<Surroundings, 'pool'> {
     readonly configuration: string | undefined;
     /** When its EIP pool was switched off; undefined where nobody knows. Wall time, milliseconds. */
     readonly offSince: number | undefined;
+    /** When this command switched it off last, even if it is on again; undefined where it never did. */
+    readonly notedOff: number | undefined;
     /** Its pods, with when each was created; wall time, milliseconds. */
     readonly pods: readonly { readonly name: string; readonly createdAt: number }[];
   };

@@ -1,5 +1,13 @@
 import { planHandBack } from './hand-back.ts';
-import type { Inventory, PoolState, SeenDeployment, SeenLease, SeenPod, Surroundings } from './inventory.ts';
+import {
+  CLOCK_SKEW_MS,
+  type Inventory,
+  type PoolState,
+  type SeenDeployment,
+  type SeenLease,
+  type SeenPod,
+  type Surroundings,
+} from './inventory.ts';
 import { nothingToDo, type PlannedPod } from './planned.ts';
 import type { MigrationStep } from './steps.ts';
 import { planTakeOver, TURN_OFF } from './take-over.ts';
@@ -20,9 +28,6 @@ export interface Plan {
   /** What is left to a person then; empty where nothing is. */
   readonly afterwards: readonly string[];
 }
-
-/** Clocks of two machines differ by less; milliseconds. */
-const CLOCK_SKEW_MS = 30_000;
 
 const isFresh = ({ holder, renewedAt, durationMs }: SeenLease, now: number): boolean =>
   holder !== '' && renewedAt !== undefined && now < renewedAt + durationMs + CLOCK_SKEW_MS;
@@ -47,7 +52,7 @@ const heldLeases = (all: readonly SeenLease[], now: number, todo: string): reado
     }));
 
 /** Two controllers at work on the same PodEIPs is the worst that could happen. */
-const otherAtWork = ({ others, now }: Inventory): readonly MigrationRefusal[] => [
+const otherAtWork = ({ others, now }: Pick<Inventory, 'others' | 'now'>): readonly MigrationRefusal[] => [
   ...runningDeployments(others.deployments),
   ...others.pods.map((pod) => ({ because: `pod ${pod} has not ended`, todo: 'wait until it has' })),
   ...heldLeases(
@@ -57,15 +62,28 @@ const otherAtWork = ({ others, now }: Inventory): readonly MigrationRefusal[] =>
   ),
 ];
 
-const ownAtWork = ({ own, now }: Inventory): readonly MigrationRefusal[] => [
+const ownAtWork = ({ own, now }: Pick<Inventory, 'own' | 'now'>): readonly MigrationRefusal[] => [
   ...runningDeployments(own.deployments),
   ...heldLeases(own.leases, now, 'stop knative-eip'),
 ];
 
+/**
+ * Who is at work on the same PodEIPs. Ours may be on the way over from ack-extend-network-controller, whose PodEIPs it
+ * leaves alone. From Terway it may not: once the EIP pool is off in the configuration, it would buy a second
+ * EIP for each pod that a process of Terway which has read the old one serves.
+ */
+export const refusalsOf = (
+  inventory: Pick<Inventory, 'from' | 'own' | 'others' | 'now'>,
+  isRollBack: boolean,
+): readonly MigrationRefusal[] => [
+  ...(isRollBack || inventory.from === 'terway' ? ownAtWork(inventory) : []),
+  ...otherAtWork(inventory),
+];
+
 /** What holds for every pod. */
 export const surroundingsOf = (inventory: Inventory): Surroundings => {
-  const { from, settings, includeGone, now } = inventory;
-  return { from, settings, includeGone, now, pool: poolStateOf(inventory) };
+  const { from, settings, vouchedFor, now, terway } = inventory;
+  return { from, settings, vouchedFor, now, pool: poolStateOf(inventory), poolOffSince: terway.notedOff };
 };
 
 /** What becomes of one pod. */
@@ -80,31 +98,54 @@ export const planMigration = (inventory: Inventory, isRollBack: boolean): Plan =
   const around = surroundingsOf(inventory);
   const pods = inventory.seen.map((seen) => planPod(seen, around, isRollBack));
   const guard: readonly MigrationStep[] = inventory.isGuarded ? [] : [{ do: 'GuardDefinition' }];
-  const plan = isRollBack ? planRollBack(inventory) : planForward(inventory, around.pool);
-  return { ...plan, first: guard, pods };
+  const plan = isRollBack ? planRollBack(inventory, pods) : planForward(inventory, around.pool);
+  return { ...plan, first: [...guard, ...plan.first], pods };
 };
 
-type Rest = Pick<Plan, 'refusals' | 'last' | 'afterwards'>;
+type Rest = Omit<Plan, 'pods'>;
+
+/** Whether all pods have to go back together: those that go back must not find knative-eip at work for the others. */
+export const isAllOrNothing = ({ from }: Pick<Surroundings, 'from'>, isRollBack: boolean): boolean =>
+  isRollBack && from === 'terway';
+
+/**
+ * A part of the pods must not go back to Terway: knative-eip would be needed for the rest, and would buy a second EIP
+ * for each pod whose PodEIP is gone.
+ */
+const blockedOnes = (pods: readonly PlannedPod[]): readonly MigrationRefusal[] =>
+  pods
+    .filter(({ is }) => is === 'blocked')
+    .map(({ key, because, todo = '' }) => ({
+      because: `${key} cannot go back to Terway (${because}), and a part of the pods must not`,
+      todo,
+    }));
 
 const planForward = (inventory: Inventory, pool: PoolState): Rest => {
   const { from, terway } = inventory;
-  const refusals = otherAtWork(inventory);
+  const refusals = refusalsOf(inventory, false);
   if (from !== 'terway' || pool === 'off')
-    return { refusals, last: [], afterwards: ['start knative-eip, if it does not run: it goes on from here'] };
+    return {
+      refusals,
+      first: [],
+      last: [],
+      afterwards: ['start knative-eip, if it does not run: it goes on from here'],
+    };
   const configuration = switchedPool(terway.configuration, 'off');
   return {
     refusals,
-    last: pool === 'on' && configuration !== undefined ? [{ do: 'SwitchPool', to: 'off', configuration }] : [],
+    first: [],
+    last: pool === 'on' && configuration !== undefined ? [{ do: 'SwitchPool', to: 'off' }] : [],
     afterwards: [TURN_OFF],
   };
 };
 
-const planRollBack = (inventory: Inventory): Rest => {
+const planRollBack = (inventory: Inventory, pods: readonly PlannedPod[]): Rest => {
   const { from, terway } = inventory;
-  const refusals = [...ownAtWork(inventory), ...otherAtWork(inventory)];
+  const refusals = refusalsOf(inventory, true);
   if (from !== 'terway')
     return {
       refusals,
+      first: [],
       last: [],
       afterwards: [
         'kubectl delete -k config/uninstall-beside-another takes knative-eip away, and leaves the CRD of PodEIP',
@@ -113,8 +154,10 @@ const planRollBack = (inventory: Inventory): Rest => {
     };
   const configuration = switchedPool(terway.configuration, 'on');
   return {
-    refusals,
-    last: configuration === undefined ? [] : [{ do: 'SwitchPool', to: 'on', configuration }],
+    refusals: [...refusals, ...blockedOnes(pods)],
+    // Before the first PodEIP goes: a knative-eip that is started too early buys nothing then.
+    first: configuration === undefined ? [] : [{ do: 'SwitchPool', to: 'on' }],
+    last: [],
     afterwards: [
       'restart Terway: kubectl -n kube-system rollout restart daemonset -l app=terway-eniip (or app=terway-eni)',
     ],

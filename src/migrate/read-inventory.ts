@@ -1,8 +1,13 @@
-import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK, POOL_OFF_SINCE } from '../api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  ALLOCATED_ADDRESS_NETWORK,
+  POOL_OFF_SINCE,
+  POOL_WAS_OFF_SINCE,
+} from '../api/annotations.ts';
 import { DEPLOYMENT } from '../api/apps.ts';
 import { CONFIG_MAP, NODE, POD, type ConfigMap, type Node, type Pod } from '../api/core.ts';
 import { ipv4Of, isFinal } from '../api/pod.ts';
-import { PODEIP, type PodEip } from '../api/podeip.ts';
+import { PODEIP } from '../api/podeip.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import { targetOf } from '../request/target.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
@@ -12,7 +17,14 @@ import type { Kube, KubeObject, ObjectRef } from '../kube/port.ts';
 import { keyOf, refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isDefinitionGuarded } from './guard.ts';
-import type { Inventory, Predecessor, SeenDeployment, SeenLease, SeenPod } from './inventory.ts';
+import {
+  CLOCK_SKEW_MS,
+  type Inventory,
+  type Predecessor,
+  type SeenDeployment,
+  type SeenLease,
+  type SeenPod,
+} from './inventory.ts';
 
 /** Where the inventory is read, and for what. */
 export interface InventoryPorts {
@@ -20,7 +32,7 @@ export interface InventoryPorts {
   readonly cloud: Cloud;
   readonly clock: Clock;
   readonly from: Predecessor;
-  readonly includeGone: boolean;
+  readonly vouchedFor: ReadonlySet<string>;
   readonly settings: Settings;
   readonly vpcId: string;
   /** The Lease of the controller that goes on. */
@@ -40,7 +52,7 @@ const BATCH = 50;
 
 /** Reads everything that a plan is made from. Rejects with a KubeFault or a CloudFault. */
 export const readInventory = async (ports: InventoryPorts, signal: AbortSignal): Promise<Inventory> => {
-  const { kube, clock, from, includeGone, settings } = ports;
+  const { kube, clock, from, vouchedFor, settings } = ports;
   const [around, podEips, pods, nodes] = await Promise.all([
     readSurroundings(ports, signal),
     kube.list(PODEIP, {}, signal),
@@ -65,7 +77,7 @@ export const readInventory = async (ports: InventoryPorts, signal: AbortSignal):
       return complete({ key, pod, podEip, node }, known, ports, signal);
     }),
   );
-  return { ...around, from, settings, includeGone, now: clock.now(), seen: withCompetitors(seen) };
+  return { ...around, from, settings, vouchedFor, now: clock.now(), seen: withCompetitors(seen) };
 };
 
 /** Reads one pod again, as it is now. `competitors` stay those that were found. */
@@ -84,7 +96,10 @@ export const readAgain = async (
 
 type Objects = Pick<SeenPod, 'key' | 'pod' | 'podEip' | 'node'>;
 
-/** With the EIP, and the network interfaces where the EIP alone does not say where it is. */
+/**
+ * With the EIP, and the network interfaces that hold the address of the pod; of a pod that is gone, the address that
+ * the EIP is bound to. What a PodEIP says of that is not believed: everybody who may write it may have written that.
+ */
 const complete = async (
   objects: Objects,
   known: Eip | null | undefined,
@@ -94,17 +109,12 @@ const complete = async (
   const { pod, podEip } = objects;
   const id = podEip?.spec.allocationID ?? '';
   const eip = podEip ? (id === '' ? undefined : ((await cloud.describeEip(id, signal)) ?? null)) : known;
-  const privateIpAddress = (pod && !isFinal(pod) ? ipv4Of(pod) : undefined) ?? podEip?.status?.privateIPAddress ?? '';
-  const isClear = !eip || privateIpAddress === '' || eip.status !== 'InUse' || isNoted(podEip, eip, privateIpAddress);
-  const interfaces = isClear ? [] : await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal);
+  const ofPod = pod && !isFinal(pod) ? ipv4Of(pod) : undefined;
+  const privateIpAddress = ofPod ?? (eip?.privateIpAddress || podEip?.status?.privateIPAddress) ?? '';
+  const isToFind = eip?.status === 'InUse' && privateIpAddress !== '';
+  const interfaces = isToFind ? await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) : [];
   return { ...objects, eip, interfaces, competitors: [] };
 };
-
-/** Whether the EIP names the same interface and address as the PodEIP. */
-const isNoted = (podEip: PodEip | null, eip: Eip, address: string): boolean =>
-  eip.privateIpAddress === address &&
-  podEip?.status?.privateIPAddress === address &&
-  podEip.status.networkInterfaceID === eip.instanceId;
 
 const toldAddress = (pod: Pod | null): string | undefined =>
   pod?.metadata.annotations?.[ALLOCATED_ADDRESS] ?? pod?.metadata.annotations?.[ALLOCATED_ADDRESS_NETWORK];
@@ -135,7 +145,8 @@ const withCompetitors = (seen: readonly SeenPod[]): readonly SeenPod[] => {
   });
 };
 
-const readSurroundings = async (
+/** What is at work in the cluster. Rejects with a KubeFault. */
+export const readSurroundings = async (
   { kube, ownLease }: InventoryPorts,
   signal: AbortSignal,
 ): Promise<Pick<Inventory, 'others' | 'own' | 'terway' | 'isGuarded'>> => {
@@ -172,6 +183,7 @@ const readSurroundings = async (
     terway: {
       configuration: configMap?.data?.[TERWAY_KEY],
       offSince: offSinceOf(configMap),
+      notedOff: configMap && (timeIn(configMap, POOL_OFF_SINCE) ?? timeIn(configMap, POOL_WAS_OFF_SINCE)),
       pods: terwayPods
         .filter((pod) => !isFinal(pod))
         .map(({ metadata }) => ({ name: metadata.name, createdAt: Date.parse(metadata.creationTimestamp ?? '') })),
@@ -203,12 +215,26 @@ const leaseOf = ({ metadata, spec }: Lease): SeenLease => {
   };
 };
 
-/** When the pool was switched off by this command; else when somebody last wrote the ConfigMap, as far as it says. */
+/**
+ * When the pool was switched off by this command; else when somebody last wrote the ConfigMap, as far as it says.
+ */
 const offSinceOf = (configMap: ConfigMap | undefined): number | undefined => {
   if (!configMap) return undefined;
-  const noted = Date.parse(configMap.metadata.annotations?.[POOL_OFF_SINCE] ?? '');
-  if (!Number.isNaN(noted)) return noted;
-  const { managedFields = [] } = configMap.metadata as KubeObject['metadata'] & {
+  const noted = timeIn(configMap, POOL_OFF_SINCE);
+  const written = lastWriteOf(configMap);
+  // Somebody may have switched it on and off again since.
+  const isNewer = noted !== undefined && written !== undefined && written > noted + CLOCK_SKEW_MS;
+  return noted === undefined || isNewer ? written : noted;
+};
+
+const timeIn = ({ metadata }: ConfigMap, key: string): number | undefined => {
+  const time = Date.parse(metadata.annotations?.[key] ?? '');
+  return Number.isNaN(time) ? undefined : time;
+};
+
+/** When an object was last written, by the clock of the API server; milliseconds, to the second. */
+export const lastWriteOf = ({ metadata }: KubeObject): number | undefined => {
+  const { managedFields = [] } = metadata as KubeObject['metadata'] & {
     readonly managedFields?: readonly { readonly time?: string }[];
   };
   const times = managedFields.map(({ time = '' }) => Date.parse(time)).filter((time) => !Number.isNaN(time));

@@ -15,8 +15,8 @@ export type MigrationStep =
   | { readonly do: 'GuardDefinition' }
   /** Write a PodEIP for the EIP that Terway has bound to the pod. It is Terway's until it is taken over. */
   | { readonly do: 'CreatePodEip'; readonly pod: Pod; readonly spec: PodEipSpec }
-  /** `configuration` is Terway's whole, with its EIP pool switched. */
-  | { readonly do: 'SwitchPool'; readonly to: 'on' | 'off'; readonly configuration: string }
+  /** Switch the EIP pool in Terway's configuration, and leave all else in it as it is by then. */
+  | { readonly do: 'SwitchPool'; readonly to: 'on' | 'off' }
   /** Give the EIP the tags that prove whose it is. */
   | { readonly do: 'Tag'; readonly podEip: PodEip; readonly allocationId: string }
   | Adoption
@@ -24,8 +24,11 @@ export type MigrationStep =
   | { readonly do: 'HandBack'; readonly podEip: PodEip; readonly to: string }
   /** Take our tags off the EIP. */
   | { readonly do: 'Untag'; readonly podEip: PodEip; readonly allocationId: string }
-  /** Take the finalizer off a PodEIP that its controller does not know. */
-  | { readonly do: 'LetGo'; readonly podEip: PodEip }
+  /**
+   * Take the finalizer off a PodEIP that its controller does not know. With `isReleased`, only if the account still
+   * does not list its EIP.
+   */
+  | { readonly do: 'LetGo'; readonly podEip: PodEip; readonly isReleased?: boolean }
   /** Delete a PodEIP without a finalizer. */
   | { readonly do: 'Remove'; readonly podEip: PodEip };
 

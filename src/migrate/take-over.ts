@@ -28,8 +28,8 @@ export const RESUME: Readonly<Record<Predecessor, string>> = {
 };
 
 /**
- * What becomes of a PodEIP that another controller wrote. It is taken over only where the controller that goes on has
- * nothing to do: its EIP is bound to its pod, or it is kept free for the next one.
+ * What becomes of a PodEIP that another controller wrote. It is taken over where the controller that goes on has
+ * nothing to do, since its EIP is bound to its pod; else where the operator vouches for it.
  */
 export const planTakeOver = (seen: SeenPod, podEip: PodEip, around: Surroundings): PlannedPod => {
   if (isExternal(podEip)) return nothingToDo(seen, 'a virtual node made the address; the PodEIP records it');
@@ -38,7 +38,7 @@ export const planTakeOver = (seen: SeenPod, podEip: PodEip, around: Surroundings
   if (obstacle) return blocked(seen, obstacle.because, obstacle.todo);
   const eip = seen.eip!;
   const place = isServed(seen, around) ? placeOf(seen, eip) : undefined;
-  const trouble = place ? undefined : obstacleAtPlace(podEip, seen, eip, around);
+  const trouble = place ? undefined : obstacleAtPlace(seen, eip, around);
   if (trouble) return blocked(seen, trouble.because, trouble.todo);
   if (around.from === 'terway' && around.pool !== 'off')
     return waits(seen, [], 'Terway may still release the EIP', TURN_OFF);
@@ -47,13 +47,15 @@ export const planTakeOver = (seen: SeenPod, podEip: PodEip, around: Surroundings
   const isProved =
     podEip.spec.allocationType.type === 'Static' || provesOwnership(eip, podEip, around.settings.clusterUid);
   const tag: readonly MigrationStep[] = isProved ? [] : [{ do: 'Tag', podEip, allocationId: eip.allocationId }];
-  const because = place ? `bound to ${place.privateIpAddress}, and stays so` : 'kept for the next pod of the name';
+  const because = place
+    ? `bound to ${place.privateIpAddress}, and stays so`
+    : 'vouched for; kept or released as its strategy says';
   return planned(seen, 'takeOver', [...tag, adoption], because);
 };
 
 /** The last thing to be done by hand before PodEIPs of Terway's are taken over. */
 export const TURN_OFF =
-  'once enable_eip_pool is "false", restart Terway: kubectl -n kube-system rollout restart daemonset -l app=terway-eniip (or app=terway-eni), wait for its rollout, and run this again';
+  'once enable_eip_pool has been "false" for half a minute, restart Terway: kubectl -n kube-system rollout restart daemonset -l app=terway-eniip (or app=terway-eni), wait for its rollout, and run this again (its pods have the label app=terway, terway-eni or terway-eniip; if Terway is not in the cluster any more: kubectl -n kube-system delete configmap eni-config)';
 
 /** What in the PodEIP itself stands against it. */
 const obstacleIn = (podEip: PodEip, seen: SeenPod, { from, settings }: Surroundings): Obstacle | undefined => {
@@ -135,27 +137,21 @@ const isServed = ({ pod, node }: SeenPod, { settings }: Surroundings): boolean =
   pod.metadata.deletionTimestamp === undefined &&
   new PodRequest(pod, node, settings).isWanted;
 
-/** Where the EIP is bound, if that is the address of the pod; undefined if it is not. */
-export const placeOf = ({ pod, podEip, interfaces }: SeenPod, eip: Eip): NicBinding | undefined => {
+/** Where the EIP is bound, if that is the address of the pod in the cluster's VPC; undefined if it is not. */
+export const placeOf = ({ pod, interfaces }: SeenPod, eip: Eip): NicBinding | undefined => {
   const privateIpAddress = pod ? ipv4Of(pod) : undefined;
   if (!pod || privateIpAddress === undefined || eip.status !== 'InUse') return undefined;
-  const { networkInterfaceID, privateIPAddress } = podEip?.status ?? {};
-  const holders = interfaces.map(({ networkInterfaceId, primaryIpAddress }) => ({
-    networkInterfaceId,
-    isPrimary: primaryIpAddress === privateIpAddress,
-  }));
-  const noted =
-    networkInterfaceID !== undefined && privateIPAddress === privateIpAddress
-      ? [{ networkInterfaceId: networkInterfaceID, isPrimary: false }]
-      : [];
-  return [...holders, ...noted]
-    .map((place): NicBinding => ({ ...place, privateIpAddress, podUid: pod.metadata.uid }))
+  return interfaces
+    .map(({ networkInterfaceId, primaryIpAddress }): NicBinding => {
+      const isPrimary = primaryIpAddress === privateIpAddress;
+      return { networkInterfaceId, isPrimary, privateIpAddress, podUid: pod.metadata.uid };
+    })
     .find((binding) => isBoundTo(eip, binding));
 };
 
-/** The EIP is not bound to a pod that goes on: whether the controller would change anything about it. */
-const obstacleAtPlace = (podEip: PodEip, seen: SeenPod, eip: Eip, around: Surroundings): Obstacle | undefined => {
-  const { from, includeGone, now } = around;
+/** The EIP is not bound to a pod that goes on: whether somebody vouches for it, and it is this cluster's to release. */
+const obstacleAtPlace = (seen: SeenPod, eip: Eip, around: Surroundings): Obstacle | undefined => {
+  const { from, vouchedFor } = around;
   const { allocationId, status, instanceId = 'something', privateIpAddress } = eip;
   if (status !== 'InUse' && status !== 'Available')
     return { because: `${allocationId} is ${status}`, todo: 'run this again in a moment' };
@@ -168,19 +164,16 @@ const obstacleAtPlace = (podEip: PodEip, seen: SeenPod, eip: Eip, around: Surrou
         };
   if (seen.pod?.metadata.deletionTimestamp !== undefined && !isFinal(seen.pod))
     return { because: 'its pod is ending', todo: RESUME[from] };
-  if (includeGone || (status === 'Available' && isKept(podEip, now))) return undefined;
+  if (status === 'InUse' && !seen.interfaces.some(({ networkInterfaceId }) => networkInterfaceId === eip.instanceId))
+    return {
+      because: `its pod is gone, and ${allocationId} is bound to ${instanceId}, which is no network interface of this VPC`,
+      todo: 'find out whose it is, and delete the PodEIP if it is not this cluster’s',
+    };
+  if (vouchedFor.has(allocationId)) return undefined;
   return {
-    because: `its pod is gone, and knative-eip would ${status === 'InUse' ? 'detach' : 'release'} ${allocationId} as soon as it starts`,
-    todo: `${RESUME[from]}; or write --include-gone if that is what you want`,
+    because: `its pod is gone, and a PodEIP alone does not prove that ${allocationId} was bought for it`,
+    todo: `${RESUME[from]}; or find out whose it is, and write --take-over ${allocationId} if it was bought for this PodEIP: knative-eip then keeps or releases it, as its strategy says`,
   };
-};
-
-/** Whether the strategy keeps the EIP although its pod is gone. */
-const isKept = ({ spec: { allocationType }, status }: PodEip, now: number): boolean => {
-  if (allocationType.type === 'Static') return false;
-  if (allocationType.releaseStrategy !== 'TTL') return allocationType.releaseStrategy === 'Never';
-  const lastSeen = Date.parse(status?.podLastSeen ?? '');
-  return now < (Number.isNaN(lastSeen) ? now : lastSeen) + (readReleaseAfter(allocationType.releaseAfter) ?? 0);
 };
 
 /** The notes that the controller itself would write, of which the place was checked here. */
@@ -197,7 +190,17 @@ const adoptionOf = (seen: SeenPod, podEip: PodEip, place: NicBinding | undefined
     now: around.now,
   };
   const step = adopt(situationOf(observed, { ...around.settings, adoptBefore: Infinity }), podEip);
-  if (step.do === 'Adopt') return place ? ({ ...step, bindings: [place] } satisfies Adoption) : step;
+  // Where an EIP is that no pod has is said by the interfaces alone; the status of the PodEIP may be anybody's.
+  if (step.do === 'Adopt') return { ...step, bindings: place ? [place] : holdersOf(seen) } satisfies Adoption;
   const message = 'message' in step ? step.message : `${step.do} is missing`;
   return { do: 'Refused' as const, message };
 };
+
+const holdersOf = ({ eip, interfaces }: SeenPod): readonly NicBinding[] =>
+  interfaces
+    .filter(({ networkInterfaceId }) => eip?.status === 'InUse' && networkInterfaceId === eip.instanceId)
+    .map(({ networkInterfaceId, primaryIpAddress }) => {
+      const isPrimary = !eip?.privateIpAddress;
+      const privateIpAddress = eip?.privateIpAddress || primaryIpAddress;
+      return { networkInterfaceId, privateIpAddress, isPrimary, podUid: '' };
+    });

@@ -7,7 +7,7 @@ import { isUntagged } from '../controllers/podeip/ownership.ts';
 import { isStateful } from '../controllers/podeip/pod-request.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import type { Inventory, PoolState, SeenPod, Surroundings } from './inventory.ts';
+import { CLOCK_SKEW_MS, type Inventory, type PoolState, type SeenPod, type Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, waits, type PlannedPod } from './planned.ts';
 import type { MigrationStep } from './steps.ts';
 import { placeOf, planTakeOver, RESUME, TURN_OFF } from './take-over.ts';
@@ -27,14 +27,21 @@ export const planFromTerway = (seen: SeenPod, around: Surroundings): PlannedPod 
   if (!podEip) return planPodOfTerway(seen, around);
   const isReleased = eip === null && predecessorOf(podEip) === TERWAY_CONTROLLER && !isOurs(podEip);
   if (!isReleased) return planTakeOver(seen, podEip, around);
-  return planned(seen, 'discard', withoutPodEip(seen), 'Terway has released the EIP');
+  const isLive = seen.pod !== null && !isFinal(seen.pod);
+  if (isLive)
+    return blocked(
+      seen,
+      `${podEip.spec.allocationID} is not listed in this region and account, and its pod lives`,
+      'run this again; if it stays so, the EIP was released or moved to another account: delete the pod',
+    );
+  return planned(seen, 'discard', withoutPodEip(seen, true), 'Terway has released the EIP');
 };
 
 /** The steps that take away a PodEIP of which no controller but ours knows; none of its EIP. */
-export const withoutPodEip = ({ podEip }: SeenPod): readonly MigrationStep[] => {
+export const withoutPodEip = ({ podEip }: SeenPod, isReleased = false): readonly MigrationStep[] => {
   if (!podEip) return [];
   const hasFinalizers = (podEip.metadata.finalizers ?? []).length > 0;
-  return [...(hasFinalizers ? [{ do: 'LetGo' as const, podEip }] : []), { do: 'Remove', podEip }];
+  return [...(hasFinalizers ? [{ do: 'LetGo' as const, podEip, isReleased }] : []), { do: 'Remove', podEip }];
 };
 
 const planPodOfTerway = (seen: SeenPod, around: Surroundings): PlannedPod => {
@@ -111,6 +118,9 @@ export const poolStateOf = ({ terway }: Pick<Inventory, 'terway'>): PoolState =>
   if (configuration.length > LARGEST) return 'on';
   const [, , value] = POOL.exec(configuration) ?? [];
   if (value?.includes('true')) return 'on';
-  // Who read the configuration before it was changed goes on by what it read.
-  return pods.some(({ createdAt }) => offSince === undefined || createdAt <= offSince) ? 'restartDue' : 'off';
+  // Who read the configuration before it was changed goes on by what it read. Where there is a configuration, there is
+  // a Terway: one whose pods are not found is not known to have been restarted.
+  const isNew = ({ createdAt }: { readonly createdAt: number }) =>
+    offSince !== undefined && createdAt > offSince + CLOCK_SKEW_MS;
+  return pods.length > 0 && pods.every(isNew) ? 'off' : 'restartDue';
 };

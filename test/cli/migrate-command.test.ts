@@ -33,16 +33,20 @@ test('the flags reach the work; nothing is written unless --apply says so', asyn
     from: 'terway',
     mode: 'plan',
     isRollBack: false,
-    includeGone: false,
+    takeOver: [],
   });
   t.like((await run('--from terway --dry-run --roll-back')).asked[0], { mode: 'dryRun', isRollBack: true });
-  t.like((await run('--from ack-extend-network-controller --apply --yes --include-gone -o json')).asked[0], {
-    from: 'ack-extend-network-controller',
-    mode: 'apply',
-    yes: true,
-    includeGone: true,
-    output: 'json',
-  });
+  t.like(
+    (await run('--from ack-extend-network-controller --apply --yes --take-over eip-1 --take-over eip-2 -o json'))
+      .asked[0],
+    {
+      from: 'ack-extend-network-controller',
+      mode: 'apply',
+      yes: true,
+      takeOver: ['eip-1', 'eip-2'],
+      output: 'json',
+    },
+  );
   for (const wrong of ['', '--from somebody', '--from terway --apply --dry-run']) {
     const { code, asked } = await run(wrong);
     t.deepEqual([code, asked], [2, []], wrong);

@@ -198,6 +198,11 @@ const comesAndGoes = async (t: ExecutionContext, stage: Stage): Promise<void> =>
     ({ code }) => code !== 0,
   );
   t.regex(denied.said, /with the CRD podeips\.alibabacloud\.com every PodEIP would be deleted/);
+  const all = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All&fieldSelector=metadata.name%3D';
+  const collection = await kubectl(stage, 'delete', '--raw', `${all}podeips.alibabacloud.com`);
+  t.regex(collection.said, /with the CRD podeips\.alibabacloud\.com every PodEIP would be deleted/);
+  const another = await kubectl(stage, 'delete', '--raw', `${all}another.example.com`);
+  t.is(another.code, 0, another.said);
   const gone = await kubectl(
     stage,
     'delete',

@@ -1,4 +1,10 @@
-import { ALLOCATED_ADDRESS, POOL_OFF_SINCE } from '../../src/api/annotations.ts';
+import {
+  ALLOCATED_ADDRESS,
+  CONTROLLER,
+  CONTROLLER_NAME,
+  POOL_OFF_SINCE,
+  POOL_WAS_OFF_SINCE,
+} from '../../src/api/annotations.ts';
 import type { Cloud } from '../../src/cloud/port.ts';
 import type { Kube, KubeObject, Resource } from '../../src/kube/port.ts';
 import { planMigration } from '../../src/migrate/plan.ts';
@@ -16,13 +22,18 @@ const saying = (text: string) => {
   const metadata = { namespace: 'shop', name: 'a', uid: 'u', resourceVersion: '1', creationTimestamp: text };
   const told = podOf({ 'k8s.aliyun.com/pod-with-eip': 'true', [ALLOCATED_ADDRESS]: text }, { name: 'b' });
   const later = { type: 'Auto', releaseStrategy: 'TTL', releaseAfter: '10m' } as const;
+  const ours = podEipOf({ metadata: { name: 'c', annotations: { [CONTROLLER]: CONTROLLER_NAME } } });
   const objects: Readonly<Record<string, readonly object[]>> = {
-    podeips: [podEipOf({ spec: { allocationType: later }, status: { podLastSeen: text } })],
-    pods: [told, { ...podOf(), metadata: { ...metadata, name: text } }],
+    podeips: [ours, podEipOf({ spec: { allocationType: later }, status: { podLastSeen: text } })],
+    pods: [
+      told,
+      podOf({}, { name: 'c', creationTimestamp: text }),
+      { ...podOf(), metadata: { ...metadata, name: text } },
+    ],
     leases: [{ metadata, spec: { holderIdentity: text, renewTime: text } }],
     deployments: [{ metadata: { ...metadata, name: text } }],
   };
-  const configMaps = [{ [POOL_OFF_SINCE]: text }, {}].map((annotations) => ({
+  const configMaps = [{ [POOL_OFF_SINCE]: text }, { [POOL_WAS_OFF_SINCE]: text }, {}].map((annotations) => ({
     metadata: { ...metadata, annotations, managedFields: [{ time: text }] },
     data: { eni_conf: text },
   }));
@@ -48,7 +59,7 @@ export const MIGRATION_DRIVES: Readonly<Record<string, Drive>> = {
             cloud: cloud as Cloud,
             clock,
             from,
-            includeGone: false,
+            vouchedFor: new Set<string>(),
             settings: podEipSettings(),
             vpcId: VPC,
             ownLease: { namespace: 'shop', name: 'knative-eip' },

@@ -1,95 +1,20 @@
 import test from 'ava';
-import { ALLOCATED_ADDRESS, CONTROLLER, OURS } from '../../src/api/annotations.ts';
-import { CONFIG_MAP, NODE, POD } from '../../src/api/core.ts';
-import { FINALIZER, PODEIP } from '../../src/api/podeip.ts';
+import { CONTROLLER, OURS } from '../../src/api/annotations.ts';
+import { CONFIG_MAP } from '../../src/api/core.ts';
+import { PODEIP } from '../../src/api/podeip.ts';
 import type { Cloud } from '../../src/cloud/port.ts';
-import { createKube } from '../../src/kube/client.ts';
-import { KubeFault } from '../../src/kube/fault.ts';
-import type { Kube, KubeObject, ObjectRef, Resource } from '../../src/kube/port.ts';
+import type { Kube } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { applyPlan } from '../../src/migrate/apply.ts';
 import type { Predecessor } from '../../src/migrate/inventory.ts';
 import { planMigration } from '../../src/migrate/plan.ts';
 import { readInventory } from '../../src/migrate/read-inventory.ts';
-import { bindingTo } from '../../src/sandbox/cloud/binding.ts';
-import { createSandboxCloud, type EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
-import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
-import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';
-import { apply, CRD_FILE } from '../../src/sandbox/samples.ts';
 import { adapterOn } from '../harness/cluster.ts';
-import { seeded } from '../harness/random.ts';
 import { CLUSTER_UID, podEipSettings, VPC } from '../harness/settings.ts';
+import { setScene, type Scene } from './scene.ts';
 
 const { signal } = new AbortController();
 const MOVES = /^(Allocate|Associate|Unassociate|Release)EipAddress$|CommonBandwidthPackageIp$/;
-
-/** One pod each: of the other controller with an EIP that was bought, and with a user's; of Terway the same. */
-const setScene = async () => {
-  const server = createApiServer({ clock, random: seeded(1) });
-  const kube = withAdmissionPolicies(createKube({ transport: transport(server), clock, qps: 0 }));
-  const cloud = createSandboxCloud({ clock, random: seeded(2) });
-  await apply(kube, CRD_FILE);
-  await kube.create(NODE, { metadata: { name: 'node-1' }, spec: { providerID: 'cn-hangzhou.i-1' } });
-  const eni = cloud.world.addNetworkInterface({ vpcId: VPC, instanceId: 'i-1', primaryIp: '10.0.0.1' });
-  for (const [index, name] of ['enc-bought', 'enc-named', 'terway-bought', 'terway-named'].entries()) {
-    const address = `10.0.0.${index + 2}`;
-    cloud.world.addPrivateIp(eni.networkInterfaceId, address);
-    const isNamed = name.endsWith('named');
-    const { ipAddress } = cloud.world.addEip({
-      allocationId: `eip-${name}`,
-      status: 'InUse',
-      binding: bindingTo({ ...eni, privateIps: [...eni.privateIps, address] }, address),
-    });
-    const asks = isNamed
-      ? { 'k8s.aliyun.com/pod-eip-instanceid': `eip-${name}` }
-      : { 'k8s.aliyun.com/pod-with-eip': 'true' };
-    const ref = { namespace: 'default', name };
-    await kube.create(POD, {
-      metadata: { ...ref, annotations: { ...asks, [ALLOCATED_ADDRESS]: ipAddress } },
-      spec: { nodeName: 'node-1', containers: [{ name: 'main', image: 'nginx' }] },
-    });
-    await kube.patch(POD, ref, {
-      type: 'merge',
-      subresource: 'status',
-      body: { status: { phase: 'Running', podIP: address } },
-    });
-    if (!name.startsWith('enc')) continue;
-    const type = isNamed ? 'Static' : 'Auto';
-    await kube.create(PODEIP, {
-      apiVersion: 'alibabacloud.com/v1beta1',
-      kind: 'PodEIP',
-      metadata: { ...ref, finalizers: [FINALIZER] },
-      spec: { allocationID: `eip-${name}`, allocationType: { type, releaseStrategy: 'Follow' } },
-    });
-  }
-  await kube.create(CONFIG_MAP, {
-    metadata: { namespace: 'kube-system', name: 'eni-config' },
-    data: { eni_conf: '{"enable_eip_pool": "true"}' },
-  });
-  return { kube, cloud };
-};
-
-const isPolicy = ({ plural }: { readonly plural: string }) => plural.startsWith('validatingadmissionpolic');
-
-/** The embedded API server has no admission policies: here they are objects and nothing more. */
-const withAdmissionPolicies = (kube: Kube): Kube => {
-  const there = new Map<string, object>();
-  return {
-    ...kube,
-    get: <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, until?: AbortSignal) =>
-      isPolicy(resource)
-        ? Promise.resolve(there.get(resource.plural) as T | undefined)
-        : kube.get(resource, ref, until),
-    create: <T extends KubeObject>(resource: Resource<T>, object: unknown, until?: AbortSignal) => {
-      if (!isPolicy(resource)) return kube.create(resource, object, until);
-      if (there.has(resource.plural)) return Promise.reject(new KubeFault({ kind: 'exists', message: 'it is there' }));
-      there.set(resource.plural, object as object);
-      return Promise.resolve(object as T);
-    },
-  };
-};
-
-type Scene = Awaited<ReturnType<typeof setScene>>;
 
 /** A process that dies at its n-th write, before or after it takes effect, and writes nothing any more. */
 const dyingAt = (death: number | undefined, isAfter: boolean) => {
@@ -118,6 +43,8 @@ const dyingAt = (death: number | undefined, isAfter: boolean) => {
 
 type Process = ReturnType<typeof dyingAt>;
 
+const rehearse = () => Promise.resolve(undefined);
+
 /** One run of the command; resolves to whether all is done. */
 const runOnce = async ({ kube, cloud }: Scene, process: Process, from: Predecessor, isRollBack: boolean) => {
   const assembled = adapterOn(cloud, clock);
@@ -127,7 +54,7 @@ const runOnce = async ({ kube, cloud }: Scene, process: Process, from: Predecess
     cloud: process.cloudOf(assembled.cloud),
     clock,
     from,
-    includeGone: false,
+    vouchedFor: new Set<string>(),
     settings,
     vpcId: VPC,
     ownLease: { namespace: 'knative-eip-system', name: 'knative-eip' },
@@ -135,18 +62,21 @@ const runOnce = async ({ kube, cloud }: Scene, process: Process, from: Predecess
   const inventory = await readInventory(reading, signal);
   const plan = planMigration(inventory, isRollBack);
   const cluster = { uid: CLUSTER_UID, id: 'cluster', region: 'cn-hangzhou' };
-  const ports = { reading, writing: { ...reading, cluster }, isRollBack, onApplied: () => undefined };
+  const ports = { reading, writing: { ...reading, cluster }, rehearse, isRollBack, onApplied: () => undefined };
   const { isWhole } = await applyPlan(plan, inventory, ports, signal).catch(() => ({ isWhole: false }));
   return isWhole && plan.pods.every(({ is }) => is !== 'waits');
 };
 
 /** Runs the command until it is done, as many times as that takes. */
 const runAll = async (scene: Scene, process: Process, from: Predecessor, isRollBack: boolean): Promise<void> => {
-  for (let run = 1; run <= 4; run += 1) if (await runOnce(scene, process, from, isRollBack)) return;
+  for (let run = 1; run <= 4; run += 1) {
+    if (await runOnce(scene, process, from, isRollBack)) return;
+    await scene.restartTerway();
+  }
 };
 
 /** What can be seen of the end: all but times and versions. */
-const endOf = async ({ kube, cloud }: { kube: Kube; cloud: EmbeddedCloud }) => ({
+const endOf = async ({ kube, cloud }: Pick<Scene, 'kube' | 'cloud'>) => ({
   podEips: (await kube.list(PODEIP)).map(({ metadata, spec }) => ({
     name: metadata.name,
     controller: metadata.annotations?.[CONTROLLER],

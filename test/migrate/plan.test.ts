@@ -1,5 +1,13 @@
 import test from 'ava';
-import { ADOPTED, ALLOCATED_ADDRESS, CONTROLLER, POD_UID, REQUEST, SUCCESSOR_UID } from '../../src/api/annotations.ts';
+import {
+  ADOPTED,
+  ALLOCATED_ADDRESS,
+  CONTROLLER,
+  GENERATION,
+  POD_UID,
+  REQUEST,
+  SUCCESSOR_UID,
+} from '../../src/api/annotations.ts';
 import type { Inventory } from '../../src/migrate/inventory.ts';
 import { planMigration, planPod } from '../../src/migrate/plan.ts';
 import { describeStep } from '../../src/migrate/steps.ts';
@@ -82,11 +90,9 @@ test('a PodEIP of Terway’s is taken over once no process of Terway is left tha
     planPod(seen, terway, false).steps.map((step) => step.do),
     ['Tag', 'Adopt'],
   );
-  const released = planPod({ ...seen, eip: null }, terway, false);
-  t.deepEqual(
-    released.steps.map((step) => step.do),
-    ['LetGo', 'Remove'],
-  );
+  const released = planPod({ ...seen, pod: null, eip: null }, terway, false);
+  t.like(released.steps, [{ do: 'LetGo', isReleased: true }, { do: 'Remove' }]);
+  t.like(planPod({ ...seen, eip: null }, terway, false), { is: 'blocked', steps: [] }, 'its pod lives');
   // One that Terway's own migration wrote looks like the other controller's.
   t.is(planPod(seenOf({ eip: null }), terway, false).is, 'blocked');
   t.is(planPod(seenOf(), terway, false).is, 'takeOver');
@@ -101,13 +107,15 @@ test('Terway’s configuration is switched, and otherwise stays to the byte', (t
   t.is(switchedPool('{"enable_eip_pool":true}', 'off'), '{"enable_eip_pool":"false"}');
   t.is(switchedPool('{}', 'off'), undefined);
   const pods = [{ name: 'terway-1', createdAt: NOW }];
+  const defaults = { notedOff: undefined, offSince: undefined };
   const state = (it: Partial<Inventory['terway']>) =>
-    poolStateOf({ terway: { configuration: off, offSince: undefined, pods, ...it } });
+    poolStateOf({ terway: { configuration: off, ...defaults, pods, ...it } });
   t.is(state({ configuration: text }), 'on');
   t.is(state({}), 'restartDue', 'nobody knows since when');
   t.is(state({ offSince: NOW }), 'restartDue', 'in the same second');
-  t.is(state({ offSince: NOW - 1 }), 'off');
-  t.is(state({ pods: [] }), 'off');
+  t.is(state({ offSince: NOW - 30_000 }), 'restartDue', 'clocks differ');
+  t.is(state({ offSince: NOW - 30_001 }), 'off');
+  t.is(state({ offSince: NOW - 600_000, pods: [] }), 'restartDue', 'its pods were not found');
   t.is(state({ configuration: undefined }), 'off');
 });
 
@@ -147,16 +155,24 @@ test('nothing is handed back while ours may be at work', (t) => {
     0,
     'on the way over it may run: it leaves others alone',
   );
+  t.is(
+    planMigration(inventoryOf({ from: 'terway', own }), false).refusals.length,
+    2,
+    'but not from Terway, whose processes go on for some pods when its pool is off for others',
+  );
 });
 
 test('the definition is guarded first, Terway is switched last', (t) => {
   const configuration = '{"enable_eip_pool": "true"}';
-  const inventory = inventoryOf({ from: 'terway', terway: { configuration, offSince: undefined, pods: [] } });
+  const found = { configuration, offSince: undefined, notedOff: undefined, pods: [] };
+  const inventory = inventoryOf({ from: 'terway', terway: found });
   const plan = planMigration(inventory, false);
   t.deepEqual(plan.first, [{ do: 'GuardDefinition' }]);
-  t.deepEqual(plan.last, [{ do: 'SwitchPool', to: 'off', configuration: '{"enable_eip_pool": "false"}' }]);
+  t.deepEqual(plan.last, [{ do: 'SwitchPool', to: 'off' }]);
   t.deepEqual(planMigration({ ...inventory, isGuarded: true }, true).first, []);
-  t.deepEqual(planMigration(inventory, true).last, [], 'it is on');
+  t.deepEqual(planMigration({ ...inventory, isGuarded: true }, true).first, [], 'it is on');
+  const isOff = { ...inventory, terway: { ...found, configuration: '{"enable_eip_pool": "false"}' } };
+  t.like(planMigration(isOff, true), { first: [{ do: 'GuardDefinition' }, { do: 'SwitchPool', to: 'on' }], last: [] });
   t.true([...plan.first, ...plan.last].map(describeStep).every((text) => text.length > 20));
 });
 
@@ -169,6 +185,9 @@ const ours = (annotations: Readonly<Record<string, string>> = {}, more: Paramete
     },
   });
 
+/** From before Terway's pool was switched off. */
+const oldPod = podOf(undefined, { creationTimestamp: '2026-11-30T11:00:00Z' });
+
 const stepsBack = (over: Parameters<typeof seenOf>[0], from: 'terway' | typeof ENC = ENC) =>
   planPod(seenOf(over), around({ from }), true).steps.map((step) => step.do);
 
@@ -179,7 +198,7 @@ test('the way back takes notes and tags off, and no more', (t) => {
   t.deepEqual(stepsBack({ eip }), ['Untag'], 'after a run that died in between, on whichever way');
   t.deepEqual(stepsBack({}), []);
   const fromTerway = ours({ [ADOPTED]: 'terway' });
-  t.deepEqual(stepsBack({ podEip: fromTerway, eip }, 'terway'), ['HandBack', 'Untag', 'LetGo', 'Remove']);
+  t.deepEqual(stepsBack({ pod: oldPod, podEip: fromTerway, eip }, 'terway'), ['HandBack', 'Untag', 'LetGo', 'Remove']);
   t.deepEqual(stepsBack({ podEip: ofTerway(), eip }, 'terway'), ['Untag', 'LetGo', 'Remove']);
   t.deepEqual(stepsBack({ podEip: ofTerway({ finalizers: [] }) }, 'terway'), ['Remove']);
   t.deepEqual(stepsBack({ podEip: ours(), eip }, 'terway'), [], 'it came from the other one');
@@ -206,4 +225,43 @@ test('what the other controller could not go on with is not handed back', (t) =>
   }
   const bought = podEipOf({ metadata: { annotations: { [CONTROLLER]: 'knative-eip' } } });
   t.regex(planPod(seenOf({ podEip: bought }), terway, true).because, /Terway does not know this EIP/);
+});
+
+test('Terway gets back only what it can know: of pods that live, from before its pool was off, with the first EIP', (t) => {
+  const podEip = ours({ [ADOPTED]: 'terway' });
+  const eip = eipOf({ tags: ourTags });
+  t.is(planPod(seenOf({ pod: oldPod, podEip, eip }), terway, true).is, 'handBack');
+  const younger = podOf(undefined, { creationTimestamp: '2026-11-30T11:55:00Z' });
+  const ending = podOf(undefined, { ...oldPod.metadata, deletionTimestamp: '2026-11-30T11:59:00Z' });
+  const another = ours({ [ADOPTED]: 'terway', [GENERATION]: '2' });
+  for (const [over, where, because] of [
+    [{ pod: null }, {}, /its pod is gone or ending/],
+    [{ pod: ending }, {}, /its pod is gone or ending/],
+    [{ pod: younger }, {}, /Terway does not know this EIP/],
+    [{ podEip: another }, {}, /Terway does not know this EIP/],
+    [{}, { poolOffSince: undefined }, /nobody noted when the EIP pool was switched off/],
+  ] as const) {
+    const planned = planPod(seenOf({ pod: oldPod, podEip, eip, ...over }), { ...terway, ...where }, true);
+    t.like(planned, { is: 'blocked', steps: [] }, String(because));
+    t.regex(planned.because, because);
+  }
+});
+
+test('all go back to Terway or none: while one cannot, nothing is written', (t) => {
+  const back = seenOf({ pod: oldPod, podEip: ours({ [ADOPTED]: 'terway' }), eip: eipOf({ tags: ourTags }) });
+  const bought = seenOf({
+    key: 'shop/b',
+    podEip: ours({}, { metadata: { annotations: { [CONTROLLER]: 'knative-eip' } } }),
+  });
+  const found = { configuration: '{"enable_eip_pool": "false"}', offSince: NOW, notedOff: NOW - 60_000, pods: [] };
+  const inventory = inventoryOf({ from: 'terway', terway: found, seen: [back, bought] });
+  const { refusals } = planMigration(inventory, true);
+  t.is(refusals.length, 1);
+  t.regex(refusals[0]?.because ?? '', /^shop\/b cannot go back to Terway/);
+  t.deepEqual(planMigration({ ...inventory, seen: [back] }, true).refusals, []);
+  t.deepEqual(
+    planMigration({ ...inventory, from: ENC }, true).refusals,
+    [],
+    'the other controller knows each by itself',
+  );
 });

@@ -87,7 +87,7 @@ export const seenOf = (over: Partial<SeenPod> = {}): SeenPod => ({
   node,
   podEip: podEipOf(),
   eip: eipOf(),
-  interfaces: [],
+  interfaces: [interfaceOf(false)],
   competitors: [],
   ...over,
 });
@@ -105,7 +105,8 @@ export const around = (over: Partial<Surroundings> = {}): Surroundings => ({
   from: 'ack-extend-network-controller',
   settings: podEipSettings({ existingEips: 'firstUse' }),
   pool: 'off',
-  includeGone: false,
+  poolOffSince: NOW - 600_000,
+  vouchedFor: new Set<string>(),
   now: NOW,
   ...over,
 });
@@ -113,11 +114,11 @@ export const around = (over: Partial<Surroundings> = {}): Surroundings => ({
 export const inventoryOf = (over: Partial<Inventory> = {}): Inventory => ({
   from: 'ack-extend-network-controller',
   settings: podEipSettings({ existingEips: 'firstUse' }),
-  includeGone: false,
+  vouchedFor: new Set<string>(),
   now: NOW,
   others: { deployments: [], pods: [], leases: [] },
   own: { deployments: [], leases: [] },
-  terway: { configuration: undefined, offSince: undefined, pods: [] },
+  terway: { configuration: undefined, offSince: undefined, notedOff: undefined, pods: [] },
   isGuarded: false,
   seen: [],
   ...over,

@@ -25,12 +25,12 @@ test('a documented PodEIP gets its tags, then the notes of where its EIP is', (t
 
 test('an EIP at the primary address of an interface is known by the interface alone', (t) => {
   const eip = eipOf({ privateIpAddress: '' });
-  t.is(plan({ eip }).is, 'blocked');
+  t.is(plan({ eip, interfaces: [] }).is, 'blocked');
   t.is(plan({ eip, interfaces: [interfaceOf(false)] }).is, 'blocked');
   const [, adoption] = plan({ eip, interfaces: [interfaceOf(true)] }).steps;
   t.like(adoption, { bindings: [{ isPrimary: true, privateIpAddress: ADDRESS }] });
   const halfWritten = podEipOf({ status: { networkInterfaceID: undefined, privateIPAddress: undefined } });
-  t.is(plan({ podEip: halfWritten }).is, 'blocked');
+  t.is(plan({ podEip: halfWritten, interfaces: [] }).is, 'blocked');
   t.is(plan({ podEip: halfWritten, interfaces: [interfaceOf(false)] }).is, 'takeOver');
 });
 
@@ -51,24 +51,34 @@ test('a user’s EIP is never tagged, and must be the namespace’s to name', (t
 
 const gone = { pod: null, eip: eipOf({ status: 'Available', instanceId: undefined, privateIpAddress: undefined }) };
 
-const later = (releaseAfter: string, podLastSeen = '2026-11-30T11:59:50Z') =>
-  podEipOf({
-    spec: { allocationType: { type: 'Auto', releaseStrategy: 'TTL', releaseAfter } },
-    status: { podLastSeen },
-  });
+const kept = (releaseStrategy: 'Never' | 'Follow' | 'TTL') =>
+  podEipOf({ spec: { allocationType: { type: 'Auto', releaseStrategy, releaseAfter: '10m' } } });
 
-test('the EIP of a pod that is gone is taken over while its strategy keeps it', (t) => {
-  const never = podEipOf({ spec: { allocationType: { type: 'Auto', releaseStrategy: 'Never' } } });
-  t.is(plan({ ...gone, podEip: never }).is, 'takeOver');
-  t.is(plan({ ...gone, podEip: later('10m') }).is, 'takeOver');
-  const [, adoption] = plan({ ...gone, podEip: later('10m') }).steps;
-  t.like(adoption, { podUid: '', goneSince: Date.parse('2026-11-30T11:59:50Z') });
-  t.is(plan({ ...gone, podEip: later('10m', '2026-11-30T11:00:00Z') }).is, 'blocked', 'its time is over');
-  t.is(plan({ ...gone, podEip: never, eip: eipOf() }).is, 'blocked', 'it would be detached');
-  const followed = plan(gone);
-  t.is(followed.is, 'blocked');
-  t.regex(followed.because, /knative-eip would release eip-1 as soon as it starts/);
-  t.is(plan(gone, { includeGone: true }).is, 'takeOver');
+test('a PodEIP alone proves nothing: of a pod that is gone, only an EIP that is vouched for is taken over', (t) => {
+  const vouchedFor = new Set(['eip-1']);
+  for (const releaseStrategy of ['Never', 'Follow', 'TTL'] as const) {
+    const podEip = kept(releaseStrategy);
+    const alone = plan({ ...gone, podEip });
+    t.like(alone, { is: 'blocked', steps: [] });
+    t.regex(alone.todo ?? '', /write --take-over eip-1 if/);
+    t.is(plan({ ...gone, podEip }, { vouchedFor: new Set(['eip-2']) }).is, 'blocked');
+    const [, adoption] = plan({ ...gone, podEip }, { vouchedFor }).steps;
+    t.like(adoption, { podUid: '', goneSince: Date.parse('2026-11-30T11:59:50Z'), bindings: [] });
+  }
+  const inUse = { pod: null, eip: eipOf() };
+  t.is(plan(inUse).is, 'blocked');
+  const [, adoption] = plan(inUse, { vouchedFor }).steps;
+  t.like(adoption, { bindings: [{ networkInterfaceId: 'eni-1', privateIpAddress: ADDRESS, podUid: '' }] });
+  const elsewhere = plan({ ...inUse, interfaces: [] }, { vouchedFor });
+  t.like(elsewhere, { is: 'blocked', steps: [] });
+  t.regex(elsewhere.because, /no network interface of this VPC/);
+});
+
+test('what a PodEIP says of an interface is not believed: the EIP of another VPC with the same address stays', (t) => {
+  const podEip = podEipOf({ status: { networkInterfaceID: 'eni-other', privateIPAddress: ADDRESS } });
+  for (const interfaces of [[], [interfaceOf(false)]])
+    for (const vouchedFor of [new Set<string>(), new Set(['eip-1'])])
+      t.is(plan({ podEip, eip: eipOf({ instanceId: 'eni-other' }), interfaces }, { vouchedFor }).is, 'blocked');
 });
 
 const ODD: Readonly<Record<string, readonly [Partial<SeenPod>, RegExp]>> = {
