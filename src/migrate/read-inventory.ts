@@ -12,6 +12,7 @@ import type { Cloud, Eip } from '../cloud/port.ts';
 import { targetOf } from '../request/target.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
+import { isOurs } from '../controllers/podeip/record.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube, KubeObject, ObjectRef } from '../kube/port.ts';
 import { keyOf, refOf } from '../kube/store.ts';
@@ -111,7 +112,8 @@ const complete = async (
   const eip = podEip ? (id === '' ? undefined : ((await cloud.describeEip(id, signal)) ?? null)) : known;
   const ofPod = pod && !isFinal(pod) ? ipv4Of(pod) : undefined;
   const privateIpAddress = ofPod ?? (eip?.privateIpAddress || podEip?.status?.privateIPAddress) ?? '';
-  const isToFind = eip?.status === 'InUse' && privateIpAddress !== '';
+  // Of what is taken over already, nothing is asked: the account has a limit of calls.
+  const isToFind = eip?.status === 'InUse' && privateIpAddress !== '' && !(podEip && isOurs(podEip));
   const interfaces = isToFind ? await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal) : [];
   return { ...objects, eip, interfaces, competitors: [] };
 };
