@@ -91,7 +91,7 @@ export const serveHealth = async (
   let thread = await startThread(health, { address, patience }, file);
   const { url } = thread;
   // Where the system chose the port, it is the same one again.
-  const again = address.endsWith(':0') ? url.replace(/^http:\/\//, '') : address;
+  const again = address.endsWith(':0') ? url.slice('http://'.length) : address;
   const keep = async (): Promise<void> => {
     let endings = 0;
     let since = clock.mono();

@@ -74,7 +74,9 @@ export const runAsDeployed = async (stage: Stage) => {
     );
     const folder = join(stage.folder, `mount-${name}`);
     await mkdir(folder, { recursive: true });
-    for (const [file, text] of Object.entries(data)) await writeFile(join(folder, file), text);
+    // A pod has addresses of its own; here it would be all those of the machine.
+    for (const [file, text] of Object.entries(data))
+      await writeFile(join(folder, file), text.replaceAll('0.0.0.0:', '127.0.0.1:'));
     args = args.map((word) => word.replace(`${mountPath}/`, `${folder}/`));
   }
   const variables = await Promise.all(

@@ -47,7 +47,8 @@ const hereOnly = async (stage: Stage): Promise<object> => {
   return {
     endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
     http: { address: `127.0.0.1:${http}` },
-    health: { address: `127.0.0.1:${health}` },
+    // The kubelet would not reach 127.0.0.1 in a pod, and the chart says so.
+    health: { address: `0.0.0.0:${health}` },
     metrics: { address: `127.0.0.1:${metrics}` },
     webhook: { address: `127.0.0.1:${webhook}` },
     leaderElection: LONG_LEASE,

@@ -8,7 +8,7 @@ test('doctor finds nothing wrong in the sandbox, and can ask all of it, the clou
   const { kubeconfig, end } = await startEmptySandbox();
   const examine = async (): Promise<{ code: number; out: string }> => {
     let out = '';
-    const code = await runCommand(['doctor', '--kubeconfig', kubeconfig], {
+    const code = await runCommand(['doctor', '--kubeconfig', kubeconfig, '-n', 'kube-system'], {
       env: {},
       clock,
       out: (text) => (out += text),
