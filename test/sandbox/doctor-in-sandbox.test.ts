@@ -6,6 +6,8 @@ import { until } from '../harness/until.ts';
 
 test('doctor finds nothing wrong in the sandbox, and can ask all of it, the cloud too', async (t) => {
   const { kubeconfig, end } = await startEmptySandbox();
+  // Also where the test fails: a sandbox that goes on keeps the test runner from its end.
+  t.teardown(end);
   const examine = async (): Promise<{ code: number; out: string }> => {
     let out = '';
     const code = await runCommand(['doctor', '--kubeconfig', kubeconfig, '-n', 'kube-system'], {
