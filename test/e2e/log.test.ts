@@ -1,4 +1,5 @@
 import test from 'ava';
+import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
 import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
@@ -22,12 +23,13 @@ test('the log has one line for each change of an address, from the pod to the ID
   const controller = await stage.startController();
   const { metadata } = await kube.create(POD, pod('web', {}));
   await kube.create(POD, pod('wrong', { 'k8s.aliyun.com/eip-bandwidth': '0' }));
-  const podEips = await until(
-    'an address that is in use',
-    () => kube.list(PODEIP),
-    (all) => all.some(({ status }) => status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True')),
+  // The pod is told last.
+  await until(
+    'an address that the pod shows',
+    () => kube.list(POD),
+    (all) => all.some((it) => it.metadata.annotations?.[ALLOCATED_ADDRESS] !== undefined),
   );
-  const podEip = podEips.find((it) => it.metadata.name === 'web');
+  const podEip = (await kube.list(PODEIP)).find((it) => it.metadata.name === 'web');
   await kube.delete(POD, { namespace: 'default', name: 'web' }, { uid: metadata.uid });
   await until(
     'nothing is held for it any more',
