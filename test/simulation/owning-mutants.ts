@@ -23,6 +23,13 @@ export const owningMutants: readonly Mutant[] = [
       podeip('unseenMarks', () => () => undefined),
     ),
   ),
+  {
+    ...mutant(
+      'what an unanswered purchase may have bought is not looked for while its pod waits for something else',
+      podeip('unseenWhileWaiting', () => () => undefined),
+    ),
+    test: { file: 'controllers/podeip/dropped-tags.test.ts', title: '*although its pod waits for something else' },
+  },
   mutant(
     'an EIP whose tags were dropped is not tagged on its way in',
     ownership('proveOurs', (original) => (it, eip) => {

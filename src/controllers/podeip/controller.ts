@@ -36,6 +36,7 @@ import { lookAhead, readFor, type ReadPorts } from './reads.ts';
 import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
+import { isSettled } from './safeguards.ts';
 import { endQuiet } from './sending.ts';
 import type { Tracker } from './tracker.ts';
 import { asOf, FOLLOWED_MS, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
@@ -113,6 +114,8 @@ const stepLoopOf = (
       if (seen.podEip && known.interfaces && known.interfaces !== seen.interfaces)
         tracker.sawInterface(seen.podEip.metadata.uid, known.interfaces.length > 0);
       if (seen.podEip && step.do === 'ReadBandwidthPackage') tracker.lookedUpPackage(seen.podEip.metadata.uid, true);
+      if (seen.podEip && step.do === 'ReadMarkedEips' && known.tagged?.length === 0 && isSettled({ seen, settings }))
+        tracker.foundNothing(seen.podEip.metadata.uid);
       const memory = asOfAsking(recalled(seen, ports), seen.memory);
       return { ...known, memory: taken ? asOf(memory, taken.agoMs) : memory };
     },

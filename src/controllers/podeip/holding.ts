@@ -2,9 +2,8 @@ import type { EipHolder } from '../../api/eipholder.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { isGranted, notThere } from './grant.ts';
 import { latestBinding, readRecord } from './record.ts';
-import { isHeldElsewhere } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
-import { RETRY_MS, wait, type Step } from './step.ts';
+import { RETRY_MS, stepFirst, valueOf, wait, type Outcome, type Step } from './step.ts';
 
 /** Into how many parts the time is cut after which an EIP is let go: it is written down as named once in each. */
 const RENEWALS = 30;
@@ -68,4 +67,26 @@ const hold = ({ seen: { namespace, holder = null } }: PodEipSituation, allocatio
   if (namespace === undefined) return { do: 'ReadNamespace' };
   if (!namespace) return wait('Pending', 'the namespace is gone, and takes its pods with it', RETRY_MS);
   return { do: 'Hold', allocationId, namespace, holder };
+};
+
+/**
+ * Whether the EIP that the user named is another namespace's, which used it first: whoever names it, waits for it or is
+ * faster after a restart gets nothing. It is let go where its holder is deleted, or nothing there has named it for so
+ * long; a PodEIP there that has it, or a Service that names it, keeps it whatever the clock says.
+ */
+export const isHeldElsewhere = (it: PodEipSituation, allocationId: string): Outcome<boolean> => {
+  const { seen, podEip, settings } = it;
+  const { holder, competitors, isNamedByService } = seen;
+  if (holder === undefined) return stepFirst({ do: 'ReadHolder', allocationId });
+  if (!holder || holder.namespace === podEip.metadata.namespace) return valueOf(false);
+  const { namespace, lastNamed } = holder;
+  // A clock that goes before the other lets nothing go too early.
+  const now = Math.min(seen.now, seen.serverNow ?? seen.now);
+  const idleMs = lastNamed === undefined ? Number.NaN : now - Date.parse(lastNamed);
+  if (!(idleMs > (settings.existingEipIdleMs ?? Infinity))) return valueOf(true);
+  if (!competitors) return stepFirst({ do: 'ReadCompetingClaims', allocationId });
+  if (competitors.some((competitor) => competitor.podEip.metadata.namespace === namespace)) return valueOf(true);
+  return isNamedByService === undefined
+    ? stepFirst({ do: 'ReadNamingServices', allocationId, namespace })
+    : valueOf(isNamedByService);
 };

@@ -15,6 +15,7 @@ import {
   isTokenGivenUp,
   justAccepted,
   unseenMarks,
+  unseenWhileWaiting,
 } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
 import { fail, inTransition, isReadStep, POLL_MS, refusedUntil, unpublish, wait, type Step } from './step.ts';
@@ -89,7 +90,8 @@ const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step 
   const bought = boughtBefore(it);
   if (bought.kind === 'step') return refused ? bought.step : withInterfaces(bought.step, asked);
   if (bought.value) return { do: 'Record', podEip: it.podEip, allocationId: bought.value.allocationId };
-  return awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
+  const step = awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
+  return step.do === 'Fail' || step.do === 'Wait' ? (unseenWhileWaiting(it) ?? step) : step;
 };
 
 /** If the address of the pod is known, its interface is read at the same time: nothing is bought without one. */

@@ -91,6 +91,16 @@ export const unseenMarks = (it: Situation): ReadStep | undefined =>
   it.seen.suspects || isUnbought(it) ? undefined : { do: 'ReadMarkedEips' };
 
 /**
+ * The same look for a pod that waits, and for which nothing is bought for as long as that takes: once, when nothing can
+ * take effect any more. Otherwise an EIP whose purchase was not answered, and whose tags were dropped, would be paid
+ * for until the limit is raised or the interface is there.
+ */
+export const unseenWhileWaiting = (it: Situation): ReadStep | undefined =>
+  isSettled(it) && (it.seen.memory.hasFoundNothing !== true || it.settings.isUnelected === true)
+    ? unseenMarks(it)
+    : undefined;
+
+/**
  * What an earlier attempt bought, by its tags; looked for before buying. The cloud forgets a token after some minutes:
  * where the answer was lost, or the process died before it wrote the ID down, the same call would buy a second one.
  * There was none where this process, the only one, has just made the PodEIP. A twin would send the same token.
@@ -139,8 +149,10 @@ export const mayTakeEffect = (kind: CloudFaultKind): boolean => FAULT[kind].effe
  * Whether no change of ours can still take effect: after a call without an answer nothing is concluded before. What was
  * answered has happened, but a reading may still show the time before it.
  */
-export const isSettled = ({ seen: { memory }, settings: { settleMs, readLagMs } }: Situation): boolean =>
-  memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
+export const isSettled = ({
+  seen: { memory },
+  settings: { settleMs, readLagMs },
+}: Pick<Situation, 'seen' | 'settings'>): boolean => memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
 
 /** Whether this change was accepted so recently that a read may not show it yet: it is not sent again. */
 export const justAccepted = (action: Action['do'], { seen: { memory }, settings: { readLagMs } }: Situation): boolean =>
@@ -323,28 +335,6 @@ export const competitorsOf = (it: PodEipSituation, allocationId: string): Outcom
   const isOfService = competitors.some((competitor) => isSameService(it.podEip, competitor.podEip));
   const look = isOfService ? readService(it) : undefined;
   return look ? stepFirst(look) : valueOf(competitors.filter((competitor) => !isExternal(competitor.podEip)));
-};
-
-/**
- * Whether the EIP that the user named is another namespace's, which used it first: whoever names it, waits for it or is
- * faster after a restart gets nothing. It is let go where its holder is deleted, or nothing there has named it for so
- * long; a PodEIP there that has it, or a Service that names it, keeps it whatever the clock says.
- */
-export const isHeldElsewhere = (it: PodEipSituation, allocationId: string): Outcome<boolean> => {
-  const { seen, podEip, settings } = it;
-  const { holder, competitors, isNamedByService } = seen;
-  if (holder === undefined) return stepFirst({ do: 'ReadHolder', allocationId });
-  if (!holder || holder.namespace === podEip.metadata.namespace) return valueOf(false);
-  const { namespace, lastNamed } = holder;
-  // A clock that goes before the other lets nothing go too early.
-  const now = Math.min(seen.now, seen.serverNow ?? seen.now);
-  const idleMs = lastNamed === undefined ? Number.NaN : now - Date.parse(lastNamed);
-  if (!(idleMs > (settings.existingEipIdleMs ?? Infinity))) return valueOf(true);
-  if (!competitors) return stepFirst({ do: 'ReadCompetingClaims', allocationId });
-  if (competitors.some((competitor) => competitor.podEip.metadata.namespace === namespace)) return valueOf(true);
-  return isNamedByService === undefined
-    ? stepFirst({ do: 'ReadNamingServices', allocationId, namespace })
-    : valueOf(isNamedByService);
 };
 
 /**

@@ -18,6 +18,7 @@ interface Entry {
   isCertain: boolean;
   isUntouched: boolean;
   hasSent: boolean;
+  hasFoundNothing: boolean;
   hasWritten: boolean;
   /** Versions of the PodEIP: the one that was read, and the one that its note made of it. */
   noted: { readonly read: string; readonly written: string } | undefined;
@@ -108,6 +109,7 @@ export class Tracker {
       isCertain: entry.isCertain,
       isUntouched: entry.isUntouched,
       hasSent: entry.hasSent,
+      hasFoundNothing: entry.hasFoundNothing,
       driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
       accepted: entry.accepted,
       released: entry.released,
@@ -155,6 +157,12 @@ export class Tracker {
     entry.refusal = undefined;
     entry.isUntouched = false;
     entry.hasSent = true;
+    entry.hasFoundNothing = false;
+  }
+
+  /** A look by marks, asked for when nothing could take effect any more, found nothing that was bought. */
+  foundNothing(uid: string): void {
+    this.#entry(uid).hasFoundNothing = true;
   }
 
   /** Whether this process has changed the PodEIP, so that no write of a process before it goes through any more. */
@@ -363,6 +371,7 @@ export class Tracker {
         isCertain: false,
         isUntouched: false,
         hasSent: false,
+        hasFoundNothing: false,
         hasWritten: false,
         noted: undefined,
         logged: undefined,

@@ -81,6 +81,20 @@ test('an EIP whose tags were dropped, and whose buyer died, goes to its pod and 
   await world.stop();
 });
 
+test('an EIP whose tags were dropped, and whose buyer died, is found although its pod waits for something else', async (t) => {
+  const world = await buyAndDie();
+  const [pod] = await world.pods();
+  world.cloud.world.removePrivateIp('eni-1', pod?.status?.podIP ?? '');
+  await world.start();
+  const [eip] = world.cloud.eips();
+  const isFound = async () => (await world.podEips()).some(({ spec }) => spec.allocationID === eip?.allocationId);
+  t.true((await world.until(isFound, 180_000)) < Infinity, 'and is not paid for as nobody’s until the pod goes');
+  t.is(oks(world, 'AllocateEipAddress'), 1);
+  await world.endPod('a');
+  t.true((await world.until(() => world.cloud.eips().length === 0, 180_000)) < Infinity);
+  await world.stop();
+});
+
 test('an EIP whose tags were dropped, and whose buyer and pod died, is given back', async (t) => {
   const world = await buyAndDie();
   await world.forcePod('a');

@@ -5,7 +5,7 @@ import { EIP_HOLDER, type EipHolder } from '../../../src/api/eipholder.ts';
 import { KNATIVE_SERVICE } from '../../../src/api/knative.ts';
 import { PODEIP } from '../../../src/api/podeip.ts';
 import type { KubeRequest } from '../../../src/kube/port.ts';
-import { isHeldElsewhere } from '../../../src/controllers/podeip/safeguards.ts';
+import { isHeldElsewhere } from '../../../src/controllers/podeip/holding.ts';
 import { situationOf, withPodEip } from '../../../src/controllers/podeip/situation.ts';
 import { Operating, type OperatingOptions } from '../../harness/operating.ts';
 import { NOW, podEip, seen, settings } from './situation.ts';
