@@ -91,6 +91,7 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
   'controller-rights-missing': [{ over: { rights: { user: 'u', missing: ['watch pods'] } }, seen: 'watch pods' }],
   'other-controller': [
     { over: { otherControllers: ['ack-extend-network-controller'] }, seen: 'ack-extend' },
+    { over: { otherControllers: ['Terway from before its EIP pool was switched off'] }, seen: 'Terway from before' },
     {
       over: { otherControllers: ['the EIP pool of Terway'], ...withSettings({ takesOthersForGranted: true }) },
       severity: 'warning',

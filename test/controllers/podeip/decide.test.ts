@@ -1,4 +1,5 @@
 import { KEYS } from '../../../src/api/annotations.ts';
+import { OLD_TERWAY } from '../../../src/rules/conflicting-controllers.ts';
 import * as the from './situation.ts';
 import { bound, boundElsewhere, justStarted, eip, eni, pod, podEip, quiet, usersEip } from './situation.ts';
 import { testDecisions } from './decisions.ts';
@@ -57,6 +58,41 @@ testDecisions([
       eip: eip(bound),
     },
     { do: 'Done', reason: 'InUse' },
+  ],
+  [
+    'beside another controller a PodEIP from before gets no EIP',
+    { otherControllers: [OLD_TERWAY], podEip: podEip(), tagged: [] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller an EIP that was bought before is written down, so that somebody gives it back',
+    { otherControllers: [OLD_TERWAY], podEip: podEip(), tagged: [eip()] },
+    { do: 'Record', allocationId },
+  ],
+  [
+    'beside another controller an EIP that was bought before is not bound',
+    { otherControllers: [OLD_TERWAY], podEip: podEip({ allocationID, bindings }), eip: eip(), interfaces: [eni()] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller an EIP that cannot be bound for long is given back',
+    {
+      otherControllers: [OLD_TERWAY],
+      podEip: podEip({ allocationID, bindings }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...quiet, unusedMs: 600_000 },
+    },
+    { do: 'Retire', because: 'its EIP cannot be used' },
+  ],
+  [
+    'a Terway that is older than the switch is no business of a pod on ECI',
+    {
+      otherControllers: [OLD_TERWAY],
+      pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
+      node: virtual,
+    },
+    { do: 'RecordExternal' },
   ],
   ['a request is written down first', {}, { do: 'Claim', request: the.fresh, generation: 1 }],
   [
