@@ -16,9 +16,10 @@ interface TerwayPod {
 
 /** Those that have not ended. */
 export const processesOf = (pods: readonly Pod[]): readonly TerwayPod[] =>
-  pods
-    .filter((pod) => !isFinal(pod))
-    .map(({ metadata: { creationTimestamp = '' } }) => ({ createdAt: Date.parse(creationTimestamp) }));
+  pods.filter((pod) => !isFinal(pod)).map((pod) => ({ createdAt: createdAtOf(pod) }));
+
+/** Wall time, milliseconds; NaN where the pod does not say. */
+export const createdAtOf = ({ metadata: { creationTimestamp = '' } }: Pod): number => Date.parse(creationTimestamp);
 
 /** When it was last written, by the clock of the API server; milliseconds, to the second. */
 export const lastWriteOf = ({ metadata }: ConfigMap): number | undefined => {

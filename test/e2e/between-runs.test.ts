@@ -1,11 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { POOL_OFF_SINCE } from '../../src/api/annotations.ts';
-import { CONFIG_MAP } from '../../src/api/core.ts';
+import { CONFIG_MAP, POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
 import { until } from '../harness/until.ts';
 import { migrate, migrateUntil, moves } from './migrating.ts';
-import { createPod, OF_TERWAY, prepare, restartTerway, WITH_EIP } from './predecessors.ts';
+import { createPod, OF_TERWAY, prepare, restartTerway, serve, WITH_EIP } from './predecessors.ts';
 import { isRealAvailable, setStage, type Stage } from './stage.ts';
 
 const SECOND = 'terway-eniip-2';
@@ -23,9 +23,18 @@ const startHeld = async (stage: Stage) => {
 const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> => {
   const { kube } = stage;
   const served = OF_TERWAY.slice(0, 2);
+  const [, , late] = OF_TERWAY as [unknown, unknown, (typeof OF_TERWAY)[number]];
   await prepare(stage, served);
   await restartTerway(stage, SECOND);
   await migrateUntil(stage, 1, 'terway', '--apply', '--yes');
+  // The old Terway serves a pod of which no run has written a PodEIP.
+  await createPod(stage, late);
+  const started = await until(
+    'it has a private address',
+    () => kube.get(POD, { namespace: 'default', name: late.name }),
+    (pod) => pod?.status?.podIP !== undefined,
+  );
+  await serve(stage, late, started!);
   await createPod(stage, WAITING);
 
   let controller = await startHeld(stage);
@@ -58,10 +67,15 @@ const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> =
     ['AllocateEipAddress', 'AssociateEipAddress'],
     'of the pod that waited; those of Terway’s pods stay',
   );
+  await until(
+    'the pod with the EIP of the old Terway is left for the command',
+    async () => (await kube.list(EVENT, { namespace: 'default' })).filter((it) => it.regarding?.name === late.name),
+    (all) => all.some(({ note }) => note.includes('is from before Terway was restarted')),
+  );
   t.is(await controller.terminate(), 0);
   await migrateUntil(stage, 0, 'terway', '--apply', '--yes');
   t.is((await migrate(stage, 'terway')).code, 0);
-  t.is((await kube.list(PODEIP)).length, served.length + 1);
+  t.is((await kube.list(PODEIP)).length, served.length + 2);
   t.is(moves(stage).length, 2);
 };
 

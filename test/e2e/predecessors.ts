@@ -70,7 +70,7 @@ export const createPod = (stage: Stage, { name, annotations }: Pick<Kept, 'name'
   });
 
 /** Binds an EIP to each pod, without a word to the API, and has the pod and its PodEIP say what the controllers say. */
-const serve = async (stage: Stage, kept: Kept, pod: Pod): Promise<void> => {
+export const serve = async (stage: Stage, kept: Kept, pod: Pod): Promise<void> => {
   const { kube, cloud } = stage;
   const address = pod.status?.podIP ?? '';
   const eni = cloud.interfaces().find(({ privateIps }) => privateIps.includes(address));

@@ -1,4 +1,6 @@
+import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK } from '../../api/annotations.ts';
 import { sentence } from '../../api/finding.ts';
+import { createdAtOf } from '../../rules/terway-switch.ts';
 import type { PodRequest } from './pod-request.ts';
 import type { Situation } from './situation.ts';
 import { fail, type Result, type Step } from './step.ts';
@@ -20,6 +22,23 @@ export const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | u
   if (seen.otherControllers === undefined || seen.otherControllers.length === 0) return undefined;
   const other = asked.findingsBeside(seen.otherControllers).find(({ id }) => id === 'OtherEipController');
   return other && fail(other.id, sentence(other), OTHERS_MS);
+};
+
+/**
+ * The result for a pod that says an address and has no PodEIP, from the time of a Terway whose EIP pool is off by now:
+ * its EIP is bound to it yet. Undefined for all others.
+ */
+export const servedByTerway = ({ seen }: Situation, { pod, target }: PodRequest): Result | undefined => {
+  const address = [ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK]
+    .map((key) => pod.metadata.annotations?.[key])
+    .find((said) => said !== undefined);
+  if (seen.podEip || seen.terwayUntil === undefined || target.on !== 'ecs' || address === undefined) return undefined;
+  if (createdAtOf(pod) > seen.terwayUntil) return undefined;
+  return fail(
+    'OtherEipController',
+    `the pod says the address ${address.slice(0, 64)} and is from before Terway was restarted without its EIP pool, so that it may have an EIP of Terway’s; have an operator stop knative-eip and run knative-eip migrate --from terway --apply, or delete the pod, if somebody has released that EIP`,
+    OTHERS_MS,
+  );
 };
 
 /**

@@ -1,7 +1,7 @@
 import { sentence } from '../../api/finding.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
 import { hasNoIPv4, ipv4Of } from '../../api/pod.ts';
-import { besideOthers } from './beside-others.ts';
+import { besideOthers, servedByTerway } from './beside-others.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import type { PodRequest } from './pod-request.ts';
 import type { Situation } from './situation.ts';
@@ -30,7 +30,11 @@ export const claim = (it: Situation, asked: PodRequest, generation: number): Ste
       return hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked);
     case 'podeip':
       // Beside another controller no PodEIP is written, since that one writes one of the same name.
-      return besideOthers(it, asked) ?? (hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked));
+      return (
+        besideOthers(it, asked) ??
+        servedByTerway(it, asked) ??
+        (hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked))
+      );
   }
 };
 

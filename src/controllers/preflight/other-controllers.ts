@@ -21,6 +21,12 @@ const FIRST_LOOKS = 15;
 export interface OtherControllers {
   /** Their names, for people; undefined before the first check. */
   readonly known: () => readonly string[] | undefined;
+  /**
+   * Pods that were created before may have an EIP of a Terway that has been restarted since, after its EIP pool was
+   * switched off by `knative-eip migrate`; wall time, milliseconds. Undefined where nobody did that, or while it is
+   * still at work.
+   */
+  readonly terwayUntil: () => number | undefined;
   /** Resolves after the first check, or after enough attempts. */
   readonly looked: Promise<void>;
   /** Repeats the check until the signal aborts. Never rejects. */
@@ -39,6 +45,8 @@ interface OthersParts {
 interface Sign {
   readonly found: readonly string[];
   readonly fault?: KubeFault | undefined;
+  /** See {@link OtherControllers.terwayUntil}. */
+  readonly until?: number | undefined;
 }
 
 /** Looks for one piece of software. Rejects with a KubeFault if it cannot be said whether it is there. */
@@ -52,7 +60,7 @@ const lookForAckExtend: Look = async (kube, signal) => {
 
 /** What of Terway makes EIPs. Once all its pods are newer than a note, they stay so, and are not read again for it. */
 const createTerwayLook = (): Look => {
-  let settledNote = '';
+  let settled = { note: '', until: 0 };
   return async (kube, signal) => {
     const configMap = await kube.get(CONFIG_MAP, { namespace: 'kube-system', name: TERWAY_CONFIG }, signal);
     const signOf = (pods: Parameters<typeof terwayAtWork>[1]): Sign => {
@@ -62,12 +70,14 @@ const createTerwayLook = (): Look => {
     const without = signOf('allNewer');
     if (!configMap || without.found.length > 0 || !isSwitchedOff(configMap)) return without;
     const note = `${configMap.metadata.uid} ${configMap.metadata.annotations?.[POOL_OFF_SINCE]}`;
-    if (note === settledNote) return without;
+    if (note === settled.note) return { ...without, until: settled.until };
     try {
       const pods = await kube.list(POD, { namespace: 'kube-system', labelSelector: TERWAY_APPS }, signal);
-      const sign = signOf(processesOf(pods));
-      if (sign.found.length === 0) settledNote = note;
-      return sign;
+      const processes = processesOf(pods);
+      const sign = signOf(processes);
+      if (sign.found.length > 0) return sign;
+      settled = { note, until: Math.max(...processes.map(({ createdAt }) => createdAt)) };
+      return { ...sign, until: settled.until };
     } catch (error) {
       if (!(error instanceof KubeFault)) throw error;
       return { ...signOf('unread'), fault: error };
@@ -92,16 +102,16 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
   let names: readonly string[] | undefined;
   let trouble = '';
   const looks: readonly Look[] = [lookForAckExtend, createTerwayLook()];
-  const there = new Map<Look, readonly string[]>();
+  const there = new Map<Look, Sign>();
   const first = Promise.withResolvers<void>();
   /** Resolves to the faults of what could not be read. */
   const look = async (signal: AbortSignal): Promise<readonly KubeFault[]> => {
     const faults = await Promise.all(
       looks.map(async (lookFor) => {
         try {
-          const { found, fault } = await lookFor(kube, signal);
-          there.set(lookFor, found);
-          return fault ? [fault] : [];
+          const sign = await lookFor(kube, signal);
+          there.set(lookFor, sign);
+          return sign.fault ? [sign.fault] : [];
         } catch (error) {
           if (signal.aborted || !(error instanceof KubeFault)) throw error;
           return [error];
@@ -132,7 +142,7 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
     for (let turn = 1; !signal.aborted; turn += 1) {
       try {
         const faults = await look(signal);
-        const found = looks.flatMap((lookFor) => there.get(lookFor) ?? []);
+        const found = looks.flatMap((lookFor) => there.get(lookFor)?.found ?? []);
         tell(found);
         names = found;
         complain(faults[0]);
@@ -146,5 +156,6 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
       await clock.sleep(isBegun ? LOOK_MS : FIRST_LOOK_MS, signal).catch(() => undefined);
     }
   };
-  return { known: () => names, looked: first.promise, run };
+  const terwayUntil = () => looks.map((lookFor) => there.get(lookFor)?.until).find((until) => until !== undefined);
+  return { known: () => names, terwayUntil, looked: first.promise, run };
 };

@@ -15,6 +15,13 @@ const virtual = { ...the.node, metadata: { ...the.node.metadata, labels: { type:
 const refusedPurchase = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
 const gone = { ...quiet, missingMs: 30_000 };
 
+const AT = '2026-11-20T10:00:00Z';
+/** A pod that was created then. */
+const from = (creationTimestamp: string, parts: Parameters<typeof pod>[0] = {}) => {
+  const { metadata, ...rest } = pod(parts);
+  return { ...rest, metadata: { ...metadata, creationTimestamp } };
+};
+
 /* Each row is one line of the decision. EIPs of users are in decide-users-eip.test.ts. */
 testDecisions([
   // no PodEIP
@@ -93,6 +100,27 @@ testDecisions([
       node: virtual,
     },
     { do: 'RecordExternal' },
+  ],
+  [
+    'a pod that says an address of an old Terway’s has its EIP yet, and gets no second',
+    { terwayUntil: Date.parse(AT), pod: from(AT, { isTold: true }) },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'a pod from after the last old Terway says an address that is a copy',
+    { terwayUntil: Date.parse(AT) - 1, pod: from(AT, { isTold: true }) },
+    { do: 'Claim', generation: 1 },
+  ],
+  ['a pod from before that says none is served', { terwayUntil: Date.parse(AT), pod: from(AT) }, { do: 'Claim' }],
+  [
+    'a pod of an old Terway’s time keeps what this controller gave it',
+    {
+      terwayUntil: Date.parse(AT),
+      pod: from(AT, { isTold: true }),
+      podEip: podEip({ allocationID, bindings }),
+      eip: eip(bound),
+    },
+    { do: 'Done', reason: 'InUse' },
   ],
   ['a request is written down first', {}, { do: 'Claim', request: the.fresh, generation: 1 }],
   [
