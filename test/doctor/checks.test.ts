@@ -194,6 +194,18 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
   'ram-action-missing': [
     { over: withCall('denied', 'Forbidden.RAM'), seen: 'vpc:DescribeEipAddresses (Forbidden.RAM)' },
   ],
+  'ram-action-refused': [
+    {
+      over: {
+        podEips: podEips.map((each) => ({
+          ...each,
+          refusedAction: 'vpc:AssociateEipAddress',
+          message: 'AssociateEipAddress: Forbidden.RAM',
+        })),
+      },
+      seen: 'AssociateEipAddress: Forbidden.RAM',
+    },
+  ],
   'wrong-account': [{ over: { account: 'None of the nodes is an instance' }, seen: 'None of the nodes' }],
   'cluster-id-shared': [{ over: { otherClusters: ['uid-2'] }, seen: 'uid-2' }],
   'eip-quota-used': [
