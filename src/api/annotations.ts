@@ -207,7 +207,10 @@ export const SUCCESSOR_UID = `${OURS}bequeathed-to`;
  */
 export const ADOPTED = `${OURS}adopted-from`;
 
-/** On Terway's ConfigMap: when `knative-eip migrate` switched its EIP pool off, RFC 3339. */
+/**
+ * On Terway's ConfigMap: when `knative-eip migrate` switched its EIP pool off, RFC 3339; any other text where it died
+ * before it knew. While it stands, the controller buys nothing beside a Terway that is older.
+ */
 export const POOL_OFF_SINCE = `${OURS}eip-pool-off-since`;
 /** The same, once a roll-back has switched it on again. */
 export const POOL_WAS_OFF_SINCE = `${OURS}eip-pool-was-off-since`;

@@ -189,7 +189,7 @@ export const schema = z.strictObject({
     .default('refuse')
     .meta(
       rule(
-        'What happens while ack-extend-network-controller or the EIP pool of Terway is in the cluster: refuse serves no new request, because both would buy; ignore is for installations of them whose EIP part is off.',
+        'What happens while ack-extend-network-controller or the EIP pool of Terway is in the cluster, or a Terway that was not restarted since knative-eip migrate switched that off: refuse serves no new request, because both would buy; ignore is for installations of them whose EIP part is off.',
         'one of refuse, ignore',
       ),
     ),

@@ -82,7 +82,7 @@ export const CLOUD_CHECKS = {
   'ram-action-missing': checkOf({
     area: 'cloud',
     severity: 'error',
-    what: 'The RAM policy does not allow an action. Actions that only read, and a dry run of CreateContainerGroup, are asked for; buying and binding cannot be tried without doing it, and PodEIPs tell of those.',
+    what: 'The RAM policy does not allow an action. Asked for are DescribeEipAddresses, DescribeCommonBandwidthPackages, DescribeNetworkInterfaces and, with the virtual node, DescribeNatGateways, DescribeContainerGroups and a dry run of CreateContainerGroup.',
     mend: 'Add it to the policy: [rights](security.md#narrower) says what breaks without each.',
     needs: ['calls'],
     find: ({ calls }) =>
@@ -94,6 +94,25 @@ export const CLOUD_CHECKS = {
           remedy:
             'add it to the RAM policy of whoever signs in: config/ram-policy.json, and config/ram-policy-virtual-node.json',
         }),
+      ),
+  }),
+  'ram-action-refused': checkOf({
+    area: 'cloud',
+    severity: 'error',
+    what: 'The controller was refused something that writes, for want of a RAM action, and PodEIPs say so. No write can be asked for without doing it: the VPC API documents a dry run of none, and it is reported to look whether an EIP exists before it looks at rights, so that NotFound would prove nothing. An action that nobody has needed yet is not judged.',
+    mend: 'Add it to the policy: [rights](security.md#narrower). `knative-eip probe` tries each action once, with an EIP of its own.',
+    needs: ['podEips'],
+    find: ({ podEips }) =>
+      [...Map.groupBy(podEips, ({ refusedAction }) => refusedAction)].flatMap(([action, all]) =>
+        action === undefined
+          ? []
+          : [
+              {
+                problem: `the controller was refused what it tried, for want of ${action}`,
+                evidence: `${listed(all.map(({ namespace, name }) => `${namespace}/${name}`))}: ${all[0]?.message ?? ''}`,
+                remedy: `add ${action} to the RAM policy of whoever signs in for the controller, or remove the Deny or the condition that keeps it: config/ram-policy.json has all`,
+              },
+            ],
       ),
   }),
   'wrong-account': checkOf({

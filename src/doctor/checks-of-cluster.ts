@@ -221,15 +221,16 @@ export const CLUSTER_CHECKS = {
   'other-controller': checkOf({
     area: 'installation',
     severity: 'error',
-    what: 'Another controller makes EIPs for the same annotations: ack-extend-network-controller, or the EIP pool of Terway.',
-    mend: 'Uninstall it, or turn its EIP part off: see [moving from another controller](migrating.md).',
+    what: 'Another controller makes EIPs for the same annotations: ack-extend-network-controller, or the EIP pool of Terway, also in a process of Terway that was not restarted since the pool was switched off.',
+    mend: 'Uninstall it, or turn its EIP part off, or restart Terway: see [moving from another controller](migrating.md).',
     needs: ['configuration', 'otherControllers'],
     find: ({ configuration, otherControllers }) =>
       whenAny(otherControllers, (names) => ({
         severity: configuration?.settings?.takesOthersForGranted ? 'warning' : 'error',
         problem: 'another controller in this cluster makes EIPs for the same annotations',
         evidence: `${listed(names)}; otherEipControllers is ${configuration?.settings?.takesOthersForGranted ? 'ignore' : 'refuse, so that no new request is served'}`,
-        remedy: 'uninstall it, or turn its EIP part off, as docs/migrating.md says',
+        remedy:
+          'uninstall it, or turn its EIP part off; restart Terway if its EIP pool was switched off (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni); docs/migrating.md says more',
       })),
   }),
 } as const satisfies Readonly<Record<string, Check>>;

@@ -154,6 +154,8 @@ export interface PodEipFact {
   readonly isAuto: boolean;
   readonly reason: string;
   readonly message: string;
+  /** The RAM action for which the controller was refused what it last tried, by the message. @default none */
+  readonly refusedAction?: string | undefined;
   /** Somebody must act. */
   readonly isStuck: boolean;
   /** It is being deleted. */

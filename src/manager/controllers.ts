@@ -271,6 +271,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       },
       policies: parts.policies,
       otherControllers: parts.otherControllers?.known,
+      terwayUntil: parts.otherControllers?.terwayUntil,
       nodeOf: (name) => caches.nodes.store.get(name),
       ...looksFor({ caches, cloud, clock, queue, signal: work }),
       record,

@@ -10,7 +10,8 @@ import { createAsForeign, deletePodEip, dropFinalizer, handBack, writeAdoption }
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { guardDefinition } from './guard.ts';
-import { lastWriteOf, TERWAY_KEY } from './read-inventory.ts';
+import { lastWriteOf } from '../rules/terway-switch.ts';
+import { TERWAY_KEY } from './read-inventory.ts';
 import { OUR_TAGS, type MigrationStep } from './steps.ts';
 import { switchedPool } from './terway.ts';
 
@@ -61,7 +62,7 @@ export const carryOut = async (step: MigrationStep, ports: CarryOutPorts, signal
 
 /**
  * Switches the EIP pool in the configuration as it is now, then notes when: by the clock of the API server, which also
- * says when a process of Terway was created. Without the note, the last write of the ConfigMap counts.
+ * says when a process of Terway was created. Without a time in the note, the last write of the ConfigMap counts.
  */
 const switchPool = async (
   { to }: Extract<MigrationStep, { do: 'SwitchPool' }>,
@@ -76,7 +77,10 @@ const switchPool = async (
   const { uid, resourceVersion, annotations } = configMap.metadata;
   const noted = annotations?.[POOL_OFF_SINCE] ?? null;
   // What Terway knows of is told by when its pool was off last: that stays known once it is on again.
-  const notes = { [POOL_OFF_SINCE]: null, ...(to === 'on' && { [POOL_WAS_OFF_SINCE]: noted }) };
+  // From the first write on the controller buys nothing beside a Terway that may be older. When that was is only told
+  // by the answer: a process that dies in between leaves a note that is no time.
+  const notes =
+    to === 'on' ? { [POOL_OFF_SINCE]: null, [POOL_WAS_OFF_SINCE]: noted } : { [POOL_OFF_SINCE]: 'being noted' };
   const body = { metadata: { uid, resourceVersion, annotations: notes }, data: { [TERWAY_KEY]: configuration } };
   const switched = await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal);
   const since = lastWriteOf(switched);

@@ -7,9 +7,6 @@ import type { Settings } from '../controllers/podeip/observation.ts';
 export const PREDECESSORS = ['ack-extend-network-controller', 'terway'] as const;
 export type Predecessor = (typeof PREDECESSORS)[number];
 
-/** Clocks of two machines differ by less; milliseconds. */
-export const CLOCK_SKEW_MS = 30_000;
-
 /** One pod, and the PodEIP of its name, as they were read. */
 export interface SeenPod {
   /** `namespace/name` of both. */

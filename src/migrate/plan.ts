@@ -1,13 +1,6 @@
+import { CLOCK_SKEW_MS } from '../rules/terway-switch.ts';
 import { planHandBack } from './hand-back.ts';
-import {
-  CLOCK_SKEW_MS,
-  type Inventory,
-  type PoolState,
-  type SeenDeployment,
-  type SeenLease,
-  type SeenPod,
-  type Surroundings,
-} from './inventory.ts';
+import type { Inventory, PoolState, SeenDeployment, SeenLease, SeenPod, Surroundings } from './inventory.ts';
 import { nothingToDo, type PlannedPod } from './planned.ts';
 import type { MigrationStep } from './steps.ts';
 import { planTakeOver, TURN_OFF } from './take-over.ts';

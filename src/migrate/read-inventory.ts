@@ -11,21 +11,15 @@ import { PODEIP } from '../api/podeip.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import { targetOf } from '../request/target.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
+import { CLOCK_SKEW_MS, lastWriteOf, TERWAY_APPS, timeIn } from '../rules/terway-switch.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
-import type { Kube, KubeObject, ObjectRef } from '../kube/port.ts';
+import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf, refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isDefinitionGuarded } from './guard.ts';
-import {
-  CLOCK_SKEW_MS,
-  type Inventory,
-  type Predecessor,
-  type SeenDeployment,
-  type SeenLease,
-  type SeenPod,
-} from './inventory.ts';
+import { type Inventory, type Predecessor, type SeenDeployment, type SeenLease, type SeenPod } from './inventory.ts';
 
 /** Where the inventory is read, and for what. */
 export interface InventoryPorts {
@@ -44,8 +38,6 @@ export interface InventoryPorts {
 const SYSTEM = 'kube-system';
 /** `eni_conf` is Terway's configuration in its ConfigMap. */
 export const TERWAY_KEY = 'eni_conf';
-/** Labels of Terway's DaemonSets. Source: ACK documentation, "Attach an independent EIP to a pod"; terway, deploy. */
-const TERWAY_APPS = 'app in (terway,terway-eni,terway-eniip)';
 /** The Deployments of this product. */
 const OWN: readonly string[] = ['knative-eip', 'knative-eip-virtual-node'];
 /** The number of EIPs that one call asks for by their addresses. */
@@ -227,18 +219,4 @@ const offSinceOf = (configMap: ConfigMap | undefined): number | undefined => {
   // Somebody may have switched it on and off again since.
   const isNewer = noted !== undefined && written !== undefined && written > noted + CLOCK_SKEW_MS;
   return noted === undefined || isNewer ? written : noted;
-};
-
-const timeIn = ({ metadata }: ConfigMap, key: string): number | undefined => {
-  const time = Date.parse(metadata.annotations?.[key] ?? '');
-  return Number.isNaN(time) ? undefined : time;
-};
-
-/** When an object was last written, by the clock of the API server; milliseconds, to the second. */
-export const lastWriteOf = ({ metadata }: KubeObject): number | undefined => {
-  const { managedFields = [] } = metadata as KubeObject['metadata'] & {
-    readonly managedFields?: readonly { readonly time?: string }[];
-  };
-  const times = managedFields.map(({ time = '' }) => Date.parse(time)).filter((time) => !Number.isNaN(time));
-  return times.length === 0 ? undefined : Math.max(...times);
 };

@@ -7,7 +7,8 @@ import { isUntagged } from '../controllers/podeip/ownership.ts';
 import { isStateful } from '../controllers/podeip/pod-request.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { parseAnnotations } from '../request/parse.ts';
-import { CLOCK_SKEW_MS, type Inventory, type PoolState, type SeenPod, type Surroundings } from './inventory.ts';
+import { isRestarted } from '../rules/terway-switch.ts';
+import type { Inventory, PoolState, SeenPod, Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, waits, type PlannedPod } from './planned.ts';
 import type { MigrationStep } from './steps.ts';
 import { placeOf, planTakeOver, RESUME, TURN_OFF } from './take-over.ts';
@@ -118,9 +119,5 @@ export const poolStateOf = ({ terway }: Pick<Inventory, 'terway'>): PoolState =>
   if (configuration.length > LARGEST) return 'on';
   const [, , value] = POOL.exec(configuration) ?? [];
   if (value?.includes('true')) return 'on';
-  // Who read the configuration before it was changed goes on by what it read. Where there is a configuration, there is
-  // a Terway: one whose pods are not found is not known to have been restarted.
-  const isNew = ({ createdAt }: { readonly createdAt: number }) =>
-    offSince !== undefined && createdAt > offSince + CLOCK_SKEW_MS;
-  return pods.length > 0 && pods.every(isNew) ? 'off' : 'restartDue';
+  return isRestarted(pods, offSince) ? 'off' : 'restartDue';
 };

@@ -203,7 +203,7 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   OtherEipController: entry(
     'refuse',
     'Another controller in the cluster makes EIPs for the same annotations, so that the pod would get two.',
-    'Turn the EIP part of the other controller off, or uninstall it.',
+    'Turn the EIP part of the other controller off, or uninstall it; restart a Terway whose EIP pool was switched off.',
   ),
   GrantNeeded: entry(
     'note',

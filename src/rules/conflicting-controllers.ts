@@ -19,8 +19,21 @@ const LARGEST = 16 * 1024;
 /** As people read them. */
 export const TERWAY_EIP_POOL = 'the EIP pool of Terway';
 
+/** A process of Terway goes on by the configuration that it read when it started. As people read it. */
+export const OLD_TERWAY = 'Terway from before its EIP pool was switched off';
+
 /** All that are known, by the names that people read. */
-export const OTHER_CONTROLLERS: readonly string[] = [ACK_EXTEND, TERWAY_EIP_POOL];
+export const OTHER_CONTROLLERS: readonly string[] = [ACK_EXTEND, TERWAY_EIP_POOL, OLD_TERWAY];
+
+/** Those of which a pod on a virtual node would get an EIP as well: Terway is on ECS nodes only. */
+export const servingOn = (names: readonly string[], place: 'ecs' | 'eci' | 'acs' | 'unknown'): readonly string[] =>
+  place === 'eci' ? names.filter((name) => name === ACK_EXTEND) : names;
+
+/** What ends the work of one of them. */
+export const remedyFor = (name: string): string =>
+  name === OLD_TERWAY
+    ? 'restart Terway (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni); once the last of its old pods is gone this goes on by itself'
+    : `turn the EIP part of ${name} off, or uninstall it`;
 
 /** Whether this Deployment makes EIPs. One without replicas makes none. */
 export const isAckExtend = ({ name, replicas }: { readonly name: string; readonly replicas: number | undefined }) =>

@@ -2,6 +2,7 @@ import { ECI_KEYS, KEYS, TAG_ALLOW_NAMESPACES } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { planCreation } from '../request/provisioner.ts';
 import { creationFacts, notAllowed, UNRESTRICTED } from '../policies/policy.ts';
+import { remedyFor, servingOn } from './conflicting-controllers.ts';
 import { finding, writtenKeys, type Rule } from './rule.ts';
 import { isForeign, isFreeToName } from './naming.ts';
 import type { Annotations } from './workload.ts';
@@ -77,13 +78,14 @@ export const otherController: Rule = ({ workload, target, settings, parsed, fact
     const { how } = planCreation(parsed, workload.annotations, target, creationFacts(settings));
     if (how !== 'podeip') return [];
   }
-  const names = otherControllers.join(' and ');
+  const others = servingOn(otherControllers, target?.on ?? 'unknown');
+  if (others.length === 0) return [];
   return [
     finding(
       'OtherEipController',
       [],
-      `${names} ${otherControllers.length > 1 ? 'make' : 'makes'} EIPs in this cluster for the same annotations, so that the pod would get two`,
-      `turn the EIP part of ${names} off, or uninstall it`,
+      `${others.join(' and ')} ${others.length > 1 ? 'make' : 'makes'} EIPs in this cluster for the same annotations, so that the pod would get two`,
+      others.map(remedyFor).join('; '),
     ),
   ];
 };

@@ -91,6 +91,7 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
   'controller-rights-missing': [{ over: { rights: { user: 'u', missing: ['watch pods'] } }, seen: 'watch pods' }],
   'other-controller': [
     { over: { otherControllers: ['ack-extend-network-controller'] }, seen: 'ack-extend' },
+    { over: { otherControllers: ['Terway from before its EIP pool was switched off'] }, seen: 'Terway from before' },
     {
       over: { otherControllers: ['the EIP pool of Terway'], ...withSettings({ takesOthersForGranted: true }) },
       severity: 'warning',
@@ -192,6 +193,18 @@ const CASES: Readonly<Record<DiagnosisId, readonly Case[]>> = {
   ],
   'ram-action-missing': [
     { over: withCall('denied', 'Forbidden.RAM'), seen: 'vpc:DescribeEipAddresses (Forbidden.RAM)' },
+  ],
+  'ram-action-refused': [
+    {
+      over: {
+        podEips: podEips.map((each) => ({
+          ...each,
+          refusedAction: 'vpc:AssociateEipAddress',
+          message: 'AssociateEipAddress: Forbidden.RAM',
+        })),
+      },
+      seen: 'AssociateEipAddress: Forbidden.RAM',
+    },
   ],
   'wrong-account': [{ over: { account: 'None of the nodes is an instance' }, seen: 'None of the nodes' }],
   'cluster-id-shared': [{ over: { otherClusters: ['uid-2'] }, seen: 'uid-2' }],

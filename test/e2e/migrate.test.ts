@@ -1,17 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { stringify } from 'yaml';
 import { CONTROLLER, CONTROLLER_NAME, OURS, TAG_PREFIX } from '../../src/api/annotations.ts';
 import { CONFIG_MAP, POD } from '../../src/api/core.ts';
 import { FINALIZER, PODEIP, type PodEip } from '../../src/api/podeip.ts';
-import { sandboxCredential } from '../../src/sandbox/cloud/sandbox-cloud.ts';
-import { configuration } from '../harness/settings.ts';
 import { until } from '../harness/until.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
+import { migrate, migrateUntil, moves } from './migrating.ts';
 import {
   ALL,
   ENC,
@@ -23,58 +18,10 @@ import {
   scaleEnc,
   TERWAY_CONFIGURATION,
 } from './predecessors.ts';
-import { isRealAvailable, setStage, VPC, type Stage } from './stage.ts';
+import { isRealAvailable, setStage, type Stage } from './stage.ts';
 
 const exec = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
-
-/** The calls that a migration never makes, nor the controller that goes on after it. */
-const MOVES = [
-  'AllocateEipAddress',
-  'AssociateEipAddress',
-  'UnassociateEipAddress',
-  'ReleaseEipAddress',
-  'AddCommonBandwidthPackageIp',
-  'RemoveCommonBandwidthPackageIp',
-];
-const moves = ({ cloud }: Stage) => cloud.ledger().filter(({ action }) => MOVES.includes(action));
-
-/** Runs the command as an operator does. */
-const migrate = async (stage: Stage, ...args: readonly string[]) => {
-  const path = join(stage.folder, 'migrate.yaml');
-  const endpoint = stage.cloudUrl;
-  await writeFile(
-    path,
-    stringify(
-      configuration({
-        clusterID: 'e2e',
-        vpcID: VPC,
-        credential: { accessKey: sandboxCredential.accessKeyId, accessSecret: sandboxCredential.accessKeySecret },
-        endpoints: { vpc: endpoint, ecs: endpoint, eci: endpoint },
-        leaderElection: { namespace: 'knative-eip-system' },
-      }),
-    ),
-  );
-  const words = ['migrate', '--from', ...args, '-c', path, '-k', stage.kubeconfig];
-  const child = spawn(process.execPath, [join(ROOT, 'src/bin.js'), ...words], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] },
-  });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (data: Buffer) => (out += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err };
-};
-
-/** Runs the command again where a machine that does much else let a call wait too long, as an operator does. */
-const migrateUntil = (stage: Stage, code: number, ...args: readonly string[]) =>
-  until(
-    `migrate ${args.join(' ')} ends with ${code}`,
-    () => migrate(stage, ...args),
-    (run) => run.code === code && !run.err.includes('failed'),
-  );
 
 const kubectl = async (stage: Stage, ...words: readonly string[]) => {
   try {

@@ -9,7 +9,7 @@ import type { Stage } from './stage.ts';
 /** What other controllers of EIPs leave behind, object by object as they are documented and written. */
 
 export const ENC = 'ack-extend-network-controller';
-const WITH_EIP = { 'k8s.aliyun.com/pod-with-eip': 'true' };
+export const WITH_EIP = { 'k8s.aliyun.com/pod-with-eip': 'true' };
 
 /** What is special about the EIP of a pod: how it is kept, and for whom. */
 interface Kept {
@@ -61,7 +61,7 @@ export const namesOf = (all: readonly Kept[]) => all.map(idOf).toSorted((a, b) =
 export const TERWAY_CONFIGURATION =
   '{\n  "version": "1",\n  "enable_eip_pool": "true",\n  "vswitch_selection_policy": "ordered"\n}\n';
 
-const createPod = (stage: Stage, { name, annotations }: Kept) =>
+export const createPod = (stage: Stage, { name, annotations }: Pick<Kept, 'name' | 'annotations'>) =>
   stage.kube.create(POD, {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -70,7 +70,7 @@ const createPod = (stage: Stage, { name, annotations }: Kept) =>
   });
 
 /** Binds an EIP to each pod, without a word to the API, and has the pod and its PodEIP say what the controllers say. */
-const serve = async (stage: Stage, kept: Kept, pod: Pod): Promise<void> => {
+export const serve = async (stage: Stage, kept: Kept, pod: Pod): Promise<void> => {
   const { kube, cloud } = stage;
   const address = pod.status?.podIP ?? '';
   const eni = cloud.interfaces().find(({ privateIps }) => privateIps.includes(address));
@@ -110,14 +110,14 @@ const serve = async (stage: Stage, kept: Kept, pod: Pod): Promise<void> => {
   await kube.patch(PODEIP, ref, { type: 'merge', subresource: 'status', body: { status } });
 };
 
-export const prepare = async (stage: Stage): Promise<void> => {
-  for (const kept of ALL) await createPod(stage, kept);
+export const prepare = async (stage: Stage, those: readonly Kept[] = ALL): Promise<void> => {
+  for (const kept of those) await createPod(stage, kept);
   const pods = await until(
     'every pod has a private address',
     () => stage.kube.list(POD, { namespace: 'default' }),
-    (all) => all.length === ALL.length && all.every(({ status }) => status?.podIP !== undefined),
+    (all) => all.length === those.length && all.every(({ status }) => status?.podIP !== undefined),
   );
-  for (const kept of ALL)
+  for (const kept of those)
     await serve(
       stage,
       kept,
@@ -133,8 +133,8 @@ export const prepare = async (stage: Stage): Promise<void> => {
 };
 
 /** A new process of Terway, as its DaemonSet makes it, which has read the configuration as it is now. */
-export const restartTerway = async ({ kube }: Stage): Promise<void> => {
-  const ref = { namespace: 'kube-system', name: 'terway-eniip-1' };
+export const restartTerway = async ({ kube }: Stage, name = 'terway-eniip-1'): Promise<void> => {
+  const ref = { namespace: 'kube-system', name };
   const old = await kube.get(POD, ref);
   if (old) await kube.delete(POD, ref, { uid: old.metadata.uid });
   await until(

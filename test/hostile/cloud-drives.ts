@@ -3,7 +3,7 @@ import { readEips, readNetworkInterfaces } from '../../src/cloud/alicloud/answer
 import { credentialProblemOf } from '../../src/cloud/credentials.ts';
 import { CloudFault } from '../../src/cloud/fault.ts';
 import { check } from '../../src/cloud/alicloud/answer-checks.ts';
-import { toFault } from '../../src/cloud/alicloud/to-fault.ts';
+import { ramActionIn, toFault } from '../../src/cloud/alicloud/to-fault.ts';
 import { plainRequestId, redact } from '../../src/cloud/alicloud/redact.ts';
 import { isQuestionDenied } from '../../src/controllers/preflight/account.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
@@ -34,6 +34,11 @@ const CODES = ['Signature', 'Throttling', 'InvalidTimeStamp', 'Forbidden.RAM', '
 
 /** Readers of what the cloud answers, and of what is sent to it. */
 export const CLOUD_DRIVES: Readonly<Record<string, Drive>> = {
+  'a RAM action in a message': (text) => [
+    ramActionIn(text),
+    ramActionIn(`To grant it, add "vpc:${text}" to the RAM policy`),
+    ramActionIn(`A RAM policy denies "${text}`),
+  ],
   'EIPs in an answer': (text) =>
     fieldsOf(EIP_ANSWER, text).map((each) =>
       attempt(() =>

@@ -7,7 +7,7 @@ import { readReview } from '../../src/webhook/review.ts';
 import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
 import { agree } from '../../src/webhook/rotation.ts';
 import { changeOf, validate } from '../../src/webhook/validate.ts';
-import { EIP_BEFORE_TRAFFIC, KEYS, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
+import { EIP_BEFORE_TRAFFIC, KEYS, POOL_OFF_SINCE, TAG_ALLOW_NAMESPACES } from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { eventOf, messageOf } from '../../src/cloudevents/event.ts';
@@ -17,6 +17,7 @@ import { ecsNodesOf } from '../../src/controllers/preflight/account.ts';
 import { SCALE_KEYS } from '../../src/rules/scale.ts';
 import { isOwn } from '../../src/rules/duplicate-claims.ts';
 import { hasEipPool } from '../../src/rules/conflicting-controllers.ts';
+import { processesOf, terwayAtWork } from '../../src/rules/terway-switch.ts';
 import { evaluateRequest } from '../../src/rules/evaluate.ts';
 import { workloadOfPod } from '../../src/rules/workload.ts';
 import { isEcsInstance } from '../../src/request/placement.ts';
@@ -237,7 +238,13 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
         existingEipNamespaces: [],
       }),
     ),
-  "Terway's configuration": (text) => hasEipPool({ eni_conf: text }),
+  "Terway's configuration": (text) => [
+    hasEipPool({ eni_conf: text }),
+    terwayAtWork(
+      { metadata: { ...metadata, annotations: { [POOL_OFF_SINCE]: text } } },
+      processesOf([{ metadata: { ...metadata, creationTimestamp: text }, spec: {} }]),
+    ),
+  ],
   'nodes of the cluster': (text) =>
     ecsNodesOf([
       { metadata, spec: { providerID: text } },

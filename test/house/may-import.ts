@@ -111,7 +111,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'virtualnode',
     'doctor',
   ],
-  migrate: ['lib', 'api', 'cloud/port', 'request', 'podeip/record', 'decisions'],
+  migrate: ['lib', 'api', 'cloud/port', 'request', 'rules', 'podeip/record', 'decisions'],
   'migrate/io': [
     'lib',
     'api',

@@ -1,4 +1,6 @@
 import test from 'ava';
+import { OLD_TERWAY } from '../../src/rules/conflicting-controllers.ts';
+import { terwayAtWork } from '../../src/rules/terway-switch.ts';
 import { POOL_OFF_SINCE, POOL_WAS_OFF_SINCE } from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { FINALIZER } from '../../src/api/podeip.ts';
@@ -50,6 +52,22 @@ test('the pool is switched in the configuration as it is by then, and when is to
   await carryOut({ do: 'SwitchPool', to: 'on' }, scene.ports, signal);
   t.is(scene.now().data.eni_conf, BEFORE);
   t.deepEqual(scene.now().metadata.annotations, { [POOL_WAS_OFF_SINCE]: scene.time }, 'for a roll-back that died');
+});
+
+test('a process that dies before it knows when the pool was switched leaves a note that holds the controller', async (t) => {
+  const scene = setScene(BEFORE);
+  let patches = 0;
+  const patch: Kube['patch'] = (...call) => {
+    patches += 1;
+    return patches === 1 ? scene.ports.kube.patch(...call) : Promise.reject(new Error('killed'));
+  };
+  const ports = { ...scene.ports, kube: { ...scene.ports.kube, patch } };
+  await t.throwsAsync(carryOut({ do: 'SwitchPool', to: 'off' }, ports, signal), { message: 'killed' });
+  const left = scene.now();
+  t.is(left.data.eni_conf, BEFORE.replace('"true"', '"false"'));
+  const configMap = { ...left, metadata: { ...left.metadata, name: 'eni-config' } };
+  t.is(terwayAtWork(configMap, [{ createdAt: Date.parse(scene.time) - 1_000 }]), OLD_TERWAY);
+  t.is(terwayAtWork(configMap, [{ createdAt: Date.parse(scene.time) + 31_000 }]), undefined, 'by the last write');
 });
 
 test('a PodEIP whose EIP is listed again keeps its finalizer', async (t) => {

@@ -1,5 +1,6 @@
 import type { FindingId } from '../../src/api/finding.ts';
 import type { ClusterFacts } from '../../src/rules/cluster-facts.ts';
+import { ACK_EXTEND, OLD_TERWAY, TERWAY_EIP_POOL } from '../../src/rules/conflicting-controllers.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../src/policies/policy.ts';
 import { daemonSet, deployment, ECI, EXISTING, NEW, ONE, pod, service, statefulSet } from './manifests.ts';
 import { type Around, type Pair, K8S, asks, names, claim } from './catalogue-pairs.ts';
@@ -150,6 +151,19 @@ export const CONTEXT_PAIRS = {
       with: asks({}),
       without: asks({}, { labels: ECI }),
       around: { facts: { otherControllers: ['the EIP pool of Terway'] } },
+    },
+    {
+      say: 'Terway serves no pod on ECI, even if knative-eip does',
+      with: asks({}),
+      without: asks({}, { labels: ECI }),
+      around: { enableVirtualNode: true, facts: { otherControllers: [TERWAY_EIP_POOL, OLD_TERWAY] } },
+    },
+    {
+      say: 'ack-extend-network-controller may serve it there',
+      with: asks({}, { labels: ECI }),
+      without: asks({}, { labels: ECI }),
+      around: { enableVirtualNode: true, facts: { otherControllers: [ACK_EXTEND] } },
+      otherwise: { enableVirtualNode: true, facts: { otherControllers: [OLD_TERWAY] } },
     },
   ],
   GrantNeeded: [

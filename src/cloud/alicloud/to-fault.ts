@@ -58,6 +58,13 @@ const ramRemedy = (action: CloudAction, body: Record<string, unknown>): string =
     : `To grant it, add "${name}" to the RAM policy of the user or role that signs in.`;
 };
 
+/** What {@link ramRemedy} says, with some room; characters of a message that are looked at. */
+const LONGEST_MESSAGE = 4_096;
+
+/** The RAM action that a message of a fault says to be missing or denied; undefined where it says none. */
+export const ramActionIn = (message: string): string | undefined =>
+  /(?:A RAM policy denies|To grant it, add) "([\w-]{1,64}:[\w*]{1,128})"/u.exec(message.slice(0, LONGEST_MESSAGE))?.[1];
+
 const fromAnswer = (error: Record<string, unknown>, status: number, context: FaultContext): CloudFault => {
   const { action, known } = context;
   const body = isRecord(error['data']) ? error['data'] : {};

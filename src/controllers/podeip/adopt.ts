@@ -4,6 +4,7 @@ import type { Eip } from '../../cloud/port.ts';
 import type { InternetChargeType } from '../../api/eip.ts';
 import type { EipRequest } from '../../request/request.ts';
 import { MAX_BANDWIDTH_MBPS } from '../../request/values.ts';
+import { remedyFor } from '../../rules/conflicting-controllers.ts';
 import { isOfBefore, isUntagged } from './ownership.ts';
 import { isFinal } from '../../api/pod.ts';
 import { hasFinalizer, type NicBinding } from './record.ts';
@@ -49,7 +50,9 @@ export const adopt = (it: Situation, podEip: PodEip): Step => {
     );
   const { otherControllers = [] } = seen;
   if (otherControllers.length > 0)
-    return leftAlone(`${otherControllers.join(' and ')} is still in the cluster; uninstall it first`);
+    return leftAlone(
+      `${otherControllers.join(' and ')} is still at work; first ${otherControllers.map(remedyFor).join('; ')}`,
+    );
   if (!hasFinalizer(podEip) || spec.allocationID === '') return leftAlone('it holds no EIP');
   if (seen.eip === undefined) return { do: 'ReadEip', allocationId: spec.allocationID };
   const { eip } = seen;

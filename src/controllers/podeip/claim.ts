@@ -1,13 +1,11 @@
 import { sentence } from '../../api/finding.ts';
 import type { ParsedRequest } from '../../request/parse.ts';
 import { hasNoIPv4, ipv4Of } from '../../api/pod.ts';
+import { besideOthers, servedByTerway } from './beside-others.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
 import type { PodRequest } from './pod-request.ts';
 import type { Situation } from './situation.ts';
 import { done, fail, retire, type Action, type Result, type Step } from './step.ts';
-
-/** Interval between checks whether another controller of EIPs is still there, milliseconds. */
-const OTHERS_MS = 30_000;
 
 /** Writes the intent before the cloud is touched. A refused request is written as well, so that users see it. */
 export const claim = (it: Situation, asked: PodRequest, generation: number): Step => {
@@ -31,7 +29,12 @@ export const claim = (it: Situation, asked: PodRequest, generation: number): Ste
     case 'after-creation':
       return hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked);
     case 'podeip':
-      return besideOthers(it, asked) ?? (hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked));
+      // Beside another controller no PodEIP is written, since that one writes one of the same name.
+      return (
+        besideOthers(it, asked) ??
+        servedByTerway(it, asked) ??
+        (hasPodIP(asked) ? write(it, asked, generation) : noAddress(it, asked))
+      );
   }
 };
 
@@ -60,15 +63,6 @@ const recordExternal = ({ pod, parsed, findings }: PodRequest): Action => ({
   isExisting: parsed.request?.kind === 'existing',
   findings,
 });
-
-/**
- * The result if another controller makes an EIP for the pod; undefined otherwise. No PodEIP is written then, since that
- * controller writes one of the same name.
- */
-const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | undefined => {
-  const other = asked.findingsBeside(seen.otherControllers ?? []).find(({ id }) => id === 'OtherEipController');
-  return other && fail(other.id, sentence(other), OTHERS_MS);
-};
 
 const refused = (parsed: ParsedRequest): Result => {
   const refusal = parsed.findings.find(({ severity }) => severity === 'refuse');

@@ -1,4 +1,5 @@
 import { adopt } from './adopt.ts';
+import { unlessBesideOthers } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { attach } from './attach.ts';
 import { finalize } from './finalize.ts';
@@ -61,7 +62,7 @@ const proceed = (it: PodEipSituation): Step => {
   if (!record.request) return hasFinalizer(podEip) ? justTampered('request') : claim(it, asked, 1);
   return record.request.kind === 'new'
     ? withoutLost(it, asked, provision(it, asked, record.request))
-    : withoutLost(it, asked, attach(it, asked, record.request));
+    : withoutLost(it, asked, unlessBesideOthers(it, asked, attach(it, asked, record.request)));
 };
 
 /** Software that keeps taking it off is not answered each time; meanwhile nothing is bought, nor bound. */

@@ -55,6 +55,10 @@ export interface ObservedState {
   readonly purchases?: Purchases | undefined;
   /** Other controllers in the cluster that make EIPs for the same annotations, by name. @default none */
   readonly otherControllers?: readonly string[] | undefined;
+  /**
+   * Pods that were created before may have an EIP of a Terway that is gone; wall time, milliseconds. @default none have
+   */
+  readonly terwayUntil?: number | undefined;
   readonly memory: TrackedState;
   /** Wall time, milliseconds: for strategies that count days and survive a restart. Deadlines use the memory's. */
   readonly now: number;

@@ -22,6 +22,8 @@ export interface ObservePorts {
   readonly policies?: Policies | undefined;
   /** Other controllers of EIPs in the cluster; undefined if they are not looked for. */
   readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
+  /** See {@link ObservedState.terwayUntil}. */
+  readonly terwayUntil?: (() => number | undefined) | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** The API server's clock, in milliseconds; undefined where nobody asks it. */
@@ -78,6 +80,7 @@ export const observe = async (
     podEip,
     node: (nodeName === undefined ? undefined : nodeOf(nodeName)) ?? null,
     otherControllers: otherControllers?.(),
+    terwayUntil: ports.terwayUntil?.(),
     policy: policy ?? (await policyFor(ref, { pod, podEip }, ports, signal)),
     // What was read before is held against the time when it was asked for.
     memory: left && left.eip !== undefined ? asOfAsking(memory, left.memory) : memory,

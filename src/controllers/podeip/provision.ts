@@ -1,5 +1,6 @@
 import type { Eip } from '../../cloud/port.ts';
 import { writeRequest, type NewEip } from '../../request/request.ts';
+import { unlessBesideOthers } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { receiveTransfer } from './transfer.ts';
 import { awaitsInstance } from './instance.ts';
@@ -27,13 +28,13 @@ import type { GivenBack, TrackedState } from './observation.ts';
 /** An EIP that is bought for the pod: find or buy it, record it, bind it. */
 export const provision = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
   const { allocationID } = it.podEip.spec;
-  if (allocationID === '') return acquire(it, asked, request);
+  if (allocationID === '') return unlessBesideOthers(it, asked, acquire(it, asked, request));
   const { eip } = it.seen;
   if (eip === undefined) return { do: 'ReadEip', allocationId: allocationID };
   if (!eip) return replaceMissing(it, asked);
   const unproven = proveOurs(it, eip);
   if (unproven) return unproven;
-  const step = joinPackage(it, eip, request) ?? bind(it, eip, boundElsewhere);
+  const step = joinPackage(it, eip, request) ?? unlessBesideOthers(it, asked, bind(it, eip, boundElsewhere));
   return returnUnused(it, eip, { request, step }) ?? step;
 };
 

@@ -2,6 +2,7 @@ import { EIP_POLICY, type EipPolicy } from '../../api/eippolicy.ts';
 import { NAMESPACE, type Namespace } from '../../api/core.ts';
 import { PODEIP, type PodEip } from '../../api/podeip.ts';
 import { reasonPolicyOf } from '../../api/reason-policy.ts';
+import { ramActionIn } from '../../cloud/alicloud/to-fault.ts';
 import { effectivePolicy, packagesOf } from '../../policies/policy.ts';
 import { namespaceHoldingOf, reportPolicies } from '../../policies/policy-status.ts';
 import { unknownFields } from '../../policies/read-policy.ts';
@@ -48,6 +49,7 @@ const podEipFact = (podEip: PodEip, now: number): PodEipFact => {
     isAuto: podEip.spec.allocationType.type === 'Auto',
     reason,
     message: ready?.message ?? '',
+    refusedAction: ready?.status === 'False' ? ramActionIn(ready.message ?? '') : undefined,
     isStuck: ready?.status === 'False' && reasonPolicyOf(reason)?.phase === 'attention',
     ageMs: Number.isNaN(since) ? 0 : Math.max(0, now - since),
   };

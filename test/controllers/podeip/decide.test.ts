@@ -1,4 +1,5 @@
 import { KEYS } from '../../../src/api/annotations.ts';
+import { OLD_TERWAY } from '../../../src/rules/conflicting-controllers.ts';
 import * as the from './situation.ts';
 import { bound, boundElsewhere, justStarted, eip, eni, pod, podEip, quiet, usersEip } from './situation.ts';
 import { testDecisions } from './decisions.ts';
@@ -13,6 +14,13 @@ const other = { uid: 'another' };
 const virtual = { ...the.node, metadata: { ...the.node.metadata, labels: { type: 'virtual-kubelet' } } };
 const refusedPurchase = { action: 'Allocate', reason: 'QuotaExceeded', message: 'no room', dueInMs: 0 } as const;
 const gone = { ...quiet, missingMs: 30_000 };
+
+const AT = '2026-11-20T10:00:00Z';
+/** A pod that was created then. */
+const from = (creationTimestamp: string, parts: Parameters<typeof pod>[0] = {}) => {
+  const { metadata, ...rest } = pod(parts);
+  return { ...rest, metadata: { ...metadata, creationTimestamp } };
+};
 
 /* Each row is one line of the decision. EIPs of users are in decide-users-eip.test.ts. */
 testDecisions([
@@ -53,6 +61,62 @@ testDecisions([
     {
       otherControllers: ['ack-extend-network-controller'],
       pod: pod({ isTold: true }),
+      podEip: podEip({ allocationID, bindings }),
+      eip: eip(bound),
+    },
+    { do: 'Done', reason: 'InUse' },
+  ],
+  [
+    'beside another controller a PodEIP from before gets no EIP',
+    { otherControllers: [OLD_TERWAY], podEip: podEip(), tagged: [] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller an EIP that was bought before is written down, so that somebody gives it back',
+    { otherControllers: [OLD_TERWAY], podEip: podEip(), tagged: [eip()] },
+    { do: 'Record', allocationId },
+  ],
+  [
+    'beside another controller an EIP that was bought before is not bound',
+    { otherControllers: [OLD_TERWAY], podEip: podEip({ allocationID, bindings }), eip: eip(), interfaces: [eni()] },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'beside another controller an EIP that cannot be bound for long is given back',
+    {
+      otherControllers: [OLD_TERWAY],
+      podEip: podEip({ allocationID, bindings }),
+      eip: eip(),
+      interfaces: [eni()],
+      memory: { ...quiet, unusedMs: 600_000 },
+    },
+    { do: 'Retire', because: 'its EIP cannot be used' },
+  ],
+  [
+    'a Terway that is older than the switch is no business of a pod on ECI',
+    {
+      otherControllers: [OLD_TERWAY],
+      pod: pod({ labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } }),
+      node: virtual,
+    },
+    { do: 'RecordExternal' },
+  ],
+  [
+    'a pod that says an address of an old Terway’s has its EIP yet, and gets no second',
+    { terwayUntil: Date.parse(AT), pod: from(AT, { isTold: true }) },
+    { do: 'Fail', reason: 'OtherEipController' },
+  ],
+  [
+    'a pod from after the last old Terway says an address that is a copy',
+    { terwayUntil: Date.parse(AT) - 1, pod: from(AT, { isTold: true }) },
+    { do: 'Claim', generation: 1 },
+  ],
+  ['a pod from before that says none is served', { terwayUntil: Date.parse(AT), pod: from(AT) }, { do: 'Claim' }],
+  [
+    'a pod of an old Terway’s time keeps what this controller gave it',
+    {
+      terwayUntil: Date.parse(AT),
+      pod: from(AT, { isTold: true }),
       podEip: podEip({ allocationID, bindings }),
       eip: eip(bound),
     },

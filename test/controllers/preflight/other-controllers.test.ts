@@ -1,8 +1,9 @@
 import test from 'ava';
+import { POOL_OFF_SINCE } from '../../../src/api/annotations.ts';
 import { DEPLOYMENT } from '../../../src/api/apps.ts';
-import { CONFIG_MAP } from '../../../src/api/core.ts';
+import { CONFIG_MAP, POD } from '../../../src/api/core.ts';
 import { createOtherControllers } from '../../../src/controllers/preflight/other-controllers.ts';
-import { ACK_EXTEND, TERWAY_CONFIG } from '../../../src/rules/conflicting-controllers.ts';
+import { ACK_EXTEND, OLD_TERWAY, TERWAY_CONFIG } from '../../../src/rules/conflicting-controllers.ts';
 import { silentLog, type Log } from '../../../src/lib/log.ts';
 import { NEW } from '../podeip/situation.ts';
 import { Operating } from '../../harness/operating.ts';
@@ -75,6 +76,71 @@ test('a process that starts beside the EIP pool of Terway buys nothing, not even
     { type: 'merge', body: pool('false') },
   );
   t.true((await world.until(() => world.cloud.eips().length === 1, 90_000)) < Infinity);
+  await world.stop();
+});
+
+/** A pod of Terway's, created when the world's clock says so. */
+const terway = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'kube-system', labels: { app: 'terway-eniip' } },
+  spec: { containers: [{ name: 'terway', image: 'terway' }] },
+});
+const switchedOff = (time: number) => ({
+  ...pool('false'),
+  metadata: { ...pool('false').metadata, annotations: { [POOL_OFF_SINCE]: new Date(time).toISOString() } },
+});
+
+test('a Terway from before the switch holds every process that starts, and the last of its old pods lets it go on', async (t) => {
+  let refused: string | undefined;
+  const lists: string[] = [];
+  const world = await Operating.create({
+    refuse: ({ path }) => {
+      if (!path.includes('labelSelector=app%20in') && !path.includes('labelSelector=app+in')) return undefined;
+      lists.push(path);
+      return refused === undefined ? undefined : 403;
+    },
+  });
+  const stands = async () => {
+    await world.pass(121_000);
+    return [world.cloud.eips().length, ...(await gauge(world))];
+  };
+  const HELD = [0, `knative_eip_other_controllers{name="${OLD_TERWAY}"} 1`];
+  for (const name of ['terway-1', 'terway-2']) await world.kube.create(POD, terway(name));
+  await world.pass(60_000);
+  world.kill();
+  await world.kube.create(CONFIG_MAP, switchedOff(world.clock.now()));
+  await world.runPod('a', NEW);
+
+  await world.start();
+  t.deepEqual(await stands(), HELD, 'both are old');
+  const told = world.events.filter(({ about }) => about.name === 'a');
+  t.true(told.length > 0 && told.every(({ reason }) => reason === 'OtherEipController'));
+  t.regex(told[0]?.note ?? '', /^Terway from before its EIP pool was switched off makes EIPs .*; restart Terway \(/);
+  t.deepEqual(await world.podEips(), []);
+
+  const replace = async (name: string) => {
+    const { metadata } = (await world.kube.get(POD, { namespace: 'kube-system', name }))!;
+    await world.kube.delete(POD, { namespace: 'kube-system', name }, { uid: metadata.uid });
+    await world.kube.create(POD, terway(`${name}-new`));
+  };
+  await replace('terway-1');
+  t.deepEqual(await stands(), HELD, 'one is old');
+  world.kill();
+  await world.start();
+  t.deepEqual(await stands(), HELD, 'one is old, and the process another');
+  await replace('terway-2');
+  refused = 'pods';
+  world.kill();
+  await world.start();
+  t.deepEqual(await stands(), HELD, 'nobody may say whether one is old');
+
+  refused = undefined;
+  t.true((await world.until(() => world.cloud.eips().length === 1, 120_000)) < Infinity);
+  t.deepEqual(await gauge(world), []);
+  const { length } = lists;
+  await world.pass(300_000);
+  t.is(lists.length, length, 'the pods of Terway are not read any more');
   await world.stop();
 });
 

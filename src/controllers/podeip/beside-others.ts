@@ -1,0 +1,49 @@
+import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK } from '../../api/annotations.ts';
+import { sentence } from '../../api/finding.ts';
+import { createdAtOf } from '../../rules/terway-switch.ts';
+import type { PodRequest } from './pod-request.ts';
+import type { Situation } from './situation.ts';
+import { fail, type Result, type Step } from './step.ts';
+
+/** Interval between checks whether another controller of EIPs is still there, milliseconds. */
+const OTHERS_MS = 30_000;
+
+/** The steps that buy an EIP, bind one, or take one from somebody else in order to bind it. */
+const HELD: ReadonlySet<Step['do']> = new Set([
+  'Allocate',
+  'AssignSuccessor',
+  'Associate',
+  'ForceDetach',
+  'Preempt',
+] satisfies Step['do'][]);
+
+/** The result if another controller makes an EIP for the pod; undefined otherwise. */
+export const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | undefined => {
+  if (seen.otherControllers === undefined || seen.otherControllers.length === 0) return undefined;
+  const other = asked.findingsBeside(seen.otherControllers).find(({ id }) => id === 'OtherEipController');
+  return other && fail(other.id, sentence(other), OTHERS_MS);
+};
+
+/**
+ * The result for a pod that says an address and has no PodEIP, from the time of a Terway whose EIP pool is off by now:
+ * its EIP is bound to it yet. Undefined for all others.
+ */
+export const servedByTerway = ({ seen }: Situation, { pod, target }: PodRequest): Result | undefined => {
+  const address = [ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK]
+    .map((key) => pod.metadata.annotations?.[key])
+    .find((said) => said !== undefined);
+  if (seen.podEip || seen.terwayUntil === undefined || target.on !== 'ecs' || address === undefined) return undefined;
+  if (createdAtOf(pod) > seen.terwayUntil) return undefined;
+  return fail(
+    'OtherEipController',
+    `the pod says the address ${address.slice(0, 64)} and is from before Terway was restarted without its EIP pool, so that it may have an EIP of Terway’s; have an operator stop knative-eip and run knative-eip migrate --from terway --apply, or delete the pod, if somebody has released that EIP`,
+    OTHERS_MS,
+  );
+};
+
+/**
+ * The step, unless it would buy or bind an EIP for a pod that another controller may have given one: the PodEIP may be
+ * from before that controller was there. Who has an address keeps it, and everything is given back as always.
+ */
+export const unlessBesideOthers = (it: Situation, asked: PodRequest, step: Step): Step =>
+  HELD.has(step.do) ? (besideOthers(it, asked) ?? step) : step;
