@@ -129,11 +129,14 @@ const byVolume = ({ name, nfs, flexVolume }: ChoosingVolume): readonly InstanceC
   });
 };
 
-const place = (field: string, allowance: 'fileServers' | 'buckets', on: string, path: string): InstanceChoice => ({
-  field,
-  value: `${on}:${straight(path)}`.slice(0, LONGEST_ANNOTATION),
-  allowance,
-});
+/**
+ * A server or bucket with a `/` in it is none: together with the path it would name another place than the two do, such
+ * as `10.0.0.9:/team/../other` and `/..`.
+ */
+const place = (field: string, allowance: 'fileServers' | 'buckets', on: string, path: string): InstanceChoice => {
+  const value = `${on}:${straight(path)}`.slice(0, LONGEST_ANNOTATION);
+  return { field, value, allowance: on.includes('/') ? undefined : allowance };
+};
 
 /** The longest name of an option of a volume that is repeated, characters. */
 const LONGEST_OPTION = 60;

@@ -14,6 +14,8 @@ interface Rule {
 /** One verb on one resource: what can be taken away by itself. */
 export interface Right {
   readonly folder: string;
+  /** The name of its Role or ClusterRole. */
+  readonly role: string;
   readonly group: string;
   readonly resource: string;
   readonly verb: string;
@@ -37,12 +39,16 @@ export const rights: readonly Right[] = Object.entries(FILES).flatMap(([folder, 
   names.flatMap((name) =>
     parseAllDocuments(readFileSync(new URL(`../../config/${folder}/${name}.yaml`, import.meta.url), 'utf8')).flatMap(
       (document) => {
-        const { metadata, rules } = document.toJS() as { metadata: { namespace?: string }; rules: readonly Rule[] };
+        const { metadata, rules } = document.toJS() as {
+          metadata: { name: string; namespace?: string };
+          rules: readonly Rule[];
+        };
         return rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
           apiGroups.flatMap((group) =>
             resources.flatMap((resource) =>
               verbs.map((verb) => ({
                 folder,
+                role: metadata.name,
                 group,
                 resource,
                 verb,

@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { parse, stringify } from 'yaml';
 import { ECI_KEYS, VIRTUAL_NODE_TAINT } from '../../src/api/annotations.ts';
 import { until } from '../harness/until.ts';
+import { nodeAuthority } from '../kube-api/node-authority.ts';
 import { HOW_TO_GET_ONE, controlPlaneAvailable, startControlPlane } from '../kube-api/real.ts';
 
 /* What a tenant may write on a pod that still waits for a node, on a real control plane without our webhook. */
@@ -26,15 +30,26 @@ const pod = (name: string, annotations: object = {}) => ({
 
 // Tolerations can be added, and none of those that there are may be missing.
 const tolerating = (value: object) => [{ op: 'add', path: '/spec/tolerations/-', value }];
+
+/** What Kubernetes lets a Binding do beside naming the node: write annotations on the pod. */
+const binding = (name: string, node: string, values: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Binding',
+  metadata: { name, namespace: 'default', annotations: values },
+  target: { apiVersion: 'v1', kind: 'Node', name: node },
+});
 const annotations = (values: object) => ({ metadata: { annotations: values } });
 
 declare(controlPlaneAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-  const plane = (await startControlPlane())!;
-  const kubectl = (words: readonly string[], input?: object) => {
+  const folder = await mkdtemp(join(tmpdir(), 'eip-pods-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const { authority } = await nodeAuthority(folder);
+  const plane = (await startControlPlane({ nodeAuthority: authority }))!;
+  const kubectl = (words: readonly string[], input?: object | string) => {
     const args = ['--kubeconfig', plane.kubeconfig, ...words, ...(input === undefined ? [] : ['-f', '-'])];
     const { status, stdout, stderr } = spawnSync('kubectl', args, {
       encoding: 'utf8',
-      ...(input !== undefined && { input: stringify(input) }),
+      ...(input !== undefined && { input: typeof input === 'string' ? input : stringify(input) }),
     });
     return { isDone: status === 0, out: stdout, err: stderr };
   };
@@ -54,11 +69,13 @@ declare(controlPlaneAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async 
       '-p',
       JSON.stringify(body),
     ]);
+  const status = (name: string, body: object, as?: readonly string[]) =>
+    patch(name, body, [...(as ?? ['--as', ALICE]), '--subresource', 'status']);
   try {
     // The service account that pods have by default is made by a controller that is not here.
     kubectl(['create', 'serviceaccount', 'default']);
     for (const folder of ['crd', 'admission']) must(['apply', '-k', `config/${folder}`]);
-    must(['create', 'role', 'tenant', '--verb=*', '--resource=pods']);
+    must(['create', 'role', 'tenant', '--verb=*', '--resource=pods,pods/status,pods/binding,bindings']);
     must(['create', 'rolebinding', 'tenant', '--role=tenant', '--serviceaccount=default:alice']);
     await until(
       'she may create pods',
@@ -104,7 +121,42 @@ declare(controlPlaneAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async 
       const { isDone, err } = patch(name, body);
       t.true(isDone, `${what}: ${err}`);
     }
+    // Past the updates of pods: through the status, and through the Binding.
+    const bind = (name: string, how: object, path: string, as: readonly string[] = ['--as', ALICE]) => {
+      const at = `/api/v1/namespaces/default/${path}`;
+      return kubectl([...as, 'create', '--raw', at], JSON.stringify({ ...binding(name, 'n1'), ...how }));
+    };
+    const forged = { status: { podIP: '10.0.0.66', podIPs: [{ ip: '10.0.0.66' }] } };
+    for (const [what, { isDone, err }, says] of [
+      ['its status names an EIP', status('plain', annotations({ [ECI_KEYS.instanceId]: VICTIM })), /by kubelets/],
+      ['and asks for one', status('plain', annotations({ [ECI_KEYS.withEip]: 'true' })), /by kubelets/],
+      ['an address of another pod', status('late', forged), /the address of a pod.* are written by kubelets/],
+      [
+        'a Binding that names an EIP',
+        bind('late', binding('late', 'n1', { [ECI_KEYS.instanceId]: VICTIM }), 'pods/late/binding'),
+        /put on nodes by schedulers/,
+      ],
+      ['the same by its older name', bind('late', {}, 'bindings'), /put on nodes by schedulers/],
+    ] as const) {
+      t.false(isDone, what);
+      t.regex(err, says, what);
+    }
+    const condition = { status: { conditions: [{ type: 'example.com/ready', status: 'True' }] } };
+    t.true(status('plain', condition).isDone, 'another part of the status');
     t.true(patch('plain', annotations({ [ECI_KEYS.withEip]: 'true' }), []).isDone, 'an administrator may');
+    // A scheduler and a kubelet, with the rights that Kubernetes gives them.
+    const scheduled = { ...pod('scheduled'), spec: { ...pod('scheduled').spec, schedulingGates: [] } };
+    must(['create'], { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+    must(['create'], scheduled);
+    const byScheduler = bind('scheduled', {}, 'pods/scheduled/binding', ['--as', 'system:kube-scheduler']);
+    t.true(byScheduler.isDone, byScheduler.err);
+    // kubectl looks before it patches, which a kubelet may not do with a status.
+    const kubelet = ['--as', 'system:node:n1', '--as-group', 'system:nodes'];
+    const bound = JSON.parse(must(['get', 'pod', 'scheduled', '-o', 'json'])) as { status: object };
+    const at = '/api/v1/namespaces/default/pods/scheduled/status';
+    const seen = JSON.stringify({ ...bound, status: { ...bound.status, ...forged.status } });
+    const byKubelet = kubectl([...kubelet, 'replace', '--raw', at], seen);
+    t.true(byKubelet.isDone, byKubelet.err);
     // One that runs is not the policy's business: its instance is there.
     must([
       'patch',

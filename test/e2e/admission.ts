@@ -16,10 +16,10 @@ export const LONGEST_WAIT_SECONDS = 30;
  * The manifest of the product, with the address of this machine in place of a Service of the cluster, and all the time
  * that it may be given.
  */
-export const webhookConfiguration = (port: number) => {
-  const manifest = parse(readFileSync('config/webhook/mutating_webhook_configuration.yaml', 'utf8')) as {
-    webhooks: { clientConfig: { service: { path: string } } }[];
-  };
+export const webhookConfiguration = (port: number, which: 'mutating' | 'validating' = 'mutating') => {
+  const manifest = parse(readFileSync(`config/webhook/${which}_webhook_configuration.yaml`, 'utf8'), {
+    merge: true,
+  }) as { webhooks: { clientConfig: { service: { path: string } } }[] };
   return {
     ...manifest,
     webhooks: manifest.webhooks.map((webhook) => ({

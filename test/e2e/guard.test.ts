@@ -9,25 +9,10 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { deployment, EXISTING, NEW, ONE, service } from '../rules/manifests.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
-import { LONGEST_WAIT_SECONDS } from './admission.ts';
+import { webhookConfiguration } from './admission.ts';
 import { isRealAvailable, setStage, type Controller, type Stage } from './stage.ts';
 import { until } from '../harness/until.ts';
 import { freePort } from '../harness/free-port.ts';
-
-/** The manifest of the product, with the address of this machine in place of a Service of the cluster. */
-const configuration = (port: number): object => {
-  const manifest = parse(readFileSync('config/webhook/validating_webhook_configuration.yaml', 'utf8'), {
-    merge: true,
-  }) as { webhooks: { clientConfig: { service: { path: string } } }[] };
-  return {
-    ...manifest,
-    webhooks: manifest.webhooks.map((webhook) => ({
-      ...webhook,
-      timeoutSeconds: LONGEST_WAIT_SECONDS,
-      clientConfig: { url: `https://127.0.0.1:${port}${webhook.clientConfig.service.path}` },
-    })),
-  };
-};
 
 const BAD = { ...NEW, 'k8s.aliyun.com/eip-bandwidth': '501' };
 const declare = isRealAvailable() ? test.serial : test.skip;
@@ -51,7 +36,7 @@ const withWebhooks = async (
   try {
     await prepare({ stage, apply });
     const port = await freePort();
-    await stage.kube.create(VALIDATING_WEBHOOKS, configuration(port));
+    await stage.kube.create(VALIDATING_WEBHOOKS, webhookConfiguration(port, 'validating'));
     const controller = await stage.startController({
       leaderElection: { enabled: false, namespace: 'knative-eip-system' },
       webhook: { enabled: true, address: `127.0.0.1:${port}`, hosts: ['127.0.0.1'] },

@@ -7,6 +7,8 @@ import test, { type ExecutionContext } from 'ava';
 import { NODE_CERTIFICATE } from '../../src/api/annotations.ts';
 import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../src/api/certificates.ts';
 import { CONFIG_MAP, NODE, POD, SECRET } from '../../src/api/core.ts';
+import { CRD } from '../../src/api/apiextensions.ts';
+import { EIP_POLICY } from '../../src/api/eippolicy.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
@@ -20,8 +22,11 @@ import { makeKey, requestName, signingRequest } from '../../src/virtualnode/sign
 import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
 import { nodeAuthority } from '../kube-api/node-authority.ts';
 import { HOW_TO_GET_ONE, startControlPlane } from '../kube-api/real.ts';
+import { definitionOf } from '../harness/cluster.ts';
 import { freePort } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
+import { rights } from '../config/roles.ts';
+import { auditedOf, isBy, nameAll } from './audit.ts';
 import { actAsProduct, HOME } from './rights.ts';
 import { isRealAvailable, setStage, VIRTUAL_NODE_NAME, VIRTUAL_NODE_SETTINGS } from './stage.ts';
 
@@ -34,6 +39,8 @@ import { isRealAvailable, setStage, VIRTUAL_NODE_NAME, VIRTUAL_NODE_SETTINGS } f
 const run = promisify(execFile);
 const IDENTITY = { namespace: HOME, name: 'knative-eip-virtual-node-identity' };
 const NAMESPACE = 'default';
+/** On the embedded API: an instance of a former node (test/virtualnode/orphans.test.ts), and a repeated Event. */
+const USED_ELSEWHERE = ['config/virtual-node: pods list', 'config/virtual-node: events.events.k8s.io patch'];
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** What a request comes to: `ok`, or the kind of the fault. */
@@ -88,7 +95,13 @@ const pendingOf = async (kube: Kube, signer: { readonly signerName: string }) =>
 const startNode = async (t: ExecutionContext) => {
   const folder = await mkdtemp(join(tmpdir(), 'eip-identity-'));
   const { authority, apiServer } = await nodeAuthority(folder);
-  const plane = await startControlPlane({ controllers: true, nodeAuthority: authority, kubeletClient: apiServer });
+  const auditLog = join(folder, 'audit.log');
+  const plane = await startControlPlane({
+    controllers: true,
+    nodeAuthority: authority,
+    kubeletClient: apiServer,
+    auditLog,
+  });
   if (!plane) throw new Error(HOW_TO_GET_ONE);
   t.teardown(plane.stop);
   t.teardown(() => rm(folder, { recursive: true }));
@@ -125,14 +138,14 @@ const startNode = async (t: ExecutionContext) => {
     t.teardown(() => connection.close());
     return { ...connection, kube: createKube({ transport: connection.calls, clock }) };
   };
-  return { stage, kube, settings, kubectl, as, folder, plane };
+  return { stage, kube, settings, kubectl, as, auditLog };
 };
 
 const title =
   'the virtual node has an identity of its own, which reads what its pods refer to and nothing else, and a certificate that API servers check';
 const declare = isRealAvailable() ? test : test.skip;
 declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
-  const { stage, kube, settings, kubectl, as } = await startNode(t);
+  const { stage, kube, settings, kubectl, as, auditLog } = await startNode(t);
   const controller = await stage.startController(settings, 'eip');
   const node = await stage.startController(settings, 'virtual-node');
 
@@ -261,8 +274,9 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
     ({ pods, groups, eips }) => pods + groups + eips === 0,
   );
 
-  // A restart needs nobody: the identity is in its Secret.
+  // A restart needs nobody: the identity is in its Secret. By now there are policies, which were looked for before.
   t.is(await node.terminate(), 0);
+  await kube.create(CRD, definitionOf(EIP_POLICY));
   const again = await stage.startController(settings, 'virtual-node');
   await kube.create(WORKLOAD_POD, podThatRefers('second'));
   await until(
@@ -288,4 +302,9 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
   t.false(Object.keys((await kube.get(SECRET, IDENTITY))?.data ?? {}).includes('tls.crt'));
   t.is(await third.terminate(), 0);
   t.is(await controller.terminate(), 0);
+
+  // Each right of the folder was used by its service account, in the words of the API server.
+  const audited = auditedOf(auditLog, 'knative-eip-virtual-node');
+  const granted = rights.filter(({ folder }) => folder === 'virtual-node');
+  t.deepEqual(nameAll(granted.filter((right) => !audited.some((it) => isBy(right, it)))), USED_ELSEWHERE);
 });

@@ -50,6 +50,8 @@ export interface ControlPlaneOptions {
    * NodeRestriction, and kubelets whose certificates are checked.
    */
   readonly nodeAuthority?: { readonly certificate: string; readonly key: string } | undefined;
+  /** A file that gets a line for each request, with who made it and which right allowed it; see test/e2e/audit.ts. */
+  readonly auditLog?: string | undefined;
 }
 
 /** What to set so that tests against a real control plane run. */
@@ -68,6 +70,14 @@ const binary = (name: string): string | undefined => {
 /** Whether {@link startControlPlane} will give a control plane. Known at once, so that tests can be declared by it. */
 export const controlPlaneAvailable = (): boolean =>
   Boolean(process.env['KUBECONFIG']) || (binary('etcd') !== undefined && binary('kube-apiserver') !== undefined);
+
+/** Who asks for what and why he may; no bodies. Source: kubernetes.io/docs/tasks/debug/debug-cluster/audit. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived', 'ResponseStarted'],
+  rules: [{ level: 'Metadata', userGroups: ['system:serviceaccounts'] }, { level: 'None' }],
+};
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -155,7 +165,9 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       'advertise-client-urls': etcdUrl,
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
     });
-    const { address = '127.0.0.1', kubeletClient, frontProxy, nodeAuthority } = options;
+    const { address = '127.0.0.1', kubeletClient, frontProxy, nodeAuthority, auditLog } = options;
+    const auditPolicy = join(dir, 'audit-policy.json');
+    if (auditLog !== undefined) await writeFile(auditPolicy, JSON.stringify(AUDIT_POLICY));
     const server = run('kube-apiserver', apiserver, {
       'etcd-servers': etcdUrl,
       'bind-address': address,
@@ -174,6 +186,12 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
         'enable-admission-plugins': 'NodeRestriction',
         'client-ca-file': nodeAuthority.certificate,
         'kubelet-certificate-authority': nodeAuthority.certificate,
+      }),
+      // As it comes, and not in batches: whoever has had his answer finds his line.
+      ...(auditLog !== undefined && {
+        'audit-log-path': auditLog,
+        'audit-log-mode': 'blocking',
+        'audit-policy-file': auditPolicy,
       }),
       ...(kubeletClient && {
         'kubelet-client-certificate': kubeletClient.certificate,

@@ -99,6 +99,9 @@ test('a share is allowed with its server, or with a path above it, however it is
     ['s*', 'st', '/', true],
     ['s:/a*', 's', '/ab', true],
     ['s:/a', 's:/a', '/x', false],
+    ['s:/a', 's:/a/../b', '/..', false],
+    ['s:/a', 's:/a/..', '/b', false],
+    ['s*', 's/../t', '/', false],
     ['*', 'anything', '/', true],
   ];
   for (const [entry, server, path, isAllowed] of rows)
