@@ -135,6 +135,9 @@ const AUTHORS_FIELDS = [
   'spec.volumes[].secret',
   'spec.volumes[].projected',
   'spec.volumes[].downwardAPI',
+  // A claim reaches what an administrator, or a provisioner for him, has bound to it, and nothing that it names itself.
+  'spec.volumes[].persistentVolumeClaim',
+  'spec.volumes[].ephemeral',
 ];
 
 /** Fields that choose something of the account; the parts of a flexVolume have rows of their own by driver. */

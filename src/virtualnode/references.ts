@@ -1,13 +1,15 @@
 import { CONFIG_MAP, SECRET } from '../api/core.ts';
+import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../api/persistent-volumes.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
-import { tokenKey, type TranslationInput } from './translate/input.ts';
-import type { TokenProjection, Volume, WorkloadPod } from './workload-pod.ts';
+import { claimNameOf, isForOne } from './translate/bound-claims.ts';
+import { tokenKey, type ReadClaim, type TranslationInput } from './translate/input.ts';
+import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
 
 /** The objects that a pod refers to, by name, except those that do not exist. */
-export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;
+export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens' | 'claims'>;
 
 interface Names {
   readonly configMaps: ReadonlySet<string>;
@@ -62,10 +64,18 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
  * does not exist yet.
  */
 export const readReferences = async (
-  { kube, calls, clock }: { readonly kube: Kube; readonly calls: KubeletCalls; readonly clock: Clock },
+  ports: {
+    /** With the identity of the node. */
+    readonly kube: Kube;
+    /** Sees pods of other nodes. */
+    readonly clusterKube: Kube;
+    readonly calls: KubeletCalls;
+    readonly clock: Clock;
+  },
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References> => {
+  const { kube, calls, clock } = ports;
   const { configMaps, secrets, tokens } = namesIn(pod);
   const { namespace } = pod.metadata;
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
@@ -83,7 +93,52 @@ export const readReferences = async (
     } catch (error) {
       if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
     }
-  return { configMaps: await read(CONFIG_MAP, configMaps), secrets: await read(SECRET, secrets), tokens: made };
+  return {
+    configMaps: await read(CONFIG_MAP, configMaps),
+    secrets: await read(SECRET, secrets),
+    tokens: made,
+    claims: await readClaims(ports, pod, signal),
+  };
+};
+
+/**
+ * The claims of the pod's volumes, and what they are bound to. The Node authorizer answers 403 for a claim that is not
+ * there, and for a volume as long as it has not seen that it is of a pod of the node: both are left out, as what does
+ * not exist is.
+ */
+const readClaims = async (
+  { kube, clusterKube }: { readonly kube: Kube; readonly clusterKube: Kube },
+  pod: WorkloadPod,
+  signal: AbortSignal,
+): Promise<References['claims']> => {
+  const { namespace } = pod.metadata;
+  const names = present((pod.spec.volumes ?? []).map((volume) => claimNameOf(volume, pod)));
+  const found = new Map<string, ReadClaim>();
+  for (const name of names) {
+    const claim = await unlessForbidden(kube.get(PERSISTENT_VOLUME_CLAIM, { namespace, name }, signal));
+    if (!claim) continue;
+    const volumeName = claim.status?.phase === 'Bound' ? claim.spec?.volumeName : undefined;
+    const volume = volumeName
+      ? await unlessForbidden(kube.get(PERSISTENT_VOLUME, { name: volumeName }, signal))
+      : undefined;
+    found.set(name, { claim, volume });
+  }
+  if (![...found.values()].some(({ volume }) => volume && isForOne(volume))) return found;
+  const pods = await clusterKube.list(WORKLOAD_POD, { namespace }, signal);
+  for (const [name, read] of found) found.set(name, { ...read, users: pods.filter((each) => usesClaim(each, name)) });
+  return found;
+};
+
+const usesClaim = (pod: WorkloadPod, name: string): boolean =>
+  pod.spec.volumes?.some((volume) => claimNameOf(volume, pod) === name) ?? false;
+
+const unlessForbidden = async <T>(asked: Promise<T | undefined>): Promise<T | undefined> => {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
+    throw error;
+  }
 };
 
 /** For how many more times, and after which pause, what is forbidden is asked for again. */

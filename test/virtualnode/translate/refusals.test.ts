@@ -205,16 +205,17 @@ const rows: Readonly<Record<string, Row>> = {
     fields: ['spec.dnsConfig.nameservers'],
     says: /has no name servers/,
   },
-  'claims of volumes': {
-    pod: volume({ persistentVolumeClaim: { claimName: 'c' } }),
-    fields: ['spec.volumes[v]'],
-    says: /kind persistentVolumeClaim cannot be given to an ECI instance; use emptyDir/,
-  },
   'paths of the host': {
     pod: volume({ hostPath: { path: '/' } }),
     fields: ['spec.volumes[v]'],
-    says: /kind hostPath/,
+    says: /kind hostPath cannot be given to an ECI instance; use emptyDir/,
   },
+  'drivers that run on a node': {
+    pod: volume({ csi: { driver: 'diskplugin.csi.alibabacloud.com' } }),
+    fields: ['spec.volumes[v]'],
+    says: /kind csi/,
+  },
+  repositories: { pod: volume({ gitRepo: {} }), fields: ['spec.volumes[v]'], says: /kind gitRepo/ },
   'volumes without a source': { pod: volume({}), fields: ['spec.volumes[v]'], says: /kind without source/ },
   'other drivers': {
     pod: volume({ flexVolume: { driver: 'x/y' } }),
