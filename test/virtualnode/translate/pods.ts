@@ -72,6 +72,8 @@ export const EVERYTHING = allowing({
   buckets: ALL,
   mountOptions: ALL,
   tagKeys: ALL,
+  acrInstances: ALL,
+  privateAddresses: ALL,
   ephemeralStorageGiB: 2000,
   newDiskGiB: 2000,
 });
