@@ -1,7 +1,7 @@
 import { CONFIG_MAP, SECRET } from '../api/core.ts';
 import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../api/persistent-volumes.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { claimNameOf, isForOne } from './translate/bound-claims.ts';
@@ -89,7 +89,7 @@ export const readReferences = async (
   const made = new Map<string, string>();
   for (const projection of tokens)
     try {
-      made.set(tokenKey(projection), await requestToken({ calls, clock }, pod, projection, signal));
+      made.set(tokenKey(projection), await afterLag(clock, () => calls.requestToken(pod, projection, signal), signal));
     } catch (error) {
       if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
     }
@@ -102,25 +102,30 @@ export const readReferences = async (
 };
 
 /**
- * The claims of the pod's volumes, and what they are bound to. The Node authorizer answers 403 for a claim that is not
- * there, and for a volume as long as it has not seen that it is of a pod of the node: both are left out, as what does
- * not exist is.
+ * The claims of the pod's volumes, and what they are bound to. What may not be read, as where the right is missing or a
+ * volume names another claim, is left out, as what does not exist is.
  */
 const readClaims = async (
-  { kube, clusterKube }: { readonly kube: Kube; readonly clusterKube: Kube },
+  { kube, clusterKube, clock }: { readonly kube: Kube; readonly clusterKube: Kube; readonly clock: Clock },
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References['claims']> => {
   const { namespace } = pod.metadata;
   const names = present((pod.spec.volumes ?? []).map((volume) => claimNameOf(volume, pod)));
   const found = new Map<string, ReadClaim>();
+  const get = async <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T | undefined> => {
+    try {
+      return await afterLag(clock, () => kube.get(resource, ref, signal), signal);
+    } catch (error) {
+      if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
+      throw error;
+    }
+  };
   for (const name of names) {
-    const claim = await unlessForbidden(kube.get(PERSISTENT_VOLUME_CLAIM, { namespace, name }, signal));
+    const claim = await get(PERSISTENT_VOLUME_CLAIM, { namespace, name });
     if (!claim) continue;
     const volumeName = claim.status?.phase === 'Bound' ? claim.spec?.volumeName : undefined;
-    const volume = volumeName
-      ? await unlessForbidden(kube.get(PERSISTENT_VOLUME, { name: volumeName }, signal))
-      : undefined;
+    const volume = volumeName ? await get(PERSISTENT_VOLUME, { name: volumeName }) : undefined;
     found.set(name, { claim, volume });
   }
   if (![...found.values()].some(({ volume }) => volume && isForOne(volume))) return found;
@@ -132,32 +137,18 @@ const readClaims = async (
 const usesClaim = (pod: WorkloadPod, name: string): boolean =>
   pod.spec.volumes?.some((volume) => claimNameOf(volume, pod) === name) ?? false;
 
-const unlessForbidden = async <T>(asked: Promise<T | undefined>): Promise<T | undefined> => {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
-    throw error;
-  }
-};
-
 /** For how many more times, and after which pause, what is forbidden is asked for again. */
 const MORE = 2;
 const LAG_MS = 500;
 
 /**
- * A token, though the API server that is asked may not have seen yet that the pod is the node's: the Node authorizer of
- * each follows by a watch of its own, and answers 403 until then, as where a right is missing.
+ * What is asked for as the node, though the API server that is asked may not have seen yet that the pod is the node's:
+ * the Node authorizer of each follows by a watch of its own, and answers 403 until then, as where a right is missing.
  */
-const requestToken = async (
-  { calls, clock }: { readonly calls: KubeletCalls; readonly clock: Clock },
-  pod: WorkloadPod,
-  projection: TokenProjection,
-  signal: AbortSignal,
-): Promise<string> => {
+const afterLag = async <T>(clock: Clock, ask: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   for (let left = MORE; ; left -= 1)
     try {
-      return await calls.requestToken(pod, projection, signal);
+      return await ask();
     } catch (error) {
       if (left === 0 || !(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
       await clock.sleep(LAG_MS, signal);
