@@ -89,6 +89,10 @@ export interface VirtualNodeAllowances {
   /** Options of mounts, word for word: some of them name servers and identities. */
   readonly mountOptions?: readonly string[] | undefined;
   readonly tagKeys?: readonly string[] | undefined;
+  /** Instances of ACR whose images ECI pulls by its own identity, as `cri-…` or `region:cri-…`. */
+  readonly acrInstances?: readonly string[] | undefined;
+  /** Private addresses of instances. With `*`, ECI may also keep one for the next instance. */
+  readonly privateAddresses?: readonly string[] | undefined;
   /** The most beside the free 30 GiB; GiB. */
   readonly ephemeralStorageGiB?: number | undefined;
   /** The largest disk that is made for a volume; GiB. */

@@ -167,6 +167,21 @@ export interface ContainerGroupSpec {
   readonly imageSnapshotId?: string | undefined;
   readonly autoMatchImageCache?: boolean | undefined;
   readonly ipv6AddressCount?: number | undefined;
+  /** An address of the vSwitch that is used. */
+  readonly privateIpAddress?: string | undefined;
+  /** Its address is kept for the next instance, for some hours. */
+  readonly fixedIp?: { readonly retainHours?: number | undefined } | undefined;
+  readonly ntpServers?: readonly string[] | undefined;
+  /** The path of core dumps in the containers. */
+  readonly corePattern?: string | undefined;
+  readonly cpuOptions?:
+    { readonly cores?: number | undefined; readonly threadsPerCore?: number | undefined } | undefined;
+  /** Registries that are asked by HTTP, and such whose certificates are not checked. */
+  readonly plainHttpRegistries?: readonly string[] | undefined;
+  readonly insecureRegistries?: readonly string[] | undefined;
+  /** Instances of ACR whose images are pulled by ECI's own identity. */
+  readonly acrInstances?:
+    readonly { readonly instanceId: string; readonly regionId?: string | undefined }[] | undefined;
   readonly ingressBandwidth?: number | undefined;
   readonly egressBandwidth?: number | undefined;
   readonly registryCredentials?:

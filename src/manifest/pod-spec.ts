@@ -156,6 +156,10 @@ const volume = z.looseObject({
       options: maybe(strings),
     }),
   ),
+  persistentVolumeClaim: maybe(
+    z.object({ claimName: maybe(z.string()).transform((name) => name ?? ''), readOnly: flag }),
+  ),
+  ephemeral: anything,
 });
 
 const podSpec = z.object({

@@ -92,6 +92,8 @@ const WORDS: Readonly<Record<ListAllowance, string>> = {
   buckets: 'bucket',
   mountOptions: 'mount option',
   tagKeys: 'tag key',
+  acrInstances: 'ACR instance',
+  privateAddresses: 'private address',
 };
 
 /** How many values a sentence offers. */
@@ -118,7 +120,8 @@ const refusal = (
     };
   }
   const word = WORDS[choice.allowance];
-  const what = value === ANY ? `let ECI look for an ${word} by itself` : `choose the ${word} ${quote(value)}`;
+  const any = allowance === 'privateAddresses' ? `have a ${word} kept` : `let ECI look for an ${word} by itself`;
+  const what = value === ANY ? any : `choose the ${word} ${quote(value)}`;
   const own = configuredFor(choice, configured);
   const offered = speaking
     .flatMap(({ allows }) => allows[choice.allowance] ?? [])

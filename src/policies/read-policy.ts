@@ -44,6 +44,8 @@ const schema = z.object({
         buckets: ids,
         mountOptions: ids,
         tagKeys: ids,
+        acrInstances: ids,
+        privateAddresses: ids,
         ephemeralStorageGiB: maybe(z.int().min(0)),
         newDiskGiB: maybe(z.int().min(0)),
       }),

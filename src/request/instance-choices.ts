@@ -68,8 +68,9 @@ const byAnnotation = (key: string, allowance: Allowance, given: string): readonl
     // The virtual node reads it in the same way, and refuses what is no size.
     return gib === undefined ? [] : [{ field, key, value: text, allowance, gib }];
   }
-  // ECI looks for a cache by itself: it may be anybody's, with what needs a password to be pulled.
-  if (AUTOMATIC_CACHES.has(key)) return text === 'false' ? [] : [{ field, key, value: ANY, allowance }];
+  // ECI looks for a cache by itself: it may be anybody's, with what needs a password to be pulled. And it keeps
+  // whatever address of the vSwitch the instance had.
+  if (OF_ANY_VALUE.has(key)) return text === 'false' ? [] : [{ field, key, value: ANY, allowance }];
   const values = itemsOf(text);
   if (allowance === 'tagKeys')
     return values.map((pair) => ({ field, key, value: pair.split(':', 1)[0] ?? '', allowance }));
@@ -79,9 +80,10 @@ const byAnnotation = (key: string, allowance: Allowance, given: string): readonl
 /** A choice of no value in particular: only an allowance of everything allows it. */
 export const ANY = '*';
 
-const AUTOMATIC_CACHES: ReadonlySet<string> = new Set([
+const OF_ANY_VALUE: ReadonlySet<string> = new Set([
   'k8s.aliyun.com/eci-auto-imc',
   'k8s.aliyun.com/eci-image-cache',
+  'k8s.aliyun.com/eci-fixed-ip',
 ]);
 
 /**

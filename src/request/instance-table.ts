@@ -30,6 +30,12 @@ export const CHOSEN_ANNOTATIONS: Readonly<Record<string, Allowance>> = {
   [`${K8S}eci-image-snapshot-id`]: 'imageCaches',
   [`${K8S}eci-auto-imc`]: 'imageCaches',
   [`${K8S}eci-image-cache`]: 'imageCaches',
+  // The account's images, without a password.
+  [`${K8S}acr-instance-id`]: 'acrInstances',
+  [`${K8S}acr-instance-ids`]: 'acrInstances',
+  // Rules of others may know the address, and one that is kept is nobody else's.
+  [`${K8S}eci-private-ip-address`]: 'privateAddresses',
+  [`${K8S}eci-fixed-ip`]: 'privateAddresses',
   // Money: no quota of Kubernetes counts it.
   [`${K8S}eci-use-specs`]: 'instanceTypes',
   [`${K8S}eci-instance-type`]: 'instanceTypes',
@@ -46,6 +52,16 @@ const AUTHORS_ANNOTATIONS = [
   `${K8S}eci-schedule-strategy`,
   // An address of the vSwitch; no way to the Internet by itself.
   `${K8S}eci-enable-ipv6`,
+  // For how long the address is kept that has been allowed to be kept.
+  `${K8S}eci-fixed-ip-retain-hour`,
+  // Inside of the instance: its clock, its dumps, the threads of its own cores.
+  `${K8S}eci-ntp-server`,
+  `${K8S}eci-core-pattern`,
+  `${K8S}eci-cpu-option-core`,
+  `${K8S}eci-cpu-option-ht`,
+  // How its own images are pulled.
+  `${K8S}plain-http-registry`,
+  `${K8S}insecure-registry`,
   // Kubernetes' own; they make a pod slower.
   'kubernetes.io/ingress-bandwidth',
   'kubernetes.io/egress-bandwidth',
@@ -135,6 +151,9 @@ const AUTHORS_FIELDS = [
   'spec.volumes[].secret',
   'spec.volumes[].projected',
   'spec.volumes[].downwardAPI',
+  // A claim reaches what an administrator, or a provisioner for him, has bound to it, and nothing that it names itself.
+  'spec.volumes[].persistentVolumeClaim',
+  'spec.volumes[].ephemeral',
 ];
 
 /** Fields that choose something of the account; the parts of a flexVolume have rows of their own by driver. */

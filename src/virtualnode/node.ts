@@ -80,7 +80,11 @@ const labelsOf = ({ name, region, zone }: NodeDescription): Readonly<Record<stri
   'kubernetes.io/os': 'linux',
   'kubernetes.io/arch': 'amd64',
   'topology.kubernetes.io/region': region,
-  ...(zone !== undefined && { 'topology.kubernetes.io/zone': zone }),
+  ...(zone !== undefined && {
+    'topology.kubernetes.io/zone': zone,
+    // By which the volumes of disks say where they are (alibaba-cloud-csi-driver, pkg/disk, TopologyZoneKey).
+    'topology.diskplugin.csi.alibabacloud.com/zone': zone,
+  }),
   // There is no machine that a load balancer could send traffic to (KEP-1143).
   'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
 });

@@ -194,7 +194,7 @@ const readForPod = async (
       return { policy: { effective, isFresh: step.isFresh } };
     }
     case 'ReadReferences':
-      return { references: await readReferences({ kube: nodeKube, calls, clock }, pod, signal) };
+      return { references: await readReferences({ kube: nodeKube, clusterKube: kube, calls, clock }, pod, signal) };
   }
 };
 

@@ -1,13 +1,15 @@
 import { CONFIG_MAP, SECRET } from '../api/core.ts';
+import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../api/persistent-volumes.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { Kube, KubeObject, Resource } from '../kube/port.ts';
+import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
-import { tokenKey, type TranslationInput } from './translate/input.ts';
-import type { TokenProjection, Volume, WorkloadPod } from './workload-pod.ts';
+import { claimNameOf, isForOne } from './translate/bound-claims.ts';
+import { tokenKey, type ReadClaim, type TranslationInput } from './translate/input.ts';
+import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
 
 /** The objects that a pod refers to, by name, except those that do not exist. */
-export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens'>;
+export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens' | 'claims'>;
 
 interface Names {
   readonly configMaps: ReadonlySet<string>;
@@ -62,10 +64,18 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
  * does not exist yet.
  */
 export const readReferences = async (
-  { kube, calls, clock }: { readonly kube: Kube; readonly calls: KubeletCalls; readonly clock: Clock },
+  ports: {
+    /** With the identity of the node. */
+    readonly kube: Kube;
+    /** Sees pods of other nodes. */
+    readonly clusterKube: Kube;
+    readonly calls: KubeletCalls;
+    readonly clock: Clock;
+  },
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References> => {
+  const { kube, calls, clock } = ports;
   const { configMaps, secrets, tokens } = namesIn(pod);
   const { namespace } = pod.metadata;
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
@@ -79,30 +89,66 @@ export const readReferences = async (
   const made = new Map<string, string>();
   for (const projection of tokens)
     try {
-      made.set(tokenKey(projection), await requestToken({ calls, clock }, pod, projection, signal));
+      made.set(tokenKey(projection), await afterLag(clock, () => calls.requestToken(pod, projection, signal), signal));
     } catch (error) {
       if (!(error instanceof KubeFault) || (error.kind !== 'notFound' && error.kind !== 'forbidden')) throw error;
     }
-  return { configMaps: await read(CONFIG_MAP, configMaps), secrets: await read(SECRET, secrets), tokens: made };
+  return {
+    configMaps: await read(CONFIG_MAP, configMaps),
+    secrets: await read(SECRET, secrets),
+    tokens: made,
+    claims: await readClaims(ports, pod, signal),
+  };
 };
+
+/**
+ * The claims of the pod's volumes, and what they are bound to. What may not be read, as where the right is missing or a
+ * volume names another claim, is left out, as what does not exist is.
+ */
+const readClaims = async (
+  { kube, clusterKube, clock }: { readonly kube: Kube; readonly clusterKube: Kube; readonly clock: Clock },
+  pod: WorkloadPod,
+  signal: AbortSignal,
+): Promise<References['claims']> => {
+  const { namespace } = pod.metadata;
+  const names = present((pod.spec.volumes ?? []).map((volume) => claimNameOf(volume, pod)));
+  const found = new Map<string, ReadClaim>();
+  const get = async <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T | undefined> => {
+    try {
+      return await afterLag(clock, () => kube.get(resource, ref, signal), signal);
+    } catch (error) {
+      if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
+      throw error;
+    }
+  };
+  for (const name of names) {
+    const claim = await get(PERSISTENT_VOLUME_CLAIM, { namespace, name });
+    if (!claim) continue;
+    const volumeName = claim.status?.phase === 'Bound' ? claim.spec?.volumeName : undefined;
+    const volume = volumeName ? await get(PERSISTENT_VOLUME, { name: volumeName }) : undefined;
+    found.set(name, { claim, volume });
+  }
+  if (![...found.values()].some(({ volume }) => volume && isForOne(volume))) return found;
+  const pods = await clusterKube.list(WORKLOAD_POD, { namespace }, signal);
+  for (const [name, read] of found) found.set(name, { ...read, users: pods.filter((each) => usesClaim(each, name)) });
+  return found;
+};
+
+const usesClaim = (pod: WorkloadPod, name: string): boolean =>
+  pod.spec.volumes?.some((volume) => claimNameOf(volume, pod) === name) ?? false;
 
 /** For how many more times, and after which pause, what is forbidden is asked for again. */
 const MORE = 2;
 const LAG_MS = 500;
 
 /**
- * A token, though the API server that is asked may not have seen yet that the pod is the node's: the Node authorizer of
- * each follows by a watch of its own, and answers 403 until then, as where a right is missing.
+ * What is asked for as the node, though the API server that is asked may not have seen yet that the pod is the node's:
+ * the Node authorizer of each follows by a watch of its own, and answers 403 until then, as where a right is missing.
  */
-const requestToken = async (
-  { calls, clock }: { readonly calls: KubeletCalls; readonly clock: Clock },
-  pod: WorkloadPod,
-  projection: TokenProjection,
-  signal: AbortSignal,
-): Promise<string> => {
+const afterLag = async <T>(clock: Clock, ask: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   for (let left = MORE; ; left -= 1)
     try {
-      return await calls.requestToken(pod, projection, signal);
+      return await ask();
     } catch (error) {
       if (left === 0 || !(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
       await clock.sleep(LAG_MS, signal);

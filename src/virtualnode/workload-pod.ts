@@ -225,6 +225,9 @@ export interface Volume {
         readonly options?: Readonly<Record<string, string>> | undefined;
       }
     | undefined;
+  readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean | undefined } | undefined;
+  /** A claim that Kubernetes makes for the pod. */
+  readonly ephemeral?: object | undefined;
 }
 
 export const WORKLOAD_POD: Resource<WorkloadPod> = {

@@ -234,6 +234,8 @@ test('what a kubelet does is a right of the service account only where the clust
     '/nodes patch only knative-eip-virtual-node',
     '/nodes/status get only knative-eip-virtual-node',
     '/nodes/status patch only knative-eip-virtual-node',
+    '/persistentvolumeclaims get',
+    '/persistentvolumes get',
     '/pods delete',
     '/pods get',
     '/pods list',

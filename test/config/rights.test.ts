@@ -48,6 +48,8 @@ const USED_BY: Readonly<Record<string, string>> = {
   'nodes/status patch': 'test/virtualnode/node.test.ts',
   'leases.coordination.k8s.io patch': 'test/virtualnode/node.test.ts',
   'pods delete': 'test/e2e/knative-on-eci.test.ts',
+  'persistentvolumeclaims get': 'test/config/taken.exhaustive.test.ts',
+  'persistentvolumes get': 'test/config/taken.exhaustive.test.ts',
   'serviceaccounts/token create': 'test/virtualnode/tokens.test.ts',
   'podautoscalers.autoscaling.internal.knative.dev list': 'test/controllers/service/controller.test.ts',
   'revisions.serving.knative.dev get': 'test/controllers/podeip/handover.test.ts',

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { CONFIG_MAP, NODE, POD, SECRET } from '../../src/api/core.ts';
+import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE } from '../../src/api/knative.ts';
@@ -94,12 +95,21 @@ const ON_OUR_NODE: Play = {
     const metadata = { namespace: 'default', name: 'refers' };
     await kube.create(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: 'b' } });
     await kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata, data: { a: 'Yg==' } });
+    const volumes = [{ name: 'share', persistentVolumeClaim: { claimName: 'refers' } }];
+    const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec: { volumeName: 'refers' } };
+    const { uid: claimUid } = (await kube.create(PERSISTENT_VOLUME_CLAIM, claim)).metadata;
+    const share = { claimRef: { ...metadata, uid: claimUid }, nfs: { server: '10.0.0.9', path: '/' } };
+    const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'refers' }, spec: share };
+    await kube.create(PERSISTENT_VOLUME, volume);
+    const bound = { type: 'merge', subresource: 'status', body: { status: { phase: 'Bound' } } } as const;
+    await kube.patch(PERSISTENT_VOLUME_CLAIM, metadata, bound);
     await kube.create(POD, {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata,
       spec: {
         nodeName: VIRTUAL_NODE,
+        volumes,
         containers: [
           {
             name: 'app',

@@ -9,11 +9,12 @@ import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../sr
 import { CONFIG_MAP, NODE, POD, SECRET } from '../../src/api/core.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { EIP_POLICY } from '../../src/api/eippolicy.ts';
+import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { connect } from '../../src/kube/connect.ts';
 import { KubeFault } from '../../src/kube/fault.ts';
 import { LEASE } from '../../src/kube/lease.ts';
-import type { Kube, KubeTransport } from '../../src/kube/port.ts';
+import type { Kube, KubeObject, KubeTransport, Resource } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { inSecret } from '../../src/virtualnode/identity-secret.ts';
 import { VIRTUAL_NODE } from '../../src/virtualnode/node.ts';
@@ -82,7 +83,37 @@ const podThatRefers = (name: string) => ({
         volumeMounts: [{ name: 'token', mountPath: '/var/run/token' }],
       },
     ],
-    volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+    volumes: [
+      { name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
+      { name: 'share', persistentVolumeClaim: { claimName: 'own' } },
+    ],
+  },
+});
+
+/** A claim of the volume of its name, which an administrator makes. */
+const claimNamed = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name, namespace: NAMESPACE },
+  spec: {
+    volumeName: name,
+    storageClassName: '',
+    accessModes: ['ReadWriteMany'],
+    resources: { requests: { storage: '1Gi' } },
+  },
+});
+const volumeNamed = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolume',
+  metadata: { name },
+  spec: {
+    capacity: { storage: '1Gi' },
+    accessModes: ['ReadWriteMany'],
+    csi: {
+      driver: 'nasplugin.csi.alibabacloud.com',
+      volumeHandle: name,
+      volumeAttributes: { server: 'x.cn-hangzhou.nas.aliyuncs.com', path: `/${name}` },
+    },
   },
 });
 
@@ -113,6 +144,7 @@ const startNode = async (t: ExecutionContext) => {
     const metadata = { name, namespace: NAMESPACE };
     await kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata, data: { SECRET_VALUE: base64(data) } });
     await kube.create(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { MAP_VALUE: data } });
+    await kube.create(PERSISTENT_VOLUME_CLAIM, claimNamed(name));
   }
   const settings = {
     virtualNode: {
@@ -210,29 +242,49 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
   const body = podThatRefers('refers');
   const annotations = { 'k8s.aliyun.com/eci-with-eip': 'true' };
   await kube.create(WORKLOAD_POD, { ...body, metadata: { ...body.metadata, annotations } });
+  await until(
+    'the pod waits for its claim, and says so',
+    () => kube.get(WORKLOAD_POD, { namespace: NAMESPACE, name: 'refers' }),
+    (it) => it?.status?.message?.includes('PersistentVolumeClaim own is Pending, and not bound') === true,
+  );
+  await until(
+    'so does an Event',
+    () => kubectl('-n', NAMESPACE, 'events', '--for', 'pod/refers'),
+    (text) => /ReferencesMissing.*PersistentVolumeClaim own is Pending/.test(text),
+  );
+  t.deepEqual(stage.cloud.containerGroups(), []);
+  for (const name of ['own', 'other']) await kube.create(PERSISTENT_VOLUME, volumeNamed(name));
   const running = await until(
     'the pod runs and has its address',
     () => kube.get(WORKLOAD_POD, { namespace: NAMESPACE, name: 'refers' }),
     (it) =>
       it?.status?.phase === 'Running' && it.metadata.annotations?.['k8s.aliyun.com/allocated-eipAddress'] !== undefined,
   );
-  t.is(stage.cloud.containerGroups().length, 1, 'so that all that it refers to could be read');
+  const [group, ...others] = stage.cloud.containerGroups();
+  t.deepEqual(others, [], 'all that it refers to could be read');
+  const share = group?.volumes?.find(({ name }) => name === 'share');
+  t.is(share?.driver, 'alicloud/nas');
+  t.deepEqual(JSON.parse(share?.options ?? ''), { server: 'x.cn-hangzhou.nas.aliyuncs.com', path: '/own' });
 
   // What the node's own credential can do, also in the hands of a thief: read what its pods refer to.
   const { current } = await inSecret(kube, IDENTITY).read(new AbortController().signal);
   const identity = (await as('knative-eip-virtual-node')).as(() => current!);
   t.teardown(() => identity.close());
   const asNode = createKube({ transport: identity.calls, clock });
-  const read = (kind: typeof SECRET | typeof CONFIG_MAP, name: string) =>
-    outcome(asNode.get(kind, { namespace: NAMESPACE, name }));
+  const read = (kind: Resource<KubeObject>, name: string) =>
+    outcome(asNode.get(kind, { ...(kind.namespaced && { namespace: NAMESPACE }), name }));
   t.deepEqual(
     [
       await read(SECRET, 'own'),
       await read(SECRET, 'other'),
       await read(CONFIG_MAP, 'own'),
       await read(CONFIG_MAP, 'other'),
+      await read(PERSISTENT_VOLUME_CLAIM, 'own'),
+      await read(PERSISTENT_VOLUME_CLAIM, 'other'),
+      await read(PERSISTENT_VOLUME, 'own'),
+      await read(PERSISTENT_VOLUME, 'other'),
     ],
-    ['ok', 'forbidden', 'ok', 'forbidden'],
+    ['ok', 'forbidden', 'ok', 'forbidden', 'ok', 'forbidden', 'ok', 'forbidden'],
   );
   const bound = { apiVersion: 'v1', kind: 'Pod', name: 'refers', uid: running!.metadata.uid };
   t.is((await tokenOf(identity.calls, NAMESPACE, 'default', bound)).status, 201, 'of its own pod');

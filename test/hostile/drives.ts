@@ -38,6 +38,7 @@ import { heldWithout } from '../../src/policies/usage.ts';
 import { createKubeletCalls } from '../../src/virtualnode/api-server.ts';
 import { followLog } from '../../src/virtualnode/follow-log.ts';
 import { groupName } from '../../src/virtualnode/translate/group.ts';
+import { persistentSourceOf } from '../../src/virtualnode/translate/persistent-source.ts';
 import { parseQuantity } from '../../src/virtualnode/translate/quantity.ts';
 import { createReviewApp } from '../../src/webhook/server.ts';
 import { knativePod } from '../virtualnode/translate/knative-pod.ts';
@@ -185,6 +186,28 @@ export const DRIVES: Readonly<Record<string, Drive>> = {
       configMaps: [configMap('c', { [text]: text, A: text })],
     }),
   ],
+  'what PersistentVolumes say': (text) =>
+    ['disk', 'nas', 'oss'].flatMap((driver) =>
+      [
+        { [text]: text },
+        { server: text },
+        { server: 'a', path: `/${text}`, options: text, vers: text },
+        { bucket: text, ramRole: text, path: text },
+      ].map((options) =>
+        persistentSourceOf({
+          metadata: { name: text, uid: 'u', resourceVersion: '1' },
+          spec: {
+            mountOptions: [text],
+            csi: { driver: `${driver}plugin.csi.alibabacloud.com`, volumeHandle: text, volumeAttributes: options },
+          },
+        }),
+      ),
+    ),
+  'shares of NFS in PersistentVolumes': (text) =>
+    persistentSourceOf({
+      metadata: { name: text, uid: 'u', resourceVersion: '1' },
+      spec: { mountOptions: [text], nfs: { server: text, path: text } },
+    }),
   'resources, ports and names on our virtual node': (text) => [
     translated(
       podOf({ containers: [app({ resources: { limits: { cpu: text, memory: text, 'nvidia.com/gpu': text } } })] }),

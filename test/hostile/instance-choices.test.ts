@@ -36,6 +36,8 @@ const TEAM: VirtualNodeAllowances = {
   buckets: ['team'],
   mountOptions: ['-o ro'],
   tagKeys: ['team'],
+  acrInstances: ['cri-team'],
+  privateAddresses: ['10.0.1.*'],
   ephemeralStorageGiB: 50,
   newDiskGiB: 40,
 };
@@ -55,6 +57,10 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   'eci-resource-group-id': ['rg-team', 'rg-victim'],
   'eci-imc-id': ['imc-team', 'imc-victim'],
   'eci-image-snapshot-id': ['imc-team', 'imc-victim'],
+  'acr-instance-id': ['cri-team', 'cri-victim'],
+  'acr-instance-ids': ['cri-team,cri-victim', 'cri-team', 'cn-beijing:cri-victim'],
+  'eci-private-ip-address': ['10.0.1.7', '10.0.2.7', 'victim'],
+  'eci-fixed-ip': ['true', 'false', 'victim'],
   'eci-auto-imc': ['true', 'false', 'True'],
   'eci-image-cache': ['true', 'false'],
   'eci-use-specs': ['ecs.c6.large', '2-4Gi', '2-4Gi,ecs.c6.large', 'ecs.gn7i-c128g1.victim', '64-512Gi'],
@@ -182,8 +188,10 @@ test('no tenant’s annotations or volumes name to the account what neither conf
       counted[isForbidden ? 'refused' : 'run'] += 1;
       if (translation.kind !== 'spec') return;
       const { spec } = translation;
-      if (spec.ramRoleName !== undefined || spec.instanceTypes || spec.vSwitchIds.includes('vsw-2'))
+      const { ramRoleName, instanceTypes, vSwitchIds, acrInstances, privateIpAddress } = spec;
+      if (ramRoleName ?? instanceTypes ?? acrInstances ?? privateIpAddress ?? vSwitchIds.includes('vsw-2'))
         counted.chosen += 1;
+      t.is(spec.fixedIp, undefined);
       t.not(spec.autoMatchImageCache, true);
       t.true((spec.ephemeralStorage ?? 0) <= 50);
       specs.push({ ...spec, clientToken: `t-${specs.length}` });

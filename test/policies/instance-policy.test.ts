@@ -38,6 +38,10 @@ test('without a policy only what the configuration says may be chosen', (t) => {
     ['eci-auto-imc', 'false'],
     ['eci-image-cache', ''],
     ['eci-spot-strategy', 'SpotAsPriceGo'],
+    ['eci-fixed-ip', 'false'],
+    ['eci-fixed-ip-retain-hour', '48'],
+    ['eci-ntp-server', '100.100.5.1'],
+    ['plain-http-registry', 'a.example'],
   ] as const)
     t.deepEqual(refused(annotation(key, value)), [], key);
   for (const [key, value, ...what] of [
@@ -53,12 +57,28 @@ test('without a policy only what the configuration says may be chosen', (t) => {
     ['eci-instance-type', 'ecs.c6.large', 'ecs.c6.large'],
     ['eci-extra-ephemeral-storage', '50Gi', '50Gi'],
     ['eci-custom-tags', 'a:b:c, d:e', 'a', 'd'],
+    ['acr-instance-id', 'cri-a', 'cri-a'],
+    ['acr-instance-ids', 'cri-a, cn-beijing:cri-b', 'cri-a', 'cn-beijing:cri-b'],
+    ['eci-private-ip-address', '10.0.1.7', '10.0.1.7'],
+    ['eci-fixed-ip', 'true', '*'],
   ] as const)
     t.deepEqual(
       refused(annotation(key, value)),
       what.map((it) => `${key}=${it}`),
       key,
     );
+});
+
+test('an instance of ACR is allowed as it is written, an address by how it begins, and one that is kept by all of them', (t) => {
+  const acr = annotation('acr-instance-ids', 'cri-a,cn-beijing:cri-a');
+  t.deepEqual(refused(acr, { acrInstances: ['cri-a'] }), ['acr-instance-ids=cn-beijing:cri-a']);
+  t.deepEqual(refused(acr, { acrInstances: ['cri-a', 'cn-beijing:*'] }), []);
+  const address = annotation('eci-private-ip-address', '10.0.1.7');
+  t.deepEqual(refused(address, { privateAddresses: ['10.0.1.*'] }), []);
+  t.deepEqual(refused(address, { privateAddresses: ['10.0.2.*'] }), ['eci-private-ip-address=10.0.1.7']);
+  const kept = annotation('eci-fixed-ip', 'true');
+  t.deepEqual(refused(kept, { privateAddresses: ['10.0.1.*'] }), ['eci-fixed-ip=*']);
+  t.deepEqual(refused(kept, { privateAddresses: ['*'] }), []);
 });
 
 test('the options of volumes, by driver; nobody may choose one that nobody knows', (t) => {

@@ -245,7 +245,7 @@ export const CONTEXT_PAIRS = {
   UnsupportedByECI: [
     {
       say: 'a volume',
-      with: pod({ labels: ECI, spec: { containers: [NGINX], volumes: [{ name: 'v', persistentVolumeClaim: {} }] } }),
+      with: pod({ labels: ECI, spec: { containers: [NGINX], volumes: [{ name: 'v', hostPath: {} }] } }),
       without: pod({ labels: ECI, spec: { containers: [NGINX], volumes: [{ name: 'v', emptyDir: {} }] } }),
       around: ON_OUR_NODE,
     },

@@ -108,9 +108,9 @@ const main = (change: object) => ({ containers: [{ name: 'main', image: 'nginx',
 const saidOf = (object: object) => (explained(object)[0] ?? []).map((line) => line.split(';')[0] ?? '');
 
 test('explain refuses what the virtual node would refuse, in its words, and notes what it would change', (t) => {
-  const claim = { ...main({}), volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] };
-  const [refusal] = refusalsOf(podOf({ volumes: [{ name: 'data', persistentVolumeClaim: {} } as never] }));
-  t.deepEqual(explained(onNode(claim)), [
+  const host = { ...main({}), volumes: [{ name: 'data', hostPath: { path: '/' } }] };
+  const [refusal] = refusalsOf(podOf({ volumes: [{ name: 'data', hostPath: {} } as never] }));
+  t.deepEqual(explained(onNode(host)), [
     ['refused', `UnsupportedByECI: ${refusal?.field}: ${refusal?.problem}; ${refusal?.remedy}`],
   ]);
   t.deepEqual(saidOf(onNode(main({ env: [{ name: 'A', value: 'x'.repeat(300) }] }))).slice(0, 1), ['refused']);
@@ -124,7 +124,7 @@ test('explain refuses what the virtual node would refuse, in its words, and note
   ]);
   t.is(saidOf(onNode(main({}), 'DaemonSet'))[0], 'refused');
   t.deepEqual(
-    saidOf({ ...onNode(claim), spec: { template: { spec: claim } } }),
+    saidOf({ ...onNode(host), spec: { template: { spec: host } } }),
     ['nothing'],
     'on a node it is none of this',
   );
@@ -132,9 +132,9 @@ test('explain refuses what the virtual node would refuse, in its words, and note
 
 test('of what a pod refers to nothing is known before it is there, and nothing is said', (t) => {
   const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } }];
-  t.deepEqual(explained(onNode({ ...main({ env }), volumes: [{ name: 's', secret: { secretName: 's' } }] })), [
-    ['nothing'],
-  ]);
+  const claim = { name: 'c', persistentVolumeClaim: { claimName: 'c' } };
+  const volumes = [{ name: 's', secret: { secretName: 's' } }, claim, { name: 'e', ephemeral: {} }];
+  t.deepEqual(explained(onNode({ ...main({ env }), volumes })), [['nothing']]);
 });
 
 test('a Knative Service is judged as the pod that Knative makes of it', (t) => {
@@ -149,9 +149,7 @@ test('a Knative Service is judged as the pod that Knative makes of it', (t) => {
   ]);
   t.is(saidOf(onNode(main({ readinessProbe: { grpc: { port: 9000 } } })))[0], 'refused', 'a plain pod has no sidecar');
   t.deepEqual(
-    saidOf(
-      onNode({ ...main({}), volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'd' } }] }, 'Service'),
-    )[0],
+    saidOf(onNode({ ...main({}), volumes: [{ name: 'data', hostPath: { path: '/' } }] }, 'Service'))[0],
     'refused',
   );
   t.deepEqual(saidOf(onNode({ containers: [{ image: 'nginx' }] }, 'Service')), ['nothing'], 'the name is filled in');

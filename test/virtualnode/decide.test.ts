@@ -68,7 +68,7 @@ const step = (over: Partial<ObservedPod>) => decidePod(seen(over), settings);
 test('a group is looked for before one is made', (t) => {
   t.is(step({}).do, 'ReadGroup');
   t.is(step({ group: null }).do, 'ReadReferences');
-  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims: new Map() };
   t.like(step({ group: null, references }), { do: 'CreateGroup', spec: { eip: {} } });
 });
 
@@ -347,7 +347,7 @@ const record = (uid: string): PodEip => ({
 });
 
 test('an instance with an EIP of its own is made only where none is being bought for the pod', (t) => {
-  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map() };
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims: new Map() };
   const unlimited = { effective: { names: [], limits: {}, defaults: {} }, isFresh: true };
   const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
   const begun = (over: Partial<ObservedPod>) =>

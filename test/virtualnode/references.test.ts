@@ -2,6 +2,7 @@ import test from 'ava';
 import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { KubeletCalls } from '../../src/virtualnode/api-server.ts';
+import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
 import { readReferences } from '../../src/virtualnode/references.ts';
 import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { ManualClock } from '../harness/clock.ts';
@@ -24,7 +25,11 @@ const readAfter = async (refusals: number, kind: 'forbidden' | 'notFound') => {
       return asked > refusals ? Promise.resolve('TOKEN') : Promise.reject(new KubeFault({ kind, message: kind }));
     },
   } as unknown as KubeletCalls;
-  const reading = readReferences({ kube: {} as Kube, calls, clock }, POD, new AbortController().signal);
+  const reading = readReferences(
+    { kube: {} as Kube, clusterKube: {} as Kube, calls, clock },
+    POD,
+    new AbortController().signal,
+  );
   await clock.advance(2_000);
   const { tokens } = await reading;
   return { tokens: [...tokens.values()], asked };
@@ -34,4 +39,65 @@ test('a token that an API server refuses which has not seen the pod yet is asked
   t.deepEqual(await readAfter(2, 'forbidden'), { tokens: ['TOKEN'], asked: 3 });
   t.deepEqual(await readAfter(9, 'forbidden'), { tokens: [], asked: 3 }, 'a right that is missing');
   t.deepEqual(await readAfter(9, 'notFound'), { tokens: [], asked: 1 }, 'a service account that is missing');
+});
+
+const bound = (uid: string, spec: object) => ({
+  metadata: { name: 'x', uid, resourceVersion: '1' },
+  spec,
+  status: { phase: 'Bound' },
+});
+const mounts = (name: string, claimName: string) => ({
+  metadata: { name, namespace: 'default', uid: name },
+  spec: { containers: [], volumes: [{ name: 'v', persistentVolumeClaim: { claimName } }] },
+});
+
+/** Reads the claim of a pod from a cluster with these objects; what is not there is forbidden, as for a node. */
+const readClaim = async (objects: Readonly<Record<string, object>>) => {
+  const asked: string[] = [];
+  const get = (by: string) => (resource: { plural: string }, ref: { name: string; namespace?: string }) => {
+    const key = `${resource.plural} ${ref.namespace ?? ''}/${ref.name}`;
+    asked.push(`${by} ${key}`);
+    const found = objects[key];
+    return found ? Promise.resolve(found) : Promise.reject(new KubeFault({ kind: 'forbidden', message: key }));
+  };
+  const list = (resource: { plural: string }, options: { namespace?: string }) => {
+    asked.push(`cluster ${resource.plural} ${options.namespace ?? 'all'}`);
+    return Promise.resolve([mounts('web', 'data'), mounts('other', 'data'), mounts('third', 'another')]);
+  };
+  const kube = { get: get('node') } as unknown as Kube;
+  const clusterKube = { get: get('cluster'), list } as unknown as Kube;
+  const clock = new ManualClock();
+  const ports = { kube, clusterKube, calls: {} as KubeletCalls, clock };
+  const pod = mounts('web', 'data') as unknown as WorkloadPod;
+  const reading = readReferences(ports, pod, new AbortController().signal);
+  await clock.advance(5_000);
+  const { claims } = await reading;
+  return { claim: claims.get('data'), asked };
+};
+
+const thrice = (asked: string): readonly string[] => [asked, asked, asked];
+
+test('a claim and its volume are read as the node, by their names, and who else uses a disk as the service account', async (t) => {
+  const claim = `${PERSISTENT_VOLUME_CLAIM.plural} default/data`;
+  const volume = `${PERSISTENT_VOLUME.plural} /pv-1`;
+  const isBound = bound('c', { volumeName: 'pv-1' });
+  const disk = bound('v', { csi: { driver: 'diskplugin.csi.alibabacloud.com', volumeHandle: 'd-1' } });
+  const share = bound('v', { nfs: { server: 's', path: '/' } });
+  const none = await readClaim({});
+  t.deepEqual(
+    [none.claim, none.asked],
+    [undefined, thrice(`node ${claim}`)],
+    'API servers may not have seen the pod yet',
+  );
+  const pending = await readClaim({ [claim]: { ...isBound, status: { phase: 'Pending' } } });
+  t.deepEqual([pending.claim?.volume, pending.asked], [undefined, [`node ${claim}`]], 'no volume that is only named');
+  const unseen = await readClaim({ [claim]: isBound });
+  t.deepEqual([unseen.claim?.volume, unseen.asked], [undefined, [`node ${claim}`, ...thrice(`node ${volume}`)]]);
+  const shared = await readClaim({ [claim]: isBound, [volume]: share });
+  t.deepEqual([shared.claim?.volume, shared.claim?.users], [share as never, undefined]);
+  const sole = await readClaim({ [claim]: isBound, [volume]: disk });
+  t.deepEqual(
+    [sole.claim?.users?.map(({ metadata }) => metadata.name), sole.asked.at(-1)],
+    [['web', 'other'], 'cluster pods default'],
+  );
 });

@@ -1,6 +1,6 @@
 import { refusal } from './refusal.ts';
 import type { CloudRefusal } from './refusal.ts';
-import type { ContainerRecord } from './records.ts';
+import type { ContainerRecord, VolumeRecord } from './records.ts';
 import type { Parameters } from './rpc-wire.ts';
 
 /*
@@ -85,11 +85,11 @@ const readContainer = (container: Parameters, volumes: ReadonlySet<string>): Con
   return { name, image, state: 'Waiting', reason: 'ContainerCreating', ready: false, restartCount: 0 };
 };
 
-const readVolumes = (parameters: Parameters): ReadonlySet<string> => {
+const readVolumes = (parameters: Parameters): readonly VolumeRecord[] => {
   const volumes = parameters.nested('Volume');
   if (volumes.length > MOST_VOLUMES) throw wrong(`${volumes.length} volumes; there may be ${MOST_VOLUMES}.`);
   const names = new Set<string>();
-  for (const volume of volumes) {
+  return volumes.map((volume) => {
     const name = volume.required('Name');
     if (names.has(name)) throw refusal('InvalidParameter.DuplicatedVolumeName', `Name: "${name}".`);
     names.add(name);
@@ -103,8 +103,15 @@ const readVolumes = (parameters: Parameters): ReadonlySet<string> => {
       'DiskVolume',
     ]);
     if (type !== 'EmptyDirVolume' && volume.within(type).isEmpty) throw wrong(`Volume ${name} has no ${type}.`);
-  }
-  return names;
+    return {
+      name,
+      type,
+      driver: volume.get('FlexVolume.Driver'),
+      options: volume.get('FlexVolume.Options'),
+      server: volume.get('NFSVolume.Server'),
+      path: volume.get('NFSVolume.Path'),
+    };
+  });
 };
 
 /** What the instance is to have for a public address. */
@@ -151,8 +158,9 @@ export const readContainerGroup = (parameters: Parameters) => {
   if (given.length + before.length > MOST_CONTAINERS)
     throw wrong(`${given.length + before.length} containers; there may be ${MOST_CONTAINERS}.`);
   const volumes = readVolumes(parameters);
-  const containers = given.map((container) => readContainer(container, volumes));
-  const initContainers = before.map((container) => readContainer(container, volumes));
+  const mountable = new Set(volumes.map(({ name }) => name));
+  const containers = given.map((container) => readContainer(container, mountable));
+  const initContainers = before.map((container) => readContainer(container, mountable));
   const names = [...containers, ...initContainers].map(({ name }) => name);
   if (new Set(names).size < names.length) throw refusal('InvalidParameter.DuplicatedName');
   const sum = (name: string) => given.reduce((total, container) => total + (amount(container, name) ?? 0), 0);
@@ -168,6 +176,7 @@ export const readContainerGroup = (parameters: Parameters) => {
     restartPolicy,
     containers,
     initContainers,
+    volumes,
     cpu,
     memory,
     eip,

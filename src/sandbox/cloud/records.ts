@@ -57,6 +57,7 @@ export interface ContainerGroupRecord {
   readonly memory: number;
   readonly containers: readonly ContainerRecord[];
   readonly initContainers: readonly ContainerRecord[];
+  readonly volumes?: readonly VolumeRecord[] | undefined;
   /** Allocation ID of the EIP that was made with the instance and is released with it. */
   readonly ownEip?: string | undefined;
   readonly events: readonly GroupEvent[];
@@ -66,6 +67,16 @@ export interface ContainerGroupRecord {
   /** Wall-clock, milliseconds since the epoch. */
   readonly createdAt: number;
   readonly changedAt: number;
+}
+
+/** A volume as it was asked for; options are those of its driver, as JSON. */
+export interface VolumeRecord {
+  readonly name: string;
+  readonly type: string;
+  readonly driver?: string | undefined;
+  readonly options?: string | undefined;
+  readonly server?: string | undefined;
+  readonly path?: string | undefined;
 }
 
 /** What a container uses from a time on. */

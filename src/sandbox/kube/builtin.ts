@@ -145,6 +145,9 @@ export const builtInKinds = (clusterIP: () => string): Kind[] => [
   }),
   builtIn('', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
   builtIn('', 'secrets', 'Secret', { fields: fieldsAt('type'), prepare: secretDefaults }),
+  // Nobody binds them here.
+  builtIn('', 'persistentvolumeclaims', 'PersistentVolumeClaim', { shortNames: ['pvc'], status: 'spec' }),
+  builtIn('', 'persistentvolumes', 'PersistentVolume', { ...CLUSTER, shortNames: ['pv'], status: 'spec' }),
   builtIn('', 'services', 'Service', {
     ...ALL,
     shortNames: ['svc'],

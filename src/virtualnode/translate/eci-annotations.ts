@@ -2,7 +2,7 @@ import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
-import { quote } from '../../lib/text.ts';
+import { cutAt, quote } from '../../lib/text.ts';
 import { gibOf, LONGEST_ANNOTATION } from '../../request/instance-choices.ts';
 import type { NodeSettings, Remarks } from './input.ts';
 
@@ -29,28 +29,19 @@ const NO_SPOT = 'NoSpot';
  * parameter.
  */
 const NOT_HONOURED: readonly string[] = [
-  'acr-instance-id',
-  'acr-instance-ids',
   'acr-service-arns',
   'acr-user-arns',
   'eci-compute-category',
-  'eci-core-pattern',
-  'eci-cpu-option-core',
-  'eci-cpu-option-ht',
   'eci-custom-dnsconfig',
   'eci-custom-hosts',
   'eci-eviction-enable',
   'eci-fail-strategy',
-  'eci-fixed-ip',
-  'eci-fixed-ip-retain-hour',
   'eci-gpu-driver-version',
   'eci-instance-family',
   'eci-instance-generation',
   'eci-ipv6-bandwidth',
   'eci-ipv6-bandwidth-enable',
   'eci-max-pending-minute',
-  'eci-ntp-server',
-  'eci-private-ip-address',
   'eci-privatepool-id',
   'eci-privatepool-match-criteria',
   'eci-reschedule-enable',
@@ -58,10 +49,15 @@ const NOT_HONOURED: readonly string[] = [
   'eci-spot-fallback',
   'imc-match-count-request',
   'imc-perfect-match',
-  'insecure-registry',
-  'plain-http-registry',
   'pod-fail-on-create-err',
 ];
+
+/** What Kubernetes has for the same. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  'eci-custom-hosts': 'write spec.hostAliases',
+  'eci-custom-dnsconfig': 'write spec.dnsConfig',
+  'eci-sls-enable': 'leave it out; variables aliyun_logs_… are passed on as they are',
+};
 
 /**
  * Tags that users may set. Our prefix is for the tags that prove whose an instance is; the other prefixes are Alibaba
@@ -82,6 +78,53 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
 
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
+type ReadAnnotation = <T>(
+  key: string,
+  parse: (text: string) => T | undefined,
+  allowed: string,
+  prefix?: string,
+) => T | undefined;
+
+const HOST = /^[A-Za-z0-9][\w.-]{0,252}$/;
+/** A registry with its port, and `*` in its name. */
+const REGISTRY = /^[\w*.-]{1,253}(?::\d{1,5})?$/;
+const IPV4 = /^(?:\d{1,3}\.){3}\d{1,3}$/;
+/** What begins with a bar is a program that the kernel would run. */
+const CORE_PATTERN = /^\/[\w./%-]{1,127}$/;
+const ACR_INSTANCE = /^(?:[a-z0-9-]{1,40}:)?cri-[a-z0-9]{1,40}$/;
+
+/** Its address, its clock, its cores, and how its images are pulled. */
+const ofInstance = (read: ReadAnnotation): Partial<ContainerGroupSpec> => {
+  const isFixed = read('eci-fixed-ip', bool, '"true" or "false"') === true;
+  const retainHours = read('eci-fixed-ip-retain-hour', number(1, 9_999), 'whole hours');
+  const acr = ['acr-instance-id', 'acr-instance-ids'].flatMap(
+    (key) =>
+      read(key, list(ACR_INSTANCE, 10), 'at most 10 IDs such as cri-…, or cn-beijing:cri-…, separated by commas') ?? [],
+  );
+  const cores = read('eci-cpu-option-core', number(1, 512), 'a whole number of cores');
+  const threadsPerCore = read('eci-cpu-option-ht', number(1, 2), '1 or 2, threads of a core');
+  const registries = 'at most 20 addresses of registries such as reg*.example.com:5000, separated by commas';
+  return {
+    privateIpAddress: read('eci-private-ip-address', (text) => (IPV4.test(text) ? text : undefined), 'an IPv4 address'),
+    fixedIp: isFixed ? { retainHours } : undefined,
+    ntpServers: read('eci-ntp-server', list(HOST, 10), 'at most 10 addresses of NTP servers, separated by commas'),
+    corePattern: read(
+      'eci-core-pattern',
+      (text) => (CORE_PATTERN.test(text) ? text : undefined),
+      'an absolute path such as /dumps/core, at most 128 characters',
+    ),
+    cpuOptions: cores !== undefined || threadsPerCore !== undefined ? { cores, threadsPerCore } : undefined,
+    plainHttpRegistries: read('plain-http-registry', list(REGISTRY, 20), registries),
+    insecureRegistries: read('insecure-registry', list(REGISTRY, 20), registries),
+    acrInstances: acr.length > 0 ? acr.map(acrInstance) : undefined,
+  };
+};
+
+const acrInstance = (text: string): { readonly instanceId: string; readonly regionId?: string } => {
+  const [before, after] = cutAt(text, ':');
+  return after === '' ? { instanceId: before } : { instanceId: after, regionId: before };
+};
+
 /**
  * Reads ECI's own annotations of a pod. Source: ECI documentation, "Pod annotations supported by ECI". A value that
  * cannot be parsed is refused, because a wrong guess would cost money.
@@ -91,12 +134,7 @@ export const annotated = (
   settings: NodeSettings,
   remarks: Remarks,
 ): { spec: Annotated; tags: readonly Tag[] } => {
-  const read = <T>(
-    key: string,
-    parse: (text: string) => T | undefined,
-    allowed: string,
-    prefix = K8S,
-  ): T | undefined => {
+  const read: ReadAnnotation = (key, parse, allowed, prefix = K8S) => {
     const given = annotations[prefix + key];
     if (given === undefined) return undefined;
     const field = `metadata.annotations[${prefix}${key}]`;
@@ -164,6 +202,7 @@ export const annotated = (
       'a size such as 50Gi',
     ),
     ipv6AddressCount: read('eci-enable-ipv6', bool, '"true" or "false"') === true ? 1 : undefined,
+    ...ofInstance(read),
     // In bits per second, like Kubernetes' CNI plugin for bandwidth.
     ingressBandwidth: read('ingress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
     egressBandwidth: read('egress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
@@ -182,7 +221,7 @@ export const annotated = (
       remarks.notes.push({
         field: `metadata.annotations[${K8S}${key}]`,
         problem: 'this virtual node does not honour it',
-        remedy: 'leave it out; the instance runs without it',
+        remedy: INSTEAD[key] ?? 'leave it out; the instance runs without it',
       });
   return { spec, tags: tags ?? [] };
 };

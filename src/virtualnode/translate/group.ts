@@ -7,6 +7,7 @@ import { UNRESTRICTED } from '../../policies/policy.ts';
 import { instanceChoices } from '../../request/instance-choices.ts';
 import type { WorkloadPod } from '../workload-pod.ts';
 import { annotated, INSTANCE_TYPES } from './eci-annotations.ts';
+import { withClaims } from './bound-claims.ts';
 import { compact, containerOf, initContainerOf } from './container.ts';
 import { noRemarks, type NodeSettings, type Remark, type Remarks, type TranslationInput } from './input.ts';
 import { LONGEST_NAME, MOST_CONTAINERS, MOST_TAGS, MOST_VOLUMES } from './eci-limits.ts';
@@ -48,7 +49,8 @@ export const translate = (input: TranslationInput): Translation => {
 
 const translated = (input: TranslationInput) => {
   const remarks = noRemarks();
-  return { remarks, spec: specOf({ ...input, pod: withQueueProxyEquivalents(input.pod, remarks) }, remarks) };
+  const pod = withQueueProxyEquivalents(withClaims(input, remarks), remarks);
+  return { remarks, spec: specOf({ ...input, pod }, remarks) };
 };
 
 /**
@@ -66,6 +68,7 @@ export const remarksOn = (
     configMaps: new Map(),
     secrets: new Map(),
     tokens: new Map(),
+    claims: new Map(),
     eip: {},
     policy: UNRESTRICTED,
   }).remarks;

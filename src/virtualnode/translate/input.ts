@@ -1,6 +1,7 @@
 import type { Tag } from '../../cloud/port.ts';
 import type { EipCreationParameters } from '../../cloud/container-groups.ts';
 import type { ConfigMap, Secret } from '../../api/core.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../api/persistent-volumes.ts';
 import type { EffectivePolicy } from '../../policies/policy.ts';
 import type { TokenProjection, WorkloadPod } from '../workload-pod.ts';
 
@@ -26,6 +27,15 @@ export interface NodeSettings {
   readonly tags?: readonly Tag[] | undefined;
 }
 
+/** A claim as it was read, with the volume that it names. */
+export interface ReadClaim {
+  readonly claim: PersistentVolumeClaim;
+  /** Undefined: there is none, or the claim is not bound. */
+  readonly volume?: PersistentVolume | undefined;
+  /** Of the pods of the namespace those that use the claim, this one too; asked for where only one may. */
+  readonly users?: readonly WorkloadPod[] | undefined;
+}
+
 /** A pod, and the existing objects that it refers to, by name. All are in the pod's namespace. */
 export interface TranslationInput {
   readonly pod: WorkloadPod;
@@ -35,6 +45,8 @@ export interface TranslationInput {
   readonly secrets: ReadonlyMap<string, Secret>;
   /** Tokens of the pod's service account, by {@link tokenKey}. */
   readonly tokens: ReadonlyMap<string, string>;
+  /** The claims of its volumes. */
+  readonly claims: ReadonlyMap<string, ReadClaim>;
   readonly eip: EipCreationParameters;
   /** What the pod's namespace may choose of the account. */
   readonly policy: EffectivePolicy;
@@ -64,7 +76,7 @@ export interface Remarks {
   readonly refusals: Remark[];
   /** The pod runs, with small differences from what was written. */
   readonly notes: Remark[];
-  /** ConfigMaps, Secrets and keys that may still be created: the kubelet waits for them as well. */
+  /** What may still come, such as ConfigMaps, keys and claims that are bound: the kubelet waits for them as well. */
   readonly missing: Remark[];
 }
 

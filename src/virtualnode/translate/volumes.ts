@@ -11,7 +11,8 @@ interface ConfigFile {
   readonly mode?: number | undefined;
 }
 
-const SUPPORTED = 'use emptyDir, configMap, secret, projected, downwardAPI, nfs or an alicloud/* flexVolume';
+const SUPPORTED =
+  'use emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim, nfs or an alicloud/* flexVolume';
 
 /** Translates a volume to ECI. Volumes that Kubernetes itself fills become files in the request. */
 export const volumeOf = (

@@ -3,7 +3,7 @@ import type { ContainerGroupSpec, ContainerSpec } from '../../../src/cloud/conta
 import type { VirtualNodeAllowances } from '../../../src/api/eippolicy.ts';
 import { UNRESTRICTED, type EffectivePolicy } from '../../../src/policies/policy.ts';
 import { translate, type Translation } from '../../../src/virtualnode/translate/group.ts';
-import type { NodeSettings, Remark, TranslationInput } from '../../../src/virtualnode/translate/input.ts';
+import type { NodeSettings, ReadClaim, Remark, TranslationInput } from '../../../src/virtualnode/translate/input.ts';
 import type { WorkloadContainer, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
 import { nodeSettings } from '../../harness/settings.ts';
 
@@ -72,6 +72,8 @@ export const EVERYTHING = allowing({
   buckets: ALL,
   mountOptions: ALL,
   tagKeys: ALL,
+  acrInstances: ALL,
+  privateAddresses: ALL,
   ephemeralStorageGiB: 2000,
   newDiskGiB: 2000,
 });
@@ -85,6 +87,7 @@ export type InputChange = Partial<Omit<TranslationInput, 'configMaps' | 'secrets
 export const inputOf = (pod: WorkloadPod, { configMaps = [], secrets = [], ...change }: InputChange = {}) => ({
   nodeName: 'vnode-1',
   tokens: new Map<string, string>(),
+  claims: new Map<string, ReadClaim>(),
   eip: {},
   policy: EVERYTHING,
   pod,

@@ -205,16 +205,17 @@ const rows: Readonly<Record<string, Row>> = {
     fields: ['spec.dnsConfig.nameservers'],
     says: /has no name servers/,
   },
-  'claims of volumes': {
-    pod: volume({ persistentVolumeClaim: { claimName: 'c' } }),
-    fields: ['spec.volumes[v]'],
-    says: /kind persistentVolumeClaim cannot be given to an ECI instance; use emptyDir/,
-  },
   'paths of the host': {
     pod: volume({ hostPath: { path: '/' } }),
     fields: ['spec.volumes[v]'],
-    says: /kind hostPath/,
+    says: /kind hostPath cannot be given to an ECI instance; use emptyDir/,
   },
+  'drivers that run on a node': {
+    pod: volume({ csi: { driver: 'diskplugin.csi.alibabacloud.com' } }),
+    fields: ['spec.volumes[v]'],
+    says: /kind csi/,
+  },
+  repositories: { pod: volume({ gitRepo: {} }), fields: ['spec.volumes[v]'], says: /kind gitRepo/ },
   'volumes without a source': { pod: volume({}), fields: ['spec.volumes[v]'], says: /kind without source/ },
   'other drivers': {
     pod: volume({ flexVolume: { driver: 'x/y' } }),
@@ -269,6 +270,16 @@ const unreadable: Readonly<Record<string, readonly string[]>> = {
   'eci-imc-id': ['imc 1'],
   'eci-extra-ephemeral-storage': ['50G', '0Gi'],
   'eci-enable-ipv6': ['1'],
+  'eci-private-ip-address': ['10.0.0', 'fd00::1', '10.0.0.1,10.0.0.2'],
+  'eci-fixed-ip': ['yes'],
+  'eci-fixed-ip-retain-hour': ['0', '1.5'],
+  'eci-ntp-server': ['-x', 'a b', 'a,,b'],
+  'eci-core-pattern': ['core', '|/bin/sh', '/a b'],
+  'eci-cpu-option-core': ['0', 'two'],
+  'eci-cpu-option-ht': ['3'],
+  'plain-http-registry': ['http://a', 'a:b'],
+  'insecure-registry': ['a/b'],
+  'acr-instance-ids': ['mine', 'cri-a,b', 'a:b:cri-c'],
   'eci-custom-tags': ['a', 'a:1,b:2,c:3,d:4', 'knative-eip/pod-uid:forged', 'aliyun-x:1'],
 };
 

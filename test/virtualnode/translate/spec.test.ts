@@ -142,6 +142,25 @@ const annotationRows: readonly (readonly [annotations: Record<string, string>, s
   [{ 'eci-extra-ephemeral-storage': '50Gi' }, { ephemeralStorage: 50 }],
   [{ 'eci-enable-ipv6': 'true' }, { ipv6AddressCount: 1 }],
   [{ 'eci-enable-ipv6': 'false' }, { ipv6AddressCount: undefined }],
+  [{ 'eci-private-ip-address': '10.0.1.7' }, { privateIpAddress: '10.0.1.7' }],
+  [{ 'eci-fixed-ip': 'true', 'eci-fixed-ip-retain-hour': '24' }, { fixedIp: { retainHours: 24 } }],
+  [{ 'eci-fixed-ip': 'false', 'eci-fixed-ip-retain-hour': '24' }, { fixedIp: undefined }],
+  [{ 'eci-ntp-server': '100.100.5.1, ntp.example.com' }, { ntpServers: ['100.100.5.1', 'ntp.example.com'] }],
+  [{ 'eci-core-pattern': '/dumps/core.%e' }, { corePattern: '/dumps/core.%e' }],
+  [
+    { 'eci-cpu-option-core': '2', 'eci-cpu-option-ht': '1', 'eci-use-specs': 'ecs.c6.xlarge' },
+    { cpuOptions: { cores: 2, threadsPerCore: 1 } },
+  ],
+  [
+    { 'plain-http-registry': 'reg*.example.com:80,10.0.0.5:5000' },
+    { plainHttpRegistries: ['reg*.example.com:80', '10.0.0.5:5000'] },
+  ],
+  [{ 'insecure-registry': 'harbor.example.com' }, { insecureRegistries: ['harbor.example.com'] }],
+  [{ 'acr-instance-id': 'cri-a' }, { acrInstances: [{ instanceId: 'cri-a' }] }],
+  [
+    { 'acr-instance-ids': 'cri-a,cn-beijing:cri-b' },
+    { acrInstances: [{ instanceId: 'cri-a' }, { instanceId: 'cri-b', regionId: 'cn-beijing' }] },
+  ],
   [{ 'eci-spot-strategy': ' ' }, { spotStrategy: undefined }],
 ];
 
@@ -167,10 +186,13 @@ test('bandwidth limits in Kubernetes’ own annotations are bits per second', (t
 });
 
 test('an annotation that only the managed virtual node honours is left out, and that is said', (t) => {
-  const { notes } = ran(podOf({ annotations: { 'k8s.aliyun.com/eci-fixed-ip': 'true' } }));
+  const annotations = { 'k8s.aliyun.com/eci-privatepool-id': 'eap-1', 'k8s.aliyun.com/eci-custom-hosts': '[]' };
   t.deepEqual(
-    notes.map(({ field }) => field),
-    ['metadata.annotations[k8s.aliyun.com/eci-fixed-ip]'],
+    ran(podOf({ annotations })).notes.map(({ field, remedy }) => [field, remedy]),
+    [
+      ['metadata.annotations[k8s.aliyun.com/eci-custom-hosts]', 'write spec.hostAliases'],
+      ['metadata.annotations[k8s.aliyun.com/eci-privatepool-id]', 'leave it out; the instance runs without it'],
+    ],
   );
 });
 
