@@ -1,12 +1,11 @@
 import { NAMESPACE } from '../api/core.ts';
-import { assembleCloud, type AssembledCloud } from '../cloud/assemble-cloud.ts';
-import { createCredentials } from '../cloud/credentials.ts';
+import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN } from '../cloud/fence.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { createKube } from '../kube/client.ts';
 import { connect, KubeconfigError } from '../kube/connect.ts';
 import type { Kube } from '../kube/port.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { chooseEndpoints, configuredCloud } from '../manager/cloud-wiring.ts';
 import type { PlanOptions, RunControllerOptions } from './shell.ts';
 
 /** What commands have in common that show a plan, ask, and carry it out: `drain`, `migrate` and, in part, `probe`. */
@@ -58,15 +57,8 @@ export const connectCloud = async (
   const proxy = proxyAgentOf(env);
   if (proxy) await sendThrough(proxy);
   const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
-  return assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
-  });
+  const mayMutate = () => (signal.aborted ? { kind: 'leadershipUncertain' as const } : OPEN);
+  return configuredCloud({ config, clock, env, endpointChoice }, { mayMutate });
 };
 
 interface Question {

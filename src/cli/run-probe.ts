@@ -10,7 +10,7 @@ import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { reaches, reachesThrough } from '../cloud/reach.ts';
 import { SecretText } from '../config/secret.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/cloud-wiring.ts';
 import { clean } from '../probe/clean.ts';
 import { markOfRun, newRun } from '../probe/run-mark.ts';
 import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';

@@ -1,10 +1,4 @@
-import type { Agent } from 'node:https';
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import type { CredentialSettings } from '../cloud/credential-source.ts';
-import { createCredentials } from '../cloud/credentials.ts';
-import { createEndpointChoice, type EndpointChoice } from '../cloud/endpoint-choice.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
-import { reaches, reachesThrough } from '../cloud/reach.ts';
 import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
 import { checkDefinitions } from '../controllers/preflight/installed-definition.ts';
@@ -23,6 +17,7 @@ import type { Random } from '../lib/random.ts';
 import { createMetrics } from './metrics-registry.ts';
 import type { ShownEndpoint } from '../web/overview.ts';
 import { createHealth } from '../web/health.ts';
+import { chooseEndpoints, configuredCloud } from './cloud-wiring.ts';
 import { runControllers } from './controllers.ts';
 import { electionOf } from './elections.ts';
 import { listen } from './listeners.ts';
@@ -216,21 +211,18 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       recorder.record(regarding, explained(event, config.docsURL));
     },
     assemble: (mayMutate) => {
-      const cloud = assembleCloud({
-        clock,
-        region: config.regionID,
-        endpoints: endpointsOf(config),
-        endpointChoice,
-        credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
-        rateShare: config.cloud.apiShare,
-        mayMutate,
-        onCall: (call) => {
-          const { action, outcome, durationMs } = call;
-          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
-          overview.called(call);
+      const cloud = configuredCloud(
+        { ...options, endpointChoice },
+        {
+          mayMutate,
+          onCall: (call) => {
+            const { action, outcome, durationMs } = call;
+            metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
+            overview.called(call);
+          },
+          unmapped: ({ code }) => metrics.unmappedCloudCode(code),
         },
-        unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-      });
+      );
       overview.throttledBy(cloud.throttle);
       return cloud;
     },
@@ -280,49 +272,6 @@ const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => resolve({ error }));
   });
-
-/**
- * Chooses the endpoints of the cloud's APIs that the configuration leaves open. Choices are logged, and reported to
- * `onChosen`.
- */
-export const chooseEndpoints = (
-  { regionID }: Pick<Config, 'regionID'>,
-  { clock, log, proxy }: Pick<ManagerOptions, 'clock' | 'log'> & { readonly proxy?: Agent | undefined },
-  onChosen: (product: string, host: string, isReached: boolean) => void = () => undefined,
-): EndpointChoice =>
-  createEndpointChoice({
-    clock,
-    region: regionID,
-    reaches: proxy ? reachesThrough(proxy) : reaches,
-    onChosen: ({ product, host, isReached }) => {
-      onChosen(product, host, isReached);
-      const api = product.toUpperCase();
-      if (isReached) log.info({ product, host }, `The ${api} API is asked at ${host}`);
-      else
-        log.warn(
-          { product, host },
-          `None of the hosts of the ${api} API can be reached, neither in the VPC nor outside of it; ${host} is tried all the same. Let the controller reach one of them (port 443), or write endpoints.${product} into the configuration`,
-        );
-    },
-  });
-
-/** The endpoints of the cloud's APIs that the configuration sets. */
-export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
-  ...(vpc !== undefined && { vpc }),
-  ...(ecs !== undefined && { ecs }),
-  ...(eci !== undefined && { eci }),
-});
-
-/** The sources of credentials. */
-export const credentialsOf = (config: Config, env: ManagerOptions['env']): CredentialSettings => ({
-  accessKeyId: config.credential.accessKey?.reveal(),
-  accessKeySecret: config.credential.accessSecret,
-  securityToken: config.credential.securityToken,
-  enableRRSA: config.enableRRSA,
-  rrsaRoleName: config.rrsaRoleName,
-  stsEndpoint: config.endpoints.sts,
-  env,
-});
 
 /** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
 export const logTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {

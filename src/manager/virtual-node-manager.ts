@@ -1,5 +1,3 @@
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import { createCredentials } from '../cloud/credentials.ts';
 import { OPEN } from '../cloud/fence.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { createCaches } from '../controllers/caches.ts';
@@ -8,17 +6,10 @@ import { createKube } from '../kube/client.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createHealth } from '../web/health.ts';
+import { chooseEndpoints, configuredCloud } from './cloud-wiring.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { listen } from './listeners.ts';
-import {
-  chooseEndpoints,
-  credentialsOf,
-  DRAIN_MS,
-  endpointsOf,
-  logTrouble,
-  type Manager,
-  type ManagerOptions,
-} from './manager.ts';
+import { DRAIN_MS, logTrouble, type Manager, type ManagerOptions } from './manager.ts';
 import { createMetrics } from './metrics-registry.ts';
 import { settingsOf } from './settings.ts';
 import { createVirtualNodeSource } from './virtual-node-source.ts';
@@ -90,21 +81,18 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
 
   /** Set while the credentials have been refused; see controllers.ts. */
   let isAccountOpen = false;
-  const cloud = assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: (needMs) => {
-      if (work.signal.aborted || claim?.outlasts(needMs) === false) return { kind: 'leadershipUncertain' };
-      return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
+  const cloud = configuredCloud(
+    { ...options, endpointChoice },
+    {
+      mayMutate: (needMs) => {
+        if (work.signal.aborted || claim?.outlasts(needMs) === false) return { kind: 'leadershipUncertain' };
+        return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
+      },
+      onCall: ({ action, outcome, durationMs }) =>
+        metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
+      unmapped: ({ code }) => metrics.unmappedCloudCode(code),
     },
-    onCall: ({ action, outcome, durationMs }) =>
-      metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
-    unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-  });
+  );
   let isMismatched = false;
   health.ready('account', () => !isMismatched);
   const account: AccountParts = {
