@@ -1,7 +1,7 @@
 import { legible } from '../lib/text.ts';
 import type { Plan, MigrationRefusal } from '../migrate/plan.ts';
 import type { PlannedPod } from '../migrate/planned.ts';
-import { describeStep, type MigrationStep } from '../migrate/steps.ts';
+import { describeStep, type MigrationStep } from '../migrate/migration-step.ts';
 import { reportTable } from './report-table.ts';
 
 const WORDS = {

@@ -5,7 +5,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { settingsOf } from '../manager/settings.ts';
-import { applyPlan, rehearsedPod, StoppedByOther, type AppliedPod } from '../migrate/apply.ts';
+import { applyPlan, rehearsedPod, StoppedByOther, type AppliedPod } from '../migrate/apply-plan.ts';
 import type { Inventory } from '../migrate/inventory.ts';
 import { planMigration, type Plan } from '../migrate/plan.ts';
 import type { PlannedPod } from '../migrate/planned.ts';

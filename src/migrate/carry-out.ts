@@ -11,7 +11,7 @@ import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { guardDefinition } from './guard.ts';
 import { lastWriteOf, TERWAY_KEY } from './read-inventory.ts';
-import { OUR_TAGS, type MigrationStep } from './steps.ts';
+import { OUR_TAGS, type MigrationStep } from './migration-step.ts';
 import { switchedPool } from './terway.ts';
 
 /** With what steps are carried out. */

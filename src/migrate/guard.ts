@@ -1,4 +1,4 @@
-import { admissionKind } from '../api/admission.ts';
+import { admissionKind } from '../api/admission-registration.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 

@@ -9,7 +9,7 @@ import {
   type Surroundings,
 } from './inventory.ts';
 import { nothingToDo, type PlannedPod } from './planned.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 import { planTakeOver, TURN_OFF } from './take-over.ts';
 import { planFromTerway, poolStateOf, switchedPool } from './terway.ts';
 

@@ -9,7 +9,7 @@ import { isOurs } from '../controllers/podeip/record.ts';
 import { parseAnnotations } from '../request/parse.ts';
 import { CLOCK_SKEW_MS, type Inventory, type PoolState, type SeenPod, type Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, waits, type PlannedPod } from './planned.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 import { placeOf, planTakeOver, RESUME, TURN_OFF } from './take-over.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../api/csr.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { SECRET, type Secret } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { JsonPatchOperation, Kube, ObjectRef } from '../kube/port.ts';

@@ -5,7 +5,7 @@ import { withToken, type Caller } from '../../lib/token.ts';
 import { isEipAction, isAnnounceAction } from './step.ts';
 import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
 import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
-import type { Announcement } from './announcement.ts';
+import type { Announcement } from './pod-announcement.ts';
 import type { Announce } from './publish.ts';
 import { readRecord } from './record.ts';
 import { asNoted } from './sending.ts';

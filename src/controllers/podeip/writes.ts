@@ -22,7 +22,7 @@ import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../../api/podei
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { writeRequest } from '../../request/request.ts';
-import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
+import { FOLLOW, type ReleasePolicy } from '../../request/release-policy.ts';
 import { mayBeQuiet } from './quiet.ts';
 import { readRecord, writeBindings, type NicBinding } from './record.ts';
 import { deletedAsSeen, finalizersFor, writtenAsSeen } from './safeguards.ts';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Pod } from '../../../src/api/core.ts';
-import { annotationsOf, isPublished, type NetworkKey } from '../../../src/controllers/podeip/announcement.ts';
+import { annotationsOf, isPublished, type NetworkKey } from '../../../src/controllers/podeip/pod-announcement.ts';
 import { createAnnouncer, type AnnouncePorts } from '../../../src/controllers/podeip/publish.ts';
 import { KubeFault, type KubeFaultKind } from '../../../src/kube/fault.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
