@@ -127,8 +127,8 @@ const tellPod = async (
 };
 
 const announcementOf = (step: AnnounceAction): Announcement => {
-  if (step.do === 'Publish') return { ipAddress: step.ipAddress };
-  return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
+  if (step.do === 'Publish') return { kind: 'address', ipAddress: step.ipAddress };
+  return step.do === 'StandAside' ? { kind: 'handedOver', successor: step.successor } : { kind: 'none' };
 };
 
 const changeCloud = async (
