@@ -51,6 +51,14 @@ export interface Placement {
           | undefined;
       }
     | undefined;
+  readonly containers?: readonly ProbedContainer[] | undefined;
+}
+
+/** A container, as far as its probes are read: whether there are any. */
+export interface ProbedContainer {
+  readonly name?: string | undefined;
+  readonly startupProbe?: object | null | undefined;
+  readonly readinessProbe?: { readonly exec?: object | null | undefined } | null | undefined;
 }
 
 /**

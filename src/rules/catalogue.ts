@@ -127,8 +127,8 @@ export const CATALOGUE: Readonly<Record<FindingId, CatalogueEntry>> = {
   ),
   BeforeTrafficIgnored: entry(
     'warn',
-    'The annotation that makes requests wait for the EIP is neither "true" nor "false", and counts as "false".',
-    'Write "true" or "false".',
+    'The annotation that makes requests wait for the EIP has no effect: it is neither "true" nor "false", or the Service was written while the webhook that adds a startup probe was away.',
+    'Write "true" or "false"; or write a startupProbe, or change the Service while the webhook works.',
   ),
   SettingsWithoutRequest: entry(
     'warn',

@@ -9,7 +9,6 @@ import {
 } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import { nearest } from '../lib/suggest.ts';
-import { quote } from '../lib/text.ts';
 import { finding, writtenKeys, type Rule } from './rule.ts';
 import type { Annotations, Workload } from './workload.ts';
 
@@ -135,20 +134,6 @@ export const annotationsAsLabels: Rule = ({ workload }) => {
       keys,
       `${keys.join(', ')} ${are}, and only annotations are read`,
       `write ${them} into ${placeOfAnnotations(workload)}`,
-    ),
-  ];
-};
-
-/** Read by the webhook where it is "true", and by nobody otherwise. */
-export const beforeTraffic: Rule = ({ workload: { annotations } }) => {
-  const text = annotations[EIP_BEFORE_TRAFFIC];
-  if (text === undefined || text === 'true' || text === 'false') return [];
-  return [
-    finding(
-      'BeforeTrafficIgnored',
-      [EIP_BEFORE_TRAFFIC],
-      `annotation ${EIP_BEFORE_TRAFFIC}: ${quote(text)} is neither "true" nor "false", so that requests do not wait for the EIP`,
-      'write "true" or "false"',
     ),
   ];
 };

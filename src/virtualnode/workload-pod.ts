@@ -5,7 +5,7 @@ import type { Resource } from '../kube/port.ts';
  * A Pod as the virtual node reads it: the fields of core/v1 that can be run on ECI, and those that are refused by name.
  */
 export interface WorkloadPod extends Pod {
-  readonly spec: Pod['spec'] & {
+  readonly spec: Omit<Pod['spec'], 'containers'> & {
     readonly containers: readonly WorkloadContainer[];
     readonly initContainers?: readonly WorkloadContainer[] | undefined;
     readonly volumes?: readonly Volume[] | undefined;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmbeddedCloud } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
+import type { KubeletPod } from './pod.ts';
 import { servePod, type Answer, type Served } from './queue-proxy.ts';
 
 const LOOK_EVERY_MS = 100;
@@ -11,7 +12,13 @@ const DEFAULT_USER_PORT = 8080;
  */
 export const runContainerGroups = async (
   cloud: EmbeddedCloud,
-  describe: (privateIp: string) => Answer,
+  {
+    podOfIp,
+    describe,
+  }: {
+    readonly podOfIp: (privateIp: string) => KubeletPod | undefined;
+    readonly describe: (pod: KubeletPod) => Promise<Answer>;
+  },
   signal: AbortSignal,
 ): Promise<void> => {
   const served = new Map<string, Served>();
@@ -19,11 +26,11 @@ export const runContainerGroups = async (
     const running = cloud.containerGroups().filter(({ status }) => status === 'Running');
     for (const { containerGroupId, intranetIp } of running) {
       if (served.has(containerGroupId)) continue;
-      const { pod } = describe(intranetIp);
+      const pod = podOfIp(intranetIp);
       // The pod does not say its address yet.
-      if (pod === '') continue;
-      const options = { ip: intranetIp, podName: pod, userPort: DEFAULT_USER_PORT };
-      served.set(containerGroupId, await servePod({ ...options, describe: () => describe(intranetIp) }));
+      if (!pod) continue;
+      const options = { ip: intranetIp, podName: pod.metadata.name, userPort: DEFAULT_USER_PORT };
+      served.set(containerGroupId, await servePod({ ...options, describe: () => describe(pod) }));
     }
     for (const [id, group] of served) {
       if (running.some(({ containerGroupId }) => containerGroupId === id)) continue;

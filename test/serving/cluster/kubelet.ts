@@ -33,7 +33,7 @@ export interface KubeletParts extends ProcessPodParts {
   readonly nodes: readonly SandboxNode[];
   readonly times: PodTimes;
   /** What the pod of this address is at this moment. */
-  readonly describe: (pod: KubeletPod) => Answer;
+  readonly describe: (pod: KubeletPod) => Promise<Answer>;
   /** Told of pods that could not be started. */
   readonly failed: (error: unknown) => void;
 }

@@ -43,7 +43,7 @@ export interface Container {
 
 /** A pod as a kubelet reads it. */
 export interface KubeletPod extends Pod {
-  readonly spec: Pod['spec'] & {
+  readonly spec: Omit<Pod['spec'], 'containers'> & {
     readonly containers: readonly Container[];
     readonly volumes?: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
     readonly serviceAccountName?: string;

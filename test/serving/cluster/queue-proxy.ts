@@ -28,7 +28,7 @@ export interface ServedOptions {
   readonly ip: string;
   readonly podName: string;
   readonly userPort: number;
-  readonly describe: () => Answer;
+  readonly describe: () => Promise<Answer>;
 }
 
 /** Containers of a pod of Knative's that run. */
@@ -79,7 +79,7 @@ export const servePod = async ({ ip, podName, userPort, describe }: ServedOption
     const end = stats.begin(request.headers[PROXY_HEADER] !== undefined);
     try {
       await sleep(takesMs(request));
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(describe()));
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(await describe()));
     } finally {
       end();
     }

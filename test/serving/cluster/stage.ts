@@ -5,6 +5,7 @@ import { ALLOCATED_ADDRESS } from '../../../src/api/annotations.ts';
 import { createKube } from '../../../src/kube/client.ts';
 import { connect } from '../../../src/kube/connect.ts';
 import { createReflector } from '../../../src/kube/reflector.ts';
+import { keyOf } from '../../../src/kube/store.ts';
 import { systemClock as clock } from '../../../src/lib/clock.ts';
 import { silentLog } from '../../../src/lib/log.ts';
 import { systemRandom as random } from '../../../src/lib/random.ts';
@@ -118,16 +119,19 @@ export const setStage = async (options: StageOptions = {}) => {
     const recorder = record(context, stop.signal);
     running.push(recorder.ended);
 
-    const describe = ({ metadata }: KubeletPod): Answer => ({
-      pod: metadata.name,
-      uid: metadata.uid,
-      revision: metadata.labels?.[LABEL.revision] ?? '',
-      address: pods.store.get(`${metadata.namespace}/${metadata.name}`)?.metadata.annotations?.[ALLOCATED_ADDRESS],
-    });
-    const describeIp = (ip: string): Answer => {
-      const pod = [...pods.store.by('ip', ip)].find(({ status }) => status?.phase === 'Running');
-      return pod ? describe(pod) : { pod: '', uid: '', revision: '' };
+    /** What the pod is at this moment. The watch may be behind what the kubelet has read, where it shows no address. */
+    const describe = async ({ metadata }: KubeletPod): Promise<Answer> => {
+      const seen = pods.store.get(keyOf(metadata))?.metadata.annotations?.[ALLOCATED_ADDRESS];
+      const now = seen === undefined ? await kube.get(KUBELET_POD, metadata) : undefined;
+      return {
+        pod: metadata.name,
+        uid: metadata.uid,
+        revision: metadata.labels?.[LABEL.revision] ?? '',
+        address: seen ?? now?.metadata.annotations?.[ALLOCATED_ADDRESS],
+      };
     };
+    const podOfIp = (ip: string): KubeletPod | undefined =>
+      [...pods.store.by('ip', ip)].find(({ status }) => status?.phase === 'Running');
 
     runKubeProxy(services.services, services.backends, failed, stop.signal);
     await runDns(services, ADDRESS.dns, stop.signal);
@@ -142,7 +146,7 @@ export const setStage = async (options: StageOptions = {}) => {
     const authority = await authorityOf(plane.kubeconfig);
     const parts = { kube, transport, cloud, nodes, describe, failed, folder, programOf, times: POD_TIMES };
     const kubelet = runKubelet(context, { ...parts, api: { server: plane.url, authority } }, stop.signal);
-    running.push(kubelet.ended, runContainerGroups(cloud, describeIp, stop.signal).catch(failed));
+    running.push(kubelet.ended, runContainerGroups(cloud, { podOfIp, describe }, stop.signal).catch(failed));
 
     const product: ProductOptions = {
       kubectl,

@@ -2,7 +2,7 @@ import { EIP_BEFORE_TRAFFIC } from '../../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../../src/api/core.ts';
 import { LEASE } from '../../../src/kube/lease.ts';
 import { FULL_DEPLOYMENT } from '../../../src/sandbox/cluster/workloads.ts';
-import { REVISION } from '../../../src/sandbox/knative/resources.ts';
+import { REVISION, SERVICE } from '../../../src/sandbox/knative/resources.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOME } from '../../e2e/rights.ts';
 import { until } from '../../harness/until.ts';
@@ -195,8 +195,17 @@ export const quotaShort: Play = async (t, scene, stage) => {
       ),
     (refusal) => refusal === '',
   );
-  await Promise.all(scenes.slice(1).map((it) => it.apply({ annotations, timeoutSeconds: 120 })));
+  // One after the other: the API server asks the webhook for three seconds at most, and then goes on without it.
+  for (const it of scenes.slice(1)) await it.apply({ annotations, timeoutSeconds: 120 });
   await Promise.all(scenes.map((it) => it.isReady(1)));
+  for (const { ref } of scenes) {
+    const service = await stage.kube.get(SERVICE, ref);
+    t.regex(
+      JSON.stringify(service?.spec.template),
+      /"startupProbe"/,
+      `the webhook was asked about Service ${ref.name}`,
+    );
+  }
   t.is(scenes.flatMap((it) => it.histories()).length, 0, 'all are at zero');
 
   cloud.setQuota(cloud.eips().length + ROOM);
