@@ -1,4 +1,5 @@
 import type { ManagerOptions } from './manager-options.ts';
+import { sleepUnlessAborted } from '../lib/clock.ts';
 
 /** Time limit of a drain, milliseconds: less than the 10 s that are promised. */
 export const DRAIN_MS = 8_500;
@@ -41,7 +42,7 @@ export const shutDownAtEnd = async (parts: ShutdownParts): Promise<'stopped' | '
   log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
   work.abort(new Error(`${what} is stopping`));
   const enough = new AbortController();
-  await Promise.race([parts.drained(), clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
+  await Promise.race([parts.drained(), sleepUnlessAborted(clock, DRAIN_MS, enough.signal)]);
   enough.abort();
   await parts.recorder.stop(LAST_EVENTS_MS);
   await parts.release();

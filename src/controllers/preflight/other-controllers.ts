@@ -9,7 +9,7 @@ import {
 } from '../../rules/conflicting-controllers.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 
 /** Interval between checks, milliseconds. A check is two cheap reads; such controllers are rarely installed. */
@@ -119,7 +119,7 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
         throw error;
       }
       if (isBegun) first.resolve();
-      await clock.sleep(isBegun ? LOOK_MS : FIRST_LOOK_MS, signal).catch(() => undefined);
+      await sleepUnlessAborted(clock, isBegun ? LOOK_MS : FIRST_LOOK_MS, signal);
     }
   };
   return { known: () => names, looked: first.promise, run };
