@@ -105,7 +105,7 @@ const partOf = (file: string): string => {
     return 'policies/io';
   if (/^src\/controllers\/(podeip|garbagecollection)\//.test(file) && !EFFECTS.test(file)) return 'decisions';
   if (file.startsWith('src/doctor/reader/')) return 'doctor/reader';
-  if (/^src\/migrate\/(read-inventory|carry-out|apply|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
+  if (/^src\/migrate\/(read-inventory|carry-out|apply-plan|rehearse|guard)\.ts$/.test(file)) return 'migrate/io';
   if (file === 'src/sandbox/run.ts') return 'sandbox/run';
   if (file.startsWith('src/web/page/')) return 'web/page';
   return ['src/main.ts', 'src/bin.js', 'src/kubectl-eip.js', 'src/kubectl-complete-eip.js'].includes(file)

@@ -12,17 +12,7 @@ import { sandboxCommand } from './sandbox.ts';
 import type { Shell } from './shell.ts';
 import { version, versionCommand } from './version.ts';
 
-export type {
-  RunControllerOptions,
-  DrainOptions,
-  MigrateOptions,
-  RunController,
-  RunDrain,
-  Runs,
-  RunSandbox,
-  SandboxOptions,
-  Shell,
-} from './shell.ts';
+export type { RunControllerOptions, DrainOptions, MigrateOptions, Runs, SandboxOptions, Shell } from './shell.ts';
 
 /** Exit codes: success; the work failed; the command line or the configuration is wrong. */
 const EXIT = { fine: 0, failed: 1, wrong: 2 } as const;

@@ -45,11 +45,10 @@ export const controllerCommand: Register = (program, shell, end) => {
     .addOption(new Option('--only <part>', 'the one part that this process runs').choices(['eip', 'virtual-node']))
     .addHelpText('after', DETAILS)
     .action(async ({ config: path, kubeconfig, only }: Given) => {
-      const { loadConfig } = await import('../config/load.ts');
-      const loaded = loadConfig({ path, env: shell.env });
+      const given = { path, env: shell.env };
       const { runLong } = await import('./long.ts');
       end(
-        await runLong(shell, loaded, async (options) => {
+        await runLong(shell, given, async (options) => {
           const runController = await run();
           return runController({ ...options, kubeconfig, only });
         }),

@@ -13,7 +13,7 @@ import type { Config } from '../config/schema.ts';
 import type { CloudQuestioning } from '../doctor/reader/read-cloud.ts';
 import type { Clock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/cloud-wiring.ts';
 
 interface Where {
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { TAG_PODEIP_UID, UID_TO_KEEP } from '../api/annotations.ts';
 import { parseDuration, toMs } from '../lib/duration.ts';
-import type { Register } from './shell.ts';
+import { planOptions, type Register } from './shell.ts';
 
 const DETAILS = `
 Run it before you uninstall, after the controller was stopped: PodEIPs carry a finalizer, and a namespace or the
@@ -71,28 +71,22 @@ export const drainCommand: Register = (program, shell, end) => {
         end(2);
         return;
       }
-      const { loadConfig } = await import('../config/load.ts');
-      const loaded = loadConfig({ path: flags.config, env: shell.env });
+      const given = { path: flags.config, env: shell.env };
       const { runLong } = await import('./long.ts');
       end(
-        await runLong(shell, loaded, async (options) => {
+        await runLong(shell, given, async (options) => {
           const runDrain = await run();
           return runDrain({
             ...options,
+            ...planOptions(shell, flags.yes),
             kubeconfig: flags.kubeconfig,
             how,
             namespace: flags.namespace,
             dryRun: flags.dryRun ?? false,
-            yes: flags.yes ?? false,
             force: flags.force ?? false,
             timeoutMs: flags.timeout,
             output: flags.output,
-            env: shell.env,
-            out: shell.out,
-            err: shell.err,
             errIsTerminal: shell.errIsTerminal,
-            clock: shell.clock,
-            ask: shell.ask,
           });
         }),
       );

@@ -1,6 +1,6 @@
-import { legible } from '../lib/text.ts';
 import { TAG_CLUSTER_UID, TAG_PODEIP_UID, UID_TO_KEEP } from '../api/annotations.ts';
 import type { Drained, Holding, OwnerlessEip } from '../controllers/drain.ts';
+import { reportTable } from './report-table.ts';
 
 /** What will happen, or has happened, to the EIP of a PodEIP. */
 export const outcomeOf = ({ origin }: Holding, how: 'release' | 'keep'): Drained['outcome'] => {
@@ -23,25 +23,11 @@ const WOULD = {
 const costsOf = ({ origin }: Holding): string =>
   origin === 'bought' ? 'yes, until you release it' : 'as before: it was yours already';
 
-const table = (given: readonly (readonly string[])[]): string => {
-  const rows = given.map((row) => row.map(legible));
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-};
-
 /** What will be done to each PodEIP. */
 export const planText = (holdings: readonly Holding[], how: 'release' | 'keep', output: 'table' | 'json'): string => {
   const rows = holdings.map((it) => ({ ...it, action: WOULD[outcomeOf(it, how)] }));
   if (output === 'json') return `${JSON.stringify(rows, null, 2)}\n`;
-  return table([
+  return reportTable([
     ['POD', 'EIP', 'ADDRESS', 'ORIGIN', 'ACTION'],
     ...rows.map((it) => [it.pod, it.allocationId || '-', it.ipAddress ?? '-', it.origin, it.action]),
   ]);
@@ -59,7 +45,7 @@ export const keptText = (holdings: readonly Holding[], output: 'table' | 'json')
       costs: costsOf(it),
     }));
   if (output === 'json') return `${JSON.stringify(kept, null, 2)}\n`;
-  return table([
+  return reportTable([
     ['EIP', 'ADDRESS', 'POD', 'KEEPS COSTING'],
     ...kept.map((it) => [
       it.allocationId || `(look for tag ${TAG_PODEIP_UID}=${it.podEipUid})`,

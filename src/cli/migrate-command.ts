@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { PREDECESSORS, type Predecessor } from '../migrate/inventory.ts';
-import type { Register } from './shell.ts';
+import { planOptions, type Register } from './shell.ts';
 
 const DETAILS = `
 Without --apply it reads, and says of every PodEIP what would become of it, what stands against that and what to do.
@@ -57,26 +57,20 @@ export const migrateCommand: Register = (program, shell, end) => {
     )
     .addHelpText('after', DETAILS)
     .action(async (flags: Flags) => {
-      const { loadConfig } = await import('../config/load.ts');
-      const loaded = loadConfig({ path: flags.config, env: shell.env });
+      const given = { path: flags.config, env: shell.env };
       const { runLong } = await import('./long.ts');
       end(
-        await runLong(shell, loaded, async (options) => {
+        await runLong(shell, given, async (options) => {
           const runMigrate = await run();
           return runMigrate({
             ...options,
+            ...planOptions(shell, flags.yes),
             kubeconfig: flags.kubeconfig,
             from: flags.from,
             mode: flags.apply ? 'apply' : flags.dryRun ? 'dryRun' : 'plan',
             isRollBack: flags.rollBack ?? false,
             takeOver: flags.takeOver ?? [],
-            yes: flags.yes ?? false,
             output: flags.output,
-            clock: shell.clock,
-            env: shell.env,
-            out: shell.out,
-            err: shell.err,
-            ask: shell.ask,
           });
         }),
       );

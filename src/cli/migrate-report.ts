@@ -1,7 +1,8 @@
 import { legible } from '../lib/text.ts';
 import type { Plan, MigrationRefusal } from '../migrate/plan.ts';
 import type { PlannedPod } from '../migrate/planned.ts';
-import { describeStep, type MigrationStep } from '../migrate/steps.ts';
+import { describeStep, type MigrationStep } from '../migrate/migration-step.ts';
+import { reportTable } from './report-table.ts';
 
 const WORDS = {
   takeOver: 'take over',
@@ -12,20 +13,6 @@ const WORDS = {
   blocked: 'BLOCKED',
 } as const satisfies Record<PlannedPod['is'], string>;
 
-const table = (given: readonly (readonly string[])[]): string => {
-  const rows = given.map((row) => row.map(legible));
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-};
-
 const words = (steps: readonly MigrationStep[]) => steps.map(describeStep);
 
 /** What becomes of each pod. JSON has the todo and the writes of each, too. */
@@ -35,7 +22,7 @@ export const migrationText = ({ pods, refusals, first, last, afterwards }: Plan,
     return `${JSON.stringify({ refusals, first: words(first), pods: rows, last: words(last), afterwards }, null, 2)}\n`;
   }
   if (pods.length === 0) return '';
-  return table([
+  return reportTable([
     ['POD', 'EIP', 'ADDRESS', 'PLAN', 'BECAUSE'],
     ...pods.map((it) => [it.key, it.allocationId || '-', it.ipAddress || '-', WORDS[it.is], it.because]),
   ]);

@@ -1,5 +1,5 @@
 import { isRun } from '../probe/run-mark.ts';
-import type { Register } from './shell.ts';
+import { planOptions, type Register } from './shell.ts';
 
 const DETAILS = `
 It buys a few EIPs and makes a network interface and, with --eci, two container instances; asks the cloud one
@@ -71,15 +71,15 @@ export const probeCommand: Register = (program, shell, end) => {
         return wrong(`"${flags.clean}" is no ID of a run; it is the ten letters and digits that the run printed`);
       if (flags.eni !== undefined && !flags.eni.startsWith('eni-'))
         return wrong(`"${flags.eni}" is no ID of a network interface, which begins with eni-`);
-      const { loadConfig } = await import('../config/load.ts');
       const base = { ...PLACEHOLDERS, ...(flags.region !== undefined && { regionID: flags.region }) };
-      const loaded = loadConfig({ path: flags.config, env: shell.env, base });
+      const given = { path: flags.config, env: shell.env, base };
       const { runLong } = await import('./long.ts');
       end(
-        await runLong(shell, loaded, async (options) => {
+        await runLong(shell, given, async (options) => {
           const runProbe = await run();
           return runProbe({
             ...options,
+            ...planOptions(shell, flags.yes),
             config: { ...options.config, regionID: flags.region ?? options.config.regionID },
             vSwitchId: flags.vswitch,
             securityGroupId: flags.securityGroup,
@@ -92,12 +92,6 @@ export const probeCommand: Register = (program, shell, end) => {
             output: flags.output,
             clean: flags.clean,
             dryRun: flags.dryRun ?? false,
-            yes: flags.yes ?? false,
-            env: shell.env,
-            out: shell.out,
-            err: shell.err,
-            clock: shell.clock,
-            ask: shell.ask,
           });
         }),
       );

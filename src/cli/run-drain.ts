@@ -1,9 +1,5 @@
-import { NAMESPACE } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import { OPEN } from '../cloud/fence.ts';
 import { CloudFault } from '../cloud/fault.ts';
-import { createCredentials } from '../cloud/credentials.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
 import {
   drainPodEips,
@@ -15,14 +11,10 @@ import {
   type Releasing,
 } from '../controllers/drain.ts';
 import { Tracker } from '../controllers/podeip/tracker.ts';
-import { createKube } from '../kube/client.ts';
-import { connect, KubeconfigError } from '../kube/connect.ts';
 import { KubeFault } from '../kube/fault.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { checkAccount } from './drain-account.ts';
 import {
   keptText,
@@ -36,6 +28,7 @@ import {
 } from './drain-report.ts';
 import { settingsOf } from '../manager/settings.ts';
 import { readMarkKey } from '../manager/mark-key.ts';
+import { askToBegin, clusterUidNow, connectCloud, onCluster } from './plan-and-apply.ts';
 import type { DrainOptions, RunDrain } from './shell.ts';
 
 /** The number of PodEIPs that are worked on at once. */
@@ -45,32 +38,15 @@ const AT_ONCE = 10;
  * `knative-eip drain`. Exit code 0 if nothing is left; 1 if something is left, if it is not known, or if a controller
  * leads; 2 if a question must be asked and there is no terminal.
  */
-export const runDrain: RunDrain = async (options) => {
-  const { config, kubeconfig, clock, err } = options;
-  try {
-    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
-    try {
-      const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
-      return await drain(options, createKube({ transport: connection.calls, clock, ...limits }));
-    } finally {
-      await connection.close();
-    }
-  } catch (error) {
-    if (error instanceof KubeconfigError) {
-      err(`knative-eip: ${error.message}\n`);
-      return 2;
-    }
-    if (error instanceof WrongAccount) {
-      err(`knative-eip: ${error.message}. Nothing was changed.\n`);
-      return 1;
-    }
-    if (options.signal.aborted) {
-      err('Stopped before anything was changed.\n');
-      return 1;
-    }
-    throw error;
-  }
-};
+export const runDrain: RunDrain = (options) =>
+  onCluster(
+    options,
+    (kube) => drain(options, kube),
+    (error) => {
+      if (error instanceof WrongAccount) return `knative-eip: ${error.message}. Nothing was changed.\n`;
+      return options.signal.aborted ? 'Stopped before anything was changed.\n' : undefined;
+    },
+  );
 
 /** Drains until it is done, or until the stop signal or the timeout. */
 const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
@@ -87,7 +63,7 @@ const drain = async (options: DrainOptions, kube: Kube): Promise<number> => {
 };
 
 const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube): Promise<number> => {
-  const { config, how, clock, output, out, err, ask } = options;
+  const { config, how, clock, output, out, err } = options;
   if (!options.force && !options.dryRun) {
     const holder = await leader(options, kube, signal);
     if (holder !== undefined) {
@@ -102,19 +78,14 @@ const drainUnder = async (signal: AbortSignal, options: DrainOptions, kube: Kube
     err(`${holdings.length} PodEIPs; nothing was changed.\n`);
     return 0;
   }
-  if (holdings.length > 0 && !options.yes) {
-    if (!ask) {
-      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be done\n');
-      return 2;
-    }
+  if (holdings.length > 0) {
     const counts = Object.entries(Object.groupBy(holdings, (it) => outcomeOf(it, how)))
       .map(([outcome, all]) => `${outcome}: ${all.length}`)
       .join(', ');
-    const answer = await ask(`${holdings.length} PodEIPs (to be ${counts}). Begin? [yes/no] `, signal);
-    if (answer.trim() !== 'yes') {
-      err('Nothing was changed.\n');
-      return 1;
-    }
+    const about = `${holdings.length} PodEIPs (to be ${counts}). `;
+    const question = { about, preview: 'what would be done', declined: 'Nothing was changed.' };
+    const refused = await askToBegin(options, question, signal);
+    if (refused !== undefined) return refused;
   }
   // Printed before the work begins, so that the list is complete even if the process is killed halfway.
   if (how === 'keep') {
@@ -183,7 +154,7 @@ const managedIn = async (
 
 /** Releases with the steps of the controller and the real cloud. */
 const releasing = async (
-  { config, clock, log, env, err }: DrainOptions,
+  options: DrainOptions,
   kube: Kube,
   isAnythingThere: boolean,
   signal: AbortSignal,
@@ -193,27 +164,15 @@ const releasing = async (
     idle: () => Promise<unknown>;
   }
 > => {
-  const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
-  if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
-  const clusterUid = system.metadata.uid;
+  const { config, clock, log, err } = options;
+  const clusterUid = await clusterUidNow(kube, signal);
   const { namespace } = config.leaderElection;
   const markKey = await readMarkKey({ kube, log, namespace }, signal).catch((error: unknown) => {
     if (!(error instanceof KubeFault && error.kind === 'forbidden')) throw error;
     err(`${error.message}: EIPs without tags cannot be told from others by their mark.\n`);
     return undefined;
   });
-  const proxy = proxyAgentOf(env);
-  if (proxy) await sendThrough(proxy);
-  const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
-  const assembled = assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
-  });
+  const assembled = await connectCloud(options, signal);
   const check = () =>
     config.cloud.checkAccount
       ? checkAccount({ config, kube, cloud: assembled.cloud, err }, signal)

@@ -1,19 +1,11 @@
-import { NAMESPACE } from '../api/core.ts';
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import { createCredentials } from '../cloud/credentials.ts';
 import { CloudFault } from '../cloud/fault.ts';
-import { OPEN } from '../cloud/fence.ts';
 import type { Cloud } from '../cloud/port.ts';
-import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { WrongAccount } from '../controllers/preflight/account.ts';
-import { createKube } from '../kube/client.ts';
-import { connect, KubeconfigError } from '../kube/connect.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
 import { settingsOf } from '../manager/settings.ts';
-import { applyPlan, rehearsedPod, StoppedByOther, type AppliedPod } from '../migrate/apply.ts';
+import { applyPlan, rehearsedPod, StoppedByOther, type AppliedPod } from '../migrate/apply-plan.ts';
 import type { Inventory } from '../migrate/inventory.ts';
 import { planMigration, type Plan } from '../migrate/plan.ts';
 import type { PlannedPod } from '../migrate/planned.ts';
@@ -21,40 +13,24 @@ import { readInventory, type InventoryPorts } from '../migrate/read-inventory.ts
 import { readPolicies, rehearse } from '../migrate/rehearse.ts';
 import { checkAccount } from './drain-account.ts';
 import { blockedText, countsText, migrationText, refusalsText, writesText } from './migrate-report.ts';
+import { askToBegin, clusterUidNow, connectCloud, onCluster } from './plan-and-apply.ts';
 import type { MigrateOptions, RunMigrate } from './shell.ts';
 
 /** `knative-eip migrate`. */
-export const runMigrate: RunMigrate = async (options) => {
-  const { config, kubeconfig, clock, err, signal } = options;
-  try {
-    const connection = await connect(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
-    try {
-      const limits = { qps: config.kubeClientQPS, burst: config.kubeClientBurst };
-      return await migrate(options, createKube({ transport: connection.calls, clock, ...limits }));
-    } finally {
-      await connection.close();
-    }
-  } catch (error) {
-    if (error instanceof KubeconfigError) {
-      err(`knative-eip: ${error.message}\n`);
-      return 2;
-    }
-    if (signal.aborted) {
-      err('Stopped; run the same command again to go on.\n');
-      return 1;
-    }
-    if (error instanceof StoppedByOther) {
-      err(`Stopped, since something has changed meanwhile; run this again then.\n${refusalsText(error.refusals)}`);
-      return 1;
-    }
-    if (error instanceof WrongAccount || error instanceof CloudFault || error instanceof KubeFault) {
+export const runMigrate: RunMigrate = (options) =>
+  onCluster(
+    options,
+    (kube) => migrate(options, kube),
+    (error) => {
+      if (options.signal.aborted) return 'Stopped; run the same command again to go on.\n';
+      if (error instanceof StoppedByOther)
+        return `Stopped, since something has changed meanwhile; run this again then.\n${refusalsText(error.refusals)}`;
+      if (!(error instanceof WrongAccount || error instanceof CloudFault || error instanceof KubeFault))
+        return undefined;
       const isForbidden = error instanceof KubeFault && error.kind === 'forbidden';
-      err(`knative-eip: ${error.message}${isForbidden ? '; use the kubeconfig of an administrator' : ''}\n`);
-      return 1;
-    }
-    throw error;
-  }
-};
+      return `knative-eip: ${error.message}${isForbidden ? '; use the kubeconfig of an administrator' : ''}\n`;
+    },
+  );
 
 const no = (action: string) => () => Promise.reject(new Error(`${action} is never called by a migration`));
 
@@ -69,37 +45,19 @@ const onlyTags = (cloud: Cloud): Cloud => ({
   leaveBandwidthPackage: no('RemoveCommonBandwidthPackageIp'),
 });
 
-const connectCloud = async ({ config, clock, log, env, signal }: MigrateOptions) => {
-  const proxy = proxyAgentOf(env);
-  if (proxy) await sendThrough(proxy);
-  const endpointChoice = chooseEndpoints(config, { clock, log, proxy });
-  const assembled = assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials: createCredentials({ ...credentialsOf(config, env), endpointChoice }, clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: () => (signal.aborted ? { kind: 'leadershipUncertain' } : OPEN),
-  });
-  return { cloud: onlyTags(assembled.cloud), idle: () => assembled.idle() };
-};
-
 const migrate = async (options: MigrateOptions, kube: Kube): Promise<number> => {
-  const { cloud, idle } = await connectCloud(options);
+  const assembled = await connectCloud(options, options.signal);
   try {
-    return await migrateWith(options, kube, cloud);
+    return await migrateWith(options, kube, onlyTags(assembled.cloud));
   } finally {
-    await idle();
+    await assembled.idle();
   }
 };
 
 const migrateWith = async (options: MigrateOptions, kube: Kube, cloud: Cloud): Promise<number> => {
   const { config, from, takeOver, isRollBack, clock, signal, err } = options;
-  const system = await kube.get(NAMESPACE, { name: 'kube-system' }, signal);
-  if (!system) throw new Error('there is no namespace kube-system, whose UID names the cluster');
+  const uid = await clusterUidNow(kube, signal);
   if (config.cloud.checkAccount) await checkAccount({ config, kube, cloud, err }, signal);
-  const { uid } = system.metadata;
   const { namespace, name } = config.leaderElection;
   const reading: InventoryPorts = {
     kube,
@@ -165,22 +123,17 @@ interface Applying {
 }
 
 const apply = async (plan: Plan, inventory: Inventory, { options, reading, cluster }: Applying): Promise<number> => {
-  const { isRollBack, yes, ask, err, out, output, signal } = options;
+  const { isRollBack, err, out, output, signal } = options;
   if (plan.refusals.length > 0) {
     err(refusalsText(plan.refusals));
     return 1;
   }
   const isThereWork = [...plan.first, ...plan.last].length > 0 || plan.pods.some(({ steps }) => steps.length > 0);
-  if (isThereWork && !yes) {
-    if (!ask) {
-      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be written\n');
-      return 2;
-    }
-    const answer = await ask(`${countsText(plan.pods)}. Begin? [yes/no] `, signal);
-    if (answer.trim() !== 'yes') {
-      err('Nothing was changed.\n');
-      return 1;
-    }
+  if (isThereWork) {
+    const about = `${countsText(plan.pods)}. `;
+    const question = { about, preview: 'what would be written', declined: 'Nothing was changed.' };
+    const refused = await askToBegin(options, question, signal);
+    if (refused !== undefined) return refused;
   }
   out(migrationText(plan, output));
   const writing = { kube: reading.kube, cloud: reading.cloud, clock: reading.clock, cluster };

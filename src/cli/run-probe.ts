@@ -10,12 +10,13 @@ import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { reaches, reachesThrough } from '../cloud/reach.ts';
 import { SecretText } from '../config/secret.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/manager.ts';
+import { chooseEndpoints, credentialsOf, endpointsOf } from '../manager/cloud-wiring.ts';
 import { clean } from '../probe/clean.ts';
 import { markOfRun, newRun } from '../probe/run-mark.ts';
 import type { ProbeApi, ProbePorts, Site } from '../probe/port.ts';
 import { callMade, findingLine, probePlanText, reportOf, settingLines, type CallMade } from '../probe/probe-report.ts';
 import { runProbes } from '../probe/run-probes.ts';
+import { askToBegin } from './plan-and-apply.ts';
 import type { ProbeOptions, RunProbe } from './shell.ts';
 
 /** How long a host has to answer, milliseconds. */
@@ -139,7 +140,7 @@ const cleanUp = async (options: ProbeOptions, run: string, proxy: Agent | undefi
 
 /** The whole run. 0 if it came to its end and nothing is left, 1 if not, 2 if something has to be written. */
 const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promise<number> => {
-  const { clock, out, err, ask, signal } = options;
+  const { clock, out, err, signal } = options;
   const site = siteOf(options);
   if (typeof site === 'string') {
     err(`knative-eip: ${site}\n`);
@@ -165,16 +166,9 @@ const wholeRun = async (options: ProbeOptions, proxy: Agent | undefined): Promis
     );
     return 1;
   }
-  if (!options.yes) {
-    if (!ask) {
-      err('knative-eip: nobody can be asked here; write --yes to begin, or --dry-run to see what would be done\n');
-      return 2;
-    }
-    if ((await ask('Begin? [yes/no] ', signal)).trim() !== 'yes') {
-      err('Nothing was begun.\n');
-      return 1;
-    }
-  }
+  const question = { about: '', preview: 'what would be done', declined: 'Nothing was begun.' };
+  const refused = await askToBegin(options, question, signal);
+  if (refused !== undefined) return refused;
   const run = newRun(random.uuid());
   // Before anything is bought: whoever is killed must know it.
   out(`The run is ${run}. Should it be killed: knative-eip probe --region ${site.region} --clean ${run}\n`);

@@ -107,15 +107,14 @@ export const sandboxCommand: Register = (program, shell, end) => {
     )
     .addHelpText('after', DETAILS)
     .action(async ({ port, for: forSeconds, config: path, empty, scenario, log, cloudReading }: SandboxArguments) => {
-      const { loadConfig } = await import('../config/load.ts');
-      const loaded = loadConfig({ path, env: {}, base: BASE });
+      const given = { path, env: {}, base: BASE };
       const { runLong } = await import('./long.ts');
       const ports =
         port === undefined
           ? { kubernetes: 0, cloud: 0, http: 0 }
           : { kubernetes: port, cloud: port + 1, http: port + 2 };
       end(
-        await runLong(shell, loaded, async (options) => {
+        await runLong(shell, given, async (options) => {
           const runSandbox = await run();
           const { out: print } = shell;
           const terminal =

@@ -61,30 +61,27 @@ export interface SandboxOptions extends RunOptions {
   readonly print: (text: string) => void;
 }
 
+/** What a command is given that shows a plan, asks, and carries it out. */
+export interface PlanOptions extends Pick<Shell, 'clock' | 'env' | 'out' | 'err' | 'ask'> {
+  /** Do not ask before something is changed. */
+  readonly yes: boolean;
+}
+
 /** The options of `knative-eip drain`. */
-export interface DrainOptions extends RunControllerOptions {
+export interface DrainOptions extends RunControllerOptions, PlanOptions {
   readonly how: 'release' | 'keep';
   readonly namespace: string | undefined;
   readonly dryRun: boolean;
-  /** Do not ask before something is changed. */
-  readonly yes: boolean;
   /** Drain even while a controller holds the Lease. */
   readonly force: boolean;
   /** Undefined: as long as it takes. */
   readonly timeoutMs: number | undefined;
   readonly output: 'table' | 'json';
-  readonly clock: Clock;
-  /** The environment variables that may hold credentials. */
-  readonly env: Shell['env'];
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
   readonly errIsTerminal: boolean;
-  /** Asks the user at the terminal; undefined if there is no terminal. */
-  readonly ask: Shell['ask'];
 }
 
 /** What `knative-eip probe` was asked for. */
-export interface ProbeOptions extends RunOptions {
+export interface ProbeOptions extends RunOptions, PlanOptions {
   readonly vSwitchId: string | undefined;
   readonly securityGroupId: string | undefined;
   readonly packageId: string | undefined;
@@ -99,34 +96,19 @@ export interface ProbeOptions extends RunOptions {
   /** Give back what the run of this ID has left, and ask nothing. */
   readonly clean: string | undefined;
   readonly dryRun: boolean;
-  readonly yes: boolean;
   /** Where the report is written; undefined for a file named after the run. */
   readonly output: string | undefined;
-  readonly clock: Clock;
-  /** The variables that credentials may come from. */
-  readonly env: Shell['env'];
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-  readonly ask: Shell['ask'];
 }
 
 /** The options of `knative-eip migrate`. */
-export interface MigrateOptions extends RunControllerOptions {
+export interface MigrateOptions extends RunControllerOptions, PlanOptions {
   readonly from: 'ack-extend-network-controller' | 'terway';
   /** `plan` and `dryRun` write nothing; the second one names every write. */
   readonly mode: 'plan' | 'dryRun' | 'apply';
   /** Give everything back to the other controller. */
   readonly isRollBack: boolean;
   readonly takeOver: readonly string[];
-  /** Do not ask before something is changed. */
-  readonly yes: boolean;
   readonly output: 'table' | 'json';
-  readonly clock: Clock;
-  /** The environment variables that may hold credentials. */
-  readonly env: Shell['env'];
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-  readonly ask: Shell['ask'];
 }
 
 export type RunMigrate = (options: MigrateOptions) => Promise<number>;
@@ -149,6 +131,7 @@ export interface Runs {
 
 /** The parts of the process that a command may use. */
 export interface Shell {
+  /** The environment variables; those that may hold credentials are among them. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly out: (text: string) => void;
@@ -164,3 +147,13 @@ export interface Shell {
 
 /** Adds a command to the program; the command calls `end` with its exit code. */
 export type Register = (program: Command, shell: Shell, end: (code: number) => void) => void;
+
+/** What a command takes of the process that shows a plan and asks; without --yes it does ask. */
+export const planOptions = ({ clock, env, out, err, ask }: Shell, yes = false): PlanOptions => ({
+  yes,
+  clock,
+  env,
+  out,
+  err,
+  ask,
+});

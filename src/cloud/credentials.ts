@@ -1,15 +1,16 @@
-import { inspect } from 'node:util';
 import type credentialsSdk from '@alicloud/credentials';
 import type { Clock } from '../lib/clock.ts';
+import { Unprintable } from '../lib/unprintable.ts';
 import { CloudFault } from './fault.ts';
 import { chooseSource, type CredentialSettings, type CredentialSource } from './credential-source.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 
 /** What a request is signed with. Printing it shows nothing. */
-export class SigningCredentials {
+export class SigningCredentials extends Unprintable {
   readonly #values: { accessKeyId: string; accessKeySecret: string; securityToken: string; providerName: string };
 
   constructor(values: { accessKeyId: string; accessKeySecret: string; securityToken: string; providerName: string }) {
+    super();
     this.#values = values;
   }
 
@@ -32,14 +33,6 @@ export class SigningCredentials {
 
   get type(): string {
     return this.securityToken === '' ? 'access_key' : 'sts';
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  [inspect.custom](): string {
-    return '[secret]';
   }
 }
 

@@ -2,7 +2,7 @@ import { prepareChange } from '../lib/prepare.ts';
 import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
 import type { ContainerGroups } from './container-groups.ts';
-import { CALL_TIMEOUT_MS } from './deadline.ts';
+import { CALL_TIMEOUT_MS } from './call-deadline.ts';
 import { CloudFault, LEADERSHIP_UNCERTAIN } from './fault.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import { onBehalfOfMany } from '../lib/owner.ts';
+import { onBehalfOfMany } from '../lib/on-behalf-of.ts';
 import { CloudFault } from './fault.ts';
 import { FAULT } from './fault-policy.ts';
 import type { BandwidthPackage, Cloud } from './port.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import { currentOwner } from '../lib/owner.ts';
+import { currentOwner } from '../lib/on-behalf-of.ts';
 import { Turns } from '../lib/turns.ts';
 import type { CloudAction } from './api-actions.ts';
 import type { FoldableCloud } from './batch.ts';
@@ -93,8 +93,8 @@ const SAME_THROTTLE_MS = 1_000;
 export interface Throttle {
   /**
    * Resolves when the action may be called; rejects with the signal's reason when it aborts before that. Passes at
-   * once while the bucket has tokens. Those who wait go in the order of asking, and owners (src/lib/owner.ts) take
-   * turns: the rate is the account's, and no namespace waits until another one has all that it wants.
+   * once while the bucket has tokens. Those who wait go in the order of asking, and owners (src/lib/on-behalf-of.ts)
+   * take turns: the rate is the account's, and no namespace waits until another one has all that it wants.
    */
   acquire(action: CloudAction, signal?: AbortSignal): Promise<void>;
   /** The cloud throttled the action: empties its bucket, halves its rate, and waits at least `retryAfterMs`. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import { onBehalfOfMany } from '../lib/owner.ts';
+import { onBehalfOfMany } from '../lib/on-behalf-of.ts';
 import type { Cloud, Eip } from './port.ts';
 import type { Throttle } from './throttle.ts';
 

@@ -2,10 +2,7 @@ import { PODEIP } from '../api/podeip.ts';
 import type { Config } from '../config/schema.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
-import type { CloudEventMetrics } from '../metrics/event-delivery.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type DeliveryPorts } from './delivery.ts';
 import { createJournals } from './journal.ts';
 import { Outbox } from './outbox.ts';
 import { createSender, type Sender } from './sender.ts';
@@ -31,20 +28,14 @@ export const senderOf = ({ cloudEvents }: Config, clock: Clock): Sender | undefi
   );
 };
 
-interface CloudEventParts {
+interface CloudEventParts extends Pick<DeliveryPorts, 'sender' | 'mayAct' | 'clock' | 'random' | 'log' | 'metrics'> {
   readonly config: Config;
   /** A client with a rate limit of its own, so that the reconciler never waits behind events. */
   readonly kube: Kube;
-  readonly sender: Sender;
   /** Whether the cache has this PodEIP. */
   readonly isKnown: (podEip: ObjectRef, uid: string) => boolean;
   /** Adds a PodEIP to the reconciler's queue. */
   readonly again: (podEip: ObjectRef) => void;
-  readonly mayAct: () => boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: CloudEventMetrics;
 }
 
 /** Outbox and delivery, ready to run. */

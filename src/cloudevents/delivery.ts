@@ -21,7 +21,7 @@ const PROBE = { baseMs: 1_000, capMs: 30_000 };
 /** How often `mayAct` is checked again while it is false, milliseconds. */
 const DOUBT_MS = 1_000;
 
-interface DeliveryPorts {
+export interface DeliveryPorts {
   readonly outbox: Outbox;
   readonly sender: Sender;
   readonly context: EventContext;

@@ -1,7 +1,7 @@
 import type { PodEip } from '../api/podeip.ts';
 import { KubeFault } from '../kube/fault.ts';
 import { backoffMs } from '../lib/backoff.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { ObservedState } from '../controllers/podeip/observation.ts';
@@ -111,7 +111,7 @@ export class Outbox {
         if (signal.aborted) return;
         if (!(error instanceof KubeFault)) throw error;
         this.#tell(error, 'The journals of CloudEvents cannot be read');
-        await clock.sleep(backoffMs(BACKOFF, failures, random), signal).catch(() => undefined);
+        await sleepUnlessAborted(clock, backoffMs(BACKOFF, failures, random), signal);
         if (signal.aborted) return;
       }
     }

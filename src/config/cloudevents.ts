@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { int, rule, textRule } from './config-rule.ts';
+import { absolutePath, int, rule, textRule } from './config-rule.ts';
 
 /**
  * Where machines answer with credentials, and no sink is: link-local addresses, 169.254.169.254 among them (RFC 3927,
@@ -71,14 +71,9 @@ export const cloudEvents = z
           'certificates in PEM',
         ),
       ),
-    tokenFile: textRule(/^\//, 4096)
-      .optional()
-      .meta(
-        rule(
-          'A file with the bearer token for the sink. Default: /oidc/token, where a SinkBinding puts it, if that is there.',
-          'an absolute path',
-        ),
-      ),
+    tokenFile: absolutePath(
+      'A file with the bearer token for the sink. Default: /oidc/token, where a SinkBinding puts it, if that is there.',
+    ),
     overrides: z
       .string()
       .max(65_536)

@@ -6,7 +6,7 @@ interface Contradiction {
   readonly message: string;
 }
 
-/** The longest time that a call to the cloud takes; see cloud/deadline.ts. */
+/** The longest time that a call to the cloud takes; see cloud/call-deadline.ts. */
 const LONGEST_CALL_S = 8;
 
 const election = (key: string) => ['leaderElection', key];

@@ -16,6 +16,10 @@ export const rule = (description: string, allowed: string, more: { secret?: bool
 
 export const textRule = (pattern: RegExp, longest: number) => z.string().max(longest).regex(pattern);
 
+/** A file or a folder that may be named. */
+export const absolutePath = (description: string) =>
+  textRule(/^\//, 4096).optional().meta(rule(description, 'an absolute path'));
+
 export const int = (least: number, most: number) => z.int().min(least).max(most);
 
 /** Kubernetes' RFC 1123 label, the grammar of namespace names. */

@@ -11,7 +11,7 @@ import { int, NAMESPACE_NAME, rule, textRule, type ConfigRule } from './config-r
 import { SecretText } from './secret.ts';
 import { sweeper } from './garbage-collection.ts';
 import { virtualNode } from './virtual-node.ts';
-import { health, metrics } from './metrics.ts';
+import { health, metrics } from './health-and-metrics.ts';
 import { webhook } from './webhook.ts';
 
 /** A key whose value never leaves the process. An empty text means not set, as in the Helm chart's values. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseHostPort } from '../lib/address.ts';
-import { int, OBJECT_NAME, rule, textRule } from './config-rule.ts';
+import { absolutePath, int, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 
 const ID = (prefix: string) => textRule(new RegExp(`^${prefix}-[a-z0-9-]+$`, 'u'), 64);
 const QUANTITY = textRule(/^[0-9]+(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/, 32);
@@ -125,22 +125,12 @@ export const virtualNode = z
               'an IP address',
             ),
           ),
-        clientCAFile: textRule(/^\//, 4096)
-          .optional()
-          .meta(
-            rule(
-              'The certificate authority of the API servers’ client certificates, PEM. Without it they need a token.',
-              'an absolute path',
-            ),
-          ),
-        certFile: textRule(/^\//, 4096)
-          .optional()
-          .meta(
-            rule(
-              'The certificate that it serves with, PEM, with those of intermediate authorities. It has to name advertiseAddress. Read anew every minute. Without it the controller makes one that nobody can check.',
-              'an absolute path',
-            ),
-          ),
+        clientCAFile: absolutePath(
+          'The certificate authority of the API servers’ client certificates, PEM. Without it they need a token.',
+        ),
+        certFile: absolutePath(
+          'The certificate that it serves with, PEM, with those of intermediate authorities. It has to name advertiseAddress. Read anew every minute. Without it the controller makes one that nobody can check.',
+        ),
         requestCertificate: z
           .boolean()
           .default(false)
@@ -150,7 +140,7 @@ export const virtualNode = z
               'true or false',
             ),
           ),
-        keyFile: textRule(/^\//, 4096).optional().meta(rule('The private key of certFile, PEM.', 'an absolute path')),
+        keyFile: absolutePath('The private key of certFile, PEM.'),
       })
       .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
         error: 'certFile and keyFile belong together: give both, or neither',

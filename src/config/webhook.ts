@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseHostPort } from '../lib/address.ts';
-import { NAMESPACE_NAME, OBJECT_NAME, rule, textRule } from './config-rule.ts';
+import { absolutePath, NAMESPACE_NAME, OBJECT_NAME, rule, textRule } from './config-rule.ts';
 
 const NAME = 'lower-case letters, digits, - and ., at most 253';
 
@@ -53,22 +53,12 @@ export const webhook = z
           'a list of DNS names and IP addresses',
         ),
       ),
-    certificateDirectory: textRule(/^\//, 4096)
-      .optional()
-      .meta(
-        rule(
-          'Where tls.crt and tls.key are, for example from cert-manager, which then also keeps the caBundle. Without it the controller makes and renews a certificate itself.',
-          'an absolute path',
-        ),
-      ),
-    clientCA: textRule(/^\//, 4096)
-      .optional()
-      .meta(
-        rule(
-          'A file with the authority of the client certificates that API servers show webhooks (PEM), where theirs are set up to do so; whoever shows none of its certificates is not answered. Without it everybody who reaches the port is answered; see config/network-policy.',
-          'an absolute path',
-        ),
-      ),
+    certificateDirectory: absolutePath(
+      'Where tls.crt and tls.key are, for example from cert-manager, which then also keeps the caBundle. Without it the controller makes and renews a certificate itself.',
+    ),
+    clientCA: absolutePath(
+      'A file with the authority of the client certificates that API servers show webhooks (PEM), where theirs are set up to do so; whoever shows none of its certificates is not answered. Without it everybody who reaches the port is answered; see config/network-policy.',
+    ),
   })
   .prefault({})
   .meta(rule('The webhooks, which prepare pods and Knative Services as they are made.', 'a mapping'));

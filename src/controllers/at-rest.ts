@@ -2,7 +2,7 @@ import type { Pod } from '../api/core.ts';
 import { ipv4Of, isFinal } from '../api/pod.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Eip } from '../cloud/port.ts';
-import { isPublished } from './podeip/announcement.ts';
+import { isPublished } from './podeip/pod-announcement.ts';
 import type { Settings } from './podeip/observation.ts';
 import { isOurs, readRecord } from './podeip/record.ts';
 import { obstacleToRelease } from './podeip/releasable.ts';

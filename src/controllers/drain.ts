@@ -8,7 +8,7 @@ import type { Requeue } from '../kube/reconcile-loop.ts';
 import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, ObjectRef } from '../kube/port.ts';
 import { keyOf } from '../kube/store.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import { orphanCandidates, type OwningCluster } from './garbagecollection/orphans.ts';
 import { hasFinalizer, isOurs, readRecord } from './podeip/record.ts';
 import { provesOwnership } from './podeip/safeguards.ts';
@@ -241,7 +241,7 @@ const drainOne = async (first: PodEip, work: DrainWork, gate: Gate, signal: Abor
         trouble = remedyOf(error);
         if (failures >= PATIENCE) return { ...holding, outcome: 'failed', reason: trouble };
       }
-      await clock.sleep(BACKOFF_MS, signal).catch(() => undefined);
+      await sleepUnlessAborted(clock, BACKOFF_MS, signal);
     }
   }
 };

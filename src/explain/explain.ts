@@ -3,7 +3,7 @@ import type { RuleSettings } from '../rules/rule.ts';
 import { docsLink } from '../rules/docs-link.ts';
 import type { EipClaim, ClusterFacts } from '../rules/cluster-facts.ts';
 import { evaluateRequest } from '../rules/evaluate.ts';
-import { instanceFindings } from '../rules/instance.ts';
+import { instanceFindings } from '../rules/instance-findings.ts';
 import { claimOf } from '../rules/duplicate-claims.ts';
 import { knativeScale, type Scale } from '../rules/scale.ts';
 import type { Provider } from '../request/target.ts';
@@ -15,7 +15,7 @@ import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
 import { allocationCalls, association, instance, joining } from './cloud-call-preview.ts';
 import { costOf, type PriceTable } from './cost.ts';
 import type { CloudCall, Explanation } from './explanation.ts';
-import { stepsOf, type Outlook } from './steps.ts';
+import { stepsOf, type Outlook } from './outlook.ts';
 
 /** A workload and where it was read. */
 export interface Placed {

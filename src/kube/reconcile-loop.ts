@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { onBehalfOf } from '../lib/owner.ts';
+import { onBehalfOf } from '../lib/on-behalf-of.ts';
 import type { QueueLane, WorkQueue } from './queue.ts';
 import { refOf } from './store.ts';
 
@@ -28,8 +28,8 @@ interface ControllerOptions {
   readonly clock: Clock;
   readonly log: Log;
   /**
-   * Brings one key closer to what it should be, on behalf of its namespace (src/lib/owner.ts). Whatever it throws is
-   * logged and retried with backoff, and not before the error's `retryAfterMs`, where it has one.
+   * Brings one key closer to what it should be, on behalf of its namespace (src/lib/on-behalf-of.ts). Whatever it
+   * throws is logged and retried with backoff, and not before the error's `retryAfterMs`, where it has one.
    */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<Requeue>;
   /** Called after each reconcile; for metrics. Must not throw. */

@@ -1,5 +1,5 @@
 import { backoffMs } from '../lib/backoff.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { KubeFault } from './fault.ts';
@@ -180,7 +180,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         if (!(error instanceof KubeFault)) return refused(series, error);
         if (!mayTryAgain(series, error)) return false;
         const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(BACKOFF, failures, random));
-        await clock.sleep(waitMs, ending.signal).catch(() => undefined);
+        await sleepUnlessAborted(clock, waitMs, ending.signal);
       }
     }
     return refused(series, new Error(`${ATTEMPTS} attempts failed`));

@@ -10,6 +10,10 @@ export interface Clock {
   timer(ms: number, fire: () => void): () => void;
 }
 
+/** Waits for `ms`, or until `signal` aborts: whoever waits looks at the signal then. Never rejects. */
+export const sleepUnlessAborted = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+  clock.sleep(ms, signal).catch(() => undefined);
+
 /** The longest delay that Node's timers accept; anything longer would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

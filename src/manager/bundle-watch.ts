@@ -1,4 +1,4 @@
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { UNAUTHORIZED } from '../kube/fault.ts';
 import type { KubeTransport } from '../kube/port.ts';
 import { createReflector } from '../kube/reflector.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { ServerCertificate } from '../web/http-server.ts';
 
@@ -42,6 +42,6 @@ export const followCertificate = async (
       const why = error instanceof Error ? error.message : String(error);
       log.warn({ directory }, `The certificate of the ${whose} cannot be used (retrying): ${why}`);
     }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, waitMs, signal);
   }
 };

@@ -3,7 +3,7 @@ import type { Sender } from '../cloudevents/sender.ts';
 import type { AssembledCloud } from '../cloud/assemble-cloud.ts';
 import { OPEN, type MayMutate } from '../cloud/fence.ts';
 import type { Config } from '../config/schema.ts';
-import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
+import { awaitAccount, watchAccount } from '../controllers/preflight/account.ts';
 import { enqueueChanges, type Caches } from '../controllers/caches.ts';
 import { recheckByList } from '../controllers/recheck.ts';
 import { laneOf, roomOf } from '../controllers/work-order.ts';
@@ -31,6 +31,7 @@ import { createServiceWarnings } from '../controllers/service/warnings.ts';
 import type { workAsVirtualNode, VirtualNodeSource } from './virtual-node-wiring.ts';
 import type { Metrics } from './metrics-registry.ts';
 import type { ReconcileResult } from '../metrics/work.ts';
+import { accountOf } from './account-wiring.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { agreeOnMarkKey } from './mark-key.ts';
 import { measure, measureWatches } from './metrics-wiring.ts';
@@ -162,21 +163,7 @@ export const runControllers = (parts: OperationParts): Operation => {
   measureWatches(metrics, caches);
 
   const hindrance = createWaitingPodNotifier({ caches, record, warnService });
-  let isMismatched = false;
-  const account: AccountParts = {
-    cloud: cloud.cloud,
-    clock,
-    random,
-    log,
-    region: config.regionID,
-    vpcId: config.vpcID,
-    nodes: () => caches.nodes.store.values(),
-    mismatched: (is) => {
-      isMismatched = is;
-      metrics.accountMismatched(is);
-    },
-    hindered: hindrance.told,
-  };
+  const { account, isMismatched } = accountOf({ ...parts, cloud, hindered: hindrance.told });
 
   const lost = Promise.withResolvers<'lost'>();
   const failed = Promise.withResolvers<{ readonly error: unknown }>();
@@ -330,7 +317,7 @@ export const runControllers = (parts: OperationParts): Operation => {
     await reflecting;
     await cloud.idle();
   })();
-  return { drained, lost: lost.promise, failed: failed.promise, fitsAccount: () => !isMismatched };
+  return { drained, lost: lost.promise, failed: failed.promise, fitsAccount: () => !isMismatched() };
 };
 
 /** The result labels of controller-runtime, which existing dashboards use. */

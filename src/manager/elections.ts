@@ -1,18 +1,8 @@
-import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
-import type { Connection } from '../kube/connect.ts';
 import { createElection, type Election } from '../kube/lease.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
+import type { ManagerOptions } from './manager-options.ts';
 
-interface ElectionParts {
-  readonly config: Config;
-  readonly connection: Connection;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
+type ElectionParts = Pick<ManagerOptions, 'config' | 'connection' | 'clock' | 'random' | 'log'>;
 
 /**
  * The election as it is configured; undefined if this process is the only one. It has a client of its own, so that a

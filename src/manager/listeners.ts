@@ -1,9 +1,5 @@
-import type { Config } from '../config/schema.ts';
-import type { Kube } from '../kube/port.ts';
+import { createKube } from '../kube/client.ts';
 import { createReaderAuthorizer } from '../kube/reader.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
 import { createApp } from '../web/app.ts';
 import type { Health } from '../web/health.ts';
 import { serve, serveTls } from '../web/http-server.ts';
@@ -12,16 +8,11 @@ import type { Exposition } from '../web/metrics-endpoint.ts';
 import type { Status } from '../web/overview.ts';
 import { serveHealth } from '../web/serve-health.ts';
 import { followCertificate } from './certificate-files.ts';
+import type { ManagerOptions } from './manager-options.ts';
 
-interface ListenerParts {
-  readonly config: Config;
-  /** For reviews of tokens only: they have a rate limit of their own. */
-  readonly kube: Kube;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
+interface ListenerParts extends Pick<ManagerOptions, 'config' | 'connection' | 'clock' | 'random' | 'log'> {
   readonly health: Health;
-  readonly exposition: Exposition;
+  readonly metrics: { render(): ReturnType<Exposition> };
   /** Undefined where there is no status page. */
   readonly status?: Status | undefined;
   /** Ends the streams of the status page. */
@@ -75,11 +66,14 @@ export const listen = async (parts: ListenerParts, signal: AbortSignal): Promise
 };
 
 const serveMetrics = async (
-  { config, kube, clock, random, log, exposition }: ListenerParts,
+  { config, connection, clock, random, log, metrics }: ListenerParts,
   signal: AbortSignal,
 ): Promise<Serving> => {
   const { address, tls, authorization, certificateDirectory } = config.metrics;
+  // For reviews of tokens only: they have a rate limit of their own.
+  const kube = createKube({ transport: connection.calls, clock });
   const guard = authorization ? createReaderAuthorizer({ kube, clock, log }) : undefined;
+  const exposition = () => metrics.render();
   const app = createApp({ exposition, guard, log });
   const where = { address, key: 'metrics.address' };
   if (!tls) return serve(app, where.address, clock, where.key);

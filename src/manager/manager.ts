@@ -1,11 +1,4 @@
-import type { Agent } from 'node:https';
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import type { CredentialSettings } from '../cloud/credential-source.ts';
-import { createCredentials } from '../cloud/credentials.ts';
-import { createEndpointChoice, type EndpointChoice } from '../cloud/endpoint-choice.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
-import { reaches, reachesThrough } from '../cloud/reach.ts';
-import type { Config } from '../config/schema.ts';
 import { createCaches } from '../controllers/caches.ts';
 import { checkDefinitions } from '../controllers/preflight/installed-definition.ts';
 import { createOtherControllers } from '../controllers/preflight/other-controllers.ts';
@@ -14,20 +7,20 @@ import { createServiceCache } from '../controllers/service/controller.ts';
 import type { EventNote } from '../controllers/podeip/events.ts';
 import { createKube } from '../kube/client.ts';
 import { tellingTime } from '../kube/server-time.ts';
-import type { Connection } from '../kube/connect.ts';
 import { UNAUTHORIZED, type KubeFault } from '../kube/fault.ts';
 import { createRecorder } from '../kube/recorder.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
 import { createMetrics } from './metrics-registry.ts';
 import type { ShownEndpoint } from '../web/overview.ts';
 import { createHealth } from '../web/health.ts';
+import { chooseEndpoints, configuredCloud } from './cloud-wiring.ts';
 import { runControllers } from './controllers.ts';
 import { electionOf } from './elections.ts';
 import { listen } from './listeners.ts';
 import { withLink } from '../rules/docs-link.ts';
 import { createStatus } from './status-page.ts';
+import type { Manager, ManagerOptions } from './manager-options.ts';
+import { shutDownAtEnd } from './shutdown.ts';
 import { lookForUnserved } from './unserved-webhooks.ts';
 import { serveWebhooks } from './webhook-wiring.ts';
 
@@ -37,44 +30,6 @@ const LONGEST_NOTE = 1_024;
 /** A Warning says where its reason is explained. */
 const explained = (event: EventNote, docsURL: string | undefined): EventNote =>
   event.type === 'Warning' ? { ...event, note: withLink(event.note, event.reason, docsURL, LONGEST_NOTE) } : event;
-
-export interface ManagerOptions {
-  readonly config: Config;
-  readonly connection: Connection;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly version: string;
-  /** The version of Node, as `process.version` has it. */
-  readonly nodeVersion: string;
-  /** The environment variables that may hold credentials. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /**
-   * What this process runs: the EIPs of pods, with webhooks and status page; the virtual node (see
-   * virtual-node-manager.ts); or both, as far as they are configured, where it is left out.
-   */
-  readonly runs?: Part | undefined;
-  /** Starts the drain. */
-  readonly signal: AbortSignal;
-}
-
-/** A part of the product that may have a process of its own. */
-type Part = 'eip' | 'virtual-node';
-
-/** A running controller. */
-export interface Manager {
-  /** Base URLs of the listeners: of /healthz and /readyz, of /metrics, and of the status page where it is served. */
-  readonly urls: { readonly health: string; readonly metrics: string; readonly page: string | undefined };
-  /** Base URL of the webhooks; undefined while they have no certificate, or are not enabled. */
-  readonly webhookUrl: () => string | undefined;
-  /**
-   * Resolves to `stopped` after the drain, and to `lost` as soon as the leadership is lost: the process must end then.
-   */
-  readonly ended: Promise<'stopped' | 'lost'>;
-}
-
-/** Time limit of a drain, milliseconds: less than the 10 s that are promised. */
-export const DRAIN_MS = 8_500;
 
 /** What not everybody runs, undefined where it is not configured: loaded, it takes memory whether it runs or not. */
 const loadOptional = async ({ config, runs }: Pick<ManagerOptions, 'config' | 'runs'>) => ({
@@ -88,7 +43,7 @@ const loadOptional = async ({ config, runs }: Pick<ManagerOptions, 'config' | 'r
 
 /** Assembles the controller as configured, and runs it until the signal. */
 export const startManager = async (options: ManagerOptions): Promise<Manager> => {
-  const { config, connection, clock, random, log, signal } = options;
+  const { config, connection, clock, random, log } = options;
   const optional = await loadOptional(options);
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
   const proxy = proxyAgentOf(options.env);
@@ -140,9 +95,8 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
   const listeners = await listen(
     {
       ...options,
-      kube: createKube({ transport: connection.calls, clock }),
       health,
-      exposition: () => metrics.render(),
+      metrics,
       status: overview.status,
       pageSignal: work.signal,
     },
@@ -216,21 +170,18 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
       recorder.record(regarding, explained(event, config.docsURL));
     },
     assemble: (mayMutate) => {
-      const cloud = assembleCloud({
-        clock,
-        region: config.regionID,
-        endpoints: endpointsOf(config),
-        endpointChoice,
-        credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
-        rateShare: config.cloud.apiShare,
-        mayMutate,
-        onCall: (call) => {
-          const { action, outcome, durationMs } = call;
-          metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
-          overview.called(call);
+      const cloud = configuredCloud(
+        { ...options, endpointChoice },
+        {
+          mayMutate,
+          onCall: (call) => {
+            const { action, outcome, durationMs } = call;
+            metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000);
+            overview.called(call);
+          },
+          unmapped: ({ code }) => metrics.unmappedCloudCode(code),
         },
-        unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-      });
+      );
       overview.throttledBy(cloud.throttle);
       return cloud;
     },
@@ -247,31 +198,23 @@ export const startManager = async (options: ManagerOptions): Promise<Manager> =>
     health.ready('virtual-node-certificate', () => virtualNode.identity?.isWaiting() !== true);
     health.ready('virtual-node-registered', () => virtualNode.registration?.isMissing() !== true);
   }
-  const ended = (async (): Promise<'stopped' | 'lost'> => {
-    const stopped = new Promise<'stopped'>((resolve) => {
-      if (signal.aborted) resolve('stopped');
-      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
+  const ended = shutDownAtEnd({
+    ...options,
+    what: 'the controller',
     // If a server cannot listen, or the controllers cannot work, everything stops: otherwise a process that does half
     // of its work would keep the leadership.
-    const failures = [running.failed, listeners.failed, ...(webhooks ? [failing(webhooks.ended)] : [])];
-    const how = await Promise.race([stopped, running.lost, ...failures]);
-    if (how === 'lost') return how;
-    log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
-    work.abort(new Error('the controller is stopping'));
-    const enough = new AbortController();
-    await Promise.race([running.drained, clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
-    enough.abort();
-    await recorder.stop(500);
-    await Promise.all([election?.release(), virtualNode?.claim?.release()]);
-    ending.abort(new Error('the controller is stopping'));
-    await webhooks?.ended.catch(() => undefined);
-    await listeners.close();
-    await Promise.all([connection.close(), virtualNode?.identity?.close()]);
-    log.info({}, 'Stopped');
-    if (how !== 'stopped') throw how.error;
-    return how;
-  })();
+    ends: [running.lost, running.failed, listeners.failed, ...(webhooks ? [failing(webhooks.ended)] : [])],
+    work,
+    drained: () => running.drained,
+    recorder,
+    release: () => Promise.all([election?.release(), virtualNode?.claim?.release()]),
+    ending,
+    closed: async () => {
+      await webhooks?.ended.catch(() => undefined);
+      await listeners.close();
+    },
+    identity: virtualNode?.identity,
+  });
   return { urls: listeners.urls, webhookUrl: () => webhooks?.url(), ended };
 };
 
@@ -280,49 +223,6 @@ const failing = (work: Promise<void>): Promise<{ readonly error: unknown }> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => resolve({ error }));
   });
-
-/**
- * Chooses the endpoints of the cloud's APIs that the configuration leaves open. Choices are logged, and reported to
- * `onChosen`.
- */
-export const chooseEndpoints = (
-  { regionID }: Pick<Config, 'regionID'>,
-  { clock, log, proxy }: Pick<ManagerOptions, 'clock' | 'log'> & { readonly proxy?: Agent | undefined },
-  onChosen: (product: string, host: string, isReached: boolean) => void = () => undefined,
-): EndpointChoice =>
-  createEndpointChoice({
-    clock,
-    region: regionID,
-    reaches: proxy ? reachesThrough(proxy) : reaches,
-    onChosen: ({ product, host, isReached }) => {
-      onChosen(product, host, isReached);
-      const api = product.toUpperCase();
-      if (isReached) log.info({ product, host }, `The ${api} API is asked at ${host}`);
-      else
-        log.warn(
-          { product, host },
-          `None of the hosts of the ${api} API can be reached, neither in the VPC nor outside of it; ${host} is tried all the same. Let the controller reach one of them (port 443), or write endpoints.${product} into the configuration`,
-        );
-    },
-  });
-
-/** The endpoints of the cloud's APIs that the configuration sets. */
-export const endpointsOf = ({ endpoints: { vpc, ecs, eci } }: Config) => ({
-  ...(vpc !== undefined && { vpc }),
-  ...(ecs !== undefined && { ecs }),
-  ...(eci !== undefined && { eci }),
-});
-
-/** The sources of credentials. */
-export const credentialsOf = (config: Config, env: ManagerOptions['env']): CredentialSettings => ({
-  accessKeyId: config.credential.accessKey?.reveal(),
-  accessKeySecret: config.credential.accessSecret,
-  securityToken: config.credential.securityToken,
-  enableRRSA: config.enableRRSA,
-  rrsaRoleName: config.rrsaRoleName,
-  stsEndpoint: config.endpoints.sts,
-  env,
-});
 
 /** Logs what is wrong with a watch and what to do about it; the watch itself retries. */
 export const logTrouble = (log: Log, server: string, resource: string, fault: KubeFault): void => {

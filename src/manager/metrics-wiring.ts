@@ -4,7 +4,7 @@ import { CloudFault } from '../cloud/fault.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
 import type { PurchaseHistory } from '../policies/purchase-history.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from './metrics-registry.ts';
 
@@ -75,6 +75,6 @@ export const measure = async (
       if (!(error instanceof CloudFault)) throw error;
       log.debug({ kind: error.kind, code: error.code }, `The EIPs of the account cannot be counted: ${error.message}`);
     }
-    await clock.sleep(COUNT_EVERY_MS, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, COUNT_EVERY_MS, signal);
   }
 };

@@ -1,4 +1,4 @@
-import { CALL_TIMEOUT_MS } from '../cloud/deadline.ts';
+import { CALL_TIMEOUT_MS } from '../cloud/call-deadline.ts';
 import type { Config } from '../config/schema.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 

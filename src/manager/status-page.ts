@@ -1,7 +1,7 @@
 import { PODEIP, type PodEip } from '../api/podeip.ts';
 import { CLOUD_ACTIONS } from '../cloud/api-actions.ts';
 import { ACCOUNT_RATES_PER_MINUTE, type Throttle } from '../cloud/throttle.ts';
-import type { ObservedCall } from '../cloud/observe.ts';
+import type { ObservedCall } from '../cloud/call-observer.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caches } from '../controllers/caches.ts';
 import type { ServiceCache } from '../controllers/service/controller.ts';

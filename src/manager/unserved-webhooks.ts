@@ -1,4 +1,4 @@
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';

@@ -1,26 +1,20 @@
-import { assembleCloud } from '../cloud/assemble-cloud.ts';
-import { createCredentials } from '../cloud/credentials.ts';
 import { OPEN } from '../cloud/fence.ts';
 import { proxyAgentOf, sendThrough } from '../cloud/proxy.ts';
 import { createCaches } from '../controllers/caches.ts';
-import { awaitAccount, watchAccount, type AccountParts } from '../controllers/preflight/account.ts';
+import { awaitAccount, watchAccount } from '../controllers/preflight/account.ts';
 import { createKube } from '../kube/client.ts';
 import { createRecorder } from '../kube/recorder.ts';
 import { createPolicyCache } from '../policies/policy-cache.ts';
 import { createHealth } from '../web/health.ts';
+import { accountOf } from './account-wiring.ts';
+import { chooseEndpoints, configuredCloud } from './cloud-wiring.ts';
 import { findClusterUid, unlessStopped } from './cluster-uid.ts';
 import { listen } from './listeners.ts';
-import {
-  chooseEndpoints,
-  credentialsOf,
-  DRAIN_MS,
-  endpointsOf,
-  logTrouble,
-  type Manager,
-  type ManagerOptions,
-} from './manager.ts';
+import { logTrouble } from './manager.ts';
+import type { Manager, ManagerOptions } from './manager-options.ts';
 import { createMetrics } from './metrics-registry.ts';
 import { settingsOf } from './settings.ts';
+import { shutDownAtEnd } from './shutdown.ts';
 import { createVirtualNodeSource } from './virtual-node-source.ts';
 import { workAsVirtualNode } from './virtual-node-wiring.ts';
 
@@ -29,7 +23,7 @@ import { workAsVirtualNode } from './virtual-node-wiring.ts';
  * and whose rights in the cloud are those of the node alone. It shares nothing with the controller but the API server.
  */
 export const startVirtualNode = async (options: ManagerOptions): Promise<Manager> => {
-  const { config, connection, clock, random, log, signal } = options;
+  const { config, connection, clock, random, log } = options;
   const shared = { clock, random, log };
   const metrics = createMetrics({ version: options.version, nodeVersion: options.nodeVersion });
   metrics.virtualNode.leading(false);
@@ -77,49 +71,31 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
   health.ready('virtual-node-registered', () => source.registration?.isMissing() !== true);
   const work = new AbortController();
   const ending = new AbortController();
-  const listeners = await listen(
-    {
-      ...options,
-      kube: createKube({ transport: connection.calls, clock }),
-      health,
-      exposition: () => metrics.render(),
-      pageSignal: work.signal,
-    },
-    ending.signal,
-  );
+  const listeners = await listen({ ...options, health, metrics, pageSignal: work.signal }, ending.signal);
 
   /** Set while the credentials have been refused; see controllers.ts. */
   let isAccountOpen = false;
-  const cloud = assembleCloud({
-    clock,
-    region: config.regionID,
-    endpoints: endpointsOf(config),
-    endpointChoice,
-    credentials: createCredentials({ ...credentialsOf(config, options.env), endpointChoice }, clock),
-    rateShare: config.cloud.apiShare,
-    mayMutate: (needMs) => {
-      if (work.signal.aborted || claim?.outlasts(needMs) === false) return { kind: 'leadershipUncertain' };
-      return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
+  const cloud = configuredCloud(
+    { ...options, endpointChoice },
+    {
+      mayMutate: (needMs) => {
+        if (work.signal.aborted || claim?.outlasts(needMs) === false) return { kind: 'leadershipUncertain' };
+        return isAccountOpen ? { kind: 'accountUnseen' } : OPEN;
+      },
+      onCall: ({ action, outcome, durationMs }) =>
+        metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
+      unmapped: ({ code }) => metrics.unmappedCloudCode(code),
     },
-    onCall: ({ action, outcome, durationMs }) =>
-      metrics.cloudCalled(action, outcome === 'success' ? 'ok' : outcome, durationMs / 1_000),
-    unmapped: ({ code }) => metrics.unmappedCloudCode(code),
-  });
-  let isMismatched = false;
-  health.ready('account', () => !isMismatched);
-  const account: AccountParts = {
-    ...shared,
-    cloud: cloud.cloud,
-    region: config.regionID,
-    vpcId: config.vpcID,
-    nodes: () => caches.nodes.store.values(),
-    mismatched: (is) => {
-      isMismatched = is;
-      metrics.accountMismatched(is);
-    },
+  );
+  const { account, isMismatched } = accountOf({
+    ...options,
+    cloud,
+    caches,
+    metrics,
     // The log says why. Pods are told by whoever makes their addresses.
     hindered: () => undefined,
-  };
+  });
+  health.ready('account', () => !isMismatched());
 
   const failed = Promise.withResolvers<{ readonly error: unknown }>();
   const fail = (error: unknown) => {
@@ -166,26 +142,17 @@ export const startVirtualNode = async (options: ManagerOptions): Promise<Manager
     );
   })().catch(fail);
 
-  const ended = (async (): Promise<'stopped' | 'lost'> => {
-    const stopped = Promise.withResolvers<'stopped'>();
-    if (signal.aborted) stopped.resolve('stopped');
-    signal.addEventListener('abort', () => stopped.resolve('stopped'), { once: true });
-    const how = await Promise.race([stopped.promise, failed.promise, listeners.failed, ...(claim ? [claim.lost] : [])]);
-    if (how === 'lost') return how;
-    log.info({}, 'Stopping: nothing new is begun, calls to the cloud that are under way end');
-    work.abort(new Error('the virtual node is stopping'));
-    const enough = new AbortController();
-    const drained = Promise.all([working, reflecting, cloud.idle()]);
-    await Promise.race([drained, clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined)]);
-    enough.abort();
-    await recorder.stop(500);
-    await claim?.release();
-    ending.abort(new Error('the virtual node is stopping'));
-    await listeners.close();
-    await Promise.all([connection.close(), identity?.close()]);
-    log.info({}, 'Stopped');
-    if (how !== 'stopped') throw how.error;
-    return how;
-  })();
+  const ended = shutDownAtEnd({
+    ...options,
+    what: 'the virtual node',
+    ends: [failed.promise, listeners.failed, ...(claim ? [claim.lost] : [])],
+    work,
+    drained: () => Promise.all([working, reflecting, cloud.idle()]),
+    recorder,
+    release: async () => claim?.release(),
+    ending,
+    closed: () => listeners.close(),
+    identity,
+  });
   return { urls: listeners.urls, webhookUrl: () => undefined, ended };
 };

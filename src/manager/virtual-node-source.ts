@@ -1,27 +1,17 @@
-import type { Config } from '../config/schema.ts';
 import { createKube } from '../kube/client.ts';
-import type { Connection } from '../kube/connect.ts';
 import type { KubeFault } from '../kube/fault.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
 import { createNodeIdentity } from '../virtualnode/node-identity.ts';
 import { nodeScoped } from '../virtualnode/node-scoped.ts';
 import { createPodWatch } from '../virtualnode/pod-watch.ts';
 import { createRegistration, hintForNode } from '../virtualnode/registration.ts';
 import { requestServingCertificate } from '../virtualnode/serving-certificate.ts';
 import { electionOf } from './elections.ts';
+import type { ManagerOptions } from './manager-options.ts';
 import { claimNode } from './node-claim.ts';
 import type { VirtualNodeSource } from './virtual-node-wiring.ts';
 
-interface SourceParts {
-  readonly config: Config;
-  readonly connection: Connection;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly version: string;
+interface SourceParts extends Pick<ManagerOptions, 'config' | 'connection' | 'clock' | 'random' | 'log' | 'version'> {
   readonly record: (about: ObjectReference, happening: Happening) => void;
   /** Called for each failure of the watch of pods. */
   readonly onTrouble: (fault: KubeFault) => void;

@@ -12,7 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import { guardDefinition } from './guard.ts';
 import { lastWriteOf } from '../rules/terway-switch.ts';
 import { TERWAY_KEY } from './read-inventory.ts';
-import { OUR_TAGS, type MigrationStep } from './steps.ts';
+import { OUR_TAGS, type MigrationStep } from './migration-step.ts';
 import { switchedPool } from './terway.ts';
 
 /** With what steps are carried out. */

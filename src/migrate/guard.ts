@@ -1,16 +1,9 @@
+import { admissionKind } from '../api/admission-registration.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, Resource } from '../kube/port.ts';
 
-const admission = (plural: string, kind: string): Resource<KubeObject> => ({
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural,
-  kind,
-  namespaced: false,
-});
-
-const POLICY = admission('validatingadmissionpolicies', 'ValidatingAdmissionPolicy');
-const BINDING = admission('validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding');
+const POLICY = admissionKind('validatingadmissionpolicies', 'ValidatingAdmissionPolicy');
+const BINDING = admissionKind('validatingadmissionpolicybindings', 'ValidatingAdmissionPolicyBinding');
 
 /** Of the policy and of its binding. */
 const GUARD = 'crd-of-podeips.knative-eip.alibabacloud.com';

@@ -6,7 +6,7 @@ import { hasFinalizer, isExternal, isOurs, readRecord } from '../controllers/pod
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
 import type { SeenPod, Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, type PlannedPod } from './planned.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 import { withoutPodEip } from './terway.ts';
 
 const FINISH =

@@ -2,7 +2,7 @@ import { CLOCK_SKEW_MS } from '../rules/terway-switch.ts';
 import { planHandBack } from './hand-back.ts';
 import type { Inventory, PoolState, SeenDeployment, SeenLease, SeenPod, Surroundings } from './inventory.ts';
 import { nothingToDo, type PlannedPod } from './planned.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 import { planTakeOver, TURN_OFF } from './take-over.ts';
 import { planFromTerway, poolStateOf, switchedPool } from './terway.ts';
 

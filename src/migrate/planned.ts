@@ -1,5 +1,5 @@
 import type { SeenPod } from './inventory.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 
 /**
  * What becomes of one pod's address.

@@ -14,7 +14,7 @@ import { silentLog } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import type { Node } from '../api/core.ts';
 import type { SeenPod } from './inventory.ts';
-import type { Adoption } from './steps.ts';
+import type { Adoption } from './migration-step.ts';
 
 /** What the controller would be given. */
 interface RehearsalPorts {

@@ -9,10 +9,10 @@ import { PodRequest } from '../controllers/podeip/pod-request.ts';
 import { hasFinalizer, isBoundTo, isExternal, isOurs, type NicBinding } from '../controllers/podeip/record.ts';
 import { isAnothers, provesOwnership } from '../controllers/podeip/safeguards.ts';
 import { situationOf } from '../controllers/podeip/situation.ts';
-import { readReleaseAfter } from '../request/release.ts';
+import { readReleaseAfter } from '../request/release-policy.ts';
 import type { Predecessor, SeenPod, Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, waits, type PlannedPod } from './planned.ts';
-import type { Adoption, MigrationStep } from './steps.ts';
+import type { Adoption, MigrationStep } from './migration-step.ts';
 
 /** Something that a person has to do first. */
 interface Obstacle {

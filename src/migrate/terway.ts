@@ -10,7 +10,7 @@ import { parseAnnotations } from '../request/parse.ts';
 import { isRestarted } from '../rules/terway-switch.ts';
 import type { Inventory, PoolState, SeenPod, Surroundings } from './inventory.ts';
 import { blocked, nothingToDo, planned, waits, type PlannedPod } from './planned.ts';
-import type { MigrationStep } from './steps.ts';
+import type { MigrationStep } from './migration-step.ts';
 import { placeOf, planTakeOver, RESUME, TURN_OFF } from './take-over.ts';
 
 /**

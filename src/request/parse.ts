@@ -1,7 +1,7 @@
 import { CREATION_SETTINGS, KEYS, type Setting } from '../api/annotations.ts';
 import type { Finding } from '../api/finding.ts';
 import type { EipDefaults, EipRequest } from './request.ts';
-import { FOLLOW, type ReleasePolicy } from './release.ts';
+import { FOLLOW, type ReleasePolicy } from './release-policy.ts';
 import * as values from './values.ts';
 import { quote } from '../lib/text.ts';
 

@@ -2,7 +2,7 @@ import { ECI_KEYS, KEYS, type Setting } from '../api/annotations.ts';
 import { sentence, type Finding } from '../api/finding.ts';
 import type { EipCreationParameters } from '../cloud/container-groups.ts';
 import type { ParsedRequest } from './parse.ts';
-import type { ReleasePolicy } from './release.ts';
+import type { ReleasePolicy } from './release-policy.ts';
 import type { EipRequest, NewEip } from './request.ts';
 import type { Target } from './target.ts';
 import { MAX_BANDWIDTH_MBPS } from './values.ts';

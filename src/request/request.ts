@@ -1,19 +1,15 @@
 import type { InternetChargeType } from '../api/eip.ts';
+import type { AllocateEip } from '../cloud/port.ts';
 
 /** What a pod asked for, read once and never changed afterwards. */
 export type EipRequest = NewEip | ExistingEip;
 
 /** An EIP to be bought for the pod and given back after it. */
-export interface NewEip {
+export interface NewEip extends Pick<
+  AllocateEip,
+  'bandwidthMbps' | 'internetChargeType' | 'isp' | 'name' | 'description' | 'publicIpAddressPoolId' | 'resourceGroupId'
+> {
   readonly kind: 'new';
-  /** Mbit/s. */
-  readonly bandwidthMbps: number;
-  readonly internetChargeType: InternetChargeType;
-  readonly isp: string;
-  readonly name?: string | undefined;
-  readonly description?: string | undefined;
-  readonly publicIpAddressPoolId?: string | undefined;
-  readonly resourceGroupId?: string | undefined;
   readonly bandwidthPackageId?: string | undefined;
   readonly securityProtectionTypes: readonly string[];
   /** The user's own tags, in the order in which they were written. */

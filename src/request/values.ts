@@ -1,5 +1,5 @@
 import { formatDuration, parseDuration, toMs } from '../lib/duration.ts';
-import { LONGEST_MS, SHORTEST_MS, type ReleasePolicy } from './release.ts';
+import { LONGEST_MS, SHORTEST_MS, type ReleasePolicy } from './release-policy.ts';
 import { OWN_TAGS, TAG_PREFIX } from '../api/annotations.ts';
 import type { FindingId } from '../api/finding.ts';
 import { ISPS } from '../api/eip.ts';

@@ -1,12 +1,12 @@
 import type { Finding, FindingId } from '../api/finding.ts';
 import { parseAnnotations, type ParsedRequest } from '../request/parse.ts';
-import { FOLLOW } from '../request/release.ts';
+import { FOLLOW } from '../request/release-policy.ts';
 import type { RuleContext, RuleInput, Rule } from './rule.ts';
 import { annotationsAsLabels, labelsAsAnnotations, legacyKeys, nothingAsked, unknownKeys } from './keys.ts';
 import { beforeTraffic } from './before-traffic.ts';
 import { ispRules, packages } from './isp.ts';
 import { limits, uncounted } from './limits.ts';
-import { instanceFindings } from './instance.ts';
+import { instanceFindings } from './instance-findings.ts';
 import { hostNetwork, statelessOwner } from './owner.ts';
 import { duplicateClaims } from './duplicate-claims.ts';
 import { twoRevisions } from './revision-traffic.ts';

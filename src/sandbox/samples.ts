@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { CRD } from '../api/apiextensions.ts';
 import { POD } from '../api/core.ts';
 import type { Kube, KubeObject, KubeTransport, Resource } from '../kube/port.ts';

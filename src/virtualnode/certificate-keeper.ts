@@ -1,7 +1,7 @@
-import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../api/csr.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { ServingCertificate } from './certificate.ts';
 import {
@@ -101,7 +101,7 @@ export const keepCertificate = async (parts: CertificateKeeperParts, signal: Abo
       if (signal.aborted) return;
       if (!isRace(error)) warn(error instanceof Error ? error.message : String(error));
     }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, waitMs, signal);
   }
 };
 

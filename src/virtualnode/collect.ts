@@ -4,7 +4,7 @@ import { CloudFault } from '../cloud/fault.ts';
 import { FaultHistory } from '../cloud/fault-history.ts';
 import type { Kube } from '../kube/port.ts';
 import { KubeFault } from '../kube/fault.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { withToken, type Caller } from '../lib/token.ts';
@@ -80,7 +80,7 @@ export const collectOrphans = async (
   let attempt = 0;
   let seenBefore = NOTHING;
   for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, waitMs, signal);
     if (signal.aborted) return;
     try {
       attempt += 1;

@@ -1,4 +1,4 @@
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import { cutAt } from '../lib/text.ts';
 import { isCutShort, linesOf, MOST_LINES, notice } from './log-query.ts';
 
@@ -63,7 +63,7 @@ export async function* followLog(
     const piece = gap + lines.map(shown).join('');
     if (piece !== '') yield piece;
     if (isLast && (fresh.length === 0 || !isCutShort(text))) return;
-    await clock.sleep(all.length > BUSY_LINES ? BUSY_READ_MS : READ_MS, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, all.length > BUSY_LINES ? BUSY_READ_MS : READ_MS, signal);
     if (signal.aborted) return;
   }
 }

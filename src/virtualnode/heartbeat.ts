@@ -2,7 +2,7 @@ import { KubeFault } from '../kube/fault.ts';
 import { LEASE } from '../kube/lease.ts';
 import { microTime } from '../kube/microtime.ts';
 import type { Kube } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { hintForNode, type Registration } from './registration.ts';
 import {
@@ -125,7 +125,7 @@ const beat = async (ports: HeartbeatPorts, { name, keep, kept }: Beating, signal
         );
       trouble = message;
     }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, waitMs, signal);
   }
 };
 

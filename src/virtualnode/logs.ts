@@ -7,7 +7,7 @@ import { CloudFault } from '../cloud/fault.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { Kube } from '../kube/port.ts';
 import type { HostPort } from '../lib/address.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { HANDSHAKE_MS, limitConnections } from '../web/connections.ts';
@@ -130,7 +130,7 @@ const renewCertificate = async (
   let nap = new AbortController();
   renewed?.(() => nap.abort());
   while (!signal.aborted) {
-    await clock.sleep(CERTIFICATE_MS, AbortSignal.any([nap.signal, signal])).catch(() => undefined);
+    await sleepUnlessAborted(clock, CERTIFICATE_MS, AbortSignal.any([nap.signal, signal]));
     nap = new AbortController();
     if (signal.aborted) return;
     try {

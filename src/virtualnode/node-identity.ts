@@ -1,9 +1,4 @@
-import {
-  CERTIFICATE_SIGNING_REQUEST,
-  KUBELET_SIGNERS,
-  nodeUser,
-  type CertificateSigningRequest,
-} from '../api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser, type CertificateSigningRequest } from '../api/csr.ts';
 import { NODE_CERTIFICATE } from '../api/annotations.ts';
 import { createKube } from '../kube/client.ts';
 import { UNAUTHORIZED } from '../kube/fault.ts';

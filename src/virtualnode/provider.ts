@@ -25,6 +25,7 @@ import type { PodInstance } from './node-usage.ts';
 import { reconcilePod, type ReconcilePorts } from './reconcile.ts';
 import type { DecideSettings } from './observation.ts';
 import { isRelevantChange, type PodWatch } from './pod-watch.ts';
+import { sleepUnlessAborted } from '../lib/clock.ts';
 
 /** The settings of the virtual node. */
 export interface VirtualNodeSettings extends DecideSettings {
@@ -326,6 +327,6 @@ const poll = async (
       }
     }
     const tookMs = clock.mono() - began;
-    await clock.sleep(Math.max(settings.pollMs / 2, settings.pollMs - tookMs), signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, Math.max(settings.pollMs / 2, settings.pollMs - tookMs), signal);
   }
 };

@@ -1,4 +1,4 @@
-import { KUBELET_SIGNERS } from '../api/certificates.ts';
+import { KUBELET_SIGNERS } from '../api/csr.ts';
 import type { Kube } from '../kube/port.ts';
 import type { Happening, ObjectReference } from '../kube/recorder.ts';
 import type { Clock } from '../lib/clock.ts';

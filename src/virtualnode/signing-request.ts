@@ -4,7 +4,7 @@ import 'reflect-metadata';
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
-import { nodeUser, type CertificateSigningRequest } from '../api/certificates.ts';
+import { nodeUser, type CertificateSigningRequest } from '../api/csr.ts';
 import type { ServingCertificate } from './certificate.ts';
 
 /** What a certificate is to be about. */

@@ -2,7 +2,7 @@ import type * as NodeHttp from 'node:http';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock as clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, systemClock as clock } from '../lib/clock.ts';
 import { limitConnections } from './connections.ts';
 import { answerToProbe } from './health-answer.ts';
 import type { HealthReport } from './health.ts';
@@ -61,7 +61,7 @@ const createMainThread = ({ answerMs, stuckMs }: Patience) => {
       }
       const { answered } = asked;
       const enough = new AbortController();
-      await Promise.race([answered.promise, clock.sleep(answerMs, enough.signal).catch(() => undefined)]);
+      await Promise.race([answered.promise, sleepUnlessAborted(clock, answerMs, enough.signal)]);
       enough.abort();
       return report;
     },

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { systemClock, type Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, systemClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { FromHealthThread, HealthThreadData, Patience, ToHealthThread } from './health-thread.ts';
 import type { Health } from './health.ts';
@@ -108,7 +108,7 @@ export const serveHealth = async (
         { error: why, endings, waitMs },
         'The thread that answers /healthz and /readyz has ended; it is started anew',
       );
-      if (waitMs > 0) await clock.sleep(waitMs, closing.signal).catch(() => undefined);
+      if (waitMs > 0) await sleepUnlessAborted(clock, waitMs, closing.signal);
       if (closing.signal.aborted) return;
       since = clock.mono();
       try {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../api/admission-registration.ts';
 import { SECRET, type Secret } from '../api/core.ts';
 import { KubeFault } from '../kube/fault.ts';
 import type { JsonPatchOperation, Kube, ObjectRef } from '../kube/port.ts';
-import type { Clock } from '../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { bundleOf, renew, type Authority, type Pair } from './certificates.ts';
 
@@ -143,7 +143,7 @@ const createBell = (clock: Clock) => {
     /** Resolves to whether it was woken. */
     wait: async (ms: number, signal: AbortSignal): Promise<boolean> => {
       nap = new AbortController();
-      if (!hasRung) await clock.sleep(ms, AbortSignal.any([nap.signal, signal])).catch(() => undefined);
+      if (!hasRung) await sleepUnlessAborted(clock, ms, AbortSignal.any([nap.signal, signal]));
       nap = undefined;
       const wasWoken = hasRung;
       hasRung = false;
@@ -202,7 +202,7 @@ export const rotate = async (parts: RotationParts, signal: AbortSignal): Promise
     let waitMs = LOOK_MS;
     try {
       if ((await turn()) === 'repaired') {
-        await clock.sleep(Math.min(LOOK_MS, REPAIRED_AGAIN_MS * 2 ** repairs), signal).catch(() => undefined);
+        await sleepUnlessAborted(clock, Math.min(LOOK_MS, REPAIRED_AGAIN_MS * 2 ** repairs), signal);
         repairs += 1;
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { credentialsOf } from '../../src/manager/manager.ts';
+import { credentialsOf } from '../../src/manager/cloud-wiring.ts';
 import { keptText, planText, protection, summary } from '../../src/cli/drain-report.ts';
 import type { Holding } from '../../src/controllers/drain.ts';
 import { LEASE } from '../../src/kube/lease.ts';

@@ -3,7 +3,7 @@ import test from 'ava';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createCloud, type AlicloudCloud } from '../../src/cloud/alicloud/vpc.ts';
 import { SigningCredentials } from '../../src/cloud/credentials.ts';
-import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
+import { CALL_TIMEOUT_MS } from '../../src/cloud/call-deadline.ts';
 import type { AllocateEip } from '../../src/cloud/port.ts';
 import { refusal } from './rpc-server.ts';
 import type { Script, RpcRequest } from './rpc-server.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { batched } from '../../src/cloud/batch.ts';
-import { onBehalfOf } from '../../src/lib/owner.ts';
+import { onBehalfOf } from '../../src/lib/on-behalf-of.ts';
 import type { Eip } from '../../src/cloud/port.ts';
 import { ApiThrottle } from '../../src/sandbox/cloud/api-throttle.ts';
 import { ACCOUNT_RATES_PER_MINUTE, createThrottle, throttled } from '../../src/cloud/throttle.ts';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { loadConfig } from '../../src/config/load.ts';
-import { DRAIN_MS } from '../../src/manager/manager.ts';
+import { DRAIN_MS } from '../../src/manager/shutdown.ts';
 import { built, find } from './built-manifests.ts';
 
 interface DeploymentSpec {
@@ -18,7 +18,7 @@ interface DeploymentSpec {
   };
 }
 
-/** What the recorder gets to write the last Events; see manager.ts. */
+/** What the recorder gets to write the last Events; see shutdown.ts. */
 const EVENTS_S = 0.5;
 
 for (const [name, folder] of [

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { OUR_VIRTUAL_NODE, WANTS_ECI } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { type Stage } from './stage.ts';
 import { until } from '../harness/until.ts';

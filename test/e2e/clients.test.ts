@@ -1,4 +1,4 @@
-import { VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';

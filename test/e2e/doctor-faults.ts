@@ -1,5 +1,5 @@
-import { VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
-import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS } from '../../src/api/certificates.ts';
+import { VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS } from '../../src/api/csr.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { CONFIG_MAP, NODE } from '../../src/api/core.ts';

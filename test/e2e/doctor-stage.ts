@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { NODE_TYPE, OUR_VIRTUAL_NODE, VIRTUAL_KUBELET } from '../../src/api/annotations.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { DEPLOYMENT } from '../../src/api/apps.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, KEYS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { CONFIG_MAP, POD, type Pod } from '../../src/api/core.ts';
 import { EIP_HOLDER } from '../../src/api/eipholder.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { POD } from '../../src/api/core.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { LEASE } from '../../src/kube/lease.ts';

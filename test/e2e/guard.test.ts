@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { parse, stringify } from 'yaml';
-import { VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { EIP_POLICY, EIP_USAGE } from '../../src/api/eippolicy.ts';
 import { KNATIVE_SERVICE } from '../../src/api/knative.ts';
 import { PODEIP } from '../../src/api/podeip.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { POD } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { connect } from '../../src/kube/connect.ts';

@@ -1,5 +1,5 @@
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { POD, type Pod } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { connect } from '../../src/kube/connect.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { NODE_CERTIFICATE } from '../../src/api/annotations.ts';
-import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../src/api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../src/api/csr.ts';
 import { CONFIG_MAP, NODE, POD, SECRET } from '../../src/api/core.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { EIP_POLICY } from '../../src/api/eippolicy.ts';

@@ -16,7 +16,7 @@ import { installKnative } from '../../src/sandbox/knative/definitions.ts';
 import { SERVICE } from '../../src/sandbox/knative/resources.ts';
 import { runKnative } from '../../src/sandbox/knative/run-knative.ts';
 import { TAG_POD_UID } from '../../src/virtualnode/translate/group.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { freePort } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
 import { areWebhooksCalled, webhookConfiguration, webhookSettings } from './admission.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { POD } from '../../src/api/core.ts';
 import { EIP_POLICY } from '../../src/api/eippolicy.ts';
 import { HOW_TO_GET_ONE } from '../kube-api/real.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { ALLOCATED_ADDRESS, ECI_KEYS, EIP_BEFORE_TRAFFIC, KEYS, READINESS_GATE } from '../../src/api/annotations.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { NAMESPACE, POD, SECRET, type Pod } from '../../src/api/core.ts';
 import { KNATIVE_SERVICE, REVISION_LABEL, SERVICE_LABEL } from '../../src/api/knative.ts';
 import type { KubeObject } from '../../src/kube/port.ts';

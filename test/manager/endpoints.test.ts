@@ -1,7 +1,7 @@
 import { Agent } from 'node:https';
 import test from 'ava';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { chooseEndpoints } from '../../src/manager/manager.ts';
+import { chooseEndpoints } from '../../src/manager/cloud-wiring.ts';
 import { logTo } from '../harness/recording-log.ts';
 
 test('a host that cannot be reached is told once, with where else to ask, and shown as unreached', async (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom as random } from '../../src/lib/random.ts';

@@ -5,7 +5,7 @@ import { PODEIP } from '../../src/api/podeip.ts';
 import type { Cloud } from '../../src/cloud/port.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { applyPlan } from '../../src/migrate/apply.ts';
+import { applyPlan } from '../../src/migrate/apply-plan.ts';
 import type { Predecessor } from '../../src/migrate/inventory.ts';
 import { planMigration } from '../../src/migrate/plan.ts';
 import { readInventory } from '../../src/migrate/read-inventory.ts';

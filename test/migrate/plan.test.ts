@@ -10,7 +10,7 @@ import {
 } from '../../src/api/annotations.ts';
 import type { Inventory } from '../../src/migrate/inventory.ts';
 import { planMigration, planPod } from '../../src/migrate/plan.ts';
-import { describeStep } from '../../src/migrate/steps.ts';
+import { describeStep } from '../../src/migrate/migration-step.ts';
 import { poolStateOf, switchedPool } from '../../src/migrate/terway.ts';
 import {
   ADDRESS,

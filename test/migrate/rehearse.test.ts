@@ -9,7 +9,7 @@ import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { planPod } from '../../src/migrate/plan.ts';
 import { rehearse } from '../../src/migrate/rehearse.ts';
-import type { Adoption } from '../../src/migrate/steps.ts';
+import type { Adoption } from '../../src/migrate/migration-step.ts';
 import { createSandboxCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import { transport } from '../../src/sandbox/kube/in-process-transport.ts';
 import { createApiServer } from '../../src/sandbox/kube/kube-server.ts';

@@ -13,7 +13,7 @@ import {
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { parseAnnotations } from '../../src/request/parse.ts';
 import { parseRequest, writeRequest, type EipRequest } from '../../src/request/request.ts';
-import { FOLLOW, readReleaseAfter } from '../../src/request/release.ts';
+import { FOLLOW, readReleaseAfter } from '../../src/request/release-policy.ts';
 import { DEFAULTS as defaults } from '../harness/settings.ts';
 
 const NEW = { [KEYS.withEip[0]]: 'true' };

@@ -17,7 +17,7 @@ import {
 import { KEYS, type Setting } from '../../src/api/annotations.ts';
 import { planCreation, type CreationFacts, type CreationPlan } from '../../src/request/provisioner.ts';
 import { parseAnnotations, type ParsedRequest } from '../../src/request/parse.ts';
-import { FOLLOW } from '../../src/request/release.ts';
+import { FOLLOW } from '../../src/request/release-policy.ts';
 import type { EipRequest } from '../../src/request/request.ts';
 import type { Target } from '../../src/request/target.ts';
 import { table } from './documented-tables.ts';

@@ -10,7 +10,7 @@ import type { Pod } from '../../src/api/core.ts';
 import { SERVICE_UID } from '../../src/api/knative.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { isFinal } from '../../src/api/pod.ts';
-import { readReleaseAfter } from '../../src/request/release.ts';
+import { readReleaseAfter } from '../../src/request/release-policy.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { EipRecord } from '../../src/sandbox/cloud/eips.ts';
 import { unrestOfService } from './at-rest-service.ts';

@@ -1,4 +1,4 @@
-import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
+import { CALL_TIMEOUT_MS } from '../../src/cloud/call-deadline.ts';
 
 /**
  * How long after the last change the simulated controller waits before it takes silence for an answer

@@ -5,7 +5,7 @@ import type { EipPolicy } from '../../src/api/eippolicy.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import type { ObjectMeta } from '../../src/kube/port.ts';
 import { Purchases } from './purchases.ts';
-import { CALL_TIMEOUT_MS } from '../../src/cloud/deadline.ts';
+import { CALL_TIMEOUT_MS } from '../../src/cloud/call-deadline.ts';
 import { isFinal } from '../../src/api/pod.ts';
 import { latestBinding, readRecord } from '../../src/controllers/podeip/record.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';

@@ -12,6 +12,7 @@ import { createRecorder } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { Metrics } from '../../src/manager/metrics-registry.ts';
+import { DRAIN_MS } from '../../src/manager/shutdown.ts';
 import type { EmbeddedCloud } from '../../src/sandbox/cloud/sandbox-cloud.ts';
 import type { ApiServer } from '../../src/sandbox/kube/kube-server.ts';
 import { cloudLink } from './cloud-link.ts';
@@ -96,9 +97,6 @@ const noMetrics: Metrics = {
   names: () => [],
   definitions: [],
 };
-
-/** How long a drain may take, as in src/manager/manager.ts. */
-const DRAIN_MS = 8_500;
 
 export interface ProductParts {
   readonly wire: Wire;

@@ -3,7 +3,7 @@ import { CONFIGURATION_GENERATION, REVISION_LABEL, SERVICE_UID } from '../../src
 import { isFinal } from '../../src/api/pod.ts';
 import type { PodEip } from '../../src/api/podeip.ts';
 import { readRecord } from '../../src/controllers/podeip/record.ts';
-import { readReleaseAfter } from '../../src/request/release.ts';
+import { readReleaseAfter } from '../../src/request/release-policy.ts';
 import type { ManualClock } from '../harness/clock.ts';
 import { asks } from './asking.ts';
 import { TELLING_MS, type Circumstances } from './circumstances.ts';

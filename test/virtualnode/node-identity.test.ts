@@ -6,7 +6,7 @@ import * as x509 from '@peculiar/x509';
 import test from 'ava';
 import { NODE_CERTIFICATE } from '../../src/api/annotations.ts';
 import { CRD } from '../../src/api/apiextensions.ts';
-import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../../src/api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, type CertificateSigningRequest } from '../../src/api/csr.ts';
 import { SECRET } from '../../src/api/core.ts';
 import { createKube } from '../../src/kube/client.ts';
 import type { KubeRequest, KubeResponse, KubeTransport } from '../../src/kube/port.ts';

@@ -1,4 +1,4 @@
-import { CERTIFICATE_SIGNING_REQUEST } from '../../src/api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST } from '../../src/api/csr.ts';
 
 const { plural, group, version, kind } = CERTIFICATE_SIGNING_REQUEST;
 /** The definition of the kind, which the embedded API does not have. */

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { bundleOf, type Pair } from '../../src/webhook/certificates.ts';
-import { MUTATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { SECRET } from '../../src/api/core.ts';
 import { watchBundles } from '../../src/manager/bundle-watch.ts';
 import { agree, rotate } from '../../src/webhook/rotation.ts';

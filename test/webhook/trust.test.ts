@@ -1,6 +1,6 @@
 import test from 'ava';
 import { bundleOf, renew } from '../../src/webhook/certificates.ts';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../src/api/admission-registration.ts';
 import { trust } from '../../src/webhook/rotation.ts';
 import { createKube } from '../../src/kube/client.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { CloudAction } from '../api-actions.ts';
 import type { Credentials } from '../credentials.ts';
-import { CALL_TIMEOUT_MS, DeadlinePassed, callWithDeadline } from '../deadline.ts';
-import type { CallObserver } from '../observe.ts';
+import { CALL_TIMEOUT_MS, DeadlinePassed, callWithDeadline } from '../call-deadline.ts';
+import type { CallObserver } from '../call-observer.ts';
 import type { EndpointChoice } from '../endpoint-choice.ts';
 import { CloudFault } from '../fault.ts';
 import type { Product } from './endpoint.ts';

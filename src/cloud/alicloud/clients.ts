@@ -1,7 +1,7 @@
 import type eciSdk from '@alicloud/eci20180808';
 import type { $OpenApiUtil } from '@alicloud/openapi-core';
 import type { NamedProduct } from '../named-answer.ts';
-import { CALL_TIMEOUT_MS } from '../deadline.ts';
+import { CALL_TIMEOUT_MS } from '../call-deadline.ts';
 import type { Credentials } from '../credentials.ts';
 import type { EndpointChoice } from '../endpoint-choice.ts';
 import { CloudFault } from '../fault.ts';

@@ -104,6 +104,14 @@ export const COMMON_CODES: CodeSets = {
   ],
 };
 
+/** Answers to the ID of a container group that does not exist. Source: Terraform provider, service_alicloud_eci.go. */
+const NO_CONTAINER_GROUP = [
+  'ContainerGroupNotFound',
+  'ContainerGroup.NotFound',
+  'InvalidContainerGroupId.NotFound',
+  'InvalidParameter.NotFound',
+];
+
 /** Codes whose meaning hangs on the action. None of them is in {@link COMMON_CODES}. */
 export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
   AllocateEipAddress: {
@@ -318,39 +326,18 @@ export const ACTION_CODES: Readonly<Record<CloudAction, CodeSets>> = {
     ],
   },
   DescribeContainerGroups: {
-    // Terraform provider, service_alicloud_eci.go: the answer to an ID that does not exist.
-    gone: [
-      'ContainerGroupNotFound',
-      'ContainerGroup.NotFound',
-      'InvalidContainerGroupId.NotFound',
-      'InvalidParameter.NotFound',
-    ],
+    gone: NO_CONTAINER_GROUP,
   },
   DescribeContainerGroupStatus: {},
   DescribeContainerLog: {
-    gone: [
-      'ContainerGroupNotFound',
-      'ContainerGroup.NotFound',
-      'InvalidContainerGroupId.NotFound',
-      'InvalidParameter.NotFound',
-    ],
+    gone: NO_CONTAINER_GROUP,
   },
   DescribeMultiContainerGroupMetric: {
-    gone: [
-      'ContainerGroupNotFound',
-      'ContainerGroup.NotFound',
-      'InvalidContainerGroupId.NotFound',
-      'InvalidParameter.NotFound',
-    ],
+    gone: NO_CONTAINER_GROUP,
   },
   // ECI API reference, ExecContainerCommand: an instance or a container that does not run.
   ExecContainerCommand: {
     refused: ['IncorrectStatus', 'InvalidParameter.ValueExceeded'],
-    gone: [
-      'ContainerGroupNotFound',
-      'ContainerGroup.NotFound',
-      'InvalidContainerGroupId.NotFound',
-      'InvalidParameter.NotFound',
-    ],
+    gone: NO_CONTAINER_GROUP,
   },
 };

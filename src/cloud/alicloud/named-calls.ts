@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { CLOUD_ACTIONS, type CloudAction } from '../api-actions.ts';
 import type { Credentials } from '../credentials.ts';
-import { CALL_TIMEOUT_MS, callWithDeadline } from '../deadline.ts';
+import { CALL_TIMEOUT_MS, callWithDeadline } from '../call-deadline.ts';
 import { CloudFault } from '../fault.ts';
 import { NO_ANSWER, type NamedAnswer, type NamedProduct } from '../named-answer.ts';
 import type { Clients } from './clients.ts';

@@ -1,5 +1,5 @@
 import type { CloudAction } from '../api-actions.ts';
-import { DeadlinePassed } from '../deadline.ts';
+import { DeadlinePassed } from '../call-deadline.ts';
 import { CloudFault } from '../fault.ts';
 import { FAULT } from '../fault-policy.ts';
 import { adviceOn } from './advice.ts';

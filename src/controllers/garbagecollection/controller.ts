@@ -9,7 +9,7 @@ import type { Cloud, Eip } from '../../cloud/port.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
 import { runSteps, type StepLoop } from '../../kube/step-loop.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Caller } from '../../lib/token.ts';
@@ -78,7 +78,7 @@ export const runGarbageCollection = async (ports: GarbageCollectionPorts, signal
   let completeAt = clock.mono();
   metrics.lastPassAge(() => (signal.aborted ? undefined : (clock.mono() - completeAt) / 1_000));
   for (let waitMs = FIRST_PASS_MS; ; waitMs = settings.periodMs) {
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, waitMs, signal);
     if (signal.aborted) return;
     const outcome = await sweeper.pass(signal);
     if (outcome === undefined) return;

@@ -5,7 +5,7 @@ import { withToken, type Caller } from '../../lib/token.ts';
 import { isEipAction, isAnnounceAction } from './step.ts';
 import type { Action, ActionOutcome, EipAction, AnnounceAction, RecordAction } from './step.ts';
 import { allocateCall, allTags, associateCall, unassociateCall, tagsOfEip, type Cluster } from './calls.ts';
-import type { Announcement } from './announcement.ts';
+import type { Announcement } from './pod-announcement.ts';
 import type { Announce } from './publish.ts';
 import { readRecord } from './record.ts';
 import { asNoted } from './sending.ts';
@@ -127,8 +127,8 @@ const tellPod = async (
 };
 
 const announcementOf = (step: AnnounceAction): Announcement => {
-  if (step.do === 'Publish') return { ipAddress: step.ipAddress };
-  return step.do === 'StandAside' ? { successor: step.successor } : 'nothing';
+  if (step.do === 'Publish') return { kind: 'address', ipAddress: step.ipAddress };
+  return step.do === 'StandAside' ? { kind: 'handedOver', successor: step.successor } : { kind: 'none' };
 };
 
 const changeCloud = async (

@@ -3,7 +3,7 @@ import type { Pod } from '../../api/core.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { locateInterface } from './locate.ts';
 import { awaitDetached } from './detached.ts';
-import { isPublished } from './announcement.ts';
+import { isPublished } from './pod-announcement.ts';
 import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
 import {
   asDescribed,

@@ -4,7 +4,7 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { heldElsewhere, holding } from './holding.ts';
 import { hasEipOfInstance, waitsForEip } from './instance.ts';
-import { isPublished } from './announcement.ts';
+import { isPublished } from './pod-announcement.ts';
 import type { PodRequest } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
 import { isExternal } from './record.ts';

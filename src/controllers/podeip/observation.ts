@@ -8,7 +8,7 @@ import type { Reason } from '../../api/reason.ts';
 import type { EffectivePolicy } from '../../policies/policy.ts';
 import type { NamespaceLimits, Purchases } from '../../policies/purchases.ts';
 import type { QuotaUsage } from '../../policies/usage.ts';
-import type { NetworkKey } from './announcement.ts';
+import type { NetworkKey } from './pod-announcement.ts';
 import type { Action, UnusableEip } from './step.ts';
 
 /** The input of the decision. What has not been read is undefined; what does not exist is null. */

@@ -3,7 +3,7 @@ import { POD, type Pod } from '../../api/core.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, Patch } from '../../kube/port.ts';
 import type { Log } from '../../lib/log.ts';
-import { annotationsOf, gateOf, type Announcement, type NetworkKey } from './announcement.ts';
+import { annotationsOf, gateOf, type Announcement, type NetworkKey } from './pod-announcement.ts';
 import { toldAsSeen } from './safeguards.ts';
 
 /**

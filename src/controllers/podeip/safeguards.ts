@@ -6,7 +6,7 @@ import type { CloudFaultKind } from '../../cloud/fault.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { isTokenSpent } from '../../lib/token.ts';
-import { readReleaseAfter } from '../../request/release.ts';
+import { readReleaseAfter } from '../../request/release-policy.ts';
 import type { EipRequest } from '../../request/request.ts';
 import { hasEipOfInstance } from './instance.ts';
 import type { CompetingClaim } from './observation.ts';

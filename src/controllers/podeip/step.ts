@@ -6,7 +6,7 @@ import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { Reason } from '../../api/reason.ts';
 import type { PlannedReservation } from '../../policies/usage.ts';
-import type { ReleasePolicy } from '../../request/release.ts';
+import type { ReleasePolicy } from '../../request/release-policy.ts';
 import type { EipRequest, NewEip } from '../../request/request.ts';
 import type { NicBinding } from './record.ts';
 

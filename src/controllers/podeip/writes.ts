@@ -22,7 +22,7 @@ import { FINALIZER, PODEIP, type PodEip, type PodEipSpec } from '../../api/podei
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube, ObjectRef } from '../../kube/port.ts';
 import { writeRequest } from '../../request/request.ts';
-import { FOLLOW, type ReleasePolicy } from '../../request/release.ts';
+import { FOLLOW, type ReleasePolicy } from '../../request/release-policy.ts';
 import { mayBeQuiet } from './quiet.ts';
 import { readRecord, writeBindings, type NicBinding } from './record.ts';
 import { deletedAsSeen, finalizersFor, writtenAsSeen } from './safeguards.ts';
@@ -38,6 +38,14 @@ const change = (kube: Kube, podEip: PodEip, body: { metadata?: object; spec?: ob
   const metadata = { ...body.metadata, ...writtenAsSeen(podEip) };
   return kube.patch(PODEIP, refOf(podEip), { type: 'merge', body: { ...body, metadata } }, signal);
 };
+
+/** Writes annotations and nothing else; null takes one away. */
+const annotate = (
+  kube: Kube,
+  podEip: PodEip,
+  annotations: Readonly<Record<string, string | null>>,
+  signal?: AbortSignal,
+) => change(kube, podEip, { metadata: { annotations } }, signal);
 
 /** In a merge patch null removes the duration of a strategy before this one. */
 const allocationType = (isStatic: boolean, release: ReleasePolicy): PodEipSpec['allocationType'] => ({
@@ -114,25 +122,21 @@ export const deletePodEip = async (kube: Kube, podEip: PodEip, signal: AbortSign
 
 /** Records that the pod is gone and its EIP is kept. */
 export const markRetained = (kube: Kube, podEip: PodEip, now: number, signal: AbortSignal): Promise<PodEip> =>
-  change(
+  annotate(
     kube,
     podEip,
     {
-      metadata: {
-        annotations: {
-          [POD_UID]: '',
-          [FORMER_POD_UID]: readRecord(podEip).podUid || null,
-          [GONE_SINCE]: new Date(now).toISOString(),
-          [QUIET_SINCE]: null,
-        },
-      },
+      [POD_UID]: '',
+      [FORMER_POD_UID]: readRecord(podEip).podUid || null,
+      [GONE_SINCE]: new Date(now).toISOString(),
+      [QUIET_SINCE]: null,
     },
     signal,
   );
 
 /** Records that the EIP may go to the next pod of the Service. */
 export const markReusable = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>
-  change(kube, podEip, { metadata: { annotations: { [REUSABLE]: 'true' } } }, signal);
+  annotate(kube, podEip, { [REUSABLE]: 'true' }, signal);
 
 /** Names the successor of the EIP of `predecessor`, or removes it. */
 export const assignSuccessor = (
@@ -140,13 +144,7 @@ export const assignSuccessor = (
   predecessor: PodEip,
   successorUid: string | null,
   signal: AbortSignal,
-): Promise<PodEip> =>
-  change(
-    kube,
-    predecessor,
-    { metadata: { annotations: { [SUCCESSOR_UID]: successorUid, [QUIET_SINCE]: null } } },
-    signal,
-  );
+): Promise<PodEip> => annotate(kube, predecessor, { [SUCCESSOR_UID]: successorUid, [QUIET_SINCE]: null }, signal);
 
 /** Gives the kept EIP to the pod that has the name now. */
 export const assignPod = (
@@ -174,22 +172,18 @@ export const writeAdoption = (
   region: string | undefined,
   signal: AbortSignal,
 ): Promise<PodEip> =>
-  change(
+  annotate(
     kube,
     podEip,
     {
-      metadata: {
-        annotations: {
-          [CONTROLLER]: CONTROLLER_NAME,
-          [ADOPTED]: from,
-          [POD_UID]: podUid,
-          ...(goneSince !== undefined && { [GONE_SINCE]: new Date(goneSince).toISOString() }),
-          [REQUEST]: writeRequest(request),
-          [GENERATION]: '1',
-          ...(region !== undefined && { [REGION]: region }),
-          [BINDINGS]: JSON.stringify(bindings),
-        },
-      },
+      [CONTROLLER]: CONTROLLER_NAME,
+      [ADOPTED]: from,
+      [POD_UID]: podUid,
+      ...(goneSince !== undefined && { [GONE_SINCE]: new Date(goneSince).toISOString() }),
+      [REQUEST]: writeRequest(request),
+      [GENERATION]: '1',
+      ...(region !== undefined && { [REGION]: region }),
+      [BINDINGS]: JSON.stringify(bindings),
     },
     signal,
   );
@@ -210,7 +204,7 @@ export const createAsForeign = (
 export const handBack = (kube: Kube, podEip: PodEip, to: string, signal: AbortSignal): Promise<PodEip> => {
   const notes = Object.keys(podEip.metadata.annotations ?? {}).filter((key) => key.startsWith(OURS));
   const annotations = { ...Object.fromEntries(notes.map((key) => [key, null])), [CONTROLLER]: to };
-  return change(kube, podEip, { metadata: { annotations } }, signal);
+  return annotate(kube, podEip, annotations, signal);
 };
 
 /**
@@ -236,16 +230,11 @@ export const recordEip = (kube: Kube, podEip: PodEip, allocationID: string, sign
 
 /** Records the binding that is about to be requested. */
 export const recordBinding = (kube: Kube, podEip: PodEip, binding: NicBinding, signal: AbortSignal): Promise<PodEip> =>
-  change(
-    kube,
-    podEip,
-    { metadata: { annotations: { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) } } },
-    signal,
-  );
+  annotate(kube, podEip, { [BINDINGS]: writeBindings(readRecord(podEip).bindings, binding) }, signal);
 
 /** Writes down since when nothing has been sent to the cloud, or that something is being sent. */
 export const writeQuietNote = (kube: Kube, podEip: PodEip, note: string, signal?: AbortSignal): Promise<PodEip> =>
-  change(kube, podEip, { metadata: { annotations: { [QUIET_SINCE]: note } } }, signal);
+  annotate(kube, podEip, { [QUIET_SINCE]: note }, signal);
 
 /** Puts our finalizer beside those that there are. */
 export const restoreFinalizer = (kube: Kube, podEip: PodEip, signal: AbortSignal): Promise<PodEip> =>

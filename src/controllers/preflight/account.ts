@@ -4,7 +4,7 @@ import { CloudFault } from '../../cloud/fault.ts';
 import { FAULT } from '../../cloud/fault-policy.ts';
 import type { Cloud } from '../../cloud/port.ts';
 import { backoffMs } from '../../lib/backoff.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 
@@ -265,7 +265,7 @@ export const watchAccount = async (
 ): Promise<void> => {
   const { clock, log, mismatched } = parts;
   for (let turn = 0; !signal.aborted; turn += 1) {
-    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, LOOK_MS, signal);
     if (signal.aborted) return;
     try {
       const verdict = await evaluateAccount(parts, turn, signal);

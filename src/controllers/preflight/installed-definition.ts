@@ -4,7 +4,7 @@ import { EIP_POLICY, EIP_USAGE, type EipPolicySpec } from '../../api/eippolicy.t
 import { PODEIP, type PodEipSpec, type PodEipStatus } from '../../api/podeip.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 
 /** Every field that is written. A schema that lacks one has the API server drop it without a word. */
@@ -147,6 +147,6 @@ const checkDefinition = async (
       }
       log.debug({ error }, `${name} cannot be read`);
     }
-    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, LOOK_MS, signal);
   }
 };

@@ -5,7 +5,7 @@ import { ACK_EXTEND, isAckExtend, remedyFor, TERWAY_CONFIG } from '../../rules/c
 import { isSwitchedOff, processesOf, TERWAY_APPS, terwayAtWork } from '../../rules/terway-switch.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 
 /**
@@ -153,7 +153,7 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
         throw error;
       }
       if (isBegun) first.resolve();
-      await clock.sleep(isBegun ? LOOK_MS : FIRST_LOOK_MS, signal).catch(() => undefined);
+      await sleepUnlessAborted(clock, isBegun ? LOOK_MS : FIRST_LOOK_MS, signal);
     }
   };
   const terwayUntil = () => looks.map((lookFor) => there.get(lookFor)?.until).find((until) => until !== undefined);

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { NODE_CERTIFICATE } from '../../api/annotations.ts';
-import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../api/certificates.ts';
+import { CERTIFICATE_SIGNING_REQUEST, KUBELET_SIGNERS, nodeUser } from '../../api/csr.ts';
 import { POD, SECRET } from '../../api/core.ts';
 import type { Config } from '../../config/schema.ts';
 import { LEASE } from '../../kube/lease.ts';

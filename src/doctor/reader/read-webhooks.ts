@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../api/admission.ts';
+import { MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from '../../api/admission-registration.ts';
 import { KEYS } from '../../api/annotations.ts';
 import { SECRET } from '../../api/core.ts';
 import type { Config } from '../../config/schema.ts';

@@ -8,7 +8,7 @@ import { isReady, ownerKey } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
 import { hasEnded } from './pod-status.ts';
 import { REVISION_HASH } from './stateful-rollout.ts';
-import { hash, isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
+import { hash, isOwnedBy, ownedBy, podFrom, type FullPodTemplate } from './workloads.ts';
 import { writeWorkloadStatus } from './workload-status.ts';
 
 interface DaemonSet extends KubeObject {
@@ -66,19 +66,14 @@ const sync = async (kube: Kube, key: string): Promise<Requeue> => {
   return 'done';
 };
 
-const podOf = (set: DaemonSet, nodeName: string, revision: string) => {
-  const { namespace, name } = set.metadata;
-  const { metadata, spec } = set.spec.template;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...metadata,
-      namespace,
-      generateName: `${name}-`,
-      labels: { ...metadata?.labels, [REVISION_HASH]: revision },
+const podOf = (set: DaemonSet, nodeName: string, revision: string) =>
+  podFrom(
+    set.spec.template,
+    {
+      namespace: set.metadata.namespace,
+      generateName: `${set.metadata.name}-`,
+      labels: { [REVISION_HASH]: revision },
       ownerReferences: [ownedBy(set, 'DaemonSet')],
     },
-    spec: { ...spec, nodeName },
-  };
-};
+    { nodeName },
+  );

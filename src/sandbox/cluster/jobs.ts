@@ -5,7 +5,7 @@ import { refOf } from '../../kube/store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isReady, ownerKey } from './deployments.ts';
 import { followObjects, type FollowContext } from './follow-objects.ts';
-import { isOwnedBy, ownedBy, type FullPodTemplate } from './workloads.ts';
+import { isOwnedBy, ownedBy, podFrom, type FullPodTemplate } from './workloads.ts';
 import { writeWorkloadStatus } from './workload-status.ts';
 
 interface JobSpec {
@@ -78,22 +78,14 @@ const sync = async (kube: Kube, clock: Clock, key: string): Promise<Requeue> => 
 
 const podOf = (job: Job) => {
   const { namespace, name, uid } = job.metadata;
-  const { metadata, spec } = job.spec.template;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...metadata,
-      namespace,
-      generateName: `${name}-`,
-      labels: {
-        ...metadata?.labels,
-        'job-name': name,
-        'batch.kubernetes.io/job-name': name,
-        'batch.kubernetes.io/controller-uid': uid,
-      },
-      ownerReferences: [ownedBy(job, 'Job', 'batch/v1')],
+  return podFrom(job.spec.template, {
+    namespace,
+    generateName: `${name}-`,
+    labels: {
+      'job-name': name,
+      'batch.kubernetes.io/job-name': name,
+      'batch.kubernetes.io/controller-uid': uid,
     },
-    spec,
-  };
+    ownerReferences: [ownedBy(job, 'Job', 'batch/v1')],
+  });
 };

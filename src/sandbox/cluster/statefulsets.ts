@@ -12,7 +12,7 @@ import {
   statefulSteps,
   type StatefulSet,
 } from './stateful-rollout.ts';
-import { isOwnedBy, ownedBy } from './workloads.ts';
+import { isOwnedBy, ownedBy, podFrom } from './workloads.ts';
 import { writeWorkloadStatus } from './workload-status.ts';
 
 export const FULL_STATEFUL_SET = appsResource<StatefulSet>('statefulsets', 'StatefulSet');
@@ -41,23 +41,19 @@ const sync = async (kube: Kube, key: string): Promise<Requeue> => {
 
 const podOf = (set: StatefulSet, ordinal: number) => {
   const { namespace, name: setName } = set.metadata;
-  const { metadata, spec } = set.spec.template;
   const name = `${setName}-${ordinal}`;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...metadata,
+  return podFrom(
+    set.spec.template,
+    {
       namespace,
       name,
       labels: {
-        ...metadata?.labels,
         [REVISION_HASH]: controllerRevisionOf(set),
         'statefulset.kubernetes.io/pod-name': name,
         'apps.kubernetes.io/pod-index': String(ordinal),
       },
       ownerReferences: [ownedBy(set, 'StatefulSet')],
     },
-    spec: { ...spec, hostname: name, subdomain: set.spec.serviceName },
-  };
+    { hostname: name, subdomain: set.spec.serviceName },
+  );
 };

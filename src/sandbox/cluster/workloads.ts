@@ -96,15 +96,25 @@ export const replicaSetOf = (
   };
 };
 
-/** The next pod of a ReplicaSet; the API server completes its name. */
-export const podOf = (replicaSet: DeployedWorkload): object => ({
+/** A pod from a template; labels come beside the template's, all else instead of what it says. */
+export const podFrom = (
+  { metadata, spec }: FullPodTemplate,
+  {
+    labels,
+    ...own
+  }: { readonly namespace?: string | undefined; readonly labels?: object; readonly [field: string]: unknown },
+  ownSpec: object = {},
+) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: {
+  metadata: { ...metadata, ...own, labels: { ...metadata?.labels, ...labels } },
+  spec: { ...spec, ...ownSpec },
+});
+
+/** The next pod of a ReplicaSet; the API server completes its name. */
+export const podOf = (replicaSet: DeployedWorkload): object =>
+  podFrom(replicaSet.spec.template, {
     namespace: replicaSet.metadata.namespace,
     generateName: `${replicaSet.metadata.name}-`,
-    ...replicaSet.spec.template.metadata,
     ownerReferences: [ownedBy(replicaSet, 'ReplicaSet')],
-  },
-  spec: replicaSet.spec.template.spec,
-});
+  });

@@ -1,3 +1,4 @@
+import { POD_AUTOSCALER } from '../../api/knative.ts';
 import type { KubeObject, Resource } from '../../kube/port.ts';
 import type { ReadinessProbe } from './readiness-probe.ts';
 
@@ -118,10 +119,5 @@ export const SERVICE = serving<Service>('services', 'Service');
 export const CONFIGURATION = serving<Configuration>('configurations', 'Configuration');
 export const ROUTE = serving<KnativeRoute>('routes', 'Route');
 export const REVISION = serving<Revision>('revisions', 'Revision');
-export const FULL_POD_AUTOSCALER: Resource<FullPodAutoscaler> = {
-  group: 'autoscaling.internal.knative.dev',
-  version: 'v1alpha1',
-  plural: 'podautoscalers',
-  kind: 'PodAutoscaler',
-  namespaced: true,
-};
+const { group, version, plural, kind, namespaced } = POD_AUTOSCALER;
+export const FULL_POD_AUTOSCALER: Resource<FullPodAutoscaler> = { group, version, plural, kind, namespaced };

@@ -3,7 +3,7 @@ import type { WorkloadContainer, WorkloadPod } from '../workload-pod.ts';
 import { eciEnvironment, environmentOf, expand, type Environment } from './env.ts';
 import type { Remarks, TranslationInput } from './input.ts';
 import { LONGEST_IMAGE, MOST_ITEMS } from './eci-limits.ts';
-import { hookOf, probeOf } from './probe.ts';
+import { hookOf, probeOf } from './container-probe.ts';
 import { parseQuantity } from './quantity.ts';
 import { withoutStartupProbe } from './startup-probe.ts';
 

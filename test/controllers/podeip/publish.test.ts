@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Pod } from '../../../src/api/core.ts';
-import { annotationsOf, isPublished, type NetworkKey } from '../../../src/controllers/podeip/announcement.ts';
+import { annotationsOf, isPublished, type NetworkKey } from '../../../src/controllers/podeip/pod-announcement.ts';
 import { createAnnouncer, type AnnouncePorts } from '../../../src/controllers/podeip/publish.ts';
 import { KubeFault, type KubeFaultKind } from '../../../src/kube/fault.ts';
 import type { Kube, Patch } from '../../../src/kube/port.ts';
@@ -47,8 +47,8 @@ const partOf = ({ subresource, body }: Patch) => {
   );
 };
 
-const ADDRESS = { says: { ipAddress: '203.0.113.9' }, isGated: true, now: 0 } as const;
-const NOTHING = { says: 'nothing', isGated: true, now: 0 } as const;
+const ADDRESS = { says: { kind: 'address', ipAddress: '203.0.113.9' }, isGated: true, now: 0 } as const;
+const NOTHING = { says: { kind: 'none' }, isGated: true, now: 0 } as const;
 
 test('an annotation that does not stay is an error, not a reason to send it again at once', async (t) => {
   const kube = { patch: () => Promise.resolve(podWith()) } as unknown as Kube;
@@ -141,7 +141,7 @@ test('which annotations tell a pod its address', (t) => {
     ],
   ];
   for (const [annotations, ipAddress, networkKey, expected] of table) {
-    const says = ipAddress === null ? 'nothing' : { ipAddress };
+    const says = ipAddress === null ? ({ kind: 'none' } as const) : ({ kind: 'address', ipAddress } as const);
     const written = annotationsOf(podWith(annotations), says, networkKey);
     t.deepEqual(written, expected, JSON.stringify({ annotations, ipAddress, networkKey }));
     if (ipAddress === null) continue;

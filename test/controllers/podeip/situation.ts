@@ -16,7 +16,7 @@ import {
 import type { Node, Pod } from '../../../src/api/core.ts';
 import { FINALIZER, type PodEip } from '../../../src/api/podeip.ts';
 import type { Eip, NetworkInterface } from '../../../src/cloud/port.ts';
-import type { ReleasePolicy } from '../../../src/request/release.ts';
+import type { ReleasePolicy } from '../../../src/request/release-policy.ts';
 import { writeRequest, type EipRequest, type NewEip } from '../../../src/request/request.ts';
 import type { NicBinding } from '../../../src/controllers/podeip/record.ts';
 import type { TrackedState, ObservedState } from '../../../src/controllers/podeip/observation.ts';

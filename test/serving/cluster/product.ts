@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { MUTATING_WEBHOOKS } from '../../../src/api/admission.ts';
+import { MUTATING_WEBHOOKS } from '../../../src/api/admission-registration.ts';
 import type { Kube } from '../../../src/kube/port.ts';
 import { sandboxCredential } from '../../../src/sandbox/cloud/sandbox-cloud.ts';
 import { HOME } from '../../e2e/rights.ts';

@@ -11,16 +11,19 @@ import type { Pod } from '../../api/core.ts';
 import { isGated, isReadyByAddress } from '../../api/pod.ts';
 
 /** What a pod is told: its address, the pod of its Service that its EIP went to, or that it has none. */
-export type Announcement = { readonly ipAddress: string } | { readonly successor: string } | 'nothing';
+export type Announcement =
+  | { readonly kind: 'address'; readonly ipAddress: string }
+  | { readonly kind: 'handedOver'; readonly successor: string }
+  | { readonly kind: 'none' };
 
 /** Which pods have their address under `network.alibabacloud.com/` too. `asked`: those that ask by that prefix. */
 export type NetworkKey = 'asked' | 'always' | 'never';
 
 /** The desired condition of the readiness gate. */
 export const gateOf = (says: Announcement): { status: 'True' | 'False'; reason: string; message: string } => {
-  if (says === 'nothing')
+  if (says.kind === 'none')
     return { status: 'False', reason: 'Disassociated', message: 'the EIP is not bound to the pod' };
-  if ('ipAddress' in says) return { status: 'True', reason: READINESS_REASON, message: `EIP ${says.ipAddress}` };
+  if (says.kind === 'address') return { status: 'True', reason: READINESS_REASON, message: `EIP ${says.ipAddress}` };
   const message = `the EIP is with pod ${says.successor} of the same Knative Service; this pod goes on without it`;
   return { status: 'True', reason: HANDED_OVER, message };
 };
@@ -32,7 +35,7 @@ export const annotationsOf = (
   networkKey: NetworkKey,
 ): Readonly<Record<string, string | null>> => {
   const { annotations = {} } = pod.metadata;
-  const ipAddress = says !== 'nothing' && 'ipAddress' in says ? says.ipAddress : null;
+  const ipAddress = says.kind === 'address' ? says.ipAddress : null;
   const isUnderNetwork = networkKey === 'always' || (networkKey === 'asked' && asksByNetworkKey(pod));
   return {
     [ALLOCATED_ADDRESS]: ipAddress,
@@ -66,6 +69,6 @@ const isOurTarget = (
 
 /** Whether this address is published on the pod completely. */
 export const isPublished = (pod: Pod, ipAddress: string, networkKey: NetworkKey): boolean =>
-  Object.entries(annotationsOf(pod, { ipAddress }, networkKey)).every(
+  Object.entries(annotationsOf(pod, { kind: 'address', ipAddress }, networkKey)).every(
     ([key, value]) => (pod.metadata.annotations?.[key] ?? null) === value,
   ) && isGated(pod) === isReadyByAddress(pod);

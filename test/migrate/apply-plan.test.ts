@@ -5,7 +5,7 @@ import { DEPLOYMENT } from '../../src/api/apps.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import type { Kube, KubeObject } from '../../src/kube/port.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
-import { applyPlan, StoppedByOther } from '../../src/migrate/apply.ts';
+import { applyPlan, StoppedByOther } from '../../src/migrate/apply-plan.ts';
 import { guardDefinition, isDefinitionGuarded } from '../../src/migrate/guard.ts';
 import type { Predecessor } from '../../src/migrate/inventory.ts';
 import { planMigration } from '../../src/migrate/plan.ts';

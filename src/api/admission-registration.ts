@@ -11,7 +11,8 @@ interface WebhookConfiguration extends KubeObject {
     | undefined;
 }
 
-const configuration = (plural: string, kind: string): Resource<WebhookConfiguration> => ({
+/** A kind of the group by which the API server learns what to ask, and what to refuse, at admission. */
+export const admissionKind = <T extends KubeObject>(plural: string, kind: string): Resource<T> => ({
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   plural,
@@ -19,5 +20,11 @@ const configuration = (plural: string, kind: string): Resource<WebhookConfigurat
   namespaced: false,
 });
 
-export const MUTATING_WEBHOOKS = configuration('mutatingwebhookconfigurations', 'MutatingWebhookConfiguration');
-export const VALIDATING_WEBHOOKS = configuration('validatingwebhookconfigurations', 'ValidatingWebhookConfiguration');
+export const MUTATING_WEBHOOKS = admissionKind<WebhookConfiguration>(
+  'mutatingwebhookconfigurations',
+  'MutatingWebhookConfiguration',
+);
+export const VALIDATING_WEBHOOKS = admissionKind<WebhookConfiguration>(
+  'validatingwebhookconfigurations',
+  'ValidatingWebhookConfiguration',
+);

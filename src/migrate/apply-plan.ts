@@ -13,7 +13,7 @@ import {
 } from './plan.ts';
 import { blocked, type PlannedPod } from './planned.ts';
 import { readAgain, readInventory, readSurroundings, type InventoryPorts } from './read-inventory.ts';
-import type { Adoption, MigrationStep } from './steps.ts';
+import type { Adoption, MigrationStep } from './migration-step.ts';
 
 /** How the work on one pod has ended. */
 export interface AppliedPod {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseHostPort } from '../lib/address.ts';
-import { int, rule, textRule } from './config-rule.ts';
+import { absolutePath, int, rule } from './config-rule.ts';
 
 /** `health`: what the kubelet asks. */
 export const health = z
@@ -31,14 +31,9 @@ export const metrics = z
           'true or false',
         ),
       ),
-    certificateDirectory: textRule(/^\//, 4096)
-      .optional()
-      .meta(
-        rule(
-          'Where tls.crt and tls.key for /metrics are, for example from cert-manager. Without it each process makes a certificate for itself, which nobody can verify.',
-          'an absolute path',
-        ),
-      ),
+    certificateDirectory: absolutePath(
+      'Where tls.crt and tls.key for /metrics are, for example from cert-manager. Without it each process makes a certificate for itself, which nobody can verify.',
+    ),
     authorization: z
       .boolean()
       .default(true)
