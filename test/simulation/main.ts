@@ -71,6 +71,9 @@ const REDUNDANT_SEEDS = 100;
 /** So many lines of a shrunk trace are shown unasked. */
 const LAST_LINES = 80;
 
+/** So many runs of one kind of violation are named. */
+const MOST_NAMED = 10;
+
 const began = performance.now();
 const seconds = (): string => ((performance.now() - began) / 1_000).toFixed(1);
 
@@ -82,10 +85,14 @@ let sayShown = (): void => undefined;
 
 const progress = (what: string, of: number) => {
   let said = -Infinity;
+  let told = 0;
   const shown = (sum: Sum) => (): void => void summarize(`${what} until then`, sum);
   sayShown = shown(NOTHING);
   return (sum: Sum) => {
     sayShown = shown(sum);
+    // At once: who watches a long run begins to look for the cause before it has ended.
+    for (const { said: it, run } of sum.violations.slice(told)) say(`${it}\n    npm run simulate -- ${run}`);
+    told = sum.violations.length;
     const text = `${sum.runs} of ${of}, ${sum.violations.length} violations, ${seconds()} s `;
     if (process.stdout.isTTY) process.stdout.write(`\r${text}`);
     else if (performance.now() - said >= SAY_EVERY_MS) {
@@ -107,6 +114,8 @@ const summarize = (what: string, sum: Sum): number => {
     const [first] = group;
     say(`${group.length} × ${first?.said}`);
     say(`    npm run simulate -- ${first?.run}   (at ${((first?.atMs ?? 0) / 1_000).toFixed(3)} s; add --trace)`);
+    const others = group.slice(1, MOST_NAMED).map(({ run }) => run);
+    if (others.length > 0) say(`    and ${others.join(', ')}${group.length > MOST_NAMED ? ' …' : ''}`);
   }
   const days = (sum.virtualMs / 86_400_000).toFixed(1);
   say(

@@ -36,10 +36,13 @@ export const share = async (
   let cpuMs = 0;
   let isEnough = false;
   const run = async (): Promise<void> => {
+    let next = queue.next();
+    // A thread that is given nothing has not started when it is asked what it has used.
+    if (next.done) return;
     const start: WorkerStart = { mutant };
     const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: start });
     try {
-      for (let next = queue.next(); !next.done && !isEnough; next = queue.next()) {
+      for (; !next.done && !isEnough; next = queue.next()) {
         const worked = await answerOf(worker, next.value);
         sum = add(sum, worked);
         if (onProgress(sum) === 'enough') isEnough = true;
