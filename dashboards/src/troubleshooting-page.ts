@@ -133,7 +133,8 @@ const REASONS: ExplainedReasons = {
   },
   AmbiguousInterface: { means: 'Several network interfaces hold the pod’s address.', act: 'Check `vpcID`.' },
   NoInterface: {
-    means: 'No network interface of the VPC holds the pod’s address.',
+    means:
+      'No network interface of the VPC holds the pod’s address, or one of another machine than the node of the pod does.',
     act: 'Check `vpcID`; an overlay network (Flannel) and Terway’s prefix mode cannot have EIPs.',
   },
   NoIPv4: { means: 'The pod has IPv6 addresses only.', act: 'An EIP needs an IPv4 address.' },

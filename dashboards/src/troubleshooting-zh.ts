@@ -74,7 +74,7 @@ const reasons: ExplainedReasons = {
   },
   AmbiguousInterface: { means: '多个弹性网卡都有该 Pod 的地址。', act: '检查 `vpcID`。' },
   NoInterface: {
-    means: '该 VPC 中没有弹性网卡拥有该 Pod 的地址。',
+    means: '该 VPC 中没有弹性网卡拥有该 Pod 的地址，或者持有该地址的是 Pod 所在节点之外的机器。',
     act: '检查 `vpcID`；Overlay 网络（Flannel）和 Terway 的前缀模式不支持 EIP。',
   },
   NoIPv4: { means: 'Pod 只有 IPv6 地址。', act: 'EIP 需要 IPv4 地址。' },

@@ -29,6 +29,8 @@ export const locateInterface = (it: PodEipSituation, privateIpAddress: string): 
     );
   if (status !== 'InUse')
     return stepFirst(wait('NoInterfaceYet', `network interface ${networkInterfaceId} is ${status}`, 2 * POLL_MS));
+  const elsewhere = ofAnotherNode(one, it, privateIpAddress);
+  if (elsewhere) return stepFirst(elsewhere);
   const isPrimary = primaryIpAddress === privateIpAddress;
   return valueOf({
     networkInterfaceId,
@@ -37,6 +39,25 @@ export const locateInterface = (it: PodEipSituation, privateIpAddress: string): 
     podUid: record.podUid,
     ...(instanceId?.startsWith(CONTAINER_INSTANCE) && { instanceId }),
   });
+};
+
+/**
+ * The address is another machine's, so that it is not the pod's: whoever may write the status of pods in a namespace
+ * may write the address of anybody's pod there, which would be reached from the internet. Undefined where it is not
+ * known which ECS instance the node is, or what the interface is attached to.
+ */
+const ofAnotherNode = (
+  { networkInterfaceId, instanceId }: NetworkInterface,
+  { seen: { node } }: PodEipSituation,
+  address: string,
+): Step | undefined => {
+  const own = node ? instanceOf(node) : undefined;
+  if (own === undefined || instanceId?.startsWith(ECS_INSTANCE) !== true || instanceId === own) return undefined;
+  return fail(
+    'NoInterface',
+    `${address} is held by ${networkInterfaceId} of ${instanceId}, and the node of the pod is ${own}: it is not the pod’s address, and nothing is bound to it; find out who wrote it into status.podIP`,
+    LOOK_MS,
+  );
 };
 
 /** No interface holds the address: the step waits for one, and says after a while why there is none. */
@@ -53,8 +74,11 @@ const noInterface = ({ seen, settings }: PodEipSituation, address: string): Step
 /** The ECS instance that the node is; its provider ID is `REGION.INSTANCE`. */
 const instanceOf = ({ spec }: Node): string | undefined => {
   const [, instanceId] = (spec?.providerID ?? '').split('.');
-  return instanceId?.startsWith('i-') === true ? instanceId : undefined;
+  return instanceId?.startsWith(ECS_INSTANCE) === true ? instanceId : undefined;
 };
+
+/** How the IDs of ECS instances begin. */
+const ECS_INSTANCE = 'i-';
 
 /**
  * Why no network interface holds the address of a pod, and what to do about it. Source: Terway, docs/ip-prefix.md

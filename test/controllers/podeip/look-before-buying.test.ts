@@ -49,6 +49,25 @@ test('where no interface holds the address nothing is bought, and within a minut
   }
 });
 
+test('nothing is bound to an address that another machine than the node of the pod has', async (t) => {
+  const world = await Operating.create();
+  await nameNode(world, { providerID: 'cn-hangzhou.i-1' });
+  const theirs = { networkInterfaceId: 'eni-theirs', vpcId: 'vpc-1', instanceId: 'i-2', primaryIp: '10.0.9.9' };
+  world.cloud.world.addNetworkInterface(theirs);
+  await world.runPod('a', NEW, { podIP: theirs.primaryIp });
+  await world.pass(600_000);
+  t.deepEqual(world.cloud.eips(), [], 'nor bought');
+  const [said = '', ...again] = warnings(world, 'NoInterface');
+  t.regex(
+    said,
+    /10\.0\.9\.9 is held by eni-theirs of i-2, and the node of the pod is i-1: it is not the pod’s address/,
+  );
+  t.deepEqual(again, []);
+  await world.runPod('b', NEW);
+  t.true((await world.until(isServed(world, 'b'), 60_000)) < Infinity);
+  await world.stop();
+});
+
 test('an interface that the look-up finds by its primary address only is found', async (t) => {
   const world = await Operating.create({ readings: ['primaryFilterOnly'] });
   world.cloud.world.addNetworkInterface({
