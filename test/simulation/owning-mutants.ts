@@ -28,7 +28,10 @@ export const owningMutants: readonly Mutant[] = [
       'what an unanswered purchase may have bought is not looked for while its pod waits for something else',
       podeip('unseenWhileWaiting', () => () => undefined),
     ),
-    test: { file: 'controllers/podeip/dropped-tags.test.ts', title: '*although its pod waits for something else' },
+    test: {
+      file: 'controllers/podeip/dropped-tags.test.ts',
+      title: '*is found although its pod waits: its address has no interface',
+    },
   },
   mutant(
     'an EIP whose tags were dropped is not tagged on its way in',

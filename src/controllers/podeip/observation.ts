@@ -103,10 +103,10 @@ export interface TrackedState {
   /** Whether this process has sent a change for this PodEIP. @default it may have */
   readonly hasSent?: boolean | undefined;
   /**
-   * Whether a look by marks found nothing that was bought, asked for when nothing could take effect any more, and
-   * nothing has been sent since. @default none has
+   * How long ago a look by marks found nothing that was bought, asked for when nothing could take effect any more;
+   * undefined where none has since the last change was sent.
    */
-  readonly hasFoundNothing?: boolean | undefined;
+  readonly foundNothingMs?: number | undefined;
   /**
    * This process created the PodEIP, and every change that it sent to the cloud for it was answered: no request with an
    * unknown outcome can still take effect.

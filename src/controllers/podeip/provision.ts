@@ -91,8 +91,7 @@ const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step 
   const bought = boughtBefore(it);
   if (bought.kind === 'step') return refused ? bought.step : withInterfaces(bought.step, asked);
   if (bought.value) return { do: 'Record', podEip: it.podEip, allocationId: bought.value.allocationId };
-  const step = awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
-  return step.do === 'Fail' || step.do === 'Wait' ? (unseenWhileWaiting(it) ?? step) : step;
+  return unseenWhileWaiting(it) ?? awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
 };
 
 /** If the address of the pod is known, its interface is read at the same time: nothing is bought without one. */

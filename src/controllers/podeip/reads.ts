@@ -149,7 +149,10 @@ const readCluster = async (
   }
 };
 
-/** What was bought for this PodEIP, by its tags, and at the same time what holds the address of its pod. */
+/**
+ * What was bought for this PodEIP, by its tags, and at the same time what holds the address of its pod. Where that
+ * cannot be read, the decision asks for it again, after what was bought, and hears of the fault.
+ */
 const taggedFor = async (
   { privateIpAddress }: Extract<ReadStep, { do: 'ReadTaggedEips' }>,
   podEip: PodEip,
@@ -159,7 +162,9 @@ const taggedFor = async (
   const { cloud, vpcId } = ports;
   const [tagged, interfaces] = await Promise.all([
     taggedWith(podEip.metadata.uid, ports, signal),
-    privateIpAddress === undefined ? undefined : cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal),
+    privateIpAddress === undefined
+      ? undefined
+      : cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal).catch(() => undefined),
   ]);
   return { tagged, ...(interfaces && { interfaces }) };
 };

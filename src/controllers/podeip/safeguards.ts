@@ -91,14 +91,17 @@ export const unseenMarks = (it: Situation): ReadStep | undefined =>
   it.seen.suspects || isUnbought(it) ? undefined : { do: 'ReadMarkedEips' };
 
 /**
- * The same look for a pod that waits, and for which nothing is bought for as long as that takes: once, when nothing can
- * take effect any more. Otherwise an EIP whose purchase was not answered, and whose tags were dropped, would be paid
- * for until the limit is raised or the interface is there.
+ * The same look before anything else that may keep the pod waiting, once, when nothing can take effect any more. An EIP
+ * whose purchase was not answered, and whose tags were dropped, would be paid for until the limit is raised, the
+ * interface is there or the other call is allowed. A twin may buy one at any time: beside it the look is made again.
  */
-export const unseenWhileWaiting = (it: Situation): ReadStep | undefined =>
-  isSettled(it) && (it.seen.memory.hasFoundNothing !== true || it.settings.isUnelected === true)
-    ? unseenMarks(it)
-    : undefined;
+export const unseenWhileWaiting = (it: Situation): ReadStep | undefined => {
+  const { memory } = it.seen;
+  const { isUnelected, settleMs } = it.settings;
+  const { foundNothingMs = Infinity } = memory;
+  const isKnown = isUnelected === true ? foundNothingMs < settleMs : foundNothingMs < Infinity;
+  return isKnown || !isSettled(it) ? undefined : unseenMarks(it);
+};
 
 /**
  * What an earlier attempt bought, by its tags; looked for before buying. The cloud forgets a token after some minutes:

@@ -18,7 +18,7 @@ interface Entry {
   isCertain: boolean;
   isUntouched: boolean;
   hasSent: boolean;
-  hasFoundNothing: boolean;
+  foundNothingAt: number | undefined;
   hasWritten: boolean;
   /** Versions of the PodEIP: the one that was read, and the one that its note made of it. */
   noted: { readonly read: string; readonly written: string } | undefined;
@@ -109,7 +109,7 @@ export class Tracker {
       isCertain: entry.isCertain,
       isUntouched: entry.isUntouched,
       hasSent: entry.hasSent,
-      hasFoundNothing: entry.hasFoundNothing,
+      foundNothingMs: entry.foundNothingAt === undefined ? undefined : now - entry.foundNothingAt,
       driftMs: entry.driftSince === undefined ? 0 : now - entry.driftSince,
       accepted: entry.accepted,
       released: entry.released,
@@ -157,12 +157,12 @@ export class Tracker {
     entry.refusal = undefined;
     entry.isUntouched = false;
     entry.hasSent = true;
-    entry.hasFoundNothing = false;
+    entry.foundNothingAt = undefined;
   }
 
   /** A look by marks, asked for when nothing could take effect any more, found nothing that was bought. */
   foundNothing(uid: string): void {
-    this.#entry(uid).hasFoundNothing = true;
+    this.#entry(uid).foundNothingAt = this.#clock.mono();
   }
 
   /** Whether this process has changed the PodEIP, so that no write of a process before it goes through any more. */
@@ -371,7 +371,7 @@ export class Tracker {
         isCertain: false,
         isUntouched: false,
         hasSent: false,
-        hasFoundNothing: false,
+        foundNothingAt: undefined,
         hasWritten: false,
         noted: undefined,
         logged: undefined,

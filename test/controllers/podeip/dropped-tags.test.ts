@@ -81,19 +81,34 @@ test('an EIP whose tags were dropped, and whose buyer died, goes to its pod and 
   await world.stop();
 });
 
-test('an EIP whose tags were dropped, and whose buyer died, is found although its pod waits for something else', async (t) => {
-  const world = await buyAndDie();
-  const [pod] = await world.pods();
-  world.cloud.world.removePrivateIp('eni-1', pod?.status?.podIP ?? '');
-  await world.start();
-  const [eip] = world.cloud.eips();
-  const isFound = async () => (await world.podEips()).some(({ spec }) => spec.allocationID === eip?.allocationId);
-  t.true((await world.until(isFound, 180_000)) < Infinity, 'and is not paid for as nobody’s until the pod goes');
-  t.is(oks(world, 'AllocateEipAddress'), 1);
-  await world.endPod('a');
-  t.true((await world.until(() => world.cloud.eips().length === 0, 180_000)) < Infinity);
-  await world.stop();
-});
+for (const [what, keepWaiting] of [
+  [
+    'its address has no interface',
+    ({ cloud }: Operating, podIP: string) => cloud.world.removePrivateIp('eni-1', podIP),
+  ],
+  [
+    'interfaces may not be looked up',
+    ({ cloud }: Operating) =>
+      cloud.inject({
+        action: 'DescribeNetworkInterfaces',
+        times: Infinity,
+        fault: { effect: 'never', answer: { code: 'Forbidden.RAM' } },
+      }),
+  ],
+] as const)
+  test(`an EIP whose tags were dropped, and whose buyer died, is found although its pod waits: ${what}`, async (t) => {
+    const world = await buyAndDie();
+    const [pod] = await world.pods();
+    keepWaiting(world, pod?.status?.podIP ?? '');
+    await world.start();
+    const [eip] = world.cloud.eips();
+    const isFound = async () => (await world.podEips()).some(({ spec }) => spec.allocationID === eip?.allocationId);
+    t.true((await world.until(isFound, 180_000)) < Infinity, 'and is not paid for as nobody’s until the pod goes');
+    t.is(oks(world, 'AllocateEipAddress'), 1);
+    await world.endPod('a');
+    t.true((await world.until(() => world.cloud.eips().length === 0, 180_000)) < Infinity);
+    await world.stop();
+  });
 
 test('an EIP whose tags were dropped, and whose buyer and pod died, is given back', async (t) => {
   const world = await buyAndDie();
@@ -221,6 +236,19 @@ test('marks are looked for right before a purchase that could double one, and no
   await world.pass(300_000);
   t.log(`${before} reads for ${attempts} attempts; then ${describes(world) - before} for ${asked() - attempts}`);
   t.true(describes(world) - before < 10 * (asked() - attempts));
+  await world.stop();
+});
+
+test('beside a twin the marks of a pod that waits are looked for now and then, and not at each look', async (t) => {
+  const { world } = await start({ leaderElection: { enabled: false } });
+  await world.runPod('a', NEW, { podIP: '10.0.99.99' });
+  await world.pass(60_000);
+  const before = describes(world);
+  await world.pass(600_000);
+  const looks = describes(world) - before;
+  t.log(`${looks} reads of EIPs in ten minutes`);
+  // A pod without an interface is looked at every 30 s: by its tags each time, by its marks every other time at most.
+  t.true(looks > 20 && looks < 36, `${looks}`);
   await world.stop();
 });
 

@@ -97,17 +97,17 @@ test('of the controller and our own virtual node at least one sees what the othe
   const limited = { effective: { names: ['few'], limits: { eips: 5 }, defaults: {} }, isFresh: true };
   const mine = podEip({ request: fresh });
   const asked = (parts: Partial<ObservedState>) =>
-    step({ node: ours, podEip: mine, policy: limited, namespace: NAMESPACE, tagged: [], ...parts });
+    step({ node: ours, podEip: mine, policy: limited, namespace: NAMESPACE, tagged: [], suspects: [], ...parts });
   t.like(step({ pod: waiting, node: ours, policy: limited }), { do: 'Claim' }, 'under a limit it is bought first');
   t.like(asked({ pod: waiting }), { do: 'ReadQuota' });
   // The virtual node may be making an instance with an EIP of its own.
-  t.like(asked({ pod: eciPod({}, { podIP: '' }), suspects: [] }), { do: 'Wait', reason: 'NoPodIP' });
+  t.like(asked({ pod: eciPod({}, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
   t.like(asked({ pod: eciPod({}), interfaces: [eni()] }), { do: 'ReadQuota' }, 'it has made one without');
   t.like(asked({ pod: eciPod(MADE) }), { do: 'Retire' }, 'it has made one with it');
   t.like(step({ pod: eciPod(MADE), node: ours, policy: limited }), { do: 'RecordExternal' });
   // Copies in a template mean nothing, neither on another node nor before there is an address.
   t.like(step({ pod: eciPod(MADE), node: null }), { do: 'Done', reason: 'NotScheduled' });
-  t.like(asked({ pod: eciPod(MADE, { podIP: '' }), suspects: [] }), { do: 'Wait', reason: 'NoPodIP' });
+  t.like(asked({ pod: eciPod(MADE, { podIP: '' }) }), { do: 'Wait', reason: 'NoPodIP' });
   // What was to be made with the instance when it was recorded is to be bought now.
   t.like(asked({ pod: waiting, podEip: record() }), { do: 'Retire' });
   t.like(step({ pod: waiting, node: ours, podEip: record() }), { do: 'Wait', reason: 'EipNotVisibleYet' });
