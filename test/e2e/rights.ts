@@ -30,7 +30,8 @@ const KINDS: readonly Resource<KubeObject>[] = [
   kind('Secret', 'secrets', '', true),
 ];
 
-const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<void> => {
+/** Creates what of these says who is there and who may do what, where it is not there yet. */
+export const createAll = async (kube: Kube, objects: readonly KubeObject[]): Promise<void> => {
   for (const object of objects) {
     const resource = KINDS.find((each) => each.kind === object.kind);
     if (!resource) continue;
@@ -72,16 +73,16 @@ export const grant = async (kube: Kube, folder: string, to?: string): Promise<vo
   );
 };
 
-/** Writes the kubeconfig of a service account of the product, made from an administrator's. */
-export const actAsProduct = async (
+/** Writes the kubeconfig of a service account, made from an administrator's. */
+export const actAs = async (
   admin: string,
   path: string,
   transport: KubeTransport,
-  account = 'knative-eip',
+  { namespace, name }: { readonly namespace: string; readonly name: string },
 ): Promise<void> => {
   const response = await transport({
     method: 'POST',
-    path: `/api/v1/namespaces/${HOME}/serviceaccounts/${account}/token`,
+    path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
     contentType: 'application/json',
     body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }),
   });
@@ -89,6 +90,14 @@ export const actAsProduct = async (
   if (response.status !== 201) throw new Error(`no token for the service account: ${body}`);
   const { status } = JSON.parse(body) as { status: { token: string } };
   const config = parse(readFileSync(admin, 'utf8')) as { users: { name: string }[] };
-  const users = config.users.map(({ name }) => ({ name, user: { token: status.token } }));
+  const users = config.users.map((user) => ({ name: user.name, user: { token: status.token } }));
   await writeFile(path, stringify({ ...config, users }), { mode: 0o600 });
 };
+
+/** The same of a service account of the product. */
+export const actAsProduct = (
+  admin: string,
+  path: string,
+  transport: KubeTransport,
+  account = 'knative-eip',
+): Promise<void> => actAs(admin, path, transport, { namespace: HOME, name: account });
