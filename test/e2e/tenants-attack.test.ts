@@ -33,6 +33,8 @@ import {
  * Nothing is told from how long it takes: where nothing must happen, the test waits until the attacker has his answer.
  */
 
+/** An ID that the account does not have. */
+const NONE = 'eip-nosuch';
 const TEN_MINUTES_MS = 600_000;
 
 const declare = isRealAvailable() ? test.serial : test.serial.skip;
@@ -56,7 +58,6 @@ const isForbidden = async (t: ExecutionContext, what: string, ask: Promise<unkno
 declare(titled('nobody has another’s EIP by naming it, waiting for it, or coming first after a restart'), async (t) => {
   const { alice, bob, cloud, refusedOf, servedOf, end, victimHas, changesOf, shownTo } = attack;
   const EIP = 'eip-namedbyb';
-  const NONE = 'eip-nosuch';
   const eip = await victimHas(EIP, 'mine');
   // Of a kind that no review judged once, and whose pods have an owner.
   await alice.create(REPLICA_SET, {
@@ -127,13 +128,22 @@ declare(
     const name = 'virtual-kubelet-cn-hangzhou';
     const labels = { type: 'virtual-kubelet' };
     await kube.create(NODE, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } });
-    await alice.create(POD, podOf(ATTACKER, 'forged-on-eci', forged, { nodeName: name }));
-    // As the virtual node does it: its pod has another address than the one that the EIP is bound to.
-    const running = { phase: 'Running', podIP: '10.9.9.9', podIPs: [{ ip: '10.9.9.9' }] };
-    const patch = { type: 'strategic', subresource: 'status', body: { status: running } } as const;
-    await kube.patch(POD, { namespace: ATTACKER, name: 'forged-on-eci' }, patch);
+    const ofNone = { ...forged, [ALLOCATED_INSTANCE_ID]: NONE };
+    for (const [pod, marks, podIP] of [
+      ['forged-on-eci', forged, '10.9.9.9'],
+      ['forged-of-none', ofNone, '10.9.9.8'],
+    ] as const) {
+      await alice.create(POD, podOf(ATTACKER, pod, marks, { nodeName: name }));
+      // As the virtual node does it: its pod has another address than the one that the EIP is bound to.
+      const body = { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }] } };
+      await kube.patch(POD, { namespace: ATTACKER, name: pod }, { type: 'strategic', subresource: 'status', body });
+    }
 
-    t.notRegex(await refusedOf(ATTACKER, 'forged-on-eci', 'EipNotVisibleYet'), /secret-name/);
+    const theirs = await refusedOf(ATTACKER, 'forged-on-eci', 'EipNotVisibleYet');
+    const none = await refusedOf(ATTACKER, 'forged-of-none', 'EipNotVisibleYet');
+    const same = none.replaceAll(NONE, EIP).replaceAll('10.9.9.8', '10.9.9.9');
+    t.is(theirs, same, 'the answer is the same for one that does not exist');
+    t.regex(theirs, /the account does not show it in use/);
     const served = await servedOf(ATTACKER, 'forged-on-ecs');
     t.not(addressOf(served), eip.ipAddress, 'a pod of an ECS node has an EIP of its own, and the mark is written over');
     const bought = cloud.eips().find(({ ipAddress }) => ipAddress === addressOf(served));
@@ -157,12 +167,20 @@ declare(
 );
 
 declare(titled('notes that a tenant copies from another namespace have nothing detached or released'), async (t) => {
-  const { alice, dave, bob, kube, cloud, servedOf, end, victimHas, changesOf } = attack;
+  const { alice, dave, bob, kube, cloud, refusedOf, servedOf, end, victimHas, changesOf } = attack;
   const EIP = 'eip-copiedbyd';
   await victimHas(EIP, 'noted');
   await bob.create(POD, podOf(VICTIM, 'buys', NEW));
   const address = addressOf(await servedOf(VICTIM, 'buys'));
   const BOUGHT = cloud.eips().find(({ ipAddress }) => ipAddress === address)!.allocationId;
+
+  await alice.create(POD, podOf(ATTACKER, 'names-bought', names(BOUGHT)));
+  await alice.create(POD, podOf(ATTACKER, 'names-none', names(NONE)));
+  t.is(
+    await refusedOf(ATTACKER, 'names-bought', 'EipNotFound'),
+    (await refusedOf(ATTACKER, 'names-none', 'EipNotFound')).replaceAll(NONE, BOUGHT),
+    'one that was bought for another namespace is not to be named either',
+  );
 
   const copyOf = async (name: string) => {
     const its = (await kube.get(PODEIP, { namespace: VICTIM, name }))!;

@@ -9,7 +9,19 @@ import type { PodRequest } from './pod-request.ts';
 import { isFinal } from '../../api/pod.ts';
 import { isExternal } from './record.ts';
 import type { PodEipSituation } from './situation.ts';
-import { done, fail, POLL_MS, publishOn, retire, RETRY_MS, wait, type Step } from './step.ts';
+import {
+  done,
+  fail,
+  POLL_MS,
+  publishOn,
+  retire,
+  RETRY_MS,
+  stepFirst,
+  valueOf,
+  wait,
+  type Outcome,
+  type Step,
+} from './step.ts';
 
 /**
  * An EIP that came with an instance is released with it; one that still exists after this time was left behind.
@@ -61,18 +73,19 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
       pod.status?.podIP === undefined ? LOOK_MS : RETRY_MS,
     );
   }
+  // Whoever may edit the pod may write these annotations. Until the account shows the same they are nobody's word:
+  // nothing is written down that would count against others. And nothing of the EIP is told, not even whether there is
+  // one with that ID and address: the answer is the same.
+  const privateIpAddress = pod.status?.podIP ?? '';
+  if (privateIpAddress === '') return notVisible('the pod has no address yet to which an EIP could be bound');
   const { eip } = seen;
   if (eip === undefined) return { do: 'ReadEip', allocationId };
-  // Whoever may edit the pod may write these annotations. Until the account shows the same they are nobody's word:
-  // nothing is written down that would count against others, and nothing of the EIP is told.
+  const problem = `the virtual node names ${allocationId}, and the account does not show it in use, with the address that the virtual node says, at the pod's own ${privateIpAddress}`;
   if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address || eip.tags.has(TAG_PODEIP_UID))
-    return wait(
-      'EipNotVisibleYet',
-      `the virtual node says ${address}, and the account does not show ${allocationId} in use with that address`,
-      LOOK_MS,
-    );
-  const elsewhere = notAtPod(it, eip, pod);
-  if (elsewhere) return elsewhere;
+    return notVisible(problem);
+  const isThere = isAt(it, eip, privateIpAddress);
+  if (isThere.kind === 'step') return isThere.step;
+  if (!isThere.value) return notVisible(problem);
   const held = (request?.kind === 'existing' ? holding : heldElsewhere)(it, eip);
   if (held) return held;
   if (podEip.spec.allocationID !== allocationId) return { do: 'Record', podEip, allocationId };
@@ -82,24 +95,20 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
 };
 
 /**
- * What comes before the account shows the EIP at the pod's own address; undefined where it does. The pod's annotations
- * could name anybody's EIP; its private address is the kubelet's word, and no two pods of a VPC have the same.
+ * Whether the account shows the EIP at this address of a pod. The pod's annotations could name anybody's EIP; its
+ * private address is the kubelet's word, and no two pods of a VPC have the same.
  */
-const notAtPod = ({ seen }: PodEipSituation, eip: Eip, pod: Pod): Step | undefined => {
-  // '' is what the account says of a primary address, and no address of a pod.
-  const privateIpAddress = pod.status?.podIP ?? '';
-  if (privateIpAddress === '') return notVisible('the pod has no address yet to which an EIP could be bound');
-  if (eip.privateIpAddress === privateIpAddress) return undefined;
-  const problem = `the virtual node names an EIP that the account does not show at the pod's own address ${privateIpAddress}`;
+const isAt = ({ seen }: PodEipSituation, eip: Eip, privateIpAddress: string): Outcome<boolean> => {
   // "" stands for the primary address of the interface.
-  if (eip.privateIpAddress) return notVisible(problem);
-  if (!seen.interfaces) return { do: 'ReadInterfaces', privateIpAddress };
-  const isThere = seen.interfaces.some(
-    ({ networkInterfaceId, instanceId, primaryIpAddress }) =>
-      primaryIpAddress === privateIpAddress &&
-      (networkInterfaceId === eip.instanceId || (instanceId !== undefined && instanceId === eip.instanceId)),
+  if (eip.privateIpAddress) return valueOf(eip.privateIpAddress === privateIpAddress);
+  if (!seen.interfaces) return stepFirst({ do: 'ReadInterfaces', privateIpAddress });
+  return valueOf(
+    seen.interfaces.some(
+      ({ networkInterfaceId, instanceId, primaryIpAddress }) =>
+        primaryIpAddress === privateIpAddress &&
+        (networkInterfaceId === eip.instanceId || (instanceId !== undefined && instanceId === eip.instanceId)),
+    ),
   );
-  return isThere ? undefined : notVisible(problem);
 };
 
 const notVisible = (message: string): Step => wait('EipNotVisibleYet', message, LOOK_MS);

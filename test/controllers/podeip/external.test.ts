@@ -219,11 +219,14 @@ test('annotations that the account does not bear out are not written down, and n
     null,
     // Bought for a pod by this controller, or by one of another cluster.
     eip(bound),
+    // There, with that address, and somebody else's.
+    eip({ ...bound, privateIpAddress: '10.0.0.66', tags: new Map() }),
   ];
-  for (const found of forged) {
-    const said = step({ pod: eciPod(TOLD), podEip: record(), eip: found });
-    t.like(said, { do: 'Wait', reason: 'EipNotVisibleYet' });
-    t.notRegex(JSON.stringify(said), new RegExp(`${victims.ipAddress}|${victims.instanceId}`.replaceAll('.', '\\.')));
+  const said = forged.map((found) => step({ pod: eciPod(TOLD), podEip: record(), eip: found }));
+  for (const answer of said) {
+    t.deepEqual(answer, said[0], 'nobody learns by it whether there is one with that ID and address');
+    t.like(answer, { do: 'Wait', reason: 'EipNotVisibleYet' });
+    t.notRegex(JSON.stringify(answer), new RegExp(`${victims.ipAddress}|${victims.instanceId}`.replaceAll('.', '\\.')));
   }
   // An ID that is changed afterwards is not believed either: what was written down stays.
   const held = record({ allocationID: 'eip-1' });
