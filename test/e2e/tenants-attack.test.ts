@@ -17,8 +17,11 @@ import {
   addressOf,
   ATTACKER,
   CAP,
+  COPIED,
   CROWD,
   EDIT,
+  MARKED,
+  NAMED,
   names,
   NEW,
   podOf,
@@ -57,7 +60,7 @@ const isForbidden = async (t: ExecutionContext, what: string, ask: Promise<unkno
 
 declare(titled('nobody has another’s EIP by naming it, waiting for it, or coming first after a restart'), async (t) => {
   const { alice, bob, cloud, refusedOf, servedOf, end, victimHas, changesOf, shownTo } = attack;
-  const EIP = 'eip-namedbyb';
+  const EIP = NAMED;
   const eip = await victimHas(EIP, 'mine');
   // Of a kind that no review judged once, and whose pods have an owner.
   await alice.create(REPLICA_SET, {
@@ -114,7 +117,7 @@ declare(
   titled('marks of a virtual node that a tenant writes show nothing, and keep nobody from his EIP'),
   async (t) => {
     const { alice, bob, kube, cloud, refusedOf, servedOf, end, victimHas, changesOf, shownTo } = attack;
-    const EIP = 'eip-markedbya';
+    const EIP = MARKED;
     const eip = await victimHas(EIP, 'marked');
     const forged = {
       [ECI_KEYS.withEip]: 'true',
@@ -151,7 +154,8 @@ declare(
     t.deepEqual(changesOf(EIP), ['AssociateEipAddress'], 'the victim’s is as it was');
 
     const shown = await shownTo(alice);
-    for (const secret of [eip.ipAddress, eip.name, EIP]) t.false(shown.includes(secret), secret);
+    for (const secret of [eip.ipAddress, eip.name, VICTIM]) t.false(shown.includes(secret), secret);
+    for (const { spec } of await alice.list(PODEIP, { namespace: ATTACKER })) t.not(spec.allocationID, EIP);
     const ofIt = (await attack.readMetrics()).filter((line) => line.includes(eip.ipAddress) || line.includes(EIP));
     t.true(ofIt.length > 0, 'metrics show it');
     t.deepEqual(
@@ -168,7 +172,7 @@ declare(
 
 declare(titled('notes that a tenant copies from another namespace have nothing detached or released'), async (t) => {
   const { alice, dave, bob, kube, cloud, refusedOf, servedOf, end, victimHas, changesOf } = attack;
-  const EIP = 'eip-copiedbyd';
+  const EIP = COPIED;
   await victimHas(EIP, 'noted');
   await bob.create(POD, podOf(VICTIM, 'buys', NEW));
   const address = addressOf(await servedOf(VICTIM, 'buys'));
@@ -199,7 +203,7 @@ declare(titled('notes that a tenant copies from another namespace have nothing d
   const copies = [await copyOf('noted'), await copyOf('buys')];
   const before = [changesOf(EIP), changesOf(BOUGHT)];
   for (const copy of copies) await isForbidden(t, 'with edit rights', alice.create(PODEIP, copy));
-  for (const copy of copies) await plant(copy);
+  await Promise.all(copies.map(plant));
   t.deepEqual([changesOf(EIP), changesOf(BOUGHT)], before);
 
   // The next pod has the same EIP, and often the same address in the cluster: old notes are of no use either.

@@ -24,6 +24,11 @@ export const VICTIM = 'team-b';
 export const NEW = { [KEYS.withEip[1]]: 'true' };
 export const names = (allocationId: string) => ({ [KEYS.instanceId[1]]: allocationId });
 
+/** EIPs of the account that are the victim's once he uses them; one for each test. */
+export const NAMED = 'eip-namedbyb';
+export const MARKED = 'eip-markedbya';
+export const COPIED = 'eip-copiedbyd';
+
 /** EIPs of one namespace at most; the crowd is larger. */
 export const CAP = 45;
 export const CROWD = 60;
@@ -61,6 +66,9 @@ export const setAttack = async () => {
 const beginAttack = async (stage: Stage, closing: (() => Promise<void>)[]) => {
   const { kube, cloud } = stage;
   cloud.setQuota(10 * CROWD);
+  // Long before they are named: the account lists a new one late, and then it is looked for again a minute later.
+  for (const allocationId of [NAMED, MARKED, COPIED])
+    cloud.world.addEip({ allocationId, name: `secret-name-of-${allocationId}` });
   const [webhooks = 0, metrics = 0] = await freePorts(2);
   for (const kind of [EIP_POLICY, EIP_USAGE]) await kube.create(CRD, definitionOf(kind));
   await kube.create(MUTATING_WEBHOOKS, webhookConfiguration(webhooks));
@@ -142,12 +150,11 @@ const beginAttack = async (stage: Stage, closing: (() => Promise<void>)[]) => {
     );
   };
 
-  /** An EIP of the account, and a pod of the victim that names it and has it. */
+  /** The victim has a pod with an EIP that it names. */
   const victimHas = async (allocationId: string, name: string) => {
-    const eip = cloud.world.addEip({ allocationId, name: `secret-name-of-${allocationId}` });
     await bob.create(POD, podOf(VICTIM, name, names(allocationId)));
     await servedOf(VICTIM, name);
-    return eip;
+    return cloud.eips().find((eip) => eip.allocationId === allocationId)!;
   };
 
   const changesOf = (allocationId: string): readonly string[] =>
