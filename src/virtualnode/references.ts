@@ -4,6 +4,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
+import { claimUser, type ClaimUserPorts } from './claim-users.ts';
 import { claimNameOf, isForOne } from './translate/bound-claims.ts';
 import { tokenKey, type ReadClaim, type TranslationInput } from './translate/input.ts';
 import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
@@ -71,6 +72,7 @@ export const readReferences = async (
     readonly clusterKube: Kube;
     readonly calls: KubeletCalls;
     readonly clock: Clock;
+    readonly claimUsers: ClaimUserPorts;
   },
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -106,7 +108,7 @@ export const readReferences = async (
  * volume names another claim, is left out, as what does not exist is.
  */
 const readClaims = async (
-  { kube, clusterKube, clock }: { readonly kube: Kube; readonly clusterKube: Kube; readonly clock: Clock },
+  { kube, clusterKube, clock, claimUsers }: Omit<Parameters<typeof readReferences>[0], 'calls'>,
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References['claims']> => {
@@ -130,7 +132,11 @@ const readClaims = async (
   }
   if (![...found.values()].some(({ volume }) => volume && isForOne(volume))) return found;
   const pods = await clusterKube.list(WORKLOAD_POD, { namespace }, signal);
-  for (const [name, read] of found) found.set(name, { ...read, users: pods.filter((each) => usesClaim(each, name)) });
+  for (const [name, read] of found) {
+    if (!read.volume || !isForOne(read.volume)) continue;
+    const users = pods.filter((each) => usesClaim(each, name));
+    found.set(name, { ...read, usedBy: await claimUser(claimUsers, { pod, claim: read.claim, users }, signal) });
+  }
   return found;
 };
 
