@@ -83,7 +83,7 @@ export const readReferences = async (
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
     const found = new Map<string, T>();
     for (const name of names) {
-      const object = await kube.get(resource, { namespace, name }, signal);
+      const object = await addressable(() => kube.get(resource, { namespace, name }, signal));
       if (object) found.set(name, object);
     }
     return found;
@@ -117,7 +117,7 @@ const readClaims = async (
   const found = new Map<string, ReadClaim>();
   const get = async <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T | undefined> => {
     try {
-      return await afterLag(clock, () => kube.get(resource, ref, signal), signal);
+      return await afterLag(clock, () => addressable(() => kube.get(resource, ref, signal)), signal);
     } catch (error) {
       if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
       throw error;
@@ -138,6 +138,16 @@ const readClaims = async (
     found.set(name, { ...read, usedBy: await claimUser(claimUsers, { pod, claim: read.claim, users }, signal) });
   }
   return found;
+};
+
+/** API servers take any text for the name of what a pod refers to, such as `..`; no object has such a name. */
+const addressable = async <T>(get: () => Promise<T | undefined>): Promise<T | undefined> => {
+  try {
+    return await get();
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'invalid' && error.status === undefined) return undefined;
+    throw error;
+  }
 };
 
 const usesClaim = (pod: WorkloadPod, name: string): boolean =>

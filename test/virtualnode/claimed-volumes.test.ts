@@ -5,9 +5,9 @@ import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
 import { NODE_NAME, Stage } from './stage.ts';
 
 /** A claim `data`, and what an administrator has bound to it, or to somebody else's claim. */
-const claim = async (stage: Stage) => {
+const claim = async (stage: Stage, volumeName = 'disk-1') => {
   const metadata = { name: 'data', namespace: 'default' };
-  const spec = { volumeName: 'disk-1', accessModes: ['ReadWriteOnce'] };
+  const spec = { volumeName, accessModes: ['ReadWriteOnce'] };
   const body = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec };
   const { uid } = (await stage.kube.create(PERSISTENT_VOLUME_CLAIM, body)).metadata;
   return { ...metadata, uid };
@@ -171,5 +171,26 @@ test('a pod whose instance the cloud refuses does not keep its disk from the nex
   t.is((await stage.pod('first'))?.status?.reason, 'CloudRefused');
   await runWithDisk(stage, 'second');
   t.true((await stage.until(isReady(stage, 'second'), 60_000)) < Infinity, await why(stage, 'second'));
+  await stage.stop();
+});
+
+test('a name that no object can have is that of an object which does not exist', async (t) => {
+  const stage = await Stage.create();
+  const kinds: Readonly<Record<string, (name: string) => object>> = {
+    claim: (claimName) => ({ persistentVolumeClaim: { claimName } }),
+    map: (name) => ({ configMap: { name } }),
+    secret: (secretName) => ({ secret: { secretName } }),
+  };
+  const names: readonly string[] = ['a/b', '..'];
+  for (const [kind, volume] of Object.entries(kinds))
+    for (const [index, name] of names.entries())
+      await stage.runPod(`${kind}-${index}`, {}, { volumes: [{ name: 'v', ...volume(name) }] });
+  await bind(stage, await claim(stage, '../x'));
+  await runWithDisk(stage, 'bound');
+  await stage.pass(20_000);
+  for (const kind of Object.keys(kinds))
+    for (const [index, name] of names.entries())
+      t.true((await why(stage, `${kind}-${index}`)).includes(` ${name}`), await why(stage, `${kind}-${index}`));
+  t.regex(await why(stage, 'bound'), /no PersistentVolume \.\.\/x/);
   await stage.stop();
 });
