@@ -24,6 +24,7 @@ const csi = (driver: string, volumeAttributes?: Record<string, string>, volumeHa
 const SHARE = { nfs: { server: '10.0.0.9', path: '/a' } };
 const DISK = csi('disk', undefined, 'd-bp1abc');
 const NAS = { server: 'x.cn-hangzhou.nas.aliyuncs.com', path: '/b', vers: '4.0', options: 'noresvport' };
+const { options: _, ...withoutOptions } = NAS;
 const OSS = { bucket: 'team-a', url: 'oss-cn-hangzhou-internal.aliyuncs.com', path: '/c', ramRole: 'reader' };
 
 const data: Volume = { name: 'v', persistentVolumeClaim: { claimName: 'data' } };
@@ -71,6 +72,12 @@ const sources: Readonly<Record<string, readonly [spec: Spec, source: object, isR
   'a share of NAS that an attribute makes read-only': [
     csi('nas', { ...NAS, options: 'noresvport,ro' }),
     flex('nas', NAS),
+    true,
+  ],
+  'a share of NAS without options': [csi('nas', { ...NAS, options: 'None' }), flex('nas', withoutOptions)],
+  'a share of NAS that is read-only by its only option': [
+    csi('nas', { ...NAS, options: 'ro' }),
+    flex('nas', withoutOptions),
     true,
   ],
   'a share that was provisioned': [
@@ -165,6 +172,21 @@ const refused: Readonly<Record<string, readonly [spec: Spec, field: string]>> = 
   'no bucket': [csi('oss', { ramRole: 'reader' }), 'spec.csi.volumeAttributes.bucket'],
   'another client of buckets': [csi('oss', { ...OSS, fuseType: 'ossfs2' }), 'spec.csi.volumeAttributes.fuseType'],
   'mount options of a bucket': [{ ...csi('oss', OSS), mountOptions: ['nosuid'] }, 'spec.mountOptions'],
+  'an AccessKey in a mount option': [
+    { ...csi('nas', NAS), mountOptions: ['nolock,access_key_id=planted'] },
+    'spec.mountOptions, "access_key_id"',
+  ],
+  'an AccessKey in an option of NAS': [
+    csi('nas', { ...NAS, options: 'nolock,akSecret=planted' }),
+    'spec.csi.volumeAttributes.options, "akSecret"',
+  ],
+  'an AccessKey in an option of NFS': [
+    { nfs: { server: NAS.server, path: '/' }, mountOptions: ['Access-Key-Secret=planted'] },
+    'spec.mountOptions, "Access-Key-Secret"',
+  ],
+  'a password in an option': [{ ...SHARE, mountOptions: ['password=planted'] }, 'spec.mountOptions, "password"'],
+  'the value of an option of a disk': [{ ...DISK, mountOptions: ['key=planted'] }, 'spec.mountOptions'],
+  'the value of an option of a share': [{ ...SHARE, mountOptions: ['key planted'] }, 'spec.mountOptions'],
   'a disk that is none': [csi('disk', undefined, '../d-1'), 'spec.csi.volumeHandle'],
   'a new disk for each pod': [
     { flexVolume: { driver: 'alicloud/disk', options: { volumeSize: '20' } } },
