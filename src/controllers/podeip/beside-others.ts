@@ -1,5 +1,8 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK } from '../../api/annotations.ts';
-import { sentence } from '../../api/finding.ts';
+import { sentence, type Finding } from '../../api/finding.ts';
+import type { Target } from '../../request/target.ts';
+import { servingOn } from '../../rules/conflicting-controllers.ts';
+import { besideOf } from '../../rules/context.ts';
 import { createdAtOf } from '../../rules/terway-switch.ts';
 import type { PodRequest } from './pod-request.ts';
 import type { Situation } from './situation.ts';
@@ -17,11 +20,21 @@ const HELD: ReadonlySet<Step['do']> = new Set([
   'Preempt',
 ] satisfies Step['do'][]);
 
-/** The result if another controller makes an EIP for the pod; undefined otherwise. */
-export const besideOthers = ({ seen }: Situation, asked: PodRequest): Result | undefined => {
-  if (seen.otherControllers === undefined || seen.otherControllers.length === 0) return undefined;
-  const other = asked.findingsBeside(seen.otherControllers).find(({ id }) => id === 'OtherEipController');
-  return other && fail(other.id, sentence(other), OTHERS_MS);
+/**
+ * The result if another controller makes EIPs where the pod runs; undefined otherwise. What the annotations say does
+ * not count: a PodEIP goes on by the request that it recorded, also after somebody has made them unreadable.
+ */
+export const besideOthers = ({ seen: { otherControllers = [] } }: Situation, asked: PodRequest): Result | undefined => {
+  const beside = otherControllers.length === 0 ? undefined : findingBeside(otherControllers, asked.target);
+  return beside && fail(beside.id, sentence(beside), OTHERS_MS);
+};
+
+/** What is said where one of these makes EIPs for pods that run there; undefined where none does. */
+export const findingBeside = (otherControllers: readonly string[], target: Target): Finding | undefined => {
+  // What our own virtual node and Container Compute Service make is no business of theirs.
+  if (target.on === 'acs' || (target.on === 'eci' && target.by === 'ours')) return undefined;
+  const others = servingOn(otherControllers, target.on);
+  return others.length === 0 ? undefined : besideOf(others);
 };
 
 /**
