@@ -1,12 +1,13 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK } from '../../api/annotations.ts';
+import type { Pod } from '../../api/core.ts';
 import { sentence, type Finding } from '../../api/finding.ts';
 import type { Target } from '../../request/target.ts';
 import { servingOn } from '../../rules/conflicting-controllers.ts';
 import { besideOf } from '../../rules/context.ts';
 import { createdAtOf } from '../../rules/terway-switch.ts';
 import type { PodRequest } from './pod-request.ts';
-import type { Situation } from './situation.ts';
-import { fail, type Result, type Step } from './step.ts';
+import type { PodEipSituation, Situation } from './situation.ts';
+import { fail, unpublish, type Result, type Step } from './step.ts';
 
 /** Interval between checks whether another controller of EIPs is still there, milliseconds. */
 const OTHERS_MS = 30_000;
@@ -37,14 +38,29 @@ export const findingBeside = (otherControllers: readonly string[], target: Targe
   return others.length === 0 ? undefined : besideOf(others);
 };
 
+/** The address that the pod says. */
+const saidBy = (pod: Pod): string | undefined =>
+  [ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK]
+    .map((key) => pod.metadata.annotations?.[key])
+    .find((said) => said !== undefined);
+
+/**
+ * Takes off the pod that it has the EIP, which is not bound to it. Beside another controller the address that it says
+ * may be of an EIP that this one gave it, by which `knative-eip migrate` finds it: only our own is taken off.
+ */
+export const unpublishLost = (it: PodEipSituation, asked: PodRequest): Step => {
+  const { seen, podEip } = it;
+  const said = saidBy(asked.pod);
+  const isOurs = said === undefined || said === (seen.eip?.ipAddress ?? podEip.status?.eipAddress);
+  return (isOurs ? undefined : besideOthers(it, asked)) ?? unpublish(asked.pod);
+};
+
 /**
  * The result for a pod that says an address and has no PodEIP, from the time of a Terway whose EIP pool is off by now:
  * its EIP is bound to it yet. Undefined for all others.
  */
 export const servedByTerway = ({ seen }: Situation, { pod, target }: PodRequest): Result | undefined => {
-  const address = [ALLOCATED_ADDRESS, ALLOCATED_ADDRESS_NETWORK]
-    .map((key) => pod.metadata.annotations?.[key])
-    .find((said) => said !== undefined);
+  const address = saidBy(pod);
   if (seen.podEip || seen.terwayUntil === undefined || target.on !== 'ecs' || address === undefined) return undefined;
   if (createdAtOf(pod) > seen.terwayUntil) return undefined;
   return fail(

@@ -1,6 +1,6 @@
 import type { Eip } from '../../cloud/port.ts';
 import { writeRequest, type NewEip } from '../../request/request.ts';
-import { unlessBesideOthers } from './beside-others.ts';
+import { unlessBesideOthers, unpublishLost } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { receiveTransfer } from './transfer.ts';
 import { awaitsInstance } from './instance.ts';
@@ -19,7 +19,7 @@ import {
   unseenWhileWaiting,
 } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
-import { fail, inTransition, isReadStep, POLL_MS, refusedUntil, unpublish, wait, type Step } from './step.ts';
+import { fail, inTransition, isReadStep, POLL_MS, refusedUntil, wait, type Step } from './step.ts';
 import { boundElsewhere, bind, withoutIPv4 } from './bind.ts';
 import { locateInterface } from './locate.ts';
 import { packageObstacle } from './bandwidth-package.ts';
@@ -140,13 +140,13 @@ const buy = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
 /**
  * The EIP is not listed. Once it is certain that it is gone, it is removed from the PodEIP, and another one is bought.
  */
-const replaceMissing = (it: PodEipSituation, { pod }: PodRequest): Step => {
+const replaceMissing = (it: PodEipSituation, asked: PodRequest): Step => {
   const { podEip, record } = it;
   const { allocationID } = podEip.spec;
   const gone = isGone(it);
   if (gone.kind === 'step') return gone.step;
   if (!gone.value) return notVisibleYet(allocationID);
-  if (isAnnounced(pod)) return unpublish(pod);
+  if (isAnnounced(asked.pod)) return unpublishLost(it, asked);
   return { do: 'Forget', podEip, allocationId: allocationID, generation: record.generation + 1 };
 };
 

@@ -1,7 +1,7 @@
 import { KEYS, OUR_VIRTUAL_NODE } from '../../../src/api/annotations.ts';
 import { ACK_EXTEND, OLD_TERWAY } from '../../../src/rules/conflicting-controllers.ts';
 import * as the from './situation.ts';
-import { eip, eni, pod, podEip } from './situation.ts';
+import { eip, eni, pod, podEip, usersEip } from './situation.ts';
 import { testDecisions } from './decisions.ts';
 
 const allocationID = 'eip-1';
@@ -11,6 +11,10 @@ const HELD = { do: 'Fail', reason: 'OtherEipController' };
 const ownVirtual = { ...the.node, metadata: { ...the.node.metadata, labels: { [OUR_VIRTUAL_NODE]: 'true' } } };
 const unreadable = { ...the.NEW, [KEYS.bandwidth[0]]: 'abc' };
 const free = { podEip: podEip({ allocationID, bindings }), eip: eip(), interfaces: [eni()] };
+
+const UNTOLD = { do: 'Unpublish' };
+const told = pod({ isTold: true, isGated: true, isGateOpen: true });
+const drifted = { ...the.quiet, driftMs: 60_000 };
 
 /* What a PodEIP does while another controller makes EIPs. The first rows are in decide.test.ts. */
 testDecisions([
@@ -46,5 +50,61 @@ testDecisions([
       node: ownVirtual,
     },
     { do: 'Allocate' },
+  ],
+  [
+    'an address that is not the one of the EIP that was kept stays on the pod, with its gate',
+    { ...free, otherControllers, eip: eip({ ipAddress: '203.0.113.9' }), pod: told, memory: drifted },
+    HELD,
+  ],
+  [
+    'so it does where the EIP of a user is to be bound',
+    {
+      ...free,
+      otherControllers,
+      podEip: podEip({ request: the.existing, allocationID, bindings }),
+      eip: usersEip({ ipAddress: '203.0.113.9' }),
+      pod: pod({ annotations: the.EXISTING, isTold: true }),
+      memory: drifted,
+    },
+    HELD,
+  ],
+  [
+    'so it does where none was bought yet',
+    { otherControllers, podEip: podEip(), tagged: [], pod: told, memory: drifted },
+    HELD,
+  ],
+  [
+    'so it does where the one that was kept is gone',
+    {
+      otherControllers,
+      podEip: podEip({ allocationID, bindings }),
+      eip: null,
+      tagged: [],
+      pod: told,
+      memory: { ...drifted, missingMs: 30_000 },
+    },
+    HELD,
+  ],
+  [
+    'the address of our own EIP is taken off when it is lost',
+    { ...free, otherControllers, pod: told, memory: drifted },
+    UNTOLD,
+  ],
+  [
+    'so it is where the EIP is gone, and only its PodEIP says which address it had',
+    {
+      otherControllers,
+      podEip: { ...podEip({ allocationID, bindings }), status: { eipAddress: '203.0.113.1' } },
+      eip: null,
+      tagged: [],
+      pod: told,
+      memory: { ...drifted, missingMs: 30_000 },
+    },
+    UNTOLD,
+  ],
+  [
+    'without another controller an address that is not ours is taken off',
+    { ...free, eip: eip({ ipAddress: '203.0.113.9' }), pod: told, memory: drifted },
+    UNTOLD,
   ],
 ]);
