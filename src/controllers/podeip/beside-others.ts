@@ -12,13 +12,14 @@ import { fail, unpublish, type Result, type Step } from './step.ts';
 /** Interval between checks whether another controller of EIPs is still there, milliseconds. */
 const OTHERS_MS = 30_000;
 
-/** The steps that buy an EIP, bind one, or take one from somebody else in order to bind it. */
+/** The steps that take a place for an EIP, buy one, bind one, or take one from somebody else in order to bind it. */
 const HELD: ReadonlySet<Step['do']> = new Set([
   'Allocate',
   'AssignSuccessor',
   'Associate',
   'ForceDetach',
   'Preempt',
+  'Reserve',
 ] satisfies Step['do'][]);
 
 /**

@@ -1,6 +1,6 @@
 import type { Eip } from '../../cloud/port.ts';
 import { writeRequest, type NewEip } from '../../request/request.ts';
-import { unlessBesideOthers, unpublishLost } from './beside-others.ts';
+import { besideOthers, unlessBesideOthers, unpublishLost } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { receiveTransfer } from './transfer.ts';
 import { awaitsInstance } from './instance.ts';
@@ -89,9 +89,10 @@ const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step 
   // Hundreds of pods may wait for their namespace's turn: they ask the cloud nothing.
   if (refused && it.seen.memory.isUntouched === true) return awaitsInstance(asked) ?? receiveTransfer(it) ?? refused;
   const bought = boughtBefore(it);
-  if (bought.kind === 'step') return refused ? bought.step : withInterfaces(bought.step, asked);
+  const held = besideOthers(it, asked);
+  if (bought.kind === 'step') return refused || held ? bought.step : withInterfaces(bought.step, asked);
   if (bought.value) return { do: 'Record', podEip: it.podEip, allocationId: bought.value.allocationId };
-  const step = awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
+  const step = awaitsInstance(asked) ?? receiveTransfer(it) ?? held ?? refused ?? buy(it, asked, request);
   return step.do === 'Fail' || step.do === 'Wait' ? (unseenWhileWaiting(it) ?? step) : step;
 };
 

@@ -1,5 +1,6 @@
 import { KEYS, OUR_VIRTUAL_NODE } from '../../../src/api/annotations.ts';
 import { ACK_EXTEND, OLD_TERWAY } from '../../../src/rules/conflicting-controllers.ts';
+import { effectivePolicy } from '../../../src/policies/policy.ts';
 import * as the from './situation.ts';
 import { eip, eni, pod, podEip, usersEip } from './situation.ts';
 import { testDecisions } from './decisions.ts';
@@ -12,6 +13,10 @@ const ownVirtual = { ...the.node, metadata: { ...the.node.metadata, labels: { [O
 const unreadable = { ...the.NEW, [KEYS.bandwidth[0]]: 'abc' };
 const free = { podEip: podEip({ allocationID, bindings }), eip: eip(), interfaces: [eni()] };
 
+const onlyOne = { metadata: { name: 'few', uid: 'few', resourceVersion: '1' }, spec: { limits: { eips: 1 } } };
+const limited = { effective: effectivePolicy([onlyOne], { name: 'default' }), isFresh: true };
+const namespace = { metadata: { name: 'default', uid: 'namespace', resourceVersion: '1' } };
+const quota = { usage: null, podEips: [podEip()] };
 const UNTOLD = { do: 'Unpublish' };
 const told = pod({ isTold: true, isGated: true, isGateOpen: true });
 const drifted = { ...the.quiet, driftMs: 60_000 };
@@ -50,6 +55,39 @@ testDecisions([
       node: ownVirtual,
     },
     { do: 'Allocate' },
+  ],
+  [
+    'for one that is held the account is asked by tags alone',
+    { otherControllers, podEip: podEip(), interfaces: undefined },
+    { do: 'ReadTaggedEips', privateIpAddress: undefined },
+  ],
+  [
+    'and by marks once, for one whose purchase was not answered',
+    { otherControllers, podEip: podEip(), tagged: [], suspects: undefined },
+    { do: 'ReadMarkedEips' },
+  ],
+  [
+    'one that is held asks for nothing else, after a restart neither',
+    {
+      otherControllers,
+      podEip: podEip(),
+      tagged: [],
+      suspects: undefined,
+      interfaces: undefined,
+      policy: { ...limited, isFresh: false },
+      memory: { ...the.quiet, hasFoundNothing: true },
+    },
+    HELD,
+  ],
+  [
+    'one that is held takes no place of its namespace',
+    { otherControllers, podEip: podEip(), tagged: [], policy: limited, namespace, quota },
+    HELD,
+  ],
+  [
+    'which it takes without another controller',
+    { podEip: podEip(), tagged: [], policy: limited, namespace, quota },
+    { do: 'Reserve' },
   ],
   [
     'an address that is not the one of the EIP that was kept stays on the pod, with its gate',
