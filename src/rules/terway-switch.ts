@@ -21,12 +21,18 @@ export const processesOf = (pods: readonly Pod[]): readonly TerwayPod[] =>
 /** Wall time, milliseconds; NaN where the pod does not say. */
 export const createdAtOf = ({ metadata: { creationTimestamp = '' } }: Pod): number => Date.parse(creationTimestamp);
 
-/** When it was last written, by the clock of the API server; milliseconds, to the second. */
+/**
+ * When its data was last written, by the clock of the API server; milliseconds, to the second. Who wrote nothing but
+ * other fields does not count. Source: Kubernetes documentation, "Server-Side Apply", managed fields.
+ */
 export const lastWriteOf = ({ metadata }: ConfigMap): number | undefined => {
   const { managedFields = [] } = metadata as ConfigMap['metadata'] & {
-    readonly managedFields?: readonly { readonly time?: string }[];
+    readonly managedFields?: readonly { readonly time?: string; readonly fieldsV1?: object }[];
   };
-  const times = managedFields.map(({ time = '' }) => Date.parse(time)).filter((time) => !Number.isNaN(time));
+  const times = managedFields
+    .filter(({ fieldsV1 }) => fieldsV1 === undefined || 'f:data' in fieldsV1)
+    .map(({ time = '' }) => Date.parse(time))
+    .filter((time) => !Number.isNaN(time));
   return times.length === 0 ? undefined : Math.max(...times);
 };
 
@@ -47,11 +53,15 @@ export const isRestarted = (pods: readonly TerwayPod[], offSince: number | undef
 /** Whether `knative-eip migrate` has noted on Terway's ConfigMap that it switched the EIP pool off. */
 export const isSwitchedOff = ({ metadata }: ConfigMap): boolean => metadata.annotations?.[POOL_OFF_SINCE] !== undefined;
 
+/** Whether the command died before it knew when: see {@link terwayAtWork}. */
+export const isTimeMissing = (configMap: ConfigMap): boolean =>
+  isSwitchedOff(configMap) && timeIn(configMap, POOL_OFF_SINCE) === undefined;
+
 /**
  * What of Terway makes EIPs, for people; undefined where nothing does. Only by the note of `knative-eip migrate` is it
  * known that the EIP pool was on before. A command that died before it knew the time has left a note without one: the
- * last write counts then. Beside a time later writes do not count, since each of them would stop this controller until
- * Terway is restarted.
+ * last write counts then, until the command is run again. Beside a time later writes do not count, since each of them
+ * would stop this controller until Terway is restarted.
  *
  * @param pods Terway's, that have not ended; `unread` where nobody knows whether an old one is among them, `allNewer`
  *   where it is known that none is

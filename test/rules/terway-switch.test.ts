@@ -9,7 +9,7 @@ import {
   servingOn,
   TERWAY_EIP_POOL,
 } from '../../src/rules/conflicting-controllers.ts';
-import { terwayAtWork } from '../../src/rules/terway-switch.ts';
+import { isTimeMissing, lastWriteOf, terwayAtWork } from '../../src/rules/terway-switch.ts';
 
 const SWITCHED = Date.parse('2026-11-30T10:00:00Z');
 const at = (seconds: number) => ({ createdAt: SWITCHED + seconds * 1_000 });
@@ -73,6 +73,18 @@ test('what of Terway makes EIPs: each state of its ConfigMap with each state of 
   for (const [why, it, name, among] of cases)
     for (const pods of every)
       t.is(terwayAtWork(it, PODS[pods]), among.includes(pods) ? name : undefined, `${why}; ${pods}`);
+});
+
+test('by when the data was last written: a note, or a label, is no write of it', (t) => {
+  const { metadata } = configMap('false', 'being noted');
+  const by = (seconds: number, fields: object) => ({ manager: 'm', time: iso(seconds), fieldsV1: fields });
+  const managedFields = [by(0, { 'f:data': { 'f:eni_conf': {} } }), by(9, { 'f:metadata': { 'f:annotations': {} } })];
+  const it = { metadata: { ...metadata, managedFields } };
+  t.is(lastWriteOf(it), SWITCHED);
+  t.is(lastWriteOf({ metadata }), SWITCHED, 'one that does not say what it wrote counts');
+  t.true(isTimeMissing(it));
+  t.false(isTimeMissing(configMap('false', iso(0))));
+  t.false(isTimeMissing(configMap('false', undefined)));
 });
 
 test('whom each of them serves, and what ends its work', (t) => {
