@@ -92,5 +92,10 @@ test('whom each of them serves, and what ends its work', (t) => {
   t.deepEqual(servingOn(OTHER_CONTROLLERS, 'unknown'), OTHER_CONTROLLERS);
   t.deepEqual(servingOn(OTHER_CONTROLLERS, 'eci'), [ACK_EXTEND]);
   t.regex(remedyFor(OLD_TERWAY), /^restart Terway \(kubectl -n kube-system rollout restart daemonset/);
+  t.regex(remedyFor(OLD_TERWAY), /delete a Node that is away with an old pod of it once its machine is off; when/);
+  t.regex(
+    remedyFor(OLD_TERWAY),
+    /where Terway is not in the cluster any more, delete the ConfigMap kube-system\/eni-config$/,
+  );
   t.is(remedyFor(ACK_EXTEND), `turn the EIP part of ${ACK_EXTEND} off, or uninstall it`);
 });
