@@ -12,11 +12,13 @@ export const CLOCK_SKEW_MS = 30_000;
 /** A pod of Terway's, by when it was created; wall time, milliseconds, NaN where it does not say. */
 interface TerwayPod {
   readonly createdAt: number;
+  /** Where it serves pods; undefined where that is not known. */
+  readonly nodeName?: string | undefined;
 }
 
 /** Those that have not ended. */
 export const processesOf = (pods: readonly Pod[]): readonly TerwayPod[] =>
-  pods.filter((pod) => !isFinal(pod)).map((pod) => ({ createdAt: createdAtOf(pod) }));
+  pods.filter((pod) => !isFinal(pod)).map((pod) => ({ createdAt: createdAtOf(pod), nodeName: pod.spec.nodeName }));
 
 /** Wall time, milliseconds; NaN where the pod does not say. */
 export const createdAtOf = ({ metadata: { creationTimestamp = '' } }: Pod): number => Date.parse(creationTimestamp);
@@ -40,6 +42,18 @@ export const lastWriteOf = ({ metadata }: ConfigMap): number | undefined => {
 export const timeIn = ({ metadata }: ConfigMap, key: string): number | undefined => {
   const time = Date.parse(metadata.annotations?.[key] ?? '');
   return Number.isNaN(time) ? undefined : time;
+};
+
+/**
+ * Since when no Terway but one of these serves new pods of a node; wall time, milliseconds. A Terway serves the pods of
+ * its own node: those of another node that came later say nothing of it. Where none of these is on the node, the newest
+ * of all counts. Source: AliyunContainerService/terway, daemon (a DaemonSet, called by the CNI plugin of the node).
+ *
+ * @param pods at least one, as {@link isRestarted} has found them
+ */
+export const newestOn = (pods: readonly TerwayPod[], nodeName: string | undefined): number => {
+  const there = pods.filter((pod) => nodeName !== undefined && pod.nodeName === nodeName);
+  return Math.max(...(there.length > 0 ? there : pods).map(({ createdAt }) => createdAt));
 };
 
 /**

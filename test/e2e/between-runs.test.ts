@@ -70,7 +70,7 @@ const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> =
   await until(
     'the pod with the EIP of the old Terway is left for the command',
     async () => (await kube.list(EVENT, { namespace: 'default' })).filter((it) => it.regarding?.name === late.name),
-    (all) => all.some(({ note }) => note.includes('is from before Terway was restarted')),
+    (all) => all.some(({ note }) => note.includes('is older than the pod of Terway on its node')),
   );
   t.is(await controller.terminate(), 0);
   await migrateUntil(stage, 0, 'terway', '--apply', '--yes');

@@ -9,7 +9,7 @@ import {
   servingOn,
   TERWAY_EIP_POOL,
 } from '../../src/rules/conflicting-controllers.ts';
-import { isTimeMissing, lastWriteOf, terwayAtWork } from '../../src/rules/terway-switch.ts';
+import { isTimeMissing, lastWriteOf, newestOn, terwayAtWork } from '../../src/rules/terway-switch.ts';
 
 const SWITCHED = Date.parse('2026-11-30T10:00:00Z');
 const at = (seconds: number) => ({ createdAt: SWITCHED + seconds * 1_000 });
@@ -85,6 +85,19 @@ test('by when the data was last written: a note, or a label, is no write of it',
   t.true(isTimeMissing(it));
   t.false(isTimeMissing(configMap('false', iso(0))));
   t.false(isTimeMissing(configMap('false', undefined)));
+});
+
+test('since when a node has no Terway but the one of now: a node that came later says nothing of it', (t) => {
+  const pods = [
+    { ...at(40), nodeName: 'a' },
+    { ...at(50), nodeName: 'a' },
+    { ...at(9_000), nodeName: 'added' },
+    { ...at(60), nodeName: undefined },
+  ];
+  t.is(newestOn(pods, 'a'), at(50).createdAt);
+  t.is(newestOn(pods, 'added'), at(9_000).createdAt);
+  t.is(newestOn(pods, 'without one'), at(9_000).createdAt);
+  t.is(newestOn(pods, undefined), at(9_000).createdAt);
 });
 
 test('whom each of them serves, and what ends its work', (t) => {

@@ -66,7 +66,7 @@ export const servedByTerway = ({ seen }: Situation, { pod, target }: PodRequest)
   if (createdAtOf(pod) > seen.terwayUntil) return undefined;
   return fail(
     'OtherEipController',
-    `the pod says the address ${address.slice(0, 64)} and is from before Terway was restarted without its EIP pool, so that it may have an EIP of Terway’s; have an operator stop knative-eip and run knative-eip migrate --from terway --apply, or delete the pod, if somebody has released that EIP`,
+    `the pod says the address ${address.slice(0, 64)} and is older than the pod of Terway on its node, so that it may have an EIP of a Terway from before the EIP pool was switched off; have an operator stop knative-eip and run knative-eip migrate --from terway --apply; if no EIP of that address is bound to the pod, because the annotation is a copy or somebody has released the EIP, take the annotation allocated-eipAddress off, or delete the pod`,
     OTHERS_MS,
   );
 };
