@@ -230,7 +230,7 @@ export const CLUSTER_CHECKS = {
         problem: 'another controller in this cluster makes EIPs for the same annotations',
         evidence: `${listed(names)}; otherEipControllers is ${configuration?.settings?.takesOthersForGranted ? 'ignore' : 'refuse, so that no new request is served'}`,
         remedy:
-          'uninstall it, or turn its EIP part off; restart Terway if its EIP pool was switched off (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni); docs/migrating.md says more',
+          'uninstall it, or turn its EIP part off; restart Terway if its EIP pool was switched off (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni); docs/runbooks/KnativeEipOtherController.md says more, also of a Terway that cannot be restarted, and docs/migrating.md how to move',
       })),
   }),
 } as const satisfies Readonly<Record<string, Check>>;

@@ -44,6 +44,9 @@ const PATCH_TYPES: Readonly<Record<Patch['type'], string>> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+const managedBy = ({ fieldManager }: Patch): string =>
+  fieldManager === undefined ? '' : `?fieldManager=${encodeURIComponent(fieldManager)}`;
+
 /**
  * The Kubernetes API over a transport. Nothing is retried: retries belong to the work queue, and a second layer of them
  * would multiply the calls.
@@ -170,7 +173,7 @@ export const createKube = (options: KubeOptions): Kube => {
           resource,
           {
             method: 'PATCH',
-            path: objectPath(resource, { ...ref, subresource: patch.subresource }),
+            path: `${objectPath(resource, { ...ref, subresource: patch.subresource })}${managedBy(patch)}`,
             contentType: PATCH_TYPES[patch.type],
             body: JSON.stringify(patch.body),
           },

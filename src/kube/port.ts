@@ -68,6 +68,8 @@ export interface Patch {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly body: unknown;
   readonly subresource?: 'status' | undefined;
+  /** Under which name `metadata.managedFields` says when this was written. @default that of the client */
+  readonly fieldManager?: string | undefined;
 }
 
 /** The DELETE goes through only if the object is still this one. Otherwise the API server answers 409. */

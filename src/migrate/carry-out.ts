@@ -1,8 +1,8 @@
 import { POOL_OFF_SINCE, POOL_WAS_OFF_SINCE } from '../api/annotations.ts';
-import { CONFIG_MAP } from '../api/core.ts';
+import { CONFIG_MAP, type ConfigMap } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { Cloud } from '../cloud/port.ts';
-import { TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
+import { hasEipPool, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
 import { TERWAY_CONTROLLER } from '../controllers/podeip/adopt.ts';
 import { tagsOfEip, type Cluster } from '../controllers/podeip/calls.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
@@ -10,7 +10,7 @@ import { createAsForeign, deletePodEip, dropFinalizer, handBack, writeAdoption }
 import type { Kube } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { guardDefinition } from './guard.ts';
-import { lastWriteOf } from '../rules/terway-switch.ts';
+import { isTimeMissing, lastWriteOf } from '../rules/terway-switch.ts';
 import { TERWAY_KEY } from './read-inventory.ts';
 import { OUR_TAGS, type MigrationStep } from './migration-step.ts';
 import { switchedPool } from './terway.ts';
@@ -42,6 +42,8 @@ export const carryOut = async (step: MigrationStep, ports: CarryOutPorts, signal
       return undefined;
     case 'SwitchPool':
       return switchPool(step, ports, signal);
+    case 'NoteSwitch':
+      return noteSwitch(kube, signal);
     case 'Tag':
       return tag(step.podEip, step.allocationId, ports, signal);
     case 'Adopt':
@@ -83,11 +85,27 @@ const switchPool = async (
     to === 'on' ? { [POOL_OFF_SINCE]: null, [POOL_WAS_OFF_SINCE]: noted } : { [POOL_OFF_SINCE]: 'being noted' };
   const body = { metadata: { uid, resourceVersion, annotations: notes }, data: { [TERWAY_KEY]: configuration } };
   const switched = await kube.patch(CONFIG_MAP, ref, { type: 'merge', body }, signal);
-  const since = lastWriteOf(switched);
-  if (to === 'on' || since === undefined) return;
-  const note = { [POOL_OFF_SINCE]: new Date(since).toISOString(), [POOL_WAS_OFF_SINCE]: null };
-  const metadata = { uid, resourceVersion: switched.metadata.resourceVersion, annotations: note };
-  await kube.patch(CONFIG_MAP, ref, { type: 'merge', body: { metadata } }, signal);
+  if (to === 'off') await writeTime(switched, kube, signal);
+};
+
+/**
+ * Notes the last write as the time of the switch, unless somebody has noted one, or switched the pool on, meanwhile. If
+ * it was written later for something else, the note is too late: a Terway that is newer than the switch may have to be
+ * restarted once more, and nothing worse happens.
+ */
+const noteSwitch = async (kube: Kube, signal: AbortSignal): Promise<void> => {
+  const configMap = await kube.get(CONFIG_MAP, { namespace: 'kube-system', name: TERWAY_CONFIG }, signal);
+  if (configMap && isTimeMissing(configMap) && !hasEipPool(configMap.data)) await writeTime(configMap, kube, signal);
+};
+
+/** The note has a manager of its own: it must not count as a write of the configuration. */
+const writeTime = async (configMap: ConfigMap, kube: Kube, signal: AbortSignal): Promise<void> => {
+  const since = lastWriteOf(configMap);
+  if (since === undefined) return;
+  const { namespace, name, uid, resourceVersion } = configMap.metadata;
+  const annotations = { [POOL_OFF_SINCE]: new Date(since).toISOString(), [POOL_WAS_OFF_SINCE]: null };
+  const body = { metadata: { uid, resourceVersion, annotations } };
+  await kube.patch(CONFIG_MAP, { namespace, name }, { type: 'merge', body, fieldManager: 'knative-eip-note' }, signal);
 };
 
 /** One reading without the EIP is not enough to forget it. */

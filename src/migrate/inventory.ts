@@ -80,6 +80,8 @@ export interface Inventory extends Omit<Surroundings, 'pool' | 'poolOffSince'> {
     readonly offSince: number | undefined;
     /** When this command switched it off last, even if it is on again; undefined where it never did. */
     readonly notedOff: number | undefined;
+    /** Whether this command switched it off, and died before it could note when. @default false */
+    readonly isTimeMissing?: boolean | undefined;
     /** Its pods, with when each was created; wall time, milliseconds. */
     readonly pods: readonly { readonly name: string; readonly createdAt: number }[];
   };

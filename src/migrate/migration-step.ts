@@ -17,6 +17,8 @@ export type MigrationStep =
   | { readonly do: 'CreatePodEip'; readonly pod: Pod; readonly spec: PodEipSpec }
   /** Switch the EIP pool in Terway's configuration, and leave all else in it as it is by then. */
   | { readonly do: 'SwitchPool'; readonly to: 'on' | 'off' }
+  /** Note when the EIP pool was switched off, after a run that died before it knew. */
+  | { readonly do: 'NoteSwitch' }
   /** Give the EIP the tags that prove whose it is. */
   | { readonly do: 'Tag'; readonly podEip: PodEip; readonly allocationId: string }
   | Adoption
@@ -46,6 +48,8 @@ export const describeStep = (step: MigrationStep): string => {
       return `create PodEIP ${named(step.pod)}: ${step.spec.allocationID}, ${typeText(step.spec)}`;
     case 'SwitchPool':
       return `patch ConfigMap kube-system/eni-config: enable_eip_pool "${String(step.to === 'on')}"`;
+    case 'NoteSwitch':
+      return 'patch ConfigMap kube-system/eni-config: the time when its EIP pool was switched off';
     case 'Tag':
       return `TagResources ${step.allocationId}: ${OUR_TAGS.join(', ')}`;
     case 'Adopt':

@@ -116,17 +116,18 @@ const blockedOnes = (pods: readonly PlannedPod[]): readonly MigrationRefusal[] =
 const planForward = (inventory: Inventory, pool: PoolState): Rest => {
   const { from, terway } = inventory;
   const refusals = refusalsOf(inventory, false);
+  const note: readonly MigrationStep[] = terway.isTimeMissing && from === 'terway' ? [{ do: 'NoteSwitch' }] : [];
   if (from !== 'terway' || pool === 'off')
     return {
       refusals,
-      first: [],
+      first: note,
       last: [],
       afterwards: ['start knative-eip, if it does not run: it goes on from here'],
     };
   const configuration = switchedPool(terway.configuration, 'off');
   return {
     refusals,
-    first: [],
+    first: pool === 'on' ? [] : note,
     last: pool === 'on' && configuration !== undefined ? [{ do: 'SwitchPool', to: 'off' }] : [],
     afterwards: [TURN_OFF],
   };

@@ -11,7 +11,7 @@ import { PODEIP } from '../api/podeip.ts';
 import type { Cloud, Eip } from '../cloud/port.ts';
 import { targetOf } from '../request/target.ts';
 import { ACK_EXTEND, TERWAY_CONFIG } from '../rules/conflicting-controllers.ts';
-import { CLOCK_SKEW_MS, lastWriteOf, TERWAY_APPS, timeIn } from '../rules/terway-switch.ts';
+import { CLOCK_SKEW_MS, isTimeMissing, lastWriteOf, TERWAY_APPS, timeIn } from '../rules/terway-switch.ts';
 import type { Settings } from '../controllers/podeip/observation.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { LEASE, type Lease } from '../kube/lease.ts';
@@ -178,6 +178,7 @@ export const readSurroundings = async (
       configuration: configMap?.data?.[TERWAY_KEY],
       offSince: offSinceOf(configMap),
       notedOff: configMap && (timeIn(configMap, POOL_OFF_SINCE) ?? timeIn(configMap, POOL_WAS_OFF_SINCE)),
+      isTimeMissing: configMap && isTimeMissing(configMap),
       pods: terwayPods
         .filter((pod) => !isFinal(pod))
         .map(({ metadata }) => ({ name: metadata.name, createdAt: Date.parse(metadata.creationTimestamp ?? '') })),

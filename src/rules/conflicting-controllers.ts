@@ -32,7 +32,7 @@ export const servingOn = (names: readonly string[], place: 'ecs' | 'eci' | 'acs'
 /** What ends the work of one of them. */
 export const remedyFor = (name: string): string =>
   name === OLD_TERWAY
-    ? 'restart Terway (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni); once the last of its old pods is gone this goes on by itself'
+    ? 'restart Terway (kubectl -n kube-system rollout restart daemonset -l app=terway-eniip, or app=terway-eni), and delete a Node that is away with an old pod of it once its machine is off; when the last of its old pods is gone this goes on by itself; where Terway is not in the cluster any more, delete the ConfigMap kube-system/eni-config'
     : `turn the EIP part of ${name} off, or uninstall it`;
 
 /** Whether this Deployment makes EIPs. One without replicas makes none. */

@@ -79,16 +79,17 @@ export const otherController: Rule = ({ workload, target, settings, parsed, fact
     if (how !== 'podeip') return [];
   }
   const others = servingOn(otherControllers, target?.on ?? 'unknown');
-  if (others.length === 0) return [];
-  return [
-    finding(
-      'OtherEipController',
-      [],
-      `${others.join(' and ')} ${others.length > 1 ? 'make' : 'makes'} EIPs in this cluster for the same annotations, so that the pod would get two`,
-      others.map(remedyFor).join('; '),
-    ),
-  ];
+  return others.length === 0 ? [] : [besideOf(others)];
 };
+
+/** @param others at least one of those that make EIPs where the pod runs */
+export const besideOf = (others: readonly string[]): Finding =>
+  finding(
+    'OtherEipController',
+    [],
+    `${others.join(' and ')} ${others.length > 1 ? 'make' : 'makes'} EIPs in this cluster for the same annotations, so that the pod would get two`,
+    others.map(remedyFor).join('; '),
+  );
 
 /** What the namespace may ask for. Whether an EIP itself grants it only shows once the EIP is read. */
 export const policy: Rule = ({ workload, target, parsed, settings }) => {

@@ -14,6 +14,7 @@ import type { DecideSettings, ObservedPod } from './observation.ts';
 import { inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
+import { claimsForOne } from './translate/bound-claims.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
@@ -83,6 +84,8 @@ const renewToken = ({ pod, memory }: ObservedPod, { node, settleMs }: DecideSett
   return { do: 'WriteStatus', annotations: { [ECI_ATTEMPT]: String(attempt + 1) } };
 };
 
+type Make = PodAction & { readonly do: 'CreateGroup' };
+
 /** The group with the contents of the objects that the pod refers to, or why it cannot be created from them. */
 const translated = (
   seen: ObservedPod & { readonly references: NonNullable<ObservedPod['references']> },
@@ -108,13 +111,15 @@ const translated = (
       return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
     case 'spec': {
       const { spec, notes } = translation;
-      if (isMadeWithGroup) return withEip(seen, { do: 'CreateGroup', spec, notes }, settings);
-      if (plan.how !== 'vpc-first') return { do: 'CreateGroup', spec, notes };
+      const claims = claimsForOne(references.claims);
+      const make: Make = { do: 'CreateGroup', spec, notes, ...(claims.length > 0 && { claims }) };
+      if (isMadeWithGroup) return withEip(seen, make, settings);
+      if (plan.how !== 'vpc-first') return make;
       // An unanswered request of an earlier process may still create an instance with an EIP of its own.
       const leftMs = settings.settleMs - memory.quietMs;
       if (leftMs > 0 && pod.status?.reason !== EIP_PENDING) return waitFor('a request may still take effect', leftMs);
       const bought = boughtEip(seen, plan.because, settings);
-      return bought.kind === 'wait' ? bought.step : { do: 'CreateGroup', spec: { ...spec, eip: bought.eip }, notes };
+      return bought.kind === 'wait' ? bought.step : { ...make, spec: { ...spec, eip: bought.eip } };
     }
   }
 };
@@ -124,11 +129,7 @@ const translated = (
  * policy, configuration or annotation: then the instance gets that one. The order makes this safe: first the pod no
  * longer says that it waits for an EIP, and then there is no PodEIP; see `awaitsInstance`.
  */
-const withEip = (
-  seen: ObservedPod,
-  make: PodAction & { readonly do: 'CreateGroup' },
-  settings: DecideSettings,
-): PodStep => {
+const withEip = (seen: ObservedPod, make: Make, settings: DecideSettings): PodStep => {
   const { pod, podEip, policy } = seen;
   if (!policy?.isFresh) return { do: 'ReadPolicy', isFresh: true };
   if (podEip === undefined) return { do: 'ReadPodEip' };

@@ -1,3 +1,4 @@
+import { isFinal } from '../api/pod.ts';
 import { PODEIP } from '../api/podeip.ts';
 import type { ContainerGroup, ContainerGroups } from '../cloud/container-groups.ts';
 import { CloudFault, topicOf } from '../cloud/fault.ts';
@@ -81,7 +82,7 @@ export const reconcilePod =
       eip: undefined,
       references: undefined,
       policy: undefined,
-      memory: recall(ports, pod.metadata.uid, key),
+      memory: recall(ports, pod, key),
       now: clock.now(),
     });
     const loop = stepLoopOf(ports, key, former.again);
@@ -102,10 +103,11 @@ type Outcome = Requeue | Written;
 
 const isWritten = (outcome: Outcome): outcome is Written => typeof outcome === 'object' && 'written' in outcome;
 
-const recall = ({ tracker, addresses }: ReconcilePorts, uid: string, key: string): TrackedPod => ({
-  ...tracker.of(uid, key),
-  addressLook: addresses.of(uid),
-});
+const recall = ({ tracker, addresses }: ReconcilePorts, pod: WorkloadPod, key: string): TrackedPod => {
+  const { uid } = pod.metadata;
+  if (isFinal(pod)) tracker.ended(uid);
+  return { ...tracker.of(uid, key), addressLook: addresses.of(uid) };
+};
 
 /** A reading says nothing of the time after it was asked for, however long its answer took. */
 const asOfAsking = (memory: TrackedPod, before: TrackedPod): TrackedPod => ({
@@ -129,7 +131,7 @@ const stepLoopOf = (
     read: async (step, seen, signal) => {
       const { pod } = seen;
       const known = { ...seen, ...(await readForPod(ports, step, pod, signal)) };
-      const memory = recall(ports, pod.metadata.uid, key);
+      const memory = recall(ports, pod, key);
       return { ...known, memory: asOfAsking(memory, seen.memory) };
     },
     act: (step, { pod }, signal) => {
@@ -167,7 +169,7 @@ const idsOf = (groups: readonly ContainerGroup[]): readonly string[] =>
   groups.map(({ containerGroupId }) => containerGroupId);
 
 const readForPod = async (
-  { kube, nodeKube, cloud, calls, clock, addresses, policyOf, groups, tracker }: ReconcilePorts,
+  { kube, nodeKube, cloud, calls, clock, addresses, policyOf, groups, tracker, settings }: ReconcilePorts,
   step: PodRead,
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -193,8 +195,11 @@ const readForPod = async (
       const effective = (await policyOf?.(namespace ?? '', step.isFresh, signal)) ?? UNRESTRICTED;
       return { policy: { effective, isFresh: step.isFresh } };
     }
-    case 'ReadReferences':
-      return { references: await readReferences({ kube: nodeKube, clusterKube: kube, calls, clock }, pod, signal) };
+    case 'ReadReferences': {
+      const claimUsers = { tracker, groups, settleMs: settings.settleMs };
+      const from = { kube: nodeKube, clusterKube: kube, calls, clock, claimUsers };
+      return { references: await readReferences(from, pod, signal) };
+    }
   }
 };
 
@@ -240,13 +245,15 @@ const runPodAction = async (
 
 const create = async (
   ports: ReconcilePorts,
-  { spec, notes }: Extract<PodAction, { do: 'CreateGroup' }>,
+  { spec, notes, claims }: Extract<PodAction, { do: 'CreateGroup' }>,
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Requeue> => {
   const { containerGroups, groups, log, tracker, record, settings } = ports;
   const { uid, namespace, name } = pod.metadata;
-  tracker.sends(uid, spec);
+  // Another pod may have asked for it since the claim was read; from here to the request there is no pause.
+  if (tracker.holderOf(claims ?? [], uid, settings.settleMs) !== undefined) return 'now';
+  tracker.sends(uid, spec, claims);
   groups.refresh(uid);
   let containerGroupId: string;
   try {

@@ -4,6 +4,7 @@ import { KubeFault } from '../kube/fault.ts';
 import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
+import { claimUser, type ClaimUserPorts } from './claim-users.ts';
 import { claimNameOf, isForOne } from './translate/bound-claims.ts';
 import { tokenKey, type ReadClaim, type TranslationInput } from './translate/input.ts';
 import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
@@ -71,6 +72,7 @@ export const readReferences = async (
     readonly clusterKube: Kube;
     readonly calls: KubeletCalls;
     readonly clock: Clock;
+    readonly claimUsers: ClaimUserPorts;
   },
   pod: WorkloadPod,
   signal: AbortSignal,
@@ -81,7 +83,7 @@ export const readReferences = async (
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
     const found = new Map<string, T>();
     for (const name of names) {
-      const object = await kube.get(resource, { namespace, name }, signal);
+      const object = await addressable(() => kube.get(resource, { namespace, name }, signal));
       if (object) found.set(name, object);
     }
     return found;
@@ -106,7 +108,7 @@ export const readReferences = async (
  * volume names another claim, is left out, as what does not exist is.
  */
 const readClaims = async (
-  { kube, clusterKube, clock }: { readonly kube: Kube; readonly clusterKube: Kube; readonly clock: Clock },
+  { kube, clusterKube, clock, claimUsers }: Omit<Parameters<typeof readReferences>[0], 'calls'>,
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<References['claims']> => {
@@ -115,7 +117,7 @@ const readClaims = async (
   const found = new Map<string, ReadClaim>();
   const get = async <T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T | undefined> => {
     try {
-      return await afterLag(clock, () => kube.get(resource, ref, signal), signal);
+      return await afterLag(clock, () => addressable(() => kube.get(resource, ref, signal)), signal);
     } catch (error) {
       if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
       throw error;
@@ -130,8 +132,22 @@ const readClaims = async (
   }
   if (![...found.values()].some(({ volume }) => volume && isForOne(volume))) return found;
   const pods = await clusterKube.list(WORKLOAD_POD, { namespace }, signal);
-  for (const [name, read] of found) found.set(name, { ...read, users: pods.filter((each) => usesClaim(each, name)) });
+  for (const [name, read] of found) {
+    if (!read.volume || !isForOne(read.volume)) continue;
+    const users = pods.filter((each) => usesClaim(each, name));
+    found.set(name, { ...read, usedBy: await claimUser(claimUsers, { pod, claim: read.claim, users }, signal) });
+  }
   return found;
+};
+
+/** API servers take any text for the name of what a pod refers to, such as `..`; no object has such a name. */
+const addressable = async <T>(get: () => Promise<T | undefined>): Promise<T | undefined> => {
+  try {
+    return await get();
+  } catch (error) {
+    if (error instanceof KubeFault && error.kind === 'invalid' && error.status === undefined) return undefined;
+    throw error;
+  }
 };
 
 const usesClaim = (pod: WorkloadPod, name: string): boolean =>

@@ -23,7 +23,13 @@ export type PodRead =
 
 /** One side effect. */
 export type PodAction =
-  | { readonly do: 'CreateGroup'; readonly spec: ContainerGroupSpec; readonly notes: readonly Remark[] }
+  | {
+      readonly do: 'CreateGroup';
+      readonly spec: ContainerGroupSpec;
+      readonly notes: readonly Remark[];
+      /** The UIDs of claims whose volume one instance may have at a time; undefined for a request that is repeated. */
+      readonly claims?: readonly string[] | undefined;
+    }
   | { readonly do: 'DeleteGroup'; readonly containerGroupId: string; readonly because: string }
   /** One patch of pods/status. */
   | {

@@ -17,6 +17,8 @@ interface Record {
   /** By ID, when each group of the pod came to be known. */
   readonly knownAt: Map<string, number>;
   unanswered?: ContainerGroupSpec | undefined;
+  /** The UIDs of claims whose volume no other instance may have, as the last request was sent with them. */
+  claims: readonly string[];
   /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
   tokenRefusals?: { clientToken: string; times: number } | undefined;
@@ -61,7 +63,15 @@ export class PodTracker {
   meet(uid: string, key: string, isNew: boolean): void {
     if (this.#records.has(uid)) return;
     const sentAt = isNew ? -Infinity : this.#clock.mono();
-    this.#records.set(uid, { key, sentAt, knownAt: new Map(), wasListed: false, refusals: 0, isFinished: false });
+    this.#records.set(uid, {
+      key,
+      sentAt,
+      knownAt: new Map(),
+      claims: [],
+      wasListed: false,
+      refusals: 0,
+      isFinished: false,
+    });
   }
 
   of(uid: string, key: string): TrackedPod {
@@ -120,9 +130,14 @@ export class PodTracker {
     } else record.missingSince ??= now;
   }
 
-  /** To be called before a request to create a group is sent: until it is answered, it may take effect. */
-  sends(uid: string, spec: ContainerGroupSpec): void {
+  /**
+   * To be called before a request to create a group is sent: until it is answered, it may take effect.
+   *
+   * @param claims of the pod, by UID, whose volume one instance may have at a time; undefined: as before
+   */
+  sends(uid: string, spec: ContainerGroupSpec, claims?: readonly string[]): void {
     const record = this.#get(uid);
+    record.claims = claims ?? record.claims;
     record.before = { sentAt: record.sentAt, unanswered: record.unanswered };
     record.sentAt = this.#clock.mono();
     record.unanswered = spec;
@@ -202,6 +217,34 @@ export class PodTracker {
   /** Whether a group of the pod is known, or may be about to be made. */
   hasBegun(uid: string): boolean {
     return this.hasGroup(uid) || this.#records.get(uid)?.unanswered !== undefined;
+  }
+
+  /**
+   * Whether an instance was asked for. `unsure`: by an earlier process, of which nothing shows yet; `look`: only if the
+   * account shows it by now.
+   */
+  hasAsked(uid: string, settleMs: number): 'yes' | 'no' | 'unsure' | 'look' {
+    const record = this.#records.get(uid);
+    // It has not been met: it came to the node a moment ago.
+    if (!record) return 'no';
+    if (this.hasBegun(uid) || record.createdId !== undefined) return 'yes';
+    if (record.sentAt === -Infinity) return 'no';
+    return this.#clock.mono() - record.sentAt < settleMs ? 'unsure' : 'look';
+  }
+
+  /** The key of another pod for which an instance was asked with one of these claims, unless that was refused. */
+  holderOf(claims: readonly string[], uid: string, settleMs: number): string | undefined {
+    if (claims.length === 0) return undefined;
+    for (const [other, { key, claims: held }] of this.#records)
+      if (other !== uid && held.some((claim) => claims.includes(claim)))
+        if (['yes', 'unsure'].includes(this.hasAsked(other, settleMs))) return key;
+    return undefined;
+  }
+
+  /** The pod has ended: its instance has given back what only one can have. */
+  ended(uid: string): void {
+    const record = this.#records.get(uid);
+    if (record) record.claims = [];
   }
 
   finished(uid: string): void {

@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { POOL_OFF_SINCE } from '../../src/api/annotations.ts';
-import { CONFIG_MAP, POD } from '../../src/api/core.ts';
+import { CONFIG_MAP, POD, type ConfigMap } from '../../src/api/core.ts';
 import { PODEIP } from '../../src/api/podeip.ts';
 import { EVENT } from '../../src/kube/recorder.ts';
+import { lastWriteOf } from '../../src/rules/terway-switch.ts';
 import { until } from '../harness/until.ts';
 import { migrate, migrateUntil, moves } from './migrating.ts';
 import { createPod, OF_TERWAY, prepare, restartTerway, serve, WITH_EIP } from './predecessors.ts';
@@ -18,6 +19,8 @@ const startHeld = async (stage: Stage) => {
   await until('the controller says what holds it', controller.output, (text) => HELD.test(text));
   return controller;
 };
+
+const noteOf = ({ metadata }: ConfigMap) => metadata.annotations?.[POOL_OFF_SINCE] ?? '';
 
 /** Between the two runs of a migration from Terway the controller is started, which nobody should do. */
 const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> => {
@@ -70,13 +73,25 @@ const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> =
   await until(
     'the pod with the EIP of the old Terway is left for the command',
     async () => (await kube.list(EVENT, { namespace: 'default' })).filter((it) => it.regarding?.name === late.name),
-    (all) => all.some(({ note }) => note.includes('is from before Terway was restarted')),
+    (all) => all.some(({ note }) => note.includes('is older than the pod of Terway on its node')),
   );
   t.is(await controller.terminate(), 0);
   await migrateUntil(stage, 0, 'terway', '--apply', '--yes');
   t.is((await migrate(stage, 'terway')).code, 0);
   t.is((await kube.list(PODEIP)).length, served.length + 2);
   t.is(moves(stage).length, 2);
+
+  // What a first run leaves that died before it knew the time. By whichever comes next the time of the switch is noted,
+  // and that note does not look like another switch, after which Terway would have to be restarted once more.
+  const ref = { namespace: 'kube-system', name: 'eni-config' };
+  const configMap = async () => (await kube.get(CONFIG_MAP, ref))!;
+  const noted = noteOf(await configMap());
+  const body = { metadata: { annotations: { [POOL_OFF_SINCE]: 'being noted' } } };
+  await kube.patch(CONFIG_MAP, ref, { type: 'merge', body, fieldManager: 'a-test' });
+  await migrateUntil(stage, 0, 'terway', '--apply', '--yes');
+  const mended = await configMap();
+  t.is(noteOf(mended), noted);
+  t.is(lastWriteOf(mended), Date.parse(noted));
 };
 
 const kind = isRealAvailable() ? 'real' : 'embedded';

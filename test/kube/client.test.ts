@@ -95,8 +95,8 @@ test('a missing object is undefined, a missing kind is a fault', async (t) => {
 
 test('calls go to the right path with the right content type and body', async (t) => {
   const seen: (string | undefined)[][] = [];
-  const { connection } = await scriptedApi(t, ({ method, path, headers, body, json }) => {
-    seen.push([method, path, headers['content-type'], body]);
+  const { connection } = await scriptedApi(t, ({ method, path, query, headers, body, json }) => {
+    seen.push([method, path, headers['content-type'], body, ...query.toString().split('&').filter(Boolean)]);
     json(200, POD_1);
   });
   const kube = createKube({ transport: connection.calls, clock, qps: 0 });
@@ -106,6 +106,7 @@ test('calls go to the right path with the right content type and body', async (t
   await kube.patch(POD, REF, { type: 'json', body: [] });
   await kube.patch(POD, REF, { type: 'merge', body: {}, subresource: 'status' });
   await kube.patch(POD, REF, { type: 'strategic', body: {} });
+  await kube.patch(POD, REF, { type: 'merge', body: {}, fieldManager: 'a b' });
   await kube.delete(POD, REF, { uid: 'u1', resourceVersion: '7' });
   const pod = '/api/v1/namespaces/default/pods/web-1';
   const deletion = '{"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u1","resourceVersion":"7"}}';
@@ -121,6 +122,7 @@ test('calls go to the right path with the right content type and body', async (t
     ['PATCH', pod, 'application/json-patch+json', '[]'],
     ['PATCH', `${pod}/status`, 'application/merge-patch+json', '{}'],
     ['PATCH', pod, 'application/strategic-merge-patch+json', '{}'],
+    ['PATCH', pod, 'application/merge-patch+json', '{}', 'fieldManager=a+b'],
     ['DELETE', pod, 'application/json', deletion],
   ]);
 });

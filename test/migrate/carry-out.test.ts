@@ -4,7 +4,7 @@ import { terwayAtWork } from '../../src/rules/terway-switch.ts';
 import { POOL_OFF_SINCE, POOL_WAS_OFF_SINCE } from '../../src/api/annotations.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { FINALIZER } from '../../src/api/podeip.ts';
-import type { Kube } from '../../src/kube/port.ts';
+import type { Kube, Patch } from '../../src/kube/port.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { carryOut, type CarryOutPorts } from '../../src/migrate/carry-out.ts';
 import { eipOf, podEipOf } from './situations.ts';
@@ -21,9 +21,12 @@ const setScene = (configuration: string, annotations: Readonly<Record<string, st
     data: { eni_conf: configuration },
   };
   const patches: unknown[] = [];
+  const sent: Patch[] = [];
   const kube: Partial<Kube> = {
     get: (({ plural }) => Promise.resolve(plural === CONFIG_MAP.plural ? configMap : undefined)) as Kube['get'],
-    patch: ((_, __, { body }) => {
+    patch: ((_, __, patch) => {
+      const { body } = patch;
+      sent.push(patch);
       patches.push(body);
       const { data, metadata: notes } = body as { data?: { eni_conf: string }; metadata: { annotations: object } };
       const left = Object.entries({ ...configMap.metadata.annotations, ...notes.annotations });
@@ -38,7 +41,7 @@ const setScene = (configuration: string, annotations: Readonly<Record<string, st
     cluster: { uid: 'c', id: 'c', region: 'r' },
     cloud: {} as CarryOutPorts['cloud'],
   } satisfies CarryOutPorts;
-  return { ports, patches, time, now: () => configMap };
+  return { ports, patches, sent, time, now: () => configMap };
 };
 
 test('the pool is switched in the configuration as it is by then, and when is told by the API server', async (t) => {
@@ -68,6 +71,16 @@ test('a process that dies before it knows when the pool was switched leaves a no
   const configMap = { ...left, metadata: { ...left.metadata, name: 'eni-config' } };
   t.is(terwayAtWork(configMap, [{ createdAt: Date.parse(scene.time) - 1_000 }]), OLD_TERWAY);
   t.is(terwayAtWork(configMap, [{ createdAt: Date.parse(scene.time) + 31_000 }]), undefined, 'by the last write');
+  // The next run notes that time, so that later writes, and this one itself, hold nobody any more.
+  await carryOut({ do: 'NoteSwitch' }, scene.ports, signal);
+  t.deepEqual(scene.now().metadata.annotations, { [POOL_OFF_SINCE]: scene.time });
+  t.like(scene.sent.at(-1), { fieldManager: 'knative-eip-note', body: { metadata: { resourceVersion: '1' } } });
+  const { length } = scene.patches;
+  await carryOut({ do: 'NoteSwitch' }, scene.ports, signal);
+  t.is(scene.patches.length, length, 'a time that is noted stays');
+  const isOn = setScene(BEFORE, { [POOL_OFF_SINCE]: 'being noted' });
+  await carryOut({ do: 'NoteSwitch' }, isOn.ports, signal);
+  t.deepEqual(isOn.patches, [], 'somebody has switched the pool on meanwhile');
 });
 
 test('a PodEIP whose EIP is listed again keeps its finalizer', async (t) => {

@@ -11,6 +11,7 @@ import { planMigration } from '../../src/migrate/plan.ts';
 import { readInventory } from '../../src/migrate/read-inventory.ts';
 import { adapterOn } from '../harness/cluster.ts';
 import { CLUSTER_UID, podEipSettings, VPC } from '../harness/settings.ts';
+import { isTimeMissing } from '../../src/rules/terway-switch.ts';
 import { setScene, type Scene } from './scene.ts';
 
 const { signal } = new AbortController();
@@ -87,7 +88,9 @@ const endOf = async ({ kube, cloud }: Pick<Scene, 'kube' | 'cloud'>) => ({
   eips: cloud
     .eips()
     .map(({ allocationId, status, binding, tags }) => ({ allocationId, status, binding, tags: tags.size })),
-  terway: (await kube.get(CONFIG_MAP, { namespace: 'kube-system', name: 'eni-config' }))?.data,
+  terway: await kube
+    .get(CONFIG_MAP, { namespace: 'kube-system', name: 'eni-config' })
+    .then((configMap) => ({ data: configMap?.data, lacksTime: configMap && isTimeMissing(configMap) })),
 });
 
 const WAYS: readonly (readonly [Predecessor, boolean])[] = [

@@ -162,6 +162,22 @@ test('nothing is handed back while ours may be at work', (t) => {
   );
 });
 
+test('a run that died before it knew when the pool was switched off is mended by whichever comes next', (t) => {
+  const found = { configuration: '{"enable_eip_pool": "false"}', offSince: NOW - 60_000, notedOff: undefined };
+  const next = (pods: Inventory['terway']['pods'], over: Partial<Inventory['terway']> = {}, isRollBack = false) => {
+    const terway = { ...found, pods, isTimeMissing: true, ...over };
+    const { first, last } = planMigration(inventoryOf({ from: 'terway', isGuarded: true, terway }), isRollBack);
+    return [...first, ...last];
+  };
+  const [old, restarted] = [[{ name: 'terway-1', createdAt: NOW - 60_000 }], [{ name: 'terway-2', createdAt: NOW }]];
+  t.deepEqual(next(old), [{ do: 'NoteSwitch' }]);
+  t.deepEqual(next(restarted), [{ do: 'NoteSwitch' }]);
+  t.deepEqual(next(restarted, { isTimeMissing: false }), []);
+  t.deepEqual(next(old, { configuration: '{"enable_eip_pool": "true"}' }), [{ do: 'SwitchPool', to: 'off' }]);
+  t.deepEqual(next(old, {}, true), [{ do: 'SwitchPool', to: 'on' }]);
+  t.regex(describeStep({ do: 'NoteSwitch' }), /^patch ConfigMap kube-system\/eni-config: the time/);
+});
+
 test('the definition is guarded first, Terway is switched last', (t) => {
   const configuration = '{"enable_eip_pool": "true"}';
   const found = { configuration, offSince: undefined, notedOff: undefined, pods: [] };

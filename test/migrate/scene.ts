@@ -75,7 +75,7 @@ export const setScene = async () => {
   return { kube, cloud, restartTerway };
 };
 
-/** The embedded API server does not write down who wrote what when. */
+/** The embedded API server does not write down who wrote what when; the time is that of the last write of the data. */
 const withManagedFields = (kube: Kube, now: () => number): Kube => {
   let time: string | undefined;
   const dated = <T extends KubeObject>(resource: Resource<T>, object: T): T =>
@@ -93,7 +93,8 @@ const withManagedFields = (kube: Kube, now: () => number): Kube => {
     delete: (resource, ref, preconditions, until) => kube.delete(resource, ref, preconditions, until),
     patch: async (resource, ref, patch, until) => {
       const object = await kube.patch(resource, ref, patch, until);
-      if (resource.plural === 'configmaps') time = new Date(now()).toISOString();
+      if (resource.plural === 'configmaps' && Object.hasOwn(patch.body as object, 'data'))
+        time = new Date(now()).toISOString();
       return dated(resource, object);
     },
   };

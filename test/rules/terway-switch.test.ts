@@ -9,7 +9,7 @@ import {
   servingOn,
   TERWAY_EIP_POOL,
 } from '../../src/rules/conflicting-controllers.ts';
-import { terwayAtWork } from '../../src/rules/terway-switch.ts';
+import { isTimeMissing, lastWriteOf, newestOn, terwayAtWork } from '../../src/rules/terway-switch.ts';
 
 const SWITCHED = Date.parse('2026-11-30T10:00:00Z');
 const at = (seconds: number) => ({ createdAt: SWITCHED + seconds * 1_000 });
@@ -75,10 +75,40 @@ test('what of Terway makes EIPs: each state of its ConfigMap with each state of 
       t.is(terwayAtWork(it, PODS[pods]), among.includes(pods) ? name : undefined, `${why}; ${pods}`);
 });
 
+test('by when the data was last written: a note, or a label, is no write of it', (t) => {
+  const { metadata } = configMap('false', 'being noted');
+  const by = (seconds: number, fields: object) => ({ manager: 'm', time: iso(seconds), fieldsV1: fields });
+  const managedFields = [by(0, { 'f:data': { 'f:eni_conf': {} } }), by(9, { 'f:metadata': { 'f:annotations': {} } })];
+  const it = { metadata: { ...metadata, managedFields } };
+  t.is(lastWriteOf(it), SWITCHED);
+  t.is(lastWriteOf({ metadata }), SWITCHED, 'one that does not say what it wrote counts');
+  t.true(isTimeMissing(it));
+  t.false(isTimeMissing(configMap('false', iso(0))));
+  t.false(isTimeMissing(configMap('false', undefined)));
+});
+
+test('since when a node has no Terway but the one of now: a node that came later says nothing of it', (t) => {
+  const pods = [
+    { ...at(40), nodeName: 'a' },
+    { ...at(50), nodeName: 'a' },
+    { ...at(9_000), nodeName: 'added' },
+    { ...at(60), nodeName: undefined },
+  ];
+  t.is(newestOn(pods, 'a'), at(50).createdAt);
+  t.is(newestOn(pods, 'added'), at(9_000).createdAt);
+  t.is(newestOn(pods, 'without one'), at(9_000).createdAt);
+  t.is(newestOn(pods, undefined), at(9_000).createdAt);
+});
+
 test('whom each of them serves, and what ends its work', (t) => {
   t.deepEqual(servingOn(OTHER_CONTROLLERS, 'ecs'), OTHER_CONTROLLERS);
   t.deepEqual(servingOn(OTHER_CONTROLLERS, 'unknown'), OTHER_CONTROLLERS);
   t.deepEqual(servingOn(OTHER_CONTROLLERS, 'eci'), [ACK_EXTEND]);
   t.regex(remedyFor(OLD_TERWAY), /^restart Terway \(kubectl -n kube-system rollout restart daemonset/);
+  t.regex(remedyFor(OLD_TERWAY), /delete a Node that is away with an old pod of it once its machine is off; when/);
+  t.regex(
+    remedyFor(OLD_TERWAY),
+    /where Terway is not in the cluster any more, delete the ConfigMap kube-system\/eni-config$/,
+  );
   t.is(remedyFor(ACK_EXTEND), `turn the EIP part of ${ACK_EXTEND} off, or uninstall it`);
 });

@@ -3,6 +3,7 @@ import { KubeFault } from '../../src/kube/fault.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { KubeletCalls } from '../../src/virtualnode/api-server.ts';
 import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
+import type { ClaimUserPorts } from '../../src/virtualnode/claim-users.ts';
 import { readReferences } from '../../src/virtualnode/references.ts';
 import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { ManualClock } from '../harness/clock.ts';
@@ -26,7 +27,7 @@ const readAfter = async (refusals: number, kind: 'forbidden' | 'notFound') => {
     },
   } as unknown as KubeletCalls;
   const reading = readReferences(
-    { kube: {} as Kube, clusterKube: {} as Kube, calls, clock },
+    { kube: {} as Kube, clusterKube: {} as Kube, calls, clock, claimUsers: {} as ClaimUserPorts },
     POD,
     new AbortController().signal,
   );
@@ -48,8 +49,10 @@ const bound = (uid: string, spec: object) => ({
 });
 const mounts = (name: string, claimName: string) => ({
   metadata: { name, namespace: 'default', uid: name },
-  spec: { containers: [], volumes: [{ name: 'v', persistentVolumeClaim: { claimName } }] },
+  spec: { nodeName: 'vnode-1', containers: [], volumes: [{ name: 'v', persistentVolumeClaim: { claimName } }] },
 });
+
+const hasAsked = (uid: string) => (uid === 'other' ? 'yes' : 'no');
 
 /** Reads the claim of a pod from a cluster with these objects; what is not there is forbidden, as for a node. */
 const readClaim = async (objects: Readonly<Record<string, object>>) => {
@@ -67,7 +70,12 @@ const readClaim = async (objects: Readonly<Record<string, object>>) => {
   const kube = { get: get('node') } as unknown as Kube;
   const clusterKube = { get: get('cluster'), list } as unknown as Kube;
   const clock = new ManualClock();
-  const ports = { kube, clusterKube, calls: {} as KubeletCalls, clock };
+  const claimUsers = {
+    tracker: { hasAsked, holderOf: () => undefined },
+    groups: { ofPod: () => Promise.reject(new Error('nobody is looked for')) },
+    settleMs: 0,
+  } as ClaimUserPorts;
+  const ports = { kube, clusterKube, calls: {} as KubeletCalls, clock, claimUsers };
   const pod = mounts('web', 'data') as unknown as WorkloadPod;
   const reading = readReferences(ports, pod, new AbortController().signal);
   await clock.advance(5_000);
@@ -94,10 +102,7 @@ test('a claim and its volume are read as the node, by their names, and who else 
   const unseen = await readClaim({ [claim]: isBound });
   t.deepEqual([unseen.claim?.volume, unseen.asked], [undefined, [`node ${claim}`, ...thrice(`node ${volume}`)]]);
   const shared = await readClaim({ [claim]: isBound, [volume]: share });
-  t.deepEqual([shared.claim?.volume, shared.claim?.users], [share as never, undefined]);
+  t.deepEqual([shared.claim?.volume, shared.claim?.usedBy], [share as never, undefined]);
   const sole = await readClaim({ [claim]: isBound, [volume]: disk });
-  t.deepEqual(
-    [sole.claim?.users?.map(({ metadata }) => metadata.name), sole.asked.at(-1)],
-    [['web', 'other'], 'cluster pods default'],
-  );
+  t.deepEqual([sole.claim?.usedBy, sole.asked.at(-1)], [{ name: 'other', isSure: true }, 'cluster pods default']);
 });

@@ -2,6 +2,7 @@ import { ECI_INSTANCE_ID, OUR_VIRTUAL_NODE } from '../../api/annotations.ts';
 import type { Pod } from '../../api/core.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { locateInterface } from './locate.ts';
+import { unpublishLost } from './beside-others.ts';
 import { awaitDetached } from './detached.ts';
 import { isPublished } from './pod-announcement.ts';
 import { hasNoIPv4, ipv4Of, isAnnounced } from '../../api/pod.ts';
@@ -16,7 +17,7 @@ import {
 } from './record.ts';
 import { isRecorded, isServing, isSettled, justAccepted, ourBinding, provesOwnership } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
-import { done, fail, inTransition, POLL_MS, publishOn, unpublish, wait, type Result, type Step } from './step.ts';
+import { done, fail, inTransition, POLL_MS, publishOn, wait, type Result, type Step } from './step.ts';
 
 /**
  * Binds an EIP that this PodEIP may use to the current address of the pod, verifies the binding, and publishes it on
@@ -25,11 +26,12 @@ import { done, fail, inTransition, POLL_MS, publishOn, unpublish, wait, type Res
  * @param takeAway the step for an EIP that somebody else has bound to something
  */
 export const bind = (it: PodEipSituation, eip: Eip, takeAway: (eip: Eip) => Step): Step => {
-  const { seen, record, settings } = it;
-  const { pod, memory } = seen;
+  const { seen, record, settings, asked } = it;
+  const { memory } = seen;
   const { allocationId } = eip;
+  const pod = asked?.pod ?? null;
   const podIP = pod ? ipv4Of(pod) : undefined;
-  if (!pod || podIP === undefined) return withoutIPv4(pod, settings.recheckMs);
+  if (!asked || !pod || podIP === undefined) return withoutIPv4(pod, settings.recheckMs);
   const learnt = eip.status === 'InUse' && learnSpelling(it, eip, podIP);
   if (learnt) return { do: 'RecordBinding', podEip: it.podEip, binding: learnt };
   if (isServing(record, eip, podIP)) return publish(it, eip, pod, podIP);
@@ -37,7 +39,7 @@ export const bind = (it: PodEipSituation, eip: Eip, takeAway: (eip: Eip) => Step
   const isTold = isAnnounced(pod);
   if (isTold && memory.driftMs < settings.readLagMs)
     return wait('EipNotVisibleYet', `${allocationId} is described as ${eip.status}`, POLL_MS);
-  if (isTold) return unpublish(pod);
+  if (isTold) return unpublishLost(it, asked);
   if (eip.status === 'InUse') return unbindStale(it, eip, podIP, takeAway);
   if (eip.status !== 'Available') return inTransition(eip);
   return associate(it, eip, podIP);

@@ -1,5 +1,5 @@
 import { adopt } from './adopt.ts';
-import { unlessBesideOthers } from './beside-others.ts';
+import { unlessBesideOthers, unpublishLost } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { attach } from './attach.ts';
 import { finalize } from './finalize.ts';
@@ -15,7 +15,7 @@ import { hasLostFinalizer, isItsPod } from './safeguards.ts';
 import type { ObservedState, Settings } from './observation.ts';
 import { noteDue } from './quiet.ts';
 import { situationOf, withPodEip, type PodEipSituation, type Situation } from './situation.ts';
-import { done, fail, justTampered, refusedUntil, retire, unpublish, type Step } from './step.ts';
+import { done, fail, justTampered, refusedUntil, retire, type Step } from './step.ts';
 import { external } from './external.ts';
 
 /**
@@ -77,9 +77,9 @@ const restoreFinalizer = ({ podEip, seen: { memory } }: PodEipSituation): Step =
 };
 
 /** Whatever prevents the step: a lost address is removed from the pod first. */
-const withoutLost = ({ seen, settings }: Situation, { pod }: PodRequest, step: Step): Step => {
-  const hasLost = step.do === 'Fail' && seen.memory.driftMs >= settings.readLagMs;
-  return hasLost && isAnnounced(pod) ? unpublish(pod) : step;
+const withoutLost = (it: PodEipSituation, asked: PodRequest, step: Step): Step => {
+  const hasLost = step.do === 'Fail' && it.seen.memory.driftMs >= it.settings.readLagMs;
+  return hasLost && isAnnounced(asked.pod) ? unpublishLost(it, asked) : step;
 };
 
 /**

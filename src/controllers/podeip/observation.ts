@@ -56,7 +56,9 @@ export interface ObservedState {
   /** Other controllers in the cluster that make EIPs for the same annotations, by name. @default none */
   readonly otherControllers?: readonly string[] | undefined;
   /**
-   * Pods that were created before may have an EIP of a Terway that is gone; wall time, milliseconds. @default none have
+   * Pods of its node that were created before may have an EIP of a Terway that is gone; wall time, milliseconds.
+   *
+   * @default none have
    */
   readonly terwayUntil?: number | undefined;
   readonly memory: TrackedState;

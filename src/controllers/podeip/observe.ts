@@ -23,7 +23,7 @@ export interface ObservePorts {
   /** Other controllers of EIPs in the cluster; undefined if they are not looked for. */
   readonly otherControllers?: (() => readonly string[] | undefined) | undefined;
   /** See {@link ObservedState.terwayUntil}. */
-  readonly terwayUntil?: (() => number | undefined) | undefined;
+  readonly terwayUntil?: ((nodeName: string | undefined) => number | undefined) | undefined;
   /** The node of this name, from the cache. */
   readonly nodeOf: (name: string) => Node | undefined;
   /** The API server's clock, in milliseconds; undefined where nobody asks it. */
@@ -80,7 +80,7 @@ export const observe = async (
     podEip,
     node: (nodeName === undefined ? undefined : nodeOf(nodeName)) ?? null,
     otherControllers: otherControllers?.(),
-    terwayUntil: ports.terwayUntil?.(),
+    terwayUntil: ports.terwayUntil?.(nodeName),
     policy: policy ?? (await policyFor(ref, { pod, podEip }, ports, signal)),
     // What was read before is held against the time when it was asked for.
     memory: left && left.eip !== undefined ? asOfAsking(memory, left.memory) : memory,

@@ -3,7 +3,7 @@ import type { Node, Pod } from '../../api/core.ts';
 import type { Finding } from '../../api/finding.ts';
 import type { Eip } from '../../cloud/port.ts';
 import type { RuleSettings, RuleInput } from '../../rules/rule.ts';
-import { NO_FACTS, type ClusterFacts } from '../../rules/cluster-facts.ts';
+import { NO_FACTS } from '../../rules/cluster-facts.ts';
 import { evaluateRequest } from '../../rules/evaluate.ts';
 import { workloadOfPod, type Workload } from '../../rules/workload.ts';
 import { parseAnnotations, type ParsedRequest } from '../../request/parse.ts';
@@ -71,19 +71,13 @@ export class PodRequest {
     return (this.#findings ??= evaluateRequest(this.#input(this.target), this.#annotations).findings);
   }
 
-  /** The findings about the pod in a cluster with these other controllers of EIPs. */
-  findingsBeside(otherControllers: readonly string[]): readonly Finding[] {
-    if (otherControllers.length === 0) return this.findings;
-    return evaluateRequest(this.#input(this.target, { otherControllers }), this.#annotations).findings;
-  }
-
   get #annotations(): ParsedRequest {
     return (this.#said ??= parseAnnotations(this.pod.metadata.annotations, this.#settings.defaults));
   }
 
-  #input(target: Target | undefined, facts: ClusterFacts = NO_FACTS): RuleInput {
+  #input(target: Target | undefined): RuleInput {
     const workload = (this.#workload ??= workloadOfPod(this.pod));
-    return { workload, target, settings: this.#settings, facts };
+    return { workload, target, settings: this.#settings, facts: NO_FACTS };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Eip } from '../../cloud/port.ts';
 import { writeRequest, type NewEip } from '../../request/request.ts';
-import { unlessBesideOthers } from './beside-others.ts';
+import { besideOthers, unlessBesideOthers, unpublishLost } from './beside-others.ts';
 import { claim } from './claim.ts';
 import { receiveTransfer } from './transfer.ts';
 import { awaitsInstance } from './instance.ts';
@@ -19,7 +19,7 @@ import {
   unseenWhileWaiting,
 } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
-import { fail, inTransition, isReadStep, POLL_MS, refusedUntil, unpublish, wait, type Step } from './step.ts';
+import { fail, inTransition, isReadStep, POLL_MS, refusedUntil, wait, type Step } from './step.ts';
 import { boundElsewhere, bind, withoutIPv4 } from './bind.ts';
 import { locateInterface } from './locate.ts';
 import { packageObstacle } from './bandwidth-package.ts';
@@ -89,9 +89,12 @@ const acquire = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step 
   // Hundreds of pods may wait for their namespace's turn: they ask the cloud nothing.
   if (refused && it.seen.memory.isUntouched === true) return awaitsInstance(asked) ?? receiveTransfer(it) ?? refused;
   const bought = boughtBefore(it);
-  if (bought.kind === 'step') return refused ? bought.step : withInterfaces(bought.step, asked);
+  const held = besideOthers(it, asked);
+  if (bought.kind === 'step') return refused || held ? bought.step : withInterfaces(bought.step, asked);
   if (bought.value) return { do: 'Record', podEip: it.podEip, allocationId: bought.value.allocationId };
-  return unseenWhileWaiting(it) ?? awaitsInstance(asked) ?? receiveTransfer(it) ?? refused ?? buy(it, asked, request);
+  return (
+    unseenWhileWaiting(it) ?? awaitsInstance(asked) ?? receiveTransfer(it) ?? held ?? refused ?? buy(it, asked, request)
+  );
 };
 
 /** If the address of the pod is known, its interface is read at the same time: nothing is bought without one. */
@@ -139,13 +142,13 @@ const buy = (it: PodEipSituation, asked: PodRequest, request: NewEip): Step => {
 /**
  * The EIP is not listed. Once it is certain that it is gone, it is removed from the PodEIP, and another one is bought.
  */
-const replaceMissing = (it: PodEipSituation, { pod }: PodRequest): Step => {
+const replaceMissing = (it: PodEipSituation, asked: PodRequest): Step => {
   const { podEip, record } = it;
   const { allocationID } = podEip.spec;
   const gone = isGone(it);
   if (gone.kind === 'step') return gone.step;
   if (!gone.value) return notVisibleYet(allocationID);
-  if (isAnnounced(pod)) return unpublish(pod);
+  if (isAnnounced(asked.pod)) return unpublishLost(it, asked);
   return { do: 'Forget', podEip, allocationId: allocationID, generation: record.generation + 1 };
 };
 

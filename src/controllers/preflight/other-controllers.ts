@@ -2,7 +2,7 @@ import { POOL_OFF_SINCE } from '../../api/annotations.ts';
 import { DEPLOYMENT } from '../../api/apps.ts';
 import { CONFIG_MAP, POD } from '../../api/core.ts';
 import { ACK_EXTEND, isAckExtend, remedyFor, TERWAY_CONFIG } from '../../rules/conflicting-controllers.ts';
-import { isSwitchedOff, processesOf, TERWAY_APPS, terwayAtWork } from '../../rules/terway-switch.ts';
+import { isSwitchedOff, newestOn, processesOf, TERWAY_APPS, terwayAtWork } from '../../rules/terway-switch.ts';
 import { KubeFault } from '../../kube/fault.ts';
 import type { Kube } from '../../kube/port.ts';
 import { sleepUnlessAborted, type Clock } from '../../lib/clock.ts';
@@ -22,11 +22,11 @@ export interface OtherControllers {
   /** Their names, for people; undefined before the first check. */
   readonly known: () => readonly string[] | undefined;
   /**
-   * Pods that were created before may have an EIP of a Terway that has been restarted since, after its EIP pool was
-   * switched off by `knative-eip migrate`; wall time, milliseconds. Undefined where nobody did that, or while it is
-   * still at work.
+   * Pods of this node that were created before may have an EIP of a Terway that has been restarted since, after its EIP
+   * pool was switched off by `knative-eip migrate`; wall time, milliseconds. Undefined where nobody did that, or while
+   * it is still at work.
    */
-  readonly terwayUntil: () => number | undefined;
+  readonly terwayUntil: (nodeName: string | undefined) => number | undefined;
   /** Resolves after the first check, or after enough attempts. */
   readonly looked: Promise<void>;
   /** Repeats the check until the signal aborts. Never rejects. */
@@ -46,7 +46,7 @@ interface Sign {
   readonly found: readonly string[];
   readonly fault?: KubeFault | undefined;
   /** See {@link OtherControllers.terwayUntil}. */
-  readonly until?: number | undefined;
+  readonly until?: OtherControllers['terwayUntil'] | undefined;
 }
 
 /** Looks for one piece of software. Rejects with a KubeFault if it cannot be said whether it is there. */
@@ -60,7 +60,7 @@ const lookForAckExtend: Look = async (kube, signal) => {
 
 /** What of Terway makes EIPs. Once all its pods are newer than a note, they stay so, and are not read again for it. */
 const createTerwayLook = (): Look => {
-  let settled = { note: '', until: 0 };
+  let settled: { readonly note: string; readonly until?: Sign['until'] } = { note: '' };
   return async (kube, signal) => {
     const configMap = await kube.get(CONFIG_MAP, { namespace: 'kube-system', name: TERWAY_CONFIG }, signal);
     const signOf = (pods: Parameters<typeof terwayAtWork>[1]): Sign => {
@@ -76,7 +76,7 @@ const createTerwayLook = (): Look => {
       const processes = processesOf(pods);
       const sign = signOf(processes);
       if (sign.found.length > 0) return sign;
-      settled = { note, until: Math.max(...processes.map(({ createdAt }) => createdAt)) };
+      settled = { note, until: (nodeName) => newestOn(processes, nodeName) };
       return { ...sign, until: settled.until };
     } catch (error) {
       if (!(error instanceof KubeFault)) throw error;
@@ -156,6 +156,7 @@ export const createOtherControllers = ({ kube, clock, log, seen }: OthersParts):
       await sleepUnlessAborted(clock, isBegun ? LOOK_MS : FIRST_LOOK_MS, signal);
     }
   };
-  const terwayUntil = () => looks.map((lookFor) => there.get(lookFor)?.until).find((until) => until !== undefined);
+  const terwayUntil: OtherControllers['terwayUntil'] = (nodeName) =>
+    looks.map((lookFor) => there.get(lookFor)?.until?.(nodeName)).find((until) => until !== undefined);
   return { known: () => names, terwayUntil, looked: first.promise, run };
 };

@@ -41,6 +41,25 @@ const checkEip = (account: Account, wish: EipWish): void => {
     throw refusal('InvalidParameter', `EipCommonBandwidthPackage: "${packageId}".`);
 };
 
+/**
+ * Refuses a disk that another instance has, until that one has ended. No code is documented for this.
+ *
+ * @throws Refusal
+ */
+const checkDisks = (account: Account, { volumes }: Pick<ContainerGroupRecord, 'volumes'>): void => {
+  const wanted = new Set(disksOf({ volumes }));
+  for (const group of account.containerGroups.values())
+    for (const disk of FINAL_STATES.has(group.status) ? [] : disksOf(group))
+      if (wanted.has(disk)) throw refusal('InvalidParameter', `Volume: the disk ${disk} is attached to an instance.`);
+};
+
+const disksOf = ({ volumes }: Pick<ContainerGroupRecord, 'volumes'>): readonly string[] =>
+  (volumes ?? []).flatMap(({ driver, options = '{}' }) => {
+    if (driver !== 'alicloud/disk') return [];
+    const { volumeId } = JSON.parse(options) as { readonly volumeId?: string };
+    return volumeId ?? [];
+  });
+
 /** Binds the EIP of the wish to the instance's interface; one that is made for it is the instance's own. */
 const bindEip = (account: Account, wish: EipWish, eni: InterfaceRecord, at: number): string | undefined => {
   if (wish.kind === 'none') return undefined;
@@ -165,6 +184,7 @@ export const createContainerGroup = (account: Account, call: Call): CloudAnswer 
   const { eip, vSwitchIds, ...wanted } = readContainerGroup(parameters);
   const tags = tagsOfRequest(parameters);
   checkEip(account, eip);
+  checkDisks(account, wanted);
   // ECI API reference, CreateContainerGroup, DryRun: everything is checked, and the answer is this error.
   if (parameters.boolean('DryRun')) throw refusal('DryRunOperation');
   const { vSwitch, address } = takeAddress(account, vSwitchIds);

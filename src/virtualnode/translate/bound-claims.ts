@@ -22,6 +22,10 @@ export const isForOne = (volume: PersistentVolume): boolean => {
 
 const isSolePod = (modes: readonly string[] = []): boolean => modes.includes('ReadWriteOncePod');
 
+/** The UIDs of those claims of a pod whose volume one instance may have at a time. */
+export const claimsForOne = (claims: TranslationInput['claims']): readonly string[] =>
+  [...claims.values()].flatMap(({ claim, volume }) => (volume && isForOne(volume) ? claim.metadata.uid : []));
+
 /** The pod with the shares, disks and buckets of its claims in their place. */
 export const withClaims = (input: TranslationInput, remarks: Remarks): WorkloadPod => {
   const { pod } = input;
@@ -144,7 +148,7 @@ const noVolume = (name: string): Trouble => ({
 
 const troubleOfVolume = (
   volume: PersistentVolume,
-  { claim, users = [] }: ReadClaim,
+  { claim, usedBy }: ReadClaim,
   pod: WorkloadPod,
 ): Trouble | undefined => {
   const { name, namespace, uid } = claim.metadata;
@@ -155,36 +159,12 @@ const troubleOfVolume = (
       problem: `PersistentVolume ${volume.metadata.name} is not bound to PersistentVolumeClaim ${name}: its claimRef does not name it with its UID`,
       remedy: 'have an administrator look at spec.claimRef of the PersistentVolume',
     };
-  const before = isForOne(volume) ? whoGoesFirst(pod, users) : undefined;
   return (
-    before && {
-      problem: `PersistentVolumeClaim ${name} ${IS_USED} ${before.metadata.name}, and one instance can have its volume at a time`,
-      remedy: 'it is mounted here once that pod has ended; use a volume of NAS, or one claim for each pod',
+    usedBy && {
+      problem: `PersistentVolumeClaim ${name} ${usedBy.isSure ? 'is' : 'may be'} used by the pod ${usedBy.name}, and one instance can have its volume at a time`,
+      remedy: usedBy.isSure
+        ? 'it is mounted here once that pod has ended; use a volume of NAS, or one claim for each pod'
+        : 'wait: a process that is gone may have asked for its instance, which shows soon',
     }
   );
-};
-
-const IS_USED = 'is used by the pod';
-
-/**
- * Whether a pod of this node is held for another reason than this one: it may be held for ever, and whoever replaces it
- * must not wait for it. Two that wait for a third go in their order.
- */
-const isHeld = ({ status }: WorkloadPod): boolean =>
-  status?.reason === 'UnsupportedByECI' ||
-  (status?.reason === 'ReferencesMissing' && !(status.message ?? '').includes(IS_USED));
-
-/** Another pod that has the volume, or has asked for it before; undefined where it is this pod's turn. */
-const whoGoesFirst = (pod: WorkloadPod, users: readonly WorkloadPod[]): WorkloadPod | undefined =>
-  users.find((other) => {
-    if (other.metadata.uid === pod.metadata.uid || other.spec.nodeName === undefined) return false;
-    if (other.status?.phase === 'Succeeded' || other.status?.phase === 'Failed') return false;
-    // On another node it may have begun at any time.
-    if (other.spec.nodeName !== pod.spec.nodeName || other.status?.podIP !== undefined) return true;
-    return !isHeld(other) && cameFirst(other, pod);
-  });
-
-const cameFirst = (one: WorkloadPod, two: WorkloadPod): boolean => {
-  const [a, b] = [one, two].map(({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.uid}`);
-  return (a ?? '') < (b ?? '');
 };

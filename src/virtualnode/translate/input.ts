@@ -32,8 +32,14 @@ export interface ReadClaim {
   readonly claim: PersistentVolumeClaim;
   /** Undefined: there is none, or the claim is not bound. */
   readonly volume?: PersistentVolume | undefined;
-  /** Of the pods of the namespace those that use the claim, this one too; asked for where only one may. */
-  readonly users?: readonly WorkloadPod[] | undefined;
+  /** Another pod that has the volume; asked for where only one may. */
+  readonly usedBy?: ClaimUser | undefined;
+}
+
+/** A pod that has the volume of a claim. Not `isSure`: an earlier process may have asked for its instance. */
+export interface ClaimUser {
+  readonly name: string;
+  readonly isSure: boolean;
 }
 
 /** A pod, and the existing objects that it refers to, by name. All are in the pod's namespace. */

@@ -9,6 +9,8 @@ import type { Volume } from '../workload-pod.ts';
  * volume", "Mount a NAS file system", "Mount an OSS bucket" (FlexVolume.Options).
  *
  * An attribute that is not known here may be what keeps somebody out, so that it is refused by name, not left out.
+ * Those of CSI disks are not looked at: a provisioner copies the parameters of the class there, and the driver's node
+ * plugin reads how the disk is formatted, checked and tuned (mkfsOptions, omitfsck, sysConfig), and nothing else.
  */
 
 /** The source as a volume of a pod has it. `isDisk`: it can be at one instance at a time. */
@@ -75,6 +77,22 @@ const SPEED = new Set([
 const optionsOf = (mountOptions: readonly string[] = []): readonly string[] =>
   mountOptions.flatMap((each) => each.split(',')).flatMap((each) => (each.trim() === '' ? [] : [each.trim()]));
 
+/**
+ * What is in the name of an option whose value may be a secret, without `_` and `-`. The driver of NAS takes an
+ * AccessKey as access_key_id and access_key_secret (pkg/nas ParseMountFlags).
+ */
+const OF_SECRETS = ['akid', 'aksecret', 'accesskey', 'secret', 'token', 'credential', 'user', 'passw', 'passphrase'];
+
+/** The name of an option, without its value, which may be a secret. */
+const nameOf = (option: string): string =>
+  option.slice(0, Math.min(...['=', ':', ' ', '\t'].map((end) => `${option}${end}`.indexOf(end))));
+const namesOf = (options: readonly string[]): string => quote(options.map(nameOf).join(','));
+
+const isSecret = (option: string): boolean => {
+  const name = nameOf(option).toLowerCase().replaceAll('_', '').replaceAll('-', '');
+  return OF_SECRETS.some((word) => name.includes(word)) || name === 'pass';
+};
+
 const isOnlyRead = (modes: readonly string[] = []): boolean =>
   modes.length > 0 && modes.every((mode) => mode === 'ReadOnlyMany');
 
@@ -91,6 +109,9 @@ export const persistentSourceOf = ({ spec = {} }: PersistentVolume): PersistentS
   if (volumeMode === 'Block') return refused('spec.volumeMode', 'ECI has no raw block devices');
   const options = optionsOf(spec.mountOptions);
   const isReadOnly = (nfs ?? csi ?? flexVolume)?.readOnly === true || options.includes('ro') || isOnlyRead(accessModes);
+  // Whatever the volume is: some other driver might take it.
+  const secret = options.find(isSecret);
+  if (secret !== undefined) return refused(`spec.mountOptions, ${namesOf([secret])}`, IN_THE_CLEAR);
   const found = nfs
     ? nfsOf(nfs, options)
     : csi
@@ -141,10 +162,7 @@ const nfsOf = (
   if (said.length === 0)
     return { kind: 'source', source: { nfs: { server, path } }, isReadOnly: false, leftOut: left(options) };
   if (!server.endsWith('.nas.aliyuncs.com'))
-    return refused(
-      'spec.mountOptions',
-      `ECI mounts NFS without options (${quote(said.join(','))}), but for servers of NAS`,
-    );
+    return refused('spec.mountOptions', `ECI mounts NFS without options (${namesOf(said)}), but for servers of NAS`);
   return nasOf(
     new Map([
       ['server', server],
@@ -194,7 +212,7 @@ const flexOf = (
 };
 
 const IN_THE_CLEAR =
-  'an AccessKey would stand in the clear in the request for the instance, where whoever may describe instances reads it';
+  'an AccessKey or a password would stand in the clear in the request for the instance, where whoever may describe instances reads it';
 const NOT_KNOWN = 'it is not known what ECI would have to be told';
 
 const DISK = /^d-[a-z0-9-]+$/;
@@ -214,8 +232,7 @@ const diskOf = (
   if (!FILE_SYSTEMS.includes(type))
     return refused(`${at}, fsType`, `ECI has ${FILE_SYSTEMS.join(', ')}, and no ${quote(type)}`);
   const said = options.filter((option) => option !== 'ro' && !SPEED.has(option));
-  if (said.length > 0)
-    return refused('spec.mountOptions', `ECI mounts a disk without options (${quote(said.join(','))})`);
+  if (said.length > 0) return refused('spec.mountOptions', `ECI mounts a disk without options (${namesOf(said)})`);
   const disk = flexible('alicloud/disk', { volumeId, deleteWithInstance: 'false' }, type);
   return disk.kind === 'refused' ? disk : { ...disk, isDisk: true, leftOut: left(options) };
 };
@@ -241,12 +258,17 @@ const nasOf = (attributes: Attributes, mountOptions: readonly string[], at: stri
   const version = all.find(isVersion);
   const rest = all.filter((option) => !isVersion(option));
   const options = rest.length > 0 ? rest : optionsOf([attributes.get('options') ?? '']);
+  const secret = options.find(isSecret);
+  if (secret !== undefined) return refused(`${at}.options, ${namesOf([secret])}`, IN_THE_CLEAR);
+  const said = options.filter((option) => option !== 'ro');
+  // So the driver says it where there are none.
+  const isNone = said.length === 1 && said[0]?.toLowerCase() === 'none';
   const vers = version === undefined ? attributes.get('vers') : version.slice(version.indexOf('=') + 1);
   const found = flexible('alicloud/nas', {
     server,
     path,
     ...(vers !== undefined && { vers }),
-    ...(options.length > 0 && { options: options.filter((option) => option !== 'ro').join(',') }),
+    ...(said.length > 0 && !isNone && { options: said.join(',') }),
   });
   return found.kind === 'refused' ? found : { ...found, isReadOnly: options.includes('ro') };
 };

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { POOL_OFF_SINCE } from '../../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, POOL_OFF_SINCE } from '../../../src/api/annotations.ts';
 import { DEPLOYMENT } from '../../../src/api/apps.ts';
 import { CONFIG_MAP, POD } from '../../../src/api/core.ts';
 import { createOtherControllers } from '../../../src/controllers/preflight/other-controllers.ts';
@@ -79,6 +79,9 @@ test('a process that starts beside the EIP pool of Terway buys nothing, not even
   await world.stop();
 });
 
+/** Of every pod of the world. */
+const NODE = 'node-1';
+
 /** A pod of Terway's, created when the world's clock says so. */
 const terway = (name: string) => ({
   apiVersion: 'v1',
@@ -86,6 +89,7 @@ const terway = (name: string) => ({
   metadata: { name, namespace: 'kube-system', labels: { app: 'terway-eniip' } },
   spec: { containers: [{ name: 'terway', image: 'terway' }] },
 });
+const on = (nodeName: string, name = nodeName) => ({ ...terway(name), spec: { ...terway(name).spec, nodeName } });
 const switchedOff = (time: number) => ({
   ...pool('false'),
   metadata: { ...pool('false').metadata, annotations: { [POOL_OFF_SINCE]: new Date(time).toISOString() } },
@@ -141,6 +145,35 @@ test('a Terway from before the switch holds every process that starts, and the l
   const { length } = lists;
   await world.pass(300_000);
   t.is(lists.length, length, 'the pods of Terway are not read any more');
+  await world.stop();
+});
+
+test('a process that starts long after the migration serves a pod that is older than a node that was added, not than its own Terway', async (t) => {
+  const world = await Operating.create();
+  world.kill();
+  await world.kube.create(CONFIG_MAP, switchedOff(world.clock.now()));
+  await world.pass(60_000);
+  await world.kube.create(POD, on(NODE));
+  await world.pass(60_000);
+  const copied = { ...NEW, [ALLOCATED_ADDRESS]: '203.0.113.77' };
+  await world.runPod('copied', copied);
+  await world.pass(60_000);
+  await world.kube.create(POD, on('added'));
+  await world.start();
+  t.true((await world.until(() => world.cloud.eips().length === 1, 120_000)) < Infinity);
+  // Once its own Terway has been replaced, nobody can tell any more, and the person is told what to do.
+  world.kill();
+  const ref = { namespace: 'kube-system', name: NODE };
+  await world.pass(60_000);
+  await world.runPod('doubted', copied);
+  await world.pass(60_000);
+  await world.kube.delete(POD, ref, { uid: (await world.kube.get(POD, ref))!.metadata.uid });
+  await world.kube.create(POD, on(NODE, 'its-next'));
+  await world.start();
+  await world.pass(120_000);
+  t.is(world.cloud.eips().length, 1);
+  const told = world.events.filter(({ about }) => about.name === 'doubted');
+  t.regex(told[0]?.note ?? '', /203\.0\.113\.77 and is older than the pod of Terway on its node.* take the annotation/);
   await world.stop();
 });
 

@@ -3,8 +3,8 @@ import type { PersistentVolume, PersistentVolumeClaim } from '../../../src/api/p
 import type { ReadClaim } from '../../../src/virtualnode/translate/input.ts';
 import { persistentSourceOf } from '../../../src/virtualnode/translate/persistent-source.ts';
 import { UNRESTRICTED } from '../../../src/policies/policy.ts';
-import type { Volume, WorkloadPod } from '../../../src/virtualnode/workload-pod.ts';
-import { app, missingOf, podOf, POD_UID, ran, refusalsOf, translated, type PodChange } from './pods.ts';
+import type { Volume } from '../../../src/virtualnode/workload-pod.ts';
+import { app, missingOf, podOf, POD_UID, ran, refusalsOf, type PodChange } from './pods.ts';
 
 type Spec = NonNullable<PersistentVolume['spec']>;
 
@@ -24,6 +24,7 @@ const csi = (driver: string, volumeAttributes?: Record<string, string>, volumeHa
 const SHARE = { nfs: { server: '10.0.0.9', path: '/a' } };
 const DISK = csi('disk', undefined, 'd-bp1abc');
 const NAS = { server: 'x.cn-hangzhou.nas.aliyuncs.com', path: '/b', vers: '4.0', options: 'noresvport' };
+const { options: _, ...withoutOptions } = NAS;
 const OSS = { bucket: 'team-a', url: 'oss-cn-hangzhou-internal.aliyuncs.com', path: '/c', ramRole: 'reader' };
 
 const data: Volume = { name: 'v', persistentVolumeClaim: { claimName: 'data' } };
@@ -71,6 +72,12 @@ const sources: Readonly<Record<string, readonly [spec: Spec, source: object, isR
   'a share of NAS that an attribute makes read-only': [
     csi('nas', { ...NAS, options: 'noresvport,ro' }),
     flex('nas', NAS),
+    true,
+  ],
+  'a share of NAS without options': [csi('nas', { ...NAS, options: 'None' }), flex('nas', withoutOptions)],
+  'a share of NAS that is read-only by its only option': [
+    csi('nas', { ...NAS, options: 'ro' }),
+    flex('nas', withoutOptions),
     true,
   ],
   'a share that was provisioned': [
@@ -165,6 +172,21 @@ const refused: Readonly<Record<string, readonly [spec: Spec, field: string]>> = 
   'no bucket': [csi('oss', { ramRole: 'reader' }), 'spec.csi.volumeAttributes.bucket'],
   'another client of buckets': [csi('oss', { ...OSS, fuseType: 'ossfs2' }), 'spec.csi.volumeAttributes.fuseType'],
   'mount options of a bucket': [{ ...csi('oss', OSS), mountOptions: ['nosuid'] }, 'spec.mountOptions'],
+  'an AccessKey in a mount option': [
+    { ...csi('nas', NAS), mountOptions: ['nolock,access_key_id=planted'] },
+    'spec.mountOptions, "access_key_id"',
+  ],
+  'an AccessKey in an option of NAS': [
+    csi('nas', { ...NAS, options: 'nolock,akSecret=planted' }),
+    'spec.csi.volumeAttributes.options, "akSecret"',
+  ],
+  'an AccessKey in an option of NFS': [
+    { nfs: { server: NAS.server, path: '/' }, mountOptions: ['Access-Key-Secret=planted'] },
+    'spec.mountOptions, "Access-Key-Secret"',
+  ],
+  'a password in an option': [{ ...SHARE, mountOptions: ['password=planted'] }, 'spec.mountOptions, "password"'],
+  'the value of an option of a disk': [{ ...DISK, mountOptions: ['key=planted'] }, 'spec.mountOptions'],
+  'the value of an option of a share': [{ ...SHARE, mountOptions: ['key planted'] }, 'spec.mountOptions'],
   'a disk that is none': [csi('disk', undefined, '../d-1'), 'spec.csi.volumeHandle'],
   'a new disk for each pod': [
     { flexVolume: { driver: 'alicloud/disk', options: { volumeSize: '20' } } },
@@ -194,18 +216,6 @@ for (const [title, [spec, field]] of Object.entries(refused))
     t.notRegex(JSON.stringify(refusal), /planted/);
   });
 
-/** Another pod that mounts the claim. */
-const user = (status: object = {}, change: object = {}): WorkloadPod => {
-  const pod = podWith({ name: 'other', nodeName: 'vnode-1' });
-  const metadata = { ...pod.metadata, uid: 'other', creationTimestamp: '2026-01-01T00:00:00Z', ...change };
-  return { ...pod, metadata, status };
-};
-const elsewhere: WorkloadPod = { ...user({}, { creationTimestamp: '2026-03-01T00:00:00Z' }) };
-const later = { creationTimestamp: '2026-03-01T00:00:00Z' };
-const here = (): WorkloadPod => {
-  const pod = podWith({ nodeName: 'vnode-1' });
-  return { ...pod, metadata: { ...pod.metadata, creationTimestamp: '2026-02-01T00:00:00Z' } };
-};
 const claimRef = { namespace: 'shop', name: 'data', uid: 'claim-uid' };
 const meta = claimOf().metadata;
 
@@ -237,57 +247,22 @@ const waits: Readonly<Record<string, readonly [claims: ReturnType<typeof claimsO
     /claimRef/,
   ],
   'a disk that an instance has': [
-    bound(DISK, { users: [user({ podIP: '10.1.0.1' }, later)] }),
-    /used by the pod other/,
+    bound(DISK, { usedBy: { name: 'other', isSure: true } }),
+    /data is used by the pod other/,
   ],
-  'a disk on another node': [
-    bound(DISK, { users: [{ ...elsewhere, spec: { ...elsewhere.spec, nodeName: 'ecs-1' } }] }),
-    /used by the pod other/,
-  ],
-  'a disk that another has asked for before': [bound(DISK, { users: [user()] }), /used by the pod other/],
-  'a disk that another waits for, too': [
-    bound(DISK, { users: [user({ reason: 'ReferencesMissing', message: 'data is used by the pod third' })] }),
-    /used by the pod other/,
-  ],
-  'a share for one pod': [
-    bound({ ...SHARE, accessModes: ['ReadWriteOncePod'] }, { users: [user({ podIP: '10.1.0.1' })] }),
-    /used by the pod other/,
+  'a share for one pod that an instance may have': [
+    bound({ ...SHARE, accessModes: ['ReadWriteOncePod'] }, { usedBy: { name: 'other', isSure: false } }),
+    /data may be used by the pod other/,
   ],
 };
 
 for (const [title, [claims, says]] of Object.entries(waits))
   test(`waited for: ${title}`, (t) => {
-    const [missing, ...others] = missingOf(here(), claims);
+    const [missing, ...others] = missingOf(podWith(), claims);
     t.deepEqual(others, []);
     t.is(missing?.field, 'spec.volumes[v].persistentVolumeClaim');
     t.regex(missing?.problem ?? '', says);
   });
-
-test('a disk goes to the pod whose turn it is', (t) => {
-  const others: readonly WorkloadPod[] = [
-    here(),
-    user({ phase: 'Succeeded', podIP: '10.1.0.1' }),
-    user({ phase: 'Failed', podIP: '10.1.0.1' }),
-    user({}, later),
-    // It may never run: whoever replaces it does not wait for it.
-    user({ reason: 'UnsupportedByECI' }),
-    user({ reason: 'ReferencesMissing', message: 'there is no ConfigMap a' }),
-    { ...user(), spec: { ...user().spec, nodeName: undefined } },
-  ];
-  for (const other of others)
-    t.is(translated(here(), bound(DISK, { users: [other] })).kind, 'spec', JSON.stringify(other));
-  t.is(
-    translated(here(), bound(SHARE, { users: [user({ podIP: '10.1.0.1' })] })).kind,
-    'spec',
-    'a share is everybody’s',
-  );
-});
-
-test('of two pods that ask for a disk at once exactly one goes first', (t) => {
-  const [one, two] = [here(), user({}, { creationTimestamp: here().metadata.creationTimestamp })];
-  const kinds = [one, two].map((pod) => translated(pod, bound(DISK, { users: [one, two] })).kind);
-  t.deepEqual(kinds.toSorted(), ['spec', 'waiting']);
-});
 
 /** The claim of the pod of this UID. */
 const owned = (uid: string, controller = true) => ({
