@@ -8,6 +8,7 @@ import { until } from '../harness/until.ts';
 import { migrate, migrateUntil, moves } from './migrating.ts';
 import { createPod, OF_TERWAY, prepare, restartTerway, serve, WITH_EIP } from './predecessors.ts';
 import { isRealAvailable, setStage, type Stage } from './stage.ts';
+import { HOW_TO_GET_ONE } from '../kube-api/real.ts';
 
 const SECOND = 'terway-eniip-2';
 const WAITING = { name: 'waiting', annotations: WITH_EIP };
@@ -94,15 +95,13 @@ const startTooEarly = async (t: ExecutionContext, stage: Stage): Promise<void> =
   t.is(lastWriteOf(mended), Date.parse(noted));
 };
 
-const kind = isRealAvailable() ? 'real' : 'embedded';
-test.serial(
-  `a controller that is started between the two runs buys nothing before the last old Terway is gone (${kind} API)`,
-  async (t) => {
-    const stage = await setStage(kind);
-    try {
-      await startTooEarly(t, stage);
-    } finally {
-      await stage.close();
-    }
-  },
-);
+// Only a real API server writes down who wrote what when, by which it is seen when the pool was switched off.
+const title = 'a controller that is started between the two runs buys nothing before the last old Terway is gone';
+(isRealAvailable() ? test.serial : test.skip)(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) => {
+  const stage = await setStage('real');
+  try {
+    await startTooEarly(t, stage);
+  } finally {
+    await stage.close();
+  }
+});
