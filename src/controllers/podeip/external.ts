@@ -1,5 +1,4 @@
 import { ALLOCATED_ADDRESS, ALLOCATED_INSTANCE_ID, TAG_PODEIP_UID } from '../../api/annotations.ts';
-import type { Pod } from '../../api/core.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import type { Eip } from '../../cloud/port.ts';
 import { heldElsewhere, holding } from './holding.ts';
@@ -80,12 +79,12 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
   if (privateIpAddress === '') return notVisible('the pod has no address yet to which an EIP could be bound');
   const { eip } = seen;
   if (eip === undefined) return { do: 'ReadEip', allocationId };
-  const problem = `the virtual node names ${allocationId}, and the account does not show it in use, with the address that the virtual node says, at the pod's own ${privateIpAddress}`;
-  if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address || eip.tags.has(TAG_PODEIP_UID))
-    return notVisible(problem);
-  const isThere = isAt(it, eip, privateIpAddress);
+  const isThere = isShown(it, eip, { address, privateIpAddress });
   if (isThere.kind === 'step') return isThere.step;
-  if (!isThere.value) return notVisible(problem);
+  if (!eip || !isThere.value)
+    return notVisible(
+      `the virtual node names ${allocationId}, and the account does not show it in use, with the address that the virtual node says, at the pod's own ${privateIpAddress}`,
+    );
   const held = (request?.kind === 'existing' ? holding : heldElsewhere)(it, eip);
   if (held) return held;
   if (podEip.spec.allocationID !== allocationId) return { do: 'Record', podEip, allocationId };
@@ -95,10 +94,16 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
 };
 
 /**
- * Whether the account shows the EIP at this address of a pod. The pod's annotations could name anybody's EIP; its
- * private address is the kubelet's word, and no two pods of a VPC have the same.
+ * Whether the account shows the EIP as the virtual node says, at the pod's own address. The pod's annotations could name
+ * anybody's EIP; its private address is the kubelet's word, and no two pods of a VPC have the same.
  */
-const isAt = ({ seen }: PodEipSituation, eip: Eip, privateIpAddress: string): Outcome<boolean> => {
+const isShown = (
+  { seen }: PodEipSituation,
+  eip: Eip | null,
+  { address, privateIpAddress }: { readonly address: string; readonly privateIpAddress: string },
+): Outcome<boolean> => {
+  if (!eip || eip.status !== 'InUse' || eip.ipAddress !== address || eip.tags.has(TAG_PODEIP_UID))
+    return valueOf(false);
   // "" stands for the primary address of the interface.
   if (eip.privateIpAddress) return valueOf(eip.privateIpAddress === privateIpAddress);
   if (!seen.interfaces) return stepFirst({ do: 'ReadInterfaces', privateIpAddress });
