@@ -94,8 +94,8 @@ const follow = (it: PodEipSituation, { pod, parsed: { request } }: PodRequest): 
 };
 
 /**
- * Whether the account shows the EIP as the virtual node says, at the pod's own address. The pod's annotations could name
- * anybody's EIP; its private address is the kubelet's word, and no two pods of a VPC have the same.
+ * Whether the account shows the EIP as the virtual node says, at the pod's own address. The pod's annotations could
+ * name anybody's EIP; its private address is the kubelet's word, and no two pods of a VPC have the same.
  */
 const isShown = (
   { seen }: PodEipSituation,
