@@ -40,8 +40,11 @@ import { isRealAvailable, setStage, VIRTUAL_NODE_NAME, VIRTUAL_NODE_SETTINGS } f
 const run = promisify(execFile);
 const IDENTITY = { namespace: HOME, name: 'knative-eip-virtual-node-identity' };
 const NAMESPACE = 'default';
-/** On the embedded API: an instance of a former node (test/virtualnode/orphans.test.ts), and a repeated Event. */
-const USED_ELSEWHERE = ['config/virtual-node: pods list', 'config/virtual-node: events.events.k8s.io patch'];
+/**
+ * Used on the embedded API: for an instance of a former node (test/virtualnode/orphans.test.ts), and a repeated Event.
+ * On a slow machine here, too.
+ */
+const USED_ELSEWHERE = new Set(['config/virtual-node: pods list', 'config/virtual-node: events.events.k8s.io patch']);
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** What a request comes to: `ok`, or the kind of the fault. */
@@ -358,5 +361,9 @@ declare(isRealAvailable() ? title : `${title} (${HOW_TO_GET_ONE})`, async (t) =>
   // Each right of the folder was used by its service account, in the words of the API server.
   const audited = auditedOf(auditLog, 'knative-eip-virtual-node');
   const granted = rights.filter(({ folder }) => folder === 'virtual-node');
-  t.deepEqual(nameAll(granted.filter((right) => !audited.some((it) => isBy(right, it)))), USED_ELSEWHERE);
+  const unused = nameAll(granted.filter((right) => !audited.some((it) => isBy(right, it))));
+  t.deepEqual(
+    unused.filter((name) => !USED_ELSEWHERE.has(name)),
+    [],
+  );
 });
