@@ -7,7 +7,12 @@ export const leaderElection = z
     enabled: z
       .boolean()
       .default(true)
-      .meta(rule('Whether one replica is chosen to work while the others wait.', 'true or false')),
+      .meta(
+        rule(
+          'Whether one replica is chosen to work while the others wait. Where it is false, two processes must never run at once, not even in a roll-out (strategy Recreate): two that change the same EIPs may leave one bound, or paid for.',
+          'true or false',
+        ),
+      ),
     namespace: textRule(NAMESPACE_NAME, 63)
       .default('knative-eip-system')
       .meta(rule('Where the Lease is. POD_NAMESPACE is the default where it is set.', 'the name of a namespace')),
