@@ -37,7 +37,7 @@ import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
 import { isSettled } from './safeguards.ts';
-import { endQuiet } from './sending.ts';
+import { endQuiet, noteTransfer } from './sending.ts';
 import type { Tracker } from './tracker.ts';
 import { asOf, FOLLOWED_MS, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
 import type { LatencyTracker } from './latency.ts';
@@ -169,7 +169,11 @@ const perform = async (
   const began = clock.mono();
   latency?.begins(step, seen);
   if (isCloud) tracker.sending(uid, step.do);
-  const run = () => runAction(step, ports, tracker.epoch(uid), signal);
+  const run = async () => {
+    if (step.do !== 'AssignSuccessor') return runAction(step, ports, tracker.epoch(uid), signal);
+    const podEip = await noteTransfer(step.podEip, ports, signal);
+    return runAction({ ...step, podEip }, ports, tracker.epoch(uid), signal);
+  };
   let noted: PodEip | undefined;
   const prepare = async (its: EipAction) => {
     noted = (await endQuiet(changeOf(its, seen.readAt ?? began), ports, signal)) ?? noted;

@@ -52,7 +52,7 @@ export const transitionOf = (
   const ofChange = accepted && quietMs < LASTS_MS ? GOAL[accepted] : undefined;
   const goal = ofChange ?? GOAL_OF_STATUS[eip.status];
   if (goal === undefined || eip.status === goal) return undefined;
-  return { allocationId: eip.allocationId, goal, since: ofChange ? mono - quietMs : mono };
+  return { allocationId: eip.allocationId, goal, since: ofChange ? mono - Math.max(0, quietMs) : mono };
 };
 
 /** What is remembered, as of the moment when what was read was asked for; milliseconds ago. */
