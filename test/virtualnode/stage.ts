@@ -42,8 +42,8 @@ interface Provider {
 }
 
 /**
- * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other.
- * In virtual time.
+ * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other; a second
+ * virtual node where a test starts it by its name. In virtual time.
  */
 export class Stage extends EmbeddedCluster {
   readonly events: (Happening & { readonly about: ObjectReference })[] = [];
@@ -63,7 +63,8 @@ export class Stage extends EmbeddedCluster {
   readonly #random = seeded(3);
   readonly #policies: PolicyCache;
   readonly #wire: (send: Send) => Send;
-  #provider: Provider | undefined;
+  /** The present processes, by the node that they run. */
+  readonly #providers = new Map<string, Provider>();
   #podEips: Reflector<PodEip> | undefined;
   #drained: Promise<void> = Promise.resolve();
 
@@ -190,7 +191,7 @@ export class Stage extends EmbeddedCluster {
             ? (await readPolicy(policies, processKube, namespace, signal)).effective
             : recallPolicy(policies, processKube, namespace, signal),
         transport: calls,
-        pods: createPodWatch({ ...shared, transport }, NODE_NAME),
+        pods: createPodWatch({ ...shared, transport }, settings.nodeName),
         podEips: this.#podEips,
         cloud: process.through(assembled.cloud),
         metrics: {
@@ -204,23 +205,29 @@ export class Stage extends EmbeddedCluster {
       },
       stop.signal,
     );
-    this.#provider = { process, stop, ended: running };
+    this.#providers.set(settings.nodeName, { process, stop, ended: running });
   }
 
   /** The process is gone at once, whatever it was about to do. */
-  kill(): void {
-    this.#provider?.process.kill();
-    this.#provider?.stop.abort(new Error('killed'));
+  kill(nodeName = NODE_NAME): void {
+    const provider = this.#providers.get(nodeName);
+    provider?.process.kill();
+    provider?.stop.abort(new Error('killed'));
+  }
+
+  /** Whether the process of a node is dead. */
+  isDeadOn(nodeName: string): boolean {
+    return this.#providers.get(nodeName)?.process.isDead === true;
   }
 
   /** Whether the process is dead. */
   get isDead(): boolean {
-    return this.#provider?.process.isDead === true;
+    return this.isDeadOn(NODE_NAME);
   }
 
   /** What the present process wrote so far. */
   get writes(): readonly string[] {
-    return this.#provider?.process.writes ?? [];
+    return this.#providers.get(NODE_NAME)?.process.writes ?? [];
   }
 
   /** A pod that the scheduler has bound to the virtual node. */
@@ -269,8 +276,9 @@ export class Stage extends EmbeddedCluster {
 
   /** Everything ends in order. */
   async stop(): Promise<void> {
-    this.#provider?.stop.abort(new Error('the test is over'));
+    const live = [...this.#providers.values()].filter(({ process }) => !process.isDead);
+    for (const { stop } of live) stop.abort(new Error('the test is over'));
     this.#work.abort(new Error('the test is over'));
-    if (!this.isDead) await this.drained(Promise.all([this.#provider?.ended, this.#drained]));
+    if (!this.isDead) await this.drained(Promise.all([...live.map(({ ended }) => ended), this.#drained]));
   }
 }
