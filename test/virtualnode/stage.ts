@@ -8,7 +8,7 @@ import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/contai
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { KubeTransport } from '../../src/kube/port.ts';
+import type { Kube, KubeTransport } from '../../src/kube/port.ts';
 import type { Reflector } from '../../src/kube/reflector.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
@@ -57,6 +57,8 @@ export class Stage extends EmbeddedCluster {
   orphans: Parameters<VirtualNodeMetrics['orphans']>[0] | undefined;
   /** What is between the kubelet endpoint of the next process and the API server, which knows no users by itself. */
   reviews: (transport: KubeTransport) => KubeTransport = (transport) => transport;
+  /** What is between the next process and the API server, as far as objects go. */
+  throughRights: (kube: Kube) => Kube = (kube) => kube;
   /** Called before the answer of CreateContainerGroup reaches the process. */
   onCreated: () => void = () => undefined;
   readonly #work = new AbortController();
@@ -178,7 +180,7 @@ export class Stage extends EmbeddedCluster {
     };
     const log: Log = { ...silentLog, info: said, warn: warned, error: warned, child: () => log };
     const shared = { clock, random: this.#random, log };
-    const processKube = process.through(this.kube);
+    const processKube = process.through(this.throughRights(this.kube));
     const policies = this.#policies;
     const running = runVirtualNode(
       {

@@ -56,6 +56,8 @@ export interface TranslationInput {
   readonly tokens: ReadonlyMap<string, string>;
   /** The claims of its volumes. */
   readonly claims: ReadonlyMap<string, ReadClaim>;
+  /** What of all these may not be read: the pod waits for it. @default none */
+  readonly withheld?: readonly Remark[] | undefined;
   readonly eip: EipCreationParameters;
   /** What the pod's namespace may choose of the account. */
   readonly policy: EffectivePolicy;
