@@ -27,7 +27,7 @@ test('one pod has its address in little more than the time that the cloud needs,
     UnassociateEipAddress: 2,
     ReleaseEipAddress: 2,
   });
-  t.true(describes + interfaces <= 35, `${describes} + ${interfaces} reads of the cloud`);
+  t.true(describes + interfaces <= 45, `${describes} + ${interfaces} reads of the cloud`);
   t.is(throttled, 0);
   t.true(kubeReads <= 40, `${kubeReads} reads of the API server`);
   t.true(kubeWrites <= 22, `${kubeWrites} writes`);
