@@ -226,7 +226,7 @@ const hasJq = spawnSync('jq', ['--version']).status === 0;
 type Manifest = { spec: { template: { metadata: { annotations: Record<string, string> } } } };
 
 (installed ? test.serial : test.serial.skip)(
-  'every manifest of the README, and of the guides, gets its address in the sandbox',
+  'every manifest of the README gets its address in the sandbox, and those of the other pages can be applied',
   async (t) => {
     const { kubeconfig, text: printed, end } = await startEmptySandbox();
     t.teardown(async () => {
@@ -253,8 +253,12 @@ type Manifest = { spec: { template: { metadata: { annotations: Record<string, st
         (all) => all.some(({ status }) => status?.status === 'InUse'),
       );
     }
-    for (const { text } of blocksOf('docs/guides.md').filter(({ info }) => info === 'yaml'))
-      await apply(kubeconfig, text, 'default');
+    // The tutorial has a test of its own, in the order of its steps.
+    const others = blocks.filter(
+      ({ page, info, text }) => info === 'yaml' && /^kind: /mu.test(text) && !/README|tutorial/u.test(page),
+    );
+    t.true(others.length >= 2, 'guides, and sharing a cluster');
+    for (const { text } of others) await apply(kubeconfig, text, 'default');
     const named = await until(
       'the pod of the guide has a target for external-dns',
       () => kube.get(POD, { namespace: 'default', name: 'game-0' }),
