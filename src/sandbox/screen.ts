@@ -30,12 +30,12 @@ const LEAST_SAID = 3;
 /** Of the head, there are at least so many lines, or none: how the API is reached. The first lines stay longest. */
 const SHORT_HEAD = 2;
 
-/** What a line that is an item of the story begins with. */
+/** What a line about something that happens begins with. */
 const BULLETS: readonly string[] = ['+ ', '~ ', 'x ', '- '];
 
 /**
- * A line in as many as it needs: those after the first stand below its text, beside its bullet, and none begins with the
- * space between words.
+ * A line in as many as it needs: those after the first stand below its text, beside its bullet, and none begins with
+ * the space between words.
  */
 const wrapped = (line: string, columns: number): readonly string[] => {
   const text = line.trimStart();

@@ -140,7 +140,7 @@ const SELECTOR = /\b([a-z][a-z0-9_]*)\{([^}]*)\}/g;
 /*
  * The rules of grafana/dashboard-linter, which has no package for Node: those that the tests around this one do not
  * hold. `dashboard-linter lint --strict` of May 2026 has nothing to say about these files with their .lint. Of its
- * rules, Knative's own series keep none about job and instance, because these variables offer the jobs of the controller.
+ * rules, Knative's own series keep none about job and instance: these variables offer the jobs of the controller.
  */
 test('dashboards keep the rules of Grafana’s linter', (t) => {
   const lint = parse(readFileSync(join(ROOT, 'dashboards/.lint'), 'utf8')) as {
