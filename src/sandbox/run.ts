@@ -194,7 +194,7 @@ export const runSandbox: RunSandbox = async (options) => {
     });
     screen.head(`Kubernetes API   ${kubeHttp.url}`);
     screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
-    screen.head(`  knative-eip doctor --kubeconfig ${path}`);
+    screen.head(`  npx knative-eip doctor --kubeconfig ${path}`);
     screen.head(`Status page      ${controller.urls.page ?? 'off'}/`);
     screen.head(`Free to name     EIPs ${EXISTING_EIP}, ${ANOTHER_EIP}`);
     screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);

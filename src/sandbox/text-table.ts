@@ -36,8 +36,9 @@ export const table = (rows: readonly Row[], columns: number): readonly string[] 
   });
 };
 
-/** What stands beside the name in a line: two spaces before it, the address, the state, and the usual reasons. */
-const BESIDE = 2 + 16 + 15 + 16;
+/** What stands beside the name in a line: two spaces before it, the address, the state, and most reasons. */
+const STATE = 14;
+const BESIDE = 2 + 16 + STATE + 1 + 19;
 const WIDEST = 58;
 const SMALLEST = 20;
 
@@ -46,7 +47,11 @@ export const line = (
   { pod, eip, state, ready }: Pick<Row, 'pod' | 'eip' | 'state' | 'ready'>,
   columns?: number,
 ): string => {
-  const rest = `${eip.padEnd(15)} ${state.padEnd(14)} ${ready}`.trimEnd();
-  if (columns === undefined) return `  ${pod.padEnd(WIDEST)} ${rest}`;
-  return cliTruncate(`  ${cell(pod, Math.max(SMALLEST, Math.min(WIDEST, columns - BESIDE)))} ${rest}`, columns);
+  const lineOf = (name: string, stateWidth: number) =>
+    `  ${name} ${eip.padEnd(15)} ${state.padEnd(stateWidth)} ${ready}`.trimEnd();
+  if (columns === undefined) return lineOf(pod.padEnd(WIDEST), STATE);
+  const name = cell(pod, Math.max(SMALLEST, Math.min(WIDEST, columns - BESIDE)));
+  // A reason is what one looks up: before it is cut, it begins closer to the state.
+  const missing = Math.max(0, stringWidth(lineOf(name, STATE)) - columns);
+  return cliTruncate(lineOf(name, STATE - missing), columns);
 };

@@ -61,19 +61,28 @@ test('what matters least is left out first, and nothing where there is room', (t
 test('the lines for a terminal that is not drawn on fit it too', (t) => {
   for (const columns of SIZES) for (const each of ROWS) t.true(stringWidth(line(each, columns)) <= columns);
   t.true(line(ROWS[4]!).includes('helloworld-bandwidth-plan-00001'));
+  for (const [state, ready] of [
+    ['–', 'EipNotVisibleYet'],
+    ['Available', 'JoiningBandwidthPackage'],
+    ['Unassociating', 'HandingOver'],
+  ] as const)
+    t.true(line({ ...ROWS[1]!, state, ready }, 80).endsWith(` ${ready}`), 'the reason is whole in a usual window');
 });
 
 test('what goes on in the next line begins below where it began, without the space between words', (t) => {
   const said = [
     '"501" is no bandwidth that PayByTraffic allows; write a number',
     '  the new Revision is Ready, with the address',
+    '+ it is empty: apply something, such as this',
   ];
   const lines = frame({ head: [], said, rows: [], footer: '' }, { columns: 40, rows: 24 });
-  t.deepEqual(lines.slice(1, 5), [
+  t.deepEqual(lines.slice(1, 7), [
     '"501" is no bandwidth that PayByTraffic',
     'allows; write a number',
     '  the new Revision is Ready, with the',
     '  address',
+    '+ it is empty: apply something, such',
+    '  as this',
   ]);
 });
 
@@ -194,7 +203,7 @@ test('what is said on a terminal breaks between words, and is one line in a pipe
     .split('\n');
   t.true(lines.length > 1);
   for (const each of lines) t.true(stringWidth(each) <= 60, each);
-  t.is(lines.join(' '), `x ${LONG}`.trimEnd(), 'no word is cut');
+  t.is(lines.map((each) => each.trimStart()).join(' '), `x ${LONG}`.trimEnd(), 'no word is cut');
 });
 
 test('the plain screen says what changes, once, in lines that fit a terminal', (t) => {
