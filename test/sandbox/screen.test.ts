@@ -58,6 +58,27 @@ test('what matters least is left out first, and nothing where there is room', (t
   for (const columns of [1, 5, 20]) for (const each of table(ROWS, columns)) t.true(stringWidth(each) <= columns);
 });
 
+test('in a usual window the pods of a rollout are told apart by their Revisions', (t) => {
+  const pods = [
+    'samples/own-eip-00001-deployment-7d4b9c6f5d-abcde',
+    'samples/own-eip-00002-deployment-6c5d9c6f5d-fghij',
+  ];
+  const short = ['samples/own-eip-00001…abcde', 'samples/own-eip-00002…fghij'];
+  t.deepEqual(
+    pods.map((pod) => line(row(pod), 80).trim().split(/ +/u)[0]),
+    short,
+  );
+  const [, ...lines] = table(
+    pods.map((pod) => row(pod, { ready: 'HandingOver', state: 'Unassociating' })),
+    80,
+  );
+  t.deepEqual(
+    lines.map((each) => each.split(/ +/u)[0]),
+    short,
+  );
+  t.true(line(row(pods[0]!), 160).includes(pods[0]!), 'nothing is left out where there is room');
+});
+
 test('the lines for a terminal that is not drawn on fit it too', (t) => {
   for (const columns of SIZES) for (const each of ROWS) t.true(stringWidth(line(each, columns)) <= columns);
   t.true(line(ROWS[4]!).includes('helloworld-bandwidth-plan-00001'));
