@@ -127,6 +127,11 @@ export const EIP_MADE_WITH = 'podeip-controller.alibabacloud.com/eip-made-with';
  * token.
  */
 export const ECI_ATTEMPT = 'podeip-controller.alibabacloud.com/eci-attempt';
+/**
+ * On a pod of our own virtual node with a volume that one instance may have at a time: whether an instance may have
+ * been asked for, as pods on other nodes have to know; see src/virtualnode/claim-turn.ts.
+ */
+export const CLAIM_TURN = 'podeip-controller.alibabacloud.com/claim-turn';
 /** On a pod of our own virtual node: up to where the events of its container group were told. */
 export const ECI_EVENTS_TOLD = 'podeip-controller.alibabacloud.com/eci-events-told';
 /**

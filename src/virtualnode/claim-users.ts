@@ -1,13 +1,15 @@
 import { ECI_INSTANCE_ID } from '../api/annotations.ts';
 import { isFinal } from '../api/pod.ts';
+import { precedes, turnOf } from './claim-turn.ts';
 import type { ClaimUser, ReadClaim } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
 
 /*
  * Who has a volume that one instance can have at a time. What counts is whether an instance was asked for: a pod that
- * is held for any reason may be held for ever, and whoever replaces it must not wait for it. Which of two pods is
- * first is decided where the request is sent, without a pause between looking and sending (`PodTracker.sends`); what
- * is found here says whom a pod waits for, and what an earlier process has done.
+ * is held for any reason may be held for ever, and whoever replaces it must not wait for it. Which of two pods of one
+ * node is first is decided where the request is sent, without a pause between looking and sending
+ * (`PodTracker.sends`); between nodes their objects say it (claim-turn.ts). What is found here says whom a pod waits
+ * for, and what an earlier process has done.
  */
 
 /** What this process knows of the instances of its pods. */
@@ -45,6 +47,10 @@ export const claimUser = async (
   );
   const shown = others.find((other) => showsInstance(other, pod));
   if (shown) return { name: shown.metadata.name, isSure: true };
+  // Read after this pod began to ask: who asks by now has seen it, or has sent its request before.
+  const asking = others.filter((other) => isElsewhere(other, pod) && turnOf(other) === 'asks');
+  const first = asking.find((other) => precedes(other, pod)) ?? asking[0];
+  if (first) return { name: first.metadata.name, isSure: false, isAfter: precedes(pod, first) };
   let unsure: ClaimUser | undefined;
   for (const { metadata } of others) {
     const asked = tracker.hasAsked(metadata.uid, settleMs);
@@ -57,10 +63,13 @@ export const claimUser = async (
 
 /** Whether the object says that an instance was asked for: what a process has written that is gone. */
 const showsInstance = ({ metadata, spec, status }: WorkloadPod, pod: WorkloadPod): boolean => {
-  // On another node it may have begun at any time.
-  if (spec.nodeName !== pod.spec.nodeName) return true;
+  // On another node it may have begun at any time, unless it says that it tells.
+  if (isElsewhere({ spec }, pod) && turnOf({ metadata, spec }) === 'unknown') return true;
   if (status?.podIP !== undefined || status?.startTime !== undefined) return true;
   // What both have comes from their template.
   const told = metadata.annotations?.[ECI_INSTANCE_ID];
   return told !== undefined && told !== pod.metadata.annotations?.[ECI_INSTANCE_ID];
 };
+
+const isElsewhere = ({ spec }: Pick<WorkloadPod, 'spec'>, pod: WorkloadPod): boolean =>
+  spec.nodeName !== pod.spec.nodeName;

@@ -10,7 +10,8 @@ import { forbiddenChoices } from '../policies/instance-policy.ts';
 import { instanceChoices } from '../request/instance-choices.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
-import type { DecideSettings, ObservedPod } from './observation.ts';
+import { turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
+import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
@@ -30,6 +31,8 @@ const BUYING_MS = 10_000;
 const EIP_MS = 2_000;
 /** Interval between reads of objects that a pod refers to and that do not exist; the period of the kubelet. */
 const REFERENCES_MS = 10_000;
+/** Interval between reads of a pod on another node that asks for the same volume and comes after this one. */
+const TURN_MS = 2_000;
 /** A refusal depends on the pod, whose changes are watched, and on ConfigMaps, whose changes are not. */
 const REFUSED_MS = 300_000;
 
@@ -39,7 +42,40 @@ const REFUSED_MS = 300_000;
  *
  * An existing EIP is bound by the PodEIP controller, which knows which pods may have it and which one has it now.
  */
-export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep => {
+export const createGroup = (seen: ObservedPod, settings: DecideSettings): PodStep =>
+  inTurn(seen, nextStep(seen, settings), settings);
+
+/**
+ * The step, unless pods on other nodes have to know something first: that this one asks for a volume that one instance
+ * may have, or, once it is certain that it has not, that it waits. See claim-turn.ts.
+ */
+const inTurn = (seen: ObservedPod, step: PodStep, { settleMs }: DecideSettings): PodStep => {
+  const { pod, memory, references } = seen;
+  const turn = turnOf(pod);
+  if (step.do === 'CreateGroup')
+    return (step.claims?.length ?? 0) > 0 && turn !== 'asks'
+      ? { do: 'WriteStatus', annotations: turnAnnotation(pod, 'asks') }
+      : step;
+  if ((step.do !== 'Wait' && step.do !== 'WriteStatus') || turn === 'waits' || !wantsClaims(pod)) return step;
+  const keepsAskingMs = turn === 'asks' && isBeforeAll(references) ? TURN_MS : unaskedInMs(memory, settleMs);
+  if (keepsAskingMs > 0) return step.do === 'Wait' ? { ...step, ms: Math.min(step.ms, keepsAskingMs) } : step;
+  const waits = turnAnnotation(pod, 'waits');
+  return step.do === 'Wait'
+    ? { do: 'WriteStatus', annotations: waits }
+    : { ...step, annotations: { ...step.annotations, ...waits } };
+};
+
+/** When it is certain that no instance was asked for; milliseconds. */
+const unaskedInMs = ({ createdId, unanswered, wasListed, quietMs }: TrackedPod, settleMs: number): number =>
+  createdId !== undefined || unanswered !== undefined || wasListed ? Infinity : Math.max(0, settleMs - quietMs);
+
+/** Whether all whom the pod waits for have to step back before it. */
+const isBeforeAll = (references: ObservedPod['references']): boolean => {
+  const users = [...(references?.claims.values() ?? [])].flatMap(({ usedBy }) => usedBy ?? []);
+  return users.length > 0 && users.every(({ isAfter }) => isAfter === true);
+};
+
+const nextStep = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, references } = seen;
   const { nodeName } = settings;
   const { refusal, unanswered, pauseMs = 0 } = memory;

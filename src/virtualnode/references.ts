@@ -1,16 +1,16 @@
 import { CONFIG_MAP, SECRET } from '../api/core.ts';
 import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../api/persistent-volumes.ts';
-import { KubeFault } from '../kube/fault.ts';
+import { KubeFault, UNAUTHORIZED } from '../kube/fault.ts';
 import type { Kube, KubeObject, ObjectRef, Resource } from '../kube/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { claimUser, type ClaimUserPorts } from './claim-users.ts';
 import { claimNameOf, isForOne } from './translate/bound-claims.ts';
-import { tokenKey, type ReadClaim, type TranslationInput } from './translate/input.ts';
+import { tokenKey, type ReadClaim, type Remark, type TranslationInput } from './translate/input.ts';
 import { WORKLOAD_POD, type TokenProjection, type Volume, type WorkloadPod } from './workload-pod.ts';
 
 /** The objects that a pod refers to, by name, except those that do not exist. */
-export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens' | 'claims'>;
+export type References = Pick<TranslationInput, 'configMaps' | 'secrets' | 'tokens' | 'claims' | 'withheld'>;
 
 interface Names {
   readonly configMaps: ReadonlySet<string>;
@@ -62,7 +62,8 @@ const present = (names: readonly (string | undefined)[]): Set<string> =>
 /**
  * Reads all objects that a pod refers to. Objects that do not exist are left out; the translation decides whether that
  * matters. The same holds for tokens that the API server refuses to create, for example because the service account
- * does not exist yet.
+ * does not exist yet. What may not be read is withheld, and the pod waits for it, also where it is optional, as at a
+ * kubelet: what it does not know may be there.
  */
 export const readReferences = async (
   ports: {
@@ -80,11 +81,19 @@ export const readReferences = async (
   const { kube, calls, clock } = ports;
   const { configMaps, secrets, tokens } = namesIn(pod);
   const { namespace } = pod.metadata;
+  const withheld: Remark[] = [];
   const read = async <T extends KubeObject>(resource: Resource<T>, names: ReadonlySet<string>) => {
     const found = new Map<string, T>();
     for (const name of names) {
-      const object = await addressable(() => kube.get(resource, { namespace, name }, signal));
-      if (object) found.set(name, object);
+      const get = () => addressable(() => kube.get(resource, { namespace, name }, signal));
+      try {
+        // Where one is withheld the pod waits in any case, and the next one is asked for once.
+        const object = await (withheld.length > 0 ? get() : afterLag(clock, get, signal));
+        if (object) found.set(name, object);
+      } catch (error) {
+        if (!isWithheld(error)) throw error;
+        withheld.push(withheldRemark(`${resource.kind} ${name}`, error));
+      }
     }
     return found;
   };
@@ -100,8 +109,20 @@ export const readReferences = async (
     secrets: await read(SECRET, secrets),
     tokens: made,
     claims: await readClaims(ports, pod, signal),
+    withheld,
   };
 };
+
+/** Whether a right is missing, or the API server has not seen yet that the pod is the node's. */
+const isWithheld = (error: unknown): error is KubeFault =>
+  error instanceof KubeFault && error.kind === 'forbidden' && error.status !== UNAUTHORIZED;
+
+const withheldRemark = (what: string, { message }: KubeFault): Remark => ({
+  field: 'spec',
+  problem: `this node may not read the ${what} yet: ${message}`,
+  remedy:
+    'wait: it is asked for again; if it stays so, apply the roles of config/virtual-node, or of config/virtual-node-service-account with virtualNode.identity serviceAccount',
+});
 
 /**
  * The claims of the pod's volumes, and what they are bound to. What may not be read, as where the right is missing or a
@@ -119,7 +140,7 @@ const readClaims = async (
     try {
       return await afterLag(clock, () => addressable(() => kube.get(resource, ref, signal)), signal);
     } catch (error) {
-      if (error instanceof KubeFault && error.kind === 'forbidden') return undefined;
+      if (isWithheld(error)) return undefined;
       throw error;
     }
   };
@@ -166,7 +187,7 @@ const afterLag = async <T>(clock: Clock, ask: () => Promise<T>, signal: AbortSig
     try {
       return await ask();
     } catch (error) {
-      if (left === 0 || !(error instanceof KubeFault) || error.kind !== 'forbidden') throw error;
+      if (left === 0 || !isWithheld(error)) throw error;
       await clock.sleep(LAG_MS, signal);
     }
 };

@@ -2,6 +2,7 @@ import test from 'ava';
 import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
 import { CONFIG_MAP } from '../../src/api/core.ts';
 import { WORKLOAD_POD } from '../../src/virtualnode/workload-pod.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
 import { NODE_NAME, Stage } from './stage.ts';
 
 /** A claim `data`, and what an administrator has bound to it, or to somebody else's claim. */
@@ -159,6 +160,52 @@ test('the disk of an instance that a process has asked for before it died is not
   t.deepEqual(await afterAMinute(stage), [1, 1]);
   t.true(await isReady(stage, 'first')());
   t.regex(await why(stage, 'second'), /is used by the pod first/);
+  await stage.stop();
+});
+
+const OTHER = 'virtual-2';
+const startOther = (stage: Stage) =>
+  stage.start({ nodeName: OTHER, description: { ...virtualNodeSettings().description, name: OTHER } });
+
+test('two pods on two virtual nodes that have not begun get the disk one after the other, also where one node is away', async (t) => {
+  const stage = await Stage.create();
+  await startOther(stage);
+  const claimRef = await claim(stage);
+  await runWithDisk(stage, 'one');
+  await stage.runPod('other', {}, { ...claimed, nodeName: OTHER });
+  await stage.until(async () => (await why(stage, 'other')) !== '' && (await why(stage, 'one')) !== '');
+  await bind(stage, claimRef);
+  t.deepEqual(await afterAMinute(stage), [1, 1]);
+  const isFirst = await isReady(stage, 'other')();
+  const [first, next] = isFirst ? ['other', 'one'] : ['one', 'other'];
+  t.regex(await why(stage, next), new RegExp(`is used by the pod ${first}`));
+  // The process of the first pod's node dies, and its pod keeps the disk.
+  stage.kill(isFirst ? OTHER : NODE_NAME);
+  t.deepEqual(await afterAMinute(stage), [1, 1]);
+  await (isFirst ? startOther(stage) : stage.start());
+  await stage.deletePod(first);
+  t.true((await stage.until(isReady(stage, next), 60_000)) < Infinity, await why(stage, next));
+  t.is(liveGroups(stage), 1);
+  await stage.stop();
+});
+
+test('a pod that is held keeps nobody on another virtual node waiting', async (t) => {
+  const stage = await Stage.create();
+  await startOther(stage);
+  await bind(stage, await claim(stage));
+  stage.cloud.inject({
+    action: 'CreateContainerGroup',
+    when: ({ parameters }) => parameters.required('ContainerGroupName').includes('refused'),
+    times: Infinity,
+    fault: { effect: 'never', answer: { code: 'InvalidParameter' } },
+  });
+  await stage.runPod('unsupported', { 'k8s.aliyun.com/eci-ntp-server': '?' }, claimed);
+  await runWithDisk(stage, 'refused');
+  await stage.until(async () => (await why(stage, 'refused')) !== '' && (await why(stage, 'unsupported')) !== '');
+  await stage.runPod('other', {}, { ...claimed, nodeName: OTHER });
+  t.true((await stage.until(isReady(stage, 'other'), 60_000)) < Infinity, await why(stage, 'other'));
+  t.is(liveGroups(stage), 1);
+  t.is((await stage.pod('unsupported'))?.status?.reason, 'UnsupportedByECI');
   await stage.stop();
 });
 

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { KubeFault } from '../../src/kube/fault.ts';
+import { SECRET } from '../../src/api/core.ts';
+import { KubeFault, UNAUTHORIZED } from '../../src/kube/fault.ts';
 import type { Kube } from '../../src/kube/port.ts';
 import type { KubeletCalls } from '../../src/virtualnode/api-server.ts';
 import { PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM } from '../../src/api/persistent-volumes.ts';
@@ -7,6 +8,7 @@ import type { ClaimUserPorts } from '../../src/virtualnode/claim-users.ts';
 import { readReferences } from '../../src/virtualnode/references.ts';
 import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
 import { ManualClock } from '../harness/clock.ts';
+import { Stage } from './stage.ts';
 
 const POD = {
   metadata: { name: 'web', namespace: 'default', uid: 'u' },
@@ -40,6 +42,53 @@ test('a token that an API server refuses which has not seen the pod yet is asked
   t.deepEqual(await readAfter(2, 'forbidden'), { tokens: ['TOKEN'], asked: 3 });
   t.deepEqual(await readAfter(9, 'forbidden'), { tokens: [], asked: 3 }, 'a right that is missing');
   t.deepEqual(await readAfter(9, 'notFound'), { tokens: [], asked: 1 }, 'a service account that is missing');
+});
+
+test('what may not be read while rights are rolled out is asked for again, told on the pod, and read once it may be', async (t) => {
+  const stage = await Stage.create();
+  let forbidden: KubeFault | undefined = new KubeFault({
+    kind: 'forbidden',
+    status: 403,
+    message: 'secrets "late" is forbidden: User "system:node:virtual-1" cannot get resource "secrets"',
+  });
+  let refusals = 0;
+  stage.kill();
+  stage.throughRights = (kube) => ({
+    ...kube,
+    get: (resource, ref, signal) => {
+      if (!forbidden || resource.plural !== 'secrets') return kube.get(resource, ref, signal);
+      refusals += 1;
+      return Promise.reject(forbidden);
+    },
+  });
+  await stage.start();
+  const metadata = { name: 'late', namespace: 'default' };
+  await stage.kube.create(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata, data: { A: 'Yg==' } });
+  // Optional, too: what may not be read may be there.
+  const envFrom = [{ secretRef: { name: 'late', optional: true } }];
+  await stage.runPod('web', {}, { containers: [{ name: 'main', image: 'nginx', envFrom }] });
+  await stage.pass(60_000);
+  const { reason, message } = (await stage.pod('web'))?.status ?? {};
+  t.is(reason, 'ReferencesMissing');
+  t.regex(message ?? '', /may not read the Secret late yet: secrets "late" is forbidden: User "system:node:virtual-1"/);
+  t.regex(message ?? '', /config\/virtual-node/);
+  t.is(stage.events.filter((each) => each.reason === 'ReferencesMissing').length, 1, 'told once');
+  t.deepEqual(stage.warned, [], 'no failure of the reconciliation');
+  t.true(refusals > 3 && refusals < 30, `asked for ${refusals} times in a minute`);
+  t.deepEqual(stage.created, []);
+  forbidden = undefined;
+  t.true((await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True')) < 30_000);
+  t.deepEqual(stage.created[0]?.containers[0]?.environmentVar?.at(-1), { key: 'A', value: 'b' });
+  await stage.stop();
+});
+
+test('a certificate that an API server refuses is no right that is missing', async (t) => {
+  const fault = new KubeFault({ kind: 'forbidden', status: UNAUTHORIZED, message: 'Unauthorized' });
+  const kube = { get: () => Promise.reject(fault) } as unknown as Kube;
+  const ports = { kube, clusterKube: kube, calls: {} as KubeletCalls, clock: new ManualClock() };
+  const pod = { ...POD, spec: { containers: [], volumes: [{ name: 'v', configMap: { name: 'c' } }] } } as WorkloadPod;
+  const reading = readReferences({ ...ports, claimUsers: {} as ClaimUserPorts }, pod, new AbortController().signal);
+  t.is(await t.throwsAsync(reading), fault);
 });
 
 const bound = (uid: string, spec: object) => ({

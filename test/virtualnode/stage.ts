@@ -8,7 +8,7 @@ import type { ContainerGroups, ContainerGroupSpec } from '../../src/cloud/contai
 import { createCaches } from '../../src/controllers/caches.ts';
 import { createPolicyCache, readPolicy, recallPolicy, type PolicyCache } from '../../src/policies/policy-cache.ts';
 import { createKube } from '../../src/kube/client.ts';
-import type { KubeTransport } from '../../src/kube/port.ts';
+import type { Kube, KubeTransport } from '../../src/kube/port.ts';
 import type { Reflector } from '../../src/kube/reflector.ts';
 import type { Happening, ObjectReference } from '../../src/kube/recorder.ts';
 import { silentLog, type Log } from '../../src/lib/log.ts';
@@ -42,8 +42,8 @@ interface Provider {
 }
 
 /**
- * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other.
- * In virtual time.
+ * A cluster, an account, the whole PodEIP controller, and one process of the virtual node after the other; a second
+ * virtual node where a test starts it by its name. In virtual time.
  */
 export class Stage extends EmbeddedCluster {
   readonly events: (Happening & { readonly about: ObjectReference })[] = [];
@@ -57,13 +57,16 @@ export class Stage extends EmbeddedCluster {
   orphans: Parameters<VirtualNodeMetrics['orphans']>[0] | undefined;
   /** What is between the kubelet endpoint of the next process and the API server, which knows no users by itself. */
   reviews: (transport: KubeTransport) => KubeTransport = (transport) => transport;
+  /** What is between the next process and the API server, as far as objects go. */
+  throughRights: (kube: Kube) => Kube = (kube) => kube;
   /** Called before the answer of CreateContainerGroup reaches the process. */
   onCreated: () => void = () => undefined;
   readonly #work = new AbortController();
   readonly #random = seeded(3);
   readonly #policies: PolicyCache;
   readonly #wire: (send: Send) => Send;
-  #provider: Provider | undefined;
+  /** The present processes, by the node that they run. */
+  readonly #providers = new Map<string, Provider>();
   #podEips: Reflector<PodEip> | undefined;
   #drained: Promise<void> = Promise.resolve();
 
@@ -177,7 +180,7 @@ export class Stage extends EmbeddedCluster {
     };
     const log: Log = { ...silentLog, info: said, warn: warned, error: warned, child: () => log };
     const shared = { clock, random: this.#random, log };
-    const processKube = process.through(this.kube);
+    const processKube = process.through(this.throughRights(this.kube));
     const policies = this.#policies;
     const running = runVirtualNode(
       {
@@ -190,7 +193,7 @@ export class Stage extends EmbeddedCluster {
             ? (await readPolicy(policies, processKube, namespace, signal)).effective
             : recallPolicy(policies, processKube, namespace, signal),
         transport: calls,
-        pods: createPodWatch({ ...shared, transport }, NODE_NAME),
+        pods: createPodWatch({ ...shared, transport }, settings.nodeName),
         podEips: this.#podEips,
         cloud: process.through(assembled.cloud),
         metrics: {
@@ -204,23 +207,29 @@ export class Stage extends EmbeddedCluster {
       },
       stop.signal,
     );
-    this.#provider = { process, stop, ended: running };
+    this.#providers.set(settings.nodeName, { process, stop, ended: running });
   }
 
   /** The process is gone at once, whatever it was about to do. */
-  kill(): void {
-    this.#provider?.process.kill();
-    this.#provider?.stop.abort(new Error('killed'));
+  kill(nodeName = NODE_NAME): void {
+    const provider = this.#providers.get(nodeName);
+    provider?.process.kill();
+    provider?.stop.abort(new Error('killed'));
+  }
+
+  /** Whether the process of a node is dead. */
+  isDeadOn(nodeName: string): boolean {
+    return this.#providers.get(nodeName)?.process.isDead === true;
   }
 
   /** Whether the process is dead. */
   get isDead(): boolean {
-    return this.#provider?.process.isDead === true;
+    return this.isDeadOn(NODE_NAME);
   }
 
   /** What the present process wrote so far. */
   get writes(): readonly string[] {
-    return this.#provider?.process.writes ?? [];
+    return this.#providers.get(NODE_NAME)?.process.writes ?? [];
   }
 
   /** A pod that the scheduler has bound to the virtual node. */
@@ -269,8 +278,9 @@ export class Stage extends EmbeddedCluster {
 
   /** Everything ends in order. */
   async stop(): Promise<void> {
-    this.#provider?.stop.abort(new Error('the test is over'));
+    const live = [...this.#providers.values()].filter(({ process }) => !process.isDead);
+    for (const { stop } of live) stop.abort(new Error('the test is over'));
     this.#work.abort(new Error('the test is over'));
-    if (!this.isDead) await this.drained(Promise.all([this.#provider?.ended, this.#drained]));
+    if (!this.isDead) await this.drained(Promise.all([...live.map(({ ended }) => ended), this.#drained]));
   }
 }

@@ -164,7 +164,7 @@ const troubleOfVolume = (
       problem: `PersistentVolumeClaim ${name} ${usedBy.isSure ? 'is' : 'may be'} used by the pod ${usedBy.name}, and one instance can have its volume at a time`,
       remedy: usedBy.isSure
         ? 'it is mounted here once that pod has ended; use a volume of NAS, or one claim for each pod'
-        : 'wait: a process that is gone may have asked for its instance, which shows soon',
+        : 'wait: an instance may have been asked for it a moment ago, which shows soon',
     }
   );
 };

@@ -43,6 +43,8 @@ export const translate = (input: TranslationInput): Translation => {
   const { remarks, spec } = translated(input);
   const refusals = [...forbidden, ...remarks.refusals];
   if (refusals.length > 0) return { kind: 'refused', refusals };
+  // What may not be read would be told as missing, too.
+  if (input.withheld && input.withheld.length > 0) return { kind: 'waiting', missing: input.withheld };
   if (remarks.missing.length > 0) return { kind: 'waiting', missing: remarks.missing };
   return { kind: 'spec', spec, notes: remarks.notes };
 };

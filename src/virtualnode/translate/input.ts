@@ -36,10 +36,13 @@ export interface ReadClaim {
   readonly usedBy?: ClaimUser | undefined;
 }
 
-/** A pod that has the volume of a claim. Not `isSure`: an earlier process may have asked for its instance. */
+/** A pod that has the volume of a claim. */
 export interface ClaimUser {
   readonly name: string;
+  /** False: its instance may have been asked for, by an earlier process or on another node. */
   readonly isSure: boolean;
+  /** It asks at the same time on another node, and is the one that steps back if it has not sent its request yet. */
+  readonly isAfter?: boolean | undefined;
 }
 
 /** A pod, and the existing objects that it refers to, by name. All are in the pod's namespace. */
@@ -53,6 +56,8 @@ export interface TranslationInput {
   readonly tokens: ReadonlyMap<string, string>;
   /** The claims of its volumes. */
   readonly claims: ReadonlyMap<string, ReadClaim>;
+  /** What of all these may not be read: the pod waits for it. @default none */
+  readonly withheld?: readonly Remark[] | undefined;
   readonly eip: EipCreationParameters;
   /** What the pod's namespace may choose of the account. */
   readonly policy: EffectivePolicy;

@@ -1,0 +1,193 @@
+import test from 'ava';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../src/api/persistent-volumes.ts';
+import { CLAIM_TURN, ECI_INSTANCE_ID } from '../../src/api/annotations.ts';
+import { precedes, turnAnnotation, turnOf } from '../../src/virtualnode/claim-turn.ts';
+import { claimUser } from '../../src/virtualnode/claim-users.ts';
+import { decidePod } from '../../src/virtualnode/decide.ts';
+import type { ObservedPod, TrackedPod } from '../../src/virtualnode/observation.ts';
+import type { References } from '../../src/virtualnode/references.ts';
+import type { PodStep } from '../../src/virtualnode/step.ts';
+import type { WorkloadPod } from '../../src/virtualnode/workload-pod.ts';
+import { virtualNodeSettings } from '../harness/settings.ts';
+
+const podOf = (uid: string, over: object = {}): WorkloadPod => ({
+  metadata: {
+    name: uid,
+    namespace: 'shop',
+    uid,
+    resourceVersion: '1',
+    creationTimestamp: '2026-11-30T12:00:00Z',
+    ...over,
+  },
+  spec: {
+    nodeName: `vnode-${uid}`,
+    containers: [{ name: 'main', image: 'nginx' }],
+    volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+  },
+});
+
+test('the older of two pods is first, and of two of one second the one with the smaller UID', (t) => {
+  const older = podOf('z', { creationTimestamp: '2026-11-30T11:59:59Z' });
+  const [a, b] = [podOf('a'), podOf('b')];
+  t.deepEqual(
+    [precedes(older, a), precedes(a, older), precedes(a, b), precedes(b, a), precedes(a, a)],
+    [true, false, true, false, false],
+  );
+});
+
+test('what a template carries of another pod says nothing', (t) => {
+  const copied = turnAnnotation(podOf('a'), 'asks');
+  t.is(turnOf(podOf('a', { annotations: copied })), 'asks');
+  for (const annotations of [copied, { [CLAIM_TURN]: 'asks' }, { [CLAIM_TURN]: 'waits a' }, undefined])
+    t.is(turnOf(podOf('b', { annotations })), 'unknown');
+});
+
+const claim: PersistentVolumeClaim = {
+  metadata: { name: 'data', namespace: 'shop', uid: 'c', resourceVersion: '1' },
+  spec: { volumeName: 'disk' },
+  status: { phase: 'Bound' },
+};
+const volume: PersistentVolume = {
+  metadata: { name: 'disk', uid: 'v', resourceVersion: '1' },
+  spec: {
+    claimRef: { name: 'data', namespace: 'shop', uid: 'c' },
+    csi: { driver: 'diskplugin.csi.alibabacloud.com', volumeHandle: 'd-bp1abc' },
+  },
+};
+
+/** One virtual node with its pod, as its process has it. */
+interface Node {
+  readonly pod: WorkloadPod;
+  readonly references?: References | undefined;
+  readonly hasSent: boolean;
+  /** The next answer of the cloud is a refusal. */
+  readonly isRefused: boolean;
+}
+type World = readonly Node[];
+
+const settings = virtualNodeSettings({ statefulKinds: [] });
+const memory: TrackedPod = { quietMs: Infinity, wasListed: false, missingMs: 0, isFinished: false };
+
+const nextOf = ({ pod, references, hasSent, isRefused }: Node): PodStep => {
+  const refusal = { reason: 'CloudRefused', message: 'no', dueInMs: 1_000 };
+  const seen: ObservedPod = {
+    pod,
+    group: null,
+    surplus: [],
+    podEip: undefined,
+    eip: undefined,
+    references,
+    memory: { ...memory, ...(hasSent && { createdId: `eci-${pod.metadata.uid}` }), ...(isRefused && { refusal }) },
+    now: 0,
+  };
+  return decidePod(seen, { ...settings, nodeName: pod.spec.nodeName ?? '' });
+};
+
+const patched = (pod: WorkloadPod, { annotations, status }: Extract<PodStep, { do: 'WriteStatus' }>): WorkloadPod => ({
+  ...pod,
+  metadata: {
+    ...pod.metadata,
+    annotations: { ...pod.metadata.annotations, ...annotations } as Record<string, string>,
+  },
+  status: { ...pod.status, ...status },
+});
+
+/** What becomes of the world when a node takes its next step; undefined if it waits and nothing changes. */
+const stepped = async (world: World, at: number): Promise<World | undefined> => {
+  const node = world[at];
+  if (!node) return undefined;
+  const step = nextOf(node);
+  const put = (changed: Partial<Node>) => world.with(at, { ...node, ...changed });
+  if (step.do === 'ReadReferences') {
+    const tracker = { holderOf: () => undefined, hasAsked: () => 'no' as const };
+    const groups = { ofPod: () => Promise.reject(new Error('the pods of other nodes are not looked for')) };
+    const users = world.map(({ pod }) => pod);
+    const { pod } = node;
+    const { signal } = new AbortController();
+    const usedBy = await claimUser({ tracker, groups, settleMs: 1 }, { pod, claim, users }, signal);
+    const claims = new Map([['data', { claim, volume, usedBy }]]);
+    return put({ references: { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims } });
+  }
+  if (step.do === 'WriteStatus') return put({ pod: patched(node.pod, step), references: undefined, isRefused: false });
+  if (step.do === 'CreateGroup') return put({ hasSent: true, references: undefined });
+  if (step.do !== 'Wait') throw new Error(`${step.do} is not expected`);
+  return node.references || node.isRefused ? put({ references: undefined, isRefused: false }) : undefined;
+};
+
+/** A request of the first pod may be refused once, before it is sent. */
+const refused = (world: World): World | undefined => {
+  const [first] = world;
+  return first && turnOf(first.pod) === 'asks' && !first.hasSent && !first.isRefused && first.references
+    ? world.with(0, { ...first, isRefused: true, references: undefined })
+    : undefined;
+};
+
+const keyOf = (world: World): string =>
+  JSON.stringify(
+    world.map(({ pod, references, hasSent, isRefused }) => [
+      pod.metadata.annotations,
+      pod.status,
+      references && [...references.claims.values()].map(({ usedBy }) => usedBy ?? null),
+      hasSent,
+      isRefused,
+    ]),
+  );
+
+/** Every order of the steps of so many nodes, each with a pod that has just come. */
+const explore = async (count: number, before: readonly object[] = []) => {
+  const start: World = Array.from({ length: count }, (_, at) => ({
+    pod: podOf(String.fromCodePoint(97 + at), { annotations: before[at] }),
+    hasSent: false,
+    isRefused: false,
+  }));
+  const worlds = new Map<string, World>([[keyOf(start), start]]);
+  const ways = new Map<string, Set<string>>();
+  for (const [key, world] of worlds) {
+    const next = [...(await Promise.all(world.map((_, at) => stepped(world, at)))), refused(world)];
+    for (const each of next)
+      if (each) {
+        const to = keyOf(each);
+        if (!worlds.has(to)) worlds.set(to, each);
+        ways.set(to, (ways.get(to) ?? new Set()).add(key));
+      }
+  }
+  const sent = ([, world]: [string, World]) => world.filter(({ hasSent }) => hasSent).length;
+  const all = [...worlds];
+  // From which worlds one can still come to one in which a pod has its instance.
+  const hopeful = new Set(all.filter((each) => sent(each) === 1).map(([key]) => key));
+  for (const key of hopeful) for (const from of ways.get(key) ?? []) hopeful.add(from);
+  return {
+    worlds: all.length,
+    most: Math.max(...all.map(sent)),
+    stuck: all.filter(([key]) => !hopeful.has(key)).length,
+  };
+};
+
+for (const count of [2, 3])
+  test(`of ${count} pods on as many virtual nodes one gets the disk, in whatever order their nodes read and write`, async (t) => {
+    const { worlds, most, stuck } = await explore(count);
+    t.log(`${worlds} worlds`);
+    t.true(worlds > 20);
+    t.is(most, 1, 'never two at once');
+    t.is(stuck, 0, 'there is always a way to an instance');
+  });
+
+test('a pod of a node that says nothing is waited for, as it may have begun at any time', async (t) => {
+  const kubelet = podOf('k');
+  const tracker = { holderOf: () => undefined, hasAsked: () => 'no' as const };
+  const groups = { ofPod: () => Promise.resolve([]) };
+  const me = podOf('a', { annotations: turnAnnotation(podOf('a'), 'asks') });
+  const userOf = (users: WorkloadPod[]) =>
+    claimUser(
+      { tracker, groups, settleMs: 1 },
+      { pod: me, claim, users: [me, ...users] },
+      new AbortController().signal,
+    );
+  t.deepEqual(await userOf([kubelet]), { name: 'k', isSure: true });
+  const turned = (turn: 'asks' | 'waits', over: object = {}) => ({
+    ...podOf('k', { annotations: { ...turnAnnotation(kubelet, turn), ...over } }),
+  });
+  t.deepEqual(await userOf([turned('asks')]), { name: 'k', isSure: false, isAfter: true });
+  t.is(await userOf([turned('waits')]), undefined);
+  t.deepEqual(await userOf([turned('waits', { [ECI_INSTANCE_ID]: 'eci-1' })]), { name: 'k', isSure: true });
+});
