@@ -3,6 +3,7 @@ import xterm from '@xterm/headless';
 import test from 'ava';
 import stringWidth from 'string-width';
 import type { Row } from '../../src/sandbox/address-ledger.ts';
+import { createNarrator } from '../../src/sandbox/narrator.ts';
 import { frame, liveScreen, plainScreen } from '../../src/sandbox/screen.ts';
 import { line, table } from '../../src/sandbox/text-table.ts';
 
@@ -210,6 +211,24 @@ test('a window that becomes narrower, wider, lower and higher shows one table ea
   }
   screen.close();
   t.is(heads(await ordinary()), 0);
+});
+
+test('a sentence stands below the lines that it speaks of, also where one follows the other at once', async (t) => {
+  let printed = '';
+  const screen = plainScreen((text) => (printed += text));
+  let rows = [row('samples/web', { state: 'Available', ready: 'InTransition' })];
+  const narrator = createNarrator({ look: () => Promise.resolve(rows), bought: () => 1 }, screen);
+  await narrator.look();
+  rows = [row('samples/web')];
+  narrator.say('  It has its address. Now it goes:');
+  narrator.say('- it is deleted');
+  await narrator.done();
+  rows = [];
+  await narrator.look();
+  t.deepEqual(
+    printed.split('\n').map((each) => /InTransition|InUse|gone|has its|deleted/u.exec(each)?.[0]),
+    ['InTransition', 'InUse', 'has its', 'deleted', 'gone', undefined],
+  );
 });
 
 test('what is said on a terminal breaks between words, and is one line in a pipe', (t) => {
