@@ -3,11 +3,11 @@ import type { Screen } from './screen.ts';
 
 /** Says what happens, each sentence behind the lines that it speaks of. */
 export interface Narrator {
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /** Looks at everything, and shows how it is now. */
-  look(): Promise<void>;
+  readonly look: () => Promise<void>;
   /** Resolves when all that was said is on the screen; rejects if it could not be looked. */
-  done(): Promise<void>;
+  readonly done: () => Promise<void>;
 }
 
 /**
