@@ -14,6 +14,7 @@ Examples:
   kubectl eip list -A                         every address of the cluster
   kubectl eip list -l app=web --state attention
   kubectl eip list -A -o yaml                 for programs; -o name writes what kubectl takes
+  kubectl get podeip -A -w                    as it changes, by kubectl itself
   kubectl eip describe web-1                  one address: what it is, why it is not there, what to do
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
   kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
