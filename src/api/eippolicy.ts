@@ -91,12 +91,18 @@ export interface VirtualNodeAllowances {
   readonly tagKeys?: readonly string[] | undefined;
   /** Instances of ACR whose images ECI pulls by its own identity, as `cri-…` or `region:cri-…`. */
   readonly acrInstances?: readonly string[] | undefined;
+  /** Roles that pull images of ACR, of this account or another one, as `acs:ram::1609982529000000:role/puller`. */
+  readonly acrRoles?: readonly string[] | undefined;
+  /** Buckets of data caches, as `bucket:/path` or whole. With `*`, how fast their disks are may be chosen, too. */
+  readonly dataCaches?: readonly string[] | undefined;
   /** Private addresses of instances. With `*`, ECI may also keep one for the next instance. */
   readonly privateAddresses?: readonly string[] | undefined;
   /** The most beside the free 30 GiB; GiB. */
   readonly ephemeralStorageGiB?: number | undefined;
   /** The largest disk that is made for a volume; GiB. */
   readonly newDiskGiB?: number | undefined;
+  /** The most of a public IPv6 address, which no limit of EIPs counts; Mbit/s. */
+  readonly ipv6BandwidthMbps?: number | undefined;
 }
 
 /** Existing EIPs by their IDs, and all that carry every tag of one of the elements. Empty: none. */

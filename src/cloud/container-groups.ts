@@ -1,3 +1,4 @@
+import type { ContainerGroupVolume } from './container-group-volume.ts';
 import type { Tag } from './port.ts';
 
 /**
@@ -96,35 +97,6 @@ export interface ContainerSpec {
   readonly terminationMessagePolicy?: string | undefined;
 }
 
-export type ContainerGroupVolume =
-  | { readonly name: string; readonly emptyDir: { readonly medium?: string; readonly sizeLimit?: string } }
-  | {
-      readonly name: string;
-      readonly configFiles: {
-        /** Octal, as a decimal number: 0644 is 420. */
-        readonly defaultMode?: number | undefined;
-        readonly files: readonly {
-          readonly path: string;
-          /** Base64. */
-          readonly content: string;
-          readonly mode?: number | undefined;
-        }[];
-      };
-    }
-  | {
-      readonly name: string;
-      readonly nfs: { readonly server: string; readonly path: string; readonly readOnly?: boolean | undefined };
-    }
-  | {
-      readonly name: string;
-      readonly flexVolume: {
-        readonly driver: string;
-        readonly fsType?: string | undefined;
-        /** A JSON object. */
-        readonly options?: string | undefined;
-      };
-    };
-
 /** What CreateContainerGroup is asked for. At most 20 containers and 20 volumes in one instance. */
 export interface ContainerGroupSpec {
   /** ASCII, at most 64: with a token that was used before, the instance of that time is returned. */
@@ -167,6 +139,8 @@ export interface ContainerGroupSpec {
   readonly imageSnapshotId?: string | undefined;
   readonly autoMatchImageCache?: boolean | undefined;
   readonly ipv6AddressCount?: number | undefined;
+  /** Its IPv6 address is public. Mbit/s; undefined: the most that the IPv6 gateway of the VPC gives. */
+  readonly ipv6Bandwidth?: { readonly mbps?: number | undefined } | undefined;
   /** An address of the vSwitch that is used. */
   readonly privateIpAddress?: string | undefined;
   /** Its address is kept for the next instance, for some hours. */
@@ -179,9 +153,34 @@ export interface ContainerGroupSpec {
   /** Registries that are asked by HTTP, and such whose certificates are not checked. */
   readonly plainHttpRegistries?: readonly string[] | undefined;
   readonly insecureRegistries?: readonly string[] | undefined;
-  /** Instances of ACR whose images are pulled by ECI's own identity. */
+  /**
+   * Instances of ACR whose images are pulled without a password: by ECI's own identity, by a role of this account
+   * (`arnService`), or by one of another account (`arnUser`) that the former assumes.
+   */
   readonly acrInstances?:
-    readonly { readonly instanceId: string; readonly regionId?: string | undefined }[] | undefined;
+    | readonly {
+        readonly instanceId?: string | undefined;
+        readonly regionId?: string | undefined;
+        readonly arnService?: string | undefined;
+        readonly arnUser?: string | undefined;
+      }[]
+    | undefined;
+  /** Economy or general machines, the first that there are. */
+  readonly computeCategories?: readonly ('economy' | 'general')[] | undefined;
+  /** For example `tesla=525.85.12`. */
+  readonly gpuDriverVersion?: string | undefined;
+  /** After this long without having started the instance fails; minutes, 10–1440. */
+  readonly maxPendingMinutes?: number | undefined;
+  /** A disk is made from it, whose paths volumes of the kind `hostPath` name. */
+  readonly dataCache?:
+    | {
+        readonly bucket: string;
+        readonly performanceLevel?: string | undefined;
+        readonly provisionedIops?: number | undefined;
+        readonly isBursting?: boolean | undefined;
+      }
+    | undefined;
+  /** Bytes per second. */
   readonly ingressBandwidth?: number | undefined;
   readonly egressBandwidth?: number | undefined;
   readonly registryCredentials?:

@@ -156,6 +156,7 @@ const volume = z.looseObject({
       options: maybe(strings),
     }),
   ),
+  hostPath: maybe(z.object({ path: maybe(z.string()).transform((path) => path ?? ''), type: text })),
   persistentVolumeClaim: maybe(
     z.object({ claimName: maybe(z.string()).transform((name) => name ?? ''), readOnly: flag }),
   ),

@@ -41,6 +41,7 @@ const podSpec = z.looseObject({
         name: z.string(),
         nfs: maybe(z.object({ server: z.string(), path: z.string() })),
         flexVolume: maybe(z.object({ driver: z.string(), options: maybe(strings) })),
+        hostPath: maybe(z.object({ path: maybe(z.string()).transform((path) => path ?? '') })),
       }),
     ),
   ),

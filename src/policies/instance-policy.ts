@@ -1,6 +1,6 @@
 import type { Finding } from '../api/finding.ts';
 import { quote } from '../lib/text.ts';
-import { ANY, type InstanceChoice, type ListAllowance } from '../request/instance-choices.ts';
+import { ANY, UNITS, type InstanceChoice, type ListAllowance } from '../request/instance-choices.ts';
 import { policiesOf, type EffectivePolicy } from './policy.ts';
 
 /** What the configuration gives every instance of the virtual node; everybody may name it. */
@@ -57,9 +57,9 @@ const isConfigured = (choice: InstanceChoice, configured: ConfiguredInstance): b
 /** Some policy speaks of it, and each that does allows it. */
 const isAllowed = (choice: InstanceChoice, { virtualNode = [] }: EffectivePolicy): boolean => {
   if (choice.allowance === undefined) return false;
-  if ('gib' in choice) {
+  if ('amount' in choice) {
     const limits = virtualNode.flatMap(({ allows }) => allows[choice.allowance] ?? []);
-    return limits.length > 0 && limits.every((limit) => choice.gib <= limit);
+    return limits.length > 0 && limits.every((limit) => choice.amount <= limit);
   }
   const lists = virtualNode.flatMap(({ allows }) => (allows[choice.allowance] ? [allows[choice.allowance] ?? []] : []));
   return lists.length > 0 && lists.every((list) => list.some((entry) => covers(entry, choice)));
@@ -74,7 +74,7 @@ const covers = (entry: string, { allowance, value }: InstanceChoice): boolean =>
   if (value === ANY) return false;
   if (entry.endsWith('*')) return value.startsWith(entry.slice(0, -1));
   if (entry === value) return true;
-  if (allowance !== 'fileServers' && allowance !== 'buckets') return false;
+  if (allowance !== 'fileServers' && allowance !== 'buckets' && allowance !== 'dataCaches') return false;
   const above = entry.endsWith('/') ? entry.slice(0, -1) : entry;
   return value === above || value.startsWith(`${above}${above.includes(':') ? '/' : ':'}`);
 };
@@ -93,7 +93,15 @@ const WORDS: Readonly<Record<ListAllowance, string>> = {
   mountOptions: 'mount option',
   tagKeys: 'tag key',
   acrInstances: 'ACR instance',
+  acrRoles: 'role',
+  dataCaches: 'data cache',
   privateAddresses: 'private address',
+};
+
+/** What is asked for by a choice of no value in particular. */
+const ANY_IN_WORDS: Readonly<Partial<Record<ListAllowance, string>>> = {
+  privateAddresses: 'have a private address kept',
+  dataCaches: 'choose how fast the disk of a data cache is',
 };
 
 /** How many values a sentence offers. */
@@ -111,16 +119,16 @@ const refusal = (
   const names = speaking.map(({ policy }) => policy);
   const because = names.length > 0 ? policiesOf(names) : `no EipPolicy of the namespace has virtualNode.${allowance}`;
   const where = `virtualNode.${allowance} of ${names.length > 0 ? policiesOf(names) : 'an EipPolicy that means the namespace'}`;
-  if ('gib' in choice) {
+  if ('amount' in choice) {
     const limits = speaking.flatMap(({ allows }) => allows[choice.allowance] ?? []);
     const most = limits.length > 0 ? Math.min(...limits) : 0;
     return {
-      problem: `pods of this namespace may ask for ${most} GiB, and not for ${quote(value)} (${because})`,
+      problem: `pods of this namespace may ask for ${most} ${UNITS[choice.allowance]}, and not for ${quote(value)} (${because})`,
       remedy: `${most > 0 ? `write at most ${most}` : 'leave it out'}, or have an operator write more into ${where}`,
     };
   }
   const word = WORDS[choice.allowance];
-  const any = allowance === 'privateAddresses' ? `have a ${word} kept` : `let ECI look for an ${word} by itself`;
+  const any = ANY_IN_WORDS[choice.allowance] ?? `let ECI look for an ${word} by itself`;
   const what = value === ANY ? any : `choose the ${word} ${quote(value)}`;
   const own = configuredFor(choice, configured);
   const offered = speaking

@@ -7,6 +7,8 @@ export interface ChoosingVolume {
   readonly nfs?: { readonly server: string; readonly path: string } | undefined;
   readonly flexVolume?:
     { readonly driver: string; readonly options?: Readonly<Record<string, string>> | undefined } | undefined;
+  /** A path of a data cache, where an annotation names its bucket; there is no host. */
+  readonly hostPath?: { readonly path: string } | undefined;
 }
 
 /** What a pod asks of the account for its instance. */
@@ -19,14 +21,20 @@ export type InstanceChoice = {
   readonly value: string;
 } & (
   | { readonly allowance: ListAllowance }
-  /** Infinity where it is no number. */
-  | { readonly allowance: AmountAllowance; readonly gib: number }
+  /** In the unit of {@link UNITS}; Infinity where it is no number. */
+  | { readonly allowance: AmountAllowance; readonly amount: number }
   /** Nobody may, because nobody knows what it would choose. */
   | { readonly allowance: undefined }
 );
 
 /** Allowances that are the most of something. */
-type AmountAllowance = 'ephemeralStorageGiB' | 'newDiskGiB';
+type AmountAllowance = 'ephemeralStorageGiB' | 'newDiskGiB' | 'ipv6BandwidthMbps';
+/** What the amounts are counted in. */
+export const UNITS: Readonly<Record<AmountAllowance, string>> = {
+  ephemeralStorageGiB: 'GiB',
+  newDiskGiB: 'GiB',
+  ipv6BandwidthMbps: 'Mbit/s',
+};
 /** Allowances that name values. */
 export type ListAllowance = Exclude<keyof VirtualNodeAllowances, AmountAllowance>;
 
@@ -45,6 +53,24 @@ export const gibOf = (text: string): number | undefined => {
   return Number.isSafeInteger(value) ? value : undefined;
 };
 
+/** The most that an IPv6 address may have (ECI API reference, CreateContainerGroup, Ipv6GatewayBandwidth). */
+export const MOST_IPV6_MBPS = 2_000;
+
+/** `100M`, as the add-on writes it, or `100`, as the API does: whole Mbit/s. */
+export const ipv6MbpsOf = (text: string): number | undefined => {
+  const value = /^\d{1,5}M?$/.test(text) ? Number.parseInt(text, 10) : 0;
+  return value >= 1 && value <= MOST_IPV6_MBPS ? value : undefined;
+};
+
+const DATA_CACHE_BUCKET = 'k8s.aliyun.com/eci-data-cache-bucket';
+
+/** The bucket of data caches that volumes of the kind hostPath are of; without one an instance has none of them. */
+export const dataCacheBucketOf = (annotations: Readonly<Record<string, string>> = {}): string | undefined =>
+  annotations[DATA_CACHE_BUCKET]?.slice(0, LONGEST_ANNOTATION).trim() || undefined;
+
+const PUBLIC_IPV6 = 'k8s.aliyun.com/eci-ipv6-bandwidth-enable';
+const IPV6_BANDWIDTH = 'k8s.aliyun.com/eci-ipv6-bandwidth';
+
 /**
  * Everything that a pod on our virtual node asks of the account: by annotations and by volumes. What the virtual node
  * would refuse in any case, because it cannot read it, may be among them or not. Pure and total.
@@ -56,17 +82,32 @@ export const instanceChoices = (
   ...Object.entries(CHOSEN_ANNOTATIONS).flatMap(([key, allowance]) =>
     Object.hasOwn(annotations, key) ? byAnnotation(key, allowance, annotations[key] ?? '') : [],
   ),
-  ...volumes.flatMap(byVolume),
+  ...byPublicIpv6(annotations),
+  ...volumes.flatMap((volume) => byVolume(volume, dataCacheBucketOf(annotations))),
 ];
+
+/** A public address, which no limit of EIPs counts. */
+const byPublicIpv6 = (annotations: Readonly<Record<string, string>>): readonly InstanceChoice[] => {
+  const isAsked = (annotations[PUBLIC_IPV6] ?? '').slice(0, LONGEST_ANNOTATION).trim() === 'true';
+  if (!isAsked) return [];
+  const given = (annotations[IPV6_BANDWIDTH] ?? '').slice(0, LONGEST_ANNOTATION).trim();
+  const key = given === '' ? PUBLIC_IPV6 : IPV6_BANDWIDTH;
+  // Without a number it is the most that the gateway gives; what is no number is refused by the virtual node.
+  const amount = given === '' ? MOST_IPV6_MBPS : (ipv6MbpsOf(given) ?? Number.POSITIVE_INFINITY);
+  const value = given === '' ? String(MOST_IPV6_MBPS) : given;
+  return [{ field: `metadata.annotations[${key}]`, key, value, allowance: 'ipv6BandwidthMbps', amount }];
+};
 
 const byAnnotation = (key: string, allowance: Allowance, given: string): readonly InstanceChoice[] => {
   const text = given.slice(0, LONGEST_ANNOTATION).trim();
   if (text === '') return [];
   const field = `metadata.annotations[${key}]`;
+  // It depends on another annotation.
+  if (allowance === 'ipv6BandwidthMbps') return [];
   if (allowance === 'ephemeralStorageGiB' || allowance === 'newDiskGiB') {
-    const gib = gibOf(text);
+    const amount = gibOf(text);
     // The virtual node reads it in the same way, and refuses what is no size.
-    return gib === undefined ? [] : [{ field, key, value: text, allowance, gib }];
+    return amount === undefined ? [] : [{ field, key, value: text, allowance, amount }];
   }
   // ECI looks for a cache by itself: it may be anybody's, with what needs a password to be pulled. And it keeps
   // whatever address of the vSwitch the instance had.
@@ -84,6 +125,10 @@ const OF_ANY_VALUE: ReadonlySet<string> = new Set([
   'k8s.aliyun.com/eci-auto-imc',
   'k8s.aliyun.com/eci-image-cache',
   'k8s.aliyun.com/eci-fixed-ip',
+  // The disk that is made of the cache, faster than it is by itself.
+  'k8s.aliyun.com/eci-data-cache-pl',
+  'k8s.aliyun.com/eci-data-cache-provisionedIops',
+  'k8s.aliyun.com/eci-data-cache-burstingEnabled',
 ]);
 
 /**
@@ -108,8 +153,12 @@ const FLEX_OPTIONS: Readonly<Record<string, Readonly<Record<string, Allowance | 
 /** The flexVolume drivers that ECI has. */
 export const FLEX_DRIVERS: ReadonlySet<string> = new Set(Object.keys(FLEX_OPTIONS));
 
-const byVolume = ({ name, nfs, flexVolume }: ChoosingVolume): readonly InstanceChoice[] => {
+const byVolume = (
+  { name, nfs, flexVolume, hostPath }: ChoosingVolume,
+  bucket: string | undefined,
+): readonly InstanceChoice[] => {
   const at = `spec.volumes[${name}]`;
+  if (hostPath) return bucket === undefined ? [] : [place(`${at}.hostPath`, 'dataCaches', bucket, hostPath.path)];
   if (nfs) return [place(`${at}.nfs`, 'fileServers', nfs.server, nfs.path)];
   // A driver is named by whoever writes the pod, `__proto__` too.
   if (!flexVolume || !Object.hasOwn(FLEX_OPTIONS, flexVolume.driver)) return [];
@@ -119,23 +168,26 @@ const byVolume = ({ name, nfs, flexVolume }: ChoosingVolume): readonly InstanceC
     const field = `${at}.flexVolume.options.${option.slice(0, LONGEST_OPTION)}`;
     const allowance = Object.hasOwn(known, option) ? known[option] : undefined;
     const value = text.slice(0, LONGEST_ANNOTATION);
-    if (allowance === 'author' || allowance === 'ephemeralStorageGiB') return [];
+    if (allowance === 'author' || allowance === 'ephemeralStorageGiB' || allowance === 'ipv6BandwidthMbps') return [];
     if (allowance === 'fileServers' || allowance === 'buckets') {
       const on = options[allowance === 'buckets' ? 'bucket' : 'server'];
       // Where there is no server or bucket, a path is somewhere on whatever there is by default.
       return option === 'path' && on !== undefined ? [] : [place(field, allowance, on ?? '', options['path'] ?? '/')];
     }
     if (allowance === 'newDiskGiB')
-      return [{ field, value, allowance, gib: gibOf(value.trim()) ?? Number.POSITIVE_INFINITY }];
+      return [{ field, value, allowance, amount: gibOf(value.trim()) ?? Number.POSITIVE_INFINITY }];
     return [{ field, value, allowance }];
   });
 };
+
+/** Allowances of paths on something. */
+type PlaceAllowance = 'fileServers' | 'buckets' | 'dataCaches';
 
 /**
  * A server or bucket with a `/` in it is none: together with the path it would name another place than the two do, such
  * as `10.0.0.9:/team/../other` and `/..`.
  */
-const place = (field: string, allowance: 'fileServers' | 'buckets', on: string, path: string): InstanceChoice => {
+const place = (field: string, allowance: PlaceAllowance, on: string, path: string): InstanceChoice => {
   const value = `${on}:${straight(path)}`.slice(0, LONGEST_ANNOTATION);
   return { field, value, allowance: on.includes('/') ? undefined : allowance };
 };

@@ -33,10 +33,19 @@ export const CHOSEN_ANNOTATIONS: Readonly<Record<string, Allowance>> = {
   // The account's images, without a password.
   [`${K8S}acr-instance-id`]: 'acrInstances',
   [`${K8S}acr-instance-ids`]: 'acrInstances',
+  // The images that a role of the account may pull, or one of another account that it may assume.
+  [`${K8S}acr-service-arns`]: 'acrRoles',
+  [`${K8S}acr-user-arns`]: 'acrRoles',
   // Rules of others may know the address, and one that is kept is nobody else's.
   [`${K8S}eci-private-ip-address`]: 'privateAddresses',
   [`${K8S}eci-fixed-ip`]: 'privateAddresses',
+  // A public address, and what it may cost.
+  [`${K8S}eci-ipv6-bandwidth-enable`]: 'ipv6BandwidthMbps',
+  [`${K8S}eci-ipv6-bandwidth`]: 'ipv6BandwidthMbps',
   // Money: no quota of Kubernetes counts it.
+  [`${K8S}eci-data-cache-pl`]: 'dataCaches',
+  [`${K8S}eci-data-cache-provisionedIops`]: 'dataCaches',
+  [`${K8S}eci-data-cache-burstingEnabled`]: 'dataCaches',
   [`${K8S}eci-use-specs`]: 'instanceTypes',
   [`${K8S}eci-instance-type`]: 'instanceTypes',
   [`${K8S}eci-extra-ephemeral-storage`]: 'ephemeralStorageGiB',
@@ -59,6 +68,17 @@ const AUTHORS_ANNOTATIONS = [
   `${K8S}eci-core-pattern`,
   `${K8S}eci-cpu-option-core`,
   `${K8S}eci-cpu-option-ht`,
+  // What its own machine is like, for how long it may be waited for, and what becomes of its pod if there is none.
+  `${K8S}eci-compute-category`,
+  `${K8S}eci-gpu-driver-version`,
+  `${K8S}eci-max-pending-minute`,
+  `${K8S}eci-fail-strategy`,
+  `${K8S}pod-fail-on-create-err`,
+  // The same as spec.hostAliases and spec.dnsConfig.
+  `${K8S}eci-custom-hosts`,
+  `${K8S}eci-custom-dnsconfig`,
+  // What is in the bucket is chosen by volumes of the kind hostPath.
+  `${K8S}eci-data-cache-bucket`,
   // How its own images are pulled.
   `${K8S}plain-http-registry`,
   `${K8S}insecure-registry`,
@@ -159,6 +179,7 @@ const AUTHORS_FIELDS = [
 /** Fields that choose something of the account; the parts of a flexVolume have rows of their own by driver. */
 const CHOSEN_FIELDS: Readonly<Record<string, readonly Allowance[]>> = {
   'spec.volumes[].nfs': ['fileServers'],
+  'spec.volumes[].hostPath': ['dataCaches'],
   'spec.volumes[].flexVolume': ['disks', 'newDiskGiB', 'fileServers', 'buckets', 'ramRoles', 'mountOptions'],
 };
 

@@ -12,10 +12,11 @@ import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
 import { turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
-import { inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
+import { failedStatus, inSameWords, waitingStatus, type Failure, type StatusFailure } from './instance-status.ts';
 import { waitFor, type PodAction, type PodStep } from './step.ts';
 import { isTokenSpent } from '../lib/token.ts';
 import { claimsForOne } from './translate/bound-claims.ts';
+import { failsFast } from './translate/eci-annotations.ts';
 import { attemptOf, groupToken, translate } from './translate/group.ts';
 import { DAEMON_SET_REFUSED, remarkLine, type Remark } from './translate/input.ts';
 import type { WorkloadPod } from './workload-pod.ts';
@@ -78,13 +79,10 @@ const isBeforeAll = (references: ObservedPod['references']): boolean => {
 const nextStep = (seen: ObservedPod, settings: DecideSettings): PodStep => {
   const { pod, memory, references } = seen;
   const { nodeName } = settings;
-  const { refusal, unanswered, pauseMs = 0 } = memory;
-  if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
-    return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
-  if (refusal && refusal.dueInMs > 0) return hold(seen, refusal, refusal.dueInMs);
-  if (pauseMs > 0) return waitFor('the cloud is busy', pauseMs);
+  const waiting = heldByCloud(seen, settings);
+  if (waiting) return waiting;
   // The same token with other contents would be refused, and the outcome of the first request would stay unknown.
-  if (unanswered) return { do: 'CreateGroup', spec: unanswered, notes: [] };
+  if (memory.unanswered) return { do: 'CreateGroup', spec: memory.unanswered, notes: [] };
   const renewal = renewToken(seen, settings);
   if (renewal) return renewal;
 
@@ -100,6 +98,27 @@ const nextStep = (seen: ObservedPod, settings: DecideSettings): PodStep => {
     if (bought.kind === 'wait') return bought.step;
   }
   return references ? translated({ ...seen, references }, plan, settings) : { do: 'ReadReferences' };
+};
+
+/** The step of a pod that is not to run here, or for which nothing is to be asked yet. */
+const heldByCloud = (seen: ObservedPod, settings: DecideSettings): PodStep | undefined => {
+  const { pod, memory } = seen;
+  const { refusal, pauseMs = 0 } = memory;
+  if (pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind === 'DaemonSet'))
+    return hold(seen, { reason: 'UnsupportedByECI', message: DAEMON_SET_REFUSED }, REFUSED_MS);
+  if (refusal && refusal.dueInMs > 0) return failed(seen, refusal, settings) ?? hold(seen, refusal, refusal.dueInMs);
+  return pauseMs > 0 ? waitFor('the cloud is busy', pauseMs) : undefined;
+};
+
+/** The pod fails at once, as the ECI add-on has it, where its author wants that and certainly nothing was made. */
+const failed = (
+  { pod, memory, now }: ObservedPod,
+  { reason, message }: StatusFailure,
+  { settleMs }: DecideSettings,
+): PodStep | undefined => {
+  if (!failsFast(pod.metadata.annotations) || unaskedInMs(memory, settleMs) > 0) return undefined;
+  const status = failedStatus(pod, { reason: 'ProviderFailed', message }, now);
+  return status && { do: 'WriteStatus', status, warning: { reason, message } };
 };
 
 /** Whether a policy has to say what the instance may be like: by a quorum read, because it may be an identity. */

@@ -225,6 +225,7 @@ export interface Volume {
         readonly options?: Readonly<Record<string, string>> | undefined;
       }
     | undefined;
+  readonly hostPath?: { readonly path: string; readonly type?: string | undefined } | undefined;
   readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean | undefined } | undefined;
   /** A claim that Kubernetes makes for the pod. */
   readonly ephemeral?: object | undefined;

@@ -217,6 +217,25 @@ export const STATE_DRIVES: Readonly<Record<string, Drive>> = {
     translated(podOf({ annotations: { 'k8s.aliyun.com/eci-custom-tags': text.slice(0, 1_000) } })),
     translated(
       podOf({
+        annotations: {
+          'k8s.aliyun.com/eci-custom-hosts': JSON.stringify([{ host: text.slice(0, 900), ip: '10.0.0.9' }]),
+          'k8s.aliyun.com/eci-custom-dnsconfig': JSON.stringify({ nameservers: text.slice(0, 900) }),
+        },
+      }),
+    ),
+    translated(
+      podOf({
+        annotations: {
+          'k8s.aliyun.com/eci-custom-hosts': JSON.stringify([{ host: 'a', ip: text.slice(0, 900) }]),
+          'k8s.aliyun.com/eci-custom-dnsconfig': JSON.stringify({
+            searches: text.slice(0, 400),
+            options: text.slice(0, 400),
+          }),
+        },
+      }),
+    ),
+    translated(
+      podOf({
         volumes: [{ name: 'v', nfs: { server: text, path: text } }],
         containers: [app({ volumeMounts: [{ name: 'v', mountPath: text }] })],
       }),

@@ -8,7 +8,7 @@ test('an annotation of 256 KiB is refused with its length, its beginning and wha
   t.deepEqual(more, []);
   t.is(
     only,
-    `metadata.annotations[kubernetes.io/ingress-bandwidth]: "${'1'.repeat(60)}…" has 200001 characters, and more than 1024 are not looked at; write bits per second such as 10M`,
+    `metadata.annotations[kubernetes.io/ingress-bandwidth]: "${'1'.repeat(60)}…" has 200001 characters, and more than 1024 are not looked at; write bytes per second such as 10M, which are 80 Mbit/s`,
   );
 });
 

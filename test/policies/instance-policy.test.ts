@@ -42,6 +42,10 @@ test('without a policy only what the configuration says may be chosen', (t) => {
     ['eci-fixed-ip-retain-hour', '48'],
     ['eci-ntp-server', '100.100.5.1'],
     ['plain-http-registry', 'a.example'],
+    ['eci-ipv6-bandwidth-enable', 'false'],
+    ['eci-ipv6-bandwidth', '100M'],
+    ['eci-data-cache-bucket', 'default'],
+    ['eci-compute-category', 'economy'],
   ] as const)
     t.deepEqual(refused(annotation(key, value)), [], key);
   for (const [key, value, ...what] of [
@@ -61,6 +65,10 @@ test('without a policy only what the configuration says may be chosen', (t) => {
     ['acr-instance-ids', 'cri-a, cn-beijing:cri-b', 'cri-a', 'cn-beijing:cri-b'],
     ['eci-private-ip-address', '10.0.1.7', '10.0.1.7'],
     ['eci-fixed-ip', 'true', '*'],
+    ['acr-service-arns', 'acs:ram::1:role/a, acs:ram::1:role/b', 'acs:ram::1:role/a', 'acs:ram::1:role/b'],
+    ['acr-user-arns', 'acs:ram::2:role/c', 'acs:ram::2:role/c'],
+    ['eci-ipv6-bandwidth-enable', 'true', '2000'],
+    ['eci-data-cache-pl', 'PL3', '*'],
   ] as const)
     t.deepEqual(
       refused(annotation(key, value)),
@@ -79,6 +87,42 @@ test('an instance of ACR is allowed as it is written, an address by how it begin
   const kept = annotation('eci-fixed-ip', 'true');
   t.deepEqual(refused(kept, { privateAddresses: ['10.0.1.*'] }), ['eci-fixed-ip=*']);
   t.deepEqual(refused(kept, { privateAddresses: ['*'] }), []);
+});
+
+const publicly = (bandwidth?: string) => ({
+  annotations: {
+    [`${K8S}eci-ipv6-bandwidth-enable`]: ' true ',
+    ...(bandwidth !== undefined && { [`${K8S}eci-ipv6-bandwidth`]: bandwidth }),
+  },
+});
+
+test('a public IPv6 address may have what a policy says at most, and without a number all that there is', (t) => {
+  for (const [bandwidth, what] of [
+    [undefined, 'eci-ipv6-bandwidth-enable=2000'],
+    [' ', 'eci-ipv6-bandwidth-enable=2000'],
+    ['101', 'eci-ipv6-bandwidth=101'],
+    ['1e9', 'eci-ipv6-bandwidth=1e9'],
+    ['2001M', 'eci-ipv6-bandwidth=2001M'],
+  ] as const)
+    t.deepEqual(refused(publicly(bandwidth), { ipv6BandwidthMbps: 100 }), [what]);
+  for (const bandwidth of ['100M', '100', '1'])
+    t.deepEqual(refused(publicly(bandwidth), { ipv6BandwidthMbps: 100 }), []);
+  t.deepEqual(refused(publicly(), { ipv6BandwidthMbps: 2000 }), []);
+  t.deepEqual(refused(publicly('1')).length, 1);
+});
+
+const ofCache = (bucket: string | undefined, path: string) => ({
+  volumes: [{ name: 'v', hostPath: { path } }],
+  annotations: bucket === undefined ? {} : { [`${K8S}eci-data-cache-bucket`]: bucket },
+});
+
+test('a path of a data cache is allowed with its bucket, or with a path above it; without a bucket nothing is chosen', (t) => {
+  t.deepEqual(refused(ofCache('b', '/model/x')), ['spec.volumes[v].hostPath=b:/model/x']);
+  t.deepEqual(refused(ofCache(' b ', '/model/x'), { dataCaches: ['b:/model'] }), []);
+  t.deepEqual(refused(ofCache('b', '/model/../x'), { dataCaches: ['b:/model'] }), ['spec.volumes[v].hostPath=b:/x']);
+  t.deepEqual(refused(ofCache('b:/model', '/x'), { dataCaches: ['b:/model'] }).length, 1, 'no bucket has such a name');
+  t.deepEqual(refused(ofCache(undefined, '/')), []);
+  t.deepEqual(refused(ofCache(' ', '/')), []);
 });
 
 test('the options of volumes, by driver; nobody may choose one that nobody knows', (t) => {
@@ -166,6 +210,10 @@ test('a refusal says what may be written instead, and where an operator would al
   t.is(
     said('eci-auto-imc', 'true'),
     'pods of this namespace may not let ECI look for an image cache by itself (no EipPolicy of the namespace has virtualNode.imageCaches); leave it out, or have an operator write "*" into virtualNode.imageCaches of an EipPolicy that means the namespace',
+  );
+  t.is(
+    said('eci-ipv6-bandwidth-enable', 'true', { ipv6BandwidthMbps: 100 }),
+    'pods of this namespace may ask for 100 Mbit/s, and not for "2000" (EipPolicy p0); write at most 100, or have an operator write more into virtualNode.ipv6BandwidthMbps of EipPolicy p0',
   );
   t.true(said('eci-ram-role-name', 'x'.repeat(250_000)).length < 500);
 });

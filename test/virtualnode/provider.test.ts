@@ -187,6 +187,34 @@ test('without stock the pod waits and tries again', async (t) => {
   await stage.stop();
 });
 
+test('a pod whose author wants that fails at once where the cloud refuses its instance, and nothing is asked for again', async (t) => {
+  for (const annotation of ['eci-fail-strategy: fail-fast', 'pod-fail-on-create-err: true']) {
+    const stage = await Stage.create();
+    stage.cloud.inject({
+      action: 'CreateContainerGroup',
+      fault: { effect: 'never', answer: { code: 'OperationDenied.NoStock', status: 403 } },
+    });
+    const [key = '', value = ''] = annotation.split(': ');
+    await stage.runPod('web', { ...EIP, [`k8s.aliyun.com/${key}`]: value });
+    await stage.pass(60_000);
+    const { status } = (await stage.pod('web')) ?? {};
+    t.like(status, { phase: 'Failed', reason: 'ProviderFailed' });
+    t.regex(status?.message ?? '', /OperationDenied\.NoStock/);
+    t.like(stage.events, [{ type: 'Warning', reason: 'QuotaExceeded' }]);
+    t.deepEqual([stage.created.length, stage.cloud.containerGroups().length], [1, 0]);
+    await stage.stop();
+  }
+});
+
+test('a pod that is to fail at once waits where a request may still make its instance', async (t) => {
+  const stage = await Stage.create();
+  stage.cloud.inject({ action: 'CreateContainerGroup', fault: { effect: { afterMs: 4_000 }, answer: 'drop' } });
+  await stage.runPod('web', { 'k8s.aliyun.com/eci-fail-strategy': 'fail-fast' });
+  t.true((await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True')) < 60_000);
+  t.is(stage.cloud.containerGroups().length, 1);
+  await stage.stop();
+});
+
 test('a pod for which the cloud had no stock can be deleted without a wait', async (t) => {
   const stage = await Stage.create();
   stage.cloud.inject({

@@ -1,11 +1,6 @@
 import type eciSdk from '@alicloud/eci20180808';
-import type {
-  ContainerGroupSpec,
-  ContainerGroupVolume,
-  ContainerHook,
-  ContainerProbe,
-  ContainerSpec,
-} from '../container-groups.ts';
+import type { ContainerGroupVolume } from '../container-group-volume.ts';
+import type { ContainerGroupSpec, ContainerHook, ContainerProbe, ContainerSpec } from '../container-groups.ts';
 import { check, refuse } from './answer-checks.ts';
 
 /*
@@ -104,6 +99,7 @@ const volume = (given: ContainerGroupVolume): Record<string, unknown> => {
   const { name } = given;
   if ('emptyDir' in given) return { name, type: 'EmptyDirVolume', emptyDirVolume: given.emptyDir };
   if ('nfs' in given) return { name, type: 'NFSVolume', NFSVolume: given.nfs };
+  if ('hostPath' in given) return { name, type: 'HostPathVolume', hostPathVolume: given.hostPath };
   if ('flexVolume' in given) return { name, type: 'FlexVolume', flexVolume: given.flexVolume };
   return {
     name,
@@ -169,6 +165,10 @@ export const createRequest = (
     imageSnapshotId: rest.imageSnapshotId,
     autoMatchImageCache: rest.autoMatchImageCache,
     ipv6AddressCount: rest.ipv6AddressCount,
+    ...(rest.ipv6Bandwidth && {
+      ipv6GatewayBandwidthEnable: true,
+      ipv6GatewayBandwidth: rest.ipv6Bandwidth.mbps?.toString(),
+    }),
     privateIpAddress: rest.privateIpAddress,
     ...(rest.fixedIp && { fixedIp: 'true', fixedIpRetainHour: rest.fixedIp.retainHours }),
     ntpServer: rest.ntpServers,
@@ -178,6 +178,10 @@ export const createRequest = (
     plainHttpRegistry: rest.plainHttpRegistries?.join(','),
     insecureRegistry: rest.insecureRegistries?.join(','),
     acrRegistryInfo: rest.acrInstances,
+    dataCacheBucket: rest.dataCache?.bucket,
+    dataCachePL: rest.dataCache?.performanceLevel,
+    dataCacheProvisionedIops: rest.dataCache?.provisionedIops,
+    dataCacheBurstingEnabled: rest.dataCache?.isBursting,
     ingressBandwidth: rest.ingressBandwidth,
     egressBandwidth: rest.egressBandwidth,
     imageRegistryCredential: rest.registryCredentials,
@@ -188,6 +192,20 @@ export const createRequest = (
     ...eip,
   });
 };
+
+/**
+ * The parameters that the SDK has no fields for. Sources: ECI API reference, CreateContainerGroup; the SDKs of other
+ * languages of 2025.
+ */
+export const unknownToSdk = ({
+  computeCategories = [],
+  gpuDriverVersion,
+  maxPendingMinutes,
+}: ContainerGroupSpec): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(computeCategories.map((category, at) => [`ComputeCategory.${at + 1}`, category])),
+  ...(gpuDriverVersion !== undefined && { GpuDriverVersion: gpuDriverVersion }),
+  ...(maxPendingMinutes !== undefined && { MaxPendingMinute: String(maxPendingMinutes) }),
+});
 
 /** Shorter values say too little to be worth hiding, and would blot out half of any message. */
 const SHORTEST_SECRET = 4;

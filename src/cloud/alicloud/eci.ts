@@ -15,7 +15,7 @@ import {
   readMetrics,
 } from './eci-answers.ts';
 import type { GroupPage } from './eci-answers.ts';
-import { createRequest, secretsOf } from './eci-request.ts';
+import { createRequest, secretsOf, unknownToSdk } from './eci-request.ts';
 
 /**
  * ECI API reference, DescribeContainerGroups: ContainerGroupIds and Limit, at most 20;
@@ -67,6 +67,23 @@ const instanceInWords = ({ cpu, memory, instanceTypes = [], vSwitchIds, ramRoleN
     `in ${vSwitchIds.join(' or ')}`,
     ...(ramRoleName === undefined ? [] : [`with the RAM role ${ramRoleName}`]),
   ].join(', ');
+
+interface SdkRequest {
+  query?: Record<string, unknown>;
+}
+
+/** The same client, which sends further parameters with every call. */
+const withQuery = <C extends { callApi: (...args: never[]) => Promise<unknown> }>(
+  client: C,
+  further: Readonly<Record<string, string>>,
+): C => {
+  if (Object.keys(further).length === 0) return client;
+  const callApi = (params: never, request: SdkRequest, runtime: never) => {
+    request.query = { ...request.query, ...further };
+    return client.callApi(params, request as never, runtime);
+  };
+  return Object.create(client, { callApi: { value: callApi } }) as C;
+};
 
 /** The ECI API on Alibaba Cloud's SDK: one API call for each function, for a list one for each page. */
 export const createContainerGroups = (settings: CloudSettings): ContainerGroups => {
@@ -136,7 +153,7 @@ export const createContainerGroups = (settings: CloudSettings): ContainerGroups 
         { action: 'CreateContainerGroup', signal, secrets: secretsOf(spec), asked: instanceInWords(spec) },
         async () => {
           const { client, sdk } = await clients.eci();
-          return { client, request: createRequest(sdk, regionId, spec) };
+          return { client: withQuery(client, unknownToSdk(spec)), request: createRequest(sdk, regionId, spec) };
         },
         async ({ client, request }) => ({
           containerGroupId: resourceId(

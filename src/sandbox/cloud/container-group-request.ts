@@ -143,6 +143,20 @@ const readEip = (parameters: Parameters): EipWish => {
   return { kind: 'none' };
 };
 
+/** What the embedded cloud takes, and keeps nothing of. */
+const checkOptions = (parameters: Parameters): void => {
+  parameters.integer('MaxPendingMinute', { min: 10, max: 1_440 });
+  parameters.integer('DataCacheProvisionedIops', { min: 0, max: 50_000 });
+  oneOf(parameters, 'DataCachePL', ['PL0', 'PL1', 'PL2', 'PL3']);
+  for (const category of parameters.list('ComputeCategory'))
+    if (category !== 'economy' && category !== 'general') throw wrong(`ComputeCategory "${category}".`);
+  const bandwidth = parameters.integer('Ipv6GatewayBandwidth', { min: 1, max: 2_000 });
+  if (bandwidth !== undefined && !parameters.boolean('Ipv6GatewayBandwidthEnable'))
+    throw wrong('Ipv6GatewayBandwidth can only be set when Ipv6GatewayBandwidthEnable is true.');
+  if (parameters.boolean('Ipv6GatewayBandwidthEnable') && parameters.get('Ipv6AddressCount') === undefined)
+    throw wrong('Ipv6GatewayBandwidthEnable needs Ipv6AddressCount.');
+};
+
 /** What CreateContainerGroup asks for, as far as the embedded cloud keeps it. @throws Refusal */
 export const readContainerGroup = (parameters: Parameters) => {
   parameters.required('RegionId');
@@ -157,6 +171,7 @@ export const readContainerGroup = (parameters: Parameters) => {
   if (given.length === 0) throw wrong('There must be a Container.');
   if (given.length + before.length > MOST_CONTAINERS)
     throw wrong(`${given.length + before.length} containers; there may be ${MOST_CONTAINERS}.`);
+  checkOptions(parameters);
   const volumes = readVolumes(parameters);
   const mountable = new Set(volumes.map(({ name }) => name));
   const containers = given.map((container) => readContainer(container, mountable));

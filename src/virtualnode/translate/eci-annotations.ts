@@ -1,10 +1,20 @@
 import { TAG_PREFIX } from '../../api/annotations.ts';
 import type { Tag } from '../../cloud/port.ts';
 import type { ContainerGroupSpec } from '../../cloud/container-groups.ts';
+import type { WorkloadPod } from '../workload-pod.ts';
 import { bandwidth, bool, list, number, oneOf, word } from './annotation-values.ts';
-import { cutAt, quote } from '../../lib/text.ts';
+import { dnsIn, hostsIn } from './custom-names.ts';
+import { quote } from '../../lib/text.ts';
 import { gibOf, LONGEST_ANNOTATION } from '../../request/instance-choices.ts';
 import type { NodeSettings, Remarks } from './input.ts';
+import {
+  dataCacheOf,
+  machineOf,
+  networkOf,
+  pullingOf,
+  type ReadAnnotation,
+  type RefuseAnnotation,
+} from './instance-options.ts';
 
 const K8S = 'k8s.aliyun.com/';
 const KUBERNETES = 'kubernetes.io/';
@@ -25,38 +35,23 @@ export const isSpot = (annotations: Readonly<Record<string, string>> = {}): bool
 const NO_SPOT = 'NoSpot';
 
 /**
- * Annotations that the managed virtual node implements, but for which CreateContainerGroup, as it is used here, has no
- * parameter.
+ * Annotations that the managed virtual node implements, and for which CreateContainerGroup has no parameter (its API
+ * reference, and the SDKs of 2025). `means`: the value with which they ask for what happens here in any case.
  */
-const NOT_HONOURED: readonly string[] = [
-  'acr-service-arns',
-  'acr-user-arns',
-  'eci-compute-category',
-  'eci-custom-dnsconfig',
-  'eci-custom-hosts',
-  'eci-eviction-enable',
-  'eci-fail-strategy',
-  'eci-gpu-driver-version',
-  'eci-instance-family',
-  'eci-instance-generation',
-  'eci-ipv6-bandwidth',
-  'eci-ipv6-bandwidth-enable',
-  'eci-max-pending-minute',
-  'eci-privatepool-id',
-  'eci-privatepool-match-criteria',
-  'eci-reschedule-enable',
-  'eci-sls-enable',
-  'eci-spot-fallback',
-  'imc-match-count-request',
-  'imc-perfect-match',
-  'pod-fail-on-create-err',
-];
-
-/** What Kubernetes has for the same. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  'eci-custom-hosts': 'write spec.hostAliases',
-  'eci-custom-dnsconfig': 'write spec.dnsConfig',
-  'eci-sls-enable': 'leave it out; variables aliyun_logs_… are passed on as they are',
+const NOT_HONOURED: Readonly<Record<string, { readonly instead?: string; readonly means?: string }>> = {
+  'eci-ephemeral-storage-options': {},
+  'eci-eviction-enable': { means: 'false', instead: 'set limits for ephemeral-storage in emptyDir volumes' },
+  'eci-instance-family': { instead: 'name instance types with k8s.aliyun.com/eci-use-specs' },
+  'eci-instance-generation': { instead: 'name instance types with k8s.aliyun.com/eci-use-specs' },
+  'eci-privatepool-id': {},
+  'eci-privatepool-matchcriteria': {},
+  // As some older pages spell it.
+  'eci-privatepool-match-criteria': {},
+  'eci-reschedule-enable': { means: 'true', instead: 'write k8s.aliyun.com/eci-fail-strategy: fail-fast' },
+  'eci-sls-enable': { means: 'false', instead: 'leave it out; variables aliyun_logs_… are passed on as they are' },
+  'eci-spot-fallback': { means: 'false', instead: 'leave it out; a spot instance is tried again until there is one' },
+  'imc-match-count-request': {},
+  'imc-perfect-match': { means: 'false' },
 };
 
 /**
@@ -78,53 +73,6 @@ const sizeOrTypes = (types: readonly string[] | undefined): Pick<Annotated, 'cpu
 
 type Annotated = Partial<ContainerGroupSpec> & Pick<ContainerGroupSpec, 'securityGroupId' | 'vSwitchIds'>;
 
-type ReadAnnotation = <T>(
-  key: string,
-  parse: (text: string) => T | undefined,
-  allowed: string,
-  prefix?: string,
-) => T | undefined;
-
-const HOST = /^[A-Za-z0-9][\w.-]{0,252}$/;
-/** A registry with its port, and `*` in its name. */
-const REGISTRY = /^[\w*.-]{1,253}(?::\d{1,5})?$/;
-const IPV4 = /^(?:\d{1,3}\.){3}\d{1,3}$/;
-/** What begins with a bar is a program that the kernel would run. */
-const CORE_PATTERN = /^\/[\w./%-]{1,127}$/;
-const ACR_INSTANCE = /^(?:[a-z0-9-]{1,40}:)?cri-[a-z0-9]{1,40}$/;
-
-/** Its address, its clock, its cores, and how its images are pulled. */
-const ofInstance = (read: ReadAnnotation): Partial<ContainerGroupSpec> => {
-  const isFixed = read('eci-fixed-ip', bool, '"true" or "false"') === true;
-  const retainHours = read('eci-fixed-ip-retain-hour', number(1, 9_999), 'whole hours');
-  const acr = ['acr-instance-id', 'acr-instance-ids'].flatMap(
-    (key) =>
-      read(key, list(ACR_INSTANCE, 10), 'at most 10 IDs such as cri-…, or cn-beijing:cri-…, separated by commas') ?? [],
-  );
-  const cores = read('eci-cpu-option-core', number(1, 512), 'a whole number of cores');
-  const threadsPerCore = read('eci-cpu-option-ht', number(1, 2), '1 or 2, threads of a core');
-  const registries = 'at most 20 addresses of registries such as reg*.example.com:5000, separated by commas';
-  return {
-    privateIpAddress: read('eci-private-ip-address', (text) => (IPV4.test(text) ? text : undefined), 'an IPv4 address'),
-    fixedIp: isFixed ? { retainHours } : undefined,
-    ntpServers: read('eci-ntp-server', list(HOST, 10), 'at most 10 addresses of NTP servers, separated by commas'),
-    corePattern: read(
-      'eci-core-pattern',
-      (text) => (CORE_PATTERN.test(text) ? text : undefined),
-      'an absolute path such as /dumps/core, at most 128 characters',
-    ),
-    cpuOptions: cores !== undefined || threadsPerCore !== undefined ? { cores, threadsPerCore } : undefined,
-    plainHttpRegistries: read('plain-http-registry', list(REGISTRY, 20), registries),
-    insecureRegistries: read('insecure-registry', list(REGISTRY, 20), registries),
-    acrInstances: acr.length > 0 ? acr.map(acrInstance) : undefined,
-  };
-};
-
-const acrInstance = (text: string): { readonly instanceId: string; readonly regionId?: string } => {
-  const [before, after] = cutAt(text, ':');
-  return after === '' ? { instanceId: before } : { instanceId: after, regionId: before };
-};
-
 /**
  * Reads ECI's own annotations of a pod. Source: ECI documentation, "Pod annotations supported by ECI". A value that
  * cannot be parsed is refused, because a wrong guess would cost money.
@@ -133,7 +81,12 @@ export const annotated = (
   annotations: Readonly<Record<string, string>>,
   settings: NodeSettings,
   remarks: Remarks,
-): { spec: Annotated; tags: readonly Tag[] } => {
+): {
+  spec: Annotated;
+  tags: readonly Tag[];
+  hostAliases: NonNullable<WorkloadPod['spec']['hostAliases']>;
+  dnsConfig: WorkloadPod['spec']['dnsConfig'];
+} => {
   const read: ReadAnnotation = (key, parse, allowed, prefix = K8S) => {
     const given = annotations[prefix + key];
     if (given === undefined) return undefined;
@@ -150,6 +103,8 @@ export const annotated = (
     if (value === undefined) remarks.refusals.push({ field, problem: `${quote(text)} is not possible`, remedy });
     return value;
   };
+  const refuse: RefuseAnnotation = (key, problem, remedy) =>
+    void remarks.refusals.push({ field: `metadata.annotations[${K8S}${key}]`, problem, remedy });
 
   const vSwitchIds = read('eci-vswitch', list(IDS.vsw, 10), 'at most 10 IDs such as vsw-bp1…, separated by commas');
   const securityGroupId = read(
@@ -201,11 +156,13 @@ export const annotated = (
       (text) => number(1, 2000)(String(gibOf(text))),
       'a size such as 50Gi',
     ),
-    ipv6AddressCount: read('eci-enable-ipv6', bool, '"true" or "false"') === true ? 1 : undefined,
-    ...ofInstance(read),
-    // In bits per second, like Kubernetes' CNI plugin for bandwidth.
-    ingressBandwidth: read('ingress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
-    egressBandwidth: read('egress-bandwidth', bandwidth, 'bits per second such as 10M', KUBERNETES),
+    ...networkOf(read, refuse),
+    ...machineOf(read),
+    ...pullingOf(read, refuse),
+    ...dataCacheOf(read, refuse),
+    // In bytes per second on ECI, which is not what Kubernetes' CNI plugin for bandwidth makes of them.
+    ingressBandwidth: read('ingress-bandwidth', bandwidth, BYTES_PER_SECOND, KUBERNETES),
+    egressBandwidth: read('egress-bandwidth', bandwidth, BYTES_PER_SECOND, KUBERNETES),
   };
   const pairs = read(
     'eci-custom-tags',
@@ -216,12 +173,38 @@ export const annotated = (
     const colon = pair.indexOf(':');
     return { key: pair.slice(0, colon), value: pair.slice(colon + 1) };
   });
-  for (const key of NOT_HONOURED)
-    if (annotations[K8S + key] !== undefined)
+  for (const [key, { means, instead }] of Object.entries(NOT_HONOURED)) {
+    const given = annotations[K8S + key];
+    if (given !== undefined && given !== means)
       remarks.notes.push({
         field: `metadata.annotations[${K8S}${key}]`,
         problem: 'this virtual node does not honour it',
-        remedy: INSTEAD[key] ?? 'leave it out; the instance runs without it',
+        remedy: instead ?? 'leave it out; the instance runs without it',
       });
-  return { spec, tags: tags ?? [] };
+  }
+  // What becomes of a pod whose instance the cloud refuses; see failsFast.
+  for (const [key, parse, allowed] of FAILING) read(key, parse, allowed);
+  return {
+    spec,
+    tags: tags ?? [],
+    hostAliases: read('eci-custom-hosts', hostsIn, 'hosts such as [{"host":"example.com","ip":"10.0.0.9"}]') ?? [],
+    dnsConfig: read('eci-custom-dnsconfig', dnsIn, DNS_FORM),
+  };
 };
+
+const BYTES_PER_SECOND = 'bytes per second such as 10M, which are 80 Mbit/s';
+const DNS_FORM =
+  'a configuration such as {"nameservers":"10.0.0.2,10.0.0.3","searches":"example.com","options":"ndots:2,edns0"}';
+
+const FAILING = [
+  ['eci-fail-strategy', oneOf('fail-back', 'fail-over', 'fail-fast'), 'fail-back, fail-over or fail-fast'],
+  ['pod-fail-on-create-err', oneOf('true', 'false'), '"true" or "false"'],
+] as const;
+
+/**
+ * Whether a pod fails as soon as the cloud refuses its instance, for whoever made it to decide what then. Otherwise it
+ * waits and its instance is asked for again, which the others of the two annotations' values mean.
+ */
+export const failsFast = (annotations: Readonly<Record<string, string>> = {}): boolean =>
+  annotations[`${K8S}eci-fail-strategy`]?.trim() === 'fail-fast' ||
+  annotations[`${K8S}pod-fail-on-create-err`]?.trim() === 'true';

@@ -115,11 +115,12 @@ const specOf = (input: TranslationInput, remarks: Remarks): ContainerGroupSpec =
     clientToken: groupToken(settings.clusterUid, metadata.uid, attemptOf(pod)),
     containerGroupName: groupName(metadata.namespace ?? 'default', metadata.name, metadata.uid),
     ...own.spec,
+    dataCache: usedDataCache(pod, own.spec.dataCache, remarks),
     ...size,
     restartPolicy: (['Never', 'OnFailure'] as const).find((each) => each === spec.restartPolicy) ?? 'Always',
     hostName: hostName(hostname ?? metadata.name),
-    ...dnsOf(pod, settings, remarks),
-    hostAliases: spec.hostAliases?.map(({ ip, hostnames = [] }) => ({ ip, hostnames })),
+    ...dnsOf(withCustomDns(pod, own.dnsConfig, remarks), settings, remarks),
+    hostAliases: hostAliasesOf(pod, own.hostAliases),
     sysctls: spec.securityContext?.sysctls,
     shareProcessNamespace,
     terminationGracePeriodSeconds,
@@ -232,6 +233,39 @@ const refuseWhatCannotBe = ({ spec }: WorkloadPod, remarks: Remarks): void => {
       `there are ${spec.volumes?.length ?? 0}, and an instance takes at most ${MOST_VOLUMES}`,
       'project several into one',
     );
+};
+
+/** Which volumes are of it says what of the account is chosen, so that without any none is named. */
+const usedDataCache = (
+  { spec }: WorkloadPod,
+  dataCache: ContainerGroupSpec['dataCache'],
+  remarks: Remarks,
+): ContainerGroupSpec['dataCache'] => {
+  if (!dataCache || spec.volumes?.some(({ hostPath }) => hostPath !== undefined)) return dataCache;
+  remarks.notes.push({
+    field: 'metadata.annotations[k8s.aliyun.com/eci-data-cache-bucket]',
+    problem: 'no volume of the kind hostPath is of the data cache; it is left out',
+    remedy: 'write a volume with hostPath, the path in the cache',
+  });
+  return undefined;
+};
+
+/** The pod's own aliases, and those of the annotation. */
+const hostAliasesOf = ({ spec }: WorkloadPod, custom: NonNullable<WorkloadPod['spec']['hostAliases']>) => {
+  const all = [...(spec.hostAliases ?? []), ...custom];
+  return all.length === 0 && !spec.hostAliases ? undefined : all.map(({ ip, hostnames = [] }) => ({ ip, hostnames }));
+};
+
+/** The annotation says the same as spec.dnsConfig, which counts where both are there. */
+const withCustomDns = (pod: WorkloadPod, custom: WorkloadPod['spec']['dnsConfig'], remarks: Remarks): WorkloadPod => {
+  if (!custom) return pod;
+  if (!pod.spec.dnsConfig) return { ...pod, spec: { ...pod.spec, dnsConfig: custom } };
+  remarks.notes.push({
+    field: 'metadata.annotations[k8s.aliyun.com/eci-custom-dnsconfig]',
+    problem: 'spec.dnsConfig is there too, and counts; this is left out',
+    remedy: 'leave one of them out',
+  });
+  return pod;
 };
 
 /** DNS policies that use the cluster's name servers. */

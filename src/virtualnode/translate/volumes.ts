@@ -1,6 +1,6 @@
-import type { ContainerGroupVolume } from '../../cloud/container-groups.ts';
+import type { ContainerGroupVolume } from '../../cloud/container-group-volume.ts';
 import type { DownwardFile, KeyToPath, TokenProjection, Volume } from '../workload-pod.ts';
-import { FLEX_DRIVERS } from '../../request/instance-choices.ts';
+import { dataCacheBucketOf, FLEX_DRIVERS } from '../../request/instance-choices.ts';
 import { fieldValue, POD_IP, resourceValue } from './fields.ts';
 import { LONGEST_FILE } from './eci-limits.ts';
 import { tokenKey, type Remarks, type TranslationInput } from './input.ts';
@@ -21,31 +21,15 @@ export const volumeOf = (
   remarks: Remarks,
 ): ContainerGroupVolume | undefined => {
   const field = `spec.volumes[${volume.name}]`;
-  const { name, emptyDir, nfs, flexVolume } = volume;
-  if (emptyDir) {
-    const { medium, sizeLimit } = emptyDir;
-    if (medium && medium !== 'Memory')
-      remarks.refusals.push({
-        field: `${field}.emptyDir.medium`,
-        problem: `ECI has no ${medium}`,
-        remedy: 'write Memory, or leave it out',
-      });
-    return {
-      name,
-      emptyDir: { ...(medium && { medium }), ...(sizeLimit !== undefined && { sizeLimit: String(sizeLimit) }) },
-    };
-  }
+  const { name, emptyDir, nfs, flexVolume, hostPath } = volume;
+  if (emptyDir) return { name, emptyDir: emptyDirOf(emptyDir, field, remarks) };
   if (nfs) return { name, nfs: { server: nfs.server, path: nfs.path, readOnly: nfs.readOnly } };
-  if (flexVolume && FLEX_DRIVERS.has(flexVolume.driver)) {
-    const { driver, fsType, options, secretRef } = flexVolume;
-    if (secretRef)
-      remarks.refusals.push({
-        field: `${field}.flexVolume.secretRef`,
-        problem: 'ECI cannot read a Secret of the cluster',
-        remedy: 'give the instance a RAM role with k8s.aliyun.com/eci-ram-role-name, and name it in options',
-      });
-    return { name, flexVolume: { driver, fsType, ...(options && { options: JSON.stringify(options) }) } };
+  if (hostPath && dataCacheBucketOf(input.pod.metadata.annotations) !== undefined) {
+    const type = (['Directory', 'File'] as const).find((each) => each === hostPath.type);
+    return { name, hostPath: { path: hostPath.path, type } };
   }
+  if (flexVolume && FLEX_DRIVERS.has(flexVolume.driver))
+    return { name, flexVolume: flexVolumeOf(flexVolume, field, remarks) };
   const source = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI;
   if (!source) {
     const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'without source';
@@ -60,6 +44,30 @@ export const volumeOf = (
   if (files.length === 0) return { name, emptyDir: {} };
   tellLongFiles(files, field, remarks);
   return { name, configFiles: { defaultMode: source.defaultMode ?? 0o644, files } };
+};
+
+const emptyDirOf = ({ medium, sizeLimit }: NonNullable<Volume['emptyDir']>, field: string, remarks: Remarks) => {
+  if (medium && medium !== 'Memory')
+    remarks.refusals.push({
+      field: `${field}.emptyDir.medium`,
+      problem: `ECI has no ${medium}`,
+      remedy: 'write Memory, or leave it out',
+    });
+  return { ...(medium && { medium }), ...(sizeLimit !== undefined && { sizeLimit: String(sizeLimit) }) };
+};
+
+const flexVolumeOf = (
+  { driver, fsType, options, secretRef }: NonNullable<Volume['flexVolume']>,
+  field: string,
+  remarks: Remarks,
+) => {
+  if (secretRef)
+    remarks.refusals.push({
+      field: `${field}.flexVolume.secretRef`,
+      problem: 'ECI cannot read a Secret of the cluster',
+      remedy: 'give the instance a RAM role with k8s.aliyun.com/eci-ram-role-name, and name it in options',
+    });
+  return { driver, fsType, ...(options && { options: JSON.stringify(options) }) };
 };
 
 /** Told, and not refused: nobody has tried whether the cloud keeps to it. */

@@ -73,9 +73,12 @@ export const EVERYTHING = allowing({
   mountOptions: ALL,
   tagKeys: ALL,
   acrInstances: ALL,
+  acrRoles: ALL,
+  dataCaches: ALL,
   privateAddresses: ALL,
   ephemeralStorageGiB: 2000,
   newDiskGiB: 2000,
+  ipv6BandwidthMbps: 2000,
 });
 
 export type InputChange = Partial<Omit<TranslationInput, 'configMaps' | 'secrets' | 'settings'>> & {

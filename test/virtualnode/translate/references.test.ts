@@ -1,5 +1,6 @@
 import test from 'ava';
-import type { ContainerEnv, ContainerGroupVolume } from '../../../src/cloud/container-groups.ts';
+import type { ContainerGroupVolume } from '../../../src/cloud/container-group-volume.ts';
+import type { ContainerEnv } from '../../../src/cloud/container-groups.ts';
 import { tokenKey } from '../../../src/virtualnode/translate/input.ts';
 import type { WorkloadContainer, EnvVar, Volume } from '../../../src/virtualnode/workload-pod.ts';
 import { app, base64, configMap, missingOf, podOf, POD_UID, ran, ranApp, refusalsOf, secret } from './pods.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { remarkLine } from '../../../src/virtualnode/translate/input.ts';
 import type { WorkloadContainer } from '../../../src/virtualnode/workload-pod.ts';
-import { app, podOf, refusalsOf } from './pods.ts';
+import { app, podOf, refusalsOf, translated } from './pods.ts';
 import type { PodChange } from './pods.ts';
 
 interface Row {
@@ -273,6 +273,21 @@ const unreadable: Readonly<Record<string, readonly string[]>> = {
   'eci-private-ip-address': ['10.0.0', 'fd00::1', '10.0.0.1,10.0.0.2'],
   'eci-fixed-ip': ['yes'],
   'eci-fixed-ip-retain-hour': ['0', '1.5'],
+  'acr-service-arns': ['role/a', 'acs:ram::x:role/a'],
+  'acr-user-arns': ['acs:ram::1:user/a', 'acs:ram::1:role/a'],
+  'eci-ipv6-bandwidth-enable': ['yes', 'true'],
+  'eci-ipv6-bandwidth': ['0', '2001M', '1G', '100M'],
+  'eci-compute-category': ['cheap', 'economy,general,economy'],
+  'eci-gpu-driver-version': ['525.85.12', 'tesla='],
+  'eci-max-pending-minute': ['9', '1441', '10.5'],
+  'eci-fail-strategy': ['fail'],
+  'pod-fail-on-create-err': ['yes'],
+  'eci-custom-hosts': ['{}', '[{"host":"a b","ip":"10.0.0.9"}]', '[{"host":"a","ip":"b"}]', '[null]', 'a'],
+  'eci-custom-dnsconfig': ['[]', '{"nameservers":["10.0.0.2"]}', '{"nameservers":"a.com"}', '{"servers":""}'],
+  'eci-data-cache-bucket': ['a/b', 'a:/b'],
+  'eci-data-cache-pl': ['PL4'],
+  'eci-data-cache-provisionedIops': ['50001'],
+  'eci-data-cache-burstingEnabled': ['yes'],
   'eci-ntp-server': ['-x', 'a b', 'a,,b'],
   'eci-core-pattern': ['core', '|/bin/sh', '/a b'],
   'eci-cpu-option-core': ['0', 'two'],
@@ -291,6 +306,32 @@ for (const [key, values] of Object.entries(unreadable))
         [`metadata.annotations[k8s.aliyun.com/${key}]`],
       );
     });
+
+const arns = (count: number) => Array.from({ length: count }, (_, at) => `acs:ram::1:role/r${at}`).join(',');
+
+/** The keys that are refused of a pod with so many of each. */
+const refusedWith = (ids: number, services: number, users: number) => {
+  const written = {
+    'acr-instance-ids': Array.from({ length: ids }, (_, at) => `cri-${at}`).join(','),
+    'acr-service-arns': arns(services),
+    'acr-user-arns': arns(users),
+  };
+  const annotations = Object.fromEntries(
+    Object.entries(written).map(([key, value]) => [`k8s.aliyun.com/${key}`, value]),
+  );
+  const translation = translated(podOf({ annotations }));
+  if (translation.kind !== 'refused') return [];
+  return translation.refusals.map(({ field }) => field.replaceAll(/.*\/|\]/g, ''));
+};
+
+test('roles that pull images are one for all, or one for each', (t) => {
+  t.deepEqual(
+    [refusedWith(2, 1, 2), refusedWith(0, 2, 2), refusedWith(3, 0, 0), refusedWith(1, 1, 1), refusedWith(0, 2, 1)],
+    [[], [], [], [], []],
+  );
+  t.deepEqual(refusedWith(3, 2, 1), ['acr-service-arns']);
+  t.deepEqual(refusedWith(1, 1, 2), ['acr-user-arns'], 'one instance, two roles');
+});
 
 test('everything that is wrong is said at once, and before what is missing', (t) => {
   const pod = podOf({

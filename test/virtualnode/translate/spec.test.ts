@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ContainerGroupSpec } from '../../../src/cloud/container-groups.ts';
 import { groupName, groupToken } from '../../../src/virtualnode/translate/group.ts';
-import { POD_UID, podOf, ran, settings } from './pods.ts';
+import { POD_UID, podOf, ran, settings, translated } from './pods.ts';
 import type { InputChange, PodChange } from './pods.ts';
 
 test('the plainest pod becomes the plainest group, tagged as this cluster’s, this node’s and this pod’s', (t) => {
@@ -117,6 +117,9 @@ for (const { title, pod, input, spec } of podRows)
     t.deepEqual(result.notes, []);
   });
 
+const SERVICE = 'acs:ram::1609982529000000:role/role-assume';
+const USER = 'acs:ram::1298452580000000:role/role-acr';
+
 const annotationRows: readonly (readonly [annotations: Record<string, string>, spec: Partial<ContainerGroupSpec>])[] = [
   [{ 'eci-vswitch': 'vsw-a, vsw-b' }, { vSwitchIds: ['vsw-a', 'vsw-b'], zoneId: undefined }],
   [{ 'eci-security-group': 'sg-a' }, { securityGroupId: 'sg-a' }],
@@ -162,13 +165,50 @@ const annotationRows: readonly (readonly [annotations: Record<string, string>, s
     { acrInstances: [{ instanceId: 'cri-a' }, { instanceId: 'cri-b', regionId: 'cn-beijing' }] },
   ],
   [{ 'eci-spot-strategy': ' ' }, { spotStrategy: undefined }],
+  [{ 'acr-service-arns': SERVICE }, { acrInstances: [{ arnService: SERVICE, arnUser: undefined }] }],
+  [
+    { 'acr-instance-ids': 'cri-a,cri-b', 'acr-service-arns': SERVICE, 'acr-user-arns': `${USER},${USER}2` },
+    {
+      acrInstances: [
+        { instanceId: 'cri-a', arnService: SERVICE, arnUser: USER },
+        { instanceId: 'cri-b', arnService: SERVICE, arnUser: `${USER}2` },
+      ],
+    },
+  ],
+  [{ 'eci-enable-ipv6': 'true', 'eci-ipv6-bandwidth-enable': 'true' }, { ipv6Bandwidth: { mbps: undefined } }],
+  [
+    { 'eci-enable-ipv6': 'true', 'eci-ipv6-bandwidth-enable': 'true', 'eci-ipv6-bandwidth': '100M' },
+    { ipv6AddressCount: 1, ipv6Bandwidth: { mbps: 100 } },
+  ],
+  [{ 'eci-ipv6-bandwidth-enable': 'false' }, { ipv6Bandwidth: undefined }],
+  [{ 'eci-compute-category': 'economy,general' }, { computeCategories: ['economy', 'general'] }],
+  [{ 'eci-gpu-driver-version': 'tesla=525.85.12' }, { gpuDriverVersion: 'tesla=525.85.12' }],
+  [{ 'eci-max-pending-minute': '30' }, { maxPendingMinutes: 30 }],
+  [
+    { 'eci-custom-hosts': '[{"host":"a.com","ip":"10.0.0.9"},{"host":"b.com","ip":"10.0.0.9"}]' },
+    { hostAliases: [{ ip: '10.0.0.9', hostnames: ['a.com', 'b.com'] }] },
+  ],
+  [
+    { 'eci-custom-dnsconfig': '{"nameservers":"20.1.0.2,20.1.0.3","searches":"x.com","options":"ndots:2,edns0"}' },
+    {
+      dnsPolicy: 'None',
+      dnsConfig: {
+        nameServers: ['172.21.0.10', '20.1.0.2', '20.1.0.3'],
+        searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'x.com'],
+        options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
+      },
+    },
+  ],
+  // What these ask for happens here in any case.
+  [{ 'eci-fail-strategy': 'fail-back', 'pod-fail-on-create-err': 'false', 'eci-reschedule-enable': 'true' }, {}],
+  [{ 'eci-sls-enable': 'false', 'eci-spot-fallback': 'false', 'eci-eviction-enable': 'false' }, {}],
 ];
 
 for (const [annotations, spec] of annotationRows)
   test(`the annotations ${JSON.stringify(annotations)} are honoured`, (t) => {
     const prefixed = Object.entries(annotations).map(([key, value]) => [`k8s.aliyun.com/${key}`, value]);
     const result = ran(podOf({ annotations: Object.fromEntries(prefixed) as Record<string, string> }));
-    t.like(result.spec, spec);
+    t.like(result.spec, { clientToken: result.spec.clientToken, ...spec });
     t.deepEqual(result.notes, []);
   });
 
@@ -180,18 +220,56 @@ test('custom tags come after those that prove whose the instance is', (t) => {
   ]);
 });
 
-test('bandwidth limits in Kubernetes’ own annotations are bits per second', (t) => {
-  const annotations = { 'kubernetes.io/ingress-bandwidth': '10M', 'kubernetes.io/egress-bandwidth': '1Gi' };
-  t.like(ran(podOf({ annotations })).spec, { ingressBandwidth: 10_000_000, egressBandwidth: 1_073_741_824 });
+test('bandwidth limits in Kubernetes’ own annotations are bytes per second, as ECI documents them: 40M are 320 Mbit/s', (t) => {
+  const rows = [
+    ['10M', 10_000_000],
+    ['1Gi', 1_073_741_824],
+    ['40MB', 40_000_000],
+    ['1.5K', 1_500],
+    ['2TB', 2e12],
+    ['512B', 512],
+    ['1024000', 1_024_000],
+  ] as const;
+  for (const [text, bytes] of rows) {
+    const annotations = { 'kubernetes.io/ingress-bandwidth': text, 'kubernetes.io/egress-bandwidth': '1' };
+    t.like(ran(podOf({ annotations })).spec, { ingressBandwidth: bytes, egressBandwidth: 1 }, text);
+  }
+});
+
+test('a path of a data cache is a volume of the kind hostPath, with the bucket that an annotation names', (t) => {
+  const volumes = [{ name: 'model', hostPath: { path: '/model/test', type: 'Directory' } }];
+  const annotations = {
+    'k8s.aliyun.com/eci-data-cache-bucket': ' default ',
+    'k8s.aliyun.com/eci-data-cache-pl': 'PL1',
+    'k8s.aliyun.com/eci-data-cache-provisionedIops': '40000',
+    'k8s.aliyun.com/eci-data-cache-burstingEnabled': 'true',
+  };
+  const { spec, notes } = ran(podOf({ annotations, volumes }));
+  t.deepEqual(spec.volumes, [{ name: 'model', hostPath: { path: '/model/test', type: 'Directory' } }]);
+  t.deepEqual(spec.dataCache, {
+    bucket: 'default',
+    performanceLevel: 'PL1',
+    provisionedIops: 40_000,
+    isBursting: true,
+  });
+  t.deepEqual(notes, []);
+  const unused = ran(podOf({ annotations }));
+  t.is(unused.spec.dataCache, undefined, 'nobody was asked whether its bucket may be named');
+  t.regex(unused.notes[0]?.problem ?? '', /no volume of the kind hostPath/);
+  for (const without of [{}, { 'k8s.aliyun.com/eci-data-cache-bucket': ' ' }])
+    t.is(translated(podOf({ annotations: without, volumes })).kind, 'refused', 'there is no host');
 });
 
 test('an annotation that only the managed virtual node honours is left out, and that is said', (t) => {
-  const annotations = { 'k8s.aliyun.com/eci-privatepool-id': 'eap-1', 'k8s.aliyun.com/eci-custom-hosts': '[]' };
+  const annotations = { 'k8s.aliyun.com/eci-privatepool-id': 'eap-1', 'k8s.aliyun.com/eci-spot-fallback': 'true' };
   t.deepEqual(
     ran(podOf({ annotations })).notes.map(({ field, remedy }) => [field, remedy]),
     [
-      ['metadata.annotations[k8s.aliyun.com/eci-custom-hosts]', 'write spec.hostAliases'],
       ['metadata.annotations[k8s.aliyun.com/eci-privatepool-id]', 'leave it out; the instance runs without it'],
+      [
+        'metadata.annotations[k8s.aliyun.com/eci-spot-fallback]',
+        'leave it out; a spot instance is tried again until there is one',
+      ],
     ],
   );
 });
