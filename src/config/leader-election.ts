@@ -9,7 +9,7 @@ export const leaderElection = z
       .default(true)
       .meta(
         rule(
-          'Whether one replica is chosen to work while the others wait. Where it is false, only one process is meant to run, in a roll-out too (strategy Recreate): two at once make the same calls to the cloud, and each waits half a minute for what the other may have sent.',
+          'Whether one replica is chosen to work while the others wait. Where it is false, only one process is meant to run, in a roll-out too (strategy Recreate): two at once make the same calls to the cloud. Because another one may be at work, also one that runs alone waits half a minute before it lets go of an EIP of the user’s, or hands one to the next pod.',
           'true or false',
         ),
       ),

@@ -2,7 +2,6 @@ import type { Pod } from '../api/core.ts';
 import { isFinal } from '../api/pod.ts';
 import type { PodEip } from '../api/podeip.ts';
 import type { QueueLane } from '../kube/queue.ts';
-import type { TrackedState } from './podeip/observation.ts';
 import { isExternal, isOurs, readRecord } from './podeip/record.ts';
 
 /**
@@ -20,16 +19,15 @@ import { isExternal, isOurs, readRecord } from './podeip/record.ts';
 export const laneOf = ({
   pod,
   podEip,
-  accepted,
+  isDetached = false,
 }: {
   readonly pod: Pod | undefined;
   readonly podEip: PodEip | undefined;
-  /** The last change of its EIP that this process has had accepted. */
-  readonly accepted?: TrackedState['accepted'];
+  /** Whether this process has had its EIP detached. The status, which the caches know, says so late or never. */
+  readonly isDetached?: boolean | undefined;
 }): QueueLane => {
   if (!podEip) return 'main';
-  if (isGoingBack(pod, podEip))
-    return podEip.status?.status === 'InUse' && accepted !== 'Unassociate' ? 'detach' : 'priority';
+  if (isGoingBack(pod, podEip)) return podEip.status?.status === 'InUse' && !isDetached ? 'detach' : 'priority';
   if (podEip.spec.allocationID !== '') return isReady(podEip) ? 'main' : 'started';
   return isOurs(podEip) && !isExternal(podEip) && readRecord(podEip).request?.kind === 'new' ? 'purchase' : 'main';
 };

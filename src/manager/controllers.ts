@@ -106,8 +106,8 @@ export const runControllers = (parts: OperationParts): Operation => {
     backoff: BACKOFF,
     laneOf: (key) => {
       const podEip = caches.podEips.store.get(key);
-      const accepted = podEip && tracker.lastAccepted(podEip.metadata.uid);
-      return laneOf({ pod: caches.pods.store.get(key), podEip, accepted });
+      const isDetached = podEip && tracker.isDetached(podEip.metadata.uid);
+      return laneOf({ pod: caches.pods.store.get(key), podEip, isDetached });
     },
     roomOf: (lane) => roomOf(lane, cloud.throttle),
     observer: {

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { PODEIP, type PodEip } from '../../src/api/podeip.ts';
 import { ATTACH_BOUND_MS, Bed, RELEASE_BOUND_MS } from './bed.ts';
 
 /* Bounds on calls and on virtual time, which are exact: what fails here has got slower or dearer by its shape. */
@@ -50,5 +51,37 @@ test('of fifty pods at once none waits for the others to be bought for', async (
   t.is(released.length, 51);
   t.true(median(released) <= 1.1 * RELEASE_BOUND_MS, `median ${median(released)} ms`);
   t.true(released.at(-1)! <= 1.15 * RELEASE_BOUND_MS, `last ${released.at(-1)} ms`);
+  await bed.stop();
+});
+
+test('a PodEIP is gone as soon as its EIP is, however many others wait for their turn to be detached', async (t) => {
+  const bed = await Bed.create();
+  // More than may be detached at once.
+  await bed.attach(150);
+  await bed.idle(120_000);
+  const { server, cloud, clock } = bed.world;
+  const goneAt = new Map<string, number>();
+  server.onWrite(({ type, object }) => {
+    const podEip = object as unknown as PodEip;
+    if (type === 'DELETED' && object['kind'] === PODEIP.kind) goneAt.set(podEip.spec.allocationID, clock.now());
+  });
+  t.is((await bed.release()).length, 150);
+  const released = cloud.ledger().filter(({ action }) => action === 'ReleaseEipAddress');
+  const lags = released.map(({ allocationId, at }) => (goneAt.get(allocationId) ?? Infinity) - at);
+  t.true(Math.max(...lags) <= 1_000, `at most ${Math.max(...lags)} ms`);
+  await bed.stop();
+});
+
+test('a release that the cloud put off is tried again before others are detached', async (t) => {
+  const bed = await Bed.create();
+  await bed.attach(150);
+  await bed.idle(120_000);
+  const { cloud, clock } = bed.world;
+  cloud.inject({ action: 'ReleaseEipAddress', times: 60, fault: { effect: 'never', answer: { code: 'SystemBusy' } } });
+  const began = clock.now();
+  await bed.release();
+  const released = cloud.ledger().filter(({ action }) => action === 'ReleaseEipAddress');
+  const times = released.map(({ at }) => at - began).toSorted((a, b) => a - b);
+  t.true(median(times) <= 30_000, `median ${median(times)} ms`);
   await bed.stop();
 });

@@ -28,7 +28,7 @@ test('what goes back, what is under way and what is to be bought for have worker
     'has an EIP': laneOf({ pod: pod(), podEip: HAS_EIP }),
     'has its address': laneOf({ pod: pod(), podEip: READY }),
     'is being deleted, still bound': laneOf({ pod: pod(), podEip: BOUND }),
-    'is being deleted, detached': laneOf({ pod: pod(), podEip: BOUND, accepted: 'Unassociate' }),
+    'is being deleted, detached': laneOf({ pod: pod(), podEip: BOUND, isDetached: true }),
     'is being deleted': laneOf({ pod: pod(), podEip: BEING_DELETED }),
     'pod has ended': laneOf({ pod: ENDED, podEip: READY }),
     'pod is gone': laneOf({ pod: undefined, podEip: READY }),

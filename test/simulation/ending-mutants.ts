@@ -204,6 +204,9 @@ export const endingMutants: readonly Mutant[] = [
       'a transfer is not noted for a twin to see',
       sending('noteTransfer', () => (podEip) => Promise.resolve(podEip)),
     ),
-    test: { file: 'controllers/podeip/twin.test.ts', title: 'of a purchase and a transfer*' },
+    test: {
+      file: 'controllers/podeip/hold-off.test.ts',
+      title: 'without an election, where a second process might be at work*',
+    },
   },
 ];

@@ -176,7 +176,7 @@ const perform = async (
   };
   let noted: PodEip | undefined;
   const prepare = async (its: EipAction) => {
-    noted = (await endQuiet(changeOf(its, seen.readAt ?? began), ports, signal)) ?? noted;
+    noted = (await endQuiet(changeOf(its, seen.readAt ?? began, ports.settings), ports, signal)) ?? noted;
   };
   try {
     const { result, requestIds } = await collectRequests(() =>
@@ -199,9 +199,10 @@ const perform = async (
   }
 };
 
-const changeOf = (step: EipAction, readAt: number) => ({
+const changeOf = (step: EipAction, readAt: number, { isUnelected }: Pick<PodEipPorts['settings'], 'isUnelected'>) => ({
   podEip: step.podEip,
-  isPurchase: step.do === 'Allocate',
+  // A twin that is about to buy one, because the transfer was refused to it, has to see this too.
+  isPurchase: step.do === 'Allocate' || (step.do === 'TransferOwnership' && isUnelected === true),
   readAt,
 });
 

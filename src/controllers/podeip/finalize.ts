@@ -182,7 +182,8 @@ const detach = (it: PodEipSituation): Step => {
   const { seen, podEip, record, settings } = it;
   const { eip } = seen;
   const allocationId = podEip.spec.allocationID;
-  if (allocationId === '' || record.bindings.length === 0) return removeFinalizer(it, 'the EIP was never attached');
+  if (allocationId === '' || record.bindings.length === 0)
+    return detachGivenUp(it) ?? removeFinalizer(it, 'the EIP was never attached');
   if (eip === undefined) return { do: 'ReadEip', allocationId };
   if (eip && isAnothers(eip, podEip, settings.clusterUid))
     return removeFinalizer(it, `${allocationId} is another pod’s`);
@@ -192,6 +193,24 @@ const detach = (it: PodEipSituation): Step => {
   } else if (eip && isMoving(eip)) return inTransition(eip);
   const isOver = isSettled(it) || isSeenDetached(it);
   return isOver ? removeFinalizer(it, `${allocationId} was detached`) : settling(it);
+};
+
+/**
+ * The step for an EIP of the user whose claim was given up, and which a twin may have bound in that moment; undefined
+ * if there is none. What another pod claims by now is that one's.
+ */
+const detachGivenUp = (it: PodEipSituation): Step | undefined => {
+  const { seen, record, settings } = it;
+  const { eip, competitors } = seen;
+  if (settings.isUnelected !== true || record.bindings.length === 0 || record.request?.kind !== 'existing')
+    return undefined;
+  if (!isSettled(it)) return settling(it);
+  const { allocationId } = record.request;
+  if (eip === undefined) return { do: 'ReadEip', allocationId };
+  if (!competitors) return { do: 'ReadCompetingClaims', allocationId };
+  if (!eip || competitors.some((competitor) => isWanted(competitor.podEip))) return undefined;
+  if (eip.status === 'InUse') return unbind(it, eip);
+  return isMoving(eip) ? inTransition(eip) : undefined;
 };
 
 /** Undoes the binding if this controller made it; undefined otherwise. */

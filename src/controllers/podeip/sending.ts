@@ -86,7 +86,8 @@ export const endQuiet = async (
     tracker.noted(podEip, written);
   } else if (settings.isUnelected === true) {
     const present = await kube.get(PODEIP, { namespace, name }, signal);
-    if (present?.metadata.uid !== uid || mayBeQuiet(present)) throw changed(podEip);
+    const isSame = present?.metadata.uid === uid && present.spec.allocationID === podEip.spec.allocationID;
+    if (!isSame || mayBeQuiet(present)) throw changed(podEip);
   }
   if (clock.mono() - began > SEND_WITHIN_MS) throw changed(podEip);
   return written;

@@ -7,58 +7,11 @@ import { countRefusal, isTokenSpent, refusalsOfNext } from '../../lib/token.ts';
 import { GivenBackPods } from './given-back.ts';
 import type { TrackedState } from './observation.ts';
 import type { PodEip } from '../../api/podeip.ts';
-import type { Reason } from '../../api/reason.ts';
 import { FORGOTTEN_MS, isAddressTaken, refusalMs, restorePauseMs, SPENT_MS } from './retry.ts';
 import { mayTakeEffect } from './safeguards.ts';
 import type { Action } from './step.ts';
+import { newEntry, type Entry } from './tracker-entry.ts';
 import { Twins } from './twin.ts';
-
-/** What is remembered of one PodEIP. */
-interface Entry {
-  quietSince: number;
-  isCertain: boolean;
-  isUntouched: boolean;
-  hasSent: boolean;
-  foundNothingAt: number | undefined;
-  hasWritten: boolean;
-  /** Versions of the PodEIP: the one that was read, and the one that its note made of it. */
-  noted: { readonly read: string; readonly written: string } | undefined;
-  /** What was last said in the log alone. */
-  logged: string | undefined;
-  driftSince: number | undefined;
-  accepted: Action['do'] | undefined;
-  released: string | undefined;
-  bought: string | undefined;
-  /** Since when the EIP exists, as far as this process knows: since it was bought, or is known to be written down. */
-  existsSince: number;
-  /** Answered refusals of AllocateEipAddress with the token in use. */
-  tokenRefusals: number;
-  noInterfaceSince: number | undefined;
-  /** Since when the look-up of the bandwidth package has failed, and when it did last. */
-  packageUnseen: { readonly since: number; readonly at: number } | undefined;
-  /** The EIP that is bound to nothing, and since when. */
-  unused: { readonly allocationId: string; readonly since: number } | undefined;
-  /** The EIP that a look has shown in use, and since when; not since before it was bound the last time. */
-  inUse: { readonly allocationId: string; readonly since: number } | undefined;
-  /** The EIP that was not listed, and since when. */
-  missing: { readonly allocationId: string; readonly since: number } | undefined;
-  retainedSince: number | undefined;
-  refusal:
-    | {
-        act: Action['do'];
-        reason: Reason;
-        message: string;
-        topic: string;
-        isPassing: boolean;
-        dueAt: number;
-        isQuota: boolean;
-      }
-    | undefined;
-  /** How often the finalizer was put back, and when last. */
-  restores: { readonly times: number; readonly at: number } | undefined;
-  refusals: number;
-  epoch: number;
-}
 
 /** After this long without an attempt, the bandwidth package is looked up again; milliseconds. */
 const UNSEEN_MS = 60_000;
@@ -143,9 +96,12 @@ export class Tracker {
     entry.hasWritten = true;
   }
 
-  /** The change that was accepted last. Asking begins no tracking: one that does not lead yet knows of no quiet. */
-  lastAccepted(uid: string): TrackedState['accepted'] {
-    return this.#entries.get(uid)?.accepted;
+  /**
+   * Whether this process has had the EIP detached, and not bound since: whatever was sent after that. Asking begins no
+   * tracking: one that does not lead yet knows of no quiet.
+   */
+  isDetached(uid: string): boolean {
+    return this.#entries.get(uid)?.isDetached ?? false;
   }
 
   /** A change is about to be sent. Until its answer is here, anything may happen. */
@@ -199,6 +155,7 @@ export class Tracker {
     const entry = this.#entry(uid);
     entry.quietSince = this.#clock.mono();
     entry.accepted = step.do;
+    if (step.do === 'Unassociate' || step.do === 'Associate') entry.isDetached = step.do === 'Unassociate';
     entry.epoch += 1;
     entry.refusals = 0;
     entry.tokenRefusals = 0;
@@ -366,32 +323,7 @@ export class Tracker {
   #entry(uid: string): Entry {
     let entry = this.#entries.get(uid);
     if (!entry) {
-      entry = {
-        quietSince: this.#clock.mono(),
-        isCertain: false,
-        isUntouched: false,
-        hasSent: false,
-        foundNothingAt: undefined,
-        hasWritten: false,
-        noted: undefined,
-        logged: undefined,
-        driftSince: undefined,
-        accepted: undefined,
-        released: undefined,
-        bought: undefined,
-        existsSince: this.#clock.mono(),
-        tokenRefusals: 0,
-        noInterfaceSince: undefined,
-        packageUnseen: undefined,
-        unused: undefined,
-        inUse: undefined,
-        missing: undefined,
-        retainedSince: undefined,
-        refusal: undefined,
-        restores: undefined,
-        refusals: 0,
-        epoch: 0,
-      };
+      entry = newEntry(this.#clock.mono());
       this.#entries.set(uid, entry);
     }
     return entry;

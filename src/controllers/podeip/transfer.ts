@@ -1,6 +1,7 @@
 import { REQUEST } from '../../api/annotations.ts';
 import { SERVICE_UID } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
+import { SEND_WITHIN_MS } from './quiet.ts';
 import { isOurs, readRecord, type PodEipRecord } from './record.ts';
 import { isMissing, isSettled, isTwinAbout, justAccepted, provesOwnership, settling } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
@@ -45,6 +46,10 @@ export const isReusableFor = (predecessor: PodEip, podEip: PodEip): boolean => {
 /** How long a new pod waits for an EIP that is being detached from its predecessor; wall time, milliseconds. */
 const DETACHING_MS = 30_000;
 
+/** The same. Without an election it is offered only when nothing that a twin has sent can take effect any more. */
+const detachingMs = ({ isUnelected, settleMs }: PodEipSituation['settings']): number =>
+  DETACHING_MS + (isUnelected === true ? SEND_WITHIN_MS + settleMs : 0);
+
 /** A PodEIP whose EIP may be transferred to this one, with its record. */
 interface Predecessor {
   readonly podEip: PodEip;
@@ -63,7 +68,8 @@ export const receiveTransfer = (it: PodEipSituation): Step | undefined => {
   const mine = predecessors.find(({ record }) => record.successorUid === uid);
   if (mine) return isRefused ? cancelTransfer(it, mine.podEip) : takeOwnership(it, mine.podEip);
   // A twin may be about to name this one as successor. Who sees its note too late fails by the version of the PodEIP.
-  if (isTwinAbout(it) && predecessors.length > 0) return settling(it);
+  const isAnyFree = predecessors.some(({ record }) => record.successorUid === undefined);
+  if (isAnyFree && isTwinAbout(it)) return settling(it);
   // A PodEIP whose own purchase may still take effect would end up with two EIPs.
   return isRefused || memory.isUntouched !== true ? undefined : chooseReusable(it, predecessors);
 };
@@ -103,7 +109,7 @@ const takeOwnership = (it: PodEipSituation, predecessor: PodEip): Step | undefin
  * No PodEIP names this one as successor: it is named where an EIP is offered, and waits for one that is being detached.
  */
 const chooseReusable = (
-  { seen: { now }, podEip }: PodEipSituation,
+  { seen: { now }, podEip, settings }: PodEipSituation,
   predecessors: readonly Predecessor[],
 ): Step | undefined => {
   const free = predecessors.filter(({ record }) => record.successorUid === undefined);
@@ -113,7 +119,7 @@ const chooseReusable = (
     .toSorted((a, b) => (a.metadata.uid < b.metadata.uid ? -1 : 1));
   if (offered) return { do: 'AssignSuccessor', podEip, predecessor: offered };
   // A time in the future was written by another clock, and may be far away.
-  const detaching = free.find(({ record }) => Math.abs(now - (record.goneSince ?? 0)) < DETACHING_MS);
+  const detaching = free.find(({ record }) => Math.abs(now - (record.goneSince ?? 0)) < detachingMs(settings));
   return (
     detaching && wait('InTransition', `${detaching.podEip.spec.allocationID} is coming from an earlier pod`, POLL_MS)
   );

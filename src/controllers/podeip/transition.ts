@@ -66,7 +66,7 @@ export const transitionAfter = (step: Action, mono: number): Transition | undefi
 /** What is remembered, as of the moment when what was read was asked for; milliseconds ago. */
 export const asOf = (memory: ObservedState['memory'], agoMs: number): ObservedState['memory'] => ({
   ...memory,
-  quietMs: Math.max(0, memory.quietMs - agoMs),
+  quietMs: memory.quietMs < 0 ? memory.quietMs - agoMs : Math.max(0, memory.quietMs - agoMs),
   inUseMs: Math.max(0, (memory.inUseMs ?? 0) - agoMs),
   ...(memory.ageMs !== undefined && { ageMs: Math.max(0, memory.ageMs - agoMs) }),
 });

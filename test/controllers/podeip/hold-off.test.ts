@@ -1,6 +1,7 @@
 import test from 'ava';
-import { ALLOCATED_ADDRESS, KEYS } from '../../../src/api/annotations.ts';
+import { ALLOCATED_ADDRESS, KEYS, QUIET_SINCE, SUCCESSOR_UID } from '../../../src/api/annotations.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../../../src/api/knative.ts';
+import type { PodEip } from '../../../src/api/podeip.ts';
 import { Operating } from '../../harness/operating.ts';
 
 const NEW: Readonly<Record<string, string>> = { [KEYS.withEip[2]]: 'true' };
@@ -51,6 +52,31 @@ test('a Service that flaps buys one EIP: the next pod has the address of the one
   await world.pass(60_000);
   t.deepEqual(world.cloud.eips(), [], 'it does not outlive the hold-off');
   t.deepEqual(await world.podEips(), []);
+  await world.stop();
+});
+
+test('without an election, where a second process might be at work, the next pod waits longer, and has the same address', async (t) => {
+  const config = { ...HOLD, leaderElection: { enabled: false, namespace: 'kube-system' } };
+  const world = await Operating.create({ config });
+  const address = await arrive(world, 'first');
+  await world.pass(60_000);
+  await world.endPod('first');
+  await world.pass(5_000);
+  const noted: string[] = [];
+  world.server.onWrite(({ object, previous }) => {
+    const [now, before] = [object, previous].map((it) => (it as unknown as PodEip | undefined)?.metadata.annotations);
+    for (const key of [SUCCESSOR_UID, QUIET_SINCE]) {
+      const note = now?.[key];
+      if (note !== undefined && note !== before?.[key]) noted.push(`${key} of ${object.metadata.name}`);
+    }
+  });
+  t.is(await arrive(world, 'next'), address);
+  t.is(count(world, 'AllocateEipAddress'), 1);
+  // Of a purchase that a second process has decided on, and the transfer, only one goes through.
+  const assigned = noted.indexOf(`${SUCCESSOR_UID} of first`);
+  t.true(assigned > 0, noted.join(', '));
+  t.is(noted[assigned - 1], `${QUIET_SINCE} of next`);
+  t.true(noted.includes(`${QUIET_SINCE} of next`, assigned), 'nor of two transfers one of which is given up');
   await world.stop();
 });
 

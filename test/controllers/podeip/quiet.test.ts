@@ -213,7 +213,7 @@ test('without an election a change waits for a new look where the PodEIP goes me
   const ports = { kube, clock, tracker, settings: { ...settings, isUnelected: true } };
   const send = () => endQuiet({ podEip: podEip(), isPurchase: false, readAt: 0 }, ports, signal);
   await t.notThrowsAsync(send());
-  for (const changed of [ending, kept, undefined]) {
+  for (const changed of [ending, kept, podEip({ allocationID: 'eip-other' }), undefined]) {
     present.is = changed;
     await t.throwsAsync(send(), { name: 'KubeFault' });
   }

@@ -5,7 +5,7 @@ import { QUIET_SINCE, REUSABLE } from '../../../src/api/annotations.ts';
 import { SERVICE_UID } from '../../../src/api/knative.ts';
 import { PODEIP, type PodEip } from '../../../src/api/podeip.ts';
 import { decide } from '../../../src/controllers/podeip/decide.ts';
-import type { Settings, TrackedState } from '../../../src/controllers/podeip/observation.ts';
+import type { ObservedState, Settings, TrackedState } from '../../../src/controllers/podeip/observation.ts';
 import { recalled } from '../../../src/controllers/podeip/observe.ts';
 import { CHANGING, SEND_WITHIN_MS } from '../../../src/controllers/podeip/quiet.ts';
 import { isSettled } from '../../../src/controllers/podeip/safeguards.ts';
@@ -173,4 +173,22 @@ test('of a purchase and a transfer for one PodEIP only one goes through', async 
   const bought = await endQuiet({ podEip: written, isPurchase: true, readAt: one.clock.mono() }, one, signal);
   t.not(bought, undefined);
   await t.throwsAsync(noteTransfer(written, other, signal), { message: /conflict|modified|changed/u });
+});
+
+test('an EIP whose claim was given up, and which a twin may have bound just then, is looked at before the PodEIP goes', (t) => {
+  const podEip = the.podEip({ request: the.existing, bindings: [the.binding], isEnding: true });
+  const of = (parts: Partial<ObservedState>, settings = unelected) =>
+    decide(the.seen({ pod: null, podEip, memory: certain, ...parts }), settings);
+  t.like(of({}, elected), { do: 'RemoveFinalizer' });
+  t.like(of({ memory: { ...certain, quietMs: 0 } }), { do: 'Wait', reason: 'Settling' });
+  t.like(of({}), { do: 'ReadEip', allocationId: 'eip-1' });
+  const bound = the.usersEip(the.bound);
+  t.like(of({ eip: bound }), { do: 'ReadCompetingClaims' });
+  t.like(of({ eip: bound, competitors: [] }), { do: 'Unassociate', allocationId: 'eip-1' });
+  t.like(of({ eip: the.usersEip(), competitors: [] }), { do: 'RemoveFinalizer' });
+  t.like(of({ eip: null, competitors: [] }), { do: 'RemoveFinalizer' });
+  const next = { podEip: { ...the.podEip(BOUND), metadata: { ...the.podEip().metadata, uid: 'next' } }, pod: null };
+  t.like(of({ eip: bound, competitors: [next] }), { do: 'RemoveFinalizer' }, 'the next one’s');
+  const nobodys = the.podEip({ request: the.existing, isEnding: true });
+  t.like(of({ podEip: nobodys }), { do: 'RemoveFinalizer' }, 'it was never bound');
 });
