@@ -6,13 +6,15 @@ import { connectionArgs, connectionFlags } from './kubectl-flags.ts';
 import type { Register, Shell } from './shell.ts';
 
 const DETAILS = `
-This is also a plugin of kubectl: with kubectl-eip on the PATH, "kubectl eip" is the same. Installing the package with
-npm install --global puts it there, and so does npm link in a checkout. It reads the cluster through the user's own
-kubectl, whose flags it takes, with the rights of the user, and changes nothing.
+This is also a plugin of kubectl and of kn: with kubectl-eip and kn-eip on the PATH, "kubectl eip" and "kn eip" are the
+same. Installing the package with npm install --global puts them there, and so does npm link in a checkout. It reads the
+cluster through the user's own kubectl, whose flags it takes, with the rights of the user, and changes nothing.
 
 Examples:
   kubectl eip list -A                         every address of the cluster
   kubectl eip list -l app=web --state attention
+  kubectl eip list -A -o yaml                 for programs; -o name writes what kubectl takes
+  kubectl get podeip -A -w                    as it changes, by kubectl itself
   kubectl eip describe web-1                  one address: what it is, why it is not there, what to do
   kubectl eip history web-1                   what happened to it, as far as Events remember (an hour, usually)
   kubectl eip explain -f service.yaml         what a manifest will do, and what is wrong with it
@@ -26,7 +28,7 @@ interface Flags {
   readonly allNamespaces?: boolean;
   readonly selector?: string;
   readonly state?: string;
-  readonly output: 'table' | 'wide' | 'json';
+  readonly output: Commands.EipOutput;
 }
 
 const NAMESPACE = 'the namespace, instead of that of the context';
@@ -36,7 +38,7 @@ const STATES = ['inUse', 'waiting', 'attention', 'kept', 'goingBack'];
 export const eipCommand: Register = (program, shell, end) => {
   const eip = program
     .command('eip')
-    .description('look at the addresses of a cluster; also as kubectl eip')
+    .description('look at the addresses of a cluster; also as kubectl eip and kn eip')
     .addHelpText('after', DETAILS);
 
   explainCommand(eip, shell, end);
@@ -50,7 +52,9 @@ export const eipCommand: Register = (program, shell, end) => {
     .option('-l, --selector <labels>', 'only those of pods with these labels, and PodEIPs that have them')
     .addOption(new Option('--state <state>', 'only those in this state').choices(STATES))
     .addOption(
-      new Option('-o, --output <format>', 'how it is written').choices(['table', 'wide', 'json']).default('table'),
+      new Option('-o, --output <format>', 'how it is written')
+        .choices(['table', 'wide', 'json', 'yaml', 'name'])
+        .default('table'),
     )
     .action((flags: Flags) => runRead(shell, end, async ({ listAddresses }) => listAddresses(connected(flags), shell)));
   connectionFlags(list);
@@ -64,7 +68,9 @@ export const eipCommand: Register = (program, shell, end) => {
       .description(description)
       .argument('<pod>', 'the name of the pod, which is that of its PodEIP')
       .option('-n, --namespace <name>', NAMESPACE)
-      .addOption(new Option('-o, --output <format>', 'how it is written').choices(['table', 'json']).default('table'))
+      .addOption(
+        new Option('-o, --output <format>', 'how it is written').choices(['table', 'json', 'yaml']).default('table'),
+      )
       .action((pod: string, flags: Flags) =>
         runRead(shell, end, async (commands) => commands[name](pod, connected(flags), shell)),
       );

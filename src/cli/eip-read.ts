@@ -1,3 +1,4 @@
+import { stringify } from 'yaml';
 import { KEYS } from '../api/annotations.ts';
 import type { Pod } from '../api/core.ts';
 import type { PodEip } from '../api/podeip.ts';
@@ -17,17 +18,22 @@ interface Out {
   readonly err: (text: string) => void;
 }
 
+export type EipOutput = 'table' | 'wide' | 'json' | 'yaml' | 'name';
+
 interface ListFlags extends KubectlFlags {
   readonly selector?: string | undefined;
   readonly state?: string | undefined;
-  readonly output: 'table' | 'wide' | 'json';
+  readonly output: EipOutput;
 }
 
 interface OneFlags extends KubectlFlags {
-  readonly output: 'table' | 'wide' | 'json';
+  /** Neither `wide` nor `name`, which say something of a list alone. */
+  readonly output: EipOutput;
 }
 
 const PODEIPS = 'podeips.v1beta1.alibabacloud.com';
+/** How `kubectl get -o name` writes the kind in front of a name. */
+const KIND = 'podeip.alibabacloud.com';
 /** The reportingController of the controller's Events. */
 const REPORTER = 'alibabacloud.com/knative-eip';
 
@@ -56,6 +62,13 @@ const selectedBy = async (
   return new Set((await Promise.all([ofPods, keysOf(PODEIPS)])).flat());
 };
 
+/** What programs read, as they asked for it; undefined where a person does. */
+const forPrograms = (value: unknown, output: EipOutput): string | undefined => {
+  if (output === 'json') return `${JSON.stringify(value, null, 2)}\n`;
+  // A text of the cloud in several lines, or with an escape sequence, is quoted.
+  return output === 'yaml' ? stringify(value, { lineWidth: 0 }) : undefined;
+};
+
 /** `kubectl eip list` */
 export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out): Promise<number> => {
   const [{ items }, selected] = await Promise.all([
@@ -66,8 +79,10 @@ export const listAddresses = async (flags: ListFlags, { clock, out, err }: Out):
     .filter((it) => selected === undefined || selected.has(keyOf(it.metadata)))
     .filter((it) => flags.state === undefined || phaseOf(it) === flags.state)
     .map(addressOf);
-  if (flags.output === 'json') {
-    out(`${JSON.stringify(all, null, 2)}\n`);
+  const text =
+    flags.output === 'name' ? all.map(({ pod }) => `${KIND}/${pod}\n`).join('') : forPrograms(all, flags.output);
+  if (text !== undefined) {
+    out(text);
     return 0;
   }
   if (all.length === 0) {
@@ -155,7 +170,8 @@ const historyTable = (all: readonly Happening[]): string =>
 /** `kubectl eip history` */
 export const history = async (pod: string, flags: OneFlags, { out, err }: Out): Promise<number> => {
   const all = await happenings(pod, flags);
-  if (flags.output === 'json') out(`${JSON.stringify(all, null, 2)}\n`);
+  const text = forPrograms(all, flags.output);
+  if (text !== undefined) out(text);
   else if (all.length === 0) err(`No Events about the address of pod ${plain(pod)} are remembered.\n`);
   else out(historyTable(all));
   return 0;
@@ -168,8 +184,9 @@ export const describe = async (pod: string, flags: OneFlags, { clock, out, err }
   const all = await happenings(pod, flags);
   const it = addressOf(podEip);
   const conditions = podEip.status?.conditions ?? [];
-  if (flags.output === 'json') {
-    out(`${JSON.stringify({ ...it, conditions, history: all }, null, 2)}\n`);
+  const text = forPrograms({ ...it, conditions, history: all }, flags.output);
+  if (text !== undefined) {
+    out(text);
     return 0;
   }
   const facts: readonly (readonly [name: string, value: string | undefined])[] = [

@@ -97,6 +97,8 @@ export interface Throttle {
    * take turns: the rate is the account's, and no namespace waits until another one has all that it wants.
    */
   acquire(action: CloudAction, signal?: AbortSignal): Promise<void>;
+  /** Sends a call that has had its turn, and counts it until it is answered. */
+  send<T>(action: CloudAction, call: () => Promise<T>): Promise<T>;
   /** The cloud throttled the action: empties its bucket, halves its rate, and waits at least `retryAfterMs`. */
   slowDown(action: CloudAction, retryAfterMs?: number): void;
   /** Calls that wait for their turn. */
@@ -105,6 +107,8 @@ export interface Throttle {
   pace(action: CloudAction): number;
   /** Calls of the action that could be sent now without a wait. */
   left(action: CloudAction): number;
+  /** Calls of the action that have had their turn and are not answered yet. */
+  underWay(action: CloudAction): number;
   /** Calls of the action per minute at its full rate: this cluster's share of the account's. */
   perMinute(action: CloudAction): number;
 }
@@ -281,6 +285,8 @@ export const createThrottle = (
   if (!(share > 0 && share <= 1))
     throw new RangeError(`the share of the API rates is ${share}; it must be above 0, at most 1`);
   const buckets = new Map<CloudAction, Bucket>();
+  const sent = new Map<CloudAction, number>();
+  const underWay = (action: CloudAction): number => sent.get(action) ?? 0;
   const bucket = (action: CloudAction): Bucket => {
     const known = buckets.get(action);
     if (known !== undefined) return known;
@@ -298,6 +304,15 @@ export const createThrottle = (
     waiting: (action) => bucket(action).waiting,
     pace: (action) => bucket(action).pace(),
     left: (action) => bucket(action).left(),
+    underWay,
+    async send(action, call) {
+      sent.set(action, underWay(action) + 1);
+      try {
+        return await call();
+      } finally {
+        sent.set(action, underWay(action) - 1);
+      }
+    },
     perMinute: (action) => rates[action] * share,
   };
 };
@@ -307,7 +322,7 @@ const turnsOf =
   async <T>(action: CloudAction, signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> => {
     await throttle.acquire(action, signal);
     try {
-      return await send();
+      return await throttle.send(action, send);
     } catch (error) {
       const isThrottle = error instanceof CloudFault && FAULT[error.kind].retry === 'throttle';
       if (isThrottle) throttle.slowDown(action, error.retryAfterMs);

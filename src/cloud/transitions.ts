@@ -37,30 +37,67 @@ const KEPT_MS = 10_000;
 /** So long after a look that failed, milliseconds. */
 const AFTER_FAULT_MS = 1_000;
 
+/** Known to so little, it is looked at for the first time when it must be over; milliseconds. */
+const KNOWN_WELL_MS = 10;
+
 /**
  * How long it is until the next look, milliseconds: soon while few of the account's calls of a minute are used up, and
- * seldom where others need what is left.
+ * seldom where others need what is left. Half of a minute's calls may come at once, and a sixth where the cloud has
+ * throttled: no more is ever left.
  */
 const everyMs = ({ left, perMinute }: Pick<Throttle, 'left' | 'perMinute'>): number => {
   const share = left('DescribeEipAddresses') / perMinute('DescribeEipAddresses');
-  if (share >= 0.6) return 60;
-  if (share >= 0.3) return 125;
+  if (share >= 0.3) return 60;
+  if (share >= 0.2) return 125;
   return share >= 0.1 ? 500 : 1_000;
+};
+
+/** How long a transition has taken, by the looks at it; milliseconds. */
+interface Took {
+  /** 0 where it was over at the first look. */
+  readonly atLeastMs: number;
+  readonly atMostMs: number;
+}
+
+/** The first looks at a transition, milliseconds after it began. */
+interface FirstLooks {
+  readonly firstMs: number;
+  /** The quickest of the last ones was over then; 0 where none is known. */
+  readonly secondMs: number;
+}
+
+const within = (ms: number): number => Math.min(LATEST_MS, Math.max(SOONEST_MS, ms));
+
+/**
+ * When the next transition is looked at: between the time that the quickest of the last ones took at most and the
+ * longest that one of them took at least and that is shorter, and at the former. Where all take the same time, each
+ * first look halves what is not known of it.
+ */
+const firstLooks = (took: readonly Took[]): FirstLooks => {
+  if (took.length === 0) return { firstMs: FIRST_MS, secondMs: 0 };
+  const quickest = Math.min(...took.map(({ atMostMs }) => atMostMs));
+  const atLeast = Math.max(0, ...took.map(({ atLeastMs }) => atLeastMs).filter((ms) => ms < quickest));
+  const firstMs = quickest - atLeast <= KNOWN_WELL_MS ? quickest : Math.round((quickest + atLeast) / 2);
+  return { firstMs: within(firstMs), secondMs: within(quickest) };
 };
 
 interface Followed {
   readonly goal: Goal;
   readonly since: number;
   readonly firstAt: number;
-  /** While a look is under way, the soonest. */
+  readonly secondAt: number;
   nextAt: number;
   /** When the last look was asked for that showed something else; undefined where there was none. */
   notYetAt: number | undefined;
   /** Who waits for it. */
   readonly keys: Set<string>;
-  /** Whether a look is under way: the next one waits for its answer. */
-  isLooking: boolean;
+  /** How many looks are under way. */
+  looking: number;
 }
+
+/** Whether it may be looked at again: the second look alone does not wait for the answer of the one before. */
+const mayLook = ({ looking, nextAt, secondAt }: Followed): boolean =>
+  looking === 0 || (looking === 1 && nextAt <= secondAt);
 
 interface TransitionPorts {
   readonly cloud: Pick<Cloud, 'describeEip'>;
@@ -81,8 +118,8 @@ export class SharedTransitionPoll {
   readonly #ports: TransitionPorts;
   readonly #followed = new Map<string, Followed>();
   readonly #readings = new Map<string, Reading>();
-  /** How long the last transitions have taken at least; milliseconds. */
-  readonly #took: Readonly<Record<Goal, number[]>> = { InUse: [], Available: [] };
+  /** How long the last transitions have taken. */
+  readonly #took: Readonly<Record<Goal, Took[]>> = { InUse: [], Available: [] };
   #cancel: (() => void) | undefined;
 
   constructor(ports: TransitionPorts) {
@@ -97,15 +134,17 @@ export class SharedTransitionPoll {
       followed.keys.add(key);
       return;
     }
-    const firstAt = Math.max(this.#ports.clock.mono(), since + this.#firstMs(goal));
+    const { firstMs, secondMs } = firstLooks(this.#took[goal]);
+    const firstAt = Math.max(this.#ports.clock.mono(), since + firstMs);
     this.#followed.set(allocationId, {
       goal,
       since,
       firstAt,
+      secondAt: since + secondMs,
       nextAt: firstAt,
       notYetAt: undefined,
       keys: new Set([key]),
-      isLooking: false,
+      looking: 0,
     });
     this.#schedule();
   }
@@ -117,17 +156,12 @@ export class SharedTransitionPoll {
     return reading;
   }
 
-  #firstMs(goal: Goal): number {
-    const took = this.#took[goal];
-    return took.length === 0 ? FIRST_MS : Math.min(LATEST_MS, Math.max(SOONEST_MS, Math.min(...took)));
-  }
-
   #schedule(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     const { clock, signal } = this.#ports;
-    // Whose look is under way comes again with its answer.
-    const idle = [...this.#followed.values()].filter(({ isLooking }) => !isLooking);
+    // Whoever has looks under way comes again with their answers.
+    const idle = [...this.#followed.values()].filter(mayLook);
     if (idle.length === 0 || signal.aborted) return;
     const nextAt = Math.min(...idle.map((it) => it.nextAt));
     this.#cancel = clock.timer(Math.max(0, nextAt - clock.mono()), () => this.#look());
@@ -140,8 +174,9 @@ export class SharedTransitionPoll {
     const ms = everyMs(throttle);
     for (const [allocationId, it] of this.#followed) {
       if (now - it.since > GIVE_UP_MS) this.#followed.delete(allocationId);
-      else if (!it.isLooking && it.nextAt <= now + ms / 2) {
-        it.nextAt = now + Math.max(ms, (now - it.firstAt) * PART_OF_OVERDUE);
+      else if (mayLook(it) && it.nextAt <= now + ms / 2) {
+        const nextAt = now + Math.max(ms, (now - it.firstAt) * PART_OF_OVERDUE);
+        it.nextAt = it.secondAt > now ? Math.min(nextAt, it.secondAt) : nextAt;
         void onBehalfOfMany(() => this.#lookAt(allocationId, it));
       }
     }
@@ -152,18 +187,18 @@ export class SharedTransitionPoll {
     const { cloud, clock, signal } = this.#ports;
     const askedAt = clock.mono();
     let eip: Eip | undefined;
-    it.isLooking = true;
+    it.looking += 1;
     try {
       eip = await cloud.describeEip(allocationId, signal);
     } catch {
       // Whoever waits for it looks by himself in the end, and says what is wrong.
       it.nextAt = Math.max(it.nextAt, askedAt + AFTER_FAULT_MS);
     } finally {
-      it.isLooking = false;
+      it.looking -= 1;
     }
     if (this.#followed.get(allocationId) !== it) return;
     if (eip?.status !== it.goal) {
-      it.notYetAt = eip ? askedAt : it.notYetAt;
+      if (eip) it.notYetAt = Math.max(it.notYetAt ?? 0, askedAt);
       this.#schedule();
       return;
     }
@@ -183,10 +218,9 @@ export class SharedTransitionPoll {
     this.#readings.set(allocationId, reading);
   }
 
-  /** One that was over at the first look may have been over for long: the next one is looked at sooner. */
-  #learn({ goal, since, notYetAt }: Followed, askedAt: number): void {
+  #learn({ goal, since, notYetAt = since }: Followed, askedAt: number): void {
     const took = this.#took[goal];
-    took.push(notYetAt === undefined ? (askedAt - since) / 2 : notYetAt - since);
+    took.push({ atLeastMs: notYetAt - since, atMostMs: askedAt - since });
     if (took.length > LEARNT) took.shift();
   }
 }

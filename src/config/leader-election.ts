@@ -9,7 +9,7 @@ export const leaderElection = z
       .default(true)
       .meta(
         rule(
-          'Whether one replica is chosen to work while the others wait. Where it is false, two processes must never run at once, not even in a roll-out (strategy Recreate): two that change the same EIPs may leave one bound, or paid for.',
+          'Whether one replica is chosen to work while the others wait. Where it is false, only one process is meant to run, in a roll-out too (strategy Recreate): two at once make the same calls to the cloud, and each waits half a minute for what the other may have sent.',
           'true or false',
         ),
       ),

@@ -35,7 +35,7 @@ export const laneOf = ({
 };
 
 /** So many may wait for their turn at the cloud, so that no turn is left unused. */
-const WAIT_FOR_TURN = 2;
+const WAIT_FOR_TURN = 1;
 
 type ScarceAction = 'AllocateEipAddress' | 'UnassociateEipAddress';
 
@@ -45,10 +45,18 @@ const NEXT_CALL: Readonly<Partial<Record<QueueLane, ScarceAction>>> = {
   detach: 'UnassociateEipAddress',
 };
 
-/** How many keys of a lane may be worked on at once. `left` is how many calls of an action may be sent now. */
-export const roomOf = (lane: QueueLane, left: (action: ScarceAction) => number): number => {
+/** What is known of the calls of an action: see src/cloud/throttle.ts. */
+interface CallsOf {
+  /** How many may be sent now. */
+  left(action: ScarceAction): number;
+  /** How many are not answered yet: the keys that wait for these need no other. */
+  underWay(action: ScarceAction): number;
+}
+
+/** How many keys of a lane may be worked on at once. */
+export const roomOf = (lane: QueueLane, calls: CallsOf): number => {
   const action = NEXT_CALL[lane];
-  return action === undefined ? Infinity : left(action) + WAIT_FOR_TURN;
+  return action === undefined ? Infinity : calls.left(action) + calls.underWay(action) + WAIT_FOR_TURN;
 };
 
 /** So many look-ups of interfaces are left to those that have more need of them. */

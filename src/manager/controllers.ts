@@ -109,7 +109,7 @@ export const runControllers = (parts: OperationParts): Operation => {
       const accepted = podEip && tracker.lastAccepted(podEip.metadata.uid);
       return laneOf({ pod: caches.pods.store.get(key), podEip, accepted });
     },
-    roomOf: (lane) => roomOf(lane, (action) => cloud.throttle.left(action)),
+    roomOf: (lane) => roomOf(lane, cloud.throttle),
     observer: {
       taken: (waitedMs) => {
         measured.added();

@@ -64,7 +64,7 @@ export const printSummary = (
             ...(applied === 0
               ? []
               : [
-                  `  contradictory requests refused   ${denied} of ${applied}   (by the webhook, before there was a pod)`,
+                  `  contradictory requests refused   ${denied} of ${applied}   (before there was a pod)`,
                   `  EIPs that nobody has, refused    ${refused.filter(({ refusal }) => refusal !== undefined).length} of ${refused.length}   (by the controller)`,
                 ]),
           ]),

@@ -49,7 +49,8 @@ import {
 } from './samples.ts';
 import { teach, type Lesson } from './lesson.ts';
 import { LESSONS as ALL_LESSONS } from './lessons.ts';
-import { liveScreen, plainScreen, type Screen } from './screen.ts';
+import { createNarrator, type Narrator } from './narrator.ts';
+import { liveScreen, plainScreen } from './screen.ts';
 import { play, stayEmpty } from './demo.ts';
 import { printSummary } from './print-summary.ts';
 
@@ -100,6 +101,7 @@ export const runSandbox: RunSandbox = async (options) => {
   const context = new AbortController();
 
   let controller: Manager | undefined;
+  let narrator: Narrator | undefined;
   // There is no network of Services here: the API server reaches the webhooks directly.
   const server = createApiServer({ clock, random, webhooks: { serviceUrl: () => controller?.webhookUrl() } });
   const stopCollecting = server.startGarbageCollector();
@@ -194,7 +196,7 @@ export const runSandbox: RunSandbox = async (options) => {
     });
     screen.head(`Kubernetes API   ${kubeHttp.url}`);
     screen.head(`  kubectl --kubeconfig ${path} get podeip -A -w`);
-    screen.head(`  knative-eip doctor --kubeconfig ${path}`);
+    screen.head(`  npx knative-eip doctor --kubeconfig ${path}`);
     screen.head(`Status page      ${controller.urls.page ?? 'off'}/`);
     screen.head(`Free to name     EIPs ${EXISTING_EIP}, ${ANOTHER_EIP}`);
     screen.head(`                 bandwidth plan ${BANDWIDTH_PACKAGE}`);
@@ -207,7 +209,9 @@ export const runSandbox: RunSandbox = async (options) => {
     if (logFile !== undefined) screen.head(`Log              ${logFile}`);
 
     const ledger = new AddressLedger(kube, cloud, clock);
-    const watching = watch(ledger, screen, context.signal);
+    narrator = createNarrator(ledger, screen);
+    const { say } = narrator;
+    const watching = watch(narrator, context.signal);
     await prepared(kube, transport, signal);
     const stage = {
       kube,
@@ -216,11 +220,12 @@ export const runSandbox: RunSandbox = async (options) => {
       clock,
       seconds: forSeconds,
       signal,
-      say: (line: string) => screen.say(line),
+      say,
     };
     if (lesson) await teach(lesson, { ...stage, cloud });
     else await (options.plays === 'demo' ? play(stage) : stayEmpty(stage));
     const isClean = await cleared(ledger, kube);
+    await narrator.done();
     stop.abort();
     await stopped(controller, print);
     context.abort();
@@ -233,7 +238,7 @@ export const runSandbox: RunSandbox = async (options) => {
     stop.abort();
     context.abort();
     stopCollecting();
-    await Promise.allSettled([kubeHttp.close(), cloudHttp.close()]);
+    await Promise.allSettled([narrator?.done(), kubeHttp.close(), cloudHttp.close()]);
     if (exit === 0 || logFile === undefined) rmSync(folder, { recursive: true, force: true });
     else print(`The log of the controller: ${logFile}\n`);
   }
@@ -252,10 +257,9 @@ const logTo = (file: string, { logLevel, logFormat }: Config): Promise<Log> => {
   return createLog({ level: logLevel, format: logFormat === 'json' ? 'json' : 'pretty', terminal: false, to });
 };
 
-const watch = async (ledger: AddressLedger, screen: Screen, signal: AbortSignal) => {
+const watch = async (narrator: Narrator, signal: AbortSignal) => {
   while (!signal.aborted) {
-    const rows = await ledger.look();
-    screen.show(rows, `${ledger.bought()} EIPs bought by the controller in the account, beside ECI's and yours`);
+    await narrator.look();
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
 };

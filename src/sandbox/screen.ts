@@ -30,15 +30,20 @@ const LEAST_SAID = 3;
 /** Of the head, there are at least so many lines, or none: how the API is reached. The first lines stay longest. */
 const SHORT_HEAD = 2;
 
+/** What a line about something that happens begins with. */
+const BULLETS: readonly string[] = ['+ ', '~ ', 'x ', '- '];
+
 /**
- * A line in as many as it needs: those after the first stand below it, and none begins with the space between words.
+ * A line in as many as it needs: those after the first stand below its text, beside its bullet, and none begins with
+ * the space between words.
  */
 const wrapped = (line: string, columns: number): readonly string[] => {
   const text = line.trimStart();
   const indent = Math.min(line.length - text.length, Math.floor(columns / 2));
-  return wrapAnsi(text, columns - indent, { hard: true })
+  const beside = BULLETS.includes(text.slice(0, 2)) ? 2 : 0;
+  return wrapAnsi(text, Math.max(1, columns - indent - beside), { hard: true })
     .split('\n')
-    .map((part) => ' '.repeat(indent) + part);
+    .map((part, index) => ' '.repeat(index === 0 ? indent : indent + beside) + part);
 };
 
 /**

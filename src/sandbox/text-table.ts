@@ -18,6 +18,19 @@ const cell = (text: string, width: number): string => {
   return short + ' '.repeat(Math.max(0, width - stringWidth(short)));
 };
 
+/** What Knative puts between the Revision and what Kubernetes makes up for the pod. */
+const OF_REVISION = '-deployment-';
+
+/**
+ * The name of a pod in exactly so many columns. Before one of Knative loses its Revision, which tells the old pod of a
+ * rollout from the new one, it loses the hash of its template.
+ */
+const podCell = (pod: string, width: number): string => {
+  const at = pod.indexOf(OF_REVISION);
+  if (at === -1 || stringWidth(pod) <= width) return cell(pod, width);
+  return cell(`${pod.slice(0, at)}…${pod.slice(pod.lastIndexOf('-') + 1)}`, width);
+};
+
 /** The table in lines of at most `columns`, its head first, sorted by pod: names give way first, then whole columns. */
 export const table = (rows: readonly Row[], columns: number): readonly string[] => {
   const all = [HEAD, ...rows.toSorted((a, b) => a.pod.localeCompare(b.pod, 'en'))];
@@ -31,13 +44,14 @@ export const table = (rows: readonly Row[], columns: number): readonly string[] 
     if (roomFor(shown) < Math.min(widths.pod, NARROWEST)) shown = shown.filter((each) => each !== column);
   const pod = Math.max(1, Math.min(widths.pod, roomFor(shown)));
   return all.map((row) => {
-    const cells = shown.map((column) => cell(row[column], column === 'pod' ? pod : widths[column]));
+    const cells = shown.map((column) => (column === 'pod' ? podCell(row.pod, pod) : cell(row[column], widths[column])));
     return cliTruncate(cells.join(GAP).trimEnd(), columns);
   });
 };
 
-/** What stands beside the name in a line: two spaces before it, the address, the state, and the usual reasons. */
-const BESIDE = 2 + 16 + 15 + 16;
+/** What stands beside the name in a line: two spaces before it, the address, the state, and most reasons. */
+const STATE = 14;
+const BESIDE = 2 + 16 + STATE + 1 + 19;
 const WIDEST = 58;
 const SMALLEST = 20;
 
@@ -46,7 +60,11 @@ export const line = (
   { pod, eip, state, ready }: Pick<Row, 'pod' | 'eip' | 'state' | 'ready'>,
   columns?: number,
 ): string => {
-  const rest = `${eip.padEnd(15)} ${state.padEnd(14)} ${ready}`.trimEnd();
-  if (columns === undefined) return `  ${pod.padEnd(WIDEST)} ${rest}`;
-  return cliTruncate(`  ${cell(pod, Math.max(SMALLEST, Math.min(WIDEST, columns - BESIDE)))} ${rest}`, columns);
+  const lineOf = (name: string, stateWidth: number) =>
+    `  ${name} ${eip.padEnd(15)} ${state.padEnd(stateWidth)} ${ready}`.trimEnd();
+  if (columns === undefined) return lineOf(pod.padEnd(WIDEST), STATE);
+  const name = podCell(pod, Math.max(SMALLEST, Math.min(WIDEST, columns - BESIDE)));
+  // A reason is what one looks up: before it is cut, it begins closer to the state.
+  const missing = Math.max(0, stringWidth(lineOf(name, STATE)) - columns);
+  return cliTruncate(lineOf(name, STATE - missing), columns);
 };

@@ -20,7 +20,7 @@ test('a thousand EIPs at rest cost a page of a hundred every ten minutes and no 
   await empty.idle(60_000);
   const [aloneMs] = await empty.attach(1);
   // By chance a look comes a moment sooner or later; a wait would take longer.
-  t.true(ms! <= aloneMs! + 50, `${ms} ms, and ${aloneMs} in an empty cluster`);
+  t.true(ms! <= aloneMs! + 100, `${ms} ms, and ${aloneMs} in an empty cluster`);
   await empty.stop();
   await bed.stop();
 });

@@ -354,6 +354,15 @@ helmTest(titled('every option that a page gives to helm is one that it has'), as
   }
 });
 
+helmTest(titled('the values of the page about installing are all that an installation needs'), async (t) => {
+  const [, text = ''] = /```yaml\n(# values.yaml\n[\s\S]*?)```/u.exec(readFileSync('docs/installing.md', 'utf8')) ?? [];
+  const values = parse(text) as { image: { registry: string }; rrsaRoleName: string };
+  const { code, out, err } = await helm(['template', 'it', CHART], [values]);
+  t.is(code, 0, err);
+  t.true(out.includes(`image: ${values.image.registry}/knative-eip:`));
+  t.true(out.includes(`pod-identity.alibabacloud.com/role-name: ${values.rrsaRoleName}`));
+});
+
 helmTest(titled('helm lint --strict has nothing to say'), async (t) => {
   for (const values of [{}, { virtualNode: { enabled: true, ...NODE } }]) {
     const { code, out, err } = await helm(['lint', '--strict', CHART], [WHERE, values]);

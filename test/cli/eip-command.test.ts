@@ -1,8 +1,9 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import test from 'ava';
+import { parse } from 'yaml';
 import { CRD } from '../../src/api/apiextensions.ts';
 import { SERVICE_LABEL, SERVICE_UID } from '../../src/api/knative.ts';
 import { DEPLOYMENT } from '../../src/api/apps.ts';
@@ -23,6 +24,10 @@ const named = (title: string): string => (installed ? title : `${title} (not run
 const bin = mkdtempSync(join(tmpdir(), 'kubectl-eip-'));
 symlinkSync(resolve('src/kubectl-eip.js'), join(bin, 'kubectl-eip'));
 test.after.always(() => rmSync(bin, { recursive: true }));
+
+/** The real kn, where test/assets/build has built it. */
+const kn = join(process.env['KNATIVE_ASSETS'] ?? '/nonexistent', 'kn');
+const knTest = existsSync(kn) ? test : test.skip;
 
 /** Runs the real kubectl, which finds the plugin on its PATH. */
 const kubectl = (kubeconfig: string, words: string): Promise<{ code: number; out: string; err: string }> =>
@@ -53,6 +58,21 @@ const deployment = (name: string, replicas: number, annotations: Record<string, 
     },
   },
 });
+
+knTest(
+  existsSync(kn) ? 'kn eip is kubectl eip' : 'kn eip is kubectl eip (not run: KNATIVE_ASSETS has no kn)',
+  async (t) => {
+    const { bin: programs } = JSON.parse(readFileSync('package.json', 'utf8')) as { bin: Record<string, string> };
+    const folder = mkdtempSync(join(tmpdir(), 'kn-eip-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    symlinkSync(resolve(programs['kn-eip'] ?? ''), join(folder, 'kn-eip'));
+    const env = { ...process.env, HOME: folder, PATH: `${folder}${delimiter}${process.env['PATH'] ?? ''}` };
+    const help = await new Promise<string>((done, fail) => {
+      execFile(kn, ['eip', 'list', '--help'], { env }, (error, out) => (error ? fail(error) : done(out)));
+    });
+    t.regex(help, /list addresses: one for each pod that asked/);
+  },
+);
 
 kubectlTest(named('kubectl eip lists, describes and tells the history of addresses'), async (t) => {
   const stage = await setStage('embedded');
@@ -100,6 +120,14 @@ kubectlTest(named('kubectl eip lists, describes and tells the history of address
     ofPods.err,
   );
   t.is((await kubectl(kubeconfig, 'eip list -l app=other')).out, '');
+
+  const yaml = await kubectl(kubeconfig, 'eip list -A -o yaml');
+  t.like(parse(yaml.out), JSON.parse((await kubectl(kubeconfig, 'eip list -A -o json')).out) as object);
+  t.false(yaml.out.includes('\u001B'));
+  t.like(parse((await kubectl(kubeconfig, 'eip describe web -o yaml')).out), { pod: 'web', ipAddress: address });
+  const names = (await kubectl(kubeconfig, 'eip list --state inUse -o name')).out.trim();
+  t.is(names, 'podeip.alibabacloud.com/web');
+  t.is((await kubectl(kubeconfig, `get ${names} -o name`)).out.trim(), names, 'kubectl takes it as it is');
 
   const described = await kubectl(kubeconfig, 'eip describe web');
   t.is(described.code, 0, described.err);

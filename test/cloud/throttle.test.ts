@@ -184,6 +184,27 @@ test('what is left of a rate can be asked for: it goes with each call and comes 
   t.is(throttle.left('AllocateEipAddress'), 0);
 });
 
+test('a call is under way from its turn until it is answered, whatever the answer', async (t) => {
+  const throttle = createThrottle(new ManualClock(0), 0.1);
+  const answers: ((is: 'yes' | 'no') => void)[] = [];
+  const { cloud } = notingCloud(
+    () =>
+      new Promise((resolve, reject) =>
+        answers.push((is) => (is === 'yes' ? resolve(new Map<string, Eip>()) : reject(fault('again')))),
+      ),
+  );
+  const limited = throttled(cloud, throttle);
+  const calls = Promise.allSettled(Array.from({ length: 40 }, (_, n) => limited.describeEips([`eip-${n}`])));
+  await settled();
+  t.is(throttle.underWay('DescribeEipAddresses'), 30, 'and not who waits for a turn');
+  t.is(throttle.underWay('AllocateEipAddress'), 0);
+  answers.pop()!('no');
+  answers.pop()!('yes');
+  await settled();
+  t.is(throttle.underWay('DescribeEipAddresses'), 28);
+  void calls;
+});
+
 /** How it goes for a thousand calls at once, and for somebody who makes `others` calls in a minute meanwhile. */
 const rushBeside = async (others: number) => {
   const clock = new ManualClock(0);

@@ -42,14 +42,57 @@ test('a transition is looked at when it may be over, then often, and the next on
   const { clock, looks, arrived, transitions, follow } = watching();
   follow('a', 1_000);
   await clock.advance(3_000);
-  t.deepEqual(looks.splice(0), ['a 600', 'a 725', 'a 850', 'a 975', 'a 1100']);
-  t.deepEqual(arrived.splice(0), ['key-a 1100']);
-  t.is(transitions.take('a')?.askedAt, 1_100);
+  t.deepEqual(looks.splice(0), ['a 600', 'a 660', 'a 720', 'a 780', 'a 840', 'a 900', 'a 960', 'a 1020']);
+  t.deepEqual(arrived.splice(0), ['key-a 1020']);
+  t.is(transitions.take('a')?.askedAt, 1_020);
   t.is(transitions.take('a'), undefined, 'once');
-  follow('b', 1_000);
-  await clock.advance(3_000);
-  t.deepEqual(looks, ['b 3975', 'b 4100']);
-  t.deepEqual(arrived, ['key-b 4100']);
+  const next = async (id: string): Promise<readonly string[]> => {
+    const began = clock.mono();
+    follow(id, 1_000);
+    await clock.advance(3_000);
+    return looks.splice(0).map((look) => look.replace(/\d+/u, (at) => String(Number(at) - began)));
+  };
+  t.deepEqual(await next('b'), ['b 990', 'b 1020'], 'halfway, and when the last one was over');
+  t.deepEqual(await next('c'), ['c 1005']);
+  t.deepEqual(await next('d'), ['d 998', 'd 1005']);
+  t.deepEqual(await next('e'), ['e 1005'], 'by now it is known well enough');
+});
+
+test('where it is known when it should be over, that look does not wait for the answer of the one before', async (t) => {
+  const clock = new ManualClock(0);
+  const askedAt: number[] = [];
+  const answers: ((status: string) => void)[] = [];
+  const arrived: string[] = [];
+  const transitions = new SharedTransitionPoll({
+    clock,
+    signal: new AbortController().signal,
+    arrived: (key) => void arrived.push(key),
+    throttle: { left: () => 300, perMinute: () => 600 },
+    cloud: {
+      describeEip: (allocationId) => {
+        askedAt.push(clock.mono());
+        return new Promise((resolve) => answers.push((status) => resolve({ ...eip(), allocationId, status })));
+      },
+    },
+  });
+  transitions.follow({ allocationId: 'a', goal: 'InUse', since: 0 }, 'key-a');
+  await clock.advance(1_000);
+  t.deepEqual(askedAt, [600], 'nothing is known of the first one');
+  answers[0]!('Associating');
+  await clock.advance(0);
+  answers[1]!('InUse');
+  await clock.advance(0);
+  t.deepEqual(arrived, ['key-a']);
+  t.deepEqual(askedAt.splice(0), [600, 1_000]);
+  transitions.follow({ allocationId: 'b', goal: 'InUse', since: 1_000 }, 'key-b');
+  await clock.advance(2_000);
+  t.deepEqual(askedAt, [1_800, 1_860], 'no third one');
+  answers[3]!('InUse');
+  await clock.advance(0);
+  answers[2]!('Associating');
+  await clock.advance(1_000);
+  t.deepEqual(arrived, ['key-a', 'key-b'], 'an older answer that comes later says nothing');
+  t.is(transitions.take('b')?.askedAt, 1_860);
 });
 
 test('it learns from the last ones only, and one that was over at the first look makes the next look sooner', async (t) => {
@@ -69,12 +112,12 @@ test('it learns from the last ones only, and one that was over at the first look
 test('all that are due together are looked at together, and each is told of once', async (t) => {
   const { clock, looks, arrived, transitions, follow } = watching();
   follow('a', 700);
-  await clock.advance(50);
+  await clock.advance(25);
   follow('b', 800);
   transitions.follow({ allocationId: 'b', goal: 'InUse', since: 0 }, 'another key');
   await clock.advance(2_000);
-  t.deepEqual(looks, ['a 600', 'b 600', 'a 725', 'b 725', 'b 850']);
-  t.deepEqual(arrived, ['key-a 725', 'key-b 850', 'another key 850']);
+  t.deepEqual(looks, ['a 600', 'b 600', 'a 660', 'b 660', 'a 720', 'b 720', 'b 780', 'b 840']);
+  t.deepEqual(arrived, ['key-a 720', 'key-b 840', 'another key 840']);
 });
 
 test('where few calls are left, others go first, and a look that fails is made again', async (t) => {
@@ -99,7 +142,7 @@ test('what does not come is looked at more and more seldom and given up, and nob
   const atFirst = looks.length;
   await clock.advance(610_000);
   const count = looks.length;
-  t.true(atFirst <= 28 && count <= 63, `${atFirst} looks in ten seconds, ${count} in ten minutes`);
+  t.true(atFirst <= 36 && count <= 72, `${atFirst} looks in ten seconds, ${count} in ten minutes`);
   await clock.advance(70_000);
   t.is(looks.length, count);
   follow('b', 1_000);

@@ -110,6 +110,11 @@ test('in a rollout the sink hears that the old pod has lost the EIP before it he
     .map(({ kind, data }) => `${data.pod} ${kind} ${data.revision}`);
   t.deepEqual(heard, ['old associated hello-00001', 'old disassociated hello-00001', 'new associated hello-00002']);
   t.is(told.find(({ kind }) => kind === 'disassociated')?.data.reason, 'HandedOver');
+  t.deepEqual(
+    told.filter(({ kind }) => kind === 'conflict' || kind === 'failed'),
+    [],
+    'an ordinary rollout wakes nobody',
+  );
   await world.stop();
 });
 

@@ -2,6 +2,8 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { ACCOUNT_RATES_PER_MINUTE } from '../../src/cloud/throttle.ts';
+import { loadConfig } from '../../src/config/load.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = ['*.md', 'docs/**/*.md', 'knative/**/*.md', 'dashboards/**/*.md', 'config/**/*.md', 'examples/**/*.md'];
@@ -67,6 +69,20 @@ test('every page of the documentation is in its index, and the README is short e
     [],
     'also its tables can be read in an editor',
   );
+});
+
+test('the page about capacity has the rates and the defaults that the code has', (t) => {
+  const page = textOf('docs/capacity.md');
+  const rates = [...page.matchAll(/^\| `([A-Z]\w+)` +\| ([\d,]+)/gmu)].map(([, action = '', rate = '']) => [
+    action,
+    Number(rate.replaceAll(',', '')),
+  ]);
+  t.true(rates.length >= 9, `${rates.length} calls`);
+  t.like(ACCOUNT_RATES_PER_MINUTE, Object.fromEntries(rates) as Record<string, number>);
+  const { config } = loadConfig({ base: { clusterID: 'c', regionID: 'cn-hangzhou', vpcID: 'vpc-1' }, env: {} });
+  const { kubeClientQPS, kubeClientBurst, networkController } = config;
+  t.true(page.includes(`${kubeClientQPS} a second in the long run, ${kubeClientBurst} at once`));
+  t.true(page.includes(`${networkController.eipController.maxConcurrentReconciles} of each of five groups`));
 });
 
 const sources = ['src', 'test', 'image', 'dashboards', 'examples'].flatMap((folder) =>

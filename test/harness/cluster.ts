@@ -14,6 +14,7 @@ import { seeded } from './random.ts';
 import { ManualClock } from './clock.ts';
 import { waitDuring } from './during.ts';
 import { REGION } from './settings.ts';
+import { until } from './until.ts';
 
 const definitions = new Map<string, object>();
 
@@ -115,6 +116,18 @@ export class EmbeddedCluster {
       await this.pass(500);
     }
     return this.clock.mono() - start;
+  }
+
+  /**
+   * The same for what comes through a socket, which knows nothing of virtual time: both times pass, and the real one
+   * decides when it has taken too long.
+   */
+  async untilHeard(what: string, isSo: () => unknown): Promise<void> {
+    const ask = async (): Promise<boolean> => {
+      await this.pass(500);
+      return Boolean(await isSo());
+    };
+    await until(what, ask, (is) => is);
   }
 
   /** Lets time pass until what is under way has come to its end. */

@@ -1,79 +1,10 @@
 import test from 'ava';
-import { CLOUD_DRIVES } from './cloud-drives.ts';
-import { DOCTOR_DRIVES } from './doctor-drives.ts';
-import { DRIVES as TEXT_DRIVES } from './drives.ts';
-import { MIGRATION_DRIVES } from './migration-drives.ts';
+import { ALL_DRIVES, rowOf } from './all-drives.ts';
 import { readersIn, sources } from './source.ts';
-import { STATE_DRIVES } from './state-drives.ts';
 
-const DRIVES = { ...TEXT_DRIVES, ...CLOUD_DRIVES, ...STATE_DRIVES, ...DOCTOR_DRIVES, ...MIGRATION_DRIVES };
-
-/** All the annotations of an object together have at most so many bytes (apimachinery, TotalAnnotationSizeLimitB). */
-const SIZE = 256 * 1024;
 /** No pattern is given more of somebody's text than this, characters: who reads it has looked at its length before. */
 const LONGEST = 16 * 1024;
-/**
- * Time of the processor that a drive may take, milliseconds, the least of three. What is linear takes some
- * milliseconds; what is quadratic takes minutes at this size.
- */
-const MOST_MS = 250;
-
-/** What patterns stumble over: rows of what they repeat, half of what they look for, and nothing that they end with. */
-const ATOMS = [
-  '1',
-  '1.',
-  '-',
-  '.',
-  ' ',
-  '\n',
-  'a',
-  'A-',
-  '_',
-  '/',
-  ',',
-  ':',
-  '"',
-  '\\',
-  '%',
-  '=',
-  '?',
-  '@',
-  '\uFFFD',
-  'ÿ',
-  '\u0000',
-  '😀',
-  '$(',
-  '$$',
-  '$(A',
-  '[',
-  '{"a":',
-  '{"a":[',
-  "metadata.labels['",
-  '1h',
-  '1e',
-  'a.',
-  'a-b.',
-  'sg-1,',
-  'eip-',
-
-  'http://',
-  'https://a:b@',
-  'secret=',
-  'token: ',
-  'eyJ-',
-  'LTAI',
-  'x-acs-a',
-  'a: &a [*a]\n',
-  '- ',
-  '&a ',
-  '*a ',
-  '? ',
-];
-
-const rowOf = (atom: string, tail = '!'): string => `${atom.repeat(Math.ceil(SIZE / atom.length))}${tail}`;
-const ROWS = [...ATOMS.map((atom) => rowOf(atom)), rowOf('1', ''), rowOf('a', ''), rowOf('{"a":', '1')];
-
-/** What the second test gives: long ones, and some that readers take. */
+/** What is given: long texts, and some that readers take. */
 const SOME = [...['1', 'a', '{"a":', '$(', 'secret='].map((atom) => rowOf(atom)), '1', '{}', 'a'.repeat(20)];
 
 /**
@@ -144,27 +75,6 @@ test('whether a pattern is bounded by itself is told from how it is written', (t
   for (const source of ['a', '^a*', '^a|b', '^a{2,}', '^(a|b)+']) t.false(isBounded(source, ''), source);
 });
 
-const cpuMs = (): number => {
-  // Of this thread: other test files run in others of the same process.
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1_000;
-};
-
-test.serial('no reader is held up by what somebody wrote, whatever it is and however long', async (t) => {
-  const slow: string[] = [];
-  for (const [name, drive] of Object.entries(DRIVES))
-    for (const row of ROWS) {
-      let least = Number.POSITIVE_INFINITY;
-      for (let attempt = 0; attempt < 3 && least > MOST_MS; attempt += 1) {
-        const before = cpuMs();
-        await drive(row);
-        least = Math.min(least, cpuMs() - before);
-      }
-      if (least > MOST_MS) slow.push(`${name}: ${JSON.stringify(row.slice(0, 12))}… takes ${least.toFixed(0)} ms`);
-    }
-  t.deepEqual(slow, []);
-});
-
 test.serial(
   'every reader of the product is driven, and looks at the length of a text before any pattern does',
   async (t) => {
@@ -204,7 +114,7 @@ test.serial(
       return parse(text, reviver) as unknown;
     };
     try {
-      for (const drive of Object.values(DRIVES)) for (const row of SOME) await drive(row);
+      for (const drive of Object.values(ALL_DRIVES)) for (const row of SOME) await drive(row);
     } finally {
       setExec(exec);
       JSON.parse = parse;

@@ -3,6 +3,7 @@ import xterm from '@xterm/headless';
 import test from 'ava';
 import stringWidth from 'string-width';
 import type { Row } from '../../src/sandbox/address-ledger.ts';
+import { createNarrator } from '../../src/sandbox/narrator.ts';
 import { frame, liveScreen, plainScreen } from '../../src/sandbox/screen.ts';
 import { line, table } from '../../src/sandbox/text-table.ts';
 
@@ -58,22 +59,52 @@ test('what matters least is left out first, and nothing where there is room', (t
   for (const columns of [1, 5, 20]) for (const each of table(ROWS, columns)) t.true(stringWidth(each) <= columns);
 });
 
+test('in a usual window the pods of a rollout are told apart by their Revisions', (t) => {
+  const pods = [
+    'samples/own-eip-00001-deployment-7d4b9c6f5d-abcde',
+    'samples/own-eip-00002-deployment-6c5d9c6f5d-fghij',
+  ];
+  const short = ['samples/own-eip-00001…abcde', 'samples/own-eip-00002…fghij'];
+  t.deepEqual(
+    pods.map((pod) => line(row(pod), 80).trim().split(/ +/u)[0]),
+    short,
+  );
+  const [, ...lines] = table(
+    pods.map((pod) => row(pod, { ready: 'HandingOver', state: 'Unassociating' })),
+    80,
+  );
+  t.deepEqual(
+    lines.map((each) => each.split(/ +/u)[0]),
+    short,
+  );
+  t.true(line(row(pods[0]!), 160).includes(pods[0]!), 'nothing is left out where there is room');
+});
+
 test('the lines for a terminal that is not drawn on fit it too', (t) => {
   for (const columns of SIZES) for (const each of ROWS) t.true(stringWidth(line(each, columns)) <= columns);
   t.true(line(ROWS[4]!).includes('helloworld-bandwidth-plan-00001'));
+  for (const [state, ready] of [
+    ['–', 'EipNotVisibleYet'],
+    ['Available', 'JoiningBandwidthPackage'],
+    ['Unassociating', 'HandingOver'],
+  ] as const)
+    t.true(line({ ...ROWS[1]!, state, ready }, 80).endsWith(` ${ready}`), 'the reason is whole in a usual window');
 });
 
 test('what goes on in the next line begins below where it began, without the space between words', (t) => {
   const said = [
     '"501" is no bandwidth that PayByTraffic allows; write a number',
     '  the new Revision is Ready, with the address',
+    '+ it is empty: apply something, such as this',
   ];
   const lines = frame({ head: [], said, rows: [], footer: '' }, { columns: 40, rows: 24 });
-  t.deepEqual(lines.slice(1, 5), [
+  t.deepEqual(lines.slice(1, 7), [
     '"501" is no bandwidth that PayByTraffic',
     'allows; write a number',
     '  the new Revision is Ready, with the',
     '  address',
+    '+ it is empty: apply something, such',
+    '  as this',
   ]);
 });
 
@@ -182,6 +213,24 @@ test('a window that becomes narrower, wider, lower and higher shows one table ea
   t.is(heads(await ordinary()), 0);
 });
 
+test('a sentence stands below the lines that it speaks of, also where one follows the other at once', async (t) => {
+  let printed = '';
+  const screen = plainScreen((text) => (printed += text));
+  let rows = [row('samples/web', { state: 'Available', ready: 'InTransition' })];
+  const narrator = createNarrator({ look: () => Promise.resolve(rows), bought: () => 1 }, screen);
+  await narrator.look();
+  rows = [row('samples/web')];
+  narrator.say('  It has its address. Now it goes:');
+  narrator.say('- it is deleted');
+  await narrator.done();
+  rows = [];
+  await narrator.look();
+  t.deepEqual(
+    printed.split('\n').map((each) => /InTransition|InUse|gone|has its|deleted/u.exec(each)?.[0]),
+    ['InTransition', 'InUse', 'has its', 'deleted', 'gone', undefined],
+  );
+});
+
 test('what is said on a terminal breaks between words, and is one line in a pipe', (t) => {
   const said = (columns?: () => number): string => {
     let out = '';
@@ -194,7 +243,7 @@ test('what is said on a terminal breaks between words, and is one line in a pipe
     .split('\n');
   t.true(lines.length > 1);
   for (const each of lines) t.true(stringWidth(each) <= 60, each);
-  t.is(lines.join(' '), `x ${LONG}`.trimEnd(), 'no word is cut');
+  t.is(lines.map((each) => each.trimStart()).join(' '), `x ${LONG}`.trimEnd(), 'no word is cut');
 });
 
 test('the plain screen says what changes, once, in lines that fit a terminal', (t) => {

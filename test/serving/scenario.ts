@@ -130,6 +130,18 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
     return all.map(({ metadata }) => metadata.annotations?.[ALLOCATED_ADDRESS]).find((it) => it) ?? '';
   };
 
+  /**
+   * Waits until a pod of the Revision has shown this address, also one that is gone: between the question and the look
+   * a slow machine may have scaled it to zero and made another one.
+   */
+  const hasShown = (address: string | undefined, generation: number) =>
+    until(
+      `a pod of ${revision(generation)} has shown the address that it answered from, ${address ?? 'none'}`,
+      () => histories(generation).flatMap(({ addresses }) => addresses.map((shown) => shown.address)),
+      (shown) => address !== undefined && shown.includes(address),
+      120_000,
+    );
+
   /** An EIP of the user's; its ID. */
   const ownEip = (): string => cloud.world.addEip({ allocationId: `eip-${name}`, tags: { team: 'web' } }).allocationId;
   const eip = (id: string) => cloud.eips().find(({ allocationId }) => allocationId === id);
@@ -191,6 +203,7 @@ export const createScene = async (t: ExecutionContext, stage: Stage, name: strin
     histories,
     isGone,
     addressOf,
+    hasShown,
     ownEip,
     eip,
     podEips,

@@ -1,5 +1,5 @@
 import { mutant, played, type Mutant } from './mutant.ts';
-import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer } from './seams.ts';
+import { podeip, detached, finalizing, handoverOrder, quiet, sending, transfer, twin } from './seams.ts';
 
 /** What is kept, handed over and given back, and when. */
 export const endingMutants: readonly Mutant[] = [
@@ -161,5 +161,49 @@ export const endingMutants: readonly Mutant[] = [
     ),
     // It takes a binding without an answer, to another address than the one before it, that comes after the detachment.
     test: { file: 'controllers/podeip/detached.test.ts', title: 'what was answered and read is over*' },
+  },
+  {
+    ...mutant(
+      'beside a twin only what this process sent itself is waited for',
+      podeip(
+        'isSettled',
+        () =>
+          ({ seen: { memory }, settings: { settleMs, readLagMs } }) =>
+            memory.quietMs >= (memory.isCertain ? readLagMs : settleMs),
+      ),
+    ),
+    test: { file: 'controllers/podeip/twin.test.ts', title: 'a PodEIP whose EIP a twin may just have bound goes*' },
+  },
+  {
+    ...mutant(
+      'the signs of a twin are not heeded',
+      twin(
+        'Twins',
+        (Original) =>
+          class extends Original {
+            override see(): number {
+              return Infinity;
+            }
+          },
+      ),
+    ),
+    test: {
+      file: 'controllers/podeip/twin.test.ts',
+      title: 'without an election a sign of a twin begins the quiet anew*',
+    },
+  },
+  {
+    ...mutant(
+      'what a twin was seen to begin keeps nobody from buying',
+      podeip('isTwinAbout', () => () => false),
+    ),
+    test: { file: 'controllers/podeip/twin.test.ts', title: 'beside a twin nothing is bought*' },
+  },
+  {
+    ...mutant(
+      'a transfer is not noted for a twin to see',
+      sending('noteTransfer', () => (podEip) => Promise.resolve(podEip)),
+    ),
+    test: { file: 'controllers/podeip/twin.test.ts', title: 'of a purchase and a transfer*' },
   },
 ];

@@ -89,8 +89,6 @@ export class Inspector implements Circumstances {
   readonly violations: Violation[] = [];
   #changes = 0;
   isPunctual = false;
-  /** Whether the controllers elect a leader. */
-  isElected = true;
   isByController = false;
   hasJumps = false;
   holdOffMs = 0;
@@ -234,14 +232,6 @@ export class Inspector implements Circumstances {
         this.broken('I5', `${allocationID} is recorded by ${podEip.metadata.name} and by ${other.metadata.name}`);
   }
 
-  /**
-   * Two processes without an election may give a PodEIP an EIP of an earlier pod and buy it one in the same second. The
-   * one that it did not write down has to go back, although the PodEIP lives.
-   */
-  #isSurplus({ spec }: PodEip, allocationId: string): boolean {
-    return !this.isElected && spec.allocationID !== '' && spec.allocationID !== allocationId;
-  }
-
   /** I2, I3, I4, I13: what took effect in the cloud. */
   #onChange(change: CloudChange): void {
     const { action, allocationId, caller, tags, binding } = change;
@@ -262,7 +252,7 @@ export class Inspector implements Circumstances {
           return this.broken('I3', `${allocationId} was released, and its tags do not say that it was ours`);
         if (podEip.spec.allocationType.type !== 'Auto')
           return this.broken('I3', `${allocationId} was released, although it is ${podEip.spec.allocationType.type}`);
-        if (podEip.metadata.deletionTimestamp === undefined && !this.#isSurplus(podEip, allocationId))
+        if (podEip.metadata.deletionTimestamp === undefined)
           this.broken('I3', `${allocationId} was released, although its PodEIP ${podEip.metadata.name} is wanted`);
         return;
       }

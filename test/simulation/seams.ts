@@ -38,6 +38,7 @@ import type * as Status from '../../src/controllers/podeip/status.ts';
 import type * as Step from '../../src/controllers/podeip/step.ts';
 import type * as Token from '../../src/lib/token.ts';
 import type * as Transfer from '../../src/controllers/podeip/transfer.ts';
+import type * as TwinModule from '../../src/controllers/podeip/twin.ts';
 import type * as Writes from '../../src/controllers/podeip/writes.ts';
 import { exportsOf } from './mutation.ts';
 
@@ -86,4 +87,5 @@ export const status = exportsOf<typeof Status>('src/controllers/podeip/status.ts
 export const step = exportsOf<typeof Step>('src/controllers/podeip/step.ts');
 export const token = exportsOf<typeof Token>('src/lib/token.ts');
 export const transfer = exportsOf<typeof Transfer>('src/controllers/podeip/transfer.ts');
+export const twin = exportsOf<typeof TwinModule>('src/controllers/podeip/twin.ts');
 export const writes = exportsOf<typeof Writes>('src/controllers/podeip/writes.ts');

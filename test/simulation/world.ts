@@ -116,7 +116,6 @@ class World implements Wire {
     this.inspector = new Inspector(this.#server, this.#cloud, time);
     this.#looks = new Looks(time, (said) => this.inspector.broken('I10', said));
     this.inspector.isPunctual = script.faultRate === 0;
-    this.inspector.isElected = script.election;
     this.#cluster = new Cluster(this.#server, this.#cloud, time, script, (what) => this.trace(what));
   }
 

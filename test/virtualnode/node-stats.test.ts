@@ -373,14 +373,18 @@ test('the node that runs tells of its pods at the port that it registered', asyn
   await stage.start({ kubelet: { listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' } });
   await stage.runPod('web');
   await stage.until(async () => (await stage.condition('web', 'Ready')) === 'True');
+  let port = 0;
+  await stage.untilHeard('it listens', async () => {
+    const node = await stage.kube.get(VIRTUAL_NODE, { name: NODE_NAME });
+    port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
+    return port !== 0;
+  });
   await stage.pass(30_000);
-  const node = await stage.kube.get(VIRTUAL_NODE, { name: NODE_NAME });
-  const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
   let body = '';
   void getFrom(port, '/metrics/resource', { token: 'admin' }).then((answer) => {
     ({ body } = answer);
   });
-  await stage.until(() => body !== '');
+  await stage.untilHeard('it answers', () => body !== '');
   t.true(decode(body).has('default/web/main'), body);
   await stage.deletePod('web');
   await stage.until(() => stage.cloud.containerGroups().length === 0);
@@ -389,6 +393,6 @@ test('the node that runs tells of its pods at the port that it registered', asyn
   void getFrom(port, '/metrics/resource', { token: 'admin' }).then((answer) => {
     ({ body } = answer);
   });
-  await stage.until(() => body !== '');
+  await stage.untilHeard('it answers', () => body !== '');
   t.false(body.includes('web'), body);
 });

@@ -104,8 +104,8 @@ test('a Node is reached at its address, and has a host name only where nobody re
   await stage.kube.patch(VIRTUAL_NODE, { name: NODE_NAME }, patch);
   stage.kill();
   await stage.start({ kubelet: { listen: { host: '127.0.0.1', port: 0 }, address: '127.0.0.1' } });
-  await stage.pass(11_000);
   const inner = { type: 'InternalIP', address: '127.0.0.1' };
+  await stage.untilHeard('it listens', async () => (await addresses())?.some(({ type }) => type === inner.type));
   t.deepEqual(new Set(await addresses()), new Set([inner, external]), 'what others write stays');
 });
 

@@ -248,6 +248,22 @@ const showsFindingsAndServices = async (t: ExecutionContext, page: Page) => {
   t.regex((await page.textContent('#quota')) ?? '', /^ *(\d+ of 20 used, \d+ left|How many EIPs)/);
 };
 
+/** What the badge of a Service says while its addresses have these states and reasons. */
+const badgeOf = (page: Page, ...its: readonly (readonly [standing: string, reason: string])[]) =>
+  page.evaluate<string>(
+    `import('./rows.js').then(({ serviceCells }) => serviceCells({ name: 'shop', key: 'default/shop', summary: '' },
+      ${JSON.stringify(its.map(([standing, reason]) => ({ standing, reason })))})[1].textContent)`,
+  );
+
+/** A rollout with a named EIP is nothing that anybody waits for once the new pod has it. */
+const isCalmAfterHandover = async (t: ExecutionContext, page: Page) => {
+  t.is(await badgeOf(page, ['waiting', 'HandedOver'], ['inUse', 'InUse']), 'In use');
+  t.is(await badgeOf(page, ['waiting', 'HandedOver'], ['goingBack', 'Releasing']), 'Going back');
+  t.is(await badgeOf(page, ['waiting', 'HandedOver'], ['attention', 'EipNotFound']), 'Needs attention');
+  t.is(await badgeOf(page, ['waiting', 'HandedOver']), 'Waiting', 'where there is no other');
+  t.is(await badgeOf(page, ['waiting', 'Pending'], ['inUse', 'InUse']), 'Waiting');
+};
+
 const title = 'the status page in a real browser shows what the API says, live, by keyboard, and to everybody';
 
 (isBrowserThere ? test : test.skip)(isBrowserThere ? title : `${title} (not run: ${HOW_TO_GET_ONE})`, async (t) => {
@@ -276,6 +292,7 @@ const title = 'the status page in a real browser shows what the API says, live, 
   await tilesAndServicesFilter(t, page);
   await showsHistory(t, page);
   await showsFindingsAndServices(t, page);
+  await isCalmAfterHandover(t, page);
   await isAccessible(t, page);
   await speaksChinese(t, page);
   const chinese = await browser.newContext({ locale: 'zh-CN' });

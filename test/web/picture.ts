@@ -12,7 +12,7 @@ import { launch } from './browser.ts';
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const [file = at('../../docs/pictures/sandbox.png')] = process.argv.slice(2);
 const COLUMNS = 80;
-const ROWS = 26;
+const ROWS = 29;
 /** What a reader of GitHub sees beside its text, CSS pixels; drawn twice as fine. */
 const WIDTH = 1_000;
 

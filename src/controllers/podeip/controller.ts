@@ -37,9 +37,9 @@ import { readinessBefore } from './status.ts';
 import { isInUse, tell, tellTrouble, toldBefore, warn, warningOf, type ReportPorts } from './report.ts';
 import { asOfAsking } from './quiet.ts';
 import { isSettled } from './safeguards.ts';
-import { endQuiet } from './sending.ts';
+import { endQuiet, noteTransfer } from './sending.ts';
 import type { Tracker } from './tracker.ts';
-import { asOf, FOLLOWED_MS, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
+import { asOf, FOLLOWED_MS, transitionAfter, transitionOf, YOUNG_MS, type TransitionWatch } from './transition.ts';
 import type { LatencyTracker } from './latency.ts';
 import type { PurchaseHistory } from '../../policies/purchase-history.ts';
 
@@ -135,7 +135,7 @@ const stepLoopOf = (
       if (step.do === 'RemoveFinalizer') tracker.forget(seen.podEip?.metadata.uid ?? '');
       log.info({ step: labelOf(step.do), ...fieldsOf(seen, step), ...fields }, logSentence(step));
       // Its lane in the queue is known once the watch shows it, which makes it due.
-      return step.do === 'Claim' && !seen.podEip ? { afterMs: CLAIMED_MS } : 'now';
+      return step.do === 'Claim' && !seen.podEip ? { afterMs: CLAIMED_MS } : (followed(step, seen, ports) ?? 'now');
     },
     settle: (step, seen, signal) => settle(step, seen, ports, signal),
     succeeded: (step, seen) => {
@@ -169,7 +169,11 @@ const perform = async (
   const began = clock.mono();
   latency?.begins(step, seen);
   if (isCloud) tracker.sending(uid, step.do);
-  const run = () => runAction(step, ports, tracker.epoch(uid), signal);
+  const run = async () => {
+    if (step.do !== 'AssignSuccessor') return runAction(step, ports, tracker.epoch(uid), signal);
+    const podEip = await noteTransfer(step.podEip, ports, signal);
+    return runAction({ ...step, podEip }, ports, tracker.epoch(uid), signal);
+  };
   let noted: PodEip | undefined;
   const prepare = async (its: EipAction) => {
     noted = (await endQuiet(changeOf(its, seen.readAt ?? began), ports, signal)) ?? noted;
@@ -215,14 +219,16 @@ const CHANGES_ITS_OWN: ReadonlySet<Step['do']> = new Set([
 const MAY_COME_LATE: ReadonlySet<Step['do']> = new Set(['Claim', 'Forget', 'NoteQuiet']);
 
 /** Records the effects of a completed step that later steps, and other pods, depend on. */
-const noteDone = (step: Action, acted: ActionOutcome, { pod, podEip }: ObservedState, ports: PodEipPorts): void => {
+const noteDone = (step: Action, acted: ActionOutcome, seen: ObservedState, ports: PodEipPorts): void => {
   const { tracker, log } = ports;
+  const { pod, podEip } = seen;
   const uid = podEip?.metadata.uid ?? '';
   if (podEip && CHANGES_ITS_OWN.has(step.do)) tracker.wrote(uid, true);
   if (step.do === 'RestoreFinalizer') tracker.restored(uid);
   if (step.do === 'Allocate' && acted.allocationId !== undefined) {
     tracker.bought(uid, acted.allocationId);
     ports.purchases?.bought(step.podEip);
+    if (acted.eip) remember(acted.allocationId, { ...seen, eip: acted.eip }, ports);
   }
   if (step.do === 'Tag' && tracker.sawTags(uid, step.allocationId, 'dropped')) {
     log.warn({ eip: step.allocationId, action: 'AllocateEipAddress' }, TAGS_DROPPED);
@@ -270,6 +276,21 @@ const takeReading = (
   const reading = transitions?.take(allocationId);
   const agoMs = reading ? clock.mono() - reading.askedAt : Infinity;
   return reading && agoMs < YOUNG_MS ? { eip: reading.eip, agoMs } : undefined;
+};
+
+/**
+ * Leaves an EIP that has just begun to change its state to whoever looks at all of them, and says when to look all the
+ * same; undefined where there is nothing to wait for. People are told by that turn: most transitions are over by then.
+ */
+const followed = (
+  step: Action,
+  { podEip }: ObservedState,
+  { transitions, clock }: PodEipPorts,
+): Requeue | undefined => {
+  const transition = transitions && transitionAfter(step, clock.mono());
+  if (!transition || !podEip) return undefined;
+  transitions.follow(transition, keyOf(podEip.metadata));
+  return { afterMs: FOLLOWED_MS };
 };
 
 /** Nothing to do now: reports the state. */

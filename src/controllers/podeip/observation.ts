@@ -114,6 +114,11 @@ export interface TrackedState {
    * unknown outcome can still take effect.
    */
   readonly isCertain: boolean;
+  /**
+   * For how long a second process that works on the PodEIP can have sent nothing, at least; negative while it may be
+   * about to. @default there was no sign of one
+   */
+  readonly twinMs?: number | undefined;
   /** This process has created the PodEIP and has sent nothing for it yet. @default false */
   readonly isUntouched?: boolean | undefined;
   /** How long, without a break, the cloud has shown something else than what the pod was told; 0 if it has not. */

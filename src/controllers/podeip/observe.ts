@@ -126,16 +126,28 @@ export const recalled = (
 ): TrackedState => {
   const { podEip, pod } = seen;
   if (!podEip) return UNTRACKED;
-  const memory = tracker.recall(podEip.metadata.uid);
+  const memory = besideTwin(tracker.recall(podEip.metadata.uid), podEip, { tracker, settings });
   const noted = quietByNote(podEip, seen, settings);
   return {
     ...memory,
-    quietMs: Math.max(memory.quietMs, noted),
+    // Negative where a twin may be about to send; then only a note that counts says more.
+    quietMs: noted > 0 ? Math.max(memory.quietMs, noted) : memory.quietMs,
     // Without a pod, whatever is sent for it ends the quiet; what is kept is detached before it is.
     retainedMs: readRecord(podEip).podUid === '' ? Math.max(memory.retainedMs, noted) : memory.retainedMs,
     detachedMs: tracker.detachedMs(eipOf(podEip)),
     givenBack: pod ? tracker.givenBack.of(pod.metadata.uid) : undefined,
   };
+};
+
+/** The same, as far as it holds beside a twin. */
+const besideTwin = (
+  memory: TrackedState,
+  podEip: PodEip,
+  { tracker, settings }: Pick<ObservePorts, 'tracker' | 'settings'>,
+): TrackedState => {
+  const twinMs = settings.isUnelected === true ? tracker.twins.see(podEip) : Infinity;
+  if (twinMs === Infinity) return memory;
+  return { ...memory, twinMs, quietMs: Math.min(memory.quietMs, twinMs), isUntouched: false };
 };
 
 /** Updates the times since which the EIP has been missing, elsewhere or unused, from this read of it. */

@@ -104,6 +104,7 @@ export const noteDue = (step: Step, seen: ObservedState, settings: Settings): Re
 export const asOfAsking = (memory: TrackedState, before: TrackedState): TrackedState => ({
   ...memory,
   quietMs: Math.min(memory.quietMs, before.quietMs),
+  ...(memory.twinMs !== undefined && { twinMs: Math.min(memory.twinMs, before.twinMs ?? Infinity) }),
   inUseMs: Math.min(memory.inUseMs ?? 0, before.inUseMs ?? 0),
   ...(memory.detachedMs !== undefined && { detachedMs: Math.min(memory.detachedMs, before.detachedMs ?? 0) }),
   ...(memory.ageMs !== undefined && { ageMs: Math.min(memory.ageMs, before.ageMs ?? 0) }),

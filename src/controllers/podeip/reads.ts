@@ -33,19 +33,25 @@ export interface ReadPorts {
 }
 
 /**
- * What the purchase will have to know, looked up beside the write of the wish: the network interface of the pod.
- * Nothing where that is not clear at once; the decision asks for it then, and hears of the fault too.
+ * What the purchase will have to know, looked up beside the write of the wish: the network interface of the pod, and
+ * what its namespace may have. Nothing where that is not clear at once; the decision asks for it then, and hears of the
+ * fault too.
  */
 export const lookAhead = async (
   step: Action,
-  { cloud, vpcId, mayLookAhead }: Pick<ReadPorts, 'cloud' | 'vpcId' | 'mayLookAhead'>,
+  ports: ReadPorts,
   signal: AbortSignal,
-): Promise<Pick<ObservedState, 'interfaces'>> => {
-  const privateIpAddress = step.do === 'Claim' && step.request?.kind === 'new' ? ipv4Of(step.pod) : undefined;
+): Promise<Pick<ObservedState, 'interfaces' | 'policy' | 'namespace'>> => {
+  const { cloud, vpcId, policies, mayLookAhead } = ports;
+  if (step.do !== 'Claim' || step.request?.kind !== 'new') return {};
+  const privateIpAddress = ipv4Of(step.pod);
   if (privateIpAddress === undefined || mayLookAhead?.() === false) return {};
   try {
-    const interfaces = await cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal);
-    return interfaces.length === 1 && interfaces[0]?.status === 'InUse' ? { interfaces } : {};
+    const [interfaces, policy] = await Promise.all([
+      cloud.findNetworkInterfaces({ vpcId, privateIpAddress }, signal),
+      policies && policyOf(step.pod.metadata.namespace ?? '', ports, signal),
+    ]);
+    return interfaces.length === 1 && interfaces[0]?.status === 'InUse' ? { ...policy, interfaces } : {};
   } catch {
     return {};
   }

@@ -21,6 +21,7 @@ import {
   ourBinding,
   retainedForMs,
   retentionMs,
+  settlesInMs,
   toldPodOf,
 } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
@@ -91,8 +92,8 @@ const afterTransfer = (it: PodEipSituation, successorUid: string): Step => {
 
 /** The step that has to come before the EIP is certainly free for the next pod; undefined if it is. */
 const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
-  const { seen, podEip, record, settings } = it;
-  const { eip, memory } = seen;
+  const { seen, podEip, record } = it;
+  const { eip } = seen;
   const allocationId = podEip.spec.allocationID;
   if (eip === undefined) return { do: 'ReadEip', allocationId };
   if (!eip) return isMissing(it) ? retire(podEip, `${allocationId} no longer exists`) : notVisibleYet(allocationId);
@@ -102,11 +103,7 @@ const detach = (it: PodEipSituation, goneSince: number): Step | undefined => {
   if (eip.status !== 'Available') return inTransition(eip);
   // An unanswered request to bind the EIP may still take effect: it is read again after that.
   if (!isSettled(it) && !isSeenDetached(it))
-    return wait(
-      'Settling',
-      'a request without an answer may still take effect',
-      Math.max(POLL_MS, (memory.isCertain ? settings.readLagMs : settings.settleMs) - memory.quietMs),
-    );
+    return wait('Settling', 'a request without an answer may still take effect', Math.max(POLL_MS, settlesInMs(it)));
   return isHeldOff(it) && !record.isReusable ? { do: 'MarkReusable', podEip } : undefined;
 };
 

@@ -149,13 +149,20 @@ export const isTokenGivenUp = ({ seen: { memory } }: Situation): boolean => isTo
 export const mayTakeEffect = (kind: CloudFaultKind): boolean => FAULT[kind].effect === 'possible';
 
 /**
- * Whether no change of ours can still take effect: after a call without an answer nothing is concluded before. What was
- * answered has happened, but a reading may still show the time before it.
+ * Until no change of ours can still take effect; milliseconds, 0 and less once none can. After a call without an answer
+ * nothing is concluded before. What was answered has happened, but a reading may still show the time before it. Of what
+ * a twin has sent, no answer is known here.
  */
-export const isSettled = ({
-  seen: { memory },
-  settings: { settleMs, readLagMs },
-}: Pick<Situation, 'seen' | 'settings'>): boolean => memory.quietMs >= (memory.isCertain ? readLagMs : settleMs);
+export const settlesInMs = ({ seen: { memory }, settings }: Pick<Situation, 'seen' | 'settings'>): number => {
+  const isKnown = memory.isCertain && settings.isUnelected !== true;
+  return (isKnown ? settings.readLagMs : settings.settleMs) - memory.quietMs;
+};
+
+export const isSettled = (it: Pick<Situation, 'seen' | 'settings'>): boolean => settlesInMs(it) <= 0;
+
+/** Whether what a twin was seen to begin may still take effect: to buy an EIP, or to transfer one of an earlier pod. */
+export const isTwinAbout = ({ seen: { memory }, settings: { settleMs } }: Situation): boolean =>
+  (memory.twinMs ?? Infinity) < settleMs;
 
 /** Whether this change was accepted so recently that a read may not show it yet: it is not sent again. */
 export const justAccepted = (action: Action['do'], { seen: { memory }, settings: { readLagMs } }: Situation): boolean =>
@@ -199,12 +206,11 @@ export const notReleasedYet = (it: PodEipSituation): Step | undefined => {
   return seen.tagged.length > 0 ? wait('Releasing', `${allocationID} is still listed`, POLL_MS) : undefined;
 };
 
-/** Waits until nothing can still take effect. */
-export const settling = ({ seen: { memory }, settings: { settleMs, readLagMs } }: Situation): Step =>
+export const settling = (it: Situation): Step =>
   wait(
     'Settling',
     'a request without an answer may still take effect; looking again after that',
-    Math.max(POLL_MS, (memory.isCertain ? readLagMs : settleMs) - memory.quietMs),
+    Math.max(POLL_MS, settlesInMs(it)),
   );
 
 /** Whether the EIP is being bound or unbound: what it is about to be bound to is not known before that is over. */

@@ -48,6 +48,23 @@ export const asNoted = (podEip: PodEip, tracker: Pick<Tracker, 'versionOf'>): Po
 };
 
 /**
+ * Writes the note of a transfer into the PodEIP that is to be the successor, where a twin may be about to buy an EIP
+ * for it: of the two writes only one goes through, and whoever made the other one sees the note before it goes on.
+ * Resolves to the PodEIP as it was written.
+ */
+export const noteTransfer = async (
+  podEip: PodEip,
+  { kube, clock, tracker, settings }: SendingPorts,
+  signal: AbortSignal,
+): Promise<PodEip> => {
+  if (settings.isUnelected !== true) return podEip;
+  const began = clock.mono();
+  const written = await writeQuietNote(kube, podEip, `${CHANGING}${tracker.nonce()}`, signal);
+  if (clock.mono() - began > SEND_WITHIN_MS) throw changed(podEip);
+  return written;
+};
+
+/**
  * Ends the quiet of a PodEIP (see quiet.ts), right before a change is sent for it: resolves once nothing that another
  * process has decided before counts, nor goes through if it is still on its way, and rejects where the change must not
  * be sent. That takes a write of this process since any other could have read the PodEIP; with a leader election mostly

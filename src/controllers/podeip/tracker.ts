@@ -11,6 +11,7 @@ import type { Reason } from '../../api/reason.ts';
 import { FORGOTTEN_MS, isAddressTaken, refusalMs, restorePauseMs, SPENT_MS } from './retry.ts';
 import { mayTakeEffect } from './safeguards.ts';
 import type { Action } from './step.ts';
+import { Twins } from './twin.ts';
 
 /** What is remembered of one PodEIP. */
 interface Entry {
@@ -55,14 +56,12 @@ interface Entry {
     | undefined;
   /** How often the finalizer was put back, and when last. */
   restores: { readonly times: number; readonly at: number } | undefined;
-  /** Refusals in a row. */
   refusals: number;
   epoch: number;
 }
 
 /** After this long without an attempt, the bandwidth package is looked up again; milliseconds. */
 const UNSEEN_MS = 60_000;
-
 /** So long it is remembered that an EIP was detached: longer than any reading may lag; milliseconds. */
 const DETACHED_MS = 60_000;
 
@@ -76,6 +75,7 @@ export const UNTRACKED: TrackedState = { quietMs: 0, isCertain: false, driftMs: 
 export class Tracker {
   /** What the cloud keeps answering. */
   readonly givenBack: GivenBackPods;
+  readonly twins: Twins;
   readonly faults: FaultHistory;
   readonly #entries = new Map<string, Entry>();
   readonly #clock: Clock;
@@ -92,9 +92,9 @@ export class Tracker {
     this.faults = new FaultHistory(clock);
     this.givenBack = new GivenBackPods(clock);
     this.#process = random.uuid();
+    this.twins = new Twins(clock, this.#process);
   }
 
-  /** How many PodEIPs are remembered. */
   get size(): number {
     return this.#entries.size;
   }
@@ -357,10 +357,10 @@ export class Tracker {
     return `${this.#process}/${this.#nonces}`;
   }
 
-  /** The PodEIP is gone. */
   forget(uid: string): void {
     this.#entries.delete(uid);
     this.faults.forget(uid);
+    this.twins.forget(uid);
   }
 
   #entry(uid: string): Entry {

@@ -2,7 +2,7 @@ import { REQUEST } from '../../api/annotations.ts';
 import { SERVICE_UID } from '../../api/knative.ts';
 import type { PodEip } from '../../api/podeip.ts';
 import { isOurs, readRecord, type PodEipRecord } from './record.ts';
-import { isMissing, isSettled, justAccepted, provesOwnership } from './safeguards.ts';
+import { isMissing, isSettled, isTwinAbout, justAccepted, provesOwnership, settling } from './safeguards.ts';
 import type { PodEipSituation } from './situation.ts';
 import { POLL_MS, stepFirst, valueOf, wait, type Outcome, type Step } from './step.ts';
 
@@ -62,6 +62,8 @@ export const receiveTransfer = (it: PodEipSituation): Step | undefined => {
   const predecessors = reusable.map((its): Predecessor => ({ podEip: its, record: readRecord(its) }));
   const mine = predecessors.find(({ record }) => record.successorUid === uid);
   if (mine) return isRefused ? cancelTransfer(it, mine.podEip) : takeOwnership(it, mine.podEip);
+  // A twin may be about to name this one as successor. Who sees its note too late fails by the version of the PodEIP.
+  if (isTwinAbout(it) && predecessors.length > 0) return settling(it);
   // A PodEIP whose own purchase may still take effect would end up with two EIPs.
   return isRefused || memory.isUntouched !== true ? undefined : chooseReusable(it, predecessors);
 };

@@ -19,11 +19,13 @@ export interface TransitionWatch {
 }
 
 /** What an EIP becomes after a change that was accepted. */
-const GOAL: Readonly<Partial<Record<Action['do'], 'InUse' | 'Available'>>> = {
+const GOAL = {
   Associate: 'InUse',
   Unassociate: 'Available',
   ForceDetach: 'Available',
-};
+} as const satisfies Partial<Record<Action['do'], 'InUse' | 'Available'>>;
+
+const hasGoal = (change: Action['do']): change is keyof typeof GOAL => Object.hasOwn(GOAL, change);
 
 const GOAL_OF_STATUS: Readonly<Record<string, 'InUse' | 'Available' | undefined>> = {
   Associating: 'InUse',
@@ -49,10 +51,16 @@ export const transitionOf = (
 ): Transition | undefined => {
   if (step.do !== 'Wait' || step.reason !== 'InTransition' || !eip) return undefined;
   const { accepted, quietMs } = memory;
-  const ofChange = accepted && quietMs < LASTS_MS ? GOAL[accepted] : undefined;
+  const ofChange = accepted && hasGoal(accepted) && quietMs < LASTS_MS ? GOAL[accepted] : undefined;
   const goal = ofChange ?? GOAL_OF_STATUS[eip.status];
   if (goal === undefined || eip.status === goal) return undefined;
-  return { allocationId: eip.allocationId, goal, since: ofChange ? mono - quietMs : mono };
+  return { allocationId: eip.allocationId, goal, since: ofChange ? mono - Math.max(0, quietMs) : mono };
+};
+
+/** The transition that an accepted change has begun; undefined where it begins none. */
+export const transitionAfter = (step: Action, mono: number): Transition | undefined => {
+  if (step.do !== 'Associate' && step.do !== 'Unassociate' && step.do !== 'ForceDetach') return undefined;
+  return { allocationId: step.allocationId, goal: GOAL[step.do], since: mono };
 };
 
 /** What is remembered, as of the moment when what was read was asked for; milliseconds ago. */

@@ -298,7 +298,10 @@ for (const header of headers)
     show();
   });
 
-whenChosen(remember);
+whenChosen(() => {
+  showServices();
+  remember();
+});
 
 document.querySelector('.skip')?.addEventListener('click', (event) => {
   event.preventDefault();
@@ -319,6 +322,7 @@ follow({
     for (const it of changed) addresses.set(it.key, it);
     for (const key of gone) addresses.delete(key);
     show();
+    if (!at('services').hidden) showServices();
     if (open && (gone.includes(open) || changed.some(({ key }) => key === open))) void showDetail();
   },
   overview: showOverview,

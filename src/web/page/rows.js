@@ -129,7 +129,7 @@ export const addressCells = (it) => [
     // On its way back it may still say that it is in use, which is no answer to why it goes.
     it.standing === 'inUse' || it.reason === 'InUse' ? undefined : element('span', { class: 'quiet message' }, why(it)),
   ),
-  element('td', {}, it.service ?? '', quiet(it.revision)),
+  element('td', { class: 'of' }, it.service ?? '', quiet(it.revision)),
   element('td', { class: 'number bandwidth' }, it.bandwidth ? counted(Number(it.bandwidth)) : ''),
   element('td', { class: 'number' }, since(it.since ?? it.created)),
 ];
@@ -137,9 +137,20 @@ export const addressCells = (it) => [
 /** What is worst comes first: the state of a Service is that of its worst address. @type {readonly Phase[]} */
 const WORST_FIRST = ['attention', 'waiting', 'goingBack', 'kept', 'inUse'];
 
+/**
+ * A pod that has handed its EIP over waits for nothing: it counts only while the Service has no other.
+ *
+ * @param {readonly ShownAddress[]} its
+ */
+const standingOf = (its) => {
+  const wanting = its.filter(({ reason }) => reason !== 'HandedOver');
+  const counted = wanting.length > 0 ? wanting : its;
+  return WORST_FIRST.find((each) => counted.some((address) => address.standing === each));
+};
+
 /** @param {ShownService} it @param {readonly ShownAddress[]} its its addresses */
 export const serviceCells = (it, its) => {
-  const standing = WORST_FIRST.find((each) => its.some((address) => address.standing === each));
+  const standing = standingOf(its);
   const revisions = [...new Set(its.map(({ revision }) => revision ?? ''))].filter((name) => name !== '').sort();
   const name =
     its.length === 0
@@ -233,7 +244,8 @@ const whenGivenBack = (strategy) => {
 export const facts = (it) => {
   const say = words();
   return /** @type {[string, string | undefined][]} */ ([
-    [say.state, it.standing === 'inUse' ? say.inUse : say.because(say[it.standing], it.reason)],
+    [say.state, say[it.standing]],
+    [say.reason, it.standing === 'inUse' ? undefined : it.reason],
     [say.message, asSentence(it.message)],
     [say.address, it.ipAddress],
     ['EIP', it.allocationId],
@@ -250,7 +262,16 @@ export const facts = (it) => {
     [say.package, it.bandwidthPackageId],
     [say.askedAt, it.created && inFull(it.created)],
   ]).flatMap(([name, value]) =>
-    value ? [element('dt', {}, name), element('dd', name === say.message ? { class: 'long' } : {}, value)] : [],
+    value
+      ? [
+          element('dt', {}, name),
+          element(
+            'dd',
+            name === say.message ? { class: 'long' } : {},
+            name === say.state ? badge(it.standing, value) : value,
+          ),
+        ]
+      : [],
   );
 };
 
@@ -266,8 +287,8 @@ export const historyItem = (it) =>
     ),
     ' ',
     badge(it.type, it.reason),
-    ` ${asSentence(it.note)}`,
-    it.count > 1 ? quiet(words().times(it.count)) : undefined,
+    ' ',
+    element('span', {}, asSentence(it.note), it.count > 1 ? quiet(words().times(it.count)) : undefined),
   );
 
 /** @param {Pick<import('../overview.ts').Overview, 'endpoints' | 'areTagsDropped'>} overview */

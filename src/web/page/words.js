@@ -99,6 +99,7 @@ const en = {
   throttled: 'Throttled',
   failed: 'Failed',
   noCalls: 'No call is known.',
+  endpoints: 'Endpoints',
   /** @param {string} action @param {number} called @param {number} most */
   callsOf: (action, called, most) => `${called} of ${most} calls of ${action}`,
   quotaUnknown: 'How many EIPs the account has is not known here yet; the replica that works counts them each minute.',
@@ -117,8 +118,6 @@ const en = {
   // one address
   close: 'Close',
   history: 'History',
-  /** @param {string} state @param {string} reason */
-  because: (state, reason) => `${state}: ${reason}`,
   noPodEip: 'There is no PodEIP of this pod.',
   serverSilent: 'The server does not answer.',
   /** @param {string} began */
@@ -234,6 +233,7 @@ const zh = {
   throttled: '被限流',
   failed: '失败',
   noCalls: '还没有任何调用。',
+  endpoints: 'API 地址',
   callsOf: (action, called, most) => `${action}：${called} / ${most} 次调用`,
   quotaUnknown: '此处尚不知道账号中有多少 EIP；正在工作的副本每分钟统计一次。',
   eipsOf: (used, limit) => `${used} / ${limit} 个 EIP`,
@@ -247,7 +247,6 @@ const zh = {
 
   close: '关闭',
   history: '历史',
-  because: (state, reason) => `${state}（原因：${reason}）`,
   noPodEip: '该 Pod 没有对应的 PodEIP。',
   serverSilent: '服务器没有响应。',
   historyNote: (began) =>
