@@ -8,6 +8,7 @@ import { mutants } from './mutants.ts';
 import { noticeByTest } from './noticing-test.ts';
 import { share, type Shared, type Work } from './pool.ts';
 import { scenarios } from './scenarios.ts';
+import { liveNodeWorld } from '../virtualnode/node-world.ts';
 import { NOTHING, runSeed, scriptOf, type Extras, type Sum } from './seeds.ts';
 import { noticeIn, readNotices, saveNotices, workOf, type Notice } from './notices.ts';
 import { replay, shrink, weight } from './shrink.ts';
@@ -28,6 +29,7 @@ const USAGE = `npm run simulate -- [options]
   --remember         with --mutants: write down what noticed each (test/simulation/notices.json), to try it first
   --reading NAME     with this reading of the cloud in every world (docs/cloud-readings.md); may be repeated
   --sink             with a sink for CloudEvents, which is told of everything that happens
+  --virtual-node     worlds of two virtual nodes and a disk that their pods share, in place of the controller's
   --jobs N           threads (default: one for each processor)
 `;
 
@@ -46,6 +48,7 @@ const { values: options } = parseArgs({
     mutant: { type: 'string', multiple: true, default: [''] },
     remember: { type: 'boolean', default: false },
     sink: { type: 'boolean', default: false },
+    'virtual-node': { type: 'boolean', default: false },
     reading: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: String(availableParallelism()) },
     help: { type: 'boolean', default: false },
@@ -266,11 +269,35 @@ const allMutants = async (): Promise<number> => {
   return missed === 0 ? 0 : 1;
 };
 
+/** One after the other, in this thread. */
+const liveNodeWorlds = async (): Promise<number> => {
+  const one = options.seed === undefined ? undefined : Number(options.seed);
+  const from = one ?? Number(options.from);
+  const count = one === undefined ? Number(options.seeds) : 1;
+  const sum = { worlds: 0, deaths: 0, instances: 0, withDisk: 0, violations: 0 };
+  sayShown = () => say(`virtual nodes until then: ${JSON.stringify(sum)}, ${seconds()} s`);
+  for (let seed = from; seed < from + count; seed += 1) {
+    const { problems, deaths, instances, withDisk } = await liveNodeWorld(seed);
+    for (const problem of problems) say(`${problem}\n    npm run simulate -- --virtual-node --seed ${seed}`);
+    sum.worlds += 1;
+    sum.deaths += deaths;
+    sum.instances += instances;
+    sum.withDisk += withDisk;
+    sum.violations += problems.length;
+  }
+  say(
+    `virtual nodes: ${sum.worlds} worlds, ${sum.deaths} crashes, ${sum.instances} instances, ${sum.withDisk} of them with the ` +
+      `disk, ${seconds()} s, ${sum.violations} violations`,
+  );
+  return sum.violations === 0 ? 0 : 1;
+};
+
 const main = async (): Promise<number> => {
   if (options.help) {
     say(USAGE);
     return 0;
   }
+  if (options['virtual-node']) return liveNodeWorlds();
   if (options.seed !== undefined) return oneSeed(Number(options.seed));
   if (options.replay !== undefined) return report(await replay(readFixture(options.replay), options.trace));
   if (options['crash-points']) return allCrashPoints();

@@ -14,6 +14,7 @@ import type * as Drain from '../../src/controllers/drain.ts';
 import type * as FaultHistories from '../../src/cloud/fault-history.ts';
 import type * as Fence from '../../src/cloud/fence.ts';
 import type * as Finalizing from '../../src/controllers/podeip/finalize.ts';
+import type * as ClaimTurns from '../../src/virtualnode/claim-turn.ts';
 import type * as Creation from '../../src/virtualnode/create.ts';
 import type * as IgnoredChange from '../../src/controllers/podeip/ignored-change.ts';
 import type * as PodModule from '../../src/api/pod.ts';
@@ -63,6 +64,7 @@ export const faultHistory = exportsOf<typeof FaultHistories>('src/cloud/fault-hi
 export const fence = exportsOf<typeof Fence>('src/cloud/fence.ts');
 export const finalizing = exportsOf<typeof Finalizing>('src/controllers/podeip/finalize.ts');
 export const creation = exportsOf<typeof Creation>('src/virtualnode/create.ts');
+export const claimTurn = exportsOf<typeof ClaimTurns>('src/virtualnode/claim-turn.ts');
 export const ignoredChange = exportsOf<typeof IgnoredChange>('src/controllers/podeip/ignored-change.ts');
 export const pod = exportsOf<typeof PodModule>('src/api/pod.ts');
 export const locate = exportsOf<typeof Locate>('src/controllers/podeip/locate.ts');

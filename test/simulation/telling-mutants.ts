@@ -6,6 +6,7 @@ import type { Mutant } from './mutant.ts';
 import type { Replacement } from './mutation.ts';
 import {
   bandwidthPackage,
+  claimTurn,
   creation,
   ignoredChange,
   pod,
@@ -149,6 +150,16 @@ export const tellingMutants: readonly Mutant[] = [
       (original) => (seen, settings) =>
         original({ ...seen, memory: { ...seen.memory, unanswered: undefined } }, { ...settings, settleMs: 0 }),
     ),
+  ),
+  told(
+    ['virtualnode/claim-turn.test.ts', 'of 2 pods on as many virtual nodes*'],
+    'a pod that asks for a disk on another virtual node is taken for one that waits',
+    claimTurn('turnOf', (original) => (each) => (original(each) === 'asks' ? 'waits' : original(each))),
+  ),
+  told(
+    ['virtualnode/claimed-volumes.test.ts', 'a pod that is held keeps nobody on another virtual node waiting*'],
+    'a pod that is held does not say that it asks for no disk',
+    claimTurn('wantsClaims', () => () => false),
   ),
   told(
     ['controllers/podeip/dropped-tags.test.ts', 'an EIP without tags, pod and PodEIP is named*'],

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Death } from '../harness/process.ts';
+import { bindDisk, CLAIMED } from './bound-disk.ts';
 import { Stage } from './stage.ts';
 
 const LIMIT = { limits: { eips: 5 } };
@@ -144,5 +145,58 @@ test('whichever write a process dies at while a limit comes or goes, there is on
             );
         }
   }
+  t.deepEqual(failed, []);
+});
+
+/** The lives of two pods with one disk, of a process that dies once, if at all; what it wrote. */
+const liveInTurn = async (death?: Death): Promise<{ wrote: readonly string[]; problems: string[] }> => {
+  const stage = await Stage.create({ cloud: lagOf(death) });
+  await bindDisk(stage.kube);
+  stage.kill();
+  await stage.pass(1_000);
+  await stage.start({}, death);
+  const problems: string[] = [];
+  const wrote: string[] = [];
+  const until = async (what: string, isSo: () => Promise<boolean>) => {
+    const took = await stage.until(async () => {
+      if (!stage.isDead) return isSo();
+      wrote.push(...stage.writes);
+      await stage.pass(2_000);
+      await stage.start();
+      return false;
+    }, 180_000);
+    if (took === Infinity) problems.push(`not within three minutes: ${what}`);
+  };
+  const names = ['first', 'second'];
+  for (const name of names) await stage.runPod(name, {}, { volumes: [CLAIMED] });
+  const ready = async () => {
+    for (const name of names) if ((await stage.condition(name, 'Ready')) === 'True') return name;
+    return undefined;
+  };
+  for (const turn of names) {
+    await until(`a pod is Ready in the turn of the ${turn}`, async () => (await ready()) !== undefined);
+    const name = (await ready()) ?? '';
+    await stage.deletePod(name);
+    await until(`${name} is gone`, async () => (await stage.pod(name)) === undefined);
+  }
+  wrote.push(...stage.writes);
+  await stage.pass(20_000);
+  if (stage.cloud.containerGroups().length > 0) problems.push('instances are left');
+  // The cloud refuses a disk that another instance has, and nothing else here.
+  if (stage.cloud.calls()['CreateContainerGroup']?.['InvalidParameter'] !== undefined)
+    problems.push('an instance was asked for with a disk that another one had');
+  await stage.stop();
+  return { wrote, problems };
+};
+
+test('whichever write a process dies at, of two pods that share a disk each gets it in its turn', async (t) => {
+  const { wrote, problems } = await liveInTurn();
+  t.deepEqual(problems, []);
+  t.is(wrote.filter((name) => name === 'createContainerGroup').length, 2, wrote.join());
+  const failed: string[] = [];
+  for (const [index, name] of wrote.entries())
+    for (const how of ['before', 'after', 'late'] as const)
+      for (const problem of (await liveInTurn({ at: index + 1, how })).problems)
+        failed.push(`${how} ${index + 1} (${name}): ${problem}`);
   t.deepEqual(failed, []);
 });
