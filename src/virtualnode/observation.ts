@@ -60,7 +60,15 @@ export interface TrackedPod {
   /** The address whose EIP is looked up; undefined where none is. */
   readonly addressLook?: AddressLook | undefined;
   /** Why nothing could be made, until the next attempt. */
-  readonly refusal?: (StatusFailure & { readonly dueInMs: number }) | undefined;
+  readonly refusal?:
+    | (StatusFailure & {
+        readonly dueInMs: number;
+        /** An EIP was bought for the instance before, and is given back when the pod fails. @default false */
+        readonly isEipBought?: boolean | undefined;
+      })
+    | undefined;
+  /** The same for another pod of the controller, which failed for it; see OwnerPauses. */
+  readonly ownerRefusal?: (StatusFailure & { readonly dueInMs: number }) | undefined;
   /** For how long nothing is asked for, because the cloud is busy. @default 0 */
   readonly pauseMs?: number | undefined;
   /** When the status was put right last, if the one before it had the same cause; see `causeOf`. */

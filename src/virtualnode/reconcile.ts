@@ -28,6 +28,7 @@ import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
 import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
+import { onRefusalOf } from './translate/eci-annotations.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
 
@@ -106,7 +107,7 @@ const isWritten = (outcome: Outcome): outcome is Written => typeof outcome === '
 const recall = ({ tracker, addresses }: ReconcilePorts, pod: WorkloadPod, key: string): TrackedPod => {
   const { uid } = pod.metadata;
   if (isFinal(pod)) tracker.ended(uid);
-  return { ...tracker.of(uid, key), addressLook: addresses.of(uid) };
+  return { ...tracker.of(uid, key), ownerRefusal: tracker.owners.of(pod), addressLook: addresses.of(uid) };
 };
 
 /** A reading says nothing of the time after it was asked for, however long its answer took. */
@@ -263,6 +264,7 @@ const create = async (
     throw error;
   }
   tracker.created(uid, containerGroupId);
+  tracker.owners.made(pod);
   tracker.faults.succeeded(uid, 'CreateGroup');
   groups.made(containerGroupId, uid);
   log.info({ pod: `${namespace}/${name}`, containerGroupId }, 'Created an elastic container instance');
@@ -308,7 +310,9 @@ const notCreated = (
     throw fault;
   }
   const { message } = fault;
-  tracker.refused(uid, { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) }, retryAfterMs);
+  const failure = { reason, message: message.slice(0, MOST_SAID), topic: topicOf(fault) };
+  tracker.refused(uid, failure, retryAfterMs);
+  if (onRefusalOf(pod) === 'fails') tracker.owners.refused(pod, failure);
   const { isUnreported } = tracker.faults.failed(uid, 'CreateGroup', fault);
   log[isUnreported ? 'warn' : 'debug']({ pod: `${namespace}/${name}`, kind, code, requestId }, message);
   return 'now';
