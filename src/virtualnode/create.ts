@@ -10,7 +10,7 @@ import { forbiddenChoices } from '../policies/instance-policy.ts';
 import { instanceChoices } from '../request/instance-choices.ts';
 import { isOurs } from '../controllers/podeip/record.ts';
 import { provesOwnership } from '../controllers/podeip/safeguards.ts';
-import { turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
+import { asksByItself, turnAnnotation, turnOf, wantsClaims } from './claim-turn.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import {
   failedStatus,
@@ -61,7 +61,7 @@ const inTurn = (seen: ObservedPod, step: PodStep, { settleMs }: DecideSettings):
   const { pod, memory, references } = seen;
   const turn = turnOf(pod);
   if (step.do === 'CreateGroup')
-    return (step.claims?.length ?? 0) > 0 && turn !== 'asks'
+    return (step.claims?.length ?? 0) > 0 && !asksByItself(pod, memory.claimTurn)
       ? { do: 'WriteStatus', annotations: turnAnnotation(pod, 'asks') }
       : step;
   if ((step.do !== 'Wait' && step.do !== 'WriteStatus') || turn === 'waits' || !wantsClaims(pod)) return step;

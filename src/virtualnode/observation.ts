@@ -46,6 +46,8 @@ export interface TrackedPod {
   readonly unanswered?: ContainerGroupSpec | undefined;
   /** How often the cloud has refused a token with which a group was to be created. */
   readonly tokenRefusals?: { readonly clientToken: string; readonly times: number } | undefined;
+  /** What this process has written of the pod's turn at a claim; undefined for nothing, or where nobody answered. */
+  readonly claimTurn?: string | undefined;
   /** A group of the pod was listed once. */
   readonly wasListed: boolean;
   /** How long, without a break, none has been listed; 0 if one is. */

@@ -13,7 +13,7 @@ import { refOf } from '../kube/store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { withToken } from '../lib/token.ts';
-import { ALLOCATED_INSTANCE_ID, ECI_INSTANCE_ID } from '../api/annotations.ts';
+import { ECI_INSTANCE_ID } from '../api/annotations.ts';
 import type { AddressLookUps } from './address-look-ups.ts';
 import type { KubeletCalls } from './api-server.ts';
 import { decidePod } from './decide.ts';
@@ -27,10 +27,11 @@ import type { PodTracker } from './tracker.ts';
 import { readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
-import { END_FORMER, onFault, onFaultOfFormer, referenceTo, troubleEvent } from './trouble.ts';
+import { END_FORMER, onFault, onFaultOfFormer, referenceTo } from './trouble.ts';
 import { onRefusalOf } from './translate/eci-annotations.ts';
 import { remarkLine } from './translate/input.ts';
 import { WORKLOAD_POD, type WorkloadPod } from './workload-pod.ts';
+import { writePodStatus } from './write-status.ts';
 
 /** The reconciler of single pods. */
 export interface ReconcilePorts {
@@ -95,7 +96,11 @@ export const reconcilePod =
     return outcome;
   };
 
-/** The pod as a write of its status has left it: the turn goes on with it, as the write was a compare-and-swap. */
+/**
+ * The pod as a write of its status has left it: the turn goes on with it, as the answer is as fresh as a quorum read.
+ * What the write was decided from may have changed before it; only those that say whose turn it is are a
+ * compare-and-swap (see `patchOfPod`).
+ */
 interface Written {
   readonly written: WorkloadPod;
 }
@@ -210,9 +215,8 @@ const runPodAction = async (
   pod: WorkloadPod,
   signal: AbortSignal,
 ): Promise<Outcome> => {
-  const { nodeKube, calls, log, tracker, addresses, ownWrites, record } = ports;
+  const { calls, log, tracker, addresses, record } = ports;
   const { uid, namespace, name } = pod.metadata;
-  const about = referenceTo(pod.metadata);
   switch (step.do) {
     case 'CreateGroup':
       return create(ports, step, pod, signal);
@@ -220,7 +224,7 @@ const runPodAction = async (
       addresses.forget(uid);
       await end(ports, uid, step.containerGroupId, signal);
       log.info({ pod: `${namespace}/${name}`, because: step.because }, `Ends ${step.containerGroupId}`);
-      record(about, {
+      record(referenceTo(pod.metadata), {
         type: 'Normal',
         reason: 'ContainerGroupDeleted',
         action: step.do,
@@ -228,14 +232,8 @@ const runPodAction = async (
       });
       return { afterMs: EFFECT_MS };
     case 'WriteStatus': {
-      const { annotations, status, warning, happenings = [] } = step;
-      if (annotations?.[ALLOCATED_INSTANCE_ID]) addresses.forget(uid);
-      const body = { metadata: { uid, ...(annotations && { annotations }) }, ...(status && { status }) };
-      const patch = { type: 'strategic', subresource: 'status', body } as const;
-      const written = await ownWrites.send(uid, () => nodeKube.patch(WORKLOAD_POD, { namespace, name }, patch, signal));
-      if (warning) record(about, troubleEvent(warning));
-      for (const happening of happenings) record(about, happening);
-      return { written };
+      const written = await writePodStatus(ports, step, pod, signal);
+      return written ? { written } : 'now';
     }
     case 'FinishDeletion':
       await calls.finishDeletion(pod, signal);

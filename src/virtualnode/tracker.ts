@@ -23,6 +23,8 @@ interface Record {
   /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
   tokenRefusals?: { clientToken: string; times: number } | undefined;
+  /** What the pod says of its turn at a claim, as this process has written it. */
+  claimTurn?: string | undefined;
   wasListed: boolean;
   missingSince?: number | undefined;
   deletion?: { containerGroupId: string; at: number; attempts: number } | undefined;
@@ -89,6 +91,7 @@ export class PodTracker {
       createdId,
       unanswered,
       tokenRefusals,
+      claimTurn: record.claimTurn,
       wasListed,
       missingMs: missingSince === undefined ? 0 : now - missingSince,
       sole: soleOf(record, now),
@@ -110,6 +113,11 @@ export class PodTracker {
   wrote(uid: string, cause: string): void {
     const record = this.#get(uid);
     record.written = { cause, healedAt: record.written?.cause === cause ? this.#clock.mono() : undefined };
+  }
+
+  /** What the pod says of its turn at a claim; undefined while that is about to change. */
+  saysTurn(uid: string, claimTurn: string | undefined): void {
+    this.#get(uid).claimTurn = claimTurn;
   }
 
   /** The status of the pod says what the cloud answers. */
