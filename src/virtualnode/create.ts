@@ -16,6 +16,7 @@ import {
   failedStatus,
   GIVEN_UP,
   inSameWords,
+  REFERENCES_MISSING,
   waitingStatus,
   type Failure,
   type StatusFailure,
@@ -39,8 +40,18 @@ const BUYING_MS = 10_000;
 const EIP_MS = 2_000;
 /** Interval between reads of objects that a pod refers to and that do not exist; the period of the kubelet. */
 const REFERENCES_MS = 10_000;
+/** The longest interval where they are kept from the pod for long; there may be hundreds of such pods. */
+const REFERENCES_MOST_MS = 60_000;
 /** Interval between reads of a pod on another node that asks for the same volume and comes after this one. */
 const TURN_MS = 2_000;
+/** The longest one, for its node may have died. */
+const TURN_MOST_MS = 30_000;
+
+/** A part of the time that it has lasted already, between these two; milliseconds. */
+const longerAndLonger = (
+  keptMs: number,
+  { least, most, part }: { least: number; most: number; part: number },
+): number => Math.min(most, Math.max(least, keptMs / part));
 /** A refusal depends on the pod, whose changes are watched, and on ConfigMaps, whose changes are not. */
 const REFUSED_MS = 300_000;
 
@@ -65,13 +76,18 @@ const inTurn = (seen: ObservedPod, step: PodStep, { settleMs }: DecideSettings):
       ? { do: 'WriteStatus', annotations: turnAnnotation(pod, 'asks') }
       : step;
   if ((step.do !== 'Wait' && step.do !== 'WriteStatus') || turn === 'waits' || !wantsClaims(pod)) return step;
-  const keepsAskingMs = turn === 'asks' && isBeforeAll(references) ? TURN_MS : unaskedInMs(memory, settleMs);
+  const isFirst = turn === 'asks' && isBeforeAll(references);
+  const keepsAskingMs = isFirst ? turnMs(memory) : unaskedInMs(memory, settleMs);
+  if (isFirst && step.do === 'Wait') return { ...step, ms: keepsAskingMs };
   if (keepsAskingMs > 0) return step.do === 'Wait' ? { ...step, ms: Math.min(step.ms, keepsAskingMs) } : step;
   const waits = turnAnnotation(pod, 'waits');
   return step.do === 'Wait'
     ? { do: 'WriteStatus', annotations: waits }
     : { ...step, annotations: { ...step.annotations, ...waits } };
 };
+
+const turnMs = ({ keptMs = 0 }: TrackedPod): number =>
+  longerAndLonger(keptMs, { least: TURN_MS, most: TURN_MOST_MS, part: 30 });
 
 /** When it is certain that no instance was asked for; milliseconds. */
 const unaskedInMs = ({ createdId, unanswered, wasListed, quietMs }: TrackedPod, settleMs: number): number =>
@@ -197,7 +213,13 @@ const translated = (
     case 'refused':
       return hold(seen, { reason: 'UnsupportedByECI', message: lines(translation.refusals) }, REFUSED_MS);
     case 'waiting':
-      return hold(seen, { reason: 'ReferencesMissing', message: lines(translation.missing) }, REFERENCES_MS);
+      return hold(
+        seen,
+        { reason: REFERENCES_MISSING, message: lines(translation.missing) },
+        references.isForbidden
+          ? longerAndLonger(memory.keptMs ?? 0, { least: REFERENCES_MS, most: REFERENCES_MOST_MS, part: 4 })
+          : REFERENCES_MS,
+      );
     case 'spec': {
       const { spec, notes } = translation;
       const claims = claimsForOne(references.claims);

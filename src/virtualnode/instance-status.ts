@@ -33,6 +33,9 @@ export interface StatusFailure extends Failure {
  */
 export const GIVEN_UP = 'ContainerInstanceScheduleFailed';
 
+/** The reason of a pod that refers to what is not there, or may not be read or used yet. */
+export const REFERENCES_MISSING = 'ReferencesMissing';
+
 /** The reason and message for the status: those that are there already where only the ID of the request differs. */
 export const inSameWords = ({ status }: WorkloadPod, { reason, message, topic }: StatusFailure): Failure =>
   topic !== undefined && status?.reason === reason && status.message?.startsWith(topic)

@@ -48,6 +48,11 @@ export interface TrackedPod {
   readonly tokenRefusals?: { readonly clientToken: string; readonly times: number } | undefined;
   /** What this process has written of the pod's turn at a claim; undefined for nothing, or where nobody answered. */
   readonly claimTurn?: string | undefined;
+  /**
+   * How long, without a break, something that the pod refers to has been forbidden to the node, or in use by another
+   * pod; milliseconds. @default 0
+   */
+  readonly keptMs?: number | undefined;
   /** A group of the pod was listed once. */
   readonly wasListed: boolean;
   /** How long, without a break, none has been listed; 0 if one is. */

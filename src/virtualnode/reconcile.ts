@@ -24,7 +24,7 @@ import type { OwnWrites } from './own-writes.ts';
 import { causeOf } from './healing.ts';
 import { tokensEnd } from './token-lifetime.ts';
 import type { PodTracker } from './tracker.ts';
-import { readReferences } from './references.ts';
+import { isKept, readReferences } from './references.ts';
 import type { DecideSettings, ObservedPod, TrackedPod } from './observation.ts';
 import { isPodRead, isPodResult, type PodAction, type PodRead, type PodResult } from './step.ts';
 import { END_FORMER, onFault, onFaultOfFormer, referenceTo } from './trouble.ts';
@@ -204,7 +204,9 @@ const readForPod = async (
     case 'ReadReferences': {
       const claimUsers = { tracker, groups, settleMs: settings.settleMs };
       const from = { kube: nodeKube, clusterKube: kube, calls, clock, claimUsers };
-      return { references: await readReferences(from, pod, signal) };
+      const references = await readReferences(from, pod, signal);
+      tracker.keeps(uid, isKept(references));
+      return { references };
     }
   }
 };

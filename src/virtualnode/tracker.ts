@@ -23,6 +23,8 @@ interface Record {
   /** The values of both before the last request was sent. */
   before?: { readonly sentAt: number; readonly unanswered: ContainerGroupSpec | undefined } | undefined;
   tokenRefusals?: { clientToken: string; times: number } | undefined;
+  /** Since when what the pod refers to has been kept from it. */
+  keptSince?: number | undefined;
   /** What the pod says of its turn at a claim, as this process has written it. */
   claimTurn?: string | undefined;
   wasListed: boolean;
@@ -92,6 +94,7 @@ export class PodTracker {
       unanswered,
       tokenRefusals,
       claimTurn: record.claimTurn,
+      keptMs: record.keptSince === undefined ? 0 : now - record.keptSince,
       wasListed,
       missingMs: missingSince === undefined ? 0 : now - missingSince,
       sole: soleOf(record, now),
@@ -113,6 +116,12 @@ export class PodTracker {
   wrote(uid: string, cause: string): void {
     const record = this.#get(uid);
     record.written = { cause, healedAt: record.written?.cause === cause ? this.#clock.mono() : undefined };
+  }
+
+  /** Whether something that the pod refers to was kept from it when it was read. */
+  keeps(uid: string, isKept: boolean): void {
+    const record = this.#get(uid);
+    record.keptSince = isKept ? (record.keptSince ?? this.#clock.mono()) : undefined;
   }
 
   /** What the pod says of its turn at a claim; undefined while that is about to change. */
