@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../src/api/persistent-volumes.ts';
 import { CLAIM_TURN, ECI_INSTANCE_ID } from '../../src/api/annotations.ts';
-import { precedes, turnAnnotation, turnOf } from '../../src/virtualnode/claim-turn.ts';
+import { asksByItself, precedes, turnAnnotation, turnOf } from '../../src/virtualnode/claim-turn.ts';
 import { claimUser } from '../../src/virtualnode/claim-users.ts';
 import { decidePod } from '../../src/virtualnode/decide.ts';
 import type { ObservedPod, TrackedPod } from '../../src/virtualnode/observation.ts';
@@ -181,7 +181,7 @@ const keyOf = (world: World): string =>
       const { pod, references, claimTurn, late, hasSent, isRefused } = node;
       return [
         // Which version it is does not matter, but whether it is the same.
-        [turnOf(pod), claimTurn !== undefined && claimTurn === pod.metadata.annotations?.[CLAIM_TURN]],
+        [turnOf(pod), asksByItself(pod, claimTurn)],
         [late && [late.step.annotations?.[CLAIM_TURN]?.split(' ', 1), late.step.status, isValid(node)]],
         pod.status,
         references && [...references.claims.values()].map(({ usedBy }) => usedBy ?? null),
@@ -240,6 +240,28 @@ for (const [count, mayBeLate] of [
     t.is(stuck, 0, 'there is always a way to an instance');
   });
 
+test('who asks before another one looks at it less and less often, for the other node may have died', (t) => {
+  const pod = podOf('a', { annotations: turnAnnotation(podOf('a'), 'asks') });
+  const usedBy = { name: 'b', node: 'vnode-b', isSure: false, isAfter: true };
+  const claims = new Map([['data', { claim, volume, usedBy }]]);
+  const references = { configMaps: new Map(), secrets: new Map(), tokens: new Map(), claims };
+  const again = (keptMs: number) => {
+    const seen = { pod, group: null, surplus: [], podEip: undefined, eip: undefined, now: 0 };
+    const step = decidePod({ ...seen, references, memory: { ...memory, keptMs } }, settings);
+    // The status says why first, and the same decision after that waits.
+    if (step.do !== 'WriteStatus') throw new Error(`${step.do} is not expected`);
+    const said = patched(pod, step);
+    const next = decidePod({ ...seen, pod: said, references, memory: { ...memory, keptMs } }, settings);
+    return next.do === 'Wait' ? [next.ms, said.status?.message] : [];
+  };
+  const [first, message] = again(0);
+  t.regex(
+    String(message),
+    /by the pod b on the node vnode-b, .* if node vnode-b does not run any more, delete that pod/,
+  );
+  t.deepEqual([first, again(60_000)[0], again(150_000)[0], again(3_600_000)[0]], [2_000, 2_000, 5_000, 30_000]);
+});
+
 test('a pod of a node that says nothing is waited for, as it may have begun at any time', async (t) => {
   const kubelet = podOf('k');
   const tracker = { holderOf: () => undefined, hasAsked: () => 'no' as const };
@@ -255,7 +277,7 @@ test('a pod of a node that says nothing is waited for, as it may have begun at a
   const turned = (turn: 'asks' | 'waits', over: object = {}) => ({
     ...podOf('k', { annotations: { ...turnAnnotation(kubelet, turn), ...over } }),
   });
-  t.deepEqual(await userOf([turned('asks')]), { name: 'k', isSure: false, isAfter: true });
+  t.deepEqual(await userOf([turned('asks')]), { name: 'k', node: 'vnode-k', isSure: false, isAfter: true });
   t.is(await userOf([turned('waits')]), undefined);
   t.deepEqual(await userOf([turned('waits', { [ECI_INSTANCE_ID]: 'eci-1' })]), { name: 'k', isSure: true });
 });
