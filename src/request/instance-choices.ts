@@ -67,7 +67,8 @@ export const ipv6MbpsOf = (text: string): number | undefined => {
   return value >= 1 && value <= MOST_IPV6_MBPS ? value : undefined;
 };
 
-const DATA_CACHE_BUCKET = 'k8s.aliyun.com/eci-data-cache-bucket';
+/** On a pod: the bucket of data caches that its volumes of the kind hostPath are of. */
+export const DATA_CACHE_BUCKET = 'k8s.aliyun.com/eci-data-cache-bucket';
 
 /** The bucket of data caches that volumes of the kind hostPath are of; without one an instance has none of them. */
 export const dataCacheBucketOf = (annotations: Readonly<Record<string, string>> = {}): string | undefined =>
